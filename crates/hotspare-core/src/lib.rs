@@ -1,0 +1,1 @@
+//! Vocabulary of Hotspare: requests, events, errors and their policy.

@@ -1,0 +1,1 @@
+//! The per-request failover machine: pure, clockless, explored exhaustively.

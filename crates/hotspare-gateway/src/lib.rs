@@ -1,0 +1,1 @@
+//! The failover gateway as a library: what the `hotspare` program is made of.

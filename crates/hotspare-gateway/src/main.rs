@@ -1,0 +1,3 @@
+//! The `hotspare` program.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! A pure circuit breaker and health book: permits, verdicts, sliding windows.

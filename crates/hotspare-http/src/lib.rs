@@ -1,0 +1,1 @@
+//! The reqwest transport: one request in, one response out.

@@ -1,0 +1,1 @@
+//! What makes an answer complete and well-formed, whichever model gave it.

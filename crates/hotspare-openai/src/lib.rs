@@ -1,0 +1,1 @@
+//! The OpenAI wire and the hosts that speak it, as rows of data.

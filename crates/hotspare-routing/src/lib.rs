@@ -1,0 +1,1 @@
+//! Routing strategies: which target first, and why.

@@ -1,0 +1,1 @@
+//! Multi-provider LLM failover: one request in, an answer out, whichever provider is up.
