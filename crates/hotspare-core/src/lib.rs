@@ -1,1 +1,37 @@
-//! Vocabulary of Hotspare: requests, events, errors and their policy.
+//! The vocabulary of Hotspare: what is asked, what is answered, what went wrong and what follows from it.
+//!
+//! No IO, no clock, no async, no provider's name. Everything else in Hotspare speaks these words, so a crate that adds a
+//! provider, a strategy or a validator needs little more than this one.
+#![deny(clippy::disallowed_methods, clippy::disallowed_types)]
+
+mod capability;
+mod error;
+mod event;
+mod finish;
+mod json;
+mod kind;
+mod message;
+mod moment;
+mod rate_limits;
+mod request;
+mod response;
+mod target;
+mod tool;
+mod trail;
+mod usage;
+
+pub use capability::{Capabilities, ModelProfile, Price};
+pub use error::Error;
+pub use event::{Chunk, Event, Raw};
+pub use finish::FinishReason;
+pub use json::Json;
+pub use kind::{Blame, Evidence, Hold, Kind, Next, Policy, Same, Scope};
+pub use message::{Media, Message, Origin, Part, Reasoning, Role, Signature};
+pub use moment::Moment;
+pub use rate_limits::{Allowance, RateLimits};
+pub use request::{CallOptions, ChatRequest, OutputFormat, Sampling};
+pub use response::ChatResponse;
+pub use target::TargetId;
+pub use tool::{Tool, ToolCall, ToolChoice, ToolResult};
+pub use trail::{Attempt, Outcome, Skipped, Trail};
+pub use usage::{Usage, UsageSource};

@@ -1,0 +1,337 @@
+//! The one error type.
+//!
+//! Not a place for keys or prompts: messages are fragments that fit "failed to …", excerpts are short, and whoever
+//! knows a secret scrubs it out with [`Error::scrub`] before the error leaves its room. Invariant: classified once, where
+//! the reply was read; everybody later asks [`Kind::policy`].
+
+use std::error::Error as StdError;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::kind::{Blame, Kind, Next, Policy, Same, Scope};
+use crate::target::TargetId;
+use crate::trail::Trail;
+
+/// Longest message kept, in bytes: enough to read, too short to carry a prompt.
+const MESSAGE_LIMIT: usize = 600;
+
+/// What went wrong, where, and what was tried.
+#[derive(Clone)]
+pub struct Error(Box<Inner>);
+
+#[derive(Clone)]
+struct Inner {
+    kind: Kind,
+    message: String,
+    status: Option<u16>,
+    code: Option<String>,
+    request_id: Option<String>,
+    retry_after: Option<Duration>,
+    target: Option<TargetId>,
+    trail: Option<Arc<Trail>>,
+    source: Option<Arc<dyn StdError + Send + Sync>>,
+}
+
+impl Error {
+    /// An error with a message: a lower-case fragment without keys or prompts.
+    pub fn new(kind: Kind, message: impl Into<String>) -> Self {
+        let mut message = message.into();
+        truncate(&mut message);
+        Self(Box::new(Inner {
+            kind,
+            message,
+            status: None,
+            code: None,
+            request_id: None,
+            retry_after: None,
+            target: None,
+            trail: None,
+            source: None,
+        }))
+    }
+
+    /// Adds the HTTP status.
+    #[must_use]
+    pub fn with_status(mut self, status: u16) -> Self {
+        self.0.status = Some(status);
+        self
+    }
+
+    /// Adds the provider's own error code.
+    #[must_use]
+    pub fn with_code(mut self, code: impl Into<String>) -> Self {
+        let mut code = code.into();
+        truncate(&mut code);
+        self.0.code = Some(code);
+        self
+    }
+
+    /// Adds the provider's id of the request.
+    #[must_use]
+    pub fn with_request_id(mut self, id: impl Into<String>) -> Self {
+        self.0.request_id = Some(id.into());
+        self
+    }
+
+    /// Adds the time that the provider asks to be left alone.
+    #[must_use]
+    pub fn with_retry_after(mut self, pause: Duration) -> Self {
+        self.0.retry_after = Some(pause);
+        self
+    }
+
+    /// Adds the target that failed.
+    #[must_use]
+    pub fn with_target(mut self, target: TargetId) -> Self {
+        self.0.target = Some(target);
+        self
+    }
+
+    /// Adds the record of all attempts.
+    #[must_use]
+    pub fn with_trail(mut self, trail: Arc<Trail>) -> Self {
+        self.0.trail = Some(trail);
+        self
+    }
+
+    /// Adds the cause.
+    #[must_use]
+    pub fn with_source(mut self, source: impl StdError + Send + Sync + 'static) -> Self {
+        self.0.source = Some(Arc::new(source));
+        self
+    }
+
+    /// The same failure seen as another kind.
+    #[must_use]
+    pub fn with_kind(mut self, kind: Kind) -> Self {
+        self.0.kind = kind;
+        self
+    }
+
+    /// Replaces every occurrence of `secret` in the texts, and drops a source that shows it.
+    #[must_use]
+    pub fn scrub(mut self, secret: &str) -> Self {
+        if secret.is_empty() {
+            return self;
+        }
+        let inner = &mut *self.0;
+        let texts = [Some(&mut inner.message), inner.code.as_mut(), inner.request_id.as_mut()];
+        for text in texts.into_iter().flatten() {
+            if text.contains(secret) {
+                *text = text.replace(secret, "[key]");
+            }
+        }
+        if inner.source.as_ref().is_some_and(|source| shows(&**source, secret)) {
+            inner.source = None;
+        }
+        self
+    }
+
+    /// What went wrong.
+    #[must_use]
+    pub fn kind(&self) -> Kind {
+        self.0.kind
+    }
+
+    /// What follows from it.
+    #[must_use]
+    pub fn policy(&self) -> Policy {
+        self.0.kind.policy()
+    }
+
+    /// Who is to blame.
+    #[must_use]
+    pub fn blame(&self) -> Blame {
+        self.policy().blame
+    }
+
+    /// What it says something about.
+    #[must_use]
+    pub fn scope(&self) -> Scope {
+        self.policy().scope
+    }
+
+    /// Whether the same request to the same target may succeed later.
+    #[must_use]
+    pub fn is_retryable(&self) -> bool {
+        let policy = self.policy();
+        policy.same != Same::Never || policy.blame == Blame::Target || self.0.retry_after.is_some()
+    }
+
+    /// Whether another target is tried after this.
+    #[must_use]
+    pub fn should_fail_over(&self) -> bool {
+        matches!(self.policy().next, Next::Move | Next::Larger | Next::Confirm)
+    }
+
+    /// What happened, without keys or prompts.
+    #[must_use]
+    pub fn message(&self) -> &str {
+        &self.0.message
+    }
+
+    /// HTTP status of the provider's reply.
+    #[must_use]
+    pub fn status(&self) -> Option<u16> {
+        self.0.status
+    }
+
+    /// The provider's own error code.
+    #[must_use]
+    pub fn code(&self) -> Option<&str> {
+        self.0.code.as_deref()
+    }
+
+    /// The provider's id of the request, for its support desk.
+    #[must_use]
+    pub fn request_id(&self) -> Option<&str> {
+        self.0.request_id.as_deref()
+    }
+
+    /// How long the provider asks to be left alone; in the error that ends a call, how long until a target may be
+    /// free again.
+    #[must_use]
+    pub fn retry_after(&self) -> Option<Duration> {
+        self.0.retry_after
+    }
+
+    /// The target that failed.
+    #[must_use]
+    pub fn target(&self) -> Option<&TargetId> {
+        self.0.target.as_ref()
+    }
+
+    /// Every attempt of the call and why it ended; empty unless this error ended a call.
+    #[must_use]
+    pub fn trail(&self) -> &Trail {
+        static NOTHING: Trail = Trail::EMPTY;
+        self.0.trail.as_deref().unwrap_or(&NOTHING)
+    }
+
+    /// A text that may be shown to strangers: the provider's words only where the caller must correct the request.
+    #[must_use]
+    pub fn public_message(&self) -> String {
+        let inner = &*self.0;
+        match inner.kind.policy().blame {
+            Blame::Caller if !inner.message.is_empty() => inner.message.clone(),
+            _ => match self.trail().attempts.len() {
+                0 => inner.kind.summary().to_owned(),
+                1 => format!("{} (1 attempt)", inner.kind.summary()),
+                n => format!("{} ({n} attempts)", inner.kind.summary()),
+            },
+        }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let inner = &*self.0;
+        if let Some(target) = &inner.target {
+            write!(f, "{target}: ")?;
+        }
+        f.write_str(inner.kind.summary())?;
+        if let Some(status) = inner.status {
+            write!(f, " ({status})")?;
+        }
+        if !inner.message.is_empty() && inner.message != inner.kind.summary() {
+            write!(f, ": {}", inner.message)?;
+        }
+        let others = self.trail().attempts.len().saturating_sub(1);
+        if others > 0 {
+            write!(f, "; {} attempts in all", others + 1)?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let inner = &*self.0;
+        let mut out = f.debug_struct("Error");
+        out.field("kind", &inner.kind).field("message", &inner.message);
+        for (name, value) in [("code", &inner.code), ("request_id", &inner.request_id)] {
+            if let Some(value) = value {
+                out.field(name, value);
+            }
+        }
+        if let Some(status) = inner.status {
+            out.field("status", &status);
+        }
+        if let Some(pause) = inner.retry_after {
+            out.field("retry_after", &pause);
+        }
+        if let Some(target) = &inner.target {
+            out.field("target", target);
+        }
+        if let Some(trail) = &inner.trail {
+            out.field("trail", &trail.attempts);
+        }
+        if let Some(source) = &inner.source {
+            out.field("source", &source.to_string());
+        }
+        out.finish()
+    }
+}
+
+impl StdError for Error {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.0.source.as_deref().map(|source| source as &(dyn StdError + 'static))
+    }
+}
+
+fn truncate(text: &mut String) {
+    if text.len() > MESSAGE_LIMIT {
+        let end = (0..=MESSAGE_LIMIT).rev().find(|&at| text.is_char_boundary(at)).unwrap_or(0);
+        text.truncate(end);
+        text.push('…');
+    }
+}
+
+fn shows(source: &(dyn StdError + 'static), secret: &str) -> bool {
+    let mut next = Some(source);
+    while let Some(error) = next {
+        if error.to_string().contains(secret) || format!("{error:?}").contains(secret) {
+            return true;
+        }
+        next = error.source();
+    }
+    false
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn stays_small_in_a_result() {
+        assert_eq!(size_of::<Error>(), size_of::<usize>());
+    }
+
+    #[test]
+    fn scrubbing_leaves_no_trace() {
+        let inner = Error::new(Kind::Auth, "bad key sk-secret");
+        let error = Error::new(Kind::Auth, "incorrect key: sk-secret")
+            .with_code("sk-secret")
+            .with_request_id("r-sk-secret")
+            .with_source(inner)
+            .scrub("sk-secret");
+        let shown = format!("{error} {error:?} {} {:?}", error.public_message(), StdError::source(&error));
+        assert!(!shown.contains("sk-secret"), "{shown}");
+        assert!(shown.contains("[key]"));
+    }
+
+    #[test]
+    fn long_messages_are_cut_at_a_character() {
+        let error = Error::new(Kind::Server, "é".repeat(5_000));
+        assert!(error.message().len() <= MESSAGE_LIMIT + '…'.len_utf8());
+    }
+
+    #[test]
+    fn strangers_see_the_provider_only_when_they_must_correct_something() {
+        let theirs = Error::new(Kind::InvalidRequest, "max_tokens must be positive");
+        assert_eq!(theirs.public_message(), "max_tokens must be positive");
+        let ours = Error::new(Kind::Auth, "key of org acme is wrong");
+        assert_eq!(ours.public_message(), "the provider rejects the key");
+    }
+}

@@ -1,0 +1,23 @@
+//! Why an answer ended.
+//!
+//! Not an error: a failure is an [`Error`](crate::Error). Invariant: a stream without one of these is not an answer.
+
+use serde::{Deserialize, Serialize};
+
+/// Why the model stopped, in one vocabulary for all providers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub enum FinishReason {
+    /// A filter withheld or cut the answer.
+    ContentFilter,
+    /// The output limit or the context window was reached.
+    Length,
+    /// A reason that no shared word covers, as the provider wrote it.
+    Other(String),
+    /// The model refused.
+    Refusal,
+    /// The answer is complete, or a stop sequence was met.
+    Stop,
+    /// The model waits for the results of its tool calls.
+    ToolCalls,
+}

@@ -1,0 +1,223 @@
+//! Messages of a conversation: roles and parts.
+//!
+//! Not a wire format: every adapter spells these in its own way. Invariant: a history written by one provider can be
+//! read by another; what only its author understands (a signature) carries the author's [`Origin`].
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::tool::{ToolCall, ToolResult};
+
+/// Who speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[non_exhaustive]
+pub enum Role {
+    /// The model.
+    Assistant,
+    /// Instructions by the application, in the newer spelling; adapters fall back to system.
+    Developer,
+    /// Instructions by the application.
+    System,
+    /// Results of tool calls.
+    Tool,
+    /// The person or program that asks.
+    User,
+}
+
+/// One turn.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Message {
+    /// Who speaks.
+    pub role: Role,
+    /// What is said, in order.
+    pub parts: Vec<Part>,
+    /// A participant's name, where the wire has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+}
+
+impl Message {
+    /// A turn of several parts.
+    #[must_use]
+    pub fn new(role: Role, parts: Vec<Part>) -> Self {
+        Self { role, parts, name: None }
+    }
+
+    /// A turn of one text.
+    pub fn text(role: Role, text: impl Into<String>) -> Self {
+        Self::new(role, vec![Part::Text(text.into())])
+    }
+
+    /// A user's turn.
+    pub fn user(text: impl Into<String>) -> Self {
+        Self::text(Role::User, text)
+    }
+
+    /// An assistant's turn.
+    pub fn assistant(text: impl Into<String>) -> Self {
+        Self::text(Role::Assistant, text)
+    }
+
+    /// Instructions.
+    pub fn system(text: impl Into<String>) -> Self {
+        Self::text(Role::System, text)
+    }
+
+    /// A turn that gives a tool's result.
+    #[must_use]
+    pub fn tool(result: ToolResult) -> Self {
+        Self::new(Role::Tool, vec![Part::ToolResult(result)])
+    }
+
+    /// All text parts, joined without separator.
+    #[must_use]
+    pub fn joined_text(&self) -> String {
+        self.parts.iter().filter_map(Part::as_text).collect()
+    }
+}
+
+/// A piece of a turn.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub enum Part {
+    /// A document, such as a PDF.
+    Document(Media),
+    /// An image.
+    Image(Media),
+    /// What the model thought before it spoke.
+    Reasoning(Reasoning),
+    /// What the model said instead of an answer.
+    Refusal(String),
+    /// Plain text.
+    Text(String),
+    /// A tool call by the model.
+    ToolCall(ToolCall),
+    /// A tool's result.
+    ToolResult(ToolResult),
+}
+
+impl Part {
+    /// The text, if this part is plain text.
+    #[must_use]
+    pub fn as_text(&self) -> Option<&str> {
+        match self {
+            Self::Text(text) => Some(text),
+            _ => None,
+        }
+    }
+}
+
+/// An image or document, by address or as bytes.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub enum Media {
+    /// Bytes in base64 with their media type (`image/png`).
+    Base64 {
+        /// Media type, such as `image/png`.
+        media_type: String,
+        /// Standard base64 with padding, no line breaks.
+        data: String,
+    },
+    /// An address that the provider fetches.
+    Url(String),
+}
+
+impl Media {
+    /// Reads an `https:` address or a `data:` URL.
+    #[must_use]
+    pub fn from_url(url: &str) -> Self {
+        let embedded = url
+            .strip_prefix("data:")
+            .and_then(|rest| rest.split_once(";base64,"))
+            .map(|(media_type, data)| Self::Base64 { media_type: media_type.into(), data: data.into() });
+        embedded.unwrap_or_else(|| Self::Url(url.into()))
+    }
+
+    /// The address, or the bytes as a `data:` URL.
+    #[must_use]
+    pub fn to_url(&self) -> String {
+        match self {
+            Self::Base64 { media_type, data } => format!("data:{media_type};base64,{data}"),
+            Self::Url(url) => url.clone(),
+        }
+    }
+}
+
+/// Shows the size, not megabytes of base64.
+impl fmt::Debug for Media {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Base64 { media_type, data } => write!(f, "Base64({media_type}, {} characters)", data.len()),
+            Self::Url(_) => f.write_str("Url(..)"),
+        }
+    }
+}
+
+/// Who wrote something that only its author can read back. Opaque: compared, never interpreted.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Origin(pub String);
+
+/// A model's reasoning, shown or hidden.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Reasoning {
+    /// Text as far as the provider shows it; empty when it is redacted.
+    pub text: String,
+    /// Proof of authorship that the author wants back with the next turn.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signature: Option<Signature>,
+}
+
+impl Reasoning {
+    /// Reasoning without a signature.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self { text: text.into(), signature: None }
+    }
+
+    /// Adds the author's proof.
+    #[must_use]
+    pub fn with_signature(mut self, signature: Signature) -> Self {
+        self.signature = Some(signature);
+        self
+    }
+}
+
+/// A provider-bound proof or ciphertext. Dropped when the conversation moves to another origin.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Signature {
+    /// Who can read it.
+    pub origin: Origin,
+    /// The bytes, in the author's own spelling.
+    pub data: String,
+    /// Whether the reasoning itself is hidden inside `data`.
+    #[serde(default)]
+    pub redacted: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn media_round_trips_through_urls() {
+        for url in ["https://example.com/a.png", "data:image/png;base64,AAAA", "data:,plain"] {
+            assert_eq!(Media::from_url(url).to_url(), url);
+        }
+    }
+
+    #[test]
+    fn messages_can_be_stored() {
+        let message = Message::new(
+            Role::Assistant,
+            vec![
+                Part::Reasoning(Reasoning::new("hm")),
+                Part::ToolCall(ToolCall::new("1", "f", "{}")),
+                Part::ToolResult(ToolResult::new("1", "ok")),
+            ],
+        );
+        let text = serde_json::to_string(&message).unwrap();
+        assert_eq!(serde_json::from_str::<Message>(&text).unwrap(), message);
+    }
+}

@@ -1,0 +1,215 @@
+//! What is asked.
+//!
+//! Not how it is spelled on a wire. Invariant: everything here has a meaning that more than one provider knows, or sits
+//! in `extras` under the name of the wire it is meant for.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::json::Json;
+use crate::message::{Message, Role};
+use crate::target::TargetId;
+use crate::tool::{Tool, ToolChoice};
+
+/// One request for an answer.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+#[serde(default)]
+pub struct ChatRequest {
+    /// Name of a route or target; which model answers is the route's business.
+    pub model: String,
+    /// The conversation.
+    pub messages: Vec<Message>,
+    /// Tools that the model may call.
+    pub tools: Vec<Tool>,
+    /// Which tools it may or must call; `None` leaves the provider's default.
+    pub tool_choice: Option<ToolChoice>,
+    /// Whether several tools may be called in one turn; `None` leaves the provider's default.
+    pub parallel_tools: Option<bool>,
+    /// The form of the answer.
+    pub output: OutputFormat,
+    /// Randomness.
+    pub sampling: Sampling,
+    /// Most tokens the answer may have, reasoning included.
+    pub max_output: Option<u64>,
+    /// Texts at which the answer stops.
+    pub stop: Vec<String>,
+    /// How hard a reasoning model should think, in the provider's word (`low`, `medium`, `high`).
+    pub reasoning_effort: Option<String>,
+    /// The end user's opaque id, for the provider's abuse detection.
+    pub user: Option<String>,
+    /// Fields that only one wire knows, keyed by wire name, then by field name. Sent as they are, to that wire only.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub extras: BTreeMap<String, BTreeMap<String, Json>>,
+    /// The caller's wishes about failover, for this request alone.
+    pub options: CallOptions,
+}
+
+impl ChatRequest {
+    /// A request to a route or target, with nothing asked yet.
+    pub fn to(model: impl Into<String>) -> Self {
+        Self { model: model.into(), ..Self::default() }
+    }
+
+    /// Appends a message.
+    #[must_use]
+    pub fn message(mut self, message: Message) -> Self {
+        self.messages.push(message);
+        self
+    }
+
+    /// Appends a user's turn.
+    #[must_use]
+    pub fn user(self, text: impl Into<String>) -> Self {
+        self.message(Message::user(text))
+    }
+
+    /// Appends instructions.
+    #[must_use]
+    pub fn system(self, text: impl Into<String>) -> Self {
+        self.message(Message::system(text))
+    }
+
+    /// Appends an assistant's turn.
+    #[must_use]
+    pub fn assistant(self, text: impl Into<String>) -> Self {
+        self.message(Message::assistant(text))
+    }
+
+    /// Offers a tool.
+    #[must_use]
+    pub fn tool(mut self, tool: Tool) -> Self {
+        self.tools.push(tool);
+        self
+    }
+
+    /// Limits the answer's length in tokens.
+    #[must_use]
+    pub fn max_output(mut self, tokens: u64) -> Self {
+        self.max_output = Some(tokens);
+        self
+    }
+
+    /// Sets the sampling temperature.
+    #[must_use]
+    pub fn temperature(mut self, temperature: f64) -> Self {
+        self.sampling.temperature = Some(temperature);
+        self
+    }
+
+    /// Sets the form of the answer.
+    #[must_use]
+    pub fn output(mut self, output: OutputFormat) -> Self {
+        self.output = output;
+        self
+    }
+
+    /// Time within which the whole answer must be there.
+    #[must_use]
+    pub fn deadline(mut self, within: Duration) -> Self {
+        self.options.deadline = Some(within);
+        self
+    }
+
+    /// Tries only these targets of the route.
+    #[must_use]
+    pub fn only(mut self, targets: impl IntoIterator<Item = impl Into<TargetId>>) -> Self {
+        self.options.only = targets.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Leaves these targets of the route out.
+    #[must_use]
+    pub fn without(mut self, targets: impl IntoIterator<Item = impl Into<TargetId>>) -> Self {
+        self.options.without = targets.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Tries one target only.
+    #[must_use]
+    pub fn no_failover(mut self) -> Self {
+        self.options.no_failover = true;
+        self
+    }
+
+    /// Whether any message shows an image.
+    #[must_use]
+    pub fn has_images(&self) -> bool {
+        use crate::message::Part;
+        self.messages.iter().flat_map(|message| &message.parts).any(|part| match part {
+            Part::Image(_) => true,
+            Part::ToolResult(result) => result.content.iter().any(|part| matches!(part, Part::Image(_))),
+            _ => false,
+        })
+    }
+
+    /// The instructions at the head of the conversation, joined by an empty line.
+    #[must_use]
+    pub fn instructions(&self) -> Option<String> {
+        let texts: Vec<String> = self
+            .messages
+            .iter()
+            .take_while(|message| matches!(message.role, Role::System | Role::Developer))
+            .map(Message::joined_text)
+            .collect();
+        (!texts.is_empty()).then(|| texts.join("\n\n"))
+    }
+}
+
+/// The form that the answer must have.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub enum OutputFormat {
+    /// Any JSON object.
+    JsonObject,
+    /// JSON that fits a schema.
+    JsonSchema {
+        /// A name for the schema (letters, digits, `_`, `-`).
+        name: String,
+        /// The schema.
+        schema: Json,
+        /// Whether the provider must enforce it.
+        strict: bool,
+    },
+    /// Text.
+    #[default]
+    Text,
+}
+
+/// Randomness of the answer; `None` leaves the provider's default.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+#[serde(default)]
+pub struct Sampling {
+    /// 0 is nearly deterministic; the upper end is 1 or 2 by provider.
+    pub temperature: Option<f64>,
+    /// Nucleus sampling, 0 to 1.
+    pub top_p: Option<f64>,
+    /// Number of tokens considered.
+    pub top_k: Option<u64>,
+    /// Seed for repeatable answers, as far as the provider can.
+    pub seed: Option<i64>,
+    /// Penalty on repeated tokens by frequency, -2 to 2.
+    pub frequency_penalty: Option<f64>,
+    /// Penalty on repeated tokens by presence, -2 to 2.
+    pub presence_penalty: Option<f64>,
+}
+
+/// The caller's wishes about failover, for one request.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+#[serde(default, deny_unknown_fields)]
+pub struct CallOptions {
+    /// Time within which the whole answer must be there; the route's limit applies where it is shorter.
+    pub deadline: Option<Duration>,
+    /// Only these targets of the route; empty means all.
+    pub only: Vec<TargetId>,
+    /// Not these targets of the route.
+    pub without: Vec<TargetId>,
+    /// One target only.
+    pub no_failover: bool,
+    /// No second start while the first still lives.
+    pub no_hedge: bool,
+}

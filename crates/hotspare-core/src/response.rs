@@ -1,0 +1,76 @@
+//! The whole answer.
+//!
+//! Not a stream: see [`Event`](crate::Event). Invariant: it holds what the events of its stream said, no more and no less.
+
+use serde::{Deserialize, Serialize};
+
+use crate::finish::FinishReason;
+use crate::message::{Message, Part, Role};
+use crate::target::TargetId;
+use crate::tool::ToolCall;
+use crate::trail::Trail;
+use crate::usage::Usage;
+
+/// An answer.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct ChatResponse {
+    /// The provider's id of the answer.
+    pub id: Option<String>,
+    /// The model that truly answered.
+    pub model: Option<String>,
+    /// What it said, in order: reasoning, text, refusals, tool calls.
+    pub content: Vec<Part>,
+    /// Why it ended.
+    pub finish: FinishReason,
+    /// Tokens of the answer alone; the trail has those of every attempt.
+    pub usage: Usage,
+    /// Citations and notes, as the provider wrote them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub annotations: Vec<crate::json::Json>,
+    /// Log probabilities, as the provider wrote them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub logprobs: Vec<crate::json::Json>,
+    /// Who gave it.
+    pub served_by: Option<TargetId>,
+    /// Who was tried.
+    pub trail: Trail,
+}
+
+impl ChatResponse {
+    /// An answer of these parts.
+    #[must_use]
+    pub fn new(content: Vec<Part>, finish: FinishReason) -> Self {
+        Self {
+            id: None,
+            model: None,
+            content,
+            finish,
+            usage: Usage::default(),
+            annotations: Vec::new(),
+            logprobs: Vec::new(),
+            served_by: None,
+            trail: Trail::EMPTY,
+        }
+    }
+
+    /// All text, without reasoning or refusals.
+    #[must_use]
+    pub fn text(&self) -> String {
+        self.content.iter().filter_map(Part::as_text).collect()
+    }
+
+    /// All tool calls, in order.
+    pub fn tool_calls(&self) -> impl Iterator<Item = &ToolCall> {
+        self.content.iter().filter_map(|part| match part {
+            Part::ToolCall(call) => Some(call),
+            _ => None,
+        })
+    }
+
+    /// The answer as a turn of the conversation, to be sent back with the next request.
+    #[must_use]
+    pub fn to_message(&self) -> Message {
+        Message::new(Role::Assistant, self.content.clone())
+    }
+}

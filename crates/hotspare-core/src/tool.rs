@@ -1,0 +1,113 @@
+//! Tools: what a model may call, what it called, what came back.
+//!
+//! Not an executor. Invariant: arguments are kept as the text that the model wrote; whether it is valid JSON is
+//! checked where answers are normalized.
+
+use serde::{Deserialize, Serialize};
+
+use crate::json::Json;
+use crate::message::Part;
+
+/// A function that the model may call.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Tool {
+    /// Name, as the model will write it.
+    pub name: String,
+    /// What it does, for the model.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    /// JSON Schema of the arguments object.
+    pub parameters: Json,
+    /// Whether the provider must enforce the schema; `None` leaves its default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub strict: Option<bool>,
+}
+
+impl Tool {
+    /// A tool without description.
+    pub fn new(name: impl Into<String>, parameters: impl Into<Json>) -> Self {
+        Self { name: name.into(), description: None, parameters: parameters.into(), strict: None }
+    }
+
+    /// Says what the tool does.
+    #[must_use]
+    pub fn with_description(mut self, text: impl Into<String>) -> Self {
+        self.description = Some(text.into());
+        self
+    }
+
+    /// Asks the provider to enforce the schema.
+    #[must_use]
+    pub fn with_strict(mut self, strict: bool) -> Self {
+        self.strict = Some(strict);
+        self
+    }
+}
+
+/// Which tools the model may or must call.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub enum ToolChoice {
+    /// The model decides.
+    #[default]
+    Auto,
+    /// The model must not call a tool.
+    None,
+    /// The model must call some tool.
+    Required,
+    /// The model must call the tool of this name.
+    Named(String),
+}
+
+/// One call that a model made.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct ToolCall {
+    /// Identifies the call within the conversation.
+    pub id: String,
+    /// Name of the tool.
+    pub name: String,
+    /// Arguments as the text that the model wrote; a JSON object where the model kept to the rules.
+    pub arguments: String,
+}
+
+impl ToolCall {
+    /// A call.
+    pub fn new(id: impl Into<String>, name: impl Into<String>, arguments: impl Into<String>) -> Self {
+        Self { id: id.into(), name: name.into(), arguments: arguments.into() }
+    }
+}
+
+/// What a tool gave back.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct ToolResult {
+    /// The call that this answers.
+    pub id: String,
+    /// Text and images.
+    pub content: Vec<Part>,
+    /// Whether the tool failed.
+    #[serde(default)]
+    pub is_error: bool,
+}
+
+impl ToolResult {
+    /// A result of text.
+    pub fn new(id: impl Into<String>, text: impl Into<String>) -> Self {
+        Self { id: id.into(), content: vec![Part::Text(text.into())], is_error: false }
+    }
+
+    /// A result of several parts.
+    #[must_use]
+    pub fn from_parts(id: impl Into<String>, content: Vec<Part>) -> Self {
+        Self { id: id.into(), content, is_error: false }
+    }
+
+    /// Marks the result as the tool's failure.
+    #[must_use]
+    pub fn with_error(mut self, is_error: bool) -> Self {
+        self.is_error = is_error;
+        self
+    }
+}

@@ -1,0 +1,134 @@
+//! The record of a call: who was tried, why, and how it went.
+//!
+//! Not a log and not a metric, though both are made from it. Invariant: every attempt that was started, and every
+//! target that was passed over, stands here once, without keys or prompts.
+
+use std::fmt;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::kind::Kind;
+use crate::target::TargetId;
+use crate::usage::Usage;
+
+/// Every attempt of one call, in order of their start.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Trail {
+    /// What was started.
+    pub attempts: Vec<Attempt>,
+    /// What was passed over, and why.
+    pub skipped: Vec<Skipped>,
+}
+
+impl Trail {
+    /// The record of a call that did nothing.
+    pub const EMPTY: Self = Self { attempts: Vec::new(), skipped: Vec::new() };
+}
+
+/// One start of one target.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Attempt {
+    /// Who was asked.
+    pub target: TargetId,
+    /// Why this target, now.
+    pub why: String,
+    /// Time from the start of the call to the start of this attempt.
+    pub started: Duration,
+    /// How it went.
+    pub outcome: Outcome,
+    /// Time from the attempt's start to its first content.
+    pub first_content: Option<Duration>,
+    /// Time from the attempt's start to its end.
+    pub duration: Duration,
+    /// Tokens, as far as known; losers and failures count too.
+    pub usage: Usage,
+}
+
+impl Attempt {
+    /// An attempt that has just begun.
+    #[must_use]
+    pub fn begun(target: TargetId, why: String, started: Duration) -> Self {
+        Self {
+            target,
+            why,
+            started,
+            outcome: Outcome::Running,
+            first_content: None,
+            duration: Duration::ZERO,
+            usage: Usage::default(),
+        }
+    }
+}
+
+/// How an attempt went.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub enum Outcome {
+    /// It was stopped because another attempt or the caller made it needless.
+    Cancelled {
+        /// Why.
+        reason: String,
+    },
+    /// It failed.
+    Failed {
+        /// What went wrong.
+        kind: Kind,
+        /// HTTP status, if there was a reply.
+        status: Option<u16>,
+        /// Details, without keys or prompts.
+        message: String,
+    },
+    /// It is under way.
+    Running,
+    /// It gave the answer, or the last part of it.
+    Served,
+}
+
+/// A target that was passed over.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Skipped {
+    /// Which.
+    pub target: TargetId,
+    /// Why.
+    pub why: String,
+}
+
+impl Skipped {
+    /// A target and the reason to pass it over.
+    #[must_use]
+    pub fn new(target: TargetId, why: String) -> Self {
+        Self { target, why }
+    }
+}
+
+impl fmt::Display for Trail {
+    /// One line per attempt, made for a terminal.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, attempt) in self.attempts.iter().enumerate() {
+            write!(f, "{}. {} ({}): ", index + 1, attempt.target, attempt.why)?;
+            match &attempt.outcome {
+                Outcome::Cancelled { reason } => write!(f, "cancelled, {reason}")?,
+                Outcome::Failed { kind, status: Some(status), .. } => write!(f, "{kind} ({status})")?,
+                Outcome::Failed { kind, .. } => write!(f, "{kind}")?,
+                Outcome::Running => f.write_str("running")?,
+                Outcome::Served => f.write_str("served")?,
+            }
+            if let Some(first) = attempt.first_content {
+                write!(f, ", first content after {} ms", first.as_millis())?;
+            }
+            write!(f, ", {} ms", attempt.duration.as_millis())?;
+            if let Some(tokens) = attempt.usage.total() {
+                write!(f, ", {tokens} tokens")?;
+            }
+            writeln!(f)?;
+        }
+        for skipped in &self.skipped {
+            writeln!(f, "-  {}: passed over, {}", skipped.target, skipped.why)?;
+        }
+        Ok(())
+    }
+}

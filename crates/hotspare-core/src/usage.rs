@@ -1,0 +1,119 @@
+//! Token counts of an answer.
+//!
+//! Not a price. Invariant: what was not reported is `None`, never 0; counts include their parts (cached tokens are
+//! part of `input`, reasoning tokens part of `output`) whatever the provider's own convention is.
+
+use std::ops::AddAssign;
+
+use serde::{Deserialize, Serialize};
+
+/// Tokens read and written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Usage {
+    /// Tokens of the prompt, cached ones included.
+    pub input: Option<u64>,
+    /// Tokens of the answer, reasoning included.
+    pub output: Option<u64>,
+    /// Part of `input` that came from the provider's prompt cache.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cached: Option<u64>,
+    /// Part of `input` that was written to the prompt cache.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cache_written: Option<u64>,
+    /// Part of `output` that was reasoning.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reasoning: Option<u64>,
+    /// Who counted.
+    pub source: UsageSource,
+}
+
+impl Usage {
+    /// Counts reported by the provider.
+    #[must_use]
+    pub const fn reported(input: Option<u64>, output: Option<u64>) -> Self {
+        Self {
+            input,
+            output,
+            cached: None,
+            cache_written: None,
+            reasoning: None,
+            source: UsageSource::Reported,
+        }
+    }
+
+    /// Counts estimated by Hotspare.
+    #[must_use]
+    pub const fn estimated(input: Option<u64>, output: Option<u64>) -> Self {
+        Self { source: UsageSource::Estimated, ..Self::reported(input, output) }
+    }
+
+    /// Takes over every count that `later` states: providers repeat their figures as a stream goes on.
+    pub fn update(&mut self, later: &Self) {
+        self.input = later.input.or(self.input);
+        self.output = later.output.or(self.output);
+        self.cached = later.cached.or(self.cached);
+        self.cache_written = later.cache_written.or(self.cache_written);
+        self.reasoning = later.reasoning.or(self.reasoning);
+        self.source = later.source;
+    }
+
+    /// Input plus output, if either is known.
+    #[must_use]
+    pub fn total(&self) -> Option<u64> {
+        sum(self.input, self.output)
+    }
+}
+
+/// Adds another attempt's counts; the sum is estimated as soon as one part is.
+impl AddAssign<&Usage> for Usage {
+    fn add_assign(&mut self, other: &Usage) {
+        self.input = sum(self.input, other.input);
+        self.output = sum(self.output, other.output);
+        self.cached = sum(self.cached, other.cached);
+        self.cache_written = sum(self.cache_written, other.cache_written);
+        self.reasoning = sum(self.reasoning, other.reasoning);
+        if other.source == UsageSource::Estimated {
+            self.source = UsageSource::Estimated;
+        }
+    }
+}
+
+/// Who counted the tokens.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub enum UsageSource {
+    /// Hotspare, by estimate.
+    Estimated,
+    /// The provider.
+    #[default]
+    Reported,
+}
+
+fn sum(a: Option<u64>, b: Option<u64>) -> Option<u64> {
+    match (a, b) {
+        (Some(a), Some(b)) => Some(a.saturating_add(b)),
+        (one, other) => one.or(other),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn unknown_is_not_zero() {
+        let mut total = Usage::reported(None, Some(3));
+        total += &Usage::reported(None, None);
+        assert_eq!((total.input, total.output, total.total()), (None, Some(3), Some(3)));
+    }
+
+    #[test]
+    fn an_update_replaces_and_a_sum_adds() {
+        let mut usage = Usage::reported(Some(10), Some(1));
+        usage.update(&Usage::reported(None, Some(7)));
+        assert_eq!(usage, Usage::reported(Some(10), Some(7)));
+        usage += &Usage::estimated(Some(1), None);
+        assert_eq!(usage, Usage::estimated(Some(11), Some(7)));
+    }
+}
