@@ -19,6 +19,7 @@ mod target;
 mod tool;
 mod trail;
 mod usage;
+mod view;
 
 pub use capability::{Capabilities, ModelProfile, Price};
 pub use error::Error;
@@ -35,3 +36,4 @@ pub use target::TargetId;
 pub use tool::{Tool, ToolCall, ToolChoice, ToolResult};
 pub use trail::{Attempt, Outcome, Skipped, Trail};
 pub use usage::{Usage, UsageSource};
+pub use view::{BreakerState, TargetView};

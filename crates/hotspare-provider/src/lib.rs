@@ -1,1 +1,21 @@
-//! The port: what a provider is, how bytes become frames, the one IO loop.
+//! The port between Hotspare and whatever answers requests.
+//!
+//! Two ways to add a provider. If it speaks HTTP, write a [`Wire`]: a codec without IO, and let [`HttpProvider`] do the
+//! rest over any [`Transport`]. If it does not, implement [`Provider`]. Either way there is nothing to retry, no health to
+//! keep and no clock to read here: the engine does that for every provider alike.
+
+mod framing;
+mod http_provider;
+mod provider;
+mod retry_after;
+mod secret;
+mod transport;
+mod wire;
+
+pub use framing::{BODY_LIMIT, FRAME_LIMIT, Frame, Framer, Ndjson, Sse, Whole};
+pub use http_provider::HttpProvider;
+pub use provider::{Opened, Outbound, Provider, Signal};
+pub use retry_after::retry_after;
+pub use secret::Secret;
+pub use transport::{Head, HttpRequest, HttpResponse, Transport};
+pub use wire::{Decoder, Decoding, Wire};

@@ -1,0 +1,187 @@
+//! A wire and a transport make a provider: the one IO loop.
+//!
+//! Not a client with opinions: it never retries, never waits, never looks at health. Invariant: one request is sent per
+//! call, and no error that leaves here shows the key.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures::stream::{BoxStream, Stream, StreamExt};
+use hotspare_core::{Capabilities, Chunk, Error};
+
+use crate::framing::Frame;
+use crate::provider::{Opened, Outbound, Provider, Signal};
+use crate::secret::Secret;
+use crate::transport::Transport;
+use crate::wire::{Decoding, Wire};
+
+/// How much of an unsuccessful reply is read to classify it.
+const ERROR_BODY_LIMIT: usize = 64 << 10;
+
+/// A provider reached over HTTP.
+#[derive(Clone, Debug)]
+pub struct HttpProvider<W> {
+    wire: W,
+    transport: Arc<dyn Transport>,
+}
+
+impl<W: Wire> HttpProvider<W> {
+    /// Speaks `wire` over `transport`.
+    pub fn new(wire: W, transport: Arc<dyn Transport>) -> Self {
+        Self { wire, transport }
+    }
+
+    async fn failure(
+        &self,
+        head: &crate::transport::Head,
+        mut body: BoxStream<'static, Result<Bytes, Error>>,
+    ) -> Error {
+        let mut read = Vec::new();
+        while let Some(Ok(bytes)) = body.next().await {
+            let room = ERROR_BODY_LIMIT - read.len();
+            read.extend_from_slice(&bytes[..bytes.len().min(room)]);
+            if read.len() == ERROR_BODY_LIMIT {
+                break;
+            }
+        }
+        let mut error = self.wire.classify(head, &read);
+        if error.status().is_none() {
+            error = error.with_status(head.status.as_u16());
+        }
+        match self.wire.request_id(head) {
+            Some(id) if error.request_id().is_none() => error.with_request_id(id),
+            _ => error,
+        }
+    }
+
+    async fn open(&self, call: &Outbound) -> Result<Reply, Error> {
+        let request = self.wire.encode(call)?;
+        let response = self.transport.send(request).await?;
+        let head = response.head;
+        if !head.status.is_success() {
+            return Err(self.failure(&head, response.body).await);
+        }
+        let decoding = self.wire.decoder(call, &head)?;
+        let opened =
+            Opened::new(Some(head.status.as_u16()), self.wire.request_id(&head), self.wire.limits(&head));
+        Ok(Reply {
+            opened: Some(opened),
+            body: Some(response.body),
+            decoding,
+            frames: VecDeque::new(),
+            chunks: VecDeque::new(),
+            failure: None,
+            secret: call.secret.clone(),
+        })
+    }
+}
+
+#[async_trait]
+impl<W: Wire> Provider for HttpProvider<W> {
+    fn wire(&self) -> &'static str {
+        self.wire.name()
+    }
+
+    fn capabilities(&self, model: &str) -> Capabilities {
+        self.wire.capabilities(model)
+    }
+
+    async fn send(&self, call: Outbound) -> Result<BoxStream<'static, Result<Signal, Error>>, Error> {
+        match self.open(&call).await {
+            Ok(reply) => Ok(Box::pin(reply)),
+            Err(error) => Err(scrub(error, call.secret.as_ref())),
+        }
+    }
+}
+
+/// A reply on its way: body to frames to chunks.
+struct Reply {
+    opened: Option<Opened>,
+    body: Option<BoxStream<'static, Result<Bytes, Error>>>,
+    decoding: Decoding,
+    frames: VecDeque<Frame>,
+    chunks: VecDeque<Chunk>,
+    failure: Option<Error>,
+    secret: Option<Secret>,
+}
+
+impl Reply {
+    fn decode(&mut self) -> Result<(), Error> {
+        while let Some(frame) = self.frames.pop_front() {
+            self.decoding.decoder.push(frame, &mut self.chunks)?;
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, bytes: Bytes) -> Result<(), Error> {
+        self.decoding.framer.push(bytes, &mut self.frames)?;
+        self.decode()
+    }
+
+    fn end(&mut self) -> Result<(), Error> {
+        self.decoding.framer.finish(&mut self.frames)?;
+        self.decode()?;
+        self.decoding.decoder.finish(&mut self.chunks)
+    }
+
+    /// Whatever was decoded before a failure is told before it.
+    fn fail(&mut self, error: Error) {
+        self.body = None;
+        self.frames.clear();
+        self.failure = Some(scrub(error, self.secret.as_ref()));
+    }
+}
+
+impl Stream for Reply {
+    type Item = Result<Signal, Error>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let this = &mut *self;
+        if let Some(opened) = this.opened.take() {
+            return Poll::Ready(Some(Ok(Signal::Opened(opened))));
+        }
+        loop {
+            if let Some(chunk) = this.chunks.pop_front() {
+                return Poll::Ready(Some(Ok(Signal::Chunk(chunk))));
+            }
+            if let Some(error) = this.failure.take() {
+                return Poll::Ready(Some(Err(error)));
+            }
+            let Some(body) = &mut this.body else { return Poll::Ready(None) };
+            match std::task::ready!(body.poll_next_unpin(cx)) {
+                Some(Ok(bytes)) => {
+                    if let Err(error) = this.take(bytes) {
+                        this.fail(error);
+                    } else if this.chunks.is_empty() {
+                        return Poll::Ready(Some(Ok(Signal::Alive)));
+                    }
+                }
+                Some(Err(error)) => this.fail(error),
+                None => {
+                    this.body = None;
+                    if let Err(error) = this.end() {
+                        this.fail(error);
+                    }
+                }
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Reply {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Reply")
+    }
+}
+
+fn scrub(error: Error, secret: Option<&Secret>) -> Error {
+    match secret {
+        Some(secret) => error.scrub(secret.expose()),
+        None => error,
+    }
+}

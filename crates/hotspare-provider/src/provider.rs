@@ -1,0 +1,106 @@
+//! The port: what the engine's driver asks of a provider.
+//!
+//! Not a place for retries, health or clocks. Invariant: one [`Provider::send`] is one request on the wire; dropping its
+//! future or stream cancels that request, and nothing is left running behind it.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use futures::stream::BoxStream;
+use hotspare_core::{Capabilities, ChatRequest, Chunk, Error, RateLimits};
+
+use crate::secret::Secret;
+
+/// Something that answers requests: usually an [`HttpProvider`](crate::HttpProvider), or your own.
+#[async_trait]
+pub trait Provider: fmt::Debug + Send + Sync {
+    /// The wire's name, such as `openai-chat`. Equal names mean that frames are interchangeable, and that a request
+    /// which came in over this wire reaches the provider untranslated.
+    fn wire(&self) -> &'static str;
+
+    /// What `model` can do here as far as the provider knows; the catalogue and the application know more.
+    fn capabilities(&self, model: &str) -> Capabilities {
+        let _ = model;
+        Capabilities::default()
+    }
+
+    /// Sends one request. The stream yields [`Signal::Opened`] first, then chunks, and ends after the answer's last
+    /// event; a reply that ends early yields an error instead of an end.
+    ///
+    /// # Errors
+    /// Whatever kept the reply from beginning, classified.
+    async fn send(&self, call: Outbound) -> Result<BoxStream<'static, Result<Signal, Error>>, Error>;
+}
+
+const _: fn(&dyn Provider) = |_| ();
+
+/// One request as it leaves for one target.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Outbound {
+    /// What is asked, prepared for this target.
+    pub request: Arc<ChatRequest>,
+    /// The provider's name of the model.
+    pub model: Arc<str>,
+    /// Whether the answer is wanted piece by piece.
+    pub stream: bool,
+    /// The key to use.
+    pub secret: Option<Secret>,
+    /// Time that is left for the whole answer, where it is limited.
+    pub remaining: Option<Duration>,
+}
+
+impl Outbound {
+    /// A request for `model`.
+    pub fn new(request: Arc<ChatRequest>, model: impl Into<Arc<str>>, stream: bool) -> Self {
+        Self { request, model: model.into(), stream, secret: None, remaining: None }
+    }
+
+    /// Adds the key.
+    #[must_use]
+    pub fn with_secret(mut self, secret: Option<Secret>) -> Self {
+        self.secret = secret;
+        self
+    }
+
+    /// Adds the time left.
+    #[must_use]
+    pub fn with_remaining(mut self, remaining: Option<Duration>) -> Self {
+        self.remaining = remaining;
+        self
+    }
+}
+
+/// What comes back.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum Signal {
+    /// Bytes without content arrived (a ping, a comment, half a frame): the provider is alive.
+    Alive,
+    /// A piece of the answer.
+    Chunk(Chunk),
+    /// The reply has begun: headers are here, content is not.
+    Opened(Opened),
+}
+
+/// The head of a reply.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Opened {
+    /// HTTP status, where the wire has one.
+    pub status: Option<u16>,
+    /// The provider's id of the request.
+    pub request_id: Option<String>,
+    /// What the provider says of its limits.
+    pub limits: RateLimits,
+}
+
+impl Opened {
+    /// The head of a reply.
+    #[must_use]
+    pub fn new(status: Option<u16>, request_id: Option<String>, limits: RateLimits) -> Self {
+        Self { status, request_id, limits }
+    }
+}

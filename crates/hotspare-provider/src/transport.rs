@@ -1,0 +1,98 @@
+//! One HTTP request in, one response out.
+//!
+//! Not reqwest: that is one implementation, in its own crate. Invariant: a status is not an error here; only a missing
+//! or broken response is.
+
+use std::fmt;
+use std::time::SystemTime;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures::stream::BoxStream;
+use hotspare_core::Error;
+use http::{HeaderMap, Method, StatusCode};
+
+/// Carries requests.
+#[async_trait]
+pub trait Transport: fmt::Debug + Send + Sync {
+    /// Sends a request and returns when the head of the response is here. Dropping the future or the body cancels it.
+    ///
+    /// # Errors
+    /// [`Kind::Connect`](hotspare_core::Kind::Connect) if no connection came about,
+    /// [`Kind::Disconnected`](hotspare_core::Kind::Disconnected) if it ended before the head. In the body:
+    /// [`Kind::Truncated`](hotspare_core::Kind::Truncated).
+    async fn send(&self, request: HttpRequest) -> Result<HttpResponse, Error>;
+}
+
+const _: fn(&dyn Transport) = |_| ();
+
+/// A request.
+#[derive(Clone)]
+pub struct HttpRequest {
+    /// Usually POST.
+    pub method: Method,
+    /// Absolute address.
+    pub url: String,
+    /// Headers, the key among them.
+    pub headers: HeaderMap,
+    /// Body.
+    pub body: Bytes,
+}
+
+impl HttpRequest {
+    /// A POST of JSON.
+    #[must_use]
+    pub fn post_json(url: String, body: impl Into<Bytes>) -> Self {
+        let mut headers = HeaderMap::with_capacity(4);
+        headers.insert(http::header::CONTENT_TYPE, http::HeaderValue::from_static("application/json"));
+        Self { method: Method::POST, url, headers, body: body.into() }
+    }
+}
+
+/// Shows neither headers (keys) nor body (prompts), nor an address's query (keys again).
+impl fmt::Debug for HttpRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let address = self.url.split('?').next().unwrap_or_default();
+        write!(f, "{} {address} ({} bytes)", self.method, self.body.len())
+    }
+}
+
+/// The head of a response.
+#[derive(Clone, Debug)]
+pub struct Head {
+    /// Status.
+    pub status: StatusCode,
+    /// Headers.
+    pub headers: HeaderMap,
+    /// When it came, by wall clock: dates in headers are relative to it.
+    pub received_at: SystemTime,
+}
+
+impl Head {
+    /// A header's value as text.
+    #[must_use]
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok()
+    }
+
+    /// The media type without parameters, in lower case; empty if unstated.
+    #[must_use]
+    pub fn media_type(&self) -> String {
+        let value = self.header("content-type").unwrap_or_default();
+        value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
+    }
+}
+
+/// A response whose body is still on its way.
+pub struct HttpResponse {
+    /// Head.
+    pub head: Head,
+    /// Body, as it arrives.
+    pub body: BoxStream<'static, Result<Bytes, Error>>,
+}
+
+impl fmt::Debug for HttpResponse {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "HttpResponse({})", self.head.status)
+    }
+}
