@@ -1,1 +1,13 @@
 //! What makes an answer complete and well-formed, whichever model gave it.
+//!
+//! Not a decoder: adapters have already put every provider's words into [`Event`](hotspare_core::Event)s. Nothing here
+//! sees bytes, headers, a clock or a provider's name. Same input, same output.
+#![deny(clippy::disallowed_methods, clippy::disallowed_types)]
+
+mod assembler;
+mod grammar;
+mod tool_ids;
+
+pub use assembler::Assembler;
+pub use grammar::{Block, Grammar};
+pub use tool_ids::ToolIds;

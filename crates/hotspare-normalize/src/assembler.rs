@@ -1,0 +1,287 @@
+//! Folds the events of a stream into the whole answer.
+//!
+//! Not a judge of content: it asks whether the answer is complete and well-formed, never whether it is good. Invariant:
+//! how the stream was cut into deltas leaves no trace in the answer; text is never changed, not even its spaces.
+
+use std::ops::Range;
+
+use hotspare_core::{
+    ChatResponse, Error, Event, FinishReason, Json, Kind, Part, Reasoning, Signature, ToolCall, Usage,
+    UsageSource,
+};
+use serde_json::{Map, Value};
+
+use crate::grammar::Grammar;
+use crate::tool_ids::ToolIds;
+
+/// Default bound on what one answer may hold: far above the longest output of any model, far below what hurts a host.
+const LIMIT: usize = 32 << 20;
+/// Counted for each part and note besides its text, so that a flood of tiny ones is bounded too.
+const PART_COST: usize = 128;
+/// Bytes of text per token: the usual rule of thumb, for answers whose provider reports no usage.
+const BYTES_PER_TOKEN: u64 = 4;
+
+/// Folds events into an answer. Bounded in memory.
+#[derive(Clone, Debug)]
+pub struct Assembler {
+    grammar: Grammar,
+    ids: ToolIds,
+    id: Option<String>,
+    model: Option<String>,
+    /// All text; the pieces refer to it.
+    text: String,
+    pieces: Vec<Piece>,
+    /// Where in `pieces` the tool call of each index is.
+    tools: Vec<usize>,
+    usage: Option<Usage>,
+    annotations: Vec<Json>,
+    logprobs: Vec<Json>,
+    content_bytes: u64,
+    held: usize,
+    limit: usize,
+}
+
+#[derive(Clone, Debug)]
+enum Piece {
+    Reasoning(Reasoning),
+    Refusal(String),
+    Text(Range<usize>),
+    Tool(ToolCall),
+}
+
+impl Default for Assembler {
+    fn default() -> Self {
+        Self::with_limit(LIMIT)
+    }
+}
+
+impl Assembler {
+    /// An assembler that refuses answers above `limit` bytes, small overheads included. The default is 32 MiB.
+    #[must_use]
+    pub fn with_limit(limit: usize) -> Self {
+        Self {
+            grammar: Grammar::default(),
+            ids: ToolIds::default(),
+            id: None,
+            model: None,
+            text: String::new(),
+            pieces: Vec::new(),
+            tools: Vec::new(),
+            usage: None,
+            annotations: Vec::new(),
+            logprobs: Vec::new(),
+            content_bytes: 0,
+            held: 0,
+            limit,
+        }
+    }
+
+    /// Takes the next event.
+    ///
+    /// # Errors
+    /// [`Kind::Protocol`] if it is out of order (see [`Grammar`]) or the answer grows beyond the limit.
+    pub fn push(&mut self, mut event: Event) -> Result<(), Error> {
+        self.grammar.check(&event)?;
+        self.ids.fix(&mut event);
+        match event {
+            Event::Started { id, model } => {
+                replace(&mut self.id, id);
+                replace(&mut self.model, model);
+            }
+            Event::Usage(usage) => match &mut self.usage {
+                Some(known) => known.update(&usage),
+                None => self.usage = Some(usage),
+            },
+            Event::TextDelta(delta) if !delta.is_empty() => self.push_text(&delta)?,
+            Event::ReasoningDelta(delta) if !delta.is_empty() => self.push_reasoning(delta)?,
+            Event::ReasoningSignature(signature) => self.sign(signature)?,
+            Event::RefusalDelta(delta) if !delta.is_empty() => self.push_refusal(delta)?,
+            Event::ToolStarted { id, name, .. } => {
+                self.grow(id.len() + name.len() + PART_COST)?;
+                self.tools.push(self.pieces.len());
+                self.pieces.push(Piece::Tool(ToolCall::new(id, name, "")));
+            }
+            Event::ToolDelta { index, arguments } => self.push_arguments(index, &arguments)?,
+            Event::Annotation(note) => {
+                self.grow(note.as_str().len() + PART_COST)?;
+                self.annotations.push(note);
+            }
+            Event::LogProbs(note) => {
+                self.grow(note.as_str().len() + PART_COST)?;
+                self.logprobs.push(note);
+            }
+            // The finish reason is in the grammar; a handover joins text to text; the rest has no place in an answer.
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// All text so far, without reasoning or refusals.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// Tokens as the provider reported them so far; empty where it did not.
+    #[must_use]
+    pub fn usage(&self) -> Usage {
+        self.usage.unwrap_or_default()
+    }
+
+    /// The whole answer.
+    ///
+    /// Adjacent text is one part; every tool call has an id of its own and a JSON object as arguments (none at all
+    /// becomes `{}`), unless the answer was cut by the output limit or a filter, which leaves its calls as they are. A
+    /// plain stop with tool calls reads [`FinishReason::ToolCalls`]. Output tokens that were not reported are estimated
+    /// at four bytes each, and the usage says so.
+    ///
+    /// # Errors
+    /// [`Kind::Truncated`] if no finish reason came, [`Kind::Protocol`] if the answer is empty and nothing explains why,
+    /// [`Kind::BadOutput`] if a tool call cannot be used.
+    pub fn finish(self) -> Result<ChatResponse, Error> {
+        let Some(mut finish) = self.grammar.finished().cloned() else {
+            return Err(Error::new(Kind::Truncated, "the answer ended without a finish reason"));
+        };
+        if !self.grammar.has_content() && matches!(finish, FinishReason::Stop | FinishReason::ToolCalls) {
+            return Err(Error::new(Kind::Protocol, "empty answer"));
+        }
+        let cut = matches!(finish, FinishReason::Length | FinishReason::ContentFilter);
+        let usage = self.usage_or_estimate();
+        let mut content = Vec::with_capacity(self.pieces.len());
+        let mut text = self.text;
+        for piece in self.pieces {
+            content.push(match piece {
+                Piece::Reasoning(reasoning) => Part::Reasoning(reasoning),
+                Piece::Refusal(refusal) => Part::Refusal(refusal),
+                // The usual answer has one text, which need not be copied.
+                Piece::Text(range) if range.len() == text.len() => Part::Text(std::mem::take(&mut text)),
+                Piece::Text(range) => Part::Text(text.get(range).unwrap_or_default().to_owned()),
+                Piece::Tool(call) if cut => Part::ToolCall(call),
+                Piece::Tool(call) => Part::ToolCall(usable(call)?),
+            });
+        }
+        if finish == FinishReason::Stop && !self.tools.is_empty() {
+            finish = FinishReason::ToolCalls;
+        }
+        let mut response = ChatResponse::new(content, finish);
+        response.id = self.id;
+        response.model = self.model;
+        response.usage = usage;
+        response.annotations = self.annotations;
+        response.logprobs = self.logprobs;
+        Ok(response)
+    }
+
+    fn push_text(&mut self, delta: &str) -> Result<(), Error> {
+        self.grow_content(delta.len())?;
+        let start = self.text.len();
+        self.text.push_str(delta);
+        match self.pieces.last_mut() {
+            Some(Piece::Text(range)) => range.end = self.text.len(),
+            _ => {
+                self.grow(PART_COST)?;
+                self.pieces.push(Piece::Text(start..self.text.len()));
+            }
+        }
+        Ok(())
+    }
+
+    fn push_reasoning(&mut self, delta: String) -> Result<(), Error> {
+        self.grow_content(delta.len())?;
+        match self.pieces.last_mut() {
+            // A signature closes what it signs: more text would make it invalid.
+            Some(Piece::Reasoning(reasoning)) if reasoning.signature.is_none() => {
+                reasoning.text.push_str(&delta)
+            }
+            _ => {
+                self.grow(PART_COST)?;
+                self.pieces.push(Piece::Reasoning(Reasoning::new(delta)));
+            }
+        }
+        Ok(())
+    }
+
+    fn sign(&mut self, signature: Signature) -> Result<(), Error> {
+        self.grow(signature.data.len() + signature.origin.0.len() + PART_COST)?;
+        match self.pieces.last_mut() {
+            Some(Piece::Reasoning(reasoning)) if reasoning.signature.is_none() && !signature.redacted => {
+                reasoning.signature = Some(signature);
+            }
+            // Hidden reasoning, or a proof without words: a part of its own, at its place.
+            _ => self.pieces.push(Piece::Reasoning(Reasoning::default().with_signature(signature))),
+        }
+        Ok(())
+    }
+
+    fn push_refusal(&mut self, delta: String) -> Result<(), Error> {
+        self.grow_content(delta.len())?;
+        match self.pieces.last_mut() {
+            Some(Piece::Refusal(refusal)) => refusal.push_str(&delta),
+            _ => {
+                self.grow(PART_COST)?;
+                self.pieces.push(Piece::Refusal(delta));
+            }
+        }
+        Ok(())
+    }
+
+    fn push_arguments(&mut self, index: u32, delta: &str) -> Result<(), Error> {
+        self.grow_content(delta.len())?;
+        let place = usize::try_from(index).ok().and_then(|index| self.tools.get(index));
+        // The grammar has refused unknown indices, so there always is one.
+        if let Some(Piece::Tool(call)) = place.and_then(|&place| self.pieces.get_mut(place)) {
+            call.arguments.push_str(delta);
+        }
+        Ok(())
+    }
+
+    fn grow_content(&mut self, bytes: usize) -> Result<(), Error> {
+        self.content_bytes = self.content_bytes.saturating_add(bytes as u64);
+        self.grow(bytes)
+    }
+
+    fn grow(&mut self, bytes: usize) -> Result<(), Error> {
+        self.held = self.held.saturating_add(bytes);
+        if self.held > self.limit {
+            return Err(Error::new(
+                Kind::Protocol,
+                format!("the answer is longer than {} bytes", self.limit),
+            ));
+        }
+        Ok(())
+    }
+
+    fn usage_or_estimate(&self) -> Usage {
+        let mut usage = self.usage();
+        if usage.output.is_none() {
+            usage.output = Some(self.content_bytes.div_ceil(BYTES_PER_TOKEN));
+            usage.source = UsageSource::Estimated;
+        }
+        usage
+    }
+}
+
+/// Later words replace earlier ones, but an empty or missing one says nothing: some servers begin with a nameless frame.
+fn replace(known: &mut Option<String>, later: Option<String>) {
+    if let Some(later) = later.filter(|later| !later.is_empty()) {
+        *known = Some(later);
+    }
+}
+
+fn usable(mut call: ToolCall) -> Result<ToolCall, Error> {
+    if call.name.is_empty() {
+        return Err(Error::new(Kind::BadOutput, "a tool call without a name"));
+    }
+    if call.arguments.trim().is_empty() {
+        call.arguments = "{}".to_owned();
+    } else if let Err(error) = serde_json::from_str::<Map<String, Value>>(&call.arguments) {
+        // Where, not what: the arguments may hold the caller's words.
+        let place = format!("line {}, column {}", error.line(), error.column());
+        let what = if error.is_data() { "are not a JSON object" } else { "are not valid JSON" };
+        return Err(Error::new(Kind::BadOutput, format!("the arguments of a tool call {what} ({place})")));
+    }
+    Ok(call)
+}
+
+#[cfg(test)]
+mod tests;

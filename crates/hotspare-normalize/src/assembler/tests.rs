@@ -1,0 +1,238 @@
+use super::*;
+use hotspare_core::{Origin, TargetId};
+use proptest::prelude::*;
+
+fn text(text: &str) -> Event {
+    Event::TextDelta(text.into())
+}
+
+fn thought(text: &str) -> Event {
+    Event::ReasoningDelta(text.into())
+}
+
+fn tool(index: u32, id: &str, name: &str) -> Event {
+    Event::ToolStarted { index, id: id.into(), name: name.into() }
+}
+
+fn arguments(index: u32, text: &str) -> Event {
+    Event::ToolDelta { index, arguments: text.into() }
+}
+
+fn signature(data: &str, redacted: bool) -> Signature {
+    Signature { origin: Origin("o".into()), data: data.into(), redacted }
+}
+
+fn fold(events: impl IntoIterator<Item = Event>) -> Result<ChatResponse, Error> {
+    let mut assembler = Assembler::default();
+    for event in events {
+        assembler.push(event)?;
+    }
+    assembler.finish()
+}
+
+fn fold_to(finish: FinishReason, events: impl IntoIterator<Item = Event>) -> Result<ChatResponse, Error> {
+    fold(events.into_iter().chain([Event::Finished(finish)]))
+}
+
+fn arguments_of(finish: FinishReason, text: &str) -> Result<String, Error> {
+    let response = fold_to(finish, [tool(0, "a", "f"), arguments(0, text)])?;
+    Ok(response.tool_calls().next().unwrap().arguments.clone())
+}
+
+#[test]
+fn a_plain_answer() {
+    let started = |id: &str, model: &str| Event::Started { id: Some(id.into()), model: Some(model.into()) };
+    let response = fold([
+        started("", ""),
+        started("r1", "m"),
+        text(""),
+        text(" Hel"),
+        text("lo\u{301}\n "),
+        Event::Usage(Usage::reported(Some(3), None)),
+        Event::Finished(FinishReason::Stop),
+        Event::Usage(Usage::reported(None, Some(2))),
+    ])
+    .unwrap();
+    assert_eq!((response.id.as_deref(), response.model.as_deref()), (Some("r1"), Some("m")));
+    assert_eq!(response.content, [Part::Text(" Hello\u{301}\n ".into())]);
+    assert_eq!(response.finish, FinishReason::Stop);
+    assert_eq!(response.usage, Usage::reported(Some(3), Some(2)));
+}
+
+#[test]
+fn parts_keep_their_order_and_signatures_their_reasoning() {
+    let sign = |data: &str, redacted| Event::ReasoningSignature(signature(data, redacted));
+    let response = fold_to(
+        FinishReason::Stop,
+        [
+            thought("a"),
+            thought("b"),
+            sign("s1", false),
+            sign("hidden", true),
+            thought("c"),
+            text("x"),
+            tool(0, "t", "f"),
+            text("y"),
+            arguments(0, "{\"k\""),
+            arguments(0, ":1}"),
+            Event::RefusalDelta("n".into()),
+            Event::RefusalDelta("o".into()),
+        ],
+    )
+    .unwrap();
+    assert_eq!(
+        response.content,
+        [
+            Part::Reasoning(Reasoning::new("ab").with_signature(signature("s1", false))),
+            Part::Reasoning(Reasoning::default().with_signature(signature("hidden", true))),
+            Part::Reasoning(Reasoning::new("c")),
+            Part::Text("x".into()),
+            Part::ToolCall(ToolCall::new("t", "f", "{\"k\":1}")),
+            Part::Text("y".into()),
+            Part::Refusal("no".into()),
+        ]
+    );
+    assert_eq!(response.text(), "xy");
+    assert_eq!(response.finish, FinishReason::ToolCalls);
+}
+
+#[test]
+fn a_handover_joins_text_to_text() {
+    let handover = Event::Handover { from: TargetId::from("a"), to: TargetId::from("b") };
+    let response = fold_to(FinishReason::Stop, [text("one "), handover, text("two")]).unwrap();
+    assert_eq!(response.content, [Part::Text("one two".into())]);
+}
+
+#[test]
+fn arguments_are_a_json_object() {
+    for (written, read) in
+        [("", "{}"), (" \n", "{}"), (r#"{"a": [1, 2.50]}"#, r#"{"a": [1, 2.50]}"#), (" {} ", " {} ")]
+    {
+        assert_eq!(arguments_of(FinishReason::ToolCalls, written).unwrap(), read);
+    }
+    let deep = format!("{{\"a\":{}", "[".repeat(100_000));
+    for bad in ["null", "[]", "\"{}\"", "{", "{}{}", "{'a':1}", "{\"secret\":", &deep] {
+        let error = arguments_of(FinishReason::ToolCalls, bad).unwrap_err();
+        assert_eq!(error.kind(), Kind::BadOutput, "{bad:.20}");
+        assert!(!error.to_string().contains("secret"), "{error}");
+    }
+}
+
+#[test]
+fn a_cut_call_stays_as_it_was_left() {
+    for finish in [FinishReason::Length, FinishReason::ContentFilter] {
+        for left in ["", "{\"a\":"] {
+            // `{}` would make a call that was cut before its arguments look complete.
+            assert_eq!(arguments_of(finish.clone(), left).unwrap(), left);
+        }
+    }
+}
+
+#[test]
+fn ids_are_unique_and_never_empty() {
+    let calls = [tool(0, "", "f"), tool(1, "x", "f"), tool(2, "x", "g"), tool(3, "", "f")];
+    let response = fold_to(FinishReason::ToolCalls, calls.clone()).unwrap();
+    let ids: std::collections::BTreeSet<&str> = response.tool_calls().map(|call| call.id.as_str()).collect();
+    assert!(ids.len() == 4 && !ids.contains("") && ids.contains("x"), "{ids:?}");
+    assert_eq!(fold_to(FinishReason::ToolCalls, calls).unwrap(), response);
+}
+
+#[test]
+fn what_cannot_be_used_is_refused() {
+    let kind = |result: Result<ChatResponse, Error>| result.unwrap_err().kind();
+    assert_eq!(kind(fold([text("half an ans")])), Kind::Truncated);
+    assert_eq!(kind(fold_to(FinishReason::Stop, [])), Kind::Protocol);
+    assert_eq!(kind(fold_to(FinishReason::Stop, [text(""), thought("")])), Kind::Protocol);
+    assert_eq!(kind(fold_to(FinishReason::ToolCalls, [])), Kind::Protocol);
+    assert_eq!(kind(fold_to(FinishReason::ToolCalls, [tool(0, "a", "")])), Kind::BadOutput);
+    for explained in [FinishReason::Length, FinishReason::ContentFilter, FinishReason::Refusal] {
+        assert!(fold_to(explained, []).unwrap().content.is_empty());
+    }
+}
+
+#[test]
+fn usage_is_estimated_only_where_it_is_missing() {
+    let response = fold_to(FinishReason::Stop, [text("123456789")]).unwrap();
+    assert_eq!(response.usage, Usage::estimated(None, Some(3)));
+    let half = [Event::Usage(Usage::reported(Some(7), None)), text("1234")];
+    assert_eq!(fold_to(FinishReason::Stop, half).unwrap().usage, Usage::estimated(Some(7), Some(1)));
+}
+
+#[test]
+fn memory_is_bounded() {
+    for event in [
+        |n: u32| text(if n == 0 { "a" } else { "b" }),
+        |n: u32| if n.is_multiple_of(2) { text("a") } else { thought("b") },
+        |n: u32| tool(n, "", ""),
+        |_| Event::LogProbs(Json::parse("1").unwrap()),
+        |_| Event::Annotation(Json::parse("1").unwrap()),
+        |_| Event::ReasoningSignature(signature("", true)),
+    ] {
+        let mut assembler = Assembler::with_limit(4_096);
+        let error = (0..5_000).find_map(|n| assembler.push(event(n)).err()).unwrap();
+        assert_eq!(error.kind(), Kind::Protocol);
+        assert!(assembler.text.len() <= 4_096 && assembler.pieces.len() <= 40);
+    }
+}
+
+/// One block of an answer: what kind of delta, and its text.
+fn blocks() -> impl Strategy<Value = Vec<(u8, String)>> {
+    proptest::collection::vec((0..4_u8, "[a-z é\u{301}😀\n<>{}\"]{1,12}"), 1..8)
+}
+
+/// Spells blocks as events, cutting after every `step`-th character.
+fn spell(blocks: &[(u8, String)], step: usize) -> Vec<Event> {
+    let mut events = Vec::new();
+    let mut tools = 0;
+    for (kind, words) in blocks {
+        let words = if *kind == 3 { serde_json::json!({ "k": words }).to_string() } else { words.clone() };
+        if *kind == 3 {
+            events.push(tool(tools, "", "f"));
+            tools += 1;
+        }
+        let characters: Vec<char> = words.chars().collect();
+        for piece in characters.chunks(step) {
+            let piece: String = piece.iter().collect();
+            events.push(match kind {
+                0 => Event::TextDelta(piece),
+                1 => Event::ReasoningDelta(piece),
+                2 => Event::RefusalDelta(piece),
+                _ => Event::ToolDelta { index: tools - 1, arguments: piece },
+            });
+        }
+    }
+    events.push(Event::Finished(FinishReason::Stop));
+    events
+}
+
+proptest! {
+    #[test]
+    fn any_split_folds_to_the_same_answer(blocks in blocks(), step in 1..6_usize) {
+        let whole = fold(spell(&blocks, usize::MAX)).unwrap();
+        let said: String = blocks.iter().filter(|(kind, _)| *kind == 0).map(|(_, words)| words.as_str()).collect();
+        prop_assert_eq!(whole.text(), said);
+        prop_assert_eq!(fold(spell(&blocks, step)).unwrap(), whole);
+    }
+
+    #[test]
+    fn any_order_of_events_ends_in_an_answer_or_an_error(picks in proptest::collection::vec((0..8_u8, 0..3_u32), 0..20)) {
+        let mut assembler = Assembler::with_limit(2_048);
+        for (pick, n) in picks {
+            let event = match pick {
+                0 => text("a"),
+                1 => thought("b"),
+                2 => tool(n, "x", "f"),
+                3 => arguments(n, "{}"),
+                4 => Event::ReasoningSignature(signature("s", n == 0)),
+                5 => Event::Finished(if n == 0 { FinishReason::Length } else { FinishReason::Stop }),
+                6 => Event::RefusalDelta("c".into()),
+                _ => Event::Usage(Usage::default()),
+            };
+            let _ = assembler.push(event);
+        }
+        let known = assembler.text().len();
+        if let Ok(response) = assembler.finish() {
+            prop_assert_eq!(response.text().len(), known);
+        }
+    }
+}

@@ -1,0 +1,263 @@
+//! The legal order of an answer's events.
+//!
+//! Not a collector: nothing that was said is kept but the finish reason, so a check costs no allocation per event.
+//! Invariant: what passes can be folded into one answer without losing or misplacing a word. Lenient where real servers
+//! are odd (no `Started`, or several; usage and notes after the end), strict where leniency would corrupt an answer.
+
+use hotspare_core::{Error, Event, FinishReason, Kind};
+
+/// Checks the order of one answer's events and knows what the stream is in the middle of.
+#[derive(Clone, Debug, Default)]
+pub struct Grammar {
+    block: Block,
+    finished: Option<FinishReason>,
+    /// Tool calls begun so far: also the index that the next one must have.
+    tools: u32,
+    content: bool,
+    /// Something was said that text cannot be joined to.
+    rich: bool,
+}
+
+/// What is open in a stream. Limits on silence differ: a model may think for minutes, but a text that stops is cut.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Block {
+    /// Nothing: before the first content and after the end.
+    #[default]
+    None,
+    /// Reasoning.
+    Reasoning,
+    /// A refusal.
+    Refusal,
+    /// Text.
+    Text,
+    /// A tool call's arguments.
+    Tool,
+}
+
+impl Grammar {
+    /// Takes note of the next event.
+    ///
+    /// Empty deltas are always in order and change nothing: servers send them as role frames and next to the finish
+    /// reason.
+    ///
+    /// # Errors
+    /// [`Kind::Protocol`], naming what was out of order. The event has then not been noted.
+    pub fn check(&mut self, event: &Event) -> Result<(), Error> {
+        match event {
+            Event::Started { .. } | Event::Usage(_) | Event::ReasoningSignature(_) => {}
+            Event::TextDelta(text) if text.is_empty() => {}
+            Event::TextDelta(_) => self.open(Block::Text, "text")?,
+            Event::ReasoningDelta(text) if text.is_empty() => {}
+            Event::ReasoningDelta(_) => self.open(Block::Reasoning, "reasoning")?,
+            Event::RefusalDelta(text) if text.is_empty() => {}
+            Event::RefusalDelta(_) => {
+                self.open(Block::Refusal, "a refusal")?;
+                self.rich = true;
+            }
+            Event::ToolStarted { index, .. } => self.begin_tool(*index)?,
+            Event::ToolDelta { index, arguments } => {
+                if *index >= self.tools {
+                    return Err(disorder(format!("arguments for tool call {index}, which never began")));
+                }
+                if !arguments.is_empty() {
+                    self.open(Block::Tool, "tool arguments")?;
+                }
+            }
+            Event::Finished(reason) => match &self.finished {
+                None => {
+                    self.finished = Some(reason.clone());
+                    self.block = Block::None;
+                }
+                Some(first) if first == reason => {}
+                Some(_) => return Err(disorder("a second finish reason that contradicts the first")),
+            },
+            Event::Handover { .. } => {
+                self.unfinished("a handover")?;
+                self.block = Block::None;
+            }
+            // Annotations, log probabilities and whatever no shared word covers: welcome anywhere.
+            _ => self.rich = true,
+        }
+        Ok(())
+    }
+
+    /// What is open now.
+    #[must_use]
+    pub fn block(&self) -> Block {
+        self.block
+    }
+
+    /// Why the answer ended, once it has.
+    #[must_use]
+    pub fn finished(&self) -> Option<&FinishReason> {
+        self.finished.as_ref()
+    }
+
+    /// Whether text, reasoning, a refusal or a tool call has come.
+    #[must_use]
+    pub fn has_content(&self) -> bool {
+        self.content
+    }
+
+    /// Whether a tool call has begun.
+    #[must_use]
+    pub fn has_tool_calls(&self) -> bool {
+        self.tools > 0
+    }
+
+    /// Whether nothing but text and reasoning has come: no tool call, refusal, annotation, log probability or unknown
+    /// event. Only such an answer can be carried on by another model after a cut.
+    #[must_use]
+    pub fn text_only(&self) -> bool {
+        !self.rich
+    }
+
+    fn open(&mut self, block: Block, what: &str) -> Result<(), Error> {
+        self.unfinished(what)?;
+        self.block = block;
+        self.content = true;
+        Ok(())
+    }
+
+    fn begin_tool(&mut self, index: u32) -> Result<(), Error> {
+        if index < self.tools {
+            return Err(disorder(format!("tool call {index} began twice")));
+        }
+        if index > self.tools {
+            return Err(disorder(format!("tool call {index} began before tool call {}", self.tools)));
+        }
+        self.open(Block::Tool, "a tool call")?;
+        self.tools = self.tools.saturating_add(1);
+        self.rich = true;
+        Ok(())
+    }
+
+    fn unfinished(&self, what: &str) -> Result<(), Error> {
+        match self.finished {
+            None => Ok(()),
+            Some(_) => Err(disorder(format!("{what} after the finish reason"))),
+        }
+    }
+}
+
+fn disorder(message: impl Into<String>) -> Error {
+    Error::new(Kind::Protocol, message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use hotspare_core::{Json, Usage};
+
+    fn text(text: &str) -> Event {
+        Event::TextDelta(text.into())
+    }
+
+    fn tool(index: u32) -> Event {
+        Event::ToolStarted { index, id: "a".into(), name: "f".into() }
+    }
+
+    fn arguments(index: u32, text: &str) -> Event {
+        Event::ToolDelta { index, arguments: text.into() }
+    }
+
+    fn stop() -> Event {
+        Event::Finished(FinishReason::Stop)
+    }
+
+    fn started() -> Event {
+        Event::Started { id: None, model: None }
+    }
+
+    fn check(events: &[Event]) -> Result<Grammar, Error> {
+        let mut grammar = Grammar::default();
+        for event in events {
+            grammar.check(event)?;
+        }
+        Ok(grammar)
+    }
+
+    #[test]
+    fn odd_but_harmless_orders_pass() {
+        let note = || Event::Annotation(Json::parse("{}").unwrap());
+        for events in [
+            vec![],
+            vec![stop()],
+            vec![started(), started(), text("a"), started(), stop()],
+            vec![text("a"), stop(), stop(), Event::Usage(Usage::default()), note(), text(""), started()],
+            vec![
+                tool(0),
+                tool(1),
+                arguments(0, "{}"),
+                arguments(1, "{}"),
+                arguments(0, ""),
+                stop(),
+                arguments(1, ""),
+            ],
+        ] {
+            assert!(check(&events).is_ok(), "{events:?}");
+        }
+    }
+
+    #[test]
+    fn disorder_is_named() {
+        for (events, word) in [
+            (vec![stop(), text("a")], "text after"),
+            (vec![stop(), Event::ReasoningDelta("a".into())], "reasoning after"),
+            (vec![stop(), Event::RefusalDelta("a".into())], "refusal after"),
+            (vec![stop(), tool(0)], "tool call after"),
+            (vec![tool(0), stop(), arguments(0, "{")], "arguments after"),
+            (vec![arguments(0, "")], "never began"),
+            (vec![tool(0), arguments(1, "{")], "never began"),
+            (vec![tool(1)], "before tool call 0"),
+            (vec![tool(u32::MAX)], "before tool call 0"),
+            (vec![tool(0), tool(0)], "began twice"),
+            (vec![stop(), Event::Finished(FinishReason::Length)], "contradicts"),
+        ] {
+            let error = check(&events).unwrap_err();
+            assert_eq!(error.kind(), Kind::Protocol);
+            assert!(error.message().contains(word), "{error} lacks {word:?}");
+        }
+    }
+
+    #[test]
+    fn a_refused_event_leaves_no_trace() {
+        let mut grammar = check(&[text("a"), stop()]).unwrap();
+        let before = format!("{grammar:?}");
+        grammar.check(&tool(0)).unwrap_err();
+        grammar.check(&Event::RefusalDelta("no".into())).unwrap_err();
+        assert_eq!(format!("{grammar:?}"), before);
+    }
+
+    #[test]
+    fn knows_what_is_open() {
+        let mut grammar = Grammar::default();
+        let mut block = |event: Event| {
+            grammar.check(&event).unwrap();
+            grammar.block()
+        };
+        assert_eq!(block(started()), Block::None);
+        assert_eq!(block(text("")), Block::None);
+        assert_eq!(block(Event::ReasoningDelta("a".into())), Block::Reasoning);
+        assert_eq!(block(text("")), Block::Reasoning);
+        assert_eq!(block(text("a")), Block::Text);
+        assert_eq!(block(Event::Usage(Usage::default())), Block::Text);
+        assert_eq!(block(tool(0)), Block::Tool);
+        assert_eq!(block(Event::RefusalDelta("a".into())), Block::Refusal);
+        assert_eq!(block(stop()), Block::None);
+    }
+
+    #[test]
+    fn knows_what_came() {
+        let grammar = check(&[started(), text(""), stop()]).unwrap();
+        assert!(!grammar.has_content() && grammar.text_only() && !grammar.has_tool_calls());
+        assert_eq!(grammar.finished(), Some(&FinishReason::Stop));
+        let grammar = check(&[Event::ReasoningDelta("hm".into()), text("a")]).unwrap();
+        assert!(grammar.has_content() && grammar.text_only() && grammar.finished().is_none());
+        let grammar = check(&[text("a"), Event::LogProbs(Json::parse("[]").unwrap())]).unwrap();
+        assert!(!grammar.text_only());
+        let grammar = check(&[tool(0)]).unwrap();
+        assert!(grammar.has_content() && grammar.has_tool_calls() && !grammar.text_only());
+    }
+}

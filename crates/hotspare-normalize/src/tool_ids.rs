@@ -1,0 +1,120 @@
+//! Ids of tool calls: never empty, never the same twice in one answer.
+//!
+//! Not a source of chance: an id that has to be made up follows from the answer's id, the call's place and the tool's
+//! name, so the streamed and the whole answer agree and a replay gives the same. Invariant: what is made up is nine
+//! ASCII letters and digits, which every known server accepts.
+
+use std::collections::BTreeSet;
+
+use hotspare_core::Event;
+
+/// Characters of a made-up id: one server family accepts exactly nine letters and digits, the others accept them too.
+const LENGTH: usize = 9;
+const ALPHABET: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+
+/// Gives every tool call of one answer an id of its own.
+#[derive(Clone, Debug, Default)]
+pub struct ToolIds {
+    answer: Option<String>,
+    taken: BTreeSet<String>,
+}
+
+impl ToolIds {
+    /// Puts a proper id into a `ToolStarted` whose own is empty or was used before, and remembers the answer's id from
+    /// `Started`. Everything else is left alone. Says whether the event was changed.
+    pub fn fix(&mut self, event: &mut Event) -> bool {
+        match event {
+            Event::Started { id: Some(id), .. } if self.answer.is_none() && !id.is_empty() => {
+                self.answer = Some(id.clone());
+                false
+            }
+            Event::ToolStarted { index, id, name } => {
+                if !id.is_empty() && self.taken.insert(id.clone()) {
+                    return false;
+                }
+                *id = self.make(*index, name);
+                true
+            }
+            _ => false,
+        }
+    }
+
+    fn make(&mut self, index: u32, name: &str) -> String {
+        let answer = self.answer.as_deref().unwrap_or_default();
+        let mut turn = 0_u32;
+        loop {
+            let id = made_up(&[answer, &index.to_string(), name, &turn.to_string()]);
+            if self.taken.insert(id.clone()) {
+                return id;
+            }
+            turn = turn.wrapping_add(1);
+        }
+    }
+}
+
+/// Nine letters and digits that follow from `parts` alone.
+pub(crate) fn made_up(parts: &[&str]) -> String {
+    // FNV-1a, 64 bits: spreads well enough for a handful of ids, and is the same on every platform and release.
+    let mut hash = 0xcbf2_9ce4_8422_2325_u64;
+    let mut eat = |byte: u8| hash = (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+    for part in parts {
+        part.bytes().for_each(&mut eat);
+        // No byte of UTF-8 is 0xff, so ("ab", "c") and ("a", "bc") differ.
+        eat(0xff);
+    }
+    // FNV's low bits are weak in the last bytes; fold the high half in before taking digits.
+    hash ^= hash >> 32;
+    (0..LENGTH)
+        .map(|_| {
+            let digit = ALPHABET[(hash % 62) as usize];
+            hash /= 62;
+            char::from(digit)
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fix(ids: &mut ToolIds, index: u32, id: &str, name: &str) -> String {
+        let mut event = Event::ToolStarted { index, id: id.into(), name: name.into() };
+        ids.fix(&mut event);
+        match event {
+            Event::ToolStarted { id, .. } => id,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn good_ids_stay_and_bad_ones_are_replaced() {
+        let mut ids = ToolIds::default();
+        assert_eq!(fix(&mut ids, 0, "a", "f"), "a");
+        let second = fix(&mut ids, 1, "a", "f");
+        let third = fix(&mut ids, 2, "", "f");
+        assert!(second != "a" && third != second);
+        for id in [&second, &third] {
+            assert!(id.len() == LENGTH && id.bytes().all(|byte| byte.is_ascii_alphanumeric()), "{id}");
+        }
+    }
+
+    #[test]
+    fn answers_differ_and_replays_agree() {
+        let of = |answer: Option<&str>| {
+            let mut ids = ToolIds::default();
+            ids.fix(&mut Event::Started { id: answer.map(Into::into), model: None });
+            fix(&mut ids, 0, "", "f")
+        };
+        assert_eq!(of(Some("x")), of(Some("x")));
+        assert_ne!(of(Some("x")), of(Some("y")));
+        assert_ne!(of(None), of(Some("y")));
+    }
+
+    #[test]
+    fn a_real_id_that_looks_made_up_is_not_doubled() {
+        let would_be = fix(&mut ToolIds::default(), 1, "", "f");
+        let mut ids = ToolIds::default();
+        assert_eq!(fix(&mut ids, 0, &would_be, "f"), would_be);
+        assert_ne!(fix(&mut ids, 1, "", "f"), would_be);
+    }
+}
