@@ -1,1 +1,37 @@
-//! A pure circuit breaker and health book: permits, verdicts, sliding windows.
+//! Circuit breakers and what belongs to them, without a clock.
+//!
+//! Time and chance are arguments, so that the same machine runs in production, in a simulation, and in a test that visits
+//! every state. It is usable without the rest of Hotspare:
+//!
+//! ```
+//! use hotspare_core::Moment;
+//! use hotspare_health::{Admission, Book, Config, Outcome, Verdict};
+//!
+//! let mut book = Book::new();
+//! let database = book.add_scope(Config::textbook());
+//! let mut now = Moment::ZERO;
+//! for _ in 0..3 {
+//!     let Admission::Granted(permit) = book.admit(now, &[database]) else { panic!("closed") };
+//!     let failure = Verdict::Failure { weight_milli: 1_000, not_before: None };
+//!     book.settle(now, permit, Outcome::at(database, failure), 0);
+//!     now = now + std::time::Duration::from_secs(1);
+//! }
+//! assert!(matches!(book.admit(now, &[database]), Admission::Refused(_)));
+//! ```
+#![deny(clippy::disallowed_methods, clippy::disallowed_types)]
+
+mod book;
+mod breaker;
+mod config;
+mod gate;
+mod latency;
+mod permit;
+mod view;
+mod window;
+
+pub use book::Book;
+pub use config::{Config, ConfigError};
+pub use permit::{
+    Admission, Cause, Observation, Outcome, Permit, Reason, Refusal, ScopeId, Transition, Verdict,
+};
+pub use view::View;

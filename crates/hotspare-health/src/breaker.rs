@@ -1,0 +1,306 @@
+//! The circuit breaker of one scope.
+//!
+//! Why one at all: a target that is down costs every request the time to find out, and a target that is struggling is
+//! kept down by everybody's retries. A breaker remembers, so that one request in a while finds out for all.
+//!
+//! **Closed** lets traffic flow. It opens when any rule is met: so many failures within the window (fast at any rate of
+//! traffic), or a share of calls that failed or were late once there are enough of them to judge. One failure among
+//! successes opens nothing.
+//!
+//! **Open** blocks for a cooldown, which doubles each time that the breaker opens anew and shrinks by one step for every
+//! five minutes that it stays closed; half of it is chance, so that many clients do not come back at once. A deadline
+//! that was promised is never moved forward by another failure, only back.
+//!
+//! **HalfOpen** lends out a few leases. A probe that succeeds closes the breaker (if enough do); one that fails opens it
+//! again; one that says nothing about health (the caller left, the request was wrong) gives its lease back; one that never
+//! reports loses it when it expires. So nothing can wedge it.
+//!
+//! Every transition begins a new *generation*. A permit belongs to the generation in which it was given: a call that
+//! straddles a transition still counts in figures, but never moves the state.
+//!
+//! What this is not: it knows no requests, no status codes, no clocks. Invariants: no admission while Open but for a
+//! marked last resort; at most the configured probes at once; only a probe leaves HalfOpen towards Closed.
+
+use std::time::Duration;
+
+use hotspare_core::{BreakerState, Moment};
+
+use crate::config::Config;
+use crate::permit::{Cause, Pass, Reason};
+use crate::window::Window;
+
+/// One step of the cooldown's growth is forgotten after this time in Closed.
+const FORGET: Duration = Duration::from_secs(300);
+
+/// A circuit breaker.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Breaker {
+    config: Config,
+    state: State,
+    generation: u64,
+    /// How often it opened, less what was forgotten.
+    openings: u32,
+    forgotten_at: Moment,
+    window: Window,
+    next_lease: u64,
+    /// When it closed after having been open; the ramp starts here.
+    closed_at: Option<Moment>,
+    /// Longest promise so far to stay open.
+    until: Moment,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+enum State {
+    Closed,
+    Open,
+    HalfOpen { leases: Vec<Lease>, good: u32 },
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct Lease {
+    id: u64,
+    expires: Moment,
+}
+
+/// A change, before it is known which scope it concerns.
+pub(crate) type Change = (BreakerState, BreakerState, Reason);
+
+impl Breaker {
+    pub(crate) fn new(config: Config) -> Self {
+        Self {
+            window: Window::new(config.window),
+            config,
+            state: State::Closed,
+            generation: 0,
+            openings: 0,
+            forgotten_at: Moment::ZERO,
+            next_lease: 0,
+            closed_at: None,
+            until: Moment::ZERO,
+        }
+    }
+
+    pub(crate) fn state(&self) -> BreakerState {
+        match self.state {
+            State::Closed => BreakerState::Closed,
+            State::Open => BreakerState::Open,
+            State::HalfOpen { .. } => BreakerState::HalfOpen,
+        }
+    }
+
+    /// Whether a call would be admitted, without admitting it.
+    pub(crate) fn check(&self, now: Moment) -> Result<(), (Cause, Moment)> {
+        match &self.state {
+            State::Closed => Ok(()),
+            // Open and cooled down is as good as half-open: whoever comes first is the probe.
+            State::Open if now >= self.until => Ok(()),
+            State::Open => Err((Cause::Open, self.until)),
+            State::HalfOpen { leases, .. } if leases.len() < self.probes() => Ok(()),
+            State::HalfOpen { leases, .. } => {
+                let soonest = leases.iter().map(|lease| lease.expires).min().unwrap_or(Moment::MAX);
+                Err((Cause::HalfOpenBusy, soonest))
+            }
+        }
+    }
+
+    /// Admits a call that [`Breaker::check`] allowed.
+    pub(crate) fn admit(&mut self, now: Moment) -> Pass {
+        let expires = now + self.config.lease;
+        let lease = match &mut self.state {
+            State::HalfOpen { leases, .. } => {
+                self.next_lease += 1;
+                leases.push(Lease { id: self.next_lease, expires });
+                Some(self.next_lease)
+            }
+            _ => None,
+        };
+        Pass { generation: self.generation, lease }
+    }
+
+    /// Admits a call whatever the state: an open breaker becomes half-open and lends this call a lease.
+    pub(crate) fn admit_last_resort(&mut self, now: Moment) -> Pass {
+        if self.state == State::Open {
+            self.half_open(Reason::CooledDown);
+        }
+        self.admit(now)
+    }
+
+    pub(crate) fn success(&mut self, now: Moment, pass: Pass, draw: u64) -> Option<Change> {
+        self.window.success(now);
+        if pass.generation != self.generation {
+            return None;
+        }
+        self.forget(now);
+        let needed = self.config.probes_to_close;
+        let State::HalfOpen { leases, good } = &mut self.state else {
+            // Calls that succeed, but late, can open it too.
+            let reason = self.judge(now)?;
+            return (self.state == State::Closed).then(|| self.open(now, reason, None, draw));
+        };
+        if !take(leases, pass) {
+            return None;
+        }
+        *good += 1;
+        if *good < needed {
+            return None;
+        }
+        let from = self.state();
+        self.state = State::Closed;
+        self.generation += 1;
+        self.window.clear();
+        self.closed_at = Some(now);
+        self.forgotten_at = now;
+        Some((from, BreakerState::Closed, Reason::ProbeSucceeded))
+    }
+
+    pub(crate) fn failure(
+        &mut self,
+        now: Moment,
+        pass: Pass,
+        weight_milli: u32,
+        not_before: Option<Moment>,
+        draw: u64,
+    ) -> Option<Change> {
+        self.window.failure(now, weight_milli);
+        if pass.generation != self.generation {
+            return None;
+        }
+        match &mut self.state {
+            State::Closed => {
+                self.forget(now);
+                let reason = self.judge(now)?;
+                Some(self.open(now, reason, not_before, draw))
+            }
+            State::HalfOpen { leases, .. } => {
+                take(leases, pass).then(|| self.open(now, Reason::ProbeFailed, not_before, draw))
+            }
+            State::Open => None,
+        }
+    }
+
+    /// The call said nothing about health: a lease goes back.
+    pub(crate) fn neutral(&mut self, pass: Pass) {
+        if pass.generation == self.generation
+            && let State::HalfOpen { leases, .. } = &mut self.state
+        {
+            take(leases, pass);
+        }
+    }
+
+    /// A call's first content is late.
+    pub(crate) fn late(&mut self, now: Moment) {
+        self.window.slow(now);
+    }
+
+    /// Lets time pass: a cooldown that is over, leases that expired.
+    pub(crate) fn advance(&mut self, now: Moment, draw: u64) -> Option<Change> {
+        match &mut self.state {
+            State::Closed => None,
+            State::Open => (now >= self.until).then(|| self.half_open(Reason::CooledDown)),
+            State::HalfOpen { leases, .. } => {
+                let before = leases.len();
+                leases.retain(|lease| lease.expires > now);
+                (leases.len() < before).then(|| self.open(now, Reason::LeaseExpired, None, draw))
+            }
+        }
+    }
+
+    pub(crate) fn next_change(&self) -> Option<Moment> {
+        match &self.state {
+            State::Closed => None,
+            State::Open => Some(self.until),
+            State::HalfOpen { leases, .. } => leases.iter().map(|lease| lease.expires).min(),
+        }
+    }
+
+    /// Calls and the share of them that failed, in hundredths of a per cent.
+    pub(crate) fn failure_rate(&self, now: Moment) -> (u32, u32) {
+        let total = self.window.total(now);
+        (total.calls, rate_bp(total.failures_milli, total.calls))
+    }
+
+    /// Share of its normal traffic that it should get: a tenth right after it closed, all of it once the ramp is over.
+    pub(crate) fn weight_bp(&self, now: Moment) -> u32 {
+        match (&self.state, self.closed_at) {
+            (State::Open, _) => 0,
+            (State::HalfOpen { .. }, _) => 1_000,
+            (State::Closed, None) => 10_000,
+            (State::Closed, Some(at)) => {
+                let ramp = self.config.ramp.as_nanos().max(1);
+                let passed = now.saturating_since(at).as_nanos().min(ramp);
+                u32::try_from((passed * 10_000 / ramp).max(1_000)).unwrap_or(10_000)
+            }
+        }
+    }
+
+    fn probes(&self) -> usize {
+        usize::try_from(self.config.probes).unwrap_or(usize::MAX)
+    }
+
+    /// Which rule is met, if any.
+    fn judge(&self, now: Moment) -> Option<Reason> {
+        let total = self.window.total(now);
+        let count = u32::try_from(total.failures_milli / 1_000).unwrap_or(u32::MAX);
+        if self.config.failures.is_some_and(|limit| count >= limit) {
+            return Some(Reason::Failures { count, within: self.config.window });
+        }
+        if total.calls < self.config.min_calls {
+            return None;
+        }
+        let calls = total.calls;
+        let failed = rate_bp(total.failures_milli, calls);
+        if self.config.failure_rate_bp.is_some_and(|limit| failed >= limit) {
+            return Some(Reason::FailureRate { rate_bp: failed, calls });
+        }
+        let slow = rate_bp(u64::from(total.slow) * 1_000, calls);
+        if self.config.slow_rate_bp.is_some_and(|limit| slow >= limit) {
+            return Some(Reason::SlowRate { rate_bp: slow, calls });
+        }
+        None
+    }
+
+    fn open(&mut self, now: Moment, reason: Reason, not_before: Option<Moment>, draw: u64) -> Change {
+        let from = self.state();
+        let growth = 1u32.checked_shl(self.openings.min(16)).unwrap_or(u32::MAX);
+        let whole = self.config.cooldown.saturating_mul(growth).min(self.config.cooldown_cap);
+        self.openings = self.openings.saturating_add(1);
+        // Equal jitter: half is certain, half is chance.
+        let half = u64::try_from(whole.as_nanos() / 2).unwrap_or(u64::MAX);
+        let pause = Duration::from_nanos(half.saturating_add(draw % half.max(1)));
+        self.until = self.until.max(now + pause).max(not_before.unwrap_or(Moment::ZERO));
+        self.state = State::Open;
+        self.generation += 1;
+        (from, BreakerState::Open, reason)
+    }
+
+    fn half_open(&mut self, reason: Reason) -> Change {
+        let from = self.state();
+        self.state = State::HalfOpen { leases: Vec::new(), good: 0 };
+        self.generation += 1;
+        (from, BreakerState::HalfOpen, reason)
+    }
+
+    fn forget(&mut self, now: Moment) {
+        while self.openings > 0 && now.saturating_since(self.forgotten_at) >= FORGET {
+            self.openings -= 1;
+            self.forgotten_at = self.forgotten_at + FORGET;
+        }
+    }
+}
+
+/// Takes a probe's lease back; false if the pass holds none that is still lent.
+fn take(leases: &mut Vec<Lease>, pass: Pass) -> bool {
+    let before = leases.len();
+    leases.retain(|lease| Some(lease.id) != pass.lease);
+    leases.len() < before
+}
+
+fn rate_bp(part_milli: u64, calls: u32) -> u32 {
+    let calls = u64::from(calls.max(1));
+    u32::try_from(part_milli.saturating_mul(10) / calls).unwrap_or(u32::MAX).min(10_000)
+}
+
+#[cfg(test)]
+mod explore;
+#[cfg(test)]
+mod tests;

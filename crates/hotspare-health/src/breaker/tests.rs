@@ -1,0 +1,110 @@
+//! Examples of each rule; the exhaustive run is in `explore`.
+
+use super::*;
+
+fn at(millis: u64) -> Moment {
+    Moment::ZERO + Duration::from_millis(millis)
+}
+
+fn fail(breaker: &mut Breaker, now: Moment) -> Option<Change> {
+    let pass = breaker.admit(now);
+    breaker.failure(now, pass, 1_000, None, 0)
+}
+
+fn succeed(breaker: &mut Breaker, now: Moment) -> Option<Change> {
+    let pass = breaker.admit(now);
+    breaker.success(now, pass, 0)
+}
+
+#[test]
+fn one_failure_among_successes_opens_nothing() {
+    let mut breaker = Breaker::new(Config::default());
+    for step in 0..1_000 {
+        let change = if step % 50 == 0 {
+            fail(&mut breaker, at(step * 200))
+        } else {
+            succeed(&mut breaker, at(step * 200))
+        };
+        assert_eq!(change, None);
+    }
+}
+
+#[test]
+fn opens_at_the_fifth_failure_in_the_window_and_not_when_they_are_spread() {
+    let mut breaker = Breaker::new(Config::default());
+    for step in 0..20 {
+        assert_eq!(fail(&mut breaker, at(step * 9_000)), None, "four in any 30 s");
+    }
+    let mut breaker = Breaker::new(Config::default());
+    let changes: Vec<_> = (0..5).map(|step| fail(&mut breaker, at(step * 100))).collect();
+    assert!(changes[..4].iter().all(Option::is_none));
+    assert_eq!(changes[4].map(|(_, to, _)| to), Some(BreakerState::Open));
+}
+
+#[test]
+fn opens_when_half_of_ten_calls_fail() {
+    let config = Config { failures: None, ..Config::default() };
+    let mut breaker = Breaker::new(config);
+    for step in 0..9 {
+        let now = at(step * 10);
+        let change = if step % 2 == 0 { succeed(&mut breaker, now) } else { fail(&mut breaker, now) };
+        assert_eq!(change, None);
+    }
+    let change = fail(&mut breaker, at(100));
+    assert_eq!(change.map(|(_, _, reason)| reason), Some(Reason::FailureRate { rate_bp: 5_000, calls: 10 }));
+}
+
+#[test]
+fn opens_when_nearly_all_calls_are_late() {
+    let mut breaker = Breaker::new(Config::default());
+    let mut opened = None;
+    for step in 0..20 {
+        breaker.late(at(step * 100));
+        opened = opened.or(succeed(&mut breaker, at(step * 100 + 50)));
+    }
+    assert_eq!(opened.map(|(_, to, _)| to), Some(BreakerState::Open));
+}
+
+#[test]
+fn the_cooldown_doubles_to_its_cap_and_is_forgotten_step_by_step() {
+    let mut breaker = Breaker::new(Config { failures: Some(1), ..Config::default() });
+    let mut now = at(0);
+    let mut pauses = Vec::new();
+    for _ in 0..4 {
+        let pass = breaker.admit(now);
+        breaker.failure(now, pass, 1_000, None, u64::MAX);
+        pauses.push(breaker.until.saturating_since(now).as_millis());
+        now = breaker.until;
+        breaker.advance(now, 0);
+    }
+    // Between half of the cooldown and the whole of it.
+    for (pause, whole) in pauses.iter().zip([5_000, 10_000, 15_000, 15_000]) {
+        assert!(*pause >= whole / 2 && *pause <= whole, "{pauses:?}");
+    }
+    succeed(&mut breaker, now);
+    assert_eq!(breaker.openings, 4);
+    succeed(&mut breaker, now + Duration::from_secs(300));
+    assert_eq!(breaker.openings, 3, "one success does not forget an outage");
+}
+
+#[test]
+fn a_promise_to_stay_open_is_kept() {
+    let mut breaker = Breaker::new(Config { failures: Some(1), ..Config::default() });
+    let pass = breaker.admit(at(0));
+    breaker.failure(at(0), pass, 1_000, Some(at(40_000)), 0);
+    assert_eq!(breaker.check(at(39_999)), Err((Cause::Open, at(40_000))));
+    assert_eq!(breaker.check(at(40_000)), Ok(()));
+}
+
+#[test]
+fn the_weight_rises_after_recovery() {
+    let mut breaker = Breaker::new(Config { failures: Some(1), ..Config::default() });
+    fail(&mut breaker, at(0));
+    assert_eq!(breaker.weight_bp(at(1)), 0);
+    let now = breaker.until;
+    breaker.advance(now, 0);
+    succeed(&mut breaker, now);
+    assert_eq!(breaker.weight_bp(now), 1_000);
+    assert_eq!(breaker.weight_bp(now + Duration::from_secs(5)), 5_000);
+    assert_eq!(breaker.weight_bp(now + Duration::from_secs(60)), 10_000);
+}

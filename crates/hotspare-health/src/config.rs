@@ -1,0 +1,119 @@
+//! When a breaker opens, for how long, and how it closes again.
+//!
+//! Data only. Invariant: every default says where it comes from, and `validate` refuses values under which a breaker
+//! would never open, never close or never probe.
+
+use std::fmt;
+use std::time::Duration;
+
+/// Knobs of one breaker.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub struct Config {
+    /// Opens at so many failures within [`Config::window`]; `None` never for this reason. Default 5.
+    pub failures: Option<u32>,
+    /// Opens when at least this share of calls failed, in hundredths of a per cent. Default 5,000 (50 %).
+    pub failure_rate_bp: Option<u32>,
+    /// Opens when the first content of at least this share of calls was late. Default 8,000 (80 %).
+    pub slow_rate_bp: Option<u32>,
+    /// The rates are judged from so many calls on. Default 10.
+    pub min_calls: u32,
+    /// How far back failures and calls count. Default 30 s.
+    pub window: Duration,
+    /// First time that an open breaker blocks. Default 5 s.
+    pub cooldown: Duration,
+    /// Longest time: each time that it opens again doubles the cooldown up to here. Default 15 s, so that a target that
+    /// comes back is found within that time.
+    pub cooldown_cap: Duration,
+    /// Probes that may be under way at once while half-open. Default 1.
+    pub probes: u32,
+    /// Good probes that close the breaker. Default 1.
+    pub probes_to_close: u32,
+    /// A probe that has not reported after this time is given up. Default 60 s.
+    pub lease: Duration,
+    /// After closing, a target's weight rises from a tenth to the whole within this time. Default 10 s.
+    pub ramp: Duration,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            failures: Some(5),
+            failure_rate_bp: Some(5_000),
+            slow_rate_bp: Some(8_000),
+            min_calls: 10,
+            window: Duration::from_secs(30),
+            cooldown: Duration::from_secs(5),
+            cooldown_cap: Duration::from_secs(15),
+            probes: 1,
+            probes_to_close: 1,
+            lease: Duration::from_secs(60),
+            ramp: Duration::from_secs(10),
+        }
+    }
+}
+
+impl Config {
+    /// The rule of the textbooks: 3 failures within 60 s open it for 60 s, one probe closes it.
+    #[must_use]
+    pub fn textbook() -> Self {
+        Self {
+            failures: Some(3),
+            failure_rate_bp: None,
+            slow_rate_bp: None,
+            window: Duration::from_secs(60),
+            cooldown: Duration::from_secs(60),
+            cooldown_cap: Duration::from_secs(60),
+            ..Self::default()
+        }
+    }
+
+    /// A breaker that never opens.
+    #[must_use]
+    pub fn never() -> Self {
+        Self { failures: None, failure_rate_bp: None, slow_rate_bp: None, ..Self::default() }
+    }
+
+    /// Checks that a breaker with these knobs can open and close.
+    ///
+    /// # Errors
+    /// The first knob that makes no sense, and what would.
+    pub fn validate(&self) -> Result<(), ConfigError> {
+        let zero = [
+            ("failures", self.failures == Some(0)),
+            ("min_calls", self.min_calls == 0),
+            ("window", self.window.is_zero()),
+            ("cooldown", self.cooldown.is_zero()),
+            ("probes", self.probes == 0),
+            ("probes_to_close", self.probes_to_close == 0),
+            ("lease", self.lease.is_zero()),
+        ];
+        if let Some((knob, _)) = zero.iter().find(|(_, wrong)| *wrong) {
+            return Err(ConfigError { knob, rule: "must be more than 0" });
+        }
+        for (knob, rate) in [("failure_rate", self.failure_rate_bp), ("slow_rate", self.slow_rate_bp)] {
+            if rate.is_some_and(|rate| rate == 0 || rate > 10_000) {
+                return Err(ConfigError { knob, rule: "must be more than 0 % and at most 100 %" });
+            }
+        }
+        if self.cooldown_cap < self.cooldown {
+            return Err(ConfigError { knob: "cooldown_cap", rule: "must not be shorter than cooldown" });
+        }
+        Ok(())
+    }
+}
+
+/// A knob that makes no sense.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConfigError {
+    knob: &'static str,
+    rule: &'static str,
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "breaker: {} {}", self.knob, self.rule)
+    }
+}
+
+impl std::error::Error for ConfigError {}

@@ -1,0 +1,133 @@
+//! Times for which a scope is left alone although it is not ill.
+//!
+//! Not a breaker: a provider that asks for a pause, or a key without money, works as it should. Invariant: a pause that
+//! was asked for is never shortened, and never counts as a failure.
+
+use std::time::Duration;
+
+use hotspare_core::Moment;
+
+use crate::permit::Cause;
+
+/// A hint beyond this is treated as this.
+const LONGEST_HOLD: Duration = Duration::from_secs(3_600);
+/// Pause after the first request for one that names no time, and the longest that it grows to.
+const UNKNOWN: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(60));
+
+/// A scope's gate.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub(crate) struct Gate {
+    held_until: Moment,
+    /// How many unexplained requests for a pause came in a row.
+    unexplained: u32,
+    disabled: Option<Option<Moment>>,
+    pub(crate) cordoned: bool,
+}
+
+impl Gate {
+    pub(crate) fn check(&self, now: Moment) -> Result<(), (Cause, Option<Moment>)> {
+        if self.cordoned {
+            return Err((Cause::Cordoned, None));
+        }
+        match self.disabled {
+            Some(None) => return Err((Cause::Disabled, None)),
+            Some(Some(until)) if now < until => return Err((Cause::Disabled, Some(until))),
+            _ => {}
+        }
+        if now < self.held_until { Err((Cause::RateLimited, Some(self.held_until))) } else { Ok(()) }
+    }
+
+    /// A call goes through. The one that finds out whether a disabled scope is back puts the next such call off.
+    pub(crate) fn pass(&mut self, now: Moment, recheck: Duration) {
+        if let Some(Some(until)) = &mut self.disabled {
+            *until = now + recheck;
+        }
+    }
+
+    pub(crate) fn hold(&mut self, now: Moment, until: Moment) {
+        self.held_until = self.held_until.max(until.min(now + LONGEST_HOLD));
+    }
+
+    pub(crate) fn hold_unknown(&mut self, now: Moment) {
+        let growth = 1u32.checked_shl(self.unexplained.min(16)).unwrap_or(u32::MAX);
+        let pause = UNKNOWN.0.saturating_mul(growth).min(UNKNOWN.1);
+        // Replies that were under way when the pause began repeat it; they do not make it longer.
+        if now >= self.held_until {
+            self.unexplained = self.unexplained.saturating_add(1);
+            self.held_until = now + pause;
+        }
+    }
+
+    pub(crate) fn disable(&mut self, until: Option<Moment>) {
+        self.disabled = Some(match self.disabled {
+            Some(Some(before)) => until.map(|until| until.max(before)),
+            Some(None) => None,
+            None => until,
+        });
+    }
+
+    pub(crate) fn enable(&mut self) {
+        self.disabled = None;
+    }
+
+    pub(crate) fn success(&mut self) {
+        self.unexplained = 0;
+        if matches!(self.disabled, Some(Some(_))) {
+            self.disabled = None;
+        }
+    }
+
+    pub(crate) fn is_disabled(&self, now: Moment) -> bool {
+        match self.disabled {
+            Some(Some(until)) => now < until,
+            Some(None) => true,
+            None => false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(secs: u64) -> Moment {
+        Moment::ZERO + Duration::from_secs(secs)
+    }
+
+    #[test]
+    fn a_promised_pause_is_never_shortened_and_never_absurd() {
+        let mut gate = Gate::default();
+        gate.hold(at(0), at(30));
+        gate.hold(at(1), at(5));
+        assert_eq!(gate.check(at(29)), Err((Cause::RateLimited, Some(at(30)))));
+        assert_eq!(gate.check(at(30)), Ok(()));
+        gate.hold(at(30), Moment::MAX);
+        assert_eq!(gate.check(at(31)), Err((Cause::RateLimited, Some(at(3_630)))));
+    }
+
+    #[test]
+    fn an_unexplained_pause_doubles_once_per_round() {
+        let mut gate = Gate::default();
+        gate.hold_unknown(at(0));
+        gate.hold_unknown(at(1));
+        assert_eq!(gate.check(at(4)), Err((Cause::RateLimited, Some(at(5)))));
+        gate.hold_unknown(at(5));
+        assert_eq!(gate.check(at(6)), Err((Cause::RateLimited, Some(at(15)))));
+        gate.success();
+        gate.hold_unknown(at(20));
+        assert_eq!(gate.check(at(21)), Err((Cause::RateLimited, Some(at(25)))));
+    }
+
+    #[test]
+    fn a_disabled_scope_is_asked_once_per_recheck() {
+        let recheck = Duration::from_secs(600);
+        let mut gate = Gate::default();
+        gate.disable(Some(at(600)));
+        assert!(gate.check(at(599)).is_err());
+        assert!(gate.check(at(600)).is_ok());
+        gate.pass(at(600), recheck);
+        assert!(gate.check(at(601)).is_err());
+        gate.success();
+        assert!(gate.check(at(602)).is_ok());
+    }
+}

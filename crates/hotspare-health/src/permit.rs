@@ -1,0 +1,229 @@
+//! What is handed out with an admission and handed back with a verdict.
+//!
+//! Invariant: a permit cannot be cloned and settling consumes it, so that every call settles at most once; it carries the
+//! generation in which it was given, so that a reply from before a transition cannot move the state after it.
+
+use std::fmt;
+use std::time::Duration;
+
+use hotspare_core::{BreakerState, Moment};
+
+/// A place that can be ill: an endpoint, a model there, a key. Health never learns its name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ScopeId(pub u32);
+
+/// Leave to make one call.
+#[derive(Debug, PartialEq, Eq)]
+#[must_use = "a permit that is not settled holds its probe until the lease expires"]
+pub struct Permit {
+    pub(crate) entries: Vec<Entry>,
+    pub(crate) last_resort: bool,
+}
+
+/// A permit's part for one scope.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Entry {
+    pub(crate) scope: ScopeId,
+    pub(crate) pass: Pass,
+}
+
+/// One breaker's leave.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Pass {
+    pub(crate) generation: u64,
+    /// The lease that a probe holds.
+    pub(crate) lease: Option<u64>,
+}
+
+impl Permit {
+    /// Whether the call finds out if an ill scope is well again.
+    #[must_use]
+    pub fn is_probe(&self) -> bool {
+        self.entries.iter().any(|entry| entry.pass.lease.is_some())
+    }
+
+    /// Whether it was given although a breaker is open.
+    #[must_use]
+    pub fn is_last_resort(&self) -> bool {
+        self.last_resort
+    }
+}
+
+/// The answer to a wish to call.
+#[derive(Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Admission {
+    /// Go ahead, and settle the permit at the end of the stream.
+    Granted(Permit),
+    /// Not now.
+    Refused(Refusal),
+}
+
+/// Why not, and until when.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// What is in the way.
+    pub scope: ScopeId,
+    /// Why.
+    pub cause: Cause,
+    /// When it may be different; `None` only where an operator must act.
+    pub until: Option<Moment>,
+}
+
+/// Why a call was not admitted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Cause {
+    /// An operator took it out of service.
+    Cordoned,
+    /// A key, quota or model problem took it out of service.
+    Disabled,
+    /// All its places are taken.
+    Full,
+    /// All probes are under way.
+    HalfOpenBusy,
+    /// The breaker is open.
+    Open,
+    /// It asked to be left alone.
+    RateLimited,
+}
+
+/// Something that became known while a call is under way. Moves figures, never a breaker's state by hard evidence.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Observation {
+    /// The first content came so long after the start.
+    FirstContent {
+        /// Time since the start.
+        after: Duration,
+    },
+    /// The first content is late.
+    Late,
+}
+
+/// How a call ended, as far as health is concerned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Outcome {
+    /// How.
+    pub verdict: Verdict,
+    /// Which scope of the permit it concerns; the others learn nothing. `None`: all of them.
+    pub at: Option<ScopeId>,
+}
+
+impl Outcome {
+    /// It worked.
+    #[must_use]
+    pub const fn success() -> Self {
+        Self { verdict: Verdict::Success, at: None }
+    }
+
+    /// It says nothing about health.
+    #[must_use]
+    pub const fn neutral() -> Self {
+        Self { verdict: Verdict::Neutral, at: None }
+    }
+
+    /// It concerns one scope.
+    #[must_use]
+    pub const fn at(scope: ScopeId, verdict: Verdict) -> Self {
+        Self { verdict, at: Some(scope) }
+    }
+}
+
+/// What an outcome says about a scope.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Verdict {
+    /// It is out of service until the moment, or until somebody acts.
+    Disable {
+        /// When one call may find out whether it is back.
+        until: Option<Moment>,
+    },
+    /// It failed.
+    Failure {
+        /// Share of a full failure, in thousandths.
+        weight_milli: u32,
+        /// If this opens the breaker, it stays open at least until then.
+        not_before: Option<Moment>,
+    },
+    /// It wants to be left alone until the moment. Not ill health.
+    Hold {
+        /// Until when; at most an hour counts.
+        until: Moment,
+    },
+    /// It wants to be left alone and does not say for how long: 5 s, doubling while it goes on.
+    HoldUnknown,
+    /// Nothing.
+    Neutral,
+    /// It is well.
+    Success,
+}
+
+/// A breaker changed its state.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Transition {
+    /// Which.
+    pub scope: ScopeId,
+    /// Before.
+    pub from: BreakerState,
+    /// After.
+    pub to: BreakerState,
+    /// When.
+    pub at: Moment,
+    /// Why.
+    pub reason: Reason,
+}
+
+/// Why a breaker changed its state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Reason {
+    /// The cooldown is over.
+    CooledDown,
+    /// So many failures in the window.
+    Failures {
+        /// How many.
+        count: u32,
+        /// Within which time.
+        within: Duration,
+    },
+    /// A share of calls failed.
+    FailureRate {
+        /// Hundredths of a per cent.
+        rate_bp: u32,
+        /// Of how many.
+        calls: u32,
+    },
+    /// A probe's lease ran out.
+    LeaseExpired,
+    /// A probe failed.
+    ProbeFailed,
+    /// Enough probes succeeded.
+    ProbeSucceeded,
+    /// A share of calls was late.
+    SlowRate {
+        /// Hundredths of a per cent.
+        rate_bp: u32,
+        /// Of how many.
+        calls: u32,
+    },
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let percent = |bp: u32| f64::from(bp) / 100.0;
+        match *self {
+            Self::CooledDown => f.write_str("the cooldown is over"),
+            Self::Failures { count, within } => write!(f, "{count} failures within {} s", within.as_secs()),
+            Self::FailureRate { rate_bp, calls } => {
+                write!(f, "{:.0} % of {calls} calls failed", percent(rate_bp))
+            }
+            Self::LeaseExpired => f.write_str("a probe never reported"),
+            Self::ProbeFailed => f.write_str("a probe failed"),
+            Self::ProbeSucceeded => f.write_str("a probe succeeded"),
+            Self::SlowRate { rate_bp, calls } => {
+                write!(f, "{:.0} % of {calls} calls were late", percent(rate_bp))
+            }
+        }
+    }
+}

@@ -1,0 +1,118 @@
+//! Outcomes of the recent past, counted exactly.
+//!
+//! A ring of ten buckets over the window's length. Not a timer: the ring is read and written at a `now` that the caller
+//! gives, and what is older than the window is forgotten on the way. Invariant: counts are of the last window, to within
+//! one bucket, whatever the traffic's rate is.
+
+use std::time::Duration;
+
+use hotspare_core::Moment;
+
+const BUCKETS: u64 = 10;
+
+/// Counts per bucket.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub(crate) struct Tally {
+    /// Calls that succeeded or failed.
+    pub(crate) calls: u32,
+    /// Failures among them, in thousandths: half a failure counts half.
+    pub(crate) failures_milli: u64,
+    /// Calls whose first content was late.
+    pub(crate) slow: u32,
+}
+
+/// A sliding window.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Window {
+    width: u64,
+    /// Number of the newest bucket since the origin.
+    newest: u64,
+    ring: [Tally; BUCKETS as usize],
+}
+
+impl Window {
+    pub(crate) fn new(length: Duration) -> Self {
+        let width = u64::try_from(length.as_nanos()).unwrap_or(u64::MAX) / BUCKETS;
+        Self { width: width.max(1), newest: 0, ring: [Tally::default(); BUCKETS as usize] }
+    }
+
+    pub(crate) fn success(&mut self, now: Moment) {
+        self.bucket(now).calls += 1;
+    }
+
+    pub(crate) fn failure(&mut self, now: Moment, weight_milli: u32) {
+        let bucket = self.bucket(now);
+        bucket.calls += 1;
+        bucket.failures_milli += u64::from(weight_milli);
+    }
+
+    pub(crate) fn slow(&mut self, now: Moment) {
+        self.bucket(now).slow += 1;
+    }
+
+    pub(crate) fn clear(&mut self) {
+        self.ring = [Tally::default(); BUCKETS as usize];
+    }
+
+    /// What happened within the window that ends at `now`.
+    pub(crate) fn total(&self, now: Moment) -> Tally {
+        let newest = (now.as_nanos() / self.width).max(self.newest);
+        let mut total = Tally::default();
+        for age in 0..BUCKETS {
+            // The ring holds the buckets that end at `self.newest`; those that time has passed by are gone.
+            let Some(number) = newest.checked_sub(age) else { break };
+            if number > self.newest || self.newest - number >= BUCKETS {
+                continue;
+            }
+            let tally = self.ring[index(number)];
+            total.calls += tally.calls;
+            total.failures_milli += tally.failures_milli;
+            total.slow += tally.slow;
+        }
+        total
+    }
+
+    fn bucket(&mut self, now: Moment) -> &mut Tally {
+        let number = now.as_nanos() / self.width;
+        if number > self.newest {
+            let passed = (number - self.newest).min(BUCKETS);
+            for age in 0..passed {
+                self.ring[index(number - age)] = Tally::default();
+            }
+            self.newest = number;
+        }
+        &mut self.ring[index(self.newest)]
+    }
+}
+
+fn index(number: u64) -> usize {
+    usize::try_from(number % BUCKETS).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        /// Against the obvious model: a list of all outcomes with their bucket.
+        #[test]
+        fn counts_like_a_list(steps in prop::collection::vec((0u64..4_000, any::<bool>()), 1..200)) {
+            let mut window = Window::new(Duration::from_secs(10));
+            let mut list: Vec<(u64, bool)> = Vec::new();
+            let mut millis = 0;
+            for (gap, failed) in steps {
+                millis += gap;
+                let now = Moment::from_nanos(millis * 1_000_000);
+                if failed { window.failure(now, 1_000) } else { window.success(now) }
+                list.push((millis / 1_000, failed));
+                let recent = list.iter().filter(|(second, _)| millis / 1_000 - second < 10);
+                let failures = recent.clone().filter(|(_, failed)| *failed).count() as u64;
+                let total = window.total(now);
+                prop_assert_eq!(u64::from(total.calls), recent.count() as u64);
+                prop_assert_eq!(total.failures_milli, failures * 1_000);
+            }
+            prop_assert_eq!(window.total(Moment::from_nanos((millis + 11_000) * 1_000_000)), Tally::default());
+        }
+    }
+}
