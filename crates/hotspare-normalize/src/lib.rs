@@ -6,8 +6,12 @@
 
 mod assembler;
 mod grammar;
+mod history;
+mod think;
 mod tool_ids;
 
 pub use assembler::Assembler;
 pub use grammar::{Block, Grammar};
+pub use history::{Note, Portable, portable};
+pub use think::ThinkSplitter;
 pub use tool_ids::ToolIds;

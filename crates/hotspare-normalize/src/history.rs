@@ -1,0 +1,222 @@
+//! Makes a conversation that one model wrote acceptable to another.
+//!
+//! Not a translation to any wire, and not a trimming: no word of the conversation is lost. Invariant: a result follows
+//! from the request and the origin alone, turn by turn, so that the beginning of a growing conversation is always
+//! rewritten to the same text and stays in the provider's prompt cache.
+
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::fmt;
+
+use hotspare_core::{ChatRequest, Error, Kind, Origin, Part, Signature};
+
+use crate::tool_ids::made_up;
+
+/// Longest id of a tool call that every known server takes.
+const ID_LIMIT: usize = 40;
+
+/// A request that its target will understand, and what had to be changed for that.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Portable<'a> {
+    /// The request; borrowed if nothing had to be changed.
+    pub request: Cow<'a, ChatRequest>,
+    /// What was changed, each kind once.
+    pub notes: Vec<Note>,
+}
+
+/// A change that was made to a conversation, and how often.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Note {
+    /// Hidden reasoning that only another author can read was left out.
+    HiddenReasoning(usize),
+    /// Proofs of another author were taken off reasoning that is shown.
+    Signatures(usize),
+    /// Tool calls got a new id: theirs was empty, used before, or not acceptable everywhere.
+    ToolIds(usize),
+    /// Empty texts and messages without anything in them were left out.
+    Empty(usize),
+}
+
+impl fmt::Display for Note {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::HiddenReasoning(n) => write!(f, "left out hidden reasoning of another model ({n})"),
+            Self::Signatures(n) => write!(f, "dropped another model's signatures ({n})"),
+            Self::ToolIds(n) => write!(f, "renamed tool calls ({n})"),
+            Self::Empty(n) => write!(f, "left out empty text or messages ({n})"),
+        }
+    }
+}
+
+/// Rewrites `request` for a target that reads signatures of `origin` only, or of nobody if `None`.
+///
+/// Foreign signatures go, and with them reasoning that is hidden inside them. Ids of tool calls become unique and plain
+/// (1 to 40 ASCII letters, digits, `_`, `-`), in calls and results alike. Empty texts and messages go.
+///
+/// # Errors
+/// [`Kind::InvalidRequest`] if a tool result answers no call before it, or one that already has its result.
+pub fn portable<'a>(request: &'a ChatRequest, origin: Option<&Origin>) -> Result<Portable<'a>, Error> {
+    let mut reader = Reader::new(origin);
+    let mut edits = Vec::new();
+    let mut empty_messages = 0;
+    for (at, message) in request.messages.iter().enumerate() {
+        let mut kept = false;
+        for (place, part) in message.parts.iter().enumerate() {
+            let edit = reader.read(at, part)?;
+            kept |= !matches!(edit, Some(Edit::Remove));
+            edits.extend(edit.map(|edit| (at, place, edit)));
+        }
+        empty_messages += usize::from(!kept);
+    }
+    reader.empty += empty_messages;
+    let notes = reader.notes();
+    if edits.is_empty() && empty_messages == 0 {
+        return Ok(Portable { request: Cow::Borrowed(request), notes });
+    }
+    let mut request = request.clone();
+    for (at, place, edit) in edits {
+        apply(&mut request.messages[at].parts[place], edit);
+    }
+    for message in &mut request.messages {
+        message.parts.retain(|part| part.as_text() != Some(""));
+    }
+    request.messages.retain(|message| !message.parts.is_empty());
+    Ok(Portable { request: Cow::Owned(request), notes })
+}
+
+enum Edit {
+    Remove,
+    Rename(String),
+    Unsign,
+}
+
+fn apply(part: &mut Part, edit: Edit) {
+    match (edit, part) {
+        // Empty text is swept out afterwards, in one go.
+        (Edit::Remove, part) => *part = Part::Text(String::new()),
+        (Edit::Rename(id), Part::ToolCall(call)) => call.id = id,
+        (Edit::Rename(id), Part::ToolResult(result)) => result.id = id,
+        (Edit::Unsign, Part::Reasoning(reasoning)) => reasoning.signature = None,
+        // Edits are made for the very part they are applied to.
+        (Edit::Rename(_) | Edit::Unsign, _) => {}
+    }
+}
+
+/// Reads a conversation from its beginning and says what must change.
+struct Reader<'a> {
+    origin: Option<&'a Origin>,
+    taken: BTreeSet<String>,
+    /// For every id as written: the calls that have no result yet, by the id that they have now, oldest first.
+    open: BTreeMap<&'a str, VecDeque<String>>,
+    calls: usize,
+    hidden: usize,
+    signatures: usize,
+    renamed: usize,
+    empty: usize,
+}
+
+impl<'a> Reader<'a> {
+    fn new(origin: Option<&'a Origin>) -> Self {
+        Self {
+            origin,
+            taken: BTreeSet::new(),
+            open: BTreeMap::new(),
+            calls: 0,
+            hidden: 0,
+            signatures: 0,
+            renamed: 0,
+            empty: 0,
+        }
+    }
+
+    fn read(&mut self, at: usize, part: &'a Part) -> Result<Option<Edit>, Error> {
+        Ok(match part {
+            Part::Text(text) if text.is_empty() => {
+                self.empty += 1;
+                Some(Edit::Remove)
+            }
+            Part::Reasoning(reasoning) => {
+                let foreign = |signature: &Signature| Some(&signature.origin) != self.origin;
+                match &reasoning.signature {
+                    None if reasoning.text.is_empty() => {
+                        self.empty += 1;
+                        Some(Edit::Remove)
+                    }
+                    Some(signature) if foreign(signature) => {
+                        if signature.redacted || reasoning.text.is_empty() {
+                            self.hidden += 1;
+                            Some(Edit::Remove)
+                        } else {
+                            self.signatures += 1;
+                            Some(Edit::Unsign)
+                        }
+                    }
+                    _ => None,
+                }
+            }
+            Part::ToolCall(call) => {
+                let now = self.call(&call.id, &call.name);
+                self.renamed += usize::from(now.is_some());
+                now.map(Edit::Rename)
+            }
+            Part::ToolResult(result) => {
+                let Some(now) = self.open.get_mut(result.id.as_str()).and_then(VecDeque::pop_front) else {
+                    return Err(self.orphan(at, &result.id));
+                };
+                (now != result.id).then_some(Edit::Rename(now))
+            }
+            _ => None,
+        })
+    }
+
+    /// The id that a call must have, if it is another than it has.
+    fn call(&mut self, id: &'a str, name: &str) -> Option<String> {
+        let place = self.calls.to_string();
+        self.calls += 1;
+        let mut now = id.to_owned();
+        let mut turn = 0_u32;
+        while !is_plain(&now) || self.taken.contains(&now) {
+            now = made_up(&[id, name, &place, &turn.to_string()]);
+            turn = turn.wrapping_add(1);
+        }
+        self.taken.insert(now.clone());
+        self.open.entry(id).or_default().push_back(now.clone());
+        (now != id).then_some(now)
+    }
+
+    fn orphan(&self, at: usize, id: &str) -> Error {
+        // Anything but a plain id may hold the caller's words.
+        let named = if is_plain(id) { format!(" \"{id}\"") } else { String::new() };
+        let why =
+            if self.open.contains_key(id) { "already has its result" } else { "was not made before it" };
+        Error::new(
+            Kind::InvalidRequest,
+            format!("messages[{at}] gives a result for tool call{named}, which {why}"),
+        )
+    }
+
+    fn notes(&self) -> Vec<Note> {
+        [
+            Note::HiddenReasoning(self.hidden),
+            Note::Signatures(self.signatures),
+            Note::ToolIds(self.renamed),
+            Note::Empty(self.empty),
+        ]
+        .into_iter()
+        .filter(|note| {
+            let (Note::HiddenReasoning(n) | Note::Signatures(n) | Note::ToolIds(n) | Note::Empty(n)) = *note;
+            n > 0
+        })
+        .collect()
+    }
+}
+
+fn is_plain(id: &str) -> bool {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
+    (1..=ID_LIMIT).contains(&id.len()) && id.bytes().all(allowed)
+}
+
+#[cfg(test)]
+mod tests;

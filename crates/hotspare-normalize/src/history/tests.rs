@@ -1,0 +1,166 @@
+use super::*;
+use hotspare_core::{Message, Reasoning, Role, ToolCall, ToolResult};
+use proptest::prelude::*;
+
+fn origin(name: &str) -> Origin {
+    Origin(name.into())
+}
+
+fn signature(author: &str, redacted: bool) -> Signature {
+    Signature { origin: origin(author), data: "proof".into(), redacted }
+}
+
+fn assistant(parts: Vec<Part>) -> Message {
+    Message::new(Role::Assistant, parts)
+}
+
+fn call(id: &str) -> Part {
+    Part::ToolCall(ToolCall::new(id, "f", "{}"))
+}
+
+fn result(id: &str, text: &str) -> Message {
+    Message::tool(ToolResult::new(id, text))
+}
+
+fn request(messages: impl IntoIterator<Item = Message>) -> ChatRequest {
+    messages.into_iter().fold(ChatRequest::to("m"), ChatRequest::message)
+}
+
+/// Ids of calls and, for each result in order, its id and text.
+type Ids = (Vec<String>, Vec<(String, String)>);
+
+fn ids(request: &ChatRequest) -> Ids {
+    let (mut calls, mut results) = (Vec::new(), Vec::new());
+    for part in request.messages.iter().flat_map(|message| &message.parts) {
+        match part {
+            Part::ToolCall(call) => calls.push(call.id.clone()),
+            Part::ToolResult(result) => {
+                let text = result.content.iter().filter_map(Part::as_text).collect();
+                results.push((result.id.clone(), text));
+            }
+            _ => {}
+        }
+    }
+    (calls, results)
+}
+
+#[test]
+fn a_plain_conversation_is_not_even_copied() {
+    let signed = Part::Reasoning(Reasoning::new("hm").with_signature(signature("a", false)));
+    let request = request([
+        Message::system("s"),
+        Message::user("u"),
+        assistant(vec![signed, Part::Text("t".into()), call("call_1-x")]),
+        result("call_1-x", "r"),
+        Message::assistant(" "),
+    ]);
+    let portable = portable(&request, Some(&origin("a"))).unwrap();
+    assert!(matches!(portable.request, Cow::Borrowed(_)));
+    assert!(portable.notes.is_empty());
+}
+
+#[test]
+fn foreign_proofs_go_and_shown_reasoning_stays() {
+    let request = request([assistant(vec![
+        Part::Reasoning(Reasoning::new("shown").with_signature(signature("a", false))),
+        Part::Reasoning(Reasoning::default().with_signature(signature("a", true))),
+        Part::Reasoning(Reasoning::default().with_signature(signature("a", false))),
+        Part::Reasoning(Reasoning::new("mine").with_signature(signature("b", false))),
+        Part::Text("t".into()),
+    ])]);
+    let moved = portable(&request, Some(&origin("b"))).unwrap();
+    assert_eq!(moved.notes, [Note::HiddenReasoning(2), Note::Signatures(1)]);
+    assert_eq!(
+        moved.request.messages[0].parts,
+        [
+            Part::Reasoning(Reasoning::new("shown")),
+            Part::Reasoning(Reasoning::new("mine").with_signature(signature("b", false))),
+            Part::Text("t".into()),
+        ]
+    );
+    assert_eq!(portable(&request, None).unwrap().notes, [Note::HiddenReasoning(2), Note::Signatures(2)]);
+}
+
+#[test]
+fn empty_turns_go() {
+    let hidden = Part::Reasoning(Reasoning::default().with_signature(signature("a", true)));
+    let request = request([
+        Message::user("u"),
+        assistant(vec![hidden]),
+        assistant(vec![]),
+        Message::user(""),
+        assistant(vec![Part::Text(String::new()), Part::Text(" ".into())]),
+    ]);
+    let moved = portable(&request, None).unwrap();
+    assert_eq!(moved.request.messages, [Message::user("u"), Message::assistant(" ")]);
+    assert_eq!(moved.notes, [Note::HiddenReasoning(1), Note::Empty(5)]);
+}
+
+#[test]
+fn results_find_their_calls_under_new_ids() {
+    let odd = "functions.f:0";
+    let request = request([
+        assistant(vec![call("x"), call("")]),
+        result("", "second"),
+        result("x", "first"),
+        assistant(vec![call("x"), call("x"), call(odd)]),
+        result(odd, "odd"),
+        result("x", "one"),
+        result("x", "two"),
+    ]);
+    let moved = portable(&request, None).unwrap();
+    assert_eq!(moved.notes, [Note::ToolIds(4)]);
+    let (calls, results) = ids(&moved.request);
+    let pairs: Vec<(&str, &str)> = results.iter().map(|(id, text)| (id.as_str(), text.as_str())).collect();
+    let id = |n: usize| calls[n].as_str();
+    assert_eq!(id(0), "x");
+    assert_eq!(pairs, [(id(1), "second"), ("x", "first"), (id(4), "odd"), (id(2), "one"), (id(3), "two")]);
+    let again = portable(&moved.request, None).unwrap();
+    assert!(matches!(again.request, Cow::Borrowed(_)), "a second pass finds nothing to change");
+}
+
+#[test]
+fn orphans_are_the_callers_mistake() {
+    for (messages, word) in [
+        (vec![result("x", "r")], "was not made before it"),
+        (vec![result("x", "r"), assistant(vec![call("x")])], "was not made before it"),
+        (vec![assistant(vec![call("x")]), result("x", "r"), result("x", "r")], "already has its result"),
+        (vec![assistant(vec![call("x")]), result("my secret words", "r")], "was not made before it"),
+    ] {
+        let error = portable(&request(messages), None).unwrap_err();
+        assert_eq!(error.kind(), Kind::InvalidRequest);
+        assert!(error.message().contains(word) && error.message().contains("messages["), "{error}");
+        assert!(!error.message().contains("secret"), "{error}");
+    }
+}
+
+proptest! {
+    /// Conversations of rounds: some calls, then all their results in any order.
+    #[test]
+    fn rewritten_conversations_are_sound(
+        rounds in proptest::collection::vec(proptest::collection::vec("[abé. ]{0,2}|[a-z]{39,42}", 1..4), 1..5),
+        backwards in any::<bool>(),
+    ) {
+        let mut messages = Vec::new();
+        for round in &rounds {
+            messages.push(assistant(round.iter().map(|id| call(id)).collect()));
+            let results = round.iter().map(|id| result(id, id));
+            if backwards { messages.extend(results.rev()) } else { messages.extend(results) }
+        }
+        let request = request(messages);
+        let moved = portable(&request, None).unwrap();
+        let (calls, results) = ids(&moved.request);
+        let unique: BTreeSet<&String> = calls.iter().collect();
+        prop_assert_eq!(unique.len(), calls.len());
+        prop_assert!(calls.iter().all(|id| is_plain(id)));
+        // Each result still answers a call that had its id before.
+        let before: BTreeMap<&String, String> = calls.iter().zip(ids(&request).0).collect();
+        for (id, text) in &results {
+            prop_assert_eq!(before.get(id), Some(text));
+        }
+        // What was rewritten once stays so as the conversation grows.
+        let longer = request.clone().message(assistant(vec![call("later")])).message(Message::user("x"));
+        let longer = portable(&longer, None).unwrap();
+        prop_assert_eq!(&longer.request.messages[..moved.request.messages.len()], &moved.request.messages[..]);
+    }
+}
