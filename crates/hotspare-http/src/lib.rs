@@ -1,1 +1,10 @@
-//! The reqwest transport: one request in, one response out.
+//! The HTTP transport: reqwest behind Hotspare's port.
+//!
+//! The only library crate that knows sockets, TLS and pools.
+
+mod config;
+mod error;
+mod transport;
+
+pub use config::HttpConfig;
+pub use transport::ReqwestTransport;

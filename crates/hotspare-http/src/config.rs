@@ -1,0 +1,61 @@
+//! Settings of the transport.
+//!
+//! Data only. Invariant: what could hide an attempt or leak traffic (redirects, retries, proxies from the environment) is
+//! off unless asked for.
+
+use std::time::Duration;
+
+/// Settings of a [`ReqwestTransport`](crate::ReqwestTransport).
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct HttpConfig {
+    /// Time to connect, TLS included. Default 1 s: a handshake across an ocean takes 0.3 s.
+    pub connect_timeout: Duration,
+    /// How long an idle connection is kept. Default 4 s: common model servers close theirs after 5 s, and a request that
+    /// meets such an end is lost time.
+    pub pool_idle_timeout: Duration,
+    /// Most idle connections per host. Default 64.
+    pub pool_max_idle_per_host: usize,
+    /// Address of an HTTP proxy.
+    pub proxy: Option<String>,
+    /// Use the proxies that the environment names. Default off.
+    pub proxy_from_env: bool,
+    /// Further certificate authorities to trust, PEM.
+    pub ca: Option<Vec<u8>>,
+}
+
+impl Default for HttpConfig {
+    fn default() -> Self {
+        Self {
+            connect_timeout: Duration::from_secs(1),
+            pool_idle_timeout: Duration::from_secs(4),
+            pool_max_idle_per_host: 64,
+            proxy: None,
+            proxy_from_env: false,
+            ca: None,
+        }
+    }
+}
+
+impl HttpConfig {
+    /// Sets the time to connect.
+    #[must_use]
+    pub fn connect_timeout(mut self, limit: Duration) -> Self {
+        self.connect_timeout = limit;
+        self
+    }
+
+    /// Sets a proxy.
+    #[must_use]
+    pub fn proxy(mut self, url: impl Into<String>) -> Self {
+        self.proxy = Some(url.into());
+        self
+    }
+
+    /// Trusts further certificate authorities.
+    #[must_use]
+    pub fn ca(mut self, pem: impl Into<Vec<u8>>) -> Self {
+        self.ca = Some(pem.into());
+        self
+    }
+}

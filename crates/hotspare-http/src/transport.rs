@@ -1,0 +1,107 @@
+//! Requests by way of reqwest.
+//!
+//! One request in, one response out. It follows no redirect and makes no second attempt that the engine does not see, with
+//! one exception below HTTP: where the server closed a kept-alive connection before the request's first byte was taken,
+//! hyper sends it on a fresh one, because that request was never begun. A connection that ends later without a byte of
+//! reply is reported as disconnected, and the engine, which alone decides to try again, asks the same target once more.
+//! Invariant: no total timeout, for a healthy stream may be long; dropping the body closes the connection.
+
+use std::time::SystemTime;
+
+use async_trait::async_trait;
+use futures::StreamExt;
+use hotspare_core::{Error, Kind};
+use hotspare_provider::{Head, HttpRequest, HttpResponse, Transport};
+
+use crate::config::HttpConfig;
+use crate::error;
+
+/// A transport over a pool of connections.
+#[derive(Clone, Debug)]
+pub struct ReqwestTransport {
+    client: reqwest::Client,
+}
+
+impl ReqwestTransport {
+    /// A pool of its own.
+    ///
+    /// # Errors
+    /// [`Kind::Config`] if the proxy's address or the certificates cannot be read, or TLS cannot be set up.
+    pub fn new(config: &HttpConfig) -> Result<Self, Error> {
+        let wrong = |what: &'static str| {
+            move |error: reqwest::Error| Error::new(Kind::Config, what).with_source(error.without_url())
+        };
+        let mut builder = reqwest::Client::builder()
+            .connect_timeout(config.connect_timeout)
+            .pool_idle_timeout(config.pool_idle_timeout)
+            .pool_max_idle_per_host(config.pool_max_idle_per_host)
+            .tcp_nodelay(true)
+            .tcp_keepalive(std::time::Duration::from_secs(30))
+            .http2_keep_alive_interval(std::time::Duration::from_secs(15))
+            .http2_keep_alive_timeout(std::time::Duration::from_secs(10))
+            .redirect(reqwest::redirect::Policy::none())
+            .retry(reqwest::retry::never())
+            .referer(false)
+            .user_agent(concat!("hotspare/", env!("CARGO_PKG_VERSION")));
+        if !config.proxy_from_env {
+            builder = builder.no_proxy();
+        }
+        if let Some(proxy) = &config.proxy {
+            builder = builder
+                .proxy(reqwest::Proxy::all(proxy).map_err(wrong("the proxy's address makes no sense"))?);
+        }
+        if let Some(pem) = &config.ca {
+            builder = trust(builder, pem)?;
+        }
+        let client = builder.build().map_err(wrong("the HTTP client cannot be set up"))?;
+        Ok(Self { client })
+    }
+
+    /// An application's own client. It should follow no redirects, make no retries and have no total timeout.
+    #[must_use]
+    pub fn from_client(client: reqwest::Client) -> Self {
+        Self { client }
+    }
+}
+
+#[cfg(any(feature = "rustls", feature = "native-tls"))]
+fn trust(mut builder: reqwest::ClientBuilder, pem: &[u8]) -> Result<reqwest::ClientBuilder, Error> {
+    let unreadable = || Error::new(Kind::Config, "the certificates are not PEM");
+    let certificates = reqwest::Certificate::from_pem_bundle(pem).map_err(|_| unreadable())?;
+    if certificates.is_empty() {
+        return Err(unreadable());
+    }
+    for certificate in certificates {
+        builder = builder.add_root_certificate(certificate);
+    }
+    Ok(builder)
+}
+
+#[cfg(not(any(feature = "rustls", feature = "native-tls")))]
+fn trust(_: reqwest::ClientBuilder, _: &[u8]) -> Result<reqwest::ClientBuilder, Error> {
+    Err(Error::new(
+        Kind::Config,
+        "certificates were given, but this build has no TLS: turn on the feature `rustls`",
+    ))
+}
+
+#[async_trait]
+impl Transport for ReqwestTransport {
+    async fn send(&self, request: HttpRequest) -> Result<HttpResponse, Error> {
+        let sent = self
+            .client
+            .request(request.method, request.url)
+            .headers(request.headers)
+            .body(request.body)
+            .send()
+            .await;
+        let mut response = sent.map_err(error::before_head)?;
+        let head = Head {
+            status: response.status(),
+            headers: std::mem::take(response.headers_mut()),
+            received_at: SystemTime::now(),
+        };
+        let body = response.bytes_stream().map(|piece| piece.map_err(error::in_body));
+        Ok(HttpResponse { head, body: Box::pin(body) })
+    }
+}
