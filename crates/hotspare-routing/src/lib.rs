@@ -1,1 +1,38 @@
-//! Routing strategies: which target first, and why.
+//! Routing strategies: whom to ask first, and why.
+//!
+//! One file per strategy. A new one needs the [`Strategy`] trait and nothing else: it reads a [`Scene`] and answers with a
+//! [`Ranking`] whose every choice carries a reason for people.
+#![deny(clippy::disallowed_methods, clippy::disallowed_types)]
+
+mod cheapest;
+mod eligible;
+mod fastest;
+mod health_aware;
+mod hedged;
+mod race;
+mod round_robin;
+mod scene;
+mod sequential;
+mod size;
+mod sticky;
+mod strategy;
+mod tiered;
+mod weighted;
+
+pub use cheapest::Cheapest;
+pub use eligible::{Ineligible, ineligible};
+pub use fastest::Fastest;
+pub use health_aware::HealthAware;
+pub use hedged::{Hedge, Hedged};
+pub use race::Race;
+pub use round_robin::RoundRobin;
+pub use scene::{Candidate, Choice, Ranking, Reason, Scene, Start};
+pub use sequential::Sequential;
+pub use size::estimate_prompt_tokens;
+pub use sticky::Sticky;
+pub use strategy::Strategy;
+pub use tiered::Tiered;
+pub use weighted::Weighted;
+
+#[cfg(test)]
+mod tests;

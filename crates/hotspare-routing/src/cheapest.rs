@@ -1,0 +1,48 @@
+//! The cheapest that works.
+//!
+//! When: any of the models will do. The price is that of this request: its prompt, and the answer's limit or a usual
+//! length. Equal prices keep the order written; unknown ones come last.
+
+use hotspare_core::{TargetId, Usage};
+
+use crate::scene::{Choice, Ranking, Reason, Scene};
+use crate::strategy::Strategy;
+
+/// Tokens of an answer whose length nobody limits.
+const USUAL_ANSWER: u64 = 500;
+
+/// Cost-aware choice.
+#[derive(Clone, Debug)]
+pub struct Cheapest {
+    members: Vec<TargetId>,
+}
+
+impl Cheapest {
+    /// These targets.
+    pub fn new(targets: impl IntoIterator<Item = impl Into<TargetId>>) -> Self {
+        Self { members: targets.into_iter().map(Into::into).collect() }
+    }
+}
+
+impl Strategy for Cheapest {
+    fn name(&self) -> &'static str {
+        "cheapest"
+    }
+
+    fn members(&self) -> Vec<TargetId> {
+        self.members.clone()
+    }
+
+    fn rank(&self, scene: &Scene<'_>) -> Ranking {
+        let answer = scene.request.max_output.unwrap_or(USUAL_ANSWER).min(USUAL_ANSWER);
+        let usage = Usage::estimated(Some(scene.prompt_tokens), Some(answer));
+        let price = |index: usize| scene.candidates[index].profile.price.map(|price| price.cost(&usage));
+        let mut order: Vec<usize> = (0..scene.candidates.len()).collect();
+        order.sort_by_key(|&index| (!scene.candidates[index].view.usable, price(index).unwrap_or(u64::MAX)));
+        let choices = order
+            .into_iter()
+            .map(|index| Choice::new(index, Reason::Cheapest { micro_usd: price(index) }))
+            .collect();
+        Ranking { choices }
+    }
+}

@@ -1,0 +1,60 @@
+//! The faster of two, drawn by lot.
+//!
+//! When: targets are equal in quality and the wait matters. Comparing two that were drawn, instead of always taking the
+//! fastest of all, keeps everybody from running to the same target at once (the power of two choices, Mitzenmacher 2001).
+//! The estimate counts a failure as slow, so that a target that fails fast never looks fast.
+
+use std::time::Duration;
+
+use hotspare_core::{TargetId, TargetView};
+
+use crate::scene::{Choice, Ranking, Reason, Scene};
+use crate::strategy::Strategy;
+
+/// Latency-aware choice.
+#[derive(Clone, Debug)]
+pub struct Fastest {
+    members: Vec<TargetId>,
+}
+
+impl Fastest {
+    /// These targets.
+    pub fn new(targets: impl IntoIterator<Item = impl Into<TargetId>>) -> Self {
+        Self { members: targets.into_iter().map(Into::into).collect() }
+    }
+}
+
+impl Strategy for Fastest {
+    fn name(&self) -> &'static str {
+        "fastest"
+    }
+
+    fn members(&self) -> Vec<TargetId> {
+        self.members.clone()
+    }
+
+    fn rank(&self, scene: &Scene<'_>) -> Ranking {
+        let view = |index: usize| &scene.candidates[index].view;
+        let mut order: Vec<usize> = (0..scene.candidates.len()).collect();
+        order.sort_by_key(|&index| (!view(index).usable, load(view(index))));
+        let usable = scene.candidates.iter().filter(|candidate| candidate.view.usable).count();
+        if usable > 2 {
+            // Of two that were drawn, the faster one comes first; the rest stay in order of speed.
+            let a = usize::try_from(scene.draw % usable as u64).unwrap_or(0);
+            let b = usize::try_from((scene.draw >> 32) % (usable as u64 - 1)).unwrap_or(0);
+            let b = if b >= a { b + 1 } else { b };
+            let winner = order.remove(a.min(b));
+            order.insert(0, winner);
+        }
+        let choices = order
+            .into_iter()
+            .map(|index| Choice::new(index, Reason::Fastest { latency: view(index).latency }))
+            .collect();
+        Ranking { choices }
+    }
+}
+
+/// Expected wait: the usual time, times those that are already waiting. Unknown counts as none, to find out.
+fn load(view: &TargetView) -> Duration {
+    view.latency.unwrap_or(Duration::ZERO).saturating_mul(view.in_flight.saturating_add(1))
+}

@@ -1,0 +1,90 @@
+//! A second start when the first content is later than usual.
+//!
+//! When: a few calls are much slower than the rest, and a little more cost is worth less waiting for them. The second
+//! start goes to another target, once the time that 95 % of calls keep has passed, and only for a small share of calls: a
+//! hedge that answers everybody's slowness with more load makes it worse.
+
+use std::time::Duration;
+
+use hotspare_core::TargetId;
+
+use crate::scene::{Ranking, Scene, Start};
+use crate::strategy::Strategy;
+
+/// Budgeted hedging on top of another strategy.
+#[derive(Debug)]
+pub struct Hedged<S> {
+    inner: S,
+    hedge: Hedge,
+}
+
+/// When to hedge and how much.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Hedge {
+    /// A fixed delay; `None` takes the live 95 % quantile of the first choice, and hedges nothing until it is known.
+    pub delay: Option<Duration>,
+    /// Never sooner than this. Default 300 ms.
+    pub floor: Duration,
+    /// Share of calls that may be hedged, in hundredths of a per cent. Default 500 (5 %).
+    pub budget_bp: u32,
+}
+
+impl Hedge {
+    /// At the time that 95 % of first contents keep.
+    #[must_use]
+    pub const fn at_p95() -> Self {
+        Self { delay: None, floor: Duration::from_millis(300), budget_bp: 500 }
+    }
+
+    /// At a fixed time.
+    #[must_use]
+    pub const fn after(delay: Duration) -> Self {
+        Self { delay: Some(delay), floor: Duration::ZERO, budget_bp: 500 }
+    }
+
+    /// Share of calls that may be hedged, in hundredths of a per cent.
+    #[must_use]
+    pub const fn budget_bp(mut self, share: u32) -> Self {
+        self.budget_bp = share;
+        self
+    }
+}
+
+impl<S: Strategy> Hedged<S> {
+    /// Hedges the second choice of `inner`.
+    pub const fn new(inner: S, hedge: Hedge) -> Self {
+        Self { inner, hedge }
+    }
+}
+
+impl<S: Strategy> Strategy for Hedged<S> {
+    fn name(&self) -> &'static str {
+        self.inner.name()
+    }
+
+    fn members(&self) -> Vec<TargetId> {
+        self.inner.members()
+    }
+
+    fn rank(&self, scene: &Scene<'_>) -> Ranking {
+        let mut ranking = self.inner.rank(scene);
+        let known = ranking.choices.first().and_then(|first| scene.candidates[first.index].view.latency_p95);
+        if let Some(delay) = self.hedge.delay.or(known)
+            && let Some(second) = ranking.choices.get_mut(1)
+            && second.start == Start::AfterFailure
+            && scene.candidates[second.index].view.usable
+        {
+            second.start = Start::After(delay.max(self.hedge.floor));
+        }
+        ranking
+    }
+
+    fn width(&self) -> usize {
+        self.inner.width()
+    }
+
+    fn hedge_budget_bp(&self) -> Option<u32> {
+        Some(self.hedge.budget_bp)
+    }
+}

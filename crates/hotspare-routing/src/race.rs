@@ -1,0 +1,57 @@
+//! The same request to several targets at once; the first good answer serves.
+//!
+//! When: the time to the first token matters more than what it costs. Every racer is paid for, the losers until they are
+//! cancelled. A fast error never wins; the others go on.
+
+use hotspare_core::TargetId;
+
+use crate::scene::{Choice, Ranking, Reason, Scene, Start};
+use crate::sequential::listed;
+use crate::strategy::Strategy;
+
+/// Racing.
+#[derive(Clone, Debug)]
+pub struct Race {
+    members: Vec<TargetId>,
+    width: usize,
+}
+
+impl Race {
+    /// These targets, two at once.
+    pub fn new(targets: impl IntoIterator<Item = impl Into<TargetId>>) -> Self {
+        Self { members: targets.into_iter().map(Into::into).collect(), width: 2 }
+    }
+
+    /// So many at once; at least one.
+    #[must_use]
+    pub fn width(mut self, width: usize) -> Self {
+        self.width = width.max(1);
+        self
+    }
+}
+
+impl Strategy for Race {
+    fn name(&self) -> &'static str {
+        "race"
+    }
+
+    fn members(&self) -> Vec<TargetId> {
+        self.members.clone()
+    }
+
+    fn rank(&self, scene: &Scene<'_>) -> Ranking {
+        let mut ranking = listed(scene);
+        // Somebody who would not be admitted must not take a place at the start.
+        ranking.choices.sort_by_key(|choice| !scene.candidates[choice.index].view.usable);
+        let usable = scene.candidates.iter().filter(|candidate| candidate.view.usable).count();
+        let width = self.width.min(usable.max(1));
+        for choice in ranking.choices.iter_mut().take(width) {
+            *choice = Choice { index: choice.index, start: Start::AtOnce, reason: Reason::Raced { width } };
+        }
+        ranking
+    }
+
+    fn width(&self) -> usize {
+        self.width
+    }
+}

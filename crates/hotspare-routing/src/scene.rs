@@ -1,0 +1,184 @@
+//! What a strategy sees and what it answers.
+//!
+//! Not the health machine: views are copies. Invariant: a ranking names places in the scene; whoever is not in the scene
+//! cannot be chosen.
+
+use std::fmt;
+use std::time::Duration;
+
+use hotspare_core::{ChatRequest, ModelProfile, TargetId, TargetView};
+
+/// The moment of choice.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct Scene<'a> {
+    /// Who can serve the request, in the route's order.
+    pub candidates: &'a [Candidate<'a>],
+    /// A random draw, fresh for each call.
+    pub draw: u64,
+    /// How many calls the route has served before.
+    pub turn: u64,
+    /// Hash of what should stay together: a session, or the beginning of the prompt.
+    pub affinity: Option<u64>,
+    /// What is asked.
+    pub request: &'a ChatRequest,
+    /// Estimated tokens of the prompt.
+    pub prompt_tokens: u64,
+}
+
+impl<'a> Scene<'a> {
+    /// A scene without luck or affinity.
+    #[must_use]
+    pub fn new(candidates: &'a [Candidate<'a>], request: &'a ChatRequest, prompt_tokens: u64) -> Self {
+        Self { candidates, draw: 0, turn: 0, affinity: None, request, prompt_tokens }
+    }
+
+    /// Sets the draw and the turn.
+    #[must_use]
+    pub fn with_luck(mut self, draw: u64, turn: u64) -> Self {
+        self.draw = draw;
+        self.turn = turn;
+        self
+    }
+
+    /// Sets what should stay together.
+    #[must_use]
+    pub fn with_affinity(mut self, affinity: Option<u64>) -> Self {
+        self.affinity = affinity;
+        self
+    }
+
+    /// The same scene with other candidates.
+    #[must_use]
+    pub(crate) fn among<'b>(&self, candidates: &'b [Candidate<'b>]) -> Scene<'b>
+    where
+        'a: 'b,
+    {
+        Scene { candidates, ..*self }
+    }
+}
+
+/// Somebody who can be chosen.
+#[derive(Clone, Debug)]
+pub struct Candidate<'a> {
+    /// Its name.
+    pub target: &'a TargetId,
+    /// What is known of its model.
+    pub profile: &'a ModelProfile,
+    /// Its health.
+    pub view: TargetView,
+}
+
+/// An order of candidates.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Ranking {
+    /// Best first; each candidate at most once.
+    pub choices: Vec<Choice>,
+}
+
+/// A place in the order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Choice {
+    /// Place in the scene's candidates.
+    pub index: usize,
+    /// When it starts.
+    pub start: Start,
+    /// Why it stands here.
+    pub reason: Reason,
+}
+
+impl Choice {
+    /// A choice that starts once those before it have failed or are late.
+    #[must_use]
+    pub const fn new(index: usize, reason: Reason) -> Self {
+        Self { index, start: Start::AfterFailure, reason }
+    }
+}
+
+/// When a choice starts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Start {
+    /// When no content has come by then.
+    After(Duration),
+    /// When those before it have failed or are late.
+    AfterFailure,
+    /// Together with the first.
+    AtOnce,
+}
+
+/// Why a candidate stands where it stands, for people.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Reason {
+    /// Its price for this request.
+    Cheapest {
+        /// Micro-dollars, if the price is known.
+        micro_usd: Option<u64>,
+    },
+    /// The shortest expected wait of those compared.
+    Fastest {
+        /// Expected time to first content; unknown targets are tried to find out.
+        latency: Option<Duration>,
+    },
+    /// Its place in the order that was written.
+    Listed {
+        /// Counted from 1.
+        place: usize,
+        /// Of how many.
+        of: usize,
+    },
+    /// Raced against the others.
+    Raced {
+        /// How many start at once.
+        width: usize,
+    },
+    /// The same target once more.
+    Retry,
+    /// The session or prompt belongs here.
+    Sticky,
+    /// It is its turn.
+    Turn {
+        /// The route's call, counted from 0.
+        turn: u64,
+    },
+    /// Its health put it here, not its place in the list.
+    Unwell {
+        /// Share of failures in hundredths of a per cent.
+        failure_rate_bp: u32,
+        /// Whether it would be admitted now.
+        usable: bool,
+    },
+    /// Drawn by weight.
+    Weighted {
+        /// Its weight now.
+        weight: u64,
+        /// The weight of all.
+        of: u64,
+    },
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Cheapest { micro_usd: Some(price) } => {
+                write!(f, "cheapest left: about {:.6} USD", *price as f64 / 1e6)
+            }
+            Self::Cheapest { micro_usd: None } => f.write_str("price unknown, so after those that are known"),
+            Self::Fastest { latency: Some(latency) } => {
+                write!(f, "fastest of two: {} ms", latency.as_millis())
+            }
+            Self::Fastest { latency: None } => f.write_str("speed unknown, tried to find out"),
+            Self::Listed { place, of } => write!(f, "{place} of {of} in order"),
+            Self::Raced { width } => write!(f, "raced, {width} at once"),
+            Self::Retry => f.write_str("once more"),
+            Self::Sticky => f.write_str("kept together with what came before"),
+            Self::Turn { turn } => write!(f, "its turn in round {turn}"),
+            Self::Unwell { failure_rate_bp, usable: true } => {
+                write!(f, "moved back: {:.1} % failures", f64::from(*failure_rate_bp) / 100.0)
+            }
+            Self::Unwell { usable: false, .. } => f.write_str("moved back: not usable now"),
+            Self::Weighted { weight, of } => write!(f, "drawn with weight {weight} of {of}"),
+        }
+    }
+}

@@ -1,0 +1,55 @@
+//! What belongs together stays together.
+//!
+//! When: providers cache prompts, and a conversation that stays at one of them is cheaper and faster. Each session has its
+//! own order of targets by rendezvous hashing, so that a target that drops out moves only its own sessions. Without an
+//! affinity, the order written.
+
+use hotspare_core::TargetId;
+
+use crate::scene::{Choice, Ranking, Reason, Scene};
+use crate::sequential::listed;
+use crate::strategy::Strategy;
+
+/// Affinity with failover.
+#[derive(Clone, Debug)]
+pub struct Sticky {
+    members: Vec<TargetId>,
+}
+
+impl Sticky {
+    /// These targets.
+    pub fn new(targets: impl IntoIterator<Item = impl Into<TargetId>>) -> Self {
+        Self { members: targets.into_iter().map(Into::into).collect() }
+    }
+}
+
+impl Strategy for Sticky {
+    fn name(&self) -> &'static str {
+        "sticky"
+    }
+
+    fn members(&self) -> Vec<TargetId> {
+        self.members.clone()
+    }
+
+    fn rank(&self, scene: &Scene<'_>) -> Ranking {
+        let Some(affinity) = scene.affinity else { return listed(scene) };
+        let mut order: Vec<usize> = (0..scene.candidates.len()).collect();
+        order.sort_by_key(|&index| {
+            let candidate = &scene.candidates[index];
+            (!candidate.view.usable, std::cmp::Reverse(score(affinity, candidate.target.as_str())))
+        });
+        let choices = order.into_iter().map(|index| Choice::new(index, Reason::Sticky)).collect();
+        Ranking { choices }
+    }
+}
+
+/// FNV-1a over the name, mixed with the affinity: the same on every machine and in every release.
+fn score(affinity: u64, name: &str) -> u64 {
+    let mut hash = 0xCBF2_9CE4_8422_2325 ^ affinity;
+    for byte in name.bytes() {
+        hash = (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01B3);
+    }
+    hash ^= hash >> 33;
+    hash.wrapping_mul(0xFF51_AFD7_ED55_8CCD) ^ (hash >> 29)
+}

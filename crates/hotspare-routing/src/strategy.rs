@@ -1,0 +1,80 @@
+//! The one trait of this crate.
+
+use std::fmt;
+use std::sync::Arc;
+
+use hotspare_core::TargetId;
+
+use crate::scene::{Ranking, Scene};
+
+/// Puts targets into an order.
+///
+/// It proposes; health disposes: a target that is blocked when its turn comes is passed over. So a strategy need not ask
+/// whether somebody is usable, only whom it would rather have. Invariant: it reads and never changes anything, and the
+/// same scene gives the same ranking.
+pub trait Strategy: fmt::Debug + Send + Sync {
+    /// Its name, as written in a configuration.
+    fn name(&self) -> &'static str;
+
+    /// The targets that it chooses among, as they were written.
+    fn members(&self) -> Vec<TargetId>;
+
+    /// Orders the candidates: each at most once, best first.
+    fn rank(&self, scene: &Scene<'_>) -> Ranking;
+
+    /// At most how many targets start at once: what a call may cost in the best case.
+    fn width(&self) -> usize {
+        1
+    }
+
+    /// The share of calls that may be hedged, in hundredths of a per cent, if it hedges.
+    fn hedge_budget_bp(&self) -> Option<u32> {
+        None
+    }
+}
+
+const _: fn(&dyn Strategy) = |_| ();
+
+impl<S: Strategy + ?Sized> Strategy for Box<S> {
+    fn name(&self) -> &'static str {
+        (**self).name()
+    }
+
+    fn members(&self) -> Vec<TargetId> {
+        (**self).members()
+    }
+
+    fn rank(&self, scene: &Scene<'_>) -> Ranking {
+        (**self).rank(scene)
+    }
+
+    fn width(&self) -> usize {
+        (**self).width()
+    }
+
+    fn hedge_budget_bp(&self) -> Option<u32> {
+        (**self).hedge_budget_bp()
+    }
+}
+
+impl<S: Strategy + ?Sized> Strategy for Arc<S> {
+    fn name(&self) -> &'static str {
+        (**self).name()
+    }
+
+    fn members(&self) -> Vec<TargetId> {
+        (**self).members()
+    }
+
+    fn rank(&self, scene: &Scene<'_>) -> Ranking {
+        (**self).rank(scene)
+    }
+
+    fn width(&self) -> usize {
+        (**self).width()
+    }
+
+    fn hedge_budget_bp(&self) -> Option<u32> {
+        (**self).hedge_budget_bp()
+    }
+}

@@ -1,0 +1,141 @@
+//! What holds for every strategy, and for each its point.
+
+use std::time::Duration;
+
+use hotspare_core::{ChatRequest, ModelProfile, TargetId, TargetView};
+use proptest::prelude::{Strategy as _, any, prop, prop_assert_eq, proptest};
+
+use super::{
+    Candidate, Cheapest, Fastest, HealthAware, Hedge, Hedged, Race, RoundRobin, Scene, Sequential, Sticky,
+    Strategy, Tiered, Weighted,
+};
+
+const NAMES: [&str; 5] = ["a", "b", "c", "d", "e"];
+
+fn all() -> Vec<Box<dyn Strategy>> {
+    vec![
+        Box::new(Cheapest::new(NAMES)),
+        Box::new(Fastest::new(NAMES)),
+        Box::new(HealthAware::new(NAMES)),
+        Box::new(Hedged::new(Sequential::new(NAMES), Hedge::after(Duration::from_millis(400)))),
+        Box::new(Race::new(NAMES).width(3)),
+        Box::new(RoundRobin::new(NAMES)),
+        Box::new(Sequential::new(NAMES)),
+        Box::new(Sticky::new(NAMES)),
+        Box::new(Tiered::new(vec![
+            Box::new(Weighted::new([("a", 1), ("b", 2)])),
+            Box::new(Race::new(["b", "c", "d", "e"])),
+        ])),
+        Box::new(Weighted::new(NAMES.map(|name| (name, 3)))),
+    ]
+}
+
+fn view() -> impl proptest::strategy::Strategy<Value = TargetView> {
+    (any::<bool>(), 0u32..10_000, 0u32..10_000, prop::option::of(0u64..5_000), 0u32..40).prop_map(
+        |(usable, failures, weight, latency, samples)| {
+            let mut view = TargetView::default();
+            view.usable = usable;
+            view.failure_rate_bp = failures;
+            view.weight_bp = weight;
+            view.latency = latency.map(Duration::from_millis);
+            view.latency_p95 = view.latency;
+            view.samples = samples;
+            view
+        },
+    )
+}
+
+/// The order of names that a strategy gives.
+fn order(
+    strategy: &dyn Strategy,
+    views: &[(&str, TargetView)],
+    draw: u64,
+    turn: u64,
+    affinity: Option<u64>,
+) -> Vec<String> {
+    let names: Vec<TargetId> = views.iter().map(|(name, _)| TargetId::from(*name)).collect();
+    let profile = ModelProfile::default();
+    let candidates: Vec<Candidate<'_>> = names
+        .iter()
+        .zip(views)
+        .map(|(target, (_, view))| Candidate { target, profile: &profile, view: view.clone() })
+        .collect();
+    let request = ChatRequest::to("r").user("hi");
+    let scene = Scene::new(&candidates, &request, 10).with_luck(draw, turn).with_affinity(affinity);
+    let ranking = strategy.rank(&scene);
+    ranking.choices.iter().map(|choice| names[choice.index].to_string()).collect()
+}
+
+fn well() -> Vec<(&'static str, TargetView)> {
+    NAMES.iter().map(|name| (*name, TargetView::default())).collect()
+}
+
+proptest! {
+    #[test]
+    fn every_strategy_orders_all_candidates_once_and_repeatably(
+        views in prop::collection::vec(view(), 0..5), draw: u64, turn: u64, affinity: Option<u64>,
+    ) {
+        let views: Vec<_> = NAMES.iter().copied().zip(views).collect();
+        for strategy in all() {
+            let first = order(&*strategy, &views, draw, turn, affinity);
+            let mut sorted = first.clone();
+            sorted.sort();
+            let expected: Vec<_> = views.iter().map(|(name, _)| (*name).to_owned()).collect();
+            prop_assert_eq!(sorted, expected, "{}", strategy.name());
+            prop_assert_eq!(first, order(&*strategy, &views, draw, turn, affinity), "{}", strategy.name());
+        }
+    }
+
+    #[test]
+    fn a_lost_target_moves_only_its_own_sessions(affinity: u64, lost in 0usize..5) {
+        let sticky = Sticky::new(NAMES);
+        let before = order(&sticky, &well(), 0, 0, Some(affinity));
+        let mut views = well();
+        views.remove(lost);
+        let after = order(&sticky, &views, 0, 0, Some(affinity));
+        if before[0] != NAMES[lost] {
+            prop_assert_eq!(&before[0], &after[0]);
+        }
+    }
+}
+
+#[test]
+fn weights_are_shares() {
+    let weighted = Weighted::new([("a", 1), ("b", 3)]);
+    let views = vec![("a", TargetView::default()), ("b", TargetView::default())];
+    let mut draw = 1u64;
+    let mut to_b = 0;
+    for _ in 0..10_000 {
+        draw = draw.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        to_b += u32::from(order(&weighted, &views, draw >> 20, 0, None)[0] == "b");
+    }
+    assert!((7_300..7_700).contains(&to_b), "{to_b}");
+}
+
+#[test]
+fn a_target_that_fails_one_call_in_ten_is_asked_later() {
+    let mut views = well();
+    views[0].1.failure_rate_bp = 1_000;
+    views[0].1.samples = 40;
+    assert_eq!(order(&HealthAware::new(NAMES), &views, 7, 0, None), ["b", "c", "d", "e", "a"]);
+    views[0].1.samples = 5;
+    assert_eq!(order(&HealthAware::new(NAMES), &views, 7, 0, None)[0], "a", "five calls prove nothing");
+    assert_eq!(order(&Sequential::new(NAMES), &views, 7, 0, None)[0], "a");
+}
+
+#[test]
+fn only_usable_targets_race() {
+    let race = Race::new(NAMES);
+    let mut views = well();
+    views[0].1.usable = false;
+    assert_eq!(order(&race, &views, 0, 0, None), ["b", "c", "d", "e", "a"]);
+}
+
+#[test]
+fn the_busy_and_the_slow_are_avoided() {
+    let mut views = vec![("a", TargetView::default()), ("b", TargetView::default())];
+    views[0].1.latency = Some(Duration::from_millis(100));
+    views[0].1.in_flight = 9;
+    views[1].1.latency = Some(Duration::from_millis(400));
+    assert_eq!(order(&Fastest::new(["a", "b"]), &views, 0, 0, None)[0], "b");
+}
