@@ -67,7 +67,7 @@ impl Strategy for HealthAware {
 /// How many steps back. One call in fifty goes to the target all the same, to find out whether it is better; and one that
 /// comes back from an outage gets traffic as its weight rises.
 fn ill(view: &TargetView, draw: u64) -> u32 {
-    if draw % 50 == 0 {
+    if draw.is_multiple_of(50) {
         return 0;
     }
     let ramping = u64::from(view.weight_bp) < draw % 10_000;
