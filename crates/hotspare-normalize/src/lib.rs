@@ -7,11 +7,13 @@
 mod assembler;
 mod grammar;
 mod history;
+mod repair;
 mod think;
 mod tool_ids;
 
 pub use assembler::Assembler;
 pub use grammar::{Block, Grammar};
 pub use history::{Note, Portable, portable};
+pub use repair::{BadJson, Repair, parse_json, repair_json};
 pub use think::ThinkSplitter;
 pub use tool_ids::ToolIds;
