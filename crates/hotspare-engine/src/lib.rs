@@ -1,1 +1,27 @@
-//! The per-request failover machine: pure, clockless, explored exhaustively.
+//! The failover engine: one machine per call, one world that calls share.
+//!
+//! Pure: time, chance and what happened are arguments, so that the same code serves production, the simulator and an
+//! exhaustive exploration. A driver owns the clock and the sockets: it polls a [`Call`], does what the [`Step`] says, and
+//! tells the call what happened. Whoever only wants an answer uses the `hotspare` crate.
+#![deny(clippy::disallowed_methods, clippy::disallowed_types)]
+
+mod attempt;
+mod budget;
+mod call;
+mod draw;
+mod fleet;
+mod plan;
+mod rules;
+mod splice;
+mod step;
+mod verdict;
+mod world;
+
+pub use budget::Budget;
+pub use call::{Ask, Call};
+pub use draw::Draws;
+pub use fleet::{Fleet, Route, Target, TargetSpec};
+pub use plan::{Luck, Plan, Planned};
+pub use rules::{Commit, Limits, OnCut, Rules};
+pub use step::{AttemptId, Begin, Input, Resume, Step, Summary};
+pub use world::{Counts, World};

@@ -1,0 +1,154 @@
+//! One start of one target, seen from its call.
+//!
+//! Not a connection. Invariant: it holds its permit from the start until it is settled, and its events only until the call
+//! commits.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use hotspare_core::{Chunk, Error, Event, FinishReason, Moment, Usage};
+use hotspare_health::Permit;
+use hotspare_normalize::{Assembler, Block, Grammar};
+
+use crate::rules::Limits;
+use crate::splice::Splice;
+
+/// How long an answer that has finished may take to close its stream.
+const DRAIN: Duration = Duration::from_millis(250);
+
+#[derive(Debug)]
+pub(crate) struct Attempt {
+    pub(crate) target: usize,
+    pub(crate) key: usize,
+    pub(crate) stream: bool,
+    /// `None` once settled: the attempt is over.
+    pub(crate) permit: Option<Permit>,
+    pub(crate) started: Moment,
+    /// Some byte of a reply has arrived.
+    pub(crate) heard: bool,
+    /// The limit for first content has passed without any.
+    pub(crate) late: bool,
+    pub(crate) first_content: Option<Moment>,
+    /// First content has come and the book does not know yet.
+    pub(crate) unobserved: bool,
+    pub(crate) last_event: Moment,
+    pub(crate) finished: Option<Moment>,
+    pub(crate) contents: u32,
+    pub(crate) held: VecDeque<Chunk>,
+    pub(crate) held_bytes: usize,
+    pub(crate) grammar: Grammar,
+    pub(crate) assembler: Option<Assembler>,
+    pub(crate) usage: Usage,
+    /// Bytes of content, for an estimate where no usage is reported.
+    pub(crate) content_bytes: u64,
+    /// Fits a continuation to what the caller already has.
+    pub(crate) splice: Option<Splice>,
+    /// A failure that came to light in an event and waits for the world.
+    pub(crate) failure: Option<Error>,
+    /// Whether the target showed no ill health before this call.
+    pub(crate) clean: bool,
+}
+
+impl Attempt {
+    pub(crate) fn new(now: Moment, target: usize, key: usize, stream: bool, permit: Permit) -> Self {
+        Self {
+            target,
+            key,
+            stream,
+            permit: Some(permit),
+            started: now,
+            heard: false,
+            late: false,
+            first_content: None,
+            unobserved: false,
+            last_event: now,
+            finished: None,
+            contents: 0,
+            held: VecDeque::new(),
+            held_bytes: 0,
+            grammar: Grammar::default(),
+            assembler: None,
+            usage: Usage::default(),
+            content_bytes: 0,
+            splice: None,
+            failure: None,
+            clean: false,
+        }
+    }
+
+    pub(crate) fn is_live(&self) -> bool {
+        self.permit.is_some()
+    }
+
+    /// Whether it said nothing, and nothing explains why.
+    pub(crate) fn is_empty(&self) -> bool {
+        let explained = match self.grammar.finished() {
+            Some(FinishReason::Stop | FinishReason::ToolCalls) | None => false,
+            Some(_) => true,
+        };
+        // A continuation may find that nothing was missing.
+        self.splice.is_none() && !explained && !self.grammar.has_content()
+    }
+
+    /// Alive and not known to be late: worth waiting for before another is started.
+    pub(crate) fn is_hopeful(&self) -> bool {
+        self.is_live() && !self.late && self.failure.is_none()
+    }
+
+    /// Notes what an event says about the attempt itself.
+    pub(crate) fn note(&mut self, now: Moment, event: &Event) -> Result<(), Error> {
+        self.heard = true;
+        self.last_event = now;
+        self.grammar.check(event)?;
+        match event {
+            Event::Usage(usage) => self.usage.update(usage),
+            Event::Finished(_) => self.finished = self.finished.or(Some(now)),
+            _ => {}
+        }
+        if event.is_content() {
+            self.contents = self.contents.saturating_add(1);
+            self.content_bytes += size(event);
+            if self.first_content.is_none() {
+                self.first_content = Some(now);
+                self.unobserved = true;
+            }
+        }
+        Ok(())
+    }
+
+    /// When the attempt's silence becomes too long, if it is the kind of silence that has a limit.
+    pub(crate) fn silent_at(&self, limits: &Limits, listening: Moment) -> Option<Moment> {
+        let since = self.last_event.max(listening);
+        if let Some(finished) = self.finished {
+            return Some(finished.max(listening) + DRAIN);
+        }
+        self.first_content?;
+        let gap = match self.grammar.block() {
+            Block::Reasoning | Block::Tool => limits.quiet_gap,
+            _ => limits.gap,
+        };
+        Some(since + gap)
+    }
+
+    /// Tokens as reported, or estimated from what was said.
+    pub(crate) fn usage_or_estimate(&self, prompt_tokens: u64) -> Usage {
+        if self.usage.total().is_some() {
+            self.usage
+        } else if self.heard {
+            Usage::estimated(Some(prompt_tokens), Some(self.content_bytes.div_ceil(4)))
+        } else {
+            Usage::default()
+        }
+    }
+}
+
+/// Bytes of content in an event.
+pub(crate) fn size(event: &Event) -> u64 {
+    let bytes = match event {
+        Event::TextDelta(text) | Event::ReasoningDelta(text) | Event::RefusalDelta(text) => text.len(),
+        Event::ToolDelta { arguments, .. } => arguments.len(),
+        Event::ToolStarted { id, name, .. } => id.len() + name.len(),
+        _ => 0,
+    };
+    bytes as u64
+}

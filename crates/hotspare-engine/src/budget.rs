@@ -1,0 +1,122 @@
+//! What extra starts may cost.
+//!
+//! Why a budget and not a count: a count per request multiplies load exactly when a provider can bear it least. A budget
+//! ties extra starts to successes, so that a healthy system can retry whatever it likes and a sick one nearly nothing,
+//! with a floor so that a quiet process is not left without its one retry. Invariant: never below zero, and never asked
+//! before the first try of a target that the call has not tried: an answer is worth more than a budget.
+
+use std::time::Duration;
+
+use hotspare_core::Moment;
+
+/// One start, in the unit of account.
+const START: u64 = 1_000;
+
+/// A bucket of fractional starts.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Budget {
+    milli: u64,
+    cap: u64,
+    deposit: u64,
+    floor_every: Option<Duration>,
+    floor_at: Moment,
+}
+
+impl Budget {
+    /// For same-target retries: a tenth of a start per success, at most 50 saved, and one every 5 s whatever happens.
+    #[must_use]
+    pub const fn retries() -> Self {
+        Self {
+            milli: 0,
+            cap: 50 * START,
+            deposit: 100,
+            floor_every: Some(Duration::from_secs(5)),
+            floor_at: Moment::ZERO,
+        }
+    }
+
+    /// For hedges: `share_bp` hundredths of a per cent of a start per first start, at most 10 saved.
+    #[must_use]
+    pub const fn hedges(share_bp: u32) -> Self {
+        Self {
+            milli: START,
+            cap: 10 * START,
+            deposit: share_bp as u64 / 10,
+            floor_every: None,
+            floor_at: Moment::ZERO,
+        }
+    }
+
+    /// For requests to targets that are all known to be ill: a tenth of traffic, and one each second.
+    #[must_use]
+    pub const fn last_resort() -> Self {
+        Self {
+            milli: START,
+            cap: 10 * START,
+            deposit: 100,
+            floor_every: Some(Duration::from_secs(1)),
+            floor_at: Moment::ZERO,
+        }
+    }
+
+    /// Adds what one success (or one first start) earns.
+    pub fn deposit(&mut self) {
+        self.milli = (self.milli + self.deposit).min(self.cap);
+    }
+
+    /// Takes one start, if there is one.
+    #[must_use]
+    pub fn try_take(&mut self, now: Moment) -> bool {
+        if self.milli >= START {
+            self.milli -= START;
+            return true;
+        }
+        match self.floor_every {
+            Some(_) if now >= self.floor_at => {
+                self.floor_at = now + self.floor_every.unwrap_or_default();
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// Thousandths of a start that are left.
+    #[must_use]
+    pub const fn left_milli(&self) -> u64 {
+        self.milli
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn a_quiet_process_has_one_retry_and_then_one_every_five_seconds() {
+        let mut budget = Budget::retries();
+        let at = |secs| Moment::ZERO + Duration::from_secs(secs);
+        assert!(budget.try_take(at(0)));
+        assert!(!budget.try_take(at(4)));
+        assert!(budget.try_take(at(5)));
+    }
+
+    proptest! {
+        #[test]
+        fn extra_starts_stay_a_share_of_successes(steps in prop::collection::vec((any::<bool>(), 0u64..400), 1..400)) {
+            let mut budget = Budget::retries();
+            let (mut now, mut earned, mut taken) = (Moment::ZERO, 0u64, 0u64);
+            for (success, millis) in steps {
+                now = now + Duration::from_millis(millis);
+                if success {
+                    budget.deposit();
+                    earned += 1;
+                } else if budget.try_take(now) {
+                    taken += 1;
+                }
+                let floors = now.as_nanos() / 5_000_000_000 + 1;
+                prop_assert!(taken * 10 <= earned + floors * 10);
+            }
+        }
+    }
+}

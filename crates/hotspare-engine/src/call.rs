@@ -1,0 +1,506 @@
+//! One request on its way to an answer: the machine behind every call.
+//!
+//! Four verbs, and no clock among them: [`Call::poll`] says what to do next, [`Call::handle`] takes what happened,
+//! [`Call::on_event`] takes what an attempt said, [`Call::poll_timeout`] says when to come back. It never blocks, never
+//! reads a clock, never sees a byte.
+//!
+//! Life of a call: it starts the plan's first choice. A failure, or content that is late, starts the next one; a late
+//! attempt stays alive, and whoever brings content first serves. At that point the call *commits*: the others are dropped,
+//! and only the chosen one's events reach the caller. A cut after that is carried on by another target where the join is
+//! exact, or reported. Invariant: a call ends exactly once, a truncated answer never ends it well, and every permit that
+//! it was given is settled.
+
+use std::collections::{BTreeSet, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use hotspare_core::{Chunk, Error, Event, Kind, Moment, Outcome as Ended, Skipped, Trail};
+use hotspare_health::{Observation, Outcome, Refusal, Verdict};
+use hotspare_normalize::Assembler;
+use hotspare_routing::Start;
+
+use crate::attempt::{Attempt, size};
+use crate::draw::Draws;
+use crate::fleet::{Fleet, Route};
+use crate::plan::{Plan, Planned};
+use crate::rules::Commit;
+use crate::step::{AttemptId, Input, Step, Summary};
+use crate::verdict;
+use crate::world::{End, Ending, World};
+
+mod continuation;
+mod failover;
+mod start;
+mod timers;
+
+/// The per-request machine.
+#[derive(Debug)]
+pub struct Call {
+    fleet: Arc<Fleet>,
+    route: Arc<Route>,
+    ask: Ask,
+    started: Moment,
+    total_at: Moment,
+    first_content_at: Moment,
+    /// Since when the caller listens without a break.
+    listening: Moment,
+    draws: Draws,
+    prompt_tokens: u64,
+    /// Not tried yet, best first.
+    waiting: VecDeque<Planned>,
+    /// Refused by health when their turn came.
+    refused: Vec<(Planned, Refusal)>,
+    /// Tried, in order of their start; an [`AttemptId`] is a place in here.
+    attempts: Vec<Attempt>,
+    tried: BTreeSet<usize>,
+    extra_starts: u32,
+    /// How many starts are due.
+    wanted: u32,
+    retry: Option<failover::Retry>,
+    hedge_at: Option<Moment>,
+    /// When to ask again for room.
+    queue_at: Option<Moment>,
+    /// Only larger windows than this, after an overflow.
+    min_window: Option<u64>,
+    /// Wires on which the request was called malformed.
+    objections: BTreeSet<&'static str>,
+    /// Targets that this call has already given hard evidence against.
+    blamed: BTreeSet<usize>,
+    errors: Vec<Error>,
+    /// An error after which nothing new is started.
+    stopped: bool,
+    committed: Option<AttemptId>,
+    commit_at: Option<Moment>,
+    cut: Option<continuation::Cut>,
+    /// Text that the caller has, as far as a continuation may need it.
+    sent: Option<String>,
+    outbox: VecDeque<Chunk>,
+    aborts: VecDeque<AttemptId>,
+    trail: Trail,
+    done: Option<Box<Result<Summary, Error>>>,
+    over: bool,
+}
+
+/// What the machine needs to know of a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Ask {
+    /// Whether the caller takes the answer piece by piece.
+    pub stream: bool,
+    /// Time that the caller gives for the whole answer.
+    pub deadline: Option<Duration>,
+    /// The wire over which the request came in; `None` if it was not spelled in any before.
+    pub native_wire: Option<&'static str>,
+    /// Whether an answer that was cut can be carried on: plain text, and nothing in the request that ties an answer to
+    /// the one who began it.
+    pub continuable: bool,
+    /// Seed of the call's draws.
+    pub seed: u64,
+}
+
+impl Ask {
+    /// A request for a whole answer.
+    #[must_use]
+    pub fn new(stream: bool, seed: u64) -> Self {
+        Self { stream, deadline: None, native_wire: None, continuable: false, seed }
+    }
+}
+
+impl Call {
+    /// A call that is about to start the first choice of `plan`.
+    #[must_use]
+    pub fn new(now: Moment, fleet: Arc<Fleet>, route: Arc<Route>, ask: Ask, plan: Plan) -> Self {
+        let limits = &route.limits;
+        let total = ask.deadline.map_or(limits.total, |deadline| deadline.min(limits.total));
+        let waiting: VecDeque<Planned> = plan.choices.into();
+        let together =
+            1 + waiting.iter().skip(1).take_while(|choice| matches!(choice.start, Start::AtOnce)).count();
+        let mut call = Self {
+            started: now,
+            total_at: now + total,
+            first_content_at: now + limits.first_content_deadline.min(total),
+            listening: now,
+            draws: Draws::new(ask.seed),
+            prompt_tokens: plan.prompt_tokens,
+            refused: Vec::new(),
+            attempts: Vec::with_capacity(2),
+            tried: BTreeSet::new(),
+            extra_starts: 0,
+            wanted: u32::try_from(together).unwrap_or(1),
+            retry: None,
+            hedge_at: None,
+            queue_at: None,
+            min_window: None,
+            objections: BTreeSet::new(),
+            blamed: BTreeSet::new(),
+            errors: Vec::new(),
+            stopped: false,
+            committed: None,
+            commit_at: None,
+            cut: None,
+            sent: (ask.stream && ask.continuable).then(String::new),
+            outbox: VecDeque::new(),
+            aborts: VecDeque::new(),
+            trail: Trail::EMPTY,
+            done: None,
+            over: false,
+            waiting,
+            fleet,
+            route,
+            ask,
+        };
+        call.trail.skipped = plan.skipped;
+        call
+    }
+
+    /// What to do next. Call again until it says [`Step::Wait`].
+    pub fn poll(&mut self, now: Moment, world: &mut World) -> Step {
+        loop {
+            if let Some(id) = self.aborts.pop_front() {
+                return Step::Abort(id);
+            }
+            if let Some(chunk) = self.outbox.pop_front() {
+                return Step::Deliver(chunk);
+            }
+            if self.over {
+                return self.done.take().map_or(Step::Wait, Step::Done);
+            }
+            self.tell(now, world);
+            self.expire(now, world);
+            if self.has_output() {
+                continue;
+            }
+            if let Some(begin) = self.start(now, world) {
+                return Step::Start(begin);
+            }
+            if !self.is_waiting_for_something() {
+                self.give_up(now, world);
+                continue;
+            }
+            return Step::Wait;
+        }
+    }
+
+    /// Takes what happened.
+    pub fn handle(&mut self, now: Moment, world: &mut World, input: Input) {
+        if self.over {
+            return;
+        }
+        match input {
+            Input::Alive(id) => {
+                if let Some(attempt) = self.live(id) {
+                    attempt.heard = true;
+                }
+            }
+            Input::CallerGone => {
+                let error = Error::new(Kind::Cancelled, "the caller went away");
+                self.end(now, world, Err(error), "the caller went away");
+            }
+            Input::Ended(id) => self.ended(now, world, id),
+            Input::Failed(id, error) => self.failed(now, world, id, error),
+            Input::Opened(id, _limits) => {
+                if let Some(attempt) = self.live(id) {
+                    attempt.heard = true;
+                }
+            }
+            Input::Resumed => self.listening = now,
+        }
+    }
+
+    /// Takes what an attempt said. Needs no world, so that a shared one is not locked for every piece of text; when
+    /// [`Call::needs_world`] says so afterwards, [`Call::poll`] is due.
+    pub fn on_event(&mut self, now: Moment, id: AttemptId, chunk: Chunk) {
+        if self.over || self.committed.is_some_and(|winner| winner != id) {
+            return;
+        }
+        let limit = self.route.limits.hold_bytes;
+        let serves = self.committed == Some(id);
+        let Some(attempt) = self.live(id) else { return };
+        if attempt.failure.is_some() {
+            return;
+        }
+        let chunk = match attempt.note(now, &chunk.event).and_then(|()| attempt.fit(chunk)) {
+            Ok(Some(chunk)) => chunk,
+            Ok(None) => return,
+            Err(error) => {
+                attempt.failure = Some(error);
+                return;
+            }
+        };
+        if serves {
+            self.pass_on(chunk);
+            return;
+        }
+        if let Err(error) = attempt.hold(chunk, limit) {
+            attempt.failure = Some(error);
+            return;
+        }
+        self.commit_if_due(now, id);
+    }
+
+    /// The next piece for the caller, if it can be had without the world.
+    pub fn next_delivery(&mut self) -> Option<Chunk> {
+        self.outbox.pop_front()
+    }
+
+    /// Whether something waits that only [`Call::poll`] can do.
+    #[must_use]
+    pub fn needs_world(&self) -> bool {
+        let waits = |(index, attempt): (usize, &Attempt)| {
+            let loser = self.committed.is_some_and(|winner| winner.0 != index);
+            attempt.is_live() && (loser || attempt.unobserved || attempt.failure.is_some())
+        };
+        self.over || !self.aborts.is_empty() || self.attempts.iter().enumerate().any(waits)
+    }
+
+    /// When to poll again although nothing happened.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Moment> {
+        (!self.over).then(|| self.next_timer()).flatten()
+    }
+
+    /// What was tried so far.
+    #[must_use]
+    pub fn trail(&self) -> &Trail {
+        &self.trail
+    }
+
+    /// Whether the caller has been given content.
+    #[must_use]
+    pub fn is_committed(&self) -> bool {
+        self.committed.is_some()
+    }
+
+    fn live(&mut self, id: AttemptId) -> Option<&mut Attempt> {
+        self.attempts.get_mut(id.0).filter(|attempt| attempt.is_live())
+    }
+
+    fn has_output(&self) -> bool {
+        self.over || !self.aborts.is_empty() || !self.outbox.is_empty()
+    }
+
+    fn is_waiting_for_something(&self) -> bool {
+        self.retry.is_some() || self.queue_at.is_some() || self.attempts.iter().any(Attempt::is_live)
+    }
+
+    /// Whether answers are held until they are whole.
+    fn holds_whole(&self) -> bool {
+        !self.ask.stream || self.route.rules.commit == Commit::Whole
+    }
+
+    fn commit_if_due(&mut self, now: Moment, id: AttemptId) {
+        if self.holds_whole() || self.committed.is_some() {
+            return;
+        }
+        let attempt = &self.attempts[id.0];
+        let Some(first) = attempt.first_content else { return };
+        let due = match self.route.rules.commit {
+            Commit::FirstContent => true,
+            Commit::Events(count) => attempt.contents >= count,
+            Commit::After(time) => {
+                self.commit_at = Some(first + time);
+                now >= first + time
+            }
+            Commit::Whole => false,
+        };
+        // A continuation commits only once it has joined what the caller already has.
+        if due && attempt.splice.as_ref().is_none_or(crate::splice::Splice::is_joined) {
+            self.commit(id);
+        }
+    }
+
+    fn commit(&mut self, id: AttemptId) {
+        self.committed = Some(id);
+        self.commit_at = None;
+        self.hedge_at = None;
+        self.wanted = 0;
+        self.hand_over(id);
+        for chunk in std::mem::take(&mut self.attempts[id.0].held) {
+            self.pass_on(chunk);
+        }
+    }
+
+    fn pass_on(&mut self, chunk: Chunk) {
+        if let (Some(sent), Event::TextDelta(text)) = (&mut self.sent, &chunk.event) {
+            sent.push_str(text);
+        }
+        self.outbox.push_back(chunk);
+    }
+
+    /// Tells the world what events brought to light.
+    fn tell(&mut self, now: Moment, world: &mut World) {
+        for index in 0..self.attempts.len() {
+            let attempt = &mut self.attempts[index];
+            if std::mem::take(&mut attempt.unobserved)
+                && let (Some(permit), Some(first)) = (&attempt.permit, attempt.first_content)
+            {
+                let after = first.saturating_since(attempt.started);
+                if let Some(entry) = self.trail.attempts.get_mut(index) {
+                    entry.first_content = Some(after);
+                }
+                world.observe(now, attempt.target, permit, Observation::FirstContent { after });
+            }
+            if let Some(error) = attempt.failure.take() {
+                self.aborts.push_back(AttemptId(index));
+                self.failed(now, world, AttemptId(index), error);
+            }
+        }
+        if let Some(winner) = self.committed {
+            self.drop_others(now, world, Some(winner), "another target answered first");
+        }
+    }
+
+    /// Ends every live attempt but `winner`.
+    fn drop_others(&mut self, now: Moment, world: &mut World, winner: Option<AttemptId>, reason: &str) {
+        for index in 0..self.attempts.len() {
+            let id = AttemptId(index);
+            let attempt = &self.attempts[index];
+            if Some(id) == winner || !attempt.is_live() {
+                continue;
+            }
+            // Never a byte, though it had its time: that is a failure whoever answered meanwhile. A target that was
+            // heard, or had no time yet, is not judged by a race that it lost.
+            let silent = !attempt.heard && self.had_its_time(now, attempt);
+            let outcome = if silent {
+                let error = Error::new(Kind::Timeout, "no sign of life");
+                self.evidence(now, id, &error)
+            } else {
+                Outcome::neutral()
+            };
+            self.settle(
+                now,
+                world,
+                id,
+                outcome,
+                Ending::Cancelled,
+                Ended::Cancelled { reason: reason.into() },
+            );
+            self.aborts.push_back(id);
+        }
+    }
+
+    fn settle(
+        &mut self,
+        now: Moment,
+        world: &mut World,
+        id: AttemptId,
+        outcome: Outcome,
+        ending: Ending,
+        end: Ended,
+    ) {
+        let attempt = &mut self.attempts[id.0];
+        let Some(permit) = attempt.permit.take() else { return };
+        let usage = attempt.usage_or_estimate(self.prompt_tokens);
+        if let Some(entry) = self.trail.attempts.get_mut(id.0) {
+            entry.outcome = end;
+            entry.duration = now.saturating_since(attempt.started);
+            entry.usage = usage;
+            entry.first_content = attempt.first_content.map(|first| first.saturating_since(attempt.started));
+        }
+        attempt.held = VecDeque::new();
+        world.settle(now, attempt.target, permit, End { outcome, ending, usage }, self.draws.draw());
+    }
+
+    /// An attempt's stream has ended in order: an answer if it is whole, a failure if not.
+    fn ended(&mut self, now: Moment, world: &mut World, id: AttemptId) {
+        let whole = self.holds_whole();
+        let Some(attempt) = self.live(id) else { return };
+        if attempt.finished.is_none() {
+            let error = Error::new(Kind::Truncated, "the stream ended without a finish reason");
+            self.failed(now, world, id, error);
+            return;
+        }
+        let joined = attempt.splice.as_ref().is_none_or(crate::splice::Splice::is_joined);
+        if !joined || attempt.is_empty() {
+            let error = Error::new(Kind::Protocol, "the answer is empty");
+            self.failed(now, world, id, error);
+            return;
+        }
+        let response = match attempt.assembler.take().map(Assembler::finish).transpose() {
+            Ok(response) => response,
+            Err(error) => {
+                self.failed(now, world, id, error);
+                return;
+            }
+        };
+        if self.committed.is_none() && !whole {
+            self.commit(id);
+        }
+        self.committed = Some(id);
+        self.tell(now, world);
+        let success = Outcome { verdict: Verdict::Success, at: None };
+        self.settle(now, world, id, success, Ending::Served, Ended::Served);
+        world.earned(&self.route);
+        self.drop_others(now, world, None, "another target answered first");
+        let attempt = &self.attempts[id.0];
+        let served_by = self.fleet.targets()[attempt.target].id.clone();
+        let usage = attempt.usage_or_estimate(self.prompt_tokens);
+        let trail = std::mem::take(&mut self.trail);
+        let response = response.map(|mut response| {
+            response.served_by = Some(served_by.clone());
+            response.trail = trail.clone();
+            response
+        });
+        self.finish(Ok(Summary { served_by, trail, usage, response }));
+    }
+
+    /// Ends the call without an answer.
+    fn end(&mut self, now: Moment, world: &mut World, result: Result<Summary, Error>, reason: &str) {
+        self.drop_others(now, world, None, reason);
+        for (choice, refusal) in std::mem::take(&mut self.refused) {
+            let target = self.fleet.targets()[choice.target].id.clone();
+            self.trail.skipped.push(Skipped::new(target, start::why_refused(now, &refusal)));
+        }
+        let trail = Arc::new(std::mem::take(&mut self.trail));
+        self.finish(result.map_err(|error| error.with_trail(trail)));
+    }
+
+    fn finish(&mut self, result: Result<Summary, Error>) {
+        self.waiting.clear();
+        self.retry = None;
+        self.over = true;
+        self.done = Some(Box::new(result));
+    }
+
+    /// What the book is told about a failed attempt. One call gives at most one piece of hard evidence per target, and
+    /// a request that fails two targets alike may itself be the poison: the second weighs a third.
+    fn evidence(&mut self, now: Moment, id: AttemptId, error: &Error) -> Outcome {
+        let attempt = &self.attempts[id.0];
+        let target = &self.fleet.targets()[attempt.target];
+        let poison =
+            error.kind() == Kind::Server && self.errors.iter().any(|before| before.kind() == Kind::Server);
+        let outcome = verdict::outcome(now, error, target, attempt.key, if poison { 333 } else { 1_000 });
+        let hard = matches!(outcome.verdict, Verdict::Failure { .. });
+        if hard && !self.blamed.insert(attempt.target) { Outcome::neutral() } else { outcome }
+    }
+}
+
+impl Attempt {
+    /// Fits an event to what the caller already has, if this attempt carries an answer on.
+    fn fit(&mut self, chunk: Chunk) -> Result<Option<Chunk>, Error> {
+        match &mut self.splice {
+            None => Ok(Some(chunk)),
+            // A frame shows the whole event; what is left of it has no frame of its own.
+            Some(splice) => Ok(splice.fit(chunk.event)?.map(Chunk::from)),
+        }
+    }
+
+    /// Keeps an event until the call commits.
+    fn hold(&mut self, chunk: Chunk, limit: usize) -> Result<(), Error> {
+        if let Some(assembler) = &mut self.assembler {
+            return assembler.push(chunk.event);
+        }
+        self.held_bytes += usize::try_from(size(&chunk.event)).unwrap_or(usize::MAX);
+        if self.held_bytes > limit {
+            return Err(Error::new(
+                Kind::Protocol,
+                format!("more than {limit} bytes would have to be held back"),
+            ));
+        }
+        self.held.push_back(chunk);
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests;

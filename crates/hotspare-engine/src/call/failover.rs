@@ -1,0 +1,194 @@
+//! What follows from a failed attempt: again here, elsewhere, or not at all.
+//!
+//! Not a classifier: the kind is given, and what follows from it stands in the policy table. Invariant: this is the only
+//! place that decides to try again.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use hotspare_core::{Error, Kind, Moment, Next, Outcome as Ended, Same, Scope};
+
+use super::{Call, start};
+use crate::attempt::Attempt;
+use crate::plan::Planned;
+use crate::step::AttemptId;
+use crate::world::{Ending, World};
+
+/// Pause before the same target is asked again after an error of its own; half of it is chance.
+const BACKOFF: Duration = Duration::from_millis(100);
+
+/// Another try of the same target.
+#[derive(Debug)]
+pub(super) struct Retry {
+    pub(super) at: Moment,
+    pub(super) choice: Planned,
+    pub(super) why: String,
+}
+
+impl Call {
+    /// Takes an attempt's failure.
+    pub(super) fn failed(&mut self, now: Moment, world: &mut World, id: AttemptId, error: Error) {
+        let Some(attempt) = self.live(id) else { return };
+        // The answer was complete; what broke afterwards concerns nobody.
+        if attempt.finished.is_some() && !attempt.is_empty() && error.kind() != Kind::BadOutput {
+            attempt.failure = None;
+            self.ended(now, world, id);
+            return;
+        }
+        let (place, key, clean) = (attempt.target, attempt.key, attempt.clean);
+        let error = error.with_target(self.fleet.targets()[place].id.clone());
+        let outcome = self.evidence(now, id, &error);
+        let end =
+            Ended::Failed { kind: error.kind(), status: error.status(), message: error.message().to_owned() };
+        self.settle(now, world, id, outcome, Ending::Failed(error.kind()), end);
+        if self.committed == Some(id) {
+            self.cut_off(now, world, id, error);
+            return;
+        }
+        self.follow(now, world, Failure { place, key, clean }, &error);
+        self.errors.push(error);
+    }
+
+    /// Reads the policy table.
+    fn follow(&mut self, now: Moment, world: &mut World, failure: Failure, error: &Error) {
+        let policy = error.policy();
+        let kind = error.kind();
+        let target = &self.fleet.targets()[failure.place];
+        match policy.next {
+            Next::Stop => self.stopped = true,
+            Next::OptIn if self.route.rules.also_move_on.contains(&kind) => self.advance(),
+            Next::OptIn => self.stopped = true,
+            Next::Larger => {
+                self.min_window = self.min_window.max(target.profile.context_window);
+                self.advance();
+            }
+            Next::Confirm => {
+                self.objections.insert(target.wire);
+                let native = self.ask.native_wire.is_none_or(|wire| wire == target.wire);
+                if native || self.objections.len() > 1 {
+                    self.stopped = true;
+                } else {
+                    self.advance();
+                }
+            }
+            Next::Move => {
+                if !self.again(now, world, failure, error) {
+                    self.advance();
+                }
+            }
+        }
+    }
+
+    /// Tries the same target again, where that is promising and paid for.
+    fn again(&mut self, now: Moment, world: &mut World, failure: Failure, error: &Error) -> bool {
+        let policy = error.policy();
+        let target = &self.fleet.targets()[failure.place];
+        let starts = self.attempts.iter().filter(|attempt| attempt.target == failure.place).count();
+        // Another key is another candidate: untried, so no budget is asked.
+        let key_is_ill = matches!(policy.scope, Scope::Credential | Scope::CredentialModel);
+        if key_is_ill && starts < target.key_count() {
+            let why = format!("key {} failed ({}); another key", failure.key + 1, error.kind());
+            self.retry = Some(Retry { at: now, choice: self.same(failure), why });
+            return true;
+        }
+        let pause = match policy.same {
+            Same::Never => return false,
+            Same::OnceIfClean if !failure.clean || starts > 1 => return false,
+            // Nothing was said, so nothing needs time to recover: the connection was stale or the process is new.
+            Same::OnceIfClean if error.kind() == Kind::Disconnected => Duration::ZERO,
+            Same::OnceIfClean if matches!(error.status(), Some(500 | 502) | None) => self.backoff(),
+            Same::OnceIfClean => return false,
+            Same::AfterHint => match error.retry_after() {
+                Some(pause) if pause <= self.route.limits.wait_for_rate_limit => pause,
+                _ => return false,
+            },
+        };
+        let in_time = now + pause < self.first_content_at;
+        let allowed = self.extra_starts < self.route.limits.max_extra_starts;
+        if !in_time || !allowed || self.attempts.iter().any(Attempt::is_hopeful) {
+            return false;
+        }
+        if !world.take_retry(now, &self.route) {
+            return false;
+        }
+        self.extra_starts += 1;
+        let why = format!("once more after {}", error.kind());
+        self.retry = Some(Retry { at: now + pause, choice: self.same(failure), why });
+        true
+    }
+
+    fn same(&self, failure: Failure) -> Planned {
+        // A second try is not a first look: it never counts as clean.
+        Planned {
+            target: failure.place,
+            start: hotspare_routing::Start::AfterFailure,
+            reason: hotspare_routing::Reason::Retry,
+            clean: false,
+        }
+    }
+
+    /// Equal jitter: half of the pause is certain, half is chance.
+    fn backoff(&mut self) -> Duration {
+        let half = BACKOFF / 2;
+        let nanos = u64::try_from(half.as_nanos()).unwrap_or(1).max(1);
+        half + Duration::from_nanos(self.draws.draw() % nanos)
+    }
+
+    /// The next target is due, unless somebody is at work who may still be in time.
+    pub(super) fn advance(&mut self) {
+        if !self.attempts.iter().any(Attempt::is_hopeful) {
+            self.wanted = self.wanted.max(1);
+        }
+    }
+
+    /// Nothing is left to try or to wait for.
+    pub(super) fn give_up(&mut self, now: Moment, world: &mut World) {
+        let nobody = Error::new(Kind::NoTarget, self.why_nobody(now));
+        let lead = self.lead(nobody);
+        let pauses = self
+            .refused
+            .iter()
+            .filter_map(|(_, refusal)| refusal.until)
+            .map(|until| until.saturating_since(now));
+        let hints = self.errors.iter().filter_map(Error::retry_after);
+        let lead = match pauses.chain(hints).min() {
+            Some(pause) => lead.with_retry_after(pause),
+            None => lead,
+        };
+        self.end(now, world, Err(lead), "the call has failed");
+    }
+
+    /// The error that tells the caller most: what cut the answer, what the caller must correct, or the first cause.
+    pub(super) fn lead(&mut self, otherwise: Error) -> Error {
+        if let Some(cut) = self.cut.take() {
+            return cut.error;
+        }
+        let stops = |error: &Error| matches!(error.policy().next, Next::Stop | Next::Confirm | Next::OptIn);
+        let corrected = if self.stopped { self.errors.iter().rposition(stops) } else { None };
+        match (corrected, self.errors.is_empty()) {
+            (Some(index), _) => self.errors.swap_remove(index),
+            (None, false) => self.errors.swap_remove(0),
+            (None, true) => otherwise,
+        }
+    }
+
+    fn why_nobody(&self, now: Moment) -> String {
+        let refused = self.refused.iter().map(|(choice, refusal)| {
+            format!("{}: {}", self.fleet.targets()[choice.target].id, start::why_refused(now, refusal))
+        });
+        let skipped = self.trail.skipped.iter().map(|skipped| format!("{}: {}", skipped.target, skipped.why));
+        let reasons: BTreeSet<String> = refused.chain(skipped).collect();
+        if reasons.is_empty() {
+            return "the route has no targets for this request".into();
+        }
+        reasons.into_iter().collect::<Vec<_>>().join("; ")
+    }
+}
+
+/// Where something failed.
+#[derive(Clone, Copy, Debug)]
+struct Failure {
+    place: usize,
+    key: usize,
+    clean: bool,
+}

@@ -1,0 +1,201 @@
+//! Whom a call starts next.
+//!
+//! Not when: that is decided where failures and timers are. Invariant: a target that was not tried and would be admitted
+//! is never refused by a budget; a budget only limits what comes on top.
+
+use std::time::Duration;
+
+use hotspare_core::{Attempt as Record, Moment, Skipped};
+use hotspare_health::{Cause, Permit, Refusal};
+use hotspare_normalize::Assembler;
+use hotspare_routing::Start;
+
+use super::Call;
+use crate::attempt::Attempt;
+use crate::plan::Planned;
+use crate::splice::Splice;
+use crate::step::{AttemptId, Begin, Resume};
+use crate::world::World;
+
+impl Call {
+    /// The next request to send, if one is due and somebody admits it.
+    pub(super) fn start(&mut self, now: Moment, world: &mut World) -> Option<Begin> {
+        if let Some(retry) = self.retry.take_if(|retry| now >= retry.at) {
+            let draw = self.draws.draw();
+            match world.admit(now, retry.choice.target, draw, false) {
+                Ok((key, permit)) => return Some(self.begin(now, &retry.choice, key, permit, retry.why)),
+                Err(_) => self.wanted = self.wanted.max(1),
+            }
+        }
+        if self.committed.is_some() || self.stopped {
+            self.wanted = 0;
+        }
+        while self.wanted > 0 {
+            let Some(choice) = self.waiting.pop_front() else { break };
+            if let Some(why) = self.unfit(&choice) {
+                let target = self.fleet.targets()[choice.target].id.clone();
+                self.trail.skipped.push(Skipped::new(target, why));
+                continue;
+            }
+            let draw = self.draws.draw();
+            match world.admit(now, choice.target, draw, false) {
+                Ok((key, permit)) => {
+                    self.wanted -= 1;
+                    let why = self.why(&choice);
+                    return Some(self.begin(now, &choice, key, permit, why));
+                }
+                Err(refusal) => self.refused.push((choice, refusal)),
+            }
+        }
+        let alone = self.wanted > 0 && self.retry.is_none() && !self.attempts.iter().any(Attempt::is_live);
+        if !alone {
+            return None;
+        }
+        if self.queue(now) {
+            self.wanted = 0;
+            return None;
+        }
+        self.last_resort(now, world)
+    }
+
+    /// Why a target is passed over although its turn has come.
+    fn unfit(&self, choice: &Planned) -> Option<String> {
+        let target = &self.fleet.targets()[choice.target];
+        if let Some(most) = self.route.limits.max_targets
+            && !self.tried.contains(&choice.target)
+            && self.tried.len() >= usize::try_from(most).unwrap_or(usize::MAX)
+        {
+            return Some(format!("the route tries at most {most} targets"));
+        }
+        if let (Some(least), Some(window)) = (self.min_window, target.profile.context_window)
+            && window <= least
+        {
+            return Some(format!("its window of {window} tokens is not larger than the one that overflowed"));
+        }
+        if self.objections.contains(target.wire) {
+            return Some("a target that speaks the same wire has called the request malformed".into());
+        }
+        None
+    }
+
+    /// Waits for room, where that is all that is missing or the pause is short enough.
+    fn queue(&mut self, now: Moment) -> bool {
+        let patience = self.route.limits.wait_for_rate_limit;
+        let at = self
+            .refused
+            .iter()
+            .filter_map(|(_, refusal)| match (refusal.cause, refusal.until) {
+                (Cause::Full, Some(until)) => Some(until),
+                (Cause::RateLimited, Some(until)) if until.saturating_since(now) <= patience => Some(until),
+                _ => None,
+            })
+            .min();
+        self.queue_at = at.map(|at| at.max(now + Duration::from_millis(1)));
+        at.is_some()
+    }
+
+    /// Room may be there again: everybody who was refused for want of it is asked again.
+    pub(super) fn unqueue(&mut self) {
+        self.queue_at = None;
+        self.wanted = self.wanted.max(1);
+        let refused = std::mem::take(&mut self.refused);
+        self.waiting.extend(refused.into_iter().map(|(choice, _)| choice));
+    }
+
+    /// Everybody is blocked: one of those whose breaker is open is asked all the same, the soonest to close first.
+    fn last_resort(&mut self, now: Moment, world: &mut World) -> Option<Begin> {
+        let blocked = |refusal: &Refusal| matches!(refusal.cause, Cause::Open | Cause::HalfOpenBusy);
+        self.refused.sort_by_key(|(_, refusal)| refusal.until);
+        while let Some(index) = self.refused.iter().position(|(_, refusal)| blocked(refusal)) {
+            if !world.take_last_resort(now) {
+                break;
+            }
+            let (choice, refusal) = self.refused.remove(index);
+            let draw = self.draws.draw();
+            match world.admit(now, choice.target, draw, true) {
+                Ok((key, permit)) => {
+                    self.wanted = 0;
+                    let why = format!("last resort: every target is blocked; {}", choice.reason);
+                    return Some(self.begin(now, &choice, key, permit, why));
+                }
+                // Kept for the record under the first reason, and not asked again.
+                Err(_) => self.trail.skipped.push(Skipped::new(
+                    self.fleet.targets()[choice.target].id.clone(),
+                    why_refused(now, &refusal),
+                )),
+            }
+        }
+        self.wanted = 0;
+        None
+    }
+
+    fn why(&self, choice: &Planned) -> String {
+        let reason = &choice.reason;
+        if let Some(cut) = &self.cut {
+            return format!("carries on for {}; {reason}", cut.from);
+        }
+        if let Some(late) = self.attempts.iter().find(|attempt| attempt.is_live() && attempt.late) {
+            return format!("{} is late; {reason}", self.fleet.targets()[late.target].id);
+        }
+        match (self.errors.last(), self.attempts.iter().any(Attempt::is_live)) {
+            (Some(error), _) => match error.target() {
+                Some(target) => format!("{target} failed ({}); {reason}", error.kind()),
+                None => format!("after {}; {reason}", error.kind()),
+            },
+            (None, true) => match choice.start {
+                Start::After(delay) => format!("hedge after {} ms; {reason}", delay.as_millis()),
+                _ => reason.to_string(),
+            },
+            (None, false) => reason.to_string(),
+        }
+    }
+
+    fn begin(&mut self, now: Moment, choice: &Planned, key: usize, permit: Permit, why: String) -> Begin {
+        let id = AttemptId(self.attempts.len());
+        let target = &self.fleet.targets()[choice.target];
+        let stream = self.ask.stream || self.route.rules.stream_upstream;
+        let mut attempt = Attempt::new(now, choice.target, key, stream, permit);
+        attempt.clean = choice.clean;
+        if !self.ask.stream {
+            attempt.assembler = Some(Assembler::default());
+        }
+        let resume = self.cut.as_ref().map(|cut| Resume {
+            text: cut.text.clone(),
+            prefill: target.profile.capabilities.assistant_prefill == Some(true),
+        });
+        attempt.splice = resume.as_ref().map(|resume| Splice::new(resume.text.clone(), resume.prefill));
+        let since = now.saturating_since(self.started);
+        self.trail.attempts.push(Record::begun(target.id.clone(), why, since));
+        self.tried.insert(choice.target);
+        self.attempts.push(attempt);
+        self.hedge_at = match self.waiting.front() {
+            Some(Planned { start: Start::After(delay), .. }) if id == AttemptId(0) => Some(now + *delay),
+            _ => self.hedge_at,
+        };
+        Begin {
+            id,
+            target: choice.target,
+            key,
+            stream,
+            remaining: self.total_at.saturating_since(now),
+            resume,
+        }
+    }
+}
+
+/// A refusal for people.
+pub(super) fn why_refused(now: Moment, refusal: &Refusal) -> String {
+    let cause = match refusal.cause {
+        Cause::Full => "all its places are taken",
+        Cause::Open => "its breaker is open",
+        Cause::HalfOpenBusy => "its breaker is half-open and a probe is under way",
+        Cause::RateLimited => "it asked to be left alone",
+        Cause::Disabled => "it is disabled",
+        Cause::Cordoned => "an operator took it out of service",
+        _ => "it is blocked",
+    };
+    match refusal.until {
+        Some(until) => format!("{cause} for {:.1} s more", until.saturating_since(now).as_secs_f64()),
+        None => cause.to_owned(),
+    }
+}

@@ -1,0 +1,157 @@
+//! Every order of what can happen to a call, up to a bound, against its invariants.
+//!
+//! Inputs are replayed from the start for each path, because permits cannot be cloned; states are told apart by their
+//! fingerprint. Bound: three targets, paths of up to 6 inputs: content, the end, failures of five kinds, late events of
+//! attempts that are over, the next timer, and the caller leaving.
+
+use std::collections::VecDeque;
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use super::*;
+
+const DEPTH: usize = 6;
+
+#[derive(Clone, Copy, Debug)]
+enum Happens {
+    Content(usize),
+    Ends(usize),
+    Breaks(usize, Kind),
+    Timer,
+    Leaves,
+}
+
+fn apply(rig: &mut Rig, happens: Happens) {
+    match happens {
+        Happens::Content(id) => rig.text(id, "x"),
+        Happens::Ends(id) => rig.finishes(id),
+        Happens::Breaks(id, kind) => rig.fails(id, kind),
+        Happens::Leaves => rig.tell(Input::CallerGone),
+        Happens::Timer => {
+            if let Some(at) = rig.call.poll_timeout() {
+                rig.now = at.max(rig.now);
+                rig.run();
+            }
+        }
+    }
+}
+
+fn possible(rig: &Rig) -> Vec<Happens> {
+    let mut all = vec![Happens::Timer, Happens::Leaves];
+    for begin in &rig.begun {
+        let id = begin.id.0;
+        // Events of attempts that are over may still be on their way.
+        all.push(Happens::Content(id));
+        if rig.live.contains(&begin.id) {
+            all.push(Happens::Ends(id));
+            let kinds = [Kind::Server, Kind::RateLimited, Kind::InvalidRequest, Kind::Truncated, Kind::Auth];
+            all.extend(kinds.map(|kind| Happens::Breaks(id, kind)));
+        }
+    }
+    all
+}
+
+fn check(rig: &Rig) -> Result<(), String> {
+    let attempts = rig.begun.len();
+    let most = 3 + usize::try_from(rig.call.route.limits.max_extra_starts).unwrap();
+    if attempts > most {
+        return Err(format!("{attempts} starts, at most {most} are allowed"));
+    }
+    if rig.done.len() > 1 {
+        return Err("the call ended twice".into());
+    }
+    let in_flight: u32 = (0..3).map(|place| rig.world.counts(place).in_flight).sum();
+    match rig.done.first() {
+        Some(result) => {
+            if in_flight != 0 || !rig.live.is_empty() {
+                return Err("the call is over and something is still under way".into());
+            }
+            if rig.call.poll_timeout().is_some() {
+                return Err("the call is over and wants to be woken".into());
+            }
+            let finished = rig.out.iter().any(|event| matches!(event, Event::Finished(_)));
+            let whole = result.as_ref().is_ok_and(|summary| summary.response.is_some());
+            if result.is_ok() && !finished && !whole {
+                return Err("a truncated answer was a success".into());
+            }
+            if let Err(error) = result
+                && error.trail().attempts.len() != attempts
+            {
+                return Err("the trail has forgotten an attempt".into());
+            }
+        }
+        None => {
+            if usize::try_from(in_flight).unwrap() != rig.live.len() {
+                return Err(format!("{in_flight} permits are out for {} attempts", rig.live.len()));
+            }
+            if rig.call.poll_timeout().is_none() {
+                return Err("the call waits for nothing".into());
+            }
+        }
+    }
+    let handovers = rig.out.iter().filter(|event| matches!(event, Event::Handover { .. })).count();
+    if handovers > 0 && rig.call.route.rules.on_cut == OnCut::Terminate {
+        return Err("text of two targets was mixed".into());
+    }
+    Ok(())
+}
+
+fn fingerprint(rig: &Rig) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    format!("{:?} {:?} {:?}", rig.call, rig.world, rig.now).hash(&mut hasher);
+    hasher.finish()
+}
+
+fn explore(setup: &Setup) -> (usize, u64) {
+    let mut seen = BTreeSet::new();
+    let mut queue = VecDeque::from([Vec::new()]);
+    let mut edges = 0;
+    while let Some(path) = queue.pop_front() {
+        let replay = |path: &[Happens]| {
+            let mut rig = setup.rig();
+            path.iter().for_each(|happens| apply(&mut rig, *happens));
+            rig
+        };
+        let here = replay(&path);
+        if !seen.insert(fingerprint(&here)) {
+            continue;
+        }
+        for happens in possible(&here) {
+            edges += 1;
+            let mut next = replay(&path);
+            apply(&mut next, happens);
+            let mut path = path.clone();
+            path.push(happens);
+            if let Err(broken) = check(&next) {
+                panic!("{broken}\nafter {path:?}\n{:?}", next.call);
+            }
+            if path.len() < DEPTH && next.done.is_empty() {
+                queue.push_back(path);
+            }
+        }
+    }
+    (seen.len(), edges)
+}
+
+#[test]
+fn every_order_of_events_keeps_the_invariants() {
+    let mut setups = Vec::new();
+    for stream in [true, false] {
+        for width in [1, 2] {
+            for on_cut in [OnCut::Continue, OnCut::Terminate] {
+                let mut setup = Setup::new(&["a", "b", "c"]);
+                setup.stream = stream;
+                setup.rules.on_cut = on_cut;
+                setup.strategy = Arc::new(Race::new(["a", "b", "c"]).width(width));
+                setups.push(setup);
+            }
+        }
+    }
+    let (mut states, mut edges) = (0, 0);
+    for setup in &setups {
+        let (more_states, more_edges) = explore(setup);
+        states += more_states;
+        edges += more_edges;
+    }
+    println!("call: {states} states, {edges} edges");
+    assert!(states > 1_000, "the exploration is not empty: {states}");
+}

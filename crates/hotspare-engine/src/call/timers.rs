@@ -1,0 +1,149 @@
+//! When a call must act although nothing happened.
+//!
+//! Not a clock: moments are compared with `now`. Invariant: every limit that a call waits for is among the timers that
+//! `poll_timeout` names, and acting on it changes the state, so that no timer fires twice.
+
+use std::time::Duration;
+
+use hotspare_core::{Error, Kind, Moment};
+use hotspare_health::Observation;
+
+use super::Call;
+use crate::attempt::Attempt;
+use crate::step::AttemptId;
+use crate::world::World;
+
+impl Call {
+    /// Does what is due.
+    pub(super) fn expire(&mut self, now: Moment, world: &mut World) {
+        if self.over {
+            return;
+        }
+        if now >= self.total_at {
+            self.out_of_time(now, world, "the time for the whole answer is over");
+            return;
+        }
+        if self.committed.is_none()
+            && self.cut.is_none()
+            && now >= self.first_content_at
+            && !self.has_content()
+        {
+            self.out_of_time(now, world, "the time for the first content is over");
+            return;
+        }
+        for index in 0..self.attempts.len() {
+            if !self.over && self.attempts[index].is_live() {
+                self.expire_attempt(now, world, AttemptId(index));
+            }
+        }
+        if self.over {
+            return;
+        }
+        if let Some(at) = self.commit_at
+            && now >= at
+            && let Some(index) =
+                self.attempts.iter().position(|one| one.is_live() && one.first_content.is_some())
+        {
+            self.commit(AttemptId(index));
+            self.tell(now, world);
+        }
+        if self.queue_at.is_some_and(|at| now >= at) {
+            self.unqueue();
+        }
+        if self.hedge_at.is_some_and(|at| now >= at) {
+            self.hedge_at = None;
+            let useful = self.committed.is_none() && !self.has_content() && !self.waiting.is_empty();
+            if useful
+                && self.extra_starts < self.route.limits.max_extra_starts
+                && world.take_hedge(now, &self.route)
+            {
+                self.extra_starts += 1;
+                self.wanted += 1;
+            }
+        }
+    }
+
+    fn expire_attempt(&mut self, now: Moment, world: &mut World, id: AttemptId) {
+        let attempt = &self.attempts[id.0];
+        if attempt.silent_at(&self.route.limits, self.listening).is_some_and(|at| now >= at) {
+            if attempt.finished.is_some() {
+                self.aborts.push_back(id);
+                self.ended(now, world, id);
+            } else {
+                let gap = now.saturating_since(attempt.last_event).as_secs_f64();
+                self.aborts.push_back(id);
+                self.failed(now, world, id, Error::new(Kind::Stalled, format!("silent for {gap:.1} s")));
+            }
+            return;
+        }
+        if self.late_at(attempt).is_some_and(|at| now >= at) {
+            let attempt = &mut self.attempts[id.0];
+            attempt.late = true;
+            if let Some(permit) = &attempt.permit {
+                world.observe(now, attempt.target, permit, Observation::Late);
+            }
+            // The late one stays alive: it may still be the first.
+            if !self.attempts.iter().any(Attempt::is_hopeful) {
+                self.wanted = self.wanted.max(1);
+            }
+        }
+    }
+
+    /// When an attempt's first content is late; only asked while there is somebody else to ask.
+    fn late_at(&self, attempt: &Attempt) -> Option<Moment> {
+        if attempt.late || attempt.first_content.is_some() || self.committed.is_some() || self.stopped {
+            return None;
+        }
+        if self.waiting.is_empty() {
+            return None;
+        }
+        Some(attempt.started.max(self.listening) + self.first_content_limit(attempt))
+    }
+
+    fn first_content_limit(&self, attempt: &Attempt) -> Duration {
+        let limits = &self.route.limits;
+        let profile = &self.fleet.targets()[attempt.target].profile;
+        let base = match (attempt.stream, profile.capabilities.reasoning) {
+            (_, Some(true)) => limits.first_content_reasoning,
+            (true, _) => limits.first_content,
+            (false, _) => limits.unstreamed,
+        };
+        // Reading a long prompt takes time: one more base for every 32k tokens.
+        let kilotokens = u32::try_from(self.prompt_tokens / 1_024).unwrap_or(u32::MAX);
+        base.saturating_add(base.saturating_mul(kilotokens) / 32)
+    }
+
+    /// Whether silence says something: the limit has passed, and silence is not how the target works (an unstreamed
+    /// answer by a model that thinks first).
+    pub(super) fn had_its_time(&self, now: Moment, attempt: &Attempt) -> bool {
+        let thinks = self.fleet.targets()[attempt.target].profile.capabilities.reasoning == Some(true);
+        let quiet_by_nature = thinks && !attempt.stream;
+        !quiet_by_nature && now >= attempt.started + self.first_content_limit(attempt)
+    }
+
+    pub(super) fn has_content(&self) -> bool {
+        self.attempts.iter().any(|attempt| attempt.is_live() && attempt.first_content.is_some())
+    }
+
+    /// The earliest moment at which [`Call::expire`] has something to do.
+    pub(super) fn next_timer(&self) -> Option<Moment> {
+        let mut next = self.total_at;
+        if self.committed.is_none() && self.cut.is_none() && !self.has_content() {
+            next = next.min(self.first_content_at);
+        }
+        for attempt in self.attempts.iter().filter(|attempt| attempt.is_live()) {
+            for at in [attempt.silent_at(&self.route.limits, self.listening), self.late_at(attempt)] {
+                next = next.min(at.unwrap_or(next));
+            }
+        }
+        let others =
+            [self.commit_at, self.hedge_at, self.retry.as_ref().map(|retry| retry.at), self.queue_at];
+        Some(others.into_iter().flatten().fold(next, Moment::min))
+    }
+
+    fn out_of_time(&mut self, now: Moment, world: &mut World, what: &str) {
+        let error = Error::new(Kind::Deadline, what);
+        let lead = self.lead(error);
+        self.end(now, world, Err(lead), "the time is over");
+    }
+}

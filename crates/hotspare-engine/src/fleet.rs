@@ -1,0 +1,239 @@
+//! The targets and routes of a client: what does not change while it runs.
+//!
+//! Not their health. Invariant: built once; a target is its place in the list, and the scopes that can be ill are interned
+//! here, so that two targets at one host share the host's health and two that share a key share the key's.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use hotspare_core::{ModelProfile, Scope, TargetId};
+use hotspare_health::{Book, Config, ScopeId};
+use hotspare_routing::Strategy;
+
+use crate::rules::{Limits, Rules};
+
+/// What a target is, before it joins a fleet.
+#[derive(Clone, Debug)]
+pub struct TargetSpec {
+    /// The application's name for it.
+    pub id: TargetId,
+    /// Who answers there: scheme, host and port. Equal endpoints share health.
+    pub endpoint: String,
+    /// The provider's name of the model.
+    pub model: String,
+    /// What is known of the model.
+    pub profile: ModelProfile,
+    /// Name of the wire.
+    pub wire: &'static str,
+    /// One opaque fingerprint per key; equal fingerprints at one endpoint share health. Empty where no key is needed.
+    pub keys: Vec<u64>,
+    /// Most calls under way at once.
+    pub max_in_flight: Option<u32>,
+    /// When its breakers open.
+    pub health: Config,
+}
+
+/// A target of a fleet.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Target {
+    /// The application's name for it.
+    pub id: TargetId,
+    /// What is known of the model.
+    pub profile: ModelProfile,
+    /// Name of the wire.
+    pub wire: &'static str,
+    /// Most calls under way at once.
+    pub max_in_flight: Option<u32>,
+    endpoint: ScopeId,
+    model: ScopeId,
+    keys: Vec<(ScopeId, ScopeId)>,
+}
+
+impl Target {
+    /// How many keys can be used, at least 1 (no key at all counts as one).
+    #[must_use]
+    pub fn key_count(&self) -> usize {
+        self.keys.len()
+    }
+
+    /// Everything that must be well for a request with this key.
+    #[must_use]
+    pub fn scopes(&self, key: usize) -> [ScopeId; 4] {
+        let (credential, credential_model) = self.keys[key.min(self.keys.len() - 1)];
+        [self.endpoint, self.model, credential, credential_model]
+    }
+
+    /// The scope of one level.
+    #[must_use]
+    pub fn scope(&self, key: usize, level: Scope) -> Option<ScopeId> {
+        let [endpoint, model, credential, credential_model] = self.scopes(key);
+        match level {
+            Scope::Endpoint => Some(endpoint),
+            Scope::Model => Some(model),
+            Scope::Credential => Some(credential),
+            Scope::CredentialModel => Some(credential_model),
+            Scope::None => None,
+        }
+    }
+}
+
+/// All targets of a client.
+#[derive(Debug)]
+pub struct Fleet {
+    targets: Vec<Target>,
+    scopes: BTreeMap<u32, (Scope, String)>,
+}
+
+impl Fleet {
+    /// Interns the scopes of all targets in a fresh health book.
+    #[must_use]
+    pub fn assemble(specs: Vec<TargetSpec>) -> (Arc<Self>, Book) {
+        let mut book = Book::new();
+        let mut known: BTreeMap<(Scope, String), ScopeId> = BTreeMap::new();
+        let mut scopes = BTreeMap::new();
+        let targets = specs
+            .into_iter()
+            .map(|spec| {
+                let mut intern = |level: Scope, identity: String, name: String| {
+                    *known.entry((level, identity)).or_insert_with(|| {
+                        let id = book.add_scope(spec.health.clone());
+                        scopes.insert(id.0, (level, name));
+                        id
+                    })
+                };
+                let endpoint = intern(Scope::Endpoint, spec.endpoint.clone(), spec.endpoint.clone());
+                let model = format!("{} at {}", spec.model, spec.endpoint);
+                let model = intern(Scope::Model, model.clone(), model);
+                // A host that needs no key still has one place for its quota.
+                let keys = if spec.keys.is_empty() {
+                    vec![None]
+                } else {
+                    spec.keys.iter().copied().map(Some).collect()
+                };
+                let keys = keys
+                    .into_iter()
+                    .enumerate()
+                    .map(|(index, fingerprint): (usize, Option<u64>)| {
+                        // Told apart by fingerprint, shown by place in the list: a fingerprint is not for people.
+                        let identity = format!("{fingerprint:x?} at {}", spec.endpoint);
+                        let label = match fingerprint {
+                            Some(_) => format!("key {} at {}", index + 1, spec.endpoint),
+                            None => format!("no key at {}", spec.endpoint),
+                        };
+                        let pair = (
+                            format!("{} with {identity}", spec.model),
+                            format!("{} with {label}", spec.model),
+                        );
+                        let credential = intern(Scope::Credential, identity, label);
+                        let pair = intern(Scope::CredentialModel, pair.0, pair.1);
+                        (credential, pair)
+                    })
+                    .collect();
+                Target {
+                    id: spec.id,
+                    profile: spec.profile,
+                    wire: spec.wire,
+                    max_in_flight: spec.max_in_flight,
+                    endpoint,
+                    model,
+                    keys,
+                }
+            })
+            .collect();
+        (Arc::new(Self { targets, scopes }), book)
+    }
+
+    /// All targets, in the order in which they were given.
+    #[must_use]
+    pub fn targets(&self) -> &[Target] {
+        &self.targets
+    }
+
+    /// The place of a target.
+    #[must_use]
+    pub fn find(&self, id: &str) -> Option<usize> {
+        self.targets.iter().position(|target| target.id.as_str() == id)
+    }
+
+    /// A scope's level and a name for people.
+    #[must_use]
+    pub fn scope_name(&self, scope: ScopeId) -> Option<(Scope, &str)> {
+        self.scopes.get(&scope.0).map(|(level, name)| (*level, name.as_str()))
+    }
+
+    /// The targets that a scope's illness concerns.
+    pub fn concerned(&self, scope: ScopeId) -> impl Iterator<Item = &Target> {
+        self.targets.iter().filter(move |target| {
+            target.endpoint == scope
+                || target.model == scope
+                || target.keys.iter().any(|&(credential, pair)| credential == scope || pair == scope)
+        })
+    }
+}
+
+/// A route: a strategy over targets, with its limits and rules.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Route {
+    /// Its name.
+    pub name: String,
+    /// Its place in the world's list of routes.
+    pub index: usize,
+    /// Who chooses.
+    pub strategy: Arc<dyn Strategy>,
+    /// The strategy's members as places in the fleet, in its order.
+    pub members: Vec<usize>,
+    /// How long to wait for what.
+    pub limits: Limits,
+    /// What to do where taste differs.
+    pub rules: Rules,
+}
+
+impl Route {
+    /// A route.
+    ///
+    /// # Errors
+    /// The members that the fleet does not have.
+    pub fn new(
+        name: impl Into<String>,
+        index: usize,
+        strategy: Arc<dyn Strategy>,
+        fleet: &Fleet,
+    ) -> Result<Self, Vec<TargetId>> {
+        let mut unknown = Vec::new();
+        let mut members = Vec::new();
+        for member in strategy.members() {
+            match fleet.find(member.as_str()) {
+                Some(place) => members.push(place),
+                None => unknown.push(member),
+            }
+        }
+        if unknown.is_empty() {
+            Ok(Self {
+                name: name.into(),
+                index,
+                strategy,
+                members,
+                limits: Limits::default(),
+                rules: Rules::default(),
+            })
+        } else {
+            Err(unknown)
+        }
+    }
+
+    /// Sets the limits.
+    #[must_use]
+    pub fn with_limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// Sets the rules.
+    #[must_use]
+    pub fn with_rules(mut self, rules: Rules) -> Self {
+        self.rules = rules;
+        self
+    }
+}

@@ -1,0 +1,108 @@
+//! Who would be tried, in which order, and why.
+//!
+//! Not who *is* tried: health admits at the moment of the start. Invariant: a plan is made from copies, outside every
+//! lock, by the same code for a call and for its dry run; no target stands in it twice.
+
+use hotspare_core::{ChatRequest, Skipped, TargetView};
+use hotspare_routing::{Candidate, Reason, Scene, Start, estimate_prompt_tokens, ineligible};
+
+use crate::fleet::{Fleet, Route};
+
+/// A call's order of targets.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Plan {
+    /// Whom to try, best first.
+    pub choices: Vec<Planned>,
+    /// Whom not, and why.
+    pub skipped: Vec<Skipped>,
+    /// Estimated tokens of the prompt.
+    pub prompt_tokens: u64,
+}
+
+/// A place in the order.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Planned {
+    /// Place in the fleet.
+    pub target: usize,
+    /// When it starts.
+    pub start: Start,
+    /// Why it stands here.
+    pub reason: Reason,
+    /// Whether it showed no ill health when the plan was made.
+    pub clean: bool,
+}
+
+/// Draws and counters that a plan depends on.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Luck {
+    /// A random draw.
+    pub draw: u64,
+    /// How many calls the route has served.
+    pub turn: u64,
+    /// Hash of what should stay together: a session, or the beginning of the prompt.
+    pub affinity: Option<u64>,
+}
+
+impl Plan {
+    /// Makes a plan. `views` are the health of the route's members, in their order.
+    #[must_use]
+    pub fn new(
+        fleet: &Fleet,
+        route: &Route,
+        request: &ChatRequest,
+        views: &[TargetView],
+        luck: Luck,
+    ) -> Self {
+        let prompt_tokens = estimate_prompt_tokens(request);
+        let mut skipped = Vec::new();
+        let mut candidates = Vec::with_capacity(views.len());
+        let mut places = Vec::with_capacity(views.len());
+        for (&place, view) in route.members.iter().zip(views) {
+            let target = &fleet.targets()[place];
+            let options = &request.options;
+            let unwanted = (!options.only.is_empty() && !options.only.contains(&target.id))
+                || options.without.contains(&target.id);
+            if unwanted {
+                skipped.push(Skipped::new(target.id.clone(), "the request leaves it out".into()));
+            } else if let Some(reason) = ineligible(request, &target.profile, prompt_tokens) {
+                skipped.push(Skipped::new(target.id.clone(), reason.to_string()));
+            } else {
+                candidates.push(Candidate {
+                    target: &target.id,
+                    profile: &target.profile,
+                    view: view.clone(),
+                });
+                places.push(place);
+            }
+        }
+        let scene = Scene::new(&candidates, request, prompt_tokens)
+            .with_luck(luck.draw, luck.turn)
+            .with_affinity(luck.affinity);
+        let mut seen = vec![false; candidates.len()];
+        let mut choices = Vec::with_capacity(candidates.len());
+        for choice in route.strategy.rank(&scene).choices {
+            // A strategy written elsewhere may break its contract; a plan does not.
+            let Some(seen) = seen.get_mut(choice.index) else { continue };
+            if std::mem::replace(seen, true) {
+                continue;
+            }
+            let view = &candidates[choice.index].view;
+            let start = match choice.start {
+                Start::After(_) if request.options.no_hedge => Start::AfterFailure,
+                start => start,
+            };
+            choices.push(Planned {
+                target: places[choice.index],
+                start,
+                reason: choice.reason,
+                clean: view.usable && view.failure_rate_bp == 0,
+            });
+        }
+        if request.options.no_failover {
+            choices.truncate(1);
+        }
+        Self { choices, skipped, prompt_tokens }
+    }
+}

@@ -1,0 +1,168 @@
+//! The limits and rules of a route: every knob that decides when to wait, move on or stop.
+//!
+//! Data only. Invariant: every default says where it comes from; `Limits::validate` refuses what would make a call hang
+//! or never start.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use hotspare_core::Kind;
+
+/// How long to wait for what.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Limits {
+    /// Time to an attempt's first content, streamed. When it is over the next target starts and the late one stays alive:
+    /// whoever brings content first serves. Default 8 s: beyond the p99 of recorded chat endpoints (1 to 5 s), short
+    /// enough for a person who waits.
+    pub first_content: Duration,
+    /// The same for models that think before they speak. Default 60 s: healthy ones need 20 to 90 s; being late
+    /// only starts the spare.
+    pub first_content_reasoning: Duration,
+    /// Time to an unstreamed answer, which shows no sign of life before it is whole. Default 30 s.
+    pub unstreamed: Duration,
+    /// Silence between two pieces of text. Default 8 s.
+    pub gap: Duration,
+    /// Silence inside reasoning or a tool's arguments, where providers buffer. Default 300 s.
+    pub quiet_gap: Duration,
+    /// Time to the call's first content over all its attempts. Default 120 s.
+    pub first_content_deadline: Duration,
+    /// Time to the end of the answer. Default 600 s, as the providers' own clients have it.
+    pub total: Duration,
+    /// Most targets that one call may try, where the route wants fewer than it lists.
+    pub max_targets: Option<u32>,
+    /// Most starts of one call beyond the first try of each target (retries, hedges). Default 2.
+    pub max_extra_starts: u32,
+    /// A hinted pause up to this long is waited out on the same target. Default 0: move on.
+    pub wait_for_rate_limit: Duration,
+    /// Most bytes of an answer that are held back before the call commits. Default 32 MiB.
+    pub hold_bytes: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            first_content: Duration::from_secs(8),
+            first_content_reasoning: Duration::from_secs(60),
+            unstreamed: Duration::from_secs(30),
+            gap: Duration::from_secs(8),
+            quiet_gap: Duration::from_secs(300),
+            first_content_deadline: Duration::from_secs(120),
+            total: Duration::from_secs(600),
+            max_targets: None,
+            max_extra_starts: 2,
+            wait_for_rate_limit: Duration::ZERO,
+            hold_bytes: 32 << 20,
+        }
+    }
+}
+
+impl Limits {
+    /// For somebody who watches: 4 s to the first content, 30 s in all to it.
+    #[must_use]
+    pub fn interactive() -> Self {
+        Self {
+            first_content: Duration::from_secs(4),
+            first_content_deadline: Duration::from_secs(30),
+            ..Self::default()
+        }
+    }
+
+    /// For work that may wait: 60 s to the first content, short rate limits are waited out.
+    #[must_use]
+    pub fn batch() -> Self {
+        Self {
+            first_content: Duration::from_secs(60),
+            unstreamed: Duration::from_secs(180),
+            first_content_deadline: Duration::from_secs(600),
+            total: Duration::from_secs(3_600),
+            wait_for_rate_limit: Duration::from_secs(5),
+            ..Self::default()
+        }
+    }
+
+    /// For answers that must come, whatever they cost: 2 s to the first content, then the next target starts.
+    #[must_use]
+    pub fn critical() -> Self {
+        Self {
+            first_content: Duration::from_secs(2),
+            first_content_reasoning: Duration::from_secs(20),
+            unstreamed: Duration::from_secs(10),
+            gap: Duration::from_secs(4),
+            max_extra_starts: 6,
+            ..Self::default()
+        }
+    }
+
+    /// What is wrong with these limits, each as a fragment that names the knob.
+    #[must_use]
+    pub fn mistakes(&self) -> Vec<String> {
+        let named = [
+            ("first_content", self.first_content),
+            ("first_content_reasoning", self.first_content_reasoning),
+            ("unstreamed", self.unstreamed),
+            ("gap", self.gap),
+            ("quiet_gap", self.quiet_gap),
+            ("deadline", self.first_content_deadline),
+            ("total", self.total),
+        ];
+        let mut mistakes: Vec<String> = named
+            .iter()
+            .filter(|(_, limit)| limit.is_zero())
+            .map(|(name, _)| format!("{name} must be longer than 0s"))
+            .collect();
+        if self.first_content > self.first_content_deadline {
+            mistakes.push("first_content must not be longer than deadline".into());
+        }
+        if self.first_content_deadline > self.total {
+            mistakes.push("deadline must not be longer than total".into());
+        }
+        if self.max_targets == Some(0) {
+            mistakes.push("max_targets must be at least 1".into());
+        }
+        mistakes
+    }
+}
+
+/// What a route does in situations where taste differs.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Rules {
+    /// What happens when a stream is cut after its first content reached the caller.
+    pub on_cut: OnCut,
+    /// When the first content is passed on.
+    pub commit: Commit,
+    /// Kinds that end a call by default and here move on instead, such as
+    /// [`Kind::ContentPolicy`].
+    pub also_move_on: BTreeSet<Kind>,
+    /// Ask for a stream although the caller wants the whole answer, so that silence and stalls are seen early.
+    pub stream_upstream: bool,
+}
+
+/// What happens when a stream is cut after its first content reached the caller.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum OnCut {
+    /// Another target carries on where the first was cut: plain text only, and only where it joins without a seam in the
+    /// text (by continuing the assistant's turn, or by an answer that begins exactly like the one that was cut).
+    /// Elsewhere as [`OnCut::Terminate`].
+    #[default]
+    Continue,
+    /// The caller gets a typed error.
+    Terminate,
+}
+
+/// When a call commits to the target that serves it: from then on its events reach the caller and no other's do.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Commit {
+    /// So long after the first content.
+    After(Duration),
+    /// At so many pieces of content.
+    Events(u32),
+    /// At the first content.
+    #[default]
+    FirstContent,
+    /// When the answer is whole and valid.
+    Whole,
+}

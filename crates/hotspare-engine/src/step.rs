@@ -1,0 +1,90 @@
+//! What goes into a call and what comes out.
+//!
+//! Not behaviour. Invariant: whatever a driver must do for a call is a [`Step`], whatever it must tell the call is an
+//! [`Input`] or an event; there is no third way in or out.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use hotspare_core::{ChatResponse, Chunk, Error, RateLimits, TargetId, Trail, Usage};
+
+/// Names an attempt within its call, counted from 0.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct AttemptId(pub usize);
+
+/// What a driver must do next.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Step {
+    /// Drop this attempt: nobody waits for it any more.
+    Abort(AttemptId),
+    /// Hand this to the caller.
+    Deliver(Chunk),
+    /// The call has ended. Given once; nothing follows.
+    Done(Box<Result<Summary, Error>>),
+    /// Send a request.
+    Start(Begin),
+    /// Nothing, until an input, an event or [`Call::poll_timeout`](crate::Call::poll_timeout).
+    Wait,
+}
+
+/// A request to send.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Begin {
+    /// Names the attempt in inputs and events.
+    pub id: AttemptId,
+    /// Place of the target in the fleet.
+    pub target: usize,
+    /// Which of its keys.
+    pub key: usize,
+    /// Whether to ask for a stream.
+    pub stream: bool,
+    /// Time left for the whole answer.
+    pub remaining: Duration,
+    /// What a cut answer has already said, if this one carries it on.
+    pub resume: Option<Resume>,
+}
+
+/// An answer to carry on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Resume {
+    /// What the caller already has.
+    pub text: Arc<str>,
+    /// Whether to give it to the model as the beginning of its own turn; otherwise the request is sent anew and the
+    /// answer must begin with the same text.
+    pub prefill: bool,
+}
+
+/// What happened to a call or one of its attempts.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Input {
+    /// Bytes without content arrived: the attempt is alive.
+    Alive(AttemptId),
+    /// The caller went away.
+    CallerGone,
+    /// The attempt's stream has ended in order.
+    Ended(AttemptId),
+    /// The attempt has failed.
+    Failed(AttemptId, Error),
+    /// The attempt's reply has begun.
+    Opened(AttemptId, RateLimits),
+    /// The caller asks for more after having been away: time that passed meanwhile is not the provider's silence.
+    Resumed,
+}
+
+/// A call that was answered.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Summary {
+    /// Who gave the answer, or its last part.
+    pub served_by: TargetId,
+    /// Who was tried.
+    pub trail: Trail,
+    /// Tokens of the answer.
+    pub usage: Usage,
+    /// The whole answer, where the call held it.
+    pub response: Option<ChatResponse>,
+}

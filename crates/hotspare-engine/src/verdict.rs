@@ -1,0 +1,37 @@
+//! From a kind of failure to what the health book is told.
+//!
+//! Not a second policy: everything here is read off [`Kind::policy`](hotspare_core::Kind::policy). Invariant: a failure
+//! touches at most one scope of the permit, and none if the target is not to blame and nothing is held.
+
+use std::time::Duration;
+
+use hotspare_core::{Error, Evidence, Hold, Moment};
+use hotspare_health::{Outcome, Verdict};
+
+use crate::fleet::Target;
+
+/// How long a key, model or quota that failed for good is left alone before one request finds out whether it is back.
+const RECHECK: Duration = Duration::from_secs(600);
+
+/// What the book is told about an attempt that failed. `weight` is the share of a full failure in thousandths.
+pub(crate) fn outcome(now: Moment, error: &Error, target: &Target, key: usize, weight: u32) -> Outcome {
+    let policy = error.policy();
+    let Some(scope) = target.scope(key, policy.scope) else { return Outcome::neutral() };
+    let hinted = error.retry_after().map(|pause| now + pause);
+    let verdict = match (policy.hold, policy.evidence) {
+        (Hold::Disable, _) => Verdict::Disable { until: Some((now + RECHECK).max(hinted.unwrap_or(now))) },
+        (Hold::Until, _) => match hinted {
+            Some(until) => Verdict::Hold { until },
+            None => Verdict::HoldUnknown,
+        },
+        (_, Evidence::None) => return Outcome::neutral(),
+        (hold, evidence) => Verdict::Failure {
+            weight_milli: match evidence {
+                Evidence::Soft => weight / 2,
+                _ => weight,
+            },
+            not_before: (hold == Hold::Floor).then_some(hinted).flatten(),
+        },
+    };
+    Outcome::at(scope, verdict)
+}

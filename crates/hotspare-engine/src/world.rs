@@ -1,0 +1,281 @@
+//! What all calls of a client share: health, budgets, counts.
+//!
+//! Not a lock: whoever shares a world puts it behind one and keeps it for microseconds. Invariant: every permit that is
+//! given out is settled exactly once or frees itself; what is to be told to people waits in a bounded list.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use hotspare_core::{Kind, Moment, TargetView, Usage};
+use hotspare_health::{Admission, Book, Cause, Observation, Outcome, Permit, Refusal, ScopeId, Transition};
+
+use crate::budget::Budget;
+use crate::fleet::{Fleet, Route};
+
+/// Most transitions that wait to be told; older ones are dropped first.
+const NOTICE_LIMIT: usize = 256;
+
+/// Shared state.
+#[derive(Debug)]
+pub struct World {
+    fleet: Arc<Fleet>,
+    book: Book,
+    targets: Vec<TargetState>,
+    routes: Vec<RouteState>,
+    last_resort: Budget,
+    notices: VecDeque<Transition>,
+}
+
+/// Counts of one target since the start.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Counts {
+    /// Attempts started.
+    pub started: u64,
+    /// Attempts that served.
+    pub served: u64,
+    /// Attempts that were cancelled: hedge losers, callers who left.
+    pub cancelled: u64,
+    /// Attempts that failed, by kind.
+    pub failed: BTreeMap<Kind, u64>,
+    /// Attempts under way.
+    pub in_flight: u32,
+    /// Tokens, losers and failures included.
+    pub usage: Usage,
+    /// Time to first content, summed over `first_contents`.
+    pub first_content_total: Duration,
+    /// How many attempts brought content.
+    pub first_contents: u64,
+}
+
+#[derive(Debug, Default)]
+struct TargetState {
+    counts: Counts,
+}
+
+#[derive(Debug)]
+struct RouteState {
+    turn: u64,
+    retries: Budget,
+    hedges: Budget,
+}
+
+/// How an attempt ended, for the book and for the counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct End {
+    pub(crate) outcome: Outcome,
+    pub(crate) ending: Ending,
+    pub(crate) usage: Usage,
+}
+
+/// How an attempt ended, for the counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ending {
+    Cancelled,
+    Failed(Kind),
+    Served,
+}
+
+impl World {
+    /// A world in which everything is well.
+    #[must_use]
+    pub fn new(fleet: Arc<Fleet>, book: Book, routes: &[Arc<Route>]) -> Self {
+        let targets = fleet.targets().iter().map(|_| TargetState::default()).collect();
+        let routes = routes
+            .iter()
+            .map(|route| RouteState {
+                turn: 0,
+                retries: Budget::retries(),
+                hedges: Budget::hedges(route.strategy.hedge_budget_bp().unwrap_or(0)),
+            })
+            .collect();
+        Self { fleet, book, targets, routes, last_resort: Budget::last_resort(), notices: VecDeque::new() }
+    }
+
+    /// The health of a route's members, in their order.
+    #[must_use]
+    pub fn views(&self, now: Moment, route: &Route) -> Vec<TargetView> {
+        route.members.iter().map(|&place| self.view(now, place)).collect()
+    }
+
+    /// The health of one target: of several keys, the best one's.
+    #[must_use]
+    pub fn view(&self, now: Moment, place: usize) -> TargetView {
+        let target = &self.fleet.targets()[place];
+        let in_flight = self.targets[place].counts.in_flight;
+        let mut views = (0..target.key_count()).map(|key| self.book.view(now, &target.scopes(key)));
+        let first = views.next();
+        let best = views.fold(first, |best, view| match best {
+            Some(best) if best.usable || !view.usable => Some(best),
+            _ => Some(view),
+        });
+        let mut out = TargetView::default();
+        if let Some(view) = best {
+            out.usable = view.usable && target.max_in_flight.is_none_or(|most| in_flight < most);
+            out.usable_in = view.until.map(|until| until.saturating_since(now));
+            out.breaker = view.state;
+            out.failure_rate_bp = view.failure_rate_bp;
+            out.weight_bp = view.weight_bp;
+            out.latency = view.latency;
+            out.latency_p95 = view.latency_p95;
+            out.samples = view.samples;
+            out.cordoned = view.cordoned;
+            out.disabled = view.disabled;
+        }
+        out.in_flight = in_flight;
+        out
+    }
+
+    /// Counts a call of a route and says how many there were before.
+    pub fn next_turn(&mut self, route: &Route) -> u64 {
+        let state = &mut self.routes[route.index];
+        state.hedges.deposit();
+        self.last_resort.deposit();
+        state.turn += 1;
+        state.turn - 1
+    }
+
+    /// Counts of a target.
+    #[must_use]
+    pub fn counts(&self, place: usize) -> &Counts {
+        &self.targets[place].counts
+    }
+
+    /// Lets time pass for what needs no traffic: leases, cooldowns.
+    pub fn advance(&mut self, now: Moment) {
+        let transitions = self.book.advance(now);
+        self.tell(transitions);
+    }
+
+    /// When [`World::advance`] has something to do next.
+    #[must_use]
+    pub fn next_change(&self) -> Option<Moment> {
+        self.book.next_change()
+    }
+
+    /// What happened to breakers since the last time somebody asked.
+    pub fn take_notices(&mut self) -> Vec<Transition> {
+        self.notices.drain(..).collect()
+    }
+
+    /// Takes a target out of service, or back in, by an operator's will.
+    pub fn cordon(&mut self, place: usize, on: bool) {
+        let target = &self.fleet.targets()[place];
+        // Only what belongs to this target alone, so that a neighbour at the same host stays in service.
+        for key in 0..target.key_count() {
+            let [_, model, ..] = target.scopes(key);
+            self.book.cordon(model, on);
+        }
+    }
+
+    /// Asks for a start at a target; the first key that is well is taken, beginning at `draw`.
+    pub(crate) fn admit(
+        &mut self,
+        now: Moment,
+        place: usize,
+        draw: u64,
+        last_resort: bool,
+    ) -> Result<(usize, Permit), Refusal> {
+        self.advance(now);
+        let fleet = Arc::clone(&self.fleet);
+        let target = &fleet.targets()[place];
+        let state = &mut self.targets[place];
+        if target.max_in_flight.is_some_and(|most| state.counts.in_flight >= most) {
+            return Err(Refusal {
+                scope: target.scopes(0)[1],
+                cause: Cause::Full,
+                until: Some(now + FULL_RETRY),
+            });
+        }
+        let keys = target.key_count();
+        let first = usize::try_from(draw % keys as u64).unwrap_or(0);
+        let mut refusal: Option<Refusal> = None;
+        for offset in 0..keys {
+            let key = (first + offset) % keys;
+            let scopes = target.scopes(key);
+            let admission = if last_resort {
+                self.book.admit_last_resort(now, &scopes)
+            } else {
+                self.book.admit(now, &scopes)
+            };
+            match admission {
+                Admission::Granted(permit) => {
+                    state.counts.started += 1;
+                    state.counts.in_flight += 1;
+                    return Ok((key, permit));
+                }
+                Admission::Refused(new) => {
+                    let sooner = refusal.as_ref().is_none_or(|old| sooner(&new, old));
+                    if sooner {
+                        refusal = Some(new);
+                    }
+                }
+            }
+        }
+        Err(refusal.unwrap_or(Refusal { scope: ScopeId(0), cause: Cause::Disabled, until: None }))
+    }
+
+    /// An attempt brought its first content, or is late with it.
+    pub(crate) fn observe(&mut self, now: Moment, place: usize, permit: &Permit, observation: Observation) {
+        if let Observation::FirstContent { after } = observation {
+            let counts = &mut self.targets[place].counts;
+            counts.first_contents += 1;
+            counts.first_content_total = counts.first_content_total.saturating_add(after);
+        }
+        self.book.observe(now, permit, observation);
+    }
+
+    /// An attempt has ended.
+    pub(crate) fn settle(&mut self, now: Moment, place: usize, permit: Permit, end: End, draw: u64) {
+        let End { outcome, ending, usage } = end;
+        let counts = &mut self.targets[place].counts;
+        counts.in_flight = counts.in_flight.saturating_sub(1);
+        counts.usage += &usage;
+        match ending {
+            Ending::Cancelled => counts.cancelled += 1,
+            Ending::Failed(kind) => *counts.failed.entry(kind).or_default() += 1,
+            Ending::Served => counts.served += 1,
+        }
+        let transitions = self.book.settle(now, permit, outcome, draw);
+        self.tell(transitions);
+    }
+
+    /// A route's call has its answer.
+    pub(crate) fn earned(&mut self, route: &Route) {
+        self.routes[route.index].retries.deposit();
+    }
+
+    pub(crate) fn take_retry(&mut self, now: Moment, route: &Route) -> bool {
+        self.routes[route.index].retries.try_take(now)
+    }
+
+    pub(crate) fn take_hedge(&mut self, now: Moment, route: &Route) -> bool {
+        self.routes[route.index].hedges.try_take(now)
+    }
+
+    pub(crate) fn take_last_resort(&mut self, now: Moment) -> bool {
+        self.last_resort.try_take(now)
+    }
+
+    fn tell(&mut self, transitions: Vec<Transition>) {
+        for transition in transitions {
+            if self.notices.len() == NOTICE_LIMIT {
+                self.notices.pop_front();
+            }
+            self.notices.push_back(transition);
+        }
+    }
+}
+
+/// How soon a full target is asked again by a call that has nowhere else to go.
+const FULL_RETRY: Duration = Duration::from_millis(10);
+
+/// Whether a refusal ends sooner than another; one without a time never does.
+fn sooner(a: &Refusal, b: &Refusal) -> bool {
+    match (a.until, b.until) {
+        (Some(a), Some(b)) => a < b,
+        (Some(_), None) => true,
+        (None, _) => false,
+    }
+}
