@@ -8,12 +8,18 @@ mod assembler;
 mod grammar;
 mod history;
 mod repair;
+#[cfg(feature = "schema")]
+mod schema;
 mod think;
 mod tool_ids;
+mod validate;
 
 pub use assembler::Assembler;
 pub use grammar::{Block, Grammar};
 pub use history::{Note, Portable, portable};
 pub use repair::{BadJson, Repair, parse_json, repair_json};
+#[cfg(feature = "schema")]
+pub use schema::JsonSchema;
 pub use think::ThinkSplitter;
 pub use tool_ids::ToolIds;
+pub use validate::{Validator, Violation};

@@ -1,0 +1,49 @@
+//! The question whether an answer has the form that was asked for.
+//!
+//! Not a particular schema language: that is one implementation. Invariant: a validator judges and never changes.
+
+use std::fmt;
+
+use serde_json::Value;
+
+/// Judges answers. Closures `Fn(&Value) -> Result<(), Vec<Violation>>` are validators too.
+pub trait Validator: Send + Sync {
+    /// Judges one answer.
+    ///
+    /// # Errors
+    /// What is wrong with it: at least one violation.
+    fn validate(&self, answer: &Value) -> Result<(), Vec<Violation>>;
+}
+
+impl<F> Validator for F
+where
+    F: Fn(&Value) -> Result<(), Vec<Violation>> + Send + Sync,
+{
+    fn validate(&self, answer: &Value) -> Result<(), Vec<Violation>> {
+        self(answer)
+    }
+}
+
+/// One thing that is wrong with an answer, in words that can be shown to the model that wrote it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Violation {
+    /// Where, as a JSON pointer; empty means the whole answer.
+    pub path: String,
+    /// What, without values of the answer (names of its properties may be quoted).
+    pub message: String,
+}
+
+impl Violation {
+    /// A violation at a JSON pointer.
+    pub fn new(path: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { path: path.into(), message: message.into() }
+    }
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let path = if self.path.is_empty() { "the answer" } else { &self.path };
+        write!(f, "{path}: {}", self.message)
+    }
+}
