@@ -2,14 +2,37 @@
 //!
 //! Not a decoder: adapters have already put every provider's words into [`Event`](hotspare_core::Event)s. Nothing here
 //! sees bytes, headers, a clock or a provider's name. Same input, same output.
+//!
+//! ```
+//! use hotspare_core::{Event, FinishReason};
+//! use hotspare_normalize::{Assembler, parse_json};
+//!
+//! let mut answer = Assembler::default();
+//! answer.push(Event::TextDelta("Sure: {'ok': tr".into()))?;
+//! answer.push(Event::TextDelta("ue,}".into()))?;
+//! answer.push(Event::Finished(FinishReason::Stop))?;
+//! let answer = answer.finish()?;
+//!
+//! let (value, repairs) = parse_json(&answer.text(), &answer.finish)?;
+//! assert_eq!(value["ok"], true);
+//! let names: Vec<&str> = repairs.iter().map(|repair| repair.as_str()).collect();
+//! assert_eq!(names, ["prose", "single_quotes", "trailing_comma"]);
+//! # Ok::<(), hotspare_core::Error>(())
+//! ```
+//!
+//! Features, both off by default: `schema` (validation against JSON Schema) and `templates` (prompt templates in Jinja's
+//! language).
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
 mod assembler;
 mod grammar;
 mod history;
+mod prompt;
 mod repair;
 #[cfg(feature = "schema")]
 mod schema;
+#[cfg(feature = "templates")]
+mod template;
 mod think;
 mod tool_ids;
 mod validate;
@@ -17,9 +40,12 @@ mod validate;
 pub use assembler::Assembler;
 pub use grammar::{Block, Grammar};
 pub use history::{Note, Portable, portable};
+pub use prompt::PromptTemplate;
 pub use repair::{BadJson, Repair, parse_json, repair_json};
 #[cfg(feature = "schema")]
 pub use schema::JsonSchema;
+#[cfg(feature = "templates")]
+pub use template::{InstructionRole, Template};
 pub use think::ThinkSplitter;
 pub use tool_ids::ToolIds;
 pub use validate::{Validator, Violation};
