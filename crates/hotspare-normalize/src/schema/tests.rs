@@ -1,0 +1,148 @@
+use super::*;
+use serde_json::json;
+
+fn compile(schema: Value) -> Result<JsonSchema, Error> {
+    JsonSchema::compile(&Json::from(schema))
+}
+
+fn judge(schema: Value, answer: Value) -> Vec<Violation> {
+    compile(schema).unwrap().validate(&answer).err().unwrap_or_default()
+}
+
+fn person() -> Value {
+    json!({
+        "type": "object",
+        "properties": {
+            "name": { "type": "string", "minLength": 1 },
+            "born": { "type": "string", "pattern": "^(?!0000)\\d{4}$" },
+            "friends": { "type": "array", "items": { "$ref": "#" }, "maxItems": 3 },
+            "role": { "enum": ["admin", "user"] },
+        },
+        "required": ["name"],
+        "additionalProperties": false,
+    })
+}
+
+#[test]
+fn judges_answers() {
+    assert_eq!(judge(person(), json!({ "name": "Ada", "born": "1815", "friends": [{ "name": "Bo" }] })), []);
+    for (answer, path, word) in [
+        (json!({}), "", "name"),
+        (json!({ "name": "" }), "/name", "shorter"),
+        (json!({ "name": "Ada", "born": "0000" }), "/born", "match"),
+        (json!({ "name": "Ada", "friends": [{ "name": 5 }] }), "/friends/0/name", "string"),
+        (json!({ "name": "Ada", "age": 36 }), "", "age"),
+        (json!({ "name": "Ada", "role": "king" }), "/role", "admin"),
+        (json!([]), "", "object"),
+    ] {
+        let violations = judge(person(), answer.clone());
+        assert_eq!(violations.len(), 1, "{answer}: {violations:?}");
+        assert_eq!(violations[0].path, path, "{violations:?}");
+        assert!(violations[0].message.contains(word), "{violations:?}");
+    }
+}
+
+#[test]
+fn violations_hold_no_values_and_are_few() {
+    let answer = json!((0..1_000).map(|n| format!("secret {n}")).collect::<Vec<_>>());
+    let violations = judge(json!({ "items": { "type": "integer" } }), answer);
+    assert_eq!(violations.len(), VIOLATION_LIMIT);
+    assert!(!format!("{violations:?}").contains("secret"), "{violations:?}");
+    let long = judge(json!({ "additionalProperties": false }), json!({ "é".repeat(9_999): 1 }));
+    assert!(long[0].message.len() <= MESSAGE_LIMIT + '…'.len_utf8());
+}
+
+#[test]
+fn nothing_outside_is_read() {
+    for reference in [
+        "https://example.com/s.json",
+        "http://127.0.0.1/s",
+        "file:///etc/passwd",
+        "other.json",
+        "//host/x",
+        "#/$defs/no",
+    ] {
+        for schema in [
+            json!({ "$ref": reference }),
+            json!({ "properties": { "a": { "items": { "$ref": reference } } } }),
+            json!({ "$schema": "http://example.com/own-draft" }),
+        ] {
+            let error = compile(schema.clone()).unwrap_err();
+            assert_eq!(error.kind(), Kind::InvalidRequest, "{schema}");
+        }
+    }
+    // What a document says of itself, and the drafts, are inside.
+    let own = json!({
+        "$schema": "http://json-schema.org/draft-07/schema#",
+        "$id": "https://example.com/me",
+        "definitions": { "n": { "type": "integer" } },
+        "items": { "$ref": "#/definitions/n" },
+    });
+    assert_eq!(judge(own, json!([1])), []);
+}
+
+#[test]
+fn broken_and_boundless_schemas_are_refused() {
+    let deep = (0..100).fold(json!({}), |inner, _| json!({ "items": inner }));
+    let long = json!({ "description": "x".repeat(SIZE_LIMIT) });
+    for schema in [
+        json!({ "type": "strnig" }),
+        json!({ "pattern": "(" }),
+        json!({ "minLength": -1 }),
+        json!(5),
+        deep,
+        long,
+    ] {
+        assert_eq!(compile(schema).unwrap_err().kind(), Kind::InvalidRequest);
+    }
+}
+
+#[test]
+fn deep_recursion_fits_the_stack() {
+    // As many steps as are allowed from one level of the answer to the next, and the deepest answer there is.
+    let chain = |steps: u32| {
+        let mut links = serde_json::Map::new();
+        for n in 0..steps {
+            links.insert(format!("l{n}"), json!({ "$ref": format!("#/$defs/l{}", n + 1) }));
+        }
+        links.insert(format!("l{steps}"), json!({ "items": { "$ref": "#/$defs/l0" } }));
+        json!({ "items": { "$ref": "#/$defs/l0" }, "$defs": links })
+    };
+    let answer = (0..127).fold(json!(1), |inner, _| json!([inner]));
+    let longest = (1..100).rev().find(|&steps| compile(chain(steps)).is_ok()).unwrap();
+    assert!(longest > 40);
+    assert_eq!(judge(chain(longest), answer), []);
+    assert!(compile(chain(5_000)).unwrap_err().message().contains("nests deeper"));
+    // The same, with every link known before it is reached.
+    let backwards = (0..5_000).map(|n: u32| {
+        (format!("l{n:04}"), json!({ "$ref": format!("#/$defs/l{:04}", n.saturating_sub(1)) }))
+    });
+    let backwards = json!({ "$defs": backwards.collect::<serde_json::Map<_, _>>() });
+    assert!(compile(backwards).unwrap_err().message().contains("nests deeper"));
+}
+
+#[test]
+fn hostile_schemas_end_soon() {
+    // Each would run for long or for ever if its work were not bounded or shared.
+    let mut doubling = serde_json::Map::new();
+    for n in 0..20 {
+        let next = json!({ "$ref": format!("#/$defs/d{}", n + 1) });
+        doubling.insert(format!("d{n}"), json!({ "allOf": [next, next] }));
+    }
+    doubling.insert("d20".into(), json!({ "type": "string" }));
+    let doubling = json!({ "$ref": "#/$defs/d0", "$defs": doubling });
+    assert!(compile(doubling).unwrap_err().message().contains("subschemas"));
+    let answer = (0..100).fold(json!({}), |inner, _| json!({ "a": inner }));
+    for both in ["allOf", "anyOf", "oneOf"] {
+        let again = json!({ both: [{ "$ref": "#" }, { "$ref": "#" }] });
+        let schema = json!({ "properties": { "a": again }, "required": ["a"] });
+        let violations = judge(schema, answer.clone());
+        assert_eq!(violations, [Violation::new("", "does not fit the schema")], "{both}");
+    }
+    for circle in [json!({ "$ref": "#" }), json!({ "allOf": [{ "$ref": "#" }, { "$ref": "#" }] })] {
+        let _ = compile(circle).map(|schema| schema.validate(&answer));
+    }
+    let slow = json!({ "pattern": "^(a|aa)+(?!b)\\1$" });
+    let _ = compile(slow).map(|schema| schema.validate(&json!("a".repeat(50_000))));
+    let _ = compile(json!({ "pattern": "((a{1,1000}){1,1000}){1,1000}" }));
+}
