@@ -63,7 +63,7 @@ fn a_plain_conversation_is_not_even_copied() {
 fn foreign_proofs_go_and_shown_reasoning_stays() {
     let request = request([assistant(vec![
         Part::Reasoning(Reasoning::new("shown").with_signature(signature("a", false))),
-        Part::Reasoning(Reasoning::default().with_signature(signature("a", true))),
+        Part::Reasoning(Reasoning::new("[hidden]").with_signature(signature("a", true))),
         Part::Reasoning(Reasoning::default().with_signature(signature("a", false))),
         Part::Reasoning(Reasoning::new("mine").with_signature(signature("b", false))),
         Part::Text("t".into()),
