@@ -14,7 +14,9 @@ use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use hotspare_core::{Chunk, Error, Event, Kind, Moment, Outcome as Ended, Skipped, Trail};
+use hotspare_core::{
+    ChatRequest, Chunk, Error, Event, Kind, Moment, Outcome as Ended, OutputFormat, Skipped, Trail,
+};
 use hotspare_health::{Observation, Outcome, Refusal, Verdict};
 use hotspare_normalize::Assembler;
 use hotspare_routing::Start;
@@ -103,6 +105,19 @@ impl Ask {
     #[must_use]
     pub fn new(stream: bool, seed: u64) -> Self {
         Self { stream, deadline: None, native_wire: None, continuable: false, seed }
+    }
+
+    /// What the machine needs to know of `request`.
+    #[must_use]
+    pub fn of(request: &ChatRequest, stream: bool, seed: u64) -> Self {
+        // What ties an answer to the one who began it: tools and schemas have a form that text cannot be joined to, stop
+        // words and probabilities count from the beginning.
+        let tied = ["logprobs", "top_logprobs", "n"];
+        let free =
+            request.tools.is_empty() && request.stop.is_empty() && request.output == OutputFormat::Text;
+        let extras = request.extras.values().flat_map(|fields| fields.keys());
+        let continuable = free && !extras.into_iter().any(|field| tied.contains(&field.as_str()));
+        Self { deadline: request.options.deadline, continuable, ..Self::new(stream, seed) }
     }
 }
 

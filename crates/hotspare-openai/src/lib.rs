@@ -1,1 +1,23 @@
-//! The OpenAI wire and the hosts that speak it, as rows of data.
+//! The OpenAI wire, and the hosts that speak it as rows of data.
+//!
+//! A codec: no sockets, no clock, no opinion on retries. [`OpenAi`] spells requests and reads replies for targets;
+//! [`Incoming`] and [`Outgoing`] do the same the other way round, for a server that speaks this wire to its callers.
+
+mod classify;
+mod decode;
+mod dialect;
+mod dto;
+mod encode;
+mod incoming;
+mod limits;
+mod outgoing;
+mod table;
+mod wire;
+
+pub use dialect::{Auth, Dialect, MaxTokens};
+pub use incoming::Incoming;
+pub use outgoing::Outgoing;
+pub use wire::OpenAi;
+
+/// The wire's name: frames and requests of equal wires are interchangeable.
+pub const WIRE: &str = "openai-chat";

@@ -5,6 +5,7 @@
 
 use std::collections::VecDeque;
 use std::fmt;
+use std::sync::Arc;
 
 use hotspare_core::{Capabilities, Chunk, Error, RateLimits};
 
@@ -53,6 +54,36 @@ pub trait Wire: fmt::Debug + Send + Sync {
 }
 
 const _: fn(&dyn Wire) = |_| ();
+
+impl<W: Wire + ?Sized> Wire for Arc<W> {
+    fn name(&self) -> &'static str {
+        (**self).name()
+    }
+
+    fn capabilities(&self, model: &str) -> Capabilities {
+        (**self).capabilities(model)
+    }
+
+    fn encode(&self, call: &Outbound) -> Result<HttpRequest, Error> {
+        (**self).encode(call)
+    }
+
+    fn decoder(&self, call: &Outbound, head: &Head) -> Result<Decoding, Error> {
+        (**self).decoder(call, head)
+    }
+
+    fn classify(&self, head: &Head, body: &[u8]) -> Error {
+        (**self).classify(head, body)
+    }
+
+    fn limits(&self, head: &Head) -> RateLimits {
+        (**self).limits(head)
+    }
+
+    fn request_id(&self, head: &Head) -> Option<String> {
+        (**self).request_id(head)
+    }
+}
 
 /// How a body is read: bytes to frames, frames to events.
 pub struct Decoding {

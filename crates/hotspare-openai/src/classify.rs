@@ -1,0 +1,324 @@
+//! What an unsuccessful reply means.
+//!
+//! Read from the body first: hosts use the same status for a bad key, an empty wallet and a malformed request. The rules
+//! are a table, tried from top to bottom; a reply that no rule knows is taken by its status. Invariant: total, and the
+//! provider's own words are kept short.
+
+use std::time::Duration;
+
+use hotspare_core::{Error, Kind};
+use hotspare_provider::{Head, retry_after};
+use serde_json::Value;
+
+/// One rule: all that it names must be there.
+#[derive(Debug)]
+pub(crate) struct Rule {
+    /// The status; `None` any.
+    status: Option<u16>,
+    /// The code or type is one of these.
+    code: &'static [&'static str],
+    /// The text holds one of these, in lower case.
+    text: &'static [&'static str],
+    kind: Kind,
+}
+
+const fn code(code: &'static [&'static str], kind: Kind) -> Rule {
+    Rule { status: None, code, text: &[], kind }
+}
+
+const fn text(text: &'static [&'static str], kind: Kind) -> Rule {
+    Rule { status: None, code: &[], text, kind }
+}
+
+const fn at(status: u16, text: &'static [&'static str], kind: Kind) -> Rule {
+    Rule { status: Some(status), code: &[], text, kind }
+}
+
+/// The table, most telling first.
+pub(crate) const RULES: &[Rule] = &[
+    code(
+        &[
+            "context_length_exceeded",
+            "exceed_context_size_error",
+            "too_many_prompt_tokens",
+            "token_limit_exceeded",
+        ],
+        Kind::ContextOverflow,
+    ),
+    code(
+        &[
+            "insufficient_quota",
+            "credit_balance_exhausted",
+            "organization_spend_limit_exceeded",
+            "project_spend_limit_exceeded",
+            "organization_usage_limit_exceeded",
+            "billing_hard_limit_reached",
+            "billing_not_active",
+            "payment_required",
+            "billing_error",
+        ],
+        Kind::QuotaExhausted,
+    ),
+    code(&["slow_down"], Kind::GrowthLimited),
+    code(&["tool_use_failed", "json_validate_failed"], Kind::BadOutput),
+    code(
+        &[
+            "content_filter",
+            "content_policy_violation",
+            "invalid_prompt",
+            "responsibleaipolicyviolation",
+            "bio_policy",
+            "misalignment_policy_violation",
+            "image_content_policy_violation",
+        ],
+        Kind::ContentPolicy,
+    ),
+    code(
+        &[
+            "model_not_found",
+            "deploymentnotfound",
+            "unknown_model",
+            "invalid_model",
+            "1500",
+            "model_deprecated",
+        ],
+        Kind::ModelUnavailable,
+    ),
+    code(&["invalid_api_key", "authentication_error", "invalid_authentication"], Kind::Auth),
+    code(&["unsupported_country_region_territory"], Kind::Forbidden),
+    code(
+        &["unsupported_parameter", "unsupported_value", "not_supported_error", "unsupported_file"],
+        Kind::Unsupported,
+    ),
+    code(
+        &[
+            "server_is_overloaded",
+            "overloaded_error",
+            "capacity_exceeded",
+            "unavailable_error",
+            "provider_overloaded",
+            "3505",
+        ],
+        Kind::Overloaded,
+    ),
+    at(429, &["request too large"], Kind::Unsupported),
+    at(
+        429,
+        &["exceeded your current quota", "insufficient balance", "per day", "spend limit"],
+        Kind::QuotaExhausted,
+    ),
+    at(429, &["capacity", "high demand", "overloaded"], Kind::Overloaded),
+    at(429, &[], Kind::RateLimited),
+    at(402, &[], Kind::QuotaExhausted),
+    text(&["insufficient balance", "credit balance", "used all available credits"], Kind::QuotaExhausted),
+    text(
+        &[
+            "maximum context length",
+            "context window",
+            "prompt is too long",
+            "exceeds the available context size",
+            "maximum prompt length",
+            "input length exceeds the context",
+            "prompt too long",
+            "too many tokens",
+            "exceeds the maximum number of tokens",
+            "is too large to process",
+        ],
+        Kind::ContextOverflow,
+    ),
+    text(&["incorrect api key", "invalid api key", "no api key"], Kind::Auth),
+    text(
+        &[
+            "model not found",
+            "supported api model names are",
+            "not a chat model",
+            "is not a valid model",
+            "no endpoints found",
+            "has been deprecated",
+            "identifier is invalid",
+        ],
+        Kind::ModelUnavailable,
+    ),
+    at(403, &["moderation", "flagged", "guardrail"], Kind::ContentPolicy),
+    text(
+        &[
+            "is not supported",
+            "does not support",
+            "not supported by this model",
+            "unknown variant `image_url`",
+            "param requires --jinja",
+            "doesn't support",
+        ],
+        Kind::Unsupported,
+    ),
+    // Some servers answer their clients' mistakes with 500.
+    at(500, &["parse_error", "must not be empty", "failed to parse", "invalid type"], Kind::InvalidRequest),
+    at(503, &[], Kind::Overloaded),
+    at(529, &[], Kind::Overloaded),
+    at(498, &[], Kind::Overloaded),
+    at(401, &[], Kind::Auth),
+    at(403, &[], Kind::Forbidden),
+    at(404, &[], Kind::ModelUnavailable),
+    at(408, &[], Kind::Timeout),
+    at(504, &[], Kind::Timeout),
+    at(501, &[], Kind::Unsupported),
+    at(409, &[], Kind::Overloaded),
+    at(425, &[], Kind::Overloaded),
+    code(&["rate_limit_exceeded", "rate_limit_error"], Kind::RateLimited),
+    code(&["server_error", "api_error", "internal_server_error"], Kind::Server),
+];
+
+/// Classifies an unsuccessful reply.
+pub(crate) fn reply(head: &Head, body: &[u8]) -> Error {
+    let status = head.status.as_u16();
+    let said = Said::read(body);
+    let error = said.error(Some(status));
+    match retry_after(head).or_else(|| pause_in_words(&said.message)) {
+        Some(pause) => error.with_retry_after(pause),
+        None => error,
+    }
+}
+
+/// Classifies an error that was reported inside a successful reply. Its code may be the status it should have had.
+pub(crate) fn in_reply(raw: &str) -> Error {
+    let said = Said::read(raw.as_bytes());
+    let status = said.status.or_else(|| said.codes.iter().find_map(|code| code.parse().ok()));
+    let error = said.error(status.filter(|status| (400..600).contains(status)));
+    match pause_in_words(&said.message) {
+        Some(pause) => error.with_retry_after(pause),
+        None => error,
+    }
+}
+
+/// What a host said, whatever shape it used.
+#[derive(Debug, Default)]
+struct Said {
+    message: String,
+    /// Codes and types.
+    codes: Vec<String>,
+    status: Option<u16>,
+}
+
+impl Said {
+    fn read(body: &[u8]) -> Self {
+        let text = String::from_utf8_lossy(body);
+        let text = text.trim();
+        let Ok(value) = serde_json::from_str::<Value>(text) else {
+            let message = if text.starts_with('<') {
+                "the host sent an HTML page".to_owned()
+            } else if text.is_empty() {
+                "the host sent no explanation".to_owned()
+            } else {
+                text.to_owned()
+            };
+            return Self { message, ..Self::default() };
+        };
+        let mut said = Self::default();
+        said.gather(&value, 0);
+        said
+    }
+
+    /// Walks down the places where hosts put their words.
+    fn gather(&mut self, value: &Value, depth: u32) {
+        if depth > 4 {
+            return;
+        }
+        match value {
+            Value::String(text) if self.message.is_empty() => self.message = text.clone(),
+            Value::Array(list) => list.iter().take(1).for_each(|first| self.gather(first, depth + 1)),
+            Value::Object(map) => {
+                for name in ["code", "type", "error_type", "status"] {
+                    match map.get(name) {
+                        Some(Value::String(code)) => self.codes.push(code.clone()),
+                        Some(Value::Number(code)) => self.codes.push(code.to_string()),
+                        _ => {}
+                    }
+                }
+                self.status = self
+                    .status
+                    .or(map.get("status_code").and_then(Value::as_u64).and_then(|s| s.try_into().ok()));
+                for name in ["error", "message", "detail", "msg", "innererror"] {
+                    if let Some(inner) = map.get(name) {
+                        self.gather(inner, depth + 1);
+                    }
+                }
+                // A relay quotes the host behind it, which knows better why.
+                if let Some(raw) =
+                    map.get("metadata").and_then(|metadata| metadata.get("raw")).and_then(Value::as_str)
+                {
+                    self.message = format!("{}: {raw}", self.message);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn kind(&self, status: Option<u16>) -> Kind {
+        let lower = self.message.to_ascii_lowercase();
+        let codes: Vec<String> = self.codes.iter().map(|code| code.to_ascii_lowercase()).collect();
+        let holds = |rule: &&Rule| {
+            rule.status.is_none_or(|wanted| Some(wanted) == status)
+                && (rule.code.is_empty() || codes.iter().any(|code| rule.code.contains(&code.as_str())))
+                && (rule.text.is_empty() || rule.text.iter().any(|text| lower.contains(text)))
+        };
+        match (RULES.iter().find(holds), status) {
+            (Some(rule), _) => rule.kind,
+            (None, Some(400..=499)) => Kind::InvalidRequest,
+            (None, Some(500..=599)) => Kind::Server,
+            (None, Some(_)) => Kind::Protocol,
+            (None, None) => Kind::Server,
+        }
+    }
+
+    fn error(&self, status: Option<u16>) -> Error {
+        let mut error = Error::new(self.kind(status), self.message.clone());
+        if let Some(status) = status {
+            error = error.with_status(status);
+        }
+        match self.codes.first() {
+            Some(code) => error.with_code(code.clone()),
+            None => error,
+        }
+    }
+}
+
+/// A pause that a message names: "try again in 6.07s", "in 1m2.5s", "retry after 12 seconds", "in 250ms".
+fn pause_in_words(message: &str) -> Option<Duration> {
+    let lower = message.to_ascii_lowercase();
+    let after = ["try again in ", "retry in ", "retry after "]
+        .iter()
+        .find_map(|words| lower.find(words).map(|at| at + words.len()))?;
+    duration(lower.get(after..)?)
+}
+
+/// Reads `1h2m3.5s`, `250ms`, `12 seconds`; stops where it no longer looks like one.
+pub(crate) fn duration(text: &str) -> Option<Duration> {
+    let mut total = 0.0;
+    let mut rest = text;
+    let mut any = false;
+    loop {
+        rest = rest.trim_start();
+        let digits = rest.bytes().take_while(|byte| byte.is_ascii_digit() || *byte == b'.').count();
+        let Ok(number) = rest[..digits].trim_end_matches('.').parse::<f64>() else { break };
+        let unit = rest[digits..].trim_start();
+        let letters = unit.bytes().take_while(u8::is_ascii_alphabetic).count();
+        let seconds = match &unit[..letters] {
+            "ms" | "milliseconds" => 0.001,
+            "s" | "sec" | "second" | "seconds" | "" => 1.0,
+            "m" | "min" | "minute" | "minutes" => 60.0,
+            "h" | "hour" | "hours" => 3_600.0,
+            "d" | "day" | "days" => 86_400.0,
+            _ => break,
+        };
+        total += number * seconds;
+        any = true;
+        rest = &unit[letters..];
+        if letters == 0 {
+            break;
+        }
+    }
+    any.then(|| Duration::try_from_secs_f64(total).ok()).flatten()
+}
+
+#[cfg(test)]
+mod tests;

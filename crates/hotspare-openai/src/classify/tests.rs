@@ -1,0 +1,144 @@
+//! Statuses and bodies as hosts really send them.
+
+use std::time::SystemTime;
+
+use http::{HeaderMap, HeaderValue, StatusCode};
+use proptest::prelude::*;
+
+use super::*;
+
+fn head(status: u16) -> Head {
+    Head {
+        status: StatusCode::from_u16(status).unwrap(),
+        headers: HeaderMap::new(),
+        received_at: SystemTime::UNIX_EPOCH,
+    }
+}
+
+fn kind(status: u16, body: &str) -> Kind {
+    reply(&head(status), body.as_bytes()).kind()
+}
+
+#[test]
+fn bodies_say_more_than_statuses() {
+    for (status, body, expected) in [
+        (
+            429,
+            r#"{"error":{"message":"You exceeded your current quota","type":"insufficient_quota","code":"insufficient_quota"}}"#,
+            Kind::QuotaExhausted,
+        ),
+        (
+            429,
+            r#"{"error":{"message":"Rate limit reached","type":"tokens","code":"rate_limit_exceeded"}}"#,
+            Kind::RateLimited,
+        ),
+        (
+            429,
+            r#"{"error":{"message":"Request too large for gpt-4o on tokens per min: Limit 30000, Requested 60000","type":"tokens","code":"rate_limit_exceeded"}}"#,
+            Kind::Unsupported,
+        ),
+        (429, r#"{"error":{"code":"slow_down","message":"ramp"}}"#, Kind::GrowthLimited),
+        (
+            429,
+            r#"{"object":"error","message":"Service tier capacity exceeded for this model.","code":"3505"}"#,
+            Kind::Overloaded,
+        ),
+        (402, "", Kind::QuotaExhausted),
+        (
+            400,
+            r#"{"code":"Client specified an invalid argument","error":"Incorrect API key provided: xa***"}"#,
+            Kind::Auth,
+        ),
+        (
+            400,
+            r#"{"error":{"message":"The requested model 'x' does not exist.","type":"invalid_request_error","code":"model_not_found"}}"#,
+            Kind::ModelUnavailable,
+        ),
+        (
+            400,
+            r#"{"error":{"message":"This model's maximum context length is 8192 tokens","code":"context_length_exceeded"}}"#,
+            Kind::ContextOverflow,
+        ),
+        (
+            400,
+            r#"{"error":{"code":400,"message":"request (9031 tokens) exceeds the available context size (2048 tokens), try increasing it","type":"exceed_context_size_error"}}"#,
+            Kind::ContextOverflow,
+        ),
+        (
+            400,
+            r#"{"error":{"code":"content_filter","message":"m","innererror":{"code":"ResponsibleAIPolicyViolation"}}}"#,
+            Kind::ContentPolicy,
+        ),
+        (
+            400,
+            r#"{"error":{"message":"Unsupported parameter","code":"unsupported_parameter"}}"#,
+            Kind::Unsupported,
+        ),
+        (400, r#"{"error":{"message":"'messages' is required"}}"#, Kind::InvalidRequest),
+        (
+            422,
+            r#"{"detail":[{"loc":["body"],"msg":"field required","type":"missing"}]}"#,
+            Kind::InvalidRequest,
+        ),
+        (401, "<html><script>…</script></html>", Kind::Auth),
+        (401, r#"{"detail":"Unauthorized"}"#, Kind::Auth),
+        (403, r#"{"error":{"message":"You are not allowed to sample from this model"}}"#, Kind::Forbidden),
+        (404, "", Kind::ModelUnavailable),
+        (
+            500,
+            r#"{"error":{"code":500,"message":"[json.exception.parse_error.101] parse error","type":"server_error"}}"#,
+            Kind::InvalidRequest,
+        ),
+        (
+            500,
+            r#"{"error":{"code":500,"message":"image input is not supported - hint: mmproj","type":"server_error"}}"#,
+            Kind::Unsupported,
+        ),
+        (500, r#"{"error":{"message":"The server had an error","type":"server_error"}}"#, Kind::Server),
+        (501, r#"{"error":{"code":501,"message":"x","type":"not_supported_error"}}"#, Kind::Unsupported),
+        (502, "", Kind::Server),
+        (
+            503,
+            r#"{"error":{"message":"Loading model","type":"unavailable_error","code":503}}"#,
+            Kind::Overloaded,
+        ),
+        (503, "upstream connect error or disconnect/reset before headers", Kind::Overloaded),
+        (504, "", Kind::Timeout),
+        (520, "", Kind::Server),
+        (302, "", Kind::Protocol),
+    ] {
+        assert_eq!(kind(status, body), expected, "{status} {body}");
+    }
+}
+
+#[test]
+fn pauses_from_headers_and_words() {
+    let mut with_header = head(429);
+    with_header.headers.insert("retry-after", HeaderValue::from_static("12"));
+    assert_eq!(reply(&with_header, b"").retry_after(), Some(Duration::from_secs(12)));
+    let words = |text: &str| {
+        reply(&head(429), format!(r#"{{"error":{{"message":"{text}"}}}}"#).as_bytes()).retry_after()
+    };
+    assert_eq!(words("Please try again in 6.07s. Visit"), Some(Duration::from_millis(6_070)));
+    assert_eq!(words("Try again in 1m2.5s."), Some(Duration::from_millis(62_500)));
+    assert_eq!(words("Please retry after 12 seconds."), Some(Duration::from_secs(12)));
+    assert_eq!(words("try again in 250ms"), Some(Duration::from_millis(250)));
+    assert_eq!(words("try again in a while"), None);
+}
+
+#[test]
+fn a_relay_that_quotes_is_taken_at_the_quote() {
+    let body = r#"{"error":{"message":"Provider returned error","code":400,"metadata":{"raw":"{\"error\":{\"message\":\"This endpoint's maximum context length is 10 tokens\"}}"}}}"#;
+    assert_eq!(kind(400, body), Kind::ContextOverflow);
+}
+
+proptest! {
+    #[test]
+    fn total(status in 100u16..999, body in prop::collection::vec(any::<u8>(), 0..200), text in "\\PC{0,80}") {
+        let head = head(status);
+        let _ = reply(&head, &body);
+        let _ = reply(&head, text.as_bytes());
+        let _ = in_reply(&text);
+        let _ = duration(&text);
+    }
+}

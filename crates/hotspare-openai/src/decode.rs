@@ -1,0 +1,275 @@
+//! Frames to events: streams and whole answers alike.
+//!
+//! Both have the same shape but for one field's name, so one reader serves both. Hosts differ in many small ways (see the
+//! tests); what they mean is the same. Invariant: an answer is complete once its finish reason was seen; a body that ends
+//! without one is truncated, whatever it said before.
+
+use std::borrow::Cow;
+use std::collections::VecDeque;
+
+use hotspare_core::{Chunk, Error, Event, FinishReason, Json, Kind, Raw, Usage};
+use hotspare_provider::{Decoder, Frame};
+use serde_json::value::RawValue;
+
+use crate::WIRE;
+use crate::classify;
+use crate::dto::{Content, Delta, Function, Reply, Text, ToolCall, is_json};
+
+/// Reads one reply.
+#[derive(Debug, Default)]
+pub(crate) struct ChatDecoder {
+    reasoning_beside_output: bool,
+    started: bool,
+    /// Whether any frame made sense.
+    heard: bool,
+    finished: bool,
+    refused: bool,
+    id: String,
+    tools: Vec<Tool>,
+}
+
+/// A tool call under way: the index that the host uses for it, and its id.
+#[derive(Debug)]
+struct Tool {
+    index: Option<u64>,
+    id: String,
+}
+
+impl ChatDecoder {
+    pub(crate) fn new(reasoning_beside_output: bool) -> Self {
+        Self { reasoning_beside_output, ..Self::default() }
+    }
+
+    fn read(&mut self, reply: Reply<'_>, events: &mut Events<'_>) -> Result<(), Error> {
+        if let Some(error) = reply.error.filter(|error| !matches!(error.get(), "null" | "{}" | "\"\"")) {
+            return Err(classify::in_reply(error.get()));
+        }
+        let choices = reply.choices.unwrap_or_default();
+        let usage = reply.usage.or(reply.x_groq.and_then(|groq| groq.usage));
+        if choices.is_empty() && usage.is_none() && reply.id.is_none() && reply.model.is_none() {
+            return Err(Error::new(Kind::Protocol, "a frame is neither an answer nor an error"));
+        }
+        self.heard = true;
+        let name = |text: Option<Text<'_>>| {
+            text.map(|text| text.0).filter(|text| !text.is_empty()).map(Cow::into_owned)
+        };
+        let (id, model) = (reply.id, reply.model);
+        if !self.started && !choices.is_empty() {
+            self.started = true;
+            let id = name(id);
+            self.id = id.clone().unwrap_or_default();
+            events.push(Event::Started { id, model: name(model) });
+        }
+        for choice in choices {
+            // A request for several answers is not sent; a host that gives more is read as far as the first.
+            if choice.index.0.unwrap_or(0) > 0 {
+                continue;
+            }
+            if let Some(delta) = choice.delta {
+                self.delta(delta, events);
+            }
+            if let Some(logprobs) = choice.logprobs.and_then(json) {
+                events.push(Event::LogProbs(logprobs));
+            }
+            if let Some(word) = choice.finish_reason.filter(|word| !word.0.is_empty())
+                && !self.finished
+            {
+                self.finished = true;
+                events.push(Event::Finished(self.finish_reason(&word.0)?));
+            }
+        }
+        if let Some(list) = reply.citations.and_then(json) {
+            events.push(Event::Annotation(list));
+        }
+        if let Some(usage) = usage {
+            events.push(Event::Usage(self.usage(usage)));
+        }
+        Ok(())
+    }
+
+    fn delta(&mut self, delta: Delta<'_>, events: &mut Events<'_>) {
+        // Some hosts send their reasoning under two names at once.
+        match delta.reasoning_content {
+            Some(text) if !text.0.is_empty() => events.push(Event::ReasoningDelta(text.0.into_owned())),
+            _ => content(delta.reasoning, true, events),
+        }
+        content(delta.content, false, events);
+        if let Some(text) = delta.refusal.filter(|text| !text.0.is_empty()) {
+            self.refused = true;
+            events.push(Event::RefusalDelta(text.0.into_owned()));
+        }
+        for call in delta.tool_calls.unwrap_or_default() {
+            self.tool(call, events);
+        }
+        if let Some(function) = delta.function_call {
+            self.tool(ToolCall { function: Some(function), ..ToolCall::default() }, events);
+        }
+        for note in delta.annotations.unwrap_or_default() {
+            events.extend(json(note).map(Event::Annotation));
+        }
+    }
+
+    /// A new id begins a new call, even under an index that was used before; without an id the index decides, and
+    /// without either, a name.
+    fn tool(&mut self, call: ToolCall<'_>, events: &mut Events<'_>) {
+        let Function { name, arguments } = call.function.unwrap_or_default();
+        let id = call.id.map(|id| id.0).unwrap_or_default();
+        let name = name.map(|name| name.0).unwrap_or_default();
+        let index = call.index.0;
+        let known = if !id.is_empty() {
+            self.tools.iter().rposition(|tool| tool.id == id)
+        } else if index.is_some() {
+            self.tools.iter().rposition(|tool| tool.index == index)
+        } else if name.is_empty() {
+            self.tools.len().checked_sub(1)
+        } else {
+            None
+        };
+        let place = known.unwrap_or_else(|| {
+            let place = self.tools.len();
+            let id = if id.is_empty() { format!("call_{}_{place}", self.id) } else { id.into_owned() };
+            self.tools.push(Tool { index, id: id.clone() });
+            events.push(Event::ToolStarted { index: to_u32(place), id, name: name.into_owned() });
+            place
+        });
+        if let Some(arguments) = arguments.map(arguments_text).filter(|text| !text.is_empty()) {
+            events.push(Event::ToolDelta { index: to_u32(place), arguments: arguments.into_owned() });
+        }
+    }
+
+    fn finish_reason(&self, word: &str) -> Result<FinishReason, Error> {
+        Ok(match word.to_ascii_lowercase().as_str() {
+            "stop" | "eos" | "end_turn" | "stop_sequence" | "complete" => {
+                match (self.tools.is_empty(), self.refused) {
+                    (false, _) => FinishReason::ToolCalls,
+                    (true, true) => FinishReason::Refusal,
+                    (true, false) => FinishReason::Stop,
+                }
+            }
+            "length" | "max_tokens" | "model_length" => FinishReason::Length,
+            "tool_calls" | "tool_call" | "function_call" | "tool_use" => FinishReason::ToolCalls,
+            "content_filter" => FinishReason::ContentFilter,
+            "refusal" => FinishReason::Refusal,
+            "error" | "insufficient_system_resource" => {
+                return Err(
+                    Error::new(Kind::Server, "the host ended the answer with an error").with_code(word)
+                );
+            }
+            _ => FinishReason::Other(word.to_owned()),
+        })
+    }
+
+    fn usage(&self, wire: crate::dto::Usage) -> Usage {
+        let reasoning = wire.completion_tokens_details.and_then(|details| details.reasoning_tokens.0);
+        let mut output = wire.completion_tokens.0;
+        if self.reasoning_beside_output
+            && let (Some(answer), Some(thought)) = (output, reasoning)
+        {
+            output = Some(answer.saturating_add(thought));
+        }
+        let mut usage = Usage::reported(wire.prompt_tokens.0, output);
+        usage.reasoning = reasoning;
+        let details = wire.prompt_tokens_details;
+        usage.cached = details.and_then(|details| details.cached_tokens.0).or(wire.prompt_cache_hit_tokens.0);
+        usage.cache_written = details.and_then(|details| details.cache_write_tokens.0);
+        usage
+    }
+}
+
+impl Decoder for ChatDecoder {
+    fn push(&mut self, frame: Frame, out: &mut VecDeque<Chunk>) -> Result<(), Error> {
+        let data = frame.data.trim_ascii();
+        if data == b"[DONE]" || data.is_empty() {
+            return Ok(());
+        }
+        if frame.name.as_deref() == Some(b"error") {
+            return Err(classify::in_reply(&String::from_utf8_lossy(data)));
+        }
+        let reply: Reply<'_> = match serde_json::from_slice(data) {
+            Ok(reply) => reply,
+            // One damaged frame after the answer's end costs nothing.
+            Err(_) if self.finished => return Ok(()),
+            Err(_) if is_json(data) => {
+                return Err(Error::new(Kind::Protocol, "a frame has an unexpected shape"));
+            }
+            Err(_) => return Err(Error::new(Kind::Protocol, "a frame is not JSON")),
+        };
+        if reply.object.as_ref().is_some_and(|object| object.0 == "error") {
+            return Err(classify::in_reply(&String::from_utf8_lossy(data)));
+        }
+        let mut events = Events { out, raw: Raw::Frame { wire: WIRE, data: frame.data.clone() } };
+        self.read(reply, &mut events)
+    }
+
+    fn finish(&mut self, _: &mut VecDeque<Chunk>) -> Result<(), Error> {
+        if self.finished {
+            Ok(())
+        } else if self.heard {
+            Err(Error::new(Kind::Truncated, "the answer ended without a finish reason"))
+        } else {
+            Err(Error::new(Kind::Protocol, "the reply is empty"))
+        }
+    }
+}
+
+/// Where events go: the first of a frame takes the frame with it.
+struct Events<'a> {
+    out: &'a mut VecDeque<Chunk>,
+    raw: Raw,
+}
+
+impl Events<'_> {
+    fn push(&mut self, event: Event) {
+        let raw = std::mem::replace(&mut self.raw, Raw::Covered);
+        self.out.push_back(Chunk { event, raw });
+    }
+
+    fn extend(&mut self, events: impl IntoIterator<Item = Event>) {
+        events.into_iter().for_each(|event| self.push(event));
+    }
+}
+
+fn content(content: Content<'_>, reasoning: bool, events: &mut Events<'_>) {
+    match content {
+        Content::None => {}
+        Content::Text(text) if text.0.is_empty() => {}
+        Content::Text(text) if reasoning => events.push(Event::ReasoningDelta(text.0.into_owned())),
+        Content::Text(text) => events.push(Event::TextDelta(text.0.into_owned())),
+        Content::Parts(parts) => {
+            for part in parts {
+                if let Some(thinking) = part.thinking {
+                    self::content(*thinking, true, events);
+                }
+                if let Some(text) = part.text {
+                    self::content(Content::Text(text), reasoning, events);
+                }
+                if let Some(text) = part.refusal.filter(|text| !text.0.is_empty()) {
+                    events.push(Event::RefusalDelta(text.0.into_owned()));
+                }
+            }
+        }
+    }
+}
+
+/// Arguments are text that holds JSON; where a host sends the object itself, its spelling is the text.
+fn arguments_text(raw: &RawValue) -> Cow<'_, str> {
+    let spelled = raw.get();
+    if spelled.starts_with('"') {
+        serde_json::from_str::<Text<'_>>(spelled).map(|text| text.0).unwrap_or_default()
+    } else if spelled == "null" {
+        Cow::Borrowed("")
+    } else {
+        Cow::Borrowed(spelled)
+    }
+}
+
+fn json(raw: &RawValue) -> Option<Json> {
+    (raw.get() != "null").then(|| Json::parse(raw.get()).ok()).flatten()
+}
+
+fn to_u32(place: usize) -> u32 {
+    u32::try_from(place).unwrap_or(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests;

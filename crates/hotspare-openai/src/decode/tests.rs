@@ -1,0 +1,186 @@
+//! What hosts really send, and that it means the same however it is cut.
+
+use bytes::Bytes;
+use hotspare_provider::{Framer, Sse};
+use proptest::prelude::*;
+
+use super::*;
+
+fn run(body: &[u8], cuts: &[usize]) -> (Vec<Event>, Result<(), Kind>) {
+    let (mut sse, mut decoder) = (Sse::default(), ChatDecoder::default());
+    let (mut frames, mut chunks) = (VecDeque::new(), VecDeque::new());
+    let mut feed = |bytes: &[u8]| -> Result<(), Error> {
+        sse.push(Bytes::copy_from_slice(bytes), &mut frames)?;
+        while let Some(frame) = frames.pop_front() {
+            decoder.push(frame, &mut chunks)?;
+        }
+        Ok(())
+    };
+    let mut from = 0;
+    let mut result = Ok(());
+    for &cut in cuts.iter().chain([&body.len()]) {
+        let cut = cut.clamp(from, body.len());
+        result = result.and_then(|()| feed(&body[from..cut]));
+        from = cut;
+    }
+    let result = result.and_then(|()| decoder.finish(&mut chunks)).map_err(|error| error.kind());
+    (chunks.into_iter().map(|chunk| chunk.event).collect(), result)
+}
+
+fn sse(frames: &[&str]) -> Vec<u8> {
+    frames.iter().map(|frame| format!("data: {frame}\n\n")).collect::<String>().into_bytes()
+}
+
+fn text(text: &str) -> Event {
+    Event::TextDelta(text.into())
+}
+
+#[test]
+fn a_plain_stream() {
+    let body = sse(&[
+        r#"{"id":"c1","model":"m","choices":[{"index":0,"delta":{"role":"assistant","content":null}}]}"#,
+        r#"{"id":"c1","choices":[{"index":0,"delta":{"content":"Hel\u0142o"}}],"usage":null}"#,
+        r#"{"id":"c1","choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}"#,
+        r#"{"id":"c1","choices":[],"usage":{"prompt_tokens":9,"completion_tokens":2,"total_tokens":11,"prompt_tokens_details":{"cached_tokens":4}}}"#,
+        "[DONE]",
+    ]);
+    let mut usage = Usage::reported(Some(9), Some(2));
+    usage.cached = Some(4);
+    let expected = vec![
+        Event::Started { id: Some("c1".into()), model: Some("m".into()) },
+        text("Helło"),
+        Event::Finished(FinishReason::Stop),
+        Event::Usage(usage),
+    ];
+    assert_eq!(run(&body, &[]), (expected, Ok(())));
+}
+
+#[test]
+fn what_ends_without_a_finish_reason_is_truncated_and_nothing_is_a_protocol_failure() {
+    let body = sse(&[r#"{"choices":[{"delta":{"content":"x"}}]}"#]);
+    assert_eq!(run(&body, &[]).1, Err(Kind::Truncated));
+    for empty in [&b""[..], b"data: [DONE]\n\n", b": ping\n\n", b"data: {}\n\n", b"data: <html>\n\n"] {
+        assert_eq!(run(empty, &[]).1, Err(Kind::Protocol), "{}", String::from_utf8_lossy(empty));
+    }
+}
+
+#[test]
+fn errors_inside_a_stream_are_seen_before_anything_else() {
+    for (frame, kind) in [
+        (
+            r#"{"error":{"message":"m","type":"server_error","code":"server_is_overloaded"}}"#,
+            Kind::Overloaded,
+        ),
+        (
+            r#"{"id":"x","choices":[{"delta":{},"finish_reason":"error"}],"error":{"code":502,"message":"bad"}}"#,
+            Kind::Server,
+        ),
+        (r#"{"error":"something"}"#, Kind::Server),
+        (
+            r#"{"object":"error","message":"slow","type":"rate_limited","code":"1300","status_code":429}"#,
+            Kind::RateLimited,
+        ),
+        (r#"{"choices":[{"delta":{},"finish_reason":"insufficient_system_resource"}]}"#, Kind::Server),
+    ] {
+        assert_eq!(run(&sse(&[frame]), &[]).1, Err(kind), "{frame}");
+    }
+    let named = b"event: error\ndata: {\"error\":{\"message\":\"m\",\"code\":\"tool_use_failed\",\"status_code\":400}}\n\n";
+    assert_eq!(run(named, &[]).1, Err(Kind::BadOutput));
+}
+
+#[test]
+fn tool_calls_in_every_spelling() {
+    let started = |index, id: &str| Event::ToolStarted { index, id: id.into(), name: "f".into() };
+    let delta = |index, arguments: &str| Event::ToolDelta { index, arguments: arguments.into() };
+    let tools = |frames: &[&str]| -> Vec<Event> {
+        let keep = |event: &Event| matches!(event, Event::ToolStarted { .. } | Event::ToolDelta { .. });
+        run(&sse(frames), &[]).0.into_iter().filter(keep).collect()
+    };
+    let call = |inner: &str| format!(r#"{{"id":"r","choices":[{{"delta":{{"tool_calls":[{inner}]}}}}]}}"#);
+    // In pieces, by index.
+    let pieces = [
+        call(r#"{"index":0,"id":"a","function":{"name":"f","arguments":""}}"#),
+        call(r#"{"index":0,"function":{"arguments":"{\"x\""}}"#),
+        call(r#"{"index":0,"function":{"arguments":":1}"}}"#),
+    ];
+    let pieces: Vec<&str> = pieces.iter().map(String::as_str).collect();
+    assert_eq!(tools(&pieces), [started(0, "a"), delta(0, "{\"x\""), delta(0, ":1}")]);
+    // Whole, two at once, no index; and the same index with another id.
+    let whole = call(
+        r#"{"id":"a","function":{"name":"f","arguments":"{}"}},{"id":"b","function":{"name":"f","arguments":"{}"}}"#,
+    );
+    assert_eq!(tools(&[&whole]), [started(0, "a"), delta(0, "{}"), started(1, "b"), delta(1, "{}")]);
+    let same =
+        call(r#"{"index":0,"id":"a","function":{"name":"f"}},{"index":0,"id":"b","function":{"name":"f"}}"#);
+    assert_eq!(tools(&[&same]), [started(0, "a"), started(1, "b")]);
+    // Arguments as an object, no id.
+    let object = call(r#"{"function":{"name":"f","arguments":{"x":1}}}"#);
+    assert_eq!(tools(&[&object]), [started(0, "call_r_0"), delta(0, r#"{"x":1}"#)]);
+    // A forced call ends with `stop` all the same.
+    let forced = [whole.as_str(), r#"{"choices":[{"delta":{},"finish_reason":"stop"}]}"#];
+    assert!(run(&sse(&forced), &[]).0.contains(&Event::Finished(FinishReason::ToolCalls)));
+}
+
+#[test]
+fn reasoning_under_every_name() {
+    for delta in [
+        r#"{"reasoning_content":"hm"}"#,
+        r#"{"reasoning":"hm"}"#,
+        r#"{"reasoning_content":"hm","reasoning":"hm"}"#,
+        r#"{"content":[{"type":"thinking","thinking":[{"type":"text","text":"hm"}]}]}"#,
+    ] {
+        let body = sse(&[&format!(r#"{{"choices":[{{"delta":{delta}}}]}}"#)]);
+        assert!(run(&body, &[]).0.contains(&Event::ReasoningDelta("hm".into())), "{delta}");
+    }
+}
+
+#[test]
+fn a_repeated_finish_and_nonsense_counts_are_harmless() {
+    let body = sse(&[
+        r#"{"choices":[{"delta":{"content":"x"},"finish_reason":"length"}]}"#,
+        r#"{"choices":[{"delta":{},"finish_reason":"stop"}],"usage":{"prompt_tokens":-1,"completion_tokens":2.5,"total_tokens":null}}"#,
+    ]);
+    let (events, result) = run(&body, &[]);
+    assert_eq!(result, Ok(()));
+    assert_eq!(events[2], Event::Finished(FinishReason::Length));
+    assert_eq!(events[3], Event::Usage(Usage::reported(None, None)));
+}
+
+#[test]
+fn a_frame_is_attached_to_its_first_event() {
+    let mut decoder = ChatDecoder::default();
+    let mut out = VecDeque::new();
+    let data =
+        Bytes::from_static(br#"{"id":"c","choices":[{"delta":{"content":"x"},"finish_reason":"stop"}]}"#);
+    decoder.push(Frame { name: None, data: data.clone() }, &mut out).unwrap();
+    assert_eq!(out[0].raw, Raw::Frame { wire: WIRE, data });
+    assert!(out.iter().skip(1).all(|chunk| chunk.raw == Raw::Covered));
+}
+
+proptest! {
+    #[test]
+    fn any_split_gives_the_same_events(cuts in prop::collection::vec(0usize..700, 0..10)) {
+        let body = sse(&[
+            r#"{"id":"c1","choices":[{"delta":{"role":"assistant","content":"é世"}}]}"#,
+            r#"{"choices":[{"delta":{"tool_calls":[{"index":0,"id":"a","function":{"name":"f","arguments":"{}"}}]}}]}"#,
+            r#"{"choices":[{"delta":{},"finish_reason":"tool_calls"}],"usage":{"prompt_tokens":1}}"#,
+            "[DONE]",
+        ]);
+        let mut cuts = cuts;
+        cuts.sort_unstable();
+        prop_assert_eq!(run(&body, &cuts), run(&body, &[]));
+    }
+
+    #[test]
+    fn no_bytes_make_it_panic(body in prop::collection::vec(any::<u8>(), 0..300)) {
+        let mut framed = b"data: ".to_vec();
+        framed.extend(body);
+        framed.extend(b"\n\n");
+        let _ = run(&framed, &[]);
+    }
+
+    #[test]
+    fn no_json_makes_it_panic(inner in "[\\[\\]{}:,\"a-z0-9. -]{0,60}") {
+        let _ = run(&sse(&[&format!(r#"{{"choices":[{{"delta":{inner}}}]}}"#)]), &[]);
+    }
+}

@@ -1,0 +1,86 @@
+//! What differs between the hosts that speak this wire, as data.
+//!
+//! Not behaviour: no code asks who a dialect is. A difference that is not data becomes a field here once two rows need it,
+//! or a crate of its own. Invariant: a row is complete; what it does not say is as at the host that the wire comes from.
+
+use std::borrow::Cow;
+
+/// One host's way of speaking.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Dialect {
+    /// Its name in configurations, and in the model catalogue.
+    pub id: Cow<'static, str>,
+    /// Address up to and including the version.
+    pub base_url: Cow<'static, str>,
+    /// The environment variable that usually holds the key.
+    pub key_env: Option<Cow<'static, str>>,
+    /// Where the key goes.
+    pub auth: Auth,
+    /// Path of chat completions under the base address.
+    pub chat_path: Cow<'static, str>,
+    /// How the answer's length is limited.
+    pub max_tokens: MaxTokens,
+    /// Whether the role `developer` is known; otherwise it is sent as `system`.
+    pub developer_role: bool,
+    /// Whether token counts of a stream must be asked for.
+    pub ask_stream_usage: bool,
+    /// Whether reasoning tokens are counted beside the answer's tokens instead of among them.
+    pub reasoning_beside_output: bool,
+    /// The field's name for the seed.
+    pub seed_field: Cow<'static, str>,
+    /// Whether images are read.
+    pub images: bool,
+    /// Whether a JSON Schema is enforced; otherwise only `json_object` is asked for.
+    pub json_schema: bool,
+    /// Header with the request's id.
+    pub request_id: Cow<'static, str>,
+}
+
+/// Where the key goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Auth {
+    /// `Authorization: Bearer …`.
+    Bearer,
+    /// A header of this name.
+    Header(Cow<'static, str>),
+    /// Nowhere, unless one is given: then as a bearer.
+    Optional,
+}
+
+/// How the answer's length is limited.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum MaxTokens {
+    /// `max_completion_tokens`.
+    Completion,
+    /// `max_tokens`.
+    Plain,
+}
+
+impl MaxTokens {
+    /// The field's name.
+    #[must_use]
+    pub const fn field(self) -> &'static str {
+        match self {
+            Self::Completion => "max_completion_tokens",
+            Self::Plain => "max_tokens",
+        }
+    }
+}
+
+impl Dialect {
+    /// The same way of speaking at another address.
+    #[must_use]
+    pub fn at(mut self, base_url: impl Into<Cow<'static, str>>) -> Self {
+        self.base_url = base_url.into();
+        self
+    }
+
+    /// The row of this name.
+    #[must_use]
+    pub fn find(id: &str) -> Option<&'static Self> {
+        Self::ALL.iter().find(|row| row.id == id)
+    }
+}

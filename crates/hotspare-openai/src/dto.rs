@@ -1,0 +1,246 @@
+//! The wire's JSON, as borrowed from a frame.
+//!
+//! Not core's vocabulary. Only what is used is read; everything else is skipped without a tree. Invariant: lenient where
+//! hosts differ (null, missing, another type), strict only in being JSON.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use serde::de::{Deserializer, IgnoredAny, SeqAccess, Visitor};
+use serde::{Deserialize, de};
+use serde_json::value::RawValue;
+
+/// Text that stays where it is, unless it has escapes.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Text<'a>(pub(crate) Cow<'a, str>);
+
+struct TextVisitor;
+
+impl<'de> Visitor<'de> for TextVisitor {
+    type Value = Text<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("text")
+    }
+
+    fn visit_borrowed_str<E: de::Error>(self, text: &'de str) -> Result<Text<'de>, E> {
+        Ok(Text(Cow::Borrowed(text)))
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<Text<'de>, E> {
+        Ok(Text(Cow::Owned(text.to_owned())))
+    }
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_str(TextVisitor)
+    }
+}
+
+/// A count that may be null, negative or a fraction; then it is unknown.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Count(pub(crate) Option<u64>);
+
+impl<'de> Deserialize<'de> for Count {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct CountVisitor;
+
+        impl<'de> Visitor<'de> for CountVisitor {
+            type Value = Count;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a count")
+            }
+
+            fn visit_u64<E>(self, count: u64) -> Result<Count, E> {
+                Ok(Count(Some(count)))
+            }
+
+            fn visit_i64<E>(self, _: i64) -> Result<Count, E> {
+                Ok(Count(None))
+            }
+
+            fn visit_f64<E>(self, _: f64) -> Result<Count, E> {
+                Ok(Count(None))
+            }
+
+            fn visit_unit<E>(self) -> Result<Count, E> {
+                Ok(Count(None))
+            }
+
+            fn visit_str<E>(self, _: &str) -> Result<Count, E> {
+                Ok(Count(None))
+            }
+        }
+
+        deserializer.deserialize_any(CountVisitor)
+    }
+}
+
+/// Content: text, nothing, or a list of parts.
+#[derive(Debug, Default)]
+pub(crate) enum Content<'a> {
+    #[default]
+    None,
+    Text(Text<'a>),
+    Parts(Vec<ContentPart<'a>>),
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Content<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct ContentVisitor;
+
+        impl<'de> Visitor<'de> for ContentVisitor {
+            type Value = Content<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("text, a list of parts, or null")
+            }
+
+            fn visit_borrowed_str<E: de::Error>(self, text: &'de str) -> Result<Self::Value, E> {
+                Ok(Content::Text(Text(Cow::Borrowed(text))))
+            }
+
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Self::Value, E> {
+                Ok(Content::Text(Text(Cow::Owned(text.to_owned()))))
+            }
+
+            fn visit_unit<E>(self) -> Result<Self::Value, E> {
+                Ok(Content::None)
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
+                let mut parts = Vec::new();
+                while let Some(part) = list.next_element()? {
+                    parts.push(part);
+                }
+                Ok(Content::Parts(parts))
+            }
+        }
+
+        deserializer.deserialize_any(ContentVisitor)
+    }
+}
+
+/// A part of a content list.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct ContentPart<'a> {
+    #[serde(borrow)]
+    pub(crate) text: Option<Text<'a>>,
+    #[serde(borrow)]
+    pub(crate) refusal: Option<Text<'a>>,
+    #[serde(borrow)]
+    pub(crate) thinking: Option<Box<Content<'a>>>,
+}
+
+/// A chunk of a stream, or a whole answer: they differ in one field's name.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct Reply<'a> {
+    #[serde(borrow)]
+    pub(crate) id: Option<Text<'a>>,
+    #[serde(borrow)]
+    pub(crate) model: Option<Text<'a>>,
+    #[serde(borrow)]
+    pub(crate) choices: Option<Vec<Choice<'a>>>,
+    pub(crate) usage: Option<Usage>,
+    #[serde(borrow)]
+    pub(crate) error: Option<&'a RawValue>,
+    #[serde(borrow)]
+    pub(crate) citations: Option<&'a RawValue>,
+    pub(crate) x_groq: Option<Groq>,
+    /// Present in answers of hosts that report errors flat.
+    #[serde(borrow)]
+    pub(crate) object: Option<Text<'a>>,
+}
+
+/// One host's place for the counts of a stream.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct Groq {
+    pub(crate) usage: Option<Usage>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct Choice<'a> {
+    pub(crate) index: Count,
+    #[serde(borrow, alias = "message")]
+    pub(crate) delta: Option<Delta<'a>>,
+    #[serde(borrow)]
+    pub(crate) finish_reason: Option<Text<'a>>,
+    #[serde(borrow)]
+    pub(crate) logprobs: Option<&'a RawValue>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct Delta<'a> {
+    #[serde(borrow)]
+    pub(crate) content: Content<'a>,
+    #[serde(borrow)]
+    pub(crate) reasoning_content: Option<Text<'a>>,
+    #[serde(borrow)]
+    pub(crate) reasoning: Content<'a>,
+    #[serde(borrow)]
+    pub(crate) refusal: Option<Text<'a>>,
+    #[serde(borrow)]
+    pub(crate) tool_calls: Option<Vec<ToolCall<'a>>>,
+    #[serde(borrow)]
+    pub(crate) function_call: Option<Function<'a>>,
+    #[serde(borrow)]
+    pub(crate) annotations: Option<Vec<&'a RawValue>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct ToolCall<'a> {
+    pub(crate) index: Count,
+    #[serde(borrow)]
+    pub(crate) id: Option<Text<'a>>,
+    #[serde(borrow)]
+    pub(crate) function: Option<Function<'a>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct Function<'a> {
+    #[serde(borrow)]
+    pub(crate) name: Option<Text<'a>>,
+    /// Text, or an object where a host has it so.
+    #[serde(borrow)]
+    pub(crate) arguments: Option<&'a RawValue>,
+}
+
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct Usage {
+    #[serde(alias = "input_tokens")]
+    pub(crate) prompt_tokens: Count,
+    #[serde(alias = "output_tokens")]
+    pub(crate) completion_tokens: Count,
+    pub(crate) total_tokens: Count,
+    pub(crate) prompt_tokens_details: Option<PromptDetails>,
+    pub(crate) completion_tokens_details: Option<CompletionDetails>,
+    pub(crate) prompt_cache_hit_tokens: Count,
+}
+
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct PromptDetails {
+    pub(crate) cached_tokens: Count,
+    pub(crate) cache_write_tokens: Count,
+}
+
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct CompletionDetails {
+    pub(crate) reasoning_tokens: Count,
+}
+
+/// Whether bytes are JSON at all.
+pub(crate) fn is_json(bytes: &[u8]) -> bool {
+    serde_json::from_slice::<IgnoredAny>(bytes).is_ok()
+}

@@ -1,0 +1,80 @@
+//! What goes out, field by field.
+
+use hotspare_core::{Media, ToolCall, ToolResult};
+use serde_json::{Value, json};
+
+use super::*;
+
+fn encoded(request: &ChatRequest, stream: bool, dialect: &Dialect) -> Value {
+    serde_json::from_slice(&body(request, "m-1", stream, dialect).unwrap()).unwrap()
+}
+
+#[test]
+fn a_plain_request() {
+    let request = ChatRequest::to("r").system("be brief").user("hi").max_output(5).temperature(0.5);
+    assert_eq!(
+        encoded(&request, true, &Dialect::OPENAI),
+        json!({
+            "model": "m-1",
+            "messages": [{"role": "system", "content": "be brief"}, {"role": "user", "content": "hi"}],
+            "stream": true, "stream_options": {"include_usage": true},
+            "temperature": 0.5, "max_completion_tokens": 5,
+        })
+    );
+    let elsewhere = encoded(&request, false, &Dialect::DEEPSEEK);
+    assert_eq!((&elsewhere["max_tokens"], &elsewhere["stream"]), (&json!(5), &Value::Null));
+}
+
+#[test]
+fn tools_and_their_results() {
+    let schema = Json::parse(r#"{"type":"object","properties":{"z":{},"a":{}}}"#).unwrap();
+    let request = ChatRequest::to("r")
+        .user("hi")
+        .message(Message::new(
+            Role::Assistant,
+            vec![
+                Part::ToolCall(ToolCall::new("1", "f", "")),
+                Part::ToolCall(ToolCall::new("2", "g", "{\"x\":1}")),
+            ],
+        ))
+        .message(Message::new(
+            Role::Tool,
+            vec![
+                Part::ToolResult(ToolResult::new("1", "one")),
+                Part::ToolResult(ToolResult::new("2", "two")),
+            ],
+        ))
+        .tool(Tool::new("f", schema));
+    let raw = body(&request, "m", false, &Dialect::OPENAI).unwrap();
+    let text = String::from_utf8(raw.clone()).unwrap();
+    assert!(text.contains(r#"{"z":{},"a":{}}"#), "the order of a schema's keys is kept: {text}");
+    let value: Value = serde_json::from_slice(&raw).unwrap();
+    assert_eq!(value["messages"][1]["content"], Value::Null);
+    assert_eq!(value["messages"][1]["tool_calls"][0]["function"]["arguments"], "{}");
+    assert_eq!(value["messages"][3], json!({"role": "tool", "tool_call_id": "2", "content": "two"}));
+}
+
+#[test]
+fn images_are_parts_and_refused_where_nobody_would_see_them() {
+    let image = Part::Image(Media::from_url("https://example.com/a.png"));
+    let request =
+        ChatRequest::to("r").message(Message::new(Role::User, vec![Part::Text("see".into()), image]));
+    let value = encoded(&request, false, &Dialect::OPENAI);
+    assert_eq!(value["messages"][0]["content"][1]["image_url"]["url"], "https://example.com/a.png");
+    let refused = body(&request, "m", false, &Dialect::DEEPSEEK).unwrap_err();
+    assert_eq!(refused.kind(), Kind::Unsupported);
+}
+
+#[test]
+fn extras_win_and_nonsense_is_refused() {
+    let mut request = ChatRequest::to("r").user("hi").temperature(1.0);
+    let extras = BTreeMap::from([
+        ("temperature".to_owned(), Json::parse("0").unwrap()),
+        ("logit_bias".to_owned(), Json::parse("{}").unwrap()),
+    ]);
+    request.extras.insert(WIRE.into(), extras);
+    let value = encoded(&request, false, &Dialect::OPENAI);
+    assert_eq!((&value["temperature"], &value["logit_bias"]), (&json!(0), &json!({})));
+    let request = ChatRequest::to("r").user("hi").temperature(f64::NAN);
+    assert_eq!(body(&request, "m", false, &Dialect::OPENAI).unwrap_err().kind(), Kind::InvalidRequest);
+}

@@ -1,0 +1,396 @@
+//! The wire's request JSON to a core request: what a server needs that speaks this wire to its callers.
+//!
+//! Not a validator of models' rules: those are the providers'. Fields that no shared word covers are kept and sent on to
+//! targets that speak this wire. Invariant: whatever is wrong is an error that names the field; nothing is guessed.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use hotspare_core::{
+    ChatRequest, Error, Json, Kind, Media, Message, OutputFormat, Part, Role, TargetId, Tool, ToolCall,
+    ToolChoice, ToolResult,
+};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::value::RawValue;
+
+use crate::WIRE;
+
+/// A request as it came in.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Incoming {
+    /// What is asked.
+    pub request: ChatRequest,
+    /// Whether the caller wants a stream.
+    pub stream: bool,
+    /// Whether the stream is to end with token counts.
+    pub include_usage: bool,
+}
+
+impl Incoming {
+    /// Reads a body.
+    ///
+    /// # Errors
+    /// [`Kind::InvalidRequest`] naming the field and what is wrong with it.
+    pub fn parse(body: &[u8]) -> Result<Self, Error> {
+        let fields: BTreeMap<Cow<'_, str>, &RawValue> = serde_json::from_slice(body)
+            .map_err(|error| invalid(format!("the body is not a JSON object: {}", place(&error))))?;
+        let mut incoming = Self { request: ChatRequest::default(), stream: false, include_usage: false };
+        for (name, value) in fields {
+            if value.get() != "null" {
+                incoming.field(&name, value)?;
+            }
+        }
+        if incoming.request.model.is_empty() {
+            return Err(invalid("`model` is missing: name a route or a target".into()));
+        }
+        if incoming.request.messages.is_empty() {
+            return Err(invalid("`messages` is missing or empty".into()));
+        }
+        Ok(incoming)
+    }
+
+    fn field(&mut self, name: &str, value: &RawValue) -> Result<(), Error> {
+        let request = &mut self.request;
+        let sampling = &mut request.sampling;
+        match name {
+            "model" => request.model = read(name, value, "a name")?,
+            "messages" => {
+                let list: Vec<&RawValue> = read_borrowed(name, value, "a list")?;
+                for (index, message) in list.iter().enumerate() {
+                    request.messages.push(self::message(&format!("messages[{index}]"), message)?);
+                }
+            }
+            "stream" => self.stream = read(name, value, "true or false")?,
+            "stream_options" => {
+                let options: StreamOptions = read(name, value, "an object")?;
+                self.include_usage = options.include_usage;
+            }
+            "tools" => {
+                let list: Vec<ToolDto> = read(name, value, "a list of {type, function}")?;
+                request.tools = list.into_iter().map(tool).collect::<Result<_, _>>()?;
+            }
+            "tool_choice" => request.tool_choice = Some(tool_choice(value)?),
+            "parallel_tool_calls" => request.parallel_tools = Some(read(name, value, "true or false")?),
+            "response_format" => request.output = output(value)?,
+            "temperature" => sampling.temperature = Some(within(name, value, 0.0, 2.0)?),
+            "top_p" => sampling.top_p = Some(within(name, value, 0.0, 1.0)?),
+            "frequency_penalty" => sampling.frequency_penalty = Some(within(name, value, -2.0, 2.0)?),
+            "presence_penalty" => sampling.presence_penalty = Some(within(name, value, -2.0, 2.0)?),
+            "seed" => sampling.seed = Some(read(name, value, "a whole number")?),
+            "max_tokens" | "max_completion_tokens" => {
+                let tokens: u64 = read(name, value, "a whole number of at least 1")?;
+                if tokens == 0 {
+                    return Err(invalid(format!("`{name}` must be at least 1")));
+                }
+                request.max_output = Some(tokens);
+            }
+            "stop" => {
+                request.stop = match read::<Stop>(name, value, "a text or a list of texts")? {
+                    Stop::One(text) => vec![text],
+                    Stop::Many(list) => list,
+                };
+            }
+            "reasoning_effort" => request.reasoning_effort = Some(read(name, value, "a word")?),
+            "user" => request.user = Some(read(name, value, "a text")?),
+            "n" => {
+                let n: u64 = read(name, value, "a whole number")?;
+                if n != 1 {
+                    return Err(invalid("`n` must be 1: one answer per request".into()));
+                }
+            }
+            "hotspare" => self.options(value)?,
+            _ => {
+                let json =
+                    Json::parse(value.get()).map_err(|_| invalid(format!("`{name}` is not valid JSON")))?;
+                request.extras.entry(WIRE.into()).or_default().insert(name.into(), json);
+            }
+        }
+        Ok(())
+    }
+
+    fn options(&mut self, value: &RawValue) -> Result<(), Error> {
+        let dto: OptionsDto =
+            read("hotspare", value, "an object with only, without, no_failover, no_hedge, deadline")?;
+        let names = |list: Vec<String>| list.into_iter().map(TargetId::from).collect();
+        let options = &mut self.request.options;
+        options.only = names(dto.only);
+        options.without = names(dto.without);
+        options.no_failover = dto.no_failover;
+        options.no_hedge = dto.no_hedge;
+        if let Some(text) = dto.deadline {
+            let deadline = crate::classify::duration(&text)
+                .filter(|_| text.ends_with(|last: char| last.is_alphabetic()));
+            let deadline = deadline.filter(|deadline| *deadline > Duration::ZERO);
+            let wrong =
+                || invalid(format!("`hotspare.deadline` is `{text}`; write a duration such as \"20s\""));
+            options.deadline = Some(deadline.ok_or_else(wrong)?);
+        }
+        Ok(())
+    }
+}
+
+#[derive(Deserialize)]
+struct StreamOptions {
+    #[serde(default)]
+    include_usage: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(default, deny_unknown_fields)]
+#[derive(Default)]
+struct OptionsDto {
+    only: Vec<String>,
+    without: Vec<String>,
+    no_failover: bool,
+    no_hedge: bool,
+    deadline: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Stop {
+    One(String),
+    Many(Vec<String>),
+}
+
+#[derive(Deserialize)]
+struct ToolDto {
+    #[serde(rename = "type", default)]
+    kind: Option<String>,
+    function: Option<FunctionDto>,
+}
+
+#[derive(Deserialize)]
+struct FunctionDto {
+    name: String,
+    description: Option<String>,
+    parameters: Option<Json>,
+    strict: Option<bool>,
+}
+
+#[derive(Deserialize)]
+struct MessageDto<'a> {
+    role: Option<String>,
+    #[serde(borrow)]
+    content: Option<&'a RawValue>,
+    name: Option<String>,
+    refusal: Option<String>,
+    tool_calls: Option<Vec<CallDto>>,
+    tool_call_id: Option<String>,
+    reasoning_content: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct CallDto {
+    id: String,
+    function: CalledDto,
+}
+
+#[derive(Deserialize)]
+struct CalledDto {
+    name: String,
+    #[serde(default)]
+    arguments: String,
+}
+
+#[derive(Deserialize)]
+struct PartDto {
+    #[serde(rename = "type")]
+    kind: String,
+    text: Option<String>,
+    refusal: Option<String>,
+    image_url: Option<UrlDto>,
+    file: Option<FileDto>,
+}
+
+#[derive(Deserialize)]
+struct UrlDto {
+    url: String,
+}
+
+#[derive(Deserialize)]
+struct FileDto {
+    file_data: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct FormatDto {
+    #[serde(rename = "type")]
+    kind: String,
+    json_schema: Option<SchemaDto>,
+}
+
+#[derive(Deserialize)]
+struct SchemaDto {
+    name: Option<String>,
+    schema: Option<Json>,
+    #[serde(default)]
+    strict: Option<bool>,
+}
+
+fn message(at: &str, raw: &RawValue) -> Result<Message, Error> {
+    let dto: MessageDto<'_> = read_borrowed(at, raw, "an object with role and content")?;
+    let role = match dto.role.as_deref() {
+        Some("system") => Role::System,
+        Some("developer") => Role::Developer,
+        Some("user") => Role::User,
+        Some("assistant") => Role::Assistant,
+        Some("tool" | "function") => Role::Tool,
+        Some(other) => {
+            return Err(invalid(format!(
+                "`{at}.role` is `{other}`; known are system, developer, user, assistant and tool"
+            )));
+        }
+        None => return Err(invalid(format!("`{at}.role` is missing"))),
+    };
+    let said = match dto.content {
+        Some(content) => content_parts(&format!("{at}.content"), content)?,
+        None => Vec::new(),
+    };
+    if role == Role::Tool {
+        let id = dto.tool_call_id.or(dto.name);
+        let id = id.ok_or_else(|| invalid(format!("`{at}.tool_call_id` is missing")))?;
+        return Ok(Message::tool(ToolResult::from_parts(id, said)));
+    }
+    let mut parts = Vec::new();
+    if let Some(text) = dto.reasoning_content.filter(|text| !text.is_empty()) {
+        parts.push(Part::Reasoning(hotspare_core::Reasoning::new(text)));
+    }
+    parts.extend(said);
+    parts.extend(dto.refusal.map(Part::Refusal));
+    for call in dto.tool_calls.unwrap_or_default() {
+        parts.push(Part::ToolCall(ToolCall::new(call.id, call.function.name, call.function.arguments)));
+    }
+    if parts.is_empty() && role != Role::Assistant {
+        return Err(invalid(format!("`{at}.content` is missing")));
+    }
+    let mut message = Message::new(role, parts);
+    message.name = dto.name;
+    Ok(message)
+}
+
+fn content_parts(at: &str, raw: &RawValue) -> Result<Vec<Part>, Error> {
+    if raw.get().starts_with('"') {
+        return Ok(vec![Part::Text(read(at, raw, "a text")?)]);
+    }
+    if raw.get() == "null" {
+        return Ok(Vec::new());
+    }
+    let list: Vec<PartDto> = read(at, raw, "a text or a list of parts")?;
+    let parts = list.into_iter().enumerate().map(|(index, part)| {
+        let missing = |what: &str| invalid(format!("`{at}[{index}].{what}` is missing"));
+        Ok(match part.kind.as_str() {
+            "text" | "input_text" | "output_text" => Part::Text(part.text.ok_or_else(|| missing("text"))?),
+            "refusal" => Part::Refusal(part.refusal.ok_or_else(|| missing("refusal"))?),
+            "image_url" => {
+                Part::Image(Media::from_url(&part.image_url.ok_or_else(|| missing("image_url"))?.url))
+            }
+            "file" => {
+                let data =
+                    part.file.and_then(|file| file.file_data).ok_or_else(|| missing("file.file_data"))?;
+                Part::Document(Media::from_url(&data))
+            }
+            other => {
+                let known = "text, image_url, file and refusal";
+                return Err(invalid(format!("`{at}[{index}].type` is `{other}`; known are {known}")));
+            }
+        })
+    });
+    parts.collect()
+}
+
+fn tool(dto: ToolDto) -> Result<Tool, Error> {
+    if let Some(kind) = dto.kind.filter(|kind| kind != "function") {
+        return Err(invalid(format!(
+            "a tool's type is `{kind}`; only `function` can move between providers"
+        )));
+    }
+    let function = dto.function.ok_or_else(|| invalid("a tool has no `function`".into()))?;
+    let empty =
+        || Json::parse(r#"{"type":"object","properties":{}}"#).map_err(|_| invalid("no parameters".into()));
+    let parameters = function.parameters.map_or_else(empty, Ok)?;
+    let mut tool = Tool::new(function.name, parameters);
+    tool.description = function.description;
+    tool.strict = function.strict;
+    Ok(tool)
+}
+
+fn tool_choice(raw: &RawValue) -> Result<ToolChoice, Error> {
+    #[derive(Deserialize)]
+    struct Named {
+        function: Name,
+    }
+    #[derive(Deserialize)]
+    struct Name {
+        name: String,
+    }
+    if !raw.get().starts_with('"') {
+        let named: Named = read("tool_choice", raw, "a word or {type, function: {name}}")?;
+        return Ok(ToolChoice::Named(named.function.name));
+    }
+    match read::<String>("tool_choice", raw, "a word")?.as_str() {
+        "auto" => Ok(ToolChoice::Auto),
+        "none" => Ok(ToolChoice::None),
+        "required" | "any" => Ok(ToolChoice::Required),
+        other => Err(invalid(format!("`tool_choice` is `{other}`; known are auto, none and required"))),
+    }
+}
+
+fn output(raw: &RawValue) -> Result<OutputFormat, Error> {
+    let dto: FormatDto = read("response_format", raw, "an object with a type")?;
+    match dto.kind.as_str() {
+        "text" => Ok(OutputFormat::Text),
+        "json_object" => Ok(OutputFormat::JsonObject),
+        "json_schema" => {
+            let missing = || invalid("`response_format.json_schema.schema` is missing".into());
+            let dto = dto.json_schema.ok_or_else(missing)?;
+            Ok(OutputFormat::JsonSchema {
+                name: dto.name.unwrap_or_else(|| "answer".into()),
+                schema: dto.schema.ok_or_else(missing)?,
+                strict: dto.strict.unwrap_or(false),
+            })
+        }
+        other => {
+            let known = "text, json_object and json_schema";
+            Err(invalid(format!("`response_format.type` is `{other}`; known are {known}")))
+        }
+    }
+}
+
+fn within(name: &str, raw: &RawValue, least: f64, most: f64) -> Result<f64, Error> {
+    let value: f64 = read(name, raw, "a number")?;
+    if (least..=most).contains(&value) {
+        return Ok(value);
+    }
+    Err(invalid(format!("`{name}` is {value}; it must lie between {least} and {most}")))
+}
+
+fn read<T: DeserializeOwned>(name: &str, raw: &RawValue, wanted: &str) -> Result<T, Error> {
+    read_borrowed(name, raw, wanted)
+}
+
+fn read_borrowed<'a, T: Deserialize<'a>>(name: &str, raw: &'a RawValue, wanted: &str) -> Result<T, Error> {
+    serde_json::from_str(raw.get())
+        .map_err(|error| invalid(format!("`{name}` must be {wanted}: {}", place(&error))))
+}
+
+/// The parser's words without what it quotes of the body: that may be a prompt.
+fn place(error: &serde_json::Error) -> String {
+    use serde_json::error::Category;
+    let what = match error.classify() {
+        Category::Eof => "it ends too early",
+        Category::Syntax | Category::Io => "it is not valid JSON",
+        Category::Data => "it has another shape",
+    };
+    format!("{what} (line {}, column {})", error.line(), error.column())
+}
+
+fn invalid(message: String) -> Error {
+    Error::new(Kind::InvalidRequest, message).with_status(400)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,67 @@
+//! Requests of callers, right and wrong.
+
+use proptest::prelude::*;
+
+use super::*;
+
+fn wrong(body: &str) -> String {
+    let error = Incoming::parse(body.as_bytes()).unwrap_err();
+    assert_eq!(error.kind(), Kind::InvalidRequest);
+    error.message().to_owned()
+}
+
+#[test]
+fn what_is_wrong_is_named() {
+    let with = |fields: &str| {
+        wrong(&format!(r#"{{"model":"m","messages":[{{"role":"user","content":"hi"}}],{fields}}}"#))
+    };
+    assert!(with(r#""temperature":-1"#).contains("`temperature` is -1; it must lie between 0 and 2"));
+    assert!(with(r#""max_tokens":-5"#).contains("`max_tokens` must be a whole number"));
+    assert!(with(r#""max_tokens":0"#).contains("`max_tokens` must be at least 1"));
+    assert!(with(r#""n":3"#).contains("`n` must be 1"));
+    assert!(with(r#""hotspare":{"deadline":"20"}"#).contains("`hotspare.deadline` is `20`"));
+    assert!(with(r#""hotspare":{"failover":false}"#).contains("`hotspare` must be an object with only"));
+    assert!(with(r#""tool_choice":"perhaps""#).contains("`tool_choice` is `perhaps`"));
+    assert!(with(r#""tools":[{"type":"web_search"}]"#).contains("`web_search`"));
+    assert!(
+        wrong(r#"{"model":"m","messages":[{"role":"wizard","content":"hi"}]}"#)
+            .contains("`messages[0].role` is `wizard`")
+    );
+    assert!(
+        wrong(r#"{"model":"m","messages":[{"role":"user"}]}"#).contains("`messages[0].content` is missing")
+    );
+    assert!(wrong(r#"{"model":"m"}"#).contains("`messages` is missing"));
+    assert!(wrong(r#"{"messages":[]}"#).contains("`model` is missing"));
+    for broken in ["", "[]", "null", "{", "\u{0}", r#"{"model":"#, "{\"model\":\"\u{1}\"}"] {
+        assert!(wrong(broken).contains("not a JSON object"), "{broken:?}");
+    }
+    let deep = format!(r#"{{"model":"m","messages":{}"#, "[".repeat(100_000));
+    assert!(wrong(&deep).contains("not a JSON object"));
+}
+
+#[test]
+fn prompts_do_not_leak_into_errors() {
+    let message = wrong(r#"{"model":"m","messages":[{"role":"user","content":{"secret":"prompt words"}}]}"#);
+    assert!(!message.contains("prompt words"), "{message}");
+}
+
+#[test]
+fn what_no_shared_word_covers_is_kept() {
+    let incoming = Incoming::parse(
+        br#"{"model":"m","messages":[{"role":"user","content":"hi"}],"logit_bias":{"5":1},"stream":true,
+        "stream_options":{"include_usage":true},"hotspare":{"only":["a"],"deadline":"1.5s"}}"#,
+    )
+    .unwrap();
+    assert_eq!(incoming.request.extras[WIRE]["logit_bias"].as_str(), r#"{"5":1}"#);
+    assert_eq!(incoming.request.options.deadline, Some(Duration::from_millis(1_500)));
+    assert!(incoming.stream && incoming.include_usage);
+}
+
+proptest! {
+    #[test]
+    fn no_bytes_make_it_panic(body in prop::collection::vec(any::<u8>(), 0..300), text in "[\\[\\]{}:,\"a-z0-9. -]{0,80}") {
+        let _ = Incoming::parse(&body);
+        let _ = Incoming::parse(text.as_bytes());
+        let _ = Incoming::parse(format!(r#"{{"model":"m","messages":[{text}]}}"#).as_bytes());
+    }
+}

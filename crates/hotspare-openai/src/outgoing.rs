@@ -1,0 +1,246 @@
+//! Core answers to the wire's JSON: what a server needs that speaks this wire to its callers.
+//!
+//! Not a relay: frames that can be passed on untouched never come here. Invariant: every piece of JSON that leaves is whole
+//! and valid, and an error never looks like an end.
+
+use std::time::Duration;
+
+use hotspare_core::{ChatResponse, Error, Event, FinishReason, Kind, Part, Usage};
+use serde::Serialize;
+use serde_json::{Value, json};
+
+/// Spells one answer.
+#[derive(Clone, Debug)]
+pub struct Outgoing {
+    id: String,
+    model: String,
+    created: u64,
+}
+
+impl Outgoing {
+    /// An answer with this id, given by `model`, begun at `created` (seconds since 1970).
+    pub fn new(id: impl Into<String>, model: impl Into<String>, created: u64) -> Self {
+        Self { id: id.into(), model: model.into(), created }
+    }
+
+    /// Takes over the upstream's own names, where it gave any.
+    pub fn rename(&mut self, id: Option<&str>, model: Option<&str>) {
+        if let Some(id) = id {
+            id.clone_into(&mut self.id);
+        }
+        if let Some(model) = model {
+            model.clone_into(&mut self.model);
+        }
+    }
+
+    /// The data of a stream's frame for an event; `None` for events that this wire has no frame for.
+    #[must_use]
+    pub fn frame(&self, event: &Event) -> Option<Vec<u8>> {
+        let delta = match event {
+            Event::Started { .. } => json!({"role": "assistant", "content": ""}),
+            Event::TextDelta(text) => return Some(self.text_frame("content", text)),
+            Event::ReasoningDelta(text) => return Some(self.text_frame("reasoning_content", text)),
+            Event::RefusalDelta(text) => return Some(self.text_frame("refusal", text)),
+            Event::ToolStarted { index, id, name } => json!({"tool_calls": [
+                {"index": index, "id": id, "type": "function", "function": {"name": name, "arguments": ""}}
+            ]}),
+            Event::ToolDelta { index, arguments } => {
+                json!({"tool_calls": [{"index": index, "function": {"arguments": arguments}}]})
+            }
+            Event::Annotation(note) => json!({"annotations": [note]}),
+            Event::Finished(reason) => {
+                return Some(
+                    self.chunk(json!([{"index": 0, "delta": {}, "finish_reason": finish_word(reason)}])),
+                );
+            }
+            Event::Handover { from, to } => {
+                let mut chunk = self.head(json!([]));
+                chunk["hotspare"] = json!({"handover": {"from": from, "to": to}});
+                return Some(chunk.to_string().into_bytes());
+            }
+            _ => return None,
+        };
+        Some(self.chunk(json!([{"index": 0, "delta": delta, "finish_reason": null}])))
+    }
+
+    /// The data of the frame that ends a stream with token counts.
+    #[must_use]
+    pub fn usage_frame(&self, usage: &Usage) -> Vec<u8> {
+        let mut chunk = self.head(json!([]));
+        chunk["usage"] = usage_json(usage);
+        chunk.to_string().into_bytes()
+    }
+
+    /// A whole answer's body.
+    #[must_use]
+    pub fn body(&self, answer: &ChatResponse) -> Vec<u8> {
+        let mut message = json!({"role": "assistant", "content": null});
+        let text = answer.text();
+        if !text.is_empty() {
+            message["content"] = text.into();
+        }
+        let mut calls = Vec::new();
+        let (mut reasoning, mut refusal) = (String::new(), String::new());
+        for part in &answer.content {
+            match part {
+                Part::Reasoning(part) => reasoning.push_str(&part.text),
+                Part::Refusal(part) => refusal.push_str(part),
+                Part::ToolCall(call) => calls.push(json!({
+                    "id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.arguments}
+                })),
+                _ => {}
+            }
+        }
+        if !reasoning.is_empty() {
+            message["reasoning_content"] = reasoning.into();
+        }
+        message["refusal"] = if refusal.is_empty() { Value::Null } else { refusal.into() };
+        if !calls.is_empty() {
+            message["tool_calls"] = calls.into();
+        }
+        if !answer.annotations.is_empty() {
+            message["annotations"] = json!(answer.annotations);
+        }
+        json!({
+            "id": answer.id.as_deref().unwrap_or(&self.id),
+            "object": "chat.completion",
+            "created": self.created,
+            "model": answer.model.as_deref().unwrap_or(&self.model),
+            "choices": [{"index": 0, "message": message, "logprobs": answer.logprobs.first(), "finish_reason": finish_word(&answer.finish)}],
+            "usage": usage_json(&answer.usage),
+        })
+        .to_string()
+        .into_bytes()
+    }
+
+    /// An error's body, and the data of the frame that reports it inside a stream.
+    #[must_use]
+    pub fn error_body(error: &Error) -> Vec<u8> {
+        let (kind, code) = error_words(error);
+        let mut body = json!({"error": {
+            "message": error.public_message(), "type": kind, "param": null, "code": code,
+        }});
+        let attempts: Vec<Value> = error
+            .trail()
+            .attempts
+            .iter()
+            .map(|attempt| match &attempt.outcome {
+                hotspare_core::Outcome::Failed { kind, status, .. } => {
+                    json!({"target": attempt.target, "kind": kind, "status": status, "ms": millis(attempt.duration)})
+                }
+                outcome => {
+                    let word = match outcome {
+                        hotspare_core::Outcome::Cancelled { .. } => "cancelled",
+                        _ => "served",
+                    };
+                    json!({"target": attempt.target, "kind": word, "ms": millis(attempt.duration)})
+                }
+            })
+            .collect();
+        if !attempts.is_empty() {
+            body["error"]["attempts"] = attempts.into();
+        }
+        body.to_string().into_bytes()
+    }
+
+    /// The status that tells a caller what to do: correct the request, wait, or give up.
+    #[must_use]
+    pub fn status(error: &Error) -> u16 {
+        match error.kind() {
+            Kind::InvalidRequest if error.code() == Some("model_not_found") => 404,
+            Kind::InvalidRequest | Kind::ContextOverflow | Kind::ContentPolicy => 400,
+            Kind::Unsupported => 422,
+            Kind::RateLimited | Kind::GrowthLimited => 429,
+            Kind::Deadline | Kind::Timeout => 504,
+            Kind::NoTarget | Kind::Overloaded => 503,
+            Kind::Cancelled => 499,
+            Kind::Config => 500,
+            _ => 502,
+        }
+    }
+
+    fn text_frame(&self, field: &str, text: &str) -> Vec<u8> {
+        // By far the most frequent frame: written without a tree.
+        let mut out = Vec::with_capacity(160 + text.len());
+        out.extend_from_slice(b"{\"id\":");
+        append(&mut out, &self.id);
+        out.extend_from_slice(b",\"object\":\"chat.completion.chunk\",\"created\":");
+        append(&mut out, &self.created);
+        out.extend_from_slice(b",\"model\":");
+        append(&mut out, &self.model);
+        out.extend_from_slice(b",\"choices\":[{\"index\":0,\"delta\":{\"");
+        out.extend_from_slice(field.as_bytes());
+        out.extend_from_slice(b"\":");
+        append(&mut out, text);
+        out.extend_from_slice(b"},\"finish_reason\":null}]}");
+        out
+    }
+
+    fn chunk(&self, choices: Value) -> Vec<u8> {
+        self.head(choices).to_string().into_bytes()
+    }
+
+    fn head(&self, choices: Value) -> Value {
+        json!({
+            "id": self.id, "object": "chat.completion.chunk", "created": self.created, "model": self.model,
+            "choices": choices,
+        })
+    }
+}
+
+fn append<T: Serialize + ?Sized>(out: &mut Vec<u8>, value: &T) {
+    let before = out.len();
+    // Text and numbers always have a spelling; null only keeps this total.
+    if serde_json::to_writer(&mut *out, value).is_err() {
+        out.truncate(before);
+        out.extend_from_slice(b"null");
+    }
+}
+
+fn finish_word(reason: &FinishReason) -> &str {
+    match reason {
+        FinishReason::ContentFilter => "content_filter",
+        FinishReason::Length => "length",
+        FinishReason::ToolCalls => "tool_calls",
+        FinishReason::Other(word) => word,
+        _ => "stop",
+    }
+}
+
+fn usage_json(usage: &Usage) -> Value {
+    let mut out = json!({
+        "prompt_tokens": usage.input.unwrap_or(0),
+        "completion_tokens": usage.output.unwrap_or(0),
+        "total_tokens": usage.total().unwrap_or(0),
+    });
+    if let Some(cached) = usage.cached {
+        out["prompt_tokens_details"] = json!({"cached_tokens": cached});
+    }
+    if let Some(reasoning) = usage.reasoning {
+        out["completion_tokens_details"] = json!({"reasoning_tokens": reasoning});
+    }
+    out
+}
+
+/// The wire's type and code for an error.
+fn error_words(error: &Error) -> (&'static str, &str) {
+    let kind = match error.kind() {
+        Kind::InvalidRequest | Kind::ContextOverflow | Kind::ContentPolicy | Kind::Unsupported => {
+            "invalid_request_error"
+        }
+        Kind::RateLimited | Kind::GrowthLimited => "rate_limit_error",
+        _ => "upstream_error",
+    };
+    let code = match error.kind() {
+        Kind::ContextOverflow => "context_length_exceeded",
+        Kind::ContentPolicy => "content_filter",
+        Kind::RateLimited => "rate_limit_exceeded",
+        Kind::InvalidRequest => error.code().unwrap_or("invalid_request"),
+        kind => kind.as_str(),
+    };
+    (kind, code)
+}
+
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
