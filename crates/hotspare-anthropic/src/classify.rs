@@ -1,0 +1,176 @@
+//! What an unsuccessful reply means.
+//!
+//! Invariant: total; the finer code is believed before the type, the type before the status, and an unknown word is taken
+//! by its status.
+
+use std::time::SystemTime;
+
+use hotspare_core::{Error, Kind};
+use hotspare_provider::{Head, retry_after};
+use serde_json::Value;
+
+/// Classifies an unsuccessful reply.
+pub(crate) fn reply(head: &Head, body: &[u8]) -> Error {
+    let said = Said::read(&String::from_utf8_lossy(body));
+    let status = head.status.as_u16();
+    let hint = retry_after(head);
+    // A request that alone is over the limit comes with a 429 that asks not to be tried again.
+    let hopeless = status == 429 && hint.is_none() && head.header("x-should-retry") == Some("false");
+    let mut kind = said.kind(Some(status));
+    if hopeless && kind == Kind::RateLimited {
+        kind = Kind::Unsupported;
+    }
+    let error = said.error(kind).with_status(status);
+    match hint {
+        Some(pause) => error.with_retry_after(pause),
+        None => error,
+    }
+}
+
+/// Classifies an error that was reported inside a stream.
+pub(crate) fn in_reply(raw: &str) -> Error {
+    let said = Said::read(raw);
+    let kind = said.kind(None);
+    said.error(kind)
+}
+
+#[derive(Debug, Default)]
+struct Said {
+    message: String,
+    kind: String,
+    detail: String,
+    request_id: Option<String>,
+}
+
+impl Said {
+    fn read(text: &str) -> Self {
+        let text = text.trim();
+        let Ok(value) = serde_json::from_str::<Value>(text) else {
+            let message = if text.starts_with('<') { "the host sent an HTML page" } else { text };
+            return Self { message: message.to_owned(), ..Self::default() };
+        };
+        let error = value.get("error").filter(|error| error.is_object()).unwrap_or(&value);
+        let word = |value: &Value, name: &str| {
+            value.get(name).and_then(Value::as_str).unwrap_or_default().to_owned()
+        };
+        let detail = error.get("details").map(|details| word(details, "error_code")).unwrap_or_default();
+        let message = match (word(error, "message"), value.get("error").and_then(Value::as_str)) {
+            (message, None) => message,
+            (_, Some(text)) => text.to_owned(),
+        };
+        let request_id = Some(word(&value, "request_id")).filter(|id| !id.is_empty());
+        Self { message, kind: word(error, "type"), detail, request_id }
+    }
+
+    fn kind(&self, status: Option<u16>) -> Kind {
+        let lower = self.message.to_ascii_lowercase();
+        let says = |words: &[&str]| words.iter().any(|word| lower.contains(word));
+        match self.detail.as_str() {
+            "ramp_limit_exceeded" => return Kind::GrowthLimited,
+            "organization_on_hold" => return Kind::QuotaExhausted,
+            code if code.contains("spend_limit") || code.starts_with("linked_organization") => {
+                return Kind::QuotaExhausted;
+            }
+            _ => {}
+        }
+        if says(&["credit balance is too low", "specified api usage limits", "insufficient balance"]) {
+            return Kind::QuotaExhausted;
+        }
+        if says(&[
+            "prompt is too long",
+            "too many total text bytes",
+            "context window",
+            "maximum context length",
+            "exceeds the available context",
+        ]) {
+            return Kind::ContextOverflow;
+        }
+        if status == Some(429) && says(&["acceleration"]) {
+            return Kind::GrowthLimited;
+        }
+        if says(&[
+            "does not support",
+            "is not supported",
+            "prefill",
+            "too complex for compilation",
+            "cannot both be specified",
+        ]) && status.is_none_or(|status| status < 500 || self.kind == "server_error")
+        {
+            return Kind::Unsupported;
+        }
+        match self.kind.as_str() {
+            "overloaded_error" => Kind::Overloaded,
+            "rate_limit_error" => Kind::RateLimited,
+            "authentication_error" => Kind::Auth,
+            "billing_error" => Kind::QuotaExhausted,
+            "permission_error" => Kind::Forbidden,
+            "not_found_error" => Kind::ModelUnavailable,
+            "request_too_large" | "exceed_context_size_error" => Kind::ContextOverflow,
+            "timeout_error" => Kind::Timeout,
+            "api_error" => by_status(status).unwrap_or(Kind::Server),
+            "invalid_request_error" if status.is_none_or(|status| status == 400) => Kind::InvalidRequest,
+            _ => by_status(status).unwrap_or(Kind::Server),
+        }
+    }
+
+    fn error(&self, kind: Kind) -> Error {
+        let mut error = Error::new(kind, self.message.clone());
+        let code = if self.detail.is_empty() { &self.kind } else { &self.detail };
+        if !code.is_empty() {
+            error = error.with_code(code.clone());
+        }
+        match &self.request_id {
+            Some(id) => error.with_request_id(id.clone()),
+            None => error,
+        }
+    }
+}
+
+fn by_status(status: Option<u16>) -> Option<Kind> {
+    Some(match status? {
+        401 => Kind::Auth,
+        402 => Kind::QuotaExhausted,
+        403 => Kind::Forbidden,
+        404 => Kind::ModelUnavailable,
+        408 | 504 => Kind::Timeout,
+        409 | 503 | 529 => Kind::Overloaded,
+        413 => Kind::ContextOverflow,
+        429 => Kind::RateLimited,
+        501 => Kind::Unsupported,
+        400..=499 => Kind::InvalidRequest,
+        500..=599 => Kind::Server,
+        _ => Kind::Protocol,
+    })
+}
+
+/// Seconds since 1970 of an RFC 3339 time; fractions are dropped.
+pub(crate) fn rfc3339(text: &str) -> Option<SystemTime> {
+    let number = |from: usize, to: usize| text.get(from..to)?.parse::<i64>().ok();
+    let (year, month, day) = (number(0, 4)?, number(5, 7)?, number(8, 10)?);
+    let (hour, minute, second) = (number(11, 13)?, number(14, 16)?, number(17, 19)?);
+    if !(1970..=9999).contains(&year) || !(1..=12).contains(&month) || !(1..=31).contains(&day) {
+        return None;
+    }
+    if !(0..24).contains(&hour) || !(0..60).contains(&minute) || !(0..=60).contains(&second) {
+        return None;
+    }
+    // Days since 1970 in the proleptic Gregorian calendar (Hinnant, "days from civil").
+    let shifted = if month <= 2 { year - 1 } else { year };
+    let (era, of_era) = (shifted / 400, shifted % 400);
+    let of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
+    let days = era * 146_097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719_468;
+    let zone = match text.get(19..)?.trim_start_matches(|c: char| c == '.' || c.is_ascii_digit()) {
+        "Z" | "z" => 0,
+        offset => {
+            let sign = if offset.starts_with('-') { -1 } else { 1 };
+            let hours = offset.get(1..3)?.parse::<i64>().ok()?;
+            let minutes = offset.get(4..6)?.parse::<i64>().ok()?;
+            sign * (hours * 3_600 + minutes * 60)
+        }
+    };
+    let seconds = days * 86_400 + hour * 3_600 + minute * 60 + second - zone;
+    SystemTime::UNIX_EPOCH.checked_add(std::time::Duration::from_secs(u64::try_from(seconds).ok()?))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,73 @@
+//! Statuses and bodies as they are really sent.
+
+use http::{HeaderMap, HeaderValue, StatusCode};
+use proptest::prelude::*;
+
+use super::*;
+
+fn head(status: u16) -> Head {
+    Head {
+        status: StatusCode::from_u16(status).unwrap(),
+        headers: HeaderMap::new(),
+        received_at: SystemTime::UNIX_EPOCH,
+    }
+}
+
+fn typed(kind: &str, message: &str) -> String {
+    format!(r#"{{"type":"error","error":{{"type":"{kind}","message":"{message}"}},"request_id":"req_1"}}"#)
+}
+
+#[test]
+fn words_before_statuses() {
+    for (status, body, expected) in [
+        (400, typed("invalid_request_error", "max_tokens: Field required"), Kind::InvalidRequest),
+        (400, typed("invalid_request_error", "Your credit balance is too low to access the API"), Kind::QuotaExhausted),
+        (400, typed("invalid_request_error", "prompt is too long: 200001 tokens > 200000 maximum"), Kind::ContextOverflow),
+        (400, typed("invalid_request_error", "This model does not support assistant message prefill"), Kind::Unsupported),
+        (401, typed("authentication_error", "invalid x-api-key"), Kind::Auth),
+        (402, typed("billing_error", "pay"), Kind::QuotaExhausted),
+        (403, typed("permission_error", "no"), Kind::Forbidden),
+        (404, typed("not_found_error", "model: x"), Kind::ModelUnavailable),
+        (413, typed("request_too_large", "too large"), Kind::ContextOverflow),
+        (429, typed("rate_limit_error", "Number of request tokens has exceeded your limit"), Kind::RateLimited),
+        (429, typed("rate_limit_error", "This request would exceed your acceleration limit"), Kind::GrowthLimited),
+        (429, r#"{"error":{"type":"rate_limit_error","message":"m","details":{"error_code":"enforced_spend_limit_reached"}}}"#.into(), Kind::QuotaExhausted),
+        (500, typed("api_error", "Internal server error"), Kind::Server),
+        (503, "upstream connect error".into(), Kind::Overloaded),
+        (504, typed("timeout_error", "t"), Kind::Timeout),
+        (529, typed("overloaded_error", "Overloaded"), Kind::Overloaded),
+    ] {
+        assert_eq!(reply(&head(status), body.as_bytes()).kind(), expected, "{status} {body}");
+    }
+}
+
+#[test]
+fn a_request_that_is_alone_too_large_is_not_a_pause() {
+    let mut head = head(429);
+    head.headers.insert("x-should-retry", HeaderValue::from_static("false"));
+    let body = typed("rate_limit_error", "m");
+    assert_eq!(reply(&head, body.as_bytes()).kind(), Kind::Unsupported);
+    head.headers.insert("retry-after", HeaderValue::from_static("15"));
+    assert_eq!(reply(&head, body.as_bytes()).kind(), Kind::RateLimited);
+    assert_eq!(reply(&head, body.as_bytes()).request_id(), Some("req_1"));
+}
+
+#[test]
+fn times() {
+    let seconds = |text| rfc3339(text).map(|at| at.duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs());
+    assert_eq!(seconds("1970-01-01T00:00:00Z"), Some(0));
+    assert_eq!(seconds("2024-02-29T12:00:01.5Z"), Some(1_709_208_001));
+    assert_eq!(seconds("2000-03-01T02:00:00+02:00"), Some(951_868_800));
+    for wrong in ["", "soon", "2024-13-01T00:00:00Z", "2024-01-01", "ä024-01-01T00:00:00Z"] {
+        assert_eq!(seconds(wrong), None, "{wrong}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn total(status in 100u16..999, body in prop::collection::vec(any::<u8>(), 0..200), text in "\\PC{0,60}") {
+        let _ = reply(&head(status), &body);
+        let _ = in_reply(&text);
+        let _ = rfc3339(&text);
+    }
+}

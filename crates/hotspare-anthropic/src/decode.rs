@@ -1,0 +1,277 @@
+//! Frames to events: streams and whole answers.
+//!
+//! Invariant: an answer is complete once its stop reason was seen; a body that ends without one is truncated, whatever it
+//! said before. Blocks that only this wire knows (server tools and their results) pass as [`Event::Other`].
+
+use std::collections::VecDeque;
+
+use hotspare_core::{Chunk, Error, Event, FinishReason, Json, Kind, Origin, Raw, Signature, Usage};
+use hotspare_provider::{Decoder, Frame};
+use serde_json::value::RawValue;
+
+use crate::dto;
+use crate::{ORIGIN, WIRE, classify};
+
+/// Reads one reply.
+#[derive(Debug, Default)]
+pub(crate) struct MessagesDecoder {
+    /// The body is one whole answer.
+    whole: bool,
+    heard: bool,
+    finished: bool,
+    usage: Usage,
+    /// Tool calls so far.
+    tools: u32,
+    /// The block that is open.
+    open: Open,
+}
+
+/// The block that is open.
+#[derive(Debug, Default)]
+enum Open {
+    #[default]
+    Plain,
+    Tool {
+        index: u32,
+        empty: bool,
+    },
+}
+
+impl MessagesDecoder {
+    pub(crate) fn streamed() -> Self {
+        Self::default()
+    }
+
+    pub(crate) fn whole() -> Self {
+        Self { whole: true, ..Self::default() }
+    }
+
+    fn answer(&mut self, data: &[u8], events: &mut Events<'_>) -> Result<(), Error> {
+        let message: dto::Message<'_> = parse(data)?;
+        if let Some(error) = message.error {
+            return Err(classify::in_reply(error.get()));
+        }
+        if message.content.is_none() && message.stop_reason.is_none() {
+            return Err(Error::new(Kind::Protocol, "the body is neither an answer nor an error"));
+        }
+        let blocks = message.content.clone().unwrap_or_default();
+        let stop = message.stop_reason.clone();
+        self.start(message, events);
+        for block in blocks {
+            self.block(block, events);
+            self.close(events);
+        }
+        match stop {
+            Some(word) => {
+                self.finished = true;
+                events.push(Event::Finished(finish_reason(&word.0)));
+                Ok(())
+            }
+            None => Err(Error::new(Kind::Truncated, "the answer has no stop reason")),
+        }
+    }
+
+    fn frame(&mut self, frame: dto::Frame<'_>, events: &mut Events<'_>) -> Result<(), Error> {
+        match frame.kind.as_ref().map(|kind| kind.0.as_ref()) {
+            Some("message_start") => self.start(frame.message.unwrap_or_default(), events),
+            Some("content_block_start") => {
+                if let Some(block) = frame.content_block {
+                    self.block(block, events);
+                }
+            }
+            Some("content_block_delta") => self.delta(frame.delta.unwrap_or_default(), events),
+            Some("content_block_stop") => self.close(events),
+            Some("message_delta") => {
+                self.count(frame.usage, events);
+                if let Some(word) = frame.delta.and_then(|delta| delta.stop_reason)
+                    && !self.finished
+                {
+                    self.finished = true;
+                    events.push(Event::Finished(finish_reason(&word.0)));
+                }
+            }
+            Some("message_stop" | "ping") => {}
+            Some("error") => {
+                let raw = frame.error.map_or("", RawValue::get);
+                return Err(classify::in_reply(raw));
+            }
+            // Some servers keep another wire's shape for their errors.
+            _ if frame.error.is_some() => {
+                return Err(classify::in_reply(frame.error.map_or("", RawValue::get)));
+            }
+            Some(other) => {
+                let kind = other.to_owned();
+                events.other(kind);
+            }
+            None => return Err(Error::new(Kind::Protocol, "a frame has no type")),
+        }
+        Ok(())
+    }
+
+    fn start(&mut self, message: dto::Message<'_>, events: &mut Events<'_>) {
+        self.heard = true;
+        let name = |text: Option<dto::Text<'_>>| text.map(|text| text.0.into_owned());
+        events.push(Event::Started { id: name(message.id), model: name(message.model) });
+        self.count(message.usage, events);
+    }
+
+    fn block(&mut self, raw: &RawValue, events: &mut Events<'_>) {
+        let Ok(block) = serde_json::from_str::<dto::Block<'_>>(raw.get()) else { return };
+        self.open = Open::Plain;
+        match block.kind.as_ref().map(|kind| kind.0.as_ref()) {
+            Some("text") => {
+                events.text(Event::TextDelta, block.text);
+                for citation in block.citations.unwrap_or_default() {
+                    events.note(citation);
+                }
+            }
+            Some("thinking") => {
+                events.text(Event::ReasoningDelta, block.thinking);
+                events.signature(block.signature, false);
+            }
+            Some("redacted_thinking") => events.signature(block.data, true),
+            Some("tool_use") => {
+                let name =
+                    |text: Option<dto::Text<'_>>| text.map(|text| text.0.into_owned()).unwrap_or_default();
+                let index = self.tools;
+                self.tools += 1;
+                events.push(Event::ToolStarted { index, id: name(block.id), name: name(block.name) });
+                let input = block.input.map_or("{}", RawValue::get);
+                let empty = input == "{}";
+                if !empty {
+                    events.push(Event::ToolDelta { index, arguments: input.to_owned() });
+                }
+                self.open = Open::Tool { index, empty };
+            }
+            Some(other) => {
+                if let Ok(raw) = Json::parse(raw.get()) {
+                    events.push(Event::Other { kind: other.to_owned(), raw });
+                }
+            }
+            None => {}
+        }
+    }
+
+    fn delta(&mut self, delta: dto::Delta<'_>, events: &mut Events<'_>) {
+        events.text(Event::TextDelta, delta.text);
+        events.text(Event::ReasoningDelta, delta.thinking);
+        events.signature(delta.signature, false);
+        if let Some(citation) = delta.citation {
+            events.note(citation);
+        }
+        if let (Some(json), Open::Tool { index, empty }) = (delta.partial_json, &mut self.open)
+            && !json.0.is_empty()
+        {
+            *empty = false;
+            events.push(Event::ToolDelta { index: *index, arguments: json.0.into_owned() });
+        }
+    }
+
+    /// A call without arguments has an empty object.
+    fn close(&mut self, events: &mut Events<'_>) {
+        if let Open::Tool { index, empty: true } = self.open {
+            events.push(Event::ToolDelta { index, arguments: "{}".into() });
+        }
+        self.open = Open::Plain;
+    }
+
+    /// Counts are cumulative; the prompt's has to be added up.
+    fn count(&mut self, usage: Option<dto::Usage>, events: &mut Events<'_>) {
+        let Some(usage) = usage else { return };
+        let cache =
+            usage.cache_creation_input_tokens.unwrap_or(0) + usage.cache_read_input_tokens.unwrap_or(0);
+        let input = usage.input_tokens.map(|tokens| tokens.saturating_add(cache));
+        let mut counted = Usage::reported(input, usage.output_tokens);
+        counted.cached = usage.cache_read_input_tokens;
+        counted.cache_written = usage.cache_creation_input_tokens;
+        counted.reasoning = usage.output_tokens_details.and_then(|details| details.thinking_tokens);
+        self.usage.update(&counted);
+        events.push(Event::Usage(self.usage));
+    }
+}
+
+impl Decoder for MessagesDecoder {
+    fn push(&mut self, frame: Frame, out: &mut VecDeque<Chunk>) -> Result<(), Error> {
+        let data = frame.data.trim_ascii();
+        if data.is_empty() || data == b"[DONE]" {
+            return Ok(());
+        }
+        let raw = Raw::Frame { wire: WIRE, data: frame.data.clone() };
+        let mut events = Events { out, raw, data: frame.data.clone() };
+        if self.whole {
+            return self.answer(data, &mut events);
+        }
+        match parse(data) {
+            Ok(parsed) => self.frame(parsed, &mut events),
+            Err(_) if self.finished => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn finish(&mut self, _: &mut VecDeque<Chunk>) -> Result<(), Error> {
+        if self.finished {
+            Ok(())
+        } else if self.heard {
+            Err(Error::new(Kind::Truncated, "the answer ended without a stop reason"))
+        } else {
+            Err(Error::new(Kind::Protocol, "the reply is empty"))
+        }
+    }
+}
+
+fn parse<'a, T: serde::Deserialize<'a>>(data: &'a [u8]) -> Result<T, Error> {
+    serde_json::from_slice(data)
+        .map_err(|_| Error::new(Kind::Protocol, "a frame is not the JSON of this wire"))
+}
+
+fn finish_reason(word: &str) -> FinishReason {
+    match word {
+        "end_turn" | "stop_sequence" => FinishReason::Stop,
+        "max_tokens" | "model_context_window_exceeded" => FinishReason::Length,
+        "tool_use" => FinishReason::ToolCalls,
+        "refusal" => FinishReason::Refusal,
+        other => FinishReason::Other(other.to_owned()),
+    }
+}
+
+/// Where events go: the first of a frame takes the frame with it.
+struct Events<'a> {
+    out: &'a mut VecDeque<Chunk>,
+    raw: Raw,
+    data: bytes::Bytes,
+}
+
+impl Events<'_> {
+    fn push(&mut self, event: Event) {
+        let raw = std::mem::replace(&mut self.raw, Raw::Covered);
+        self.out.push_back(Chunk { event, raw });
+    }
+
+    fn text(&mut self, event: fn(String) -> Event, text: Option<dto::Text<'_>>) {
+        if let Some(text) = text.filter(|text| !text.0.is_empty()) {
+            self.push(event(text.0.into_owned()));
+        }
+    }
+
+    fn signature(&mut self, data: Option<dto::Text<'_>>, redacted: bool) {
+        if let Some(data) = data.filter(|data| !data.0.is_empty()) {
+            let origin = Origin(ORIGIN.to_owned());
+            self.push(Event::ReasoningSignature(Signature { origin, data: data.0.into_owned(), redacted }));
+        }
+    }
+
+    fn note(&mut self, raw: &RawValue) {
+        if let Ok(note) = Json::parse(raw.get()) {
+            self.push(Event::Annotation(note));
+        }
+    }
+
+    fn other(&mut self, kind: String) {
+        if let Ok(raw) = Json::parse(String::from_utf8_lossy(&self.data).into_owned()) {
+            self.push(Event::Other { kind, raw });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

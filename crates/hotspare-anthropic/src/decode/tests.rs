@@ -1,0 +1,112 @@
+//! What servers really send, and that it means the same however it is cut.
+
+use bytes::Bytes;
+use hotspare_provider::{Framer, Sse};
+use proptest::prelude::*;
+
+use super::*;
+
+fn run(body: &[u8], cuts: &[usize]) -> (Vec<Event>, Result<(), Kind>) {
+    let (mut sse, mut decoder) = (Sse::default(), MessagesDecoder::streamed());
+    let (mut frames, mut chunks) = (VecDeque::new(), VecDeque::new());
+    let mut result = Ok(());
+    let mut from = 0;
+    for &cut in cuts.iter().chain([&body.len()]) {
+        let cut = cut.clamp(from, body.len());
+        result = result.and_then(|()| {
+            sse.push(Bytes::copy_from_slice(&body[from..cut]), &mut frames)?;
+            while let Some(frame) = frames.pop_front() {
+                decoder.push(frame, &mut chunks)?;
+            }
+            Ok(())
+        });
+        from = cut;
+    }
+    let result = result.and_then(|()| decoder.finish(&mut chunks)).map_err(|error: Error| error.kind());
+    (chunks.into_iter().map(|chunk| chunk.event).collect(), result)
+}
+
+fn sse(frames: &[&str]) -> Vec<u8> {
+    frames.iter().map(|frame| format!("data: {frame}\n\n")).collect::<String>().into_bytes()
+}
+
+fn whole() -> Vec<u8> {
+    sse(&[
+        r#"{"type":"message_start","message":{"id":"msg_1","model":"c","content":[],"usage":{"input_tokens":3,"cache_read_input_tokens":7,"output_tokens":1}}}"#,
+        r#"{"type":"content_block_start","index":0,"content_block":{"type":"thinking","thinking":"","signature":""}}"#,
+        r#"{"type":"content_block_delta","index":0,"delta":{"type":"thinking_delta","thinking":"hm"}}"#,
+        r#"{"type":"content_block_delta","index":0,"delta":{"type":"signature_delta","signature":"SIG"}}"#,
+        r#"{"type":"content_block_stop","index":0}"#,
+        r#"{"type": "ping"}"#,
+        r#"{"type":"content_block_start","index":1,"content_block":{"type":"text","text":""}}"#,
+        r#"{"type":"content_block_delta","index":1,"delta":{"type":"text_delta","text":"Hé世"}}"#,
+        r#"{"type":"content_block_stop","index":1}"#,
+        r#"{"type":"content_block_start","index":2,"content_block":{"type":"tool_use","id":"t1","name":"f","input":{}}}"#,
+        r#"{"type":"content_block_delta","index":2,"delta":{"type":"input_json_delta","partial_json":""}}"#,
+        r#"{"type":"content_block_delta","index":2,"delta":{"type":"input_json_delta","partial_json":"{\"a\":1}"}}"#,
+        r#"{"type":"content_block_stop","index":2}"#,
+        r#"{"type":"content_block_start","index":3,"content_block":{"type":"tool_use","id":"t2","name":"g","input":{}}}"#,
+        r#"{"type":"content_block_stop","index":3}"#,
+        r#"{"type":"message_delta","delta":{"stop_reason":"tool_use"},"usage":{"output_tokens":42}}    "#,
+        r#"{"type":"message_stop"}"#,
+    ])
+}
+
+#[test]
+fn a_stream_with_everything() {
+    let (events, result) = run(&whole(), &[]);
+    assert_eq!(result, Ok(()));
+    let mut usage = Usage::reported(Some(10), Some(42));
+    usage.cached = Some(7);
+    assert!(events.contains(&Event::Usage(usage)), "{events:?}");
+    assert!(events.contains(&Event::ReasoningDelta("hm".into())));
+    assert!(events.contains(&Event::ToolDelta { index: 0, arguments: "{\"a\":1}".into() }));
+    assert!(
+        events.contains(&Event::ToolDelta { index: 1, arguments: "{}".into() }),
+        "no arguments are an empty object"
+    );
+    assert_eq!(events.last(), Some(&Event::Finished(FinishReason::ToolCalls)));
+}
+
+#[test]
+fn the_same_answer_whole() {
+    let body = br#"{"id":"msg_1","type":"message","model":"c","content":[{"type":"text","text":"hi"},{"type":"tool_use","id":"t","name":"f","input":{"b":1,"a":2}}],"stop_reason":"end_turn","usage":{"input_tokens":1,"output_tokens":2}}"#;
+    let mut decoder = MessagesDecoder::whole();
+    let mut out = VecDeque::new();
+    decoder.push(Frame { name: None, data: Bytes::from_static(body) }, &mut out).unwrap();
+    decoder.finish(&mut out).unwrap();
+    let events: Vec<Event> = out.into_iter().map(|chunk| chunk.event).collect();
+    assert!(events.contains(&Event::ToolDelta { index: 0, arguments: r#"{"b":1,"a":2}"#.into() }));
+    assert_eq!(events.last(), Some(&Event::Finished(FinishReason::Stop)));
+}
+
+#[test]
+fn errors_inside_a_stream() {
+    let overloaded =
+        r#"{"type":"error","error":{"details":null,"type":"overloaded_error","message":"Overloaded"}}"#;
+    assert_eq!(run(&sse(&[overloaded]), &[]), (vec![], Err(Kind::Overloaded)));
+    let start = r#"{"type":"message_start","message":{"id":"m"}}"#;
+    assert_eq!(run(&sse(&[start]), &[]).1, Err(Kind::Truncated));
+    assert_eq!(run(b"", &[]).1, Err(Kind::Protocol));
+    assert_eq!(run(&sse(&["<html>"]), &[]).1, Err(Kind::Protocol));
+}
+
+proptest! {
+    #[test]
+    fn any_split_gives_the_same_events(cuts in prop::collection::vec(0usize..2_000, 0..12)) {
+        let mut cuts = cuts;
+        cuts.sort_unstable();
+        prop_assert_eq!(run(&whole(), &cuts), run(&whole(), &[]));
+    }
+
+    #[test]
+    fn no_bytes_make_it_panic(body in prop::collection::vec(any::<u8>(), 0..300), inner in "[\\[\\]{}:,\"a-z0-9. -]{0,60}") {
+        let mut framed = b"data: ".to_vec();
+        framed.extend(&body);
+        framed.extend(b"\n\n");
+        let _ = run(&framed, &[]);
+        let _ = run(&sse(&[&format!(r#"{{"type":"content_block_start","content_block":{inner}}}"#)]), &[]);
+        let mut decoder = MessagesDecoder::whole();
+        let _ = decoder.push(Frame { name: None, data: Bytes::from(body) }, &mut VecDeque::new());
+    }
+}

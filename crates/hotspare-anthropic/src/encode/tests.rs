@@ -1,0 +1,70 @@
+//! What goes out, field by field.
+
+use hotspare_core::{Json, Origin, Reasoning, Signature, Tool};
+
+use super::*;
+
+fn encoded(request: &ChatRequest) -> Value {
+    serde_json::from_slice(&body(request, "m", false).unwrap()).unwrap()
+}
+
+#[test]
+fn turns_alternate_and_instructions_lead() {
+    let request = ChatRequest::to("r")
+        .system("one")
+        .message(Message::text(Role::Developer, "two"))
+        .user("a")
+        .user("b")
+        .assistant("c")
+        .message(Message::system("later"));
+    let value = encoded(&request);
+    assert_eq!(value["system"], "one\n\ntwo");
+    let roles: Vec<&str> =
+        value["messages"].as_array().unwrap().iter().map(|turn| turn["role"].as_str().unwrap()).collect();
+    assert_eq!(roles, ["user", "assistant", "user"]);
+    assert_eq!(value["max_tokens"], DEFAULT_MAX_TOKENS);
+}
+
+#[test]
+fn results_follow_their_calls_under_the_same_respelled_id() {
+    let foreign = "call:1/ä";
+    let request = ChatRequest::to("r")
+        .user("hi")
+        .message(Message::new(
+            Role::Assistant,
+            vec![Part::ToolCall(ToolCall::new(foreign, "f", "{\"x\":1}"))],
+        ))
+        .message(Message::tool(ToolResult::new(foreign, "done").with_error(true)))
+        .tool(Tool::new("f", Json::parse(r#"{"z":1,"a":2}"#).unwrap()));
+    let raw = String::from_utf8(body(&request, "m", false).unwrap()).unwrap();
+    assert!(raw.contains(r#"{"z":1,"a":2}"#), "the order of a schema's keys is kept: {raw}");
+    let value: Value = serde_json::from_str(&raw).unwrap();
+    let id = &value["messages"][1]["content"][0]["id"];
+    assert_eq!(*id, value["messages"][2]["content"][0]["tool_use_id"]);
+    assert!(id.as_str().unwrap().chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-'));
+    assert_eq!(value["messages"][2]["content"][0]["is_error"], true);
+    assert_eq!(wire_id("toolu_01"), "toolu_01");
+    assert_ne!(wire_id("a:1"), wire_id("a/1"));
+}
+
+#[test]
+fn thinking_returns_to_its_author_only() {
+    let thought = |origin: &str| {
+        let signature = Signature { origin: Origin(origin.into()), data: "S".into(), redacted: false };
+        Part::Reasoning(Reasoning::new("hm").with_signature(signature))
+    };
+    let turn =
+        Message::new(Role::Assistant, vec![thought("someone else"), thought(ORIGIN), Part::Text("x".into())]);
+    let value = encoded(&ChatRequest::to("r").user("hi").message(turn));
+    let blocks = value["messages"][1]["content"].as_array().unwrap();
+    assert_eq!(blocks.len(), 2);
+    assert_eq!(blocks[0]["type"], "thinking");
+}
+
+#[test]
+fn nothing_is_dropped_silently() {
+    let kind = |request: ChatRequest| body(&request, "m", false).unwrap_err().kind();
+    assert_eq!(kind(ChatRequest::to("r").user("x").temperature(1.5)), Kind::Unsupported);
+    assert_eq!(kind(ChatRequest::to("r").user("x").output(OutputFormat::JsonObject)), Kind::Unsupported);
+    assert_eq!(kind(ChatRequest::to("r").system("only instructions")), Kind::InvalidRequest);
+}

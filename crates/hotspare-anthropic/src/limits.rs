@@ -1,0 +1,24 @@
+//! Rate-limit headers.
+//!
+//! Invariant: figures that make no sense are absent; a reset in the past is no reset.
+
+use hotspare_core::{Allowance, RateLimits};
+use hotspare_provider::Head;
+
+use crate::classify::rfc3339;
+
+/// Reads `anthropic-ratelimit-{requests,tokens,input-tokens,output-tokens}-{limit,remaining,reset}`.
+pub(crate) fn limits(head: &Head) -> RateLimits {
+    let mut limits = RateLimits::default();
+    limits.requests = allowance(head, "requests");
+    limits.tokens = allowance(head, "input-tokens").or_else(|| allowance(head, "tokens"));
+    limits.output_tokens = allowance(head, "output-tokens");
+    limits
+}
+
+fn allowance(head: &Head, name: &str) -> Option<Allowance> {
+    let field = |what: &str| head.header(&format!("anthropic-ratelimit-{name}-{what}"));
+    let number = |what: &str| field(what)?.trim().parse::<u64>().ok();
+    let reset = field("reset").and_then(rfc3339).and_then(|at| at.duration_since(head.received_at).ok());
+    Allowance::new(number("limit")?, number("remaining")?, reset)
+}

@@ -1,0 +1,114 @@
+//! The wire: codec rooms put together.
+//!
+//! Invariant: the key goes into one header and nowhere else.
+
+use hotspare_core::{Error, Kind, RateLimits};
+use hotspare_provider::{Decoding, Head, HttpRequest, Outbound, Sse, Whole, Wire};
+use http::{HeaderMap, HeaderName, HeaderValue, header};
+
+use crate::decode::MessagesDecoder;
+use crate::{WIRE, classify, encode, limits};
+
+/// The version of the wire that is spoken.
+const VERSION: &str = "2023-06-01";
+
+/// The Messages wire.
+#[derive(Clone, Debug)]
+pub struct Anthropic {
+    url: String,
+    bearer: bool,
+    headers: HeaderMap,
+}
+
+impl Default for Anthropic {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Anthropic {
+    /// At its author's address.
+    #[must_use]
+    pub fn new() -> Self {
+        Self { url: "https://api.anthropic.com/v1/messages".into(), bearer: false, headers: HeaderMap::new() }
+    }
+
+    /// At another address, up to and including the version.
+    #[must_use]
+    pub fn with_base_url(mut self, base_url: &str) -> Self {
+        self.url = format!("{}/messages", base_url.trim_end_matches('/'));
+        self
+    }
+
+    /// Sends the key as a bearer instead of in the wire's own header.
+    #[must_use]
+    pub fn with_bearer(mut self) -> Self {
+        self.bearer = true;
+        self
+    }
+
+    /// Sends one more header with each request, such as a beta's name.
+    ///
+    /// # Errors
+    /// [`Kind::Config`] if name or value cannot stand in a header.
+    pub fn with_header(mut self, name: &str, value: &str) -> Result<Self, Error> {
+        let wrong = |what| Error::new(Kind::Config, format!("the header {what} cannot be sent"));
+        let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| wrong("name"))?;
+        let value = HeaderValue::from_str(value).map_err(|_| wrong("value"))?;
+        self.headers.insert(name, value);
+        Ok(self)
+    }
+}
+
+impl Wire for Anthropic {
+    fn name(&self) -> &'static str {
+        WIRE
+    }
+
+    fn encode(&self, call: &Outbound) -> Result<HttpRequest, Error> {
+        let body = encode::body(&call.request, &call.model, call.stream)?;
+        let mut request = HttpRequest::post_json(self.url.clone(), body);
+        request
+            .headers
+            .insert(HeaderName::from_static("anthropic-version"), HeaderValue::from_static(VERSION));
+        request.headers.extend(self.headers.clone());
+        if let Some(secret) = &call.secret {
+            let (name, text) = if self.bearer {
+                (header::AUTHORIZATION, format!("Bearer {}", secret.expose()))
+            } else {
+                (HeaderName::from_static("x-api-key"), secret.expose().to_owned())
+            };
+            let mut value = HeaderValue::from_str(&text)
+                .map_err(|_| Error::new(Kind::Config, "the key cannot stand in a header"))?;
+            value.set_sensitive(true);
+            request.headers.insert(name, value);
+        }
+        Ok(request)
+    }
+
+    fn decoder(&self, _: &Outbound, head: &Head) -> Result<Decoding, Error> {
+        match head.media_type().as_str() {
+            "text/event-stream" => Ok(Decoding {
+                framer: Box::new(Sse::default()),
+                decoder: Box::new(MessagesDecoder::streamed()),
+            }),
+            "application/json" | "" => Ok(Decoding {
+                framer: Box::new(Whole::default()),
+                decoder: Box::new(MessagesDecoder::whole()),
+            }),
+            other => Err(Error::new(Kind::Protocol, format!("the reply's type is {other}"))),
+        }
+    }
+
+    fn classify(&self, head: &Head, body: &[u8]) -> Error {
+        classify::reply(head, body)
+    }
+
+    fn limits(&self, head: &Head) -> RateLimits {
+        limits::limits(head)
+    }
+
+    fn request_id(&self, head: &Head) -> Option<String> {
+        head.header("request-id").or_else(|| head.header("x-request-id")).map(str::to_owned)
+    }
+}
