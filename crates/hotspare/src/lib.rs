@@ -1,1 +1,62 @@
 //! Multi-provider LLM failover: one request in, an answer out, whichever provider is up.
+//!
+//! A *hot spare* is a standby part that takes over the moment the main part fails. A [`Client`] holds targets (a model at a
+//! provider, with its keys) and routes (a strategy over targets). It sends a request to the first target that its route
+//! chooses; when that one is down, slow, out of quota or cut off, the next one answers, and the [`Trail`] says what happened.
+//!
+//! ```no_run
+//! use hotspare::{ChatRequest, Client, Key, Sequential, anthropic, openai};
+//!
+//! # async fn run() -> Result<(), hotspare::Error> {
+//! let client = Client::builder()
+//!     .target("main", openai::target("gpt-4o").key(Key::env("OPENAI_API_KEY")))
+//!     .target("spare", anthropic::target("claude-sonnet-4-5").key(Key::env("ANTHROPIC_API_KEY")))
+//!     .route("chat", Sequential::new(["main", "spare"]))
+//!     .build()?;
+//! let answer = client.chat(ChatRequest::to("chat").user("Checkout has answered 502 since 09:12.")).await?;
+//! println!("{} says {}", answer.served_by.as_ref().map_or("nobody", |target| target.as_str()), answer.text());
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Tests of your own application need no network: the `hotspare-chaos` crate has a scripted provider.
+
+mod builder;
+mod client;
+mod clock;
+#[cfg(feature = "config")]
+pub mod config;
+mod driver;
+mod endpoint;
+mod explain;
+mod key;
+mod observe;
+mod prepare;
+mod shared;
+mod stream;
+
+#[cfg(feature = "anthropic")]
+pub mod anthropic;
+#[cfg(feature = "openai")]
+pub mod openai;
+
+pub use builder::{ClientBuilder, RouteSpec};
+pub use client::{Client, TargetStatus};
+pub use endpoint::Endpoint;
+pub use explain::{Explained, Explanation};
+pub use hotspare_core::{
+    Attempt, Blame, BreakerState, CallOptions, Capabilities, ChatRequest, ChatResponse, Chunk, Error, Event,
+    FinishReason, Json, Kind, Media, Message, ModelProfile, Outcome, OutputFormat, Part, Policy, Price, Raw,
+    Reasoning, Role, Sampling, Scope, Skipped, TargetId, TargetView, Tool, ToolCall, ToolChoice, ToolResult,
+    Trail, Usage, UsageSource,
+};
+pub use hotspare_engine::{Commit, Counts, Limits, OnCut, Rules};
+pub use hotspare_health::Config as BreakerConfig;
+pub use hotspare_provider::{Provider, Secret, Transport, Wire};
+pub use hotspare_routing::{
+    Cheapest, Fastest, HealthAware, Hedge, Hedged, Race, RoundRobin, Sequential, Sticky, Strategy, Tiered,
+    Weighted,
+};
+pub use key::Key;
+pub use observe::BreakerChange;
+pub use stream::ChatStream;

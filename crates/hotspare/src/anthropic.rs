@@ -1,0 +1,84 @@
+//! Targets that speak the Anthropic Messages wire.
+
+pub use hotspare_anthropic::Anthropic;
+
+use std::sync::Arc;
+
+use crate::endpoint::{Endpoint, Speaks};
+
+/// Its author's address.
+const BASE_URL: &str = "https://api.anthropic.com/v1";
+
+/// A model at Anthropic.
+pub fn target(model: impl Into<String>) -> AnthropicTarget {
+    AnthropicTarget { model: model.into(), base_url: BASE_URL.into(), headers: Vec::new(), bearer: false }
+}
+
+/// A target whose address and headers can still be changed; it becomes an [`Endpoint`] with the first key or other setting.
+#[derive(Clone, Debug)]
+pub struct AnthropicTarget {
+    model: String,
+    base_url: String,
+    headers: Vec<(String, String)>,
+    bearer: bool,
+}
+
+impl AnthropicTarget {
+    /// Sets the address, up to and including the version.
+    #[must_use]
+    pub fn base_url(mut self, base_url: impl Into<String>) -> Self {
+        self.base_url = base_url.into();
+        self
+    }
+
+    /// Sends one more header with each request.
+    #[must_use]
+    pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.headers.push((name.into(), value.into()));
+        self
+    }
+
+    /// Sends the key as a bearer.
+    #[must_use]
+    pub fn bearer(mut self) -> Self {
+        self.bearer = true;
+        self
+    }
+
+    /// Adds a key.
+    #[must_use]
+    pub fn key(self, key: crate::Key) -> Endpoint {
+        self.endpoint().key(key)
+    }
+
+    /// The finished description.
+    #[must_use]
+    pub fn endpoint(self) -> Endpoint {
+        let mut mistakes = crate::endpoint::url_mistakes(&self.base_url);
+        let mut wire = Anthropic::new().with_base_url(&self.base_url);
+        if self.bearer {
+            wire = wire.with_bearer();
+        }
+        for (name, value) in &self.headers {
+            wire = match wire.clone().with_header(name, value) {
+                Ok(wire) => wire,
+                Err(error) => {
+                    mistakes.push(format!("header `{name}`: {}", error.message()));
+                    wire
+                }
+            };
+        }
+        let host = crate::endpoint::host_of(&self.base_url);
+        let mut endpoint = Endpoint::new(Speaks::Wire(Arc::new(wire)), self.model, host);
+        endpoint.needs_key = self.base_url == BASE_URL;
+        endpoint.catalog = Some("anthropic".into());
+        endpoint.mistakes = mistakes;
+        endpoint
+    }
+}
+
+impl From<AnthropicTarget> for Endpoint {
+    fn from(target: AnthropicTarget) -> Self {
+        target.endpoint()
+    }
+}

@@ -1,0 +1,311 @@
+//! Building a client: everything that is wrong is reported at once.
+//!
+//! Invariant: nothing is sent while building, and a client that was built has targets, routes and readable keys.
+
+use std::collections::BTreeMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::Arc;
+
+use hotspare_catalog::Catalog;
+use hotspare_core::{Error, Kind, TargetId};
+use hotspare_engine::{Fleet, Limits, Route, Rules, TargetSpec, World};
+#[cfg(any(feature = "openai", feature = "anthropic"))]
+use hotspare_http::{HttpConfig, ReqwestTransport};
+use hotspare_provider::{HttpProvider, Secret, Transport};
+use hotspare_routing::{Sequential, Strategy};
+
+use crate::client::Client;
+use crate::endpoint::{Endpoint, Net, Speaks};
+use crate::shared::{Connected, Shared};
+
+/// A client that is being put together.
+#[derive(Debug, Default)]
+pub struct ClientBuilder {
+    targets: Vec<(TargetId, Endpoint)>,
+    routes: Vec<(String, RouteSpec)>,
+    transport: Option<Arc<dyn Transport>>,
+    mistakes: Vec<String>,
+}
+
+/// A route that is being put together: a strategy, and what goes with it.
+#[derive(Debug)]
+pub struct RouteSpec {
+    strategy: Arc<dyn Strategy>,
+    limits: Limits,
+    rules: Rules,
+    answers_to: Vec<String>,
+}
+
+impl<S: Strategy + 'static> From<S> for RouteSpec {
+    fn from(strategy: S) -> Self {
+        Self::new(strategy)
+    }
+}
+
+impl RouteSpec {
+    /// A route with default limits and rules.
+    pub fn new(strategy: impl Strategy + 'static) -> Self {
+        Self {
+            strategy: Arc::new(strategy),
+            limits: Limits::default(),
+            rules: Rules::default(),
+            answers_to: Vec::new(),
+        }
+    }
+
+    /// Sets the limits.
+    #[must_use]
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// Sets the rules.
+    #[must_use]
+    pub fn rules(mut self, rules: Rules) -> Self {
+        self.rules = rules;
+        self
+    }
+
+    /// Further names that requests may use; `*` takes every name that nothing else has.
+    #[must_use]
+    pub fn answers_to(mut self, names: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.answers_to.extend(names.into_iter().map(Into::into));
+        self
+    }
+}
+
+impl ClientBuilder {
+    /// Adds a target.
+    #[must_use]
+    pub fn target(mut self, name: impl Into<TargetId>, endpoint: impl Into<Endpoint>) -> Self {
+        self.targets.push((name.into(), endpoint.into()));
+        self
+    }
+
+    /// Adds a route: a strategy such as [`Sequential`], or a [`RouteSpec`] with limits and rules.
+    #[must_use]
+    pub fn route(mut self, name: impl Into<String>, route: impl Into<RouteSpec>) -> Self {
+        self.routes.push((name.into(), route.into()));
+        self
+    }
+
+    /// Sends everything through this transport, such as one made of the application's own HTTP client.
+    #[must_use]
+    pub fn transport(mut self, transport: Arc<dyn Transport>) -> Self {
+        self.transport = Some(transport);
+        self
+    }
+
+    /// Sends everything through the application's own HTTP client. It should follow no redirects, make no retries of its
+    /// own and have no total timeout.
+    #[cfg(any(feature = "openai", feature = "anthropic"))]
+    #[must_use]
+    pub fn http_client(self, client: reqwest::Client) -> Self {
+        self.transport(Arc::new(ReqwestTransport::from_client(client)))
+    }
+
+    /// Notes something that is wrong, to be reported with the rest.
+    #[cfg(feature = "config")]
+    pub(crate) fn mistake(&mut self, what: String) {
+        self.mistakes.push(what);
+    }
+
+    /// Builds the client.
+    ///
+    /// # Errors
+    /// [`Kind::Config`] with every mistake: unset variables, unknown targets, limits that make no sense.
+    pub fn build(mut self) -> Result<Client, Error> {
+        let mut mistakes = std::mem::take(&mut self.mistakes);
+        if self.targets.is_empty() {
+            mistakes.push("there are no targets; add one with `target`".into());
+        }
+        let mut seen = BTreeMap::new();
+        for (name, _) in &self.targets {
+            if seen.insert(name.clone(), ()).is_some() {
+                mistakes.push(format!("target `{name}` is there twice"));
+            }
+        }
+        let mut transports = Transports { given: self.transport.take(), made: Vec::new() };
+        let mut specs = Vec::new();
+        let mut connected = Vec::new();
+        for (name, endpoint) in self.targets {
+            let mut here = Vec::new();
+            let (spec, target) = connect(name.clone(), endpoint, &mut transports, &mut here);
+            mistakes.extend(here.into_iter().map(|what| format!("target `{name}`: {what}")));
+            specs.push(spec);
+            connected.push(target);
+        }
+        let (fleet, book) = Fleet::assemble(specs);
+        // Every target can be asked by its own name.
+        let own: Vec<_> = connected
+            .iter()
+            .filter(|target| !self.routes.iter().any(|(name, _)| name == target.id.as_str()))
+            .map(|target| (target.id.to_string(), RouteSpec::new(Sequential::new([target.id.clone()]))))
+            .collect();
+        let (routes, aliases) = routes(self.routes.into_iter().chain(own), &fleet, &mut mistakes);
+        if !mistakes.is_empty() {
+            return Err(Error::new(Kind::Config, mistakes.join("\n")));
+        }
+        let world = World::new(Arc::clone(&fleet), book, &routes);
+        Ok(Client::new(Shared::new(fleet, connected, routes, aliases, world)))
+    }
+}
+
+fn routes(
+    specs: impl Iterator<Item = (String, RouteSpec)>,
+    fleet: &Fleet,
+    mistakes: &mut Vec<String>,
+) -> (Vec<Arc<Route>>, Vec<(String, usize)>) {
+    let mut routes: Vec<Arc<Route>> = Vec::new();
+    let mut aliases: Vec<(String, usize)> = Vec::new();
+    for (name, spec) in specs {
+        if routes.iter().any(|route| route.name == name) {
+            mistakes.push(format!("route `{name}` is there twice"));
+        }
+        mistakes.extend(spec.limits.mistakes().into_iter().map(|what| format!("route `{name}`: {what}")));
+        for alias in spec.answers_to {
+            if aliases.iter().any(|(known, _)| *known == alias) {
+                mistakes.push(format!("two routes answer to `{alias}`"));
+            }
+            aliases.push((alias, routes.len()));
+        }
+        match Route::new(name.clone(), routes.len(), spec.strategy, fleet) {
+            Ok(route) if route.members.is_empty() => mistakes.push(format!("route `{name}` has no targets")),
+            Ok(route) => routes.push(Arc::new(route.with_limits(spec.limits).with_rules(spec.rules))),
+            Err(unknown) => {
+                let known: Vec<_> = fleet.targets().iter().map(|target| target.id.as_str()).collect();
+                for target in unknown {
+                    mistakes.push(format!(
+                        "route `{name}` names the target `{target}`, which does not exist; there are: {}",
+                        known.join(", ")
+                    ));
+                }
+            }
+        }
+    }
+    (routes, aliases)
+}
+
+fn connect(
+    name: TargetId,
+    endpoint: Endpoint,
+    transports: &mut Transports,
+    mistakes: &mut Vec<String>,
+) -> (TargetSpec, Connected) {
+    mistakes.extend(endpoint.mistakes);
+    if endpoint.model.trim().is_empty() {
+        mistakes.push("the model's name is empty".into());
+    }
+    if endpoint.needs_key && endpoint.keys.is_empty() {
+        mistakes.push("it needs a key; add one with `key`".into());
+    }
+    if endpoint.max_in_flight == Some(0) {
+        mistakes.push("max_in_flight must be at least 1".into());
+    }
+    if let Err(error) = endpoint.breaker.validate() {
+        mistakes.push(error.to_string());
+    }
+    let mut secrets: Vec<Secret> = Vec::new();
+    for key in &endpoint.keys {
+        match key.resolve() {
+            Ok(secret) => secrets.push(secret),
+            Err(what) => mistakes.push(what),
+        }
+    }
+    let provider = match endpoint.speaks {
+        Speaks::Provider(provider) => provider,
+        Speaks::Wire(wire) => match transports.for_net(&endpoint.net) {
+            Ok(transport) => Arc::new(HttpProvider::new(wire, transport)),
+            Err(what) => {
+                mistakes.push(what);
+                Arc::new(HttpProvider::new(wire, Arc::new(NoTransport)))
+            }
+        },
+    };
+    let mut profile = endpoint.profile.unwrap_or_else(|| {
+        let entry =
+            endpoint.catalog.as_deref().and_then(|list| Catalog::vendored().lookup(list, &endpoint.model));
+        entry.map(hotspare_catalog::Entry::profile).unwrap_or_default()
+    });
+    fill(&mut profile.capabilities, &provider.capabilities(&endpoint.model));
+    let spec = TargetSpec {
+        id: name.clone(),
+        endpoint: endpoint.host,
+        model: endpoint.model.clone(),
+        profile,
+        wire: provider.wire(),
+        keys: secrets.iter().map(fingerprint).collect(),
+        max_in_flight: endpoint.max_in_flight,
+        health: endpoint.breaker,
+    };
+    let target = Connected { id: name, provider, model: endpoint.model.into(), secrets };
+    (spec, target)
+}
+
+/// Takes over what the catalogue does not know.
+fn fill(known: &mut hotspare_core::Capabilities, more: &hotspare_core::Capabilities) {
+    known.assistant_prefill = known.assistant_prefill.or(more.assistant_prefill);
+    known.json_schema = known.json_schema.or(more.json_schema);
+    known.parallel_tools = known.parallel_tools.or(more.parallel_tools);
+    known.reasoning = known.reasoning.or(more.reasoning);
+    known.sampling = known.sampling.or(more.sampling);
+    known.tools = known.tools.or(more.tools);
+    known.vision = known.vision.or(more.vision);
+}
+
+/// Tells keys apart without keeping them.
+fn fingerprint(secret: &Secret) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    secret.expose().hash(&mut hasher);
+    hasher.finish()
+}
+
+/// One pool of connections per kind of network.
+struct Transports {
+    given: Option<Arc<dyn Transport>>,
+    made: Vec<(Net, Arc<dyn Transport>)>,
+}
+
+impl Transports {
+    fn for_net(&mut self, net: &Net) -> Result<Arc<dyn Transport>, String> {
+        if let Some(given) = &self.given {
+            return Ok(Arc::clone(given));
+        }
+        if let Some((_, made)) = self.made.iter().find(|(known, _)| known == net) {
+            return Ok(Arc::clone(made));
+        }
+        let transport = make(net)?;
+        self.made.push((net.clone(), Arc::clone(&transport)));
+        Ok(transport)
+    }
+}
+
+#[cfg(any(feature = "openai", feature = "anthropic"))]
+fn make(net: &Net) -> Result<Arc<dyn Transport>, String> {
+    let mut config = HttpConfig::default();
+    config.proxy.clone_from(&net.proxy);
+    config.ca.clone_from(&net.ca);
+    config.connect_timeout = net.connect.unwrap_or(config.connect_timeout);
+    let transport = ReqwestTransport::new(&config).map_err(|error| error.to_string())?;
+    Ok(Arc::new(transport))
+}
+
+#[cfg(not(any(feature = "openai", feature = "anthropic")))]
+fn make(_: &Net) -> Result<Arc<dyn Transport>, String> {
+    Err("this build has no HTTP transport; give the client one with `transport`".into())
+}
+
+/// Stands where a transport could not be made; the build fails before it is used.
+#[derive(Debug)]
+struct NoTransport;
+
+#[async_trait::async_trait]
+impl Transport for NoTransport {
+    async fn send(
+        &self,
+        _: hotspare_provider::HttpRequest,
+    ) -> Result<hotspare_provider::HttpResponse, Error> {
+        Err(Error::new(Kind::Config, "there is no transport"))
+    }
+}

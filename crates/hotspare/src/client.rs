@@ -1,0 +1,258 @@
+//! The client: what an application holds.
+//!
+//! Mechanism only: it looks up the route, makes a plan, and lets the driver drive the machine. Invariant: cheap to clone,
+//! and all clones share one health.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::{Arc, PoisonError};
+
+use hotspare_core::{ChatRequest, ChatResponse, Error, Kind, ModelProfile, TargetId, TargetView};
+use hotspare_engine::{Ask, Call, Counts, Luck, Plan, Route};
+
+use crate::builder::ClientBuilder;
+use crate::clock::entropy;
+use crate::driver::{Driver, Output};
+use crate::explain::{Explained, Explanation};
+use crate::observe::BreakerChange;
+use crate::shared::Shared;
+use crate::stream::ChatStream;
+
+/// Sends requests to whichever target answers.
+#[derive(Clone, Debug)]
+pub struct Client {
+    shared: Arc<Shared>,
+}
+
+impl Client {
+    pub(crate) fn new(shared: Shared) -> Self {
+        Self { shared: Arc::new(shared) }
+    }
+
+    /// Begins a client.
+    #[must_use]
+    pub fn builder() -> ClientBuilder {
+        ClientBuilder::default()
+    }
+
+    /// Asks for a whole answer. It is held until it is complete, so whatever breaks before is invisible.
+    ///
+    /// # Errors
+    /// When no target gave an answer; [`Error::trail`] has every attempt, and the error itself is the one that tells most.
+    pub async fn chat(&self, request: ChatRequest) -> Result<ChatResponse, Error> {
+        self.chat_via(request, None).await
+    }
+
+    /// As [`Client::chat`], for a request that came in over a wire (such as `openai-chat`): a target of another wire that
+    /// finds it malformed is not taken at its word.
+    ///
+    /// # Errors
+    /// As [`Client::chat`].
+    pub async fn chat_via(
+        &self,
+        request: ChatRequest,
+        wire: Option<&'static str>,
+    ) -> Result<ChatResponse, Error> {
+        let mut driver = self.drive(request, false, wire)?;
+        let result = std::future::poll_fn(|cx| {
+            loop {
+                if let Output::Done(result) = std::task::ready!(driver.poll_output(cx)) {
+                    return std::task::Poll::Ready(result);
+                }
+            }
+        });
+        let summary = (*result.await)?;
+        summary.response.ok_or_else(|| Error::new(Kind::Protocol, "the answer was not held"))
+    }
+
+    /// Asks for an answer piece by piece. Returns once the first content is here: until then every trouble moves on
+    /// unseen.
+    ///
+    /// # Errors
+    /// When no target gave any content. What breaks later is the stream's last item.
+    pub async fn stream(&self, request: ChatRequest) -> Result<ChatStream, Error> {
+        self.stream_via(request, None).await
+    }
+
+    /// As [`Client::stream`], for a request that came in over a wire.
+    ///
+    /// # Errors
+    /// As [`Client::stream`].
+    pub async fn stream_via(
+        &self,
+        request: ChatRequest,
+        wire: Option<&'static str>,
+    ) -> Result<ChatStream, Error> {
+        let mut driver = self.drive(request, true, wire)?;
+        let first = std::future::poll_fn(|cx| driver.poll_output(cx)).await;
+        match first {
+            Output::Done(result) if result.is_err() => match *result {
+                Err(error) => Err(error),
+                Ok(_) => Ok(ChatStream::new(driver, Output::Done(result))),
+            },
+            first => Ok(ChatStream::new(driver, first)),
+        }
+    }
+
+    /// What would be tried for a request, in which order, and why. Sends nothing.
+    ///
+    /// # Errors
+    /// If there is no such route.
+    pub fn explain(&self, request: &ChatRequest) -> Result<Explanation, Error> {
+        let route = self.route(&request.model)?;
+        let now = self.shared.clock.now();
+        let views = self.shared.world().views(now, &route);
+        let luck = Luck { draw: 0, turn: 0, affinity: affinity(request) };
+        let plan = Plan::new(&self.shared.fleet, &route, request, &views, luck);
+        let choices = plan.choices.iter().map(|choice| {
+            let place = route.members.iter().position(|member| *member == choice.target);
+            Explained {
+                target: self.shared.targets[choice.target].id.clone(),
+                why: choice.reason.to_string(),
+                view: place.map(|place| views[place].clone()).unwrap_or_default(),
+            }
+        });
+        Ok(Explanation {
+            route: route.name.clone(),
+            strategy: route.strategy.name(),
+            at_once: route.strategy.width(),
+            prompt_tokens: plan.prompt_tokens,
+            choices: choices.collect(),
+            skipped: plan.skipped.clone(),
+        })
+    }
+
+    /// All targets with their health and counts.
+    #[must_use]
+    pub fn targets(&self) -> Vec<TargetStatus> {
+        let now = self.shared.clock.now();
+        let mut world = self.shared.world();
+        world.advance(now);
+        let notices = world.take_notices();
+        let fleet = self.shared.fleet.targets().iter().zip(&self.shared.targets);
+        let statuses = fleet
+            .enumerate()
+            .map(|(place, (target, connected))| TargetStatus {
+                id: target.id.clone(),
+                wire: target.wire,
+                model: connected.model.to_string(),
+                profile: target.profile.clone(),
+                view: world.view(now, place),
+                counts: world.counts(place).clone(),
+            })
+            .collect();
+        drop(world);
+        self.shared.speak(notices);
+        statuses
+    }
+
+    /// The names that a request's `model` may have: routes, their further names, and targets.
+    #[must_use]
+    pub fn names(&self) -> Vec<String> {
+        let routes = self.shared.routes.iter().map(|route| route.name.clone());
+        let aliases = self.shared.aliases.iter().map(|(alias, _)| alias.clone()).filter(|alias| alias != "*");
+        routes.chain(aliases).collect()
+    }
+
+    /// Takes a target out of service, or puts it back. Calls under way go on.
+    ///
+    /// # Errors
+    /// If there is no such target.
+    pub fn cordon(&self, target: &str, on: bool) -> Result<(), Error> {
+        let place = self.shared.fleet.find(target);
+        let place =
+            place.ok_or_else(|| Error::new(Kind::Config, format!("there is no target `{target}`")))?;
+        self.shared.world().cordon(place, on);
+        Ok(())
+    }
+
+    /// Calls `ear` whenever a breaker changes its state. It is called outside every lock, from whichever task noticed.
+    pub fn on_transition(&self, ear: impl Fn(&BreakerChange) + Send + Sync + 'static) {
+        self.shared.observer.write().unwrap_or_else(PoisonError::into_inner).set(Arc::new(ear));
+    }
+
+    fn drive(&self, request: ChatRequest, stream: bool, wire: Option<&'static str>) -> Result<Driver, Error> {
+        if request.messages.is_empty() {
+            return Err(Error::new(Kind::InvalidRequest, "the request has no messages"));
+        }
+        let route = self.route(&request.model)?;
+        let shared = &self.shared;
+        let seed = entropy();
+        let now = shared.clock.now();
+        let (views, turn) = {
+            let mut world = shared.world();
+            (world.views(now, &route), world.next_turn(&route))
+        };
+        // Outside the lock: a strategy is the application's code.
+        let luck = Luck { draw: seed.rotate_left(32), turn, affinity: affinity(&request) };
+        let plan = Plan::new(&shared.fleet, &route, &request, &views, luck);
+        let mut ask = Ask::of(&request, stream, seed);
+        ask.native_wire = wire;
+        let call = Call::new(now, Arc::clone(&shared.fleet), route, ask, plan);
+        Ok(Driver::new(Arc::clone(shared), Arc::new(request), call))
+    }
+
+    fn route(&self, name: &str) -> Result<Arc<Route>, Error> {
+        let shared = &self.shared;
+        let exact = shared.routes.iter().find(|route| route.name == name);
+        let alias = || shared.aliases.iter().find(|(alias, _)| alias == name).map(|(_, index)| *index);
+        let rest = || shared.aliases.iter().find(|(alias, _)| alias == "*").map(|(_, index)| *index);
+        let route = exact.or_else(|| shared.routes.get(alias().or_else(rest)?));
+        route.cloned().ok_or_else(|| {
+            let mut names = self.names();
+            names.sort_by_key(|known| distance(known, name));
+            names.truncate(3);
+            let near = names.join("`, `");
+            Error::new(
+                Kind::InvalidRequest,
+                format!("there is no route or target `{name}`; the nearest are `{near}`"),
+            )
+            .with_code("model_not_found")
+            .with_status(404)
+        })
+    }
+}
+
+/// A target's state, for people and metrics.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct TargetStatus {
+    /// Its name.
+    pub id: TargetId,
+    /// Name of its wire.
+    pub wire: &'static str,
+    /// The provider's name of the model.
+    pub model: String,
+    /// What is known of the model.
+    pub profile: ModelProfile,
+    /// Its health.
+    pub view: TargetView,
+    /// Its counts.
+    pub counts: Counts,
+}
+
+/// What should stay together: the same user, or the same beginning of a conversation.
+fn affinity(request: &ChatRequest) -> Option<u64> {
+    let mut hasher = DefaultHasher::new();
+    match (&request.user, request.messages.first()) {
+        (Some(user), _) => user.hash(&mut hasher),
+        (None, Some(first)) => first.joined_text().hash(&mut hasher),
+        (None, None) => return None,
+    }
+    Some(hasher.finish())
+}
+
+/// Edits between two names (Levenshtein), so that an error can name what was meant.
+fn distance(a: &str, b: &str) -> usize {
+    let b: Vec<char> = b.chars().take(64).collect();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.chars().take(64).enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, y) in b.iter().enumerate() {
+            let change = diagonal + usize::from(x != *y);
+            diagonal = row[j + 1];
+            row[j + 1] = change.min(diagonal + 1).min(row[j] + 1);
+        }
+    }
+    row[b.len()]
+}

@@ -1,0 +1,199 @@
+//! `[routes.NAME]`.
+//!
+//! Invariant: a route that asks for something that its strategy cannot do is a mistake, not a silence.
+
+use std::collections::BTreeMap;
+
+use hotspare_core::Kind;
+use hotspare_engine::{Commit, Limits, OnCut, Rules};
+use hotspare_routing::{
+    Cheapest, Fastest, HealthAware, Hedge, Hedged, Race, RoundRobin, Sequential, Sticky, Strategy, Tiered,
+    Weighted,
+};
+use serde::Deserialize;
+
+use super::words::{Share, Span, parse};
+use crate::builder::RouteSpec;
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RouteDto {
+    targets: Vec<Tier>,
+    strategy: Option<String>,
+    #[serde(default)]
+    weights: BTreeMap<String, u32>,
+    width: Option<usize>,
+    #[serde(default)]
+    answers_to: Vec<String>,
+    preset: Option<String>,
+    limits: Option<LimitsDto>,
+    hedge: Option<HedgeDto>,
+    on_cut: Option<String>,
+    commit: Option<String>,
+    #[serde(default)]
+    also_move_on: Vec<Kind>,
+    #[serde(default)]
+    stream_upstream: bool,
+}
+
+/// A target, or several that share a place.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(
+    untagged,
+    expecting = "targets are names, or lists of names that share a place: [\"main\", [\"a\", \"b\"], \"local\"]"
+)]
+enum Tier {
+    One(String),
+    Several(Vec<String>),
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct LimitsDto {
+    first_content: Option<Span>,
+    first_content_reasoning: Option<Span>,
+    unstreamed: Option<Span>,
+    gap: Option<Span>,
+    quiet_gap: Option<Span>,
+    deadline: Option<Span>,
+    total: Option<Span>,
+    max_targets: Option<u32>,
+    max_extra_starts: Option<u32>,
+    wait_for_rate_limit: Option<Span>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct HedgeDto {
+    at: String,
+    budget: Option<Share>,
+}
+
+impl RouteDto {
+    pub(super) fn route(self) -> Result<RouteSpec, String> {
+        let limits = self.limits()?;
+        let rules = self.rules()?;
+        let strategy = self.strategy()?;
+        Ok(RouteSpec::new(strategy).limits(limits).rules(rules).answers_to(self.answers_to))
+    }
+
+    fn strategy(&self) -> Result<Box<dyn Strategy>, String> {
+        let named = |names: Vec<String>| self.named(names);
+        let flat = self.targets.iter().all(|tier| matches!(tier, Tier::One(_)));
+        let names = |tier: &Tier| match tier {
+            Tier::One(name) => vec![name.clone()],
+            Tier::Several(names) => names.clone(),
+        };
+        let strategy: Box<dyn Strategy> = if flat {
+            named(self.targets.iter().flat_map(names).collect())?
+        } else {
+            let tiers = self.targets.iter().map(|tier| match tier {
+                Tier::One(name) => Ok(Box::new(Sequential::new([name.clone()])) as Box<dyn Strategy>),
+                Tier::Several(_) if self.strategy.is_none() => {
+                    Ok(Box::new(Weighted::new(self.weighed(names(tier)))) as Box<dyn Strategy>)
+                }
+                Tier::Several(names) => named(names.clone()),
+            });
+            Box::new(Tiered::new(tiers.collect::<Result<_, String>>()?))
+        };
+        match &self.hedge {
+            Some(hedge) => Ok(Box::new(Hedged::new(strategy, hedge.hedge()?))),
+            None => Ok(strategy),
+        }
+    }
+
+    fn named(&self, names: Vec<String>) -> Result<Box<dyn Strategy>, String> {
+        let name = self.strategy.as_deref().unwrap_or("sequential");
+        if self.width.is_some() && name != "race" {
+            return Err(format!("`width` belongs to the strategy race, not to {name}"));
+        }
+        let weighs = !self.weights.is_empty();
+        if weighs && name != "weighted" && self.strategy.is_some() {
+            return Err(format!("`weights` belong to the strategy weighted, not to {name}"));
+        }
+        Ok(match name {
+            "sequential" => Box::new(Sequential::new(names)),
+            "health-aware" => Box::new(HealthAware::new(names)),
+            "race" => Box::new(Race::new(names).width(self.width.unwrap_or(2))),
+            "weighted" => Box::new(Weighted::new(self.weighed(names))),
+            "round-robin" => Box::new(RoundRobin::new(names)),
+            "fastest" => Box::new(Fastest::new(names)),
+            "cheapest" => Box::new(Cheapest::new(names)),
+            "sticky" => Box::new(Sticky::new(names)),
+            other => {
+                let known =
+                    "sequential, health-aware, race, weighted, round-robin, fastest, cheapest and sticky";
+                return Err(format!("unknown strategy `{other}`; known are {known}"));
+            }
+        })
+    }
+
+    fn weighed(&self, names: Vec<String>) -> Vec<(String, u32)> {
+        names.into_iter().map(|name| (name.clone(), self.weights.get(&name).copied().unwrap_or(1))).collect()
+    }
+
+    fn limits(&self) -> Result<Limits, String> {
+        let mut limits = match self.preset.as_deref() {
+            None => Limits::default(),
+            Some("interactive") => Limits::interactive(),
+            Some("batch") => Limits::batch(),
+            Some("critical") => Limits::critical(),
+            Some(other) => {
+                return Err(format!("unknown preset `{other}`; known are interactive, batch and critical"));
+            }
+        };
+        if let Some(dto) = &self.limits {
+            let set = |knob: &mut std::time::Duration, span: Option<Span>| {
+                *knob = span.map_or(*knob, |span| span.0)
+            };
+            set(&mut limits.first_content, dto.first_content);
+            set(&mut limits.first_content_reasoning, dto.first_content_reasoning);
+            set(&mut limits.unstreamed, dto.unstreamed);
+            set(&mut limits.gap, dto.gap);
+            set(&mut limits.quiet_gap, dto.quiet_gap);
+            set(&mut limits.first_content_deadline, dto.deadline);
+            set(&mut limits.total, dto.total);
+            set(&mut limits.wait_for_rate_limit, dto.wait_for_rate_limit);
+            limits.max_targets = dto.max_targets.or(limits.max_targets);
+            limits.max_extra_starts = dto.max_extra_starts.unwrap_or(limits.max_extra_starts);
+        }
+        Ok(limits)
+    }
+
+    fn rules(&self) -> Result<Rules, String> {
+        let mut rules = Rules::default();
+        rules.on_cut = match self.on_cut.as_deref() {
+            None | Some("continue") => OnCut::Continue,
+            Some("terminate") => OnCut::Terminate,
+            Some(other) => return Err(format!("unknown on_cut `{other}`; known are continue and terminate")),
+        };
+        rules.commit = match self.commit.as_deref() {
+            None | Some("first_content") => Commit::FirstContent,
+            Some("whole") => Commit::Whole,
+            Some(text) => match (parse(text), text.strip_suffix(" events").map(str::parse)) {
+                (Some(span), _) => Commit::After(span),
+                (None, Some(Ok(count))) => Commit::Events(count),
+                _ => {
+                    let known = "\"first_content\", \"whole\", a duration, or \"8 events\"";
+                    return Err(format!("unknown commit `{text}`; it is {known}"));
+                }
+            },
+        };
+        rules.also_move_on = self.also_move_on.iter().copied().collect();
+        rules.stream_upstream = self.stream_upstream;
+        Ok(rules)
+    }
+}
+
+impl HedgeDto {
+    fn hedge(&self) -> Result<Hedge, String> {
+        let hedge = match (self.at.as_str(), parse(&self.at)) {
+            ("p95", _) => Hedge::at_p95(),
+            (_, Some(delay)) => Hedge::after(delay),
+            (other, None) => {
+                return Err(format!("hedge.at is `{other}`; it is \"p95\" or a duration such as \"400ms\""));
+            }
+        };
+        Ok(self.budget.map_or(hedge, |share| hedge.budget_bp(share.0)))
+    }
+}

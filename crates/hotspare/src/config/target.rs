@@ -1,0 +1,183 @@
+//! `[targets.NAME]`.
+//!
+//! Invariant: a provider is named, never guessed from an address or a model's name.
+
+use std::collections::BTreeMap;
+
+use hotspare_core::ModelProfile;
+use hotspare_health::Config as Breaker;
+use serde::Deserialize;
+
+use super::KeyDto;
+use super::words::{Share, Span};
+use crate::endpoint::Endpoint;
+use crate::openai::Dialect;
+use crate::{anthropic, openai};
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct TargetDto {
+    provider: ProviderDto,
+    model: String,
+    #[serde(default)]
+    keys: Vec<KeyDto>,
+    max_in_flight: Option<u32>,
+    connect: Option<Span>,
+    proxy: Option<String>,
+    breaker: Option<BreakerDto>,
+    profile: Option<ProfileDto>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(
+    untagged,
+    expecting = "a provider is a name such as \"openai\", or { like = \"openai\", base_url = \"…\" }"
+)]
+enum ProviderDto {
+    Name(String),
+    Like(LikeDto),
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct LikeDto {
+    like: String,
+    base_url: Option<String>,
+    #[serde(default)]
+    headers: BTreeMap<String, String>,
+    /// Also accepted here, beside its place on the target.
+    max_in_flight: Option<u32>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(untagged, expecting = "a breaker is \"default\", \"textbook\", \"never\", or a table of knobs")]
+enum BreakerDto {
+    Name(String),
+    Knobs(KnobsDto),
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct KnobsDto {
+    failures: Option<u32>,
+    window: Option<Span>,
+    failure_rate: Option<Share>,
+    slow_rate: Option<Share>,
+    min_calls: Option<u32>,
+    cooldown: Option<Span>,
+    cooldown_cap: Option<Span>,
+    probes: Option<u32>,
+    ramp: Option<Span>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct ProfileDto {
+    context_window: Option<u64>,
+    max_output: Option<u64>,
+    tools: Option<bool>,
+    vision: Option<bool>,
+    reasoning: Option<bool>,
+    assistant_prefill: Option<bool>,
+}
+
+impl TargetDto {
+    pub(super) fn endpoint(self) -> Result<Endpoint, String> {
+        let like = match self.provider {
+            ProviderDto::Name(like) => LikeDto { like, ..LikeDto::default() },
+            ProviderDto::Like(like) => like,
+        };
+        let in_flight = self.max_in_flight.or(like.max_in_flight);
+        let mut endpoint = provider(like, self.model)?;
+        for key in &self.keys {
+            endpoint = endpoint.key(key.source()?);
+        }
+        if let Some(calls) = in_flight {
+            endpoint = endpoint.max_in_flight(calls);
+        }
+        if let Some(connect) = self.connect {
+            endpoint = endpoint.connect_timeout(connect.0);
+        }
+        if let Some(proxy) = self.proxy {
+            endpoint = endpoint.proxy(proxy);
+        }
+        if let Some(breaker) = self.breaker {
+            endpoint = endpoint.breaker(breaker.config()?);
+        }
+        if let Some(dto) = self.profile {
+            endpoint = endpoint.profile(dto.profile());
+        }
+        Ok(endpoint)
+    }
+}
+
+fn provider(like: LikeDto, model: String) -> Result<Endpoint, String> {
+    if like.like == "anthropic" {
+        let mut target = anthropic::target(model);
+        if let Some(url) = like.base_url {
+            target = target.base_url(url);
+        }
+        for (name, value) in like.headers {
+            target = target.header(name, value);
+        }
+        return Ok(target.endpoint());
+    }
+    let Some(row) = Dialect::find(&like.like) else {
+        let mut known: Vec<&str> = Dialect::ALL.iter().map(|row| row.id.as_ref()).collect();
+        known.push("anthropic");
+        return Err(format!("unknown provider `{}`; known are {}", like.like, known.join(", ")));
+    };
+    // A host of one's own may need no key, whoever it resembles.
+    let own = like.base_url.is_some();
+    let mut target = openai::dialect(row, model);
+    if let Some(url) = like.base_url {
+        target = target.base_url(url);
+    }
+    for (name, value) in like.headers {
+        target = target.header(name, value);
+    }
+    let mut endpoint = target.endpoint();
+    endpoint.needs_key &= !own;
+    Ok(endpoint)
+}
+
+impl BreakerDto {
+    fn config(self) -> Result<Breaker, String> {
+        let knobs = match self {
+            Self::Name(name) => {
+                return match name.as_str() {
+                    "default" => Ok(Breaker::default()),
+                    "textbook" => Ok(Breaker::textbook()),
+                    "never" => Ok(Breaker::never()),
+                    other => Err(format!("unknown breaker `{other}`; known are default, textbook and never")),
+                };
+            }
+            Self::Knobs(knobs) => knobs,
+        };
+        let mut config = Breaker::default();
+        config.failures = knobs.failures.or(config.failures);
+        config.failure_rate_bp = knobs.failure_rate.map(|share| share.0).or(config.failure_rate_bp);
+        config.slow_rate_bp = knobs.slow_rate.map(|share| share.0).or(config.slow_rate_bp);
+        config.min_calls = knobs.min_calls.unwrap_or(config.min_calls);
+        config.probes = knobs.probes.unwrap_or(config.probes);
+        config.window = knobs.window.map_or(config.window, |span| span.0);
+        config.cooldown = knobs.cooldown.map_or(config.cooldown, |span| span.0);
+        config.cooldown_cap =
+            knobs.cooldown_cap.map_or(config.cooldown_cap.max(config.cooldown), |span| span.0);
+        config.ramp = knobs.ramp.map_or(config.ramp, |span| span.0);
+        Ok(config)
+    }
+}
+
+impl ProfileDto {
+    fn profile(&self) -> ModelProfile {
+        let mut profile = ModelProfile::default();
+        profile.context_window = self.context_window;
+        profile.max_output = self.max_output;
+        profile.capabilities.tools = self.tools;
+        profile.capabilities.vision = self.vision;
+        profile.capabilities.reasoning = self.reasoning;
+        profile.capabilities.assistant_prefill = self.assistant_prefill;
+        profile
+    }
+}

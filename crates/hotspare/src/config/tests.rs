@@ -1,0 +1,90 @@
+//! Right and wrong configurations.
+
+use super::*;
+
+const GOOD: &str = r#"
+server = { listen = "127.0.0.1:8080" }
+[targets.main]
+provider = { like = "openai", base_url = "http://127.0.0.1:1/v1" }
+model = "m"
+[targets.spare]
+provider = { like = "anthropic", base_url = "http://127.0.0.1:2/v1" }
+model = "c"
+breaker = { failures = 3, window = "60s", cooldown = "1m" }
+[targets.local]
+provider = "ollama"
+model = "qwen3:8b"
+max_in_flight = 2
+[routes.chat]
+targets = ["main", ["spare", "local"]]
+weights = { spare = 3 }
+answers_to = ["gpt-4o", "*"]
+limits = { first_content = "250ms", deadline = "20s" }
+hedge = { at = "p95", budget = "2%" }
+on_cut = "terminate"
+also_move_on = ["content_policy"]
+"#;
+
+fn wrong(text: &str) -> String {
+    match Config::parse(text).and_then(Config::client) {
+        Ok(_) => panic!("accepted: {text}"),
+        Err(error) => {
+            assert_eq!(error.kind(), Kind::Config);
+            error.message().to_owned()
+        }
+    }
+}
+
+#[test]
+fn a_good_one_is_accepted() {
+    let client = Client::from_toml(GOOD).unwrap();
+    assert_eq!(client.names(), ["chat", "main", "spare", "local", "gpt-4o"]);
+}
+
+#[test]
+fn what_is_wrong_is_named_with_its_line() {
+    let with = |from: &str, to: &str| {
+        assert!(GOOD.contains(from), "{from}");
+        wrong(&GOOD.replace(from, to))
+    };
+    assert!(
+        with("provider = \"ollama\"", "provider = \"olama\"")
+            .contains("targets.local: unknown provider `olama`")
+    );
+    assert!(with("model = \"c\"", "modle = \"c\"").contains("line 6: targets.spare: unknown field `modle`"));
+    assert!(with("\"20s\"", "20").contains("line 14: routes.chat: a duration is text with its unit"));
+    assert!(with("\"2%\"", "\"2\"").contains("a share is text with its sign"));
+    assert!(with("\"250ms\"", "\"0s\"").contains("first_content must be longer than 0s"));
+    assert!(with("\"main\", [", "\"mian\", [").contains("names the target `mian`, which does not exist"));
+    assert!(with("\"terminate\"", "\"stop\"").contains("unknown on_cut `stop`"));
+    assert!(with("\"content_policy\"", "\"content\"").contains("line 14: routes.chat"));
+    assert!(with("max_in_flight = 2", "max_in_flight = 0").contains("max_in_flight must be at least 1"));
+    assert!(with("http://127.0.0.1:1/v1", "127.0.0.1:1/v1").contains("is not an address"));
+    assert!(with("server = {", "sever = {").contains("line 2: unknown section `sever`"));
+    assert!(with("[targets.main]", "[targets.main").contains("line 3"));
+    assert!(with("failures = 3", "failures = 0").contains("failures must be more than 0"));
+    assert!(wrong("").contains("there are no targets"));
+}
+
+#[test]
+fn every_mistake_is_reported_at_once() {
+    let message = wrong(
+        &GOOD
+            .replace("model = \"c\"", "modle = \"c\"")
+            .replace("\"20s\"", "20")
+            .replace("server =", "sever ="),
+    );
+    assert_eq!(message.lines().count(), 3, "{message}");
+}
+
+#[test]
+fn keys_are_named_and_never_written() {
+    let with = |keys: &str| {
+        wrong(&GOOD.replace("provider = \"ollama\"", &format!("provider = \"openai\"\nkeys = {keys}")))
+    };
+    assert!(with("[\"sk-123\"]").contains("targets.local"));
+    assert!(with("[{ env = \"HOTSPARE_TEST_UNSET\" }]").contains("HOTSPARE_TEST_UNSET is not set"));
+    assert!(with("[{ file = \"/nonexistent/key\" }]").contains("/nonexistent/key cannot be read"));
+    assert!(with("[{ env = \"A\", file = \"b\" }]").contains("either `env` or `file`"));
+    assert!(with("[]").contains("it needs a key"));
+}

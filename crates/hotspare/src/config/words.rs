@@ -1,0 +1,53 @@
+//! Values that are written as words: durations and shares.
+//!
+//! Invariant: a duration without a unit and a share without its sign are refused, not guessed.
+
+use std::time::Duration;
+
+use serde::de::{Deserialize, Deserializer, Error};
+
+/// A duration such as `"250ms"`, `"10s"`, `"5m"`, `"1h"`.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Span(pub(super) Duration);
+
+impl<'de> Deserialize<'de> for Span {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let wrong = || {
+            D::Error::custom("a duration is text with its unit, such as \"250ms\", \"10s\", \"5m\" or \"1h\"")
+        };
+        let text = String::deserialize(deserializer).map_err(|_| wrong())?;
+        parse(&text).map(Self).ok_or_else(wrong)
+    }
+}
+
+/// A share such as `"2%"`, in hundredths of a per cent.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Share(pub(super) u32);
+
+impl<'de> Deserialize<'de> for Share {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let wrong = || D::Error::custom("a share is text with its sign, such as \"2%\" or \"0.5%\"");
+        let text = String::deserialize(deserializer).map_err(|_| wrong())?;
+        let number: f64 =
+            text.strip_suffix('%').and_then(|number| number.trim().parse().ok()).ok_or_else(wrong)?;
+        if !(0.0..=100.0).contains(&number) {
+            return Err(D::Error::custom("a share lies between 0% and 100%"));
+        }
+        // Between 0 and 10,000 after the check above.
+        Ok(Self((number * 100.0).round() as u32))
+    }
+}
+
+pub(super) fn parse(text: &str) -> Option<Duration> {
+    let text = text.trim();
+    let digits = text.bytes().take_while(|byte| byte.is_ascii_digit() || *byte == b'.').count();
+    let number: f64 = text[..digits].parse().ok()?;
+    let unit = match text[digits..].trim() {
+        "ms" => 0.001,
+        "s" => 1.0,
+        "m" => 60.0,
+        "h" => 3_600.0,
+        _ => return None,
+    };
+    Duration::try_from_secs_f64(number * unit).ok().filter(|span| *span <= Duration::from_secs(7 * 86_400))
+}

@@ -1,0 +1,233 @@
+//! The loop that drives a call: the only one that knows a clock.
+//!
+//! It does what the machine says and tells it what happened; it decides nothing. The caller's polling is what moves it, so
+//! there is no task behind a call: dropping it drops the connections, which is the cancel. Invariant: the world's lock is
+//! held only inside [`Driver::turn`] and [`Driver::tell`], never across an await and never around an application's code.
+
+use std::fmt;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use futures::future::BoxFuture;
+use futures::stream::{BoxStream, StreamExt};
+use hotspare_core::{ChatRequest, Chunk, Error};
+use hotspare_engine::{AttemptId, Begin, Call, Input, Step, Summary};
+use hotspare_provider::{Outbound, Signal};
+use tokio::time::Sleep;
+use tracing::Span;
+
+use crate::prepare::prepare;
+use crate::shared::Shared;
+
+type Signals = BoxStream<'static, Result<Signal, Error>>;
+
+/// One attempt under way.
+enum Running {
+    Connecting(BoxFuture<'static, Result<Signals, Error>>),
+    Streaming(Signals),
+}
+
+/// What a driver hands to its caller.
+#[derive(Debug)]
+pub(crate) enum Output {
+    Chunk(Chunk),
+    Done(Box<Result<Summary, Error>>),
+}
+
+/// A call on its way.
+pub(crate) struct Driver {
+    shared: Arc<Shared>,
+    request: Arc<ChatRequest>,
+    call: Call,
+    /// By attempt; `None` once it is over.
+    attempts: Vec<Option<Running>>,
+    timer: Option<Pin<Box<Sleep>>>,
+    /// The machine has something to say or must be asked.
+    due: bool,
+    /// The caller was given something and has not come back yet.
+    away: bool,
+    over: bool,
+    span: Span,
+}
+
+impl Driver {
+    pub(crate) fn new(shared: Arc<Shared>, request: Arc<ChatRequest>, call: Call) -> Self {
+        let span = tracing::info_span!(target: "hotspare", "hotspare.call", route = %request.model);
+        Self {
+            shared,
+            request,
+            call,
+            attempts: Vec::with_capacity(2),
+            timer: None,
+            due: true,
+            away: false,
+            over: false,
+            span,
+        }
+    }
+
+    pub(crate) fn trail(&self) -> &hotspare_core::Trail {
+        self.call.trail()
+    }
+
+    /// The next piece of the answer, or its end.
+    pub(crate) fn poll_output(&mut self, cx: &mut Context<'_>) -> Poll<Output> {
+        let span = self.span.clone();
+        let _entered = span.enter();
+        if std::mem::take(&mut self.away) {
+            self.tell(Input::Resumed);
+        }
+        loop {
+            let due = std::mem::take(&mut self.due) || self.call.needs_world();
+            if due && let Some(output) = self.turn() {
+                self.away = true;
+                return Poll::Ready(output);
+            }
+            if let Some(chunk) = self.call.next_delivery() {
+                self.away = true;
+                return Poll::Ready(Output::Chunk(chunk));
+            }
+            if self.listen(cx) {
+                continue;
+            }
+            if self.poll_timer(cx).is_pending() {
+                return Poll::Pending;
+            }
+            self.due = true;
+        }
+    }
+
+    /// Asks the machine until it waits, or has something for the caller.
+    fn turn(&mut self) -> Option<Output> {
+        loop {
+            let now = self.shared.clock.now();
+            let (step, notices) = {
+                let mut world = self.shared.world();
+                (self.call.poll(now, &mut world), world.take_notices())
+            };
+            self.shared.speak(notices);
+            match step {
+                Step::Abort(id) => self.attempts[id.0] = None,
+                Step::Deliver(chunk) => {
+                    self.due = true;
+                    return Some(Output::Chunk(chunk));
+                }
+                Step::Done(result) => {
+                    self.over = true;
+                    return Some(Output::Done(result));
+                }
+                Step::Start(begin) => self.start(&begin),
+                _ => return None,
+            }
+        }
+    }
+
+    fn start(&mut self, begin: &Begin) {
+        let target = &self.shared.targets[begin.target];
+        let attempt = self.call.trail().attempts.get(begin.id.0);
+        if begin.id.0 > 0 {
+            tracing::info!(
+                target: "hotspare",
+                to = %target.id,
+                why = attempt.map_or("", |attempt| attempt.why.as_str()),
+                "failing over",
+            );
+        }
+        let span = tracing::info_span!(target: "hotspare", "hotspare.attempt", attempt = begin.id.0, target = %target.id);
+        let provider = Arc::clone(&target.provider);
+        let outbound = Outbound::new(prepare(&self.request, begin), Arc::clone(&target.model), begin.stream)
+            .with_secret(target.secrets.get(begin.key).cloned())
+            .with_remaining(Some(begin.remaining));
+        let connecting = async move { provider.send(outbound).await };
+        let connecting = tracing::Instrument::instrument(connecting, span);
+        self.attempts.resize_with(begin.id.0, || None);
+        self.attempts.push(Some(Running::Connecting(Box::pin(connecting))));
+    }
+
+    /// Hears what attempts have to say. Returns whether anything happened.
+    fn listen(&mut self, cx: &mut Context<'_>) -> bool {
+        let mut happened = false;
+        for index in 0..self.attempts.len() {
+            let id = AttemptId(index);
+            let Some(running) = &mut self.attempts[index] else { continue };
+            let polled = match running {
+                Running::Connecting(future) => match future.as_mut().poll(cx) {
+                    Poll::Pending => continue,
+                    Poll::Ready(Ok(signals)) => {
+                        *running = Running::Streaming(signals);
+                        happened = true;
+                        continue;
+                    }
+                    Poll::Ready(Err(error)) => Some(Err(error)),
+                },
+                Running::Streaming(signals) => match signals.poll_next_unpin(cx) {
+                    Poll::Pending => continue,
+                    Poll::Ready(item) => item,
+                },
+            };
+            happened = true;
+            match polled {
+                Some(Ok(Signal::Chunk(chunk))) => self.call.on_event(self.shared.clock.now(), id, chunk),
+                Some(Ok(Signal::Opened(opened))) => self.tell(Input::Opened(id, opened.limits)),
+                Some(Ok(_)) => self.tell(Input::Alive(id)),
+                Some(Err(error)) => {
+                    self.attempts[index] = None;
+                    tracing::debug!(target: "hotspare", attempt = index, %error, "attempt failed");
+                    self.tell(Input::Failed(id, error));
+                }
+                None => {
+                    self.attempts[index] = None;
+                    self.tell(Input::Ended(id));
+                }
+            }
+        }
+        happened
+    }
+
+    fn tell(&mut self, input: Input) {
+        let now = self.shared.clock.now();
+        let notices = {
+            let mut world = self.shared.world();
+            self.call.handle(now, &mut world, input);
+            world.take_notices()
+        };
+        self.shared.speak(notices);
+        self.due = true;
+    }
+
+    /// Waits for the machine's next timer. A timer that turns out to be later than the one that is set is only set again
+    /// once the earlier one has gone off: most are overtaken by events.
+    fn poll_timer(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let Some(at) = self.call.poll_timeout() else { return Poll::Pending };
+        let at = self.shared.clock.instant(at);
+        loop {
+            let timer = self.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(at)));
+            if timer.deadline() > at {
+                timer.as_mut().reset(at);
+            }
+            std::task::ready!(timer.as_mut().poll(cx));
+            if timer.deadline() >= at {
+                self.timer = None;
+                return Poll::Ready(());
+            }
+            timer.as_mut().reset(at);
+        }
+    }
+}
+
+/// Dropping a call is how its caller leaves.
+impl Drop for Driver {
+    fn drop(&mut self) {
+        if !self.over {
+            self.attempts.clear();
+            self.tell(Input::CallerGone);
+        }
+    }
+}
+
+impl fmt::Debug for Driver {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Driver").field("call", &self.call).finish_non_exhaustive()
+    }
+}

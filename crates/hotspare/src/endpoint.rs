@@ -1,0 +1,155 @@
+//! What a target is: a model at an endpoint, with its keys.
+//!
+//! A plain description: nothing is connected or read before the client is built. Invariant: whatever cannot be right is
+//! reported by the builder, together with everything else that is wrong.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use hotspare_core::ModelProfile;
+use hotspare_health::Config as Breaker;
+use hotspare_provider::{Provider, Wire};
+
+use crate::key::Key;
+
+/// A target's description; made by [`openai::target`](crate::openai::target) and its siblings.
+#[derive(Clone, Debug)]
+pub struct Endpoint {
+    pub(crate) speaks: Speaks,
+    pub(crate) model: String,
+    /// Who answers: names the scope of shared health.
+    pub(crate) host: String,
+    pub(crate) keys: Vec<Key>,
+    pub(crate) needs_key: bool,
+    pub(crate) profile: Option<ModelProfile>,
+    /// Whose list in the model catalogue applies.
+    pub(crate) catalog: Option<String>,
+    pub(crate) max_in_flight: Option<u32>,
+    pub(crate) breaker: Breaker,
+    pub(crate) net: Net,
+    /// What is already known to be wrong.
+    pub(crate) mistakes: Vec<String>,
+}
+
+/// How to talk to it.
+#[derive(Clone, Debug)]
+pub(crate) enum Speaks {
+    Provider(Arc<dyn Provider>),
+    Wire(Arc<dyn Wire>),
+}
+
+/// What concerns the connection.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Net {
+    pub(crate) proxy: Option<String>,
+    pub(crate) ca: Option<Vec<u8>>,
+    pub(crate) connect: Option<Duration>,
+}
+
+impl Endpoint {
+    /// A model behind a provider of your own.
+    pub fn custom(provider: Arc<dyn Provider>, model: impl Into<String>) -> Self {
+        let host = format!("{provider:?}").chars().take(80).collect();
+        Self::new(Speaks::Provider(provider), model.into(), host)
+    }
+
+    /// A model behind an HTTP wire of your own, reached at `host` (a name for its health, such as `https://example.com`).
+    pub fn wire(wire: Arc<dyn Wire>, model: impl Into<String>, host: impl Into<String>) -> Self {
+        Self::new(Speaks::Wire(wire), model.into(), host.into())
+    }
+
+    pub(crate) fn new(speaks: Speaks, model: String, host: String) -> Self {
+        Self {
+            speaks,
+            model,
+            host,
+            keys: Vec::new(),
+            needs_key: false,
+            profile: None,
+            catalog: None,
+            max_in_flight: None,
+            breaker: Breaker::default(),
+            net: Net::default(),
+            mistakes: Vec::new(),
+        }
+    }
+
+    /// Adds a key. Several keys share the traffic, and one that is dead or out of quota is left out.
+    #[must_use]
+    pub fn key(mut self, key: Key) -> Self {
+        self.keys.push(key);
+        self
+    }
+
+    /// Says what the model can do, holds and costs, instead of the catalogue.
+    #[must_use]
+    pub fn profile(mut self, profile: ModelProfile) -> Self {
+        self.profile = Some(profile);
+        self
+    }
+
+    /// Names the target's host for health: targets with equal names share it.
+    #[must_use]
+    pub fn health_host(mut self, host: impl Into<String>) -> Self {
+        self.host = host.into();
+        self
+    }
+
+    /// Most calls under way at once; a server that queues silently needs this.
+    #[must_use]
+    pub fn max_in_flight(mut self, calls: u32) -> Self {
+        self.max_in_flight = Some(calls);
+        self
+    }
+
+    /// When its breakers open.
+    #[must_use]
+    pub fn breaker(mut self, config: Breaker) -> Self {
+        self.breaker = config;
+        self
+    }
+
+    /// Reaches it through an HTTP proxy.
+    #[must_use]
+    pub fn proxy(mut self, url: impl Into<String>) -> Self {
+        self.net.proxy = Some(url.into());
+        self
+    }
+
+    /// Also trusts these certificate authorities (PEM).
+    #[must_use]
+    pub fn ca(mut self, pem: impl Into<Vec<u8>>) -> Self {
+        self.net.ca = Some(pem.into());
+        self
+    }
+
+    /// Time to connect. Default 1 s.
+    #[must_use]
+    pub fn connect_timeout(mut self, limit: Duration) -> Self {
+        self.net.connect = Some(limit);
+        self
+    }
+}
+
+/// Scheme, host and port of an address: what shares health.
+pub(crate) fn host_of(url: &str) -> String {
+    let after = url.find("://").map_or(0, |at| at + 3);
+    let end = url[after..].find('/').map_or(url.len(), |at| after + at);
+    url[..end].to_ascii_lowercase()
+}
+
+/// What is wrong with an address, as far as its spelling tells.
+pub(crate) fn url_mistakes(url: &str) -> Vec<String> {
+    let mut mistakes = Vec::new();
+    match url.parse::<http::Uri>() {
+        Ok(uri) if uri.host().is_some_and(|host| !host.is_empty()) => match uri.scheme_str() {
+            Some("http" | "https") => {}
+            _ => mistakes.push(format!("base_url `{url}` must begin with http:// or https://")),
+        },
+        _ => mistakes.push(format!("base_url `{url}` is not an address such as https://host/v1")),
+    }
+    if url.contains('@') {
+        mistakes.push("base_url holds a user name or password; keys belong in `keys`".into());
+    }
+    mistakes
+}

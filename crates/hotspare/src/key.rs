@@ -1,0 +1,68 @@
+//! Where an API key comes from.
+//!
+//! Not the key itself: it is read when the client is built. Invariant: neither `Debug` nor an error shows a key, only the
+//! name of the variable or file.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use hotspare_provider::Secret;
+
+/// The source of a key.
+#[derive(Clone)]
+pub struct Key(Source);
+
+#[derive(Clone)]
+enum Source {
+    Env(String),
+    File(PathBuf),
+    Given(Secret),
+}
+
+impl Key {
+    /// The value of an environment variable.
+    pub fn env(name: impl Into<String>) -> Self {
+        Self(Source::Env(name.into()))
+    }
+
+    /// The contents of a file, without white space around it.
+    pub fn file(path: impl Into<PathBuf>) -> Self {
+        Self(Source::File(path.into()))
+    }
+
+    /// A key that the application already holds.
+    #[must_use]
+    pub fn given(secret: Secret) -> Self {
+        Self(Source::Given(secret))
+    }
+
+    /// Reads the key.
+    pub(crate) fn resolve(&self) -> Result<Secret, String> {
+        let text = match &self.0 {
+            Source::Given(secret) => return Ok(secret.clone()),
+            Source::Env(name) => std::env::var(name).map_err(|_| {
+                format!("the environment variable {name} is not set; export it or use a file")
+            })?,
+            Source::File(path) => std::fs::read_to_string(path)
+                .map_err(|error| format!("the key file {} cannot be read: {error}", path.display()))?,
+        };
+        let text = text.trim();
+        if text.is_empty() {
+            return Err(format!("{self:?} is empty"));
+        }
+        if text.chars().any(|character| character.is_control() || character.is_whitespace()) {
+            return Err(format!("{self:?} holds white space or control characters inside the key"));
+        }
+        Ok(Secret::new(text))
+    }
+}
+
+impl fmt::Debug for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Source::Env(name) => write!(f, "the environment variable {name}"),
+            Source::File(path) => write!(f, "the key file {}", path.display()),
+            Source::Given(_) => f.write_str("[key]"),
+        }
+    }
+}

@@ -1,0 +1,92 @@
+//! Targets that speak the OpenAI wire.
+
+pub use hotspare_openai::{Auth, Dialect, MaxTokens, OpenAi};
+
+use std::sync::Arc;
+
+use hotspare_core::Error;
+
+use crate::endpoint::{Endpoint, Speaks};
+
+/// A model at OpenAI.
+pub fn target(model: impl Into<String>) -> OpenAiTarget {
+    dialect(&Dialect::OPENAI, model)
+}
+
+/// A model at DeepSeek.
+pub fn deepseek(model: impl Into<String>) -> OpenAiTarget {
+    dialect(&Dialect::DEEPSEEK, model)
+}
+
+/// A model at a host that speaks this wire, at `base_url` (up to and including the version). It may need a key or not.
+pub fn compatible(base_url: impl Into<String>, model: impl Into<String>) -> OpenAiTarget {
+    dialect(&Dialect::COMPATIBLE, model).base_url(base_url)
+}
+
+/// A model at the host of this row.
+pub fn dialect(row: &Dialect, model: impl Into<String>) -> OpenAiTarget {
+    OpenAiTarget { dialect: row.clone(), model: model.into(), headers: Vec::new() }
+}
+
+/// A target whose address and headers can still be changed; it becomes an [`Endpoint`] with the first key or other setting.
+#[derive(Clone, Debug)]
+pub struct OpenAiTarget {
+    dialect: Dialect,
+    model: String,
+    headers: Vec<(String, String)>,
+}
+
+impl OpenAiTarget {
+    /// Sets the address, up to and including the version.
+    #[must_use]
+    pub fn base_url(mut self, base_url: impl Into<String>) -> Self {
+        self.dialect = self.dialect.at(base_url.into());
+        self
+    }
+
+    /// Sends one more header with each request.
+    #[must_use]
+    pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.headers.push((name.into(), value.into()));
+        self
+    }
+
+    /// Adds a key.
+    #[must_use]
+    pub fn key(self, key: crate::Key) -> Endpoint {
+        self.endpoint().key(key)
+    }
+
+    /// The finished description.
+    #[must_use]
+    pub fn endpoint(self) -> Endpoint {
+        let host = crate::endpoint::host_of(&self.dialect.base_url);
+        let (id, needs_key) = (self.dialect.id.to_string(), self.dialect.auth != Auth::Optional);
+        let mut mistakes = crate::endpoint::url_mistakes(&self.dialect.base_url);
+        let mut wire = OpenAi::new(self.dialect);
+        for (name, value) in &self.headers {
+            wire = match wire.clone().with_header(name, value) {
+                Ok(wire) => wire,
+                Err(error) => {
+                    mistakes.push(mistake(name, &error));
+                    wire
+                }
+            };
+        }
+        let mut endpoint = Endpoint::new(Speaks::Wire(Arc::new(wire)), self.model, host);
+        endpoint.needs_key = needs_key;
+        endpoint.catalog = Some(id);
+        endpoint.mistakes = mistakes;
+        endpoint
+    }
+}
+
+impl From<OpenAiTarget> for Endpoint {
+    fn from(target: OpenAiTarget) -> Self {
+        target.endpoint()
+    }
+}
+
+fn mistake(name: &str, error: &Error) -> String {
+    format!("header `{name}`: {}", error.message())
+}

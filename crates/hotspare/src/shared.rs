@@ -1,0 +1,67 @@
+//! What all clones of a client share.
+//!
+//! Invariant: built once and never changed, but for the world behind its lock, which is held for microseconds.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+
+use hotspare_core::TargetId;
+use hotspare_engine::{Fleet, Route, World};
+use hotspare_health::Transition;
+use hotspare_provider::{Provider, Secret};
+
+use crate::clock::Clock;
+use crate::observe::Observer;
+
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) clock: Clock,
+    pub(crate) fleet: Arc<Fleet>,
+    /// By place in the fleet.
+    pub(crate) targets: Vec<Connected>,
+    pub(crate) routes: Vec<Arc<Route>>,
+    /// Further names of routes; `*` takes every other name.
+    pub(crate) aliases: Vec<(String, usize)>,
+    pub(crate) observer: RwLock<Observer>,
+    world: Mutex<World>,
+}
+
+/// A target that can be talked to.
+#[derive(Debug)]
+pub(crate) struct Connected {
+    pub(crate) id: TargetId,
+    pub(crate) provider: Arc<dyn Provider>,
+    pub(crate) model: Arc<str>,
+    pub(crate) secrets: Vec<Secret>,
+}
+
+impl Shared {
+    pub(crate) fn new(
+        fleet: Arc<Fleet>,
+        targets: Vec<Connected>,
+        routes: Vec<Arc<Route>>,
+        aliases: Vec<(String, usize)>,
+        world: World,
+    ) -> Self {
+        Self {
+            clock: Clock::start(),
+            fleet,
+            targets,
+            routes,
+            aliases,
+            observer: RwLock::default(),
+            world: Mutex::new(world),
+        }
+    }
+
+    /// The world. A panic elsewhere does not make it unusable: its state is consistent between any two calls.
+    pub(crate) fn world(&self) -> MutexGuard<'_, World> {
+        self.world.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn speak(&self, notices: Vec<Transition>) {
+        if !notices.is_empty() {
+            let observer = self.observer.read().unwrap_or_else(PoisonError::into_inner).clone();
+            observer.speak(&self.fleet, notices);
+        }
+    }
+}

@@ -1,0 +1,86 @@
+//! An answer as it arrives.
+//!
+//! Invariant: after content has been given, an error is the last item; dropping the stream cancels upstream.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use futures::Stream;
+use hotspare_core::{Chunk, Error, Event, TargetId, Trail};
+use hotspare_engine::Summary;
+
+use crate::driver::{Driver, Output};
+
+/// A stream of events. The call has committed: the first content is here, so whoever could not answer was left behind
+/// already.
+#[derive(Debug)]
+pub struct ChatStream {
+    driver: Driver,
+    first: Option<Output>,
+    end: Option<Summary>,
+    failed: Option<Trail>,
+    over: bool,
+}
+
+impl ChatStream {
+    pub(crate) fn new(driver: Driver, first: Output) -> Self {
+        Self { driver, first: Some(first), end: None, failed: None, over: false }
+    }
+
+    /// Who was tried so far, and how it went.
+    #[must_use]
+    pub fn trail(&self) -> &Trail {
+        match (&self.end, &self.failed) {
+            (Some(end), _) => &end.trail,
+            (None, Some(trail)) => trail,
+            (None, None) => self.driver.trail(),
+        }
+    }
+
+    /// Who serves: the last one that was started and is under way, or gave the answer.
+    #[must_use]
+    pub fn served_by(&self) -> Option<&TargetId> {
+        use hotspare_core::Outcome;
+        let attempts = &self.trail().attempts;
+        let serves = attempts
+            .iter()
+            .rev()
+            .find(|attempt| matches!(attempt.outcome, Outcome::Served | Outcome::Running));
+        serves.map(|attempt| &attempt.target)
+    }
+
+    /// The next piece with the frame it was read from, for relays whose caller speaks the provider's wire.
+    pub fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Chunk, Error>>> {
+        if self.over {
+            return Poll::Ready(None);
+        }
+        let output = match self.first.take() {
+            Some(first) => first,
+            None => std::task::ready!(self.driver.poll_output(cx)),
+        };
+        match output {
+            Output::Chunk(chunk) => Poll::Ready(Some(Ok(chunk))),
+            Output::Done(result) => {
+                self.over = true;
+                match *result {
+                    Ok(summary) => {
+                        self.end = Some(summary);
+                        Poll::Ready(None)
+                    }
+                    Err(error) => {
+                        self.failed = Some(error.trail().clone());
+                        Poll::Ready(Some(Err(error)))
+                    }
+                }
+            }
+        }
+    }
+}
+
+impl Stream for ChatStream {
+    type Item = Result<Event, Error>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.poll_chunk(cx).map(|next| next.map(|item| item.map(|chunk| chunk.event)))
+    }
+}
