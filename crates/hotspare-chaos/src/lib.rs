@@ -1,1 +1,35 @@
-//! Faults as data: plans, a scripted provider, a faulty transport, a faulty loopback server.
+//! Everything to break things with.
+//!
+//! Faults are data ([`Fault`], [`FaultPlan`]), and the same ones break a provider behind the port ([`ChaosProvider`]), the
+//! bytes below it ([`ChaosTransport`]), or a real server on a real socket ([`ChaosServer`]). [`Scripted`] is a provider for
+//! tests of your own application:
+//!
+//! ```
+//! # #[cfg(feature = "provider")] {
+//! use hotspare_chaos::Scripted;
+//!
+//! let main = Scripted::new().text("hi").status(429).stall();
+//! # let _ = main; }
+//! ```
+
+mod fault;
+mod plan;
+#[cfg(feature = "provider")]
+mod provider;
+#[cfg(feature = "provider")]
+mod scripted;
+#[cfg(feature = "server")]
+mod server;
+#[cfg(feature = "provider")]
+mod transport;
+
+pub use fault::{Fault, UnknownFault};
+pub use plan::FaultPlan;
+#[cfg(feature = "provider")]
+pub use provider::ChaosProvider;
+#[cfg(feature = "provider")]
+pub use scripted::{Asked, Scripted};
+#[cfg(feature = "server")]
+pub use server::{ChaosServer, Settings, Speaks, Stats};
+#[cfg(feature = "provider")]
+pub use transport::ChaosTransport;

@@ -1,0 +1,192 @@
+//! The fault alphabet: everything that a provider can do wrong, as data.
+//!
+//! Not behaviour: servers and wrappers act on it. Invariant: closed, and each fault has one spelling that reads back to the
+//! same fault, so that a failing run can be repeated from one line.
+
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+/// One way to fail. Token counts are of content, from 0.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Fault {
+    /// A well-formed end before the answer's own: `clean-end-after:N`.
+    CleanEndAfter(u32),
+    /// The connection is closed without a byte: `close-before-head`.
+    CloseBeforeHead,
+    /// The connection ends inside the body: `cut-after:N`.
+    CutAfter(u32),
+    /// Status 200 and nothing: `empty-200`.
+    Empty200,
+    /// An error event inside a successful stream: `error-event-after:N`.
+    ErrorEventAfter(u32),
+    /// Headers beyond every limit: `header-bomb`.
+    HeaderBomb,
+    /// Status 200 and an HTML page: `html-200`.
+    Html200,
+    /// A body of 50 MiB: `huge-body`.
+    HugeBody,
+    /// One line of 10 MiB: `huge-line`.
+    HugeLine,
+    /// A frame that is not JSON, the rest fine: `malformed-after:N`.
+    MalformedAfter(u32),
+    /// Only the end mark: `only-done`.
+    OnlyDone,
+    /// Pings for ever: `only-pings`.
+    OnlyPings,
+    /// Status 429 for want of money: `quota-exhausted`.
+    QuotaExhausted,
+    /// Status 429, with a pause in seconds unless 0: `rate-limited:S`.
+    RateLimited(u32),
+    /// No connection: `refuse`.
+    Refuse,
+    /// The connection is reset without a byte: `reset-before-head`.
+    ResetBeforeHead,
+    /// The request is taken and never answered: `silence`.
+    Silence,
+    /// Each token takes so long: `slow-drip:250ms`.
+    SlowDrip(Duration),
+    /// The first token takes so long: `slow-first-token:2000ms`.
+    SlowFirstToken(Duration),
+    /// Silence after some content: `stall-after:N`.
+    StallAfter(u32),
+    /// An error status: `status:503`.
+    Status(u16),
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::CleanEndAfter(n) => write!(f, "clean-end-after:{n}"),
+            Self::CloseBeforeHead => f.write_str("close-before-head"),
+            Self::CutAfter(n) => write!(f, "cut-after:{n}"),
+            Self::Empty200 => f.write_str("empty-200"),
+            Self::ErrorEventAfter(n) => write!(f, "error-event-after:{n}"),
+            Self::HeaderBomb => f.write_str("header-bomb"),
+            Self::Html200 => f.write_str("html-200"),
+            Self::HugeBody => f.write_str("huge-body"),
+            Self::HugeLine => f.write_str("huge-line"),
+            Self::MalformedAfter(n) => write!(f, "malformed-after:{n}"),
+            Self::OnlyDone => f.write_str("only-done"),
+            Self::OnlyPings => f.write_str("only-pings"),
+            Self::QuotaExhausted => f.write_str("quota-exhausted"),
+            Self::RateLimited(seconds) => write!(f, "rate-limited:{seconds}"),
+            Self::Refuse => f.write_str("refuse"),
+            Self::ResetBeforeHead => f.write_str("reset-before-head"),
+            Self::Silence => f.write_str("silence"),
+            Self::SlowDrip(time) => write!(f, "slow-drip:{}ms", time.as_millis()),
+            Self::SlowFirstToken(time) => write!(f, "slow-first-token:{}ms", time.as_millis()),
+            Self::StallAfter(n) => write!(f, "stall-after:{n}"),
+            Self::Status(status) => write!(f, "status:{status}"),
+        }
+    }
+}
+
+/// A text that spells no fault.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnknownFault(String);
+
+impl fmt::Display for UnknownFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "`{}` is no fault; faults are spelled like `refuse`, `cut-after:5`, `status:503`", self.0)
+    }
+}
+
+impl std::error::Error for UnknownFault {}
+
+impl FromStr for Fault {
+    type Err = UnknownFault;
+
+    fn from_str(text: &str) -> Result<Self, UnknownFault> {
+        let unknown = || UnknownFault(text.chars().take(60).collect());
+        let (name, value) = text.split_once(':').map_or((text, None), |(name, value)| (name, Some(value)));
+        let count = || value.and_then(|value| value.parse().ok()).ok_or_else(unknown);
+        let time = || {
+            let millis =
+                value.and_then(|value| value.strip_suffix("ms")).and_then(|value| value.parse().ok());
+            millis.map(Duration::from_millis).ok_or_else(unknown)
+        };
+        Ok(match name {
+            "clean-end-after" => Self::CleanEndAfter(count()?),
+            "cut-after" => Self::CutAfter(count()?),
+            "error-event-after" => Self::ErrorEventAfter(count()?),
+            "malformed-after" => Self::MalformedAfter(count()?),
+            "rate-limited" => Self::RateLimited(count()?),
+            "slow-drip" => Self::SlowDrip(time()?),
+            "slow-first-token" => Self::SlowFirstToken(time()?),
+            "stall-after" => Self::StallAfter(count()?),
+            "status" => {
+                let status =
+                    value.and_then(|value| value.parse().ok()).filter(|status| (300..600).contains(status));
+                Self::Status(status.ok_or_else(unknown)?)
+            }
+            _ if value.is_some() => return Err(unknown()),
+            "close-before-head" => Self::CloseBeforeHead,
+            "empty-200" => Self::Empty200,
+            "header-bomb" => Self::HeaderBomb,
+            "html-200" => Self::Html200,
+            "huge-body" => Self::HugeBody,
+            "huge-line" => Self::HugeLine,
+            "only-done" => Self::OnlyDone,
+            "only-pings" => Self::OnlyPings,
+            "quota-exhausted" => Self::QuotaExhausted,
+            "refuse" => Self::Refuse,
+            "reset-before-head" => Self::ResetBeforeHead,
+            "silence" => Self::Silence,
+            _ => return Err(unknown()),
+        })
+    }
+}
+
+impl Fault {
+    /// One of each, for tables and tests.
+    #[must_use]
+    pub fn examples() -> Vec<Self> {
+        vec![
+            Self::CleanEndAfter(3),
+            Self::CloseBeforeHead,
+            Self::CutAfter(3),
+            Self::Empty200,
+            Self::ErrorEventAfter(3),
+            Self::HeaderBomb,
+            Self::Html200,
+            Self::HugeBody,
+            Self::HugeLine,
+            Self::MalformedAfter(3),
+            Self::OnlyDone,
+            Self::OnlyPings,
+            Self::QuotaExhausted,
+            Self::RateLimited(1),
+            Self::Refuse,
+            Self::ResetBeforeHead,
+            Self::Silence,
+            Self::SlowDrip(Duration::from_millis(250)),
+            Self::SlowFirstToken(Duration::from_millis(2_000)),
+            Self::StallAfter(3),
+            Self::Status(503),
+        ]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn every_fault_reads_back() {
+        for fault in Fault::examples() {
+            assert_eq!(fault.to_string().parse(), Ok(fault));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn reading_is_total(text in "\\PC{0,30}") {
+            if let Ok(fault) = text.parse::<Fault>() {
+                prop_assert_eq!(fault.to_string().parse(), Ok(fault));
+            }
+        }
+    }
+}

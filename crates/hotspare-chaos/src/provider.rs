@@ -1,0 +1,108 @@
+//! Any provider, made unreliable.
+//!
+//! Works on events, so it fits whatever stands behind the port; the byte level has its own wrapper. Invariant: a call that
+//! the plan spares passes untouched.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use async_trait::async_trait;
+use futures::StreamExt;
+use futures::stream::BoxStream;
+use hotspare_core::{Capabilities, Error, Kind};
+use hotspare_provider::{Outbound, Provider, Signal};
+
+use crate::fault::Fault;
+use crate::plan::FaultPlan;
+
+/// Wraps a provider and lets calls meet the faults of a plan.
+#[derive(Debug)]
+pub struct ChaosProvider<P> {
+    inner: P,
+    plan: FaultPlan,
+    calls: Arc<AtomicU64>,
+}
+
+impl<P: Provider> ChaosProvider<P> {
+    /// Wraps `inner`.
+    pub fn new(inner: P, plan: FaultPlan) -> Self {
+        Self { inner, plan, calls: Arc::default() }
+    }
+}
+
+#[async_trait]
+impl<P: Provider> Provider for ChaosProvider<P> {
+    fn wire(&self) -> &'static str {
+        self.inner.wire()
+    }
+
+    fn capabilities(&self, model: &str) -> Capabilities {
+        self.inner.capabilities(model)
+    }
+
+    async fn send(&self, call: Outbound) -> Result<BoxStream<'static, Result<Signal, Error>>, Error> {
+        let Some(fault) = self.plan.at(self.calls.fetch_add(1, Ordering::Relaxed)) else {
+            return self.inner.send(call).await;
+        };
+        let fail = |kind| Err(Error::new(kind, format!("injected: {fault}")));
+        match fault {
+            Fault::Refuse => fail(Kind::Connect),
+            Fault::ResetBeforeHead | Fault::CloseBeforeHead => fail(Kind::Disconnected),
+            Fault::Silence | Fault::OnlyPings => std::future::pending().await,
+            Fault::Status(_) => fail(Kind::Server),
+            Fault::RateLimited(0) => fail(Kind::RateLimited),
+            Fault::RateLimited(seconds) => {
+                let pause = std::time::Duration::from_secs(seconds.into());
+                Err(Error::new(Kind::RateLimited, "injected").with_status(429).with_retry_after(pause))
+            }
+            Fault::QuotaExhausted => fail(Kind::QuotaExhausted),
+            Fault::SlowFirstToken(time) => {
+                tokio::time::sleep(time).await;
+                self.inner.send(call).await
+            }
+            Fault::SlowDrip(time) => {
+                let signals = self.inner.send(call).await?;
+                Ok(Box::pin(signals.then(move |signal| async move {
+                    tokio::time::sleep(time).await;
+                    signal
+                })))
+            }
+            Fault::CutAfter(n)
+            | Fault::CleanEndAfter(n)
+            | Fault::ErrorEventAfter(n)
+            | Fault::MalformedAfter(n) => {
+                let kind = match fault {
+                    Fault::ErrorEventAfter(_) => Kind::Overloaded,
+                    Fault::MalformedAfter(_) => Kind::Protocol,
+                    _ => Kind::Truncated,
+                };
+                let error = Error::new(kind, format!("injected: {fault}"));
+                let end = futures::stream::iter([Err(error)]);
+                Ok(Box::pin(first(n, self.inner.send(call).await?).chain(end)))
+            }
+            Fault::StallAfter(n) => {
+                Ok(Box::pin(first(n, self.inner.send(call).await?).chain(futures::stream::pending())))
+            }
+            Fault::Empty200
+            | Fault::Html200
+            | Fault::OnlyDone
+            | Fault::HeaderBomb
+            | Fault::HugeBody
+            | Fault::HugeLine => fail(Kind::Protocol),
+        }
+    }
+}
+
+/// What comes before the content after the first `n` pieces.
+fn first(
+    n: u32,
+    signals: BoxStream<'static, Result<Signal, Error>>,
+) -> BoxStream<'static, Result<Signal, Error>> {
+    let mut left = n;
+    Box::pin(signals.take_while(move |signal| {
+        let content = matches!(signal, Ok(Signal::Chunk(chunk)) if chunk.event.is_content());
+        let keep = !content || left > 0;
+        left = left.saturating_sub(u32::from(content));
+        std::future::ready(keep)
+    }))
+}

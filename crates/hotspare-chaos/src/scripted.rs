@@ -1,0 +1,181 @@
+//! A provider that says what a test wants, without a network.
+//!
+//! For tests of an application, and of Hotspare on paused clocks. Invariant: replies come in the order written, the last one
+//! again and again; what was asked is remembered.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use futures::StreamExt;
+use futures::stream::{self, BoxStream};
+use hotspare_core::{ChatRequest, Chunk, Error, Event, FinishReason, Kind, Usage};
+use hotspare_provider::{Opened, Outbound, Provider, Signal};
+
+/// A scripted provider. Each verb appends one reply.
+#[derive(Clone, Debug, Default)]
+pub struct Scripted {
+    replies: Vec<Reply>,
+    log: Arc<Mutex<Vec<Asked>>>,
+}
+
+/// What a scripted provider was asked.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Asked {
+    /// The request.
+    pub request: Arc<ChatRequest>,
+    /// The model.
+    pub model: Arc<str>,
+    /// Whether a stream was wanted.
+    pub stream: bool,
+}
+
+#[derive(Clone, Debug)]
+enum Reply {
+    /// These pieces after a pause each, and then an end.
+    Says {
+        delay: Duration,
+        pieces: Vec<String>,
+        end: End,
+    },
+    Fails(Error),
+    Stalls,
+}
+
+#[derive(Clone, Debug)]
+enum End {
+    Finished,
+    Fails(Error),
+    Stalls,
+}
+
+impl Scripted {
+    /// A provider without replies; asked all the same, it fails.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Answers with a text.
+    #[must_use]
+    pub fn text(self, text: impl Into<String>) -> Self {
+        self.pieces([text.into()])
+    }
+
+    /// Answers with a text in pieces.
+    #[must_use]
+    pub fn pieces(self, pieces: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.says(Duration::ZERO, pieces, End::Finished)
+    }
+
+    /// Answers with a text, each piece so much later than the one before.
+    #[must_use]
+    pub fn slowly(self, delay: Duration, pieces: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.says(delay, pieces, End::Finished)
+    }
+
+    /// Says these pieces and is cut off.
+    #[must_use]
+    pub fn cut(self, pieces: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.says(Duration::ZERO, pieces, End::Fails(Error::new(Kind::Truncated, "cut by the script")))
+    }
+
+    /// Says these pieces and goes silent.
+    #[must_use]
+    pub fn stall_after(self, pieces: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.says(Duration::ZERO, pieces, End::Stalls)
+    }
+
+    /// Takes the request and never answers.
+    #[must_use]
+    pub fn stall(mut self) -> Self {
+        self.replies.push(Reply::Stalls);
+        self
+    }
+
+    /// Fails with a status, classed as most hosts would mean it.
+    #[must_use]
+    pub fn status(self, status: u16) -> Self {
+        let kind = match status {
+            401 => Kind::Auth,
+            402 => Kind::QuotaExhausted,
+            403 => Kind::Forbidden,
+            404 => Kind::ModelUnavailable,
+            408 | 504 => Kind::Timeout,
+            429 => Kind::RateLimited,
+            503 | 529 => Kind::Overloaded,
+            400..=499 => Kind::InvalidRequest,
+            _ => Kind::Server,
+        };
+        self.fail(Error::new(kind, "failed by the script").with_status(status))
+    }
+
+    /// Fails with this error.
+    #[must_use]
+    pub fn fail(mut self, error: Error) -> Self {
+        self.replies.push(Reply::Fails(error));
+        self
+    }
+
+    /// What was asked so far.
+    #[must_use]
+    pub fn asked(&self) -> Vec<Asked> {
+        self.log.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn says(
+        mut self,
+        delay: Duration,
+        pieces: impl IntoIterator<Item = impl Into<String>>,
+        end: End,
+    ) -> Self {
+        let pieces = pieces.into_iter().map(Into::into).collect();
+        self.replies.push(Reply::Says { delay, pieces, end });
+        self
+    }
+}
+
+#[async_trait]
+impl Provider for Scripted {
+    fn wire(&self) -> &'static str {
+        "scripted"
+    }
+
+    async fn send(&self, call: Outbound) -> Result<BoxStream<'static, Result<Signal, Error>>, Error> {
+        let turn = {
+            let mut log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
+            log.push(Asked { request: call.request, model: call.model, stream: call.stream });
+            log.len() - 1
+        };
+        let reply = self.replies.get(turn).or(self.replies.last()).cloned();
+        match reply {
+            None => Err(Error::new(Kind::Server, "the script has no replies")),
+            Some(Reply::Fails(error)) => Err(error),
+            Some(Reply::Stalls) => std::future::pending().await,
+            Some(Reply::Says { delay, pieces, end }) => Ok(tell(delay, pieces, end)),
+        }
+    }
+}
+
+fn tell(delay: Duration, pieces: Vec<String>, end: End) -> BoxStream<'static, Result<Signal, Error>> {
+    let said = |event: Event| Ok(Signal::Chunk(Chunk::from(event)));
+    let opened =
+        stream::iter([Ok(Signal::Opened(Opened::default())), said(Event::Started { id: None, model: None })]);
+    let tokens = pieces.len() as u64;
+    let content = stream::iter(pieces).then(move |piece| async move {
+        if !delay.is_zero() {
+            tokio::time::sleep(delay).await;
+        }
+        Ok(Signal::Chunk(Chunk::from(Event::TextDelta(piece))))
+    });
+    let last: BoxStream<'static, Result<Signal, Error>> = match end {
+        End::Finished => Box::pin(stream::iter([
+            said(Event::Finished(FinishReason::Stop)),
+            said(Event::Usage(Usage::reported(Some(1), Some(tokens)))),
+        ])),
+        End::Fails(error) => Box::pin(stream::iter([Err(error)])),
+        End::Stalls => Box::pin(stream::pending()),
+    };
+    Box::pin(opened.chain(content).chain(last))
+}

@@ -1,0 +1,313 @@
+//! A real server on a real socket that speaks a provider's wire and misbehaves on request.
+//!
+//! HTTP/1.1 by hand on a bare socket, because no server library lets one close inside a chunk, reset a connection or say
+//! nothing. It answers every prompt with the same words, so that answers of different servers can be compared. Invariant:
+//! one connection serves one request at a time, and what a client does not read does not pile up.
+
+mod connection;
+mod speech;
+
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::net::{TcpListener, TcpSocket};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use crate::fault::Fault;
+use crate::plan::FaultPlan;
+
+pub use speech::Speaks;
+
+/// How a server behaves while nothing is wrong.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Settings {
+    /// Its wire.
+    pub speaks: Speaks,
+    /// The model that it says it is.
+    pub model: String,
+    /// The key that it asks for.
+    pub key: Option<String>,
+    /// The words of every answer.
+    pub answer: Vec<String>,
+    /// Time to the first token.
+    pub first_token: Duration,
+    /// Time between tokens.
+    pub gap: Duration,
+    /// How long an idle connection is kept.
+    pub idle: Duration,
+}
+
+impl Settings {
+    /// A healthy server of this wire that answers at once with twenty words.
+    #[must_use]
+    pub fn new(speaks: Speaks) -> Self {
+        Self {
+            speaks,
+            model: speaks.model().to_owned(),
+            key: None,
+            answer: speech::words(20),
+            first_token: Duration::ZERO,
+            gap: Duration::ZERO,
+            idle: Duration::from_secs(5),
+        }
+    }
+
+    /// Answers with so many words.
+    #[must_use]
+    pub fn tokens(mut self, count: usize) -> Self {
+        self.answer = speech::words(count);
+        self
+    }
+
+    /// Answers with these words.
+    #[must_use]
+    pub fn answer(mut self, words: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.answer = words.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Sets the time to the first token and between tokens.
+    #[must_use]
+    pub fn pace(mut self, first_token: Duration, gap: Duration) -> Self {
+        self.first_token = first_token;
+        self.gap = gap;
+        self
+    }
+
+    /// Asks for this key.
+    #[must_use]
+    pub fn key(mut self, key: impl Into<String>) -> Self {
+        self.key = Some(key.into());
+        self
+    }
+
+    /// Sets the model's name.
+    #[must_use]
+    pub fn model(mut self, model: impl Into<String>) -> Self {
+        self.model = model.into();
+        self
+    }
+
+    /// Closes idle connections after this time.
+    #[must_use]
+    pub fn idle(mut self, idle: Duration) -> Self {
+        self.idle = idle;
+        self
+    }
+}
+
+/// What a server has seen.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Stats {
+    /// Connections accepted.
+    pub connections: u64,
+    /// Requests taken.
+    pub requests: u64,
+    /// Answers given to their end.
+    pub completed: u64,
+    /// Answers during which the client went away.
+    pub cancelled: u64,
+}
+
+/// A running server; it stops when dropped.
+#[derive(Debug)]
+pub struct ChaosServer {
+    shared: Arc<Shared>,
+    address: SocketAddr,
+    accepting: JoinHandle<()>,
+}
+
+/// What connections share.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) settings: Mutex<Arc<Settings>>,
+    fault: Mutex<Option<Fault>>,
+    plan: Mutex<FaultPlan>,
+    /// False while nothing listens.
+    up: watch::Sender<bool>,
+    connections: AtomicU64,
+    requests: AtomicU64,
+    completed: AtomicU64,
+    cancelled: AtomicU64,
+}
+
+impl ChaosServer {
+    /// Listens on a free port of 127.0.0.1.
+    ///
+    /// # Errors
+    /// If the port cannot be bound.
+    pub async fn start(settings: Settings) -> std::io::Result<Self> {
+        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        let address = listener.local_addr()?;
+        let shared = Arc::new(Shared {
+            settings: Mutex::new(Arc::new(settings)),
+            fault: Mutex::default(),
+            plan: Mutex::default(),
+            up: watch::Sender::new(true),
+            connections: AtomicU64::new(0),
+            requests: AtomicU64::new(0),
+            completed: AtomicU64::new(0),
+            cancelled: AtomicU64::new(0),
+        });
+        let accepting = tokio::spawn(accept(Arc::clone(&shared), address, listener));
+        Ok(Self { shared, address, accepting })
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The address that a client of its wire needs.
+    #[must_use]
+    pub fn base_url(&self) -> String {
+        format!("http://{}/v1", self.address)
+    }
+
+    /// From now on every request meets this fault; `None` makes it well again. [`Fault::Refuse`] takes effect at once, also
+    /// on open connections, and returns when nothing listens any more.
+    pub async fn set_fault(&self, fault: Option<Fault>) {
+        *lock(&self.shared.fault) = fault;
+        self.listen(fault != Some(Fault::Refuse)).await;
+    }
+
+    /// From now on requests meet the faults of a plan, by their number.
+    pub fn set_plan(&self, plan: FaultPlan) {
+        *lock(&self.shared.plan) = plan;
+    }
+
+    /// Stops listening and resets every connection, as a process that was killed does.
+    pub async fn kill(&self) {
+        self.listen(false).await;
+    }
+
+    /// Listens again, on the same port.
+    pub async fn restore(&self) {
+        self.listen(true).await;
+    }
+
+    /// Changes how it behaves while nothing is wrong.
+    pub fn set_settings(&self, settings: Settings) {
+        *lock(&self.shared.settings) = Arc::new(settings);
+    }
+
+    /// How it behaves while nothing is wrong.
+    #[must_use]
+    pub fn settings(&self) -> Settings {
+        Settings::clone(&self.shared.settings())
+    }
+
+    /// What it has seen.
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        let read = |count: &AtomicU64| count.load(Ordering::SeqCst);
+        Stats {
+            connections: read(&self.shared.connections),
+            requests: read(&self.shared.requests),
+            completed: read(&self.shared.completed),
+            cancelled: read(&self.shared.cancelled),
+        }
+    }
+
+    async fn listen(&self, up: bool) {
+        let changed = self.shared.up.send_if_modified(|now| std::mem::replace(now, up) != up);
+        if !changed {
+            return;
+        }
+        // Until the change can be seen from outside.
+        for _ in 0..2_000 {
+            let reached = tokio::net::TcpStream::connect(self.address).await.is_ok();
+            if reached == up {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    }
+}
+
+impl Drop for ChaosServer {
+    fn drop(&mut self) {
+        self.shared.up.send_replace(false);
+        self.accepting.abort();
+    }
+}
+
+impl Shared {
+    pub(crate) fn settings(&self) -> Arc<Settings> {
+        Arc::clone(&lock(&self.settings))
+    }
+
+    /// Counts a request and says what it meets.
+    pub(crate) fn next_request(&self) -> Option<Fault> {
+        let number = self.requests.fetch_add(1, Ordering::SeqCst);
+        let live = *lock(&self.fault);
+        live.or_else(|| lock(&self.plan).at(number))
+    }
+
+    pub(crate) fn completed(&self) {
+        self.completed.fetch_add(1, Ordering::SeqCst);
+    }
+
+    pub(crate) fn cancelled(&self) {
+        self.cancelled.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+async fn accept(shared: Arc<Shared>, address: SocketAddr, listener: TcpListener) {
+    let mut up = shared.up.subscribe();
+    let mut listener = Some(listener);
+    loop {
+        if !*up.borrow_and_update() {
+            listener = None;
+            if up.wait_for(|up| *up).await.is_err() {
+                return;
+            }
+        }
+        let listening = match listener.take() {
+            Some(listening) => listening,
+            None => match bind(address) {
+                Ok(listening) => listening,
+                // The port is still on its way out; nothing else uses it.
+                Err(_) => {
+                    tokio::time::sleep(Duration::from_millis(1)).await;
+                    continue;
+                }
+            },
+        };
+        tokio::select! {
+            accepted = listening.accept() => {
+                if let Ok((stream, _)) = accepted {
+                    shared.connections.fetch_add(1, Ordering::SeqCst);
+                    tokio::spawn(connection::serve(Arc::clone(&shared), stream, shared.up.subscribe()));
+                }
+                listener = Some(listening);
+            }
+            changed = up.changed() => {
+                if changed.is_err() {
+                    return;
+                }
+                listener = Some(listening);
+            }
+        }
+    }
+}
+
+fn bind(address: SocketAddr) -> std::io::Result<TcpListener> {
+    let socket = TcpSocket::new_v4()?;
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(1_024)
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,284 @@
+//! What a server says, in its wire's words.
+//!
+//! Shaped like recorded traffic: a first frame with the role alone, counts in a frame of their own, pings and comments.
+//! Invariant: the same prompt gets the same answer from every server, whatever its wire.
+
+use serde_json::{Value, json};
+
+/// A provider's wire.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Speaks {
+    /// The Messages wire.
+    Anthropic,
+    /// Chat completions with reasoning and keep-alive comments before the answer.
+    DeepSeek,
+    /// Chat completions.
+    OpenAi,
+}
+
+impl Speaks {
+    /// The model that a server of this wire says it is.
+    #[must_use]
+    pub const fn model(self) -> &'static str {
+        match self {
+            Self::Anthropic => "claude-demo",
+            Self::DeepSeek => "deepseek-demo",
+            Self::OpenAi => "gpt-demo",
+        }
+    }
+}
+
+/// The words that all servers use, over and over.
+const WORDS: [&str; 24] = [
+    "The", "pump", "failed", "at", "nine", "twelve", "and", "the", "standby", "took", "over", "within", "a",
+    "moment;", "nobody", "noticed,", "because", "a", "hot", "spare", "was", "ready", "all", "along.",
+];
+
+/// So many words, each but the first with a space before it, as tokens have.
+pub(crate) fn words(count: usize) -> Vec<String> {
+    (0..count).map(|at| format!("{}{}", if at == 0 { "" } else { " " }, WORDS[at % WORDS.len()])).collect()
+}
+
+/// A request, as far as an answer depends on it.
+#[derive(Debug, Default)]
+pub(crate) struct Asked {
+    pub(crate) stream: bool,
+    pub(crate) include_usage: bool,
+    /// The text of a last turn that is the assistant's own.
+    pub(crate) prefill: String,
+    /// The tool that has to be called.
+    pub(crate) tool: Option<String>,
+}
+
+impl Asked {
+    pub(crate) fn read(body: &Value) -> Self {
+        let last = body["messages"].as_array().and_then(|turns| turns.last());
+        let prefill = last
+            .filter(|turn| turn["role"] == "assistant")
+            .and_then(|turn| turn["content"].as_str())
+            .unwrap_or_default()
+            .to_owned();
+        let choice = &body["tool_choice"];
+        let forced = choice == "required"
+            || choice["type"] == "any"
+            || choice["type"] == "tool"
+            || choice["type"] == "function";
+        let first = &body["tools"][0];
+        let name = first["function"]["name"].as_str().or(first["name"].as_str());
+        Self {
+            stream: body["stream"] == true,
+            include_usage: body["stream_options"]["include_usage"] == true,
+            prefill,
+            tool: name.filter(|_| forced).map(str::to_owned),
+        }
+    }
+
+    /// The words that are still to be said.
+    pub(crate) fn rest(&self, answer: &[String]) -> Vec<String> {
+        let mut said = self.prefill.as_str();
+        let mut rest = answer.iter();
+        let mut out = Vec::new();
+        for word in rest.by_ref() {
+            match said.strip_prefix(word.as_str()) {
+                Some(after) => said = after,
+                None => {
+                    // The beginning may have been cut inside a word.
+                    out.push(word.strip_prefix(said).unwrap_or(word).to_owned());
+                    break;
+                }
+            }
+        }
+        out.extend(rest.cloned());
+        out
+    }
+}
+
+/// Spells one answer.
+#[derive(Debug)]
+pub(crate) struct Speech<'a> {
+    pub(crate) speaks: Speaks,
+    pub(crate) model: &'a str,
+    pub(crate) id: u64,
+    pub(crate) prompt_tokens: u64,
+}
+
+impl Speech<'_> {
+    fn chunk(&self, delta: &Value, finish: Option<&str>) -> String {
+        format!(
+            "data: {{\"id\":\"chatcmpl-{}\",\"object\":\"chat.completion.chunk\",\"created\":1760000000,\"model\":\"{}\",\
+             \"choices\":[{{\"index\":0,\"delta\":{delta},\"finish_reason\":{}}}]}}\n\n",
+            self.id,
+            self.model,
+            finish.map_or_else(|| "null".to_owned(), |word| format!("\"{word}\"")),
+        )
+    }
+
+    fn event(name: &str, data: &Value) -> String {
+        format!("event: {name}\ndata: {data}\n\n")
+    }
+
+    /// What comes before the first token.
+    pub(crate) fn opening(&self) -> String {
+        match self.speaks {
+            Speaks::OpenAi => self.chunk(&json!({"role": "assistant", "content": ""}), None),
+            Speaks::DeepSeek => {
+                let role =
+                    self.chunk(&json!({"role": "assistant", "content": null, "reasoning_content": ""}), None);
+                format!(": keep-alive\n\n{role}")
+            }
+            Speaks::Anthropic => {
+                let message = json!({
+                    "id": format!("msg_{}", self.id), "type": "message", "role": "assistant", "model": self.model,
+                    "content": [], "stop_reason": null,
+                    "usage": {"input_tokens": self.prompt_tokens, "output_tokens": 1},
+                });
+                let start =
+                    Self::event("message_start", &json!({"type": "message_start", "message": message}));
+                format!("{start}{}", Self::event("ping", &json!({"type": "ping"})))
+            }
+        }
+    }
+
+    /// A sign of life that is no content.
+    pub(crate) fn ping(&self) -> String {
+        match self.speaks {
+            Speaks::Anthropic => Self::event("ping", &json!({"type": "ping"})),
+            _ => ": keep-alive\n\n".to_owned(),
+        }
+    }
+
+    /// The first token opens the block that the others continue.
+    pub(crate) fn token(&self, at: usize, text: &str) -> String {
+        match self.speaks {
+            Speaks::OpenAi | Speaks::DeepSeek => self.chunk(&json!({"content": text}), None),
+            Speaks::Anthropic => {
+                let delta = Self::event(
+                    "content_block_delta",
+                    &json!({"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": text}}),
+                );
+                if at > 0 {
+                    return delta;
+                }
+                let block = json!({"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}});
+                format!("{}{delta}", Self::event("content_block_start", &block))
+            }
+        }
+    }
+
+    /// What comes after the last token.
+    pub(crate) fn closing(&self, tokens: usize, include_usage: bool) -> String {
+        match self.speaks {
+            Speaks::OpenAi | Speaks::DeepSeek => {
+                let finish = self.chunk(&json!({}), Some("stop"));
+                format!(
+                    "{finish}{}data: [DONE]\n\n",
+                    if include_usage { self.usage(tokens) } else { String::new() }
+                )
+            }
+            Speaks::Anthropic => {
+                let stop = json!({"type": "content_block_stop", "index": 0});
+                let delta = json!({
+                    "type": "message_delta", "delta": {"stop_reason": "end_turn", "stop_sequence": null},
+                    "usage": {"output_tokens": tokens},
+                });
+                let end = json!({"type": "message_stop"});
+                [("content_block_stop", stop), ("message_delta", delta), ("message_stop", end)]
+                    .iter()
+                    .map(|(name, data)| Self::event(name, data))
+                    .collect()
+            }
+        }
+    }
+
+    /// A tool call in place of an answer.
+    pub(crate) fn tool(&self, name: &str) -> String {
+        match self.speaks {
+            Speaks::OpenAi | Speaks::DeepSeek => {
+                let id = format!("call_{}", self.id);
+                let begin = json!({"tool_calls": [{"index": 0, "id": id, "type": "function", "function": {"name": name, "arguments": ""}}]});
+                let rest =
+                    json!({"tool_calls": [{"index": 0, "function": {"arguments": "{\"city\":\"Ulm\"}"}}]});
+                let finish = self.chunk(&json!({}), Some("tool_calls"));
+                format!("{}{}{finish}data: [DONE]\n\n", self.chunk(&begin, None), self.chunk(&rest, None))
+            }
+            Speaks::Anthropic => {
+                let id = format!("toolu_{}", self.id);
+                let block = json!({"type": "content_block_start", "index": 0, "content_block": {"type": "tool_use", "id": id, "name": name, "input": {}}});
+                let input = json!({"type": "content_block_delta", "index": 0, "delta": {"type": "input_json_delta", "partial_json": "{\"city\":\"Ulm\"}"}});
+                let stop = json!({"type": "content_block_stop", "index": 0});
+                let delta = json!({"type": "message_delta", "delta": {"stop_reason": "tool_use"}, "usage": {"output_tokens": 9}});
+                let end = json!({"type": "message_stop"});
+                [block, input, stop, delta, end]
+                    .iter()
+                    .map(|data| Self::event(data["type"].as_str().unwrap_or_default(), data))
+                    .collect()
+            }
+        }
+    }
+
+    fn usage(&self, tokens: usize) -> String {
+        let data = json!({
+            "id": format!("chatcmpl-{}", self.id), "object": "chat.completion.chunk", "created": 1_760_000_000, "model": self.model,
+            "choices": [], "usage": self.counts(tokens),
+        });
+        format!("data: {data}\n\n")
+    }
+
+    fn counts(&self, tokens: usize) -> Value {
+        json!({"prompt_tokens": self.prompt_tokens, "completion_tokens": tokens, "total_tokens": self.prompt_tokens + tokens as u64})
+    }
+
+    /// A whole answer.
+    pub(crate) fn whole(&self, text: &str, tool: Option<&str>, tokens: usize) -> String {
+        let body = match self.speaks {
+            Speaks::OpenAi | Speaks::DeepSeek => {
+                let mut message = json!({"role": "assistant", "content": text});
+                if let Some(name) = tool {
+                    let call = json!({"id": format!("call_{}", self.id), "type": "function", "function": {"name": name, "arguments": "{\"city\":\"Ulm\"}"}});
+                    message = json!({"role": "assistant", "content": null, "tool_calls": [call]});
+                }
+                let finish = if tool.is_some() { "tool_calls" } else { "stop" };
+                json!({
+                    "id": format!("chatcmpl-{}", self.id), "object": "chat.completion", "created": 1_760_000_000, "model": self.model,
+                    "choices": [{"index": 0, "message": message, "finish_reason": finish}], "usage": self.counts(tokens),
+                })
+            }
+            Speaks::Anthropic => {
+                let block = match tool {
+                    Some(name) => {
+                        json!({"type": "tool_use", "id": format!("toolu_{}", self.id), "name": name, "input": {"city": "Ulm"}})
+                    }
+                    None => json!({"type": "text", "text": text}),
+                };
+                json!({
+                    "id": format!("msg_{}", self.id), "type": "message", "role": "assistant", "model": self.model, "content": [block],
+                    "stop_reason": if tool.is_some() { "tool_use" } else { "end_turn" },
+                    "usage": {"input_tokens": self.prompt_tokens, "output_tokens": tokens},
+                })
+            }
+        };
+        body.to_string()
+    }
+
+    /// An error's body.
+    pub(crate) fn error(&self, kind: &str, code: &str, message: &str) -> String {
+        match self.speaks {
+            Speaks::Anthropic => {
+                json!({"type": "error", "error": {"type": kind, "message": message}}).to_string()
+            }
+            _ => {
+                json!({"error": {"message": message, "type": kind, "param": null, "code": code}}).to_string()
+            }
+        }
+    }
+
+    /// An error inside a stream.
+    pub(crate) fn error_event(&self) -> String {
+        let body = self.error("overloaded_error", "server_is_overloaded", "Overloaded");
+        match self.speaks {
+            Speaks::Anthropic => format!("event: error\ndata: {body}\n\n"),
+            _ => format!("data: {body}\n\n"),
+        }
+    }
+}

@@ -1,0 +1,60 @@
+//! The server through a plain socket.
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use super::*;
+
+async fn ask(server: &ChaosServer, body: &str) -> String {
+    let mut stream = TcpStream::connect(server.address()).await.unwrap();
+    let path = "/v1/chat/completions";
+    let request = format!(
+        "POST {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    stream.write_all(request.as_bytes()).await.unwrap();
+    stream.shutdown().await.unwrap();
+    let mut reply = Vec::new();
+    let _ = stream.read_to_end(&mut reply).await;
+    String::from_utf8_lossy(&reply).into_owned()
+}
+
+#[tokio::test]
+async fn speaks_both_wires_and_says_the_same() {
+    for speaks in [Speaks::OpenAi, Speaks::Anthropic, Speaks::DeepSeek] {
+        let server = ChaosServer::start(Settings::new(speaks).tokens(3)).await.unwrap();
+        let whole = ask(&server, r#"{"messages":[]}"#).await;
+        assert!(whole.contains("The pump failed"), "{whole}");
+        let streamed = ask(&server, r#"{"stream":true,"messages":[]}"#).await;
+        for word in ["\"The\"", "\" pump\"", "\" failed\""] {
+            assert!(streamed.contains(word), "{streamed}");
+        }
+        assert!(streamed.ends_with("0\r\n\r\n"));
+        assert_eq!(server.stats().completed, 2);
+    }
+}
+
+#[tokio::test]
+async fn carries_on_where_the_assistant_was_cut() {
+    let server = ChaosServer::start(Settings::new(Speaks::OpenAi).tokens(4)).await.unwrap();
+    let body = r#"{"messages":[{"role":"user","content":"x"},{"role":"assistant","content":"The pu"}]}"#;
+    assert!(ask(&server, body).await.contains(r#""content":"mp failed at""#));
+}
+
+#[tokio::test]
+async fn is_killed_and_comes_back_on_the_same_port() {
+    let server = ChaosServer::start(Settings::new(Speaks::OpenAi)).await.unwrap();
+    server.kill().await;
+    assert!(TcpStream::connect(server.address()).await.is_err());
+    server.restore().await;
+    assert!(ask(&server, r#"{"messages":[]}"#).await.contains("200 OK") || server.stats().completed == 1);
+}
+
+#[tokio::test]
+async fn meets_its_plan() {
+    let server = ChaosServer::start(Settings::new(Speaks::OpenAi)).await.unwrap();
+    server.set_plan(FaultPlan::scripted([Some(Fault::Status(503)), Some(Fault::RateLimited(7)), None]));
+    assert!(ask(&server, "{}").await.starts_with("HTTP/1.1 503"));
+    assert!(ask(&server, "{}").await.contains("retry-after: 7"));
+    assert!(ask(&server, "{}").await.starts_with("HTTP/1.1 200"));
+}
