@@ -1,1 +1,83 @@
-//! What the tests share: servers, clients, fixtures.
+//! What the tests share: a client in front of servers that misbehave on request.
+//!
+//! Not a test. Invariant: real sockets, real wires, shipped code; only the limits are shorter than the shipped ones.
+
+use std::time::Duration;
+
+use hotspare::{Client, Endpoint, Limits, RouteSpec, Sequential, Strategy, anthropic, openai};
+use hotspare_chaos::{ChaosServer, Settings, Speaks};
+
+/// A client and the servers behind it, in the order of its route.
+#[derive(Debug)]
+pub struct Rig {
+    /// The client; its route is called `chat`, its targets `main`, `spare`, `third`.
+    pub client: Client,
+    /// The servers.
+    pub servers: Vec<ChaosServer>,
+}
+
+/// Names of a rig's targets.
+pub const NAMES: [&str; 3] = ["main", "spare", "third"];
+
+/// Limits in tenths of the shipped ones and less, so that a test takes no longer than it must.
+#[must_use]
+pub fn short_limits() -> Limits {
+    let mut limits = Limits::default();
+    limits.first_content = Duration::from_millis(300);
+    limits.unstreamed = Duration::from_millis(300);
+    limits.gap = Duration::from_millis(300);
+    limits.first_content_deadline = Duration::from_secs(10);
+    limits.total = Duration::from_secs(20);
+    limits
+}
+
+impl Rig {
+    /// A sequential route over servers of these wires.
+    ///
+    /// # Panics
+    /// If a port cannot be bound.
+    pub async fn sequential(wires: &[Speaks]) -> Self {
+        let names: Vec<&str> = NAMES[..wires.len()].to_vec();
+        Self::with(wires, RouteSpec::new(Sequential::new(names)).limits(short_limits())).await
+    }
+
+    /// A route with this strategy over servers of these wires.
+    ///
+    /// # Panics
+    /// If a port cannot be bound.
+    pub async fn strategy(wires: &[Speaks], strategy: impl Strategy + 'static) -> Self {
+        Self::with(wires, RouteSpec::new(strategy).limits(short_limits())).await
+    }
+
+    /// A route over servers of these wires.
+    ///
+    /// # Panics
+    /// If a port cannot be bound.
+    #[expect(clippy::expect_used, reason = "a test without its servers cannot go on")]
+    pub async fn with(wires: &[Speaks], route: RouteSpec) -> Self {
+        let mut servers = Vec::new();
+        let mut builder = Client::builder().route("chat", route);
+        for (name, wire) in NAMES.iter().zip(wires) {
+            let server = ChaosServer::start(Settings::new(*wire)).await.expect("a loopback port");
+            builder = builder.target(*name, endpoint(&server, *wire));
+            servers.push(server);
+        }
+        let client = builder.build().expect("a valid client");
+        Self { client, servers }
+    }
+}
+
+/// The description of a server as a target.
+#[must_use]
+pub fn endpoint(server: &ChaosServer, wire: Speaks) -> Endpoint {
+    let model = wire.model();
+    match wire {
+        Speaks::Anthropic => anthropic::target(model).base_url(server.base_url()).endpoint(),
+        Speaks::DeepSeek => openai::deepseek(model).base_url(server.base_url()).key(key()),
+        _ => openai::target(model).base_url(server.base_url()).key(key()),
+    }
+}
+
+fn key() -> hotspare::Key {
+    hotspare::Key::given(hotspare::Secret::new("sk-test-key"))
+}

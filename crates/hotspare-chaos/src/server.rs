@@ -142,7 +142,7 @@ impl ChaosServer {
     /// # Errors
     /// If the port cannot be bound.
     pub async fn start(settings: Settings) -> std::io::Result<Self> {
-        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        let listener = bind(SocketAddr::from(([127, 0, 0, 1], 0)))?;
         let address = listener.local_addr()?;
         let shared = Arc::new(Shared {
             settings: Mutex::new(Arc::new(settings)),

@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use hotspare_core::{Error, Kind, Moment, Next, Outcome as Ended, Same, Scope};
+use hotspare_health::Outcome;
 
 use super::{Call, start};
 use crate::attempt::Attempt;
@@ -37,20 +38,30 @@ impl Call {
         }
         let (place, key, clean) = (attempt.target, attempt.key, attempt.clean);
         let error = error.with_target(self.fleet.targets()[place].id.clone());
-        let outcome = self.evidence(now, id, &error);
+        let failure = Failure { place, key, clean };
+        // From here on nobody waits for this attempt.
+        self.attempts[id.0].failure = Some(error.clone());
+        let again = self.committed.is_none() && self.again(now, world, failure, &error);
+        // A connection that was closed before any byte may have been stale, which says nothing about the target; the
+        // second try finds out.
+        let stale = again && error.kind() == Kind::Disconnected;
+        let outcome = if stale { Outcome::neutral() } else { self.evidence(now, id, &error) };
         let end =
             Ended::Failed { kind: error.kind(), status: error.status(), message: error.message().to_owned() };
         self.settle(now, world, id, outcome, Ending::Failed(error.kind()), end);
+        self.attempts[id.0].failure = None;
         if self.committed == Some(id) {
             self.cut_off(now, world, id, error);
             return;
         }
-        self.follow(now, world, Failure { place, key, clean }, &error);
+        if !again {
+            self.follow(failure, &error);
+        }
         self.errors.push(error);
     }
 
     /// Reads the policy table.
-    fn follow(&mut self, now: Moment, world: &mut World, failure: Failure, error: &Error) {
+    fn follow(&mut self, failure: Failure, error: &Error) {
         let policy = error.policy();
         let kind = error.kind();
         let target = &self.fleet.targets()[failure.place];
@@ -71,17 +82,16 @@ impl Call {
                     self.advance();
                 }
             }
-            Next::Move => {
-                if !self.again(now, world, failure, error) {
-                    self.advance();
-                }
-            }
+            Next::Move => self.advance(),
         }
     }
 
     /// Tries the same target again, where that is promising and paid for.
     fn again(&mut self, now: Moment, world: &mut World, failure: Failure, error: &Error) -> bool {
         let policy = error.policy();
+        if policy.next != Next::Move {
+            return false;
+        }
         let target = &self.fleet.targets()[failure.place];
         let starts = self.attempts.iter().filter(|attempt| attempt.target == failure.place).count();
         // Another key is another candidate: untried, so no budget is asked.
@@ -93,9 +103,10 @@ impl Call {
         }
         let pause = match policy.same {
             Same::Never => return false,
-            Same::OnceIfClean if !failure.clean || starts > 1 => return false,
+            Same::Once | Same::OnceIfClean if starts > 1 => return false,
             // Nothing was said, so nothing needs time to recover: the connection was stale or the process is new.
-            Same::OnceIfClean if error.kind() == Kind::Disconnected => Duration::ZERO,
+            Same::Once => Duration::ZERO,
+            Same::OnceIfClean if !failure.clean => return false,
             Same::OnceIfClean if matches!(error.status(), Some(500 | 502) | None) => self.backoff(),
             Same::OnceIfClean => return false,
             Same::AfterHint => match error.retry_after() {

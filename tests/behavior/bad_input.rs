@@ -1,0 +1,103 @@
+//! Bad input: every case ends in a clear, typed error within its limit, and no key is ever shown.
+
+use hotspare::{ChatRequest, Client, Key, Kind, Message, Part, Role, Secret, Sequential, openai};
+use hotspare_chaos::{ChaosServer, Fault, Settings, Speaks};
+use hotspare_tests::Rig;
+
+const PLANTED: &str = "sk-planted-0123456789";
+
+#[tokio::test]
+async fn requests_that_cannot_be_sent() {
+    let rig = Rig::sequential(&[Speaks::OpenAi, Speaks::Anthropic]).await;
+    let cases = [
+        (ChatRequest::to("chat"), Kind::InvalidRequest, "no messages"),
+        (ChatRequest::to("caht").user("x"), Kind::InvalidRequest, "the nearest are `chat`"),
+        (
+            ChatRequest::to("chat").user("x").temperature(f64::NAN),
+            Kind::InvalidRequest,
+            "not a finite number",
+        ),
+        (ChatRequest::to("chat").user("x").max_output(0), Kind::InvalidRequest, "at least 1"),
+        (
+            ChatRequest::to("chat").user("x").without(["main", "spare"]),
+            Kind::NoTarget,
+            "the request leaves it out",
+        ),
+    ];
+    for (request, kind, text) in cases {
+        let error = rig.client.chat(request).await.unwrap_err();
+        assert_eq!(error.kind(), kind, "{error}");
+        assert!(error.to_string().contains(text), "{error}");
+    }
+    let odd = Message::new(Role::User, vec![Part::Text("nul \0, \u{202e}, emoji 🦀, lone \u{fffd}".into())]);
+    rig.client.chat(ChatRequest::to("chat").message(odd)).await.unwrap();
+}
+
+/// A provider's reply is never a panic, a hang or an unbounded buffer; without a spare it is a typed error.
+#[tokio::test]
+async fn replies_that_make_no_sense() {
+    for fault in Fault::examples() {
+        for (wire, stream) in [(Speaks::OpenAi, false), (Speaks::OpenAi, true), (Speaks::Anthropic, true)] {
+            let rig = Rig::sequential(&[wire]).await;
+            rig.servers[0].set_fault(Some(fault)).await;
+            let request = ChatRequest::to("chat").user("x").deadline(std::time::Duration::from_millis(900));
+            let error = if stream {
+                match rig.client.stream(request).await {
+                    Ok(mut stream) => {
+                        use futures::StreamExt;
+                        let mut last = None;
+                        while let Some(event) = stream.next().await {
+                            last = event.err();
+                        }
+                        last
+                    }
+                    Err(error) => Some(error),
+                }
+            } else {
+                rig.client.chat(request).await.err()
+            };
+            // Slow is not wrong: with nobody to turn to, the answer is waited for as long as the deadline allows.
+            let slow = matches!(fault, Fault::SlowDrip(_) | Fault::SlowFirstToken(_));
+            // A drip of an unstreamed answer, and a damaged frame that is followed by whole ones.
+            assert!(slow || error.is_some(), "{fault} {wire:?} {stream}: passed as a success");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_planted_key_is_shown_nowhere() {
+    let server = ChaosServer::start(Settings::new(Speaks::OpenAi).key("another")).await.unwrap();
+    let endpoint = openai::target("m").base_url(server.base_url()).key(Key::given(Secret::new(PLANTED)));
+    let client =
+        Client::builder().target("main", endpoint).route("chat", Sequential::new(["main"])).build().unwrap();
+    let error = client.chat(ChatRequest::to("chat").user("x")).await.unwrap_err();
+    assert_eq!(error.kind(), Kind::Auth);
+    let shown = format!("{error} {error:?} {} {client:?} {:?}", error.public_message(), client.targets());
+    assert!(!shown.contains(PLANTED) && !shown.contains("planted"), "{shown}");
+    let twice = openai::target("m")
+        .base_url("http://127.0.0.1:1")
+        .header("x", "y")
+        .key(Key::given(Secret::new(PLANTED)));
+    assert!(!format!("{twice:?}").contains(PLANTED));
+}
+
+#[test]
+fn every_mistake_of_a_builder_is_reported_at_once() {
+    let error = Client::builder()
+        .target("a", openai::target("").key(Key::env("HOTSPARE_TEST_UNSET")))
+        .target("a", openai::target("m").base_url("ftp://host").key(Key::file("/nonexistent")))
+        .route("r", Sequential::new(["b"]))
+        .build()
+        .unwrap_err();
+    assert_eq!(error.kind(), Kind::Config);
+    for part in [
+        "the model's name is empty",
+        "HOTSPARE_TEST_UNSET is not set",
+        "`a` is there twice",
+        "must begin with http:// or https://",
+        "/nonexistent cannot be read",
+        "names the target `b`, which does not exist",
+    ] {
+        assert!(error.message().contains(part), "{part} is missing in:\n{}", error.message());
+    }
+}

@@ -1,0 +1,116 @@
+//! Streams that survive: cuts and stalls at every place.
+
+use futures::StreamExt;
+use hotspare::{ChatRequest, Error, Event, Kind, OnCut, RouteSpec, Rules, Sequential};
+use hotspare_chaos::{Fault, Settings, Speaks};
+use hotspare_tests::{Rig, short_limits};
+
+fn ask() -> ChatRequest {
+    ChatRequest::to("chat").user("what happened?")
+}
+
+async fn read(rig: &Rig) -> (String, usize, Result<(), Error>) {
+    let mut stream = match rig.client.stream(ask()).await {
+        Ok(stream) => stream,
+        Err(error) => return (String::new(), 0, Err(error)),
+    };
+    let (mut text, mut handovers) = (String::new(), 0);
+    while let Some(event) = stream.next().await {
+        match event {
+            Ok(Event::TextDelta(piece)) => text.push_str(&piece),
+            Ok(Event::Handover { .. }) => handovers += 1,
+            Ok(_) => {}
+            Err(error) => return (text, handovers, Err(error)),
+        }
+    }
+    (text, handovers, Ok(()))
+}
+
+/// A cut at every token of a 60-token answer: the exact text, once by a model that carries on in its own turn and once by
+/// one that has to begin anew.
+#[tokio::test]
+async fn a_cut_at_every_position_is_carried_on_exactly() {
+    for prefill in [true, false] {
+        for fault in [Fault::CutAfter as fn(u32) -> Fault, Fault::ErrorEventAfter] {
+            let rig = rig(prefill, OnCut::Continue).await;
+            let expected = rig.servers[0].settings().answer.concat();
+            for at in 0..=60 {
+                rig.servers[0].set_fault(Some(fault(at))).await;
+                let (text, handovers, result) = read(&rig).await;
+                result.unwrap_or_else(|error| {
+                    panic!("cut at {at}, prefill {prefill}: {error}\n{}", error.trail())
+                });
+                assert_eq!(text, expected, "cut at {at}, prefill {prefill}");
+                let open = rig.client.targets()[0].view.usable;
+                assert!(handovers <= 1 && (handovers == 1 || at == 0 || !open), "cut at {at}");
+                rig.client.cordon("main", false).unwrap();
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn another_answer_is_never_mixed_in() {
+    let rig = rig(false, OnCut::Continue).await;
+    rig.servers[1].set_settings(Settings::new(Speaks::OpenAi).answer(["Something", " else."]));
+    rig.servers[0].set_fault(Some(Fault::CutAfter(5))).await;
+    let (text, handovers, result) = read(&rig).await;
+    assert_eq!(text, rig.servers[0].settings().answer[..5].concat());
+    assert_eq!(handovers, 0);
+    assert_eq!(result.unwrap_err().kind(), Kind::Truncated);
+}
+
+#[tokio::test]
+async fn terminate_reports_the_cut_and_never_a_clean_end() {
+    for fault in
+        [Fault::CutAfter(5), Fault::CleanEndAfter(5), Fault::StallAfter(5), Fault::ErrorEventAfter(5)]
+    {
+        let rig = rig(false, OnCut::Terminate).await;
+        rig.servers[0].set_fault(Some(fault)).await;
+        let (text, _, result) = read(&rig).await;
+        let error = result.unwrap_err();
+        assert_eq!(text, rig.servers[0].settings().answer[..5].concat(), "{fault}");
+        let expected = match fault {
+            Fault::StallAfter(_) => Kind::Stalled,
+            Fault::ErrorEventAfter(_) => Kind::Overloaded,
+            _ => Kind::Truncated,
+        };
+        assert_eq!(error.kind(), expected, "{fault}");
+        assert!(error.trail().attempts[0].usage.output.is_some(), "what was read is in the books");
+    }
+}
+
+#[tokio::test]
+async fn dropping_a_stream_cancels_upstream() {
+    let rig = rig(false, OnCut::Continue).await;
+    rig.servers[0].set_fault(Some(Fault::SlowDrip(std::time::Duration::from_millis(20)))).await;
+    let mut stream = rig.client.stream(ask()).await.unwrap();
+    stream.next().await.unwrap().unwrap();
+    drop(stream);
+    while rig.servers[0].stats().cancelled == 0 {
+        tokio::task::yield_now().await;
+    }
+    let target = &rig.client.targets()[0];
+    assert_eq!((target.counts.in_flight, target.counts.cancelled, target.view.failure_rate_bp), (0, 1, 0));
+}
+
+/// The main target is cut; the spare accepts a beginning or does not.
+async fn rig(prefill: bool, on_cut: OnCut) -> Rig {
+    use hotspare::{Client, ModelProfile};
+    use hotspare_chaos::ChaosServer;
+    let mut rules = Rules::default();
+    rules.on_cut = on_cut;
+    let route = RouteSpec::new(Sequential::new(["main", "spare"])).limits(short_limits()).rules(rules);
+    let mut builder = Client::builder().route("chat", route);
+    let mut servers = Vec::new();
+    for name in ["main", "spare"] {
+        let server = ChaosServer::start(Settings::new(Speaks::OpenAi).tokens(60)).await.unwrap();
+        let mut profile = ModelProfile::default();
+        profile.capabilities.assistant_prefill = Some(prefill);
+        // The main target is to stay in use however often it is cut.
+        let endpoint = hotspare_tests::endpoint(&server, Speaks::OpenAi).profile(profile);
+        builder = builder.target(name, endpoint.breaker(hotspare::BreakerConfig::never()));
+        servers.push(server);
+    }
+    Rig { client: builder.build().unwrap(), servers }
+}
