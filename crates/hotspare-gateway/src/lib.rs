@@ -1,1 +1,16 @@
 //! The failover gateway as a library: what the `hotspare` program is made of.
+//!
+//! An OpenAI-compatible server in front of a [`hotspare::Client`]. The only crate that opens configuration files.
+
+mod auth;
+mod body;
+#[cfg(feature = "demo")]
+pub mod demo;
+mod ops;
+mod routes;
+mod serve;
+mod setup;
+
+pub use auth::ClientKeys;
+pub use serve::{ServeOptions, serve_on};
+pub use setup::{Setup, SetupError};

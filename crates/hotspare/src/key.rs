@@ -36,17 +36,26 @@ impl Key {
         Self(Source::Given(secret))
     }
 
-    /// Reads the key.
-    pub(crate) fn resolve(&self) -> Result<Secret, String> {
-        let text = match &self.0 {
-            Source::Given(secret) => return Ok(secret.clone()),
-            Source::Env(name) => std::env::var(name).map_err(|_| {
-                format!("the environment variable {name} is not set; export it or use a file")
-            })?,
+    /// Reads text that may hold several keys, such as those that callers must show.
+    ///
+    /// # Errors
+    /// If the variable is not set or the file cannot be read, and what to do.
+    pub fn reveal(&self) -> Result<Secret, String> {
+        match &self.0 {
+            Source::Given(secret) => Ok(secret.clone()),
+            Source::Env(name) => std::env::var(name)
+                .map(Secret::new)
+                .map_err(|_| format!("the environment variable {name} is not set; export it or use a file")),
             Source::File(path) => std::fs::read_to_string(path)
-                .map_err(|error| format!("the key file {} cannot be read: {error}", path.display()))?,
-        };
-        let text = text.trim();
+                .map(Secret::new)
+                .map_err(|error| format!("the key file {} cannot be read: {error}", path.display())),
+        }
+    }
+
+    /// Reads one key.
+    pub(crate) fn resolve(&self) -> Result<Secret, String> {
+        let revealed = self.reveal()?;
+        let text = revealed.expose().trim();
         if text.is_empty() {
             return Err(format!("{self:?} is empty"));
         }

@@ -1,0 +1,146 @@
+//! A stream of events as a stream of server-sent frames.
+//!
+//! Where the serving target speaks the caller's wire, its frames are passed on untouched; otherwise they are spelled anew.
+//! Invariant: a failure after the first frame is an error event, and never followed by the end mark.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures::Stream;
+use hotspare::openai::{Outgoing, WIRE};
+use hotspare::{ChatStream, Chunk, Error, Event, Raw, Usage};
+use tokio::time::{Instant, Sleep};
+
+/// How often a caller who waits for the first content gets a sign of life.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(15);
+
+/// A stream that has begun, or is still looking for somebody to serve it.
+type Opening = Pin<Box<dyn Future<Output = Result<ChatStream, Error>> + Send>>;
+
+/// The frames of one answer.
+pub(crate) struct Frames {
+    source: Source,
+    outgoing: Outgoing,
+    include_usage: bool,
+    usage: Option<Usage>,
+    /// Token counts have left in a frame of the provider's own.
+    usage_sent: bool,
+    /// The last frame was of the caller's own wire and was passed on.
+    relays: bool,
+    ended: bool,
+}
+
+enum Source {
+    Opening(Opening, Pin<Box<Sleep>>),
+    Open(Box<ChatStream>),
+    Done,
+}
+
+impl Frames {
+    pub(crate) fn open(stream: ChatStream, outgoing: Outgoing, include_usage: bool) -> Self {
+        Self::new(Source::Open(Box::new(stream)), outgoing, include_usage)
+    }
+
+    pub(crate) fn opening(stream: Opening, outgoing: Outgoing, include_usage: bool) -> Self {
+        let sleep = Box::pin(tokio::time::sleep(Duration::ZERO));
+        Self::new(Source::Opening(stream, sleep), outgoing, include_usage)
+    }
+
+    fn new(source: Source, outgoing: Outgoing, include_usage: bool) -> Self {
+        Self { source, outgoing, include_usage, usage: None, usage_sent: false, relays: false, ended: false }
+    }
+
+    /// The frame for a piece of the answer, if it has one.
+    fn frame(&mut self, chunk: &Chunk) -> Option<Bytes> {
+        match &chunk.event {
+            Event::Started { id, model } => self.outgoing.rename(id.as_deref(), model.as_deref()),
+            Event::Usage(usage) => self.usage = Some(*usage),
+            _ => {}
+        }
+        if let Raw::Frame { wire, .. } = &chunk.raw {
+            self.relays = *wire == WIRE;
+        }
+        match &chunk.raw {
+            Raw::Frame { data, .. } if self.relays => {
+                let only_usage = matches!(chunk.event, Event::Usage(_));
+                if only_usage && !self.include_usage {
+                    return None;
+                }
+                self.usage_sent |= only_usage;
+                Some(sse(data))
+            }
+            Raw::Covered if self.relays => None,
+            _ => self.outgoing.frame(&chunk.event).map(|data| sse(&data)),
+        }
+    }
+
+    fn end(&mut self) -> Bytes {
+        let mut out = Vec::new();
+        if let Some(usage) = self.usage.filter(|_| self.include_usage && !self.usage_sent) {
+            out.extend_from_slice(&sse(&self.outgoing.usage_frame(&usage)));
+        }
+        out.extend_from_slice(b"data: [DONE]\n\n");
+        out.into()
+    }
+}
+
+impl Stream for Frames {
+    type Item = Result<Bytes, std::convert::Infallible>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let this = &mut *self;
+        loop {
+            let stream = match &mut this.source {
+                Source::Done => return Poll::Ready(None),
+                Source::Opening(opening, alive) => match opening.as_mut().poll(cx) {
+                    Poll::Ready(Ok(stream)) => {
+                        this.source = Source::Open(Box::new(stream));
+                        continue;
+                    }
+                    Poll::Ready(Err(error)) => {
+                        this.source = Source::Done;
+                        return Poll::Ready(Some(Ok(sse(&Outgoing::error_body(&error)))));
+                    }
+                    Poll::Pending => {
+                        std::task::ready!(alive.as_mut().poll(cx));
+                        alive.as_mut().reset(Instant::now() + PATIENCE);
+                        return Poll::Ready(Some(Ok(Bytes::from_static(
+                            b": waiting for the first content\n\n",
+                        ))));
+                    }
+                },
+                Source::Open(stream) => stream,
+            };
+            if this.ended {
+                this.source = Source::Done;
+                return Poll::Ready(None);
+            }
+            match std::task::ready!(stream.poll_chunk(cx)) {
+                Some(Ok(chunk)) => {
+                    if let Some(frame) = this.frame(&chunk) {
+                        return Poll::Ready(Some(Ok(frame)));
+                    }
+                }
+                Some(Err(error)) => {
+                    this.source = Source::Done;
+                    return Poll::Ready(Some(Ok(sse(&Outgoing::error_body(&error)))));
+                }
+                None => {
+                    this.ended = true;
+                    return Poll::Ready(Some(Ok(this.end())));
+                }
+            }
+        }
+    }
+}
+
+fn sse(data: &[u8]) -> Bytes {
+    let mut out = Vec::with_capacity(data.len() + 8);
+    out.extend_from_slice(b"data: ");
+    out.extend_from_slice(data);
+    out.extend_from_slice(b"\n\n");
+    out.into()
+}

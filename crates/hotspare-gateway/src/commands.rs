@@ -1,0 +1,274 @@
+//! The commands.
+
+use std::io::{IsTerminal, Write};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::Subcommand;
+use futures::StreamExt;
+use hotspare::{ChatRequest, Event};
+use hotspare_gateway::{ClientKeys, ServeOptions, Setup, serve_on};
+use tokio::net::TcpListener;
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Show a request surviving outages, with embedded providers: no key, no configuration, about half a minute.
+    #[cfg(feature = "demo")]
+    Demo {
+        /// Address of the gateway.
+        #[arg(long, default_value = "127.0.0.1:0")]
+        listen: SocketAddr,
+        /// Length of the demonstration as a share of the usual one.
+        #[arg(long, default_value_t = 1.0)]
+        pace: f64,
+    },
+    /// Serve the OpenAI-compatible API.
+    Serve {
+        /// Configuration file; without one, every provider whose key is in the environment.
+        #[arg(long)]
+        config: Option<PathBuf>,
+        /// Address to listen on [default: 127.0.0.1:8080, or as configured].
+        #[arg(long)]
+        listen: Option<SocketAddr>,
+        /// Allow an address beyond this machine without client keys.
+        #[arg(long)]
+        insecure: bool,
+        /// Serve the embedded providers.
+        #[cfg(feature = "demo")]
+        #[arg(long)]
+        embedded: bool,
+    },
+    /// Ask one question; the answer is streamed, and who was tried is told on standard error.
+    Chat {
+        /// The question.
+        prompt: String,
+        /// Configuration file.
+        #[arg(long)]
+        config: Option<PathBuf>,
+        /// Route or target.
+        #[arg(long)]
+        model: Option<String>,
+    },
+    /// Check a configuration and report every mistake.
+    Check {
+        /// Configuration file.
+        config: PathBuf,
+        /// Also send one tiny request to each target.
+        #[arg(long)]
+        live: bool,
+    },
+    /// Tell which targets a request would try, in which order, and why. Sends nothing.
+    Explain {
+        /// Configuration file.
+        #[arg(long)]
+        config: Option<PathBuf>,
+        /// Route or target.
+        #[arg(long)]
+        model: Option<String>,
+        /// The question.
+        #[arg(default_value = "hello")]
+        prompt: String,
+    },
+}
+
+impl Command {
+    pub(crate) fn log_level(&self) -> &'static str {
+        match self {
+            Self::Serve { .. } => "hotspare=info,warn",
+            _ => "error",
+        }
+    }
+
+    pub(crate) async fn run(self) -> ExitCode {
+        let result = match self {
+            #[cfg(feature = "demo")]
+            Self::Demo { listen, pace } => return demo(listen, pace).await,
+            Self::Serve {
+                config,
+                listen,
+                insecure,
+                #[cfg(feature = "demo")]
+                embedded,
+            } => {
+                #[cfg(feature = "demo")]
+                if embedded {
+                    return report(serve_embedded(listen).await);
+                }
+                serve(config.as_deref(), listen, insecure).await
+            }
+            Self::Chat { prompt, config, model } => chat(&prompt, config.as_deref(), model).await,
+            Self::Check { config, live } => check(&config, live).await,
+            Self::Explain { config, model, prompt } => explain(config.as_deref(), model, &prompt),
+        };
+        report(result)
+    }
+}
+
+fn report(result: Result<(), String>) -> ExitCode {
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(message) => fail(&message),
+    }
+}
+
+/// Tells what went wrong.
+pub(crate) fn fail(message: &str) -> ExitCode {
+    note(&format!("hotspare: {message}"));
+    ExitCode::FAILURE
+}
+
+#[cfg(feature = "demo")]
+async fn demo(listen: SocketAddr, pace: f64) -> ExitCode {
+    use hotspare_gateway::demo::{DemoOptions, run};
+    let mut options = DemoOptions::default();
+    options.listen = listen;
+    options.pace = pace.clamp(0.05, 20.0);
+    options.live = std::io::stdout().is_terminal();
+    match run(options).await {
+        Ok(report) if report.lost == 0 => ExitCode::SUCCESS,
+        Ok(_) => ExitCode::FAILURE,
+        Err(error) => fail(&error.to_string()),
+    }
+}
+
+fn setup(config: Option<&Path>) -> Result<Setup, String> {
+    let setup = match config {
+        Some(path) => Setup::from_file(path),
+        None => Setup::from_env(),
+    };
+    setup.map_err(|error| error.to_string())
+}
+
+#[cfg(feature = "demo")]
+async fn serve_embedded(listen: Option<SocketAddr>) -> Result<(), String> {
+    let embedded = hotspare_gateway::demo::Embedded::start().await.map_err(|error| error.to_string())?;
+    let client = embedded.client().map_err(|error| error.to_string())?;
+    let listen = listen.unwrap_or(SocketAddr::from(([127, 0, 0, 1], 8080)));
+    let listener = TcpListener::bind(listen).await.map_err(|error| format!("{listen}: {error}"))?;
+    note(&format!("serving 3 embedded providers at http://{listen}/v1"));
+    serve_on(listener, client, ServeOptions::default(), stop()).await.map_err(|error| error.to_string())
+}
+
+async fn serve(config: Option<&Path>, listen: Option<SocketAddr>, insecure: bool) -> Result<(), String> {
+    let setup = setup(config)?;
+    let mut options = ServeOptions::default();
+    if let Some(source) = &setup.server.client_keys {
+        let key = source.source()?;
+        options.keys = ClientKeys::parse(key.reveal()?.expose());
+    }
+    options.max_body = setup.server.max_body.unwrap_or(options.max_body);
+    options.max_connections = setup.server.max_connections.unwrap_or(options.max_connections);
+    let configured = setup.server.listen.as_deref().map(str::parse::<SocketAddr>).transpose();
+    let configured =
+        configured.map_err(|_| "server.listen is not an address such as 127.0.0.1:8080".to_owned())?;
+    let listen = listen.or(configured).unwrap_or(SocketAddr::from(([127, 0, 0, 1], 8080)));
+    if !listen.ip().is_loopback() && options.keys.is_empty() && !insecure {
+        return Err(format!(
+            "{listen} can be reached from other machines, so callers must show a key: set server.client_keys, or say --insecure"
+        ));
+    }
+    let listener = TcpListener::bind(listen).await.map_err(|error| format!("{listen}: {error}"))?;
+    let listen = listener.local_addr().unwrap_or(listen);
+    for line in &setup.chosen {
+        note(line);
+    }
+    note(&format!("serving {} at http://{listen}/v1", setup.client.names().join(", ")));
+    serve_on(listener, setup.client, options, stop()).await.map_err(|error| error.to_string())
+}
+
+/// Resolves when the program is asked to end.
+async fn stop() {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        let Ok(mut terminate) = signal(SignalKind::terminate()) else {
+            return std::future::pending().await;
+        };
+        tokio::select! {
+            _ = tokio::signal::ctrl_c() => {}
+            _ = terminate.recv() => {}
+        }
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = tokio::signal::ctrl_c().await;
+    }
+}
+
+async fn chat(prompt: &str, config: Option<&Path>, model: Option<String>) -> Result<(), String> {
+    let client = setup(config)?.client;
+    let model = model.or_else(|| client.names().into_iter().next()).unwrap_or_default();
+    let failed = |error: &hotspare::Error| format!("{error}\n{}", error.trail());
+    let mut stream =
+        client.stream(ChatRequest::to(model).user(prompt)).await.map_err(|error| failed(&error))?;
+    while let Some(event) = stream.next().await {
+        match event.map_err(|error| failed(&error))? {
+            Event::TextDelta(text) => print(&text),
+            Event::Handover { from, to } => note(&format!("\n[{from} was cut off, {to} carries on]")),
+            _ => {}
+        }
+    }
+    print("\n");
+    note(&stream.trail().to_string());
+    Ok(())
+}
+
+async fn check(path: &Path, live: bool) -> Result<(), String> {
+    let setup = setup(Some(path))?;
+    let client = setup.client;
+    for name in client.names() {
+        let explanation =
+            client.explain(&ChatRequest::to(name).user("hello")).map_err(|error| error.to_string())?;
+        if explanation.at_once > 1 {
+            note(&format!(
+                "route {} starts {} targets at once, and each is paid for",
+                explanation.route, explanation.at_once
+            ));
+        }
+    }
+    print(&format!("{}: no mistakes\n", path.display()));
+    if !live {
+        return Ok(());
+    }
+    let mut failed = 0;
+    for target in client.targets() {
+        let request = ChatRequest::to(target.id.as_str())
+            .user("Say hi.")
+            .max_output(16)
+            .deadline(Duration::from_secs(30));
+        match client.chat(request).await {
+            Ok(answer) => print(&format!("{}: answers as {}\n", target.id, answer.model.unwrap_or_default())),
+            Err(error) => {
+                failed += 1;
+                print(&format!("{}: {error}\n", target.id));
+            }
+        }
+    }
+    if failed > 0 { Err(format!("{failed} targets do not answer")) } else { Ok(()) }
+}
+
+fn explain(config: Option<&Path>, model: Option<String>, prompt: &str) -> Result<(), String> {
+    let client = setup(config)?.client;
+    let models = model.map_or_else(|| client.names(), |model| vec![model]);
+    for model in models {
+        let explanation =
+            client.explain(&ChatRequest::to(model).user(prompt)).map_err(|error| error.to_string())?;
+        print(&format!("{explanation}\n"));
+    }
+    Ok(())
+}
+
+/// A reader who went away is no reason to fail.
+fn print(text: &str) {
+    let mut out = std::io::stdout().lock();
+    let _ = out.write_all(text.as_bytes());
+    let _ = out.flush();
+}
+
+fn note(text: &str) {
+    let mut out = std::io::stderr().lock();
+    let _ = writeln!(out, "{text}");
+}

@@ -1,0 +1,144 @@
+//! Callers: every other one takes its answer as a stream.
+//!
+//! Invariant: an answer counts only if its text is whole; everybody who asked is counted once.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use futures::StreamExt;
+use hotspare::{ChatRequest, Client, Event};
+use tokio::task::JoinSet;
+
+/// How long the loop of the textbook waits for an answer: far less than the usual 30 s or 60 s, to its advantage.
+const PLAIN_LIMIT: Duration = Duration::from_secs(4);
+
+/// Callers of one kind.
+#[derive(Debug)]
+pub(crate) struct Crowd {
+    client: Client,
+    plain: bool,
+    expected: Arc<str>,
+    asked: AtomicU64,
+    score: Arc<Mutex<Score>>,
+    calls: Mutex<JoinSet<()>>,
+}
+
+/// How callers fared.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Score {
+    pub(crate) asked: u64,
+    pub(crate) answered: u64,
+    pub(crate) lost: u64,
+    pub(crate) slowest: Duration,
+    /// Calls that did not serve anybody.
+    pub(crate) wasted: u64,
+    /// Why answers were lost.
+    pub(crate) reasons: BTreeMap<String, u64>,
+}
+
+impl Crowd {
+    pub(crate) fn through_gateway(client: Client, expected: String) -> Self {
+        Self::new(client, false, expected)
+    }
+
+    pub(crate) fn plain_loop(client: Client, expected: String) -> Self {
+        Self::new(client, true, expected)
+    }
+
+    fn new(client: Client, plain: bool, expected: String) -> Self {
+        let expected = expected.into();
+        Self {
+            client,
+            plain,
+            expected,
+            asked: AtomicU64::new(0),
+            score: Arc::default(),
+            calls: Mutex::default(),
+        }
+    }
+
+    /// One more caller asks.
+    pub(crate) fn ask(&self) {
+        let number = self.asked.fetch_add(1, Ordering::Relaxed);
+        let (client, expected, score) =
+            (self.client.clone(), Arc::clone(&self.expected), Arc::clone(&self.score));
+        let (stream, plain) = (number.is_multiple_of(2), self.plain);
+        lock(&score).asked += 1;
+        lock(&self.calls).spawn(async move {
+            let begun = Instant::now();
+            let (result, wasted) = if plain {
+                loop_over(&client, stream, &expected).await
+            } else {
+                (once(&client, "gateway", stream, &expected).await, 0)
+            };
+            let mut score = lock(&score);
+            score.wasted += wasted;
+            score.slowest = score.slowest.max(begun.elapsed());
+            match result {
+                Ok(()) => score.answered += 1,
+                Err(reason) => {
+                    score.lost += 1;
+                    *score.reasons.entry(reason).or_default() += 1;
+                }
+            }
+        });
+    }
+
+    pub(crate) fn score(&self) -> Score {
+        lock(&self.score).clone()
+    }
+
+    /// Waits for everybody who asked.
+    pub(crate) async fn finish(&self) -> Score {
+        let calls = std::mem::take(&mut *lock(&self.calls));
+        calls.join_all().await;
+        self.score()
+    }
+}
+
+/// Each target in turn, until one gives an answer. What a stream has shown cannot be taken back.
+async fn loop_over(client: &Client, stream: bool, expected: &str) -> (Result<(), String>, u64) {
+    let mut wasted = 0;
+    let mut result = Err("nobody was asked".to_owned());
+    for target in ["only-main", "only-spare", "only-third"] {
+        result = match tokio::time::timeout(PLAIN_LIMIT, once(client, target, stream, expected)).await {
+            Ok(result) => result,
+            Err(_) => Err("timed out".to_owned()),
+        };
+        match &result {
+            Ok(()) => return (result, wasted),
+            Err(reason) => {
+                wasted += 1;
+                if reason.starts_with("cut") {
+                    return (result, wasted);
+                }
+            }
+        }
+    }
+    (result, wasted)
+}
+
+/// One request, and whether its text came whole.
+async fn once(client: &Client, model: &str, stream: bool, expected: &str) -> Result<(), String> {
+    let request = ChatRequest::to(model).user("What happened this morning?");
+    if !stream {
+        let answer = client.chat(request).await.map_err(|error| error.kind().to_string())?;
+        return if answer.text() == expected { Ok(()) } else { Err("another text".into()) };
+    }
+    let mut events = client.stream(request).await.map_err(|error| error.kind().to_string())?;
+    let mut text = String::new();
+    while let Some(event) = events.next().await {
+        match event {
+            Ok(Event::TextDelta(piece)) => text.push_str(&piece),
+            Ok(_) => {}
+            Err(error) => return Err(format!("cut after {} bytes ({})", text.len(), error.kind())),
+        }
+    }
+    if text == expected { Ok(()) } else { Err("another text".into()) }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
