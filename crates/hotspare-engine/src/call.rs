@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hotspare_core::{
-    ChatRequest, Chunk, Error, Event, Kind, Moment, Outcome as Ended, OutputFormat, Skipped, Trail,
+    ChatRequest, Chunk, Error, Event, Kind, Moment, Outcome as Ended, OutputFormat, Scope, Skipped, Trail,
 };
 use hotspare_health::{Observation, Outcome, Refusal, Verdict};
 use hotspare_normalize::Assembler;
@@ -373,14 +373,17 @@ impl Call {
             if Some(id) == winner || !attempt.is_live() {
                 continue;
             }
-            // Never a byte, though it had its time: that is a failure whoever answered meanwhile. A target that was
-            // heard, or had no time yet, is not judged by a race that it lost.
-            let silent = !attempt.heard && self.had_its_time(now, attempt);
-            let outcome = if silent {
-                let error = Error::new(Kind::Timeout, "no sign of life");
-                self.evidence(now, id, &error)
-            } else {
-                Outcome::neutral()
+            // Never a byte, though it had its time: that is a failure whoever answered meanwhile. Pings and no content
+            // are slowness. A target that had no time yet is not judged by a race that it lost.
+            let had_its_time = attempt.first_content.is_none() && self.had_its_time(now, attempt);
+            let outcome = match (had_its_time, attempt.heard) {
+                (true, false) => self.evidence(now, id, &Error::new(Kind::Timeout, "no sign of life")),
+                (true, true) => {
+                    let target = &self.fleet.targets()[attempt.target];
+                    let scope = target.scope(attempt.key, Scope::Model);
+                    scope.map_or_else(Outcome::neutral, |scope| Outcome::at(scope, Verdict::Slow))
+                }
+                (false, _) => Outcome::neutral(),
             };
             self.settle(
                 now,

@@ -210,6 +210,7 @@ impl ScopeState {
                 self.breaker.neutral(entry.pass);
                 None
             }
+            Verdict::Slow => self.breaker.slow(now, entry.pass, draw),
             Verdict::Hold { until } => {
                 self.gate.hold(now, until);
                 self.breaker.neutral(entry.pass);

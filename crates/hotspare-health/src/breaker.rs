@@ -178,6 +178,25 @@ impl Breaker {
         }
     }
 
+    /// The call was so late that another served. Its lateness was noted when it came to light; here it becomes a call
+    /// among which the late ones have a share. A probe that is late has not shown that the target is well.
+    pub(crate) fn slow(&mut self, now: Moment, pass: Pass, draw: u64) -> Option<Change> {
+        self.window.success(now);
+        if pass.generation != self.generation {
+            return None;
+        }
+        match &mut self.state {
+            State::Closed => {
+                let reason = self.judge(now)?;
+                Some(self.open(now, reason, None, draw))
+            }
+            State::HalfOpen { leases, .. } => {
+                take(leases, pass).then(|| self.open(now, Reason::ProbeFailed, None, draw))
+            }
+            State::Open => None,
+        }
+    }
+
     /// The call said nothing about health: a lease goes back.
     pub(crate) fn neutral(&mut self, pass: Pass) {
         if pass.generation == self.generation

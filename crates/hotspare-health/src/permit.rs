@@ -155,6 +155,8 @@ pub enum Verdict {
     HoldUnknown,
     /// Nothing.
     Neutral,
+    /// It was so late that another served: a call, and no failure.
+    Slow,
     /// It is well.
     Success,
 }

@@ -20,6 +20,7 @@ enum Input {
     Fail(usize),
     Succeed(usize),
     Neutral(usize),
+    Slow(usize),
     Lose(usize),
     Tick,
 }
@@ -80,6 +81,11 @@ impl World {
             Input::Fail(index) => {
                 let (pass, _) = self.passes.remove(index);
                 change = self.breaker.failure(self.now, pass, 1_000, None, 0);
+                self.judge(&before, pass, change)?;
+            }
+            Input::Slow(index) => {
+                let (pass, _) = self.passes.remove(index);
+                change = self.breaker.slow(self.now, pass, 0);
                 self.judge(&before, pass, change)?;
             }
             Input::Succeed(index) => {
@@ -151,12 +157,8 @@ impl World {
             }
         }
         for index in 0..self.passes.len() {
-            inputs.extend([
-                Input::Fail(index),
-                Input::Succeed(index),
-                Input::Neutral(index),
-                Input::Lose(index),
-            ]);
+            inputs.extend([Input::Fail(index), Input::Succeed(index), Input::Neutral(index)]);
+            inputs.extend([Input::Slow(index), Input::Lose(index)]);
         }
         inputs
     }

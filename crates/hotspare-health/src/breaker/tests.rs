@@ -66,6 +66,22 @@ fn opens_when_nearly_all_calls_are_late() {
 }
 
 #[test]
+fn opens_when_others_nearly_always_have_to_serve() {
+    let mut breaker = Breaker::new(Config::default());
+    let mut opened = None;
+    for step in 0..12 {
+        let pass = breaker.admit(at(step * 100));
+        breaker.late(at(step * 100));
+        opened = opened.or(breaker.slow(at(step * 100 + 50), pass, 0));
+    }
+    assert!(matches!(opened, Some((_, BreakerState::Open, Reason::SlowRate { .. }))), "{opened:?}");
+    let now = breaker.until;
+    breaker.advance(now, 0);
+    let probe = breaker.admit(now);
+    assert!(breaker.slow(now, probe, 0).is_some(), "a late probe proves nothing");
+}
+
+#[test]
 fn the_cooldown_doubles_to_its_cap_and_is_forgotten_step_by_step() {
     let mut breaker = Breaker::new(Config { failures: Some(1), ..Config::default() });
     let mut now = at(0);

@@ -1,0 +1,31 @@
+//! Health-aware routing: a circuit breaker remembers, so that one request in a while finds out for all.
+//!
+//! Runs without a key. The textbook's breaker (3 failures in 60 s) is used by name.
+#![expect(clippy::print_stdout, reason = "an example shows what it does")]
+
+use std::sync::Arc;
+
+use hotspare::{BreakerConfig, BreakerState, ChatRequest, Client, Endpoint, HealthAware};
+use hotspare_chaos::Scripted;
+
+#[tokio::main]
+async fn main() -> Result<(), hotspare::Error> {
+    let main = Scripted::new().status(503);
+    let client = Client::builder()
+        .target(
+            "main",
+            Endpoint::custom(Arc::new(main.clone()), "model-a").breaker(BreakerConfig::textbook()),
+        )
+        .target("spare", Endpoint::custom(Arc::new(Scripted::new().text("hello")), "model-b"))
+        .route("chat", HealthAware::new(["main", "spare"]))
+        .build()?;
+    client.on_transition(|change| println!("{} is {}: {}", change.what, change.to, change.reason));
+    for _ in 0..50 {
+        client.chat(ChatRequest::to("chat").user("hi")).await?;
+    }
+    println!("50 answers; the dead target was asked {} times", main.asked().len());
+    print!("{}", client.explain(&ChatRequest::to("chat").user("hi"))?);
+    assert_eq!(client.targets()[0].view.breaker, BreakerState::Open);
+    assert!(main.asked().len() <= 8, "a breaker that opens at three failures of half weight");
+    Ok(())
+}

@@ -1,0 +1,339 @@
+//! `cargo xtask chaos`: outages against the real engine, through sockets.
+//!
+//! Each scenario breaks the main target of a route while callers ask, half of them for streams, and is judged by marks:
+//! requests lost, attempts per request, calls that still reach the broken target. A breach prints the line that repeats it
+//! and ends with exit code 1.
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "this program talks to the person who runs it"
+)]
+
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use futures::StreamExt;
+use hotspare::{ChatRequest, Event, HealthAware, Kind, RouteSpec, Sequential};
+use hotspare_chaos::{Fault, FaultPlan, Speaks};
+use hotspare_tests::{NAMES, Rig, short_limits};
+
+const HELP: &str = "\
+cargo xtask chaos [--scenario NAME] [--seed N] [--json] [--list]
+
+  --scenario NAME   only this one
+  --seed N          chance of the seeded scenarios (default 1)
+  --json            one JSON object a scenario
+  --list            the scenarios and their marks
+";
+
+/// One outage and its marks.
+struct Scenario {
+    name: &'static str,
+    what: &'static str,
+    breaks: Breaks,
+    requests: u64,
+    marks: Marks,
+}
+
+enum Breaks {
+    Main(Fault),
+    /// This share of calls to the main target, in hundredths of a per cent.
+    Share(Fault, u32),
+    /// The main target dies with this many calls in flight.
+    InFlight,
+    All(Fault),
+}
+
+#[derive(Clone, Copy)]
+struct Marks {
+    lost: u64,
+    /// Attempts per request, in hundredths.
+    attempts: u64,
+    /// Calls that reach the broken target.
+    calls: u64,
+}
+
+const fn marks(attempts: u64, calls: u64) -> Marks {
+    Marks { lost: 0, attempts, calls }
+}
+
+fn scenarios() -> Vec<Scenario> {
+    // A call every 5 ms and 300 ms until a silence is too long: 60 calls are under way when the first is found out. With
+    // the five that open the breaker and a few probes that makes 75; pings need ten calls before a share can be judged.
+    let main =
+        |name, what, fault, marks| Scenario { name, what, breaks: Breaks::Main(fault), requests: 150, marks };
+    vec![
+        main("refused", "connections are refused", Fault::Refuse, marks(120, 0)),
+        main("reset", "connections are reset before a byte", Fault::ResetBeforeHead, marks(130, 40)),
+        main("closed", "connections are closed before a byte", Fault::CloseBeforeHead, marks(130, 40)),
+        main("status-500", "every reply is 500", Fault::Status(500), marks(120, 30)),
+        main("status-503", "every reply is 503", Fault::Status(503), marks(120, 30)),
+        main("silence", "requests are taken and never answered", Fault::Silence, marks(150, 75)),
+        main(
+            "slow-first-token",
+            "the first token takes 5 s",
+            Fault::SlowFirstToken(Duration::from_secs(5)),
+            marks(150, 75),
+        ),
+        main("only-pings", "pings and never a token", Fault::OnlyPings, marks(160, 85)),
+        main("stall", "streams go silent after 5 tokens", Fault::StallAfter(5), marks(150, 75)),
+        main("cut", "streams are cut after 5 tokens", Fault::CutAfter(5), marks(120, 30)),
+        main(
+            "clean-end",
+            "streams end in order after 5 tokens, without a finish",
+            Fault::CleanEndAfter(5),
+            marks(120, 30),
+        ),
+        main("error-event", "an error event inside a 200 stream", Fault::ErrorEventAfter(0), marks(120, 30)),
+        main("malformed", "a frame that is not JSON", Fault::MalformedAfter(0), marks(120, 30)),
+        main("empty-200", "200 and nothing", Fault::Empty200, marks(120, 30)),
+        main("html-200", "200 and an HTML page", Fault::Html200, marks(120, 30)),
+        main("rate-limited", "429, to be left alone for 60 s", Fault::RateLimited(60), marks(110, 10)),
+        main("no-money", "the account is empty", Fault::QuotaExhausted, marks(110, 10)),
+        main("dead-key", "the key is rejected", Fault::Status(401), marks(110, 10)),
+        Scenario {
+            name: "half-errors",
+            what: "half of the replies are 500",
+            breaks: Breaks::Share(Fault::Status(500), 5_000),
+            requests: 300,
+            marks: marks(115, 60),
+        },
+        Scenario {
+            name: "tenth-errors",
+            what: "a tenth of the replies are 503",
+            breaks: Breaks::Share(Fault::Status(503), 1_000),
+            requests: 300,
+            marks: marks(112, 300),
+        },
+        Scenario {
+            name: "in-flight",
+            what: "the main target dies with 200 calls in flight",
+            breaks: Breaks::InFlight,
+            requests: 200,
+            marks: marks(300, 200),
+        },
+        Scenario {
+            name: "all-down",
+            what: "everybody answers 503: callers are told at once",
+            breaks: Breaks::All(Fault::Status(503)),
+            requests: 100,
+            marks: Marks { lost: 100, attempts: 320, calls: 40 },
+        },
+    ]
+}
+
+#[derive(Default)]
+struct Outcome {
+    lost: u64,
+    reasons: Vec<String>,
+    latencies: Vec<Duration>,
+    attempts: u64,
+    calls: u64,
+    breakers: String,
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let value = |flag: &str| args.iter().position(|arg| arg == flag).and_then(|at| args.get(at + 1)).cloned();
+    let has = |flag: &str| args.iter().any(|arg| arg == flag);
+    if has("--help") {
+        println!("{HELP}");
+        return ExitCode::SUCCESS;
+    }
+    let seed: u64 = value("--seed").and_then(|seed| seed.parse().ok()).unwrap_or(1);
+    let only = value("--scenario");
+    let chosen: Vec<Scenario> =
+        scenarios().into_iter().filter(|one| only.as_deref().is_none_or(|only| only == one.name)).collect();
+    if chosen.is_empty() {
+        eprintln!("no such scenario; --list tells which there are");
+        return ExitCode::FAILURE;
+    }
+    if has("--list") {
+        for one in &chosen {
+            let Marks { lost, attempts, calls } = one.marks;
+            println!(
+                "{:<18} {}; lost ≤ {lost}, attempts/request ≤ {:.2}, calls ≤ {calls}",
+                one.name,
+                one.what,
+                attempts as f64 / 100.0
+            );
+        }
+        return ExitCode::SUCCESS;
+    }
+    let json = has("--json");
+    if !json {
+        println!(
+            "{:<18}{:>9}{:>6}{:>12}{:>12}{:>10}{:>8}  breakers",
+            "scenario", "requests", "lost", "added p50", "added p99", "attempts", "calls"
+        );
+    }
+    let healthy = run(
+        &Scenario {
+            name: "",
+            what: "",
+            breaks: Breaks::Share(Fault::Refuse, 0),
+            requests: 150,
+            marks: marks(100, 150),
+        },
+        seed,
+    )
+    .await;
+    let (mut passed, mut failed) = (0, 0);
+    for one in &chosen {
+        let mut outcome = run(one, seed).await;
+        let added = |share: f64, outcome: &mut Outcome| {
+            let base = percentile(&mut healthy.latencies.clone(), share);
+            percentile(&mut outcome.latencies, share).saturating_sub(base)
+        };
+        let (p50, p99) = (added(0.5, &mut outcome), added(0.99, &mut outcome));
+        let attempts = outcome.attempts as f64 / one.requests as f64;
+        if json {
+            println!(
+                "{{\"scenario\":\"{}\",\"seed\":{seed},\"requests\":{},\"lost\":{},\"added_p50_ms\":{:.1},\"added_p99_ms\":{:.1},\"attempts_per_request\":{attempts:.3},\"calls_to_main\":{}}}",
+                one.name,
+                one.requests,
+                outcome.lost,
+                millis(p50),
+                millis(p99),
+                outcome.calls
+            );
+        } else {
+            println!(
+                "{:<18}{:>9}{:>6}{:>9.1} ms{:>9.1} ms{attempts:>10.2}{:>8}  {}",
+                one.name,
+                one.requests,
+                outcome.lost,
+                millis(p50),
+                millis(p99),
+                outcome.calls,
+                outcome.breakers
+            );
+        }
+        let marks = one.marks;
+        let mut breaches = Vec::new();
+        if outcome.lost > marks.lost {
+            breaches.push(format!("lost {} > {} ({})", outcome.lost, marks.lost, outcome.reasons.join(", ")));
+        }
+        if attempts * 100.0 > marks.attempts as f64 {
+            breaches
+                .push(format!("attempts per request {attempts:.2} > {:.2}", marks.attempts as f64 / 100.0));
+        }
+        if outcome.calls > marks.calls {
+            breaches.push(format!("calls to the broken target {} > {}", outcome.calls, marks.calls));
+        }
+        if breaches.is_empty() {
+            passed += 1;
+        } else {
+            failed += 1;
+            eprintln!(
+                "BREACH in {}: {}\n  repeat: cargo xtask chaos --scenario {} --seed {seed}",
+                one.name,
+                breaches.join("; "),
+                one.name
+            );
+        }
+    }
+    println!("{passed} passed, {failed} failed");
+    if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+async fn run(scenario: &Scenario, seed: u64) -> Outcome {
+    let wires = [Speaks::OpenAi, Speaks::Anthropic, Speaks::DeepSeek];
+    let mut limits = short_limits();
+    let in_flight = matches!(scenario.breaks, Breaks::InFlight);
+    if in_flight {
+        // Nobody is late while the main target is well.
+        limits.unstreamed = Duration::from_secs(30);
+        limits.first_content = Duration::from_secs(8);
+    }
+    let route = match scenario.breaks {
+        Breaks::Share(..) => RouteSpec::new(HealthAware::new(NAMES)),
+        _ => RouteSpec::new(Sequential::new(NAMES)),
+    };
+    let rig = Rig::with(&wires, route.limits(limits)).await;
+    match scenario.breaks {
+        Breaks::Main(fault) => rig.servers[0].set_fault(Some(fault)).await,
+        Breaks::Share(fault, share) => rig.servers[0].set_plan(FaultPlan::seeded(seed).share(fault, share)),
+        Breaks::All(fault) => {
+            for server in &rig.servers {
+                server.set_fault(Some(fault)).await;
+            }
+        }
+        Breaks::InFlight => {
+            let settings = rig.servers[0].settings().pace(Duration::from_secs(60), Duration::ZERO);
+            rig.servers[0].set_settings(settings);
+        }
+    }
+    let mut calls = Vec::new();
+    for number in 0..scenario.requests {
+        let (client, expected) = (rig.client.clone(), rig.servers[0].settings().answer.concat());
+        calls.push(tokio::spawn(async move {
+            let begun = Instant::now();
+            let result = ask(&client, number % 2 == 0, &expected).await;
+            (begun.elapsed(), result)
+        }));
+        if !in_flight {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+    if in_flight {
+        while rig.servers[0].stats().requests < scenario.requests {
+            tokio::task::yield_now().await;
+        }
+        rig.servers[0].kill().await;
+    }
+    let mut outcome = Outcome::default();
+    for call in calls {
+        let Ok((latency, result)) = call.await else {
+            outcome.lost += 1;
+            continue;
+        };
+        outcome.latencies.push(latency);
+        if let Err(reason) = result {
+            outcome.lost += 1;
+            if !outcome.reasons.contains(&reason) {
+                outcome.reasons.push(reason);
+            }
+        }
+    }
+    let targets = rig.client.targets();
+    outcome.attempts = targets.iter().map(|target| target.counts.started).sum();
+    outcome.calls = match scenario.breaks {
+        Breaks::Share(Fault::Refuse, 0) => 0,
+        _ => rig.servers[0].stats().requests,
+    };
+    let states: Vec<String> = targets.iter().map(|target| target.view.breaker.to_string()).collect();
+    outcome.breakers = states.join(" ");
+    outcome
+}
+
+/// One request, and whether its text came whole.
+async fn ask(client: &hotspare::Client, stream: bool, expected: &str) -> Result<(), String> {
+    let request = ChatRequest::to("chat").user("what happened?");
+    let word = |kind: Kind| kind.to_string();
+    if !stream {
+        let answer = client.chat(request).await.map_err(|error| word(error.kind()))?;
+        return if answer.text() == expected { Ok(()) } else { Err("another text".into()) };
+    }
+    let mut events = client.stream(request).await.map_err(|error| word(error.kind()))?;
+    let mut text = String::new();
+    while let Some(event) = events.next().await {
+        match event {
+            Ok(Event::TextDelta(piece)) => text.push_str(&piece),
+            Ok(_) => {}
+            Err(error) => return Err(word(error.kind())),
+        }
+    }
+    if text == expected { Ok(()) } else { Err("another text".into()) }
+}
+
+fn percentile(times: &mut [Duration], share: f64) -> Duration {
+    times.sort_unstable();
+    let at = ((times.len() as f64 * share) as usize).min(times.len().saturating_sub(1));
+    times.get(at).copied().unwrap_or_default()
+}
+
+fn millis(time: Duration) -> f64 {
+    time.as_secs_f64() * 1_000.0
+}

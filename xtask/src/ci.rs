@@ -1,0 +1,101 @@
+//! `cargo xtask ci`: what CI runs, in order.
+
+use std::time::Instant;
+
+use crate::run::{binary, cargo, root, run};
+use crate::{test, tidy};
+
+type Step = (&'static str, fn() -> Result<(), String>);
+
+const STEPS: [Step; 10] = [
+    ("fmt", || run(cargo(&["fmt", "--all", "--check"]))),
+    ("tidy", tidy::run),
+    ("clippy", || {
+        run(cargo(&["clippy", "--workspace", "--all-targets", "--all-features", "--", "-D", "warnings"]))
+    }),
+    ("docs", docs),
+    ("test", test::test),
+    ("alone", alone),
+    ("examples", examples),
+    ("demo", || run(cargo(&["run", "--release", "--", "demo"]))),
+    ("chaos", || binary("chaos", &["--seed".into(), "1".into()])),
+    ("generated", || binary("docs", &["--check".into()])),
+];
+
+/// Runs every step, or one.
+pub(crate) fn ci(args: &[String]) -> Result<(), String> {
+    let only = match args {
+        [] => None,
+        [flag, step] if flag == "--only" => Some(step.as_str()),
+        _ => return Err("usage: cargo xtask ci [--only STEP]".into()),
+    };
+    if let Some(only) = only
+        && !STEPS.iter().any(|(name, _)| *name == only)
+    {
+        let names: Vec<&str> = STEPS.iter().map(|(name, _)| *name).collect();
+        return Err(format!("no step `{only}`; steps are {}", names.join(", ")));
+    }
+    let mut table = Vec::new();
+    for (name, step) in STEPS.iter().filter(|(name, _)| only.is_none_or(|only| only == *name)) {
+        println!("==> {name}");
+        let begun = Instant::now();
+        let result = step();
+        table.push(format!(
+            "{name:<10} {:>7.1} s  {}",
+            begun.elapsed().as_secs_f64(),
+            if result.is_ok() { "ok" } else { "FAILED" }
+        ));
+        if let Err(error) = result {
+            println!("{}", table.join("\n"));
+            return Err(format!("{name}: {error}"));
+        }
+    }
+    println!("{}", table.join("\n"));
+    Ok(())
+}
+
+fn docs() -> Result<(), String> {
+    let mut command = cargo(&["doc", "--workspace", "--no-deps", "--quiet"]);
+    command.env("RUSTDOCFLAGS", "-D warnings");
+    run(command)
+}
+
+/// Each library crate by itself, without its default features: feature unification hides what it forgot to ask for.
+fn alone() -> Result<(), String> {
+    let mut names: Vec<String> = std::fs::read_dir(root().join("crates"))
+        .map_err(|error| error.to_string())?
+        .flatten()
+        .map(|entry| entry.file_name().to_string_lossy().into_owned())
+        .filter(|name| name != "hotspare-gateway")
+        .collect();
+    names.sort();
+    for name in names {
+        println!("    {name}");
+        run(cargo(&["clippy", "--quiet", "-p", &name, "--no-default-features", "--", "-D", "warnings"]))?;
+    }
+    run(cargo(&[
+        "clippy",
+        "--quiet",
+        "-p",
+        "hotspare-gateway",
+        "--no-default-features",
+        "--",
+        "-D",
+        "warnings",
+    ]))
+}
+
+/// Every example runs without a key and ends well.
+fn examples() -> Result<(), String> {
+    let mut names: Vec<String> = std::fs::read_dir(root().join("tests/examples"))
+        .map_err(|error| error.to_string())?
+        .flatten()
+        .filter_map(|entry| entry.path().file_stem().map(|stem| stem.to_string_lossy().into_owned()))
+        .collect();
+    names.sort();
+    for name in names {
+        println!("    {name}");
+        run(cargo(&["run", "--quiet", "-p", "hotspare-tests", "--example", &name]))?;
+    }
+    Ok(())
+}

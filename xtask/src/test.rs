@@ -1,0 +1,46 @@
+//! `cargo xtask test`: every test, with one closing line.
+
+use std::io::{BufRead, BufReader};
+use std::process::Stdio;
+
+use crate::run::cargo;
+
+/// Runs every test, doctests included.
+pub(crate) fn test() -> Result<(), String> {
+    let mut command = cargo(&["test", "--workspace", "--no-fail-fast"]);
+    command.stdout(Stdio::piped());
+    let mut child = command.spawn().map_err(|error| error.to_string())?;
+    let out = child.stdout.take().ok_or("no output")?;
+    let mut total = [0u64; 3];
+    for line in BufReader::new(out).lines().map_while(Result::ok) {
+        println!("{line}");
+        if let Some(counts) = counts(&line) {
+            total.iter_mut().zip(counts).for_each(|(total, count)| *total += count);
+        }
+    }
+    let status = child.wait().map_err(|error| error.to_string())?;
+    println!("{} passed, {} failed, {} skipped", total[0], total[1], total[2]);
+    if status.success() { Ok(()) } else { Err("some tests failed".into()) }
+}
+
+/// Passed, failed and ignored of a line that closes one test binary's run.
+fn counts(line: &str) -> Option<[u64; 3]> {
+    let rest = line.strip_prefix("test result:")?;
+    let number = |word: &str| {
+        let before = rest.split(word).next()?;
+        before.trim_end().rsplit([' ', '.', ';']).next()?.parse().ok()
+    };
+    Some([number("passed")?, number("failed")?, number("ignored")?])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_the_closing_line() {
+        let line = "test result: FAILED. 12 passed; 3 failed; 1 ignored; 0 measured; 0 filtered out; finished in 0.1s";
+        assert_eq!(counts(line), Some([12, 3, 1]));
+        assert_eq!(counts("running 3 tests"), None);
+    }
+}

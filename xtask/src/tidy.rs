@@ -1,0 +1,282 @@
+//! `cargo xtask tidy`: the rules of the house, checked.
+//!
+//! Floors: a crate depends only on lower floors; nothing depends on what stands outside; the pure floors pull in no runtime,
+//! no sockets, no clock and no chance. Files: each opens by saying what it is, none is too long, none has a name that says
+//! nothing, and shared rooms name no provider.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+
+use serde_json::Value;
+
+use crate::run::{cargo, root};
+
+/// Longest file before its tests.
+const BUDGET: usize = 500;
+/// What no crate below floor 3 may pull in.
+const IMPURE: [&str; 10] =
+    ["tokio", "reqwest", "hyper", "rand", "fastrand", "getrandom", "mio", "axum", "chrono", "tracing"];
+/// Rooms in which no provider has a name.
+const NAMELESS: [&str; 6] = ["core", "health", "routing", "normalize", "engine", "provider"];
+const PROVIDERS: [&str; 14] = [
+    "openai",
+    "anthropic",
+    "claude",
+    "deepseek",
+    "gemini",
+    "mistral",
+    "groq",
+    "bedrock",
+    "azure",
+    "ollama",
+    "cohere",
+    "xai",
+    "openrouter",
+    "vllm",
+];
+/// Names that say nothing.
+const EMPTY_NAMES: [&str; 5] = ["util", "utils", "common", "helpers", "misc"];
+/// What a pure room may not say.
+const IMPURE_WORDS: [&str; 7] =
+    ["Instant::now", "SystemTime::now", "std::env::", "std::thread", "println!", "tracing::", "tokio::"];
+
+/// Runs every check.
+pub(crate) fn run() -> Result<(), String> {
+    let mut broken = floors(&metadata()?);
+    for file in files(&root())? {
+        let text = std::fs::read_to_string(&file).map_err(|error| format!("{}: {error}", file.display()))?;
+        let name = file.strip_prefix(root()).unwrap_or(&file).to_string_lossy().into_owned();
+        broken.extend(check_file(&name, &text));
+    }
+    broken.extend(links(&root())?);
+    if broken.is_empty() {
+        println!("tidy: nothing to mend");
+        return Ok(());
+    }
+    Err(format!("{} things to mend:\n{}", broken.len(), broken.join("\n")))
+}
+
+fn metadata() -> Result<Value, String> {
+    let out = cargo(&["metadata", "--format-version", "1", "--all-features"])
+        .stderr(Stdio::inherit())
+        .output()
+        .map_err(|error| error.to_string())?;
+    serde_json::from_slice(&out.stdout).map_err(|error| format!("cargo metadata: {error}"))
+}
+
+/// Edges that go up or sideways, and impure dependencies below floor 3.
+fn floors(metadata: &Value) -> Vec<String> {
+    let list = |value: &Value| value.as_array().cloned().unwrap_or_default();
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let mut floor: BTreeMap<String, Option<u64>> = BTreeMap::new();
+    let mut direct: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    let members: BTreeSet<String> = list(&metadata["workspace_members"]).iter().map(&text).collect();
+    let mut broken = Vec::new();
+    for package in list(&metadata["packages"]) {
+        let name = text(&package["name"]);
+        let normal = list(&package["dependencies"]);
+        let normal =
+            normal.iter().filter(|dependency| dependency["kind"].is_null() || dependency["kind"] == "build");
+        direct.insert(
+            name.clone(),
+            normal
+                .filter(|edge| edge["optional"] != true || edge["path"].is_string())
+                .map(|edge| text(&edge["name"]))
+                .collect(),
+        );
+        if members.contains(&text(&package["id"])) {
+            let stated = &package["metadata"]["hotspare"]["floor"];
+            if stated.is_null() {
+                broken.push(format!("{name}/Cargo.toml: state its floor in [package.metadata.hotspare]"));
+            }
+            floor.insert(name, stated.as_u64());
+        }
+    }
+    for (name, own) in &floor {
+        for dependency in direct.get(name).into_iter().flatten() {
+            match (own, floor.get(dependency)) {
+                (_, None) => {}
+                (_, Some(None)) => {
+                    broken.push(format!("{name}: depends on {dependency}, which stands outside"))
+                }
+                (Some(own), Some(Some(theirs))) if theirs >= own => {
+                    broken.push(format!(
+                        "{name} (floor {own}): depends on {dependency} (floor {theirs}); only downwards"
+                    ));
+                }
+                _ => {}
+            }
+        }
+        if own.is_some_and(|own| own < 3) {
+            for found in reached(name, &direct).intersection(&IMPURE.map(str::to_owned).into()) {
+                // The port is written with async traits; its runtime is the driver's.
+                broken.push(format!(
+                    "{name}: pulls in {found}; below floor 3 time, chance and IO are arguments"
+                ));
+            }
+        }
+    }
+    broken
+}
+
+fn reached(from: &str, direct: &BTreeMap<String, Vec<String>>) -> BTreeSet<String> {
+    let mut seen = BTreeSet::new();
+    let mut queue = vec![from.to_owned()];
+    while let Some(name) = queue.pop() {
+        for next in direct.get(&name).into_iter().flatten() {
+            if seen.insert(next.clone()) {
+                queue.push(next.clone());
+            }
+        }
+    }
+    seen
+}
+
+fn files(root: &Path) -> Result<Vec<PathBuf>, String> {
+    let mut found = Vec::new();
+    let mut folders: Vec<PathBuf> = ["crates", "tests", "xtask"].iter().map(|name| root.join(name)).collect();
+    while let Some(folder) = folders.pop() {
+        let entries = std::fs::read_dir(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
+        for entry in entries.flatten() {
+            let path = entry.path();
+            if path.is_dir() && path.file_name().is_some_and(|name| name != "target") {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                found.push(path);
+            }
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
+/// Everything that is wrong with one file.
+fn check_file(name: &str, text: &str) -> Vec<String> {
+    let mut broken = Vec::new();
+    let mut say = |line: usize, what: String| broken.push(format!("{name}:{line}: {what}"));
+    if !text.starts_with("//!") {
+        say(1, "open the file with `//!`: what it is, what it is not, its invariant".into());
+    }
+    let is_test = name.contains("/tests/")
+        || name.ends_with("tests.rs")
+        || name.ends_with("explore.rs")
+        || name.starts_with("tests/");
+    let code: Vec<&str> = text.lines().take_while(|line| !line.starts_with("#[cfg(test)]")).collect();
+    if !is_test && code.len() > BUDGET {
+        say(code.len(), format!("{} lines before its tests; split it at {BUDGET}", code.len()));
+    }
+    let stem =
+        Path::new(name).file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
+    if EMPTY_NAMES.contains(&stem.as_str()) {
+        say(1, format!("`{stem}` says nothing; name what it is"));
+    }
+    let room = NAMELESS.iter().find(|room| name.starts_with(&format!("crates/hotspare-{room}/src/")));
+    for (at, line) in code.iter().enumerate() {
+        let lower = line.to_ascii_lowercase();
+        let words: BTreeSet<&str> = lower.split(|c: char| !c.is_ascii_alphanumeric()).collect();
+        if let (Some(room), false) = (room, is_test) {
+            if let Some(provider) = PROVIDERS.iter().find(|provider| words.contains(**provider)) {
+                // An example of a wire's or model's name in a doc line is for people.
+                if !lower.contains("such as") && !lower.contains("`") {
+                    say(at + 1, format!("`{provider}` has no name in {room}: adapters know providers"));
+                }
+            }
+            if *room != "provider"
+                && !line.trim_start().starts_with("//")
+                && let Some(word) = IMPURE_WORDS.iter().find(|word| line.contains(**word))
+            {
+                say(at + 1, format!("`{word}` in a pure room: make it an argument"));
+            }
+        }
+        if name.starts_with("crates/hotspare-openai/src/")
+            && (line.contains("dialect.id ==") || line.contains("match dialect.id"))
+        {
+            say(at + 1, "nobody asks who a dialect is: make the difference a field".into());
+        }
+    }
+    if is_test {
+        for (at, line) in text.lines().enumerate() {
+            if line.contains("time::sleep(") || line.contains("thread::sleep(") {
+                say(at + 1, "no sleep in a test: wait for what is to happen".into());
+            }
+        }
+    }
+    broken
+}
+
+/// Relative links of documents that lead nowhere.
+fn links(root: &Path) -> Result<Vec<String>, String> {
+    let mut documents = vec![root.join("README.md")];
+    let mut folders = vec![root.join("docs")];
+    while let Some(folder) = folders.pop() {
+        for entry in
+            std::fs::read_dir(&folder).map_err(|error| format!("{}: {error}", folder.display()))?.flatten()
+        {
+            let path = entry.path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "md") {
+                documents.push(path);
+            }
+        }
+    }
+    let mut broken = Vec::new();
+    for document in documents {
+        let text =
+            std::fs::read_to_string(&document).map_err(|error| format!("{}: {error}", document.display()))?;
+        for target in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
+            let path = target.split('#').next().unwrap_or_default();
+            let outside = path.is_empty() || path.contains("://") || path.starts_with("mailto:");
+            if !outside && !document.parent().unwrap_or(root).join(path).exists() {
+                broken.push(format!("{}: the link to {path} leads nowhere", document.display()));
+            }
+        }
+    }
+    Ok(broken)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn package(name: &str, floor: Value, dependencies: &[&str]) -> Value {
+        let edges: Vec<Value> = dependencies.iter().map(|name| json!({"name": name, "kind": null})).collect();
+        json!({"name": name, "id": name, "metadata": {"hotspare": {"floor": floor}}, "dependencies": edges})
+    }
+
+    #[test]
+    fn edges_go_down_and_pure_floors_stay_pure() {
+        let found = floors(&json!({
+            "workspace_members": ["a", "b", "c", "t"],
+            "packages": [
+                package("a", json!(0), &["tokio"]), package("b", json!(1), &["a", "c"]), package("c", json!(1), &["t"]),
+                package("t", json!("outside"), &["a"]), package("tokio", Value::Null, &[]),
+            ],
+        }));
+        let all = found.join("\n");
+        assert!(all.contains("b (floor 1): depends on c (floor 1)"), "{all}");
+        assert!(all.contains("c: depends on t, which stands outside"), "{all}");
+        assert!(all.contains("a: pulls in tokio"), "{all}");
+    }
+
+    #[test]
+    fn files_are_checked() {
+        let wrong = |name: &str, text: &str| check_file(name, text).join("\n");
+        assert!(wrong("crates/x/src/a.rs", "fn a() {}").contains("open the file with"));
+        assert!(wrong("crates/x/src/util.rs", "//! x").contains("says nothing"));
+        assert!(wrong("crates/x/src/a.rs", &format!("//! x\n{}", "x\n".repeat(600))).contains("split it"));
+        let room = "crates/hotspare-engine/src/a.rs";
+        assert!(wrong(room, "//! x\n// for Anthropic").contains("has no name in engine"));
+        assert!(wrong(room, "//! x\nlet now = Instant::now();").contains("pure room"));
+        assert!(wrong("tests/behavior/a.rs", "//! x\ntokio::time::sleep(x)").contains("no sleep"));
+        assert_eq!(wrong(room, "//! x\nfn a() {}"), "");
+    }
+
+    /// The house is tidy: also a test, so that nobody has to remember the verb.
+    #[test]
+    fn the_house_is_tidy() {
+        run().unwrap();
+    }
+}
