@@ -46,14 +46,14 @@ const MUTANTS: &[Mutant] = &[
     },
     Mutant {
         name: "losing a race counts as a failure",
-        file: "crates/hotspare-engine/src/call.rs",
+        file: "crates/hotspare-engine/src/call/settle.rs",
         from: "(false, _) => Outcome::neutral(),",
         to: "(false, _) => self.evidence(now, id, &Error::new(Kind::Timeout, \"lost\")),",
         package: "hotspare-engine",
     },
     Mutant {
         name: "a truncated answer passes",
-        file: "crates/hotspare-engine/src/call.rs",
+        file: "crates/hotspare-engine/src/call/settle.rs",
         from: "if attempt.finished.is_none() {",
         to: "if false {",
         package: "hotspare-engine",

@@ -14,11 +14,8 @@ use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use hotspare_core::{
-    ChatRequest, Chunk, Error, Event, Kind, Moment, Outcome as Ended, OutputFormat, Scope, Skipped, Trail,
-};
-use hotspare_health::{Observation, Outcome, Refusal, Verdict};
-use hotspare_normalize::Assembler;
+use hotspare_core::{ChatRequest, Chunk, Error, Event, Kind, Moment, OutputFormat, Trail};
+use hotspare_health::Refusal;
 use hotspare_routing::Start;
 
 use crate::attempt::{Attempt, size};
@@ -27,11 +24,11 @@ use crate::fleet::{Fleet, Route};
 use crate::plan::{Plan, Planned};
 use crate::rules::Commit;
 use crate::step::{AttemptId, Input, Step, Summary};
-use crate::verdict;
-use crate::world::{End, Ending, World};
+use crate::world::World;
 
 mod continuation;
 mod failover;
+mod settle;
 mod start;
 mod timers;
 
@@ -340,156 +337,6 @@ impl Call {
             sent.push_str(text);
         }
         self.outbox.push_back(chunk);
-    }
-
-    /// Tells the world what events brought to light.
-    fn tell(&mut self, now: Moment, world: &mut World) {
-        for index in 0..self.attempts.len() {
-            let attempt = &mut self.attempts[index];
-            if std::mem::take(&mut attempt.unobserved)
-                && let (Some(permit), Some(first)) = (&attempt.permit, attempt.first_content)
-            {
-                let after = first.saturating_since(attempt.started);
-                if let Some(entry) = self.trail.attempts.get_mut(index) {
-                    entry.first_content = Some(after);
-                }
-                world.observe(now, attempt.target, permit, Observation::FirstContent { after });
-            }
-            if let Some(error) = attempt.failure.take() {
-                self.aborts.push_back(AttemptId(index));
-                self.failed(now, world, AttemptId(index), error);
-            }
-        }
-        if let Some(winner) = self.committed {
-            self.drop_others(now, world, Some(winner), "another target answered first");
-        }
-    }
-
-    /// Ends every live attempt but `winner`.
-    fn drop_others(&mut self, now: Moment, world: &mut World, winner: Option<AttemptId>, reason: &str) {
-        for index in 0..self.attempts.len() {
-            let id = AttemptId(index);
-            let attempt = &self.attempts[index];
-            if Some(id) == winner || !attempt.is_live() {
-                continue;
-            }
-            // Never a byte, though it had its time: that is a failure whoever answered meanwhile. Pings and no content
-            // are slowness. A target that had no time yet is not judged by a race that it lost.
-            let had_its_time = attempt.first_content.is_none() && self.had_its_time(now, attempt);
-            let outcome = match (had_its_time, attempt.heard) {
-                (true, false) => self.evidence(now, id, &Error::new(Kind::Timeout, "no sign of life")),
-                (true, true) => {
-                    let target = &self.fleet.targets()[attempt.target];
-                    let scope = target.scope(attempt.key, Scope::Model);
-                    scope.map_or_else(Outcome::neutral, |scope| Outcome::at(scope, Verdict::Slow))
-                }
-                (false, _) => Outcome::neutral(),
-            };
-            self.settle(
-                now,
-                world,
-                id,
-                outcome,
-                Ending::Cancelled,
-                Ended::Cancelled { reason: reason.into() },
-            );
-            self.aborts.push_back(id);
-        }
-    }
-
-    fn settle(
-        &mut self,
-        now: Moment,
-        world: &mut World,
-        id: AttemptId,
-        outcome: Outcome,
-        ending: Ending,
-        end: Ended,
-    ) {
-        let attempt = &mut self.attempts[id.0];
-        let Some(permit) = attempt.permit.take() else { return };
-        let usage = attempt.usage_or_estimate(self.prompt_tokens);
-        if let Some(entry) = self.trail.attempts.get_mut(id.0) {
-            entry.outcome = end;
-            entry.duration = now.saturating_since(attempt.started);
-            entry.usage = usage;
-            entry.first_content = attempt.first_content.map(|first| first.saturating_since(attempt.started));
-        }
-        attempt.held = VecDeque::new();
-        world.settle(now, attempt.target, permit, End { outcome, ending, usage }, self.draws.draw());
-    }
-
-    /// An attempt's stream has ended in order: an answer if it is whole, a failure if not.
-    fn ended(&mut self, now: Moment, world: &mut World, id: AttemptId) {
-        let whole = self.holds_whole();
-        let Some(attempt) = self.live(id) else { return };
-        if attempt.finished.is_none() {
-            let error = Error::new(Kind::Truncated, "the stream ended without a finish reason");
-            self.failed(now, world, id, error);
-            return;
-        }
-        let joined = attempt.splice.as_ref().is_none_or(crate::splice::Splice::is_joined);
-        if !joined || attempt.is_empty() {
-            let error = Error::new(Kind::Protocol, "the answer is empty");
-            self.failed(now, world, id, error);
-            return;
-        }
-        let response = match attempt.assembler.take().map(Assembler::finish).transpose() {
-            Ok(response) => response,
-            Err(error) => {
-                self.failed(now, world, id, error);
-                return;
-            }
-        };
-        if self.committed.is_none() && !whole {
-            self.commit(id);
-        }
-        self.committed = Some(id);
-        self.tell(now, world);
-        let success = Outcome { verdict: Verdict::Success, at: None };
-        self.settle(now, world, id, success, Ending::Served, Ended::Served);
-        world.earned(&self.route);
-        self.drop_others(now, world, None, "another target answered first");
-        let attempt = &self.attempts[id.0];
-        let served_by = self.fleet.targets()[attempt.target].id.clone();
-        let usage = attempt.usage_or_estimate(self.prompt_tokens);
-        let trail = std::mem::take(&mut self.trail);
-        let response = response.map(|mut response| {
-            response.served_by = Some(served_by.clone());
-            response.trail = trail.clone();
-            response
-        });
-        self.finish(Ok(Summary { served_by, trail, usage, response }));
-    }
-
-    /// Ends the call without an answer.
-    fn end(&mut self, now: Moment, world: &mut World, result: Result<Summary, Error>, reason: &str) {
-        self.drop_others(now, world, None, reason);
-        for (choice, refusal) in std::mem::take(&mut self.refused) {
-            let target = self.fleet.targets()[choice.target].id.clone();
-            self.trail.skipped.push(Skipped::new(target, start::why_refused(now, &refusal)));
-        }
-        let trail = Arc::new(std::mem::take(&mut self.trail));
-        self.finish(result.map_err(|error| error.with_trail(trail)));
-    }
-
-    fn finish(&mut self, result: Result<Summary, Error>) {
-        self.waiting.clear();
-        self.retry = None;
-        self.over = true;
-        self.done = Some(Box::new(result));
-    }
-
-    /// What the book is told about a failed attempt. One call gives at most one piece of hard evidence per target, and
-    /// a request that fails two targets alike may itself be the poison: the second weighs a third.
-    fn evidence(&mut self, now: Moment, id: AttemptId, error: &Error) -> Outcome {
-        let attempt = &self.attempts[id.0];
-        let target = &self.fleet.targets()[attempt.target];
-        let poison =
-            error.kind() == Kind::Server && self.errors.iter().any(|before| before.kind() == Kind::Server);
-        let outcome = verdict::outcome(now, error, target, attempt.key, if poison { 333 } else { 1_000 });
-        let hard = matches!(outcome.verdict, Verdict::Failure { .. });
-        if hard && !self.blamed.insert(attempt.target) { Outcome::neutral() } else { outcome }
     }
 }
 

@@ -65,6 +65,9 @@ impl Incoming {
             }
             "stream" => self.stream = read(name, value, "true or false")?,
             "stream_options" => {
+                if !value.get().starts_with('{') {
+                    return Err(invalid("`stream_options` must be an object".into()));
+                }
                 let options: StreamOptions = read(name, value, "an object")?;
                 self.include_usage = options.include_usage;
             }

@@ -1,6 +1,6 @@
 //! What a call does, step by step; the exhaustive run is in `explore`.
 
-use hotspare_core::{ChatRequest, FinishReason, ModelProfile, TargetId};
+use hotspare_core::{FinishReason, ModelProfile, Outcome as Ended, TargetId};
 use hotspare_health::Config;
 use hotspare_routing::{Hedge, Hedged, Race, Sequential, Strategy};
 

@@ -1,3 +1,5 @@
+//! What answers are folded into.
+
 use super::*;
 use hotspare_core::{Origin, TargetId};
 use proptest::prelude::*;

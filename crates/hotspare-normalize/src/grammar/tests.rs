@@ -1,3 +1,5 @@
+//! Which orders of events are legal.
+
 use super::*;
 use hotspare_core::{Json, Usage};
 

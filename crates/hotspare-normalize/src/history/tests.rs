@@ -1,3 +1,5 @@
+//! Conversations that change hands.
+
 use super::*;
 use hotspare_core::{Message, Reasoning, Role, ToolCall, ToolResult};
 use proptest::prelude::*;

@@ -1,3 +1,5 @@
+//! What is repaired, and what is not.
+
 use super::*;
 use proptest::prelude::*;
 use serde_json::json;

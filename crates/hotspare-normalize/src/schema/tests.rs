@@ -1,3 +1,5 @@
+//! Schemas, right, wrong and hostile.
+
 use super::*;
 use serde_json::json;
 

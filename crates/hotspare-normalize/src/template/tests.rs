@@ -1,3 +1,5 @@
+//! Prompt templates, right and wrong.
+
 use super::*;
 use hotspare_core::ToolResult;
 

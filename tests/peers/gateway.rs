@@ -1,0 +1,198 @@
+//! The gateway in this process, on a real socket, and what any HTTP client sees of it.
+
+use hotspare::Client;
+use hotspare_chaos::{Fault, Speaks};
+use hotspare_gateway::{ClientKeys, ServeOptions, serve_on};
+use hotspare_tests::Rig;
+use serde_json::{Value, json};
+
+/// A running gateway; it stops when dropped.
+pub(crate) struct Running {
+    address: std::net::SocketAddr,
+    stop: Option<tokio::sync::oneshot::Sender<()>>,
+}
+
+impl Running {
+    pub(crate) fn url(&self) -> String {
+        format!("http://{}/v1", self.address)
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if let Some(stop) = self.stop.take() {
+            let _ = stop.send(());
+        }
+    }
+}
+
+pub(crate) async fn start(client: Client) -> Running {
+    start_with(client, ServeOptions::default()).await
+}
+
+async fn start_with(client: Client, options: ServeOptions) -> Running {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let (stop, stopped) = tokio::sync::oneshot::channel();
+    tokio::spawn(serve_on(listener, client, options, async {
+        let _ = stopped.await;
+    }));
+    Running { address, stop: Some(stop) }
+}
+
+async fn post(gateway: &Running, body: &str) -> reqwest::Response {
+    let http = reqwest::Client::builder().no_proxy().build().unwrap();
+    http.post(format!("{}/chat/completions", gateway.url())).body(body.to_owned()).send().await.unwrap()
+}
+
+fn ask(stream: bool) -> String {
+    json!({"model": "chat", "stream": stream, "messages": [{"role": "user", "content": "hi"}]}).to_string()
+}
+
+#[tokio::test]
+async fn replies_say_who_served_and_after_how_many_attempts() {
+    let rig = Rig::sequential(&[Speaks::OpenAi, Speaks::Anthropic]).await;
+    rig.servers[0].set_fault(Some(Fault::Status(503))).await;
+    let gateway = start(rig.client.clone()).await;
+    for stream in [false, true] {
+        let reply = post(&gateway, &ask(stream)).await;
+        assert_eq!(reply.status(), 200);
+        assert_eq!(reply.headers()["x-hotspare-served-by"], "spare");
+        assert_eq!(reply.headers()["x-hotspare-attempts"], "2");
+        assert!(reply.headers().contains_key("x-request-id"));
+        assert!(reply.text().await.unwrap().contains("claude-demo"), "the model that truly answered");
+    }
+}
+
+#[tokio::test]
+async fn frames_of_the_callers_wire_pass_untouched() {
+    let rig = Rig::sequential(&[Speaks::OpenAi]).await;
+    let gateway = start(rig.client.clone()).await;
+    let through = post(&gateway, &ask(true)).await.text().await.unwrap();
+    assert!(through.contains("chatcmpl-") && through.contains(r#""created":1760000000"#), "{through}");
+    assert!(!through.contains("usage"), "counts that nobody asked for");
+    assert_eq!(through.matches("[DONE]").count(), 1);
+}
+
+/// A table of bad requests: each a typed error with its status, never a panic, a hang or a call upstream.
+#[tokio::test]
+async fn bad_requests() {
+    let rig = Rig::sequential(&[Speaks::OpenAi]).await;
+    let mut options = ServeOptions::default();
+    options.max_body = 100_000;
+    let gateway = start_with(rig.client.clone(), options).await;
+    let with =
+        |field: &str| format!(r#"{{"model":"chat","messages":[{{"role":"user","content":"x"}}],{field}}}"#);
+    let cases: Vec<(String, u16)> = vec![
+        (String::new(), 400),
+        ("null".into(), 400),
+        ("[]".into(), 400),
+        ("{".into(), 400),
+        ("{}".into(), 400),
+        ("\0".into(), 400),
+        (r#"{"model":"chat"}"#.into(), 400),
+        (r#"{"model":"chat","messages":[]}"#.into(), 400),
+        (r#"{"model":"chat","messages":{}}"#.into(), 400),
+        (r#"{"model":"chat","messages":"hi"}"#.into(), 400),
+        (r#"{"model":"chat","messages":[1]}"#.into(), 400),
+        (r#"{"model":"chat","messages":[{}]}"#.into(), 400),
+        (r#"{"model":"chat","messages":[{"role":"wizard","content":"x"}]}"#.into(), 400),
+        (r#"{"model":"chat","messages":[{"role":"user"}]}"#.into(), 400),
+        (r#"{"model":"chat","messages":[{"role":"user","content":5}]}"#.into(), 400),
+        (r#"{"model":"chat","messages":[{"role":"user","content":[{"type":"hologram"}]}]}"#.into(), 400),
+        (r#"{"model":"chat","messages":[{"role":"user","content":[{"type":"text"}]}]}"#.into(), 400),
+        (r#"{"model":"chat","messages":[{"role":"tool","content":"x"}]}"#.into(), 400),
+        (r#"{"model":5,"messages":[{"role":"user","content":"x"}]}"#.into(), 400),
+        (r#"{"model":"nobody","messages":[{"role":"user","content":"x"}]}"#.into(), 404),
+        (with(r#""temperature":-1"#), 400),
+        (with(r#""temperature":"warm""#), 400),
+        (with(r#""temperature":1e999"#), 400),
+        (with(r#""top_p":2"#), 400),
+        (with(r#""max_tokens":-5"#), 400),
+        (with(r#""max_tokens":0"#), 400),
+        (with(r#""max_tokens":1.5"#), 400),
+        (with(r#""max_tokens":99999999999999999999"#), 400),
+        (with(r#""n":2"#), 400),
+        (with(r#""stop":5"#), 400),
+        (with(r#""stream":"yes""#), 400),
+        (with(r#""stream_options":[]"#), 400),
+        (with(r#""tools":{}"#), 400),
+        (with(r#""tools":[{"type":"function"}]"#), 400),
+        (with(r#""tools":[{"type":"web_search"}]"#), 400),
+        (with(r#""tool_choice":"perhaps""#), 400),
+        (with(r#""response_format":{"type":"xml"}"#), 400),
+        (with(r#""response_format":{"type":"json_schema"}"#), 400),
+        (with(r#""hotspare":{"deadline":20}"#), 400),
+        (with(r#""hotspare":{"deadline":"0s"}"#), 400),
+        (with(r#""hotspare":{"fail":"over"}"#), 400),
+        (with(r#""hotspare":{"only":["nobody"]}"#), 503),
+        (with(&format!(r#""x":{}1{}"#, "[".repeat(5_000), "]".repeat(5_000))), 400),
+        ("x".repeat(200_000), 413),
+    ];
+    for (body, status) in cases {
+        let shown: String = body.chars().take(120).collect();
+        let reply = post(&gateway, &body).await;
+        assert_eq!(reply.status(), status, "{shown}");
+        assert_eq!(reply.headers()["x-should-retry"].to_str().unwrap_or(""), "false", "{shown}");
+        let error: Value = serde_json::from_slice(&reply.bytes().await.unwrap()).unwrap();
+        assert!(error["error"]["message"].as_str().is_some_and(|text| !text.is_empty()), "{shown}: {error}");
+    }
+    assert_eq!(rig.servers[0].stats().requests, 0);
+    assert_eq!(post(&gateway, &ask(false)).await.status(), 200, "and it still serves");
+}
+
+#[tokio::test]
+async fn callers_need_a_key_where_keys_are_set_and_it_goes_no_further() {
+    let rig = Rig::sequential(&[Speaks::OpenAi]).await;
+    let mut options = ServeOptions::default();
+    options.keys = ClientKeys::parse("let-me-in");
+    let gateway = start_with(rig.client.clone(), options).await;
+    for path in ["/chat/completions", "/models", "/../targets", "/../metrics"] {
+        let url = format!("{}{path}", gateway.url());
+        let http = reqwest::Client::builder().no_proxy().build().unwrap();
+        let reply =
+            if path.ends_with("completions") { http.post(&url).body(ask(false)) } else { http.get(&url) };
+        assert_eq!(reply.send().await.unwrap().status(), 401, "{path}");
+        let reply =
+            if path.ends_with("completions") { http.post(&url).body(ask(false)) } else { http.get(&url) };
+        let reply = reply.bearer_auth("let-me-in").send().await.unwrap();
+        assert_eq!(reply.status(), 200, "{path}");
+        assert!(!reply.text().await.unwrap().contains("let-me-in"));
+    }
+}
+
+#[tokio::test]
+async fn a_caller_who_leaves_cancels_upstream() {
+    let rig = Rig::sequential(&[Speaks::OpenAi]).await;
+    for fault in [Fault::Silence, Fault::StallAfter(3)] {
+        rig.servers[0].set_fault(Some(fault)).await;
+        let before = rig.servers[0].stats().cancelled;
+        let gateway = start(rig.client.clone()).await;
+        let body = ask(matches!(fault, Fault::StallAfter(_)));
+        let asking = tokio::spawn(async move {
+            let reply = post(&gateway, &body).await;
+            let _ = reply.text().await;
+        });
+        while rig.client.targets()[0].counts.in_flight == 0 {
+            tokio::task::yield_now().await;
+        }
+        asking.abort();
+        while rig.servers[0].stats().cancelled == before {
+            tokio::task::yield_now().await;
+        }
+    }
+}
+
+#[test]
+fn the_commented_configuration_is_accepted() {
+    let text = include_str!("../../docs/hotspare.toml");
+    for name in ["OPENAI_API_KEY", "ANTHROPIC_API_KEY"] {
+        assert!(text.contains(name));
+    }
+    // Keys are read when the client is built; here it is the text that is checked, with keys that need no variable.
+    let text = text
+        .replace("env = \"OPENAI_API_KEY\"", "env = \"PATH\"")
+        .replace("env = \"ANTHROPIC_API_KEY\"", "env = \"PATH\"");
+    let client = Client::from_toml(&text).unwrap();
+    assert!(client.names().contains(&"gpt-4o".to_owned()));
+}

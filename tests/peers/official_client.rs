@@ -1,0 +1,127 @@
+//! The official `openai` Python client talks to the gateway: chat, streams with usage, tools, models, error classes.
+
+use std::process::Command;
+
+use hotspare_chaos::{Fault, Speaks};
+use hotspare_tests::Rig;
+
+const SCRIPT: &str = r#"
+import sys, openai
+url, expected = sys.argv[1], sys.argv[2]
+c = openai.OpenAI(base_url=url, api_key="sk-caller", max_retries=2)
+ask = [{"role": "user", "content": "what happened?"}]
+
+a = c.chat.completions.create(model="chat", messages=ask)
+assert a.choices[0].message.content == expected, a
+assert a.choices[0].finish_reason == "stop" and a.usage.completion_tokens == 20 and a.id and a.model, a
+
+text, usage, finish = "", None, None
+for chunk in c.chat.completions.create(model="chat", messages=ask, stream=True, stream_options={"include_usage": True}):
+    if chunk.usage: usage = chunk.usage
+    for choice in chunk.choices:
+        text += choice.delta.content or ""
+        finish = choice.finish_reason or finish
+assert text == expected, text
+assert usage is not None and usage.completion_tokens == 20 and finish == "stop", (usage, finish)
+
+for chunk in c.chat.completions.create(model="chat", messages=ask, stream=True):
+    assert not chunk.usage, "usage nobody asked for"
+
+tools = [{"type": "function", "function": {"name": "weather", "parameters": {"type": "object", "properties": {"city": {"type": "string"}}}}}]
+a = c.chat.completions.create(model="chat", messages=ask, tools=tools, tool_choice="required")
+call = a.choices[0].message.tool_calls[0]
+assert (call.function.name, call.function.arguments) == ("weather", '{"city":"Ulm"}'), call
+assert a.choices[0].finish_reason == "tool_calls"
+parts = [d.tool_calls[0] for chunk in c.chat.completions.create(model="chat", messages=ask, tools=tools, tool_choice="required", stream=True)
+         for ch in chunk.choices for d in [ch.delta] if d.tool_calls]
+assert parts[0].function.name == "weather" and "".join(p.function.arguments or "" for p in parts) == '{"city":"Ulm"}', parts
+a = c.chat.completions.create(model="chat", tools=tools, messages=ask + [a.choices[0].message.model_dump(exclude_none=True),
+    {"role": "tool", "tool_call_id": call.id, "content": "rain"}])
+assert a.choices[0].message.content == expected
+
+assert "chat" in [m.id for m in c.models.list().data]
+
+def fails(kind, **kw):
+    try:
+        c.chat.completions.create(**{"model": "chat", "messages": ask, **kw})
+    except kind as e:
+        return e
+    raise SystemExit(f"expected {kind.__name__} for {kw}")
+
+e = fails(openai.NotFoundError, model="caht")
+assert "chat" in str(e), e
+e = fails(openai.BadRequestError, temperature=-1)
+assert "temperature" in str(e), e
+fails(openai.BadRequestError, messages=[{"role": "wizard", "content": "x"}])
+print("ok")
+"#;
+
+const DOWN: &str = r#"
+import sys, openai
+c = openai.OpenAI(base_url=sys.argv[1], api_key="sk-caller", max_retries=2)
+try:
+    c.chat.completions.create(model="chat", messages=[{"role": "user", "content": "x"}])
+    raise SystemExit("answered although everybody is down")
+except openai.InternalServerError as e:
+    assert e.status_code in (502, 503), e
+    assert e.response.headers["x-should-retry"] == "false" and e.body["attempts"], (e.response.headers, e.body)
+try:
+    for chunk in c.chat.completions.create(model="cut", messages=[{"role": "user", "content": "x"}], stream=True):
+        pass
+    raise SystemExit("a cut stream looked complete")
+except openai.APIError as e:
+    print("ok", e)
+"#;
+
+fn python(script: &str, args: &[&str]) -> Option<()> {
+    let Some(python) = std::env::var_os("HOTSPARE_PYTHON") else {
+        println!("skipped: HOTSPARE_PYTHON does not name a Python with the openai package");
+        return None;
+    };
+    let out = Command::new(python).arg("-c").arg(script).args(args).output().unwrap();
+    let shown = format!("{}{}", String::from_utf8_lossy(&out.stdout), String::from_utf8_lossy(&out.stderr));
+    assert!(out.status.success() && shown.contains("ok"), "{shown}");
+    Some(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_official_client_is_at_home() {
+    for wires in [[Speaks::OpenAi, Speaks::Anthropic], [Speaks::Anthropic, Speaks::OpenAi]] {
+        // Healthy, and with the first target dead.
+        for fault in [None, Some(Fault::Refuse)] {
+            let rig = Rig::sequential(&wires).await;
+            rig.servers[0].set_fault(fault).await;
+            let expected = rig.servers[1].settings().answer.concat();
+            let gateway = crate::gateway::start(rig.client.clone()).await;
+            let url = gateway.url();
+            let done = tokio::task::spawn_blocking(move || python(SCRIPT, &[&url, &expected])).await.unwrap();
+            if done.is_none() {
+                return;
+            }
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn its_own_retries_do_not_multiply_ours() {
+    use hotspare::{OnCut, RouteSpec, Rules, Sequential};
+    use hotspare_chaos::{ChaosServer, Settings};
+    let server = ChaosServer::start(Settings::new(Speaks::OpenAi)).await.unwrap();
+    let cut = ChaosServer::start(Settings::new(Speaks::OpenAi)).await.unwrap();
+    server.set_fault(Some(Fault::Status(503))).await;
+    cut.set_fault(Some(Fault::CutAfter(5))).await;
+    let mut rules = Rules::default();
+    rules.on_cut = OnCut::Terminate;
+    let client = hotspare::Client::builder()
+        .target("main", hotspare_tests::endpoint(&server, Speaks::OpenAi))
+        .target("edge", hotspare_tests::endpoint(&cut, Speaks::OpenAi))
+        .route("chat", Sequential::new(["main"]))
+        .route("cut", RouteSpec::new(Sequential::new(["edge"])).rules(rules))
+        .build()
+        .unwrap();
+    let gateway = crate::gateway::start(client).await;
+    let url = gateway.url();
+    if tokio::task::spawn_blocking(move || python(DOWN, &[&url])).await.unwrap().is_some() {
+        assert_eq!(server.stats().requests, 1, "one call by the caller is one call upstream");
+    }
+}

@@ -1,0 +1,133 @@
+//! A real language model behind a real server, as third target behind a dead first and a silent second.
+
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use futures::StreamExt;
+use hotspare::{ChatRequest, Client, Event, Key, Limits, RouteSpec, Secret, Sequential, openai};
+use hotspare_chaos::{ChaosServer, Fault, Settings, Speaks};
+
+/// A server that is killed when the test ends, however it ends.
+struct Server(Child);
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn serve(port: u16) -> Option<Server> {
+    let Some(folder) = std::env::var_os("HOTSPARE_REAL_LLM") else {
+        println!("skipped: HOTSPARE_REAL_LLM does not name a folder with serve.sh");
+        return None;
+    };
+    let script = PathBuf::from(folder).join("serve.sh");
+    let child =
+        Command::new(script).arg(port.to_string()).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
+    Some(Server(child.unwrap()))
+}
+
+fn free_port() -> u16 {
+    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+/// Asks until the model is loaded; it answers 503 while it is not. False if the prebuilt server does not run on this
+/// processor: it dies of an illegal instruction.
+async fn is_up(server: &mut Server, client: &Client) -> bool {
+    use std::os::unix::process::ExitStatusExt;
+    for _ in 0..600 {
+        if client.chat(ChatRequest::to("real").user("hi").max_output(1)).await.is_ok() {
+            return true;
+        }
+        if let Some(status) = server.0.try_wait().unwrap() {
+            assert_eq!(status.signal(), Some(4), "the real server ended with {status}");
+            println!("skipped: the real server was built for another processor (illegal instruction)");
+            return false;
+        }
+        tokio::time::timeout(Duration::from_millis(100), std::future::pending::<()>()).await.unwrap_err();
+    }
+    panic!("the real server did not come up within a minute");
+}
+
+fn real(port: u16) -> hotspare::Endpoint {
+    openai::compatible(format!("http://127.0.0.1:{port}/v1"), "smollm2")
+        .key(Key::given(Secret::new("sk-real")))
+        .breaker(hotspare::BreakerConfig::never())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn twenty_prompts_behind_a_dead_and_a_silent_target() {
+    let port = free_port();
+    let Some(mut server) = serve(port) else { return };
+    let dead = ChaosServer::start(Settings::new(Speaks::OpenAi)).await.unwrap();
+    let silent = ChaosServer::start(Settings::new(Speaks::Anthropic)).await.unwrap();
+    dead.set_fault(Some(Fault::Refuse)).await;
+    silent.set_fault(Some(Fault::Silence)).await;
+    let mut limits = Limits::default();
+    limits.first_content = Duration::from_millis(500);
+    limits.unstreamed = Duration::from_millis(500);
+    let client = Client::builder()
+        .target("dead", hotspare_tests::endpoint(&dead, Speaks::OpenAi))
+        .target("silent", hotspare_tests::endpoint(&silent, Speaks::Anthropic))
+        .target("real", real(port))
+        .route("chat", RouteSpec::new(Sequential::new(["dead", "silent", "real"])).limits(limits))
+        .build()
+        .unwrap();
+    if !is_up(&mut server, &client).await {
+        return;
+    }
+    for number in 0..20 {
+        let request =
+            ChatRequest::to("chat").user(format!("Tell me about the number {number}.")).max_output(24);
+        let (text, served) = if number % 2 == 0 {
+            let answer =
+                client.chat(request).await.unwrap_or_else(|error| panic!("{error}\n{}", error.trail()));
+            assert!(answer.usage.output.is_some_and(|tokens| tokens > 0));
+            (answer.text(), answer.served_by.unwrap())
+        } else {
+            let mut stream =
+                client.stream(request).await.unwrap_or_else(|error| panic!("{error}\n{}", error.trail()));
+            let mut text = String::new();
+            while let Some(event) = stream.next().await {
+                if let Event::TextDelta(piece) = event.unwrap() {
+                    text.push_str(&piece);
+                }
+            }
+            (text, stream.served_by().unwrap().clone())
+        };
+        assert!(text.trim().len() > 3, "{text:?}");
+        assert_eq!(served.as_str(), "real");
+    }
+}
+
+/// Killed in the middle of a stream: a typed error or an answer that another target carried on, never a short answer that
+/// passes for a whole one.
+#[tokio::test(flavor = "multi_thread")]
+async fn killed_in_the_middle_of_a_stream() {
+    let port = free_port();
+    let Some(mut server) = serve(port) else { return };
+    let client = Client::builder().target("real", real(port)).build().unwrap();
+    if !is_up(&mut server, &client).await {
+        return;
+    }
+    let request = ChatRequest::to("real").user("Count from one to one hundred in words.").max_output(400);
+    let mut stream = client.stream(request).await.unwrap();
+    let mut pieces = 0;
+    let error = loop {
+        match stream.next().await {
+            Some(Ok(Event::TextDelta(_))) => {
+                pieces += 1;
+                if pieces == 10 {
+                    server.0.kill().unwrap();
+                }
+            }
+            Some(Ok(_)) => {}
+            Some(Err(error)) => break error,
+            None => panic!("a cut answer ended as if it were whole after {pieces} pieces"),
+        }
+    };
+    assert_eq!(error.kind(), hotspare::Kind::Truncated, "{error}");
+    assert!(pieces >= 10);
+}
