@@ -183,8 +183,8 @@ fn failure(error: &Error) -> Response {
             HeaderValue::from(pause.as_secs() + u64::from(pause.subsec_nanos() > 0)),
         );
     }
-    // Every target was tried: the caller's client must not multiply the load by trying again itself.
-    if attempts > 0 || status.is_client_error() {
+    // Every target was tried, or none could be: the caller's client must not multiply the load by trying again itself.
+    if attempts > 0 || status.is_client_error() || error.retry_after().is_none() {
         headers.insert("x-should-retry", HeaderValue::from_static("false"));
     }
     response
