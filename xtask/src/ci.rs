@@ -60,29 +60,23 @@ fn docs() -> Result<(), String> {
     run(command)
 }
 
-/// Each library crate by itself, without its default features: feature unification hides what it forgot to ask for.
+/// Each crate by itself, without its default features and with each feature alone: unification hides what it forgot.
 fn alone() -> Result<(), String> {
-    let mut names: Vec<String> = std::fs::read_dir(root().join("crates"))
-        .map_err(|error| error.to_string())?
-        .flatten()
-        .map(|entry| entry.file_name().to_string_lossy().into_owned())
-        .filter(|name| name != "hotspare-gateway")
-        .collect();
-    names.sort();
-    for name in names {
-        println!("    {name}");
-        run(cargo(&["clippy", "--quiet", "-p", &name, "--no-default-features", "--", "-D", "warnings"]))?;
+    let metadata = tidy::metadata()?;
+    for package in metadata["packages"].as_array().into_iter().flatten() {
+        let name = package["name"].as_str().unwrap_or_default();
+        if !name.starts_with("hotspare") || name == "hotspare-tests" {
+            continue;
+        }
+        let features =
+            package["features"].as_object().into_iter().flatten().map(|(feature, _)| feature.as_str());
+        for feature in std::iter::once("").chain(features.filter(|feature| *feature != "default")) {
+            println!("    {name} {feature}");
+            let flags = ["--no-default-features", "--features", feature, "--", "-D", "warnings"];
+            run(cargo(&[&["clippy", "--quiet", "-p", name], &flags[..]].concat()))?;
+        }
     }
-    run(cargo(&[
-        "clippy",
-        "--quiet",
-        "-p",
-        "hotspare-gateway",
-        "--no-default-features",
-        "--",
-        "-D",
-        "warnings",
-    ]))
+    Ok(())
 }
 
 /// Every example runs without a key and ends well.

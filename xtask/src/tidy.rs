@@ -57,7 +57,8 @@ pub(crate) fn run() -> Result<(), String> {
     Err(format!("{} things to mend:\n{}", broken.len(), broken.join("\n")))
 }
 
-fn metadata() -> Result<Value, String> {
+/// What cargo knows of the workspace.
+pub(crate) fn metadata() -> Result<Value, String> {
     let out = cargo(&["metadata", "--format-version", "1", "--all-features"])
         .stderr(Stdio::inherit())
         .output()

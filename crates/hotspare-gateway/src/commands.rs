@@ -1,6 +1,6 @@
 //! The commands.
 
-use std::io::{IsTerminal, Write};
+use std::io::Write;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -122,6 +122,8 @@ pub(crate) fn fail(message: &str) -> ExitCode {
 
 #[cfg(feature = "demo")]
 async fn demo(listen: SocketAddr, pace: f64) -> ExitCode {
+    use std::io::IsTerminal;
+
     use hotspare_gateway::demo::{DemoOptions, run};
     let mut options = DemoOptions::default();
     options.listen = listen;

@@ -64,7 +64,7 @@ impl ReqwestTransport {
     }
 }
 
-#[cfg(any(feature = "rustls", feature = "native-tls"))]
+#[cfg(feature = "rustls")]
 fn trust(mut builder: reqwest::ClientBuilder, pem: &[u8]) -> Result<reqwest::ClientBuilder, Error> {
     let unreadable = || Error::new(Kind::Config, "the certificates are not PEM");
     let certificates = reqwest::Certificate::from_pem_bundle(pem).map_err(|_| unreadable())?;
@@ -77,7 +77,7 @@ fn trust(mut builder: reqwest::ClientBuilder, pem: &[u8]) -> Result<reqwest::Cli
     Ok(builder)
 }
 
-#[cfg(not(any(feature = "rustls", feature = "native-tls")))]
+#[cfg(not(feature = "rustls"))]
 fn trust(_: reqwest::ClientBuilder, _: &[u8]) -> Result<reqwest::ClientBuilder, Error> {
     Err(Error::new(
         Kind::Config,
