@@ -185,7 +185,11 @@ impl Decoder for ChatDecoder {
         if frame.name.as_deref() == Some(b"error") {
             return Err(classify::in_reply(&String::from_utf8_lossy(data)));
         }
-        let reply: Reply<'_> = match serde_json::from_slice(data) {
+        // Checked as a whole once, so that the parser need not check each text in it.
+        let Ok(text) = std::str::from_utf8(data) else {
+            return Err(Error::new(Kind::Protocol, "a frame is not UTF-8"));
+        };
+        let reply: Reply<'_> = match serde_json::from_str(text) {
             Ok(reply) => reply,
             // One damaged frame after the answer's end costs nothing.
             Err(_) if self.finished => return Ok(()),

@@ -141,7 +141,7 @@ impl Framer for Sse {
 }
 
 fn line_end(bytes: &[u8]) -> Option<usize> {
-    bytes.iter().position(|&byte| byte == b'\n' || byte == b'\r')
+    memchr::memchr2(b'\n', b'\r', bytes)
 }
 
 /// The value of a line if its field is `name`.
