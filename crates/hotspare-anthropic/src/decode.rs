@@ -19,6 +19,8 @@ pub(crate) struct MessagesDecoder {
     whole: bool,
     heard: bool,
     finished: bool,
+    /// Some text, thought or call has been told.
+    said: bool,
     usage: Usage,
     /// Tool calls so far.
     tools: u32,
@@ -64,7 +66,7 @@ impl MessagesDecoder {
         match stop {
             Some(word) => {
                 self.finished = true;
-                events.push(Event::Finished(finish_reason(&word.0)));
+                events.push(Event::Finished(finish_reason(&word.0, self.said)));
                 Ok(())
             }
             None => Err(Error::new(Kind::Truncated, "the answer has no stop reason")),
@@ -87,7 +89,7 @@ impl MessagesDecoder {
                     && !self.finished
                 {
                     self.finished = true;
-                    events.push(Event::Finished(finish_reason(&word.0)));
+                    events.push(Event::Finished(finish_reason(&word.0, self.said)));
                 }
             }
             Some("message_stop" | "ping") => {}
@@ -116,6 +118,7 @@ impl MessagesDecoder {
     }
 
     fn block(&mut self, raw: &RawValue, events: &mut Events<'_>) {
+        self.said = true;
         let Ok(block) = serde_json::from_str::<dto::Block<'_>>(raw.get()) else { return };
         self.open = Open::Plain;
         match block.kind.as_ref().map(|kind| kind.0.as_ref()) {
@@ -224,8 +227,10 @@ fn parse<'a, T: serde::Deserialize<'a>>(data: &'a [u8]) -> Result<T, Error> {
         .map_err(|_| Error::new(Kind::Protocol, "a frame is not the JSON of this wire"))
 }
 
-fn finish_reason(word: &str) -> FinishReason {
+fn finish_reason(word: &str, said: bool) -> FinishReason {
     match word {
+        // The stop text came first: an answer without a word, which the reason has to explain.
+        "stop_sequence" if !said => FinishReason::Other(word.to_owned()),
         "end_turn" | "stop_sequence" => FinishReason::Stop,
         "max_tokens" | "model_context_window_exceeded" => FinishReason::Length,
         "tool_use" => FinishReason::ToolCalls,

@@ -18,6 +18,8 @@ use crate::dto::{Content, Delta, Function, Reply, Text, ToolCall, is_json};
 /// Reads one reply.
 #[derive(Debug, Default)]
 pub(crate) struct ChatDecoder {
+    /// The body is one whole answer.
+    whole: bool,
     reasoning_beside_output: bool,
     started: bool,
     /// Whether any frame made sense.
@@ -26,6 +28,8 @@ pub(crate) struct ChatDecoder {
     refused: bool,
     id: String,
     tools: Vec<Tool>,
+    /// An end that waits for the frame after it: some hosts end each of several tool calls.
+    held: Option<Chunk>,
 }
 
 /// A tool call under way: the index that the host uses for it, and its id.
@@ -36,8 +40,8 @@ struct Tool {
 }
 
 impl ChatDecoder {
-    pub(crate) fn new(reasoning_beside_output: bool) -> Self {
-        Self { reasoning_beside_output, ..Self::default() }
+    pub(crate) fn new(reasoning_beside_output: bool, whole: bool) -> Self {
+        Self { whole, reasoning_beside_output, ..Self::default() }
     }
 
     fn read(&mut self, reply: Reply<'_>, events: &mut Events<'_>) -> Result<(), Error> {
@@ -65,7 +69,9 @@ impl ChatDecoder {
             if choice.index.0.unwrap_or(0) > 0 {
                 continue;
             }
-            if let Some(delta) = choice.delta {
+            let (first, second) =
+                if self.whole { (choice.message, choice.delta) } else { (choice.delta, choice.message) };
+            if let Some(delta) = first.or(second) {
                 self.delta(delta, events);
             }
             if let Some(logprobs) = choice.logprobs.and_then(json) {
@@ -75,7 +81,12 @@ impl ChatDecoder {
                 && !self.finished
             {
                 self.finished = true;
-                events.push(Event::Finished(self.finish_reason(&word.0)?));
+                let reason = self.finish_reason(&word.0)?;
+                if reason == FinishReason::ToolCalls && !self.whole {
+                    self.held = Some(events.chunk(Event::Finished(reason)));
+                } else {
+                    events.push(Event::Finished(reason));
+                }
             }
         }
         if let Some(list) = reply.citations.and_then(json) {
@@ -179,7 +190,11 @@ impl ChatDecoder {
 impl Decoder for ChatDecoder {
     fn push(&mut self, frame: Frame, out: &mut VecDeque<Chunk>) -> Result<(), Error> {
         let data = frame.data.trim_ascii();
-        if data == b"[DONE]" || data.is_empty() {
+        if data == b"[DONE]" {
+            out.extend(self.held.take());
+            return Ok(());
+        }
+        if data.is_empty() {
             return Ok(());
         }
         if frame.name.as_deref() == Some(b"error") {
@@ -201,11 +216,24 @@ impl Decoder for ChatDecoder {
         if reply.object.as_ref().is_some_and(|object| object.0 == "error") {
             return Err(classify::in_reply(&String::from_utf8_lossy(data)));
         }
+        let more = reply.choices.iter().flatten().any(|choice| {
+            choice
+                .delta
+                .as_ref()
+                .is_some_and(|delta| delta.tool_calls.as_ref().is_some_and(|calls| !calls.is_empty()))
+        });
+        match self.held.take() {
+            Some(end) if !more => out.push_back(end),
+            // Not the end after all: another call follows.
+            Some(_) => self.finished = false,
+            None => {}
+        }
         let mut events = Events { out, raw: Raw::Frame { wire: WIRE, data: frame.data.clone() } };
         self.read(reply, &mut events)
     }
 
-    fn finish(&mut self, _: &mut VecDeque<Chunk>) -> Result<(), Error> {
+    fn finish(&mut self, out: &mut VecDeque<Chunk>) -> Result<(), Error> {
+        out.extend(self.held.take());
         if self.finished {
             Ok(())
         } else if self.heard {
@@ -224,8 +252,12 @@ struct Events<'a> {
 
 impl Events<'_> {
     fn push(&mut self, event: Event) {
-        let raw = std::mem::replace(&mut self.raw, Raw::Covered);
-        self.out.push_back(Chunk { event, raw });
+        let chunk = self.chunk(event);
+        self.out.push_back(chunk);
+    }
+
+    fn chunk(&mut self, event: Event) -> Chunk {
+        Chunk { event, raw: std::mem::replace(&mut self.raw, Raw::Covered) }
     }
 
     fn extend(&mut self, events: impl IntoIterator<Item = Event>) {

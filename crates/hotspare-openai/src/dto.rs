@@ -6,7 +6,8 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use serde::de::{Deserializer, IgnoredAny, SeqAccess, Visitor};
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, de};
 use serde_json::value::RawValue;
 
@@ -110,6 +111,12 @@ impl<'de: 'a, 'a> Deserialize<'de> for Content<'a> {
                 Ok(Content::None)
             }
 
+            /// A host that parsed the model's JSON already: its spelling is the text.
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
+                let value = serde_json::Value::deserialize(MapAccessDeserializer::new(map))?;
+                Ok(Content::Text(Text(Cow::Owned(value.to_string()))))
+            }
+
             fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
                 let mut parts = Vec::new();
                 while let Some(part) = list.next_element()? {
@@ -135,7 +142,7 @@ pub(crate) struct ContentPart<'a> {
     pub(crate) thinking: Option<Box<Content<'a>>>,
 }
 
-/// A chunk of a stream, or a whole answer: they differ in one field's name.
+/// A chunk of a stream, or a whole answer: they differ in one field's name, and some hosts send both.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(crate) struct Reply<'a> {
@@ -167,8 +174,10 @@ pub(crate) struct Groq {
 #[serde(default)]
 pub(crate) struct Choice<'a> {
     pub(crate) index: Count,
-    #[serde(borrow, alias = "message")]
+    #[serde(borrow)]
     pub(crate) delta: Option<Delta<'a>>,
+    #[serde(borrow)]
+    pub(crate) message: Option<Delta<'a>>,
     #[serde(borrow)]
     pub(crate) finish_reason: Option<Text<'a>>,
     #[serde(borrow)]

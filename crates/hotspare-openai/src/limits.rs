@@ -9,19 +9,68 @@ use hotspare_provider::Head;
 
 use crate::classify::duration;
 
-/// Reads `x-ratelimit-{limit,remaining,reset}-{requests,tokens}` and the per-minute spelling of the same.
+/// A bucket's headers: limit, remaining, reset.
+type Names = [&'static str; 3];
+
+const REQUESTS: [Names; 2] = [
+    ["x-ratelimit-limit-requests", "x-ratelimit-remaining-requests", "x-ratelimit-reset-requests"],
+    ["x-ratelimit-limit-req-minute", "x-ratelimit-remaining-req-minute", "x-ratelimit-reset-req-minute"],
+];
+const TOKENS: [Names; 2] = [
+    ["x-ratelimit-limit-tokens", "x-ratelimit-remaining-tokens", "x-ratelimit-reset-tokens"],
+    [
+        "x-ratelimit-limit-tokens-minute",
+        "x-ratelimit-remaining-tokens-minute",
+        "x-ratelimit-reset-tokens-minute",
+    ],
+];
+
+/// Reads the usual `x-ratelimit-…` headers and the per-minute spelling of the same.
 pub(crate) fn limits(head: &Head) -> RateLimits {
     let mut limits = RateLimits::default();
-    limits.requests = allowance(head, &["requests", "req-minute"]);
-    limits.tokens = allowance(head, &["tokens", "tokens-minute"]);
+    // Most hosts send none; looking for each name would cost more than reading the answer.
+    if head.headers.keys().any(|name| name.as_str().starts_with("x-ratelimit-")) {
+        limits.requests = allowance(head, &REQUESTS);
+        limits.tokens = allowance(head, &TOKENS);
+    }
     limits
 }
 
-fn allowance(head: &Head, names: &[&str]) -> Option<Allowance> {
-    names.iter().find_map(|name| {
-        let number =
-            |what: &str| head.header(&format!("x-ratelimit-{what}-{name}"))?.trim().parse::<u64>().ok();
-        let reset: Option<Duration> = head.header(&format!("x-ratelimit-reset-{name}")).and_then(duration);
-        Allowance::new(number("limit")?, number("remaining")?, reset)
+fn allowance(head: &Head, spellings: &[Names]) -> Option<Allowance> {
+    spellings.iter().find_map(|[limit, remaining, reset]| {
+        let number = |name: &str| head.header(name)?.trim().parse::<u64>().ok();
+        let reset: Option<Duration> = head.header(reset).and_then(duration);
+        Allowance::new(number(limit)?, number(remaining)?, reset)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::SystemTime;
+
+    use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+
+    use super::*;
+
+    #[test]
+    fn sense_is_read_and_nonsense_is_absent() {
+        let read = |pairs: &[(&'static str, &'static str)]| {
+            let mut headers = HeaderMap::new();
+            for (name, value) in pairs {
+                headers.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
+            }
+            limits(&Head { status: StatusCode::OK, headers, received_at: SystemTime::UNIX_EPOCH })
+        };
+        let usual = read(&[
+            ("x-ratelimit-limit-requests", "500"),
+            ("x-ratelimit-remaining-requests", "499"),
+            ("x-ratelimit-reset-requests", "6m0.5s"),
+            ("x-ratelimit-limit-tokens-minute", "1000"),
+            ("x-ratelimit-remaining-tokens-minute", "0"),
+        ]);
+        assert_eq!(usual.requests, Allowance::new(500, 499, Some(Duration::from_millis(360_500))));
+        assert_eq!(usual.tokens, Allowance::new(1_000, 0, None));
+        let odd = read(&[("x-ratelimit-limit-requests", "-1"), ("x-ratelimit-remaining-requests", "soon")]);
+        assert_eq!(odd, RateLimits::default());
+    }
 }

@@ -98,8 +98,10 @@ impl Wire for OpenAi {
     }
 
     fn decoder(&self, _: &Outbound, head: &Head) -> Result<Decoding, Error> {
-        let decoder = Box::new(ChatDecoder::new(self.dialect.reasoning_beside_output));
-        match head.media_type().as_str() {
+        let kind = head.media_type();
+        let whole = kind != "text/event-stream";
+        let decoder = Box::new(ChatDecoder::new(self.dialect.reasoning_beside_output, whole));
+        match kind.as_str() {
             "text/event-stream" => Ok(Decoding { framer: Box::new(Sse::default()), decoder }),
             // Read as what it is, also where a stream was asked for: some hosts answer whole all the same.
             "application/json" | "" => Ok(Decoding { framer: Box::new(Whole::default()), decoder }),

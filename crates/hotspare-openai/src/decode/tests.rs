@@ -122,6 +122,25 @@ fn tool_calls_in_every_spelling() {
 }
 
 #[test]
+fn a_call_that_follows_an_end_is_not_lost() {
+    let call = |index: u32, end: &str| {
+        format!(
+            r#"{{"choices":[{{"delta":{{"tool_calls":[{{"index":{index},"id":"c{index}","function":{{"name":"f","arguments":"{{}}"}}}}]}},"finish_reason":{end}}}]}}"#
+        )
+    };
+    let (first, second) = (call(0, "\"tool_calls\""), call(1, "\"tool_calls\""));
+    let (events, result) = run(&sse(&[&first, &second, "[DONE]"]), &[]);
+    assert_eq!(result, Ok(()));
+    assert_eq!(events.iter().filter(|event| matches!(event, Event::ToolStarted { .. })).count(), 2);
+    assert_eq!(
+        events.last(),
+        Some(&Event::Finished(FinishReason::ToolCalls)),
+        "and only the last end is one"
+    );
+    assert_eq!(events.iter().filter(|event| matches!(event, Event::Finished(_))).count(), 1);
+}
+
+#[test]
 fn reasoning_under_every_name() {
     for delta in [
         r#"{"reasoning_content":"hm"}"#,
