@@ -17,6 +17,9 @@ use serde_json::value::RawValue;
 
 use crate::WIRE;
 
+/// Deeper JSON is refused here: servers behind refuse it, too, and not all of them do so gracefully.
+const DEPTH_LIMIT: usize = 100;
+
 /// A request as it came in.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
@@ -39,6 +42,9 @@ impl Incoming {
             .map_err(|error| invalid(format!("the body is not a JSON object: {}", place(&error))))?;
         let mut incoming = Self { request: ChatRequest::default(), stream: false, include_usage: false };
         for (name, value) in fields {
+            if depth(value.get()) > DEPTH_LIMIT {
+                return Err(invalid(format!("`{name}` nests deeper than {DEPTH_LIMIT} levels")));
+            }
             if value.get() != "null" {
                 incoming.field(&name, value)?;
             }
@@ -389,6 +395,25 @@ fn place(error: &serde_json::Error) -> String {
         Category::Data => "it has another shape",
     };
     format!("{what} (line {}, column {})", error.line(), error.column())
+}
+
+/// How deep valid JSON nests.
+fn depth(json: &str) -> usize {
+    let (mut now, mut most, mut text, mut escaped) = (0usize, 0, false, false);
+    for byte in json.bytes() {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if text => escaped = true,
+            b'"' => text = !text,
+            b'[' | b'{' if !text => {
+                now += 1;
+                most = most.max(now);
+            }
+            b']' | b'}' if !text => now = now.saturating_sub(1),
+            _ => {}
+        }
+    }
+    most
 }
 
 fn invalid(message: String) -> Error {

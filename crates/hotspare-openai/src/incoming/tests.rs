@@ -40,6 +40,15 @@ fn what_is_wrong_is_named() {
 }
 
 #[test]
+fn deep_nesting_is_refused_here_and_text_that_looks_like_it_is_not() {
+    assert_eq!(depth(r#"{"a":[1,"[[[{\"[",{"b":[]}]}"#), 4);
+    let deep = format!(r#"{{"model":"m","messages":[],"x":{}{}}}"#, "[".repeat(101), "]".repeat(101));
+    assert!(wrong(&deep).contains("`x` nests deeper than 100 levels"));
+    let text = format!(r#"{{"model":"m","messages":[{{"role":"user","content":"{}"}}]}}"#, "[".repeat(5_000));
+    assert!(Incoming::parse(text.as_bytes()).is_ok());
+}
+
+#[test]
 fn prompts_do_not_leak_into_errors() {
     let message = wrong(r#"{"model":"m","messages":[{"role":"user","content":{"secret":"prompt words"}}]}"#);
     assert!(!message.contains("prompt words"), "{message}");
