@@ -2,7 +2,8 @@
 //!
 //! `overhead` sends the same requests to the same loopback server through bare reqwest with typed serde, and through
 //! `Client::chat` and `Client::stream` with a spare standing by: instructions per request (callgrind, where valgrind is
-//! installed) and time. `failover` measures what a broken main target adds. Absolute times are this machine's; the ratios
+//! installed) and time. `gateway` compares CPU per request of the gateway with a proxy that only copies bytes. `failover`
+//! measures what a broken main target adds. Absolute times are this machine's; the ratios
 //! are what to look at.
 #![expect(
     clippy::print_stdout,
@@ -30,8 +31,11 @@ async fn main() -> ExitCode {
         ["client", mode, count, url] => client(mode, count.parse().unwrap_or(1), url).await,
         ["overhead"] => overhead().await,
         ["failover"] => failover().await,
+        ["gateway"] => gateway().await,
+        ["gateway-child", url] => gateway_child(url).await,
+        ["proxy-child", url] => proxy_child(url).await,
         _ => {
-            eprintln!("cargo xtask bench overhead|failover");
+            eprintln!("cargo xtask bench overhead|failover|gateway");
             return ExitCode::FAILURE;
         }
     }
@@ -43,7 +47,7 @@ async fn serve() {
     let server =
         ChaosServer::start(Settings::new(Speaks::OpenAi).tokens(TOKENS)).await.expect("a loopback port");
     println!("{}", server.base_url());
-    let _ = tokio::task::spawn_blocking(|| std::io::stdin().read_line(&mut String::new())).await;
+    until_closed().await;
     drop(server);
 }
 
@@ -169,21 +173,117 @@ async fn bare_stream(http: &reqwest::Client, url: &str) -> usize {
     length
 }
 
+/// This program in another role, until it is dropped.
+struct Child {
+    process: std::process::Child,
+    url: String,
+}
+
+impl Child {
+    fn start(args: &[&str]) -> Self {
+        let me = std::env::current_exe().expect("this program");
+        let mut process = Command::new(me)
+            .args(args)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("a process");
+        let mut url = String::new();
+        let mut out = std::io::BufReader::new(process.stdout.take().expect("a pipe"));
+        std::io::BufRead::read_line(&mut out, &mut url).expect("an address");
+        Self { process, url: url.trim().to_owned() }
+    }
+
+    /// CPU time so far, in hundredths of a second.
+    fn ticks(&self) -> u64 {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.process.id())).unwrap_or_default();
+        let fields: Vec<&str> = stat.rsplit(") ").next().unwrap_or_default().split(' ').collect();
+        let number = |at: usize| fields.get(at).and_then(|field| field.parse::<u64>().ok()).unwrap_or(0);
+        number(11) + number(12)
+    }
+}
+
+impl Drop for Child {
+    fn drop(&mut self) {
+        drop(self.process.stdin.take());
+        let _ = self.process.wait();
+    }
+}
+
+/// Runs until the parent closes the pipe.
+async fn until_closed() {
+    let _ = tokio::task::spawn_blocking(|| std::io::stdin().read_line(&mut String::new())).await;
+}
+
+async fn gateway_child(url: &str) {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a loopback port");
+    println!("http://{}/v1", listener.local_addr().expect("an address"));
+    let options = hotspare_gateway::ServeOptions::default();
+    let _ = hotspare_gateway::serve_on(listener, hotspare(url), options, until_closed()).await;
+}
+
+/// The floor: bytes in, bytes out.
+async fn proxy_child(url: &str) {
+    let upstream = url.trim_start_matches("http://").trim_end_matches("/v1").to_owned();
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a loopback port");
+    println!("http://{}/v1", listener.local_addr().expect("an address"));
+    let copying = async {
+        loop {
+            let (mut near, _) = listener.accept().await.expect("a connection");
+            let upstream = upstream.clone();
+            tokio::spawn(async move {
+                let mut far = tokio::net::TcpStream::connect(upstream).await.expect("the server");
+                let _ = (near.set_nodelay(true), far.set_nodelay(true));
+                let _ = tokio::io::copy_bidirectional(&mut near, &mut far).await;
+            });
+        }
+    };
+    tokio::select! {
+        () = copying => {}
+        () = until_closed() => {}
+    }
+}
+
+async fn gateway() {
+    const COUNT: usize = 8_000;
+    let server = Child::start(&["server"]);
+    println!(
+        "CPU per request beside a proxy that only copies bytes; 16 callers, {TOKENS} tokens an answer\n"
+    );
+    println!("{:<10}{:>16}{:>16}{:>8}", "", "copying proxy", "gateway", "ratio");
+    for (kind, stream) in [("json", false), ("stream", true)] {
+        let mut micros = Vec::new();
+        for role in ["proxy-child", "gateway-child"] {
+            let child = Child::start(&[role, &server.url]);
+            let http = reqwest::Client::builder().no_proxy().tcp_nodelay(true).build().expect("a client");
+            let mut used = 0;
+            for round in 0..2 {
+                let before = child.ticks();
+                let calls = futures::stream::iter(0..COUNT).for_each_concurrent(16, |_| async {
+                    let body = format!(
+                        r#"{{"model":"chat","stream":{stream},"messages":[{{"role":"user","content":"x"}}]}}"#
+                    );
+                    let url = format!("{}/chat/completions", child.url);
+                    let reply = http.post(url).bearer_auth("sk-bench").body(body).send();
+                    let bytes = reply.await.expect("a reply").bytes().await.expect("a body");
+                    assert!(bytes.len() > 100);
+                });
+                calls.await;
+                // The first round warms up.
+                if round == 1 {
+                    used = child.ticks() - before;
+                }
+            }
+            micros.push(used as f64 * 10_000.0 / COUNT as f64);
+        }
+        println!("{kind:<10}{:>13.1} µs{:>13.1} µs{:>8.2}", micros[0], micros[1], micros[1] / micros[0]);
+    }
+}
+
 async fn overhead() {
     let me = std::env::current_exe().expect("this program");
-    let mut server = Command::new(&me)
-        .arg("server")
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .expect("a server");
-    let mut url = String::new();
-    std::io::BufRead::read_line(
-        &mut std::io::BufReader::new(server.stdout.take().expect("a pipe")),
-        &mut url,
-    )
-    .expect("an address");
-    let url = url.trim();
+    let server = Child::start(&["server"]);
+    let url = server.url.as_str();
     println!(
         "per request, Hotspare (a spare standing by) beside bare reqwest with typed serde; {TOKENS} tokens an answer\n"
     );
@@ -221,8 +321,6 @@ async fn overhead() {
             ),
         }
     }
-    drop(server.stdin.take());
-    let _ = server.wait();
 }
 
 async fn time(mode: &str, url: &str) -> Duration {
