@@ -215,7 +215,6 @@ impl Call {
                     attempt.heard = true;
                 }
             }
-            Input::Resumed => self.listening = now,
         }
     }
 
@@ -248,6 +247,12 @@ impl Call {
             return;
         }
         self.commit_if_due(now, id);
+    }
+
+    /// The caller asks for more after having been away: time that passed meanwhile is not the provider's silence. Needs no
+    /// world: it happens for every piece of an answer.
+    pub fn resumed(&mut self, now: Moment) {
+        self.listening = now;
     }
 
     /// The next piece for the caller, if it can be had without the world.

@@ -71,8 +71,6 @@ pub enum Input {
     Failed(AttemptId, Error),
     /// The attempt's reply has begun.
     Opened(AttemptId, RateLimits),
-    /// The caller asks for more after having been away: time that passed meanwhile is not the provider's silence.
-    Resumed,
 }
 
 /// A call that was answered.

@@ -17,6 +17,9 @@ use tokio::time::{Instant, Sleep};
 /// How often a caller who waits for the first content gets a sign of life.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(15);
 
+/// Frames that are ready leave together up to about this many bytes.
+const BATCH: usize = 16 << 10;
+
 /// A stream that has begun, or is still looking for somebody to serve it.
 type Opening = Pin<Box<dyn Future<Output = Result<ChatStream, Error>> + Send>>;
 
@@ -30,7 +33,6 @@ pub(crate) struct Frames {
     usage_sent: bool,
     /// The last frame was of the caller's own wire and was passed on.
     relays: bool,
-    ended: bool,
 }
 
 enum Source {
@@ -50,11 +52,11 @@ impl Frames {
     }
 
     fn new(source: Source, outgoing: Outgoing, include_usage: bool) -> Self {
-        Self { source, outgoing, include_usage, usage: None, usage_sent: false, relays: false, ended: false }
+        Self { source, outgoing, include_usage, usage: None, usage_sent: false, relays: false }
     }
 
-    /// The frame for a piece of the answer, if it has one.
-    fn frame(&mut self, chunk: &Chunk) -> Option<Bytes> {
+    /// Appends the frame for a piece of the answer, if it has one.
+    fn frame(&mut self, chunk: &Chunk, out: &mut Vec<u8>) {
         match &chunk.event {
             Event::Started { id, model } => self.outgoing.rename(id.as_deref(), model.as_deref()),
             Event::Usage(usage) => self.usage = Some(*usage),
@@ -67,23 +69,25 @@ impl Frames {
             Raw::Frame { data, .. } if self.relays => {
                 let only_usage = matches!(chunk.event, Event::Usage(_));
                 if only_usage && !self.include_usage {
-                    return None;
+                    return;
                 }
                 self.usage_sent |= only_usage;
-                Some(sse(data))
+                append(out, data);
             }
-            Raw::Covered if self.relays => None,
-            _ => self.outgoing.frame(&chunk.event).map(|data| sse(&data)),
+            Raw::Covered if self.relays => {}
+            _ => {
+                if let Some(data) = self.outgoing.frame(&chunk.event) {
+                    append(out, &data);
+                }
+            }
         }
     }
 
-    fn end(&mut self) -> Bytes {
-        let mut out = Vec::new();
+    fn end(&mut self, out: &mut Vec<u8>) {
         if let Some(usage) = self.usage.filter(|_| self.include_usage && !self.usage_sent) {
-            out.extend_from_slice(&sse(&self.outgoing.usage_frame(&usage)));
+            append(out, &self.outgoing.usage_frame(&usage));
         }
-        out.extend_from_slice(b"data: [DONE]\n\n");
-        out.into()
+        append(out, b"[DONE]");
     }
 }
 
@@ -93,7 +97,7 @@ impl Stream for Frames {
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let this = &mut *self;
         loop {
-            let stream = match &mut this.source {
+            match &mut this.source {
                 Source::Done => return Poll::Ready(None),
                 Source::Opening(opening, alive) => match opening.as_mut().poll(cx) {
                     Poll::Ready(Ok(stream)) => {
@@ -102,7 +106,9 @@ impl Stream for Frames {
                     }
                     Poll::Ready(Err(error)) => {
                         this.source = Source::Done;
-                        return Poll::Ready(Some(Ok(sse(&Outgoing::error_body(&error)))));
+                        let mut out = Vec::new();
+                        append(&mut out, &Outgoing::error_body(&error));
+                        return Poll::Ready(Some(Ok(out.into())));
                     }
                     Poll::Pending => {
                         std::task::ready!(alive.as_mut().poll(cx));
@@ -112,35 +118,36 @@ impl Stream for Frames {
                         ))));
                     }
                 },
-                Source::Open(stream) => stream,
-            };
-            if this.ended {
-                this.source = Source::Done;
-                return Poll::Ready(None);
+                Source::Open(_) => {}
             }
-            match std::task::ready!(stream.poll_chunk(cx)) {
-                Some(Ok(chunk)) => {
-                    if let Some(frame) = this.frame(&chunk) {
-                        return Poll::Ready(Some(Ok(frame)));
+            // What is ready leaves together: one write for many frames where tokens come fast, one each where they do not.
+            let mut out = Vec::new();
+            while let Source::Open(stream) = &mut this.source {
+                match stream.poll_chunk(cx) {
+                    Poll::Ready(Some(Ok(chunk))) => this.frame(&chunk, &mut out),
+                    Poll::Ready(Some(Err(error))) => {
+                        append(&mut out, &Outgoing::error_body(&error));
+                        this.source = Source::Done;
                     }
+                    Poll::Ready(None) => {
+                        this.end(&mut out);
+                        this.source = Source::Done;
+                    }
+                    Poll::Pending if out.is_empty() => return Poll::Pending,
+                    Poll::Pending => break,
                 }
-                Some(Err(error)) => {
-                    this.source = Source::Done;
-                    return Poll::Ready(Some(Ok(sse(&Outgoing::error_body(&error)))));
-                }
-                None => {
-                    this.ended = true;
-                    return Poll::Ready(Some(Ok(this.end())));
+                if out.len() >= BATCH {
+                    break;
                 }
             }
+            return Poll::Ready(Some(Ok(out.into())));
         }
     }
 }
 
-fn sse(data: &[u8]) -> Bytes {
-    let mut out = Vec::with_capacity(data.len() + 8);
+fn append(out: &mut Vec<u8>, data: &[u8]) {
+    out.reserve(data.len() + 8);
     out.extend_from_slice(b"data: ");
     out.extend_from_slice(data);
     out.extend_from_slice(b"\n\n");
-    out.into()
 }

@@ -76,7 +76,7 @@ impl Driver {
         let span = self.span.clone();
         let _entered = span.enter();
         if std::mem::take(&mut self.away) {
-            self.tell(Input::Resumed);
+            self.call.resumed(self.shared.clock.now());
         }
         loop {
             let due = std::mem::take(&mut self.due) || self.call.needs_world();

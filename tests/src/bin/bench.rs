@@ -27,7 +27,7 @@ async fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = args.iter().map(String::as_str).collect();
     match words.as_slice() {
-        ["server"] => serve().await,
+        ["server", tokens] => serve(tokens.parse().unwrap_or(TOKENS)).await,
         ["client", mode, count, url] => client(mode, count.parse().unwrap_or(1), url).await,
         ["overhead"] => overhead().await,
         ["failover"] => failover().await,
@@ -43,9 +43,9 @@ async fn main() -> ExitCode {
 }
 
 /// The server that all clients of a run talk to; it ends with its parent's pipe.
-async fn serve() {
+async fn serve(tokens: usize) {
     let server =
-        ChaosServer::start(Settings::new(Speaks::OpenAi).tokens(TOKENS)).await.expect("a loopback port");
+        ChaosServer::start(Settings::new(Speaks::OpenAi).tokens(tokens)).await.expect("a loopback port");
     println!("{}", server.base_url());
     until_closed().await;
     drop(server);
@@ -246,10 +246,8 @@ async fn proxy_child(url: &str) {
 
 async fn gateway() {
     const COUNT: usize = 8_000;
-    let server = Child::start(&["server"]);
-    println!(
-        "CPU per request beside a proxy that only copies bytes; 16 callers, {TOKENS} tokens an answer\n"
-    );
+    let server = Child::start(&["server", "20"]);
+    println!("CPU per request beside a proxy that only copies bytes; 16 callers, 20 tokens an answer\n");
     println!("{:<10}{:>16}{:>16}{:>8}", "", "copying proxy", "gateway", "ratio");
     for (kind, stream) in [("json", false), ("stream", true)] {
         let mut micros = Vec::new();
@@ -282,7 +280,7 @@ async fn gateway() {
 
 async fn overhead() {
     let me = std::env::current_exe().expect("this program");
-    let server = Child::start(&["server"]);
+    let server = Child::start(&["server", &TOKENS.to_string()]);
     let url = server.url.as_str();
     println!(
         "per request, Hotspare (a spare standing by) beside bare reqwest with typed serde; {TOKENS} tokens an answer\n"

@@ -317,7 +317,8 @@ fn a_stall_is_seen_and_a_slow_reader_is_not_one() {
     let mut rig = Setup::new(&["a", "b"]).rig();
     rig.text(0, "x");
     rig.now = rig.now + Duration::from_secs(60);
-    rig.tell(Input::Resumed);
+    rig.call.resumed(rig.now);
+    rig.run();
     assert_eq!(rig.targets(), [0], "the reader was away, not the provider");
     rig.wait(Duration::from_secs(9));
     assert_eq!(rig.targets(), [0, 1]);
