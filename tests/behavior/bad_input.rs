@@ -81,6 +81,51 @@ async fn a_planted_key_is_shown_nowhere() {
     assert!(!format!("{twice:?}").contains(PLANTED));
 }
 
+/// Everything that is logged, down to the finest level, while a key is rejected and a target fails over.
+#[tokio::test]
+async fn logs_show_neither_keys_nor_prompts() {
+    use std::io::Write;
+    use std::sync::{Arc, Mutex};
+
+    #[derive(Clone, Default)]
+    struct Log(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Log {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    let log = Log::default();
+    let writer = log.clone();
+    let subscriber = tracing_subscriber::fmt()
+        .with_env_filter("hotspare=trace")
+        .with_span_events(tracing_subscriber::fmt::format::FmtSpan::FULL)
+        .with_writer(move || writer.clone())
+        .finish();
+    let _guard = tracing::subscriber::set_default(subscriber);
+    let main = ChaosServer::start(Settings::new(Speaks::OpenAi).key("another")).await.unwrap();
+    let spare = ChaosServer::start(Settings::new(Speaks::OpenAi)).await.unwrap();
+    let planted = || Key::given(Secret::new(PLANTED));
+    let client = Client::builder()
+        .target("main", openai::target("m").base_url(main.base_url()).key(planted()))
+        .target("spare", openai::target("m").base_url(spare.base_url()).key(planted()))
+        .route("chat", Sequential::new(["main", "spare"]))
+        .build()
+        .unwrap();
+    client.chat(ChatRequest::to("chat").user("a very private prompt")).await.unwrap();
+    let text = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    for word in ["hotspare.call", "hotspare.attempt", "failing over", "spare"] {
+        assert!(text.contains(word), "{word} is missing in:\n{text}");
+    }
+    assert!(!text.contains("planted") && !text.contains("private"), "{text}");
+}
+
 #[test]
 fn every_mistake_of_a_builder_is_reported_at_once() {
     let error = Client::builder()

@@ -22,7 +22,7 @@ cargo xtask VERB
   ci [--only STEP]          everything that CI runs, in order; STEP is one name of it
   tidy                      floors, module docs, file sizes, names
   chaos [ARGS]              outages against the real engine through sockets (--help for more)
-  bench overhead|failover   what Hotspare costs, as ratios within one run
+  bench WHAT                what Hotspare costs: overhead, gateway or failover
   docs [--check]            write the generated documents, or tell whether they have drifted
   mutants                   break the code on purpose: every mutation must make a test fail
 ";
