@@ -345,6 +345,14 @@ fn an_empty_answer_is_a_failure() {
 }
 
 #[test]
+fn an_end_without_a_finish_reason_is_a_cut() {
+    let mut rig = Setup::new(&["a"]).rig();
+    rig.text(0, "half an ans");
+    rig.tell(Input::Ended(AttemptId(0)));
+    assert_eq!(rig.error().kind(), Kind::Truncated);
+}
+
+#[test]
 fn what_breaks_after_the_answer_concerns_nobody() {
     let mut rig = Setup::new(&["a", "b"]).rig();
     rig.text(0, "x");

@@ -113,6 +113,16 @@ fn a_promise_to_stay_open_is_kept() {
 }
 
 #[test]
+fn a_last_resort_that_fails_does_not_shorten_the_promise() {
+    let mut breaker = Breaker::new(Config { failures: Some(1), ..Config::default() });
+    let pass = breaker.admit(at(0));
+    breaker.failure(at(0), pass, 1_000, Some(at(40_000)), 0);
+    let pass = breaker.admit_last_resort(at(1_000));
+    breaker.failure(at(1_100), pass, 1_000, None, 0);
+    assert_eq!(breaker.check(at(39_999)), Err((Cause::Open, at(40_000))));
+}
+
+#[test]
 fn the_weight_rises_after_recovery() {
     let mut breaker = Breaker::new(Config { failures: Some(1), ..Config::default() });
     fail(&mut breaker, at(0));
