@@ -108,7 +108,8 @@ async fn logs_show_neither_keys_nor_prompts() {
         .with_span_events(tracing_subscriber::fmt::format::FmtSpan::FULL)
         .with_writer(move || writer.clone())
         .finish();
-    let _guard = tracing::subscriber::set_default(subscriber);
+    // For the whole process: a subscriber of one thread loses events while other tests register theirs for the first time.
+    tracing::subscriber::set_global_default(subscriber).unwrap();
     let main = ChaosServer::start(Settings::new(Speaks::OpenAi).key("another")).await.unwrap();
     let spare = ChaosServer::start(Settings::new(Speaks::OpenAi)).await.unwrap();
     let planted = || Key::given(Secret::new(PLANTED));

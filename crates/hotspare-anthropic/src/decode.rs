@@ -189,7 +189,7 @@ impl MessagesDecoder {
         counted.cache_written = usage.cache_creation_input_tokens;
         counted.reasoning = usage.output_tokens_details.and_then(|details| details.thinking_tokens);
         self.usage.update(&counted);
-        events.push(Event::Usage(self.usage));
+        events.push(Event::Usage(Box::new(self.usage)));
     }
 }
 

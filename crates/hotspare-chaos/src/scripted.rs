@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use futures::StreamExt;
 use futures::stream::{self, BoxStream};
 use hotspare_core::{ChatRequest, Chunk, Error, Event, FinishReason, Kind, Usage};
-use hotspare_provider::{Opened, Outbound, Provider, Signal};
+use hotspare_provider::{Outbound, Provider, Signal};
 
 /// A scripted provider. Each verb appends one reply.
 #[derive(Clone, Debug, Default)]
@@ -161,7 +161,7 @@ impl Provider for Scripted {
 fn tell(delay: Duration, pieces: Vec<String>, end: End) -> BoxStream<'static, Result<Signal, Error>> {
     let said = |event: Event| Ok(Signal::Chunk(Chunk::from(event)));
     let opened =
-        stream::iter([Ok(Signal::Opened(Opened::default())), said(Event::Started { id: None, model: None })]);
+        stream::iter([Ok(Signal::Opened(Box::default())), said(Event::Started { id: None, model: None })]);
     let tokens = pieces.len() as u64;
     let content = stream::iter(pieces).then(move |piece| async move {
         if !delay.is_zero() {
@@ -172,7 +172,7 @@ fn tell(delay: Duration, pieces: Vec<String>, end: End) -> BoxStream<'static, Re
     let last: BoxStream<'static, Result<Signal, Error>> = match end {
         End::Finished => Box::pin(stream::iter([
             said(Event::Finished(FinishReason::Stop)),
-            said(Event::Usage(Usage::reported(Some(1), Some(tokens)))),
+            said(Event::Usage(Box::new(Usage::reported(Some(1), Some(tokens))))),
         ])),
         End::Fails(error) => Box::pin(stream::iter([Err(error)])),
         End::Stalls => Box::pin(stream::pending()),

@@ -69,8 +69,8 @@ pub enum Event {
         /// The tool's name.
         name: String,
     },
-    /// Token counts so far; later ones replace earlier ones.
-    Usage(Usage),
+    /// Token counts so far; later ones replace earlier ones. Boxed: an event is moved often and counts come once.
+    Usage(Box<Usage>),
 }
 
 impl Event {

@@ -59,7 +59,7 @@ impl Frames {
     fn frame(&mut self, chunk: &Chunk, out: &mut Vec<u8>) {
         match &chunk.event {
             Event::Started { id, model } => self.outgoing.rename(id.as_deref(), model.as_deref()),
-            Event::Usage(usage) => self.usage = Some(*usage),
+            Event::Usage(usage) => self.usage = Some(**usage),
             _ => {}
         }
         if let Raw::Frame { wire, .. } = &chunk.raw {

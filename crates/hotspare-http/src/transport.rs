@@ -6,6 +6,8 @@
 //! reply is reported as disconnected, and the engine, which alone decides to try again, asks the same target once more.
 //! Invariant: no total timeout, for a healthy stream may be long; dropping the body closes the connection.
 
+use std::collections::HashMap;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::SystemTime;
 
 use async_trait::async_trait;
@@ -13,13 +15,20 @@ use futures::StreamExt;
 use hotspare_core::{Error, Kind};
 use hotspare_provider::{Head, HttpRequest, HttpResponse, Transport};
 
+use reqwest::Url;
+
 use crate::config::HttpConfig;
 use crate::error;
+
+/// Most addresses that are kept parsed; a client has a handful.
+const ADDRESSES: usize = 64;
 
 /// A transport over a pool of connections.
 #[derive(Clone, Debug)]
 pub struct ReqwestTransport {
     client: reqwest::Client,
+    /// Addresses as parsed: they come back with every request, and parsing one costs more than building the request.
+    addresses: Arc<RwLock<HashMap<String, Url>>>,
 }
 
 impl ReqwestTransport {
@@ -54,13 +63,28 @@ impl ReqwestTransport {
             builder = trust(builder, pem)?;
         }
         let client = builder.build().map_err(wrong("the HTTP client cannot be set up"))?;
-        Ok(Self { client })
+        Ok(Self::from_client(client))
     }
 
     /// An application's own client. It should follow no redirects, make no retries and have no total timeout.
     #[must_use]
     pub fn from_client(client: reqwest::Client) -> Self {
-        Self { client }
+        Self { client, addresses: Arc::default() }
+    }
+
+    fn address(&self, spelled: String) -> Result<Url, Error> {
+        let known = self.addresses.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some(url) = known.get(&spelled) {
+            return Ok(url.clone());
+        }
+        drop(known);
+        let url = Url::parse(&spelled)
+            .map_err(|error| Error::new(Kind::Config, "the address makes no sense").with_source(error))?;
+        let mut known = self.addresses.write().unwrap_or_else(PoisonError::into_inner);
+        if known.len() < ADDRESSES {
+            known.insert(spelled, url.clone());
+        }
+        Ok(url)
     }
 }
 
@@ -90,7 +114,7 @@ impl Transport for ReqwestTransport {
     async fn send(&self, request: HttpRequest) -> Result<HttpResponse, Error> {
         let sent = self
             .client
-            .request(request.method, request.url)
+            .request(request.method, self.address(request.url)?)
             .headers(request.headers)
             .body(request.body)
             .send()

@@ -90,7 +90,7 @@ impl Assembler {
             }
             Event::Usage(usage) => match &mut self.usage {
                 Some(known) => known.update(&usage),
-                None => self.usage = Some(usage),
+                None => self.usage = Some(*usage),
             },
             Event::TextDelta(delta) if !delta.is_empty() => self.push_text(&delta)?,
             Event::ReasoningDelta(delta) if !delta.is_empty() => self.push_reasoning(delta)?,

@@ -210,7 +210,7 @@ mod tests {
         let tool = || Event::ToolStarted { index: 0, id: "a".into(), name: "f".into() };
         let mut splitter = ThinkSplitter::default();
         assert_eq!(splitter.push(Event::TextDelta("<th".into())).count(), 0);
-        let usage = || Event::Usage(hotspare_core::Usage::default());
+        let usage = || Event::Usage(Box::default());
         assert_eq!(splitter.push(usage()).collect::<Vec<_>>(), [usage()]);
         assert_eq!(splitter.push(tool()).collect::<Vec<_>>(), [Event::TextDelta("<th".into()), tool()]);
         // The beginning is over: what the server splits itself, or text after a call, is left alone.

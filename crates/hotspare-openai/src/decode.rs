@@ -13,7 +13,7 @@ use serde_json::value::RawValue;
 
 use crate::WIRE;
 use crate::classify;
-use crate::dto::{Content, Delta, Function, Reply, Text, ToolCall, is_json};
+use crate::dto::{Choice, Content, Delta, Function, Reply, Text, ToolCall, is_json};
 
 /// Reads one reply.
 #[derive(Debug, Default)]
@@ -44,12 +44,12 @@ impl ChatDecoder {
         Self { whole, reasoning_beside_output, ..Self::default() }
     }
 
-    fn read(&mut self, reply: Reply<'_>, events: &mut Events<'_>) -> Result<(), Error> {
+    fn read(&mut self, reply: &mut Reply<'_>, events: &mut Events<'_>) -> Result<(), Error> {
         if let Some(error) = reply.error.filter(|error| !matches!(error.get(), "null" | "{}" | "\"\"")) {
             return Err(classify::in_reply(error.get()));
         }
-        let choices = reply.choices.unwrap_or_default();
-        let usage = reply.usage.or(reply.x_groq.and_then(|groq| groq.usage));
+        let choices = reply.choices.as_mut_slice();
+        let usage = reply.usage.take().or_else(|| reply.x_groq.take().and_then(|groq| groq.usage));
         if choices.is_empty() && usage.is_none() && reply.id.is_none() && reply.model.is_none() {
             return Err(Error::new(Kind::Protocol, "a frame is neither an answer nor an error"));
         }
@@ -57,27 +57,26 @@ impl ChatDecoder {
         let name = |text: Option<Text<'_>>| {
             text.map(|text| text.0).filter(|text| !text.is_empty()).map(Cow::into_owned)
         };
-        let (id, model) = (reply.id, reply.model);
         if !self.started && !choices.is_empty() {
             self.started = true;
-            let id = name(id);
+            let id = name(reply.id.take());
             self.id = id.clone().unwrap_or_default();
-            events.push(Event::Started { id, model: name(model) });
+            events.push(Event::Started { id, model: name(reply.model.take()) });
         }
         for choice in choices {
             // A request for several answers is not sent; a host that gives more is read as far as the first.
             if choice.index.0.unwrap_or(0) > 0 {
                 continue;
             }
-            let (first, second) =
-                if self.whole { (choice.message, choice.delta) } else { (choice.delta, choice.message) };
+            let (delta, message) = (choice.delta.as_mut(), choice.message.as_deref_mut());
+            let (first, second) = if self.whole { (message, delta) } else { (delta, message) };
             if let Some(delta) = first.or(second) {
                 self.delta(delta, events);
             }
             if let Some(logprobs) = choice.logprobs.and_then(json) {
                 events.push(Event::LogProbs(logprobs));
             }
-            if let Some(word) = choice.finish_reason.filter(|word| !word.0.is_empty())
+            if let Some(word) = choice.finish_reason.as_ref().filter(|word| !word.0.is_empty())
                 && !self.finished
             {
                 self.finished = true;
@@ -93,29 +92,29 @@ impl ChatDecoder {
             events.push(Event::Annotation(list));
         }
         if let Some(usage) = usage {
-            events.push(Event::Usage(self.usage(usage)));
+            events.push(Event::Usage(Box::new(self.usage(&usage))));
         }
         Ok(())
     }
 
-    fn delta(&mut self, delta: Delta<'_>, events: &mut Events<'_>) {
+    fn delta(&mut self, delta: &mut Delta<'_>, events: &mut Events<'_>) {
         // Some hosts send their reasoning under two names at once.
-        match delta.reasoning_content {
-            Some(text) if !text.0.is_empty() => events.push(Event::ReasoningDelta(text.0.into_owned())),
-            _ => content(delta.reasoning, true, events),
+        match &delta.reasoning_content {
+            Some(text) if !text.0.is_empty() => events.push(Event::ReasoningDelta(text.0.to_string())),
+            _ => content(&delta.reasoning, true, events),
         }
-        content(delta.content, false, events);
-        if let Some(text) = delta.refusal.filter(|text| !text.0.is_empty()) {
+        content(&delta.content, false, events);
+        if let Some(text) = delta.refusal.as_ref().filter(|text| !text.0.is_empty()) {
             self.refused = true;
-            events.push(Event::RefusalDelta(text.0.into_owned()));
+            events.push(Event::RefusalDelta(text.0.to_string()));
         }
-        for call in delta.tool_calls.unwrap_or_default() {
+        for call in delta.tool_calls.take().unwrap_or_default() {
             self.tool(call, events);
         }
-        if let Some(function) = delta.function_call {
-            self.tool(ToolCall { function: Some(function), ..ToolCall::default() }, events);
+        if let Some(function) = delta.function_call.take() {
+            self.tool(ToolCall { function: Some(*function), ..ToolCall::default() }, events);
         }
-        for note in delta.annotations.unwrap_or_default() {
+        for note in delta.annotations.take().unwrap_or_default() {
             events.extend(json(note).map(Event::Annotation));
         }
     }
@@ -170,7 +169,7 @@ impl ChatDecoder {
         })
     }
 
-    fn usage(&self, wire: crate::dto::Usage) -> Usage {
+    fn usage(&self, wire: &crate::dto::Usage) -> Usage {
         let reasoning = wire.completion_tokens_details.and_then(|details| details.reasoning_tokens.0);
         let mut output = wire.completion_tokens.0;
         if self.reasoning_beside_output
@@ -204,7 +203,7 @@ impl Decoder for ChatDecoder {
         let Ok(text) = std::str::from_utf8(data) else {
             return Err(Error::new(Kind::Protocol, "a frame is not UTF-8"));
         };
-        let reply: Reply<'_> = match serde_json::from_str(text) {
+        let mut reply: Reply<'_> = match serde_json::from_str(text) {
             Ok(reply) => reply,
             // One damaged frame after the answer's end costs nothing.
             Err(_) if self.finished => return Ok(()),
@@ -216,20 +215,20 @@ impl Decoder for ChatDecoder {
         if reply.object.as_ref().is_some_and(|object| object.0 == "error") {
             return Err(classify::in_reply(&String::from_utf8_lossy(data)));
         }
-        let more = reply.choices.iter().flatten().any(|choice| {
-            choice
-                .delta
-                .as_ref()
-                .is_some_and(|delta| delta.tool_calls.as_ref().is_some_and(|calls| !calls.is_empty()))
-        });
-        match self.held.take() {
-            Some(end) if !more => out.push_back(end),
-            // Not the end after all: another call follows.
-            Some(_) => self.finished = false,
-            None => {}
+        if let Some(end) = self.held.take() {
+            let calls = |choice: &Choice<'_>| {
+                let delta = choice.delta.as_ref();
+                delta.and_then(|delta| delta.tool_calls.as_ref()).is_some_and(|calls| !calls.is_empty())
+            };
+            if reply.choices.as_slice().iter().any(calls) {
+                // Not the end after all: another call follows.
+                self.finished = false;
+            } else {
+                out.push_back(end);
+            }
         }
         let mut events = Events { out, raw: Raw::Frame { wire: WIRE, data: frame.data.clone() } };
-        self.read(reply, &mut events)
+        self.read(&mut reply, &mut events)
     }
 
     fn finish(&mut self, out: &mut VecDeque<Chunk>) -> Result<(), Error> {
@@ -265,25 +264,31 @@ impl Events<'_> {
     }
 }
 
-fn content(content: Content<'_>, reasoning: bool, events: &mut Events<'_>) {
+fn content(content: &Content<'_>, reasoning: bool, events: &mut Events<'_>) {
     match content {
         Content::None => {}
-        Content::Text(text) if text.0.is_empty() => {}
-        Content::Text(text) if reasoning => events.push(Event::ReasoningDelta(text.0.into_owned())),
-        Content::Text(text) => events.push(Event::TextDelta(text.0.into_owned())),
+        Content::Text(text) => said(&text.0, reasoning, events),
         Content::Parts(parts) => {
             for part in parts {
-                if let Some(thinking) = part.thinking {
-                    self::content(*thinking, true, events);
+                if let Some(thinking) = &part.thinking {
+                    self::content(thinking, true, events);
                 }
-                if let Some(text) = part.text {
-                    self::content(Content::Text(text), reasoning, events);
+                if let Some(text) = &part.text {
+                    said(&text.0, reasoning, events);
                 }
-                if let Some(text) = part.refusal.filter(|text| !text.0.is_empty()) {
-                    events.push(Event::RefusalDelta(text.0.into_owned()));
+                if let Some(text) = part.refusal.as_ref().filter(|text| !text.0.is_empty()) {
+                    events.push(Event::RefusalDelta(text.0.to_string()));
                 }
             }
         }
+    }
+}
+
+fn said(text: &str, reasoning: bool, events: &mut Events<'_>) {
+    match (text.is_empty(), reasoning) {
+        (true, _) => {}
+        (false, true) => events.push(Event::ReasoningDelta(text.to_owned())),
+        (false, false) => events.push(Event::TextDelta(text.to_owned())),
     }
 }
 

@@ -151,13 +151,13 @@ pub(crate) struct Reply<'a> {
     #[serde(borrow)]
     pub(crate) model: Option<Text<'a>>,
     #[serde(borrow)]
-    pub(crate) choices: Option<Vec<Choice<'a>>>,
-    pub(crate) usage: Option<Usage>,
+    pub(crate) choices: Choices<'a>,
+    pub(crate) usage: Option<Box<Usage>>,
     #[serde(borrow)]
     pub(crate) error: Option<&'a RawValue>,
     #[serde(borrow)]
     pub(crate) citations: Option<&'a RawValue>,
-    pub(crate) x_groq: Option<Groq>,
+    pub(crate) x_groq: Option<Box<Groq>>,
     /// Present in answers of hosts that report errors flat.
     #[serde(borrow)]
     pub(crate) object: Option<Text<'a>>,
@@ -167,7 +167,68 @@ pub(crate) struct Reply<'a> {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(crate) struct Groq {
-    pub(crate) usage: Option<Usage>,
+    pub(crate) usage: Option<Box<Usage>>,
+}
+
+/// The answers in a frame: one, as a rule, and then without a list around it.
+#[derive(Debug, Default)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "one choice is the rule, and a box for each frame is what this avoids"
+)]
+pub(crate) enum Choices<'a> {
+    #[default]
+    None,
+    One(Choice<'a>),
+    Many(Vec<Choice<'a>>),
+}
+
+impl<'a> Choices<'a> {
+    pub(crate) fn as_slice(&self) -> &[Choice<'a>] {
+        match self {
+            Self::None => &[],
+            Self::One(choice) => std::slice::from_ref(choice),
+            Self::Many(choices) => choices,
+        }
+    }
+
+    pub(crate) fn as_mut_slice(&mut self) -> &mut [Choice<'a>] {
+        match self {
+            Self::None => &mut [],
+            Self::One(choice) => std::slice::from_mut(choice),
+            Self::Many(choices) => choices,
+        }
+    }
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Choices<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct ChoicesVisitor;
+
+        impl<'de> Visitor<'de> for ChoicesVisitor {
+            type Value = Choices<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a list of choices, or null")
+            }
+
+            fn visit_unit<E>(self) -> Result<Self::Value, E> {
+                Ok(Choices::None)
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
+                let Some(first) = list.next_element()? else { return Ok(Choices::None) };
+                let Some(second) = list.next_element()? else { return Ok(Choices::One(first)) };
+                let mut many = vec![first, second];
+                while let Some(choice) = list.next_element()? {
+                    many.push(choice);
+                }
+                Ok(Choices::Many(many))
+            }
+        }
+
+        deserializer.deserialize_any(ChoicesVisitor)
+    }
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -177,7 +238,7 @@ pub(crate) struct Choice<'a> {
     #[serde(borrow)]
     pub(crate) delta: Option<Delta<'a>>,
     #[serde(borrow)]
-    pub(crate) message: Option<Delta<'a>>,
+    pub(crate) message: Option<Box<Delta<'a>>>,
     #[serde(borrow)]
     pub(crate) finish_reason: Option<Text<'a>>,
     #[serde(borrow)]
@@ -198,7 +259,7 @@ pub(crate) struct Delta<'a> {
     #[serde(borrow)]
     pub(crate) tool_calls: Option<Vec<ToolCall<'a>>>,
     #[serde(borrow)]
-    pub(crate) function_call: Option<Function<'a>>,
+    pub(crate) function_call: Option<Box<Function<'a>>>,
     #[serde(borrow)]
     pub(crate) annotations: Option<Vec<&'a RawValue>>,
 }

@@ -70,7 +70,7 @@ impl<W: Wire> HttpProvider<W> {
         let opened =
             Opened::new(Some(head.status.as_u16()), self.wire.request_id(&head), self.wire.limits(&head));
         Ok(Reply {
-            opened: Some(opened),
+            opened: Some(Box::new(opened)),
             body: Some(response.body),
             decoding,
             frames: VecDeque::new(),
@@ -101,7 +101,7 @@ impl<W: Wire> Provider for HttpProvider<W> {
 
 /// A reply on its way: body to frames to chunks.
 struct Reply {
-    opened: Option<Opened>,
+    opened: Option<Box<Opened>>,
     body: Option<BoxStream<'static, Result<Bytes, Error>>>,
     decoding: Decoding,
     frames: VecDeque<Frame>,

@@ -82,7 +82,7 @@ pub enum Signal {
     /// A piece of the answer.
     Chunk(Chunk),
     /// The reply has begun: headers are here, content is not.
-    Opened(Opened),
+    Opened(Box<Opened>),
 }
 
 /// The head of a reply.

@@ -11,7 +11,7 @@ use std::task::{Context, Poll};
 
 use futures::future::BoxFuture;
 use futures::stream::{BoxStream, StreamExt};
-use hotspare_core::{ChatRequest, Chunk, Error};
+use hotspare_core::{ChatRequest, Chunk, Error, Moment};
 use hotspare_engine::{AttemptId, Begin, Call, Input, Step, Summary};
 use hotspare_provider::{Outbound, Signal};
 use tokio::time::Sleep;
@@ -75,20 +75,24 @@ impl Driver {
     pub(crate) fn poll_output(&mut self, cx: &mut Context<'_>) -> Poll<Output> {
         let span = self.span.clone();
         let _entered = span.enter();
+        // One reading of the clock serves for all that is ready by then.
+        let mut now = self.shared.clock.now();
         if std::mem::take(&mut self.away) {
-            self.call.resumed(self.shared.clock.now());
+            self.call.resumed(now);
         }
         loop {
-            let due = std::mem::take(&mut self.due) || self.call.needs_world();
-            if due && let Some(output) = self.turn() {
-                self.away = true;
-                return Poll::Ready(output);
+            if std::mem::take(&mut self.due) || self.call.needs_world() {
+                if let Some(output) = self.turn() {
+                    self.away = true;
+                    return Poll::Ready(output);
+                }
+                now = self.shared.clock.now();
             }
             if let Some(chunk) = self.call.next_delivery() {
                 self.away = true;
                 return Poll::Ready(Output::Chunk(chunk));
             }
-            if self.listen(cx) {
+            if self.listen(cx, now) {
                 continue;
             }
             if self.poll_timer(cx).is_pending() {
@@ -146,7 +150,7 @@ impl Driver {
     }
 
     /// Hears what attempts have to say. Returns whether anything happened.
-    fn listen(&mut self, cx: &mut Context<'_>) -> bool {
+    fn listen(&mut self, cx: &mut Context<'_>, now: Moment) -> bool {
         let mut happened = false;
         for index in 0..self.attempts.len() {
             let id = AttemptId(index);
@@ -168,7 +172,7 @@ impl Driver {
             };
             happened = true;
             match polled {
-                Some(Ok(Signal::Chunk(chunk))) => self.call.on_event(self.shared.clock.now(), id, chunk),
+                Some(Ok(Signal::Chunk(chunk))) => self.call.on_event(now, id, chunk),
                 Some(Ok(Signal::Opened(opened))) => self.tell(Input::Opened(id, opened.limits)),
                 Some(Ok(_)) => self.tell(Input::Alive(id)),
                 Some(Err(error)) => {

@@ -58,7 +58,7 @@ fn a_stream_with_everything() {
     assert_eq!(result, Ok(()));
     let mut usage = Usage::reported(Some(10), Some(42));
     usage.cached = Some(7);
-    assert!(events.contains(&Event::Usage(usage)), "{events:?}");
+    assert!(events.contains(&Event::Usage(Box::new(usage))), "{events:?}");
     assert!(events.contains(&Event::ReasoningDelta("hm".into())));
     assert!(events.contains(&Event::ToolDelta { index: 0, arguments: "{\"a\":1}".into() }));
     assert!(

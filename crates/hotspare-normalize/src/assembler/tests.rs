@@ -50,9 +50,9 @@ fn a_plain_answer() {
         text(""),
         text(" Hel"),
         text("lo\u{301}\n "),
-        Event::Usage(Usage::reported(Some(3), None)),
+        Event::Usage(Box::new(Usage::reported(Some(3), None))),
         Event::Finished(FinishReason::Stop),
-        Event::Usage(Usage::reported(None, Some(2))),
+        Event::Usage(Box::new(Usage::reported(None, Some(2)))),
     ])
     .unwrap();
     assert_eq!((response.id.as_deref(), response.model.as_deref()), (Some("r1"), Some("m")));
@@ -156,7 +156,7 @@ fn what_cannot_be_used_is_refused() {
 fn usage_is_estimated_only_where_it_is_missing() {
     let response = fold_to(FinishReason::Stop, [text("123456789")]).unwrap();
     assert_eq!(response.usage, Usage::estimated(None, Some(3)));
-    let half = [Event::Usage(Usage::reported(Some(7), None)), text("1234")];
+    let half = [Event::Usage(Box::new(Usage::reported(Some(7), None))), text("1234")];
     assert_eq!(fold_to(FinishReason::Stop, half).unwrap().usage, Usage::estimated(Some(7), Some(1)));
 }
 
@@ -228,7 +228,7 @@ proptest! {
                 4 => Event::ReasoningSignature(signature("s", n == 0)),
                 5 => Event::Finished(if n == 0 { FinishReason::Length } else { FinishReason::Stop }),
                 6 => Event::RefusalDelta("c".into()),
-                _ => Event::Usage(Usage::default()),
+                _ => Event::Usage(Box::default()),
             };
             let _ = assembler.push(event);
         }

@@ -1,7 +1,7 @@
 //! Which orders of events are legal.
 
 use super::*;
-use hotspare_core::{Json, Usage};
+use hotspare_core::Json;
 
 fn text(text: &str) -> Event {
     Event::TextDelta(text.into())
@@ -38,7 +38,7 @@ fn odd_but_harmless_orders_pass() {
         vec![],
         vec![stop()],
         vec![started(), started(), text("a"), started(), stop()],
-        vec![text("a"), stop(), stop(), Event::Usage(Usage::default()), note(), text(""), started()],
+        vec![text("a"), stop(), stop(), Event::Usage(Box::default()), note(), text(""), started()],
         vec![
             tool(0),
             tool(1),
@@ -95,7 +95,7 @@ fn knows_what_is_open() {
     assert_eq!(block(Event::ReasoningDelta("a".into())), Block::Reasoning);
     assert_eq!(block(text("")), Block::Reasoning);
     assert_eq!(block(text("a")), Block::Text);
-    assert_eq!(block(Event::Usage(Usage::default())), Block::Text);
+    assert_eq!(block(Event::Usage(Box::default())), Block::Text);
     assert_eq!(block(tool(0)), Block::Tool);
     assert_eq!(block(Event::RefusalDelta("a".into())), Block::Refusal);
     assert_eq!(block(stop()), Block::None);

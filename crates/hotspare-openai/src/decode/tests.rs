@@ -50,7 +50,7 @@ fn a_plain_stream() {
         Event::Started { id: Some("c1".into()), model: Some("m".into()) },
         text("Helło"),
         Event::Finished(FinishReason::Stop),
-        Event::Usage(usage),
+        Event::Usage(Box::new(usage)),
     ];
     assert_eq!(run(&body, &[]), (expected, Ok(())));
 }
@@ -162,7 +162,7 @@ fn a_repeated_finish_and_nonsense_counts_are_harmless() {
     let (events, result) = run(&body, &[]);
     assert_eq!(result, Ok(()));
     assert_eq!(events[2], Event::Finished(FinishReason::Length));
-    assert_eq!(events[3], Event::Usage(Usage::reported(None, None)));
+    assert_eq!(events[3], Event::Usage(Box::new(Usage::reported(None, None))));
 }
 
 #[test]

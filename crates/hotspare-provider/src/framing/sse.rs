@@ -56,82 +56,77 @@ impl Sse {
         Error::new(Kind::Protocol, format!("an event is larger than {} bytes", self.limit))
     }
 
-    fn line(&mut self, mut line: Bytes, out: &mut VecDeque<Frame>) -> Result<(), Error> {
+    /// Takes one line; `own` makes a part of it last without a copy, where that can be done.
+    fn line<'a>(
+        &mut self,
+        mut line: &'a [u8],
+        own: impl Fn(&'a [u8]) -> Bytes,
+    ) -> Result<Option<Frame>, Error> {
         if !self.started {
             self.started = true;
-            if line.starts_with(b"\xef\xbb\xbf") {
-                line = line.slice(3..);
-            }
+            line = line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(line);
         }
         if line.is_empty() {
             let name = self.name.take();
-            match std::mem::take(&mut self.data) {
-                Data::None => {}
-                Data::One(data) => out.push_back(Frame { name, data }),
-                Data::Many(data) => out.push_back(Frame { name, data: data.freeze() }),
-            }
-            return Ok(());
+            return Ok(match std::mem::take(&mut self.data) {
+                Data::None => None,
+                Data::One(data) => Some(Frame { name, data }),
+                Data::Many(data) => Some(Frame { name, data: data.freeze() }),
+            });
         }
-        if let Some(value) = field(&line, b"data") {
-            let value = line.slice_ref(value);
-            self.data = match std::mem::take(&mut self.data) {
-                Data::None => Data::One(value),
-                Data::One(first) => {
-                    let mut all = BytesMut::from(&first[..]);
-                    all.extend_from_slice(b"\n");
-                    all.extend_from_slice(&value);
-                    Data::Many(all)
+        if let Some(value) = field(line, b"data") {
+            let mut all = match std::mem::take(&mut self.data) {
+                Data::None => {
+                    self.data = Data::One(own(value));
+                    return Ok(None);
                 }
-                Data::Many(mut all) => {
-                    all.extend_from_slice(b"\n");
-                    all.extend_from_slice(&value);
-                    Data::Many(all)
-                }
+                Data::One(first) => BytesMut::from(&first[..]),
+                Data::Many(all) => all,
             };
-            if matches!(&self.data, Data::Many(all) if all.len() > self.limit) {
+            all.extend_from_slice(b"\n");
+            all.extend_from_slice(value);
+            if all.len() > self.limit {
                 return Err(self.too_large());
             }
-        } else if let Some(value) = field(&line, b"event") {
-            self.name = Some(line.slice_ref(value));
+            self.data = Data::Many(all);
+        } else if let Some(value) = field(line, b"event") {
+            self.name = Some(own(value));
         }
-        Ok(())
+        Ok(None)
     }
 }
 
 impl Framer for Sse {
-    fn push(&mut self, mut bytes: Bytes, out: &mut VecDeque<Frame>) -> Result<(), Error> {
-        if self.after_return && !bytes.is_empty() {
+    fn push(&mut self, bytes: Bytes, out: &mut VecDeque<Frame>) -> Result<(), Error> {
+        let mut rest: &[u8] = &bytes;
+        if self.after_return && !rest.is_empty() {
             self.after_return = false;
-            if bytes[0] == b'\n' {
-                bytes = bytes.slice(1..);
-            }
+            rest = rest.strip_prefix(b"\n").unwrap_or(rest);
         }
-        // A line that began in an earlier piece is completed in `partial`; all others are cut from `bytes` in place.
-        while let Some(end) = line_end(&bytes) {
-            let terminator = bytes[end];
-            let piece = bytes.split_to(end + 1).slice(..end);
-            if self.partial.len() + piece.len() > self.limit {
+        // A line that began in an earlier piece is completed in `partial`; all others are read where they lie.
+        while let Some(end) = line_end(rest) {
+            let (line, terminator) = (&rest[..end], rest[end]);
+            rest = &rest[end + 1..];
+            if terminator == b'\r' {
+                self.after_return = rest.is_empty();
+                rest = rest.strip_prefix(b"\n").unwrap_or(rest);
+            }
+            if self.partial.len() + line.len() > self.limit {
                 return Err(self.too_large());
             }
-            let line = if self.partial.is_empty() {
-                piece
+            let frame = if self.partial.is_empty() {
+                self.line(line, |part| bytes.slice_ref(part))?
             } else {
-                self.partial.extend_from_slice(&piece);
-                self.partial.split().freeze()
+                self.partial.extend_from_slice(line);
+                let whole = self.partial.split().freeze();
+                self.line(&whole, |part| whole.slice_ref(part))?
             };
-            if terminator == b'\r' {
-                if bytes.is_empty() {
-                    self.after_return = true;
-                } else if bytes[0] == b'\n' {
-                    bytes = bytes.slice(1..);
-                }
-            }
-            self.line(line, out)?;
+            out.extend(frame);
         }
-        if self.partial.len() + bytes.len() > self.limit {
+        if self.partial.len() + rest.len() > self.limit {
             return Err(self.too_large());
         }
-        self.partial.extend_from_slice(&bytes);
+        self.partial.extend_from_slice(rest);
         Ok(())
     }
 
