@@ -7,4 +7,5 @@
 mod bad_input;
 mod failover;
 mod limits;
+mod parity;
 mod streams;

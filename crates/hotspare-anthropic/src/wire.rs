@@ -2,12 +2,12 @@
 //!
 //! Invariant: the key goes into one header and nowhere else.
 
-use hotspare_core::{Error, Kind, RateLimits};
+use hotspare_core::{Error, Kind, Origin, RateLimits};
 use hotspare_provider::{Decoding, Head, HttpRequest, Outbound, Sse, Whole, Wire};
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 
 use crate::decode::MessagesDecoder;
-use crate::{WIRE, classify, encode, limits};
+use crate::{ORIGIN, WIRE, classify, encode, limits};
 
 /// The version of the wire that is spoken.
 const VERSION: &str = "2023-06-01";
@@ -63,6 +63,10 @@ impl Anthropic {
 impl Wire for Anthropic {
     fn name(&self) -> &'static str {
         WIRE
+    }
+
+    fn origin(&self) -> Option<Origin> {
+        Some(Origin(ORIGIN.to_owned()))
     }
 
     fn encode(&self, call: &Outbound) -> Result<HttpRequest, Error> {

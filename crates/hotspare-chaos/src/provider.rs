@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use async_trait::async_trait;
 use futures::StreamExt;
 use futures::stream::BoxStream;
-use hotspare_core::{Capabilities, Error, Kind};
+use hotspare_core::{Capabilities, Error, Kind, Origin};
 use hotspare_provider::{Outbound, Provider, Signal};
 
 use crate::fault::Fault;
@@ -34,6 +34,10 @@ impl<P: Provider> ChaosProvider<P> {
 impl<P: Provider> Provider for ChaosProvider<P> {
     fn wire(&self) -> &'static str {
         self.inner.wire()
+    }
+
+    fn origin(&self) -> Option<Origin> {
+        self.inner.origin()
     }
 
     fn capabilities(&self, model: &str) -> Capabilities {

@@ -5,6 +5,9 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::cost::Cost;
+use crate::usage::Usage;
+
 /// What is known of one model at one target.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
@@ -61,9 +64,9 @@ impl Price {
         Self { input, output, cached: None }
     }
 
-    /// What `usage` costs, in micro-dollars, rounded down; unknown counts cost nothing.
+    /// What `usage` costs, rounded down to the millionth; unknown counts cost nothing.
     #[must_use]
-    pub fn cost(&self, usage: &crate::usage::Usage) -> u64 {
+    pub fn cost(&self, usage: &Usage) -> Cost {
         let cached = usage.cached.unwrap_or(0).min(usage.input.unwrap_or(0));
         let fresh = usage.input.unwrap_or(0) - cached;
         let parts = [
@@ -72,7 +75,7 @@ impl Price {
             (usage.output.unwrap_or(0), self.output),
         ];
         let pico: u128 = parts.iter().map(|&(tokens, price)| u128::from(tokens) * u128::from(price)).sum();
-        u64::try_from(pico / 1_000_000).unwrap_or(u64::MAX)
+        Cost::from_micros(u64::try_from(pico / 1_000_000).unwrap_or(u64::MAX))
     }
 }
 
@@ -86,7 +89,7 @@ mod tests {
         let price = Price { input: 3_000_000, output: 15_000_000, cached: Some(300_000) };
         let mut usage = Usage::reported(Some(1_000_000), Some(100_000));
         usage.cached = Some(500_000);
-        assert_eq!(price.cost(&usage), 1_500_000 + 150_000 + 1_500_000);
-        assert_eq!(price.cost(&Usage::default()), 0);
+        assert_eq!(price.cost(&usage), Cost::from_micros(1_500_000 + 150_000 + 1_500_000));
+        assert_eq!(price.cost(&Usage::default()), Cost::ZERO);
     }
 }

@@ -5,6 +5,7 @@
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
 mod capability;
+mod cost;
 mod error;
 mod event;
 mod finish;
@@ -22,6 +23,7 @@ mod usage;
 mod view;
 
 pub use capability::{Capabilities, ModelProfile, Price};
+pub use cost::Cost;
 pub use error::Error;
 pub use event::{Chunk, Event, Raw};
 pub use finish::FinishReason;

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::cost::Cost;
 use crate::json::Json;
 use crate::message::{Message, Role};
 use crate::target::TargetId;
@@ -134,6 +135,14 @@ impl ChatRequest {
         self
     }
 
+    /// Starts nothing that would bring the call's cost over this, at list price; targets without a known price are not
+    /// judged.
+    #[must_use]
+    pub fn max_cost(mut self, cost: Cost) -> Self {
+        self.options.max_cost = Some(cost);
+        self
+    }
+
     /// Whether any message shows an image.
     #[must_use]
     pub fn has_images(&self) -> bool {
@@ -212,4 +221,6 @@ pub struct CallOptions {
     pub no_failover: bool,
     /// No second start while the first still lives.
     pub no_hedge: bool,
+    /// Nothing more is started once the call is expected to cost more than this, at list price.
+    pub max_cost: Option<Cost>,
 }

@@ -4,6 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::cost::Cost;
 use crate::finish::FinishReason;
 use crate::message::{Message, Part, Role};
 use crate::target::TargetId;
@@ -58,6 +59,12 @@ impl ChatResponse {
     #[must_use]
     pub fn text(&self) -> String {
         self.content.iter().filter_map(Part::as_text).collect()
+    }
+
+    /// What the call cost at list price, every attempt included; `None` if no price is known.
+    #[must_use]
+    pub fn cost(&self) -> Option<Cost> {
+        self.trail.cost()
     }
 
     /// All tool calls, in order.

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::cost::Cost;
 use crate::kind::Kind;
 use crate::target::TargetId;
 use crate::usage::Usage;
@@ -25,6 +26,13 @@ pub struct Trail {
 impl Trail {
     /// The record of a call that did nothing.
     pub const EMPTY: Self = Self { attempts: Vec::new(), skipped: Vec::new() };
+
+    /// What all attempts cost together, losers included; `None` if no price is known for any of them.
+    #[must_use]
+    pub fn cost(&self) -> Option<Cost> {
+        let mut known = self.attempts.iter().filter_map(|attempt| attempt.cost).peekable();
+        known.peek().is_some().then(|| known.sum())
+    }
 }
 
 /// One start of one target.
@@ -45,6 +53,12 @@ pub struct Attempt {
     pub duration: Duration,
     /// Tokens, as far as known; losers and failures count too.
     pub usage: Usage,
+    /// What the tokens cost at list price; `None` where no price is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cost: Option<Cost>,
+    /// What was changed in request or answer for this target: a template, parts left out, repairs.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
 }
 
 impl Attempt {
@@ -59,6 +73,8 @@ impl Attempt {
             first_content: None,
             duration: Duration::ZERO,
             usage: Usage::default(),
+            cost: None,
+            notes: Vec::new(),
         }
     }
 }
@@ -123,6 +139,12 @@ impl fmt::Display for Trail {
             write!(f, ", {} ms", attempt.duration.as_millis())?;
             if let Some(tokens) = attempt.usage.total() {
                 write!(f, ", {tokens} tokens")?;
+            }
+            if let Some(cost) = attempt.cost {
+                write!(f, ", {cost}")?;
+            }
+            for note in &attempt.notes {
+                write!(f, "; {note}")?;
             }
             writeln!(f)?;
         }

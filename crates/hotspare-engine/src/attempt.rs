@@ -39,6 +39,8 @@ pub(crate) struct Attempt {
     pub(crate) grammar: Grammar,
     pub(crate) assembler: Option<Assembler>,
     pub(crate) usage: Usage,
+    /// The text so far, where a streamed answer's form will be judged.
+    pub(crate) said: Option<String>,
     /// Bytes of content, for an estimate where no usage is reported.
     pub(crate) content_bytes: u64,
     /// Fits a continuation to what the caller already has.
@@ -69,6 +71,7 @@ impl Attempt {
             grammar: Grammar::default(),
             assembler: None,
             usage: Usage::default(),
+            said: None,
             content_bytes: 0,
             splice: None,
             failure: None,
@@ -101,6 +104,11 @@ impl Attempt {
         self.last_event = now;
         self.grammar.check(event)?;
         match event {
+            Event::TextDelta(text) => {
+                if let Some(said) = &mut self.said {
+                    said.push_str(text);
+                }
+            }
             Event::Usage(usage) => self.usage.update(usage),
             Event::Finished(_) => self.finished = self.finished.or(Some(now)),
             _ => {}

@@ -14,20 +14,22 @@ use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use hotspare_core::{ChatRequest, Chunk, Error, Event, Kind, Moment, OutputFormat, Trail};
+use hotspare_core::{ChatRequest, Chunk, Cost, Error, Event, Kind, Moment, OutputFormat, Trail};
 use hotspare_health::Refusal;
+use hotspare_normalize::Form;
 use hotspare_routing::Start;
 
 use crate::attempt::{Attempt, size};
 use crate::draw::Draws;
 use crate::fleet::{Fleet, Route};
 use crate::plan::{Plan, Planned};
-use crate::rules::Commit;
-use crate::step::{AttemptId, Input, Step, Summary};
+use crate::rules::{Commit, JudgeForm};
+use crate::step::{AttemptId, Input, Reask, Step, Summary};
 use crate::world::World;
 
 mod continuation;
 mod failover;
+mod form;
 mod settle;
 mod start;
 mod timers;
@@ -56,6 +58,10 @@ pub struct Call {
     /// How many starts are due.
     wanted: u32,
     retry: Option<failover::Retry>,
+    /// What to tell the target whose answer has just been found unfit.
+    reask: Option<Reask>,
+    /// Targets that were asked again for that, once for each time.
+    reasked: Vec<usize>,
     hedge_at: Option<Moment>,
     /// When to ask again for room.
     queue_at: Option<Moment>,
@@ -90,6 +96,10 @@ pub struct Ask {
     pub deadline: Option<Duration>,
     /// The wire over which the request came in; `None` if it was not spelled in any before.
     pub native_wire: Option<&'static str>,
+    /// The form that the answer must have.
+    pub form: Option<Form>,
+    /// Nothing is started that would bring the call's cost over this.
+    pub max_cost: Option<Cost>,
     /// Whether an answer that was cut can be carried on: plain text, and nothing in the request that ties an answer to
     /// the one who began it.
     pub continuable: bool,
@@ -101,7 +111,15 @@ impl Ask {
     /// A request for a whole answer.
     #[must_use]
     pub fn new(stream: bool, seed: u64) -> Self {
-        Self { stream, deadline: None, native_wire: None, continuable: false, seed }
+        Self {
+            stream,
+            deadline: None,
+            native_wire: None,
+            form: None,
+            max_cost: None,
+            continuable: false,
+            seed,
+        }
     }
 
     /// What the machine needs to know of `request`.
@@ -114,7 +132,15 @@ impl Ask {
             request.tools.is_empty() && request.stop.is_empty() && request.output == OutputFormat::Text;
         let extras = request.extras.values().flat_map(|fields| fields.keys());
         let continuable = free && !extras.into_iter().any(|field| tied.contains(&field.as_str()));
-        Self { deadline: request.options.deadline, continuable, ..Self::new(stream, seed) }
+        let form = (request.output != OutputFormat::Text).then(Form::object);
+        let options = &request.options;
+        Self {
+            deadline: options.deadline,
+            max_cost: options.max_cost,
+            form,
+            continuable,
+            ..Self::new(stream, seed)
+        }
     }
 }
 
@@ -140,6 +166,8 @@ impl Call {
             extra_starts: 0,
             wanted: u32::try_from(together).unwrap_or(1),
             retry: None,
+            reask: None,
+            reasked: Vec::new(),
             hedge_at: None,
             queue_at: None,
             min_window: None,
@@ -276,6 +304,13 @@ impl Call {
         (!self.over).then(|| self.next_timer()).flatten()
     }
 
+    /// Records what was changed in the request for an attempt.
+    pub fn note(&mut self, id: AttemptId, notes: impl IntoIterator<Item = String>) {
+        if let Some(attempt) = self.trail.attempts.get_mut(id.0) {
+            attempt.notes.extend(notes);
+        }
+    }
+
     /// What was tried so far.
     #[must_use]
     pub fn trail(&self) -> &Trail {
@@ -302,7 +337,9 @@ impl Call {
 
     /// Whether answers are held until they are whole.
     fn holds_whole(&self) -> bool {
-        !self.ask.stream || self.route.rules.commit == Commit::Whole
+        let rules = &self.route.rules;
+        let judged = self.ask.form.is_some() && rules.form == JudgeForm::BeforeDelivery;
+        !self.ask.stream || rules.commit == Commit::Whole || judged
     }
 
     fn commit_if_due(&mut self, now: Moment, id: AttemptId) {

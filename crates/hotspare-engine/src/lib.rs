@@ -22,6 +22,6 @@ pub use call::{Ask, Call};
 pub use draw::Draws;
 pub use fleet::{Fleet, Route, Target, TargetSpec};
 pub use plan::{Luck, Plan, Planned};
-pub use rules::{Commit, Limits, OnCut, Rules};
-pub use step::{AttemptId, Begin, Input, Resume, Step, Summary};
+pub use rules::{Commit, JudgeForm, Limits, OnCut, Rules};
+pub use step::{AttemptId, Begin, Input, Reask, Resume, Step, Summary};
 pub use world::{Counts, World};

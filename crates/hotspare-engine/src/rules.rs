@@ -35,6 +35,9 @@ pub struct Limits {
     pub max_extra_starts: u32,
     /// A hinted pause up to this long is waited out on the same target. Default 0: move on.
     pub wait_for_rate_limit: Duration,
+    /// How often one target is asked again with what was wrong when its answer does not have the form that was asked
+    /// for. Each counts as an extra start. Default 1.
+    pub max_reasks: u32,
     /// Most bytes of an answer that are held back before the call commits. Default 32 MiB.
     pub hold_bytes: usize,
 }
@@ -52,6 +55,7 @@ impl Default for Limits {
             max_targets: None,
             max_extra_starts: 2,
             wait_for_rate_limit: Duration::ZERO,
+            max_reasks: 1,
             hold_bytes: 32 << 20,
         }
     }
@@ -135,6 +139,8 @@ pub struct Rules {
     /// Kinds that end a call by default and here move on instead, such as
     /// [`Kind::ContentPolicy`].
     pub also_move_on: BTreeSet<Kind>,
+    /// When a JSON answer is judged.
+    pub form: JudgeForm,
     /// Ask for a stream although the caller wants the whole answer, so that silence and stalls are seen early.
     pub stream_upstream: bool,
 }
@@ -165,4 +171,19 @@ pub enum Commit {
     FirstContent,
     /// When the answer is whole and valid.
     Whole,
+}
+
+/// When an answer that must be JSON, or fit a schema, is judged. An unstreamed answer is always held until it is whole;
+/// this decides about streams.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum JudgeForm {
+    /// The stream is held back until the answer is whole and has the form, so that what is wrong can be repaired, asked
+    /// again or had from another target.
+    #[default]
+    BeforeDelivery,
+    /// The stream is passed on as it comes; if the whole does not have the form, it ends in an error.
+    AtTheEnd,
+    /// Never, streamed or not.
+    Never,
 }

@@ -44,6 +44,18 @@ pub struct Begin {
     pub remaining: Duration,
     /// What a cut answer has already said, if this one carries it on.
     pub resume: Option<Resume>,
+    /// What was wrong with the target's answer, if it is asked again for that.
+    pub reask: Option<Reask>,
+}
+
+/// An answer that did not have the form that was asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Reask {
+    /// What the model said.
+    pub answer: Arc<str>,
+    /// What to tell it.
+    pub complaint: Arc<str>,
 }
 
 /// An answer to carry on.

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use hotspare_core::{Kind, Moment, TargetView, Usage};
+use hotspare_core::{Cost, Kind, Moment, TargetView, Usage};
 use hotspare_health::{Admission, Book, Cause, Observation, Outcome, Permit, Refusal, ScopeId, Transition};
 
 use crate::budget::Budget;
@@ -43,6 +43,10 @@ pub struct Counts {
     pub in_flight: u32,
     /// Tokens, losers and failures included.
     pub usage: Usage,
+    /// What the tokens cost at list price, where a price is known.
+    pub cost: Cost,
+    /// What of it bought no answer: losers, failures, callers who left.
+    pub wasted: Cost,
     /// Time to first content, summed over `first_contents`.
     pub first_content_total: Duration,
     /// How many attempts brought content.
@@ -67,6 +71,7 @@ pub(crate) struct End {
     pub(crate) outcome: Outcome,
     pub(crate) ending: Ending,
     pub(crate) usage: Usage,
+    pub(crate) cost: Option<Cost>,
 }
 
 /// How an attempt ended, for the counts.
@@ -228,10 +233,15 @@ impl World {
 
     /// An attempt has ended.
     pub(crate) fn settle(&mut self, now: Moment, place: usize, permit: Permit, end: End, draw: u64) {
-        let End { outcome, ending, usage } = end;
+        let End { outcome, ending, usage, cost } = end;
         let counts = &mut self.targets[place].counts;
         counts.in_flight = counts.in_flight.saturating_sub(1);
         counts.usage += &usage;
+        let cost = cost.unwrap_or_default();
+        counts.cost += cost;
+        if ending != Ending::Served {
+            counts.wasted += cost;
+        }
         match ending {
             Ending::Cancelled => counts.cancelled += 1,
             Ending::Failed(kind) => *counts.failed.entry(kind).or_default() += 1,

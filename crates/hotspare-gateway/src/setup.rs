@@ -67,7 +67,10 @@ impl Setup {
                 error.message().lines().map(|line| format!("{}: {line}", path.display())).collect();
             SetupError::Config(lines.join("\n"))
         };
-        let config = Config::parse(&text).map_err(wrong)?;
+        let mut config = Config::parse(&text).map_err(wrong)?;
+        // Paths in a configuration are relative to it, wherever the program was started.
+        let folder = path.parent().unwrap_or(Path::new("."));
+        config.read_files(|file| std::fs::read_to_string(folder.join(file))).map_err(wrong)?;
         let server = config.server.clone();
         let client = config.client().map_err(wrong)?;
         Ok(Self { client, server, chosen: vec![format!("configuration {}", path.display())] })

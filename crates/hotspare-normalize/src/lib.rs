@@ -25,6 +25,7 @@
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
 mod assembler;
+mod form;
 mod grammar;
 mod history;
 mod prompt;
@@ -38,6 +39,7 @@ mod tool_ids;
 mod validate;
 
 pub use assembler::Assembler;
+pub use form::{Form, Repaired};
 pub use grammar::{Block, Grammar};
 pub use history::{Note, Portable, portable};
 pub use prompt::PromptTemplate;

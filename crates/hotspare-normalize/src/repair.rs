@@ -24,6 +24,8 @@ pub enum Repair {
     ControlCharacter,
     /// `\'` became `'`.
     EscapedApostrophe,
+    /// A key was spelled as the schema has it (`ownerName` for `owner_name`).
+    KeySpelling,
     /// Brackets that the output limit had cut off were added. Every value that is there was complete.
     MissingClose,
     /// Words before or after the JSON were left out.
@@ -44,6 +46,7 @@ impl Repair {
             Self::CodeFence => "code_fence",
             Self::ControlCharacter => "control_character",
             Self::EscapedApostrophe => "escaped_apostrophe",
+            Self::KeySpelling => "key_spelling",
             Self::MissingClose => "missing_close",
             Self::Prose => "prose",
             Self::PythonLiteral => "python_literal",

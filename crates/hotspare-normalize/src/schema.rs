@@ -4,6 +4,7 @@
 //! is compiled. Invariant: a schema may come from a stranger, so its size, its depth, its regular expressions and the work
 //! that its references stand for are bounded.
 
+mod spelling;
 mod work;
 
 use hotspare_core::{Error, Json, Kind};
@@ -30,6 +31,7 @@ const PATTERN_LIMIT: usize = 1 << 20;
 pub struct JsonSchema {
     schema: jsonschema::Validator,
     work: Work,
+    tree: Value,
 }
 
 impl std::fmt::Debug for JsonSchema {
@@ -63,7 +65,7 @@ impl JsonSchema {
             .with_pattern_options(patterns)
             .build(&tree)
             .map_err(|error| invalid(violation(&error).to_string()))?;
-        Ok(Self { schema, work })
+        Ok(Self { schema, work, tree })
     }
 }
 
@@ -77,6 +79,10 @@ impl Validator for JsonSchema {
             return Err(vec![Violation::new("", "does not fit the schema")]);
         }
         Err(self.schema.iter_errors(answer).take(VIOLATION_LIMIT).map(|error| violation(&error)).collect())
+    }
+
+    fn respell(&self, answer: &mut Value) -> usize {
+        spelling::respell(&self.tree, answer)
     }
 }
 

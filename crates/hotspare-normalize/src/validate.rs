@@ -1,6 +1,6 @@
 //! The question whether an answer has the form that was asked for.
 //!
-//! Not a particular schema language: that is one implementation. Invariant: a validator judges and never changes.
+//! Not a particular schema language: that is one implementation. Invariant: judging never changes an answer.
 
 use std::fmt;
 
@@ -13,6 +13,13 @@ pub trait Validator: Send + Sync {
     /// # Errors
     /// What is wrong with it: at least one violation.
     fn validate(&self, answer: &Value) -> Result<(), Vec<Violation>>;
+
+    /// Spells keys as the form has them, where they differ from it only by case, `_`, `-` or spaces and one key fits
+    /// one name. Gives the number of keys that changed. The result is judged again.
+    fn respell(&self, answer: &mut Value) -> usize {
+        let _ = answer;
+        0
+    }
 }
 
 impl<F> Validator for F

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use hotspare_core::{
-    ChatRequest, Error, Json, Kind, Media, Message, OutputFormat, Part, Role, TargetId, Tool, ToolCall,
+    ChatRequest, Cost, Error, Json, Kind, Media, Message, OutputFormat, Part, Role, TargetId, Tool, ToolCall,
     ToolChoice, ToolResult,
 };
 use serde::Deserialize;
@@ -121,14 +121,27 @@ impl Incoming {
     }
 
     fn options(&mut self, value: &RawValue) -> Result<(), Error> {
-        let dto: OptionsDto =
-            read("hotspare", value, "an object with only, without, no_failover, no_hedge, deadline")?;
+        let dto: OptionsDto = read(
+            "hotspare",
+            value,
+            "an object with only, without, no_failover, no_hedge, deadline, max_cost_usd",
+        )?;
         let names = |list: Vec<String>| list.into_iter().map(TargetId::from).collect();
         let options = &mut self.request.options;
         options.only = names(dto.only);
         options.without = names(dto.without);
         options.no_failover = dto.no_failover;
         options.no_hedge = dto.no_hedge;
+        if let Some(dollars) = dto.max_cost_usd {
+            if !(0.0..=1e6).contains(&dollars) {
+                return Err(invalid(format!(
+                    "`hotspare.max_cost_usd` is {dollars}; write dollars, such as 0.05"
+                )));
+            }
+            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "bounded just above")]
+            let micros = (dollars * 1e6) as u64;
+            options.max_cost = Some(Cost::from_micros(micros));
+        }
         if let Some(text) = dto.deadline {
             let deadline = crate::classify::duration(&text)
                 .filter(|_| text.ends_with(|last: char| last.is_alphabetic()));
@@ -156,6 +169,7 @@ struct OptionsDto {
     no_failover: bool,
     no_hedge: bool,
     deadline: Option<String>,
+    max_cost_usd: Option<f64>,
 }
 
 #[derive(Deserialize)]

@@ -12,7 +12,7 @@ use std::task::{Context, Poll};
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::stream::{BoxStream, Stream, StreamExt};
-use hotspare_core::{Capabilities, Chunk, Error};
+use hotspare_core::{Capabilities, Chunk, Error, Origin};
 
 use crate::framing::Frame;
 use crate::provider::{Opened, Outbound, Provider, Signal};
@@ -85,6 +85,10 @@ impl<W: Wire> HttpProvider<W> {
 impl<W: Wire> Provider for HttpProvider<W> {
     fn wire(&self) -> &'static str {
         self.wire.name()
+    }
+
+    fn origin(&self) -> Option<Origin> {
+        self.wire.origin()
     }
 
     fn capabilities(&self, model: &str) -> Capabilities {

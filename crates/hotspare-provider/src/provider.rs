@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use futures::stream::BoxStream;
-use hotspare_core::{Capabilities, ChatRequest, Chunk, Error, RateLimits};
+use hotspare_core::{Capabilities, ChatRequest, Chunk, Error, Origin, RateLimits};
 
 use crate::secret::Secret;
 
@@ -19,6 +19,11 @@ pub trait Provider: fmt::Debug + Send + Sync {
     /// The wire's name, such as `openai-chat`. Equal names mean that frames are interchangeable, and that a request
     /// which came in over this wire reaches the provider untranslated.
     fn wire(&self) -> &'static str;
+
+    /// Whose signed reasoning it can read back, if anybody's; what others signed is taken off before a request is sent.
+    fn origin(&self) -> Option<Origin> {
+        None
+    }
 
     /// What `model` can do here as far as the provider knows; the catalogue and the application know more.
     fn capabilities(&self, model: &str) -> Capabilities {

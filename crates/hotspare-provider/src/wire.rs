@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::sync::Arc;
 
-use hotspare_core::{Capabilities, Chunk, Error, RateLimits};
+use hotspare_core::{Capabilities, Chunk, Error, Origin, RateLimits};
 
 use crate::framing::{Frame, Framer};
 use crate::provider::Outbound;
@@ -17,6 +17,11 @@ use crate::transport::{Head, HttpRequest};
 pub trait Wire: fmt::Debug + Send + Sync {
     /// The wire's name; see [`Provider::wire`](crate::Provider::wire).
     fn name(&self) -> &'static str;
+
+    /// Whose signed reasoning it can read back; see [`Provider::origin`](crate::Provider::origin).
+    fn origin(&self) -> Option<Origin> {
+        None
+    }
 
     /// What `model` can do here as far as the wire tells.
     fn capabilities(&self, model: &str) -> Capabilities {
@@ -58,6 +63,10 @@ const _: fn(&dyn Wire) = |_| ();
 impl<W: Wire + ?Sized> Wire for Arc<W> {
     fn name(&self) -> &'static str {
         (**self).name()
+    }
+
+    fn origin(&self) -> Option<Origin> {
+        (**self).origin()
     }
 
     fn capabilities(&self, model: &str) -> Capabilities {

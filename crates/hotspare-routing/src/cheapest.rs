@@ -3,7 +3,7 @@
 //! When: any of the models will do. The price is that of this request: its prompt, and the answer's limit or a usual
 //! length. Equal prices keep the order written; unknown ones come last.
 
-use hotspare_core::{TargetId, Usage};
+use hotspare_core::{Cost, TargetId, Usage};
 
 use crate::scene::{Choice, Ranking, Reason, Scene};
 use crate::strategy::Strategy;
@@ -38,10 +38,12 @@ impl Strategy for Cheapest {
         let usage = Usage::estimated(Some(scene.prompt_tokens), Some(answer));
         let price = |index: usize| scene.candidates[index].profile.price.map(|price| price.cost(&usage));
         let mut order: Vec<usize> = (0..scene.candidates.len()).collect();
-        order.sort_by_key(|&index| (!scene.candidates[index].view.usable, price(index).unwrap_or(u64::MAX)));
+        order.sort_by_key(|&index| {
+            (!scene.candidates[index].view.usable, price(index).unwrap_or(Cost::from_micros(u64::MAX)))
+        });
         let choices = order
             .into_iter()
-            .map(|index| Choice::new(index, Reason::Cheapest { micro_usd: price(index) }))
+            .map(|index| Choice::new(index, Reason::Cheapest { price: price(index) }))
             .collect();
         Ranking { choices }
     }

@@ -6,7 +6,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use hotspare_core::{ChatRequest, ModelProfile, TargetId, TargetView};
+use hotspare_core::{ChatRequest, Cost, ModelProfile, TargetId, TargetView};
 
 /// The moment of choice.
 #[derive(Clone, Copy, Debug)]
@@ -113,8 +113,8 @@ pub enum Start {
 pub enum Reason {
     /// Its price for this request.
     Cheapest {
-        /// Micro-dollars, if the price is known.
-        micro_usd: Option<u64>,
+        /// About so much, if the price is known.
+        price: Option<Cost>,
     },
     /// The shortest expected wait of those compared.
     Fastest {
@@ -161,10 +161,8 @@ pub enum Reason {
 impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Cheapest { micro_usd: Some(price) } => {
-                write!(f, "cheapest left: about {:.6} USD", *price as f64 / 1e6)
-            }
-            Self::Cheapest { micro_usd: None } => f.write_str("price unknown, so after those that are known"),
+            Self::Cheapest { price: Some(price) } => write!(f, "cheapest left: about {price}"),
+            Self::Cheapest { price: None } => f.write_str("price unknown, so after those that are known"),
             Self::Fastest { latency: Some(latency) } => {
                 write!(f, "fastest of two: {} ms", latency.as_millis())
             }

@@ -239,7 +239,8 @@ fn connect(
         max_in_flight: endpoint.max_in_flight,
         health: endpoint.breaker,
     };
-    let target = Connected { id: name, provider, model: endpoint.model.into(), secrets };
+    let model = endpoint.model.into();
+    let target = Connected { id: name, provider, model, secrets, prompt: endpoint.prompt };
     (spec, target)
 }
 

@@ -8,6 +8,7 @@ use std::sync::{Arc, PoisonError};
 
 use hotspare_core::{ChatRequest, ChatResponse, Error, Kind, ModelProfile, TargetId, TargetView};
 use hotspare_engine::{Ask, Call, Counts, Luck, Plan, Route};
+use hotspare_normalize::Form;
 
 use crate::builder::ClientBuilder;
 use crate::clock::entropy;
@@ -52,7 +53,30 @@ impl Client {
         request: ChatRequest,
         wire: Option<&'static str>,
     ) -> Result<ChatResponse, Error> {
-        let mut driver = self.drive(request, false, wire)?;
+        let form = self.shared.forms.of(&request.output)?;
+        self.answer(request, wire, form).await
+    }
+
+    #[cfg(feature = "typed")]
+    pub(crate) async fn chat_in_form(&self, request: ChatRequest, form: Form) -> Result<ChatResponse, Error> {
+        self.answer(request, None, Some(form)).await
+    }
+
+    #[cfg(feature = "typed")]
+    pub(crate) fn validator(
+        &self,
+        schema: &hotspare_core::Json,
+    ) -> Result<Arc<dyn hotspare_normalize::Validator>, Error> {
+        self.shared.forms.validator(schema)
+    }
+
+    async fn answer(
+        &self,
+        request: ChatRequest,
+        wire: Option<&'static str>,
+        form: Option<Form>,
+    ) -> Result<ChatResponse, Error> {
+        let mut driver = self.drive(request, false, wire, form)?;
         let result = std::future::poll_fn(|cx| {
             loop {
                 if let Output::Done(result) = std::task::ready!(driver.poll_output(cx)) {
@@ -82,7 +106,8 @@ impl Client {
         request: ChatRequest,
         wire: Option<&'static str>,
     ) -> Result<ChatStream, Error> {
-        let mut driver = self.drive(request, true, wire)?;
+        let form = self.shared.forms.of(&request.output)?;
+        let mut driver = self.drive(request, true, wire, form)?;
         let first = std::future::poll_fn(|cx| driver.poll_output(cx)).await;
         match first {
             Output::Done(result) if result.is_err() => match *result {
@@ -170,7 +195,13 @@ impl Client {
         self.shared.observer.write().unwrap_or_else(PoisonError::into_inner).set(Arc::new(ear));
     }
 
-    fn drive(&self, request: ChatRequest, stream: bool, wire: Option<&'static str>) -> Result<Driver, Error> {
+    fn drive(
+        &self,
+        request: ChatRequest,
+        stream: bool,
+        wire: Option<&'static str>,
+        form: Option<Form>,
+    ) -> Result<Driver, Error> {
         if request.messages.is_empty() {
             return Err(Error::new(Kind::InvalidRequest, "the request has no messages"));
         }
@@ -187,6 +218,7 @@ impl Client {
         let plan = Plan::new(&shared.fleet, &route, &request, &views, luck);
         let mut ask = Ask::of(&request, stream, seed);
         ask.native_wire = wire;
+        ask.form = form;
         let call = Call::new(now, Arc::clone(&shared.fleet), route, ask, plan);
         Ok(Driver::new(Arc::clone(shared), Arc::new(request), call))
     }

@@ -3,6 +3,7 @@
 //! Text, not files: whoever has a file reads it. Invariant: unknown keys are errors, secrets are named and never written
 //! here, durations carry their unit, and every mistake is reported at once with its line.
 
+mod prompt;
 mod route;
 mod target;
 mod words;
@@ -100,6 +101,23 @@ impl Config {
             mistakes.push("line 1: there are no targets; add one, such as [targets.main]".into());
         }
         if mistakes.is_empty() { Ok(config) } else { Err(Error::new(Kind::Config, mistakes.join("\n"))) }
+    }
+
+    /// Reads the files that prompts name, each by `read`, which gets the path as written.
+    ///
+    /// # Errors
+    /// [`Kind::Config`] with every file that cannot be read.
+    pub fn read_files(&mut self, read: impl Fn(&str) -> std::io::Result<String>) -> Result<(), Error> {
+        let mut mistakes = Vec::new();
+        for (name, target) in &mut self.targets {
+            let Some(prompt) = &mut target.prompt else { continue };
+            let Some(file) = prompt.file() else { continue };
+            match read(file) {
+                Ok(text) => prompt.fill(text),
+                Err(error) => mistakes.push(format!("targets.{name}: prompt {file}: {error}")),
+            }
+        }
+        if mistakes.is_empty() { Ok(()) } else { Err(Error::new(Kind::Config, mistakes.join("\n"))) }
     }
 
     /// The client that it describes. Keys are read here.

@@ -139,11 +139,15 @@ impl Driver {
             );
         }
         let span = tracing::info_span!(target: "hotspare", "hotspare.attempt", attempt = begin.id.0, target = %target.id);
+        let profile = &self.shared.fleet.targets()[begin.target].profile;
+        let prepared = prepare(&self.request, begin, target, profile).map(|prepared| {
+            self.call.note(begin.id, prepared.notes);
+            Outbound::new(prepared.request, Arc::clone(&target.model), begin.stream)
+                .with_secret(target.secrets.get(begin.key).cloned())
+                .with_remaining(Some(begin.remaining))
+        });
         let provider = Arc::clone(&target.provider);
-        let outbound = Outbound::new(prepare(&self.request, begin), Arc::clone(&target.model), begin.stream)
-            .with_secret(target.secrets.get(begin.key).cloned())
-            .with_remaining(Some(begin.remaining));
-        let connecting = async move { provider.send(outbound).await };
+        let connecting = async move { provider.send(prepared?).await };
         let connecting = tracing::Instrument::instrument(connecting, span);
         self.attempts.resize_with(begin.id.0, || None);
         self.attempts.push(Some(Running::Connecting(Box::pin(connecting))));

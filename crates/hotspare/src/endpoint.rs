@@ -8,9 +8,11 @@ use std::time::Duration;
 
 use hotspare_core::ModelProfile;
 use hotspare_health::Config as Breaker;
+use hotspare_normalize::PromptTemplate;
 use hotspare_provider::{Provider, Wire};
 
 use crate::key::Key;
+use crate::shared::Prompt;
 
 /// A target's description; made by [`openai::target`](crate::openai::target) and its siblings.
 #[derive(Clone, Debug)]
@@ -27,6 +29,7 @@ pub struct Endpoint {
     pub(crate) max_in_flight: Option<u32>,
     pub(crate) breaker: Breaker,
     pub(crate) net: Net,
+    pub(crate) prompt: Option<Prompt>,
     /// What is already known to be wrong.
     pub(crate) mistakes: Vec<String>,
 }
@@ -70,6 +73,7 @@ impl Endpoint {
             max_in_flight: None,
             breaker: Breaker::default(),
             net: Net::default(),
+            prompt: None,
             mistakes: Vec::new(),
         }
     }
@@ -106,6 +110,27 @@ impl Endpoint {
     #[must_use]
     pub fn breaker(mut self, config: Breaker) -> Self {
         self.breaker = config;
+        self
+    }
+
+    /// Rewrites requests for this model with a template in Jinja's language; see [`Template`](crate::Template). It may
+    /// use `{{ system }}` and `{{ model }}`. What is wrong with it is reported when the client is built.
+    #[cfg(feature = "templates")]
+    #[must_use]
+    pub fn prompt(mut self, text: &str) -> Self {
+        match hotspare_normalize::Template::parse("prompt", text) {
+            Ok(template) => self.template("prompt", template),
+            Err(error) => {
+                self.mistakes.push(error.message().to_owned());
+                self
+            }
+        }
+    }
+
+    /// Rewrites requests for this model with a template of any kind; `name` stands in the trail.
+    #[must_use]
+    pub fn template(mut self, name: impl Into<String>, template: impl PromptTemplate + 'static) -> Self {
+        self.prompt = Some(Prompt { name: name.into(), template: Arc::new(template) });
         self
     }
 

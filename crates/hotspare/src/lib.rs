@@ -29,11 +29,14 @@ pub mod config;
 mod driver;
 mod endpoint;
 mod explain;
+mod forms;
 mod key;
 mod observe;
 mod prepare;
 mod shared;
 mod stream;
+#[cfg(feature = "typed")]
+mod typed;
 
 #[cfg(feature = "anthropic")]
 pub mod anthropic;
@@ -45,13 +48,16 @@ pub use client::{Client, TargetStatus};
 pub use endpoint::Endpoint;
 pub use explain::{Explained, Explanation};
 pub use hotspare_core::{
-    Attempt, Blame, BreakerState, CallOptions, Capabilities, ChatRequest, ChatResponse, Chunk, Error, Event,
-    FinishReason, Json, Kind, Media, Message, ModelProfile, Outcome, OutputFormat, Part, Policy, Price, Raw,
-    Reasoning, Role, Sampling, Scope, Skipped, TargetId, TargetView, Tool, ToolCall, ToolChoice, ToolResult,
-    Trail, Usage, UsageSource,
+    Attempt, Blame, BreakerState, CallOptions, Capabilities, ChatRequest, ChatResponse, Chunk, Cost, Error,
+    Event, FinishReason, Json, Kind, Media, Message, ModelProfile, Outcome, OutputFormat, Part, Policy,
+    Price, Raw, Reasoning, Role, Sampling, Scope, Skipped, TargetId, TargetView, Tool, ToolCall, ToolChoice,
+    ToolResult, Trail, Usage, UsageSource,
 };
-pub use hotspare_engine::{Commit, Counts, Limits, OnCut, Rules};
+pub use hotspare_engine::{Commit, Counts, JudgeForm, Limits, OnCut, Rules};
 pub use hotspare_health::Config as BreakerConfig;
+pub use hotspare_normalize::PromptTemplate;
+#[cfg(feature = "templates")]
+pub use hotspare_normalize::{InstructionRole, Template};
 pub use hotspare_provider::{Provider, Secret, Transport, Wire};
 pub use hotspare_routing::{
     Cheapest, Fastest, HealthAware, Hedge, Hedged, Race, RoundRobin, Sequential, Sticky, Strategy, Tiered,
@@ -60,3 +66,5 @@ pub use hotspare_routing::{
 pub use key::Key;
 pub use observe::BreakerChange;
 pub use stream::ChatStream;
+#[cfg(feature = "typed")]
+pub use typed::Typed;

@@ -1,23 +1,83 @@
 //! A request as one target gets it.
 //!
-//! Not an adapter: no wire is spelled here. Invariant: what is not changed is not copied.
+//! Not an adapter: no wire is spelled here. Order: what another model's turns hold that this one cannot read goes, then
+//! the target's template, then the form of the answer in words where the model does not enforce it, then what this
+//! attempt adds (a complaint, the beginning of an answer). Invariant: what is not changed is not copied, and what is
+//! changed is said.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
-use hotspare_core::{ChatRequest, Message};
+use hotspare_core::{ChatRequest, Error, Kind, Message, ModelProfile, OutputFormat, Role};
 use hotspare_engine::Begin;
+use hotspare_normalize::portable;
 
-/// The request for one attempt.
-pub(crate) fn prepare(request: &Arc<ChatRequest>, begin: &Begin) -> Arc<ChatRequest> {
-    match &begin.resume {
-        Some(resume) if resume.prefill => {
-            let mut request = ChatRequest::clone(request);
-            // The second part gets what the first has left of the answer's length; four bytes are about a token.
-            let sent = resume.text.len() as u64 / 4;
-            request.max_output = request.max_output.map(|most| most.saturating_sub(sent).max(1));
-            request.messages.push(Message::assistant(resume.text.as_ref()));
-            Arc::new(request)
-        }
-        _ => Arc::clone(request),
+use crate::shared::Connected;
+
+/// A request for one attempt.
+#[derive(Debug)]
+pub(crate) struct Prepared {
+    pub(crate) request: Arc<ChatRequest>,
+    /// What was changed, for the trail.
+    pub(crate) notes: Vec<String>,
+}
+
+/// Prepares `request` for one attempt at `target`.
+///
+/// # Errors
+/// [`Kind::Unsupported`] if the target's template does not work for this request; another target may have none.
+pub(crate) fn prepare(
+    request: &Arc<ChatRequest>,
+    begin: &Begin,
+    target: &Connected,
+    profile: &ModelProfile,
+) -> Result<Prepared, Error> {
+    let mut notes = Vec::new();
+    let mut prepared = Cow::Borrowed(&**request);
+    // A history that makes no sense is sent as it is: the provider says what is wrong with it.
+    if let Ok(portable) = portable(request, target.provider.origin().as_ref()) {
+        notes.extend(portable.notes.iter().map(ToString::to_string));
+        prepared = portable.request;
     }
+    if let Some(prompt) = &target.prompt {
+        let applied = prompt.template.apply(&prepared, &target.model);
+        let applied = applied.map_err(|error| Error::new(Kind::Unsupported, error.message().to_owned()))?;
+        notes.push(format!("prompt {}", prompt.name));
+        prepared = Cow::Owned(applied);
+    }
+    if let OutputFormat::JsonSchema { schema, .. } = &prepared.output
+        && profile.capabilities.json_schema == Some(false)
+    {
+        let words = format!(
+            "Answer with one JSON value and nothing else: no words around it, no code fence. It must be valid against this \
+             JSON Schema:\n{}",
+            schema.as_str()
+        );
+        notes.push("the schema is asked for in words".into());
+        let request = prepared.to_mut();
+        request.output = OutputFormat::JsonObject;
+        let head = request.messages.iter().take_while(|message| instructs(message)).count();
+        request.messages.insert(head, Message::system(words));
+    }
+    if let Some(reask) = &begin.reask {
+        let request = prepared.to_mut();
+        request.messages.push(Message::assistant(reask.answer.as_ref()));
+        request.messages.push(Message::user(reask.complaint.as_ref()));
+    }
+    if let Some(resume) = begin.resume.as_ref().filter(|resume| resume.prefill) {
+        let request = prepared.to_mut();
+        // The second part gets what the first has left of the answer's length; four bytes are about a token.
+        let sent = resume.text.len() as u64 / 4;
+        request.max_output = request.max_output.map(|most| most.saturating_sub(sent).max(1));
+        request.messages.push(Message::assistant(resume.text.as_ref()));
+    }
+    let request = match prepared {
+        Cow::Borrowed(_) => Arc::clone(request),
+        Cow::Owned(changed) => Arc::new(changed),
+    };
+    Ok(Prepared { request, notes })
+}
+
+fn instructs(message: &Message) -> bool {
+    matches!(message.role, Role::System | Role::Developer)
 }

@@ -2,14 +2,17 @@
 //!
 //! Invariant: built once and never changed, but for the world behind its lock, which is held for microseconds.
 
+use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use hotspare_core::TargetId;
 use hotspare_engine::{Fleet, Route, World};
 use hotspare_health::Transition;
+use hotspare_normalize::PromptTemplate;
 use hotspare_provider::{Provider, Secret};
 
 use crate::clock::Clock;
+use crate::forms::Forms;
 use crate::observe::Observer;
 
 #[derive(Debug)]
@@ -22,6 +25,7 @@ pub(crate) struct Shared {
     /// Further names of routes; `*` takes every other name.
     pub(crate) aliases: Vec<(String, usize)>,
     pub(crate) observer: RwLock<Observer>,
+    pub(crate) forms: Forms,
     world: Mutex<World>,
 }
 
@@ -32,6 +36,21 @@ pub(crate) struct Connected {
     pub(crate) provider: Arc<dyn Provider>,
     pub(crate) model: Arc<str>,
     pub(crate) secrets: Vec<Secret>,
+    pub(crate) prompt: Option<Prompt>,
+}
+
+/// A target's prompt template, and its name for the trail.
+#[derive(Clone)]
+pub(crate) struct Prompt {
+    pub(crate) name: String,
+    pub(crate) template: Arc<dyn PromptTemplate>,
+}
+
+/// A template may hold what is confidential: the name says enough.
+impl fmt::Debug for Prompt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Prompt({})", self.name)
+    }
 }
 
 impl Shared {
@@ -49,6 +68,7 @@ impl Shared {
             routes,
             aliases,
             observer: RwLock::default(),
+            forms: Forms::default(),
             world: Mutex::new(world),
         }
     }

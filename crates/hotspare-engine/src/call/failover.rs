@@ -12,7 +12,7 @@ use hotspare_health::Outcome;
 use super::{Call, start};
 use crate::attempt::Attempt;
 use crate::plan::Planned;
-use crate::step::AttemptId;
+use crate::step::{AttemptId, Reask};
 use crate::world::{Ending, World};
 
 /// Pause before the same target is asked again after an error of its own; half of it is chance.
@@ -24,6 +24,7 @@ pub(super) struct Retry {
     pub(super) at: Moment,
     pub(super) choice: Planned,
     pub(super) why: String,
+    pub(super) reask: Option<Reask>,
 }
 
 impl Call {
@@ -89,6 +90,9 @@ impl Call {
     /// Tries the same target again, where that is promising and paid for.
     fn again(&mut self, now: Moment, world: &mut World, failure: Failure, error: &Error) -> bool {
         let policy = error.policy();
+        if let Some(reask) = self.reask.take() {
+            return self.ask_again(now, world, failure, reask);
+        }
         if policy.next != Next::Move {
             return false;
         }
@@ -98,7 +102,7 @@ impl Call {
         let key_is_ill = matches!(policy.scope, Scope::Credential | Scope::CredentialModel);
         if key_is_ill && starts < target.key_count() {
             let why = format!("key {} failed ({}); another key", failure.key + 1, error.kind());
-            self.retry = Some(Retry { at: now, choice: self.same(failure), why });
+            self.retry = Some(Retry { at: now, choice: self.same(failure), why, reask: None });
             return true;
         }
         let pause = match policy.same {
@@ -124,7 +128,23 @@ impl Call {
         }
         self.extra_starts += 1;
         let why = format!("once more after {}", error.kind());
-        self.retry = Some(Retry { at: now + pause, choice: self.same(failure), why });
+        self.retry = Some(Retry { at: now + pause, choice: self.same(failure), why, reask: None });
+        true
+    }
+
+    /// Asks the same target again with what was wrong with its answer: it is the one that knows what it meant.
+    fn ask_again(&mut self, now: Moment, world: &mut World, failure: Failure, reask: Reask) -> bool {
+        let limits = &self.route.limits;
+        let asked = self.reasked.iter().filter(|place| **place == failure.place).count();
+        let allowed = asked < usize::try_from(limits.max_reasks).unwrap_or(usize::MAX)
+            && self.extra_starts < limits.max_extra_starts;
+        if !allowed || self.attempts.iter().any(Attempt::is_hopeful) || !world.take_retry(now, &self.route) {
+            return false;
+        }
+        self.reasked.push(failure.place);
+        self.extra_starts += 1;
+        let why = "asked again with what was wrong with its answer".to_owned();
+        self.retry = Some(Retry { at: now, choice: self.same(failure), why, reask: Some(reask) });
         true
     }
 

@@ -90,19 +90,21 @@ impl Call {
         let attempt = &mut self.attempts[id.0];
         let Some(permit) = attempt.permit.take() else { return };
         let usage = attempt.usage_or_estimate(self.prompt_tokens);
+        let price = self.fleet.targets()[attempt.target].profile.price;
+        let cost = price.filter(|_| usage.total().is_some()).map(|price| price.cost(&usage));
         if let Some(entry) = self.trail.attempts.get_mut(id.0) {
+            entry.cost = cost;
             entry.outcome = end;
             entry.duration = now.saturating_since(attempt.started);
             entry.usage = usage;
             entry.first_content = attempt.first_content.map(|first| first.saturating_since(attempt.started));
         }
         attempt.held = VecDeque::new();
-        world.settle(now, attempt.target, permit, End { outcome, ending, usage }, self.draws.draw());
+        world.settle(now, attempt.target, permit, End { outcome, ending, usage, cost }, self.draws.draw());
     }
 
     /// An attempt's stream has ended in order: an answer if it is whole, a failure if not.
     pub(super) fn ended(&mut self, now: Moment, world: &mut World, id: AttemptId) {
-        let whole = self.holds_whole();
         let Some(attempt) = self.live(id) else { return };
         if attempt.finished.is_none() {
             let error = Error::new(Kind::Truncated, "the stream ended without a finish reason");
@@ -115,14 +117,19 @@ impl Call {
             self.failed(now, world, id, error);
             return;
         }
-        let response = match attempt.assembler.take().map(Assembler::finish).transpose() {
+        let assembled = attempt.assembler.take().map(Assembler::finish).transpose();
+        let judged = assembled.and_then(|mut response| {
+            self.judge(id, response.as_mut())?;
+            Ok(response)
+        });
+        let response = match judged {
             Ok(response) => response,
             Err(error) => {
                 self.failed(now, world, id, error);
                 return;
             }
         };
-        if self.committed.is_none() && !whole {
+        if self.committed.is_none() && self.ask.stream {
             self.commit(id);
         }
         self.committed = Some(id);

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use hotspare_core::{Attempt as Record, Moment, Skipped};
+use hotspare_core::{Attempt as Record, Moment, Skipped, Usage};
 use hotspare_health::{Cause, Permit, Refusal};
 use hotspare_normalize::Assembler;
 use hotspare_routing::Start;
@@ -13,6 +13,7 @@ use hotspare_routing::Start;
 use super::Call;
 use crate::attempt::Attempt;
 use crate::plan::Planned;
+use crate::rules::JudgeForm;
 use crate::splice::Splice;
 use crate::step::{AttemptId, Begin, Resume};
 use crate::world::World;
@@ -23,7 +24,11 @@ impl Call {
         if let Some(retry) = self.retry.take_if(|retry| now >= retry.at) {
             let draw = self.draws.draw();
             match world.admit(now, retry.choice.target, draw, false) {
-                Ok((key, permit)) => return Some(self.begin(now, &retry.choice, key, permit, retry.why)),
+                Ok((key, permit)) => {
+                    let mut begin = self.begin(now, &retry.choice, key, permit, retry.why);
+                    begin.reask = retry.reask;
+                    return Some(begin);
+                }
                 Err(_) => self.wanted = self.wanted.max(1),
             }
         }
@@ -71,6 +76,16 @@ impl Call {
             && window <= least
         {
             return Some(format!("its window of {window} tokens is not larger than the one that overflowed"));
+        }
+        if let (Some(most), Some(price)) = (self.ask.max_cost, target.profile.price) {
+            // What the prompt alone will cost; the answer's length is not known before it is there.
+            let prompt = price.cost(&Usage::estimated(Some(self.prompt_tokens), None));
+            let spent = self.trail.cost().unwrap_or_default();
+            if spent + prompt > most {
+                return Some(format!(
+                    "its prompt would cost {prompt} on top of {spent}, the request allows {most}"
+                ));
+            }
         }
         if self.objections.contains(target.wire) {
             return Some("a target that speaks the same wire has called the request malformed".into());
@@ -158,6 +173,8 @@ impl Call {
         attempt.clean = choice.clean;
         if !self.ask.stream {
             attempt.assembler = Some(Assembler::default());
+        } else if self.ask.form.is_some() && self.route.rules.form != JudgeForm::Never {
+            attempt.said = Some(String::new());
         }
         let resume = self.cut.as_ref().map(|cut| Resume {
             text: cut.text.clone(),
@@ -179,6 +196,7 @@ impl Call {
             stream,
             remaining: self.total_at.saturating_since(now),
             resume,
+            reask: None,
         }
     }
 }

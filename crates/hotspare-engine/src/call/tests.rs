@@ -1,6 +1,6 @@
 //! What a call does, step by step; the exhaustive run is in `explore`.
 
-use hotspare_core::{FinishReason, ModelProfile, Outcome as Ended, TargetId};
+use hotspare_core::{ChatResponse, FinishReason, ModelProfile, Outcome as Ended, TargetId};
 use hotspare_health::Config;
 use hotspare_routing::{Hedge, Hedged, Race, Sequential, Strategy};
 
@@ -11,6 +11,7 @@ use crate::rules::{Limits, OnCut, Rules};
 use crate::step::Begin;
 
 mod explore;
+mod form;
 
 /// A call, its world, and everything that came out.
 pub(super) struct Rig {
@@ -31,6 +32,8 @@ pub(super) struct Setup {
     pub(super) stream: bool,
     pub(super) keys: usize,
     pub(super) profile: ModelProfile,
+    pub(super) form: Option<Form>,
+    pub(super) max_cost: Option<Cost>,
 }
 
 impl Setup {
@@ -43,6 +46,8 @@ impl Setup {
             stream: true,
             keys: 1,
             profile: ModelProfile::default(),
+            form: None,
+            max_cost: None,
         }
     }
 
@@ -69,7 +74,9 @@ impl Setup {
         let now = Moment::ZERO + Duration::from_secs(1_000);
         let plan = Plan::new(&fleet, &route, &request, &world.views(now, &route), Luck::default());
         let mut ask = Ask::new(self.stream, 7);
-        ask.continuable = true;
+        ask.continuable = self.form.is_none();
+        ask.form.clone_from(&self.form);
+        ask.max_cost = self.max_cost;
         let call = Call::new(now, fleet, route, ask, plan);
         let mut rig = Rig {
             call,

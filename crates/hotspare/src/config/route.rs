@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use hotspare_core::Kind;
-use hotspare_engine::{Commit, Limits, OnCut, Rules};
+use hotspare_engine::{Commit, JudgeForm, Limits, OnCut, Rules};
 use hotspare_routing::{
     Cheapest, Fastest, HealthAware, Hedge, Hedged, Race, RoundRobin, Sequential, Sticky, Strategy, Tiered,
     Weighted,
@@ -30,6 +30,7 @@ pub(super) struct RouteDto {
     hedge: Option<HedgeDto>,
     on_cut: Option<String>,
     commit: Option<String>,
+    judge_form: Option<String>,
     #[serde(default)]
     also_move_on: Vec<Kind>,
     #[serde(default)]
@@ -59,6 +60,7 @@ struct LimitsDto {
     total: Option<Span>,
     max_targets: Option<u32>,
     max_extra_starts: Option<u32>,
+    max_reasks: Option<u32>,
     wait_for_rate_limit: Option<Span>,
 }
 
@@ -155,6 +157,7 @@ impl RouteDto {
             set(&mut limits.total, dto.total);
             set(&mut limits.wait_for_rate_limit, dto.wait_for_rate_limit);
             limits.max_targets = dto.max_targets.or(limits.max_targets);
+            limits.max_reasks = dto.max_reasks.unwrap_or(limits.max_reasks);
             limits.max_extra_starts = dto.max_extra_starts.unwrap_or(limits.max_extra_starts);
         }
         Ok(limits)
@@ -178,6 +181,15 @@ impl RouteDto {
                     return Err(format!("unknown commit `{text}`; it is {known}"));
                 }
             },
+        };
+        rules.form = match self.judge_form.as_deref() {
+            None | Some("before_delivery") => JudgeForm::BeforeDelivery,
+            Some("at_the_end") => JudgeForm::AtTheEnd,
+            Some("never") => JudgeForm::Never,
+            Some(other) => {
+                let known = "before_delivery, at_the_end and never";
+                return Err(format!("unknown judge_form `{other}`; known are {known}"));
+            }
         };
         rules.also_move_on = self.also_move_on.iter().copied().collect();
         rules.stream_upstream = self.stream_upstream;

@@ -4,11 +4,12 @@
 
 use std::collections::BTreeMap;
 
-use hotspare_core::ModelProfile;
+use hotspare_core::{ModelProfile, Price};
 use hotspare_health::Config as Breaker;
 use serde::Deserialize;
 
 use super::KeyDto;
+use super::prompt::PromptDto;
 use super::words::{Share, Span};
 use crate::endpoint::Endpoint;
 use crate::openai::Dialect;
@@ -26,6 +27,7 @@ pub(super) struct TargetDto {
     proxy: Option<String>,
     breaker: Option<BreakerDto>,
     profile: Option<ProfileDto>,
+    pub(super) prompt: Option<PromptDto>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -79,6 +81,17 @@ struct ProfileDto {
     vision: Option<bool>,
     reasoning: Option<bool>,
     assistant_prefill: Option<bool>,
+    json_schema: Option<bool>,
+    price: Option<PriceDto>,
+}
+
+/// Dollars per million tokens.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PriceDto {
+    input: f64,
+    output: f64,
+    cached: Option<f64>,
 }
 
 impl TargetDto {
@@ -105,7 +118,10 @@ impl TargetDto {
             endpoint = endpoint.breaker(breaker.config()?);
         }
         if let Some(dto) = self.profile {
-            endpoint = endpoint.profile(dto.profile());
+            endpoint = endpoint.profile(dto.profile()?);
+        }
+        if let Some(prompt) = self.prompt {
+            endpoint = prompt.rewrite(endpoint)?;
         }
         Ok(endpoint)
     }
@@ -170,7 +186,7 @@ impl BreakerDto {
 }
 
 impl ProfileDto {
-    fn profile(&self) -> ModelProfile {
+    fn profile(&self) -> Result<ModelProfile, String> {
         let mut profile = ModelProfile::default();
         profile.context_window = self.context_window;
         profile.max_output = self.max_output;
@@ -178,6 +194,23 @@ impl ProfileDto {
         profile.capabilities.vision = self.vision;
         profile.capabilities.reasoning = self.reasoning;
         profile.capabilities.assistant_prefill = self.assistant_prefill;
-        profile
+        profile.capabilities.json_schema = self.json_schema;
+        profile.price = self.price.map(|price| price.price()).transpose()?;
+        Ok(profile)
+    }
+}
+
+impl PriceDto {
+    fn price(self) -> Result<Price, String> {
+        let micros = |dollars: f64| {
+            let sane = (0.0..=1_000_000.0).contains(&dollars);
+            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "bounded just above")]
+            let micros = (dollars * 1e6).round() as u64;
+            sane.then_some(micros)
+                .ok_or_else(|| format!("profile.price is {dollars}; it is dollars per million tokens"))
+        };
+        let mut price = Price::per_million(micros(self.input)?, micros(self.output)?);
+        price.cached = self.cached.map(micros).transpose()?;
+        Ok(price)
     }
 }

@@ -1,0 +1,97 @@
+//! Whether an answer has the form that was asked for, and what is kept of it.
+//!
+//! Not the judge: that is the [`Form`](hotspare_normalize::Form). Invariant: an answer with tool calls, a refusal or a
+//! filtered answer is not JSON by right and is not judged; what is repaired is noted in the trail.
+
+use std::collections::BTreeMap;
+
+use hotspare_core::{ChatResponse, Chunk, Error, Event, FinishReason, Kind, Part};
+use hotspare_normalize::{Form, Repaired, Violation};
+
+use super::Call;
+use crate::rules::JudgeForm;
+use crate::step::{AttemptId, Reask};
+
+impl Call {
+    /// Judges the whole answer of an attempt; repairs it where nobody has had it yet.
+    pub(super) fn judge(&mut self, id: AttemptId, response: Option<&mut ChatResponse>) -> Result<(), Error> {
+        let Some(form) = &self.ask.form else { return Ok(()) };
+        if self.route.rules.form == JudgeForm::Never {
+            return Ok(());
+        }
+        let attempt = &self.attempts[id.0];
+        let finish = match attempt.grammar.finished() {
+            Some(finish @ (FinishReason::Stop | FinishReason::Length)) => finish,
+            _ => return Ok(()),
+        };
+        let text = match (&response, &attempt.said) {
+            (Some(response), _) if response.tool_calls().next().is_none() => response.text(),
+            (None, Some(said)) => said.clone(),
+            _ => return Ok(()),
+        };
+        match form.check(&text, finish) {
+            Ok(None) => Ok(()),
+            Ok(Some(repaired)) if self.committed.is_none() => {
+                self.note(id, [spelled(&repaired)]);
+                match response {
+                    Some(response) => replace(response, repaired.text),
+                    None => self.replace_held(id, repaired.text),
+                }
+                Ok(())
+            }
+            // It can be repaired, but the caller has it already.
+            Ok(Some(repaired)) => {
+                let names =
+                    repaired.repairs.iter().map(|repair| repair.as_str()).collect::<Vec<_>>().join(", ");
+                Err(unfit(&[Violation::new("", format!("would need repairs ({names})"))]))
+            }
+            Err(violations) => {
+                let complaint = Form::complaint(&violations).into();
+                self.reask = Some(Reask { answer: text.into(), complaint });
+                Err(unfit(&violations))
+            }
+        }
+    }
+
+    /// Puts the repaired text in place of the pieces that are held; their frames no longer show it.
+    fn replace_held(&mut self, id: AttemptId, text: String) {
+        let attempt = &mut self.attempts[id.0];
+        let mut text = Some(text);
+        let held = std::mem::take(&mut attempt.held);
+        attempt.held = held
+            .into_iter()
+            .filter_map(|chunk| match chunk.event {
+                Event::TextDelta(_) => text.take().map(|text| Chunk::from(Event::TextDelta(text))),
+                event => Some(Chunk::from(event)),
+            })
+            .collect();
+    }
+}
+
+fn replace(response: &mut ChatResponse, text: String) {
+    let mut text = Some(text);
+    response.content = std::mem::take(&mut response.content)
+        .into_iter()
+        .filter_map(|part| match part {
+            Part::Text(_) => text.take().map(Part::Text),
+            part => Some(part),
+        })
+        .collect();
+}
+
+fn unfit(violations: &[Violation]) -> Error {
+    let list: Vec<String> = violations.iter().map(ToString::to_string).collect();
+    Error::new(
+        Kind::BadOutput,
+        format!("the answer does not have the form that was asked for: {}", list.join("; ")),
+    )
+}
+
+fn spelled(repaired: &Repaired) -> String {
+    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+    for repair in &repaired.repairs {
+        *counts.entry(repair.as_str()).or_default() += 1;
+    }
+    let list: Vec<String> = counts.iter().map(|(name, count)| format!("{name} ×{count}")).collect();
+    format!("repaired: {}", list.join(", "))
+}

@@ -1,0 +1,128 @@
+//! Answers that must be JSON.
+
+use hotspare_core::Price;
+
+use super::*;
+use crate::rules::JudgeForm;
+
+fn setup(stream: bool) -> Setup {
+    let mut setup = Setup::new(&["a", "b"]);
+    setup.stream = stream;
+    setup.form = Some(Form::object());
+    setup
+}
+
+fn answer(rig: &Rig) -> String {
+    let texts = rig.out.iter().filter_map(|event| match event {
+        Event::TextDelta(text) => Some(text.as_str()),
+        _ => None,
+    });
+    let streamed: String = texts.collect();
+    let summary = rig.done[0].as_ref().unwrap();
+    summary.response.as_ref().map_or(streamed, ChatResponse::text)
+}
+
+#[test]
+fn what_can_be_repaired_is_repaired_and_noted() {
+    for stream in [true, false] {
+        let mut rig = setup(stream).rig();
+        rig.text(0, "Sure: {'ok': ");
+        rig.text(0, "1,}");
+        assert!(rig.out.is_empty(), "nothing is delivered before it is judged");
+        rig.finishes(0);
+        assert_eq!(answer(&rig), r#"{"ok": 1}"#);
+        let notes = &rig.done[0].as_ref().unwrap().trail.attempts[0].notes;
+        assert_eq!(notes, &["repaired: prose ×1, single_quotes ×1, trailing_comma ×1"]);
+    }
+}
+
+#[test]
+fn what_cannot_is_asked_again_and_then_elsewhere() {
+    for stream in [true, false] {
+        let mut rig = setup(stream).rig();
+        rig.text(0, "I cannot.");
+        rig.finishes(0);
+        let reask = rig.begun[1].reask.clone().unwrap();
+        assert_eq!((rig.begun[1].target, &*reask.answer), (0, "I cannot."));
+        assert!(reask.complaint.contains("not JSON"), "{}", reask.complaint);
+        rig.text(1, "[]");
+        rig.finishes(1);
+        assert_eq!((rig.begun[2].target, &rig.begun[2].reask), (1, &None));
+        rig.text(2, "{}");
+        rig.finishes(2);
+        assert_eq!(answer(&rig), "{}");
+        let health = (rig.world.view(rig.now, 0).failure_rate_bp, rig.world.view(rig.now, 1).failure_rate_bp);
+        assert_eq!(health, (0, 0), "a model's words say nothing about health");
+    }
+}
+
+#[test]
+fn when_nobody_has_it_the_error_names_what_was_wrong() {
+    let mut rig = setup(false).rig();
+    for attempt in 0..4 {
+        rig.text(attempt, "no");
+        rig.finishes(attempt);
+    }
+    let error = rig.done[0].as_ref().unwrap_err();
+    assert_eq!(error.kind(), Kind::BadOutput);
+    assert!(error.message().contains("not JSON"), "{error}");
+    assert_eq!(error.trail().attempts.len(), 4, "both, and each asked again");
+}
+
+#[test]
+fn a_stream_that_is_judged_at_the_end_ends_in_an_error_if_it_is_unfit() {
+    for (text, fits) in [("{}", true), ("{'a':1}", false), ("no", false)] {
+        let mut setup = setup(true);
+        setup.rules.form = JudgeForm::AtTheEnd;
+        let mut rig = setup.rig();
+        rig.text(0, text);
+        assert_eq!(rig.out.len(), 1, "passed on as it comes");
+        rig.finishes(0);
+        assert_eq!(rig.done[0].is_ok(), fits, "{text}");
+    }
+}
+
+#[test]
+fn never_means_never() {
+    let mut setup = setup(false);
+    setup.rules.form = JudgeForm::Never;
+    let mut rig = setup.rig();
+    rig.text(0, "no");
+    rig.finishes(0);
+    assert_eq!(answer(&rig), "no");
+}
+
+#[test]
+fn a_tool_call_is_not_judged() {
+    let mut rig = setup(false).rig();
+    rig.says(0, Event::ToolStarted { index: 0, id: "1".into(), name: "f".into() });
+    rig.says(0, Event::ToolDelta { index: 0, arguments: "{}".into() });
+    rig.says(0, Event::Finished(FinishReason::ToolCalls));
+    rig.tell(Input::Ended(AttemptId(0)));
+    assert!(rig.done[0].is_ok(), "{:?}", rig.done);
+}
+
+#[test]
+fn a_stream_that_is_held_whole_is_delivered_whole() {
+    let mut setup = Setup::new(&["a", "b"]);
+    setup.rules.commit = crate::rules::Commit::Whole;
+    let mut rig = setup.rig();
+    rig.text(0, "half");
+    rig.fails(0, Kind::Truncated);
+    rig.text(1, "who");
+    rig.text(1, "le");
+    assert!(rig.out.is_empty());
+    rig.finishes(1);
+    assert_eq!(answer(&rig), "whole");
+}
+
+#[test]
+fn nothing_is_started_that_would_cost_too_much() {
+    let mut setup = setup(false);
+    setup.profile.price = Some(Price::per_million(1_000_000_000, 0));
+    setup.max_cost = Some(Cost::from_micros(1));
+    let rig = setup.rig();
+    let error = rig.done[0].as_ref().unwrap_err();
+    assert_eq!(error.kind(), Kind::NoTarget);
+    assert!(error.message().contains("the request allows 0.000001 USD"), "{error}");
+}

@@ -1,0 +1,117 @@
+//! `[targets.NAME.prompt]`.
+//!
+//! Invariant: a template is text by the time a client is built; whoever may open files has put it there.
+
+use hotspare_normalize::{InstructionRole, Template};
+use serde::Deserialize;
+
+use crate::endpoint::Endpoint;
+
+/// A template: the path of a file, or a table.
+#[derive(Debug, Deserialize)]
+#[serde(
+    untagged,
+    expecting = "a prompt is the path of a file, or { text = \"…\" } or { file = \"…\" } with role, prefix, suffix, \
+                 examples, stop, variables and sampling"
+)]
+pub(super) enum PromptDto {
+    Path(String),
+    Table(Box<TableDto>),
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct TableDto {
+    file: Option<String>,
+    text: Option<String>,
+    role: Option<String>,
+    prefix: String,
+    suffix: String,
+    examples: Vec<ExampleDto>,
+    stop: Vec<String>,
+    variables: std::collections::BTreeMap<String, String>,
+    sampling: SamplingDto,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ExampleDto {
+    user: String,
+    assistant: String,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct SamplingDto {
+    temperature: Option<f64>,
+    top_p: Option<f64>,
+    top_k: Option<u64>,
+    seed: Option<i64>,
+}
+
+impl PromptDto {
+    /// The file that is named and not read yet.
+    pub(super) fn file(&self) -> Option<&str> {
+        match self {
+            Self::Path(path) => Some(path),
+            Self::Table(table) if table.text.is_none() => table.file.as_deref(),
+            Self::Table(_) => None,
+        }
+    }
+
+    /// Puts in what the file holds.
+    pub(super) fn fill(&mut self, text: String) {
+        match self {
+            Self::Path(path) => {
+                let file = Some(std::mem::take(path));
+                *self = Self::Table(Box::new(TableDto { file, text: Some(text), ..TableDto::default() }));
+            }
+            Self::Table(table) => table.text = Some(text),
+        }
+    }
+
+    pub(super) fn rewrite(self, endpoint: Endpoint) -> Result<Endpoint, String> {
+        if let Some(file) = self.file() {
+            return Err(format!(
+                "prompt names the file {file}, which was not read; see `Config::read_files`"
+            ));
+        }
+        let Self::Table(table) = self else { return Ok(endpoint) };
+        let Some(text) = table.text else { return Err("prompt needs `file` or `text`".into()) };
+        let name = table.file.unwrap_or_else(|| "prompt".into());
+        let mut template = Template::parse_with(&name, &text, table.variables)
+            .map_err(|error| error.message().to_owned())?;
+        if let Some(role) = table.role {
+            template = template.with_instruction_role(match role.as_str() {
+                "system" => InstructionRole::System,
+                "developer" => InstructionRole::Developer,
+                "user" => InstructionRole::User,
+                other => {
+                    return Err(format!(
+                        "unknown prompt.role `{other}`; known are system, developer and user"
+                    ));
+                }
+            });
+        }
+        for example in table.examples {
+            template = template.with_example(example.user, example.assistant);
+        }
+        let mut sampling = hotspare_core::Sampling::default();
+        sampling.temperature = table.sampling.temperature;
+        sampling.top_p = table.sampling.top_p;
+        sampling.top_k = table.sampling.top_k;
+        sampling.seed = table.sampling.seed;
+        let template = template
+            .with_prefix(table.prefix)
+            .with_suffix(table.suffix)
+            .with_stop(table.stop)
+            .with_sampling(sampling);
+        // The version tells one text from another under the same name.
+        Ok(endpoint.template(format!("{name} ({:08x})", version(&text)), template))
+    }
+}
+
+/// A short fingerprint of a template's text (FNV-1a).
+fn version(text: &str) -> u32 {
+    text.bytes().fold(0x811C_9DC5, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193))
+}

@@ -1,0 +1,64 @@
+//! The forms that answers must have, compiled once.
+//!
+//! Not a validator: `hotspare-normalize` has those. Invariant: at most so many are kept, whatever callers send.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use hotspare_core::{Error, Json, OutputFormat};
+use hotspare_normalize::{Form, Validator};
+
+/// Most compiled schemas that are kept; an application has a handful.
+const KEPT: usize = 64;
+
+/// Compiled schemas by their text.
+#[derive(Default)]
+pub(crate) struct Forms(Mutex<HashMap<String, Arc<dyn Validator>>>);
+
+impl Forms {
+    /// The form that `output` asks for.
+    ///
+    /// # Errors
+    /// [`Kind::InvalidRequest`](hotspare_core::Kind::InvalidRequest) if the schema cannot be used.
+    pub(crate) fn of(&self, output: &OutputFormat) -> Result<Option<Form>, Error> {
+        match output {
+            OutputFormat::JsonObject => Ok(Some(Form::object())),
+            OutputFormat::JsonSchema { schema, .. } => self.validator(schema).map(Form::fitting).map(Some),
+            _ => Ok(None),
+        }
+    }
+
+    /// The validator of a schema.
+    ///
+    /// # Errors
+    /// As [`Forms::of`].
+    pub(crate) fn validator(&self, schema: &Json) -> Result<Arc<dyn Validator>, Error> {
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(validator) = kept.get(schema.as_str()) {
+            return Ok(Arc::clone(validator));
+        }
+        let validator = compile(schema)?;
+        if kept.len() >= KEPT {
+            kept.clear();
+        }
+        kept.insert(schema.as_str().to_owned(), Arc::clone(&validator));
+        Ok(validator)
+    }
+}
+
+#[cfg(feature = "schema")]
+fn compile(schema: &Json) -> Result<Arc<dyn Validator>, Error> {
+    Ok(Arc::new(hotspare_normalize::JsonSchema::compile(schema)?))
+}
+
+/// Without the feature `schema` an answer need only be JSON.
+#[cfg(not(feature = "schema"))]
+fn compile(_: &Json) -> Result<Arc<dyn Validator>, Error> {
+    Ok(Arc::new(|_: &serde_json::Value| Ok::<(), Vec<hotspare_normalize::Violation>>(())))
+}
+
+impl std::fmt::Debug for Forms {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Forms")
+    }
+}

@@ -1,0 +1,102 @@
+//! Answers as values of a Rust type.
+//!
+//! Not a parser: the schema is derived from the type, and an answer that the type does not accept is treated like one that
+//! does not fit the schema: repaired, asked again, had elsewhere. Invariant: a value that is given was in the answer.
+
+use std::marker::PhantomData;
+use std::ops::Deref;
+use std::sync::Arc;
+
+use hotspare_core::{ChatRequest, ChatResponse, Error, Json, Kind, OutputFormat};
+use hotspare_normalize::{Form, Validator, Violation};
+use schemars::JsonSchema;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use crate::client::Client;
+
+/// An answer and its value. Everything else of the answer (`served_by`, `trail`, `usage`, `cost()`) is there too.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Typed<T> {
+    /// The answer's value.
+    pub value: T,
+    /// The answer.
+    pub response: ChatResponse,
+}
+
+impl<T> Deref for Typed<T> {
+    type Target = ChatResponse;
+
+    fn deref(&self) -> &ChatResponse {
+        &self.response
+    }
+}
+
+impl Client {
+    /// Asks for a value of `T`. The schema is derived from the type, unless the request has one already.
+    ///
+    /// # Errors
+    /// As [`Client::chat`]; [`Kind::BadOutput`] if no target gave such a value, with what was wrong in the trail, or if
+    /// the model refused or called a tool instead.
+    pub async fn chat_as<T>(&self, mut request: ChatRequest) -> Result<Typed<T>, Error>
+    where
+        T: DeserializeOwned + JsonSchema + 'static,
+    {
+        if !matches!(request.output, OutputFormat::JsonSchema { .. }) {
+            let schema = schemars::schema_for!(T);
+            let schema = Json::parse(schema.as_value().to_string())
+                .map_err(|_| Error::new(Kind::InvalidRequest, "the type's schema is not JSON"))?;
+            request.output = OutputFormat::JsonSchema { name: name::<T>(), schema, strict: false };
+        }
+        let OutputFormat::JsonSchema { schema, .. } = &request.output else {
+            return Err(Error::new(Kind::InvalidRequest, "the request has no schema"));
+        };
+        let fits = Fits::<T> { schema: self.validator(schema)?, of: PhantomData };
+        let response = self.chat_in_form(request, Form::fitting(Arc::new(fits))).await?;
+        match serde_json::from_str(&response.text()) {
+            Ok(value) => Ok(Typed { value, response }),
+            Err(_) => {
+                let finish = format!("the answer is not a value: it ended with {:?}", response.finish);
+                Err(Error::new(Kind::BadOutput, finish).with_trail(Arc::new(response.trail)))
+            }
+        }
+    }
+}
+
+/// What a type has against a value, without the value: `invalid value: integer `300`, expected u8` quotes it.
+fn without_values(message: &str) -> String {
+    match (message.split_once(": "), message.rsplit_once(", expected ")) {
+        (Some((what, _)), Some((_, wanted))) => format!("{what}, expected {wanted}"),
+        _ => message.to_owned(),
+    }
+}
+
+/// The schema's name as every provider takes it.
+fn name<T: JsonSchema>() -> String {
+    let plain = |character: char| character.is_ascii_alphanumeric() || matches!(character, '_' | '-');
+    T::schema_name()
+        .chars()
+        .map(|character| if plain(character) { character } else { '_' })
+        .take(64)
+        .collect()
+}
+
+/// Fits the schema, and the type takes it.
+struct Fits<T> {
+    schema: Arc<dyn Validator>,
+    of: PhantomData<fn() -> T>,
+}
+
+impl<T: DeserializeOwned> Validator for Fits<T> {
+    fn validate(&self, answer: &Value) -> Result<(), Vec<Violation>> {
+        self.schema.validate(answer)?;
+        T::deserialize(answer)
+            .map(drop)
+            .map_err(|error| vec![Violation::new("", without_values(&error.to_string()))])
+    }
+
+    fn respell(&self, answer: &mut Value) -> usize {
+        self.schema.respell(answer)
+    }
+}

@@ -1,0 +1,174 @@
+//! An answer from the spare is as usable as one from the main target: form, prompts, history, money.
+
+use futures::StreamExt;
+use hotspare::{
+    ChatRequest, Client, Cost, Endpoint, Event, Json, Kind, ModelProfile, OutputFormat, Price, RouteSpec,
+    Sequential,
+};
+use hotspare_chaos::{ChaosServer, Scripted, Settings, Speaks};
+use std::sync::Arc;
+
+const GOOD: &str = r#"{"severity": 2, "owner": "ops"}"#;
+
+#[derive(Debug, PartialEq, serde::Deserialize, schemars::JsonSchema)]
+struct Triage {
+    severity: u8,
+    owner: String,
+}
+
+fn schema() -> OutputFormat {
+    let text = r#"{"type":"object","properties":{"severity":{"type":"integer"},"owner":{"type":"string"}},
+                   "required":["severity","owner"],"additionalProperties":false}"#;
+    OutputFormat::JsonSchema { name: "triage".into(), schema: Json::parse(text).unwrap(), strict: false }
+}
+
+fn ask() -> ChatRequest {
+    ChatRequest::to("chat").user("Checkout has answered 502 since 09:12.").output(schema())
+}
+
+async fn served(speaks: Speaks, words: &[&str]) -> ChaosServer {
+    ChaosServer::start(Settings::new(speaks).answer(words.iter().copied())).await.unwrap()
+}
+
+/// What a model may do to an answer, and how many requests it takes until the answer is right.
+const FLAWS: [(&str, &[&str], usize); 8] = [
+    ("as asked", &[r#"{"severity": 2,"#, r#" "owner": "ops"}"#], 1),
+    ("fenced", &["```json\n", GOOD, "\n```"], 1),
+    ("with prose", &["Here you are: ", GOOD, " Anything else?"], 1),
+    ("single quotes and a comma", &["{'severity': 2, ", "'owner': 'ops',}"], 1),
+    ("keys in another spelling", &[r#"{"Severity": 2, "#, r#""OWNER": "ops"}"#], 1),
+    ("a missing key", &[r#"{"severity": 2}"#], 3),
+    ("a wrong type", &[r#"{"severity": "two", "owner": "ops"}"#], 3),
+    ("no JSON at all", &["I would rather not."], 3),
+];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whatever_the_main_model_does_to_the_form_the_answer_has_it() {
+    for (wires, streamed) in [
+        ([Speaks::OpenAi, Speaks::Anthropic], false),
+        ([Speaks::OpenAi, Speaks::Anthropic], true),
+        ([Speaks::Anthropic, Speaks::OpenAi], false),
+    ] {
+        for (flaw, words, requests) in FLAWS {
+            let main = served(wires[0], words).await;
+            let spare = served(wires[1], &[GOOD]).await;
+            let client = Client::builder()
+                .target("main", hotspare_tests::endpoint(&main, wires[0]))
+                .target("spare", hotspare_tests::endpoint(&spare, wires[1]))
+                .route("chat", Sequential::new(["main", "spare"]))
+                .build()
+                .unwrap();
+            let (text, attempts) = if streamed {
+                let mut stream = client.stream(ask()).await.unwrap();
+                let mut text = String::new();
+                while let Some(event) = stream.next().await {
+                    if let Event::TextDelta(delta) = event.unwrap() {
+                        text.push_str(&delta);
+                    }
+                }
+                (text, stream.trail().attempts.len())
+            } else {
+                let answer = client.chat(ask()).await.unwrap();
+                (answer.text(), answer.trail.attempts.len())
+            };
+            let value: Triage =
+                serde_json::from_str(&text).unwrap_or_else(|error| panic!("{flaw}: {error} in {text}"));
+            assert_eq!(value, Triage { severity: 2, owner: "ops".into() }, "{flaw}");
+            assert_eq!(attempts, requests, "{flaw}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_typed_answer_is_a_value_or_an_error_that_says_why() {
+    let scripted = Arc::new(
+        Scripted::new().text(r#"{"severity": 300, "owner": "ops"}"#).text(GOOD).text("no").text("still no"),
+    );
+    let client = Client::builder()
+        .target("main", Endpoint::custom(Arc::clone(&scripted) as Arc<dyn hotspare::Provider>, "m"))
+        .build()
+        .unwrap();
+    let ask = || ChatRequest::to("main").user("x");
+    let answer = client.chat_as::<Triage>(ask()).await.unwrap();
+    assert_eq!(answer.value, Triage { severity: 2, owner: "ops".into() });
+    assert_eq!(answer.trail.attempts.len(), 2, "300 is no u8, so it was asked again");
+    let again = &scripted.asked()[1].request.messages;
+    assert!(again.last().unwrap().joined_text().contains("/severity"), "{again:?}");
+
+    let error = client.chat_as::<Triage>(ask()).await.unwrap_err();
+    assert_eq!((error.kind(), error.trail().attempts.len()), (Kind::BadOutput, 2));
+    assert!(error.message().contains("not JSON"), "{error}");
+}
+
+#[tokio::test]
+async fn a_model_that_enforces_no_schema_is_told_in_words() {
+    let scripted = Arc::new(Scripted::new().text(GOOD));
+    let mut profile = ModelProfile::default();
+    profile.capabilities.json_schema = Some(false);
+    let provider = Arc::clone(&scripted) as Arc<dyn hotspare::Provider>;
+    let client =
+        Client::builder().target("main", Endpoint::custom(provider, "m").profile(profile)).build().unwrap();
+    let mut request = ask().system("Be brief.");
+    request.model = "main".into();
+    let answer = client.chat(request).await.unwrap();
+    assert_eq!(answer.trail.attempts[0].notes, ["the schema is asked for in words"]);
+    let sent = &scripted.asked()[0].request;
+    assert_eq!(sent.output, OutputFormat::JsonObject);
+    assert!(sent.instructions().unwrap().contains("\"severity\""), "{sent:?}");
+}
+
+#[tokio::test]
+async fn each_model_gets_its_own_prompt() {
+    let (main, spare) = (Arc::new(Scripted::new().status(503)), Arc::new(Scripted::new().text("hi")));
+    let endpoint =
+        |provider: &Arc<Scripted>| Endpoint::custom(Arc::clone(provider) as Arc<dyn hotspare::Provider>, "m");
+    let client = Client::builder()
+        .target("main", endpoint(&main))
+        .target("spare", endpoint(&spare).prompt("{{ system }} You are {{ model }}."))
+        .route("chat", Sequential::new(["main", "spare"]))
+        .build()
+        .unwrap();
+    let answer = client.chat(ChatRequest::to("chat").system("Be brief.").user("x")).await.unwrap();
+    assert_eq!(main.asked()[0].request.instructions().unwrap(), "Be brief.");
+    assert_eq!(spare.asked()[0].request.instructions().unwrap(), "Be brief. You are m.");
+    assert_eq!(answer.trail.attempts[1].notes, ["prompt prompt"]);
+}
+
+#[test]
+fn a_template_that_cannot_work_is_reported_when_the_client_is_built() {
+    let text = |prompt: &str| {
+        format!(
+            "[targets.main]\nprovider = {{ like = \"openai\", base_url = \"http://h\" }}\nmodel = \"m\"\nprompt = {prompt}"
+        )
+    };
+    for (prompt, says) in [
+        ("{ text = \"{{ sytem }}\" }", "unknown sytem; known are model, system"),
+        ("{ text = \"{% if %}\" }", "line 1"),
+        ("\"prompts/x.j2\"", "was not read"),
+        ("{ prefix = \"x\" }", "needs `file` or `text`"),
+        ("{ text = \"\", role = \"boss\" }", "unknown prompt.role `boss`"),
+        ("{ text = \"\", colour = 1 }", "prompt is the path of a file"),
+    ] {
+        let error = Client::from_toml(&text(prompt)).unwrap_err();
+        assert!(error.message().contains(says), "{says} is missing in: {error}");
+    }
+}
+
+#[tokio::test]
+async fn money_is_counted_and_can_be_limited() {
+    let scripted = Arc::new(Scripted::new().status(500).text("four words of text"));
+    let mut profile = ModelProfile::default();
+    profile.price = Some(Price::per_million(1_000_000, 2_000_000));
+    let provider = Arc::clone(&scripted) as Arc<dyn hotspare::Provider>;
+    let client = Client::builder()
+        .target("main", Endpoint::custom(provider, "m").profile(profile))
+        .route("chat", RouteSpec::new(Sequential::new(["main"])))
+        .build()
+        .unwrap();
+    let ask = ChatRequest::to("chat").user("x");
+    let answer = client.chat(ask.clone()).await.unwrap();
+    assert!(answer.cost().is_some_and(|cost| cost > Cost::ZERO), "{}", answer.trail);
+    assert_eq!(client.targets()[0].counts.cost, answer.cost().unwrap());
+    let error = client.chat(ask.max_cost(Cost::ZERO)).await.unwrap_err();
+    assert_eq!(error.kind(), Kind::NoTarget);
+}
