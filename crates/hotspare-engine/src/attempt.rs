@@ -49,6 +49,8 @@ pub(crate) struct Attempt {
     pub(crate) failure: Option<Error>,
     /// Whether the target showed no ill health before this call.
     pub(crate) clean: bool,
+    /// Its usual time to first content; see [`Planned`](crate::Planned).
+    pub(crate) usual: Option<(Duration, u32)>,
 }
 
 impl Attempt {
@@ -76,6 +78,7 @@ impl Attempt {
             splice: None,
             failure: None,
             clean: false,
+            usual: None,
         }
     }
 

@@ -81,6 +81,12 @@ impl Budget {
         }
     }
 
+    /// Whether less than one start is left of what was saved.
+    #[must_use]
+    pub const fn is_low(&self) -> bool {
+        self.milli < START
+    }
+
     /// Thousandths of a start that are left.
     #[must_use]
     pub const fn left_milli(&self) -> u64 {

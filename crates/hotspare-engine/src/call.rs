@@ -14,7 +14,7 @@ use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use hotspare_core::{ChatRequest, Chunk, Cost, Error, Event, Kind, Moment, OutputFormat, Trail};
+use hotspare_core::{ChatRequest, Chunk, Cost, Error, Event, Kind, Moment, OutputFormat, TargetId, Trail};
 use hotspare_health::Refusal;
 use hotspare_normalize::Form;
 use hotspare_routing::Start;
@@ -23,6 +23,7 @@ use crate::attempt::{Attempt, size};
 use crate::draw::Draws;
 use crate::fleet::{Fleet, Route};
 use crate::plan::{Plan, Planned};
+use crate::queue::Ticket;
 use crate::rules::{Commit, JudgeForm};
 use crate::step::{AttemptId, Input, Reask, Step, Summary};
 use crate::world::World;
@@ -63,10 +64,14 @@ pub struct Call {
     /// Targets that were asked again for that, once for each time.
     reasked: Vec<usize>,
     hedge_at: Option<Moment>,
-    /// When to ask again for room.
+    /// When to ask again for room, if nobody rings before.
     queue_at: Option<Moment>,
+    /// Its place in the lines of full targets.
+    ticket: Option<Ticket>,
     /// Only larger windows than this, after an overflow.
     min_window: Option<u64>,
+    /// Only these targets, after a failure whose kind the route sends there.
+    restricted: Option<Vec<TargetId>>,
     /// Wires on which the request was called malformed.
     objections: BTreeSet<&'static str>,
     /// Targets that this call has already given hard evidence against.
@@ -170,7 +175,9 @@ impl Call {
             reasked: Vec::new(),
             hedge_at: None,
             queue_at: None,
+            ticket: None,
             min_window: None,
+            restricted: None,
             objections: BTreeSet::new(),
             blamed: BTreeSet::new(),
             errors: Vec::new(),
@@ -238,9 +245,16 @@ impl Call {
             }
             Input::Ended(id) => self.ended(now, world, id),
             Input::Failed(id, error) => self.failed(now, world, id, error),
-            Input::Opened(id, _limits) => {
+            Input::Opened(id, limits) => {
                 if let Some(attempt) = self.live(id) {
                     attempt.heard = true;
+                    world.learn(now, attempt.target, attempt.key, &limits);
+                }
+            }
+            Input::Renewed(id, error) => self.renewed(now, world, id, error),
+            Input::Woken => {
+                if self.queue_at.is_some() {
+                    self.unqueue();
                 }
             }
         }
@@ -302,6 +316,12 @@ impl Call {
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Moment> {
         (!self.over).then(|| self.next_timer()).flatten()
+    }
+
+    /// Its name among the calls that wait for room, once it had to wait.
+    #[must_use]
+    pub fn ticket(&self) -> Option<Ticket> {
+        self.ticket
     }
 
     /// Records what was changed in the request for an attempt.

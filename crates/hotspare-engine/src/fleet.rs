@@ -29,6 +29,10 @@ pub struct TargetSpec {
     pub keys: Vec<u64>,
     /// Most calls under way at once.
     pub max_in_flight: Option<u32>,
+    /// Most requests a minute.
+    pub requests_per_minute: Option<u64>,
+    /// Most tokens a minute, prompts as estimated.
+    pub tokens_per_minute: Option<u64>,
     /// When its breakers open.
     pub health: Config,
 }
@@ -111,6 +115,7 @@ impl Fleet {
                 } else {
                     spec.keys.iter().copied().map(Some).collect()
                 };
+                let limited = spec.requests_per_minute.is_some() || spec.tokens_per_minute.is_some();
                 let keys = keys
                     .into_iter()
                     .enumerate()
@@ -130,6 +135,9 @@ impl Fleet {
                         (credential, pair)
                     })
                     .collect();
+                if limited {
+                    book.limit(model, spec.requests_per_minute, spec.tokens_per_minute);
+                }
                 Target {
                     id: spec.id,
                     profile: spec.profile,

@@ -3,6 +3,8 @@
 //! Not who *is* tried: health admits at the moment of the start. Invariant: a plan is made from copies, outside every
 //! lock, by the same code for a call and for its dry run; no target stands in it twice.
 
+use std::time::Duration;
+
 use hotspare_core::{ChatRequest, Skipped, TargetView};
 use hotspare_routing::{Candidate, Reason, Scene, Start, estimate_prompt_tokens, ineligible};
 
@@ -32,6 +34,8 @@ pub struct Planned {
     pub reason: Reason,
     /// Whether it showed no ill health when the plan was made.
     pub clean: bool,
+    /// The 95 % quantile of its time to first content, and of how many calls lately.
+    pub usual: Option<(Duration, u32)>,
 }
 
 /// Draws and counters that a plan depends on.
@@ -98,6 +102,7 @@ impl Plan {
                 start,
                 reason: choice.reason,
                 clean: view.usable && view.failure_rate_bp == 0,
+                usual: view.latency_p95.map(|p95| (p95, view.samples)),
             });
         }
         if request.options.no_failover {

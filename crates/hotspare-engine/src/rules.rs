@@ -3,10 +3,10 @@
 //! Data only. Invariant: every default says where it comes from; `Limits::validate` refuses what would make a call hang
 //! or never start.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
-use hotspare_core::Kind;
+use hotspare_core::{Kind, TargetId};
 
 /// How long to wait for what.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,6 +19,9 @@ pub struct Limits {
     /// The same for models that think before they speak. Default 60 s: healthy ones need 20 to 90 s; being late
     /// only starts the spare.
     pub first_content_reasoning: Duration,
+    /// Shortens the limits for first content to a multiple of what the target usually needs; those above are then the
+    /// longest. Off by default.
+    pub adaptive: Option<Adaptive>,
     /// Time to an unstreamed answer, which shows no sign of life before it is whole. Default 30 s.
     pub unstreamed: Duration,
     /// Silence between two pieces of text. Default 8 s.
@@ -47,6 +50,7 @@ impl Default for Limits {
         Self {
             first_content: Duration::from_secs(8),
             first_content_reasoning: Duration::from_secs(60),
+            adaptive: None,
             unstreamed: Duration::from_secs(30),
             gap: Duration::from_secs(8),
             quiet_gap: Duration::from_secs(300),
@@ -121,6 +125,10 @@ impl Limits {
         if self.first_content_deadline > self.total {
             mistakes.push("deadline must not be longer than total".into());
         }
+        if self.adaptive.is_some_and(|adaptive| adaptive.times_percent < 100 || adaptive.least.is_zero()) {
+            mistakes
+                .push("adaptive must be at least 1 times the quantile, and its least longer than 0s".into());
+        }
         if self.max_targets == Some(0) {
             mistakes.push("max_targets must be at least 1".into());
         }
@@ -136,13 +144,52 @@ pub struct Rules {
     pub on_cut: OnCut,
     /// When the first content is passed on.
     pub commit: Commit,
-    /// Kinds that end a call by default and here move on instead, such as
-    /// [`Kind::ContentPolicy`].
-    pub also_move_on: BTreeSet<Kind>,
+    /// What follows from failures of these kinds, instead of what [`Kind::policy`] says. Health is told the same as ever.
+    pub on: BTreeMap<Kind, OnKind>,
     /// When a JSON answer is judged.
     pub form: JudgeForm,
     /// Ask for a stream although the caller wants the whole answer, so that silence and stalls are seen early.
     pub stream_upstream: bool,
+}
+
+/// What follows from a failure.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum OnKind {
+    /// The next target.
+    Next,
+    /// The same target once more, if the budget allows; then the next.
+    Same,
+    /// The caller gets the error.
+    Stop,
+    /// The next of these targets; the others are passed over.
+    To(Vec<TargetId>),
+}
+
+/// A limit for first content that follows what the target has shown of late.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Adaptive {
+    /// So many times the target's 95 % quantile, in hundredths. Default 300.
+    pub times_percent: u32,
+    /// Never shorter than this. Default 1 s.
+    pub least: Duration,
+    /// Only once so many calls were seen within the breaker's window. Default 20.
+    pub samples: u32,
+}
+
+impl Default for Adaptive {
+    fn default() -> Self {
+        Self { times_percent: 300, least: Duration::from_secs(1), samples: 20 }
+    }
+}
+
+impl Adaptive {
+    /// So many hundredths of the target's 95 % quantile, and never shorter than `least`.
+    #[must_use]
+    pub fn new(times_percent: u32, least: Duration) -> Self {
+        Self { times_percent, least, ..Self::default() }
+    }
 }
 
 /// What happens when a stream is cut after its first content reached the caller.

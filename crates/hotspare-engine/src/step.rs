@@ -83,6 +83,10 @@ pub enum Input {
     Failed(AttemptId, Error),
     /// The attempt's reply has begun.
     Opened(AttemptId, RateLimits),
+    /// The attempt's key was rejected, and its source has a newer one, which takes its place.
+    Renewed(AttemptId, Error),
+    /// There may be room at a target for which the call waits.
+    Woken,
 }
 
 /// A call that was answered.

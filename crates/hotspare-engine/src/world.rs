@@ -7,11 +7,12 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use hotspare_core::{Cost, Kind, Moment, TargetView, Usage};
+use hotspare_core::{Cost, Kind, Moment, RateLimits, TargetView, Usage};
 use hotspare_health::{Admission, Book, Cause, Observation, Outcome, Permit, Refusal, ScopeId, Transition};
 
 use crate::budget::Budget;
 use crate::fleet::{Fleet, Route};
+use crate::queue::{Queues, Ticket};
 
 /// Most transitions that wait to be told; older ones are dropped first.
 const NOTICE_LIMIT: usize = 256;
@@ -24,6 +25,7 @@ pub struct World {
     targets: Vec<TargetState>,
     routes: Vec<RouteState>,
     last_resort: Budget,
+    queues: Queues,
     notices: VecDeque<Transition>,
 }
 
@@ -95,7 +97,9 @@ impl World {
                 hedges: Budget::hedges(route.strategy.hedge_budget_bp().unwrap_or(0)),
             })
             .collect();
-        Self { fleet, book, targets, routes, last_resort: Budget::last_resort(), notices: VecDeque::new() }
+        let queues = Queues::new(fleet.targets().len());
+        let last_resort = Budget::last_resort();
+        Self { fleet, book, targets, routes, last_resort, queues, notices: VecDeque::new() }
     }
 
     /// The health of a route's members, in their order.
@@ -164,6 +168,17 @@ impl World {
         self.notices.drain(..).collect()
     }
 
+    /// Calls for which there is room now: each is due for a poll after [`Input::Woken`](crate::Input::Woken).
+    pub fn take_woken(&mut self) -> Vec<Ticket> {
+        self.queues.take_woken()
+    }
+
+    /// How many calls wait for room at a target.
+    #[must_use]
+    pub fn waiting(&self, place: usize) -> usize {
+        self.queues.waiting(place)
+    }
+
     /// Takes a target out of service, or back in, by an operator's will.
     pub fn cordon(&mut self, place: usize, on: bool) {
         let target = &self.fleet.targets()[place];
@@ -179,19 +194,19 @@ impl World {
         &mut self,
         now: Moment,
         place: usize,
-        draw: u64,
-        last_resort: bool,
+        wish: Wish,
     ) -> Result<(usize, Permit), Refusal> {
+        let Wish { draw, tokens, ticket, last_resort } = wish;
         self.advance(now);
         let fleet = Arc::clone(&self.fleet);
         let target = &fleet.targets()[place];
-        let state = &mut self.targets[place];
-        if target.max_in_flight.is_some_and(|most| state.counts.in_flight >= most) {
-            return Err(Refusal {
-                scope: target.scopes(0)[1],
-                cause: Cause::Full,
-                until: Some(now + FULL_RETRY),
-            });
+        let in_flight = self.targets[place].counts.in_flight;
+        if let Some(most) = target.max_in_flight {
+            let free = usize::try_from(most.saturating_sub(in_flight)).unwrap_or(usize::MAX);
+            if !self.queues.is_next(place, ticket, free) {
+                let until = Some(now + LOOK_AGAIN);
+                return Err(Refusal { scope: target.scopes(0)[1], cause: Cause::Full, until });
+            }
         }
         let keys = target.key_count();
         let first = usize::try_from(draw % keys as u64).unwrap_or(0);
@@ -202,12 +217,16 @@ impl World {
             let admission = if last_resort {
                 self.book.admit_last_resort(now, &scopes)
             } else {
-                self.book.admit(now, &scopes)
+                self.book.admit_for(now, &scopes, tokens)
             };
             match admission {
                 Admission::Granted(permit) => {
-                    state.counts.started += 1;
-                    state.counts.in_flight += 1;
+                    let counts = &mut self.targets[place].counts;
+                    counts.started += 1;
+                    counts.in_flight += 1;
+                    if let Some(ticket) = ticket {
+                        self.leave(ticket);
+                    }
                     return Ok((key, permit));
                 }
                 Admission::Refused(new) => {
@@ -249,6 +268,33 @@ impl World {
         }
         let transitions = self.book.settle(now, permit, outcome, draw);
         self.tell(transitions);
+        self.wake(place);
+    }
+
+    /// A reply says what is left of the provider's quota.
+    pub(crate) fn learn(&mut self, now: Moment, place: usize, key: usize, limits: &RateLimits) {
+        let [.., credential_model] = self.fleet.targets()[place].scopes(key);
+        self.book.learn(now, credential_model, limits);
+    }
+
+    /// A call joins the line at a target; false if the line is too long.
+    pub(crate) fn join(&mut self, place: usize, ticket: &mut Option<Ticket>) -> bool {
+        let ticket = *ticket.get_or_insert_with(|| self.queues.ticket());
+        self.queues.join(place, ticket)
+    }
+
+    /// A call waits no longer: whoever is behind it may be next.
+    pub(crate) fn leave(&mut self, ticket: Ticket) {
+        self.queues.leave(ticket);
+        for place in 0..self.targets.len() {
+            self.wake(place);
+        }
+    }
+
+    fn wake(&mut self, place: usize) {
+        let most = self.fleet.targets()[place].max_in_flight.unwrap_or(u32::MAX);
+        let free = most.saturating_sub(self.targets[place].counts.in_flight);
+        self.queues.wake(place, usize::try_from(free).unwrap_or(usize::MAX));
     }
 
     /// A route's call has its answer.
@@ -260,8 +306,10 @@ impl World {
         self.routes[route.index].retries.try_take(now)
     }
 
+    /// Hedges come last: where failures have used up the retries, a second start of what works is no help.
     pub(crate) fn take_hedge(&mut self, now: Moment, route: &Route) -> bool {
-        self.routes[route.index].hedges.try_take(now)
+        let state = &mut self.routes[route.index];
+        !state.retries.is_low() && state.hedges.try_take(now)
     }
 
     pub(crate) fn take_last_resort(&mut self, now: Moment) -> bool {
@@ -278,8 +326,17 @@ impl World {
     }
 }
 
-/// How soon a full target is asked again by a call that has nowhere else to go.
-const FULL_RETRY: Duration = Duration::from_millis(10);
+/// How soon a full target is asked again if nobody rings.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
+
+/// What a call needs of a target.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Wish {
+    pub(crate) draw: u64,
+    pub(crate) tokens: u64,
+    pub(crate) ticket: Option<Ticket>,
+    pub(crate) last_resort: bool,
+}
 
 /// Whether a refusal ends sooner than another; one without a time never does.
 fn sooner(a: &Refusal, b: &Refusal) -> bool {

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use hotspare_core::{BreakerState, Moment};
+use hotspare_core::{BreakerState, Moment, RateLimits};
 
 use crate::breaker::{Breaker, Change};
 use crate::config::Config;
@@ -14,6 +14,7 @@ use crate::latency::Latency;
 use crate::permit::{
     Admission, Cause, Entry, Observation, Outcome, Permit, Refusal, ScopeId, Transition, Verdict,
 };
+use crate::quota::Quota;
 use crate::view::View;
 
 /// How long a disabled scope waits between two calls that find out whether it is back.
@@ -30,6 +31,7 @@ struct ScopeState {
     breaker: Breaker,
     gate: Gate,
     latency: Latency,
+    quota: Quota,
 }
 
 impl Book {
@@ -46,20 +48,45 @@ impl Book {
             breaker: Breaker::new(config),
             gate: Gate::default(),
             latency: Latency::default(),
+            quota: Quota::default(),
         });
         id
     }
 
-    /// Asks all of `scopes` for leave to make one call. Cooldowns that are over are seen here, whoever advanced time last.
-    pub fn admit(&mut self, now: Moment, scopes: &[ScopeId]) -> Admission {
-        if let Some(refusal) = self.obstacle(now, scopes) {
-            return Admission::Refused(refusal);
+    /// Limits a scope to so many requests and tokens a minute, whatever its provider says.
+    pub fn limit(
+        &mut self,
+        scope: ScopeId,
+        requests_per_minute: Option<u64>,
+        tokens_per_minute: Option<u64>,
+    ) {
+        if let Some(state) = self.scopes.get_mut(scope.0 as usize) {
+            state.quota = Quota::own(requests_per_minute, tokens_per_minute);
         }
-        self.grant(now, scopes, false)
     }
 
-    /// As [`Book::admit`], but an open breaker is no obstacle. For calls that have nowhere else to go; what came to be
-    /// disabled, cordoned or asked for a pause stays out of reach.
+    /// Takes what a reply says of a scope's quota.
+    pub fn learn(&mut self, now: Moment, scope: ScopeId, limits: &RateLimits) {
+        if let Some(state) = self.scopes.get_mut(scope.0 as usize) {
+            state.quota.learn(now, limits);
+        }
+    }
+
+    /// Asks all of `scopes` for leave to make one call. Cooldowns that are over are seen here, whoever advanced time last.
+    pub fn admit(&mut self, now: Moment, scopes: &[ScopeId]) -> Admission {
+        self.admit_for(now, scopes, 0)
+    }
+
+    /// As [`Book::admit`], for a call of about so many tokens.
+    pub fn admit_for(&mut self, now: Moment, scopes: &[ScopeId], tokens: u64) -> Admission {
+        if let Some(refusal) = self.obstacle(now, scopes, tokens) {
+            return Admission::Refused(refusal);
+        }
+        self.grant(now, scopes, tokens, false)
+    }
+
+    /// As [`Book::admit`], but an open breaker or a quota that only seems spent is no obstacle. For calls that have nowhere
+    /// else to go; what came to be disabled, cordoned or asked for a pause stays out of reach.
     pub fn admit_last_resort(&mut self, now: Moment, scopes: &[ScopeId]) -> Admission {
         let obstacle = scopes.iter().find_map(|&scope| {
             let state = self.scopes.get(scope.0 as usize)?;
@@ -68,7 +95,7 @@ impl Book {
         });
         match obstacle {
             Some(refusal) => Admission::Refused(refusal),
-            None => self.grant(now, scopes, true),
+            None => self.grant(now, scopes, 0, true),
         }
     }
 
@@ -119,7 +146,7 @@ impl Book {
     /// What is known of `scopes`, the worst of each.
     #[must_use]
     pub fn view(&self, now: Moment, scopes: &[ScopeId]) -> View {
-        let obstacle = self.obstacle(now, scopes);
+        let obstacle = self.obstacle(now, scopes, 0);
         let mut view = View {
             usable: obstacle.is_none(),
             until: obstacle.and_then(|refusal| refusal.until),
@@ -162,13 +189,14 @@ impl Book {
     }
 
     /// What stands in the way of a call, if anything: the obstacle that lasts longest.
-    fn obstacle(&self, now: Moment, scopes: &[ScopeId]) -> Option<Refusal> {
+    fn obstacle(&self, now: Moment, scopes: &[ScopeId], tokens: u64) -> Option<Refusal> {
         let mut worst: Option<Refusal> = None;
         for &scope in scopes {
             let Some(state) = self.scopes.get(scope.0 as usize) else { continue };
             let gate = state.gate.check(now).err();
             let breaker = state.breaker.check(now).err().map(|(cause, until)| (cause, Some(until)));
-            for (cause, until) in gate.into_iter().chain(breaker) {
+            let quota = state.quota.check(now, tokens).err().map(|(cause, until)| (cause, Some(until)));
+            for (cause, until) in gate.into_iter().chain(breaker).chain(quota) {
                 let refusal = Refusal { scope, cause, until };
                 if worst.as_ref().is_none_or(|worst| lasts_longer(&refusal, worst)) {
                     worst = Some(refusal);
@@ -178,11 +206,12 @@ impl Book {
         worst
     }
 
-    fn grant(&mut self, now: Moment, scopes: &[ScopeId], last_resort: bool) -> Admission {
+    fn grant(&mut self, now: Moment, scopes: &[ScopeId], tokens: u64, last_resort: bool) -> Admission {
         let mut entries = Vec::with_capacity(scopes.len());
         for &scope in scopes {
             let Some(state) = self.scopes.get_mut(scope.0 as usize) else { continue };
             state.gate.pass(now, RECHECK);
+            state.quota.take(now, tokens);
             let pass = if last_resort {
                 state.breaker.admit_last_resort(now)
             } else {
@@ -236,7 +265,8 @@ fn transition(scope: ScopeId, at: Moment, (from, to, reason): Change) -> Transit
 
 fn lasts_longer(a: &Refusal, b: &Refusal) -> bool {
     // An open breaker can be overridden by a last resort, the rest cannot: those are named first.
-    let soft = |refusal: &Refusal| matches!(refusal.cause, Cause::Open | Cause::HalfOpenBusy);
+    let soft =
+        |refusal: &Refusal| matches!(refusal.cause, Cause::Open | Cause::HalfOpenBusy | Cause::QuotaSpent);
     (!soft(a), a.until.unwrap_or(Moment::MAX)) > (!soft(b), b.until.unwrap_or(Moment::MAX))
 }
 

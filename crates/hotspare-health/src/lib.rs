@@ -26,6 +26,7 @@ mod config;
 mod gate;
 mod latency;
 mod permit;
+mod quota;
 mod view;
 mod window;
 

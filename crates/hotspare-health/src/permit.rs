@@ -84,6 +84,8 @@ pub enum Cause {
     HalfOpenBusy,
     /// The breaker is open.
     Open,
+    /// By what its replies reported, its quota of requests or tokens is used up for now.
+    QuotaSpent,
     /// It asked to be left alone.
     RateLimited,
 }

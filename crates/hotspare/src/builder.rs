@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use hotspare_catalog::Catalog;
 use hotspare_core::{Error, Kind, TargetId};
-use hotspare_engine::{Fleet, Limits, Route, Rules, TargetSpec, World};
+use hotspare_engine::{Fleet, Limits, OnKind, Route, Rules, TargetSpec, World};
 #[cfg(any(feature = "openai", feature = "anthropic"))]
 use hotspare_http::{HttpConfig, ReqwestTransport};
 use hotspare_provider::{HttpProvider, Secret, Transport};
@@ -16,6 +16,7 @@ use hotspare_routing::{Sequential, Strategy};
 
 use crate::client::Client;
 use crate::endpoint::{Endpoint, Net, Speaks};
+use crate::key::Keyhole;
 use crate::shared::{Connected, Shared};
 
 /// A client that is being put together.
@@ -170,6 +171,16 @@ fn routes(
             }
             aliases.push((alias, routes.len()));
         }
+        for target in spec.rules.on.values().flat_map(|on| match on {
+            OnKind::To(targets) => targets.as_slice(),
+            _ => &[],
+        }) {
+            if !spec.strategy.members().contains(target) {
+                mistakes.push(format!(
+                    "route `{name}` sends failures to `{target}`, which is not one of its targets"
+                ));
+            }
+        }
         match Route::new(name.clone(), routes.len(), spec.strategy, fleet) {
             Ok(route) if route.members.is_empty() => mistakes.push(format!("route `{name}` has no targets")),
             Ok(route) => routes.push(Arc::new(route.with_limits(spec.limits).with_rules(spec.rules))),
@@ -200,16 +211,25 @@ fn connect(
     if endpoint.needs_key && endpoint.keys.is_empty() {
         mistakes.push("it needs a key; add one with `key`".into());
     }
-    if endpoint.max_in_flight == Some(0) {
-        mistakes.push("max_in_flight must be at least 1".into());
+    let limits = [
+        ("max_in_flight", endpoint.max_in_flight.map(u64::from)),
+        ("requests_per_minute", endpoint.requests_per_minute),
+        ("tokens_per_minute", endpoint.tokens_per_minute),
+    ];
+    for (knob, _) in limits.iter().filter(|(_, limit)| *limit == Some(0)) {
+        mistakes.push(format!("{knob} must be at least 1"));
     }
     if let Err(error) = endpoint.breaker.validate() {
         mistakes.push(error.to_string());
     }
-    let mut secrets: Vec<Secret> = Vec::new();
+    let mut keys = Vec::new();
+    let mut fingerprints = Vec::new();
     for key in &endpoint.keys {
         match key.resolve() {
-            Ok(secret) => secrets.push(secret),
+            Ok(secret) => {
+                fingerprints.push(fingerprint(&secret));
+                keys.push(Keyhole::new(key.clone(), secret));
+            }
             Err(what) => mistakes.push(what),
         }
     }
@@ -235,12 +255,14 @@ fn connect(
         model: endpoint.model.clone(),
         profile,
         wire: provider.wire(),
-        keys: secrets.iter().map(fingerprint).collect(),
+        keys: fingerprints,
         max_in_flight: endpoint.max_in_flight,
+        requests_per_minute: endpoint.requests_per_minute,
+        tokens_per_minute: endpoint.tokens_per_minute,
         health: endpoint.breaker,
     };
     let model = endpoint.model.into();
-    let target = Connected { id: name, provider, model, secrets, prompt: endpoint.prompt };
+    let target = Connected { id: name, provider, model, keys, prompt: endpoint.prompt };
     (spec, target)
 }
 

@@ -125,7 +125,7 @@ impl Client {
     pub fn explain(&self, request: &ChatRequest) -> Result<Explanation, Error> {
         let route = self.route(&request.model)?;
         let now = self.shared.clock.now();
-        let views = self.shared.world().views(now, &route);
+        let views = self.shared.with_world(|world| world.views(now, &route));
         let luck = Luck { draw: 0, turn: 0, affinity: affinity(request) };
         let plan = Plan::new(&self.shared.fleet, &route, request, &views, luck);
         let choices = plan.choices.iter().map(|choice| {
@@ -150,24 +150,22 @@ impl Client {
     #[must_use]
     pub fn targets(&self) -> Vec<TargetStatus> {
         let now = self.shared.clock.now();
-        let mut world = self.shared.world();
-        world.advance(now);
-        let notices = world.take_notices();
         let fleet = self.shared.fleet.targets().iter().zip(&self.shared.targets);
-        let statuses = fleet
-            .enumerate()
-            .map(|(place, (target, connected))| TargetStatus {
-                id: target.id.clone(),
-                wire: target.wire,
-                model: connected.model.to_string(),
-                profile: target.profile.clone(),
-                view: world.view(now, place),
-                counts: world.counts(place).clone(),
-            })
-            .collect();
-        drop(world);
-        self.shared.speak(notices);
-        statuses
+        self.shared.with_world(|world| {
+            world.advance(now);
+            fleet
+                .enumerate()
+                .map(|(place, (target, connected))| TargetStatus {
+                    id: target.id.clone(),
+                    wire: target.wire,
+                    model: connected.model.to_string(),
+                    profile: target.profile.clone(),
+                    view: world.view(now, place),
+                    counts: world.counts(place).clone(),
+                    waiting: world.waiting(place),
+                })
+                .collect()
+        })
     }
 
     /// The names that a request's `model` may have: routes, their further names, and targets.
@@ -186,7 +184,7 @@ impl Client {
         let place = self.shared.fleet.find(target);
         let place =
             place.ok_or_else(|| Error::new(Kind::Config, format!("there is no target `{target}`")))?;
-        self.shared.world().cordon(place, on);
+        self.shared.with_world(|world| world.cordon(place, on));
         Ok(())
     }
 
@@ -209,10 +207,7 @@ impl Client {
         let shared = &self.shared;
         let seed = entropy();
         let now = shared.clock.now();
-        let (views, turn) = {
-            let mut world = shared.world();
-            (world.views(now, &route), world.next_turn(&route))
-        };
+        let (views, turn) = shared.with_world(|world| (world.views(now, &route), world.next_turn(&route)));
         // Outside the lock: a strategy is the application's code.
         let luck = Luck { draw: seed.rotate_left(32), turn, affinity: affinity(&request) };
         let plan = Plan::new(&shared.fleet, &route, &request, &views, luck);
@@ -260,6 +255,8 @@ pub struct TargetStatus {
     pub view: TargetView,
     /// Its counts.
     pub counts: Counts,
+    /// Calls that wait for room there.
+    pub waiting: usize,
 }
 
 /// What should stay together: the same user, or the same beginning of a conversation.

@@ -2,7 +2,7 @@
 //!
 //! It does what the machine says and tells it what happened; it decides nothing. The caller's polling is what moves it, so
 //! there is no task behind a call: dropping it drops the connections, which is the cancel. Invariant: the world's lock is
-//! held only inside [`Driver::turn`] and [`Driver::tell`], never across an await and never around an application's code.
+//! held only inside [`Shared::with_world`], never across an await and never around an application's code.
 
 use std::fmt;
 use std::pin::Pin;
@@ -11,19 +11,29 @@ use std::task::{Context, Poll};
 
 use futures::future::BoxFuture;
 use futures::stream::{BoxStream, StreamExt};
-use hotspare_core::{ChatRequest, Chunk, Error, Moment};
-use hotspare_engine::{AttemptId, Begin, Call, Input, Step, Summary};
-use hotspare_provider::{Outbound, Signal};
+use hotspare_core::{ChatRequest, Chunk, Error, Kind, Moment};
+use hotspare_engine::{AttemptId, Begin, Call, Input, Step, Summary, Ticket};
+use hotspare_provider::{Outbound, Secret, Signal};
 use tokio::time::Sleep;
 use tracing::Span;
 
+use crate::bells::Bell;
+use crate::key::Keyhole;
 use crate::prepare::prepare;
 use crate::shared::Shared;
 
 type Signals = BoxStream<'static, Result<Signal, Error>>;
 
 /// One attempt under way.
-enum Running {
+struct Running {
+    stage: Stage,
+    /// Place of the target, which of its keys, and what the key was.
+    target: usize,
+    key: usize,
+    secret: Option<Secret>,
+}
+
+enum Stage {
     Connecting(BoxFuture<'static, Result<Signals, Error>>),
     Streaming(Signals),
 }
@@ -43,6 +53,8 @@ pub(crate) struct Driver {
     /// By attempt; `None` once it is over.
     attempts: Vec<Option<Running>>,
     timer: Option<Pin<Box<Sleep>>>,
+    /// Rung when there may be room, once the call had to wait for it.
+    bell: Option<(Ticket, Arc<Bell>)>,
     /// The machine has something to say or must be asked.
     due: bool,
     /// The caller was given something and has not come back yet.
@@ -60,6 +72,7 @@ impl Driver {
             call,
             attempts: Vec::with_capacity(2),
             timer: None,
+            bell: None,
             due: true,
             away: false,
             over: false,
@@ -92,7 +105,7 @@ impl Driver {
                 self.away = true;
                 return Poll::Ready(Output::Chunk(chunk));
             }
-            if self.listen(cx, now) {
+            if self.listen(cx, now) || self.is_woken(cx) {
                 continue;
             }
             if self.poll_timer(cx).is_pending() {
@@ -106,12 +119,7 @@ impl Driver {
     fn turn(&mut self) -> Option<Output> {
         loop {
             let now = self.shared.clock.now();
-            let (step, notices) = {
-                let mut world = self.shared.world();
-                (self.call.poll(now, &mut world), world.take_notices())
-            };
-            self.shared.speak(notices);
-            match step {
+            match self.shared.with_world(|world| self.call.poll(now, world)) {
                 Step::Abort(id) => self.attempts[id.0] = None,
                 Step::Deliver(chunk) => {
                     self.due = true;
@@ -140,17 +148,38 @@ impl Driver {
         }
         let span = tracing::info_span!(target: "hotspare", "hotspare.attempt", attempt = begin.id.0, target = %target.id);
         let profile = &self.shared.fleet.targets()[begin.target].profile;
+        let secret = target.keys.get(begin.key).map(Keyhole::secret);
         let prepared = prepare(&self.request, begin, target, profile).map(|prepared| {
             self.call.note(begin.id, prepared.notes);
             Outbound::new(prepared.request, Arc::clone(&target.model), begin.stream)
-                .with_secret(target.secrets.get(begin.key).cloned())
+                .with_secret(secret.clone())
                 .with_remaining(Some(begin.remaining))
         });
         let provider = Arc::clone(&target.provider);
         let connecting = async move { provider.send(prepared?).await };
         let connecting = tracing::Instrument::instrument(connecting, span);
         self.attempts.resize_with(begin.id.0, || None);
-        self.attempts.push(Some(Running::Connecting(Box::pin(connecting))));
+        let stage = Stage::Connecting(Box::pin(connecting));
+        self.attempts.push(Some(Running { stage, target: begin.target, key: begin.key, secret }));
+    }
+
+    /// Whether the bell was rung. A call that has just begun to wait hangs up its bell and asks once more: there may have
+    /// been room in between.
+    fn is_woken(&mut self, cx: &Context<'_>) -> bool {
+        let Some(ticket) = self.call.ticket() else { return false };
+        let woken = match &self.bell {
+            Some((_, bell)) => bell.heard(cx),
+            None => {
+                let bell = self.shared.bells.hang(ticket);
+                bell.heard(cx);
+                self.bell = Some((ticket, bell));
+                true
+            }
+        };
+        if woken {
+            self.tell(Input::Woken);
+        }
+        woken
     }
 
     /// Hears what attempts have to say. Returns whether anything happened.
@@ -159,17 +188,17 @@ impl Driver {
         for index in 0..self.attempts.len() {
             let id = AttemptId(index);
             let Some(running) = &mut self.attempts[index] else { continue };
-            let polled = match running {
-                Running::Connecting(future) => match future.as_mut().poll(cx) {
+            let polled = match &mut running.stage {
+                Stage::Connecting(future) => match future.as_mut().poll(cx) {
                     Poll::Pending => continue,
                     Poll::Ready(Ok(signals)) => {
-                        *running = Running::Streaming(signals);
+                        running.stage = Stage::Streaming(signals);
                         happened = true;
                         continue;
                     }
                     Poll::Ready(Err(error)) => Some(Err(error)),
                 },
-                Running::Streaming(signals) => match signals.poll_next_unpin(cx) {
+                Stage::Streaming(signals) => match signals.poll_next_unpin(cx) {
                     Poll::Pending => continue,
                     Poll::Ready(item) => item,
                 },
@@ -180,9 +209,12 @@ impl Driver {
                 Some(Ok(Signal::Opened(opened))) => self.tell(Input::Opened(id, opened.limits)),
                 Some(Ok(_)) => self.tell(Input::Alive(id)),
                 Some(Err(error)) => {
-                    self.attempts[index] = None;
                     tracing::debug!(target: "hotspare", attempt = index, %error, "attempt failed");
-                    self.tell(Input::Failed(id, error));
+                    let failed = self.attempts[index].take();
+                    let renewed =
+                        error.kind() == Kind::Auth && failed.is_some_and(|failed| self.renew(&failed));
+                    let input = if renewed { Input::Renewed(id, error) } else { Input::Failed(id, error) };
+                    self.tell(input);
                 }
                 None => {
                     self.attempts[index] = None;
@@ -193,14 +225,18 @@ impl Driver {
         happened
     }
 
+    /// Whether a rejected key has been replaced at its source.
+    fn renew(&self, failed: &Running) -> bool {
+        let hole = self.shared.targets[failed.target].keys.get(failed.key);
+        match (hole, &failed.secret) {
+            (Some(hole), Some(rejected)) => hole.renew(rejected),
+            _ => false,
+        }
+    }
+
     fn tell(&mut self, input: Input) {
         let now = self.shared.clock.now();
-        let notices = {
-            let mut world = self.shared.world();
-            self.call.handle(now, &mut world, input);
-            world.take_notices()
-        };
-        self.shared.speak(notices);
+        self.shared.with_world(|world| self.call.handle(now, world, input));
         self.due = true;
     }
 
@@ -230,6 +266,9 @@ impl Drop for Driver {
         if !self.over {
             self.attempts.clear();
             self.tell(Input::CallerGone);
+        }
+        if let Some((ticket, _)) = self.bell.take() {
+            self.shared.bells.take_down(ticket);
         }
     }
 }

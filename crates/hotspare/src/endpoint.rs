@@ -27,6 +27,8 @@ pub struct Endpoint {
     /// Whose list in the model catalogue applies.
     pub(crate) catalog: Option<String>,
     pub(crate) max_in_flight: Option<u32>,
+    pub(crate) requests_per_minute: Option<u64>,
+    pub(crate) tokens_per_minute: Option<u64>,
     pub(crate) breaker: Breaker,
     pub(crate) net: Net,
     pub(crate) prompt: Option<Prompt>,
@@ -71,6 +73,8 @@ impl Endpoint {
             profile: None,
             catalog: None,
             max_in_flight: None,
+            requests_per_minute: None,
+            tokens_per_minute: None,
             breaker: Breaker::default(),
             net: Net::default(),
             prompt: None,
@@ -103,6 +107,20 @@ impl Endpoint {
     #[must_use]
     pub fn max_in_flight(mut self, calls: u32) -> Self {
         self.max_in_flight = Some(calls);
+        self
+    }
+
+    /// Most requests a minute. Whoever comes when they are used up goes to the next target, or waits where there is none.
+    #[must_use]
+    pub fn requests_per_minute(mut self, requests: u64) -> Self {
+        self.requests_per_minute = Some(requests);
+        self
+    }
+
+    /// Most tokens a minute, prompts as estimated; otherwise as [`Endpoint::requests_per_minute`].
+    #[must_use]
+    pub fn tokens_per_minute(mut self, tokens: u64) -> Self {
+        self.tokens_per_minute = Some(tokens);
         self
     }
 

@@ -1,10 +1,11 @@
 //! Where an API key comes from.
 //!
-//! Not the key itself: it is read when the client is built. Invariant: neither `Debug` nor an error shows a key, only the
+//! Not the key itself: it is read when the client is built, and a file once more when its key is rejected. Invariant: neither `Debug` nor an error shows a key, only the
 //! name of the variable or file.
 
 use std::fmt;
 use std::path::PathBuf;
+use std::sync::{PoisonError, RwLock};
 
 use hotspare_provider::Secret;
 
@@ -63,6 +64,46 @@ impl Key {
             return Err(format!("{self:?} holds white space or control characters inside the key"));
         }
         Ok(Secret::new(text))
+    }
+}
+
+/// A key in use: where it came from, and what it was when it was last read.
+pub(crate) struct Keyhole {
+    source: Key,
+    secret: RwLock<Secret>,
+}
+
+impl Keyhole {
+    pub(crate) fn new(source: Key, secret: Secret) -> Self {
+        Self { source, secret: RwLock::new(secret) }
+    }
+
+    pub(crate) fn secret(&self) -> Secret {
+        self.secret.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Whether there is a newer key than the one that was `rejected`. A file is read again; it is small and local, and
+    /// a rejected key is rare, so this is done where it is needed.
+    pub(crate) fn renew(&self, rejected: &Secret) -> bool {
+        if self.secret().expose() != rejected.expose() {
+            return true;
+        }
+        if !matches!(self.source.0, Source::File(_)) {
+            return false;
+        }
+        match self.source.resolve() {
+            Ok(secret) if secret.expose() != rejected.expose() => {
+                *self.secret.write().unwrap_or_else(PoisonError::into_inner) = secret;
+                true
+            }
+            _ => false,
+        }
+    }
+}
+
+impl fmt::Debug for Keyhole {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.source.fmt(f)
     }
 }
 

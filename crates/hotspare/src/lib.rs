@@ -21,6 +21,7 @@
 //!
 //! Tests of your own application need no network: the `hotspare-chaos` crate has a scripted provider.
 
+mod bells;
 mod builder;
 mod client;
 mod clock;
@@ -53,7 +54,7 @@ pub use hotspare_core::{
     Price, Raw, Reasoning, Role, Sampling, Scope, Skipped, TargetId, TargetView, Tool, ToolCall, ToolChoice,
     ToolResult, Trail, Usage, UsageSource,
 };
-pub use hotspare_engine::{Commit, Counts, JudgeForm, Limits, OnCut, Rules};
+pub use hotspare_engine::{Adaptive, Commit, Counts, JudgeForm, Limits, OnCut, OnKind, Rules};
 pub use hotspare_health::Config as BreakerConfig;
 pub use hotspare_normalize::PromptTemplate;
 #[cfg(feature = "templates")]

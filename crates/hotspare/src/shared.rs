@@ -3,16 +3,17 @@
 //! Invariant: built once and never changed, but for the world behind its lock, which is held for microseconds.
 
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use hotspare_core::TargetId;
 use hotspare_engine::{Fleet, Route, World};
-use hotspare_health::Transition;
 use hotspare_normalize::PromptTemplate;
-use hotspare_provider::{Provider, Secret};
+use hotspare_provider::Provider;
 
+use crate::bells::Bells;
 use crate::clock::Clock;
 use crate::forms::Forms;
+use crate::key::Keyhole;
 use crate::observe::Observer;
 
 #[derive(Debug)]
@@ -26,6 +27,7 @@ pub(crate) struct Shared {
     pub(crate) aliases: Vec<(String, usize)>,
     pub(crate) observer: RwLock<Observer>,
     pub(crate) forms: Forms,
+    pub(crate) bells: Bells,
     world: Mutex<World>,
 }
 
@@ -35,7 +37,7 @@ pub(crate) struct Connected {
     pub(crate) id: TargetId,
     pub(crate) provider: Arc<dyn Provider>,
     pub(crate) model: Arc<str>,
-    pub(crate) secrets: Vec<Secret>,
+    pub(crate) keys: Vec<Keyhole>,
     pub(crate) prompt: Option<Prompt>,
 }
 
@@ -69,19 +71,26 @@ impl Shared {
             aliases,
             observer: RwLock::default(),
             forms: Forms::default(),
+            bells: Bells::default(),
             world: Mutex::new(world),
         }
     }
 
-    /// The world. A panic elsewhere does not make it unusable: its state is consistent between any two calls.
-    pub(crate) fn world(&self) -> MutexGuard<'_, World> {
-        self.world.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    pub(crate) fn speak(&self, notices: Vec<Transition>) {
+    /// Does something with the world, and outside its lock what follows from it: breakers that changed are told, calls
+    /// for which there is room are woken.
+    pub(crate) fn with_world<T>(&self, act: impl FnOnce(&mut World) -> T) -> T {
+        let (result, notices, woken) = {
+            // A panic elsewhere does not make it unusable: its state is consistent between any two calls.
+            let mut world = self.world.lock().unwrap_or_else(PoisonError::into_inner);
+            (act(&mut world), world.take_notices(), world.take_woken())
+        };
         if !notices.is_empty() {
             let observer = self.observer.read().unwrap_or_else(PoisonError::into_inner).clone();
             observer.speak(&self.fleet, notices);
         }
+        if !woken.is_empty() {
+            self.bells.ring(&woken);
+        }
+        result
     }
 }

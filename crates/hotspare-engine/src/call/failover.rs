@@ -6,12 +6,13 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use hotspare_core::{Error, Kind, Moment, Next, Outcome as Ended, Same, Scope};
+use hotspare_core::{Error, Kind, Moment, Next, Outcome as Ended, Policy, Same, Scope};
 use hotspare_health::Outcome;
 
 use super::{Call, start};
 use crate::attempt::Attempt;
 use crate::plan::Planned;
+use crate::rules::OnKind;
 use crate::step::{AttemptId, Reask};
 use crate::world::{Ending, World};
 
@@ -64,19 +65,28 @@ impl Call {
     /// Reads the policy table.
     fn follow(&mut self, failure: Failure, error: &Error) {
         let policy = error.policy();
-        let kind = error.kind();
         let target = &self.fleet.targets()[failure.place];
+        match self.route.rules.on.get(&error.kind()) {
+            Some(OnKind::Stop) => self.stopped = true,
+            Some(OnKind::Next | OnKind::Same) => self.advance(),
+            Some(OnKind::To(targets)) => {
+                self.restricted = Some(targets.clone());
+                self.advance();
+            }
+            None => self.follow_policy(policy, target.wire, target.profile.context_window),
+        }
+    }
+
+    fn follow_policy(&mut self, policy: Policy, wire: &'static str, window: Option<u64>) {
         match policy.next {
-            Next::Stop => self.stopped = true,
-            Next::OptIn if self.route.rules.also_move_on.contains(&kind) => self.advance(),
-            Next::OptIn => self.stopped = true,
+            Next::Stop | Next::OptIn => self.stopped = true,
             Next::Larger => {
-                self.min_window = self.min_window.max(target.profile.context_window);
+                self.min_window = self.min_window.max(window);
                 self.advance();
             }
             Next::Confirm => {
-                self.objections.insert(target.wire);
-                let native = self.ask.native_wire.is_none_or(|wire| wire == target.wire);
+                self.objections.insert(wire);
+                let native = self.ask.native_wire.is_none_or(|native| native == wire);
                 if native || self.objections.len() > 1 {
                     self.stopped = true;
                 } else {
@@ -93,7 +103,9 @@ impl Call {
         if let Some(reask) = self.reask.take() {
             return self.ask_again(now, world, failure, reask);
         }
-        if policy.next != Next::Move {
+        let rule = self.route.rules.on.get(&error.kind());
+        let asked_for = rule == Some(&OnKind::Same);
+        if (policy.next != Next::Move || rule.is_some()) && !asked_for {
             return false;
         }
         let target = &self.fleet.targets()[failure.place];
@@ -106,6 +118,8 @@ impl Call {
             return true;
         }
         let pause = match policy.same {
+            _ if asked_for && starts > 1 => return false,
+            _ if asked_for => error.retry_after().unwrap_or_else(|| self.backoff()),
             Same::Never => return false,
             Same::Once | Same::OnceIfClean if starts > 1 => return false,
             // Nothing was said, so nothing needs time to recover: the connection was stale or the process is new.
@@ -132,6 +146,26 @@ impl Call {
         true
     }
 
+    /// A key was rejected and a newer one stands in its place: nothing is said about health, and the same target is asked
+    /// at once.
+    pub(super) fn renewed(&mut self, now: Moment, world: &mut World, id: AttemptId, error: Error) {
+        let again = self.extra_starts < self.route.limits.max_extra_starts && self.committed.is_none();
+        let Some(attempt) = self.live(id) else { return };
+        if !again {
+            self.failed(now, world, id, error);
+            return;
+        }
+        let failure = Failure { place: attempt.target, key: attempt.key, clean: attempt.clean };
+        let error = error.with_target(self.fleet.targets()[failure.place].id.clone());
+        let end =
+            Ended::Failed { kind: error.kind(), status: error.status(), message: error.message().to_owned() };
+        self.settle(now, world, id, Outcome::neutral(), Ending::Failed(error.kind()), end);
+        self.errors.push(error);
+        self.extra_starts += 1;
+        let why = "its key was rejected and has been renewed".to_owned();
+        self.retry = Some(Retry { at: now, choice: self.same(failure), why, reask: None });
+    }
+
     /// Asks the same target again with what was wrong with its answer: it is the one that knows what it meant.
     fn ask_again(&mut self, now: Moment, world: &mut World, failure: Failure, reask: Reask) -> bool {
         let limits = &self.route.limits;
@@ -155,6 +189,7 @@ impl Call {
             start: hotspare_routing::Start::AfterFailure,
             reason: hotspare_routing::Reason::Retry,
             clean: false,
+            usual: None,
         }
     }
 

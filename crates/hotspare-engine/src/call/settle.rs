@@ -138,6 +138,7 @@ impl Call {
         self.settle(now, world, id, success, Ending::Served, Ended::Served);
         world.earned(&self.route);
         self.drop_others(now, world, None, "another target answered first");
+        self.stop_waiting(world);
         let attempt = &self.attempts[id.0];
         let served_by = self.fleet.targets()[attempt.target].id.clone();
         let usage = attempt.usage_or_estimate(self.prompt_tokens);
@@ -159,12 +160,20 @@ impl Call {
         reason: &str,
     ) {
         self.drop_others(now, world, None, reason);
+        self.stop_waiting(world);
         for (choice, refusal) in std::mem::take(&mut self.refused) {
             let target = self.fleet.targets()[choice.target].id.clone();
             self.trail.skipped.push(Skipped::new(target, start::why_refused(now, &refusal)));
         }
         let trail = Arc::new(std::mem::take(&mut self.trail));
         self.finish(result.map_err(|error| error.with_trail(trail)));
+    }
+
+    fn stop_waiting(&mut self, world: &mut World) {
+        self.queue_at = None;
+        if let Some(ticket) = self.ticket {
+            world.leave(ticket);
+        }
     }
 
     fn finish(&mut self, result: Result<Summary, Error>) {

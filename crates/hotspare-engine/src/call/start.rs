@@ -16,14 +16,14 @@ use crate::plan::Planned;
 use crate::rules::JudgeForm;
 use crate::splice::Splice;
 use crate::step::{AttemptId, Begin, Resume};
-use crate::world::World;
+use crate::world::{Wish, World};
 
 impl Call {
     /// The next request to send, if one is due and somebody admits it.
     pub(super) fn start(&mut self, now: Moment, world: &mut World) -> Option<Begin> {
         if let Some(retry) = self.retry.take_if(|retry| now >= retry.at) {
             let draw = self.draws.draw();
-            match world.admit(now, retry.choice.target, draw, false) {
+            match world.admit(now, retry.choice.target, self.wish(draw, false)) {
                 Ok((key, permit)) => {
                     let mut begin = self.begin(now, &retry.choice, key, permit, retry.why);
                     begin.reask = retry.reask;
@@ -43,7 +43,7 @@ impl Call {
                 continue;
             }
             let draw = self.draws.draw();
-            match world.admit(now, choice.target, draw, false) {
+            match world.admit(now, choice.target, self.wish(draw, false)) {
                 Ok((key, permit)) => {
                     self.wanted -= 1;
                     let why = self.why(&choice);
@@ -56,11 +56,15 @@ impl Call {
         if !alone {
             return None;
         }
-        if self.queue(now) {
+        if self.queue(now, world) {
             self.wanted = 0;
             return None;
         }
         self.last_resort(now, world)
+    }
+
+    fn wish(&self, draw: u64, last_resort: bool) -> Wish {
+        Wish { draw, tokens: self.prompt_tokens, ticket: self.ticket, last_resort }
     }
 
     /// Why a target is passed over although its turn has come.
@@ -87,6 +91,9 @@ impl Call {
                 ));
             }
         }
+        if self.restricted.as_ref().is_some_and(|targets| !targets.contains(&target.id)) {
+            return Some("the route sends failures of that kind elsewhere".into());
+        }
         if self.objections.contains(target.wire) {
             return Some("a target that speaks the same wire has called the request malformed".into());
         }
@@ -94,17 +101,24 @@ impl Call {
     }
 
     /// Waits for room, where that is all that is missing or the pause is short enough.
-    fn queue(&mut self, now: Moment) -> bool {
+    fn queue(&mut self, now: Moment, world: &mut World) -> bool {
         let patience = self.route.limits.wait_for_rate_limit;
-        let at = self
-            .refused
-            .iter()
-            .filter_map(|(_, refusal)| match (refusal.cause, refusal.until) {
-                (Cause::Full, Some(until)) => Some(until),
-                (Cause::RateLimited, Some(until)) if until.saturating_since(now) <= patience => Some(until),
-                _ => None,
-            })
-            .min();
+        let mut at: Option<Moment> = None;
+        for (choice, refusal) in &self.refused {
+            let until = match (refusal.cause, refusal.until) {
+                (Cause::Full, Some(until)) if world.join(choice.target, &mut self.ticket) => until,
+                (Cause::RateLimited | Cause::QuotaSpent, Some(until))
+                    if until.saturating_since(now) <= patience =>
+                {
+                    until
+                }
+                _ => continue,
+            };
+            // There is no use in waiting beyond the call's own end.
+            if until < self.first_content_at {
+                at = Some(at.map_or(until, |at| at.min(until)));
+            }
+        }
         self.queue_at = at.map(|at| at.max(now + Duration::from_millis(1)));
         at.is_some()
     }
@@ -119,7 +133,9 @@ impl Call {
 
     /// Everybody is blocked: one of those whose breaker is open is asked all the same, the soonest to close first.
     fn last_resort(&mut self, now: Moment, world: &mut World) -> Option<Begin> {
-        let blocked = |refusal: &Refusal| matches!(refusal.cause, Cause::Open | Cause::HalfOpenBusy);
+        let blocked = |refusal: &Refusal| {
+            matches!(refusal.cause, Cause::Open | Cause::HalfOpenBusy | Cause::QuotaSpent)
+        };
         self.refused.sort_by_key(|(_, refusal)| refusal.until);
         while let Some(index) = self.refused.iter().position(|(_, refusal)| blocked(refusal)) {
             if !world.take_last_resort(now) {
@@ -127,7 +143,7 @@ impl Call {
             }
             let (choice, refusal) = self.refused.remove(index);
             let draw = self.draws.draw();
-            match world.admit(now, choice.target, draw, true) {
+            match world.admit(now, choice.target, self.wish(draw, true)) {
                 Ok((key, permit)) => {
                     self.wanted = 0;
                     let why = format!("last resort: every target is blocked; {}", choice.reason);
@@ -171,6 +187,7 @@ impl Call {
         let stream = self.ask.stream || self.route.rules.stream_upstream;
         let mut attempt = Attempt::new(now, choice.target, key, stream, permit);
         attempt.clean = choice.clean;
+        attempt.usual = choice.usual;
         if !self.ask.stream {
             attempt.assembler = Some(Assembler::default());
         } else if self.ask.form.is_some() && self.route.rules.form != JudgeForm::Never {
@@ -207,6 +224,7 @@ pub(super) fn why_refused(now: Moment, refusal: &Refusal) -> String {
         Cause::Full => "all its places are taken",
         Cause::Open => "its breaker is open",
         Cause::HalfOpenBusy => "its breaker is half-open and a probe is under way",
+        Cause::QuotaSpent => "its quota seems to be used up",
         Cause::RateLimited => "it asked to be left alone",
         Cause::Disabled => "it is disabled",
         Cause::Cordoned => "an operator took it out of service",

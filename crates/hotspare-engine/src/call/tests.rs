@@ -12,6 +12,8 @@ use crate::step::Begin;
 
 mod explore;
 mod form;
+mod room;
+mod rules;
 
 /// A call, its world, and everything that came out.
 pub(super) struct Rig {
@@ -24,6 +26,14 @@ pub(super) struct Rig {
     pub(super) done: Vec<Result<Summary, Error>>,
 }
 
+/// A call that is put aside.
+pub(super) struct Rest {
+    call: Call,
+    live: BTreeSet<AttemptId>,
+    begun: Vec<Begin>,
+    done: Vec<Result<Summary, Error>>,
+}
+
 pub(super) struct Setup {
     pub(super) names: &'static [&'static str],
     pub(super) strategy: Arc<dyn Strategy>,
@@ -32,6 +42,8 @@ pub(super) struct Setup {
     pub(super) stream: bool,
     pub(super) keys: usize,
     pub(super) profile: ModelProfile,
+    pub(super) max_in_flight: Option<u32>,
+    pub(super) requests_per_minute: Option<u64>,
     pub(super) form: Option<Form>,
     pub(super) max_cost: Option<Cost>,
 }
@@ -46,6 +58,8 @@ impl Setup {
             stream: true,
             keys: 1,
             profile: ModelProfile::default(),
+            max_in_flight: None,
+            requests_per_minute: None,
             form: None,
             max_cost: None,
         }
@@ -59,7 +73,9 @@ impl Setup {
             profile: self.profile.clone(),
             wire: if index % 2 == 0 { "even" } else { "odd" },
             keys: (0..self.keys as u64).collect(),
-            max_in_flight: None,
+            max_in_flight: self.max_in_flight,
+            requests_per_minute: self.requests_per_minute,
+            tokens_per_minute: None,
             health: Config::default(),
         });
         let (fleet, book) = Fleet::assemble(specs.collect());
@@ -70,14 +86,8 @@ impl Setup {
         let route = Arc::new(route);
         let mut world = World::new(Arc::clone(&fleet), book, &[Arc::clone(&route)]);
         world.next_turn(&route);
-        let request = ChatRequest::to("r").user("hi");
         let now = Moment::ZERO + Duration::from_secs(1_000);
-        let plan = Plan::new(&fleet, &route, &request, &world.views(now, &route), Luck::default());
-        let mut ask = Ask::new(self.stream, 7);
-        ask.continuable = self.form.is_none();
-        ask.form.clone_from(&self.form);
-        ask.max_cost = self.max_cost;
-        let call = Call::new(now, fleet, route, ask, plan);
+        let call = self.call(now, fleet, route, &world);
         let mut rig = Rig {
             call,
             world,
@@ -90,9 +100,44 @@ impl Setup {
         rig.run();
         rig
     }
+
+    pub(super) fn call(&self, now: Moment, fleet: Arc<Fleet>, route: Arc<Route>, world: &World) -> Call {
+        let request = ChatRequest::to("r").user("hi");
+        let plan = Plan::new(&fleet, &route, &request, &world.views(now, &route), Luck::default());
+        let mut ask = Ask::new(self.stream, 7);
+        ask.continuable = self.form.is_none();
+        ask.form.clone_from(&self.form);
+        ask.max_cost = self.max_cost;
+        Call::new(now, fleet, route, ask, plan)
+    }
 }
 
 impl Rig {
+    /// Puts another call into the same world; gives the one that was there, with what came out of it.
+    pub(super) fn next_call(&mut self, setup: &Setup) -> Rest {
+        let (fleet, route) = (Arc::clone(&self.call.fleet), Arc::clone(&self.call.route));
+        let call = setup.call(self.now, fleet, route, &self.world);
+        let rest = Rest {
+            call: std::mem::replace(&mut self.call, call),
+            live: std::mem::take(&mut self.live),
+            begun: std::mem::take(&mut self.begun),
+            done: std::mem::take(&mut self.done),
+        };
+        self.out.clear();
+        self.run();
+        rest
+    }
+
+    /// Brings a call back.
+    pub(super) fn back_to(&mut self, rest: Rest) -> Rest {
+        Rest {
+            call: std::mem::replace(&mut self.call, rest.call),
+            live: std::mem::replace(&mut self.live, rest.live),
+            begun: std::mem::replace(&mut self.begun, rest.begun),
+            done: std::mem::replace(&mut self.done, rest.done),
+        }
+    }
+
     pub(super) fn run(&mut self) {
         for _ in 0..1_000 {
             match self.call.poll(self.now, &mut self.world) {
@@ -135,6 +180,11 @@ impl Rig {
     pub(super) fn finishes(&mut self, attempt: usize) {
         self.says(attempt, Event::Finished(FinishReason::Stop));
         self.tell(Input::Ended(AttemptId(attempt)));
+    }
+
+    pub(super) fn finishes_with_text(&mut self, attempt: usize) {
+        self.text(attempt, "x");
+        self.finishes(attempt);
     }
 
     /// Lets time pass up to the next timer that is due within `limit`.

@@ -108,6 +108,13 @@ impl Call {
             (true, _) => limits.first_content,
             (false, _) => limits.unstreamed,
         };
+        let base = match (limits.adaptive, attempt.usual) {
+            (Some(adaptive), Some((p95, samples))) if attempt.stream && samples >= adaptive.samples => {
+                let times = p95.saturating_mul(adaptive.times_percent) / 100;
+                times.max(adaptive.least).min(base)
+            }
+            _ => base,
+        };
         // Reading a long prompt takes time: one more base for every 32k tokens.
         let kilotokens = u32::try_from(self.prompt_tokens / 1_024).unwrap_or(u32::MAX);
         base.saturating_add(base.saturating_mul(kilotokens) / 32)

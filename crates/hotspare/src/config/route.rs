@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use hotspare_core::Kind;
-use hotspare_engine::{Commit, JudgeForm, Limits, OnCut, Rules};
+use hotspare_engine::{Adaptive, Commit, JudgeForm, Limits, OnCut, OnKind, Rules};
 use hotspare_routing::{
     Cheapest, Fastest, HealthAware, Hedge, Hedged, Race, RoundRobin, Sequential, Sticky, Strategy, Tiered,
     Weighted,
@@ -32,7 +32,7 @@ pub(super) struct RouteDto {
     commit: Option<String>,
     judge_form: Option<String>,
     #[serde(default)]
-    also_move_on: Vec<Kind>,
+    on: BTreeMap<Kind, OnKindDto>,
     #[serde(default)]
     stream_upstream: bool,
 }
@@ -53,6 +53,7 @@ enum Tier {
 struct LimitsDto {
     first_content: Option<Span>,
     first_content_reasoning: Option<Span>,
+    adaptive: Option<AdaptiveDto>,
     unstreamed: Option<Span>,
     gap: Option<Span>,
     quiet_gap: Option<Span>,
@@ -62,6 +63,40 @@ struct LimitsDto {
     max_extra_starts: Option<u32>,
     max_reasks: Option<u32>,
     wait_for_rate_limit: Option<Span>,
+}
+
+/// What follows from a failure of one kind.
+#[derive(Debug, Deserialize)]
+#[serde(
+    untagged,
+    expecting = "what follows from a failure is \"next\", \"same\", \"stop\" or a list of targets"
+)]
+enum OnKindDto {
+    Word(String),
+    To(Vec<String>),
+}
+
+impl OnKindDto {
+    fn rule(&self, kind: Kind) -> Result<OnKind, String> {
+        match self {
+            Self::To(targets) => Ok(OnKind::To(targets.iter().map(|name| name.as_str().into()).collect())),
+            Self::Word(word) => match word.as_str() {
+                "next" => Ok(OnKind::Next),
+                "same" => Ok(OnKind::Same),
+                "stop" => Ok(OnKind::Stop),
+                other => Err(format!(
+                    "unknown on.{kind} `{other}`; known are next, same, stop and a list of targets"
+                )),
+            },
+        }
+    }
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct AdaptiveDto {
+    times: f64,
+    least: Option<Span>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -148,6 +183,19 @@ impl RouteDto {
             let set = |knob: &mut std::time::Duration, span: Option<Span>| {
                 *knob = span.map_or(*knob, |span| span.0)
             };
+            if let Some(adaptive) = &dto.adaptive {
+                if !(1.0..=1_000.0).contains(&adaptive.times) {
+                    return Err(format!("limits.adaptive.times is {}; it is from 1 to 1000", adaptive.times));
+                }
+                let least = adaptive.least.map_or(Adaptive::default().least, |span| span.0);
+                #[expect(
+                    clippy::cast_possible_truncation,
+                    clippy::cast_sign_loss,
+                    reason = "bounded just above"
+                )]
+                let percent = (adaptive.times * 100.0) as u32;
+                limits.adaptive = Some(Adaptive::new(percent, least));
+            }
             set(&mut limits.first_content, dto.first_content);
             set(&mut limits.first_content_reasoning, dto.first_content_reasoning);
             set(&mut limits.unstreamed, dto.unstreamed);
@@ -191,7 +239,9 @@ impl RouteDto {
                 return Err(format!("unknown judge_form `{other}`; known are {known}"));
             }
         };
-        rules.also_move_on = self.also_move_on.iter().copied().collect();
+        for (kind, dto) in &self.on {
+            rules.on.insert(*kind, dto.rule(*kind)?);
+        }
         rules.stream_upstream = self.stream_upstream;
         Ok(rules)
     }

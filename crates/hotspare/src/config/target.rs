@@ -23,6 +23,8 @@ pub(super) struct TargetDto {
     #[serde(default)]
     keys: Vec<KeyDto>,
     max_in_flight: Option<u32>,
+    requests_per_minute: Option<u64>,
+    tokens_per_minute: Option<u64>,
     connect: Option<Span>,
     proxy: Option<String>,
     breaker: Option<BreakerDto>,
@@ -107,6 +109,12 @@ impl TargetDto {
         }
         if let Some(calls) = in_flight {
             endpoint = endpoint.max_in_flight(calls);
+        }
+        if let Some(requests) = self.requests_per_minute {
+            endpoint = endpoint.requests_per_minute(requests);
+        }
+        if let Some(tokens) = self.tokens_per_minute {
+            endpoint = endpoint.tokens_per_minute(tokens);
         }
         if let Some(connect) = self.connect {
             endpoint = endpoint.connect_timeout(connect.0);

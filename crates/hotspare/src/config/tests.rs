@@ -22,7 +22,7 @@ answers_to = ["gpt-4o", "*"]
 limits = { first_content = "250ms", deadline = "20s" }
 hedge = { at = "p95", budget = "2%" }
 on_cut = "terminate"
-also_move_on = ["content_policy"]
+on = { content_policy = "next" }
 "#;
 
 fn wrong(text: &str) -> String {
@@ -57,7 +57,9 @@ fn what_is_wrong_is_named_with_its_line() {
     assert!(with("\"250ms\"", "\"0s\"").contains("first_content must be longer than 0s"));
     assert!(with("\"main\", [", "\"mian\", [").contains("names the target `mian`, which does not exist"));
     assert!(with("\"terminate\"", "\"stop\"").contains("unknown on_cut `stop`"));
-    assert!(with("\"content_policy\"", "\"content\"").contains("line 14: routes.chat"));
+    assert!(with("\"next\"", "\"nxt\"").contains("unknown on.content_policy `nxt`"));
+    assert!(with("\"next\"", "[\"x\"]").contains("sends failures to `x`, which is not one of its targets"));
+    assert!(with("content_policy", "content").contains("line 14: routes.chat: unknown variant `content`"));
     assert!(with("max_in_flight = 2", "max_in_flight = 0").contains("max_in_flight must be at least 1"));
     assert!(with("http://127.0.0.1:1/v1", "127.0.0.1:1/v1").contains("is not an address"));
     assert!(with("server = {", "sever = {").contains("line 2: unknown section `sever`"));

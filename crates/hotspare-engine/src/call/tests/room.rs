@@ -1,0 +1,115 @@
+//! Room: places, quotas, and the line of those who wait.
+
+use hotspare_core::{Allowance, RateLimits};
+
+use super::*;
+
+fn spent(requests: u64, reset: Duration) -> RateLimits {
+    let mut limits = RateLimits::default();
+    limits.requests = Allowance::new(100, requests, Some(reset));
+    limits
+}
+
+#[test]
+fn whoever_waits_longest_is_served_first_and_is_woken_for_it() {
+    let mut setup = Setup::new(&["a"]);
+    setup.max_in_flight = Some(1);
+    let mut rig = setup.rig();
+    let first = rig.next_call(&setup);
+    assert!(rig.begun.is_empty(), "there is one place and it is taken");
+    let second = rig.next_call(&setup);
+    assert!(rig.begun.is_empty());
+    let ticket = second.call.ticket().unwrap();
+    let third = rig.back_to(first);
+    rig.text(0, "x");
+    rig.finishes(0);
+    assert_eq!(rig.world.take_woken(), [ticket]);
+    let first = rig.back_to(third);
+    rig.tell(Input::Woken);
+    assert!(rig.begun.is_empty(), "the place is for the one before");
+    let _third = rig.back_to(second);
+    rig.tell(Input::Woken);
+    assert_eq!(rig.begun.len(), 1);
+    assert!(first.done[0].is_ok());
+}
+
+#[test]
+fn a_call_that_leaves_makes_way_for_the_next() {
+    let mut setup = Setup::new(&["a"]);
+    setup.max_in_flight = Some(1);
+    let mut rig = setup.rig();
+    let first = rig.next_call(&setup);
+    let second = rig.next_call(&setup);
+    assert_eq!(rig.world.waiting(0), 2);
+    let third = rig.back_to(second);
+    rig.tell(Input::CallerGone);
+    let _ = rig.back_to(first);
+    rig.finishes_with_text(0);
+    assert_eq!(rig.world.take_woken(), [third.call.ticket().unwrap()]);
+    assert_eq!(rig.world.waiting(0), 1);
+}
+
+#[test]
+fn with_a_spare_nobody_waits() {
+    let mut setup = Setup::new(&["a", "b"]);
+    setup.max_in_flight = Some(1);
+    let mut rig = setup.rig();
+    let _first = rig.next_call(&setup);
+    assert_eq!((rig.begun[0].target, rig.world.waiting(0)), (1, 0));
+}
+
+#[test]
+fn a_line_is_left_when_the_time_is_over() {
+    let mut setup = Setup::new(&["a"]);
+    setup.max_in_flight = Some(1);
+    let mut rig = setup.rig();
+    let _first = rig.next_call(&setup);
+    rig.wait(Duration::from_secs(121));
+    let error = rig.done[0].as_ref().unwrap_err();
+    assert_eq!(error.kind(), Kind::NoTarget);
+    assert!(error.message().contains("all its places are taken"), "{error}");
+    assert_eq!(rig.world.waiting(0), 0);
+}
+
+#[test]
+fn a_quota_that_is_used_up_is_left_before_it_is_refused() {
+    let setup = Setup::new(&["a", "b"]);
+    let mut rig = setup.rig();
+    rig.tell(Input::Opened(AttemptId(0), spent(0, Duration::from_secs(100))));
+    rig.finishes_with_text(0);
+    let _ = rig.next_call(&setup);
+    assert_eq!(rig.begun[0].target, 1);
+    assert!(
+        rig.world.view(rig.now, 0).breaker == hotspare_core::BreakerState::Closed,
+        "that is not ill health"
+    );
+    // One request flows in each second.
+    rig.now = rig.now + Duration::from_secs(1);
+    let _ = rig.next_call(&setup);
+    assert_eq!(rig.begun[0].target, 0);
+    let _ = rig.next_call(&setup);
+    assert_eq!(rig.begun[0].target, 1, "and it is taken");
+}
+
+#[test]
+fn a_report_that_makes_no_sense_blocks_nobody_for_good() {
+    let setup = Setup::new(&["a"]);
+    let mut rig = setup.rig();
+    rig.tell(Input::Opened(AttemptId(0), spent(0, Duration::MAX)));
+    rig.finishes_with_text(0);
+    let _ = rig.next_call(&setup);
+    assert_eq!(rig.begun.len(), 1, "with nobody else to ask, it is asked all the same");
+    assert!(rig.call.trail().attempts[0].why.contains("last resort"), "{}", rig.call.trail());
+}
+
+#[test]
+fn a_limit_of_ones_own_is_waited_for() {
+    let mut setup = Setup::new(&["a"]);
+    setup.requests_per_minute = Some(1);
+    let mut rig = setup.rig();
+    rig.finishes_with_text(0);
+    let _ = rig.next_call(&setup);
+    assert!(rig.begun.is_empty());
+    rig.wait(Duration::from_secs(61));
+    assert_eq!(rig.begun.len(), 1);
+}

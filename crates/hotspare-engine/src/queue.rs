@@ -1,0 +1,106 @@
+//! Who waits for room at a target that has only so many places.
+//!
+//! Not a timer: calls have their own deadlines and leave by themselves. Invariant: first come, first served; a newcomer
+//! never takes a place that somebody waits for; each line has an end.
+
+use std::collections::VecDeque;
+
+/// Most calls that wait for one target; the next one is refused at once.
+const LONGEST: usize = 1_000;
+
+/// Names a call that waits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Ticket(pub(crate) u64);
+
+/// The lines of all targets.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub(crate) struct Queues {
+    lines: Vec<VecDeque<Ticket>>,
+    next: u64,
+    woken: Vec<Ticket>,
+}
+
+impl Queues {
+    pub(crate) fn new(targets: usize) -> Self {
+        Self { lines: vec![VecDeque::new(); targets], next: 0, woken: Vec::new() }
+    }
+
+    pub(crate) fn ticket(&mut self) -> Ticket {
+        self.next += 1;
+        Ticket(self.next)
+    }
+
+    /// Whether one of `free` places is for the holder of `ticket`, or for somebody who does not wait.
+    pub(crate) fn is_next(&self, place: usize, ticket: Option<Ticket>, free: usize) -> bool {
+        let Some(line) = self.lines.get(place) else { return free > 0 };
+        let ahead = ticket.and_then(|ticket| line.iter().position(|one| *one == ticket));
+        ahead.unwrap_or(line.len()) < free
+    }
+
+    /// Joins a line; false if it is too long.
+    pub(crate) fn join(&mut self, place: usize, ticket: Ticket) -> bool {
+        let Some(line) = self.lines.get_mut(place) else { return false };
+        if line.contains(&ticket) {
+            return true;
+        }
+        let fits = line.len() < LONGEST;
+        if fits {
+            line.push_back(ticket);
+        }
+        fits
+    }
+
+    /// Leaves every line.
+    pub(crate) fn leave(&mut self, ticket: Ticket) {
+        for line in &mut self.lines {
+            line.retain(|one| *one != ticket);
+        }
+        self.woken.retain(|one| *one != ticket);
+    }
+
+    /// Wakes as many as there are free places.
+    pub(crate) fn wake(&mut self, place: usize, free: usize) {
+        for ticket in self.lines.get(place).into_iter().flatten().take(free) {
+            if !self.woken.contains(ticket) {
+                self.woken.push(*ticket);
+            }
+        }
+    }
+
+    pub(crate) fn take_woken(&mut self) -> Vec<Ticket> {
+        std::mem::take(&mut self.woken)
+    }
+
+    pub(crate) fn waiting(&self, place: usize) -> usize {
+        self.lines.get(place).map_or(0, VecDeque::len)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn first_come_first_served_and_nobody_barges_in() {
+        let mut queues = Queues::new(1);
+        let (a, b) = (queues.ticket(), queues.ticket());
+        assert!(queues.join(0, a) && queues.join(0, b) && queues.join(0, a));
+        assert!(
+            queues.is_next(0, Some(a), 1) && !queues.is_next(0, Some(b), 1) && !queues.is_next(0, None, 2)
+        );
+        queues.wake(0, 1);
+        assert_eq!(queues.take_woken(), [a]);
+        queues.leave(a);
+        assert!(queues.is_next(0, Some(b), 1) && queues.is_next(0, None, 2));
+    }
+
+    #[test]
+    fn a_line_has_an_end() {
+        let mut queues = Queues::new(1);
+        let joined = (0..2_000).filter(|_| {
+            let ticket = queues.ticket();
+            queues.join(0, ticket)
+        });
+        assert_eq!(joined.count(), LONGEST);
+    }
+}

@@ -1,0 +1,184 @@
+//! A provider's bucket of requests or tokens, mirrored here so that traffic moves away before the provider says no.
+//!
+//! Not a rate limiter of our own, though a limit that an operator writes down is the same bucket. Invariant: the level is
+//! never above the limit; what a reply reports replaces what was reckoned; no wait is longer than an hour.
+
+use std::time::Duration;
+
+use hotspare_core::{Allowance, Moment, RateLimits};
+
+use crate::permit::Cause;
+
+/// Waits beyond this are taken for this: a header may be garbage.
+const LONGEST: Duration = Duration::from_secs(3_600);
+
+/// The buckets of one scope.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub(crate) struct Quota {
+    requests: Option<Bucket>,
+    tokens: Option<Bucket>,
+    /// Written down by an operator: replies do not change it, and waiting for it is waiting for room.
+    own: bool,
+}
+
+impl Quota {
+    /// An operator's own limits.
+    pub(crate) fn own(requests_per_minute: Option<u64>, tokens_per_minute: Option<u64>) -> Self {
+        Self {
+            requests: requests_per_minute.map(Bucket::per_minute),
+            tokens: tokens_per_minute.map(Bucket::per_minute),
+            own: true,
+        }
+    }
+
+    /// Whether there is enough for one request of so many tokens.
+    pub(crate) fn check(&self, now: Moment, tokens: u64) -> Result<(), (Cause, Moment)> {
+        let request = self.requests.as_ref().map(|bucket| bucket.ready_at(now, 1));
+        let tokens = self.tokens.as_ref().map(|bucket| bucket.ready_at(now, tokens.max(1)));
+        match request.max(tokens).filter(|at| *at > now) {
+            Some(at) if self.own => Err((Cause::Full, at)),
+            Some(at) => Err((Cause::QuotaSpent, at)),
+            None => Ok(()),
+        }
+    }
+
+    pub(crate) fn take(&mut self, now: Moment, tokens: u64) {
+        for (bucket, need) in [(&mut self.requests, 1), (&mut self.tokens, tokens)] {
+            if let Some(bucket) = bucket {
+                bucket.take(now, need);
+            }
+        }
+    }
+
+    /// Takes over what a reply reports.
+    pub(crate) fn learn(&mut self, now: Moment, limits: &RateLimits) {
+        if self.own {
+            return;
+        }
+        for (bucket, reported) in [(&mut self.requests, limits.requests), (&mut self.tokens, limits.tokens)] {
+            if let Some(allowance) = reported {
+                *bucket = Bucket::reported(now, &allowance);
+            }
+        }
+    }
+}
+
+/// A bucket that fills evenly.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Bucket {
+    limit: u64,
+    /// What is there, at `at`.
+    level: u64,
+    /// Time in which one unit flows in, in nanoseconds.
+    unit: u64,
+    at: Moment,
+}
+
+impl Bucket {
+    /// A full bucket of which `per_minute` units flow in each minute.
+    pub(crate) fn per_minute(limit: u64) -> Self {
+        Self { limit, level: limit, unit: 60_000_000_000 / limit.max(1), at: Moment::ZERO }
+    }
+
+    /// What a reply reports. `None` where it says nothing of when the bucket is full again, and nothing is missing.
+    pub(crate) fn reported(now: Moment, allowance: &Allowance) -> Option<Self> {
+        let missing = allowance.limit.saturating_sub(allowance.remaining);
+        let reset = allowance.reset.or((missing == 0).then_some(Duration::ZERO))?.min(LONGEST);
+        let unit = u64::try_from(reset.as_nanos() / u128::from(missing.max(1))).unwrap_or(u64::MAX);
+        Some(Self { limit: allowance.limit, level: allowance.remaining, unit, at: now })
+    }
+
+    /// When `need` units are there. More than the bucket holds is never there, and asking is as good as ever.
+    pub(crate) fn ready_at(&self, now: Moment, need: u64) -> Moment {
+        let level = self.level(now);
+        let Some(missing) = need.min(self.limit).checked_sub(level).filter(|missing| *missing > 0) else {
+            return now;
+        };
+        let wait = Duration::from_nanos(missing.saturating_mul(self.unit)).min(LONGEST);
+        now + wait
+    }
+
+    /// Takes `need` units, as far as they are there.
+    pub(crate) fn take(&mut self, now: Moment, need: u64) {
+        let flowed = self.flowed(now);
+        let level = self.level.saturating_add(flowed);
+        // Part of a unit that has flowed in is kept for later, unless the bucket runs over.
+        let whole = Duration::from_nanos(flowed.saturating_mul(self.unit));
+        self.at = if level >= self.limit { now } else { self.at + whole };
+        self.level = level.min(self.limit).saturating_sub(need);
+    }
+
+    fn level(&self, now: Moment) -> u64 {
+        self.level.saturating_add(self.flowed(now)).min(self.limit)
+    }
+
+    fn flowed(&self, now: Moment) -> u64 {
+        let passed = u64::try_from(now.saturating_since(self.at).as_nanos()).unwrap_or(u64::MAX);
+        passed.checked_div(self.unit).unwrap_or(self.limit)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn at(millis: u64) -> Moment {
+        Moment::ZERO + Duration::from_millis(millis)
+    }
+
+    #[test]
+    fn an_empty_bucket_says_when_there_is_enough() {
+        let allowance = Allowance::new(60, 0, Some(Duration::from_secs(60))).unwrap();
+        let mut bucket = Bucket::reported(at(0), &allowance).unwrap();
+        assert_eq!(bucket.ready_at(at(0), 1), at(1_000));
+        assert_eq!(bucket.ready_at(at(0), 10), at(10_000));
+        assert_eq!(bucket.ready_at(at(30_000), 30), at(30_000));
+        bucket.take(at(30_000), 30);
+        assert_eq!(bucket.ready_at(at(30_000), 1), at(31_000));
+    }
+
+    #[test]
+    fn a_report_without_a_reset_says_nothing_unless_the_bucket_is_full() {
+        assert_eq!(Bucket::reported(at(0), &Allowance::new(60, 10, None).unwrap()), None);
+        let full = Bucket::reported(at(0), &Allowance::new(60, 60, None).unwrap()).unwrap();
+        assert_eq!(full.ready_at(at(0), 60), at(0));
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_is_reported_no_wait_is_longer_than_an_hour(
+            limit in 1u64.., part in 0u64..=100, reset in 0u64.., need in 0u64.., later in 0u64..,
+        ) {
+            let allowance = Allowance::new(limit, limit / 100 * part, Some(Duration::from_nanos(reset))).unwrap();
+            if let Some(mut bucket) = Bucket::reported(Moment::ZERO, &allowance) {
+                let now = Moment::from_nanos(later / 2);
+                prop_assert!(bucket.ready_at(now, need).saturating_since(now) <= LONGEST);
+                bucket.take(now, need);
+                prop_assert!(bucket.ready_at(now, need).saturating_since(now) <= LONGEST);
+            }
+        }
+
+        /// In any minute no more than the limit and what was saved goes through; and who waits for it gets all of it.
+        #[test]
+        fn a_limit_of_our_own_is_kept(gaps in prop::collection::vec(0u64..3_000, 1..300)) {
+            let mut bucket = Bucket::per_minute(30);
+            let (mut now, mut taken) = (0, 0u64);
+            for gap in gaps {
+                now += gap;
+                if bucket.ready_at(at(now), 1) == at(now) {
+                    bucket.take(at(now), 1);
+                    taken += 1;
+                }
+                prop_assert!(taken <= 30 + now / 2_000);
+            }
+            for _ in 0..100 {
+                let ready = bucket.ready_at(at(now), 1);
+                bucket.take(ready, 1);
+                now = ready.as_nanos() / 1_000_000;
+                taken += 1;
+            }
+            prop_assert!(taken >= (now / 2_000).saturating_sub(1), "{taken} in {now} ms");
+        }
+    }
+}
