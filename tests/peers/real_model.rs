@@ -131,3 +131,119 @@ async fn killed_in_the_middle_of_a_stream() {
     assert_eq!(error.kind(), hotspare::Kind::Truncated, "{error}");
     assert!(pieces >= 10);
 }
+
+/// The server behind a stream is killed thirty times, at positions all over the answer; the other carries on. Half of the
+/// time the second model is given the beginning as its own turn, half of the time it is asked anew and joined where its
+/// text is the same.
+#[tokio::test(flavor = "multi_thread")]
+async fn killed_thirty_times_and_carried_on() {
+    let ports = [free_port(), free_port()];
+    let Some(mut first) = serve(ports[0]) else { return };
+    let Some(mut second) = serve(ports[1]) else { return };
+    let up = |port| Client::builder().target("real", real(port)).build().unwrap();
+    if !is_up(&mut first, &up(ports[0])).await || !is_up(&mut second, &up(ports[1])).await {
+        return;
+    }
+    let client = |prefill: bool| {
+        let mut profile = hotspare::ModelProfile::default();
+        profile.capabilities.assistant_prefill = Some(prefill);
+        Client::builder()
+            .target("first", real(ports[0]).profile(profile.clone()))
+            .target("second", real(ports[1]).profile(profile))
+            .route("chat", Sequential::new(["first", "second"]))
+            .build()
+            .unwrap()
+    };
+    let clients = [client(true), client(false)];
+    let (mut same, mut seams, mut differ) = (0, 0, Vec::new());
+    for round in 0..30usize {
+        let prompt =
+            format!("Write a short story about a {}.", ["cat", "ship", "king", "tree", "fox"][round % 5]);
+        let ask = |model: &str| ChatRequest::to(model).user(prompt.clone()).max_output(60).temperature(0.0);
+        let unbroken = up(ports[1]).chat(ask("real")).await.unwrap().text();
+        let kill_at = 1 + (round * 7) % 40;
+        let mut stream = clients[round % 2].stream(ask("chat")).await.unwrap();
+        let (mut text, mut pieces) = (String::new(), 0);
+        while let Some(event) = stream.next().await {
+            match event.unwrap_or_else(|error| panic!("round {round}: {error}\n{}", error.trail())) {
+                Event::TextDelta(piece) => {
+                    text.push_str(&piece);
+                    pieces += 1;
+                    if pieces == kill_at {
+                        first.0.kill().unwrap();
+                    }
+                }
+                Event::Handover { .. } => seams += 1,
+                _ => {}
+            }
+        }
+        if text == unbroken {
+            same += 1;
+        } else {
+            differ.push((kill_at, if round % 2 == 0 { "continued" } else { "asked anew" }));
+        }
+        drop(first);
+        first = serve(ports[0]).unwrap();
+        assert!(is_up(&mut first, &up(ports[0])).await);
+    }
+    println!(
+        "30 streams ended normally, {seams} with a seam; {same} read as if unbroken; others: {differ:?}"
+    );
+    assert!(seams >= 25, "the server outran its death: {seams}");
+    assert!(same >= 15, "what was asked anew is joined only where it is the same: {differ:?}");
+}
+
+/// Answers with a schema from two real servers, one of which is told to write something else: valid or a typed error.
+#[tokio::test(flavor = "multi_thread")]
+async fn answers_fit_their_schema_or_are_errors() {
+    use hotspare::{Json, OutputFormat};
+    let ports = [free_port(), free_port()];
+    let Some(mut first) = serve(ports[0]) else { return };
+    let Some(mut second) = serve(ports[1]) else { return };
+    let up = |port| Client::builder().target("real", real(port)).build().unwrap();
+    if !is_up(&mut first, &up(ports[0])).await || !is_up(&mut second, &up(ports[1])).await {
+        return;
+    }
+    // The sabotaged one enforces no schema, so that its small model must be asked in words, and is told to rhyme.
+    let mut sabotaged = hotspare::ModelProfile::default();
+    sabotaged.capabilities.json_schema = Some(false);
+    let client = Client::builder()
+        .target(
+            "first",
+            real(ports[0]).profile(sabotaged).prompt("Always answer with a short poem. {{ system }}"),
+        )
+        .target("second", real(ports[1]))
+        .route("chat", Sequential::new(["first", "second"]))
+        .build()
+        .unwrap();
+    let schemas = [
+        r#"{"type":"object","properties":{"name":{"type":"string","maxLength":20}},"required":["name"],"additionalProperties":false}"#,
+        r#"{"type":"object","properties":{"age":{"type":"integer"},"ok":{"type":"boolean"}},"required":["age","ok"],"additionalProperties":false}"#,
+        r#"{"type":"object","properties":{"tags":{"type":"array","items":{"enum":["a","b"]},"maxItems":3}},"required":["tags"]}"#,
+        r#"{"type":"object","properties":{"at":{"type":"object","properties":{"x":{"type":"integer"}},"required":["x"]}},"required":["at"]}"#,
+        r#"{"type":"object","properties":{"level":{"enum":["low","high"]}},"required":["level"],"additionalProperties":false}"#,
+    ];
+    let (mut valid, mut failed_over, mut errors) = (0, 0, 0);
+    for round in 0..50usize {
+        let schema = Json::parse(schemas[round % 5]).unwrap();
+        let validator = hotspare_normalize::JsonSchema::compile(&schema).unwrap();
+        let output = OutputFormat::JsonSchema { name: "answer".into(), schema, strict: false };
+        let request = ChatRequest::to("chat").user("Fill in the form.").output(output).max_output(80);
+        match client.chat(request).await {
+            Ok(answer) => {
+                let value = serde_json::from_str(&answer.text())
+                    .unwrap_or_else(|error| panic!("{error}: {}", answer.text()));
+                hotspare_normalize::Validator::validate(&validator, &value).unwrap();
+                valid += 1;
+                failed_over += usize::from(answer.served_by.unwrap().as_str() == "second");
+            }
+            Err(error) => {
+                assert_eq!(error.kind(), hotspare::Kind::BadOutput, "{error}");
+                errors += 1;
+            }
+        }
+    }
+    println!("50 answers: {valid} valid ({failed_over} from the second server), {errors} typed errors");
+    assert_eq!(valid + errors, 50);
+    assert!(valid >= 40, "the second server enforces the schema");
+}

@@ -41,6 +41,8 @@ pub enum Fault {
     RateLimited(u32),
     /// No connection: `refuse`.
     Refuse,
+    /// The connection is reset after so many bytes of the reply, head included: `reset-after-bytes:N`.
+    ResetAfterBytes(u32),
     /// The connection is reset without a byte: `reset-before-head`.
     ResetBeforeHead,
     /// The request is taken and never answered: `silence`.
@@ -73,6 +75,7 @@ impl fmt::Display for Fault {
             Self::QuotaExhausted => f.write_str("quota-exhausted"),
             Self::RateLimited(seconds) => write!(f, "rate-limited:{seconds}"),
             Self::Refuse => f.write_str("refuse"),
+            Self::ResetAfterBytes(n) => write!(f, "reset-after-bytes:{n}"),
             Self::ResetBeforeHead => f.write_str("reset-before-head"),
             Self::Silence => f.write_str("silence"),
             Self::SlowDrip(time) => write!(f, "slow-drip:{}ms", time.as_millis()),
@@ -113,6 +116,7 @@ impl FromStr for Fault {
             "error-event-after" => Self::ErrorEventAfter(count()?),
             "malformed-after" => Self::MalformedAfter(count()?),
             "rate-limited" => Self::RateLimited(count()?),
+            "reset-after-bytes" => Self::ResetAfterBytes(count()?),
             "slow-drip" => Self::SlowDrip(time()?),
             "slow-first-token" => Self::SlowFirstToken(time()?),
             "stall-after" => Self::StallAfter(count()?),
@@ -159,6 +163,7 @@ impl Fault {
             Self::QuotaExhausted,
             Self::RateLimited(1),
             Self::Refuse,
+            Self::ResetAfterBytes(150),
             Self::ResetBeforeHead,
             Self::Silence,
             Self::SlowDrip(Duration::from_millis(250)),

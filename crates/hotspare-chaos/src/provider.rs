@@ -87,6 +87,8 @@ impl<P: Provider> Provider for ChaosProvider<P> {
             Fault::StallAfter(n) => {
                 Ok(Box::pin(first(n, self.inner.send(call).await?).chain(futures::stream::pending())))
             }
+            // There are no bytes here: the reply begins and is cut.
+            Fault::ResetAfterBytes(_) => fail(Kind::Truncated),
             Fault::Empty200
             | Fault::Html200
             | Fault::OnlyDone

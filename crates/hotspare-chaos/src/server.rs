@@ -39,6 +39,8 @@ pub struct Settings {
     pub gap: Duration,
     /// How long an idle connection is kept.
     pub idle: Duration,
+    /// Further lines of every reply's head.
+    pub headers: String,
 }
 
 impl Settings {
@@ -53,7 +55,15 @@ impl Settings {
             first_token: Duration::ZERO,
             gap: Duration::ZERO,
             idle: Duration::from_secs(5),
+            headers: String::new(),
         }
+    }
+
+    /// Adds a header to every reply.
+    #[must_use]
+    pub fn header(mut self, name: &str, value: &str) -> Self {
+        self.headers.push_str(&format!("{name}: {value}\r\n"));
+        self
     }
 
     /// Answers with so many words.

@@ -71,6 +71,25 @@ fn broken(
             let cut = Error::new(Kind::Truncated, "injected: cut");
             Box::pin(body.take(pieces(n)).chain(stream::iter([Err(cut)])))
         }
+        Fault::ResetAfterBytes(n) => {
+            let mut left = pieces(n);
+            let begun = body.map(move |piece| {
+                let piece = piece?;
+                let kept = piece.slice(..piece.len().min(left));
+                left -= kept.len();
+                Ok((kept.len() < piece.len(), kept))
+            });
+            let cut = |kept| {
+                let reset = Err(Error::new(Kind::Truncated, "injected: reset"));
+                stream::iter([Ok(kept), reset])
+            };
+            // Whatever is beyond the cut is not read: the error ends the reply.
+            Box::pin(begun.flat_map(move |piece| match piece {
+                Ok((true, kept)) => cut(kept).left_stream(),
+                Ok((false, kept)) => stream::iter([Ok(kept)]).right_stream(),
+                Err(error) => stream::iter([Err(error)]).right_stream(),
+            }))
+        }
         Fault::MalformedAfter(n) => {
             let garbage = Ok(Bytes::from_static(b"data: {\"choi\n\n"));
             Box::pin(body.take(pieces(n)).chain(stream::iter([garbage])))

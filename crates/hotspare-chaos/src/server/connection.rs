@@ -24,7 +24,7 @@ pub(super) async fn serve(shared: Arc<Shared>, stream: TcpStream, mut up: watch:
     if stream.set_nodelay(true).is_err() {
         return;
     }
-    let mut connection = Connection { stream, buffer: Vec::with_capacity(4_096), shared };
+    let mut connection = Connection { stream, buffer: Vec::with_capacity(4_096), shared, left: None };
     let ending = tokio::select! {
         ending = connection.run() => ending,
         _ = up.wait_for(|up| !*up) => Ending::Reset,
@@ -54,6 +54,8 @@ struct Connection {
     stream: TcpStream,
     buffer: Vec<u8>,
     shared: Arc<Shared>,
+    /// Bytes after which the connection is reset.
+    left: Option<usize>,
 }
 
 struct Request {
@@ -65,12 +67,14 @@ struct Request {
 impl Connection {
     async fn run(&mut self) -> Ending {
         loop {
-            let settings = self.shared.settings();
-            let request = match tokio::time::timeout(settings.idle, self.request()).await {
+            let idle = self.shared.settings().idle;
+            let request = match tokio::time::timeout(idle, self.request()).await {
                 Ok(Ok(Some(request))) => request,
                 Ok(Err(Gone(ending))) => return ending,
                 _ => return Ending::Closed,
             };
+            // As they are now: they may have changed while the connection was idle.
+            let settings = self.shared.settings();
             let shared = Arc::clone(&self.shared);
             match self.answer(&settings, &request).await {
                 Ok(()) => shared.completed(),
@@ -135,6 +139,10 @@ impl Connection {
             return self.whole(400, "application/json", "", &body).await;
         };
         let asked = Asked::read(&body);
+        self.left = match fault {
+            Some(Fault::ResetAfterBytes(bytes)) => usize::try_from(bytes).ok(),
+            _ => None,
+        };
         match fault {
             Some(fault) if self.instead(fault, &speech).await? => Ok(()),
             fault if asked.stream => self.stream(settings, &speech, &asked, fault).await,
@@ -220,7 +228,7 @@ impl Connection {
         if let Some(tool) = &asked.tool {
             out.push_str(&speech.tool(tool));
             self.chunk(&out).await?;
-            return Ok(self.stream.write_all(b"0\r\n\r\n").await?);
+            return self.send(b"0\r\n\r\n").await;
         }
         let words = asked.rest(&settings.answer);
         for (at, word) in words.iter().enumerate() {
@@ -234,7 +242,7 @@ impl Connection {
         self.break_at(words.len(), fault, speech).await?;
         out.push_str(&speech.closing(words.len(), asked.include_usage));
         self.chunk(&out).await?;
-        Ok(self.stream.write_all(b"0\r\n\r\n").await?)
+        self.send(b"0\r\n\r\n").await
     }
 
     /// Faults inside a stream, before the token of this number.
@@ -244,12 +252,12 @@ impl Connection {
             Some(Fault::CutAfter(n)) if here(n) => Err(Gone(Ending::Closed)),
             Some(Fault::StallAfter(n)) if here(n) => self.wait(None).await,
             Some(Fault::CleanEndAfter(n)) if here(n) => {
-                self.stream.write_all(b"0\r\n\r\n").await?;
+                self.send(b"0\r\n\r\n").await?;
                 Err(Gone(Ending::Closed))
             }
             Some(Fault::ErrorEventAfter(n)) if here(n) => {
                 self.chunk(&speech.error_event()).await?;
-                self.stream.write_all(b"0\r\n\r\n").await?;
+                self.send(b"0\r\n\r\n").await?;
                 Err(Gone(Ending::Closed))
             }
             Some(Fault::MalformedAfter(n)) if here(n) => self.chunk("data: {\"choices\":[{\"del\n\n").await,
@@ -283,8 +291,8 @@ impl Connection {
                     "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
                     body.len()
                 );
-                self.stream.write_all(head.as_bytes()).await?;
-                self.stream.write_all(&body.as_bytes()[..half]).await?;
+                self.send(head.as_bytes()).await?;
+                self.send(&body.as_bytes()[..half]).await?;
                 Err(Gone(Ending::Closed))
             }
             Some(Fault::CleanEndAfter(_) | Fault::MalformedAfter(_)) => {
@@ -301,11 +309,12 @@ impl Connection {
 
     async fn whole(&mut self, status: u16, kind: &str, headers: &str, body: &str) -> Result<(), Gone> {
         let out = format!(
-            "HTTP/1.1 {status} X\r\ncontent-type: {kind}\r\nx-request-id: req-{}\r\n{headers}content-length: {}\r\n\r\n{body}",
+            "HTTP/1.1 {status} X\r\ncontent-type: {kind}\r\nx-request-id: req-{}\r\n{headers}{}content-length: {}\r\n\r\n{body}",
             self.shared.requests.load(std::sync::atomic::Ordering::Relaxed),
+            self.shared.settings().headers,
             body.len(),
         );
-        Ok(self.stream.write_all(out.as_bytes()).await?)
+        self.send(out.as_bytes()).await
     }
 
     async fn huge(&mut self, kind: &str, start: &str, size: usize) -> Result<(), Gone> {
@@ -313,31 +322,40 @@ impl Connection {
             "HTTP/1.1 200 OK\r\ncontent-type: {kind}\r\ncontent-length: {}\r\n\r\n{start}",
             size + start.len()
         );
-        self.stream.write_all(head.as_bytes()).await?;
+        self.send(head.as_bytes()).await?;
         let piece = vec![b'x'; 64 << 10];
         for _ in 0..size / piece.len() {
-            self.stream.write_all(&piece).await?;
+            self.send(&piece).await?;
         }
         Ok(())
     }
 
     async fn head(&mut self, kind: &str) -> Result<(), Gone> {
         let head = format!(
-            "HTTP/1.1 200 OK\r\ncontent-type: {kind}\r\ncache-control: no-cache\r\nx-request-id: req-{}\r\ntransfer-encoding: chunked\r\n\r\n",
+            "HTTP/1.1 200 OK\r\ncontent-type: {kind}\r\ncache-control: no-cache\r\nx-request-id: req-{}\r\n{}transfer-encoding: chunked\r\n\r\n",
             self.shared.requests.load(std::sync::atomic::Ordering::Relaxed),
+            self.shared.settings().headers,
         );
-        Ok(self.stream.write_all(head.as_bytes()).await?)
+        self.send(head.as_bytes()).await
     }
 
     async fn chunk(&mut self, text: &str) -> Result<(), Gone> {
         let mut out = format!("{:x}\r\n", text.len());
         out.push_str(text);
         out.push_str("\r\n");
-        let written = self.stream.write_all(out.as_bytes()).await;
-        if written.is_err() {
+        self.send(out.as_bytes()).await
+    }
+
+    /// Sends bytes, or as many as a fault leaves.
+    async fn send(&mut self, bytes: &[u8]) -> Result<(), Gone> {
+        let whole = bytes.len();
+        let sent = self.left.map_or(whole, |left| left.min(whole));
+        if self.stream.write_all(&bytes[..sent]).await.is_err() {
             self.shared.cancelled();
+            return Err(Gone(Ending::Closed));
         }
-        Ok(written?)
+        self.left = self.left.map(|left| left - sent);
+        if sent < whole { Err(Gone(Ending::Reset)) } else { Ok(()) }
     }
 
     /// Lets time pass, for ever if none is given, unless the client leaves.

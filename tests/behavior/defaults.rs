@@ -1,0 +1,242 @@
+//! What users get who tune nothing, and what rivals get wrong.
+
+use std::time::{Duration, Instant};
+
+use futures::StreamExt;
+use hotspare::{BreakerState, ChatRequest, Client, Event, Kind, Outcome, Sequential};
+use hotspare_chaos::{ChaosServer, Fault, FaultPlan, Settings, Speaks};
+
+struct Shipped {
+    client: Client,
+    servers: Vec<ChaosServer>,
+}
+
+/// Targets at servers of these settings behind a plain sequential route: nothing is tuned.
+async fn shipped(settings: impl IntoIterator<Item = Settings>) -> Shipped {
+    let mut builder = Client::builder();
+    let mut servers = Vec::new();
+    let names = ["main", "spare", "third", "fourth", "fifth"];
+    for (name, settings) in names.iter().zip(settings) {
+        let wire = settings.speaks;
+        let server = ChaosServer::start(settings).await.unwrap();
+        builder = builder.target(*name, hotspare_tests::endpoint(&server, wire));
+        servers.push(server);
+    }
+    let client =
+        builder.route("chat", Sequential::new(names.into_iter().take(servers.len()))).build().unwrap();
+    Shipped { client, servers }
+}
+
+fn ask() -> ChatRequest {
+    ChatRequest::to("chat").user("what happened?")
+}
+
+async fn text(client: &Client) -> Result<String, hotspare::Error> {
+    let mut stream = client.stream(ask()).await?;
+    let mut text = String::new();
+    while let Some(event) = stream.next().await {
+        if let Event::TextDelta(piece) = event? {
+            text.push_str(&piece);
+        }
+    }
+    Ok(text)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_slow_or_broken_stream_is_rescued_within_fifteen_seconds() {
+    let faults = [
+        Fault::SlowFirstToken(Duration::from_secs(20)),
+        Fault::StallAfter(20),
+        Fault::Silence,
+        Fault::CutAfter(40),
+        Fault::MalformedAfter(30),
+        Fault::ErrorEventAfter(59),
+    ];
+    let cases = faults.map(|fault| {
+        tokio::spawn(async move {
+            let settings = || Settings::new(Speaks::OpenAi).tokens(60);
+            let rig = shipped([settings(), settings()]).await;
+            rig.servers[0].set_fault(Some(fault)).await;
+            let begun = Instant::now();
+            let text = text(&rig.client).await.unwrap_or_else(|error| panic!("{fault}: {error}"));
+            assert_eq!(text, rig.servers[1].settings().answer.concat(), "{fault}");
+            begun.elapsed()
+        })
+    });
+    for case in cases {
+        // The mark is part of the promise, and five times what a rescue needs beyond its limit.
+        assert!(case.await.unwrap() < Duration::from_secs(15));
+    }
+}
+
+#[tokio::test]
+async fn a_single_error_among_healthy_answers_is_retried_in_place_and_benches_nobody() {
+    for fault in [Fault::Status(500), Fault::ResetBeforeHead] {
+        let rig = shipped([Settings::new(Speaks::OpenAi), Settings::new(Speaks::OpenAi)]).await;
+        rig.servers[0].set_plan(FaultPlan::scripted((0..30).map(|call| (call == 10).then_some(fault))));
+        for _ in 0..30 {
+            let answer = rig.client.chat(ask()).await.unwrap();
+            assert_eq!(answer.served_by.unwrap().as_str(), "main", "{fault}");
+        }
+        assert_eq!(rig.servers[1].stats().requests, 0, "{fault}");
+        assert_eq!(rig.client.targets()[0].view.breaker, BreakerState::Closed);
+    }
+}
+
+#[tokio::test]
+async fn a_target_reached_by_failover_is_treated_like_the_first() {
+    let server = || Settings::new(Speaks::OpenAi);
+    let rig = shipped([server(), server(), server()]).await;
+    rig.servers[0].set_fault(Some(Fault::Status(503))).await;
+    rig.servers[1].set_fault(Some(Fault::Status(503))).await;
+    assert_eq!(rig.client.chat(ask()).await.unwrap().served_by.unwrap().as_str(), "third");
+}
+
+#[tokio::test]
+async fn one_callers_mistake_takes_nothing_down() {
+    let server = || Settings::new(Speaks::OpenAi);
+    let rig = shipped([server(), server()]).await;
+    rig.servers[0].set_fault(Some(Fault::Refuse)).await;
+    rig.servers[1].set_fault(Some(Fault::Status(400))).await;
+    for _ in 0..20 {
+        assert_eq!(rig.client.chat(ask()).await.unwrap_err().kind(), Kind::InvalidRequest);
+    }
+    rig.servers[1].set_fault(None).await;
+    assert_eq!(rig.client.chat(ask()).await.unwrap().served_by.unwrap().as_str(), "spare");
+}
+
+/// A head is no answer: whatever a 200 turns out to be, the caller gets the spare's.
+#[tokio::test]
+async fn a_head_commits_to_nothing() {
+    let faults = [
+        Fault::CutAfter(0),
+        Fault::ResetAfterBytes(120),
+        Fault::ErrorEventAfter(0),
+        Fault::OnlyDone,
+        Fault::Html200,
+        Fault::Empty200,
+        Fault::CleanEndAfter(0),
+    ];
+    for fault in faults {
+        let rig = shipped([Settings::new(Speaks::OpenAi), Settings::new(Speaks::Anthropic)]).await;
+        rig.servers[0].set_fault(Some(fault)).await;
+        let text = text(&rig.client).await.unwrap_or_else(|error| panic!("{fault}: {error}"));
+        assert_eq!(text, rig.servers[1].settings().answer.concat(), "{fault}");
+    }
+}
+
+#[tokio::test]
+async fn a_dead_key_an_empty_account_and_an_unknown_model_are_left_for_the_spare() {
+    for fault in [Fault::Status(401), Fault::Status(402), Fault::Status(404), Fault::QuotaExhausted] {
+        let rig = shipped([Settings::new(Speaks::OpenAi), Settings::new(Speaks::OpenAi)]).await;
+        rig.servers[0].set_fault(Some(fault)).await;
+        for _ in 0..5 {
+            assert_eq!(rig.client.chat(ask()).await.unwrap().served_by.unwrap().as_str(), "spare", "{fault}");
+        }
+        assert_eq!(rig.servers[0].stats().requests, 1, "{fault}: it was found out once");
+    }
+}
+
+#[tokio::test]
+async fn when_all_are_down_the_first_cause_and_every_attempt_are_told() {
+    let rig = shipped([Settings::new(Speaks::OpenAi), Settings::new(Speaks::Anthropic)]).await;
+    rig.servers[0].set_fault(Some(Fault::RateLimited(30))).await;
+    rig.servers[1].set_fault(Some(Fault::Status(529))).await;
+    let error = rig.client.chat(ask()).await.unwrap_err();
+    assert_eq!((error.kind(), error.target().unwrap().as_str()), (Kind::RateLimited, "main"));
+    assert!(error.retry_after().is_some());
+    let outcomes: Vec<_> = error.trail().attempts.iter().map(|attempt| &attempt.outcome).collect();
+    assert!(outcomes.iter().all(|outcome| matches!(outcome, Outcome::Failed { .. })), "{outcomes:?}");
+    assert_eq!(outcomes.len(), 2);
+}
+
+/// A healthy model that thinks for long, shown as such by its profile: whoever is late starts the spare and is not blamed.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_slow_reader_and_a_healthy_thinker_are_never_blamed() {
+    let rig = shipped([Settings::new(Speaks::OpenAi).tokens(60), Settings::new(Speaks::OpenAi)]).await;
+    let mut stream = rig.client.stream(ask()).await.unwrap();
+    let mut pieces = 0;
+    while let Some(event) = stream.next().await {
+        event.unwrap();
+        pieces += 1;
+        if pieces == 20 {
+            // Longer than the limit for a gap: the caller was away, the provider was not silent.
+            tokio::time::timeout(Duration::from_secs(9), std::future::pending::<()>()).await.unwrap_err();
+        }
+    }
+    assert_eq!(stream.trail().attempts.len(), 1);
+    assert_eq!(rig.servers[1].stats().requests, 0);
+}
+
+#[tokio::test]
+async fn five_targets_and_a_limit_of_three() {
+    let mut settings = Vec::new();
+    settings.resize_with(5, || Settings::new(Speaks::OpenAi));
+    let servers = shipped(settings).await;
+    for server in &servers.servers[..4] {
+        server.set_fault(Some(Fault::Status(503))).await;
+    }
+    let answer = servers.client.chat(ask()).await.unwrap();
+    assert_eq!(answer.served_by.unwrap().as_str(), "fifth", "by default no limit costs an answer");
+    let mut limits = hotspare::Limits::default();
+    limits.max_targets = Some(3);
+    let mut builder = Client::builder();
+    let names = ["a", "b", "c", "d", "e"];
+    for (name, server) in names.iter().zip(&servers.servers) {
+        builder = builder.target(*name, hotspare_tests::endpoint(server, Speaks::OpenAi));
+    }
+    let route = hotspare::RouteSpec::new(Sequential::new(names)).limits(limits);
+    let client = builder.route("chat", route).build().unwrap();
+    let error = client.chat(ask()).await.unwrap_err();
+    assert_eq!(error.trail().attempts.len(), 3);
+    assert!(error.trail().skipped.iter().any(|skipped| skipped.why.contains("at most 3 targets")));
+}
+
+#[tokio::test]
+async fn a_quota_reported_in_headers_is_left_before_it_is_refused() {
+    let nearly = Settings::new(Speaks::OpenAi)
+        .header("x-ratelimit-limit-requests", "100")
+        .header("x-ratelimit-remaining-requests", "0")
+        .header("x-ratelimit-reset-requests", "60s");
+    let rig = shipped([nearly, Settings::new(Speaks::OpenAi)]).await;
+    assert_eq!(rig.client.chat(ask()).await.unwrap().served_by.unwrap().as_str(), "main");
+    assert_eq!(rig.client.chat(ask()).await.unwrap().served_by.unwrap().as_str(), "spare");
+}
+
+#[tokio::test]
+async fn a_key_file_is_read_again_when_its_key_is_rejected() {
+    let file = std::env::temp_dir().join(format!("hotspare-key-{}", std::process::id()));
+    std::fs::write(&file, "sk-old").unwrap();
+    let server = ChaosServer::start(Settings::new(Speaks::OpenAi).key("sk-old")).await.unwrap();
+    let target =
+        hotspare::openai::target("m").base_url(server.base_url()).key(hotspare::Key::file(file.clone()));
+    let client = Client::builder().target("chat", target).build().unwrap();
+    client.chat(ask()).await.unwrap();
+    server.set_settings(server.settings().key("sk-new"));
+    std::fs::write(&file, "sk-new\n").unwrap();
+    let answer = client.chat(ask()).await.unwrap();
+    assert_eq!(answer.trail.attempts.len(), 2, "{}", answer.trail);
+    assert_eq!(client.chat(ask()).await.unwrap().trail.attempts.len(), 1);
+    std::fs::remove_file(file).unwrap();
+}
+
+/// A target that comes back carries traffic again, also where there is little: nobody waits for a volume that never comes.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_target_that_comes_back_is_found_at_one_request_every_few_seconds() {
+    let rig = shipped([Settings::new(Speaks::OpenAi), Settings::new(Speaks::OpenAi)]).await;
+    rig.servers[0].set_fault(Some(Fault::Status(503))).await;
+    for _ in 0..10 {
+        rig.client.chat(ask()).await.unwrap();
+    }
+    assert_eq!(rig.client.targets()[0].view.breaker, BreakerState::Open);
+    rig.servers[0].set_fault(None).await;
+    let back = Instant::now();
+    loop {
+        let answer = rig.client.chat(ask()).await.unwrap();
+        if answer.served_by.unwrap().as_str() == "main" {
+            break;
+        }
+        assert!(back.elapsed() < Duration::from_secs(30));
+        tokio::time::timeout(Duration::from_secs(2), std::future::pending::<()>()).await.unwrap_err();
+    }
+}
