@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::finish::FinishReason;
 use crate::json::Json;
-use crate::message::Signature;
+use crate::message::{Native, Signature};
 use crate::target::TargetId;
 use crate::usage::Usage;
 
@@ -31,6 +31,11 @@ pub enum Event {
     },
     /// Log probabilities of the text just sent, as the provider wrote them.
     LogProbs(Json),
+    /// The beginning or end of a part, or another frame that says nothing by itself; there so that its spelling can be
+    /// passed on.
+    Mark,
+    /// A whole part that only one wire knows, such as the result of a tool that the provider ran.
+    Native(Box<Native>),
     /// Something that no shared word covers, as the provider wrote it.
     Other {
         /// The provider's name for it.
@@ -80,12 +85,13 @@ impl Event {
     pub fn is_content(&self) -> bool {
         match self {
             Self::TextDelta(text) | Self::ReasoningDelta(text) | Self::RefusalDelta(text) => !text.is_empty(),
-            Self::ToolStarted { .. } => true,
+            Self::Native(_) | Self::ToolStarted { .. } => true,
             Self::ToolDelta { arguments, .. } => !arguments.is_empty(),
             Self::Annotation(_)
             | Self::Finished(_)
             | Self::Handover { .. }
             | Self::LogProbs(_)
+            | Self::Mark
             | Self::Other { .. }
             | Self::ReasoningSignature(_)
             | Self::Started { .. }
@@ -111,10 +117,11 @@ impl From<Event> for Chunk {
 }
 
 /// The spelling of an event. Opaque above the adapters: carried, never read.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Raw {
     /// Not read from a frame that could be passed on.
+    #[default]
     Absent,
     /// Spelled by the same frame as the event before it.
     Covered,
@@ -125,6 +132,17 @@ pub enum Raw {
         /// The frame's data, without framing.
         data: Bytes,
     },
+}
+
+impl Raw {
+    /// The wire whose frame it is.
+    #[must_use]
+    pub fn wire(&self) -> Option<&'static str> {
+        match self {
+            Self::Frame { wire, .. } => Some(wire),
+            _ => None,
+        }
+    }
 }
 
 /// Shows sizes only: a frame holds the caller's words.

@@ -29,7 +29,7 @@ pub use event::{Chunk, Event, Raw};
 pub use finish::FinishReason;
 pub use json::Json;
 pub use kind::{Blame, Evidence, Hold, Kind, Next, Policy, Same, Scope};
-pub use message::{Media, Message, Origin, Part, Reasoning, Role, Signature};
+pub use message::{Media, Message, Native, Origin, Part, Reasoning, Role, Signature};
 pub use moment::Moment;
 pub use rate_limits::{Allowance, RateLimits};
 pub use request::{CallOptions, ChatRequest, OutputFormat, Sampling};

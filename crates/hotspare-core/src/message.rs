@@ -7,6 +7,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::json::Json;
 use crate::tool::{ToolCall, ToolResult};
 
 /// Who speaks.
@@ -84,8 +85,12 @@ impl Message {
 pub enum Part {
     /// A document, such as a PDF.
     Document(Media),
+    /// Fields of the part before it that only one wire knows, such as a cache mark: an object. Other wires leave them out.
+    Fields(Native),
     /// An image.
     Image(Media),
+    /// A part that only one wire knows, such as the result of a tool that its provider ran. Other wires leave it out.
+    Native(Native),
     /// What the model thought before it spoke.
     Reasoning(Reasoning),
     /// What the model said instead of an answer.
@@ -152,6 +157,22 @@ impl fmt::Debug for Media {
             Self::Base64 { media_type, data } => write!(f, "Base64({media_type}, {} characters)", data.len()),
             Self::Url(_) => f.write_str("Url(..)"),
         }
+    }
+}
+
+/// Something in one wire's own words, which mean nothing to another.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Native {
+    /// The wire's name, such as `openai-chat`.
+    pub wire: String,
+    /// What it says there.
+    pub raw: Json,
+}
+
+impl Native {
+    /// `raw` as `wire` spells it.
+    pub fn new(wire: impl Into<String>, raw: Json) -> Self {
+        Self { wire: wire.into(), raw }
     }
 }
 

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::cost::Cost;
 use crate::json::Json;
-use crate::message::{Message, Role};
+use crate::message::{Message, Native, Role};
 use crate::target::TargetId;
 use crate::tool::{Tool, ToolChoice};
 
@@ -25,6 +25,9 @@ pub struct ChatRequest {
     pub messages: Vec<Message>,
     /// Tools that the model may call.
     pub tools: Vec<Tool>,
+    /// Tools that a provider runs itself, each in its wire's own words: only a target of that wire can serve.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub native_tools: Vec<Native>,
     /// Which tools it may or must call; `None` leaves the provider's default.
     pub tool_choice: Option<ToolChoice>,
     /// Whether several tools may be called in one turn; `None` leaves the provider's default.

@@ -5,6 +5,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::cost::Cost;
+use crate::event::Raw;
 use crate::finish::FinishReason;
 use crate::message::{Message, Part, Role};
 use crate::target::TargetId;
@@ -36,6 +37,10 @@ pub struct ChatResponse {
     pub served_by: Option<TargetId>,
     /// Who was tried.
     pub trail: Trail,
+    /// The answer as its provider spelled it, where it came in one piece, nothing was repaired, and the caller speaks the
+    /// provider's wire.
+    #[serde(skip)]
+    pub raw: Raw,
 }
 
 impl ChatResponse {
@@ -52,6 +57,7 @@ impl ChatResponse {
             logprobs: Vec::new(),
             served_by: None,
             trail: Trail::EMPTY,
+            raw: Raw::Absent,
         }
     }
 

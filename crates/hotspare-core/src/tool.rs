@@ -3,6 +3,8 @@
 //! Not an executor. Invariant: arguments are kept as the text that the model wrote; whether it is valid JSON is
 //! checked where answers are normalized.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::json::Json;
@@ -22,12 +24,21 @@ pub struct Tool {
     /// Whether the provider must enforce the schema; `None` leaves its default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub strict: Option<bool>,
+    /// Fields that only one wire knows (a cache mark), keyed by wire name, then by field name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub extras: BTreeMap<String, BTreeMap<String, Json>>,
 }
 
 impl Tool {
     /// A tool without description.
     pub fn new(name: impl Into<String>, parameters: impl Into<Json>) -> Self {
-        Self { name: name.into(), description: None, parameters: parameters.into(), strict: None }
+        Self {
+            name: name.into(),
+            description: None,
+            parameters: parameters.into(),
+            strict: None,
+            extras: BTreeMap::new(),
+        }
     }
 
     /// Says what the tool does.

@@ -6,7 +6,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use hotspare_core::{Chunk, Error, Event, FinishReason, Moment, Usage};
+use hotspare_core::{Chunk, Error, Event, FinishReason, Moment, Raw, Usage};
 use hotspare_health::Permit;
 use hotspare_normalize::{Assembler, Block, Grammar};
 
@@ -38,6 +38,8 @@ pub(crate) struct Attempt {
     pub(crate) held_bytes: usize,
     pub(crate) grammar: Grammar,
     pub(crate) assembler: Option<Assembler>,
+    /// The frame that spells all events so far, while there is just one.
+    pub(crate) whole: Option<Raw>,
     pub(crate) usage: Usage,
     /// The text so far, where a streamed answer's form will be judged.
     pub(crate) said: Option<String>,
@@ -72,6 +74,7 @@ impl Attempt {
             held_bytes: 0,
             grammar: Grammar::default(),
             assembler: None,
+            whole: None,
             usage: Usage::default(),
             said: None,
             content_bytes: 0,

@@ -14,7 +14,9 @@ use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use hotspare_core::{ChatRequest, Chunk, Cost, Error, Event, Kind, Moment, OutputFormat, TargetId, Trail};
+use hotspare_core::{
+    ChatRequest, Chunk, Cost, Error, Event, Kind, Moment, OutputFormat, Raw, TargetId, Trail,
+};
 use hotspare_health::Refusal;
 use hotspare_normalize::Form;
 use hotspare_routing::Start;
@@ -415,6 +417,11 @@ impl Attempt {
     /// Keeps an event until the call commits.
     fn hold(&mut self, chunk: Chunk, limit: usize) -> Result<(), Error> {
         if let Some(assembler) = &mut self.assembler {
+            match chunk.raw {
+                Raw::Covered => {}
+                raw if self.whole.is_none() && !self.stream => self.whole = Some(raw),
+                _ => self.whole = Some(Raw::Absent),
+            }
             return assembler.push(chunk.event);
         }
         self.held_bytes += usize::try_from(size(&chunk.event)).unwrap_or(usize::MAX);

@@ -47,10 +47,12 @@ impl Splice {
                 text.drain(..common);
                 Ok(Some(Event::TextDelta(text)))
             }
-            Event::ToolStarted { .. } | Event::RefusalDelta(_) => Err(differs()),
+            Event::ToolStarted { .. } | Event::RefusalDelta(_) | Event::Native(_) => Err(differs()),
             Event::Finished(_) if !self.is_joined() => Err(differs()),
             // The caller has had its beginning, and the reasoning that led to another answer explains nothing here.
-            Event::Started { .. } | Event::ReasoningDelta(_) | Event::ReasoningSignature(_) => Ok(None),
+            Event::Started { .. } | Event::ReasoningDelta(_) | Event::ReasoningSignature(_) | Event::Mark => {
+                Ok(None)
+            }
             event => Ok(Some(event)),
         }
     }

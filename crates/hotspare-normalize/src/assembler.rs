@@ -6,8 +6,8 @@
 use std::ops::Range;
 
 use hotspare_core::{
-    ChatResponse, Error, Event, FinishReason, Json, Kind, Part, Reasoning, Signature, ToolCall, Usage,
-    UsageSource,
+    ChatResponse, Error, Event, FinishReason, Json, Kind, Native, Part, Reasoning, Signature, ToolCall,
+    Usage, UsageSource,
 };
 use serde_json::{Map, Value};
 
@@ -43,6 +43,7 @@ pub struct Assembler {
 
 #[derive(Clone, Debug)]
 enum Piece {
+    Native(Native),
     Reasoning(Reasoning),
     Refusal(String),
     Text(Range<usize>),
@@ -102,6 +103,10 @@ impl Assembler {
                 self.pieces.push(Piece::Tool(ToolCall::new(id, name, "")));
             }
             Event::ToolDelta { index, arguments } => self.push_arguments(index, &arguments)?,
+            Event::Native(native) => {
+                self.grow(native.raw.as_str().len() + PART_COST)?;
+                self.pieces.push(Piece::Native(*native));
+            }
             Event::Annotation(note) => {
                 self.grow(note.as_str().len() + PART_COST)?;
                 self.annotations.push(note);
@@ -151,6 +156,7 @@ impl Assembler {
         let mut text = self.text;
         for piece in self.pieces {
             content.push(match piece {
+                Piece::Native(native) => Part::Native(native),
                 Piece::Reasoning(reasoning) => Part::Reasoning(reasoning),
                 Piece::Refusal(refusal) => Part::Refusal(refusal),
                 // The usual answer has one text, which need not be copied.

@@ -45,7 +45,7 @@ impl Grammar {
     /// [`Kind::Protocol`], naming what was out of order. The event has then not been noted.
     pub fn check(&mut self, event: &Event) -> Result<(), Error> {
         match event {
-            Event::Started { .. } | Event::Usage(_) | Event::ReasoningSignature(_) => {}
+            Event::Started { .. } | Event::Usage(_) | Event::ReasoningSignature(_) | Event::Mark => {}
             Event::TextDelta(text) if text.is_empty() => {}
             Event::TextDelta(_) => self.open(Block::Text, "text")?,
             Event::ReasoningDelta(text) if text.is_empty() => {}
@@ -75,6 +75,12 @@ impl Grammar {
             Event::Handover { .. } => {
                 self.unfinished("a handover")?;
                 self.block = Block::None;
+            }
+            Event::Native(_) => {
+                self.unfinished("a part")?;
+                self.block = Block::None;
+                self.content = true;
+                self.rich = true;
             }
             // Annotations, log probabilities and whatever no shared word covers: welcome anywhere.
             _ => self.rich = true,

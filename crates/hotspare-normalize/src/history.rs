@@ -31,6 +31,8 @@ pub struct Portable<'a> {
 pub enum Note {
     /// Hidden reasoning that only another author can read was left out.
     HiddenReasoning(usize),
+    /// Parts in the words of another wire were left out.
+    Native(usize),
     /// Proofs of another author were taken off reasoning that is shown.
     Signatures(usize),
     /// Tool calls got a new id: theirs was empty, used before, or not acceptable everywhere.
@@ -43,6 +45,7 @@ impl fmt::Display for Note {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::HiddenReasoning(n) => write!(f, "left out hidden reasoning of another model ({n})"),
+            Self::Native(n) => write!(f, "left out parts that only another wire knows ({n})"),
             Self::Signatures(n) => write!(f, "dropped another model's signatures ({n})"),
             Self::ToolIds(n) => write!(f, "renamed tool calls ({n})"),
             Self::Empty(n) => write!(f, "left out empty text or messages ({n})"),
@@ -50,15 +53,20 @@ impl fmt::Display for Note {
     }
 }
 
-/// Rewrites `request` for a target that reads signatures of `origin` only, or of nobody if `None`.
+/// Rewrites `request` for a target that speaks `wire` and reads signatures of `origin` only, or of nobody if `None`.
 ///
-/// Foreign signatures go, and with them reasoning that is hidden inside them. Ids of tool calls become unique and plain
+/// Foreign signatures go, and with them reasoning that is hidden inside them. Parts and fields in the words of another
+/// wire go; a field is only a hint, so its loss is not noted. Ids of tool calls become unique and plain
 /// (1 to 40 ASCII letters, digits, `_`, `-`), in calls and results alike. Empty texts and messages go.
 ///
 /// # Errors
 /// [`Kind::InvalidRequest`] if a tool result answers no call before it, or one that already has its result.
-pub fn portable<'a>(request: &'a ChatRequest, origin: Option<&Origin>) -> Result<Portable<'a>, Error> {
-    let mut reader = Reader::new(origin);
+pub fn portable<'a>(
+    request: &'a ChatRequest,
+    wire: &str,
+    origin: Option<&Origin>,
+) -> Result<Portable<'a>, Error> {
+    let mut reader = Reader::new(wire, origin);
     let mut edits = Vec::new();
     let mut empty_messages = 0;
     for (at, message) in request.messages.iter().enumerate() {
@@ -106,25 +114,29 @@ fn apply(part: &mut Part, edit: Edit) {
 
 /// Reads a conversation from its beginning and says what must change.
 struct Reader<'a> {
+    wire: &'a str,
     origin: Option<&'a Origin>,
     taken: BTreeSet<String>,
     /// For every id as written: the calls that have no result yet, by the id that they have now, oldest first.
     open: BTreeMap<&'a str, VecDeque<String>>,
     calls: usize,
     hidden: usize,
+    native: usize,
     signatures: usize,
     renamed: usize,
     empty: usize,
 }
 
 impl<'a> Reader<'a> {
-    fn new(origin: Option<&'a Origin>) -> Self {
+    fn new(wire: &'a str, origin: Option<&'a Origin>) -> Self {
         Self {
+            wire,
             origin,
             taken: BTreeSet::new(),
             open: BTreeMap::new(),
             calls: 0,
             hidden: 0,
+            native: 0,
             signatures: 0,
             renamed: 0,
             empty: 0,
@@ -156,6 +168,11 @@ impl<'a> Reader<'a> {
                     _ => None,
                 }
             }
+            Part::Native(native) if native.wire != self.wire => {
+                self.native += 1;
+                Some(Edit::Remove)
+            }
+            Part::Fields(fields) if fields.wire != self.wire => Some(Edit::Remove),
             Part::ToolCall(call) => {
                 let now = self.call(&call.id, &call.name);
                 self.renamed += usize::from(now.is_some());
@@ -200,13 +217,18 @@ impl<'a> Reader<'a> {
     fn notes(&self) -> Vec<Note> {
         [
             Note::HiddenReasoning(self.hidden),
+            Note::Native(self.native),
             Note::Signatures(self.signatures),
             Note::ToolIds(self.renamed),
             Note::Empty(self.empty),
         ]
         .into_iter()
         .filter(|note| {
-            let (Note::HiddenReasoning(n) | Note::Signatures(n) | Note::ToolIds(n) | Note::Empty(n)) = *note;
+            let (Note::HiddenReasoning(n)
+            | Note::Native(n)
+            | Note::Signatures(n)
+            | Note::ToolIds(n)
+            | Note::Empty(n)) = *note;
             n > 0
         })
         .collect()

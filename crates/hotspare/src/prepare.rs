@@ -34,8 +34,17 @@ pub(crate) fn prepare(
 ) -> Result<Prepared, Error> {
     let mut notes = Vec::new();
     let mut prepared = Cow::Borrowed(&**request);
+    let wire = target.provider.wire();
+    if let Some(tool) = request.native_tools.iter().find(|tool| tool.wire != wire) {
+        let what = format!("the request has a tool that only a provider of the wire {} runs", tool.wire);
+        return Err(Error::new(Kind::Unsupported, what));
+    }
+    for (_, fields) in request.extras.iter().filter(|(meant, _)| *meant != wire) {
+        let names: Vec<&str> = fields.keys().map(String::as_str).collect();
+        notes.push(format!("left out fields that only another wire knows ({})", names.join(", ")));
+    }
     // A history that makes no sense is sent as it is: the provider says what is wrong with it.
-    if let Ok(portable) = portable(request, target.provider.origin().as_ref()) {
+    if let Ok(portable) = portable(request, wire, target.provider.origin().as_ref()) {
         notes.extend(portable.notes.iter().map(ToString::to_string));
         prepared = portable.request;
     }

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use hotspare_core::{ChatResponse, Chunk, Error, Event, FinishReason, Kind, Part};
+use hotspare_core::{ChatResponse, Chunk, Error, Event, FinishReason, Kind, Part, Raw};
 use hotspare_normalize::{Form, Repaired, Violation};
 
 use super::Call;
@@ -69,6 +69,8 @@ impl Call {
 }
 
 fn replace(response: &mut ChatResponse, text: String) {
+    // The provider's spelling no longer shows it.
+    response.raw = Raw::Absent;
     let mut text = Some(text);
     response.content = std::mem::take(&mut response.content)
         .into_iter()

@@ -105,6 +105,7 @@ impl Call {
 
     /// An attempt's stream has ended in order: an answer if it is whole, a failure if not.
     pub(super) fn ended(&mut self, now: Moment, world: &mut World, id: AttemptId) {
+        let native = self.ask.native_wire;
         let Some(attempt) = self.live(id) else { return };
         if attempt.finished.is_none() {
             let error = Error::new(Kind::Truncated, "the stream ended without a finish reason");
@@ -118,7 +119,11 @@ impl Call {
             return;
         }
         let assembled = attempt.assembler.take().map(Assembler::finish).transpose();
+        let whole = attempt.whole.take().filter(|raw| raw.wire() == native && native.is_some());
         let judged = assembled.and_then(|mut response| {
+            if let Some(response) = &mut response {
+                response.raw = whole.unwrap_or_default();
+            }
             self.judge(id, response.as_mut())?;
             Ok(response)
         });

@@ -1,7 +1,7 @@
 //! Conversations that change hands.
 
 use super::*;
-use hotspare_core::{Message, Reasoning, Role, ToolCall, ToolResult};
+use hotspare_core::{Json, Message, Native, Reasoning, Role, ToolCall, ToolResult};
 use proptest::prelude::*;
 
 fn origin(name: &str) -> Origin {
@@ -56,7 +56,7 @@ fn a_plain_conversation_is_not_even_copied() {
         result("call_1-x", "r"),
         Message::assistant(" "),
     ]);
-    let portable = portable(&request, Some(&origin("a"))).unwrap();
+    let portable = portable(&request, "w", Some(&origin("a"))).unwrap();
     assert!(matches!(portable.request, Cow::Borrowed(_)));
     assert!(portable.notes.is_empty());
 }
@@ -70,7 +70,7 @@ fn foreign_proofs_go_and_shown_reasoning_stays() {
         Part::Reasoning(Reasoning::new("mine").with_signature(signature("b", false))),
         Part::Text("t".into()),
     ])]);
-    let moved = portable(&request, Some(&origin("b"))).unwrap();
+    let moved = portable(&request, "w", Some(&origin("b"))).unwrap();
     assert_eq!(moved.notes, [Note::HiddenReasoning(2), Note::Signatures(1)]);
     assert_eq!(
         moved.request.messages[0].parts,
@@ -80,7 +80,7 @@ fn foreign_proofs_go_and_shown_reasoning_stays() {
             Part::Text("t".into()),
         ]
     );
-    assert_eq!(portable(&request, None).unwrap().notes, [Note::HiddenReasoning(2), Note::Signatures(2)]);
+    assert_eq!(portable(&request, "w", None).unwrap().notes, [Note::HiddenReasoning(2), Note::Signatures(2)]);
 }
 
 #[test]
@@ -93,7 +93,7 @@ fn empty_turns_go() {
         Message::user(""),
         assistant(vec![Part::Text(String::new()), Part::Text(" ".into())]),
     ]);
-    let moved = portable(&request, None).unwrap();
+    let moved = portable(&request, "w", None).unwrap();
     assert_eq!(moved.request.messages, [Message::user("u"), Message::assistant(" ")]);
     assert_eq!(moved.notes, [Note::HiddenReasoning(1), Note::Empty(5)]);
 }
@@ -110,14 +110,14 @@ fn results_find_their_calls_under_new_ids() {
         result("x", "one"),
         result("x", "two"),
     ]);
-    let moved = portable(&request, None).unwrap();
+    let moved = portable(&request, "w", None).unwrap();
     assert_eq!(moved.notes, [Note::ToolIds(4)]);
     let (calls, results) = ids(&moved.request);
     let pairs: Vec<(&str, &str)> = results.iter().map(|(id, text)| (id.as_str(), text.as_str())).collect();
     let id = |n: usize| calls[n].as_str();
     assert_eq!(id(0), "x");
     assert_eq!(pairs, [(id(1), "second"), ("x", "first"), (id(4), "odd"), (id(2), "one"), (id(3), "two")]);
-    let again = portable(&moved.request, None).unwrap();
+    let again = portable(&moved.request, "w", None).unwrap();
     assert!(matches!(again.request, Cow::Borrowed(_)), "a second pass finds nothing to change");
 }
 
@@ -129,11 +129,23 @@ fn orphans_are_the_callers_mistake() {
         (vec![assistant(vec![call("x")]), result("x", "r"), result("x", "r")], "already has its result"),
         (vec![assistant(vec![call("x")]), result("my secret words", "r")], "was not made before it"),
     ] {
-        let error = portable(&request(messages), None).unwrap_err();
+        let error = portable(&request(messages), "w", None).unwrap_err();
         assert_eq!(error.kind(), Kind::InvalidRequest);
         assert!(error.message().contains(word) && error.message().contains("messages["), "{error}");
         assert!(!error.message().contains("secret"), "{error}");
     }
+}
+
+#[test]
+fn parts_of_another_wire_stay_behind() {
+    let native = |wire: &str| Native::new(wire, Json::parse(r#"{"type":"server_tool_use"}"#).unwrap());
+    let parts =
+        |wire: &str| vec![Part::Text("hi".into()), Part::Fields(native(wire)), Part::Native(native(wire))];
+    let request = request(vec![Message::new(Role::Assistant, parts("w"))]);
+    assert!(portable(&request, "w", None).unwrap().notes.is_empty());
+    let moved = portable(&request, "v", None).unwrap();
+    assert_eq!(moved.notes, [Note::Native(1)]);
+    assert_eq!(moved.request.messages[0].parts, [Part::Text("hi".into())]);
 }
 
 proptest! {
@@ -150,7 +162,7 @@ proptest! {
             if backwards { messages.extend(results.rev()) } else { messages.extend(results) }
         }
         let request = request(messages);
-        let moved = portable(&request, None).unwrap();
+        let moved = portable(&request, "w", None).unwrap();
         let (calls, results) = ids(&moved.request);
         let unique: BTreeSet<&String> = calls.iter().collect();
         prop_assert_eq!(unique.len(), calls.len());
@@ -162,7 +174,7 @@ proptest! {
         }
         // What was rewritten once stays so as the conversation grows.
         let longer = request.clone().message(assistant(vec![call("later")])).message(Message::user("x"));
-        let longer = portable(&longer, None).unwrap();
+        let longer = portable(&longer, "w", None).unwrap();
         prop_assert_eq!(&longer.request.messages[..moved.request.messages.len()], &moved.request.messages[..]);
     }
 }
