@@ -187,6 +187,12 @@ impl ChaosServer {
         self.listen(fault != Some(Fault::Refuse)).await;
     }
 
+    /// The fault that every request meets now, if any.
+    #[must_use]
+    pub fn fault(&self) -> Option<Fault> {
+        *lock(&self.shared.fault)
+    }
+
     /// From now on requests meet the faults of a plan, by their number.
     pub fn set_plan(&self, plan: FaultPlan) {
         *lock(&self.shared.plan) = plan;

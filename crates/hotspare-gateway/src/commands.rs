@@ -24,6 +24,9 @@ pub(crate) enum Command {
         /// Length of the demonstration as a share of the usual one.
         #[arg(long, default_value_t = 1.0)]
         pace: f64,
+        /// Also write what the screen shows to this file, as an SVG that moves.
+        #[arg(long)]
+        record: Option<PathBuf>,
     },
     /// Serve the OpenAI-compatible API.
     Serve {
@@ -85,7 +88,7 @@ impl Command {
     pub(crate) async fn run(self) -> ExitCode {
         let result = match self {
             #[cfg(feature = "demo")]
-            Self::Demo { listen, pace } => return demo(listen, pace).await,
+            Self::Demo { listen, pace, record } => return demo(listen, pace, record).await,
             Self::Serve {
                 config,
                 listen,
@@ -121,7 +124,7 @@ pub(crate) fn fail(message: &str) -> ExitCode {
 }
 
 #[cfg(feature = "demo")]
-async fn demo(listen: SocketAddr, pace: f64) -> ExitCode {
+async fn demo(listen: SocketAddr, pace: f64, record: Option<PathBuf>) -> ExitCode {
     use std::io::IsTerminal;
 
     use hotspare_gateway::demo::{DemoOptions, run};
@@ -129,6 +132,7 @@ async fn demo(listen: SocketAddr, pace: f64) -> ExitCode {
     options.listen = listen;
     options.pace = pace.clamp(0.05, 20.0);
     options.live = std::io::stdout().is_terminal();
+    options.record = record;
     match run(options).await {
         Ok(report) if report.lost == 0 => ExitCode::SUCCESS,
         Ok(_) => ExitCode::FAILURE,

@@ -18,6 +18,16 @@ pub enum Speaks {
 }
 
 impl Speaks {
+    /// The host that a server of this wire takes after.
+    #[must_use]
+    pub const fn host(self) -> &'static str {
+        match self {
+            Self::Anthropic => "anthropic",
+            Self::DeepSeek => "deepseek",
+            Self::OpenAi => "openai",
+        }
+    }
+
     /// The model that a server of this wire says it is.
     #[must_use]
     pub const fn model(self) -> &'static str {

@@ -1,4 +1,6 @@
 //! What happens to the providers, and when.
+//!
+//! Invariant: faults come from here alone: from the act that is on, and on top of it from the watcher's keys.
 
 use std::time::Duration;
 
@@ -12,53 +14,48 @@ pub(crate) struct Act {
 }
 
 /// All parts, in order: about half a minute.
-pub(crate) const ACTS: [Act; 6] = [
-    Act { title: "all is well", length: Duration::from_secs(3), fault: None },
-    Act {
-        title: "main is killed: connections are refused",
-        length: Duration::from_secs(5),
-        fault: Some(Fault::Refuse),
-    },
-    Act {
-        title: "main accepts connections and says nothing",
-        length: Duration::from_secs(6),
-        fault: Some(Fault::Silence),
-    },
-    Act {
-        title: "main answers 429, and wants to be left alone for 2 s",
-        length: Duration::from_secs(5),
-        fault: Some(Fault::RateLimited(2)),
-    },
-    Act {
-        title: "main is back, but cuts every stream after 9 words",
-        length: Duration::from_secs(5),
-        fault: Some(Fault::CutAfter(9)),
-    },
-    Act { title: "main is well again", length: Duration::from_secs(5), fault: None },
+pub(crate) const ACTS: [Act; 7] = [
+    act("all is well", 3, None),
+    act("main is killed: connections are refused", 4, Some(Fault::Refuse)),
+    act("main accepts connections and says nothing", 6, Some(Fault::Silence)),
+    act("main is back", 3, None),
+    act("main answers 429, and wants to be left alone for 2 s", 4, Some(Fault::RateLimited(2))),
+    act("main cuts every stream after 9 words", 5, Some(Fault::CutAfter(9))),
+    act("main is well again", 4, None),
 ];
 
+const fn act(title: &'static str, seconds: u64, fault: Option<Fault>) -> Act {
+    Act { title, length: Duration::from_secs(seconds), fault }
+}
+
 impl Act {
+    /// Breaks what this act breaks, and mends the rest.
     pub(crate) async fn apply(&self, servers: &[ChaosServer]) {
-        if let Some(main) = servers.first() {
-            main.set_fault(self.fault).await;
+        for (place, server) in servers.iter().enumerate() {
+            server.set_fault(if place == 0 { self.fault } else { None }).await;
         }
     }
 }
 
-/// What a key does.
-pub(crate) async fn press(key: char, servers: &[ChaosServer]) {
-    let (server, fault) = match key {
-        '1'..='3' => {
-            let place = usize::from(key as u8 - b'1');
-            (servers.get(place), Fault::Refuse)
+/// What a key does: the first press breaks, the second mends. Returns what to tell of it.
+pub(crate) async fn press(key: char, servers: &[ChaosServer]) -> Option<String> {
+    let (place, fault) = match key {
+        '1'..='3' => (usize::from(key as u8 - b'1'), Fault::Refuse),
+        's' => (0, Fault::SlowFirstToken(Duration::from_secs(2))),
+        'r' => (0, Fault::RateLimited(2)),
+        'c' => (0, Fault::CutAfter(9)),
+        'x' => {
+            for server in servers {
+                server.set_fault(None).await;
+            }
+            return Some("the watcher mends everything".into());
         }
-        's' => (servers.first(), Fault::SlowFirstToken(Duration::from_secs(2))),
-        'r' => (servers.first(), Fault::RateLimited(2)),
-        'c' => (servers.first(), Fault::CutAfter(9)),
-        _ => return,
+        _ => return None,
     };
-    let Some(server) = server else { return };
-    // A second press of the same key makes it well again.
-    let refused = tokio::net::TcpStream::connect(server.address()).await.is_err();
-    server.set_fault(if refused { None } else { Some(fault) }).await;
+    let server = servers.get(place)?;
+    let (name, _) = super::PROVIDERS.get(place)?;
+    let mend = server.fault() == Some(fault);
+    server.set_fault((!mend).then_some(fault)).await;
+    let what = if mend { "mends".to_owned() } else { format!("breaks ({fault})") };
+    Some(format!("the watcher {what} {name}"))
 }

@@ -26,7 +26,7 @@ pub(crate) struct Crowd {
 }
 
 /// How callers fared.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Score {
     pub(crate) asked: u64,
     pub(crate) answered: u64,
@@ -34,6 +34,8 @@ pub(crate) struct Score {
     pub(crate) slowest: Duration,
     /// Calls that did not serve anybody.
     pub(crate) wasted: u64,
+    /// What all calls cost, in multiples of what those cost that served.
+    pub(crate) cost: Option<f64>,
     /// Why answers were lost.
     pub(crate) reasons: BTreeMap<String, u64>,
 }

@@ -6,22 +6,33 @@
 
 mod act;
 mod crowd;
+mod frame;
+mod recording;
 mod screen;
+mod story;
+mod terminal;
 
-use std::io;
+use std::io::{self, Write};
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use hotspare::{
-    BreakerConfig, Client, Endpoint, Key, Limits, RouteSpec, Secret, Sequential, anthropic, openai,
+    BreakerConfig, Client, Endpoint, Key, Limits, ModelProfile, Price, RouteSpec, Secret, Sequential,
+    anthropic, openai,
 };
 use hotspare_chaos::{ChaosServer, Settings, Speaks};
 use tokio::net::TcpListener;
+use tokio::task::JoinSet;
 
 use crate::serve::{ServeOptions, serve_on};
 use act::ACTS;
-use crowd::Crowd;
+use crowd::{Crowd, Score};
+use frame::{Frame, Line, Tone};
+use recording::Recording;
 use screen::Screen;
+use story::Story;
+use terminal::{Terminal, Wish};
 
 /// The embedded providers: name, wire.
 pub(crate) const PROVIDERS: [(&str, Speaks); 3] =
@@ -38,7 +49,7 @@ pub struct Report {
 }
 
 /// Options of a demonstration.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct DemoOptions {
     /// Where the gateway listens; port 0 takes a free one.
@@ -47,12 +58,22 @@ pub struct DemoOptions {
     pub pace: f64,
     /// Redraw a screen instead of printing lines.
     pub live: bool,
+    /// Also write what the screen shows to this file, as an SVG that moves.
+    pub record: Option<PathBuf>,
 }
 
 impl Default for DemoOptions {
     fn default() -> Self {
-        Self { listen: SocketAddr::from(([127, 0, 0, 1], 0)), pace: 1.0, live: false }
+        Self { listen: SocketAddr::from(([127, 0, 0, 1], 0)), pace: 1.0, live: false, record: None }
     }
+}
+
+/// How far the demonstration is.
+#[derive(Clone, Copy, Debug)]
+struct Progress {
+    act: usize,
+    passed: Duration,
+    length: Duration,
 }
 
 /// Providers that are part of the program.
@@ -104,12 +125,15 @@ impl Embedded {
         PROVIDERS.iter().zip(&self.servers).map(|((name, speaks), server)| {
             let (model, url) = (speaks.model(), server.base_url());
             let key = Key::given(Secret::new("sk-embedded"));
-            let endpoint = match speaks {
-                Speaks::Anthropic => anthropic::target(model).base_url(url).endpoint(),
-                Speaks::DeepSeek => openai::deepseek(model).base_url(url).key(key),
-                _ => openai::target(model).base_url(url).key(key),
+            // Dollars per million tokens, as models of these hosts cost.
+            let (endpoint, price) = match speaks {
+                Speaks::Anthropic => (anthropic::target(model).base_url(url).endpoint(), (3, 15)),
+                Speaks::DeepSeek => (openai::deepseek(model).base_url(url).key(key), (1, 2)),
+                _ => (openai::target(model).base_url(url).key(key), (2, 10)),
             };
-            (*name, endpoint)
+            let mut profile = ModelProfile::default();
+            profile.price = Some(Price::per_million(price.0 * 1_000_000, price.1 * 1_000_000));
+            (*name, endpoint.profile(profile))
         })
     }
 }
@@ -117,7 +141,8 @@ impl Embedded {
 /// Runs the demonstration.
 ///
 /// # Errors
-/// If a port cannot be bound, or the embedded configuration is wrong.
+/// If a port cannot be bound, the terminal not be switched, the recording not be written, or the embedded configuration
+/// is wrong.
 pub async fn run(options: DemoOptions) -> Result<Report, Box<dyn std::error::Error + Send + Sync>> {
     let embedded = Embedded::start().await?;
     let client = embedded.client()?;
@@ -128,41 +153,212 @@ pub async fn run(options: DemoOptions) -> Result<Report, Box<dyn std::error::Err
     let server = tokio::spawn(serve_on(listener, client.clone(), serving, async {
         let _ = stopped.await;
     }));
-    let expected: String = embedded.servers[0].settings().answer.concat();
     let front = Client::builder()
         .target("gateway", openai::compatible(format!("http://{address}/v1"), "demo"))
         .build()?;
-    let crowd = Crowd::through_gateway(front, expected.clone());
-    let plain = Crowd::plain_loop(plain_client(&embedded)?, expected);
-    let mut screen = Screen::new(options.live, address);
-    let length: Duration = ACTS.iter().map(|act| act.length.mul_f64(options.pace)).sum();
-    let mut passed = Duration::ZERO;
-    for (number, act) in ACTS.iter().enumerate() {
-        act.apply(&embedded.servers).await;
-        screen.act(number, act.title);
-        let ends = tokio::time::Instant::now() + act.length.mul_f64(options.pace);
-        while tokio::time::Instant::now() < ends {
-            crowd.ask();
-            plain.ask();
-            let tick = Duration::from_millis(50);
-            tokio::time::sleep(tick).await;
-            passed += tick;
-            screen.draw(passed, length, &client, &crowd.score(), &plain.score());
-            for key in screen.keys() {
-                act::press(key, &embedded.servers).await;
-            }
-        }
-    }
-    for server in &embedded.servers {
-        server.set_fault(None).await;
-    }
-    // Everybody who asked is waited for.
-    let mine = crowd.finish().await;
-    let theirs = plain.finish().await;
-    screen.summary(&client, &mine, &theirs);
+    let mut stage = Stage::new(embedded, client, front, address)?;
+    let recording = stage.play(&options).await?;
+    let report = stage.close(&options, recording).await?;
     let _ = stop.send(());
     server.await??;
-    Ok(Report { lost: mine.lost, answered: mine.answered })
+    Ok(report)
+}
+
+/// Everything that takes part.
+struct Stage {
+    embedded: Embedded,
+    client: Client,
+    plain_client: Client,
+    expected: String,
+    crowd: Crowd,
+    plain: Crowd,
+    story: Story,
+    samples: JoinSet<()>,
+    screen: Screen,
+}
+
+impl Stage {
+    fn new(
+        embedded: Embedded,
+        client: Client,
+        front: Client,
+        address: SocketAddr,
+    ) -> Result<Self, hotspare::Error> {
+        let expected: String =
+            embedded.servers.first().map(|server| server.settings().answer.concat()).unwrap_or_default();
+        let plain_client = plain_client(&embedded)?;
+        Ok(Self {
+            crowd: Crowd::through_gateway(front, expected.clone()),
+            plain: Crowd::plain_loop(plain_client.clone(), expected.clone()),
+            story: Story::of(&client),
+            samples: JoinSet::new(),
+            screen: Screen::new(address),
+            embedded,
+            client,
+            plain_client,
+            expected,
+        })
+    }
+
+    /// Plays every act, or until the watcher has seen enough.
+    async fn play(&mut self, options: &DemoOptions) -> io::Result<Option<Recording>> {
+        let mut terminal = if options.live { Some(Terminal::open()?) } else { None };
+        let mut recording = options.record.as_ref().map(|_| Recording::default());
+        if terminal.is_none() {
+            say(&format!(
+                "hotspare demo: 3 embedded providers, real sockets\ntry it meanwhile: {}",
+                self.screen.curl()
+            ));
+        }
+        let length: Duration = ACTS.iter().map(|act| act.length.mul_f64(options.pace)).sum();
+        let begun = tokio::time::Instant::now();
+        let mut ends = begun;
+        let mut tick = tokio::time::interval(TICK);
+        tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        for (number, act) in ACTS.iter().enumerate() {
+            act.apply(&self.embedded.servers).await;
+            self.story.tell(&format!("act {}/{}: {}", number + 1, ACTS.len(), act.title));
+            ends += act.length.mul_f64(options.pace);
+            let mut round = 0u32;
+            while begun.elapsed() < ends - begun {
+                tick.tick().await;
+                self.crowd.ask();
+                self.plain.ask();
+                if round.is_multiple_of(SAMPLE) {
+                    let sample = self.story.clone().sample(self.client.clone(), self.expected.clone());
+                    self.samples.spawn(sample);
+                }
+                round = round.wrapping_add(1);
+                let progress = Progress { act: number, passed: begun.elapsed(), length };
+                if !self.show(progress, round, terminal.as_mut(), recording.as_mut()).await? {
+                    return Ok(recording);
+                }
+            }
+        }
+        Ok(recording)
+    }
+
+    /// Shows where things stand and does what the watcher wants. False if that is to quit.
+    async fn show(
+        &mut self,
+        progress: Progress,
+        round: u32,
+        terminal: Option<&mut Terminal>,
+        recording: Option<&mut Recording>,
+    ) -> io::Result<bool> {
+        if (terminal.is_some() || recording.is_some()) && round.is_multiple_of(4) {
+            let [mine, plain] = self.scores();
+            let targets = self.client.targets();
+            let mut frame = self.screen.frame(progress, &targets, [&mine, &plain], &self.story);
+            if let Some(recording) = recording {
+                recording.keep(progress.passed, &frame);
+            }
+            if let Some(terminal) = &terminal {
+                let wishes = terminal.wishes();
+                for wish in wishes {
+                    match wish {
+                        Wish::Quit => return Ok(false),
+                        Wish::Key(key) => {
+                            if let Some(told) = act::press(key, &self.embedded.servers).await {
+                                self.story.tell(&told);
+                            }
+                        }
+                    }
+                }
+            }
+            if let Some(terminal) = terminal {
+                screen::keys(&mut frame);
+                terminal.draw(&frame)?;
+                return Ok(true);
+            }
+        }
+        if terminal.is_none() {
+            self.story.untold().iter().for_each(|line| say(line));
+        }
+        Ok(true)
+    }
+
+    fn scores(&self) -> [Score; 2] {
+        let (sampled, broken) = self.story.samples();
+        let mut mine = self.crowd.score();
+        mine.asked += sampled;
+        mine.answered += sampled - broken.len() as u64;
+        mine.lost += broken.len() as u64;
+        for reason in broken {
+            *mine.reasons.entry(format!("a sample: {reason}")).or_default() += 1;
+        }
+        let (cost, wasted) = spent(&self.client);
+        mine.cost = cost;
+        mine.wasted = wasted;
+        let mut plain = self.plain.score();
+        plain.cost = spent(&self.plain_client).0;
+        [mine, plain]
+    }
+
+    /// Waits for everybody who asked, and sums up.
+    async fn close(
+        mut self,
+        options: &DemoOptions,
+        recording: Option<Recording>,
+    ) -> Result<Report, Box<dyn std::error::Error + Send + Sync>> {
+        for server in &self.embedded.servers {
+            server.set_fault(None).await;
+        }
+        self.crowd.finish().await;
+        self.plain.finish().await;
+        while self.samples.join_next().await.is_some() {}
+        let [mine, plain] = self.scores();
+        let mut frame = Frame::default();
+        frame.space();
+        if let Some(seam) = self.story.seam() {
+            screen::seam_lines(&mut frame, &seam);
+            frame.space();
+        }
+        screen::scores(&mut frame, &mine, &plain);
+        for (name, score) in [("hotspare", &mine), ("plain loop", &plain)] {
+            for (reason, count) in &score.reasons {
+                frame.push(Line::default().put(Tone::Faint, format!("{name} lost {count}: {reason}")));
+            }
+        }
+        frame.space();
+        let verdict = match mine.lost {
+            0 => (Tone::Good, format!("hotspare answered all {} requests.", mine.answered)),
+            lost => (Tone::Bad, format!("hotspare LOST {lost} of {} requests.", mine.asked)),
+        };
+        frame.push(Line::default().put(verdict.0, verdict.1));
+        self.story.untold().iter().filter(|_| !options.live).for_each(|line| say(line));
+        frame.0.iter().for_each(|line| say(&line.text()));
+        if let (Some(path), Some(mut recording)) = (&options.record, recording) {
+            recording.close(frame);
+            std::fs::write(path, recording.to_svg())
+                .map_err(|error| format!("the recording {} cannot be written: {error}", path.display()))?;
+        }
+        Ok(Report { lost: mine.lost, answered: mine.answered })
+    }
+}
+
+/// Every so many callers one answer is read word for word.
+const SAMPLE: u32 = 5;
+
+/// Time between two callers of each kind.
+const TICK: Duration = Duration::from_millis(50);
+
+/// What all calls of a client cost in multiples of what those cost that served, and how many did not serve.
+fn spent(client: &Client) -> (Option<f64>, u64) {
+    let (mut cost, mut wasted, mut calls) = (0, 0, 0);
+    for target in client.targets() {
+        cost += target.counts.cost.micros();
+        wasted += target.counts.wasted.micros();
+        calls += target.counts.cancelled + target.counts.failed.values().sum::<u64>();
+    }
+    let useful = cost - wasted;
+    ((useful > 0).then(|| cost as f64 / useful as f64), calls)
+}
+
+/// A reader who went away is no reason to stop.
+fn say(line: &str) {
+    let mut out = io::stdout().lock();
+    let _ = writeln!(out, "{line}");
 }
 
 /// The loop of the textbook: each target in turn, with a limit for the whole answer, and no memory.

@@ -1,116 +1,92 @@
-//! What the watcher sees: a screen that is redrawn, or plain lines where there is no terminal.
+//! What the watcher sees at one moment.
+//!
+//! Only looks: it counts nothing and breaks nothing. Invariant: every figure comes from a counter of the client, of the
+//! callers or of the story.
 
-use std::io::{BufRead, Write};
 use std::net::SocketAddr;
-use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
-use hotspare::{Client, TargetStatus};
+use hotspare::{BreakerState, TargetStatus};
 
 use super::act::ACTS;
 use super::crowd::Score;
+use super::frame::{Frame, Line, Tone};
+use super::story::{Seam, Story};
+use super::{PROVIDERS, Progress};
 
-/// Where the demonstration shows itself.
+/// How often shares are taken anew.
+const SAMPLE: Duration = Duration::from_secs(1);
+/// Letters of a bar that stands for all answers.
+const BAR: f64 = 18.0;
+
+/// Draws the demonstration.
+#[derive(Debug)]
 pub(crate) struct Screen {
-    live: bool,
     address: SocketAddr,
-    now: String,
-    drawn: Instant,
-    keys: Option<Receiver<char>>,
-    /// Attempts started per target when the share was last taken.
+    /// Answers served per target when the share was last taken.
     before: Vec<u64>,
     shares: Vec<f64>,
-    sampled: Instant,
+    sampled: Option<Instant>,
 }
 
 impl Screen {
-    pub(crate) fn new(live: bool, address: SocketAddr) -> Self {
-        let keys = live.then(|| {
-            let (send, receive) = channel();
-            // Reads whole lines: a terminal gives nothing sooner unless it is reprogrammed, and a demonstration should not.
-            std::thread::spawn(move || {
-                for line in std::io::stdin().lock().lines().map_while(Result::ok) {
-                    for key in line.chars() {
-                        if send.send(key).is_err() {
-                            return;
-                        }
-                    }
-                }
-            });
-            receive
-        });
-        let screen = Self {
-            live,
-            address,
-            now: String::new(),
-            drawn: Instant::now(),
-            keys,
-            before: Vec::new(),
-            shares: Vec::new(),
-            sampled: Instant::now(),
-        };
-        if !live {
-            say(&format!("hotspare demo: 3 embedded providers, real sockets, gateway at http://{address}"));
-            say(&format!("try it meanwhile: {}", screen.curl()));
-        }
-        screen
+    pub(crate) fn new(address: SocketAddr) -> Self {
+        Self { address, before: Vec::new(), shares: Vec::new(), sampled: None }
     }
 
-    fn curl(&self) -> String {
+    /// A request that anybody can send meanwhile.
+    pub(crate) fn curl(&self) -> String {
         format!(
-            "curl -s http://{}/v1/chat/completions -d '{{\"model\":\"demo\",\"messages\":[{{\"role\":\"user\",\"content\":\"hi\"}}]}}'",
+            "curl {}/v1/chat/completions -d '{{\"model\":\"demo\",\"messages\":[{{\"role\":\"user\",\"content\":\"hi\"}}]}}'",
             self.address
         )
     }
 
-    pub(crate) fn act(&mut self, number: usize, title: &str) {
-        self.now = format!("act {}/{}: {title}", number + 1, ACTS.len());
-        if !self.live {
-            say(&self.now);
-        }
-    }
-
-    /// Keys pressed since the last time.
-    pub(crate) fn keys(&self) -> Vec<char> {
-        self.keys.as_ref().map(|keys| keys.try_iter().collect()).unwrap_or_default()
-    }
-
-    pub(crate) fn draw(
+    /// The screen as it is now.
+    pub(crate) fn frame(
         &mut self,
-        passed: Duration,
-        length: Duration,
-        client: &Client,
-        mine: &Score,
-        plain: &Score,
-    ) {
-        if !self.live || self.drawn.elapsed() < Duration::from_millis(200) {
-            return;
-        }
-        self.drawn = Instant::now();
-        let targets = client.targets();
-        self.sample(&targets);
-        let mut out = String::from("\x1b[2J\x1b[H");
-        out.push_str(&format!(
-            "\x1b[1mhotspare demo\x1b[0m   3 embedded providers, real sockets   {:.0} s of {:.0} s\n{}\n\n\x1b[1m{}\x1b[0m\n\n",
-            passed.as_secs_f64(),
-            length.as_secs_f64(),
-            self.curl(),
-            self.now
+        progress: Progress,
+        targets: &[TargetStatus],
+        [mine, plain]: [&Score; 2],
+        story: &Story,
+    ) -> Frame {
+        self.sample(targets);
+        let mut frame = Frame::default();
+        let clock = |time: Duration| format!("{:02}:{:02}", time.as_secs() / 60, time.as_secs() % 60);
+        frame.push(Line::default().put(Tone::Strong, "hotspare demo").put(
+            Tone::Faint,
+            format!(
+                "   3 embedded providers, real sockets      act {}/{} · {} of {}",
+                progress.act + 1,
+                ACTS.len(),
+                clock(progress.passed),
+                clock(progress.length)
+            ),
         ));
-        out.push_str(&self.table(&targets));
-        out.push('\n');
-        out.push_str(&scores(mine, plain));
-        out.push_str(
-            "\n[1-3] kill/restore   [s] slow   [r] rate-limit   [c] cut streams   then Enter; Ctrl-C quits\n",
-        );
-        print(&out);
+        frame.push(Line::default().put(Tone::Faint, "try it now:"));
+        frame.push(Line::default().put(Tone::Faint, self.curl()));
+        frame.space();
+        frame.push(Line::default().put(Tone::Strong, format!("NOW: {}", ACTS[progress.act].title)));
+        frame.space();
+        self.table(&mut frame, targets);
+        frame.space();
+        scores(&mut frame, mine, plain);
+        frame.space();
+        if let Some(seam) = story.seam() {
+            seam_lines(&mut frame, &seam);
+            frame.space();
+        }
+        for line in story.newest(4) {
+            frame.push(Line::default().put(Tone::Faint, line));
+        }
+        frame
     }
 
     fn sample(&mut self, targets: &[TargetStatus]) {
-        if self.sampled.elapsed() < Duration::from_secs(1) && !self.before.is_empty() {
+        if self.sampled.is_some_and(|at| at.elapsed() < SAMPLE) {
             return;
         }
-        self.sampled = Instant::now();
+        self.sampled = Some(Instant::now());
         let served: Vec<u64> = targets.iter().map(|target| target.counts.served).collect();
         let recent: Vec<u64> = served
             .iter()
@@ -122,70 +98,88 @@ impl Screen {
         self.before = served;
     }
 
-    fn table(&self, targets: &[TargetStatus]) -> String {
-        let mut out = format!(
-            "{:<8}{:<20}{:<11}{:<26}{:>12}\n",
-            "target", "wire", "breaker", "share of answers", "first token"
-        );
-        for (at, target) in targets.iter().enumerate() {
+    fn table(&self, frame: &mut Frame, targets: &[TargetStatus]) {
+        frame.push(Line::default().put(
+            Tone::Faint,
+            format!(
+                "{:<8}{:<11}{:<14}{:<24}{:>12}{:>12}",
+                "target", "wire", "breaker", "share of answers", "first token", "calls now"
+            ),
+        ));
+        for (at, (target, (_, speaks))) in targets.iter().zip(PROVIDERS).enumerate() {
             let share = self.shares.get(at).copied().unwrap_or(0.0);
-            let bar = "█".repeat((share * 18.0).round() as usize);
+            let (tone, breaker) = breaker(target);
+            let bar = "█".repeat((share * BAR).round() as usize);
             let latency =
                 target.view.latency.map_or_else(|| "–".to_owned(), |time| format!("{} ms", time.as_millis()));
-            out.push_str(&format!(
-                "{:<8}{:<20}{:<11}{:<19}{:>5.0} %{:>12}\n",
-                target.id.as_str(),
-                target.wire,
-                target.view.breaker.to_string(),
-                bar,
-                share * 100.0,
-                latency,
-            ));
+            let calls = match target.counts.in_flight {
+                0 => "standby".to_owned(),
+                calls => calls.to_string(),
+            };
+            frame.push(
+                Line::default()
+                    .put(Tone::Plain, format!("{:<8}{:<11}", target.id.as_str(), speaks.host()))
+                    .put(tone, format!("{breaker:<14}"))
+                    .put(Tone::Good, format!("{bar:<18}"))
+                    .put(Tone::Plain, format!("{:>4.0} %{latency:>12}{calls:>12}", share * 100.0)),
+            );
         }
-        out
-    }
-
-    pub(crate) fn summary(&self, client: &Client, mine: &Score, plain: &Score) {
-        let mut mine = mine.clone();
-        for target in client.targets() {
-            mine.wasted += target.counts.cancelled + target.counts.failed.values().sum::<u64>();
-        }
-        say(&format!("\n{}", scores(&mine, plain)));
-        for (name, score) in [("hotspare", &mine), ("plain loop", plain)] {
-            for (reason, count) in &score.reasons {
-                say(&format!("{name} lost {count}: {reason}"));
-            }
-        }
-        let verdict = match mine.lost {
-            0 => format!("hotspare answered all {} requests.", mine.answered),
-            lost => format!("hotspare LOST {lost} of {} requests.", mine.asked),
-        };
-        say(&format!("\n{verdict}"));
     }
 }
 
-fn scores(mine: &Score, plain: &Score) -> String {
-    let mut out =
-        format!("{:<12}{:>16}{:>8}{:>12}{:>15}\n", "", "answered", "lost", "slowest", "calls wasted");
+fn breaker(target: &TargetStatus) -> (Tone, String) {
+    let left = target.view.usable_in.map(|left| format!(" {:.1} s", left.as_secs_f64())).unwrap_or_default();
+    match target.view.breaker {
+        BreakerState::Open => (Tone::Bad, format!("OPEN{left}")),
+        BreakerState::HalfOpen => (Tone::Warn, "HALF-OPEN".into()),
+        BreakerState::Closed if !target.view.usable => (Tone::Warn, format!("WAITS{left}")),
+        BreakerState::Closed => (Tone::Good, "CLOSED".into()),
+    }
+}
+
+/// The score of both kinds of callers.
+pub(crate) fn scores(frame: &mut Frame, mine: &Score, plain: &Score) {
+    frame.push(Line::default().put(
+        Tone::Faint,
+        format!(
+            "{:<12}{:>14}{:>7}{:>12}{:>15}{:>9}",
+            "", "answered", "lost", "slowest", "calls wasted", "cost"
+        ),
+    ));
     for (name, score) in [("hotspare", mine), ("plain loop", plain)] {
-        out.push_str(&format!(
-            "{name:<12}{:>16}{:>8}{:>10.2} s{:>15}\n",
-            format!("{} / {}", score.answered, score.asked),
-            score.lost,
-            score.slowest.as_secs_f64(),
-            score.wasted,
-        ));
+        let tone = if score.lost == 0 { Tone::Good } else { Tone::Bad };
+        let cost = score.cost.map_or_else(|| "–".to_owned(), |cost| format!("{cost:.2}×"));
+        frame.push(
+            Line::default()
+                .put(Tone::Strong, format!("{name:<12}"))
+                .put(Tone::Plain, format!("{:>14}", format!("{} / {}", score.answered, score.asked)))
+                .put(tone, format!("{:>7}", score.lost))
+                .put(
+                    Tone::Plain,
+                    format!("{:>10.2} s{:>15}{cost:>9}", score.slowest.as_secs_f64(), score.wasted),
+                ),
+        );
     }
-    out
 }
 
-/// A watcher who went away is no reason to stop.
-fn say(line: &str) {
-    print(&format!("{line}\n"));
+/// A cut answer around its seam.
+pub(crate) fn seam_lines(frame: &mut Frame, seam: &Seam) {
+    let exact = if seam.exact { "exact text ✓" } else { "ANOTHER TEXT" };
+    frame.push(Line::default().put(Tone::Faint, format!("a cut stream as its reader saw it ({exact})")));
+    let before: Vec<char> = seam.before.chars().rev().take(30).collect();
+    frame.push(
+        Line::default()
+            .put(Tone::Plain, format!("  “…{}", before.iter().rev().collect::<String>()))
+            .put(Tone::Warn, format!("⟦{}⟧", seam.mark))
+            .put(Tone::Plain, format!("{}…”", seam.after.chars().take(40).collect::<String>())),
+    );
 }
 
-fn print(text: &str) {
-    let mut out = std::io::stdout().lock();
-    let _ = out.write_all(text.as_bytes());
-    let _ = out.flush();
+/// What the keys do.
+pub(crate) fn keys(frame: &mut Frame) {
+    frame.space();
+    frame.push(Line::default().put(
+        Tone::Faint,
+        "[1-3] kill/restore  [s] slow  [r] rate-limit  [c] cut streams  [x] mend all  [q] quit",
+    ));
 }

@@ -1,0 +1,56 @@
+//! A screenful of text with tones: what is shown, before anybody knows where.
+//!
+//! Not a terminal: the same frame is drawn by [`Terminal`](super::terminal::Terminal) and written by a
+//! [`Recording`](super::recording::Recording). Invariant: no control codes in any text.
+
+/// How a piece of text stands out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Tone {
+    Plain,
+    Strong,
+    Faint,
+    Good,
+    Warn,
+    Bad,
+}
+
+/// A piece of a line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Span {
+    pub(crate) tone: Tone,
+    pub(crate) text: String,
+}
+
+/// A line.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Line(pub(crate) Vec<Span>);
+
+impl Line {
+    /// Appends text.
+    pub(crate) fn put(mut self, tone: Tone, text: impl Into<String>) -> Self {
+        let text = text.into().replace(|letter: char| letter.is_control(), " ");
+        self.0.push(Span { tone, text });
+        self
+    }
+
+    /// The line without tones.
+    pub(crate) fn text(&self) -> String {
+        self.0.iter().map(|span| span.text.as_str()).collect()
+    }
+}
+
+/// Lines from top to bottom.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Frame(pub(crate) Vec<Line>);
+
+impl Frame {
+    /// Appends a line.
+    pub(crate) fn push(&mut self, line: Line) {
+        self.0.push(line);
+    }
+
+    /// Appends an empty line.
+    pub(crate) fn space(&mut self) {
+        self.push(Line::default());
+    }
+}
