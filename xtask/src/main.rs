@@ -7,6 +7,7 @@
     reason = "this program talks to the person who runs it"
 )]
 
+mod catalog;
 mod ci;
 mod mutants;
 mod run;
@@ -22,7 +23,8 @@ cargo xtask VERB
   ci [--only STEP]          everything that CI runs, in order; STEP is one name of it
   tidy                      floors, module docs, file sizes, names
   chaos [ARGS]              outages against the real engine through sockets (--help for more)
-  bench WHAT                what Hotspare costs: overhead, gateway or failover
+  bench WHAT                what Hotspare costs: overhead, gateway, failover or parity
+  catalog --from DIR        make the model catalogue anew from DIR/models.json
   docs [--check]            write the generated documents, or tell whether they have drifted
   mutants                   break the code on purpose: every mutation must make a test fail
 ";
@@ -36,6 +38,7 @@ fn main() -> ExitCode {
         Some("tidy") => tidy::run(),
         Some("chaos") => run::binary("chaos", rest),
         Some("bench") => run::binary("bench", rest),
+        Some("catalog") => catalog::run(rest),
         Some("docs") => run::binary("docs", rest),
         Some("mutants") => mutants::run(),
         Some("help" | "--help" | "-h") | None => {

@@ -1,143 +1,182 @@
 //! What models hold, cost and can do: vendored data.
 //!
-//! Not a guess: a model is found by its exact name in its provider's list, or not at all; whoever needs another entry gives
-//! the target its own [`ModelProfile`]. Invariant: what the data does not say is unknown, never "no".
+//! Not a guess: a model is found by its exact name in its provider's list, by one of the two kinds of alias that
+//! [`Alias`] documents, or not at all; whoever needs another entry gives the target its own [`ModelProfile`]. Invariant:
+//! what the data does not say is unknown, never "no". Nothing is read before it is asked for: the list is text in order,
+//! searched by halves, and one line of it is parsed for one lookup.
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
-use std::collections::BTreeMap;
-use std::sync::OnceLock;
+mod entry;
 
-use hotspare_core::{ModelProfile, Price};
-use serde::Deserialize;
+use std::borrow::Cow;
+use std::fmt;
+
+use hotspare_core::ModelProfile;
+
+pub use entry::Entry;
 
 /// The data as it was compiled; `data/README.md` has sources, licences and fields.
-const DATA: &str = include_str!("../data/models.json");
+const DATA: &str = include_str!("../data/models.txt");
 
 /// Models by provider and name.
-#[derive(Debug, Default)]
+#[derive(Clone)]
 pub struct Catalog {
-    entries: BTreeMap<String, BTreeMap<String, Entry>>,
+    /// One model a line, in the order of `provider/id`.
+    text: Cow<'static, str>,
 }
 
-/// One model.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+/// How a model was found under a name that is not in the list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Entry {
-    /// Whose list.
-    pub provider: String,
-    /// The model's name there.
-    pub id: String,
-    /// Tokens that prompt and answer may fill together.
-    pub window: Option<u64>,
-    /// Tokens that the answer may fill.
-    pub output: Option<u64>,
-    /// Prices in micro-dollars per million tokens: prompt, answer, and prompt from the cache.
-    #[serde(default)]
-    price: Vec<u64>,
-    #[serde(default)]
-    can: Vec<String>,
-    #[serde(default)]
-    cannot: Vec<String>,
-    /// Date of retirement (`2026-10-23`), where known.
-    pub retires: Option<String>,
+pub enum Alias {
+    /// The name ends in a date (`-2025-08-07`, `-20250807`, `@20250807`, with or without Bedrock's `-v1:0`), and the list
+    /// has the name without it.
+    Dated,
+    /// The name begins with the prefix of an inference profile (`us.`), and the list names that prefix for the rest.
+    Regional,
 }
 
-impl Catalog {
-    /// The catalogue that this release ships. Read once.
-    #[must_use]
-    pub fn vendored() -> &'static Self {
-        static CATALOG: OnceLock<Catalog> = OnceLock::new();
-        CATALOG.get_or_init(|| Self::parse(DATA).unwrap_or_default())
-    }
-
-    /// Reads a catalogue of the same form.
-    ///
-    /// # Errors
-    /// If it is not the JSON that `data/README.md` describes.
-    pub fn parse(text: &str) -> Result<Self, serde_json::Error> {
-        let list: Vec<Entry> = serde_json::from_str(text)?;
-        let mut entries: BTreeMap<String, BTreeMap<String, Entry>> = BTreeMap::new();
-        for entry in list {
-            entries.entry(entry.provider.clone()).or_default().insert(entry.id.clone(), entry);
-        }
-        Ok(Self { entries })
-    }
-
-    /// The model of this exact name in this provider's list.
-    #[must_use]
-    pub fn lookup(&self, provider: &str, model: &str) -> Option<&Entry> {
-        self.entries.get(provider)?.get(model)
-    }
-
-    /// All models, by provider and name.
-    pub fn iter(&self) -> impl Iterator<Item = &Entry> {
-        self.entries.values().flat_map(BTreeMap::values)
-    }
+/// A model, and under which name it was found.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Found {
+    /// What is known.
+    pub entry: Entry,
+    /// `None` if the name is in the list as it is.
+    pub alias: Option<Alias>,
 }
 
-impl Entry {
+impl Found {
     /// What is known, in the shape that targets have.
     #[must_use]
     pub fn profile(&self) -> ModelProfile {
-        let said = |word: &str| match (
-            self.can.iter().any(|can| can == word),
-            self.cannot.iter().any(|can| can == word),
-        ) {
-            (true, _) => Some(true),
-            (false, true) => Some(false),
-            (false, false) => None,
-        };
-        let mut profile = ModelProfile::default();
-        profile.context_window = self.window;
-        profile.max_output = self.output;
-        profile.price = match *self.price.as_slice() {
-            [input, output, ref cached @ ..] => {
-                let mut price = Price::per_million(input, output);
-                price.cached = cached.first().copied();
-                Some(price)
-            }
-            _ => None,
-        };
-        let can = &mut profile.capabilities;
-        can.assistant_prefill = said("prefill");
-        can.json_schema = said("schema");
-        can.parallel_tools = said("parallel");
-        can.reasoning = said("reasoning");
-        can.sampling = said("sampling");
-        can.tools = said("tools");
-        can.vision = said("vision");
-        profile
+        self.entry.profile()
     }
+}
+
+/// Why a text is no catalogue: a line, counted from 1, and what is wrong with it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct BadLine {
+    /// Counted from 1.
+    pub line: usize,
+    /// What is wrong, as a fragment.
+    pub why: String,
+}
+
+impl fmt::Display for BadLine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "line {}: {}", self.line, self.why)
+    }
+}
+
+impl std::error::Error for BadLine {}
+
+impl Catalog {
+    /// The catalogue that this release ships.
+    #[must_use]
+    pub const fn vendored() -> Self {
+        Self { text: Cow::Borrowed(DATA) }
+    }
+
+    /// Reads a catalogue of the same form; every line of it.
+    ///
+    /// # Errors
+    /// The first line that is not as `data/README.md` describes, or not in order.
+    pub fn parse(text: impl Into<String>) -> Result<Self, BadLine> {
+        let text = text.into();
+        let mut before = "";
+        for (at, line) in text.lines().enumerate() {
+            let bad = |why: String| BadLine { line: at + 1, why };
+            let (key, _) = split(line).ok_or_else(|| bad("no `provider/id`, tab and object".into()))?;
+            if key <= before {
+                return Err(bad(format!("`{key}` is not in order, or there twice")));
+            }
+            Entry::parse(line).map_err(|error| bad(error.to_string()))?;
+            before = key;
+        }
+        Ok(Self { text: Cow::Owned(text) })
+    }
+
+    /// The model of this name in this provider's list, or of the name that this one is an [`Alias`] of.
+    #[must_use]
+    pub fn lookup(&self, provider: &str, model: &str) -> Option<Found> {
+        if let Some(entry) = self.exact(provider, model) {
+            return Some(Found { entry, alias: None });
+        }
+        if let Some((region, plain)) = model.split_once('.')
+            && let Some(entry) = self.exact(provider, plain).filter(|entry| entry.has_region(region))
+        {
+            return Some(Found { entry, alias: Some(Alias::Regional) });
+        }
+        let entry = self.exact(provider, &undated(model)?)?;
+        Some(Found { entry, alias: Some(Alias::Dated) })
+    }
+
+    /// All models, by provider and name.
+    pub fn iter(&self) -> impl Iterator<Item = Entry> {
+        self.text.lines().filter_map(|line| Entry::parse(line).ok())
+    }
+
+    fn exact(&self, provider: &str, model: &str) -> Option<Entry> {
+        let key = format!("{provider}/{model}");
+        let mut rest: &str = &self.text;
+        while !rest.is_empty() {
+            let middle = rest.floor_char_boundary(rest.len() / 2);
+            let start = rest[..middle].rfind('\n').map_or(0, |at| at + 1);
+            let end = rest[middle..].find('\n').map_or(rest.len(), |at| middle + at + 1);
+            let line = rest[start..end].trim_end_matches('\n');
+            let (found, _) = split(line)?;
+            rest = match found.cmp(key.as_str()) {
+                std::cmp::Ordering::Equal => return Entry::parse(line).ok(),
+                std::cmp::Ordering::Less => &rest[end..],
+                std::cmp::Ordering::Greater => &rest[..start],
+            };
+        }
+        None
+    }
+}
+
+/// Shows the size: the text is long.
+impl fmt::Debug for Catalog {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Catalog({} bytes)", self.text.len())
+    }
+}
+
+fn split(line: &str) -> Option<(&str, &str)> {
+    line.split_once('\t').filter(|(key, _)| key.contains('/'))
+}
+
+/// The name without its date, if it ends in one.
+fn undated(model: &str) -> Option<String> {
+    // Bedrock puts its own version behind the date.
+    let (name, version) = match model.rfind("-v") {
+        Some(at) if model[at + 2..].bytes().all(|byte| byte.is_ascii_digit() || byte == b':') => {
+            model.split_at(at)
+        }
+        _ => (model, ""),
+    };
+    let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    let dashed = |date: &str| {
+        let parts: Vec<&str> = date.split('-').collect();
+        matches!(parts.as_slice(), [year, month, day]
+            if (year.len(), month.len(), day.len()) == (4, 2, 2) && digits(&date.replace('-', "")))
+    };
+    for (length, is_date) in [(10, &dashed as &dyn Fn(&str) -> bool), (8, &digits)] {
+        let Some(at) = name.len().checked_sub(length).filter(|at| name.is_char_boundary(*at)) else {
+            continue;
+        };
+        let (rest, date) = name.split_at(at);
+        if let Some(rest) = rest.strip_suffix(['-', '@'])
+            && is_date(date)
+            && !rest.is_empty()
+        {
+            return Some(format!("{rest}{version}"));
+        }
+    }
+    None
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_entry_is_sane() {
-        let catalog = Catalog::parse(DATA).unwrap();
-        let mut count = 0;
-        for entry in catalog.iter() {
-            count += 1;
-            let name = format!("{} {}", entry.provider, entry.id);
-            assert!(entry.window.is_none_or(|tokens| (512..=20_000_000).contains(&tokens)), "{name}");
-            assert!(entry.price.iter().all(|price| *price <= 1_000_000_000), "{name}");
-            let words = entry.can.iter().chain(&entry.cannot);
-            let known = ["tools", "vision", "schema", "reasoning", "parallel", "prefill", "sampling"];
-            assert!(words.into_iter().all(|word| known.contains(&word.as_str())), "{name}");
-        }
-        assert!(count > 200, "{count}");
-    }
-
-    #[test]
-    fn names_are_exact() {
-        let catalog = Catalog::vendored();
-        let model = catalog.lookup("anthropic", "claude-haiku-4-5").unwrap().profile();
-        assert_eq!(model.context_window, Some(200_000));
-        assert_eq!(model.price.map(|price| (price.input, price.output)), Some((1_000_000, 5_000_000)));
-        assert!(catalog.lookup("anthropic", "claude-haiku").is_none());
-        assert!(catalog.lookup("openai", "claude-haiku-4-5").is_none());
-    }
-}
+mod tests;

@@ -21,6 +21,23 @@ pub struct ModelProfile {
     pub capabilities: Capabilities,
     /// List prices.
     pub price: Option<Price>,
+    /// How the model's provider cuts text into tokens, where that is published.
+    pub encoding: Option<Encoding>,
+    /// Day on which the model is retired (`2026-10-23`), where known.
+    pub retires: Option<String>,
+    /// The kind of API that serves it where that is not chat, such as `responses`.
+    pub mode: Option<String>,
+}
+
+/// A published way of cutting text into tokens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+#[serde(rename_all = "snake_case")]
+pub enum Encoding {
+    /// `cl100k_base`.
+    Cl100k,
+    /// `o200k_base`.
+    O200k,
 }
 
 /// Abilities of a model; `None` where nobody said.
@@ -34,6 +51,8 @@ pub struct Capabilities {
     pub json_schema: Option<bool>,
     /// Calls several tools in one turn.
     pub parallel_tools: Option<bool>,
+    /// Keeps the beginning of prompts for a while, at a lower price.
+    pub prompt_caching: Option<bool>,
     /// Thinks before it speaks, so its first content may be late.
     pub reasoning: Option<bool>,
     /// Takes `temperature`, `top_p` and the like.
@@ -55,27 +74,79 @@ pub struct Price {
     pub output: u64,
     /// Prompt tokens from the cache; `None` where they cost the same.
     pub cached: Option<u64>,
+    /// Prompt tokens that are written to the cache; `None` where they cost the same.
+    pub cache_write: Option<u64>,
+    /// Answer tokens that are reasoning; `None` where they cost the same.
+    pub reasoning: Option<u64>,
+    /// Other prices for long prompts.
+    pub long: Option<LongPrice>,
+}
+
+/// Prices of a whole request whose prompt is longer than a mark.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+#[serde(default)]
+pub struct LongPrice {
+    /// They hold for prompts of more tokens than this.
+    pub above: u64,
+    /// Prompt tokens.
+    pub input: u64,
+    /// Answer tokens.
+    pub output: u64,
+    /// Prompt tokens from the cache; `None` where they keep their relation to the price of the prompt.
+    pub cached: Option<u64>,
+}
+
+impl LongPrice {
+    /// Prices per million tokens in micro-dollars, for prompts of more than `above` tokens.
+    #[must_use]
+    pub const fn above(above: u64, input: u64, output: u64) -> Self {
+        Self { above, input, output, cached: None }
+    }
 }
 
 impl Price {
     /// Prices per million tokens in micro-dollars.
     #[must_use]
     pub const fn per_million(input: u64, output: u64) -> Self {
-        Self { input, output, cached: None }
+        Self { input, output, cached: None, cache_write: None, reasoning: None, long: None }
     }
 
     /// What `usage` costs, rounded down to the millionth; unknown counts cost nothing.
     #[must_use]
     pub fn cost(&self, usage: &Usage) -> Cost {
-        let cached = usage.cached.unwrap_or(0).min(usage.input.unwrap_or(0));
-        let fresh = usage.input.unwrap_or(0) - cached;
+        let (input, output) = (usage.input.unwrap_or(0), usage.output.unwrap_or(0));
+        let price = self.of_prompt(input);
+        let cached = usage.cached.unwrap_or(0).min(input);
+        let written = usage.cache_written.unwrap_or(0).min(input - cached);
+        let thought = usage.reasoning.unwrap_or(0).min(output);
         let parts = [
-            (fresh, self.input),
-            (cached, self.cached.unwrap_or(self.input)),
-            (usage.output.unwrap_or(0), self.output),
+            (input - cached - written, price.input),
+            (cached, price.cached.unwrap_or(price.input)),
+            (written, price.cache_write.unwrap_or(price.input)),
+            (output - thought, price.output),
+            (thought, price.reasoning.unwrap_or(price.output)),
         ];
         let pico: u128 = parts.iter().map(|&(tokens, price)| u128::from(tokens) * u128::from(price)).sum();
         Cost::from_micros(u64::try_from(pico / 1_000_000).unwrap_or(u64::MAX))
+    }
+
+    /// The prices for a prompt of this length. What has no long price of its own keeps its relation to the prompt's.
+    fn of_prompt(&self, tokens: u64) -> Self {
+        let Some(long) = self.long.filter(|long| tokens > long.above) else { return *self };
+        let scaled = |price: u64, from: u64, to: u64| match from {
+            0 => price,
+            _ => u64::try_from(u128::from(price) * u128::from(to) / u128::from(from)).unwrap_or(u64::MAX),
+        };
+        let as_input = |price: u64| scaled(price, self.input, long.input);
+        Self {
+            input: long.input,
+            output: long.output,
+            cached: long.cached.or(self.cached.map(as_input)),
+            cache_write: self.cache_write.map(as_input),
+            reasoning: self.reasoning.map(|price| scaled(price, self.output, long.output)),
+            long: None,
+        }
     }
 }
 
@@ -86,10 +157,25 @@ mod tests {
 
     #[test]
     fn cost_counts_cached_tokens_once() {
-        let price = Price { input: 3_000_000, output: 15_000_000, cached: Some(300_000) };
+        let mut price = Price::per_million(3_000_000, 15_000_000);
+        price.cached = Some(300_000);
         let mut usage = Usage::reported(Some(1_000_000), Some(100_000));
         usage.cached = Some(500_000);
         assert_eq!(price.cost(&usage), Cost::from_micros(1_500_000 + 150_000 + 1_500_000));
         assert_eq!(price.cost(&Usage::default()), Cost::ZERO);
+    }
+    #[test]
+    fn writing_to_the_cache_thinking_and_long_prompts_have_their_own_prices() {
+        let mut price = Price::per_million(1_000_000, 2_000_000);
+        price.cache_write = Some(1_250_000);
+        price.reasoning = Some(3_000_000);
+        price.long = Some(LongPrice::above(200_000, 2_000_000, 3_000_000));
+        let mut usage = Usage::reported(Some(100_000), Some(100_000));
+        usage.cache_written = Some(40_000);
+        usage.reasoning = Some(60_000);
+        assert_eq!(price.cost(&usage), Cost::from_micros(60_000 + 50_000 + 80_000 + 180_000));
+        usage.input = Some(200_001);
+        // Twice the price for the prompt and what is written of it, half as much again for the answer.
+        assert_eq!(price.cost(&usage), Cost::from_micros(320_002 + 100_000 + 120_000 + 270_000));
     }
 }

@@ -22,7 +22,7 @@ mod trail;
 mod usage;
 mod view;
 
-pub use capability::{Capabilities, ModelProfile, Price};
+pub use capability::{Capabilities, Encoding, LongPrice, ModelProfile, Price};
 pub use cost::Cost;
 pub use error::Error;
 pub use event::{Chunk, Event, Raw};

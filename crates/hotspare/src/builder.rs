@@ -246,7 +246,7 @@ fn connect(
     let mut profile = endpoint.profile.unwrap_or_else(|| {
         let entry =
             endpoint.catalog.as_deref().and_then(|list| Catalog::vendored().lookup(list, &endpoint.model));
-        entry.map(hotspare_catalog::Entry::profile).unwrap_or_default()
+        entry.map(|found| found.profile()).unwrap_or_default()
     });
     fill(&mut profile.capabilities, &provider.capabilities(&endpoint.model));
     let spec = TargetSpec {
@@ -271,6 +271,7 @@ fn fill(known: &mut hotspare_core::Capabilities, more: &hotspare_core::Capabilit
     known.assistant_prefill = known.assistant_prefill.or(more.assistant_prefill);
     known.json_schema = known.json_schema.or(more.json_schema);
     known.parallel_tools = known.parallel_tools.or(more.parallel_tools);
+    known.prompt_caching = known.prompt_caching.or(more.prompt_caching);
     known.reasoning = known.reasoning.or(more.reasoning);
     known.sampling = known.sampling.or(more.sampling);
     known.tools = known.tools.or(more.tools);

@@ -49,10 +49,10 @@ pub use client::{Client, TargetStatus};
 pub use endpoint::Endpoint;
 pub use explain::{Explained, Explanation};
 pub use hotspare_core::{
-    Attempt, Blame, BreakerState, CallOptions, Capabilities, ChatRequest, ChatResponse, Chunk, Cost, Error,
-    Event, FinishReason, Json, Kind, Media, Message, ModelProfile, Native, Outcome, OutputFormat, Part,
-    Policy, Price, Raw, Reasoning, Role, Sampling, Scope, Skipped, TargetId, TargetView, Tool, ToolCall,
-    ToolChoice, ToolResult, Trail, Usage, UsageSource,
+    Attempt, Blame, BreakerState, CallOptions, Capabilities, ChatRequest, ChatResponse, Chunk, Cost,
+    Encoding, Error, Event, FinishReason, Json, Kind, LongPrice, Media, Message, ModelProfile, Native,
+    Outcome, OutputFormat, Part, Policy, Price, Raw, Reasoning, Role, Sampling, Scope, Skipped, TargetId,
+    TargetView, Tool, ToolCall, ToolChoice, ToolResult, Trail, Usage, UsageSource,
 };
 pub use hotspare_engine::{Adaptive, Commit, Counts, JudgeForm, Limits, OnCut, OnKind, Rules};
 pub use hotspare_health::Config as BreakerConfig;

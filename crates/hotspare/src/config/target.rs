@@ -4,7 +4,8 @@
 
 use std::collections::BTreeMap;
 
-use hotspare_core::{ModelProfile, Price};
+use hotspare_catalog::Catalog;
+use hotspare_core::{Encoding, LongPrice, ModelProfile, Price};
 use hotspare_health::Config as Breaker;
 use serde::Deserialize;
 
@@ -77,13 +78,18 @@ struct KnobsDto {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 struct ProfileDto {
+    /// `provider/model` in the catalogue; what else is said here stands above it.
+    like: Option<String>,
     context_window: Option<u64>,
     max_output: Option<u64>,
     tools: Option<bool>,
+    parallel_tools: Option<bool>,
     vision: Option<bool>,
     reasoning: Option<bool>,
+    sampling: Option<bool>,
     assistant_prefill: Option<bool>,
     json_schema: Option<bool>,
+    encoding: Option<Encoding>,
     price: Option<PriceDto>,
 }
 
@@ -91,6 +97,19 @@ struct ProfileDto {
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct PriceDto {
+    input: f64,
+    output: f64,
+    cached: Option<f64>,
+    cache_write: Option<f64>,
+    reasoning: Option<f64>,
+    /// Prices for prompts of more tokens than `above`.
+    long: Option<LongDto>,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct LongDto {
+    above: u64,
     input: f64,
     output: f64,
     cached: Option<f64>,
@@ -195,15 +214,32 @@ impl BreakerDto {
 
 impl ProfileDto {
     fn profile(&self) -> Result<ModelProfile, String> {
-        let mut profile = ModelProfile::default();
-        profile.context_window = self.context_window;
-        profile.max_output = self.max_output;
-        profile.capabilities.tools = self.tools;
-        profile.capabilities.vision = self.vision;
-        profile.capabilities.reasoning = self.reasoning;
-        profile.capabilities.assistant_prefill = self.assistant_prefill;
-        profile.capabilities.json_schema = self.json_schema;
-        profile.price = self.price.map(|price| price.price()).transpose()?;
+        let mut profile = match &self.like {
+            None => ModelProfile::default(),
+            Some(name) => {
+                let found = name.split_once('/').and_then(|(list, id)| Catalog::vendored().lookup(list, id));
+                let found = found.ok_or_else(|| {
+                    format!(
+                        "profile.like is `{name}`; it is a model of the catalogue such as \"openai/gpt-4o\""
+                    )
+                })?;
+                found.profile()
+            }
+        };
+        profile.context_window = self.context_window.or(profile.context_window);
+        profile.max_output = self.max_output.or(profile.max_output);
+        profile.encoding = self.encoding.or(profile.encoding);
+        let can = &mut profile.capabilities;
+        can.tools = self.tools.or(can.tools);
+        can.parallel_tools = self.parallel_tools.or(can.parallel_tools);
+        can.vision = self.vision.or(can.vision);
+        can.reasoning = self.reasoning.or(can.reasoning);
+        can.sampling = self.sampling.or(can.sampling);
+        can.assistant_prefill = self.assistant_prefill.or(can.assistant_prefill);
+        can.json_schema = self.json_schema.or(can.json_schema);
+        if let Some(price) = self.price {
+            profile.price = Some(price.price()?);
+        }
         Ok(profile)
     }
 }
@@ -219,6 +255,13 @@ impl PriceDto {
         };
         let mut price = Price::per_million(micros(self.input)?, micros(self.output)?);
         price.cached = self.cached.map(micros).transpose()?;
+        price.cache_write = self.cache_write.map(micros).transpose()?;
+        price.reasoning = self.reasoning.map(micros).transpose()?;
+        if let Some(dto) = self.long {
+            let mut long = LongPrice::above(dto.above, micros(dto.input)?, micros(dto.output)?);
+            long.cached = dto.cached.map(micros).transpose()?;
+            price.long = Some(long);
+        }
         Ok(price)
     }
 }

@@ -1,0 +1,100 @@
+//! One line of the catalogue.
+//!
+//! Not a profile: that is what targets have. Invariant: a field that is unknown here is an error, so that data and code
+//! cannot drift apart.
+
+use hotspare_core::{Encoding, LongPrice, ModelProfile, Price};
+use serde::Deserialize;
+
+/// One model.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Entry {
+    /// Whose list.
+    pub provider: String,
+    /// The model's name there.
+    pub id: String,
+    fields: Fields,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct Fields {
+    window: Option<u64>,
+    output: Option<u64>,
+    price: Vec<Option<u64>>,
+    long: Vec<u64>,
+    can: String,
+    cannot: String,
+    efforts: String,
+    regions: String,
+    regional_only: bool,
+    mode: Option<String>,
+    encoding: Option<Encoding>,
+    retires: Option<String>,
+}
+
+impl Entry {
+    pub(crate) fn parse(line: &str) -> Result<Self, serde_json::Error> {
+        let (key, fields) = line.split_once('\t').unwrap_or((line, ""));
+        let (provider, id) = key.split_once('/').unwrap_or(("", key));
+        Ok(Self { provider: provider.into(), id: id.into(), fields: serde_json::from_str(fields)? })
+    }
+
+    /// Efforts beyond `low`, `medium` and `high` that the model takes.
+    pub fn extra_efforts(&self) -> impl Iterator<Item = &str> {
+        self.fields.efforts.split_whitespace()
+    }
+
+    /// Whether the model is served only under the names of inference profiles (`us.` and the like).
+    #[must_use]
+    pub fn is_regional_only(&self) -> bool {
+        self.fields.regional_only
+    }
+
+    pub(crate) fn has_region(&self, region: &str) -> bool {
+        self.fields.regions.split_whitespace().any(|known| known == region)
+    }
+
+    /// What is known, in the shape that targets have.
+    #[must_use]
+    pub fn profile(&self) -> ModelProfile {
+        let fields = &self.fields;
+        let has = |list: &str, word: &str| list.split_whitespace().any(|known| known == word);
+        let said = |word: &str| match (has(&fields.can, word), has(&fields.cannot, word)) {
+            (true, _) => Some(true),
+            (false, true) => Some(false),
+            (false, false) => None,
+        };
+        let mut profile = ModelProfile::default();
+        profile.context_window = fields.window;
+        profile.max_output = fields.output;
+        profile.price = self.price();
+        profile.encoding = fields.encoding;
+        profile.retires.clone_from(&fields.retires);
+        profile.mode.clone_from(&fields.mode);
+        let can = &mut profile.capabilities;
+        can.assistant_prefill = said("prefill");
+        can.json_schema = said("schema");
+        can.parallel_tools = said("parallel");
+        can.prompt_caching = said("caching");
+        can.reasoning = said("reasoning");
+        can.sampling = said("sampling");
+        can.tools = said("tools");
+        can.vision = said("vision");
+        profile
+    }
+
+    fn price(&self) -> Option<Price> {
+        let known = |place: usize| self.fields.price.get(place).copied().flatten();
+        let mut price = Price::per_million(known(0)?, known(1)?);
+        price.cached = known(2);
+        price.cache_write = known(3);
+        if let [above, input, output, ref cached @ ..] = *self.fields.long.as_slice() {
+            let mut long = LongPrice::above(above, input, output);
+            long.cached = cached.first().copied();
+            price.long = Some(long);
+        }
+        Some(price)
+    }
+}

@@ -1,0 +1,69 @@
+//! The data is sane, and names lead where they say.
+
+use super::*;
+
+#[test]
+fn every_entry_is_sane() {
+    let catalog = Catalog::parse(DATA).unwrap();
+    let mut count = 0;
+    for entry in catalog.iter() {
+        count += 1;
+        let name = format!("{} {}", entry.provider, entry.id);
+        let profile = entry.profile();
+        assert!(profile.context_window.is_none_or(|tokens| (512..=20_000_000).contains(&tokens)), "{name}");
+        if let Some(price) = profile.price {
+            assert!(price.input <= 10_000_000_000 && price.output <= 10_000_000_000, "{name}: {price:?}");
+            assert!(price.long.is_none_or(|long| long.above >= 32_000), "{name}: {price:?}");
+        }
+        let is_date = |day: &str| day.len() == 10 && day.starts_with("20");
+        assert!(profile.retires.as_deref().is_none_or(is_date), "{name}");
+        // What is in the list is found under its own name, and as itself.
+        let found =
+            catalog.lookup(&entry.provider, &entry.id).unwrap_or_else(|| panic!("{name} is not found"));
+        assert_eq!((&found.entry, found.alias), (&entry, None), "{name}");
+    }
+    assert!(count > 1_000, "{count}");
+}
+
+#[test]
+fn the_shipped_text_is_found_without_being_read_whole() {
+    let model = Catalog::vendored().lookup("anthropic", "claude-haiku-4-5").unwrap();
+    let profile = model.profile();
+    assert_eq!((model.alias, profile.context_window), (None, Some(200_000)));
+    assert_eq!(profile.price.map(|price| (price.input, price.output)), Some((1_000_000, 5_000_000)));
+    assert_eq!(profile.price.and_then(|price| price.cache_write), Some(1_250_000));
+    assert!(Catalog::vendored().lookup("anthropic", "claude-haiku").is_none());
+    assert!(Catalog::vendored().lookup("openai", "claude-haiku-4-5").is_none());
+    assert!(Catalog::vendored().lookup("", "").is_none());
+}
+
+#[test]
+fn an_alias_is_a_date_or_a_region_that_the_list_knows() {
+    let text = "bedrock/a.m-v1:0\t{\"window\":1000,\"regions\":\"eu us\"}\nopenai/m\t{\"window\":2000}\n";
+    let catalog = Catalog::parse(text).unwrap();
+    let found = |provider: &str, name: &str| {
+        catalog.lookup(provider, name).map(|found| (found.entry.profile().context_window, found.alias))
+    };
+    assert_eq!(found("bedrock", "us.a.m-v1:0"), Some((Some(1_000), Some(Alias::Regional))));
+    assert_eq!(found("bedrock", "a.m-20250929-v1:0"), Some((Some(1_000), Some(Alias::Dated))));
+    for name in ["m-2025-08-07", "m-20250807", "m@20250807"] {
+        assert_eq!(found("openai", name), Some((Some(2_000), Some(Alias::Dated))), "{name}");
+    }
+    for name in ["apac.a.m-v1:0", "m-mini", "m-2025", "m-2025-8-07", "-20250807", "mm-20250807", "m-é0250807"]
+    {
+        assert_eq!(found("openai", name).or_else(|| found("bedrock", name)), None, "{name}");
+    }
+}
+
+#[test]
+fn a_text_out_of_order_is_refused() {
+    for (text, says) in [
+        ("b/b\t{}\na/a\t{}\n", "not in order"),
+        ("a/a\t{}\na/a\t{}\n", "there twice"),
+        ("a/a {}\n", "no `provider/id`"),
+        ("a/a\t{\"colour\":1}\n", "colour"),
+    ] {
+        let why = Catalog::parse(text).unwrap_err().to_string();
+        assert!(why.contains(says), "{says}: {why}");
+    }
+}
