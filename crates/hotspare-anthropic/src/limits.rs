@@ -2,10 +2,15 @@
 //!
 //! Invariant: figures that make no sense are absent; a reset in the past is no reset.
 
+use std::time::Duration;
+
 use hotspare_core::{Allowance, RateLimits};
 use hotspare_provider::Head;
 
 use crate::classify::rfc3339;
+
+/// Beyond this, a reset says nothing: no bucket fills for longer than a month.
+const LONGEST: Duration = Duration::from_secs(31 * 24 * 3600);
 
 /// Reads `anthropic-ratelimit-{requests,tokens,input-tokens,output-tokens}-{limit,remaining,reset}`.
 pub(crate) fn limits(head: &Head) -> RateLimits {
@@ -20,5 +25,6 @@ fn allowance(head: &Head, name: &str) -> Option<Allowance> {
     let field = |what: &str| head.header(&format!("anthropic-ratelimit-{name}-{what}"));
     let number = |what: &str| field(what)?.trim().parse::<u64>().ok();
     let reset = field("reset").and_then(rfc3339).and_then(|at| at.duration_since(head.received_at).ok());
+    let reset = reset.filter(|reset| *reset <= LONGEST);
     Allowance::new(number("limit")?, number("remaining")?, reset)
 }

@@ -268,6 +268,20 @@ pub enum Scope {
     None,
 }
 
+impl Scope {
+    /// The scope as a stable word in snake case.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Credential => "credential",
+            Self::CredentialModel => "credential_model",
+            Self::Endpoint => "endpoint",
+            Self::Model => "model",
+            Self::None => "none",
+        }
+    }
+}
+
 /// How much a failure says about health.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Evidence {

@@ -1,5 +1,7 @@
 //! The commands.
 
+mod decode;
+
 use std::io::Write;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -75,6 +77,12 @@ pub(crate) enum Command {
         #[arg(default_value = "hello")]
         prompt: String,
     },
+    /// Tell what Hotspare makes of recorded replies: one line of JSON for each recorded exchange, in order.
+    Decode {
+        /// Files with one recorded exchange a line; `-` is standard input.
+        #[arg(required = true)]
+        files: Vec<PathBuf>,
+    },
 }
 
 impl Command {
@@ -105,6 +113,7 @@ impl Command {
             Self::Chat { prompt, config, model } => chat(&prompt, config.as_deref(), model).await,
             Self::Check { config, live } => check(&config, live).await,
             Self::Explain { config, model, prompt } => explain(config.as_deref(), model, &prompt),
+            Self::Decode { files } => decode::decode(&files),
         };
         report(result)
     }

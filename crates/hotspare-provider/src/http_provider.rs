@@ -17,7 +17,7 @@ use hotspare_core::{Capabilities, Chunk, Error, Origin};
 use crate::framing::Frame;
 use crate::provider::{Opened, Outbound, Provider, Signal};
 use crate::secret::Secret;
-use crate::transport::Transport;
+use crate::transport::{Head, Transport};
 use crate::wire::{Decoding, Wire};
 
 /// How much of an unsuccessful reply is read to classify it.
@@ -36,11 +36,7 @@ impl<W: Wire> HttpProvider<W> {
         Self { wire, transport }
     }
 
-    async fn failure(
-        &self,
-        head: &crate::transport::Head,
-        mut body: BoxStream<'static, Result<Bytes, Error>>,
-    ) -> Error {
+    async fn failure(&self, head: &Head, mut body: BoxStream<'static, Result<Bytes, Error>>) -> Error {
         let mut read = Vec::new();
         while let Some(Ok(bytes)) = body.next().await {
             let room = ERROR_BODY_LIMIT - read.len();
@@ -49,14 +45,7 @@ impl<W: Wire> HttpProvider<W> {
                 break;
             }
         }
-        let mut error = self.wire.classify(head, &read);
-        if error.status().is_none() {
-            error = error.with_status(head.status.as_u16());
-        }
-        match self.wire.request_id(head) {
-            Some(id) if error.request_id().is_none() => error.with_request_id(id),
-            _ => error,
-        }
+        failure(&self.wire, head, &read)
     }
 
     async fn open(&self, call: &Outbound) -> Result<Reply, Error> {
@@ -100,6 +89,19 @@ impl<W: Wire> Provider for HttpProvider<W> {
             Ok(reply) => Ok(Box::pin(reply)),
             Err(error) => Err(scrub(error, call.secret.as_ref())),
         }
+    }
+}
+
+/// What an unsuccessful reply means, with its status and the provider's id of the request. Only the first 64 KiB of the
+/// body are looked at.
+pub fn failure<W: Wire + ?Sized>(wire: &W, head: &Head, body: &[u8]) -> Error {
+    let mut error = wire.classify(head, &body[..body.len().min(ERROR_BODY_LIMIT)]);
+    if error.status().is_none() {
+        error = error.with_status(head.status.as_u16());
+    }
+    match wire.request_id(head) {
+        Some(id) if error.request_id().is_none() => error.with_request_id(id),
+        _ => error,
     }
 }
 

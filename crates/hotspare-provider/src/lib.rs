@@ -13,7 +13,7 @@ mod transport;
 mod wire;
 
 pub use framing::{BODY_LIMIT, FRAME_LIMIT, Frame, Framer, Ndjson, Sse, Whole};
-pub use http_provider::HttpProvider;
+pub use http_provider::{HttpProvider, failure};
 pub use provider::{Opened, Outbound, Provider, Signal};
 pub use retry_after::retry_after;
 pub use secret::Secret;

@@ -43,6 +43,8 @@ mod typed;
 pub mod anthropic;
 #[cfg(feature = "openai")]
 pub mod openai;
+#[cfg(feature = "recorded")]
+pub mod recorded;
 
 pub use builder::{ClientBuilder, RouteSpec};
 pub use client::{Client, TargetStatus};

@@ -1,0 +1,272 @@
+//! One recording, and its way through the codecs.
+//!
+//! Not a judge: what a reply means is the adapter's word. Invariant: head and body reach the codec as they were recorded;
+//! only a content type that the recorder lost is put back, from what it says of the body.
+
+use std::borrow::Cow;
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use hotspare_core::{ChatRequest, ChatResponse, Chunk, Error, Event, RateLimits};
+use hotspare_normalize::Assembler;
+use hotspare_provider::{Frame, Head, Outbound, Wire, failure};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::table::{self, Reads};
+use super::{Decoded, Outcome};
+
+/// A recorded exchange.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Exchange {
+    /// The recording's id; empty if it has none.
+    pub id: String,
+    /// Who answered.
+    pub provider: String,
+    /// The kind of call, such as `chat_completions`.
+    pub endpoint: String,
+    /// The model that the request names; empty if unknown.
+    pub model: String,
+    /// Where the request went; empty if unknown.
+    pub url: String,
+    /// Whether a stream was asked for, or came.
+    pub streaming: bool,
+    /// The request's body.
+    pub request: Bytes,
+    /// The reply's head.
+    pub head: Head,
+    /// The reply's body, with content encodings undone.
+    pub body: Bytes,
+}
+
+/// A line, as borrowed from a file.
+#[derive(Deserialize)]
+struct Line<'a> {
+    #[serde(borrow, default)]
+    id: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    provider: Cow<'a, str>,
+    #[serde(borrow)]
+    endpoint: Cow<'a, str>,
+    #[serde(borrow, default)]
+    model: Option<Cow<'a, str>>,
+    #[serde(borrow, default)]
+    url: Option<Cow<'a, str>>,
+    #[serde(default)]
+    streaming: Option<bool>,
+    #[serde(borrow, default)]
+    request_body: Option<Cow<'a, str>>,
+    #[serde(borrow, default)]
+    request_body_encoding: Option<Cow<'a, str>>,
+    status: u16,
+    #[serde(default)]
+    response_headers: Option<BTreeMap<String, Value>>,
+    #[serde(borrow, default)]
+    response_body: Option<Cow<'a, str>>,
+    #[serde(borrow, default)]
+    response_body_encoding: Option<Cow<'a, str>>,
+    #[serde(borrow, default)]
+    response_kind: Option<Cow<'a, str>>,
+}
+
+impl Exchange {
+    /// Reads one line.
+    ///
+    /// # Errors
+    /// What is wrong with the line, as a lower-case fragment that shows nothing of its contents.
+    pub fn parse(line: &[u8]) -> Result<Self, String> {
+        let line: Line<'_> = serde_json::from_slice(line).map_err(|error| {
+            // Which field is missing or of the wrong type; never a value.
+            let what = error.to_string();
+            if what.starts_with("missing field") {
+                what
+            } else if error.is_data() {
+                format!("not a recorded exchange (column {})", error.column())
+            } else {
+                format!("not JSON (column {})", error.column())
+            }
+        })?;
+        let status = StatusCode::from_u16(line.status)
+            .map_err(|_| format!("{} is not an HTTP status", line.status))?;
+        let body = bytes(line.response_body, line.response_body_encoding, "response_body")?;
+        let request = bytes(line.request_body, line.request_body_encoding, "request_body")?;
+        let text = |text: Option<Cow<'_, str>>| text.map(Cow::into_owned).unwrap_or_default();
+        let mut headers = headers(line.response_headers.unwrap_or_default());
+        if !headers.contains_key(header::CONTENT_TYPE)
+            && let Some(kind) = content_type(line.response_kind.as_deref(), &body)
+        {
+            headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
+        }
+        let received_at = headers
+            .get(header::DATE)
+            .and_then(|date| httpdate::parse_http_date(date.to_str().ok()?).ok())
+            .unwrap_or(SystemTime::UNIX_EPOCH);
+        Ok(Self {
+            id: text(line.id),
+            provider: line.provider.into_owned(),
+            endpoint: line.endpoint.into_owned(),
+            model: text(line.model),
+            url: text(line.url),
+            streaming: line.streaming.unwrap_or(false),
+            request,
+            head: Head { status, headers, received_at },
+            body,
+        })
+    }
+
+    /// The codec that reads this kind of call.
+    ///
+    /// # Errors
+    /// Why none does.
+    pub fn wire(&self) -> Result<Arc<dyn Wire>, &'static str> {
+        match table::find(&self.provider, &self.endpoint, &self.model) {
+            Some(Reads::Chat(wire)) => Ok(wire(self)),
+            Some(Reads::Nothing(why)) => Err(why),
+            None => Err("no wire reads this kind of call"),
+        }
+    }
+
+    /// What Hotspare makes of it.
+    #[must_use]
+    pub fn decode(&self) -> Decoded {
+        self.decode_in_pieces(usize::MAX)
+    }
+
+    /// The same with the body arriving in pieces of at most `size` bytes, which must not make a difference.
+    #[must_use]
+    pub fn decode_in_pieces(&self, size: usize) -> Decoded {
+        let (limits, outcome) = match self.wire() {
+            Ok(wire) => (wire.limits(&self.head), self.outcome(&*wire, size)),
+            Err(why) => (RateLimits::default(), Outcome::Skipped(why)),
+        };
+        Decoded {
+            id: self.id.clone(),
+            provider: self.provider.clone(),
+            endpoint: self.endpoint.clone(),
+            status: self.head.status.as_u16(),
+            limits,
+            outcome,
+        }
+    }
+
+    fn outcome(&self, wire: &dyn Wire, size: usize) -> Outcome {
+        if !self.head.status.is_success() {
+            return Outcome::Failed(failure(wire, &self.head, &self.body));
+        }
+        match self.answer(wire, size) {
+            Ok((answer, others)) => Outcome::Answered { answer: Box::new(answer), others },
+            Err(error) => Outcome::Failed(match wire.request_id(&self.head) {
+                Some(id) if error.request_id().is_none() => error.with_request_id(id),
+                _ => error,
+            }),
+        }
+    }
+
+    fn answer(&self, wire: &dyn Wire, size: usize) -> Result<(ChatResponse, Vec<String>), Error> {
+        let (chunks, failure) = self.chunks(wire, size);
+        let (mut assembler, mut others) = (Assembler::default(), Vec::new());
+        for chunk in chunks {
+            if let Event::Other { kind, .. } = &chunk.event {
+                others.push(kind.clone());
+            }
+            assembler.push(chunk.event)?;
+        }
+        match failure {
+            Some(error) => Err(error),
+            None => Ok((assembler.finish()?, others)),
+        }
+    }
+
+    /// What a successful reply says piece by piece, and the failure that ended it, if one did.
+    #[must_use]
+    pub fn chunks(&self, wire: &dyn Wire, size: usize) -> (Vec<Chunk>, Option<Error>) {
+        let mut chunks = VecDeque::new();
+        let failure = self.read(wire, size, &mut chunks).err();
+        (chunks.into(), failure)
+    }
+
+    fn read(&self, wire: &dyn Wire, size: usize, chunks: &mut VecDeque<Chunk>) -> Result<(), Error> {
+        let call =
+            Outbound::new(Arc::new(ChatRequest::to(&*self.model)), self.model.as_str(), self.streaming);
+        let mut decoding = wire.decoder(&call, &self.head)?;
+        let mut frames: VecDeque<Frame> = VecDeque::new();
+        let mut rest = self.body.clone();
+        while !rest.is_empty() {
+            decoding.framer.push(rest.split_to(rest.len().min(size.max(1))), &mut frames)?;
+            for frame in frames.drain(..) {
+                decoding.decoder.push(frame, chunks)?;
+            }
+        }
+        decoding.framer.finish(&mut frames)?;
+        for frame in frames.drain(..) {
+            decoding.decoder.push(frame, chunks)?;
+        }
+        decoding.decoder.finish(chunks)
+    }
+}
+
+fn bytes(
+    text: Option<Cow<'_, str>>,
+    encoding: Option<Cow<'_, str>>,
+    name: &'static str,
+) -> Result<Bytes, String> {
+    let text = text.unwrap_or_default();
+    match encoding.as_deref() {
+        None | Some("") => Ok(Bytes::from(text.into_owned())),
+        Some("base64") => {
+            STANDARD.decode(text.as_bytes()).map(Bytes::from).map_err(|_| format!("{name} is not base64"))
+        }
+        Some(_) => Err(format!("{name} has an unknown encoding")),
+    }
+}
+
+/// Headers that cannot have been sent are left out.
+fn headers(recorded: BTreeMap<String, Value>) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    for (name, value) in recorded {
+        let values = match value {
+            Value::Array(values) => values,
+            value => vec![value],
+        };
+        for value in values {
+            let value = match value {
+                Value::String(text) => text,
+                Value::Number(number) => number.to_string(),
+                _ => continue,
+            };
+            if let (Ok(name), Ok(value)) =
+                (HeaderName::from_bytes(name.as_bytes()), HeaderValue::from_str(&value))
+            {
+                headers.append(name, value);
+            }
+        }
+    }
+    headers
+}
+
+/// The content type of a body whose recorder lost it.
+fn content_type(kind: Option<&str>, body: &[u8]) -> Option<&'static str> {
+    let begins =
+        |words: &[&str]| words.iter().any(|word| body.trim_ascii_start().starts_with(word.as_bytes()));
+    Some(match kind {
+        Some("sse") => "text/event-stream",
+        Some("json" | "json_array") => "application/json",
+        Some("ndjson") => "application/x-ndjson",
+        Some("aws_eventstream") => "application/vnd.amazon.eventstream",
+        Some("html") => "text/html",
+        Some("text") => "text/plain",
+        Some("empty") => return None,
+        _ if begins(&["{", "["]) => "application/json",
+        _ if begins(&["data:", "event:", ":"]) => "text/event-stream",
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests;

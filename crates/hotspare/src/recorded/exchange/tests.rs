@@ -1,0 +1,87 @@
+//! Lines as recorders write them, and lines as they should not be.
+
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+use super::*;
+
+fn read(record: &Value) -> Value {
+    let exchange = Exchange::parse(record.to_string().as_bytes()).unwrap();
+    serde_json::from_str(&exchange.decode().to_json()).unwrap()
+}
+
+fn chat(body: &str) -> Value {
+    json!({"id": "1", "provider": "somebody", "endpoint": "chat_completions", "status": 200, "response_body": body})
+}
+
+#[test]
+fn an_answer_of_a_host_without_a_row() {
+    let body = json!({"id": "c", "model": "m", "choices": [{"index": 0, "finish_reason": "stop", "message": {
+        "role": "assistant", "content": "hi", "reasoning_content": "hm",
+        "tool_calls": [{"id": "t", "type": "function", "function": {"name": "f", "arguments": "{\"a\":1}"}}]}}],
+        "usage": {"prompt_tokens": 3, "completion_tokens": 2}});
+    let read = read(&chat(&body.to_string()));
+    assert_eq!(read["ok"]["text"], "hi");
+    assert_eq!(read["ok"]["reasoning"], "hm");
+    assert_eq!(read["ok"]["finish"], "tool_calls");
+    assert_eq!(read["ok"]["tool_calls"], json!([{"id": "t", "name": "f", "arguments": "{\"a\":1}"}]));
+    assert_eq!(read["ok"]["usage"]["input"], 3);
+    assert_eq!(read["ok"]["model"], "m");
+}
+
+#[test]
+fn a_stream_whose_type_was_lost_and_whose_body_is_base64() {
+    let body = "data: {\"id\":\"c\",\"choices\":[{\"delta\":{\"content\":\"é\"},\"finish_reason\":\"stop\"}]}\n\ndata: [DONE]\n\n";
+    let mut record = chat(&STANDARD.encode(body));
+    record["response_body_encoding"] = json!("base64");
+    assert_eq!(read(&record)["ok"]["text"], "é");
+}
+
+#[test]
+fn failures_keep_status_pause_and_ids() {
+    let mut record = chat(r#"{"error":{"message":"slow","code":"rate_limit_exceeded"}}"#);
+    record["status"] = json!(429);
+    record["response_headers"] = json!({
+        "retry-after": "1.5", "x-request-id": "r1", "x-ratelimit-limit-requests": "10",
+        "x-ratelimit-remaining-requests": "0", "bad name": "x", "odd": "\u{1}"});
+    let read = read(&record);
+    let expected = json!({"kind": "rate_limited", "scope": "credential_model", "retryable": true,
+        "should_fail_over": true, "retry_after_ms": 1500, "status": 429, "code": "rate_limit_exceeded",
+        "request_id": "r1", "message": "slow"});
+    assert_eq!(read["error"], expected);
+    assert_eq!(read["limits"]["requests"], json!({"limit": 10, "remaining": 0}));
+}
+
+#[test]
+fn what_is_no_call_says_so() {
+    let record = json!({"provider": "openai", "endpoint": "models", "status": 200});
+    assert_eq!(read(&record)["skipped"], "not a call of a model");
+    let record = json!({"provider": "openai", "endpoint": "telepathy", "status": 200});
+    assert_eq!(read(&record)["skipped"], "no wire reads this kind of call");
+}
+
+#[test]
+fn broken_lines_say_what_is_wrong_and_show_nothing() {
+    let broken = |text: &str| Exchange::parse(text.as_bytes()).unwrap_err();
+    assert!(broken("{\"secret\"").starts_with("not JSON"));
+    assert!(broken("[]").starts_with("not a recorded exchange"));
+    assert_eq!(broken(r#"{"endpoint":"x","status":200}"#), "missing field `provider` at line 1 column 29");
+    assert_eq!(broken(r#"{"provider":"p","endpoint":"x","status":7}"#), "7 is not an HTTP status");
+    let wrong_type = broken(r#"{"provider":"p","endpoint":"x","status":"sk-secret"}"#);
+    assert!(!wrong_type.contains("secret"), "{wrong_type}");
+    let record = r#"{"provider":"p","endpoint":"x","status":200,"response_body":"?","response_body_encoding":"base64"}"#;
+    assert_eq!(broken(record), "response_body is not base64");
+}
+
+proptest! {
+    /// Nobody can write a line that brings the reader down.
+    #[test]
+    fn total(line in prop::collection::vec(any::<u8>(), 0..200), body in "\\PC{0,200}", status in 0u16..1_200) {
+        let _ = Exchange::parse(&line);
+        let mut record = chat(&body);
+        record["status"] = json!(status);
+        if let Ok(exchange) = Exchange::parse(record.to_string().as_bytes()) {
+            let _ = exchange.decode().to_json();
+        }
+    }
+}

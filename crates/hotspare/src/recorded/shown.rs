@@ -1,0 +1,218 @@
+//! A verdict as one line of JSON.
+//!
+//! Invariant: one object without a line break; what is unknown or empty is left out, but for the answer's own fields.
+
+use std::time::Duration;
+
+use hotspare_core::{
+    Allowance, ChatResponse, Error, FinishReason, Json, Part, RateLimits, ToolCall, Usage, UsageSource,
+};
+use serde::Serialize;
+
+use super::{Decoded, Outcome};
+
+#[derive(Serialize)]
+struct Line<'a> {
+    id: &'a str,
+    provider: &'a str,
+    endpoint: &'a str,
+    status: u16,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ok: Option<Answer<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<Failure<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    skipped: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    limits: Option<Limits>,
+}
+
+#[derive(Serialize)]
+struct Answer<'a> {
+    text: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    reasoning: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    refusal: String,
+    tool_calls: Vec<Call<'a>>,
+    finish: &'a str,
+    /// The provider's own word where no shared one covers it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    finish_word: Option<&'a str>,
+    usage: Counts,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    model: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    response_id: Option<&'a str>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    annotations: &'a [Json],
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    logprobs: &'a [Json],
+    /// Names of what no shared word covers.
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    others: &'a [String],
+}
+
+#[derive(Serialize)]
+struct Call<'a> {
+    id: &'a str,
+    name: &'a str,
+    /// JSON as the model wrote it; broken where the answer was cut inside.
+    arguments: &'a str,
+}
+
+#[derive(Serialize)]
+struct Counts {
+    input: Option<u64>,
+    output: Option<u64>,
+    cached: Option<u64>,
+    cache_written: Option<u64>,
+    reasoning: Option<u64>,
+    source: &'static str,
+}
+
+#[derive(Serialize)]
+struct Failure<'a> {
+    kind: &'static str,
+    scope: &'static str,
+    retryable: bool,
+    should_fail_over: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    retry_after_ms: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    status: Option<u16>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    code: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    request_id: Option<&'a str>,
+    message: &'a str,
+}
+
+#[derive(Serialize)]
+struct Limits {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    requests: Option<Left>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tokens: Option<Left>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    output_tokens: Option<Left>,
+}
+
+#[derive(Serialize)]
+struct Left {
+    limit: u64,
+    remaining: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reset_ms: Option<u64>,
+}
+
+impl Decoded {
+    /// The verdict as one line of JSON: `ok` with the answer, `error` with the failure, or `skipped` with the reason.
+    #[must_use]
+    pub fn to_json(&self) -> String {
+        let mut line = Line {
+            id: &self.id,
+            provider: &self.provider,
+            endpoint: &self.endpoint,
+            status: self.status,
+            ok: None,
+            error: None,
+            skipped: None,
+            limits: limits(&self.limits),
+        };
+        match &self.outcome {
+            Outcome::Answered { answer, others } => line.ok = Some(shown(answer, others)),
+            Outcome::Failed(error) => line.error = Some(failure(error)),
+            Outcome::Skipped(why) => line.skipped = Some(why),
+        }
+        // Strings and numbers alone: printing them cannot fail.
+        serde_json::to_string(&line).unwrap_or_default()
+    }
+}
+
+fn shown<'a>(answer: &'a ChatResponse, others: &'a [String]) -> Answer<'a> {
+    let said = |pick: fn(&Part) -> Option<&str>| answer.content.iter().filter_map(pick).collect::<String>();
+    let (finish, finish_word) = finish(&answer.finish);
+    Answer {
+        text: answer.text(),
+        reasoning: said(|part| match part {
+            Part::Reasoning(reasoning) => Some(&reasoning.text),
+            _ => None,
+        }),
+        refusal: said(|part| match part {
+            Part::Refusal(refusal) => Some(refusal),
+            _ => None,
+        }),
+        tool_calls: answer.tool_calls().map(call).collect(),
+        finish,
+        finish_word,
+        usage: counts(&answer.usage),
+        model: answer.model.as_deref(),
+        response_id: answer.id.as_deref(),
+        annotations: &answer.annotations,
+        logprobs: &answer.logprobs,
+        others,
+    }
+}
+
+fn call(call: &ToolCall) -> Call<'_> {
+    Call { id: &call.id, name: &call.name, arguments: &call.arguments }
+}
+
+fn finish(finish: &FinishReason) -> (&str, Option<&str>) {
+    match finish {
+        FinishReason::ContentFilter => ("content_filter", None),
+        FinishReason::Length => ("length", None),
+        FinishReason::Refusal => ("refusal", None),
+        FinishReason::Stop => ("stop", None),
+        FinishReason::ToolCalls => ("tool_calls", None),
+        FinishReason::Other(word) => ("other", Some(word)),
+        _ => ("other", None),
+    }
+}
+
+fn counts(usage: &Usage) -> Counts {
+    Counts {
+        input: usage.input,
+        output: usage.output,
+        cached: usage.cached,
+        cache_written: usage.cache_written,
+        reasoning: usage.reasoning,
+        source: match usage.source {
+            UsageSource::Estimated => "estimated",
+            _ => "reported",
+        },
+    }
+}
+
+fn failure(error: &Error) -> Failure<'_> {
+    Failure {
+        kind: error.kind().as_str(),
+        scope: error.scope().as_str(),
+        retryable: error.is_retryable(),
+        should_fail_over: error.should_fail_over(),
+        retry_after_ms: error.retry_after().map(millis),
+        status: error.status(),
+        code: error.code(),
+        request_id: error.request_id(),
+        message: error.message(),
+    }
+}
+
+fn limits(limits: &RateLimits) -> Option<Limits> {
+    let left = |allowance: Option<Allowance>| {
+        allowance.map(|allowance| Left {
+            limit: allowance.limit,
+            remaining: allowance.remaining,
+            reset_ms: allowance.reset.map(millis),
+        })
+    };
+    let (requests, tokens) = (left(limits.requests), left(limits.tokens));
+    let output_tokens = left(limits.output_tokens);
+    let any = requests.is_some() || tokens.is_some() || output_tokens.is_some();
+    any.then_some(Limits { requests, tokens, output_tokens })
+}
+
+fn millis(pause: Duration) -> u64 {
+    u64::try_from(pause.as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,109 @@
+//! Which codec reads which kind of call.
+//!
+//! Data: a new wire is a new row. Rows are tried from top to bottom, so a narrower one stands above a wider one.
+//! Invariant: whether a call is read never depends on who answered it, unless a row says so.
+
+use std::fmt;
+use std::sync::Arc;
+
+use hotspare_anthropic::Anthropic;
+use hotspare_openai::{Dialect, OpenAi};
+use hotspare_provider::Wire;
+
+use super::Exchange;
+
+/// A kind of call and what reads it.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct Row {
+    /// Who answers; empty for anybody.
+    pub provider: &'static str,
+    /// The kind of call.
+    pub endpoint: &'static str,
+    /// What the model's name holds; empty for any model.
+    pub model: &'static str,
+    /// What reads it.
+    pub reads: Reads,
+}
+
+/// What reads a kind of call.
+#[derive(Clone, Copy)]
+#[non_exhaustive]
+pub enum Reads {
+    /// A wire for chat.
+    Chat(fn(&Exchange) -> Arc<dyn Wire>),
+    /// Nothing, and why.
+    Nothing(&'static str),
+}
+
+impl fmt::Debug for Reads {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Chat(_) => f.write_str("Chat"),
+            Self::Nothing(why) => f.debug_tuple("Nothing").field(why).finish(),
+        }
+    }
+}
+
+const fn any(endpoint: &'static str, reads: Reads) -> Row {
+    Row { provider: "", endpoint, model: "", reads }
+}
+
+const fn at(provider: &'static str, endpoint: &'static str, reads: Reads) -> Row {
+    Row { provider, endpoint, model: "", reads }
+}
+
+const fn of(endpoint: &'static str, model: &'static str, reads: Reads) -> Row {
+    Row { provider: "", endpoint, model, reads }
+}
+
+const CHAT: Reads = Reads::Chat(|exchange| Arc::new(OpenAi::new(dialect(exchange))));
+const MESSAGES: Reads = Reads::Chat(|_| Arc::new(Anthropic::new()));
+const NO_MODEL: Reads = Reads::Nothing("not a call of a model");
+
+/// The rows.
+pub const TABLE: &[Row] = &[
+    any("chat_completions", CHAT),
+    any("messages", MESSAGES),
+    // One host serves other houses' models under their own wires.
+    of("raw_predict", "claude", MESSAGES),
+    of("stream_raw_predict", "claude", MESSAGES),
+    any("count_tokens", NO_MODEL),
+    any("files", NO_MODEL),
+    any("models", NO_MODEL),
+    any("responses_get", NO_MODEL),
+    at("cohere", "rerank", NO_MODEL),
+];
+
+/// What reads this kind of call, if any row knows it.
+pub(super) fn find(provider: &str, endpoint: &str, model: &str) -> Option<Reads> {
+    let fits = |row: &&Row| {
+        row.endpoint == endpoint
+            && (row.provider.is_empty() || row.provider == provider)
+            && (row.model.is_empty() || model.contains(row.model))
+    };
+    TABLE.iter().find(fits).map(|row| row.reads)
+}
+
+/// The way of speaking of whoever answered; the common one for hosts without a row.
+fn dialect(exchange: &Exchange) -> &'static Dialect {
+    Dialect::find(&exchange.provider).unwrap_or(&Dialect::COMPATIBLE)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A wider row above a narrower one would hide it.
+    #[test]
+    fn every_row_can_be_reached() {
+        for (at, row) in TABLE.iter().enumerate() {
+            let hides = |above: &Row| {
+                above.endpoint == row.endpoint
+                    && (above.provider.is_empty() || above.provider == row.provider)
+                    && (above.model.is_empty() || row.model.contains(above.model))
+            };
+            assert!(!TABLE[..at].iter().any(hides), "{row:?} is never reached");
+        }
+    }
+}
