@@ -1,0 +1,68 @@
+//! This program in other roles, each in a process of its own, so that what is measured is measured alone.
+
+use std::process::{Command, Stdio};
+
+use hotspare::Client;
+use hotspare_chaos::{ChaosServer, Settings, Speaks};
+
+/// This program in another role, until it is dropped.
+pub(crate) struct Child {
+    process: std::process::Child,
+    pub(crate) url: String,
+}
+
+impl Child {
+    pub(crate) fn start(args: &[&str]) -> Self {
+        let me = std::env::current_exe().expect("this program");
+        let mut process = Command::new(me)
+            .args(args)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("a process");
+        let mut url = String::new();
+        let mut out = std::io::BufReader::new(process.stdout.take().expect("a pipe"));
+        std::io::BufRead::read_line(&mut out, &mut url).expect("an address");
+        Self { process, url: url.trim().to_owned() }
+    }
+
+    /// CPU time so far, in hundredths of a second.
+    pub(crate) fn ticks(&self) -> u64 {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.process.id())).unwrap_or_default();
+        let fields: Vec<&str> = stat.rsplit(") ").next().unwrap_or_default().split(' ').collect();
+        let number = |at: usize| fields.get(at).and_then(|field| field.parse::<u64>().ok()).unwrap_or(0);
+        number(11) + number(12)
+    }
+}
+
+impl Drop for Child {
+    fn drop(&mut self) {
+        drop(self.process.stdin.take());
+        let _ = self.process.wait();
+    }
+}
+
+/// Runs until the parent closes the pipe.
+pub(crate) async fn until_closed() {
+    let _ = tokio::task::spawn_blocking(|| std::io::stdin().read_line(&mut String::new())).await;
+}
+
+/// The server that all clients of a run talk to; it ends with its parent's pipe.
+pub(crate) async fn serve(tokens: usize) {
+    let server =
+        ChaosServer::start(Settings::new(Speaks::OpenAi).tokens(tokens)).await.expect("a loopback port");
+    println!("{}", server.base_url());
+    until_closed().await;
+    drop(server);
+}
+
+/// The client that is measured: a main target at `url`, and a spare that stands by.
+pub(crate) fn hotspare(url: &str) -> Client {
+    let key = || hotspare::Key::given(hotspare::Secret::new("sk-bench"));
+    Client::builder()
+        .target("main", hotspare::openai::target("gpt-demo").base_url(url).key(key()))
+        .target("spare", hotspare::openai::target("gpt-spare").base_url("http://127.0.0.1:9/v1").key(key()))
+        .route("chat", hotspare::Sequential::new(["main", "spare"]))
+        .build()
+        .expect("a valid client")
+}

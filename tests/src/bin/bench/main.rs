@@ -1,0 +1,45 @@
+//! `cargo xtask bench`: what Hotspare costs, as ratios within one run.
+//!
+//! One bench a file. Absolute times are this machine's; the ratios are what to look at.
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    clippy::expect_used,
+    reason = "a bench that cannot go on says so"
+)]
+
+mod child;
+mod failover;
+mod gateway;
+mod overhead;
+
+use std::process::ExitCode;
+
+const HELP: &str = "\
+cargo xtask bench WHAT
+
+  failover   what a broken main target adds
+  gateway    CPU of the gateway beside a proxy that only copies bytes
+  overhead   instructions and time of the client beside bare reqwest
+";
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = args.iter().map(String::as_str).collect();
+    match words.as_slice() {
+        ["failover"] => failover::run().await,
+        ["gateway"] => gateway::run().await,
+        ["overhead"] => overhead::run().await,
+        // Roles that the benches start this program in.
+        ["client", mode, count, url] => overhead::client(mode, count.parse().unwrap_or(1), url).await,
+        ["gateway-child", url] => gateway::serve(url).await,
+        ["proxy-child", url] => gateway::copy(url).await,
+        ["server", tokens] => child::serve(tokens.parse().unwrap_or(20)).await,
+        _ => {
+            eprintln!("{HELP}");
+            return ExitCode::FAILURE;
+        }
+    }
+    ExitCode::SUCCESS
+}
