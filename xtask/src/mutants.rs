@@ -19,7 +19,7 @@ const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "a late reply moves the breaker",
         file: "crates/hotspare-health/src/breaker.rs",
-        from: "self.window.failure(now, weight_milli);\n        if pass.generation != self.generation {\n            return None;\n        }",
+        from: "if pass.generation != self.generation {\n            return None;\n        }\n        self.window.failure(now, weight_milli);",
         to: "self.window.failure(now, weight_milli);",
         package: "hotspare-health",
     },

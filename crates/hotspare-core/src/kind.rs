@@ -111,7 +111,7 @@ impl Kind {
             Self::Deadline         => (Blame::Nobody,   Same::Never,       Next::Stop,    Scope::None,            Evidence::None, Hold::None),
             Self::Disconnected     => (Blame::Target,   Same::Once,        Next::Move,    Scope::Endpoint,        Evidence::Hard, Hold::None),
             Self::Forbidden        => (Blame::Operator, Same::Never,       Next::Move,    Scope::CredentialModel, Evidence::None, Hold::Disable),
-            Self::GrowthLimited    => (Blame::Nobody,   Same::Never,       Next::Move,    Scope::CredentialModel, Evidence::None, Hold::Until),
+            Self::GrowthLimited    => (Blame::Nobody,   Same::Never,       Next::Move,    Scope::CredentialModel, Evidence::None, Hold::Ease),
             Self::InvalidRequest   => (Blame::Caller,   Same::Never,       Next::Confirm, Scope::None,            Evidence::None, Hold::None),
             Self::ModelUnavailable => (Blame::Operator, Same::Never,       Next::Move,    Scope::Model,           Evidence::None, Hold::Disable),
             Self::NoTarget         => (Blame::Nobody,   Same::Never,       Next::Stop,    Scope::None,            Evidence::None, Hold::None),
@@ -298,6 +298,8 @@ pub enum Evidence {
 pub enum Hold {
     /// Until an operator, a re-check or the stated time brings it back.
     Disable,
+    /// For a hinted time, if there is one; after it half of its traffic, and slowly more.
+    Ease,
     /// If it opens, at least for the hinted time.
     Floor,
     /// Not at all.

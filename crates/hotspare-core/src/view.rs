@@ -23,12 +23,16 @@ pub struct TargetView {
     pub weight_bp: u32,
     /// Usual time to first content; failures count as slow, so that a fast failure never looks fast.
     pub latency: Option<Duration>,
-    /// Time to first content that 95 % of recent calls kept.
+    /// Time to first content that half of recent calls with prompts of this size kept.
+    pub latency_p50: Option<Duration>,
+    /// Time to first content that 95 % of recent calls with prompts of this size kept.
     pub latency_p95: Option<Duration>,
     /// Calls under way.
     pub in_flight: u32,
     /// Recent calls that the figures rest on.
     pub samples: u32,
+    /// Its calls keep passing the time that 95 % of the like kept: it has become slow.
+    pub degraded: bool,
     /// An operator took it out of service.
     pub cordoned: bool,
     /// A key, quota or model problem took it out of service.
@@ -45,9 +49,11 @@ impl Default for TargetView {
             failure_rate_bp: 0,
             weight_bp: 10_000,
             latency: None,
+            latency_p50: None,
             latency_p95: None,
             in_flight: 0,
             samples: 0,
+            degraded: false,
             cordoned: false,
             disabled: false,
         }

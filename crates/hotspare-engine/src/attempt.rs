@@ -10,6 +10,7 @@ use hotspare_core::{Chunk, Error, Event, FinishReason, Moment, Raw, Usage};
 use hotspare_health::Permit;
 use hotspare_normalize::{Assembler, Block, Grammar};
 
+use crate::plan::Usual;
 use crate::rules::Limits;
 use crate::splice::Splice;
 
@@ -28,6 +29,8 @@ pub(crate) struct Attempt {
     pub(crate) heard: bool,
     /// The limit for first content has passed without any.
     pub(crate) late: bool,
+    /// It has been told that the first content is later than usual.
+    pub(crate) overdue: bool,
     pub(crate) first_content: Option<Moment>,
     /// First content has come and the book does not know yet.
     pub(crate) unobserved: bool,
@@ -52,7 +55,7 @@ pub(crate) struct Attempt {
     /// Whether the target showed no ill health before this call.
     pub(crate) clean: bool,
     /// Its usual time to first content; see [`Planned`](crate::Planned).
-    pub(crate) usual: Option<(Duration, u32)>,
+    pub(crate) usual: Option<Usual>,
 }
 
 impl Attempt {
@@ -65,6 +68,7 @@ impl Attempt {
             started: now,
             heard: false,
             late: false,
+            overdue: false,
             first_content: None,
             unobserved: false,
             last_event: now,
@@ -102,6 +106,17 @@ impl Attempt {
     /// Alive and not known to be late: worth waiting for before another is started.
     pub(crate) fn is_hopeful(&self) -> bool {
         self.is_live() && !self.late && self.failure.is_none()
+    }
+
+    /// When its first content is later than usual.
+    pub(crate) fn overdue_at(&self) -> Option<Moment> {
+        let late_after = self.permit.as_ref()?.late_after()?;
+        (!self.overdue && self.first_content.is_none()).then(|| self.started + late_after)
+    }
+
+    /// Whether it was cancelled after its time, so that how long it would have taken says something.
+    pub(crate) fn was_slow(&self) -> bool {
+        self.first_content.is_none() && (self.late || self.overdue)
     }
 
     /// Notes what an event says about the attempt itself.

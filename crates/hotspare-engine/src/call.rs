@@ -65,6 +65,8 @@ pub struct Call {
     reask: Option<Reask>,
     /// Targets that were asked again for that, once for each time.
     reasked: Vec<usize>,
+    /// Targets that refused a stream which only the route wanted.
+    plain: BTreeSet<usize>,
     hedge_at: Option<Moment>,
     /// When to ask again for room, if nobody rings before.
     queue_at: Option<Moment>,
@@ -174,6 +176,7 @@ impl Call {
             wanted: u32::try_from(together).unwrap_or(1),
             retry: None,
             reask: None,
+            plain: BTreeSet::new(),
             reasked: Vec::new(),
             hedge_at: None,
             queue_at: None,

@@ -101,7 +101,11 @@ impl Fleet {
             .map(|spec| {
                 let mut intern = |level: Scope, identity: String, name: String| {
                     *known.entry((level, identity)).or_insert_with(|| {
-                        let id = book.add_scope(spec.health.clone());
+                        // Only calls to the same model are alike enough to say what is slow.
+                        let id = match level {
+                            Scope::Model => book.add_scope(spec.health.clone()),
+                            _ => book.add_shared_scope(spec.health.clone()),
+                        };
                         scopes.insert(id.0, (level, name));
                         id
                     })

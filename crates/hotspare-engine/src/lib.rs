@@ -22,7 +22,7 @@ pub use budget::Budget;
 pub use call::{Ask, Call};
 pub use draw::Draws;
 pub use fleet::{Fleet, Route, Target, TargetSpec};
-pub use plan::{Luck, Plan, Planned};
+pub use plan::{Luck, Plan, Planned, Usual};
 pub use queue::Ticket;
 pub use rules::{Adaptive, Commit, JudgeForm, Limits, OnCut, OnKind, Rules};
 pub use step::{AttemptId, Begin, Input, Reask, Resume, Step, Summary};

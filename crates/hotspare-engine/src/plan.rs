@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use hotspare_core::{ChatRequest, Skipped, TargetView};
-use hotspare_routing::{Candidate, Reason, Scene, Start, estimate_prompt_tokens, ineligible};
+use hotspare_routing::{Candidate, Reason, Scene, Start, ineligible};
 
 use crate::fleet::{Fleet, Route};
 
@@ -34,8 +34,26 @@ pub struct Planned {
     pub reason: Reason,
     /// Whether it showed no ill health when the plan was made.
     pub clean: bool,
-    /// The 95 % quantile of its time to first content, and of how many calls lately.
-    pub usual: Option<(Duration, u32)>,
+    /// Its usual time to first content for a prompt of this size, if that is known.
+    pub usual: Option<Usual>,
+}
+
+/// A target's usual time to first content.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Usual {
+    /// Half of the calls keep this.
+    pub p50: Duration,
+    /// 95 % of the calls keep this.
+    pub p95: Duration,
+    /// Calls within the breaker's window.
+    pub samples: u32,
+}
+
+impl Usual {
+    fn of(view: &TargetView) -> Option<Self> {
+        Some(Self { p50: view.latency_p50?, p95: view.latency_p95?, samples: view.samples })
+    }
 }
 
 /// Draws and counters that a plan depends on.
@@ -50,16 +68,17 @@ pub struct Luck {
 }
 
 impl Plan {
-    /// Makes a plan. `views` are the health of the route's members, in their order.
+    /// Makes a plan. `views` are the health of the route's members, in their order, for a prompt of `prompt_tokens`, as
+    /// [`estimate_prompt_tokens`](hotspare_routing::estimate_prompt_tokens) has it.
     #[must_use]
     pub fn new(
         fleet: &Fleet,
         route: &Route,
         request: &ChatRequest,
+        prompt_tokens: u64,
         views: &[TargetView],
         luck: Luck,
     ) -> Self {
-        let prompt_tokens = estimate_prompt_tokens(request);
         let mut skipped = Vec::new();
         let mut candidates = Vec::with_capacity(views.len());
         let mut places = Vec::with_capacity(views.len());
@@ -102,7 +121,7 @@ impl Plan {
                 start,
                 reason: choice.reason,
                 clean: view.usable && view.failure_rate_bp == 0,
-                usual: view.latency_p95.map(|p95| (p95, view.samples)),
+                usual: Usual::of(view),
             });
         }
         if request.options.no_failover {

@@ -22,6 +22,12 @@ pub struct Limits {
     /// Shortens the limits for first content to a multiple of what the target usually needs; those above are then the
     /// longest. Off by default.
     pub adaptive: Option<Adaptive>,
+    /// Time to the first byte of a reply, where a host is known to answer at once; when it is over the attempt is late, as
+    /// above. Off by default: many servers hold their headers back until the first token.
+    pub headers: Option<Duration>,
+    /// Time of one attempt until it serves (its answer is whole, where answers are held); when it is over it is dropped and
+    /// the next target starts. Off by default: the limits above find what is silent.
+    pub attempt: Option<Duration>,
     /// Time to an unstreamed answer, which shows no sign of life before it is whole. Default 30 s.
     pub unstreamed: Duration,
     /// Silence between two pieces of text. Default 8 s.
@@ -51,6 +57,8 @@ impl Default for Limits {
             first_content: Duration::from_secs(8),
             first_content_reasoning: Duration::from_secs(60),
             adaptive: None,
+            headers: None,
+            attempt: None,
             unstreamed: Duration::from_secs(30),
             gap: Duration::from_secs(8),
             quiet_gap: Duration::from_secs(300),
@@ -113,6 +121,8 @@ impl Limits {
             ("quiet_gap", self.quiet_gap),
             ("deadline", self.first_content_deadline),
             ("total", self.total),
+            ("headers", self.headers.unwrap_or(Duration::MAX)),
+            ("attempt", self.attempt.unwrap_or(Duration::MAX)),
         ];
         let mut mistakes: Vec<String> = named
             .iter()

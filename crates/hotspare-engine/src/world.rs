@@ -58,6 +58,8 @@ pub struct Counts {
 #[derive(Debug, Default)]
 struct TargetState {
     counts: Counts,
+    /// It refuses streams: what a route would stream on its own is asked for plainly.
+    plain: bool,
 }
 
 #[derive(Debug)]
@@ -102,18 +104,19 @@ impl World {
         Self { fleet, book, targets, routes, last_resort, queues, notices: VecDeque::new() }
     }
 
-    /// The health of a route's members, in their order.
+    /// The health of a route's members, in their order, for a prompt of about so many tokens.
     #[must_use]
-    pub fn views(&self, now: Moment, route: &Route) -> Vec<TargetView> {
-        route.members.iter().map(|&place| self.view(now, place)).collect()
+    pub fn views(&self, now: Moment, route: &Route, prompt_tokens: u64) -> Vec<TargetView> {
+        route.members.iter().map(|&place| self.view(now, place, prompt_tokens)).collect()
     }
 
     /// The health of one target: of several keys, the best one's.
     #[must_use]
-    pub fn view(&self, now: Moment, place: usize) -> TargetView {
+    pub fn view(&self, now: Moment, place: usize, prompt_tokens: u64) -> TargetView {
         let target = &self.fleet.targets()[place];
         let in_flight = self.targets[place].counts.in_flight;
-        let mut views = (0..target.key_count()).map(|key| self.book.view(now, &target.scopes(key)));
+        let mut views =
+            (0..target.key_count()).map(|key| self.book.view(now, &target.scopes(key), prompt_tokens));
         let first = views.next();
         let best = views.fold(first, |best, view| match best {
             Some(best) if best.usable || !view.usable => Some(best),
@@ -127,7 +130,9 @@ impl World {
             out.failure_rate_bp = view.failure_rate_bp;
             out.weight_bp = view.weight_bp;
             out.latency = view.latency;
+            out.latency_p50 = view.latency_p50;
             out.latency_p95 = view.latency_p95;
+            out.degraded = view.degraded;
             out.samples = view.samples;
             out.cordoned = view.cordoned;
             out.disabled = view.disabled;
@@ -215,7 +220,7 @@ impl World {
             let key = (first + offset) % keys;
             let scopes = target.scopes(key);
             let admission = if last_resort {
-                self.book.admit_last_resort(now, &scopes)
+                self.book.admit_last_resort(now, &scopes, tokens)
             } else {
                 self.book.admit_for(now, &scopes, tokens)
             };
@@ -289,6 +294,16 @@ impl World {
         for place in 0..self.targets.len() {
             self.wake(place);
         }
+    }
+
+    /// Whether a target is known to refuse streams.
+    pub(crate) fn is_plain(&self, place: usize) -> bool {
+        self.targets[place].plain
+    }
+
+    /// A target refused a stream and gave the same answer without one.
+    pub(crate) fn note_plain(&mut self, place: usize) {
+        self.targets[place].plain = true;
     }
 
     fn wake(&mut self, place: usize) {

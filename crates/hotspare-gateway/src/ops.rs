@@ -23,7 +23,7 @@ fn target(status: &TargetStatus) -> Value {
         "breaker": view.breaker, "failure_rate": f64::from(view.failure_rate_bp) / 10_000.0,
         "weight": f64::from(view.weight_bp) / 10_000.0,
         "first_content_ms": view.latency.map(|time| u64::try_from(time.as_millis()).unwrap_or(u64::MAX)),
-        "in_flight": view.in_flight, "disabled": view.disabled, "cordoned": view.cordoned,
+        "in_flight": view.in_flight, "degraded": view.degraded, "disabled": view.disabled, "cordoned": view.cordoned,
         "started": counts.started, "served": counts.served, "cancelled": counts.cancelled, "failed": failed,
         "tokens": {"input": counts.usage.input, "output": counts.usage.output},
     })

@@ -10,11 +10,14 @@ use hotspare_core::{BreakerState, Moment, RateLimits};
 use crate::breaker::{Breaker, Change};
 use crate::config::Config;
 use crate::gate::Gate;
+use crate::growth::Growth;
 use crate::latency::Latency;
+use crate::lateness::Lateness;
 use crate::permit::{
     Admission, Cause, Entry, Observation, Outcome, Permit, Refusal, ScopeId, Transition, Verdict,
 };
 use crate::quota::Quota;
+use crate::schedule::Schedule;
 use crate::view::View;
 
 /// How long a disabled scope waits between two calls that find out whether it is back.
@@ -24,14 +27,25 @@ const RECHECK: Duration = Duration::from_secs(600);
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Book {
     scopes: Vec<ScopeState>,
+    schedule: Schedule,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct ScopeState {
     breaker: Breaker,
     gate: Gate,
-    latency: Latency,
+    growth: Growth,
     quota: Quota,
+    /// `None` where calls differ too much for one measure of time.
+    pace: Option<Box<Pace>>,
+    degrade: bool,
+}
+
+/// How fast a scope is, and whether that is as usual.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+struct Pace {
+    latency: Latency,
+    lateness: Lateness,
 }
 
 impl Book {
@@ -43,12 +57,23 @@ impl Book {
 
     /// Adds a scope; its breaker is closed.
     pub fn add_scope(&mut self, config: Config) -> ScopeId {
+        self.add(config, Some(Box::default()))
+    }
+
+    /// Adds a scope that unlike calls share, such as a host with several models: how long they take says nothing about it.
+    pub fn add_shared_scope(&mut self, config: Config) -> ScopeId {
+        self.add(config, None)
+    }
+
+    fn add(&mut self, config: Config, pace: Option<Box<Pace>>) -> ScopeId {
         let id = ScopeId(u32::try_from(self.scopes.len()).unwrap_or(u32::MAX));
         self.scopes.push(ScopeState {
+            degrade: config.degrade,
             breaker: Breaker::new(config),
             gate: Gate::default(),
-            latency: Latency::default(),
+            growth: Growth::default(),
             quota: Quota::default(),
+            pace,
         });
         id
     }
@@ -87,7 +112,7 @@ impl Book {
 
     /// As [`Book::admit`], but an open breaker or a quota that only seems spent is no obstacle. For calls that have nowhere
     /// else to go; what came to be disabled, cordoned or asked for a pause stays out of reach.
-    pub fn admit_last_resort(&mut self, now: Moment, scopes: &[ScopeId]) -> Admission {
+    pub fn admit_last_resort(&mut self, now: Moment, scopes: &[ScopeId], tokens: u64) -> Admission {
         let obstacle = scopes.iter().find_map(|&scope| {
             let state = self.scopes.get(scope.0 as usize)?;
             let (cause, until) = state.gate.check(now).err()?;
@@ -95,7 +120,7 @@ impl Book {
         });
         match obstacle {
             Some(refusal) => Admission::Refused(refusal),
-            None => self.grant(now, scopes, 0, true),
+            None => self.grant(now, scopes, tokens, true),
         }
     }
 
@@ -103,35 +128,47 @@ impl Book {
     pub fn observe(&mut self, now: Moment, permit: &Permit, observation: Observation) {
         for entry in &permit.entries {
             let Some(state) = self.scopes.get_mut(entry.scope.0 as usize) else { continue };
-            match observation {
-                Observation::FirstContent { after } => state.latency.first_content(after),
-                Observation::Late => state.breaker.late(now),
-            }
+            state.observe(now, permit, observation);
         }
     }
 
     /// Takes the end of a call. `draw` is chance for the cooldown, if it opens something.
     pub fn settle(&mut self, now: Moment, permit: Permit, outcome: Outcome, draw: u64) -> Vec<Transition> {
         let mut transitions = self.advance(now);
+        let failed = matches!(outcome.verdict, Verdict::Failure { .. });
         for entry in permit.entries {
             let Some(state) = self.scopes.get_mut(entry.scope.0 as usize) else { continue };
+            // Whatever failed, the call was as good as slow.
+            if let Some(pace) = state.pace.as_mut().filter(|_| failed) {
+                pace.latency.failure();
+            }
             let concerned = outcome.at.is_none_or(|at| at == entry.scope);
             let verdict = if concerned { outcome.verdict } else { Verdict::Neutral };
+            let before = state.breaker.next_change();
             if let Some(change) = state.take(now, entry, verdict, draw) {
                 transitions.push(transition(entry.scope, now, change));
             }
+            self.schedule.shift(entry.scope, before, state.breaker.next_change());
         }
         transitions
     }
 
-    /// Lets time pass for what needs no traffic: cooldowns that are over, leases that expired.
+    /// Lets time pass for what needs no traffic: cooldowns that are over, leases that expired. Costs nothing for scopes
+    /// that are well.
     pub fn advance(&mut self, now: Moment) -> Vec<Transition> {
         let mut transitions = Vec::new();
-        for (index, state) in self.scopes.iter_mut().enumerate() {
+        while let Some(scope) = self.schedule.due(now) {
+            let Some(state) = self.scopes.get_mut(scope.0 as usize) else { break };
+            let before = state.breaker.next_change();
             // An expired lease is rare and needs no fresh chance.
             let draw = now.as_nanos().wrapping_mul(0x9E37_79B9_7F4A_7C15);
             if let Some(change) = state.breaker.advance(now, draw) {
-                transitions.push(transition(ScopeId(u32::try_from(index).unwrap_or(u32::MAX)), now, change));
+                transitions.push(transition(scope, now, change));
+            }
+            let after = state.breaker.next_change();
+            self.schedule.shift(scope, before, after);
+            if before == after {
+                break;
             }
         }
         transitions
@@ -140,13 +177,13 @@ impl Book {
     /// When [`Book::advance`] has something to do next.
     #[must_use]
     pub fn next_change(&self) -> Option<Moment> {
-        self.scopes.iter().filter_map(|state| state.breaker.next_change()).min()
+        self.schedule.next()
     }
 
-    /// What is known of `scopes`, the worst of each.
+    /// What is known of `scopes`, the worst of each, for a call of about so many tokens.
     #[must_use]
-    pub fn view(&self, now: Moment, scopes: &[ScopeId]) -> View {
-        let obstacle = self.obstacle(now, scopes, 0);
+    pub fn view(&self, now: Moment, scopes: &[ScopeId], tokens: u64) -> View {
+        let obstacle = self.obstacle(now, scopes, tokens);
         let mut view = View {
             usable: obstacle.is_none(),
             until: obstacle.and_then(|refusal| refusal.until),
@@ -154,8 +191,10 @@ impl Book {
             failure_rate_bp: 0,
             weight_bp: 10_000,
             latency: None,
+            latency_p50: None,
             latency_p95: None,
             samples: 0,
+            degraded: false,
             disabled: false,
             cordoned: false,
         };
@@ -165,11 +204,18 @@ impl Book {
             view.state = view.state.max(state.breaker.state());
             view.failure_rate_bp = view.failure_rate_bp.max(rate);
             view.weight_bp = view.weight_bp.min(state.breaker.weight_bp(now));
-            view.latency = view.latency.max(state.latency.average());
-            view.latency_p95 = view.latency_p95.max(state.latency.p95());
+            if let Some(pace) = &state.pace {
+                view.latency = view.latency.max(pace.latency.average());
+                view.latency_p50 = view.latency_p50.max(pace.latency.p50(tokens));
+                view.latency_p95 = view.latency_p95.max(pace.latency.p95(tokens));
+            }
+            view.degraded |= state.is_degraded();
             view.samples = view.samples.max(samples);
             view.disabled |= state.gate.is_disabled(now);
             view.cordoned |= state.gate.cordoned;
+        }
+        if view.degraded {
+            view.weight_bp /= 10;
         }
         view
     }
@@ -196,7 +242,9 @@ impl Book {
             let gate = state.gate.check(now).err();
             let breaker = state.breaker.check(now).err().map(|(cause, until)| (cause, Some(until)));
             let quota = state.quota.check(now, tokens).err().map(|(cause, until)| (cause, Some(until)));
-            for (cause, until) in gate.into_iter().chain(breaker).chain(quota) {
+            let eased = Some(state.growth.ready_at(now)).filter(|at| *at > now);
+            let eased = eased.map(|until| (Cause::Growing, Some(until)));
+            for (cause, until) in gate.into_iter().chain(breaker).chain(quota).chain(eased) {
                 let refusal = Refusal { scope, cause, until };
                 if worst.as_ref().is_none_or(|worst| lasts_longer(&refusal, worst)) {
                     worst = Some(refusal);
@@ -208,31 +256,63 @@ impl Book {
 
     fn grant(&mut self, now: Moment, scopes: &[ScopeId], tokens: u64, last_resort: bool) -> Admission {
         let mut entries = Vec::with_capacity(scopes.len());
+        let mut late_after = None;
         for &scope in scopes {
             let Some(state) = self.scopes.get_mut(scope.0 as usize) else { continue };
             state.gate.pass(now, RECHECK);
+            state.growth.start(now);
             state.quota.take(now, tokens);
+            let before = state.breaker.next_change();
+            late_after = late_after.max(state.pace.as_ref().and_then(|pace| pace.latency.late_after(tokens)));
             let pass = if last_resort {
                 state.breaker.admit_last_resort(now)
             } else {
                 state.breaker.advance(now, 0);
                 state.breaker.admit(now)
             };
+            self.schedule.shift(scope, before, state.breaker.next_change());
             entries.push(Entry { scope, pass });
         }
-        Admission::Granted(Permit { entries, last_resort })
+        Admission::Granted(Permit { entries, last_resort, tokens, late_after })
     }
 }
 
 impl ScopeState {
+    fn is_degraded(&self) -> bool {
+        self.degrade && self.pace.as_ref().is_some_and(|pace| pace.lateness.is_degraded())
+    }
+
+    fn observe(&mut self, now: Moment, permit: &Permit, observation: Observation) {
+        let Some(pace) = &mut self.pace else { return };
+        let steady = self.breaker.state() == BreakerState::Closed && !pace.lateness.is_suspect();
+        match observation {
+            Observation::FirstContent { after } => {
+                if permit.late_after.is_some_and(|usual| after <= usual) {
+                    pace.lateness.in_time(now);
+                }
+                pace.latency.sample(now, permit.tokens, after, steady);
+            }
+            Observation::Abandoned { after } => pace.latency.sample(now, permit.tokens, after, steady),
+            Observation::Overdue => pace.lateness.late(now),
+            Observation::Late => self.breaker.late(now),
+        }
+    }
+
     fn take(&mut self, now: Moment, entry: Entry, verdict: Verdict, draw: u64) -> Option<Change> {
         match verdict {
             Verdict::Success => {
                 self.gate.success();
                 self.breaker.success(now, entry.pass, draw)
             }
+            Verdict::Ease { until } => {
+                self.growth.ease(now);
+                if let Some(until) = until {
+                    self.gate.hold(now, until);
+                }
+                self.breaker.neutral(entry.pass);
+                None
+            }
             Verdict::Failure { weight_milli, not_before } => {
-                self.latency.failure();
                 self.breaker.failure(now, entry.pass, weight_milli, not_before, draw)
             }
             Verdict::Neutral => {
@@ -265,8 +345,9 @@ fn transition(scope: ScopeId, at: Moment, (from, to, reason): Change) -> Transit
 
 fn lasts_longer(a: &Refusal, b: &Refusal) -> bool {
     // An open breaker can be overridden by a last resort, the rest cannot: those are named first.
-    let soft =
-        |refusal: &Refusal| matches!(refusal.cause, Cause::Open | Cause::HalfOpenBusy | Cause::QuotaSpent);
+    let soft = |refusal: &Refusal| {
+        matches!(refusal.cause, Cause::Open | Cause::HalfOpenBusy | Cause::QuotaSpent | Cause::Growing)
+    };
     (!soft(a), a.until.unwrap_or(Moment::MAX)) > (!soft(b), b.until.unwrap_or(Moment::MAX))
 }
 

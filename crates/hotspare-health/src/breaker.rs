@@ -4,8 +4,8 @@
 //! kept down by everybody's retries. A breaker remembers, so that one request in a while finds out for all.
 //!
 //! **Closed** lets traffic flow. It opens when any rule is met: so many failures within the window (fast at any rate of
-//! traffic), or a share of calls that failed or were late once there are enough of them to judge. One failure among
-//! successes opens nothing.
+//! traffic), a share of calls that failed or were late once there are enough of them to judge, or evidence that adds up.
+//! One failure among successes opens nothing.
 //!
 //! **Open** blocks for a cooldown, which doubles each time that the breaker opens anew and shrinks by one step for every
 //! five minutes that it stays closed; half of it is chance, so that many clients do not come back at once. A deadline
@@ -15,8 +15,8 @@
 //! again; one that says nothing about health (the caller left, the request was wrong) gives its lease back; one that never
 //! reports loses it when it expires. So nothing can wedge it.
 //!
-//! Every transition begins a new *generation*. A permit belongs to the generation in which it was given: a call that
-//! straddles a transition still counts in figures, but never moves the state.
+//! Every transition begins a new *generation*. A permit belongs to the generation in which it was given: the end of a call
+//! that straddles a transition is not counted, so that it cannot move the state, not even by way of the next call.
 //!
 //! What this is not: it knows no requests, no status codes, no clocks. Invariants: no admission while Open but for a
 //! marked last resort; at most the configured probes at once; only a probe leaves HalfOpen towards Closed.
@@ -26,6 +26,7 @@ use std::time::Duration;
 use hotspare_core::{BreakerState, Moment};
 
 use crate::config::Config;
+use crate::evidence::Sum;
 use crate::permit::{Cause, Pass, Reason};
 use crate::window::Window;
 
@@ -42,6 +43,7 @@ pub(crate) struct Breaker {
     openings: u32,
     forgotten_at: Moment,
     window: Window,
+    sum: Sum,
     next_lease: u64,
     /// When it closed after having been open; the ramp starts here.
     closed_at: Option<Moment>,
@@ -74,6 +76,7 @@ impl Breaker {
             generation: 0,
             openings: 0,
             forgotten_at: Moment::ZERO,
+            sum: Sum::default(),
             next_lease: 0,
             closed_at: None,
             until: Moment::ZERO,
@@ -126,11 +129,14 @@ impl Breaker {
     }
 
     pub(crate) fn success(&mut self, now: Moment, pass: Pass, draw: u64) -> Option<Change> {
-        self.window.success(now);
         if pass.generation != self.generation {
             return None;
         }
+        self.window.success(now);
         self.forget(now);
+        if let Some(rule) = &self.config.evidence {
+            self.sum.success(now, rule);
+        }
         let needed = self.config.probes_to_close;
         let State::HalfOpen { leases, good } = &mut self.state else {
             // Calls that succeed, but late, can open it too.
@@ -161,13 +167,16 @@ impl Breaker {
         not_before: Option<Moment>,
         draw: u64,
     ) -> Option<Change> {
-        self.window.failure(now, weight_milli);
         if pass.generation != self.generation {
             return None;
         }
+        self.window.failure(now, weight_milli);
         match &mut self.state {
             State::Closed => {
                 self.forget(now);
+                if let Some(rule) = &self.config.evidence {
+                    self.sum.failure(now, rule, weight_milli);
+                }
                 let reason = self.judge(now)?;
                 Some(self.open(now, reason, not_before, draw))
             }
@@ -181,10 +190,10 @@ impl Breaker {
     /// The call was so late that another served. Its lateness was noted when it came to light; here it becomes a call
     /// among which the late ones have a share. A probe that is late has not shown that the target is well.
     pub(crate) fn slow(&mut self, now: Moment, pass: Pass, draw: u64) -> Option<Change> {
-        self.window.success(now);
         if pass.generation != self.generation {
             return None;
         }
+        self.window.success(now);
         match &mut self.state {
             State::Closed => {
                 let reason = self.judge(now)?;
@@ -258,6 +267,9 @@ impl Breaker {
 
     /// Which rule is met, if any.
     fn judge(&self, now: Moment) -> Option<Reason> {
+        if self.config.evidence.as_ref().is_some_and(|rule| self.sum.trips(rule)) {
+            return Some(Reason::Evidence { milli_nats: self.sum.milli_nats });
+        }
         let total = self.window.total(now);
         let count = u32::try_from(total.failures_milli / 1_000).unwrap_or(u32::MAX);
         if self.config.failures.is_some_and(|limit| count >= limit) {
@@ -287,6 +299,7 @@ impl Breaker {
         let half = u64::try_from(whole.as_nanos() / 2).unwrap_or(u64::MAX);
         let pause = Duration::from_nanos(half.saturating_add(draw % half.max(1)));
         self.until = self.until.max(now + pause).max(not_before.unwrap_or(Moment::ZERO));
+        self.sum = Sum::default();
         self.state = State::Open;
         self.generation += 1;
         (from, BreakerState::Open, reason)

@@ -6,6 +6,8 @@
 use std::fmt;
 use std::time::Duration;
 
+use crate::evidence::Evidence;
+
 /// Knobs of one breaker.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -16,6 +18,11 @@ pub struct Config {
     pub failure_rate_bp: Option<u32>,
     /// Opens when the first content of at least this share of calls was late. Default 8,000 (80 %).
     pub slow_rate_bp: Option<u32>,
+    /// Opens on evidence that adds up, instead of or beside the counts above; see [`Evidence`]. Default `None`.
+    pub evidence: Option<Evidence>,
+    /// Whether a target whose calls keep passing the time that 95 % of the like kept gets a tenth of its traffic until it
+    /// is better. Default true.
+    pub degrade: bool,
     /// The rates are judged from so many calls on. Default 10.
     pub min_calls: u32,
     /// How far back failures and calls count. Default 30 s.
@@ -41,6 +48,8 @@ impl Default for Config {
             failures: Some(5),
             failure_rate_bp: Some(5_000),
             slow_rate_bp: Some(8_000),
+            evidence: None,
+            degrade: true,
             min_calls: 10,
             window: Duration::from_secs(30),
             cooldown: Duration::from_secs(5),
@@ -68,10 +77,16 @@ impl Config {
         }
     }
 
+    /// Opens on evidence alone: four failures in a row at any rate of traffic, or a net equivalent.
+    #[must_use]
+    pub fn evidence() -> Self {
+        Self { failures: None, failure_rate_bp: None, evidence: Some(Evidence::default()), ..Self::default() }
+    }
+
     /// A breaker that never opens.
     #[must_use]
     pub fn never() -> Self {
-        Self { failures: None, failure_rate_bp: None, slow_rate_bp: None, ..Self::default() }
+        Self { failures: None, failure_rate_bp: None, slow_rate_bp: None, degrade: false, ..Self::default() }
     }
 
     /// Checks that a breaker with these knobs can open and close.
@@ -87,6 +102,9 @@ impl Config {
             ("probes", self.probes == 0),
             ("probes_to_close", self.probes_to_close == 0),
             ("lease", self.lease.is_zero()),
+            ("evidence.trip", self.evidence.is_some_and(|rule| rule.trip == 0)),
+            ("evidence.failure", self.evidence.is_some_and(|rule| rule.failure == 0)),
+            ("evidence.half_life", self.evidence.is_some_and(|rule| rule.half_life.is_zero())),
         ];
         if let Some((knob, _)) = zero.iter().find(|(_, wrong)| *wrong) {
             return Err(ConfigError { knob, rule: "must be more than 0" });

@@ -29,12 +29,18 @@ impl Gate {
         if self.cordoned {
             return Err((Cause::Cordoned, None));
         }
-        match self.disabled {
+        let disabled = match self.disabled {
             Some(None) => return Err((Cause::Disabled, None)),
-            Some(Some(until)) if now < until => return Err((Cause::Disabled, Some(until))),
-            _ => {}
-        }
-        if now < self.held_until { Err((Cause::RateLimited, Some(self.held_until))) } else { Ok(()) }
+            Some(Some(until)) => until,
+            None => Moment::ZERO,
+        };
+        // Of two obstacles the longer one is told.
+        let (cause, until) = if disabled >= self.held_until {
+            (Cause::Disabled, disabled)
+        } else {
+            (Cause::RateLimited, self.held_until)
+        };
+        if now < until { Err((cause, Some(until))) } else { Ok(()) }
     }
 
     /// A call goes through. The one that finds out whether a disabled scope is back puts the next such call off.
@@ -85,6 +91,9 @@ impl Gate {
         }
     }
 }
+
+#[cfg(test)]
+mod explore;
 
 #[cfg(test)]
 mod tests {

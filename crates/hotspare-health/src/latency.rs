@@ -1,44 +1,56 @@
 //! How long a target usually takes to its first content.
 //!
-//! Not a histogram for dashboards. Invariant: constant size, integers only, and a failure counts as slow, so that a target
-//! that fails fast never looks fast (a plain moving average sends two thirds of all calls there).
+//! Not a histogram for dashboards. A long prompt takes longer than a short one, so each size of prompt has a distribution
+//! of its own. Invariant: constant size, integers only, and a failure counts as slow, so that a target that fails fast
+//! never looks fast (a plain moving average sends two thirds of all calls there).
 
 use std::time::Duration;
 
+use hotspare_core::Moment;
+
 /// What a failure counts as, unless the target is slower than that anyway.
 const PENALTY: Duration = Duration::from_secs(5);
-/// Buckets of the distribution: eight per doubling, from 1 ms on.
-const BUCKETS: usize = 128;
+/// Steps of a distribution: eight per doubling, from 1 ms on.
+const STEPS: usize = 128;
 /// From so many samples on, old ones fade.
 const FADE_AT: u32 = 512;
 /// Fewer samples than this make no quantile.
 const MIN_SAMPLES: u32 = 20;
+/// Fewer samples than this say nothing about what is late.
+const SURE_SAMPLES: u32 = 50;
+/// Prompts of up to so many tokens are alike; beyond the last they are alike too.
+const SIZES: [u64; 4] = [1_024, 4_096, 16_384, 65_536];
+/// While a target is not what it was, one sample in this time moves its distributions: a slow hour does not become the
+/// norm, and a model that is slower for good is the norm after about half an hour.
+const DRIFT: Duration = Duration::from_secs(60);
 
 /// Latency figures of one scope.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Latency {
     /// Moving average, in microseconds.
     average: Option<u64>,
-    counts: [u32; BUCKETS],
-    total: u32,
+    /// By size of the prompt; those that never occurred take no room.
+    sketches: [Option<Box<Sketch>>; SIZES.len() + 1],
+    /// When a sample last moved a distribution.
+    drifted_at: Moment,
 }
 
 impl Default for Latency {
     fn default() -> Self {
-        Self { average: None, counts: [0; BUCKETS], total: 0 }
+        Self { average: None, sketches: std::array::from_fn(|_| None), drifted_at: Moment::ZERO }
     }
 }
 
 impl Latency {
-    pub(crate) fn first_content(&mut self, after: Duration) {
+    /// A first content, or that there was none for so long. `steady` is false while the target is not what it was.
+    pub(crate) fn sample(&mut self, now: Moment, tokens: u64, after: Duration, steady: bool) {
         let micros = micros(after);
         self.blend(micros);
-        self.counts[bucket(micros)] += 1;
-        self.total += 1;
-        if self.total >= FADE_AT {
-            self.counts.iter_mut().for_each(|count| *count /= 2);
-            self.total = self.counts.iter().sum();
+        if !steady && now.saturating_since(self.drifted_at) < DRIFT {
+            return;
         }
+        self.drifted_at = now;
+        self.sketches[size(tokens)].get_or_insert_default().add(micros);
     }
 
     pub(crate) fn failure(&mut self) {
@@ -50,18 +62,24 @@ impl Latency {
         self.average.map(Duration::from_micros)
     }
 
-    /// The time that 95 % of first contents kept, to within a tenth.
-    pub(crate) fn p95(&self) -> Option<Duration> {
-        if self.total < MIN_SAMPLES {
-            return None;
-        }
-        let rank = self.total - self.total / 20;
-        let mut seen = 0;
-        let at = self.counts.iter().position(|count| {
-            seen += count;
-            seen >= rank
-        })?;
-        Some(Duration::from_micros(upper(at)))
+    /// The time that half of the first contents of like prompts kept, to within a tenth.
+    pub(crate) fn p50(&self, tokens: u64) -> Option<Duration> {
+        self.quantiles(tokens, MIN_SAMPLES).map(|(p50, _)| p50)
+    }
+
+    /// The time that 95 % of the first contents of like prompts kept, to within a tenth.
+    pub(crate) fn p95(&self, tokens: u64) -> Option<Duration> {
+        self.quantiles(tokens, MIN_SAMPLES).map(|(_, p95)| p95)
+    }
+
+    /// After what time a prompt of this size is late, if enough is known to say so.
+    pub(crate) fn late_after(&self, tokens: u64) -> Option<Duration> {
+        self.quantiles(tokens, SURE_SAMPLES).map(|(_, p95)| p95)
+    }
+
+    fn quantiles(&self, tokens: u64, least: u32) -> Option<(Duration, Duration)> {
+        let sketch = self.sketches[size(tokens)].as_deref().filter(|sketch| sketch.total >= least)?;
+        Some((Duration::from_micros(sketch.p50), Duration::from_micros(sketch.p95)))
     }
 
     /// An eighth of each new sample: about the last fifteen count.
@@ -73,22 +91,64 @@ impl Latency {
     }
 }
 
+/// A distribution that forgets.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Sketch {
+    counts: [u16; STEPS],
+    total: u32,
+    /// Kept up to date, so that looking costs nothing.
+    p50: u64,
+    p95: u64,
+}
+
+impl Default for Sketch {
+    fn default() -> Self {
+        Self { counts: [0; STEPS], total: 0, p50: 0, p95: 0 }
+    }
+}
+
+impl Sketch {
+    fn add(&mut self, micros: u64) {
+        self.counts[step(micros)] += 1;
+        self.total += 1;
+        if self.total >= FADE_AT {
+            self.counts.iter_mut().for_each(|count| *count /= 2);
+            self.total = self.counts.iter().map(|count| u32::from(*count)).sum();
+        }
+        self.p50 = self.at_rank(self.total.div_ceil(2));
+        self.p95 = self.at_rank(self.total - self.total / 20);
+    }
+
+    fn at_rank(&self, rank: u32) -> u64 {
+        let mut seen = 0;
+        let at = self.counts.iter().position(|count| {
+            seen += u32::from(*count);
+            seen >= rank
+        });
+        at.map_or(0, upper)
+    }
+}
+
 fn micros(time: Duration) -> u64 {
     u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
 }
 
-/// Eight buckets per doubling: the position of the highest bit and the three bits below it.
-fn bucket(micros: u64) -> usize {
+fn size(tokens: u64) -> usize {
+    SIZES.iter().filter(|most| tokens > **most).count()
+}
+
+/// Eight steps per doubling: the position of the highest bit and the three bits below it.
+fn step(micros: u64) -> usize {
     let scaled = (micros / 125).max(8);
     let high = scaled.ilog2();
     let low = (scaled >> (high - 3)) & 7;
     let index = u64::from(high - 3) * 8 + low;
-    usize::try_from(index).unwrap_or(BUCKETS).min(BUCKETS - 1)
+    usize::try_from(index).unwrap_or(STEPS).min(STEPS - 1)
 }
 
-fn upper(bucket: usize) -> u64 {
-    let high = u32::try_from(bucket / 8).unwrap_or(0);
-    ((bucket as u64 % 8) + 9) * (125 << high)
+fn upper(step: usize) -> u64 {
+    let high = u32::try_from(step / 8).unwrap_or(0);
+    ((step as u64 % 8) + 9) * (125 << high)
 }
 
 #[cfg(test)]
@@ -96,34 +156,65 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    const NOW: Moment = Moment::ZERO;
+
     #[test]
     fn a_fast_failure_never_looks_fast() {
         let (mut healthy, mut failing) = (Latency::default(), Latency::default());
         for _ in 0..50 {
-            healthy.first_content(Duration::from_millis(800));
+            healthy.sample(NOW, 10, Duration::from_millis(800), true);
             failing.failure();
         }
         assert!(failing.average() > healthy.average());
     }
 
+    #[test]
+    fn long_prompts_are_measured_by_themselves() {
+        let mut latency = Latency::default();
+        for _ in 0..60 {
+            latency.sample(NOW, 100, Duration::from_millis(500), true);
+        }
+        assert!(latency.late_after(100) < Some(Duration::from_millis(600)));
+        assert_eq!(latency.late_after(100_000), None, "nobody knows what is late for a long one");
+    }
+
+    #[test]
+    fn a_slow_hour_does_not_become_the_norm_and_a_slower_model_does() {
+        let mut latency = Latency::default();
+        for _ in 0..400 {
+            latency.sample(NOW, 100, Duration::from_millis(500), true);
+        }
+        let usual = latency.p95(100);
+        let mut slow = |from: u64, until: u64| {
+            for second in from..until {
+                latency.sample(NOW + Duration::from_secs(second), 100, Duration::from_secs(5), false);
+            }
+            latency.p95(100)
+        };
+        assert_eq!(slow(0, 600), usual, "ten minutes at one call a second");
+        assert!(slow(600, 3_600) > Some(Duration::from_secs(4)));
+    }
+
     proptest! {
         #[test]
-        fn a_bucket_holds_its_value_to_a_tenth(micros in 1_000u64..60_000_000) {
-            let top = upper(bucket(micros));
+        fn a_step_holds_its_value_to_a_tenth(micros in 1_000u64..60_000_000) {
+            let top = upper(step(micros));
             prop_assert!(top >= micros && top - micros <= micros / 7, "{micros} {top}");
         }
 
         #[test]
-        fn p95_lies_where_it_should(samples in prop::collection::vec(1_000u64..10_000_000, 20..400)) {
+        fn quantiles_lie_where_they_should(samples in prop::collection::vec(1_000u64..10_000_000, 20..400)) {
             let mut latency = Latency::default();
             let mut sorted = samples.clone();
             for &sample in &samples {
-                latency.first_content(Duration::from_micros(sample));
+                latency.sample(NOW, 0, Duration::from_micros(sample), true);
             }
             sorted.sort_unstable();
-            let exact = sorted[sorted.len() - sorted.len() / 20 - 1];
-            let found = micros(latency.p95().unwrap());
-            prop_assert!(found >= exact && found <= exact + exact / 6, "{found} {exact}");
+            let ranks = [(latency.p95(0), sorted.len() - sorted.len() / 20), (latency.p50(0), sorted.len().div_ceil(2))];
+            for (found, rank) in ranks {
+                let (found, exact) = (micros(found.unwrap()), sorted[rank - 1]);
+                prop_assert!(found >= exact && found <= exact + exact / 6, "{found} {exact}");
+            }
         }
     }
 }

@@ -23,15 +23,20 @@
 mod book;
 mod breaker;
 mod config;
+mod evidence;
 mod gate;
+mod growth;
 mod latency;
+mod lateness;
 mod permit;
 mod quota;
+mod schedule;
 mod view;
 mod window;
 
 pub use book::Book;
 pub use config::{Config, ConfigError};
+pub use evidence::Evidence;
 pub use permit::{
     Admission, Cause, Observation, Outcome, Permit, Reason, Refusal, ScopeId, Transition, Verdict,
 };

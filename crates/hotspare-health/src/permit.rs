@@ -18,6 +18,10 @@ pub struct ScopeId(pub u32);
 pub struct Permit {
     pub(crate) entries: Vec<Entry>,
     pub(crate) last_resort: bool,
+    /// Tokens of the call's prompt, about.
+    pub(crate) tokens: u64,
+    /// The time that 95 % of like calls kept, when it was given.
+    pub(crate) late_after: Option<Duration>,
 }
 
 /// A permit's part for one scope.
@@ -40,6 +44,13 @@ impl Permit {
     #[must_use]
     pub fn is_probe(&self) -> bool {
         self.entries.iter().any(|entry| entry.pass.lease.is_some())
+    }
+
+    /// After what time without content the call is later than 95 % of the like, if enough of them were seen. It is then
+    /// to be observed as [`Observation::Overdue`], once.
+    #[must_use]
+    pub fn late_after(&self) -> Option<Duration> {
+        self.late_after
     }
 
     /// Whether it was given although a breaker is open.
@@ -76,6 +87,8 @@ pub struct Refusal {
 pub enum Cause {
     /// An operator took it out of service.
     Cordoned,
+    /// It refuses traffic that grows faster than this.
+    Growing,
     /// A key, quota or model problem took it out of service.
     Disabled,
     /// All its places are taken.
@@ -94,13 +107,21 @@ pub enum Cause {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Observation {
+    /// Nobody waits for the first content any more, which would have taken longer than this. Counts as at least as slow,
+    /// so that a target whose slow calls are rescued by others does not look fast.
+    Abandoned {
+        /// Time since the start.
+        after: Duration,
+    },
     /// The first content came so long after the start.
     FirstContent {
         /// Time since the start.
         after: Duration,
     },
-    /// The first content is late.
+    /// The first content is later than callers want to wait.
     Late,
+    /// The first content is later than [`Permit::late_after`].
+    Overdue,
 }
 
 /// How a call ended, as far as health is concerned.
@@ -139,6 +160,11 @@ pub enum Verdict {
     /// It is out of service until the moment, or until somebody acts.
     Disable {
         /// When one call may find out whether it is back.
+        until: Option<Moment>,
+    },
+    /// It refuses traffic that grows this fast: half of it from now on, and slowly more. Not ill health.
+    Ease {
+        /// Nothing before then, if it said so.
         until: Option<Moment>,
     },
     /// It failed.
@@ -184,6 +210,11 @@ pub struct Transition {
 pub enum Reason {
     /// The cooldown is over.
     CooledDown,
+    /// Evidence of failure has added up.
+    Evidence {
+        /// To this sum, in thousandths of a nat.
+        milli_nats: u64,
+    },
     /// So many failures in the window.
     Failures {
         /// How many.
@@ -218,6 +249,14 @@ impl fmt::Display for Reason {
         let percent = |bp: u32| f64::from(bp) / 100.0;
         match *self {
             Self::CooledDown => f.write_str("the cooldown is over"),
+            Self::Evidence { milli_nats } => {
+                write!(
+                    f,
+                    "evidence of failure added up to {}.{:01}",
+                    milli_nats / 1_000,
+                    milli_nats % 1_000 / 100
+                )
+            }
             Self::Failures { count, within } => write!(f, "{count} failures within {} s", within.as_secs()),
             Self::FailureRate { rate_bp, calls } => {
                 write!(f, "{:.0} % of {calls} calls failed", percent(rate_bp))

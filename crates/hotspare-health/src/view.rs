@@ -22,10 +22,14 @@ pub struct View {
     pub weight_bp: u32,
     /// The longest usual time to first content, failures counted as slow.
     pub latency: Option<Duration>,
-    /// The longest 95 % quantile of the time to first content.
+    /// The time to first content that half of the calls with prompts of this size keep.
+    pub latency_p50: Option<Duration>,
+    /// The time that 95 % of them keep.
     pub latency_p95: Option<Duration>,
     /// Calls in the window of the most used scope.
     pub samples: u32,
+    /// Whether one has become slow.
+    pub degraded: bool,
     /// Whether one is disabled.
     pub disabled: bool,
     /// Whether one is cordoned.

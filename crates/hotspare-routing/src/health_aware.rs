@@ -52,7 +52,9 @@ impl Strategy for HealthAware {
             .enumerate()
             .map(|(place, index)| {
                 let view = &scene.candidates[index].view;
-                let reason = if moved(place, index) {
+                let reason = if moved(place, index) && view.degraded && view.failure_rate_bp < STEP_BP {
+                    Reason::Degraded
+                } else if moved(place, index) {
                     Reason::Unwell { failure_rate_bp: view.failure_rate_bp, usable: view.usable }
                 } else {
                     Reason::Listed { place: index + 1, of }
@@ -64,8 +66,8 @@ impl Strategy for HealthAware {
     }
 }
 
-/// How many steps back. One call in fifty goes to the target all the same, to find out whether it is better; and one that
-/// comes back from an outage gets traffic as its weight rises.
+/// How many steps back. One call in fifty goes to the target all the same, to find out whether it is better; one that comes
+/// back from an outage gets traffic as its weight rises, and one that has become slow gets a tenth.
 fn ill(view: &TargetView, draw: u64) -> u32 {
     if draw.is_multiple_of(50) {
         return 0;

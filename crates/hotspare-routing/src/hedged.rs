@@ -2,7 +2,8 @@
 //!
 //! When: a few calls are much slower than the rest, and a little more cost is worth less waiting for them. The second
 //! start goes to another target, once the time that 95 % of calls keep has passed, and only for a small share of calls: a
-//! hedge that answers everybody's slowness with more load makes it worse.
+//! hedge that answers everybody's slowness with more load makes it worse. So there is none while every target is slower
+//! than usual, nor to one that is.
 
 use std::time::Duration;
 
@@ -70,10 +71,14 @@ impl<S: Strategy> Strategy for Hedged<S> {
     fn rank(&self, scene: &Scene<'_>) -> Ranking {
         let mut ranking = self.inner.rank(scene);
         let known = ranking.choices.first().and_then(|first| scene.candidates[first.index].view.latency_p95);
+        if scene.is_slow_throughout() {
+            return ranking;
+        }
         if let Some(delay) = self.hedge.delay.or(known)
             && let Some(second) = ranking.choices.get_mut(1)
             && second.start == Start::AfterFailure
             && scene.candidates[second.index].view.usable
+            && !scene.candidates[second.index].view.degraded
         {
             second.start = Start::After(delay.max(self.hedge.floor));
         }

@@ -1,7 +1,8 @@
 //! The same request to several targets at once; the first good answer serves.
 //!
 //! When: the time to the first token matters more than what it costs. Every racer is paid for, the losers until they are
-//! cancelled. A fast error never wins; the others go on.
+//! cancelled. A fast error never wins; the others go on. While every target is slower than usual there is no race: the
+//! load is too high already.
 
 use hotspare_core::TargetId;
 
@@ -44,7 +45,10 @@ impl Strategy for Race {
         // Somebody who would not be admitted must not take a place at the start.
         ranking.choices.sort_by_key(|choice| !scene.candidates[choice.index].view.usable);
         let usable = scene.candidates.iter().filter(|candidate| candidate.view.usable).count();
-        let width = self.width.min(usable.max(1));
+        let width = if scene.is_slow_throughout() { 1 } else { self.width.min(usable.max(1)) };
+        if width == 1 {
+            return ranking;
+        }
         for choice in ranking.choices.iter_mut().take(width) {
             *choice = Choice { index: choice.index, start: Start::AtOnce, reason: Reason::Raced { width } };
         }

@@ -48,6 +48,11 @@ impl<'a> Scene<'a> {
         self
     }
 
+    /// Whether every candidate has become slow: then the load is too high, and more starts make it higher.
+    pub(crate) fn is_slow_throughout(&self) -> bool {
+        !self.candidates.is_empty() && self.candidates.iter().all(|candidate| candidate.view.degraded)
+    }
+
     /// The same scene with other candidates.
     #[must_use]
     pub(crate) fn among<'b>(&self, candidates: &'b [Candidate<'b>]) -> Scene<'b>
@@ -116,6 +121,8 @@ pub enum Reason {
         /// About so much, if the price is known.
         price: Option<Cost>,
     },
+    /// It has become slower than it was, which put it here, not its place in the list.
+    Degraded,
     /// The shortest expected wait of those compared.
     Fastest {
         /// Expected time to first content; unknown targets are tried to find out.
@@ -163,6 +170,7 @@ impl fmt::Display for Reason {
         match self {
             Self::Cheapest { price: Some(price) } => write!(f, "cheapest left: about {price}"),
             Self::Cheapest { price: None } => f.write_str("price unknown, so after those that are known"),
+            Self::Degraded => f.write_str("moved back: slower than usual"),
             Self::Fastest { latency: Some(latency) } => {
                 write!(f, "fastest of two: {} ms", latency.as_millis())
             }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use hotspare_core::{ChatRequest, ModelProfile, TargetId, TargetView};
-use proptest::prelude::{Strategy as _, any, prop, prop_assert_eq, proptest};
+use proptest::prelude::{Strategy as _, any, prop, prop_assert, prop_assert_eq, prop_assert_ne, proptest};
 
 use super::{
     Candidate, Cheapest, Fastest, HealthAware, Hedge, Hedged, Race, RoundRobin, Scene, Sequential, Sticky,
@@ -39,6 +39,7 @@ fn view() -> impl proptest::strategy::Strategy<Value = TargetView> {
             view.weight_bp = weight;
             view.latency = latency.map(Duration::from_millis);
             view.latency_p95 = view.latency;
+            view.degraded = weight < 1_000;
             view.samples = samples;
             view
         },
@@ -138,4 +139,109 @@ fn the_busy_and_the_slow_are_avoided() {
     views[0].1.in_flight = 9;
     views[1].1.latency = Some(Duration::from_millis(400));
     assert_eq!(order(&Fastest::new(["a", "b"]), &views, 0, 0, None)[0], "b");
+}
+
+fn ranked(strategy: &dyn Strategy, views: &[(&str, TargetView)], draw: u64) -> super::Ranking {
+    let names: Vec<TargetId> = views.iter().map(|(name, _)| TargetId::from(*name)).collect();
+    let profile = ModelProfile::default();
+    let candidates: Vec<_> = names
+        .iter()
+        .zip(views)
+        .map(|(target, (_, view))| Candidate { target, profile: &profile, view: view.clone() })
+        .collect();
+    let request = ChatRequest::to("r").user("hi");
+    strategy.rank(&Scene::new(&candidates, &request, 10).with_luck(draw, 0))
+}
+
+proptest! {
+    /// Whoever fails is penalised in its figure, and of two whose figures differ the better one is never second.
+    #[test]
+    fn of_two_the_one_with_the_longer_expected_wait_never_comes_first(
+        a in 1u64..60_000, b in 1u64..60_000, loads in (0u32..20, 0u32..20), draw: u64,
+    ) {
+        let mut views = vec![("a", TargetView::default()), ("b", TargetView::default())];
+        views[0].1.latency = Some(Duration::from_millis(a));
+        views[1].1.latency = Some(Duration::from_millis(b));
+        (views[0].1.in_flight, views[1].1.in_flight) = loads;
+        let wait = |millis: u64, calls: u32| millis * (u64::from(calls) + 1);
+        let first = order(&Fastest::new(["a", "b"]), &views, draw, 0, None)[0].clone();
+        let (a, b) = (wait(a, loads.0), wait(b, loads.1));
+        prop_assert!(a == b || (first == "a") == (a < b), "{first} of {a} and {b}");
+    }
+
+    /// Of many the slowest is never first, whatever is drawn; and no target takes everything while others are as good.
+    #[test]
+    fn the_slowest_of_many_is_never_drawn_first(slowest in 0usize..5, draw: u64) {
+        let mut views = well();
+        for (index, (_, view)) in views.iter_mut().enumerate() {
+            view.latency = Some(Duration::from_millis(if index == slowest { 9_000 } else { 300 }));
+        }
+        prop_assert_ne!(&order(&Fastest::new(NAMES), &views, draw, 0, None)[0], NAMES[slowest]);
+    }
+
+    /// A tier of shares before spares: a spare never stands before a member of the tier, however the tier is drawn.
+    #[test]
+    fn a_spare_never_comes_before_the_tier(views in prop::collection::vec(view(), 5), draw: u64) {
+        let views: Vec<_> = NAMES.iter().copied().zip(views).collect();
+        let tiered = Tiered::new(vec![
+            Box::new(Weighted::new([("a", 1), ("b", 5)])),
+            Box::new(Fastest::new(["c", "d", "e"])),
+        ]);
+        let order = order(&tiered, &views, draw, 0, None);
+        prop_assert!(order[..2].iter().all(|name| name == "a" || name == "b"), "{order:?}");
+    }
+
+    /// Every choice says why, in words that a person can read.
+    #[test]
+    fn every_choice_has_a_reason(views in prop::collection::vec(view(), 5), draw: u64) {
+        let views: Vec<_> = NAMES.iter().copied().zip(views).collect();
+        for strategy in all() {
+            for choice in ranked(&*strategy, &views, draw).choices {
+                let why = choice.reason.to_string();
+                prop_assert!(why.len() > 5 && !why.contains("Some("), "{why}");
+            }
+        }
+    }
+}
+
+#[test]
+fn what_is_drawn_is_spread() {
+    let mut views = well();
+    views.iter_mut().for_each(|(_, view)| view.latency = Some(Duration::from_millis(300)));
+    let mut draw = 1u64;
+    let mut firsts = std::collections::BTreeMap::<String, u32>::new();
+    for _ in 0..10_000 {
+        draw = draw.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        *firsts.entry(order(&Fastest::new(NAMES), &views, draw, 0, None)[0].clone()).or_default() += 1;
+    }
+    assert!(firsts.len() >= 4, "equals share the calls: {firsts:?}");
+}
+
+#[test]
+fn while_everybody_is_slow_nothing_is_started_twice() {
+    let hedged = Hedged::new(Sequential::new(NAMES), Hedge::after(Duration::from_millis(400)));
+    let race = Race::new(NAMES).width(3);
+    let mut views = well();
+    let twice = |strategy: &dyn Strategy, views: &[(&'static str, TargetView)]| {
+        let early = |choice: &&super::Choice| choice.start != super::Start::AfterFailure;
+        ranked(strategy, views, 0).choices.iter().skip(1).filter(early).count()
+    };
+    assert_eq!((twice(&hedged, &views), twice(&race, &views)), (1, 2));
+    views[1].1.degraded = true;
+    assert_eq!(twice(&hedged, &views), 0, "the second is slow itself");
+    views.iter_mut().for_each(|(_, view)| view.degraded = true);
+    assert_eq!((twice(&hedged, &views), twice(&race, &views)), (0, 0));
+}
+
+#[test]
+fn a_slow_target_keeps_a_tenth_and_the_reason_says_so() {
+    let mut views = well();
+    views[0].1.degraded = true;
+    views[0].1.weight_bp = 1_000;
+    let strategy = HealthAware::new(NAMES);
+    let first = |draw: u64| order(&strategy, &views, draw, 0, None)[0] == "a";
+    let share = (0..10_000u64).filter(|draw| first(*draw)).count();
+    assert!((900..1_300).contains(&share), "a tenth, and one in fifty of the rest: {share}");
+    let last = ranked(&strategy, &views, 5_001).choices.pop().unwrap();
+    assert_eq!(last.reason.to_string(), "moved back: slower than usual");
 }

@@ -9,6 +9,7 @@ use std::sync::{Arc, PoisonError};
 use hotspare_core::{ChatRequest, ChatResponse, Error, Kind, ModelProfile, TargetId, TargetView};
 use hotspare_engine::{Ask, Call, Counts, Luck, Plan, Route};
 use hotspare_normalize::Form;
+use hotspare_routing::estimate_prompt_tokens;
 
 use crate::builder::ClientBuilder;
 use crate::clock::entropy;
@@ -125,9 +126,10 @@ impl Client {
     pub fn explain(&self, request: &ChatRequest) -> Result<Explanation, Error> {
         let route = self.route(&request.model)?;
         let now = self.shared.clock.now();
-        let views = self.shared.with_world(|world| world.views(now, &route));
+        let tokens = estimate_prompt_tokens(request);
+        let views = self.shared.with_world(|world| world.views(now, &route, tokens));
         let luck = Luck { draw: 0, turn: 0, affinity: affinity(request) };
-        let plan = Plan::new(&self.shared.fleet, &route, request, &views, luck);
+        let plan = Plan::new(&self.shared.fleet, &route, request, tokens, &views, luck);
         let choices = plan.choices.iter().map(|choice| {
             let place = route.members.iter().position(|member| *member == choice.target);
             Explained {
@@ -160,7 +162,7 @@ impl Client {
                     wire: target.wire,
                     model: connected.model.to_string(),
                     profile: target.profile.clone(),
-                    view: world.view(now, place),
+                    view: world.view(now, place, 0),
                     counts: world.counts(place).clone(),
                     waiting: world.waiting(place),
                 })
@@ -207,10 +209,12 @@ impl Client {
         let shared = &self.shared;
         let seed = entropy();
         let now = shared.clock.now();
-        let (views, turn) = shared.with_world(|world| (world.views(now, &route), world.next_turn(&route)));
+        let tokens = estimate_prompt_tokens(&request);
+        let (views, turn) =
+            shared.with_world(|world| (world.views(now, &route, tokens), world.next_turn(&route)));
         // Outside the lock: a strategy is the application's code.
         let luck = Luck { draw: seed.rotate_left(32), turn, affinity: affinity(&request) };
-        let plan = Plan::new(&shared.fleet, &route, &request, &views, luck);
+        let plan = Plan::new(&shared.fleet, &route, &request, tokens, &views, luck);
         let mut ask = Ask::of(&request, stream, seed);
         ask.native_wire = wire;
         ask.form = form;

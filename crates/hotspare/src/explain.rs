@@ -45,6 +45,9 @@ impl fmt::Display for Explanation {
         for (index, choice) in self.choices.iter().enumerate() {
             let view = &choice.view;
             write!(f, "{}. {}: {}; breaker {}", index + 1, choice.target, choice.why, view.breaker)?;
+            if view.degraded {
+                f.write_str(", slower than usual")?;
+            }
             if view.disabled {
                 f.write_str(", disabled")?;
             }

@@ -43,10 +43,11 @@ impl Call {
         let failure = Failure { place, key, clean };
         // From here on nobody waits for this attempt.
         self.attempts[id.0].failure = Some(error.clone());
-        let again = self.committed.is_none() && self.again(now, world, failure, &error);
+        let plainly = self.committed.is_none() && self.ask_plainly(now, world, id, &error);
+        let again = plainly || (self.committed.is_none() && self.again(now, world, failure, &error));
         // A connection that was closed before any byte may have been stale, which says nothing about the target; the
         // second try finds out.
-        let stale = again && error.kind() == Kind::Disconnected;
+        let stale = plainly || (again && error.kind() == Kind::Disconnected);
         let outcome = if stale { Outcome::neutral() } else { self.evidence(now, id, &error) };
         let end =
             Ended::Failed { kind: error.kind(), status: error.status(), message: error.message().to_owned() };
@@ -143,6 +144,27 @@ impl Call {
         self.extra_starts += 1;
         let why = format!("once more after {}", error.kind());
         self.retry = Some(Retry { at: now + pause, choice: self.same(failure), why, reask: None });
+        true
+    }
+
+    /// A host may refuse the stream that the route wanted and the caller did not: it is asked once more for the whole
+    /// answer, and if that works it is remembered.
+    fn ask_plainly(&mut self, now: Moment, world: &mut World, id: AttemptId, error: &Error) -> bool {
+        let attempt = &self.attempts[id.0];
+        let place = attempt.target;
+        let refused = attempt.stream
+            && !self.ask.stream
+            && matches!(error.kind(), Kind::InvalidRequest | Kind::Unsupported)
+            && !self.plain.contains(&place);
+        let allowed = self.extra_starts < self.route.limits.max_extra_starts;
+        if !refused || !allowed || !world.take_retry(now, &self.route) {
+            return false;
+        }
+        let failure = Failure { place, key: attempt.key, clean: attempt.clean };
+        self.plain.insert(place);
+        self.extra_starts += 1;
+        let why = "once more without a stream".to_owned();
+        self.retry = Some(Retry { at: now, choice: self.same(failure), why, reask: None });
         true
     }
 

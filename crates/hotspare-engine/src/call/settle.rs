@@ -28,6 +28,11 @@ impl Call {
                 if let Some(entry) = self.trail.attempts.get_mut(index) {
                     entry.first_content = Some(after);
                 }
+                // A timer that went off together with the content was not asked.
+                if !attempt.overdue && permit.late_after().is_some_and(|usual| after > usual) {
+                    attempt.overdue = true;
+                    world.observe(now, attempt.target, permit, Observation::Overdue);
+                }
                 world.observe(now, attempt.target, permit, Observation::FirstContent { after });
             }
             if let Some(error) = attempt.failure.take() {
@@ -66,6 +71,11 @@ impl Call {
                 }
                 (false, _) => Outcome::neutral(),
             };
+            let attempt = &self.attempts[index];
+            if let (true, Some(permit)) = (attempt.was_slow(), &attempt.permit) {
+                let after = now.saturating_since(attempt.started);
+                world.observe(now, attempt.target, permit, Observation::Abandoned { after });
+            }
             self.settle(
                 now,
                 world,
@@ -142,6 +152,10 @@ impl Call {
         let success = Outcome { verdict: Verdict::Success, at: None };
         self.settle(now, world, id, success, Ending::Served, Ended::Served);
         world.earned(&self.route);
+        let served = &self.attempts[id.0];
+        if !served.stream && self.plain.contains(&served.target) {
+            world.note_plain(served.target);
+        }
         self.drop_others(now, world, None, "another target answered first");
         self.stop_waiting(world);
         let attempt = &self.attempts[id.0];

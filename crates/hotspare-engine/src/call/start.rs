@@ -25,7 +25,7 @@ impl Call {
             let draw = self.draws.draw();
             match world.admit(now, retry.choice.target, self.wish(draw, false)) {
                 Ok((key, permit)) => {
-                    let mut begin = self.begin(now, &retry.choice, key, permit, retry.why);
+                    let mut begin = self.begin(now, world, &retry.choice, (key, permit), retry.why);
                     begin.reask = retry.reask;
                     return Some(begin);
                 }
@@ -37,7 +37,7 @@ impl Call {
         }
         while self.wanted > 0 {
             let Some(choice) = self.waiting.pop_front() else { break };
-            if let Some(why) = self.unfit(&choice) {
+            if let Some(why) = self.unfit(now, &choice) {
                 let target = self.fleet.targets()[choice.target].id.clone();
                 self.trail.skipped.push(Skipped::new(target, why));
                 continue;
@@ -47,7 +47,7 @@ impl Call {
                 Ok((key, permit)) => {
                     self.wanted -= 1;
                     let why = self.why(&choice);
-                    return Some(self.begin(now, &choice, key, permit, why));
+                    return Some(self.begin(now, world, &choice, (key, permit), why));
                 }
                 Err(refusal) => self.refused.push((choice, refusal)),
             }
@@ -68,7 +68,7 @@ impl Call {
     }
 
     /// Why a target is passed over although its turn has come.
-    fn unfit(&self, choice: &Planned) -> Option<String> {
+    fn unfit(&self, now: Moment, choice: &Planned) -> Option<String> {
         let target = &self.fleet.targets()[choice.target];
         if let Some(most) = self.route.limits.max_targets
             && !self.tried.contains(&choice.target)
@@ -91,6 +91,17 @@ impl Call {
                 ));
             }
         }
+        // The first start is worth a try; to be handed from one to the next without a chance is worth nothing.
+        let end = if self.cut.is_some() { self.total_at } else { self.first_content_at };
+        if let Some(usual) = choice.usual.filter(|_| !self.attempts.is_empty())
+            && now + usual.p50 > end
+        {
+            let left = end.saturating_since(now).as_millis();
+            return Some(format!(
+                "half of its first contents take {} ms, and {left} ms are left",
+                usual.p50.as_millis()
+            ));
+        }
         if self.restricted.as_ref().is_some_and(|targets| !targets.contains(&target.id)) {
             return Some("the route sends failures of that kind elsewhere".into());
         }
@@ -106,7 +117,11 @@ impl Call {
         let mut at: Option<Moment> = None;
         for (choice, refusal) in &self.refused {
             let until = match (refusal.cause, refusal.until) {
-                (Cause::Full, Some(until)) if world.join(choice.target, &mut self.ticket) => until,
+                (Cause::Full | Cause::Growing, Some(until))
+                    if world.join(choice.target, &mut self.ticket) =>
+                {
+                    until
+                }
                 (Cause::RateLimited | Cause::QuotaSpent, Some(until))
                     if until.saturating_since(now) <= patience =>
                 {
@@ -147,7 +162,7 @@ impl Call {
                 Ok((key, permit)) => {
                     self.wanted = 0;
                     let why = format!("last resort: every target is blocked; {}", choice.reason);
-                    return Some(self.begin(now, &choice, key, permit, why));
+                    return Some(self.begin(now, world, &choice, (key, permit), why));
                 }
                 // Kept for the record under the first reason, and not asked again.
                 Err(_) => self.trail.skipped.push(Skipped::new(
@@ -181,10 +196,18 @@ impl Call {
         }
     }
 
-    fn begin(&mut self, now: Moment, choice: &Planned, key: usize, permit: Permit, why: String) -> Begin {
+    fn begin(
+        &mut self,
+        now: Moment,
+        world: &World,
+        choice: &Planned,
+        (key, permit): (usize, Permit),
+        why: String,
+    ) -> Begin {
         let id = AttemptId(self.attempts.len());
         let target = &self.fleet.targets()[choice.target];
-        let stream = self.ask.stream || self.route.rules.stream_upstream;
+        let refuses = self.plain.contains(&choice.target) || world.is_plain(choice.target);
+        let stream = self.ask.stream || (self.route.rules.stream_upstream && !refuses);
         let mut attempt = Attempt::new(now, choice.target, key, stream, permit);
         attempt.clean = choice.clean;
         attempt.usual = choice.usual;
@@ -224,6 +247,7 @@ pub(super) fn why_refused(now: Moment, refusal: &Refusal) -> String {
         Cause::Full => "all its places are taken",
         Cause::Open => "its breaker is open",
         Cause::HalfOpenBusy => "its breaker is half-open and a probe is under way",
+        Cause::Growing => "it refuses traffic that grows this fast",
         Cause::QuotaSpent => "its quota seems to be used up",
         Cause::RateLimited => "it asked to be left alone",
         Cause::Disabled => "it is disabled",

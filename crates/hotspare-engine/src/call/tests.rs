@@ -14,6 +14,7 @@ mod explore;
 mod form;
 mod room;
 mod rules;
+mod time;
 
 /// A call, its world, and everything that came out.
 pub(super) struct Rig {
@@ -46,6 +47,7 @@ pub(super) struct Setup {
     pub(super) requests_per_minute: Option<u64>,
     pub(super) form: Option<Form>,
     pub(super) max_cost: Option<Cost>,
+    pub(super) prompt_tokens: u64,
 }
 
 impl Setup {
@@ -62,6 +64,7 @@ impl Setup {
             requests_per_minute: None,
             form: None,
             max_cost: None,
+            prompt_tokens: 5,
         }
     }
 
@@ -103,7 +106,14 @@ impl Setup {
 
     pub(super) fn call(&self, now: Moment, fleet: Arc<Fleet>, route: Arc<Route>, world: &World) -> Call {
         let request = ChatRequest::to("r").user("hi");
-        let plan = Plan::new(&fleet, &route, &request, &world.views(now, &route), Luck::default());
+        let plan = Plan::new(
+            &fleet,
+            &route,
+            &request,
+            self.prompt_tokens,
+            &world.views(now, &route, self.prompt_tokens),
+            Luck::default(),
+        );
         let mut ask = Ask::new(self.stream, 7);
         ask.continuable = self.form.is_none();
         ask.form.clone_from(&self.form);
@@ -256,7 +266,7 @@ fn a_caller_mistake_returns_at_once_and_hurts_nobody() {
     rig.fails(0, Kind::InvalidRequest);
     assert_eq!(rig.error().kind(), Kind::InvalidRequest);
     assert_eq!(rig.targets(), [0]);
-    assert_eq!(rig.world.view(rig.now, 0).failure_rate_bp, 0);
+    assert_eq!(rig.world.view(rig.now, 0, 0).failure_rate_bp, 0);
 }
 
 #[test]
@@ -267,7 +277,7 @@ fn a_single_server_error_is_tried_once_more_where_it_happened() {
     assert_eq!(rig.targets(), [0, 0]);
     rig.fails(1, Kind::Server);
     assert_eq!(rig.targets(), [0, 0, 1]);
-    let failures = rig.world.view(rig.now, 0).failure_rate_bp;
+    let failures = rig.world.view(rig.now, 0, 0).failure_rate_bp;
     rig.text(2, "x");
     rig.finishes(2);
     assert!(failures > 0);
@@ -311,7 +321,7 @@ fn race_losers_are_dropped_and_counted() {
     let trail = &rig.done[0].as_ref().unwrap().trail;
     assert!(matches!(trail.attempts[2].outcome, Ended::Cancelled { .. }));
     assert!(trail.attempts[2].usage.input.is_some(), "the loser had begun and is paid for");
-    assert_eq!(rig.world.view(rig.now, 0).failure_rate_bp, 0, "losing is not failing");
+    assert_eq!(rig.world.view(rig.now, 0, 0).failure_rate_bp, 0, "losing is not failing");
 }
 
 #[test]
@@ -427,23 +437,24 @@ fn when_all_are_blocked_one_is_asked_all_the_same() {
         let route = Arc::clone(&rig.call.route);
         let fleet = Arc::clone(&rig.call.fleet);
         let request = ChatRequest::to("r").user("hi");
-        let plan = Plan::new(&fleet, &route, &request, &rig.world.views(rig.now, &route), Luck::default());
+        let plan =
+            Plan::new(&fleet, &route, &request, 1, &rig.world.views(rig.now, &route, 1), Luck::default());
         rig.call = Call::new(rig.now, fleet, route, Ask::new(true, 1), plan);
         rig.run();
         rig.fails(0, Kind::Connect);
     }
-    assert!(!rig.world.view(rig.now, 0).usable);
+    assert!(!rig.world.view(rig.now, 0, 0).usable);
     let fleet = Arc::clone(&rig.call.fleet);
     let route = Arc::clone(&rig.call.route);
     let request = ChatRequest::to("r").user("hi");
-    let plan = Plan::new(&fleet, &route, &request, &rig.world.views(rig.now, &route), Luck::default());
+    let plan = Plan::new(&fleet, &route, &request, 1, &rig.world.views(rig.now, &route, 1), Luck::default());
     rig.call = Call::new(rig.now, fleet, route, Ask::new(true, 1), plan);
     rig.run();
     assert!(rig.call.trail().attempts[0].why.starts_with("last resort"));
     rig.text(0, "back again");
     rig.finishes(0);
     assert!(rig.done.last().unwrap().is_ok());
-    assert!(rig.world.view(rig.now, 0).usable);
+    assert!(rig.world.view(rig.now, 0, 0).usable);
 }
 
 #[test]
@@ -459,5 +470,5 @@ fn a_caller_who_leaves_hurts_nobody() {
     let mut rig = Setup::new(&["a", "b"]).rig();
     rig.tell(Input::CallerGone);
     assert_eq!(rig.world.counts(0).in_flight, 0);
-    assert_eq!(rig.world.view(rig.now, 0).samples, 0);
+    assert_eq!(rig.world.view(rig.now, 0, 0).samples, 0);
 }

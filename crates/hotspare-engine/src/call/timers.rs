@@ -76,6 +76,19 @@ impl Call {
             }
             return;
         }
+        if self.attempt_over_at(attempt).is_some_and(|at| now >= at) {
+            self.aborts.push_back(id);
+            self.failed(now, world, id, Error::new(Kind::Timeout, "the time for one attempt is over"));
+            return;
+        }
+        if attempt.overdue_at().is_some_and(|at| now >= at) {
+            let attempt = &mut self.attempts[id.0];
+            attempt.overdue = true;
+            if let Some(permit) = &attempt.permit {
+                world.observe(now, attempt.target, permit, Observation::Overdue);
+            }
+        }
+        let attempt = &self.attempts[id.0];
         if self.late_at(attempt).is_some_and(|at| now >= at) {
             let attempt = &mut self.attempts[id.0];
             attempt.late = true;
@@ -97,7 +110,18 @@ impl Call {
         if self.waiting.is_empty() {
             return None;
         }
-        Some(attempt.started.max(self.listening) + self.first_content_limit(attempt))
+        let limit = self.first_content_limit(attempt);
+        let limit = match self.route.limits.headers {
+            Some(headers) if !attempt.heard => headers.min(limit),
+            _ => limit,
+        };
+        Some(attempt.started.max(self.listening) + limit)
+    }
+
+    /// When an attempt that does not serve yet has had all the time that one may have.
+    fn attempt_over_at(&self, attempt: &Attempt) -> Option<Moment> {
+        let serves = self.committed.is_some() || attempt.failure.is_some();
+        self.route.limits.attempt.filter(|_| !serves).map(|limit| attempt.started + limit)
     }
 
     fn first_content_limit(&self, attempt: &Attempt) -> Duration {
@@ -109,8 +133,8 @@ impl Call {
             (false, _) => limits.unstreamed,
         };
         let base = match (limits.adaptive, attempt.usual) {
-            (Some(adaptive), Some((p95, samples))) if attempt.stream && samples >= adaptive.samples => {
-                let times = p95.saturating_mul(adaptive.times_percent) / 100;
+            (Some(adaptive), Some(usual)) if attempt.stream && usual.samples >= adaptive.samples => {
+                let times = usual.p95.saturating_mul(adaptive.times_percent) / 100;
                 times.max(adaptive.least).min(base)
             }
             _ => base,
@@ -139,7 +163,13 @@ impl Call {
             next = next.min(self.first_content_at);
         }
         for attempt in self.attempts.iter().filter(|attempt| attempt.is_live()) {
-            for at in [attempt.silent_at(&self.route.limits, self.listening), self.late_at(attempt)] {
+            let overdue = attempt.overdue_at().filter(|_| self.committed.is_none());
+            for at in [
+                attempt.silent_at(&self.route.limits, self.listening),
+                self.late_at(attempt),
+                self.attempt_over_at(attempt),
+                overdue,
+            ] {
                 next = next.min(at.unwrap_or(next));
             }
         }

@@ -2,12 +2,13 @@
 //!
 //! Not sampling: states are visited breadth first and told apart by their fingerprint, so that within the bound nothing is
 //! left out. Bound: at most three calls under way, any of them settled in any order and any way or lost, time in steps of
-//! half a cooldown, paths of up to 14 inputs.
+//! half a cooldown, paths of up to 14 inputs; once for a breaker that counts, once for one that adds up evidence.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use super::*;
+use crate::evidence::Evidence;
 
 const TICK: Duration = Duration::from_secs(2);
 const DEPTH: usize = 14;
@@ -32,9 +33,15 @@ struct World {
     now: Moment,
     passes: Vec<(Pass, bool)>,
     probes_lost: Vec<Moment>,
+    failures_in_a_row: u32,
 }
 
-fn config() -> Config {
+/// Opens at the second failure in a row.
+fn adds_up() -> Config {
+    Config { failures: None, evidence: Some(Evidence::default().trip(6_000)), ..counts() }
+}
+
+fn counts() -> Config {
     Config {
         failures: Some(2),
         failure_rate_bp: None,
@@ -80,6 +87,7 @@ impl World {
             }
             Input::Fail(index) => {
                 let (pass, _) = self.passes.remove(index);
+                self.failures_in_a_row = 1;
                 change = self.breaker.failure(self.now, pass, 1_000, None, 0);
                 self.judge(&before, pass, change)?;
             }
@@ -90,6 +98,7 @@ impl World {
             }
             Input::Succeed(index) => {
                 let (pass, probe) = self.passes.remove(index);
+                self.failures_in_a_row = 0;
                 change = self.breaker.success(self.now, pass, 0);
                 self.judge(&before, pass, change)?;
                 let closed = change.is_some_and(|(_, to, _)| to == BreakerState::Closed);
@@ -127,6 +136,12 @@ impl World {
         }
         if before.state() == BreakerState::Open && after.state() == BreakerState::Closed {
             return Err("closed without having been half-open".into());
+        }
+        if before.state() == BreakerState::Closed
+            && after.state() == BreakerState::Open
+            && self.failures_in_a_row < 1
+        {
+            return Err("opened by something that is not a failure".into());
         }
         if after.until < before.until {
             return Err("a promise to stay open was shortened".into());
@@ -178,6 +193,7 @@ impl World {
         }
         breaker.until.saturating_since(self.now).hash(&mut hasher);
         breaker.openings.min(3).hash(&mut hasher);
+        (breaker.sum.milli_nats, self.failures_in_a_row).hash(&mut hasher);
         for age in 0..12 {
             breaker.window.total(self.now + TICK * age).failures_milli.hash(&mut hasher);
         }
@@ -192,14 +208,15 @@ impl World {
     }
 }
 
-#[test]
-fn every_order_of_events_keeps_the_invariants() {
-    let start = World {
-        breaker: Breaker::new(config()),
-        now: Moment::ZERO + Duration::from_secs(100),
-        passes: Vec::new(),
-        probes_lost: Vec::new(),
-    };
+impl World {
+    fn start(config: Config, now: Moment) -> Self {
+        let breaker = Breaker::new(config);
+        Self { breaker, now, passes: Vec::new(), probes_lost: Vec::new(), failures_in_a_row: 0 }
+    }
+}
+
+fn explore(name: &str, config: Config) {
+    let start = World::start(config, Moment::ZERO + Duration::from_secs(100));
     let mut seen = BTreeSet::from([start.fingerprint()]);
     let mut queue = VecDeque::from([(start, Vec::new())]);
     let mut edges = 0u64;
@@ -219,36 +236,39 @@ fn every_order_of_events_keeps_the_invariants() {
             }
         }
     }
-    println!("breaker: {} states, {edges} edges", seen.len());
+    println!("breaker that {name}: {} states, {edges} edges", seen.len());
     assert_eq!(reached.len(), 3, "every state was reached");
     assert!(seen.len() > 1_000, "the exploration is not empty: {}", seen.len());
+}
+
+#[test]
+fn every_order_of_events_keeps_the_invariants() {
+    explore("counts", counts());
+    explore("adds up", adds_up());
 }
 
 /// From anywhere, time and one good call lead back to Closed: nothing wedges.
 #[test]
 fn it_always_recovers() {
-    let mut draws = 7u64;
-    let mut world = World {
-        breaker: Breaker::new(config()),
-        now: Moment::ZERO,
-        passes: Vec::new(),
-        probes_lost: Vec::new(),
-    };
-    for _ in 0..20_000 {
-        let inputs = world.inputs();
-        draws = draws.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-        let input = inputs[usize::try_from(draws >> 33).unwrap() % inputs.len()];
-        world.apply(input).unwrap();
-        let mut healed = world.breaker.clone();
-        let mut now = world.now;
-        for _ in 0..8 {
-            now = now + Duration::from_secs(10);
-            healed.advance(now, 0);
-            if healed.check(now).is_ok() {
-                let pass = healed.admit(now);
-                healed.success(now, pass, 0);
+    for config in [counts(), adds_up()] {
+        let mut draws = 7u64;
+        let mut world = World::start(config, Moment::ZERO);
+        for _ in 0..20_000 {
+            let inputs = world.inputs();
+            draws = draws.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            let input = inputs[usize::try_from(draws >> 33).unwrap() % inputs.len()];
+            world.apply(input).unwrap();
+            let mut healed = world.breaker.clone();
+            let mut now = world.now;
+            for _ in 0..8 {
+                now = now + Duration::from_secs(10);
+                healed.advance(now, 0);
+                if healed.check(now).is_ok() {
+                    let pass = healed.admit(now);
+                    healed.success(now, pass, 0);
+                }
             }
+            assert_eq!(healed.state(), BreakerState::Closed);
         }
-        assert_eq!(healed.state(), BreakerState::Closed);
     }
 }

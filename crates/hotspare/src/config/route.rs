@@ -54,6 +54,8 @@ struct LimitsDto {
     first_content: Option<Span>,
     first_content_reasoning: Option<Span>,
     adaptive: Option<AdaptiveDto>,
+    headers: Option<Span>,
+    attempt: Option<Span>,
     unstreamed: Option<Span>,
     gap: Option<Span>,
     quiet_gap: Option<Span>,
@@ -63,6 +65,7 @@ struct LimitsDto {
     max_extra_starts: Option<u32>,
     max_reasks: Option<u32>,
     wait_for_rate_limit: Option<Span>,
+    hold_bytes: Option<usize>,
 }
 
 /// What follows from a failure of one kind.
@@ -204,7 +207,10 @@ impl RouteDto {
             set(&mut limits.first_content_deadline, dto.deadline);
             set(&mut limits.total, dto.total);
             set(&mut limits.wait_for_rate_limit, dto.wait_for_rate_limit);
+            limits.headers = dto.headers.map(|span| span.0).or(limits.headers);
+            limits.attempt = dto.attempt.map(|span| span.0).or(limits.attempt);
             limits.max_targets = dto.max_targets.or(limits.max_targets);
+            limits.hold_bytes = dto.hold_bytes.unwrap_or(limits.hold_bytes);
             limits.max_reasks = dto.max_reasks.unwrap_or(limits.max_reasks);
             limits.max_extra_starts = dto.max_extra_starts.unwrap_or(limits.max_extra_starts);
         }

@@ -55,7 +55,10 @@ struct LikeDto {
 }
 
 #[derive(Debug, Deserialize)]
-#[serde(untagged, expecting = "a breaker is \"default\", \"textbook\", \"never\", or a table of knobs")]
+#[serde(
+    untagged,
+    expecting = "a breaker is \"default\", \"evidence\", \"textbook\", \"never\", or a table of knobs"
+)]
 enum BreakerDto {
     Name(String),
     Knobs(KnobsDto),
@@ -69,9 +72,14 @@ struct KnobsDto {
     failure_rate: Option<Share>,
     slow_rate: Option<Share>,
     min_calls: Option<u32>,
+    /// The sum of evidence that opens it, in nats.
+    evidence: Option<f64>,
+    degrade: Option<bool>,
     cooldown: Option<Span>,
     cooldown_cap: Option<Span>,
     probes: Option<u32>,
+    probes_to_close: Option<u32>,
+    lease: Option<Span>,
     ramp: Option<Span>,
 }
 
@@ -190,14 +198,32 @@ impl BreakerDto {
             Self::Name(name) => {
                 return match name.as_str() {
                     "default" => Ok(Breaker::default()),
+                    "evidence" => Ok(Breaker::evidence()),
                     "textbook" => Ok(Breaker::textbook()),
                     "never" => Ok(Breaker::never()),
-                    other => Err(format!("unknown breaker `{other}`; known are default, textbook and never")),
+                    other => {
+                        let known = "default, evidence, textbook and never";
+                        Err(format!("unknown breaker `{other}`; known are {known}"))
+                    }
                 };
             }
             Self::Knobs(knobs) => knobs,
         };
-        let mut config = Breaker::default();
+        let mut config = match knobs.evidence {
+            None => Breaker::default(),
+            Some(nats) if (0.1..=1_000.0).contains(&nats) => {
+                let mut config = Breaker::evidence();
+                #[expect(
+                    clippy::cast_possible_truncation,
+                    clippy::cast_sign_loss,
+                    reason = "bounded just above"
+                )]
+                let milli = (nats * 1_000.0).round() as u32;
+                config.evidence = config.evidence.map(|evidence| evidence.trip(milli));
+                config
+            }
+            Some(nats) => return Err(format!("breaker.evidence is {nats}; it is from 0.1 to 1000 nats")),
+        };
         config.failures = knobs.failures.or(config.failures);
         config.failure_rate_bp = knobs.failure_rate.map(|share| share.0).or(config.failure_rate_bp);
         config.slow_rate_bp = knobs.slow_rate.map(|share| share.0).or(config.slow_rate_bp);
@@ -207,6 +233,9 @@ impl BreakerDto {
         config.cooldown = knobs.cooldown.map_or(config.cooldown, |span| span.0);
         config.cooldown_cap =
             knobs.cooldown_cap.map_or(config.cooldown_cap.max(config.cooldown), |span| span.0);
+        config.degrade = knobs.degrade.unwrap_or(config.degrade);
+        config.probes_to_close = knobs.probes_to_close.unwrap_or(config.probes_to_close);
+        config.lease = knobs.lease.map_or(config.lease, |span| span.0);
         config.ramp = knobs.ramp.map_or(config.ramp, |span| span.0);
         Ok(config)
     }

@@ -51,7 +51,8 @@ fn what_cannot_is_asked_again_and_then_elsewhere() {
         rig.text(2, "{}");
         rig.finishes(2);
         assert_eq!(answer(&rig), "{}");
-        let health = (rig.world.view(rig.now, 0).failure_rate_bp, rig.world.view(rig.now, 1).failure_rate_bp);
+        let health =
+            (rig.world.view(rig.now, 0, 0).failure_rate_bp, rig.world.view(rig.now, 1, 0).failure_rate_bp);
         assert_eq!(health, (0, 0), "a model's words say nothing about health");
     }
 }

@@ -80,7 +80,7 @@ fn a_quota_that_is_used_up_is_left_before_it_is_refused() {
     let _ = rig.next_call(&setup);
     assert_eq!(rig.begun[0].target, 1);
     assert!(
-        rig.world.view(rig.now, 0).breaker == hotspare_core::BreakerState::Closed,
+        rig.world.view(rig.now, 0, 0).breaker == hotspare_core::BreakerState::Closed,
         "that is not ill health"
     );
     // One request flows in each second.

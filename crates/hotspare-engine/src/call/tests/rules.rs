@@ -48,7 +48,7 @@ fn a_renewed_key_is_tried_at_once_and_nobody_is_blamed() {
     let mut rig = Setup::new(&["a"]).rig();
     rig.tell(Input::Renewed(AttemptId(0), Error::new(Kind::Auth, "")));
     assert_eq!(targets(&rig), [0, 0]);
-    assert!(!rig.world.view(rig.now, 0).disabled);
+    assert!(!rig.world.view(rig.now, 0, 0).disabled);
     rig.tell(Input::Renewed(AttemptId(1), Error::new(Kind::Auth, "")));
     rig.tell(Input::Renewed(AttemptId(2), Error::new(Kind::Auth, "")));
     assert_eq!(targets(&rig).len(), 3, "and not for ever");

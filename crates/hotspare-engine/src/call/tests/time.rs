@@ -1,0 +1,174 @@
+//! Time: what is late, what is not started any more, and what slowness says about health.
+
+use hotspare_core::TargetView;
+
+use super::*;
+
+/// Lets `calls` calls be served by the first target, each with its first content after `after`.
+fn answered(rig: &mut Rig, setup: &Setup, calls: usize, after: Duration) {
+    for _ in 0..calls {
+        rig.now = rig.now + after;
+        rig.run();
+        rig.text(0, "x");
+        rig.finishes(0);
+        let _ = rig.next_call(setup);
+    }
+}
+
+fn view(rig: &Rig) -> TargetView {
+    rig.world.view(rig.now, 0, 5)
+}
+
+#[test]
+fn a_freeze_is_known_long_before_the_limit_and_opens_nothing() {
+    let setup = Setup::new(&["a", "b"]);
+    let mut rig = setup.rig();
+    answered(&mut rig, &setup, 60, Duration::from_millis(400));
+    // Nothing comes any more, and calls go on coming in.
+    let mut calls = vec![rig.next_call(&setup)];
+    (0..4).for_each(|_| calls.push(rig.next_call(&setup)));
+    let frozen = rig.now;
+    for call in calls {
+        let rest = rig.back_to(call);
+        rig.wait(Duration::from_millis(20));
+        drop(rest);
+    }
+    rig.now = frozen + Duration::from_millis(500);
+    rig.run();
+    let mut late = 0;
+    while !view(&rig).degraded && late < 20 {
+        late += 1;
+        let _ = rig.next_call(&setup);
+        rig.wait(Duration::from_millis(500));
+    }
+    assert!(late <= 5, "five calls that pass their usual time say it: {late}");
+    assert_eq!(view(&rig).breaker, hotspare_core::BreakerState::Closed);
+    assert_eq!(view(&rig).weight_bp, 1_000);
+}
+
+#[test]
+fn a_long_prompt_that_takes_long_is_not_late() {
+    let mut setup = Setup::new(&["a", "b"]);
+    let mut rig = setup.rig();
+    answered(&mut rig, &setup, 60, Duration::from_millis(400));
+    setup.prompt_tokens = 100_000;
+    let _ = rig.next_call(&setup);
+    answered(&mut rig, &setup, 30, Duration::from_secs(5));
+    assert!(!view(&rig).degraded);
+    assert_eq!(rig.targets(), [0], "and the limit for first content is longer for it");
+}
+
+#[test]
+fn what_is_rescued_by_a_hedge_still_counts_as_slow() {
+    let mut setup = Setup::new(&["a", "b"]);
+    setup.strategy = Arc::new(Hedged::new(Sequential::new(["a", "b"]), Hedge::at_p95().budget_bp(10_000)));
+    let mut rig = setup.rig();
+    answered(&mut rig, &setup, 60, Duration::from_millis(400));
+    let before = view(&rig).latency.unwrap();
+    for _ in 0..10 {
+        rig.wait(Duration::from_secs(3));
+        assert_eq!(rig.targets(), [0, 1]);
+        rig.text(1, "x");
+        rig.finishes(1);
+        let route = Arc::clone(&rig.call.route);
+        for _ in 0..2 {
+            let _turn = rig.world.next_turn(&route);
+        }
+        let _ = rig.next_call(&setup);
+    }
+    assert!(view(&rig).latency.unwrap() > before * 3, "{:?}", view(&rig).latency);
+}
+
+#[test]
+fn a_hop_without_a_chance_is_not_started() {
+    let setup = Setup::new(&["b", "a"]);
+    let mut rig = setup.rig();
+    // The second target needs 3 s, as a rule.
+    for _ in 0..30 {
+        rig.fails(0, Kind::ModelUnavailable);
+        rig.now = rig.now + Duration::from_secs(3);
+        rig.run();
+        let last = rig.begun.len() - 1;
+        rig.text(last, "x");
+        rig.finishes(last);
+        rig.now = rig.now + Duration::from_secs(700);
+        let _ = rig.next_call(&setup);
+    }
+    rig.call.first_content_at = rig.now + Duration::from_secs(2);
+    rig.fails(0, Kind::ModelUnavailable);
+    assert_eq!(rig.targets(), [0]);
+    let error = rig.error();
+    assert_eq!(error.kind(), Kind::ModelUnavailable, "the first cause leads");
+    assert!(error.trail().skipped[0].why.contains("2000 ms are left"), "{}", error.trail());
+}
+
+#[test]
+fn a_host_that_answers_at_once_may_be_held_to_it() {
+    let mut setup = Setup::new(&["a", "b"]);
+    setup.limits.headers = Some(Duration::from_millis(500));
+    let mut rig = setup.rig();
+    rig.wait(Duration::from_millis(600));
+    assert_eq!(rig.targets(), [0, 1]);
+    let mut rig = setup.rig();
+    rig.tell(Input::Alive(AttemptId(0)));
+    rig.wait(Duration::from_millis(600));
+    assert_eq!(rig.targets(), [0], "it has answered, and has the time that first content may take");
+}
+
+#[test]
+fn an_attempt_may_have_a_limit_of_its_own_until_it_serves() {
+    let mut setup = Setup::new(&["a", "b"]);
+    setup.limits.attempt = Some(Duration::from_secs(5));
+    setup.rules.stream_upstream = true;
+    setup.stream = false;
+    let mut rig = setup.rig();
+    for _ in 0..4 {
+        rig.now = rig.now + Duration::from_secs(1);
+        rig.text(0, "x");
+    }
+    rig.wait(Duration::from_secs(2));
+    assert_eq!(rig.targets(), [0, 1], "it went on talking, and was not whole in time");
+    setup.stream = true;
+    let mut rig = setup.rig();
+    rig.text(0, "x");
+    rig.wait(Duration::from_secs(6));
+    assert_eq!(rig.targets(), [0], "one that serves is never cut by it");
+}
+
+#[test]
+fn a_host_that_refuses_streams_is_asked_plainly_and_that_is_remembered() {
+    let mut setup = Setup::new(&["a", "b"]);
+    setup.rules.stream_upstream = true;
+    setup.stream = false;
+    let mut rig = setup.rig();
+    assert!(rig.begun[0].stream);
+    rig.fails(0, Kind::InvalidRequest);
+    assert_eq!((rig.targets(), rig.begun[1].stream), (vec![0, 0], false));
+    rig.text(1, "x");
+    rig.finishes(1);
+    assert!(rig.done[0].is_ok());
+    assert_eq!(view(&rig).failure_rate_bp, 0);
+    let _ = rig.next_call(&setup);
+    assert!(!rig.begun[0].stream, "it is known now");
+    // A request that is wrong stays wrong, and is nobody else's business.
+    rig.fails(0, Kind::InvalidRequest);
+    assert_eq!(rig.error().kind(), Kind::InvalidRequest);
+}
+
+#[test]
+fn refused_growth_moves_half_of_the_traffic_and_hurts_nobody() {
+    let setup = Setup::new(&["a", "b"]);
+    let mut rig = setup.rig();
+    answered(&mut rig, &setup, 40, Duration::from_millis(100));
+    rig.fails(0, Kind::GrowthLimited);
+    assert_eq!(rig.targets(), [0, 1]);
+    let mut served = [0, 0];
+    for _ in 0..60 {
+        rig.now = rig.now + Duration::from_secs(1);
+        let _ = rig.next_call(&setup);
+        served[rig.begun[0].target] += 1;
+        rig.finishes_with_text(0);
+    }
+    assert!((15..=25).contains(&served[0]), "{served:?}");
+    assert_eq!(view(&rig).failure_rate_bp, 0);
+}

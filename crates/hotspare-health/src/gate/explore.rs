@@ -1,0 +1,157 @@
+//! Every order of holds, quotas, refused growth and time, up to a bound, against what must hold for a scope's gates.
+//!
+//! Bound: paths of up to 7 inputs, time in steps of 2 s. States are told apart by all that they hold, with moments taken
+//! relative to now.
+
+use std::collections::{BTreeSet, VecDeque};
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use hotspare_core::{Allowance, RateLimits};
+
+use super::*;
+use crate::growth::Growth;
+use crate::quota::Quota;
+
+const TICK: Duration = Duration::from_secs(2);
+const DEPTH: usize = 7;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Input {
+    /// A hinted pause of so many seconds.
+    Hold(u64),
+    HoldUnknown,
+    /// Disabled, to be asked again after so many seconds; `None` by something that only an operator can mend.
+    Disable(Option<u64>),
+    Enable,
+    Cordon(bool),
+    Ease,
+    /// A reply says that so many of four requests are left, and all in 8 s.
+    Left(u64),
+    /// A call goes through, if it may.
+    Start,
+    Succeed,
+    Tick,
+}
+
+#[derive(Clone, Hash)]
+struct Scope {
+    gate: Gate,
+    quota: Quota,
+    growth: Growth,
+    now: Moment,
+    /// Longest pause that was asked for.
+    promised: Moment,
+}
+
+impl Scope {
+    /// When a call may go through, as a book sees it; `None` if only an operator can tell.
+    fn ready_at(&self, now: Moment) -> Option<Moment> {
+        let gate = match self.gate.check(now) {
+            Ok(()) => now,
+            Err((_, until)) => until?,
+        };
+        let quota = self.quota.check(now, 1).err().map_or(now, |(_, until)| until);
+        Some(gate.max(quota).max(self.growth.ready_at(now)))
+    }
+
+    fn apply(&mut self, input: Input) -> Result<(), String> {
+        let secs = Duration::from_secs;
+        match input {
+            Input::Hold(pause) => {
+                self.gate.hold(self.now, self.now + secs(pause));
+                self.promised = self.promised.max(self.now + secs(pause));
+            }
+            Input::HoldUnknown => self.gate.hold_unknown(self.now),
+            Input::Disable(until) => self.gate.disable(until.map(|pause| self.now + secs(pause))),
+            Input::Enable => self.gate.enable(),
+            Input::Cordon(on) => self.gate.cordoned = on,
+            Input::Ease => self.growth.ease(self.now),
+            Input::Left(left) => {
+                let mut limits = RateLimits::default();
+                limits.requests = Allowance::new(4, left, Some(secs(8)));
+                self.quota.learn(self.now, &limits);
+            }
+            Input::Start => {
+                if self.ready_at(self.now) != Some(self.now) {
+                    return Ok(());
+                }
+                if self.now < self.promised {
+                    return Err("went through before a promised pause was over".into());
+                }
+                self.gate.pass(self.now, secs(600));
+                self.quota.take(self.now, 1);
+                self.growth.start(self.now);
+            }
+            Input::Succeed => self.gate.success(),
+            Input::Tick => self.now = self.now + TICK,
+        }
+        self.check()
+    }
+
+    fn check(&self) -> Result<(), String> {
+        let Some(at) = self.ready_at(self.now) else {
+            let shut = self.gate.cordoned || self.gate.disabled == Some(None);
+            return if shut { Ok(()) } else { Err("shut without a time and without an operator".into()) };
+        };
+        if at.saturating_since(self.now) > LONGEST_HOLD {
+            return Err(format!("a wait of {:?}", at.saturating_since(self.now)));
+        }
+        // Who comes when it was told to finds the way free: nothing is moved back by waiting.
+        if self.ready_at(at) != Some(at) {
+            return Err("told a time at which it was still shut".into());
+        }
+        Ok(())
+    }
+
+    fn fingerprint(&self) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        self.hash(&mut hasher);
+        hasher.finish()
+    }
+}
+
+#[test]
+fn every_order_of_pauses_and_quotas_keeps_the_invariants() {
+    let inputs = [
+        Input::Hold(3),
+        Input::Hold(9_999),
+        Input::HoldUnknown,
+        Input::Disable(Some(4)),
+        Input::Disable(None),
+        Input::Enable,
+        Input::Cordon(true),
+        Input::Cordon(false),
+        Input::Ease,
+        Input::Left(0),
+        Input::Left(1),
+        Input::Start,
+        Input::Succeed,
+        Input::Tick,
+    ];
+    let start = Scope {
+        gate: Gate::default(),
+        quota: Quota::default(),
+        growth: Growth::default(),
+        now: Moment::ZERO + Duration::from_secs(120),
+        promised: Moment::ZERO,
+    };
+    let mut seen = BTreeSet::from([start.fingerprint()]);
+    let mut queue = VecDeque::from([(start, Vec::new())]);
+    let mut edges = 0u64;
+    while let Some((scope, path)) = queue.pop_front() {
+        for input in inputs {
+            edges += 1;
+            let mut next = scope.clone();
+            let mut path = path.clone();
+            path.push(input);
+            if let Err(broken) = next.apply(input) {
+                panic!("{broken}\nafter {path:?}");
+            }
+            if path.len() < DEPTH && seen.insert(next.fingerprint()) {
+                queue.push_back((next, path));
+            }
+        }
+    }
+    println!("gates: {} states, {edges} edges", seen.len());
+    assert!(seen.len() > 1_000, "the exploration is not empty: {}", seen.len());
+}

@@ -1,0 +1,183 @@
+//! Traffic that a provider wants to see grow slowly.
+//!
+//! Why not a pause: a provider that refuses *growth* serves what it is used to. Silence would lose that traffic and end in
+//! the same jump as before. So the rate at which calls start is halved and then raised step by step, until it is well
+//! beyond what was refused.
+//!
+//! Invariant: after a refusal no more starts than the permitted rate and a short burst; every wait has an end.
+
+use std::time::Duration;
+
+use hotspare_core::Moment;
+
+/// A start's span never falls below this rate per minute, so that something always flows.
+const LEAST: u64 = 6;
+/// Refusals this soon after another belong to the same jump.
+const ROUND: Duration = Duration::from_secs(10);
+/// The permitted rate rises by so many thousandths a minute: 49 % in a quarter of an hour. One provider documents 50 %.
+const RISE_MILLI: u64 = 27;
+/// Starts that were not used are saved for so long.
+const BURST: Duration = Duration::from_secs(5);
+const MINUTE: Duration = Duration::from_secs(60);
+
+/// Starts of one scope, and the limit on their growth while there is one.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub(crate) struct Growth {
+    minute: u64,
+    current: u64,
+    before: u64,
+    eased: Option<Eased>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct Eased {
+    /// Permitted starts a minute, in thousandths, at `since`.
+    milli: u64,
+    since: Moment,
+    /// The limit is lifted at this rate, in thousandths.
+    goal: u64,
+    /// When the next start would be due if all were evenly spaced.
+    next: Moment,
+}
+
+impl Growth {
+    /// When a start is permitted.
+    pub(crate) fn ready_at(&self, now: Moment) -> Moment {
+        match &self.eased {
+            Some(eased) if eased.milli(now) < eased.goal => {
+                let burst = BURST.as_nanos().min(eased.next.as_nanos().into());
+                now.max(Moment::from_nanos(
+                    eased.next.as_nanos().saturating_sub(u64::try_from(burst).unwrap_or(u64::MAX)),
+                ))
+            }
+            _ => now,
+        }
+    }
+
+    pub(crate) fn start(&mut self, now: Moment) {
+        self.turn(now);
+        self.current += 1;
+        if let Some(eased) = &mut self.eased {
+            let milli = eased.milli(now);
+            if milli >= eased.goal {
+                self.eased = None;
+            } else {
+                let span = Duration::from_nanos(60_000_000_000_000 / milli.max(1));
+                eased.next = eased.next.max(now) + span;
+            }
+        }
+    }
+
+    /// Growth was refused: half of what flowed, from now on.
+    pub(crate) fn ease(&mut self, now: Moment) {
+        self.turn(now);
+        let rate = match &self.eased {
+            Some(eased) if now.saturating_since(eased.since) < ROUND => return,
+            Some(eased) => eased.milli(now),
+            None => self.rate(now) * 1_000,
+        };
+        let goal = self.eased.map_or(rate, |eased| eased.goal / 2).max(rate) * 2;
+        self.eased =
+            Some(Eased { milli: (rate / 2).max(LEAST * 1_000), since: now, goal, next: now + BURST });
+    }
+
+    /// Permitted starts a minute, if they are limited.
+    #[cfg(test)]
+    fn permitted(&self, now: Moment) -> Option<u64> {
+        let eased = self.eased.as_ref()?;
+        let milli = eased.milli(now);
+        (milli < eased.goal).then_some(milli / 1_000)
+    }
+
+    /// Starts a minute of late: the last whole minute fades as this one fills.
+    fn rate(&self, now: Moment) -> u64 {
+        let into = now.as_nanos() % 60_000_000_000;
+        let left = 60_000_000_000 - into;
+        self.current + u64::try_from(u128::from(self.before) * u128::from(left) / 60_000_000_000).unwrap_or(0)
+    }
+
+    fn turn(&mut self, now: Moment) {
+        let minute = now.as_nanos() / 60_000_000_000;
+        if minute > self.minute {
+            self.before = if minute == self.minute + 1 { self.current } else { 0 };
+            self.current = 0;
+            self.minute = minute;
+        }
+    }
+}
+
+impl Eased {
+    fn milli(&self, now: Moment) -> u64 {
+        let minutes = now.saturating_since(self.since).as_nanos() / MINUTE.as_nanos();
+        // Beyond two hours every rate has reached its goal (a factor of four takes 53 minutes).
+        (0..minutes.min(120))
+            .fold(self.milli, |milli, _| milli.saturating_add(milli * RISE_MILLI / 1_000 + 1))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn at(millis: u64) -> Moment {
+        Moment::ZERO + Duration::from_millis(millis)
+    }
+
+    /// Starts as many as it may from `from` on, for so many minutes, trying `wish` times a minute.
+    fn starts(growth: &mut Growth, from: u64, minutes: u64, wish: u64) -> Vec<u64> {
+        let step = 60_000 / wish;
+        (0..minutes)
+            .map(|minute| {
+                let tries = (0..wish).map(|index| at(from + minute * 60_000 + index * step));
+                tries
+                    .filter(|now| {
+                        growth.ready_at(*now) <= *now && {
+                            growth.start(*now);
+                            true
+                        }
+                    })
+                    .count() as u64
+            })
+            .collect()
+    }
+
+    #[test]
+    fn half_flows_at_once_and_more_by_and_by() {
+        let mut growth = Growth::default();
+        starts(&mut growth, 0, 2, 600);
+        growth.ease(at(120_000));
+        growth.ease(at(121_000));
+        let after = starts(&mut growth, 120_000, 90, 600);
+        assert!((280..=330).contains(&after[0]), "half of 600: {}", after[0]);
+        assert!(after.windows(2).all(|pair| pair[1] <= pair[0] + pair[0] / 20 + 30), "{after:?}");
+        let quarter: u64 = after[15];
+        assert!(quarter <= 460, "at most half more in a quarter of an hour: {quarter}");
+        assert_eq!(after[89], 600, "and in the end all of it");
+        assert_eq!(growth.permitted(at(6_000_000)), None);
+    }
+
+    #[test]
+    fn a_quiet_process_is_never_shut_out() {
+        let mut growth = Growth::default();
+        for round in 0..50 {
+            growth.ease(at(round * 11_000));
+        }
+        let now = at(600_000);
+        assert!(growth.ready_at(now).saturating_since(now) <= Duration::from_secs(10));
+    }
+
+    proptest! {
+        #[test]
+        fn no_more_than_the_permitted_rate_and_a_burst(wish in 20u64..2_000, gaps in 1u64..30) {
+            let mut growth = Growth::default();
+            starts(&mut growth, 0, 2, wish);
+            growth.ease(at(120_000));
+            let permitted = growth.permitted(at(120_000));
+            let started = starts(&mut growth, 120_000 + gaps, 1, wish)[0];
+            if let Some(permitted) = permitted {
+                prop_assert!(started <= permitted + permitted / 12 + 2, "{started} {permitted}");
+            }
+        }
+    }
+}
