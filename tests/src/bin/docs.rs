@@ -79,6 +79,7 @@ fn table() -> String {
             .replace("credential", "key");
         let hold = match policy.hold {
             Hold::Disable => format!("{scope}: until a re-check after 10 min"),
+            Hold::Ease => format!("{scope}: the hinted time, then half of its traffic, rising"),
             Hold::Floor => "the hinted time, once open".to_owned(),
             Hold::None => "–".to_owned(),
             Hold::Until => format!("{scope}: the hinted time, else 5 s, doubling"),
