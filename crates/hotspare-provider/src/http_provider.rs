@@ -17,23 +17,35 @@ use hotspare_core::{Capabilities, Chunk, Error, Origin};
 use crate::framing::Frame;
 use crate::provider::{Opened, Outbound, Provider, Signal};
 use crate::secret::Secret;
+use crate::sign::Signer;
 use crate::transport::{Head, Transport};
 use crate::wire::{Decoding, Wire};
 
 /// How much of an unsuccessful reply is read to classify it.
 const ERROR_BODY_LIMIT: usize = 64 << 10;
 
+/// A part of a credential is at least so long.
+const SHORTEST_PART: usize = 8;
+
 /// A provider reached over HTTP.
 #[derive(Clone, Debug)]
 pub struct HttpProvider<W> {
     wire: W,
     transport: Arc<dyn Transport>,
+    signer: Option<Arc<dyn Signer>>,
 }
 
 impl<W: Wire> HttpProvider<W> {
     /// Speaks `wire` over `transport`.
     pub fn new(wire: W, transport: Arc<dyn Transport>) -> Self {
-        Self { wire, transport }
+        Self { wire, transport, signer: None }
+    }
+
+    /// Signs every request that has a key, after the wire has spelled it.
+    #[must_use]
+    pub fn with_signer(mut self, signer: Option<Arc<dyn Signer>>) -> Self {
+        self.signer = signer;
+        self
     }
 
     async fn failure(&self, head: &Head, mut body: BoxStream<'static, Result<Bytes, Error>>) -> Error {
@@ -49,7 +61,10 @@ impl<W: Wire> HttpProvider<W> {
     }
 
     async fn open(&self, call: &Outbound) -> Result<Reply, Error> {
-        let request = self.wire.encode(call)?;
+        let mut request = self.wire.encode(call)?;
+        if let (Some(signer), Some(secret)) = (&self.signer, &call.secret) {
+            signer.sign(&mut request, secret, call.sent_at)?;
+        }
         let response = self.transport.send(request).await?;
         let head = response.head;
         if !head.status.is_success() {
@@ -125,13 +140,15 @@ impl Reply {
     }
 
     fn take(&mut self, bytes: Bytes) -> Result<(), Error> {
-        self.decoding.framer.push(bytes, &mut self.frames)?;
-        self.decode()
+        let cut = self.decoding.framer.push(bytes, &mut self.frames);
+        self.decode()?;
+        cut
     }
 
     fn end(&mut self) -> Result<(), Error> {
-        self.decoding.framer.finish(&mut self.frames)?;
+        let cut = self.decoding.framer.finish(&mut self.frames);
         self.decode()?;
+        cut?;
         self.decoding.decoder.finish(&mut self.chunks)
     }
 
@@ -186,8 +203,11 @@ impl fmt::Debug for Reply {
 }
 
 fn scrub(error: Error, secret: Option<&Secret>) -> Error {
-    match secret {
-        Some(secret) => error.scrub(secret.expose()),
-        None => error,
-    }
+    let Some(secret) = secret else { return error };
+    // What is shorter is a word, not a secret, and would mutilate the text.
+    let parts = secret.parts().filter(|part| part.len() >= SHORTEST_PART && *part != secret.expose());
+    parts.fold(error.scrub(secret.expose()), |error, part| error.scrub(part))
 }
+
+#[cfg(test)]
+mod tests;

@@ -9,13 +9,15 @@ mod http_provider;
 mod provider;
 mod retry_after;
 mod secret;
+mod sign;
 mod transport;
 mod wire;
 
-pub use framing::{BODY_LIMIT, FRAME_LIMIT, Frame, Framer, Ndjson, Sse, Whole};
+pub use framing::{BODY_LIMIT, EventStream, FRAME_LIMIT, Frame, Framer, Ndjson, Sse, Whole};
 pub use http_provider::{HttpProvider, failure};
 pub use provider::{Opened, Outbound, Provider, Signal};
 pub use retry_after::retry_after;
 pub use secret::Secret;
+pub use sign::{Credentials, Signer};
 pub use transport::{Head, HttpRequest, HttpResponse, Transport};
 pub use wire::{Decoder, Decoding, Wire};

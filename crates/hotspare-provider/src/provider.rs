@@ -5,7 +5,7 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 use futures::stream::BoxStream;
@@ -55,12 +55,21 @@ pub struct Outbound {
     pub secret: Option<Secret>,
     /// Time that is left for the whole answer, where it is limited.
     pub remaining: Option<Duration>,
+    /// Wall time at which it leaves: signatures are dated with it. The beginning of 1970 where nobody said.
+    pub sent_at: SystemTime,
 }
 
 impl Outbound {
     /// A request for `model`.
     pub fn new(request: Arc<ChatRequest>, model: impl Into<Arc<str>>, stream: bool) -> Self {
-        Self { request, model: model.into(), stream, secret: None, remaining: None }
+        Self {
+            request,
+            model: model.into(),
+            stream,
+            secret: None,
+            remaining: None,
+            sent_at: SystemTime::UNIX_EPOCH,
+        }
     }
 
     /// Adds the key.
@@ -74,6 +83,13 @@ impl Outbound {
     #[must_use]
     pub fn with_remaining(mut self, remaining: Option<Duration>) -> Self {
         self.remaining = remaining;
+        self
+    }
+
+    /// Adds the wall time.
+    #[must_use]
+    pub fn with_sent_at(mut self, sent_at: SystemTime) -> Self {
+        self.sent_at = sent_at;
         self
     }
 }

@@ -6,7 +6,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-/// An API key or token.
+/// An API key or token; several parts of one credential are joined by `:`.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(Arc<str>);
 
@@ -20,6 +20,11 @@ impl Secret {
     #[must_use]
     pub fn expose(&self) -> &str {
         &self.0
+    }
+
+    /// The credential's parts: the whole, where it is one.
+    pub fn parts(&self) -> impl Iterator<Item = &str> {
+        self.0.split(':')
     }
 }
 

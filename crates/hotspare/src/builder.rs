@@ -225,10 +225,15 @@ fn connect(
     let mut keys = Vec::new();
     let mut fingerprints = Vec::new();
     for key in &endpoint.keys {
+        if let Some(credentials) = key.credentials() {
+            fingerprints.push(Arc::as_ptr(credentials).addr() as u64);
+            keys.push(Arc::new(Keyhole::fetched(Arc::clone(credentials))));
+            continue;
+        }
         match key.resolve() {
             Ok(secret) => {
                 fingerprints.push(fingerprint(&secret));
-                keys.push(Keyhole::new(key.clone(), secret));
+                keys.push(Arc::new(Keyhole::read(key.clone(), secret)));
             }
             Err(what) => mistakes.push(what),
         }
@@ -236,7 +241,7 @@ fn connect(
     let provider = match endpoint.speaks {
         Speaks::Provider(provider) => provider,
         Speaks::Wire(wire) => match transports.for_net(&endpoint.net) {
-            Ok(transport) => Arc::new(HttpProvider::new(wire, transport)),
+            Ok(transport) => Arc::new(HttpProvider::new(wire, transport).with_signer(endpoint.signer)),
             Err(what) => {
                 mistakes.push(what);
                 Arc::new(HttpProvider::new(wire, Arc::new(NoTransport)))

@@ -4,6 +4,7 @@
 //! pause it.
 
 use std::hash::{BuildHasher, RandomState};
+use std::time::SystemTime;
 
 use hotspare_core::Moment;
 use tokio::time::Instant;
@@ -21,6 +22,11 @@ impl Clock {
 
     pub(crate) fn now(&self) -> Moment {
         Moment::ZERO + self.origin.elapsed()
+    }
+
+    /// Wall time: signatures are dated with it, and tokens run out by it.
+    pub(crate) fn wall() -> SystemTime {
+        SystemTime::now()
     }
 
     pub(crate) fn instant(&self, at: Moment) -> Instant {

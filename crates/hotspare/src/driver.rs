@@ -6,7 +6,7 @@
 
 use std::fmt;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 
 use futures::future::BoxFuture;
@@ -18,6 +18,7 @@ use tokio::time::Sleep;
 use tracing::Span;
 
 use crate::bells::Bell;
+use crate::clock::Clock;
 use crate::key::Keyhole;
 use crate::prepare::prepare;
 use crate::shared::Shared;
@@ -27,10 +28,16 @@ type Signals = BoxStream<'static, Result<Signal, Error>>;
 /// One attempt under way.
 struct Running {
     stage: Stage,
-    /// Place of the target, which of its keys, and what the key was.
-    target: usize,
-    key: usize,
-    secret: Option<Secret>,
+    /// The key that it uses, and what it was.
+    key: Option<(Arc<Keyhole>, Arc<OnceLock<Secret>>)>,
+}
+
+impl Running {
+    /// Whether its rejected key has been replaced at its source.
+    fn renew(&self) -> bool {
+        let Some((hole, used)) = &self.key else { return false };
+        used.get().is_some_and(|rejected| hole.renew(rejected))
+    }
 }
 
 enum Stage {
@@ -148,19 +155,26 @@ impl Driver {
         }
         let span = tracing::info_span!(target: "hotspare", "hotspare.attempt", attempt = begin.id.0, target = %target.id);
         let profile = &self.shared.fleet.targets()[begin.target].profile;
-        let secret = target.keys.get(begin.key).map(Keyhole::secret);
+        let key = target.keys.get(begin.key).map(|hole| (Arc::clone(hole), Arc::new(OnceLock::new())));
         let prepared = prepare(&self.request, begin, target, profile).map(|prepared| {
             self.call.note(begin.id, prepared.notes);
             Outbound::new(prepared.request, Arc::clone(&target.model), begin.stream)
-                .with_secret(secret.clone())
                 .with_remaining(Some(begin.remaining))
         });
         let provider = Arc::clone(&target.provider);
-        let connecting = async move { provider.send(prepared?).await };
+        let used = key.clone();
+        let connecting = async move {
+            let mut outbound: Outbound = prepared?;
+            if let Some((hole, secret)) = used {
+                let fresh = hole.secret(Clock::wall()).await?;
+                outbound = outbound.with_secret(Some(secret.get_or_init(|| fresh).clone()));
+            }
+            provider.send(outbound.with_sent_at(Clock::wall())).await
+        };
         let connecting = tracing::Instrument::instrument(connecting, span);
         self.attempts.resize_with(begin.id.0, || None);
         let stage = Stage::Connecting(Box::pin(connecting));
-        self.attempts.push(Some(Running { stage, target: begin.target, key: begin.key, secret }));
+        self.attempts.push(Some(Running { stage, key }));
     }
 
     /// Whether the bell was rung. A call that has just begun to wait hangs up its bell and asks once more: there may have
@@ -211,8 +225,7 @@ impl Driver {
                 Some(Err(error)) => {
                     tracing::debug!(target: "hotspare", attempt = index, %error, "attempt failed");
                     let failed = self.attempts[index].take();
-                    let renewed =
-                        error.kind() == Kind::Auth && failed.is_some_and(|failed| self.renew(&failed));
+                    let renewed = error.kind() == Kind::Auth && failed.is_some_and(|failed| failed.renew());
                     let input = if renewed { Input::Renewed(id, error) } else { Input::Failed(id, error) };
                     self.tell(input);
                 }
@@ -223,15 +236,6 @@ impl Driver {
             }
         }
         happened
-    }
-
-    /// Whether a rejected key has been replaced at its source.
-    fn renew(&self, failed: &Running) -> bool {
-        let hole = self.shared.targets[failed.target].keys.get(failed.key);
-        match (hole, &failed.secret) {
-            (Some(hole), Some(rejected)) => hole.renew(rejected),
-            _ => false,
-        }
     }
 
     fn tell(&mut self, input: Input) {

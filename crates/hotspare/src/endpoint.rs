@@ -9,7 +9,7 @@ use std::time::Duration;
 use hotspare_core::ModelProfile;
 use hotspare_health::Config as Breaker;
 use hotspare_normalize::PromptTemplate;
-use hotspare_provider::{Provider, Wire};
+use hotspare_provider::{Provider, Signer, Wire};
 
 use crate::key::Key;
 use crate::shared::Prompt;
@@ -23,6 +23,7 @@ pub struct Endpoint {
     pub(crate) host: String,
     pub(crate) keys: Vec<Key>,
     pub(crate) needs_key: bool,
+    pub(crate) signer: Option<Arc<dyn Signer>>,
     pub(crate) profile: Option<ModelProfile>,
     /// Whose list in the model catalogue applies.
     pub(crate) catalog: Option<String>,
@@ -70,6 +71,7 @@ impl Endpoint {
             host,
             keys: Vec::new(),
             needs_key: false,
+            signer: None,
             profile: None,
             catalog: None,
             max_in_flight: None,
@@ -86,6 +88,13 @@ impl Endpoint {
     #[must_use]
     pub fn key(mut self, key: Key) -> Self {
         self.keys.push(key);
+        self
+    }
+
+    /// Signs its requests with the key, after its wire has spelled them; for wires of your own.
+    #[must_use]
+    pub fn signer(mut self, signer: Arc<dyn Signer>) -> Self {
+        self.signer = Some(signer);
         self
     }
 

@@ -1,23 +1,29 @@
 //! Where an API key comes from.
 //!
-//! Not the key itself: it is read when the client is built, and a file once more when its key is rejected. Invariant: neither `Debug` nor an error shows a key, only the
-//! name of the variable or file.
+//! Not the key itself: it is read when the client is built, and once more when it is rejected; what has to be fetched is
+//! asked for before each request. Invariant: neither `Debug` nor an error shows a key, only the name of its source.
 
 use std::fmt;
 use std::path::PathBuf;
-use std::sync::{PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::SystemTime;
 
-use hotspare_provider::Secret;
+use hotspare_core::Error;
+use hotspare_provider::{Credentials, Secret};
 
 /// The source of a key.
 #[derive(Clone)]
 pub struct Key(Source);
 
+type Reader = dyn Fn() -> Result<Secret, String> + Send + Sync;
+
 #[derive(Clone)]
 enum Source {
     Env(String),
+    Fetched(Arc<dyn Credentials>),
     File(PathBuf),
     Given(Secret),
+    Read(String, Arc<Reader>),
 }
 
 impl Key {
@@ -37,6 +43,21 @@ impl Key {
         Self(Source::Given(secret))
     }
 
+    /// A key that has to be fetched and runs out, such as a cloud's access token.
+    #[must_use]
+    pub fn fetched(credentials: Arc<dyn Credentials>) -> Self {
+        Self(Source::Fetched(credentials))
+    }
+
+    /// A key that `read` finds when the client is built, and again when it is rejected. `name` stands in messages and fits
+    /// "cannot use …"; what `read` says of a failure must not hold a key.
+    pub fn read(
+        name: impl Into<String>,
+        read: impl Fn() -> Result<Secret, String> + Send + Sync + 'static,
+    ) -> Self {
+        Self(Source::Read(name.into(), Arc::new(read)))
+    }
+
     /// Reads text that may hold several keys, such as those that callers must show.
     ///
     /// # Errors
@@ -47,9 +68,11 @@ impl Key {
             Source::Env(name) => std::env::var(name)
                 .map(Secret::new)
                 .map_err(|_| format!("the environment variable {name} is not set; export it or use a file")),
+            Source::Fetched(_) => Err(format!("{self:?} has to be fetched and cannot be read")),
             Source::File(path) => std::fs::read_to_string(path)
                 .map(Secret::new)
                 .map_err(|error| format!("the key file {} cannot be read: {error}", path.display())),
+            Source::Read(_, read) => read(),
         }
     }
 
@@ -65,35 +88,54 @@ impl Key {
         }
         Ok(Secret::new(text))
     }
+
+    /// Who fetches it, where it has to be fetched.
+    pub(crate) fn credentials(&self) -> Option<&Arc<dyn Credentials>> {
+        match &self.0 {
+            Source::Fetched(credentials) => Some(credentials),
+            _ => None,
+        }
+    }
 }
 
-/// A key in use: where it came from, and what it was when it was last read.
-pub(crate) struct Keyhole {
-    source: Key,
-    secret: RwLock<Secret>,
+/// A key in use.
+pub(crate) enum Keyhole {
+    /// Where it has to be fetched from.
+    Fetched(Arc<dyn Credentials>),
+    /// Where it came from, and what it was when it was last read.
+    Read(Key, RwLock<Secret>),
 }
 
 impl Keyhole {
-    pub(crate) fn new(source: Key, secret: Secret) -> Self {
-        Self { source, secret: RwLock::new(secret) }
+    pub(crate) fn read(source: Key, secret: Secret) -> Self {
+        Self::Read(source, RwLock::new(secret))
     }
 
-    pub(crate) fn secret(&self) -> Secret {
-        self.secret.read().unwrap_or_else(PoisonError::into_inner).clone()
+    pub(crate) fn fetched(credentials: Arc<dyn Credentials>) -> Self {
+        Self::Fetched(credentials)
     }
 
-    /// Whether there is a newer key than the one that was `rejected`. A file is read again; it is small and local, and
-    /// a rejected key is rare, so this is done where it is needed.
+    /// The key to use now.
+    pub(crate) async fn secret(&self, now: SystemTime) -> Result<Secret, Error> {
+        match self {
+            Self::Fetched(credentials) => credentials.secret(now).await,
+            Self::Read(_, secret) => Ok(secret.read().unwrap_or_else(PoisonError::into_inner).clone()),
+        }
+    }
+
+    /// Whether there is a newer key than the one that was `rejected`. Its source is read again: that is small and local,
+    /// and a rejected key is rare, so this is done where it is needed.
     pub(crate) fn renew(&self, rejected: &Secret) -> bool {
-        if self.secret().expose() != rejected.expose() {
+        let (source, held) = match self {
+            Self::Fetched(credentials) => return credentials.rejected(rejected),
+            Self::Read(source, held) => (source, held),
+        };
+        if *held.read().unwrap_or_else(PoisonError::into_inner) != *rejected {
             return true;
         }
-        if !matches!(self.source.0, Source::File(_)) {
-            return false;
-        }
-        match self.source.resolve() {
-            Ok(secret) if secret.expose() != rejected.expose() => {
-                *self.secret.write().unwrap_or_else(PoisonError::into_inner) = secret;
+        match source.resolve() {
+            Ok(secret) if secret != *rejected => {
+                *held.write().unwrap_or_else(PoisonError::into_inner) = secret;
                 true
             }
             _ => false,
@@ -103,7 +145,10 @@ impl Keyhole {
 
 impl fmt::Debug for Keyhole {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.source.fmt(f)
+        match self {
+            Self::Fetched(credentials) => credentials.fmt(f),
+            Self::Read(source, _) => source.fmt(f),
+        }
     }
 }
 
@@ -111,8 +156,13 @@ impl fmt::Debug for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
             Source::Env(name) => write!(f, "the environment variable {name}"),
+            Source::Fetched(credentials) => credentials.fmt(f),
             Source::File(path) => write!(f, "the key file {}", path.display()),
             Source::Given(_) => f.write_str("[key]"),
+            Source::Read(name, _) => f.write_str(name),
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -37,7 +37,7 @@ pub(crate) struct Connected {
     pub(crate) id: TargetId,
     pub(crate) provider: Arc<dyn Provider>,
     pub(crate) model: Arc<str>,
-    pub(crate) keys: Vec<Keyhole>,
+    pub(crate) keys: Vec<Arc<Keyhole>>,
     pub(crate) prompt: Option<Prompt>,
 }
 

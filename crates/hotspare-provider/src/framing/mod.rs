@@ -3,6 +3,7 @@
 //! Knows nothing of what a frame says. Invariant: the frames are the same however the bytes were split, and no input
 //! makes a framer hold more than its limit.
 
+mod event_stream;
 mod ndjson;
 mod sse;
 mod whole;
@@ -12,6 +13,7 @@ use std::collections::VecDeque;
 use bytes::Bytes;
 use hotspare_core::Error;
 
+pub use event_stream::EventStream;
 pub use ndjson::Ndjson;
 pub use sse::Sse;
 pub use whole::Whole;

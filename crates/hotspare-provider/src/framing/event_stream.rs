@@ -1,0 +1,171 @@
+//! `application/vnd.amazon.eventstream`: binary messages with named headers and two checksums.
+//!
+//! A message is: total length, length of its headers, CRC-32 of these 8 bytes (each a big-endian u32), headers, payload,
+//! CRC-32 of all before it. Says nothing of what a payload means. The frame's name is the message's `:event-type`; a
+//! message that is no event is named `exception:` or `error:` and what the host calls it, which no event can be, and the
+//! data of an error is its `:error-message`. Invariant: a message is given only once both checksums were right; what is
+//! cut inside one is truncated.
+
+use std::collections::VecDeque;
+
+use bytes::{Buf, Bytes, BytesMut};
+use hotspare_core::{Error, Kind};
+
+use super::{FRAME_LIMIT, Frame, Framer};
+
+/// Total length, length of headers, checksum of both.
+const PRELUDE: usize = 12;
+/// The checksum at the end.
+const TRAILER: usize = 4;
+
+/// Cuts a body into the messages of an event stream.
+#[derive(Debug)]
+pub struct EventStream {
+    /// The beginning of a message whose end has not come.
+    partial: BytesMut,
+    /// The length that a checked prelude told.
+    total: Option<usize>,
+    limit: usize,
+}
+
+impl Default for EventStream {
+    fn default() -> Self {
+        Self::with_limit(FRAME_LIMIT)
+    }
+}
+
+impl EventStream {
+    /// Begins the name of a frame that reports a failure which the host's interface lists.
+    pub const EXCEPTION: &str = "exception:";
+    /// Begins the name of a frame that reports any other failure.
+    pub const ERROR: &str = "error:";
+
+    /// Accepts messages of at most `limit` bytes.
+    #[must_use]
+    pub fn with_limit(limit: usize) -> Self {
+        Self { partial: BytesMut::new(), total: None, limit }
+    }
+
+    /// The length of the message that begins here, once its prelude is here.
+    fn length(&mut self) -> Result<Option<usize>, Error> {
+        if let Some(total) = self.total {
+            return Ok(Some(total));
+        }
+        let Some(prelude) = self.partial.get(..PRELUDE) else { return Ok(None) };
+        let (total, headers) = (size(prelude), size(&prelude[4..]));
+        if crc32fast::hash(&prelude[..8]) != number(&prelude[8..]) {
+            return Err(broken("a message's first checksum is wrong"));
+        }
+        if total > self.limit {
+            return Err(broken(format!("a message is larger than {} bytes", self.limit)));
+        }
+        if headers.saturating_add(PRELUDE + TRAILER) > total {
+            return Err(broken("a message is shorter than its headers"));
+        }
+        self.total = Some(total);
+        Ok(self.total)
+    }
+}
+
+impl Framer for EventStream {
+    fn push(&mut self, bytes: Bytes, out: &mut VecDeque<Frame>) -> Result<(), Error> {
+        self.partial.extend_from_slice(&bytes);
+        while let Some(total) = self.length()? {
+            if self.partial.len() < total {
+                break;
+            }
+            self.total = None;
+            out.push_back(message(self.partial.split_to(total).freeze())?);
+        }
+        Ok(())
+    }
+
+    fn finish(&mut self, _: &mut VecDeque<Frame>) -> Result<(), Error> {
+        if self.partial.is_empty() {
+            return Ok(());
+        }
+        Err(Error::new(Kind::Truncated, "the body ended inside a message"))
+    }
+}
+
+/// One message, whose prelude was checked.
+fn message(whole: Bytes) -> Result<Frame, Error> {
+    let checked = whole.len() - TRAILER;
+    if crc32fast::hash(&whole[..checked]) != number(&whole[checked..]) {
+        return Err(broken("a message's checksum is wrong"));
+    }
+    let headers_end = PRELUDE + size(&whole[4..]);
+    let mut said = Headers::default();
+    said.read(whole.slice(PRELUDE..headers_end))?;
+    let payload = whole.slice(headers_end..checked);
+    let named = |prefix: &str, name: &[u8]| Some(Bytes::from([prefix.as_bytes(), name].concat()));
+    Ok(match said.kind.as_deref() {
+        Some(b"exception") => Frame { name: named(EventStream::EXCEPTION, &said.exception), data: payload },
+        Some(b"error") => Frame { name: named(EventStream::ERROR, &said.error), data: said.message },
+        _ => Frame { name: said.event, data: payload },
+    })
+}
+
+/// The headers that name a message; all others are skipped.
+#[derive(Debug, Default)]
+struct Headers {
+    kind: Option<Bytes>,
+    event: Option<Bytes>,
+    exception: Bytes,
+    error: Bytes,
+    message: Bytes,
+}
+
+impl Headers {
+    fn read(&mut self, mut rest: Bytes) -> Result<(), Error> {
+        while rest.has_remaining() {
+            let length = usize::from(rest.get_u8());
+            let name = take(&mut rest, length)?;
+            let kind = take(&mut rest, 1)?[0];
+            // True, false, 1, 2, 4, 8 bytes, bytes and text with their length, time, UUID.
+            let length = match kind {
+                0 | 1 => 0,
+                2 => 1,
+                3 => 2,
+                4 => 4,
+                5 | 8 => 8,
+                6 | 7 => usize::from(take(&mut rest, 2)?.get_u16()),
+                9 => 16,
+                _ => return Err(broken("a message's header has a type that does not exist")),
+            };
+            let value = take(&mut rest, length)?;
+            match name.as_ref() {
+                b":message-type" => self.kind = Some(value),
+                b":event-type" => self.event = Some(value),
+                b":exception-type" => self.exception = value,
+                b":error-code" => self.error = value,
+                b":error-message" => self.message = value,
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+}
+
+fn take(rest: &mut Bytes, length: usize) -> Result<Bytes, Error> {
+    if rest.len() < length {
+        return Err(broken("a message's headers are cut"));
+    }
+    Ok(rest.split_to(length))
+}
+
+/// The first four bytes; nobody asks for fewer.
+fn number(mut bytes: &[u8]) -> u32 {
+    bytes.try_get_u32().unwrap_or(0)
+}
+
+fn size(bytes: &[u8]) -> usize {
+    usize::try_from(number(bytes)).unwrap_or(usize::MAX)
+}
+
+fn broken(what: impl Into<String>) -> Error {
+    Error::new(Kind::Protocol, what)
+}
+
+#[cfg(test)]
+mod tests;

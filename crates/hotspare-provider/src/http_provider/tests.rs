@@ -1,0 +1,123 @@
+//! What leaves for the transport, and what errors show.
+
+use std::collections::VecDeque;
+use std::future::Future;
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, Waker};
+use std::time::{Duration, SystemTime};
+
+use bytes::Bytes;
+use futures::stream;
+use hotspare_core::{ChatRequest, Chunk, Kind};
+use http::{HeaderMap, StatusCode};
+
+use super::*;
+use crate::framing::Ndjson;
+use crate::transport::{HttpRequest, HttpResponse};
+use crate::wire::Decoder;
+
+/// A wire whose replies are lines; `!` is a failure.
+#[derive(Debug)]
+struct Lines;
+
+impl Wire for Lines {
+    fn name(&self) -> &'static str {
+        "lines"
+    }
+
+    fn encode(&self, _: &Outbound) -> Result<HttpRequest, Error> {
+        Ok(HttpRequest::post_json("http://host/".into(), "{}"))
+    }
+
+    fn decoder(&self, _: &Outbound, _: &Head) -> Result<Decoding, Error> {
+        Ok(Decoding { framer: Box::new(Ndjson::default()), decoder: Box::new(Lines) })
+    }
+
+    fn classify(&self, _: &Head, body: &[u8]) -> Error {
+        Error::new(Kind::Auth, String::from_utf8_lossy(body))
+    }
+}
+
+impl Decoder for Lines {
+    fn push(&mut self, frame: Frame, out: &mut VecDeque<Chunk>) -> Result<(), Error> {
+        out.push_back(hotspare_core::Event::TextDelta(String::from_utf8_lossy(&frame.data).into()).into());
+        Ok(())
+    }
+
+    fn finish(&mut self, _: &mut VecDeque<Chunk>) -> Result<(), Error> {
+        Ok(())
+    }
+}
+
+/// Answers with what it is given and keeps the requests.
+#[derive(Debug)]
+struct Canned(u16, &'static str, Mutex<Vec<HttpRequest>>);
+
+#[async_trait]
+impl Transport for Canned {
+    async fn send(&self, request: HttpRequest) -> Result<HttpResponse, Error> {
+        self.2.lock().unwrap().push(request);
+        let status = StatusCode::from_u16(self.0).unwrap();
+        let head = Head { status, headers: HeaderMap::new(), received_at: SystemTime::UNIX_EPOCH };
+        let body = Bytes::from_static(self.1.as_bytes());
+        Ok(HttpResponse { head, body: Box::pin(stream::iter([Ok(body)])) })
+    }
+}
+
+#[derive(Debug)]
+struct Dated;
+
+impl Signer for Dated {
+    fn sign(&self, request: &mut HttpRequest, secret: &Secret, sent_at: SystemTime) -> Result<(), Error> {
+        let seconds = sent_at.duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs();
+        let text = format!("{seconds}/{}/{}", request.body.len(), secret.parts().count());
+        request.headers.insert("signed", text.parse().unwrap());
+        Ok(())
+    }
+}
+
+fn now<T>(future: impl Future<Output = T>) -> T {
+    match Box::pin(future).as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(value) => value,
+        Poll::Pending => panic!("nothing here waits"),
+    }
+}
+
+fn call(secret: Option<&str>) -> Outbound {
+    Outbound::new(Arc::new(ChatRequest::default()), "m", true)
+        .with_secret(secret.map(Secret::new))
+        .with_sent_at(SystemTime::UNIX_EPOCH + Duration::from_secs(7))
+}
+
+#[test]
+fn a_request_with_a_key_is_signed_at_its_time() {
+    let transport = Arc::new(Canned(200, "", Mutex::default()));
+    let shared: Arc<dyn Transport> = Arc::<Canned>::clone(&transport);
+    let provider = HttpProvider::new(Lines, shared).with_signer(Some(Arc::new(Dated)));
+    now(provider.send(call(Some("id:key:token")))).map(drop).unwrap();
+    now(provider.send(call(None))).map(drop).unwrap();
+    let sent = transport.2.lock().unwrap();
+    assert_eq!(sent[0].headers["signed"], "7/2/3");
+    assert!(sent[1].headers.get("signed").is_none(), "no key, no signature");
+}
+
+#[test]
+fn no_part_of_a_key_is_shown() {
+    let echo = "the canonical request for AKIDEXAMPLE with wJalrXUtnFEMI and AQoDYXdzEJr was wrong";
+    let provider = HttpProvider::new(Lines, Arc::new(Canned(403, echo, Mutex::default())));
+    let key = "AKIDEXAMPLE:wJalrXUtnFEMI:AQoDYXdzEJr:the";
+    let error = now(provider.send(call(Some(key)))).map(drop).unwrap_err();
+    assert_eq!(error.message(), "the canonical request for [key] with [key] and [key] was wrong");
+}
+
+#[test]
+fn what_came_before_a_broken_frame_is_told() {
+    let mut long = String::from("hello\n");
+    long.push_str(&"x".repeat(crate::FRAME_LIMIT + 1));
+    let long: &'static str = long.leak();
+    let provider = HttpProvider::new(Lines, Arc::new(Canned(200, long, Mutex::default())));
+    let signals = now(provider.send(call(None))).map_err(|error| error.kind()).unwrap();
+    let heard: Vec<_> = now(signals.collect());
+    assert!(matches!(&heard[1], Ok(Signal::Chunk(_))), "{heard:?}");
+    assert!(matches!(&heard[2], Err(error) if error.kind() == Kind::Protocol), "{heard:?}");
+}
