@@ -5,6 +5,7 @@
 #![expect(clippy::print_stdout, clippy::unwrap_used, reason = "a test that tells what it read")]
 
 mod reader;
+mod requests;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;

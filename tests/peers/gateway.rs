@@ -30,7 +30,7 @@ pub(crate) async fn start(client: Client) -> Running {
     start_with(client, ServeOptions::default()).await
 }
 
-async fn start_with(client: Client, options: ServeOptions) -> Running {
+pub(crate) async fn start_with(client: Client, options: ServeOptions) -> Running {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let (stop, stopped) = tokio::sync::oneshot::channel();

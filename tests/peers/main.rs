@@ -9,5 +9,6 @@
 )]
 
 mod gateway;
+mod messages;
 mod official_client;
 mod real_model;

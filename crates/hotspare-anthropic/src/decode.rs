@@ -1,12 +1,14 @@
 //! Frames to events: streams and whole answers.
 //!
 //! Invariant: an answer is complete once its stop reason was seen; a body that ends without one is truncated, whatever it
-//! said before. Blocks that only this wire knows (server tools and their results) pass as [`Event::Other`].
+//! said before. Blocks that only this wire knows (server tools and their results) pass whole as [`Event::Native`], and every
+//! frame passes: one that says nothing by itself as [`Event::Mark`].
 
 use std::collections::VecDeque;
 
-use hotspare_core::{Chunk, Error, Event, FinishReason, Json, Kind, Origin, Raw, Signature, Usage};
-use hotspare_provider::{Decoder, Frame};
+use hotspare_core::{Chunk, Error, Event, FinishReason, Json, Kind, Native, Origin, Raw, Signature, Usage};
+use hotspare_provider::fields::Fields;
+use hotspare_provider::{Decoder, FRAME_LIMIT, Frame};
 use serde_json::value::RawValue;
 
 use crate::dto;
@@ -36,6 +38,11 @@ enum Open {
     Tool {
         index: u32,
         empty: bool,
+    },
+    /// A block that only this wire knows, and the pieces of its input.
+    Native {
+        block: String,
+        input: String,
     },
 }
 
@@ -147,9 +154,11 @@ impl MessagesDecoder {
                 self.open = Open::Tool { index, empty };
             }
             Some(other) => {
-                if let Ok(raw) = Json::parse(raw.get()) {
-                    events.push(Event::Other { kind: other.to_owned(), raw });
+                // The provider's own failover: who goes on is another model.
+                if let ("fallback", Some(to)) = (other, block.to) {
+                    events.push(Event::Started { id: None, model: to.model.map(|name| name.0.into_owned()) });
                 }
+                self.open = Open::Native { block: raw.get().to_owned(), input: String::new() };
             }
             None => {}
         }
@@ -162,20 +171,30 @@ impl MessagesDecoder {
         if let Some(citation) = delta.citation {
             events.note(citation);
         }
-        if let (Some(json), Open::Tool { index, empty }) = (delta.partial_json, &mut self.open)
-            && !json.0.is_empty()
-        {
-            *empty = false;
-            events.push(Event::ToolDelta { index: *index, arguments: json.0.into_owned() });
+        let Some(json) = delta.partial_json.filter(|json| !json.0.is_empty()) else { return };
+        match &mut self.open {
+            Open::Tool { index, empty } => {
+                *empty = false;
+                events.push(Event::ToolDelta { index: *index, arguments: json.0.into_owned() });
+            }
+            Open::Native { input, .. } if input.len() < FRAME_LIMIT => input.push_str(&json.0),
+            _ => {}
         }
     }
 
     /// A call without arguments has an empty object.
     fn close(&mut self, events: &mut Events<'_>) {
-        if let Open::Tool { index, empty: true } = self.open {
-            events.push(Event::ToolDelta { index, arguments: "{}".into() });
+        match std::mem::take(&mut self.open) {
+            Open::Tool { index, empty: true } => {
+                events.push(Event::ToolDelta { index, arguments: "{}".into() });
+            }
+            Open::Native { block, input } => {
+                if let Ok(raw) = Json::parse(with_input(block, &input)) {
+                    events.push(Event::Native(Box::new(Native::new(WIRE, raw))));
+                }
+            }
+            _ => {}
         }
-        self.open = Open::Plain;
     }
 
     /// Counts are cumulative; the prompt's has to be added up.
@@ -205,7 +224,14 @@ impl Decoder for MessagesDecoder {
             return self.answer(data, &mut events);
         }
         match parse(data) {
-            Ok(parsed) => self.frame(parsed, &mut events),
+            Ok(parsed) => {
+                self.frame(parsed, &mut events)?;
+                // What comes after the end, and signs of life, are the relay's own to give.
+                if !self.finished && !data.ends_with(br#""ping"}"#) {
+                    events.mark();
+                }
+                Ok(())
+            }
             Err(_) if self.finished => Ok(()),
             Err(error) => Err(error),
         }
@@ -225,6 +251,17 @@ impl Decoder for MessagesDecoder {
 fn parse<'a, T: serde::Deserialize<'a>>(data: &'a [u8]) -> Result<T, Error> {
     serde_json::from_slice(data)
         .map_err(|_| Error::new(Kind::Protocol, "a frame is not the JSON of this wire"))
+}
+
+/// A block whose input came in pieces, put together.
+fn with_input(block: String, input: &str) -> String {
+    let spelled = || {
+        let input: &RawValue = serde_json::from_str(input).ok()?;
+        let mut fields: Fields<'_> = serde_json::from_str(&block).ok()?;
+        fields.insert("input".into(), input);
+        serde_json::to_string(&fields).ok()
+    };
+    spelled().unwrap_or(block)
 }
 
 fn finish_reason(word: &str, said: bool) -> FinishReason {
@@ -250,6 +287,13 @@ impl Events<'_> {
     fn push(&mut self, event: Event) {
         let raw = std::mem::replace(&mut self.raw, Raw::Covered);
         self.out.push_back(Chunk { event, raw });
+    }
+
+    /// A frame that gave no event passes all the same.
+    fn mark(&mut self) {
+        if matches!(self.raw, Raw::Frame { .. }) {
+            self.push(Event::Mark);
+        }
     }
 
     fn text(&mut self, event: fn(String) -> Event, text: Option<dto::Text<'_>>) {

@@ -96,6 +96,17 @@ pub(crate) struct Block<'a> {
     pub(crate) input: Option<&'a RawValue>,
     #[serde(borrow)]
     pub(crate) citations: Option<Vec<&'a RawValue>>,
+    /// Who goes on, in a block that tells of the provider's own failover.
+    #[serde(borrow)]
+    pub(crate) to: Option<To<'a>>,
+}
+
+/// A model that goes on.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct To<'a> {
+    #[serde(borrow)]
+    pub(crate) model: Option<Text<'a>>,
 }
 
 /// What a frame adds.

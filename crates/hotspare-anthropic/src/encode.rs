@@ -1,17 +1,24 @@
 //! Requests to the wire's JSON.
 //!
-//! Instructions at the head become `system`; later ones join the user's turn, because most models refuse the role.
-//! Neighbouring turns of one role are merged, for turns must alternate. `max_tokens` is required: where the request sets no
-//! limit, [`DEFAULT_MAX_TOKENS`] is sent. What the wire cannot say and what would change the answer (penalties, a
-//! temperature above 1, plain JSON mode) is refused as unsupported; a seed is a hint and left out. Invariant: thinking goes
-//! back only to its author, and tool ids are spelled as the wire allows.
+//! Borrows everything: no tree is built, so what a caller or a model spelled keeps its order. Instructions at the head
+//! become `system`; later ones join the user's turn, because most models refuse the role. Neighbouring turns of one role
+//! are merged, for turns must alternate. `max_tokens` is required: where the request sets no limit, [`DEFAULT_MAX_TOKENS`]
+//! is sent. What the wire cannot say and what would change the answer (penalties, a temperature above 1, plain JSON mode)
+//! is refused as unsupported; a seed is a hint and left out. Invariant: thinking goes back only to its author, and tool ids
+//! are spelled as the wire allows.
 
-use hotspare_core::{
-    ChatRequest, Error, Kind, Media, Message, OutputFormat, Part, Role, ToolCall, ToolChoice, ToolResult,
-};
-use serde_json::{Map, Value, json};
+mod blocks;
 
-use crate::{ORIGIN, WIRE};
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use hotspare_core::{ChatRequest, Error, Json, Kind, Message, OutputFormat, Part, Role, Tool, ToolChoice};
+use hotspare_provider::fields::Fields;
+use serde::Serialize;
+use serde::ser::{SerializeMap, SerializeSeq, Serializer};
+
+use crate::{BETA, WIRE};
+use blocks::{Block, Turn, blocks, turns};
 
 /// Sent as `max_tokens` where the request sets no limit: every model of this wire can give as many.
 pub(crate) const DEFAULT_MAX_TOKENS: u64 = 4_096;
@@ -19,74 +26,23 @@ pub(crate) const DEFAULT_MAX_TOKENS: u64 = 4_096;
 /// Spells a request's body.
 pub(crate) fn body(request: &ChatRequest, model: &str, stream: bool) -> Result<Vec<u8>, Error> {
     check(request)?;
-    let mut out = Map::new();
-    out.insert("model".into(), model.into());
-    out.insert("max_tokens".into(), request.max_output.unwrap_or(DEFAULT_MAX_TOKENS).into());
-    if let Some(system) = request.instructions() {
-        out.insert("system".into(), system.into());
+    let head = request.messages.iter().take_while(|message| is_instruction(message)).count();
+    let (head, rest) = request.messages.split_at(head);
+    let turns = turns(rest)?;
+    if turns.is_empty() {
+        return Err(Error::new(Kind::InvalidRequest, "the request has instructions but no turn to answer"));
     }
-    out.insert("messages".into(), messages(&request.messages)?.into());
-    if stream {
-        out.insert("stream".into(), true.into());
-    }
-    if let Some(choice) = tool_choice(request).filter(|_| !request.tools.is_empty()) {
-        out.insert("tool_choice".into(), choice);
-    }
-    let sampling = &request.sampling;
-    for (name, value) in [("temperature", sampling.temperature), ("top_p", sampling.top_p)] {
-        if let Some(value) = value {
-            out.insert(name.into(), json!(value));
-        }
-    }
-    if let Some(top_k) = sampling.top_k {
-        out.insert("top_k".into(), top_k.into());
-    }
-    // The wire refuses stop texts that are nothing but white space.
-    let stop: Vec<Value> =
-        request.stop.iter().filter(|text| !text.trim().is_empty()).map(|text| text.as_str().into()).collect();
-    if !stop.is_empty() {
-        out.insert("stop_sequences".into(), stop.into());
-    }
-    if let Some(user) = &request.user {
-        out.insert("metadata".into(), json!({"user_id": user}));
-    }
-    let mut config = Map::new();
-    if let Some(effort) = &request.reasoning_effort {
-        config.insert("effort".into(), effort.as_str().into());
-    }
-    let mut raw: Vec<(&str, String)> = Vec::new();
-    if let OutputFormat::JsonSchema { schema, .. } = &request.output {
-        let effort = config.get("effort").map(|effort| format!("\"effort\":{effort},")).unwrap_or_default();
-        raw.push((
-            "output_config",
-            format!(r#"{{{effort}"format":{{"type":"json_schema","schema":{schema}}}}}"#),
-        ));
-    } else if !config.is_empty() {
-        out.insert("output_config".into(), config.into());
-    }
-    if !request.tools.is_empty() {
-        raw.push(("tools", tools(request)));
-    }
-    for (name, value) in request.extras.get(WIRE).into_iter().flatten() {
-        out.remove(name);
-        raw.retain(|(written, _)| written != name);
-        raw.push((name, value.as_str().to_owned()));
-    }
-    Ok(join(&out, &raw))
-}
-
-/// Schemas and extras are put in as they are spelled: a tree would sort their keys.
-fn join(fields: &Map<String, Value>, raw: &[(&str, String)]) -> Vec<u8> {
-    let mut text = Value::Object(fields.clone()).to_string();
-    for (name, value) in raw {
-        text.pop();
-        text.push(',');
-        text.push_str(&Value::from(*name).to_string());
-        text.push(':');
-        text.push_str(value);
-        text.push('}');
-    }
-    text.into_bytes()
+    let extras = request.extras.get(WIRE);
+    // What is no object is sent as it is, and the provider says what is wrong with it.
+    let config: Option<Fields<'_>> = extras
+        .and_then(|extras| extras.get("output_config"))
+        .and_then(|config| serde_json::from_str(config.as_str()).ok());
+    let config = config.as_ref();
+    let mut out = Vec::with_capacity(1_024);
+    Body { request, model, stream, system: System::of(head), turns, extras, config }
+        .serialize(&mut serde_json::Serializer::new(&mut out))
+        .map_err(|_| Error::new(Kind::InvalidRequest, "the request cannot be written as JSON"))?;
+    Ok(out)
 }
 
 fn check(request: &ChatRequest) -> Result<(), Error> {
@@ -113,141 +69,221 @@ fn check(request: &ChatRequest) -> Result<(), Error> {
     Ok(())
 }
 
-fn messages(messages: &[Message]) -> Result<Vec<Value>, Error> {
-    let head = messages.iter().take_while(|message| is_instruction(message)).count();
-    let mut turns: Vec<(&str, Vec<Value>)> = Vec::new();
-    for message in &messages[head..] {
-        let role = if message.role == Role::Assistant { "assistant" } else { "user" };
-        let mut blocks = Vec::new();
-        for part in &message.parts {
-            blocks.extend(block(part)?);
-        }
-        if blocks.is_empty() {
-            continue;
-        }
-        match turns.last_mut() {
-            Some((last, before)) if *last == role => before.append(&mut blocks),
-            _ => turns.push((role, blocks)),
-        }
-    }
-    if turns.is_empty() {
-        return Err(Error::new(Kind::InvalidRequest, "the request has instructions but no turn to answer"));
-    }
-    let turns = turns.into_iter().map(|(role, mut blocks)| {
-        // Results come first in a turn, whatever else the caller put there.
-        blocks.sort_by_key(|block| block["type"] != "tool_result");
-        let content = match blocks.as_slice() {
-            [only] if only["type"] == "text" => only["text"].clone(),
-            _ => blocks.into(),
-        };
-        json!({"role": role, "content": content})
-    });
-    Ok(turns.collect())
-}
-
 fn is_instruction(message: &Message) -> bool {
     matches!(message.role, Role::System | Role::Developer)
 }
 
-fn block(part: &Part) -> Result<Option<Value>, Error> {
-    Ok(match part {
-        Part::Text(text) | Part::Refusal(text) if text.is_empty() => None,
-        Part::Text(text) | Part::Refusal(text) => Some(json!({"type": "text", "text": text})),
-        Part::Image(media) => Some(json!({"type": "image", "source": source(media)})),
-        Part::Document(media) => Some(json!({"type": "document", "source": source(media)})),
-        Part::Reasoning(reasoning) => match &reasoning.signature {
-            Some(signature) if signature.origin.0 != ORIGIN => None,
-            Some(signature) if signature.redacted => {
-                Some(json!({"type": "redacted_thinking", "data": signature.data}))
+struct Body<'a> {
+    request: &'a ChatRequest,
+    model: &'a str,
+    stream: bool,
+    system: Option<System<'a>>,
+    turns: Vec<Turn<'a>>,
+    extras: Option<&'a BTreeMap<String, Json>>,
+    /// Fields of `output_config` that no shared word covers.
+    config: Option<&'a Fields<'a>>,
+}
+
+impl Body<'_> {
+    /// Fields named in the extras win over those that are written here.
+    fn field<M: SerializeMap, T: Serialize>(
+        &self,
+        map: &mut M,
+        name: &str,
+        value: Option<T>,
+    ) -> Result<(), M::Error> {
+        match value {
+            Some(value) if !self.extras.is_some_and(|extras| extras.contains_key(name)) => {
+                map.serialize_entry(name, &value)
             }
-            Some(signature) => {
-                Some(json!({"type": "thinking", "thinking": reasoning.text, "signature": signature.data}))
-            }
-            None => None,
-        },
-        Part::ToolCall(call) => Some(tool_use(call)?),
-        Part::ToolResult(result) => Some(tool_result(result)?),
-        _ => None,
-    })
-}
-
-fn tool_use(call: &ToolCall) -> Result<Value, Error> {
-    let text = if call.arguments.trim().is_empty() { "{}" } else { &call.arguments };
-    let input: Value = serde_json::from_str(text).ok().filter(Value::is_object).ok_or_else(|| {
-        let what = format!("the arguments of the earlier call to `{}` are not a JSON object", call.name);
-        Error::new(Kind::Unsupported, what)
-    })?;
-    Ok(json!({"type": "tool_use", "id": wire_id(&call.id), "name": call.name, "input": input}))
-}
-
-fn tool_result(result: &ToolResult) -> Result<Value, Error> {
-    let mut content = Vec::new();
-    for part in &result.content {
-        content.extend(block(part)?);
-    }
-    let mut out = json!({"type": "tool_result", "tool_use_id": wire_id(&result.id), "content": content});
-    if result.is_error {
-        out["is_error"] = true.into();
-    }
-    Ok(out)
-}
-
-/// The wire's ids hold letters, digits, `_` and `-`. Another's id is respelled, the same way at every place; a hash keeps
-/// two that differ only in what was respelled apart.
-fn wire_id(id: &str) -> String {
-    let fits = |character: char| character.is_ascii_alphanumeric() || matches!(character, '_' | '-');
-    if !id.is_empty() && id.len() <= 64 && id.chars().all(fits) {
-        return id.to_owned();
-    }
-    let hash = id.bytes().fold(0xCBF2_9CE4_8422_2325_u64, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01B3)
-    });
-    let kept: String = id.chars().filter(|character| fits(*character)).take(32).collect();
-    format!("{kept}_{hash:016x}")
-}
-
-fn source(media: &Media) -> Value {
-    match media {
-        Media::Base64 { media_type, data } => {
-            json!({"type": "base64", "media_type": media_type, "data": data})
+            _ => Ok(()),
         }
-        other => json!({"type": "url", "url": other.to_url()}),
     }
 }
 
-fn tools(request: &ChatRequest) -> String {
-    let spelled: Vec<String> = request
-        .tools
-        .iter()
-        .map(|tool| {
-            let mut fields = Map::new();
-            fields.insert("name".into(), tool.name.as_str().into());
-            if let Some(description) = &tool.description {
-                fields.insert("description".into(), description.as_str().into());
+impl Serialize for Body<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let request = self.request;
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("model", self.model)?;
+        self.field(&mut map, "max_tokens", Some(request.max_output.unwrap_or(DEFAULT_MAX_TOKENS)))?;
+        self.field(&mut map, "system", self.system.as_ref())?;
+        self.field(&mut map, "messages", Some(&self.turns))?;
+        if self.stream {
+            map.serialize_entry("stream", &true)?;
+        }
+        if !request.tools.is_empty() || request.native_tools.iter().any(|tool| tool.wire == WIRE) {
+            self.field(&mut map, "tools", Some(Tools(request)))?;
+            self.field(&mut map, "tool_choice", Choice::of(request))?;
+        }
+        self.field(&mut map, "temperature", request.sampling.temperature)?;
+        self.field(&mut map, "top_p", request.sampling.top_p)?;
+        self.field(&mut map, "top_k", request.sampling.top_k)?;
+        // The wire refuses stop texts that are nothing but white space.
+        let stop: Vec<&str> =
+            request.stop.iter().map(String::as_str).filter(|text| !text.trim().is_empty()).collect();
+        self.field(&mut map, "stop_sequences", Some(stop).filter(|stop| !stop.is_empty()))?;
+        let user = request.user.as_deref().map(|user_id| Metadata { user_id });
+        self.field(&mut map, "metadata", user)?;
+        let config = OutputConfig { effort: effort(request), output: &request.output, rest: self.config };
+        if !config.is_empty() {
+            map.serialize_entry("output_config", &config)?;
+        }
+        for (name, value) in self.extras.into_iter().flatten() {
+            if name != BETA && (name != "output_config" || config.is_empty()) {
+                map.serialize_entry(name, value)?;
             }
-            if tool.strict == Some(true) {
-                fields.insert("strict".into(), true.into());
-            }
-            let schema = [("input_schema", tool.parameters.as_str().to_owned())];
-            String::from_utf8(join(&fields, &schema)).unwrap_or_default()
-        })
-        .collect();
-    format!("[{}]", spelled.join(","))
+        }
+        map.end()
+    }
 }
 
-fn tool_choice(request: &ChatRequest) -> Option<Value> {
-    let mut choice = match &request.tool_choice {
-        None if request.parallel_tools == Some(false) => json!({"type": "auto"}),
-        None => return None,
-        Some(ToolChoice::None) => json!({"type": "none"}),
-        Some(ToolChoice::Required) => json!({"type": "any"}),
-        Some(ToolChoice::Named(name)) => json!({"type": "tool", "name": name}),
-        Some(_) => json!({"type": "auto"}),
-    };
-    if request.parallel_tools == Some(false) && choice["type"] != "none" {
-        choice["disable_parallel_tool_use"] = true.into();
+/// Other wires have words below `low`; this one has none, and thinks only where it is told to.
+fn effort(request: &ChatRequest) -> Option<&str> {
+    match request.reasoning_effort.as_deref()? {
+        "none" => None,
+        "minimal" => Some("low"),
+        word => Some(word),
     }
-    Some(choice)
+}
+
+#[derive(Serialize)]
+struct Metadata<'a> {
+    user_id: &'a str,
+}
+
+/// Instructions: one text where that says everything.
+enum System<'a> {
+    Blocks(Vec<Block<'a>>),
+    Text(Cow<'a, str>),
+}
+
+impl<'a> System<'a> {
+    fn of(head: &'a [Message]) -> Option<Self> {
+        let plain = |message: &&Message| matches!(message.parts.as_slice(), [Part::Text(_)] | []);
+        if head.iter().all(|message| plain(&message)) {
+            let texts: Vec<&str> =
+                head.iter().flat_map(|message| &message.parts).filter_map(Part::as_text).collect();
+            return match texts.as_slice() {
+                [] => None,
+                [text] => Some(Self::Text(Cow::Borrowed(text))),
+                texts => Some(Self::Text(Cow::Owned(texts.join("\n\n")))),
+            };
+        }
+        let all: Vec<Block<'a>> = head.iter().flat_map(|message| blocks(&message.parts)).collect();
+        (!all.is_empty()).then_some(Self::Blocks(all))
+    }
+}
+
+impl Serialize for System<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Blocks(blocks) => blocks.serialize(serializer),
+            Self::Text(text) => serializer.serialize_str(text),
+        }
+    }
+}
+
+struct Tools<'a>(&'a ChatRequest);
+
+impl Serialize for Tools<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut list = serializer.serialize_seq(None)?;
+        for tool in &self.0.tools {
+            list.serialize_element(&Offered(tool))?;
+        }
+        for tool in self.0.native_tools.iter().filter(|tool| tool.wire == WIRE) {
+            list.serialize_element(&tool.raw)?;
+        }
+        list.end()
+    }
+}
+
+struct Offered<'a>(&'a Tool);
+
+impl Serialize for Offered<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let tool = self.0;
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("name", &tool.name)?;
+        if let Some(description) = &tool.description {
+            map.serialize_entry("description", description)?;
+        }
+        map.serialize_entry("input_schema", &tool.parameters)?;
+        if let Some(strict) = tool.strict {
+            map.serialize_entry("strict", &strict)?;
+        }
+        for (name, value) in tool.extras.get(WIRE).into_iter().flatten() {
+            map.serialize_entry(name, value)?;
+        }
+        map.end()
+    }
+}
+
+#[derive(Serialize)]
+struct Choice<'a> {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    disable_parallel_tool_use: Option<bool>,
+}
+
+impl<'a> Choice<'a> {
+    fn of(request: &'a ChatRequest) -> Option<Self> {
+        let serial = request.parallel_tools.map(|parallel| !parallel);
+        let (kind, name) = match &request.tool_choice {
+            None if serial == Some(true) => ("auto", None),
+            None => return None,
+            Some(ToolChoice::None) => ("none", None),
+            Some(ToolChoice::Required) => ("any", None),
+            Some(ToolChoice::Named(name)) => ("tool", Some(name.as_str())),
+            Some(_) => ("auto", None),
+        };
+        Some(Self { kind, name, disable_parallel_tool_use: serial.filter(|_| kind != "none") })
+    }
+}
+
+struct OutputConfig<'a> {
+    effort: Option<&'a str>,
+    output: &'a OutputFormat,
+    rest: Option<&'a Fields<'a>>,
+}
+
+impl OutputConfig<'_> {
+    fn is_empty(&self) -> bool {
+        let schema = matches!(self.output, OutputFormat::JsonSchema { .. });
+        self.effort.is_none() && !schema && self.rest.is_none()
+    }
+
+    fn own(&self, name: &str) -> bool {
+        !self.rest.is_some_and(|rest| rest.contains_key(name))
+    }
+}
+
+impl Serialize for OutputConfig<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        #[derive(Serialize)]
+        struct Format<'a> {
+            #[serde(rename = "type")]
+            kind: &'static str,
+            schema: &'a Json,
+        }
+        let mut map = serializer.serialize_map(None)?;
+        if let Some(effort) = self.effort.filter(|_| self.own("effort")) {
+            map.serialize_entry("effort", effort)?;
+        }
+        if let OutputFormat::JsonSchema { schema, .. } = self.output
+            && self.own("format")
+        {
+            map.serialize_entry("format", &Format { kind: "json_schema", schema })?;
+        }
+        for (name, value) in self.rest.into_iter().flatten() {
+            map.serialize_entry(name, value)?;
+        }
+        map.end()
+    }
 }
 
 #[cfg(test)]

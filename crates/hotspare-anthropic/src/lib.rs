@@ -1,18 +1,29 @@
 //! The Anthropic Messages wire.
 //!
-//! A codec: no sockets, no clock, no opinion on retries.
+//! A codec: no sockets, no clock, no opinion on retries. [`Anthropic`] spells requests and reads replies for targets;
+//! [`Incoming`] and [`Outgoing`] do the same the other way round, for a server that speaks this wire to its callers.
 
 mod classify;
 mod decode;
 mod dto;
 mod encode;
+mod incoming;
 mod limits;
+mod outgoing;
 mod wire;
 
+pub use incoming::Incoming;
+pub use outgoing::Outgoing;
 pub use wire::Anthropic;
 
 /// The wire's name: frames and requests of equal wires are interchangeable.
 pub const WIRE: &str = "anthropic-messages";
+
+/// The header that names the wire's version; callers of this wire are known by it.
+pub const VERSION_HEADER: &str = "anthropic-version";
+
+/// The header that asks for betas. As an extra of this wire it is sent as the header that it is.
+pub const BETA: &str = "anthropic-beta";
 
 /// Who signs this wire's reasoning.
 pub(crate) const ORIGIN: &str = "anthropic";

@@ -7,7 +7,7 @@ use hotspare_provider::{Decoding, Head, HttpRequest, Outbound, Sse, Whole, Wire}
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 
 use crate::decode::MessagesDecoder;
-use crate::{ORIGIN, WIRE, classify, encode, limits};
+use crate::{BETA, ORIGIN, VERSION_HEADER, WIRE, classify, encode, limits};
 
 /// The version of the wire that is spoken.
 const VERSION: &str = "2023-06-01";
@@ -72,10 +72,14 @@ impl Wire for Anthropic {
     fn encode(&self, call: &Outbound) -> Result<HttpRequest, Error> {
         let body = encode::body(&call.request, &call.model, call.stream)?;
         let mut request = HttpRequest::post_json(self.url.clone(), body);
-        request
-            .headers
-            .insert(HeaderName::from_static("anthropic-version"), HeaderValue::from_static(VERSION));
+        request.headers.insert(HeaderName::from_static(VERSION_HEADER), HeaderValue::from_static(VERSION));
         request.headers.extend(self.headers.clone());
+        let beta = call.request.extras.get(WIRE).and_then(|extras| extras.get(BETA));
+        if let Some(beta) = beta.and_then(|beta| serde_json::from_str::<String>(beta.as_str()).ok()) {
+            let value = HeaderValue::from_str(&beta)
+                .map_err(|_| Error::new(Kind::InvalidRequest, format!("{BETA} cannot stand in a header")))?;
+            request.headers.append(HeaderName::from_static(BETA), value);
+        }
         if let Some(secret) = &call.secret {
             let (name, text) = if self.bearer {
                 (header::AUTHORIZATION, format!("Bearer {}", secret.expose()))

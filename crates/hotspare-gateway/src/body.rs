@@ -1,7 +1,7 @@
 //! A stream of events as a stream of server-sent frames.
 //!
-//! Where the serving target speaks the caller's wire, its frames are passed on untouched; otherwise they are spelled anew.
-//! Invariant: a failure after the first frame is an error event, and never followed by the end mark.
+//! Not a wire: how an event is spelled is the front's to say. Invariant: a failure after the first frame is an error
+//! event, and never followed by the end mark.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -10,9 +10,10 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures::Stream;
-use hotspare::openai::{Outgoing, WIRE};
-use hotspare::{ChatStream, Chunk, Error, Event, Raw, Usage};
+use hotspare::{ChatStream, Error};
 use tokio::time::{Instant, Sleep};
+
+use crate::front::Front;
 
 /// How often a caller who waits for the first content gets a sign of life.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(15);
@@ -24,15 +25,9 @@ const BATCH: usize = 16 << 10;
 type Opening = Pin<Box<dyn Future<Output = Result<ChatStream, Error>> + Send>>;
 
 /// The frames of one answer.
-pub(crate) struct Frames {
+pub(crate) struct Frames<F> {
     source: Source,
-    outgoing: Outgoing,
-    include_usage: bool,
-    usage: Option<Usage>,
-    /// Token counts have left in a frame of the provider's own.
-    usage_sent: bool,
-    /// The last frame was of the caller's own wire and was passed on.
-    relays: bool,
+    front: F,
 }
 
 enum Source {
@@ -41,57 +36,18 @@ enum Source {
     Done,
 }
 
-impl Frames {
-    pub(crate) fn open(stream: ChatStream, outgoing: Outgoing, include_usage: bool) -> Self {
-        Self::new(Source::Open(Box::new(stream)), outgoing, include_usage)
+impl<F: Front> Frames<F> {
+    pub(crate) fn open(stream: ChatStream, front: F) -> Self {
+        Self { source: Source::Open(Box::new(stream)), front }
     }
 
-    pub(crate) fn opening(stream: Opening, outgoing: Outgoing, include_usage: bool) -> Self {
+    pub(crate) fn opening(stream: Opening, front: F) -> Self {
         let sleep = Box::pin(tokio::time::sleep(Duration::ZERO));
-        Self::new(Source::Opening(stream, sleep), outgoing, include_usage)
-    }
-
-    fn new(source: Source, outgoing: Outgoing, include_usage: bool) -> Self {
-        Self { source, outgoing, include_usage, usage: None, usage_sent: false, relays: false }
-    }
-
-    /// Appends the frame for a piece of the answer, if it has one.
-    fn frame(&mut self, chunk: &Chunk, out: &mut Vec<u8>) {
-        match &chunk.event {
-            Event::Started { id, model } => self.outgoing.rename(id.as_deref(), model.as_deref()),
-            Event::Usage(usage) => self.usage = Some(**usage),
-            _ => {}
-        }
-        if let Raw::Frame { wire, .. } = &chunk.raw {
-            self.relays = *wire == WIRE;
-        }
-        match &chunk.raw {
-            Raw::Frame { data, .. } if self.relays => {
-                let only_usage = matches!(chunk.event, Event::Usage(_));
-                if only_usage && !self.include_usage {
-                    return;
-                }
-                self.usage_sent |= only_usage;
-                append(out, data);
-            }
-            Raw::Covered if self.relays => {}
-            _ => {
-                if let Some(data) = self.outgoing.frame(&chunk.event) {
-                    append(out, &data);
-                }
-            }
-        }
-    }
-
-    fn end(&mut self, out: &mut Vec<u8>) {
-        if let Some(usage) = self.usage.filter(|_| self.include_usage && !self.usage_sent) {
-            append(out, &self.outgoing.usage_frame(&usage));
-        }
-        append(out, b"[DONE]");
+        Self { source: Source::Opening(stream, sleep), front }
     }
 }
 
-impl Stream for Frames {
+impl<F: Front> Stream for Frames<F> {
     type Item = Result<Bytes, std::convert::Infallible>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
@@ -107,15 +63,13 @@ impl Stream for Frames {
                     Poll::Ready(Err(error)) => {
                         this.source = Source::Done;
                         let mut out = Vec::new();
-                        append(&mut out, &Outgoing::error_body(&error));
+                        F::failure(&error, &mut out);
                         return Poll::Ready(Some(Ok(out.into())));
                     }
                     Poll::Pending => {
                         std::task::ready!(alive.as_mut().poll(cx));
                         alive.as_mut().reset(Instant::now() + PATIENCE);
-                        return Poll::Ready(Some(Ok(Bytes::from_static(
-                            b": waiting for the first content\n\n",
-                        ))));
+                        return Poll::Ready(Some(Ok(Bytes::from_static(F::ALIVE))));
                     }
                 },
                 Source::Open(_) => {}
@@ -124,13 +78,13 @@ impl Stream for Frames {
             let mut out = Vec::new();
             while let Source::Open(stream) = &mut this.source {
                 match stream.poll_chunk(cx) {
-                    Poll::Ready(Some(Ok(chunk))) => this.frame(&chunk, &mut out),
+                    Poll::Ready(Some(Ok(chunk))) => this.front.chunk(&chunk, &mut out),
                     Poll::Ready(Some(Err(error))) => {
-                        append(&mut out, &Outgoing::error_body(&error));
+                        F::failure(&error, &mut out);
                         this.source = Source::Done;
                     }
                     Poll::Ready(None) => {
-                        this.end(&mut out);
+                        this.front.end(&mut out);
                         this.source = Source::Done;
                     }
                     Poll::Pending if out.is_empty() => return Poll::Pending,
@@ -143,11 +97,4 @@ impl Stream for Frames {
             return Poll::Ready(Some(Ok(out.into())));
         }
     }
-}
-
-fn append(out: &mut Vec<u8>, data: &[u8]) {
-    out.reserve(data.len() + 8);
-    out.extend_from_slice(b"data: ");
-    out.extend_from_slice(data);
-    out.extend_from_slice(b"\n\n");
 }

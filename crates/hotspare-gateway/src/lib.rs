@@ -1,11 +1,12 @@
 //! The failover gateway as a library: what the `hotspare` program is made of.
 //!
-//! An OpenAI-compatible server in front of a [`hotspare::Client`]. The only crate that opens configuration files.
+//! A server that speaks the wires of OpenAI and Anthropic in front of a [`hotspare::Client`]. The only crate that opens configuration files.
 
 mod auth;
 mod body;
 #[cfg(feature = "demo")]
 pub mod demo;
+mod front;
 mod ops;
 mod routes;
 mod serve;

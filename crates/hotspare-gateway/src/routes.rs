@@ -1,11 +1,10 @@
 //! What the server answers.
 //!
-//! Invariant: every reply is OpenAI-shaped, names who served it, and tells the caller's client not to try again what was
-//! tried everywhere.
+//! Invariant: every reply has the shape of the wire that was asked on, names who served it, and tells the caller's client
+//! not to try again what was tried everywhere.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::SystemTime;
 
 use axum::body::Body;
 use axum::extract::{Request, State};
@@ -13,12 +12,13 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::Response;
 use axum::routing::{get, post};
 use axum::{Json, Router};
-use hotspare::openai::{Incoming, Outgoing, WIRE};
-use hotspare::{Client, Error, Kind};
+use hotspare::anthropic::{Outgoing, VERSION_HEADER};
+use hotspare::{Client, Error, Kind, Raw};
 use serde_json::{Value, json};
 
 use crate::auth::ClientKeys;
 use crate::body::{Frames, PATIENCE};
+use crate::front::{Asked, Chat, Front, Messages};
 use crate::ops;
 
 /// What handlers share.
@@ -35,7 +35,9 @@ pub(crate) struct Gateway {
 /// All routes.
 pub(crate) fn router(gateway: Arc<Gateway>) -> Router {
     Router::new()
-        .route("/v1/chat/completions", post(chat))
+        .route("/v1/chat/completions", post(ask::<Chat>))
+        .route("/v1/messages", post(ask::<Messages>))
+        .route("/v1/messages/count_tokens", post(count_tokens))
         .route("/v1/models", get(models))
         .route("/targets", get(targets))
         .route("/metrics", get(metrics))
@@ -45,13 +47,34 @@ pub(crate) fn router(gateway: Arc<Gateway>) -> Router {
         .with_state(gateway)
 }
 
-async fn chat(State(gateway): State<Arc<Gateway>>, request: Request) -> Response {
+async fn ask<F: Front>(State(gateway): State<Arc<Gateway>>, request: Request) -> Response {
     let id = gateway.request_id();
-    let mut response = match gateway.answer(&id, request).await {
+    let response = match gateway.answer::<F>(&id, request).await {
         Ok(response) => response,
-        Err(error) => failure(&error),
+        Err(error) => failure::<F>(&error, &id),
     };
-    if let Ok(id) = HeaderValue::from_str(&id) {
+    named(response, &id)
+}
+
+/// How many tokens a prompt has, by estimate: whose tokenizer counts is known only once somebody has served.
+async fn count_tokens(State(gateway): State<Arc<Gateway>>, request: Request) -> Response {
+    let id = gateway.request_id();
+    let counted = async {
+        gateway.admit(request.headers())?;
+        let Asked { request, .. } = gateway.read::<Messages>(request).await?;
+        Ok(gateway.client.explain(&request)?.prompt_tokens)
+    };
+    let response = match counted.await {
+        Ok(tokens) => json_reply(StatusCode::OK, Outgoing::token_count(tokens)),
+        Err(error) => failure::<Messages>(&error, &id),
+    };
+    named(response, &id)
+}
+
+/// Both wires' names for it.
+fn named(mut response: Response, id: &str) -> Response {
+    if let Ok(id) = HeaderValue::from_str(id) {
+        response.headers_mut().insert("request-id", id.clone());
         response.headers_mut().insert("x-request-id", id);
     }
     response
@@ -62,35 +85,44 @@ impl Gateway {
         format!("hs-{:08x}-{}", self.run & 0xffff_ffff, self.requests.fetch_add(1, Ordering::Relaxed) + 1)
     }
 
-    async fn answer(&self, id: &str, request: Request) -> Result<Response, Error> {
-        self.admit(request.headers())?;
+    async fn read<F: Front>(&self, request: Request) -> Result<Asked, Error> {
+        let (head, body) = request.into_parts();
         let too_large = |_| {
             let what = format!("the body is larger than {} bytes", self.max_body);
             Error::new(Kind::InvalidRequest, what).with_status(413)
         };
-        let body = axum::body::to_bytes(request.into_body(), self.max_body).await.map_err(too_large)?;
-        let Incoming { request, stream, include_usage, .. } = Incoming::parse(&body)?;
-        drop(body);
-        let outgoing = Outgoing::new(format!("chatcmpl-{id}"), request.model.clone(), unix_seconds());
+        let body = axum::body::to_bytes(body, self.max_body).await.map_err(too_large)?;
+        F::read(&head.headers, &body)
+    }
+
+    async fn answer<F: Front>(&self, id: &str, request: Request) -> Result<Response, Error> {
+        self.admit(request.headers())?;
+        let asked = self.read::<F>(request).await?;
+        let front = F::begin(id, &asked);
+        let Asked { request, stream, .. } = asked;
         if !stream {
-            let answer = self.client.chat_via(request, Some(WIRE)).await?;
-            let mut response = Response::new(Body::from(outgoing.body(&answer)));
+            let answer = self.client.chat_via(request, Some(F::WIRE)).await?;
+            let body = match &answer.raw {
+                Raw::Frame { data, .. } => Body::from(data.clone()),
+                _ => Body::from(front.body(&answer)),
+            };
+            let mut response = Response::new(body);
             response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
             let served = answer.served_by.as_ref().map(|target| target.as_str());
             mark(&mut response, served, answer.trail.attempts.len());
             return Ok(response);
         }
         let client = self.client.clone();
-        let mut opening = Box::pin(async move { client.stream_via(request, Some(WIRE)).await });
+        let mut opening = Box::pin(async move { client.stream_via(request, Some(F::WIRE)).await });
         // Headers are held back while a failure can still be told by its status, but no caller waits for ever.
         let (frames, served, attempts) = match tokio::time::timeout(PATIENCE, &mut opening).await {
             Ok(stream) => {
                 let stream = stream?;
                 let served = stream.served_by().map(ToString::to_string);
                 let attempts = stream.trail().attempts.len();
-                (Frames::open(stream, outgoing, include_usage), served, attempts)
+                (Frames::open(stream, front), served, attempts)
             }
-            Err(_) => (Frames::opening(opening, outgoing, include_usage), None, 0),
+            Err(_) => (Frames::opening(opening, front), None, 0),
         };
         let mut response = Response::new(Body::from_stream(frames));
         let headers = response.headers_mut();
@@ -114,28 +146,38 @@ impl Gateway {
 }
 
 async fn models(State(gateway): State<Arc<Gateway>>, request: Request) -> Response {
-    if let Err(error) = gateway.admit(request.headers()) {
-        return failure(&error);
+    let id = gateway.request_id();
+    let messages = request.headers().contains_key(VERSION_HEADER);
+    match gateway.admit(request.headers()) {
+        Err(error) if messages => failure::<Messages>(&error, &id),
+        Err(error) => failure::<Chat>(&error, &id),
+        Ok(()) => {
+            let names = gateway.client.names();
+            let body = if messages { Outgoing::models(&names) } else { models_body(&names) };
+            json_reply(StatusCode::OK, body)
+        }
     }
-    let names = gateway.client.names();
+}
+
+fn models_body(names: &[String]) -> Vec<u8> {
     let data: Vec<Value> = names
         .iter()
         .map(|name| json!({"id": name, "object": "model", "created": 0, "owned_by": "hotspare"}))
         .collect();
-    respond(StatusCode::OK, "application/json", json!({"object": "list", "data": data}).to_string())
+    json!({"object": "list", "data": data}).to_string().into_bytes()
 }
 
 async fn targets(State(gateway): State<Arc<Gateway>>, request: Request) -> Response {
     match gateway.admit(request.headers()) {
-        Ok(()) => respond(StatusCode::OK, "application/json", ops::targets(&gateway.client).to_string()),
-        Err(error) => failure(&error),
+        Ok(()) => json_reply(StatusCode::OK, ops::targets(&gateway.client).to_string()),
+        Err(error) => failure::<Chat>(&error, &gateway.request_id()),
     }
 }
 
 async fn metrics(State(gateway): State<Arc<Gateway>>, request: Request) -> Response {
     match gateway.admit(request.headers()) {
         Ok(()) => respond(StatusCode::OK, "text/plain; version=0.0.4", ops::metrics(&gateway.client)),
-        Err(error) => failure(&error),
+        Err(error) => failure::<Chat>(&error, &gateway.request_id()),
     }
 }
 
@@ -146,13 +188,16 @@ async fn ready(State(gateway): State<Arc<Gateway>>) -> (StatusCode, Json<Value>)
     (status, Json(json!({"usable_targets": usable})))
 }
 
-async fn unknown(request: Request) -> Response {
-    let what = format!(
-        "there is no {} {} here; this is POST /v1/chat/completions",
-        request.method(),
-        request.uri().path()
-    );
-    failure(&Error::new(Kind::InvalidRequest, what).with_status(404))
+async fn unknown(State(gateway): State<Arc<Gateway>>, request: Request) -> Response {
+    let (method, path) = (request.method(), request.uri().path());
+    let known = "POST /v1/chat/completions and POST /v1/messages";
+    let error =
+        Error::new(Kind::InvalidRequest, format!("there is no {method} {path} here; this is {known}"))
+            .with_status(404);
+    if path.starts_with("/v1/messages") {
+        return failure::<Messages>(&error, &gateway.request_id());
+    }
+    failure::<Chat>(&error, &gateway.request_id())
 }
 
 fn mark(response: &mut Response, served: Option<&str>, attempts: usize) {
@@ -166,14 +211,10 @@ fn mark(response: &mut Response, served: Option<&str>, attempts: usize) {
 }
 
 /// An error as a reply.
-fn failure(error: &Error) -> Response {
-    let status = match (error.kind(), error.status()) {
-        (Kind::InvalidRequest, Some(status @ (401 | 404 | 413))) => status,
-        _ => Outgoing::status(error),
-    };
+fn failure<F: Front>(error: &Error, id: &str) -> Response {
+    let (status, body) = F::error(error, id);
     let status = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_GATEWAY);
-    let body = String::from_utf8(Outgoing::error_body(error)).unwrap_or_default();
-    let mut response = respond(status, "application/json", body);
+    let mut response = json_reply(status, body);
     let attempts = error.trail().attempts.len();
     mark(&mut response, None, attempts);
     let headers = response.headers_mut();
@@ -190,13 +231,13 @@ fn failure(error: &Error) -> Response {
     response
 }
 
-fn respond(status: StatusCode, kind: &'static str, body: String) -> Response {
-    let mut response = Response::new(Body::from(body));
+fn json_reply(status: StatusCode, body: impl Into<Body>) -> Response {
+    respond(status, "application/json", body)
+}
+
+fn respond(status: StatusCode, kind: &'static str, body: impl Into<Body>) -> Response {
+    let mut response = Response::new(body.into());
     *response.status_mut() = status;
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
     response
-}
-
-fn unix_seconds() -> u64 {
-    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }

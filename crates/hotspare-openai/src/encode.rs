@@ -7,7 +7,10 @@
 
 use std::collections::BTreeMap;
 
-use hotspare_core::{ChatRequest, Error, Json, Kind, Message, OutputFormat, Part, Role, Tool, ToolChoice};
+use hotspare_core::{
+    ChatRequest, Error, Json, Kind, Message, Native, OutputFormat, Part, Role, Tool, ToolChoice,
+};
+use hotspare_provider::fields::Fields;
 use serde::Serialize;
 use serde::ser::{SerializeMap, SerializeSeq, Serializer};
 
@@ -95,8 +98,8 @@ impl Serialize for Body<'_> {
                 self.field(&mut map, "stream_options", &StreamOptions { include_usage: true })?;
             }
         }
-        if !request.tools.is_empty() {
-            self.field(&mut map, "tools", &Tools(&request.tools))?;
+        if !request.tools.is_empty() || request.native_tools.iter().any(|tool| tool.wire == WIRE) {
+            self.field(&mut map, "tools", &Tools(request))?;
             self.some(&mut map, "tool_choice", &request.tool_choice.as_ref().map(Choice))?;
             self.some(&mut map, "parallel_tool_calls", &request.parallel_tools.filter(|parallel| !parallel))?;
         }
@@ -172,7 +175,8 @@ impl Serialize for Messages<'_> {
                 let content = Parts(&result.content);
                 list.serialize_element(&ToolMessage { role: "tool", tool_call_id: &result.id, content })?;
             }
-            only_results &= message.parts.iter().all(|part| matches!(part, Part::ToolResult(_)));
+            only_results &=
+                message.parts.iter().all(|part| matches!(part, Part::ToolResult(_) | Part::Fields(_)));
             if !only_results || message.parts.is_empty() {
                 list.serialize_element(&Plain(message, self.1))?;
             }
@@ -199,10 +203,7 @@ impl Serialize for Plain<'_> {
         if let Some(name) = &message.name {
             map.serialize_entry("name", name)?;
         }
-        let says = message
-            .parts
-            .iter()
-            .any(|part| matches!(part, Part::Text(_) | Part::Image(_) | Part::Document(_)));
+        let says = message.parts.iter().any(is_said);
         if says || message.role != Role::Assistant {
             map.serialize_entry("content", &Parts(&message.parts))?;
         } else {
@@ -234,16 +235,18 @@ struct Parts<'a>(&'a [Part]);
 
 impl Serialize for Parts<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let said = || {
-            self.0.iter().filter(|part| matches!(part, Part::Text(_) | Part::Image(_) | Part::Document(_)))
-        };
+        let said = || self.0.iter().filter(|part| is_said(part));
         match (said().next(), said().nth(1)) {
             (None, _) => serializer.serialize_str(""),
             (Some(Part::Text(text)), None) => serializer.serialize_str(text),
             _ => {
                 let mut list = serializer.serialize_seq(None)?;
-                for part in said() {
-                    list.serialize_element(&Piece(part))?;
+                for (at, part) in self.0.iter().enumerate().filter(|(_, part)| is_said(part)) {
+                    let fields = match self.0.get(at + 1) {
+                        Some(Part::Fields(fields)) if fields.wire == WIRE => Some(fields),
+                        _ => None,
+                    };
+                    list.serialize_element(&Piece(part, fields))?;
                 }
                 list.end()
             }
@@ -251,19 +254,32 @@ impl Serialize for Parts<'_> {
     }
 }
 
-struct Piece<'a>(&'a Part);
+fn is_said(part: &Part) -> bool {
+    match part {
+        Part::Text(_) | Part::Image(_) | Part::Document(_) => true,
+        Part::Native(native) => native.wire == WIRE,
+        _ => false,
+    }
+}
+
+/// A part and the fields that only this wire knows.
+struct Piece<'a>(&'a Part, Option<&'a Native>);
 
 impl Serialize for Piece<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if let Part::Native(native) = self.0 {
+            return native.raw.serialize(serializer);
+        }
         let mut map = serializer.serialize_map(Some(2))?;
         match self.0 {
             Part::Image(media) => {
                 map.serialize_entry("type", "image_url")?;
-                map.serialize_entry("image_url", &Url { url: media.to_url() })?;
+                map.serialize_entry("image_url", &With("url", &media.to_url(), None, self.1))?;
             }
             Part::Document(media) => {
                 map.serialize_entry("type", "file")?;
-                map.serialize_entry("file", &File { filename: "document", file_data: media.to_url() })?;
+                let file = With("file_data", &media.to_url(), Some(("filename", "document")), self.1);
+                map.serialize_entry("file", &file)?;
             }
             part => {
                 map.serialize_entry("type", "text")?;
@@ -274,15 +290,24 @@ impl Serialize for Piece<'_> {
     }
 }
 
-#[derive(Serialize)]
-struct Url {
-    url: String,
-}
+/// A field, another that may be replaced, and the fields that only this wire knows.
+struct With<'a>(&'static str, &'a str, Option<(&'static str, &'static str)>, Option<&'a Native>);
 
-#[derive(Serialize)]
-struct File {
-    filename: &'static str,
-    file_data: String,
+impl Serialize for With<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self(name, value, default, native) = self;
+        let own = native.and_then(|native| serde_json::from_str::<Fields<'_>>(native.raw.as_str()).ok());
+        let own = own.unwrap_or_default();
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry(name, value)?;
+        if let Some((name, value)) = default.filter(|(name, _)| !own.contains_key(*name)) {
+            map.serialize_entry(name, value)?;
+        }
+        for (name, value) in own {
+            map.serialize_entry(&name, value)?;
+        }
+        map.end()
+    }
 }
 
 struct Calls<'a>(&'a [Part]);
@@ -315,13 +340,16 @@ struct CalledFunction<'a> {
     arguments: &'a str,
 }
 
-struct Tools<'a>(&'a [Tool]);
+struct Tools<'a>(&'a ChatRequest);
 
 impl Serialize for Tools<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut list = serializer.serialize_seq(Some(self.0.len()))?;
-        for tool in self.0 {
+        let mut list = serializer.serialize_seq(None)?;
+        for tool in &self.0.tools {
             list.serialize_element(&OfferedTool { kind: "function", function: Offered(tool) })?;
+        }
+        for tool in self.0.native_tools.iter().filter(|tool| tool.wire == WIRE) {
+            list.serialize_element(&tool.raw)?;
         }
         list.end()
     }

@@ -3,22 +3,15 @@
 //! Not a validator of models' rules: those are the providers'. Fields that no shared word covers are kept and sent on to
 //! targets that speak this wire. Invariant: whatever is wrong is an error that names the field; nothing is guessed.
 
-use std::borrow::Cow;
-use std::collections::BTreeMap;
-use std::time::Duration;
-
 use hotspare_core::{
-    ChatRequest, Cost, Error, Json, Kind, Media, Message, OutputFormat, Part, Role, TargetId, Tool, ToolCall,
-    ToolChoice, ToolResult,
+    ChatRequest, Error, Json, Media, Message, Native, OutputFormat, Part, Role, Tool, ToolCall, ToolChoice,
+    ToolResult,
 };
+use hotspare_provider::fields::{self, invalid, read, within};
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 
 use crate::WIRE;
-
-/// Deeper JSON is refused here: servers behind refuse it, too, and not all of them do so gracefully.
-const DEPTH_LIMIT: usize = 100;
 
 /// A request as it came in.
 #[derive(Clone, Debug)]
@@ -38,22 +31,15 @@ impl Incoming {
     /// # Errors
     /// [`Kind::InvalidRequest`] naming the field and what is wrong with it.
     pub fn parse(body: &[u8]) -> Result<Self, Error> {
-        let fields: BTreeMap<Cow<'_, str>, &RawValue> = serde_json::from_slice(body)
-            .map_err(|error| invalid(format!("the body is not a JSON object: {}", place(&error))))?;
         let mut incoming = Self { request: ChatRequest::default(), stream: false, include_usage: false };
-        for (name, value) in fields {
-            if depth(value.get()) > DEPTH_LIMIT {
-                return Err(invalid(format!("`{name}` nests deeper than {DEPTH_LIMIT} levels")));
-            }
-            if value.get() != "null" {
-                incoming.field(&name, value)?;
-            }
+        for (name, value) in fields::body(body)? {
+            incoming.field(&name, value)?;
         }
         if incoming.request.model.is_empty() {
-            return Err(invalid("`model` is missing: name a route or a target".into()));
+            return Err(invalid("`model` is missing: name a route or a target"));
         }
         if incoming.request.messages.is_empty() {
-            return Err(invalid("`messages` is missing or empty".into()));
+            return Err(invalid("`messages` is missing or empty"));
         }
         Ok(incoming)
     }
@@ -64,7 +50,7 @@ impl Incoming {
         match name {
             "model" => request.model = read(name, value, "a name")?,
             "messages" => {
-                let list: Vec<&RawValue> = read_borrowed(name, value, "a list")?;
+                let list: Vec<&RawValue> = read(name, value, "a list")?;
                 for (index, message) in list.iter().enumerate() {
                     request.messages.push(self::message(&format!("messages[{index}]"), message)?);
                 }
@@ -72,14 +58,22 @@ impl Incoming {
             "stream" => self.stream = read(name, value, "true or false")?,
             "stream_options" => {
                 if !value.get().starts_with('{') {
-                    return Err(invalid("`stream_options` must be an object".into()));
+                    return Err(invalid("`stream_options` must be an object"));
                 }
                 let options: StreamOptions = read(name, value, "an object")?;
                 self.include_usage = options.include_usage;
             }
             "tools" => {
-                let list: Vec<ToolDto> = read(name, value, "a list of {type, function}")?;
-                request.tools = list.into_iter().map(tool).collect::<Result<_, _>>()?;
+                let list: Vec<&RawValue> = read(name, value, "a list of {type, function}")?;
+                for (index, raw) in list.into_iter().enumerate() {
+                    let at = format!("tools[{index}]");
+                    let dto: ToolDto = read(&at, raw, "{type, function}")?;
+                    // Tools of other types are the provider's own, or its own idea of one.
+                    match dto.kind.as_deref() {
+                        None | Some("function") => request.tools.push(tool(&at, dto)?),
+                        Some(_) => request.native_tools.push(native(&at, raw)?),
+                    }
+                }
             }
             "tool_choice" => request.tool_choice = Some(tool_choice(value)?),
             "parallel_tool_calls" => request.parallel_tools = Some(read(name, value, "true or false")?),
@@ -107,48 +101,15 @@ impl Incoming {
             "n" => {
                 let n: u64 = read(name, value, "a whole number")?;
                 if n != 1 {
-                    return Err(invalid("`n` must be 1: one answer per request".into()));
+                    return Err(invalid("`n` must be 1: one answer per request"));
                 }
             }
-            "hotspare" => self.options(value)?,
+            "hotspare" => request.options = fields::options(value)?,
             _ => {
                 let json =
                     Json::parse(value.get()).map_err(|_| invalid(format!("`{name}` is not valid JSON")))?;
                 request.extras.entry(WIRE.into()).or_default().insert(name.into(), json);
             }
-        }
-        Ok(())
-    }
-
-    fn options(&mut self, value: &RawValue) -> Result<(), Error> {
-        let dto: OptionsDto = read(
-            "hotspare",
-            value,
-            "an object with only, without, no_failover, no_hedge, deadline, max_cost_usd",
-        )?;
-        let names = |list: Vec<String>| list.into_iter().map(TargetId::from).collect();
-        let options = &mut self.request.options;
-        options.only = names(dto.only);
-        options.without = names(dto.without);
-        options.no_failover = dto.no_failover;
-        options.no_hedge = dto.no_hedge;
-        if let Some(dollars) = dto.max_cost_usd {
-            if !(0.0..=1e6).contains(&dollars) {
-                return Err(invalid(format!(
-                    "`hotspare.max_cost_usd` is {dollars}; write dollars, such as 0.05"
-                )));
-            }
-            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "bounded just above")]
-            let micros = (dollars * 1e6) as u64;
-            options.max_cost = Some(Cost::from_micros(micros));
-        }
-        if let Some(text) = dto.deadline {
-            let deadline = crate::classify::duration(&text)
-                .filter(|_| text.ends_with(|last: char| last.is_alphabetic()));
-            let deadline = deadline.filter(|deadline| *deadline > Duration::ZERO);
-            let wrong =
-                || invalid(format!("`hotspare.deadline` is `{text}`; write a duration such as \"20s\""));
-            options.deadline = Some(deadline.ok_or_else(wrong)?);
         }
         Ok(())
     }
@@ -158,18 +119,6 @@ impl Incoming {
 struct StreamOptions {
     #[serde(default)]
     include_usage: bool,
-}
-
-#[derive(Deserialize)]
-#[serde(default, deny_unknown_fields)]
-#[derive(Default)]
-struct OptionsDto {
-    only: Vec<String>,
-    without: Vec<String>,
-    no_failover: bool,
-    no_hedge: bool,
-    deadline: Option<String>,
-    max_cost_usd: Option<f64>,
 }
 
 #[derive(Deserialize)]
@@ -232,11 +181,14 @@ struct PartDto {
 #[derive(Deserialize)]
 struct UrlDto {
     url: String,
+    detail: Option<String>,
 }
 
 #[derive(Deserialize)]
 struct FileDto {
     file_data: Option<String>,
+    file_id: Option<String>,
+    filename: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -255,7 +207,7 @@ struct SchemaDto {
 }
 
 fn message(at: &str, raw: &RawValue) -> Result<Message, Error> {
-    let dto: MessageDto<'_> = read_borrowed(at, raw, "an object with role and content")?;
+    let dto: MessageDto<'_> = read(at, raw, "an object with role and content")?;
     let role = match dto.role.as_deref() {
         Some("system") => Role::System,
         Some("developer") => Role::Developer,
@@ -302,38 +254,53 @@ fn content_parts(at: &str, raw: &RawValue) -> Result<Vec<Part>, Error> {
     if raw.get() == "null" {
         return Ok(Vec::new());
     }
-    let list: Vec<PartDto> = read(at, raw, "a text or a list of parts")?;
-    let parts = list.into_iter().enumerate().map(|(index, part)| {
-        let missing = |what: &str| invalid(format!("`{at}[{index}].{what}` is missing"));
-        Ok(match part.kind.as_str() {
+    let list: Vec<&RawValue> = read(at, raw, "a text or a list of parts")?;
+    let mut parts = Vec::with_capacity(list.len());
+    for (index, raw) in list.into_iter().enumerate() {
+        let at = format!("{at}[{index}]");
+        let part: PartDto = read(&at, raw, "an object with a type")?;
+        let missing = |what: &str| invalid(format!("`{at}.{what}` is missing"));
+        let mut fields = None;
+        parts.push(match part.kind.as_str() {
             "text" | "input_text" | "output_text" => Part::Text(part.text.ok_or_else(|| missing("text"))?),
             "refusal" => Part::Refusal(part.refusal.ok_or_else(|| missing("refusal"))?),
             "image_url" => {
-                Part::Image(Media::from_url(&part.image_url.ok_or_else(|| missing("image_url"))?.url))
+                let image = part.image_url.ok_or_else(|| missing("image_url"))?;
+                fields = image.detail.map(|detail| serde_json::json!({"detail": detail}));
+                Part::Image(Media::from_url(&image.url))
             }
             "file" => {
-                let data =
-                    part.file.and_then(|file| file.file_data).ok_or_else(|| missing("file.file_data"))?;
-                Part::Document(Media::from_url(&data))
+                let file = part.file.ok_or_else(|| missing("file"))?;
+                match (file.file_data, file.file_id) {
+                    (Some(data), _) => {
+                        fields = file.filename.map(|name| serde_json::json!({"filename": name}));
+                        Part::Document(Media::from_url(&data))
+                    }
+                    // A file that was given to one provider.
+                    (None, Some(_)) => Part::Native(native(&at, raw)?),
+                    (None, None) => return Err(missing("file.file_data")),
+                }
             }
+            // Sound is for targets of this wire.
+            "input_audio" => Part::Native(native(&at, raw)?),
             other => {
-                let known = "text, image_url, file and refusal";
-                return Err(invalid(format!("`{at}[{index}].type` is `{other}`; known are {known}")));
+                let known = "text, image_url, file, input_audio and refusal";
+                return Err(invalid(format!("`{at}.type` is `{other}`; known are {known}")));
             }
-        })
-    });
-    parts.collect()
+        });
+        parts.extend(fields.map(|fields| Part::Fields(Native::new(WIRE, Json::from(fields)))));
+    }
+    Ok(parts)
 }
 
-fn tool(dto: ToolDto) -> Result<Tool, Error> {
-    if let Some(kind) = dto.kind.filter(|kind| kind != "function") {
-        return Err(invalid(format!(
-            "a tool's type is `{kind}`; only `function` can move between providers"
-        )));
-    }
-    let function = dto.function.ok_or_else(|| invalid("a tool has no `function`".into()))?;
-    let empty =
-        || Json::parse(r#"{"type":"object","properties":{}}"#).map_err(|_| invalid("no parameters".into()));
+fn native(at: &str, raw: &RawValue) -> Result<Native, Error> {
+    let raw = Json::parse(raw.get()).map_err(|_| invalid(format!("`{at}` is not valid JSON")))?;
+    Ok(Native::new(WIRE, raw))
+}
+
+fn tool(at: &str, dto: ToolDto) -> Result<Tool, Error> {
+    let function = dto.function.ok_or_else(|| invalid(format!("`{at}.function` is missing")))?;
+    let empty = || Json::parse(r#"{"type":"object","properties":{}}"#).map_err(|_| invalid("no parameters"));
     let parameters = function.parameters.map_or_else(empty, Ok)?;
     let mut tool = Tool::new(function.name, parameters);
     tool.description = function.description;
@@ -368,7 +335,7 @@ fn output(raw: &RawValue) -> Result<OutputFormat, Error> {
         "text" => Ok(OutputFormat::Text),
         "json_object" => Ok(OutputFormat::JsonObject),
         "json_schema" => {
-            let missing = || invalid("`response_format.json_schema.schema` is missing".into());
+            let missing = || invalid("`response_format.json_schema.schema` is missing");
             let dto = dto.json_schema.ok_or_else(missing)?;
             Ok(OutputFormat::JsonSchema {
                 name: dto.name.unwrap_or_else(|| "answer".into()),
@@ -381,57 +348,6 @@ fn output(raw: &RawValue) -> Result<OutputFormat, Error> {
             Err(invalid(format!("`response_format.type` is `{other}`; known are {known}")))
         }
     }
-}
-
-fn within(name: &str, raw: &RawValue, least: f64, most: f64) -> Result<f64, Error> {
-    let value: f64 = read(name, raw, "a number")?;
-    if (least..=most).contains(&value) {
-        return Ok(value);
-    }
-    Err(invalid(format!("`{name}` is {value}; it must lie between {least} and {most}")))
-}
-
-fn read<T: DeserializeOwned>(name: &str, raw: &RawValue, wanted: &str) -> Result<T, Error> {
-    read_borrowed(name, raw, wanted)
-}
-
-fn read_borrowed<'a, T: Deserialize<'a>>(name: &str, raw: &'a RawValue, wanted: &str) -> Result<T, Error> {
-    serde_json::from_str(raw.get())
-        .map_err(|error| invalid(format!("`{name}` must be {wanted}: {}", place(&error))))
-}
-
-/// The parser's words without what it quotes of the body: that may be a prompt.
-fn place(error: &serde_json::Error) -> String {
-    use serde_json::error::Category;
-    let what = match error.classify() {
-        Category::Eof => "it ends too early",
-        Category::Syntax | Category::Io => "it is not valid JSON",
-        Category::Data => "it has another shape",
-    };
-    format!("{what} (line {}, column {})", error.line(), error.column())
-}
-
-/// How deep valid JSON nests.
-fn depth(json: &str) -> usize {
-    let (mut now, mut most, mut text, mut escaped) = (0usize, 0, false, false);
-    for byte in json.bytes() {
-        match byte {
-            _ if escaped => escaped = false,
-            b'\\' if text => escaped = true,
-            b'"' => text = !text,
-            b'[' | b'{' if !text => {
-                now += 1;
-                most = most.max(now);
-            }
-            b']' | b'}' if !text => now = now.saturating_sub(1),
-            _ => {}
-        }
-    }
-    most
-}
-
-fn invalid(message: String) -> Error {
-    Error::new(Kind::InvalidRequest, message).with_status(400)
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@
 //! rest over any [`Transport`]. If it does not, implement [`Provider`]. Either way there is nothing to retry, no health to
 //! keep and no clock to read here: the engine does that for every provider alike.
 
+pub mod fields;
 mod framing;
 mod http_provider;
 mod provider;

@@ -1,8 +1,10 @@
 //! Targets that speak the Anthropic Messages wire.
 
-pub use hotspare_anthropic::Anthropic;
+pub use hotspare_anthropic::{Anthropic, BETA, Incoming, Outgoing, VERSION_HEADER, WIRE};
 
 use std::sync::Arc;
+
+use hotspare_core::{ChatRequest, Error};
 
 use crate::endpoint::{Endpoint, Speaks};
 
@@ -12,6 +14,16 @@ const BASE_URL: &str = "https://api.anthropic.com/v1";
 /// A model at Anthropic.
 pub fn target(model: impl Into<String>) -> AnthropicTarget {
     AnthropicTarget { model: model.into(), base_url: BASE_URL.into(), headers: Vec::new(), bearer: false }
+}
+
+/// A request from the wire's JSON, so that code which makes such bodies can send them to a route. Whether a stream was
+/// asked for is the caller's to say again, by [`Client::chat`](crate::Client::chat) or
+/// [`Client::stream`](crate::Client::stream).
+///
+/// # Errors
+/// [`Kind::InvalidRequest`](crate::Kind::InvalidRequest) naming the field and what is wrong with it.
+pub fn request(json: &str) -> Result<ChatRequest, Error> {
+    Incoming::parse(json.as_bytes()).map(|incoming| incoming.request)
 }
 
 /// A target whose address and headers can still be changed; it becomes an [`Endpoint`] with the first key or other setting.

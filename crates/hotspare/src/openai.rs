@@ -4,7 +4,7 @@ pub use hotspare_openai::{Auth, Dialect, Incoming, MaxTokens, OpenAi, Outgoing, 
 
 use std::sync::Arc;
 
-use hotspare_core::Error;
+use hotspare_core::{ChatRequest, Error};
 
 use crate::endpoint::{Endpoint, Speaks};
 
@@ -26,6 +26,16 @@ pub fn compatible(base_url: impl Into<String>, model: impl Into<String>) -> Open
 /// A model at the host of this row.
 pub fn dialect(row: &Dialect, model: impl Into<String>) -> OpenAiTarget {
     OpenAiTarget { dialect: row.clone(), model: model.into(), headers: Vec::new() }
+}
+
+/// A request from the wire's JSON, so that code which makes such bodies can send them to a route. Whether a stream was
+/// asked for is the caller's to say again, by [`Client::chat`](crate::Client::chat) or
+/// [`Client::stream`](crate::Client::stream).
+///
+/// # Errors
+/// [`Kind::InvalidRequest`](crate::Kind::InvalidRequest) naming the field and what is wrong with it.
+pub fn request(json: &str) -> Result<ChatRequest, Error> {
+    Incoming::parse(json.as_bytes()).map(|incoming| incoming.request)
 }
 
 /// A target whose address and headers can still be changed; it becomes an [`Endpoint`] with the first key or other setting.

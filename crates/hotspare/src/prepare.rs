@@ -8,7 +8,7 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use hotspare_core::{ChatRequest, Error, Kind, Message, ModelProfile, OutputFormat, Role};
+use hotspare_core::{ChatRequest, Error, Kind, Message, ModelProfile, OutputFormat, Part, Role};
 use hotspare_engine::Begin;
 use hotspare_normalize::portable;
 
@@ -37,6 +37,13 @@ pub(crate) fn prepare(
     let wire = target.provider.wire();
     if let Some(tool) = request.native_tools.iter().find(|tool| tool.wire != wire) {
         let what = format!("the request has a tool that only a provider of the wire {} runs", tool.wire);
+        return Err(Error::new(Kind::Unsupported, what));
+    }
+    let asked = request.messages.iter().filter(|message| message.role == Role::User);
+    let foreign = |part: &&Part| matches!(part, Part::Native(native) if native.wire != wire);
+    if let Some(Part::Native(native)) = asked.flat_map(|message| &message.parts).find(foreign) {
+        let what =
+            format!("the request shows something that only a provider of the wire {} reads", native.wire);
         return Err(Error::new(Kind::Unsupported, what));
     }
     for (_, fields) in request.extras.iter().filter(|(meant, _)| *meant != wire) {

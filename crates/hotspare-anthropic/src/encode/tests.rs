@@ -1,8 +1,11 @@
 //! What goes out, field by field.
 
-use hotspare_core::{Json, Origin, Reasoning, Signature, Tool};
+use hotspare_core::{Json, Origin, Reasoning, Signature, Tool, ToolCall, ToolResult};
+use serde_json::Value;
 
+use super::blocks::wire_id;
 use super::*;
+use crate::ORIGIN;
 
 fn encoded(request: &ChatRequest) -> Value {
     serde_json::from_slice(&body(request, "m", false).unwrap()).unwrap()

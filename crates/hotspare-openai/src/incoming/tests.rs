@@ -1,5 +1,8 @@
 //! Requests of callers, right and wrong.
 
+use std::time::Duration;
+
+use hotspare_core::Kind;
 use proptest::prelude::*;
 
 use super::*;
@@ -22,7 +25,7 @@ fn what_is_wrong_is_named() {
     assert!(with(r#""hotspare":{"deadline":"20"}"#).contains("`hotspare.deadline` is `20`"));
     assert!(with(r#""hotspare":{"failover":false}"#).contains("`hotspare` must be an object with only"));
     assert!(with(r#""tool_choice":"perhaps""#).contains("`tool_choice` is `perhaps`"));
-    assert!(with(r#""tools":[{"type":"web_search"}]"#).contains("`web_search`"));
+    assert!(with(r#""tools":[{"type":"function"}]"#).contains("`tools[0].function` is missing"));
     assert!(
         wrong(r#"{"model":"m","messages":[{"role":"wizard","content":"hi"}]}"#)
             .contains("`messages[0].role` is `wizard`")
@@ -41,7 +44,6 @@ fn what_is_wrong_is_named() {
 
 #[test]
 fn deep_nesting_is_refused_here_and_text_that_looks_like_it_is_not() {
-    assert_eq!(depth(r#"{"a":[1,"[[[{\"[",{"b":[]}]}"#), 4);
     let deep = format!(r#"{{"model":"m","messages":[],"x":{}{}}}"#, "[".repeat(101), "]".repeat(101));
     assert!(wrong(&deep).contains("`x` nests deeper than 100 levels"));
     let text = format!(r#"{{"model":"m","messages":[{{"role":"user","content":"{}"}}]}}"#, "[".repeat(5_000));
@@ -64,6 +66,24 @@ fn what_no_shared_word_covers_is_kept() {
     assert_eq!(incoming.request.extras[WIRE]["logit_bias"].as_str(), r#"{"5":1}"#);
     assert_eq!(incoming.request.options.deadline, Some(Duration::from_millis(1_500)));
     assert!(incoming.stream && incoming.include_usage);
+}
+
+#[test]
+fn what_only_this_wire_knows_stays_where_it_stood() {
+    let incoming = Incoming::parse(
+        br#"{"model":"m","tools":[{"type":"custom","custom":{"name":"c"}}],"messages":[{"role":"user","content":[
+        {"type":"image_url","image_url":{"url":"https://h/a.png","detail":"low"}},
+        {"type":"input_audio","input_audio":{"data":"AA","format":"wav"}},
+        {"type":"file","file":{"file_data":"data:application/pdf;base64,AA","filename":"a.pdf"}}]}]}"#,
+    )
+    .unwrap();
+    let body = crate::encode::body(&incoming.request, "m", false, &crate::Dialect::OPENAI).unwrap();
+    let value: serde_json::Value = serde_json::from_slice(&body).unwrap();
+    let content = &value["messages"][0]["content"];
+    assert_eq!(content[0]["image_url"], serde_json::json!({"url": "https://h/a.png", "detail": "low"}));
+    assert_eq!(content[1]["input_audio"]["format"], "wav");
+    assert_eq!(content[2]["file"]["filename"], "a.pdf");
+    assert_eq!(value["tools"][0]["custom"]["name"], "c");
 }
 
 proptest! {

@@ -1,0 +1,224 @@
+//! Turns and their blocks of content.
+//!
+//! Invariant: a part's own fields stay with it, results lead their turn, and what only others can read is not written.
+
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use hotspare_core::{Error, Kind, Media, Message, Native, Part, Role, ToolCall, ToolResult};
+use hotspare_provider::fields::Fields;
+use serde::Serialize;
+use serde::ser::{SerializeMap, Serializer};
+use serde_json::value::RawValue;
+
+use crate::{ORIGIN, WIRE};
+
+/// One turn.
+pub(super) struct Turn<'a> {
+    role: &'static str,
+    blocks: Vec<Block<'a>>,
+}
+
+/// Merges neighbours of one role; turns without a word are left out.
+pub(super) fn turns(messages: &[Message]) -> Result<Vec<Turn<'_>>, Error> {
+    let mut turns: Vec<Turn<'_>> = Vec::new();
+    for message in messages {
+        let role = if message.role == Role::Assistant { "assistant" } else { "user" };
+        let mut blocks = blocks(&message.parts);
+        for block in &blocks {
+            block.check()?;
+        }
+        match turns.last_mut() {
+            _ if blocks.is_empty() => {}
+            Some(last) if last.role == role => last.blocks.append(&mut blocks),
+            _ => turns.push(Turn { role, blocks }),
+        }
+    }
+    for turn in &mut turns {
+        // Results come first in a turn, whatever else the caller put there.
+        turn.blocks.sort_by_key(|block| !matches!(block.part, Part::ToolResult(_)));
+    }
+    Ok(turns)
+}
+
+/// The blocks that are written for these parts.
+pub(super) fn blocks(parts: &[Part]) -> Vec<Block<'_>> {
+    let mut blocks: Vec<Block<'_>> = Vec::with_capacity(parts.len());
+    // Fields of a part that is not written go with it.
+    let mut written = false;
+    for part in parts {
+        match part {
+            Part::Fields(fields) => {
+                if let Some(block) = blocks.last_mut().filter(|_| written && fields.wire == WIRE) {
+                    block.fields = Some(fields);
+                }
+            }
+            part => {
+                written = is_written(part);
+                if written {
+                    blocks.push(Block { part, fields: None });
+                }
+            }
+        }
+    }
+    blocks
+}
+
+fn is_written(part: &Part) -> bool {
+    match part {
+        Part::Text(text) | Part::Refusal(text) => !text.is_empty(),
+        Part::Reasoning(reasoning) => {
+            reasoning.signature.as_ref().is_some_and(|signature| signature.origin.0 == ORIGIN)
+        }
+        Part::Native(native) => native.wire == WIRE,
+        Part::Document(_) | Part::Image(_) | Part::ToolCall(_) | Part::ToolResult(_) => true,
+        _ => false,
+    }
+}
+
+impl Serialize for Turn<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(2))?;
+        map.serialize_entry("role", self.role)?;
+        map.serialize_entry("content", &Content(&self.blocks))?;
+        map.end()
+    }
+}
+
+/// One text as text, anything else as a list.
+struct Content<'a>(&'a [Block<'a>]);
+
+impl Serialize for Content<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.0 {
+            [Block { part: Part::Text(text) | Part::Refusal(text), fields: None }] => {
+                serializer.serialize_str(text)
+            }
+            blocks => blocks.serialize(serializer),
+        }
+    }
+}
+
+/// A part and the fields that only this wire knows.
+pub(super) struct Block<'a> {
+    part: &'a Part,
+    fields: Option<&'a Native>,
+}
+
+impl Block<'_> {
+    /// Whether it can be written at all.
+    fn check(&self) -> Result<(), Error> {
+        match self.part {
+            Part::ToolCall(call) if input(call).is_none() => {
+                let what =
+                    format!("the arguments of the earlier call to `{}` are not a JSON object", call.name);
+                Err(Error::new(Kind::Unsupported, what))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Serialize for Block<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if let Part::Native(native) = self.part {
+            return native.raw.serialize(serializer);
+        }
+        let mut map = serializer.serialize_map(None)?;
+        match self.part {
+            Part::Image(media) => {
+                map.serialize_entry("type", "image")?;
+                map.serialize_entry("source", &Source::of(media))?;
+            }
+            Part::Document(media) => {
+                map.serialize_entry("type", "document")?;
+                map.serialize_entry("source", &Source::of(media))?;
+            }
+            Part::Reasoning(reasoning) => match &reasoning.signature {
+                Some(signature) if signature.redacted => {
+                    map.serialize_entry("type", "redacted_thinking")?;
+                    map.serialize_entry("data", &signature.data)?;
+                }
+                signature => {
+                    map.serialize_entry("type", "thinking")?;
+                    map.serialize_entry("thinking", &reasoning.text)?;
+                    let data = signature.as_ref().map_or("", |signature| signature.data.as_str());
+                    map.serialize_entry("signature", data)?;
+                }
+            },
+            Part::ToolCall(call) => {
+                map.serialize_entry("type", "tool_use")?;
+                map.serialize_entry("id", &wire_id(&call.id))?;
+                map.serialize_entry("name", &call.name)?;
+                map.serialize_entry("input", &input(call))?;
+            }
+            Part::ToolResult(result) => {
+                let ToolResult { id, content, is_error, .. } = result;
+                map.serialize_entry("type", "tool_result")?;
+                map.serialize_entry("tool_use_id", &wire_id(id))?;
+                map.serialize_entry("content", &Content(&blocks(content)))?;
+                if *is_error {
+                    map.serialize_entry("is_error", &true)?;
+                }
+            }
+            part => {
+                let text = match part {
+                    Part::Text(text) | Part::Refusal(text) => text.as_str(),
+                    _ => "",
+                };
+                map.serialize_entry("type", "text")?;
+                map.serialize_entry("text", text)?;
+            }
+        }
+        let fields = self.fields.map(|fields| serde_json::from_str::<Fields<'_>>(fields.raw.as_str()));
+        for (name, value) in fields.and_then(Result::ok).into_iter().flatten() {
+            map.serialize_entry(&name, value)?;
+        }
+        map.end()
+    }
+}
+
+/// A call's arguments as the model wrote them, if they are an object.
+fn input(call: &ToolCall) -> Option<&RawValue> {
+    let text = call.arguments.trim();
+    let text = if text.is_empty() { "{}" } else { text };
+    serde_json::from_str(text).ok().filter(|raw: &&RawValue| raw.get().starts_with('{'))
+}
+
+/// The wire's ids hold letters, digits, `_` and `-`. Another's id is respelled, the same way at every place; a hash keeps
+/// two that differ only in what was respelled apart.
+pub(super) fn wire_id(id: &str) -> String {
+    let fits = |character: char| character.is_ascii_alphanumeric() || matches!(character, '_' | '-');
+    if !id.is_empty() && id.len() <= 64 && id.chars().all(fits) {
+        return id.to_owned();
+    }
+    let hash = id.bytes().fold(0xCBF2_9CE4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01B3)
+    });
+    let kept: String = id.chars().filter(|character| fits(*character)).take(32).collect();
+    format!("{kept}_{hash:016x}")
+}
+
+/// Where an image or document comes from.
+#[derive(Serialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+enum Source<'a> {
+    Base64 { media_type: &'a str, data: &'a str },
+    Text { media_type: &'static str, data: String },
+    Url { url: String },
+}
+
+impl<'a> Source<'a> {
+    fn of(media: &'a Media) -> Self {
+        match media {
+            Media::Base64 { media_type, data } if media_type.starts_with("text/") => {
+                let text = BASE64_STANDARD.decode(data).ok().and_then(|bytes| String::from_utf8(bytes).ok());
+                match text {
+                    Some(data) => Self::Text { media_type: "text/plain", data },
+                    None => Self::Base64 { media_type, data },
+                }
+            }
+            Media::Base64 { media_type, data } => Self::Base64 { media_type, data },
+            other => Self::Url { url: other.to_url() },
+        }
+    }
+}

@@ -1,0 +1,347 @@
+//! Core answers to the wire's JSON: what a server needs that speaks this wire to its callers.
+//!
+//! Writes whole server-sent frames, for this wire names them. Frames of a provider that speaks this wire are passed on
+//! untouched, and what they begin and end is noted, so that frames of our own fit between them. Invariant: blocks are
+//! numbered in order and every one that begins ends; an error never looks like an end.
+
+mod whole;
+
+use hotspare_core::{Error, Event, FinishReason, Json, Kind, Native, Signature, Usage};
+use serde_json::{Value, json};
+
+use crate::{ORIGIN, WIRE};
+
+/// Spells one answer.
+#[derive(Clone, Debug)]
+pub struct Outgoing {
+    id: String,
+    model: String,
+    started: bool,
+    /// Blocks begun so far.
+    blocks: u64,
+    open: Open,
+    /// The block of each tool call.
+    tools: Vec<u64>,
+    usage: Usage,
+    finish: Option<FinishReason>,
+    /// The provider's own frame has told the end.
+    told: bool,
+}
+
+/// The block that is open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Open {
+    None,
+    /// Of the provider's own spelling; its kind shows with its first delta.
+    Some,
+    Text,
+    Thinking,
+    Tool,
+}
+
+impl Outgoing {
+    /// An answer with this id, given by `model`.
+    pub fn new(id: impl Into<String>, model: impl Into<String>) -> Self {
+        Self {
+            id: id.into(),
+            model: model.into(),
+            started: false,
+            blocks: 0,
+            open: Open::None,
+            tools: Vec::new(),
+            usage: Usage::default(),
+            finish: None,
+            told: false,
+        }
+    }
+
+    /// Appends a provider's own frame, and notes what it and its first event say.
+    pub fn relay(&mut self, data: &[u8], event: &Event, out: &mut Vec<u8>) {
+        let name = frame_name(data);
+        match name {
+            "message_start" => self.started = true,
+            "content_block_start" => {
+                self.blocks += 1;
+                self.open = Open::Some;
+            }
+            "content_block_stop" => self.open = Open::None,
+            "message_delta" => self.told = true,
+            _ => {}
+        }
+        self.covered(event);
+        write(out, name, data);
+    }
+
+    /// Notes an event whose frame has been passed on already.
+    pub fn covered(&mut self, event: &Event) {
+        match event {
+            Event::TextDelta(_) if self.open == Open::Some => self.open = Open::Text,
+            Event::ReasoningDelta(_) if self.open == Open::Some => self.open = Open::Thinking,
+            Event::ToolStarted { .. } => {
+                self.open = Open::Tool;
+                self.tools.push(self.blocks.saturating_sub(1));
+            }
+            Event::Usage(usage) => self.usage = **usage,
+            Event::Finished(reason) => self.finish = Some(reason.clone()),
+            _ => {}
+        }
+    }
+
+    /// Appends the frames for an event that no provider has spelled for this wire.
+    pub fn event(&mut self, event: &Event, out: &mut Vec<u8>) {
+        match event {
+            Event::Started { id, model } => {
+                if let (Some(id), false) = (id, self.started) {
+                    id.clone_into(&mut self.id);
+                }
+                if let Some(model) = model {
+                    model.clone_into(&mut self.model);
+                }
+            }
+            Event::TextDelta(text) | Event::RefusalDelta(text) if !text.is_empty() => {
+                self.open(Open::Text, &json!({"type": "text", "text": ""}), out);
+                self.delta(json!({"type": "text_delta", "text": text}), out);
+            }
+            Event::ReasoningDelta(text) if !text.is_empty() => {
+                self.open(Open::Thinking, &json!({"type": "thinking", "thinking": "", "signature": ""}), out);
+                self.delta(json!({"type": "thinking_delta", "thinking": text}), out);
+            }
+            Event::ReasoningSignature(signature) => self.sign(signature, out),
+            Event::ToolStarted { id, name, .. } => {
+                self.close(out);
+                self.tools.push(self.blocks);
+                self.open(Open::Tool, &json!({"type": "tool_use", "id": id, "name": name, "input": {}}), out);
+            }
+            Event::ToolDelta { index, arguments } => {
+                let block = usize::try_from(*index).ok().and_then(|index| self.tools.get(index)).copied();
+                if let Some(block) = block {
+                    let delta = json!({"type": "input_json_delta", "partial_json": arguments});
+                    frame(
+                        out,
+                        "content_block_delta",
+                        &json!({"type": "content_block_delta", "index": block, "delta": delta}),
+                    );
+                }
+            }
+            Event::Annotation(note) if is_citation(note) => {
+                self.open(Open::Text, &json!({"type": "text", "text": ""}), out);
+                self.delta(json!({"type": "citations_delta", "citation": note}), out);
+            }
+            Event::Native(native) if native.wire == WIRE => self.native(native, out),
+            Event::Handover { from, to } => {
+                let ping = json!({"type": "ping", "hotspare": {"handover": {"from": from, "to": to}}});
+                frame(out, "ping", &ping);
+            }
+            Event::Usage(usage) => self.usage = **usage,
+            Event::Finished(reason) => {
+                self.start(out);
+                self.close(out);
+                self.finish = Some(reason.clone());
+            }
+            _ => {}
+        }
+    }
+
+    /// Appends what ends an answer that is complete.
+    pub fn end(&mut self, out: &mut Vec<u8>) {
+        self.start(out);
+        self.close(out);
+        if !self.told {
+            let reason = self.finish.as_ref().map_or("end_turn", finish_word);
+            let delta = json!({"stop_reason": reason, "stop_sequence": null});
+            let usage = whole::usage_json(&self.usage);
+            frame(out, "message_delta", &json!({"type": "message_delta", "delta": delta, "usage": usage}));
+        }
+        write(out, "message_stop", br#"{"type":"message_stop"}"#);
+    }
+
+    /// Appends the frame that reports a failure; nothing may follow it.
+    pub fn failure(error: &Error, out: &mut Vec<u8>) {
+        write(out, "error", &Self::error_body(error, None));
+    }
+
+    /// A sign of life: a whole frame.
+    pub const PING: &'static [u8] = b"event: ping\ndata: {\"type\": \"ping\"}\n\n";
+
+    /// An error's body.
+    #[must_use]
+    pub fn error_body(error: &Error, request_id: Option<&str>) -> Vec<u8> {
+        let attempts: Vec<Value> = error
+            .trail()
+            .attempts
+            .iter()
+            .map(|attempt| {
+                let kind = match &attempt.outcome {
+                    hotspare_core::Outcome::Failed { kind, .. } => kind.as_str(),
+                    hotspare_core::Outcome::Cancelled { .. } => "cancelled",
+                    _ => "served",
+                };
+                json!({"target": attempt.target, "kind": kind})
+            })
+            .collect();
+        let mut body = json!({
+            "type": "error", "error": {"type": error_word(error), "message": error.public_message()},
+        });
+        if !attempts.is_empty() {
+            body["error"]["attempts"] = attempts.into();
+        }
+        if let Some(id) = request_id {
+            body["request_id"] = id.into();
+        }
+        body.to_string().into_bytes()
+    }
+
+    /// The status that tells a caller what to do: correct the request, wait, or give up.
+    #[must_use]
+    pub fn status(error: &Error) -> u16 {
+        match error_word(error) {
+            "authentication_error" => 401,
+            "invalid_request_error" => 400,
+            "not_found_error" => 404,
+            "overloaded_error" => 529,
+            "rate_limit_error" => 429,
+            "request_too_large" => 413,
+            "timeout_error" => 504,
+            _ if error.kind() == Kind::Cancelled => 499,
+            _ if error.kind() == Kind::Config => 500,
+            _ => 502,
+        }
+    }
+
+    fn start(&mut self, out: &mut Vec<u8>) {
+        if std::mem::replace(&mut self.started, true) {
+            return;
+        }
+        let message = json!({
+            "id": self.id, "type": "message", "role": "assistant", "model": self.model, "content": [],
+            "stop_reason": null, "stop_sequence": null, "usage": whole::usage_json(&self.usage),
+        });
+        frame(out, "message_start", &json!({"type": "message_start", "message": message}));
+        out.extend_from_slice(Self::PING);
+    }
+
+    /// Opens a block, unless one of its kind is open already.
+    fn open(&mut self, kind: Open, block: &Value, out: &mut Vec<u8>) {
+        if self.open == kind {
+            return;
+        }
+        self.start(out);
+        self.close(out);
+        let index = self.blocks;
+        self.blocks += 1;
+        self.open = kind;
+        let start = json!({"type": "content_block_start", "index": index, "content_block": block});
+        frame(out, "content_block_start", &start);
+    }
+
+    fn close(&mut self, out: &mut Vec<u8>) {
+        if std::mem::replace(&mut self.open, Open::None) != Open::None {
+            let index = self.blocks.saturating_sub(1);
+            frame(out, "content_block_stop", &json!({"type": "content_block_stop", "index": index}));
+        }
+    }
+
+    fn delta(&self, delta: Value, out: &mut Vec<u8>) {
+        let index = self.blocks.saturating_sub(1);
+        frame(
+            out,
+            "content_block_delta",
+            &json!({"type": "content_block_delta", "index": index, "delta": delta}),
+        );
+    }
+
+    /// Another author's proof would be taken for this wire's when it comes back, so it is left out.
+    fn sign(&mut self, signature: &Signature, out: &mut Vec<u8>) {
+        if signature.origin.0 != ORIGIN {
+            return;
+        }
+        if signature.redacted {
+            self.close(out);
+            self.open(Open::Some, &json!({"type": "redacted_thinking", "data": signature.data}), out);
+            self.close(out);
+        } else {
+            self.open(Open::Thinking, &json!({"type": "thinking", "thinking": "", "signature": ""}), out);
+            self.delta(json!({"type": "signature_delta", "signature": signature.data}), out);
+        }
+    }
+
+    fn native(&mut self, native: &Native, out: &mut Vec<u8>) {
+        self.close(out);
+        self.open(Open::Some, &native.raw.to_value(), out);
+        self.close(out);
+    }
+}
+
+/// The name of a frame: its `type`, which nearly always comes first.
+fn frame_name(data: &[u8]) -> &'static str {
+    const NAMES: [&str; 8] = [
+        "content_block_delta",
+        "content_block_start",
+        "content_block_stop",
+        "message_delta",
+        "message_start",
+        "message_stop",
+        "ping",
+        "error",
+    ];
+    #[derive(serde::Deserialize)]
+    struct Typed<'a> {
+        #[serde(rename = "type", borrow)]
+        kind: std::borrow::Cow<'a, str>,
+    }
+    let first = data.strip_prefix(br#"{"type":""#).map(|rest| {
+        let end = rest.iter().position(|&byte| byte == b'"').unwrap_or(rest.len());
+        &rest[..end]
+    });
+    let known = |name: &[u8]| NAMES.into_iter().find(|known| known.as_bytes() == name);
+    first
+        .and_then(known)
+        .or_else(|| known(serde_json::from_slice::<Typed<'_>>(data).ok()?.kind.as_bytes()))
+        .unwrap_or("message")
+}
+
+fn is_citation(note: &Json) -> bool {
+    note.to_value()["type"].as_str().is_some_and(|kind| kind.ends_with("_location"))
+}
+
+fn finish_word(reason: &FinishReason) -> &str {
+    match reason {
+        FinishReason::ContentFilter | FinishReason::Refusal => "refusal",
+        FinishReason::Length => "max_tokens",
+        FinishReason::ToolCalls => "tool_use",
+        FinishReason::Other(word) => word,
+        _ => "end_turn",
+    }
+}
+
+/// The wire's type for an error.
+fn error_word(error: &Error) -> &'static str {
+    match (error.kind(), error.status()) {
+        (Kind::InvalidRequest, Some(401)) => "authentication_error",
+        (Kind::InvalidRequest, Some(404)) => "not_found_error",
+        (Kind::InvalidRequest, Some(413)) => "request_too_large",
+        (Kind::InvalidRequest | Kind::ContextOverflow | Kind::ContentPolicy | Kind::Unsupported, _) => {
+            "invalid_request_error"
+        }
+        (Kind::RateLimited | Kind::GrowthLimited, _) => "rate_limit_error",
+        (Kind::NoTarget | Kind::Overloaded, _) => "overloaded_error",
+        (Kind::Deadline | Kind::Timeout, _) => "timeout_error",
+        _ => "api_error",
+    }
+}
+
+fn frame(out: &mut Vec<u8>, name: &str, data: &Value) {
+    write(out, name, data.to_string().as_bytes());
+}
+
+fn write(out: &mut Vec<u8>, name: &str, data: &[u8]) {
+    out.reserve(name.len() + data.len() + 16);
+    out.extend_from_slice(b"event: ");
+    out.extend_from_slice(name.as_bytes());
+    out.extend_from_slice(b"\ndata: ");
+    out.extend_from_slice(data);
+    out.extend_from_slice(b"\n\n");
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,226 @@
+//! What callers get, read back by this crate's own decoder.
+
+use std::collections::VecDeque;
+
+use bytes::Bytes;
+use hotspare_core::{ChatResponse, Chunk, Origin, Part, Raw, ToolCall};
+use hotspare_provider::{Decoder, Framer, Sse};
+use proptest::prelude::*;
+
+use super::*;
+use crate::decode::MessagesDecoder;
+
+fn frames(body: &[u8]) -> Vec<(String, Value)> {
+    let (mut sse, mut out) = (Sse::default(), VecDeque::new());
+    sse.push(Bytes::copy_from_slice(body), &mut out).unwrap();
+    let text = |bytes: &Bytes| String::from_utf8(bytes.to_vec()).unwrap();
+    out.iter()
+        .map(|frame| {
+            let value: Value = serde_json::from_slice(&frame.data).unwrap();
+            let name = text(frame.name.as_ref().unwrap());
+            assert_eq!(value["type"], name.as_str(), "a frame is named by its type");
+            (name, value)
+        })
+        .collect()
+}
+
+fn read(body: &[u8]) -> Vec<Chunk> {
+    let (mut sse, mut frames, mut chunks) = (Sse::default(), VecDeque::new(), VecDeque::new());
+    let mut decoder = MessagesDecoder::streamed();
+    sse.push(Bytes::copy_from_slice(body), &mut frames).unwrap();
+    while let Some(frame) = frames.pop_front() {
+        decoder.push(frame, &mut chunks).unwrap();
+    }
+    decoder.finish(&mut chunks).unwrap();
+    chunks.into()
+}
+
+fn spell(events: &[Event]) -> Vec<u8> {
+    let (mut outgoing, mut out) = (Outgoing::new("id", "m"), Vec::new());
+    for event in events {
+        outgoing.event(event, &mut out);
+    }
+    outgoing.end(&mut out);
+    out
+}
+
+fn started() -> Event {
+    Event::Started { id: Some("msg_1".into()), model: Some("model".into()) }
+}
+
+#[test]
+fn the_full_sequence() {
+    let events = [
+        started(),
+        Event::ReasoningDelta("hm".into()),
+        Event::TextDelta("a".into()),
+        Event::TextDelta("b".into()),
+        Event::ToolStarted { index: 0, id: "t".into(), name: "f".into() },
+        Event::ToolDelta { index: 0, arguments: "{}".into() },
+        Event::Finished(FinishReason::ToolCalls),
+        Event::Usage(Box::new(Usage::reported(Some(3), Some(7)))),
+    ];
+    let frames = frames(&spell(&events));
+    let names: Vec<&str> = frames.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(
+        names,
+        [
+            "message_start",
+            "ping",
+            "content_block_start",
+            "content_block_delta",
+            "content_block_stop",
+            "content_block_start",
+            "content_block_delta",
+            "content_block_delta",
+            "content_block_stop",
+            "content_block_start",
+            "content_block_delta",
+            "content_block_stop",
+            "message_delta",
+            "message_stop",
+        ]
+    );
+    assert_eq!(frames[12].1["delta"]["stop_reason"], "tool_use");
+    assert_eq!(frames[12].1["usage"]["input_tokens"], 3, "counts that come late are told all the same");
+}
+
+/// A relay that is cut off goes on in its own words, and the blocks still fit.
+#[test]
+fn frames_of_our_own_fit_between_those_passed_on() {
+    let (mut outgoing, mut out) = (Outgoing::new("id", "m"), Vec::new());
+    let theirs: [(&str, Event); 3] = [
+        (r#"{"type":"message_start","message":{"id":"x"}}"#, started()),
+        (
+            r#"{"type":"content_block_start","index":0,"content_block":{"type":"text","text":""}}"#,
+            Event::Mark,
+        ),
+        (
+            r#"{ "type" : "content_block_delta","index":0,"delta":{"type":"text_delta","text":"a"}}"#,
+            Event::TextDelta("a".into()),
+        ),
+    ];
+    for (data, event) in &theirs {
+        outgoing.relay(data.as_bytes(), event, &mut out);
+    }
+    outgoing.event(&Event::Handover { from: "a".into(), to: "b".into() }, &mut out);
+    outgoing.event(&Event::TextDelta("b".into()), &mut out);
+    outgoing.event(&Event::Finished(FinishReason::Stop), &mut out);
+    outgoing.end(&mut out);
+    let names: Vec<String> = frames(&out).into_iter().map(|(name, _)| name).collect();
+    assert_eq!(
+        names,
+        [
+            "message_start",
+            "content_block_start",
+            "content_block_delta",
+            "ping",
+            "content_block_delta",
+            "content_block_stop",
+            "message_delta",
+            "message_stop",
+        ]
+    );
+}
+
+#[test]
+fn proofs_of_others_stay_behind() {
+    let sign = |origin: &str, redacted| {
+        Event::ReasoningSignature(Signature { origin: Origin(origin.into()), data: "proof".into(), redacted })
+    };
+    for (event, told) in [
+        (sign("other", false), false),
+        (sign("other", true), false),
+        (sign(ORIGIN, true), true),
+        (sign(ORIGIN, false), true),
+    ] {
+        let body = spell(&[started(), event.clone(), Event::Finished(FinishReason::Stop)]);
+        assert_eq!(String::from_utf8(body).unwrap().contains("proof"), told, "{event:?}");
+    }
+}
+
+#[test]
+fn errors_have_the_wires_shape() {
+    for (error, status, word) in [
+        (Error::new(Kind::InvalidRequest, "no").with_status(404), 404, "not_found_error"),
+        (Error::new(Kind::InvalidRequest, "no").with_status(401), 401, "authentication_error"),
+        (Error::new(Kind::InvalidRequest, "no").with_status(413), 413, "request_too_large"),
+        (Error::new(Kind::ContextOverflow, "no"), 400, "invalid_request_error"),
+        (Error::new(Kind::RateLimited, "no"), 429, "rate_limit_error"),
+        (Error::new(Kind::NoTarget, "no"), 529, "overloaded_error"),
+        (Error::new(Kind::Timeout, "no"), 504, "timeout_error"),
+        (Error::new(Kind::Server, "no"), 502, "api_error"),
+    ] {
+        let body: Value = serde_json::from_slice(&Outgoing::error_body(&error, Some("r1"))).unwrap();
+        assert_eq!(Outgoing::status(&error), status);
+        assert_eq!(
+            (&body["type"], &body["error"]["type"], &body["request_id"]),
+            (&json!("error"), &json!(word), &json!("r1"))
+        );
+    }
+}
+
+#[test]
+fn whole_answers() {
+    let mut answer = ChatResponse::new(
+        vec![Part::Text("hi".into()), Part::ToolCall(ToolCall::new("t", "f", r#"{"a":1}"#))],
+        FinishReason::ToolCalls,
+    );
+    answer.usage = Usage::reported(Some(10), Some(2));
+    answer.usage.cached = Some(4);
+    let body: Value = serde_json::from_slice(&Outgoing::new("id", "m").body(&answer)).unwrap();
+    assert_eq!(body["content"][1], json!({"type": "tool_use", "id": "t", "name": "f", "input": {"a": 1}}));
+    assert_eq!(
+        (&body["usage"]["input_tokens"], &body["usage"]["cache_read_input_tokens"]),
+        (&json!(6), &json!(4))
+    );
+    assert_eq!(body["stop_reason"], "tool_use");
+}
+
+fn said() -> impl Strategy<Value = Vec<Event>> {
+    let piece = prop_oneof![
+        "\\PC{1,12}".prop_map(Event::TextDelta),
+        "\\PC{1,12}".prop_map(Event::ReasoningDelta),
+        ("[a-z]{1,5}", "[a-z]{1,5}").prop_map(|(id, name)| Event::ToolStarted { index: 0, id, name }),
+    ];
+    prop::collection::vec(piece, 1..12).prop_map(|pieces| {
+        let mut events = vec![started()];
+        let mut tools = 0;
+        for piece in pieces {
+            if let Event::ToolStarted { id, name, .. } = piece {
+                events.push(Event::ToolStarted { index: tools, id, name });
+                events.push(Event::ToolDelta { index: tools, arguments: r#"{"a":1}"#.into() });
+                tools += 1;
+            } else {
+                events.push(piece);
+            }
+        }
+        events.push(Event::Finished(FinishReason::Stop));
+        events
+    })
+}
+
+proptest! {
+    /// Whatever was said reads back as it was said, and a relay of it gives the same bytes but for the pings.
+    #[test]
+    fn what_is_spelled_reads_back(events in said()) {
+        let body = spell(&events);
+        let chunks = read(&body);
+        let told = |event: &Event| !matches!(event, Event::Mark | Event::Usage(_));
+        let back: Vec<Event> = chunks.iter().map(|chunk| chunk.event.clone()).filter(told).collect();
+        prop_assert_eq!(back, events);
+
+        let (mut relay, mut again) = (Outgoing::new("other", "other"), Vec::new());
+        for chunk in &chunks {
+            match &chunk.raw {
+                Raw::Frame { data, .. } => relay.relay(data, &chunk.event, &mut again),
+                _ => relay.covered(&chunk.event),
+            }
+        }
+        relay.end(&mut again);
+        let no_pings = |body: &[u8]| {
+            frames(body).into_iter().filter(|(name, _)| name != "ping").collect::<Vec<_>>()
+        };
+        prop_assert_eq!(no_pings(&again), no_pings(&body));
+    }
+}

@@ -1,0 +1,90 @@
+//! Whole answers.
+
+use hotspare_core::{ChatResponse, Part, Usage};
+use serde_json::{Value, json};
+
+use super::{Outgoing, finish_word};
+use crate::{ORIGIN, WIRE};
+
+impl Outgoing {
+    /// A whole answer's body.
+    #[must_use]
+    pub fn body(&self, answer: &ChatResponse) -> Vec<u8> {
+        let content: Vec<Value> = answer.content.iter().filter_map(block).collect();
+        json!({
+            "id": answer.id.as_deref().unwrap_or(&self.id),
+            "type": "message",
+            "role": "assistant",
+            "model": answer.model.as_deref().unwrap_or(&self.model),
+            "content": content,
+            "stop_reason": finish_word(&answer.finish),
+            "stop_sequence": null,
+            "usage": usage_json(&answer.usage),
+        })
+        .to_string()
+        .into_bytes()
+    }
+
+    /// The body that answers how long a prompt is. Its figure is an estimate, and it says so.
+    #[must_use]
+    pub fn token_count(tokens: u64) -> Vec<u8> {
+        json!({"input_tokens": tokens, "hotspare": {"estimated": true}}).to_string().into_bytes()
+    }
+
+    /// The body that lists what can be asked for.
+    #[must_use]
+    pub fn models(names: &[String]) -> Vec<u8> {
+        let data: Vec<Value> = names
+            .iter()
+            .map(|name| {
+                let created_at = "1970-01-01T00:00:00Z";
+                json!({"type": "model", "id": name, "display_name": name, "created_at": created_at})
+            })
+            .collect();
+        let (first, last) = (names.first(), names.last());
+        json!({"data": data, "has_more": false, "first_id": first, "last_id": last}).to_string().into_bytes()
+    }
+}
+
+fn block(part: &Part) -> Option<Value> {
+    Some(match part {
+        Part::Text(text) | Part::Refusal(text) if text.is_empty() => return None,
+        Part::Text(text) | Part::Refusal(text) => json!({"type": "text", "text": text}),
+        Part::Reasoning(reasoning) => {
+            // Another author's proof would be taken for this wire's when it comes back.
+            let own = reasoning.signature.as_ref().filter(|signature| signature.origin.0 == ORIGIN);
+            match own {
+                Some(signature) if signature.redacted => {
+                    json!({"type": "redacted_thinking", "data": signature.data})
+                }
+                _ if reasoning.text.is_empty() && own.is_none() => return None,
+                own => {
+                    let data = own.map_or("", |signature| signature.data.as_str());
+                    json!({"type": "thinking", "thinking": reasoning.text, "signature": data})
+                }
+            }
+        }
+        Part::ToolCall(call) => {
+            // What is no JSON is what a cut answer left of it.
+            let input: Value = serde_json::from_str(&call.arguments).unwrap_or_else(|_| json!({}));
+            json!({"type": "tool_use", "id": call.id, "name": call.name, "input": input})
+        }
+        Part::Native(native) if native.wire == WIRE => native.raw.to_value(),
+        _ => return None,
+    })
+}
+
+/// This wire counts the cached part of a prompt apart.
+pub(super) fn usage_json(usage: &Usage) -> Value {
+    let (cached, written) = (usage.cached.unwrap_or(0), usage.cache_written.unwrap_or(0));
+    let mut out = json!({
+        "input_tokens": usage.input.unwrap_or(0).saturating_sub(cached).saturating_sub(written),
+        "output_tokens": usage.output.unwrap_or(0),
+        "cache_creation_input_tokens": written,
+        "cache_read_input_tokens": cached,
+    });
+    if let Some(reasoning) = usage.reasoning {
+        out["output_tokens_details"] = json!({"thinking_tokens": reasoning});
+    }
+    out
+}

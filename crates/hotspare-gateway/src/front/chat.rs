@@ -1,0 +1,98 @@
+//! Chat completions.
+
+use std::time::SystemTime;
+
+use hotspare::openai::{Incoming, Outgoing, WIRE};
+use hotspare::{ChatResponse, Chunk, Error, Event, Kind, Raw, Usage};
+use http::HeaderMap;
+
+use super::{Asked, Front};
+
+/// Chat completions towards a caller.
+#[derive(Debug)]
+pub(crate) struct Chat {
+    outgoing: Outgoing,
+    include_usage: bool,
+    usage: Option<Usage>,
+    /// Token counts have left in a frame of the provider's own.
+    usage_sent: bool,
+    /// The last frame was of the caller's own wire and was passed on.
+    relays: bool,
+}
+
+impl Front for Chat {
+    const WIRE: &'static str = WIRE;
+    const ALIVE: &'static [u8] = b": waiting for the first content\n\n";
+
+    fn read(_: &HeaderMap, body: &[u8]) -> Result<Asked, Error> {
+        let Incoming { request, stream, include_usage, .. } = Incoming::parse(body)?;
+        Ok(Asked { request, stream, include_usage })
+    }
+
+    fn begin(id: &str, asked: &Asked) -> Self {
+        let outgoing = Outgoing::new(format!("chatcmpl-{id}"), asked.request.model.clone(), unix_seconds());
+        let include_usage = asked.include_usage;
+        Self { outgoing, include_usage, usage: None, usage_sent: false, relays: false }
+    }
+
+    fn body(&self, answer: &ChatResponse) -> Vec<u8> {
+        self.outgoing.body(answer)
+    }
+
+    fn chunk(&mut self, chunk: &Chunk, out: &mut Vec<u8>) {
+        match &chunk.event {
+            Event::Started { id, model } => self.outgoing.rename(id.as_deref(), model.as_deref()),
+            Event::Usage(usage) => self.usage = Some(**usage),
+            _ => {}
+        }
+        if let Raw::Frame { wire, .. } = &chunk.raw {
+            self.relays = *wire == WIRE;
+        }
+        match &chunk.raw {
+            Raw::Frame { data, .. } if self.relays => {
+                let only_usage = matches!(chunk.event, Event::Usage(_));
+                if only_usage && !self.include_usage {
+                    return;
+                }
+                self.usage_sent |= only_usage;
+                append(out, data);
+            }
+            Raw::Covered if self.relays => {}
+            _ => {
+                if let Some(data) = self.outgoing.frame(&chunk.event) {
+                    append(out, &data);
+                }
+            }
+        }
+    }
+
+    fn end(&mut self, out: &mut Vec<u8>) {
+        if let Some(usage) = self.usage.filter(|_| self.include_usage && !self.usage_sent) {
+            append(out, &self.outgoing.usage_frame(&usage));
+        }
+        append(out, b"[DONE]");
+    }
+
+    fn failure(error: &Error, out: &mut Vec<u8>) {
+        append(out, &Outgoing::error_body(error));
+    }
+
+    fn error(error: &Error, _: &str) -> (u16, Vec<u8>) {
+        let status = match (error.kind(), error.status()) {
+            (Kind::InvalidRequest, Some(status @ (401 | 404 | 413))) => status,
+            _ => Outgoing::status(error),
+        };
+        (status, Outgoing::error_body(error))
+    }
+}
+
+fn append(out: &mut Vec<u8>, data: &[u8]) {
+    out.reserve(data.len() + 8);
+    out.extend_from_slice(b"data: ");
+    out.extend_from_slice(data);
+    out.extend_from_slice(b"\n\n");
+}
+
+fn unix_seconds() -> u64 {
+    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}

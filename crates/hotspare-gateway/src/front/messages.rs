@@ -1,0 +1,66 @@
+//! Messages.
+
+use hotspare::anthropic::{BETA, Incoming, Outgoing, WIRE};
+use hotspare::{ChatResponse, Chunk, Error, Event, Json, Raw};
+use http::HeaderMap;
+
+use super::{Asked, Front};
+
+/// Messages towards a caller.
+#[derive(Debug)]
+pub(crate) struct Messages {
+    outgoing: Outgoing,
+    /// The last frame was of the caller's own wire and was passed on.
+    relays: bool,
+    /// Another target carries the answer on: its frames are numbered from the beginning and cannot follow.
+    moved: bool,
+}
+
+impl Front for Messages {
+    const WIRE: &'static str = WIRE;
+    const ALIVE: &'static [u8] = Outgoing::PING;
+
+    fn read(headers: &HeaderMap, body: &[u8]) -> Result<Asked, Error> {
+        let Incoming { mut request, stream, .. } = Incoming::parse(body)?;
+        // The caller's betas mean something to targets of its own wire only, as the fields do that need them.
+        let betas: Vec<&str> = headers.get_all(BETA).iter().filter_map(|value| value.to_str().ok()).collect();
+        if !betas.is_empty() {
+            let betas = Json::from(serde_json::Value::from(betas.join(",")));
+            request.extras.entry(WIRE.into()).or_default().insert(BETA.into(), betas);
+        }
+        Ok(Asked { request, stream, include_usage: true })
+    }
+
+    fn begin(id: &str, asked: &Asked) -> Self {
+        let outgoing = Outgoing::new(format!("msg_{id}"), asked.request.model.clone());
+        Self { outgoing, relays: false, moved: false }
+    }
+
+    fn body(&self, answer: &ChatResponse) -> Vec<u8> {
+        self.outgoing.body(answer)
+    }
+
+    fn chunk(&mut self, chunk: &Chunk, out: &mut Vec<u8>) {
+        self.moved |= matches!(chunk.event, Event::Handover { .. });
+        if let Raw::Frame { wire, .. } = &chunk.raw {
+            self.relays = *wire == WIRE && !self.moved;
+        }
+        match &chunk.raw {
+            Raw::Frame { data, .. } if self.relays => self.outgoing.relay(data, &chunk.event, out),
+            Raw::Covered if self.relays => self.outgoing.covered(&chunk.event),
+            _ => self.outgoing.event(&chunk.event, out),
+        }
+    }
+
+    fn end(&mut self, out: &mut Vec<u8>) {
+        self.outgoing.end(out);
+    }
+
+    fn failure(error: &Error, out: &mut Vec<u8>) {
+        Outgoing::failure(error, out);
+    }
+
+    fn error(error: &Error, id: &str) -> (u16, Vec<u8>) {
+        (Outgoing::status(error), Outgoing::error_body(error, Some(id)))
+    }
+}

@@ -1,0 +1,162 @@
+//! A caller's JSON body, field by field: what codecs share that also read requests.
+//!
+//! Not a schema: which fields there are is the codec's to say. Invariant: whatever is wrong is an error that names the
+//! field and never quotes the body, which may hold a prompt.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use hotspare_core::{CallOptions, Cost, Error, Kind, TargetId};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+/// Deeper JSON is refused: servers behind refuse it, too, and not all of them do so gracefully.
+pub const DEPTH_LIMIT: usize = 100;
+
+/// An object's fields as they are spelled.
+pub type Fields<'a> = BTreeMap<Cow<'a, str>, &'a RawValue>;
+
+/// Reads a body that must be an object; fields that are null are left out.
+///
+/// # Errors
+/// [`Kind::InvalidRequest`] if it is no object, or a field nests deeper than [`DEPTH_LIMIT`].
+pub fn body(body: &[u8]) -> Result<Fields<'_>, Error> {
+    let mut fields: Fields<'_> = serde_json::from_slice(body)
+        .map_err(|error| invalid(format!("the body is not a JSON object: {}", place(&error))))?;
+    fields.retain(|_, value| value.get() != "null");
+    match fields.iter().find(|(_, value)| depth(value.get()) > DEPTH_LIMIT) {
+        Some((name, _)) => Err(invalid(format!("`{name}` nests deeper than {DEPTH_LIMIT} levels"))),
+        None => Ok(fields),
+    }
+}
+
+/// Reads a field; `wanted` says what it should be.
+///
+/// # Errors
+/// [`Kind::InvalidRequest`] naming the field.
+pub fn read<'a, T: Deserialize<'a>>(name: &str, raw: &'a RawValue, wanted: &str) -> Result<T, Error> {
+    serde_json::from_str(raw.get())
+        .map_err(|error| invalid(format!("`{name}` must be {wanted}: {}", place(&error))))
+}
+
+/// Reads a number that has bounds.
+///
+/// # Errors
+/// [`Kind::InvalidRequest`] naming the field and its bounds.
+pub fn within(name: &str, raw: &RawValue, least: f64, most: f64) -> Result<f64, Error> {
+    let value: f64 = read(name, raw, "a number")?;
+    if (least..=most).contains(&value) {
+        return Ok(value);
+    }
+    Err(invalid(format!("`{name}` is {value}; it must lie between {least} and {most}")))
+}
+
+/// Reads the caller's wishes about failover: the field `hotspare`, the same on every wire.
+///
+/// # Errors
+/// [`Kind::InvalidRequest`] naming what is wrong.
+pub fn options(raw: &RawValue) -> Result<CallOptions, Error> {
+    let wanted = "an object with only, without, no_failover, no_hedge, deadline, max_cost_usd";
+    let dto: OptionsDto = read("hotspare", raw, wanted)?;
+    let names = |list: Vec<String>| list.into_iter().map(TargetId::from).collect();
+    let mut options = CallOptions::default();
+    options.only = names(dto.only);
+    options.without = names(dto.without);
+    options.no_failover = dto.no_failover;
+    options.no_hedge = dto.no_hedge;
+    if let Some(dollars) = dto.max_cost_usd {
+        if !(0.0..=1e6).contains(&dollars) {
+            return Err(invalid(format!(
+                "`hotspare.max_cost_usd` is {dollars}; write dollars, such as 0.05"
+            )));
+        }
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "bounded just above")]
+        let micros = (dollars * 1e6) as u64;
+        options.max_cost = Some(Cost::from_micros(micros));
+    }
+    if let Some(text) = dto.deadline {
+        let wrong = || invalid(format!("`hotspare.deadline` is `{text}`; write a duration such as \"20s\""));
+        options.deadline = Some(duration(&text).ok_or_else(wrong)?);
+    }
+    Ok(options)
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct OptionsDto {
+    only: Vec<String>,
+    without: Vec<String>,
+    no_failover: bool,
+    no_hedge: bool,
+    deadline: Option<String>,
+    max_cost_usd: Option<f64>,
+}
+
+/// A request that the caller has to correct.
+pub fn invalid(message: impl Into<String>) -> Error {
+    Error::new(Kind::InvalidRequest, message).with_status(400)
+}
+
+/// One number and its unit; not zero.
+fn duration(text: &str) -> Option<Duration> {
+    let unit = text.find(|c: char| c.is_ascii_alphabetic())?;
+    let seconds = match &text[unit..] {
+        "ms" => 0.001,
+        "s" => 1.0,
+        "m" => 60.0,
+        "h" => 3_600.0,
+        _ => return None,
+    };
+    let number: f64 = text[..unit].trim().parse().ok()?;
+    Duration::try_from_secs_f64(number * seconds).ok().filter(|time| *time > Duration::ZERO)
+}
+
+/// The parser's words without what it quotes of the body.
+fn place(error: &serde_json::Error) -> String {
+    use serde_json::error::Category;
+    let what = match error.classify() {
+        Category::Eof => "it ends too early",
+        Category::Syntax | Category::Io => "it is not valid JSON",
+        Category::Data => "it has another shape",
+    };
+    format!("{what} (line {}, column {})", error.line(), error.column())
+}
+
+/// How deep valid JSON nests.
+fn depth(json: &str) -> usize {
+    let (mut now, mut most, mut text, mut escaped) = (0usize, 0, false, false);
+    for byte in json.bytes() {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if text => escaped = true,
+            b'"' => text = !text,
+            b'[' | b'{' if !text => {
+                now += 1;
+                most = most.max(now);
+            }
+            b']' | b'}' if !text => now = now.saturating_sub(1),
+            _ => {}
+        }
+    }
+    most
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn brackets_inside_text_do_not_nest() {
+        assert_eq!(depth(r#"{"a":[1,"[[[{\"[",{"b":[]}]}"#), 4);
+    }
+
+    #[test]
+    fn durations_have_units() {
+        assert_eq!(duration("1.5s"), Some(Duration::from_millis(1_500)));
+        assert_eq!(duration("250ms"), Some(Duration::from_millis(250)));
+        for wrong in ["", "20", "0s", "-1s", "s", "1e400s", "NaNs", "1d", "ä1s"] {
+            assert_eq!(duration(wrong), None, "{wrong}");
+        }
+    }
+}

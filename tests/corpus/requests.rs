@@ -1,0 +1,330 @@
+//! Recorded requests: read into the core's words, written back, and written for the other wire.
+//!
+//! A request is compared with what it became field by field; what may differ is data here, each with its reason. Requests
+//! that their provider refused may be refused by the reader, too.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use hotspare_core::{ChatRequest, Kind};
+use hotspare_openai::Dialect;
+use hotspare_provider::{Outbound, Wire};
+use serde_json::Value;
+
+/// What a comparison may pass over: a pattern of a path (`*` for any index) and what is done there.
+#[derive(Clone, Copy)]
+enum Allowed {
+    /// These values say what their absence says.
+    Default(&'static [&'static str]),
+    /// A list's order has no meaning.
+    Order,
+    /// It has another place, or another spelling that means the same.
+    Respelled,
+    /// The field is the older spelling of another.
+    Renamed(&'static str),
+    /// Nobody downstream reads it.
+    Unread,
+}
+
+/// Messages: what may differ, and why.
+const MESSAGES: &[(&str, Allowed, &str)] = &[
+    ("stream", Allowed::Default(&["false"]), "whole answers are the default"),
+    ("messages.*.content.*.is_error", Allowed::Default(&["false"]), "results are no errors by default"),
+    (
+        "messages.*.role",
+        Allowed::Respelled,
+        "later instructions join the user's turn: most models refuse the role",
+    ),
+    ("tools", Allowed::Default(&["[]"]), "no tools"),
+    ("tools.*.type", Allowed::Default(&["\"custom\""]), "the default type"),
+    ("tools", Allowed::Order, "tools that the provider runs follow the others"),
+    ("metadata", Allowed::Default(&["{}", "{\"user_id\":null}"]), "an empty object says nothing"),
+];
+
+/// Chat completions: what may differ, and why.
+const CHAT: &[(&str, Allowed, &str)] = &[
+    ("stream", Allowed::Default(&["false"]), "whole answers are the default"),
+    (
+        "stream_options",
+        Allowed::Unread,
+        "counts are always asked for; the gateway drops them where nobody wants them",
+    ),
+    ("n", Allowed::Default(&["1"]), "one answer is the default"),
+    ("max_tokens", Allowed::Renamed("max_completion_tokens"), "the newer name"),
+    ("parallel_tool_calls", Allowed::Default(&["true"]), "the default"),
+    ("stop", Allowed::Default(&["[]"]), "nothing stops by default"),
+    ("response_format", Allowed::Default(&["{\"type\":\"text\"}"]), "text is the default"),
+    ("response_format.json_schema.strict", Allowed::Default(&["false"]), "the default"),
+    ("response_format.json_schema.name", Allowed::Respelled, "a name is made up where it is missing"),
+    (
+        "response_format.json_schema.description",
+        Allowed::Unread,
+        "a note on the schema; the schema has its own",
+    ),
+    ("tools", Allowed::Order, "tools of other types follow the functions"),
+    ("messages.*.tool_calls.*.index", Allowed::Unread, "a leftover of a stream"),
+    ("tools.*.function.required", Allowed::Unread, "not a field of the wire"),
+    ("tools.*.function.parameters", Allowed::Respelled, "no parameters are an empty object's schema"),
+    ("messages.*.annotations", Allowed::Unread, "notes on an earlier answer, for people"),
+    ("messages.*.audio", Allowed::Default(&["null"]), "null says nothing"),
+    ("messages.*.parsed", Allowed::Unread, "an SDK's own field"),
+    ("messages.*.function_call", Allowed::Default(&["null"]), "null says nothing"),
+    ("messages.*.charset", Allowed::Unread, "not a field of the wire"),
+    ("messages.*.type", Allowed::Unread, "not a field of the wire"),
+    ("messages.*.name", Allowed::Unread, "a tool's name is known by its call"),
+    ("messages.*.content", Allowed::Default(&["null", "\"\"", "[]"]), "a turn without words"),
+];
+
+struct Recorded {
+    id: String,
+    provider: String,
+    status: u64,
+    body: Value,
+    raw: String,
+}
+
+fn records() -> Option<Vec<Value>> {
+    let Some(folder) = std::env::var_os("HOTSPARE_CORPUS") else {
+        println!("skipped: HOTSPARE_CORPUS does not name a folder of recorded exchanges");
+        return None;
+    };
+    let mut files: Vec<_> = std::fs::read_dir(folder).unwrap().flatten().map(|entry| entry.path()).collect();
+    files.sort();
+    let recorded = files.iter().filter(|path| path.extension().is_some_and(|extension| extension == "jsonl"));
+    let texts = recorded.map(|path| std::fs::read_to_string(path).unwrap());
+    Some(
+        texts
+            .flat_map(|text| text.lines().map(|line| serde_json::from_str(line).unwrap()).collect::<Vec<_>>())
+            .collect(),
+    )
+}
+
+fn recorded(endpoint: &str, providers: &[&str]) -> Option<Vec<Recorded>> {
+    let records = records()?;
+    let wanted = records.into_iter().filter(|record| {
+        record["endpoint"] == endpoint
+            && record["method"] == "POST"
+            && record["request_body_encoding"].is_null()
+            && (providers.is_empty() || providers.iter().any(|provider| record["provider"] == *provider))
+    });
+    let found = wanted.filter_map(|record| {
+        let mut raw = record["request_body"].as_str()?.to_owned();
+        // Some hosts name the model in the address.
+        let mut body: Value = serde_json::from_str(&raw).ok()?;
+        if body.is_object() && body["model"].is_null() {
+            body["model"] = record["model"].as_str().unwrap_or("m").into();
+            raw = body.to_string();
+        }
+        Some(Recorded {
+            id: record["id"].as_str()?.to_owned(),
+            provider: record["provider"].as_str()?.to_owned(),
+            status: record["status"].as_u64()?,
+            body,
+            raw,
+        })
+    });
+    Some(found.collect())
+}
+
+/// Brings a body into the form in which equal meanings are equal.
+fn normal(path: &str, value: &Value, allowed: &[(&str, Allowed, &str)]) -> Value {
+    let rules = |path: &str| {
+        let path = path.to_owned();
+        allowed.iter().filter(move |(pattern, ..)| *pattern == path).map(|(_, rule, _)| *rule)
+    };
+    match value {
+        Value::Object(fields) => {
+            let mut out = serde_json::Map::new();
+            for (name, value) in fields {
+                let at = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
+                let spelled = value.to_string();
+                let value = normal(&at, value, allowed);
+                let mut name = name.as_str();
+                let mut kept = !value.is_null();
+                for rule in rules(&at) {
+                    match rule {
+                        Allowed::Unread | Allowed::Respelled => kept = false,
+                        Allowed::Default(values) => kept &= !values.contains(&spelled.as_str()),
+                        Allowed::Renamed(newer) => name = newer,
+                        Allowed::Order => {}
+                    }
+                }
+                if kept {
+                    out.insert(name.to_owned(), value);
+                }
+            }
+            Value::Object(out)
+        }
+        Value::Array(items) => {
+            let mut items: Vec<Value> =
+                items.iter().map(|item| normal(&format!("{path}.*"), item, allowed)).collect();
+            if rules(path).any(|rule| matches!(rule, Allowed::Order)) {
+                items.sort_by_key(ToString::to_string);
+            }
+            // A text alone and a list of one text are the same.
+            match items.as_slice() {
+                [only] if only["type"] == "text" && only.as_object().is_some_and(|part| part.len() == 2) => {
+                    only["text"].clone()
+                }
+                _ => Value::Array(items),
+            }
+        }
+        Value::Number(number) => number.as_f64().map_or(value.clone(), Value::from),
+        other => other.clone(),
+    }
+}
+
+/// Merges neighbouring turns of one role, results first: the wire does the same. The beta's name of the answer's form
+/// gives way to the present one.
+fn merged(body: &mut Value) {
+    let older = body.as_object_mut().and_then(|fields| fields.remove("output_format"));
+    if let Some(format) = older {
+        body["output_config"]["format"] = format;
+    }
+    let Some(turns) = body["messages"].as_array_mut() else { return };
+    let mut out: Vec<(Value, Vec<Value>)> = Vec::new();
+    for turn in turns.drain(..) {
+        let role = if turn["role"] == "assistant" { turn["role"].clone() } else { Value::from("user") };
+        let blocks = match &turn["content"] {
+            Value::String(text) if text.is_empty() => Vec::new(),
+            Value::String(text) => vec![serde_json::json!({"type": "text", "text": text})],
+            Value::Array(blocks) => blocks.iter().filter(|block| block["text"] != "").cloned().collect(),
+            _ => Vec::new(),
+        };
+        match out.last_mut() {
+            _ if blocks.is_empty() => {}
+            Some((last, before)) if *last == role => before.extend(blocks),
+            _ => out.push((role, blocks)),
+        }
+    }
+    *turns = out
+        .into_iter()
+        .map(|(role, mut content)| {
+            content.sort_by_key(|block| block["type"] != "tool_result");
+            serde_json::json!({"role": role, "content": content})
+        })
+        .collect();
+}
+
+fn sent(
+    wire: &dyn Wire,
+    request: &ChatRequest,
+    model: &str,
+    stream: bool,
+) -> Result<Value, hotspare_core::Error> {
+    let call = Outbound::new(std::sync::Arc::new(request.clone()), model, stream);
+    Ok(serde_json::from_slice(&wire.encode(&call)?.body).unwrap())
+}
+
+/// What differs, as paths.
+fn differences(path: &str, left: &Value, right: &Value, out: &mut VecDeque<String>) {
+    match (left, right) {
+        (Value::Object(a), Value::Object(b)) => {
+            for name in a.keys().chain(b.keys().filter(|name| !a.contains_key(*name))) {
+                differences(&format!("{path}.{name}"), &left[name], &right[name], out);
+            }
+        }
+        (Value::Array(a), Value::Array(b)) if a.len() == b.len() => {
+            for (at, (a, b)) in a.iter().zip(b).enumerate() {
+                differences(&format!("{path}[{at}]"), a, b, out);
+            }
+        }
+        _ if left == right => {}
+        _ => {
+            let short = |value: &Value| value.to_string().chars().take(80).collect::<String>();
+            out.push_back(format!("{path}: {} became {}", short(left), short(right)));
+        }
+    }
+}
+
+type Read = fn(&[u8]) -> Result<(ChatRequest, bool), hotspare_core::Error>;
+
+/// Reads every request of an endpoint and writes it back, and for the other wire.
+fn round_trip(
+    endpoint: &str,
+    providers: &[&str],
+    read: Read,
+    own: &dyn Wire,
+    other: &dyn Wire,
+    same: impl Fn(&mut Value),
+    allowed: &[(&str, Allowed, &str)],
+) {
+    let Some(all) = recorded(endpoint, providers) else { return };
+    let mut differing = Vec::new();
+    let mut counts: BTreeMap<String, [u32; 4]> = BTreeMap::new();
+    let mut unsupported: BTreeMap<String, u32> = BTreeMap::new();
+    for Recorded { id, provider, status, body, raw } in &all {
+        let count = counts.entry(provider.clone()).or_default();
+        count[0] += 1;
+        let (request, stream) = match read(raw.as_bytes()) {
+            Ok(read) => read,
+            // Its provider would not have it either.
+            Err(_) if *status >= 400 => {
+                count[1] += 1;
+                continue;
+            }
+            Err(error) => {
+                *unsupported.entry(format!("{endpoint} is not read: {}", error.message())).or_default() += 1;
+                count[1] += 1;
+                continue;
+            }
+        };
+        let model = body["model"].as_str().unwrap_or_default();
+        let mut back = match sent(own, &request, model, stream) {
+            Ok(back) => back,
+            Err(error) if *status >= 400 || error.kind() == Kind::Unsupported => {
+                *unsupported.entry(error.message().to_owned()).or_default() += 1;
+                continue;
+            }
+            Err(error) => {
+                differing.push(format!("{provider} {id}: {error}"));
+                continue;
+            }
+        };
+        let mut body = body.clone();
+        same(&mut body);
+        same(&mut back);
+        let mut found = VecDeque::new();
+        differences("", &normal("", &body, allowed), &normal("", &back, allowed), &mut found);
+        if found.is_empty() {
+            count[2] += 1;
+        } else {
+            differing.push(format!("{provider} {id} ({status}): {}", Vec::from(found).join("; ")));
+        }
+        // The other wire takes it too, or says what it has no word for.
+        match sent(other, &request, model, stream) {
+            Ok(body) => {
+                assert!(body["messages"].as_array().is_some_and(|turns| !turns.is_empty()));
+                count[3] += 1;
+            }
+            Err(error) => {
+                assert!(matches!(error.kind(), Kind::Unsupported | Kind::InvalidRequest), "{error}");
+                *unsupported.entry(format!("{}: {}", other.name(), error.message())).or_default() += 1;
+            }
+        }
+    }
+    for (provider, [all, refused, same, moved]) in &counts {
+        println!(
+            "{endpoint} {provider}: {same} of {all} come back the same, {refused} refused, {moved} move"
+        );
+    }
+    for (what, count) in &unsupported {
+        println!("  {count} × {what}");
+    }
+    assert!(differing.is_empty(), "{} differ:\n{}", differing.len(), differing.join("\n"));
+}
+
+#[test]
+fn messages_come_back() {
+    let read: Read = |body| hotspare_anthropic::Incoming::parse(body).map(|read| (read.request, read.stream));
+    let own = hotspare_anthropic::Anthropic::new();
+    let other = hotspare_openai::OpenAi::new(&Dialect::OPENAI);
+    round_trip("messages", &["anthropic"], read, &own, &other, merged, MESSAGES);
+}
+
+#[test]
+fn chat_completions_come_back() {
+    let read: Read = |body| hotspare_openai::Incoming::parse(body).map(|read| (read.request, read.stream));
+    let own = hotspare_openai::OpenAi::new(&Dialect::OPENAI);
+    let other = hotspare_anthropic::Anthropic::new();
+    round_trip("chat_completions", &["openai", "azure"], read, &own, &other, |_| {}, CHAT);
+}
