@@ -6,6 +6,7 @@
 
 mod bad_input;
 mod defaults;
+mod embed;
 mod failover;
 mod limits;
 mod parity;

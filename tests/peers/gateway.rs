@@ -196,3 +196,27 @@ fn the_commented_configuration_is_accepted() {
     let client = Client::from_toml(&text).unwrap();
     assert!(client.names().contains(&"gpt-4o".to_owned()));
 }
+
+#[tokio::test]
+async fn vectors_come_in_the_encoding_that_was_asked_for() {
+    // Both hosts serve one model, under one name, so either may answer.
+    let servers = [Speaks::OpenAi, Speaks::OpenAi];
+    let rig = Rig::sequential(&servers).await;
+    rig.servers[0].set_fault(Some(Fault::Status(500))).await;
+    let gateway = start(rig.client.clone()).await;
+    let http = reqwest::Client::builder().no_proxy().build().unwrap();
+    let mut bodies = Vec::new();
+    for format in ["float", "base64"] {
+        let body = json!({"model": "chat", "input": ["a", "b"], "encoding_format": format, "dimensions": 2});
+        let reply =
+            http.post(format!("{}/embeddings", gateway.url())).body(body.to_string()).send().await.unwrap();
+        assert_eq!(reply.headers()["x-hotspare-served-by"], "spare");
+        bodies.push(serde_json::from_str::<Value>(&reply.text().await.unwrap()).unwrap());
+    }
+    let [floats, base64] = bodies.as_slice() else { panic!("two replies") };
+    assert_eq!(floats["data"][1]["embedding"].as_array().unwrap().len(), 2);
+    assert_eq!(floats["data"][1]["index"], 1);
+    assert_eq!(base64["data"][1]["embedding"].as_str().unwrap().len(), 12);
+    let bad = http.post(format!("{}/embeddings", gateway.url())).body(r#"{"model":"chat","input":[]}"#);
+    assert_eq!(bad.send().await.unwrap().status(), 400);
+}

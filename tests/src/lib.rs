@@ -78,6 +78,8 @@ pub fn endpoint(server: &ChaosServer, wire: Speaks) -> Endpoint {
     }
 }
 
-fn key() -> hotspare::Key {
+/// A key that looks like one.
+#[must_use]
+pub fn key() -> hotspare::Key {
     hotspare::Key::given(hotspare::Secret::new("sk-test-key"))
 }

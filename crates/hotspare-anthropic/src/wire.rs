@@ -2,7 +2,7 @@
 //!
 //! Invariant: the key goes into one header and nowhere else.
 
-use hotspare_core::{Error, Kind, Origin, RateLimits};
+use hotspare_core::{Capabilities, Error, Kind, Origin, RateLimits};
 use hotspare_provider::{Decoding, Head, HttpRequest, Outbound, Sse, Whole, Wire};
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 
@@ -69,12 +69,18 @@ impl Wire for Anthropic {
         Some(Origin(ORIGIN.to_owned()))
     }
 
+    fn capabilities(&self, _: &str) -> Capabilities {
+        let mut capabilities = Capabilities::default();
+        capabilities.embeddings = Some(false);
+        capabilities
+    }
+
     fn encode(&self, call: &Outbound) -> Result<HttpRequest, Error> {
-        let body = encode::body(&call.request, &call.model, call.stream)?;
+        let body = encode::body(call.chat()?, &call.model, call.stream)?;
         let mut request = HttpRequest::post_json(self.url.clone(), body);
         request.headers.insert(HeaderName::from_static(VERSION_HEADER), HeaderValue::from_static(VERSION));
         request.headers.extend(self.headers.clone());
-        let beta = call.request.extras.get(WIRE).and_then(|extras| extras.get(BETA));
+        let beta = call.chat()?.extras.get(WIRE).and_then(|extras| extras.get(BETA));
         if let Some(beta) = beta.and_then(|beta| serde_json::from_str::<String>(beta.as_str()).ok()) {
             let value = HeaderValue::from_str(&beta)
                 .map_err(|_| Error::new(Kind::InvalidRequest, format!("{BETA} cannot stand in a header")))?;

@@ -143,9 +143,10 @@ impl Provider for Scripted {
     }
 
     async fn send(&self, call: Outbound) -> Result<BoxStream<'static, Result<Signal, Error>>, Error> {
+        let request = Arc::clone(call.request.chat()?);
         let turn = {
             let mut log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
-            log.push(Asked { request: call.request, model: call.model, stream: call.stream });
+            log.push(Asked { request, model: call.model, stream: call.stream });
             log.len() - 1
         };
         let reply = self.replies.get(turn).or(self.replies.last()).cloned();

@@ -27,6 +27,13 @@ pub struct ModelProfile {
     pub retires: Option<String>,
     /// The kind of API that serves it where that is not chat, such as `responses`.
     pub mode: Option<String>,
+    /// Whose space its vectors lie in: models of one family give vectors that can be compared. `None` takes the model's
+    /// own name for it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub embedding_family: Option<String>,
+    /// How many numbers its vectors have, unless a request says otherwise.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub embedding_dimensions: Option<u32>,
 }
 
 /// A published way of cutting text into tokens.
@@ -47,6 +54,8 @@ pub enum Encoding {
 pub struct Capabilities {
     /// Continues a last assistant message.
     pub assistant_prefill: Option<bool>,
+    /// Makes embeddings.
+    pub embeddings: Option<bool>,
     /// Enforces a JSON Schema on its answer.
     pub json_schema: Option<bool>,
     /// Calls several tools in one turn.

@@ -8,6 +8,7 @@ use std::fmt;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
+use crate::embed::Vector;
 use crate::finish::FinishReason;
 use crate::json::Json;
 use crate::message::{Native, Signature};
@@ -76,16 +77,18 @@ pub enum Event {
     },
     /// Token counts so far; later ones replace earlier ones. Boxed: an event is moved often and counts come once.
     Usage(Box<Usage>),
+    /// One input's embedding. Boxed for the same reason.
+    Vector(Box<Vector>),
 }
 
 impl Event {
-    /// Whether this is something that a caller waits for: text, reasoning, a refusal or a tool call. Role frames, pings,
+    /// Whether this is something that a caller waits for: text, reasoning, a refusal, a tool call or a vector. Role frames, pings,
     /// empty deltas and usage are not. The first content is where a call commits to its target.
     #[must_use]
     pub fn is_content(&self) -> bool {
         match self {
             Self::TextDelta(text) | Self::ReasoningDelta(text) | Self::RefusalDelta(text) => !text.is_empty(),
-            Self::Native(_) | Self::ToolStarted { .. } => true,
+            Self::Native(_) | Self::ToolStarted { .. } | Self::Vector(_) => true,
             Self::ToolDelta { arguments, .. } => !arguments.is_empty(),
             Self::Annotation(_)
             | Self::Finished(_)

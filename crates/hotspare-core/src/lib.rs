@@ -6,8 +6,10 @@
 
 mod capability;
 mod cost;
+mod embed;
 mod error;
 mod event;
+mod exchange;
 mod finish;
 mod json;
 mod kind;
@@ -24,8 +26,10 @@ mod view;
 
 pub use capability::{Capabilities, Encoding, LongPrice, ModelProfile, Price};
 pub use cost::Cost;
+pub use embed::{EmbedInput, EmbedRequest, EmbedResponse, Vector};
 pub use error::Error;
 pub use event::{Chunk, Event, Raw};
+pub use exchange::{Request, Response};
 pub use finish::FinishReason;
 pub use json::Json;
 pub use kind::{Blame, Evidence, Hold, Kind, Next, Policy, Same, Scope};

@@ -6,9 +6,9 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use hotspare_core::{Chunk, Error, Event, FinishReason, Moment, Raw, Usage};
+use hotspare_core::{Chunk, Error, Event, FinishReason, Moment, Raw, Response, Usage};
 use hotspare_health::Permit;
-use hotspare_normalize::{Assembler, Block, Grammar};
+use hotspare_normalize::{Assembler, Block, Grammar, Vectors};
 
 use crate::plan::Usual;
 use crate::rules::Limits;
@@ -40,7 +40,8 @@ pub(crate) struct Attempt {
     pub(crate) held: VecDeque<Chunk>,
     pub(crate) held_bytes: usize,
     pub(crate) grammar: Grammar,
-    pub(crate) assembler: Option<Assembler>,
+    /// Where an answer is put together that is given as a whole.
+    pub(crate) fold: Option<Fold>,
     /// The frame that spells all events so far, while there is just one.
     pub(crate) whole: Option<Raw>,
     pub(crate) usage: Usage,
@@ -56,6 +57,29 @@ pub(crate) struct Attempt {
     pub(crate) clean: bool,
     /// Its usual time to first content; see [`Planned`](crate::Planned).
     pub(crate) usual: Option<Usual>,
+}
+
+/// An answer that is being put together.
+#[derive(Debug)]
+pub(crate) enum Fold {
+    Chat(Box<Assembler>),
+    Embed(Vectors),
+}
+
+impl Fold {
+    pub(crate) fn push(&mut self, event: Event) -> Result<(), Error> {
+        match self {
+            Self::Chat(assembler) => assembler.push(event),
+            Self::Embed(vectors) => vectors.push(event),
+        }
+    }
+
+    pub(crate) fn finish(self) -> Result<Response, Error> {
+        match self {
+            Self::Chat(assembler) => assembler.finish().map(Response::Chat),
+            Self::Embed(vectors) => vectors.finish().map(Response::Embed),
+        }
+    }
 }
 
 impl Attempt {
@@ -77,7 +101,7 @@ impl Attempt {
             held: VecDeque::new(),
             held_bytes: 0,
             grammar: Grammar::default(),
-            assembler: None,
+            fold: None,
             whole: None,
             usage: Usage::default(),
             said: None,
@@ -177,6 +201,7 @@ pub(crate) fn size(event: &Event) -> u64 {
         Event::TextDelta(text) | Event::ReasoningDelta(text) | Event::RefusalDelta(text) => text.len(),
         Event::ToolDelta { arguments, .. } => arguments.len(),
         Event::ToolStarted { id, name, .. } => id.len() + name.len(),
+        Event::Vector(vector) => vector.values.len() * size_of::<f32>(),
         _ => 0,
     };
     bytes as u64

@@ -15,7 +15,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hotspare_core::{
-    ChatRequest, Chunk, Cost, Error, Event, Kind, Moment, OutputFormat, Raw, TargetId, Trail,
+    ChatRequest, Chunk, Cost, EmbedRequest, Error, Event, Kind, Moment, OutputFormat, Raw, Request, TargetId,
+    Trail,
 };
 use hotspare_health::Refusal;
 use hotspare_normalize::Form;
@@ -50,6 +51,8 @@ pub struct Call {
     listening: Moment,
     draws: Draws,
     prompt_tokens: u64,
+    /// How many numbers each vector must have, if that is known.
+    dimensions: Option<u32>,
     /// Not tried yet, best first.
     waiting: VecDeque<Planned>,
     /// Refused by health when their turn came.
@@ -105,6 +108,8 @@ pub struct Ask {
     pub deadline: Option<Duration>,
     /// The wire over which the request came in; `None` if it was not spelled in any before.
     pub native_wire: Option<&'static str>,
+    /// For vectors: of how many inputs. `None` for an answer in words.
+    pub vectors: Option<usize>,
     /// The form that the answer must have.
     pub form: Option<Form>,
     /// Nothing is started that would bring the call's cost over this.
@@ -124,6 +129,7 @@ impl Ask {
             stream,
             deadline: None,
             native_wire: None,
+            vectors: None,
             form: None,
             max_cost: None,
             continuable: false,
@@ -133,7 +139,25 @@ impl Ask {
 
     /// What the machine needs to know of `request`.
     #[must_use]
-    pub fn of(request: &ChatRequest, stream: bool, seed: u64) -> Self {
+    pub fn of(request: &Request, stream: bool, seed: u64) -> Self {
+        match request {
+            Request::Embed(embed) => Self::embed(embed, seed),
+            Request::Chat(chat) => Self::chat(chat, stream, seed),
+        }
+    }
+
+    /// Vectors come whole: there is nothing to stream, to carry on or to give a form.
+    fn embed(request: &EmbedRequest, seed: u64) -> Self {
+        let options = &request.options;
+        Self {
+            deadline: options.deadline,
+            max_cost: options.max_cost,
+            vectors: Some(request.inputs.len()),
+            ..Self::new(false, seed)
+        }
+    }
+
+    fn chat(request: &ChatRequest, stream: bool, seed: u64) -> Self {
         // What ties an answer to the one who began it: tools and schemas have a form that text cannot be joined to, stop
         // words and probabilities count from the beginning.
         let tied = ["logprobs", "top_logprobs", "n"];
@@ -169,6 +193,7 @@ impl Call {
             listening: now,
             draws: Draws::new(ask.seed),
             prompt_tokens: plan.prompt_tokens,
+            dimensions: plan.dimensions,
             refused: Vec::new(),
             attempts: Vec::with_capacity(2),
             tried: BTreeSet::new(),
@@ -419,13 +444,13 @@ impl Attempt {
 
     /// Keeps an event until the call commits.
     fn hold(&mut self, chunk: Chunk, limit: usize) -> Result<(), Error> {
-        if let Some(assembler) = &mut self.assembler {
+        if let Some(fold) = &mut self.fold {
             match chunk.raw {
                 Raw::Covered => {}
                 raw if self.whole.is_none() && !self.stream => self.whole = Some(raw),
                 _ => self.whole = Some(Raw::Absent),
             }
-            return assembler.push(chunk.event);
+            return fold.push(chunk.event);
         }
         self.held_bytes += usize::try_from(size(&chunk.event)).unwrap_or(usize::MAX);
         if self.held_bytes > limit {

@@ -43,6 +43,8 @@ pub struct TargetSpec {
 pub struct Target {
     /// The application's name for it.
     pub id: TargetId,
+    /// The provider's name of the model.
+    pub name: String,
     /// What is known of the model.
     pub profile: ModelProfile,
     /// Name of the wire.
@@ -144,6 +146,7 @@ impl Fleet {
                 }
                 Target {
                     id: spec.id,
+                    name: spec.model,
                     profile: spec.profile,
                     wire: spec.wire,
                     max_in_flight: spec.max_in_flight,

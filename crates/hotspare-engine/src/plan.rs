@@ -5,10 +5,10 @@
 
 use std::time::Duration;
 
-use hotspare_core::{ChatRequest, Skipped, TargetView};
-use hotspare_routing::{Candidate, Reason, Scene, Start, ineligible};
+use hotspare_core::{Request, Skipped, TargetView};
+use hotspare_routing::{Candidate, Reason, Scene, Space, Start, ineligible, ineligible_to_embed};
 
-use crate::fleet::{Fleet, Route};
+use crate::fleet::{Fleet, Route, Target};
 
 /// A call's order of targets.
 #[derive(Clone, Debug)]
@@ -20,6 +20,8 @@ pub struct Plan {
     pub skipped: Vec<Skipped>,
     /// Estimated tokens of the prompt.
     pub prompt_tokens: u64,
+    /// How many numbers each vector must have, for a request for vectors and as far as that is known.
+    pub dimensions: Option<u32>,
 }
 
 /// A place in the order.
@@ -74,23 +76,21 @@ impl Plan {
     pub fn new(
         fleet: &Fleet,
         route: &Route,
-        request: &ChatRequest,
+        request: &Request,
         prompt_tokens: u64,
         views: &[TargetView],
         luck: Luck,
     ) -> Self {
+        let space = space(fleet, route, request);
         let mut skipped = Vec::new();
         let mut candidates = Vec::with_capacity(views.len());
         let mut places = Vec::with_capacity(views.len());
         for (&place, view) in route.members.iter().zip(views) {
             let target = &fleet.targets()[place];
-            let options = &request.options;
-            let unwanted = (!options.only.is_empty() && !options.only.contains(&target.id))
-                || options.without.contains(&target.id);
-            if unwanted {
+            if unwanted(request, target) {
                 skipped.push(Skipped::new(target.id.clone(), "the request leaves it out".into()));
-            } else if let Some(reason) = ineligible(request, &target.profile, prompt_tokens) {
-                skipped.push(Skipped::new(target.id.clone(), reason.to_string()));
+            } else if let Some(why) = unable(request, target, prompt_tokens, space) {
+                skipped.push(Skipped::new(target.id.clone(), why));
             } else {
                 candidates.push(Candidate {
                     target: &target.id,
@@ -113,7 +113,7 @@ impl Plan {
             }
             let view = &candidates[choice.index].view;
             let start = match choice.start {
-                Start::After(_) if request.options.no_hedge => Start::AfterFailure,
+                Start::After(_) if request.options().no_hedge => Start::AfterFailure,
                 start => start,
             };
             choices.push(Planned {
@@ -124,9 +124,45 @@ impl Plan {
                 usual: Usual::of(view),
             });
         }
-        if request.options.no_failover {
+        if request.options().no_failover {
             choices.truncate(1);
         }
-        Self { choices, skipped, prompt_tokens }
+        Self { choices, skipped, prompt_tokens, dimensions: space.and_then(|space| space.dimensions()) }
     }
+}
+
+fn unwanted(request: &Request, target: &Target) -> bool {
+    let options = request.options();
+    (!options.only.is_empty() && !options.only.contains(&target.id)) || options.without.contains(&target.id)
+}
+
+/// Why a target cannot serve the request, if it cannot.
+fn unable(
+    request: &Request,
+    target: &Target,
+    prompt_tokens: u64,
+    space: Option<Space<'_>>,
+) -> Option<String> {
+    let embed = match request {
+        Request::Chat(chat) => {
+            return ineligible(chat, &target.profile, prompt_tokens).map(|why| why.to_string());
+        }
+        Request::Embed(embed) => embed,
+    };
+    if let Some(why) = ineligible_to_embed(&target.profile) {
+        return Some(why.to_string());
+    }
+    let own = Space::new(&target.profile, &target.name, embed.dimensions);
+    own.mismatch(&space?).map(|why| why.to_string())
+}
+
+/// The space that a route's vectors lie in: that of its first member that can serve, as the route is written. Not of the
+/// one that happens to rank first: vectors of two calls must be comparable.
+fn space<'a>(fleet: &'a Fleet, route: &Route, request: &Request) -> Option<Space<'a>> {
+    let Request::Embed(embed) = request else { return None };
+    let members = route.members.iter().map(|&place| &fleet.targets()[place]);
+    let first = members
+        .filter(|target| !unwanted(request, target))
+        .find(|target| ineligible_to_embed(&target.profile).is_none())?;
+    Some(Space::new(&first.profile, &first.name, embed.dimensions))
 }

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use hotspare_core::{ChatResponse, Chunk, Error, RateLimits, TargetId, Trail, Usage};
+use hotspare_core::{Chunk, Error, RateLimits, Response, TargetId, Trail, Usage};
 
 /// Names an attempt within its call, counted from 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -100,5 +100,5 @@ pub struct Summary {
     /// Tokens of the answer.
     pub usage: Usage,
     /// The whole answer, where the call held it.
-    pub response: Option<ChatResponse>,
+    pub response: Option<Response>,
 }

@@ -6,13 +6,14 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use axum::body::Body;
+use axum::body::{Body, Bytes};
 use axum::extract::{Request, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::Response;
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use hotspare::anthropic::{Outgoing, VERSION_HEADER};
+use hotspare::openai::{IncomingEmbed, WIRE};
 use hotspare::{Client, Error, Kind, Raw};
 use serde_json::{Value, json};
 
@@ -36,6 +37,7 @@ pub(crate) struct Gateway {
 pub(crate) fn router(gateway: Arc<Gateway>) -> Router {
     Router::new()
         .route("/v1/chat/completions", post(ask::<Chat>))
+        .route("/v1/embeddings", post(embeddings))
         .route("/v1/messages", post(ask::<Messages>))
         .route("/v1/messages/count_tokens", post(count_tokens))
         .route("/v1/models", get(models))
@@ -52,6 +54,16 @@ async fn ask<F: Front>(State(gateway): State<Arc<Gateway>>, request: Request) ->
     let response = match gateway.answer::<F>(&id, request).await {
         Ok(response) => response,
         Err(error) => failure::<F>(&error, &id),
+    };
+    named(response, &id)
+}
+
+/// Vectors, in the encoding that the caller wants; errors are spelled as on the wire's other paths.
+async fn embeddings(State(gateway): State<Arc<Gateway>>, request: Request) -> Response {
+    let id = gateway.request_id();
+    let response = match gateway.embed(request).await {
+        Ok(response) => response,
+        Err(error) => failure::<Chat>(&error, &id),
     };
     named(response, &id)
 }
@@ -87,12 +99,25 @@ impl Gateway {
 
     async fn read<F: Front>(&self, request: Request) -> Result<Asked, Error> {
         let (head, body) = request.into_parts();
+        F::read(&head.headers, &self.body(body).await?)
+    }
+
+    async fn body(&self, body: Body) -> Result<Bytes, Error> {
         let too_large = |_| {
             let what = format!("the body is larger than {} bytes", self.max_body);
             Error::new(Kind::InvalidRequest, what).with_status(413)
         };
-        let body = axum::body::to_bytes(body, self.max_body).await.map_err(too_large)?;
-        F::read(&head.headers, &body)
+        axum::body::to_bytes(body, self.max_body).await.map_err(too_large)
+    }
+
+    async fn embed(&self, request: Request) -> Result<Response, Error> {
+        self.admit(request.headers())?;
+        let incoming = IncomingEmbed::parse(&self.body(request.into_body()).await?)?;
+        let answer = self.client.embed_via(incoming.request.clone(), Some(WIRE)).await?;
+        let mut response = json_reply(StatusCode::OK, incoming.body(&answer));
+        let served = answer.served_by.as_ref().map(|target| target.as_str());
+        mark(&mut response, served, answer.trail.attempts.len());
+        Ok(response)
     }
 
     async fn answer<F: Front>(&self, id: &str, request: Request) -> Result<Response, Error> {
@@ -190,7 +215,7 @@ async fn ready(State(gateway): State<Arc<Gateway>>) -> (StatusCode, Json<Value>)
 
 async fn unknown(State(gateway): State<Arc<Gateway>>, request: Request) -> Response {
     let (method, path) = (request.method(), request.uri().path());
-    let known = "POST /v1/chat/completions and POST /v1/messages";
+    let known = "POST /v1/chat/completions, POST /v1/messages and POST /v1/embeddings";
     let error =
         Error::new(Kind::InvalidRequest, format!("there is no {method} {path} here; this is {known}"))
             .with_status(404);

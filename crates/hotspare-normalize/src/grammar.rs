@@ -82,6 +82,11 @@ impl Grammar {
                 self.content = true;
                 self.rich = true;
             }
+            Event::Vector(_) => {
+                self.unfinished("a vector")?;
+                self.content = true;
+                self.rich = true;
+            }
             // Annotations, log probabilities and whatever no shared word covers: welcome anywhere.
             _ => self.rich = true,
         }
@@ -100,7 +105,7 @@ impl Grammar {
         self.finished.as_ref()
     }
 
-    /// Whether text, reasoning, a refusal or a tool call has come.
+    /// Whether text, reasoning, a refusal, a tool call or a vector has come.
     #[must_use]
     pub fn has_content(&self) -> bool {
         self.content

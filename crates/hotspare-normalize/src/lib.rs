@@ -37,6 +37,7 @@ mod template;
 mod think;
 mod tool_ids;
 mod validate;
+mod vectors;
 
 pub use assembler::Assembler;
 pub use form::{Form, Repaired};
@@ -51,3 +52,4 @@ pub use template::{InstructionRole, Template};
 pub use think::ThinkSplitter;
 pub use tool_ids::ToolIds;
 pub use validate::{Validator, Violation};
+pub use vectors::Vectors;

@@ -19,6 +19,14 @@ pub struct Dialect {
     pub auth: Auth,
     /// Path of chat completions under the base address.
     pub chat_path: Cow<'static, str>,
+    /// Path of embeddings under the base address.
+    pub embed_path: Cow<'static, str>,
+    /// Whether vectors can be had as floats in base64, which is a third of the bytes.
+    pub embed_base64: bool,
+    /// Whether tokens can be embedded, beside texts.
+    pub embed_tokens: bool,
+    /// The field's name for the number of dimensions.
+    pub dimensions_field: Cow<'static, str>,
     /// How the answer's length is limited.
     pub max_tokens: MaxTokens,
     /// Whether the role `developer` is known; otherwise it is sent as `system`.

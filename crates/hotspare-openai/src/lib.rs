@@ -7,6 +7,7 @@ mod classify;
 mod decode;
 mod dialect;
 mod dto;
+mod embeddings;
 mod encode;
 mod incoming;
 mod limits;
@@ -15,6 +16,7 @@ mod table;
 mod wire;
 
 pub use dialect::{Auth, Dialect, MaxTokens};
+pub use embeddings::IncomingEmbed;
 pub use incoming::Incoming;
 pub use outgoing::Outgoing;
 pub use wire::OpenAi;

@@ -15,6 +15,10 @@ impl Dialect {
         key_env: Some(Borrowed("OPENAI_API_KEY")),
         auth: Auth::Bearer,
         chat_path: Borrowed("/chat/completions"),
+        embed_path: Borrowed("/embeddings"),
+        embed_base64: true,
+        embed_tokens: true,
+        dimensions_field: Borrowed("dimensions"),
         max_tokens: MaxTokens::Completion,
         developer_role: true,
         ask_stream_usage: true,
@@ -31,6 +35,7 @@ impl Dialect {
         base_url: Borrowed("http://127.0.0.1:8000/v1"),
         key_env: None,
         auth: Auth::Optional,
+        embed_base64: false,
         max_tokens: MaxTokens::Plain,
         developer_role: false,
         ..Self::OPENAI
@@ -127,6 +132,8 @@ impl Dialect {
         auth: Auth::Bearer,
         // Counts come unasked, and the option is not accepted everywhere.
         ask_stream_usage: false,
+        embed_tokens: false,
+        dimensions_field: Borrowed("output_dimension"),
         seed_field: Borrowed("random_seed"),
         request_id: Borrowed("mistral-correlation-id"),
         ..Self::COMPATIBLE

@@ -4,19 +4,21 @@
 
 use std::borrow::Cow;
 
-use hotspare_core::{Capabilities, Error, Kind, RateLimits};
+use hotspare_core::{Capabilities, Error, Kind, RateLimits, Request};
 use hotspare_provider::{Decoding, Head, HttpRequest, Outbound, Sse, Whole, Wire};
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 
 use crate::decode::ChatDecoder;
 use crate::dialect::{Auth, Dialect};
-use crate::{WIRE, classify, encode, limits};
+use crate::embeddings::EmbedDecoder;
+use crate::{WIRE, classify, embeddings, encode, limits};
 
-/// Chat completions in one host's dialect.
+/// Chat completions and embeddings in one host's dialect.
 #[derive(Clone, Debug)]
 pub struct OpenAi {
     dialect: Cow<'static, Dialect>,
-    url: String,
+    chat_url: String,
+    embed_url: String,
     headers: HeaderMap,
 }
 
@@ -25,8 +27,10 @@ impl OpenAi {
     #[must_use]
     pub fn new(dialect: impl Into<Cow<'static, Dialect>>) -> Self {
         let dialect = dialect.into();
-        let url = format!("{}{}", dialect.base_url.trim_end_matches('/'), dialect.chat_path);
-        Self { dialect, url, headers: HeaderMap::new() }
+        let base = dialect.base_url.trim_end_matches('/');
+        let chat_url = format!("{base}{}", dialect.chat_path);
+        let embed_url = format!("{base}{}", dialect.embed_path);
+        Self { dialect, chat_url, embed_url, headers: HeaderMap::new() }
     }
 
     /// Sends one more header with each request, such as an organisation's name.
@@ -73,8 +77,16 @@ impl Wire for OpenAi {
     }
 
     fn encode(&self, call: &Outbound) -> Result<HttpRequest, Error> {
-        let body = encode::body(&call.request, &call.model, call.stream, &self.dialect)?;
-        let mut request = HttpRequest::post_json(self.url.clone(), body);
+        let mut request = match &call.request {
+            Request::Chat(chat) => {
+                let body = encode::body(chat, &call.model, call.stream, &self.dialect)?;
+                HttpRequest::post_json(self.chat_url.clone(), body)
+            }
+            Request::Embed(embed) => {
+                let body = embeddings::body(embed, &call.model, &self.dialect)?;
+                HttpRequest::post_json(self.embed_url.clone(), body)
+            }
+        };
         if !self.headers.is_empty() {
             request.headers.extend(self.headers.clone());
         }
@@ -97,8 +109,17 @@ impl Wire for OpenAi {
         Ok(request)
     }
 
-    fn decoder(&self, _: &Outbound, head: &Head) -> Result<Decoding, Error> {
+    fn decoder(&self, call: &Outbound, head: &Head) -> Result<Decoding, Error> {
         let kind = head.media_type();
+        if matches!(call.request, Request::Embed(_)) {
+            return match kind.as_str() {
+                "application/json" | "" => Ok(Decoding {
+                    framer: Box::new(Whole::default()),
+                    decoder: Box::new(EmbedDecoder::default()),
+                }),
+                other => Err(Error::new(Kind::Protocol, format!("the reply's type is {other}"))),
+            };
+        }
         let whole = kind != "text/event-stream";
         let decoder = Box::new(ChatDecoder::new(self.dialect.reasoning_beside_output, whole));
         match kind.as_str() {

@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 use futures::stream::BoxStream;
-use hotspare_core::{Capabilities, ChatRequest, Chunk, Error, Origin, RateLimits};
+use hotspare_core::{Capabilities, ChatRequest, Chunk, Error, Origin, RateLimits, Request};
 
 use crate::secret::Secret;
 
@@ -46,7 +46,7 @@ const _: fn(&dyn Provider) = |_| ();
 #[non_exhaustive]
 pub struct Outbound {
     /// What is asked, prepared for this target.
-    pub request: Arc<ChatRequest>,
+    pub request: Request,
     /// The provider's name of the model.
     pub model: Arc<str>,
     /// Whether the answer is wanted piece by piece.
@@ -61,15 +61,23 @@ pub struct Outbound {
 
 impl Outbound {
     /// A request for `model`.
-    pub fn new(request: Arc<ChatRequest>, model: impl Into<Arc<str>>, stream: bool) -> Self {
+    pub fn new(request: impl Into<Request>, model: impl Into<Arc<str>>, stream: bool) -> Self {
         Self {
-            request,
+            request: request.into(),
             model: model.into(),
             stream,
             secret: None,
             remaining: None,
             sent_at: SystemTime::UNIX_EPOCH,
         }
+    }
+
+    /// What is asked in words.
+    ///
+    /// # Errors
+    /// [`Kind::Unsupported`](hotspare_core::Kind::Unsupported) if something else is asked.
+    pub fn chat(&self) -> Result<&ChatRequest, Error> {
+        self.request.chat().map(|request| &**request)
     }
 
     /// Adds the key.

@@ -34,7 +34,7 @@ impl Strategy for Cheapest {
     }
 
     fn rank(&self, scene: &Scene<'_>) -> Ranking {
-        let answer = scene.request.max_output.unwrap_or(USUAL_ANSWER).min(USUAL_ANSWER);
+        let answer = scene.request.max_output().unwrap_or(USUAL_ANSWER).min(USUAL_ANSWER);
         let usage = Usage::estimated(Some(scene.prompt_tokens), Some(answer));
         let price = |index: usize| scene.candidates[index].profile.price.map(|price| price.cost(&usage));
         let mut order: Vec<usize> = (0..scene.candidates.len()).collect();

@@ -13,6 +13,8 @@ const MARGIN: u64 = 15;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Ineligible {
+    /// It makes no embeddings.
+    NoEmbeddings,
     /// It cannot call tools.
     NoTools,
     /// It cannot read images.
@@ -36,6 +38,7 @@ pub enum Ineligible {
 impl fmt::Display for Ineligible {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::NoEmbeddings => f.write_str("it makes no embeddings"),
             Self::NoTools => f.write_str("it cannot call tools"),
             Self::NoVision => f.write_str("it cannot read images"),
             Self::Output { wanted, most } => {
@@ -67,6 +70,13 @@ pub fn ineligible(request: &ChatRequest, profile: &ModelProfile, prompt_tokens: 
     let needs = prompt_tokens.saturating_add(request.max_output.unwrap_or(0));
     let certain = needs.saturating_sub(prompt_tokens / 100 * MARGIN);
     (certain > holds).then_some(Ineligible::Window { needs, holds })
+}
+
+/// Why `profile`'s model makes no vectors, if it does not. Windows bound each input, not the sum, and are the provider's
+/// to judge.
+#[must_use]
+pub fn ineligible_to_embed(profile: &ModelProfile) -> Option<Ineligible> {
+    (profile.capabilities.embeddings == Some(false)).then_some(Ineligible::NoEmbeddings)
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use hotspare_core::{ChatRequest, Cost, ModelProfile, TargetId, TargetView};
+use hotspare_core::{Cost, ModelProfile, Request, TargetId, TargetView};
 
 /// The moment of choice.
 #[derive(Clone, Copy, Debug)]
@@ -21,7 +21,7 @@ pub struct Scene<'a> {
     /// Hash of what should stay together: a session, or the beginning of the prompt.
     pub affinity: Option<u64>,
     /// What is asked.
-    pub request: &'a ChatRequest,
+    pub request: &'a Request,
     /// Estimated tokens of the prompt.
     pub prompt_tokens: u64,
 }
@@ -29,7 +29,7 @@ pub struct Scene<'a> {
 impl<'a> Scene<'a> {
     /// A scene without luck or affinity.
     #[must_use]
-    pub fn new(candidates: &'a [Candidate<'a>], request: &'a ChatRequest, prompt_tokens: u64) -> Self {
+    pub fn new(candidates: &'a [Candidate<'a>], request: &'a Request, prompt_tokens: u64) -> Self {
         Self { candidates, draw: 0, turn: 0, affinity: None, request, prompt_tokens }
     }
 

@@ -3,16 +3,23 @@
 //! Not a tokenizer: bytes over four for Latin script, less per token for scripts that tokenizers cut finer. Off by up to a
 //! third for unusual text, so whoever excludes a target by it leaves a margin. Invariant: one pass, no allocation.
 
-use hotspare_core::{ChatRequest, OutputFormat, Part};
+use hotspare_core::{ChatRequest, EmbedInput, EmbedRequest, OutputFormat, Part, Request};
 
 /// Tokens that an image is taken for.
 const IMAGE: u64 = 800;
 /// Tokens that a message costs beside its text.
 const MESSAGE: u64 = 4;
 
-/// Estimated tokens of the prompt, tools and schema included.
+/// Estimated tokens of the prompt, tools and schema included, or of all that is to be embedded.
 #[must_use]
-pub fn estimate_prompt_tokens(request: &ChatRequest) -> u64 {
+pub fn estimate_prompt_tokens(request: &Request) -> u64 {
+    match request {
+        Request::Chat(chat) => prompt(chat),
+        Request::Embed(embed) => inputs(embed),
+    }
+}
+
+fn prompt(request: &ChatRequest) -> u64 {
     let mut tokens = 0;
     for message in &request.messages {
         tokens += MESSAGE + message.parts.iter().map(part).sum::<u64>();
@@ -25,6 +32,15 @@ pub fn estimate_prompt_tokens(request: &ChatRequest) -> u64 {
         tokens += text(schema.as_str());
     }
     tokens
+}
+
+fn inputs(request: &EmbedRequest) -> u64 {
+    let inputs = request.inputs.iter().map(|input| match input {
+        EmbedInput::Tokens(tokens) => tokens.len() as u64,
+        EmbedInput::Text(words) => text(words),
+        _ => 0,
+    });
+    inputs.sum()
 }
 
 fn part(part: &Part) -> u64 {

@@ -61,7 +61,7 @@ fn order(
         .zip(views)
         .map(|(target, (_, view))| Candidate { target, profile: &profile, view: view.clone() })
         .collect();
-    let request = ChatRequest::to("r").user("hi");
+    let request = ChatRequest::to("r").user("hi").into();
     let scene = Scene::new(&candidates, &request, 10).with_luck(draw, turn).with_affinity(affinity);
     let ranking = strategy.rank(&scene);
     ranking.choices.iter().map(|choice| names[choice.index].to_string()).collect()
@@ -149,7 +149,7 @@ fn ranked(strategy: &dyn Strategy, views: &[(&str, TargetView)], draw: u64) -> s
         .zip(views)
         .map(|(target, (_, view))| Candidate { target, profile: &profile, view: view.clone() })
         .collect();
-    let request = ChatRequest::to("r").user("hi");
+    let request = ChatRequest::to("r").user("hi").into();
     strategy.rank(&Scene::new(&candidates, &request, 10).with_luck(draw, 0))
 }
 

@@ -6,7 +6,10 @@
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Arc, PoisonError};
 
-use hotspare_core::{ChatRequest, ChatResponse, Error, Kind, ModelProfile, TargetId, TargetView};
+use hotspare_core::{
+    ChatRequest, ChatResponse, EmbedInput, EmbedRequest, EmbedResponse, Error, Kind, ModelProfile, Request,
+    Response, TargetId, TargetView,
+};
 use hotspare_engine::{Ask, Call, Counts, Luck, Plan, Route};
 use hotspare_normalize::Form;
 use hotspare_routing::estimate_prompt_tokens;
@@ -77,16 +80,36 @@ impl Client {
         wire: Option<&'static str>,
         form: Option<Form>,
     ) -> Result<ChatResponse, Error> {
-        let mut driver = self.drive(request, false, wire, form)?;
-        let result = std::future::poll_fn(|cx| {
-            loop {
-                if let Output::Done(result) = std::task::ready!(driver.poll_output(cx)) {
-                    return std::task::Poll::Ready(result);
-                }
-            }
-        });
-        let summary = (*result.await)?;
-        summary.response.ok_or_else(|| Error::new(Kind::Protocol, "the answer was not held"))
+        let driver = self.drive(chat(request)?, false, wire, form)?;
+        match whole(driver).await? {
+            Response::Chat(response) => Ok(response),
+            Response::Embed(_) => Err(Error::new(Kind::Protocol, "the answer is not in words")),
+        }
+    }
+
+    /// Asks for vectors. Only targets of one family and one number of dimensions stand in for each other: those of the
+    /// route's first member that makes vectors. The trail names the others and why they were passed over.
+    ///
+    /// # Errors
+    /// As [`Client::chat`].
+    pub async fn embed(&self, request: EmbedRequest) -> Result<EmbedResponse, Error> {
+        self.embed_via(request, None).await
+    }
+
+    /// As [`Client::embed`], for a request that came in over a wire.
+    ///
+    /// # Errors
+    /// As [`Client::chat`].
+    pub async fn embed_via(
+        &self,
+        request: EmbedRequest,
+        wire: Option<&'static str>,
+    ) -> Result<EmbedResponse, Error> {
+        let driver = self.drive(embed(request)?, false, wire, None)?;
+        match whole(driver).await? {
+            Response::Embed(response) => Ok(response),
+            Response::Chat(_) => Err(Error::new(Kind::Protocol, "the answer is not of vectors")),
+        }
     }
 
     /// Asks for an answer piece by piece. Returns once the first content is here: until then every trouble moves on
@@ -108,7 +131,7 @@ impl Client {
         wire: Option<&'static str>,
     ) -> Result<ChatStream, Error> {
         let form = self.shared.forms.of(&request.output)?;
-        let mut driver = self.drive(request, true, wire, form)?;
+        let mut driver = self.drive(chat(request)?, true, wire, form)?;
         let first = std::future::poll_fn(|cx| driver.poll_output(cx)).await;
         match first {
             Output::Done(result) if result.is_err() => match *result {
@@ -124,7 +147,19 @@ impl Client {
     /// # Errors
     /// If there is no such route.
     pub fn explain(&self, request: &ChatRequest) -> Result<Explanation, Error> {
-        let route = self.route(&request.model)?;
+        self.explain_any(&Request::from(request.clone()))
+    }
+
+    /// As [`Client::explain`], for vectors.
+    ///
+    /// # Errors
+    /// If there is no such route.
+    pub fn explain_embed(&self, request: &EmbedRequest) -> Result<Explanation, Error> {
+        self.explain_any(&Request::from(request.clone()))
+    }
+
+    fn explain_any(&self, request: &Request) -> Result<Explanation, Error> {
+        let route = self.route(request.model())?;
         let now = self.shared.clock.now();
         let tokens = estimate_prompt_tokens(request);
         let views = self.shared.with_world(|world| world.views(now, &route, tokens));
@@ -197,15 +232,12 @@ impl Client {
 
     fn drive(
         &self,
-        request: ChatRequest,
+        request: Request,
         stream: bool,
         wire: Option<&'static str>,
         form: Option<Form>,
     ) -> Result<Driver, Error> {
-        if request.messages.is_empty() {
-            return Err(Error::new(Kind::InvalidRequest, "the request has no messages"));
-        }
-        let route = self.route(&request.model)?;
+        let route = self.route(request.model())?;
         let shared = &self.shared;
         let seed = entropy();
         let now = shared.clock.now();
@@ -219,7 +251,7 @@ impl Client {
         ask.native_wire = wire;
         ask.form = form;
         let call = Call::new(now, Arc::clone(&shared.fleet), route, ask, plan);
-        Ok(Driver::new(Arc::clone(shared), Arc::new(request), call))
+        Ok(Driver::new(Arc::clone(shared), request, call))
     }
 
     fn route(&self, name: &str) -> Result<Arc<Route>, Error> {
@@ -264,14 +296,56 @@ pub struct TargetStatus {
 }
 
 /// What should stay together: the same user, or the same beginning of a conversation.
-fn affinity(request: &ChatRequest) -> Option<u64> {
+fn affinity(request: &Request) -> Option<u64> {
     let mut hasher = DefaultHasher::new();
-    match (&request.user, request.messages.first()) {
+    match (request.user(), request) {
         (Some(user), _) => user.hash(&mut hasher),
-        (None, Some(first)) => first.joined_text().hash(&mut hasher),
-        (None, None) => return None,
+        (None, Request::Chat(chat)) => chat.messages.first()?.joined_text().hash(&mut hasher),
+        (None, Request::Embed(_)) => return None,
     }
     Some(hasher.finish())
+}
+
+/// A request for words that can be sent.
+fn chat(request: ChatRequest) -> Result<Request, Error> {
+    if request.messages.is_empty() {
+        return Err(Error::new(Kind::InvalidRequest, "the request has no messages"));
+    }
+    Ok(request.into())
+}
+
+/// A request for vectors that can be sent. Empty inputs are refused here: most providers refuse them, and some answer
+/// with fewer vectors than were asked for.
+fn embed(request: EmbedRequest) -> Result<Request, Error> {
+    let wrong = |what: String| Err(Error::new(Kind::InvalidRequest, what));
+    if request.inputs.is_empty() {
+        return wrong("the request has no inputs".into());
+    }
+    if request.dimensions == Some(0) {
+        return wrong("dimensions must be at least 1".into());
+    }
+    let empty = |input: &EmbedInput| match input {
+        EmbedInput::Text(text) => text.is_empty(),
+        EmbedInput::Tokens(tokens) => tokens.is_empty(),
+        _ => false,
+    };
+    match request.inputs.iter().position(empty) {
+        Some(index) => wrong(format!("input {index} is empty")),
+        None => Ok(request.into()),
+    }
+}
+
+/// Drives a call to its end.
+async fn whole(mut driver: Driver) -> Result<Response, Error> {
+    let result = std::future::poll_fn(|cx| {
+        loop {
+            if let Output::Done(result) = std::task::ready!(driver.poll_output(cx)) {
+                return std::task::Poll::Ready(result);
+            }
+        }
+    });
+    let summary = (*result.await)?;
+    summary.response.ok_or_else(|| Error::new(Kind::Protocol, "the answer was not held"))
 }
 
 /// Edits between two names (Levenshtein), so that an error can name what was meant.

@@ -11,7 +11,7 @@ use std::task::{Context, Poll};
 
 use futures::future::BoxFuture;
 use futures::stream::{BoxStream, StreamExt};
-use hotspare_core::{ChatRequest, Chunk, Error, Kind, Moment};
+use hotspare_core::{Chunk, Error, Kind, Moment, Request};
 use hotspare_engine::{AttemptId, Begin, Call, Input, Step, Summary, Ticket};
 use hotspare_provider::{Outbound, Secret, Signal};
 use tokio::time::Sleep;
@@ -55,7 +55,7 @@ pub(crate) enum Output {
 /// A call on its way.
 pub(crate) struct Driver {
     shared: Arc<Shared>,
-    request: Arc<ChatRequest>,
+    request: Request,
     call: Call,
     /// By attempt; `None` once it is over.
     attempts: Vec<Option<Running>>,
@@ -71,8 +71,8 @@ pub(crate) struct Driver {
 }
 
 impl Driver {
-    pub(crate) fn new(shared: Arc<Shared>, request: Arc<ChatRequest>, call: Call) -> Self {
-        let span = tracing::info_span!(target: "hotspare", "hotspare.call", route = %request.model);
+    pub(crate) fn new(shared: Arc<Shared>, request: Request, call: Call) -> Self {
+        let span = tracing::info_span!(target: "hotspare", "hotspare.call", route = %request.model());
         Self {
             shared,
             request,

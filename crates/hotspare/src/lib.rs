@@ -52,9 +52,10 @@ pub use endpoint::Endpoint;
 pub use explain::{Explained, Explanation};
 pub use hotspare_core::{
     Attempt, Blame, BreakerState, CallOptions, Capabilities, ChatRequest, ChatResponse, Chunk, Cost,
-    Encoding, Error, Event, FinishReason, Json, Kind, LongPrice, Media, Message, ModelProfile, Native,
-    Outcome, OutputFormat, Part, Policy, Price, Raw, Reasoning, Role, Sampling, Scope, Skipped, TargetId,
-    TargetView, Tool, ToolCall, ToolChoice, ToolResult, Trail, Usage, UsageSource,
+    EmbedInput, EmbedRequest, EmbedResponse, Encoding, Error, Event, FinishReason, Json, Kind, LongPrice,
+    Media, Message, ModelProfile, Native, Outcome, OutputFormat, Part, Policy, Price, Raw, Reasoning,
+    Request, Role, Sampling, Scope, Skipped, TargetId, TargetView, Tool, ToolCall, ToolChoice, ToolResult,
+    Trail, Usage, UsageSource, Vector,
 };
 pub use hotspare_engine::{Adaptive, Commit, Counts, JudgeForm, Limits, OnCut, OnKind, Rules};
 pub use hotspare_health::Config as BreakerConfig;

@@ -1,6 +1,6 @@
 //! Targets that speak the OpenAI wire.
 
-pub use hotspare_openai::{Auth, Dialect, Incoming, MaxTokens, OpenAi, Outgoing, WIRE};
+pub use hotspare_openai::{Auth, Dialect, Incoming, IncomingEmbed, MaxTokens, OpenAi, Outgoing, WIRE};
 
 use std::sync::Arc;
 

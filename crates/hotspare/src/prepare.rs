@@ -8,7 +8,7 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use hotspare_core::{ChatRequest, Error, Kind, Message, ModelProfile, OutputFormat, Part, Role};
+use hotspare_core::{ChatRequest, Error, Kind, Message, ModelProfile, OutputFormat, Part, Request, Role};
 use hotspare_engine::Begin;
 use hotspare_normalize::portable;
 
@@ -17,7 +17,7 @@ use crate::shared::Connected;
 /// A request for one attempt.
 #[derive(Debug)]
 pub(crate) struct Prepared {
-    pub(crate) request: Arc<ChatRequest>,
+    pub(crate) request: Request,
     /// What was changed, for the trail.
     pub(crate) notes: Vec<String>,
 }
@@ -27,12 +27,16 @@ pub(crate) struct Prepared {
 /// # Errors
 /// [`Kind::Unsupported`] if the target's template does not work for this request; another target may have none.
 pub(crate) fn prepare(
-    request: &Arc<ChatRequest>,
+    request: &Request,
     begin: &Begin,
     target: &Connected,
     profile: &ModelProfile,
 ) -> Result<Prepared, Error> {
     let mut notes = Vec::new();
+    let request = match request {
+        Request::Chat(request) => request,
+        Request::Embed(_) => return Ok(Prepared { request: request.clone(), notes }),
+    };
     let mut prepared = Cow::Borrowed(&**request);
     let wire = target.provider.wire();
     if let Some(tool) = request.native_tools.iter().find(|tool| tool.wire != wire) {
@@ -91,7 +95,7 @@ pub(crate) fn prepare(
         Cow::Borrowed(_) => Arc::clone(request),
         Cow::Owned(changed) => Arc::new(changed),
     };
-    Ok(Prepared { request, notes })
+    Ok(Prepared { request: Request::Chat(request), notes })
 }
 
 fn instructs(message: &Message) -> bool {

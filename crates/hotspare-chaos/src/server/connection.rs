@@ -138,7 +138,8 @@ impl Connection {
             let body = speech.error("invalid_request_error", "invalid_json", "the body is not JSON");
             return self.whole(400, "application/json", "", &body).await;
         };
-        let asked = Asked::read(&body);
+        let vectors = request.path.ends_with("/embeddings");
+        let asked = if vectors { Asked::default() } else { Asked::read(&body) };
         self.left = match fault {
             Some(Fault::ResetAfterBytes(bytes)) => usize::try_from(bytes).ok(),
             _ => None,
@@ -146,7 +147,12 @@ impl Connection {
         match fault {
             Some(fault) if self.instead(fault, &speech).await? => Ok(()),
             fault if asked.stream => self.stream(settings, &speech, &asked, fault).await,
-            fault => self.unstreamed(settings, &speech, &asked, fault).await,
+            fault if vectors => self.unstreamed(settings, &speech, 0, &speech.vectors(&body), fault).await,
+            fault => {
+                let words = asked.rest(&settings.answer);
+                let body = speech.whole(&words.concat(), asked.tool.as_deref(), words.len());
+                self.unstreamed(settings, &speech, words.len(), &body, fault).await
+            }
         }
     }
 
@@ -269,11 +275,11 @@ impl Connection {
         &mut self,
         settings: &Settings,
         speech: &Speech<'_>,
-        asked: &Asked,
+        tokens: usize,
+        body: &str,
         fault: Option<Fault>,
     ) -> Result<(), Gone> {
-        let words = asked.rest(&settings.answer);
-        let tokens = u32::try_from(words.len()).unwrap_or(u32::MAX);
+        let tokens = u32::try_from(tokens).unwrap_or(u32::MAX);
         let time = match fault {
             Some(Fault::SlowFirstToken(time)) => time + settings.gap * tokens,
             Some(Fault::SlowDrip(time)) => settings.first_token + time * tokens,
@@ -282,7 +288,6 @@ impl Connection {
         if !time.is_zero() {
             self.wait(Some(time)).await?;
         }
-        let body = speech.whole(&words.concat(), asked.tool.as_deref(), words.len());
         let half = body.len() / 2;
         match fault {
             Some(Fault::StallAfter(_)) => self.wait(None).await,
@@ -303,7 +308,7 @@ impl Connection {
                 let body = speech.error("overloaded_error", "server_is_overloaded", "Overloaded");
                 self.whole(200, "application/json", "", &body).await
             }
-            _ => self.whole(200, "application/json", "", &body).await,
+            _ => self.whole(200, "application/json", "", body).await,
         }
     }
 

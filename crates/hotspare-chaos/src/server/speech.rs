@@ -3,6 +3,8 @@
 //! Shaped like recorded traffic: a first frame with the role alone, counts in a frame of their own, pings and comments.
 //! Invariant: the same prompt gets the same answer from every server, whatever its wire.
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 /// A provider's wire.
@@ -269,6 +271,36 @@ impl Speech<'_> {
             }
         };
         body.to_string()
+    }
+
+    /// A vector for each input, the same from every server: they stand for hosts of one model.
+    pub(crate) fn vectors(&self, asked: &Value) -> String {
+        let inputs = match &asked["input"] {
+            Value::Array(list) if !list.iter().all(Value::is_number) => list.clone(),
+            one => vec![one.clone()],
+        };
+        let dimensions = asked["dimensions"].as_u64().and_then(|wanted| usize::try_from(wanted).ok());
+        let vector = |input: &Value| {
+            let bytes = input.to_string().into_bytes();
+            let values =
+                bytes.iter().cycle().zip(1u8..=255).map(|(byte, at)| f32::from(*byte) / f32::from(at));
+            values.take(dimensions.unwrap_or(8).min(255)).collect::<Vec<f32>>()
+        };
+        let spelled = |values: Vec<f32>| {
+            if asked["encoding_format"] == "base64" {
+                let bytes: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
+                json!(STANDARD.encode(bytes))
+            } else {
+                json!(values)
+            }
+        };
+        let data: Vec<Value> = inputs
+            .iter()
+            .enumerate()
+            .map(|(index, input)| json!({"object": "embedding", "index": index, "embedding": spelled(vector(input))}))
+            .collect();
+        let usage = json!({"prompt_tokens": self.prompt_tokens, "total_tokens": self.prompt_tokens});
+        json!({"object": "list", "data": data, "model": self.model, "usage": usage}).to_string()
     }
 
     /// An error's body.

@@ -6,11 +6,11 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use hotspare_core::{Error, Kind, Moment, Outcome as Ended, Scope, Skipped};
+use hotspare_core::{Error, Kind, Moment, Outcome as Ended, Response, Scope, Skipped};
 use hotspare_health::{Observation, Outcome, Verdict};
-use hotspare_normalize::Assembler;
 
 use super::{Call, start};
+use crate::attempt::Fold;
 use crate::splice::Splice;
 use crate::step::{AttemptId, Summary};
 use crate::verdict;
@@ -128,13 +128,17 @@ impl Call {
             self.failed(now, world, id, error);
             return;
         }
-        let assembled = attempt.assembler.take().map(Assembler::finish).transpose();
+        let folded = attempt.fold.take().map(Fold::finish).transpose();
         let whole = attempt.whole.take().filter(|raw| raw.wire() == native && native.is_some());
-        let judged = assembled.and_then(|mut response| {
-            if let Some(response) = &mut response {
-                response.raw = whole.unwrap_or_default();
-            }
-            self.judge(id, response.as_mut())?;
+        let judged = folded.and_then(|mut response| {
+            let words = match &mut response {
+                Some(Response::Chat(response)) => {
+                    response.raw = whole.unwrap_or_default();
+                    Some(response)
+                }
+                _ => None,
+            };
+            self.judge(id, words)?;
             Ok(response)
         });
         let response = match judged {
@@ -163,8 +167,12 @@ impl Call {
         let usage = attempt.usage_or_estimate(self.prompt_tokens);
         let trail = std::mem::take(&mut self.trail);
         let response = response.map(|mut response| {
-            response.served_by = Some(served_by.clone());
-            response.trail = trail.clone();
+            let (by, how) = match &mut response {
+                Response::Embed(response) => (&mut response.served_by, &mut response.trail),
+                Response::Chat(response) => (&mut response.served_by, &mut response.trail),
+            };
+            *by = Some(served_by.clone());
+            how.clone_from(&trail);
             response
         });
         self.finish(Ok(Summary { served_by, trail, usage, response }));

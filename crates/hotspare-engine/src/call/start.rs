@@ -7,11 +7,11 @@ use std::time::Duration;
 
 use hotspare_core::{Attempt as Record, Moment, Skipped, Usage};
 use hotspare_health::{Cause, Permit, Refusal};
-use hotspare_normalize::Assembler;
+use hotspare_normalize::Vectors;
 use hotspare_routing::Start;
 
 use super::Call;
-use crate::attempt::Attempt;
+use crate::attempt::{Attempt, Fold};
 use crate::plan::Planned;
 use crate::rules::JudgeForm;
 use crate::splice::Splice;
@@ -207,12 +207,15 @@ impl Call {
         let id = AttemptId(self.attempts.len());
         let target = &self.fleet.targets()[choice.target];
         let refuses = self.plain.contains(&choice.target) || world.is_plain(choice.target);
-        let stream = self.ask.stream || (self.route.rules.stream_upstream && !refuses);
+        let words = self.ask.vectors.is_none();
+        let stream = words && (self.ask.stream || (self.route.rules.stream_upstream && !refuses));
         let mut attempt = Attempt::new(now, choice.target, key, stream, permit);
         attempt.clean = choice.clean;
         attempt.usual = choice.usual;
-        if !self.ask.stream {
-            attempt.assembler = Some(Assembler::default());
+        if let Some(inputs) = self.ask.vectors {
+            attempt.fold = Some(Fold::Embed(Vectors::new(inputs, self.dimensions)));
+        } else if !self.ask.stream {
+            attempt.fold = Some(Fold::Chat(Box::default()));
         } else if self.ask.form.is_some() && self.route.rules.form != JudgeForm::Never {
             attempt.said = Some(String::new());
         }

@@ -105,7 +105,7 @@ impl Setup {
     }
 
     pub(super) fn call(&self, now: Moment, fleet: Arc<Fleet>, route: Arc<Route>, world: &World) -> Call {
-        let request = ChatRequest::to("r").user("hi");
+        let request = ChatRequest::to("r").user("hi").into();
         let plan = Plan::new(
             &fleet,
             &route,
@@ -400,7 +400,7 @@ fn an_unstreamed_answer_is_held_until_it_is_whole() {
     rig.fails(0, Kind::Truncated);
     rig.text(1, "whole");
     rig.finishes(1);
-    assert_eq!(rig.done[0].as_ref().unwrap().response.as_ref().unwrap().text(), "whole");
+    assert_eq!(rig.done[0].as_ref().unwrap().response.as_ref().unwrap().as_chat().unwrap().text(), "whole");
     assert_eq!(rig.out, vec![]);
 }
 
@@ -436,7 +436,7 @@ fn when_all_are_blocked_one_is_asked_all_the_same() {
     for _ in 0..4 {
         let route = Arc::clone(&rig.call.route);
         let fleet = Arc::clone(&rig.call.fleet);
-        let request = ChatRequest::to("r").user("hi");
+        let request = ChatRequest::to("r").user("hi").into();
         let plan =
             Plan::new(&fleet, &route, &request, 1, &rig.world.views(rig.now, &route, 1), Luck::default());
         rig.call = Call::new(rig.now, fleet, route, Ask::new(true, 1), plan);
@@ -446,7 +446,7 @@ fn when_all_are_blocked_one_is_asked_all_the_same() {
     assert!(!rig.world.view(rig.now, 0, 0).usable);
     let fleet = Arc::clone(&rig.call.fleet);
     let route = Arc::clone(&rig.call.route);
-    let request = ChatRequest::to("r").user("hi");
+    let request = ChatRequest::to("r").user("hi").into();
     let plan = Plan::new(&fleet, &route, &request, 1, &rig.world.views(rig.now, &route, 1), Luck::default());
     rig.call = Call::new(rig.now, fleet, route, Ask::new(true, 1), plan);
     rig.run();

@@ -98,6 +98,8 @@ struct ProfileDto {
     assistant_prefill: Option<bool>,
     json_schema: Option<bool>,
     encoding: Option<Encoding>,
+    embedding_family: Option<String>,
+    embedding_dimensions: Option<u32>,
     price: Option<PriceDto>,
 }
 
@@ -269,6 +271,8 @@ impl ProfileDto {
         if let Some(price) = self.price {
             profile.price = Some(price.price()?);
         }
+        profile.embedding_family = self.embedding_family.clone().or(profile.embedding_family);
+        profile.embedding_dimensions = self.embedding_dimensions.or(profile.embedding_dimensions);
         Ok(profile)
     }
 }

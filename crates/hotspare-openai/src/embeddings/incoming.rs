@@ -1,0 +1,150 @@
+//! The other way round: a caller's request for vectors, and the body that answers it.
+//!
+//! Not a relay: what leaves is in the encoding that the caller asked for, whichever the provider used. Invariant: whatever
+//! is wrong is an error that names the field.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use hotspare_core::{EmbedInput, EmbedRequest, EmbedResponse, Error, Json};
+use hotspare_provider::fields::{self, invalid, read};
+use serde::Deserialize;
+use serde_json::json;
+use serde_json::value::RawValue;
+
+use crate::WIRE;
+
+/// A request for vectors as it came in.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct IncomingEmbed {
+    /// What is asked.
+    pub request: EmbedRequest,
+    /// Whether the vectors are to be sent in base64.
+    pub base64: bool,
+}
+
+impl IncomingEmbed {
+    /// Reads a body.
+    ///
+    /// # Errors
+    /// [`Kind::InvalidRequest`](hotspare_core::Kind::InvalidRequest) naming the field and what is wrong with it.
+    pub fn parse(body: &[u8]) -> Result<Self, Error> {
+        let mut incoming = Self { request: EmbedRequest::default(), base64: false };
+        for (name, value) in fields::body(body)? {
+            incoming.field(&name, value)?;
+        }
+        if incoming.request.model.is_empty() {
+            return Err(invalid("`model` is missing: name a route or a target"));
+        }
+        if incoming.request.inputs.is_empty() {
+            return Err(invalid("`input` is missing or empty"));
+        }
+        Ok(incoming)
+    }
+
+    fn field(&mut self, name: &str, value: &RawValue) -> Result<(), Error> {
+        let request = &mut self.request;
+        match name {
+            "model" => request.model = read(name, value, "a name")?,
+            "input" => {
+                let wanted = "a text, a list of texts, a list of tokens or a list of those";
+                request.inputs = match read::<InputDto>(name, value, wanted)? {
+                    InputDto::Text(text) => vec![EmbedInput::Text(text)],
+                    InputDto::Texts(texts) => texts.into_iter().map(EmbedInput::Text).collect(),
+                    InputDto::Tokens(tokens) => vec![EmbedInput::Tokens(tokens)],
+                    InputDto::Lists(lists) => lists.into_iter().map(EmbedInput::Tokens).collect(),
+                };
+            }
+            "dimensions" => request.dimensions = Some(read(name, value, "a whole number of at least 1")?),
+            "user" => request.user = Some(read(name, value, "a text")?),
+            "encoding_format" => {
+                self.base64 = match read::<String>(name, value, "`float` or `base64`")?.as_str() {
+                    "base64" => true,
+                    "float" => false,
+                    other => {
+                        let what = format!("`encoding_format` is `{other}`; known are float and base64");
+                        return Err(invalid(what));
+                    }
+                };
+            }
+            "hotspare" => request.options = fields::options(value)?,
+            _ => {
+                let json =
+                    Json::parse(value.get()).map_err(|_| invalid(format!("`{name}` is not valid JSON")))?;
+                request.extras.entry(WIRE.into()).or_default().insert(name.into(), json);
+            }
+        }
+        Ok(())
+    }
+
+    /// The body that answers it.
+    #[must_use]
+    pub fn body(&self, answer: &EmbedResponse) -> Vec<u8> {
+        let data: Vec<_> = answer
+            .vectors
+            .iter()
+            .enumerate()
+            .map(|(index, values)| {
+                let embedding = if self.base64 {
+                    let bytes: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
+                    json!(STANDARD.encode(bytes))
+                } else {
+                    json!(values)
+                };
+                json!({"object": "embedding", "index": index, "embedding": embedding})
+            })
+            .collect();
+        let tokens = answer.usage.input.unwrap_or(0);
+        json!({
+            "object": "list",
+            "data": data,
+            "model": answer.model.as_deref().unwrap_or(&self.request.model),
+            "usage": {"prompt_tokens": tokens, "total_tokens": tokens},
+        })
+        .to_string()
+        .into_bytes()
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum InputDto {
+    Text(String),
+    Texts(Vec<String>),
+    Tokens(Vec<u32>),
+    Lists(Vec<Vec<u32>>),
+}
+
+#[cfg(test)]
+mod tests {
+    use hotspare_core::Kind;
+
+    use super::*;
+
+    #[test]
+    fn every_shape_of_input_is_read() {
+        let inputs = |input: &str| {
+            let body = format!(r#"{{"model":"r","input":{input}}}"#);
+            IncomingEmbed::parse(body.as_bytes()).map(|incoming| incoming.request.inputs)
+        };
+        let text = |text: &str| EmbedInput::Text(text.into());
+        assert_eq!(inputs(r#""a""#).unwrap(), [text("a")]);
+        assert_eq!(inputs(r#"["a","b"]"#).unwrap(), [text("a"), text("b")]);
+        assert_eq!(inputs("[1,2]").unwrap(), [EmbedInput::Tokens(vec![1, 2])]);
+        assert_eq!(inputs("[[1],[2]]").unwrap(), [EmbedInput::Tokens(vec![1]), EmbedInput::Tokens(vec![2])]);
+        for bad in ["[]", "{}", "[\"a\",1]", "null", "[-1]"] {
+            assert_eq!(inputs(bad).unwrap_err().kind(), Kind::InvalidRequest, "{bad}");
+        }
+    }
+
+    #[test]
+    fn the_answer_is_in_the_encoding_that_was_asked_for() {
+        let body = |format: &str| {
+            let body = format!(r#"{{"model":"r","input":"x","encoding_format":"{format}"}}"#);
+            let incoming = IncomingEmbed::parse(body.as_bytes()).unwrap();
+            String::from_utf8(incoming.body(&EmbedResponse::new(vec![vec![1.0, -2.5]]))).unwrap()
+        };
+        assert!(body("float").contains(r#""embedding":[1.0,-2.5]"#), "{}", body("float"));
+        assert!(body("base64").contains(r#""embedding":"AACAPwAAIMA=""#), "{}", body("base64"));
+    }
+}

@@ -1,0 +1,106 @@
+//! Vectors through sockets: whoever answers, they can be compared.
+
+use hotspare::{
+    Client, EmbedRequest, Endpoint, HealthAware, Kind, ModelProfile, RouteSpec, anthropic, openai,
+};
+use hotspare_chaos::{ChaosServer, Fault, Settings, Speaks};
+
+fn target(server: &ChaosServer, model: &str) -> Endpoint {
+    openai::compatible(server.base_url(), model).endpoint()
+}
+
+async fn server() -> ChaosServer {
+    ChaosServer::start(Settings::new(Speaks::OpenAi)).await.unwrap()
+}
+
+fn client(targets: Vec<Endpoint>) -> Client {
+    let names = ["main", "spare", "third"];
+    let route = HealthAware::new(names.into_iter().take(targets.len()));
+    let mut builder = Client::builder();
+    for (name, target) in names.into_iter().zip(targets) {
+        builder = builder.target(name, target);
+    }
+    let route = RouteSpec::new(route).limits(hotspare_tests::short_limits());
+    builder.route("embed", route).build().unwrap()
+}
+
+fn ask() -> EmbedRequest {
+    EmbedRequest::to("embed").texts(["the pump", "the fan"])
+}
+
+/// Whatever befalls the main target, the spare of the same model gives the very vectors that it would have given.
+#[tokio::test]
+async fn every_fault_of_the_main_target_is_survived() {
+    for fault in Fault::examples() {
+        let (main, spare) = (server().await, server().await);
+        let client = client(vec![target(&main, "e"), target(&spare, "e")]);
+        let well = client.embed(ask()).await.unwrap();
+        assert_eq!(well.served_by.as_ref().map(|target| target.as_str()), Some("main"));
+        main.set_fault(Some(fault)).await;
+        let answer = client.embed(ask()).await.unwrap_or_else(|error| panic!("{fault}: {error}"));
+        assert_eq!(answer.vectors, well.vectors, "{fault}");
+        assert_eq!((answer.vectors.len(), answer.dimensions()), (2, 8), "{fault}");
+        assert!(answer.usage.input.is_some(), "{fault}");
+    }
+}
+
+/// Another family, another length, a model without embeddings: passed over, with the reason, even if nobody else is left.
+#[tokio::test]
+async fn what_cannot_be_compared_is_never_served() {
+    let (main, spare) = (server().await, server().await);
+    let mut longer = ModelProfile::default();
+    longer.embedding_family = Some("e".into());
+    longer.embedding_dimensions = Some(16);
+    let mut short = longer.clone();
+    short.embedding_dimensions = Some(8);
+    let chat = anthropic::target("claude-demo").base_url(spare.base_url()).endpoint();
+    let others = [
+        (target(&spare, "other"), "its vectors are of the family other, those of the route of e"),
+        (target(&spare, "f").profile(longer), "its vectors have 16 numbers, those of the route 8"),
+        (chat, "it makes no embeddings"),
+    ];
+    for (other, why) in others {
+        main.set_fault(None).await;
+        let client = client(vec![target(&main, "e").profile(short.clone()), other]);
+        let answer = client.embed(ask()).await.unwrap();
+        assert_eq!(answer.trail.skipped[0].why, why);
+        main.set_fault(Some(Fault::Status(500))).await;
+        // Not even when its health is bad: the space belongs to the route, not to whoever ranks first.
+        for _ in 0..6 {
+            let error = client.embed(ask()).await.unwrap_err();
+            assert_eq!(error.trail().skipped[0].why, why);
+        }
+        assert_eq!(spare.stats().requests, 0);
+    }
+}
+
+#[tokio::test]
+async fn a_length_that_was_not_asked_for_is_left_behind() {
+    let (main, spare) = (server().await, server().await);
+    let mut profile = ModelProfile::default();
+    profile.embedding_dimensions = Some(12);
+    let client = client(vec![target(&main, "e").profile(profile), target(&spare, "e")]);
+    let answer = client.embed(ask().dimensions(4)).await.unwrap();
+    assert_eq!(answer.dimensions(), 4);
+    let error = client.embed(ask()).await.unwrap_err();
+    assert_eq!(error.kind(), Kind::Unsupported, "{error}");
+    assert!(error.to_string().contains("8 numbers where 12 are wanted"), "{error}");
+}
+
+#[tokio::test]
+async fn base64_says_the_same_as_numbers() {
+    let server = server().await;
+    let openai = openai::target("e").base_url(server.base_url()).key(hotspare_tests::key());
+    let [base64, numbers] = [openai, target(&server, "e")].map(|target| client(vec![target]));
+    assert_eq!(base64.embed(ask()).await.unwrap().vectors, numbers.embed(ask()).await.unwrap().vectors);
+}
+
+#[tokio::test]
+async fn what_no_provider_would_take_is_not_sent() {
+    let server = server().await;
+    let client = client(vec![target(&server, "e")]);
+    for bad in [EmbedRequest::to("embed"), EmbedRequest::to("embed").text(""), ask().dimensions(0)] {
+        assert_eq!(client.embed(bad).await.unwrap_err().kind(), Kind::InvalidRequest);
+    }
+    assert_eq!(server.stats().requests, 0);
+}
