@@ -1,0 +1,335 @@
+//! What happened in a run, counted.
+//!
+//! Not a verdict: marks judge. Invariant: constant memory whatever the number of requests; every request that arrived is
+//! counted once, when it ends, in each span of time in which it arrived.
+
+use std::collections::BTreeMap;
+
+use hotspare_core::{BreakerState, Kind, Moment};
+
+use crate::histogram::Histogram;
+use crate::marks::{Mark, Measure};
+use crate::scenario::Scenario;
+
+/// Longest list of bins.
+const BINS: u64 = 7_200;
+
+/// How a request ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fate {
+    /// Answered in full.
+    Answered,
+    /// The caller left.
+    Left,
+    /// Not answered: the kind that the caller was told. `cut`: after the first content.
+    Lost { kind: Kind, cut: bool },
+    /// The caller's own mistake, and told so.
+    Mistaken,
+}
+
+/// A request that has ended.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Ended {
+    pub(crate) arrived: Moment,
+    pub(crate) now: Moment,
+    pub(crate) fate: Fate,
+    pub(crate) attempts: u32,
+    pub(crate) first_target: Option<usize>,
+    pub(crate) served_by: Option<usize>,
+    /// Nanoseconds from arrival to first content.
+    pub(crate) ttft: Option<u64>,
+    /// Some attempt before the one that served failed, was late or was hedged away.
+    pub(crate) affected: bool,
+    pub(crate) hedged: bool,
+    /// Longest silence after first content, in nanoseconds.
+    pub(crate) silence: u64,
+    pub(crate) cost: u64,
+    pub(crate) wasted: u64,
+}
+
+/// Counts of requests that arrived within one span of time.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Tally {
+    pub(crate) requests: u64,
+    pub(crate) answered: u64,
+    pub(crate) lost: u64,
+    pub(crate) cut: u64,
+    pub(crate) left: u64,
+    pub(crate) mistaken: u64,
+    pub(crate) first_try: u64,
+    pub(crate) affected: u64,
+    pub(crate) hedged: u64,
+    pub(crate) attempts: u64,
+    pub(crate) ttft: Histogram,
+    pub(crate) told: Histogram,
+    pub(crate) silence: f64,
+    pub(crate) cost: u64,
+    pub(crate) wasted: u64,
+    /// First starts, by target.
+    pub(crate) first: Vec<u64>,
+    /// All starts that began within the span, and those of them that were refused for rate, by target.
+    pub(crate) starts: Vec<u64>,
+    pub(crate) refused: Vec<u64>,
+}
+
+impl Tally {
+    fn new(targets: usize) -> Self {
+        Self {
+            first: vec![0; targets],
+            starts: vec![0; targets],
+            refused: vec![0; targets],
+            ..Self::default()
+        }
+    }
+
+    fn ended(&mut self, end: &Ended) {
+        self.requests += 1;
+        self.attempts += u64::from(end.attempts);
+        self.cost += end.cost;
+        self.wasted += end.wasted;
+        self.hedged += u64::from(end.hedged);
+        self.silence = self.silence.max(end.silence as f64 / 1e9);
+        if let Some(first) = end.first_target {
+            self.first[first] += 1;
+        }
+        match end.fate {
+            Fate::Answered => {
+                self.answered += 1;
+                self.affected += u64::from(end.affected);
+                let first = end.served_by.is_some() && end.served_by == end.first_target && !end.affected;
+                self.first_try += u64::from(first);
+            }
+            Fate::Left => self.left += 1,
+            Fate::Mistaken => self.mistaken += 1,
+            Fate::Lost { cut, .. } => {
+                self.lost += 1;
+                self.cut += u64::from(cut);
+                self.affected += 1;
+                self.told.count(end.now.saturating_since(end.arrived).as_nanos() as u64);
+            }
+        }
+        if let Some(ttft) = end.ttft {
+            self.ttft.count(ttft);
+        }
+    }
+
+    /// Requests that somebody should have answered.
+    pub(crate) fn fair(&self) -> f64 {
+        (self.answered + self.lost).max(1) as f64
+    }
+}
+
+/// One column of a timeline.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Bin {
+    pub(crate) arrivals: u32,
+    pub(crate) starts: u32,
+    pub(crate) lost: u32,
+    pub(crate) cost: u64,
+    pub(crate) first: Vec<u32>,
+    /// Only where a run is to be shown.
+    pub(crate) ttft: Histogram,
+}
+
+/// The counts of a run.
+#[derive(Debug)]
+pub(crate) struct Ledger {
+    spans: Vec<((u64, u64), Tally)>,
+    pub(crate) bins: Vec<Bin>,
+    pub(crate) bin: u64,
+    pub(crate) detail: bool,
+    pub(crate) kinds: BTreeMap<Kind, u64>,
+    /// When which target's breaker changed to what.
+    pub(crate) changes: Vec<(Moment, usize, BreakerState)>,
+    opens: Vec<(Moment, usize)>,
+    targets: usize,
+    window: (u64, u64),
+    length: u64,
+    /// Places whose provider is well throughout.
+    well: Vec<bool>,
+    pub(crate) used: Vec<Option<f64>>,
+}
+
+impl Ledger {
+    pub(crate) fn new(scenario: &Scenario, well: Vec<bool>, detail: bool) -> Self {
+        let targets = scenario.targets.len();
+        let [from, until] = scenario.window;
+        let mut spans =
+            vec![((0, u64::MAX), Tally::new(targets)), ((from.nanos(), until.nanos()), Tally::new(targets))];
+        for mark in &scenario.marks {
+            let span = mark.span(scenario);
+            if !spans.iter().any(|(known, _)| *known == span) {
+                spans.push((span, Tally::new(targets)));
+            }
+        }
+        let length = scenario.length.nanos().max(1);
+        let bin = (length / BINS).max(1_000_000_000);
+        let count = usize::try_from(length / bin + 1).unwrap_or(1);
+        let empty = Bin { first: vec![0; targets], ..Bin::default() };
+        Self {
+            spans,
+            bins: vec![empty; count],
+            bin,
+            detail,
+            kinds: BTreeMap::new(),
+            changes: Vec::new(),
+            opens: Vec::new(),
+            targets,
+            window: (from.nanos(), until.nanos()),
+            length,
+            well,
+            used: vec![None; targets],
+        }
+    }
+
+    fn bin_at(&mut self, now: Moment) -> Option<&mut Bin> {
+        self.bins.get_mut(usize::try_from(now.as_nanos() / self.bin).ok()?)
+    }
+
+    pub(crate) fn arrived(&mut self, now: Moment) {
+        if let Some(bin) = self.bin_at(now) {
+            bin.arrivals += 1;
+        }
+    }
+
+    pub(crate) fn started(&mut self, now: Moment, place: usize, first: bool) {
+        if let Some(bin) = self.bin_at(now) {
+            bin.starts += 1;
+            bin.first[place] += u32::from(first);
+        }
+        for (_, tally) in self.within(now) {
+            tally.starts[place] += 1;
+        }
+    }
+
+    pub(crate) fn refused(&mut self, now: Moment, place: usize) {
+        for (_, tally) in self.within(now) {
+            tally.refused[place] += 1;
+        }
+    }
+
+    fn within(&mut self, now: Moment) -> impl Iterator<Item = &mut ((u64, u64), Tally)> {
+        let now = now.as_nanos();
+        self.spans.iter_mut().filter(move |((from, until), _)| (*from..*until).contains(&now))
+    }
+
+    pub(crate) fn ended(&mut self, end: &Ended) {
+        for (_, tally) in self.within(end.arrived) {
+            tally.ended(end);
+        }
+        if let Fate::Lost { kind, .. } = end.fate {
+            *self.kinds.entry(kind).or_default() += 1;
+        }
+        let detail = self.detail;
+        if let Some(bin) = self.bin_at(end.arrived) {
+            bin.lost += u32::from(matches!(end.fate, Fate::Lost { .. }));
+            bin.cost += end.cost;
+            if let (true, Some(ttft)) = (detail, end.ttft) {
+                bin.ttft.count(ttft);
+            }
+        }
+    }
+
+    pub(crate) fn changed(&mut self, now: Moment, place: usize, to: BreakerState) {
+        if to == BreakerState::Open && self.opens.len() < 100_000 {
+            self.opens.push((now, place));
+        }
+        if self.detail && self.changes.len() < 10_000 {
+            self.changes.push((now, place, to));
+        }
+    }
+
+    /// Counts of the whole run.
+    pub(crate) fn whole(&self) -> &Tally {
+        &self.spans[0].1
+    }
+
+    /// Counts of the window.
+    pub(crate) fn in_window(&self) -> &Tally {
+        &self.spans[1].1
+    }
+
+    /// The value of a mark's measure.
+    pub(crate) fn measure(&self, scenario: &Scenario, mark: &Mark) -> Option<f64> {
+        let named = |name: &String| scenario.targets.iter().position(|target| target.name == *name);
+        let place = mark.target.as_ref().map_or(Some(0), named)?;
+        self.value(mark.measure, place, mark.span(scenario))
+    }
+
+    /// A measure of one target and span.
+    pub(crate) fn value(&self, measure: Measure, place: usize, span: (u64, u64)) -> Option<f64> {
+        let tally = self.spans.iter().find(|(known, _)| *known == span).map(|(_, tally)| tally)?;
+        let share = |part: u64, of: f64| part as f64 / of.max(1.0);
+        let opens = |place: usize| {
+            let inside = move |at: Moment| (span.0..span.1).contains(&at.as_nanos());
+            self.opens.iter().filter(move |(at, at_place)| *at_place == place && inside(*at))
+        };
+        Some(match measure {
+            Measure::Affected => tally.affected as f64,
+            Measure::Amplification => self.amplification(),
+            Measure::Attempts => share(tally.attempts, tally.requests as f64),
+            Measure::Available => share(tally.answered, tally.fair()),
+            Measure::Cut => share(tally.cut, tally.fair()),
+            Measure::FirstTry => share(tally.first_try, tally.fair()),
+            Measure::Hedged => share(tally.hedged, tally.requests as f64),
+            Measure::Lost => tally.lost as f64,
+            Measure::OpenAfter => {
+                let from = Moment::from_nanos(self.window.0);
+                let after = |at: Moment| at.saturating_since(from).as_secs_f64();
+                self.opens.iter().find(|(at, one)| *one == place && *at >= from).map(|(at, _)| after(*at))?
+            }
+            Measure::Opens => opens(place).count() as f64,
+            Measure::OpensOfTheWell => (0..self.targets)
+                .filter(|place| self.well[*place])
+                .map(|place| opens(place).count())
+                .sum::<usize>() as f64,
+            Measure::RecoveredAfter => self.recovered_after(place)?,
+            Measure::Refused => share(tally.refused[place], tally.starts[place] as f64),
+            Measure::ToldAfter => tally.told.quantile(0.99),
+            Measure::Share => share(tally.first[place], tally.first.iter().sum::<u64>() as f64),
+            Measure::Silence => tally.silence,
+            Measure::Starts => tally.starts[place] as f64,
+            Measure::TtftP50 => tally.ttft.quantile(0.5),
+            Measure::TtftP99 => tally.ttft.quantile(0.99),
+            Measure::Used => self.used[place]?,
+            Measure::Waste => share(tally.wasted, tally.cost as f64),
+        })
+    }
+
+    /// The most starts per arrival in ten seconds in which at least 50 requests came.
+    fn amplification(&self) -> f64 {
+        let width = usize::try_from(10_000_000_000 / self.bin).unwrap_or(1).max(1);
+        let ratio = |bins: &[Bin]| {
+            let arrivals: u32 = bins.iter().map(|bin| bin.arrivals).sum();
+            let starts: u32 = bins.iter().map(|bin| bin.starts).sum();
+            if arrivals < 50 { 0.0 } else { f64::from(starts) / f64::from(arrivals) }
+        };
+        self.bins.windows(width.min(self.bins.len())).map(ratio).fold(0.0, f64::max)
+    }
+
+    /// Seconds after the window until five seconds in a row bring 90 % of the share before the window.
+    fn recovered_after(&self, place: usize) -> Option<f64> {
+        let index = |nanos: u64| usize::try_from(nanos / self.bin).unwrap_or(usize::MAX).min(self.bins.len());
+        let share = |bins: &[Bin]| {
+            let all: u32 = bins.iter().flat_map(|bin| &bin.first).sum();
+            let own: u32 = bins.iter().map(|bin| bin.first[place]).sum();
+            if all == 0 { 0.0 } else { f64::from(own) / f64::from(all) }
+        };
+        let (from, until) = (index(self.window.0), index(self.window.1));
+        let before = share(&self.bins[..from]);
+        let width = usize::try_from(5_000_000_000 / self.bin).unwrap_or(1).max(1);
+        let after = &self.bins[until..];
+        let at = after.windows(width.min(after.len().max(1))).position(|bins| share(bins) >= 0.9 * before)?;
+        Some((at + 1) as f64 * self.bin as f64 / 1e9)
+    }
+
+    /// The run's length in nanoseconds.
+    pub(crate) fn length(&self) -> u64 {
+        self.length
+    }
+
+    /// The window in nanoseconds.
+    pub(crate) fn window(&self) -> (u64, u64) {
+        self.window
+    }
+}

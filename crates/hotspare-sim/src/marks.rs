@@ -1,0 +1,215 @@
+//! What must be reached, as a scenario states it.
+//!
+//! Not the measuring: that is the ledger's. Invariant: a mark names a measure that exists and at least one bound.
+
+use std::fmt;
+
+use serde::de::{Deserializer, Error as _};
+use serde::{Deserialize, Serialize};
+
+use crate::scenario::Scenario;
+use crate::words::{Span, percent, seconds};
+
+/// A measure and its bounds.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Mark {
+    pub(crate) measure: Measure,
+    /// The target that it is about, where it is about one; the first if left out.
+    pub(crate) target: Option<String>,
+    /// Of requests that arrive from then on; the window's beginning if left out.
+    pub(crate) from: Option<Span>,
+    /// Of requests that arrive before then; the window's end if left out.
+    pub(crate) until: Option<Span>,
+    #[serde(default, deserialize_with = "bound")]
+    pub(crate) at_least: Option<Bound>,
+    #[serde(default, deserialize_with = "bound")]
+    pub(crate) at_most: Option<Bound>,
+}
+
+/// What can be measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Measure {
+    /// Requests that needed another target because one failed them, or that were lost to it.
+    Affected,
+    /// The most starts per arrival within ten seconds, anywhere in the run.
+    Amplification,
+    /// Starts per request.
+    Attempts,
+    /// Share of requests that were answered in full.
+    Available,
+    /// Share of requests that were cut after their first content.
+    Cut,
+    /// Share of requests that the first target asked answered.
+    FirstTry,
+    /// Share of requests that a second start raced.
+    Hedged,
+    /// Requests that were not answered.
+    Lost,
+    /// Seconds from the window's beginning until the target's breaker opened.
+    OpenAfter,
+    /// How often the target's breaker opened.
+    Opens,
+    /// How often breakers of targets opened with which nothing was ever wrong.
+    OpensOfTheWell,
+    /// Seconds from the window's end until the target has 90 % of its former share again.
+    RecoveredAfter,
+    /// Share of the target's starts that it refused for rate.
+    Refused,
+    /// Seconds that 99 % of requests without an answer waited to be told.
+    ToldAfter,
+    /// Share of first starts that went to the target.
+    Share,
+    /// Longest silence in a stream before it went on or was ended, in seconds.
+    Silence,
+    /// Starts at the target.
+    Starts,
+    /// Seconds to first content that half of the answers kept.
+    TtftP50,
+    /// Seconds to first content that 99 % of the answers kept.
+    TtftP99,
+    /// Share of the target's quota that was used over the whole run.
+    Used,
+    /// Share of spend that bought no answer.
+    Waste,
+}
+
+/// A bound as written and as a number: shares of 1, seconds, or counts.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Bound {
+    pub(crate) text: String,
+    pub(crate) value: f64,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged, expecting = "a bound is a number, a share such as \"99.9%\", or a duration such as \"2s\"")]
+enum BoundDto {
+    Integer(i64),
+    Number(f64),
+    Text(String),
+}
+
+fn bound<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Bound>, D::Error> {
+    let (text, value) = match BoundDto::deserialize(deserializer)? {
+        BoundDto::Integer(value) => (value.to_string(), Some(value as f64)),
+        BoundDto::Number(value) => (value.to_string(), Some(value)),
+        BoundDto::Text(text) => {
+            let value = percent(&text).or_else(|| seconds(&text));
+            (text, value)
+        }
+    };
+    let value = value
+        .ok_or_else(|| D::Error::custom(format!("`{text}` is neither a number, a share nor a duration")))?;
+    Ok(Some(Bound { text, value }))
+}
+
+impl Mark {
+    pub(crate) fn mistake(&self, scenario: &Scenario) -> Option<String> {
+        if self.at_least.is_none() && self.at_most.is_none() {
+            return Some(format!("the mark {} has no bound", self.measure));
+        }
+        let target = self.target.as_ref()?;
+        let known = scenario.targets.iter().any(|known| known.name == *target);
+        (!known).then(|| format!("the mark {} is about `{target}`, which is no target", self.measure))
+    }
+
+    /// The time of arrival that it is about, in nanoseconds.
+    pub(crate) fn span(&self, scenario: &Scenario) -> (u64, u64) {
+        let [from, until] = scenario.window;
+        (self.from.unwrap_or(from).nanos(), self.until.unwrap_or(until).nanos())
+    }
+
+    /// Whether a value is within the bounds. A measure that was never taken (a breaker that never opened) is within an
+    /// upper bound on a count and beyond one on a time.
+    pub(crate) fn holds(&self, value: Option<f64>) -> bool {
+        let Some(value) = value else { return false };
+        let slack = 1e-9;
+        self.at_least.as_ref().is_none_or(|bound| value >= bound.value - slack)
+            && self.at_most.as_ref().is_none_or(|bound| value <= bound.value + slack)
+    }
+}
+
+impl fmt::Display for Mark {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.measure)?;
+        if let Some(target) = &self.target {
+            write!(f, " of {target}")?;
+        }
+        match (self.from, self.until) {
+            (None, None) => {}
+            (from, until) => {
+                let secs = |span: Option<Span>| {
+                    span.map_or_else(|| "…".into(), |span| format!("{} s", span.0.as_secs_f64()))
+                };
+                write!(f, " ({} to {})", secs(from), secs(until))?;
+            }
+        }
+        if let Some(bound) = &self.at_least {
+            write!(f, " ≥ {}", bound.text)?;
+        }
+        if let Some(bound) = &self.at_most {
+            write!(f, " ≤ {}", bound.text)?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Measure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Affected => "affected",
+            Self::Amplification => "amplification",
+            Self::Attempts => "attempts",
+            Self::Available => "available",
+            Self::Cut => "cut",
+            Self::FirstTry => "first-try",
+            Self::Hedged => "hedged",
+            Self::Lost => "lost",
+            Self::OpenAfter => "open-after",
+            Self::Opens => "opens",
+            Self::OpensOfTheWell => "opens-of-the-well",
+            Self::RecoveredAfter => "recovered-after",
+            Self::Refused => "refused",
+            Self::ToldAfter => "told-after",
+            Self::Share => "share",
+            Self::Silence => "silence",
+            Self::Starts => "starts",
+            Self::TtftP50 => "ttft-p50",
+            Self::TtftP99 => "ttft-p99",
+            Self::Used => "used",
+            Self::Waste => "waste",
+        })
+    }
+}
+
+impl Measure {
+    /// A value as people read it.
+    #[must_use]
+    pub fn show(self, value: f64) -> String {
+        match self {
+            Self::Available
+            | Self::FirstTry
+            | Self::Cut
+            | Self::Refused
+            | Self::Share
+            | Self::Used
+            | Self::Hedged
+            | Self::Waste => {
+                format!("{:.3} %", value * 100.0)
+            }
+            Self::OpenAfter
+            | Self::RecoveredAfter
+            | Self::ToldAfter
+            | Self::Silence
+            | Self::TtftP50
+            | Self::TtftP99 => {
+                format!("{value:.2} s")
+            }
+            Self::Amplification | Self::Attempts => format!("{value:.4}"),
+            Self::Affected | Self::Lost | Self::Opens | Self::OpensOfTheWell | Self::Starts => {
+                format!("{value:.0}")
+            }
+        }
+    }
+}

@@ -1,0 +1,367 @@
+//! Providers: places and queues, quotas and what is said of them, limits on growth.
+//!
+//! Not health, and no opinion: it answers whoever comes as a server would. Invariant: what a request meets depends on the
+//! seed, the request, the target, how many times it was tried there, and the provider's state; never on who asks.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use hotspare_chaos::Fault;
+use hotspare_core::{Allowance, Error, Kind, Moment, RateLimits};
+
+use crate::chance::{Chance, Purpose};
+use crate::effect::{self, Effect};
+use crate::reply::{End, Reply, Speech};
+use crate::scenario::{Growth, QuotaDto, Says, Scenario, TargetDto};
+use crate::weather::Weather;
+use crate::words::nanos;
+use crate::workload::Wanted;
+
+/// To refuse costs a server this long.
+const REFUSAL: u64 = 20_000_000;
+/// To notice that packets vanish: the shipped connect timeout.
+const CONNECT: u64 = 1_000_000_000;
+/// A refused connection comes back after one round trip.
+const ROUND_TRIP: u64 = 1_000_000;
+
+/// Names an attempt: the call's slot, its generation, and which attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Seat {
+    pub(crate) call: u32,
+    pub(crate) generation: u32,
+    pub(crate) attempt: u8,
+}
+
+/// All providers of a run, by place of the target.
+#[derive(Debug)]
+pub(crate) struct Providers {
+    list: Vec<Provider>,
+    chance: Chance,
+}
+
+#[derive(Debug)]
+struct Provider {
+    target: TargetDto,
+    busy: u32,
+    line: VecDeque<Seat>,
+    /// Requests and tokens of each key.
+    quotas: Vec<[Option<Bucket>; 2]>,
+    growth: Option<Grown>,
+    /// Of what a fault lets through.
+    let_through: Bucket,
+    /// What was used and what was there, for the fit of quotas.
+    pub(crate) taken: f64,
+}
+
+/// What a provider does with a newcomer.
+#[derive(Debug)]
+pub(crate) enum Welcome {
+    /// The reply begins now.
+    Now(Reply),
+    /// It waits in line and knows nothing of it.
+    Later,
+}
+
+impl Providers {
+    pub(crate) fn new(scenario: &Scenario, chance: Chance) -> Self {
+        let list = scenario.targets.iter().map(Provider::new).collect();
+        Self { list, chance }
+    }
+
+    /// A request arrives at a target with one of its keys, the `nth` time.
+    pub(crate) fn welcome(&mut self, now: Moment, place: usize, seat: Seat, ask: &Ask<'_>) -> Welcome {
+        let chance = self.chance;
+        let provider = &mut self.list[place];
+        if let Some(reply) = provider.turned_away(now, place, ask, chance) {
+            return Welcome::Now(reply);
+        }
+        if let Some(capacity) = provider.target.capacity {
+            if provider.busy >= capacity.places {
+                if provider.line.len() >= capacity.queue as usize {
+                    return Welcome::Now(Reply::refusal(REFUSAL, effect::status(503)));
+                }
+                provider.line.push_back(seat);
+                return Welcome::Later;
+            }
+            provider.busy += 1;
+        }
+        Welcome::Now(self.serve(now, place, ask))
+    }
+
+    /// The reply of a provider that has taken the request.
+    pub(crate) fn serve(&mut self, now: Moment, place: usize, ask: &Ask<'_>) -> Reply {
+        let chance = self.chance;
+        let provider = &mut self.list[place];
+        let of = [ask.wanted.number, place as u64, ask.nth];
+        let target = &provider.target;
+        let mut first = target.ttft.at(chance.unit(Purpose::FirstContent, of)) * ask.wanted.ttft_times;
+        let mut gap = target.token_gap.at(chance.unit(Purpose::Pace, of));
+        let mut end = End::Finish;
+        for spell in ask.weather.at(place, now) {
+            if !ask.meets(spell.key, spell.share, chance, of) {
+                continue;
+            }
+            match spell.effect {
+                Effect::TtftTimes(times) => first *= times,
+                Effect::GapTimes(times) => gap *= times,
+                Effect::Wire(Fault::SlowFirstToken(time)) => first += time.as_secs_f64(),
+                Effect::Wire(Fault::SlowDrip(time)) => gap = time.as_secs_f64(),
+                Effect::Wire(fault) => end = End::of(fault).unwrap_or(end),
+                _ => {}
+            }
+        }
+        let limits = provider.limits(now, ask.key);
+        Reply::Speech(Speech::new(nanos(first), nanos(gap), ask.wanted.output_tokens, end, limits))
+    }
+
+    /// An attempt is over: its place is free. Gives it to whoever waited longest, if that one is still there.
+    pub(crate) fn leave(&mut self, place: usize, seat: Seat, was_waiting: bool) -> Option<Seat> {
+        let provider = &mut self.list[place];
+        provider.target.capacity?;
+        if was_waiting {
+            provider.line.retain(|waiting| *waiting != seat);
+            return None;
+        }
+        match provider.line.pop_front() {
+            Some(next) => Some(next),
+            None => {
+                provider.busy = provider.busy.saturating_sub(1);
+                None
+            }
+        }
+    }
+
+    /// Attempts that have a place now.
+    pub(crate) fn busy(&self, place: usize) -> u32 {
+        self.list[place].busy
+    }
+
+    /// The share of a target's requests (or tokens) per minute that was used within a time.
+    pub(crate) fn used(&self, place: usize, time: Duration) -> Option<f64> {
+        let provider = &self.list[place];
+        let quota = provider.target.quota?;
+        let keys = f64::from(provider.target.keys);
+        let per_minute = quota.tokens_per_minute.or(quota.requests_per_minute)? as f64 * keys;
+        Some(provider.taken / (per_minute * time.as_secs_f64() / 60.0))
+    }
+}
+
+/// What a request brings to a provider.
+#[derive(Debug)]
+pub(crate) struct Ask<'a> {
+    pub(crate) wanted: &'a Wanted,
+    pub(crate) weather: &'a Weather,
+    pub(crate) key: usize,
+    /// How many times it was tried here before.
+    pub(crate) nth: u64,
+}
+
+impl Ask<'_> {
+    fn meets(&self, key: Option<u32>, share: f64, chance: Chance, of: [u64; 3]) -> bool {
+        let key_fits = key.is_none_or(|key| key as usize == self.key + 1);
+        key_fits && (share >= 1.0 || chance.unit(Purpose::Fault, of) < share)
+    }
+}
+
+impl Provider {
+    fn new(target: &TargetDto) -> Self {
+        let quota = |quota: QuotaDto| {
+            [quota.requests_per_minute, quota.tokens_per_minute].map(|limit| limit.map(Bucket::per_minute))
+        };
+        let one = target.quota.map_or([None, None], quota);
+        Self {
+            target: target.clone(),
+            busy: 0,
+            line: VecDeque::new(),
+            quotas: vec![one; target.keys as usize],
+            growth: target.growth.map(Grown::new),
+            let_through: Bucket { limit: 1.0, level: 1.0, per_nano: 0.0, at: Moment::ZERO },
+            taken: 0.0,
+        }
+    }
+
+    /// Everything that is said before a place is taken.
+    fn turned_away(&mut self, now: Moment, place: usize, ask: &Ask<'_>, chance: Chance) -> Option<Reply> {
+        let of = [ask.wanted.number, place as u64, ask.nth];
+        for spell in ask.weather.at(place, now) {
+            if !ask.meets(spell.key, spell.share, chance, of) {
+                continue;
+            }
+            let refusal = match spell.effect {
+                Effect::AtMost(rate) => {
+                    let error = effect::status(503);
+                    let room = self.let_through.with_rate(now, rate);
+                    (!room).then(|| Reply::refusal(spell.after, error))
+                }
+                Effect::RateLimitedGarbage => {
+                    let pauses = [None, Some(Duration::ZERO), Some(Duration::from_secs(1_000_000_000))];
+                    let which = chance.draw(Purpose::Incident, of) % 3;
+                    Some(Reply::refusal(spell.after, effect::rate_limited(pauses[which as usize])))
+                }
+                Effect::Unreachable => Some(Reply::refusal(CONNECT, Error::new(Kind::Connect, "simulated"))),
+                Effect::Wire(fault) => refusal(fault, spell.after),
+                Effect::TtftTimes(_) | Effect::GapTimes(_) => None,
+            };
+            if refusal.is_some() {
+                return refusal;
+            }
+        }
+        if let Some(measured) = ask.weather.measured(place, now)
+            && chance.unit(Purpose::Fault, of) >= f64::from(measured)
+        {
+            return Some(Reply::refusal(80_000_000, effect::status(503)));
+        }
+        if ask.wanted.invalid {
+            return Some(Reply::refusal(REFUSAL, effect::status(400)));
+        }
+        if let Some(growth) = &mut self.growth
+            && !growth.admits(now)
+        {
+            return Some(Reply::refusal(
+                REFUSAL,
+                Error::new(Kind::GrowthLimited, "simulated").with_status(429),
+            ));
+        }
+        self.over_quota(now, ask)
+    }
+
+    fn over_quota(&mut self, now: Moment, ask: &Ask<'_>) -> Option<Reply> {
+        let says = self.target.quota?.says;
+        let tokens = (ask.wanted.prompt_tokens + u64::from(ask.wanted.output_tokens)) as f64;
+        let key = ask.key.min(self.quotas.len().saturating_sub(1));
+        let needs = [1.0, tokens];
+        let buckets = &mut self.quotas[key];
+        let wait =
+            buckets.iter_mut().zip(needs).filter_map(|(bucket, need)| bucket.as_mut()?.wait(now, need)).max();
+        let Some(wait) = wait else {
+            for (bucket, need) in buckets.iter_mut().zip(needs) {
+                if let Some(bucket) = bucket {
+                    bucket.level -= need;
+                }
+            }
+            self.taken += if self.target.quota?.tokens_per_minute.is_some() { tokens } else { 1.0 };
+            return None;
+        };
+        let pause = match says {
+            Says::Everything | Says::RetryAfter => Some(wait),
+            Says::Nothing => None,
+            Says::Garbage => {
+                Some(Duration::from_secs(if ask.wanted.number.is_multiple_of(2) { 0 } else { 1_000_000_000 }))
+            }
+        };
+        Some(Reply::refusal(REFUSAL, effect::rate_limited(pause)))
+    }
+
+    /// What a good reply says of the quota.
+    fn limits(&mut self, now: Moment, key: usize) -> RateLimits {
+        let mut limits = RateLimits::default();
+        if self.target.quota.is_some_and(|quota| quota.says == Says::Everything)
+            && let Some([requests, tokens]) = self.quotas.get_mut(key)
+        {
+            limits.requests = requests.as_mut().and_then(|bucket| bucket.allowance(now));
+            limits.tokens = tokens.as_mut().and_then(|bucket| bucket.allowance(now));
+        }
+        limits
+    }
+}
+
+/// What a fault says instead of an answer.
+fn refusal(fault: Fault, after: u64) -> Option<Reply> {
+    let kind = |kind| Some(Reply::refusal(after, Error::new(kind, "simulated")));
+    match fault {
+        Fault::Refuse => Some(Reply::refusal(ROUND_TRIP, Error::new(Kind::Connect, "simulated"))),
+        Fault::ResetBeforeHead | Fault::CloseBeforeHead => kind(Kind::Disconnected),
+        Fault::Status(status) => Some(Reply::refusal(after, effect::status(status))),
+        Fault::RateLimited(secs) => {
+            let pause = (secs > 0).then(|| Duration::from_secs(secs.into()));
+            Some(Reply::refusal(after, effect::rate_limited(pause)))
+        }
+        Fault::QuotaExhausted => kind(Kind::QuotaExhausted),
+        Fault::Silence => Some(Reply::Silence { pings: false }),
+        Fault::OnlyPings => Some(Reply::Silence { pings: true }),
+        Fault::Empty200
+        | Fault::Html200
+        | Fault::OnlyDone
+        | Fault::HeaderBomb
+        | Fault::HugeBody
+        | Fault::HugeLine => kind(Kind::Protocol),
+        Fault::ResetAfterBytes(bytes) if bytes < 400 => kind(Kind::Truncated),
+        _ => None,
+    }
+}
+
+/// A bucket that fills evenly.
+#[derive(Clone, Debug)]
+struct Bucket {
+    limit: f64,
+    level: f64,
+    per_nano: f64,
+    at: Moment,
+}
+
+impl Bucket {
+    fn per_minute(limit: u64) -> Self {
+        let per_nano = limit as f64 / 60e9;
+        Self { limit: limit as f64, level: limit as f64, per_nano, at: Moment::ZERO }
+    }
+
+    fn fill(&mut self, now: Moment) {
+        let passed = now.saturating_since(self.at).as_nanos() as f64;
+        self.level = (self.level + passed * self.per_nano).min(self.limit);
+        self.at = now;
+    }
+
+    /// How long until there is enough; `None` if there is.
+    fn wait(&mut self, now: Moment, need: f64) -> Option<Duration> {
+        self.fill(now);
+        let missing = need.min(self.limit) - self.level;
+        (missing > 0.0).then(|| Duration::from_nanos((missing / self.per_nano) as u64 + 1))
+    }
+
+    fn allowance(&mut self, now: Moment) -> Option<Allowance> {
+        self.fill(now);
+        let missing = self.limit - self.level;
+        Allowance::new(
+            self.limit as u64,
+            self.level.max(0.0) as u64,
+            Some(Duration::from_nanos((missing / self.per_nano) as u64)),
+        )
+    }
+
+    /// Takes one of so many a second, if there is one.
+    fn with_rate(&mut self, now: Moment, rate: f64) -> bool {
+        self.per_nano = rate / 1e9;
+        self.limit = rate.max(1.0);
+        let room = self.wait(now, 1.0).is_none();
+        self.level -= if room { 1.0 } else { 0.0 };
+        room
+    }
+}
+
+/// Requests of this window and of the one before.
+#[derive(Debug)]
+struct Grown {
+    limit: Growth,
+    window: u64,
+    before: f64,
+    here: f64,
+}
+
+impl Grown {
+    fn new(limit: Growth) -> Self {
+        Self { limit, window: 0, before: 0.0, here: 0.0 }
+    }
+
+    fn admits(&mut self, now: Moment) -> bool {
+        let window = now.as_nanos() / self.limit.window.nanos().max(1);
+        if window != self.window {
+            self.before = if window == self.window + 1 { self.here } else { 0.0 };
+            self.window = window;
+            self.here = 0.0;
+        }
+        let allowed = (self.before * self.limit.factor).max(f64::from(self.limit.floor));
+        let admitted = self.here < allowed;
+        self.here += if admitted { 1.0 } else { 0.0 };
+        admitted
+    }
+}

@@ -1,0 +1,143 @@
+//! Rivals with a breaker a target, as well-known libraries have them by default.
+//!
+//! Models of their rules as documented, not their code. Where all targets are barred, the order written is used, as a
+//! careful user of such a library would do.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use hotspare_core::{Kind, Moment};
+
+use super::{Rival, Sight, untried};
+
+/// Three failures within 60 s bar a target for 60 s; then it is let in again.
+#[derive(Debug)]
+pub(super) struct SimpleBreaker(Vec<(VecDeque<Moment>, Moment)>);
+
+impl SimpleBreaker {
+    pub(super) fn new(targets: usize) -> Self {
+        Self(vec![(VecDeque::new(), Moment::ZERO); targets])
+    }
+}
+
+impl Rival for SimpleBreaker {
+    fn choose(&mut self, sight: &Sight<'_>, tried: &[usize], _: u64) -> Option<usize> {
+        let count = self.0.len();
+        untried(count, tried)
+            .find(|place| sight.now >= self.0[*place].1)
+            .or_else(|| untried(count, tried).next())
+    }
+
+    fn outcome(&mut self, now: Moment, place: usize, failed: Option<Kind>, _: Duration) {
+        let (failures, until) = &mut self.0[place];
+        if failed.is_none() {
+            return;
+        }
+        failures.push_back(now);
+        while failures.front().is_some_and(|at| now.saturating_since(*at) > Duration::from_secs(60)) {
+            failures.pop_front();
+        }
+        if failures.len() >= 3 {
+            *until = now + Duration::from_secs(60);
+            failures.clear();
+        }
+    }
+}
+
+/// A count window of 100 calls, judged once it is full; open for 60 s; ten probes decide.
+#[derive(Clone, Debug, Default)]
+struct Window {
+    calls: VecDeque<bool>,
+    until: Option<Moment>,
+    probes: u32,
+    results: Vec<bool>,
+}
+
+/// As resilience4j with its defaults.
+#[derive(Debug)]
+pub(super) struct Resilience4jLike(Vec<Window>);
+
+impl Resilience4jLike {
+    pub(super) fn new(targets: usize) -> Self {
+        Self(vec![Window::default(); targets])
+    }
+}
+
+impl Rival for Resilience4jLike {
+    fn choose(&mut self, sight: &Sight<'_>, tried: &[usize], _: u64) -> Option<usize> {
+        let count = self.0.len();
+        let open = |window: &Window| match window.until {
+            None => true,
+            Some(until) => sight.now >= until && window.probes < 10,
+        };
+        let place = untried(count, tried)
+            .find(|place| open(&self.0[*place]))
+            .or_else(|| untried(count, tried).next())?;
+        if self.0[place].until.is_some_and(|until| sight.now >= until) {
+            self.0[place].probes += 1;
+        }
+        Some(place)
+    }
+
+    fn outcome(&mut self, now: Moment, place: usize, failed: Option<Kind>, _: Duration) {
+        let window = &mut self.0[place];
+        let failing = |results: &mut dyn Iterator<Item = &bool>| results.filter(|failed| **failed).count();
+        match window.until {
+            None => {
+                window.calls.push_back(failed.is_some());
+                if window.calls.len() > 100 {
+                    window.calls.pop_front();
+                }
+                if window.calls.len() == 100 && failing(&mut window.calls.iter()) >= 50 {
+                    *window = Window { until: Some(now + Duration::from_secs(60)), ..Window::default() };
+                }
+            }
+            Some(until) if now >= until => {
+                window.results.push(failed.is_some());
+                if window.results.len() >= 10 {
+                    let bad = failing(&mut window.results.iter()) >= 5;
+                    *window =
+                        Window { until: bad.then(|| now + Duration::from_secs(60)), ..Window::default() };
+                }
+            }
+            Some(_) => {}
+        }
+    }
+}
+
+/// As Envoy's outlier detection with its defaults, in a cluster of so many hosts: five failures in a row eject for 30 s
+/// times the ejections so far, at most 300 s; never more than a tenth of the hosts, but one.
+#[derive(Debug)]
+pub(super) struct EnvoyLike(Vec<(u32, u32, Moment)>);
+
+impl EnvoyLike {
+    pub(super) fn new(targets: usize) -> Self {
+        Self(vec![(0, 0, Moment::ZERO); targets])
+    }
+}
+
+impl Rival for EnvoyLike {
+    fn choose(&mut self, sight: &Sight<'_>, tried: &[usize], _: u64) -> Option<usize> {
+        let count = self.0.len();
+        let ejected = self.0.iter().filter(|host| host.2 > sight.now).count();
+        // Below half of the hosts, health is ignored.
+        let panic = (count - ejected) * 2 < count;
+        let fit = |place: &usize| panic || self.0[*place].2 <= sight.now;
+        untried(count, tried).find(fit).or_else(|| untried(count, tried).next())
+    }
+
+    fn outcome(&mut self, now: Moment, place: usize, failed: Option<Kind>, _: Duration) {
+        let most = (self.0.len() / 10).max(1);
+        let ejected = self.0.iter().filter(|host| host.2 > now).count();
+        let (run, times, until) = &mut self.0[place];
+        // Limits are no failures of service.
+        let bad =
+            failed.is_some_and(|kind| !matches!(kind, Kind::RateLimited | Kind::GrowthLimited | Kind::Auth));
+        *run = if bad { *run + 1 } else { 0 };
+        if *run >= 5 && ejected < most && *until <= now {
+            *times += 1;
+            *until = now + Duration::from_secs(30).saturating_mul(*times).min(Duration::from_secs(300));
+            *run = 0;
+        }
+    }
+}

@@ -1,0 +1,60 @@
+//! Rivals without breakers.
+
+use std::time::Duration;
+
+use hotspare_core::{Kind, Moment};
+
+use super::{Rival, Sight, untried};
+
+/// The order written.
+#[derive(Debug)]
+pub(super) struct Static(pub(super) usize);
+
+impl Rival for Static {
+    fn choose(&mut self, _: &Sight<'_>, tried: &[usize], _: u64) -> Option<usize> {
+        untried(self.0, tried).next()
+    }
+}
+
+/// Another order for each request.
+#[derive(Debug)]
+pub(super) struct Random(pub(super) usize);
+
+impl Rival for Random {
+    fn choose(&mut self, _: &Sight<'_>, tried: &[usize], luck: u64) -> Option<usize> {
+        let left = untried(self.0, tried).count() as u64;
+        untried(self.0, tried).nth(usize::try_from(luck.checked_rem(left)?).ok()?)
+    }
+}
+
+/// The first, again and again.
+#[derive(Debug)]
+pub(super) struct RetrySame;
+
+impl Rival for RetrySame {
+    fn choose(&mut self, _: &Sight<'_>, tried: &[usize], _: u64) -> Option<usize> {
+        tried.iter().all(|place| *place == 0).then_some(0)
+    }
+}
+
+/// A moving average of successes, α = 0.02, best first; equals in the order written.
+#[derive(Debug)]
+pub(super) struct Ewma(Vec<f64>);
+
+impl Ewma {
+    pub(super) fn new(targets: usize) -> Self {
+        Self(vec![1.0; targets])
+    }
+}
+
+impl Rival for Ewma {
+    fn choose(&mut self, _: &Sight<'_>, tried: &[usize], _: u64) -> Option<usize> {
+        untried(self.0.len(), tried)
+            .reduce(|best, place| if self.0[place] > self.0[best] { place } else { best })
+    }
+
+    fn outcome(&mut self, _: Moment, place: usize, failed: Option<Kind>, _: Duration) {
+        let new = if failed.is_none() { 1.0 } else { 0.0 };
+        self.0[place] += 0.02 * (new - self.0[place]);
+    }
+}

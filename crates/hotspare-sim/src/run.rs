@@ -1,0 +1,528 @@
+//! One run: a world, its weather, its callers, and a player who answers them.
+//!
+//! The loop does for the engine what the product's driver does, and nothing else: it polls a call until it waits, does
+//! what the steps say, and tells it what happened. Invariant: what happens depends on scenario, player and seed alone; the
+//! hash over every event says so.
+
+mod engine;
+mod rival;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use hotspare_core::{BreakerState, Moment};
+use hotspare_engine::{Call, Fleet, Route, Ticket, World};
+use hotspare_health::ScopeId;
+
+use crate::chance::{Chance, mix};
+use crate::ledger::{Ended, Fate, Ledger};
+use crate::provider::{Ask, Providers, Seat, Welcome};
+use crate::reply::{Reply, Speech, Told};
+use crate::rivals::{Rival, RivalKind};
+use crate::scenario::Scenario;
+use crate::setup::Setup;
+use crate::text::Text;
+use crate::timeline::Timeline;
+use crate::watch::{Breach, Stakes, Watch};
+use crate::weather::{Series, Weather};
+use crate::workload::{Arrival, Wanted, Workload};
+
+/// Who answers the callers.
+#[derive(Clone, Debug)]
+pub enum Player {
+    /// The engine of the product, with this route.
+    Hotspare(Box<Setup>),
+    /// Somebody else.
+    Rival(RivalKind),
+}
+
+impl From<Setup> for Player {
+    fn from(setup: Setup) -> Self {
+        Self::Hotspare(Box::new(setup))
+    }
+}
+
+impl From<RivalKind> for Player {
+    fn from(kind: RivalKind) -> Self {
+        Self::Rival(kind)
+    }
+}
+
+impl Player {
+    /// Its name in tables.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Hotspare(setup) => &setup.name,
+            Self::Rival(kind) => kind.name(),
+        }
+    }
+}
+
+/// What a run may be given beside scenario, player and seed.
+#[derive(Clone, Debug, Default)]
+pub struct Course {
+    /// Keep what a timeline shows.
+    pub detail: bool,
+    /// Arrivals that were recorded, instead of drawn ones.
+    pub arrivals: Option<Arc<[Arrival]>>,
+    /// Success probabilities that were measured, by place of the target.
+    pub(crate) series: Option<Arc<[Series]>>,
+}
+
+/// What came of a run.
+#[derive(Debug)]
+pub struct Outcome {
+    /// Over every event.
+    pub hash: u64,
+    /// Requests that arrived.
+    pub requests: u64,
+    /// Events that were handled.
+    pub events: u64,
+    /// Invariants that did not hold.
+    pub breaches: Vec<Breach>,
+    pub(crate) ledger: Ledger,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Event {
+    Arrive,
+    Leave { call: u32, generation: u32 },
+    Restart,
+    Signal(Seat),
+    Timer { call: u32, generation: u32 },
+}
+
+/// An attempt under way, seen from outside.
+#[derive(Debug)]
+struct Going {
+    place: usize,
+    key: usize,
+    nth: u64,
+    stream: bool,
+    /// `None` while it waits in line.
+    reply: Option<Reply>,
+    over: bool,
+    /// It holds a place at its provider, or waits for one.
+    seated: bool,
+    began: Moment,
+    /// Whose words it speaks, and from which on.
+    voice: usize,
+    from: u32,
+    stakes: Option<Stakes>,
+}
+
+/// A call under way.
+struct Live {
+    wanted: Wanted,
+    arrived: Moment,
+    body: Body,
+    going: Vec<Going>,
+    /// When its timer goes off; [`Moment::MAX`] if none is set.
+    timer: Moment,
+    /// Words that the caller has, whose they are, and when the first and the last came.
+    words: u32,
+    voice: Option<usize>,
+    first: Option<Moment>,
+    last: Moment,
+    silence: u64,
+    hedged: bool,
+    /// An attempt has failed.
+    failed: bool,
+    world: usize,
+    ticket: Option<Ticket>,
+}
+
+enum Body {
+    Engine(Box<Call>),
+    Rival(rival::RivalCall),
+}
+
+struct Slot {
+    generation: u32,
+    live: Option<Box<Live>>,
+}
+
+/// Who answers, with its state.
+enum Cast {
+    Engine(Box<EngineCast>),
+    Rival(Box<dyn Rival>),
+}
+
+struct EngineCast {
+    setup: Setup,
+    fleet: Arc<Fleet>,
+    route: Arc<Route>,
+    /// The last one is the process that runs; the others finish what they have begun.
+    worlds: Vec<World>,
+    /// Targets that a scope concerns.
+    concerned: BTreeMap<ScopeId, Vec<usize>>,
+    /// State of each target as it was last told.
+    shown: Vec<BreakerState>,
+    tickets: BTreeMap<(usize, Ticket), (u32, u32)>,
+    woken: Vec<(u32, u32)>,
+}
+
+struct Stage<'a> {
+    scenario: &'a Scenario,
+    now: Moment,
+    timeline: Timeline<Event>,
+    chance: Chance,
+    weather: Weather,
+    providers: Providers,
+    workload: Workload<'a>,
+    text: Text,
+    cast: Cast,
+    slots: Vec<Slot>,
+    free: Vec<u32>,
+    ledger: Ledger,
+    watch: Watch,
+    hash: u64,
+    events: u64,
+    requests: u64,
+    /// Longest time between two pieces of a stream, in nanoseconds.
+    span: u64,
+    limits: hotspare_engine::Limits,
+}
+
+/// Runs a scenario.
+///
+/// # Errors
+/// If the player's setup cannot be assembled.
+pub fn run(scenario: &Scenario, player: &Player, seed: u64, course: &Course) -> Result<Outcome, String> {
+    let chance = Chance::new(seed);
+    let mut weather = Weather::new(scenario, chance);
+    if let Some(series) = &course.series {
+        weather = weather.with_series(series.to_vec());
+    }
+    let well = (0..scenario.targets.len()).map(|place| !weather.is_ever_ill(place)).collect();
+    let (cast, watch, limits) = match player {
+        Player::Hotspare(setup) => {
+            let (cast, watch) = EngineCast::new(setup, scenario)?;
+            (Cast::Engine(Box::new(cast)), watch, setup.limits.clone())
+        }
+        Player::Rival(kind) => {
+            let (fleet, _) = Fleet::assemble(Vec::new());
+            (Cast::Rival(kind.rival(scenario)), Watch::new(&fleet, &[]), scenario.setup()?.limits)
+        }
+    };
+    let mut stage = Stage {
+        now: Moment::ZERO,
+        timeline: Timeline::new(),
+        chance,
+        weather,
+        providers: Providers::new(scenario, chance),
+        workload: Workload::new(scenario, chance, course.arrivals.as_deref()),
+        text: Text::new(scenario.targets.len()),
+        cast,
+        slots: Vec::new(),
+        free: Vec::new(),
+        ledger: Ledger::new(scenario, well, course.detail),
+        watch,
+        hash: seed,
+        events: 0,
+        requests: 0,
+        span: u64::try_from(limits.gap.as_nanos() / 4).unwrap_or(u64::MAX).max(1),
+        limits,
+        scenario,
+    };
+    stage.play();
+    Ok(stage.close())
+}
+
+impl Stage<'_> {
+    fn play(&mut self) {
+        if let Some(at) = self.workload.next(self.now) {
+            self.timeline.push(at, Event::Arrive);
+        }
+        if let Some(at) = self.scenario.restart {
+            self.timeline.push(Moment::ZERO + at.0, Event::Restart);
+        }
+        while let Some((at, event)) = self.timeline.pop() {
+            self.now = at;
+            self.events += 1;
+            match event {
+                Event::Arrive => self.arrive(),
+                Event::Leave { call, generation } => self.with_live(call, generation, Self::caller_leaves),
+                Event::Restart => self.restart(),
+                Event::Signal(seat) => self.signal(seat),
+                Event::Timer { call, generation } => self.with_live(call, generation, Self::timer),
+            }
+            self.wake();
+        }
+    }
+
+    fn close(mut self) -> Outcome {
+        let length = self.now.saturating_since(Moment::ZERO);
+        for place in 0..self.scenario.targets.len() {
+            self.ledger.used[place] = self.providers.used(place, length);
+            if let Cast::Engine(cast) = &self.cast {
+                let left: u32 = cast.worlds.iter().map(|world| world.counts(place).in_flight).sum();
+                if left > 0 || self.providers.busy(place) > 0 {
+                    self.watch.say(self.now, || {
+                        format!("the run ended with {left} attempts under way at target {place}")
+                    });
+                }
+            }
+        }
+        Outcome {
+            hash: self.hash,
+            requests: self.requests,
+            events: self.events,
+            breaches: self.watch.breaches,
+            ledger: self.ledger,
+        }
+    }
+
+    fn note(&mut self, what: u64, of: u64) {
+        self.hash = mix(self.hash ^ self.now.as_nanos() ^ what.rotate_left(56) ^ of.rotate_left(32));
+    }
+
+    fn arrive(&mut self) {
+        let wanted = self.workload.take();
+        if let Some(next) = self.workload.next(self.now)
+            && next.as_nanos() < self.scenario.length.nanos()
+        {
+            self.timeline.push(next, Event::Arrive);
+        }
+        self.requests += 1;
+        self.note(1, wanted.number);
+        self.ledger.arrived(self.now);
+        let call = self.free.pop().unwrap_or_else(|| {
+            self.slots.push(Slot { generation: 0, live: None });
+            u32::try_from(self.slots.len() - 1).unwrap_or(u32::MAX)
+        });
+        let generation = self.slots[call as usize].generation;
+        if let Some(after) = wanted.leaves_after {
+            self.timeline.push(self.now + after, Event::Leave { call, generation });
+        }
+        let body = match &self.cast {
+            Cast::Engine(_) => self.begin_call(&wanted),
+            Cast::Rival(_) => Body::Rival(rival::RivalCall::default()),
+        };
+        let world = match &self.cast {
+            Cast::Engine(cast) => cast.worlds.len() - 1,
+            Cast::Rival(_) => 0,
+        };
+        let live = Live {
+            wanted,
+            arrived: self.now,
+            body,
+            going: Vec::with_capacity(2),
+            timer: Moment::MAX,
+            words: 0,
+            voice: None,
+            first: None,
+            last: self.now,
+            silence: 0,
+            hedged: false,
+            failed: false,
+            world,
+            ticket: None,
+        };
+        self.slots[call as usize].live = Some(Box::new(live));
+        self.with_live(call, generation, |stage, seat, live| match live.body {
+            Body::Engine(_) => stage.turn(seat, live),
+            Body::Rival(_) => stage.rival_next(seat, live),
+        });
+    }
+
+    /// Does something with a call that is still there, and sets its timer.
+    fn with_live(
+        &mut self,
+        call: u32,
+        generation: u32,
+        act: impl FnOnce(&mut Self, Seat, &mut Live) -> bool,
+    ) {
+        let slot = &mut self.slots[call as usize];
+        if slot.generation != generation {
+            return;
+        }
+        let Some(mut live) = slot.live.take() else { return };
+        let seat = Seat { call, generation, attempt: 0 };
+        if act(self, seat, &mut live) {
+            self.slots[call as usize].generation += 1;
+            self.free.push(call);
+            return;
+        }
+        let at = match &live.body {
+            Body::Engine(machine) => machine.poll_timeout(),
+            Body::Rival(own) => own.timer,
+        };
+        // As the driver does: a timer that is later than the one that is set is set again once that one has gone off.
+        if let Some(at) = at.filter(|at| *at < live.timer) {
+            live.timer = at.max(self.now);
+            self.timeline.push(live.timer, Event::Timer { call, generation });
+        }
+        self.slots[call as usize].live = Some(live);
+    }
+
+    fn timer(&mut self, seat: Seat, live: &mut Live) -> bool {
+        if self.now < live.timer {
+            return false;
+        }
+        live.timer = Moment::MAX;
+        match &live.body {
+            Body::Engine(machine) => {
+                machine.poll_timeout().is_some_and(|at| at <= self.now) && self.turn(seat, live)
+            }
+            Body::Rival(own) => own.timer.is_some_and(|at| at <= self.now) && self.rival_timer(seat, live),
+        }
+    }
+
+    /// Sends a request to a provider.
+    fn send(&mut self, seat: Seat, live: &mut Live, mut going: Going) {
+        self.note(2, going.place as u64);
+        self.ledger.started(self.now, going.place, live.going.is_empty());
+        going.nth = live.going.iter().filter(|one| one.place == going.place).count() as u64;
+        let seat = Seat { attempt: u8::try_from(live.going.len()).unwrap_or(u8::MAX), ..seat };
+        let ask = Ask { wanted: &live.wanted, weather: &self.weather, key: going.key, nth: going.nth };
+        match self.providers.welcome(self.now, going.place, seat, &ask) {
+            Welcome::Later => going.seated = true,
+            Welcome::Now(reply) => {
+                going.seated = matches!(reply, Reply::Speech(_));
+                self.begin_reply(seat, &mut going, reply);
+            }
+        }
+        live.going.push(going);
+    }
+
+    fn begin_reply(&mut self, seat: Seat, going: &mut Going, mut reply: Reply) {
+        let wait = match &mut reply {
+            Reply::Refusal(after, _) => Some(*after),
+            Reply::Silence { pings } => pings.then_some(100_000_000),
+            Reply::Speech(speech) => {
+                speech.carry_on(going.from);
+                speech.wait(self.span, !going.stream)
+            }
+        };
+        going.reply = Some(reply);
+        if let Some(wait) = wait {
+            self.timeline.push(Moment::from_nanos(self.now.as_nanos() + wait), Event::Signal(seat));
+        }
+    }
+
+    /// An attempt is over: its connection is closed and its place is free.
+    fn hang_up(&mut self, seat: Seat, live: &mut Live, index: usize) {
+        let Some(going) = live.going.get_mut(index).filter(|going| !going.over) else { return };
+        going.over = true;
+        if let Some(stakes) = going.stakes.take() {
+            self.watch.settled(&stakes);
+        }
+        let seat = Seat { attempt: u8::try_from(index).unwrap_or(u8::MAX), ..seat };
+        let waiting = going.reply.is_none();
+        if going.seated
+            && let Some(next) = self.providers.leave(going.place, seat, waiting)
+        {
+            self.seat(next, going.place);
+        }
+    }
+
+    /// A place came free for an attempt that waited in line.
+    fn seat(&mut self, mut next: Seat, place: usize) {
+        loop {
+            let slot = &mut self.slots[next.call as usize];
+            let live = if slot.generation == next.generation { slot.live.take() } else { None };
+            if let Some(mut live) = live {
+                let index = usize::from(next.attempt);
+                let going = &live.going[index];
+                if !going.over {
+                    let ask =
+                        Ask { wanted: &live.wanted, weather: &self.weather, key: going.key, nth: going.nth };
+                    let reply = self.providers.serve(self.now, place, &ask);
+                    let going = &mut live.going[index];
+                    self.begin_reply(next, going, reply);
+                    self.slots[next.call as usize].live = Some(live);
+                    return;
+                }
+                self.slots[next.call as usize].live = Some(live);
+            }
+            match self.providers.leave(place, next, false) {
+                Some(another) => next = another,
+                None => return,
+            }
+        }
+    }
+
+    fn signal(&mut self, seat: Seat) {
+        let index = usize::from(seat.attempt);
+        self.with_live(seat.call, seat.generation, |stage, _, live| {
+            let whole = live.going.get(index).is_some_and(|going| !going.stream);
+            let Some(going) = live.going.get_mut(index).filter(|going| !going.over) else { return false };
+            let heard = match going.reply.as_mut() {
+                Some(Reply::Refusal(_, error)) => Heard::Failure(error.take()),
+                Some(Reply::Silence { .. }) => Heard::Ping,
+                Some(Reply::Speech(speech)) => stage.listen(seat, speech, whole),
+                None => return false,
+            };
+            stage.note(3, seat.attempt.into());
+            match live.body {
+                Body::Engine(_) => stage.hear(seat, live, index, heard),
+                Body::Rival(_) => stage.rival_hear(seat, live, index, heard),
+            }
+        });
+    }
+
+    fn listen(&mut self, seat: Seat, speech: &mut Speech, whole: bool) -> Heard {
+        let opened = (!speech.began).then_some(speech.limits);
+        let told = speech.tell(self.span, whole);
+        if matches!(told, Told::Tokens(..))
+            && let Some(wait) = speech.wait(self.span, whole)
+        {
+            self.timeline.push(Moment::from_nanos(self.now.as_nanos() + wait), Event::Signal(seat));
+        }
+        Heard::Speech(opened, told)
+    }
+
+    /// A request has ended.
+    fn end(&mut self, live: &mut Live, fate: Fate, served_by: Option<usize>, cost: (u64, u64)) {
+        let code = match fate {
+            Fate::Answered => 10,
+            Fate::Left => 11,
+            Fate::Mistaken => 12,
+            Fate::Lost { kind, .. } => 100 + kind as u64,
+        };
+        self.note(code, live.wanted.number);
+        if live.words > 0 && fate != Fate::Answered {
+            live.silence = live.silence.max(self.now.saturating_since(live.last).as_nanos() as u64);
+        }
+        // A second start that was a hedge is not an effect of failure.
+        let affected = live.failed || live.going.len() > 1 && !live.hedged;
+        self.ledger.ended(&Ended {
+            arrived: live.arrived,
+            now: self.now,
+            fate,
+            attempts: u32::try_from(live.going.len()).unwrap_or(u32::MAX),
+            first_target: live.going.first().map(|one| one.place),
+            served_by,
+            ttft: live.first.map(|first| first.saturating_since(live.arrived).as_nanos() as u64),
+            affected,
+            hedged: live.hedged,
+            silence: live.silence,
+            cost: cost.0,
+            wasted: cost.1,
+        });
+    }
+
+    /// The caller gets words of an answer.
+    fn deliver(&self, live: &mut Live, to: u32) {
+        if live.first.is_some() {
+            let quiet = self.now.saturating_since(live.last).as_nanos() as u64;
+            live.silence = live.silence.max(quiet);
+        }
+        live.first = live.first.or(Some(self.now));
+        live.last = self.now;
+        live.words = live.words.max(to);
+    }
+}
+
+/// What is heard of an attempt.
+#[derive(Debug)]
+enum Heard {
+    Failure(Option<hotspare_core::Error>),
+    Ping,
+    Speech(Option<hotspare_core::RateLimits>, Told),
+}
+
+#[cfg(test)]
+mod tests;

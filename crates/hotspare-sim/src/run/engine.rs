@@ -1,0 +1,387 @@
+//! The engine as a player: what the product's driver does, in virtual time.
+//!
+//! Not a second driver with opinions: poll until it waits, do what the step says, tell what happened. Invariant: whatever
+//! is asked of the engine here, the product's driver asks too, in the same order.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use hotspare_core::{BreakerState, Chunk, Error, Event as Said, FinishReason, Kind, Next, Usage};
+use hotspare_engine::{Ask, AttemptId, Begin, Call, Input, Luck, Plan, Step, Summary};
+
+use hotspare_routing::estimate_prompt_tokens;
+
+use super::{Body, Cast, EngineCast, Going, Heard, Live, Seat, Stage};
+use crate::chance::Purpose;
+use crate::ledger::Fate;
+use crate::reply::Told;
+use crate::scenario::Scenario;
+use crate::setup::Setup;
+use crate::text::WORD;
+use crate::watch::{CallEnd, Watch};
+use crate::workload::Wanted;
+
+impl EngineCast {
+    pub(super) fn new(setup: &Setup, scenario: &Scenario) -> Result<(Self, Watch), String> {
+        let assembled = setup.assemble()?;
+        if assembled.route.members.iter().any(|place| *place >= scenario.targets.len()) {
+            return Err(format!("{}: the scenario has only {} targets", setup.name, scenario.targets.len()));
+        }
+        let probes: Vec<u32> = setup.specs.iter().map(|spec| spec.health.probes).collect();
+        let watch = Watch::new(&assembled.fleet, &probes);
+        let mut concerned: BTreeMap<_, Vec<usize>> = BTreeMap::new();
+        for (place, target) in assembled.fleet.targets().iter().enumerate() {
+            for key in 0..target.key_count() {
+                for scope in target.scopes(key) {
+                    let places = concerned.entry(scope).or_default();
+                    if !places.contains(&place) {
+                        places.push(place);
+                    }
+                }
+            }
+        }
+        let shown = vec![BreakerState::Closed; setup.specs.len()];
+        let cast = Self {
+            setup: setup.clone(),
+            fleet: assembled.fleet,
+            route: assembled.route,
+            worlds: vec![assembled.world],
+            concerned,
+            shown,
+            tickets: BTreeMap::new(),
+            woken: Vec::new(),
+        };
+        Ok((cast, watch))
+    }
+}
+
+impl Stage<'_> {
+    /// As the client does: views and turn from the world, the plan outside it, a call from the plan.
+    pub(super) fn begin_call(&mut self, wanted: &Wanted) -> Body {
+        let now = self.now;
+        let seed = self.chance.draw(Purpose::Call, [wanted.number, 0, 0]);
+        let request = self.workload.body(wanted);
+        let Cast::Engine(cast) = &mut self.cast else {
+            return Body::Rival(super::rival::RivalCall::default());
+        };
+        let route = Arc::clone(&cast.route);
+        let current = cast.worlds.len() - 1;
+        let world = &mut cast.worlds[current];
+        let tokens = estimate_prompt_tokens(request);
+        let (views, turn) = (world.views(now, &route, tokens), world.next_turn(&route));
+        let luck = Luck { draw: seed.rotate_left(32), turn, affinity: Some(wanted.number) };
+        let plan = Plan::new(&cast.fleet, &route, request, tokens, &views, luck);
+        let mut ask = Ask::of(request, wanted.stream, seed);
+        ask.deadline = wanted.deadline;
+        Body::Engine(Box::new(Call::new(now, Arc::clone(&cast.fleet), route, ask, plan)))
+    }
+
+    pub(super) fn restart(&mut self) {
+        let Cast::Engine(cast) = &mut self.cast else { return };
+        if let Ok(fresh) = cast.setup.assemble() {
+            cast.worlds.push(fresh.world);
+            cast.shown.fill(BreakerState::Closed);
+            self.watch.restart();
+        }
+    }
+
+    /// Asks the machine until it waits. True once the call is over.
+    pub(super) fn turn(&mut self, seat: Seat, live: &mut Live) -> bool {
+        loop {
+            let now = self.now;
+            let step = {
+                let (Cast::Engine(cast), Body::Engine(machine)) = (&mut self.cast, &mut live.body) else {
+                    return true;
+                };
+                machine.poll(now, &mut cast.worlds[live.world])
+            };
+            self.tell_changes(live.world);
+            match step {
+                Step::Abort(id) => self.hang_up(seat, live, id.0),
+                Step::Deliver(chunk) => self.take(live, &chunk),
+                Step::Done(result) => {
+                    self.done(seat, live, *result);
+                    return true;
+                }
+                Step::Start(begin) => self.begin(seat, live, &begin),
+                _ => {
+                    // A call that has just begun to wait asks once more: there may have been room in between.
+                    let (Cast::Engine(cast), Body::Engine(machine)) = (&mut self.cast, &mut live.body) else {
+                        return true;
+                    };
+                    match machine.ticket() {
+                        Some(ticket) if live.ticket.is_none() => {
+                            live.ticket = Some(ticket);
+                            cast.tickets.insert((live.world, ticket), (seat.call, seat.generation));
+                            machine.handle(now, &mut cast.worlds[live.world], Input::Woken);
+                        }
+                        _ => return false,
+                    }
+                }
+            }
+        }
+    }
+
+    fn begin(&mut self, seat: Seat, live: &mut Live, begin: &Begin) {
+        let (Cast::Engine(cast), Body::Engine(machine)) = (&mut self.cast, &mut live.body) else { return };
+        let why = machine.trail().attempts.get(begin.id.0).map_or("", |attempt| attempt.why.as_str());
+        let last_resort = why.starts_with("last resort");
+        live.hedged |= why.starts_with("hedge");
+        let scopes = cast.fleet.targets()[begin.target].scopes(begin.key);
+        // A world of before the restart is not watched: its states are its own.
+        let current = live.world + 1 == cast.worlds.len();
+        let stakes = current.then(|| self.watch.started(self.now, scopes, last_resort));
+        let (from, voice) = match &begin.resume {
+            Some(resume) if resume.prefill => (
+                u32::try_from(resume.text.len() / WORD).unwrap_or(u32::MAX),
+                live.voice.unwrap_or(begin.target),
+            ),
+            _ => (0, begin.target),
+        };
+        let going = Going {
+            place: begin.target,
+            key: begin.key,
+            nth: 0,
+            stream: begin.stream,
+            reply: None,
+            over: false,
+            seated: false,
+            began: self.now,
+            voice,
+            from,
+            stakes,
+        };
+        self.send(seat, live, going);
+    }
+
+    pub(super) fn hear(&mut self, seat: Seat, live: &mut Live, index: usize, heard: Heard) -> bool {
+        let id = AttemptId(index);
+        match heard {
+            Heard::Ping => self.tell(live, Input::Alive(id)),
+            Heard::Failure(error) => {
+                let error = error.unwrap_or_else(|| Error::new(Kind::Server, "simulated"));
+                self.failed(seat, live, index, error);
+            }
+            Heard::Speech(opened, told) => {
+                if let Some(limits) = opened {
+                    self.tell(live, Input::Opened(id, limits));
+                }
+                match told {
+                    Told::Tokens(from, to) => self.say(live, index, from, to),
+                    Told::Last(from, to) => {
+                        self.say(live, index, from, to);
+                        let tokens = Usage::reported(Some(live.wanted.prompt_tokens), Some(u64::from(to)));
+                        self.event(live, id, Said::Usage(Box::new(tokens)));
+                        self.event(live, id, Said::Finished(FinishReason::Stop));
+                        self.hang_up(seat, live, index);
+                        self.tell(live, Input::Ended(id));
+                    }
+                    Told::Clean => {
+                        self.hang_up(seat, live, index);
+                        self.tell(live, Input::Ended(id));
+                    }
+                    Told::Failure(kind) => {
+                        self.failed(seat, live, index, Error::new(kind, "simulated"));
+                    }
+                }
+            }
+        }
+        self.turn(seat, live)
+    }
+
+    fn failed(&mut self, seat: Seat, live: &mut Live, index: usize, error: Error) {
+        live.failed = true;
+        if matches!(error.kind(), Kind::RateLimited | Kind::GrowthLimited) {
+            self.ledger.refused(live.going[index].began, live.going[index].place);
+        }
+        self.hang_up(seat, live, index);
+        self.tell(live, Input::Failed(AttemptId(index), error));
+    }
+
+    fn say(&mut self, live: &mut Live, index: usize, from: u32, to: u32) {
+        if from < to {
+            let text = self.text.words(live.going[index].voice, from, to).to_owned();
+            self.event(live, AttemptId(index), Said::TextDelta(text));
+        }
+    }
+
+    fn event(&mut self, live: &mut Live, id: AttemptId, event: Said) {
+        let Body::Engine(machine) = &mut live.body else { return };
+        machine.on_event(self.now, id, Chunk::from(event));
+        if !machine.needs_world() {
+            while let Body::Engine(machine) = &mut live.body
+                && let Some(chunk) = machine.next_delivery()
+            {
+                self.take(live, &chunk);
+            }
+        }
+    }
+
+    fn tell(&mut self, live: &mut Live, input: Input) {
+        let (Cast::Engine(cast), Body::Engine(machine)) = (&mut self.cast, &mut live.body) else { return };
+        machine.handle(self.now, &mut cast.worlds[live.world], input);
+        self.tell_changes(live.world);
+    }
+
+    /// The caller takes a piece of the answer, and checks that it is the next one.
+    fn take(&mut self, live: &mut Live, chunk: &Chunk) {
+        match &chunk.event {
+            Said::TextDelta(text) => {
+                let voice = *live.voice.get_or_insert_with(|| {
+                    live.going.iter().rev().find(|going| !going.over).map_or(0, |going| going.voice)
+                });
+                let to = live.words + u32::try_from(text.len() / WORD).unwrap_or(0);
+                let right = (0..self.scenario.targets.len()).find(|other| {
+                    self.text.words(*other, live.words, to) == text && (*other == voice || live.words == 0)
+                });
+                match right {
+                    Some(right) if live.words == 0 => live.voice = Some(right),
+                    Some(_) => {}
+                    None => self.watch.say(self.now, || {
+                        format!("the caller got other words than the next ones after {}", live.words)
+                    }),
+                }
+                self.deliver(live, to);
+            }
+            Said::Handover { .. } => self.note(4, live.wanted.number),
+            _ => {}
+        }
+        if let Body::Engine(machine) = &mut live.body {
+            machine.resumed(self.now);
+        }
+    }
+
+    fn done(&mut self, seat: Seat, live: &mut Live, result: Result<Summary, Error>) {
+        let under_way = live.going.iter().filter(|going| !going.over).count();
+        for index in 0..live.going.len() {
+            self.hang_up(seat, live, index);
+        }
+        let trail = match &result {
+            Ok(summary) => &summary.trail,
+            Err(error) => error.trail(),
+        };
+        if let (Ok(summary), false) = (&result, live.wanted.stream) {
+            let text = summary.response.as_ref().map(hotspare_core::ChatResponse::text).unwrap_or_default();
+            live.words = u32::try_from(text.len() / WORD).unwrap_or(0);
+            self.deliver(live, live.words);
+        }
+        let cost: u64 =
+            trail.attempts.iter().filter_map(|attempt| attempt.cost).map(|cost| cost.micros()).sum();
+        let useful = |attempt: &hotspare_core::Attempt| attempt.outcome == hotspare_core::Outcome::Served;
+        let bought: u64 = trail
+            .attempts
+            .iter()
+            .filter(|one| useful(one))
+            .filter_map(|one| one.cost)
+            .map(|cost| cost.micros())
+            .sum();
+        if let (Cast::Engine(cast), Some(ticket)) = (&mut self.cast, live.ticket.take()) {
+            cast.tickets.remove(&(live.world, ticket));
+        }
+        self.close_call(live, result, under_way, (cost, cost - bought));
+    }
+
+    fn close_call(
+        &mut self,
+        live: &mut Live,
+        result: Result<Summary, Error>,
+        under_way: usize,
+        cost: (u64, u64),
+    ) {
+        let Cast::Engine(cast) = &self.cast else { return };
+        let world = &cast.worlds[live.world];
+        let mut tried: Vec<usize> = live.going.iter().map(|going| going.place).collect();
+        tried.dedup();
+        let error = result.as_ref().err();
+        let cut = error.is_some() && live.words > 0;
+        let blamed = error.is_some_and(|error| {
+            matches!(error.policy().next, Next::Stop | Next::Confirm | Next::OptIn)
+                && error.kind() != Kind::NoTarget
+        });
+        self.watch.call_ended(
+            self.now,
+            &CallEnd {
+                fleet: &cast.fleet,
+                route: &cast.route,
+                world,
+                arrived: live.arrived,
+                first: live.first,
+                failed: error.map(Error::kind),
+                only_invalid: error.is_some_and(|error| {
+                    error.trail().attempts.iter().all(|attempt| {
+                        matches!(
+                            &attempt.outcome,
+                            hotspare_core::Outcome::Failed { kind: Kind::InvalidRequest, .. }
+                        )
+                    })
+                }),
+                may_be_missed: !cut && !blamed,
+                starts: live.going.len(),
+                under_way,
+                tried: &tried,
+                words: live.words,
+                wanted: live.wanted.output_tokens,
+            },
+        );
+        for place in tried {
+            self.watch.balance(self.now, world, place);
+        }
+        let served_by = result.as_ref().ok().and_then(|summary| cast.fleet.find(summary.served_by.as_str()));
+        let fate = match &result {
+            Ok(_) => Fate::Answered,
+            Err(error) if error.kind() == Kind::Cancelled => Fate::Left,
+            Err(error) if live.wanted.invalid && error.kind() == Kind::InvalidRequest => Fate::Mistaken,
+            Err(error) => Fate::Lost { kind: error.kind(), cut },
+        };
+        self.end(live, fate, served_by, cost);
+    }
+
+    /// The caller hangs up: the driver is dropped, and with it every connection.
+    pub(super) fn caller_leaves(&mut self, seat: Seat, live: &mut Live) -> bool {
+        if let Body::Rival(_) = live.body {
+            return self.rival_left(seat, live);
+        }
+        for index in 0..live.going.len() {
+            self.hang_up(seat, live, index);
+        }
+        self.tell(live, Input::CallerGone);
+        self.turn(seat, live)
+    }
+
+    /// Hears what breakers did and who may be woken.
+    fn tell_changes(&mut self, world: usize) {
+        let Cast::Engine(cast) = &mut self.cast else { return };
+        let current = world + 1 == cast.worlds.len();
+        for change in cast.worlds[world].take_notices() {
+            if !current {
+                continue;
+            }
+            self.watch.changed(&change);
+            self.hash = crate::chance::mix(self.hash ^ u64::from(change.scope.0) ^ (change.to as u64) << 40);
+            for &place in cast.concerned.get(&change.scope).into_iter().flatten() {
+                let target = &cast.fleet.targets()[place];
+                let state = (0..target.key_count()).map(|key| self.watch.state(&target.scopes(key))).min();
+                let state = state.unwrap_or_default();
+                if state != cast.shown[place] {
+                    cast.shown[place] = state;
+                    self.ledger.changed(change.at, place, state);
+                }
+            }
+        }
+        for ticket in cast.worlds[world].take_woken() {
+            cast.woken.extend(cast.tickets.get(&(world, ticket)));
+        }
+    }
+
+    /// Wakes calls for which there may be room.
+    pub(super) fn wake(&mut self) {
+        loop {
+            let Cast::Engine(cast) = &mut self.cast else { return };
+            let Some((call, generation)) = cast.woken.pop() else { return };
+            self.with_live(call, generation, |stage, seat, live| {
+                stage.tell(live, Input::Woken);
+                stage.turn(seat, live)
+            });
+        }
+    }
+}

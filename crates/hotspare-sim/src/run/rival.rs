@@ -1,0 +1,134 @@
+//! Somebody else as a player: one attempt at a time, at most three, no hedge, no continuation.
+//!
+//! Not the engine, on purpose: own code, so that a bug of the engine cannot hide in what it is compared with. Invariant: a
+//! rival meets the same weather and the same luck as the engine.
+
+use hotspare_core::{Kind, Moment};
+
+use super::{Body, Cast, Going, Heard, Live, Seat, Stage};
+use crate::chance::Purpose;
+use crate::ledger::Fate;
+use crate::reply::Told;
+use crate::rivals::Sight;
+
+/// Most attempts of a rival's call.
+const MOST: usize = 3;
+
+/// A rival's call under way.
+#[derive(Clone, Debug, Default)]
+pub(super) struct RivalCall {
+    pub(super) timer: Option<Moment>,
+    tried: Vec<usize>,
+    last: Option<Kind>,
+}
+
+impl Stage<'_> {
+    /// Starts the next attempt, or gives up. True once the call is over.
+    pub(super) fn rival_next(&mut self, seat: Seat, live: &mut Live) -> bool {
+        let (Cast::Rival(rival), Body::Rival(own)) = (&mut self.cast, &mut live.body) else { return true };
+        let luck = self.chance.draw(Purpose::Call, [live.wanted.number, own.tried.len() as u64, 1]);
+        let sight = Sight { now: self.now, scenario: self.scenario, weather: &self.weather };
+        let choice = if own.tried.len() < MOST { rival.choose(&sight, &own.tried, luck) } else { None };
+        let Some(place) = choice else {
+            let kind = own.last.unwrap_or(Kind::NoTarget);
+            let fate = if live.wanted.invalid && kind == Kind::InvalidRequest {
+                Fate::Mistaken
+            } else {
+                Fate::Lost { kind, cut: live.words > 0 }
+            };
+            self.end(live, fate, None, (0, 0));
+            return true;
+        };
+        own.tried.push(place);
+        let keys = u64::from(self.scenario.targets[place].keys.max(1));
+        let limit = if live.wanted.stream { self.limits.first_content } else { self.limits.unstreamed };
+        let limit =
+            if self.scenario.targets[place].reasoning { self.limits.first_content_reasoning } else { limit };
+        own.timer = Some(self.now + limit);
+        let going = Going {
+            place,
+            key: usize::try_from(luck % keys).unwrap_or(0),
+            nth: 0,
+            stream: live.wanted.stream,
+            reply: None,
+            over: false,
+            seated: false,
+            began: self.now,
+            voice: place,
+            from: 0,
+            stakes: None,
+        };
+        self.send(seat, live, going);
+        false
+    }
+
+    fn rival_outcome(&mut self, live: &Live, index: usize, kind: Option<Kind>) {
+        let Cast::Rival(rival) = &mut self.cast else { return };
+        let going = &live.going[index];
+        let took = self.now.saturating_since(going.began);
+        // Whoever is told that the request is wrong does not hold it against the provider.
+        if kind != Some(Kind::InvalidRequest) {
+            rival.outcome(self.now, going.place, kind, took);
+        }
+    }
+
+    fn rival_failed(&mut self, seat: Seat, live: &mut Live, index: usize, kind: Kind) -> bool {
+        live.failed = true;
+        if matches!(kind, Kind::RateLimited | Kind::GrowthLimited) {
+            self.ledger.refused(live.going[index].began, live.going[index].place);
+        }
+        self.rival_outcome(live, index, Some(kind));
+        self.hang_up(seat, live, index);
+        let Body::Rival(own) = &mut live.body else { return true };
+        own.last = Some(kind);
+        if live.words > 0 || kind == Kind::InvalidRequest {
+            own.tried = vec![usize::MAX; MOST];
+        }
+        self.rival_next(seat, live)
+    }
+
+    pub(super) fn rival_hear(&mut self, seat: Seat, live: &mut Live, index: usize, heard: Heard) -> bool {
+        let told = match heard {
+            Heard::Ping => return false,
+            Heard::Failure(error) => {
+                let kind = error.map_or(Kind::Server, |error| error.kind());
+                return self.rival_failed(seat, live, index, kind);
+            }
+            Heard::Speech(_, told) => told,
+        };
+        match told {
+            Told::Tokens(from, to) | Told::Last(from, to) => {
+                if from < to {
+                    self.deliver(live, to);
+                }
+                let gap = self.limits.gap;
+                let Body::Rival(own) = &mut live.body else { return true };
+                own.timer = (live.words > 0).then(|| self.now + gap).or(own.timer);
+            }
+            Told::Failure(kind) => return self.rival_failed(seat, live, index, kind),
+            Told::Clean => return self.rival_failed(seat, live, index, Kind::Truncated),
+        }
+        if !matches!(told, Told::Last(..)) {
+            return false;
+        }
+        self.rival_outcome(live, index, None);
+        self.hang_up(seat, live, index);
+        let place = live.going[index].place;
+        self.end(live, Fate::Answered, Some(place), (0, 0));
+        true
+    }
+
+    pub(super) fn rival_timer(&mut self, seat: Seat, live: &mut Live) -> bool {
+        let Some(index) = live.going.len().checked_sub(1) else { return true };
+        let kind = if live.words > 0 { Kind::Stalled } else { Kind::Timeout };
+        self.rival_failed(seat, live, index, kind)
+    }
+
+    pub(super) fn rival_left(&mut self, seat: Seat, live: &mut Live) -> bool {
+        for index in 0..live.going.len() {
+            self.hang_up(seat, live, index);
+        }
+        self.end(live, Fate::Left, None, (0, 0));
+        true
+    }
+}

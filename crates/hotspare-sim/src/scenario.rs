@@ -1,0 +1,486 @@
+//! What a world is like and what goes wrong in it, as text that people write.
+//!
+//! Not a run. Invariant: unknown keys are errors and everything that is left out has a value that this file states; a
+//! scenario that was accepted can be run with any seed.
+//!
+//! Left out, the world is this one: three targets `a`, `b`, `c` at endpoints of their own, first content after 0.6 s for
+//! half of the requests, 1.2 s for 95 %, 4 s for 99 %, then a token each 20 ms, 150 of them; 20 requests a second, all
+//! streamed, Poisson arrivals, ten minutes; what goes wrong goes wrong from minute 2 to minute 5.
+
+use std::time::Duration;
+
+use hotspare_health::Config as Breaker;
+use serde::Deserialize;
+
+use crate::effect::Effect;
+use crate::marks::Mark;
+use crate::words::{Share, Span, Spread};
+
+/// A world, its load, what goes wrong, the route under test, and the marks that must be reached.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Scenario {
+    /// Set by whoever reads it: the file's name.
+    #[serde(skip)]
+    pub(crate) name: String,
+    pub(crate) what: String,
+    #[serde(default = "ten_minutes")]
+    pub(crate) length: Span,
+    #[serde(default = "window")]
+    pub(crate) window: [Span; 2],
+    /// Fewer seeds than asked for, where one run is long.
+    pub(crate) seeds: Option<u32>,
+    /// A new process takes over: its calls know nothing of what went before.
+    pub(crate) restart: Option<Span>,
+    #[serde(default)]
+    pub(crate) load: Load,
+    #[serde(default = "abc")]
+    pub(crate) targets: Vec<TargetDto>,
+    #[serde(default)]
+    pub(crate) faults: Vec<FaultDto>,
+    pub(crate) incidents: Option<Incidents>,
+    pub(crate) swizzle: Option<Swizzle>,
+    #[serde(default)]
+    pub(crate) route: RouteDto,
+    #[serde(default)]
+    pub(crate) marks: Vec<Mark>,
+}
+
+/// Who asks, how often, for what.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Load {
+    /// Requests a second.
+    pub(crate) rate: f64,
+    /// Coefficient of variation of the gaps: 1 is Poisson, 0 a metronome, more is bursty (Gamma).
+    pub(crate) cv: f64,
+    pub(crate) stream: Share,
+    pub(crate) prompt_tokens: u64,
+    pub(crate) output_tokens: u64,
+    pub(crate) long_prompts: Option<LongPrompts>,
+    pub(crate) leave: Option<Leave>,
+    /// Requests that every provider calls malformed.
+    pub(crate) invalid: Share,
+    pub(crate) deadline: Option<Span>,
+    pub(crate) bursts: Vec<Burst>,
+    /// This many arrive together at the beginning of the window, on top.
+    pub(crate) crowd: u32,
+}
+
+impl Default for Load {
+    fn default() -> Self {
+        Self {
+            rate: 20.0,
+            cv: 1.0,
+            stream: Share(1.0),
+            prompt_tokens: 500,
+            output_tokens: 150,
+            long_prompts: None,
+            leave: None,
+            invalid: Share(0.0),
+            deadline: None,
+            bursts: Vec::new(),
+            crowd: 0,
+        }
+    }
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct LongPrompts {
+    pub(crate) share: Share,
+    pub(crate) tokens: u64,
+    /// How much longer their first content takes.
+    pub(crate) ttft_times: f64,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Leave {
+    pub(crate) share: Share,
+    pub(crate) after: Span,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Burst {
+    pub(crate) from: Span,
+    pub(crate) until: Span,
+    pub(crate) times: f64,
+}
+
+/// A target: how its provider behaves, and what the route knows of it.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct TargetDto {
+    pub(crate) name: String,
+    /// Who answers there; equal endpoints share health. Its own name if left out.
+    pub(crate) endpoint: Option<String>,
+    /// Names under which faults find it together with others.
+    #[serde(default)]
+    pub(crate) groups: Vec<String>,
+    #[serde(default = "first_content")]
+    pub(crate) ttft: Spread,
+    #[serde(default = "token_gap")]
+    pub(crate) token_gap: Spread,
+    #[serde(default = "one")]
+    pub(crate) keys: u32,
+    /// Dollars per million tokens.
+    pub(crate) price: Option<PriceDto>,
+    #[serde(default = "yes")]
+    pub(crate) prefill: bool,
+    #[serde(default)]
+    pub(crate) reasoning: bool,
+    pub(crate) capacity: Option<Capacity>,
+    pub(crate) quota: Option<QuotaDto>,
+    pub(crate) growth: Option<Growth>,
+    pub(crate) max_in_flight: Option<u32>,
+    pub(crate) requests_per_minute: Option<u64>,
+    pub(crate) tokens_per_minute: Option<u64>,
+    pub(crate) breaker: Option<BreakerDto>,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct PriceDto {
+    pub(crate) input: f64,
+    pub(crate) output: f64,
+}
+
+/// Places at a provider, and how many wait for one without a word. Beyond that it answers 503.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Capacity {
+    pub(crate) places: u32,
+    #[serde(default)]
+    pub(crate) queue: u32,
+}
+
+/// A provider's limits per key, and how it speaks of them.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct QuotaDto {
+    pub(crate) requests_per_minute: Option<u64>,
+    pub(crate) tokens_per_minute: Option<u64>,
+    #[serde(default)]
+    pub(crate) says: Says,
+}
+
+/// What a provider says of its limits.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Says {
+    /// Every reply tells what is left, and refusals tell when to come back.
+    #[default]
+    Everything,
+    /// Figures that make no sense.
+    Garbage,
+    /// Nothing: a bare 429.
+    Nothing,
+    /// Refusals tell when to come back.
+    RetryAfter,
+}
+
+/// A provider that refuses traffic which grows faster than this.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Growth {
+    /// Times the requests of the window before.
+    pub(crate) factor: f64,
+    pub(crate) window: Span,
+    /// This many a window are always taken.
+    pub(crate) floor: u32,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(untagged, expecting = "a breaker is \"default\", \"evidence\", \"textbook\", \"never\", or a table of knobs")]
+pub(crate) enum BreakerDto {
+    Name(String),
+    Knobs(Knobs),
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Knobs {
+    failures: Option<u32>,
+    window: Option<Span>,
+    failure_rate: Option<Share>,
+    slow_rate: Option<Share>,
+    min_calls: Option<u32>,
+    cooldown: Option<Span>,
+    cooldown_cap: Option<Span>,
+    probes: Option<u32>,
+    ramp: Option<Span>,
+}
+
+impl BreakerDto {
+    pub(crate) fn config(&self) -> Result<Breaker, String> {
+        let knobs = match self {
+            Self::Name(name) => {
+                return match name.as_str() {
+                    "default" => Ok(Breaker::default()),
+                    "evidence" => Ok(Breaker::evidence()),
+                    "textbook" => Ok(Breaker::textbook()),
+                    "never" => Ok(Breaker::never()),
+                    other => Err(format!("unknown breaker `{other}`; known are default, evidence, textbook and never")),
+                };
+            }
+            Self::Knobs(knobs) => knobs,
+        };
+        let bp = |share: Share| (share.0 * 10_000.0) as u32;
+        let mut config = Breaker::default();
+        config.failures = knobs.failures.or(config.failures);
+        config.failure_rate_bp = knobs.failure_rate.map(bp).or(config.failure_rate_bp);
+        config.slow_rate_bp = knobs.slow_rate.map(bp).or(config.slow_rate_bp);
+        config.min_calls = knobs.min_calls.unwrap_or(config.min_calls);
+        config.probes = knobs.probes.unwrap_or(config.probes);
+        config.window = knobs.window.map_or(config.window, |span| span.0);
+        config.cooldown = knobs.cooldown.map_or(config.cooldown, |span| span.0);
+        config.cooldown_cap =
+            knobs.cooldown_cap.map_or(config.cooldown_cap.max(config.cooldown), |span| span.0);
+        config.ramp = knobs.ramp.map_or(config.ramp, |span| span.0);
+        config.validate().map_err(|error| error.to_string())?;
+        Ok(config)
+    }
+}
+
+/// Something that goes wrong.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct FaultDto {
+    /// Names of targets or groups, or `all`.
+    pub(crate) on: Vec<String>,
+    pub(crate) effect: Effect,
+    /// From then on; the window's beginning if left out.
+    pub(crate) from: Option<Span>,
+    /// Until then; the window's end if left out.
+    pub(crate) until: Option<Span>,
+    /// Share of requests that meet it.
+    pub(crate) share: Option<Share>,
+    /// How long the reply takes that tells of it.
+    pub(crate) after: Option<Span>,
+    /// Only requests with this key, counted from 1.
+    pub(crate) key: Option<u32>,
+    /// On and off by turns.
+    pub(crate) flap: Option<Flap>,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Flap {
+    pub(crate) on: Span,
+    pub(crate) off: Span,
+}
+
+/// Incidents as status pages report them: clustered, log-normal lengths, mostly partial.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Incidents {
+    pub(crate) per_month: f64,
+    /// Median length.
+    pub(crate) median: Span,
+    /// Of the logarithm of the length.
+    pub(crate) sigma: f64,
+    /// Share of incidents in which only a share of requests fails.
+    pub(crate) partial: Share,
+}
+
+/// Targets break one by one in random order and come back in another.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Swizzle {
+    pub(crate) effects: Vec<Effect>,
+    pub(crate) every: Span,
+    /// Nobody is broken after this.
+    pub(crate) until: Span,
+}
+
+/// The route under test.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct RouteDto {
+    pub(crate) strategy: String,
+    /// `p95`, a duration, or `off`.
+    pub(crate) hedge: String,
+    pub(crate) hedge_budget: Share,
+    /// `default`, `interactive`, `batch` or `critical`.
+    pub(crate) preset: String,
+    /// Multiple of the usual 95 % quantile after which first content is late; 0 is off.
+    pub(crate) adaptive: f64,
+    pub(crate) first_content: Option<Span>,
+    pub(crate) gap: Option<Span>,
+    pub(crate) deadline: Option<Span>,
+    pub(crate) total: Option<Span>,
+    pub(crate) wait_for_rate_limit: Option<Span>,
+    /// `continue` or `terminate`.
+    pub(crate) on_cut: String,
+}
+
+impl Default for RouteDto {
+    fn default() -> Self {
+        Self {
+            strategy: "health-aware".into(),
+            hedge: "off".into(),
+            hedge_budget: Share(0.05),
+            preset: "default".into(),
+            adaptive: 0.0,
+            first_content: None,
+            gap: None,
+            deadline: Some(Span::secs(30)),
+            total: None,
+            wait_for_rate_limit: None,
+            on_cut: "continue".into(),
+        }
+    }
+}
+
+fn ten_minutes() -> Span {
+    Span::secs(600)
+}
+
+fn window() -> [Span; 2] {
+    [Span::secs(120), Span::secs(300)]
+}
+
+fn one() -> u32 {
+    1
+}
+
+fn yes() -> bool {
+    true
+}
+
+fn first_content() -> Spread {
+    spread(&[(0.0, 0.3), (0.5, 0.6), (0.95, 1.2), (0.99, 4.0), (1.0, 8.0)])
+}
+
+fn token_gap() -> Spread {
+    spread(&[(0.0, 0.015), (0.5, 0.02), (0.95, 0.03), (0.99, 0.06), (1.0, 0.2)])
+}
+
+fn spread(points: &[(f64, f64)]) -> Spread {
+    // The points above are in order; the fallback is never taken.
+    Spread::new(points).unwrap_or_else(|| Spread::constant(1.0))
+}
+
+fn abc() -> Vec<TargetDto> {
+    ["a", "b", "c"].map(TargetDto::named).into()
+}
+
+impl TargetDto {
+    /// A target like those of the usual world.
+    pub(crate) fn named(name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            endpoint: None,
+            groups: Vec::new(),
+            ttft: first_content(),
+            token_gap: token_gap(),
+            keys: 1,
+            price: Some(PriceDto { input: 2.0, output: 8.0 }),
+            prefill: true,
+            reasoning: false,
+            capacity: None,
+            quota: None,
+            growth: None,
+            max_in_flight: None,
+            requests_per_minute: None,
+            tokens_per_minute: None,
+            breaker: None,
+        }
+    }
+}
+
+impl Scenario {
+    /// Reads a scenario.
+    ///
+    /// # Errors
+    /// What is wrong, with its line, or what would not make sense.
+    pub fn parse(name: &str, text: &str) -> Result<Self, String> {
+        let mut scenario: Self = toml::from_str(text).map_err(|error| {
+            let at = error.span().map_or(1, |span| 1 + text[..span.start].matches('\n').count());
+            format!("{name}: line {at}: {}", error.message().trim())
+        })?;
+        scenario.name = name.to_owned();
+        match scenario.mistakes().as_slice() {
+            [] => Ok(scenario),
+            mistakes => Err(format!("{name}: {}", mistakes.join("; "))),
+        }
+    }
+
+    /// Its name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// What goes wrong, for people.
+    #[must_use]
+    pub fn what(&self) -> &str {
+        &self.what
+    }
+
+    /// How many seeds it is run with, if so many are asked for.
+    #[must_use]
+    pub fn seeds(&self, asked: u32) -> u32 {
+        self.seeds.map_or(asked, |most| most.min(asked))
+    }
+
+    /// Its length in virtual time.
+    #[must_use]
+    pub fn length(&self) -> Duration {
+        self.length.0
+    }
+
+    /// Another length in virtual time.
+    pub fn set_length(&mut self, length: Duration) {
+        self.length = Span(length);
+    }
+
+    /// About how many requests one run makes.
+    #[must_use]
+    pub fn requests(&self) -> u64 {
+        (self.load.rate * self.length.0.as_secs_f64()) as u64
+    }
+
+    fn mistakes(&self) -> Vec<String> {
+        let mut mistakes = Vec::new();
+        if self.targets.is_empty() || self.targets.len() > 64 {
+            mistakes.push("there must be from 1 to 64 targets".into());
+        }
+        if self.load.rate <= 0.0 || self.load.rate > 100_000.0 || !(0.0..=50.0).contains(&self.load.cv) {
+            mistakes.push("load.rate is from above 0 to 100000 a second, load.cv from 0 to 50".into());
+        }
+        if self.window[0] >= self.window[1] {
+            mistakes.push("the window must end after it begins".into());
+        }
+        for target in &self.targets {
+            if self.targets.iter().filter(|other| other.name == target.name).count() > 1 {
+                mistakes.push(format!("target `{}` is there twice", target.name));
+            }
+            if target.keys == 0 || target.keys > 64 {
+                mistakes.push(format!("target `{}` has from 1 to 64 keys", target.name));
+            }
+            if let Some(Err(what)) = target.breaker.as_ref().map(BreakerDto::config) {
+                mistakes.push(format!("target `{}`: {what}", target.name));
+            }
+        }
+        for name in self.faults.iter().flat_map(|fault| &fault.on) {
+            if !self.targets.iter().any(|target| target.answers_to(name)) {
+                mistakes.push(format!("a fault is on `{name}`, which is neither a target nor a group"));
+            }
+        }
+        for mark in &self.marks {
+            mistakes.extend(mark.mistake(self));
+        }
+        mistakes.extend(self.setup().err());
+        mistakes
+    }
+}
+
+impl TargetDto {
+    /// Whether a fault on `name` concerns it.
+    pub(crate) fn answers_to(&self, name: &str) -> bool {
+        name == "all" || name == self.name || self.groups.iter().any(|group| group == name)
+    }
+}

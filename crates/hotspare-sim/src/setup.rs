@@ -1,0 +1,184 @@
+//! What is put on trial: targets as the engine knows them, a strategy, limits and rules.
+//!
+//! Not the world around it. Invariant: every run assembles a fleet, a book and a world of its own, so that runs share
+//! nothing.
+
+use std::sync::Arc;
+
+use hotspare_core::{ModelProfile, Price};
+use hotspare_engine::{Adaptive, Fleet, Limits, OnCut, Route, Rules, TargetSpec, World};
+use hotspare_health::Config as Breaker;
+use hotspare_routing::{
+    Cheapest, Fastest, HealthAware, Hedge, Hedged, Race, RoundRobin, Sequential, Sticky, Strategy, Weighted,
+};
+
+use crate::scenario::{PriceDto, RouteDto, Scenario, TargetDto};
+use crate::words::seconds;
+
+/// A route on trial.
+#[derive(Clone, Debug)]
+pub struct Setup {
+    /// Its name in tables.
+    pub name: String,
+    /// Its targets; the first stands for a scenario's first, and so on.
+    pub specs: Vec<TargetSpec>,
+    /// Who chooses.
+    pub strategy: Arc<dyn Strategy>,
+    /// How long to wait for what.
+    pub limits: Limits,
+    /// What to do where taste differs.
+    pub rules: Rules,
+}
+
+/// A setup that has come to life for one run.
+#[derive(Debug)]
+pub(crate) struct Assembled {
+    pub(crate) fleet: Arc<Fleet>,
+    pub(crate) route: Arc<Route>,
+    pub(crate) world: World,
+}
+
+impl Setup {
+    pub(crate) fn assemble(&self) -> Result<Assembled, String> {
+        let (fleet, book) = Fleet::assemble(self.specs.clone());
+        let route = Route::new("trial", 0, Arc::clone(&self.strategy), &fleet).map_err(|unknown| {
+            format!("{}: the strategy names {unknown:?}, which are no targets", self.name)
+        })?;
+        let route = Arc::new(route.with_limits(self.limits.clone()).with_rules(self.rules.clone()));
+        let world = World::new(Arc::clone(&fleet), book, std::slice::from_ref(&route));
+        Ok(Assembled { fleet, route, world })
+    }
+}
+
+impl Scenario {
+    /// The route that the scenario itself describes.
+    ///
+    /// # Errors
+    /// What makes no sense.
+    pub fn setup(&self) -> Result<Setup, String> {
+        let specs: Vec<TargetSpec> = self.targets.iter().map(TargetDto::spec).collect::<Result<_, _>>()?;
+        let names: Vec<&str> = self.targets.iter().map(|target| target.name.as_str()).collect();
+        let limits = self.route.limits()?;
+        let mut rules = Rules::default();
+        rules.on_cut = match self.route.on_cut.as_str() {
+            "continue" => OnCut::Continue,
+            "terminate" => OnCut::Terminate,
+            other => return Err(format!("unknown on_cut `{other}`; known are continue and terminate")),
+        };
+        let strategy = self.route.hedged(strategy(&self.route.strategy, &names)?)?;
+        Ok(Setup { name: "hotspare".into(), specs, strategy: Arc::from(strategy), limits, rules })
+    }
+
+    /// The same with another strategy of the product.
+    ///
+    /// # Errors
+    /// If there is no such strategy.
+    pub fn setup_with(&self, name: &str) -> Result<Setup, String> {
+        let mut setup = self.setup()?;
+        let names: Vec<&str> = self.targets.iter().map(|target| target.name.as_str()).collect();
+        setup.strategy = Arc::from(self.route.hedged(strategy(name, &names)?)?);
+        setup.name = name.to_owned();
+        Ok(setup)
+    }
+}
+
+/// A strategy of the product by its name, over targets in order of preference.
+///
+/// # Errors
+/// If there is none.
+pub fn strategy(name: &str, targets: &[&str]) -> Result<Box<dyn Strategy>, String> {
+    let targets = targets.iter().copied();
+    Ok(match name {
+        "sequential" => Box::new(Sequential::new(targets)),
+        "health-aware" => Box::new(HealthAware::new(targets)),
+        "race" => Box::new(Race::new(targets)),
+        "weighted" => Box::new(Weighted::new(targets.map(|target| (target, 1)))),
+        "round-robin" => Box::new(RoundRobin::new(targets)),
+        "fastest" => Box::new(Fastest::new(targets)),
+        "cheapest" => Box::new(Cheapest::new(targets)),
+        "sticky" => Box::new(Sticky::new(targets)),
+        other => {
+            let known = "sequential, health-aware, race, weighted, round-robin, fastest, cheapest and sticky";
+            return Err(format!("unknown strategy `{other}`; known are {known}"));
+        }
+    })
+}
+
+impl RouteDto {
+    fn hedged(&self, strategy: Box<dyn Strategy>) -> Result<Box<dyn Strategy>, String> {
+        let hedge = match self.hedge.as_str() {
+            "off" => return Ok(strategy),
+            "p95" => Hedge::at_p95(),
+            delay => Hedge::after(
+                seconds(delay)
+                    .map(std::time::Duration::from_secs_f64)
+                    .ok_or_else(|| format!("hedge is `{delay}`; it is off, p95 or a duration"))?,
+            ),
+        };
+        Ok(Box::new(Hedged::new(strategy, hedge.budget_bp((self.hedge_budget.0 * 10_000.0) as u32))))
+    }
+
+    fn limits(&self) -> Result<Limits, String> {
+        let mut limits = match self.preset.as_str() {
+            "default" => Limits::default(),
+            "interactive" => Limits::interactive(),
+            "batch" => Limits::batch(),
+            "critical" => Limits::critical(),
+            other => {
+                return Err(format!(
+                    "unknown preset `{other}`; known are default, interactive, batch and critical"
+                ));
+            }
+        };
+        if self.adaptive > 0.0 {
+            let percent = (self.adaptive * 100.0) as u32;
+            limits.adaptive = Some(Adaptive::new(percent, Adaptive::default().least));
+        }
+        let knobs = [
+            (&mut limits.first_content, self.first_content),
+            (&mut limits.gap, self.gap),
+            (&mut limits.first_content_deadline, self.deadline),
+            (&mut limits.total, self.total),
+            (&mut limits.wait_for_rate_limit, self.wait_for_rate_limit),
+        ];
+        for (knob, value) in knobs {
+            *knob = value.map_or(*knob, |span| span.0);
+        }
+        limits.first_content = limits.first_content.min(limits.first_content_deadline);
+        match limits.mistakes().as_slice() {
+            [] => Ok(limits),
+            mistakes => Err(mistakes.join("; ")),
+        }
+    }
+}
+
+impl TargetDto {
+    fn spec(&self) -> Result<TargetSpec, String> {
+        let mut profile = ModelProfile::default();
+        profile.capabilities.assistant_prefill = Some(self.prefill);
+        profile.capabilities.reasoning = Some(self.reasoning);
+        profile.price = self.price.map(PriceDto::price);
+        Ok(TargetSpec {
+            id: self.name.as_str().into(),
+            endpoint: self.endpoint.clone().unwrap_or_else(|| self.name.clone()),
+            model: self.name.clone(),
+            profile,
+            wire: "simulated",
+            keys: (1..=u64::from(self.keys)).collect(),
+            max_in_flight: self.max_in_flight,
+            requests_per_minute: self.requests_per_minute,
+            tokens_per_minute: self.tokens_per_minute,
+            health: self
+                .breaker
+                .as_ref()
+                .map_or(Ok(Breaker::default()), crate::scenario::BreakerDto::config)?,
+        })
+    }
+}
+
+impl PriceDto {
+    pub(crate) fn price(self) -> Price {
+        let micros = |dollars: f64| (dollars.clamp(0.0, 1e6) * 1e6) as u64;
+        Price::per_million(micros(self.input), micros(self.output))
+    }
+}

@@ -1,0 +1,33 @@
+//! What simulated models say.
+//!
+//! Invariant: word n of a voice is the same for every request and as long as every other, so that what a caller was given
+//! can be checked by comparing bytes.
+
+use crate::workload::LONGEST;
+
+/// Bytes of a word.
+pub(crate) const WORD: usize = 4;
+/// Voices that differ.
+const VOICES: usize = 4;
+
+/// The words of a few voices.
+#[derive(Debug)]
+pub(crate) struct Text(Vec<String>);
+
+impl Text {
+    pub(crate) fn new(targets: usize) -> Self {
+        let voice = |voice: usize| {
+            let letter = |n: usize| char::from(b'a' + u8::try_from(n % 26).unwrap_or(0));
+            let word = |n: usize| [letter(n / 676 + voice), letter(n / 26), letter(n), ' '];
+            (0..LONGEST as usize).flat_map(word).collect()
+        };
+        Self((0..targets.clamp(1, VOICES)).map(voice).collect())
+    }
+
+    /// Words `from` to before `to`.
+    pub(crate) fn words(&self, voice: usize, from: u32, to: u32) -> &str {
+        let voice = &self.0[voice % self.0.len()];
+        let range = |word: u32| (word as usize * WORD).min(voice.len());
+        &voice[range(from)..range(to)]
+    }
+}

@@ -1,0 +1,79 @@
+//! What happens next: events in the order of their moments.
+//!
+//! Not a clock: it knows only what was put in. Invariant: events of one moment come out in the order in which they went in,
+//! so that a run is the same on every machine.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+
+use hotspare_core::Moment;
+
+/// Events that are still to come.
+#[derive(Debug)]
+pub(crate) struct Timeline<E> {
+    heap: BinaryHeap<Reverse<Entry<E>>>,
+    /// How many events went in.
+    count: u64,
+}
+
+#[derive(Debug)]
+struct Entry<E> {
+    at: Moment,
+    number: u64,
+    event: E,
+}
+
+impl<E> PartialEq for Entry<E> {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other).is_eq()
+    }
+}
+
+impl<E> Eq for Entry<E> {}
+
+impl<E> PartialOrd for Entry<E> {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl<E> Ord for Entry<E> {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        (self.at, self.number).cmp(&(other.at, other.number))
+    }
+}
+
+impl<E> Timeline<E> {
+    pub(crate) fn new() -> Self {
+        Self { heap: BinaryHeap::with_capacity(1_024), count: 0 }
+    }
+
+    pub(crate) fn push(&mut self, at: Moment, event: E) {
+        self.count += 1;
+        self.heap.push(Reverse(Entry { at, number: self.count, event }));
+    }
+
+    pub(crate) fn pop(&mut self) -> Option<(Moment, E)> {
+        self.heap.pop().map(|Reverse(entry)| (entry.at, entry.event))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn comes_out_sorted_and_stable(moments in prop::collection::vec(0u64..20, 0..200)) {
+            let mut timeline = Timeline::new();
+            for (number, at) in moments.iter().enumerate() {
+                timeline.push(Moment::from_nanos(*at), number);
+            }
+            let mut sorted: Vec<(u64, usize)> = moments.iter().copied().zip(0..).collect();
+            sorted.sort_unstable();
+            let out: Vec<_> = std::iter::from_fn(|| timeline.pop()).map(|(at, n)| (at.as_nanos(), n)).collect();
+            prop_assert_eq!(out, sorted);
+        }
+    }
+}

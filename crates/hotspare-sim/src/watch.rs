@@ -1,0 +1,221 @@
+//! The invariants, checked after every event of every run.
+//!
+//! Not a second machine: it keeps only what it needs to contradict one. What is checked: no start at an open breaker but a
+//! marked last resort; at most the configured probes; only a probe leaves half-open for closed, and no state is skipped;
+//! started = served + failed + cancelled + under way; starts of a call stay within its limit; a call ends once and leaves
+//! nothing under way; first content and end come within their deadlines; what was delivered is one answer, no word lost
+//! or twice; a cut answer is no success; a caller's mistake is not tried again; nobody is lost while an untried target
+//! would have admitted the call.
+
+use std::time::Duration;
+
+use hotspare_core::{BreakerState, Kind, Moment};
+use hotspare_engine::{Fleet, Route, World};
+use hotspare_health::{Reason, ScopeId, Transition};
+
+/// Deadlines are kept to within this.
+const TICK: Duration = Duration::from_millis(1);
+/// More are not written down.
+const MOST: usize = 20;
+
+/// An invariant that did not hold.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Breach {
+    /// Since the start of the run.
+    pub at: Duration,
+    /// What should not have happened.
+    pub what: String,
+}
+
+/// The states that the watch knows of.
+#[derive(Debug)]
+pub(crate) struct Watch {
+    scopes: Vec<Scope>,
+    pub(crate) breaches: Vec<Breach>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Scope {
+    state: BreakerState,
+    generation: u32,
+    probes: u32,
+    most_probes: u32,
+}
+
+/// The scopes of an attempt, with the generations in which it began.
+pub(crate) type Stakes = [(ScopeId, u32, bool); 4];
+
+impl Watch {
+    pub(crate) fn new(fleet: &Fleet, probes: &[u32]) -> Self {
+        let mut scopes = Vec::new();
+        for (target, most_probes) in fleet.targets().iter().zip(probes) {
+            for key in 0..target.key_count() {
+                for scope in target.scopes(key) {
+                    let at = scope.0 as usize;
+                    let new = Scope {
+                        state: BreakerState::Closed,
+                        generation: 0,
+                        probes: 0,
+                        most_probes: *most_probes,
+                    };
+                    scopes.resize(scopes.len().max(at + 1), new);
+                }
+            }
+        }
+        Self { scopes, breaches: Vec::new() }
+    }
+
+    /// Everything is as new: another process has taken over.
+    pub(crate) fn restart(&mut self) {
+        for scope in &mut self.scopes {
+            *scope =
+                Scope { state: BreakerState::Closed, generation: scope.generation + 1, probes: 0, ..*scope };
+        }
+    }
+
+    pub(crate) fn say(&mut self, now: Moment, what: impl FnOnce() -> String) {
+        if self.breaches.len() < MOST {
+            self.breaches.push(Breach { at: now.saturating_since(Moment::ZERO), what: what() });
+        }
+    }
+
+    /// Whether any breaker of these scopes is open, or half-open.
+    pub(crate) fn state(&self, scopes: &[ScopeId]) -> BreakerState {
+        scopes.iter().map(|scope| self.scopes[scope.0 as usize].state).max().unwrap_or_default()
+    }
+
+    pub(crate) fn changed(&mut self, change: &Transition) {
+        let scope = &mut self.scopes[change.scope.0 as usize];
+        let known = scope.state;
+        let legal = match (change.from, change.to) {
+            (BreakerState::Closed, BreakerState::Open) | (BreakerState::Open, BreakerState::HalfOpen) => true,
+            (BreakerState::HalfOpen, BreakerState::Open) => {
+                matches!(change.reason, Reason::ProbeFailed | Reason::LeaseExpired)
+            }
+            (BreakerState::HalfOpen, BreakerState::Closed) => change.reason == Reason::ProbeSucceeded,
+            _ => false,
+        };
+        scope.state = change.to;
+        scope.generation += 1;
+        scope.probes = 0;
+        if !legal || known != change.from {
+            let (from, to, reason) = (change.from, change.to, change.reason);
+            self.say(change.at, || format!("a breaker went from {from} (was {known}) to {to}: {reason}"));
+        }
+    }
+
+    pub(crate) fn started(&mut self, now: Moment, scopes: [ScopeId; 4], last_resort: bool) -> Stakes {
+        let mut stakes = scopes.map(|scope| (scope, 0, false));
+        for stake in &mut stakes {
+            let scope = &mut self.scopes[stake.0.0 as usize];
+            if last_resort && scope.state == BreakerState::Open {
+                // The last resort is the probe, whatever the cooldown says.
+                scope.state = BreakerState::HalfOpen;
+                scope.generation += 1;
+                scope.probes = 0;
+            }
+            stake.1 = scope.generation;
+            match scope.state {
+                BreakerState::Closed => {}
+                BreakerState::HalfOpen => {
+                    scope.probes += 1;
+                    stake.2 = true;
+                    let (probes, most) = (scope.probes, scope.most_probes);
+                    if probes > most && !last_resort {
+                        self.say(now, || format!("{probes} probes at once, at most {most} are allowed"));
+                    }
+                }
+                BreakerState::Open => self.say(now, || "a call was admitted by an open breaker".into()),
+            }
+        }
+        stakes
+    }
+
+    pub(crate) fn settled(&mut self, stakes: &Stakes) {
+        for (scope, generation, probe) in stakes {
+            let scope = &mut self.scopes[scope.0 as usize];
+            if *probe && scope.generation == *generation {
+                scope.probes = scope.probes.saturating_sub(1);
+            }
+        }
+    }
+
+    /// Started = served + failed + cancelled + under way.
+    pub(crate) fn balance(&mut self, now: Moment, world: &World, place: usize) {
+        let counts = world.counts(place);
+        let ended = counts.served + counts.cancelled + counts.failed.values().sum::<u64>();
+        if counts.started != ended + u64::from(counts.in_flight) {
+            self.say(now, || {
+                format!(
+                    "target {place}: {} started, {ended} ended, {} under way",
+                    counts.started, counts.in_flight
+                )
+            });
+        }
+    }
+
+    /// What must hold when a call ends.
+    pub(crate) fn call_ended(&mut self, now: Moment, end: &CallEnd<'_>) {
+        let limits = &end.route.limits;
+        let starts = end.starts;
+        let keys: usize = end.route.members.iter().map(|place| end.fleet.targets()[*place].key_count()).sum();
+        let most = keys + limits.max_extra_starts as usize;
+        if starts > most {
+            self.say(now, || format!("a call made {starts} starts, at most {most} are allowed"));
+        }
+        if end.under_way > 0 {
+            self.say(now, || format!("a call ended with {} attempts under way", end.under_way));
+        }
+        if now > end.arrived + limits.total + TICK {
+            self.say(now, || "a call lasted longer than its total".into());
+        }
+        if end.first.is_some_and(|first| first > end.arrived + limits.first_content_deadline + TICK) {
+            self.say(now, || "first content came after its deadline".into());
+        }
+        match end.failed {
+            None if end.words != end.wanted => {
+                self.say(now, || format!("an answer of {} words passed as one of {}", end.words, end.wanted));
+            }
+            Some(Kind::InvalidRequest) if end.only_invalid && starts > 1 => {
+                self.say(now, || format!("a malformed request was sent {starts} times"));
+            }
+            Some(kind) if end.may_be_missed && !matches!(kind, Kind::Cancelled | Kind::Deadline) => {
+                let missed = end
+                    .route
+                    .members
+                    .iter()
+                    .find(|place| !end.tried.contains(place) && end.world.view(now, **place, 0).usable);
+                if let Some(place) = missed {
+                    let name = &end.fleet.targets()[*place].id;
+                    self.say(now, || {
+                        format!(
+                            "a call was lost ({kind}) although {name} was untried and would have admitted it"
+                        )
+                    });
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+/// A call that has ended, as far as invariants are concerned.
+#[derive(Debug)]
+pub(crate) struct CallEnd<'a> {
+    pub(crate) fleet: &'a Fleet,
+    pub(crate) route: &'a Route,
+    pub(crate) world: &'a World,
+    pub(crate) arrived: Moment,
+    pub(crate) first: Option<Moment>,
+    pub(crate) failed: Option<Kind>,
+    /// Whether nothing but the request was wrong.
+    pub(crate) only_invalid: bool,
+    /// Whether another target could still have answered: not after a cut, not after a caller's own mistake.
+    pub(crate) may_be_missed: bool,
+    pub(crate) starts: usize,
+    pub(crate) under_way: usize,
+    pub(crate) tried: &'a [usize],
+    /// Words that the caller has, and that the answer has.
+    pub(crate) words: u32,
+    pub(crate) wanted: u32,
+}

@@ -1,0 +1,192 @@
+//! What the providers are like at each moment: the latent state behind every outcome.
+//!
+//! Not an outcome: whether one request meets a fault is its own draw. Invariant: fixed before the run begins, by scenario
+//! and seed alone, so that every policy meets the same weather.
+
+use hotspare_core::Moment;
+
+use crate::chance::{Chance, Purpose};
+use crate::effect::Effect;
+use crate::scenario::{FaultDto, Incidents, Scenario, Swizzle};
+use crate::words::nanos;
+
+/// Latency of a reply that refuses, unless the fault says otherwise.
+const REJECT: u64 = 80_000_000;
+
+/// The weather of a run, by place of the target.
+#[derive(Clone, Debug)]
+pub(crate) struct Weather {
+    spells: Vec<Vec<Spell>>,
+    series: Vec<Option<Series>>,
+}
+
+/// A time in which something is wrong.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Spell {
+    pub(crate) from: u64,
+    pub(crate) until: u64,
+    /// Length of a turn on and of a turn off, in nanoseconds.
+    flap: Option<(u64, u64)>,
+    pub(crate) effect: Effect,
+    /// Share of requests that meet it.
+    pub(crate) share: f64,
+    pub(crate) key: Option<u32>,
+    /// How long the reply takes, in nanoseconds.
+    pub(crate) after: u64,
+}
+
+/// Success probabilities that were measured, each until the next.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Series {
+    /// Moment in nanoseconds, and the share of requests that succeed; `None`: not listed then.
+    pub(crate) points: Vec<(u64, Option<f32>)>,
+}
+
+impl Series {
+    pub(crate) fn at(&self, now: Moment) -> Option<f32> {
+        let after = self.points.partition_point(|(at, _)| *at <= now.as_nanos());
+        after.checked_sub(1).and_then(|index| self.points[index].1)
+    }
+}
+
+impl Weather {
+    pub(crate) fn new(scenario: &Scenario, chance: Chance) -> Self {
+        let count = scenario.targets.len();
+        let mut weather = Self { spells: vec![Vec::new(); count], series: vec![None; count] };
+        for fault in &scenario.faults {
+            let spell = Spell::of(fault, scenario);
+            for (place, target) in scenario.targets.iter().enumerate() {
+                if fault.on.iter().any(|name| target.answers_to(name)) {
+                    weather.spells[place].push(spell);
+                }
+            }
+        }
+        if let Some(incidents) = &scenario.incidents {
+            weather.generate(incidents, scenario.length.nanos(), chance);
+        }
+        if let Some(swizzle) = &scenario.swizzle {
+            weather.swizzle(swizzle, chance);
+        }
+        weather
+    }
+
+    /// Measured success probabilities, by place.
+    pub(crate) fn with_series(mut self, series: Vec<Series>) -> Self {
+        self.series = series.into_iter().map(Some).collect();
+        self
+    }
+
+    /// What is wrong at a target now.
+    pub(crate) fn at(&self, place: usize, now: Moment) -> impl Iterator<Item = &Spell> {
+        self.spells.get(place).into_iter().flatten().filter(move |spell| spell.is_on(now))
+    }
+
+    /// The measured share of successes, if the target has one: 0 while it is not listed.
+    pub(crate) fn measured(&self, place: usize, now: Moment) -> Option<f32> {
+        let series = self.series.get(place)?.as_ref()?;
+        Some(series.at(now).unwrap_or(0.0))
+    }
+
+    /// Whether anything is ever wrong at a target.
+    pub(crate) fn is_ever_ill(&self, place: usize) -> bool {
+        self.spells.get(place).is_some_and(|spells| !spells.is_empty())
+            || self.measured(place, Moment::ZERO).is_some()
+    }
+
+    /// Clustered arrivals (hyperexponential gaps), log-normal lengths; a partial incident fails a share of requests.
+    fn generate(&mut self, incidents: &Incidents, length: u64, chance: Chance) {
+        let mean_gap = 30.0 * 86_400.0 / incidents.per_month.max(0.001);
+        for place in 0..self.spells.len() {
+            let unit = |number: u64, what: u64| chance.unit(Purpose::Incident, [place as u64, number, what]);
+            let mut at = 0.0;
+            for number in 0.. {
+                // One gap in five is long: the coefficient of variation is about 2.
+                let scale = if unit(number, 0) < 0.2 { 3.4 } else { 0.4 };
+                at += -libm::log(1.0 - unit(number, 1)) * mean_gap * scale;
+                if nanos(at) >= length {
+                    break;
+                }
+                let lasts = incidents.median.0.as_secs_f64()
+                    * libm::exp(incidents.sigma * normal(unit(number, 2), unit(number, 3)));
+                let partial = unit(number, 4) < incidents.partial.0;
+                let share = if partial { 0.02 + 0.5 * unit(number, 5) * unit(number, 6) } else { 1.0 };
+                self.spells[place].push(Spell {
+                    from: nanos(at),
+                    until: nanos(at + lasts),
+                    flap: None,
+                    effect: Effect::Wire(hotspare_chaos::Fault::Status(if unit(number, 7) < 0.5 {
+                        500
+                    } else {
+                        503
+                    })),
+                    share,
+                    key: None,
+                    after: REJECT,
+                });
+            }
+        }
+    }
+
+    fn swizzle(&mut self, swizzle: &Swizzle, chance: Chance) {
+        let count = self.spells.len() as u64;
+        let (every, end) = (swizzle.every.nanos().max(1), swizzle.until.nanos());
+        let rounds = end / every;
+        for round in 0..rounds {
+            let draw = |what: u64| chance.draw(Purpose::Swizzle, [round, what, 0]);
+            let place = usize::try_from(draw(0) % count).unwrap_or(0);
+            let Some(effect) = swizzle.effects.get((draw(1) % swizzle.effects.len().max(1) as u64) as usize)
+            else {
+                return;
+            };
+            let from = round * every;
+            let until = (from + draw(2) % (every * 6)).min(end);
+            self.spells[place].push(Spell {
+                from,
+                until,
+                flap: None,
+                effect: *effect,
+                share: 1.0,
+                key: None,
+                after: REJECT,
+            });
+        }
+    }
+}
+
+impl Spell {
+    fn of(fault: &FaultDto, scenario: &Scenario) -> Self {
+        Self {
+            from: fault.from.unwrap_or(scenario.window[0]).nanos(),
+            until: fault.until.unwrap_or(scenario.window[1]).nanos(),
+            flap: fault.flap.map(|flap| (flap.on.nanos(), flap.off.nanos())),
+            effect: fault.effect,
+            share: fault.share.map_or(1.0, |share| share.0),
+            key: fault.key,
+            after: fault.after.map_or(REJECT, crate::words::Span::nanos),
+        }
+    }
+
+    fn is_on(&self, now: Moment) -> bool {
+        let now = now.as_nanos();
+        let inside = (self.from..self.until).contains(&now);
+        let turn = self.flap.is_none_or(|(on, off)| (now - self.from.min(now)) % (on + off).max(1) < on);
+        inside && turn
+    }
+
+    /// Whether a request that meets it gets no answer.
+    pub(crate) fn kills(&self) -> bool {
+        use hotspare_chaos::Fault;
+        !matches!(
+            self.effect,
+            Effect::TtftTimes(_)
+                | Effect::GapTimes(_)
+                | Effect::AtMost(_)
+                | Effect::Wire(Fault::SlowDrip(_) | Fault::SlowFirstToken(_))
+        )
+    }
+}
+
+/// A normal draw from two uniform ones (Box and Muller).
+pub(crate) fn normal(a: f64, b: f64) -> f64 {
+    libm::sqrt(-2.0 * libm::log(1.0 - a)) * libm::cos(2.0 * std::f64::consts::PI * b)
+}

@@ -1,0 +1,170 @@
+//! Who asks when, and for what.
+//!
+//! Invariant: request number n of a seed is the same request for every policy.
+
+use std::time::Duration;
+
+use hotspare_core::{ChatRequest, Moment};
+
+use crate::chance::{Chance, Purpose};
+use crate::scenario::{Load, Scenario};
+use crate::weather::normal;
+use crate::words::nanos;
+
+/// Longest answer, in tokens.
+pub(crate) const LONGEST: u32 = 20_000;
+
+/// One request, before anybody has tried to answer it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Wanted {
+    pub(crate) number: u64,
+    pub(crate) stream: bool,
+    pub(crate) invalid: bool,
+    pub(crate) prompt_tokens: u64,
+    pub(crate) output_tokens: u32,
+    /// How much longer than usual its first content takes.
+    pub(crate) ttft_times: f64,
+    pub(crate) leaves_after: Option<Duration>,
+    pub(crate) deadline: Option<Duration>,
+    /// Which of the prepared requests it is.
+    pub(crate) body: usize,
+}
+
+/// An arrival that was recorded: seconds since the first, tokens of prompt and answer.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Arrival {
+    /// Seconds since the first.
+    pub at: f64,
+    /// Tokens of the prompt.
+    pub prompt: u64,
+    /// Tokens of the answer.
+    pub output: u32,
+}
+
+/// The arrivals of one run.
+#[derive(Debug)]
+pub(crate) struct Workload<'a> {
+    load: &'a Load,
+    chance: Chance,
+    recorded: Option<&'a [Arrival]>,
+    /// Of the request that comes next.
+    number: u64,
+    crowd: u32,
+    crowd_at: Moment,
+    bodies: Vec<ChatRequest>,
+}
+
+impl<'a> Workload<'a> {
+    pub(crate) fn new(scenario: &'a Scenario, chance: Chance, recorded: Option<&'a [Arrival]>) -> Self {
+        let load = &scenario.load;
+        let long = load.long_prompts.as_ref().map(|long| long.tokens);
+        let sizes = std::iter::once(load.prompt_tokens).chain(long);
+        // Four bytes are about a token; a message costs four more.
+        let body = |tokens: u64| {
+            let bytes = usize::try_from(tokens.saturating_sub(4).saturating_mul(4)).unwrap_or(0).min(4 << 20);
+            ChatRequest::to("trial").user("x".repeat(bytes))
+        };
+        Self {
+            load,
+            chance,
+            recorded,
+            number: 0,
+            crowd: load.crowd,
+            crowd_at: Moment::from_nanos(scenario.window[0].nanos().saturating_sub(1)),
+            bodies: sizes.map(body).collect(),
+        }
+    }
+
+    pub(crate) fn body(&self, wanted: &Wanted) -> &ChatRequest {
+        &self.bodies[wanted.body]
+    }
+
+    /// The next request and when it comes; `None` if the record is over.
+    pub(crate) fn next(&mut self, now: Moment) -> Option<Moment> {
+        if let Some(recorded) = self.recorded {
+            let arrival = recorded.get(usize::try_from(self.number).ok()?)?;
+            return Some(Moment::from_nanos(nanos(arrival.at)).max(now));
+        }
+        if self.crowd > 0 && now >= self.crowd_at {
+            self.crowd -= 1;
+            return Some(now);
+        }
+        let gap = gap(self.load.cv, self.chance, self.number) / (self.load.rate * self.times(now));
+        Some(now + Duration::from_nanos(nanos(gap).max(1)))
+    }
+
+    /// What arrives now.
+    pub(crate) fn take(&mut self) -> Wanted {
+        let number = self.number;
+        self.number += 1;
+        let load = self.load;
+        let unit = |purpose| self.chance.unit(purpose, [number, 0, 0]);
+        let long = load.long_prompts.as_ref().filter(|long| unit(Purpose::Prompt) < long.share.0);
+        let recorded = self.recorded.and_then(|recorded| recorded.get(usize::try_from(number).ok()?));
+        let leave = load.leave.as_ref().filter(|leave| unit(Purpose::Leave) < leave.share.0);
+        // Half to one and a half times the usual length.
+        let output = load.output_tokens as f64 * (0.5 + unit(Purpose::Output));
+        Wanted {
+            number,
+            stream: unit(Purpose::Stream) < load.stream.0,
+            invalid: unit(Purpose::Invalid) < load.invalid.0,
+            prompt_tokens: recorded
+                .map_or(long.map_or(load.prompt_tokens, |long| long.tokens), |one| one.prompt),
+            output_tokens: recorded.map_or(output as u32, |one| one.output).clamp(1, LONGEST),
+            ttft_times: long.map_or(1.0, |long| long.ttft_times),
+            leaves_after: leave.map(|leave| leave.after.0),
+            deadline: load.deadline.map(|deadline| deadline.0),
+            body: usize::from(long.is_some()),
+        }
+    }
+
+    fn times(&self, now: Moment) -> f64 {
+        let now = now.as_nanos();
+        let active =
+            self.load.bursts.iter().filter(|burst| (burst.from.nanos()..burst.until.nanos()).contains(&now));
+        active.map(|burst| burst.times).product()
+    }
+}
+
+/// A gap between two arrivals with mean 1: exponential, constant, or Gamma with this coefficient of variation.
+fn gap(cv: f64, chance: Chance, number: u64) -> f64 {
+    let unit = |what: u64| chance.unit(Purpose::Arrival, [number, what, 0]);
+    if cv == 0.0 {
+        return 1.0;
+    }
+    if cv == 1.0 {
+        return -libm::log(1.0 - unit(0));
+    }
+    let shape = 1.0 / (cv * cv);
+    // Marsaglia and Tsang 2000; a shape below 1 is drawn one higher and corrected.
+    let boosted = if shape < 1.0 { shape + 1.0 } else { shape };
+    let d = boosted - 1.0 / 3.0;
+    let c = 1.0 / libm::sqrt(9.0 * d);
+    for round in 0..64u64 {
+        let x = normal(unit(3 * round + 1), unit(3 * round + 2));
+        let v = (1.0 + c * x) * (1.0 + c * x) * (1.0 + c * x);
+        let u = unit(3 * round + 3);
+        if v > 0.0 && libm::log(1.0 - u) < 0.5 * x * x + d - d * v + d * libm::log(v) {
+            let correction = if shape < 1.0 { libm::pow(1.0 - unit(0), 1.0 / shape) } else { 1.0 };
+            return d * v * correction / shape;
+        }
+    }
+    1.0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn gaps_have_their_mean_and_their_spread() {
+        for cv in [0.0, 0.5, 1.0, 2.0, 4.0] {
+            let gaps: Vec<f64> = (0..40_000).map(|number| gap(cv, Chance::new(3), number)).collect();
+            let mean = gaps.iter().sum::<f64>() / gaps.len() as f64;
+            let variance =
+                gaps.iter().map(|gap| (gap - mean) * (gap - mean)).sum::<f64>() / gaps.len() as f64;
+            assert!((mean - 1.0).abs() < 0.08, "cv {cv}: mean {mean}");
+            assert!((variance.sqrt() - cv).abs() < 0.15 * cv.max(0.1), "cv {cv}: {}", variance.sqrt());
+        }
+    }
+}
