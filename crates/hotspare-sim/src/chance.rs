@@ -18,10 +18,8 @@ pub(crate) enum Purpose {
     Pace,
     Prompt,
     Stream,
-    Swarm,
     Swizzle,
     Output,
-    Bootstrap,
 }
 
 /// The luck of one seed.

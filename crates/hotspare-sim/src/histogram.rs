@@ -32,15 +32,6 @@ impl Histogram {
         self.longest = self.longest.max(nanos as f64 / 1e9);
     }
 
-    pub(crate) fn total(&self) -> u64 {
-        self.total
-    }
-
-    /// In seconds; 0 if nothing was counted.
-    pub(crate) fn longest(&self) -> f64 {
-        self.longest
-    }
-
     /// The time in seconds that this share of what was counted kept; 0 if nothing was.
     pub(crate) fn quantile(&self, share: f64) -> f64 {
         let rank = ((self.total as f64 * share).ceil() as u64).clamp(1, self.total.max(1));

@@ -144,7 +144,6 @@ pub(crate) struct Ledger {
     opens: Vec<(Moment, usize)>,
     targets: usize,
     window: (u64, u64),
-    length: u64,
     /// Places whose provider is well throughout.
     well: Vec<bool>,
     pub(crate) used: Vec<Option<f64>>,
@@ -176,7 +175,6 @@ impl Ledger {
             opens: Vec::new(),
             targets,
             window: (from.nanos(), until.nanos()),
-            length,
             well,
             used: vec![None; targets],
         }
@@ -237,16 +235,6 @@ impl Ledger {
         if self.detail && self.changes.len() < 10_000 {
             self.changes.push((now, place, to));
         }
-    }
-
-    /// Counts of the whole run.
-    pub(crate) fn whole(&self) -> &Tally {
-        &self.spans[0].1
-    }
-
-    /// Counts of the window.
-    pub(crate) fn in_window(&self) -> &Tally {
-        &self.spans[1].1
     }
 
     /// The value of a mark's measure.
@@ -321,11 +309,6 @@ impl Ledger {
         let after = &self.bins[until..];
         let at = after.windows(width.min(after.len().max(1))).position(|bins| share(bins) >= 0.9 * before)?;
         Some((at + 1) as f64 * self.bin as f64 / 1e9)
-    }
-
-    /// The run's length in nanoseconds.
-    pub(crate) fn length(&self) -> u64 {
-        self.length
     }
 
     /// The window in nanoseconds.

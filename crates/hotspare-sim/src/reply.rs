@@ -185,10 +185,7 @@ mod tests {
         assert_eq!(at, 600 + 50 * 20);
         assert_eq!(story(End::Stall(5), 150, false).0, [Told::Tokens(0, 1), Told::Tokens(1, 5)]);
         assert_eq!(story(End::Stall(5), 150, true).0, []);
-        assert_eq!(
-            story(End::Failure(Kind::Overloaded, 0), 150, false).0,
-            [Told::Tokens(0, 0), Told::Failure(Kind::Overloaded)]
-        );
+        assert_eq!(story(End::Failure(Kind::Overloaded, 0), 150, false).0, [Told::Failure(Kind::Overloaded)]);
         assert_eq!(story(End::Clean(1), 150, false).0, [Told::Tokens(0, 1), Told::Clean]);
     }
 }

@@ -193,7 +193,10 @@ pub(crate) struct Growth {
 }
 
 #[derive(Clone, Debug, Deserialize)]
-#[serde(untagged, expecting = "a breaker is \"default\", \"evidence\", \"textbook\", \"never\", or a table of knobs")]
+#[serde(
+    untagged,
+    expecting = "a breaker is \"default\", \"evidence\", \"textbook\", \"never\", or a table of knobs"
+)]
 pub(crate) enum BreakerDto {
     Name(String),
     Knobs(Knobs),
@@ -222,7 +225,9 @@ impl BreakerDto {
                     "evidence" => Ok(Breaker::evidence()),
                     "textbook" => Ok(Breaker::textbook()),
                     "never" => Ok(Breaker::never()),
-                    other => Err(format!("unknown breaker `{other}`; known are default, evidence, textbook and never")),
+                    other => Err(format!(
+                        "unknown breaker `{other}`; known are default, evidence, textbook and never"
+                    )),
                 };
             }
             Self::Knobs(knobs) => knobs,
