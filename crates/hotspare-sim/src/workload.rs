@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use hotspare_core::{ChatRequest, Moment};
+use hotspare_core::{ChatRequest, Moment, Request};
 
 use crate::chance::{Chance, Purpose};
 use crate::scenario::{Load, Scenario};
@@ -51,7 +51,7 @@ pub(crate) struct Workload<'a> {
     number: u64,
     crowd: u32,
     crowd_at: Moment,
-    bodies: Vec<ChatRequest>,
+    bodies: Vec<Request>,
 }
 
 impl<'a> Workload<'a> {
@@ -62,7 +62,7 @@ impl<'a> Workload<'a> {
         // Four bytes are about a token; a message costs four more.
         let body = |tokens: u64| {
             let bytes = usize::try_from(tokens.saturating_sub(4).saturating_mul(4)).unwrap_or(0).min(4 << 20);
-            ChatRequest::to("trial").user("x".repeat(bytes))
+            Request::from(ChatRequest::to("trial").user("x".repeat(bytes)))
         };
         Self {
             load,
@@ -75,7 +75,7 @@ impl<'a> Workload<'a> {
         }
     }
 
-    pub(crate) fn body(&self, wanted: &Wanted) -> &ChatRequest {
+    pub(crate) fn body(&self, wanted: &Wanted) -> &Request {
         &self.bodies[wanted.body]
     }
 

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use hotspare_core::{BreakerState, Chunk, Error, Event as Said, FinishReason, Kind, Next, Usage};
+use hotspare_core::{BreakerState, Chunk, Error, Event as Said, FinishReason, Kind, Next, Response, Usage};
 use hotspare_engine::{Ask, AttemptId, Begin, Call, Input, Luck, Plan, Step, Summary};
 
 use hotspare_routing::estimate_prompt_tokens;
@@ -261,7 +261,10 @@ impl Stage<'_> {
             Err(error) => error.trail(),
         };
         if let (Ok(summary), false) = (&result, live.wanted.stream) {
-            let text = summary.response.as_ref().map(hotspare_core::ChatResponse::text).unwrap_or_default();
+            let text = match &summary.response {
+                Some(Response::Chat(answer)) => answer.text(),
+                _ => String::new(),
+            };
             live.words = u32::try_from(text.len() / WORD).unwrap_or(0);
             self.deliver(live, live.words);
         }
