@@ -1,213 +1,186 @@
 //! A second reader of replies: small, slow, and independent of the adapters.
+//!
+//! One file a wire. A reader looks at a recording's body alone and says what is in it; what it does not look for is `None`.
 
-use hotspare_core::{ChatResponse, FinishReason};
+mod chat;
+mod messages;
+mod ollama;
+
+use hotspare::recorded::Exchange;
+use hotspare::{ChatResponse, FinishReason, Part};
 use serde_json::Value;
+
+type Reader = fn(&Exchange) -> Answer;
+
+/// Which reader reads which kind of call: provider (empty: any), kind of call, part of the model's name (empty: any).
+const READERS: &[(&str, &str, &str, Reader)] = &[
+    ("", "chat_completions", "", chat::read),
+    ("", "completions", "", chat::read),
+    ("", "fim", "", chat::read),
+    ("", "messages", "", messages::read),
+    ("", "api_chat", "", ollama::read),
+    ("", "api_generate", "", ollama::read),
+    ("", "raw_predict", "claude", messages::read),
+    ("", "stream_raw_predict", "claude", messages::read),
+];
+
+/// Reads a successful reply, if a reader knows its kind.
+pub(crate) fn read(exchange: &Exchange) -> Option<Answer> {
+    let fits = |(provider, endpoint, model, _): &&(&str, &str, &str, Reader)| {
+        (provider.is_empty() || exchange.provider == *provider)
+            && exchange.endpoint == *endpoint
+            && exchange.model.contains(model)
+    };
+    READERS.iter().find(fits).map(|(.., reader)| reader(exchange))
+}
 
 /// What a reply says.
 #[derive(Debug, Default)]
 pub(crate) struct Answer {
-    text: String,
-    /// Name and arguments.
-    tools: Vec<(String, String)>,
-    finish: Option<String>,
-    output_tokens: Option<u64>,
+    pub(crate) text: String,
+    pub(crate) reasoning: Option<String>,
+    pub(crate) refusal: Option<String>,
+    pub(crate) tools: Vec<Call>,
+    /// The finish word as sent.
+    pub(crate) finish: Option<String>,
+    pub(crate) input: Option<u64>,
+    pub(crate) output: Option<u64>,
+    pub(crate) cached: Option<u64>,
+    pub(crate) reasoning_tokens: Option<u64>,
     /// It reports an error, or ends before its end.
     pub(crate) failed: bool,
-    /// A model wrote arguments that are no JSON object.
-    pub(crate) broken_arguments: bool,
 }
 
+/// A tool call.
+#[derive(Debug, Default)]
+pub(crate) struct Call {
+    /// Empty where the provider gives none.
+    pub(crate) id: String,
+    pub(crate) name: String,
+    pub(crate) arguments: String,
+}
+
+/// Every provider's finish words, lower case, and what they mean.
+const FINISH: &[(&str, &str)] = &[
+    ("complete", "stop"),
+    ("content_filter", "content_filter"),
+    ("end_turn", "stop"),
+    ("eos", "stop"),
+    ("function_call", "tool_calls"),
+    ("length", "length"),
+    ("max_tokens", "length"),
+    ("model_context_window_exceeded", "length"),
+    ("model_length", "length"),
+    ("refusal", "refusal"),
+    ("stop", "stop"),
+    ("stop_sequence", "stop"),
+    ("tool_call", "tool_calls"),
+    ("tool_calls", "tool_calls"),
+    ("tool_use", "tool_calls"),
+];
+
 impl Answer {
+    /// The finish word's meaning; a plain stop means more where calls or a refusal came with it.
+    fn meaning(&self) -> Option<&'static str> {
+        let word = self.finish.as_deref()?.to_ascii_lowercase();
+        let meaning = FINISH.iter().find(|(known, _)| *known == word).map_or("other", |(_, meaning)| meaning);
+        Some(match meaning {
+            "stop" if !self.tools.is_empty() => "tool_calls",
+            "stop" if self.refusal.as_deref().is_some_and(|refusal| !refusal.is_empty()) => "refusal",
+            meaning => meaning,
+        })
+    }
+
+    /// A model wrote arguments that are no JSON object, in an answer that was not cut: no client is given that.
+    pub(crate) fn has_broken_arguments(&self) -> bool {
+        self.meaning() != Some("length")
+            && self.tools.iter().any(|call| {
+                !call.arguments.trim().is_empty()
+                    && !serde_json::from_str::<Value>(&call.arguments).is_ok_and(|value| value.is_object())
+            })
+    }
+
+    /// Nothing was said.
+    pub(crate) fn is_silent(&self) -> bool {
+        let nothing = |text: &Option<String>| text.as_deref().is_none_or(str::is_empty);
+        self.text.is_empty() && self.tools.is_empty() && nothing(&self.reasoning) && nothing(&self.refusal)
+    }
+
     /// What an adapter read differently.
     pub(crate) fn differs(&self, answer: &ChatResponse) -> Vec<String> {
         let mut wrong = Vec::new();
-        if answer.text() != self.text {
-            wrong.push(format!("text {:?} instead of {:?}", short(&answer.text()), short(&self.text)));
+        let mut same = |what: &str, read: &str, expected: &str| {
+            if read != expected {
+                wrong.push(format!("{what} {:?} instead of {:?}", short(read), short(expected)));
+            }
+        };
+        same("text", &answer.text(), &self.text);
+        let said =
+            |pick: fn(&Part) -> Option<&str>| answer.content.iter().filter_map(pick).collect::<String>();
+        if let Some(reasoning) = &self.reasoning {
+            let read = said(|part| match part {
+                Part::Reasoning(reasoning) => Some(&reasoning.text),
+                _ => None,
+            });
+            same("reasoning", &read, reasoning);
+        }
+        if let Some(refusal) = &self.refusal {
+            let read = said(|part| match part {
+                Part::Refusal(refusal) => Some(refusal),
+                _ => None,
+            });
+            same("refusal", &read, refusal);
+        }
+        if let Some(meaning) = self.meaning() {
+            let read = match &answer.finish {
+                FinishReason::ContentFilter => "content_filter",
+                FinishReason::Length => "length",
+                FinishReason::Refusal => "refusal",
+                FinishReason::Stop => "stop",
+                FinishReason::ToolCalls => "tool_calls",
+                _ => "other",
+            };
+            // A stop without a word must say why it stopped.
+            if !(self.is_silent() && meaning == "stop" && read == "other") {
+                same("finish", read, meaning);
+            }
         }
         let json =
             |text: &str| serde_json::from_str::<Value>(if text.trim().is_empty() { "{}" } else { text }).ok();
         let read: Vec<_> =
-            answer.tool_calls().map(|call| (call.name.clone(), json(&call.arguments))).collect();
+            answer.tool_calls().map(|call| (call.name.as_str(), json(&call.arguments))).collect();
         let expected: Vec<_> =
-            self.tools.iter().map(|(name, arguments)| (name.clone(), json(arguments))).collect();
+            self.tools.iter().map(|call| (call.name.as_str(), json(&call.arguments))).collect();
         if read != expected {
             wrong.push(format!("tools {read:?} instead of {expected:?}"));
         }
-        if let Some(word) = &self.finish {
-            let same = match &answer.finish {
-                FinishReason::ToolCalls => !self.tools.is_empty(),
-                FinishReason::Stop => ["stop", "eos", "end_turn", "stop_sequence"].contains(&word.as_str()),
-                FinishReason::Length => {
-                    ["length", "max_tokens", "model_length", "model_context_window_exceeded"]
-                        .contains(&word.as_str())
-                }
-                FinishReason::ContentFilter => word == "content_filter",
-                FinishReason::Refusal => word == "refusal" || word == "stop",
-                FinishReason::Other(other) => other == word,
-                _ => false,
-            };
-            if !same {
-                wrong.push(format!("finish {:?} for {word}", answer.finish));
+        for (read, expected) in answer.tool_calls().zip(&self.tools) {
+            let twice = self.tools.iter().filter(|other| other.id == expected.id).count() > 1;
+            if !expected.id.is_empty() && !twice && read.id != expected.id {
+                wrong.push(format!("call id {:?} instead of {:?}", read.id, expected.id));
             }
         }
-        if let Some(tokens) = self.output_tokens
-            && answer.usage.output.is_none_or(|output| output < tokens)
-        {
-            wrong.push(format!("{:?} output tokens instead of {tokens}", answer.usage.output));
+        let usage = &answer.usage;
+        for (what, read, expected) in [
+            ("input", usage.input, self.input),
+            ("output", usage.output, self.output),
+            ("cached", usage.cached, self.cached),
+            ("reasoning", usage.reasoning, self.reasoning_tokens),
+        ] {
+            if expected.is_some() && read != expected {
+                wrong.push(format!("{what} tokens {read:?} instead of {expected:?}"));
+            }
         }
         wrong
     }
 }
 
-/// A reply of the chat wire.
-pub(crate) fn chat(body: &[u8], streamed: bool) -> Answer {
-    let mut answer = Answer::default();
-    let mut calls: Vec<(Option<u64>, String, String, String)> = Vec::new();
-    let mut any = false;
-    for frame in frames(body, streamed) {
-        if frame["error"].is_object() || frame["error"].is_string() || frame["object"] == "error" {
-            answer.failed = true;
-            return answer;
-        }
-        any = true;
-        let choice = frame["choices"]
-            .as_array()
-            .into_iter()
-            .flatten()
-            .find(|choice| choice["index"].as_u64().unwrap_or(0) == 0);
-        if let Some(tokens) = frame["usage"]["completion_tokens"].as_u64() {
-            answer.output_tokens = Some(tokens);
-        }
-        let Some(choice) = choice else { continue };
-        let (first, second) = if streamed { ("delta", "message") } else { ("message", "delta") };
-        let said = if choice[first].is_object() { &choice[first] } else { &choice[second] };
-        match &said["content"] {
-            Value::String(text) => answer.text.push_str(text),
-            Value::Array(parts) => {
-                for part in parts {
-                    answer.text.push_str(part["text"].as_str().unwrap_or_default());
-                }
-            }
-            object @ Value::Object(_) => answer.text.push_str(&object.to_string()),
-            _ => {}
-        }
-        for call in said["tool_calls"].as_array().into_iter().flatten() {
-            let (index, id) = (call["index"].as_u64(), call["id"].as_str().unwrap_or_default().to_owned());
-            let name = call["function"]["name"].as_str().unwrap_or_default();
-            let arguments = match &call["function"]["arguments"] {
-                Value::String(text) => text.clone(),
-                Value::Null => String::new(),
-                object => object.to_string(),
-            };
-            let known = calls.iter_mut().rev().find(|(at, known, ..)| {
-                if id.is_empty() { *at == index && index.is_some() } else { *known == id }
-            });
-            match known {
-                Some(call) => call.3.push_str(&arguments),
-                None => calls.push((index, id, name.to_owned(), arguments)),
-            }
-        }
-        if said["function_call"].is_object() {
-            let call = &said["function_call"];
-            let (name, arguments) =
-                (call["name"].as_str().unwrap_or_default(), call["arguments"].as_str().unwrap_or_default());
-            match calls.last_mut() {
-                Some(last) if name.is_empty() => last.3.push_str(arguments),
-                _ => calls.push((None, String::new(), name.to_owned(), arguments.to_owned())),
-            }
-        }
-        if let Some(word) = choice["finish_reason"].as_str().filter(|word| !word.is_empty()) {
-            answer.finish.get_or_insert_with(|| word.to_ascii_lowercase());
-        }
-    }
-    answer.tools = calls.into_iter().map(|(_, _, name, arguments)| (name, arguments)).collect();
-    answer.close(any)
-}
-
-/// A reply of the messages wire.
-pub(crate) fn messages(body: &[u8], streamed: bool) -> Answer {
-    let mut answer = Answer::default();
-    let mut any = false;
-    for frame in frames(body, streamed) {
-        if frame["type"] == "error" || frame["error"].is_object() {
-            answer.failed = true;
-            return answer;
-        }
-        any = true;
-        if !streamed {
-            for block in frame["content"].as_array().into_iter().flatten() {
-                match block["type"].as_str() {
-                    Some("text") => answer.text.push_str(block["text"].as_str().unwrap_or_default()),
-                    Some("tool_use") => {
-                        let name = block["name"].as_str().unwrap_or_default();
-                        answer.tools.push((name.to_owned(), block["input"].to_string()));
-                    }
-                    _ => {}
-                }
-            }
-            answer.finish = frame["stop_reason"].as_str().map(str::to_owned);
-            answer.output_tokens = frame["usage"]["output_tokens"].as_u64();
-            continue;
-        }
-        match frame["type"].as_str() {
-            Some("content_block_start") => match frame["content_block"]["type"].as_str() {
-                Some("text") => {
-                    answer.text.push_str(frame["content_block"]["text"].as_str().unwrap_or_default())
-                }
-                Some("tool_use") => {
-                    let name = frame["content_block"]["name"].as_str().unwrap_or_default();
-                    answer.tools.push((name.to_owned(), String::new()));
-                }
-                // A server's own tool: its arguments belong to nobody's call.
-                Some("server_tool_use") => answer.tools.push((String::new(), String::new())),
-                _ => {}
-            },
-            Some("content_block_delta") => {
-                answer.text.push_str(frame["delta"]["text"].as_str().unwrap_or_default());
-                if let (Some(json), Some(last)) =
-                    (frame["delta"]["partial_json"].as_str(), answer.tools.last_mut())
-                {
-                    last.1.push_str(json);
-                }
-            }
-            Some("message_delta") => {
-                if let Some(word) = frame["delta"]["stop_reason"].as_str() {
-                    answer.finish = Some(word.to_owned());
-                }
-                answer.output_tokens = frame["usage"]["output_tokens"].as_u64().or(answer.output_tokens);
-            }
-            _ => {}
-        }
-    }
-    answer.tools.retain(|(name, _)| !name.is_empty());
-    answer.close(any)
-}
-
-impl Answer {
-    fn close(mut self, any: bool) -> Self {
-        let ended = self
-            .finish
-            .as_deref()
-            .is_some_and(|word| word != "error" && word != "insufficient_system_resource");
-        // An answer without a word is none, unless it says why.
-        let silent = self.text.is_empty() && self.tools.is_empty();
-        self.failed = !any || !ended;
-        self.broken_arguments = self.tools.iter().any(|(_, arguments)| {
-            !arguments.trim().is_empty()
-                && !serde_json::from_str::<Value>(arguments).is_ok_and(|value| value.is_object())
-        });
-        if silent {
-            // Refusals and reasoning alone are content, too; this reader does not look for them.
-            self.output_tokens = None;
-        }
-        self
-    }
-}
-
-fn frames(body: &[u8], streamed: bool) -> Vec<Value> {
-    let text = String::from_utf8_lossy(body);
-    if !streamed {
-        return serde_json::from_str(text.trim()).into_iter().collect();
+/// The JSON values of a reply: one, or those of its events.
+pub(crate) fn frames(exchange: &Exchange) -> Vec<Value> {
+    let text = String::from_utf8_lossy(&exchange.body);
+    let text = text.trim();
+    if text.starts_with(['{', '[']) {
+        return serde_json::from_str(text).into_iter().collect();
     }
     text.replace("\r\n", "\n")
         .split("\n\n")
@@ -216,6 +189,16 @@ fn frames(body: &[u8], streamed: bool) -> Vec<Value> {
             serde_json::from_str(data.join("\n").trim()).ok()
         })
         .collect()
+}
+
+/// Appends a text where there is one.
+pub(crate) fn append(to: &mut String, text: &Value) {
+    to.push_str(text.as_str().unwrap_or_default());
+}
+
+/// Replaces a count where there is one.
+pub(crate) fn count(to: &mut Option<u64>, number: &Value) {
+    *to = number.as_u64().or(*to);
 }
 
 fn short(text: &str) -> String {

@@ -6,8 +6,65 @@
 use std::time::SystemTime;
 
 use hotspare_core::{Error, Kind};
-use hotspare_provider::{Head, retry_after};
+use hotspare_provider::{Head, Rule, Words, by_status, judge, retry_after};
 use serde_json::Value;
+
+/// The table, most telling first; a reply that no rule knows is taken by its status.
+pub const RULES: &[Rule] = &[
+    Rule::word(&["ramp_limit_exceeded"], Kind::GrowthLimited),
+    Rule::word(&["billing_error", "organization_on_hold"], Kind::QuotaExhausted),
+    Rule::text(
+        &[
+            "credit balance is too low",
+            "specified api usage limits",
+            "insufficient balance",
+            "spend limit",
+            // Of codes, which keep being added: `enforced_spend_limit_reached` and its like.
+            "spend_limit",
+            "linked_organization",
+        ],
+        Kind::QuotaExhausted,
+    ),
+    Rule::word(&["exceed_context_size_error", "request_too_large"], Kind::ContextOverflow),
+    Rule::text(
+        &[
+            "prompt is too long",
+            "too many total text bytes",
+            "context window",
+            "maximum context length",
+            "exceeds the available context",
+            "input length and `max_tokens` exceed context limit",
+        ],
+        Kind::ContextOverflow,
+    ),
+    Rule::text(&["acceleration"], Kind::GrowthLimited).at(429),
+    Rule::text(&["upstream connect error"], Kind::Server),
+    // An address that this provider cannot reach, another may.
+    Rule::text(&["unable to download the file"], Kind::Unsupported),
+    Rule::text(
+        &[
+            "does not support",
+            "is not supported",
+            "prefill",
+            "pre-fill",
+            "too complex for compilation",
+            "too many parameters with union types",
+            "too many optional parameters",
+            "cannot both be specified",
+        ],
+        Kind::Unsupported,
+    ),
+    Rule::word(&["overloaded_error"], Kind::Overloaded),
+    Rule::word(&["rate_limit_error"], Kind::RateLimited),
+    Rule::word(&["authentication_error"], Kind::Auth),
+    Rule::word(&["permission_error"], Kind::Forbidden),
+    Rule::word(&["not_found_error"], Kind::ModelUnavailable),
+    Rule::word(&["timeout_error"], Kind::Timeout),
+    Rule::word(&["conflict_error"], Kind::Overloaded),
+    Rule::word(&["invalid_request_error"], Kind::InvalidRequest).at(400),
+    // Some servers answer their clients' mistakes with 500.
+    Rule::text(&["parse_error", "must not be empty", "failed to parse"], Kind::InvalidRequest).at(500),
+];
 
 /// Classifies an unsuccessful reply.
 pub(crate) fn reply(head: &Head, body: &[u8]) -> Error {
@@ -30,7 +87,7 @@ pub(crate) fn reply(head: &Head, body: &[u8]) -> Error {
 /// Classifies an error that was reported inside a stream.
 pub(crate) fn in_reply(raw: &str) -> Error {
     let said = Said::read(raw);
-    let kind = said.kind(None);
+    let kind = said.kind((said.kind == "invalid_request_error").then_some(400));
     said.error(kind)
 }
 
@@ -63,54 +120,9 @@ impl Said {
     }
 
     fn kind(&self, status: Option<u16>) -> Kind {
-        let lower = self.message.to_ascii_lowercase();
-        let says = |words: &[&str]| words.iter().any(|word| lower.contains(word));
-        match self.detail.as_str() {
-            "ramp_limit_exceeded" => return Kind::GrowthLimited,
-            "organization_on_hold" => return Kind::QuotaExhausted,
-            code if code.contains("spend_limit") || code.starts_with("linked_organization") => {
-                return Kind::QuotaExhausted;
-            }
-            _ => {}
-        }
-        if says(&["credit balance is too low", "specified api usage limits", "insufficient balance"]) {
-            return Kind::QuotaExhausted;
-        }
-        if says(&[
-            "prompt is too long",
-            "too many total text bytes",
-            "context window",
-            "maximum context length",
-            "exceeds the available context",
-        ]) {
-            return Kind::ContextOverflow;
-        }
-        if status == Some(429) && says(&["acceleration"]) {
-            return Kind::GrowthLimited;
-        }
-        if says(&[
-            "does not support",
-            "is not supported",
-            "prefill",
-            "too complex for compilation",
-            "cannot both be specified",
-        ]) && status.is_none_or(|status| status < 500 || self.kind == "server_error")
-        {
-            return Kind::Unsupported;
-        }
-        match self.kind.as_str() {
-            "overloaded_error" => Kind::Overloaded,
-            "rate_limit_error" => Kind::RateLimited,
-            "authentication_error" => Kind::Auth,
-            "billing_error" => Kind::QuotaExhausted,
-            "permission_error" => Kind::Forbidden,
-            "not_found_error" => Kind::ModelUnavailable,
-            "request_too_large" | "exceed_context_size_error" => Kind::ContextOverflow,
-            "timeout_error" => Kind::Timeout,
-            "api_error" => by_status(status).unwrap_or(Kind::Server),
-            "invalid_request_error" if status.is_none_or(|status| status == 400) => Kind::InvalidRequest,
-            _ => by_status(status).unwrap_or(Kind::Server),
-        }
+        let lower = format!("{} {}", self.message, self.detail).to_ascii_lowercase();
+        let said = Words { status, words: &[&self.detail, &self.kind], text: &lower };
+        judge(RULES, &said).unwrap_or_else(|| by_status(status))
     }
 
     fn error(&self, kind: Kind) -> Error {
@@ -124,23 +136,6 @@ impl Said {
             None => error,
         }
     }
-}
-
-fn by_status(status: Option<u16>) -> Option<Kind> {
-    Some(match status? {
-        401 => Kind::Auth,
-        402 => Kind::QuotaExhausted,
-        403 => Kind::Forbidden,
-        404 => Kind::ModelUnavailable,
-        408 | 504 => Kind::Timeout,
-        409 | 503 | 529 => Kind::Overloaded,
-        413 => Kind::ContextOverflow,
-        429 => Kind::RateLimited,
-        501 => Kind::Unsupported,
-        400..=499 => Kind::InvalidRequest,
-        500..=599 => Kind::Server,
-        _ => Kind::Protocol,
-    })
 }
 
 /// Seconds since 1970 of an RFC 3339 time; fractions are dropped.

@@ -12,6 +12,7 @@ mod limits;
 mod outgoing;
 mod wire;
 
+pub use classify::RULES;
 pub use incoming::Incoming;
 pub use outgoing::Outgoing;
 pub use wire::Anthropic;

@@ -7,36 +7,24 @@
 use std::time::Duration;
 
 use hotspare_core::{Error, Kind};
-use hotspare_provider::{Head, retry_after};
+use hotspare_provider::{Head, Rule, Words, by_status, judge, retry_after};
 use serde_json::Value;
 
-/// One rule: all that it names must be there.
-#[derive(Debug)]
-pub(crate) struct Rule {
-    /// The status; `None` any.
-    status: Option<u16>,
-    /// The code or type is one of these.
-    code: &'static [&'static str],
-    /// The text holds one of these, in lower case.
-    text: &'static [&'static str],
-    kind: Kind,
-}
-
-const fn code(code: &'static [&'static str], kind: Kind) -> Rule {
-    Rule { status: None, code, text: &[], kind }
+const fn word(words: &'static [&'static str], kind: Kind) -> Rule {
+    Rule::word(words, kind)
 }
 
 const fn text(text: &'static [&'static str], kind: Kind) -> Rule {
-    Rule { status: None, code: &[], text, kind }
+    Rule::text(text, kind)
 }
 
 const fn at(status: u16, text: &'static [&'static str], kind: Kind) -> Rule {
-    Rule { status: Some(status), code: &[], text, kind }
+    Rule::text(text, kind).at(status)
 }
 
 /// The table, most telling first.
-pub(crate) const RULES: &[Rule] = &[
-    code(
+pub const RULES: &[Rule] = &[
+    word(
         &[
             "context_length_exceeded",
             "exceed_context_size_error",
@@ -45,7 +33,7 @@ pub(crate) const RULES: &[Rule] = &[
         ],
         Kind::ContextOverflow,
     ),
-    code(
+    word(
         &[
             "insufficient_quota",
             "credit_balance_exhausted",
@@ -59,9 +47,9 @@ pub(crate) const RULES: &[Rule] = &[
         ],
         Kind::QuotaExhausted,
     ),
-    code(&["slow_down"], Kind::GrowthLimited),
-    code(&["tool_use_failed", "json_validate_failed"], Kind::BadOutput),
-    code(
+    word(&["slow_down"], Kind::GrowthLimited),
+    word(&["tool_use_failed", "json_validate_failed"], Kind::BadOutput),
+    word(
         &[
             "content_filter",
             "content_policy_violation",
@@ -73,7 +61,7 @@ pub(crate) const RULES: &[Rule] = &[
         ],
         Kind::ContentPolicy,
     ),
-    code(
+    word(
         &[
             "model_not_found",
             "deploymentnotfound",
@@ -84,13 +72,13 @@ pub(crate) const RULES: &[Rule] = &[
         ],
         Kind::ModelUnavailable,
     ),
-    code(&["invalid_api_key", "authentication_error", "invalid_authentication"], Kind::Auth),
-    code(&["unsupported_country_region_territory"], Kind::Forbidden),
-    code(
+    word(&["invalid_api_key", "authentication_error", "invalid_authentication"], Kind::Auth),
+    word(&["unsupported_country_region_territory"], Kind::Forbidden),
+    word(
         &["unsupported_parameter", "unsupported_value", "not_supported_error", "unsupported_file"],
         Kind::Unsupported,
     ),
-    code(
+    word(
         &[
             "server_is_overloaded",
             "overloaded_error",
@@ -101,12 +89,15 @@ pub(crate) const RULES: &[Rule] = &[
         ],
         Kind::Overloaded,
     ),
+    // The request alone is over the limit: waiting will not help.
+    at(413, &["tokens per min", "request too large"], Kind::Unsupported),
     at(429, &["request too large"], Kind::Unsupported),
     at(
         429,
         &["exceeded your current quota", "insufficient balance", "per day", "spend limit"],
         Kind::QuotaExhausted,
     ),
+    at(429, &["rate limit"], Kind::RateLimited),
     at(429, &["capacity", "high demand", "overloaded"], Kind::Overloaded),
     at(429, &[], Kind::RateLimited),
     at(402, &[], Kind::QuotaExhausted),
@@ -123,6 +114,8 @@ pub(crate) const RULES: &[Rule] = &[
             "too many tokens",
             "exceeds the maximum number of tokens",
             "is too large to process",
+            "length limit exceeded",
+            "total length of all messages is too long",
         ],
         Kind::ContextOverflow,
     ),
@@ -136,36 +129,50 @@ pub(crate) const RULES: &[Rule] = &[
             "no endpoints found",
             "has been deprecated",
             "identifier is invalid",
+            "supported models are",
         ],
         Kind::ModelUnavailable,
     ),
+    text(&["does not exist", "is not found"], Kind::ModelUnavailable).and(&["model"]).at(400),
     at(403, &["moderation", "flagged", "guardrail"], Kind::ContentPolicy),
+    // An address that this host cannot reach or will not fetch, another may; one that is no address is nobody's.
+    text(&["image url is invalid"], Kind::InvalidRequest),
+    text(
+        &[
+            "cannot fetch content",
+            "cannot make get request",
+            "error while downloading",
+            "failed to download",
+            "unable to download",
+        ],
+        Kind::Unsupported,
+    ),
     text(
         &[
             "is not supported",
             "does not support",
             "not supported by this model",
-            "unknown variant `image_url`",
+            "not supported with",
+            "not enabled for this model",
+            "unsupported mime type",
+            "to be a supported format",
+            "unsupported content",
+            "models require at least one of",
+            "different pooling type",
+            // The order of turns that this model's template takes.
+            "unexpected role",
+            "should alternate",
             "param requires --jinja",
             "doesn't support",
         ],
         Kind::Unsupported,
     ),
+    // A kind of content that this host does not read.
+    text(&["unknown variant"], Kind::Unsupported).and(&["expected `text`"]),
+    text(&["upstream connect error"], Kind::Server),
     // Some servers answer their clients' mistakes with 500.
     at(500, &["parse_error", "must not be empty", "failed to parse", "invalid type"], Kind::InvalidRequest),
-    at(503, &[], Kind::Overloaded),
-    at(529, &[], Kind::Overloaded),
-    at(498, &[], Kind::Overloaded),
-    at(401, &[], Kind::Auth),
-    at(403, &[], Kind::Forbidden),
-    at(404, &[], Kind::ModelUnavailable),
-    at(408, &[], Kind::Timeout),
-    at(504, &[], Kind::Timeout),
-    at(501, &[], Kind::Unsupported),
-    at(409, &[], Kind::Overloaded),
-    at(425, &[], Kind::Overloaded),
-    code(&["rate_limit_exceeded", "rate_limit_error"], Kind::RateLimited),
-    code(&["server_error", "api_error", "internal_server_error"], Kind::Server),
+    word(&["rate_limit_exceeded", "rate_limit_error"], Kind::RateLimited),
 ];
 
 /// Classifies an unsuccessful reply.
@@ -255,19 +262,9 @@ impl Said {
 
     fn kind(&self, status: Option<u16>) -> Kind {
         let lower = self.message.to_ascii_lowercase();
-        let codes: Vec<String> = self.codes.iter().map(|code| code.to_ascii_lowercase()).collect();
-        let holds = |rule: &&Rule| {
-            rule.status.is_none_or(|wanted| Some(wanted) == status)
-                && (rule.code.is_empty() || codes.iter().any(|code| rule.code.contains(&code.as_str())))
-                && (rule.text.is_empty() || rule.text.iter().any(|text| lower.contains(text)))
-        };
-        match (RULES.iter().find(holds), status) {
-            (Some(rule), _) => rule.kind,
-            (None, Some(400..=499)) => Kind::InvalidRequest,
-            (None, Some(500..=599)) => Kind::Server,
-            (None, Some(_)) => Kind::Protocol,
-            (None, None) => Kind::Server,
-        }
+        let words: Vec<&str> = self.codes.iter().map(String::as_str).collect();
+        let said = Words { status, words: &words, text: &lower };
+        judge(RULES, &said).unwrap_or_else(|| by_status(status))
     }
 
     fn error(&self, status: Option<u16>) -> Error {

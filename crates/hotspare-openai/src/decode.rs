@@ -72,6 +72,8 @@ impl ChatDecoder {
             let (first, second) = if self.whole { (message, delta) } else { (delta, message) };
             if let Some(delta) = first.or(second) {
                 self.delta(delta, events);
+            } else if let Some(text) = &choice.text {
+                said(&text.0, false, events);
             }
             if let Some(logprobs) = choice.logprobs.and_then(json) {
                 events.push(Event::LogProbs(logprobs));
@@ -104,6 +106,9 @@ impl ChatDecoder {
             _ => content(&delta.reasoning, true, events),
         }
         content(&delta.content, false, events);
+        if let Some(text) = delta.audio.as_ref().and_then(|audio| audio.transcript.as_ref()) {
+            said(&text.0, false, events);
+        }
         if let Some(text) = delta.refusal.as_ref().filter(|text| !text.0.is_empty()) {
             self.refused = true;
             events.push(Event::RefusalDelta(text.0.to_string()));

@@ -239,6 +239,9 @@ pub(crate) struct Choice<'a> {
     pub(crate) delta: Option<Delta<'a>>,
     #[serde(borrow)]
     pub(crate) message: Option<Box<Delta<'a>>>,
+    /// Where the older completions wire has its text.
+    #[serde(borrow)]
+    pub(crate) text: Option<Text<'a>>,
     #[serde(borrow)]
     pub(crate) finish_reason: Option<Text<'a>>,
     #[serde(borrow)]
@@ -260,8 +263,18 @@ pub(crate) struct Delta<'a> {
     pub(crate) tool_calls: Option<Vec<ToolCall<'a>>>,
     #[serde(borrow)]
     pub(crate) function_call: Option<Box<Function<'a>>>,
+    /// Speech, with what is said in it.
+    #[serde(borrow)]
+    pub(crate) audio: Option<Box<Audio<'a>>>,
     #[serde(borrow)]
     pub(crate) annotations: Option<Vec<&'a RawValue>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct Audio<'a> {
+    #[serde(borrow)]
+    pub(crate) transcript: Option<Text<'a>>,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -15,6 +15,7 @@ mod outgoing;
 mod table;
 mod wire;
 
+pub use classify::RULES;
 pub use dialect::{Auth, Dialect, MaxTokens};
 pub use embeddings::IncomingEmbed;
 pub use incoming::Incoming;

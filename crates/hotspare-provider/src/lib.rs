@@ -9,6 +9,7 @@ mod framing;
 mod http_provider;
 mod provider;
 mod retry_after;
+mod rule;
 mod secret;
 mod sign;
 mod transport;
@@ -18,6 +19,7 @@ pub use framing::{BODY_LIMIT, EventStream, FRAME_LIMIT, Frame, Framer, Ndjson, S
 pub use http_provider::{HttpProvider, failure};
 pub use provider::{Opened, Outbound, Provider, Signal};
 pub use retry_after::retry_after;
+pub use rule::{BY_STATUS, Rule, Words, by_status, judge};
 pub use secret::Secret;
 pub use sign::{Credentials, Signer};
 pub use transport::{Head, HttpRequest, HttpResponse, Transport};

@@ -41,6 +41,8 @@ mod typed;
 
 #[cfg(feature = "anthropic")]
 pub mod anthropic;
+#[cfg(feature = "ollama")]
+pub mod ollama;
 #[cfg(feature = "openai")]
 pub mod openai;
 #[cfg(feature = "recorded")]

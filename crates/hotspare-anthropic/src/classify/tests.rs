@@ -33,7 +33,7 @@ fn words_before_statuses() {
         (429, typed("rate_limit_error", "This request would exceed your acceleration limit"), Kind::GrowthLimited),
         (429, r#"{"error":{"type":"rate_limit_error","message":"m","details":{"error_code":"enforced_spend_limit_reached"}}}"#.into(), Kind::QuotaExhausted),
         (500, typed("api_error", "Internal server error"), Kind::Server),
-        (503, "upstream connect error".into(), Kind::Overloaded),
+        (503, "upstream connect error".into(), Kind::Server),
         (504, typed("timeout_error", "t"), Kind::Timeout),
         (529, typed("overloaded_error", "Overloaded"), Kind::Overloaded),
     ] {

@@ -102,7 +102,7 @@ fn bodies_say_more_than_statuses() {
             r#"{"error":{"message":"Loading model","type":"unavailable_error","code":503}}"#,
             Kind::Overloaded,
         ),
-        (503, "upstream connect error or disconnect/reset before headers", Kind::Overloaded),
+        (503, "upstream connect error or disconnect/reset before headers", Kind::Server),
         (504, "", Kind::Timeout),
         (520, "", Kind::Server),
         (302, "", Kind::Protocol),

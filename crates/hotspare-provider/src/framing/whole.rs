@@ -1,13 +1,14 @@
 //! The whole body as one frame.
 //!
-//! Invariant: at most one frame, given when the body ends.
+//! Some hosts send a stream under the content type of a whole answer; such a body is cut into its events after all.
+//! Invariant: nothing is given before the body ends.
 
 use std::collections::VecDeque;
 
 use bytes::{Bytes, BytesMut};
 use hotspare_core::{Error, Kind};
 
-use super::{BODY_LIMIT, Frame, Framer};
+use super::{BODY_LIMIT, Frame, Framer, Sse};
 
 /// Collects a body.
 #[derive(Debug)]
@@ -29,6 +30,12 @@ impl Whole {
     pub fn with_limit(limit: usize) -> Self {
         Self { first: Bytes::new(), rest: BytesMut::new(), limit }
     }
+}
+
+/// No JSON begins like this.
+fn is_stream(body: &[u8]) -> bool {
+    let body = body.trim_ascii_start();
+    [&b"data:"[..], b"event:", b": "].iter().any(|begin| body.starts_with(begin))
 }
 
 impl Framer for Whole {
@@ -55,7 +62,31 @@ impl Framer for Whole {
             all.extend_from_slice(&std::mem::take(&mut self.rest));
             all.freeze()
         };
+        if is_stream(&data) {
+            return Sse::with_limit(self.limit).push(data, out);
+        }
         out.push_back(Frame { name: None, data });
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn frames(body: &'static str) -> Vec<String> {
+        let (mut framer, mut out) = (Whole::default(), VecDeque::new());
+        for piece in body.as_bytes().chunks(3) {
+            framer.push(Bytes::from_static(piece), &mut out).unwrap();
+        }
+        framer.finish(&mut out).unwrap();
+        out.iter().map(|frame| String::from_utf8_lossy(&frame.data).into_owned()).collect()
+    }
+
+    #[test]
+    fn a_stream_that_calls_itself_whole_is_cut_after_all() {
+        assert_eq!(frames("{\"a\": \"data: x\"}"), ["{\"a\": \"data: x\"}"]);
+        assert_eq!(frames("\ndata: {}\n\ndata: [DONE]\n\n"), ["{}", "[DONE]"]);
+        assert_eq!(frames(""), [""]);
     }
 }

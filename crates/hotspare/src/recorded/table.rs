@@ -7,6 +7,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use hotspare_anthropic::Anthropic;
+use hotspare_ollama::Ollama;
 use hotspare_openai::{Dialect, OpenAi};
 use hotspare_provider::Wire;
 
@@ -59,6 +60,7 @@ const fn of(endpoint: &'static str, model: &'static str, reads: Reads) -> Row {
 
 const CHAT: Reads = Reads::Chat(|exchange| Arc::new(OpenAi::new(dialect(exchange))));
 const MESSAGES: Reads = Reads::Chat(|_| Arc::new(Anthropic::new()));
+const OLLAMA: Reads = Reads::Chat(|_| Arc::new(Ollama::new()));
 const NO_MODEL: Reads = Reads::Nothing("not a call of a model");
 
 /// The rows.
@@ -68,6 +70,11 @@ pub const TABLE: &[Row] = &[
     // One host serves other houses' models under their own wires.
     of("raw_predict", "claude", MESSAGES),
     of("stream_raw_predict", "claude", MESSAGES),
+    // Completions of a text: the same frames with the text in another place.
+    any("completions", CHAT),
+    any("fim", CHAT),
+    any("api_chat", OLLAMA),
+    any("api_generate", OLLAMA),
     any("count_tokens", NO_MODEL),
     any("files", NO_MODEL),
     any("models", NO_MODEL),

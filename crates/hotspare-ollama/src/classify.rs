@@ -1,0 +1,111 @@
+//! What an unsuccessful reply means.
+//!
+//! The wire has no codes: an error is a sentence. Invariant: total; the sentence is believed before the status.
+
+use hotspare_core::{Error, Kind};
+use hotspare_provider::{Head, Rule, Words, by_status, judge, retry_after};
+use serde_json::Value;
+
+/// The table, most telling first; a reply that no rule knows is taken by its status.
+pub const RULES: &[Rule] = &[
+    Rule::text(
+        &["context length", "context window", "prompt too long", "exceeds the available context"],
+        Kind::ContextOverflow,
+    ),
+    Rule::text(&["try pulling it first", "not found"], Kind::ModelUnavailable).at(404),
+    Rule::text(&["not found, try pulling", "model is required"], Kind::ModelUnavailable),
+    Rule::text(&["usage limit", "upgrade for higher limits"], Kind::QuotaExhausted),
+    Rule::text(
+        &["does not support", "doesn't support", "is not supported", "unsupported"],
+        Kind::Unsupported,
+    ),
+    Rule::text(&["server busy", "maximum pending requests", "loading model"], Kind::Overloaded),
+    Rule::text(&["requires more system memory", "out of memory"], Kind::Server),
+    Rule::text(&["unauthorized"], Kind::Auth),
+    Rule::text(&["invalid format", "invalid message", "json: cannot unmarshal"], Kind::InvalidRequest),
+];
+
+/// Classifies an unsuccessful reply.
+pub(crate) fn reply(head: &Head, body: &[u8]) -> Error {
+    let error = said(&String::from_utf8_lossy(body), Some(head.status.as_u16()));
+    match retry_after(head) {
+        Some(pause) => error.with_retry_after(pause),
+        None => error,
+    }
+}
+
+/// Classifies an error that was reported inside a stream.
+pub(crate) fn in_reply(raw: &str) -> Error {
+    said(raw, None)
+}
+
+fn said(body: &str, status: Option<u16>) -> Error {
+    let text = body.trim();
+    let message = match serde_json::from_str::<Value>(text) {
+        Ok(Value::String(message)) => message,
+        Ok(value) => {
+            let error = value.get("error").unwrap_or(&value);
+            error.as_str().or_else(|| error.get("message")?.as_str()).unwrap_or_default().to_owned()
+        }
+        Err(_) if text.starts_with('<') => "the host sent an HTML page".to_owned(),
+        Err(_) => text.to_owned(),
+    };
+    let lower = message.to_ascii_lowercase();
+    let words = Words { status, words: &[], text: &lower };
+    let error = Error::new(judge(RULES, &words).unwrap_or_else(|| by_status(status)), message);
+    match status {
+        Some(status) => error.with_status(status),
+        None => error,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::SystemTime;
+
+    use http::{HeaderMap, StatusCode};
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn kind(status: u16, body: &str) -> Kind {
+        let head = Head {
+            status: StatusCode::from_u16(status).unwrap(),
+            headers: HeaderMap::new(),
+            received_at: SystemTime::UNIX_EPOCH,
+        };
+        reply(&head, body.as_bytes()).kind()
+    }
+
+    #[test]
+    fn sentences_before_statuses() {
+        for (status, body, expected) in [
+            (400, r#"{"error":"the input length exceeds the context length"}"#, Kind::ContextOverflow),
+            (404, r#"{"error":"model \"x\" not found, try pulling it first"}"#, Kind::ModelUnavailable),
+            (400, r#"{"error":"\"gemma\" does not support tools"}"#, Kind::Unsupported),
+            (400, r#"{"error":"invalid message format"}"#, Kind::InvalidRequest),
+            (401, r#"{"error":"Unauthorized"}"#, Kind::Auth),
+            (500, r#"{"error":"model requires more system memory (8 GiB) than is available"}"#, Kind::Server),
+            (
+                503,
+                r#"{"error":"server busy, please try again. maximum pending requests exceeded"}"#,
+                Kind::Overloaded,
+            ),
+            (502, "", Kind::Server),
+        ] {
+            assert_eq!(kind(status, body), expected, "{status} {body}");
+        }
+        assert_eq!(
+            in_reply(r#"{"error":"an error was encountered while running the model"}"#).kind(),
+            Kind::Server
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn total(status in 100u16..999, body in "\\PC{0,80}") {
+            kind(status, &body);
+            in_reply(&body);
+        }
+    }
+}

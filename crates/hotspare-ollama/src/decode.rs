@@ -1,0 +1,229 @@
+//! Frames to events: streams and whole answers alike.
+//!
+//! A frame is a whole answer or a piece of one; the last says `done`. Invariant: an answer is complete once `done` was
+//! seen; a body that ends without it is truncated, whatever it said before.
+
+use std::collections::VecDeque;
+
+use hotspare_core::{Chunk, Error, Event, FinishReason, Json, Kind, Raw, Usage};
+use hotspare_provider::{Decoder, Frame};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use crate::{WIRE, classify};
+
+/// Reads one reply.
+#[derive(Debug, Default)]
+pub(crate) struct ChatDecoder {
+    started: bool,
+    finished: bool,
+    /// Tool calls so far.
+    tools: u32,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Reply<'a> {
+    model: Option<String>,
+    message: Option<Message<'a>>,
+    /// Text of the older wire.
+    response: Option<String>,
+    thinking: Option<String>,
+    done: Option<bool>,
+    done_reason: Option<String>,
+    prompt_eval_count: Option<u64>,
+    eval_count: Option<u64>,
+    #[serde(borrow)]
+    logprobs: Option<&'a RawValue>,
+    #[serde(borrow)]
+    error: Option<&'a RawValue>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Message<'a> {
+    content: Option<String>,
+    thinking: Option<String>,
+    #[serde(borrow)]
+    tool_calls: Option<Vec<Call<'a>>>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Call<'a> {
+    id: Option<String>,
+    #[serde(borrow)]
+    function: Function<'a>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Function<'a> {
+    name: Option<String>,
+    /// An object.
+    #[serde(borrow)]
+    arguments: Option<&'a RawValue>,
+}
+
+impl ChatDecoder {
+    fn read(&mut self, reply: Reply<'_>, events: &mut Events<'_>) {
+        if !self.started {
+            self.started = true;
+            events.push(Event::Started { id: None, model: reply.model });
+        }
+        let message = reply.message.unwrap_or_default();
+        events.text(Event::ReasoningDelta, message.thinking.or(reply.thinking));
+        events.text(Event::TextDelta, message.content.or(reply.response));
+        for call in message.tool_calls.unwrap_or_default() {
+            let (index, id) = (self.tools, call.id.unwrap_or_default());
+            self.tools = self.tools.saturating_add(1);
+            let name = call.function.name.unwrap_or_default();
+            events.push(Event::ToolStarted { index, id, name });
+            if let Some(arguments) = call.function.arguments.filter(|raw| raw.get() != "null") {
+                events.push(Event::ToolDelta { index, arguments: arguments.get().to_owned() });
+            }
+        }
+        if let Some(Ok(logprobs)) = reply.logprobs.map(|raw| Json::parse(raw.get())) {
+            events.push(Event::LogProbs(logprobs));
+        }
+        // A prompt that was in the cache is not counted: unknown, not zero.
+        if reply.prompt_eval_count.is_some() || reply.eval_count.is_some() {
+            let usage = Usage::reported(reply.prompt_eval_count, reply.eval_count);
+            events.push(Event::Usage(Box::new(usage)));
+        }
+        if reply.done == Some(true) && !self.finished {
+            self.finished = true;
+            events.push(Event::Finished(match reply.done_reason.as_deref() {
+                None | Some("stop" | "") if self.tools > 0 => FinishReason::ToolCalls,
+                None | Some("stop" | "") => FinishReason::Stop,
+                Some("length") => FinishReason::Length,
+                Some(other) => FinishReason::Other(other.to_owned()),
+            }));
+        }
+    }
+}
+
+impl Decoder for ChatDecoder {
+    fn push(&mut self, frame: Frame, out: &mut VecDeque<Chunk>) -> Result<(), Error> {
+        let data = frame.data.trim_ascii();
+        if data.is_empty() || self.finished {
+            return Ok(());
+        }
+        let reply: Reply<'_> = serde_json::from_slice(data)
+            .map_err(|_| Error::new(Kind::Protocol, "a frame is not the JSON of this wire"))?;
+        if let Some(error) = reply.error.filter(|error| !matches!(error.get(), "null" | "\"\"")) {
+            return Err(classify::in_reply(error.get()));
+        }
+        if reply.message.is_none() && reply.response.is_none() && reply.done.is_none() {
+            return Err(Error::new(Kind::Protocol, "a frame is neither an answer nor an error"));
+        }
+        self.read(reply, &mut Events { out, raw: Raw::Frame { wire: WIRE, data: frame.data.clone() } });
+        Ok(())
+    }
+
+    fn finish(&mut self, _: &mut VecDeque<Chunk>) -> Result<(), Error> {
+        match (self.finished, self.started) {
+            (true, _) => Ok(()),
+            (false, true) => Err(Error::new(Kind::Truncated, "the answer ended before it was done")),
+            (false, false) => Err(Error::new(Kind::Protocol, "the reply is empty")),
+        }
+    }
+}
+
+/// Where events go: the first of a frame takes the frame with it.
+struct Events<'a> {
+    out: &'a mut VecDeque<Chunk>,
+    raw: Raw,
+}
+
+impl Events<'_> {
+    fn push(&mut self, event: Event) {
+        let raw = std::mem::replace(&mut self.raw, Raw::Covered);
+        self.out.push_back(Chunk { event, raw });
+    }
+
+    fn text(&mut self, event: fn(String) -> Event, text: Option<String>) {
+        if let Some(text) = text.filter(|text| !text.is_empty()) {
+            self.push(event(text));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use hotspare_provider::{Framer, Ndjson};
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn events(body: &[u8], cut: usize) -> Result<Vec<Event>, Error> {
+        let (mut framer, mut decoder) = (Ndjson::default(), ChatDecoder::default());
+        let (mut frames, mut chunks) = (VecDeque::new(), VecDeque::new());
+        for piece in body.chunks(cut) {
+            framer.push(Bytes::copy_from_slice(piece), &mut frames)?;
+        }
+        framer.finish(&mut frames)?;
+        for frame in frames {
+            decoder.push(frame, &mut chunks)?;
+        }
+        decoder.finish(&mut chunks)?;
+        Ok(chunks.into_iter().map(|chunk| chunk.event).collect())
+    }
+
+    const STREAM: &str = concat!(
+        r#"{"model":"q","message":{"role":"assistant","content":"","thinking":"hm"},"done":false}"#,
+        "\n",
+        r#"{"model":"q","message":{"role":"assistant","content":"é"},"done":false}"#,
+        "\n",
+        r#"{"model":"q","message":{"role":"assistant","content":"","tool_calls":[{"function":{"name":"f","arguments":{"a":1}}}]},"done":false}"#,
+        "\n",
+        r#"{"model":"q","message":{"role":"assistant","content":""},"done":true,"done_reason":"stop","prompt_eval_count":3,"eval_count":2}"#,
+        "\n",
+    );
+
+    #[test]
+    fn a_stream() {
+        let expected = vec![
+            Event::Started { id: None, model: Some("q".into()) },
+            Event::ReasoningDelta("hm".into()),
+            Event::TextDelta("é".into()),
+            Event::ToolStarted { index: 0, id: String::new(), name: "f".into() },
+            Event::ToolDelta { index: 0, arguments: r#"{"a":1}"#.into() },
+            Event::Usage(Box::new(Usage::reported(Some(3), Some(2)))),
+            Event::Finished(FinishReason::ToolCalls),
+        ];
+        assert_eq!(events(STREAM.as_bytes(), 1_000).unwrap(), expected);
+    }
+
+    #[test]
+    fn the_older_wire() {
+        let body = r#"{"model":"q","response":"hi","done":true,"eval_count":2}"#;
+        let read = events(body.as_bytes(), 9).unwrap();
+        assert!(read.contains(&Event::TextDelta("hi".into())), "{read:?}");
+        assert!(read.contains(&Event::Finished(FinishReason::Stop)), "{read:?}");
+    }
+
+    #[test]
+    fn failures() {
+        let kind = |body: &str| events(body.as_bytes(), 5).unwrap_err().kind();
+        let first = STREAM.lines().next().unwrap();
+        assert_eq!(kind(""), Kind::Protocol);
+        assert_eq!(kind("{}"), Kind::Protocol);
+        assert_eq!(kind("nonsense"), Kind::Protocol);
+        assert_eq!(kind(first), Kind::Truncated);
+        assert_eq!(kind(&format!("{first}\n{{\"error\":\"the model crashed\"}}\n")), Kind::Server);
+    }
+
+    proptest! {
+        #[test]
+        fn any_split_gives_the_same(cut in 1usize..200) {
+            prop_assert_eq!(events(STREAM.as_bytes(), cut).unwrap(), events(STREAM.as_bytes(), 1_000).unwrap());
+        }
+
+        #[test]
+        fn total(body in prop::collection::vec(any::<u8>(), 0..300)) {
+            let _ = events(&body, 7);
+        }
+    }
+}

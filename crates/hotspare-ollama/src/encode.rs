@@ -1,0 +1,229 @@
+//! Requests to the wire's JSON.
+//!
+//! Tool results name the tool, not the call, so names are looked up in the turns before. What the wire cannot say and what
+//! would change the answer (a forced tool, an image by address, a document) is refused as unsupported. Invariant: schemas
+//! are sent as they were spelled.
+
+use std::collections::BTreeMap;
+
+use hotspare_core::{ChatRequest, Error, Kind, Media, Message, OutputFormat, Part, Role, ToolChoice};
+use serde_json::{Map, Value, json};
+
+use crate::WIRE;
+
+/// Spells a request's body.
+pub(crate) fn body(request: &ChatRequest, model: &str, stream: bool) -> Result<Vec<u8>, Error> {
+    check(request)?;
+    let mut out = Map::new();
+    out.insert("model".into(), model.into());
+    out.insert("messages".into(), messages(&request.messages)?.into());
+    // Streaming is this wire's default.
+    out.insert("stream".into(), stream.into());
+    let options = options(request);
+    if !options.is_empty() {
+        out.insert("options".into(), options.into());
+    }
+    match request.reasoning_effort.as_deref() {
+        None => {}
+        Some("none" | "minimal") => drop(out.insert("think".into(), false.into())),
+        Some(effort) => drop(out.insert("think".into(), effort.into())),
+    }
+    let mut raw: Vec<(&str, String)> = Vec::new();
+    match &request.output {
+        OutputFormat::JsonObject => drop(out.insert("format".into(), "json".into())),
+        OutputFormat::JsonSchema { schema, .. } => raw.push(("format", schema.as_str().to_owned())),
+        _ => {}
+    }
+    if !request.tools.is_empty() && request.tool_choice != Some(ToolChoice::None) {
+        raw.push(("tools", tools(request)));
+    }
+    for (name, value) in request.extras.get(WIRE).into_iter().flatten() {
+        out.remove(name);
+        raw.retain(|(written, _)| written != name);
+        raw.push((name, value.as_str().to_owned()));
+    }
+    Ok(join(&out, &raw))
+}
+
+/// Schemas and extras are put in as they are spelled: a tree would sort their keys.
+fn join(fields: &Map<String, Value>, raw: &[(&str, String)]) -> Vec<u8> {
+    let mut text = Value::Object(fields.clone()).to_string();
+    for (name, value) in raw {
+        text.pop();
+        text.push(',');
+        text.push_str(&Value::from(*name).to_string());
+        text.push(':');
+        text.push_str(value);
+        text.push('}');
+    }
+    text.into_bytes()
+}
+
+fn check(request: &ChatRequest) -> Result<(), Error> {
+    let sampling = &request.sampling;
+    if [sampling.temperature, sampling.top_p].into_iter().flatten().any(|value| !value.is_finite()) {
+        return Err(Error::new(Kind::InvalidRequest, "a sampling value is not a finite number"));
+    }
+    match &request.tool_choice {
+        Some(ToolChoice::Required | ToolChoice::Named(_)) => {
+            Err(Error::new(Kind::Unsupported, "this wire cannot force a tool call"))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn options(request: &ChatRequest) -> Map<String, Value> {
+    let sampling = &request.sampling;
+    let mut options = Map::new();
+    let mut put = |name: &str, value: Option<Value>| {
+        if let Some(value) = value {
+            options.insert(name.into(), value);
+        }
+    };
+    put("num_predict", request.max_output.map(Into::into));
+    put("temperature", sampling.temperature.map(|value| json!(value)));
+    put("top_p", sampling.top_p.map(|value| json!(value)));
+    put("top_k", sampling.top_k.map(Into::into));
+    put("seed", sampling.seed.map(Into::into));
+    put("frequency_penalty", sampling.frequency_penalty.map(|value| json!(value)));
+    put("presence_penalty", sampling.presence_penalty.map(|value| json!(value)));
+    put("stop", (!request.stop.is_empty()).then(|| request.stop.clone().into()));
+    options
+}
+
+fn messages(messages: &[Message]) -> Result<Vec<Value>, Error> {
+    let mut names: BTreeMap<&str, &str> = BTreeMap::new();
+    let mut out = Vec::new();
+    for message in messages {
+        let role = match message.role {
+            Role::Assistant => "assistant",
+            Role::System | Role::Developer => "system",
+            _ => "user",
+        };
+        let (mut text, mut thinking, mut images, mut calls) =
+            (String::new(), String::new(), Vec::new(), Vec::new());
+        for part in &message.parts {
+            match part {
+                Part::Text(said) | Part::Refusal(said) => text.push_str(said),
+                Part::Reasoning(reasoning) => thinking.push_str(&reasoning.text),
+                Part::Image(Media::Base64 { data, .. }) => images.push(Value::from(data.as_str())),
+                Part::Image(_) => {
+                    return Err(Error::new(Kind::Unsupported, "this wire takes images as data only"));
+                }
+                Part::Document(_) => {
+                    return Err(Error::new(Kind::Unsupported, "this wire takes no documents"));
+                }
+                Part::ToolCall(call) => {
+                    names.insert(&call.id, &call.name);
+                    let text = if call.arguments.trim().is_empty() { "{}" } else { &call.arguments };
+                    let arguments = serde_json::from_str::<Map<String, Value>>(text).map_err(|_| {
+                        let what =
+                            format!("the arguments of the earlier call to `{}` are no object", call.name);
+                        Error::new(Kind::Unsupported, what)
+                    })?;
+                    calls.push(
+                        json!({"id": call.id, "function": {"name": call.name, "arguments": arguments}}),
+                    );
+                }
+                Part::ToolResult(result) => {
+                    let content: String = result.content.iter().filter_map(Part::as_text).collect();
+                    let name = names.get(result.id.as_str()).copied().unwrap_or_default();
+                    out.push(json!({
+                        "role": "tool", "tool_name": name, "tool_call_id": result.id, "content": content,
+                    }));
+                }
+                _ => {}
+            }
+        }
+        if text.is_empty() && images.is_empty() && calls.is_empty() {
+            continue;
+        }
+        let mut turn = json!({"role": role, "content": text});
+        for (name, list) in [("images", images), ("tool_calls", calls)] {
+            if !list.is_empty() {
+                turn[name] = list.into();
+            }
+        }
+        if !thinking.is_empty() {
+            turn["thinking"] = thinking.into();
+        }
+        out.push(turn);
+    }
+    if out.is_empty() {
+        return Err(Error::new(Kind::InvalidRequest, "the request has no turn to answer"));
+    }
+    Ok(out)
+}
+
+fn tools(request: &ChatRequest) -> String {
+    let spelled: Vec<String> = request
+        .tools
+        .iter()
+        .map(|tool| {
+            let mut fields = Map::new();
+            fields.insert("name".into(), tool.name.as_str().into());
+            if let Some(description) = &tool.description {
+                fields.insert("description".into(), description.as_str().into());
+            }
+            let function = join(&fields, &[("parameters", tool.parameters.as_str().to_owned())]);
+            format!(r#"{{"type":"function","function":{}}}"#, String::from_utf8(function).unwrap_or_default())
+        })
+        .collect();
+    format!("[{}]", spelled.join(","))
+}
+
+#[cfg(test)]
+mod tests {
+    use hotspare_core::{Json, Tool, ToolCall, ToolResult};
+
+    use super::*;
+
+    fn spelled(request: &ChatRequest) -> Value {
+        serde_json::from_slice(&body(request, "m", false).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn a_conversation_with_a_tool() {
+        let schema = Json::parse(r#"{"type":"object","properties":{"z":{},"a":{}}}"#).unwrap();
+        let mut request = ChatRequest::to("x")
+            .system("be brief")
+            .user("hi")
+            .message(Message::new(
+                Role::Assistant,
+                vec![Part::ToolCall(ToolCall::new("c1", "f", r#"{"a":1}"#))],
+            ))
+            .message(Message::tool(ToolResult::new("c1", "42")))
+            .tool(Tool::new("f", schema.clone()))
+            .max_output(9)
+            .output(OutputFormat::JsonSchema { name: "n".into(), schema, strict: true });
+        request.stop = vec!["END".into()];
+        request.reasoning_effort = Some("low".into());
+        let body = String::from_utf8(body(&request, "m", true).unwrap()).unwrap();
+        assert!(body.contains(r#"{"z":{},"a":{}}"#), "the schema's order is kept: {body}");
+        let read: Value = serde_json::from_str(&body).unwrap();
+        assert_eq!(read["messages"][0], json!({"role": "system", "content": "be brief"}));
+        assert_eq!(
+            read["messages"][2]["tool_calls"][0]["function"],
+            json!({"name": "f", "arguments": {"a": 1}})
+        );
+        assert_eq!(
+            read["messages"][3],
+            json!({"role": "tool", "tool_name": "f", "tool_call_id": "c1", "content": "42"})
+        );
+        assert_eq!(read["options"], json!({"num_predict": 9, "stop": ["END"]}));
+        assert_eq!((&read["think"], &read["stream"]), (&json!("low"), &json!(true)));
+    }
+
+    #[test]
+    fn what_it_cannot_say_is_refused() {
+        let kind = |request: &ChatRequest| body(request, "m", false).unwrap_err().kind();
+        let mut forced = ChatRequest::to("x").user("hi");
+        forced.tool_choice = Some(ToolChoice::Required);
+        assert_eq!(kind(&forced), Kind::Unsupported);
+        let image = Part::Image(Media::Url("https://example.com/a.png".into()));
+        let request = ChatRequest::to("x").message(Message::new(Role::User, vec![image]));
+        assert_eq!(kind(&request), Kind::Unsupported);
+        assert_eq!(kind(&ChatRequest::to("x")), Kind::InvalidRequest);
+        assert_eq!(spelled(&ChatRequest::to("x").user("hi"))["stream"], false);
+    }
+}

@@ -1,0 +1,72 @@
+//! The wire: codec rooms put together.
+//!
+//! Invariant: the key goes into one header and nowhere else.
+
+use hotspare_core::{Error, Kind};
+use hotspare_provider::{Decoding, Head, HttpRequest, Ndjson, Outbound, Whole, Wire};
+use http::{HeaderValue, header};
+
+use crate::decode::ChatDecoder;
+use crate::{WIRE, classify, encode};
+
+/// The chat wire of an Ollama server.
+#[derive(Clone, Debug)]
+pub struct Ollama {
+    url: String,
+}
+
+impl Default for Ollama {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Ollama {
+    /// At a server on this machine.
+    #[must_use]
+    pub fn new() -> Self {
+        Self { url: String::new() }.with_base_url("http://127.0.0.1:11434")
+    }
+
+    /// At another address, without `/api`.
+    #[must_use]
+    pub fn with_base_url(mut self, base_url: &str) -> Self {
+        self.url = format!("{}/api/chat", base_url.trim_end_matches('/'));
+        self
+    }
+}
+
+impl Wire for Ollama {
+    fn name(&self) -> &'static str {
+        WIRE
+    }
+
+    fn encode(&self, call: &Outbound) -> Result<HttpRequest, Error> {
+        let body = encode::body(&call.request, &call.model, call.stream)?;
+        let mut request = HttpRequest::post_json(self.url.clone(), body);
+        if let Some(secret) = &call.secret {
+            let mut value = HeaderValue::from_str(&format!("Bearer {}", secret.expose()))
+                .map_err(|_| Error::new(Kind::Config, "the key cannot stand in a header"))?;
+            value.set_sensitive(true);
+            request.headers.insert(header::AUTHORIZATION, value);
+        }
+        Ok(request)
+    }
+
+    fn decoder(&self, _: &Outbound, head: &Head) -> Result<Decoding, Error> {
+        let decoder = Box::new(ChatDecoder::default());
+        match head.media_type().as_str() {
+            "application/x-ndjson" => Ok(Decoding { framer: Box::new(Ndjson::default()), decoder }),
+            "application/json" | "" => Ok(Decoding { framer: Box::new(Whole::default()), decoder }),
+            other => Err(Error::new(Kind::Protocol, format!("the reply's type is {other}"))),
+        }
+    }
+
+    fn classify(&self, head: &Head, body: &[u8]) -> Error {
+        classify::reply(head, body)
+    }
+
+    fn request_id(&self, head: &Head) -> Option<String> {
+        head.header("x-request-id").map(str::to_owned)
+    }
+}

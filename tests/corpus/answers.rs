@@ -1,0 +1,70 @@
+//! Every successful reply, read by its adapter and by a reader of its own.
+
+use hotspare::Kind;
+use hotspare::recorded::{Decoded, Outcome};
+
+use crate::reader;
+use crate::recordings::all;
+use crate::report::Report;
+
+/// Replies that differ on purpose, and why.
+pub(crate) const EXCEPTIONS: &[(&str, &str)] = &[
+    ("4121199933c02df4", "a call of a tool without a schema: its input is text, not JSON"),
+    ("69b6a40b05fa627f", "a turn without a word: a failure on purpose, so that another target answers"),
+];
+
+#[test]
+fn every_answer_says_what_its_body_says() {
+    let set = all();
+    let mut report = Report::new(set.fingerprint, set.recordings.len());
+    let mut differing = Vec::new();
+    for recording in &set.recordings {
+        let exchange = &recording.exchange;
+        let decoded = exchange.decode();
+        if let Outcome::Skipped(why) = decoded.outcome {
+            report.skipped(exchange, why);
+            continue;
+        }
+        if !exchange.head.status.is_success() {
+            report.failure(exchange);
+            continue;
+        }
+        let name = format!("{} {} {}", exchange.provider, exchange.endpoint, exchange.id);
+        let expected = reader::read(exchange);
+        let wrong = match &expected {
+            Some(expected) => judge(&decoded, expected),
+            None => Vec::new(),
+        };
+        if let Some((_, why)) = EXCEPTIONS.iter().find(|(id, _)| *id == exchange.id) {
+            report.exception(exchange, why);
+            if wrong.is_empty() {
+                differing.push(format!("{name}: is read well, so it is no exception any more"));
+            }
+            continue;
+        }
+        report.answer(exchange, expected.is_some(), wrong.is_empty());
+        if !wrong.is_empty() {
+            differing.push(format!("{name}: {}", wrong.join("; ")));
+        }
+    }
+    println!("{}", report.counts());
+    assert!(differing.is_empty(), "{} differ:\n{}", differing.len(), differing.join("\n"));
+    report.settle();
+}
+
+/// What an adapter read differently from `expected`.
+fn judge(decoded: &Decoded, expected: &reader::Answer) -> Vec<String> {
+    match (&decoded.outcome, expected.failed) {
+        (Outcome::Failed(_), true) => Vec::new(),
+        (Outcome::Answered { .. }, true) => vec!["a failure was read as an answer".into()],
+        // A tool call whose arguments a model broke is read, and refused as an answer.
+        (Outcome::Failed(error), false)
+            if error.kind() == Kind::BadOutput && expected.has_broken_arguments() =>
+        {
+            Vec::new()
+        }
+        (Outcome::Failed(error), false) => vec![error.to_string()],
+        (Outcome::Answered { answer, .. }, false) => expected.differs(answer),
+        (other, _) => vec![format!("{other:?}")],
+    }
+}

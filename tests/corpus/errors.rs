@@ -1,0 +1,166 @@
+//! Every failed reply against a table that people have reviewed.
+//!
+//! `errors.tsv` says what each failure means by provider, status, code and a text that tells it apart; its rows are
+//! judgements on what the provider documents, not on what a classifier does. First row that fits wins. A failure without
+//! a row must at least mean what its status allows; where the documented set is read, there is none.
+
+use std::collections::BTreeMap;
+
+use hotspare::recorded::Outcome;
+use hotspare::{Error, Kind};
+
+use crate::recordings::{Recording, all};
+
+/// A row: `*` stands for anything.
+struct Row {
+    line: usize,
+    provider: &'static str,
+    status: &'static str,
+    code: &'static str,
+    text: &'static str,
+    kind: &'static str,
+    scope: &'static str,
+    /// Milliseconds, `-` for none, `*` for any, or where it is said: `header`, `retry_info`.
+    pause: &'static str,
+}
+
+impl Row {
+    fn all() -> Vec<Self> {
+        let lines = include_str!("errors.tsv").lines().enumerate();
+        lines
+            .filter(|(_, line)| !line.starts_with('#') && !line.trim().is_empty())
+            .map(|(at, text)| {
+                let fields: Vec<&str> = text.split('\t').collect();
+                let [provider, status, code, text, kind, scope, pause] = fields[..] else {
+                    panic!("errors.tsv:{}: {} fields instead of 7", at + 1, fields.len());
+                };
+                Self { line: at + 1, provider, status, code, text, kind, scope, pause }
+            })
+            .collect()
+    }
+
+    fn fits(&self, recording: &Recording, said: &str) -> bool {
+        let any = |pattern: &str, value: &str| pattern == "*" || pattern == value;
+        any(self.provider, &recording.exchange.provider)
+            && any(self.status, recording.exchange.head.status.as_str())
+            && any(self.code, &recording.code)
+            && (self.text == "*" || said.contains(self.text))
+    }
+
+    /// What the classifier read differently.
+    fn differs(&self, recording: &Recording, error: &Error) -> Option<String> {
+        let read = error.retry_after().map(|pause| pause.as_millis());
+        let expected = match self.pause {
+            "*" => read,
+            "-" => None,
+            "header" => {
+                let header = recording.exchange.head.header("retry-after");
+                header.map(|seconds| (seconds.parse::<f64>().unwrap() * 1_000.0) as u128)
+            }
+            "retry_info" => retry_info(&recording.exchange.body),
+            millis => Some(millis.parse().unwrap()),
+        };
+        let (kind, scope) = (error.kind().as_str(), error.scope().as_str());
+        (kind != self.kind || scope != self.scope || read != expected).then(|| {
+            let (line, kind, expected_kind) = (self.line, error.kind(), self.kind);
+            format!(
+                "{kind} with a pause of {read:?} ms instead of {expected_kind} with {expected:?} (row {line})"
+            )
+        })
+    }
+}
+
+/// The pause in `google.rpc.RetryInfo`, looked for in the text alone.
+fn retry_info(body: &[u8]) -> Option<u128> {
+    let text = String::from_utf8_lossy(body);
+    let after = text.split_once("\"retryDelay\"")?.1;
+    let seconds = after.split('"').nth(1)?.strip_suffix('s')?;
+    Some((seconds.parse::<f64>().ok()? * 1_000.0) as u128)
+}
+
+#[test]
+fn failures_mean_what_reviewers_say() {
+    let rows = Row::all();
+    let (mut wrong, mut unknown) = (Vec::new(), Vec::new());
+    let mut used: BTreeMap<usize, u32> = BTreeMap::new();
+    let mut judged = 0;
+    for recording in &all().recordings {
+        let exchange = &recording.exchange;
+        let Outcome::Failed(error) = exchange.decode().outcome else { continue };
+        let success = exchange.head.status.is_success();
+        if success && recording.code.is_empty() {
+            continue;
+        }
+        judged += 1;
+        let mut said = String::from_utf8_lossy(&exchange.body).into_owned();
+        for (name, value) in &exchange.head.headers {
+            said.push_str(&format!("\n{name}: {}", value.to_str().unwrap_or_default()));
+        }
+        let name = format!(
+            "{} {} {} {} {}: {}",
+            exchange.provider,
+            exchange.endpoint,
+            exchange.id,
+            exchange.head.status.as_u16(),
+            recording.code,
+            error.message()
+        );
+        match rows.iter().find(|row| row.fits(recording, &said)) {
+            Some(row) => {
+                *used.entry(row.line).or_default() += 1;
+                wrong
+                    .extend(row.differs(recording, &error).map(|difference| format!("{name}: {difference}")));
+            }
+            None => {
+                unknown.push(format!("{name}: {}", error.kind()));
+                if !success && !plausible(exchange.head.status.as_u16()).contains(&error.kind()) {
+                    wrong.push(format!("{name}: {} is not what its status allows", error.kind()));
+                }
+            }
+        }
+    }
+    println!("{judged} failures judged, {} without a row", unknown.len());
+    for line in &unknown {
+        println!("no row: {line}");
+    }
+    if !all().subset {
+        for row in rows.iter().filter(|row| !used.contains_key(&row.line)) {
+            println!("row {} was not needed", row.line);
+        }
+    }
+    assert!(wrong.is_empty(), "{} wrong:\n{}", wrong.len(), wrong.join("\n"));
+}
+
+/// What a failure of this status may mean at all.
+fn plausible(status: u16) -> &'static [Kind] {
+    match status {
+        401 => &[Kind::Auth],
+        402 => &[Kind::QuotaExhausted],
+        403 => &[Kind::Auth, Kind::ContentPolicy, Kind::Forbidden, Kind::QuotaExhausted],
+        404 => &[Kind::InvalidRequest, Kind::ModelUnavailable, Kind::Unsupported],
+        408 | 504 => &[Kind::Timeout],
+        429 => &[
+            Kind::GrowthLimited,
+            Kind::Overloaded,
+            Kind::QuotaExhausted,
+            Kind::RateLimited,
+            Kind::Unsupported,
+        ],
+        498 | 503 | 529 => &[Kind::Overloaded, Kind::Server],
+        500 => &[Kind::InvalidRequest, Kind::Server, Kind::Unsupported],
+        501 => &[Kind::Unsupported],
+        502 | 505..=599 => &[Kind::Server, Kind::Timeout],
+        _ => &[
+            Kind::Auth,
+            Kind::BadOutput,
+            Kind::ContentPolicy,
+            Kind::ContextOverflow,
+            Kind::Forbidden,
+            Kind::InvalidRequest,
+            Kind::ModelUnavailable,
+            Kind::Overloaded,
+            Kind::QuotaExhausted,
+            Kind::Unsupported,
+        ],
+    }
+}
