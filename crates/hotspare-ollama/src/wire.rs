@@ -2,7 +2,7 @@
 //!
 //! Invariant: the key goes into one header and nowhere else.
 
-use hotspare_core::{Error, Kind};
+use hotspare_core::{Capabilities, Error, Kind};
 use hotspare_provider::{Decoding, Head, HttpRequest, Ndjson, Outbound, Whole, Wire};
 use http::{HeaderValue, header};
 
@@ -41,8 +41,14 @@ impl Wire for Ollama {
         WIRE
     }
 
+    fn capabilities(&self, _: &str) -> Capabilities {
+        let mut capabilities = Capabilities::default();
+        capabilities.embeddings = Some(false);
+        capabilities
+    }
+
     fn encode(&self, call: &Outbound) -> Result<HttpRequest, Error> {
-        let body = encode::body(&call.request, &call.model, call.stream)?;
+        let body = encode::body(call.chat()?, &call.model, call.stream)?;
         let mut request = HttpRequest::post_json(self.url.clone(), body);
         if let Some(secret) = &call.secret {
             let mut value = HeaderValue::from_str(&format!("Bearer {}", secret.expose()))
