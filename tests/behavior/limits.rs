@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use hotspare::{ChatRequest, Client, Sequential};
-use hotspare_chaos::{ChaosServer, Settings, Speaks};
+use hotspare::{BreakerState, ChatRequest, Client, Sequential};
+use hotspare_chaos::{ChaosServer, Fault, Settings, Speaks};
 
 #[tokio::test]
 async fn a_target_never_has_more_calls_than_its_places_and_nobody_is_lost() {
@@ -43,4 +43,68 @@ async fn a_dead_key_is_left_out_and_the_other_carries_on() {
     }
     assert!(server.stats().requests <= 21, "the dead key was tried once: {:?}", server.stats());
     assert!(client.targets()[0].view.usable);
+}
+
+/// A route of one target that is asked in the background while it is ill.
+async fn probed(probe: bool) -> (Client, ChaosServer) {
+    let server = ChaosServer::start(Settings::new(Speaks::OpenAi)).await.unwrap();
+    let mut breaker = hotspare::BreakerConfig::default();
+    breaker.failures = Some(1);
+    breaker.cooldown = Duration::from_millis(100);
+    let target = hotspare_tests::endpoint(&server, Speaks::OpenAi).breaker(breaker).probe(probe);
+    let spare = hotspare_tests::endpoint(&server, Speaks::OpenAi).health_host("other");
+    let route = Sequential::new(["main"]);
+    let client = Client::builder().target("main", target).target("spare", spare).route("chat", route).build();
+    (client.unwrap(), server)
+}
+
+async fn until(what: impl Fn() -> bool) {
+    let soon = tokio::time::timeout(Duration::from_secs(20), async {
+        while !what() {
+            tokio::task::yield_now().await;
+        }
+    });
+    soon.await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_target_that_is_back_is_found_without_a_caller() {
+    let (client, server) = probed(true).await;
+    server.set_fault(Some(Fault::Status(503))).await;
+    while client.targets()[0].view.breaker == BreakerState::Closed {
+        client.chat(ChatRequest::to("chat").user("a secret")).await.unwrap_err();
+    }
+    let seen = server.stats().requests;
+    until(|| server.stats().requests > seen + 1).await;
+    server.set_fault(None).await;
+    until(|| client.targets()[0].view.breaker == BreakerState::Closed).await;
+    let served = client.targets()[0].counts.served;
+    assert_eq!(served, 1, "one good probe is enough");
+    drop(client);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn background_work_is_off_unless_written_and_ends_with_the_client() {
+    let (client, server) = probed(false).await;
+    server.set_fault(Some(Fault::Status(503))).await;
+    client.chat(ChatRequest::to("chat").user("hi")).await.unwrap_err();
+    client.chat(ChatRequest::to("chat").user("hi")).await.unwrap_err();
+    let (_, other) = probed(true).await;
+    drop(client);
+    let seen = (server.stats().requests, other.stats().requests);
+    tokio::time::timeout(Duration::from_secs(1), std::future::pending::<()>()).await.unwrap_err();
+    assert_eq!((server.stats().requests, other.stats().requests), seen);
+
+    let (client, server) = probed(true).await;
+    server.set_fault(Some(Fault::Silence)).await;
+    let asking = client.chat(ChatRequest::to("chat").user("hi").deadline(Duration::from_millis(50)));
+    asking.await.unwrap_err();
+    server.set_fault(Some(Fault::Status(503))).await;
+    client.chat(ChatRequest::to("chat").user("hi")).await.unwrap_err();
+    client.chat(ChatRequest::to("chat").user("hi")).await.unwrap_err();
+    server.set_fault(Some(Fault::Silence)).await;
+    let seen = server.stats();
+    until(|| server.stats().requests > seen.requests).await;
+    drop(client);
+    until(|| server.stats().cancelled > seen.cancelled).await;
 }

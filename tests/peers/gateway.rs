@@ -220,3 +220,24 @@ async fn vectors_come_in_the_encoding_that_was_asked_for() {
     let bad = http.post(format!("{}/embeddings", gateway.url())).body(r#"{"model":"chat","input":[]}"#);
     assert_eq!(bad.send().await.unwrap().status(), 400);
 }
+
+#[tokio::test]
+async fn a_caller_who_gives_little_time_is_answered_within_it() {
+    let rig = Rig::sequential(&[Speaks::OpenAi, Speaks::Anthropic]).await;
+    for server in &rig.servers {
+        server.set_fault(Some(Fault::Silence)).await;
+    }
+    let gateway = start(rig.client.clone()).await;
+    let ask = |name: &'static str, value: &'static str| {
+        let url = format!("{}/chat/completions", gateway.url());
+        async move {
+            let sent = reqwest::Client::new().post(url).header(name, value).body(ask(false)).send();
+            sent.await.unwrap().status().as_u16()
+        }
+    };
+    assert_eq!(ask("x-hotspare-deadline", "200ms").await, 504);
+    assert_eq!(ask("x-envoy-expected-rq-timeout-ms", "200").await, 504);
+    assert_eq!(ask("x-request-timeout", "soon").await, 400);
+    let views = rig.client.targets();
+    assert!(views.iter().all(|target| target.view.failure_rate_bp == 0), "short patience is nobody's fault");
+}

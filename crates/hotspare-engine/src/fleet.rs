@@ -35,6 +35,8 @@ pub struct TargetSpec {
     pub tokens_per_minute: Option<u64>,
     /// When its breakers open.
     pub health: Config,
+    /// Whether the keeper asks it, while it is ill, if it is back.
+    pub probe: bool,
 }
 
 /// A target of a fleet.
@@ -51,6 +53,8 @@ pub struct Target {
     pub wire: &'static str,
     /// Most calls under way at once.
     pub max_in_flight: Option<u32>,
+    /// Whether the keeper asks it, while it is ill, if it is back.
+    pub probe: bool,
     endpoint: ScopeId,
     model: ScopeId,
     keys: Vec<(ScopeId, ScopeId)>,
@@ -150,6 +154,7 @@ impl Fleet {
                     profile: spec.profile,
                     wire: spec.wire,
                     max_in_flight: spec.max_in_flight,
+                    probe: spec.probe,
                     endpoint,
                     model,
                     keys,

@@ -8,7 +8,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hotspare_core::{Cost, Kind, Moment, RateLimits, TargetView, Usage};
-use hotspare_health::{Admission, Book, Cause, Observation, Outcome, Permit, Refusal, ScopeId, Transition};
+use hotspare_health::{
+    Admission, Book, Cause, Observation, Outcome, Permit, Refusal, ScopeId, Transition, Verdict,
+};
 
 use crate::budget::Budget;
 use crate::fleet::{Fleet, Route};
@@ -27,6 +29,8 @@ pub struct World {
     last_resort: Budget,
     queues: Queues,
     notices: VecDeque<Transition>,
+    /// Something was put out of service.
+    stirred: bool,
 }
 
 /// Counts of one target since the start.
@@ -101,7 +105,7 @@ impl World {
             .collect();
         let queues = Queues::new(fleet.targets().len());
         let last_resort = Budget::last_resort();
-        Self { fleet, book, targets, routes, last_resort, queues, notices: VecDeque::new() }
+        Self { fleet, book, targets, routes, last_resort, queues, notices: VecDeque::new(), stirred: false }
     }
 
     /// The health of a route's members, in their order, for a prompt of about so many tokens.
@@ -245,6 +249,26 @@ impl World {
         Err(refusal.unwrap_or(Refusal { scope: ScopeId(0), cause: Cause::Disabled, until: None }))
     }
 
+    /// When a request with this key would find out something, if anything there is ill or out of service.
+    pub(crate) fn probe_at(&self, now: Moment, place: usize, key: usize) -> Option<Moment> {
+        self.book.probe_at(now, &self.fleet.targets()[place].scopes(key))
+    }
+
+    /// Asks for leave to probe with this very key.
+    pub(crate) fn admit_probe(&mut self, now: Moment, place: usize, key: usize) -> Option<Permit> {
+        let scopes = self.fleet.targets()[place].scopes(key);
+        let Admission::Granted(permit) = self.book.admit(now, &scopes) else { return None };
+        let counts = &mut self.targets[place].counts;
+        counts.started += 1;
+        counts.in_flight += 1;
+        Some(permit)
+    }
+
+    /// Whether something was put out of service since the last time somebody asked; breakers are among the notices.
+    pub fn take_stirred(&mut self) -> bool {
+        std::mem::take(&mut self.stirred)
+    }
+
     /// An attempt brought its first content, or is late with it.
     pub(crate) fn observe(&mut self, now: Moment, place: usize, permit: &Permit, observation: Observation) {
         if let Observation::FirstContent { after } = observation {
@@ -271,7 +295,9 @@ impl World {
             Ending::Failed(kind) => *counts.failed.entry(kind).or_default() += 1,
             Ending::Served => counts.served += 1,
         }
+        self.stirred |= matches!(outcome.verdict, Verdict::Disable { .. });
         let transitions = self.book.settle(now, permit, outcome, draw);
+        self.stirred |= !transitions.is_empty();
         self.tell(transitions);
         self.wake(place);
     }
@@ -329,6 +355,16 @@ impl World {
 
     pub(crate) fn take_last_resort(&mut self, now: Moment) -> bool {
         self.last_resort.try_take(now)
+    }
+
+    /// All that tells two states apart, for explorations.
+    #[cfg(test)]
+    pub(crate) fn fingerprint(&self, hasher: &mut impl std::hash::Hasher) {
+        use std::hash::Hash;
+        let Self { fleet: _, book, targets, routes, last_resort, queues, notices, stirred } = self;
+        book.hash(hasher);
+        (last_resort, queues, stirred).hash(hasher);
+        format!("{targets:?} {routes:?} {notices:?}").hash(hasher);
     }
 
     fn tell(&mut self, transitions: Vec<Transition>) {

@@ -4,6 +4,7 @@
 
 mod auth;
 mod body;
+mod deadline;
 #[cfg(feature = "demo")]
 pub mod demo;
 mod front;

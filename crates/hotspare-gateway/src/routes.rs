@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use axum::body::{Body, Bytes};
 use axum::extract::{Request, State};
@@ -14,11 +15,12 @@ use axum::routing::{get, post};
 use axum::{Json, Router};
 use hotspare::anthropic::{Outgoing, VERSION_HEADER};
 use hotspare::openai::{IncomingEmbed, WIRE};
-use hotspare::{Client, Error, Kind, Raw};
+use hotspare::{CallOptions, Client, Error, Kind, Raw};
 use serde_json::{Value, json};
 
 use crate::auth::ClientKeys;
 use crate::body::{Frames, PATIENCE};
+use crate::deadline;
 use crate::front::{Asked, Chat, Front, Messages};
 use crate::ops;
 
@@ -92,6 +94,11 @@ fn named(mut response: Response, id: &str) -> Response {
     response
 }
 
+/// Of the body's deadline and the header's the shorter counts.
+fn shorten(options: &mut CallOptions, deadline: Option<Duration>) {
+    options.deadline = [options.deadline, deadline].into_iter().flatten().min();
+}
+
 impl Gateway {
     fn request_id(&self) -> String {
         format!("hs-{:08x}-{}", self.run & 0xffff_ffff, self.requests.fetch_add(1, Ordering::Relaxed) + 1)
@@ -99,7 +106,10 @@ impl Gateway {
 
     async fn read<F: Front>(&self, request: Request) -> Result<Asked, Error> {
         let (head, body) = request.into_parts();
-        F::read(&head.headers, &self.body(body).await?)
+        let deadline = deadline::from_headers(&head.headers)?;
+        let mut asked = F::read(&head.headers, &self.body(body).await?)?;
+        shorten(&mut asked.request.options, deadline);
+        Ok(asked)
     }
 
     async fn body(&self, body: Body) -> Result<Bytes, Error> {
@@ -112,7 +122,9 @@ impl Gateway {
 
     async fn embed(&self, request: Request) -> Result<Response, Error> {
         self.admit(request.headers())?;
-        let incoming = IncomingEmbed::parse(&self.body(request.into_body()).await?)?;
+        let deadline = deadline::from_headers(request.headers())?;
+        let mut incoming = IncomingEmbed::parse(&self.body(request.into_body()).await?)?;
+        shorten(&mut incoming.request.options, deadline);
         let answer = self.client.embed_via(incoming.request.clone(), Some(WIRE)).await?;
         let mut response = json_reply(StatusCode::OK, incoming.body(&answer));
         let served = answer.served_by.as_ref().map(|target| target.as_str());

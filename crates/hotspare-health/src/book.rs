@@ -180,6 +180,23 @@ impl Book {
         self.schedule.next()
     }
 
+    /// When a call with these scopes would find out whether what is ill or out of service is back; `None` if nothing is, or
+    /// if only an operator can bring it back.
+    #[must_use]
+    pub fn probe_at(&self, now: Moment, scopes: &[ScopeId]) -> Option<Moment> {
+        let ill = scopes
+            .iter()
+            .filter_map(|scope| self.scopes.get(scope.0 as usize))
+            .any(|state| state.breaker.state() != BreakerState::Closed || state.gate.is_out_of_service());
+        if !ill {
+            return None;
+        }
+        match self.obstacle(now, scopes, 0) {
+            None => Some(now),
+            Some(refusal) => refusal.until,
+        }
+    }
+
     /// What is known of `scopes`, the worst of each, for a call of about so many tokens.
     #[must_use]
     pub fn view(&self, now: Moment, scopes: &[ScopeId], tokens: u64) -> View {

@@ -83,6 +83,11 @@ impl Gate {
         }
     }
 
+    /// Whether it is disabled, or was and nobody has found out yet if it is back.
+    pub(crate) fn is_out_of_service(&self) -> bool {
+        self.disabled.is_some()
+    }
+
     pub(crate) fn is_disabled(&self, now: Moment) -> bool {
         match self.disabled {
             Some(Some(until)) => now < until,

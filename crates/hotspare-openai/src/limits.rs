@@ -25,7 +25,10 @@ const TOKENS: [Names; 2] = [
     ],
 ];
 
-/// Reads the usual `x-ratelimit-…` headers and the per-minute spelling of the same.
+/// A bucket whose name says how soon it is full again.
+const MINUTE: Duration = Duration::from_secs(60);
+
+/// Reads the usual `x-ratelimit-…` headers, the per-minute spelling of the same, and Azure's renewal periods.
 pub(crate) fn limits(head: &Head) -> RateLimits {
     let mut limits = RateLimits::default();
     // Most hosts send none; looking for each name would cost more than reading the answer.
@@ -39,8 +42,12 @@ pub(crate) fn limits(head: &Head) -> RateLimits {
 fn allowance(head: &Head, spellings: &[Names]) -> Option<Allowance> {
     spellings.iter().find_map(|[limit, remaining, reset]| {
         let number = |name: &str| head.header(name)?.trim().parse::<u64>().ok();
-        let reset: Option<Duration> = head.header(reset).and_then(duration);
-        Allowance::new(number(limit)?, number(remaining)?, reset)
+        let remaining_is = number(remaining)?;
+        let renewal = || Some(Duration::from_secs(number(&limit.replace("-limit-", "-renewalperiod-"))?));
+        let minute = || limit.ends_with("-minute").then_some(MINUTE);
+        let reset = head.header(reset).and_then(duration).or_else(renewal).or_else(minute);
+        // Some Azure deployments tell what is left and not of how much.
+        Allowance::new(number(limit).unwrap_or(remaining_is.max(1)), remaining_is, reset)
     })
 }
 
@@ -69,7 +76,14 @@ mod tests {
             ("x-ratelimit-remaining-tokens-minute", "0"),
         ]);
         assert_eq!(usual.requests, Allowance::new(500, 499, Some(Duration::from_millis(360_500))));
-        assert_eq!(usual.tokens, Allowance::new(1_000, 0, None));
+        assert_eq!(usual.tokens, Allowance::new(1_000, 0, Some(MINUTE)), "its name says how soon");
+        let azure = read(&[
+            ("x-ratelimit-remaining-requests", "0"),
+            ("x-ratelimit-renewalperiod-requests", "60"),
+            ("x-ratelimit-remaining-tokens", "5000"),
+        ]);
+        assert_eq!(azure.requests, Allowance::new(1, 0, Some(MINUTE)));
+        assert_eq!(azure.tokens, Allowance::new(5_000, 5_000, None));
         let odd = read(&[("x-ratelimit-limit-requests", "-1"), ("x-ratelimit-remaining-requests", "soon")]);
         assert_eq!(odd, RateLimits::default());
     }

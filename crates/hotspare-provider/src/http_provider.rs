@@ -13,6 +13,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use futures::stream::{BoxStream, Stream, StreamExt};
 use hotspare_core::{Capabilities, Chunk, Error, Origin};
+use http::{HeaderName, HeaderValue};
 
 use crate::framing::Frame;
 use crate::provider::{Opened, Outbound, Provider, Signal};
@@ -33,18 +34,27 @@ pub struct HttpProvider<W> {
     wire: W,
     transport: Arc<dyn Transport>,
     signer: Option<Arc<dyn Signer>>,
+    deadline_header: Option<HeaderName>,
 }
 
 impl<W: Wire> HttpProvider<W> {
     /// Speaks `wire` over `transport`.
     pub fn new(wire: W, transport: Arc<dyn Transport>) -> Self {
-        Self { wire, transport, signer: None }
+        Self { wire, transport, signer: None, deadline_header: None }
     }
 
     /// Signs every request that has a key, after the wire has spelled it.
     #[must_use]
     pub fn with_signer(mut self, signer: Option<Arc<dyn Signer>>) -> Self {
         self.signer = signer;
+        self
+    }
+
+    /// Tells the server in this header how much time is left for the answer: `20000ms`, or the bare number if the name
+    /// ends with `-ms`.
+    #[must_use]
+    pub fn with_deadline_header(mut self, name: HeaderName) -> Self {
+        self.deadline_header = Some(name);
         self
     }
 
@@ -62,6 +72,13 @@ impl<W: Wire> HttpProvider<W> {
 
     async fn open(&self, call: &Outbound) -> Result<Reply, Error> {
         let mut request = self.wire.encode(call)?;
+        if let (Some(name), Some(remaining)) = (&self.deadline_header, call.remaining) {
+            let unit = if name.as_str().ends_with("-ms") { "" } else { "ms" };
+            let text = format!("{}{unit}", remaining.as_millis());
+            if let Ok(value) = HeaderValue::try_from(text) {
+                request.headers.insert(name.clone(), value);
+            }
+        }
         if let (Some(signer), Some(secret)) = (&self.signer, &call.secret) {
             signer.sign(&mut request, secret, call.sent_at)?;
         }

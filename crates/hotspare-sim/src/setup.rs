@@ -168,6 +168,7 @@ impl TargetDto {
             max_in_flight: self.max_in_flight,
             requests_per_minute: self.requests_per_minute,
             tokens_per_minute: self.tokens_per_minute,
+            probe: false,
             health: self
                 .breaker
                 .as_ref()

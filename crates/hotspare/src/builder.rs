@@ -241,7 +241,18 @@ fn connect(
     let provider = match endpoint.speaks {
         Speaks::Provider(provider) => provider,
         Speaks::Wire(wire) => match transports.for_net(&endpoint.net) {
-            Ok(transport) => Arc::new(HttpProvider::new(wire, transport).with_signer(endpoint.signer)),
+            Ok(transport) => {
+                let mut provider = HttpProvider::new(wire, transport).with_signer(endpoint.signer);
+                if let Some(name) = &endpoint.deadline_header {
+                    match http::HeaderName::try_from(name.as_str()) {
+                        Ok(name) => provider = provider.with_deadline_header(name),
+                        Err(_) => {
+                            mistakes.push(format!("deadline_header `{name}` is not the name of a header"))
+                        }
+                    }
+                }
+                Arc::new(provider)
+            }
             Err(what) => {
                 mistakes.push(what);
                 Arc::new(HttpProvider::new(wire, Arc::new(NoTransport)))
@@ -265,6 +276,7 @@ fn connect(
         requests_per_minute: endpoint.requests_per_minute,
         tokens_per_minute: endpoint.tokens_per_minute,
         health: endpoint.breaker,
+        probe: endpoint.probe,
     };
     let model = endpoint.model.into();
     let target = Connected { id: name, provider, model, keys, prompt: endpoint.prompt };

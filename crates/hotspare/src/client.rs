@@ -239,6 +239,9 @@ impl Client {
     ) -> Result<Driver, Error> {
         let route = self.route(request.model())?;
         let shared = &self.shared;
+        if shared.fleet.targets().iter().any(|target| target.probe) {
+            shared.keep.spawn(shared);
+        }
         let seed = entropy();
         let now = shared.clock.now();
         let tokens = estimate_prompt_tokens(&request);

@@ -31,6 +31,8 @@ pub struct Endpoint {
     pub(crate) requests_per_minute: Option<u64>,
     pub(crate) tokens_per_minute: Option<u64>,
     pub(crate) breaker: Breaker,
+    pub(crate) probe: bool,
+    pub(crate) deadline_header: Option<String>,
     pub(crate) net: Net,
     pub(crate) prompt: Option<Prompt>,
     /// What is already known to be wrong.
@@ -78,6 +80,8 @@ impl Endpoint {
             requests_per_minute: None,
             tokens_per_minute: None,
             breaker: Breaker::default(),
+            probe: false,
+            deadline_header: None,
             net: Net::default(),
             prompt: None,
             mistakes: Vec::new(),
@@ -137,6 +141,23 @@ impl Endpoint {
     #[must_use]
     pub fn breaker(mut self, config: Breaker) -> Self {
         self.breaker = config;
+        self
+    }
+
+    /// While it is ill, or its key or model is out of service, asks it in the background whether it is back, so that no
+    /// caller has to find out. Such a request says hello and asks for 16 tokens; it is paid for like any other. Off unless
+    /// written.
+    #[must_use]
+    pub fn probe(mut self, on: bool) -> Self {
+        self.probe = on;
+        self
+    }
+
+    /// Tells it in this header how much time is left for the answer, such as `x-hotspare-deadline` for another gateway of
+    /// this kind: `20000ms`, or the bare number if the header's name ends with `-ms`. Off unless written.
+    #[must_use]
+    pub fn deadline_header(mut self, name: impl Into<String>) -> Self {
+        self.deadline_header = Some(name.into());
         self
     }
 

@@ -31,6 +31,7 @@ mod driver;
 mod endpoint;
 mod explain;
 mod forms;
+mod keep;
 mod key;
 mod observe;
 mod prepare;

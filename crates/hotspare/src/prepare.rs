@@ -8,7 +8,7 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use hotspare_core::{ChatRequest, Error, Kind, Message, ModelProfile, OutputFormat, Part, Request, Role};
+use hotspare_core::{Error, Kind, Message, ModelProfile, OutputFormat, Part, Request, Role};
 use hotspare_engine::Begin;
 use hotspare_normalize::portable;
 

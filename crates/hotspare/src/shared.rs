@@ -13,6 +13,7 @@ use hotspare_provider::Provider;
 use crate::bells::Bells;
 use crate::clock::Clock;
 use crate::forms::Forms;
+use crate::keep::Keep;
 use crate::key::Keyhole;
 use crate::observe::Observer;
 
@@ -28,6 +29,7 @@ pub(crate) struct Shared {
     pub(crate) observer: RwLock<Observer>,
     pub(crate) forms: Forms,
     pub(crate) bells: Bells,
+    pub(crate) keep: Keep,
     world: Mutex<World>,
 }
 
@@ -72,6 +74,7 @@ impl Shared {
             observer: RwLock::default(),
             forms: Forms::default(),
             bells: Bells::default(),
+            keep: Keep::default(),
             world: Mutex::new(world),
         }
     }
@@ -79,11 +82,14 @@ impl Shared {
     /// Does something with the world, and outside its lock what follows from it: breakers that changed are told, calls
     /// for which there is room are woken.
     pub(crate) fn with_world<T>(&self, act: impl FnOnce(&mut World) -> T) -> T {
-        let (result, notices, woken) = {
+        let (result, notices, woken, stirred) = {
             // A panic elsewhere does not make it unusable: its state is consistent between any two calls.
             let mut world = self.world.lock().unwrap_or_else(PoisonError::into_inner);
-            (act(&mut world), world.take_notices(), world.take_woken())
+            (act(&mut world), world.take_notices(), world.take_woken(), world.take_stirred())
         };
+        if stirred {
+            self.keep.stir();
+        }
         if !notices.is_empty() {
             let observer = self.observer.read().unwrap_or_else(PoisonError::into_inner).clone();
             observer.speak(&self.fleet, notices);

@@ -80,6 +80,7 @@ impl Setup {
             requests_per_minute: self.requests_per_minute,
             tokens_per_minute: None,
             health: Config::default(),
+            probe: false,
         });
         let (fleet, book) = Fleet::assemble(specs.collect());
         let route = Route::new("r", 0, Arc::clone(&self.strategy), &fleet)

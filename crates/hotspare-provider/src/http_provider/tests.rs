@@ -121,3 +121,24 @@ fn what_came_before_a_broken_frame_is_told() {
     assert!(matches!(&heard[1], Ok(Signal::Chunk(_))), "{heard:?}");
     assert!(matches!(&heard[2], Err(error) if error.kind() == Kind::Protocol), "{heard:?}");
 }
+
+#[test]
+fn the_time_left_is_told_only_where_that_is_wanted_and_in_the_unit_of_the_header() {
+    let transport = Arc::new(Canned(200, "", Mutex::default()));
+    for name in [None, Some("x-hotspare-deadline"), Some("x-rq-timeout-ms")] {
+        let mut provider = HttpProvider::new(Lines, Arc::clone(&transport) as Arc<dyn Transport>);
+        if let Some(name) = name {
+            provider = provider.with_deadline_header(HeaderName::from_static(name));
+        }
+        let call = Outbound::new(Arc::new(ChatRequest::to("m")), "m", true)
+            .with_remaining(Some(Duration::from_millis(20_500)));
+        assert!(now(provider.send(call)).is_ok());
+    }
+    let sent = transport.2.lock().unwrap();
+    let told = |request: &HttpRequest| {
+        let names = ["x-hotspare-deadline", "x-rq-timeout-ms"];
+        names.iter().filter_map(|name| Some(request.headers.get(*name)?.to_str().ok()?.to_owned())).collect()
+    };
+    let told: Vec<Vec<String>> = sent.iter().map(told).collect();
+    assert_eq!(told, [vec![], vec!["20500ms".to_owned()], vec!["20500".to_owned()]]);
+}

@@ -27,6 +27,9 @@ pub(super) struct TargetDto {
     requests_per_minute: Option<u64>,
     tokens_per_minute: Option<u64>,
     connect: Option<Span>,
+    #[serde(default)]
+    probe: bool,
+    deadline_header: Option<String>,
     proxy: Option<String>,
     breaker: Option<BreakerDto>,
     profile: Option<ProfileDto>,
@@ -147,6 +150,10 @@ impl TargetDto {
         }
         if let Some(connect) = self.connect {
             endpoint = endpoint.connect_timeout(connect.0);
+        }
+        endpoint = endpoint.probe(self.probe);
+        if let Some(name) = self.deadline_header {
+            endpoint = endpoint.deadline_header(name);
         }
         if let Some(proxy) = self.proxy {
             endpoint = endpoint.proxy(proxy);

@@ -1,0 +1,231 @@
+//! What the keeper does by itself, and what it leaves alone; then every order of its events up to a bound.
+
+use std::collections::{BTreeSet, VecDeque};
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use hotspare_core::{BreakerState, ModelProfile};
+use hotspare_health::Config;
+use hotspare_routing::Sequential;
+
+use super::*;
+use crate::fleet::{Route, TargetSpec};
+use crate::world::Wish;
+
+struct Rig {
+    keeper: Keeper,
+    world: World,
+    now: Moment,
+    out: Vec<(ProbeId, usize, usize)>,
+}
+
+fn rig(keys: u64) -> Rig {
+    let mut health = Config::default();
+    health.failures = Some(1);
+    let spec = |name: &str, probe: bool| TargetSpec {
+        id: name.into(),
+        endpoint: name.into(),
+        model: "m".into(),
+        profile: ModelProfile::default(),
+        wire: "w",
+        keys: (0..keys).collect(),
+        max_in_flight: None,
+        requests_per_minute: None,
+        tokens_per_minute: None,
+        health: health.clone(),
+        probe,
+    };
+    let (fleet, book) = Fleet::assemble(vec![spec("a", true), spec("b", false)]);
+    let route = Route::new("r", 0, Arc::new(Sequential::new(["a", "b"])), &fleet).unwrap();
+    let world = World::new(Arc::clone(&fleet), book, &[Arc::new(route)]);
+    let now = Moment::ZERO + Duration::from_secs(1_000);
+    Rig { keeper: Keeper::new(fleet), world, now, out: Vec::new() }
+}
+
+impl Rig {
+    fn run(&mut self) {
+        for _ in 0..100 {
+            match self.keeper.poll(self.now, &mut self.world) {
+                Errand::Abort(id) => self.out.retain(|(out, ..)| *out != id),
+                Errand::Probe { id, target, key } => self.out.push((id, target, key)),
+                Errand::Wait => return,
+            }
+        }
+        panic!("the keeper never waits");
+    }
+
+    /// A caller's request fails at a target.
+    fn caller_fails(&mut self, place: usize, kind: Kind) {
+        let Ok((key, permit)) = self.world.admit(self.now, place, Wish::default()) else { return };
+        let error = Error::new(kind, "");
+        let outcome = verdict::outcome(self.now, &error, &self.keeper.fleet.targets()[place], key, 1_000);
+        let end = End { outcome, ending: Ending::Failed(kind), usage: Usage::default(), cost: None };
+        self.world.settle(self.now, place, permit, end, 0);
+    }
+
+    fn ends(&mut self, result: Result<(), Error>) {
+        let (id, ..) = self.out.remove(0);
+        self.keeper.handle(self.now, &mut self.world, id, result);
+        self.run();
+    }
+
+    fn timer(&mut self) -> bool {
+        let Some(at) = self.keeper.poll_timeout(self.now, &self.world) else { return false };
+        self.now = at.max(self.now);
+        self.run();
+        true
+    }
+
+    fn state(&self, place: usize) -> BreakerState {
+        self.world.view(self.now, place, 0).breaker
+    }
+}
+
+#[test]
+fn nothing_is_sent_while_all_is_well_or_where_nobody_asked_for_it() {
+    let mut rig = rig(1);
+    rig.run();
+    assert_eq!((rig.out.len(), rig.keeper.poll_timeout(rig.now, &rig.world)), (0, None));
+    rig.caller_fails(1, Kind::Server);
+    assert_eq!(rig.state(1), BreakerState::Open);
+    while rig.timer() {}
+    assert!(rig.out.is_empty(), "the second target is not to be probed");
+    assert_eq!(rig.state(1), BreakerState::HalfOpen, "but time passes for it");
+}
+
+#[test]
+fn an_open_breaker_is_closed_without_a_caller() {
+    let mut rig = rig(1);
+    rig.caller_fails(0, Kind::Server);
+    rig.run();
+    assert!(rig.out.is_empty(), "it cools down");
+    let opened = rig.now;
+    assert!(rig.timer());
+    assert_eq!(rig.out.len(), 1);
+    assert!(rig.now.saturating_since(opened) <= Duration::from_secs(5));
+    rig.ends(Ok(()));
+    assert_eq!(rig.state(0), BreakerState::Closed);
+    assert_eq!(rig.keeper.running.len() + rig.out.len(), 0);
+}
+
+#[test]
+fn a_probe_that_hangs_is_given_up_and_asked_again_later() {
+    let mut rig = rig(1);
+    rig.caller_fails(0, Kind::Server);
+    rig.timer();
+    assert_eq!(rig.out.len(), 1);
+    let begun = rig.now;
+    while rig.out.len() == 1 {
+        assert!(rig.timer());
+    }
+    assert_eq!(rig.now.saturating_since(begun), PATIENCE);
+    assert_eq!(rig.state(0), BreakerState::Open);
+    while rig.out.is_empty() {
+        assert!(rig.timer());
+    }
+    assert!(rig.now.saturating_since(begun) <= PATIENCE + Duration::from_secs(16));
+}
+
+#[test]
+fn a_probe_that_says_nothing_does_not_spin() {
+    let mut rig = rig(1);
+    rig.caller_fails(0, Kind::Server);
+    rig.timer();
+    for _ in 0..5 {
+        let before = rig.now;
+        rig.ends(Err(Error::new(Kind::InvalidRequest, "")));
+        assert!(rig.out.is_empty());
+        rig.timer();
+        assert_eq!(rig.out.len(), 1);
+        assert_eq!(rig.now.saturating_since(before), PAUSE);
+    }
+}
+
+#[test]
+fn a_dead_key_is_asked_again_after_ten_minutes_and_its_neighbour_never() {
+    let mut rig = rig(2);
+    rig.caller_fails(0, Kind::Auth);
+    rig.run();
+    let dead = rig.now;
+    while rig.out.is_empty() {
+        assert!(rig.timer());
+    }
+    assert_eq!(rig.now.saturating_since(dead), Duration::from_secs(600));
+    assert_eq!(rig.out.len(), 1);
+    rig.ends(Ok(()));
+    assert_eq!(rig.keeper.poll_timeout(rig.now, &rig.world), Some(rig.now + PAUSE), "only the rest is left");
+    assert!(!rig.world.view(rig.now, 0, 0).disabled);
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Happens {
+    Fails(usize, Kind),
+    Ends(bool),
+    Neutral,
+    Timer,
+    /// The driver forgets a probe, as if it had been dropped.
+    Lost,
+}
+
+#[test]
+fn every_order_of_events_keeps_the_invariants() {
+    const DEPTH: usize = 7;
+    let apply = |rig: &mut Rig, happens: Happens| match happens {
+        Happens::Fails(place, kind) => {
+            rig.caller_fails(place, kind);
+            rig.run();
+        }
+        Happens::Ends(_) | Happens::Neutral | Happens::Lost if rig.out.is_empty() => {}
+        Happens::Ends(true) => rig.ends(Ok(())),
+        Happens::Ends(false) => rig.ends(Err(Error::new(Kind::Server, ""))),
+        Happens::Neutral => rig.ends(Err(Error::new(Kind::InvalidRequest, ""))),
+        Happens::Timer => drop(rig.timer()),
+        Happens::Lost => drop(rig.out.remove(0)),
+    };
+    let all = [
+        Happens::Fails(0, Kind::Server),
+        Happens::Fails(0, Kind::Auth),
+        Happens::Fails(1, Kind::Server),
+        Happens::Ends(true),
+        Happens::Ends(false),
+        Happens::Neutral,
+        Happens::Timer,
+        Happens::Lost,
+    ];
+    let (mut seen, mut edges) = (BTreeSet::new(), 0u64);
+    let mut queue = VecDeque::from([Vec::new()]);
+    while let Some(path) = queue.pop_front() {
+        let mut here = rig(2);
+        path.iter().for_each(|happens| apply(&mut here, *happens));
+        let mut hasher = DefaultHasher::new();
+        here.world.fingerprint(&mut hasher);
+        format!("{:?} {:?} {:?}", here.keeper.running, here.keeper.resting, here.now).hash(&mut hasher);
+        if !seen.insert(hasher.finish()) {
+            continue;
+        }
+        for happens in all {
+            edges += 1;
+            let mut next = rig(2);
+            path.iter().for_each(|happens| apply(&mut next, *happens));
+            apply(&mut next, happens);
+            let mut path = path.clone();
+            path.push(happens);
+            let probes = &next.keeper.running;
+            assert!(probes.iter().all(|probe| probe.target == 0), "{path:?}");
+            let pairs: BTreeSet<_> = probes.iter().map(|probe| (probe.target, probe.key)).collect();
+            assert_eq!(pairs.len(), probes.len(), "one probe per key: {path:?}");
+            assert!(next.out.len() <= probes.len(), "{path:?}");
+            let ill = next.state(0) != BreakerState::Closed || next.world.view(next.now, 0, 0).disabled;
+            if ill {
+                assert!(
+                    next.keeper.poll_timeout(next.now, &next.world).is_some(),
+                    "left alone for ever: {path:?}"
+                );
+            }
+            if path.len() < DEPTH {
+                queue.push_back(path);
+            }
+        }
+    }
+    println!("keeper: {} states, {edges} edges", seen.len());
+    assert!(seen.len() > 300, "the exploration is not empty: {}", seen.len());
+}

@@ -1,0 +1,76 @@
+//! How much time a caller gives, as a header says it.
+//!
+//! `x-hotspare-deadline` and `x-request-timeout` hold a duration with its unit, such as `20s` or `1500ms`;
+//! `x-envoy-expected-rq-timeout-ms`, which Envoy sets by itself, holds milliseconds. Not the route's limit, which applies
+//! where it is shorter. Invariant: of several the shortest counts, and a header that cannot be read is the caller's
+//! mistake, not a silence.
+
+use std::time::Duration;
+
+use axum::http::HeaderMap;
+use hotspare::{Error, Kind};
+
+/// Headers whose value has a unit.
+const SPELLED: [&str; 2] = ["x-hotspare-deadline", "x-request-timeout"];
+/// Milliseconds.
+const ENVOY: &str = "x-envoy-expected-rq-timeout-ms";
+
+/// The time that the caller gives, if a header says so.
+///
+/// # Errors
+/// If it is not a duration, or none at all.
+pub(crate) fn from_headers(headers: &HeaderMap) -> Result<Option<Duration>, Error> {
+    let mut shortest: Option<Duration> = None;
+    for name in SPELLED.into_iter().chain([ENVOY]) {
+        let Some(value) = headers.get(name) else { continue };
+        let text = value.to_str().unwrap_or_default().trim();
+        let read = if name == ENVOY { text.parse().ok().map(Duration::from_millis) } else { spelled(text) };
+        let Some(deadline) = read.filter(|deadline| !deadline.is_zero()) else {
+            let form = if name == ENVOY { "milliseconds" } else { "a duration such as 20s or 1500ms" };
+            let what = format!("the header {name} must hold {form}, more than nothing");
+            return Err(Error::new(Kind::InvalidRequest, what).with_code("invalid_deadline"));
+        };
+        shortest = Some(shortest.map_or(deadline, |shortest| shortest.min(deadline)));
+    }
+    Ok(shortest)
+}
+
+/// `1500ms`, `20s`, `1.5s`, `2m`.
+fn spelled(text: &str) -> Option<Duration> {
+    let digits = text.bytes().take_while(|byte| byte.is_ascii_digit() || *byte == b'.').count();
+    let number: f64 = text[..digits].parse().ok()?;
+    let seconds = match &text[digits..] {
+        "ms" => number / 1_000.0,
+        "s" => number,
+        "m" => number * 60.0,
+        _ => return None,
+    };
+    Duration::try_from_secs_f64(seconds).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::HeaderValue;
+
+    use super::*;
+
+    fn read(pairs: &[(&'static str, &'static str)]) -> Result<Option<Duration>, Error> {
+        let mut headers = HeaderMap::new();
+        for (name, value) in pairs {
+            headers.insert(*name, HeaderValue::from_static(value));
+        }
+        from_headers(&headers)
+    }
+
+    #[test]
+    fn the_shortest_counts_and_what_cannot_be_read_is_said() {
+        assert_eq!(read(&[]).unwrap(), None);
+        assert_eq!(read(&[("x-hotspare-deadline", "1.5s")]).unwrap(), Some(Duration::from_millis(1_500)));
+        let several = [("x-request-timeout", "1m"), ("x-envoy-expected-rq-timeout-ms", "250")];
+        assert_eq!(read(&several).unwrap(), Some(Duration::from_millis(250)));
+        for wrong in ["20", "", "soon", "-1s", "0s", "1e400s", "99999999999999999999999s"] {
+            let error = read(&[("x-hotspare-deadline", wrong)]).unwrap_err();
+            assert_eq!(error.kind(), Kind::InvalidRequest, "{wrong}");
+        }
+    }
+}

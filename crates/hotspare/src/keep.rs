@@ -1,0 +1,149 @@
+//! The one task of a client: it drives the keeper.
+//!
+//! Mechanism only: what to probe and when is the engine's. Spawned with the first request of a client that has a target to
+//! probe, and ended with the last clone of the client. Invariant: it holds no client alive, and what it sends is a greeting
+//! of its own, never a caller's words.
+
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::task::Poll;
+
+use futures::StreamExt;
+use futures::future::BoxFuture;
+use hotspare_core::{ChatRequest, Error, Event, Kind};
+use hotspare_engine::{Errand, Keeper, ProbeId};
+use hotspare_provider::{Outbound, Provider, Signal};
+use tokio::sync::Notify;
+use tokio::task::AbortHandle;
+use tokio::time::Instant;
+
+use crate::clock::Clock;
+use crate::shared::Shared;
+
+/// Tokens of a probe's answer: enough for models that refuse to answer in one.
+const ANSWER: u64 = 16;
+
+/// The keeper's task, once there is one.
+#[derive(Debug, Default)]
+pub(crate) struct Keep {
+    task: Mutex<Option<AbortHandle>>,
+    /// Rung when the world has changed in a way that concerns the keeper.
+    bell: Arc<Notify>,
+}
+
+impl Keep {
+    /// Something became ill, or well.
+    pub(crate) fn stir(&self) {
+        self.bell.notify_one();
+    }
+
+    /// Spawns the task, if there is anything to keep and no task yet (or its runtime has gone).
+    pub(crate) fn spawn(&self, shared: &Arc<Shared>) {
+        let mut task = self.task.lock().unwrap_or_else(PoisonError::into_inner);
+        if task.as_ref().is_some_and(|task| !task.is_finished()) {
+            return;
+        }
+        let keeper = Keeper::new(Arc::clone(&shared.fleet));
+        if let (true, Ok(runtime)) = (keeper.is_needed(), tokio::runtime::Handle::try_current()) {
+            let keeping = keep(Arc::downgrade(shared), Arc::clone(&self.bell), keeper);
+            *task = Some(runtime.spawn(keeping).abort_handle());
+        }
+    }
+}
+
+/// The last client has gone, and with it all connections of its probes.
+impl Drop for Keep {
+    fn drop(&mut self) {
+        let task = self.task.get_mut().unwrap_or_else(PoisonError::into_inner);
+        if let Some(task) = task.take() {
+            task.abort();
+        }
+    }
+}
+
+type Probing = BoxFuture<'static, Result<(), Error>>;
+
+/// What ends a wait.
+enum Heard {
+    Answer(ProbeId, Result<(), Error>),
+    Time,
+}
+
+async fn keep(shared: Weak<Shared>, bell: Arc<Notify>, mut keeper: Keeper) {
+    // Dropping a probe is its cancel.
+    let mut probes: Vec<(ProbeId, Probing)> = Vec::new();
+    loop {
+        let next = {
+            let Some(shared) = shared.upgrade() else { return };
+            loop {
+                let now = shared.clock.now();
+                match shared.with_world(|world| keeper.poll(now, world)) {
+                    Errand::Abort(id) => probes.retain(|(one, _)| *one != id),
+                    Errand::Probe { id, target, key } => probes.push((id, probe(&shared, target, key))),
+                    _ => break,
+                }
+            }
+            let now = shared.clock.now();
+            let at = shared.with_world(|world| keeper.poll_timeout(now, world));
+            at.map(|at| shared.clock.instant(at))
+        };
+        if let Heard::Answer(id, result) = hear(next, &bell, &mut probes).await {
+            let Some(shared) = shared.upgrade() else { return };
+            let now = shared.clock.now();
+            shared.with_world(|world| keeper.handle(now, world, id, result));
+        }
+    }
+}
+
+/// Waits for the first of: the moment, the bell, the end of a probe.
+async fn hear(at: Option<Instant>, bell: &Notify, probes: &mut Vec<(ProbeId, Probing)>) -> Heard {
+    let mut sleep = at.map(|at| Box::pin(tokio::time::sleep_until(at)));
+    let mut rung = std::pin::pin!(bell.notified());
+    std::future::poll_fn(|cx| {
+        let answered =
+            probes.iter_mut().enumerate().find_map(|(index, (_, probing))| match probing.as_mut().poll(cx) {
+                Poll::Ready(result) => Some((index, result)),
+                Poll::Pending => None,
+            });
+        if let Some((index, result)) = answered {
+            return Poll::Ready(Heard::Answer(probes.swap_remove(index).0, result));
+        }
+        let over = sleep.as_mut().is_some_and(|sleep| sleep.as_mut().poll(cx).is_ready());
+        if over || rung.as_mut().poll(cx).is_ready() { Poll::Ready(Heard::Time) } else { Poll::Pending }
+    })
+    .await
+}
+
+fn probe(shared: &Shared, target: usize, key: usize) -> Probing {
+    let connected = &shared.targets[target];
+    let request = Arc::new(ChatRequest::to(connected.model.as_ref()).user("Say hello.").max_output(ANSWER));
+    let hole = connected.keys.get(key).cloned();
+    let model = Arc::clone(&connected.model);
+    let provider = Arc::clone(&connected.provider);
+    tracing::debug!(target: "hotspare", to = %connected.id, "probing");
+    Box::pin(async move {
+        let secret = match &hole {
+            Some(hole) => Some(hole.secret(Clock::wall()).await?),
+            None => None,
+        };
+        let outbound = Outbound::new(request, model, false).with_secret(secret.clone());
+        let result = greet(&*provider, outbound.with_sent_at(Clock::wall())).await;
+        if let (Err(error), Some(hole), Some(rejected)) = (&result, &hole, &secret)
+            && error.kind() == Kind::Auth
+        {
+            // Whoever comes next uses the newer key, if there is one.
+            hole.renew(rejected);
+        }
+        result
+    })
+}
+
+async fn greet(provider: &dyn Provider, outbound: Outbound) -> Result<(), Error> {
+    let mut signals = provider.send(outbound).await?;
+    let mut finished = false;
+    while let Some(signal) = signals.next().await {
+        if let Signal::Chunk(chunk) = signal? {
+            finished |= matches!(chunk.event, Event::Finished(_));
+        }
+    }
+    if finished { Ok(()) } else { Err(Error::new(Kind::Truncated, "the probe's answer has no end")) }
+}
