@@ -17,7 +17,11 @@ fn ask() -> ChatRequest {
 async fn every_fault_of_the_main_target_is_survived() {
     for fault in Fault::examples() {
         for stream in [false, true] {
-            for wires in [[Speaks::OpenAi, Speaks::Anthropic], [Speaks::Anthropic, Speaks::DeepSeek]] {
+            for wires in [
+                [Speaks::OpenAi, Speaks::Anthropic],
+                [Speaks::Anthropic, Speaks::Gemini],
+                [Speaks::Gemini, Speaks::DeepSeek],
+            ] {
                 let rig = Rig::sequential(&wires).await;
                 rig.servers[0].set_fault(Some(fault)).await;
                 let name = format!("{fault}, stream: {stream}, main: {:?}", wires[0]);
@@ -51,8 +55,8 @@ async fn answer(rig: &Rig, stream: bool, name: &str) -> (String, hotspare::Trail
 }
 
 #[tokio::test]
-async fn all_three_wires_answer_when_all_is_well() {
-    for wire in WIRES {
+async fn all_wires_answer_when_all_is_well() {
+    for wire in [Speaks::OpenAi, Speaks::Anthropic, Speaks::DeepSeek, Speaks::Gemini] {
         let rig = Rig::sequential(&[wire]).await;
         let answer = rig.client.chat(ask()).await.unwrap();
         assert_eq!(answer.text(), rig.servers[0].settings().answer.concat());
@@ -107,7 +111,11 @@ async fn a_rate_limit_is_honoured_and_is_not_ill_health() {
 
 #[tokio::test]
 async fn an_empty_wallet_takes_the_key_out() {
-    for wires in [[Speaks::OpenAi, Speaks::DeepSeek], [Speaks::Anthropic, Speaks::OpenAi]] {
+    for wires in [
+        [Speaks::OpenAi, Speaks::DeepSeek],
+        [Speaks::Anthropic, Speaks::OpenAi],
+        [Speaks::Gemini, Speaks::OpenAi],
+    ] {
         let rig = Rig::sequential(&wires).await;
         rig.servers[0].set_fault(Some(Fault::QuotaExhausted)).await;
         for _ in 0..5 {

@@ -49,6 +49,28 @@ async fn a_cut_at_every_position_is_carried_on_exactly() {
     }
 }
 
+/// A cut answer goes on over another wire, to and from the one whose streams have no end mark but their end.
+#[tokio::test]
+async fn a_cut_is_carried_on_over_another_wire() {
+    let faults = [Fault::CutAfter as fn(u32) -> Fault, Fault::CleanEndAfter, Fault::ErrorEventAfter];
+    for wires in [[Speaks::Gemini, Speaks::Anthropic], [Speaks::OpenAi, Speaks::Gemini], [Speaks::Gemini; 2]]
+    {
+        for prefill in [true, false] {
+            let rig = rig_of(wires, prefill, OnCut::Continue).await;
+            let expected = rig.servers[0].settings().answer.concat();
+            for fault in faults {
+                for at in [1, 7, 30, 59, 60] {
+                    rig.servers[0].set_fault(Some(fault(at))).await;
+                    let name = format!("{wires:?}, {}, prefill {prefill}", fault(at));
+                    let (text, handovers, result) = read(&rig).await;
+                    result.unwrap_or_else(|error| panic!("{name}: {error}\n{}", error.trail()));
+                    assert_eq!((text.as_str(), handovers), (expected.as_str(), 1), "{name}");
+                }
+            }
+        }
+    }
+}
+
 #[tokio::test]
 async fn another_answer_is_never_mixed_in() {
     let rig = rig(false, OnCut::Continue).await;
@@ -96,6 +118,10 @@ async fn dropping_a_stream_cancels_upstream() {
 
 /// The main target is cut; the spare accepts a beginning or does not.
 async fn rig(prefill: bool, on_cut: OnCut) -> Rig {
+    rig_of([Speaks::OpenAi; 2], prefill, on_cut).await
+}
+
+async fn rig_of(wires: [Speaks; 2], prefill: bool, on_cut: OnCut) -> Rig {
     use hotspare::{Client, ModelProfile};
     use hotspare_chaos::ChaosServer;
     let mut rules = Rules::default();
@@ -103,12 +129,12 @@ async fn rig(prefill: bool, on_cut: OnCut) -> Rig {
     let route = RouteSpec::new(Sequential::new(["main", "spare"])).limits(short_limits()).rules(rules);
     let mut builder = Client::builder().route("chat", route);
     let mut servers = Vec::new();
-    for name in ["main", "spare"] {
-        let server = ChaosServer::start(Settings::new(Speaks::OpenAi).tokens(60)).await.unwrap();
+    for (name, wire) in ["main", "spare"].into_iter().zip(wires) {
+        let server = ChaosServer::start(Settings::new(wire).tokens(60)).await.unwrap();
         let mut profile = ModelProfile::default();
         profile.capabilities.assistant_prefill = Some(prefill);
         // The main target is to stay in use however often it is cut.
-        let endpoint = hotspare_tests::endpoint(&server, Speaks::OpenAi).profile(profile);
+        let endpoint = hotspare_tests::endpoint(&server, wire).profile(profile);
         builder = builder.target(name, endpoint.breaker(hotspare::BreakerConfig::never()));
         servers.push(server);
     }

@@ -11,6 +11,7 @@
 
 mod answers;
 mod errors;
+mod gemini_requests;
 mod reader;
 mod recordings;
 mod report;

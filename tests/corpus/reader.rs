@@ -3,6 +3,7 @@
 //! One file a wire. A reader looks at a recording's body alone and says what is in it; what it does not look for is `None`.
 
 mod chat;
+mod gemini;
 mod messages;
 mod ollama;
 
@@ -17,6 +18,8 @@ const READERS: &[(&str, &str, &str, Reader)] = &[
     ("", "chat_completions", "", chat::read),
     ("", "completions", "", chat::read),
     ("", "fim", "", chat::read),
+    ("", "generate_content", "", gemini::read),
+    ("", "stream_generate_content", "", gemini::read),
     ("", "messages", "", messages::read),
     ("", "api_chat", "", ollama::read),
     ("", "api_generate", "", ollama::read),
@@ -62,6 +65,7 @@ pub(crate) struct Call {
 
 /// Every provider's finish words, lower case, and what they mean.
 const FINISH: &[(&str, &str)] = &[
+    ("blocklist", "content_filter"),
     ("complete", "stop"),
     ("content_filter", "content_filter"),
     ("end_turn", "stop"),
@@ -69,9 +73,14 @@ const FINISH: &[(&str, &str)] = &[
     ("function_call", "tool_calls"),
     ("length", "length"),
     ("max_tokens", "length"),
+    ("model_armor", "content_filter"),
     ("model_context_window_exceeded", "length"),
     ("model_length", "length"),
+    ("prohibited_content", "content_filter"),
+    ("recitation", "content_filter"),
     ("refusal", "refusal"),
+    ("safety", "content_filter"),
+    ("spii", "content_filter"),
     ("stop", "stop"),
     ("stop_sequence", "stop"),
     ("tool_call", "tool_calls"),

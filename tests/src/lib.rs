@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use hotspare::{Client, Endpoint, Limits, RouteSpec, Sequential, Strategy, anthropic, openai};
+use hotspare::{Client, Endpoint, Limits, RouteSpec, Sequential, Strategy, anthropic, gemini, openai};
 use hotspare_chaos::{ChaosServer, Settings, Speaks};
 
 /// A client and the servers behind it, in the order of its route.
@@ -73,6 +73,7 @@ pub fn endpoint(server: &ChaosServer, wire: Speaks) -> Endpoint {
     let model = wire.model();
     match wire {
         Speaks::Anthropic => anthropic::target(model).base_url(server.base_url()).endpoint(),
+        Speaks::Gemini => gemini::target(model).base_url(server.base_url()).key(key()),
         Speaks::DeepSeek => openai::deepseek(model).base_url(server.base_url()).key(key()),
         _ => openai::target(model).base_url(server.base_url()).key(key()),
     }

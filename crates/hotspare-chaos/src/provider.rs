@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use async_trait::async_trait;
 use futures::StreamExt;
 use futures::stream::BoxStream;
-use hotspare_core::{Capabilities, Error, Kind, Origin};
+use hotspare_core::{Capabilities, ChatRequest, Error, Kind, Origin};
 use hotspare_provider::{Outbound, Provider, Signal};
 
 use crate::fault::Fault;
@@ -42,6 +42,10 @@ impl<P: Provider> Provider for ChaosProvider<P> {
 
     fn capabilities(&self, model: &str) -> Capabilities {
         self.inner.capabilities(model)
+    }
+
+    fn notes(&self, request: &ChatRequest, model: &str) -> Vec<String> {
+        self.inner.notes(request, model)
     }
 
     async fn send(&self, call: Outbound) -> Result<BoxStream<'static, Result<Signal, Error>>, Error> {

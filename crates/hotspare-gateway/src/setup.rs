@@ -6,7 +6,7 @@ use std::fmt;
 use std::path::Path;
 
 use hotspare::config::{Config, ServerConfig};
-use hotspare::{Client, Key, RouteSpec, Sequential, anthropic, openai};
+use hotspare::{Client, Key, RouteSpec, Sequential, anthropic, gemini, openai};
 
 /// A client and where it came from.
 #[derive(Debug)]
@@ -37,7 +37,7 @@ impl fmt::Display for SetupError {
         match self {
             Self::Config(mistakes) => f.write_str(mistakes),
             Self::NoKeys => f.write_str(
-                "there is no configuration and none of OPENAI_API_KEY, ANTHROPIC_API_KEY and DEEPSEEK_API_KEY is set; \
+                "there is no configuration and none of OPENAI_API_KEY, ANTHROPIC_API_KEY, GEMINI_API_KEY and DEEPSEEK_API_KEY is set; \
                  name a file with --config, set a key, or try `hotspare serve --embedded`",
             ),
             Self::Unreadable(what) => f.write_str(what),
@@ -48,9 +48,10 @@ impl fmt::Display for SetupError {
 impl std::error::Error for SetupError {}
 
 /// What is used without a configuration: variable, target's name, model.
-const DEFAULTS: [(&str, &str, &str); 3] = [
+const DEFAULTS: [(&str, &str, &str); 4] = [
     ("OPENAI_API_KEY", "openai", "gpt-4o-mini"),
     ("ANTHROPIC_API_KEY", "anthropic", "claude-haiku-4-5"),
+    ("GEMINI_API_KEY", "gemini", "gemini-2.5-flash"),
     ("DEEPSEEK_API_KEY", "deepseek", "deepseek-flash"),
 ];
 
@@ -91,6 +92,7 @@ impl Setup {
             let key = Key::env(variable);
             let endpoint = match name {
                 "anthropic" => anthropic::target(model).key(key),
+                "gemini" => gemini::target(model).key(key),
                 "deepseek" => openai::deepseek(model).key(key),
                 _ => openai::target(model).key(key),
             };

@@ -12,7 +12,7 @@ use std::task::{Context, Poll};
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::stream::{BoxStream, Stream, StreamExt};
-use hotspare_core::{Capabilities, Chunk, Error, Origin};
+use hotspare_core::{Capabilities, ChatRequest, Chunk, Error, Origin};
 use http::{HeaderName, HeaderValue};
 
 use crate::framing::Frame;
@@ -114,6 +114,10 @@ impl<W: Wire> Provider for HttpProvider<W> {
 
     fn capabilities(&self, model: &str) -> Capabilities {
         self.wire.capabilities(model)
+    }
+
+    fn notes(&self, request: &ChatRequest, model: &str) -> Vec<String> {
+        self.wire.notes(request, model)
     }
 
     async fn send(&self, call: Outbound) -> Result<BoxStream<'static, Result<Signal, Error>>, Error> {

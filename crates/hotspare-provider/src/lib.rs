@@ -15,7 +15,7 @@ mod sign;
 mod transport;
 mod wire;
 
-pub use framing::{BODY_LIMIT, EventStream, FRAME_LIMIT, Frame, Framer, Ndjson, Sse, Whole};
+pub use framing::{BODY_LIMIT, EventStream, FRAME_LIMIT, Frame, Framer, JsonArray, Ndjson, Sse, Whole};
 pub use http_provider::{HttpProvider, failure};
 pub use provider::{Opened, Outbound, Provider, Signal};
 pub use retry_after::retry_after;

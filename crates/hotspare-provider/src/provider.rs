@@ -31,6 +31,13 @@ pub trait Provider: fmt::Debug + Send + Sync {
         Capabilities::default()
     }
 
+    /// What of `request` is said differently, or not at all, when it goes to `model`: hints that the wire has no word
+    /// for, parts of a schema that it does not take. For the trail; what would change the answer is an error instead.
+    fn notes(&self, request: &ChatRequest, model: &str) -> Vec<String> {
+        let _ = (request, model);
+        Vec::new()
+    }
+
     /// Sends one request. The stream yields [`Signal::Opened`] first, then chunks, and ends after the answer's last
     /// event; a reply that ends early yields an error instead of an end.
     ///

@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::sync::Arc;
 
-use hotspare_core::{Capabilities, Chunk, Error, Origin, RateLimits};
+use hotspare_core::{Capabilities, ChatRequest, Chunk, Error, Origin, RateLimits};
 
 use crate::framing::{Frame, Framer};
 use crate::provider::Outbound;
@@ -27,6 +27,12 @@ pub trait Wire: fmt::Debug + Send + Sync {
     fn capabilities(&self, model: &str) -> Capabilities {
         let _ = model;
         Capabilities::default()
+    }
+
+    /// What of a request it says differently or not at all; see [`Provider::notes`](crate::Provider::notes).
+    fn notes(&self, request: &ChatRequest, model: &str) -> Vec<String> {
+        let _ = (request, model);
+        Vec::new()
     }
 
     /// Spells a request.
@@ -71,6 +77,10 @@ impl<W: Wire + ?Sized> Wire for Arc<W> {
 
     fn capabilities(&self, model: &str) -> Capabilities {
         (**self).capabilities(model)
+    }
+
+    fn notes(&self, request: &ChatRequest, model: &str) -> Vec<String> {
+        (**self).notes(request, model)
     }
 
     fn encode(&self, call: &Outbound) -> Result<HttpRequest, Error> {

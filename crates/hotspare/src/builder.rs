@@ -9,7 +9,7 @@ use std::sync::Arc;
 use hotspare_catalog::Catalog;
 use hotspare_core::{Error, Kind, TargetId};
 use hotspare_engine::{Fleet, Limits, OnKind, Route, Rules, TargetSpec, World};
-#[cfg(any(feature = "openai", feature = "anthropic"))]
+#[cfg(any(feature = "openai", feature = "anthropic", feature = "gemini"))]
 use hotspare_http::{HttpConfig, ReqwestTransport};
 use hotspare_provider::{HttpProvider, Secret, Transport};
 use hotspare_routing::{Sequential, Strategy};
@@ -100,7 +100,7 @@ impl ClientBuilder {
 
     /// Sends everything through the application's own HTTP client. It should follow no redirects, make no retries of its
     /// own and have no total timeout.
-    #[cfg(any(feature = "openai", feature = "anthropic"))]
+    #[cfg(any(feature = "openai", feature = "anthropic", feature = "gemini"))]
     #[must_use]
     pub fn http_client(self, client: reqwest::Client) -> Self {
         self.transport(Arc::new(ReqwestTransport::from_client(client)))
@@ -323,7 +323,7 @@ impl Transports {
     }
 }
 
-#[cfg(any(feature = "openai", feature = "anthropic"))]
+#[cfg(any(feature = "openai", feature = "anthropic", feature = "gemini"))]
 fn make(net: &Net) -> Result<Arc<dyn Transport>, String> {
     let mut config = HttpConfig::default();
     config.proxy.clone_from(&net.proxy);
@@ -333,7 +333,7 @@ fn make(net: &Net) -> Result<Arc<dyn Transport>, String> {
     Ok(Arc::new(transport))
 }
 
-#[cfg(not(any(feature = "openai", feature = "anthropic")))]
+#[cfg(not(any(feature = "openai", feature = "anthropic", feature = "gemini")))]
 fn make(_: &Net) -> Result<Arc<dyn Transport>, String> {
     Err("this build has no HTTP transport; give the client one with `transport`".into())
 }

@@ -91,6 +91,7 @@ pub(crate) fn prepare(
         request.max_output = request.max_output.map(|most| most.saturating_sub(sent).max(1));
         request.messages.push(Message::assistant(resume.text.as_ref()));
     }
+    notes.extend(target.provider.notes(&prepared, &target.model));
     let request = match prepared {
         Cow::Borrowed(_) => Arc::clone(request),
         Cow::Owned(changed) => Arc::new(changed),

@@ -114,7 +114,8 @@ impl Connection {
         self.buffer.drain(..head_end + length);
         let bearer =
             header("authorization").and_then(|value| value.strip_prefix("Bearer ").map(str::to_owned));
-        Ok(Some(Request { path, key: bearer.or_else(|| header("x-api-key")), body }))
+        let key = bearer.or_else(|| header("x-api-key")).or_else(|| header("x-goog-api-key"));
+        Ok(Some(Request { path, key, body }))
     }
 
     async fn answer(&mut self, settings: &Settings, request: &Request) -> Result<(), Gone> {
@@ -139,7 +140,8 @@ impl Connection {
             return self.whole(400, "application/json", "", &body).await;
         };
         let vectors = request.path.ends_with("/embeddings");
-        let asked = if vectors { Asked::default() } else { Asked::read(&body) };
+        let asked =
+            if vectors { Asked::default() } else { Asked::read(settings.speaks, &request.path, &body) };
         self.left = match fault {
             Some(Fault::ResetAfterBytes(bytes)) => usize::try_from(bytes).ok(),
             _ => None,

@@ -15,6 +15,8 @@ pub enum Speaks {
     Anthropic,
     /// Chat completions with reasoning and keep-alive comments before the answer.
     DeepSeek,
+    /// `generateContent`.
+    Gemini,
     /// Chat completions.
     OpenAi,
 }
@@ -26,6 +28,7 @@ impl Speaks {
         match self {
             Self::Anthropic => "anthropic",
             Self::DeepSeek => "deepseek",
+            Self::Gemini => "gemini",
             Self::OpenAi => "openai",
         }
     }
@@ -36,6 +39,7 @@ impl Speaks {
         match self {
             Self::Anthropic => "claude-demo",
             Self::DeepSeek => "deepseek-demo",
+            Self::Gemini => "gemini-demo",
             Self::OpenAi => "gpt-demo",
         }
     }
@@ -64,7 +68,10 @@ pub(crate) struct Asked {
 }
 
 impl Asked {
-    pub(crate) fn read(body: &Value) -> Self {
+    pub(crate) fn read(speaks: Speaks, path: &str, body: &Value) -> Self {
+        if speaks == Speaks::Gemini {
+            return Self::contents(path, body);
+        }
         let last = body["messages"].as_array().and_then(|turns| turns.last());
         let prefill = last
             .filter(|turn| turn["role"] == "assistant")
@@ -82,6 +89,20 @@ impl Asked {
             stream: body["stream"] == true,
             include_usage: body["stream_options"]["include_usage"] == true,
             prefill,
+            tool: name.filter(|_| forced).map(str::to_owned),
+        }
+    }
+
+    /// The wire that says in its path whether it wants a stream.
+    fn contents(path: &str, body: &Value) -> Self {
+        let last = body["contents"].as_array().and_then(|turns| turns.last());
+        let parts = last.filter(|turn| turn["role"] == "model").and_then(|turn| turn["parts"].as_array());
+        let forced = body["toolConfig"]["functionCallingConfig"]["mode"] == "ANY";
+        let name = body["tools"][0]["functionDeclarations"][0]["name"].as_str();
+        Self {
+            stream: path.contains(":streamGenerateContent"),
+            include_usage: true,
+            prefill: parts.into_iter().flatten().filter_map(|part| part["text"].as_str()).collect(),
             tool: name.filter(|_| forced).map(str::to_owned),
         }
     }
@@ -126,6 +147,30 @@ impl Speech<'_> {
         )
     }
 
+    /// A frame of the wire whose frames are answers in part, with the line ends that its author sends.
+    fn part(&self, parts: &Value, finish: Option<(&str, usize)>) -> String {
+        format!("data: {}\r\n\r\n", self.candidate(parts, finish))
+    }
+
+    fn candidate(&self, parts: &Value, finish: Option<(&str, usize)>) -> Value {
+        let mut candidate = json!({"content": {"parts": parts, "role": "model"}, "index": 0});
+        let mut usage =
+            json!({"promptTokenCount": self.prompt_tokens, "totalTokenCount": self.prompt_tokens});
+        if let Some((word, tokens)) = finish {
+            candidate["finishReason"] = word.into();
+            usage["candidatesTokenCount"] = tokens.into();
+            usage["totalTokenCount"] = (self.prompt_tokens + tokens as u64).into();
+        }
+        json!({
+            "candidates": [candidate], "usageMetadata": usage, "modelVersion": self.model,
+            "responseId": format!("resp-{}", self.id),
+        })
+    }
+
+    fn function_call(name: &str) -> Value {
+        json!([{"functionCall": {"name": name, "args": {"city": "Ulm"}}}])
+    }
+
     fn event(name: &str, data: &Value) -> String {
         format!("event: {name}\ndata: {data}\n\n")
     }
@@ -133,6 +178,7 @@ impl Speech<'_> {
     /// What comes before the first token.
     pub(crate) fn opening(&self) -> String {
         match self.speaks {
+            Speaks::Gemini => self.part(&json!([{"text": ""}]), None),
             Speaks::OpenAi => self.chunk(&json!({"role": "assistant", "content": ""}), None),
             Speaks::DeepSeek => {
                 let role =
@@ -163,6 +209,7 @@ impl Speech<'_> {
     /// The first token opens the block that the others continue.
     pub(crate) fn token(&self, at: usize, text: &str) -> String {
         match self.speaks {
+            Speaks::Gemini => self.part(&json!([{"text": text}]), None),
             Speaks::OpenAi | Speaks::DeepSeek => self.chunk(&json!({"content": text}), None),
             Speaks::Anthropic => {
                 let delta = Self::event(
@@ -181,6 +228,7 @@ impl Speech<'_> {
     /// What comes after the last token.
     pub(crate) fn closing(&self, tokens: usize, include_usage: bool) -> String {
         match self.speaks {
+            Speaks::Gemini => self.part(&json!([{"text": ""}]), Some(("STOP", tokens))),
             Speaks::OpenAi | Speaks::DeepSeek => {
                 let finish = self.chunk(&json!({}), Some("stop"));
                 format!(
@@ -206,6 +254,7 @@ impl Speech<'_> {
     /// A tool call in place of an answer.
     pub(crate) fn tool(&self, name: &str) -> String {
         match self.speaks {
+            Speaks::Gemini => self.part(&Self::function_call(name), Some(("STOP", 9))),
             Speaks::OpenAi | Speaks::DeepSeek => {
                 let id = format!("call_{}", self.id);
                 let begin = json!({"tool_calls": [{"index": 0, "id": id, "type": "function", "function": {"name": name, "arguments": ""}}]});
@@ -244,6 +293,10 @@ impl Speech<'_> {
     /// A whole answer.
     pub(crate) fn whole(&self, text: &str, tool: Option<&str>, tokens: usize) -> String {
         let body = match self.speaks {
+            Speaks::Gemini => {
+                let parts = tool.map_or_else(|| json!([{"text": text}]), Self::function_call);
+                self.candidate(&parts, Some(("STOP", tokens)))
+            }
             Speaks::OpenAi | Speaks::DeepSeek => {
                 let mut message = json!({"role": "assistant", "content": text});
                 if let Some(name) = tool {
@@ -308,6 +361,27 @@ impl Speech<'_> {
         match self.speaks {
             Speaks::Anthropic => {
                 json!({"type": "error", "error": {"type": kind, "message": message}}).to_string()
+            }
+            Speaks::Gemini => {
+                let (status, word) = match kind {
+                    "authentication_error" => (400, "INVALID_ARGUMENT"),
+                    "billing_error" => (402, "RESOURCE_EXHAUSTED"),
+                    "invalid_request_error" => (400, "INVALID_ARGUMENT"),
+                    "insufficient_quota" | "rate_limit_error" => (429, "RESOURCE_EXHAUSTED"),
+                    "not_found_error" => (404, "NOT_FOUND"),
+                    "overloaded_error" => (503, "UNAVAILABLE"),
+                    _ => (500, "INTERNAL"),
+                };
+                let mut error = json!({"code": status, "message": message, "status": word});
+                match kind {
+                    "authentication_error" => error["details"] = json!([{"reason": "API_KEY_INVALID"}]),
+                    "insufficient_quota" => {
+                        let violation = json!({"quotaId": "GenerateRequestsPerDayPerProjectPerModel", "quotaValue": "50"});
+                        error["details"] = json!([{"violations": [violation]}]);
+                    }
+                    _ => {}
+                }
+                json!({"error": error}).to_string()
             }
             _ => {
                 json!({"error": {"message": message, "type": kind, "param": null, "code": code}}).to_string()

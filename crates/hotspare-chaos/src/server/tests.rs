@@ -6,8 +6,11 @@ use tokio::net::TcpStream;
 use super::*;
 
 async fn ask(server: &ChaosServer, body: &str) -> String {
+    ask_at(server, "/v1/chat/completions", body).await
+}
+
+async fn ask_at(server: &ChaosServer, path: &str, body: &str) -> String {
     let mut stream = TcpStream::connect(server.address()).await.unwrap();
-    let path = "/v1/chat/completions";
     let request = format!(
         "POST {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{body}",
         body.len()
@@ -20,7 +23,7 @@ async fn ask(server: &ChaosServer, body: &str) -> String {
 }
 
 #[tokio::test]
-async fn speaks_both_wires_and_says_the_same() {
+async fn speaks_its_wire_and_says_the_same() {
     for speaks in [Speaks::OpenAi, Speaks::Anthropic, Speaks::DeepSeek] {
         let server = ChaosServer::start(Settings::new(speaks).tokens(3)).await.unwrap();
         let whole = ask(&server, r#"{"messages":[]}"#).await;
@@ -32,6 +35,19 @@ async fn speaks_both_wires_and_says_the_same() {
         assert!(streamed.ends_with("0\r\n\r\n"));
         assert_eq!(server.stats().completed, 2);
     }
+}
+
+#[tokio::test]
+async fn the_path_may_ask_for_a_stream() {
+    let server = ChaosServer::start(Settings::new(Speaks::Gemini).tokens(4)).await.unwrap();
+    let body = r#"{"contents":[{"role":"user","parts":[{"text":"x"}]},{"role":"model","parts":[{"text":"The pu"}]}]}"#;
+    let whole = ask_at(&server, "/v1/models/m:generateContent", body).await;
+    assert!(whole.contains(r#""text":"mp failed at""#), "{whole}");
+    let streamed = ask_at(&server, "/v1/models/m:streamGenerateContent?alt=sse", body).await;
+    assert!(
+        streamed.contains(r#""text":" at""#) && streamed.contains(r#""finishReason":"STOP""#),
+        "{streamed}"
+    );
 }
 
 #[tokio::test]

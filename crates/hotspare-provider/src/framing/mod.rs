@@ -4,6 +4,7 @@
 //! makes a framer hold more than its limit.
 
 mod event_stream;
+mod json_array;
 mod ndjson;
 mod sse;
 mod whole;
@@ -14,6 +15,7 @@ use bytes::Bytes;
 use hotspare_core::Error;
 
 pub use event_stream::EventStream;
+pub use json_array::JsonArray;
 pub use ndjson::Ndjson;
 pub use sse::Sse;
 pub use whole::Whole;

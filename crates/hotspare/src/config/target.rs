@@ -14,7 +14,7 @@ use super::prompt::PromptDto;
 use super::words::{Share, Span};
 use crate::endpoint::Endpoint;
 use crate::openai::Dialect;
-use crate::{anthropic, openai};
+use crate::{anthropic, gemini, openai};
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -51,6 +51,10 @@ enum ProviderDto {
 struct LikeDto {
     like: String,
     base_url: Option<String>,
+    /// Of a cloud's customer, where the provider is reached through one.
+    project: Option<String>,
+    /// A region of that cloud.
+    location: Option<String>,
     #[serde(default)]
     headers: BTreeMap<String, String>,
     /// Also accepted here, beside its place on the target.
@@ -172,6 +176,26 @@ impl TargetDto {
 }
 
 fn provider(like: LikeDto, model: String) -> Result<Endpoint, String> {
+    if like.like != "vertex" && (like.project.is_some() || like.location.is_some()) {
+        return Err(format!("`project` and `location` mean nothing to the provider `{}`", like.like));
+    }
+    if matches!(like.like.as_str(), "gemini" | "vertex") {
+        let mut target = match (like.like.as_str(), &like.project, &like.location) {
+            ("gemini", ..) => gemini::target(model),
+            (_, Some(project), Some(location)) => gemini::vertex(project, location, model),
+            _ => {
+                let form = "{ like = \"vertex\", project = \"…\", location = \"global\" }";
+                return Err(format!("the provider `vertex` needs a project and a location: {form}"));
+            }
+        };
+        if let Some(url) = like.base_url {
+            target = target.base_url(url);
+        }
+        for (name, value) in like.headers {
+            target = target.header(name, value);
+        }
+        return Ok(target.endpoint());
+    }
     if like.like == "anthropic" {
         let mut target = anthropic::target(model);
         if let Some(url) = like.base_url {
@@ -184,7 +208,7 @@ fn provider(like: LikeDto, model: String) -> Result<Endpoint, String> {
     }
     let Some(row) = Dialect::find(&like.like) else {
         let mut known: Vec<&str> = Dialect::ALL.iter().map(|row| row.id.as_ref()).collect();
-        known.push("anthropic");
+        known.extend(["anthropic", "gemini", "vertex"]);
         return Err(format!("unknown provider `{}`; known are {}", like.like, known.join(", ")));
     };
     // A host of one's own may need no key, whoever it resembles.

@@ -51,6 +51,16 @@ fn what_is_wrong_is_named_with_its_line() {
         with("provider = \"ollama\"", "provider = \"olama\"")
             .contains("targets.local: unknown provider `olama`")
     );
+    let cloud = |table: &str| with("provider = \"ollama\"", &format!("provider = {table}"));
+    assert!(cloud("\"vertex\"").contains("targets.local: the provider `vertex` needs a project"));
+    assert!(
+        cloud("{ like = \"vertex\", project = \"a/b\", location = \"global\" }")
+            .contains("the project `a/b`")
+    );
+    assert!(
+        cloud("{ like = \"openai\", project = \"p\" }").contains("mean nothing to the provider `openai`")
+    );
+    assert!(cloud("\"gemini\"").contains("it needs a key"));
     assert!(with("model = \"c\"", "modle = \"c\"").contains("line 6: targets.spare: unknown field `modle`"));
     assert!(with("\"20s\"", "20").contains("line 14: routes.chat: a duration is text with its unit"));
     assert!(with("\"2%\"", "\"2\"").contains("a share is text with its sign"));

@@ -7,6 +7,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use hotspare_anthropic::Anthropic;
+use hotspare_gemini::{Gemini, Host};
 use hotspare_ollama::Ollama;
 use hotspare_openai::{Dialect, OpenAi};
 use hotspare_provider::Wire;
@@ -60,6 +61,8 @@ const fn of(endpoint: &'static str, model: &'static str, reads: Reads) -> Row {
 
 const CHAT: Reads = Reads::Chat(|exchange| Arc::new(OpenAi::new(dialect(exchange))));
 const MESSAGES: Reads = Reads::Chat(|_| Arc::new(Anthropic::new()));
+const GEMINI: Reads = Reads::Chat(|_| Arc::new(Gemini::at(Host::GEMINI, "")));
+const VERTEX: Reads = Reads::Chat(|_| Arc::new(Gemini::at(Host::VERTEX, "")));
 const OLLAMA: Reads = Reads::Chat(|_| Arc::new(Ollama::new()));
 const NO_MODEL: Reads = Reads::Nothing("not a call of a model");
 
@@ -67,6 +70,10 @@ const NO_MODEL: Reads = Reads::Nothing("not a call of a model");
 pub const TABLE: &[Row] = &[
     any("chat_completions", CHAT),
     any("messages", MESSAGES),
+    at("vertex", "generate_content", VERTEX),
+    at("vertex", "stream_generate_content", VERTEX),
+    any("generate_content", GEMINI),
+    any("stream_generate_content", GEMINI),
     // One host serves other houses' models under their own wires.
     of("raw_predict", "claude", MESSAGES),
     of("stream_raw_predict", "claude", MESSAGES),

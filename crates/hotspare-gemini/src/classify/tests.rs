@@ -1,0 +1,141 @@
+//! Statuses and bodies as they are really sent.
+
+use http::{HeaderMap, HeaderValue, StatusCode};
+use proptest::prelude::*;
+use serde_json::json;
+use std::time::{Duration, SystemTime};
+
+use super::*;
+
+fn head(status: u16) -> Head {
+    Head {
+        status: StatusCode::from_u16(status).unwrap(),
+        headers: HeaderMap::new(),
+        received_at: SystemTime::UNIX_EPOCH,
+    }
+}
+
+fn said(status: u16, word: &str, message: &str) -> String {
+    json!({"error": {"code": status, "message": message, "status": word}}).to_string()
+}
+
+#[test]
+fn words_before_statuses() {
+    for (status, word, message, expected) in [
+        (400, "INVALID_ARGUMENT", "Please use a valid role: user, model.", Kind::InvalidRequest),
+        (400, "INVALID_ARGUMENT", "The document has no pages.", Kind::InvalidRequest),
+        (400, "INVALID_ARGUMENT", "API key not valid. Please pass a valid API key.", Kind::Auth),
+        (
+            400,
+            "INVALID_ARGUMENT",
+            "The input token count (1250074) exceeds the maximum number of tokens allowed (1048576).",
+            Kind::ContextOverflow,
+        ),
+        (
+            400,
+            "INVALID_ARGUMENT",
+            "Function calling with a response mime type: 'application/json' is unsupported",
+            Kind::Unsupported,
+        ),
+        (400, "INVALID_ARGUMENT", "Penalty is not enabled for models/gemini-2.5-flash", Kind::Unsupported),
+        (
+            400,
+            "INVALID_ARGUMENT",
+            "Budget 0 is invalid. This model only works in thinking mode.",
+            Kind::Unsupported,
+        ),
+        (
+            400,
+            "INVALID_ARGUMENT",
+            "Function call is missing a thought_signature in functionCall parts.",
+            Kind::Unsupported,
+        ),
+        (400, "FAILED_PRECONDITION", "User location is not supported for the API use.", Kind::Forbidden),
+        (401, "UNAUTHENTICATED", "API keys are not supported by this API.", Kind::Auth),
+        (402, "RESOURCE_EXHAUSTED", "Your prepayment is used up.", Kind::QuotaExhausted),
+        (403, "PERMISSION_DENIED", "Method doesn't allow unregistered callers", Kind::Auth),
+        (403, "PERMISSION_DENIED", "Permission 'aiplatform.endpoints.predict' denied", Kind::Forbidden),
+        (
+            404,
+            "NOT_FOUND",
+            "models/x is not found for API version v1beta, or is not supported for generateContent.",
+            Kind::ModelUnavailable,
+        ),
+        (429, "RESOURCE_EXHAUSTED", "Resource has been exhausted (e.g. check quota).", Kind::RateLimited),
+        (500, "INTERNAL", "An internal error has occurred.", Kind::Server),
+        (500, "INTERNAL", "Your input context is too long.", Kind::ContextOverflow),
+        (503, "UNAVAILABLE", "This model is currently experiencing high demand.", Kind::Overloaded),
+        (504, "DEADLINE_EXCEEDED", "Deadline expired before operation could complete.", Kind::Timeout),
+        (501, "UNIMPLEMENTED", "no", Kind::Unsupported),
+    ] {
+        let body = said(status, word, message);
+        let error = reply(&head(status), body.as_bytes());
+        assert_eq!((error.kind(), error.code()), (expected, Some(word)), "{body}");
+        assert_eq!(reply(&head(status), format!("[{body}]").as_bytes()).kind(), expected, "in an array");
+        assert_eq!(in_reply(&body).kind(), expected, "inside a reply");
+    }
+}
+
+#[test]
+fn bodies_that_are_no_json() {
+    for (status, body, expected) in [
+        (404, "", Kind::ModelUnavailable),
+        (404, "<!DOCTYPE html><title>Error 404 (Not Found)!!1</title>", Kind::ModelUnavailable),
+        (502, "<html>Bad Gateway</html>", Kind::Server),
+        (503, "upstream connect error", Kind::Overloaded),
+        (
+            400,
+            "{\"error\": {\"code\": 400, \"message\": \"x\", \"status\": \"FAILED_PRECONDITION\",\n}\n}",
+            Kind::Forbidden,
+        ),
+    ] {
+        let error = reply(&head(status), body.as_bytes());
+        assert_eq!(error.kind(), expected, "{status} {body}");
+        assert!(!error.message().contains('<'));
+    }
+}
+
+#[test]
+fn a_minutes_quota_is_a_pause_and_a_days_is_not() {
+    let body = |period: &str| {
+        json!({"error": {"code": 429, "message": "You exceeded your current quota. Please retry in 48.9s.", "status": "RESOURCE_EXHAUSTED",
+            "details": [
+                {"@type": "type.googleapis.com/google.rpc.QuotaFailure", "violations": [
+                    {"quotaMetric": "generativelanguage.googleapis.com/generate_content_free_tier_requests",
+                     "quotaId": format!("GenerateRequests{period}PerProjectPerModel-FreeTier"), "quotaValue": "50"}]},
+                {"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "48s"}]}})
+        .to_string()
+    };
+    let error = reply(&head(429), body("PerMinute").as_bytes());
+    assert_eq!((error.kind(), error.retry_after()), (Kind::RateLimited, Some(Duration::from_secs(48))));
+    assert_eq!(reply(&head(429), body("PerDay").as_bytes()).kind(), Kind::QuotaExhausted);
+    let mut told = head(429);
+    told.headers.insert("retry-after", HeaderValue::from_static("3"));
+    assert_eq!(reply(&told, body("PerMinute").as_bytes()).retry_after(), Some(Duration::from_secs(3)));
+}
+
+#[test]
+fn the_reason_in_the_details_leads() {
+    let body = |status: u16, word: &str, reason: &str| {
+        json!({"error": {"code": status, "message": "m", "status": word, "details": [{"reason": reason}]}})
+            .to_string()
+    };
+    for (status, word, reason, expected) in [
+        (400, "INVALID_ARGUMENT", "API_KEY_INVALID", Kind::Auth),
+        (401, "UNAUTHENTICATED", "ACCESS_TOKEN_TYPE_UNSUPPORTED", Kind::Auth),
+        (403, "PERMISSION_DENIED", "BILLING_DISABLED", Kind::QuotaExhausted),
+        (403, "PERMISSION_DENIED", "SERVICE_DISABLED", Kind::Forbidden),
+    ] {
+        let error = reply(&head(status), body(status, word, reason).as_bytes());
+        assert_eq!((error.kind(), error.code()), (expected, Some(reason)));
+    }
+}
+
+proptest! {
+    #[test]
+    fn total(status in 100u16..999, body in prop::collection::vec(any::<u8>(), 0..200), text in "[\\[\\]{}:,\"a-z0-9. ]{0,60}") {
+        let _ = reply(&head(status), &body);
+        let _ = reply(&head(status), text.as_bytes());
+        let _ = in_reply(&text);
+    }
+}

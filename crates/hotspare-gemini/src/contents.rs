@@ -1,0 +1,348 @@
+//! A conversation as the wire's turns.
+//!
+//! Instructions at the head of the conversation are not among them; later ones join as the user's. All responses to one
+//! turn's calls stand in one turn, and what the caller says beside them in the next. Calls have names here, so responses are
+//! named after the call that they answer. Invariant: a proof of thought stands on the part that its author put it on, and
+//! goes back to its author only.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use hotspare_core::{Error, Json, Kind, Media, Message, Native, Part, Role, ToolCall, ToolResult};
+use serde::Serialize;
+use serde_json::json;
+use serde_json::value::RawValue;
+
+use crate::WIRE;
+use crate::generation::Generation;
+
+/// Stands for the proof of a call that another model made; ai.google.dev/gemini-api/docs/thought-signatures.
+pub(crate) const FOREIGN_CALL: &str = "skip_thought_signature_validator";
+
+/// A turn.
+#[derive(Debug, Serialize)]
+pub(crate) struct Turn<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) role: Option<&'static str>,
+    pub(crate) parts: Vec<Piece<'a>>,
+}
+
+/// A piece of a turn, or one that came in this wire's own words.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+pub(crate) enum Piece<'a> {
+    Own(&'a Json),
+    Said(Box<WirePart<'a>>),
+}
+
+impl<'a> From<WirePart<'a>> for Piece<'a> {
+    fn from(part: WirePart<'a>) -> Self {
+        Self::Said(Box::new(part))
+    }
+}
+
+/// A piece of a turn in shared words.
+#[derive(Debug, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct WirePart<'a> {
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    thought: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    text: Option<Cow<'a, str>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    inline_data: Option<Blob<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    file_data: Option<File<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    function_call: Option<Call<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    function_response: Option<Response<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    thought_signature: Option<&'a str>,
+    /// Further fields that only this wire knows.
+    #[serde(flatten)]
+    fields: BTreeMap<String, Json>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Blob<'a> {
+    mime_type: &'a str,
+    data: &'a str,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct File<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    mime_type: Option<&'static str>,
+    file_uri: Cow<'a, str>,
+}
+
+#[derive(Debug, Serialize)]
+struct Call<'a> {
+    id: &'a str,
+    name: &'a str,
+    args: Cow<'a, RawValue>,
+}
+
+#[derive(Debug, Serialize)]
+struct Response<'a> {
+    id: &'a str,
+    name: &'a str,
+    response: Cow<'a, RawValue>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    parts: Vec<WirePart<'a>>,
+}
+
+impl<'a> WirePart<'a> {
+    pub(crate) fn text(text: impl Into<Cow<'a, str>>) -> Self {
+        Self { text: Some(text.into()), ..Self::default() }
+    }
+
+    fn media(media: &'a Media) -> Self {
+        match media {
+            Media::Base64 { media_type, data } => {
+                Self { inline_data: Some(Blob { mime_type: media_type, data }), ..Self::default() }
+            }
+            other => {
+                let file_uri = match other {
+                    Media::Url(url) => Cow::Borrowed(url.as_str()),
+                    other => Cow::Owned(other.to_url()),
+                };
+                let file = File { mime_type: media_type(&file_uri), file_uri };
+                Self { file_data: Some(file), ..Self::default() }
+            }
+        }
+    }
+}
+
+/// Whether a message is an instruction.
+pub(crate) fn instructs(message: &Message) -> bool {
+    matches!(message.role, Role::System | Role::Developer)
+}
+
+/// Spells the turns of a conversation that follow its instructions.
+///
+/// # Errors
+/// [`Kind::InvalidRequest`] if there are none, or a tool's result answers no call before it; [`Kind::Unsupported`] if an
+/// earlier call's arguments are no JSON object.
+pub(crate) fn turns<'a>(
+    messages: &'a [Message],
+    origin: &str,
+    generation: &Generation,
+) -> Result<Vec<Turn<'a>>, Error> {
+    let head = messages.iter().take_while(|message| instructs(message)).count();
+    let mut writer =
+        Writer { turns: Vec::new(), names: BTreeMap::new(), responses: Vec::new(), beside: Vec::new() };
+    for message in &messages[head..] {
+        if message.role == Role::Assistant {
+            writer.close();
+            let parts = writer.model(&message.parts, origin, generation)?;
+            writer.turn("model", parts);
+        } else {
+            writer.user(message, generation)?;
+        }
+    }
+    writer.close();
+    if writer.turns.is_empty() {
+        return Err(Error::new(Kind::InvalidRequest, "the request has instructions but no turn to answer"));
+    }
+    Ok(writer.turns)
+}
+
+struct Writer<'a> {
+    turns: Vec<Turn<'a>>,
+    /// Names of the tools that were called, by the call's id.
+    names: BTreeMap<&'a str, &'a str>,
+    /// The turn of responses that is open.
+    responses: Vec<Piece<'a>>,
+    /// What follows it.
+    beside: Vec<Piece<'a>>,
+}
+
+impl<'a> Writer<'a> {
+    fn turn(&mut self, role: &'static str, parts: Vec<Piece<'a>>) {
+        if !parts.is_empty() {
+            self.turns.push(Turn { role: Some(role), parts });
+        }
+    }
+
+    /// Ends a turn of responses.
+    fn close(&mut self) {
+        let (responses, beside) = (std::mem::take(&mut self.responses), std::mem::take(&mut self.beside));
+        self.turn("user", responses);
+        self.turn("user", beside);
+    }
+
+    fn user(&mut self, message: &'a Message, generation: &Generation) -> Result<(), Error> {
+        let answers = message.parts.iter().any(|part| matches!(part, Part::ToolResult(_)));
+        if !answers {
+            self.close();
+        }
+        for part in &message.parts {
+            match part {
+                Part::ToolResult(result) => self.response(result, generation)?,
+                Part::Text(text) | Part::Refusal(text) if !text.is_empty() => {
+                    self.beside.push(WirePart::text(text).into());
+                }
+                Part::Image(media) | Part::Document(media) => self.beside.push(WirePart::media(media).into()),
+                Part::Native(native) if native.wire == WIRE => self.beside.push(Piece::Own(&native.raw)),
+                Part::Fields(fields) => {
+                    let last = self.beside.last_mut().or(self.responses.last_mut());
+                    add(fields, last);
+                }
+                _ => {}
+            }
+        }
+        if !answers {
+            self.close();
+        }
+        Ok(())
+    }
+
+    fn response(&mut self, result: &'a ToolResult, generation: &Generation) -> Result<(), Error> {
+        let name = self.names.get(result.id.as_str()).copied().ok_or_else(|| {
+            Error::new(Kind::InvalidRequest, "a tool's result answers no call of this conversation")
+        })?;
+        let media = result.content.iter().filter_map(|part| match part {
+            Part::Image(media) | Part::Document(media) => Some(WirePart::media(media)),
+            _ => None,
+        });
+        let parts = if generation.media_in_responses {
+            media.collect()
+        } else {
+            self.beside.extend(media.map(Piece::from));
+            Vec::new()
+        };
+        let response = Response { id: &result.id, name, response: response(result)?, parts };
+        self.responses.push(WirePart { function_response: Some(response), ..WirePart::default() }.into());
+        Ok(())
+    }
+
+    fn model(
+        &mut self,
+        parts: &'a [Part],
+        origin: &str,
+        generation: &Generation,
+    ) -> Result<Vec<Piece<'a>>, Error> {
+        let mut out: Vec<Piece<'a>> = Vec::with_capacity(parts.len());
+        // A proof that stands before the part that it belongs to.
+        let mut proof: Option<&'a str> = None;
+        let mut first_call = true;
+        for part in parts {
+            match part {
+                Part::Reasoning(reasoning) => {
+                    let Some(signature) =
+                        reasoning.signature.as_ref().filter(|signature| signature.origin.0 == origin)
+                    else {
+                        continue;
+                    };
+                    if reasoning.text.is_empty() {
+                        out.extend(proof.take().map(alone));
+                        proof = Some(&signature.data);
+                    } else {
+                        let thought = WirePart {
+                            thought: true,
+                            thought_signature: Some(&signature.data),
+                            ..WirePart::text(&reasoning.text)
+                        };
+                        out.push(thought.into());
+                    }
+                }
+                Part::Text(text) | Part::Refusal(text) if !text.is_empty() => {
+                    out.push(WirePart { thought_signature: proof.take(), ..WirePart::text(text) }.into());
+                }
+                Part::Image(media) | Part::Document(media) => {
+                    out.push(WirePart { thought_signature: proof.take(), ..WirePart::media(media) }.into());
+                }
+                Part::ToolCall(call) => {
+                    self.names.insert(&call.id, &call.name);
+                    // Only a turn's first call needs one.
+                    let foreign = (first_call && generation.wants_signatures).then_some(FOREIGN_CALL);
+                    first_call = false;
+                    let called = WirePart {
+                        function_call: Some(Call { id: &call.id, name: &call.name, args: arguments(call)? }),
+                        thought_signature: proof.take().or(foreign),
+                        ..WirePart::default()
+                    };
+                    out.push(called.into());
+                }
+                Part::Native(native) if native.wire == WIRE => out.push(Piece::Own(&native.raw)),
+                Part::Fields(fields) => add(fields, out.last_mut()),
+                _ => {}
+            }
+        }
+        out.extend(proof.take().map(alone));
+        Ok(out)
+    }
+}
+
+/// A proof that came with nothing, as the last piece of a stream.
+fn alone(proof: &str) -> Piece<'_> {
+    WirePart { thought_signature: Some(proof), ..WirePart::text("") }.into()
+}
+
+/// Adds fields of this wire to the part before them.
+fn add(fields: &Native, part: Option<&mut Piece<'_>>) {
+    if let (true, Some(Piece::Said(part))) = (fields.wire == WIRE, part)
+        && let Ok(fields) = serde_json::from_str::<BTreeMap<String, Json>>(fields.raw.as_str())
+    {
+        part.fields.extend(fields);
+    }
+}
+
+fn arguments(call: &ToolCall) -> Result<Cow<'_, RawValue>, Error> {
+    let text = if call.arguments.trim().is_empty() { "{}" } else { call.arguments.trim() };
+    object(text).ok_or_else(|| {
+        let what = format!("the arguments of the earlier call to `{}` are not a JSON object", call.name);
+        Error::new(Kind::Unsupported, what)
+    })
+}
+
+/// A function responds with an object: its own, or its text under the key that the documentation gives.
+fn response(result: &ToolResult) -> Result<Cow<'_, RawValue>, Error> {
+    let key = if result.is_error { "error" } else { "output" };
+    let texts: Vec<&str> = result.content.iter().filter_map(Part::as_text).collect();
+    if let ([text], false) = (texts.as_slice(), result.is_error)
+        && let Some(object) = object(text.trim())
+    {
+        return Ok(object);
+    }
+    let wrapped = json!({ key: texts.concat() }).to_string();
+    RawValue::from_string(wrapped)
+        .map(Cow::Owned)
+        .map_err(|_| Error::new(Kind::InvalidRequest, "a tool's result cannot be written as JSON"))
+}
+
+/// The text itself, if it is a JSON object.
+fn object(text: &str) -> Option<Cow<'_, RawValue>> {
+    let raw: &RawValue = serde_json::from_str(text).ok()?;
+    raw.get().starts_with('{').then_some(Cow::Borrowed(raw))
+}
+
+/// The media type that an address's ending tells. Vertex AI asks for one; the Gemini API finds out by itself.
+fn media_type(url: &str) -> Option<&'static str> {
+    const TYPES: [(&str, &str); 17] = [
+        ("csv", "text/csv"),
+        ("gif", "image/gif"),
+        ("heic", "image/heic"),
+        ("heif", "image/heif"),
+        ("htm", "text/html"),
+        ("html", "text/html"),
+        ("jpeg", "image/jpeg"),
+        ("jpg", "image/jpeg"),
+        ("json", "application/json"),
+        ("md", "text/markdown"),
+        ("mp3", "audio/mpeg"),
+        ("mp4", "video/mp4"),
+        ("pdf", "application/pdf"),
+        ("png", "image/png"),
+        ("txt", "text/plain"),
+        ("wav", "audio/wav"),
+        ("webp", "image/webp"),
+    ];
+    let path = url.split(['?', '#']).next().unwrap_or(url);
+    let ending = path.rsplit('/').next()?.rsplit_once('.')?.1.to_ascii_lowercase();
+    TYPES.iter().find(|(known, _)| *known == ending).map(|(_, media_type)| *media_type)
+}

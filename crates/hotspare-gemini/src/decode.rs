@@ -1,0 +1,297 @@
+//! Frames to events: streams and whole answers alike.
+//!
+//! A stream has no end mark but a finish reason and the end of its body, and some go on after a first finish reason (a
+//! model that ran code), so the end is told when the body ends. Only the first of several candidates is read. Parts that
+//! only this wire knows (code that the model ran, media that it made) pass as [`Event::Native`]. Invariant: an answer is
+//! complete once a finish reason was seen; a body that ends without one is truncated, whatever it said before.
+
+use std::borrow::Cow;
+use std::collections::VecDeque;
+
+use hotspare_core::{Chunk, Error, Event, FinishReason, Json, Kind, Native, Origin, Raw, Signature, Usage};
+use hotspare_provider::{Decoder, Frame};
+use serde_json::value::RawValue;
+
+use crate::dto::{self, Text};
+use crate::host::Host;
+use crate::{WIRE, classify};
+
+/// Reads one reply.
+#[derive(Debug)]
+pub(crate) struct ContentDecoder {
+    host: Host,
+    started: bool,
+    id: String,
+    /// The last finish reason.
+    finish: Option<String>,
+    ended: bool,
+    /// Tool calls so far.
+    tools: u32,
+}
+
+impl ContentDecoder {
+    pub(crate) fn new(host: Host) -> Self {
+        Self { host, started: false, id: String::new(), finish: None, ended: false, tools: 0 }
+    }
+
+    fn reply(&mut self, data: &[u8], events: &mut Events<'_>) -> Result<(), Error> {
+        let reply: dto::Reply<'_> = serde_json::from_slice(data)
+            .map_err(|_| Error::new(Kind::Protocol, "a frame is not the JSON of this wire"))?;
+        if reply.error.is_some_and(|error| error.get() != "null") {
+            return Err(classify::in_reply(&String::from_utf8_lossy(data)));
+        }
+        let candidates = reply.candidates.unwrap_or_default();
+        let blocked = reply.prompt_feedback.and_then(|feedback| feedback.block_reason);
+        if candidates.is_empty() && blocked.is_none() && reply.usage_metadata.is_none() {
+            return Err(Error::new(Kind::Protocol, "a frame is neither an answer nor an error"));
+        }
+        if !self.started {
+            self.started = true;
+            let id = text(reply.response_id);
+            self.id.clone_from(&id);
+            let name = |text: String| (!text.is_empty()).then_some(text);
+            events.push(Event::Started { id: name(id), model: name(text(reply.model_version)) });
+        }
+        if let Some(usage) = reply.usage_metadata {
+            events.count(usage);
+        }
+        if candidates.is_empty()
+            && let Some(reason) = blocked
+        {
+            return Err(Error::new(Kind::ContentPolicy, "the provider blocks the prompt").with_code(reason.0));
+        }
+        let first = candidates.into_iter().find(|candidate| candidate.index.unwrap_or(0) == 0);
+        self.candidate(first.unwrap_or_default(), events);
+        Ok(())
+    }
+
+    fn candidate(&mut self, candidate: dto::Candidate<'_>, events: &mut Events<'_>) {
+        for part in candidate.content.and_then(|content| content.parts).unwrap_or_default() {
+            self.part(part, events);
+        }
+        events.note("citationMetadata", candidate.citation_metadata);
+        events.note("groundingMetadata", candidate.grounding_metadata);
+        events.note("urlContextMetadata", candidate.url_context_metadata);
+        if let Some(raw) = candidate.logprobs_result
+            && let Ok(raw) = Json::parse(raw.get())
+        {
+            events.push(Event::LogProbs(raw));
+        }
+        if let Some(word) = candidate.finish_reason {
+            self.finish = Some(word.0.into_owned());
+        }
+    }
+
+    fn part(&mut self, raw: &RawValue, events: &mut Events<'_>) {
+        let Ok(part) = serde_json::from_str::<dto::Part<'_>>(raw.get()) else { return };
+        if is_native(raw) {
+            // With its proof, if it has one.
+            if let Ok(raw) = Json::parse(raw.get()) {
+                events.push(Event::Native(Box::new(Native::new(WIRE, raw))));
+            }
+            return;
+        }
+        let thought = part.thought == Some(true);
+        let said = part.text.filter(|text| !text.0.is_empty());
+        let signature = part.thought_signature.filter(|signature| !signature.0.is_empty());
+        // A thought is signed after its words; on anything else the proof holds a hidden thought that came before it.
+        if let (Some(signature), false) = (&signature, thought) {
+            self.sign(signature, true, events);
+        }
+        if let Some(call) = part.function_call {
+            self.call(call, events);
+        } else if let Some(text) = said {
+            let event = if thought { Event::ReasoningDelta } else { Event::TextDelta };
+            events.push(event(text.0.into_owned()));
+        }
+        if let (Some(signature), true) = (&signature, thought) {
+            self.sign(signature, false, events);
+        }
+    }
+
+    fn sign(&self, signature: &Text<'_>, redacted: bool, events: &mut Events<'_>) {
+        let origin = Origin(self.host.origin.to_owned());
+        let data = signature.0.clone().into_owned();
+        events.push(Event::ReasoningSignature(Signature { origin, data, redacted }));
+    }
+
+    fn call(&mut self, call: dto::FunctionCall<'_>, events: &mut Events<'_>) {
+        let index = self.tools;
+        self.tools += 1;
+        let arguments = call.args.map_or("{}", RawValue::get);
+        let arguments = if arguments == "null" { Cow::Borrowed("{}") } else { compact(arguments) };
+        let name = text(call.name);
+        let id = match text(call.id) {
+            id if id.is_empty() => made_up_id(&self.id, index, &name, &arguments),
+            id => id,
+        };
+        events.push(Event::ToolStarted { index, id, name });
+        events.push(Event::ToolDelta { index, arguments: arguments.into_owned() });
+    }
+
+    /// Tells the end, if it was seen.
+    fn end(&mut self, events: &mut Events<'_>) -> Result<(), Error> {
+        let Some(word) = self.finish.as_deref().filter(|_| !self.ended) else { return Ok(()) };
+        self.ended = true;
+        let word = self.host.finish_reason(word);
+        match end(word) {
+            End::Finished(FinishReason::Stop) if self.tools > 0 => {
+                events.push(Event::Finished(FinishReason::ToolCalls));
+            }
+            End::Finished(reason) => events.push(Event::Finished(reason)),
+            End::Failed(kind, why) => return Err(Error::new(kind, why).with_code(word)),
+        }
+        Ok(())
+    }
+}
+
+impl Decoder for ContentDecoder {
+    fn push(&mut self, frame: Frame, out: &mut VecDeque<Chunk>) -> Result<(), Error> {
+        let data = frame.data.trim_ascii();
+        let raw = Raw::Frame { wire: WIRE, data: frame.data.clone() };
+        let mut events = Events { out, raw };
+        match data.first() {
+            None => Ok(()),
+            // The wire's author sends no such mark, but relays do.
+            _ if data == b"[DONE]" => self.end(&mut events),
+            // An error may stand in an array of one.
+            Some(b'[') => {
+                let frames: Vec<&RawValue> = serde_json::from_slice(data)
+                    .map_err(|_| Error::new(Kind::Protocol, "a frame is not the JSON of this wire"))?;
+                frames.iter().try_for_each(|frame| self.reply(frame.get().as_bytes(), &mut events))
+            }
+            Some(_) => self.reply(data, &mut events),
+        }
+    }
+
+    fn finish(&mut self, out: &mut VecDeque<Chunk>) -> Result<(), Error> {
+        if self.finish.is_some() {
+            self.end(&mut Events { out, raw: Raw::Absent })
+        } else if self.started {
+            Err(Error::new(Kind::Truncated, "the answer ended without a finish reason"))
+        } else {
+            Err(Error::new(Kind::Protocol, "the reply is empty"))
+        }
+    }
+}
+
+/// What a finish reason means.
+enum End {
+    Finished(FinishReason),
+    Failed(Kind, &'static str),
+}
+
+fn end(word: &str) -> End {
+    match word {
+        "STOP" => End::Finished(FinishReason::Stop),
+        "MAX_TOKENS" => End::Finished(FinishReason::Length),
+        "BLOCKLIST"
+        | "IMAGE_PROHIBITED_CONTENT"
+        | "IMAGE_RECITATION"
+        | "IMAGE_SAFETY"
+        | "LANGUAGE"
+        | "MODEL_ARMOR"
+        | "PROHIBITED_CONTENT"
+        | "RECITATION"
+        | "SAFETY"
+        | "SPII" => End::Finished(FinishReason::ContentFilter),
+        "MALFORMED_FUNCTION_CALL" | "UNEXPECTED_TOOL_CALL" | "TOO_MANY_TOOL_CALLS" => {
+            End::Failed(Kind::BadOutput, "the model made a tool call that cannot be used")
+        }
+        "MISSING_THOUGHT_SIGNATURE" => {
+            End::Failed(Kind::Unsupported, "the model wants proofs of its thoughts that are not there")
+        }
+        "FINISH_REASON_UNSPECIFIED" | "IMAGE_OTHER" | "MALFORMED_RESPONSE" | "NO_IMAGE" | "OTHER" => {
+            End::Failed(Kind::BadOutput, "the model stopped without an answer")
+        }
+        other => End::Finished(FinishReason::Other(other.to_owned())),
+    }
+}
+
+/// Ids that the wire lacks: the same for the same call in the same answer, streamed or whole.
+fn made_up_id(answer: &str, index: u32, name: &str, arguments: &str) -> String {
+    // FNV-1a, 64 bits; no byte of UTF-8 is 0xff, so parts cannot run into each other.
+    let parts = [answer, &index.to_string(), name, arguments];
+    let bytes = parts.iter().flat_map(|part| part.bytes().chain([0xFF]));
+    let hash = bytes.fold(0xCBF2_9CE4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01B3)
+    });
+    format!("call_{hash:016x}")
+}
+
+/// Whether a part says something that no shared word covers.
+fn is_native(raw: &RawValue) -> bool {
+    let known = ["text", "thought", "thoughtSignature", "functionCall"];
+    serde_json::from_str::<std::collections::BTreeMap<Text<'_>, &RawValue>>(raw.get())
+        .is_ok_and(|fields| fields.into_keys().any(|name| !known.contains(&name.0.as_ref())))
+}
+
+/// JSON without the white space between its tokens: whole answers come indented.
+fn compact(json: &str) -> Cow<'_, str> {
+    if !json.contains('\n') {
+        return Cow::Borrowed(json);
+    }
+    let mut out = String::with_capacity(json.len());
+    let (mut inside, mut escaped) = (false, false);
+    for character in json.chars() {
+        if inside {
+            inside = escaped || character != '"';
+            escaped = !escaped && character == '\\';
+        } else if character.is_ascii_whitespace() {
+            continue;
+        } else {
+            inside = character == '"';
+        }
+        out.push(character);
+    }
+    Cow::Owned(out)
+}
+
+fn text(text: Option<Text<'_>>) -> String {
+    text.map(|text| text.0.into_owned()).unwrap_or_default()
+}
+
+/// Where events go: the first of a frame takes the frame with it.
+struct Events<'a> {
+    out: &'a mut VecDeque<Chunk>,
+    raw: Raw,
+}
+
+impl Events<'_> {
+    fn push(&mut self, event: Event) {
+        let next = if self.raw == Raw::Absent { Raw::Absent } else { Raw::Covered };
+        let raw = std::mem::replace(&mut self.raw, next);
+        self.out.push_back(Chunk { event, raw });
+    }
+
+    /// A note under the name of its field; servers send empty ones, too.
+    fn note(&mut self, name: &str, raw: Option<&RawValue>) {
+        let Some(raw) = raw.map(RawValue::get).filter(|raw| !matches!(*raw, "{}" | "null" | "[]")) else {
+            return;
+        };
+        if let Ok(note) = Json::parse(format!("{{\"{name}\":{raw}}}")) {
+            self.push(Event::Annotation(note));
+        }
+    }
+
+    fn count(&mut self, usage: dto::Usage) {
+        let sum = |a: Option<u64>, b: Option<u64>| match (a, b) {
+            (Some(a), Some(b)) => Some(a.saturating_add(b)),
+            (one, other) => one.or(other),
+        };
+        let input = sum(usage.prompt_token_count, usage.tool_use_prompt_token_count);
+        let spoken = sum(usage.candidates_token_count, usage.thoughts_token_count);
+        // A count of zero is left out, and the total then shows that it is one.
+        let output = spoken.or_else(|| usage.total_token_count?.checked_sub(input?));
+        if input.is_none() && output.is_none() {
+            return;
+        }
+        let mut counted = Usage::reported(input, output);
+        counted.cached = usage.cached_content_token_count;
+        counted.reasoning = usage.thoughts_token_count;
+        self.push(Event::Usage(Box::new(counted)));
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,131 @@
+//! The wire's JSON, as borrowed from a frame.
+//!
+//! Only what is used is read. Invariant: lenient where hosts differ (null, missing, numbers for words), strict only in
+//! being JSON.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use serde::Deserialize;
+use serde::de::{self, Deserializer, Visitor};
+use serde_json::value::RawValue;
+
+/// Text that stays where it is, unless it has escapes. A number, which may stand for a word, is read as its digits.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Text<'a>(pub(crate) Cow<'a, str>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct TextVisitor;
+
+        impl<'de> Visitor<'de> for TextVisitor {
+            type Value = Text<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("text")
+            }
+
+            fn visit_borrowed_str<E: de::Error>(self, text: &'de str) -> Result<Text<'de>, E> {
+                Ok(Text(Cow::Borrowed(text)))
+            }
+
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Text<'de>, E> {
+                Ok(Text(Cow::Owned(text.to_owned())))
+            }
+
+            fn visit_u64<E: de::Error>(self, number: u64) -> Result<Text<'de>, E> {
+                Ok(Text(Cow::Owned(number.to_string())))
+            }
+        }
+
+        deserializer.deserialize_any(TextVisitor)
+    }
+}
+
+/// A frame, or a whole answer: they have the same shape.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub(crate) struct Reply<'a> {
+    #[serde(borrow)]
+    pub(crate) candidates: Option<Vec<Candidate<'a>>>,
+    #[serde(borrow)]
+    pub(crate) prompt_feedback: Option<Feedback<'a>>,
+    pub(crate) usage_metadata: Option<Usage>,
+    #[serde(borrow)]
+    pub(crate) model_version: Option<Text<'a>>,
+    #[serde(borrow)]
+    pub(crate) response_id: Option<Text<'a>>,
+    #[serde(borrow)]
+    pub(crate) error: Option<&'a RawValue>,
+}
+
+/// One of the answers.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub(crate) struct Candidate<'a> {
+    #[serde(borrow)]
+    pub(crate) content: Option<Content<'a>>,
+    #[serde(borrow)]
+    pub(crate) finish_reason: Option<Text<'a>>,
+    pub(crate) index: Option<u64>,
+    #[serde(borrow)]
+    pub(crate) citation_metadata: Option<&'a RawValue>,
+    #[serde(borrow)]
+    pub(crate) grounding_metadata: Option<&'a RawValue>,
+    #[serde(borrow)]
+    pub(crate) url_context_metadata: Option<&'a RawValue>,
+    #[serde(borrow)]
+    pub(crate) logprobs_result: Option<&'a RawValue>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct Content<'a> {
+    #[serde(borrow)]
+    pub(crate) parts: Option<Vec<&'a RawValue>>,
+}
+
+/// A piece of an answer.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub(crate) struct Part<'a> {
+    #[serde(borrow)]
+    pub(crate) text: Option<Text<'a>>,
+    pub(crate) thought: Option<bool>,
+    #[serde(borrow)]
+    pub(crate) thought_signature: Option<Text<'a>>,
+    #[serde(borrow)]
+    pub(crate) function_call: Option<FunctionCall<'a>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct FunctionCall<'a> {
+    #[serde(borrow)]
+    pub(crate) id: Option<Text<'a>>,
+    #[serde(borrow)]
+    pub(crate) name: Option<Text<'a>>,
+    #[serde(borrow)]
+    pub(crate) args: Option<&'a RawValue>,
+}
+
+/// What the host thinks of the prompt.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub(crate) struct Feedback<'a> {
+    #[serde(borrow)]
+    pub(crate) block_reason: Option<Text<'a>>,
+}
+
+/// Counts, cumulative over a stream. Prompts that tools made and thoughts are counted beside the rest; a count of zero is
+/// left out.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub(crate) struct Usage {
+    pub(crate) prompt_token_count: Option<u64>,
+    pub(crate) tool_use_prompt_token_count: Option<u64>,
+    pub(crate) candidates_token_count: Option<u64>,
+    pub(crate) thoughts_token_count: Option<u64>,
+    pub(crate) cached_content_token_count: Option<u64>,
+    pub(crate) total_token_count: Option<u64>,
+}

@@ -1,0 +1,263 @@
+//! Requests to the wire's JSON.
+//!
+//! What the wire cannot say and what would change the answer (a temperature above 2, more than five stop texts) is refused
+//! as unsupported; what is a hint, or is asked of the answer afterwards anyway, is left out and named by [`notes`].
+//! Invariant: fields named in `extras` win over those that Hotspare writes; a `generationConfig` there is merged field by
+//! field, and `tools` there stand beside the functions.
+
+use std::collections::BTreeMap;
+
+use hotspare_core::{ChatRequest, Error, Json, Kind, OutputFormat, Tool, ToolChoice};
+use serde::Serialize;
+use serde_json::json;
+use serde_json::value::RawValue;
+
+use crate::WIRE;
+use crate::contents::{Turn, WirePart, turns};
+use crate::generation::{self, Thinking};
+use crate::schema::Rewritten;
+
+/// Most stop texts: `GenerationConfig.stopSequences` of the API reference.
+const MOST_STOPS: usize = 5;
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Body<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    system_instruction: Option<Turn<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    contents: Option<Vec<Turn<'a>>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    tools: Vec<ToolSet<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tool_config: Option<Json>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    generation_config: BTreeMap<String, Json>,
+    #[serde(flatten)]
+    extras: BTreeMap<&'a str, &'a Json>,
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum ToolSet<'a> {
+    Functions {
+        #[serde(rename = "functionDeclarations")]
+        declarations: Vec<Declaration<'a>>,
+    },
+    /// One that the provider runs.
+    Own(Json),
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Declaration<'a> {
+    name: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    description: Option<&'a str>,
+    parameters_json_schema: Box<RawValue>,
+    #[serde(flatten)]
+    extras: Option<&'a BTreeMap<String, Json>>,
+}
+
+/// Spells a request's body.
+pub(crate) fn body(request: &ChatRequest, model: &str, origin: &str) -> Result<Vec<u8>, Error> {
+    check(request)?;
+    let generation = generation::of(model);
+    let mut extras: BTreeMap<&str, &Json> =
+        request.extras.get(WIRE).into_iter().flatten().map(|(name, value)| (name.as_str(), value)).collect();
+    let contents = turns(&request.messages, origin, generation)?;
+    let instructions = request.instructions().filter(|text| !text.is_empty());
+    let mut tools: Vec<ToolSet<'_>> = functions(&request.tools)?.into_iter().collect();
+    tools.extend(
+        request
+            .native_tools
+            .iter()
+            .filter(|tool| tool.wire == WIRE)
+            .map(|tool| ToolSet::Own(tool.raw.clone())),
+    );
+    if let Some(own) = extras.remove("tools") {
+        let own: Vec<Json> = serde_json::from_str(own.as_str())
+            .map_err(|_| Error::new(Kind::InvalidRequest, "the extra field `tools` is no list"))?;
+        tools.extend(own.into_iter().map(ToolSet::Own));
+    }
+    let mut config = config(request, &generation.thinking)?;
+    if let Some(own) = extras.remove("generationConfig") {
+        let own: BTreeMap<String, Json> = serde_json::from_str(own.as_str()).map_err(|_| {
+            Error::new(Kind::InvalidRequest, "the extra field `generationConfig` is no object")
+        })?;
+        config.extend(own);
+    }
+    let free = |name: &str| !extras.contains_key(name);
+    let body = Body {
+        system_instruction: instructions
+            .filter(|_| free("systemInstruction"))
+            .map(|text| Turn { role: None, parts: vec![WirePart::text(text).into()] }),
+        contents: Some(contents).filter(|_| free("contents")),
+        tools,
+        tool_config: tool_config(request).filter(|_| free("toolConfig")),
+        generation_config: config,
+        extras,
+    };
+    serde_json::to_vec(&body)
+        .map_err(|_| Error::new(Kind::InvalidRequest, "the request cannot be written as JSON"))
+}
+
+/// What of a request is said differently or not at all.
+pub(crate) fn notes(request: &ChatRequest, model: &str) -> Vec<String> {
+    let mut notes = Vec::new();
+    let mut note = |what: String| notes.push(what);
+    for tool in &request.tools {
+        if let Some(what) = Rewritten::of(&tool.parameters).note() {
+            note(format!("tool {}: {what}", tool.name));
+        }
+    }
+    if let OutputFormat::JsonSchema { schema, .. } = &request.output
+        && let Some(what) = Rewritten::of(schema).note()
+    {
+        note(format!("output: {what}"));
+    }
+    if request.tools.iter().any(|tool| tool.strict == Some(true)) {
+        note("left out: tools are to be called strictly by their schema".into());
+    }
+    if !request.tools.is_empty() && request.parallel_tools == Some(false) {
+        note("left out: one tool call at a time".into());
+    }
+    if request.user.is_some() {
+        note("left out: the user's id".into());
+    }
+    if request.sampling.seed.is_some_and(|seed| i32::try_from(seed).is_err()) {
+        note("left out: a seed of more than 32 bits".into());
+    }
+    if let Some(effort) = &request.reasoning_effort
+        && let Ok(thinking) = thinking(effort, &generation::of(model).thinking)
+        && thinking.changed
+    {
+        note(format!("reasoning effort {effort} is said as {}", thinking.said));
+    }
+    notes
+}
+
+fn check(request: &ChatRequest) -> Result<(), Error> {
+    let sampling = &request.sampling;
+    let unsupported = |what: &str| Err(Error::new(Kind::Unsupported, what));
+    let numbers = [
+        ("temperature", sampling.temperature),
+        ("top_p", sampling.top_p),
+        ("frequency_penalty", sampling.frequency_penalty),
+        ("presence_penalty", sampling.presence_penalty),
+    ];
+    if let Some((name, _)) = numbers.iter().find(|(_, value)| value.is_some_and(|value| !value.is_finite())) {
+        return Err(Error::new(Kind::InvalidRequest, format!("{name} is not a finite number")));
+    }
+    if request.max_output == Some(0) {
+        return Err(Error::new(Kind::InvalidRequest, "max_output must be at least 1"));
+    }
+    if sampling.temperature.is_some_and(|temperature| temperature > 2.0) {
+        return unsupported("this wire's temperature goes up to 2");
+    }
+    if request.stop.iter().filter(|text| !text.is_empty()).count() > MOST_STOPS {
+        return unsupported("this wire takes up to five stop texts");
+    }
+    Ok(())
+}
+
+fn config(request: &ChatRequest, thinks: &Thinking) -> Result<BTreeMap<String, Json>, Error> {
+    let mut config = BTreeMap::new();
+    let mut put = |name: &str, value: Option<serde_json::Value>| {
+        config.extend(value.map(|value| (name.to_owned(), Json::from(value))));
+    };
+    let sampling = &request.sampling;
+    put("maxOutputTokens", request.max_output.map(Into::into));
+    put("temperature", sampling.temperature.map(Into::into));
+    put("topP", sampling.top_p.map(Into::into));
+    put("topK", sampling.top_k.map(Into::into));
+    put("seed", sampling.seed.and_then(|seed| i32::try_from(seed).ok()).map(Into::into));
+    put("frequencyPenalty", sampling.frequency_penalty.map(Into::into));
+    put("presencePenalty", sampling.presence_penalty.map(Into::into));
+    let stop: Vec<&String> = request.stop.iter().filter(|text| !text.is_empty()).collect();
+    put("stopSequences", (!stop.is_empty()).then(|| json!(stop)));
+    put("responseMimeType", (request.output != OutputFormat::Text).then(|| "application/json".into()));
+    if let Some(effort) = &request.reasoning_effort {
+        put("thinkingConfig", thinking(effort, thinks)?.config);
+    }
+    if let OutputFormat::JsonSchema { schema, .. } = &request.output {
+        let text = Rewritten::of(schema).text(schema);
+        let schema = Json::parse(text).unwrap_or_else(|_| schema.clone());
+        config.insert("responseJsonSchema".into(), schema);
+    }
+    Ok(config)
+}
+
+/// How an effort is said to a generation.
+struct Effort {
+    config: Option<serde_json::Value>,
+    /// In words.
+    said: String,
+    /// Whether that is not quite what was asked.
+    changed: bool,
+}
+
+/// Thoughts are asked for with it: they are part of the answer, and show that a model that thinks for long is alive.
+fn thinking(effort: &str, thinks: &Thinking) -> Result<Effort, Error> {
+    // Tokens for each word: what the provider's own OpenAI-compatible endpoint makes of it.
+    let (tokens, level) = match effort {
+        "none" => (0, "low"),
+        "minimal" => (512, "minimal"),
+        "low" => (1_024, "low"),
+        "medium" => (8_192, "medium"),
+        "high" => (24_576, "high"),
+        "xhigh" | "max" => (32_768, "xhigh"),
+        _ => return Err(Error::new(Kind::Unsupported, "this wire has no such reasoning effort")),
+    };
+    Ok(match thinks {
+        Thinking::None => Effort { config: None, said: "nothing".into(), changed: effort != "none" },
+        Thinking::Level => Effort {
+            config: Some(json!({"thinkingLevel": level.to_uppercase(), "includeThoughts": effort != "none"})),
+            said: level.to_owned(),
+            changed: effort != level,
+        },
+        Thinking::Budget { off, range } => {
+            let fitting = match tokens {
+                0 if *off => 0,
+                tokens => tokens.clamp(*range.start(), *range.end()),
+            };
+            Effort {
+                config: Some(json!({"thinkingBudget": fitting, "includeThoughts": effort != "none"})),
+                said: format!("{fitting} tokens"),
+                changed: fitting != tokens,
+            }
+        }
+    })
+}
+
+fn functions(tools: &[Tool]) -> Result<Option<ToolSet<'_>>, Error> {
+    if tools.is_empty() {
+        return Ok(None);
+    }
+    let mut declarations = Vec::with_capacity(tools.len());
+    for Tool { name, description, parameters, extras, .. } in tools {
+        let parameters_json_schema = RawValue::from_string(Rewritten::of(parameters).text(parameters))
+            .map_err(|_| Error::new(Kind::InvalidRequest, "a tool's schema cannot be written as JSON"))?;
+        declarations.push(Declaration {
+            name,
+            description: description.as_deref(),
+            parameters_json_schema,
+            extras: extras.get(WIRE),
+        });
+    }
+    Ok(Some(ToolSet::Functions { declarations }))
+}
+
+fn tool_config(request: &ChatRequest) -> Option<Json> {
+    let choice = request.tool_choice.as_ref().filter(|_| !request.tools.is_empty())?;
+    let config = match choice {
+        ToolChoice::None => json!({"mode": "NONE"}),
+        ToolChoice::Required => json!({"mode": "ANY"}),
+        ToolChoice::Named(name) => json!({"mode": "ANY", "allowedFunctionNames": [name]}),
+        _ => json!({"mode": "AUTO"}),
+    };
+    Some(Json::from(json!({"functionCallingConfig": config})))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,95 @@
+//! What differs by generation of models, as rows.
+//!
+//! Not the catalogue: this is how a request is spelled for a model, not what the model holds or costs. Invariant: the
+//! first row whose beginning fits a model's plain name applies, so longer beginnings stand first; a name that no row knows
+//! (a tuned model, another family) gets nothing that only some generations take.
+
+use std::ops::RangeInclusive;
+
+/// How requests to a generation are spelled.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Generation {
+    /// How the names of its models begin.
+    begins: &'static str,
+    /// How thinking is asked for.
+    pub(crate) thinking: Thinking,
+    /// A function call of the history without its proof is refused, unless it carries the word that the documentation
+    /// gives for calls that another model made.
+    pub(crate) wants_signatures: bool,
+    /// Images that a function gives back stand inside its response; elsewhere they follow it.
+    pub(crate) media_in_responses: bool,
+}
+
+/// How thinking is asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Thinking {
+    /// A number of tokens; `off` says whether 0 is taken.
+    Budget { off: bool, range: RangeInclusive<u32> },
+    /// A word.
+    Level,
+    /// Not at all.
+    None,
+}
+
+const UNKNOWN: Generation =
+    Generation { begins: "", thinking: Thinking::None, wants_signatures: false, media_in_responses: false };
+
+/// Ranges of budgets: ai.google.dev/gemini-api/docs/thinking.
+static ROWS: [Generation; 7] = [
+    Generation { begins: "gemini-1", ..UNKNOWN },
+    Generation { begins: "gemini-2.0", ..UNKNOWN },
+    Generation {
+        begins: "gemini-2.5-pro",
+        thinking: Thinking::Budget { off: false, range: 128..=32_768 },
+        ..UNKNOWN
+    },
+    Generation {
+        begins: "gemini-2.5-flash-lite",
+        thinking: Thinking::Budget { off: true, range: 512..=24_576 },
+        ..UNKNOWN
+    },
+    Generation {
+        begins: "gemini-2.5",
+        thinking: Thinking::Budget { off: true, range: 1..=24_576 },
+        ..UNKNOWN
+    },
+    Generation { begins: "gemini-2", ..UNKNOWN },
+    // The third generation, later ones, and names such as `gemini-flash-latest`.
+    Generation {
+        begins: "gemini-",
+        thinking: Thinking::Level,
+        wants_signatures: true,
+        media_in_responses: true,
+    },
+];
+
+static LAST: Generation = UNKNOWN;
+
+/// The row for a model, by its plain name or its whole path.
+pub(crate) fn of(model: &str) -> &'static Generation {
+    let plain = model.rsplit('/').next().unwrap_or(model);
+    ROWS.iter().find(|row| plain.starts_with(row.begins)).unwrap_or(&LAST)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_by_name() {
+        for (model, thinks, signs) in [
+            ("gemini-1.5-flash", false, false),
+            ("gemini-2.0-flash", false, false),
+            ("models/gemini-2.5-flash", true, false),
+            ("gemini-3-pro-preview", true, true),
+            ("publishers/google/models/gemini-4-argon", true, true),
+            ("gemini-flash-latest", true, true),
+            ("gemma-3-27b-it", false, false),
+            ("endpoints/1234", false, false),
+        ] {
+            let row = of(model);
+            assert_eq!((row.thinking != Thinking::None, row.wants_signatures), (thinks, signs), "{model}");
+        }
+        assert_eq!(of("gemini-2.5-pro").thinking, Thinking::Budget { off: false, range: 128..=32_768 });
+    }
+}

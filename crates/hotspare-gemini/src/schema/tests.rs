@@ -1,0 +1,74 @@
+//! What is kept, what is respelled, what is left out and named.
+
+use proptest::prelude::*;
+
+use super::*;
+
+fn rewritten(schema: &str) -> (String, String) {
+    let schema = Json::parse(schema).unwrap();
+    let rewritten = Rewritten::of(&schema);
+    (rewritten.text(&schema), rewritten.note().unwrap_or_default())
+}
+
+#[test]
+fn what_the_wire_takes_is_sent_as_it_was_written() {
+    let schema = r##"{ "type":"object", "properties":{"z":{"type":["string","null"]},"a":{"$ref":"#/$defs/A"}},
+        "required":["z"], "additionalProperties":false, "$defs":{"A":{"type":"integer","minimum":1}} }"##;
+    assert_eq!(rewritten(schema), (schema.to_owned(), String::new()));
+}
+
+#[test]
+fn what_it_does_not_take_is_left_out_and_named() {
+    let (text, note) = rewritten(
+        r#"{"$schema":"x","type":"object","properties":{"b":{"type":"string","pattern":"^x","minLength":1,"default":"y"},
+        "a":{"type":"string","minLength":2,"format":"email"}},"not":{}}"#,
+    );
+    assert_eq!(text, r#"{"type":"object","properties":{"b":{"type":"string"},"a":{"type":"string"}}}"#);
+    assert_eq!(note, "the wire's schema is without format, minLength (2), not, pattern");
+}
+
+#[test]
+fn a_property_may_be_named_like_a_keyword() {
+    let schema =
+        r#"{"type":"object","properties":{"pattern":{"type":"string"},"default":{"type":"number"}}}"#;
+    assert_eq!(rewritten(schema).0, schema);
+}
+
+#[test]
+fn other_spellings_of_the_same() {
+    for (schema, expected) in [
+        (r#"{"const":"x"}"#, r#"{"enum":["x"]}"#),
+        (
+            r##"{"$ref":"#/definitions/A","description":"an A","definitions":{"A":{"const":1}}}"##,
+            r##"{"$ref":"#/$defs/A","$defs":{"A":{"enum":[1]}}}"##,
+        ),
+        (r#"{"items":[{"const":1},true]}"#, r#"{"prefixItems":[{"enum":[1]},{}]}"#),
+        (
+            r#"{"type":"object","allOf":[{"properties":{"a":{}},"required":["a"]},{"properties":{"b":{}},"type":"object"}]}"#,
+            r#"{"type":"object","properties":{"a":{},"b":{}},"required":["a"]}"#,
+        ),
+    ] {
+        assert_eq!(rewritten(schema), (expected.to_owned(), String::new()), "{schema}");
+    }
+    let clash = rewritten(r#"{"type":"object","allOf":[{"type":"string"}]}"#);
+    assert_eq!(clash.1, "the wire's schema is without allOf");
+}
+
+proptest! {
+    #[test]
+    fn any_json_is_rewritten_to_json_and_only_once(
+        text in prop::sample::select(vec![
+            "{}", "[]", "1", "true", "null", "\"x\"",
+            r#"{"allOf":1}"#, r#"{"allOf":[1,{"allOf":[{}]}]}"#, r#"{"properties":[]}"#, r#"{"$ref":1,"type":2}"#,
+            r#"{"items":false,"const":{"a":[]},"format":1}"#, r#"{"anyOf":{"a":1},"oneOf":[true,[],{"if":{}}]}"#,
+        ]),
+        nested in prop::collection::vec("items|anyOf|properties|not|\\$defs|allOf", 0..6),
+    ) {
+        let mut schema = text.to_owned();
+        for name in nested {
+            schema = format!("{{\"{name}\":{{\"{name}\":{schema}}}}}");
+        }
+        let (once, _) = rewritten(&schema);
+        prop_assert_eq!(rewritten(&once).0, once);
+    }
+}

@@ -1,0 +1,151 @@
+//! The wire: codec rooms put together.
+//!
+//! Invariant: the key goes into one header and nowhere else, above all not into an address.
+
+use hotspare_core::{ChatRequest, Error, Kind, Origin};
+use hotspare_provider::{Decoding, Head, HttpRequest, JsonArray, Outbound, Sse, Wire};
+use http::{HeaderMap, HeaderName, HeaderValue, header};
+
+use crate::decode::ContentDecoder;
+use crate::host::{Auth, Host};
+use crate::{WIRE, classify, encode};
+
+/// The version of the Gemini API that is spoken.
+const GEMINI_BASE: &str = "https://generativelanguage.googleapis.com/v1beta";
+/// The version of Vertex AI: the one that knows ids of function calls, which the official clients use, too.
+const VERTEX_VERSION: &str = "v1beta1";
+
+/// The Gemini wire at one host.
+#[derive(Clone, Debug)]
+pub struct Gemini {
+    host: Host,
+    base_url: String,
+    headers: HeaderMap,
+}
+
+impl Gemini {
+    /// At the Gemini API, with an API key.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::at(Host::GEMINI, GEMINI_BASE)
+    }
+
+    /// At Vertex AI, with an OAuth access token. `location` is a region such as `europe-west4`, or `global`.
+    ///
+    /// # Errors
+    /// [`Kind::Config`] if project or location cannot stand in an address.
+    pub fn vertex(project: &str, location: &str) -> Result<Self, Error> {
+        for (what, text) in [("project", project), ("location", location)] {
+            // Projects of organisations carry a domain: `example.com:project`.
+            let fits = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b':');
+            if text.is_empty() || !text.bytes().all(fits) {
+                return Err(Error::new(Kind::Config, format!("the {what} `{text}` is not one")));
+            }
+        }
+        let server = match location {
+            "global" => "aiplatform.googleapis.com".to_owned(),
+            region => format!("{region}-aiplatform.googleapis.com"),
+        };
+        let base = format!("https://{server}/{VERTEX_VERSION}/projects/{project}/locations/{location}");
+        Ok(Self::at(Host::VERTEX, base))
+    }
+
+    /// At a host of one's own, of this row, with an address up to what comes before the models.
+    pub fn at(host: Host, base_url: impl Into<String>) -> Self {
+        let mut base_url: String = base_url.into();
+        base_url.truncate(base_url.trim_end_matches('/').len());
+        Self { host, base_url, headers: HeaderMap::new() }
+    }
+
+    /// At another address.
+    #[must_use]
+    pub fn with_base_url(self, base_url: impl Into<String>) -> Self {
+        Self { headers: self.headers, ..Self::at(self.host, base_url) }
+    }
+
+    /// The address, up to what comes before the models.
+    #[must_use]
+    pub fn base_url(&self) -> &str {
+        &self.base_url
+    }
+
+    /// Sends one more header with each request.
+    ///
+    /// # Errors
+    /// [`Kind::Config`] if name or value cannot stand in a header.
+    pub fn with_header(mut self, name: &str, value: &str) -> Result<Self, Error> {
+        let wrong = |what| Error::new(Kind::Config, format!("the header {what} cannot be sent"));
+        let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| wrong("name"))?;
+        let value = HeaderValue::from_str(value).map_err(|_| wrong("value"))?;
+        self.headers.insert(name, value);
+        Ok(self)
+    }
+
+    /// A model's path: its plain name behind the host's beginning, or a path as it is (`tunedModels/mine`).
+    fn address(&self, model: &str, stream: bool) -> Result<String, Error> {
+        let fits =
+            |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'@' | b'/');
+        if model.is_empty() || !model.bytes().all(fits) || model.contains("..") {
+            return Err(Error::new(Kind::ModelUnavailable, "the model's name cannot stand in an address"));
+        }
+        let before = if model.contains('/') { "" } else { self.host.models };
+        let verb = if stream { "streamGenerateContent?alt=sse" } else { "generateContent" };
+        Ok(format!("{}/{before}{model}:{verb}", self.base_url))
+    }
+}
+
+impl Default for Gemini {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Wire for Gemini {
+    fn name(&self) -> &'static str {
+        WIRE
+    }
+
+    fn origin(&self) -> Option<Origin> {
+        Some(Origin(self.host.origin.to_owned()))
+    }
+
+    fn notes(&self, request: &ChatRequest, model: &str) -> Vec<String> {
+        encode::notes(request, model)
+    }
+
+    fn encode(&self, call: &Outbound) -> Result<HttpRequest, Error> {
+        let url = self.address(&call.model, call.stream)?;
+        let body = encode::body(call.chat()?, &call.model, self.host.origin)?;
+        let mut request = HttpRequest::post_json(url, body);
+        request.headers.extend(self.headers.clone());
+        if let Some(secret) = &call.secret {
+            let (name, text) = match self.host.auth {
+                Auth::Bearer => (header::AUTHORIZATION, format!("Bearer {}", secret.expose())),
+                Auth::Header(name) => (HeaderName::from_static(name), secret.expose().to_owned()),
+            };
+            let mut value = HeaderValue::from_str(&text)
+                .map_err(|_| Error::new(Kind::Config, "the key cannot stand in a header"))?;
+            value.set_sensitive(true);
+            request.headers.insert(name, value);
+        }
+        Ok(request)
+    }
+
+    fn decoder(&self, _: &Outbound, head: &Head) -> Result<Decoding, Error> {
+        let decoder = Box::new(ContentDecoder::new(self.host.clone()));
+        match head.media_type().as_str() {
+            "text/event-stream" => Ok(Decoding { framer: Box::new(Sse::default()), decoder }),
+            // A whole answer, or a stream from a host that passes on no `alt=sse`: the first byte tells.
+            "application/json" | "" => Ok(Decoding { framer: Box::new(JsonArray::default()), decoder }),
+            other => Err(Error::new(Kind::Protocol, format!("the reply's type is {other}"))),
+        }
+    }
+
+    fn classify(&self, head: &Head, body: &[u8]) -> Error {
+        classify::reply(head, body)
+    }
+
+    fn request_id(&self, head: &Head) -> Option<String> {
+        head.header("x-vertex-ai-received-request-id").map(str::to_owned)
+    }
+}

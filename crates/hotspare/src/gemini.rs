@@ -1,0 +1,89 @@
+//! Targets that speak the Gemini wire, at the Gemini API or at Vertex AI.
+
+pub use hotspare_gemini::{Gemini, Host, WIRE};
+
+use std::sync::Arc;
+
+use hotspare_core::Error;
+
+use crate::endpoint::{Endpoint, Speaks};
+
+/// A model at the Gemini API, with an API key.
+pub fn target(model: impl Into<String>) -> GeminiTarget {
+    GeminiTarget::new(Host::GEMINI, Ok(Gemini::new()), model.into())
+}
+
+/// A model at Vertex AI. `location` is a region such as `europe-west4`, or `global`. The key is an OAuth access token,
+/// which lasts an hour: keep a file fresh (`gcloud auth print-access-token`) and name it with [`Key::file`](crate::Key::file);
+/// it is read again when the token is refused.
+pub fn vertex(project: &str, location: &str, model: impl Into<String>) -> GeminiTarget {
+    GeminiTarget::new(Host::VERTEX, Gemini::vertex(project, location), model.into())
+}
+
+/// A target whose address and headers can still be changed; it becomes an [`Endpoint`] with the first key or other setting.
+#[derive(Clone, Debug)]
+pub struct GeminiTarget {
+    wire: Gemini,
+    host: Host,
+    model: String,
+    own_address: bool,
+    headers: Vec<(String, String)>,
+    mistakes: Vec<String>,
+}
+
+impl GeminiTarget {
+    fn new(host: Host, wire: Result<Gemini, Error>, model: String) -> Self {
+        let mistakes = wire.as_ref().err().map(|error| error.message().to_owned()).into_iter().collect();
+        let wire = wire.unwrap_or_default();
+        Self { wire, host, model, own_address: false, headers: Vec::new(), mistakes }
+    }
+
+    /// Sets the address, up to what comes before the models.
+    #[must_use]
+    pub fn base_url(mut self, base_url: impl Into<String>) -> Self {
+        let base_url = base_url.into();
+        self.mistakes.extend(crate::endpoint::url_mistakes(&base_url));
+        self.wire = Gemini::at(self.host.clone(), base_url);
+        self.own_address = true;
+        self
+    }
+
+    /// Sends one more header with each request.
+    #[must_use]
+    pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.headers.push((name.into(), value.into()));
+        self
+    }
+
+    /// Adds a key.
+    #[must_use]
+    pub fn key(self, key: crate::Key) -> Endpoint {
+        self.endpoint().key(key)
+    }
+
+    /// The finished description.
+    #[must_use]
+    pub fn endpoint(mut self) -> Endpoint {
+        for (name, value) in &self.headers {
+            self.wire = match self.wire.clone().with_header(name, value) {
+                Ok(wire) => wire,
+                Err(error) => {
+                    self.mistakes.push(format!("header `{name}`: {}", error.message()));
+                    self.wire
+                }
+            };
+        }
+        let host = crate::endpoint::host_of(self.wire.base_url());
+        let mut endpoint = Endpoint::new(Speaks::Wire(Arc::new(self.wire)), self.model, host);
+        endpoint.needs_key = !self.own_address;
+        endpoint.catalog = Some(self.host.id.into());
+        endpoint.mistakes = self.mistakes;
+        endpoint
+    }
+}
+
+impl From<GeminiTarget> for Endpoint {
+    fn from(target: GeminiTarget) -> Self {
+        target.endpoint()
+    }
+}
