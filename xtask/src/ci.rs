@@ -3,11 +3,11 @@
 use std::time::Instant;
 
 use crate::run::{binary, cargo, root, run};
-use crate::{test, tidy};
+use crate::{new_provider, test, tidy};
 
 type Step = (&'static str, fn() -> Result<(), String>);
 
-const STEPS: [Step; 10] = [
+const STEPS: [Step; 12] = [
     ("fmt", || run(cargo(&["fmt", "--all", "--check"]))),
     ("tidy", tidy::run),
     ("clippy", || {
@@ -17,6 +17,8 @@ const STEPS: [Step; 10] = [
     ("test", test::test),
     ("alone", alone),
     ("examples", examples),
+    ("custom", custom),
+    ("rehearsal", new_provider::check),
     ("demo", || run(cargo(&["run", "--release", "--", "demo"]))),
     ("chaos", || binary("chaos", &["--seed".into(), "1".into()])),
     ("generated", || binary("docs", &["--check".into()])),
@@ -77,6 +79,16 @@ fn alone() -> Result<(), String> {
         }
     }
     Ok(())
+}
+
+/// The provider crate outside the workspace, with this workspace's versions and what it has built.
+fn custom() -> Result<(), String> {
+    let (root, own) = (root(), root().join("docs/custom-provider"));
+    std::fs::copy(root.join("Cargo.lock"), own.join("Cargo.lock")).map_err(|error| error.to_string())?;
+    let target = root.join("target").to_string_lossy().into_owned();
+    let mut command = cargo(&["test", "--quiet", "--target-dir", &target]);
+    command.current_dir(own);
+    run(command)
 }
 
 /// Every example runs without a key and ends well.

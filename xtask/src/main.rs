@@ -10,6 +10,7 @@
 mod catalog;
 mod ci;
 mod mutants;
+mod new_provider;
 mod run;
 mod test;
 mod tidy;
@@ -26,6 +27,7 @@ cargo xtask VERB
   bench WHAT                what Hotspare costs: overhead, gateway, failover or parity
   catalog --from DIR        make the model catalogue anew from DIR/models.json
   docs [--check]            write the generated documents, or tell whether they have drifted
+  new-provider NAME         make the rooms of a new adapter
   mutants                   break the code on purpose: every mutation must make a test fail
 ";
 
@@ -40,6 +42,7 @@ fn main() -> ExitCode {
         Some("bench") => run::binary("bench", rest),
         Some("catalog") => catalog::run(rest),
         Some("docs") => run::binary("docs", rest),
+        Some("new-provider") => new_provider::new_provider(rest),
         Some("mutants") => mutants::run(),
         Some("help" | "--help" | "-h") | None => {
             println!("{HELP}");

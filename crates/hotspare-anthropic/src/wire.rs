@@ -4,7 +4,7 @@
 
 use hotspare_core::{Capabilities, Error, Kind, Origin, RateLimits};
 use hotspare_provider::{Decoding, Head, HttpRequest, Outbound, Sse, Whole, Wire};
-use http::{HeaderMap, HeaderName, HeaderValue, header};
+use http::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::decode::MessagesDecoder;
 use crate::{BETA, ORIGIN, VERSION_HEADER, WIRE, classify, encode, limits};
@@ -86,18 +86,13 @@ impl Wire for Anthropic {
                 .map_err(|_| Error::new(Kind::InvalidRequest, format!("{BETA} cannot stand in a header")))?;
             request.headers.append(HeaderName::from_static(BETA), value);
         }
-        if let Some(secret) = &call.secret {
-            let (name, text) = if self.bearer {
-                (header::AUTHORIZATION, format!("Bearer {}", secret.expose()))
-            } else {
-                (HeaderName::from_static("x-api-key"), secret.expose().to_owned())
-            };
-            let mut value = HeaderValue::from_str(&text)
-                .map_err(|_| Error::new(Kind::Config, "the key cannot stand in a header"))?;
-            value.set_sensitive(true);
-            request.headers.insert(name, value);
+        match &call.secret {
+            Some(secret) if self.bearer => {
+                request.with_key("authorization", &format!("Bearer {}", secret.expose()))
+            }
+            Some(secret) => request.with_key("x-api-key", secret.expose()),
+            None => Ok(request),
         }
-        Ok(request)
     }
 
     fn decoder(&self, _: &Outbound, head: &Head) -> Result<Decoding, Error> {

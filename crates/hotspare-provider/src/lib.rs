@@ -2,8 +2,11 @@
 //!
 //! Two ways to add a provider. If it speaks HTTP, write a [`Wire`]: a codec without IO, and let [`HttpProvider`] do the
 //! rest over any [`Transport`]. If it does not, implement [`Provider`]. Either way there is nothing to retry, no health to
-//! keep and no clock to read here: the engine does that for every provider alike.
+//! keep and no clock to read here: the engine does that for every provider alike. With the feature `conformance`, a kit
+//! checks in an author's own tests that a provider does what the engine expects.
 
+#[cfg(feature = "conformance")]
+pub mod conformance;
 pub mod fields;
 mod framing;
 mod http_provider;

@@ -47,6 +47,20 @@ impl HttpRequest {
         headers.insert(http::header::CONTENT_TYPE, http::HeaderValue::from_static("application/json"));
         Self { method: Method::POST, url, headers, body: body.into() }
     }
+
+    /// Adds a header that holds the key.
+    ///
+    /// # Errors
+    /// [`Kind::Config`](hotspare_core::Kind::Config) if name or value cannot stand in a header.
+    pub fn with_key(mut self, name: &str, value: &str) -> Result<Self, Error> {
+        let pair = (http::HeaderName::from_bytes(name.as_bytes()), http::HeaderValue::from_str(value));
+        let (Ok(name), Ok(mut value)) = pair else {
+            return Err(Error::new(hotspare_core::Kind::Config, "the key cannot stand in a header"));
+        };
+        value.set_sensitive(true);
+        self.headers.insert(name, value);
+        Ok(self)
+    }
 }
 
 /// Shows neither headers (keys) nor body (prompts), nor an address's query (keys again).

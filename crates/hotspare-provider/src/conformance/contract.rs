@@ -1,0 +1,67 @@
+//! The streaming contract: opened first, events in order, one end.
+
+use futures::StreamExt;
+use hotspare_core::Event;
+
+use super::line::Run;
+use super::report::Report;
+use crate::provider::{Outbound, Provider, Signal};
+
+/// Asks a live provider once and checks what comes: for providers that are no [`Wire`](crate::Wire). The reply must be an
+/// answer; failures are tested with the provider's own server.
+pub async fn stream_contract(provider: &dyn Provider, call: Outbound) -> Report {
+    let mut report = Report::default();
+    let mut signals = Vec::new();
+    let outcome = match provider.send(call).await {
+        Err(error) => Err(error.to_string()),
+        Ok(mut stream) => loop {
+            match stream.next().await {
+                None => break Ok(()),
+                Some(Err(error)) => break Err(error.to_string()),
+                Some(Ok(signal)) => signals.push(signal),
+            }
+        },
+    };
+    report.note("it answers", outcome);
+    report.note("opened first, in order, one end", order(&signals, true));
+    report
+}
+
+/// Whether a run kept the contract, however it ended.
+pub(super) fn check(run: &Run) -> Result<(), String> {
+    order(&run.signals, run.outcome.is_ok())
+}
+
+fn order(signals: &[Signal], complete: bool) -> Result<(), String> {
+    let (mut finished, mut tools) = (false, 0u32);
+    for (at, signal) in signals.iter().enumerate() {
+        match signal {
+            Signal::Opened(_) if at == 0 => {}
+            Signal::Opened(_) => return Err("it is opened more than once, or late".into()),
+            _ if at == 0 => return Err("the first signal is not Opened".into()),
+            Signal::Chunk(chunk) => match &chunk.event {
+                Event::Finished(_) if finished => return Err("it finishes twice".into()),
+                Event::Finished(_) => finished = true,
+                event if finished && event.is_content() => {
+                    return Err("content follows the finish reason".into());
+                }
+                Event::ToolStarted { index, .. } => {
+                    if *index != tools {
+                        return Err(format!("tool call {index} begins where {tools} was next"));
+                    }
+                    tools += 1;
+                }
+                Event::ToolDelta { index, .. } if *index >= tools => {
+                    return Err(format!("arguments come for tool call {index}, which never began"));
+                }
+                Event::Handover { .. } => return Err("a provider hands nothing over".into()),
+                _ => {}
+            },
+            Signal::Alive => {}
+        }
+    }
+    if complete && !finished {
+        return Err("it ends in order without a finish reason".into());
+    }
+    Ok(())
+}

@@ -1,0 +1,264 @@
+//! The server that the kit plays: a transport without a network, and what came of one call.
+//!
+//! Invariant: everything is ready at once or never, so a call needs no runtime: what is pending stays pending.
+
+use std::collections::VecDeque;
+use std::future::Future;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::task::{Context, Poll, Waker};
+use std::time::SystemTime;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures::stream::{Stream, StreamExt};
+use hotspare_core::{Error, Event, Kind};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+
+use crate::provider::{Outbound, Provider, Signal};
+use crate::transport::{Head, HttpRequest, HttpResponse, Transport};
+use crate::wire::Wire;
+
+/// More polls than any reply needs.
+const POLLS: usize = 200_000;
+
+/// A server's reply.
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct Reply {
+    status: u16,
+    headers: HeaderMap,
+    pub(super) body: Bytes,
+}
+
+impl Reply {
+    /// A reply of any type.
+    pub fn new(status: u16, content_type: &str, body: impl Into<Bytes>) -> Self {
+        Self { status, headers: HeaderMap::new(), body: body.into() }.header("content-type", content_type)
+    }
+
+    /// A reply of JSON.
+    pub fn json(status: u16, body: impl Into<Bytes>) -> Self {
+        Self::new(status, "application/json", body)
+    }
+
+    /// A stream of server-sent events, as its bytes.
+    pub fn sse(body: impl Into<Bytes>) -> Self {
+        Self::new(200, "text/event-stream", body)
+    }
+
+    /// Adds a header; one that cannot stand in a reply is left out.
+    pub fn header(mut self, name: &str, value: &str) -> Self {
+        let pair = (HeaderName::from_bytes(name.as_bytes()), HeaderValue::from_str(value));
+        if let (Ok(name), Ok(value)) = pair {
+            self.headers.insert(name, value);
+        }
+        self
+    }
+
+    pub(super) fn with_body(&self, body: impl Into<Bytes>) -> Self {
+        Self { body: body.into(), ..self.clone() }
+    }
+
+    pub(super) fn with_type(&self, content_type: &str) -> Self {
+        self.clone().header("content-type", content_type)
+    }
+
+    /// Whether the caller must have asked for pieces to get it.
+    pub(super) fn is_stream(&self) -> bool {
+        let kind = self.headers.get(header::CONTENT_TYPE).map(HeaderValue::as_bytes).unwrap_or_default();
+        !kind.starts_with(b"application/json")
+    }
+}
+
+/// How a reply's bytes come.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Pace {
+    /// As they are, in one piece.
+    Whole,
+    /// In pieces of this size.
+    Every(usize),
+    /// In two pieces.
+    Cut(usize),
+    /// So many, and then an end as if that were all.
+    EndAfter(usize),
+    /// So many, and then a broken connection.
+    BreakAfter(usize),
+    /// So many, and then nothing.
+    HangAfter(usize),
+    /// Not even a head.
+    HangBefore,
+}
+
+/// A transport that gives one reply.
+#[derive(Debug)]
+pub(super) struct Line {
+    reply: Reply,
+    pace: Pace,
+    sent: AtomicUsize,
+    /// Requests and bodies that are under way.
+    open: Arc<AtomicUsize>,
+    asked: AtomicBool,
+}
+
+/// What came of a call.
+#[derive(Debug)]
+pub(super) struct Run {
+    pub(super) signals: Vec<Signal>,
+    pub(super) outcome: Result<(), Error>,
+    sent: usize,
+}
+
+impl Run {
+    pub(super) fn events(&self) -> impl Iterator<Item = &Event> {
+        self.signals.iter().filter_map(|signal| match signal {
+            Signal::Chunk(chunk) => Some(&chunk.event),
+            _ => None,
+        })
+    }
+
+    pub(super) fn one_request(&self) -> Result<(), String> {
+        if self.sent == 1 { Ok(()) } else { Err(format!("{} requests were sent", self.sent)) }
+    }
+}
+
+impl Line {
+    pub(super) fn new(reply: Reply, pace: Pace) -> Arc<Self> {
+        Arc::new(Self {
+            reply,
+            pace,
+            sent: AtomicUsize::new(0),
+            open: Arc::default(),
+            asked: AtomicBool::new(false),
+        })
+    }
+
+    /// One call, to its end.
+    pub(super) fn call(self: Arc<Self>, wire: &Arc<dyn Wire>, call: Outbound) -> Run {
+        let provider = super::provider(wire, &self);
+        let mut signals = Vec::new();
+        let outcome = match ready(provider.send(call)) {
+            None => Err(stuck()),
+            Some(Err(error)) => Err(error),
+            Some(Ok(mut stream)) => loop {
+                match ready(stream.next()) {
+                    None => break Err(stuck()),
+                    Some(None) => break Ok(()),
+                    Some(Some(Err(error))) => break Err(error),
+                    Some(Some(Ok(signal))) => signals.push(signal),
+                }
+            },
+        };
+        Run { signals, outcome, sent: self.sent.load(Ordering::Relaxed) }
+    }
+
+    /// A call that is dropped after so many signals; what is still under way then.
+    pub(super) fn drop_after(self: Arc<Self>, wire: &Arc<dyn Wire>, call: Outbound, signals: usize) -> usize {
+        {
+            let provider = super::provider(wire, &self);
+            let sending = provider.send(call);
+            let mut sending = pin!(sending);
+            let mut cx = Context::from_waker(Waker::noop());
+            if let Poll::Ready(Ok(mut stream)) = sending.as_mut().poll(&mut cx) {
+                for _ in 0..signals {
+                    let _ = ready(stream.next());
+                }
+            }
+        }
+        self.open.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn was_asked(&self) -> bool {
+        self.asked.load(Ordering::Relaxed)
+    }
+}
+
+fn stuck() -> Error {
+    Error::new(Kind::Stalled, "it waits for something that is not the reply")
+}
+
+/// What a future gives without being woken.
+pub(super) fn ready<F: Future>(future: F) -> Option<F::Output> {
+    let mut future = pin!(future);
+    let mut cx = Context::from_waker(Waker::noop());
+    (0..POLLS).find_map(|_| match future.as_mut().poll(&mut cx) {
+        Poll::Ready(output) => Some(output),
+        Poll::Pending => None,
+    })
+}
+
+/// Counts itself for as long as it lives.
+#[derive(Debug)]
+struct Alive(Arc<AtomicUsize>);
+
+impl Alive {
+    fn new(open: &Arc<AtomicUsize>) -> Self {
+        open.fetch_add(1, Ordering::Relaxed);
+        Self(Arc::clone(open))
+    }
+}
+
+impl Drop for Alive {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+#[async_trait]
+impl Transport for Line {
+    async fn send(&self, _: HttpRequest) -> Result<HttpResponse, Error> {
+        let alive = Alive::new(&self.open);
+        self.sent.fetch_add(1, Ordering::Relaxed);
+        self.asked.store(true, Ordering::Relaxed);
+        if matches!(self.pace, Pace::HangBefore) {
+            std::future::pending::<()>().await;
+        }
+        let status = StatusCode::from_u16(self.reply.status)
+            .map_err(|_| Error::new(Kind::Config, "the reply's status is none"))?;
+        let head = Head { status, headers: self.reply.headers.clone(), received_at: SystemTime::UNIX_EPOCH };
+        let body = &self.reply.body;
+        let most = |count: usize| body.slice(..count.min(body.len()));
+        let (pieces, end) = match self.pace {
+            Pace::Whole | Pace::HangBefore => (vec![body.clone()], End::Clean),
+            Pace::Every(size) => {
+                let starts = (0..body.len()).step_by(size.max(1));
+                (starts.map(|at| body.slice(at..(at + size).min(body.len()))).collect(), End::Clean)
+            }
+            Pace::Cut(at) => (vec![most(at), body.slice(at.min(body.len())..)], End::Clean),
+            Pace::EndAfter(count) => (vec![most(count)], End::Clean),
+            Pace::BreakAfter(count) => (vec![most(count)], End::Broken),
+            Pace::HangAfter(count) => (vec![most(count)], End::Never),
+        };
+        Ok(HttpResponse { head, body: Box::pin(Body { pieces: pieces.into(), end, _alive: alive }) })
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+enum End {
+    Broken,
+    Clean,
+    Never,
+}
+
+struct Body {
+    pieces: VecDeque<Bytes>,
+    end: End,
+    _alive: Alive,
+}
+
+impl Stream for Body {
+    type Item = Result<Bytes, Error>;
+
+    fn poll_next(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        match (self.pieces.pop_front(), self.end) {
+            (Some(piece), _) => Poll::Ready(Some(Ok(piece))),
+            (None, End::Never) => Poll::Pending,
+            (None, End::Clean) => Poll::Ready(None),
+            (None, End::Broken) => {
+                self.end = End::Clean;
+                Poll::Ready(Some(Err(Error::new(Kind::Truncated, "the connection broke"))))
+            }
+        }
+    }
+}

@@ -1,0 +1,215 @@
+//! Splits, cuts, cancellation, failures and secrets.
+
+use hotspare_core::{Blame, Error, Event, Kind};
+
+use super::line::{Line, Pace, Reply, Run};
+use super::report::Report;
+use super::{Conformance, PLANTED, Scenario};
+use crate::framing::{BODY_LIMIT, FRAME_LIMIT};
+
+/// Every position up to this many is tried; in longer replies, as many spread evenly.
+const POSITIONS: usize = 600;
+
+fn positions(length: usize) -> impl Iterator<Item = usize> {
+    let step = length.div_ceil(POSITIONS).max(1);
+    (0..length).step_by(step)
+}
+
+fn shown(run: &Run) -> String {
+    let events: Vec<_> = run.events().collect();
+    format!("{events:?} {:?}", run.outcome.as_ref().map_err(Error::kind))
+}
+
+impl Conformance {
+    pub(super) fn splits(&self, reply: &Reply, whole: &Run) -> Result<(), String> {
+        let expected = shown(whole);
+        let sizes = [1, 2, 3, 7, 64].map(Pace::Every);
+        for pace in sizes.into_iter().chain(positions(reply.body.len()).map(Pace::Cut)) {
+            let got = shown(&self.play(reply, pace));
+            if got != expected {
+                return Err(format!("{pace:?} gives {got} instead of {expected}"));
+            }
+        }
+        Ok(())
+    }
+
+    /// An answer that is not all there is an error, whether the connection ends or breaks, and what was told before it is
+    /// the answer's beginning.
+    pub(super) fn truncations(&self, reply: &Reply, whole: &Run) -> Result<(), String> {
+        // Counts may follow the end, and some servers leave them out.
+        let told = |run: &Run| {
+            format!(
+                "{:?}",
+                run.events()
+                    .filter(|event| !matches!(event, Event::Usage(_) | Event::Mark))
+                    .collect::<Vec<_>>()
+            )
+        };
+        let all = told(whole);
+        for at in positions(reply.body.len()) {
+            for pace in [Pace::EndAfter(at), Pace::BreakAfter(at)] {
+                let run = self.play(reply, pace);
+                match &run.outcome {
+                    // Nothing but an end mark, counts or white space was missing.
+                    Ok(()) if told(&run) == all => {}
+                    Ok(()) => return Err(format!("{pace:?} passes as a whole answer")),
+                    Err(error) if error.blame() == Blame::Caller => {
+                        return Err(format!("{pace:?} blames the caller: {error}"));
+                    }
+                    Err(_) => {}
+                }
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn cancels(&self, reply: &Reply) -> Result<(), String> {
+        let call = || self.call(reply.is_stream());
+        let half = reply.body.len() / 2;
+        for (what, pace, signals) in [
+            ("before the head", Pace::HangBefore, 0),
+            ("before the first signal", Pace::HangAfter(0), 0),
+            ("after it was opened", Pace::HangAfter(half), 1),
+            ("in the middle", Pace::HangAfter(half), 3),
+        ] {
+            let line = Line::new(reply.clone(), pace);
+            let left = std::sync::Arc::clone(&line).drop_after(&self.wire, call(), signals);
+            if !line.was_asked() {
+                return Err(format!("{what}: nothing was sent"));
+            }
+            if left > 0 {
+                return Err(format!("dropped {what}, the request is still under way"));
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn failures(&self, report: &mut Report) {
+        for required in [Kind::Auth, Kind::RateLimited] {
+            if !self.failures.iter().any(|(kind, _)| *kind == required) {
+                report.fail(&format!("failure {required}"), "is missing: give what the server says");
+            }
+        }
+        for (kind, reply) in &self.failures {
+            report.note(&format!("failure {kind}"), self.kind(reply, &[*kind]));
+        }
+        report.note("failures are told by their status alone", self.statuses());
+        report.note("any status and body is classified", self.noise());
+        report.note("what is no answer is an error", self.nonsense());
+        report.note("a reply without an end is bounded", self.floods());
+    }
+
+    fn kind(&self, reply: &Reply, expected: &[Kind]) -> Result<(), String> {
+        match self.play(reply, Pace::Whole).outcome {
+            Err(error) if expected.contains(&error.kind()) => Ok(()),
+            Err(error) => Err(format!("is {} ({error}), not {expected:?}", error.kind())),
+            Ok(()) => Err(format!("passes as an answer, not {expected:?}")),
+        }
+    }
+
+    /// A proxy in front of the server knows no words of the wire.
+    fn statuses(&self) -> Result<(), String> {
+        let quota = [Kind::RateLimited, Kind::QuotaExhausted, Kind::GrowthLimited, Kind::Overloaded];
+        for body in ["", "<html><body>nginx</body></html>"] {
+            let reply = |status| Reply::new(status, "text/html", body);
+            self.kind(&reply(401), &[Kind::Auth]).map_err(|why| format!("401 {body:?}: {why}"))?;
+            self.kind(&reply(429), &quota).map_err(|why| format!("429 {body:?}: {why}"))?;
+            for status in [500, 502, 503, 504] {
+                let outcome = self.play(&reply(status), Pace::Whole).outcome;
+                let blame = outcome.as_ref().map_err(Error::blame);
+                if blame != Err(Blame::Target) {
+                    return Err(format!("{status} {body:?} blames {blame:?}, not the target"));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn noise(&self) -> Result<(), String> {
+        let mut state = 1u64;
+        let mut byte = || {
+            // An ordinary linear congruence: the same bytes at every run.
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            state.to_be_bytes()[0]
+        };
+        let nested = format!("{}{}", "[".repeat(5_000), "{\"error\":".repeat(5_000));
+        let mut bodies: Vec<Vec<u8>> = (0..40).map(|length| (0..length).map(|_| byte()).collect()).collect();
+        bodies.extend(
+            ["null", "[]", "{}", "{\"error\":null}", "{\"error\":{}}", &nested].map(|text| text.into()),
+        );
+        for status in (400..600).step_by(7) {
+            for body in &bodies {
+                let outcome = self.play(&Reply::json(status, body.clone()), Pace::Whole).outcome;
+                if outcome.is_ok() {
+                    return Err(format!("{status} passes as an answer"));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Status 200, and no answer.
+    fn nonsense(&self) -> Result<(), String> {
+        for given in &self.given {
+            let page = given.reply.with_body("<html>Log in to the hotel's network</html>");
+            let text = page.with_type("text/html");
+            for reply in [given.reply.with_body(""), given.reply.with_body("{"), page, text] {
+                match self.play(&reply, Pace::Whole).outcome {
+                    Ok(()) => return Err(format!("{:?} passes as an answer", reply.body)),
+                    Err(error) if error.blame() != Blame::Target => {
+                        return Err(format!("{:?} does not blame the target: {error}", reply.body));
+                    }
+                    Err(_) => {}
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn floods(&self) -> Result<(), String> {
+        for given in self.given.iter().filter(|given| given.scenario == Scenario::Streamed) {
+            let flood = given.reply.with_body(vec![b'a'; FRAME_LIMIT.min(BODY_LIMIT) + 1]);
+            if self.play(&flood, Pace::Every(64 << 10)).outcome.is_ok() {
+                return Err("a frame beyond the limit passes".into());
+            }
+        }
+        Ok(())
+    }
+
+    /// The key is shown nowhere: not by values, and not by errors, even where the server says it.
+    pub(super) fn secrets(&self, report: &mut Report) {
+        let call = self.call(true);
+        let mut texts = vec![("the call", format!("{call:?}")), ("the wire", format!("{:?}", self.wire))];
+        match self.wire.encode(&call) {
+            Ok(request) => {
+                texts.push(("the request", format!("{request:?}")));
+                let open = request.headers.values().any(|value| {
+                    !value.is_sensitive() && value.to_str().is_ok_and(|value| value.contains(PLANTED))
+                });
+                let why = "a header with the key is not marked as sensitive".to_owned();
+                report.note("the key's header is sensitive", if open { Err(why) } else { Ok(()) });
+                let absolute = request.url.starts_with("https://") || request.url.starts_with("http://");
+                let why = format!("the address {:?} is not absolute", request.url.split('?').next());
+                report.note("the address is absolute", if absolute { Ok(()) } else { Err(why) });
+            }
+            Err(error) => report.fail("a plain request is encoded", &error.to_string()),
+        }
+        let echo = format!(
+            "{{\"error\":{{\"message\":\"bad key {PLANTED}\",\"type\":\"{PLANTED}\",\"code\":\"{PLANTED}\"}},\"message\":\"{PLANTED}\"}}"
+        );
+        for status in [400, 401, 403, 429, 500] {
+            if let Err(error) = self.play(&Reply::json(status, echo.clone()), Pace::Whole).outcome {
+                texts.push(("an error", format!("{error} {error:?} {}", error.public_message())));
+            }
+        }
+        for given in &self.given {
+            let spoilt = given.reply.with_body(echo.clone());
+            if let Err(error) = self.play(&spoilt, Pace::Whole).outcome {
+                texts.push(("an error in a reply", format!("{error} {error:?} {}", error.public_message())));
+            }
+        }
+        let leak = texts.iter().find(|(_, text)| text.contains(PLANTED));
+        let result = leak.map_or(Ok(()), |(what, _)| Err(format!("{what} shows it")));
+        report.note("the key is shown nowhere", result);
+    }
+}

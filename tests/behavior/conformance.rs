@@ -1,0 +1,231 @@
+//! The shipped wires pass the kit that authors of others run.
+
+use hotspare_core::Kind;
+use hotspare_provider::conformance::{Conformance, Reply};
+
+fn sse(frames: &[&str]) -> Reply {
+    Reply::sse(frames.iter().map(|frame| format!("data: {frame}\n\n")).collect::<String>())
+}
+
+#[test]
+fn chat_completions_conform() {
+    use hotspare_openai::{Dialect, OpenAi};
+    let piece = |delta: &str, finish: &str| {
+        format!(
+            r#"{{"id":"c","model":"m","choices":[{{"index":0,"delta":{delta},"finish_reason":{finish}}}]}}"#
+        )
+    };
+    let error =
+        |kind: &str, code: &str| format!(r#"{{"error":{{"message":"no","type":"{kind}","code":"{code}"}}}}"#);
+    for row in [&Dialect::OPENAI, &Dialect::DEEPSEEK, &Dialect::COMPATIBLE] {
+        let report = Conformance::new(OpenAi::new(row))
+            .whole(
+                Reply::json(200, r#"{"id":"c","model":"m","choices":[{"index":0,"message":{"role":"assistant","content":"hello there"},"finish_reason":"stop"}],"usage":{"prompt_tokens":3,"completion_tokens":2}}"#),
+                "hello there",
+            )
+            .streamed(
+                sse(&[
+                    &piece(r#"{"role":"assistant","content":""}"#, "null"),
+                    &piece(r#"{"content":"hello"}"#, "null"),
+                    &piece(r#"{"content":" thére"}"#, "null"),
+                    &piece("{}", "\"stop\""),
+                    r#"{"id":"c","choices":[],"usage":{"prompt_tokens":3,"completion_tokens":2}}"#,
+                    "[DONE]",
+                ]),
+                "hello thére",
+            )
+            .tool_call(
+                sse(&[
+                    &piece(r#"{"tool_calls":[{"index":0,"id":"t","type":"function","function":{"name":"f","arguments":""}}]}"#, "null"),
+                    &piece(r#"{"tool_calls":[{"index":0,"function":{"arguments":"{\"a\":"}}]}"#, "null"),
+                    &piece(r#"{"tool_calls":[{"index":0,"function":{"arguments":"1}"}}]}"#, "null"),
+                    &piece("{}", "\"tool_calls\""),
+                    "[DONE]",
+                ]),
+                "f",
+            )
+            .length(sse(&[&piece(r#"{"content":"hel"}"#, "null"), &piece("{}", "\"length\""), "[DONE]"]), "hel")
+            .late_failure(
+                sse(&[&piece(r#"{"content":"hel"}"#, "null"), &error("server_error", "server_error")]),
+                "hel",
+                Kind::Server,
+            )
+            .failure(Kind::Auth, Reply::json(401, error("invalid_request_error", "invalid_api_key")))
+            .failure(Kind::RateLimited, Reply::json(429, error("requests", "rate_limit_exceeded")))
+            .failure(Kind::QuotaExhausted, Reply::json(429, error("insufficient_quota", "insufficient_quota")))
+            .failure(Kind::ContextOverflow, Reply::json(400, error("invalid_request_error", "context_length_exceeded")))
+            .run();
+        report.assert();
+    }
+}
+
+#[test]
+fn messages_conform() {
+    let start = r#"{"type":"message_start","message":{"id":"m","model":"c","content":[],"usage":{"input_tokens":3,"output_tokens":1}}}"#;
+    let open = r#"{"type":"content_block_start","index":0,"content_block":{"type":"text","text":""}}"#;
+    let piece = |text: &str| {
+        format!(
+            r#"{{"type":"content_block_delta","index":0,"delta":{{"type":"text_delta","text":"{text}"}}}}"#
+        )
+    };
+    let close = r#"{"type":"content_block_stop","index":0}"#;
+    let end = |why: &str| {
+        format!(
+            r#"{{"type":"message_delta","delta":{{"stop_reason":"{why}"}},"usage":{{"output_tokens":2}}}}"#
+        )
+    };
+    let stop = r#"{"type":"message_stop"}"#;
+    let error = |kind: &str| format!(r#"{{"type":"error","error":{{"type":"{kind}","message":"no"}}}}"#);
+    let report = Conformance::new(hotspare_anthropic::Anthropic::new())
+        .whole(
+            Reply::json(200, r#"{"id":"m","type":"message","model":"c","content":[{"type":"text","text":"hello there"}],"stop_reason":"end_turn","usage":{"input_tokens":3,"output_tokens":2}}"#),
+            "hello there",
+        )
+        .streamed(sse(&[start, open, &piece("hello"), &piece(" thére"), close, &end("end_turn"), stop]), "hello thére")
+        .tool_call(
+            sse(&[
+                start,
+                r#"{"type":"content_block_start","index":0,"content_block":{"type":"tool_use","id":"t","name":"f","input":{}}}"#,
+                r#"{"type":"content_block_delta","index":0,"delta":{"type":"input_json_delta","partial_json":"{\"a\":"}}"#,
+                r#"{"type":"content_block_delta","index":0,"delta":{"type":"input_json_delta","partial_json":"1}"}}"#,
+                close,
+                &end("tool_use"),
+                stop,
+            ]),
+            "f",
+        )
+        .length(sse(&[start, open, &piece("hel"), close, &end("max_tokens"), stop]), "hel")
+        .late_failure(sse(&[start, open, &piece("hel"), &error("overloaded_error")]), "hel", Kind::Overloaded)
+        .failure(Kind::Auth, Reply::json(401, error("authentication_error")))
+        .failure(Kind::RateLimited, Reply::json(429, error("rate_limit_error")))
+        .failure(Kind::QuotaExhausted, Reply::json(402, error("billing_error")))
+        .failure(Kind::Overloaded, Reply::json(529, error("overloaded_error")))
+        .run();
+    report.assert();
+}
+
+/// The kit finds what is wrong: each flaw of this wire fails the check that is named.
+#[test]
+fn flaws_are_found() {
+    let find = |flaw: &'static str| {
+        let report = Conformance::new(flawed::Flawed(flaw))
+            .whole(Reply::json(200, r#"{"text":"hello"}"#), "hello")
+            .cannot(hotspare_provider::conformance::Scenario::Streamed, "it does not")
+            .cannot(hotspare_provider::conformance::Scenario::ToolCall, "it does not")
+            .cannot(hotspare_provider::conformance::Scenario::Length, "it does not")
+            .cannot(hotspare_provider::conformance::Scenario::LateFailure, "it does not")
+            .failure(Kind::Auth, Reply::json(401, "{}"))
+            .failure(Kind::RateLimited, Reply::json(429, "{}"))
+            .run();
+        report
+            .to_string()
+            .lines()
+            .filter(|line| line.starts_with("FAILED"))
+            .map(str::to_owned)
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(find("nothing"), Vec::<String>::new());
+    for (flaw, check) in [
+        ("truncated is fine", "cut short is an error"),
+        ("splits show", "any split gives the same"),
+        ("finishes twice", "opened first, in order, one end"),
+        ("every failure is the caller's", "failures are told by their status alone"),
+        ("shows the key", "the key is shown nowhere"),
+        ("open header", "the key's header is sensitive"),
+    ] {
+        let found = find(flaw);
+        assert!(found.iter().any(|line| line.contains(check)), "{flaw}: {found:?}");
+    }
+    let report = Conformance::new(flawed::Flawed("nothing")).run();
+    assert!(!report.passed(), "what is left out does not pass: {report}");
+}
+
+mod flawed {
+    //! A wire that is right but for one flaw.
+
+    use std::collections::VecDeque;
+
+    use hotspare_core::{Chunk, Error, Event, FinishReason, Kind};
+    use hotspare_provider::{Decoder, Decoding, Frame, Framer, Head, HttpRequest, Outbound, Whole, Wire};
+
+    #[derive(Debug)]
+    pub(super) struct Flawed(pub(super) &'static str);
+
+    impl Wire for Flawed {
+        fn name(&self) -> &'static str {
+            "flawed"
+        }
+
+        fn encode(&self, call: &Outbound) -> Result<HttpRequest, Error> {
+            let mut request = HttpRequest::post_json("http://host/".into(), "{}");
+            if let Some(secret) = &call.secret {
+                if self.0 == "shows the key" {
+                    request.url = format!("http://host/{}", secret.expose());
+                }
+                if self.0 == "open header" {
+                    request.headers.insert("x-key", secret.expose().parse().unwrap());
+                    return Ok(request);
+                }
+                return request.with_key("x-key", secret.expose());
+            }
+            Ok(request)
+        }
+
+        fn decoder(&self, _: &Outbound, head: &Head) -> Result<Decoding, Error> {
+            if head.media_type() != "application/json" {
+                return Err(Error::new(Kind::Protocol, "no answer"));
+            }
+            let framer: Box<dyn Framer> =
+                if self.0 == "splits show" { Box::new(Pieces) } else { Box::new(Whole::default()) };
+            Ok(Decoding { framer, decoder: Box::new(Read(self.0)) })
+        }
+
+        fn classify(&self, head: &Head, _: &[u8]) -> Error {
+            let kind = match head.status.as_u16() {
+                _ if self.0 == "every failure is the caller's" => Kind::InvalidRequest,
+                401 => Kind::Auth,
+                429 => Kind::RateLimited,
+                400..=499 => Kind::InvalidRequest,
+                _ => Kind::Server,
+            };
+            Error::new(kind, "no")
+        }
+    }
+
+    /// Takes each piece for a frame.
+    struct Pieces;
+
+    impl Framer for Pieces {
+        fn push(&mut self, bytes: bytes::Bytes, out: &mut VecDeque<Frame>) -> Result<(), Error> {
+            out.push_back(Frame { name: None, data: bytes });
+            Ok(())
+        }
+
+        fn finish(&mut self, _: &mut VecDeque<Frame>) -> Result<(), Error> {
+            Ok(())
+        }
+    }
+
+    struct Read(&'static str);
+
+    impl Decoder for Read {
+        fn push(&mut self, frame: Frame, out: &mut VecDeque<Chunk>) -> Result<(), Error> {
+            let value: Option<serde_json::Value> = serde_json::from_slice(&frame.data).ok();
+            let text = value.as_ref().and_then(|value| value["text"].as_str());
+            match text {
+                Some(text) => out.push_back(Event::TextDelta(text.to_owned()).into()),
+                None if self.0 == "truncated is fine" => {}
+                None => return Err(Error::new(Kind::Protocol, "no answer")),
+            }
+            out.push_back(Event::Finished(FinishReason::Stop).into());
+            if self.0 == "finishes twice" {
+                out.push_back(Event::Finished(FinishReason::Stop).into());
+            }
+            Ok(())
+        }
+
+        fn finish(&mut self, _: &mut VecDeque<Chunk>) -> Result<(), Error> {
+            Ok(())
+        }
+    }
+}
