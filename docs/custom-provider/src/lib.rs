@@ -40,7 +40,7 @@ impl Wire for Parrot {
     }
 
     fn encode(&self, call: &Outbound) -> Result<HttpRequest, Error> {
-        let request = &call.request;
+        let request = call.chat()?;
         // What would change the answer is refused, so that another target serves; a hint may be left out.
         let parts = request.messages.iter().flat_map(|message| &message.parts);
         if !request.tools.is_empty() || parts.clone().any(|part| !matches!(part, Part::Text(_))) {
