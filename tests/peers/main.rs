@@ -10,5 +10,8 @@
 
 mod gateway;
 mod messages;
+mod official_anthropic;
 mod official_client;
 mod real_model;
+mod recipes;
+mod sdk_oracle;

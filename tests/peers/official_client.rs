@@ -2,7 +2,8 @@
 
 use std::process::Command;
 
-use hotspare_chaos::{Fault, Speaks};
+use hotspare::{OnCut, RouteSpec, Rules, Sequential};
+use hotspare_chaos::{ChaosServer, Fault, Settings, Speaks};
 use hotspare_tests::Rig;
 
 const SCRIPT: &str = r#"
@@ -73,9 +74,17 @@ except openai.APIError as e:
     print("ok", e)
 "#;
 
-fn python(script: &str, args: &[&str]) -> Option<()> {
-    let Some(python) = std::env::var_os("HOTSPARE_PYTHON") else {
-        println!("skipped: HOTSPARE_PYTHON does not name a Python with the openai package");
+/// Whether a Python has a package, without importing it.
+pub(crate) fn has(python: &std::ffi::OsStr, package: &str) -> bool {
+    let script = "import importlib.util, sys; sys.exit(importlib.util.find_spec(sys.argv[1]) is None)";
+    Command::new(python).args(["-c", script, package]).status().is_ok_and(|status| status.success())
+}
+
+/// Runs a script, if there is a Python with the package that it needs.
+pub(crate) fn python(package: &str, script: &str, args: &[&str]) -> Option<()> {
+    let python = std::env::var_os("HOTSPARE_PYTHON").filter(|python| has(python, package));
+    let Some(python) = python else {
+        println!("skipped: HOTSPARE_PYTHON does not name a Python with the {package} package");
         return None;
     };
     let out = Command::new(python).arg("-c").arg(script).args(args).output().unwrap();
@@ -94,7 +103,9 @@ async fn the_official_client_is_at_home() {
             let expected = rig.servers[1].settings().answer.concat();
             let gateway = crate::gateway::start(rig.client.clone()).await;
             let url = gateway.url();
-            let done = tokio::task::spawn_blocking(move || python(SCRIPT, &[&url, &expected])).await.unwrap();
+            let done = tokio::task::spawn_blocking(move || python("openai", SCRIPT, &[&url, &expected]))
+                .await
+                .unwrap();
             if done.is_none() {
                 return;
             }
@@ -102,26 +113,30 @@ async fn the_official_client_is_at_home() {
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn its_own_retries_do_not_multiply_ours() {
-    use hotspare::{OnCut, RouteSpec, Rules, Sequential};
-    use hotspare_chaos::{ChaosServer, Settings};
-    let server = ChaosServer::start(Settings::new(Speaks::OpenAi)).await.unwrap();
-    let cut = ChaosServer::start(Settings::new(Speaks::OpenAi)).await.unwrap();
+/// A route `chat` whose only target is down, and a route `cut` whose only target is cut off; with both servers.
+pub(crate) async fn down(wire: Speaks) -> (hotspare::Client, ChaosServer, ChaosServer) {
+    let server = ChaosServer::start(Settings::new(wire)).await.unwrap();
+    let cut = ChaosServer::start(Settings::new(wire)).await.unwrap();
     server.set_fault(Some(Fault::Status(503))).await;
     cut.set_fault(Some(Fault::CutAfter(5))).await;
     let mut rules = Rules::default();
     rules.on_cut = OnCut::Terminate;
     let client = hotspare::Client::builder()
-        .target("main", hotspare_tests::endpoint(&server, Speaks::OpenAi))
-        .target("edge", hotspare_tests::endpoint(&cut, Speaks::OpenAi))
+        .target("main", hotspare_tests::endpoint(&server, wire))
+        .target("edge", hotspare_tests::endpoint(&cut, wire))
         .route("chat", Sequential::new(["main"]))
         .route("cut", RouteSpec::new(Sequential::new(["edge"])).rules(rules))
         .build()
         .unwrap();
+    (client, server, cut)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn its_own_retries_do_not_multiply_ours() {
+    let (client, server, _cut) = down(Speaks::OpenAi).await;
     let gateway = crate::gateway::start(client).await;
     let url = gateway.url();
-    if tokio::task::spawn_blocking(move || python(DOWN, &[&url])).await.unwrap().is_some() {
+    if tokio::task::spawn_blocking(move || python("openai", DOWN, &[&url])).await.unwrap().is_some() {
         assert_eq!(server.stats().requests, 1, "one call by the caller is one call upstream");
     }
 }

@@ -144,7 +144,6 @@ impl Conformance {
     }
 
     /// Runs every check.
-    #[must_use]
     pub fn run(&self) -> Report {
         let mut report = Report::default();
         for scenario in Scenario::ALL {

@@ -1,0 +1,66 @@
+//! The recipes of docs/recipes.md, run as they stand there.
+//!
+//! A recipe is the code block under its heading; it finds the gateway's address in `HOTSPARE_URL` and prints the answer.
+
+use std::process::Command;
+
+use hotspare_chaos::Speaks;
+use hotspare_tests::Rig;
+
+use crate::official_client::has;
+
+/// The first code block under a heading.
+fn recipe(heading: &str) -> String {
+    let document = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/recipes.md");
+    let text = std::fs::read_to_string(document).unwrap();
+    let (_, rest) = text.split_once(&format!("## {heading}\n")).unwrap();
+    let block = rest.split("```").nth(1).unwrap();
+    block.split_once('\n').unwrap().1.to_owned()
+}
+
+/// Runs a recipe in front of a gateway and looks for the answer; says why where the peer is not set up.
+async fn run(heading: &'static str, command: impl FnOnce(&str) -> Option<Command> + Send + 'static) {
+    let rig = Rig::sequential(&[Speaks::Anthropic, Speaks::OpenAi]).await;
+    let expected = rig.servers[0].settings().answer.concat();
+    let gateway = crate::gateway::start(rig.client.clone()).await;
+    let url = gateway.url();
+    let out = tokio::task::spawn_blocking(move || {
+        let mut command = command(&recipe(heading))?;
+        Some(command.env("HOTSPARE_URL", url).output().unwrap())
+    });
+    let Some(out) = out.await.unwrap() else { return };
+    let shown = format!("{}{}", String::from_utf8_lossy(&out.stdout), String::from_utf8_lossy(&out.stderr));
+    let joined = shown.replace('\n', "");
+    assert!(
+        out.status.success() && joined.matches(&expected).count() == 2,
+        "{heading}: whole and streamed\n{shown}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn langchain() {
+    run("LangChain (Python)", |code| {
+        let python = std::env::var_os("HOTSPARE_PYTHON").filter(|python| has(python, "langchain_openai"));
+        if python.is_none() {
+            println!("skipped: HOTSPARE_PYTHON does not name a Python with langchain-openai");
+        }
+        let mut command = Command::new(python?);
+        command.arg("-c").arg(code);
+        Some(command)
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_ai_sdk() {
+    run("Vercel AI SDK (TypeScript)", |code| {
+        let Some(folder) = std::env::var_os("HOTSPARE_NODE") else {
+            println!("skipped: HOTSPARE_NODE does not name a folder with the npm packages ai and @ai-sdk/openai-compatible");
+            return None;
+        };
+        let mut command = Command::new("node");
+        command.current_dir(folder).args(["--input-type=module", "-e", code]);
+        Some(command)
+    })
+    .await;
+}

@@ -1,0 +1,114 @@
+//! The official SDKs as oracles: for canonical calls, this project's encoders send what they send.
+//!
+//! A case is a core request and the same call in the SDK's own words. `record_sdk.py` makes the calls against a loopback
+//! server and hands their bytes over; the bodies are compared as JSON. What may differ is data here, with its reason.
+
+mod anthropic;
+mod openai;
+
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::process::{Command, Stdio};
+
+use hotspare_core::ChatRequest;
+use hotspare_provider::{Outbound, Wire};
+use serde_json::Value;
+
+/// Fields that differ by intent: SDK, field, and why.
+const ALLOWED: [(&str, &str, &str); 1] = [(
+    "openai",
+    "stream_options",
+    "counts are always asked for, because failover has to know what was spent",
+)];
+
+/// A call in both words.
+pub(crate) struct Case {
+    pub(crate) name: &'static str,
+    pub(crate) sdk: &'static str,
+    /// The SDK's function.
+    pub(crate) call: &'static str,
+    /// Its arguments.
+    pub(crate) args: Value,
+    pub(crate) request: ChatRequest,
+    pub(crate) stream: bool,
+}
+
+fn cases() -> Vec<(Case, Box<dyn Wire>)> {
+    let chat = || Box::new(hotspare_openai::OpenAi::new(&hotspare_openai::Dialect::OPENAI)) as Box<dyn Wire>;
+    let messages = || Box::new(hotspare_anthropic::Anthropic::new()) as Box<dyn Wire>;
+    let chat_cases = openai::cases().into_iter().map(|case| (case, chat()));
+    chat_cases.chain(anthropic::cases().into_iter().map(|case| (case, messages()))).collect()
+}
+
+/// Numbers by value, nulls as absent.
+fn normal(value: &Value) -> Value {
+    match value {
+        Value::Object(fields) => fields
+            .iter()
+            .filter(|(_, value)| !value.is_null())
+            .map(|(name, value)| (name.clone(), normal(value)))
+            .collect(),
+        Value::Array(items) => items.iter().map(normal).collect(),
+        Value::Number(number) => number.as_f64().map_or(Value::Null, Value::from),
+        other => other.clone(),
+    }
+}
+
+/// What the SDKs send, by case.
+fn record(cases: &[(Case, Box<dyn Wire>)]) -> Option<BTreeMap<String, Value>> {
+    let Some(python) = std::env::var_os("HOTSPARE_PYTHON") else {
+        println!("skipped: HOTSPARE_PYTHON does not name a Python with the official SDKs");
+        return None;
+    };
+    let mut child = Command::new(python)
+        .args(["-c", include_str!("record_sdk.py")])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut input = child.stdin.take().unwrap();
+    for (case, _) in cases {
+        let line =
+            serde_json::json!({"name": case.name, "sdk": case.sdk, "call": case.call, "args": case.args});
+        writeln!(input, "{line}").unwrap();
+    }
+    drop(input);
+    let out = child.wait_with_output().unwrap();
+    assert!(out.status.success(), "the recorder failed");
+    let lines = String::from_utf8(out.stdout).unwrap();
+    let recorded = lines.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    Some(recorded.map(|line| (line["name"].as_str().unwrap().to_owned(), line)).collect())
+}
+
+#[test]
+fn our_bodies_are_theirs() {
+    let cases = cases();
+    assert!(cases.len() >= 40, "{} canonical calls", cases.len());
+    let Some(recorded) = record(&cases) else { return };
+    let (mut differing, mut counts) = (Vec::new(), BTreeMap::<&str, u32>::new());
+    for (case, wire) in &cases {
+        let theirs = &recorded[case.name];
+        if let Some(missing) = theirs["missing"].as_str() {
+            println!("skipped: {}: {missing}", case.name);
+            continue;
+        }
+        let Some(theirs) = theirs["body"].as_str() else {
+            differing.push(format!("{}: the SDK refuses: {}", case.name, theirs["error"]));
+            continue;
+        };
+        let theirs: Value = serde_json::from_str(theirs).unwrap();
+        let call = Outbound::new(std::sync::Arc::new(case.request.clone()), "m", case.stream);
+        let mut ours: Value = serde_json::from_slice(&wire.encode(&call).unwrap().body).unwrap();
+        for (_, field, _) in ALLOWED.iter().filter(|(sdk, ..)| *sdk == case.sdk) {
+            if theirs[*field].is_null() {
+                ours.as_object_mut().unwrap().remove(*field);
+            }
+        }
+        *counts.entry(case.sdk).or_default() += 1;
+        if normal(&ours) != normal(&theirs) {
+            differing.push(format!("{}:\n  ours   {ours}\n  theirs {theirs}", case.name));
+        }
+    }
+    println!("compared with the SDKs: {counts:?}");
+    assert!(differing.is_empty(), "{} differ:\n{}", differing.len(), differing.join("\n"));
+}
