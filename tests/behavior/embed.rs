@@ -1,7 +1,7 @@
 //! Vectors through sockets: whoever answers, they can be compared.
 
 use hotspare::{
-    Client, EmbedRequest, Endpoint, HealthAware, Kind, ModelProfile, RouteSpec, anthropic, openai,
+    Client, EmbedRequest, Endpoint, HealthAware, Kind, ModelProfile, RouteSpec, anthropic, gemini, openai,
 };
 use hotspare_chaos::{ChaosServer, Fault, Settings, Speaks};
 
@@ -41,6 +41,24 @@ async fn every_fault_of_the_main_target_is_survived() {
         assert_eq!(answer.vectors, well.vectors, "{fault}");
         assert_eq!((answer.vectors.len(), answer.dimensions()), (2, 8), "{fault}");
         assert!(answer.usage.input.is_some(), "{fault}");
+    }
+}
+
+/// One model at two hosts that spell vectors in different ways.
+#[tokio::test]
+async fn another_wire_gives_the_same_vectors() {
+    for fault in [Fault::Status(503), Fault::RateLimited(7), Fault::CutAfter(1), Fault::ErrorEventAfter(0)] {
+        let main = ChaosServer::start(Settings::new(Speaks::Gemini)).await.unwrap();
+        let spare = server().await;
+        let gemini = gemini::target("e").base_url(main.base_url()).endpoint();
+        let client = client(vec![gemini, target(&spare, "e")]);
+        let well = client.embed(ask().dimensions(5)).await.unwrap();
+        assert_eq!((well.dimensions(), well.vectors.len(), well.usage.input.is_some()), (5, 2, true));
+        main.set_fault(Some(fault)).await;
+        let answer =
+            client.embed(ask().dimensions(5)).await.unwrap_or_else(|error| panic!("{fault}: {error}"));
+        assert_eq!(answer.served_by.unwrap().as_str(), "spare", "{fault}");
+        assert_eq!(answer.vectors, well.vectors, "{fault}");
     }
 }
 

@@ -154,7 +154,7 @@ impl Said {
                     "too many states for serving",
                     "payload size exceeds",
                     "cannot fetch content",
-                    "supports at most",
+                    "at most",
                 ]) =>
             {
                 // Where a person is, no other model changes.

@@ -13,6 +13,8 @@ pub struct Host {
     pub auth: Auth,
     /// What comes before a model's plain name in an address.
     pub models: &'static str,
+    /// How texts are embedded.
+    pub embed: Embed,
     /// Who signs its thoughts: a proof may not be read elsewhere.
     pub origin: &'static str,
     /// What finish reasons mean that are sent as numbers, by number.
@@ -29,12 +31,32 @@ pub enum Auth {
     Header(&'static str),
 }
 
+/// How texts are embedded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Embed {
+    /// By `batchEmbedContents`.
+    Batch,
+    /// By `predict`.
+    Predict,
+}
+
+impl Embed {
+    pub(crate) const fn verb(self) -> &'static str {
+        match self {
+            Self::Batch => "batchEmbedContents",
+            Self::Predict => "predict",
+        }
+    }
+}
+
 impl Host {
     /// The Gemini API, with an API key. Numbers: `google.ai.generativelanguage.v1beta.Candidate.FinishReason`.
     pub const GEMINI: Self = Self {
         id: "gemini",
         auth: Auth::Header("x-goog-api-key"),
         models: "models/",
+        embed: Embed::Batch,
         origin: "gemini",
         finish_reasons: &[
             "FINISH_REASON_UNSPECIFIED",
@@ -58,6 +80,7 @@ impl Host {
         id: "vertex",
         auth: Auth::Bearer,
         models: "publishers/google/models/",
+        embed: Embed::Predict,
         origin: "vertex",
         finish_reasons: &[
             "FINISH_REASON_UNSPECIFIED",

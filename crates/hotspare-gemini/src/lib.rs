@@ -1,4 +1,4 @@
-//! The Gemini wire: `generateContent` and `streamGenerateContent`, at the Gemini API and at Vertex AI.
+//! The Gemini wire: `generateContent`, `streamGenerateContent` and embeddings, at the Gemini API and at Vertex AI.
 //!
 //! A codec: no sockets, no clock, no opinion on retries. Where the two hosts differ (address, key, numbers of enumerations)
 //! they are rows of [`Host`]; what differs by generation of models is a row, too.
@@ -7,6 +7,7 @@ mod classify;
 mod contents;
 mod decode;
 mod dto;
+mod embeddings;
 mod encode;
 mod generation;
 mod host;
@@ -15,7 +16,7 @@ mod schema;
 mod tree;
 mod wire;
 
-pub use host::{Auth, Host};
+pub use host::{Auth, Embed, Host};
 pub use wire::Gemini;
 
 /// The wire's name: frames and requests of equal wires are interchangeable.

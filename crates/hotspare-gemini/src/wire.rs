@@ -2,11 +2,12 @@
 //!
 //! Invariant: the key goes into one header and nowhere else, above all not into an address.
 
-use hotspare_core::{ChatRequest, Error, Kind, Origin};
-use hotspare_provider::{Decoding, Head, HttpRequest, JsonArray, Outbound, Sse, Wire};
+use hotspare_core::{ChatRequest, Error, Kind, Origin, Request};
+use hotspare_provider::{Decoding, Head, HttpRequest, JsonArray, Outbound, Sse, Whole, Wire};
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 
 use crate::decode::ContentDecoder;
+use crate::embeddings::{self, EmbedDecoder};
 use crate::host::{Auth, Host};
 use crate::{WIRE, classify, encode};
 
@@ -82,15 +83,14 @@ impl Gemini {
     }
 
     /// A model's path: its plain name behind the host's beginning, or a path as it is (`tunedModels/mine`).
-    fn address(&self, model: &str, stream: bool) -> Result<String, Error> {
+    fn path(&self, model: &str) -> Result<String, Error> {
         let fits =
             |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'@' | b'/');
         if model.is_empty() || !model.bytes().all(fits) || model.contains("..") {
             return Err(Error::new(Kind::ModelUnavailable, "the model's name cannot stand in an address"));
         }
         let before = if model.contains('/') { "" } else { self.host.models };
-        let verb = if stream { "streamGenerateContent?alt=sse" } else { "generateContent" };
-        Ok(format!("{}/{before}{model}:{verb}", self.base_url))
+        Ok(format!("{before}{model}"))
     }
 }
 
@@ -114,8 +114,17 @@ impl Wire for Gemini {
     }
 
     fn encode(&self, call: &Outbound) -> Result<HttpRequest, Error> {
-        let url = self.address(&call.model, call.stream)?;
-        let body = encode::body(call.chat()?, &call.model, self.host.origin)?;
+        let path = self.path(&call.model)?;
+        let (verb, body) = match &call.request {
+            Request::Chat(chat) => {
+                let verb = if call.stream { "streamGenerateContent?alt=sse" } else { "generateContent" };
+                (verb, encode::body(chat, &call.model, self.host.origin)?)
+            }
+            Request::Embed(embed) => {
+                (self.host.embed.verb(), embeddings::body(embed, &path, self.host.embed)?)
+            }
+        };
+        let url = format!("{}/{path}:{verb}", self.base_url);
         let mut request = HttpRequest::post_json(url, body);
         request.headers.extend(self.headers.clone());
         if let Some(secret) = &call.secret {
@@ -131,9 +140,14 @@ impl Wire for Gemini {
         Ok(request)
     }
 
-    fn decoder(&self, _: &Outbound, head: &Head) -> Result<Decoding, Error> {
+    fn decoder(&self, call: &Outbound, head: &Head) -> Result<Decoding, Error> {
+        let kind = head.media_type();
+        if matches!(call.request, Request::Embed(_)) && matches!(kind.as_str(), "application/json" | "") {
+            let decoder = Box::new(EmbedDecoder::default());
+            return Ok(Decoding { framer: Box::new(Whole::default()), decoder });
+        }
         let decoder = Box::new(ContentDecoder::new(self.host.clone()));
-        match head.media_type().as_str() {
+        match kind.as_str() {
             "text/event-stream" => Ok(Decoding { framer: Box::new(Sse::default()), decoder }),
             // A whole answer, or a stream from a host that passes on no `alt=sse`: the first byte tells.
             "application/json" | "" => Ok(Decoding { framer: Box::new(JsonArray::default()), decoder }),

@@ -139,7 +139,7 @@ impl Connection {
             let body = speech.error("invalid_request_error", "invalid_json", "the body is not JSON");
             return self.whole(400, "application/json", "", &body).await;
         };
-        let vectors = request.path.ends_with("/embeddings");
+        let vectors = ["/embeddings", ":batchEmbedContents"].iter().any(|end| request.path.ends_with(end));
         let asked =
             if vectors { Asked::default() } else { Asked::read(settings.speaks, &request.path, &body) };
         self.left = match fault {

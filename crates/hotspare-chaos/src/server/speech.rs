@@ -328,11 +328,16 @@ impl Speech<'_> {
 
     /// A vector for each input, the same from every server: they stand for hosts of one model.
     pub(crate) fn vectors(&self, asked: &Value) -> String {
-        let inputs = match &asked["input"] {
-            Value::Array(list) if !list.iter().all(Value::is_number) => list.clone(),
-            one => vec![one.clone()],
+        let inputs = match (&asked["input"], &asked["requests"]) {
+            (Value::Array(list), _) if !list.iter().all(Value::is_number) => list.clone(),
+            (_, Value::Array(list)) => {
+                list.iter().map(|one| one["content"]["parts"][0]["text"].clone()).collect()
+            }
+            (one, _) => vec![one.clone()],
         };
-        let dimensions = asked["dimensions"].as_u64().and_then(|wanted| usize::try_from(wanted).ok());
+        let dimensions =
+            asked["dimensions"].as_u64().or(asked["requests"][0]["outputDimensionality"].as_u64());
+        let dimensions = dimensions.and_then(|wanted| usize::try_from(wanted).ok());
         let vector = |input: &Value| {
             let bytes = input.to_string().into_bytes();
             let values =
@@ -347,6 +352,12 @@ impl Speech<'_> {
                 json!(values)
             }
         };
+        if self.speaks == Speaks::Gemini {
+            let embeddings: Vec<Value> =
+                inputs.iter().map(|input| json!({"values": vector(input)})).collect();
+            let usage = json!({"promptTokenCount": self.prompt_tokens});
+            return json!({"embeddings": embeddings, "usageMetadata": usage}).to_string();
+        }
         let data: Vec<Value> = inputs
             .iter()
             .enumerate()

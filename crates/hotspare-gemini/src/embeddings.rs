@@ -1,0 +1,172 @@
+//! Embeddings: texts to JSON, JSON to vectors.
+//!
+//! Two spellings: `batchEmbedContents`, and Vertex AI's `predict`; a row of the host says which. Fields in `extras` (a task
+//! type, a title) are said of each text, as the wire has it. Invariant: vectors come out in the order of their texts, which
+//! is all that tells them apart.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use hotspare_core::{Chunk, EmbedInput, EmbedRequest, Error, Event, FinishReason, Json, Kind, Usage, Vector};
+use hotspare_provider::{Decoder, Frame};
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use crate::host::Embed;
+use crate::{WIRE, classify, dto};
+
+/// Spells a request's body. `path` is the model's, as it stands in the address.
+pub(crate) fn body(request: &EmbedRequest, path: &str, spelling: Embed) -> Result<Vec<u8>, Error> {
+    let mut texts = Vec::with_capacity(request.inputs.len());
+    for input in &request.inputs {
+        let EmbedInput::Text(text) = input else {
+            return Err(Error::new(Kind::Unsupported, "this wire embeds texts, not tokens"));
+        };
+        texts.push(text.as_str());
+    }
+    let (dimensions, extras) = (request.dimensions, request.extras.get(WIRE));
+    let body = match spelling {
+        Embed::Batch => {
+            let text = |text| BatchItem {
+                model: path,
+                content: Content { parts: [Text { text }] },
+                output_dimensionality: dimensions,
+                extras,
+            };
+            serde_json::to_vec(&Batch { requests: texts.into_iter().map(text).collect() })
+        }
+        Embed::Predict => {
+            let instances = texts.into_iter().map(|content| Instance { content, extras }).collect();
+            let parameters = Parameters { output_dimensionality: dimensions };
+            serde_json::to_vec(&Predict { instances, parameters })
+        }
+    };
+    body.map_err(|_| Error::new(Kind::InvalidRequest, "the request cannot be written as JSON"))
+}
+
+#[derive(Serialize)]
+struct Batch<'a> {
+    requests: Vec<BatchItem<'a>>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct BatchItem<'a> {
+    model: &'a str,
+    content: Content<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    output_dimensionality: Option<u32>,
+    #[serde(flatten)]
+    extras: Option<&'a BTreeMap<String, Json>>,
+}
+
+#[derive(Serialize)]
+struct Content<'a> {
+    parts: [Text<'a>; 1],
+}
+
+#[derive(Serialize)]
+struct Text<'a> {
+    text: &'a str,
+}
+
+#[derive(Serialize)]
+struct Predict<'a> {
+    instances: Vec<Instance<'a>>,
+    parameters: Parameters,
+}
+
+#[derive(Serialize)]
+struct Instance<'a> {
+    content: &'a str,
+    #[serde(flatten)]
+    extras: Option<&'a BTreeMap<String, Json>>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Parameters {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    output_dimensionality: Option<u32>,
+}
+
+/// Reads one reply, in either spelling.
+#[derive(Debug, Default)]
+pub(crate) struct EmbedDecoder {
+    heard: bool,
+}
+
+impl Decoder for EmbedDecoder {
+    fn push(&mut self, frame: Frame, out: &mut VecDeque<Chunk>) -> Result<(), Error> {
+        let data = frame.data.trim_ascii();
+        if data.is_empty() {
+            return Ok(());
+        }
+        let reply: Reply<'_> = serde_json::from_slice(data)
+            .map_err(|_| Error::new(Kind::Protocol, "the reply is not the JSON of this wire"))?;
+        if reply.error.is_some_and(|error| error.get() != "null") {
+            return Err(classify::in_reply(&String::from_utf8_lossy(data)));
+        }
+        let mut counted = reply.usage_metadata.and_then(|usage| usage.prompt_token_count);
+        let vectors = if let Some(predictions) = reply.predictions {
+            let mut vectors = Vec::with_capacity(predictions.len());
+            for prediction in predictions {
+                let embedding = prediction.embeddings;
+                let tokens = embedding.statistics.and_then(|statistics| statistics.token_count);
+                counted = tokens.map(|tokens| counted.unwrap_or(0).saturating_add(tokens)).or(counted);
+                vectors.push(embedding.values);
+            }
+            vectors
+        } else {
+            let several = reply.embeddings.or_else(|| reply.embedding.map(|one| vec![one]));
+            let Some(several) = several else {
+                return Err(Error::new(Kind::Protocol, "the reply has no vectors"));
+            };
+            several.into_iter().map(|embedding| embedding.values).collect()
+        };
+        self.heard = true;
+        let mut push = |event: Event| out.push_back(Chunk::from(event));
+        push(Event::Started { id: None, model: None });
+        for (index, values) in (0..).zip(vectors) {
+            push(Event::Vector(Box::new(Vector { index, values })));
+        }
+        if counted.is_some() {
+            push(Event::Usage(Box::new(Usage::reported(counted, None))));
+        }
+        push(Event::Finished(FinishReason::Stop));
+        Ok(())
+    }
+
+    fn finish(&mut self, _: &mut VecDeque<Chunk>) -> Result<(), Error> {
+        if self.heard { Ok(()) } else { Err(Error::new(Kind::Protocol, "the reply is empty")) }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Reply<'a> {
+    embedding: Option<Embedding>,
+    embeddings: Option<Vec<Embedding>>,
+    predictions: Option<Vec<Prediction>>,
+    usage_metadata: Option<dto::Usage>,
+    #[serde(borrow)]
+    error: Option<&'a RawValue>,
+}
+
+#[derive(Deserialize)]
+struct Prediction {
+    embeddings: Embedding,
+}
+
+#[derive(Deserialize)]
+struct Embedding {
+    values: Vec<f32>,
+    statistics: Option<Statistics>,
+}
+
+#[derive(Deserialize)]
+struct Statistics {
+    token_count: Option<u64>,
+}
+
+#[cfg(test)]
+mod tests;
