@@ -32,6 +32,8 @@ pub(crate) struct Attempt {
     /// It has been told that the first content is later than usual.
     pub(crate) overdue: bool,
     pub(crate) first_content: Option<Moment>,
+    /// Its share of the time that was left when it started, so that those after it have a chance too.
+    pub(crate) share: Duration,
     /// First content has come and the book does not know yet.
     pub(crate) unobserved: bool,
     pub(crate) last_event: Moment,
@@ -94,6 +96,7 @@ impl Attempt {
             late: false,
             overdue: false,
             first_content: None,
+            share: Duration::MAX,
             unobserved: false,
             last_event: now,
             finished: None,

@@ -34,7 +34,8 @@ pub struct Limits {
     pub gap: Duration,
     /// Silence inside reasoning or a tool's arguments, where providers buffer. Default 300 s.
     pub quiet_gap: Duration,
-    /// Time to the call's first content over all its attempts. Default 120 s.
+    /// Time to the call's first content over all its attempts. Default 120 s. While others wait for their turn, an attempt
+    /// has half of what is left of it, or a third if there are several.
     pub first_content_deadline: Duration,
     /// Time to the end of the answer. Default 600 s, as the providers' own clients have it.
     pub total: Duration,
@@ -79,6 +80,7 @@ impl Limits {
     pub fn interactive() -> Self {
         Self {
             first_content: Duration::from_secs(4),
+            first_content_reasoning: Duration::from_secs(15),
             first_content_deadline: Duration::from_secs(30),
             ..Self::default()
         }

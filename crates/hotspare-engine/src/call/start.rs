@@ -210,6 +210,9 @@ impl Call {
         let words = self.ask.vectors.is_none();
         let stream = words && (self.ask.stream || (self.route.rules.stream_upstream && !refuses));
         let mut attempt = Attempt::new(now, choice.target, key, stream, permit);
+        // Those who come after it need time too; more than two of them are not reckoned with.
+        let others = u32::try_from(self.waiting.len().min(2)).unwrap_or(2);
+        attempt.share = self.first_content_at.saturating_since(now) / (others + 1);
         attempt.clean = choice.clean;
         attempt.usual = choice.usual;
         if let Some(inputs) = self.ask.vectors {

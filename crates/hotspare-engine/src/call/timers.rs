@@ -90,9 +90,12 @@ impl Call {
         }
         let attempt = &self.attempts[id.0];
         if self.late_at(attempt).is_some_and(|at| now >= at) {
+            // Where only the call's own end presses, the target is not to blame.
+            let limit = self.first_content_limit(attempt);
+            let pressed = attempt.share < limit && now < attempt.started + limit;
             let attempt = &mut self.attempts[id.0];
             attempt.late = true;
-            if let Some(permit) = &attempt.permit {
+            if let Some(permit) = attempt.permit.as_ref().filter(|_| !pressed) {
                 world.observe(now, attempt.target, permit, Observation::Late);
             }
             // The late one stays alive: it may still be the first.
@@ -110,7 +113,7 @@ impl Call {
         if self.waiting.is_empty() {
             return None;
         }
-        let limit = self.first_content_limit(attempt);
+        let limit = self.first_content_limit(attempt).min(attempt.share);
         let limit = match self.route.limits.headers {
             Some(headers) if !attempt.heard => headers.min(limit),
             _ => limit,

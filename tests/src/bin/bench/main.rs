@@ -11,6 +11,7 @@
 mod child;
 mod failover;
 mod gateway;
+mod memory;
 mod overhead;
 
 use std::process::ExitCode;
@@ -20,6 +21,7 @@ cargo xtask bench WHAT
 
   failover   what a broken main target adds
   gateway    CPU of the gateway beside a proxy that only copies bytes
+  memory     bytes per idle stream and per target, and 10,000 streams held at once
   overhead   instructions and time of the client beside bare reqwest
 ";
 
@@ -30,11 +32,13 @@ async fn main() -> ExitCode {
     match words.as_slice() {
         ["failover"] => failover::run().await,
         ["gateway"] => gateway::run().await,
+        ["memory"] => memory::run().await,
         ["overhead"] => overhead::run().await,
         // Roles that the benches start this program in.
         ["client", mode, count, url] => overhead::client(mode, count.parse().unwrap_or(1), url).await,
         ["gateway-child", url] => gateway::serve(url).await,
         ["proxy-child", url] => gateway::copy(url).await,
+        ["silent-server"] => memory::serve().await,
         ["server", tokens] => child::serve(tokens.parse().unwrap_or(20)).await,
         _ => {
             eprintln!("{HELP}");

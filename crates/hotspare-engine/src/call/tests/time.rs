@@ -172,3 +172,21 @@ fn refused_growth_moves_half_of_the_traffic_and_hurts_nobody() {
     assert!((15..=25).contains(&served[0]), "{served:?}");
     assert_eq!(view(&rig).failure_rate_bp, 0);
 }
+
+#[test]
+fn a_model_that_thinks_leaves_time_for_the_spare() {
+    let mut setup = Setup::new(&["a", "b"]);
+    setup.profile.capabilities.reasoning = Some(true);
+    setup.limits.first_content_deadline = Duration::from_secs(20);
+    let mut rig = setup.rig();
+    rig.wait(Duration::from_secs(11));
+    assert_eq!(rig.targets(), [0, 1], "at half of the time, though the limit would be 60 s");
+    rig.text(1, "x");
+    rig.finishes(1);
+    assert!(rig.done[0].is_ok());
+    assert_eq!(
+        (view(&rig).failure_rate_bp, view(&rig).samples),
+        (0, 0),
+        "and nothing is said about the first"
+    );
+}

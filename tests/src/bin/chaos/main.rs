@@ -6,8 +6,11 @@
 #![expect(
     clippy::print_stdout,
     clippy::print_stderr,
+    clippy::expect_used,
     reason = "this program talks to the person who runs it"
 )]
+
+mod scenes;
 
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -145,7 +148,9 @@ async fn main() -> ExitCode {
     let only = value("--scenario");
     let chosen: Vec<Scenario> =
         scenarios().into_iter().filter(|one| only.as_deref().is_none_or(|only| only == one.name)).collect();
-    if chosen.is_empty() {
+    let scenes: Vec<scenes::Scene> =
+        scenes::all().into_iter().filter(|one| only.as_deref().is_none_or(|only| only == one.name)).collect();
+    if chosen.is_empty() && scenes.is_empty() {
         eprintln!("no such scenario; --list tells which there are");
         return ExitCode::FAILURE;
     }
@@ -158,6 +163,9 @@ async fn main() -> ExitCode {
                 one.what,
                 attempts as f64 / 100.0
             );
+        }
+        for scene in &scenes {
+            println!("{:<18} {}", scene.name, scene.what);
         }
         return ExitCode::SUCCESS;
     }
@@ -231,6 +239,32 @@ async fn main() -> ExitCode {
                 one.name,
                 breaches.join("; "),
                 one.name
+            );
+        }
+    }
+    for scene in &scenes {
+        let marks = (scene.play)().await;
+        let figures: Vec<String> = marks.iter().map(|mark| format!("{} {}", mark.what, mark.got)).collect();
+        if json {
+            let kept = marks.iter().all(scenes::Mark::is_kept);
+            println!(
+                "{{\"scenario\":\"{}\",\"kept\":{kept},\"figures\":\"{}\"}}",
+                scene.name,
+                figures.join("; ")
+            );
+        } else {
+            println!("{:<18}{}", scene.name, figures.join("; "));
+        }
+        let broken: Vec<&scenes::Mark> = marks.iter().filter(|mark| !mark.is_kept()).collect();
+        if broken.is_empty() {
+            passed += 1;
+            continue;
+        }
+        failed += 1;
+        for mark in broken {
+            eprintln!(
+                "BREACH in {}: {} is {}, not {} to {}\n  repeat: cargo xtask chaos --scenario {}",
+                scene.name, mark.what, mark.got, mark.least, mark.most, scene.name
             );
         }
     }

@@ -1,0 +1,491 @@
+//! Outages with a story: several steps, and marks of their own.
+//!
+//! Times are tenths of real ones and less. Every scene uses the shipped engine on real sockets; what is judged is what
+//! callers and providers see: answers lost, calls made, breakers opened, what was cancelled and what was booked.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use futures::StreamExt;
+use futures::future::{BoxFuture, join_all};
+use hotspare::{
+    BreakerConfig, BreakerState, ChatRequest, Client, Endpoint, Key, Limits, ModelProfile, Price, Race,
+    RouteSpec, Secret, Sequential,
+};
+use hotspare_chaos::{ChaosServer, Fault, FaultPlan, Settings, Speaks};
+use hotspare_tests::{endpoint, short_limits};
+
+/// A story.
+pub(crate) struct Scene {
+    pub(crate) name: &'static str,
+    pub(crate) what: &'static str,
+    pub(crate) play: fn() -> BoxFuture<'static, Vec<Mark>>,
+}
+
+/// One figure and what it may be.
+pub(crate) struct Mark {
+    pub(crate) what: &'static str,
+    pub(crate) got: u64,
+    pub(crate) least: u64,
+    pub(crate) most: u64,
+}
+
+impl Mark {
+    pub(crate) fn is_kept(&self) -> bool {
+        (self.least..=self.most).contains(&self.got)
+    }
+}
+
+const fn at_most(what: &'static str, got: u64, most: u64) -> Mark {
+    Mark { what, got, least: 0, most }
+}
+
+const fn exactly(what: &'static str, got: u64, wanted: u64) -> Mark {
+    Mark { what, got, least: wanted, most: wanted }
+}
+
+pub(crate) fn all() -> Vec<Scene> {
+    fn scene(name: &'static str, what: &'static str, play: fn() -> BoxFuture<'static, Vec<Mark>>) -> Scene {
+        Scene { name, what, play }
+    }
+    vec![
+        scene("unhinted-429", "429 without a time", || Box::pin(unhinted())),
+        scene("odd-headers", "rate-limit headers that make no sense", || Box::pin(odd_headers())),
+        scene("one-dead-key", "401 on one of two keys", || Box::pin(one_dead_key())),
+        scene("retired", "the model is retired", || Box::pin(retired())),
+        scene("bad-callers", "a third of the callers send what is refused", || Box::pin(bad_callers())),
+        scene("leavers", "half of the callers leave before the first token", || Box::pin(leavers())),
+        scene("hung-probes", "probes of a sick target hang", || Box::pin(hung_probes())),
+        scene("straddling", "long streams outlive an outage", || Box::pin(straddling())),
+        scene("quiet", "an outage at a request every 300 ms", || Box::pin(quiet())),
+        scene("restart", "the process is new and the main target down", || Box::pin(restart())),
+        scene("one-model", "one model of a host fails", || Box::pin(one_model())),
+        scene("thinker", "a healthy model that thinks for long", || Box::pin(thinker())),
+        scene("slow-reader", "a caller who reads slowly", || Box::pin(slow_reader())),
+        scene("five-limit-three", "five dead targets, at most three may be tried", || Box::pin(five())),
+        scene("return", "the main target comes back", || Box::pin(comes_back())),
+        scene("losers", "a race: losers are cancelled and paid for", || Box::pin(losers())),
+    ]
+}
+
+/// A client, its servers, and how often a breaker opened.
+struct Stage {
+    client: Client,
+    servers: Vec<ChaosServer>,
+    opened: Arc<AtomicU64>,
+    /// Names of the states that breakers went to, in order.
+    story: Arc<Mutex<Vec<BreakerState>>>,
+}
+
+impl Stage {
+    async fn new(
+        settings: Vec<Settings>,
+        limits: Limits,
+        dress: impl Fn(usize, &ChaosServer, Endpoint) -> Endpoint,
+    ) -> Self {
+        let names: Vec<String> = (0..settings.len()).map(|index| format!("t{index}")).collect();
+        let route = RouteSpec::new(Sequential::new(names.clone())).limits(limits);
+        Self::with(settings, route, dress).await
+    }
+
+    async fn with(
+        settings: Vec<Settings>,
+        route: RouteSpec,
+        dress: impl Fn(usize, &ChaosServer, Endpoint) -> Endpoint,
+    ) -> Self {
+        let mut builder = Client::builder().route("chat", route);
+        let mut servers = Vec::new();
+        for (index, settings) in settings.into_iter().enumerate() {
+            let wire = settings.speaks;
+            let server = ChaosServer::start(settings).await.expect("a loopback port");
+            let target = dress(index, &server, endpoint(&server, wire));
+            builder = builder.target(format!("t{index}"), target);
+            servers.push(server);
+        }
+        let client = builder.build().expect("a valid client");
+        let (opened, story) = (Arc::<AtomicU64>::default(), Arc::<Mutex<Vec<_>>>::default());
+        let ears = (Arc::clone(&opened), Arc::clone(&story));
+        client.on_transition(move |change| {
+            ears.1.lock().unwrap_or_else(PoisonError::into_inner).push(change.to);
+            if change.to == BreakerState::Open {
+                ears.0.fetch_add(1, Ordering::Relaxed);
+            }
+        });
+        Self { client, servers, opened, story }
+    }
+
+    async fn plain(targets: usize) -> Self {
+        let settings = vec![Settings::new(Speaks::OpenAi); targets];
+        Self::new(settings, short_limits(), |_, _, target| target).await
+    }
+
+    fn opened(&self) -> u64 {
+        self.opened.load(Ordering::Relaxed)
+    }
+
+    fn served(&self, target: usize) -> u64 {
+        self.client.targets()[target].counts.served
+    }
+
+    fn started(&self) -> u64 {
+        self.client.targets().iter().map(|target| target.counts.started).sum()
+    }
+
+    /// Sends requests one after the other; how many were lost.
+    async fn ask(&self, requests: u64, pause: Duration) -> u64 {
+        let mut lost = 0;
+        for _ in 0..requests {
+            lost += u64::from(self.client.chat(hello()).await.is_err());
+            tokio::time::sleep(pause).await;
+        }
+        lost
+    }
+}
+
+fn hello() -> ChatRequest {
+    ChatRequest::to("chat").user("what happened?")
+}
+
+const fn ms(millis: u64) -> Duration {
+    Duration::from_millis(millis)
+}
+
+/// A breaker in tenths.
+fn brisk() -> BreakerConfig {
+    let mut breaker = BreakerConfig::default();
+    breaker.cooldown = ms(500);
+    breaker.cooldown_cap = ms(1_500);
+    breaker.lease = ms(500);
+    breaker.window = Duration::from_secs(3);
+    breaker.ramp = ms(1_000);
+    breaker
+}
+
+async fn unhinted() -> Vec<Mark> {
+    let stage = Stage::plain(2).await;
+    stage.servers[0].set_fault(Some(Fault::RateLimited(0))).await;
+    let lost = stage.ask(100, ms(10)).await;
+    vec![
+        exactly("lost", lost, 0),
+        at_most("calls to the limited key", stage.servers[0].stats().requests, 3),
+        exactly("opened", stage.opened(), 0),
+    ]
+}
+
+async fn odd_headers() -> Vec<Mark> {
+    let odd = Settings::new(Speaks::OpenAi)
+        .header("x-ratelimit-limit-requests", "0")
+        .header("x-ratelimit-remaining-requests", "-1")
+        .header("x-ratelimit-limit-tokens", "100")
+        .header("x-ratelimit-remaining-tokens", "100")
+        .header("x-ratelimit-reset-tokens", "1000000000s")
+        .header("retry-after", "Thu, 01 Jan 1970 00:00:00 GMT");
+    let settings = vec![odd, Settings::new(Speaks::OpenAi)];
+    let stage = Stage::new(settings, short_limits(), |_, _, target| target).await;
+    let lost = stage.ask(50, ms(5)).await;
+    vec![exactly("lost", lost, 0), Mark { what: "served by main", got: stage.served(0), least: 45, most: 50 }]
+}
+
+async fn one_dead_key() -> Vec<Mark> {
+    let settings = vec![Settings::new(Speaks::OpenAi).key("sk-good-key"), Settings::new(Speaks::OpenAi)];
+    let stage = Stage::new(settings, short_limits(), |index, server, target| {
+        let key = |text: &str| Key::given(Secret::new(text));
+        match index {
+            0 => hotspare::openai::target("m")
+                .base_url(server.base_url())
+                .key(key("sk-dead-key"))
+                .key(key("sk-good-key")),
+            _ => target,
+        }
+    })
+    .await;
+    let calls = join_all((0..20).map(|_| stage.client.chat(hello()))).await;
+    let lost = calls.iter().filter(|call| call.is_err()).count() as u64 + stage.ask(40, ms(5)).await;
+    vec![
+        exactly("lost", lost, 0),
+        exactly("served by main", stage.served(0), 60),
+        at_most("calls with the dead key", stage.started() - 60, 20),
+        exactly("opened", stage.opened(), 0),
+    ]
+}
+
+async fn retired() -> Vec<Mark> {
+    let stage = Stage::plain(2).await;
+    stage.servers[0].set_fault(Some(Fault::Status(404))).await;
+    let lost = stage.ask(60, ms(5)).await;
+    vec![
+        exactly("lost", lost, 0),
+        exactly("calls to main", stage.servers[0].stats().requests, 1),
+        exactly("served by the spare", stage.served(1), 60),
+    ]
+}
+
+async fn bad_callers() -> Vec<Mark> {
+    let stage = Stage::plain(2).await;
+    stage.servers[0].set_plan(FaultPlan::seeded(7).share(Fault::Status(400), 3_000));
+    let refused = stage.ask(200, ms(1)).await;
+    vec![
+        Mark { what: "refused", got: refused, least: 30, most: 90 },
+        exactly("attempts", stage.started(), 200),
+        exactly("served by main", stage.served(0), 200 - refused),
+        exactly("opened", stage.opened(), 0),
+    ]
+}
+
+async fn leavers() -> Vec<Mark> {
+    let settings = vec![Settings::new(Speaks::OpenAi).pace(ms(1_500), Duration::ZERO); 2];
+    let stage = Stage::new(settings, Limits::default(), |_, _, target| target).await;
+    let calls = (0..60).map(|number| {
+        let client = stage.client.clone();
+        async move {
+            let call = client.chat(hello());
+            if number % 2 == 0 {
+                return tokio::time::timeout(ms(500), call).await.is_err();
+            }
+            call.await.is_ok()
+        }
+    });
+    let as_wished = join_all(calls).await.into_iter().filter(|done| *done).count() as u64;
+    // Leaving is dropping; what it takes until the provider sees it is judged from the last one on.
+    let left = Instant::now();
+    while stage.servers[0].stats().cancelled < 30 && left.elapsed() < ms(2_000) {
+        tokio::time::sleep(ms(1)).await;
+    }
+    let in_flight: u32 = stage.client.targets().iter().map(|target| target.view.in_flight).sum();
+    vec![
+        exactly("served or left", as_wished, 60),
+        exactly("cancelled upstream", stage.servers[0].stats().cancelled, 30),
+        exactly("permits out", u64::from(in_flight), 0),
+        exactly("opened", stage.opened(), 0),
+    ]
+}
+
+async fn hung_probes() -> Vec<Mark> {
+    let settings = vec![Settings::new(Speaks::OpenAi); 2];
+    let stage = Stage::new(settings, short_limits(), |_, _, target| target.breaker(brisk())).await;
+    stage.servers[0].set_fault(Some(Fault::Status(503))).await;
+    let mut lost = stage.ask(12, ms(5)).await;
+    stage.servers[0].set_fault(Some(Fault::Silence)).await;
+    lost += stage.ask(40, ms(50)).await;
+    stage.servers[0].set_fault(None).await;
+    let before = stage.served(0);
+    lost += stage.ask(80, ms(50)).await;
+    vec![
+        exactly("lost", lost, 0),
+        Mark { what: "opened", got: stage.opened(), least: 1, most: 6 },
+        Mark {
+            what: "served by main in 4 s after its return",
+            got: stage.served(0) - before,
+            least: 30,
+            most: 80,
+        },
+    ]
+}
+
+async fn straddling() -> Vec<Mark> {
+    let long = Settings::new(Speaks::OpenAi).tokens(40).pace(Duration::ZERO, ms(50));
+    let settings = vec![long, Settings::new(Speaks::OpenAi)];
+    let stage = Stage::new(settings, short_limits(), |_, _, target| {
+        let mut breaker = brisk();
+        // No probe falls within the outage, so whatever closes it was begun before.
+        breaker.cooldown = Duration::from_secs(8);
+        breaker.cooldown_cap = Duration::from_secs(8);
+        target.breaker(breaker)
+    })
+    .await;
+    let streams = join_all((0..20).map(|_| stage.client.stream(hello()))).await;
+    stage.servers[0].set_fault(Some(Fault::Status(503))).await;
+    let mut lost = stage.ask(20, ms(5)).await;
+    let whole = streams.into_iter().map(|stream| async {
+        let Ok(mut stream) = stream else { return false };
+        while let Some(event) = stream.next().await {
+            if event.is_err() {
+                return false;
+            }
+        }
+        true
+    });
+    lost += join_all(whole).await.into_iter().filter(|whole| !whole).count() as u64;
+    let story = stage.story.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    let closed = story.iter().filter(|state| **state == BreakerState::Closed).count() as u64;
+    vec![
+        exactly("lost", lost, 0),
+        exactly("opened", stage.opened(), 1),
+        exactly("closed by what was begun before", closed, 0),
+    ]
+}
+
+async fn quiet() -> Vec<Mark> {
+    let mut marks = Vec::new();
+    for (what, fault) in [
+        ("calls to main until it opens (500)", Fault::Status(500)),
+        ("calls to main until it opens (silence)", Fault::Silence),
+    ] {
+        let settings = vec![Settings::new(Speaks::OpenAi); 2];
+        let stage = Stage::new(settings, short_limits(), |_, _, target| {
+            let mut breaker = BreakerConfig::evidence();
+            breaker.cooldown = Duration::from_secs(10);
+            breaker.cooldown_cap = Duration::from_secs(10);
+            target.breaker(breaker)
+        })
+        .await;
+        stage.servers[0].set_fault(Some(fault)).await;
+        let lost = stage.ask(12, ms(300)).await;
+        marks.push(exactly("lost", lost, 0));
+        marks.push(at_most(what, stage.servers[0].stats().requests, 7));
+        marks.push(exactly("opened", stage.opened(), 1));
+    }
+    marks
+}
+
+async fn restart() -> Vec<Mark> {
+    let (mut lost, mut calls) = (0, 0);
+    for _ in 0..3 {
+        let stage = Stage::plain(2).await;
+        stage.servers[0].set_fault(Some(Fault::Status(503))).await;
+        lost += stage.ask(20, ms(2)).await;
+        calls = calls.max(stage.servers[0].stats().requests);
+    }
+    vec![exactly("lost", lost, 0), at_most("calls to main by each process", calls, 11)]
+}
+
+async fn one_model() -> Vec<Mark> {
+    let settings = vec![Settings::new(Speaks::OpenAi); 3];
+    let stage = Stage::new(settings, short_limits(), |index, _, target| match index {
+        0 | 2 => target.health_host("https://one.host"),
+        _ => target,
+    })
+    .await;
+    // The third target is another model of the first one's host.
+    stage.servers[0].set_fault(Some(Fault::StallAfter(0))).await;
+    let lost = stage.ask(15, ms(5)).await;
+    let mut other = 0;
+    for _ in 0..50 {
+        other += u64::from(stage.client.chat(ChatRequest::to("t2").user("hi")).await.is_ok());
+    }
+    let targets = stage.client.targets();
+    let closed = u64::from(targets[2].view.breaker == BreakerState::Closed);
+    vec![
+        exactly("lost", lost, 0),
+        exactly("served by the other model", other, 50),
+        exactly("its breaker is closed", closed, 1),
+    ]
+}
+
+async fn thinker() -> Vec<Mark> {
+    let mut limits = short_limits();
+    limits.first_content_reasoning = ms(600);
+    limits.first_content_deadline = Duration::from_secs(10);
+    let mut opened = 0;
+    let mut lost = 0;
+    for first in [200, 400, 900] {
+        let thinks = Settings::new(Speaks::OpenAi).pace(ms(first), Duration::ZERO);
+        let stage = Stage::new(vec![thinks.clone(), thinks], limits.clone(), |_, _, target| {
+            let mut profile = ModelProfile::default();
+            profile.capabilities.reasoning = Some(true);
+            target.profile(profile)
+        })
+        .await;
+        for _ in 0..3 {
+            let calls = (0..20).map(|_| async {
+                let Ok(mut stream) = stage.client.stream(hello()).await else { return false };
+                while let Some(event) = stream.next().await {
+                    if event.is_err() {
+                        return false;
+                    }
+                }
+                true
+            });
+            lost += join_all(calls).await.into_iter().filter(|whole| !whole).count() as u64;
+        }
+        // A first token at half as long again as the limit is late, and still nobody is ill for a third of such calls.
+        opened += if first < 600 { stage.opened() } else { 0 };
+    }
+    vec![exactly("lost", lost, 0), exactly("opened", opened, 0)]
+}
+
+async fn slow_reader() -> Vec<Mark> {
+    let stage = Stage::new(
+        vec![Settings::new(Speaks::OpenAi).tokens(30).pace(Duration::ZERO, ms(20)); 2],
+        short_limits(),
+        |_, _, target| target,
+    )
+    .await;
+    let mut stream = stage.client.stream(hello()).await.expect("a stream");
+    let (mut text, mut pieces) = (String::new(), 0);
+    while let Some(event) = stream.next().await {
+        if let Ok(hotspare::Event::TextDelta(piece)) = event {
+            text.push_str(&piece);
+            pieces += 1;
+            if pieces % 10 == 0 {
+                tokio::time::sleep(ms(900)).await;
+            }
+        }
+    }
+    let whole = u64::from(text == stage.servers[0].settings().answer.concat());
+    vec![
+        exactly("whole", whole, 1),
+        exactly("attempts", stage.started(), 1),
+        exactly("opened", stage.opened(), 0),
+    ]
+}
+
+async fn five() -> Vec<Mark> {
+    let mut limits = short_limits();
+    limits.max_targets = Some(3);
+    let stage = Stage::new(vec![Settings::new(Speaks::OpenAi); 5], limits, |_, _, target| target).await;
+    for server in &stage.servers {
+        server.set_fault(Some(Fault::Status(503))).await;
+    }
+    let error = stage.client.chat(hello()).await.expect_err("all are down");
+    let tried = error.trail().attempts.len() as u64;
+    vec![exactly("targets tried", tried, 3)]
+}
+
+async fn comes_back() -> Vec<Mark> {
+    let settings = vec![Settings::new(Speaks::OpenAi); 2];
+    let stage = Stage::new(settings, short_limits(), |_, _, target| target.breaker(brisk())).await;
+    stage.servers[0].kill().await;
+    let mut lost = stage.ask(15, ms(400)).await;
+    stage.servers[0].restore().await;
+    let back = Instant::now();
+    let before = stage.served(0);
+    while stage.served(0) == before && back.elapsed() < Duration::from_secs(10) {
+        lost += stage.ask(1, ms(400)).await;
+    }
+    let took = u64::try_from(back.elapsed().as_millis()).unwrap_or(u64::MAX);
+    vec![
+        exactly("lost", lost, 0),
+        at_most("ms until main serves again, at a request every 400 ms", took, 3_000),
+    ]
+}
+
+async fn losers() -> Vec<Mark> {
+    let fast = Settings::new(Speaks::OpenAi).pace(ms(20), Duration::ZERO);
+    let slow = Settings::new(Speaks::OpenAi).pace(Duration::ZERO, ms(400));
+    let route = RouteSpec::new(Race::new(["t0", "t1"])).limits(Limits::default());
+    let stage = Stage::with(vec![fast, slow.pace(ms(5_000), Duration::ZERO)], route, |_, _, target| {
+        let mut profile = ModelProfile::default();
+        profile.price = Some(Price::per_million(1_000_000, 2_000_000));
+        target.profile(profile)
+    })
+    .await;
+    let mut slowest = Duration::ZERO;
+    let mut lost = 0;
+    for number in 1..=20 {
+        lost += u64::from(stage.client.chat(hello()).await.is_err());
+        let over = Instant::now();
+        while stage.servers[1].stats().cancelled < number && over.elapsed() < ms(1_000) {
+            tokio::time::sleep(ms(1)).await;
+        }
+        slowest = slowest.max(over.elapsed());
+    }
+    let targets = stage.client.targets();
+    vec![
+        exactly("lost", lost, 0),
+        exactly("losers cancelled", targets[1].counts.cancelled, 20),
+        at_most("ms until the provider saw it", u64::try_from(slowest.as_millis()).unwrap_or(u64::MAX), 50),
+        exactly("opened", stage.opened(), 0),
+    ]
+}
