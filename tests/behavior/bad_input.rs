@@ -81,6 +81,20 @@ async fn a_planted_key_is_shown_nowhere() {
     assert!(!format!("{twice:?}").contains(PLANTED));
 }
 
+#[tokio::test]
+async fn each_key_can_be_tried_by_itself() {
+    let server = ChaosServer::start(Settings::new(Speaks::OpenAi).key("right")).await.unwrap();
+    let key = |text: &str| Key::given(Secret::new(text));
+    let endpoint = openai::target("m").base_url(server.base_url()).key(key("wrong")).key(key("right"));
+    let client = Client::builder().target("main", endpoint).build().unwrap();
+    let target = &client.targets()[0];
+    assert_eq!(target.keys, 2);
+    assert_eq!(client.try_key(&target.id, 0).await.unwrap_err().kind(), Kind::Auth);
+    client.try_key(&target.id, 1).await.unwrap();
+    assert_eq!(client.try_key(&"nobody".into(), 0).await.unwrap_err().kind(), Kind::Config);
+    assert!(client.targets()[0].view.usable, "health has seen none of it");
+}
+
 /// Everything that is logged, down to the finest level, while a key is rejected and a target fails over.
 #[tokio::test]
 async fn logs_show_neither_keys_nor_prompts() {

@@ -104,6 +104,31 @@ fn messages_conform() {
     report.assert();
 }
 
+#[test]
+fn generated_content_conforms() {
+    let piece = |parts: &str, more: &str| {
+        format!(
+            r#"{{"candidates":[{{"content":{{"role":"model","parts":[{parts}]}}{more}}}],"modelVersion":"g"}}"#
+        )
+    };
+    let text = |text: &str| format!(r#"{{"text":"{text}"}}"#);
+    let end = |why: &str| format!(r#","finishReason":"{why}""#);
+    let error = |status: u16, word: &str| {
+        format!(r#"{{"error":{{"code":{status},"message":"no","status":"{word}"}}}}"#)
+    };
+    let report = Conformance::new(hotspare_gemini::Gemini::new())
+        .whole(Reply::json(200, piece(&text("hello there"), &end("STOP"))), "hello there")
+        .streamed(sse(&[&piece(&text("hello"), ""), &piece(&text(" thére"), &end("STOP"))]), "hello thére")
+        .tool_call(sse(&[&piece(r#"{"functionCall":{"name":"f","args":{"a":1}}}"#, &end("STOP"))]), "f")
+        .length(sse(&[&piece(&text("hel"), &end("MAX_TOKENS"))]), "hel")
+        .late_failure(sse(&[&piece(&text("hel"), ""), &error(503, "UNAVAILABLE")]), "hel", Kind::Overloaded)
+        .failure(Kind::Auth, Reply::json(401, error(401, "UNAUTHENTICATED")))
+        .failure(Kind::RateLimited, Reply::json(429, error(429, "RESOURCE_EXHAUSTED")))
+        .failure(Kind::Overloaded, Reply::json(503, error(503, "UNAVAILABLE")))
+        .run();
+    report.assert();
+}
+
 /// The kit finds what is wrong: each flaw of this wire fails the check that is named.
 #[test]
 fn flaws_are_found() {

@@ -74,6 +74,21 @@ except openai.APIError as e:
     print("ok", e)
 "#;
 
+const EMBED: &str = r#"
+import sys, openai
+c = openai.OpenAI(base_url=sys.argv[1], api_key="sk-caller", max_retries=0)
+for kind in ({}, {"encoding_format": "float"}, {"encoding_format": "base64"}):
+    a = c.embeddings.create(model="chat", input=["the pump", "the fan"], **kind)
+    assert [d.index for d in a.data] == [0, 1] and a.model and a.usage.prompt_tokens > 0, a
+one = c.embeddings.create(model="chat", input="the pump").data[0].embedding
+assert one == c.embeddings.create(model="chat", input="the pump").data[0].embedding and len(one) > 1, one
+try:
+    c.embeddings.create(model="chat", input=[])
+    raise SystemExit("embedded nothing")
+except openai.BadRequestError as e:
+    print("ok", e)
+"#;
+
 /// Whether a Python has a package, without importing it.
 pub(crate) fn has(python: &std::ffi::OsStr, package: &str) -> bool {
     let script = "import importlib.util, sys; sys.exit(importlib.util.find_spec(sys.argv[1]) is None)";
@@ -111,6 +126,15 @@ async fn the_official_client_is_at_home() {
             }
         }
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn vectors_come_from_whoever_is_up() {
+    let rig = Rig::sequential(&[Speaks::OpenAi, Speaks::OpenAi]).await;
+    rig.servers[0].set_fault(Some(Fault::Refuse)).await;
+    let gateway = crate::gateway::start(rig.client.clone()).await;
+    let url = gateway.url();
+    let _ = tokio::task::spawn_blocking(move || python("openai", EMBED, &[&url])).await.unwrap();
 }
 
 /// A route `chat` whose only target is down, and a route `cut` whose only target is cut off; with both servers.

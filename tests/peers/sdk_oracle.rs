@@ -4,6 +4,7 @@
 //! server and hands their bytes over; the bodies are compared as JSON. What may differ is data here, with its reason.
 
 mod anthropic;
+mod google;
 mod openai;
 
 use std::collections::BTreeMap;
@@ -36,8 +37,35 @@ pub(crate) struct Case {
 fn cases() -> Vec<(Case, Box<dyn Wire>)> {
     let chat = || Box::new(hotspare_openai::OpenAi::new(&hotspare_openai::Dialect::OPENAI)) as Box<dyn Wire>;
     let messages = || Box::new(hotspare_anthropic::Anthropic::new()) as Box<dyn Wire>;
+    let content = || Box::new(hotspare_gemini::Gemini::new()) as Box<dyn Wire>;
     let chat_cases = openai::cases().into_iter().map(|case| (case, chat()));
-    chat_cases.chain(anthropic::cases().into_iter().map(|case| (case, messages()))).collect()
+    let messages_cases = anthropic::cases().into_iter().map(|case| (case, messages()));
+    let content_cases = google::cases().into_iter().map(|case| (case, content()));
+    chat_cases.chain(messages_cases).chain(content_cases).collect()
+}
+
+/// The Gemini API takes both spellings of a field's name, and its SDK writes both; it gives instructions a role that is not
+/// read, and settings where there are none.
+fn one_spelling(mut body: Value) -> Value {
+    const NAMES: [(&str, &str); 3] = [
+        ("mime_type", "mimeType"),
+        ("file_uri", "fileUri"),
+        ("parameters_json_schema", "parametersJsonSchema"),
+    ];
+    let mut text = body.to_string();
+    for (snake, camel) in NAMES {
+        text = text.replace(&format!("\"{snake}\":"), &format!("\"{camel}\":"));
+    }
+    if let Ok(read) = serde_json::from_str(&text) {
+        body = read;
+    }
+    if let Some(instructions) = body["systemInstruction"].as_object_mut() {
+        instructions.remove("role");
+    }
+    if let Some(fields) = body.as_object_mut() {
+        fields.retain(|name, value| name != "generationConfig" || *value != serde_json::json!({}));
+    }
+    body
 }
 
 /// Numbers by value, nulls as absent.
@@ -96,7 +124,10 @@ fn our_bodies_are_theirs() {
             differing.push(format!("{}: the SDK refuses: {}", case.name, theirs["error"]));
             continue;
         };
-        let theirs: Value = serde_json::from_str(theirs).unwrap();
+        let mut theirs: Value = serde_json::from_str(theirs).unwrap();
+        if case.sdk == "google" {
+            theirs = one_spelling(theirs);
+        }
         let call = Outbound::new(std::sync::Arc::new(case.request.clone()), "m", case.stream);
         let mut ours: Value = serde_json::from_slice(&wire.encode(&call).unwrap().body).unwrap();
         for (_, field, _) in ALLOWED.iter().filter(|(sdk, ..)| *sdk == case.sdk) {

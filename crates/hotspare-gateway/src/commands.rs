@@ -14,6 +14,9 @@ use hotspare::{ChatRequest, Event};
 use hotspare_gateway::{ClientKeys, ServeOptions, Setup, serve_on};
 use tokio::net::TcpListener;
 
+/// How long `check --live` waits for each answer.
+const PATIENCE: Duration = Duration::from_secs(30);
+
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
@@ -61,7 +64,7 @@ pub(crate) enum Command {
     Check {
         /// Configuration file.
         config: PathBuf,
-        /// Also send one tiny request to each target.
+        /// Also send one tiny request to each target with each of its keys.
         #[arg(long)]
         live: bool,
     },
@@ -248,21 +251,28 @@ async fn check(path: &Path, live: bool) -> Result<(), String> {
     if !live {
         return Ok(());
     }
-    let mut failed = 0;
+    let (mut failed, mut tried) = (0, 0);
     for target in client.targets() {
-        let request = ChatRequest::to(target.id.as_str())
-            .user("Say hi.")
-            .max_output(16)
-            .deadline(Duration::from_secs(30));
-        match client.chat(request).await {
-            Ok(answer) => print(&format!("{}: answers as {}\n", target.id, answer.model.unwrap_or_default())),
-            Err(error) => {
-                failed += 1;
-                print(&format!("{}: {error}\n", target.id));
+        for key in 0..target.keys.max(1) {
+            let name = match target.keys {
+                0 | 1 => target.id.to_string(),
+                keys => format!("{} (key {} of {keys})", target.id, key + 1),
+            };
+            tried += 1;
+            match tokio::time::timeout(PATIENCE, client.try_key(&target.id, key)).await {
+                Ok(Ok(())) => print(&format!("{name}: answers\n")),
+                Ok(Err(error)) => {
+                    failed += 1;
+                    print(&format!("{name}: {error}\n"));
+                }
+                Err(_) => {
+                    failed += 1;
+                    print(&format!("{name}: no answer within {} s\n", PATIENCE.as_secs()));
+                }
             }
         }
     }
-    if failed > 0 { Err(format!("{failed} targets do not answer")) } else { Ok(()) }
+    if failed > 0 { Err(format!("{failed} of {tried} tries got no answer")) } else { Ok(()) }
 }
 
 fn explain(config: Option<&Path>, model: Option<String>, prompt: &str) -> Result<(), String> {

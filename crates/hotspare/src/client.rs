@@ -142,6 +142,18 @@ impl Client {
         }
     }
 
+    /// Sends one tiny request to a target with one of its keys, counted from 0: past routes and health, and without a
+    /// trace there. The caller limits the time.
+    ///
+    /// # Errors
+    /// Whatever the target says; [`Kind::Config`] if there is no such target.
+    pub async fn try_key(&self, target: &TargetId, key: usize) -> Result<(), Error> {
+        let place = self.shared.targets.iter().position(|connected| connected.id == *target);
+        let place =
+            place.ok_or_else(|| Error::new(Kind::Config, format!("there is no target `{target}`")))?;
+        crate::keep::probe(&self.shared, place, key).await
+    }
+
     /// What would be tried for a request, in which order, and why. Sends nothing.
     ///
     /// # Errors
@@ -197,6 +209,7 @@ impl Client {
                     wire: target.wire,
                     model: connected.model.to_string(),
                     profile: target.profile.clone(),
+                    keys: connected.keys.len(),
                     view: world.view(now, place, 0),
                     counts: world.counts(place).clone(),
                     waiting: world.waiting(place),
@@ -290,6 +303,8 @@ pub struct TargetStatus {
     pub model: String,
     /// What is known of the model.
     pub profile: ModelProfile,
+    /// How many keys it has.
+    pub keys: usize,
     /// Its health.
     pub view: TargetView,
     /// Its counts.

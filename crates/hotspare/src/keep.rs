@@ -113,7 +113,8 @@ async fn hear(at: Option<Instant>, bell: &Notify, probes: &mut Vec<(ProbeId, Pro
     .await
 }
 
-fn probe(shared: &Shared, target: usize, key: usize) -> Probing {
+/// Greets a target with one of its keys.
+pub(crate) fn probe(shared: &Shared, target: usize, key: usize) -> Probing {
     let connected = &shared.targets[target];
     let request = Arc::new(ChatRequest::to(connected.model.as_ref()).user("Say hello.").max_output(ANSWER));
     let hole = connected.keys.get(key).cloned();

@@ -1,0 +1,366 @@
+//! Broken configurations, requests and replies, a row each: every one ends in a clear typed error within its bounds.
+//!
+//! Faults of connections stand in [`bad_input`](super::bad_input), played by a real server; these rows need no socket.
+//! Replies are played to the shipped wires through the port's one IO loop, and what the loop takes from an endless body is
+//! counted.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::SystemTime;
+
+use bytes::Bytes;
+use futures::StreamExt;
+use hotspare::{ChatRequest, Client, Error, Kind, Secret};
+use hotspare_provider::{
+    BODY_LIMIT, FRAME_LIMIT, Head, HttpProvider, HttpRequest, HttpResponse, Outbound, Provider, Transport,
+    Wire,
+};
+use proptest::prelude::*;
+
+const PLANTED: &str = "sk-planted-0123456789";
+
+/// Pieces in which endless bodies come.
+const PIECE: usize = 64 << 10;
+
+/// What is written, and what the error must say.
+const CONFIGS: [(&str, &str); 24] = [
+    ("", "line 1: there are no targets"),
+    ("[", "line 1"),
+    ("targets = 3", "targets"),
+    ("[targets.a]\nprovider = \"openai\"\nprovider = \"openai\"", "line 3"),
+    ("\u{0}", "line 1"),
+    ("[target.a]\nmodel = \"m\"", "line 1: unknown section `target`"),
+    ("[targets.a]\nprovider = \"olama\"\nmodel = \"m\"", "unknown provider `olama`"),
+    ("[targets.a]\nprovider = \"ollama\"", "model"),
+    ("[targets.a]\nprovider = \"ollama\"\nmodel = 7", "line 1: targets.a: invalid type: integer `7`"),
+    ("[targets.a]\nprovider = \"ollama\"\nmodel = \"\"", "the model's name is empty"),
+    (
+        "[targets.a]\nprovider = \"ollama\"\nmodel = \"m\"\ncolour = 1",
+        "line 1: targets.a: unknown field `colour`",
+    ),
+    (
+        "[targets.a]\nprovider = { like = \"openai\", base_url = \"ftp://h\" }\nmodel = \"m\"",
+        "http:// or https://",
+    ),
+    (
+        "[targets.a]\nprovider = { like = \"openai\", base_url = \"http://u:p@h\" }\nmodel = \"m\"",
+        "keys belong in `keys`",
+    ),
+    ("[targets.a]\nprovider = { like = \"x\", base_url = \"http://h\" }\nmodel = \"m\"", "`x`"),
+    ("[targets.a]\nprovider = \"openai\"\nmodel = \"m\"", "it needs a key"),
+    ("[targets.a]\nprovider = \"openai\"\nmodel = \"m\"\nkeys = [\"sk-1\"]", "targets.a"),
+    (
+        "[targets.a]\nprovider = \"openai\"\nmodel = \"m\"\nkeys = [{ env = \"HOTSPARE_TEST_UNSET\" }]",
+        "HOTSPARE_TEST_UNSET is not set",
+    ),
+    (
+        "[targets.a]\nprovider = \"ollama\"\nmodel = \"m\"\nmax_in_flight = -1",
+        "targets.a: invalid value: integer `-1`",
+    ),
+    ("[targets.a]\nprovider = \"ollama\"\nmodel = \"m\"\nmax_in_flight = 0", "at least 1"),
+    ("[targets.a]\nprovider = \"ollama\"\nmodel = \"m\"\nconnect = 5", "a duration is text with its unit"),
+    (
+        "[targets.a]\nprovider = \"ollama\"\nmodel = \"m\"\n[routes.r]\ntargets = []",
+        "route `r` has no targets",
+    ),
+    (
+        "[targets.a]\nprovider = \"ollama\"\nmodel = \"m\"\n[routes.r]\ntargets = [\"b\"]",
+        "names the target `b`, which does not exist",
+    ),
+    (
+        "[targets.a]\nprovider = \"ollama\"\nmodel = \"m\"\n[routes.r]\ntargets = [\"a\"]\nstrategy = \"luck\"",
+        "`luck`",
+    ),
+    (
+        "[targets.a]\nprovider = \"ollama\"\nmodel = \"m\"\n[routes.r]\ntargets = [\"a\"]\nlimits = { total = \"1e999s\" }",
+        "duration",
+    ),
+];
+
+#[test]
+fn configurations() {
+    let mut wrong = Vec::new();
+    for (text, says) in CONFIGS {
+        match Client::from_toml(text) {
+            Ok(_) => wrong.push(format!("{text:?} is accepted")),
+            Err(error) => {
+                assert_eq!(error.kind(), Kind::Config, "{text}");
+                if !error.message().contains(says) {
+                    wrong.push(format!("{text:?} says {:?}, not {says:?}", error.message()));
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// Fields of a request beside a model and a turn, and what the error must say: on the wire of chat completions.
+const CHAT: [(&str, &str); 20] = [
+    (r#""temperature":-1"#, "`temperature` is -1"),
+    (r#""temperature":1e999"#, "`temperature`"),
+    (r#""temperature":"hot""#, "`temperature` must be a number"),
+    (r#""max_tokens":-5"#, "`max_tokens` must be a whole number"),
+    (r#""max_tokens":0"#, "`max_tokens` must be at least 1"),
+    (r#""max_tokens":1.5"#, "`max_tokens` must be a whole number"),
+    (r#""max_completion_tokens":99999999999999999999999"#, "`max_completion_tokens`"),
+    (r#""n":3"#, "`n` must be 1"),
+    (r#""stop":[1,2]"#, "`stop` must be a text or a list of texts"),
+    (r#""stream":"yes""#, "`stream` must be true or false"),
+    (r#""stream_options":[]"#, "`stream_options` must be an object"),
+    (r#""tools":{}"#, "`tools` must be a list"),
+    (r#""tools":[{"type":"function"}]"#, "`tools[0].function` is missing"),
+    (r#""tool_choice":"perhaps""#, "`tool_choice` is `perhaps`"),
+    (r#""response_format":{"type":"xml"}"#, "`response_format.type` is `xml`"),
+    (r#""response_format":{"type":"json_schema"}"#, "`response_format.json_schema.schema` is missing"),
+    (r#""seed":"x""#, "`seed` must be a whole number"),
+    (r#""hotspare":{"deadline":"-5s"}"#, "`hotspare.deadline` is `-5s`"),
+    (r#""hotspare":{"max_cost_usd":-1}"#, "`hotspare.max_cost_usd` is -1"),
+    (r#""hotspare":{"onyl":[]}"#, "`hotspare` must be an object"),
+];
+
+/// Turns, and what the error must say, on both wires.
+const TURNS: [(&str, &str); 9] = [
+    ("", "`messages` is missing or empty"),
+    (r#""hi""#, "`messages[0]` must be an object"),
+    (r#"{"content":"x"}"#, "`messages[0].role` is missing"),
+    (r#"{"role":"wizard","content":"x"}"#, "`messages[0].role` is `wizard`"),
+    (r#"{"role":"user"}"#, "`messages[0].content` is missing"),
+    (r#"{"role":"user","content":7}"#, "`messages[0].content` must be a text or a list"),
+    (r#"{"role":"user","content":[{"text":"x"}]}"#, "`messages[0].content[0]"),
+    (r#"{"role":"user","content":[{"type":"text"}]}"#, "`messages[0].content[0].text` is missing"),
+    (r#"{"role":"user","content":[{"type":"image_url"},{"type":"image"}]}"#, "`messages[0].content["),
+];
+
+/// Whole bodies.
+const BODIES: [(&str, &str); 9] = [
+    ("", "not a JSON object"),
+    ("null", "not a JSON object"),
+    ("[]", "not a JSON object"),
+    ("{", "not a JSON object: it ends too early"),
+    ("{\"model\":\"m\"", "not a JSON object: it ends too early"),
+    ("{\"model\":\"m\"}{", "not a JSON object"),
+    ("{\"model\":\"m\u{1}\"}", "not a JSON object"),
+    (r#"{"messages":[{"role":"user","content":"x"}]}"#, "`model` is missing"),
+    (r#"{"model":"","messages":[{"role":"user","content":"x"}]}"#, "`model` is missing"),
+];
+
+#[test]
+fn requests() {
+    type Read = fn(&str) -> Result<ChatRequest, Error>;
+    let (chat, messages): (Read, Read) = (hotspare::openai::request, hotspare::anthropic::request);
+    let refused = |read: Read, body: &str, says: &str| {
+        let error = read(body).expect_err(body);
+        assert_eq!(error.kind(), Kind::InvalidRequest, "{body}");
+        assert!(error.message().contains(says), "{body:?} says {:?}, not {says:?}", error.message());
+        assert!(error.message().len() < 700 && !error.message().contains("private"), "{}", error.message());
+    };
+    for (fields, says) in CHAT {
+        let body = format!(r#"{{"model":"m","messages":[{{"role":"user","content":"private"}}],{fields}}}"#);
+        refused(chat, &body, says);
+    }
+    for read in [chat, messages] {
+        for (turn, says) in TURNS {
+            refused(read, &format!(r#"{{"model":"m","messages":[{turn}]}}"#), says);
+        }
+        for (body, says) in BODIES {
+            refused(read, body, says);
+        }
+        let deep = format!(r#"{{"model":"m","messages":[],"x":{}{}}}"#, "[".repeat(101), "]".repeat(101));
+        refused(read, &deep, "`x` nests deeper than 100 levels");
+        let deeper = format!(r#"{{"model":"m","messages":{}"#, "[".repeat(1_000_000));
+        refused(read, &deeper, "not a JSON object");
+    }
+}
+
+/// A reply's body: some bytes, then a piece again and again.
+#[derive(Clone, Debug)]
+struct Played {
+    status: u16,
+    kind: &'static str,
+    begin: Bytes,
+    /// Repeated for ever.
+    more: Option<Bytes>,
+}
+
+/// Plays one reply and counts what is taken of it.
+#[derive(Debug)]
+struct Player(Played, Arc<AtomicUsize>);
+
+#[async_trait::async_trait]
+impl Transport for Player {
+    async fn send(&self, _: HttpRequest) -> Result<HttpResponse, Error> {
+        let Played { status, kind, begin, more } = self.0.clone();
+        let mut headers = http::HeaderMap::new();
+        headers.insert("content-type", http::HeaderValue::from_static(kind));
+        let taken = Arc::clone(&self.1);
+        let pieces = std::iter::once(begin).chain(more.into_iter().cycle());
+        let body = futures::stream::iter(pieces.map(move |piece| {
+            taken.fetch_add(piece.len(), Ordering::Relaxed);
+            Ok(piece)
+        }));
+        let status = http::StatusCode::from_u16(status).unwrap();
+        let head = Head { status, headers, received_at: SystemTime::UNIX_EPOCH };
+        Ok(HttpResponse { head, body: body.boxed() })
+    }
+}
+
+/// How a reply ends, and how many bytes were taken of it.
+async fn play(wire: Arc<dyn Wire>, played: Played) -> (Result<(), Error>, usize) {
+    let taken = Arc::new(AtomicUsize::new(0));
+    let stream = played.kind != "application/json";
+    let provider = HttpProvider::new(wire, Arc::new(Player(played, Arc::clone(&taken))));
+    let request = Arc::new(ChatRequest::to("r").user("a private prompt"));
+    let call = Outbound::new(request, "m", stream).with_secret(Some(Secret::new(PLANTED)));
+    let mut result = Ok(());
+    match provider.send(call).await {
+        Err(error) => result = Err(error),
+        Ok(mut signals) => {
+            while let Some(signal) = signals.next().await {
+                if let Err(error) = signal {
+                    result = Err(error);
+                }
+            }
+        }
+    }
+    (result, taken.load(Ordering::Relaxed))
+}
+
+fn wires() -> [(&'static str, Arc<dyn Wire>); 2] {
+    let chat = hotspare_openai::OpenAi::new(&hotspare_openai::Dialect::OPENAI);
+    [("chat", Arc::new(chat)), ("messages", Arc::new(hotspare_anthropic::Anthropic::new()))]
+}
+
+const JSON: &str = "application/json";
+const SSE: &str = "text/event-stream";
+
+/// What it is, status, type, body, and what it must be.
+type Nonsense = (&'static str, u16, &'static str, Vec<u8>, &'static [Kind]);
+
+/// Replies that no wire can make sense of.
+fn nonsense() -> Vec<Nonsense> {
+    const BROKEN: &[Kind] = &[Kind::Protocol];
+    const CUT: &[Kind] = &[Kind::Protocol, Kind::Truncated];
+    let deep = |open: &str| format!("data: {{\"x\":{}\n\n", open.repeat(100_000)).into_bytes();
+    vec![
+        ("nothing", 200, JSON, b"".to_vec(), BROKEN),
+        ("no frame", 200, SSE, b"".to_vec(), BROKEN),
+        ("half an object", 200, JSON, br#"{"id":"x","cho"#.to_vec(), CUT),
+        ("a list", 200, JSON, b"[]".to_vec(), BROKEN),
+        ("null", 200, JSON, b"null".to_vec(), BROKEN),
+        ("an empty object", 200, JSON, b"{}".to_vec(), BROKEN),
+        ("a number beyond numbers", 200, JSON, br#"{"choices":1e999,"content":1e999}"#.to_vec(), BROKEN),
+        ("a page", 200, "text/html", b"<html>log in</html>".to_vec(), BROKEN),
+        ("a page that says it is JSON", 200, JSON, b"<html>log in</html>".to_vec(), BROKEN),
+        ("an image", 200, "image/png", b"\x89PNG".to_vec(), BROKEN),
+        ("bytes that are no text", 200, JSON, b"{\"choices\":\"\xff\xfe\"}".to_vec(), BROKEN),
+        ("a frame that is no text", 200, SSE, b"data: {\"choices\":\"\xff\xfe\"}\n\n".to_vec(), BROKEN),
+        ("nul bytes", 200, SSE, b"\0\0\0\n\n".to_vec(), BROKEN),
+        ("a nul in a frame", 200, SSE, b"data: {\"a\":\"\0\"}\n\n".to_vec(), BROKEN),
+        ("deep lists", 200, SSE, deep("["), BROKEN),
+        ("deep objects", 200, SSE, deep("{\"x\":"), BROKEN),
+        ("a frame that is a list", 200, SSE, b"data: []\n\n".to_vec(), BROKEN),
+        ("a frame that is a text", 200, SSE, b"data: \"hello\"\n\n".to_vec(), BROKEN),
+        ("only comments", 200, SSE, b": hello\n\n: still here\n\n".to_vec(), BROKEN),
+        ("only the end mark", 200, SSE, b"data: [DONE]\n\n".to_vec(), CUT),
+        (
+            "a redirect",
+            302,
+            "text/html",
+            b"moved".to_vec(),
+            &[Kind::Protocol, Kind::Server, Kind::InvalidRequest],
+        ),
+        ("a failure without words", 500, JSON, b"".to_vec(), &[Kind::Server]),
+        ("a failure in no JSON", 502, "text/html", b"<html>bad gateway</html>".to_vec(), &[Kind::Server]),
+        ("an error that is null", 429, JSON, br#"{"error":null}"#.to_vec(), &[Kind::RateLimited]),
+        ("an error that is a number", 401, JSON, br#"{"error":7}"#.to_vec(), &[Kind::Auth]),
+        ("an error in a list", 503, JSON, br#"[{"error":{"message":[]}}]"#.to_vec(), &[Kind::Overloaded]),
+        (
+            "an error that nests",
+            500,
+            JSON,
+            format!("{{\"error\":{}", "[".repeat(50_000)).into_bytes(),
+            &[Kind::Server],
+        ),
+        (
+            "an error inside success",
+            200,
+            JSON,
+            br#"{"error":{"message":"no","type":"server_error"}}"#.to_vec(),
+            &[Kind::Server],
+        ),
+    ]
+}
+
+#[tokio::test]
+async fn replies() {
+    for (what, status, kind, body, expected) in nonsense() {
+        for (name, wire) in wires() {
+            let (result, _) =
+                play(wire, Played { status, kind, begin: body.clone().into(), more: None }).await;
+            let error = result.expect_err(what);
+            assert!(expected.contains(&error.kind()), "{name}: {what} is {}: {error}", error.kind());
+            let shown = format!("{error} {error:?}");
+            assert!(shown.len() < 3_000 && !shown.contains("private"), "{name}: {what}: {shown}");
+        }
+    }
+}
+
+/// Bodies without an end: what is taken of them is bounded, and so is what can be held.
+#[tokio::test]
+async fn endless_replies() {
+    let piece = |text: &str| Some(Bytes::from(text.repeat(PIECE / text.len())));
+    for (what, status, kind, begin, more, most) in [
+        ("a body that goes on", 200, JSON, "{\"x\":\"", piece("a"), BODY_LIMIT),
+        ("white space that goes on", 200, JSON, "", piece(" "), BODY_LIMIT),
+        ("a list that goes on", 200, JSON, "[", piece("[],"), BODY_LIMIT),
+        ("a line that goes on", 200, SSE, "data: ", piece("a"), FRAME_LIMIT),
+        ("an event of endless lines", 200, SSE, "", piece("data: a\n"), 4 * FRAME_LIMIT),
+        ("a failure that goes on", 500, JSON, "{\"error\":\"", piece("a"), 64 << 10),
+        ("a page that goes on", 502, "text/html", "<html>", piece("a"), 64 << 10),
+    ] {
+        for (name, wire) in wires() {
+            let begin = Bytes::from_static(begin.as_bytes());
+            let (result, taken) = play(wire, Played { status, kind, begin, more: more.clone() }).await;
+            let error = result.expect_err(what);
+            assert!(taken <= most + 2 * PIECE, "{name}: {what}: {taken} bytes were taken");
+            assert!(matches!(error.kind(), Kind::Protocol | Kind::Server), "{name}: {what}: {error}");
+        }
+    }
+}
+
+#[test]
+fn there_are_enough_rows() {
+    let rows = CONFIGS.len() + CHAT.len() + TURNS.len() + BODIES.len() + nonsense().len() + 7;
+    assert!(rows >= 60, "{rows}");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    /// Wherever a server puts the key into what it says, nothing that is shown repeats it.
+    #[test]
+    fn a_key_that_a_server_repeats_is_not_passed_on(
+        status in 200u16..600, before in "[a-z{}\": ]{0,20}", after in "[a-z{}\": ]{0,20}", place in 0usize..5, streamed: bool,
+    ) {
+        let text = format!("{before}{PLANTED}{after}").replace('"', "'");
+        let body = match place {
+            0 => serde_json::json!({"error": {"message": text, "type": "x", "code": "y"}}),
+            1 => serde_json::json!({"error": {"message": "m", "type": text, "code": text}}),
+            2 => serde_json::json!({"error": text}),
+            3 => serde_json::json!({"type": "error", "error": {"type": "api_error", "message": text}, "request_id": text}),
+            _ => serde_json::json!({"message": text, "detail": [text]}),
+        };
+        let (kind, body) = if streamed { (SSE, format!("data: {body}\n\n")) } else { (JSON, body.to_string()) };
+        for (_, wire) in wires() {
+            let played = Played { status, kind, begin: body.clone().into(), more: None };
+            let (result, _) = futures::executor::block_on(play(wire, played));
+            if let Err(error) = result {
+                let chat = hotspare::openai::Outgoing::error_body(&error);
+                let messages = hotspare::anthropic::Outgoing::error_body(&error, None);
+                let bodies = format!("{}{}", String::from_utf8_lossy(&chat), String::from_utf8_lossy(&messages));
+                let shown = format!("{error} {error:?} {} {bodies}", error.public_message());
+                prop_assert!(!shown.contains(PLANTED), "{shown}");
+            }
+        }
+    }
+}
