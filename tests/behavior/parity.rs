@@ -118,6 +118,26 @@ async fn a_model_that_enforces_no_schema_is_told_in_words() {
 }
 
 #[tokio::test]
+async fn what_a_wire_leaves_out_of_a_schema_is_said_and_still_asked_for() {
+    let settings = Settings::new(Speaks::Gemini).answer([r#"{"id":"#, r#""x"}"#]);
+    let server = ChaosServer::start(settings).await.unwrap();
+    let client = Client::builder()
+        .target("main", hotspare_tests::endpoint(&server, Speaks::Gemini))
+        .route("chat", Sequential::new(["main"]))
+        .build()
+        .unwrap();
+    let schema = |pattern: &str| {
+        let text =
+            format!(r#"{{"type":"object","properties":{{"id":{{"type":"string","pattern":"{pattern}"}}}}}}"#);
+        OutputFormat::JsonSchema { name: "n".into(), schema: Json::parse(text).unwrap(), strict: true }
+    };
+    let answer = client.chat(ChatRequest::to("chat").user("x").output(schema("^x"))).await.unwrap();
+    assert_eq!(answer.trail.attempts[0].notes, ["output: the wire's schema is without pattern"]);
+    let error = client.chat(ChatRequest::to("chat").user("x").output(schema("^y"))).await.unwrap_err();
+    assert_eq!(error.kind(), Kind::BadOutput, "{error}");
+}
+
+#[tokio::test]
 async fn each_model_gets_its_own_prompt() {
     let (main, spare) = (Arc::new(Scripted::new().status(503)), Arc::new(Scripted::new().text("hi")));
     let endpoint =

@@ -12,6 +12,7 @@
 mod answers;
 mod errors;
 mod gemini_requests;
+mod gemini_vectors;
 mod reader;
 mod recordings;
 mod report;

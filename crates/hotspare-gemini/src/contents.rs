@@ -134,7 +134,7 @@ pub(crate) fn turns<'a>(
 ) -> Result<Vec<Turn<'a>>, Error> {
     let head = messages.iter().take_while(|message| instructs(message)).count();
     let mut writer =
-        Writer { turns: Vec::new(), names: BTreeMap::new(), responses: Vec::new(), beside: Vec::new() };
+        Writer { turns: Vec::new(), calls: BTreeMap::new(), responses: Vec::new(), beside: Vec::new() };
     for message in &messages[head..] {
         if message.role == Role::Assistant {
             writer.close();
@@ -153,10 +153,10 @@ pub(crate) fn turns<'a>(
 
 struct Writer<'a> {
     turns: Vec<Turn<'a>>,
-    /// Names of the tools that were called, by the call's id.
-    names: BTreeMap<&'a str, &'a str>,
-    /// The turn of responses that is open.
-    responses: Vec<Piece<'a>>,
+    /// The tools that were called, by the call's id: which call it was, and its name.
+    calls: BTreeMap<&'a str, (usize, &'a str)>,
+    /// The turn of responses that is open, each with the number of the call that it answers.
+    responses: Vec<(usize, Piece<'a>)>,
     /// What follows it.
     beside: Vec<Piece<'a>>,
 }
@@ -170,8 +170,10 @@ impl<'a> Writer<'a> {
 
     /// Ends a turn of responses.
     fn close(&mut self) {
-        let (responses, beside) = (std::mem::take(&mut self.responses), std::mem::take(&mut self.beside));
-        self.turn("user", responses);
+        let (mut responses, beside) = (std::mem::take(&mut self.responses), std::mem::take(&mut self.beside));
+        // Older models know calls of one name apart by their order alone.
+        responses.sort_by_key(|(place, _)| *place);
+        self.turn("user", responses.into_iter().map(|(_, piece)| piece).collect());
         self.turn("user", beside);
     }
 
@@ -189,8 +191,7 @@ impl<'a> Writer<'a> {
                 Part::Image(media) | Part::Document(media) => self.beside.push(WirePart::media(media).into()),
                 Part::Native(native) if native.wire == WIRE => self.beside.push(Piece::Own(&native.raw)),
                 Part::Fields(fields) => {
-                    let last = self.beside.last_mut().or(self.responses.last_mut());
-                    add(fields, last);
+                    add(fields, self.beside.last_mut());
                 }
                 _ => {}
             }
@@ -202,7 +203,7 @@ impl<'a> Writer<'a> {
     }
 
     fn response(&mut self, result: &'a ToolResult, generation: &Generation) -> Result<(), Error> {
-        let name = self.names.get(result.id.as_str()).copied().ok_or_else(|| {
+        let (place, name) = self.calls.get(result.id.as_str()).copied().ok_or_else(|| {
             Error::new(Kind::InvalidRequest, "a tool's result answers no call of this conversation")
         })?;
         let media = result.content.iter().filter_map(|part| match part {
@@ -216,7 +217,8 @@ impl<'a> Writer<'a> {
             Vec::new()
         };
         let response = Response { id: &result.id, name, response: response(result)?, parts };
-        self.responses.push(WirePart { function_response: Some(response), ..WirePart::default() }.into());
+        let piece = WirePart { function_response: Some(response), ..WirePart::default() }.into();
+        self.responses.push((place, piece));
         Ok(())
     }
 
@@ -257,7 +259,8 @@ impl<'a> Writer<'a> {
                     out.push(WirePart { thought_signature: proof.take(), ..WirePart::media(media) }.into());
                 }
                 Part::ToolCall(call) => {
-                    self.names.insert(&call.id, &call.name);
+                    let place = self.calls.len();
+                    self.calls.insert(&call.id, (place, &call.name));
                     // Only a turn's first call needs one.
                     let foreign = (first_call && generation.wants_signatures).then_some(FOREIGN_CALL);
                     first_call = false;

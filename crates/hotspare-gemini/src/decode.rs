@@ -84,7 +84,7 @@ impl ContentDecoder {
 
     fn part(&mut self, raw: &RawValue, events: &mut Events<'_>) {
         let Ok(part) = serde_json::from_str::<dto::Part<'_>>(raw.get()) else { return };
-        if is_native(raw) {
+        if part.text.is_none() && part.function_call.is_none() && is_native(raw) {
             // With its proof, if it has one.
             if let Ok(raw) = Json::parse(raw.get()) {
                 events.push(Event::Native(Box::new(Native::new(WIRE, raw))));

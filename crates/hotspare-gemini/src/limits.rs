@@ -29,10 +29,13 @@ impl Quota {
             .find_map(|detail| duration(detail["retryDelay"].as_str()?))
             .or_else(|| duration(message.split_once("retry in ")?.1.split_whitespace().next()?));
         let mut violations = details.iter().filter_map(|detail| detail["violations"].as_array()).flatten();
-        let daily = violations.any(|violation| {
-            text(violation, "quotaId").contains("PerDay")
-                || text(violation, "quotaMetric").contains("per_day")
-        });
+        let lower = message.to_ascii_lowercase();
+        let daily = ["per_day", "perday", "per day"].iter().any(|word| lower.contains(word));
+        let daily = daily
+            || violations.any(|violation| {
+                text(violation, "quotaId").contains("PerDay")
+                    || text(violation, "quotaMetric").contains("per_day")
+            });
         Self { retry_after, used_up: daily || retry_after.is_some_and(|pause| pause > LONG) }
     }
 }
@@ -88,6 +91,7 @@ mod tests {
         // No allowance of this model at all: nothing is said of the key's other models.
         assert!(!Quota::read(&failure("InputTokensPerModelPerMinute-FreeTier", "0"), "").used_up);
         assert!(Quota::read(&[], "Please retry in 9h54m1s.").used_up);
+        assert!(Quota::read(&[], "Quota exceeded for aiplatform.googleapis.com/requests_per_day.").used_up);
         assert!(!Quota::read(&[], "limit: 1000000\nPlease retry in 49.02s.").used_up);
     }
 }

@@ -163,3 +163,6 @@ impl Wire for Gemini {
         head.header("x-vertex-ai-received-request-id").map(str::to_owned)
     }
 }
+
+#[cfg(test)]
+mod tests;

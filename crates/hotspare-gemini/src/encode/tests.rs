@@ -52,8 +52,8 @@ fn responses_stand_together_and_are_named_after_their_calls() {
     let request = ChatRequest::to("r")
         .user("hi")
         .message(Message::new(Role::Assistant, vec![call("1", "f"), call("2", "g")]))
-        .message(Message::tool(ToolResult::from_parts("1", vec![Part::Text("seen".into()), image])))
         .message(Message::tool(ToolResult::new("2", r#"{"y":1,"b":2}"#)))
+        .message(Message::tool(ToolResult::from_parts("1", vec![Part::Text("seen".into()), image])))
         .user("and?");
     let raw = String::from_utf8(body(&request, "gemini-2.5-flash", "gemini").unwrap()).unwrap();
     assert!(raw.contains(r#""args":{"z":1,"a":2}"#) && raw.contains(r#""response":{"y":1,"b":2}"#), "{raw}");
