@@ -21,6 +21,8 @@ async fn every_fault_of_the_main_target_is_survived() {
                 [Speaks::OpenAi, Speaks::Anthropic],
                 [Speaks::Anthropic, Speaks::Gemini],
                 [Speaks::Gemini, Speaks::DeepSeek],
+                [Speaks::Responses, Speaks::OpenAi],
+                [Speaks::OpenAi, Speaks::Responses],
             ] {
                 let rig = Rig::sequential(&wires).await;
                 rig.servers[0].set_fault(Some(fault)).await;
@@ -56,7 +58,7 @@ async fn answer(rig: &Rig, stream: bool, name: &str) -> (String, hotspare::Trail
 
 #[tokio::test]
 async fn all_wires_answer_when_all_is_well() {
-    for wire in [Speaks::OpenAi, Speaks::Anthropic, Speaks::DeepSeek, Speaks::Gemini] {
+    for wire in [Speaks::OpenAi, Speaks::Anthropic, Speaks::DeepSeek, Speaks::Gemini, Speaks::Responses] {
         let rig = Rig::sequential(&[wire]).await;
         let answer = rig.client.chat(ask()).await.unwrap();
         assert_eq!(answer.text(), rig.servers[0].settings().answer.concat());

@@ -10,6 +10,7 @@
 )]
 
 mod answers;
+mod embeddings;
 mod errors;
 mod gemini_requests;
 mod gemini_vectors;

@@ -6,6 +6,7 @@ mod chat;
 mod gemini;
 mod messages;
 mod ollama;
+mod responses;
 
 use hotspare::recorded::Exchange;
 use hotspare::{ChatResponse, FinishReason, Part};
@@ -23,6 +24,7 @@ const READERS: &[(&str, &str, &str, Reader)] = &[
     ("", "messages", "", messages::read),
     ("", "api_chat", "", ollama::read),
     ("", "api_generate", "", ollama::read),
+    ("", "responses", "", responses::read),
     ("", "raw_predict", "claude", messages::read),
     ("", "stream_raw_predict", "claude", messages::read),
 ];

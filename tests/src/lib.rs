@@ -74,6 +74,7 @@ pub fn endpoint(server: &ChaosServer, wire: Speaks) -> Endpoint {
     match wire {
         Speaks::Anthropic => anthropic::target(model).base_url(server.base_url()).endpoint(),
         Speaks::Gemini => gemini::target(model).base_url(server.base_url()).key(key()),
+        Speaks::Responses => openai::target(model).responses().base_url(server.base_url()).key(key()),
         Speaks::DeepSeek => openai::deepseek(model).base_url(server.base_url()).key(key()),
         _ => openai::target(model).base_url(server.base_url()).key(key()),
     }

@@ -2,7 +2,7 @@
 //!
 //! Invariant: the key goes into one header and nowhere else.
 
-use hotspare_core::{Capabilities, Error, Kind, Origin, RateLimits};
+use hotspare_core::{Capabilities, ChatRequest, Error, Json, Kind, Origin, RateLimits};
 use hotspare_provider::{Decoding, Head, HttpRequest, Outbound, Sse, Whole, Wire};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
@@ -60,6 +60,9 @@ impl Anthropic {
     }
 }
 
+/// Tools that run at the provider, by the beginning of their type.
+const SERVED: [&str; 3] = ["code_execution", "web_fetch", "web_search"];
+
 impl Wire for Anthropic {
     fn name(&self) -> &'static str {
         WIRE
@@ -73,6 +76,24 @@ impl Wire for Anthropic {
         let mut capabilities = Capabilities::default();
         capabilities.embeddings = Some(false);
         capabilities
+    }
+
+    fn binds(&self, request: &ChatRequest) -> Option<String> {
+        let own = request.extras.get(WIRE);
+        let fields = ["container", "mcp_servers"].into_iter();
+        let field = fields.into_iter().find(|name| own.is_some_and(|own| own.contains_key(*name)));
+        if let Some(field) = field {
+            return Some(format!("the field {field}"));
+        }
+        let kind = |raw: &Json| raw.to_value()["type"].as_str().unwrap_or_default().to_owned();
+        let tools = request.native_tools.iter().filter(|tool| tool.wire == WIRE);
+        let served = tools
+            .map(|tool| kind(&tool.raw))
+            .find(|kind| SERVED.iter().any(|served| kind.starts_with(served)));
+        let kept = || request.natives(WIRE).find(|native| native.raw.as_str().contains("\"file_id\""));
+        served.map(|kind| format!("the tool {kind}, which the provider runs")).or_else(|| {
+            kept().map(|native| format!("a part that only its provider can look up ({})", kind(&native.raw)))
+        })
     }
 
     fn encode(&self, call: &Outbound) -> Result<HttpRequest, Error> {

@@ -48,6 +48,10 @@ impl<P: Provider> Provider for ChaosProvider<P> {
         self.inner.notes(request, model)
     }
 
+    fn binds(&self, request: &ChatRequest) -> Option<String> {
+        self.inner.binds(request)
+    }
+
     async fn send(&self, call: Outbound) -> Result<BoxStream<'static, Result<Signal, Error>>, Error> {
         let Some(fault) = self.plan.at(self.calls.fetch_add(1, Ordering::Relaxed)) else {
             return self.inner.send(call).await;

@@ -36,7 +36,7 @@ pub use kind::{Blame, Evidence, Hold, Kind, Next, Policy, Same, Scope};
 pub use message::{Media, Message, Native, Origin, Part, Reasoning, Role, Signature};
 pub use moment::Moment;
 pub use rate_limits::{Allowance, RateLimits};
-pub use request::{CallOptions, ChatRequest, OutputFormat, Sampling};
+pub use request::{Bound, CallOptions, ChatRequest, OutputFormat, Sampling};
 pub use response::ChatResponse;
 pub use target::TargetId;
 pub use tool::{Tool, ToolCall, ToolChoice, ToolResult};

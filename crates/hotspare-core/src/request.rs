@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::cost::Cost;
 use crate::json::Json;
-use crate::message::{Message, Native, Role};
+use crate::message::{Message, Native, Part, Role};
 use crate::target::TargetId;
 use crate::tool::{Tool, ToolChoice};
 
@@ -47,8 +47,20 @@ pub struct ChatRequest {
     /// Fields that only one wire knows, keyed by wire name, then by field name. Sent as they are, to that wire only.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub extras: BTreeMap<String, BTreeMap<String, Json>>,
+    /// What ties the request to one provider; such a request is never moved to another, nor hedged.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bound: Option<Bound>,
     /// The caller's wishes about failover, for this request alone.
     pub options: CallOptions,
+}
+
+/// State that one provider keeps and no other knows. It is looked for at the first target of the route that speaks `wire`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Bound {
+    /// The wire on which it is spoken of.
+    pub wire: String,
+    /// What it is, for people.
+    pub what: String,
 }
 
 impl ChatRequest {
@@ -146,10 +158,31 @@ impl ChatRequest {
         self
     }
 
+    /// Marks the request as one that only a target of `wire` can serve, because of `what`.
+    #[must_use]
+    pub fn bound(mut self, wire: impl Into<String>, what: impl Into<String>) -> Self {
+        self.bound = Some(Bound { wire: wire.into(), what: what.into() });
+        self
+    }
+
+    /// All parts of the conversation in `wire`'s own words, results of tools included.
+    pub fn natives<'a>(&'a self, wire: &'a str) -> impl Iterator<Item = &'a Native> {
+        let parts = self.messages.iter().flat_map(|message| &message.parts).flat_map(|part| {
+            let inner: &[Part] = match part {
+                Part::ToolResult(result) => &result.content,
+                _ => &[],
+            };
+            std::iter::once(part).chain(inner)
+        });
+        parts.filter_map(move |part| match part {
+            Part::Native(native) if native.wire == wire => Some(native),
+            _ => None,
+        })
+    }
+
     /// Whether any message shows an image.
     #[must_use]
     pub fn has_images(&self) -> bool {
-        use crate::message::Part;
         self.messages.iter().flat_map(|message| &message.parts).any(|part| match part {
             Part::Image(_) => true,
             Part::ToolResult(result) => result.content.iter().any(|part| matches!(part, Part::Image(_))),

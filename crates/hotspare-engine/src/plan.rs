@@ -82,6 +82,7 @@ impl Plan {
         luck: Luck,
     ) -> Self {
         let space = space(fleet, route, request);
+        let keeper = keeper(fleet, route, request);
         let mut skipped = Vec::new();
         let mut candidates = Vec::with_capacity(views.len());
         let mut places = Vec::with_capacity(views.len());
@@ -89,6 +90,8 @@ impl Plan {
             let target = &fleet.targets()[place];
             if unwanted(request, target) {
                 skipped.push(Skipped::new(target.id.clone(), "the request leaves it out".into()));
+            } else if let Some(why) = elsewhere(fleet, request, place, keeper) {
+                skipped.push(Skipped::new(target.id.clone(), why));
             } else if let Some(why) = unable(request, target, prompt_tokens, space) {
                 skipped.push(Skipped::new(target.id.clone(), why));
             } else {
@@ -134,6 +137,26 @@ impl Plan {
 fn unwanted(request: &Request, target: &Target) -> bool {
     let options = request.options();
     (!options.only.is_empty() && !options.only.contains(&target.id)) || options.without.contains(&target.id)
+}
+
+/// Who keeps the state that a request speaks of: the first of the route's members, as it is written, that speaks its wire.
+fn keeper(fleet: &Fleet, route: &Route, request: &Request) -> Option<usize> {
+    let Request::Chat(chat) = request else { return None };
+    let bound = chat.bound.as_ref()?;
+    route.members.iter().copied().find(|&place| {
+        let target = &fleet.targets()[place];
+        target.wire == bound.wire && !unwanted(request, target)
+    })
+}
+
+/// Why the state that a request speaks of is not at `place`, if it speaks of any.
+fn elsewhere(fleet: &Fleet, request: &Request, place: usize, keeper: Option<usize>) -> Option<String> {
+    let Request::Chat(chat) = request else { return None };
+    let bound = chat.bound.as_ref().filter(|_| keeper != Some(place))?;
+    Some(match keeper {
+        Some(keeper) => format!("the request is bound to {}: {}", fleet.targets()[keeper].id, bound.what),
+        None => format!("the request is bound to a provider of the wire {}: {}", bound.wire, bound.what),
+    })
 }
 
 /// Why a target cannot serve the request, if it cannot.

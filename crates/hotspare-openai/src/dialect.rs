@@ -17,8 +17,12 @@ pub struct Dialect {
     pub key_env: Option<Cow<'static, str>>,
     /// Where the key goes.
     pub auth: Auth,
-    /// Path of chat completions under the base address.
+    /// Path of chat completions under the base address; `{model}` stands for the model's name.
     pub chat_path: Cow<'static, str>,
+    /// Path of responses under the base address.
+    pub responses_path: Cow<'static, str>,
+    /// What follows a `?` in every address, such as a version; empty for nothing.
+    pub query: Cow<'static, str>,
     /// Path of embeddings under the base address.
     pub embed_path: Cow<'static, str>,
     /// Whether vectors can be had as floats in base64, which is a third of the bytes.
@@ -27,6 +31,12 @@ pub struct Dialect {
     pub embed_tokens: bool,
     /// The field's name for the number of dimensions.
     pub dimensions_field: Cow<'static, str>,
+    /// Optional fields that are accepted; others are refused or left out by name. `None` sends whatever is asked.
+    pub accepts: Option<&'static [&'static str]>,
+    /// The highest temperature, in tenths; a higher one is lowered to it.
+    pub hottest_tenths: u8,
+    /// Whose list in the model catalogue applies.
+    pub catalog: Cow<'static, str>,
     /// How the answer's length is limited.
     pub max_tokens: MaxTokens,
     /// Whether the role `developer` is known; otherwise it is sent as `system`.
@@ -84,6 +94,18 @@ impl Dialect {
     pub fn at(mut self, base_url: impl Into<Cow<'static, str>>) -> Self {
         self.base_url = base_url.into();
         self
+    }
+
+    /// Whether an optional field is accepted.
+    #[must_use]
+    pub fn takes(&self, field: &str) -> bool {
+        self.accepts.is_none_or(|accepts| accepts.contains(&field))
+    }
+
+    /// The highest temperature.
+    #[must_use]
+    pub fn hottest(&self) -> f64 {
+        f64::from(self.hottest_tenths) / 10.0
     }
 
     /// The row of this name.

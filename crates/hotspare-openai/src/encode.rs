@@ -14,8 +14,8 @@ use hotspare_provider::fields::Fields;
 use serde::Serialize;
 use serde::ser::{SerializeMap, SerializeSeq, Serializer};
 
-use crate::WIRE;
 use crate::dialect::Dialect;
+use crate::{WIRE, accepts};
 
 /// Spells a request's body.
 pub(crate) fn body(
@@ -32,7 +32,8 @@ pub(crate) fn body(
     Ok(out)
 }
 
-fn check(request: &ChatRequest, dialect: &Dialect) -> Result<(), Error> {
+/// What no wire would take.
+pub(crate) fn check_numbers(request: &ChatRequest) -> Result<(), Error> {
     let sampling = &request.sampling;
     let numbers = [
         ("temperature", sampling.temperature),
@@ -46,10 +47,16 @@ fn check(request: &ChatRequest, dialect: &Dialect) -> Result<(), Error> {
     if request.max_output == Some(0) {
         return Err(Error::new(Kind::InvalidRequest, "max_output must be at least 1"));
     }
+    Ok(())
+}
+
+fn check(request: &ChatRequest, dialect: &Dialect) -> Result<(), Error> {
+    check_numbers(request)?;
+    accepts::check(request, dialect)?;
     if !dialect.images && request.has_images() {
         return Err(Error::new(Kind::Unsupported, "this host reads no images"));
     }
-    if sampling.top_k.is_some() {
+    if request.sampling.top_k.is_some() {
         return Err(Error::new(Kind::Unsupported, "this wire has no word for top_k"));
     }
     Ok(())
@@ -84,6 +91,16 @@ impl Body<'_> {
     ) -> Result<(), M::Error> {
         value.as_ref().map_or(Ok(()), |value| self.field(map, name, value))
     }
+
+    /// A field that the host may not take; [`accepts`] has said what becomes of it then.
+    fn hint<M: SerializeMap, T: Serialize>(
+        &self,
+        map: &mut M,
+        name: &str,
+        value: &Option<T>,
+    ) -> Result<(), M::Error> {
+        if self.dialect.takes(name) { self.some(map, name, value) } else { Ok(()) }
+    }
 }
 
 impl Serialize for Body<'_> {
@@ -100,8 +117,8 @@ impl Serialize for Body<'_> {
         }
         if !request.tools.is_empty() || request.native_tools.iter().any(|tool| tool.wire == WIRE) {
             self.field(&mut map, "tools", &Tools(request))?;
-            self.some(&mut map, "tool_choice", &request.tool_choice.as_ref().map(Choice))?;
-            self.some(&mut map, "parallel_tool_calls", &request.parallel_tools.filter(|parallel| !parallel))?;
+            self.hint(&mut map, "tool_choice", &request.tool_choice.as_ref().map(Choice))?;
+            self.hint(&mut map, "parallel_tool_calls", &request.parallel_tools.filter(|parallel| !parallel))?;
         }
         match &request.output {
             OutputFormat::JsonObject => {
@@ -117,18 +134,19 @@ impl Serialize for Body<'_> {
             _ => {}
         }
         let sampling = &request.sampling;
-        self.some(&mut map, "temperature", &sampling.temperature)?;
-        self.some(&mut map, "top_p", &sampling.top_p)?;
-        self.some(&mut map, "frequency_penalty", &sampling.frequency_penalty)?;
-        self.some(&mut map, "presence_penalty", &sampling.presence_penalty)?;
-        self.some(&mut map, &self.dialect.seed_field, &sampling.seed)?;
+        let hottest = self.dialect.hottest();
+        self.hint(&mut map, "temperature", &sampling.temperature.map(|wanted| wanted.min(hottest)))?;
+        self.hint(&mut map, "top_p", &sampling.top_p)?;
+        self.hint(&mut map, "frequency_penalty", &sampling.frequency_penalty)?;
+        self.hint(&mut map, "presence_penalty", &sampling.presence_penalty)?;
+        self.hint(&mut map, &self.dialect.seed_field, &sampling.seed)?;
         self.some(&mut map, self.dialect.max_tokens.field(), &request.max_output)?;
         if !request.stop.is_empty() {
             self.field(&mut map, "stop", &request.stop)?;
         }
-        self.some(&mut map, "reasoning_effort", &request.reasoning_effort)?;
-        self.some(&mut map, "user", &request.user)?;
-        for (name, value) in self.extras.into_iter().flatten() {
+        self.hint(&mut map, "reasoning_effort", &request.reasoning_effort)?;
+        self.hint(&mut map, "user", &request.user)?;
+        for (name, value) in self.extras.into_iter().flatten().filter(|(name, _)| self.dialect.takes(name)) {
             map.serialize_entry(name, value)?;
         }
         map.end()

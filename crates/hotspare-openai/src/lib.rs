@@ -3,15 +3,18 @@
 //! A codec: no sockets, no clock, no opinion on retries. [`OpenAi`] spells requests and reads replies for targets;
 //! [`Incoming`] and [`Outgoing`] do the same the other way round, for a server that speaks this wire to its callers.
 
+mod accepts;
 mod classify;
 mod decode;
 mod dialect;
 mod dto;
 mod embeddings;
 mod encode;
+mod host;
 mod incoming;
 mod limits;
 mod outgoing;
+mod responses;
 mod table;
 mod wire;
 
@@ -20,6 +23,7 @@ pub use dialect::{Auth, Dialect, MaxTokens};
 pub use embeddings::IncomingEmbed;
 pub use incoming::Incoming;
 pub use outgoing::Outgoing;
+pub use responses::{IncomingResponse, RESPONSES_WIRE, Responses};
 pub use wire::OpenAi;
 
 /// The wire's name: frames and requests of equal wires are interchangeable.

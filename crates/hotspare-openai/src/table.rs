@@ -7,6 +7,112 @@ use std::borrow::Cow::Borrowed;
 
 use crate::dialect::{Auth, Dialect, MaxTokens};
 
+/// Optional fields by host, from their documentation of chat completions.
+const CEREBRAS_TAKES: &[&str] = &[
+    "temperature",
+    "top_p",
+    "seed",
+    "stop",
+    "tool_choice",
+    "parallel_tool_calls",
+    "reasoning_effort",
+    "user",
+    "logprobs",
+    "top_logprobs",
+    "logit_bias",
+    "prediction",
+    "service_tier",
+];
+const COHERE_TAKES: &[&str] = &[
+    "temperature",
+    "top_p",
+    "frequency_penalty",
+    "presence_penalty",
+    "seed",
+    "stop",
+    "tool_choice",
+    "reasoning_effort",
+];
+const DEEPSEEK_TAKES: &[&str] = &[
+    "temperature",
+    "top_p",
+    "frequency_penalty",
+    "presence_penalty",
+    "stop",
+    "tool_choice",
+    "reasoning_effort",
+    "thinking",
+    "logprobs",
+    "top_logprobs",
+];
+const GROQ_TAKES: &[&str] = &[
+    "temperature",
+    "top_p",
+    "frequency_penalty",
+    "presence_penalty",
+    "seed",
+    "stop",
+    "tool_choice",
+    "parallel_tool_calls",
+    "reasoning_effort",
+    "reasoning_format",
+    "include_reasoning",
+    "user",
+    "service_tier",
+    "documents",
+    "citation_options",
+    "search_settings",
+    "compound_custom",
+    "disable_tool_validation",
+];
+const MISTRAL_TAKES: &[&str] = &[
+    "temperature",
+    "top_p",
+    "frequency_penalty",
+    "presence_penalty",
+    "random_seed",
+    "stop",
+    "tool_choice",
+    "parallel_tool_calls",
+    "reasoning_effort",
+    "n",
+    "metadata",
+    "prediction",
+    "prompt_mode",
+    "safe_prompt",
+];
+const OLLAMA_TAKES: &[&str] = &[
+    "temperature",
+    "top_p",
+    "frequency_penalty",
+    "presence_penalty",
+    "seed",
+    "stop",
+    "reasoning_effort",
+    "reasoning",
+    "logprobs",
+    "top_logprobs",
+];
+const PERPLEXITY_TAKES: &[&str] = &[
+    "temperature",
+    "top_p",
+    "top_k",
+    "frequency_penalty",
+    "presence_penalty",
+    "stop",
+    "tool_choice",
+    "reasoning_effort",
+    "web_search_options",
+    "search_mode",
+    "search_domain_filter",
+    "search_recency_filter",
+    "search_after_date_filter",
+    "search_before_date_filter",
+    "return_images",
+    "return_related_questions",
+    "disable_search",
+];
+
 impl Dialect {
     /// Where the wire comes from.
     pub const OPENAI: Self = Self {
@@ -15,10 +121,15 @@ impl Dialect {
         key_env: Some(Borrowed("OPENAI_API_KEY")),
         auth: Auth::Bearer,
         chat_path: Borrowed("/chat/completions"),
+        responses_path: Borrowed("/responses"),
+        query: Borrowed(""),
         embed_path: Borrowed("/embeddings"),
         embed_base64: true,
         embed_tokens: true,
         dimensions_field: Borrowed("dimensions"),
+        accepts: None,
+        hottest_tenths: 20,
+        catalog: Borrowed("openai"),
         max_tokens: MaxTokens::Completion,
         developer_role: true,
         ask_stream_usage: true,
@@ -32,6 +143,7 @@ impl Dialect {
     /// What most others have in common: older spellings, no `developer` role.
     pub const COMPATIBLE: Self = Self {
         id: Borrowed("compatible"),
+        catalog: Borrowed("compatible"),
         base_url: Borrowed("http://127.0.0.1:8000/v1"),
         key_env: None,
         auth: Auth::Optional,
@@ -44,6 +156,7 @@ impl Dialect {
     /// Azure's version 1 paths; the base address names the resource.
     pub const AZURE: Self = Self {
         id: Borrowed("azure"),
+        catalog: Borrowed("azure"),
         base_url: Borrowed("https://RESOURCE.openai.azure.com/openai/v1"),
         key_env: Some(Borrowed("AZURE_OPENAI_API_KEY")),
         auth: Auth::Header(Borrowed("api-key")),
@@ -51,8 +164,20 @@ impl Dialect {
         ..Self::OPENAI
     };
 
+    /// Azure's older paths: the deployment stands in the address, beside a version.
+    pub const AZURE_DEPLOYMENTS: Self = Self {
+        id: Borrowed("azure-deployments"),
+        catalog: Borrowed("azure"),
+        base_url: Borrowed("https://RESOURCE.openai.azure.com/openai"),
+        chat_path: Borrowed("/deployments/{model}/chat/completions"),
+        embed_path: Borrowed("/deployments/{model}/embeddings"),
+        query: Borrowed("api-version=2024-10-21"),
+        ..Self::AZURE
+    };
+
     const ALIBABA: Self = Self {
         id: Borrowed("alibaba"),
+        catalog: Borrowed("alibaba"),
         base_url: Borrowed("https://dashscope-intl.aliyuncs.com/compatible-mode/v1"),
         key_env: Some(Borrowed("DASHSCOPE_API_KEY")),
         auth: Auth::Bearer,
@@ -61,36 +186,44 @@ impl Dialect {
 
     const CEREBRAS: Self = Self {
         id: Borrowed("cerebras"),
+        catalog: Borrowed("cerebras"),
         base_url: Borrowed("https://api.cerebras.ai/v1"),
         key_env: Some(Borrowed("CEREBRAS_API_KEY")),
         auth: Auth::Bearer,
         max_tokens: MaxTokens::Completion,
+        accepts: Some(CEREBRAS_TAKES),
         ..Self::COMPATIBLE
     };
 
     const COHERE: Self = Self {
         id: Borrowed("cohere"),
+        catalog: Borrowed("cohere"),
         base_url: Borrowed("https://api.cohere.ai/compatibility/v1"),
         key_env: Some(Borrowed("COHERE_API_KEY")),
         auth: Auth::Bearer,
         request_id: Borrowed("x-debug-trace-id"),
+        accepts: Some(COHERE_TAKES),
+        hottest_tenths: 10,
         ..Self::COMPATIBLE
     };
 
     /// DeepSeek: text only, JSON without a schema; keep-alive comments while it queues.
     pub const DEEPSEEK: Self = Self {
         id: Borrowed("deepseek"),
+        catalog: Borrowed("deepseek"),
         base_url: Borrowed("https://api.deepseek.com"),
         key_env: Some(Borrowed("DEEPSEEK_API_KEY")),
         auth: Auth::Bearer,
         images: false,
         json_schema: false,
         request_id: Borrowed("x-ds-trace-id"),
+        accepts: Some(DEEPSEEK_TAKES),
         ..Self::COMPATIBLE
     };
 
     const FIREWORKS: Self = Self {
         id: Borrowed("fireworks"),
+        catalog: Borrowed("fireworks"),
         base_url: Borrowed("https://api.fireworks.ai/inference/v1"),
         key_env: Some(Borrowed("FIREWORKS_API_KEY")),
         auth: Auth::Bearer,
@@ -99,6 +232,7 @@ impl Dialect {
 
     const GITHUB: Self = Self {
         id: Borrowed("github"),
+        catalog: Borrowed("github"),
         base_url: Borrowed("https://models.github.ai/inference"),
         key_env: Some(Borrowed("GITHUB_TOKEN")),
         auth: Auth::Bearer,
@@ -107,26 +241,34 @@ impl Dialect {
 
     const GROQ: Self = Self {
         id: Borrowed("groq"),
+        catalog: Borrowed("groq"),
         base_url: Borrowed("https://api.groq.com/openai/v1"),
         key_env: Some(Borrowed("GROQ_API_KEY")),
         auth: Auth::Bearer,
         max_tokens: MaxTokens::Completion,
+        accepts: Some(GROQ_TAKES),
         ..Self::COMPATIBLE
     };
 
     const HUGGING_FACE: Self = Self {
         id: Borrowed("huggingface"),
+        catalog: Borrowed("huggingface"),
         base_url: Borrowed("https://router.huggingface.co/v1"),
         key_env: Some(Borrowed("HF_TOKEN")),
         auth: Auth::Bearer,
         ..Self::COMPATIBLE
     };
 
-    const LLAMA_CPP: Self =
-        Self { id: Borrowed("llamacpp"), base_url: Borrowed("http://127.0.0.1:8080/v1"), ..Self::COMPATIBLE };
+    const LLAMA_CPP: Self = Self {
+        id: Borrowed("llamacpp"),
+        catalog: Borrowed("llamacpp"),
+        base_url: Borrowed("http://127.0.0.1:8080/v1"),
+        ..Self::COMPATIBLE
+    };
 
     const MISTRAL: Self = Self {
         id: Borrowed("mistral"),
+        catalog: Borrowed("mistral"),
         base_url: Borrowed("https://api.mistral.ai/v1"),
         key_env: Some(Borrowed("MISTRAL_API_KEY")),
         auth: Auth::Bearer,
@@ -136,14 +278,22 @@ impl Dialect {
         dimensions_field: Borrowed("output_dimension"),
         seed_field: Borrowed("random_seed"),
         request_id: Borrowed("mistral-correlation-id"),
+        accepts: Some(MISTRAL_TAKES),
+        hottest_tenths: 15,
         ..Self::COMPATIBLE
     };
 
-    const OLLAMA: Self =
-        Self { id: Borrowed("ollama"), base_url: Borrowed("http://127.0.0.1:11434/v1"), ..Self::COMPATIBLE };
+    const OLLAMA: Self = Self {
+        id: Borrowed("ollama"),
+        catalog: Borrowed("ollama"),
+        base_url: Borrowed("http://127.0.0.1:11434/v1"),
+        accepts: Some(OLLAMA_TAKES),
+        ..Self::COMPATIBLE
+    };
 
     const OPENROUTER: Self = Self {
         id: Borrowed("openrouter"),
+        catalog: Borrowed("openrouter"),
         base_url: Borrowed("https://openrouter.ai/api/v1"),
         key_env: Some(Borrowed("OPENROUTER_API_KEY")),
         auth: Auth::Bearer,
@@ -153,26 +303,34 @@ impl Dialect {
 
     const PERPLEXITY: Self = Self {
         id: Borrowed("perplexity"),
+        catalog: Borrowed("perplexity"),
         base_url: Borrowed("https://api.perplexity.ai"),
         key_env: Some(Borrowed("PERPLEXITY_API_KEY")),
         auth: Auth::Bearer,
         ask_stream_usage: false,
+        accepts: Some(PERPLEXITY_TAKES),
         ..Self::COMPATIBLE
     };
 
     const TOGETHER: Self = Self {
         id: Borrowed("together"),
+        catalog: Borrowed("together"),
         base_url: Borrowed("https://api.together.xyz/v1"),
         key_env: Some(Borrowed("TOGETHER_API_KEY")),
         auth: Auth::Bearer,
         ..Self::COMPATIBLE
     };
 
-    const VLLM: Self =
-        Self { id: Borrowed("vllm"), base_url: Borrowed("http://127.0.0.1:8000/v1"), ..Self::COMPATIBLE };
+    const VLLM: Self = Self {
+        id: Borrowed("vllm"),
+        catalog: Borrowed("vllm"),
+        base_url: Borrowed("http://127.0.0.1:8000/v1"),
+        ..Self::COMPATIBLE
+    };
 
     const XAI: Self = Self {
         id: Borrowed("xai"),
+        catalog: Borrowed("xai"),
         base_url: Borrowed("https://api.x.ai/v1"),
         key_env: Some(Borrowed("XAI_API_KEY")),
         auth: Auth::Bearer,
@@ -184,6 +342,7 @@ impl Dialect {
     pub const ALL: &'static [Self] = &[
         Self::ALIBABA,
         Self::AZURE,
+        Self::AZURE_DEPLOYMENTS,
         Self::CEREBRAS,
         Self::COHERE,
         Self::COMPATIBLE,

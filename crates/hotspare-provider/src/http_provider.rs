@@ -120,6 +120,10 @@ impl<W: Wire> Provider for HttpProvider<W> {
         self.wire.notes(request, model)
     }
 
+    fn binds(&self, request: &ChatRequest) -> Option<String> {
+        self.wire.binds(request)
+    }
+
     async fn send(&self, call: Outbound) -> Result<BoxStream<'static, Result<Signal, Error>>, Error> {
         match self.open(&call).await {
             Ok(reply) => Ok(Box::pin(reply)),

@@ -38,6 +38,13 @@ pub trait Provider: fmt::Debug + Send + Sync {
         Vec::new()
     }
 
+    /// What ties a request to state that this provider keeps (a conversation, a file, a tool that it runs), if anything
+    /// does, for people. Such a request is never moved.
+    fn binds(&self, request: &ChatRequest) -> Option<String> {
+        let _ = request;
+        None
+    }
+
     /// Sends one request. The stream yields [`Signal::Opened`] first, then chunks, and ends after the answer's last
     /// event; a reply that ends early yields an error instead of an end.
     ///

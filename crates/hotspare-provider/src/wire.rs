@@ -42,6 +42,12 @@ pub trait Wire: fmt::Debug + Send + Sync {
     /// [`Kind::InvalidRequest`](hotspare_core::Kind::InvalidRequest) if no wire would.
     fn encode(&self, call: &Outbound) -> Result<HttpRequest, Error>;
 
+    /// What ties a request to state that this wire's provider keeps; see [`Provider::binds`](crate::Provider::binds).
+    fn binds(&self, request: &ChatRequest) -> Option<String> {
+        let _ = request;
+        None
+    }
+
     /// How the body of a successful reply is to be read.
     ///
     /// # Errors
@@ -81,6 +87,10 @@ impl<W: Wire + ?Sized> Wire for Arc<W> {
 
     fn notes(&self, request: &ChatRequest, model: &str) -> Vec<String> {
         (**self).notes(request, model)
+    }
+
+    fn binds(&self, request: &ChatRequest) -> Option<String> {
+        (**self).binds(request)
     }
 
     fn encode(&self, call: &Outbound) -> Result<HttpRequest, Error> {

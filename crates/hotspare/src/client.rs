@@ -172,6 +172,7 @@ impl Client {
 
     fn explain_any(&self, request: &Request) -> Result<Explanation, Error> {
         let route = self.route(request.model())?;
+        let request = &self.bind(&route, request.clone());
         let now = self.shared.clock.now();
         let tokens = estimate_prompt_tokens(request);
         let views = self.shared.with_world(|world| world.views(now, &route, tokens));
@@ -243,6 +244,19 @@ impl Client {
         self.shared.observer.write().unwrap_or_else(PoisonError::into_inner).set(Arc::new(ear));
     }
 
+    /// Marks a request that speaks of state which only one of the route's providers keeps.
+    fn bind(&self, route: &Route, request: Request) -> Request {
+        let Request::Chat(chat) = &request else { return request };
+        if chat.bound.is_some() {
+            return request;
+        }
+        let mut providers = route.members.iter().map(|&place| &self.shared.targets[place].provider);
+        match providers.find_map(|provider| Some((provider.wire(), provider.binds(chat)?))) {
+            Some((wire, what)) => ChatRequest::clone(chat).bound(wire, what).into(),
+            None => request,
+        }
+    }
+
     fn drive(
         &self,
         request: Request,
@@ -251,6 +265,7 @@ impl Client {
         form: Option<Form>,
     ) -> Result<Driver, Error> {
         let route = self.route(request.model())?;
+        let request = self.bind(&route, request);
         let shared = &self.shared;
         if shared.fleet.targets().iter().any(|target| target.probe) {
             shared.keep.spawn(shared);
@@ -326,7 +341,8 @@ fn affinity(request: &Request) -> Option<u64> {
 
 /// A request for words that can be sent.
 fn chat(request: ChatRequest) -> Result<Request, Error> {
-    if request.messages.is_empty() {
+    // What is bound may go on from messages that its provider keeps.
+    if request.messages.is_empty() && request.extras.is_empty() {
         return Err(Error::new(Kind::InvalidRequest, "the request has no messages"));
     }
     Ok(request.into())

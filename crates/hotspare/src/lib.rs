@@ -56,7 +56,7 @@ pub use client::{Client, TargetStatus};
 pub use endpoint::Endpoint;
 pub use explain::{Explained, Explanation};
 pub use hotspare_core::{
-    Attempt, Blame, BreakerState, CallOptions, Capabilities, ChatRequest, ChatResponse, Chunk, Cost,
+    Attempt, Blame, Bound, BreakerState, CallOptions, Capabilities, ChatRequest, ChatResponse, Chunk, Cost,
     EmbedInput, EmbedRequest, EmbedResponse, Encoding, Error, Event, FinishReason, Json, Kind, LongPrice,
     Media, Message, ModelProfile, Native, Outcome, OutputFormat, Part, Policy, Price, Raw, Reasoning,
     Request, Role, Sampling, Scope, Skipped, TargetId, TargetView, Tool, ToolCall, ToolChoice, ToolResult,

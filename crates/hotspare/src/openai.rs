@@ -1,10 +1,15 @@
 //! Targets that speak the OpenAI wire.
 
-pub use hotspare_openai::{Auth, Dialect, Incoming, IncomingEmbed, MaxTokens, OpenAi, Outgoing, WIRE};
+pub use hotspare_openai::{
+    Auth, Dialect, Incoming, IncomingEmbed, IncomingResponse, MaxTokens, OpenAi, Outgoing, RESPONSES_WIRE,
+    Responses, WIRE,
+};
 
 use std::sync::Arc;
 
+use hotspare_catalog::Catalog;
 use hotspare_core::{ChatRequest, Error};
+use hotspare_provider::Wire;
 
 use crate::endpoint::{Endpoint, Speaks};
 
@@ -25,7 +30,7 @@ pub fn compatible(base_url: impl Into<String>, model: impl Into<String>) -> Open
 
 /// A model at the host of this row.
 pub fn dialect(row: &Dialect, model: impl Into<String>) -> OpenAiTarget {
-    OpenAiTarget { dialect: row.clone(), model: model.into(), headers: Vec::new() }
+    OpenAiTarget { dialect: row.clone(), model: model.into(), headers: Vec::new(), api: None }
 }
 
 /// A request from the wire's JSON, so that code which makes such bodies can send them to a route. Whether a stream was
@@ -44,9 +49,32 @@ pub struct OpenAiTarget {
     dialect: Dialect,
     model: String,
     headers: Vec<(String, String)>,
+    api: Option<Api>,
+}
+
+/// Which of a host's wires a target speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Api {
+    Chat,
+    Responses,
 }
 
 impl OpenAiTarget {
+    /// Speaks the Responses wire. Without this or [`OpenAiTarget::chat`] a model that the catalogue knows to be served
+    /// by it alone does so by itself.
+    #[must_use]
+    pub fn responses(mut self) -> Self {
+        self.api = Some(Api::Responses);
+        self
+    }
+
+    /// Speaks the chat wire, whatever the catalogue says.
+    #[must_use]
+    pub fn chat(mut self) -> Self {
+        self.api = Some(Api::Chat);
+        self
+    }
+
     /// Sets the address, up to and including the version.
     #[must_use]
     pub fn base_url(mut self, base_url: impl Into<String>) -> Self {
@@ -71,21 +99,27 @@ impl OpenAiTarget {
     #[must_use]
     pub fn endpoint(self) -> Endpoint {
         let host = crate::endpoint::host_of(&self.dialect.base_url);
-        let (id, needs_key) = (self.dialect.id.to_string(), self.dialect.auth != Auth::Optional);
+        let (list, needs_key) = (self.dialect.catalog.to_string(), self.dialect.auth != Auth::Optional);
         let mut mistakes = crate::endpoint::url_mistakes(&self.dialect.base_url);
-        let mut wire = OpenAi::new(self.dialect);
-        for (name, value) in &self.headers {
-            wire = match wire.clone().with_header(name, value) {
-                Ok(wire) => wire,
-                Err(error) => {
-                    mistakes.push(mistake(name, &error));
-                    wire
-                }
-            };
-        }
-        let mut endpoint = Endpoint::new(Speaks::Wire(Arc::new(wire)), self.model, host);
+        let api = self.api.unwrap_or_else(|| {
+            let known = Catalog::vendored().lookup(&list, &self.model).map(|entry| entry.profile());
+            match known.and_then(|profile| profile.mode).as_deref() {
+                Some("responses") => Api::Responses,
+                _ => Api::Chat,
+            }
+        });
+        let wire: Arc<dyn Wire> = match api {
+            Api::Chat => {
+                Arc::new(headed(OpenAi::new(self.dialect), OpenAi::with_header, &self.headers, &mut mistakes))
+            }
+            Api::Responses => {
+                let wire = Responses::new(self.dialect);
+                Arc::new(headed(wire, Responses::with_header, &self.headers, &mut mistakes))
+            }
+        };
+        let mut endpoint = Endpoint::new(Speaks::Wire(wire), self.model, host);
         endpoint.needs_key = needs_key;
-        endpoint.catalog = Some(id);
+        endpoint.catalog = Some(list);
         endpoint.mistakes = mistakes;
         endpoint
     }
@@ -95,6 +129,22 @@ impl From<OpenAiTarget> for Endpoint {
     fn from(target: OpenAiTarget) -> Self {
         target.endpoint()
     }
+}
+
+/// The wire with all headers that can stand in a request.
+fn headed<W: Clone>(
+    mut wire: W,
+    add: fn(W, &str, &str) -> Result<W, Error>,
+    headers: &[(String, String)],
+    mistakes: &mut Vec<String>,
+) -> W {
+    for (name, value) in headers {
+        match add(wire.clone(), name, value) {
+            Ok(more) => wire = more,
+            Err(error) => mistakes.push(mistake(name, &error)),
+        }
+    }
+    wire
 }
 
 fn mistake(name: &str, error: &Error) -> String {

@@ -248,7 +248,7 @@ impl Connection {
             }
         }
         self.break_at(words.len(), fault, speech).await?;
-        out.push_str(&speech.closing(words.len(), asked.include_usage));
+        out.push_str(&speech.closing(&words, asked.include_usage));
         self.chunk(&out).await?;
         self.send(b"0\r\n\r\n").await
     }

@@ -3,6 +3,8 @@
 //! Shaped like recorded traffic: a first frame with the role alone, counts in a frame of their own, pings and comments.
 //! Invariant: the same prompt gets the same answer from every server, whatever its wire.
 
+mod responses;
+
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
@@ -19,6 +21,8 @@ pub enum Speaks {
     Gemini,
     /// Chat completions.
     OpenAi,
+    /// Responses.
+    Responses,
 }
 
 impl Speaks {
@@ -29,7 +33,7 @@ impl Speaks {
             Self::Anthropic => "anthropic",
             Self::DeepSeek => "deepseek",
             Self::Gemini => "gemini",
-            Self::OpenAi => "openai",
+            Self::OpenAi | Self::Responses => "openai",
         }
     }
 
@@ -40,7 +44,7 @@ impl Speaks {
             Self::Anthropic => "claude-demo",
             Self::DeepSeek => "deepseek-demo",
             Self::Gemini => "gemini-demo",
-            Self::OpenAi => "gpt-demo",
+            Self::OpenAi | Self::Responses => "gpt-demo",
         }
     }
 }
@@ -180,6 +184,7 @@ impl Speech<'_> {
         match self.speaks {
             Speaks::Gemini => self.part(&json!([{"text": ""}]), None),
             Speaks::OpenAi => self.chunk(&json!({"role": "assistant", "content": ""}), None),
+            Speaks::Responses => self.response_opening(),
             Speaks::DeepSeek => {
                 let role =
                     self.chunk(&json!({"role": "assistant", "content": null, "reasoning_content": ""}), None);
@@ -211,6 +216,7 @@ impl Speech<'_> {
         match self.speaks {
             Speaks::Gemini => self.part(&json!([{"text": text}]), None),
             Speaks::OpenAi | Speaks::DeepSeek => self.chunk(&json!({"content": text}), None),
+            Speaks::Responses => self.response_token(at, text),
             Speaks::Anthropic => {
                 let delta = Self::event(
                     "content_block_delta",
@@ -226,8 +232,10 @@ impl Speech<'_> {
     }
 
     /// What comes after the last token.
-    pub(crate) fn closing(&self, tokens: usize, include_usage: bool) -> String {
+    pub(crate) fn closing(&self, words: &[String], include_usage: bool) -> String {
+        let tokens = words.len();
         match self.speaks {
+            Speaks::Responses => self.response_closing(words),
             Speaks::Gemini => self.part(&json!([{"text": ""}]), Some(("STOP", tokens))),
             Speaks::OpenAi | Speaks::DeepSeek => {
                 let finish = self.chunk(&json!({}), Some("stop"));
@@ -255,6 +263,7 @@ impl Speech<'_> {
     pub(crate) fn tool(&self, name: &str) -> String {
         match self.speaks {
             Speaks::Gemini => self.part(&Self::function_call(name), Some(("STOP", 9))),
+            Speaks::Responses => self.response_tool(name),
             Speaks::OpenAi | Speaks::DeepSeek => {
                 let id = format!("call_{}", self.id);
                 let begin = json!({"tool_calls": [{"index": 0, "id": id, "type": "function", "function": {"name": name, "arguments": ""}}]});
@@ -293,6 +302,7 @@ impl Speech<'_> {
     /// A whole answer.
     pub(crate) fn whole(&self, text: &str, tool: Option<&str>, tokens: usize) -> String {
         let body = match self.speaks {
+            Speaks::Responses => self.response(&self.response_items(text, tool), tokens),
             Speaks::Gemini => {
                 let parts = tool.map_or_else(|| json!([{"text": text}]), Self::function_call);
                 self.candidate(&parts, Some(("STOP", tokens)))
@@ -405,6 +415,7 @@ impl Speech<'_> {
         let body = self.error("overloaded_error", "server_is_overloaded", "Overloaded");
         match self.speaks {
             Speaks::Anthropic => format!("event: error\ndata: {body}\n\n"),
+            Speaks::Responses => self.response_error(),
             _ => format!("data: {body}\n\n"),
         }
     }

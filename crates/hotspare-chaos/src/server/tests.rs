@@ -24,7 +24,7 @@ async fn ask_at(server: &ChaosServer, path: &str, body: &str) -> String {
 
 #[tokio::test]
 async fn speaks_its_wire_and_says_the_same() {
-    for speaks in [Speaks::OpenAi, Speaks::Anthropic, Speaks::DeepSeek] {
+    for speaks in [Speaks::OpenAi, Speaks::Anthropic, Speaks::DeepSeek, Speaks::Responses] {
         let server = ChaosServer::start(Settings::new(speaks).tokens(3)).await.unwrap();
         let whole = ask(&server, r#"{"messages":[]}"#).await;
         assert!(whole.contains("The pump failed"), "{whole}");

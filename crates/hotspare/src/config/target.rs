@@ -21,6 +21,7 @@ use crate::{anthropic, gemini, openai};
 pub(super) struct TargetDto {
     provider: ProviderDto,
     model: String,
+    api: Option<ApiDto>,
     #[serde(default)]
     keys: Vec<KeyDto>,
     max_in_flight: Option<u32>,
@@ -44,6 +45,14 @@ pub(super) struct TargetDto {
 enum ProviderDto {
     Name(String),
     Like(LikeDto),
+}
+
+/// Which wire, where a host speaks several.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum ApiDto {
+    Chat,
+    Responses,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -139,7 +148,7 @@ impl TargetDto {
             ProviderDto::Like(like) => like,
         };
         let in_flight = self.max_in_flight.or(like.max_in_flight);
-        let mut endpoint = provider(like, self.model)?;
+        let mut endpoint = provider(like, self.model, self.api)?;
         for key in &self.keys {
             endpoint = endpoint.key(key.source()?);
         }
@@ -175,9 +184,12 @@ impl TargetDto {
     }
 }
 
-fn provider(like: LikeDto, model: String) -> Result<Endpoint, String> {
+fn provider(like: LikeDto, model: String, api: Option<ApiDto>) -> Result<Endpoint, String> {
     if like.like != "vertex" && (like.project.is_some() || like.location.is_some()) {
         return Err(format!("`project` and `location` mean nothing to the provider `{}`", like.like));
+    }
+    if api.is_some() && Dialect::find(&like.like).is_none() {
+        return Err(format!("`api` means nothing to the provider `{}`", like.like));
     }
     if matches!(like.like.as_str(), "gemini" | "vertex") {
         let mut target = match (like.like.as_str(), &like.project, &like.location) {
@@ -214,6 +226,11 @@ fn provider(like: LikeDto, model: String) -> Result<Endpoint, String> {
     // A host of one's own may need no key, whoever it resembles.
     let own = like.base_url.is_some();
     let mut target = openai::dialect(row, model);
+    target = match api {
+        Some(ApiDto::Responses) => target.responses(),
+        Some(ApiDto::Chat) => target.chat(),
+        None => target,
+    };
     if let Some(url) = like.base_url {
         target = target.base_url(url);
     }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use hotspare_anthropic::Anthropic;
 use hotspare_gemini::{Gemini, Host};
 use hotspare_ollama::Ollama;
-use hotspare_openai::{Dialect, OpenAi};
+use hotspare_openai::{Dialect, OpenAi, Responses};
 use hotspare_provider::Wire;
 
 use super::Exchange;
@@ -64,12 +64,14 @@ const MESSAGES: Reads = Reads::Chat(|_| Arc::new(Anthropic::new()));
 const GEMINI: Reads = Reads::Chat(|_| Arc::new(Gemini::at(Host::GEMINI, "")));
 const VERTEX: Reads = Reads::Chat(|_| Arc::new(Gemini::at(Host::VERTEX, "")));
 const OLLAMA: Reads = Reads::Chat(|_| Arc::new(Ollama::new()));
+const RESPONSES: Reads = Reads::Chat(|exchange| Arc::new(Responses::new(dialect(exchange))));
 const NO_MODEL: Reads = Reads::Nothing("not a call of a model");
 
 /// The rows.
 pub const TABLE: &[Row] = &[
     any("chat_completions", CHAT),
     any("messages", MESSAGES),
+    any("responses", RESPONSES),
     at("vertex", "generate_content", VERTEX),
     at("vertex", "stream_generate_content", VERTEX),
     any("generate_content", GEMINI),

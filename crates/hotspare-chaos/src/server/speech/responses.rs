@@ -1,0 +1,109 @@
+//! What a server of the responses wire says: everything three times, as the real ones do.
+//!
+//! Invariant: the pieces, the finished part and the answer as a whole say the same.
+
+use serde_json::{Value, json};
+
+use super::Speech;
+
+const ARGUMENTS: &str = "{\"city\":\"Ulm\"}";
+
+impl Speech<'_> {
+    fn frame(&self, name: &str, mut data: Value) -> String {
+        data["type"] = name.into();
+        Self::event(name, &data)
+    }
+
+    /// The answer as a whole.
+    pub(super) fn response(&self, items: &Value, tokens: usize) -> Value {
+        json!({
+            "id": format!("resp_{}", self.id), "object": "response", "created_at": 1_760_000_000, "status": "completed",
+            "model": self.model, "error": null, "incomplete_details": null, "output": items, "store": false,
+            "usage": {
+                "input_tokens": self.prompt_tokens, "input_tokens_details": {"cached_tokens": 0},
+                "output_tokens": tokens, "output_tokens_details": {"reasoning_tokens": 0},
+                "total_tokens": self.prompt_tokens + tokens as u64,
+            },
+        })
+    }
+
+    pub(super) fn response_items(&self, text: &str, tool: Option<&str>) -> Value {
+        let item = match tool {
+            Some(name) => self.call(name, ARGUMENTS),
+            None => self
+                .message(&json!([{"type": "output_text", "annotations": [], "logprobs": [], "text": text}])),
+        };
+        json!([item])
+    }
+
+    fn message(&self, content: &Value) -> Value {
+        json!({"id": format!("msg_{}", self.id), "type": "message", "status": "completed", "role": "assistant", "content": content})
+    }
+
+    fn call(&self, name: &str, arguments: &str) -> Value {
+        json!({
+            "id": format!("fc_{}", self.id), "type": "function_call", "status": "completed",
+            "call_id": format!("call_{}", self.id), "name": name, "arguments": arguments,
+        })
+    }
+
+    pub(super) fn response_opening(&self) -> String {
+        let mut begun = self.response(&json!([]), 0);
+        begun["status"] = "in_progress".into();
+        begun["usage"] = Value::Null;
+        let created = self.frame("response.created", json!({"response": begun, "sequence_number": 0}));
+        format!(
+            "{created}{}",
+            self.frame("response.in_progress", json!({"response": begun, "sequence_number": 1}))
+        )
+    }
+
+    pub(super) fn response_token(&self, at: usize, text: &str) -> String {
+        let id = format!("msg_{}", self.id);
+        let delta = self.frame(
+            "response.output_text.delta",
+            json!({"item_id": id, "output_index": 0, "content_index": 0, "delta": text, "logprobs": [], "sequence_number": at + 4}),
+        );
+        if at > 0 {
+            return delta;
+        }
+        let item = json!({"output_index": 0, "item": self.message(&json!([])), "sequence_number": 2});
+        let part = json!({"item_id": id, "output_index": 0, "content_index": 0, "part": {"type": "output_text", "text": ""}, "sequence_number": 3});
+        let added = self.frame("response.output_item.added", item);
+        format!("{added}{}{delta}", self.frame("response.content_part.added", part))
+    }
+
+    pub(super) fn response_closing(&self, words: &[String]) -> String {
+        let (text, id) = (words.concat(), format!("msg_{}", self.id));
+        let items = self.response_items(&text, None);
+        let done =
+            json!({"item_id": id, "output_index": 0, "content_index": 0, "text": text, "logprobs": []});
+        let done = self.frame("response.output_text.done", done);
+        let item = self.frame("response.output_item.done", json!({"output_index": 0, "item": items[0]}));
+        let whole = json!({"response": self.response(&items, words.len())});
+        format!("{done}{item}{}", self.frame("response.completed", whole))
+    }
+
+    pub(super) fn response_tool(&self, name: &str) -> String {
+        let id = format!("fc_{}", self.id);
+        let added = json!({"output_index": 0, "item": self.call(name, "")});
+        let delta = json!({"output_index": 0, "item_id": id, "delta": ARGUMENTS});
+        let done = json!({"output_index": 0, "item_id": id, "arguments": ARGUMENTS});
+        let items = self.response_items("", Some(name));
+        [
+            ("response.output_item.added", added),
+            ("response.function_call_arguments.delta", delta),
+            ("response.function_call_arguments.done", done),
+            ("response.output_item.done", json!({"output_index": 0, "item": items[0]})),
+            ("response.completed", json!({"response": self.response(&items, 9)})),
+        ]
+        .into_iter()
+        .map(|(name, data)| self.frame(name, data))
+        .collect()
+    }
+
+    pub(super) fn response_error(&self) -> String {
+        let error = json!({"code": "server_is_overloaded", "message": "Overloaded", "param": null});
+        self.frame("error", error)
+    }
+}

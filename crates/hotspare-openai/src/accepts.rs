@@ -1,0 +1,133 @@
+//! What a host takes of a request, by its dialect's list.
+//!
+//! Not the spelling. Invariant: nothing that was asked for is dropped in silence: what changes the answer's meaning is
+//! refused, so that another target serves, and what is only a hint is left out by name.
+
+use std::collections::BTreeMap;
+
+use hotspare_core::{ChatRequest, Error, Json, Kind, ToolChoice};
+
+use crate::WIRE;
+use crate::dialect::Dialect;
+
+/// Fields without which the answer would not be what was asked for.
+const MEANT: [&str; 5] = ["logprobs", "n", "stop", "tool_choice", "top_logprobs"];
+
+/// The optional fields that a request asks for, by the wire's names.
+fn wanted<'a>(request: &'a ChatRequest, dialect: &'a Dialect) -> Vec<&'a str> {
+    let sampling = &request.sampling;
+    let forced = request.tool_choice.as_ref().is_some_and(|choice| *choice != ToolChoice::Auto);
+    let own = [
+        ("temperature", sampling.temperature.is_some()),
+        ("top_p", sampling.top_p.is_some()),
+        ("frequency_penalty", sampling.frequency_penalty.is_some()),
+        ("presence_penalty", sampling.presence_penalty.is_some()),
+        (&dialect.seed_field, sampling.seed.is_some()),
+        ("stop", !request.stop.is_empty()),
+        ("tool_choice", forced && !request.tools.is_empty()),
+        ("parallel_tool_calls", request.parallel_tools == Some(false) && !request.tools.is_empty()),
+        ("reasoning_effort", request.reasoning_effort.is_some()),
+        ("user", request.user.is_some()),
+    ];
+    let extras = request.extras.get(WIRE).into_iter().flat_map(BTreeMap::keys).map(String::as_str);
+    own.into_iter().filter(|(_, wanted)| *wanted).map(|(name, _)| name).chain(extras).collect()
+}
+
+/// Refuses what the host cannot do and what matters.
+pub(crate) fn check(request: &ChatRequest, dialect: &Dialect) -> Result<(), Error> {
+    let missing =
+        wanted(request, dialect).into_iter().find(|name| MEANT.contains(name) && !dialect.takes(name));
+    match missing {
+        Some(name) => Err(Error::new(Kind::Unsupported, format!("this host does not take {name}"))),
+        None => Ok(()),
+    }
+}
+
+/// What will be left out or changed, for people.
+pub(crate) fn changes(request: &ChatRequest, dialect: &Dialect) -> Vec<String> {
+    let mut changes = Vec::new();
+    let left: Vec<&str> = wanted(request, dialect).into_iter().filter(|name| !dialect.takes(name)).collect();
+    if !left.is_empty() {
+        changes.push(format!("left out fields that this host does not take ({})", left.join(", ")));
+    }
+    if let Some(wanted) = request.sampling.temperature.filter(|wanted| *wanted > dialect.hottest()) {
+        changes.push(format!("temperature {wanted} lowered to {}", dialect.hottest()));
+    }
+    changes
+}
+
+/// What ties a request to whoever keeps the state that it speaks of: one of these fields, a tool that the provider runs, or
+/// something that is known there by its id.
+pub(crate) fn binds(request: &ChatRequest, wire: &str, fields: &[&str]) -> Option<String> {
+    /// Tools that run at the provider, by the beginning of their type.
+    const SERVED: [&str; 5] = ["code_interpreter", "file_search", "image_generation", "mcp", "web_search"];
+    let says = |json: &Json| json.as_str() != "false";
+    let own = request.extras.get(wire).into_iter().flatten();
+    if let Some((name, _)) =
+        own.into_iter().find(|(name, value)| fields.contains(&name.as_str()) && says(value))
+    {
+        return Some(format!("the field {name}"));
+    }
+    let kind = |raw: &Json| raw.to_value()["type"].as_str().unwrap_or_default().to_owned();
+    let tools = request.native_tools.iter().filter(|tool| tool.wire == wire).map(|tool| kind(&tool.raw));
+    for kind in tools {
+        if SERVED.iter().any(|served| kind.starts_with(served)) {
+            return Some(format!("the tool {kind}, which the provider runs"));
+        }
+    }
+    let kept = |raw: &Json| raw.as_str().contains("\"file_id\"") || kind(raw) == "item_reference";
+    let shown = request.natives(wire).find(|native| kept(&native.raw));
+    shown.map(|native| format!("a part that only its provider can look up ({})", kind(&native.raw)))
+}
+
+#[cfg(test)]
+mod tests {
+    use hotspare_core::{Message, Native, Part, Role};
+    use serde_json::json;
+
+    use super::*;
+
+    fn asking() -> ChatRequest {
+        let mut request = ChatRequest::to("r").user("hi").temperature(1.8);
+        request.user = Some("u".into());
+        request.sampling.seed = Some(1);
+        request.extras.entry(WIRE.into()).or_default().insert("store".into(), json!(true).into());
+        request
+    }
+
+    #[test]
+    fn hints_are_left_out_by_name_and_what_matters_is_refused() {
+        let mistral = Dialect::find("mistral").unwrap();
+        let mut request = asking();
+        assert_eq!(
+            changes(&request, mistral),
+            ["left out fields that this host does not take (user, store)", "temperature 1.8 lowered to 1.5"]
+        );
+        assert_eq!(changes(&request, &Dialect::OPENAI), [""; 0]);
+        check(&request, mistral).unwrap();
+        request.extras.entry(WIRE.into()).or_default().insert("logprobs".into(), json!(true).into());
+        let error = check(&request, mistral).unwrap_err();
+        assert_eq!((error.kind(), error.message()), (Kind::Unsupported, "this host does not take logprobs"));
+    }
+
+    #[test]
+    fn state_at_the_provider_binds() {
+        let native = |value: serde_json::Value| Native::new(WIRE, value.into());
+        let mut request = ChatRequest::to("r").user("hi");
+        assert_eq!(binds(&request, WIRE, &["conversation"]), None);
+        request.native_tools.push(native(json!({"type": "custom", "name": "x"})));
+        assert_eq!(binds(&request, WIRE, &["conversation"]), None, "its caller runs it");
+        let mut file = request.clone();
+        let part = native(json!({"type": "file", "file": {"file_id": "f"}}));
+        file.messages.push(Message::new(Role::User, vec![Part::Native(part)]));
+        assert!(binds(&file, WIRE, &[]).unwrap().starts_with("a part that only its provider"));
+        assert_eq!(binds(&file, "another wire", &[]), None);
+        request.native_tools.push(native(json!({"type": "web_search_preview"})));
+        assert_eq!(
+            binds(&request, WIRE, &[]).unwrap(),
+            "the tool web_search_preview, which the provider runs"
+        );
+        request.extras.entry(WIRE.into()).or_default().insert("conversation".into(), json!("c").into());
+        assert_eq!(binds(&request, WIRE, &["conversation"]).unwrap(), "the field conversation");
+    }
+}

@@ -1,0 +1,109 @@
+//! One host: its address, its headers, its key.
+//!
+//! Shared by the wires that a host speaks. Invariant: the key goes into one header and nowhere else.
+
+use std::borrow::Cow;
+
+use hotspare_core::{Error, Kind};
+use hotspare_provider::{Head, HttpRequest, Secret};
+use http::{HeaderMap, HeaderName, HeaderValue, header};
+
+use crate::dialect::{Auth, Dialect};
+
+/// What a path holds in place of the model's name, where a host wants it there.
+const MODEL: &str = "{model}";
+
+/// A host in its dialect.
+#[derive(Clone, Debug)]
+pub(crate) struct Host {
+    pub(crate) dialect: Cow<'static, Dialect>,
+    headers: HeaderMap,
+}
+
+impl Host {
+    pub(crate) fn new(dialect: Cow<'static, Dialect>) -> Self {
+        Self { dialect, headers: HeaderMap::new() }
+    }
+
+    /// Sends one more header with each request.
+    pub(crate) fn with_header(mut self, name: &str, value: &str) -> Result<Self, Error> {
+        let wrong = |what| Error::new(Kind::Config, format!("the header {what} cannot be sent"));
+        let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| wrong("name"))?;
+        let value = HeaderValue::from_str(value).map_err(|_| wrong("value"))?;
+        self.headers.insert(name, value);
+        Ok(self)
+    }
+
+    /// The address of a path, which may name the model.
+    pub(crate) fn url(&self, path: &str, model: &str) -> String {
+        let base = self.dialect.base_url.trim_end_matches('/');
+        let mut url = match path.split_once(MODEL) {
+            Some((before, after)) => format!("{base}{before}{}{after}", escaped(model)),
+            None => format!("{base}{path}"),
+        };
+        if !self.dialect.query.is_empty() {
+            url.push('?');
+            url.push_str(&self.dialect.query);
+        }
+        url
+    }
+
+    /// A request with everything that this host wants in its head.
+    pub(crate) fn post(
+        &self,
+        url: String,
+        body: Vec<u8>,
+        secret: Option<&Secret>,
+    ) -> Result<HttpRequest, Error> {
+        let mut request = HttpRequest::post_json(url, body);
+        if !self.headers.is_empty() {
+            request.headers.extend(self.headers.clone());
+        }
+        let Some(secret) = secret else { return Ok(request) };
+        let (name, text) = match &self.dialect.auth {
+            Auth::Header(name) => (HeaderName::from_bytes(name.as_bytes()).ok(), secret.expose().to_owned()),
+            Auth::Bearer | Auth::Optional => {
+                (Some(header::AUTHORIZATION), format!("Bearer {}", secret.expose()))
+            }
+        };
+        let (Some(name), Some(mut value)) = (name, HeaderValue::from_str(&text).ok()) else {
+            return Err(Error::new(Kind::Config, "the key cannot stand in a header"));
+        };
+        value.set_sensitive(true);
+        request.headers.insert(name, value);
+        Ok(request)
+    }
+
+    pub(crate) fn request_id(&self, head: &Head) -> Option<String> {
+        head.header(&self.dialect.request_id).map(str::to_owned)
+    }
+}
+
+/// A name as one step of a path.
+fn escaped(name: &str) -> Cow<'_, str> {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
+    if name.bytes().all(plain) {
+        return Cow::Borrowed(name);
+    }
+    let spell = |byte: u8| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") };
+    Cow::Owned(name.bytes().map(spell).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_host_may_want_the_model_and_a_version_in_the_address() {
+        let dialect = Dialect::find("azure-deployments").unwrap();
+        let host = Host::new(Cow::Borrowed(dialect));
+        assert_eq!(
+            host.url(&dialect.chat_path, "my gpt"),
+            "https://RESOURCE.openai.azure.com/openai/deployments/my%20gpt/chat/completions?api-version=2024-10-21"
+        );
+        assert_eq!(
+            Host::new(Cow::Owned(Dialect::OPENAI)).url("/chat/completions", "gpt-4o"),
+            "https://api.openai.com/v1/chat/completions"
+        );
+    }
+}

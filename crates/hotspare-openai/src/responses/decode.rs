@@ -1,0 +1,465 @@
+//! Events to events, and whole answers to the same.
+//!
+//! A stream tells everything up to three times: piece by piece, as a finished part, and in the answer as a whole. Each is
+//! read once: pieces where there are any, else the part, else the whole. Hosts leave out what they like (numbers, names of
+//! items, frames), so what belongs together is found by number, by name, or by being the latest. Invariant: an answer is
+//! complete once the wire says so; a body that ends before is truncated, whatever it said.
+
+use std::collections::VecDeque;
+
+use hotspare_core::{Chunk, Error, Event, FinishReason, Json, Kind, Native, Origin, Raw, Signature};
+use hotspare_provider::{Decoder, Frame as Bytes};
+use serde_json::value::RawValue;
+
+use super::RESPONSES_WIRE;
+use super::dto::{Frame, Item, Response};
+use crate::classify;
+use crate::dto::Text;
+
+mod events;
+
+use events::{Events, json, list, read, spelled, text, whole_json};
+
+/// What stands between two paragraphs of reasoning that the wire sends apart.
+const PARAGRAPH: &str = "\n\n";
+
+/// Reads one reply.
+#[derive(Debug)]
+pub(super) struct ResponseDecoder {
+    origin: Origin,
+    started: bool,
+    /// Whether any frame made sense.
+    heard: bool,
+    finished: bool,
+    refused: bool,
+    /// Whether the provider keeps nothing: then an item's name alone says nothing to it.
+    stateless: bool,
+    items: Vec<Under>,
+    tools: u32,
+    /// A call of a tool that has no schema: its caller must act, too.
+    custom: bool,
+}
+
+/// An item under way.
+#[derive(Debug, Default)]
+struct Under {
+    number: Option<u64>,
+    id: String,
+    what: What,
+    /// Something of it has been told, piece by piece.
+    told: bool,
+    notes: usize,
+    done: bool,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum What {
+    Call(u32),
+    Message,
+    #[default]
+    Other,
+    Reasoning,
+}
+
+impl ResponseDecoder {
+    pub(super) fn new(origin: Origin) -> Self {
+        Self {
+            origin,
+            started: false,
+            heard: false,
+            finished: false,
+            refused: false,
+            stateless: false,
+            items: Vec::new(),
+            tools: 0,
+            custom: false,
+        }
+    }
+
+    fn read(&mut self, frame: &Frame<'_>, data: &str, events: &mut Events<'_>) -> Result<(), Error> {
+        let said =
+            |raw: Option<&RawValue>| raw.is_some_and(|raw| !matches!(raw.get(), "null" | "{}" | "\"\""));
+        let Some(kind) = frame.kind.as_ref().map(|kind| &*kind.0) else {
+            if frame.object.is_some() {
+                return self.whole(data, events);
+            }
+            return Err(match frame.error.filter(|error| said(Some(error))) {
+                Some(error) => classify::in_reply(error.get()),
+                None => Error::new(Kind::Protocol, "a frame is neither an answer nor an error"),
+            });
+        };
+        self.heard = true;
+        match kind {
+            "response.created" | "response.in_progress" | "response.queued" => self.start(frame, events)?,
+            "response.output_item.added" => self.begin(frame, events)?,
+            "response.output_text.delta" => {
+                self.piece(frame, What::Message, events, Event::TextDelta);
+                events.extend(frame.logprobs.and_then(list).map(Event::LogProbs));
+            }
+            "response.refusal.delta" => {
+                self.refused = true;
+                self.piece(frame, What::Message, events, Event::RefusalDelta);
+            }
+            "response.reasoning_summary_text.delta"
+            | "response.reasoning_text.delta"
+            | "response.reasoning_summary.delta"
+            | "response.reasoning.delta" => {
+                self.piece(frame, What::Reasoning, events, Event::ReasoningDelta);
+            }
+            "response.reasoning_summary_part.added" => {
+                let place = self.find(frame, What::Reasoning);
+                if frame.summary_index.0.unwrap_or(0) > 0 && self.items[place].told {
+                    events.push(Event::ReasoningDelta(PARAGRAPH.into()));
+                }
+            }
+            "response.function_call_arguments.delta" => self.arguments(frame, frame.delta, false, events),
+            "response.function_call_arguments.done" => self.arguments(frame, frame.arguments, true, events),
+            "response.output_text.annotation.added" => {
+                let place = self.find(frame, What::Message);
+                if let Some(note) = frame.annotation.and_then(json) {
+                    self.items[place].notes += 1;
+                    events.push(Event::Annotation(note));
+                }
+            }
+            "response.output_item.done" => self.end(frame, events)?,
+            "response.completed" | "response.incomplete" | "response.done" => {
+                self.whole(frame.response.map_or("{}", RawValue::get), events)?;
+            }
+            "response.failed" | "response.cancelled" => {
+                return self.whole(frame.response.map_or("{}", RawValue::get), events);
+            }
+            "error" => {
+                let error = frame.error.filter(|error| said(Some(error)));
+                return Err(classify::in_reply(error.map_or(data, RawValue::get)));
+            }
+            // What it tells comes once more: with the pieces before it, or with the finished item.
+            "response.content_part.added"
+            | "response.content_part.done"
+            | "response.output_text.done"
+            | "response.refusal.done"
+            | "response.reasoning_text.done"
+            | "response.reasoning_summary_text.done"
+            | "response.reasoning_summary_part.done" => self.repeat(frame, kind, events),
+            kind if is_progress(kind) => {}
+            kind => {
+                let raw = Json::parse(data).map_err(|_| Error::new(Kind::Protocol, "a frame is not JSON"))?;
+                events.push(Event::Other { kind: kind.to_owned(), raw });
+            }
+        }
+        Ok(())
+    }
+
+    fn start(&mut self, frame: &Frame<'_>, events: &mut Events<'_>) -> Result<(), Error> {
+        let response: Response<'_> = read(frame.response.map_or("{}", RawValue::get))?;
+        self.announce(&response, events);
+        Ok(())
+    }
+
+    fn announce(&mut self, response: &Response<'_>, events: &mut Events<'_>) {
+        self.stateless |= response.store == Some(false);
+        if !std::mem::replace(&mut self.started, true) {
+            let name = |text: &Option<Text<'_>>| {
+                text.as_ref().map(|text| text.0.clone().into_owned()).filter(|text| !text.is_empty())
+            };
+            events.push(Event::Started { id: name(&response.id), model: name(&response.model) });
+        }
+    }
+
+    /// The answer as a whole: all of it, or what ends a stream.
+    fn whole(&mut self, data: &str, events: &mut Events<'_>) -> Result<(), Error> {
+        let response: Response<'_> = read(data)?;
+        if response.object.as_ref().is_some_and(|object| object.0 == "error") {
+            return Err(classify::in_reply(data));
+        }
+        self.heard = true;
+        if let Some(error) = response.error.filter(|error| error.get() != "null") {
+            return Err(classify::in_reply(error.get()));
+        }
+        let reason = match response.status.as_ref().map(|status| &*status.0) {
+            Some("completed") | None => None,
+            Some("incomplete") => {
+                let details =
+                    response.incomplete_details.as_ref().and_then(|details| details.reason.as_ref());
+                Some(match details.map(|reason| &*reason.0) {
+                    Some("max_output_tokens" | "max_tokens") | None => FinishReason::Length,
+                    Some("content_filter") => FinishReason::ContentFilter,
+                    Some(other) => FinishReason::Other(other.to_owned()),
+                })
+            }
+            Some("failed") => {
+                return Err(Error::new(Kind::Server, "the provider failed and does not say why"));
+            }
+            // Nobody waits here for a job that somebody may look up later.
+            Some(other) => {
+                let what = format!("the answer is not there yet: its status is {other}");
+                return Err(Error::new(Kind::Unsupported, what).with_code(other));
+            }
+        };
+        self.announce(&response, events);
+        if self.items.is_empty() {
+            for raw in response.output.iter().flatten() {
+                self.item(raw, None, events)?;
+            }
+        }
+        if let Some(usage) = &response.usage {
+            events.push(Event::Usage(Box::new(usage.counts())));
+        }
+        self.finished = true;
+        events.push(Event::Finished(reason.unwrap_or(match (self.tools > 0 || self.custom, self.refused) {
+            (true, _) => FinishReason::ToolCalls,
+            (false, true) => FinishReason::Refusal,
+            (false, false) => FinishReason::Stop,
+        })));
+        Ok(())
+    }
+
+    /// An item begins.
+    fn begin(&mut self, frame: &Frame<'_>, events: &mut Events<'_>) -> Result<(), Error> {
+        let Some(raw) = frame.item else { return Ok(()) };
+        let item: Item<'_> = read(raw.get())?;
+        let what = what(&item);
+        let place = self.items.len();
+        self.items.push(Under { number: frame.output_index.0, id: text(&item.id), what, ..Under::default() });
+        if let What::Call(_) = what {
+            self.call(place, &item, events);
+        }
+        Ok(())
+    }
+
+    fn call(&mut self, place: usize, item: &Item<'_>, events: &mut Events<'_>) {
+        let index = self.tools;
+        self.tools += 1;
+        self.items[place].what = What::Call(index);
+        let id = [text(&item.call_id), text(&item.id)].into_iter().find(|id| !id.is_empty());
+        let id = id.unwrap_or_else(|| format!("call_{index}"));
+        events.push(Event::ToolStarted { index, id, name: text(&item.name) });
+    }
+
+    /// An item is whole.
+    fn end(&mut self, frame: &Frame<'_>, events: &mut Events<'_>) -> Result<(), Error> {
+        let Some(raw) = frame.item else { return Ok(()) };
+        let item: Item<'_> = read(raw.get())?;
+        let id = text(&item.id);
+        let number = frame.output_index.0;
+        let place =
+            self.items.iter().position(|under| !under.done && same(under, number, &id)).or_else(|| {
+                let unnamed = |under: &Under| !under.done && (under.number.is_none() || number.is_none());
+                self.items.iter().position(|under| unnamed(under) && alike(under.what, what(&item)))
+            });
+        self.item(raw, place, events)
+    }
+
+    /// Tells of a whole item what its pieces have not told.
+    fn item(&mut self, raw: &RawValue, place: Option<usize>, events: &mut Events<'_>) -> Result<(), Error> {
+        let item: Item<'_> = read(raw.get())?;
+        let place = place.unwrap_or_else(|| {
+            self.items.push(Under { id: text(&item.id), what: What::Other, ..Under::default() });
+            self.items.len() - 1
+        });
+        self.items[place].done = true;
+        let told = self.items[place].told;
+        match what(&item) {
+            What::Message => {
+                for part in item.content.iter().flatten() {
+                    if let Some(text) = part.text.as_ref().filter(|text| !told && !text.0.is_empty()) {
+                        events.push(Event::TextDelta(text.0.clone().into_owned()));
+                        events.extend(part.logprobs.and_then(list).map(Event::LogProbs));
+                    }
+                    if let Some(text) = part.refusal.as_ref().filter(|text| !text.0.is_empty()) {
+                        self.refused = true;
+                        if !told {
+                            events.push(Event::RefusalDelta(text.0.clone().into_owned()));
+                        }
+                    }
+                }
+                let notes = item.content.iter().flatten().flat_map(|part| part.annotations.iter().flatten());
+                let notes = notes.skip(self.items[place].notes).filter_map(|note| json(note));
+                events.extend(notes.map(Event::Annotation));
+            }
+            What::Call(_) => {
+                if !matches!(self.items[place].what, What::Call(_)) {
+                    self.call(place, &item, events);
+                }
+                let What::Call(index) = self.items[place].what else { return Ok(()) };
+                let arguments = item.arguments.map(spelled).filter(|text| !told && !text.is_empty());
+                events.extend(arguments.map(|text| Event::ToolDelta { index, arguments: text.into_owned() }));
+            }
+            What::Reasoning => self.thought(raw, &item, told, events)?,
+            What::Other => {
+                self.custom |= item.kind.as_ref().is_some_and(|kind| kind.0 == "custom_tool_call");
+                events.push(Event::Native(Box::new(Native::new(RESPONSES_WIRE, whole_json(raw)?))));
+            }
+        }
+        Ok(())
+    }
+
+    /// Reasoning, and the item as it is: its author wants it back.
+    fn thought(
+        &mut self,
+        raw: &RawValue,
+        item: &Item<'_>,
+        told: bool,
+        events: &mut Events<'_>,
+    ) -> Result<(), Error> {
+        let parts = item.summary.iter().flatten().chain(item.content.iter().flatten());
+        let texts: Vec<&str> = parts
+            .filter_map(|part| part.text.as_ref())
+            .map(|text| &*text.0)
+            .filter(|text| !text.is_empty())
+            .collect();
+        if !told && !texts.is_empty() {
+            events.push(Event::ReasoningDelta(texts.join(PARAGRAPH)));
+        }
+        let sealed = item.encrypted_content.as_ref().is_some_and(|text| !text.0.is_empty());
+        let kept = !self.stateless && !text(&item.id).is_empty();
+        if sealed || kept {
+            events.push(Event::ReasoningSignature(Signature {
+                origin: self.origin.clone(),
+                data: whole_json(raw)?.as_str().to_owned(),
+                redacted: texts.is_empty() && !told,
+            }));
+        }
+        Ok(())
+    }
+
+    /// A piece of an item.
+    fn piece(
+        &mut self,
+        frame: &Frame<'_>,
+        what: What,
+        events: &mut Events<'_>,
+        event: impl FnOnce(String) -> Event,
+    ) {
+        let place = self.find(frame, what);
+        if let Some(text) = frame.delta.map(spelled).filter(|text| !text.is_empty()) {
+            self.items[place].told = true;
+            events.push(event(text.into_owned()));
+        }
+    }
+
+    /// The finished text of a part whose pieces some hosts leave out.
+    fn repeat(&mut self, frame: &Frame<'_>, kind: &str, events: &mut Events<'_>) {
+        let (what, whole, event): (_, _, fn(String) -> Event) = match kind {
+            "response.output_text.done" => (What::Message, frame.text, Event::TextDelta),
+            "response.refusal.done" => (What::Message, frame.refusal, Event::RefusalDelta),
+            "response.reasoning_text.done" | "response.reasoning_summary_text.done" => {
+                (What::Reasoning, frame.text, Event::ReasoningDelta)
+            }
+            _ => return,
+        };
+        let place = self.find(frame, what);
+        let whole = whole.map(spelled).unwrap_or_default();
+        if !self.items[place].told && !whole.is_empty() {
+            self.items[place].told = true;
+            self.refused |= kind == "response.refusal.done";
+            events.push(event(whole.into_owned()));
+        }
+    }
+
+    fn arguments(
+        &mut self,
+        frame: &Frame<'_>,
+        arguments: Option<&RawValue>,
+        whole: bool,
+        events: &mut Events<'_>,
+    ) {
+        let place = self.find(frame, What::Call(0));
+        let under = &mut self.items[place];
+        let What::Call(index) = under.what else { return };
+        if whole && under.told {
+            return;
+        }
+        if let Some(text) = arguments.map(spelled).filter(|text| !text.is_empty()) {
+            under.told = true;
+            events.push(Event::ToolDelta { index, arguments: text.into_owned() });
+        }
+    }
+
+    /// The item that a frame belongs to: by its number, its name, or as the latest of its sort.
+    fn find(&mut self, frame: &Frame<'_>, what: What) -> usize {
+        let (id, number) = (frame.item_id.as_ref().map_or("", |id| &id.0), frame.output_index.0);
+        // The latest first: nearly every frame belongs to it.
+        let known = self.items.iter().rposition(|under| alike(under.what, what) && same(under, number, id));
+        let latest = || {
+            let unnamed = |under: &Under| !under.done && (under.number.is_none() || number.is_none());
+            self.items.iter().rposition(|under| unnamed(under) && alike(under.what, what))
+        };
+        let found = known.or_else(latest);
+        found.unwrap_or_else(|| {
+            // A call cannot be begun without its name: its item will tell all of it at its end.
+            let what = if matches!(what, What::Call(_)) { What::Other } else { what };
+            self.items.push(Under { number, id: id.to_owned(), what, ..Under::default() });
+            self.items.len() - 1
+        })
+    }
+}
+
+impl Decoder for ResponseDecoder {
+    fn push(&mut self, frame: Bytes, out: &mut VecDeque<Chunk>) -> Result<(), Error> {
+        let data = frame.data.trim_ascii();
+        if data.is_empty() || data == b"[DONE]" || self.finished {
+            return Ok(());
+        }
+        let Ok(text) = std::str::from_utf8(data) else {
+            return Err(Error::new(Kind::Protocol, "a frame is not UTF-8"));
+        };
+        let mut events =
+            Events { out, raw: Raw::Frame { wire: RESPONSES_WIRE, data: frame.data.clone() }, told: false };
+        let read: Frame<'_> = read(text)?;
+        self.read(&read, text, &mut events)?;
+        if !events.told {
+            events.push(Event::Mark);
+        }
+        Ok(())
+    }
+
+    fn finish(&mut self, _: &mut VecDeque<Chunk>) -> Result<(), Error> {
+        if self.finished {
+            Ok(())
+        } else if self.heard {
+            Err(Error::new(Kind::Truncated, "the answer ended before the wire said so"))
+        } else {
+            Err(Error::new(Kind::Protocol, "the reply is empty"))
+        }
+    }
+}
+
+/// Frames that say only how far a provider's own tool has come: the finished item says what it did.
+fn is_progress(kind: &str) -> bool {
+    let ends = [".in_progress", ".searching", ".interpreting", ".generating", ".completed", ".failed"];
+    let told_at_the_end = [
+        "_arguments.delta",
+        "_arguments.done",
+        "_call_code.delta",
+        "_call_code.done",
+        "_input.delta",
+        "_input.done",
+    ];
+    let ends = ends.iter().chain(&told_at_the_end);
+    kind.starts_with("response.") && ends.into_iter().any(|end| kind.ends_with(end))
+        || matches!(kind, "keepalive" | "ping")
+}
+
+fn what(item: &Item<'_>) -> What {
+    let own = item.role.as_ref().is_none_or(|role| role.0 == "assistant");
+    match item.kind.as_ref().map(|kind| &*kind.0) {
+        Some("message") if own => What::Message,
+        Some("function_call") => What::Call(0),
+        Some("reasoning") => What::Reasoning,
+        _ => What::Other,
+    }
+}
+
+fn alike(one: What, other: What) -> bool {
+    std::mem::discriminant(&one) == std::mem::discriminant(&other)
+}
+
+fn same(under: &Under, number: Option<u64>, id: &str) -> bool {
+    match (under.number, number) {
+        (Some(one), Some(other)) => one == other,
+        _ => !id.is_empty() && under.id == id,
+    }
+}
+
+#[cfg(test)]
+mod tests;

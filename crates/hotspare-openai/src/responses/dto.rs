@@ -1,0 +1,143 @@
+//! The wire's JSON, as borrowed from a frame.
+//!
+//! Not core's vocabulary. Items stay as they are spelled until somebody reads them. Invariant: lenient where hosts differ
+//! (null, missing, another type), strict only in being JSON.
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use crate::dto::{Count, Text};
+
+/// One event of a stream. Which fields it has depends on its type.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Frame<'a> {
+    #[serde(borrow, rename = "type")]
+    pub(super) kind: Option<Text<'a>>,
+    #[serde(borrow)]
+    pub(super) object: Option<Text<'a>>,
+    #[serde(borrow)]
+    pub(super) response: Option<&'a RawValue>,
+    #[serde(borrow)]
+    pub(super) item: Option<&'a RawValue>,
+    #[serde(borrow)]
+    pub(super) item_id: Option<Text<'a>>,
+    pub(super) output_index: Count,
+    pub(super) summary_index: Count,
+    #[serde(borrow)]
+    pub(super) delta: Option<&'a RawValue>,
+    /// A part's text; in a whole answer the form of its text.
+    #[serde(borrow)]
+    pub(super) text: Option<&'a RawValue>,
+    #[serde(borrow)]
+    pub(super) refusal: Option<&'a RawValue>,
+    #[serde(borrow)]
+    pub(super) arguments: Option<&'a RawValue>,
+    #[serde(borrow)]
+    pub(super) annotation: Option<&'a RawValue>,
+    #[serde(borrow)]
+    pub(super) logprobs: Option<&'a RawValue>,
+    #[serde(borrow)]
+    pub(super) error: Option<&'a RawValue>,
+}
+
+/// A whole answer, or what is known of it so far.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Response<'a> {
+    #[serde(borrow)]
+    pub(super) object: Option<Text<'a>>,
+    #[serde(borrow)]
+    pub(super) id: Option<Text<'a>>,
+    #[serde(borrow)]
+    pub(super) model: Option<Text<'a>>,
+    #[serde(borrow)]
+    pub(super) status: Option<Text<'a>>,
+    #[serde(borrow)]
+    pub(super) output: Option<Vec<&'a RawValue>>,
+    pub(super) usage: Option<Usage>,
+    #[serde(borrow)]
+    pub(super) error: Option<&'a RawValue>,
+    #[serde(borrow)]
+    pub(super) incomplete_details: Option<Incomplete<'a>>,
+    pub(super) store: Option<bool>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Incomplete<'a> {
+    #[serde(borrow)]
+    pub(super) reason: Option<Text<'a>>,
+}
+
+/// A part of an answer.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Item<'a> {
+    #[serde(borrow, rename = "type")]
+    pub(super) kind: Option<Text<'a>>,
+    #[serde(borrow)]
+    pub(super) id: Option<Text<'a>>,
+    #[serde(borrow)]
+    pub(super) role: Option<Text<'a>>,
+    #[serde(borrow)]
+    pub(super) call_id: Option<Text<'a>>,
+    #[serde(borrow)]
+    pub(super) name: Option<Text<'a>>,
+    /// Text that holds JSON, or an object where a host has it so.
+    #[serde(borrow)]
+    pub(super) arguments: Option<&'a RawValue>,
+    #[serde(borrow)]
+    pub(super) content: Option<Vec<Part<'a>>>,
+    #[serde(borrow)]
+    pub(super) summary: Option<Vec<Part<'a>>>,
+    #[serde(borrow)]
+    pub(super) encrypted_content: Option<Text<'a>>,
+}
+
+/// A part of a message, or of reasoning.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Part<'a> {
+    #[serde(borrow)]
+    pub(super) text: Option<Text<'a>>,
+    #[serde(borrow)]
+    pub(super) refusal: Option<Text<'a>>,
+    #[serde(borrow)]
+    pub(super) annotations: Option<Vec<&'a RawValue>>,
+    #[serde(borrow)]
+    pub(super) logprobs: Option<&'a RawValue>,
+}
+
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Usage {
+    input_tokens: Count,
+    output_tokens: Count,
+    input_tokens_details: Option<InputDetails>,
+    output_tokens_details: Option<OutputDetails>,
+}
+
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(default)]
+struct InputDetails {
+    cached_tokens: Count,
+    cache_write_tokens: Count,
+}
+
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(default)]
+struct OutputDetails {
+    reasoning_tokens: Count,
+}
+
+impl Usage {
+    /// In core's words: parts are counted within their sums here, too.
+    pub(super) fn counts(&self) -> hotspare_core::Usage {
+        let mut usage = hotspare_core::Usage::reported(self.input_tokens.0, self.output_tokens.0);
+        usage.cached = self.input_tokens_details.and_then(|details| details.cached_tokens.0);
+        usage.cache_written = self.input_tokens_details.and_then(|details| details.cache_write_tokens.0);
+        usage.reasoning = self.output_tokens_details.and_then(|details| details.reasoning_tokens.0);
+        usage
+    }
+}

@@ -1,0 +1,68 @@
+//! Requests as the wire spells them.
+
+use hotspare_core::{Origin, Reasoning, Signature, ToolCall, ToolResult};
+use serde_json::{Value, json};
+
+use super::*;
+
+fn spelled(request: &ChatRequest) -> Value {
+    serde_json::from_slice(&body(request, "m", false, &Dialect::OPENAI).unwrap()).unwrap()
+}
+
+#[test]
+fn a_conversation_becomes_items() {
+    let proof = r#"{"type":"reasoning","id":"rs","summary":[],"encrypted_content":"x"}"#;
+    let signature = Signature { origin: Origin("openai".into()), data: proof.into(), redacted: true };
+    let mut request = ChatRequest::to("r").system("be brief").user("hi");
+    request.messages.push(Message::new(
+        Role::Assistant,
+        vec![
+            Part::Reasoning(Reasoning::default().with_signature(signature)),
+            Part::Text("let me see".into()),
+            Part::ToolCall(ToolCall::new("c", "f", "")),
+            Part::Reasoning(Reasoning::new("another model's")),
+        ],
+    ));
+    request.messages.push(Message::tool(ToolResult::new("c", "ok")));
+    request.messages.push(Message::new(
+        Role::User,
+        vec![Part::Text("and this?".into()), Part::Image(Media::from_url("https://x/a.png"))],
+    ));
+    let body = spelled(&request);
+    assert_eq!(body["instructions"], "be brief");
+    assert_eq!(
+        body["input"],
+        json!([
+            {"role": "user", "content": "hi"},
+            serde_json::from_str::<Value>(proof).unwrap(),
+            {"role": "assistant", "content": [{"type": "output_text", "text": "let me see"}]},
+            {"type": "function_call", "call_id": "c", "name": "f", "arguments": "{}"},
+            {"type": "function_call_output", "call_id": "c", "output": "ok"},
+            {"role": "user", "content": [
+                {"type": "input_text", "text": "and this?"}, {"type": "input_image", "image_url": "https://x/a.png"}
+            ]},
+        ])
+    );
+}
+
+#[test]
+fn fields_of_the_callers_own_join_ours() {
+    let mut request = ChatRequest::to("r").user("hi").output(OutputFormat::JsonObject);
+    request.reasoning_effort = Some("low".into());
+    let extras = request.extras.entry(WIRE.into()).or_default();
+    extras.insert("reasoning".into(), json!({"summary": "auto"}).into());
+    extras.insert("text".into(), json!({"verbosity": "low"}).into());
+    extras.insert("store".into(), json!(false).into());
+    let body = spelled(&request);
+    assert_eq!(body["reasoning"], json!({"effort": "low", "summary": "auto"}));
+    assert_eq!(body["text"], json!({"format": {"type": "json_object"}, "verbosity": "low"}));
+    assert_eq!(body["store"], false);
+}
+
+#[test]
+fn what_the_wire_cannot_say_is_refused() {
+    let mut request = ChatRequest::to("r").user("hi");
+    request.stop.push("x".into());
+    let error = body(&request, "m", false, &Dialect::OPENAI).unwrap_err();
+    assert_eq!((error.kind(), error.message()), (Kind::Unsupported, "this wire has no word for stop"));
+}

@@ -1,0 +1,99 @@
+//! The wire: codec rooms put together.
+//!
+//! Invariant: whoever answers here is the author of what only he can read back.
+
+use std::borrow::Cow;
+
+use hotspare_core::{Capabilities, ChatRequest, Error, Kind, Origin, RateLimits};
+use hotspare_provider::{Decoding, Head, HttpRequest, Outbound, Sse, Whole, Wire};
+
+use super::decode::ResponseDecoder;
+use super::{RESPONSES_WIRE, encode};
+use crate::dialect::Dialect;
+use crate::host::Host;
+use crate::{accepts, classify, limits, wire};
+
+/// Responses in one host's dialect.
+#[derive(Clone, Debug)]
+pub struct Responses {
+    host: Host,
+}
+
+impl Responses {
+    /// Speaks this dialect, at its own address.
+    #[must_use]
+    pub fn new(dialect: impl Into<Cow<'static, Dialect>>) -> Self {
+        Self { host: Host::new(dialect.into()) }
+    }
+
+    /// Sends one more header with each request, such as an organisation's name.
+    ///
+    /// # Errors
+    /// [`Kind::Config`] if name or value cannot stand in a header.
+    pub fn with_header(self, name: &str, value: &str) -> Result<Self, Error> {
+        self.host.with_header(name, value).map(|host| Self { host })
+    }
+
+    /// Who can read the proofs that come from here: the host, as its row is called.
+    fn author(&self) -> Origin {
+        Origin(self.host.dialect.id.to_string())
+    }
+}
+
+impl Wire for Responses {
+    fn name(&self) -> &'static str {
+        RESPONSES_WIRE
+    }
+
+    fn origin(&self) -> Option<Origin> {
+        Some(self.author())
+    }
+
+    fn capabilities(&self, _: &str) -> Capabilities {
+        let mut capabilities = wire::capabilities(&self.host.dialect);
+        capabilities.embeddings = Some(false);
+        capabilities.assistant_prefill = Some(false);
+        capabilities
+    }
+
+    fn notes(&self, request: &ChatRequest, _: &str) -> Vec<String> {
+        let seed =
+            request.sampling.seed.map(|_| "left out fields that this wire does not know (seed)".to_owned());
+        seed.into_iter().collect()
+    }
+
+    fn binds(&self, request: &ChatRequest) -> Option<String> {
+        accepts::binds(
+            request,
+            RESPONSES_WIRE,
+            &["background", "conversation", "previous_response_id", "prompt"],
+        )
+    }
+
+    fn encode(&self, call: &Outbound) -> Result<HttpRequest, Error> {
+        let dialect = &self.host.dialect;
+        let body = encode::body(call.chat()?, &call.model, call.stream, dialect)?;
+        self.host.post(self.host.url(&dialect.responses_path, &call.model), body, call.secret.as_ref())
+    }
+
+    fn decoder(&self, _: &Outbound, head: &Head) -> Result<Decoding, Error> {
+        let decoder = Box::new(ResponseDecoder::new(self.author()));
+        match head.media_type().as_str() {
+            "text/event-stream" => Ok(Decoding { framer: Box::new(Sse::default()), decoder }),
+            "application/json" | "" => Ok(Decoding { framer: Box::new(Whole::default()), decoder }),
+            other => Err(Error::new(Kind::Protocol, format!("the reply's type is {other}"))),
+        }
+    }
+
+    fn classify(&self, head: &Head, body: &[u8]) -> Error {
+        classify::reply(head, body)
+    }
+
+    fn limits(&self, head: &Head) -> RateLimits {
+        limits::limits(head)
+    }
+
+    fn request_id(&self, head: &Head) -> Option<String> {
+        self.host.request_id(head)
+    }
+}

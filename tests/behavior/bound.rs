@@ -1,0 +1,55 @@
+//! Requests that speak of what one provider keeps: never moved, and the trail says why.
+
+use hotspare::{ChatRequest, Client, Json, RouteSpec, Sequential, openai};
+use hotspare_chaos::{ChaosServer, Fault, Settings, Speaks};
+use hotspare_tests::{endpoint, short_limits};
+
+async fn servers() -> (Vec<ChaosServer>, Client) {
+    let wires = [("chat", Speaks::OpenAi), ("keeper", Speaks::Responses), ("twin", Speaks::Responses)];
+    let mut builder = Client::builder();
+    let mut servers = Vec::new();
+    for (name, wire) in wires {
+        let server = ChaosServer::start(Settings::new(wire)).await.unwrap();
+        builder = builder.target(name, endpoint(&server, wire));
+        servers.push(server);
+    }
+    let route = RouteSpec::new(Sequential::new(["chat", "keeper", "twin"])).limits(short_limits());
+    (servers, builder.route("r", route).build().unwrap())
+}
+
+fn going_on() -> ChatRequest {
+    let mut request = ChatRequest::to("r").user("and then?");
+    let fields = request.extras.entry(openai::RESPONSES_WIRE.into()).or_default();
+    fields.insert("previous_response_id".into(), Json::parse("\"resp_1\"").unwrap());
+    request
+}
+
+#[tokio::test]
+async fn what_only_one_provider_keeps_goes_there_or_nowhere() {
+    let (servers, client) = servers().await;
+    let answer = client.chat(going_on()).await.unwrap();
+    assert_eq!(answer.served_by.as_ref().unwrap().as_str(), "keeper");
+    let why = "the request is bound to keeper: the field previous_response_id";
+    let skipped: Vec<_> = answer.trail.skipped.iter().map(|skipped| skipped.why.as_str()).collect();
+    assert_eq!(skipped, [why, why]);
+    assert_eq!(client.explain(&going_on()).unwrap().choices.len(), 1);
+    servers[1].set_fault(Some(Fault::Status(503))).await;
+    for _ in 0..4 {
+        let error = client.chat(going_on()).await.unwrap_err();
+        assert_eq!(error.trail().skipped.len(), 2, "{}", error.trail());
+        assert!(error.trail().attempts.iter().all(|attempt| attempt.target.as_str() == "keeper"));
+    }
+    assert_eq!((servers[0].stats().requests, servers[2].stats().requests), (0, 0));
+}
+
+/// A request that speaks of nothing is free, and one that nobody on the route can look up says so.
+#[tokio::test]
+async fn others_move_as_ever() {
+    let (servers, client) = servers().await;
+    servers[0].set_fault(Some(Fault::Status(503))).await;
+    let free = client.chat(ChatRequest::to("r").user("hi")).await.unwrap();
+    assert_eq!(free.served_by.unwrap().as_str(), "keeper");
+    let lost = ChatRequest::to("r").user("hi").bound("another wire", "a cache");
+    let error = client.chat(lost).await.unwrap_err();
+    assert!(error.to_string().contains("bound to a provider of the wire another wire: a cache"), "{error}");
+}
