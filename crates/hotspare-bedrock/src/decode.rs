@@ -1,0 +1,361 @@
+//! Frames to events: streams and whole answers.
+//!
+//! Invariant: an answer is complete once its stop reason was seen; a body that ends without one is truncated, whatever it
+//! said before. Blocks that only this wire knows (the host's own tools and their results, images) pass whole as
+//! [`Event::Native`], whether they came in one piece or in several; a guardrail's trace as [`Event::Other`].
+
+use std::collections::{BTreeMap, VecDeque};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use hotspare_core::{Chunk, Error, Event, FinishReason, Json, Kind, Native, Origin, Signature, Usage};
+use hotspare_provider::{Decoder, EventStream, Frame};
+use serde_json::value::RawValue;
+
+use crate::family::Family;
+use crate::native::Pieces;
+use crate::{WIRE, classify, dto};
+
+/// Most blocks that are open at once; a server opens one after the other.
+const OPEN_LIMIT: usize = 64;
+
+/// Reads one reply.
+#[derive(Debug)]
+pub(crate) struct ConverseDecoder {
+    /// The body is one whole answer.
+    whole: bool,
+    family: Family,
+    /// The reply's id, which stands in its head.
+    id: Option<String>,
+    heard: bool,
+    finished: bool,
+    /// Some text, thought or call has been told.
+    said: bool,
+    usage: Usage,
+    /// Tool calls so far.
+    tools: u32,
+    /// Blocks that began with a start, by their index.
+    open: BTreeMap<u64, Open>,
+}
+
+/// A block that began with a start.
+#[derive(Debug)]
+enum Open {
+    /// Something of the host's own.
+    Native(Pieces),
+    /// A tool call.
+    Tool { index: u32, empty: bool },
+}
+
+impl ConverseDecoder {
+    pub(crate) fn streamed(model: &str, id: Option<String>) -> Self {
+        Self {
+            whole: false,
+            family: Family::of(model),
+            id,
+            heard: false,
+            finished: false,
+            said: false,
+            usage: Usage::default(),
+            tools: 0,
+            open: BTreeMap::new(),
+        }
+    }
+
+    pub(crate) fn whole(model: &str, id: Option<String>) -> Self {
+        Self { whole: true, ..Self::streamed(model, id) }
+    }
+
+    fn answer(&mut self, data: &[u8], out: &mut Events<'_>) -> Result<(), Error> {
+        let answer: dto::Answer<'_> = parse(data)?;
+        let Some(message) = answer.output.and_then(|output| output.message) else {
+            return Err(classify::in_reply("", data).unwrap_or_else(|| {
+                Error::new(Kind::Protocol, "the body is neither an answer nor an error")
+            }));
+        };
+        self.start(out);
+        for raw in message.content.unwrap_or_default() {
+            self.block(raw, out)?;
+        }
+        self.count(answer.usage, out);
+        trace(answer.trace, out);
+        match answer.stop_reason {
+            Some(word) => self.stop(&word.0, out),
+            None => Err(Error::new(Kind::Truncated, "the answer has no stop reason")),
+        }
+    }
+
+    fn event(&mut self, name: &str, data: &[u8], out: &mut Events<'_>) -> Result<(), Error> {
+        let event: dto::Event<'_> = parse(data)?;
+        let block = event.content_block_index.unwrap_or(0);
+        match name {
+            "messageStart" => self.start(out),
+            "contentBlockStart" => return self.begin(block, event.start, out),
+            "contentBlockDelta" => return self.delta(block, event.delta, out),
+            "contentBlockStop" => self.close(block, out),
+            "messageStop" => {
+                let word = event
+                    .stop_reason
+                    .ok_or_else(|| Error::new(Kind::Protocol, "the message stops without a reason"))?;
+                return self.stop(&word.0, out);
+            }
+            "metadata" => {
+                self.count(event.usage, out);
+                trace(event.trace, out);
+            }
+            other => out.other(other, &String::from_utf8_lossy(data)),
+        }
+        Ok(())
+    }
+
+    fn start(&mut self, out: &mut Events<'_>) {
+        self.heard = true;
+        out.push(Event::Started { id: self.id.take(), model: None });
+    }
+
+    /// A block of a whole answer.
+    fn block(&mut self, raw: &RawValue, out: &mut Events<'_>) -> Result<(), Error> {
+        self.said = true;
+        let block: dto::Block<'_> = parse(raw.get().as_bytes())?;
+        match block.tool_use {
+            Some(call) if is_own(&call) => {
+                let input = call.input.map_or("{}", RawValue::get).to_owned();
+                let index = self.call(call, out);
+                out.push(Event::ToolDelta { index, arguments: input });
+            }
+            Some(_) => out.native(raw.get()),
+            None => self.said_in(block, raw, out),
+        }
+        Ok(())
+    }
+
+    fn begin(&mut self, at: u64, start: Option<&RawValue>, out: &mut Events<'_>) -> Result<(), Error> {
+        let Some(raw) = start else { return Ok(()) };
+        if self.open.len() >= OPEN_LIMIT {
+            return Err(Error::new(
+                Kind::Protocol,
+                format!("more than {OPEN_LIMIT} blocks are open at once"),
+            ));
+        }
+        let block: dto::Block<'_> = parse(raw.get().as_bytes())?;
+        let opened = match block.tool_use {
+            Some(call) if is_own(&call) => {
+                self.said = true;
+                Open::Tool { index: self.call(call, out), empty: true }
+            }
+            _ => Open::Native(Pieces::begin(raw.get())),
+        };
+        self.open.insert(at, opened);
+        Ok(())
+    }
+
+    fn delta(&mut self, at: u64, delta: Option<&RawValue>, out: &mut Events<'_>) -> Result<(), Error> {
+        let Some(raw) = delta else { return Ok(()) };
+        if let Some(Open::Native(pieces)) = self.open.get_mut(&at) {
+            return pieces.add(raw.get());
+        }
+        let block: dto::Block<'_> = parse(raw.get().as_bytes())?;
+        let Some(call) = block.tool_use else {
+            self.said_in(block, raw, out);
+            return Ok(());
+        };
+        let Some(Open::Tool { index, empty }) = self.open.get_mut(&at) else {
+            return Err(Error::new(Kind::Protocol, "arguments for a tool call that never began"));
+        };
+        let Some(input) = call.input else { return Ok(()) };
+        // A piece of text; some hosts in front of this one have been seen to send the object itself.
+        let piece = match serde_json::from_str::<dto::Text<'_>>(input.get()) {
+            Ok(text) => text.0.into_owned(),
+            Err(_) => input.get().to_owned(),
+        };
+        if !piece.is_empty() {
+            *empty = false;
+            out.push(Event::ToolDelta { index: *index, arguments: piece });
+        }
+        Ok(())
+    }
+
+    /// A call without arguments has an empty object.
+    fn close(&mut self, at: u64, out: &mut Events<'_>) {
+        match self.open.remove(&at) {
+            Some(Open::Tool { index, empty: true }) => {
+                out.push(Event::ToolDelta { index, arguments: "{}".into() });
+            }
+            Some(Open::Native(pieces)) => {
+                self.said = true;
+                out.native(&pieces.whole());
+            }
+            _ => {}
+        }
+    }
+
+    fn call(&mut self, call: dto::ToolUse<'_>, out: &mut Events<'_>) -> u32 {
+        let text = |text: Option<dto::Text<'_>>| text.map(|text| text.0.into_owned()).unwrap_or_default();
+        let index = self.tools;
+        self.tools = self.tools.saturating_add(1);
+        out.push(Event::ToolStarted { index, id: text(call.tool_use_id), name: text(call.name) });
+        index
+    }
+
+    /// Text, thoughts and citations: the same in a block and in a delta.
+    fn said_in(&mut self, block: dto::Block<'_>, raw: &RawValue, out: &mut Events<'_>) {
+        self.said = true;
+        if let Some(text) = block.text {
+            out.text(Event::TextDelta, text);
+        } else if let Some(cited) = block.citations_content {
+            for text in cited.content.unwrap_or_default().into_iter().filter_map(|piece| piece.text) {
+                out.text(Event::TextDelta, text);
+            }
+            for citation in cited.citations.unwrap_or_default() {
+                out.note(citation);
+            }
+        } else if let Some(citation) = block.citation {
+            out.note(citation);
+        } else if let Some(reasoning) = block.reasoning_content {
+            let whole = reasoning.reasoning_text.unwrap_or_default();
+            if let Some(text) = reasoning.text.or(whole.text) {
+                out.text(Event::ReasoningDelta, text);
+            }
+            if let Some(data) = reasoning.signature.or(whole.signature) {
+                out.signature(self.family, data.0.into_owned(), false);
+            }
+            if let Some(blob) = reasoning.redacted_content {
+                out.signature(self.family, self.hidden(&blob.0), true);
+            }
+        } else {
+            out.native(raw.get());
+        }
+    }
+
+    /// Hidden reasoning in its author's spelling.
+    fn hidden(&self, blob: &str) -> String {
+        let text = self.family.redacts_text.then(|| STANDARD.decode(blob).ok()).flatten();
+        text.and_then(|bytes| String::from_utf8(bytes).ok()).unwrap_or_else(|| blob.to_owned())
+    }
+
+    /// The prompt's count has to be added up.
+    fn count(&mut self, usage: Option<dto::Usage>, out: &mut Events<'_>) {
+        let Some(usage) = usage else { return };
+        let read = usage.cache_read_input_tokens.or(usage.cache_read_input_token_count);
+        let written = usage.cache_write_input_tokens.or(usage.cache_write_input_token_count);
+        let cache = read.unwrap_or(0).saturating_add(written.unwrap_or(0));
+        let input = usage.input_tokens.map(|tokens| tokens.saturating_add(cache));
+        let mut counted = Usage::reported(input, usage.output_tokens);
+        counted.cached = read;
+        counted.cache_written = written;
+        self.usage.update(&counted);
+        out.push(Event::Usage(Box::new(self.usage)));
+    }
+
+    fn stop(&mut self, word: &str, out: &mut Events<'_>) -> Result<(), Error> {
+        let open: Vec<u64> = self.open.keys().copied().collect();
+        for at in open {
+            self.close(at, out);
+        }
+        let reason = match word {
+            // The stop text came first: an answer without a word, which the reason has to explain.
+            "stop_sequence" if !self.said => FinishReason::Other(word.to_owned()),
+            "end_turn" | "stop_sequence" => FinishReason::Stop,
+            "max_tokens" | "model_context_window_exceeded" => FinishReason::Length,
+            "tool_use" => FinishReason::ToolCalls,
+            "guardrail_intervened" | "content_filtered" => FinishReason::ContentFilter,
+            "malformed_model_output" | "malformed_tool_use" => {
+                return Err(
+                    Error::new(Kind::BadOutput, "the model's output had no readable form").with_code(word)
+                );
+            }
+            other => FinishReason::Other(other.to_owned()),
+        };
+        self.finished = true;
+        out.push(Event::Finished(reason));
+        Ok(())
+    }
+}
+
+impl Decoder for ConverseDecoder {
+    fn push(&mut self, frame: Frame, out: &mut VecDeque<Chunk>) -> Result<(), Error> {
+        let out = &mut Events(out);
+        if self.whole {
+            return self.answer(frame.data.trim_ascii(), out);
+        }
+        let name = frame.name.as_deref().unwrap_or_default();
+        let name =
+            std::str::from_utf8(name).map_err(|_| Error::new(Kind::Protocol, "an event has no name"))?;
+        for prefix in [EventStream::EXCEPTION, EventStream::ERROR] {
+            if let Some(code) = name.strip_prefix(prefix) {
+                return Err(classify::in_stream(code, &frame.data));
+            }
+        }
+        self.event(name, &frame.data, out)
+    }
+
+    fn finish(&mut self, _: &mut VecDeque<Chunk>) -> Result<(), Error> {
+        if self.finished {
+            Ok(())
+        } else if self.heard {
+            Err(Error::new(Kind::Truncated, "the answer ended without a stop reason"))
+        } else {
+            Err(Error::new(Kind::Protocol, "the reply is empty"))
+        }
+    }
+}
+
+/// Whether the caller runs the tool; the host runs its own.
+fn is_own(call: &dto::ToolUse<'_>) -> bool {
+    call.kind.as_ref().is_none_or(|kind| kind.0 != "server_tool_use")
+}
+
+/// What a guardrail or a router did.
+fn trace(raw: Option<&RawValue>, out: &mut Events<'_>) {
+    if let Some(raw) = raw {
+        out.other("trace", raw.get());
+    }
+}
+
+fn parse<'a, T: serde::Deserialize<'a>>(data: &'a [u8]) -> Result<T, Error> {
+    serde_json::from_slice(data)
+        .map_err(|_| Error::new(Kind::Protocol, "a frame is not the JSON of this wire"))
+}
+
+/// Where events go.
+struct Events<'a>(&'a mut VecDeque<Chunk>);
+
+impl Events<'_> {
+    fn push(&mut self, event: Event) {
+        self.0.push_back(event.into());
+    }
+
+    fn text(&mut self, event: fn(String) -> Event, text: dto::Text<'_>) {
+        if !text.0.is_empty() {
+            self.push(event(text.0.into_owned()));
+        }
+    }
+
+    fn signature(&mut self, family: Family, data: String, redacted: bool) {
+        if !data.is_empty() {
+            let origin = Origin(family.origin.to_owned());
+            self.push(Event::ReasoningSignature(Signature { origin, data, redacted }));
+        }
+    }
+
+    fn note(&mut self, raw: &RawValue) {
+        if let Ok(note) = Json::parse(raw.get()) {
+            self.push(Event::Annotation(note));
+        }
+    }
+
+    fn native(&mut self, raw: &str) {
+        if let Ok(raw) = Json::parse(raw) {
+            self.push(Event::Native(Box::new(Native::new(WIRE, raw))));
+        }
+    }
+
+    fn other(&mut self, kind: &str, raw: &str) {
+        if let Ok(raw) = Json::parse(raw) {
+            self.push(Event::Other { kind: kind.to_owned(), raw });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

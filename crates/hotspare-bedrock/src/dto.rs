@@ -1,0 +1,164 @@
+//! The wire's JSON, as borrowed from a frame.
+//!
+//! Only what is used is read. Invariant: lenient where models differ (null, missing), strict only in being JSON.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use serde::Deserialize;
+use serde::de::{self, Deserializer, Visitor};
+use serde_json::value::RawValue;
+
+/// Text that stays where it is, unless it has escapes.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Text<'a>(pub(crate) Cow<'a, str>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct TextVisitor;
+
+        impl<'de> Visitor<'de> for TextVisitor {
+            type Value = Text<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("text")
+            }
+
+            fn visit_borrowed_str<E: de::Error>(self, text: &'de str) -> Result<Text<'de>, E> {
+                Ok(Text(Cow::Borrowed(text)))
+            }
+
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Text<'de>, E> {
+                Ok(Text(Cow::Owned(text.to_owned())))
+            }
+        }
+
+        deserializer.deserialize_str(TextVisitor)
+    }
+}
+
+/// A whole answer.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub(crate) struct Answer<'a> {
+    #[serde(borrow)]
+    pub(crate) output: Option<Output<'a>>,
+    #[serde(borrow)]
+    pub(crate) stop_reason: Option<Text<'a>>,
+    pub(crate) usage: Option<Usage>,
+    #[serde(borrow)]
+    pub(crate) trace: Option<&'a RawValue>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct Output<'a> {
+    #[serde(borrow)]
+    pub(crate) message: Option<Message<'a>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct Message<'a> {
+    #[serde(borrow)]
+    pub(crate) content: Option<Vec<&'a RawValue>>,
+}
+
+/// An event of a stream, of any type.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub(crate) struct Event<'a> {
+    pub(crate) content_block_index: Option<u64>,
+    #[serde(borrow)]
+    pub(crate) start: Option<&'a RawValue>,
+    #[serde(borrow)]
+    pub(crate) delta: Option<&'a RawValue>,
+    #[serde(borrow)]
+    pub(crate) stop_reason: Option<Text<'a>>,
+    pub(crate) usage: Option<Usage>,
+    #[serde(borrow)]
+    pub(crate) trace: Option<&'a RawValue>,
+}
+
+/// A block of content, its start, or what is added to it: one of these.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub(crate) struct Block<'a> {
+    #[serde(borrow)]
+    pub(crate) text: Option<Text<'a>>,
+    #[serde(borrow)]
+    pub(crate) tool_use: Option<ToolUse<'a>>,
+    #[serde(borrow)]
+    pub(crate) reasoning_content: Option<Reasoning<'a>>,
+    /// Text with its citations, in a whole answer.
+    #[serde(borrow)]
+    pub(crate) citations_content: Option<Cited<'a>>,
+    /// One citation, in a stream.
+    #[serde(borrow)]
+    pub(crate) citation: Option<&'a RawValue>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub(crate) struct ToolUse<'a> {
+    #[serde(borrow)]
+    pub(crate) tool_use_id: Option<Text<'a>>,
+    #[serde(borrow)]
+    pub(crate) name: Option<Text<'a>>,
+    /// An object in a whole answer, a piece of text in a stream.
+    #[serde(borrow)]
+    pub(crate) input: Option<&'a RawValue>,
+    #[serde(borrow, rename = "type")]
+    pub(crate) kind: Option<Text<'a>>,
+}
+
+/// Flat in a stream, one level down in a whole answer.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub(crate) struct Reasoning<'a> {
+    #[serde(borrow)]
+    pub(crate) reasoning_text: Option<Thought<'a>>,
+    #[serde(borrow)]
+    pub(crate) text: Option<Text<'a>>,
+    #[serde(borrow)]
+    pub(crate) signature: Option<Text<'a>>,
+    #[serde(borrow)]
+    pub(crate) redacted_content: Option<Text<'a>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct Thought<'a> {
+    #[serde(borrow)]
+    pub(crate) text: Option<Text<'a>>,
+    #[serde(borrow)]
+    pub(crate) signature: Option<Text<'a>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct Cited<'a> {
+    #[serde(borrow)]
+    pub(crate) content: Option<Vec<CitedText<'a>>>,
+    #[serde(borrow)]
+    pub(crate) citations: Option<Vec<&'a RawValue>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct CitedText<'a> {
+    #[serde(borrow)]
+    pub(crate) text: Option<Text<'a>>,
+}
+
+/// Counts; the prompt's is in three parts, two of which have had two names.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub(crate) struct Usage {
+    pub(crate) input_tokens: Option<u64>,
+    pub(crate) output_tokens: Option<u64>,
+    pub(crate) cache_read_input_tokens: Option<u64>,
+    pub(crate) cache_read_input_token_count: Option<u64>,
+    pub(crate) cache_write_input_tokens: Option<u64>,
+    pub(crate) cache_write_input_token_count: Option<u64>,
+}

@@ -1,0 +1,258 @@
+//! Requests to the wire's JSON.
+//!
+//! Instructions at the head become `system`; later ones join the user's turn. Neighbouring turns of one role are merged, for
+//! turns must alternate. What the wire has no word for and what would change the answer (penalties, a temperature above 1,
+//! forbidding parallel calls) is refused as unsupported, as is a picture by address; a seed and a user's id are hints and left
+//! out. Plain JSON mode has no word either, but the answer's form is judged by whoever asked for it. A history with tool calls
+//! needs tools: where none are offered, those that were called are named. Invariant: thinking goes back only to its author,
+//! and tool ids are spelled as the wire allows.
+
+mod content;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use hotspare_core::{ChatRequest, Error, Kind, Message, OutputFormat, Part, Role, ToolChoice};
+use serde_json::{Map, Value, json};
+
+use crate::WIRE;
+use crate::family::Family;
+use content::Blocks;
+
+/// Where a model's own fields go.
+const OWN: &str = "additionalModelRequestFields";
+
+/// Spells a request's body.
+pub(crate) fn body(request: &ChatRequest, model: &str) -> Result<Vec<u8>, Error> {
+    check(request)?;
+    let family = Family::of(model);
+    let mut out = Map::new();
+    if let Some(system) = request.instructions().filter(|text| !text.trim().is_empty()) {
+        out.insert("system".into(), json!([{"text": system}]));
+    }
+    out.insert("messages".into(), messages(&request.messages, family)?.into());
+    let inference = inference(request);
+    if !inference.is_empty() {
+        out.insert("inferenceConfig".into(), inference.into());
+    }
+    if let OutputFormat::JsonSchema { name, schema, .. } = &request.output {
+        // The schema is text here, and keeps its order.
+        let schema = json!({"name": name, "schema": schema.as_str()});
+        let format = json!({"type": "json_schema", "structure": {"jsonSchema": schema}});
+        out.insert("outputConfig".into(), json!({"textFormat": format}));
+    }
+    let mut raw: Vec<(&str, String)> = Vec::new();
+    if let Some(tools) = tools(request)? {
+        raw.push(("toolConfig", tools));
+    }
+    let own = own(request, family)?;
+    if !own.is_empty() {
+        out.insert(OWN.into(), own.into());
+    }
+    for (name, value) in request.extras.get(WIRE).into_iter().flatten() {
+        // The caller's word for a model's own fields stands beside those that the request asks for.
+        let (Some(Value::Object(mine)), Value::Object(theirs)) = (out.get_mut(name), value.to_value()) else {
+            out.remove(name);
+            raw.retain(|(written, _)| written != name);
+            raw.push((name, value.as_str().to_owned()));
+            continue;
+        };
+        mine.extend(theirs);
+    }
+    Ok(join(&out, &raw))
+}
+
+/// Schemas and extras are put in as they are spelled: a tree would sort their keys.
+fn join(fields: &Map<String, Value>, raw: &[(&str, String)]) -> Vec<u8> {
+    let mut text = Value::Object(fields.clone()).to_string();
+    for (name, value) in raw {
+        text.pop();
+        if text.len() > 1 {
+            text.push(',');
+        }
+        text.push_str(&Value::from(*name).to_string());
+        text.push(':');
+        text.push_str(value);
+        text.push('}');
+    }
+    text.into_bytes()
+}
+
+fn unsupported(what: impl Into<String>) -> Error {
+    Error::new(Kind::Unsupported, what)
+}
+
+fn check(request: &ChatRequest) -> Result<(), Error> {
+    let sampling = &request.sampling;
+    let invalid = |what: &str| Err(Error::new(Kind::InvalidRequest, what));
+    if [sampling.temperature, sampling.top_p].into_iter().flatten().any(|value| !value.is_finite()) {
+        return invalid("a sampling value is not a finite number");
+    }
+    if request.max_output == Some(0) {
+        return invalid("max_output must be at least 1");
+    }
+    if sampling.temperature.is_some_and(|temperature| temperature > 1.0) {
+        return Err(unsupported("this wire's temperature goes up to 1"));
+    }
+    let penalties = [sampling.frequency_penalty, sampling.presence_penalty];
+    if penalties.into_iter().flatten().any(|penalty| penalty != 0.0) {
+        return Err(unsupported("this wire has no word for penalties"));
+    }
+    if request.parallel_tools == Some(false) && !request.tools.is_empty() {
+        return Err(unsupported("this wire has no word against parallel tool calls"));
+    }
+    Ok(())
+}
+
+fn inference(request: &ChatRequest) -> Map<String, Value> {
+    let mut out = Map::new();
+    if let Some(tokens) = request.max_output {
+        out.insert("maxTokens".into(), tokens.into());
+    }
+    let sampling = &request.sampling;
+    for (name, value) in [("temperature", sampling.temperature), ("topP", sampling.top_p)] {
+        if let Some(value) = value {
+            out.insert(name.into(), json!(value));
+        }
+    }
+    // Stop texts that are nothing but white space are refused.
+    let stop: Vec<Value> =
+        request.stop.iter().filter(|text| !text.trim().is_empty()).map(|text| text.as_str().into()).collect();
+    if !stop.is_empty() {
+        out.insert("stopSequences".into(), stop.into());
+    }
+    out
+}
+
+/// What only the model itself has words for.
+fn own(request: &ChatRequest, family: Family) -> Result<Map<String, Value>, Error> {
+    let mut out = Map::new();
+    if let Some(top_k) = request.sampling.top_k {
+        let place = family.top_k.ok_or_else(|| unsupported("this model has no known word for top_k"))?;
+        put(&mut out, place, top_k.into());
+    }
+    if let Some(effort) = &request.reasoning_effort {
+        if family.effort.is_empty() {
+            return Err(unsupported("this model has no known word for reasoning effort"));
+        }
+        for (place, fixed) in family.effort {
+            put(&mut out, place, fixed.unwrap_or(effort).into());
+        }
+    }
+    Ok(out)
+}
+
+fn put(out: &mut Map<String, Value>, place: &[&str], value: Value) {
+    match place {
+        [] => {}
+        [last] => {
+            out.insert((*last).to_owned(), value);
+        }
+        [first, rest @ ..] => {
+            let inner = out.entry(*first).or_insert_with(|| Map::new().into());
+            if let Value::Object(inner) = inner {
+                put(inner, rest, value);
+            }
+        }
+    }
+}
+
+fn messages(messages: &[Message], family: Family) -> Result<Vec<Value>, Error> {
+    let head = messages.iter().take_while(|message| is_instruction(message)).count();
+    let mut turns: Vec<(&str, Vec<Value>)> = Vec::new();
+    let mut blocks = Blocks::new(family);
+    for message in &messages[head..] {
+        let role = if message.role == Role::Assistant { "assistant" } else { "user" };
+        let mut spelled = Vec::new();
+        for part in &message.parts {
+            blocks.part(part, &mut spelled)?;
+        }
+        if spelled.is_empty() {
+            continue;
+        }
+        match turns.last_mut() {
+            Some((last, before)) if *last == role => before.append(&mut spelled),
+            _ => turns.push((role, spelled)),
+        }
+    }
+    if turns.is_empty() {
+        return Err(Error::new(Kind::InvalidRequest, "the request has instructions but no turn to answer"));
+    }
+    let turns = turns.into_iter().map(|(role, mut content)| {
+        // Results come first in a turn, whatever else the caller put there.
+        content.sort_by_key(|block| block.get("toolResult").is_none());
+        json!({"role": role, "content": content})
+    });
+    Ok(turns.collect())
+}
+
+fn is_instruction(message: &Message) -> bool {
+    matches!(message.role, Role::System | Role::Developer)
+}
+
+/// The names of the tools that the history calls.
+fn called(request: &ChatRequest) -> BTreeSet<&str> {
+    let parts = request.messages.iter().flat_map(|message| &message.parts);
+    parts
+        .filter_map(|part| match part {
+            Part::ToolCall(call) => Some(call.name.as_str()),
+            _ => None,
+        })
+        .collect()
+}
+
+fn tools(request: &ChatRequest) -> Result<Option<String>, Error> {
+    let called = called(request);
+    let forbidden = request.tool_choice == Some(ToolChoice::None);
+    if forbidden && called.is_empty() {
+        // There is no word that forbids a call, but what is not offered is not called.
+        return Ok(None);
+    }
+    if forbidden {
+        return Err(unsupported(
+            "this wire has no word against tool calls in a conversation that has had some",
+        ));
+    }
+    let mut spelled: Vec<String> = request.tools.iter().map(tool).collect();
+    let native = request.native_tools.iter().filter(|native| native.wire == WIRE);
+    spelled.extend(native.map(|native| native.raw.as_str().to_owned()));
+    let offered = !spelled.is_empty();
+    if !offered {
+        spelled.extend(called.iter().map(|name| {
+            let schema = json!({"json": {"type": "object"}});
+            json!({"toolSpec": {"name": name, "inputSchema": schema}}).to_string()
+        }));
+    }
+    if spelled.is_empty() {
+        return Ok(None);
+    }
+    let choice = match request.tool_choice.as_ref().filter(|_| offered) {
+        None => None,
+        Some(ToolChoice::Required) => Some(json!({"any": {}})),
+        Some(ToolChoice::Named(name)) => Some(json!({"tool": {"name": name}})),
+        Some(_) => Some(json!({"auto": {}})),
+    };
+    let choice = choice.map(|choice| format!(",\"toolChoice\":{choice}")).unwrap_or_default();
+    Ok(Some(format!("{{\"tools\":[{}]{choice}}}", spelled.join(","))))
+}
+
+fn tool(tool: &hotspare_core::Tool) -> String {
+    let mut fields = Map::new();
+    fields.insert("name".into(), tool.name.as_str().into());
+    // An empty description is refused; none is not.
+    if let Some(description) = tool.description.as_deref().filter(|text| !text.trim().is_empty()) {
+        fields.insert("description".into(), description.into());
+    }
+    if tool.strict == Some(true) {
+        fields.insert("strict".into(), true.into());
+    }
+    let mut raw = BTreeMap::from([("inputSchema", format!("{{\"json\":{}}}", tool.parameters.as_str()))]);
+    for (name, value) in tool.extras.get(WIRE).into_iter().flatten() {
+        fields.remove(name);
+        raw.insert(name, value.as_str().to_owned());
+    }
+    let raw: Vec<(&str, String)> = raw.into_iter().collect();
+    format!("{{\"toolSpec\":{}}}", String::from_utf8_lossy(&join(&fields, &raw)))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,155 @@
+//! Parts of a turn to blocks of content.
+//!
+//! Invariant: media go out as bytes or by an address that the host itself reads (`s3:`), never as text about them.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use hotspare_core::{Error, Kind, Media, Part, Reasoning, ToolCall, ToolResult};
+use serde_json::{Value, json};
+
+use super::unsupported;
+use crate::WIRE;
+use crate::family::Family;
+
+/// What the wire calls the forms of images.
+const IMAGES: [(&str, &str); 4] =
+    [("image/png", "png"), ("image/jpeg", "jpeg"), ("image/gif", "gif"), ("image/webp", "webp")];
+
+/// What the wire calls the forms of documents.
+const DOCUMENTS: [(&str, &str); 9] = [
+    ("application/pdf", "pdf"),
+    ("text/csv", "csv"),
+    ("application/msword", "doc"),
+    ("application/vnd.openxmlformats-officedocument.wordprocessingml.document", "docx"),
+    ("application/vnd.ms-excel", "xls"),
+    ("application/vnd.openxmlformats-officedocument.spreadsheetml.sheet", "xlsx"),
+    ("text/html", "html"),
+    ("text/plain", "txt"),
+    ("text/markdown", "md"),
+];
+
+/// Spells the parts of one conversation.
+#[derive(Debug)]
+pub(super) struct Blocks {
+    family: Family,
+    /// Documents so far: each needs a name of its own.
+    documents: u32,
+}
+
+impl Blocks {
+    pub(super) fn new(family: Family) -> Self {
+        Self { family, documents: 0 }
+    }
+
+    /// Spells a part behind those that came before it in its turn.
+    pub(super) fn part(&mut self, part: &Part, out: &mut Vec<Value>) -> Result<(), Error> {
+        match part {
+            // Blank texts are refused.
+            Part::Text(text) | Part::Refusal(text) if text.trim().is_empty() => {}
+            Part::Text(text) | Part::Refusal(text) => out.push(json!({"text": text})),
+            Part::Image(media) => out.push(image(media)?),
+            Part::Document(media) => out.push(self.document(media)?),
+            Part::Reasoning(reasoning) => out.extend(self.reasoning(reasoning)),
+            Part::ToolCall(call) => out.push(tool_use(call)?),
+            Part::ToolResult(result) => out.push(self.tool_result(result)?),
+            Part::Native(native) if native.wire == WIRE => out.push(native.raw.to_value()),
+            Part::Fields(native) if native.wire == WIRE => {
+                if let (Some(Value::Object(block)), Value::Object(fields)) =
+                    (out.last_mut(), native.raw.to_value())
+                {
+                    block.extend(fields);
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn document(&mut self, media: &Media) -> Result<Value, Error> {
+        self.documents = self.documents.saturating_add(1);
+        let (format, source) = source(media, &DOCUMENTS)?;
+        let name = format!("document {}", self.documents);
+        Ok(json!({"document": {"format": format, "name": name, "source": source}}))
+    }
+
+    fn reasoning(&self, reasoning: &Reasoning) -> Option<Value> {
+        let signature = reasoning.signature.as_ref()?;
+        if signature.origin.0 != self.family.origin {
+            return None;
+        }
+        let data = &signature.data;
+        Some(match (signature.redacted, self.family.redacts_text) {
+            (true, true) => json!({"reasoningContent": {"redactedContent": STANDARD.encode(data)}}),
+            (true, false) => json!({"reasoningContent": {"redactedContent": data}}),
+            (false, _) => {
+                json!({"reasoningContent": {"reasoningText": {"text": reasoning.text, "signature": data}}})
+            }
+        })
+    }
+
+    fn tool_result(&mut self, result: &ToolResult) -> Result<Value, Error> {
+        let mut content = Vec::new();
+        for part in &result.content {
+            self.part(part, &mut content)?;
+        }
+        if content.is_empty() {
+            // A result without content is refused; a tool may well have nothing to say.
+            content.push(json!({"text": "(no output)"}));
+        }
+        let mut out = json!({"toolUseId": wire_id(&result.id), "content": content});
+        if result.is_error {
+            out["status"] = "error".into();
+        }
+        Ok(json!({"toolResult": out}))
+    }
+}
+
+fn image(media: &Media) -> Result<Value, Error> {
+    let (format, source) = source(media, &IMAGES)?;
+    Ok(json!({"image": {"format": format, "source": source}}))
+}
+
+fn source(media: &Media, formats: &[(&str, &'static str)]) -> Result<(&'static str, Value), Error> {
+    let known = |what: &str, given: &str| {
+        let found = formats.iter().find(|(kind, format)| given == *kind || given == *format);
+        found
+            .map(|(_, format)| *format)
+            .ok_or_else(|| unsupported(format!("this wire takes no {what} of the form {given}")))
+    };
+    match media {
+        Media::Base64 { media_type, data } => {
+            let bare = media_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+            let bare = if bare == "image/jpg" { "image/jpeg" } else { &bare };
+            Ok((known("data", bare)?, json!({"bytes": data})))
+        }
+        Media::Url(url) if url.starts_with("s3://") => {
+            let ending = url.rsplit('.').next().unwrap_or_default().to_ascii_lowercase();
+            let ending = if ending == "jpg" { "jpeg" } else { &ending };
+            Ok((known("object", ending)?, json!({"s3Location": {"uri": url}})))
+        }
+        _ => Err(unsupported("this wire takes images and documents as bytes, not by their address")),
+    }
+}
+
+fn tool_use(call: &ToolCall) -> Result<Value, Error> {
+    let text = if call.arguments.trim().is_empty() { "{}" } else { &call.arguments };
+    let input: Value = serde_json::from_str(text).ok().filter(Value::is_object).ok_or_else(|| {
+        let what = format!("the arguments of the earlier call to `{}` are not a JSON object", call.name);
+        Error::new(Kind::Unsupported, what)
+    })?;
+    Ok(json!({"toolUse": {"toolUseId": wire_id(&call.id), "name": call.name, "input": input}}))
+}
+
+/// The wire's ids hold letters, digits, `_` and `-`, at most 64. Another's id is respelled, the same way at every place; a
+/// hash keeps two that differ only in what was respelled apart.
+pub(super) fn wire_id(id: &str) -> String {
+    let fits = |character: char| character.is_ascii_alphanumeric() || matches!(character, '_' | '-');
+    if !id.is_empty() && id.len() <= 64 && id.chars().all(fits) {
+        return id.to_owned();
+    }
+    let hash = id.bytes().fold(0xCBF2_9CE4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01B3)
+    });
+    let kept: String = id.chars().filter(|character| fits(*character)).take(32).collect();
+    format!("{kept}_{hash:016x}")
+}

@@ -1,0 +1,173 @@
+//! What goes out, field by field.
+
+use hotspare_core::{Json, Media, Native, Origin, Reasoning, Signature, Tool, ToolCall, ToolResult};
+
+use super::content::wire_id;
+use super::*;
+
+const CLAUDE: &str = "us.anthropic.claude-sonnet-4-6";
+
+fn encoded(request: &ChatRequest, model: &str) -> Value {
+    serde_json::from_slice(&body(request, model).unwrap()).unwrap()
+}
+
+#[test]
+fn turns_alternate_and_instructions_lead() {
+    let request = ChatRequest::to("r")
+        .system("one")
+        .message(Message::text(Role::Developer, "two"))
+        .user("a")
+        .user("b")
+        .assistant("c")
+        .user(" ")
+        .message(Message::system("later"))
+        .max_output(9)
+        .temperature(0.5);
+    let value = encoded(&request, CLAUDE);
+    assert_eq!(
+        value,
+        json!({
+            "system": [{"text": "one\n\ntwo"}],
+            "inferenceConfig": {"maxTokens": 9, "temperature": 0.5},
+            "messages": [
+                {"role": "user", "content": [{"text": "a"}, {"text": "b"}]},
+                {"role": "assistant", "content": [{"text": "c"}]},
+                {"role": "user", "content": [{"text": "later"}]},
+            ],
+        })
+    );
+}
+
+#[test]
+fn tools_results_and_media() {
+    let foreign = "call:1/ä";
+    let image = Media::from_url("data:image/png;base64,AAAA");
+    let mut request = ChatRequest::to("r")
+        .user("hi")
+        .message(Message::new(
+            Role::Assistant,
+            vec![Part::ToolCall(ToolCall::new(foreign, "f", "{\"x\":1}"))],
+        ))
+        .message(Message::tool(
+            ToolResult::from_parts(foreign, vec![Part::Text("done".into()), Part::Image(image)])
+                .with_error(true),
+        ))
+        .message(Message::new(
+            Role::User,
+            vec![
+                Part::Document(Media::from_url("data:application/pdf;base64,BBBB")),
+                Part::Image(Media::Url("s3://bucket/a.JPG".into())),
+                Part::Native(Native::new(WIRE, Json::parse(r#"{"cachePoint":{"type":"default"}}"#).unwrap())),
+                Part::Native(Native::new("other", Json::parse("{}").unwrap())),
+            ],
+        ))
+        .tool(Tool::new("f", Json::parse(r#"{"z":1,"a":2}"#).unwrap()).with_description("d"));
+    request.tool_choice = Some(ToolChoice::Named("f".into()));
+    let raw = String::from_utf8(body(&request, CLAUDE).unwrap()).unwrap();
+    assert!(raw.contains(r#"{"json":{"z":1,"a":2}}"#), "the order of a schema's keys is kept: {raw}");
+    let value: Value = serde_json::from_str(&raw).unwrap();
+    let id = &value["messages"][1]["content"][0]["toolUse"]["toolUseId"];
+    let turn = &value["messages"][2]["content"];
+    assert_eq!(
+        turn[0],
+        json!({"toolResult": {"toolUseId": id, "status": "error",
+            "content": [{"text": "done"}, {"image": {"format": "png", "source": {"bytes": "AAAA"}}}]}})
+    );
+    assert_eq!(
+        turn[1]["document"],
+        json!({"format": "pdf", "name": "document 1", "source": {"bytes": "BBBB"}})
+    );
+    assert_eq!(
+        turn[2]["image"],
+        json!({"format": "jpeg", "source": {"s3Location": {"uri": "s3://bucket/a.JPG"}}})
+    );
+    assert_eq!(turn[3], json!({"cachePoint": {"type": "default"}}));
+    assert_eq!(turn.as_array().unwrap().len(), 4);
+    assert_eq!(value["toolConfig"]["toolChoice"], json!({"tool": {"name": "f"}}));
+    assert_eq!(value["toolConfig"]["tools"][0]["toolSpec"]["description"], "d");
+    assert_eq!(wire_id("tooluse_01-x"), "tooluse_01-x");
+    assert_ne!(wire_id("a:1"), wire_id("a/1"));
+}
+
+#[test]
+fn a_history_with_calls_brings_its_tools() {
+    let mut request = ChatRequest::to("r")
+        .user("hi")
+        .message(Message::new(Role::Assistant, vec![Part::ToolCall(ToolCall::new("t", "f", ""))]))
+        .message(Message::tool(ToolResult::new("t", "")));
+    let value = encoded(&request, CLAUDE);
+    assert_eq!(value["toolConfig"]["tools"][0]["toolSpec"]["name"], "f");
+    assert!(value["toolConfig"].get("toolChoice").is_none());
+    assert_eq!(value["messages"][2]["content"][0]["toolResult"]["content"][0]["text"], "(no output)");
+    request.tool_choice = Some(ToolChoice::None);
+    assert_eq!(body(&request, CLAUDE).unwrap_err().kind(), Kind::Unsupported);
+    let mut fresh = ChatRequest::to("r").user("hi").tool(Tool::new("f", Json::parse("{}").unwrap()));
+    fresh.tool_choice = Some(ToolChoice::None);
+    assert!(encoded(&fresh, CLAUDE).get("toolConfig").is_none(), "what is not offered is not called");
+}
+
+#[test]
+fn thinking_returns_to_its_author_only() {
+    let thought = |origin: &str, redacted| {
+        let signature = Signature { origin: Origin(origin.into()), data: "S".into(), redacted };
+        Part::Reasoning(Reasoning::new("hm").with_signature(signature))
+    };
+    let parts = vec![thought("bedrock", false), thought("anthropic", false), thought("anthropic", true)];
+    let request = ChatRequest::to("r").user("hi").message(Message::new(Role::Assistant, parts)).user("on");
+    let value = encoded(&request, CLAUDE);
+    assert_eq!(
+        value["messages"][1]["content"],
+        json!([
+            {"reasoningContent": {"reasoningText": {"text": "hm", "signature": "S"}}},
+            {"reasoningContent": {"redactedContent": "Uw=="}},
+        ])
+    );
+    let value = encoded(&request, "zai.glm-4.7-flash");
+    assert_eq!(value["messages"][1]["content"].as_array().unwrap().len(), 1);
+}
+
+#[test]
+fn what_only_a_model_has_words_for() {
+    let mut request = ChatRequest::to("r").user("hi");
+    request.sampling.top_k = Some(5);
+    request.reasoning_effort = Some("high".into());
+    let own = Json::parse(r#"{"thinking":{"type":"adaptive"}}"#).unwrap();
+    let guard = Json::parse(r#"{"guardrailVersion":"1","guardrailIdentifier":"x"}"#).unwrap();
+    let extras = [(OWN.to_owned(), own), ("guardrailConfig".to_owned(), guard)];
+    request.extras.insert(WIRE.into(), extras.into_iter().collect());
+    let claude = encoded(&request, CLAUDE);
+    assert_eq!(
+        claude[OWN],
+        json!({"top_k": 5, "output_config": {"effort": "high"}, "thinking": {"type": "adaptive"}})
+    );
+    assert_eq!(claude["guardrailConfig"]["guardrailIdentifier"], "x");
+    let nova = encoded(&request, "us.amazon.nova-2-lite-v1:0");
+    assert_eq!(nova[OWN]["inferenceConfig"], json!({"topK": 5}));
+    assert_eq!(nova[OWN]["reasoningConfig"], json!({"type": "enabled", "maxReasoningEffort": "high"}));
+    assert_eq!(body(&request, "meta.llama3-8b-instruct-v1:0").unwrap_err().kind(), Kind::Unsupported);
+}
+
+#[test]
+fn a_schema_is_text() {
+    let schema = Json::parse(r#"{"type":"object","properties":{"z":{},"a":{}}}"#).unwrap();
+    let output = OutputFormat::JsonSchema { name: "n".into(), schema: schema.clone(), strict: true };
+    let value = encoded(&ChatRequest::to("r").user("x").output(output), CLAUDE);
+    let structure = &value["outputConfig"]["textFormat"]["structure"]["jsonSchema"];
+    assert_eq!(
+        (structure["schema"].as_str(), structure["name"].as_str()),
+        (Some(schema.as_str()), Some("n"))
+    );
+}
+
+#[test]
+fn nothing_is_dropped_silently() {
+    let kind = |request: ChatRequest| body(&request, CLAUDE).unwrap_err().kind();
+    let with = |part| ChatRequest::to("r").message(Message::new(Role::User, vec![part]));
+    assert_eq!(kind(ChatRequest::to("r").user("x").temperature(1.5)), Kind::Unsupported);
+    assert_eq!(kind(ChatRequest::to("r").system("only instructions")), Kind::InvalidRequest);
+    assert_eq!(kind(with(Part::Image(Media::Url("https://example.com/a.png".into())))), Kind::Unsupported);
+    assert_eq!(kind(with(Part::Image(Media::from_url("data:image/bmp;base64,AA")))), Kind::Unsupported);
+    let mut serial = ChatRequest::to("r").user("x").tool(Tool::new("f", Json::parse("{}").unwrap()));
+    serial.parallel_tools = Some(false);
+    assert_eq!(kind(serial), Kind::Unsupported);
+}

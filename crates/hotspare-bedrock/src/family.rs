@@ -1,0 +1,74 @@
+//! What differs between the families of models that this one wire serves.
+//!
+//! Data, found by the vendor's segment in a model's id, whatever region stands before it and whether or not the id is an
+//! ARN. Not a list of models: a family that is missing has no words of its own. Invariant: nobody asks for a vendor's name.
+
+/// A vendor's models.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Family {
+    vendor: &'static str,
+    /// Who signs its reasoning: its author, where the author reads it back also from other hosts.
+    pub(crate) origin: &'static str,
+    /// Whether hidden reasoning is its author's text once more in base64.
+    pub(crate) redacts_text: bool,
+    /// Where `top_k` belongs among the model's own fields.
+    pub(crate) top_k: Option<&'static [&'static str]>,
+    /// What asks for an effort: places among the model's own fields, and a fixed word or else the effort itself.
+    pub(crate) effort: &'static [(&'static [&'static str], Option<&'static str>)],
+}
+
+/// Models without words of their own.
+const OTHER: Family = Family { vendor: "", origin: "bedrock", redacts_text: false, top_k: None, effort: &[] };
+
+const FAMILIES: [Family; 3] = [
+    Family {
+        vendor: "amazon",
+        origin: "bedrock/amazon",
+        top_k: Some(&["inferenceConfig", "topK"]),
+        effort: &[
+            (&["reasoningConfig", "type"], Some("enabled")),
+            (&["reasoningConfig", "maxReasoningEffort"], None),
+        ],
+        ..OTHER
+    },
+    Family {
+        vendor: "anthropic",
+        // Its signatures are valid on every host that serves it.
+        origin: "anthropic",
+        redacts_text: true,
+        top_k: Some(&["top_k"]),
+        effort: &[(&["output_config", "effort"], None)],
+    },
+    Family { vendor: "openai", effort: &[(&["reasoning_effort"], None)], ..OTHER },
+];
+
+impl Family {
+    /// The family of a model.
+    pub(crate) fn of(model: &str) -> Self {
+        let segments = || model.split(['.', '/', ':']);
+        FAMILIES.into_iter().find(|family| segments().any(|part| part == family.vendor)).unwrap_or(OTHER)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_family_is_found_in_every_spelling_of_a_model() {
+        for (model, vendor) in [
+            ("anthropic.claude-3-haiku-20240307-v1:0", "anthropic"),
+            ("us.anthropic.claude-sonnet-4-6", "anthropic"),
+            (
+                "arn:aws:bedrock:us-east-1:123456789012:inference-profile/eu.anthropic.claude-opus-4-6-v1",
+                "anthropic",
+            ),
+            ("global.amazon.nova-2-lite-v1:0", "amazon"),
+            ("openai.gpt-oss-120b-1:0", "openai"),
+            ("meta.llama3-2-1b-instruct-v1:0", ""),
+            ("arn:aws:bedrock:us-east-1:123456789012:application-inference-profile/abc", ""),
+        ] {
+            assert_eq!(Family::of(model).vendor, vendor, "{model}");
+        }
+    }
+}

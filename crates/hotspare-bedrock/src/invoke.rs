@@ -1,0 +1,104 @@
+//! Another wire inside Bedrock's envelope: its bodies as they are, its stream's events in base64 inside an event stream.
+//!
+//! Not a wire of its own: what a body says is the inner wire's business, and so is the address, which its host's row spells;
+//! frames stay interchangeable with those of its other hosts. Failures are in Bedrock's words. Invariant: the inner wire
+//! never sees a key.
+
+use std::collections::VecDeque;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use hotspare_core::{Capabilities, Chunk, Error, Kind, Origin};
+use hotspare_provider::{Decoder, Decoding, EventStream, Frame, Head, HttpRequest, Outbound, Wire};
+use http::{HeaderValue, header};
+use serde::Deserialize;
+
+use crate::classify;
+use crate::dto::Text;
+use crate::wire::{EVENT_STREAM, bear, request_id};
+
+/// A wire inside Bedrock's envelope.
+#[derive(Clone, Debug)]
+pub struct Invoke<W> {
+    inner: W,
+}
+
+impl<W: Wire> Invoke<W> {
+    /// Puts `inner`, which spells addresses and bodies for this host, into the envelope.
+    pub fn new(inner: W) -> Self {
+        Self { inner }
+    }
+}
+
+impl<W: Wire> Wire for Invoke<W> {
+    fn name(&self) -> &'static str {
+        self.inner.name()
+    }
+
+    fn origin(&self) -> Option<Origin> {
+        self.inner.origin()
+    }
+
+    fn capabilities(&self, model: &str) -> Capabilities {
+        self.inner.capabilities(model)
+    }
+
+    fn encode(&self, call: &Outbound) -> Result<HttpRequest, Error> {
+        let mut request = self.inner.encode(&call.clone().with_secret(None))?;
+        bear(&mut request, call.secret.as_ref())?;
+        Ok(request)
+    }
+
+    fn decoder(&self, call: &Outbound, head: &Head) -> Result<Decoding, Error> {
+        if head.media_type() != EVENT_STREAM {
+            return self.inner.decoder(call, head);
+        }
+        let mut inside = head.clone();
+        inside.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
+        let inner = self.inner.decoder(call, &inside)?.decoder;
+        Ok(Decoding { framer: Box::new(EventStream::default()), decoder: Box::new(Unwrap { inner }) })
+    }
+
+    fn classify(&self, head: &Head, body: &[u8]) -> Error {
+        classify::reply(head, body)
+    }
+
+    fn request_id(&self, head: &Head) -> Option<String> {
+        request_id(head)
+    }
+}
+
+/// Takes events out of their envelope.
+struct Unwrap {
+    inner: Box<dyn Decoder>,
+}
+
+/// The envelope; its `p` is padding.
+#[derive(Debug, Deserialize)]
+struct Envelope<'a> {
+    #[serde(borrow)]
+    bytes: Option<Text<'a>>,
+}
+
+impl Decoder for Unwrap {
+    fn push(&mut self, frame: Frame, out: &mut VecDeque<Chunk>) -> Result<(), Error> {
+        let name = String::from_utf8_lossy(frame.name.as_deref().unwrap_or_default());
+        for prefix in [EventStream::EXCEPTION, EventStream::ERROR] {
+            if let Some(code) = name.strip_prefix(prefix) {
+                return Err(classify::in_stream(code, &frame.data));
+            }
+        }
+        let broken = || Error::new(Kind::Protocol, "an event's envelope cannot be opened");
+        let envelope: Envelope<'_> = serde_json::from_slice(&frame.data).map_err(|_| broken())?;
+        let Some(text) = envelope.bytes else { return Ok(()) };
+        let data = STANDARD.decode(text.0.as_bytes()).map_err(|_| broken())?;
+        self.inner.push(Frame { name: None, data: data.into() }, out)
+    }
+
+    fn finish(&mut self, out: &mut VecDeque<Chunk>) -> Result<(), Error> {
+        self.inner.finish(out)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,92 @@
+//! Another wire's events come out of the envelope as they went in.
+
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use bytes::Bytes;
+use hotspare_core::{ChatRequest, Event};
+use hotspare_provider::{Secret, Sse, Whole};
+use http::{HeaderMap, StatusCode};
+
+use super::*;
+
+/// A wire whose frames are text.
+#[derive(Clone, Debug)]
+struct Inner;
+
+impl Wire for Inner {
+    fn name(&self) -> &'static str {
+        "inner"
+    }
+
+    fn encode(&self, call: &Outbound) -> Result<HttpRequest, Error> {
+        assert!(call.secret.is_none(), "the inner wire never sees a key");
+        Ok(HttpRequest::post_json("http://host/".into(), "{}"))
+    }
+
+    fn decoder(&self, _: &Outbound, head: &Head) -> Result<Decoding, Error> {
+        let streamed = head.media_type() == "text/event-stream";
+        let framer: Box<dyn hotspare_provider::Framer> =
+            if streamed { Box::new(Sse::default()) } else { Box::new(Whole::default()) };
+        Ok(Decoding { framer, decoder: Box::new(Inner) })
+    }
+
+    fn classify(&self, _: &Head, _: &[u8]) -> Error {
+        Error::new(Kind::Protocol, "the host's words are not the inner wire's")
+    }
+}
+
+impl Decoder for Inner {
+    fn push(&mut self, frame: Frame, out: &mut VecDeque<Chunk>) -> Result<(), Error> {
+        out.push_back(Event::TextDelta(String::from_utf8_lossy(&frame.data).into_owned()).into());
+        Ok(())
+    }
+
+    fn finish(&mut self, _: &mut VecDeque<Chunk>) -> Result<(), Error> {
+        Ok(())
+    }
+}
+
+fn head(status: u16, media: &str) -> Head {
+    let mut headers = HeaderMap::new();
+    headers.insert("content-type", media.parse().unwrap());
+    Head { status: StatusCode::from_u16(status).unwrap(), headers, received_at: SystemTime::UNIX_EPOCH }
+}
+
+fn call(key: &str) -> Outbound {
+    Outbound::new(Arc::new(ChatRequest::default()), "m", true).with_secret(Some(Secret::new(key)))
+}
+
+#[test]
+fn events_are_unwrapped_and_exceptions_classified() {
+    let mut decoding = Invoke::new(Inner).decoder(&call("k"), &head(200, EVENT_STREAM)).unwrap();
+    let mut out = VecDeque::new();
+    let frame = |name: &'static str, data: &'static str| Frame {
+        name: Some(Bytes::from_static(name.as_bytes())),
+        data: Bytes::from_static(data.as_bytes()),
+    };
+    decoding.decoder.push(frame("chunk", r#"{"bytes":"eyJhIjoxfQ==","p":"abc"}"#), &mut out).unwrap();
+    assert_eq!(out[0].event, Event::TextDelta(r#"{"a":1}"#.into()));
+    for (name, data, kind) in [
+        ("exception:throttlingException", r#"{"message":"m"}"#, Kind::RateLimited),
+        ("error:InternalFailure", "m", Kind::Server),
+        ("chunk", r#"{"bytes":"%"}"#, Kind::Protocol),
+        ("chunk", "x", Kind::Protocol),
+    ] {
+        assert_eq!(
+            decoding.decoder.push(frame(name, data), &mut out).unwrap_err().kind(),
+            kind,
+            "{name} {data}"
+        );
+    }
+    let error = Invoke::new(Inner)
+        .classify(&head(403, "application/json"), br#"{"message":"Authentication failed: API Key"}"#);
+    assert_eq!(error.kind(), Kind::Auth);
+}
+
+#[test]
+fn a_bearer_key_is_shown_and_an_access_key_is_not() {
+    let wire = Invoke::new(Inner);
+    assert_eq!(wire.encode(&call("ABSK1")).unwrap().headers["authorization"], "Bearer ABSK1");
+    assert!(wire.encode(&call("AKID:key")).unwrap().headers.get("authorization").is_none());
+}

@@ -1,0 +1,23 @@
+//! The Bedrock Converse wire, and other wires inside Bedrock's envelope.
+//!
+//! A codec: no sockets, no clock, no opinion on retries. Bedrock says nothing of its rate limits in headers, so there is no
+//! room for them here.
+
+mod classify;
+mod decode;
+mod dto;
+mod encode;
+mod family;
+mod invoke;
+mod native;
+#[cfg(feature = "sigv4")]
+mod sigv4;
+mod wire;
+
+pub use invoke::Invoke;
+#[cfg(feature = "sigv4")]
+pub use sigv4::SigV4;
+pub use wire::Bedrock;
+
+/// The wire's name: frames and requests of equal wires are interchangeable.
+pub const WIRE: &str = "bedrock-converse";

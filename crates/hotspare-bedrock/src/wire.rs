@@ -1,0 +1,182 @@
+//! The wire: codec rooms put together.
+//!
+//! Invariant: a bearer key goes into one header and nowhere else; an access key stays out of the request, for its signature
+//! is made once the request is finished.
+
+use hotspare_core::{Error, Kind, Origin};
+use hotspare_provider::{Decoding, EventStream, Head, HttpRequest, Outbound, Secret, Whole, Wire};
+use http::{HeaderMap, HeaderName, HeaderValue, header};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+
+use crate::decode::ConverseDecoder;
+use crate::family::Family;
+use crate::{WIRE, classify, encode};
+
+/// The media type of streams.
+pub(crate) const EVENT_STREAM: &str = "application/vnd.amazon.eventstream";
+
+/// What stands in a path as it is: the characters that RFC 3986 leaves unreserved.
+const PATH: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+/// The Converse wire.
+#[derive(Clone, Debug)]
+pub struct Bedrock {
+    base_url: String,
+    headers: HeaderMap,
+    family: Family,
+}
+
+impl Bedrock {
+    /// In this region, at its public address.
+    #[must_use]
+    pub fn new(region: &str) -> Self {
+        Self { base_url: base_url(region), headers: HeaderMap::new(), family: Family::of("") }
+    }
+
+    /// At another address: scheme and host, without a path.
+    #[must_use]
+    pub fn with_base_url(mut self, base_url: &str) -> Self {
+        base_url.trim_end_matches('/').clone_into(&mut self.base_url);
+        self
+    }
+
+    /// For this model: whose signed reasoning can be read back depends on it.
+    #[must_use]
+    pub fn for_model(mut self, model: &str) -> Self {
+        self.family = Family::of(model);
+        self
+    }
+
+    /// Sends one more header with each request.
+    ///
+    /// # Errors
+    /// [`Kind::Config`] if name or value cannot stand in a header.
+    pub fn with_header(mut self, name: &str, value: &str) -> Result<Self, Error> {
+        let wrong = |what| Error::new(Kind::Config, format!("the header {what} cannot be sent"));
+        let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| wrong("name"))?;
+        let value = HeaderValue::from_str(value).map_err(|_| wrong("value"))?;
+        self.headers.insert(name, value);
+        Ok(self)
+    }
+
+    /// The public address of a region.
+    #[must_use]
+    pub fn address(region: &str) -> String {
+        base_url(region)
+    }
+}
+
+fn base_url(region: &str) -> String {
+    // Regions of the Chinese partition have a domain of their own.
+    let domain = if region.starts_with("cn-") { "amazonaws.com.cn" } else { "amazonaws.com" };
+    format!("https://bedrock-runtime.{region}.{domain}")
+}
+
+impl Wire for Bedrock {
+    fn name(&self) -> &'static str {
+        WIRE
+    }
+
+    fn origin(&self) -> Option<Origin> {
+        Some(Origin(self.family.origin.to_owned()))
+    }
+
+    fn encode(&self, call: &Outbound) -> Result<HttpRequest, Error> {
+        let body = encode::body(&call.request, &call.model)?;
+        let verb = if call.stream { "converse-stream" } else { "converse" };
+        let model = utf8_percent_encode(&call.model, PATH);
+        let mut request = HttpRequest::post_json(format!("{}/model/{model}/{verb}", self.base_url), body);
+        request.headers.extend(self.headers.clone());
+        bear(&mut request, call.secret.as_ref())?;
+        Ok(request)
+    }
+
+    fn decoder(&self, call: &Outbound, head: &Head) -> Result<Decoding, Error> {
+        match head.media_type().as_str() {
+            EVENT_STREAM => Ok(Decoding {
+                framer: Box::new(EventStream::default()),
+                decoder: Box::new(ConverseDecoder::streamed(&call.model, self.request_id(head))),
+            }),
+            "application/json" | "" => Ok(Decoding {
+                framer: Box::new(Whole::default()),
+                decoder: Box::new(ConverseDecoder::whole(&call.model, self.request_id(head))),
+            }),
+            other => Err(Error::new(Kind::Protocol, format!("the reply's type is {other}"))),
+        }
+    }
+
+    fn classify(&self, head: &Head, body: &[u8]) -> Error {
+        classify::reply(head, body)
+    }
+
+    fn request_id(&self, head: &Head) -> Option<String> {
+        request_id(head)
+    }
+}
+
+pub(crate) fn request_id(head: &Head) -> Option<String> {
+    head.header("x-amzn-requestid").or_else(|| head.header("x-request-id")).map(str::to_owned)
+}
+
+/// Shows a key that has one part; one of several parts is an access key, with which a request is signed.
+pub(crate) fn bear(request: &mut HttpRequest, secret: Option<&Secret>) -> Result<(), Error> {
+    let Some(secret) = secret.filter(|secret| secret.parts().count() == 1) else { return Ok(()) };
+    let mut value = HeaderValue::from_str(&format!("Bearer {}", secret.expose()))
+        .map_err(|_| Error::new(Kind::Config, "the key cannot stand in a header"))?;
+    value.set_sensitive(true);
+    request.headers.insert(header::AUTHORIZATION, value);
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use hotspare_core::ChatRequest;
+
+    use super::*;
+
+    fn sent(wire: &Bedrock, model: &str, stream: bool, key: &str) -> HttpRequest {
+        let request = Arc::new(ChatRequest::to("r").user("hi"));
+        let call = Outbound::new(request, model, stream).with_secret(Some(Secret::new(key)));
+        wire.encode(&call).unwrap()
+    }
+
+    #[test]
+    fn a_model_stands_in_the_path() {
+        let wire = Bedrock::new("eu-central-1");
+        let profile = "arn:aws:bedrock:us-east-1:123456789012:inference-profile/us.amazon.nova-lite-v1:0";
+        for (model, stream, path) in [
+            (
+                "us.anthropic.claude-sonnet-4-5-20250929-v1:0",
+                false,
+                "us.anthropic.claude-sonnet-4-5-20250929-v1%3A0/converse",
+            ),
+            (
+                profile,
+                true,
+                "arn%3Aaws%3Abedrock%3Aus-east-1%3A123456789012%3Ainference-profile%2Fus.amazon.nova-lite-v1%3A0/converse-stream",
+            ),
+            ("../x?y", false, "..%2Fx%3Fy/converse"),
+        ] {
+            let url = sent(&wire, model, stream, "k").url;
+            assert_eq!(url, format!("https://bedrock-runtime.eu-central-1.amazonaws.com/model/{path}"));
+        }
+        assert!(
+            sent(&Bedrock::new("cn-north-1"), "m", false, "k")
+                .url
+                .starts_with("https://bedrock-runtime.cn-north-1.amazonaws.com.cn/")
+        );
+        assert_eq!(
+            sent(&wire.with_base_url("http://127.0.0.1:1/"), "m", false, "k").url,
+            "http://127.0.0.1:1/model/m/converse"
+        );
+    }
+
+    #[test]
+    fn a_bearer_key_is_shown_and_an_access_key_is_not() {
+        let wire = Bedrock::new("us-east-1");
+        assert_eq!(sent(&wire, "m", false, "ABSK1").headers["authorization"], "Bearer ABSK1");
+        assert!(sent(&wire, "m", false, "AKID:key").headers.get("authorization").is_none());
+    }
+}
