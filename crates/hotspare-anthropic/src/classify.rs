@@ -54,12 +54,12 @@ pub const RULES: &[Rule] = &[
         ],
         Kind::Unsupported,
     ),
-    Rule::word(&["overloaded_error"], Kind::Overloaded),
-    Rule::word(&["rate_limit_error"], Kind::RateLimited),
-    Rule::word(&["authentication_error"], Kind::Auth),
-    Rule::word(&["permission_error"], Kind::Forbidden),
-    Rule::word(&["not_found_error"], Kind::ModelUnavailable),
-    Rule::word(&["timeout_error"], Kind::Timeout),
+    Rule::word(&["overloaded_error", "unavailable"], Kind::Overloaded),
+    Rule::word(&["rate_limit_error", "resource_exhausted"], Kind::RateLimited),
+    Rule::word(&["authentication_error", "unauthenticated"], Kind::Auth),
+    Rule::word(&["permission_error", "permission_denied"], Kind::Forbidden),
+    Rule::word(&["not_found_error", "not_found"], Kind::ModelUnavailable),
+    Rule::word(&["timeout_error", "deadline_exceeded"], Kind::Timeout),
     Rule::word(&["conflict_error"], Kind::Overloaded),
     Rule::word(&["invalid_request_error"], Kind::InvalidRequest).at(400),
     // Some servers answer their clients' mistakes with 500.
@@ -106,6 +106,11 @@ impl Said {
             let message = if text.starts_with('<') { "the host sent an HTML page" } else { text };
             return Self { message: message.to_owned(), ..Self::default() };
         };
+        // One host puts its errors into a list.
+        let value = match value {
+            Value::Array(mut list) if list.len() == 1 => list.remove(0),
+            value => value,
+        };
         let error = value.get("error").filter(|error| error.is_object()).unwrap_or(&value);
         let word = |value: &Value, name: &str| {
             value.get(name).and_then(Value::as_str).unwrap_or_default().to_owned()
@@ -116,7 +121,8 @@ impl Said {
             (_, Some(text)) => text.to_owned(),
         };
         let request_id = Some(word(&value, "request_id")).filter(|id| !id.is_empty());
-        Self { message, kind: word(error, "type"), detail, request_id }
+        let kind = Some(word(error, "type")).filter(|kind| !kind.is_empty());
+        Self { message, kind: kind.unwrap_or_else(|| word(error, "status")), detail, request_id }
     }
 
     fn kind(&self, status: Option<u16>) -> Kind {

@@ -60,12 +60,13 @@ impl MessagesDecoder {
         if let Some(error) = message.error {
             return Err(classify::in_reply(error.get()));
         }
-        if message.content.is_none() && message.stop_reason.is_none() {
+        if message.content.is_none() && message.completion.is_none() && message.stop_reason.is_none() {
             return Err(Error::new(Kind::Protocol, "the body is neither an answer nor an error"));
         }
         let blocks = message.content.clone().unwrap_or_default();
-        let stop = message.stop_reason.clone();
+        let (stop, completion) = (message.stop_reason.clone(), message.completion.clone());
         self.start(message, events);
+        self.complete(completion, events);
         for block in blocks {
             self.block(block, events);
             self.close(events);
@@ -99,6 +100,16 @@ impl MessagesDecoder {
                     events.push(Event::Finished(finish_reason(&word.0, self.said)));
                 }
             }
+            Some("completion") => {
+                if !self.heard {
+                    self.start(dto::Message::default(), events);
+                }
+                self.complete(frame.completion, events);
+                if let Some(word) = frame.stop_reason {
+                    self.finished = true;
+                    events.push(Event::Finished(finish_reason(&word.0, self.said)));
+                }
+            }
             Some("message_stop" | "ping") => {}
             Some("error") => {
                 let raw = frame.error.map_or("", RawValue::get);
@@ -122,6 +133,12 @@ impl MessagesDecoder {
         let name = |text: Option<dto::Text<'_>>| text.map(|text| text.0.into_owned());
         events.push(Event::Started { id: name(message.id), model: name(message.model) });
         self.count(message.usage, events);
+    }
+
+    /// The text of a completion: how the wire's first version answered, and some hosts' oldest models still do.
+    fn complete(&mut self, text: Option<dto::Text<'_>>, events: &mut Events<'_>) {
+        self.said |= text.as_ref().is_some_and(|text| !text.0.is_empty());
+        events.text(Event::TextDelta, text);
     }
 
     fn block(&mut self, raw: &RawValue, events: &mut Events<'_>) {

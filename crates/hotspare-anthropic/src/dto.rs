@@ -53,6 +53,10 @@ pub(crate) struct Frame<'a> {
     pub(crate) usage: Option<Usage>,
     #[serde(borrow)]
     pub(crate) error: Option<&'a RawValue>,
+    #[serde(borrow)]
+    pub(crate) completion: Option<Text<'a>>,
+    #[serde(borrow)]
+    pub(crate) stop_reason: Option<Text<'a>>,
 }
 
 /// A whole answer, or the head of a streamed one.
@@ -72,6 +76,8 @@ pub(crate) struct Message<'a> {
     pub(crate) usage: Option<Usage>,
     #[serde(borrow)]
     pub(crate) error: Option<&'a RawValue>,
+    #[serde(borrow)]
+    pub(crate) completion: Option<Text<'a>>,
 }
 
 /// A block of content.

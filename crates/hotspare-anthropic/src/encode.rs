@@ -17,14 +17,24 @@ use hotspare_provider::fields::Fields;
 use serde::Serialize;
 use serde::ser::{SerializeMap, SerializeSeq, Serializer};
 
-use crate::{BETA, WIRE};
+use crate::{BETA, Host, WIRE};
 use blocks::{Block, Turn, blocks, turns};
 
 /// Sent as `max_tokens` where the request sets no limit: every model of this wire can give as many.
 pub(crate) const DEFAULT_MAX_TOKENS: u64 = 4_096;
 
+/// Where a request goes.
+#[derive(Debug)]
+pub(crate) struct To<'a> {
+    pub(crate) host: Host,
+    pub(crate) model: &'a str,
+    pub(crate) stream: bool,
+    /// Names of betas.
+    pub(crate) betas: Vec<&'a str>,
+}
+
 /// Spells a request's body.
-pub(crate) fn body(request: &ChatRequest, model: &str, stream: bool) -> Result<Vec<u8>, Error> {
+pub(crate) fn body(request: &ChatRequest, to: &To<'_>) -> Result<Vec<u8>, Error> {
     check(request)?;
     let head = request.messages.iter().take_while(|message| is_instruction(message)).count();
     let (head, rest) = request.messages.split_at(head);
@@ -39,7 +49,7 @@ pub(crate) fn body(request: &ChatRequest, model: &str, stream: bool) -> Result<V
         .and_then(|config| serde_json::from_str(config.as_str()).ok());
     let config = config.as_ref();
     let mut out = Vec::with_capacity(1_024);
-    Body { request, model, stream, system: System::of(head), turns, extras, config }
+    Body { request, to, system: System::of(head), turns, extras, config }
         .serialize(&mut serde_json::Serializer::new(&mut out))
         .map_err(|_| Error::new(Kind::InvalidRequest, "the request cannot be written as JSON"))?;
     Ok(out)
@@ -75,8 +85,7 @@ fn is_instruction(message: &Message) -> bool {
 
 struct Body<'a> {
     request: &'a ChatRequest,
-    model: &'a str,
-    stream: bool,
+    to: &'a To<'a>,
     system: Option<System<'a>>,
     turns: Vec<Turn<'a>>,
     extras: Option<&'a BTreeMap<String, Json>>,
@@ -105,11 +114,16 @@ impl Serialize for Body<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let request = self.request;
         let mut map = serializer.serialize_map(None)?;
-        map.serialize_entry("model", self.model)?;
+        match self.to.host.version {
+            Some(version) => map.serialize_entry("anthropic_version", version)?,
+            None => map.serialize_entry("model", self.to.model)?,
+        }
+        let betas = Some(&self.to.betas).filter(|betas| self.to.host.betas_in_body && !betas.is_empty());
+        self.field(&mut map, "anthropic_beta", betas)?;
         self.field(&mut map, "max_tokens", Some(request.max_output.unwrap_or(DEFAULT_MAX_TOKENS)))?;
         self.field(&mut map, "system", self.system.as_ref())?;
         self.field(&mut map, "messages", Some(&self.turns))?;
-        if self.stream {
+        if self.to.stream && self.to.host.says_stream {
             map.serialize_entry("stream", &true)?;
         }
         if !request.tools.is_empty() || request.native_tools.iter().any(|tool| tool.wire == WIRE) {

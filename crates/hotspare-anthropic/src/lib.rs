@@ -7,12 +7,14 @@ mod classify;
 mod decode;
 mod dto;
 mod encode;
+mod host;
 mod incoming;
 mod limits;
 mod outgoing;
 mod wire;
 
 pub use classify::RULES;
+pub use host::{Auth, Host};
 pub use incoming::Incoming;
 pub use outgoing::Outgoing;
 pub use wire::Anthropic;

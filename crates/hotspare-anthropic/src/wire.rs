@@ -7,6 +7,8 @@ use hotspare_provider::{Decoding, Head, HttpRequest, Outbound, Sse, Whole, Wire}
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::decode::MessagesDecoder;
+use crate::encode::To;
+use crate::host::{Auth, Host};
 use crate::{BETA, ORIGIN, VERSION_HEADER, WIRE, classify, encode, limits};
 
 /// The version of the wire that is spoken.
@@ -15,8 +17,8 @@ const VERSION: &str = "2023-06-01";
 /// The Messages wire.
 #[derive(Clone, Debug)]
 pub struct Anthropic {
-    url: String,
-    bearer: bool,
+    host: Host,
+    base_url: String,
     headers: HeaderMap,
 }
 
@@ -30,20 +32,26 @@ impl Anthropic {
     /// At its author's address.
     #[must_use]
     pub fn new() -> Self {
-        Self { url: "https://api.anthropic.com/v1/messages".into(), bearer: false, headers: HeaderMap::new() }
+        Self::at(Host::AUTHOR, "https://api.anthropic.com/v1")
+    }
+
+    /// As `host` serves it, at this base address.
+    #[must_use]
+    pub fn at(host: Host, base_url: &str) -> Self {
+        Self { host, base_url: base_url.trim_end_matches('/').to_owned(), headers: HeaderMap::new() }
     }
 
     /// At another address, up to and including the version.
     #[must_use]
     pub fn with_base_url(mut self, base_url: &str) -> Self {
-        self.url = format!("{}/messages", base_url.trim_end_matches('/'));
+        base_url.trim_end_matches('/').clone_into(&mut self.base_url);
         self
     }
 
     /// Sends the key as a bearer instead of in the wire's own header.
     #[must_use]
     pub fn with_bearer(mut self) -> Self {
-        self.bearer = true;
+        self.host.auth = Auth::Bearer;
         self
     }
 
@@ -97,22 +105,33 @@ impl Wire for Anthropic {
     }
 
     fn encode(&self, call: &Outbound) -> Result<HttpRequest, Error> {
-        let body = encode::body(call.chat()?, &call.model, call.stream)?;
-        let mut request = HttpRequest::post_json(self.url.clone(), body);
-        request.headers.insert(HeaderName::from_static(VERSION_HEADER), HeaderValue::from_static(VERSION));
-        request.headers.extend(self.headers.clone());
-        let beta = call.chat()?.extras.get(WIRE).and_then(|extras| extras.get(BETA));
-        if let Some(beta) = beta.and_then(|beta| serde_json::from_str::<String>(beta.as_str()).ok()) {
-            let value = HeaderValue::from_str(&beta)
-                .map_err(|_| Error::new(Kind::InvalidRequest, format!("{BETA} cannot stand in a header")))?;
-            request.headers.append(HeaderName::from_static(BETA), value);
+        let asked = call.chat()?.extras.get(WIRE).and_then(|extras| extras.get(BETA));
+        let asked = asked.and_then(|beta| serde_json::from_str::<String>(beta.as_str()).ok());
+        let set = self.headers.get_all(BETA).iter().filter_map(|value| value.to_str().ok());
+        let betas: Vec<&str> =
+            set.chain(asked.as_deref()).flat_map(|names| names.split(',')).map(str::trim).collect();
+        let to = To { host: self.host, model: &call.model, stream: call.stream, betas };
+        let body = encode::body(call.chat()?, &to)?;
+        let url = self.host.address(&self.base_url, &call.model, call.stream);
+        let mut request = HttpRequest::post_json(url, body);
+        let headers = &mut request.headers;
+        if self.host.version.is_none() {
+            headers.insert(HeaderName::from_static(VERSION_HEADER), HeaderValue::from_static(VERSION));
         }
-        match &call.secret {
-            Some(secret) if self.bearer => {
+        headers.extend(self.headers.clone());
+        if self.host.betas_in_body {
+            headers.remove(BETA);
+        } else if let Some(beta) = &asked {
+            let value = HeaderValue::from_str(beta)
+                .map_err(|_| Error::new(Kind::InvalidRequest, format!("{BETA} cannot stand in a header")))?;
+            headers.append(HeaderName::from_static(BETA), value);
+        }
+        match (&call.secret, self.host.auth) {
+            (Some(secret), Auth::Bearer) => {
                 request.with_key("authorization", &format!("Bearer {}", secret.expose()))
             }
-            Some(secret) => request.with_key("x-api-key", secret.expose()),
-            None => Ok(request),
+            (Some(secret), Auth::Header) => request.with_key("x-api-key", secret.expose()),
+            _ => Ok(request),
         }
     }
 
@@ -140,5 +159,49 @@ impl Wire for Anthropic {
 
     fn request_id(&self, head: &Head) -> Option<String> {
         head.header("request-id").or_else(|| head.header("x-request-id")).map(str::to_owned)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use hotspare_core::ChatRequest;
+    use hotspare_provider::Secret;
+
+    use super::*;
+
+    fn sent(wire: &Anthropic, model: &str, stream: bool) -> HttpRequest {
+        let call = Outbound::new(Arc::new(ChatRequest::to("r").user("hi")), model, stream);
+        wire.encode(&call.with_secret(Some(Secret::new("k")))).unwrap()
+    }
+
+    #[test]
+    fn each_host_has_its_address_and_its_key() {
+        let author = sent(&Anthropic::new(), "claude-sonnet-4-5", true);
+        assert_eq!(author.url, "https://api.anthropic.com/v1/messages");
+        assert_eq!(author.headers["x-api-key"], "k");
+        assert_eq!(author.headers["anthropic-version"], "2023-06-01");
+        let vertex = Anthropic::at(Host::VERTEX, &Host::vertex_address("p", "us-east5"));
+        let vertex = sent(&vertex, "claude-sonnet-4-5@20250929", true);
+        assert_eq!(
+            vertex.url,
+            "https://us-east5-aiplatform.googleapis.com/v1/projects/p/locations/us-east5/publishers/anthropic/models/\
+             claude-sonnet-4-5@20250929:streamRawPredict"
+        );
+        assert_eq!(vertex.headers["authorization"], "Bearer k");
+        assert!(vertex.headers.get("anthropic-version").is_none());
+        assert!(
+            Host::vertex_address("p", "global")
+                .starts_with("https://aiplatform.googleapis.com/v1/projects/p/")
+        );
+        let bedrock =
+            Anthropic::at(Host::BEDROCK, "https://host/").with_header("anthropic-beta", "b1, b2").unwrap();
+        let bedrock = sent(&bedrock, "us.anthropic.claude-v1:0", false);
+        assert_eq!(bedrock.url, "https://host/model/us.anthropic.claude-v1%3A0/invoke");
+        assert!(
+            bedrock.headers.get("anthropic-beta").is_none() && bedrock.headers.get("x-api-key").is_none()
+        );
+        assert!(String::from_utf8_lossy(&bedrock.body).contains(r#""anthropic_beta":["b1","b2"]"#));
     }
 }

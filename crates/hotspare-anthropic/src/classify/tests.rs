@@ -36,6 +36,9 @@ fn words_before_statuses() {
         (503, "upstream connect error".into(), Kind::Server),
         (504, typed("timeout_error", "t"), Kind::Timeout),
         (529, typed("overloaded_error", "Overloaded"), Kind::Overloaded),
+        (404, r#"[{"error":{"code":404,"message":"Publisher Model `x` was not found","status":"NOT_FOUND"}}]"#.into(), Kind::ModelUnavailable),
+        (429, r#"{"error":{"code":429,"message":"Quota exceeded","status":"RESOURCE_EXHAUSTED"}}"#.into(), Kind::RateLimited),
+        (401, r#"{"error":{"code":401,"message":"token","status":"UNAUTHENTICATED"}}"#.into(), Kind::Auth),
     ] {
         assert_eq!(reply(&head(status), body.as_bytes()).kind(), expected, "{status} {body}");
     }

@@ -81,6 +81,25 @@ fn the_same_answer_whole() {
 }
 
 #[test]
+fn completions_of_the_first_version() {
+    let stream = sse(&[
+        r#"{"type":"completion","completion":" Hi","stop_reason":null,"stop":null}"#,
+        r#"{"type":"completion","completion":"","stop_reason":"stop_sequence","stop":"\n\nHuman:"}"#,
+    ]);
+    let expected = vec![
+        Event::Started { id: None, model: None },
+        Event::TextDelta(" Hi".into()),
+        Event::Finished(FinishReason::Stop),
+    ];
+    assert_eq!(run(&stream, &[]), (expected.clone(), Ok(())));
+    let mut out = VecDeque::new();
+    let body = br#"{"completion":" Hi","stop_reason":"stop_sequence"}"#;
+    let frame = Frame { name: None, data: Bytes::from_static(body) };
+    MessagesDecoder::whole().push(frame, &mut out).unwrap();
+    assert_eq!(out.into_iter().map(|chunk| chunk.event).collect::<Vec<_>>(), expected);
+}
+
+#[test]
 fn errors_inside_a_stream() {
     let overloaded =
         r#"{"type":"error","error":{"details":null,"type":"overloaded_error","message":"Overloaded"}}"#;

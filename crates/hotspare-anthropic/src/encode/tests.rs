@@ -1,14 +1,21 @@
 //! What goes out, field by field.
 
 use hotspare_core::{Json, Origin, Reasoning, Signature, Tool, ToolCall, ToolResult};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::blocks::wire_id;
 use super::*;
 use crate::ORIGIN;
 
+impl To<'static> {
+    /// The model `m` at the wire's author.
+    pub(crate) fn author(stream: bool) -> Self {
+        Self { host: Host::AUTHOR, model: "m", stream, betas: Vec::new() }
+    }
+}
+
 fn encoded(request: &ChatRequest) -> Value {
-    serde_json::from_slice(&body(request, "m", false).unwrap()).unwrap()
+    serde_json::from_slice(&body(request, &To::author(false)).unwrap()).unwrap()
 }
 
 #[test]
@@ -39,7 +46,7 @@ fn results_follow_their_calls_under_the_same_respelled_id() {
         ))
         .message(Message::tool(ToolResult::new(foreign, "done").with_error(true)))
         .tool(Tool::new("f", Json::parse(r#"{"z":1,"a":2}"#).unwrap()));
-    let raw = String::from_utf8(body(&request, "m", false).unwrap()).unwrap();
+    let raw = String::from_utf8(body(&request, &To::author(false)).unwrap()).unwrap();
     assert!(raw.contains(r#"{"z":1,"a":2}"#), "the order of a schema's keys is kept: {raw}");
     let value: Value = serde_json::from_str(&raw).unwrap();
     let id = &value["messages"][1]["content"][0]["id"];
@@ -66,8 +73,32 @@ fn thinking_returns_to_its_author_only() {
 
 #[test]
 fn nothing_is_dropped_silently() {
-    let kind = |request: ChatRequest| body(&request, "m", false).unwrap_err().kind();
+    let kind = |request: ChatRequest| body(&request, &To::author(false)).unwrap_err().kind();
     assert_eq!(kind(ChatRequest::to("r").user("x").temperature(1.5)), Kind::Unsupported);
     assert_eq!(kind(ChatRequest::to("r").user("x").output(OutputFormat::JsonObject)), Kind::Unsupported);
     assert_eq!(kind(ChatRequest::to("r").system("only instructions")), Kind::InvalidRequest);
+}
+
+#[test]
+fn a_host_changes_the_head_of_the_body_and_nothing_else() {
+    let request = ChatRequest::to("r").system("s").user("x").max_output(7);
+    let at = |host, stream| -> Value {
+        let to = To { host, model: "m", stream, betas: vec!["b1", "b2"] };
+        serde_json::from_slice(&body(&request, &to).unwrap()).unwrap()
+    };
+    let rest = json!({"max_tokens": 7, "system": "s", "messages": [{"role": "user", "content": "x"}]});
+    for (host, stream, head) in [
+        (Host::AUTHOR, true, json!({"model": "m", "stream": true})),
+        (Host::VERTEX, true, json!({"anthropic_version": "vertex-2023-10-16", "stream": true})),
+        (Host::VERTEX, false, json!({"anthropic_version": "vertex-2023-10-16"})),
+        (
+            Host::BEDROCK,
+            true,
+            json!({"anthropic_version": "bedrock-2023-05-31", "anthropic_beta": ["b1", "b2"]}),
+        ),
+    ] {
+        let mut expected = rest.clone();
+        expected.as_object_mut().unwrap().extend(head.as_object().unwrap().clone());
+        assert_eq!(at(host, stream), expected, "{host:?}");
+    }
 }
