@@ -1,6 +1,6 @@
 //! Targets that speak the Anthropic Messages wire.
 
-pub use hotspare_anthropic::{Anthropic, BETA, Incoming, Outgoing, VERSION_HEADER, WIRE};
+pub use hotspare_anthropic::{Anthropic, Auth, BETA, Host, Incoming, Outgoing, VERSION_HEADER, WIRE};
 
 use std::sync::Arc;
 
@@ -13,7 +13,21 @@ const BASE_URL: &str = "https://api.anthropic.com/v1";
 
 /// A model at Anthropic.
 pub fn target(model: impl Into<String>) -> AnthropicTarget {
-    AnthropicTarget { model: model.into(), base_url: BASE_URL.into(), headers: Vec::new(), bearer: false }
+    AnthropicTarget {
+        model: model.into(),
+        host: Host::AUTHOR,
+        base_url: BASE_URL.into(),
+        own_address: false,
+        headers: Vec::new(),
+        bearer: false,
+    }
+}
+
+/// A model of Anthropic's at Vertex AI. `location` is a region such as `us-east5`, or `global`. The key is an OAuth access
+/// token, which lasts an hour: fetch it with [`Key::fetched`](crate::Key::fetched), or keep a file fresh and name it with
+/// [`Key::file`](crate::Key::file); it is read again when the token is refused.
+pub fn vertex(project: &str, location: &str, model: impl Into<String>) -> AnthropicTarget {
+    AnthropicTarget { host: Host::VERTEX, base_url: Host::vertex_address(project, location), ..target(model) }
 }
 
 /// A request from the wire's JSON, so that code which makes such bodies can send them to a route. Whether a stream was
@@ -30,7 +44,9 @@ pub fn request(json: &str) -> Result<ChatRequest, Error> {
 #[derive(Clone, Debug)]
 pub struct AnthropicTarget {
     model: String,
+    host: Host,
     base_url: String,
+    own_address: bool,
     headers: Vec<(String, String)>,
     bearer: bool,
 }
@@ -40,6 +56,7 @@ impl AnthropicTarget {
     #[must_use]
     pub fn base_url(mut self, base_url: impl Into<String>) -> Self {
         self.base_url = base_url.into();
+        self.own_address = true;
         self
     }
 
@@ -67,7 +84,7 @@ impl AnthropicTarget {
     #[must_use]
     pub fn endpoint(self) -> Endpoint {
         let mut mistakes = crate::endpoint::url_mistakes(&self.base_url);
-        let mut wire = Anthropic::new().with_base_url(&self.base_url);
+        let mut wire = Anthropic::at(self.host, &self.base_url);
         if self.bearer {
             wire = wire.with_bearer();
         }
@@ -82,8 +99,8 @@ impl AnthropicTarget {
         }
         let host = crate::endpoint::host_of(&self.base_url);
         let mut endpoint = Endpoint::new(Speaks::Wire(Arc::new(wire)), self.model, host);
-        endpoint.needs_key = self.base_url == BASE_URL;
-        endpoint.catalog = Some("anthropic".into());
+        endpoint.needs_key = !self.own_address;
+        endpoint.catalog = Some(self.host.id.into());
         endpoint.mistakes = mistakes;
         endpoint
     }

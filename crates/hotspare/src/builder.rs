@@ -200,11 +200,14 @@ fn routes(
 
 fn connect(
     name: TargetId,
-    endpoint: Endpoint,
+    mut endpoint: Endpoint,
     transports: &mut Transports,
     mistakes: &mut Vec<String>,
 ) -> (TargetSpec, Connected) {
     mistakes.extend(endpoint.mistakes);
+    if endpoint.keys.is_empty() {
+        endpoint.keys.extend(endpoint.found_key);
+    }
     if endpoint.model.trim().is_empty() {
         mistakes.push("the model's name is empty".into());
     }

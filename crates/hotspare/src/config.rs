@@ -3,6 +3,7 @@
 //! Text, not files: whoever has a file reads it. Invariant: unknown keys are errors, secrets are named and never written
 //! here, durations carry their unit, and every mistake is reported at once with its line.
 
+mod cloud;
 mod prompt;
 mod route;
 mod target;
@@ -53,6 +54,8 @@ pub struct KeyDto {
     env: Option<String>,
     /// Path of a file.
     file: Option<String>,
+    /// Name of a profile in AWS's own files.
+    profile: Option<String>,
 }
 
 impl KeyDto {
@@ -61,10 +64,12 @@ impl KeyDto {
     /// # Errors
     /// If not exactly one is named.
     pub fn source(&self) -> Result<Key, String> {
-        match (&self.env, &self.file) {
-            (Some(name), None) => Ok(Key::env(name)),
-            (None, Some(path)) => Ok(Key::file(path)),
-            _ => Err("a key names either `env` or `file`, such as { env = \"OPENAI_API_KEY\" }".into()),
+        match (&self.env, &self.file, &self.profile) {
+            (Some(name), None, None) => Ok(Key::env(name)),
+            (None, Some(path), None) => Ok(Key::file(path)),
+            (None, None, Some(name)) => cloud::profile(name),
+            _ => Err("a key names either `env` or `file` or `profile`, such as { env = \"OPENAI_API_KEY\" }"
+                .into()),
         }
     }
 }

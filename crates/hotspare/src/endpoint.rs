@@ -23,6 +23,8 @@ pub struct Endpoint {
     pub(crate) host: String,
     pub(crate) keys: Vec<Key>,
     pub(crate) needs_key: bool,
+    /// The key that is used where none is named.
+    pub(crate) found_key: Option<Key>,
     pub(crate) signer: Option<Arc<dyn Signer>>,
     pub(crate) profile: Option<ModelProfile>,
     /// Whose list in the model catalogue applies.
@@ -73,6 +75,7 @@ impl Endpoint {
             host,
             keys: Vec::new(),
             needs_key: false,
+            found_key: None,
             signer: None,
             profile: None,
             catalog: None,

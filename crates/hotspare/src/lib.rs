@@ -46,6 +46,8 @@ pub mod anthropic;
 pub mod gemini;
 #[cfg(feature = "ollama")]
 pub mod ollama;
+#[cfg(feature = "bedrock")]
+pub mod bedrock;
 #[cfg(feature = "openai")]
 pub mod openai;
 #[cfg(feature = "recorded")]

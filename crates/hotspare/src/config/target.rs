@@ -10,6 +10,7 @@ use hotspare_health::Config as Breaker;
 use serde::Deserialize;
 
 use super::KeyDto;
+use super::cloud;
 use super::prompt::PromptDto;
 use super::words::{Share, Span};
 use crate::endpoint::Endpoint;
@@ -57,15 +58,16 @@ enum ApiDto {
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct LikeDto {
-    like: String,
-    base_url: Option<String>,
-    /// Of a cloud's customer, where the provider is reached through one.
-    project: Option<String>,
-    /// A region of that cloud.
-    location: Option<String>,
+pub(super) struct LikeDto {
+    pub(super) like: String,
+    pub(super) base_url: Option<String>,
     #[serde(default)]
-    headers: BTreeMap<String, String>,
+    pub(super) headers: BTreeMap<String, String>,
+    /// Where a cloud has several places.
+    pub(super) region: Option<String>,
+    /// Whose models a cloud serves, and where.
+    pub(super) project: Option<String>,
+    pub(super) location: Option<String>,
     /// Also accepted here, beside its place on the target.
     max_in_flight: Option<u32>,
 }
@@ -185,11 +187,15 @@ impl TargetDto {
 }
 
 fn provider(like: LikeDto, model: String, api: Option<ApiDto>) -> Result<Endpoint, String> {
-    if like.like != "vertex" && (like.project.is_some() || like.location.is_some()) {
-        return Err(format!("`project` and `location` mean nothing to the provider `{}`", like.like));
-    }
     if api.is_some() && Dialect::find(&like.like).is_none() {
         return Err(format!("`api` means nothing to the provider `{}`", like.like));
+    }
+    if let Some(endpoint) = cloud::endpoint(&like, &model) {
+        return endpoint;
+    }
+    if like.region.is_some() || (like.like != "vertex" && (like.project.is_some() || like.location.is_some())) {
+        let what = "`region`, `project` and `location` mean nothing to the provider";
+        return Err(format!("{what} `{}`", like.like));
     }
     if matches!(like.like.as_str(), "gemini" | "vertex") {
         let mut target = match (like.like.as_str(), &like.project, &like.location) {
@@ -221,6 +227,7 @@ fn provider(like: LikeDto, model: String, api: Option<ApiDto>) -> Result<Endpoin
     let Some(row) = Dialect::find(&like.like) else {
         let mut known: Vec<&str> = Dialect::ALL.iter().map(|row| row.id.as_ref()).collect();
         known.extend(["anthropic", "gemini", "vertex"]);
+        known.extend(cloud::NAMES);
         return Err(format!("unknown provider `{}`; known are {}", like.like, known.join(", ")));
     };
     // A host of one's own may need no key, whoever it resembles.

@@ -220,7 +220,10 @@ fn bytes(
     match encoding.as_deref() {
         None | Some("") => Ok(Bytes::from(text.into_owned())),
         Some("base64") => {
-            STANDARD.decode(text.as_bytes()).map(Bytes::from).map_err(|_| format!("{name} is not base64"))
+            let once = STANDARD.decode(text.as_bytes()).map_err(|_| format!("{name} is not base64"))?;
+            // Some recorders had kept binary bodies as base64 already; such a text has no binary meaning.
+            let twice = once.is_ascii().then(|| STANDARD.decode(&once).ok()).flatten();
+            Ok(Bytes::from(twice.filter(|bytes| !bytes.is_empty()).unwrap_or(once)))
         }
         Some(_) => Err(format!("{name} has an unknown encoding")),
     }

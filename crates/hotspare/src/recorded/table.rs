@@ -7,6 +7,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use hotspare_anthropic::Anthropic;
+use hotspare_bedrock::{Bedrock, Invoke};
 use hotspare_gemini::{Gemini, Host};
 use hotspare_ollama::Ollama;
 use hotspare_openai::{Dialect, OpenAi, Responses};
@@ -65,6 +66,11 @@ const GEMINI: Reads = Reads::Chat(|_| Arc::new(Gemini::at(Host::GEMINI, "")));
 const VERTEX: Reads = Reads::Chat(|_| Arc::new(Gemini::at(Host::VERTEX, "")));
 const OLLAMA: Reads = Reads::Chat(|_| Arc::new(Ollama::new()));
 const RESPONSES: Reads = Reads::Chat(|exchange| Arc::new(Responses::new(dialect(exchange))));
+/// A region is part of an address, and nothing is sent here.
+const CONVERSE: Reads =
+    Reads::Chat(|exchange| Arc::new(Bedrock::new("us-east-1").for_model(&exchange.model)));
+const INVOKE: Reads = Reads::Chat(|_| Arc::new(Invoke::new(Anthropic::at(hotspare_anthropic::Host::BEDROCK, ""))));
+const OTHER_BODY: Reads = Reads::Nothing("a body of another house's, inside an envelope");
 const NO_MODEL: Reads = Reads::Nothing("not a call of a model");
 
 /// The rows.
@@ -84,6 +90,13 @@ pub const TABLE: &[Row] = &[
     any("fim", CHAT),
     any("api_chat", OLLAMA),
     any("api_generate", OLLAMA),
+    any("converse", CONVERSE),
+    any("converse_stream", CONVERSE),
+    of("invoke", "anthropic.claude", INVOKE),
+    of("invoke_stream", "anthropic.claude", INVOKE),
+    any("invoke", OTHER_BODY),
+    any("invoke_stream", OTHER_BODY),
+    any("complete_legacy", MESSAGES),
     any("count_tokens", NO_MODEL),
     any("files", NO_MODEL),
     any("models", NO_MODEL),

@@ -1,0 +1,184 @@
+//! Targets at Amazon Bedrock: the Converse wire for any model, the Messages wire for Anthropic's.
+//!
+//! Keys are access keys, with which each request is signed, or bearer keys. Where no key is named they are found as AWS's
+//! own tools find them: in the environment, then in a profile's files (see [`credentials`]). Invariant: a target without a
+//! region and without an address of its own is a mistake, not a guess.
+
+mod files;
+
+pub use hotspare_bedrock::{Bedrock, Invoke, SigV4, WIRE};
+
+use std::sync::Arc;
+
+use hotspare_anthropic::{Anthropic, Host};
+use hotspare_core::Error;
+use hotspare_provider::{Secret, Wire};
+
+use crate::Key;
+use crate::endpoint::{Endpoint, Speaks, host_of, url_mistakes};
+use files::Files;
+
+/// A model at Bedrock, by its id, inference profile or ARN, over the Converse wire.
+pub fn target(model: impl Into<String>) -> BedrockTarget {
+    BedrockTarget::new(model.into(), false)
+}
+
+/// A model of Anthropic's at Bedrock, over the Messages wire: what only that wire knows keeps its words.
+pub fn anthropic(model: impl Into<String>) -> BedrockTarget {
+    BedrockTarget::new(model.into(), true)
+}
+
+/// Keys as AWS's own tools find them: a bearer key, or an access key with or without its token, in the environment, else the
+/// profile that it names, else the profile `default`.
+#[must_use]
+pub fn credentials() -> Key {
+    Key::read("the AWS credentials of environment or profile", || {
+        let env = |name: &str| std::env::var(name).ok().filter(|value| !value.trim().is_empty());
+        if let Some(bearer) = env("AWS_BEARER_TOKEN_BEDROCK") {
+            return Ok(Secret::new(bearer));
+        }
+        if let (Some(id), Some(key)) = (env("AWS_ACCESS_KEY_ID"), env("AWS_SECRET_ACCESS_KEY")) {
+            return Ok(joined(&id, &key, env("AWS_SESSION_TOKEN").as_deref()));
+        }
+        Files::from_env().secret(&profile_name()).map_err(|what| {
+            format!("{what}, and neither AWS_BEARER_TOKEN_BEDROCK nor AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY are set")
+        })
+    })
+}
+
+/// The access key of a profile in AWS's own files, `~/.aws/credentials` and `~/.aws/config`.
+pub fn profile(name: impl Into<String>) -> Key {
+    let name = name.into();
+    Key::read(format!("the AWS profile `{name}`"), move || Files::from_env().secret(&name))
+}
+
+/// An access key that the application already holds, with its token if it is a temporary one.
+#[must_use]
+pub fn access_key(id: &str, key: &str, token: Option<&str>) -> Key {
+    Key::given(joined(id, key, token))
+}
+
+fn joined(id: &str, key: &str, token: Option<&str>) -> Secret {
+    match token {
+        Some(token) => Secret::new(format!("{}:{}:{}", id.trim(), key.trim(), token.trim())),
+        None => Secret::new(format!("{}:{}", id.trim(), key.trim())),
+    }
+}
+
+fn profile_name() -> String {
+    std::env::var("AWS_PROFILE").unwrap_or_else(|_| "default".into())
+}
+
+/// The region of environment or profile.
+fn region() -> Option<String> {
+    let env = |name: &str| std::env::var(name).ok().filter(|value| !value.trim().is_empty());
+    env("AWS_REGION")
+        .or_else(|| env("AWS_DEFAULT_REGION"))
+        .or_else(|| Files::from_env().region(&profile_name()))
+}
+
+/// A target whose region, address and headers can still be changed; it becomes an [`Endpoint`] with the first key or other
+/// setting.
+#[derive(Clone, Debug)]
+pub struct BedrockTarget {
+    model: String,
+    /// Over the Messages wire.
+    messages: bool,
+    region: Option<String>,
+    base_url: Option<String>,
+    headers: Vec<(String, String)>,
+}
+
+impl BedrockTarget {
+    fn new(model: String, messages: bool) -> Self {
+        Self { model, messages, region: None, base_url: None, headers: Vec::new() }
+    }
+
+    /// Sets the region; otherwise that of `AWS_REGION`, `AWS_DEFAULT_REGION` or the profile.
+    #[must_use]
+    pub fn region(mut self, region: impl Into<String>) -> Self {
+        self.region = Some(region.into());
+        self
+    }
+
+    /// Sets the address: scheme and host. It may need a key or not.
+    #[must_use]
+    pub fn base_url(mut self, base_url: impl Into<String>) -> Self {
+        self.base_url = Some(base_url.into());
+        self
+    }
+
+    /// Sends one more header with each request.
+    #[must_use]
+    pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.headers.push((name.into(), value.into()));
+        self
+    }
+
+    /// Adds a key, such as [`profile`], in place of those that are found.
+    #[must_use]
+    pub fn key(self, key: Key) -> Endpoint {
+        self.endpoint().key(key)
+    }
+
+    /// The finished description.
+    #[must_use]
+    pub fn endpoint(self) -> Endpoint {
+        let mut mistakes = Vec::new();
+        let own_address = self.base_url.is_some();
+        let region = self.region.clone().or_else(region);
+        // A name and nothing else: it becomes part of the address.
+        let is_name = |region: &String| {
+            !region.is_empty() && region.chars().all(|c| c.is_ascii_alphanumeric() || c == '-')
+        };
+        match &region {
+            None if !own_address => {
+                mistakes.push("it needs a region; set one with `region`, or AWS_REGION".into())
+            }
+            Some(region) if !is_name(region) => {
+                mistakes.push(format!("region `{region}` is not a region's name such as us-east-1"));
+            }
+            _ => {}
+        }
+        let region = region.filter(is_name).unwrap_or_else(|| "us-east-1".into());
+        let base_url = self.base_url.clone().unwrap_or_else(|| Bedrock::address(&region));
+        mistakes.extend(url_mistakes(&base_url));
+        let wire = self.wire(&base_url, &mut mistakes);
+        let mut endpoint = Endpoint::new(Speaks::Wire(wire), self.model, host_of(&base_url));
+        endpoint.signer = Some(Arc::new(SigV4::new(region)));
+        endpoint.needs_key = !own_address;
+        endpoint.found_key = (!own_address).then(credentials);
+        endpoint.catalog = Some("bedrock".into());
+        endpoint.mistakes = mistakes;
+        endpoint
+    }
+
+    fn wire(&self, base_url: &str, mistakes: &mut Vec<String>) -> Arc<dyn Wire> {
+        if self.messages {
+            let wire = Anthropic::at(Host::BEDROCK, base_url);
+            return Arc::new(Invoke::new(self.with_headers(wire, Anthropic::with_header, mistakes)));
+        }
+        let wire = Bedrock::new("").with_base_url(base_url).for_model(&self.model);
+        Arc::new(self.with_headers(wire, Bedrock::with_header, mistakes))
+    }
+
+    fn with_headers<W: Clone>(
+        &self,
+        wire: W,
+        add: fn(W, &str, &str) -> Result<W, Error>,
+        mistakes: &mut Vec<String>,
+    ) -> W {
+        self.headers.iter().fold(wire, |wire, (name, value)| {
+            add(wire.clone(), name, value).unwrap_or_else(|error| {
+                mistakes.push(format!("header `{name}`: {}", error.message()));
+                wire
+            })
+        })
+    }
+}
+
+impl From<BedrockTarget> for Endpoint {
+    fn from(target: BedrockTarget) -> Self {
+        target.endpoint()
+    }
+}

@@ -1,0 +1,57 @@
+//! Models that a cloud serves under its own addresses and keys.
+//!
+//! Invariant: what a build leaves out is said by name, not taken for something unknown.
+
+use super::target::LikeDto;
+use crate::anthropic::{self, AnthropicTarget};
+use crate::endpoint::Endpoint;
+use crate::key::Key;
+
+/// Names of these providers.
+pub(super) const NAMES: [&str; 3] = ["anthropic-bedrock", "anthropic-vertex", "bedrock"];
+
+/// The endpoint, if the provider is one of these.
+pub(super) fn endpoint(like: &LikeDto, model: &str) -> Option<Result<Endpoint, String>> {
+    match like.like.as_str() {
+        "anthropic-vertex" => Some(vertex(like, model)),
+        "anthropic-bedrock" | "bedrock" => Some(bedrock(like, model)),
+        _ => None,
+    }
+}
+
+fn vertex(like: &LikeDto, model: &str) -> Result<Endpoint, String> {
+    let (Some(project), Some(location)) = (&like.project, &like.location) else {
+        let form = "{ like = \"anthropic-vertex\", project = \"…\", location = \"global\" }";
+        return Err(format!("the provider `{}` needs a project and a location: {form}", like.like));
+    };
+    let target = anthropic::vertex(project, location, model);
+    let target = like.base_url.iter().fold(target, AnthropicTarget::base_url);
+    Ok(like.headers.iter().fold(target, |target, (name, value)| target.header(name, value)).endpoint())
+}
+
+#[cfg(feature = "bedrock")]
+fn bedrock(like: &LikeDto, model: &str) -> Result<Endpoint, String> {
+    use crate::bedrock::{self, BedrockTarget};
+    let target = if like.like == "bedrock" { bedrock::target(model) } else { bedrock::anthropic(model) };
+    let target = like.region.iter().fold(target, BedrockTarget::region);
+    let target = like.base_url.iter().fold(target, BedrockTarget::base_url);
+    Ok(like.headers.iter().fold(target, |target, (name, value)| target.header(name, value)).endpoint())
+}
+
+#[cfg(not(feature = "bedrock"))]
+fn bedrock(like: &LikeDto, _: &str) -> Result<Endpoint, String> {
+    let LikeDto { like, region: _, .. } = like;
+    Err(format!("this build has no provider `{like}`; build it with the feature `bedrock`"))
+}
+
+/// The access key of a profile in AWS's files.
+#[cfg(feature = "bedrock")]
+pub(super) fn profile(name: &str) -> Result<Key, String> {
+    Ok(crate::bedrock::profile(name))
+}
+
+/// As above.
+#[cfg(not(feature = "bedrock"))]
+pub(super) fn profile(_: &str) -> Result<Key, String> {
+    Err("this build has no AWS profiles; build it with the feature `bedrock`".into())
+}
