@@ -129,6 +129,71 @@ fn generated_content_conforms() {
     report.assert();
 }
 
+/// A binary stream of these events.
+fn binary(events: &[(&str, &str)]) -> Reply {
+    let framed = |(name, payload): &(&str, &str)| {
+        let (kind, which) = if name.ends_with("Exception") {
+            ("exception", ":exception-type")
+        } else {
+            ("event", ":event-type")
+        };
+        let mut headers = Vec::new();
+        for (header, value) in [(which, *name), (":message-type", kind)] {
+            headers.push(u8::try_from(header.len()).unwrap());
+            headers.extend(header.as_bytes());
+            headers.push(7);
+            headers.extend(u16::try_from(value.len()).unwrap().to_be_bytes());
+            headers.extend(value.as_bytes());
+        }
+        let length = |length: usize| u32::try_from(length).unwrap().to_be_bytes();
+        let mut out = length(16 + headers.len() + payload.len()).to_vec();
+        out.extend(length(headers.len()));
+        out.extend(crc32fast::hash(&out).to_be_bytes());
+        out.extend(headers);
+        out.extend(payload.as_bytes());
+        out.extend(crc32fast::hash(&out).to_be_bytes());
+        out
+    };
+    Reply::new(200, "application/vnd.amazon.eventstream", events.iter().flat_map(framed).collect::<Vec<u8>>())
+}
+
+#[test]
+fn converse_conforms() {
+    let start = ("messageStart", r#"{"role":"assistant","p":"ab"}"#);
+    let close = ("contentBlockStop", r#"{"contentBlockIndex":0}"#);
+    let counts = ("metadata", r#"{"usage":{"inputTokens":3,"outputTokens":2,"totalTokens":5}}"#);
+    let hello = ("contentBlockDelta", r#"{"contentBlockIndex":0,"delta":{"text":"hello"}}"#);
+    let there = ("contentBlockDelta", r#"{"contentBlockIndex":0,"delta":{"text":" thére"}}"#);
+    let error = |name: &str| format!(r#"{{"__type":"{name}","message":"no"}}"#);
+    let report = Conformance::new(hotspare_bedrock::Bedrock::new("us-east-1"))
+        .whole(
+            Reply::json(200, r#"{"output":{"message":{"role":"assistant","content":[{"text":"hello there"}]}},"stopReason":"end_turn","usage":{"inputTokens":3,"outputTokens":2,"totalTokens":5}}"#),
+            "hello there",
+        )
+        .streamed(binary(&[start, hello, there, close, ("messageStop", r#"{"stopReason":"end_turn"}"#), counts]), "hello thére")
+        .tool_call(
+            binary(&[
+                start,
+                ("contentBlockStart", r#"{"contentBlockIndex":0,"start":{"toolUse":{"toolUseId":"t","name":"f"}}}"#),
+                ("contentBlockDelta", r#"{"contentBlockIndex":0,"delta":{"toolUse":{"input":"{\"a\":"}}}"#),
+                ("contentBlockDelta", r#"{"contentBlockIndex":0,"delta":{"toolUse":{"input":"1}"}}}"#),
+                close,
+                ("messageStop", r#"{"stopReason":"tool_use"}"#),
+                counts,
+            ]),
+            "f",
+        )
+        .length(binary(&[start, hello, close, ("messageStop", r#"{"stopReason":"max_tokens"}"#)]), "hello")
+        .late_failure(binary(&[start, hello, ("serviceUnavailableException", r#"{"message":"no"}"#)]), "hello", Kind::Overloaded)
+        .failure(Kind::Auth, Reply::json(403, error("UnrecognizedClientException")))
+        .failure(Kind::Forbidden, Reply::json(403, error("AccessDeniedException")))
+        .failure(Kind::RateLimited, Reply::json(429, error("ThrottlingException")))
+        .failure(Kind::QuotaExhausted, Reply::json(400, error("ServiceQuotaExceededException")))
+        .failure(Kind::Overloaded, Reply::json(503, error("ServiceUnavailableException")))
+        .run();
+    report.assert();
+}
+
 /// The kit finds what is wrong: each flaw of this wire fails the check that is named.
 #[test]
 fn flaws_are_found() {

@@ -20,9 +20,10 @@ async fn every_fault_of_the_main_target_is_survived() {
             for wires in [
                 [Speaks::OpenAi, Speaks::Anthropic],
                 [Speaks::Anthropic, Speaks::Gemini],
-                [Speaks::Gemini, Speaks::DeepSeek],
+                [Speaks::Gemini, Speaks::Bedrock],
                 [Speaks::Responses, Speaks::OpenAi],
                 [Speaks::OpenAi, Speaks::Responses],
+                [Speaks::Bedrock, Speaks::DeepSeek],
             ] {
                 let rig = Rig::sequential(&wires).await;
                 rig.servers[0].set_fault(Some(fault)).await;

@@ -5,6 +5,7 @@
 #![expect(clippy::panic, clippy::unwrap_used, reason = "a test that cannot go on says so")]
 
 mod bad_input;
+mod bedrock;
 mod bound;
 mod broken;
 mod conformance;

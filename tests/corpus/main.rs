@@ -10,6 +10,7 @@
 )]
 
 mod answers;
+mod converse;
 mod embeddings;
 mod errors;
 mod gemini_requests;

@@ -2,6 +2,7 @@
 //!
 //! One file a wire. A reader looks at a recording's body alone and says what is in it; what it does not look for is `None`.
 
+mod bedrock;
 mod chat;
 mod gemini;
 mod messages;
@@ -22,6 +23,11 @@ const READERS: &[(&str, &str, &str, Reader)] = &[
     ("", "generate_content", "", gemini::read),
     ("", "stream_generate_content", "", gemini::read),
     ("", "messages", "", messages::read),
+    ("", "complete_legacy", "", messages::read),
+    ("", "converse", "", bedrock::converse),
+    ("", "converse_stream", "", bedrock::converse),
+    ("", "invoke", "anthropic.claude", bedrock::messages),
+    ("", "invoke_stream", "anthropic.claude", bedrock::messages),
     ("", "api_chat", "", ollama::read),
     ("", "api_generate", "", ollama::read),
     ("", "responses", "", responses::read),
@@ -69,10 +75,12 @@ pub(crate) struct Call {
 const FINISH: &[(&str, &str)] = &[
     ("blocklist", "content_filter"),
     ("complete", "stop"),
+    ("content_filtered", "content_filter"),
     ("content_filter", "content_filter"),
     ("end_turn", "stop"),
     ("eos", "stop"),
     ("function_call", "tool_calls"),
+    ("guardrail_intervened", "content_filter"),
     ("length", "length"),
     ("max_tokens", "length"),
     ("model_armor", "content_filter"),

@@ -134,7 +134,7 @@ struct Recorded {
     raw: String,
 }
 
-fn records() -> Option<Vec<Value>> {
+pub(crate) fn records() -> Option<Vec<Value>> {
     let Some(folder) = std::env::var_os("HOTSPARE_CORPUS") else {
         println!("skipped: HOTSPARE_CORPUS does not name a folder of recorded exchanges");
         return None;

@@ -186,14 +186,15 @@ async fn a_caller_who_leaves_cancels_upstream() {
 #[test]
 fn the_commented_configuration_is_accepted() {
     let text = include_str!("../../docs/hotspare.toml");
-    for name in ["OPENAI_API_KEY", "ANTHROPIC_API_KEY", "VERTEX_TOKEN"] {
+    for name in ["OPENAI_API_KEY", "ANTHROPIC_API_KEY", "VERTEX_TOKEN", "AWS_BEARER_TOKEN_BEDROCK"] {
         assert!(text.contains(name));
     }
     // Keys are read when the client is built; here it is the text that is checked, with keys that need no variable.
     let text = text
         .replace("env = \"OPENAI_API_KEY\"", "env = \"PATH\"")
         .replace("env = \"ANTHROPIC_API_KEY\"", "env = \"PATH\"")
-        .replace("env = \"VERTEX_TOKEN\"", "env = \"PATH\"");
+        .replace("env = \"VERTEX_TOKEN\"", "env = \"PATH\"")
+        .replace("env = \"AWS_BEARER_TOKEN_BEDROCK\"", "env = \"PATH\"");
     let client = Client::from_toml(&text).unwrap();
     assert!(client.names().contains(&"gpt-4o".to_owned()));
 }

@@ -8,6 +8,7 @@
     reason = "a test that cannot go on says so"
 )]
 
+mod bedrock;
 mod gateway;
 mod messages;
 mod official_anthropic;

@@ -4,7 +4,9 @@
 
 use std::time::Duration;
 
-use hotspare::{Client, Endpoint, Limits, RouteSpec, Sequential, Strategy, anthropic, gemini, openai};
+use hotspare::{
+    Client, Endpoint, Limits, RouteSpec, Sequential, Strategy, anthropic, bedrock, gemini, openai,
+};
 use hotspare_chaos::{ChaosServer, Settings, Speaks};
 
 /// A client and the servers behind it, in the order of its route.
@@ -75,6 +77,10 @@ pub fn endpoint(server: &ChaosServer, wire: Speaks) -> Endpoint {
         Speaks::Anthropic => anthropic::target(model).base_url(server.base_url()).endpoint(),
         Speaks::Gemini => gemini::target(model).base_url(server.base_url()).key(key()),
         Speaks::Responses => openai::target(model).responses().base_url(server.base_url()).key(key()),
+        Speaks::Bedrock => bedrock::target(model)
+            .region("us-east-1")
+            .base_url(server.base_url())
+            .key(bedrock::access_key("AKIDEXAMPLE", "test-secret-key", None)),
         Speaks::DeepSeek => openai::deepseek(model).base_url(server.base_url()).key(key()),
         _ => openai::target(model).base_url(server.base_url()).key(key()),
     }

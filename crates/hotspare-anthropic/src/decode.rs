@@ -100,7 +100,8 @@ impl MessagesDecoder {
                     events.push(Event::Finished(finish_reason(&word.0, self.said)));
                 }
             }
-            Some("completion") => {
+            // Some hosts leave the type out.
+            Some("completion") | None if frame.completion.is_some() => {
                 if !self.heard {
                     self.start(dto::Message::default(), events);
                 }

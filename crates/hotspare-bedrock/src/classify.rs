@@ -1,11 +1,131 @@
 //! What an unsuccessful reply or an exception inside a stream means.
 //!
-//! Invariant: total; a name is believed before the status, a text before a name that says only that something is wrong, and
-//! an unknown name is taken by its status.
+//! Invariant: total; a name is believed before a text, a text before the status, and the name that says only that something
+//! is wrong is told apart by its text.
 
 use hotspare_core::{Error, Kind};
-use hotspare_provider::{Head, retry_after};
+use hotspare_provider::{Head, Rule, Words, by_status, judge, retry_after};
 use serde_json::Value;
+
+/// The table, most telling first; a reply that no rule knows is taken by its status.
+pub const RULES: &[Rule] = &[
+    Rule::text(&["payment instrument", "payment_instrument"], Kind::QuotaExhausted),
+    Rule::word(
+        &[
+            "expiredtoken",
+            "expiredtokenexception",
+            "incompletesignature",
+            "incompletesignatureexception",
+            "invalidclienttokenid",
+            "invalidsignatureexception",
+            "missingauthenticationtoken",
+            "missingauthenticationtokenexception",
+            "notauthorizedexception",
+            "requestexpired",
+            "signaturedoesnotmatch",
+            "unauthorizedexception",
+            "unrecognizedclient",
+            "unrecognizedclientexception",
+        ],
+        Kind::Auth,
+    ),
+    // One name for a key that is not known and for a model that a key may not use.
+    Rule::text(&["api key", "security token", "authentication failed", "signature"], Kind::Auth).at(403),
+    Rule::word(&["accessdenied", "accessdeniedexception", "optinrequired"], Kind::Forbidden),
+    Rule::word(
+        &[
+            "requestlimitexceeded",
+            "requestthrottledexception",
+            "throttledexception",
+            "throttling",
+            "throttlingexception",
+            "toomanyrequestsexception",
+        ],
+        Kind::RateLimited,
+    ),
+    Rule::word(&["limitexceededexception", "servicequotaexceededexception"], Kind::QuotaExhausted),
+    Rule::word(
+        &[
+            "conflictexception",
+            "modelnotreadyexception",
+            "serviceunavailable",
+            "serviceunavailableexception",
+            "slowdown",
+        ],
+        Kind::Overloaded,
+    ),
+    Rule::word(&["modeltimeoutexception", "requesttimeout", "requesttimeoutexception"], Kind::Timeout),
+    Rule::word(
+        &[
+            "internalerror",
+            "internalfailure",
+            "internalservererror",
+            "internalserverexception",
+            "modelerrorexception",
+            "modelstreamerrorexception",
+        ],
+        Kind::Server,
+    ),
+    Rule::word(&["resourcenotfound", "resourcenotfoundexception"], Kind::ModelUnavailable),
+    Rule::word(&["contenttoolargeexception", "requestentitytoolargeexception"], Kind::ContextOverflow),
+    Rule::word(&["unknownoperationexception", "unsupportedmediatypeexception"], Kind::Unsupported),
+    Rule::status(424, Kind::Server),
+    // A request that was looked at and refused: only the text tells why.
+    Rule::text(
+        &[
+            "input is too long",
+            "prompt is too long",
+            "too many input tokens",
+            "input tokens exceeded",
+            "exceed context limit",
+            "exceeds the context",
+            "context window",
+            "context length",
+            "expected maxlength",
+            "total number of tokens",
+        ],
+        Kind::ContextOverflow,
+    )
+    .at(400),
+    Rule::text(
+        &[
+            "model identifier is invalid",
+            "on-demand throughput",
+            "end of its life",
+            "resolve the foundation model",
+            "model not found",
+            "marked by provider as legacy",
+        ],
+        Kind::ModelUnavailable,
+    )
+    .at(400),
+    Rule::text(&["access to the model", "operation not allowed", "not authorized"], Kind::Forbidden).at(400),
+    Rule::text(
+        &["content filter", "blocked by", "responsible ai", "content policy", "usage policy"],
+        Kind::ContentPolicy,
+    )
+    .at(400),
+    // This model, or this host alone, cannot do it; another target may.
+    Rule::text(
+        &[
+            "n't support",
+            "not support",
+            "n't currently support",
+            "unsupported",
+            "cannot both be specified",
+            "exceeds the model limit",
+            "pre-fill",
+            "prefill",
+            "not available in this region",
+            "not enabled for",
+            "too complex for compilation",
+            "too many parameters with union types",
+            "too many optional parameters",
+        ],
+        Kind::Unsupported,
+    )
+    .at(400),
+];
 
 /// Classifies an unsuccessful reply.
 pub(crate) fn reply(head: &Head, body: &[u8]) -> Error {
@@ -72,155 +192,14 @@ impl Said {
     }
 
     fn kind(&self, status: Option<u16>) -> Kind {
+        // Typographic apostrophes come and go.
         let lower = self.message.to_ascii_lowercase().replace('\u{2019}', "'");
-        // Names inside a stream begin with a small letter.
-        let named = |names: &[&str]| names.iter().any(|name| name.eq_ignore_ascii_case(&self.code));
-        let told = |texts: &[&str]| texts.iter().any(|text| lower.contains(text));
-        if named(&["ValidationException"]) || (self.code.is_empty() && status == Some(400)) {
-            return Self::refused(&told);
-        }
-        if told(&["payment instrument", "payment_instrument"]) {
-            return Kind::QuotaExhausted;
-        }
-        let row = ROWS.iter().find(|(names, _)| named(names)).map(|(_, kind)| *kind);
-        match row.or_else(|| by_status(status)).unwrap_or(Kind::Server) {
-            // One name for a key that is not known and for a model that it may not use.
-            Kind::Forbidden if told(&["api key", "security token", "authentication failed", "signature"]) => {
-                Kind::Auth
-            }
-            kind => kind,
-        }
+        // Inside a stream there is no status, but this name has only one.
+        let refused = self.code.eq_ignore_ascii_case("ValidationException").then_some(400);
+        let status = refused.or(status);
+        let said = Words { status, words: &[&self.code], text: &lower };
+        judge(RULES, &said).unwrap_or_else(|| by_status(status))
     }
-
-    /// A request that was looked at and refused: only its text tells why.
-    fn refused(told: &impl Fn(&[&str]) -> bool) -> Kind {
-        if told(&[
-            "input is too long",
-            "prompt is too long",
-            "too many input tokens",
-            "input tokens exceeded",
-            "exceed context limit",
-            "exceeds the context",
-            "context window",
-            "context length",
-            "expected maxlength",
-            "total number of tokens",
-        ]) {
-            return Kind::ContextOverflow;
-        }
-        if told(&[
-            "model identifier is invalid",
-            "on-demand throughput",
-            "end of its life",
-            "resolve the foundation model",
-            "model not found",
-            "marked by provider as legacy",
-        ]) {
-            return Kind::ModelUnavailable;
-        }
-        if told(&["access to the model", "operation not allowed", "not authorized"]) {
-            return Kind::Forbidden;
-        }
-        if told(&["content filter", "blocked by", "responsible ai", "content policy", "usage policy"]) {
-            return Kind::ContentPolicy;
-        }
-        // This model, or this host alone, cannot do it; another target may.
-        if told(&[
-            "n't support",
-            "not support",
-            "n't currently support",
-            "unsupported",
-            "cannot both be specified",
-            "exceeds the model limit",
-            "pre-fill",
-            "prefill",
-            "not available in this region",
-            "not enabled for",
-        ]) {
-            return Kind::Unsupported;
-        }
-        Kind::InvalidRequest
-    }
-}
-
-/// What names of exceptions mean.
-const ROWS: [(&[&str], Kind); 11] = [
-    (
-        &[
-            "UnrecognizedClientException",
-            "UnrecognizedClient",
-            "ExpiredTokenException",
-            "ExpiredToken",
-            "InvalidSignatureException",
-            "SignatureDoesNotMatch",
-            "IncompleteSignatureException",
-            "IncompleteSignature",
-            "MissingAuthenticationTokenException",
-            "MissingAuthenticationToken",
-            "InvalidClientTokenId",
-            "NotAuthorizedException",
-            "UnauthorizedException",
-            "RequestExpired",
-        ],
-        Kind::Auth,
-    ),
-    (&["AccessDeniedException", "AccessDenied", "OptInRequired"], Kind::Forbidden),
-    (
-        &[
-            "ThrottlingException",
-            "Throttling",
-            "ThrottledException",
-            "TooManyRequestsException",
-            "RequestLimitExceeded",
-            "RequestThrottledException",
-        ],
-        Kind::RateLimited,
-    ),
-    (&["ServiceQuotaExceededException", "LimitExceededException"], Kind::QuotaExhausted),
-    (
-        &[
-            "ServiceUnavailableException",
-            "ServiceUnavailable",
-            "ModelNotReadyException",
-            "SlowDown",
-            "ConflictException",
-        ],
-        Kind::Overloaded,
-    ),
-    (&["ModelTimeoutException", "RequestTimeoutException", "RequestTimeout"], Kind::Timeout),
-    (
-        &[
-            "InternalServerException",
-            "InternalServerError",
-            "InternalFailure",
-            "InternalError",
-            "ModelErrorException",
-            "ModelStreamErrorException",
-        ],
-        Kind::Server,
-    ),
-    (&["ResourceNotFoundException", "ResourceNotFound"], Kind::ModelUnavailable),
-    (&["RequestEntityTooLargeException", "ContentTooLargeException"], Kind::ContextOverflow),
-    (&["UnknownOperationException", "UnsupportedMediaTypeException"], Kind::Unsupported),
-    (&["SerializationException", "MalformedQueryString", "InvalidParameterValue"], Kind::InvalidRequest),
-];
-
-fn by_status(status: Option<u16>) -> Option<Kind> {
-    Some(match status? {
-        401 => Kind::Auth,
-        402 => Kind::QuotaExhausted,
-        403 => Kind::Forbidden,
-        404 => Kind::ModelUnavailable,
-        408 | 504 => Kind::Timeout,
-        409 | 503 | 529 => Kind::Overloaded,
-        413 => Kind::ContextOverflow,
-        424 => Kind::Server,
-        429 => Kind::RateLimited,
-        501 => Kind::Unsupported,
-        400..=499 => Kind::InvalidRequest,
-        500..=599 => Kind::Server,
-        _ => Kind::Protocol,
-    })
 }
 
 #[cfg(test)]

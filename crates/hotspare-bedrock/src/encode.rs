@@ -1,11 +1,11 @@
 //! Requests to the wire's JSON.
 //!
 //! Instructions at the head become `system`; later ones join the user's turn. Neighbouring turns of one role are merged, for
-//! turns must alternate. What the wire has no word for and what would change the answer (penalties, a temperature above 1,
-//! forbidding parallel calls) is refused as unsupported, as is a picture by address; a seed and a user's id are hints and left
-//! out. Plain JSON mode has no word either, but the answer's form is judged by whoever asked for it. A history with tool calls
-//! needs tools: where none are offered, those that were called are named. Invariant: thinking goes back only to its author,
-//! and tool ids are spelled as the wire allows.
+//! turns must alternate. What the wire has no word for and what would change the answer (penalties, a temperature above 1) is
+//! refused as unsupported, as is a picture by address; what is a hint is left out and named by [`notes`]. Plain JSON mode has
+//! no word either, but the answer's form is judged by whoever asked for it. A history with tool calls needs tools: where none
+//! are offered, those that were called are named. Invariant: thinking goes back only to its author, and tool ids are spelled
+//! as the wire allows.
 
 mod content;
 
@@ -26,19 +26,33 @@ pub(crate) fn body(request: &ChatRequest, model: &str) -> Result<Vec<u8>, Error>
     check(request)?;
     let family = Family::of(model);
     let mut out = Map::new();
-    if let Some(system) = request.instructions().filter(|text| !text.trim().is_empty()) {
-        out.insert("system".into(), json!([{"text": system}]));
+    let head = request.messages.iter().take_while(|message| is_instruction(message)).count();
+    let (head, rest) = request.messages.split_at(head);
+    let mut blocks = Blocks::new(family);
+    let mut system = Vec::new();
+    for part in head.iter().flat_map(|message| &message.parts) {
+        blocks.part(part, &mut system)?;
     }
-    out.insert("messages".into(), messages(&request.messages, family)?.into());
+    if !system.is_empty() {
+        out.insert("system".into(), system.into());
+    }
+    out.insert("messages".into(), messages(rest, &mut blocks)?.into());
     let inference = inference(request);
     if !inference.is_empty() {
         out.insert("inferenceConfig".into(), inference.into());
     }
+    let mut config = Map::new();
     if let OutputFormat::JsonSchema { name, schema, .. } = &request.output {
         // The schema is text here, and keeps its order.
         let schema = json!({"name": name, "schema": schema.as_str()});
-        let format = json!({"type": "json_schema", "structure": {"jsonSchema": schema}});
-        out.insert("outputConfig".into(), json!({"textFormat": format}));
+        config
+            .insert("textFormat".into(), json!({"type": "json_schema", "structure": {"jsonSchema": schema}}));
+    }
+    if let Some(effort) = request.reasoning_effort.as_deref().filter(|_| family.effort.is_empty()) {
+        config.insert("effort".into(), effort.into());
+    }
+    if !config.is_empty() {
+        out.insert("outputConfig".into(), config.into());
     }
     let mut raw: Vec<(&str, String)> = Vec::new();
     if let Some(tools) = tools(request)? {
@@ -59,6 +73,24 @@ pub(crate) fn body(request: &ChatRequest, model: &str) -> Result<Vec<u8>, Error>
         mine.extend(theirs);
     }
     Ok(join(&out, &raw))
+}
+
+/// What of a request is said differently or not at all.
+pub(crate) fn notes(request: &ChatRequest) -> Vec<String> {
+    let mut notes = Vec::new();
+    if request.parallel_tools == Some(false) && !request.tools.is_empty() {
+        notes.push("left out: one tool call at a time".to_owned());
+    }
+    if request.sampling.seed.is_some() {
+        notes.push("left out: the seed".to_owned());
+    }
+    if request.user.is_some() {
+        notes.push("left out: the user's id".to_owned());
+    }
+    if request.tools.is_empty() && request.native_tools.is_empty() && !called(request).is_empty() {
+        notes.push("tools that the conversation called are named again".to_owned());
+    }
+    notes
 }
 
 /// Schemas and extras are put in as they are spelled: a tree would sort their keys.
@@ -97,9 +129,6 @@ fn check(request: &ChatRequest) -> Result<(), Error> {
     if penalties.into_iter().flatten().any(|penalty| penalty != 0.0) {
         return Err(unsupported("this wire has no word for penalties"));
     }
-    if request.parallel_tools == Some(false) && !request.tools.is_empty() {
-        return Err(unsupported("this wire has no word against parallel tool calls"));
-    }
     Ok(())
 }
 
@@ -131,9 +160,6 @@ fn own(request: &ChatRequest, family: Family) -> Result<Map<String, Value>, Erro
         put(&mut out, place, top_k.into());
     }
     if let Some(effort) = &request.reasoning_effort {
-        if family.effort.is_empty() {
-            return Err(unsupported("this model has no known word for reasoning effort"));
-        }
         for (place, fixed) in family.effort {
             put(&mut out, place, fixed.unwrap_or(effort).into());
         }
@@ -156,11 +182,9 @@ fn put(out: &mut Map<String, Value>, place: &[&str], value: Value) {
     }
 }
 
-fn messages(messages: &[Message], family: Family) -> Result<Vec<Value>, Error> {
-    let head = messages.iter().take_while(|message| is_instruction(message)).count();
+fn messages(messages: &[Message], blocks: &mut Blocks) -> Result<Vec<Value>, Error> {
     let mut turns: Vec<(&str, Vec<Value>)> = Vec::new();
-    let mut blocks = Blocks::new(family);
-    for message in &messages[head..] {
+    for message in messages {
         let role = if message.role == Role::Assistant { "assistant" } else { "user" };
         let mut spelled = Vec::new();
         for part in &message.parts {

@@ -13,7 +13,8 @@ pub(crate) struct Family {
     pub(crate) redacts_text: bool,
     /// Where `top_k` belongs among the model's own fields.
     pub(crate) top_k: Option<&'static [&'static str]>,
-    /// What asks for an effort: places among the model's own fields, and a fixed word or else the effort itself.
+    /// What asks for an effort: places among the model's own fields, and a fixed word or else the effort itself. Empty for the
+    /// wire's own field.
     pub(crate) effort: &'static [(&'static [&'static str], Option<&'static str>)],
 }
 

@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use hotspare_core::{Capabilities, Chunk, Error, Kind, Origin};
+use hotspare_core::{Capabilities, ChatRequest, Chunk, Error, Kind, Origin};
 use hotspare_provider::{Decoder, Decoding, EventStream, Frame, Head, HttpRequest, Outbound, Wire};
 use http::{HeaderValue, header};
 use serde::Deserialize;
@@ -43,10 +43,12 @@ impl<W: Wire> Wire for Invoke<W> {
         self.inner.capabilities(model)
     }
 
+    fn notes(&self, request: &ChatRequest, model: &str) -> Vec<String> {
+        self.inner.notes(request, model)
+    }
+
     fn encode(&self, call: &Outbound) -> Result<HttpRequest, Error> {
-        let mut request = self.inner.encode(&call.clone().with_secret(None))?;
-        bear(&mut request, call.secret.as_ref())?;
-        Ok(request)
+        bear(self.inner.encode(&call.clone().with_secret(None))?, call.secret.as_ref())
     }
 
     fn decoder(&self, call: &Outbound, head: &Head) -> Result<Decoding, Error> {

@@ -14,6 +14,7 @@ mod native;
 mod sigv4;
 mod wire;
 
+pub use classify::RULES;
 pub use invoke::Invoke;
 #[cfg(feature = "sigv4")]
 pub use sigv4::SigV4;

@@ -3,9 +3,9 @@
 //! Invariant: a bearer key goes into one header and nowhere else; an access key stays out of the request, for its signature
 //! is made once the request is finished.
 
-use hotspare_core::{Error, Kind, Origin};
+use hotspare_core::{Capabilities, ChatRequest, Error, Kind, Origin};
 use hotspare_provider::{Decoding, EventStream, Head, HttpRequest, Outbound, Secret, Whole, Wire};
-use http::{HeaderMap, HeaderName, HeaderValue, header};
+use http::{HeaderMap, HeaderName, HeaderValue};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::decode::ConverseDecoder;
@@ -81,14 +81,23 @@ impl Wire for Bedrock {
         Some(Origin(self.family.origin.to_owned()))
     }
 
+    fn capabilities(&self, _: &str) -> Capabilities {
+        let mut capabilities = Capabilities::default();
+        capabilities.embeddings = Some(false);
+        capabilities
+    }
+
+    fn notes(&self, request: &ChatRequest, _: &str) -> Vec<String> {
+        encode::notes(request)
+    }
+
     fn encode(&self, call: &Outbound) -> Result<HttpRequest, Error> {
-        let body = encode::body(&call.request, &call.model)?;
+        let body = encode::body(call.chat()?, &call.model)?;
         let verb = if call.stream { "converse-stream" } else { "converse" };
         let model = utf8_percent_encode(&call.model, PATH);
         let mut request = HttpRequest::post_json(format!("{}/model/{model}/{verb}", self.base_url), body);
         request.headers.extend(self.headers.clone());
-        bear(&mut request, call.secret.as_ref())?;
-        Ok(request)
+        bear(request, call.secret.as_ref())
     }
 
     fn decoder(&self, call: &Outbound, head: &Head) -> Result<Decoding, Error> {
@@ -119,20 +128,16 @@ pub(crate) fn request_id(head: &Head) -> Option<String> {
 }
 
 /// Shows a key that has one part; one of several parts is an access key, with which a request is signed.
-pub(crate) fn bear(request: &mut HttpRequest, secret: Option<&Secret>) -> Result<(), Error> {
-    let Some(secret) = secret.filter(|secret| secret.parts().count() == 1) else { return Ok(()) };
-    let mut value = HeaderValue::from_str(&format!("Bearer {}", secret.expose()))
-        .map_err(|_| Error::new(Kind::Config, "the key cannot stand in a header"))?;
-    value.set_sensitive(true);
-    request.headers.insert(header::AUTHORIZATION, value);
-    Ok(())
+pub(crate) fn bear(request: HttpRequest, secret: Option<&Secret>) -> Result<HttpRequest, Error> {
+    match secret.filter(|secret| secret.parts().count() == 1) {
+        Some(secret) => request.with_key("authorization", &format!("Bearer {}", secret.expose())),
+        None => Ok(request),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
-
-    use hotspare_core::ChatRequest;
 
     use super::*;
 

@@ -4,6 +4,7 @@
 //! nothing. It answers every prompt with the same words, so that answers of different servers can be compared. Invariant:
 //! one connection serves one request at a time, and what a client does not read does not pile up.
 
+mod binary;
 mod connection;
 mod speech;
 

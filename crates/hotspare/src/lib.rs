@@ -42,12 +42,12 @@ mod typed;
 
 #[cfg(feature = "anthropic")]
 pub mod anthropic;
+#[cfg(feature = "bedrock")]
+pub mod bedrock;
 #[cfg(feature = "gemini")]
 pub mod gemini;
 #[cfg(feature = "ollama")]
 pub mod ollama;
-#[cfg(feature = "bedrock")]
-pub mod bedrock;
 #[cfg(feature = "openai")]
 pub mod openai;
 #[cfg(feature = "recorded")]

@@ -27,6 +27,8 @@ pub(crate) fn read(exchange: &Exchange) -> Answer {
         if frame["content_block"].is_object() {
             own = begin(&mut answer, &frame["content_block"]);
         }
+        // The wire's first version answered with one text.
+        append(&mut answer.text, &frame["completion"]);
         let delta = &frame["delta"];
         append(&mut answer.text, &delta["text"]);
         append(answer.reasoning.get_or_insert_default(), &delta["thinking"]);

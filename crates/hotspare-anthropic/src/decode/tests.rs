@@ -84,7 +84,7 @@ fn the_same_answer_whole() {
 fn completions_of_the_first_version() {
     let stream = sse(&[
         r#"{"type":"completion","completion":" Hi","stop_reason":null,"stop":null}"#,
-        r#"{"type":"completion","completion":"","stop_reason":"stop_sequence","stop":"\n\nHuman:"}"#,
+        r#"{"completion":"","stop_reason":"stop_sequence","stop":"\n\nHuman:"}"#,
     ]);
     let expected = vec![
         Event::Started { id: None, model: None },

@@ -27,7 +27,7 @@ fn turns_alternate_and_instructions_lead() {
     assert_eq!(
         value,
         json!({
-            "system": [{"text": "one\n\ntwo"}],
+            "system": [{"text": "one"}, {"text": "two"}],
             "inferenceConfig": {"maxTokens": 9, "temperature": 0.5},
             "messages": [
                 {"role": "user", "content": [{"text": "a"}, {"text": "b"}]},
@@ -145,6 +145,8 @@ fn what_only_a_model_has_words_for() {
     assert_eq!(nova[OWN]["inferenceConfig"], json!({"topK": 5}));
     assert_eq!(nova[OWN]["reasoningConfig"], json!({"type": "enabled", "maxReasoningEffort": "high"}));
     assert_eq!(body(&request, "meta.llama3-8b-instruct-v1:0").unwrap_err().kind(), Kind::Unsupported);
+    request.sampling.top_k = None;
+    assert_eq!(encoded(&request, "zai.glm-4.7")["outputConfig"], json!({"effort": "high"}));
 }
 
 #[test]
@@ -167,7 +169,9 @@ fn nothing_is_dropped_silently() {
     assert_eq!(kind(ChatRequest::to("r").system("only instructions")), Kind::InvalidRequest);
     assert_eq!(kind(with(Part::Image(Media::Url("https://example.com/a.png".into())))), Kind::Unsupported);
     assert_eq!(kind(with(Part::Image(Media::from_url("data:image/bmp;base64,AA")))), Kind::Unsupported);
-    let mut serial = ChatRequest::to("r").user("x").tool(Tool::new("f", Json::parse("{}").unwrap()));
-    serial.parallel_tools = Some(false);
-    assert_eq!(kind(serial), Kind::Unsupported);
+    let mut hints = ChatRequest::to("r").user("x").tool(Tool::new("f", Json::parse("{}").unwrap()));
+    assert!(notes(&hints).is_empty());
+    (hints.parallel_tools, hints.sampling.seed, hints.user) = (Some(false), Some(1), Some("u".into()));
+    assert!(body(&hints, CLAUDE).is_ok());
+    assert_eq!(notes(&hints).len(), 3, "what is left out is said");
 }

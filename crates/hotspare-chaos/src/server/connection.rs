@@ -11,6 +11,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 
+use super::binary;
 use super::speech::{Asked, Speaks, Speech};
 use super::{Settings, Shared};
 use crate::fault::Fault;
@@ -193,6 +194,10 @@ impl Connection {
             }
             Fault::Empty200 => self.whole(200, "application/json", "", "").await?,
             Fault::Html200 => self.whole(200, "text/html", "", "<html><body>Welcome</body></html>").await?,
+            // An end without a beginning: no event at all where the wire has no mark for it.
+            Fault::OnlyDone if speech.speaks == Speaks::Bedrock => {
+                self.whole(200, speech.speaks.stream_type(), "", "").await?;
+            }
             Fault::OnlyDone => self.whole(200, "text/event-stream", "", "data: [DONE]\n\n").await?,
             Fault::HugeLine => self.huge("text/event-stream", "data: ", 10 << 20).await?,
             Fault::HugeBody => self.huge("application/json", "{\"x\":\"", 50 << 20).await?,
@@ -201,7 +206,7 @@ impl Connection {
                 self.whole(200, "application/json", &bomb, "{}").await?;
             }
             Fault::OnlyPings => {
-                self.head("text/event-stream").await?;
+                self.head(speech.speaks.stream_type()).await?;
                 loop {
                     self.chunk(&speech.ping()).await?;
                     self.wait(Some(Duration::from_millis(50))).await?;
@@ -227,7 +232,7 @@ impl Connection {
         }
         let paced = !gap.is_zero() || fault.is_some();
         let mut out = String::new();
-        self.head("text/event-stream").await?;
+        self.head(speech.speaks.stream_type()).await?;
         out.push_str(&speech.opening());
         if !first.is_zero() || paced {
             self.chunk(&std::mem::take(&mut out)).await?;
@@ -347,10 +352,14 @@ impl Connection {
     }
 
     async fn chunk(&mut self, text: &str) -> Result<(), Gone> {
-        let mut out = format!("{:x}\r\n", text.len());
-        out.push_str(text);
-        out.push_str("\r\n");
-        self.send(out.as_bytes()).await
+        let body = match self.shared.settings().speaks {
+            Speaks::Bedrock => binary::framed(text),
+            _ => text.as_bytes().to_vec(),
+        };
+        let mut out = format!("{:x}\r\n", body.len()).into_bytes();
+        out.extend(body);
+        out.extend(b"\r\n");
+        self.send(&out).await
     }
 
     /// Sends bytes, or as many as a fault leaves.

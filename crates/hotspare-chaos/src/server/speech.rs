@@ -15,6 +15,8 @@ use serde_json::{Value, json};
 pub enum Speaks {
     /// The Messages wire.
     Anthropic,
+    /// The Converse wire in binary event streams.
+    Bedrock,
     /// Chat completions with reasoning and keep-alive comments before the answer.
     DeepSeek,
     /// `generateContent`.
@@ -31,9 +33,18 @@ impl Speaks {
     pub const fn host(self) -> &'static str {
         match self {
             Self::Anthropic => "anthropic",
+            Self::Bedrock => "bedrock",
             Self::DeepSeek => "deepseek",
             Self::Gemini => "gemini",
             Self::OpenAi | Self::Responses => "openai",
+        }
+    }
+
+    /// The media type of its streams.
+    pub(crate) const fn stream_type(self) -> &'static str {
+        match self {
+            Self::Bedrock => "application/vnd.amazon.eventstream",
+            _ => "text/event-stream",
         }
     }
 
@@ -42,6 +53,7 @@ impl Speaks {
     pub const fn model(self) -> &'static str {
         match self {
             Self::Anthropic => "claude-demo",
+            Self::Bedrock => "eu.anthropic.claude-demo-v1:0",
             Self::DeepSeek => "deepseek-demo",
             Self::Gemini => "gemini-demo",
             Self::OpenAi | Self::Responses => "gpt-demo",
@@ -79,18 +91,22 @@ impl Asked {
         let last = body["messages"].as_array().and_then(|turns| turns.last());
         let prefill = last
             .filter(|turn| turn["role"] == "assistant")
-            .and_then(|turn| turn["content"].as_str())
+            .and_then(|turn| turn["content"].as_str().or(turn["content"][0]["text"].as_str()))
             .unwrap_or_default()
             .to_owned();
-        let choice = &body["tool_choice"];
+        let config = &body["toolConfig"];
+        let choice = if config.is_object() { &config["toolChoice"] } else { &body["tool_choice"] };
+        let first = if config.is_object() { &config["tools"][0] } else { &body["tools"][0] };
         let forced = choice == "required"
             || choice["type"] == "any"
             || choice["type"] == "tool"
-            || choice["type"] == "function";
-        let first = &body["tools"][0];
+            || choice["type"] == "function"
+            || choice["any"].is_object()
+            || choice["tool"].is_object();
         let name = first["function"]["name"].as_str().or(first["name"].as_str());
+        let name = name.or(first["toolSpec"]["name"].as_str());
         Self {
-            stream: body["stream"] == true,
+            stream: body["stream"] == true || path.ends_with("/converse-stream"),
             include_usage: body["stream_options"]["include_usage"] == true,
             prefill,
             tool: name.filter(|_| forced).map(str::to_owned),
@@ -183,6 +199,7 @@ impl Speech<'_> {
     pub(crate) fn opening(&self) -> String {
         match self.speaks {
             Speaks::Gemini => self.part(&json!([{"text": ""}]), None),
+            Speaks::Bedrock => Self::event("messageStart", &json!({"role": "assistant", "p": "abcd"})),
             Speaks::OpenAi => self.chunk(&json!({"role": "assistant", "content": ""}), None),
             Speaks::Responses => self.response_opening(),
             Speaks::DeepSeek => {
@@ -207,6 +224,7 @@ impl Speech<'_> {
     pub(crate) fn ping(&self) -> String {
         match self.speaks {
             Speaks::Anthropic => Self::event("ping", &json!({"type": "ping"})),
+            Speaks::Bedrock => Self::event("ping", &json!({"p": "abcd"})),
             _ => ": keep-alive\n\n".to_owned(),
         }
     }
@@ -217,6 +235,10 @@ impl Speech<'_> {
             Speaks::Gemini => self.part(&json!([{"text": text}]), None),
             Speaks::OpenAi | Speaks::DeepSeek => self.chunk(&json!({"content": text}), None),
             Speaks::Responses => self.response_token(at, text),
+            Speaks::Bedrock => {
+                let delta = json!({"contentBlockIndex": 0, "delta": {"text": text}, "p": "abcdefgh"});
+                Self::event("contentBlockDelta", &delta)
+            }
             Speaks::Anthropic => {
                 let delta = Self::event(
                     "content_block_delta",
@@ -244,6 +266,7 @@ impl Speech<'_> {
                     if include_usage { self.usage(tokens) } else { String::new() }
                 )
             }
+            Speaks::Bedrock => self.end(0, "end_turn", tokens),
             Speaks::Anthropic => {
                 let stop = json!({"type": "content_block_stop", "index": 0});
                 let delta = json!({
@@ -272,6 +295,14 @@ impl Speech<'_> {
                 let finish = self.chunk(&json!({}), Some("tool_calls"));
                 format!("{}{}{finish}data: [DONE]\n\n", self.chunk(&begin, None), self.chunk(&rest, None))
             }
+            Speaks::Bedrock => {
+                let call = json!({"name": name, "toolUseId": format!("tooluse_{}", self.id)});
+                let block = json!({"contentBlockIndex": 0, "start": {"toolUse": call}});
+                let input =
+                    json!({"contentBlockIndex": 0, "delta": {"toolUse": {"input": "{\"city\":\"Ulm\"}"}}});
+                let begun = Self::event("contentBlockStart", &block);
+                format!("{begun}{}{}", Self::event("contentBlockDelta", &input), self.end(0, "tool_use", 9))
+            }
             Speaks::Anthropic => {
                 let id = format!("toolu_{}", self.id);
                 let block = json!({"type": "content_block_start", "index": 0, "content_block": {"type": "tool_use", "id": id, "name": name, "input": {}}});
@@ -285,6 +316,19 @@ impl Speech<'_> {
                     .collect()
             }
         }
+    }
+
+    /// The end of a message of the Converse wire.
+    fn end(&self, block: u32, reason: &str, tokens: usize) -> String {
+        let stop = Self::event("contentBlockStop", &json!({"contentBlockIndex": block}));
+        let reason = Self::event("messageStop", &json!({"stopReason": reason}));
+        let counts = json!({"usage": self.converse_counts(tokens), "metrics": {"latencyMs": 1}});
+        format!("{stop}{reason}{}", Self::event("metadata", &counts))
+    }
+
+    fn converse_counts(&self, tokens: usize) -> Value {
+        let total = self.prompt_tokens + tokens as u64;
+        json!({"inputTokens": self.prompt_tokens, "outputTokens": tokens, "totalTokens": total})
     }
 
     fn usage(&self, tokens: usize) -> String {
@@ -317,6 +361,20 @@ impl Speech<'_> {
                 json!({
                     "id": format!("chatcmpl-{}", self.id), "object": "chat.completion", "created": 1_760_000_000, "model": self.model,
                     "choices": [{"index": 0, "message": message, "finish_reason": finish}], "usage": self.counts(tokens),
+                })
+            }
+            Speaks::Bedrock => {
+                let block = match tool {
+                    Some(name) => {
+                        let input = json!({"city": "Ulm"});
+                        json!({"toolUse": {"toolUseId": format!("tooluse_{}", self.id), "name": name, "input": input}})
+                    }
+                    None => json!({"text": text}),
+                };
+                json!({
+                    "output": {"message": {"role": "assistant", "content": [block]}},
+                    "stopReason": if tool.is_some() { "tool_use" } else { "end_turn" },
+                    "usage": self.converse_counts(tokens), "metrics": {"latencyMs": 1},
                 })
             }
             Speaks::Anthropic => {
@@ -404,6 +462,19 @@ impl Speech<'_> {
                 }
                 json!({"error": error}).to_string()
             }
+            Speaks::Bedrock => {
+                // Its own name for each kind of error; the shared words are those of the other wires.
+                let name = match kind {
+                    "authentication_error" => "UnrecognizedClientException",
+                    "rate_limit_error" => "ThrottlingException",
+                    "insufficient_quota" | "billing_error" => "ServiceQuotaExceededException",
+                    "overloaded_error" => "ServiceUnavailableException",
+                    "not_found_error" => "ResourceNotFoundException",
+                    "invalid_request_error" => "ValidationException",
+                    _ => "InternalServerException",
+                };
+                json!({"__type": name, "message": message}).to_string()
+            }
             _ => {
                 json!({"error": {"message": message, "type": kind, "param": null, "code": code}}).to_string()
             }
@@ -416,6 +487,7 @@ impl Speech<'_> {
         match self.speaks {
             Speaks::Anthropic => format!("event: error\ndata: {body}\n\n"),
             Speaks::Responses => self.response_error(),
+            Speaks::Bedrock => format!("exception: serviceUnavailableException\ndata: {body}\n\n"),
             _ => format!("data: {body}\n\n"),
         }
     }

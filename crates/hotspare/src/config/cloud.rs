@@ -40,8 +40,7 @@ fn bedrock(like: &LikeDto, model: &str) -> Result<Endpoint, String> {
 
 #[cfg(not(feature = "bedrock"))]
 fn bedrock(like: &LikeDto, _: &str) -> Result<Endpoint, String> {
-    let LikeDto { like, region: _, .. } = like;
-    Err(format!("this build has no provider `{like}`; build it with the feature `bedrock`"))
+    Err(format!("this build has no provider `{}`; build it with the feature `bedrock`", like.like))
 }
 
 /// The access key of a profile in AWS's files.

@@ -193,7 +193,8 @@ fn provider(like: LikeDto, model: String, api: Option<ApiDto>) -> Result<Endpoin
     if let Some(endpoint) = cloud::endpoint(&like, &model) {
         return endpoint;
     }
-    if like.region.is_some() || (like.like != "vertex" && (like.project.is_some() || like.location.is_some())) {
+    if like.region.is_some() || (like.like != "vertex" && (like.project.is_some() || like.location.is_some()))
+    {
         let what = "`region`, `project` and `location` mean nothing to the provider";
         return Err(format!("{what} `{}`", like.like));
     }

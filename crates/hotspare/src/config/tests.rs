@@ -100,3 +100,26 @@ fn keys_are_named_and_never_written() {
     assert!(with("[{ env = \"A\", file = \"b\" }]").contains("either `env` or `file`"));
     assert!(with("[]").contains("it needs a key"));
 }
+
+#[test]
+fn models_in_clouds() {
+    let with = |provider: &str| {
+        let text = GOOD.replace(
+            "provider = \"ollama\"",
+            &format!("provider = {provider}\nkeys = [{{ env = \"PATH\" }}]"),
+        );
+        Config::parse(&text).and_then(Config::client).map(drop).map_err(|error| error.message().to_owned())
+    };
+    with(r#"{ like = "anthropic-vertex", project = "p", location = "us-east5" }"#).unwrap();
+    let message = with(r#"{ like = "anthropic-vertex", project = "p" }"#).unwrap_err();
+    assert!(message.contains("`anthropic-vertex` needs a project and a location"), "{message}");
+    let bedrock = with(r#"{ like = "bedrock", region = "eu-central-1" }"#);
+    let wrong = with(r#"{ like = "anthropic-bedrock", region = "eu/central" }"#).unwrap_err();
+    if cfg!(feature = "bedrock") {
+        bedrock.unwrap();
+        assert!(wrong.contains("region `eu/central` is not a region's name"), "{wrong}");
+    } else {
+        assert!(bedrock.unwrap_err().contains("build it with the feature `bedrock`"));
+        assert!(wrong.contains("no provider `anthropic-bedrock`"), "{wrong}");
+    }
+}

@@ -69,7 +69,8 @@ const RESPONSES: Reads = Reads::Chat(|exchange| Arc::new(Responses::new(dialect(
 /// A region is part of an address, and nothing is sent here.
 const CONVERSE: Reads =
     Reads::Chat(|exchange| Arc::new(Bedrock::new("us-east-1").for_model(&exchange.model)));
-const INVOKE: Reads = Reads::Chat(|_| Arc::new(Invoke::new(Anthropic::at(hotspare_anthropic::Host::BEDROCK, ""))));
+const INVOKE: Reads =
+    Reads::Chat(|_| Arc::new(Invoke::new(Anthropic::at(hotspare_anthropic::Host::BEDROCK, ""))));
 const OTHER_BODY: Reads = Reads::Nothing("a body of another house's, inside an envelope");
 const NO_MODEL: Reads = Reads::Nothing("not a call of a model");
 
