@@ -1,7 +1,8 @@
 //! Frames to events: streams and whole answers alike.
 //!
-//! A stream has no end mark but a finish reason and the end of its body, and some go on after a first finish reason (a
-//! model that ran code), so the end is told when the body ends. Only the first of several candidates is read. Parts that
+//! A stream has no end mark but a finish reason and the end of its body. The end is told with the finish reason, so that a
+//! connection that breaks after it costs nothing; only where a model ran something, or has not said a word, does a stream
+//! go on after a first finish reason, and the end is told when the body ends. Only the first of several candidates is read. Parts that
 //! only this wire knows (code that the model ran, media that it made) pass as [`Event::Native`]. Invariant: an answer is
 //! complete once a finish reason was seen; a body that ends without one is truncated, whatever it said before.
 
@@ -25,13 +26,26 @@ pub(crate) struct ContentDecoder {
     /// The last finish reason.
     finish: Option<String>,
     ended: bool,
+    /// Some text, thought or call has been told.
+    said: bool,
+    /// There were parts that only this wire knows.
+    native: bool,
     /// Tool calls so far.
     tools: u32,
 }
 
 impl ContentDecoder {
     pub(crate) fn new(host: Host) -> Self {
-        Self { host, started: false, id: String::new(), finish: None, ended: false, tools: 0 }
+        Self {
+            host,
+            started: false,
+            id: String::new(),
+            finish: None,
+            ended: false,
+            said: false,
+            native: false,
+            tools: 0,
+        }
     }
 
     fn reply(&mut self, data: &[u8], events: &mut Events<'_>) -> Result<(), Error> {
@@ -62,7 +76,7 @@ impl ContentDecoder {
         }
         let first = candidates.into_iter().find(|candidate| candidate.index.unwrap_or(0) == 0);
         self.candidate(first.unwrap_or_default(), events);
-        Ok(())
+        if self.said && !self.native { self.end(events) } else { Ok(()) }
     }
 
     fn candidate(&mut self, candidate: dto::Candidate<'_>, events: &mut Events<'_>) {
@@ -85,6 +99,7 @@ impl ContentDecoder {
     fn part(&mut self, raw: &RawValue, events: &mut Events<'_>) {
         let Ok(part) = serde_json::from_str::<dto::Part<'_>>(raw.get()) else { return };
         if part.text.is_none() && part.function_call.is_none() && is_native(raw) {
+            self.native = true;
             // With its proof, if it has one.
             if let Ok(raw) = Json::parse(raw.get()) {
                 events.push(Event::Native(Box::new(Native::new(WIRE, raw))));
@@ -99,8 +114,10 @@ impl ContentDecoder {
             self.sign(signature, true, events);
         }
         if let Some(call) = part.function_call {
+            self.said = true;
             self.call(call, events);
         } else if let Some(text) = said {
+            self.said = true;
             let event = if thought { Event::ReasoningDelta } else { Event::TextDelta };
             events.push(event(text.0.into_owned()));
         }

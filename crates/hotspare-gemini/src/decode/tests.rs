@@ -111,6 +111,25 @@ fn an_end_that_was_none() {
 }
 
 #[test]
+fn what_ends_with_its_words_needs_no_end_of_the_body() {
+    let (mut decoder, mut out) = (ContentDecoder::new(Host::GEMINI), VecDeque::new());
+    let frame = Frame { name: None, data: Bytes::from(finish("\"STOP\"")) };
+    decoder.push(frame, &mut out).unwrap();
+    assert_eq!(out.back().map(|chunk| &chunk.event), Some(&Event::Finished(FinishReason::Stop)));
+    let count = r#"{"usageMetadata":{"promptTokenCount":1,"totalTokenCount":3}}"#;
+    let (events, result) = streamed(&[&finish("\"STOP\""), count]);
+    assert_eq!(
+        (events.iter().filter(|event| matches!(event, Event::Finished(_))).count(), result),
+        (1, Ok(()))
+    );
+    // An end before the first word is none yet.
+    let early = r#"{"candidates":[{"content":{"parts":[{"text":""}]},"finishReason":"STOP"}]}"#;
+    let (events, _) = streamed(&[early, &finish("\"STOP\"")]);
+    assert_eq!(events.last(), Some(&Event::Finished(FinishReason::Stop)));
+    assert!(events.contains(&Event::TextDelta("x".into())));
+}
+
+#[test]
 fn ends() {
     let last = |host: Host, word: &str| {
         let (events, result) = run(&mut Sse::default(), host, &sse(&[&finish(word)]), &[]);
