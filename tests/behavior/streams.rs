@@ -71,6 +71,24 @@ async fn a_cut_is_carried_on_over_another_wire() {
     }
 }
 
+/// Words that end in their space: a provider that refuses a beginning which ends in white space goes on all the same.
+#[tokio::test]
+async fn a_cut_after_a_space_is_carried_on_exactly() {
+    for spare in [Speaks::Anthropic, Speaks::OpenAi] {
+        let rig = rig_of([Speaks::OpenAi, spare], true, OnCut::Continue).await;
+        let words = ["The ", "pump ", "failed.\n", "\n", "- It ", "was ", "old."];
+        for (server, speaks) in rig.servers.iter().zip([Speaks::OpenAi, spare]) {
+            server.set_settings(Settings::new(speaks).answer(words));
+        }
+        for at in 1..=6 {
+            rig.servers[0].set_fault(Some(Fault::CutAfter(at))).await;
+            let (text, handovers, result) = read(&rig).await;
+            result.unwrap_or_else(|error| panic!("cut at {at}: {error}\n{}", error.trail()));
+            assert_eq!((text, handovers), (words.concat(), 1), "cut at {at}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn another_answer_is_never_mixed_in() {
     let rig = rig(false, OnCut::Continue).await;

@@ -62,7 +62,7 @@ pub struct Reask {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Resume {
-    /// What the caller already has.
+    /// What the caller already has; without white space at its end, if the model gets it as the beginning of its turn.
     pub text: Arc<str>,
     /// Whether to give it to the model as the beginning of its own turn; otherwise the request is sent anew and the
     /// answer must begin with the same text.

@@ -18,7 +18,7 @@ impl Text {
     pub(crate) fn new(targets: usize) -> Self {
         let voice = |voice: usize| {
             let letter = |n: usize| char::from(b'a' + u8::try_from(n % 26).unwrap_or(0));
-            let word = |n: usize| [letter(n / 676 + voice), letter(n / 26), letter(n), ' '];
+            let word = |n: usize| [' ', letter(n / 676 + voice), letter(n / 26), letter(n)];
             (0..LONGEST as usize).flat_map(word).collect()
         };
         Self((0..targets.clamp(1, VOICES)).map(voice).collect())

@@ -143,6 +143,11 @@ impl Connection {
         let vectors = ["/embeddings", ":batchEmbedContents"].iter().any(|end| request.path.ends_with(end));
         let asked =
             if vectors { Asked::default() } else { Asked::read(settings.speaks, &request.path, &body) };
+        if settings.speaks == Speaks::Anthropic && asked.prefill.ends_with(char::is_whitespace) {
+            let what = "messages: final assistant content cannot end with trailing whitespace";
+            let body = speech.error("invalid_request_error", "invalid_value", what);
+            return self.whole(400, "application/json", "", &body).await;
+        }
         self.left = match fault {
             Some(Fault::ResetAfterBytes(bytes)) => usize::try_from(bytes).ok(),
             _ => None,

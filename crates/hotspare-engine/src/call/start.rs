@@ -14,7 +14,7 @@ use super::Call;
 use crate::attempt::{Attempt, Fold};
 use crate::plan::Planned;
 use crate::rules::JudgeForm;
-use crate::splice::Splice;
+use crate::splice::{self, Splice};
 use crate::step::{AttemptId, Begin, Resume};
 use crate::world::{Wish, World};
 
@@ -222,11 +222,12 @@ impl Call {
         } else if self.ask.form.is_some() && self.route.rules.form != JudgeForm::Never {
             attempt.said = Some(String::new());
         }
-        let resume = self.cut.as_ref().map(|cut| Resume {
-            text: cut.text.clone(),
-            prefill: target.profile.capabilities.assistant_prefill == Some(true),
+        let resume = self.cut.as_ref().map(|cut| {
+            let accepts = target.profile.capabilities.assistant_prefill == Some(true);
+            let given = splice::prefill(&cut.text).filter(|_| accepts);
+            attempt.splice = Some(Splice::new(cut.text.clone(), given.is_some()));
+            Resume { prefill: given.is_some(), text: given.unwrap_or_else(|| cut.text.clone()) }
         });
-        attempt.splice = resume.as_ref().map(|resume| Splice::new(resume.text.clone(), resume.prefill));
         let since = now.saturating_since(self.started);
         self.trail.attempts.push(Record::begun(target.id.clone(), why, since));
         self.tried.insert(choice.target);

@@ -72,3 +72,56 @@ fn a_limit_follows_what_the_target_usually_needs() {
     rig.wait(patience);
     assert_eq!(targets(&rig), [0, 1], "long before the 8 s that are the longest");
 }
+
+#[test]
+fn a_request_that_fails_two_targets_alike_weighs_a_third_at_the_second() {
+    let mut rig = with(Kind::Server, OnKind::Next).rig();
+    rig.fails(0, Kind::Server);
+    rig.fails(1, Kind::Server);
+    let rates = [0, 1].map(|place| rig.world.view(rig.now, place, 0).failure_rate_bp);
+    assert_eq!(rates, [10_000, 3_330]);
+}
+
+#[test]
+fn a_translated_requests_400_is_confirmed_by_another_wire_and_hurts_nobody() {
+    let setup = Setup::new(&["a", "b", "c"]);
+    let mut rig = setup.rig();
+    rig.call.ask.native_wire = Some("odd");
+    rig.fails(0, Kind::InvalidRequest);
+    assert_eq!(targets(&rig), [0, 1], "the caller's own wire is asked");
+    rig.fails(1, Kind::InvalidRequest);
+    assert_eq!(rig.error().kind(), Kind::InvalidRequest);
+    assert_eq!(targets(&rig), [0, 1]);
+    assert!((0..2).all(|place| rig.world.view(rig.now, place, 0).samples == 0));
+}
+
+#[test]
+fn a_cut_within_the_thoughts_begins_anew_and_gives_nobody_an_empty_turn() {
+    let mut setup = Setup::new(&["a", "b"]);
+    setup.profile.capabilities.assistant_prefill = Some(true);
+    let mut rig = setup.rig();
+    rig.says(0, Event::ReasoningDelta("hm".into()));
+    rig.fails(0, Kind::Truncated);
+    let resume = rig.begun[1].resume.clone().unwrap();
+    assert_eq!((resume.prefill, resume.text.as_ref()), (false, ""));
+    rig.says(1, Event::ReasoningDelta("well".into()));
+    rig.text(1, "the pump");
+    rig.finishes(1);
+    assert_eq!(rig.said(), "[a>b]the pump");
+    assert!(rig.done[0].is_ok());
+}
+
+#[test]
+fn a_cut_after_a_space_is_carried_on_by_prefill_without_it() {
+    let mut setup = Setup::new(&["a", "b"]);
+    setup.profile.capabilities.assistant_prefill = Some(true);
+    let mut rig = setup.rig();
+    rig.text(0, "the pump ");
+    rig.fails(0, Kind::Truncated);
+    assert_eq!(rig.begun[1].resume.as_ref().unwrap().text.as_ref(), "the pump");
+    rig.text(1, " ");
+    rig.text(1, "failed");
+    rig.finishes(1);
+    assert_eq!(rig.said(), "the pump [a>b]failed");
+    assert!(rig.done[0].is_ok());
+}
