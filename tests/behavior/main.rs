@@ -13,5 +13,6 @@ mod defaults;
 mod embed;
 mod failover;
 mod limits;
+mod moves;
 mod parity;
 mod streams;

@@ -52,6 +52,20 @@ const MUTANTS: &[Mutant] = &[
         package: "hotspare-engine",
     },
     Mutant {
+        name: "a block of an answer is never closed",
+        file: "crates/hotspare-anthropic/src/outgoing.rs",
+        from: "if std::mem::replace(&mut self.open, Open::None) != Open::None {",
+        to: "if false {",
+        package: "hotspare-anthropic",
+    },
+    Mutant {
+        name: "another author's proof is passed on as this wire's",
+        file: "crates/hotspare-anthropic/src/outgoing.rs",
+        from: "if signature.origin.0 != ORIGIN {\n            return;\n        }\n",
+        to: "",
+        package: "hotspare-anthropic",
+    },
+    Mutant {
         name: "a truncated answer passes",
         file: "crates/hotspare-engine/src/call/settle.rs",
         from: "if attempt.finished.is_none() {",

@@ -33,7 +33,7 @@ pub(crate) enum Command {
         #[arg(long)]
         record: Option<PathBuf>,
     },
-    /// Serve the OpenAI-compatible API.
+    /// Serve routes to clients of the OpenAI and Anthropic APIs.
     Serve {
         /// Configuration file; without one, every provider whose key is in the environment.
         #[arg(long)]

@@ -29,7 +29,7 @@ impl Incoming {
     /// Reads a body.
     ///
     /// # Errors
-    /// [`Kind::InvalidRequest`] naming the field and what is wrong with it.
+    /// [`Kind::InvalidRequest`](hotspare_core::Kind::InvalidRequest) naming the field and what is wrong with it.
     pub fn parse(body: &[u8]) -> Result<Self, Error> {
         let mut incoming = Self { request: ChatRequest::default(), stream: false, include_usage: false };
         for (name, value) in fields::body(body)? {

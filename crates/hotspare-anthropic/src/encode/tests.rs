@@ -102,3 +102,16 @@ fn a_host_changes_the_head_of_the_body_and_nothing_else() {
         assert_eq!(at(host, stream), expected, "{host:?}");
     }
 }
+
+#[test]
+fn betas_are_a_header_and_no_field() {
+    use hotspare_provider::{Outbound, Wire};
+    let mut request = ChatRequest::to("r").user("x");
+    let betas = Json::from(Value::from("a-2026,b-2026"));
+    request.extras.entry(WIRE.into()).or_default().insert(BETA.into(), betas);
+    let wire = crate::Anthropic::new().with_header(BETA, "own-2026").unwrap();
+    let sent = wire.encode(&Outbound::new(std::sync::Arc::new(request), "m", false)).unwrap();
+    let headers: Vec<_> = sent.headers.get_all(BETA).iter().collect();
+    assert_eq!(headers, ["own-2026", "a-2026,b-2026"]);
+    assert!(!String::from_utf8(sent.body.to_vec()).unwrap().contains("2026"));
+}

@@ -1,0 +1,57 @@
+//! What only one wire knows: where it goes, and what is said of it where it cannot.
+
+use hotspare::{ChatRequest, Json, Kind, Message, Native, Outcome, Part, Role, anthropic, openai};
+use hotspare_chaos::Speaks;
+use hotspare_tests::Rig;
+
+fn own(text: &str) -> Native {
+    Native::new(anthropic::WIRE, Json::parse(text).unwrap())
+}
+
+#[tokio::test]
+async fn what_a_provider_runs_or_holds_goes_to_its_wire_only() {
+    let tool = own(r#"{"type":"web_search_20250305","name":"web_search"}"#);
+    let file = own(r#"{"type":"document","source":{"type":"file","file_id":"f1"}}"#);
+    let mut with_tool = ChatRequest::to("chat").user("x");
+    with_tool.native_tools.push(tool);
+    let with_file = ChatRequest::to("chat").message(Message::new(Role::User, vec![Part::Native(file)]));
+    for request in [with_tool, with_file] {
+        let rig = Rig::sequential(&[Speaks::OpenAi, Speaks::Anthropic]).await;
+        let answer = rig.client.chat(request.clone()).await.unwrap();
+        assert_eq!(answer.served_by.unwrap().as_str(), "spare");
+        assert_eq!(rig.servers[0].stats().requests, 0, "the other wire is asked nothing");
+        for attempt in answer.trail.attempts.iter().filter(|attempt| attempt.target.as_str() == "main") {
+            assert!(
+                matches!(attempt.outcome, Outcome::Failed { kind: Kind::Unsupported, .. }),
+                "{attempt:?}"
+            );
+        }
+        assert!(rig.client.targets()[0].view.usable, "nobody is to blame");
+
+        let alone = Rig::sequential(&[Speaks::OpenAi]).await;
+        let error = alone.client.chat(request).await.unwrap_err();
+        assert!(matches!(error.kind(), Kind::Unsupported | Kind::NoTarget), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn fields_that_stay_behind_are_named_in_the_trail() {
+    let body = r#"{"model":"chat","max_tokens":64,"thinking":{"type":"enabled","budget_tokens":1024},
+        "messages":[{"role":"user","content":"x"}]}"#;
+    let request = anthropic::request(body).unwrap();
+    for (wire, noted) in [(Speaks::OpenAi, true), (Speaks::Anthropic, false)] {
+        let rig = Rig::sequential(&[wire]).await;
+        let answer = rig.client.chat(request.clone()).await.unwrap();
+        let notes = answer.trail.attempts[0].notes.join("; ");
+        assert_eq!(notes.contains("(thinking)"), noted, "{wire:?}: {notes}");
+    }
+}
+
+#[tokio::test]
+async fn a_whole_answer_keeps_its_spelling_for_callers_of_its_wire() {
+    let rig = Rig::sequential(&[Speaks::OpenAi]).await;
+    let ask = || ChatRequest::to("chat").user("x");
+    assert_eq!(rig.client.chat_via(ask(), Some(openai::WIRE)).await.unwrap().raw.wire(), Some(openai::WIRE));
+    assert_eq!(rig.client.chat_via(ask(), Some(anthropic::WIRE)).await.unwrap().raw.wire(), None);
+    assert_eq!(rig.client.chat(ask()).await.unwrap().raw.wire(), None);
+}
