@@ -118,7 +118,6 @@ async fn bad_requests() {
         (with(r#""stream_options":[]"#), 400),
         (with(r#""tools":{}"#), 400),
         (with(r#""tools":[{"type":"function"}]"#), 400),
-        (with(r#""tools":[{"type":"web_search"}]"#), 400),
         (with(r#""tool_choice":"perhaps""#), 400),
         (with(r#""response_format":{"type":"xml"}"#), 400),
         (with(r#""response_format":{"type":"json_schema"}"#), 400),
@@ -242,4 +241,40 @@ async fn a_caller_who_gives_little_time_is_answered_within_it() {
     assert_eq!(ask("x-request-timeout", "soon").await, 400);
     let views = rig.client.targets();
     assert!(views.iter().all(|target| target.view.failure_rate_bp == 0), "short patience is nobody's fault");
+}
+
+/// Whoever serves, and whoever carries on after a cut, the caller of the Responses wire reads that wire.
+#[tokio::test]
+async fn responses_are_answered_by_any_wire() {
+    let http = reqwest::Client::builder().no_proxy().build().unwrap();
+    for wires in [[Speaks::Responses, Speaks::OpenAi], [Speaks::Anthropic, Speaks::Responses]] {
+        for fault in [None, Some(Fault::Status(503)), Some(Fault::CutAfter(5))] {
+            let rig = Rig::sequential(&wires).await;
+            rig.servers[0].set_fault(fault).await;
+            let gateway = start(rig.client.clone()).await;
+            let words = rig.servers[0].settings().answer.concat();
+            let url = format!("{}/responses", gateway.url());
+            let ask = |stream: bool| {
+                let body = json!({"model": "chat", "input": "hi", "stream": stream});
+                http.post(&url).body(body.to_string()).send()
+            };
+            let name = format!("{wires:?}, {fault:?}");
+            let streamed = ask(true).await.unwrap().text().await.unwrap();
+            let frames = streamed.split("\n\n").filter_map(|frame| frame.split_once("data: "));
+            let frames: Vec<Value> = frames.map(|(_, data)| serde_json::from_str(data).unwrap()).collect();
+            let deltas = frames.iter().filter(|frame| frame["type"] == "response.output_text.delta");
+            let text: String = deltas.filter_map(|frame| frame["delta"].as_str()).collect();
+            assert_eq!(text, words, "{name}\n{streamed}");
+            let ends = frames.iter().filter(|frame| frame["type"] == "response.completed");
+            assert_eq!(ends.count(), 1, "{name}\n{streamed}");
+            assert_eq!(frames.last().unwrap()["type"], "response.completed", "{name}");
+            assert_eq!(frames[0]["type"], "response.created", "{name}");
+            let end = &frames.last().unwrap()["response"]["output"];
+            let whole: Value =
+                serde_json::from_str(&ask(false).await.unwrap().text().await.unwrap()).unwrap();
+            for output in [end, &whole["output"]] {
+                assert_eq!(output[0]["content"][0]["text"], words.as_str(), "{name}\n{output}");
+            }
+        }
+    }
 }

@@ -5,12 +5,14 @@
 
 mod chat;
 mod messages;
+mod responses;
 
 use hotspare::{ChatRequest, ChatResponse, Chunk, Error};
 use http::HeaderMap;
 
 pub(crate) use chat::Chat;
 pub(crate) use messages::Messages;
+pub(crate) use responses::Responses;
 
 /// What a caller asks.
 #[derive(Debug)]

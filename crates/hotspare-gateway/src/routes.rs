@@ -21,7 +21,7 @@ use serde_json::{Value, json};
 use crate::auth::ClientKeys;
 use crate::body::{Frames, PATIENCE};
 use crate::deadline;
-use crate::front::{Asked, Chat, Front, Messages};
+use crate::front::{Asked, Chat, Front, Messages, Responses};
 use crate::ops;
 
 /// What handlers share.
@@ -42,6 +42,7 @@ pub(crate) fn router(gateway: Arc<Gateway>) -> Router {
         .route("/v1/embeddings", post(embeddings))
         .route("/v1/messages", post(ask::<Messages>))
         .route("/v1/messages/count_tokens", post(count_tokens))
+        .route("/v1/responses", post(ask::<Responses>))
         .route("/v1/models", get(models))
         .route("/targets", get(targets))
         .route("/metrics", get(metrics))
@@ -227,7 +228,7 @@ async fn ready(State(gateway): State<Arc<Gateway>>) -> (StatusCode, Json<Value>)
 
 async fn unknown(State(gateway): State<Arc<Gateway>>, request: Request) -> Response {
     let (method, path) = (request.method(), request.uri().path());
-    let known = "POST /v1/chat/completions, POST /v1/messages and POST /v1/embeddings";
+    let known = "POST /v1/chat/completions, POST /v1/responses, POST /v1/messages and POST /v1/embeddings";
     let error =
         Error::new(Kind::InvalidRequest, format!("there is no {method} {path} here; this is {known}"))
             .with_status(404);

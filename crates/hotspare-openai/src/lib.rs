@@ -23,7 +23,7 @@ pub use dialect::{Auth, Dialect, MaxTokens};
 pub use embeddings::IncomingEmbed;
 pub use incoming::Incoming;
 pub use outgoing::Outgoing;
-pub use responses::{IncomingResponse, RESPONSES_WIRE, Responses};
+pub use responses::{IncomingResponse, OutgoingResponse, RESPONSES_WIRE, Responses};
 pub use wire::OpenAi;
 
 /// The wire's name: frames and requests of equal wires are interchangeable.

@@ -7,9 +7,11 @@ mod decode;
 mod dto;
 mod encode;
 mod incoming;
+mod outgoing;
 mod wire;
 
 pub use incoming::IncomingResponse;
+pub use outgoing::OutgoingResponse;
 pub use wire::Responses;
 
 /// The wire's name.

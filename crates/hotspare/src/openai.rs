@@ -1,8 +1,8 @@
 //! Targets that speak the OpenAI wire.
 
 pub use hotspare_openai::{
-    Auth, Dialect, Incoming, IncomingEmbed, IncomingResponse, MaxTokens, OpenAi, Outgoing, RESPONSES_WIRE,
-    Responses, WIRE,
+    Auth, Dialect, Incoming, IncomingEmbed, IncomingResponse, MaxTokens, OpenAi, Outgoing, OutgoingResponse,
+    RESPONSES_WIRE, Responses, WIRE,
 };
 
 use std::sync::Arc;

@@ -1,0 +1,79 @@
+//! Responses, for callers that keep their conversation themselves.
+
+use std::time::SystemTime;
+
+use hotspare::openai::{IncomingResponse, Outgoing, OutgoingResponse, RESPONSES_WIRE};
+use hotspare::{ChatResponse, Chunk, Error, Event, Kind, Raw};
+use http::HeaderMap;
+
+use super::{Asked, Front};
+
+/// Responses towards a caller.
+#[derive(Debug)]
+pub(crate) struct Responses {
+    outgoing: OutgoingResponse,
+    /// The last frame was of the caller's own wire and was passed on.
+    relays: bool,
+    /// Another target carries the answer on: its frames are numbered from the beginning and cannot follow.
+    moved: bool,
+    /// The provider's own end has left.
+    ended: bool,
+}
+
+impl Front for Responses {
+    const WIRE: &'static str = RESPONSES_WIRE;
+    const ALIVE: &'static [u8] = b": waiting for the first content\n\n";
+
+    fn read(_: &HeaderMap, body: &[u8]) -> Result<Asked, Error> {
+        let IncomingResponse { request, stream, .. } = IncomingResponse::parse(body)?;
+        Ok(Asked { request, stream, include_usage: true })
+    }
+
+    fn begin(id: &str, asked: &Asked) -> Self {
+        let created =
+            SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs());
+        let outgoing = OutgoingResponse::new(format!("resp_{id}"), asked.request.model.clone(), created);
+        Self { outgoing, relays: false, moved: false, ended: false }
+    }
+
+    fn body(&self, answer: &ChatResponse) -> Vec<u8> {
+        self.outgoing.body(answer)
+    }
+
+    fn chunk(&mut self, chunk: &Chunk, out: &mut Vec<u8>) {
+        self.moved |= matches!(chunk.event, Event::Handover { .. });
+        match &chunk.raw {
+            Raw::Frame { wire, .. } => self.relays = *wire == RESPONSES_WIRE && !self.moved,
+            Raw::Absent => self.relays = false,
+            _ => {}
+        }
+        if !self.relays {
+            self.outgoing.event(&chunk.event, out);
+            return;
+        }
+        // Counted, so that another target can carry on from here.
+        self.outgoing.event(&chunk.event, &mut Vec::new());
+        self.ended |= matches!(chunk.event, Event::Finished(_));
+        if let Raw::Frame { data, .. } = &chunk.raw {
+            OutgoingResponse::relay(data, out);
+        }
+    }
+
+    fn end(&mut self, out: &mut Vec<u8>) {
+        if !self.ended {
+            self.outgoing.end(out);
+        }
+    }
+
+    fn failure(error: &Error, out: &mut Vec<u8>) {
+        OutgoingResponse::failure(error, out);
+    }
+
+    fn error(error: &Error, _: &str) -> (u16, Vec<u8>) {
+        let status = match (error.kind(), error.status()) {
+            (Kind::InvalidRequest, Some(status @ (401 | 404 | 413))) => status,
+            _ => Outgoing::status(error),
+        };
+        (status, Outgoing::error_body(error))
+    }
+}

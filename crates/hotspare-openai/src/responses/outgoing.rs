@@ -1,0 +1,337 @@
+//! Core answers to the wire's JSON: what a server needs that speaks this wire to its callers.
+//!
+//! Not a relay: frames that can be passed on untouched are only counted here, so that another target can carry on after
+//! them. Invariant: every item that begins also ends, the pieces, the finished item and the whole say the same, and an
+//! error never looks like an end.
+
+use hotspare_core::{ChatResponse, Error, Event, FinishReason, Part, Usage};
+use serde_json::{Value, json};
+
+use super::RESPONSES_WIRE;
+use crate::Outgoing;
+
+/// Spells one answer.
+#[derive(Clone, Debug)]
+pub struct OutgoingResponse {
+    id: String,
+    model: String,
+    created: u64,
+    begun: bool,
+    frames: u64,
+    /// Finished items.
+    items: Vec<Value>,
+    open: Option<Open>,
+    finish: Option<FinishReason>,
+    usage: Usage,
+}
+
+/// The item under way.
+#[derive(Clone, Debug)]
+struct Open {
+    what: What,
+    text: String,
+    notes: Vec<Value>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum What {
+    Call { id: String, name: String },
+    Reasoning,
+    Refusal,
+    Text,
+}
+
+impl OutgoingResponse {
+    /// An answer with this id, given by `model`, begun at `created` (seconds since 1970).
+    pub fn new(id: impl Into<String>, model: impl Into<String>, created: u64) -> Self {
+        Self {
+            id: id.into(),
+            model: model.into(),
+            created,
+            begun: false,
+            frames: 0,
+            items: Vec::new(),
+            open: None,
+            finish: None,
+            usage: Usage::default(),
+        }
+    }
+
+    /// Appends the frames for a piece of a streamed answer.
+    pub fn event(&mut self, event: &Event, out: &mut Vec<u8>) {
+        if let Event::Started { id, model } = event {
+            if let Some(id) = id {
+                self.id.clone_from(id);
+            }
+            if let Some(model) = model {
+                self.model.clone_from(model);
+            }
+        }
+        self.begin(out);
+        match event {
+            Event::TextDelta(text) => self.piece(What::Text, "response.output_text.delta", text, out),
+            Event::RefusalDelta(text) => self.piece(What::Refusal, "response.refusal.delta", text, out),
+            Event::ReasoningDelta(text) => {
+                self.piece(What::Reasoning, "response.reasoning_summary_text.delta", text, out);
+            }
+            Event::ToolStarted { id, name, .. } => {
+                self.open(What::Call { id: id.clone(), name: name.clone() }, out);
+            }
+            Event::ToolDelta { arguments, .. } => {
+                if let Some(Open { what: what @ What::Call { .. }, .. }) = self.open.clone() {
+                    self.piece(what, "response.function_call_arguments.delta", arguments, out);
+                }
+            }
+            Event::Annotation(note) => {
+                if let Some(open) = self.open.as_mut().filter(|open| open.what == What::Text) {
+                    let place = open.notes.len();
+                    open.notes.push(note.to_value());
+                    let mut data = self.at();
+                    data["content_index"] = 0.into();
+                    data["annotation_index"] = place.into();
+                    data["annotation"] = note.to_value();
+                    self.frame("response.output_text.annotation.added", data, out);
+                }
+            }
+            Event::Native(native) if native.wire == RESPONSES_WIRE => {
+                self.close(out);
+                let item = native.raw.to_value();
+                let place = self.items.len();
+                self.frame("response.output_item.added", json!({"output_index": place, "item": item}), out);
+                self.frame("response.output_item.done", json!({"output_index": place, "item": item}), out);
+                self.items.push(item);
+            }
+            Event::Usage(usage) => self.usage.update(usage),
+            Event::Finished(reason) => {
+                self.close(out);
+                self.finish = Some(reason.clone());
+            }
+            _ => {}
+        }
+    }
+
+    /// Appends what ends a streamed answer that is complete.
+    pub fn end(&mut self, out: &mut Vec<u8>) {
+        self.begin(out);
+        self.close(out);
+        let finish = self.finish.clone().unwrap_or(FinishReason::Stop);
+        let response = self.response(&self.items, &finish, &self.usage);
+        let name =
+            if response["status"] == "completed" { "response.completed" } else { "response.incomplete" };
+        self.frame(name, json!({"response": response}), out);
+    }
+
+    /// A whole answer's body.
+    #[must_use]
+    pub fn body(&self, answer: &ChatResponse) -> Vec<u8> {
+        let mut spelled = self.clone();
+        let mut sink = Vec::new();
+        let names = Event::Started { id: answer.id.clone(), model: answer.model.clone() };
+        spelled.event(&names, &mut sink);
+        let mut calls = 0;
+        for part in &answer.content {
+            let event = match part {
+                Part::Text(text) => Event::TextDelta(text.clone()),
+                Part::Refusal(text) => Event::RefusalDelta(text.clone()),
+                Part::Reasoning(reasoning) => Event::ReasoningDelta(reasoning.text.clone()),
+                Part::Native(native) => Event::Native(Box::new(native.clone())),
+                Part::ToolCall(call) => {
+                    let (id, name) = (call.id.clone(), call.name.clone());
+                    spelled.event(&Event::ToolStarted { index: calls, id, name }, &mut sink);
+                    calls += 1;
+                    Event::ToolDelta { index: calls - 1, arguments: call.arguments.clone() }
+                }
+                _ => continue,
+            };
+            spelled.event(&event, &mut sink);
+            if matches!(part, Part::Text(_)) {
+                let notes = answer.annotations.iter().cloned().map(Event::Annotation);
+                notes.for_each(|note| spelled.event(&note, &mut sink));
+            }
+            sink.clear();
+        }
+        spelled.close(&mut sink);
+        spelled.response(&spelled.items, &answer.finish, &answer.usage).to_string().into_bytes()
+    }
+
+    /// Appends the frame that reports a failure.
+    pub fn failure(error: &Error, out: &mut Vec<u8>) {
+        let body: Value = serde_json::from_slice(&Outgoing::error_body(error)).unwrap_or_default();
+        let (code, message) = (&body["error"]["code"], &body["error"]["message"]);
+        append(&json!({"type": "error", "code": code, "message": message, "param": null}), "error", out);
+    }
+
+    /// Appends a provider's own frame of this wire.
+    pub fn relay(data: &[u8], out: &mut Vec<u8>) {
+        #[derive(serde::Deserialize)]
+        struct Kinded<'a> {
+            #[serde(rename = "type", borrow, default)]
+            kind: std::borrow::Cow<'a, str>,
+        }
+        if let Ok(frame) = serde_json::from_slice::<Kinded<'_>>(data) {
+            out.extend_from_slice(b"event: ");
+            out.extend_from_slice(frame.kind.as_bytes());
+            out.push(b'\n');
+        }
+        out.extend_from_slice(b"data: ");
+        out.extend_from_slice(data);
+        out.extend_from_slice(b"\n\n");
+    }
+
+    fn begin(&mut self, out: &mut Vec<u8>) {
+        if std::mem::replace(&mut self.begun, true) {
+            return;
+        }
+        let mut response = self.response(&[], &FinishReason::Stop, &Usage::default());
+        response["status"] = "in_progress".into();
+        response["usage"] = Value::Null;
+        self.frame("response.created", json!({"response": response}), out);
+        self.frame("response.in_progress", json!({"response": response}), out);
+    }
+
+    fn piece(&mut self, what: What, name: &str, text: &str, out: &mut Vec<u8>) {
+        if text.is_empty() {
+            return;
+        }
+        if self.open.as_ref().is_none_or(|open| open.what != what) {
+            self.open(what, out);
+        }
+        if let Some(open) = &mut self.open {
+            open.text.push_str(text);
+        }
+        let mut data = self.at();
+        data["delta"] = text.into();
+        self.frame(name, data, out);
+    }
+
+    fn open(&mut self, what: What, out: &mut Vec<u8>) {
+        self.close(out);
+        let open = Open { what, text: String::new(), notes: Vec::new() };
+        let place = self.items.len();
+        let mut item = self.item(&open);
+        item["status"] = "in_progress".into();
+        if item["type"] == "message" {
+            item["content"] = json!([]);
+        }
+        if item["type"] == "reasoning" {
+            item["summary"] = json!([]);
+        }
+        self.frame("response.output_item.added", json!({"output_index": place, "item": item}), out);
+        let part = match open.what {
+            What::Text => {
+                ("response.content_part.added", json!({"type": "output_text", "text": "", "annotations": []}))
+            }
+            What::Refusal => ("response.content_part.added", json!({"type": "refusal", "refusal": ""})),
+            What::Reasoning => {
+                ("response.reasoning_summary_part.added", json!({"type": "summary_text", "text": ""}))
+            }
+            What::Call { .. } => ("", Value::Null),
+        };
+        self.open = Some(open);
+        if !part.0.is_empty() {
+            let mut data = self.at();
+            data["part"] = part.1;
+            self.frame(part.0, data, out);
+        }
+    }
+
+    fn close(&mut self, out: &mut Vec<u8>) {
+        let Some(open) = &self.open else { return };
+        let (item, text) = (self.item(open), open.text.clone());
+        let (name, field) = match open.what {
+            What::Text => ("response.output_text.done", "text"),
+            What::Refusal => ("response.refusal.done", "refusal"),
+            What::Reasoning => ("response.reasoning_summary_text.done", "text"),
+            What::Call { .. } => ("response.function_call_arguments.done", "arguments"),
+        };
+        let part = match open.what {
+            What::Text | What::Refusal => Some(("response.content_part.done", item["content"][0].clone())),
+            What::Reasoning => Some(("response.reasoning_summary_part.done", item["summary"][0].clone())),
+            What::Call { .. } => None,
+        };
+        let mut data = self.at();
+        data[field] = text.into();
+        self.frame(name, data, out);
+        if let Some((name, part)) = part {
+            let mut data = self.at();
+            data["part"] = part;
+            self.frame(name, data, out);
+        }
+        let place = self.items.len();
+        self.frame("response.output_item.done", json!({"output_index": place, "item": item}), out);
+        self.items.push(item);
+        self.open = None;
+    }
+
+    /// Where the item under way stands.
+    fn at(&self) -> Value {
+        let mut at = json!({"item_id": self.name(), "output_index": self.items.len()});
+        match self.open.as_ref().map(|open| &open.what) {
+            Some(What::Text | What::Refusal) => at["content_index"] = 0.into(),
+            Some(What::Reasoning) => at["summary_index"] = 0.into(),
+            _ => {}
+        }
+        at
+    }
+
+    fn name(&self) -> String {
+        format!("item_{}_{}", self.id, self.items.len())
+    }
+
+    fn item(&self, open: &Open) -> Value {
+        let (id, text) = (self.name(), &open.text);
+        let message = |part: Value| json!({"id": id, "type": "message", "role": "assistant", "status": "completed", "content": [part]});
+        match &open.what {
+            What::Text => message(
+                json!({"type": "output_text", "text": text, "annotations": open.notes, "logprobs": []}),
+            ),
+            What::Refusal => message(json!({"type": "refusal", "refusal": text})),
+            What::Reasoning => {
+                json!({"id": id, "type": "reasoning", "summary": [{"type": "summary_text", "text": text}]})
+            }
+            What::Call { id: call, name } => json!({
+                "id": id, "type": "function_call", "status": "completed", "call_id": call, "name": name, "arguments": text,
+            }),
+        }
+    }
+
+    fn response(&self, items: &[Value], finish: &FinishReason, usage: &Usage) -> Value {
+        let reason = match finish {
+            FinishReason::Length => Some("max_output_tokens"),
+            FinishReason::ContentFilter => Some("content_filter"),
+            _ => None,
+        };
+        json!({
+            "id": self.id, "object": "response", "created_at": self.created, "model": self.model,
+            "status": if reason.is_some() { "incomplete" } else { "completed" },
+            "error": null, "incomplete_details": reason.map(|reason| json!({"reason": reason})),
+            "instructions": null, "metadata": {}, "parallel_tool_calls": true, "temperature": null, "top_p": null,
+            "tool_choice": "auto", "tools": [], "output": items,
+            "usage": {
+                "input_tokens": usage.input.unwrap_or(0),
+                "input_tokens_details": {"cached_tokens": usage.cached.unwrap_or(0)},
+                "output_tokens": usage.output.unwrap_or(0),
+                "output_tokens_details": {"reasoning_tokens": usage.reasoning.unwrap_or(0)},
+                "total_tokens": usage.total().unwrap_or(0),
+            },
+        })
+    }
+
+    fn frame(&mut self, name: &str, mut data: Value, out: &mut Vec<u8>) {
+        data["type"] = name.into();
+        data["sequence_number"] = self.frames.into();
+        self.frames += 1;
+        append(&data, name, out);
+    }
+}
+
+fn append(data: &Value, name: &str, out: &mut Vec<u8>) {
+    out.extend_from_slice(b"event: ");
+    out.extend_from_slice(name.as_bytes());
+    out.extend_from_slice(b"\ndata: ");
+    out.extend_from_slice(data.to_string().as_bytes());
+    out.extend_from_slice(b"\n\n");
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,73 @@
+//! What is spelled is read back by the wire's own decoder.
+
+use std::collections::VecDeque;
+
+use hotspare_core::{Origin, ToolCall};
+use hotspare_provider::{Decoder, Framer, Sse, Whole};
+
+use super::*;
+use crate::responses::decode::ResponseDecoder;
+
+fn read(mut framer: impl Framer, body: &[u8]) -> Vec<Event> {
+    let (mut frames, mut chunks) = (VecDeque::new(), VecDeque::new());
+    framer.push(body.to_vec().into(), &mut frames).unwrap();
+    framer.finish(&mut frames).unwrap();
+    let mut decoder = ResponseDecoder::new(Origin("o".into()));
+    for frame in frames {
+        decoder.push(frame, &mut chunks).unwrap();
+    }
+    decoder.finish(&mut chunks).unwrap();
+    let dull = |event: &Event| matches!(event, Event::Mark | Event::ReasoningSignature(_));
+    chunks.into_iter().map(|chunk| chunk.event).filter(|event| !dull(event)).collect()
+}
+
+fn said() -> Vec<Event> {
+    vec![
+        Event::Started { id: Some("r".into()), model: Some("m".into()) },
+        Event::ReasoningDelta("hm".into()),
+        Event::TextDelta("a".into()),
+        Event::TextDelta("b".into()),
+        Event::ToolStarted { index: 0, id: "c".into(), name: "f".into() },
+        Event::ToolDelta { index: 0, arguments: "{}".into() },
+        Event::Usage(Box::new(Usage::reported(Some(3), Some(2)))),
+        Event::Finished(FinishReason::ToolCalls),
+    ]
+}
+
+#[test]
+fn a_stream_is_read_back_as_it_was_told() {
+    let mut outgoing = OutgoingResponse::new("x", "y", 0);
+    let mut out = Vec::new();
+    for event in said() {
+        outgoing.event(&event, &mut out);
+    }
+    outgoing.end(&mut out);
+    let mut expected = said();
+    let Event::Usage(usage) = &mut expected[6] else { panic!("the counts") };
+    (usage.cached, usage.reasoning) = (Some(0), Some(0));
+    assert_eq!(read(Sse::default(), &out), expected);
+    let text = String::from_utf8(out).unwrap();
+    assert_eq!(text.matches("output_item.added").count(), text.matches("output_item.done").count());
+    assert!(text.ends_with("\n\n") && text.matches("event: response.completed").count() == 1);
+}
+
+#[test]
+fn a_whole_answer_is_read_back() {
+    let content = vec![Part::Text("ab".into()), Part::ToolCall(ToolCall::new("c", "f", "{}"))];
+    let answer = ChatResponse::new(content, FinishReason::ToolCalls);
+    let body = OutgoingResponse::new("x", "y", 0).body(&answer);
+    let events = read(Whole::default(), &body);
+    assert_eq!(events[1], Event::TextDelta("ab".into()));
+    assert_eq!(events[3], Event::ToolDelta { index: 0, arguments: "{}".into() });
+    assert_eq!(events.last(), Some(&Event::Finished(FinishReason::ToolCalls)));
+}
+
+#[test]
+fn a_short_answer_is_incomplete() {
+    let mut outgoing = OutgoingResponse::new("x", "y", 0);
+    let mut out = Vec::new();
+    outgoing.event(&Event::TextDelta("a".into()), &mut out);
+    outgoing.event(&Event::Finished(FinishReason::Length), &mut out);
+    outgoing.end(&mut out);
+    assert_eq!(read(Sse::default(), &out).last(), Some(&Event::Finished(FinishReason::Length)));
+}
