@@ -13,6 +13,7 @@ mod defaults;
 mod embed;
 mod failover;
 mod limits;
+mod models;
 mod moves;
 mod parity;
 mod streams;

@@ -2,7 +2,7 @@
 //!
 //! Invariant: the key goes into one header and nowhere else.
 
-use hotspare_core::{Capabilities, ChatRequest, Error, Json, Kind, Origin, RateLimits};
+use hotspare_core::{Capabilities, ChatRequest, Error, Json, Kind, Origin, RateLimits, SchemaSubset};
 use hotspare_provider::{Decoding, Head, HttpRequest, Outbound, Sse, Whole, Wire};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
@@ -70,6 +70,28 @@ impl Anthropic {
 
 /// Tools that run at the provider, by the beginning of their type.
 const SERVED: [&str; 3] = ["code_execution", "web_fetch", "web_search"];
+/// What structured outputs take (Anthropic's guide of that name, JSON Schema limitations).
+const SUBSET: SchemaSubset = SchemaSubset {
+    closed: true,
+    all_required: false,
+    keywords: &[
+        "$defs",
+        "$ref",
+        "additionalProperties",
+        "anyOf",
+        "const",
+        "default",
+        "definitions",
+        "description",
+        "enum",
+        "format",
+        "items",
+        "properties",
+        "required",
+        "type",
+    ],
+    formats: &["date", "date-time", "duration", "email", "hostname", "ipv4", "ipv6", "time", "uri", "uuid"],
+};
 
 impl Wire for Anthropic {
     fn name(&self) -> &'static str {
@@ -84,6 +106,10 @@ impl Wire for Anthropic {
         let mut capabilities = Capabilities::default();
         capabilities.embeddings = Some(false);
         capabilities
+    }
+
+    fn schema_subset(&self, _: &str) -> Option<&'static SchemaSubset> {
+        Some(&SUBSET)
     }
 
     fn binds(&self, request: &ChatRequest) -> Option<String> {

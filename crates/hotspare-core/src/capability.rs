@@ -23,6 +23,8 @@ pub struct ModelProfile {
     pub price: Option<Price>,
     /// How the model's provider cuts text into tokens, where that is published.
     pub encoding: Option<Encoding>,
+    /// Tags between which the model writes its thoughts into its text, where it does and its server leaves them there.
+    pub think_tags: Option<ThinkTags>,
     /// Day on which the model is retired (`2026-10-23`), where known.
     pub retires: Option<String>,
     /// The kind of API that serves it where that is not chat, such as `responses`.
@@ -34,6 +36,53 @@ pub struct ModelProfile {
     /// How many numbers its vectors have, unless a request says otherwise.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub embedding_dimensions: Option<u32>,
+}
+
+/// What a provider that enforces schemas understands of JSON Schema. Plain data: adapters have it, whoever prepares a
+/// request reads it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SchemaSubset {
+    /// Every object must say `"additionalProperties": false`.
+    pub closed: bool,
+    /// Every property must be required; one that may be missing is written as one that may be null.
+    pub all_required: bool,
+    /// Keywords that may stand in a schema.
+    pub keywords: &'static [&'static str],
+    /// Values that `format` may have.
+    pub formats: &'static [&'static str],
+}
+
+/// Tags around the thoughts of a model.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct ThinkTags {
+    /// Before them.
+    pub open: String,
+    /// After them.
+    pub close: String,
+    /// The prompt's template has already opened them, so that the answer begins inside.
+    pub already_open: bool,
+}
+
+impl Default for ThinkTags {
+    /// `<think>` and `</think>`.
+    fn default() -> Self {
+        Self::new("<think>", "</think>")
+    }
+}
+
+impl ThinkTags {
+    /// These tags.
+    pub fn new(open: impl Into<String>, close: impl Into<String>) -> Self {
+        Self { open: open.into(), close: close.into(), already_open: false }
+    }
+
+    /// The answer begins inside them.
+    #[must_use]
+    pub fn already_open(mut self) -> Self {
+        self.already_open = true;
+        self
+    }
 }
 
 /// A published way of cutting text into tokens.

@@ -29,6 +29,12 @@ impl Cost {
     pub const fn micros(self) -> u64 {
         self.0
     }
+
+    /// The difference, or nothing where `other` is more.
+    #[must_use]
+    pub const fn saturating_sub(self, other: Self) -> Self {
+        Self(self.0.saturating_sub(other.0))
+    }
 }
 
 impl Add for Cost {

@@ -24,7 +24,7 @@ mod trail;
 mod usage;
 mod view;
 
-pub use capability::{Capabilities, Encoding, LongPrice, ModelProfile, Price};
+pub use capability::{Capabilities, Encoding, LongPrice, ModelProfile, Price, SchemaSubset, ThinkTags};
 pub use cost::Cost;
 pub use embed::{EmbedInput, EmbedRequest, EmbedResponse, Vector};
 pub use error::Error;
@@ -42,4 +42,4 @@ pub use target::TargetId;
 pub use tool::{Tool, ToolCall, ToolChoice, ToolResult};
 pub use trail::{Attempt, Outcome, Skipped, Trail};
 pub use usage::{Usage, UsageSource};
-pub use view::{BreakerState, TargetView};
+pub use view::{BreakerState, TargetView, TokenLine, TokenScale};

@@ -6,9 +6,9 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use hotspare_core::{Chunk, Error, Event, FinishReason, Moment, Raw, Response, Usage};
+use hotspare_core::{Chunk, Cost, Error, Event, FinishReason, Moment, Raw, Response, Usage, UsageSource};
 use hotspare_health::Permit;
-use hotspare_normalize::{Assembler, Block, Grammar, Vectors};
+use hotspare_normalize::{Assembler, Block, Grammar, Repair, ThinkSplitter, ToolIds, Vectors};
 
 use crate::plan::Usual;
 use crate::rules::Limits;
@@ -55,6 +55,21 @@ pub(crate) struct Attempt {
     pub(crate) splice: Option<Splice>,
     /// A failure that came to light in an event and waits for the world.
     pub(crate) failure: Option<Error>,
+    /// Tokens of the prompt as the target counts them, about; and with room for the answer.
+    pub(crate) prompt_tokens: u64,
+    pub(crate) needs: u64,
+    pub(crate) trim_to: Option<u64>,
+    /// What its prompt was expected to cost.
+    pub(crate) expected: Cost,
+    /// It asks again for an answer of another form.
+    pub(crate) reask: bool,
+    /// The model refuses, or a filter withholds its answer.
+    pub(crate) refused: bool,
+    /// Parts thoughts from words, where the target writes them into its text.
+    pub(crate) think: Option<ThinkSplitter>,
+    pub(crate) ids: ToolIds,
+    /// The last frame no longer shows its events.
+    pub(crate) respelled: bool,
     /// Whether the target showed no ill health before this call.
     pub(crate) clean: bool,
     /// Its usual time to first content; see [`Planned`](crate::Planned).
@@ -76,10 +91,13 @@ impl Fold {
         }
     }
 
-    pub(crate) fn finish(self) -> Result<Response, Error> {
+    /// The whole, and what had to be repaired in it.
+    pub(crate) fn finish(self) -> Result<(Response, Vec<Repair>), Error> {
         match self {
-            Self::Chat(assembler) => assembler.finish().map(Response::Chat),
-            Self::Embed(vectors) => vectors.finish().map(Response::Embed),
+            Self::Chat(assembler) => {
+                assembler.finish_noting().map(|(response, repairs)| (Response::Chat(response), repairs))
+            }
+            Self::Embed(vectors) => vectors.finish().map(|response| (Response::Embed(response), Vec::new())),
         }
     }
 }
@@ -111,6 +129,15 @@ impl Attempt {
             content_bytes: 0,
             splice: None,
             failure: None,
+            prompt_tokens: 0,
+            needs: 0,
+            trim_to: None,
+            expected: Cost::ZERO,
+            reask: false,
+            refused: false,
+            think: None,
+            ids: ToolIds::default(),
+            respelled: false,
             clean: false,
             usual: None,
         }
@@ -158,7 +185,11 @@ impl Attempt {
                 }
             }
             Event::Usage(usage) => self.usage.update(usage),
-            Event::Finished(_) => self.finished = self.finished.or(Some(now)),
+            Event::RefusalDelta(text) => self.refused |= !text.is_empty(),
+            Event::Finished(reason) => {
+                self.finished = self.finished.or(Some(now));
+                self.refused |= matches!(reason, FinishReason::Refusal | FinishReason::ContentFilter);
+            }
             _ => {}
         }
         if event.is_content() {
@@ -187,14 +218,31 @@ impl Attempt {
     }
 
     /// Tokens as reported, or estimated from what was said.
-    pub(crate) fn usage_or_estimate(&self, prompt_tokens: u64) -> Usage {
-        if self.usage.total().is_some() {
-            self.usage
-        } else if self.heard {
-            Usage::estimated(Some(prompt_tokens), Some(self.content_bytes.div_ceil(4)))
-        } else {
-            Usage::default()
+    pub(crate) fn usage_or_estimate(&self) -> Usage {
+        let mut usage = self.usage;
+        if !self.heard || (usage.input.is_some() && usage.output.is_some()) {
+            return usage;
         }
+        usage.input = usage.input.or(Some(self.prompt_tokens));
+        usage.output = usage.output.or(Some(self.content_bytes.div_ceil(4)));
+        usage.source = UsageSource::Estimated;
+        usage
+    }
+
+    /// The event as it is passed on: thoughts apart from words, every tool call with an id of its own. A frame that no
+    /// longer shows its events is left behind.
+    pub(crate) fn normalize(&mut self, chunk: Chunk) -> impl Iterator<Item = Chunk> + use<> {
+        let Chunk { mut event, raw } = chunk;
+        let splitting = self.think.as_ref().is_some_and(|think| !think.is_done());
+        let changed = self.ids.fix(&mut event) || splitting;
+        let follows = raw == Raw::Covered;
+        let raw = if changed || (follows && self.respelled) { Raw::Absent } else { raw };
+        self.respelled = raw == Raw::Absent;
+        let (split, whole) = match self.think.as_mut().filter(|_| splitting) {
+            Some(think) => (Some(think.push(event)), None),
+            None => (None, Some(Chunk { event, raw })),
+        };
+        split.into_iter().flatten().map(Chunk::from).chain(whole)
     }
 }
 

@@ -19,7 +19,7 @@ use hotspare_core::{
     Trail,
 };
 use hotspare_health::Refusal;
-use hotspare_normalize::Form;
+use hotspare_normalize::{Form, PromptSize};
 use hotspare_routing::Start;
 
 use crate::attempt::{Attempt, size};
@@ -27,7 +27,7 @@ use crate::draw::Draws;
 use crate::fleet::{Fleet, Route};
 use crate::plan::{Plan, Planned};
 use crate::queue::Ticket;
-use crate::rules::{Commit, JudgeForm};
+use crate::rules::{Commit, JudgeForm, OnRefusal};
 use crate::step::{AttemptId, Input, Reask, Step, Summary};
 use crate::world::World;
 
@@ -53,6 +53,9 @@ pub struct Call {
     prompt_tokens: u64,
     /// How many numbers each vector must have, if that is known.
     dimensions: Option<u32>,
+    size: PromptSize,
+    /// The prompt is too long for everybody.
+    too_long: bool,
     /// Not tried yet, best first.
     waiting: VecDeque<Planned>,
     /// Refused by health when their turn came.
@@ -194,6 +197,8 @@ impl Call {
             draws: Draws::new(ask.seed),
             prompt_tokens: plan.prompt_tokens,
             dimensions: plan.dimensions,
+            size: plan.size,
+            too_long: plan.too_long,
             refused: Vec::new(),
             attempts: Vec::with_capacity(2),
             tried: BTreeSet::new(),
@@ -296,6 +301,13 @@ impl Call {
         if self.over || self.committed.is_some_and(|winner| winner != id) {
             return;
         }
+        let Some(attempt) = self.live(id) else { return };
+        for chunk in attempt.normalize(chunk) {
+            self.take(now, id, chunk);
+        }
+    }
+
+    fn take(&mut self, now: Moment, id: AttemptId, chunk: Chunk) {
         let limit = self.route.limits.hold_bytes;
         let serves = self.committed == Some(id);
         let Some(attempt) = self.live(id) else { return };
@@ -398,6 +410,9 @@ impl Call {
         }
         let attempt = &self.attempts[id.0];
         let Some(first) = attempt.first_content else { return };
+        if attempt.refused && self.route.rules.on_refusal == OnRefusal::Next {
+            return;
+        }
         let due = match self.route.rules.commit {
             Commit::FirstContent => true,
             Commit::Events(count) => attempt.contents >= count,

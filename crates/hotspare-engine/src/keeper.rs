@@ -11,7 +11,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use hotspare_core::{Error, Kind, Moment, Usage};
+use hotspare_core::{Error, Kind, Moment};
 use hotspare_health::{Outcome, Permit};
 
 use crate::fleet::Fleet;
@@ -112,7 +112,7 @@ impl Keeper {
                 (outcome, Ending::Failed(error.kind()))
             }
         };
-        let end = End { outcome, ending, usage: Usage::default(), cost: None };
+        let end = End::of_probe(outcome, ending);
         // Not a caller's request, so no chance is at hand; the moment is as good.
         let draw = now.as_nanos().wrapping_mul(0x9E37_79B9_7F4A_7C15);
         world.settle(now, target, permit, end, draw);

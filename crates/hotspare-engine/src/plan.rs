@@ -5,10 +5,13 @@
 
 use std::time::Duration;
 
-use hotspare_core::{Request, Skipped, TargetView};
-use hotspare_routing::{Candidate, Reason, Scene, Space, Start, ineligible, ineligible_to_embed};
+use hotspare_core::{ChatRequest, ModelProfile, Request, Skipped, TargetView};
+use hotspare_normalize::PromptSize;
+use hotspare_routing::{Candidate, Need, Reason, Scene, Space, Start, ineligible, ineligible_to_embed};
 
 use crate::fleet::{Fleet, Route, Target};
+use crate::measure::Measure;
+use crate::rules::Trim;
 
 /// A call's order of targets.
 #[derive(Clone, Debug)]
@@ -22,6 +25,9 @@ pub struct Plan {
     pub prompt_tokens: u64,
     /// How many numbers each vector must have, for a request for vectors and as far as that is known.
     pub dimensions: Option<u32>,
+    /// The prompt is too long for every target, and nothing else is wrong with any.
+    pub too_long: bool,
+    pub(crate) size: PromptSize,
 }
 
 /// A place in the order.
@@ -38,6 +44,12 @@ pub struct Planned {
     pub clean: bool,
     /// Its usual time to first content for a prompt of this size, if that is known.
     pub usual: Option<Usual>,
+    /// Tokens of the prompt as this target counts them, about.
+    pub prompt_tokens: u64,
+    /// The same, and the room for the answer.
+    pub needs: u64,
+    /// The oldest turns must go until the prompt is estimated at so many tokens.
+    pub trim_to: Option<u64>,
 }
 
 /// A target's usual time to first content.
@@ -71,7 +83,7 @@ pub struct Luck {
 
 impl Plan {
     /// Makes a plan. `views` are the health of the route's members, in their order, for a prompt of `prompt_tokens`, as
-    /// [`estimate_prompt_tokens`](hotspare_routing::estimate_prompt_tokens) has it.
+    /// [`estimate_prompt_tokens`](hotspare_normalize::estimate_prompt_tokens) has it.
     #[must_use]
     pub fn new(
         fleet: &Fleet,
@@ -83,6 +95,10 @@ impl Plan {
     ) -> Self {
         let space = space(fleet, route, request);
         let keeper = keeper(fleet, route, request);
+        let mut measure = Measure::new(request, prompt_tokens);
+        let size = measure.size();
+        let (mut measured, mut lengths) = (0, 0);
+        let mut needs = Vec::with_capacity(views.len());
         let mut skipped = Vec::new();
         let mut candidates = Vec::with_capacity(views.len());
         let mut places = Vec::with_capacity(views.len());
@@ -90,11 +106,27 @@ impl Plan {
             let target = &fleet.targets()[place];
             if unwanted(request, target) {
                 skipped.push(Skipped::new(target.id.clone(), "the request leaves it out".into()));
-            } else if let Some(why) = elsewhere(fleet, request, place, keeper) {
+                continue;
+            }
+            if let Some(why) = elsewhere(fleet, request, place, keeper) {
                 skipped.push(Skipped::new(target.id.clone(), why));
-            } else if let Some(why) = unable(request, target, prompt_tokens, space) {
+                continue;
+            }
+            let need = measure.need(&target.profile, view.tokens);
+            let why = unable(request, target, need, space);
+            let is_length = matches!(&why, Some(Unable::Length(_)));
+            measured += 1;
+            lengths += usize::from(is_length);
+            let trim_to = match (route.rules.trim, request) {
+                (Trim::OldestTurns, Request::Chat(chat)) if is_length => {
+                    fitting(chat, &target.profile, need, size)
+                }
+                _ => None,
+            };
+            if let Some(Unable::Length(why) | Unable::Other(why)) = why.filter(|_| trim_to.is_none()) {
                 skipped.push(Skipped::new(target.id.clone(), why));
             } else {
+                needs.push((need.prompt, measure.with_room(&target.profile, need), trim_to));
                 candidates.push(Candidate {
                     target: &target.id,
                     profile: &target.profile,
@@ -125,13 +157,27 @@ impl Plan {
                 reason: choice.reason,
                 clean: view.usable && view.failure_rate_bp == 0,
                 usual: Usual::of(view),
+                prompt_tokens: needs[choice.index].0,
+                needs: needs[choice.index].1,
+                trim_to: needs[choice.index].2,
             });
         }
+        // Whoever can have the whole conversation comes before those that get a part of it.
+        choices.sort_by_key(|choice| choice.trim_to.is_some());
         if request.options().no_failover {
             choices.truncate(1);
         }
-        Self { choices, skipped, prompt_tokens, dimensions: space.and_then(|space| space.dimensions()) }
+        let too_long = choices.is_empty() && lengths > 0 && lengths == measured;
+        let dimensions = space.and_then(|space| space.dimensions());
+        Self { choices, skipped, prompt_tokens, dimensions, too_long, size }
     }
+}
+
+/// Why a target cannot serve.
+enum Unable {
+    /// The request is too long for it.
+    Length(String),
+    Other(String),
 }
 
 fn unwanted(request: &Request, target: &Target) -> bool {
@@ -160,23 +206,20 @@ fn elsewhere(fleet: &Fleet, request: &Request, place: usize, keeper: Option<usiz
 }
 
 /// Why a target cannot serve the request, if it cannot.
-fn unable(
-    request: &Request,
-    target: &Target,
-    prompt_tokens: u64,
-    space: Option<Space<'_>>,
-) -> Option<String> {
+fn unable(request: &Request, target: &Target, need: Need, space: Option<Space<'_>>) -> Option<Unable> {
     let embed = match request {
         Request::Chat(chat) => {
-            return ineligible(chat, &target.profile, prompt_tokens).map(|why| why.to_string());
+            let why = ineligible(chat, &target.profile, need)?;
+            let words = why.to_string();
+            return Some(if why.is_length() { Unable::Length(words) } else { Unable::Other(words) });
         }
         Request::Embed(embed) => embed,
     };
     if let Some(why) = ineligible_to_embed(&target.profile) {
-        return Some(why.to_string());
+        return Some(Unable::Other(why.to_string()));
     }
     let own = Space::new(&target.profile, &target.name, embed.dimensions);
-    own.mismatch(&space?).map(|why| why.to_string())
+    own.mismatch(&space?).map(|why| Unable::Other(why.to_string()))
 }
 
 /// The space that a route's vectors lie in: that of its first member that can serve, as the route is written. Not of the
@@ -188,4 +231,13 @@ fn space<'a>(fleet: &'a Fleet, route: &Route, request: &Request) -> Option<Space
         .filter(|target| !unwanted(request, target))
         .find(|target| ineligible_to_embed(&target.profile).is_none())?;
     Some(Space::new(&first.profile, &first.name, embed.dimensions))
+}
+
+/// The estimate at which a trimmed prompt fits, if any does.
+fn fitting(request: &ChatRequest, profile: &ModelProfile, need: Need, size: PromptSize) -> Option<u64> {
+    let window = profile.context_window.unwrap_or(u64::MAX).min(need.overflow.unwrap_or(u64::MAX));
+    let left = window.checked_sub(Need::room(request, window))?;
+    // What was estimated may be a little more.
+    let tokens = u128::from(left - left / 20) * u128::from(size.tokens) / u128::from(need.prompt.max(1));
+    u64::try_from(tokens).ok().filter(|tokens| *tokens > 0)
 }

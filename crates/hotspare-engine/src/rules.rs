@@ -6,7 +6,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use hotspare_core::{Kind, TargetId};
+use hotspare_core::{Cost, Kind, TargetId};
+
+use crate::spend::SpendLimit;
 
 /// How long to wait for what.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,6 +50,10 @@ pub struct Limits {
     /// How often one target is asked again with what was wrong when its answer does not have the form that was asked
     /// for. Each counts as an extra start. Default 1.
     pub max_reasks: u32,
+    /// The most that one call may spend on asking again, at list price. Default: no other limit than the number.
+    pub max_reask_cost: Option<Cost>,
+    /// The most that the route may spend in a period, over all its targets. Default: no limit.
+    pub spend: Option<SpendLimit>,
     /// Most bytes of an answer that are held back before the call commits. Default 32 MiB.
     pub hold_bytes: usize,
 }
@@ -69,6 +75,8 @@ impl Default for Limits {
             max_extra_starts: 2,
             wait_for_rate_limit: Duration::ZERO,
             max_reasks: 1,
+            max_reask_cost: None,
+            spend: None,
             hold_bytes: 32 << 20,
         }
     }
@@ -141,6 +149,9 @@ impl Limits {
             mistakes
                 .push("adaptive must be at least 1 times the quantile, and its least longer than 0s".into());
         }
+        if self.spend.is_some_and(|limit| limit.per.is_zero()) {
+            mistakes.push("spend must be per a time longer than 0s".into());
+        }
         if self.max_targets == Some(0) {
             mistakes.push("max_targets must be at least 1".into());
         }
@@ -160,8 +171,36 @@ pub struct Rules {
     pub on: BTreeMap<Kind, OnKind>,
     /// When a JSON answer is judged.
     pub form: JudgeForm,
+    /// What follows when a model refuses to answer.
+    pub on_refusal: OnRefusal,
+    /// What happens to conversations that are too long for a target.
+    pub trim: Trim,
     /// Ask for a stream although the caller wants the whole answer, so that silence and stalls are seen early.
     pub stream_upstream: bool,
+}
+
+/// What follows when a model refuses to answer, or a provider's policy rejects the prompt.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum OnRefusal {
+    /// The caller gets the refusal: it is an answer.
+    #[default]
+    Deliver,
+    /// The next target, with its own prompt. A stream is held back until something else than a refusal has come. If there is
+    /// no other target left, the caller gets the refusal.
+    Next,
+}
+
+/// What happens to conversations that are too long for a target's window.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Trim {
+    /// The target is passed over.
+    #[default]
+    Never,
+    /// It gets the conversation without its oldest turns, and the trail says how many are missing. Targets that can have
+    /// the whole come first; instructions and the last turn are never left out.
+    OldestTurns,
 }
 
 /// What follows from a failure.

@@ -46,6 +46,11 @@ pub struct Begin {
     pub resume: Option<Resume>,
     /// What was wrong with the target's answer, if it is asked again for that.
     pub reask: Option<Reask>,
+    /// The oldest turns must go until the prompt is estimated at so many tokens (as
+    /// [`PromptSize`](hotspare_normalize::PromptSize) estimates).
+    pub trim_to: Option<u64>,
+    /// The route.
+    pub route: usize,
 }
 
 /// An answer that did not have the form that was asked for.

@@ -11,10 +11,12 @@ use hotspare_core::{Cost, Kind, Moment, RateLimits, TargetView, Usage};
 use hotspare_health::{
     Admission, Book, Cause, Observation, Outcome, Permit, Refusal, ScopeId, Transition, Verdict,
 };
+use hotspare_normalize::{Calibration, PromptSize};
 
 use crate::budget::Budget;
 use crate::fleet::{Fleet, Route};
 use crate::queue::{Queues, Ticket};
+use crate::spend::{Spend, SpendLimit};
 
 /// Most transitions that wait to be told; older ones are dropped first.
 const NOTICE_LIMIT: usize = 256;
@@ -51,12 +53,52 @@ pub struct Counts {
     pub usage: Usage,
     /// What the tokens cost at list price, where a price is known.
     pub cost: Cost,
-    /// What of it bought no answer: losers, failures, callers who left.
-    pub wasted: Cost,
+    /// The same by what it was spent on; each attempt counts once.
+    pub costs: BTreeMap<CostKind, Cost>,
+    /// Answers that were refusals, or withheld by a filter.
+    pub refused: u64,
     /// Time to first content, summed over `first_contents`.
     pub first_content_total: Duration,
     /// How many attempts brought content.
     pub first_contents: u64,
+}
+
+impl Counts {
+    /// What of the cost bought no answer: losers, failures, probes, callers who left.
+    #[must_use]
+    pub fn wasted(&self) -> Cost {
+        self.costs.iter().filter(|(kind, _)| !matches!(kind, CostKind::Useful)).map(|(_, cost)| *cost).sum()
+    }
+}
+
+/// What money was spent on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum CostKind {
+    /// Attempts that failed.
+    Failed,
+    /// Attempts that another one or the caller made needless.
+    Loser,
+    /// Attempts that found out whether a target is well again, and did not serve.
+    Probe,
+    /// Attempts that asked again for an answer of another form.
+    Reask,
+    /// Attempts that served.
+    Useful,
+}
+
+impl CostKind {
+    /// The kind as a stable word in snake case, for metrics.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Failed => "failed",
+            Self::Loser => "loser",
+            Self::Probe => "probe",
+            Self::Reask => "reask",
+            Self::Useful => "useful",
+        }
+    }
 }
 
 #[derive(Debug, Default)]
@@ -64,6 +106,10 @@ struct TargetState {
     counts: Counts,
     /// It refuses streams: what a route would stream on its own is asked for plainly.
     plain: bool,
+    tokens: Calibration,
+    /// A request of so many tokens was too long, and when that is forgotten.
+    overflow: Option<(u64, Moment)>,
+    spend: Option<Spend>,
 }
 
 #[derive(Debug)]
@@ -71,6 +117,7 @@ struct RouteState {
     turn: u64,
     retries: Budget,
     hedges: Budget,
+    spend: Option<Spend>,
 }
 
 /// How an attempt ended, for the book and for the counts.
@@ -80,6 +127,31 @@ pub(crate) struct End {
     pub(crate) ending: Ending,
     pub(crate) usage: Usage,
     pub(crate) cost: Option<Cost>,
+    /// What was expected when it began.
+    pub(crate) expected: Cost,
+    /// `None` for a probe that carries no caller's request.
+    pub(crate) route: Option<usize>,
+    pub(crate) reask: bool,
+    pub(crate) refused: bool,
+    /// The prompt's size, and what the target counted for it.
+    pub(crate) counted: Option<(PromptSize, u64)>,
+}
+
+impl End {
+    /// How a probe ended that carries no caller's request: its few tokens are not counted.
+    pub(crate) fn of_probe(outcome: Outcome, ending: Ending) -> Self {
+        Self {
+            outcome,
+            ending,
+            usage: Usage::default(),
+            cost: None,
+            expected: Cost::ZERO,
+            route: None,
+            reask: false,
+            refused: false,
+            counted: None,
+        }
+    }
 }
 
 /// How an attempt ended, for the counts.
@@ -101,6 +173,7 @@ impl World {
                 turn: 0,
                 retries: Budget::retries(),
                 hedges: Budget::hedges(route.strategy.hedge_budget_bp().unwrap_or(0)),
+                spend: route.limits.spend.map(Spend::new),
             })
             .collect();
         let queues = Queues::new(fleet.targets().len());
@@ -142,6 +215,9 @@ impl World {
             out.disabled = view.disabled;
         }
         out.in_flight = in_flight;
+        let state = &self.targets[place];
+        out.tokens = state.tokens.scale();
+        out.tokens.overflow = state.overflow.filter(|(_, until)| now < *until).map(|(tokens, _)| tokens);
         out
     }
 
@@ -281,14 +357,32 @@ impl World {
 
     /// An attempt has ended.
     pub(crate) fn settle(&mut self, now: Moment, place: usize, permit: Permit, end: End, draw: u64) {
-        let End { outcome, ending, usage, cost } = end;
-        let counts = &mut self.targets[place].counts;
+        let End { outcome, ending, usage, cost, .. } = end;
+        let kind = match ending {
+            _ if end.reask => CostKind::Reask,
+            Ending::Served => CostKind::Useful,
+            _ if permit.is_probe() || permit.is_last_resort() => CostKind::Probe,
+            Ending::Cancelled => CostKind::Loser,
+            Ending::Failed(_) => CostKind::Failed,
+        };
+        let state = &mut self.targets[place];
+        if let Some((size, counted)) = end.counted {
+            state.tokens.learn(size, counted);
+            // It holds more than it seemed.
+            state.overflow = state.overflow.filter(|(tokens, _)| counted < *tokens);
+        }
+        let of_route = end.route.and_then(|route| self.routes[route].spend.as_mut());
+        let spends = [state.spend.as_mut(), of_route];
+        for spend in spends.into_iter().flatten() {
+            spend.end(now, end.expected, cost.unwrap_or_default());
+        }
+        let counts = &mut state.counts;
+        counts.refused += u64::from(end.refused);
         counts.in_flight = counts.in_flight.saturating_sub(1);
         counts.usage += &usage;
-        let cost = cost.unwrap_or_default();
-        counts.cost += cost;
-        if ending != Ending::Served {
-            counts.wasted += cost;
+        if let Some(cost) = cost {
+            counts.cost += cost;
+            *counts.costs.entry(kind).or_default() += cost;
         }
         match ending {
             Ending::Cancelled => counts.cancelled += 1,
@@ -306,6 +400,45 @@ impl World {
     pub(crate) fn learn(&mut self, now: Moment, place: usize, key: usize, limits: &RateLimits) {
         let [.., credential_model] = self.fleet.targets()[place].scopes(key);
         self.book.learn(now, credential_model, limits);
+    }
+
+    /// Limits what a target may spend in a period.
+    pub fn limit_spending(&mut self, place: usize, limit: SpendLimit) {
+        self.targets[place].spend = Some(Spend::new(limit));
+    }
+
+    /// What a target and its limit's period say: spent so far, if it has a limit.
+    pub fn spent(&mut self, now: Moment, place: usize) -> Option<Cost> {
+        self.targets[place].spend.as_mut().map(|spend| spend.spent_at(now))
+    }
+
+    /// Why a start that is expected to cost so much would spend too much.
+    pub(crate) fn overspent(
+        &mut self,
+        now: Moment,
+        route: usize,
+        place: usize,
+        expected: Cost,
+    ) -> Option<String> {
+        let of_target = self.targets[place].spend.as_mut().and_then(|spend| spend.refuses(now, expected));
+        let of_route = || {
+            let spend = self.routes[route].spend.as_mut()?;
+            spend.refuses(now, expected).map(|why| format!("of the route's money {why}"))
+        };
+        of_target.or_else(of_route)
+    }
+
+    /// A start is expected to cost so much.
+    pub(crate) fn begin_spending(&mut self, route: usize, place: usize, expected: Cost) {
+        let spends = [self.targets[place].spend.as_mut(), self.routes[route].spend.as_mut()];
+        spends.into_iter().flatten().for_each(|spend| spend.begin(expected));
+    }
+
+    /// A request of about so many tokens, room for the answer included, was too long for a target.
+    pub(crate) fn overflowed(&mut self, now: Moment, place: usize, needs: u64) {
+        let state = &mut self.targets[place];
+        let known = state.overflow.filter(|(_, until)| now < *until).map_or(u64::MAX, |(tokens, _)| tokens);
+        state.overflow = Some((known.min(needs), now + OVERFLOW_MEMORY));
     }
 
     /// A call joins the line at a target; false if the line is too long.
@@ -376,6 +509,10 @@ impl World {
         }
     }
 }
+
+/// How long a target is taken at its word that a request was too long: servers come back with other windows, and
+/// estimates may be wrong.
+const OVERFLOW_MEMORY: Duration = Duration::from_secs(600);
 
 /// How soon a full target is asked again if nobody rings.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);

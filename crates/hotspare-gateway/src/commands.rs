@@ -247,6 +247,12 @@ async fn check(path: &Path, live: bool) -> Result<(), String> {
             ));
         }
     }
+    if let Err(wrong) = client.try_prompts() {
+        return Err(wrong.join("\n"));
+    }
+    for lint in client.lint(Some(&today())) {
+        note(&format!("note: {lint}"));
+    }
     print(&format!("{}: no mistakes\n", path.display()));
     if !live {
         return Ok(());
@@ -273,6 +279,21 @@ async fn check(path: &Path, live: bool) -> Result<(), String> {
         }
     }
     if failed > 0 { Err(format!("{failed} of {tried} tries got no answer")) } else { Ok(()) }
+}
+
+/// The date, such as `2026-11-25` (UTC).
+fn today() -> String {
+    let seconds =
+        std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |time| time.as_secs());
+    // Days to a date of the proleptic Gregorian calendar, in eras of 400 years that begin on 1 March.
+    let days = seconds / 86_400 + 719_468;
+    let (era, day) = (days / 146_097, days % 146_097);
+    let year = (day - day / 1_460 + day / 36_524 - day / 146_096) / 365;
+    let day = day - (365 * year + year / 4 - year / 100);
+    let month = (5 * day + 2) / 153;
+    let date = day - (153 * month + 2) / 5 + 1;
+    let month = if month < 10 { month + 3 } else { month - 9 };
+    format!("{:04}-{month:02}-{date:02}", era * 400 + year + u64::from(month <= 2))
 }
 
 fn explain(config: Option<&Path>, model: Option<String>, prompt: &str) -> Result<(), String> {

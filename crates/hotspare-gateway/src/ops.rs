@@ -4,7 +4,7 @@
 
 use std::fmt::Write;
 
-use hotspare::{BreakerState, Client, TargetStatus};
+use hotspare::{BreakerState, Client, Cost, TargetStatus};
 use serde_json::{Value, json};
 
 /// All targets with their health.
@@ -17,6 +17,8 @@ fn target(status: &TargetStatus) -> Value {
     let TargetStatus { id, wire, model, view, counts, .. } = status;
     let failed: serde_json::Map<String, Value> =
         counts.failed.iter().map(|(kind, count)| (kind.to_string(), (*count).into())).collect();
+    let costs: serde_json::Map<String, Value> =
+        counts.costs.iter().map(|(kind, cost)| (kind.as_str().into(), dollars(*cost).into())).collect();
     json!({
         "target": id, "wire": wire, "model": model, "usable": view.usable,
         "usable_in_ms": view.usable_in.map(|pause| u64::try_from(pause.as_millis()).unwrap_or(u64::MAX)),
@@ -26,7 +28,13 @@ fn target(status: &TargetStatus) -> Value {
         "in_flight": view.in_flight, "degraded": view.degraded, "disabled": view.disabled, "cordoned": view.cordoned,
         "started": counts.started, "served": counts.served, "cancelled": counts.cancelled, "failed": failed,
         "tokens": {"input": counts.usage.input, "output": counts.usage.output},
+        "refused": counts.refused, "cost_usd": dollars(counts.cost), "cost_by_kind_usd": costs,
+        "spent_usd": status.spent.map(dollars),
     })
+}
+
+fn dollars(cost: Cost) -> f64 {
+    cost.micros() as f64 / 1e6
 }
 
 /// Counts in the text format that Prometheus reads.
@@ -84,6 +92,28 @@ pub(crate) fn metrics(client: &Client) -> String {
             );
         }
     });
+    family(
+        "hotspare_refusals_total",
+        "counter",
+        "Answers that were refusals or filtered.",
+        &|status, out| {
+            let target = label(status.id.as_str());
+            let _ = writeln!(out, "hotspare_refusals_total{{target=\"{target}\"}} {}", status.counts.refused);
+        },
+    );
+    family(
+        "hotspare_cost_usd_total",
+        "counter",
+        "Cost at list price by what it was spent on.",
+        &|status, out| {
+            let target = label(status.id.as_str());
+            for (kind, cost) in &status.counts.costs {
+                let (kind, cost) = (kind.as_str(), dollars(*cost));
+                let _ =
+                    writeln!(out, "hotspare_cost_usd_total{{target=\"{target}\",kind=\"{kind}\"}} {cost:.6}");
+            }
+        },
+    );
     family(
         "hotspare_first_content_seconds_sum",
         "counter",

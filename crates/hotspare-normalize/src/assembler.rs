@@ -12,6 +12,7 @@ use hotspare_core::{
 use serde_json::{Map, Value};
 
 use crate::grammar::Grammar;
+use crate::repair::{Repair, repair_json};
 use crate::tool_ids::ToolIds;
 
 /// Default bound on what one answer may hold: far above the longest output of any model, far below what hurts a host.
@@ -144,6 +145,15 @@ impl Assembler {
     /// [`Kind::Truncated`] if no finish reason came, [`Kind::Protocol`] if the answer is empty and nothing explains why,
     /// [`Kind::BadOutput`] if a tool call cannot be used.
     pub fn finish(self) -> Result<ChatResponse, Error> {
+        self.finish_noting().map(|(response, _)| response)
+    }
+
+    /// As [`Assembler::finish`], with what had to be repaired in the arguments of tool calls, once per place.
+    ///
+    /// # Errors
+    /// As [`Assembler::finish`].
+    pub fn finish_noting(self) -> Result<(ChatResponse, Vec<Repair>), Error> {
+        let mut repairs = Vec::new();
         let Some(mut finish) = self.grammar.finished().cloned() else {
             return Err(Error::new(Kind::Truncated, "the answer ended without a finish reason"));
         };
@@ -163,7 +173,11 @@ impl Assembler {
                 Piece::Text(range) if range.len() == text.len() => Part::Text(std::mem::take(&mut text)),
                 Piece::Text(range) => Part::Text(text.get(range).unwrap_or_default().to_owned()),
                 Piece::Tool(call) if cut => Part::ToolCall(call),
-                Piece::Tool(call) => Part::ToolCall(usable(call)?),
+                Piece::Tool(call) => {
+                    let (call, more) = usable(call)?;
+                    repairs.extend(more);
+                    Part::ToolCall(call)
+                }
             });
         }
         if finish == FinishReason::Stop && !self.tools.is_empty() {
@@ -175,7 +189,7 @@ impl Assembler {
         response.usage = usage;
         response.annotations = self.annotations;
         response.logprobs = self.logprobs;
-        Ok(response)
+        Ok((response, repairs))
     }
 
     fn push_text(&mut self, delta: &str) -> Result<(), Error> {
@@ -274,19 +288,25 @@ fn replace(known: &mut Option<String>, later: Option<String>) {
     }
 }
 
-fn usable(mut call: ToolCall) -> Result<ToolCall, Error> {
+fn usable(mut call: ToolCall) -> Result<(ToolCall, Vec<Repair>), Error> {
     if call.name.is_empty() {
         return Err(Error::new(Kind::BadOutput, "a tool call without a name"));
     }
     if call.arguments.trim().is_empty() {
         call.arguments = "{}".to_owned();
-    } else if let Err(error) = serde_json::from_str::<Map<String, Value>>(&call.arguments) {
-        // Where, not what: the arguments may hold the caller's words.
-        let place = format!("line {}, column {}", error.line(), error.column());
-        let what = if error.is_data() { "are not a JSON object" } else { "are not valid JSON" };
-        return Err(Error::new(Kind::BadOutput, format!("the arguments of a tool call {what} ({place})")));
+        return Ok((call, Vec::new()));
     }
-    Ok(call)
+    // Where, not what: the arguments may hold the caller's words.
+    let (json, repairs) = repair_json(&call.arguments, &FinishReason::ToolCalls).map_err(|bad| {
+        Error::new(Kind::BadOutput, format!("the arguments of a tool call are not valid JSON: {bad}"))
+    })?;
+    if serde_json::from_str::<Map<String, Value>>(&json).is_err() {
+        return Err(Error::new(Kind::BadOutput, "the arguments of a tool call are not a JSON object"));
+    }
+    if !repairs.is_empty() {
+        call.arguments = json.into_owned();
+    }
+    Ok((call, repairs))
 }
 
 #[cfg(test)]

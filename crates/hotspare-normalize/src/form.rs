@@ -56,8 +56,8 @@ impl Form {
             Ok(()) if repairs.is_empty() => return Ok(None),
             Ok(()) => json.into_owned(),
             Err(violations) => {
-                let Some((respelled, keys)) = self.respelled(value) else { return Err(violations) };
-                repairs.extend(std::iter::repeat_n(Repair::KeySpelling, keys));
+                let Some((respelled, more)) = self.respelled(value) else { return Err(violations) };
+                repairs.extend(more);
                 respelled
             }
         };
@@ -87,11 +87,16 @@ impl Form {
         }
     }
 
-    /// The answer with its keys spelled as the form has them, if that is all that was wrong.
-    fn respelled(&self, mut value: Value) -> Option<(String, usize)> {
+    /// The answer with its keys spelled as the form has them and without nulls for what is absent, if that is all that
+    /// was wrong.
+    fn respelled(&self, mut value: Value) -> Option<(String, Vec<Repair>)> {
         let validator = self.validator.as_ref()?;
         let keys = validator.respell(&mut value);
-        (keys > 0 && validator.validate(&value).is_ok()).then(|| (value.to_string(), keys))
+        let mut repairs = vec![Repair::KeySpelling; keys];
+        if validator.validate(&value).is_err() {
+            repairs.extend(vec![Repair::NullForAbsent; validator.drop_nulls(&mut value)]);
+        }
+        (!repairs.is_empty() && validator.validate(&value).is_ok()).then(|| (value.to_string(), repairs))
     }
 }
 

@@ -20,8 +20,8 @@
 //! # Ok::<(), hotspare_core::Error>(())
 //! ```
 //!
-//! Features, both off by default: `schema` (validation against JSON Schema) and `templates` (prompt templates in Jinja's
-//! language).
+//! Features, all off by default: `schema` (validation against JSON Schema), `templates` (prompt templates in Jinja's
+//! language) and `tiktoken` (exact counts of tokens where the encoding is published).
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
 mod assembler;
@@ -32,10 +32,13 @@ mod prompt;
 mod repair;
 #[cfg(feature = "schema")]
 mod schema;
+mod subset;
 #[cfg(feature = "templates")]
 mod template;
 mod think;
+mod tokens;
 mod tool_ids;
+mod trim;
 mod validate;
 mod vectors;
 
@@ -47,9 +50,12 @@ pub use prompt::PromptTemplate;
 pub use repair::{BadJson, Repair, parse_json, repair_json};
 #[cfg(feature = "schema")]
 pub use schema::JsonSchema;
+pub use subset::{Rewritten, rewrite_schema};
 #[cfg(feature = "templates")]
 pub use template::{InstructionRole, Template};
 pub use think::ThinkSplitter;
+pub use tokens::{Calibration, PromptSize, count_exactly, count_text, estimate_prompt_tokens, estimate_text};
 pub use tool_ids::ToolIds;
+pub use trim::trim;
 pub use validate::{Validator, Violation};
 pub use vectors::Vectors;

@@ -28,6 +28,8 @@ pub enum Repair {
     KeySpelling,
     /// Brackets that the output limit had cut off were added. Every value that is there was complete.
     MissingClose,
+    /// `null` stood for a property that the schema lets be absent, but not null.
+    NullForAbsent,
     /// Words before or after the JSON were left out.
     Prose,
     /// `True`, `False` or `None` became `true`, `false` or `null`.
@@ -48,6 +50,7 @@ impl Repair {
             Self::EscapedApostrophe => "escaped_apostrophe",
             Self::KeySpelling => "key_spelling",
             Self::MissingClose => "missing_close",
+            Self::NullForAbsent => "null_for_absent",
             Self::Prose => "prose",
             Self::PythonLiteral => "python_literal",
             Self::SingleQuotes => "single_quotes",

@@ -4,6 +4,7 @@
 //! is compiled. Invariant: a schema may come from a stranger, so its size, its depth, its regular expressions and the work
 //! that its references stand for are bounded.
 
+mod nulls;
 mod spelling;
 mod work;
 
@@ -83,6 +84,10 @@ impl Validator for JsonSchema {
 
     fn respell(&self, answer: &mut Value) -> usize {
         spelling::respell(&self.tree, answer)
+    }
+
+    fn drop_nulls(&self, answer: &mut Value) -> usize {
+        nulls::drop_nulls(&self.tree, answer)
     }
 }
 

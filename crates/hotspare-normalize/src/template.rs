@@ -157,6 +157,21 @@ impl Template {
         &self.name
     }
 
+    /// The name with a fingerprint of everything that the template does, for trails: equal fingerprints, equal prompts.
+    #[must_use]
+    pub fn version_name(&self) -> String {
+        let source = self.environment.get_template(&self.name).map(|template| template.source().to_owned());
+        let words = format!(
+            "{source:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?}",
+            self.variables, self.role, self.examples, self.prefix, self.suffix, self.stop, self.sampling
+        );
+        // FNV-1a: the same on every platform and in every release.
+        let hash = words
+            .bytes()
+            .fold(0x811C_9DC5_u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
+        format!("{} ({hash:08x})", self.name)
+    }
+
     fn render(&self, system: &str, model: &str) -> Result<String, minijinja::Error> {
         let given = [("system", system), ("model", model)];
         let own = self.variables.iter().map(|(name, value)| (name.as_str(), value.as_str()));

@@ -6,7 +6,7 @@
 
 use std::borrow::Cow;
 
-use hotspare_core::Event;
+use hotspare_core::{Event, ThinkTags};
 
 /// White space that may stand before the opening tag, in bytes: chat templates put a line break there.
 const LEAD_LIMIT: usize = 64;
@@ -48,11 +48,24 @@ impl ThinkSplitter {
         Self { open: open.into(), close: close.into(), state: State::Start, held: String::new() }
     }
 
+    /// A splitter for a target's tags.
+    #[must_use]
+    pub fn of(tags: &ThinkTags) -> Self {
+        let splitter = Self::with_tags(tags.open.clone(), tags.close.clone());
+        if tags.already_open { splitter.already_open() } else { splitter }
+    }
+
     /// For models whose prompt template already ends with the opening tag, so that the answer begins inside.
     #[must_use]
     pub fn already_open(mut self) -> Self {
         self.state = State::Inside;
         self
+    }
+
+    /// Whether everything from here on is passed on as it is.
+    #[must_use]
+    pub fn is_done(&self) -> bool {
+        self.state == State::Done
     }
 
     /// Takes the next event and gives the events to pass on instead: none, one or two.

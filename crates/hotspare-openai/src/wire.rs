@@ -4,7 +4,7 @@
 
 use std::borrow::Cow;
 
-use hotspare_core::{Capabilities, ChatRequest, Error, Kind, RateLimits, Request};
+use hotspare_core::{Capabilities, ChatRequest, Error, Kind, RateLimits, Request, SchemaSubset};
 use hotspare_provider::{Decoding, Head, HttpRequest, Outbound, Sse, Whole, Wire};
 
 use crate::decode::ChatDecoder;
@@ -60,6 +60,28 @@ pub(crate) fn capabilities(dialect: &Dialect) -> Capabilities {
     capabilities.json_schema = (!dialect.json_schema).then_some(false);
     capabilities
 }
+/// What strict structured outputs take (OpenAI's guide "Structured Outputs", supported schemas). Bounds of numbers, texts
+/// and lists are taken by some models only, so they are left to validation.
+const STRICT: SchemaSubset = SchemaSubset {
+    closed: true,
+    all_required: true,
+    keywords: &[
+        "$defs",
+        "$ref",
+        "additionalProperties",
+        "anyOf",
+        "const",
+        "definitions",
+        "description",
+        "enum",
+        "format",
+        "items",
+        "properties",
+        "required",
+        "type",
+    ],
+    formats: &["date", "date-time", "duration", "email", "hostname", "ipv4", "ipv6", "time", "uuid"],
+};
 
 impl Wire for OpenAi {
     fn name(&self) -> &'static str {
@@ -76,6 +98,10 @@ impl Wire for OpenAi {
 
     fn binds(&self, request: &ChatRequest) -> Option<String> {
         accepts::binds(request, WIRE, &["web_search_options"])
+    }
+
+    fn schema_subset(&self, _: &str) -> Option<&'static SchemaSubset> {
+        self.dialect().json_schema.then_some(&STRICT)
     }
 
     fn encode(&self, call: &Outbound) -> Result<HttpRequest, Error> {

@@ -12,7 +12,7 @@ use std::task::{Context, Poll};
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::stream::{BoxStream, Stream, StreamExt};
-use hotspare_core::{Capabilities, ChatRequest, Chunk, Error, Origin};
+use hotspare_core::{Capabilities, ChatRequest, Chunk, Error, Origin, SchemaSubset};
 use http::{HeaderName, HeaderValue};
 
 use crate::framing::Frame;
@@ -122,6 +122,10 @@ impl<W: Wire> Provider for HttpProvider<W> {
 
     fn binds(&self, request: &ChatRequest) -> Option<String> {
         self.wire.binds(request)
+    }
+
+    fn schema_subset(&self, model: &str) -> Option<&'static SchemaSubset> {
+        self.wire.schema_subset(model)
     }
 
     async fn send(&self, call: Outbound) -> Result<BoxStream<'static, Result<Signal, Error>>, Error> {

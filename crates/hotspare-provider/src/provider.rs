@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 use futures::stream::BoxStream;
-use hotspare_core::{Capabilities, ChatRequest, Chunk, Error, Origin, RateLimits, Request};
+use hotspare_core::{Capabilities, ChatRequest, Chunk, Error, Origin, RateLimits, Request, SchemaSubset};
 
 use crate::secret::Secret;
 
@@ -42,6 +42,12 @@ pub trait Provider: fmt::Debug + Send + Sync {
     /// does, for people. Such a request is never moved.
     fn binds(&self, request: &ChatRequest) -> Option<String> {
         let _ = request;
+    }
+
+    /// What it understands of JSON Schema where it enforces `model`'s answers; `None` if it takes any schema, or enforces
+    /// none.
+    fn schema_subset(&self, model: &str) -> Option<&'static SchemaSubset> {
+        let _ = model;
         None
     }
 

@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::sync::Arc;
 
-use hotspare_core::{Capabilities, ChatRequest, Chunk, Error, Origin, RateLimits};
+use hotspare_core::{Capabilities, ChatRequest, Chunk, Error, Origin, RateLimits, SchemaSubset};
 
 use crate::framing::{Frame, Framer};
 use crate::provider::Outbound;
@@ -33,6 +33,12 @@ pub trait Wire: fmt::Debug + Send + Sync {
     fn notes(&self, request: &ChatRequest, model: &str) -> Vec<String> {
         let _ = (request, model);
         Vec::new()
+    }
+
+    /// What it understands of JSON Schema; see [`Provider::schema_subset`](crate::Provider::schema_subset).
+    fn schema_subset(&self, model: &str) -> Option<&'static SchemaSubset> {
+        let _ = model;
+        None
     }
 
     /// Spells a request.
@@ -91,6 +97,10 @@ impl<W: Wire + ?Sized> Wire for Arc<W> {
 
     fn binds(&self, request: &ChatRequest) -> Option<String> {
         (**self).binds(request)
+    }
+
+    fn schema_subset(&self, model: &str) -> Option<&'static SchemaSubset> {
+        (**self).schema_subset(model)
     }
 
     fn encode(&self, call: &Outbound) -> Result<HttpRequest, Error> {

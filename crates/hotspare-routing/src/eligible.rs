@@ -6,8 +6,28 @@ use std::fmt;
 
 use hotspare_core::{ChatRequest, ModelProfile};
 
-/// An estimate must be over the window by this much to count, in per cent.
-const MARGIN: u64 = 15;
+/// The room that an answer is given where the request does not limit it, in tokens, and as a part of the window.
+const USUAL_ROOM: u64 = 1_024;
+const ROOM_PART: u64 = 8;
+
+/// What a request needs of a model's window.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Need {
+    /// Tokens of the prompt, as the model counts them.
+    pub prompt: u64,
+    /// By how much the count may be too high, in per cent.
+    pub margin: u64,
+    /// A request that needed so many tokens was lately too long.
+    pub overflow: Option<u64>,
+}
+
+impl Need {
+    /// Tokens that are kept for the answer: as many as the request allows, or a usual answer.
+    #[must_use]
+    pub fn room(request: &ChatRequest, window: u64) -> u64 {
+        request.max_output.unwrap_or(USUAL_ROOM.min(window / ROOM_PART))
+    }
+}
 
 /// Why a target cannot serve a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,12 +46,19 @@ pub enum Ineligible {
         /// Possible.
         most: u64,
     },
-    /// The prompt does not fit.
+    /// Prompt and answer do not fit.
     Window {
         /// About so many tokens.
         needs: u64,
         /// The window.
         holds: u64,
+    },
+    /// A request that was no longer was lately refused as too long.
+    Overflowed {
+        /// About so many tokens.
+        needs: u64,
+        /// So many were too many.
+        lately: u64,
     },
 }
 
@@ -47,13 +74,16 @@ impl fmt::Display for Ineligible {
             Self::Window { needs, holds } => {
                 write!(f, "the request needs about {needs} tokens, its window holds {holds}")
             }
+            Self::Overflowed { needs, lately } => {
+                write!(f, "the request needs about {needs} tokens, and {lately} were lately too many for it")
+            }
         }
     }
 }
 
 /// Why `profile`'s model cannot serve `request`, if it cannot.
 #[must_use]
-pub fn ineligible(request: &ChatRequest, profile: &ModelProfile, prompt_tokens: u64) -> Option<Ineligible> {
+pub fn ineligible(request: &ChatRequest, profile: &ModelProfile, need: Need) -> Option<Ineligible> {
     let can = &profile.capabilities;
     if !request.tools.is_empty() && can.tools == Some(false) {
         return Some(Ineligible::NoTools);
@@ -66,10 +96,21 @@ pub fn ineligible(request: &ChatRequest, profile: &ModelProfile, prompt_tokens: 
     {
         return Some(Ineligible::Output { wanted, most });
     }
-    let holds = profile.context_window?;
-    let needs = prompt_tokens.saturating_add(request.max_output.unwrap_or(0));
-    let certain = needs.saturating_sub(prompt_tokens / 100 * MARGIN);
-    (certain > holds).then_some(Ineligible::Window { needs, holds })
+    let window = profile.context_window.unwrap_or(u64::MAX);
+    let needs = need.prompt.saturating_add(Need::room(request, window));
+    if let Some(lately) = need.overflow.filter(|lately| needs >= *lately) {
+        return Some(Ineligible::Overflowed { needs, lately });
+    }
+    let certain = needs.saturating_sub(need.prompt / 100 * need.margin);
+    (certain > window).then_some(Ineligible::Window { needs, holds: window })
+}
+
+impl Ineligible {
+    /// Whether the request is too long, and nothing else is wrong.
+    #[must_use]
+    pub fn is_length(&self) -> bool {
+        matches!(self, Self::Window { .. } | Self::Overflowed { .. })
+    }
 }
 
 /// Why `profile`'s model makes no vectors, if it does not. Windows bound each input, not the sum, and are the provider's
@@ -83,18 +124,41 @@ pub fn ineligible_to_embed(profile: &ModelProfile) -> Option<Ineligible> {
 mod tests {
     use super::*;
 
+    fn need(prompt: u64, margin: u64) -> Need {
+        Need { prompt, margin, overflow: None }
+    }
+
     #[test]
     fn unknown_excludes_nobody_and_numbers_are_named() {
         let request = ChatRequest::to("r").user("x").max_output(100);
-        assert_eq!(ineligible(&request, &ModelProfile::default(), 1_000_000), None);
+        assert_eq!(ineligible(&request, &ModelProfile::default(), need(1_000_000, 15)), None);
         let mut small = ModelProfile::default();
         small.context_window = Some(2_048);
-        let why = ineligible(&request, &small, 9_031).unwrap();
+        let why = ineligible(&request, &small, need(9_031, 15)).unwrap();
         assert_eq!(why.to_string(), "the request needs about 9131 tokens, its window holds 2048");
         assert_eq!(
-            ineligible(&request, &small, 2_000),
+            ineligible(&request, &small, need(2_000, 15)),
             None,
             "an estimate that is a little over may be wrong"
         );
+        assert!(ineligible(&request, &small, need(2_000, 2)).is_some(), "a count is not");
+    }
+
+    #[test]
+    fn an_answer_without_a_limit_gets_usual_room() {
+        let mut model = ModelProfile::default();
+        model.context_window = Some(100_000);
+        let request = ChatRequest::to("r").user("x");
+        assert_eq!(ineligible(&request, &model, need(98_976, 0)), None);
+        assert!(ineligible(&request, &model, need(98_977, 0)).is_some());
+    }
+
+    #[test]
+    fn what_was_too_long_is_not_tried_again() {
+        let request = ChatRequest::to("r").user("x").max_output(100);
+        let at = |prompt| Need { prompt, margin: 30, overflow: Some(5_000) };
+        assert_eq!(ineligible(&request, &ModelProfile::default(), at(4_899)), None);
+        let why = ineligible(&request, &ModelProfile::default(), at(4_900)).unwrap();
+        assert!(why.is_length() && why.to_string().contains("5000 were lately too many"), "{why}");
     }
 }

@@ -5,19 +5,21 @@
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
+use std::time::Duration;
 
 use hotspare_catalog::Catalog;
-use hotspare_core::{Error, Kind, TargetId};
-use hotspare_engine::{Fleet, Limits, OnKind, Route, Rules, TargetSpec, World};
+use hotspare_core::{Cost, Error, Kind, TargetId};
+use hotspare_engine::{Fleet, Limits, OnKind, Route, Rules, SpendLimit, TargetSpec, World};
 #[cfg(any(feature = "openai", feature = "anthropic", feature = "gemini"))]
 use hotspare_http::{HttpConfig, ReqwestTransport};
+use hotspare_normalize::PromptTemplate;
 use hotspare_provider::{HttpProvider, Secret, Transport};
 use hotspare_routing::{Sequential, Strategy};
 
 use crate::client::Client;
 use crate::endpoint::{Endpoint, Net, Speaks};
 use crate::key::Keyhole;
-use crate::shared::{Connected, Shared};
+use crate::shared::{Connected, Prompt, Shared};
 
 /// A client that is being put together.
 #[derive(Debug, Default)]
@@ -35,6 +37,9 @@ pub struct RouteSpec {
     limits: Limits,
     rules: Rules,
     answers_to: Vec<String>,
+    /// Prompts of its own for targets, by name, or for models whose name begins alike, by `beginning*`.
+    prompts: Vec<(String, Prompt)>,
+    mistakes: Vec<String>,
 }
 
 impl<S: Strategy + 'static> From<S> for RouteSpec {
@@ -51,6 +56,8 @@ impl RouteSpec {
             limits: Limits::default(),
             rules: Rules::default(),
             answers_to: Vec::new(),
+            prompts: Vec::new(),
+            mistakes: Vec::new(),
         }
     }
 
@@ -66,6 +73,50 @@ impl RouteSpec {
     pub fn rules(mut self, rules: Rules) -> Self {
         self.rules = rules;
         self
+    }
+
+    /// Rewrites requests on this route with a template in Jinja's language, instead of the target's own: for the target of
+    /// this name, or, where `whom` ends in `*`, for every target whose model's name begins so. A target's name wins over a
+    /// family, a longer beginning over a shorter one.
+    #[cfg(feature = "templates")]
+    #[must_use]
+    pub fn prompt(mut self, whom: impl Into<String>, text: &str) -> Self {
+        let whom = whom.into();
+        match hotspare_normalize::Template::parse(&whom, text) {
+            Ok(template) => {
+                let name = template.version_name();
+                self.template(whom, name, template)
+            }
+            Err(error) => {
+                self.mistakes.push(error.message().to_owned());
+                self
+            }
+        }
+    }
+
+    /// As [`RouteSpec::prompt`], with a template of any kind; `name` stands in the trail.
+    #[must_use]
+    pub fn template(
+        mut self,
+        whom: impl Into<String>,
+        name: impl Into<String>,
+        template: impl PromptTemplate + 'static,
+    ) -> Self {
+        self.prompts.push((whom.into(), Prompt { name: name.into(), template: Arc::new(template) }));
+        self
+    }
+
+    /// The most that the route may cost in any `per`, at list price, over all its targets. Needs known prices.
+    #[must_use]
+    pub fn spend_limit(mut self, most: Cost, per: Duration) -> Self {
+        self.limits.spend = Some(SpendLimit::new(most, per));
+        self
+    }
+
+    /// Notes something that is wrong, to be reported with the rest.
+    #[cfg(feature = "config")]
+    pub(crate) fn mistake(&mut self, what: String) {
+        self.mistakes.push(what);
     }
 
     /// Further names that requests may use; `*` takes every name that nothing else has.
@@ -130,7 +181,9 @@ impl ClientBuilder {
         let mut transports = Transports { given: self.transport.take(), made: Vec::new() };
         let mut specs = Vec::new();
         let mut connected = Vec::new();
+        let mut spends = Vec::new();
         for (name, endpoint) in self.targets {
+            spends.extend(endpoint.spend_limit.map(|limit| (specs.len(), limit)));
             let mut here = Vec::new();
             let (spec, target) = connect(name.clone(), endpoint, &mut transports, &mut here);
             mistakes.extend(here.into_iter().map(|what| format!("target `{name}`: {what}")));
@@ -144,12 +197,83 @@ impl ClientBuilder {
             .filter(|target| !self.routes.iter().any(|(name, _)| name == target.id.as_str()))
             .map(|target| (target.id.to_string(), RouteSpec::new(Sequential::new([target.id.clone()]))))
             .collect();
-        let (routes, aliases) = routes(self.routes.into_iter().chain(own), &fleet, &mut mistakes);
+        let specs: Vec<_> = self.routes.into_iter().chain(own).collect();
+        let prompts =
+            specs.iter().map(|(name, spec)| prompts(name, spec, &connected, &mut mistakes)).collect();
+        let (routes, aliases) = routes(specs.into_iter(), &fleet, &mut mistakes);
+        unpriced(&spends, &fleet, &routes, &mut mistakes);
         if !mistakes.is_empty() {
             return Err(Error::new(Kind::Config, mistakes.join("\n")));
         }
-        let world = World::new(Arc::clone(&fleet), book, &routes);
-        Ok(Client::new(Shared::new(fleet, connected, routes, aliases, world)))
+        let mut world = World::new(Arc::clone(&fleet), book, &routes);
+        for (place, limit) in spends {
+            world.limit_spending(place, limit);
+        }
+        Ok(Client::new(Shared::new(fleet, connected, routes, prompts, aliases, world)))
+    }
+}
+
+/// Which of a route's targets get prompts of the route.
+fn prompts(
+    route: &str,
+    spec: &RouteSpec,
+    targets: &[Connected],
+    mistakes: &mut Vec<String>,
+) -> BTreeMap<usize, Prompt> {
+    mistakes.extend(spec.mistakes.iter().map(|what| format!("route `{route}`: {what}")));
+    let members = spec.strategy.members();
+    let mut prompts: BTreeMap<usize, (usize, Prompt)> = BTreeMap::new();
+    for (whom, prompt) in &spec.prompts {
+        let family = whom.strip_suffix('*');
+        let mut found = false;
+        for (place, target) in targets.iter().enumerate().filter(|(_, target)| members.contains(&target.id)) {
+            let (fits, weight) = match family {
+                Some(beginning) => (target.model.starts_with(beginning), beginning.len()),
+                None => (target.id.as_str() == whom, usize::MAX),
+            };
+            if fits {
+                found = true;
+                if prompts.get(&place).is_none_or(|(known, _)| weight >= *known) {
+                    prompts.insert(place, (weight, prompt.clone()));
+                }
+            }
+        }
+        if !found {
+            mistakes
+                .push(format!("route `{route}` has a prompt for `{whom}`, which fits none of its targets"));
+        }
+    }
+    prompts.into_iter().map(|(place, (_, prompt))| (place, prompt)).collect()
+}
+
+/// A limit on money that nobody could count is a mistake.
+fn unpriced(
+    spends: &[(usize, SpendLimit)],
+    fleet: &Fleet,
+    routes: &[Arc<Route>],
+    mistakes: &mut Vec<String>,
+) {
+    let free = |place: &usize| fleet.targets()[*place].profile.price.is_none();
+    let id = |place: usize| &fleet.targets()[place].id;
+    for (place, limit) in spends {
+        if limit.per.is_zero() {
+            mistakes.push(format!("target `{}`: spend_limit must be per a time longer than 0s", id(*place)));
+        }
+        if free(place) {
+            mistakes.push(format!(
+                "target `{}` has a spend_limit and no known price; set its profile",
+                id(*place)
+            ));
+        }
+    }
+    for route in routes.iter().filter(|route| route.limits.spend.is_some()) {
+        for place in route.members.iter().filter(|place| free(place)) {
+            let name = &route.name;
+            mistakes.push(format!(
+                "route `{name}` has a spend_limit, and `{}` no known price; set its profile",
+                id(*place)
+            ));
+        }
     }
 }
 
@@ -267,6 +391,7 @@ fn connect(
             endpoint.catalog.as_deref().and_then(|list| Catalog::vendored().lookup(list, &endpoint.model));
         entry.map(|found| found.profile()).unwrap_or_default()
     });
+    profile.think_tags = endpoint.think_tags.or(profile.think_tags);
     fill(&mut profile.capabilities, &provider.capabilities(&endpoint.model));
     let spec = TargetSpec {
         id: name.clone(),

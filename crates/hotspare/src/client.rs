@@ -7,12 +7,11 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Arc, PoisonError};
 
 use hotspare_core::{
-    ChatRequest, ChatResponse, EmbedInput, EmbedRequest, EmbedResponse, Error, Kind, ModelProfile, Request,
-    Response, TargetId, TargetView,
+    ChatRequest, ChatResponse, Cost, EmbedInput, EmbedRequest, EmbedResponse, Error, Kind, ModelProfile,
+    Request, Response, TargetId, TargetView,
 };
 use hotspare_engine::{Ask, Call, Counts, Luck, Plan, Route};
-use hotspare_normalize::Form;
-use hotspare_routing::estimate_prompt_tokens;
+use hotspare_normalize::{Form, estimate_prompt_tokens};
 
 use crate::builder::ClientBuilder;
 use crate::clock::entropy;
@@ -29,6 +28,10 @@ pub struct Client {
 }
 
 impl Client {
+    pub(crate) fn shared(&self) -> &Shared {
+        &self.shared
+    }
+
     pub(crate) fn new(shared: Shared) -> Self {
         Self { shared: Arc::new(shared) }
     }
@@ -183,6 +186,8 @@ impl Client {
             Explained {
                 target: self.shared.targets[choice.target].id.clone(),
                 why: choice.reason.to_string(),
+                prompt_tokens: choice.prompt_tokens,
+                trimmed: choice.trim_to.is_some(),
                 view: place.map(|place| views[place].clone()).unwrap_or_default(),
             }
         });
@@ -214,6 +219,7 @@ impl Client {
                     view: world.view(now, place, 0),
                     counts: world.counts(place).clone(),
                     waiting: world.waiting(place),
+                    spent: world.spent(now, place),
                 })
                 .collect()
         })
@@ -326,6 +332,8 @@ pub struct TargetStatus {
     pub counts: Counts,
     /// Calls that wait for room there.
     pub waiting: usize,
+    /// What it cost in the period of its limit, if it has one.
+    pub spent: Option<Cost>,
 }
 
 /// What should stay together: the same user, or the same beginning of a conversation.

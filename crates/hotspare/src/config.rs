@@ -114,12 +114,21 @@ impl Config {
     /// [`Kind::Config`] with every file that cannot be read.
     pub fn read_files(&mut self, read: impl Fn(&str) -> std::io::Result<String>) -> Result<(), Error> {
         let mut mistakes = Vec::new();
-        for (name, target) in &mut self.targets {
-            let Some(prompt) = &mut target.prompt else { continue };
+        let of_targets = self
+            .targets
+            .iter_mut()
+            .filter_map(|(name, target)| Some((format!("targets.{name}"), target.prompt.as_mut()?)));
+        let of_routes = self.routes.iter_mut().flat_map(|(name, route)| {
+            route
+                .prompts
+                .iter_mut()
+                .map(move |(whom, prompt)| (format!("routes.{name}.prompts.{whom}"), prompt))
+        });
+        for (place, prompt) in of_targets.chain(of_routes) {
             let Some(file) = prompt.file() else { continue };
             match read(file) {
                 Ok(text) => prompt.fill(text),
-                Err(error) => mistakes.push(format!("targets.{name}: prompt {file}: {error}")),
+                Err(error) => mistakes.push(format!("{place}: prompt {file}: {error}")),
             }
         }
         if mistakes.is_empty() { Ok(()) } else { Err(Error::new(Kind::Config, mistakes.join("\n"))) }

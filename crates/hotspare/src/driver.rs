@@ -155,8 +155,9 @@ impl Driver {
         }
         let span = tracing::info_span!(target: "hotspare", "hotspare.attempt", attempt = begin.id.0, target = %target.id);
         let profile = &self.shared.fleet.targets()[begin.target].profile;
+        let prompt = self.shared.prompt(begin.route, begin.target);
         let key = target.keys.get(begin.key).map(|hole| (Arc::clone(hole), Arc::new(OnceLock::new())));
-        let prepared = prepare(&self.request, begin, target, profile).map(|prepared| {
+        let prepared = prepare(&self.request, begin, target, prompt, profile).map(|prepared| {
             self.call.note(begin.id, prepared.notes);
             Outbound::new(prepared.request, Arc::clone(&target.model), begin.stream)
                 .with_remaining(Some(begin.remaining))

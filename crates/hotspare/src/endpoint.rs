@@ -6,7 +6,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use hotspare_core::ModelProfile;
+use hotspare_core::{Cost, ModelProfile, ThinkTags};
+use hotspare_engine::SpendLimit;
 use hotspare_health::Config as Breaker;
 use hotspare_normalize::PromptTemplate;
 use hotspare_provider::{Provider, Signer, Wire};
@@ -32,6 +33,8 @@ pub struct Endpoint {
     pub(crate) max_in_flight: Option<u32>,
     pub(crate) requests_per_minute: Option<u64>,
     pub(crate) tokens_per_minute: Option<u64>,
+    pub(crate) spend_limit: Option<SpendLimit>,
+    pub(crate) think_tags: Option<ThinkTags>,
     pub(crate) breaker: Breaker,
     pub(crate) probe: bool,
     pub(crate) deadline_header: Option<String>,
@@ -82,6 +85,8 @@ impl Endpoint {
             max_in_flight: None,
             requests_per_minute: None,
             tokens_per_minute: None,
+            spend_limit: None,
+            think_tags: None,
             breaker: Breaker::default(),
             probe: false,
             deadline_header: None,
@@ -137,6 +142,22 @@ impl Endpoint {
     #[must_use]
     pub fn tokens_per_minute(mut self, tokens: u64) -> Self {
         self.tokens_per_minute = Some(tokens);
+        self
+    }
+
+    /// The most that it may cost in any `per`, at list price. Whoever comes when the money is spent goes to the next
+    /// target. Needs a known price.
+    #[must_use]
+    pub fn spend_limit(mut self, most: Cost, per: Duration) -> Self {
+        self.spend_limit = Some(SpendLimit::new(most, per));
+        self
+    }
+
+    /// The model writes its thoughts between these tags into its text, and its server leaves them there: they are told as
+    /// reasoning.
+    #[must_use]
+    pub fn think_tags(mut self, tags: ThinkTags) -> Self {
+        self.think_tags = Some(tags);
         self
     }
 

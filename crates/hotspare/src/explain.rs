@@ -32,6 +32,10 @@ pub struct Explained {
     pub target: TargetId,
     /// Why it stands here.
     pub why: String,
+    /// Tokens of the prompt as it counts them, about.
+    pub prompt_tokens: u64,
+    /// It would get the conversation without its oldest turns.
+    pub trimmed: bool,
     /// Its health now.
     pub view: TargetView,
 }
@@ -45,6 +49,12 @@ impl fmt::Display for Explanation {
         for (index, choice) in self.choices.iter().enumerate() {
             let view = &choice.view;
             write!(f, "{}. {}: {}; breaker {}", index + 1, choice.target, choice.why, view.breaker)?;
+            if choice.prompt_tokens != self.prompt_tokens {
+                write!(f, ", about {} prompt tokens there", choice.prompt_tokens)?;
+            }
+            if choice.trimmed {
+                f.write_str(", without the oldest turns")?;
+            }
             if view.degraded {
                 f.write_str(", slower than usual")?;
             }

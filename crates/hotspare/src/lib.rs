@@ -33,6 +33,7 @@ mod explain;
 mod forms;
 mod keep;
 mod key;
+mod lint;
 mod observe;
 mod prepare;
 mod shared;
@@ -61,10 +62,12 @@ pub use hotspare_core::{
     Attempt, Blame, Bound, BreakerState, CallOptions, Capabilities, ChatRequest, ChatResponse, Chunk, Cost,
     EmbedInput, EmbedRequest, EmbedResponse, Encoding, Error, Event, FinishReason, Json, Kind, LongPrice,
     Media, Message, ModelProfile, Native, Outcome, OutputFormat, Part, Policy, Price, Raw, Reasoning,
-    Request, Role, Sampling, Scope, Skipped, TargetId, TargetView, Tool, ToolCall, ToolChoice, ToolResult,
-    Trail, Usage, UsageSource, Vector,
+    Request, Role, Sampling, SchemaSubset, Scope, Skipped, TargetId, TargetView, ThinkTags, Tool, ToolCall,
+    ToolChoice, ToolResult, Trail, Usage, UsageSource, Vector,
 };
-pub use hotspare_engine::{Adaptive, Commit, Counts, JudgeForm, Limits, OnCut, OnKind, Rules};
+pub use hotspare_engine::{
+    Adaptive, Commit, CostKind, Counts, JudgeForm, Limits, OnCut, OnKind, OnRefusal, Rules, SpendLimit, Trim,
+};
 pub use hotspare_health::Config as BreakerConfig;
 pub use hotspare_normalize::PromptTemplate;
 #[cfg(feature = "templates")]
@@ -75,6 +78,7 @@ pub use hotspare_routing::{
     Weighted,
 };
 pub use key::Key;
+pub use lint::Lint;
 pub use observe::BreakerChange;
 pub use stream::ChatStream;
 #[cfg(feature = "typed")]

@@ -1,18 +1,20 @@
 //! A request as one target gets it.
 //!
 //! Not an adapter: no wire is spelled here. Order: what another model's turns hold that this one cannot read goes, then
-//! the target's template, then the form of the answer in words where the model does not enforce it, then what this
+//! the oldest turns where the whole is too long, then the target's template, then the form of the answer in words where the model does not enforce it, then what this
 //! attempt adds (a complaint, the beginning of an answer). Invariant: what is not changed is not copied, and what is
 //! changed is said.
 
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use hotspare_core::{Error, Kind, Message, ModelProfile, OutputFormat, Part, Request, Role};
+use hotspare_core::{
+    ChatRequest, Error, Kind, Message, ModelProfile, OutputFormat, Part, Request, Role, Sampling,
+};
 use hotspare_engine::Begin;
-use hotspare_normalize::portable;
+use hotspare_normalize::{portable, rewrite_schema, trim};
 
-use crate::shared::Connected;
+use crate::shared::{Connected, Prompt};
 
 /// A request for one attempt.
 #[derive(Debug)]
@@ -30,6 +32,7 @@ pub(crate) fn prepare(
     request: &Request,
     begin: &Begin,
     target: &Connected,
+    prompt: Option<&Prompt>,
     profile: &ModelProfile,
 ) -> Result<Prepared, Error> {
     let mut notes = Vec::new();
@@ -59,25 +62,27 @@ pub(crate) fn prepare(
         notes.extend(portable.notes.iter().map(ToString::to_string));
         prepared = portable.request;
     }
-    if let Some(prompt) = &target.prompt {
+    if let Some(most) = begin.trim_to {
+        let (trimmed, missing) = trim(&prepared, most).ok_or_else(|| {
+            Error::new(Kind::ContextOverflow, "the last turn alone is longer than its window")
+        })?;
+        if missing > 0 {
+            notes.push(format!(
+                "left out the {missing} oldest messages: the whole is too long for its window"
+            ));
+            prepared = Cow::Owned(trimmed);
+        }
+    }
+    if let Some(prompt) = prompt {
         let applied = prompt.template.apply(&prepared, &target.model);
         let applied = applied.map_err(|error| Error::new(Kind::Unsupported, error.message().to_owned()))?;
         notes.push(format!("prompt {}", prompt.name));
         prepared = Cow::Owned(applied);
     }
-    if let OutputFormat::JsonSchema { schema, .. } = &prepared.output
-        && profile.capabilities.json_schema == Some(false)
-    {
-        let words = format!(
-            "Answer with one JSON value and nothing else: no words around it, no code fence. It must be valid against this \
-             JSON Schema:\n{}",
-            schema.as_str()
-        );
-        notes.push("the schema is asked for in words".into());
-        let request = prepared.to_mut();
-        request.output = OutputFormat::JsonObject;
-        let head = request.messages.iter().take_while(|message| instructs(message)).count();
-        request.messages.insert(head, Message::system(words));
+    shape(&mut prepared, &mut notes, target, profile);
+    if profile.capabilities.sampling == Some(false) && prepared.sampling != Sampling::default() {
+        prepared.to_mut().sampling = Sampling::default();
+        notes.push("left out temperature and the like: the model takes none".into());
     }
     if let Some(reask) = &begin.reask {
         let request = prepared.to_mut();
@@ -97,6 +102,46 @@ pub(crate) fn prepare(
         Cow::Owned(changed) => Arc::new(changed),
     };
     Ok(Prepared { request: Request::Chat(request), notes })
+}
+
+/// Asks for the form of the answer in the way that the target has for it: a schema that it enforces, spelled as far as it
+/// understands schemas, or words.
+fn shape(
+    request: &mut Cow<'_, ChatRequest>,
+    notes: &mut Vec<String>,
+    target: &Connected,
+    profile: &ModelProfile,
+) {
+    let OutputFormat::JsonSchema { name, schema, strict } = &request.output else { return };
+    if profile.capabilities.json_schema == Some(false) {
+        let words = format!(
+            "Answer with one JSON value and nothing else: no words around it, no code fence. It must be valid against this \
+             JSON Schema:\n{}",
+            schema.as_str()
+        );
+        notes.push("the schema is asked for in words".into());
+        let request = request.to_mut();
+        request.output = OutputFormat::JsonObject;
+        let head = request.messages.iter().take_while(|message| instructs(message)).count();
+        request.messages.insert(head, Message::system(words));
+        return;
+    }
+    let Some(subset) = target.provider.schema_subset(&target.model).filter(|_| *strict) else { return };
+    let name = name.clone();
+    let output = match rewrite_schema(schema, subset) {
+        Ok(rewritten) if rewritten.notes.is_empty() => return,
+        Ok(rewritten) => {
+            notes.extend(rewritten.notes);
+            OutputFormat::JsonSchema { name, schema: rewritten.schema, strict: true }
+        }
+        Err(what) => {
+            notes.push(format!(
+                "the schema cannot be enforced there ({what}); the answer is judged all the same"
+            ));
+            OutputFormat::JsonSchema { name, schema: schema.clone(), strict: false }
+        }
+    };
+    request.to_mut().output = output;
 }
 
 fn instructs(message: &Message) -> bool {

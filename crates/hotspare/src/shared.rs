@@ -2,6 +2,7 @@
 //!
 //! Invariant: built once and never changed, but for the world behind its lock, which is held for microseconds.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
@@ -24,6 +25,8 @@ pub(crate) struct Shared {
     /// By place in the fleet.
     pub(crate) targets: Vec<Connected>,
     pub(crate) routes: Vec<Arc<Route>>,
+    /// By route: prompts of its own for some of its targets.
+    pub(crate) prompts: Vec<BTreeMap<usize, Prompt>>,
     /// Further names of routes; `*` takes every other name.
     pub(crate) aliases: Vec<(String, usize)>,
     pub(crate) observer: RwLock<Observer>,
@@ -62,6 +65,7 @@ impl Shared {
         fleet: Arc<Fleet>,
         targets: Vec<Connected>,
         routes: Vec<Arc<Route>>,
+        prompts: Vec<BTreeMap<usize, Prompt>>,
         aliases: Vec<(String, usize)>,
         world: World,
     ) -> Self {
@@ -70,6 +74,7 @@ impl Shared {
             fleet,
             targets,
             routes,
+            prompts,
             aliases,
             observer: RwLock::default(),
             forms: Forms::default(),
@@ -77,6 +82,12 @@ impl Shared {
             keep: Keep::default(),
             world: Mutex::new(world),
         }
+    }
+
+    /// The prompt that a target has in a route: the route's for it, or its own.
+    pub(crate) fn prompt(&self, route: usize, target: usize) -> Option<&Prompt> {
+        let of_route = self.prompts.get(route).and_then(|prompts| prompts.get(&target));
+        of_route.or(self.targets[target].prompt.as_ref())
     }
 
     /// Does something with the world, and outside its lock what follows from it: breakers that changed are told, calls

@@ -47,7 +47,7 @@ impl Client {
             let schema = schemars::schema_for!(T);
             let schema = Json::parse(schema.as_value().to_string())
                 .map_err(|_| Error::new(Kind::InvalidRequest, "the type's schema is not JSON"))?;
-            request.output = OutputFormat::JsonSchema { name: name::<T>(), schema, strict: false };
+            request.output = OutputFormat::JsonSchema { name: name::<T>(), schema, strict: true };
         }
         let OutputFormat::JsonSchema { schema, .. } = &request.output else {
             return Err(Error::new(Kind::InvalidRequest, "the request has no schema"));

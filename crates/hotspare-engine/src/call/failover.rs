@@ -6,13 +6,13 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use hotspare_core::{Error, Kind, Moment, Next, Outcome as Ended, Policy, Same, Scope};
+use hotspare_core::{Cost, Error, Kind, Moment, Next, Outcome as Ended, Policy, Same, Scope, Usage};
 use hotspare_health::Outcome;
 
 use super::{Call, start};
 use crate::attempt::Attempt;
 use crate::plan::Planned;
-use crate::rules::OnKind;
+use crate::rules::{OnKind, OnRefusal};
 use crate::step::{AttemptId, Reask};
 use crate::world::{Ending, World};
 
@@ -33,14 +33,18 @@ impl Call {
     pub(super) fn failed(&mut self, now: Moment, world: &mut World, id: AttemptId, error: Error) {
         let Some(attempt) = self.live(id) else { return };
         // The answer was complete; what broke afterwards concerns nobody.
-        if attempt.finished.is_some() && !attempt.is_empty() && error.kind() != Kind::BadOutput {
+        let judged = matches!(error.kind(), Kind::BadOutput | Kind::ContentPolicy);
+        if attempt.finished.is_some() && !attempt.is_empty() && !judged {
             attempt.failure = None;
             self.ended(now, world, id);
             return;
         }
-        let (place, key, clean) = (attempt.target, attempt.key, attempt.clean);
+        let failure = Failure::of(attempt);
+        let (place, needs) = (attempt.target, attempt.needs);
+        if error.kind() == Kind::ContextOverflow {
+            world.overflowed(now, place, needs);
+        }
         let error = error.with_target(self.fleet.targets()[place].id.clone());
-        let failure = Failure { place, key, clean };
         // From here on nobody waits for this attempt.
         self.attempts[id.0].failure = Some(error.clone());
         let plainly = self.committed.is_none() && self.ask_plainly(now, world, id, &error);
@@ -72,6 +76,9 @@ impl Call {
             Some(OnKind::Next | OnKind::Same) => self.advance(),
             Some(OnKind::To(targets)) => {
                 self.restricted = Some(targets.clone());
+                self.advance();
+            }
+            None if error.kind() == Kind::ContentPolicy && self.route.rules.on_refusal == OnRefusal::Next => {
                 self.advance();
             }
             None => self.follow_policy(policy, target.wire, target.profile.context_window),
@@ -160,7 +167,7 @@ impl Call {
         if !refused || !allowed || !world.take_retry(now, &self.route) {
             return false;
         }
-        let failure = Failure { place, key: attempt.key, clean: attempt.clean };
+        let failure = Failure::of(attempt);
         self.plain.insert(place);
         self.extra_starts += 1;
         let why = "once more without a stream".to_owned();
@@ -177,7 +184,7 @@ impl Call {
             self.failed(now, world, id, error);
             return;
         }
-        let failure = Failure { place: attempt.target, key: attempt.key, clean: attempt.clean };
+        let failure = Failure::of(attempt);
         let error = error.with_target(self.fleet.targets()[failure.place].id.clone());
         let end =
             Ended::Failed { kind: error.kind(), status: error.status(), message: error.message().to_owned() };
@@ -193,7 +200,8 @@ impl Call {
         let limits = &self.route.limits;
         let asked = self.reasked.iter().filter(|place| **place == failure.place).count();
         let allowed = asked < usize::try_from(limits.max_reasks).unwrap_or(usize::MAX)
-            && self.extra_starts < limits.max_extra_starts;
+            && self.extra_starts < limits.max_extra_starts
+            && self.can_pay_for_asking_again(failure, limits.max_reask_cost);
         if !allowed || self.attempts.iter().any(Attempt::is_hopeful) || !world.take_retry(now, &self.route) {
             return false;
         }
@@ -204,6 +212,25 @@ impl Call {
         true
     }
 
+    /// Whether asking again stays within its own limit: the prompt grows by the answer and what was wrong with it, and
+    /// another answer is about as long.
+    fn can_pay_for_asking_again(&self, failure: Failure, most: Option<Cost>) -> bool {
+        let (Some(most), Some(price)) = (most, self.fleet.targets()[failure.place].profile.price) else {
+            return true;
+        };
+        let spent: Cost = self
+            .attempts
+            .iter()
+            .zip(&self.trail.attempts)
+            .filter(|(attempt, _)| attempt.reask)
+            .filter_map(|(_, entry)| entry.cost)
+            .sum();
+        let last = self.attempts.iter().rev().find(|attempt| attempt.target == failure.place);
+        let usage = last.map(Attempt::usage_or_estimate).unwrap_or_default();
+        let again = Usage::estimated(usage.total(), usage.output);
+        spent + price.cost(&again) <= most
+    }
+
     fn same(&self, failure: Failure) -> Planned {
         // A second try is not a first look: it never counts as clean.
         Planned {
@@ -212,6 +239,9 @@ impl Call {
             reason: hotspare_routing::Reason::Retry,
             clean: false,
             usual: None,
+            prompt_tokens: failure.prompt_tokens,
+            needs: failure.needs,
+            trim_to: failure.trim_to,
         }
     }
 
@@ -231,7 +261,9 @@ impl Call {
 
     /// Nothing is left to try or to wait for.
     pub(super) fn give_up(&mut self, now: Moment, world: &mut World) {
-        let nobody = Error::new(Kind::NoTarget, self.why_nobody(now));
+        // Every target would say the same, and a larger one or a shorter prompt is what helps.
+        let kind = if self.too_long { Kind::ContextOverflow } else { Kind::NoTarget };
+        let nobody = Error::new(kind, self.why_nobody(now));
         let lead = self.lead(nobody);
         let pauses = self
             .refused
@@ -279,4 +311,20 @@ struct Failure {
     place: usize,
     key: usize,
     clean: bool,
+    prompt_tokens: u64,
+    needs: u64,
+    trim_to: Option<u64>,
+}
+
+impl Failure {
+    fn of(attempt: &Attempt) -> Self {
+        Self {
+            place: attempt.target,
+            key: attempt.key,
+            clean: attempt.clean,
+            prompt_tokens: attempt.prompt_tokens,
+            needs: attempt.needs,
+            trim_to: attempt.trim_to,
+        }
+    }
 }

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use hotspare_core::{ChatResponse, Chunk, Error, Event, FinishReason, Kind, Part, Raw};
-use hotspare_normalize::{Form, Repaired, Violation};
+use hotspare_normalize::{Form, Repair, Violation};
 
 use super::Call;
 use crate::rules::JudgeForm;
@@ -32,7 +32,7 @@ impl Call {
         match form.check(&text, finish) {
             Ok(None) => Ok(()),
             Ok(Some(repaired)) if self.committed.is_none() => {
-                self.note(id, [spelled(&repaired)]);
+                self.note(id, [spelled(&repaired.repairs)]);
                 match response {
                     Some(response) => replace(response, repaired.text),
                     None => self.replace_held(id, repaired.text),
@@ -89,9 +89,9 @@ fn unfit(violations: &[Violation]) -> Error {
     )
 }
 
-fn spelled(repaired: &Repaired) -> String {
+pub(super) fn spelled(repairs: &[Repair]) -> String {
     let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
-    for repair in &repaired.repairs {
+    for repair in repairs {
         *counts.entry(repair.as_str()).or_default() += 1;
     }
     let list: Vec<String> = counts.iter().map(|(name, count)| format!("{name} ×{count}")).collect();

@@ -6,11 +6,12 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use hotspare_core::{Error, Kind, Moment, Outcome as Ended, Response, Scope, Skipped};
+use hotspare_core::{Error, Kind, Moment, Outcome as Ended, Response, Scope, Skipped, UsageSource};
 use hotspare_health::{Observation, Outcome, Verdict};
 
-use super::{Call, start};
+use super::{Call, form, start};
 use crate::attempt::Fold;
+use crate::rules::OnRefusal;
 use crate::splice::Splice;
 use crate::step::{AttemptId, Summary};
 use crate::verdict;
@@ -99,7 +100,7 @@ impl Call {
     ) {
         let attempt = &mut self.attempts[id.0];
         let Some(permit) = attempt.permit.take() else { return };
-        let usage = attempt.usage_or_estimate(self.prompt_tokens);
+        let usage = attempt.usage_or_estimate();
         let price = self.fleet.targets()[attempt.target].profile.price;
         let cost = price.filter(|_| usage.total().is_some()).map(|price| price.cost(&usage));
         if let Some(entry) = self.trail.attempts.get_mut(id.0) {
@@ -110,7 +111,21 @@ impl Call {
             entry.first_content = attempt.first_content.map(|first| first.saturating_since(attempt.started));
         }
         attempt.held = VecDeque::new();
-        world.settle(now, attempt.target, permit, End { outcome, ending, usage, cost }, self.draws.draw());
+        // What the target counted for the request as it came in; a trimmed or lengthened one says nothing about that.
+        let plain = !attempt.reask && attempt.trim_to.is_none() && attempt.splice.is_none();
+        let counted = attempt.usage.input.filter(|_| plain && attempt.usage.source == UsageSource::Reported);
+        let end = End {
+            outcome,
+            ending,
+            usage,
+            cost,
+            expected: attempt.expected,
+            route: Some(self.route.index),
+            reask: attempt.reask,
+            refused: attempt.refused && ending == Ending::Served,
+            counted: counted.map(|counted| (self.size, counted)),
+        };
+        world.settle(now, attempt.target, permit, end, self.draws.draw());
     }
 
     /// An attempt's stream has ended in order: an answer if it is whole, a failure if not.
@@ -128,12 +143,25 @@ impl Call {
             self.failed(now, world, id, error);
             return;
         }
+        let refused = attempt.refused && self.committed.is_none();
+        if refused && self.route.rules.on_refusal == OnRefusal::Next && !self.waiting.is_empty() {
+            let error = Error::new(Kind::ContentPolicy, "the model refuses to answer");
+            self.failed(now, world, id, error);
+            return;
+        }
+        let Some(attempt) = self.live(id) else { return };
         let folded = attempt.fold.take().map(Fold::finish).transpose();
         let whole = attempt.whole.take().filter(|raw| raw.wire() == native && native.is_some());
-        let judged = folded.and_then(|mut response| {
+        let judged = folded.and_then(|folded| {
+            let (mut response, repairs) = folded.unzip();
+            let repairs = repairs.unwrap_or_default();
             let words = match &mut response {
                 Some(Response::Chat(response)) => {
-                    response.raw = whole.unwrap_or_default();
+                    if repairs.is_empty() {
+                        response.raw = whole.unwrap_or_default();
+                    } else {
+                        self.note(id, [format!("tool arguments {}", form::spelled(&repairs))]);
+                    }
                     Some(response)
                 }
                 _ => None,
@@ -164,7 +192,7 @@ impl Call {
         self.stop_waiting(world);
         let attempt = &self.attempts[id.0];
         let served_by = self.fleet.targets()[attempt.target].id.clone();
-        let usage = attempt.usage_or_estimate(self.prompt_tokens);
+        let usage = attempt.usage_or_estimate();
         let trail = std::mem::take(&mut self.trail);
         let response = response.map(|mut response| {
             let (by, how) = match &mut response {

@@ -5,9 +5,9 @@
 
 use std::time::Duration;
 
-use hotspare_core::{Attempt as Record, Moment, Skipped, Usage};
+use hotspare_core::{Attempt as Record, Cost, Moment, Skipped, Usage};
 use hotspare_health::{Cause, Permit, Refusal};
-use hotspare_normalize::Vectors;
+use hotspare_normalize::{ThinkSplitter, Vectors};
 use hotspare_routing::Start;
 
 use super::Call;
@@ -23,13 +23,19 @@ impl Call {
     pub(super) fn start(&mut self, now: Moment, world: &mut World) -> Option<Begin> {
         if let Some(retry) = self.retry.take_if(|retry| now >= retry.at) {
             let draw = self.draws.draw();
-            match world.admit(now, retry.choice.target, self.wish(draw, false)) {
-                Ok((key, permit)) => {
+            let admitted = match self.too_dear(now, world, &retry.choice) {
+                None => world.admit(now, retry.choice.target, self.wish(draw, &retry.choice, false)).ok(),
+                Some(_) => None,
+            };
+            match admitted {
+                Some((key, permit)) => {
+                    let reask = retry.reask;
                     let mut begin = self.begin(now, world, &retry.choice, (key, permit), retry.why);
-                    begin.reask = retry.reask;
+                    self.attempts[begin.id.0].reask = reask.is_some();
+                    begin.reask = reask;
                     return Some(begin);
                 }
-                Err(_) => self.wanted = self.wanted.max(1),
+                None => self.wanted = self.wanted.max(1),
             }
         }
         if self.committed.is_some() || self.stopped {
@@ -37,13 +43,13 @@ impl Call {
         }
         while self.wanted > 0 {
             let Some(choice) = self.waiting.pop_front() else { break };
-            if let Some(why) = self.unfit(now, &choice) {
+            if let Some(why) = self.unfit(now, &choice).or_else(|| self.too_dear(now, world, &choice)) {
                 let target = self.fleet.targets()[choice.target].id.clone();
                 self.trail.skipped.push(Skipped::new(target, why));
                 continue;
             }
             let draw = self.draws.draw();
-            match world.admit(now, choice.target, self.wish(draw, false)) {
+            match world.admit(now, choice.target, self.wish(draw, &choice, false)) {
                 Ok((key, permit)) => {
                     self.wanted -= 1;
                     let why = self.why(&choice);
@@ -63,8 +69,8 @@ impl Call {
         self.last_resort(now, world)
     }
 
-    fn wish(&self, draw: u64, last_resort: bool) -> Wish {
-        Wish { draw, tokens: self.prompt_tokens, ticket: self.ticket, last_resort }
+    fn wish(&self, draw: u64, choice: &Planned, last_resort: bool) -> Wish {
+        Wish { draw, tokens: choice.prompt_tokens, ticket: self.ticket, last_resort }
     }
 
     /// Why a target is passed over although its turn has come.
@@ -80,16 +86,6 @@ impl Call {
             && window <= least
         {
             return Some(format!("its window of {window} tokens is not larger than the one that overflowed"));
-        }
-        if let (Some(most), Some(price)) = (self.ask.max_cost, target.profile.price) {
-            // What the prompt alone will cost; the answer's length is not known before it is there.
-            let prompt = price.cost(&Usage::estimated(Some(self.prompt_tokens), None));
-            let spent = self.trail.cost().unwrap_or_default();
-            if spent + prompt > most {
-                return Some(format!(
-                    "its prompt would cost {prompt} on top of {spent}, the request allows {most}"
-                ));
-            }
         }
         // The first start is worth a try; to be handed from one to the next without a chance is worth nothing.
         let end = if self.cut.is_some() { self.total_at } else { self.first_content_at };
@@ -109,6 +105,26 @@ impl Call {
             return Some("a target that speaks the same wire has called the request malformed".into());
         }
         None
+    }
+
+    /// What the prompt alone will cost there; the answer's length is not known before it is there.
+    fn expected(&self, choice: &Planned) -> Option<Cost> {
+        let price = self.fleet.targets()[choice.target].profile.price?;
+        Some(price.cost(&Usage::estimated(Some(choice.prompt_tokens), None)))
+    }
+
+    /// Why money keeps a target from being asked.
+    fn too_dear(&self, now: Moment, world: &mut World, choice: &Planned) -> Option<String> {
+        let prompt = self.expected(choice)?;
+        if let Some(most) = self.ask.max_cost {
+            let spent = self.trail.cost().unwrap_or_default();
+            if spent + prompt > most {
+                return Some(format!(
+                    "its prompt would cost {prompt} on top of {spent}, the request allows {most}"
+                ));
+            }
+        }
+        world.overspent(now, self.route.index, choice.target, prompt)
     }
 
     /// Waits for room, where that is all that is missing or the pause is short enough.
@@ -158,7 +174,7 @@ impl Call {
             }
             let (choice, refusal) = self.refused.remove(index);
             let draw = self.draws.draw();
-            match world.admit(now, choice.target, self.wish(draw, true)) {
+            match world.admit(now, choice.target, self.wish(draw, &choice, true)) {
                 Ok((key, permit)) => {
                     self.wanted = 0;
                     let why = format!("last resort: every target is blocked; {}", choice.reason);
@@ -199,7 +215,7 @@ impl Call {
     fn begin(
         &mut self,
         now: Moment,
-        world: &World,
+        world: &mut World,
         choice: &Planned,
         (key, permit): (usize, Permit),
         why: String,
@@ -215,6 +231,12 @@ impl Call {
         attempt.share = self.first_content_at.saturating_since(now) / (others + 1);
         attempt.clean = choice.clean;
         attempt.usual = choice.usual;
+        attempt.prompt_tokens = choice.prompt_tokens;
+        attempt.needs = choice.needs;
+        attempt.trim_to = choice.trim_to;
+        attempt.expected = self.expected(choice).unwrap_or_default();
+        attempt.think = target.profile.think_tags.as_ref().map(ThinkSplitter::of);
+        world.begin_spending(self.route.index, choice.target, attempt.expected);
         if let Some(inputs) = self.ask.vectors {
             attempt.fold = Some(Fold::Embed(Vectors::new(inputs, self.dimensions)));
         } else if !self.ask.stream {
@@ -244,6 +266,8 @@ impl Call {
             remaining: self.total_at.saturating_since(now),
             resume,
             reask: None,
+            trim_to: choice.trim_to,
+            route: self.route.index,
         }
     }
 }

@@ -58,7 +58,7 @@ impl Rig {
         let Ok((key, permit)) = self.world.admit(self.now, place, Wish::default()) else { return };
         let error = Error::new(kind, "");
         let outcome = verdict::outcome(self.now, &error, &self.keeper.fleet.targets()[place], key, 1_000);
-        let end = End { outcome, ending: Ending::Failed(kind), usage: Usage::default(), cost: None };
+        let end = End::of_probe(outcome, Ending::Failed(kind));
         self.world.settle(self.now, place, permit, end, 0);
     }
 

@@ -348,7 +348,7 @@ fn spent(client: &Client) -> (Option<f64>, u64) {
     let (mut cost, mut wasted, mut calls) = (0, 0, 0);
     for target in client.targets() {
         cost += target.counts.cost.micros();
-        wasted += target.counts.wasted.micros();
+        wasted += target.counts.wasted().micros();
         calls += target.counts.cancelled + target.counts.failed.values().sum::<u64>();
     }
     let useful = cost - wasted;

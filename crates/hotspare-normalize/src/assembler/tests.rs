@@ -107,13 +107,18 @@ fn a_handover_joins_text_to_text() {
 
 #[test]
 fn arguments_are_a_json_object() {
-    for (written, read) in
-        [("", "{}"), (" \n", "{}"), (r#"{"a": [1, 2.50]}"#, r#"{"a": [1, 2.50]}"#), (" {} ", " {} ")]
-    {
+    let pairs = [
+        ("", "{}"),
+        (" \n", "{}"),
+        (r#"{"a": [1, 2.50]}"#, r#"{"a": [1, 2.50]}"#),
+        (" {} ", " {} "),
+        ("{'a': 1,}", r#"{"a": 1}"#),
+    ];
+    for (written, read) in pairs {
         assert_eq!(arguments_of(FinishReason::ToolCalls, written).unwrap(), read);
     }
     let deep = format!("{{\"a\":{}", "[".repeat(100_000));
-    for bad in ["null", "[]", "\"{}\"", "{", "{}{}", "{'a':1}", "{\"secret\":", &deep] {
+    for bad in ["null", "[]", "\"{}\"", "{", "{}{}", "{\"secret\":", &deep] {
         let error = arguments_of(FinishReason::ToolCalls, bad).unwrap_err();
         assert_eq!(error.kind(), Kind::BadOutput, "{bad:.20}");
         assert!(!error.to_string().contains("secret"), "{error}");

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use hotspare_core::{BreakerState, Chunk, Error, Event as Said, FinishReason, Kind, Next, Response, Usage};
 use hotspare_engine::{Ask, AttemptId, Begin, Call, Input, Luck, Plan, Step, Summary};
 
-use hotspare_routing::estimate_prompt_tokens;
+use hotspare_normalize::estimate_prompt_tokens;
 
 use super::{Body, Cast, EngineCast, Going, Heard, Live, Seat, Stage};
 use crate::chance::Purpose;

@@ -5,8 +5,6 @@
 use hotspare_normalize::{InstructionRole, Template};
 use serde::Deserialize;
 
-use crate::endpoint::Endpoint;
-
 /// A template: the path of a file, or a table.
 #[derive(Debug, Deserialize)]
 #[serde(
@@ -70,13 +68,14 @@ impl PromptDto {
         }
     }
 
-    pub(super) fn rewrite(self, endpoint: Endpoint) -> Result<Endpoint, String> {
+    /// The template, and its name with its version.
+    pub(super) fn template(self) -> Result<Option<(String, Template)>, String> {
         if let Some(file) = self.file() {
             return Err(format!(
                 "prompt names the file {file}, which was not read; see `Config::read_files`"
             ));
         }
-        let Self::Table(table) = self else { return Ok(endpoint) };
+        let Self::Table(table) = self else { return Ok(None) };
         let Some(text) = table.text else { return Err("prompt needs `file` or `text`".into()) };
         let name = table.file.unwrap_or_else(|| "prompt".into());
         let mut template = Template::parse_with(&name, &text, table.variables)
@@ -106,12 +105,6 @@ impl PromptDto {
             .with_suffix(table.suffix)
             .with_stop(table.stop)
             .with_sampling(sampling);
-        // The version tells one text from another under the same name.
-        Ok(endpoint.template(format!("{name} ({:08x})", version(&text)), template))
+        Ok(Some((template.version_name(), template)))
     }
-}
-
-/// A short fingerprint of a template's text (FNV-1a).
-fn version(text: &str) -> u32 {
-    text.bytes().fold(0x811C_9DC5, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193))
 }

@@ -5,14 +5,15 @@
 use std::collections::BTreeMap;
 
 use hotspare_core::Kind;
-use hotspare_engine::{Adaptive, Commit, JudgeForm, Limits, OnCut, OnKind, Rules};
+use hotspare_engine::{Adaptive, Commit, JudgeForm, Limits, OnCut, OnKind, OnRefusal, Rules, Trim};
 use hotspare_routing::{
     Cheapest, Fastest, HealthAware, Hedge, Hedged, Race, RoundRobin, Sequential, Sticky, Strategy, Tiered,
     Weighted,
 };
 use serde::Deserialize;
 
-use super::words::{Share, Span, parse};
+use super::prompt::PromptDto;
+use super::words::{Allowance, Money, Share, Span, parse};
 use crate::builder::RouteSpec;
 
 #[derive(Debug, Deserialize)]
@@ -31,6 +32,12 @@ pub(super) struct RouteDto {
     on_cut: Option<String>,
     commit: Option<String>,
     judge_form: Option<String>,
+    on_refusal: Option<String>,
+    trim: Option<String>,
+    spend_limit: Option<Allowance>,
+    /// By target, or by the beginning of models' names and `*`.
+    #[serde(default)]
+    pub(super) prompts: BTreeMap<String, PromptDto>,
     #[serde(default)]
     on: BTreeMap<Kind, OnKindDto>,
     #[serde(default)]
@@ -64,6 +71,7 @@ struct LimitsDto {
     max_targets: Option<u32>,
     max_extra_starts: Option<u32>,
     max_reasks: Option<u32>,
+    max_reask_cost: Option<Money>,
     wait_for_rate_limit: Option<Span>,
     hold_bytes: Option<usize>,
 }
@@ -114,7 +122,18 @@ impl RouteDto {
         let limits = self.limits()?;
         let rules = self.rules()?;
         let strategy = self.strategy()?;
-        Ok(RouteSpec::new(strategy).limits(limits).rules(rules).answers_to(self.answers_to))
+        let mut route = RouteSpec::new(strategy).limits(limits).rules(rules).answers_to(self.answers_to);
+        if let Some(limit) = self.spend_limit {
+            route = route.spend_limit(limit.most, limit.per);
+        }
+        for (whom, prompt) in self.prompts {
+            match prompt.template() {
+                Ok(Some((name, template))) => route = route.template(whom, name, template),
+                Ok(None) => {}
+                Err(what) => route.mistake(format!("prompts.{whom}: {what}")),
+            }
+        }
+        Ok(route)
     }
 
     fn strategy(&self) -> Result<Box<dyn Strategy>, String> {
@@ -212,6 +231,7 @@ impl RouteDto {
             limits.max_targets = dto.max_targets.or(limits.max_targets);
             limits.hold_bytes = dto.hold_bytes.unwrap_or(limits.hold_bytes);
             limits.max_reasks = dto.max_reasks.unwrap_or(limits.max_reasks);
+            limits.max_reask_cost = dto.max_reask_cost.map(|money| money.0);
             limits.max_extra_starts = dto.max_extra_starts.unwrap_or(limits.max_extra_starts);
         }
         Ok(limits)
@@ -244,6 +264,16 @@ impl RouteDto {
                 let known = "before_delivery, at_the_end and never";
                 return Err(format!("unknown judge_form `{other}`; known are {known}"));
             }
+        };
+        rules.on_refusal = match self.on_refusal.as_deref() {
+            None | Some("deliver") => OnRefusal::Deliver,
+            Some("next") => OnRefusal::Next,
+            Some(other) => return Err(format!("unknown on_refusal `{other}`; known are deliver and next")),
+        };
+        rules.trim = match self.trim.as_deref() {
+            None | Some("never") => Trim::Never,
+            Some("oldest_turns") => Trim::OldestTurns,
+            Some(other) => return Err(format!("unknown trim `{other}`; known are never and oldest_turns")),
         };
         for (kind, dto) in &self.on {
             rules.on.insert(*kind, dto.rule(*kind)?);

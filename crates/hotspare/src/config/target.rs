@@ -5,14 +5,14 @@
 use std::collections::BTreeMap;
 
 use hotspare_catalog::Catalog;
-use hotspare_core::{Encoding, LongPrice, ModelProfile, Price};
+use hotspare_core::{Encoding, LongPrice, ModelProfile, Price, ThinkTags};
 use hotspare_health::Config as Breaker;
 use serde::Deserialize;
 
 use super::KeyDto;
 use super::cloud;
 use super::prompt::PromptDto;
-use super::words::{Share, Span};
+use super::words::{Allowance, Share, Span};
 use crate::endpoint::Endpoint;
 use crate::openai::Dialect;
 use crate::{anthropic, gemini, openai};
@@ -28,6 +28,8 @@ pub(super) struct TargetDto {
     max_in_flight: Option<u32>,
     requests_per_minute: Option<u64>,
     tokens_per_minute: Option<u64>,
+    spend_limit: Option<Allowance>,
+    think_tags: Option<ThinkDto>,
     connect: Option<Span>,
     #[serde(default)]
     probe: bool,
@@ -143,6 +145,35 @@ struct LongDto {
     cached: Option<f64>,
 }
 
+/// Tags around a model's thoughts.
+#[derive(Debug, Deserialize)]
+#[serde(
+    untagged,
+    expecting = "think_tags are true (`<think>` and `</think>`), \"already_open\" (the answer begins inside them), or two \
+                 texts: [\"[THINK]\", \"[/THINK]\"]"
+)]
+enum ThinkDto {
+    Usual(bool),
+    Word(String),
+    Own([String; 2]),
+}
+
+impl ThinkDto {
+    fn tags(self) -> Result<Option<ThinkTags>, String> {
+        match self {
+            Self::Usual(on) => Ok(on.then(ThinkTags::default)),
+            Self::Word(word) if word == "already_open" => Ok(Some(ThinkTags::default().already_open())),
+            Self::Word(word) => {
+                Err(format!("unknown think_tags `{word}`; known are true, already_open and two texts"))
+            }
+            Self::Own([open, close]) if open.is_empty() || close.is_empty() => {
+                Err("think_tags must not be empty".into())
+            }
+            Self::Own([open, close]) => Ok(Some(ThinkTags::new(open, close))),
+        }
+    }
+}
+
 impl TargetDto {
     pub(super) fn endpoint(self) -> Result<Endpoint, String> {
         let like = match self.provider {
@@ -163,6 +194,15 @@ impl TargetDto {
         if let Some(tokens) = self.tokens_per_minute {
             endpoint = endpoint.tokens_per_minute(tokens);
         }
+        if let Some(limit) = self.spend_limit {
+            endpoint = endpoint.spend_limit(limit.most, limit.per);
+        }
+        if let Some(tags) = self.think_tags {
+            endpoint = match tags.tags()? {
+                Some(tags) => endpoint.think_tags(tags),
+                None => endpoint,
+            };
+        }
         if let Some(connect) = self.connect {
             endpoint = endpoint.connect_timeout(connect.0);
         }
@@ -179,8 +219,8 @@ impl TargetDto {
         if let Some(dto) = self.profile {
             endpoint = endpoint.profile(dto.profile()?);
         }
-        if let Some(prompt) = self.prompt {
-            endpoint = prompt.rewrite(endpoint)?;
+        if let Some((name, template)) = self.prompt.map(PromptDto::template).transpose()?.flatten() {
+            endpoint = endpoint.template(name, template);
         }
         Ok(endpoint)
     }

@@ -1,9 +1,10 @@
-//! Values that are written as words: durations and shares.
+//! Values that are written as words: durations, shares, money.
 //!
 //! Invariant: a duration without a unit and a share without its sign are refused, not guessed.
 
 use std::time::Duration;
 
+use hotspare_core::Cost;
 use serde::de::{Deserialize, Deserializer, Error};
 
 /// A duration such as `"250ms"`, `"10s"`, `"5m"`, `"1h"`.
@@ -36,6 +37,52 @@ impl<'de> Deserialize<'de> for Share {
         // Between 0 and 10,000 after the check above.
         Ok(Self((number * 100.0).round() as u32))
     }
+}
+
+/// Money in a time, such as `"50 USD/day"`.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Allowance {
+    pub(super) most: Cost,
+    pub(super) per: Duration,
+}
+
+impl<'de> Deserialize<'de> for Allowance {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let wrong = || {
+            D::Error::custom(
+                "a spend_limit is money in a time: \"50 USD/day\"; times are hour, day, week and month",
+            )
+        };
+        let text = String::deserialize(deserializer).map_err(|_| wrong())?;
+        let (most, per) = text.split_once('/').ok_or_else(wrong)?;
+        let hours = match per.trim() {
+            "hour" => 1,
+            "day" => 24,
+            "week" => 7 * 24,
+            "month" => 30 * 24,
+            _ => return Err(wrong()),
+        };
+        let most = money(most).ok_or_else(wrong)?;
+        Ok(Self { most, per: Duration::from_secs(hours * 3_600) })
+    }
+}
+
+/// Money such as `"0.05 USD"`.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Money(pub(super) Cost);
+
+impl<'de> Deserialize<'de> for Money {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let wrong = || D::Error::custom("money is text with its currency: \"0.05 USD\"");
+        let text = String::deserialize(deserializer).map_err(|_| wrong())?;
+        money(&text).map(Self).ok_or_else(wrong)
+    }
+}
+
+fn money(text: &str) -> Option<Cost> {
+    let dollars: f64 = text.trim().strip_suffix("USD")?.trim().parse().ok()?;
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "bounded just before")]
+    (0.0..=1e9).contains(&dollars).then(|| Cost::from_micros((dollars * 1e6).round() as u64))
 }
 
 pub(super) fn parse(text: &str) -> Option<Duration> {

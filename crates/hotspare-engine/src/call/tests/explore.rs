@@ -111,6 +111,8 @@ fn fingerprint(rig: &Rig) -> u64 {
         listening,
         draws,
         prompt_tokens,
+        size: _,
+        too_long: _,
         waiting,
         refused,
         attempts,

@@ -1,0 +1,147 @@
+//! Money over time: what may be spent in a day, an hour, a month, and what was.
+//!
+//! Not a bill: list prices times tokens. Invariant: what is under way is counted at its expected price until its own is
+//! known, so that calls at the same moment cannot pass the limit together; memory is bounded (a few dozen sums).
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use hotspare_core::{Cost, Moment};
+
+/// Parts of the period that leave it one after the other.
+const PARTS: u32 = 48;
+
+/// The most that may be spent in a period that ends now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct SpendLimit {
+    /// Most.
+    pub most: Cost,
+    /// In so much time.
+    pub per: Duration,
+}
+
+impl SpendLimit {
+    /// At most so much in any so long a time.
+    #[must_use]
+    pub const fn new(most: Cost, per: Duration) -> Self {
+        Self { most, per }
+    }
+}
+
+/// What was spent against a limit.
+#[derive(Clone, Debug)]
+pub(crate) struct Spend {
+    limit: SpendLimit,
+    /// Number of the part, counted from the beginning of time, and what was spent in it; oldest first.
+    parts: VecDeque<(u64, Cost)>,
+    under_way: Cost,
+}
+
+impl Spend {
+    pub(crate) fn new(limit: SpendLimit) -> Self {
+        Self { limit, parts: VecDeque::new(), under_way: Cost::ZERO }
+    }
+
+    /// Why something that is expected to cost so much may not start.
+    pub(crate) fn refuses(&mut self, now: Moment, expected: Cost) -> Option<String> {
+        self.forget(now);
+        let spent = self.spent() + self.under_way;
+        let over = spent + expected > self.limit.most;
+        over.then(|| {
+            let hours = self.limit.per.as_secs_f64() / 3_600.0;
+            format!(
+                "{spent} of {} in {hours:.1} h are spent, and its prompt would cost {expected}",
+                self.limit.most
+            )
+        })
+    }
+
+    /// What was spent in the period that ends now.
+    pub(crate) fn spent_at(&mut self, now: Moment) -> Cost {
+        self.forget(now);
+        self.spent()
+    }
+
+    pub(crate) fn begin(&mut self, expected: Cost) {
+        self.under_way += expected;
+    }
+
+    pub(crate) fn end(&mut self, now: Moment, expected: Cost, cost: Cost) {
+        self.under_way = self.under_way.saturating_sub(expected);
+        self.forget(now);
+        let number = self.number(now);
+        match self.parts.back_mut() {
+            // A moment that is a little in the past still counts.
+            Some((last, sum)) if *last >= number => *sum += cost,
+            _ => self.parts.push_back((number, cost)),
+        }
+    }
+
+    fn spent(&self) -> Cost {
+        self.parts.iter().map(|(_, cost)| *cost).sum()
+    }
+
+    fn forget(&mut self, now: Moment) {
+        let number = self.number(now);
+        while self.parts.front().is_some_and(|(first, _)| first + u64::from(PARTS) <= number) {
+            self.parts.pop_front();
+        }
+    }
+
+    fn number(&self, now: Moment) -> u64 {
+        let part = (self.limit.per / PARTS).max(Duration::from_millis(1));
+        let since = now.saturating_since(Moment::ZERO).as_nanos() / part.as_nanos();
+        u64::try_from(since).unwrap_or(u64::MAX)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const DAY: Duration = Duration::from_secs(86_400);
+
+    fn dollars(n: u64) -> Cost {
+        Cost::from_micros(n * 1_000_000)
+    }
+
+    #[test]
+    fn a_day_is_any_day_and_what_is_under_way_counts() {
+        let mut spend = Spend::new(SpendLimit::new(dollars(50), DAY));
+        let at = |hours: u64| Moment::ZERO + Duration::from_secs(3_600 * hours);
+        spend.begin(dollars(30));
+        assert_eq!(spend.refuses(at(0), dollars(20)), None);
+        assert!(spend.refuses(at(0), dollars(21)).is_some(), "30 are under way");
+        spend.end(at(0), dollars(30), dollars(49));
+        let why = spend.refuses(at(23), dollars(2)).unwrap();
+        assert!(why.contains("49.000000 USD of 50.000000 USD in 24.0 h"), "{why}");
+        assert_eq!(spend.refuses(at(24), dollars(50)), None, "a day later it is forgotten");
+    }
+
+    proptest! {
+        #[test]
+        fn no_more_than_the_limit_is_spent_in_any_period(
+            calls in proptest::collection::vec((0..90_u64, 0..20_u64), 1..200),
+        ) {
+            let limit = SpendLimit::new(dollars(50), Duration::from_secs(1_440));
+            let mut spend = Spend::new(limit);
+            let mut now = Moment::ZERO;
+            let mut paid: Vec<(Moment, u64)> = Vec::new();
+            for (pause, cost) in calls {
+                now = now + Duration::from_secs(pause);
+                if spend.refuses(now, dollars(cost)).is_none() {
+                    spend.begin(dollars(cost));
+                    spend.end(now, dollars(cost), dollars(cost));
+                    paid.push((now, cost));
+                }
+                // A part of the period leaves at once: the last one may go up to a part too early.
+                let within = |at: Moment| now.saturating_since(at) < limit.per - limit.per / PARTS;
+                let sum: u64 = paid.iter().filter(|(at, _)| within(*at)).map(|(_, cost)| cost).sum();
+                prop_assert!(sum <= 50, "{sum}");
+                prop_assert!(spend.parts.len() <= 49);
+            }
+        }
+    }
+}

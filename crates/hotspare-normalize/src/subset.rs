@@ -1,0 +1,179 @@
+//! A JSON Schema as a provider that enforces it will take it.
+//!
+//! Not a validator: the answer is judged against the schema as it was asked for. Invariant: whatever fits the rewritten
+//! schema fits the original as far as the provider enforces it, once nulls that stand for absent properties are taken
+//! off; what had to be left out or changed is named. Keys keep their order: models write them in that order.
+
+mod tree;
+
+use std::collections::BTreeMap;
+
+use hotspare_core::{Json, SchemaSubset};
+
+use self::tree::Tree;
+
+/// A schema that was made to fit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Rewritten {
+    /// The schema.
+    pub schema: Json,
+    /// What was changed, each kind once, for people.
+    pub notes: Vec<String>,
+}
+
+/// Deepest nesting that is rewritten.
+const DEPTH_LIMIT: u32 = 64;
+
+/// Rewrites `schema` to `subset`.
+///
+/// # Errors
+/// What the subset has no words for, as a fragment. The provider cannot enforce such a schema; an answer can still be asked
+/// for and judged.
+pub fn rewrite_schema(schema: &Json, subset: &SchemaSubset) -> Result<Rewritten, &'static str> {
+    let mut tree = Tree::parse(schema.as_str()).ok_or("a schema that nests too deep")?;
+    if tree.get("type").and_then(Tree::as_str) != Some("object") {
+        return Err("a root that is not an object");
+    }
+    let mut rewriter = Rewriter { subset, dropped: BTreeMap::new(), closed: 0, nullable: 0, any_of: 0 };
+    rewriter.schema(&mut tree, DEPTH_LIMIT)?;
+    let notes = rewriter.notes();
+    let schema = if notes.is_empty() {
+        schema.clone()
+    } else {
+        tree.to_json().ok_or("a schema that cannot be spelled")?
+    };
+    Ok(Rewritten { schema, notes })
+}
+
+struct Rewriter<'a> {
+    subset: &'a SchemaSubset,
+    /// Keywords that were left out, and how often.
+    dropped: BTreeMap<String, usize>,
+    closed: usize,
+    nullable: usize,
+    any_of: usize,
+}
+
+impl Rewriter<'_> {
+    fn schema(&mut self, schema: &mut Tree, depth: u32) -> Result<(), &'static str> {
+        let depth = depth.checked_sub(1).ok_or("a schema that nests too deep")?;
+        let Tree::Object(keywords) = schema else { return Err("a schema that allows anything or nothing") };
+        for unsayable in ["allOf", "not", "if", "patternProperties", "prefixItems", "$dynamicRef"] {
+            if keywords.iter().any(|(keyword, _)| keyword == unsayable) && !self.allows(unsayable) {
+                return Err(unsayable_words(unsayable));
+            }
+        }
+        if !self.allows("oneOf") {
+            for (keyword, _) in keywords.iter_mut().filter(|(keyword, _)| keyword == "oneOf") {
+                *keyword = "anyOf".into();
+                self.any_of += 1;
+            }
+        }
+        let subset = self.subset;
+        let dropped = &mut self.dropped;
+        keywords.retain(|(keyword, value)| {
+            let odd_format =
+                keyword == "format" && !value.as_str().is_some_and(|format| subset.formats.contains(&format));
+            let keep = subset.keywords.contains(&keyword.as_str()) && !odd_format;
+            // Marks for readers of the schema, not for its validators.
+            if !keep && !matches!(keyword.as_str(), "$schema" | "$id" | "$comment" | "title" | "examples") {
+                *dropped.entry(keyword.clone()).or_default() += 1;
+            }
+            keep
+        });
+        let describes = ["type", "enum", "const", "anyOf", "oneOf", "$ref"];
+        if !keywords.iter().any(|(keyword, _)| describes.contains(&keyword.as_str())) {
+            return Err("a schema that allows anything");
+        }
+        self.object(schema)?;
+        let Tree::Object(keywords) = schema else { return Ok(()) };
+        for (keyword, value) in keywords {
+            match (keyword.as_str(), value) {
+                ("properties" | "$defs" | "definitions", Tree::Object(named)) => {
+                    for (_, below) in named {
+                        self.schema(below, depth)?;
+                    }
+                }
+                ("anyOf" | "oneOf", Tree::Array(list)) => {
+                    for below in list {
+                        self.schema(below, depth)?;
+                    }
+                }
+                ("items", below) => self.schema(below, depth)?,
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Closes an object, and asks for all of its properties where the subset wants that.
+    fn object(&mut self, schema: &mut Tree) -> Result<(), &'static str> {
+        if !schema.allows_type("object") {
+            return Ok(());
+        }
+        match schema.get("additionalProperties") {
+            None => {}
+            Some(Tree::Leaf(leaf)) if leaf.get() == "false" => {}
+            Some(Tree::Leaf(leaf)) if leaf.get() == "true" && schema.get("properties").is_some() => {}
+            Some(_) => return Err("an object with names that are not fixed"),
+        }
+        if schema.get("properties").is_none() && schema.get("additionalProperties").is_none() {
+            return Err("an object with names that are not fixed");
+        }
+        if self.subset.closed
+            && !matches!(schema.get("additionalProperties"), Some(Tree::Leaf(leaf)) if leaf.get() == "false")
+        {
+            schema.put("additionalProperties", Tree::literal("false"));
+            self.closed += 1;
+        }
+        if !self.subset.all_required {
+            return Ok(());
+        }
+        let required: Vec<String> = schema.get("required").map(Tree::strings).unwrap_or_default();
+        let Some(Tree::Object(properties)) = schema.get_mut("properties") else { return Ok(()) };
+        let mut all = Vec::with_capacity(properties.len());
+        for (name, property) in properties {
+            if !required.contains(name) {
+                property.make_nullable();
+                self.nullable += 1;
+            }
+            all.push(Tree::string(name));
+        }
+        schema.put("required", Tree::Array(all));
+        Ok(())
+    }
+
+    fn allows(&self, keyword: &str) -> bool {
+        self.subset.keywords.contains(&keyword)
+    }
+
+    fn notes(&self) -> Vec<String> {
+        let mut notes = Vec::new();
+        if !self.dropped.is_empty() {
+            let list: Vec<String> = self.dropped.iter().map(|(name, n)| format!("{name} ×{n}")).collect();
+            notes.push(format!("schema: left out what the provider does not enforce ({})", list.join(", ")));
+        }
+        let counted = [
+            (self.closed, "closed objects"),
+            (self.nullable, "made optional properties nullable"),
+            (self.any_of, "oneOf became anyOf"),
+        ];
+        notes.extend(counted.iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("schema: {what} ({n})")));
+        notes
+    }
+}
+
+fn unsayable_words(keyword: &str) -> &'static str {
+    match keyword {
+        "allOf" => "allOf",
+        "not" => "not",
+        "if" => "if",
+        "patternProperties" => "patternProperties",
+        "prefixItems" => "prefixItems",
+        _ => "a dynamic reference",
+    }
+}
+
+#[cfg(test)]
+mod tests;

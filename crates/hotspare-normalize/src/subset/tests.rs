@@ -1,0 +1,72 @@
+//! Schemas made to fit, and what is said of it.
+
+use super::*;
+
+const STRICT: SchemaSubset = SchemaSubset {
+    closed: true,
+    all_required: true,
+    keywords: &[
+        "type",
+        "properties",
+        "required",
+        "additionalProperties",
+        "items",
+        "enum",
+        "const",
+        "anyOf",
+        "$ref",
+        "$defs",
+        "description",
+        "format",
+    ],
+    formats: &["date"],
+};
+
+fn rewritten(schema: &str) -> Result<(String, Vec<String>), &'static str> {
+    let json = Json::parse(schema).unwrap();
+    rewrite_schema(&json, &STRICT).map(|rewritten| (rewritten.schema.to_string(), rewritten.notes))
+}
+
+#[test]
+fn a_schema_that_fits_is_not_touched() {
+    let schema = r#"{"type": "object","properties":{"z":{"type":"integer"}, "a":{"type":"string"}},
+                     "required":["z","a"],"additionalProperties":false}"#;
+    assert_eq!(rewritten(schema), Ok((schema.to_owned(), Vec::new())));
+}
+
+#[test]
+fn what_is_optional_becomes_nullable_and_order_stays() {
+    let (schema, notes) = rewritten(
+        r##"{"$schema":"x","type":"object","properties":{"z":{"type":"integer","minimum":1},"a":{"type":"string","format":"uri"},
+           "k":{"enum":["x"]},"r":{"$ref":"#/$defs/row"}},"required":["z"],
+           "$defs":{"row":{"type":"object","properties":{"day":{"type":"string","format":"date"}},"required":["day"]}}}"##,
+    )
+    .unwrap();
+    assert_eq!(
+        schema,
+        r##"{"type":"object","properties":{"z":{"type":"integer"},"a":{"type":["string","null"]},"k":{"anyOf":[{"enum":["x"]},{"type":"null"}]},"r":{"anyOf":[{"$ref":"#/$defs/row"},{"type":"null"}]}},"required":["z","a","k","r"],"$defs":{"row":{"type":"object","properties":{"day":{"type":"string","format":"date"}},"required":["day"],"additionalProperties":false}},"additionalProperties":false}"##
+    );
+    assert_eq!(
+        notes,
+        [
+            "schema: left out what the provider does not enforce (format ×1, minimum ×1)",
+            "schema: closed objects (2)",
+            "schema: made optional properties nullable (3)"
+        ]
+    );
+}
+
+#[test]
+fn what_has_no_words_there_is_refused() {
+    for (schema, what) in [
+        (r#"{"type":"array","items":{"type":"string"}}"#, "root"),
+        (r#"{"type":"object","additionalProperties":{"type":"string"}}"#, "not fixed"),
+        (r#"{"type":"object"}"#, "not fixed"),
+        (r#"{"type":"object","properties":{"a":{}}}"#, "anything"),
+        (r#"{"type":"object","properties":{"a":true}}"#, "anything"),
+        (r#"{"type":"object","properties":{"a":{"type":"string"}},"allOf":[{"required":["a"]}]}"#, "allOf"),
+    ] {
+        let error = rewritten(schema).unwrap_err();
+        assert!(error.contains(what), "{what}: {error}");
+    }
+}

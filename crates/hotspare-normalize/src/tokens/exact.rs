@@ -1,0 +1,34 @@
+//! Exact counts, where the encoding is published.
+//!
+//! Not built in: the feature `tiktoken` brings the vocabularies (several megabytes), without it nothing is known
+//! exactly. Invariant: a count of text is that of the encoding itself; what stands around texts is estimated even here,
+//! for no provider publishes it.
+
+use hotspare_core::{ChatRequest, Encoding};
+
+/// Tokens of a text; `None` without the feature `tiktoken`.
+#[cfg(feature = "tiktoken")]
+#[must_use]
+pub fn count_text(encoding: Encoding, text: &str) -> Option<u64> {
+    let tokenizer = match encoding {
+        Encoding::Cl100k => bpe_openai::cl100k_base(),
+        Encoding::O200k => bpe_openai::o200k_base(),
+        _ => return None,
+    };
+    Some(tokenizer.count(text) as u64)
+}
+
+/// Tokens of a text; `None` without the feature `tiktoken`.
+#[cfg(not(feature = "tiktoken"))]
+#[must_use]
+pub fn count_text(_: Encoding, _: &str) -> Option<u64> {
+    None
+}
+
+/// Tokens of a prompt: its texts exactly, and what stands around them as it is estimated elsewhere. `None` as for
+/// [`count_text`].
+#[must_use]
+pub fn count_exactly(encoding: Encoding, request: &ChatRequest) -> Option<u64> {
+    count_text(encoding, "")?;
+    Some(super::count(request, &|text| count_text(encoding, text).unwrap_or(0)))
+}

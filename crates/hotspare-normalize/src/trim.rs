@@ -1,0 +1,118 @@
+//! A conversation without its oldest turns, for a window that cannot hold the whole.
+//!
+//! Not on by itself, and not a summary. Invariant: instructions and everything from the user's last turn on stay, a tool's
+//! result never stays without its call, and what is left is a piece of the conversation in its order.
+
+use hotspare_core::{ChatRequest, Message, Part, Role};
+
+use crate::tokens::PromptSize;
+
+/// Leaves out the oldest turns of `request` until it is estimated at no more than `most` tokens. Gives the request and how
+/// many messages are missing; `None` if even the last turn alone is too long.
+#[must_use]
+pub fn trim(request: &ChatRequest, most: u64) -> Option<(ChatRequest, usize)> {
+    let mut left = PromptSize::of(request).tokens;
+    // Where the user's turns begin: everything up to the next one belongs together.
+    let turns: Vec<usize> = request
+        .messages
+        .iter()
+        .enumerate()
+        .filter(|(_, message)| begins_turn(message))
+        .map(|(at, _)| at)
+        .collect();
+    let last = turns.last().copied().unwrap_or(0);
+    let first = request.messages.iter().take_while(|message| instructs(message)).count();
+    let mut keep_from = first;
+    for next in turns.into_iter().filter(|at| *at > first) {
+        if left <= most {
+            break;
+        }
+        let turn = &request.messages[keep_from..next];
+        left -= turn
+            .iter()
+            .filter(|message| !instructs(message))
+            .map(PromptSize::of_message)
+            .sum::<u64>()
+            .min(left);
+        keep_from = next;
+    }
+    if left > most || (keep_from > last && last > first) {
+        return None;
+    }
+    let mut trimmed = request.clone();
+    let before = trimmed.messages.len();
+    let mut at = 0;
+    trimmed.messages.retain(|message| {
+        at += 1;
+        at > keep_from || instructs(message)
+    });
+    let missing = before - trimmed.messages.len();
+    Some((trimmed, missing))
+}
+
+fn instructs(message: &Message) -> bool {
+    matches!(message.role, Role::System | Role::Developer)
+}
+
+/// Whether the user speaks here, rather than a tool in the user's name.
+fn begins_turn(message: &Message) -> bool {
+    message.role == Role::User && !message.parts.iter().any(|part| matches!(part, Part::ToolResult(_)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use hotspare_core::{ToolCall, ToolResult};
+    use proptest::prelude::*;
+
+    fn conversation(turns: &[(usize, bool)]) -> ChatRequest {
+        let mut request = ChatRequest::to("r").system("Be brief.");
+        for (at, (length, tool)) in turns.iter().enumerate() {
+            request = request.user(format!("{at} {}", "word ".repeat(*length)));
+            if *tool {
+                let call = Part::ToolCall(ToolCall::new(format!("c{at}"), "f", "{}"));
+                request = request.message(Message::new(Role::Assistant, vec![call]));
+                request = request.message(Message::tool(ToolResult::new(format!("c{at}"), "ok")));
+            }
+            request = request.assistant("done");
+        }
+        request.user("and now?")
+    }
+
+    #[test]
+    fn the_oldest_turns_go_and_the_last_stays() {
+        let request = conversation(&[(100, true), (100, false), (5, false)]);
+        let (trimmed, missing) = trim(&request, 150).unwrap();
+        assert_eq!(missing, 4);
+        let texts: Vec<String> = trimmed.messages.iter().map(Message::joined_text).collect();
+        assert_eq!(texts[0], "Be brief.");
+        assert!(texts[1].starts_with("1 word"), "{texts:?}");
+        assert_eq!(trim(&request, 100_000).map(|(_, missing)| missing), Some(0));
+        assert_eq!(trim(&request, 5), None);
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_left_fits_and_makes_sense(
+            turns in proptest::collection::vec((0..60_usize, any::<bool>()), 0..12),
+            most in 0..900_u64,
+        ) {
+            let request = conversation(&turns);
+            let Some((trimmed, missing)) = trim(&request, most) else {
+                // Nothing shorter than instructions and the last turn can be had.
+                let least = ChatRequest::to("r").system("Be brief.").user("and now?");
+                prop_assert!(PromptSize::of(&least).tokens > most);
+                return Ok(());
+            };
+            prop_assert!(PromptSize::of(&trimmed).tokens <= most);
+            prop_assert_eq!(trimmed.messages.len() + missing, request.messages.len());
+            prop_assert_eq!(&trimmed.messages[0], &request.messages[0]);
+            prop_assert_eq!(&trimmed.messages[1..], &request.messages[1 + missing..]);
+            prop_assert!(crate::portable(&trimmed, "w", None).is_ok(), "a result without its call");
+            // No more is left out than must be.
+            if missing > 0 {
+                prop_assert!(PromptSize::of(&request).tokens > most);
+            }
+        }
+    }
+}

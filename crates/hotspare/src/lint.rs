@@ -1,0 +1,164 @@
+//! What a configuration lets one target of a route do and not the next: parity that would be lost without a word.
+//!
+//! Not a judge of models: it compares what is known of them. Invariant: nothing is sent, and what is unknown is said to be
+//! unknown rather than taken for a difference.
+
+use std::fmt;
+
+use hotspare_core::{ChatRequest, ModelProfile, TargetId};
+use hotspare_engine::Target;
+
+use crate::client::Client;
+use crate::shared::Shared;
+
+/// A price that is so many times the main target's is worth a word.
+const DEARER: u64 = 2;
+
+/// Something that a caller will notice when a route moves on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Lint {
+    /// The route.
+    pub route: String,
+    /// The target that differs.
+    pub target: TargetId,
+    /// How, as a fragment.
+    pub what: String,
+}
+
+impl fmt::Display for Lint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "route {}: {} {}", self.route, self.target, self.what)
+    }
+}
+
+impl Client {
+    /// Compares each route's further targets with its first: what they cannot do, hold or write, what they cost, and until
+    /// when they are served. `today` is a date such as `2026-11-25`; without it no model counts as retired.
+    #[must_use]
+    pub fn lint(&self, today: Option<&str>) -> Vec<Lint> {
+        let shared = self.shared();
+        let mut lints = Vec::new();
+        // A target's route of its own name compares with nobody, but dates and modes concern it too.
+        for route in &shared.routes {
+            let Some((&first, rest)) = route.members.split_first() else { continue };
+            let targets = shared.fleet.targets();
+            let mut say = |place: usize, what: Vec<String>| {
+                let target = &targets[place].id;
+                lints.extend(what.into_iter().map(|what| Lint {
+                    route: route.name.clone(),
+                    target: target.clone(),
+                    what,
+                }));
+            };
+            if rest.is_empty() && route.name == targets[first].id.as_str() {
+                say(first, by_itself(&targets[first], today));
+                continue;
+            }
+            for place in rest {
+                say(*place, beside(&targets[first], &targets[*place]));
+            }
+        }
+        lints
+    }
+
+    /// Renders every prompt with a sample conversation, with instructions and without.
+    ///
+    /// # Errors
+    /// What is wrong, one fragment for each prompt that fails.
+    pub fn try_prompts(&self) -> Result<usize, Vec<String>> {
+        let shared = self.shared();
+        let bare = ChatRequest::to("sample").user("What happened?").assistant("Nothing.").user("And then?");
+        let mut instructed = bare.clone();
+        instructed.messages.insert(0, hotspare_core::Message::system("Be brief."));
+        let mut wrong = Vec::new();
+        let mut tried = 0;
+        for (route, target, prompt) in every_prompt(shared) {
+            tried += 1;
+            let model = &shared.targets[target].model;
+            let failure = [&bare, &instructed]
+                .into_iter()
+                .find_map(|sample| prompt.template.apply(sample, model).err());
+            if let Some(error) = failure {
+                let whose = route.map_or_else(String::new, |route| format!(" on route {route}"));
+                wrong.push(format!(
+                    "prompt {} for {}{whose}: {}",
+                    prompt.name,
+                    shared.targets[target].id,
+                    error.message()
+                ));
+            }
+        }
+        if wrong.is_empty() { Ok(tried) } else { Err(wrong) }
+    }
+}
+
+fn every_prompt(shared: &Shared) -> impl Iterator<Item = (Option<&str>, usize, &crate::shared::Prompt)> {
+    let own = shared.targets.iter().enumerate();
+    let own = own.filter_map(|(place, target)| target.prompt.as_ref().map(|prompt| (None, place, prompt)));
+    let routes = shared.routes.iter().zip(&shared.prompts);
+    let routed = routes.flat_map(|(route, prompts)| {
+        prompts.iter().map(|(place, prompt)| (Some(route.name.as_str()), *place, prompt))
+    });
+    own.chain(routed)
+}
+
+/// What is worth knowing of a target wherever it stands.
+fn by_itself(target: &Target, today: Option<&str>) -> Vec<String> {
+    let profile = &target.profile;
+    let mut what = Vec::new();
+    if *profile == ModelProfile::default() {
+        what.push(
+            "is not in the catalogue: its window, price and abilities are unknown; set its profile".into(),
+        );
+    }
+    if let Some(day) = &profile.retires {
+        // Dates of this form compare as text.
+        let over = today.is_some_and(|today| day.as_str() <= today);
+        what.push(if over {
+            format!("was to be retired on {day}")
+        } else {
+            format!("will be retired on {day}")
+        });
+    }
+    if let Some(mode) = &profile.mode {
+        what.push(format!("is served by the API `{mode}` alone"));
+    }
+    what
+}
+
+/// What a spare lacks beside the main target.
+fn beside(main: &Target, spare: &Target) -> Vec<String> {
+    let (a, b) = (&main.profile, &spare.profile);
+    let mut what = Vec::new();
+    let abilities = [
+        ("call tools", a.capabilities.tools, b.capabilities.tools),
+        ("call several tools at once", a.capabilities.parallel_tools, b.capabilities.parallel_tools),
+        ("read images", a.capabilities.vision, b.capabilities.vision),
+        ("enforce a JSON Schema", a.capabilities.json_schema, b.capabilities.json_schema),
+    ];
+    for (ability, main, spare) in abilities {
+        match (main, spare) {
+            (Some(true), Some(false)) => what.push(format!("cannot {ability}")),
+            (Some(true), None) => what.push(format!("is not known to {ability}")),
+            _ => {}
+        }
+    }
+    let sizes =
+        [("window", a.context_window, b.context_window), ("longest answer", a.max_output, b.max_output)];
+    for (name, large, small) in sizes {
+        if let (Some(large), Some(small)) = (large, small)
+            && small < large
+        {
+            what.push(format!("has a smaller {name}: {small} tokens beside {large}"));
+        }
+    }
+    if let (Some(main), Some(spare)) = (a.price, b.price) {
+        let (cheap, dear) = (main.input + main.output, spare.input + spare.output);
+        if cheap > 0 && dear >= cheap.saturating_mul(DEARER) {
+            let tenths = dear.saturating_mul(10) / cheap;
+            what.push(format!("costs {}.{} times as much", tenths / 10, tenths % 10));
+        }
+    }
+    what
+}

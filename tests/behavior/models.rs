@@ -1,0 +1,415 @@
+//! Models differ: windows, prices, tags, refusals, prompts. What of that a route makes good, and what it says.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use futures::StreamExt;
+use futures::stream::{self, BoxStream};
+use hotspare::{
+    ChatRequest, Client, Cost, CostKind, Endpoint, Error, Event, FinishReason, Kind, Message, ModelProfile,
+    OnRefusal, Part, Price, Provider, Request, Role, RouteSpec, Rules, Sequential, ThinkTags, ToolCall, Trim,
+    Usage, UsageSource,
+};
+use hotspare_core::Chunk;
+use hotspare_provider::{Outbound, Signal};
+
+/// Answers with these events, the last list again and again, and remembers what it was asked.
+#[derive(Debug)]
+struct Tells {
+    answers: Vec<Result<Vec<Event>, Error>>,
+    asked: Mutex<Vec<Arc<ChatRequest>>>,
+}
+
+impl Tells {
+    fn new(answers: Vec<Result<Vec<Event>, Error>>) -> Arc<Self> {
+        Arc::new(Self { answers, asked: Mutex::default() })
+    }
+
+    fn says(text: &str) -> Arc<Self> {
+        Self::new(vec![Ok(said(text))])
+    }
+
+    fn asked(&self) -> Vec<Arc<ChatRequest>> {
+        self.asked.lock().unwrap().clone()
+    }
+}
+
+#[async_trait]
+impl Provider for Tells {
+    fn wire(&self) -> &'static str {
+        "told"
+    }
+
+    async fn send(&self, call: Outbound) -> Result<BoxStream<'static, Result<Signal, Error>>, Error> {
+        let mut asked = self.asked.lock().unwrap();
+        let Request::Chat(chat) = call.request else { panic!("nobody asks for vectors here") };
+        asked.push(chat);
+        let answer = self.answers.get(asked.len() - 1).or(self.answers.last()).unwrap().clone()?;
+        let chunks = answer.into_iter().map(|event| Ok(Signal::Chunk(Chunk::from(event))));
+        Ok(Box::pin(stream::iter([Ok(Signal::Opened(Box::default()))].into_iter().chain(chunks))))
+    }
+}
+
+fn said(text: &str) -> Vec<Event> {
+    vec![Event::TextDelta(text.into()), Event::Finished(FinishReason::Stop)]
+}
+
+fn counted(text: &str, input: u64) -> Vec<Event> {
+    let mut events = said(text);
+    events.push(Event::Usage(Box::new(Usage::reported(Some(input), Some(10)))));
+    events
+}
+
+fn refused() -> Vec<Event> {
+    vec![Event::RefusalDelta("I cannot help with that.".into()), Event::Finished(FinishReason::Refusal)]
+}
+
+fn holds(window: u64) -> ModelProfile {
+    let mut profile = ModelProfile::default();
+    profile.context_window = Some(window);
+    profile
+}
+
+fn costs(dollars_per_million: u64) -> ModelProfile {
+    let mut profile = ModelProfile::default();
+    let micros = dollars_per_million * 1_000_000;
+    profile.price = Some(Price::per_million(micros, micros));
+    profile
+}
+
+fn endpoint(provider: &Arc<Tells>, profile: ModelProfile) -> Endpoint {
+    Endpoint::custom(Arc::clone(provider) as Arc<dyn Provider>, "m").profile(profile)
+}
+
+/// Two targets in a row.
+fn pair(a: (&Arc<Tells>, ModelProfile), b: (&Arc<Tells>, ModelProfile), rules: Rules) -> Client {
+    Client::builder()
+        .target("small", endpoint(a.0, a.1).health_host("a"))
+        .target("large", endpoint(b.0, b.1).health_host("b"))
+        .route("chat", RouteSpec::new(Sequential::new(["small", "large"])).rules(rules))
+        .build()
+        .unwrap()
+}
+
+fn long(words: usize) -> ChatRequest {
+    ChatRequest::to("chat").user("word ".repeat(words)).max_output(100)
+}
+
+#[tokio::test]
+async fn what_cannot_fit_is_not_sent_and_the_numbers_are_told() {
+    let (small, large) = (Tells::says("small"), Tells::says("large"));
+    let client = pair((&small, holds(4_096)), (&large, holds(100_000)), Rules::default());
+    let answer = client.chat(long(9_000)).await.unwrap();
+    assert_eq!((answer.text().as_str(), small.asked().len()), ("large", 0));
+    let why = &answer.trail.skipped[0].why;
+    assert!(why.contains("needs about 91") && why.contains("holds 4096"), "{why}");
+    // Too long for everybody: the caller must shorten it.
+    let error = client.chat(long(200_000)).await.unwrap_err();
+    assert_eq!(error.kind(), Kind::ContextOverflow);
+    assert!(error.message().contains("holds 100000"), "{error}");
+}
+
+#[tokio::test]
+async fn an_overflow_moves_on_and_is_remembered() {
+    let overflow = Error::new(Kind::ContextOverflow, "too long").with_status(400);
+    let small = Tells::new(vec![Err(overflow), Ok(said("small"))]);
+    let large = Tells::says("large");
+    // Nothing is known of the first one's window.
+    let client = pair((&small, ModelProfile::default()), (&large, holds(100_000)), Rules::default());
+    let answer = client.chat(long(2_000)).await.unwrap();
+    assert_eq!((answer.text().as_str(), answer.trail.attempts.len()), ("large", 2));
+    let again = client.chat(long(2_000)).await.unwrap();
+    assert_eq!((again.text().as_str(), again.trail.attempts.len()), ("large", 1));
+    assert!(again.trail.skipped[0].why.contains("lately too many"), "{}", again.trail);
+    let shorter = client.chat(long(1_000)).await.unwrap();
+    assert_eq!(shorter.text(), "small");
+}
+
+#[tokio::test]
+async fn estimates_follow_what_a_target_counts() {
+    // It counts three tokens where we see about one.
+    let answers = (1..=20).map(|n: u64| Ok(counted("x", n * 300))).collect();
+    let (small, large) = (Tells::new(answers), Tells::says("large"));
+    let client = pair((&small, holds(10_000)), (&large, holds(100_000)), Rules::default());
+    for n in 1..=20 {
+        client.chat(long(n * 100)).await.unwrap();
+    }
+    let explained = client.explain(&long(4_500)).unwrap();
+    assert_eq!(explained.choices.len(), 1, "4,500 words are 13,500 tokens there: {explained}");
+    assert!(explained.skipped[0].why.contains("its window holds 10000"), "{explained}");
+    assert_eq!(client.explain(&long(2_500)).unwrap().choices.len(), 2);
+}
+
+#[tokio::test]
+async fn trimming_is_asked_for_told_and_the_last_resort() {
+    let mut rules = Rules::default();
+    rules.trim = Trim::OldestTurns;
+    let (small, large) = (Tells::says("small"), Tells::says("large"));
+    let mut talk = ChatRequest::to("chat").system("Be brief.").max_output(100);
+    for n in 0..10 {
+        talk = talk.user(format!("{n} {}", "word ".repeat(500))).assistant("yes");
+    }
+    let talk = talk.user("And now?");
+    let client = pair((&small, holds(2_048)), (&large, holds(100_000)), rules.clone());
+    let answer = client.chat(talk.clone()).await.unwrap();
+    assert_eq!(answer.text(), "large", "whoever can have the whole comes first");
+    let client = pair((&small, holds(2_048)), (&large, holds(1_024)), rules);
+    let answer = client.chat(talk.clone()).await.unwrap();
+    let sent = &small.asked()[0];
+    assert_eq!(answer.text(), "small");
+    assert!(sent.messages.len() < talk.messages.len() && sent.messages.len() > 3, "{}", sent.messages.len());
+    assert_eq!(sent.messages.first(), talk.messages.first());
+    assert_eq!(sent.messages.last(), talk.messages.last());
+    let missing = talk.messages.len() - sent.messages.len();
+    assert_eq!(
+        answer.trail.attempts[0].notes,
+        [format!("left out the {missing} oldest messages: the whole is too long for its window")]
+    );
+}
+
+#[tokio::test]
+async fn money_over_time_is_limited_per_target_and_route() {
+    // Each answer costs 100,000 tokens at 10 dollars a million: a dollar.
+    let dear = Tells::new(vec![Ok(counted("dear", 100_000))]);
+    let cheap = Tells::new(vec![Ok(counted("cheap", 100_000))]);
+    let dollar = |n: u64| Cost::from_micros(n * 1_000_000);
+    let day = Duration::from_secs(86_400);
+    let client = Client::builder()
+        .target("dear", endpoint(&dear, costs(10)).spend_limit(dollar(3), day).health_host("a"))
+        .target("cheap", endpoint(&cheap, costs(10)).health_host("b"))
+        .route("chat", RouteSpec::new(Sequential::new(["dear", "cheap"])).spend_limit(dollar(5), day))
+        .build()
+        .unwrap();
+    let mut texts = Vec::new();
+    for _ in 0..6 {
+        match client.chat(ChatRequest::to("chat").user("x")).await {
+            Ok(answer) => texts.push(answer.text()),
+            Err(error) => {
+                assert_eq!(error.kind(), Kind::NoTarget);
+                assert!(error.message().contains("of the route's money"), "{error}");
+            }
+        }
+    }
+    assert_eq!(texts, ["dear", "dear", "dear", "cheap", "cheap"]);
+    assert_eq!(client.targets()[0].spent.map(|spent| spent.micros() / 10_000), Some(300));
+}
+
+#[test]
+fn a_limit_on_money_that_nobody_can_count_is_a_mistake() {
+    let text = r#"
+        [targets.main]
+        provider = { like = "openai", base_url = "http://h" }
+        model = "nobody-knows-me"
+        spend_limit = "5 USD/day"
+        [routes.chat]
+        targets = ["main"]
+        spend_limit = "5 USD/month"
+    "#;
+    let error = Client::from_toml(text).unwrap_err();
+    assert!(error.message().contains("`main` has a spend_limit and no known price"), "{error}");
+    assert!(error.message().contains("route `chat` has a spend_limit"), "{error}");
+    for (wrong, says) in [("5/day", "a spend_limit is money"), ("5 USD/year", "hour, day, week and month")] {
+        let error = Client::from_toml(&text.replace("5 USD/day", wrong)).unwrap_err();
+        assert!(error.message().contains(says), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn every_cost_has_a_kind() {
+    let mut bad = counted("no JSON", 100_000);
+    bad.insert(0, Event::Started { id: None, model: None });
+    let main = Tells::new(vec![Ok(bad.clone()), Ok(bad), Ok(counted("{}", 100_000))]);
+    let spare = Tells::new(vec![Ok(counted("{}", 100_000))]);
+    let client = pair((&main, costs(10)), (&spare, costs(10)), Rules::default());
+    let ask = || ChatRequest::to("chat").user("x").output(hotspare::OutputFormat::JsonObject);
+    let answer = client.chat(ask()).await.unwrap();
+    assert_eq!(answer.trail.attempts.len(), 3);
+    client.chat(ask()).await.unwrap();
+    let targets = client.targets();
+    let cents = |place: usize, kind: CostKind| {
+        targets[place].counts.costs.get(&kind).map_or(0, |cost| cost.micros() / 10_000)
+    };
+    let kinds = [CostKind::Useful, CostKind::Failed, CostKind::Reask, CostKind::Loser];
+    assert_eq!(kinds.map(|kind| cents(0, kind)), [100, 100, 100, 0]);
+    assert_eq!(kinds.map(|kind| cents(1, kind)), [100, 0, 0, 0]);
+    let whole: Cost = targets.iter().map(|target| target.counts.cost).sum();
+    let by_kind: Cost = targets.iter().flat_map(|target| target.counts.costs.values().copied()).sum();
+    assert_eq!(whole, by_kind);
+}
+
+#[tokio::test]
+async fn a_refusal_moves_on_where_the_route_says_so_and_is_counted() {
+    for streamed in [false, true] {
+        for (rule, spare_answers, expected, asked) in [
+            (OnRefusal::Deliver, Ok(said("yes")), "", 0),
+            (OnRefusal::Next, Ok(said("yes")), "yes", 1),
+            (OnRefusal::Next, Ok(refused()), "", 1),
+        ] {
+            let mut rules = Rules::default();
+            rules.on_refusal = rule;
+            let main = Tells::new(vec![Ok(refused())]);
+            let spare = Tells::new(vec![spare_answers]);
+            let client = pair((&main, ModelProfile::default()), (&spare, ModelProfile::default()), rules);
+            let ask = ChatRequest::to("chat").user("x");
+            let (text, refusal) = if streamed {
+                let mut stream = client.stream(ask).await.unwrap();
+                let (mut text, mut refusal) = (String::new(), String::new());
+                while let Some(event) = stream.next().await {
+                    match event.unwrap() {
+                        Event::TextDelta(delta) => text.push_str(&delta),
+                        Event::RefusalDelta(delta) => refusal.push_str(&delta),
+                        _ => {}
+                    }
+                }
+                (text, refusal)
+            } else {
+                let answer = client.chat(ask).await.unwrap();
+                let refusals = answer.content.iter().filter_map(|part| match part {
+                    Part::Refusal(words) => Some(words.as_str()),
+                    _ => None,
+                });
+                (answer.text(), refusals.collect())
+            };
+            assert_eq!((text.as_str(), spare.asked().len()), (expected, asked), "{streamed} {rule:?}");
+            assert_eq!(refusal.is_empty(), !expected.is_empty(), "a refusal is an answer too: {refusal}");
+            let delivered: u64 = client.targets().iter().map(|target| target.counts.refused).sum();
+            assert_eq!(delivered, u64::from(expected.is_empty()));
+        }
+    }
+}
+
+#[tokio::test]
+async fn thoughts_in_the_text_are_told_as_reasoning() {
+    let pieces = ["<thi", "nk>Two and two", " make four.</th", "ink>\n\nFour."];
+    let mut events: Vec<Event> = pieces.iter().map(|piece| Event::TextDelta((*piece).into())).collect();
+    events.push(Event::Finished(FinishReason::Stop));
+    let provider = Tells::new(vec![Ok(events)]);
+    let client = Client::builder()
+        .target("main", endpoint(&provider, ModelProfile::default()).think_tags(ThinkTags::default()))
+        .target("plain", endpoint(&provider, ModelProfile::default()))
+        .build()
+        .unwrap();
+    let answer = client.chat(ChatRequest::to("main").user("2+2?")).await.unwrap();
+    assert_eq!(answer.text(), "Four.");
+    assert!(
+        matches!(&answer.content[0], Part::Reasoning(thought) if thought.text == "Two and two make four.")
+    );
+    let mut stream = client.stream(ChatRequest::to("main").user("2+2?")).await.unwrap();
+    let (mut thought, mut text) = (String::new(), String::new());
+    while let Some(event) = stream.next().await {
+        match event.unwrap() {
+            Event::ReasoningDelta(delta) => thought.push_str(&delta),
+            Event::TextDelta(delta) => text.push_str(&delta),
+            _ => {}
+        }
+    }
+    assert_eq!((thought.as_str(), text.as_str()), ("Two and two make four.", "Four."));
+    let plain = client.chat(ChatRequest::to("plain").user("2+2?")).await.unwrap();
+    assert!(plain.text().starts_with("<think>"), "nothing is split that nobody asked for");
+}
+
+#[tokio::test]
+async fn tool_calls_have_ids_arguments_and_usage() {
+    let call = |index: u32, id: &str, arguments: &str| {
+        [
+            Event::ToolStarted { index, id: id.into(), name: "f".into() },
+            Event::ToolDelta { index, arguments: arguments.into() },
+        ]
+    };
+    let mut events: Vec<Event> = call(0, "", "{'a': 1,}").into_iter().chain(call(1, "", "{}")).collect();
+    events.push(Event::Finished(FinishReason::Stop));
+    let provider = Tells::new(vec![Ok(events)]);
+    let client =
+        Client::builder().target("main", endpoint(&provider, ModelProfile::default())).build().unwrap();
+    let answer = client.chat(ChatRequest::to("main").user("x")).await.unwrap();
+    let calls: Vec<&ToolCall> = answer.tool_calls().collect();
+    assert_eq!((calls[0].arguments.as_str(), &answer.finish), (r#"{"a": 1}"#, &FinishReason::ToolCalls));
+    assert!(!calls[0].id.is_empty() && calls[0].id != calls[1].id, "{calls:?}");
+    let notes = &answer.trail.attempts[0].notes;
+    assert_eq!(notes, &["tool arguments repaired: single_quotes ×1, trailing_comma ×1"]);
+    assert_eq!(answer.usage.source, UsageSource::Estimated, "nothing was reported");
+    let mut stream = client.stream(ChatRequest::to("main").user("x")).await.unwrap();
+    let mut ids = Vec::new();
+    while let Some(event) = stream.next().await {
+        if let Event::ToolStarted { id, .. } = event.unwrap() {
+            ids.push(id);
+        }
+    }
+    let whole: Vec<String> = answer.tool_calls().map(|call| call.id.clone()).collect();
+    assert_eq!(ids, whole, "streamed or not, the ids are the same");
+}
+
+#[tokio::test]
+async fn a_route_has_prompts_for_targets_and_families() {
+    let (a, b) = (Tells::says("a"), Tells::says("b"));
+    let own = endpoint(&a, ModelProfile::default()).prompt("own");
+    let client = Client::builder()
+        .target("one", own)
+        .target("two", endpoint(&b, ModelProfile::default()))
+        .route("family", RouteSpec::new(Sequential::new(["one"])).prompt("m*", "{{ system }} family"))
+        .route("named", RouteSpec::new(Sequential::new(["one"])).prompt("m*", "f").prompt("one", "named"))
+        .route("plain", Sequential::new(["one"]))
+        .build()
+        .unwrap();
+    let mut trails = Vec::new();
+    for route in ["family", "named", "plain"] {
+        let answer = client.chat(ChatRequest::to(route).system("sys").user("x")).await.unwrap();
+        trails.push(answer.trail.attempts[0].notes[0].clone());
+    }
+    let sent: Vec<String> = a.asked().iter().map(|request| request.instructions().unwrap()).collect();
+    assert_eq!(sent, ["sys family", "named", "own"]);
+    assert!(trails[0].starts_with("prompt m* (") && trails[1].starts_with("prompt one ("), "{trails:?}");
+    assert_eq!(client.try_prompts(), Ok(3));
+    let nobody = Client::builder()
+        .target("one", endpoint(&a, ModelProfile::default()))
+        .route("r", RouteSpec::new(Sequential::new(["one"])).prompt("gpt*", "x").prompt("one", "{{ nope }}"))
+        .build()
+        .unwrap_err();
+    assert!(nobody.message().contains("`gpt*`, which fits none"), "{nobody}");
+    assert!(nobody.message().contains("unknown nope"), "{nobody}");
+}
+
+#[test]
+fn a_spare_that_is_less_is_named_before_it_serves() {
+    let text = r#"
+        [targets.main]
+        provider = { like = "openai", base_url = "http://h" }
+        model = "m"
+        profile = { like = "anthropic/claude-haiku-4-5" }
+        [targets.spare]
+        provider = { like = "openai", base_url = "http://h" }
+        model = "n"
+        profile = { context_window = 8_192, max_output = 4_096, tools = false, vision = true, price = { input = 9.0, output = 9.0 } }
+        [targets.odd]
+        provider = { like = "openai", base_url = "http://h" }
+        model = "nobody-knows-me"
+        [routes.chat]
+        targets = ["main", "spare"]
+    "#;
+    let client = Client::from_toml(text).unwrap();
+    let lints: Vec<String> = client.lint(Some("2026-01-01")).iter().map(ToString::to_string).collect();
+    for expected in [
+        "route chat: spare cannot call tools",
+        "route chat: spare is not known to enforce a JSON Schema",
+        "route chat: spare has a smaller window: 8192 tokens beside 200000",
+        "route chat: spare has a smaller longest answer: 4096 tokens beside 64000",
+        "route chat: spare costs 3.0 times as much",
+        "route odd: odd is not in the catalogue: its window, price and abilities are unknown; set its profile",
+    ] {
+        assert!(lints.iter().any(|lint| lint == expected), "{expected}: {lints:#?}");
+    }
+    assert!(!lints.iter().any(|lint| lint.contains("images")), "{lints:#?}");
+}
+
+#[tokio::test]
+async fn a_model_that_takes_no_temperature_gets_none() {
+    let provider = Tells::says("x");
+    let mut profile = ModelProfile::default();
+    profile.capabilities.sampling = Some(false);
+    let client = Client::builder().target("main", endpoint(&provider, profile)).build().unwrap();
+    let ask = ChatRequest::to("main").message(Message::text(Role::User, "x")).temperature(0.2);
+    let answer = client.chat(ask).await.unwrap();
+    assert_eq!(provider.asked()[0].sampling, hotspare::Sampling::default());
+    assert!(answer.trail.attempts[0].notes[0].contains("takes none"), "{}", answer.trail);
+}
