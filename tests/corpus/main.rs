@@ -10,6 +10,7 @@
 )]
 
 mod answers;
+mod conversations;
 mod converse;
 mod embeddings;
 mod errors;
@@ -20,3 +21,4 @@ mod recordings;
 mod report;
 mod requests;
 mod splits;
+mod tokens;

@@ -8,6 +8,7 @@
 mod attempt;
 mod budget;
 mod call;
+mod counts;
 mod draw;
 mod fleet;
 mod keeper;
@@ -23,6 +24,7 @@ mod world;
 
 pub use budget::Budget;
 pub use call::{Ask, Call};
+pub use counts::{CostKind, Counts};
 pub use draw::Draws;
 pub use fleet::{Fleet, Route, Target, TargetSpec};
 pub use keeper::{Errand, Keeper, ProbeId};
@@ -31,4 +33,4 @@ pub use queue::Ticket;
 pub use rules::{Adaptive, Commit, JudgeForm, Limits, OnCut, OnKind, OnRefusal, Rules, Trim};
 pub use spend::SpendLimit;
 pub use step::{AttemptId, Begin, Input, Reask, Resume, Step, Summary};
-pub use world::{CostKind, Counts, World};
+pub use world::World;

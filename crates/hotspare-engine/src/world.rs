@@ -3,7 +3,7 @@
 //! Not a lock: whoever shares a world puts it behind one and keeps it for microseconds. Invariant: every permit that is
 //! given out is settled exactly once or frees itself; what is to be told to people waits in a bounded list.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,6 +14,7 @@ use hotspare_health::{
 use hotspare_normalize::{Calibration, PromptSize};
 
 use crate::budget::Budget;
+use crate::counts::{CostKind, Counts};
 use crate::fleet::{Fleet, Route};
 use crate::queue::{Queues, Ticket};
 use crate::spend::{Spend, SpendLimit};
@@ -33,72 +34,6 @@ pub struct World {
     notices: VecDeque<Transition>,
     /// Something was put out of service.
     stirred: bool,
-}
-
-/// Counts of one target since the start.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Counts {
-    /// Attempts started.
-    pub started: u64,
-    /// Attempts that served.
-    pub served: u64,
-    /// Attempts that were cancelled: hedge losers, callers who left.
-    pub cancelled: u64,
-    /// Attempts that failed, by kind.
-    pub failed: BTreeMap<Kind, u64>,
-    /// Attempts under way.
-    pub in_flight: u32,
-    /// Tokens, losers and failures included.
-    pub usage: Usage,
-    /// What the tokens cost at list price, where a price is known.
-    pub cost: Cost,
-    /// The same by what it was spent on; each attempt counts once.
-    pub costs: BTreeMap<CostKind, Cost>,
-    /// Answers that were refusals, or withheld by a filter.
-    pub refused: u64,
-    /// Time to first content, summed over `first_contents`.
-    pub first_content_total: Duration,
-    /// How many attempts brought content.
-    pub first_contents: u64,
-}
-
-impl Counts {
-    /// What of the cost bought no answer: losers, failures, probes, callers who left.
-    #[must_use]
-    pub fn wasted(&self) -> Cost {
-        self.costs.iter().filter(|(kind, _)| !matches!(kind, CostKind::Useful)).map(|(_, cost)| *cost).sum()
-    }
-}
-
-/// What money was spent on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[non_exhaustive]
-pub enum CostKind {
-    /// Attempts that failed.
-    Failed,
-    /// Attempts that another one or the caller made needless.
-    Loser,
-    /// Attempts that found out whether a target is well again, and did not serve.
-    Probe,
-    /// Attempts that asked again for an answer of another form.
-    Reask,
-    /// Attempts that served.
-    Useful,
-}
-
-impl CostKind {
-    /// The kind as a stable word in snake case, for metrics.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Failed => "failed",
-            Self::Loser => "loser",
-            Self::Probe => "probe",
-            Self::Reask => "reask",
-            Self::Useful => "useful",
-        }
-    }
 }
 
 #[derive(Debug, Default)]

@@ -21,6 +21,10 @@ const MESSAGE: u64 = 4;
 /// Tokens that a tool costs beside its name, description and schema.
 const TOOL: u64 = 8;
 
+/// Bytes of a part in another wire's words that may be text, and what a longer one is taken for.
+const NATIVE: usize = 16 << 10;
+const MOST_NATIVE: u64 = 1_500;
+
 /// The size of a prompt as far as the request itself tells.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
@@ -112,6 +116,8 @@ fn of_part(part: &Part, text: &dyn Fn(&str) -> u64) -> u64 {
         }
         Part::Image(image) => media::image(image),
         Part::Document(document) => media::document(document),
+        // Most of a long one is base64: sound, or a file.
+        Part::Native(native) if native.raw.as_str().len() > NATIVE => MOST_NATIVE,
         Part::Native(native) => text(native.raw.as_str()),
         _ => 0,
     }

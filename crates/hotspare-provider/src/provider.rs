@@ -42,6 +42,7 @@ pub trait Provider: fmt::Debug + Send + Sync {
     /// does, for people. Such a request is never moved.
     fn binds(&self, request: &ChatRequest) -> Option<String> {
         let _ = request;
+        None
     }
 
     /// What it understands of JSON Schema where it enforces `model`'s answers; `None` if it takes any schema, or enforces

@@ -11,8 +11,8 @@ use hotspare_core::{ChatRequest, Encoding};
 #[must_use]
 pub fn count_text(encoding: Encoding, text: &str) -> Option<u64> {
     let tokenizer = match encoding {
-        Encoding::Cl100k => bpe_openai::cl100k_base(),
-        Encoding::O200k => bpe_openai::o200k_base(),
+        Encoding::Cl100k => published_bpe::cl100k_base(),
+        Encoding::O200k => published_bpe::o200k_base(),
         _ => return None,
     };
     Some(tokenizer.count(text) as u64)

@@ -13,6 +13,7 @@ mod failover;
 mod gateway;
 mod memory;
 mod overhead;
+mod parity;
 
 use std::process::ExitCode;
 
@@ -22,6 +23,7 @@ cargo xtask bench WHAT
   failover   what a broken main target adds
   gateway    CPU of the gateway beside a proxy that only copies bytes
   memory     bytes per idle stream and per target, and 10,000 streams held at once
+  parity     judging an answer's form and counting a prompt, beside bare parsing
   overhead   instructions and time of the client beside bare reqwest
 ";
 
@@ -34,6 +36,7 @@ async fn main() -> ExitCode {
         ["gateway"] => gateway::run().await,
         ["memory"] => memory::run().await,
         ["overhead"] => overhead::run().await,
+        ["parity"] => parity::run(),
         // Roles that the benches start this program in.
         ["client", mode, count, url] => overhead::client(mode, count.parse().unwrap_or(1), url).await,
         ["gateway-child", url] => gateway::serve(url).await,
