@@ -4,10 +4,12 @@
 
 mod bedrock;
 mod chat;
+mod cohere;
 mod gemini;
 mod messages;
 mod ollama;
 mod responses;
+pub(crate) mod vectors;
 
 use hotspare::recorded::Exchange;
 use hotspare::{ChatResponse, FinishReason, Part};
@@ -28,6 +30,9 @@ const READERS: &[(&str, &str, &str, Reader)] = &[
     ("", "converse_stream", "", bedrock::converse),
     ("", "invoke", "anthropic.claude", bedrock::messages),
     ("", "invoke_stream", "anthropic.claude", bedrock::messages),
+    ("", "chat_v1", "", cohere::read),
+    ("", "chat_v2", "", cohere::read),
+    ("", "generate", "", cohere::read),
     ("", "api_chat", "", ollama::read),
     ("", "api_generate", "", ollama::read),
     ("", "responses", "", responses::read),

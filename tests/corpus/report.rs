@@ -1,12 +1,14 @@
-//! What was read, as a table: printed by the test, and kept in `docs/corpus.md`.
+//! What was read, as a table: printed by the test, and kept in `docs/corpus.md` and `docs/providers.md`.
 //!
-//! The document speaks of one set of recordings and names its fingerprint. While that set is read the document must be
+//! The documents speak of one set of recordings and name its fingerprint. While that set is read they must be
 //! up to date (`HOTSPARE_BLESS=1` writes it); with any other set only the test's output tells.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use hotspare::recorded::Exchange;
+
+use crate::providers::Providers;
 
 #[derive(Default)]
 struct Count {
@@ -23,12 +25,13 @@ pub(crate) struct Report {
     counts: BTreeMap<(String, String), Count>,
     exceptions: Vec<(String, String, String, &'static str)>,
     skipped: BTreeMap<(String, &'static str), u32>,
+    pub(crate) providers: Providers,
 }
 
 impl Report {
     pub(crate) fn new(fingerprint: u64, recordings: usize) -> Self {
-        let (counts, exceptions, skipped) = Default::default();
-        Self { fingerprint, recordings, counts, exceptions, skipped }
+        let (counts, exceptions, skipped, providers) = Default::default();
+        Self { fingerprint, recordings, counts, exceptions, skipped, providers }
     }
 
     fn count(&mut self, exchange: &Exchange) -> &mut Count {
@@ -103,20 +106,22 @@ impl Report {
         out
     }
 
-    /// Compares with the document, or writes it.
+    /// Compares with the documents, or writes them.
     pub(crate) fn settle(&self) {
-        let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../docs/corpus.md");
-        let fresh = self.document();
         let set = format!("{:016x}", self.fingerprint);
-        if std::env::var_os("HOTSPARE_BLESS").is_some() {
-            std::fs::write(&path, fresh).unwrap();
-            return;
-        }
-        let known = std::fs::read_to_string(&path).unwrap_or_default();
-        if known.contains(&set) {
-            assert!(known == fresh, "docs/corpus.md is behind: run the tests once with HOTSPARE_BLESS=1");
-        } else {
-            println!("docs/corpus.md speaks of another set of recordings");
+        for (name, fresh) in [("corpus.md", self.document()), ("providers.md", self.providers.document(&set))]
+        {
+            let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../docs").join(name);
+            if std::env::var_os("HOTSPARE_BLESS").is_some() {
+                std::fs::write(&path, fresh).unwrap();
+                continue;
+            }
+            let known = std::fs::read_to_string(&path).unwrap_or_default();
+            if known.contains(&set) {
+                assert!(known == fresh, "docs/{name} is behind: run the tests once with HOTSPARE_BLESS=1");
+            } else {
+                println!("docs/{name} speaks of another set of recordings");
+            }
         }
     }
 }

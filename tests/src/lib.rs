@@ -2,6 +2,8 @@
 //!
 //! Not a test. Invariant: real sockets, real wires, shipped code; only the limits are shorter than the shipped ones.
 
+pub mod recorded;
+
 use std::time::Duration;
 
 use hotspare::{

@@ -24,9 +24,10 @@ cargo xtask VERB
   ci [--only STEP]          everything that CI runs, in order; STEP is one name of it
   tidy                      floors, module docs, file sizes, names
   chaos [ARGS]              outages against the real engine through sockets (--help for more)
-  bench WHAT                what Hotspare costs: overhead, gateway, failover or parity
+  bench WHAT                what Hotspare costs: decode, overhead, gateway, failover or parity
   catalog --from DIR        make the model catalogue anew from DIR/models.json
   docs [--check]            write the generated documents, or tell whether they have drifted
+  fuzz [--seconds N]        break recorded replies at random, N seconds a target
   new-provider NAME         make the rooms of a new adapter
   mutants                   break the code on purpose: every mutation must make a test fail
 ";
@@ -39,9 +40,10 @@ fn main() -> ExitCode {
         Some("ci") => ci::ci(rest),
         Some("tidy") => tidy::run(),
         Some("chaos") => run::binary("chaos", rest),
-        Some("bench") => run::binary("bench", rest),
+        Some("bench") => run::bench(rest),
         Some("catalog") => catalog::run(rest),
         Some("docs") => run::binary("docs", rest),
+        Some("fuzz") => test::fuzz(rest),
         Some("new-provider") => new_provider::new_provider(rest),
         Some("mutants") => mutants::run(),
         Some("help" | "--help" | "-h") | None => {

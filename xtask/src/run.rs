@@ -28,3 +28,9 @@ pub(crate) fn binary(name: &str, args: &[String]) -> Result<(), String> {
     command.args(args);
     run(command)
 }
+
+/// Runs a bench; what counts allocations is a program of its own.
+pub(crate) fn bench(args: &[String]) -> Result<(), String> {
+    binary("bench", args)?;
+    if args == ["decode"] { binary("allocs", &[]) } else { Ok(()) }
+}

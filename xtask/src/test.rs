@@ -3,7 +3,7 @@
 use std::io::{BufRead, BufReader};
 use std::process::Stdio;
 
-use crate::run::cargo;
+use crate::run::{cargo, run};
 
 /// Runs every test, doctests included.
 pub(crate) fn test() -> Result<(), String> {
@@ -21,6 +21,30 @@ pub(crate) fn test() -> Result<(), String> {
     let status = child.wait().map_err(|error| error.to_string())?;
     println!("{} passed, {} failed, {} skipped", total[0], total[1], total[2]);
     if status.success() { Ok(()) } else { Err("some tests failed".into()) }
+}
+
+/// Runs the fuzz targets, optimized, each for as long as asked.
+pub(crate) fn fuzz(args: &[String]) -> Result<(), String> {
+    let seconds = match args {
+        [] => 60,
+        [flag, seconds] if flag == "--seconds" => {
+            seconds.parse::<u64>().map_err(|_| format!("`{seconds}` is no number of seconds"))?
+        }
+        _ => return Err("usage: cargo xtask fuzz [--seconds N]".into()),
+    };
+    let mut command = cargo(&[
+        "test",
+        "--release",
+        "-p",
+        "hotspare-tests",
+        "--test",
+        "corpus",
+        "fuzz::",
+        "--",
+        "--nocapture",
+    ]);
+    command.env("HOTSPARE_FUZZ_SECONDS", seconds.to_string());
+    run(command)
 }
 
 /// Passed, failed and ignored of a line that closes one test binary's run.

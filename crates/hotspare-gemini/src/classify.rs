@@ -4,10 +4,85 @@
 //! before the HTTP status, and an unknown word is taken by its status.
 
 use hotspare_core::{Error, Kind};
-use hotspare_provider::{Head, retry_after};
+use hotspare_provider::{Head, Rule, Words, by_status, judge, retry_after};
 use serde_json::Value;
 
 use crate::limits::Quota;
+
+/// Stands among the words where a quota's id tells that it is one of a day, or is not for sale: see `limits`.
+const USED_UP: &str = "quota used up";
+
+/// Another model, or another host, can do what this one cannot.
+const CANNOT: &[&str] = &[
+    "unsupported",
+    "not supported",
+    "does not support",
+    "doesn't support",
+    "is not enabled",
+    "not available",
+    "only works in thinking mode",
+    "thinking budget",
+    "thought_signature",
+    "thought signature",
+    "maximum allowed nesting depth",
+    "too many states for serving",
+    "payload size exceeds",
+    "cannot fetch content",
+    "at most",
+];
+
+/// The table, most telling first; a reply that no rule knows is taken by its status.
+pub const RULES: &[Rule] = &[
+    Rule::word(&["billing_disabled"], Kind::QuotaExhausted),
+    Rule::word(
+        &[
+            "access_token_expired",
+            "api_key_expired",
+            "api_key_invalid",
+            "consumer_invalid",
+            "consumer_suspended",
+            "credentials_missing",
+        ],
+        Kind::Auth,
+    ),
+    Rule::word(&["model_not_found"], Kind::ModelUnavailable),
+    Rule::text(
+        &[
+            "exceeds the maximum number of tokens",
+            "maximum context length",
+            "context window",
+            "input context is too long",
+        ],
+        Kind::ContextOverflow,
+    ),
+    Rule::text(&["credits are depleted", "prepayment", "spending cap", "spend cap"], Kind::QuotaExhausted)
+        .at(429),
+    // No key at all, or one that its issuer has withdrawn.
+    Rule::text(&["unregistered callers", "reported as leaked", "api key was"], Kind::Auth).at(403),
+    Rule::text(&["api key not valid", "api key expired"], Kind::Auth).at(400),
+    Rule::text(
+        &["responsible ai", "prohibited content", "blocked by safety", "usage guidelines"],
+        Kind::ContentPolicy,
+    )
+    .at(400),
+    // Where a person is, no other model changes.
+    Rule::text(&["user location"], Kind::Forbidden).at(400),
+    Rule::text(CANNOT, Kind::Unsupported).at(400),
+    Rule::text(CANNOT, Kind::Unsupported).at(500),
+    // The Gemini API has 402 for an empty account, under the word for quotas.
+    Rule::word(&["resource_exhausted"], Kind::QuotaExhausted).at(402),
+    Rule::word(&[USED_UP], Kind::QuotaExhausted),
+    Rule::word(&["resource_exhausted"], Kind::RateLimited),
+    Rule::word(&["unauthenticated"], Kind::Auth),
+    // The Gemini API says the second where it does not serve, or not without payment.
+    Rule::word(&["permission_denied", "failed_precondition"], Kind::Forbidden),
+    Rule::word(&["not_found"], Kind::ModelUnavailable),
+    Rule::word(&["unavailable", "aborted"], Kind::Overloaded),
+    Rule::word(&["deadline_exceeded"], Kind::Timeout),
+    Rule::word(&["internal", "unknown", "data_loss", "cancelled"], Kind::Server),
+    Rule::word(&["unimplemented"], Kind::Unsupported),
+    Rule::status(499, Kind::Server),
+];
 
 /// Classifies an unsuccessful reply.
 pub(crate) fn reply(head: &Head, body: &[u8]) -> Error {
@@ -75,93 +150,11 @@ impl Said {
 
     fn kind(&self, status: Option<u16>) -> Kind {
         let status = status.or(self.code);
-        let by_reason = match self.reason.as_str() {
-            "BILLING_DISABLED" => Some(Kind::QuotaExhausted),
-            "ACCESS_TOKEN_EXPIRED"
-            | "API_KEY_EXPIRED"
-            | "API_KEY_INVALID"
-            | "CONSUMER_INVALID"
-            | "CONSUMER_SUSPENDED"
-            | "CREDENTIALS_MISSING" => Some(Kind::Auth),
-            "MODEL_NOT_FOUND" => Some(Kind::ModelUnavailable),
-            _ => None,
-        };
-        if let Some(kind) = by_reason.or_else(|| self.by_message(status)) {
-            return kind;
-        }
-        match self.status.as_str() {
-            // The Gemini API has 402 for an empty account, under the word for quotas.
-            "RESOURCE_EXHAUSTED" if status == Some(402) || self.quota.used_up => Kind::QuotaExhausted,
-            "RESOURCE_EXHAUSTED" => Kind::RateLimited,
-            "UNAUTHENTICATED" => Kind::Auth,
-            "PERMISSION_DENIED" => Kind::Forbidden,
-            // The Gemini API says so where it does not serve, or not without payment.
-            "FAILED_PRECONDITION" => Kind::Forbidden,
-            "NOT_FOUND" => Kind::ModelUnavailable,
-            "UNAVAILABLE" | "ABORTED" => Kind::Overloaded,
-            "DEADLINE_EXCEEDED" => Kind::Timeout,
-            "INTERNAL" | "UNKNOWN" | "DATA_LOSS" | "CANCELLED" => Kind::Server,
-            "UNIMPLEMENTED" => Kind::Unsupported,
-            _ => by_status(status),
-        }
-    }
-
-    /// Texts, where a status word covers several troubles.
-    fn by_message(&self, status: Option<u16>) -> Option<Kind> {
         let lower = self.message.to_ascii_lowercase();
-        let says = |words: &[&str]| words.iter().any(|word| lower.contains(word));
-        if says(&[
-            "exceeds the maximum number of tokens",
-            "maximum context length",
-            "context window",
-            "input context is too long",
-        ]) {
-            return Some(Kind::ContextOverflow);
-        }
-        match status {
-            Some(429) if says(&["credits are depleted", "prepayment", "spending cap", "spend cap"]) => {
-                Some(Kind::QuotaExhausted)
-            }
-            // No key at all, or one that its issuer has withdrawn.
-            Some(403) if says(&["unregistered callers", "reported as leaked", "api key was"]) => {
-                Some(Kind::Auth)
-            }
-            Some(400) if says(&["api key not valid", "api key expired"]) => Some(Kind::Auth),
-            Some(400)
-                if says(&[
-                    "responsible ai",
-                    "prohibited content",
-                    "blocked by safety",
-                    "usage guidelines",
-                ]) =>
-            {
-                Some(Kind::ContentPolicy)
-            }
-            // Another model, or another host, can do what this one cannot.
-            Some(400 | 500)
-                if says(&[
-                    "unsupported",
-                    "not supported",
-                    "does not support",
-                    "doesn't support",
-                    "is not enabled",
-                    "not available",
-                    "only works in thinking mode",
-                    "thinking budget",
-                    "thought_signature",
-                    "thought signature",
-                    "maximum allowed nesting depth",
-                    "too many states for serving",
-                    "payload size exceeds",
-                    "cannot fetch content",
-                    "at most",
-                ]) =>
-            {
-                // Where a person is, no other model changes.
-                if says(&["user location"]) { Some(Kind::Forbidden) } else { Some(Kind::Unsupported) }
-            }
-            _ => None,
-        }
+        let daily = self.quota.used_up && self.status == "RESOURCE_EXHAUSTED";
+        let used_up = if daily { USED_UP } else { "" };
+        let said = Words { status, words: &[&self.reason, &self.status, used_up], text: &lower };
+        judge(RULES, &said).unwrap_or_else(|| by_status(status))
     }
 }
 
@@ -182,24 +175,6 @@ fn parse(text: &str) -> Option<Value> {
         serde_json::from_str(&mended).ok()
     })
     .filter(|value: &Value| value.is_object() || value.is_array())
-}
-
-fn by_status(status: Option<u16>) -> Kind {
-    match status {
-        Some(401) => Kind::Auth,
-        Some(402) => Kind::QuotaExhausted,
-        Some(403) => Kind::Forbidden,
-        Some(404) => Kind::ModelUnavailable,
-        Some(408 | 504) => Kind::Timeout,
-        Some(409 | 503 | 529) => Kind::Overloaded,
-        Some(413) => Kind::ContextOverflow,
-        Some(429) => Kind::RateLimited,
-        Some(499) => Kind::Server,
-        Some(501) => Kind::Unsupported,
-        Some(400..=498) => Kind::InvalidRequest,
-        Some(500..=599) | None => Kind::Server,
-        Some(_) => Kind::Protocol,
-    }
 }
 
 #[cfg(test)]

@@ -16,6 +16,7 @@ mod schema;
 mod tree;
 mod wire;
 
+pub use classify::RULES;
 pub use host::{Auth, Embed, Host};
 pub use wire::Gemini;
 

@@ -5,6 +5,7 @@
 
 mod classify;
 mod decode;
+mod embed;
 mod encode;
 mod wire;
 

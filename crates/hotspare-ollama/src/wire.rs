@@ -2,17 +2,19 @@
 //!
 //! Invariant: the key goes into one header and nowhere else.
 
-use hotspare_core::{Capabilities, Error, Kind};
-use hotspare_provider::{Decoding, Head, HttpRequest, Ndjson, Outbound, Whole, Wire};
+use hotspare_core::{Error, Kind, Request};
+use hotspare_provider::{Decoder, Decoding, Head, HttpRequest, Ndjson, Outbound, Whole, Wire};
 use http::{HeaderValue, header};
 
 use crate::decode::ChatDecoder;
-use crate::{WIRE, classify, encode};
+use crate::embed::EmbedDecoder;
+use crate::{WIRE, classify, embed, encode};
 
 /// The chat wire of an Ollama server.
 #[derive(Clone, Debug)]
 pub struct Ollama {
-    url: String,
+    chat_url: String,
+    embed_url: String,
 }
 
 impl Default for Ollama {
@@ -25,13 +27,15 @@ impl Ollama {
     /// At a server on this machine.
     #[must_use]
     pub fn new() -> Self {
-        Self { url: String::new() }.with_base_url("http://127.0.0.1:11434")
+        Self { chat_url: String::new(), embed_url: String::new() }.with_base_url("http://127.0.0.1:11434")
     }
 
     /// At another address, without `/api`.
     #[must_use]
     pub fn with_base_url(mut self, base_url: &str) -> Self {
-        self.url = format!("{}/api/chat", base_url.trim_end_matches('/'));
+        let base_url = base_url.trim_end_matches('/');
+        self.chat_url = format!("{base_url}/api/chat");
+        self.embed_url = format!("{base_url}/api/embed");
         self
     }
 }
@@ -41,15 +45,15 @@ impl Wire for Ollama {
         WIRE
     }
 
-    fn capabilities(&self, _: &str) -> Capabilities {
-        let mut capabilities = Capabilities::default();
-        capabilities.embeddings = Some(false);
-        capabilities
-    }
-
     fn encode(&self, call: &Outbound) -> Result<HttpRequest, Error> {
-        let body = encode::body(call.chat()?, &call.model, call.stream)?;
-        let mut request = HttpRequest::post_json(self.url.clone(), body);
+        let mut request = match &call.request {
+            Request::Chat(chat) => {
+                HttpRequest::post_json(self.chat_url.clone(), encode::body(chat, &call.model, call.stream)?)
+            }
+            Request::Embed(asked) => {
+                HttpRequest::post_json(self.embed_url.clone(), embed::body(asked, &call.model)?)
+            }
+        };
         if let Some(secret) = &call.secret {
             let mut value = HeaderValue::from_str(&format!("Bearer {}", secret.expose()))
                 .map_err(|_| Error::new(Kind::Config, "the key cannot stand in a header"))?;
@@ -59,8 +63,11 @@ impl Wire for Ollama {
         Ok(request)
     }
 
-    fn decoder(&self, _: &Outbound, head: &Head) -> Result<Decoding, Error> {
-        let decoder = Box::new(ChatDecoder::default());
+    fn decoder(&self, call: &Outbound, head: &Head) -> Result<Decoding, Error> {
+        let decoder: Box<dyn Decoder> = match &call.request {
+            Request::Chat(_) => Box::new(ChatDecoder::default()),
+            Request::Embed(_) => Box::new(EmbedDecoder::default()),
+        };
         match head.media_type().as_str() {
             "application/x-ndjson" => Ok(Decoding { framer: Box::new(Ndjson::default()), decoder }),
             "application/json" | "" => Ok(Decoding { framer: Box::new(Whole::default()), decoder }),

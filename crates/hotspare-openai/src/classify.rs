@@ -4,7 +4,7 @@
 //! are a table, tried from top to bottom; a reply that no rule knows is taken by its status. Invariant: total, and the
 //! provider's own words are kept short.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use hotspare_core::{Error, Kind};
 use hotspare_provider::{Head, Rule, Words, by_status, judge, retry_after};
@@ -69,11 +69,22 @@ pub const RULES: &[Rule] = &[
             "invalid_model",
             "1500",
             "model_deprecated",
+            "no_endpoints",
+            "wrong_endpoint",
+            "free_variant_ended",
         ],
         Kind::ModelUnavailable,
     ),
     word(&["invalid_api_key", "authentication_error", "invalid_authentication"], Kind::Auth),
-    word(&["unsupported_country_region_territory"], Kind::Forbidden),
+    word(
+        &[
+            "unsupported_country_region_territory",
+            "region_restricted",
+            "privacy_restricted",
+            "permission_denied",
+        ],
+        Kind::Forbidden,
+    ),
     word(
         &["unsupported_parameter", "unsupported_value", "not_supported_error", "unsupported_file"],
         Kind::Unsupported,
@@ -85,6 +96,8 @@ pub const RULES: &[Rule] = &[
             "capacity_exceeded",
             "unavailable_error",
             "provider_overloaded",
+            "capacity_exhausted",
+            "temporarily_unavailable",
             "3505",
         ],
         Kind::Overloaded,
@@ -180,7 +193,8 @@ pub(crate) fn reply(head: &Head, body: &[u8]) -> Error {
     let status = head.status.as_u16();
     let said = Said::read(body);
     let error = said.error(Some(status));
-    match retry_after(head).or_else(|| pause_in_words(&said.message)) {
+    let pause = retry_after(head).or(said.pause).or_else(|| pause_in_words(&said.message));
+    match pause.or_else(|| reset(head).filter(|_| status == 429)) {
         Some(pause) => error.with_retry_after(pause),
         None => error,
     }
@@ -191,10 +205,18 @@ pub(crate) fn in_reply(raw: &str) -> Error {
     let said = Said::read(raw.as_bytes());
     let status = said.status.or_else(|| said.codes.iter().find_map(|code| code.parse().ok()));
     let error = said.error(status.filter(|status| (400..600).contains(status)));
-    match pause_in_words(&said.message) {
+    match said.pause.or_else(|| pause_in_words(&said.message)) {
         Some(pause) => error.with_retry_after(pause),
         None => error,
     }
+}
+
+/// A relay's only hint: when its bucket is full again, as a time in milliseconds.
+fn reset(head: &Head) -> Option<Duration> {
+    let at =
+        head.header("x-ratelimit-reset")?.trim().parse::<u64>().ok().filter(|at| *at > 1_000_000_000_000)?;
+    let at = SystemTime::UNIX_EPOCH.checked_add(Duration::from_millis(at))?;
+    at.duration_since(head.received_at).ok().filter(|pause| *pause <= ABSURD)
 }
 
 /// What a host said, whatever shape it used.
@@ -204,6 +226,8 @@ struct Said {
     /// Codes and types.
     codes: Vec<String>,
     status: Option<u16>,
+    /// A pause that the body names as a number of seconds.
+    pause: Option<Duration>,
 }
 
 impl Said {
@@ -244,7 +268,12 @@ impl Said {
                 self.status = self
                     .status
                     .or(map.get("status_code").and_then(Value::as_u64).and_then(|s| s.try_into().ok()));
-                for name in ["error", "message", "detail", "msg", "innererror"] {
+                self.pause = self.pause.or_else(|| {
+                    let seconds = map.get("retry_after").and_then(Value::as_f64)?;
+                    Duration::try_from_secs_f64(seconds).ok().filter(|pause| *pause <= ABSURD)
+                });
+                for name in ["error", "message", "detail", "msg", "innererror", "inner_error", "availability"]
+                {
                     if let Some(inner) = map.get(name) {
                         self.gather(inner, depth + 1);
                     }
@@ -254,6 +283,9 @@ impl Said {
                     map.get("metadata").and_then(|metadata| metadata.get("raw")).and_then(Value::as_str)
                 {
                     self.message = format!("{}: {raw}", self.message);
+                    if let Ok(quoted) = serde_json::from_str::<Value>(raw) {
+                        self.gather(&quoted, depth + 1);
+                    }
                 }
             }
             _ => {}
@@ -278,6 +310,9 @@ impl Said {
         }
     }
 }
+
+/// Beyond this, a pause is a mistake: 31 days.
+const ABSURD: Duration = Duration::from_secs(31 * 24 * 3600);
 
 /// A pause that a message names: "try again in 6.07s", "in 1m2.5s", "retry after 12 seconds", "in 250ms".
 fn pause_in_words(message: &str) -> Option<Duration> {
@@ -314,7 +349,7 @@ pub(crate) fn duration(text: &str) -> Option<Duration> {
             break;
         }
     }
-    any.then(|| Duration::try_from_secs_f64(total).ok()).flatten()
+    any.then(|| Duration::try_from_secs_f64(total).ok()).flatten().filter(|pause| *pause <= ABSURD)
 }
 
 #[cfg(test)]

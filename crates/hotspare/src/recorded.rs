@@ -24,7 +24,7 @@ mod lines;
 mod shown;
 mod table;
 
-use hotspare_core::{ChatResponse, Error, RateLimits};
+use hotspare_core::{ChatResponse, EmbedResponse, Error, RateLimits};
 
 pub use exchange::Exchange;
 pub use lines::{BadLine, Lines, decode};
@@ -63,4 +63,6 @@ pub enum Outcome {
     Failed(Error),
     /// Not a call of a model, or none that a wire reads: why.
     Skipped(&'static str),
+    /// Vectors.
+    Vectors(Box<EmbedResponse>),
 }

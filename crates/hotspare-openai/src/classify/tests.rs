@@ -132,6 +132,38 @@ fn a_relay_that_quotes_is_taken_at_the_quote() {
     assert_eq!(kind(400, body), Kind::ContextOverflow);
 }
 
+#[test]
+fn a_quoted_host_has_codes_and_a_relay_has_hints() {
+    let body = r#"{"error":{"message":"Provider returned error","code":400,"metadata":{"raw":"{\"error\":{\"code\":\"content_filter\",\"message\":\"m\"}}"}}}"#;
+    assert_eq!(kind(400, body), Kind::ContentPolicy);
+    let body =
+        r#"{"error":{"code":503,"message":"m","availability":{"code":"no_endpoints","retry_after":2.5}}}"#;
+    let error = reply(&head(503), body.as_bytes());
+    assert_eq!(
+        (error.kind(), error.retry_after()),
+        (Kind::ModelUnavailable, Some(Duration::from_millis(2_500)))
+    );
+    let mut full = head(429);
+    full.received_at = SystemTime::UNIX_EPOCH + Duration::from_secs(1_754_667_634);
+    full.headers.insert("x-ratelimit-reset", HeaderValue::from_static("1754667660000"));
+    assert_eq!(reply(&full, b"").retry_after(), Some(Duration::from_secs(26)));
+    full.headers.insert("x-ratelimit-reset", HeaderValue::from_static("12"));
+    assert_eq!(reply(&full, b"").retry_after(), None);
+    assert_eq!(
+        kind(400, r#"{"error":{"code":"x","inner_error":{"code":"ResponsibleAIPolicyViolation"}}}"#),
+        Kind::ContentPolicy
+    );
+}
+
+#[test]
+fn absurd_pauses_are_none() {
+    let text = |text: &str| {
+        reply(&head(429), format!(r#"{{"error":{{"message":"{text}"}}}}"#).as_bytes()).retry_after()
+    };
+    assert_eq!(text("try again in 99999h"), None);
+    assert_eq!(text("try again in 20h"), Some(Duration::from_secs(72_000)));
+}
+
 proptest! {
     #[test]
     fn total(status in 100u16..999, body in prop::collection::vec(any::<u8>(), 0..200), text in "\\PC{0,80}") {

@@ -11,9 +11,9 @@ use std::time::SystemTime;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use hotspare_core::{ChatRequest, ChatResponse, Chunk, Error, Event, RateLimits};
-use hotspare_normalize::Assembler;
-use hotspare_provider::{Frame, Head, Outbound, Wire, failure};
+use hotspare_core::{ChatRequest, Chunk, EmbedRequest, Error, Event, RateLimits, Request};
+use hotspare_normalize::{Assembler, Vectors};
+use hotspare_provider::{Decoding, Frame, Head, Outbound, Wire, failure};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use serde::Deserialize;
 use serde_json::Value;
@@ -125,8 +125,19 @@ impl Exchange {
     /// # Errors
     /// Why none does.
     pub fn wire(&self) -> Result<Arc<dyn Wire>, &'static str> {
-        match table::find(&self.provider, &self.endpoint, &self.model) {
-            Some(Reads::Chat(wire)) => Ok(wire(self)),
+        self.codec().map(|(wire, _)| wire)
+    }
+
+    /// The codec, and the request that it is to read an answer to.
+    fn codec(&self) -> Result<(Arc<dyn Wire>, Outbound), &'static str> {
+        let model = self.model.as_str();
+        match table::find(self) {
+            Some(Reads::Chat(wire)) => {
+                Ok((wire(self), Outbound::new(ChatRequest::to(model), model, self.streaming)))
+            }
+            Some(Reads::Vectors(wire)) => {
+                Ok((wire(self), Outbound::new(EmbedRequest::to(model), model, false)))
+            }
             Some(Reads::Nothing(why)) => Err(why),
             None => Err("no wire reads this kind of call"),
         }
@@ -141,8 +152,8 @@ impl Exchange {
     /// The same with the body arriving in pieces of at most `size` bytes, which must not make a difference.
     #[must_use]
     pub fn decode_in_pieces(&self, size: usize) -> Decoded {
-        let (limits, outcome) = match self.wire() {
-            Ok(wire) => (wire.limits(&self.head), self.outcome(&*wire, size)),
+        let (limits, outcome) = match self.codec() {
+            Ok((wire, call)) => (wire.limits(&self.head), self.outcome(&*wire, &call, size)),
             Err(why) => (RateLimits::default(), Outcome::Skipped(why)),
         };
         Decoded {
@@ -155,12 +166,14 @@ impl Exchange {
         }
     }
 
-    fn outcome(&self, wire: &dyn Wire, size: usize) -> Outcome {
+    fn outcome(&self, wire: &dyn Wire, call: &Outbound, size: usize) -> Outcome {
         if !self.head.status.is_success() {
             return Outcome::Failed(failure(wire, &self.head, &self.body));
         }
-        match self.answer(wire, size) {
-            Ok((answer, others)) => Outcome::Answered { answer: Box::new(answer), others },
+        let mut chunks = VecDeque::new();
+        let read = self.read(wire, call, size, &mut chunks);
+        match fold(&call.request, chunks, read) {
+            Ok(outcome) => outcome,
             Err(error) => Outcome::Failed(match wire.request_id(&self.head) {
                 Some(id) if error.request_id().is_none() => error.with_request_id(id),
                 _ => error,
@@ -168,46 +181,51 @@ impl Exchange {
         }
     }
 
-    fn answer(&self, wire: &dyn Wire, size: usize) -> Result<(ChatResponse, Vec<String>), Error> {
-        let (chunks, failure) = self.chunks(wire, size);
-        let (mut assembler, mut others) = (Assembler::default(), Vec::new());
-        for chunk in chunks {
-            if let Event::Other { kind, .. } = &chunk.event {
-                others.push(kind.clone());
-            }
-            assembler.push(chunk.event)?;
-        }
-        match failure {
-            Some(error) => Err(error),
-            None => Ok((assembler.finish()?, others)),
-        }
-    }
-
-    /// What a successful reply says piece by piece, and the failure that ended it, if one did.
-    #[must_use]
-    pub fn chunks(&self, wire: &dyn Wire, size: usize) -> (Vec<Chunk>, Option<Error>) {
-        let mut chunks = VecDeque::new();
-        let failure = self.read(wire, size, &mut chunks).err();
-        (chunks.into(), failure)
-    }
-
-    fn read(&self, wire: &dyn Wire, size: usize, chunks: &mut VecDeque<Chunk>) -> Result<(), Error> {
-        let call =
-            Outbound::new(Arc::new(ChatRequest::to(&*self.model)), self.model.as_str(), self.streaming);
-        let mut decoding = wire.decoder(&call, &self.head)?;
+    /// Whatever was read before a failure is told before it.
+    fn read(
+        &self,
+        wire: &dyn Wire,
+        call: &Outbound,
+        size: usize,
+        chunks: &mut VecDeque<Chunk>,
+    ) -> Result<(), Error> {
+        let Decoding { mut framer, mut decoder } = wire.decoder(call, &self.head)?;
         let mut frames: VecDeque<Frame> = VecDeque::new();
         let mut rest = self.body.clone();
         while !rest.is_empty() {
-            decoding.framer.push(rest.split_to(rest.len().min(size.max(1))), &mut frames)?;
-            for frame in frames.drain(..) {
-                decoding.decoder.push(frame, chunks)?;
+            let cut = framer.push(rest.split_to(rest.len().min(size.max(1))), &mut frames);
+            frames.drain(..).try_for_each(|frame| decoder.push(frame, chunks))?;
+            cut?;
+        }
+        let cut = framer.finish(&mut frames);
+        frames.drain(..).try_for_each(|frame| decoder.push(frame, chunks))?;
+        cut?;
+        decoder.finish(chunks)
+    }
+}
+
+/// The whole answer, as a client would have been given it.
+fn fold(request: &Request, chunks: VecDeque<Chunk>, read: Result<(), Error>) -> Result<Outcome, Error> {
+    match request {
+        Request::Chat(_) => {
+            let (mut answer, mut others) = (Assembler::default(), Vec::new());
+            for chunk in chunks {
+                if let Event::Other { kind, .. } = &chunk.event {
+                    others.push(kind.clone());
+                }
+                answer.push(chunk.event)?;
             }
+            read?;
+            Ok(Outcome::Answered { answer: Box::new(answer.finish()?), others })
         }
-        decoding.framer.finish(&mut frames)?;
-        for frame in frames.drain(..) {
-            decoding.decoder.push(frame, chunks)?;
+        Request::Embed(_) => {
+            // How many were asked for is the recorder's secret; none may be missing between those that came.
+            let came = chunks.iter().filter(|chunk| matches!(chunk.event, Event::Vector(_))).count();
+            let mut answer = Vectors::new(came, None);
+            chunks.into_iter().try_for_each(|chunk| answer.push(chunk.event))?;
+            read?;
+            Ok(Outcome::Vectors(Box::new(answer.finish()?)))
         }
-        decoding.decoder.finish(chunks)
     }
 }
 

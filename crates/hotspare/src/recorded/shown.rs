@@ -19,6 +19,8 @@ struct Line<'a> {
     status: u16,
     #[serde(skip_serializing_if = "Option::is_none")]
     ok: Option<Answer<'a>>,
+    #[serde(rename = "ok", skip_serializing_if = "Option::is_none")]
+    vectors: Option<Embedded<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<Failure<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -51,6 +53,17 @@ struct Answer<'a> {
     /// Names of what no shared word covers.
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     others: &'a [String],
+}
+
+#[derive(Serialize)]
+struct Embedded<'a> {
+    vectors: &'a [Vec<f32>],
+    dimensions: usize,
+    usage: Counts,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    model: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    response_id: Option<&'a str>,
 }
 
 #[derive(Serialize)]
@@ -116,6 +129,7 @@ impl Decoded {
             endpoint: &self.endpoint,
             status: self.status,
             ok: None,
+            vectors: None,
             error: None,
             skipped: None,
             limits: limits(&self.limits),
@@ -124,9 +138,19 @@ impl Decoded {
             Outcome::Answered { answer, others } => line.ok = Some(shown(answer, others)),
             Outcome::Failed(error) => line.error = Some(failure(error)),
             Outcome::Skipped(why) => line.skipped = Some(why),
+            Outcome::Vectors(answer) => {
+                line.vectors = Some(Embedded {
+                    vectors: &answer.vectors,
+                    dimensions: answer.dimensions(),
+                    usage: counts(&answer.usage),
+                    model: answer.model.as_deref(),
+                    response_id: answer.id.as_deref(),
+                });
+            }
         }
-        // Strings and numbers alone: printing them cannot fail.
-        serde_json::to_string(&line).unwrap_or_default()
+        // Strings and numbers alone: printing them cannot fail. What is passed on as it was spelled may have line breaks
+        // between its words; within strings they are always escaped.
+        serde_json::to_string(&line).unwrap_or_default().replace(['\n', '\r'], " ")
     }
 }
 

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use hotspare_anthropic::Anthropic;
 use hotspare_bedrock::{Bedrock, Invoke};
+use hotspare_cohere::Cohere;
 use hotspare_gemini::{Gemini, Host};
 use hotspare_ollama::Ollama;
 use hotspare_openai::{Dialect, OpenAi, Responses};
@@ -25,6 +26,8 @@ pub struct Row {
     pub endpoint: &'static str,
     /// What the model's name holds; empty for any model.
     pub model: &'static str,
+    /// What the address ends in, without its query; empty for any address.
+    pub path: &'static str,
     /// What reads it.
     pub reads: Reads,
 }
@@ -33,8 +36,10 @@ pub struct Row {
 #[derive(Clone, Copy)]
 #[non_exhaustive]
 pub enum Reads {
-    /// A wire for chat.
+    /// A wire, asked for an answer in words.
     Chat(fn(&Exchange) -> Arc<dyn Wire>),
+    /// A wire, asked for vectors.
+    Vectors(fn(&Exchange) -> Arc<dyn Wire>),
     /// Nothing, and why.
     Nothing(&'static str),
 }
@@ -43,27 +48,29 @@ impl fmt::Debug for Reads {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Chat(_) => f.write_str("Chat"),
+            Self::Vectors(_) => f.write_str("Vectors"),
             Self::Nothing(why) => f.debug_tuple("Nothing").field(why).finish(),
         }
     }
 }
 
 const fn any(endpoint: &'static str, reads: Reads) -> Row {
-    Row { provider: "", endpoint, model: "", reads }
-}
-
-const fn at(provider: &'static str, endpoint: &'static str, reads: Reads) -> Row {
-    Row { provider, endpoint, model: "", reads }
+    Row { provider: "", endpoint, model: "", path: "", reads }
 }
 
 const fn of(endpoint: &'static str, model: &'static str, reads: Reads) -> Row {
-    Row { provider: "", endpoint, model, reads }
+    Row { model, ..any(endpoint, reads) }
+}
+
+const fn at(provider: &'static str, endpoint: &'static str, path: &'static str, reads: Reads) -> Row {
+    Row { provider, path, ..any(endpoint, reads) }
 }
 
 const CHAT: Reads = Reads::Chat(|exchange| Arc::new(OpenAi::new(dialect(exchange))));
 const MESSAGES: Reads = Reads::Chat(|_| Arc::new(Anthropic::new()));
 const GEMINI: Reads = Reads::Chat(|_| Arc::new(Gemini::at(Host::GEMINI, "")));
 const VERTEX: Reads = Reads::Chat(|_| Arc::new(Gemini::at(Host::VERTEX, "")));
+const COHERE: Reads = Reads::Chat(|_| Arc::new(Cohere::new()));
 const OLLAMA: Reads = Reads::Chat(|_| Arc::new(Ollama::new()));
 const RESPONSES: Reads = Reads::Chat(|exchange| Arc::new(Responses::new(dialect(exchange))));
 /// A region is part of an address, and nothing is sent here.
@@ -72,6 +79,11 @@ const CONVERSE: Reads =
 const INVOKE: Reads =
     Reads::Chat(|_| Arc::new(Invoke::new(Anthropic::at(hotspare_anthropic::Host::BEDROCK, ""))));
 const OTHER_BODY: Reads = Reads::Nothing("a body of another house's, inside an envelope");
+const EMBEDDINGS: Reads = Reads::Vectors(|exchange| Arc::new(OpenAi::new(dialect(exchange))));
+const COHERE_EMBEDDINGS: Reads = Reads::Vectors(|_| Arc::new(Cohere::new()));
+const OLLAMA_EMBEDDINGS: Reads = Reads::Vectors(|_| Arc::new(Ollama::new()));
+const GEMINI_EMBEDDINGS: Reads = Reads::Vectors(|_| Arc::new(Gemini::at(Host::GEMINI, "")));
+const VERTEX_EMBEDDINGS: Reads = Reads::Vectors(|_| Arc::new(Gemini::at(Host::VERTEX, "")));
 const NO_MODEL: Reads = Reads::Nothing("not a call of a model");
 
 /// The rows.
@@ -79,8 +91,8 @@ pub const TABLE: &[Row] = &[
     any("chat_completions", CHAT),
     any("messages", MESSAGES),
     any("responses", RESPONSES),
-    at("vertex", "generate_content", VERTEX),
-    at("vertex", "stream_generate_content", VERTEX),
+    at("vertex", "generate_content", "", VERTEX),
+    at("vertex", "stream_generate_content", "", VERTEX),
     any("generate_content", GEMINI),
     any("stream_generate_content", GEMINI),
     // One host serves other houses' models under their own wires.
@@ -89,6 +101,9 @@ pub const TABLE: &[Row] = &[
     // Completions of a text: the same frames with the text in another place.
     any("completions", CHAT),
     any("fim", CHAT),
+    any("chat_v1", COHERE),
+    any("chat_v2", COHERE),
+    any("generate", COHERE),
     any("api_chat", OLLAMA),
     any("api_generate", OLLAMA),
     any("converse", CONVERSE),
@@ -98,19 +113,28 @@ pub const TABLE: &[Row] = &[
     any("invoke", OTHER_BODY),
     any("invoke_stream", OTHER_BODY),
     any("complete_legacy", MESSAGES),
+    at("cohere", "embeddings", "/embed", COHERE_EMBEDDINGS),
+    at("ollama", "embeddings", "/api/embed", OLLAMA_EMBEDDINGS),
+    at("ollama", "embeddings", "/api/embeddings", OLLAMA_EMBEDDINGS),
+    at("gemini", "embeddings", "/embeddings", EMBEDDINGS),
+    at("gemini", "embeddings", "", GEMINI_EMBEDDINGS),
+    at("vertex", "embeddings", "", VERTEX_EMBEDDINGS),
+    any("embeddings", EMBEDDINGS),
     any("count_tokens", NO_MODEL),
     any("files", NO_MODEL),
     any("models", NO_MODEL),
     any("responses_get", NO_MODEL),
-    at("cohere", "rerank", NO_MODEL),
+    any("rerank", NO_MODEL),
 ];
 
-/// What reads this kind of call, if any row knows it.
-pub(super) fn find(provider: &str, endpoint: &str, model: &str) -> Option<Reads> {
+/// What reads this recording, if any row knows its kind of call.
+pub(super) fn find(exchange: &Exchange) -> Option<Reads> {
+    let path = exchange.url.split(['?', '#']).next().unwrap_or_default();
     let fits = |row: &&Row| {
-        row.endpoint == endpoint
-            && (row.provider.is_empty() || row.provider == provider)
-            && (row.model.is_empty() || model.contains(row.model))
+        row.endpoint == exchange.endpoint
+            && (row.provider.is_empty() || row.provider == exchange.provider)
+            && exchange.model.contains(row.model)
+            && path.ends_with(row.path)
     };
     TABLE.iter().find(fits).map(|row| row.reads)
 }
@@ -131,7 +155,8 @@ mod tests {
             let hides = |above: &Row| {
                 above.endpoint == row.endpoint
                     && (above.provider.is_empty() || above.provider == row.provider)
-                    && (above.model.is_empty() || row.model.contains(above.model))
+                    && row.model.contains(above.model)
+                    && row.path.ends_with(above.path)
             };
             assert!(!TABLE[..at].iter().any(hides), "{row:?} is never reached");
         }

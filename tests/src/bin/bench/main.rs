@@ -9,6 +9,7 @@
 )]
 
 mod child;
+mod decode;
 mod failover;
 mod gateway;
 mod memory;
@@ -20,6 +21,7 @@ use std::process::ExitCode;
 const HELP: &str = "\
 cargo xtask bench WHAT
 
+  decode     recorded streams from bytes to events, beside plain JSON parsing
   failover   what a broken main target adds
   gateway    CPU of the gateway beside a proxy that only copies bytes
   memory     bytes per idle stream and per target, and 10,000 streams held at once
@@ -32,6 +34,7 @@ async fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = args.iter().map(String::as_str).collect();
     match words.as_slice() {
+        ["decode"] => decode::run(),
         ["failover"] => failover::run().await,
         ["gateway"] => gateway::run().await,
         ["memory"] => memory::run().await,

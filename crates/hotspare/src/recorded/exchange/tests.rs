@@ -53,6 +53,15 @@ fn failures_keep_status_pause_and_ids() {
 }
 
 #[test]
+fn a_line_is_a_line_whatever_is_passed_on() {
+    let body = "{\"choices\":[{\"finish_reason\":\"stop\",\"message\":{\"content\":\"a\\nb\"},\"logprobs\":{\r\n \"content\":[]\n}}]}";
+    let line = Exchange::parse(chat(body).to_string().as_bytes()).unwrap().decode().to_json();
+    assert!(!line.contains(['\n', '\r']), "{line}");
+    let read: Value = serde_json::from_str(&line).unwrap();
+    assert_eq!((&read["ok"]["text"], &read["ok"]["logprobs"][0]), (&json!("a\nb"), &json!({"content": []})));
+}
+
+#[test]
 fn what_is_no_call_says_so() {
     let record = json!({"provider": "openai", "endpoint": "models", "status": 200});
     assert_eq!(read(&record)["skipped"], "not a call of a model");

@@ -1,0 +1,118 @@
+//! What an unsuccessful reply means.
+//!
+//! The wire has no codes: an error is a sentence. Invariant: total; the sentence is believed before the status.
+
+use hotspare_core::{Error, Kind};
+use hotspare_provider::{Head, Rule, Words, by_status, judge, retry_after};
+use serde_json::Value;
+
+/// The table, most telling first; a reply that no rule knows is taken by its status.
+pub const RULES: &[Rule] = &[
+    Rule::text(
+        &["too many tokens", "size limit exceeded", "maximum context length", "context window"],
+        Kind::ContextOverflow,
+    ),
+    Rule::word(&["invalid_tool_generation"], Kind::BadOutput),
+    Rule::text(&["invalid tool generation"], Kind::BadOutput),
+    Rule::text(&["billing", "monthly limit", "payment", "add a payment method"], Kind::QuotaExhausted)
+        .at(429),
+    Rule::text(&["trial key", "calls / minute", "rate limit"], Kind::RateLimited).at(429),
+    Rule::text(&["invalid api token", "no api key", "invalid api key"], Kind::Auth),
+    Rule::text(&["was removed on", "deprecated and removed", "is not a valid model"], Kind::ModelUnavailable),
+    Rule::text(&["not found"], Kind::ModelUnavailable).and(&["model"]),
+    Rule::text(
+        &["does not support", "is not supported", "not supported for", "not compatible with"],
+        Kind::Unsupported,
+    ),
+    Rule::text(&["safety", "blocked by", "toxic"], Kind::ContentPolicy).at(403),
+];
+
+/// Classifies an unsuccessful reply.
+pub(crate) fn reply(head: &Head, body: &[u8]) -> Error {
+    let status = head.status.as_u16();
+    let text = String::from_utf8_lossy(body);
+    let text = text.trim();
+    let value = serde_json::from_str::<Value>(text);
+    let field = |name: &str| value.as_ref().ok()?.get(name)?.as_str();
+    let message = match &value {
+        Ok(value) => field("message").or(field("error")).or(value.as_str()).unwrap_or_default(),
+        Err(_) if text.starts_with('<') => "the host sent an HTML page",
+        Err(_) => text,
+    };
+    let mut error = said(message, "", Some(status)).with_status(status);
+    if let Some(id) = field("id") {
+        error = error.with_request_id(id);
+    }
+    match retry_after(head) {
+        Some(pause) => error.with_retry_after(pause),
+        None => error,
+    }
+}
+
+/// Classifies an error by its sentence and, where a stream tells one, its word.
+pub(crate) fn said(message: &str, word: &str, status: Option<u16>) -> Error {
+    let lower = message.to_ascii_lowercase();
+    let words = Words { status, words: &[word], text: &lower };
+    let error = Error::new(judge(RULES, &words).unwrap_or_else(|| by_status(status)), message);
+    if word.is_empty() { error } else { error.with_code(word) }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::SystemTime;
+
+    use http::{HeaderMap, StatusCode};
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn kind(status: u16, body: &str) -> Kind {
+        let head = Head {
+            status: StatusCode::from_u16(status).unwrap(),
+            headers: HeaderMap::new(),
+            received_at: SystemTime::UNIX_EPOCH,
+        };
+        reply(&head, body.as_bytes()).kind()
+    }
+
+    #[test]
+    fn sentences_before_statuses() {
+        for (status, body, expected) in [
+            (
+                400,
+                r#"{"message":"too many tokens: size limit exceeded by 25836 tokens."}"#,
+                Kind::ContextOverflow,
+            ),
+            (
+                400,
+                r#"{"message":"invalid request: document at index 0 cannot be empty"}"#,
+                Kind::InvalidRequest,
+            ),
+            (401, r#"{"message":"invalid api token"}"#, Kind::Auth),
+            (402, "", Kind::QuotaExhausted),
+            (404, r#"{"message":"model 'x' was removed on September 15, 2025."}"#, Kind::ModelUnavailable),
+            (
+                422,
+                r#"{"message":"unknown field: parameter name is not a valid field"}"#,
+                Kind::InvalidRequest,
+            ),
+            (
+                429,
+                r#"{"message":"You are using a Trial key, which is limited to 10 API calls / minute."}"#,
+                Kind::RateLimited,
+            ),
+            (498, "", Kind::Overloaded),
+            (500, "", Kind::Server),
+            (503, "", Kind::Overloaded),
+        ] {
+            assert_eq!(kind(status, body), expected, "{status} {body}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn total(status in 100u16..999, body in "\\PC{0,80}") {
+            kind(status, &body);
+        }
+    }
+}

@@ -1,0 +1,239 @@
+//! Frames to events: streams and whole answers of both versions.
+//!
+//! A plan that the model makes before it calls tools is reasoning. Invariant: an answer is complete once its finish reason
+//! was seen; a body that ends without one is truncated, whatever it said before.
+
+use std::collections::VecDeque;
+
+use hotspare_core::{Chunk, Error, Event, FinishReason, Json, Kind, Raw, Usage};
+use hotspare_provider::{Decoder, Frame};
+use serde_json::value::RawValue;
+
+use crate::dto::{self, Content, Message, Reply, ToolCall, many};
+use crate::{WIRE, classify};
+
+/// Reads one reply.
+#[derive(Debug, Default)]
+pub(crate) struct ChatDecoder {
+    started: bool,
+    finished: bool,
+    /// The host's index of each tool call so far.
+    tools: Vec<Option<u64>>,
+}
+
+impl ChatDecoder {
+    fn read(&mut self, reply: Reply<'_>, events: &mut Events<'_>) -> Result<(), Error> {
+        if !self.started {
+            self.started = true;
+            events.push(Event::Started { id: reply.id.or(reply.generation_id), model: None });
+        }
+        match reply.event_type.as_deref() {
+            // A stream's last frame repeats the whole answer; only its counts and calls are new.
+            Some("stream-end") => {
+                let whole: Reply<'_> = many(reply.response).map_err(shape)?.pop().unwrap_or_default();
+                if self.tools.is_empty() {
+                    self.calls(None, whole.tool_calls, events)?;
+                }
+                count(whole.meta, events);
+                return self.end(reply.finish_reason.or(whole.finish_reason), None, None, events);
+            }
+            // What the model looked for, and pieces that the end repeats.
+            Some(kind) if kind != "text-generation" => return Ok(()),
+            _ => {}
+        }
+        let delta = reply.delta.unwrap_or_default();
+        let starts = !matches!(reply.kind.as_deref(), Some("tool-call-delta"));
+        if let Some(message) = delta.message {
+            self.message(reply.index, message, starts, events)?;
+        }
+        if let Some(message) = many::<Message<'_>>(reply.message).map_err(shape)?.pop() {
+            self.message(None, message, true, events)?;
+        }
+        events.text(Event::TextDelta, reply.text);
+        self.calls(None, reply.tool_calls, events)?;
+        notes(reply.citations, events);
+        let mut reason = reply.finish_reason.or(delta.finish_reason);
+        // One is asked for; a host that gives more is read as far as the first.
+        if let Some(first) = reply.generations.unwrap_or_default().into_iter().next() {
+            events.text(Event::TextDelta, first.text);
+            reason = reason.or(first.finish_reason);
+        }
+        if let Some(Ok(logprobs)) =
+            reply.logprobs.filter(|raw| raw.get() != "null").map(|raw| Json::parse(raw.get()))
+        {
+            events.push(Event::LogProbs(logprobs));
+        }
+        count(reply.usage.or(reply.meta).or(delta.usage), events);
+        self.end(reason, delta.error, delta.error_type, events)
+    }
+
+    fn message(
+        &mut self,
+        index: Option<u64>,
+        message: Message<'_>,
+        starts: bool,
+        events: &mut Events<'_>,
+    ) -> Result<(), Error> {
+        events.text(Event::ReasoningDelta, message.tool_plan);
+        if message.content.is_some_and(|raw| raw.get().starts_with('"')) {
+            events.text(Event::TextDelta, many(message.content).map_err(shape)?.pop());
+        } else {
+            for content in many::<Content>(message.content).map_err(shape)? {
+                events.text(Event::ReasoningDelta, content.thinking);
+                events.text(Event::TextDelta, content.text);
+            }
+        }
+        if starts {
+            self.calls(index, message.tool_calls, events)?;
+        } else if let Some(call) = many::<ToolCall<'_>>(message.tool_calls).map_err(shape)?.pop() {
+            let place = self.tools.iter().rposition(|known| *known == index);
+            if let Some(place) = place.or(self.tools.len().checked_sub(1)) {
+                arguments(place, call.function.and_then(|function| function.arguments), events);
+            }
+        }
+        notes(message.citations, events);
+        Ok(())
+    }
+
+    fn calls(
+        &mut self,
+        index: Option<u64>,
+        raw: Option<&RawValue>,
+        events: &mut Events<'_>,
+    ) -> Result<(), Error> {
+        for call in many::<ToolCall<'_>>(raw).map_err(shape)? {
+            let place = self.tools.len();
+            self.tools.push(index);
+            let function = call.function.unwrap_or_default();
+            events.push(Event::ToolStarted {
+                index: to_u32(place),
+                id: call.id.unwrap_or_default(),
+                name: function.name.or(call.name).unwrap_or_default(),
+            });
+            arguments(place, function.arguments.or(call.parameters), events);
+        }
+        Ok(())
+    }
+
+    fn end(
+        &mut self,
+        reason: Option<String>,
+        error: Option<String>,
+        error_type: Option<String>,
+        events: &mut Events<'_>,
+    ) -> Result<(), Error> {
+        let Some(word) = reason.filter(|_| !self.finished) else { return Ok(()) };
+        self.finished = true;
+        let reason = match word.to_ascii_uppercase().as_str() {
+            "COMPLETE" | "STOP_SEQUENCE" if !self.tools.is_empty() => FinishReason::ToolCalls,
+            "COMPLETE" | "STOP_SEQUENCE" => FinishReason::Stop,
+            "MAX_TOKENS" | "ERROR_LIMIT" => FinishReason::Length,
+            "TOOL_CALL" => FinishReason::ToolCalls,
+            "ERROR_TOXIC" => FinishReason::ContentFilter,
+            "TIMEOUT" => return Err(Error::new(Kind::Timeout, "the host ran out of time").with_code(word)),
+            "ERROR" => {
+                let error = error.as_deref().unwrap_or("the host ended the answer with an error");
+                return Err(classify::said(error, error_type.as_deref().unwrap_or(&word), None));
+            }
+            _ => FinishReason::Other(word),
+        };
+        events.push(Event::Finished(reason));
+        Ok(())
+    }
+}
+
+impl Decoder for ChatDecoder {
+    fn push(&mut self, frame: Frame, out: &mut VecDeque<Chunk>) -> Result<(), Error> {
+        let data = frame.data.trim_ascii();
+        if data.is_empty() || data == b"[DONE]" {
+            return Ok(());
+        }
+        let reply: Reply<'_> = match serde_json::from_slice(data) {
+            Ok(reply) => reply,
+            // One damaged frame after the answer's end costs nothing.
+            Err(_) if self.finished => return Ok(()),
+            Err(error) => return Err(shape(error)),
+        };
+        let known = reply.kind.is_some() || reply.event_type.is_some() || reply.generations.is_some();
+        if !known && reply.finish_reason.is_none() {
+            // An error that came with a success has a sentence where an answer has its message.
+            return match reply.message.and_then(|raw| serde_json::from_str::<String>(raw.get()).ok()) {
+                Some(message) => Err(classify::said(&message, "", None)),
+                None => Err(Error::new(Kind::Protocol, "a frame is neither an answer nor an error")),
+            };
+        }
+        self.read(reply, &mut Events { out, raw: Raw::Frame { wire: WIRE, data: frame.data.clone() } })
+    }
+
+    fn finish(&mut self, _: &mut VecDeque<Chunk>) -> Result<(), Error> {
+        match (self.finished, self.started) {
+            (true, _) => Ok(()),
+            (false, true) => Err(Error::new(Kind::Truncated, "the answer ended without a finish reason")),
+            (false, false) => Err(Error::new(Kind::Protocol, "the reply is empty")),
+        }
+    }
+}
+
+/// Where events go: the first of a frame takes the frame with it.
+struct Events<'a> {
+    out: &'a mut VecDeque<Chunk>,
+    raw: Raw,
+}
+
+impl Events<'_> {
+    fn push(&mut self, event: Event) {
+        let raw = std::mem::replace(&mut self.raw, Raw::Covered);
+        self.out.push_back(Chunk { event, raw });
+    }
+
+    fn text(&mut self, event: fn(String) -> Event, text: Option<String>) {
+        if let Some(text) = text.filter(|text| !text.is_empty()) {
+            self.push(event(text));
+        }
+    }
+}
+
+/// Arguments are text that holds JSON, or the object itself.
+fn arguments(place: usize, raw: Option<&RawValue>, events: &mut Events<'_>) {
+    let Some(spelled) = raw.map(RawValue::get).filter(|spelled| *spelled != "null") else { return };
+    let text = match serde_json::from_str::<String>(spelled) {
+        Ok(text) => text,
+        Err(_) => spelled.to_owned(),
+    };
+    if !text.is_empty() {
+        events.push(Event::ToolDelta { index: to_u32(place), arguments: text });
+    }
+}
+
+fn notes(raw: Option<&RawValue>, events: &mut Events<'_>) {
+    for note in many::<&RawValue>(raw).unwrap_or_default() {
+        if let Ok(note) = Json::parse(note.get()) {
+            events.push(Event::Annotation(note));
+        }
+    }
+}
+
+/// What is paid for differs from what was read; the latter is told, and the former only where it is all there is.
+fn count(usage: Option<dto::Usage>, events: &mut Events<'_>) {
+    let Some(usage) = usage else { return };
+    let Some(tokens) = usage.tokens.or(usage.billed_units) else { return };
+    let whole = |count: Option<f64>| {
+        // The wire spells counts as fractions at times.
+        count.filter(|count| (0.0..9e15).contains(count)).map(|count| count as u64)
+    };
+    let mut counted = Usage::reported(whole(tokens.input_tokens), whole(tokens.output_tokens));
+    counted.cached = usage.cached_tokens;
+    counted.reasoning = whole(tokens.reasoning_tokens);
+    events.push(Event::Usage(Box::new(counted)));
+}
+
+fn shape(_: serde_json::Error) -> Error {
+    Error::new(Kind::Protocol, "a frame is not the JSON of this wire")
+}
+
+fn to_u32(place: usize) -> u32 {
+    u32::try_from(place).unwrap_or(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests;

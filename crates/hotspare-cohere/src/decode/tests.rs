@@ -1,0 +1,96 @@
+//! Streams and whole answers of both versions.
+
+use bytes::Bytes;
+use hotspare_provider::{Framer, Sse, Whole};
+use proptest::prelude::*;
+
+use super::*;
+
+fn events(framer: &mut dyn Framer, body: &[u8], cut: usize) -> Result<Vec<Event>, Error> {
+    let (mut frames, mut chunks, mut decoder) = (VecDeque::new(), VecDeque::new(), ChatDecoder::default());
+    for piece in body.chunks(cut) {
+        framer.push(Bytes::copy_from_slice(piece), &mut frames)?;
+    }
+    framer.finish(&mut frames)?;
+    for frame in frames {
+        decoder.push(frame, &mut chunks)?;
+    }
+    decoder.finish(&mut chunks)?;
+    Ok(chunks.into_iter().map(|chunk| chunk.event).collect())
+}
+
+const STREAM: &str = concat!(
+    "event: message-start\ndata: {\"id\":\"i\",\"type\":\"message-start\",\"delta\":{\"message\":{\"role\":\"assistant\",\"content\":[],\"tool_plan\":\"\",\"tool_calls\":[],\"citations\":[]}}}\n\n",
+    "data: {\"type\":\"tool-plan-delta\",\"delta\":{\"message\":{\"tool_plan\":\"I will\"}}}\n\n",
+    "data: {\"type\":\"content-start\",\"index\":0,\"delta\":{\"message\":{\"content\":{\"type\":\"text\",\"text\":\"\"}}}}\n\n",
+    "data: {\"type\":\"content-delta\",\"index\":0,\"delta\":{\"message\":{\"content\":{\"text\":\"é\"}}}}\n\n",
+    "data: {\"type\":\"tool-call-start\",\"index\":0,\"delta\":{\"message\":{\"tool_calls\":{\"id\":\"t\",\"type\":\"function\",\"function\":{\"name\":\"f\",\"arguments\":\"\"}}}}}\n\n",
+    "data: {\"type\":\"tool-call-delta\",\"index\":0,\"delta\":{\"message\":{\"tool_calls\":{\"function\":{\"arguments\":\"{\\\"a\\\":\"}}}}}\n\n",
+    "data: {\"type\":\"tool-call-delta\",\"index\":0,\"delta\":{\"message\":{\"tool_calls\":{\"function\":{\"arguments\":\"1}\"}}}}}\n\n",
+    "data: {\"type\":\"tool-call-end\",\"index\":0}\n\n",
+    "data: {\"type\":\"message-end\",\"delta\":{\"finish_reason\":\"TOOL_CALL\",\"usage\":{\"billed_units\":{\"input_tokens\":1,\"output_tokens\":1},\"tokens\":{\"input_tokens\":30.0,\"output_tokens\":4},\"cached_tokens\":16}}}\n\n",
+    "data: [DONE]\n\n",
+);
+
+#[test]
+fn a_stream() {
+    let mut usage = Usage::reported(Some(30), Some(4));
+    usage.cached = Some(16);
+    let expected = vec![
+        Event::Started { id: Some("i".into()), model: None },
+        Event::ReasoningDelta("I will".into()),
+        Event::TextDelta("é".into()),
+        Event::ToolStarted { index: 0, id: "t".into(), name: "f".into() },
+        Event::ToolDelta { index: 0, arguments: r#"{"a":"#.into() },
+        Event::ToolDelta { index: 0, arguments: "1}".into() },
+        Event::Usage(Box::new(usage)),
+        Event::Finished(FinishReason::ToolCalls),
+    ];
+    assert_eq!(events(&mut Sse::default(), STREAM.as_bytes(), 1_000).unwrap(), expected);
+}
+
+#[test]
+fn whole_answers_of_both_versions_and_of_generate() {
+    for body in [
+        r#"{"id":"i","finish_reason":"COMPLETE","message":{"role":"assistant","content":[{"type":"text","text":"hi"}]},"usage":{"tokens":{"input_tokens":1,"output_tokens":2}}}"#,
+        r#"{"text":"hi","generation_id":"i","finish_reason":"COMPLETE","meta":{"tokens":{"input_tokens":1,"output_tokens":2}}}"#,
+        r#"{"id":"i","generations":[{"id":"g","text":"hi","finish_reason":"COMPLETE"}],"meta":{"billed_units":{"input_tokens":1,"output_tokens":2}}}"#,
+    ] {
+        let expected = vec![
+            Event::Started { id: Some("i".into()), model: None },
+            Event::TextDelta("hi".into()),
+            Event::Usage(Box::new(Usage::reported(Some(1), Some(2)))),
+            Event::Finished(FinishReason::Stop),
+        ];
+        assert_eq!(events(&mut Whole::default(), body.as_bytes(), 9).unwrap(), expected, "{body}");
+    }
+}
+
+#[test]
+fn failures() {
+    let kind = |body: &str| events(&mut Sse::default(), body.as_bytes(), 5).unwrap_err().kind();
+    let ended = |rest: &str| {
+        kind(&format!("data: {{\"type\":\"message-end\",\"delta\":{{\"finish_reason\":{rest}}}}}\n\n"))
+    };
+    assert_eq!(kind(""), Kind::Protocol);
+    assert_eq!(kind("data: {}\n\n"), Kind::Protocol);
+    assert_eq!(kind("data: nonsense\n\n"), Kind::Protocol);
+    assert_eq!(kind(STREAM.split_once("data: {\"type\":\"message-end").unwrap().0), Kind::Truncated);
+    assert_eq!(ended("\"TIMEOUT\""), Kind::Timeout);
+    assert_eq!(ended("\"ERROR\""), Kind::Server);
+    assert_eq!(ended("\"ERROR\",\"error_type\":\"INVALID_TOOL_GENERATION\""), Kind::BadOutput);
+    assert_eq!(kind("data: {\"message\":\"too many tokens\"}\n\n"), Kind::ContextOverflow);
+}
+
+proptest! {
+    #[test]
+    fn any_split_gives_the_same(cut in 1usize..200) {
+        let whole = events(&mut Sse::default(), STREAM.as_bytes(), 10_000).unwrap();
+        prop_assert_eq!(events(&mut Sse::default(), STREAM.as_bytes(), cut).unwrap(), whole);
+    }
+
+    #[test]
+    fn total(body in prop::collection::vec(any::<u8>(), 0..300)) {
+        let _ = events(&mut Whole::default(), &body, 7);
+    }
+}

@@ -1,0 +1,144 @@
+//! Embeddings: requests to JSON, JSON to vectors.
+//!
+//! Invariant: numbers come out as they were sent, in the host's order.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use hotspare_core::{Chunk, EmbedInput, EmbedRequest, Error, Event, FinishReason, Kind, Usage, Vector};
+use hotspare_provider::{Decoder, Frame};
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+
+use crate::{WIRE, classify};
+
+/// Spells a request's body. What the texts are for is required; unless `extras` say, they are to be searched.
+pub(crate) fn body(request: &EmbedRequest, model: &str) -> Result<Vec<u8>, Error> {
+    let texts: Option<Vec<&str>> = request
+        .inputs
+        .iter()
+        .map(|input| match input {
+            EmbedInput::Text(text) => Some(text.as_str()),
+            _ => None,
+        })
+        .collect();
+    let Some(texts) = texts else {
+        return Err(Error::new(Kind::Unsupported, "this wire embeds texts, not tokens"));
+    };
+    let mut out = Map::new();
+    out.insert("model".into(), model.into());
+    out.insert("texts".into(), json!(texts));
+    out.insert("input_type".into(), "search_document".into());
+    out.insert("embedding_types".into(), json!(["float"]));
+    if let Some(dimensions) = request.dimensions {
+        out.insert("output_dimension".into(), dimensions.into());
+    }
+    for (name, value) in request.extras.get(WIRE).into_iter().flatten() {
+        out.insert(name.clone(), value.to_value());
+    }
+    Ok(Value::Object(out).to_string().into_bytes())
+}
+
+/// Reads one reply.
+#[derive(Debug, Default)]
+pub(crate) struct EmbedDecoder {
+    heard: bool,
+}
+
+#[derive(Deserialize)]
+struct Reply {
+    #[serde(default)]
+    id: Option<String>,
+    #[serde(default)]
+    embeddings: Option<Embeddings>,
+    #[serde(default)]
+    meta: Option<crate::dto::Usage>,
+    #[serde(default)]
+    message: Option<String>,
+}
+
+/// A list in the oldest spelling, lists by the type of their numbers since.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Embeddings {
+    List(Vec<Vec<f32>>),
+    Typed(BTreeMap<String, Option<Vec<Vec<f32>>>>),
+}
+
+impl Decoder for EmbedDecoder {
+    fn push(&mut self, frame: Frame, out: &mut VecDeque<Chunk>) -> Result<(), Error> {
+        let data = frame.data.trim_ascii();
+        if data.is_empty() {
+            return Ok(());
+        }
+        let reply: Reply = serde_json::from_slice(data)
+            .map_err(|_| Error::new(Kind::Protocol, "the reply is not the JSON of this wire"))?;
+        let vectors = match (reply.embeddings, reply.message) {
+            (Some(Embeddings::List(list)), _) => list,
+            (Some(Embeddings::Typed(mut typed)), _) => {
+                let first = typed.remove("float").flatten();
+                first.or_else(|| typed.into_values().flatten().next()).unwrap_or_default()
+            }
+            (None, Some(message)) => return Err(classify::said(&message, "", None)),
+            (None, None) => return Err(Error::new(Kind::Protocol, "the reply has no vectors")),
+        };
+        self.heard = true;
+        let mut push = |event: Event| out.push_back(Chunk::from(event));
+        push(Event::Started { id: reply.id, model: None });
+        for (index, values) in (0_u32..).zip(vectors) {
+            push(Event::Vector(Box::new(Vector { index, values })));
+        }
+        let read =
+            reply.meta.and_then(|meta| meta.tokens.or(meta.billed_units)).and_then(|read| read.input_tokens);
+        if let Some(input) = read.filter(|input| (0.0..9e15).contains(input)) {
+            push(Event::Usage(Box::new(Usage::reported(Some(input as u64), None))));
+        }
+        push(Event::Finished(FinishReason::Stop));
+        Ok(())
+    }
+
+    fn finish(&mut self, _: &mut VecDeque<Chunk>) -> Result<(), Error> {
+        if self.heard { Ok(()) } else { Err(Error::new(Kind::Protocol, "the reply is empty")) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+
+    use super::*;
+
+    fn vectors(body: &'static str) -> Result<Vec<Vec<f32>>, Error> {
+        let (mut decoder, mut out) = (EmbedDecoder::default(), VecDeque::new());
+        decoder.push(Frame { name: None, data: Bytes::from_static(body.as_bytes()) }, &mut out)?;
+        decoder.finish(&mut out)?;
+        Ok(out
+            .into_iter()
+            .filter_map(|chunk| match chunk.event {
+                Event::Vector(vector) => Some(vector.values),
+                _ => None,
+            })
+            .collect())
+    }
+
+    #[test]
+    fn vectors_in_each_spelling() {
+        assert_eq!(vectors(r#"{"embeddings":[[1.5],[2]]}"#).unwrap(), [[1.5], [2.0]]);
+        assert_eq!(vectors(r#"{"embeddings":{"float":[[1.5]],"int8":null}}"#).unwrap(), [[1.5]]);
+        assert_eq!(vectors(r#"{"embeddings":{"int8":[[-3]]}}"#).unwrap(), [[-3.0]]);
+        assert_eq!(vectors(r#"{"message":"invalid api token"}"#).unwrap_err().kind(), Kind::Auth);
+        assert_eq!(vectors("{}").unwrap_err().kind(), Kind::Protocol);
+    }
+
+    #[test]
+    fn a_request() {
+        let request = EmbedRequest::to("x").text("a").dimensions(256);
+        let read: Value = serde_json::from_slice(&body(&request, "m").unwrap()).unwrap();
+        assert_eq!(read["texts"], json!(["a"]));
+        assert_eq!(
+            (&read["input_type"], &read["output_dimension"]),
+            (&json!("search_document"), &json!(256))
+        );
+        let tokens = EmbedRequest::to("x").tokens(vec![1]);
+        assert_eq!(body(&tokens, "m").unwrap_err().kind(), Kind::Unsupported);
+    }
+}

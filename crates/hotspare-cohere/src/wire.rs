@@ -1,0 +1,98 @@
+//! The wire: codec rooms put together.
+//!
+//! Invariant: the key goes into one header and nowhere else.
+
+use hotspare_core::{Allowance, Error, Kind, RateLimits, Request};
+use hotspare_provider::{Decoder, Decoding, Head, HttpRequest, Ndjson, Outbound, Sse, Whole, Wire};
+use http::{HeaderValue, header};
+
+use crate::decode::ChatDecoder;
+use crate::embed::EmbedDecoder;
+use crate::{WIRE, classify, embed, encode};
+
+/// The chat wire of Cohere.
+#[derive(Clone, Debug)]
+pub struct Cohere {
+    chat_url: String,
+    embed_url: String,
+}
+
+impl Default for Cohere {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Cohere {
+    /// At its author's address.
+    #[must_use]
+    pub fn new() -> Self {
+        Self { chat_url: String::new(), embed_url: String::new() }.with_base_url("https://api.cohere.com/v2")
+    }
+
+    /// At another address, up to and including the version.
+    #[must_use]
+    pub fn with_base_url(mut self, base_url: &str) -> Self {
+        let base_url = base_url.trim_end_matches('/');
+        self.chat_url = format!("{base_url}/chat");
+        self.embed_url = format!("{base_url}/embed");
+        self
+    }
+}
+
+impl Wire for Cohere {
+    fn name(&self) -> &'static str {
+        WIRE
+    }
+
+    fn encode(&self, call: &Outbound) -> Result<HttpRequest, Error> {
+        let mut request = match &call.request {
+            Request::Chat(chat) => {
+                HttpRequest::post_json(self.chat_url.clone(), encode::body(chat, &call.model, call.stream)?)
+            }
+            Request::Embed(asked) => {
+                HttpRequest::post_json(self.embed_url.clone(), embed::body(asked, &call.model)?)
+            }
+        };
+        if let Some(secret) = &call.secret {
+            let mut value = HeaderValue::from_str(&format!("Bearer {}", secret.expose()))
+                .map_err(|_| Error::new(Kind::Config, "the key cannot stand in a header"))?;
+            value.set_sensitive(true);
+            request.headers.insert(header::AUTHORIZATION, value);
+        }
+        Ok(request)
+    }
+
+    fn decoder(&self, call: &Outbound, head: &Head) -> Result<Decoding, Error> {
+        let decoder: Box<dyn Decoder> = match &call.request {
+            Request::Chat(_) => Box::new(ChatDecoder::default()),
+            Request::Embed(_) => Box::new(EmbedDecoder::default()),
+        };
+        match head.media_type().as_str() {
+            "text/event-stream" => Ok(Decoding { framer: Box::new(Sse::default()), decoder }),
+            // The first version streams lines.
+            "application/stream+json" | "application/x-ndjson" => {
+                Ok(Decoding { framer: Box::new(Ndjson::default()), decoder })
+            }
+            "application/json" | "" => Ok(Decoding { framer: Box::new(Whole::default()), decoder }),
+            other => Err(Error::new(Kind::Protocol, format!("the reply's type is {other}"))),
+        }
+    }
+
+    fn classify(&self, head: &Head, body: &[u8]) -> Error {
+        classify::reply(head, body)
+    }
+
+    fn limits(&self, head: &Head) -> RateLimits {
+        let number = |name: &str| head.header(name)?.trim().parse::<u64>().ok();
+        let mut limits = RateLimits::default();
+        limits.requests = number("x-trial-endpoint-call-limit")
+            .zip(number("x-trial-endpoint-call-remaining"))
+            .and_then(|(limit, remaining)| Allowance::new(limit, remaining, None));
+        limits
+    }
+
+    fn request_id(&self, head: &Head) -> Option<String> {
+        head.header("x-debug-trace-id").map(str::to_owned)
+    }
+}

@@ -1,0 +1,154 @@
+//! What is known to work at whom, and how it is known: the table in `docs/providers.md`.
+//!
+//! Invariant: a number is a count of recordings whose replies were read right; nothing else is called recorded.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use hotspare::Part;
+use hotspare::recorded::{Decoded, Exchange, Outcome};
+use hotspare_openai::Dialect;
+
+/// What is looked for, in the table's order.
+const COLUMNS: [&str; 10] = [
+    "answers",
+    "streams",
+    "tool calls",
+    "tool results",
+    "images",
+    "JSON Schema",
+    "reasoning",
+    "cached tokens",
+    "vectors",
+    "failures",
+];
+/// Hosts with a wire of their own, and its crate.
+const WIRES: [(&str, &str); 6] = [
+    ("anthropic", "hotspare-anthropic"),
+    ("bedrock", "hotspare-bedrock"),
+    ("cohere", "hotspare-cohere"),
+    ("gemini", "hotspare-gemini"),
+    ("ollama", "hotspare-ollama"),
+    ("vertex", "hotspare-gemini"),
+];
+/// What a host with a wire of its own does not offer.
+const NEVER: [(&str, &str); 1] = [("anthropic", "vectors")];
+/// Hosts that tests run against as live servers, where they are installed.
+const LIVE: [(&str, &str); 1] = [("llamacpp", "llama-server, by `tests/peers`")];
+
+/// Marks in a request's body.
+const ASKED: [(&str, &[&str]); 3] = [
+    (
+        "tool results",
+        &[
+            "tool_call_id",
+            "tool_result",
+            "toolResult",
+            "functionResponse",
+            "function_call_output",
+            "tool_name",
+        ],
+    ),
+    (
+        "images",
+        &[
+            "image_url",
+            "\"type\":\"image\"",
+            "\"type\": \"image\"",
+            "inlineData",
+            "inline_data",
+            "input_image",
+            "\"images\":[",
+        ],
+    ),
+    (
+        "JSON Schema",
+        &[
+            "json_schema",
+            "responseSchema",
+            "responseJsonSchema",
+            "response_schema",
+            "output_format",
+            "\"format\":{",
+        ],
+    ),
+];
+
+#[derive(Default)]
+pub(crate) struct Providers(BTreeMap<String, BTreeMap<&'static str, u32>>);
+
+impl Providers {
+    /// Notes what a recording shows, if its reply was read right.
+    pub(crate) fn note(&mut self, exchange: &Exchange, decoded: &Decoded) {
+        let mut shown: Vec<&'static str> = Vec::new();
+        match &decoded.outcome {
+            Outcome::Answered { answer, .. } => {
+                shown.push("answers");
+                if exchange.streaming {
+                    shown.push("streams");
+                }
+                if answer.tool_calls().next().is_some() {
+                    shown.push("tool calls");
+                }
+                if answer.content.iter().any(|part| matches!(part, Part::Reasoning(_))) {
+                    shown.push("reasoning");
+                }
+                if answer.usage.cached.is_some_and(|cached| cached > 0) {
+                    shown.push("cached tokens");
+                }
+                let request = String::from_utf8_lossy(&exchange.request);
+                let asked = ASKED.iter().filter(|(_, marks)| marks.iter().any(|mark| request.contains(mark)));
+                shown.extend(asked.map(|(what, _)| *what));
+            }
+            Outcome::Vectors(_) => shown.push("vectors"),
+            Outcome::Failed(_) => shown.push("failures"),
+            _ => {}
+        }
+        let counts = self.0.entry(exchange.provider.clone()).or_default();
+        shown.into_iter().for_each(|what| *counts.entry(what).or_default() += 1);
+    }
+
+    /// The document.
+    pub(crate) fn document(&self, set: &str) -> String {
+        let mut out = format!(
+            "# Providers\n\n\
+             Written by `HOTSPARE_BLESS=1 cargo test -p hotspare-tests --test corpus` over the set `{set}` of recordings; see\n\
+             [corpus.md](corpus.md).\n\n\
+             How a capability was verified: a *number* counts recorded exchanges of this provider whose replies are read as a second\n\
+             reader reads them (failures: as reviewers judge them); *spec* is written to the specification only; *no* is not offered.\n\
+             A provider without an adapter is spoken to as any compatible host.\n\n\
+             | provider | adapter | {} | live server |\n|---|---|{}---|\n",
+            COLUMNS.join(" | "),
+            "---|".repeat(COLUMNS.len())
+        );
+        let rows = Dialect::ALL.iter().map(|row| row.id.as_ref());
+        let wires = WIRES.iter().map(|(name, _)| *name);
+        let names: BTreeSet<&str> = self.0.keys().map(String::as_str).chain(rows).chain(wires).collect();
+        for name in names {
+            let dialect = Dialect::find(name);
+            let mut spoken: Vec<&str> =
+                WIRES.iter().filter(|(host, _)| *host == name).map(|(_, wire)| *wire).collect();
+            if dialect.is_some() {
+                spoken.push("hotspare-openai");
+            }
+            let known = !spoken.is_empty();
+            out.push_str(&format!("| {name} | {} |", spoken.join(", ")));
+            for column in COLUMNS {
+                let count = self.0.get(name).and_then(|counts| counts.get(column));
+                let refused = NEVER.contains(&(name, column))
+                    || dialect.is_some_and(|row| {
+                        (column == "images" && !row.images) || (column == "JSON Schema" && !row.json_schema)
+                    });
+                let cell = match count {
+                    Some(count) => count.to_string(),
+                    None if refused => "no".to_owned(),
+                    None if known => "spec".to_owned(),
+                    None => "–".to_owned(),
+                };
+                out.push_str(&format!(" {cell} |"));
+            }
+            let live = LIVE.iter().find(|(host, _)| *host == name).map_or("", |(_, how)| *how);
+            out.push_str(&format!(" {live} |\n"));
+        }
+        out
+    }
+}

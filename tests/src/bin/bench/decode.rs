@@ -1,0 +1,79 @@
+//! Decoding recorded streams beside plain JSON parsing of the same frames.
+//!
+//! Decoding is all from bytes to events: cutting, parsing, telling. Parsing has the frames cut already and builds
+//! `serde_json::Value`s, or skips over them (the floor: nothing is kept). Allocations are counted by the program `allocs`.
+
+use std::hint::black_box;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use hotspare::recorded::Exchange;
+use hotspare_tests::recorded::{decode, largest};
+use serde::de::IgnoredAny;
+use serde_json::Value;
+
+/// Streams of each kind of call.
+const STREAMS: usize = 5;
+/// Rounds, in turn, of which the median counts.
+const ROUNDS: usize = 9;
+/// Least bytes in a round: short streams are read several times.
+const ENOUGH: usize = 4 << 20;
+
+/// Runs the bench.
+pub(crate) fn run() {
+    println!(
+        "MB/s from bytes to events, beside serde_json parsing the same frames; the {STREAMS} largest streams of each kind of call\n"
+    );
+    println!(
+        "{:<26}{:>8}{:>10}{:>10}{:>10}{:>8}{:>8}",
+        "", "kB", "decode", "Value", "skip", "/Value", "/skip"
+    );
+    for (endpoint, streams) in largest(STREAMS).expect("a folder of recordings") {
+        let streams: Vec<Exchange> =
+            streams.into_iter().filter(|stream| decode(stream, None).is_ok()).collect();
+        let size: usize = streams.iter().map(|stream| stream.body.len()).sum();
+        if size == 0 {
+            continue;
+        }
+        let mut frames = Vec::new();
+        for stream in &streams {
+            let _ = decode(stream, Some(&mut frames));
+        }
+        let times = ENOUGH.div_ceil(size);
+        let mut taken = [Vec::new(), Vec::new(), Vec::new()];
+        for _ in 0..ROUNDS {
+            taken[0].push(time(times, || {
+                streams.iter().for_each(|stream| drop(black_box(decode(stream, None))))
+            }));
+            taken[1].push(time(times, || {
+                parse(&frames, |frame| drop(black_box(serde_json::from_slice::<Value>(frame))))
+            }));
+            taken[2].push(time(times, || {
+                parse(&frames, |frame| drop(black_box(serde_json::from_slice::<IgnoredAny>(frame))))
+            }));
+        }
+        let speed = taken.map(|mut taken| {
+            taken.sort_unstable();
+            (size * times) as f64 / 1e6 / taken[ROUNDS / 2].as_secs_f64()
+        });
+        println!(
+            "{endpoint:<26}{:>8}{:>10.0}{:>10.0}{:>10.0}{:>8.2}{:>8.2}",
+            size / 1_000,
+            speed[0],
+            speed[1],
+            speed[2],
+            speed[0] / speed[1],
+            speed[0] / speed[2]
+        );
+    }
+}
+
+fn parse(frames: &[Bytes], each: impl Fn(&[u8])) {
+    frames.iter().for_each(|frame| each(frame));
+}
+
+fn time(times: usize, run: impl Fn()) -> Duration {
+    let begun = Instant::now();
+    (0..times).for_each(|_| run());
+    begun.elapsed()
+}

@@ -1,0 +1,78 @@
+//! The largest recorded streams of each kind of call, for what measures decoding.
+//!
+//! From the folder that `HOTSPARE_CORPUS` names, or the subset in the tree. Invariant: the same set in every run.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::path::PathBuf;
+
+use bytes::Bytes;
+use hotspare::ChatRequest;
+use hotspare::recorded::Exchange;
+use hotspare_core::{Chunk, Error};
+use hotspare_provider::{Frame, Outbound};
+
+/// As much as a socket gives at once.
+const PIECE: usize = 8 << 10;
+
+/// The `count` largest streams of each kind of call, by its name.
+///
+/// # Errors
+/// If the folder cannot be read.
+pub fn largest(count: usize) -> std::io::Result<BTreeMap<String, Vec<Exchange>>> {
+    let named = std::env::var_os("HOTSPARE_CORPUS").map(PathBuf::from);
+    let folder =
+        named.unwrap_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("corpus").join("recorded"));
+    let mut found: BTreeMap<String, Vec<Exchange>> = BTreeMap::new();
+    for entry in std::fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.extension().is_none_or(|extension| extension != "jsonl") {
+            continue;
+        }
+        for line in std::fs::read(path)?.split(|&byte| byte == b'\n') {
+            let Ok(exchange) = Exchange::parse(line) else { continue };
+            if exchange.streaming && exchange.head.status.is_success() && exchange.wire().is_ok() {
+                let streams = found.entry(exchange.endpoint.clone()).or_default();
+                streams.push(exchange);
+                streams.sort_by_key(|stream| (std::cmp::Reverse(stream.body.len()), stream.id.clone()));
+                streams.truncate(count);
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// Cuts and decodes a stream as it would have arrived; gives the frames if they are asked for, and how many events there
+/// were.
+///
+/// # Errors
+/// What the codec says of it.
+pub fn decode(exchange: &Exchange, mut frames_too: Option<&mut Vec<Bytes>>) -> Result<usize, Error> {
+    let wire = exchange.wire().map_err(|why| Error::new(hotspare::Kind::Unsupported, why))?;
+    let call = Outbound::new(ChatRequest::default(), "m", true);
+    let mut decoding = wire.decoder(&call, &exchange.head)?;
+    let (mut frames, mut chunks): (VecDeque<Frame>, VecDeque<Chunk>) = (VecDeque::new(), VecDeque::new());
+    let mut rest = exchange.body.clone();
+    let mut events = 0;
+    loop {
+        let ended = rest.is_empty();
+        if ended {
+            decoding.framer.finish(&mut frames)?;
+        } else {
+            decoding.framer.push(rest.split_to(rest.len().min(PIECE)), &mut frames)?;
+        }
+        for frame in frames.drain(..) {
+            if let Some(kept) = &mut frames_too {
+                kept.push(frame.data.clone());
+            }
+            decoding.decoder.push(frame, &mut chunks)?;
+        }
+        if ended {
+            decoding.decoder.finish(&mut chunks)?;
+        }
+        events += chunks.len();
+        chunks.clear();
+        if ended {
+            return Ok(events);
+        }
+    }
+}
