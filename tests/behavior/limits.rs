@@ -48,7 +48,7 @@ async fn a_dead_key_is_left_out_and_the_other_carries_on() {
 /// A route of one target that is asked in the background while it is ill.
 async fn probed(probe: bool) -> (Client, ChaosServer) {
     let server = ChaosServer::start(Settings::new(Speaks::OpenAi)).await.unwrap();
-    let mut breaker = hotspare::BreakerConfig::default();
+    let mut breaker = hotspare::BreakerConfig::window();
     breaker.failures = Some(1);
     breaker.cooldown = Duration::from_millis(100);
     let target = hotspare_tests::endpoint(&server, Speaks::OpenAi).breaker(breaker).probe(probe);

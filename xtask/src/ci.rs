@@ -2,12 +2,12 @@
 
 use std::time::Instant;
 
-use crate::run::{binary, cargo, root, run};
+use crate::run::{binary, cargo, chaos, root, run};
 use crate::{new_provider, test, tidy};
 
 type Step = (&'static str, fn() -> Result<(), String>);
 
-const STEPS: [Step; 12] = [
+const STEPS: [Step; 13] = [
     ("fmt", || run(cargo(&["fmt", "--all", "--check"]))),
     ("tidy", tidy::run),
     ("clippy", || {
@@ -20,6 +20,7 @@ const STEPS: [Step; 12] = [
     ("custom", custom),
     ("rehearsal", new_provider::check),
     ("demo", || run(cargo(&["run", "--release", "--", "demo"]))),
+    ("sim", || chaos(&[])),
     ("chaos", || binary("chaos", &["--seed".into(), "1".into()])),
     ("generated", || binary("docs", &["--check".into()])),
 ];

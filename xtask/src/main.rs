@@ -23,7 +23,7 @@ cargo xtask VERB
   test                      run every test, doctests included
   ci [--only STEP]          everything that CI runs, in order; STEP is one name of it
   tidy                      floors, module docs, file sizes, names
-  chaos [ARGS]              outages against the real engine through sockets (--help for more)
+  chaos [--tier TIER] ARGS  outages in virtual time (sim), against the driver, or through sockets (--help for more)
   bench WHAT                what Hotspare costs: decode, overhead, gateway, failover or parity
   catalog --from DIR        make the model catalogue anew from DIR/models.json
   docs [--check]            write the generated documents, or tell whether they have drifted
@@ -39,7 +39,7 @@ fn main() -> ExitCode {
         Some("test") => test::test(),
         Some("ci") => ci::ci(rest),
         Some("tidy") => tidy::run(),
-        Some("chaos") => run::binary("chaos", rest),
+        Some("chaos") => run::chaos(rest),
         Some("bench") => run::bench(rest),
         Some("catalog") => catalog::run(rest),
         Some("docs") => run::binary("docs", rest),

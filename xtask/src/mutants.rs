@@ -170,6 +170,55 @@ const MUTANTS: &[Mutant] = &[
         to: "if false {",
         package: "hotspare-routing",
     },
+    Mutant {
+        name: "what began before brings a dead key back",
+        file: "crates/hotspare-health/src/gate.rs",
+        from: "if began < self.closed_at {",
+        to: "if false {",
+        package: "hotspare-health",
+    },
+    Mutant {
+        name: "a call is given up although somebody recovered",
+        file: "crates/hotspare-engine/src/call/start.rs",
+        from: "if !alone || self.refused.is_empty() || self.refused_at >= now {",
+        to: "if true {",
+        package: "hotspare-sim",
+    },
+    Mutant {
+        name: "an open breaker admits",
+        file: "crates/hotspare-health/src/breaker.rs",
+        from: "State::Open => Err((Cause::Open, self.until)),",
+        to: "State::Open => Ok(()),",
+        package: "hotspare-sim",
+    },
+    Mutant {
+        name: "a hinted pause is ignored",
+        file: "crates/hotspare-engine/src/verdict.rs",
+        from: "Some(until) => Verdict::Hold { until },",
+        to: "Some(_) => Verdict::Neutral,",
+        package: "hotspare-sim",
+    },
+    Mutant {
+        name: "a hedge needs no budget",
+        file: "crates/hotspare-engine/src/world.rs",
+        from: "!state.retries.is_low() && state.hedges.try_take(now)",
+        to: "true",
+        package: "hotspare-sim",
+    },
+    Mutant {
+        name: "a loser is left running",
+        file: "crates/hotspare-engine/src/call/settle.rs",
+        from: "            self.aborts.push_back(id);\n        }\n    }",
+        to: "        }\n    }",
+        package: "hotspare-sim",
+    },
+    Mutant {
+        name: "a record never forgets",
+        file: "crates/hotspare-health/src/record.rs",
+        from: "self.slow + (self.fast - self.slow) / (1i64 << halvings.min(40))",
+        to: "self.fast + 0 * halvings as i64",
+        package: "hotspare-health",
+    },
 ];
 
 /// Applies each mutation to a copy and runs its package's tests, which must fail.

@@ -34,3 +34,30 @@ pub(crate) fn bench(args: &[String]) -> Result<(), String> {
     binary("bench", args)?;
     if args == ["decode"] { binary("allocs", &[]) } else { Ok(()) }
 }
+
+/// Outages: in virtual time by default, or against the shipped driver, or through sockets.
+pub(crate) fn chaos(args: &[String]) -> Result<(), String> {
+    let mut rest = args.to_vec();
+    let tier = match rest.iter().position(|arg| arg == "--tier") {
+        Some(at) if at + 1 < rest.len() => {
+            rest.remove(at);
+            rest.remove(at)
+        }
+        Some(_) => return Err("--tier is sim, driver or socket".into()),
+        None => "sim".into(),
+    };
+    match tier.as_str() {
+        "sim" => {
+            let mut command = cargo(&["run", "--quiet", "--release", "--", "simulate"]);
+            command.args(rest);
+            run(command)
+        }
+        "driver" => {
+            let mut command = cargo(&["test", "--quiet", "-p", "hotspare-tests", "--test", "behavior", "--"]);
+            command.args(rest);
+            run(command)
+        }
+        "socket" => binary("chaos", &rest),
+        other => Err(format!("unknown tier `{other}`; known are sim, driver and socket")),
+    }
+}

@@ -289,7 +289,8 @@ pub enum Evidence {
     Hard,
     /// Nothing.
     None,
-    /// Half a failure: the provider is up but sheds load.
+    /// A quarter of a failure: the provider is up but sheds load. Opening on less than a total refusal would lose the
+    /// share that it does serve.
     Soft,
 }
 

@@ -19,6 +19,9 @@ pub struct TargetView {
     pub breaker: BreakerState,
     /// Share of recent calls that failed, in hundredths of a per cent.
     pub failure_rate_bp: u32,
+    /// Share of calls that is expected to fail, from what minutes and days have shown, in parts per million.
+    #[serde(default)]
+    pub expected_failure_ppm: u32,
     /// Share of its normal traffic that it should get (ramp after recovery, lateness), in hundredths of a per cent.
     pub weight_bp: u32,
     /// Usual time to first content; failures count as slow, so that a fast failure never looks fast.
@@ -105,6 +108,7 @@ impl Default for TargetView {
             usable_in: None,
             breaker: BreakerState::Closed,
             failure_rate_bp: 0,
+            expected_failure_ppm: 0,
             weight_bp: 10_000,
             latency: None,
             latency_p50: None,

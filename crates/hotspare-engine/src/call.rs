@@ -60,6 +60,8 @@ pub struct Call {
     waiting: VecDeque<Planned>,
     /// Refused by health when their turn came.
     refused: Vec<(Planned, Refusal)>,
+    /// When the last of them did.
+    refused_at: Moment,
     /// Tried, in order of their start; an [`AttemptId`] is a place in here.
     attempts: Vec<Attempt>,
     tried: BTreeSet<usize>,
@@ -200,6 +202,7 @@ impl Call {
             size: plan.size,
             too_long: plan.too_long,
             refused: Vec::new(),
+            refused_at: now,
             attempts: Vec::with_capacity(2),
             tried: BTreeSet::new(),
             extra_starts: 0,

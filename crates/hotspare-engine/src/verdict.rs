@@ -28,7 +28,7 @@ pub(crate) fn outcome(now: Moment, error: &Error, target: &Target, key: usize, w
         (_, Evidence::None) => return Outcome::neutral(),
         (hold, evidence) => Verdict::Failure {
             weight_milli: match evidence {
-                Evidence::Soft => weight / 2,
+                Evidence::Soft => weight / 4,
                 _ => weight,
             },
             not_before: (hold == Hold::Floor).then_some(hinted).flatten(),

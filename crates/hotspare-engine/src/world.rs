@@ -140,6 +140,7 @@ impl World {
             out.usable_in = view.until.map(|until| until.saturating_since(now));
             out.breaker = view.state;
             out.failure_rate_bp = view.failure_rate_bp;
+            out.expected_failure_ppm = view.expected_failure_ppm;
             out.weight_bp = view.weight_bp;
             out.latency = view.latency;
             out.latency_p50 = view.latency_p50;

@@ -68,6 +68,9 @@ pub(crate) enum Command {
         #[arg(long)]
         live: bool,
     },
+    /// Put a configuration, or the shipped defaults, through outages in virtual time.
+    #[cfg(feature = "simulate")]
+    Simulate(Box<hotspare_gateway::simulate::SimulateArgs>),
     /// Tell which targets a request would try, in which order, and why. Sends nothing.
     Explain {
         /// Configuration file.
@@ -115,6 +118,8 @@ impl Command {
             }
             Self::Chat { prompt, config, model } => chat(&prompt, config.as_deref(), model).await,
             Self::Check { config, live } => check(&config, live).await,
+            #[cfg(feature = "simulate")]
+            Self::Simulate(args) => hotspare_gateway::simulate::simulate(&args, "hotspare simulate"),
             Self::Explain { config, model, prompt } => explain(config.as_deref(), model, &prompt),
             Self::Decode { files } => decode::decode(&files),
         };

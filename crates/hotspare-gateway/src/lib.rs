@@ -12,6 +12,8 @@ mod ops;
 mod routes;
 mod serve;
 mod setup;
+#[cfg(feature = "simulate")]
+pub mod simulate;
 
 pub use auth::ClientKeys;
 pub use serve::{ServeOptions, serve_on};

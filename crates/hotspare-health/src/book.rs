@@ -17,6 +17,7 @@ use crate::permit::{
     Admission, Cause, Entry, Observation, Outcome, Permit, Refusal, ScopeId, Transition, Verdict,
 };
 use crate::quota::Quota;
+use crate::record::Record;
 use crate::schedule::Schedule;
 use crate::view::View;
 
@@ -39,6 +40,7 @@ struct ScopeState {
     /// `None` where calls differ too much for one measure of time.
     pace: Option<Box<Pace>>,
     degrade: bool,
+    record: Record,
 }
 
 /// How fast a scope is, and whether that is as usual.
@@ -73,6 +75,7 @@ impl Book {
             gate: Gate::default(),
             growth: Growth::default(),
             quota: Quota::default(),
+            record: Record::default(),
             pace,
         });
         id
@@ -206,6 +209,7 @@ impl Book {
             until: obstacle.and_then(|refusal| refusal.until),
             state: BreakerState::Closed,
             failure_rate_bp: 0,
+            expected_failure_ppm: 0,
             weight_bp: 10_000,
             latency: None,
             latency_p50: None,
@@ -220,6 +224,7 @@ impl Book {
             let (samples, rate) = state.breaker.failure_rate(now);
             view.state = view.state.max(state.breaker.state());
             view.failure_rate_bp = view.failure_rate_bp.max(rate);
+            view.expected_failure_ppm = view.expected_failure_ppm.max(state.record.expected_ppm(now));
             view.weight_bp = view.weight_bp.min(state.breaker.weight_bp(now));
             if let Some(pace) = &state.pace {
                 view.latency = view.latency.max(pace.latency.average());
@@ -288,7 +293,7 @@ impl Book {
                 state.breaker.admit(now)
             };
             self.schedule.shift(scope, before, state.breaker.next_change());
-            entries.push(Entry { scope, pass });
+            entries.push(Entry { scope, pass, began: now });
         }
         Admission::Granted(Permit { entries, last_resort, tokens, late_after })
     }
@@ -318,7 +323,8 @@ impl ScopeState {
     fn take(&mut self, now: Moment, entry: Entry, verdict: Verdict, draw: u64) -> Option<Change> {
         match verdict {
             Verdict::Success => {
-                self.gate.success();
+                self.gate.success(entry.began);
+                self.record.outcome(now, 0);
                 self.breaker.success(now, entry.pass, draw)
             }
             Verdict::Ease { until } => {
@@ -330,6 +336,7 @@ impl ScopeState {
                 None
             }
             Verdict::Failure { weight_milli, not_before } => {
+                self.record.outcome(now, weight_milli);
                 self.breaker.failure(now, entry.pass, weight_milli, not_before, draw)
             }
             Verdict::Neutral => {
@@ -348,7 +355,7 @@ impl ScopeState {
                 None
             }
             Verdict::Disable { until } => {
-                self.gate.disable(until);
+                self.gate.disable(now, until);
                 self.breaker.neutral(entry.pass);
                 None
             }

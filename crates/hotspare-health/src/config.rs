@@ -12,13 +12,14 @@ use crate::evidence::Evidence;
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct Config {
-    /// Opens at so many failures within [`Config::window`]; `None` never for this reason. Default 5.
+    /// Opens at so many failures within [`Config::window`]; `None` never for this reason. Default `None`.
     pub failures: Option<u32>,
-    /// Opens when at least this share of calls failed, in hundredths of a per cent. Default 5,000 (50 %).
+    /// Opens when at least this share of calls failed, in hundredths of a per cent. Default `None`.
     pub failure_rate_bp: Option<u32>,
     /// Opens when the first content of at least this share of calls was late. Default 8,000 (80 %).
     pub slow_rate_bp: Option<u32>,
-    /// Opens on evidence that adds up, instead of or beside the counts above; see [`Evidence`]. Default `None`.
+    /// Opens on evidence that adds up, instead of or beside the counts above; see [`Evidence`]. The default; chosen by
+    /// simulation.
     pub evidence: Option<Evidence>,
     /// Whether a target whose calls keep passing the time that 95 % of the like kept gets a tenth of its traffic until it
     /// is better. Default true.
@@ -45,10 +46,10 @@ pub struct Config {
 impl Default for Config {
     fn default() -> Self {
         Self {
-            failures: Some(5),
-            failure_rate_bp: Some(5_000),
+            failures: None,
+            failure_rate_bp: None,
             slow_rate_bp: Some(8_000),
-            evidence: None,
+            evidence: Some(Evidence::default()),
             degrade: true,
             min_calls: 10,
             window: Duration::from_secs(30),
@@ -68,8 +69,8 @@ impl Config {
     pub fn textbook() -> Self {
         Self {
             failures: Some(3),
-            failure_rate_bp: None,
             slow_rate_bp: None,
+            evidence: None,
             window: Duration::from_secs(60),
             cooldown: Duration::from_secs(60),
             cooldown_cap: Duration::from_secs(60),
@@ -77,16 +78,23 @@ impl Config {
         }
     }
 
-    /// Opens on evidence alone: four failures in a row at any rate of traffic, or a net equivalent.
+    /// Opens on evidence alone: four failures in a row at any rate of traffic, or a net equivalent. The default.
     #[must_use]
     pub fn evidence() -> Self {
-        Self { failures: None, failure_rate_bp: None, evidence: Some(Evidence::default()), ..Self::default() }
+        Self::default()
+    }
+
+    /// Opens at 5 failures within 30 s, or when half of ten calls and more failed. A count does not know what lies between
+    /// the failures: at 20 calls a second one call in a hundred is enough to open it.
+    #[must_use]
+    pub fn window() -> Self {
+        Self { failures: Some(5), failure_rate_bp: Some(5_000), evidence: None, ..Self::default() }
     }
 
     /// A breaker that never opens.
     #[must_use]
     pub fn never() -> Self {
-        Self { failures: None, failure_rate_bp: None, slow_rate_bp: None, degrade: false, ..Self::default() }
+        Self { slow_rate_bp: None, evidence: None, degrade: false, ..Self::default() }
     }
 
     /// Checks that a breaker with these knobs can open and close.

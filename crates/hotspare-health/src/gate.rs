@@ -21,6 +21,8 @@ pub(crate) struct Gate {
     /// How many unexplained requests for a pause came in a row.
     unexplained: u32,
     disabled: Option<Option<Moment>>,
+    /// When it was last asked to be left alone: what succeeds of what began before says nothing about that.
+    closed_at: Moment,
     pub(crate) cordoned: bool,
 }
 
@@ -59,12 +61,14 @@ impl Gate {
         let pause = UNKNOWN.0.saturating_mul(growth).min(UNKNOWN.1);
         // Replies that were under way when the pause began repeat it; they do not make it longer.
         if now >= self.held_until {
+            self.closed_at = now;
             self.unexplained = self.unexplained.saturating_add(1);
             self.held_until = now + pause;
         }
     }
 
-    pub(crate) fn disable(&mut self, until: Option<Moment>) {
+    pub(crate) fn disable(&mut self, now: Moment, until: Option<Moment>) {
+        self.closed_at = now;
         self.disabled = Some(match self.disabled {
             Some(Some(before)) => until.map(|until| until.max(before)),
             Some(None) => None,
@@ -76,7 +80,11 @@ impl Gate {
         self.disabled = None;
     }
 
-    pub(crate) fn success(&mut self) {
+    /// A call that began at `began` has succeeded.
+    pub(crate) fn success(&mut self, began: Moment) {
+        if began < self.closed_at {
+            return;
+        }
         self.unexplained = 0;
         if matches!(self.disabled, Some(Some(_))) {
             self.disabled = None;
@@ -127,7 +135,7 @@ mod tests {
         assert_eq!(gate.check(at(4)), Err((Cause::RateLimited, Some(at(5)))));
         gate.hold_unknown(at(5));
         assert_eq!(gate.check(at(6)), Err((Cause::RateLimited, Some(at(15)))));
-        gate.success();
+        gate.success(at(16));
         gate.hold_unknown(at(20));
         assert_eq!(gate.check(at(21)), Err((Cause::RateLimited, Some(at(25)))));
     }
@@ -136,12 +144,26 @@ mod tests {
     fn a_disabled_scope_is_asked_once_per_recheck() {
         let recheck = Duration::from_secs(600);
         let mut gate = Gate::default();
-        gate.disable(Some(at(600)));
+        gate.disable(at(0), Some(at(600)));
         assert!(gate.check(at(599)).is_err());
         assert!(gate.check(at(600)).is_ok());
         gate.pass(at(600), recheck);
         assert!(gate.check(at(601)).is_err());
-        gate.success();
+        gate.success(at(600));
         assert!(gate.check(at(602)).is_ok());
+    }
+
+    /// Streams that were under way when the key died end well one after another; none of them brings it back.
+    #[test]
+    fn what_began_before_does_not_bring_a_disabled_scope_back() {
+        let mut gate = Gate::default();
+        gate.disable(at(10), Some(at(610)));
+        gate.success(at(9));
+        assert!(gate.check(at(11)).is_err());
+        let mut gate = Gate::default();
+        gate.hold_unknown(at(10));
+        gate.success(at(9));
+        gate.hold_unknown(at(15));
+        assert_eq!(gate.check(at(16)), Err((Cause::RateLimited, Some(at(25)))));
     }
 }

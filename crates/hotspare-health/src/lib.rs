@@ -30,6 +30,7 @@ mod latency;
 mod lateness;
 mod permit;
 mod quota;
+mod record;
 mod schedule;
 mod view;
 mod window;

@@ -29,6 +29,8 @@ pub struct Permit {
 pub(crate) struct Entry {
     pub(crate) scope: ScopeId,
     pub(crate) pass: Pass,
+    /// When it was given.
+    pub(crate) began: Moment,
 }
 
 /// One breaker's leave.

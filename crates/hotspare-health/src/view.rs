@@ -18,6 +18,8 @@ pub struct View {
     pub state: BreakerState,
     /// The highest share of failures, in hundredths of a per cent.
     pub failure_rate_bp: u32,
+    /// The highest share of calls that is expected to fail, over minutes and days, in parts per million.
+    pub expected_failure_ppm: u32,
     /// The lowest weight, in hundredths of a per cent.
     pub weight_bp: u32,
     /// The longest usual time to first content, failures counted as slow.

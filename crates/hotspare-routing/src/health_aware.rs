@@ -13,8 +13,9 @@ use crate::strategy::Strategy;
 
 /// Fewer recent calls than this say nothing about a rate.
 const MIN_SAMPLES: u32 = 10;
-/// A step of failures: targets within one step of each other keep their written order. 5 %.
-const STEP_BP: u32 = 500;
+/// A step of failures: targets within one step of each other keep their written order. 2 %: whoever sheds one call in ten
+/// fails by a quarter of that.
+const STEP_BP: u32 = 200;
 
 /// Priority order, corrected by health.
 #[derive(Clone, Debug)]

@@ -142,6 +142,11 @@ pub enum Reason {
     },
     /// The same target once more.
     Retry,
+    /// Its record of failures.
+    Steadiest {
+        /// Share of calls that is expected to fail, in parts per million.
+        expected_ppm: u32,
+    },
     /// The session or prompt belongs here.
     Sticky,
     /// It is its turn.
@@ -178,6 +183,9 @@ impl fmt::Display for Reason {
             Self::Listed { place, of } => write!(f, "{place} of {of} in order"),
             Self::Raced { width } => write!(f, "raced, {width} at once"),
             Self::Retry => f.write_str("once more"),
+            Self::Steadiest { expected_ppm } => {
+                write!(f, "fails {:.2} % of calls", f64::from(*expected_ppm) / 10_000.0)
+            }
             Self::Sticky => f.write_str("kept together with what came before"),
             Self::Turn { turn } => write!(f, "its turn in round {turn}"),
             Self::Unwell { failure_rate_bp, usable: true } => {

@@ -18,6 +18,8 @@ pub(crate) enum Purpose {
     Pace,
     Prompt,
     Stream,
+    Resample,
+    Swarm,
     Swizzle,
     Output,
 }

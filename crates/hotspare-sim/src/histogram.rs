@@ -10,13 +10,12 @@ const BUCKETS: usize = 26 * 32;
 pub(crate) struct Histogram {
     counts: Vec<u32>,
     total: u64,
-    sum: f64,
     longest: f64,
 }
 
 impl Default for Histogram {
     fn default() -> Self {
-        Self { counts: Vec::new(), total: 0, sum: 0.0, longest: 0.0 }
+        Self { counts: Vec::new(), total: 0, longest: 0.0 }
     }
 }
 
@@ -28,8 +27,17 @@ impl Histogram {
         }
         self.counts[bucket(nanos)] += 1;
         self.total += 1;
-        self.sum += nanos as f64 / 1e9;
         self.longest = self.longest.max(nanos as f64 / 1e9);
+    }
+
+    /// Adds the counts of another.
+    pub(crate) fn add(&mut self, other: &Self) {
+        if self.counts.len() < other.counts.len() {
+            self.counts.resize(other.counts.len(), 0);
+        }
+        self.counts.iter_mut().zip(&other.counts).for_each(|(sum, count)| *sum += count);
+        self.total += other.total;
+        self.longest = self.longest.max(other.longest);
     }
 
     /// The time in seconds that this share of what was counted kept; 0 if nothing was.

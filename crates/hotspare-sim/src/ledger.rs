@@ -35,7 +35,6 @@ pub(crate) struct Ended {
     pub(crate) fate: Fate,
     pub(crate) attempts: u32,
     pub(crate) first_target: Option<usize>,
-    pub(crate) served_by: Option<usize>,
     /// Nanoseconds from arrival to first content.
     pub(crate) ttft: Option<u64>,
     /// Some attempt before the one that served failed, was late or was hedged away.
@@ -96,8 +95,7 @@ impl Tally {
             Fate::Answered => {
                 self.answered += 1;
                 self.affected += u64::from(end.affected);
-                let first = end.served_by.is_some() && end.served_by == end.first_target && !end.affected;
-                self.first_try += u64::from(first);
+                self.first_try += u64::from(!end.affected);
             }
             Fate::Left => self.left += 1,
             Fate::Mistaken => self.mistaken += 1,

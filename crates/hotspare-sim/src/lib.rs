@@ -21,6 +21,7 @@
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
 mod chance;
+mod digest;
 mod effect;
 mod histogram;
 mod ledger;
@@ -28,23 +29,34 @@ mod library;
 mod marks;
 mod provider;
 mod reply;
+pub mod report;
 mod rivals;
 mod run;
 mod scenario;
 mod setup;
+mod stats;
+mod story;
+mod summary;
+mod swarm;
 mod text;
 mod timeline;
+pub mod trace;
 mod verdict;
 mod watch;
 mod weather;
 mod words;
 mod workload;
 
+pub use digest::{Digest, KEPT};
 pub use marks::Measure;
 pub use rivals::RivalKind;
 pub use run::{Course, Outcome, Player, run};
 pub use scenario::Scenario;
 pub use setup::{Setup, strategy};
+pub use stats::{Estimate, quantile};
+pub use story::Story;
+pub use summary::{MarkResult, ScenarioRuns};
+pub use swarm::Swarm;
 pub use verdict::Judged;
 pub use watch::Breach;
 pub use workload::Arrival;

@@ -41,7 +41,7 @@ pub enum Measure {
     Available,
     /// Share of requests that were cut after their first content.
     Cut,
-    /// Share of requests that the first target asked answered.
+    /// Share of requests that were answered and met no failure on the way.
     FirstTry,
     /// Share of requests that a second start raced.
     Hedged,

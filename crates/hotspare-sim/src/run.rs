@@ -64,11 +64,27 @@ impl Player {
 #[derive(Clone, Debug, Default)]
 pub struct Course {
     /// Keep what a timeline shows.
-    pub detail: bool,
+    pub(crate) detail: bool,
     /// Arrivals that were recorded, instead of drawn ones.
-    pub arrivals: Option<Arc<[Arrival]>>,
+    pub(crate) arrivals: Option<Arc<[Arrival]>>,
     /// Success probabilities that were measured, by place of the target.
     pub(crate) series: Option<Arc<[Series]>>,
+}
+
+impl Course {
+    /// Keeps what a timeline shows, or not.
+    #[must_use]
+    pub fn with_detail(mut self, detail: bool) -> Self {
+        self.detail = detail;
+        self
+    }
+
+    /// Arrivals that were recorded, instead of drawn ones.
+    #[must_use]
+    pub fn with_arrivals(mut self, arrivals: Arc<[Arrival]>) -> Self {
+        self.arrivals = Some(arrivals);
+        self
+    }
 }
 
 /// What came of a run.
@@ -402,7 +418,12 @@ impl Stage<'_> {
     }
 
     /// A request has ended.
-    fn end(&mut self, live: &mut Live, fate: Fate, served_by: Option<usize>, cost: (u64, u64)) {
+    fn end(&mut self, live: &mut Live, fate: Fate, cost: (u64, u64)) {
+        // Nobody was there to be asked: no policy can be blamed.
+        let absent = live.going.is_empty()
+            && self.weather.is_measured()
+            && (0..self.scenario.targets.len()).all(|place| self.weather.is_absent(place, live.arrived));
+        let fate = if absent { Fate::Mistaken } else { fate };
         let code = match fate {
             Fate::Answered => 10,
             Fate::Left => 11,
@@ -421,7 +442,6 @@ impl Stage<'_> {
             fate,
             attempts: u32::try_from(live.going.len()).unwrap_or(u32::MAX),
             first_target: live.going.first().map(|one| one.place),
-            served_by,
             ttft: live.first.map(|first| first.saturating_since(live.arrived).as_nanos() as u64),
             affected,
             hedged: live.hedged,

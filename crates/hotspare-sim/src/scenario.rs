@@ -195,7 +195,7 @@ pub(crate) struct Growth {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(
     untagged,
-    expecting = "a breaker is \"default\", \"evidence\", \"textbook\", \"never\", or a table of knobs"
+    expecting = "a breaker is \"default\", \"window\", \"textbook\", \"never\", or a table of knobs"
 )]
 pub(crate) enum BreakerDto {
     Name(String),
@@ -222,18 +222,19 @@ impl BreakerDto {
             Self::Name(name) => {
                 return match name.as_str() {
                     "default" => Ok(Breaker::default()),
-                    "evidence" => Ok(Breaker::evidence()),
+                    "window" => Ok(Breaker::window()),
                     "textbook" => Ok(Breaker::textbook()),
                     "never" => Ok(Breaker::never()),
                     other => Err(format!(
-                        "unknown breaker `{other}`; known are default, evidence, textbook and never"
+                        "unknown breaker `{other}`; known are default, window, textbook and never"
                     )),
                 };
             }
             Self::Knobs(knobs) => knobs,
         };
         let bp = |share: Share| (share.0 * 10_000.0) as u32;
-        let mut config = Breaker::default();
+        let counts = knobs.failures.is_some() || knobs.failure_rate.is_some();
+        let mut config = if counts { Breaker::window() } else { Breaker::default() };
         config.failures = knobs.failures.or(config.failures);
         config.failure_rate_bp = knobs.failure_rate.map(bp).or(config.failure_rate_bp);
         config.slow_rate_bp = knobs.slow_rate.map(bp).or(config.slow_rate_bp);
@@ -440,6 +441,13 @@ impl Scenario {
     /// Another length in virtual time.
     pub fn set_length(&mut self, length: Duration) {
         self.length = Span(length);
+    }
+
+    /// Makes room for targets of these names: those that the scenario does not have are well.
+    pub fn fit(&mut self, names: &[&str]) {
+        for name in names.iter().skip(self.targets.len()) {
+            self.targets.push(TargetDto::named(name));
+        }
     }
 
     /// About how many requests one run makes.

@@ -9,7 +9,8 @@ use hotspare_core::{ModelProfile, Price};
 use hotspare_engine::{Adaptive, Fleet, Limits, OnCut, Route, Rules, TargetSpec, World};
 use hotspare_health::Config as Breaker;
 use hotspare_routing::{
-    Cheapest, Fastest, HealthAware, Hedge, Hedged, Race, RoundRobin, Sequential, Sticky, Strategy, Weighted,
+    Cheapest, Fastest, HealthAware, Hedge, Hedged, Race, RoundRobin, Sequential, Steadiest, Sticky, Strategy,
+    Weighted,
 };
 
 use crate::scenario::{PriceDto, RouteDto, Scenario, TargetDto};
@@ -96,9 +97,10 @@ pub fn strategy(name: &str, targets: &[&str]) -> Result<Box<dyn Strategy>, Strin
         "round-robin" => Box::new(RoundRobin::new(targets)),
         "fastest" => Box::new(Fastest::new(targets)),
         "cheapest" => Box::new(Cheapest::new(targets)),
+        "steadiest" => Box::new(Steadiest::new(targets)),
         "sticky" => Box::new(Sticky::new(targets)),
         other => {
-            let known = "sequential, health-aware, race, weighted, round-robin, fastest, cheapest and sticky";
+            let known = "sequential, health-aware, race, weighted, round-robin, fastest, cheapest, steadiest and sticky";
             return Err(format!("unknown strategy `{other}`; known are {known}"));
         }
     })

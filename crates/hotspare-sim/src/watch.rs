@@ -180,11 +180,15 @@ impl Watch {
                 self.say(now, || format!("a malformed request was sent {starts} times"));
             }
             Some(kind) if end.may_be_missed && !matches!(kind, Kind::Cancelled | Kind::Deadline) => {
-                let missed = end
-                    .route
-                    .members
-                    .iter()
-                    .find(|place| !end.tried.contains(place) && end.world.view(now, **place, 0).usable);
+                // Whoever cannot be in time is rightly passed over.
+                let left = (end.arrived + limits.first_content_deadline).saturating_since(now);
+                let would = |place: usize| {
+                    let view = end.world.view(now, place, 0);
+                    view.usable && view.latency_p50.is_none_or(|usual| usual <= left)
+                };
+                let missed = end.route.members.iter().find(|place| {
+                    !end.tried.contains(place) && !end.left_out.contains(place) && would(**place)
+                });
                 if let Some(place) = missed {
                     let name = &end.fleet.targets()[*place].id;
                     self.say(now, || {
@@ -215,6 +219,8 @@ pub(crate) struct CallEnd<'a> {
     pub(crate) starts: usize,
     pub(crate) under_way: usize,
     pub(crate) tried: &'a [usize],
+    /// Places that the caller did not want.
+    pub(crate) left_out: &'a [usize],
     /// Words that the caller has, and that the answer has.
     pub(crate) words: u32,
     pub(crate) wanted: u32,

@@ -81,10 +81,26 @@ impl Weather {
         self.spells.get(place).into_iter().flatten().filter(move |spell| spell.is_on(now))
     }
 
-    /// The measured share of successes, if the target has one: 0 while it is not listed.
+    /// Everything that is ever wrong at a target.
+    pub(crate) fn all(&self, place: usize) -> &[Spell] {
+        self.spells.get(place).map_or(&[], Vec::as_slice)
+    }
+
+    /// The measured share of successes, if the target has one.
     pub(crate) fn measured(&self, place: usize, now: Moment) -> Option<f32> {
-        let series = self.series.get(place)?.as_ref()?;
-        Some(series.at(now).unwrap_or(0.0))
+        self.series.get(place)?.as_ref()?.at(now)
+    }
+
+    /// Whether the target is not listed now: nobody can be sent there.
+    pub(crate) fn is_absent(&self, place: usize, now: Moment) -> bool {
+        self.series
+            .get(place)
+            .is_some_and(|series| series.as_ref().is_some_and(|series| series.at(now).is_none()))
+    }
+
+    /// Whether availability was measured, so that targets may be absent.
+    pub(crate) fn is_measured(&self) -> bool {
+        self.series.iter().any(Option::is_some)
     }
 
     /// Whether anything is ever wrong at a target.

@@ -2,6 +2,7 @@
 //!
 //! Invariant: request number n of a seed is the same request for every policy.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use hotspare_core::{ChatRequest, Moment, Request};
@@ -77,6 +78,23 @@ impl<'a> Workload<'a> {
 
     pub(crate) fn body(&self, wanted: &Wanted) -> &Request {
         &self.bodies[wanted.body]
+    }
+
+    /// As [`Workload::body`], for a caller who leaves some targets out.
+    pub(crate) fn without<'b>(
+        &self,
+        wanted: &Wanted,
+        absent: impl Iterator<Item = &'b str>,
+    ) -> Cow<'_, Request> {
+        let body = self.body(wanted);
+        let mut absent = absent.peekable();
+        match body {
+            Request::Chat(chat) if absent.peek().is_some() => {
+                let chat = ChatRequest::clone(chat).without(absent);
+                Cow::Owned(Request::from(chat))
+            }
+            body => Cow::Borrowed(body),
+        }
     }
 
     /// The next request and when it comes; `None` if the record is over.

@@ -2,6 +2,8 @@
 //!
 //! Invariant: nothing is sent while building, and a client that was built has targets, routes and readable keys.
 
+mod outline;
+
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
@@ -16,6 +18,7 @@ use hotspare_normalize::PromptTemplate;
 use hotspare_provider::{HttpProvider, Secret, Transport};
 use hotspare_routing::{Sequential, Strategy};
 
+pub use self::outline::Outline;
 use crate::client::Client;
 use crate::endpoint::{Endpoint, Net, Speaks};
 use crate::key::Keyhole;
@@ -167,7 +170,11 @@ impl ClientBuilder {
     ///
     /// # Errors
     /// [`Kind::Config`] with every mistake: unset variables, unknown targets, limits that make no sense.
-    pub fn build(mut self) -> Result<Client, Error> {
+    pub fn build(self) -> Result<Client, Error> {
+        Ok(self.put_together()?.0)
+    }
+
+    fn put_together(mut self) -> Result<(Client, Vec<TargetSpec>), Error> {
         let mut mistakes = std::mem::take(&mut self.mistakes);
         if self.targets.is_empty() {
             mistakes.push("there are no targets; add one with `target`".into());
@@ -190,6 +197,7 @@ impl ClientBuilder {
             specs.push(spec);
             connected.push(target);
         }
+        let described = specs.clone();
         let (fleet, book) = Fleet::assemble(specs);
         // Every target can be asked by its own name.
         let own: Vec<_> = connected
@@ -209,7 +217,7 @@ impl ClientBuilder {
         for (place, limit) in spends {
             world.limit_spending(place, limit);
         }
-        Ok(Client::new(Shared::new(fleet, connected, routes, prompts, aliases, world)))
+        Ok((Client::new(Shared::new(fleet, connected, routes, prompts, aliases, world)), described))
     }
 }
 

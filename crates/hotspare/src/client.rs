@@ -36,6 +36,10 @@ impl Client {
         Self { shared: Arc::new(shared) }
     }
 
+    pub(crate) fn routes(&self) -> &[Arc<Route>] {
+        &self.shared.routes
+    }
+
     /// Begins a client.
     #[must_use]
     pub fn builder() -> ClientBuilder {

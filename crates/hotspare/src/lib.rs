@@ -56,7 +56,7 @@ pub mod openai;
 #[cfg(feature = "recorded")]
 pub mod recorded;
 
-pub use builder::{ClientBuilder, RouteSpec};
+pub use builder::{ClientBuilder, Outline, RouteSpec};
 pub use client::{Client, TargetStatus};
 pub use endpoint::Endpoint;
 pub use explain::{Explained, Explanation};
@@ -76,8 +76,8 @@ pub use hotspare_normalize::PromptTemplate;
 pub use hotspare_normalize::{InstructionRole, Template};
 pub use hotspare_provider::{Credentials, Provider, Secret, Signer, Transport, Wire};
 pub use hotspare_routing::{
-    Cheapest, Fastest, HealthAware, Hedge, Hedged, Race, RoundRobin, Sequential, Sticky, Strategy, Tiered,
-    Weighted,
+    Cheapest, Fastest, HealthAware, Hedge, Hedged, Race, RoundRobin, Sequential, Steadiest, Sticky, Strategy,
+    Tiered, Weighted,
 };
 pub use key::Key;
 pub use lint::Lint;

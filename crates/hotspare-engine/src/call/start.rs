@@ -42,6 +42,9 @@ impl Call {
             self.wanted = 0;
         }
         while self.wanted > 0 {
+            if self.waiting.is_empty() && !self.reconsider(now) {
+                break;
+            }
             let Some(choice) = self.waiting.pop_front() else { break };
             if let Some(why) = self.unfit(now, &choice).or_else(|| self.too_dear(now, world, &choice)) {
                 let target = self.fleet.targets()[choice.target].id.clone();
@@ -55,7 +58,10 @@ impl Call {
                     let why = self.why(&choice);
                     return Some(self.begin(now, world, &choice, (key, permit), why));
                 }
-                Err(refusal) => self.refused.push((choice, refusal)),
+                Err(refusal) => {
+                    self.refused_at = now;
+                    self.refused.push((choice, refusal));
+                }
             }
         }
         let alone = self.wanted > 0 && self.retry.is_none() && !self.attempts.iter().any(Attempt::is_live);
@@ -67,6 +73,18 @@ impl Call {
             return None;
         }
         self.last_resort(now, world)
+    }
+
+    /// Everybody has been asked, and time has passed since some refused: they are asked once more before the call is
+    /// given up. A breaker may have cooled down, or somebody else's probe may have closed it.
+    fn reconsider(&mut self, now: Moment) -> bool {
+        let alone = self.retry.is_none() && !self.attempts.iter().any(Attempt::is_live);
+        if !alone || self.refused.is_empty() || self.refused_at >= now {
+            return false;
+        }
+        self.refused_at = now;
+        self.waiting.extend(self.refused.drain(..).map(|(choice, _)| choice));
+        true
     }
 
     fn wish(&self, draw: u64, choice: &Planned, last_resort: bool) -> Wish {
@@ -168,6 +186,7 @@ impl Call {
             matches!(refusal.cause, Cause::Open | Cause::HalfOpenBusy | Cause::QuotaSpent)
         };
         self.refused.sort_by_key(|(_, refusal)| refusal.until);
+        let mut kept = Vec::new();
         while let Some(index) = self.refused.iter().position(|(_, refusal)| blocked(refusal)) {
             if !world.take_last_resort(now) {
                 break;
@@ -176,17 +195,16 @@ impl Call {
             let draw = self.draws.draw();
             match world.admit(now, choice.target, self.wish(draw, &choice, true)) {
                 Ok((key, permit)) => {
+                    self.refused.append(&mut kept);
                     self.wanted = 0;
                     let why = format!("last resort: every target is blocked; {}", choice.reason);
                     return Some(self.begin(now, world, &choice, (key, permit), why));
                 }
-                // Kept for the record under the first reason, and not asked again.
-                Err(_) => self.trail.skipped.push(Skipped::new(
-                    self.fleet.targets()[choice.target].id.clone(),
-                    why_refused(now, &refusal),
-                )),
+                // Not asked again now; later, if there is a later.
+                Err(_) => kept.push((choice, refusal)),
             }
         }
+        self.refused.append(&mut kept);
         self.wanted = 0;
         None
     }

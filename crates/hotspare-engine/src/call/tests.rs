@@ -79,7 +79,7 @@ impl Setup {
             max_in_flight: self.max_in_flight,
             requests_per_minute: self.requests_per_minute,
             tokens_per_minute: None,
-            health: Config::default(),
+            health: Config::window(),
             probe: false,
         });
         let (fleet, book) = Fleet::assemble(specs.collect());

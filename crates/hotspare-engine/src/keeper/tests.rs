@@ -19,7 +19,7 @@ struct Rig {
 }
 
 fn rig(keys: u64) -> Rig {
-    let mut health = Config::default();
+    let mut health = Config::window();
     health.failures = Some(1);
     let spec = |name: &str, probe: bool| TargetSpec {
         id: name.into(),

@@ -25,7 +25,7 @@ fn open(book: &mut Book, now: Moment, scopes: &[ScopeId], at: ScopeId) {
 #[test]
 fn an_outcome_touches_only_what_it_names() {
     let mut book = Book::new();
-    let [host, model, other] = std::array::from_fn(|_| book.add_scope(Config::default()));
+    let [host, model, other] = std::array::from_fn(|_| book.add_scope(Config::window()));
     open(&mut book, at(1), &[host, model], model);
     assert!(
         matches!(book.admit(at(1), &[host, model]), Admission::Refused(refusal) if refusal.scope == model)
@@ -37,7 +37,7 @@ fn an_outcome_touches_only_what_it_names() {
 #[test]
 fn a_refusal_by_one_scope_leaves_the_others_untouched() {
     let mut book = Book::new();
-    let [host, model] = std::array::from_fn(|_| book.add_scope(Config::default()));
+    let [host, model] = std::array::from_fn(|_| book.add_scope(Config::window()));
     open(&mut book, at(1), &[host], host);
     // The host cools down and needs its one probe; the model is blocked: nobody may take the probe in vain.
     open(&mut book, at(6), &[model], model);
@@ -48,7 +48,7 @@ fn a_refusal_by_one_scope_leaves_the_others_untouched() {
 #[test]
 fn pauses_and_dead_keys_are_not_ill_health() {
     let mut book = Book::new();
-    let [host, key] = std::array::from_fn(|_| book.add_scope(Config::default()));
+    let [host, key] = std::array::from_fn(|_| book.add_scope(Config::window()));
     for verdict in [Verdict::Hold { until: at(30) }, Verdict::Disable { until: Some(at(600)) }] {
         let permit = granted(book.admit_last_resort(at(1), &[host], 0));
         book.settle(at(1), permit, Outcome::neutral(), 0);
@@ -64,7 +64,7 @@ fn pauses_and_dead_keys_are_not_ill_health() {
 #[test]
 fn a_last_resort_passes_an_open_breaker_and_nothing_else() {
     let mut book = Book::new();
-    let scope = book.add_scope(Config::default());
+    let scope = book.add_scope(Config::window());
     open(&mut book, at(1), &[scope], scope);
     let permit = granted(book.admit_last_resort(at(1), &[scope], 0));
     assert!(permit.is_last_resort() && permit.is_probe());
@@ -81,7 +81,7 @@ fn a_last_resort_passes_an_open_breaker_and_nothing_else() {
 #[test]
 fn a_cooldown_ends_without_anybody_advancing_time() {
     let mut book = Book::new();
-    let scope = book.add_scope(Config::default());
+    let scope = book.add_scope(Config::window());
     open(&mut book, at(1), &[scope], scope);
     assert!(matches!(book.admit(at(2), &[scope]), Admission::Refused(_)));
     assert!(granted(book.admit(at(7), &[scope])).is_probe());
@@ -93,7 +93,7 @@ fn a_cooldown_ends_without_anybody_advancing_time() {
 #[test]
 fn letting_time_pass_costs_nothing_for_scopes_that_are_well_and_misses_none_that_is_not() {
     let mut book = Book::new();
-    let scopes: Vec<ScopeId> = (0..1_000).map(|_| book.add_scope(Config::default())).collect();
+    let scopes: Vec<ScopeId> = (0..1_000).map(|_| book.add_scope(Config::window())).collect();
     assert_eq!(book.next_change(), None);
     for (index, scope) in scopes.iter().enumerate().step_by(100) {
         open(&mut book, at(10 + index as u64), &[*scope], *scope);
@@ -113,8 +113,8 @@ fn letting_time_pass_costs_nothing_for_scopes_that_are_well_and_misses_none_that
 #[test]
 fn how_long_calls_take_is_told_apart_by_model_and_not_by_host() {
     let mut book = Book::new();
-    let host = book.add_shared_scope(Config::default());
-    let [fast, slow] = std::array::from_fn(|_| book.add_scope(Config::default()));
+    let host = book.add_shared_scope(Config::window());
+    let [fast, slow] = std::array::from_fn(|_| book.add_scope(Config::window()));
     for second in 0..60 {
         for (model, millis) in [(fast, 200), (slow, 4_000)] {
             let permit = granted(book.admit_for(at(second), &[host, model], 10));
@@ -137,7 +137,7 @@ fn how_long_calls_take_is_told_apart_by_model_and_not_by_host() {
 #[test]
 fn a_frozen_target_is_degraded_after_five_calls_and_trusted_again_when_it_is_back() {
     let mut book = Book::new();
-    let model = book.add_scope(Config::default());
+    let model = book.add_scope(Config::window());
     let usual = Duration::from_millis(400);
     let answer = |book: &mut Book, now: Moment| {
         let permit = granted(book.admit_for(now, &[model], 10));
@@ -165,7 +165,7 @@ fn a_frozen_target_is_degraded_after_five_calls_and_trusted_again_when_it_is_bac
 #[test]
 fn refused_growth_halves_the_traffic_and_hurts_nobody() {
     let mut book = Book::new();
-    let key = book.add_scope(Config::default());
+    let key = book.add_scope(Config::window());
     let mut permits: Vec<Permit> = (0..60).map(|_| granted(book.admit(at(61), &[key]))).collect();
     let refused = permits.pop().unwrap();
     assert_eq!(book.settle(at(61), refused, Outcome::at(key, Verdict::Ease { until: None }), 0), vec![]);

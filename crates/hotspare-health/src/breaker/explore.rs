@@ -50,7 +50,7 @@ fn counts() -> Config {
         cooldown: Duration::from_secs(4),
         cooldown_cap: Duration::from_secs(8),
         lease: Duration::from_secs(4),
-        ..Config::default()
+        ..Config::window()
     }
 }
 

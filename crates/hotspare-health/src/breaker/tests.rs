@@ -18,7 +18,7 @@ fn succeed(breaker: &mut Breaker, now: Moment) -> Option<Change> {
 
 #[test]
 fn one_failure_among_successes_opens_nothing() {
-    let mut breaker = Breaker::new(Config::default());
+    let mut breaker = Breaker::new(Config::window());
     for step in 0..1_000 {
         let change = if step % 50 == 0 {
             fail(&mut breaker, at(step * 200))
@@ -31,11 +31,11 @@ fn one_failure_among_successes_opens_nothing() {
 
 #[test]
 fn opens_at_the_fifth_failure_in_the_window_and_not_when_they_are_spread() {
-    let mut breaker = Breaker::new(Config::default());
+    let mut breaker = Breaker::new(Config::window());
     for step in 0..20 {
         assert_eq!(fail(&mut breaker, at(step * 9_000)), None, "four in any 30 s");
     }
-    let mut breaker = Breaker::new(Config::default());
+    let mut breaker = Breaker::new(Config::window());
     let changes: Vec<_> = (0..5).map(|step| fail(&mut breaker, at(step * 100))).collect();
     assert!(changes[..4].iter().all(Option::is_none));
     assert_eq!(changes[4].map(|(_, to, _)| to), Some(BreakerState::Open));
@@ -43,7 +43,7 @@ fn opens_at_the_fifth_failure_in_the_window_and_not_when_they_are_spread() {
 
 #[test]
 fn opens_when_half_of_ten_calls_fail() {
-    let config = Config { failures: None, ..Config::default() };
+    let config = Config { failures: None, ..Config::window() };
     let mut breaker = Breaker::new(config);
     for step in 0..9 {
         let now = at(step * 10);
@@ -56,7 +56,7 @@ fn opens_when_half_of_ten_calls_fail() {
 
 #[test]
 fn opens_when_nearly_all_calls_are_late() {
-    let mut breaker = Breaker::new(Config::default());
+    let mut breaker = Breaker::new(Config::window());
     let mut opened = None;
     for step in 0..20 {
         breaker.late(at(step * 100));
@@ -67,7 +67,7 @@ fn opens_when_nearly_all_calls_are_late() {
 
 #[test]
 fn opens_when_others_nearly_always_have_to_serve() {
-    let mut breaker = Breaker::new(Config::default());
+    let mut breaker = Breaker::new(Config::window());
     let mut opened = None;
     for step in 0..12 {
         let pass = breaker.admit(at(step * 100));
@@ -83,7 +83,7 @@ fn opens_when_others_nearly_always_have_to_serve() {
 
 #[test]
 fn the_cooldown_doubles_to_its_cap_and_is_forgotten_step_by_step() {
-    let mut breaker = Breaker::new(Config { failures: Some(1), ..Config::default() });
+    let mut breaker = Breaker::new(Config { failures: Some(1), ..Config::window() });
     let mut now = at(0);
     let mut pauses = Vec::new();
     for _ in 0..4 {
@@ -105,7 +105,7 @@ fn the_cooldown_doubles_to_its_cap_and_is_forgotten_step_by_step() {
 
 #[test]
 fn a_promise_to_stay_open_is_kept() {
-    let mut breaker = Breaker::new(Config { failures: Some(1), ..Config::default() });
+    let mut breaker = Breaker::new(Config { failures: Some(1), ..Config::window() });
     let pass = breaker.admit(at(0));
     breaker.failure(at(0), pass, 1_000, Some(at(40_000)), 0);
     assert_eq!(breaker.check(at(39_999)), Err((Cause::Open, at(40_000))));
@@ -114,7 +114,7 @@ fn a_promise_to_stay_open_is_kept() {
 
 #[test]
 fn a_last_resort_that_fails_does_not_shorten_the_promise() {
-    let mut breaker = Breaker::new(Config { failures: Some(1), ..Config::default() });
+    let mut breaker = Breaker::new(Config { failures: Some(1), ..Config::window() });
     let pass = breaker.admit(at(0));
     breaker.failure(at(0), pass, 1_000, Some(at(40_000)), 0);
     let pass = breaker.admit_last_resort(at(1_000));
@@ -124,7 +124,7 @@ fn a_last_resort_that_fails_does_not_shorten_the_promise() {
 
 #[test]
 fn the_weight_rises_after_recovery() {
-    let mut breaker = Breaker::new(Config { failures: Some(1), ..Config::default() });
+    let mut breaker = Breaker::new(Config { failures: Some(1), ..Config::window() });
     fail(&mut breaker, at(0));
     assert_eq!(breaker.weight_bp(at(1)), 0);
     let now = breaker.until;

@@ -62,7 +62,7 @@ impl Scope {
                 self.promised = self.promised.max(self.now + secs(pause));
             }
             Input::HoldUnknown => self.gate.hold_unknown(self.now),
-            Input::Disable(until) => self.gate.disable(until.map(|pause| self.now + secs(pause))),
+            Input::Disable(until) => self.gate.disable(self.now, until.map(|pause| self.now + secs(pause))),
             Input::Enable => self.gate.enable(),
             Input::Cordon(on) => self.gate.cordoned = on,
             Input::Ease => self.growth.ease(self.now),
@@ -82,7 +82,7 @@ impl Scope {
                 self.quota.take(self.now, 1);
                 self.growth.start(self.now);
             }
-            Input::Succeed => self.gate.success(),
+            Input::Succeed => self.gate.success(self.now),
             Input::Tick => self.now = self.now + TICK,
         }
         self.check()

@@ -60,7 +60,10 @@ impl Stage<'_> {
     pub(super) fn begin_call(&mut self, wanted: &Wanted) -> Body {
         let now = self.now;
         let seed = self.chance.draw(Purpose::Call, [wanted.number, 0, 0]);
-        let request = self.workload.body(wanted);
+        let absent = (0..self.scenario.targets.len()).filter(|place| self.weather.is_absent(*place, now));
+        let request =
+            self.workload.without(wanted, absent.map(|place| self.scenario.targets[place].name.as_str()));
+        let request = request.as_ref();
         let Cast::Engine(cast) = &mut self.cast else {
             return Body::Rival(super::rival::RivalCall::default());
         };
@@ -295,6 +298,12 @@ impl Stage<'_> {
         let world = &cast.worlds[live.world];
         let mut tried: Vec<usize> = live.going.iter().map(|going| going.place).collect();
         tried.dedup();
+        let left_out: Vec<usize> = match self.weather.is_measured() {
+            true => (0..self.scenario.targets.len())
+                .filter(|place| self.weather.is_absent(*place, live.arrived))
+                .collect(),
+            false => Vec::new(),
+        };
         let error = result.as_ref().err();
         let cut = error.is_some() && live.words > 0;
         let blamed = error.is_some_and(|error| {
@@ -322,6 +331,7 @@ impl Stage<'_> {
                 starts: live.going.len(),
                 under_way,
                 tried: &tried,
+                left_out: &left_out,
                 words: live.words,
                 wanted: live.wanted.output_tokens,
             },
@@ -329,14 +339,13 @@ impl Stage<'_> {
         for place in tried {
             self.watch.balance(self.now, world, place);
         }
-        let served_by = result.as_ref().ok().and_then(|summary| cast.fleet.find(summary.served_by.as_str()));
         let fate = match &result {
             Ok(_) => Fate::Answered,
             Err(error) if error.kind() == Kind::Cancelled => Fate::Left,
             Err(error) if live.wanted.invalid && error.kind() == Kind::InvalidRequest => Fate::Mistaken,
             Err(error) => Fate::Lost { kind: error.kind(), cut },
         };
-        self.end(live, fate, served_by, cost);
+        self.end(live, fate, cost);
     }
 
     /// The caller hangs up: the driver is dropped, and with it every connection.

@@ -28,7 +28,13 @@ impl Stage<'_> {
         let (Cast::Rival(rival), Body::Rival(own)) = (&mut self.cast, &mut live.body) else { return true };
         let luck = self.chance.draw(Purpose::Call, [live.wanted.number, own.tried.len() as u64, 1]);
         let sight = Sight { now: self.now, scenario: self.scenario, weather: &self.weather };
-        let choice = if own.tried.len() < MOST { rival.choose(&sight, &own.tried, luck) } else { None };
+        let mut out = own.tried.clone();
+        if self.weather.is_measured() {
+            out.extend(
+                (0..self.scenario.targets.len()).filter(|place| self.weather.is_absent(*place, self.now)),
+            );
+        }
+        let choice = if own.tried.len() < MOST { rival.choose(&sight, &out, luck) } else { None };
         let Some(place) = choice else {
             let kind = own.last.unwrap_or(Kind::NoTarget);
             let fate = if live.wanted.invalid && kind == Kind::InvalidRequest {
@@ -36,7 +42,7 @@ impl Stage<'_> {
             } else {
                 Fate::Lost { kind, cut: live.words > 0 }
             };
-            self.end(live, fate, None, (0, 0));
+            self.end(live, fate, (0, 0));
             return true;
         };
         own.tried.push(place);
@@ -113,8 +119,7 @@ impl Stage<'_> {
         }
         self.rival_outcome(live, index, None);
         self.hang_up(seat, live, index);
-        let place = live.going[index].place;
-        self.end(live, Fate::Answered, Some(place), (0, 0));
+        self.end(live, Fate::Answered, (0, 0));
         true
     }
 
@@ -128,7 +133,7 @@ impl Stage<'_> {
         for index in 0..live.going.len() {
             self.hang_up(seat, live, index);
         }
-        self.end(live, Fate::Left, None, (0, 0));
+        self.end(live, Fate::Left, (0, 0));
         true
     }
 }

@@ -23,6 +23,7 @@ fn the_same_seed_gives_the_same_run_on_every_machine() {
 fn no_invariant_breaks_whatever_is_broken() {
     for name in [
         "stall",
+        "swizzle",
         "cut-continue",
         "all-down",
         "keys-in-turn",
@@ -62,5 +63,17 @@ fn a_request_without_a_fault_is_answered_at_the_first_try() {
     for kind in RivalKind::ALL {
         let outcome = run(&scenario, &Player::Rival(kind), 1, &Course::default()).unwrap();
         assert_eq!(outcome.in_window(Measure::Available), Some(1.0), "{}", kind.name());
+    }
+}
+
+#[test]
+fn marks_are_reached() {
+    for name in
+        ["status-503", "rate-limited-hint", "no-money", "common-overload", "tenth-errors", "cut-terminate"]
+    {
+        let (scenario, outcome) = play(name, 1);
+        for judged in outcome.judge(&scenario) {
+            assert!(judged.holds, "{name}: {} is {:?}", judged.mark, judged.value);
+        }
     }
 }

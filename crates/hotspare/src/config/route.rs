@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 use hotspare_core::Kind;
 use hotspare_engine::{Adaptive, Commit, JudgeForm, Limits, OnCut, OnKind, OnRefusal, Rules, Trim};
 use hotspare_routing::{
-    Cheapest, Fastest, HealthAware, Hedge, Hedged, Race, RoundRobin, Sequential, Sticky, Strategy, Tiered,
-    Weighted,
+    Cheapest, Fastest, HealthAware, Hedge, Hedged, Race, RoundRobin, Sequential, Steadiest, Sticky, Strategy,
+    Tiered, Weighted,
 };
 use serde::Deserialize;
 
@@ -178,10 +178,10 @@ impl RouteDto {
             "round-robin" => Box::new(RoundRobin::new(names)),
             "fastest" => Box::new(Fastest::new(names)),
             "cheapest" => Box::new(Cheapest::new(names)),
+            "steadiest" => Box::new(Steadiest::new(names)),
             "sticky" => Box::new(Sticky::new(names)),
             other => {
-                let known =
-                    "sequential, health-aware, race, weighted, round-robin, fastest, cheapest and sticky";
+                let known = "sequential, health-aware, race, weighted, round-robin, fastest, cheapest, steadiest and sticky";
                 return Err(format!("unknown strategy `{other}`; known are {known}"));
             }
         })

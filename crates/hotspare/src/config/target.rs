@@ -297,10 +297,11 @@ impl BreakerDto {
                 return match name.as_str() {
                     "default" => Ok(Breaker::default()),
                     "evidence" => Ok(Breaker::evidence()),
+                    "window" => Ok(Breaker::window()),
                     "textbook" => Ok(Breaker::textbook()),
                     "never" => Ok(Breaker::never()),
                     other => {
-                        let known = "default, evidence, textbook and never";
+                        let known = "default, evidence, window, textbook and never";
                         Err(format!("unknown breaker `{other}`; known are {known}"))
                     }
                 };
@@ -308,6 +309,8 @@ impl BreakerDto {
             Self::Knobs(knobs) => knobs,
         };
         let mut config = match knobs.evidence {
+            // Whoever writes a count or a share means the rule that counts.
+            None if knobs.failures.is_some() || knobs.failure_rate.is_some() => Breaker::window(),
             None => Breaker::default(),
             Some(nats) if (0.1..=1_000.0).contains(&nats) => {
                 let mut config = Breaker::evidence();

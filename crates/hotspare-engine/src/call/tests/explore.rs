@@ -115,6 +115,7 @@ fn fingerprint(rig: &Rig) -> u64 {
         too_long: _,
         waiting,
         refused,
+        refused_at,
         attempts,
         tried,
         extra_starts,
@@ -147,6 +148,8 @@ fn fingerprint(rig: &Rig) -> u64 {
     rig.world.fingerprint(&mut hasher);
     (started, total_at, first_content_at, listening, draws, prompt_tokens).hash(&mut hasher);
     (tried, extra_starts, wanted, reasked, plain, hedge_at, queue_at, ticket).hash(&mut hasher);
+    // Only of consequence while somebody may be asked again.
+    (!refused.is_empty()).then_some(refused_at).hash(&mut hasher);
     (min_window, dimensions, restricted, objections, blamed, stopped, committed, commit_at).hash(&mut hasher);
     (sent, over, rig.now).hash(&mut hasher);
     format!("{waiting:?} {refused:?} {attempts:?} {retry:?} {reask:?} {errors:?}").hash(&mut hasher);

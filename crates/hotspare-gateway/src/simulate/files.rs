@@ -1,0 +1,87 @@
+//! Files that a simulation reads: scenarios, configurations, recordings.
+//!
+//! Invariant: nothing is written, and what cannot be read is named.
+
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use flate2::read::MultiGzDecoder;
+use hotspare::config::Config;
+use hotspare_sim::{Scenario, Setup};
+
+/// Most bytes of a recording, unpacked: a zip bomb is not a trace.
+const LARGEST: u64 = 1 << 30;
+
+pub(super) fn text(path: &Path) -> Result<String, String> {
+    let wrong = |error: std::io::Error| format!("{}: {error}", path.display());
+    let file = std::fs::File::open(path).map_err(wrong)?;
+    let mut text = String::new();
+    if path.extension().is_some_and(|extension| extension == "gz") {
+        MultiGzDecoder::new(file).take(LARGEST).read_to_string(&mut text).map_err(wrong)?;
+    } else {
+        file.take(LARGEST).read_to_string(&mut text).map_err(wrong)?;
+    }
+    Ok(text)
+}
+
+pub(super) fn scenario(path: &Path) -> Result<Scenario, String> {
+    let name = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
+    Scenario::parse(&name, &text(path)?).map_err(|what| format!("{}: {what}", path.display()))
+}
+
+/// A route of a configuration as it would be on trial. Keys are not read: a simulation has no use for them.
+pub(super) fn setup(path: &Path, route: Option<&str>) -> Result<Setup, String> {
+    let wrong = |error: hotspare::Error| format!("{}: {}", path.display(), error.message());
+    let mut config = Config::parse(&text(path)?).map_err(wrong)?;
+    let folder = path.parent().unwrap_or(Path::new("."));
+    config.read_files(|file| std::fs::read_to_string(folder.join(file))).map_err(wrong)?;
+    let outline = config.builder().outline().map_err(wrong)?;
+    let found = outline.routes.iter().find(|known| route.is_none_or(|route| known.name == route));
+    let route = found
+        .ok_or_else(|| format!("{}: there is no route `{}`", path.display(), route.unwrap_or_default()))?;
+    // The route's members first, in its order: the first stands for a scenario's first target.
+    let members = route.members.iter().filter_map(|place| outline.targets.get(*place));
+    let mut setup = Setup {
+        name: path.file_stem().map_or_else(|| "config".into(), |stem| stem.to_string_lossy().into_owned()),
+        specs: members.cloned().collect(),
+        strategy: route.strategy.clone(),
+        limits: route.limits.clone(),
+        rules: route.rules.clone(),
+    };
+    for spec in &mut setup.specs {
+        // A scenario's hosts are apart unless it says otherwise.
+        spec.keys.truncate(64);
+    }
+    Ok(setup)
+}
+
+/// A folder as given, or one of that name where recordings lie.
+pub(super) fn folder(named: &Path) -> Result<PathBuf, String> {
+    if named.is_dir() {
+        return Ok(named.to_owned());
+    }
+    let short = match named.to_str() {
+        Some("openrouter") => "openrouter_uptime",
+        Some("azure") => "azure_llm_2023",
+        Some("mooncake") => "mooncake_fast25",
+        Some(other) => other,
+        None => return Err("--trace is no folder".into()),
+    };
+    let root = std::env::var_os("HOTSPARE_TRACES").map(PathBuf::from).ok_or_else(|| {
+        format!("{} is no folder, and HOTSPARE_TRACES does not say where recordings lie", named.display())
+    })?;
+    let folder = root.join(short);
+    if folder.is_dir() { Ok(folder) } else { Err(format!("{} is no folder", folder.display())) }
+}
+
+/// Files of a folder whose names end like this, in order.
+pub(super) fn ending(folder: &Path, with: &[&str]) -> Result<Vec<PathBuf>, String> {
+    let entries = std::fs::read_dir(folder).map_err(|error| format!("{}: {error}", folder.display()))?;
+    let named = |path: &PathBuf| {
+        let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        with.iter().any(|end| name.ends_with(end))
+    };
+    let mut paths: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).filter(named).collect();
+    paths.sort();
+    Ok(paths)
+}

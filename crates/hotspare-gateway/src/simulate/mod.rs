@@ -1,0 +1,316 @@
+//! `hotspare simulate`: a configuration under outages, without a provider, a key or a second of waiting.
+//!
+//! Files, threads, the screen; the runs themselves are the simulator's. Invariant: what is printed on standard output is
+//! the same for the same arguments, but for wall times; a breach or a missed mark ends in an error that repeats it.
+
+mod files;
+mod output;
+mod replay;
+mod work;
+
+use std::path::PathBuf;
+use std::time::Instant;
+
+use clap::Args;
+use hotspare_sim::report::{Frame, html, verdict_text};
+use hotspare_sim::{Course, Digest, Player, RivalKind, Scenario, ScenarioRuns, Swarm, run};
+
+use work::Job;
+
+/// What to simulate.
+#[derive(Clone, Debug, Args)]
+pub struct SimulateArgs {
+    /// Only this scenario; may be given several times.
+    #[arg(long)]
+    pub scenario: Vec<String>,
+    /// A scenario file of your own; may be given several times.
+    #[arg(long)]
+    pub file: Vec<PathBuf>,
+    /// Only this seed.
+    #[arg(long)]
+    pub seed: Option<u64>,
+    /// So many seeds, from 1.
+    #[arg(long, default_value_t = 10)]
+    pub seeds: u32,
+    /// At most so many virtual hours of each scenario.
+    #[arg(long, default_value_t = 2.0)]
+    pub hours: f64,
+    /// Try this configuration: its first target stands for a scenario's first, and so on.
+    #[arg(long)]
+    pub config: Option<PathBuf>,
+    /// Two configurations on the same seeds.
+    #[arg(long, num_args = 2, value_names = ["A", "B"])]
+    pub compare: Option<Vec<PathBuf>>,
+    /// Which route of the configuration [default: the first].
+    #[arg(long)]
+    pub route: Option<String>,
+    /// Who answers: a strategy such as health-aware, or a rival such as simple-breaker.
+    #[arg(long)]
+    pub policy: Option<String>,
+    /// Also run the usual ways to fail over and an oracle on the same seeds.
+    #[arg(long)]
+    pub versus: bool,
+    /// Replay recorded availability or arrivals from this folder, or from a folder of this name under `HOTSPARE_TRACES`.
+    #[arg(long)]
+    pub trace: Option<PathBuf>,
+    /// Requests a second and model of a replay.
+    #[arg(long, default_value_t = 0.2)]
+    pub rate: f64,
+    /// Worlds that chance makes, one a seed, instead of scenarios.
+    #[arg(long)]
+    pub swarm: bool,
+    /// Make the first world that fails as small as it can be, and print it.
+    #[arg(long)]
+    pub shrink: bool,
+    /// Run everything twice and compare the hashes over all events.
+    #[arg(long)]
+    pub replay: bool,
+    /// One JSON object a scenario on standard output.
+    #[arg(long)]
+    pub json: bool,
+    /// Write results for CI systems to this file.
+    #[arg(long)]
+    pub junit: Option<PathBuf>,
+    /// Write a page with verdict, tables and timelines to this file.
+    #[arg(long)]
+    pub report: Option<PathBuf>,
+    /// Print the scenarios; with --scenario, its text, to be changed and given with --file.
+    #[arg(long)]
+    pub list: bool,
+    /// Threads [default: one a core].
+    #[arg(long)]
+    pub threads: Option<usize>,
+}
+
+/// Simulates. `program` is how the command was called, for the line that repeats a failure.
+///
+/// # Errors
+/// What is wrong with the arguments, or which marks were missed.
+pub fn simulate(args: &SimulateArgs, program: &str) -> Result<(), String> {
+    if args.list {
+        return list(args);
+    }
+    if let Some(trace) = &args.trace {
+        return replay::replay(args, trace, program);
+    }
+    let begun = Instant::now();
+    let scenarios = scenarios(args)?;
+    if args.replay {
+        return twice(args, &scenarios);
+    }
+    let mut all = Vec::new();
+    let mut jobs = Vec::new();
+    for scenario in scenarios {
+        let (scenario, players) = players(args, scenario)?;
+        let seeds: Vec<u64> = match args.seed {
+            Some(seed) => vec![seed],
+            None if args.swarm => Vec::from([seed_of(&scenario)]),
+            None => (1..=u64::from(scenario.seeds(args.seeds))).collect(),
+        };
+        let at = all.len();
+        for player in 0..players.len() {
+            for (index, &seed) in seeds.iter().enumerate() {
+                let detail = args.report.is_some() && player == 0 && index == 0;
+                jobs.push(Job { scenario: at, player, seed, detail });
+            }
+        }
+        all.push((scenario, players));
+    }
+    let weigh = |job: &Job| all[job.scenario].0.requests();
+    let digests = work::all(&jobs, args.threads, &weigh, |job| {
+        let (scenario, players) = &all[job.scenario];
+        let course = Course::default().with_detail(job.detail);
+        let outcome = run(scenario, &players[job.player], job.seed, &course)?;
+        Ok(Digest::of(scenario, job.seed, outcome))
+    })?;
+    let mut runs: Vec<ScenarioRuns> =
+        all.iter().map(|(scenario, players)| ScenarioRuns::new(scenario, players)).collect();
+    for (job, digest) in jobs.iter().zip(digests) {
+        runs[job.scenario].players[job.player].1.push(digest);
+    }
+    let frame = Frame {
+        command: repeat(args, program),
+        seeds: args.seed.map_or(args.seeds, |_| 1),
+        requests: runs
+            .iter()
+            .flat_map(|run| &run.players)
+            .flat_map(|(_, digests)| digests)
+            .map(|digest| digest.requests)
+            .sum(),
+        simulated: runs
+            .iter()
+            .map(|run| {
+                run.length * run.players.iter().map(|(_, digests)| digests.len()).sum::<usize>() as f64
+            })
+            .sum(),
+        took: begun.elapsed().as_secs_f64(),
+    };
+    finish(args, &frame, &runs, program)
+}
+
+/// Prints and writes what came of it.
+fn finish(args: &SimulateArgs, frame: &Frame, runs: &[ScenarioRuns], program: &str) -> Result<(), String> {
+    if args.json {
+        runs.iter().for_each(|run| output::say(&output::json(run)));
+    } else {
+        output::say(&output::table(runs));
+        output::say(&verdict_text(frame, runs));
+        let speed = frame.requests as f64 / frame.took.max(1e-9) * 60.0 / 1e6;
+        output::say(&format!(
+            "{} requests in {:.1} virtual days, {:.1} s, {speed:.1} million a minute",
+            hotspare_sim::report::grouped(frame.requests),
+            frame.simulated / 86_400.0,
+            frame.took
+        ));
+    }
+    if let Some(path) = &args.report {
+        write(path, &html(frame, runs))?;
+    }
+    if let Some(path) = &args.junit {
+        write(path, &output::junit(runs, frame.took))?;
+    }
+    let failures = output::failures(runs, args, program);
+    let passed = runs.iter().filter(|run| run.passed()).count();
+    output::note(&format!("{passed} passed, {} failed", runs.len() - passed));
+    if args.shrink
+        && let Some(seed) = runs
+            .iter()
+            .find(|run| !run.passed())
+            .and_then(|run| run.trial().first())
+            .map(|digest| digest.seed)
+    {
+        output::say(&shrink(args, seed));
+    }
+    if failures.is_empty() { Ok(()) } else { Err(failures.join("\n")) }
+}
+
+fn write(path: &std::path::Path, text: &str) -> Result<(), String> {
+    std::fs::write(path, text).map_err(|error| format!("{}: {error}", path.display()))
+}
+
+fn list(args: &SimulateArgs) -> Result<(), String> {
+    for name in &args.scenario {
+        let text = Scenario::text(name).ok_or_else(|| unknown(name))?;
+        output::say(text.trim_end());
+    }
+    if args.scenario.is_empty() {
+        for name in Scenario::names() {
+            output::say(&format!("{name:<24} {}", Scenario::find(name)?.what()));
+        }
+        let rivals: Vec<&str> = RivalKind::ALL.iter().map(|kind| kind.name()).collect();
+        output::say(&format!("\nrivals: {}", rivals.join(", ")));
+    }
+    Ok(())
+}
+
+fn unknown(name: &str) -> String {
+    format!("there is no scenario `{name}`; --list tells which there are")
+}
+
+fn scenarios(args: &SimulateArgs) -> Result<Vec<Scenario>, String> {
+    let mut scenarios = Vec::new();
+    if args.swarm {
+        let seeds = args.seed.map_or(1..=u64::from(args.seeds), |seed| seed..=seed);
+        scenarios.extend(seeds.map(|seed| Swarm::new(seed).scenario()).collect::<Result<Vec<_>, _>>()?);
+        return Ok(scenarios);
+    }
+    for path in &args.file {
+        scenarios.push(files::scenario(path)?);
+    }
+    for name in &args.scenario {
+        scenarios.push(Scenario::find(name).map_err(|_| unknown(name))?);
+    }
+    if scenarios.is_empty() {
+        scenarios = Scenario::names().map(Scenario::find).collect::<Result<_, _>>()?;
+    }
+    for scenario in &mut scenarios {
+        let most = std::time::Duration::try_from_secs_f64(args.hours * 3_600.0)
+            .map_err(|_| "--hours must be more than 0")?;
+        scenario.set_length(scenario.length().min(most));
+    }
+    Ok(scenarios)
+}
+
+/// The seed in the name of a world that chance made.
+fn seed_of(scenario: &Scenario) -> u64 {
+    scenario.name().rsplit('-').next().and_then(|seed| seed.parse().ok()).unwrap_or(1)
+}
+
+/// Who plays: the one on trial first.
+fn players(args: &SimulateArgs, mut scenario: Scenario) -> Result<(Scenario, Vec<Player>), String> {
+    let configs: Vec<PathBuf> = args.compare.clone().unwrap_or_else(|| args.config.iter().cloned().collect());
+    let mut players: Vec<Player> = Vec::new();
+    for path in &configs {
+        let setup = files::setup(path, args.route.as_deref())?;
+        let names: Vec<&str> = setup.specs.iter().map(|spec| spec.id.as_str()).collect();
+        scenario.fit(&names);
+        players.push(setup.into());
+    }
+    if players.is_empty() {
+        players.push(match args.policy.as_deref() {
+            None => scenario.setup()?.into(),
+            Some(name) => match RivalKind::find(name) {
+                Some(kind) => kind.into(),
+                None => scenario.setup_with(name)?.into(),
+            },
+        });
+    }
+    if args.versus {
+        players.extend(RivalKind::ALL.map(Player::from));
+    }
+    Ok((scenario, players))
+}
+
+fn twice(args: &SimulateArgs, scenarios: &[Scenario]) -> Result<(), String> {
+    for scenario in scenarios {
+        let (scenario, players) = players(args, scenario.clone())?;
+        let seed = args.seed.unwrap_or(1);
+        for player in &players {
+            let hash = || run(&scenario, player, seed, &Course::default()).map(|outcome| outcome.hash);
+            let (first, again) = (hash()?, hash()?);
+            output::say(&format!("{:<24} {:<18} seed {seed}  {first:016x}", scenario.name(), player.name()));
+            if first != again {
+                return Err(format!("{}: the second run gave {again:016x}", scenario.name()));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The smallest world that fails like the one of this seed.
+fn shrink(args: &SimulateArgs, seed: u64) -> String {
+    if !args.swarm {
+        return "--shrink makes worlds of --swarm smaller; a scenario is as small as it was written".into();
+    }
+    let fails = |scenario: &Scenario| {
+        let Ok((scenario, players)) = players(args, scenario.clone()) else { return false };
+        let Some(player) = players.first() else { return false };
+        run(&scenario, player, seed, &Course::default())
+            .is_ok_and(|outcome| !Digest::of(&scenario, seed, outcome).passed())
+    };
+    let small = Swarm::new(seed).shrink(fails);
+    format!("# The smallest world that still fails; give it with --file and --seed {seed}.\n{}", small.text())
+}
+
+/// The command that repeats all of it.
+fn repeat(args: &SimulateArgs, program: &str) -> String {
+    let mut words = vec![program.to_owned()];
+    let mut flag = |on: bool, word: &str| on.then(|| words.push(word.to_owned()));
+    flag(args.swarm, "--swarm");
+    flag(args.versus, "--versus");
+    for name in &args.scenario {
+        words.push(format!("--scenario {name}"));
+    }
+    for path in &args.file {
+        words.push(format!("--file {}", path.display()));
+    }
+    if let Some(path) = &args.config {
+        words.push(format!("--config {}", path.display()));
+    }
+    if let Some(policy) = &args.policy {
+        words.push(format!("--policy {policy}"));
+    }
+    words.push(args.seed.map_or_else(|| format!("--seeds {}", args.seeds), |seed| format!("--seed {seed}")));
+    words.push(format!("--hours {}", args.hours));
+    words.join(" ")
+}

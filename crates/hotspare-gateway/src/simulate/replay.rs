@@ -1,0 +1,190 @@
+//! Recorded availability and recorded arrivals, replayed.
+//!
+//! Invariant: every player meets the same record with the same luck.
+
+use std::path::Path;
+use std::time::Instant;
+
+use hotspare_sim::trace::{ModelTrace, arrivals, availability};
+use hotspare_sim::{Course, Digest, Estimate, Measure, Player, RivalKind, Scenario, run};
+
+use super::{SimulateArgs, files, output, work};
+
+/// Marks of a replay of availability: first try, answered, starts per request.
+const MARKS: [(Measure, f64, bool); 3] = [
+    (Measure::FirstTry, 0.9985, true),
+    (Measure::Available, 0.99985, true),
+    (Measure::Attempts, 1.002, false),
+];
+
+/// Replays a folder.
+pub(super) fn replay(args: &SimulateArgs, named: &Path, program: &str) -> Result<(), String> {
+    let folder = files::folder(named)?;
+    if folder.join("endpoints.csv").is_file() {
+        models(args, &folder, program)
+    } else {
+        load(args, &folder, program)
+    }
+}
+
+struct Played {
+    model: usize,
+    player: usize,
+    seed: u64,
+}
+
+fn models(args: &SimulateArgs, folder: &Path, program: &str) -> Result<(), String> {
+    let begun = Instant::now();
+    let endpoints = files::text(&folder.join("endpoints.csv"))?;
+    let polls = files::ending(folder, &["min_polls.csv.gz", "min_polls.csv"])?;
+    let mut models = Vec::new();
+    for polls in polls {
+        let name = polls
+            .file_name()
+            .map(|name| name.to_string_lossy().replace("_polls", "_uptime"))
+            .unwrap_or_default();
+        let (polls, figures) = (files::text(&polls)?, files::text(&folder.join(name))?);
+        models.extend(availability(&endpoints, &[(&polls, &figures)])?);
+    }
+    let strategy = args.policy.as_deref().unwrap_or("steadiest");
+    let most = std::time::Duration::from_secs_f64(args.hours.max(0.001) * 3_600.0);
+    let scenarios: Vec<(Scenario, Vec<Player>, Course)> = models
+        .iter()
+        .map(|model: &ModelTrace| {
+            let mut scenario = model.scenario(
+                args.rate,
+                if RivalKind::find(strategy).is_some() { "health-aware" } else { strategy },
+            );
+            scenario.set_length(scenario.length().min(most));
+            let mut players: Vec<Player> = match RivalKind::find(strategy) {
+                Some(kind) => vec![kind.into()],
+                None => vec![scenario.setup()?.into()],
+            };
+            if args.versus {
+                players.extend(RivalKind::ALL.map(Player::from));
+            }
+            Ok((scenario, players, model.course()))
+        })
+        .collect::<Result<_, String>>()?;
+    let seeds = args.seed.map_or(1..=u64::from(args.seeds), |seed| seed..=seed);
+    let mut jobs = Vec::new();
+    for (model, (_, players, _)) in scenarios.iter().enumerate() {
+        for player in 0..players.len() {
+            jobs.extend(seeds.clone().map(|seed| Played { model, player, seed }));
+        }
+    }
+    let digests = work::all(&jobs, args.threads, &|job| scenarios[job.model].0.requests(), |job| {
+        let (scenario, players, course) = &scenarios[job.model];
+        let outcome = run(scenario, &players[job.player], job.seed, course)?;
+        Ok(Digest::of(scenario, job.seed, outcome))
+    })?;
+    let requests: u64 = digests.iter().map(|digest| digest.requests).sum();
+    output::say(&format!(
+        "{} models, {} endpoints, {} requests a second each",
+        models.len(),
+        models.iter().map(ModelTrace::endpoints).sum::<usize>(),
+        args.rate
+    ));
+    output::say(&format!(
+        "{:<20}{:>12}{:>26}{:>12}{:>10}",
+        "who", "first try", "95 % interval", "answered", "starts"
+    ));
+    let mut failures = Vec::new();
+    for player in 0..scenarios.first().map_or(0, |one| one.1.len()) {
+        let own = || jobs.iter().zip(&digests).filter(move |(job, _)| job.player == player);
+        // A mean over models, each over its seeds.
+        let of = |measure: Measure| {
+            let values: Vec<f64> = (0..scenarios.len())
+                .filter_map(|model| {
+                    let values: Vec<f64> = own()
+                        .filter(|(job, _)| job.model == model)
+                        .filter_map(|(_, digest)| digest.value(measure))
+                        .collect();
+                    Estimate::of(&values).map(|value| value.mean)
+                })
+                .collect();
+            Estimate::of(&values).unwrap_or_default()
+        };
+        let (first, answered, starts) =
+            (of(Measure::FirstTry), of(Measure::Available), of(Measure::Attempts));
+        output::say(&format!(
+            "{:<20}{:>10.3} %{:>11.3} % to {:>7.3} %{:>10.4} %{:>10.4}",
+            scenarios[0].1[player].name(),
+            first.mean * 100.0,
+            first.low * 100.0,
+            first.high * 100.0,
+            answered.mean * 100.0,
+            starts.mean
+        ));
+        if player == 0 {
+            for (measure, bound, least) in MARKS {
+                let value = of(measure).mean;
+                if (value < bound) == least && (value - bound).abs() > 1e-9 {
+                    failures.push(format!(
+                        "{measure} is {}, the mark is {}",
+                        measure.show(value),
+                        measure.show(bound)
+                    ));
+                }
+            }
+            for (job, digest) in own().filter(|(_, digest)| !digest.breaches.is_empty()).take(3) {
+                failures.push(format!(
+                    "{}, seed {}: {}",
+                    scenarios[job.model].0.name(),
+                    job.seed,
+                    digest.breaches[0].what
+                ));
+            }
+        }
+    }
+    let took = begun.elapsed().as_secs_f64();
+    output::say(&format!(
+        "{requests} requests, {took:.1} s, {:.1} million a minute",
+        requests as f64 / took * 60.0 / 1e6
+    ));
+    if failures.is_empty() {
+        return Ok(());
+    }
+    Err(format!(
+        "{}\n  repeat: {program} --trace {} --rate {} --hours {}",
+        failures.join("\n"),
+        folder.display(),
+        args.rate,
+        args.hours
+    ))
+}
+
+/// Recorded arrivals against a healthy world: nobody may be suspected, nobody kept waiting.
+fn load(args: &SimulateArgs, folder: &Path, program: &str) -> Result<(), String> {
+    let mut failures = Vec::new();
+    output::say(&format!(
+        "{:<36}{:>10}{:>12}{:>8}{:>9}{:>10}",
+        "arrivals", "requests", "answered", "opens", "starts", "wait99"
+    ));
+    for path in files::ending(folder, &[".csv.gz", ".csv"])? {
+        let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        let Ok(record) = arrivals(&files::text(&path)?) else {
+            output::say(&format!("{name:<36} holds no arrivals"));
+            continue;
+        };
+        let mut scenario = Scenario::find("healthy")?;
+        scenario
+            .set_length(std::time::Duration::from_secs_f64(record.last().map_or(1.0, |last| last.at + 1.0)));
+        let course = Course::default().with_arrivals(record);
+        let outcome = run(&scenario, &scenario.setup()?.into(), args.seed.unwrap_or(1), &course)?;
+        let value = |measure: Measure| outcome.whole(measure).unwrap_or(0.0);
+        output::say(&format!(
+            "{name:<36}{:>10}{:>10.3} %{:>8.0}{:>9.4}{:>8.2} s",
+            outcome.requests,
+            value(Measure::Available) * 100.0,
+            value(Measure::OpensOfTheWell),
+            value(Measure::Attempts),
+            value(Measure::TtftP99)
+        ));
+        let suspected = value(Measure::OpensOfTheWell) > 0.0;
+        if suspected || value(Measure::Available) < 1.0 || !outcome.breaches.is_empty() {
+            failures.push(format!("{name}: a healthy target was suspected, or a request was lost\n  repeat: {program} --trace {}", folder.display()));
+        }
+    }
+    if failures.is_empty() { Ok(()) } else { Err(failures.join("\n")) }
+}

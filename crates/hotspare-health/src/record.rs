@@ -1,0 +1,99 @@
+//! How often a scope fails, over minutes and over days.
+//!
+//! Why beside the window: a window of seconds forgets a provider that fails one call in fifty, and that is what providers
+//! do most of the time. Two averages remember it: a fast one that follows trouble within some thirty calls, and a slow one
+//! that knows what is usual. Without calls the fast one returns to the slow one, so that trouble is not held against a
+//! target for longer than it lasts. Constants are those that did best on recorded availability (see the decisions).
+//!
+//! Not a breaker: it moves nobody's state. Invariant: integers only, between 0 and a million.
+
+use std::time::Duration;
+
+use hotspare_core::Moment;
+
+/// A failure, in parts per million.
+const WHOLE: i64 = 1_000_000;
+/// What is expected of a target that nobody has called: neither better nor worse than usual.
+const PRIOR: i64 = 5_000;
+/// One new outcome counts for so much of the fast and of the slow average, once that many were seen.
+const FAST: i64 = 32;
+const SLOW: i64 = 512;
+/// The slow average believes its first outcomes as if so many had gone before.
+const BELIEVED: i64 = 20;
+/// Half of the fast average's way back to the slow one.
+const HALF_LIFE: Duration = Duration::from_secs(900);
+
+/// The record of one scope.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Record {
+    fast: i64,
+    slow: i64,
+    seen: i64,
+    at: Moment,
+}
+
+impl Default for Record {
+    fn default() -> Self {
+        Self { fast: PRIOR, slow: PRIOR, seen: 0, at: Moment::ZERO }
+    }
+}
+
+impl Record {
+    /// Takes an outcome; `weight_milli` is the share of a whole failure, 0 for a success.
+    pub(crate) fn outcome(&mut self, now: Moment, weight_milli: u32) {
+        self.fast = self.faded(now);
+        self.at = now.max(self.at);
+        let new = WHOLE * i64::from(weight_milli.min(1_000)) / 1_000;
+        self.slow += (new - self.slow) / (self.seen + BELIEVED).min(SLOW);
+        self.fast += (new - self.fast) / FAST;
+        self.seen = (self.seen + 1).min(SLOW);
+    }
+
+    /// The share of calls that is expected to fail, in parts per million.
+    pub(crate) fn expected_ppm(&self, now: Moment) -> u32 {
+        u32::try_from((self.faded(now) + self.slow) / 2).unwrap_or(0)
+    }
+
+    fn faded(&self, now: Moment) -> i64 {
+        let halvings = now.saturating_since(self.at).as_nanos() / HALF_LIFE.as_nanos();
+        self.slow + (self.fast - self.slow) / (1i64 << halvings.min(40))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn after(outcomes: impl IntoIterator<Item = bool>) -> Record {
+        let mut record = Record::default();
+        outcomes.into_iter().for_each(|failed| record.outcome(Moment::ZERO, if failed { 1_000 } else { 0 }));
+        record
+    }
+
+    #[test]
+    fn one_failure_in_fifty_is_remembered_and_trouble_is_forgiven() {
+        let well = after((0..2_000).map(|_| false));
+        let weak = after((0..2_000).map(|n| n % 50 == 0));
+        assert!(well.expected_ppm(Moment::ZERO) < 200, "{well:?}");
+        assert!((8_000..40_000).contains(&weak.expected_ppm(Moment::ZERO)), "{weak:?}");
+        let ill = after((0..2_030).map(|n| n >= 2_000));
+        let later = Moment::ZERO + Duration::from_secs(3_600);
+        assert!(ill.expected_ppm(Moment::ZERO) > 300_000 && ill.expected_ppm(later) < 110_000, "{ill:?}");
+    }
+
+    proptest! {
+        #[test]
+        fn stays_a_share_and_a_failure_never_helps(outcomes in prop::collection::vec((any::<bool>(), 0u64..4_000), 0..200)) {
+            let (mut record, mut now) = (Record::default(), Moment::ZERO);
+            for (failed, gap) in outcomes {
+                now = now + Duration::from_secs(gap);
+                let (mut worse, mut better) = (record, record);
+                worse.outcome(now, 1_000);
+                better.outcome(now, 0);
+                prop_assert!(better.expected_ppm(now) <= worse.expected_ppm(now) && worse.expected_ppm(now) <= 1_000_000);
+                record = if failed { worse } else { better };
+            }
+        }
+    }
+}

@@ -1,0 +1,54 @@
+//! The one that fails least, by what minutes and days have shown.
+//!
+//! When: several hosts serve the same model and none is preferred. Providers are seldom down and often a little ill: one
+//! that fails one call in fifty costs those requests a second attempt, and no breaker opens for that. This strategy goes by
+//! each target's own record; equals keep the order written. One call in fifty looks at the next in line, so that a record
+//! does not grow stale.
+
+use std::cmp::Reverse;
+
+use hotspare_core::TargetId;
+
+use crate::scene::{Choice, Ranking, Reason, Scene};
+use crate::strategy::Strategy;
+
+/// Reliability first.
+#[derive(Clone, Debug)]
+pub struct Steadiest {
+    members: Vec<TargetId>,
+}
+
+impl Steadiest {
+    /// These targets.
+    pub fn new(targets: impl IntoIterator<Item = impl Into<TargetId>>) -> Self {
+        Self { members: targets.into_iter().map(Into::into).collect() }
+    }
+}
+
+impl Strategy for Steadiest {
+    fn name(&self) -> &'static str {
+        "steadiest"
+    }
+
+    fn members(&self) -> Vec<TargetId> {
+        self.members.clone()
+    }
+
+    fn rank(&self, scene: &Scene<'_>) -> Ranking {
+        let view = |index: usize| &scene.candidates[index].view;
+        let mut order: Vec<usize> = (0..scene.candidates.len()).collect();
+        // Stable: equals keep the order written.
+        order.sort_by_key(|&index| {
+            (Reverse(view(index).usable), view(index).degraded, view(index).expected_failure_ppm)
+        });
+        let well = order.iter().take_while(|index| view(**index).usable && !view(**index).degraded).count();
+        if well > 1 && scene.draw.is_multiple_of(50) {
+            let next = 1 + usize::try_from((scene.draw >> 32) % (well as u64 - 1)).unwrap_or(0);
+            order.swap(0, next);
+        }
+        let choice = |index: usize| {
+            Choice::new(index, Reason::Steadiest { expected_ppm: view(index).expected_failure_ppm })
+        };
+        Ranking { choices: order.into_iter().map(choice).collect() }
+    }
+}

@@ -1,0 +1,83 @@
+//! What is kept of a run once it is over: figures, verdicts, and what a picture needs.
+//!
+//! Invariant: small and without references, so that who runs thousands keeps them all.
+
+use crate::ledger::Ledger;
+use crate::marks::Measure;
+use crate::run::Outcome;
+use crate::scenario::Scenario;
+use crate::story::Story;
+use crate::verdict::Judged;
+use crate::watch::Breach;
+
+/// Measures that are kept of every run, in this order.
+pub const KEPT: [Measure; 14] = [
+    Measure::Available,
+    Measure::Lost,
+    Measure::FirstTry,
+    Measure::Attempts,
+    Measure::TtftP50,
+    Measure::TtftP99,
+    Measure::Amplification,
+    Measure::RecoveredAfter,
+    Measure::OpenAfter,
+    Measure::OpensOfTheWell,
+    Measure::Affected,
+    Measure::Hedged,
+    Measure::Waste,
+    Measure::Cut,
+];
+
+/// A run, digested.
+#[derive(Clone, Debug)]
+pub struct Digest {
+    /// The seed.
+    pub seed: u64,
+    /// Over every event.
+    pub hash: u64,
+    /// Requests that arrived.
+    pub requests: u64,
+    /// Events that were handled.
+    pub events: u64,
+    /// Invariants that did not hold.
+    pub breaches: Vec<Breach>,
+    /// The scenario's marks.
+    pub judged: Vec<Judged>,
+    /// Values of [`KEPT`] in the scenario's window; `None` where nothing was to be measured.
+    pub kept: [Option<f64>; KEPT.len()],
+    /// What a timeline shows, if the run kept it.
+    pub story: Option<Story>,
+}
+
+impl Digest {
+    /// Digests a run.
+    #[must_use]
+    pub fn of(scenario: &Scenario, seed: u64, outcome: Outcome) -> Self {
+        let judged = outcome.judge(scenario);
+        let kept = KEPT.map(|measure| outcome.in_window(measure));
+        let ledger: &Ledger = &outcome.ledger;
+        let story = ledger.detail.then(|| Story::of(scenario, seed, ledger));
+        Self {
+            seed,
+            hash: outcome.hash,
+            requests: outcome.requests,
+            events: outcome.events,
+            breaches: outcome.breaches,
+            judged,
+            kept,
+            story,
+        }
+    }
+
+    /// One of the kept measures.
+    #[must_use]
+    pub fn value(&self, measure: Measure) -> Option<f64> {
+        KEPT.iter().position(|kept| *kept == measure).and_then(|at| self.kept[at])
+    }
+
+    /// Whether every mark was reached and every invariant held.
+    #[must_use]
+    pub fn passed(&self) -> bool {
+        self.breaches.is_empty() && self.judged.iter().all(|judged| judged.holds)
+    }
+}

@@ -1,0 +1,274 @@
+//! The timeline of one run as a picture that scales.
+//!
+//! Four bands over one axis of time: each target's provider and breaker, the share of traffic, the wait for first content,
+//! and what was lost, started on top and spent. Invariant: everything lies within the view box, whatever the figures.
+
+use std::fmt::Write;
+
+use hotspare_core::BreakerState;
+
+use super::escape;
+use crate::story::{Column, Lane, Story};
+
+/// The plot's left edge, right edge, and the whole width.
+const LEFT: f64 = 92.0;
+const RIGHT: f64 = 868.0;
+const WIDTH: f64 = 880.0;
+/// Heights of a lane and of a band.
+const LANE: f64 = 18.0;
+const BAND: f64 = 64.0;
+
+pub(super) fn draw(page: &mut String, story: &Story) {
+    let lanes = story.targets.len() as f64 * LANE;
+    let (share, wait, loss) =
+        (26.0 + lanes + 22.0, 26.0 + lanes + 2.0 * 22.0 + BAND, 26.0 + lanes + 3.0 * 22.0 + 2.0 * BAND);
+    let height = loss + BAND + 24.0;
+    let _ = write!(
+        page,
+        "<figure><svg viewBox=\"0 0 {WIDTH} {height}\" role=\"img\" aria-label=\"timeline\"><g class=\"axis\">"
+    );
+    let at = |secs: f64| LEFT + (RIGHT - LEFT) * (secs / story.length.max(1e-9)).clamp(0.0, 1.0);
+    let (from, until) = (at(story.window.0), at(story.window.1));
+    let _ = write!(
+        page,
+        "<rect class=\"window\" x=\"{from:.1}\" y=\"14\" width=\"{:.1}\" height=\"{:.1}\"/>",
+        until - from,
+        height - 34.0
+    );
+    axis(page, story.length, height - 8.0, height - 20.0, &at);
+    page.push_str("</g>");
+    for (index, lane) in story.targets.iter().enumerate() {
+        states(page, lane, 20.0 + index as f64 * LANE, story.length, &at);
+    }
+    title(page, share - 6.0, "share of first starts");
+    shares(page, story, share);
+    waits(page, story, wait);
+    losses(page, story, loss);
+    page.push_str("</svg><figcaption>");
+    legend(page, story);
+    page.push_str("</figcaption></figure>");
+}
+
+fn axis(page: &mut String, length: f64, y: f64, bottom: f64, at: &dyn Fn(f64) -> f64) {
+    let steps =
+        [10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1_800.0, 3_600.0, 14_400.0, 86_400.0, 604_800.0, 2_592_000.0];
+    let step = steps.into_iter().find(|step| length / step <= 10.0).unwrap_or(length);
+    let label = |secs: f64| match step {
+        step if step >= 86_400.0 => format!("{:.0} d", secs / 86_400.0),
+        step if step >= 3_600.0 => format!("{:.0} h", secs / 3_600.0),
+        _ => format!("{:.0}:{:02.0}", (secs / 60.0).floor(), secs % 60.0),
+    };
+    let mut secs = 0.0;
+    while secs <= length {
+        let x = at(secs);
+        let anchor = if x > RIGHT - 12.0 { "end" } else { "middle" };
+        let _ = write!(
+            page,
+            "<line x1=\"{x:.1}\" x2=\"{x:.1}\" y1=\"14\" y2=\"{bottom:.1}\"/><text x=\"{x:.1}\" y=\"{y:.1}\" text-anchor=\"{anchor}\">{}</text>",
+            label(secs)
+        );
+        secs += step;
+    }
+}
+
+fn title(page: &mut String, y: f64, text: &str) {
+    let _ = write!(page, "<text class=\"title\" x=\"{LEFT}\" y=\"{y:.1}\">{text}</text>");
+}
+
+/// The upper half of a lane is what the provider was, the lower half what the breaker did.
+fn states(page: &mut String, lane: &Lane, y: f64, length: f64, at: &dyn Fn(f64) -> f64) {
+    let _ = write!(
+        page,
+        "<text class=\"name\" x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"end\">{}</text>",
+        LEFT - 8.0,
+        y + 11.0,
+        escape(&shorten(&lane.name))
+    );
+    let _ = write!(
+        page,
+        "<rect class=\"closed\" x=\"{LEFT}\" y=\"{:.1}\" width=\"{:.1}\" height=\"6\" rx=\"1\"/>",
+        y + 7.0,
+        RIGHT - LEFT
+    );
+    for (from, until, what) in &lane.ill {
+        let _ = write!(
+            page,
+            "<rect class=\"ill\" x=\"{:.1}\" y=\"{y:.1}\" width=\"{:.1}\" height=\"5\" rx=\"1\"><title>{} is ill: {}</title></rect>",
+            at(*from),
+            (at(*until) - at(*from)).max(1.0),
+            escape(&lane.name),
+            escape(what)
+        );
+    }
+    for (index, (from, state)) in lane.states.iter().enumerate() {
+        let until = lane.states.get(index + 1).map_or(length, |(at, _)| *at);
+        let class = match state {
+            BreakerState::Open => "open",
+            BreakerState::HalfOpen => "half",
+            _ => continue,
+        };
+        let _ = write!(
+            page,
+            "<rect class=\"{class}\" x=\"{:.1}\" y=\"{:.1}\" width=\"{:.1}\" height=\"6\"><title>{}: {state} from {from:.1} s</title></rect>",
+            at(*from),
+            y + 7.0,
+            (at(until) - at(*from)).max(0.6),
+            escape(&lane.name)
+        );
+    }
+}
+
+fn x(story: &Story, column: usize) -> f64 {
+    LEFT + (RIGHT - LEFT) * column as f64 / story.columns.len().max(1) as f64
+}
+
+/// Stacked areas, the first choice at the bottom.
+fn shares(page: &mut String, story: &Story, top: f64) {
+    let _ = write!(
+        page,
+        "<rect class=\"band\" x=\"{LEFT}\" y=\"{top:.1}\" width=\"{:.1}\" height=\"{BAND}\"/>",
+        RIGHT - LEFT
+    );
+    let mut below = vec![0.0f64; story.columns.len()];
+    for place in 0..story.targets.len() {
+        let above: Vec<f64> =
+            story.columns.iter().zip(&below).map(|(column, below)| below + part(column, place)).collect();
+        let y = |share: f64| top + BAND * (1.0 - share.clamp(0.0, 1.0));
+        let mut path = String::new();
+        for (column, share) in above.iter().enumerate() {
+            let word = if column == 0 { 'M' } else { 'L' };
+            let _ = write!(
+                path,
+                "{word}{:.1} {:.1}L{:.1} {:.1}",
+                x(story, column),
+                y(*share),
+                x(story, column + 1),
+                y(*share)
+            );
+        }
+        for (column, share) in below.iter().enumerate().rev() {
+            let _ = write!(
+                path,
+                "L{:.1} {:.1}L{:.1} {:.1}",
+                x(story, column + 1),
+                y(*share),
+                x(story, column),
+                y(*share)
+            );
+        }
+        let _ = write!(
+            page,
+            "<path class=\"t{}\" d=\"{path}Z\"><title>{}</title></path>",
+            place % 6,
+            escape(&story.targets[place].name)
+        );
+        below = above;
+    }
+    scale(page, top, "100 %", "0");
+}
+
+fn part(column: &Column, place: usize) -> f64 {
+    let all: u32 = column.first.iter().sum();
+    if all == 0 { 0.0 } else { f64::from(column.first[place]) / f64::from(all) }
+}
+
+fn scale(page: &mut String, top: f64, most: &str, least: &str) {
+    let _ = write!(
+        page,
+        "<text class=\"scale\" x=\"{0:.1}\" y=\"{1:.1}\" text-anchor=\"end\">{most}</text><text class=\"scale\" x=\"{0:.1}\" y=\"{2:.1}\" text-anchor=\"end\">{least}</text>",
+        LEFT - 8.0,
+        top + 9.0,
+        top + BAND
+    );
+}
+
+fn line(story: &Story, top: f64, most: f64, value: impl Fn(&Column) -> f64) -> String {
+    let mut path = String::new();
+    for (column, figures) in story.columns.iter().enumerate() {
+        let word = if column == 0 { 'M' } else { 'L' };
+        let y = top + BAND * (1.0 - (value(figures) / most.max(1e-9)).clamp(0.0, 1.0));
+        let middle = (x(story, column) + x(story, column + 1)) / 2.0;
+        let _ = write!(path, "{word}{middle:.1} {y:.1}");
+    }
+    path
+}
+
+fn waits(page: &mut String, story: &Story, top: f64) {
+    let most = story.columns.iter().map(|column| column.ttft_p99).fold(0.5, f64::max);
+    title(page, top - 6.0, "wait for first content: half of the callers, and all but one in a hundred");
+    let _ = write!(
+        page,
+        "<rect class=\"band\" x=\"{LEFT}\" y=\"{top:.1}\" width=\"{:.1}\" height=\"{BAND}\"/>",
+        RIGHT - LEFT
+    );
+    let _ = write!(page, "<path class=\"p99\" d=\"{}\"/>", line(story, top, most, |column| column.ttft_p99));
+    let _ = write!(page, "<path class=\"p50\" d=\"{}\"/>", line(story, top, most, |column| column.ttft_p50));
+    scale(page, top, &format!("{most:.1} s"), "0");
+}
+
+/// Bars up for requests that were lost; a line for starts beyond one a request, and one for spend.
+fn losses(page: &mut String, story: &Story, top: f64) {
+    let worst = story.columns.iter().map(|column| column.lost).max().unwrap_or(0);
+    let extra = |column: &Column| {
+        if column.arrivals == 0 {
+            0.0
+        } else {
+            (f64::from(column.starts) / f64::from(column.arrivals) - 1.0).max(0.0)
+        }
+    };
+    let most_extra = story.columns.iter().map(extra).fold(0.1, f64::max);
+    let most_spent = story.columns.iter().map(|column| column.spent).fold(1e-9, f64::max);
+    let lost: u32 = story.columns.iter().map(|column| column.lost).sum();
+    let spent: f64 = story.columns.iter().map(|column| column.spent).sum();
+    title(
+        page,
+        top - 6.0,
+        &format!(
+            "lost: {lost} · starts beyond one a request, at most {:.0} % · spent: {spent:.2} USD",
+            most_extra * 100.0
+        ),
+    );
+    let _ = write!(
+        page,
+        "<rect class=\"band\" x=\"{LEFT}\" y=\"{top:.1}\" width=\"{:.1}\" height=\"{BAND}\"/>",
+        RIGHT - LEFT
+    );
+    for (column, figures) in story.columns.iter().enumerate().filter(|(_, figures)| figures.lost > 0) {
+        let height = (BAND * f64::from(figures.lost) / f64::from(worst.max(1))).max(2.0);
+        let _ = write!(
+            page,
+            "<rect class=\"lost\" x=\"{:.1}\" y=\"{:.1}\" width=\"{:.1}\" height=\"{height:.1}\"><title>{} lost</title></rect>",
+            x(story, column),
+            top + BAND - height,
+            (RIGHT - LEFT) / story.columns.len() as f64,
+            figures.lost
+        );
+    }
+    let _ = write!(page, "<path class=\"extra\" d=\"{}\"/>", line(story, top, most_extra, extra));
+    let _ = write!(
+        page,
+        "<path class=\"spent\" d=\"{}\"/>",
+        line(story, top, most_spent * 1.25, |column| column.spent)
+    );
+    scale(
+        page,
+        top,
+        &if worst > 0 { format!("{worst} lost") } else { format!("{:.0} %", most_extra * 100.0) },
+        "0",
+    );
+}
+
+fn legend(page: &mut String, story: &Story) {
+    for (place, lane) in story.targets.iter().enumerate().take(6) {
+        let _ = write!(page, "<span><i class=\"k t{place}\"></i>{}</span>", escape(&shorten(&lane.name)));
+    }
+    page.push_str(
+        "<span><i class=\"k ill\"></i>provider ill</span><span><i class=\"k open\"></i>breaker open</span>\
+         <span><i class=\"k half\"></i>half-open</span><span><i class=\"k p99\"></i>99 % wait</span><span><i class=\"k p50\"></i>50 % wait</span>\
+         <span><i class=\"k lost\"></i>lost</span><span><i class=\"k extra\"></i>extra starts</span><span><i class=\"k spent\"></i>spend</span>",
+    );
+}
+
+fn shorten(name: &str) -> String {
+    if name.chars().count() > 13 { name.chars().take(12).chain(['…']).collect() } else { name.to_owned() }
+}

@@ -1,0 +1,68 @@
+//! Means and how sure they are.
+//!
+//! Invariant: the same values give the same interval on every machine; resampling is by counted draws.
+
+use crate::chance::{Chance, Purpose};
+
+/// Resamples of a bootstrap.
+const RESAMPLES: u64 = 1_000;
+
+/// A mean over seeds with the interval that 95 % of resamples fall into.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Estimate {
+    /// The mean.
+    pub mean: f64,
+    /// Lower end.
+    pub low: f64,
+    /// Upper end.
+    pub high: f64,
+    /// Of how many values.
+    pub count: usize,
+}
+
+impl Estimate {
+    /// Of these values; `None` if there are none.
+    #[must_use]
+    pub fn of(values: &[f64]) -> Option<Self> {
+        let count = values.len();
+        if count == 0 {
+            return None;
+        }
+        let mean = values.iter().sum::<f64>() / count as f64;
+        let chance = Chance::new(count as u64);
+        let mut means: Vec<f64> = (0..RESAMPLES)
+            .map(|round| {
+                let pick =
+                    |n: u64| values[(chance.draw(Purpose::Resample, [round, n, 0]) % count as u64) as usize];
+                (0..count as u64).map(pick).sum::<f64>() / count as f64
+            })
+            .collect();
+        means.sort_by(f64::total_cmp);
+        let at = |share: f64| means[((RESAMPLES - 1) as f64 * share) as usize];
+        Some(Self { mean, low: at(0.025), high: at(0.975), count })
+    }
+}
+
+/// The value that this share of values do not exceed; 0 if there are none.
+#[must_use]
+pub fn quantile(values: &[f64], share: f64) -> f64 {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    let rank = ((sorted.len() as f64 * share).ceil() as usize).clamp(1, sorted.len().max(1));
+    sorted.get(rank - 1).copied().unwrap_or(0.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_interval_holds_its_mean_and_shrinks_with_more_values() {
+        let values = |n: u64| (0..n).map(|n| (n * 7 % 13) as f64).collect::<Vec<_>>();
+        let (few, many) = (Estimate::of(&values(13)).unwrap(), Estimate::of(&values(1_300)).unwrap());
+        assert!(few.low <= few.mean && few.mean <= few.high);
+        assert!((few.mean - 6.0).abs() < 1e-9 && many.high - many.low < (few.high - few.low) / 5.0);
+        assert_eq!(Estimate::of(&[]), None);
+        assert_eq!((quantile(&[3.0, 1.0, 2.0], 0.5), quantile(&[3.0, 1.0, 2.0], 1.0)), (2.0, 3.0));
+    }
+}

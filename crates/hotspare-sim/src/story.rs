@@ -1,0 +1,97 @@
+//! What a timeline shows of one run.
+//!
+//! Invariant: a fixed number of columns at most, whatever the run's length.
+
+use hotspare_core::BreakerState;
+
+use crate::chance::Chance;
+use crate::ledger::Ledger;
+use crate::scenario::Scenario;
+use crate::weather::Weather;
+
+/// Most columns of a timeline.
+const COLUMNS: usize = 150;
+
+/// A run as columns of equal length, in seconds.
+#[derive(Clone, Debug)]
+pub struct Story {
+    pub(crate) length: f64,
+    pub(crate) window: (f64, f64),
+    pub(crate) targets: Vec<Lane>,
+    pub(crate) columns: Vec<Column>,
+}
+
+/// One target's states.
+#[derive(Clone, Debug)]
+pub(crate) struct Lane {
+    pub(crate) name: String,
+    /// What was wrong with its provider: from, until, what.
+    pub(crate) ill: Vec<(f64, f64, String)>,
+    /// From when on its breaker was in which state.
+    pub(crate) states: Vec<(f64, BreakerState)>,
+}
+
+/// One column.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Column {
+    pub(crate) arrivals: u32,
+    pub(crate) starts: u32,
+    pub(crate) lost: u32,
+    /// Dollars.
+    pub(crate) spent: f64,
+    /// First starts, by target.
+    pub(crate) first: Vec<u32>,
+    pub(crate) ttft_p50: f64,
+    pub(crate) ttft_p99: f64,
+}
+
+impl Story {
+    pub(crate) fn of(scenario: &Scenario, seed: u64, ledger: &Ledger) -> Self {
+        let secs = |nanos: u64| nanos as f64 / 1e9;
+        let length = scenario.length.0.as_secs_f64();
+        let weather = Weather::new(scenario, Chance::new(seed));
+        let lane = |(place, target): (usize, &crate::scenario::TargetDto)| {
+            let spells = weather.all(place).iter().take(400);
+            let changes = ledger.changes.iter().filter(|(_, changed, _)| *changed == place);
+            Lane {
+                name: target.name.clone(),
+                ill: spells
+                    .map(|spell| {
+                        let share = if spell.share < 1.0 {
+                            format!(" {:.0} %", spell.share * 100.0)
+                        } else {
+                            String::new()
+                        };
+                        (secs(spell.from), secs(spell.until).min(length), format!("{}{share}", spell.effect))
+                    })
+                    .collect(),
+                states: changes.map(|(at, _, state)| (secs(at.as_nanos()), *state)).collect(),
+            }
+        };
+        // The last bin only holds what came after the end.
+        let bins = &ledger.bins[..ledger.bins.len().saturating_sub(1).max(1)];
+        let per = bins.len().div_ceil(COLUMNS).max(1);
+        let column = |bins: &[crate::ledger::Bin]| {
+            let mut column = Column { first: vec![0; scenario.targets.len()], ..Column::default() };
+            let mut ttft = crate::histogram::Histogram::default();
+            for bin in bins {
+                column.arrivals += bin.arrivals;
+                column.starts += bin.starts;
+                column.lost += bin.lost;
+                column.spent += bin.cost as f64 / 1e6;
+                column.first.iter_mut().zip(&bin.first).for_each(|(sum, one)| *sum += one);
+                ttft.add(&bin.ttft);
+            }
+            column.ttft_p50 = ttft.quantile(0.5);
+            column.ttft_p99 = ttft.quantile(0.99);
+            column
+        };
+        let (from, until) = ledger.window();
+        Self {
+            length,
+            window: (secs(from).min(length), secs(until).min(length)),
+            targets: scenario.targets.iter().enumerate().map(lane).collect(),
+            columns: bins.chunks(per).map(column).collect(),
+        }
+    }
+}

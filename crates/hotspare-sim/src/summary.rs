@@ -1,0 +1,176 @@
+//! What a suite of runs says: players beside each other, and how far each is from the oracle.
+//!
+//! Invariant: players are compared on the same seeds, pair by pair; a figure that was not measured takes no part.
+
+use std::collections::BTreeMap;
+
+use crate::digest::Digest;
+use crate::marks::Measure;
+use crate::run::Player;
+use crate::scenario::Scenario;
+use crate::stats::Estimate;
+
+/// Runs of one scenario by several players.
+#[derive(Clone, Debug, Default)]
+pub struct ScenarioRuns {
+    /// The scenario's name.
+    pub name: String,
+    /// What goes wrong.
+    pub what: String,
+    /// Seconds for which things go wrong.
+    pub outage: f64,
+    /// Seconds of one run.
+    pub length: f64,
+    /// By player, in the order of seeds. The first is the one on trial.
+    pub players: Vec<(String, Vec<Digest>)>,
+}
+
+/// A mark over all seeds.
+#[derive(Clone, Debug)]
+pub struct MarkResult {
+    /// As people read it.
+    pub mark: String,
+    /// What was measured.
+    pub measure: Measure,
+    /// Runs that reached it.
+    pub held: usize,
+    /// Of how many.
+    pub runs: usize,
+    /// Values that were measured.
+    pub values: Vec<f64>,
+    /// The first seed that missed it.
+    pub missed: Option<u64>,
+}
+
+impl MarkResult {
+    /// Whether it held in 99 % of runs.
+    #[must_use]
+    pub fn passed(&self) -> bool {
+        self.held * 100 >= self.runs * 99
+    }
+}
+
+impl ScenarioRuns {
+    /// Nothing has been run yet.
+    #[must_use]
+    pub fn new(scenario: &Scenario, players: &[Player]) -> Self {
+        let [from, until] = scenario.window;
+        Self {
+            name: scenario.name.clone(),
+            what: scenario.what.clone(),
+            outage: until.0.saturating_sub(from.0).as_secs_f64(),
+            length: scenario.length.0.as_secs_f64(),
+            players: players.iter().map(|player| (player.name().to_owned(), Vec::new())).collect(),
+        }
+    }
+
+    /// The runs of the player on trial.
+    #[must_use]
+    pub fn trial(&self) -> &[Digest] {
+        self.players.first().map_or(&[], |(_, runs)| runs)
+    }
+
+    /// The scenario's marks, for the player on trial.
+    #[must_use]
+    pub fn marks(&self) -> Vec<MarkResult> {
+        let runs = self.trial();
+        let count = runs.first().map_or(0, |run| run.judged.len());
+        let of = |index: usize| {
+            let judged =
+                || runs.iter().filter_map(move |run| run.judged.get(index).map(|judged| (run.seed, judged)));
+            let first = &runs[0].judged[index];
+            MarkResult {
+                mark: first.mark.clone(),
+                measure: first.measure,
+                held: judged().filter(|(_, judged)| judged.holds).count(),
+                runs: runs.len(),
+                values: judged().filter_map(|(_, judged)| judged.value).collect(),
+                missed: judged().find(|(_, judged)| !judged.holds).map(|(seed, _)| seed),
+            }
+        };
+        (0..count).map(of).collect()
+    }
+
+    /// Runs of the player on trial in which an invariant broke.
+    pub fn breached(&self) -> impl Iterator<Item = &Digest> {
+        self.trial().iter().filter(|run| !run.breaches.is_empty())
+    }
+
+    /// Whether marks and invariants held.
+    #[must_use]
+    pub fn passed(&self) -> bool {
+        self.breached().next().is_none() && self.marks().iter().all(MarkResult::passed)
+    }
+
+    /// A measure of one player over all seeds.
+    #[must_use]
+    pub fn estimate(&self, player: &str, measure: Measure) -> Option<Estimate> {
+        let values: Vec<f64> = self.runs(player)?.iter().filter_map(|run| run.value(measure)).collect();
+        Estimate::of(&values)
+    }
+
+    fn runs(&self, player: &str) -> Option<&[Digest]> {
+        self.players.iter().find(|(name, _)| name == player).map(|(_, runs)| runs.as_slice())
+    }
+
+    /// How far a player is from the oracle, seed by seed: the mean of what applies of (1) the share of the way from a
+    /// random order to the oracle that is missing in first tries, (2) how much longer 99 % of callers wait for first
+    /// content, (3) how much later a target that is back gets its share, by the length of the outage, (4) starts per
+    /// request beyond the oracle's. Each is floored at 0.
+    #[must_use]
+    pub fn regret(&self, player: &str) -> Option<Estimate> {
+        let (own, oracle) = (self.runs(player)?, self.runs("oracle")?);
+        let random = self.runs("random");
+        let by_seed: BTreeMap<u64, &Digest> = oracle.iter().map(|run| (run.seed, run)).collect();
+        let values: Vec<f64> = own
+            .iter()
+            .enumerate()
+            .filter_map(|(index, run)| {
+                let best = by_seed.get(&run.seed)?;
+                let random = random.and_then(|runs| runs.get(index)).filter(|random| random.seed == run.seed);
+                Some(regret(run, best, random, self.outage))
+            })
+            .collect();
+        Estimate::of(&values)
+    }
+
+    /// log10 of how many times more requests a player loses than the oracle, one more each.
+    #[must_use]
+    pub fn nines_gap(&self, player: &str) -> Option<f64> {
+        let lost = |player: &str| {
+            let runs = self.runs(player)?;
+            let lost: f64 = runs.iter().filter_map(|run| run.value(Measure::Lost)).sum();
+            Some(lost + 1.0)
+        };
+        Some((lost(player)? / lost("oracle")?).log10())
+    }
+}
+
+fn regret(run: &Digest, best: &Digest, random: Option<&Digest>, outage: f64) -> f64 {
+    let both = |measure: Measure| run.value(measure).zip(best.value(measure));
+    let mut parts = Vec::new();
+    if let (Some((own, oracle)), Some(random)) =
+        (both(Measure::FirstTry), random.and_then(|run| run.value(Measure::FirstTry)))
+        && oracle - random > 0.001
+    {
+        parts.push(1.0 - (own - random) / (oracle - random));
+    }
+    if let Some((own, oracle)) = both(Measure::TtftP99)
+        && oracle > 0.0
+    {
+        parts.push((own - oracle) / oracle);
+    }
+    if let Some((own, oracle)) = both(Measure::RecoveredAfter)
+        && outage > 0.0
+    {
+        parts.push((own - oracle) / outage);
+    }
+    if let Some((own, oracle)) = both(Measure::Attempts) {
+        parts.push(own - oracle);
+    }
+    if parts.is_empty() {
+        0.0
+    } else {
+        parts.iter().map(|part| part.max(0.0)).sum::<f64>() / parts.len() as f64
+    }
+}

@@ -1,0 +1,219 @@
+//! Worlds that chance makes, and how to make one that fails as small as it can be.
+//!
+//! A random subset of faults for each seed finds what a list of scenarios does not (swarm testing, Groce et al. 2012).
+//! Invariant: a seed always makes the same world, and a world is written down as text that reads back.
+
+use std::fmt::Write;
+
+use crate::chance::{Chance, Purpose};
+use crate::scenario::Scenario;
+
+/// What may go wrong. The first half leaves answers possible, the rest does not.
+const EFFECTS: [&str; 20] = [
+    "ttft-times:10",
+    "gap-times:20",
+    "slow-first-token:3000ms",
+    "at-most:3",
+    "status:500",
+    "status:503",
+    "status:529",
+    "refuse",
+    "unreachable",
+    "reset-before-head",
+    "silence",
+    "only-pings",
+    "stall-after:20",
+    "cut-after:30",
+    "clean-end-after:10",
+    "error-event-after:5",
+    "malformed-after:3",
+    "rate-limited:7",
+    "status:401",
+    "quota-exhausted",
+];
+
+/// One fault of a made world, as text.
+#[derive(Clone, Debug, PartialEq)]
+struct Line {
+    on: &'static str,
+    effect: &'static str,
+    from: u64,
+    until: u64,
+    share: u64,
+    flap: Option<u64>,
+}
+
+/// A world that chance made.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Swarm {
+    seed: u64,
+    rate: u64,
+    length: u64,
+    hedge: bool,
+    lines: Vec<Line>,
+    knobs: Vec<&'static str>,
+}
+
+impl Swarm {
+    /// The world of a seed: two minutes of trouble among three targets, and a minute to recover.
+    #[must_use]
+    pub fn new(seed: u64) -> Self {
+        let chance = Chance::new(seed);
+        let draw = |n: u64, what: u64, of: u64| chance.draw(Purpose::Swarm, [n, what, 0]) % of;
+        // Not every kind of fault in every world: a world of its own for each subset.
+        let kinds: Vec<&'static str> =
+            EFFECTS.into_iter().zip(100..).filter(|(_, n)| draw(*n, 0, 4) == 0).map(|(one, _)| one).collect();
+        let count = 1 + draw(0, 1, 8);
+        let lines = (0..count).filter_map(|n| {
+            let effect = *kinds.get(usize::try_from(draw(n, 2, kinds.len().max(1) as u64)).ok()?)?;
+            let from = 10 + draw(n, 3, 100);
+            Some(Line {
+                on: ["a", "a", "b", "c", "all"][usize::try_from(draw(n, 4, 5)).ok()?],
+                effect,
+                from,
+                until: (from + 1 + draw(n, 5, 60)).min(130),
+                share: [100, 100, 50, 10][usize::try_from(draw(n, 6, 4)).ok()?],
+                flap: (draw(n, 7, 5) == 0).then(|| 1 + draw(n, 8, 10)),
+            })
+        });
+        let knobs = [
+            "invalid = \"10%\"",
+            "leave = { share = \"20%\", after = \"500ms\" }",
+            "stream = \"50%\"",
+            "cv = 4.0",
+            "crowd = 100",
+        ];
+        Self {
+            seed,
+            rate: [1, 10, 20, 40][usize::try_from(draw(1, 9, 4)).unwrap_or(0)],
+            length: 190,
+            hedge: draw(2, 9, 2) == 0,
+            lines: lines.collect(),
+            knobs: knobs
+                .into_iter()
+                .zip(200..)
+                .filter(|(_, n)| draw(*n, 0, 3) == 0)
+                .map(|(one, _)| one)
+                .collect(),
+        }
+    }
+
+    /// The world as a scenario file.
+    #[must_use]
+    pub fn text(&self) -> String {
+        let mut text = format!(
+            "what = \"the world of seed {}\"\nlength = \"{}s\"\nwindow = [\"10s\", \"130s\"]\n",
+            self.seed, self.length
+        );
+        if self.hedge {
+            text.push_str("route = { hedge = \"p95\", adaptive = 3.0 }\n");
+        }
+        // Writing to text does not fail.
+        let _ = writeln!(
+            text,
+            "marks = [{{ measure = \"available\", from = \"165s\", until = \"190s\", at_least = \"99%\" }}]"
+        );
+        let _ = writeln!(text, "[load]\nrate = {}.0\n{}", self.rate, self.knobs.join("\n"));
+        for line in &self.lines {
+            let Line { on, effect, from, until, share, flap } = line;
+            let _ = writeln!(
+                text,
+                "[[faults]]\non = [\"{on}\"]\neffect = \"{effect}\"\nfrom = \"{from}s\"\nuntil = \"{until}s\"\nshare = \"{share}%\""
+            );
+            if let Some(secs) = flap {
+                let _ = writeln!(text, "flap = {{ on = \"{secs}s\", off = \"{secs}s\" }}");
+            }
+        }
+        text
+    }
+
+    /// The world as a scenario.
+    ///
+    /// # Errors
+    /// None that a test has not seen: what is written reads back.
+    pub fn scenario(&self) -> Result<Scenario, String> {
+        Scenario::parse(&format!("swarm-{}", self.seed), &self.text())
+    }
+
+    /// The smallest world that still fails: faults and knobs are taken out, times and loads halved, for as long as
+    /// `fails` says yes.
+    #[must_use]
+    pub fn shrink(mut self, mut fails: impl FnMut(&Scenario) -> bool) -> Self {
+        let mut still = |world: &Self| world.scenario().is_ok_and(|scenario| fails(&scenario));
+        loop {
+            let smaller = self.smaller().into_iter().find(|world| still(world));
+            match smaller {
+                Some(world) => self = world,
+                None => return self,
+            }
+        }
+    }
+
+    fn smaller(&self) -> Vec<Self> {
+        let mut worlds = Vec::new();
+        for index in 0..self.lines.len() {
+            let mut world = self.clone();
+            world.lines.remove(index);
+            worlds.push(world);
+        }
+        for index in 0..self.knobs.len() {
+            let mut world = self.clone();
+            world.knobs.remove(index);
+            worlds.push(world);
+        }
+        let mut change = |change: &dyn Fn(&mut Self) -> bool| {
+            let mut world = self.clone();
+            if change(&mut world) {
+                worlds.push(world);
+            }
+        };
+        change(&|world| std::mem::take(&mut world.hedge));
+        change(&|world| {
+            world.rate > 1 && {
+                world.rate /= 2;
+                true
+            }
+        });
+        for index in 0..self.lines.len() {
+            change(&|world| world.lines[index].flap.take().is_some());
+            change(&|world| std::mem::replace(&mut world.lines[index].share, 100) != 100);
+            change(&|world| {
+                let line = &mut world.lines[index];
+                let half = line.from + (line.until - line.from) / 2;
+                let shorter = half > line.from && half < line.until;
+                line.until = if shorter { half } else { line.until };
+                shorter
+            });
+        }
+        worlds
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_world_reads_back() {
+        for seed in 0..300 {
+            let swarm = Swarm::new(seed);
+            if let Err(what) = swarm.scenario() {
+                panic!("{what}\n{}", swarm.text());
+            }
+            assert_eq!(swarm, Swarm::new(seed));
+        }
+    }
+
+    #[test]
+    fn shrinking_keeps_what_fails_and_nothing_else() {
+        let guilty = |scenario: &Scenario| {
+            scenario.faults.iter().any(|fault| fault.effect.to_string().starts_with("status"))
+        };
+        let found = (0..100)
+            .map(Swarm::new)
+            .find(|swarm| swarm.lines.len() > 3 && guilty(&swarm.scenario().unwrap()));
+        let small = found.unwrap().shrink(guilty);
+        assert_eq!((small.lines.len(), small.knobs.len(), small.rate, small.hedge), (1, 0, 1, false));
+        assert_eq!(small.lines[0].until, small.lines[0].from + 1);
+    }
+}

@@ -1,0 +1,44 @@
+//! A client that is described and not built.
+//!
+//! For whoever tries a configuration where nothing is sent, such as a simulation. Invariant: no key is read and no
+//! connection made, and what would be a mistake in a client is one here.
+
+use std::sync::Arc;
+
+use hotspare_core::Error;
+use hotspare_engine::{Route, TargetSpec};
+use hotspare_provider::Secret;
+
+use super::{ClientBuilder, NoTransport};
+use crate::key::Key;
+
+/// What a client is made of, without keys, connections or a world.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Outline {
+    /// The targets, in the order written.
+    pub targets: Vec<TargetSpec>,
+    /// The routes, those written first.
+    pub routes: Vec<Arc<Route>>,
+}
+
+impl ClientBuilder {
+    /// What the client would be, for whoever tries it where nothing is sent: no key is read, no connection made.
+    ///
+    /// # Errors
+    /// As [`ClientBuilder::build`], but for keys.
+    pub fn outline(mut self) -> Result<Outline, Error> {
+        self.transport = Some(Arc::new(NoTransport));
+        for (_, endpoint) in &mut self.targets {
+            if endpoint.needs_key && endpoint.keys.is_empty() {
+                endpoint.keys.push(Key::given(Secret::new("none")));
+            }
+            // Equal sources stay equal: what shares a key shares its health.
+            for key in &mut endpoint.keys {
+                *key = Key::given(Secret::new(format!("{key:?}")));
+            }
+        }
+        let (client, targets) = self.put_together()?;
+        Ok(Outline { targets, routes: client.routes().to_vec() })
+    }
+}
