@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use hotspare_core::{Capabilities, ChatRequest, Chunk, Error, Kind, Origin};
+use hotspare_core::{Capabilities, ChatRequest, Chunk, Error, Kind, Origin, SchemaSubset};
 use hotspare_provider::{Decoder, Decoding, EventStream, Frame, Head, HttpRequest, Outbound, Wire};
 use http::{HeaderValue, header};
 use serde::Deserialize;
@@ -45,6 +45,14 @@ impl<W: Wire> Wire for Invoke<W> {
 
     fn notes(&self, request: &ChatRequest, model: &str) -> Vec<String> {
         self.inner.notes(request, model)
+    }
+
+    fn schema_subset(&self, model: &str) -> Option<&'static SchemaSubset> {
+        self.inner.schema_subset(model)
+    }
+
+    fn binds(&self, request: &ChatRequest) -> Option<String> {
+        self.inner.binds(request)
     }
 
     fn encode(&self, call: &Outbound) -> Result<HttpRequest, Error> {

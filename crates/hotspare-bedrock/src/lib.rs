@@ -3,6 +3,7 @@
 //! A codec: no sockets, no clock, no opinion on retries. Bedrock says nothing of its rate limits in headers, so there is no
 //! room for them here.
 
+mod bound;
 mod classify;
 mod decode;
 mod dto;

@@ -10,7 +10,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::decode::ConverseDecoder;
 use crate::family::Family;
-use crate::{WIRE, classify, encode};
+use crate::{WIRE, bound, classify, encode};
 
 /// The media type of streams.
 pub(crate) const EVENT_STREAM: &str = "application/vnd.amazon.eventstream";
@@ -89,6 +89,10 @@ impl Wire for Bedrock {
 
     fn notes(&self, request: &ChatRequest, _: &str) -> Vec<String> {
         encode::notes(request)
+    }
+
+    fn binds(&self, request: &ChatRequest) -> Option<String> {
+        bound::binds(request)
     }
 
     fn encode(&self, call: &Outbound) -> Result<HttpRequest, Error> {

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use async_trait::async_trait;
 use futures::StreamExt;
 use futures::stream::BoxStream;
-use hotspare_core::{Capabilities, ChatRequest, Error, Kind, Origin};
+use hotspare_core::{Capabilities, ChatRequest, Error, Kind, Origin, SchemaSubset};
 use hotspare_provider::{Outbound, Provider, Signal};
 
 use crate::fault::Fault;
@@ -50,6 +50,10 @@ impl<P: Provider> Provider for ChaosProvider<P> {
 
     fn binds(&self, request: &ChatRequest) -> Option<String> {
         self.inner.binds(request)
+    }
+
+    fn schema_subset(&self, model: &str) -> Option<&'static SchemaSubset> {
+        self.inner.schema_subset(model)
     }
 
     async fn send(&self, call: Outbound) -> Result<BoxStream<'static, Result<Signal, Error>>, Error> {

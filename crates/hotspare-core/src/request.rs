@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::cost::Cost;
 use crate::json::Json;
-use crate::message::{Message, Native, Part, Role};
+use crate::message::{Media, Message, Native, Part, Role};
 use crate::target::TargetId;
 use crate::tool::{Tool, ToolChoice};
 
@@ -167,27 +167,35 @@ impl ChatRequest {
 
     /// All parts of the conversation in `wire`'s own words, results of tools included.
     pub fn natives<'a>(&'a self, wire: &'a str) -> impl Iterator<Item = &'a Native> {
-        let parts = self.messages.iter().flat_map(|message| &message.parts).flat_map(|part| {
+        self.parts().filter_map(move |part| match part {
+            Part::Native(native) if native.wire == wire => Some(native),
+            _ => None,
+        })
+    }
+
+    /// All images and documents of the conversation, results of tools included.
+    pub fn media(&self) -> impl Iterator<Item = &Media> {
+        self.parts().filter_map(|part| match part {
+            Part::Image(media) | Part::Document(media) => Some(media),
+            _ => None,
+        })
+    }
+
+    /// All parts of the conversation, each result of a tool before its own.
+    fn parts(&self) -> impl Iterator<Item = &Part> {
+        self.messages.iter().flat_map(|message| &message.parts).flat_map(|part| {
             let inner: &[Part] = match part {
                 Part::ToolResult(result) => &result.content,
                 _ => &[],
             };
             std::iter::once(part).chain(inner)
-        });
-        parts.filter_map(move |part| match part {
-            Part::Native(native) if native.wire == wire => Some(native),
-            _ => None,
         })
     }
 
     /// Whether any message shows an image.
     #[must_use]
     pub fn has_images(&self) -> bool {
-        self.messages.iter().flat_map(|message| &message.parts).any(|part| match part {
-            Part::Image(_) => true,
-            Part::ToolResult(result) => result.content.iter().any(|part| matches!(part, Part::Image(_))),
-            _ => false,
-        })
+        self.parts().any(|part| matches!(part, Part::Image(_)))
     }
 
     /// The instructions at the head of the conversation, joined by an empty line.

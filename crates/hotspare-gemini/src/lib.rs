@@ -3,6 +3,7 @@
 //! A codec: no sockets, no clock, no opinion on retries. Where the two hosts differ (address, key, numbers of enumerations)
 //! they are rows of [`Host`]; what differs by generation of models is a row, too.
 
+mod bound;
 mod classify;
 mod contents;
 mod decode;

@@ -9,7 +9,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, header};
 use crate::decode::ContentDecoder;
 use crate::embeddings::{self, EmbedDecoder};
 use crate::host::{Auth, Host};
-use crate::{WIRE, classify, encode};
+use crate::{WIRE, bound, classify, encode};
 
 /// The version of the Gemini API that is spoken.
 const GEMINI_BASE: &str = "https://generativelanguage.googleapis.com/v1beta";
@@ -111,6 +111,10 @@ impl Wire for Gemini {
 
     fn notes(&self, request: &ChatRequest, model: &str) -> Vec<String> {
         encode::notes(request, model)
+    }
+
+    fn binds(&self, request: &ChatRequest) -> Option<String> {
+        bound::binds(request)
     }
 
     fn encode(&self, call: &Outbound) -> Result<HttpRequest, Error> {

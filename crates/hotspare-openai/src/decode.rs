@@ -2,7 +2,7 @@
 //!
 //! Both have the same shape but for one field's name, so one reader serves both. Hosts differ in many small ways (see the
 //! tests); what they mean is the same. Invariant: an answer is complete once its finish reason was seen; a body that ends
-//! without one is truncated, whatever it said before.
+//! without one is truncated, whatever it said before. Only in a whole answer does an empty word count as `stop`.
 
 use std::borrow::Cow;
 use std::collections::VecDeque;
@@ -78,11 +78,16 @@ impl ChatDecoder {
             if let Some(logprobs) = choice.logprobs.and_then(json) {
                 events.push(Event::LogProbs(logprobs));
             }
-            if let Some(word) = choice.finish_reason.as_ref().filter(|word| !word.0.is_empty())
+            let word = match choice.finish_reason.as_ref().map(|word| &*word.0) {
+                // A whole body was not cut on its way: a host that leaves the word empty has ended all the same.
+                Some("") => self.whole.then_some("stop"),
+                word => word,
+            };
+            if let Some(word) = word
                 && !self.finished
             {
                 self.finished = true;
-                let reason = self.finish_reason(&word.0)?;
+                let reason = self.finish_reason(word)?;
                 if reason == FinishReason::ToolCalls && !self.whole {
                     self.held = Some(events.chunk(Event::Finished(reason)));
                 } else {
@@ -116,7 +121,12 @@ impl ChatDecoder {
         for call in delta.tool_calls.take().unwrap_or_default() {
             self.tool(call, events);
         }
-        if let Some(function) = delta.function_call.take() {
+        // Hosts that write every field show an empty one where there is no call.
+        let blank = |function: &Function<'_>| {
+            function.name.as_ref().is_none_or(|name| name.0.is_empty())
+                && function.arguments.is_none_or(|arguments| arguments_text(arguments).is_empty())
+        };
+        if let Some(function) = delta.function_call.take().filter(|function| !blank(function)) {
             self.tool(ToolCall { function: Some(*function), ..ToolCall::default() }, events);
         }
         for note in delta.annotations.take().unwrap_or_default() {

@@ -4,6 +4,7 @@
 //! here, durations carry their unit, and every mistake is reported at once with its line.
 
 mod cloud;
+mod native;
 mod prompt;
 mod route;
 mod target;

@@ -41,8 +41,9 @@ pub(crate) fn read(exchange: &Exchange) -> Answer {
             for call in said["tool_calls"].as_array().into_iter().flatten() {
                 tool(&mut calls, call);
             }
-            if said["function_call"].is_object() {
-                let call = &said["function_call"];
+            let call = &said["function_call"];
+            let says = |name: &str| !matches!(call[name].as_str(), None | Some(""));
+            if says("name") || says("arguments") {
                 match calls.last_mut() {
                     Some((_, last)) if call["name"].as_str().is_none_or(str::is_empty) => {
                         append(&mut last.arguments, &call["arguments"]);
@@ -50,7 +51,9 @@ pub(crate) fn read(exchange: &Exchange) -> Answer {
                     _ => calls.push((None, new_call(call, ""))),
                 }
             }
-            if let Some(word) = choice["finish_reason"].as_str().filter(|word| !word.is_empty()) {
+            let word = choice["finish_reason"].as_str();
+            let word = if word == Some("") && !exchange.streaming { Some("stop") } else { word };
+            if let Some(word) = word.filter(|word| !word.is_empty()) {
                 answer.finish.get_or_insert_with(|| word.to_owned());
                 ended_badly |= ["error", "insufficient_system_resource"].contains(&word);
             }

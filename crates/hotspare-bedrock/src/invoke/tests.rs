@@ -10,6 +10,9 @@ use http::{HeaderMap, StatusCode};
 
 use super::*;
 
+const SUBSET: SchemaSubset =
+    SchemaSubset { closed: true, all_required: false, keywords: &["type"], formats: &[] };
+
 /// A wire whose frames are text.
 #[derive(Clone, Debug)]
 struct Inner;
@@ -17,6 +20,14 @@ struct Inner;
 impl Wire for Inner {
     fn name(&self) -> &'static str {
         "inner"
+    }
+
+    fn schema_subset(&self, _: &str) -> Option<&'static SchemaSubset> {
+        Some(&SUBSET)
+    }
+
+    fn binds(&self, _: &ChatRequest) -> Option<String> {
+        Some("a file".into())
     }
 
     fn encode(&self, call: &Outbound) -> Result<HttpRequest, Error> {
@@ -55,6 +66,13 @@ fn head(status: u16, media: &str) -> Head {
 
 fn call(key: &str) -> Outbound {
     Outbound::new(Arc::new(ChatRequest::default()), "m", true).with_secret(Some(Secret::new(key)))
+}
+
+#[test]
+fn what_the_inner_wire_says_of_requests_holds_here() {
+    let wire = Invoke::new(Inner);
+    assert_eq!(wire.binds(&ChatRequest::default()).unwrap(), "a file");
+    assert_eq!(wire.schema_subset("m").map(|subset| subset.keywords), Some(SUBSET.keywords));
 }
 
 #[test]

@@ -65,6 +65,29 @@ fn what_ends_without_a_finish_reason_is_truncated_and_nothing_is_a_protocol_fail
 }
 
 #[test]
+fn a_whole_answer_with_an_empty_word_has_ended_and_a_stream_has_not() {
+    let end = |whole: bool, choice: &str| {
+        let (mut decoder, mut out) = (ChatDecoder::new(false, whole), VecDeque::new());
+        let data = Bytes::from(format!("{{\"choices\":[{choice}]}}"));
+        decoder.push(Frame { name: None, data }, &mut out).unwrap();
+        let end = decoder.finish(&mut out).map_err(|error| error.kind());
+        let reason = out.into_iter().find_map(|chunk| match chunk.event {
+            Event::Finished(reason) => Some(reason),
+            _ => None,
+        });
+        end.map(|()| reason)
+    };
+    let call = r#"{"message":{"tool_calls":[{"id":"a","function":{"name":"f","arguments":"{}"}}]},"finish_reason":""}"#;
+    assert_eq!(end(true, r#"{"message":{"content":"x"},"finish_reason":""}"#), Ok(Some(FinishReason::Stop)));
+    assert_eq!(end(true, call), Ok(Some(FinishReason::ToolCalls)));
+    let blank =
+        r#"{"message":{"content":"x","function_call":{"name":"","arguments":""}},"finish_reason":""}"#;
+    assert_eq!(end(true, blank), Ok(Some(FinishReason::Stop)), "an empty call is none");
+    assert_eq!(end(true, r#"{"message":{"content":"x"},"finish_reason":null}"#), Err(Kind::Truncated));
+    assert_eq!(end(false, r#"{"delta":{"content":"x"},"finish_reason":""}"#), Err(Kind::Truncated));
+}
+
+#[test]
 fn errors_inside_a_stream_are_seen_before_anything_else() {
     for (frame, kind) in [
         (

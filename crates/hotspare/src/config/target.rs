@@ -11,6 +11,7 @@ use serde::Deserialize;
 
 use super::KeyDto;
 use super::cloud;
+use super::native;
 use super::prompt::PromptDto;
 use super::words::{Allowance, Share, Span};
 use crate::endpoint::Endpoint;
@@ -238,6 +239,9 @@ fn provider(like: LikeDto, model: String, api: Option<ApiDto>) -> Result<Endpoin
         let what = "`region`, `project` and `location` mean nothing to the provider";
         return Err(format!("{what} `{}`", like.like));
     }
+    if let Some(endpoint) = native::endpoint(&like, &model) {
+        return endpoint;
+    }
     if matches!(like.like.as_str(), "gemini" | "vertex") {
         let mut target = match (like.like.as_str(), &like.project, &like.location) {
             ("gemini", ..) => gemini::target(model),
@@ -269,6 +273,7 @@ fn provider(like: LikeDto, model: String, api: Option<ApiDto>) -> Result<Endpoin
         let mut known: Vec<&str> = Dialect::ALL.iter().map(|row| row.id.as_ref()).collect();
         known.extend(["anthropic", "gemini", "vertex"]);
         known.extend(cloud::NAMES);
+        known.extend(native::NAMES);
         return Err(format!("unknown provider `{}`; known are {}", like.like, known.join(", ")));
     };
     // A host of one's own may need no key, whoever it resembles.

@@ -102,6 +102,33 @@ fn keys_are_named_and_never_written() {
 }
 
 #[test]
+fn hosts_with_two_wires() {
+    let with = |provider: &str| {
+        let text = GOOD.replace("provider = \"ollama\"", &format!("provider = {provider}"));
+        let client =
+            Config::parse(&text).and_then(Config::client).map_err(|error| error.message().to_owned())?;
+        Ok::<_, String>(client.targets()[2].wire)
+    };
+    assert_eq!(with("\"ollama\""), Ok(crate::openai::WIRE));
+    let headers = with(r#"{ like = "ollama-native", headers = { x = "y" } }"#).unwrap_err();
+    assert!(headers.contains("`headers` mean nothing to the provider `ollama-native`"), "{headers}");
+    let cases = [("ollama", cfg!(feature = "ollama"), 11434), ("cohere", cfg!(feature = "cohere"), 1)];
+    for (host, built, port) in cases {
+        let own = with(&format!(r#"{{ like = "{host}-native", base_url = "http://127.0.0.1:{port}" }}"#));
+        if built {
+            assert!(own.unwrap().starts_with(host));
+        } else {
+            assert!(own.unwrap_err().contains(&format!("build it with the feature `{host}`")));
+        }
+    }
+    if cfg!(feature = "cohere") {
+        assert!(with("\"cohere-native\"").unwrap_err().contains("it needs a key"));
+    }
+    let api = with("\"ollama-native\"\napi = \"chat\"").unwrap_err();
+    assert!(api.contains("`api` means nothing to the provider `ollama-native`"), "{api}");
+}
+
+#[test]
 fn models_in_clouds() {
     let with = |provider: &str| {
         let text = GOOD.replace(

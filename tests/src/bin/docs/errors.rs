@@ -23,6 +23,12 @@ const ADAPTERS: &[(&str, &str, &[Rule])] = &[
          text. A quota of a day counts as used up.",
         hotspare_gemini::RULES,
     ),
+    (
+        "hotspare-bedrock",
+        "The word is the exception's name: `x-amzn-errortype`, then `__type` or `code`, without its name space; inside a stream it \
+         is the event's. A `ValidationException` counts as a 400 wherever it stands. Pauses: `retry-after`.",
+        hotspare_bedrock::RULES,
+    ),
     ("hotspare-cohere", "There is only a sentence; a stream's end also has a word.", hotspare_cohere::RULES),
     ("hotspare-ollama", "There is only a sentence.", hotspare_ollama::RULES),
 ];

@@ -1,0 +1,127 @@
+//! What ties a request to what this wire's provider keeps: a cache, a file, a tool that it runs.
+//!
+//! Not whether the host knows it. Invariant: what another provider could serve as well is not tied.
+
+use hotspare_core::{ChatRequest, Json, Media};
+use serde_json::Value;
+
+use crate::WIRE;
+
+/// The field that names a cache, as the wire spells it and as it is also understood.
+const CACHE: [&str; 2] = ["cachedContent", "cached_content"];
+/// Tools that run at the provider (`Tool` in the API reference of both hosts), in lower case and without `_`.
+const SERVED: [&str; 9] = [
+    "codeexecution",
+    "enterprisewebsearch",
+    "filesearch",
+    "googlemaps",
+    "googlesearch",
+    "googlesearchretrieval",
+    "mcpservers",
+    "retrieval",
+    "urlcontext",
+];
+
+/// See [`Wire::binds`](hotspare_provider::Wire::binds).
+pub(crate) fn binds(request: &ChatRequest) -> Option<String> {
+    let own = request.extras.get(WIRE);
+    let says = |value: &Json| !matches!(value.as_str(), "null" | "\"\"");
+    if let Some(own) = own
+        && CACHE.iter().any(|name| own.get(*name).is_some_and(says))
+    {
+        return Some("the field cachedContent".to_owned());
+    }
+    let listed = own.and_then(|own| own.get("tools")).map(Json::to_value);
+    let listed = listed.as_ref().and_then(Value::as_array).cloned().unwrap_or_default();
+    let native = request.native_tools.iter().filter(|tool| tool.wire == WIRE).map(|tool| tool.raw.to_value());
+    if let Some(name) = native.chain(listed).find_map(|tool| served(&tool)) {
+        return Some(format!("the tool {name}, which the provider runs"));
+    }
+    let shown = request.media().any(|media| matches!(media, Media::Url(url) if kept(url)))
+        || request.natives(WIRE).any(|native| refers(&native.raw.to_value()));
+    shown.then(|| "a file that only its provider can look up".to_owned())
+}
+
+/// The name of a tool that runs at the provider: a tool here is an object of one field per kind.
+fn served(tool: &Value) -> Option<String> {
+    let plain = |name: &str| name.replace('_', "").to_ascii_lowercase();
+    tool.as_object()?.keys().find(|name| SERVED.contains(&plain(name).as_str())).cloned()
+}
+
+/// Whether a part in the wire's own words shows such a file.
+fn refers(part: &Value) -> bool {
+    let file = part.get("fileData").or_else(|| part.get("file_data"));
+    let address = file.and_then(|file| file.get("fileUri").or_else(|| file.get("file_uri")));
+    address.and_then(Value::as_str).is_some_and(kept)
+}
+
+/// A file that was uploaded to the Gemini API, or an object that Vertex AI reads with the rights of its project.
+fn kept(address: &str) -> bool {
+    let uploaded = address.strip_prefix("https://generativelanguage.googleapis.com/");
+    address.starts_with("gs://") || uploaded.is_some_and(|path| path.contains("files/"))
+}
+
+#[cfg(test)]
+mod tests {
+    use hotspare_core::{Message, Native, Part, Role, ToolResult};
+    use serde_json::json;
+
+    use super::*;
+
+    const FILE: &str = "https://generativelanguage.googleapis.com/v1beta/files/abc";
+
+    fn asking() -> ChatRequest {
+        ChatRequest::to("r").user("hi")
+    }
+
+    fn with_field(name: &str, value: Value) -> ChatRequest {
+        let mut request = asking();
+        request.extras.entry(WIRE.into()).or_default().insert(name.into(), value.into());
+        request
+    }
+
+    fn showing(part: Part) -> ChatRequest {
+        let mut request = asking();
+        request.messages.push(Message::new(Role::User, vec![part]));
+        request
+    }
+
+    #[test]
+    fn state_at_the_provider_binds() {
+        let cache = with_field("cachedContent", json!("cachedContents/1"));
+        assert_eq!(binds(&cache).unwrap(), "the field cachedContent");
+        assert!(binds(&with_field("cached_content", json!("cachedContents/1"))).is_some());
+        assert_eq!(
+            binds(&with_field("tools", json!([{"google_search": {}}]))).unwrap(),
+            "the tool google_search, which the provider runs"
+        );
+        let mut tool = asking();
+        tool.native_tools.push(Native::new(WIRE, json!({"codeExecution": {}}).into()));
+        assert_eq!(binds(&tool).unwrap(), "the tool codeExecution, which the provider runs");
+        let result = ToolResult::from_parts("c1", vec![Part::Image(Media::Url(FILE.into()))]);
+        for part in [
+            Part::Image(Media::Url(FILE.into())),
+            Part::Document(Media::Url("gs://bucket/a.pdf".into())),
+            Part::ToolResult(result),
+            Part::Native(Native::new(WIRE, json!({"fileData": {"fileUri": FILE}}).into())),
+        ] {
+            let what = format!("{part:?}");
+            assert_eq!(binds(&showing(part)).unwrap(), "a file that only its provider can look up", "{what}");
+        }
+    }
+
+    #[test]
+    fn what_others_can_serve_is_free() {
+        assert_eq!(binds(&asking()), None);
+        assert_eq!(binds(&with_field("cachedContent", json!(null))), None);
+        assert_eq!(binds(&with_field("tools", json!([{"functionDeclarations": []}, 1]))), None);
+        assert_eq!(binds(&with_field("tools", json!("x"))), None);
+        for address in
+            ["https://example.com/files/a.png", "https://generativelanguage.googleapis.com/v1beta/x"]
+        {
+            assert_eq!(binds(&showing(Part::Image(Media::Url(address.into())))), None);
+        }
+        let other = Native::new("another wire", json!({"fileData": {"fileUri": FILE}}).into());
+        assert_eq!(binds(&showing(Part::Native(other))), None);
+    }
+}

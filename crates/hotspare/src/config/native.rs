@@ -1,0 +1,44 @@
+//! The own wires of hosts whose plain name stands for their OpenAI-compatible endpoint.
+//!
+//! Invariant: what a build leaves out is said by name, not taken for something unknown.
+
+use super::target::LikeDto;
+use crate::endpoint::Endpoint;
+
+/// Names of these providers.
+pub(super) const NAMES: [&str; 2] = ["cohere-native", "ollama-native"];
+
+/// The endpoint, if the provider is one of these.
+pub(super) fn endpoint(like: &LikeDto, model: &str) -> Option<Result<Endpoint, String>> {
+    if !NAMES.contains(&like.like.as_str()) {
+        return None;
+    }
+    if !like.headers.is_empty() {
+        return Some(Err(format!("`headers` mean nothing to the provider `{}`", like.like)));
+    }
+    Some(if like.like == "cohere-native" { cohere(like, model) } else { ollama(like, model) })
+}
+
+#[cfg(feature = "cohere")]
+#[expect(clippy::unnecessary_wraps, reason = "a build without the feature has an error here")]
+fn cohere(like: &LikeDto, model: &str) -> Result<Endpoint, String> {
+    use crate::cohere::{self, CohereTarget};
+    Ok(like.base_url.iter().fold(cohere::target(model), CohereTarget::base_url).endpoint())
+}
+
+#[cfg(not(feature = "cohere"))]
+fn cohere(_: &LikeDto, _: &str) -> Result<Endpoint, String> {
+    Err("this build has no provider `cohere-native`; build it with the feature `cohere`".into())
+}
+
+#[cfg(feature = "ollama")]
+#[expect(clippy::unnecessary_wraps, reason = "a build without the feature has an error here")]
+fn ollama(like: &LikeDto, model: &str) -> Result<Endpoint, String> {
+    use crate::ollama::{self, OllamaTarget};
+    Ok(like.base_url.iter().fold(ollama::target(model), OllamaTarget::base_url).endpoint())
+}
+
+#[cfg(not(feature = "ollama"))]
+fn ollama(_: &LikeDto, _: &str) -> Result<Endpoint, String> {
+    Err("this build has no provider `ollama-native`; build it with the feature `ollama`".into())
+}
