@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use hotspare::recorded::{Exchange, Outcome};
-use hotspare_provider::{EventStream, Frame, Framer, Ndjson, Sse, Whole};
+use hotspare_provider::{EventStream, Frame, Framer, JsonArray, Ndjson, Sse, Whole};
 use http::{HeaderName, HeaderValue, StatusCode};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
@@ -74,6 +74,10 @@ const PIECES: [&[u8]; 10] = [
     b"\xff",
     b"{\"error\":\"x\"}\n",
 ];
+
+/// What an array of JSON objects is made of, or should not be.
+const BRACKETS: [&[u8]; 12] =
+    [b"[", b"]", b",", b" ", b"{", b"}", b"{}", b"[{", b",{", b"\"", b"\\\"", b"{\"a\":[{\"]}\":1}]}"];
 
 fn harm() -> impl Strategy<Value = Harm> {
     prop_oneof![
@@ -292,14 +296,16 @@ fn framed(framer: &mut dyn Framer, body: &[u8], size: usize) -> (Vec<Frame>, boo
 #[test]
 fn frames_are_the_same_however_bytes_were_split() {
     type Make = fn() -> Box<dyn Framer>;
-    let framers: [(&str, Make); 4] = [
+    let framers: [(&str, Make); 5] = [
         ("sse", || Box::new(Sse::default())),
         ("ndjson", || Box::new(Ndjson::default())),
+        ("json array", || Box::new(JsonArray::default())),
         ("whole", || Box::new(Whole::default())),
         ("event stream", || Box::new(EventStream::default())),
     ];
     let piece = prop_oneof![
         4 => prop::sample::select(PIECES.to_vec()).prop_map(<[u8]>::to_vec),
+        2 => prop::sample::select(BRACKETS.to_vec()).prop_map(<[u8]>::to_vec),
         2 => "(data|event|id|retry): ?[a-z{}]{0,9}".prop_map(String::into_bytes),
         1 => prop::collection::vec(any::<u8>(), 0..30),
     ];
