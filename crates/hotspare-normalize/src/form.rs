@@ -118,6 +118,9 @@ impl fmt::Debug for Form {
     }
 }
 
+#[cfg(all(test, feature = "schema"))]
+mod corruption;
+
 #[cfg(test)]
 mod tests {
     use super::*;

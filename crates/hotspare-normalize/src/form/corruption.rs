@@ -1,0 +1,171 @@
+//! Answers that models bent, for more than 200 schemas: what keeps its meaning comes back as it was, the rest never passes.
+
+use std::sync::Arc;
+
+use hotspare_core::{FinishReason, Json};
+use serde_json::{Map, Value};
+
+use super::Form;
+use crate::JsonSchema;
+use crate::validate::Validator;
+
+struct Case {
+    from: String,
+    schema: Arc<JsonSchema>,
+    valid: Vec<Value>,
+    invalid: Vec<Value>,
+}
+
+fn cases() -> Vec<Case> {
+    let lines = include_str!("schemas.jsonl").lines();
+    let cases = lines.filter_map(|line| {
+        let line: Value = serde_json::from_str(line).unwrap();
+        let list = |name: &str| line[name].as_array().cloned().unwrap_or_default();
+        // What points out of the schema, or into it by other means than a pointer, is refused on purpose.
+        let schema = JsonSchema::compile(&Json::from(&line["schema"])).ok()?;
+        Some(Case {
+            from: format!("{} {}", line["from"], line["schema"]),
+            schema: Arc::new(schema),
+            valid: list("valid"),
+            invalid: list("invalid"),
+        })
+    });
+    cases.collect()
+}
+
+fn form(case: &Case) -> Form {
+    Form::fitting(Arc::clone(&case.schema) as Arc<dyn Validator>)
+}
+
+/// Whether a text that lacks its last bracket could have gone on in more than one way: a number may have more digits, and
+/// an object that has just been opened may hold anything.
+fn may_go_on(text: &str) -> bool {
+    text[..text.len() - 1].ends_with(|last: char| last.is_ascii_digit() || last == '{')
+}
+
+/// Every way in which a text is bent and can be bent back, as far as the text has a place for it.
+fn bent(text: &str) -> Vec<(&'static str, FinishReason, String)> {
+    let mut bent = vec![
+        ("fence", FinishReason::Stop, format!("```json\n{text}\n```")),
+        ("bare fence", FinishReason::Stop, format!("```\n{text}\n```")),
+        ("prose before", FinishReason::Stop, format!("Here is the answer:\n\n{text}")),
+        ("prose around", FinishReason::Stop, format!("Sure! {text}\nIs there anything else?")),
+    ];
+    if text != "{}" {
+        bent.push(("trailing comma", FinishReason::Stop, format!("{},}}", &text[..text.len() - 1])));
+    }
+    if !may_go_on(text) {
+        bent.push(("cut close", FinishReason::Length, text[..text.len() - 1].to_owned()));
+    }
+    if text.contains('"') && !text.contains(['\'', '\\']) {
+        let single = text.replace('"', "'");
+        bent.push(("single quotes", FinishReason::Stop, single.clone()));
+        if !["true", "false", "null"].iter().any(|word| text.contains(&format!("{word}\""))) {
+            let python =
+                single.replace(":true", ": True").replace(":false", ": False").replace(":null", ": None");
+            bent.push(("python", FinishReason::Stop, python));
+        }
+    }
+    bent
+}
+
+/// Ways that cannot be bent back without a guess.
+fn broken(text: &str) -> Vec<(&'static str, FinishReason, String)> {
+    let cut = text[..text.len() - 1].to_owned();
+    let mut broken = vec![
+        ("cut without a reason", FinishReason::Stop, cut.clone()),
+        ("no opening", FinishReason::Stop, text[1..].to_owned()),
+        ("twice", FinishReason::Stop, format!("{text}{text}")),
+        ("words", FinishReason::Stop, "I would rather not.".to_owned()),
+        ("nothing", FinishReason::Stop, String::new()),
+    ];
+    if may_go_on(text) {
+        broken.push(("cut where it may go on", FinishReason::Length, cut));
+    }
+    broken
+}
+
+#[test]
+fn what_is_bent_comes_back_as_it_was() {
+    let cases = cases();
+    let mut seen = 0;
+    for case in &cases {
+        let form = form(case);
+        for instance in &case.valid {
+            let text = instance.to_string();
+            assert_eq!(form.check(&text, &FinishReason::Stop), Ok(None), "{}", case.from);
+            for (how, finish, text) in bent(&text) {
+                let repaired = form.check(&text, &finish);
+                let repaired =
+                    repaired.unwrap_or_else(|why| panic!("{how}: {why:?} in {text} for {}", case.from));
+                let repaired = repaired.unwrap_or_else(|| panic!("{how}: {text} is JSON already"));
+                let value: Value = serde_json::from_str(&repaired.text).unwrap();
+                assert_eq!(value, *instance, "{how}: {text}");
+                assert!(!repaired.repairs.is_empty(), "{how}");
+                seen += 1;
+            }
+        }
+    }
+    println!("{} schemas, {seen} bent answers", cases.len());
+    assert!(cases.len() >= 200, "{}", cases.len());
+}
+
+#[test]
+fn what_is_broken_never_passes() {
+    let mut seen = 0;
+    for case in &cases() {
+        let form = form(case);
+        for instance in &case.valid {
+            for (how, finish, text) in broken(&instance.to_string()) {
+                assert!(form.check(&text, &finish).is_err(), "{how}: {text} for {}", case.from);
+                seen += 1;
+            }
+        }
+        for instance in &case.invalid {
+            // A name that is only spelled otherwise is repaired, by name; nothing passes as it is, and what passes fits.
+            match form.check(&instance.to_string(), &FinishReason::Stop) {
+                Err(violations) => assert!(!violations.is_empty(), "{}", case.from),
+                Ok(None) => panic!("{instance} passes as it is for {}", case.from),
+                Ok(Some(repaired)) => {
+                    let value: Value = serde_json::from_str(&repaired.text).unwrap();
+                    assert!(case.schema.validate(&value).is_ok(), "{value} for {}", case.from);
+                }
+            }
+            seen += 1;
+        }
+    }
+    println!("{seen} broken answers");
+}
+
+#[test]
+fn keys_in_another_spelling_come_back() {
+    let mut seen = 0;
+    for case in cases().iter().filter(|case| case.from.starts_with("\"own/")) {
+        let form = form(case);
+        let respelled: [fn(&str) -> String; 3] =
+            [str::to_uppercase, |key| key.replace('_', "-"), |key| key.replace('_', "")];
+        for (instance, spell) in
+            case.valid.iter().flat_map(|instance| respelled.map(|spell| (instance, spell)))
+        {
+            let text = respell(instance, spell).to_string();
+            if let Some(repaired) = form.check(&text, &FinishReason::Stop).unwrap() {
+                let value: Value = serde_json::from_str(&repaired.text).unwrap();
+                assert_eq!(value, *instance, "{text}");
+                seen += 1;
+            }
+        }
+    }
+    assert!(seen > 100, "{seen}");
+}
+
+fn respell(value: &Value, spell: fn(&str) -> String) -> Value {
+    match value {
+        Value::Object(fields) => {
+            let fields: Map<String, Value> =
+                fields.iter().map(|(key, value)| (spell(key), respell(value, spell))).collect();
+            Value::Object(fields)
+        }
+        Value::Array(items) => items.iter().map(|item| respell(item, spell)).collect(),
+        other => other.clone(),
+    }
+}
