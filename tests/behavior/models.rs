@@ -384,6 +384,9 @@ fn a_spare_that_is_less_is_named_before_it_serves() {
         [targets.odd]
         provider = { like = "openai", base_url = "http://h" }
         model = "nobody-knows-me"
+        [targets.strange]
+        provider = { like = "anthropic", base_url = "http://h" }
+        model = "nobody-knows-me"
         [routes.chat]
         targets = ["main", "spare"]
     "#;
@@ -395,7 +398,8 @@ fn a_spare_that_is_less_is_named_before_it_serves() {
         "route chat: spare has a smaller window: 8192 tokens beside 200000",
         "route chat: spare has a smaller longest answer: 4096 tokens beside 64000",
         "route chat: spare costs 3.0 times as much",
-        "route odd: odd is not in the catalogue: its window, price and abilities are unknown; set its profile",
+        "route odd: odd is not in the catalogue: its window and price are unknown; set its profile",
+        "route strange: strange is not in the catalogue: its window and price are unknown; set its profile",
     ] {
         assert!(lints.iter().any(|lint| lint == expected), "{expected}: {lints:#?}");
     }

@@ -2,10 +2,10 @@
 
 use futures::StreamExt;
 use hotspare::{
-    ChatRequest, Client, Cost, Endpoint, Event, Json, Kind, ModelProfile, OutputFormat, Price, RouteSpec,
-    Sequential,
+    ChatRequest, Client, Cost, Endpoint, Event, Json, Kind, ModelProfile, OutputFormat, Price, Role,
+    RouteSpec, Sequential, Trail,
 };
-use hotspare_chaos::{ChaosServer, Scripted, Settings, Speaks};
+use hotspare_chaos::{ChaosServer, Fault, Scripted, Settings, Speaks};
 use std::sync::Arc;
 
 const GOOD: &str = r#"{"severity": 2, "owner": "ops"}"#;
@@ -28,6 +28,23 @@ fn ask() -> ChatRequest {
 
 async fn served(speaks: Speaks, words: &[&str]) -> ChaosServer {
     ChaosServer::start(Settings::new(speaks).answer(words.iter().copied())).await.unwrap()
+}
+
+/// The text of a stream, unless it fails, and its trail.
+async fn streamed_text(client: &Client, request: ChatRequest) -> (Option<String>, Trail) {
+    let mut stream = match client.stream(request).await {
+        Ok(stream) => stream,
+        Err(error) => return (None, error.trail().clone()),
+    };
+    let mut text = String::new();
+    while let Some(event) = stream.next().await {
+        match event {
+            Ok(Event::TextDelta(delta)) => text.push_str(&delta),
+            Ok(_) => {}
+            Err(_) => return (None, stream.trail().clone()),
+        }
+    }
+    (Some(text), stream.trail().clone())
 }
 
 /// What a model may do to an answer, and how many requests it takes until the answer is right.
@@ -59,14 +76,8 @@ async fn whatever_the_main_model_does_to_the_form_the_answer_has_it() {
                 .build()
                 .unwrap();
             let (text, attempts) = if streamed {
-                let mut stream = client.stream(ask()).await.unwrap();
-                let mut text = String::new();
-                while let Some(event) = stream.next().await {
-                    if let Event::TextDelta(delta) = event.unwrap() {
-                        text.push_str(&delta);
-                    }
-                }
-                (text, stream.trail().attempts.len())
+                let (text, trail) = streamed_text(&client, ask()).await;
+                (text.unwrap(), trail.attempts.len())
             } else {
                 let answer = client.chat(ask()).await.unwrap();
                 (answer.text(), answer.trail.attempts.len())
@@ -115,6 +126,81 @@ async fn a_model_that_enforces_no_schema_is_told_in_words() {
     let sent = &scripted.asked()[0].request;
     assert_eq!(sent.output, OutputFormat::JsonObject);
     assert!(sent.instructions().unwrap().contains("\"severity\""), "{sent:?}");
+}
+
+#[tokio::test]
+async fn a_model_without_json_mode_is_told_in_words_and_its_answer_is_judged() {
+    let object = || ChatRequest::to("chat").user("Checkout answers 502.").output(OutputFormat::JsonObject);
+    for (words, requests) in [(&["```json\n", GOOD, "\n```"][..], 2), (&["I would rather not."], 3)] {
+        for (wire, streamed) in
+            [(Speaks::Anthropic, false), (Speaks::Anthropic, true), (Speaks::Bedrock, false)]
+        {
+            let (main, spare) = (served(Speaks::OpenAi, &[GOOD]).await, served(wire, words).await);
+            main.set_fault(Some(Fault::Status(503))).await;
+            let client = Client::builder()
+                .target("main", hotspare_tests::endpoint(&main, Speaks::OpenAi))
+                .target("spare", hotspare_tests::endpoint(&spare, wire))
+                .route("chat", Sequential::new(["main", "spare"]))
+                .build()
+                .unwrap();
+            let (text, trail) = if streamed {
+                streamed_text(&client, object()).await
+            } else {
+                match client.chat(object()).await {
+                    Ok(answer) => (Some(answer.text()), answer.trail),
+                    Err(error) => (None, error.trail().clone()),
+                }
+            };
+            assert_eq!(text, (requests == 2).then(|| GOOD.to_owned()), "{trail}");
+            assert_eq!(trail.attempts.len(), requests, "{trail}");
+            assert!(trail.attempts[0].notes.is_empty(), "the main target has a JSON mode");
+            assert_eq!(trail.attempts[1].notes[0], "JSON is asked for in words", "{trail}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn where_nothing_is_enforced_the_words_stand_alone() {
+    let scripted = Arc::new(Scripted::new().text("{'severity': 2, 'owner': 'ops'}").text("[1]").text("{}"));
+    let mut profile = ModelProfile::default();
+    profile.capabilities.json_schema = Some(false);
+    profile.capabilities.json_mode = Some(false);
+    let provider = Arc::clone(&scripted) as Arc<dyn hotspare::Provider>;
+    let client =
+        Client::builder().target("chat", Endpoint::custom(provider, "m").profile(profile)).build().unwrap();
+    let answer = client.chat(ask()).await.unwrap();
+    assert_eq!(serde_json::from_str::<Triage>(&answer.text()).unwrap().owner, "ops");
+    assert_eq!(answer.trail.attempts[0].notes[0], "the schema is asked for in words");
+    let answer =
+        client.chat(ChatRequest::to("chat").user("x").output(OutputFormat::JsonObject)).await.unwrap();
+    assert_eq!((answer.text().as_str(), answer.trail.attempts.len()), ("{}", 2), "a list is no object");
+    for asked in scripted.asked() {
+        assert_eq!(asked.request.output, OutputFormat::Text);
+        assert!(asked.request.instructions().unwrap().contains("JSON"), "{:?}", asked.request);
+    }
+}
+
+#[tokio::test]
+async fn an_assistant_may_speak_first_wherever_the_conversation_goes() {
+    let scripted = Arc::new(Scripted::new().text("hi"));
+    let mut profile = ModelProfile::default();
+    profile.capabilities.assistant_first = Some(false);
+    let provider = Arc::clone(&scripted) as Arc<dyn hotspare::Provider>;
+    let rig = hotspare_tests::Rig::sequential(&[Speaks::OpenAi, Speaks::Anthropic]).await;
+    let client =
+        Client::builder().target("chat", Endpoint::custom(provider, "m").profile(profile)).build().unwrap();
+    let ask =
+        || ChatRequest::to("chat").system("Be brief.").assistant("How can I help?").user("Checkout is down.");
+    let note = "put a turn of the user before the assistant, who spoke first";
+    assert_eq!(client.chat(ask()).await.unwrap().trail.attempts[0].notes, [note]);
+    let roles: Vec<Role> = scripted.asked()[0].request.messages.iter().map(|message| message.role).collect();
+    assert_eq!(roles, [Role::System, Role::User, Role::Assistant, Role::User]);
+
+    rig.servers[0].set_fault(Some(Fault::Status(503))).await;
+    let answer = rig.client.chat(ask()).await.unwrap();
+    let attempts = &answer.trail.attempts;
+    assert!(attempts[0].notes.is_empty(), "the main target takes it as it is: {}", answer.trail);
+    assert_eq!(attempts.last().unwrap().notes, [note], "{}", answer.trail);
 }
 
 #[tokio::test]

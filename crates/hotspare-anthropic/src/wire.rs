@@ -105,6 +105,8 @@ impl Wire for Anthropic {
     fn capabilities(&self, _: &str) -> Capabilities {
         let mut capabilities = Capabilities::default();
         capabilities.embeddings = Some(false);
+        capabilities.json_mode = Some(false);
+        capabilities.assistant_first = Some(false);
         capabilities
     }
 

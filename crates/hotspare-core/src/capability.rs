@@ -101,10 +101,14 @@ pub enum Encoding {
 #[non_exhaustive]
 #[serde(default)]
 pub struct Capabilities {
+    /// Takes a conversation in which the assistant speaks first.
+    pub assistant_first: Option<bool>,
     /// Continues a last assistant message.
     pub assistant_prefill: Option<bool>,
     /// Makes embeddings.
     pub embeddings: Option<bool>,
+    /// Enforces that its answer is JSON where no schema is given.
+    pub json_mode: Option<bool>,
     /// Enforces a JSON Schema on its answer.
     pub json_schema: Option<bool>,
     /// Calls several tools in one turn.

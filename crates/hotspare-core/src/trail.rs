@@ -103,7 +103,7 @@ pub enum Outcome {
     Served,
 }
 
-/// A target that was passed over.
+/// A target that was passed over, or not asked again.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Skipped {

@@ -8,12 +8,15 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt;
 
-use hotspare_core::{ChatRequest, Error, Kind, Origin, Part, Signature};
+use hotspare_core::{ChatRequest, Error, Kind, Message, Origin, Part, Role, Signature};
 
 use crate::tool_ids::made_up;
 
 /// Longest id of a tool call that every known server takes.
 const ID_LIMIT: usize = 40;
+
+/// What the user says where the assistant must not speak first: the least that is not empty and asks for nothing.
+const OPENING: &str = "Begin.";
 
 /// A request that its target will understand, and what had to be changed for that.
 #[derive(Clone, Debug)]
@@ -39,6 +42,8 @@ pub enum Note {
     ToolIds(usize),
     /// Empty texts and messages without anything in them were left out.
     Empty(usize),
+    /// A turn of the user was put before the assistant, who spoke first.
+    UserFirst,
 }
 
 impl fmt::Display for Note {
@@ -49,6 +54,7 @@ impl fmt::Display for Note {
             Self::Signatures(n) => write!(f, "dropped another model's signatures ({n})"),
             Self::ToolIds(n) => write!(f, "renamed tool calls ({n})"),
             Self::Empty(n) => write!(f, "left out empty text or messages ({n})"),
+            Self::UserFirst => f.write_str("put a turn of the user before the assistant, who spoke first"),
         }
     }
 }
@@ -92,6 +98,25 @@ pub fn portable<'a>(
     }
     request.messages.retain(|message| !message.parts.is_empty());
     Ok(Portable { request: Cow::Owned(request), notes })
+}
+
+/// Rewrites `request` for a target that wants the user to speak first: where the assistant does, a short turn of the user
+/// goes before it. `None` if nothing has to be changed.
+///
+/// Messages without more than white space do not count as speech, for some wires leave them out.
+#[must_use]
+pub fn user_first(request: &ChatRequest) -> Option<(ChatRequest, Note)> {
+    let says = |part: &Part| part.as_text().is_none_or(|text| !text.trim().is_empty());
+    let speaks = |message: &Message| {
+        !matches!(message.role, Role::System | Role::Developer) && message.parts.iter().any(says)
+    };
+    let first = request.messages.iter().position(speaks)?;
+    if request.messages[first].role != Role::Assistant {
+        return None;
+    }
+    let mut request = request.clone();
+    request.messages.insert(first, Message::user(OPENING));
+    Some((request, Note::UserFirst))
 }
 
 enum Edit {
@@ -216,21 +241,14 @@ impl<'a> Reader<'a> {
 
     fn notes(&self) -> Vec<Note> {
         [
-            Note::HiddenReasoning(self.hidden),
-            Note::Native(self.native),
-            Note::Signatures(self.signatures),
-            Note::ToolIds(self.renamed),
-            Note::Empty(self.empty),
+            (Note::HiddenReasoning as fn(usize) -> Note, self.hidden),
+            (Note::Native, self.native),
+            (Note::Signatures, self.signatures),
+            (Note::ToolIds, self.renamed),
+            (Note::Empty, self.empty),
         ]
         .into_iter()
-        .filter(|note| {
-            let (Note::HiddenReasoning(n)
-            | Note::Native(n)
-            | Note::Signatures(n)
-            | Note::ToolIds(n)
-            | Note::Empty(n)) = *note;
-            n > 0
-        })
+        .filter_map(|(note, count)| (count > 0).then(|| note(count)))
         .collect()
     }
 }

@@ -45,7 +45,7 @@ mod vectors;
 pub use assembler::Assembler;
 pub use form::{Form, Repaired};
 pub use grammar::{Block, Grammar};
-pub use history::{Note, Portable, portable};
+pub use history::{Note, Portable, portable, user_first};
 pub use prompt::PromptTemplate;
 pub use repair::{BadJson, Repair, parse_json, repair_json};
 #[cfg(feature = "schema")]

@@ -421,8 +421,10 @@ fn connect(
 
 /// Takes over what the catalogue does not know.
 fn fill(known: &mut hotspare_core::Capabilities, more: &hotspare_core::Capabilities) {
+    known.assistant_first = known.assistant_first.or(more.assistant_first);
     known.assistant_prefill = known.assistant_prefill.or(more.assistant_prefill);
     known.embeddings = known.embeddings.or(more.embeddings);
+    known.json_mode = known.json_mode.or(more.json_mode);
     known.json_schema = known.json_schema.or(more.json_schema);
     known.parallel_tools = known.parallel_tools.or(more.parallel_tools);
     known.prompt_caching = known.prompt_caching.or(more.prompt_caching);

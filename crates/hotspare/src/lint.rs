@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use hotspare_core::{ChatRequest, ModelProfile, TargetId};
+use hotspare_core::{Capabilities, ChatRequest, ModelProfile, TargetId};
 use hotspare_engine::Target;
 
 use crate::client::Client;
@@ -107,10 +107,11 @@ fn every_prompt(shared: &Shared) -> impl Iterator<Item = (Option<&str>, usize, &
 fn by_itself(target: &Target, today: Option<&str>) -> Vec<String> {
     let profile = &target.profile;
     let mut what = Vec::new();
-    if *profile == ModelProfile::default() {
-        what.push(
-            "is not in the catalogue: its window, price and abilities are unknown; set its profile".into(),
-        );
+    // What its wire says of every model's abilities is not knowledge of this one.
+    let mut model = profile.clone();
+    model.capabilities = Capabilities::default();
+    if model == ModelProfile::default() {
+        what.push("is not in the catalogue: its window and price are unknown; set its profile".into());
     }
     if let Some(day) = &profile.retires {
         // Dates of this form compare as text.

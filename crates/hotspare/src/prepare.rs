@@ -1,9 +1,10 @@
 //! A request as one target gets it.
 //!
 //! Not an adapter: no wire is spelled here. Order: what another model's turns hold that this one cannot read goes, then
-//! the oldest turns where the whole is too long, then the target's template, then the form of the answer in words where the model does not enforce it, then what this
-//! attempt adds (a complaint, the beginning of an answer). Invariant: what is not changed is not copied, and what is
-//! changed is said.
+//! the oldest turns where the whole is too long, then the target's template, then a turn of the user where the assistant
+//! must not speak first, then the form of the answer in words where the target does not enforce it, then what this attempt
+//! adds (a complaint, the beginning of an answer). Invariant: what is not changed is not copied, and what is changed is
+//! said.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -12,7 +13,7 @@ use hotspare_core::{
     ChatRequest, Error, Kind, Message, ModelProfile, OutputFormat, Part, Request, Role, Sampling,
 };
 use hotspare_engine::Begin;
-use hotspare_normalize::{portable, rewrite_schema, trim};
+use hotspare_normalize::{portable, rewrite_schema, trim, user_first};
 
 use crate::shared::{Connected, Prompt};
 
@@ -79,6 +80,12 @@ pub(crate) fn prepare(
         notes.push(format!("prompt {}", prompt.name));
         prepared = Cow::Owned(applied);
     }
+    if profile.capabilities.assistant_first == Some(false)
+        && let Some((changed, note)) = user_first(&prepared)
+    {
+        notes.push(note.to_string());
+        prepared = Cow::Owned(changed);
+    }
     shape(&mut prepared, &mut notes, target, profile);
     if profile.capabilities.sampling == Some(false) && prepared.sampling != Sampling::default() {
         prepared.to_mut().sampling = Sampling::default();
@@ -104,28 +111,42 @@ pub(crate) fn prepare(
     Ok(Prepared { request: Request::Chat(request), notes })
 }
 
-/// Asks for the form of the answer in the way that the target has for it: a schema that it enforces, spelled as far as it
-/// understands schemas, or words.
+/// Asks for the form of the answer in the way that the target has for it: a form that it enforces, or words. The answer is
+/// judged by the form that the caller asked for, whichever way it is.
 fn shape(
     request: &mut Cow<'_, ChatRequest>,
     notes: &mut Vec<String>,
     target: &Connected,
     profile: &ModelProfile,
 ) {
+    let can = &profile.capabilities;
+    let words = match &request.output {
+        OutputFormat::JsonSchema { schema, .. } if can.json_schema == Some(false) => {
+            notes.push("the schema is asked for in words".into());
+            format!(
+                "Answer with one JSON value and nothing else: no words around it, no code fence. It must be valid \
+                 against this JSON Schema:\n{}",
+                schema.as_str()
+            )
+        }
+        OutputFormat::JsonObject if can.json_mode == Some(false) => {
+            notes.push("JSON is asked for in words".into());
+            "Answer with one JSON object and nothing else: no words around it, no code fence.".to_owned()
+        }
+        _ => {
+            spell_schema(request, notes, target);
+            return;
+        }
+    };
+    let request = request.to_mut();
+    request.output = if can.json_mode == Some(false) { OutputFormat::Text } else { OutputFormat::JsonObject };
+    let head = request.messages.iter().take_while(|message| instructs(message)).count();
+    request.messages.insert(head, Message::system(words));
+}
+
+/// Spells a schema that is to be enforced as far as the target understands schemas.
+fn spell_schema(request: &mut Cow<'_, ChatRequest>, notes: &mut Vec<String>, target: &Connected) {
     let OutputFormat::JsonSchema { name, schema, strict } = &request.output else { return };
-    if profile.capabilities.json_schema == Some(false) {
-        let words = format!(
-            "Answer with one JSON value and nothing else: no words around it, no code fence. It must be valid against this \
-             JSON Schema:\n{}",
-            schema.as_str()
-        );
-        notes.push("the schema is asked for in words".into());
-        let request = request.to_mut();
-        request.output = OutputFormat::JsonObject;
-        let head = request.messages.iter().take_while(|message| instructs(message)).count();
-        request.messages.insert(head, Message::system(words));
-        return;
-    }
     let Some(subset) = target.provider.schema_subset(&target.model).filter(|_| *strict) else { return };
     let name = name.clone();
     let output = match rewrite_schema(schema, subset) {

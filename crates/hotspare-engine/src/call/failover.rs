@@ -200,9 +200,15 @@ impl Call {
         let limits = &self.route.limits;
         let asked = self.reasked.iter().filter(|place| **place == failure.place).count();
         let allowed = asked < usize::try_from(limits.max_reasks).unwrap_or(usize::MAX)
-            && self.extra_starts < limits.max_extra_starts
-            && self.can_pay_for_asking_again(failure, limits.max_reask_cost);
-        if !allowed || self.attempts.iter().any(Attempt::is_hopeful) || !world.take_retry(now, &self.route) {
+            && self.extra_starts < limits.max_extra_starts;
+        if !allowed || self.attempts.iter().any(Attempt::is_hopeful) {
+            return false;
+        }
+        if let Some(why) = self.too_dear_to_ask_again(failure, limits.max_reask_cost) {
+            self.not_again(failure.place, &why);
+            return false;
+        }
+        if !world.take_retry(now, &self.route) {
             return false;
         }
         self.reasked.push(failure.place);
@@ -212,12 +218,11 @@ impl Call {
         true
     }
 
-    /// Whether asking again stays within its own limit: the prompt grows by the answer and what was wrong with it, and
-    /// another answer is about as long.
-    fn can_pay_for_asking_again(&self, failure: Failure, most: Option<Cost>) -> bool {
-        let (Some(most), Some(price)) = (most, self.fleet.targets()[failure.place].profile.price) else {
-            return true;
-        };
+    /// Why asking again would go beyond its own limit, if it would: the prompt grows by the answer and what was wrong with
+    /// it, and another answer is about as long.
+    fn too_dear_to_ask_again(&self, failure: Failure, most: Option<Cost>) -> Option<String> {
+        let most = most?;
+        let price = self.fleet.targets()[failure.place].profile.price?;
         let spent: Cost = self
             .attempts
             .iter()
@@ -227,8 +232,9 @@ impl Call {
             .sum();
         let last = self.attempts.iter().rev().find(|attempt| attempt.target == failure.place);
         let usage = last.map(Attempt::usage_or_estimate).unwrap_or_default();
-        let again = Usage::estimated(usage.total(), usage.output);
-        spent + price.cost(&again) <= most
+        let again = price.cost(&Usage::estimated(usage.total(), usage.output));
+        (spent + again > most)
+            .then(|| format!("it would cost {again} on top of {spent}, the route allows {most} for it"))
     }
 
     fn same(&self, failure: Failure) -> Planned {

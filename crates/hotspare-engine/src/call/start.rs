@@ -24,18 +24,23 @@ impl Call {
         if let Some(retry) = self.retry.take_if(|retry| now >= retry.at) {
             let draw = self.draws.draw();
             let admitted = match self.too_dear(now, world, &retry.choice) {
-                None => world.admit(now, retry.choice.target, self.wish(draw, &retry.choice, false)).ok(),
-                Some(_) => None,
+                None => world
+                    .admit(now, retry.choice.target, self.wish(draw, &retry.choice, false))
+                    .map_err(|refusal| why_refused(now, &refusal)),
+                Some(why) => Err(why),
             };
             match admitted {
-                Some((key, permit)) => {
+                Ok((key, permit)) => {
                     let reask = retry.reask;
                     let mut begin = self.begin(now, world, &retry.choice, (key, permit), retry.why);
                     self.attempts[begin.id.0].reask = reask.is_some();
                     begin.reask = reask;
                     return Some(begin);
                 }
-                None => self.wanted = self.wanted.max(1),
+                Err(why) => {
+                    self.not_again(retry.choice.target, &why);
+                    self.wanted = self.wanted.max(1);
+                }
             }
         }
         if self.committed.is_some() || self.stopped {
@@ -143,6 +148,12 @@ impl Call {
             }
         }
         world.overspent(now, self.route.index, choice.target, prompt)
+    }
+
+    /// Notes that a target would have been asked again but for this.
+    pub(super) fn not_again(&mut self, place: usize, why: &str) {
+        let target = self.fleet.targets()[place].id.clone();
+        self.trail.skipped.push(Skipped::new(target, format!("not asked again: {why}")));
     }
 
     /// Waits for room, where that is all that is missing or the pause is short enough.

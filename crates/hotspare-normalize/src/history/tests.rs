@@ -178,3 +178,32 @@ proptest! {
         prop_assert_eq!(&longer.request.messages[..moved.request.messages.len()], &moved.request.messages[..]);
     }
 }
+
+#[test]
+fn an_assistant_who_speaks_first_is_given_a_user_who_spoke_before() {
+    for (before, changed) in [
+        (vec![], true),
+        (vec![Message::system("s"), Message::new(Role::Developer, vec![Part::Text("d".into())])], true),
+        (vec![Message::system("s"), Message::user(" ")], true),
+        (vec![Message::user("u")], false),
+        (vec![Message::system("s"), Message::user("u")], false),
+    ] {
+        let head = before.len();
+        let talk = [Message::assistant("How can I help?"), Message::user("x"), Message::assistant("y")];
+        let mut conversation = before.clone();
+        for message in talk {
+            conversation.push(message);
+            let rewritten = user_first(&request(conversation.clone()));
+            assert_eq!(rewritten.is_some(), changed, "{conversation:?}");
+            if let Some((rewritten, note)) = rewritten {
+                // Alike however long the conversation has become, so that it stays in the prompt cache.
+                assert_eq!(note, Note::UserFirst);
+                assert_eq!(rewritten.messages[..head], conversation[..head]);
+                assert_eq!(rewritten.messages[head], Message::user(OPENING));
+                assert_eq!(rewritten.messages[head + 1..], conversation[head..]);
+                assert!(user_first(&rewritten).is_none());
+            }
+        }
+        assert!(user_first(&request(before)).is_none(), "nobody speaks before the user");
+    }
+}

@@ -116,7 +116,9 @@ struct ProfileDto {
     vision: Option<bool>,
     reasoning: Option<bool>,
     sampling: Option<bool>,
+    assistant_first: Option<bool>,
     assistant_prefill: Option<bool>,
+    json_mode: Option<bool>,
     json_schema: Option<bool>,
     encoding: Option<Encoding>,
     embedding_family: Option<String>,
@@ -370,7 +372,9 @@ impl ProfileDto {
         can.vision = self.vision.or(can.vision);
         can.reasoning = self.reasoning.or(can.reasoning);
         can.sampling = self.sampling.or(can.sampling);
+        can.assistant_first = self.assistant_first.or(can.assistant_first);
         can.assistant_prefill = self.assistant_prefill.or(can.assistant_prefill);
+        can.json_mode = self.json_mode.or(can.json_mode);
         can.json_schema = self.json_schema.or(can.json_schema);
         if let Some(price) = self.price {
             profile.price = Some(price.price()?);

@@ -127,3 +127,36 @@ fn nothing_is_started_that_would_cost_too_much() {
     assert_eq!(error.kind(), Kind::NoTarget);
     assert!(error.message().contains("the request allows 0.000001 USD"), "{error}");
 }
+
+#[test]
+fn what_money_forbids_to_ask_again_stands_in_the_trail() {
+    let skipped = |setup: Setup| -> Vec<(String, String)> {
+        let mut rig = setup.rig();
+        rig.text(0, "no");
+        rig.finishes(0);
+        let skipped = rig.call.trail().skipped.iter().chain(
+            rig.done.iter().filter_map(|done| done.as_ref().err()).flat_map(|error| &error.trail().skipped),
+        );
+        skipped.map(|skipped| (skipped.target.to_string(), skipped.why.clone())).collect()
+    };
+    let dear = || {
+        let mut setup = setup(false);
+        setup.profile.price = Some(Price::per_million(1_000_000_000, 0));
+        setup
+    };
+    // Five tokens are 0.005 USD: the first question is paid for, another is not.
+    let mut setup = dear();
+    setup.max_cost = Some(Cost::from_micros(7_000));
+    let of_call = skipped(setup);
+    let targets: Vec<_> = of_call.iter().map(|(target, _)| target.as_str()).collect();
+    assert_eq!(targets, ["a", "b"], "{of_call:?}");
+    assert!(of_call[0].1.starts_with("not asked again: its prompt would cost"), "{of_call:?}");
+
+    let mut setup = dear();
+    setup.limits.max_reask_cost = Some(Cost::from_micros(1));
+    let of_reasks = skipped(setup);
+    assert_eq!(of_reasks.len(), 1, "{of_reasks:?}");
+    assert_eq!(of_reasks[0].0, "a");
+    assert!(of_reasks[0].1.starts_with("not asked again: it would cost"), "{of_reasks:?}");
+    assert!(skipped(dear()).is_empty(), "asked again, and nothing is passed over");
+}
