@@ -88,7 +88,6 @@ fn broken(text: &str) -> Vec<(&'static str, FinishReason, String)> {
 #[test]
 fn what_is_bent_comes_back_as_it_was() {
     let cases = cases();
-    let mut seen = 0;
     for case in &cases {
         let form = form(case);
         for instance in &case.valid {
@@ -102,23 +101,19 @@ fn what_is_bent_comes_back_as_it_was() {
                 let value: Value = serde_json::from_str(&repaired.text).unwrap();
                 assert_eq!(value, *instance, "{how}: {text}");
                 assert!(!repaired.repairs.is_empty(), "{how}");
-                seen += 1;
             }
         }
     }
-    println!("{} schemas, {seen} bent answers", cases.len());
     assert!(cases.len() >= 200, "{}", cases.len());
 }
 
 #[test]
 fn what_is_broken_never_passes() {
-    let mut seen = 0;
     for case in &cases() {
         let form = form(case);
         for instance in &case.valid {
             for (how, finish, text) in broken(&instance.to_string()) {
                 assert!(form.check(&text, &finish).is_err(), "{how}: {text} for {}", case.from);
-                seen += 1;
             }
         }
         for instance in &case.invalid {
@@ -131,10 +126,8 @@ fn what_is_broken_never_passes() {
                     assert!(case.schema.validate(&value).is_ok(), "{value} for {}", case.from);
                 }
             }
-            seen += 1;
         }
     }
-    println!("{seen} broken answers");
 }
 
 #[test]
