@@ -7,7 +7,7 @@ use crate::{new_provider, test, tidy};
 
 type Step = (&'static str, fn() -> Result<(), String>);
 
-const STEPS: [Step; 13] = [
+const STEPS: [Step; 14] = [
     ("fmt", || run(cargo(&["fmt", "--all", "--check"]))),
     ("tidy", tidy::run),
     ("clippy", || {
@@ -15,6 +15,7 @@ const STEPS: [Step; 13] = [
     }),
     ("docs", docs),
     ("test", test::test),
+    ("fuzz", || test::fuzz(&["--seconds".into(), "2".into()])),
     ("alone", alone),
     ("examples", examples),
     ("custom", custom),

@@ -23,7 +23,7 @@ pub(crate) fn test() -> Result<(), String> {
     if status.success() { Ok(()) } else { Err("some tests failed".into()) }
 }
 
-/// Runs the fuzz targets, optimized, each for as long as asked.
+/// Runs the fuzz targets, each for as long as asked; not optimized, so that an overflow is a failure.
 pub(crate) fn fuzz(args: &[String]) -> Result<(), String> {
     let seconds = match args {
         [] => 60,
@@ -32,17 +32,8 @@ pub(crate) fn fuzz(args: &[String]) -> Result<(), String> {
         }
         _ => return Err("usage: cargo xtask fuzz [--seconds N]".into()),
     };
-    let mut command = cargo(&[
-        "test",
-        "--release",
-        "-p",
-        "hotspare-tests",
-        "--test",
-        "corpus",
-        "fuzz::",
-        "--",
-        "--nocapture",
-    ]);
+    let mut command =
+        cargo(&["test", "-p", "hotspare-tests", "--test", "corpus", "fuzz::", "--", "--nocapture"]);
     command.env("HOTSPARE_FUZZ_SECONDS", seconds.to_string());
     run(command)
 }

@@ -93,6 +93,18 @@ const LIMITS: &[Row] = &[
         "0: straight to the next target; many: each costs a whole answer",
     ),
     (
+        "max_reask_cost",
+        "limits.max_reask_cost",
+        "off: the number of times bounds it already",
+        "small: a costly answer of the wrong form is not asked again, and the next target is; counted at list price",
+    ),
+    (
+        "spend",
+        "spend_limit",
+        "off: nobody's budget can be guessed",
+        "small: once the period's money is spent the route refuses until there is some again; counted by this process at list price",
+    ),
+    (
         "hold_bytes",
         "limits.hold_bytes",
         "far beyond any answer of 128k tokens",
@@ -126,6 +138,18 @@ const RULES: &[Row] = &[
         "`at_the_end`: streams pass, and end in an error if the whole does not fit; `never`: nobody looks",
     ),
     (
+        "on_refusal",
+        "on_refusal",
+        "`deliver`: a refusal is an answer",
+        "`next`: the next target is asked, and a stream is held back until something else than a refusal has come",
+    ),
+    (
+        "trim",
+        "trim",
+        "`never`: a target whose window is too small is passed over",
+        "`oldest_turns`: it gets the conversation without its oldest turns, and the trail says how many are missing",
+    ),
+    (
         "stream_upstream",
         "stream_upstream",
         "off: the caller's request is sent as it is",
@@ -137,13 +161,13 @@ const BREAKER: &[Row] = &[
     (
         "failures",
         "breaker.failures",
-        "five are found within a second of traffic and are no accident at any rate",
+        "off: the sum of evidence opens; a number of failures without one in between means little where most calls succeed",
         "1: every accident opens; many: a dead target costs that many callers a hop",
     ),
     (
         "failure_rate_bp",
         "breaker.failure_rate",
-        "half, as in resilience4j and Hystrix",
+        "off: the sum of evidence opens; a share needs many calls before it says anything",
         "low: opens for what the order of targets handles better; 100 %: only a dead target opens",
     ),
     (
@@ -155,7 +179,7 @@ const BREAKER: &[Row] = &[
     (
         "evidence",
         "breaker = \"evidence\", or breaker.evidence in nats",
-        "off: the window rule is what operators know",
+        "on: it opens at four failures in a row at any rate of traffic, and seldom for nothing (docs/decisions/0010)",
         "a sum: 9.2 opens at three failures in a row, 11.5 at four, 13.8 at five, each at any rate of traffic",
     ),
     (
