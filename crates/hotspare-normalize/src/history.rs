@@ -248,7 +248,8 @@ impl<'a> Reader<'a> {
             (Note::Empty, self.empty),
         ]
         .into_iter()
-        .filter_map(|(note, count)| (count > 0).then(|| note(count)))
+        .filter(|(_, count)| *count > 0)
+        .map(|(note, count)| note(count))
         .collect()
     }
 }
