@@ -86,7 +86,7 @@ async fn a_target_that_is_back_is_found_without_a_caller() {
 #[tokio::test(flavor = "multi_thread")]
 async fn background_work_is_off_unless_written_and_ends_with_the_client() {
     let (client, server) = probed(false).await;
-    server.set_fault(Some(Fault::Status(503))).await;
+    server.set_fault(Some(Fault::Status(500))).await;
     client.chat(ChatRequest::to("chat").user("hi")).await.unwrap_err();
     client.chat(ChatRequest::to("chat").user("hi")).await.unwrap_err();
     let (_, other) = probed(true).await;
@@ -99,7 +99,7 @@ async fn background_work_is_off_unless_written_and_ends_with_the_client() {
     server.set_fault(Some(Fault::Silence)).await;
     let asking = client.chat(ChatRequest::to("chat").user("hi").deadline(Duration::from_millis(50)));
     asking.await.unwrap_err();
-    server.set_fault(Some(Fault::Status(503))).await;
+    server.set_fault(Some(Fault::Status(500))).await;
     client.chat(ChatRequest::to("chat").user("hi")).await.unwrap_err();
     client.chat(ChatRequest::to("chat").user("hi")).await.unwrap_err();
     server.set_fault(Some(Fault::Silence)).await;

@@ -85,3 +85,8 @@ pub use observe::BreakerChange;
 pub use stream::ChatStream;
 #[cfg(feature = "typed")]
 pub use typed::Typed;
+
+/// The code of the front page, compiled.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct FrontPage;
