@@ -118,7 +118,8 @@ impl fmt::Debug for Form {
     }
 }
 
-#[cfg(all(test, feature = "schema"))]
+#[cfg(test)]
+#[cfg(feature = "schema")]
 mod corruption;
 
 #[cfg(test)]
