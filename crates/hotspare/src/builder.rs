@@ -12,7 +12,13 @@ use std::time::Duration;
 use hotspare_catalog::Catalog;
 use hotspare_core::{Cost, Error, Kind, TargetId};
 use hotspare_engine::{Fleet, Limits, OnKind, Route, Rules, SpendLimit, TargetSpec, World};
-#[cfg(any(feature = "openai", feature = "anthropic", feature = "gemini"))]
+#[cfg(any(
+    feature = "openai",
+    feature = "anthropic",
+    feature = "cohere",
+    feature = "gemini",
+    feature = "ollama"
+))]
 use hotspare_http::{HttpConfig, ReqwestTransport};
 use hotspare_normalize::PromptTemplate;
 use hotspare_provider::{HttpProvider, Secret, Transport};
@@ -154,7 +160,13 @@ impl ClientBuilder {
 
     /// Sends everything through the application's own HTTP client. It should follow no redirects, make no retries of its
     /// own and have no total timeout.
-    #[cfg(any(feature = "openai", feature = "anthropic", feature = "gemini"))]
+    #[cfg(any(
+        feature = "openai",
+        feature = "anthropic",
+        feature = "cohere",
+        feature = "gemini",
+        feature = "ollama"
+    ))]
     #[must_use]
     pub fn http_client(self, client: reqwest::Client) -> Self {
         self.transport(Arc::new(ReqwestTransport::from_client(client)))
@@ -461,7 +473,13 @@ impl Transports {
     }
 }
 
-#[cfg(any(feature = "openai", feature = "anthropic", feature = "gemini"))]
+#[cfg(any(
+    feature = "openai",
+    feature = "anthropic",
+    feature = "cohere",
+    feature = "gemini",
+    feature = "ollama"
+))]
 fn make(net: &Net) -> Result<Arc<dyn Transport>, String> {
     let mut config = HttpConfig::default();
     config.proxy.clone_from(&net.proxy);
@@ -471,7 +489,13 @@ fn make(net: &Net) -> Result<Arc<dyn Transport>, String> {
     Ok(Arc::new(transport))
 }
 
-#[cfg(not(any(feature = "openai", feature = "anthropic", feature = "gemini")))]
+#[cfg(not(any(
+    feature = "openai",
+    feature = "anthropic",
+    feature = "cohere",
+    feature = "gemini",
+    feature = "ollama"
+)))]
 fn make(_: &Net) -> Result<Arc<dyn Transport>, String> {
     Err("this build has no HTTP transport; give the client one with `transport`".into())
 }
