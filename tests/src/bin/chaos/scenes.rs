@@ -343,7 +343,7 @@ async fn restart() -> Vec<Mark> {
     let (mut lost, mut calls) = (0, 0);
     for _ in 0..3 {
         let stage = Stage::plain(2).await;
-        stage.servers[0].set_fault(Some(Fault::Status(503))).await;
+        stage.servers[0].set_fault(Some(Fault::Status(500))).await;
         lost += stage.ask(20, ms(2)).await;
         calls = calls.max(stage.servers[0].stats().requests);
     }
