@@ -3,6 +3,7 @@
 //! Invariant: nothing is sent while building, and a client that was built has targets, routes and readable keys.
 
 mod outline;
+mod transports;
 
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -12,21 +13,14 @@ use std::time::Duration;
 use hotspare_catalog::Catalog;
 use hotspare_core::{Cost, Error, Kind, TargetId};
 use hotspare_engine::{Fleet, Limits, OnKind, Route, Rules, SpendLimit, TargetSpec, World};
-#[cfg(any(
-    feature = "openai",
-    feature = "anthropic",
-    feature = "cohere",
-    feature = "gemini",
-    feature = "ollama"
-))]
-use hotspare_http::{HttpConfig, ReqwestTransport};
 use hotspare_normalize::PromptTemplate;
 use hotspare_provider::{HttpProvider, Secret, Transport};
 use hotspare_routing::{Sequential, Strategy};
 
 pub use self::outline::Outline;
+use self::transports::{NoTransport, Transports};
 use crate::client::Client;
-use crate::endpoint::{Endpoint, Net, Speaks};
+use crate::endpoint::{Endpoint, Speaks};
 use crate::key::Keyhole;
 use crate::shared::{Connected, Prompt, Shared};
 
@@ -169,7 +163,7 @@ impl ClientBuilder {
     ))]
     #[must_use]
     pub fn http_client(self, client: reqwest::Client) -> Self {
-        self.transport(Arc::new(ReqwestTransport::from_client(client)))
+        self.transport(Arc::new(hotspare_http::ReqwestTransport::from_client(client)))
     }
 
     /// Notes something that is wrong, to be reported with the rest.
@@ -451,65 +445,4 @@ fn fingerprint(secret: &Secret) -> u64 {
     let mut hasher = DefaultHasher::new();
     secret.expose().hash(&mut hasher);
     hasher.finish()
-}
-
-/// One pool of connections per kind of network.
-struct Transports {
-    given: Option<Arc<dyn Transport>>,
-    made: Vec<(Net, Arc<dyn Transport>)>,
-}
-
-impl Transports {
-    fn for_net(&mut self, net: &Net) -> Result<Arc<dyn Transport>, String> {
-        if let Some(given) = &self.given {
-            return Ok(Arc::clone(given));
-        }
-        if let Some((_, made)) = self.made.iter().find(|(known, _)| known == net) {
-            return Ok(Arc::clone(made));
-        }
-        let transport = make(net)?;
-        self.made.push((net.clone(), Arc::clone(&transport)));
-        Ok(transport)
-    }
-}
-
-#[cfg(any(
-    feature = "openai",
-    feature = "anthropic",
-    feature = "cohere",
-    feature = "gemini",
-    feature = "ollama"
-))]
-fn make(net: &Net) -> Result<Arc<dyn Transport>, String> {
-    let mut config = HttpConfig::default();
-    config.proxy.clone_from(&net.proxy);
-    config.ca.clone_from(&net.ca);
-    config.connect_timeout = net.connect.unwrap_or(config.connect_timeout);
-    let transport = ReqwestTransport::new(&config).map_err(|error| error.to_string())?;
-    Ok(Arc::new(transport))
-}
-
-#[cfg(not(any(
-    feature = "openai",
-    feature = "anthropic",
-    feature = "cohere",
-    feature = "gemini",
-    feature = "ollama"
-)))]
-fn make(_: &Net) -> Result<Arc<dyn Transport>, String> {
-    Err("this build has no HTTP transport; give the client one with `transport`".into())
-}
-
-/// Stands where a transport could not be made; the build fails before it is used.
-#[derive(Debug)]
-struct NoTransport;
-
-#[async_trait::async_trait]
-impl Transport for NoTransport {
-    async fn send(
-        &self,
-        _: hotspare_provider::HttpRequest,
-    ) -> Result<hotspare_provider::HttpResponse, Error> {
-        Err(Error::new(Kind::Config, "there is no transport"))
-    }
 }

@@ -1,0 +1,80 @@
+//! Connections for targets: one pool per kind of network.
+//!
+//! Not a transport: that is another crate's, or the application's. Invariant: targets that ask for the same network share
+//! one pool.
+
+use std::sync::Arc;
+
+use hotspare_core::{Error, Kind};
+#[cfg(any(
+    feature = "openai",
+    feature = "anthropic",
+    feature = "cohere",
+    feature = "gemini",
+    feature = "ollama"
+))]
+use hotspare_http::{HttpConfig, ReqwestTransport};
+use hotspare_provider::Transport;
+
+use crate::endpoint::Net;
+
+/// One pool of connections per kind of network.
+pub(super) struct Transports {
+    pub(super) given: Option<Arc<dyn Transport>>,
+    pub(super) made: Vec<(Net, Arc<dyn Transport>)>,
+}
+
+impl Transports {
+    pub(super) fn for_net(&mut self, net: &Net) -> Result<Arc<dyn Transport>, String> {
+        if let Some(given) = &self.given {
+            return Ok(Arc::clone(given));
+        }
+        if let Some((_, made)) = self.made.iter().find(|(known, _)| known == net) {
+            return Ok(Arc::clone(made));
+        }
+        let transport = make(net)?;
+        self.made.push((net.clone(), Arc::clone(&transport)));
+        Ok(transport)
+    }
+}
+
+#[cfg(any(
+    feature = "openai",
+    feature = "anthropic",
+    feature = "cohere",
+    feature = "gemini",
+    feature = "ollama"
+))]
+fn make(net: &Net) -> Result<Arc<dyn Transport>, String> {
+    let mut config = HttpConfig::default();
+    config.proxy.clone_from(&net.proxy);
+    config.ca.clone_from(&net.ca);
+    config.connect_timeout = net.connect.unwrap_or(config.connect_timeout);
+    let transport = ReqwestTransport::new(&config).map_err(|error| error.to_string())?;
+    Ok(Arc::new(transport))
+}
+
+#[cfg(not(any(
+    feature = "openai",
+    feature = "anthropic",
+    feature = "cohere",
+    feature = "gemini",
+    feature = "ollama"
+)))]
+fn make(_: &Net) -> Result<Arc<dyn Transport>, String> {
+    Err("this build has no HTTP transport; give the client one with `transport`".into())
+}
+
+/// Stands where a transport could not be made; the build fails before it is used.
+#[derive(Debug)]
+pub(super) struct NoTransport;
+
+#[async_trait::async_trait]
+impl Transport for NoTransport {
+    async fn send(
+        &self,
+        _: hotspare_provider::HttpRequest,
+    ) -> Result<hotspare_provider::HttpResponse, Error> {
+        Err(Error::new(Kind::Config, "there is no transport"))
+    }
+}
