@@ -10,7 +10,7 @@ use hotspare_chaos::Scripted;
 
 #[tokio::main]
 async fn main() -> Result<(), hotspare::Error> {
-    let main = Scripted::new().status(503);
+    let main = Scripted::new().status(500);
     let client = Client::builder()
         .target(
             "main",
@@ -26,6 +26,6 @@ async fn main() -> Result<(), hotspare::Error> {
     println!("50 answers; the dead target was asked {} times", main.asked().len());
     print!("{}", client.explain(&ChatRequest::to("chat").user("hi"))?);
     assert_eq!(client.targets()[0].view.breaker, BreakerState::Open);
-    assert!(main.asked().len() <= 8, "a breaker that opens at three failures of half weight");
+    assert!(main.asked().len() <= 8, "a breaker that opens at three failures, each tried once more");
     Ok(())
 }
