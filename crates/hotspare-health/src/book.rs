@@ -324,7 +324,7 @@ impl ScopeState {
         match verdict {
             Verdict::Success => {
                 self.gate.success(entry.began);
-                self.record.outcome(now, 0);
+                self.record.outcome(now, false);
                 self.breaker.success(now, entry.pass, draw)
             }
             Verdict::Ease { until } => {
@@ -336,7 +336,7 @@ impl ScopeState {
                 None
             }
             Verdict::Failure { weight_milli, not_before } => {
-                self.record.outcome(now, weight_milli);
+                self.record.outcome(now, weight_milli > 0);
                 self.breaker.failure(now, entry.pass, weight_milli, not_before, draw)
             }
             Verdict::Neutral => {

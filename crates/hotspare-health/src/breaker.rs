@@ -154,6 +154,10 @@ impl Breaker {
         self.state = State::Closed;
         self.generation += 1;
         self.window.clear();
+        // One good probe is not yet a good target: one failure short of opening, until calls that succeed have taken it away.
+        if let Some(rule) = &self.config.evidence {
+            self.sum = Sum::one_short_of(now, rule);
+        }
         self.closed_at = Some(now);
         self.forgotten_at = now;
         Some((from, BreakerState::Closed, Reason::ProbeSucceeded))

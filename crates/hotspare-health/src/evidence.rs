@@ -50,6 +50,12 @@ pub(crate) struct Sum {
 }
 
 impl Sum {
+    /// What is held against a target that one probe found well: the next whole failure trips, and a dozen successes make it
+    /// as good as new.
+    pub(crate) fn one_short_of(now: Moment, rule: &Evidence) -> Self {
+        Self { milli_nats: u64::from(rule.trip.saturating_sub(rule.failure)), touched: now }
+    }
+
     pub(crate) fn success(&mut self, now: Moment, rule: &Evidence) {
         self.fade(now, rule);
         self.milli_nats = self.milli_nats.saturating_sub(u64::from(rule.success));

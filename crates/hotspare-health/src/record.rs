@@ -39,11 +39,12 @@ impl Default for Record {
 }
 
 impl Record {
-    /// Takes an outcome; `weight_milli` is the share of a whole failure, 0 for a success.
-    pub(crate) fn outcome(&mut self, now: Moment, weight_milli: u32) {
+    /// Takes an outcome. A refusal that says little of the target's health (it sheds load) costs its caller as much as any
+    /// other failure, so here each counts whole, whatever it weighs for the breaker.
+    pub(crate) fn outcome(&mut self, now: Moment, failed: bool) {
         self.fast = self.faded(now);
         self.at = now.max(self.at);
-        let new = WHOLE * i64::from(weight_milli.min(1_000)) / 1_000;
+        let new = if failed { WHOLE } else { 0 };
         self.slow += (new - self.slow) / (self.seen + BELIEVED).min(SLOW);
         self.fast += (new - self.fast) / FAST;
         self.seen = (self.seen + 1).min(SLOW);
@@ -67,7 +68,7 @@ mod tests {
 
     fn after(outcomes: impl IntoIterator<Item = bool>) -> Record {
         let mut record = Record::default();
-        outcomes.into_iter().for_each(|failed| record.outcome(Moment::ZERO, if failed { 1_000 } else { 0 }));
+        outcomes.into_iter().for_each(|failed| record.outcome(Moment::ZERO, failed));
         record
     }
 
@@ -89,8 +90,8 @@ mod tests {
             for (failed, gap) in outcomes {
                 now = now + Duration::from_secs(gap);
                 let (mut worse, mut better) = (record, record);
-                worse.outcome(now, 1_000);
-                better.outcome(now, 0);
+                worse.outcome(now, true);
+                better.outcome(now, false);
                 prop_assert!(better.expected_ppm(now) <= worse.expected_ppm(now) && worse.expected_ppm(now) <= 1_000_000);
                 record = if failed { worse } else { better };
             }

@@ -2,8 +2,8 @@
 //!
 //! When: several hosts serve the same model and none is preferred. Providers are seldom down and often a little ill: one
 //! that fails one call in fifty costs those requests a second attempt, and no breaker opens for that. This strategy goes by
-//! each target's own record; equals keep the order written. One call in fifty looks at the next in line, so that a record
-//! does not grow stale.
+//! each target's own record; equals keep the order written. One call in 500 looks at the next in line, so that a record does
+//! not grow stale; more, or further down the line, costs more first tries than it finds.
 
 use std::cmp::Reverse;
 
@@ -11,6 +11,9 @@ use hotspare_core::TargetId;
 
 use crate::scene::{Choice, Ranking, Reason, Scene};
 use crate::strategy::Strategy;
+
+/// One call in so many looks at the next in line.
+const LOOK: u64 = 500;
 
 /// Reliability first.
 #[derive(Clone, Debug)]
@@ -42,9 +45,8 @@ impl Strategy for Steadiest {
             (Reverse(view(index).usable), view(index).degraded, view(index).expected_failure_ppm)
         });
         let well = order.iter().take_while(|index| view(**index).usable && !view(**index).degraded).count();
-        if well > 1 && scene.draw.is_multiple_of(50) {
-            let next = 1 + usize::try_from((scene.draw >> 32) % (well as u64 - 1)).unwrap_or(0);
-            order.swap(0, next);
+        if well > 1 && scene.draw.is_multiple_of(LOOK) {
+            order.swap(0, 1);
         }
         let choice = |index: usize| {
             Choice::new(index, Reason::Steadiest { expected_ppm: view(index).expected_failure_ppm })

@@ -256,6 +256,6 @@ fn the_steadiest_comes_first_and_the_next_is_looked_at_now_and_then() {
     views[4].1.usable = false;
     assert_eq!(order(&Steadiest::new(NAMES), &views, 7, 0, None), ["b", "c", "d", "a", "e"]);
     let looks =
-        (0..1_000).filter(|draw| order(&Steadiest::new(NAMES), &views, *draw, 0, None)[0] != "b").count();
+        (0..10_000).filter(|draw| order(&Steadiest::new(NAMES), &views, *draw, 0, None)[0] != "b").count();
     assert_eq!(looks, 20);
 }

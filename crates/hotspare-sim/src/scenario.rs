@@ -7,14 +7,19 @@
 //! half of the requests, 1.2 s for 95 %, 4 s for 99 %, then a token each 20 ms, 150 of them; 20 requests a second, all
 //! streamed, Poisson arrivals, ten minutes; what goes wrong goes wrong from minute 2 to minute 5.
 
+mod breaker;
+mod target;
+
 use std::time::Duration;
 
-use hotspare_health::Config as Breaker;
 use serde::Deserialize;
 
 use crate::effect::Effect;
 use crate::marks::Mark;
-use crate::words::{Share, Span, Spread};
+use crate::words::{Share, Span};
+
+pub(crate) use breaker::BreakerDto;
+pub(crate) use target::{Growth, PriceDto, QuotaDto, Says, TargetDto};
 
 /// A world, its load, what goes wrong, the route under test, and the marks that must be reached.
 #[derive(Clone, Debug, Deserialize)]
@@ -107,147 +112,6 @@ pub(crate) struct Burst {
     pub(crate) from: Span,
     pub(crate) until: Span,
     pub(crate) times: f64,
-}
-
-/// A target: how its provider behaves, and what the route knows of it.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct TargetDto {
-    pub(crate) name: String,
-    /// Who answers there; equal endpoints share health. Its own name if left out.
-    pub(crate) endpoint: Option<String>,
-    /// Names under which faults find it together with others.
-    #[serde(default)]
-    pub(crate) groups: Vec<String>,
-    #[serde(default = "first_content")]
-    pub(crate) ttft: Spread,
-    #[serde(default = "token_gap")]
-    pub(crate) token_gap: Spread,
-    #[serde(default = "one")]
-    pub(crate) keys: u32,
-    /// Dollars per million tokens.
-    pub(crate) price: Option<PriceDto>,
-    #[serde(default = "yes")]
-    pub(crate) prefill: bool,
-    #[serde(default)]
-    pub(crate) reasoning: bool,
-    pub(crate) capacity: Option<Capacity>,
-    pub(crate) quota: Option<QuotaDto>,
-    pub(crate) growth: Option<Growth>,
-    pub(crate) max_in_flight: Option<u32>,
-    pub(crate) requests_per_minute: Option<u64>,
-    pub(crate) tokens_per_minute: Option<u64>,
-    pub(crate) breaker: Option<BreakerDto>,
-}
-
-#[derive(Clone, Copy, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct PriceDto {
-    pub(crate) input: f64,
-    pub(crate) output: f64,
-}
-
-/// Places at a provider, and how many wait for one without a word. Beyond that it answers 503.
-#[derive(Clone, Copy, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Capacity {
-    pub(crate) places: u32,
-    #[serde(default)]
-    pub(crate) queue: u32,
-}
-
-/// A provider's limits per key, and how it speaks of them.
-#[derive(Clone, Copy, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct QuotaDto {
-    pub(crate) requests_per_minute: Option<u64>,
-    pub(crate) tokens_per_minute: Option<u64>,
-    #[serde(default)]
-    pub(crate) says: Says,
-}
-
-/// What a provider says of its limits.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub(crate) enum Says {
-    /// Every reply tells what is left, and refusals tell when to come back.
-    #[default]
-    Everything,
-    /// Figures that make no sense.
-    Garbage,
-    /// Nothing: a bare 429.
-    Nothing,
-    /// Refusals tell when to come back.
-    RetryAfter,
-}
-
-/// A provider that refuses traffic which grows faster than this.
-#[derive(Clone, Copy, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Growth {
-    /// Times the requests of the window before.
-    pub(crate) factor: f64,
-    pub(crate) window: Span,
-    /// This many a window are always taken.
-    pub(crate) floor: u32,
-}
-
-#[derive(Clone, Debug, Deserialize)]
-#[serde(
-    untagged,
-    expecting = "a breaker is \"default\", \"window\", \"textbook\", \"never\", or a table of knobs"
-)]
-pub(crate) enum BreakerDto {
-    Name(String),
-    Knobs(Knobs),
-}
-
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub(crate) struct Knobs {
-    failures: Option<u32>,
-    window: Option<Span>,
-    failure_rate: Option<Share>,
-    slow_rate: Option<Share>,
-    min_calls: Option<u32>,
-    cooldown: Option<Span>,
-    cooldown_cap: Option<Span>,
-    probes: Option<u32>,
-    ramp: Option<Span>,
-}
-
-impl BreakerDto {
-    pub(crate) fn config(&self) -> Result<Breaker, String> {
-        let knobs = match self {
-            Self::Name(name) => {
-                return match name.as_str() {
-                    "default" => Ok(Breaker::default()),
-                    "window" => Ok(Breaker::window()),
-                    "textbook" => Ok(Breaker::textbook()),
-                    "never" => Ok(Breaker::never()),
-                    other => Err(format!(
-                        "unknown breaker `{other}`; known are default, window, textbook and never"
-                    )),
-                };
-            }
-            Self::Knobs(knobs) => knobs,
-        };
-        let bp = |share: Share| (share.0 * 10_000.0) as u32;
-        let counts = knobs.failures.is_some() || knobs.failure_rate.is_some();
-        let mut config = if counts { Breaker::window() } else { Breaker::default() };
-        config.failures = knobs.failures.or(config.failures);
-        config.failure_rate_bp = knobs.failure_rate.map(bp).or(config.failure_rate_bp);
-        config.slow_rate_bp = knobs.slow_rate.map(bp).or(config.slow_rate_bp);
-        config.min_calls = knobs.min_calls.unwrap_or(config.min_calls);
-        config.probes = knobs.probes.unwrap_or(config.probes);
-        config.window = knobs.window.map_or(config.window, |span| span.0);
-        config.cooldown = knobs.cooldown.map_or(config.cooldown, |span| span.0);
-        config.cooldown_cap =
-            knobs.cooldown_cap.map_or(config.cooldown_cap.max(config.cooldown), |span| span.0);
-        config.ramp = knobs.ramp.map_or(config.ramp, |span| span.0);
-        config.validate().map_err(|error| error.to_string())?;
-        Ok(config)
-    }
 }
 
 /// Something that goes wrong.
@@ -348,53 +212,8 @@ fn window() -> [Span; 2] {
     [Span::secs(120), Span::secs(300)]
 }
 
-fn one() -> u32 {
-    1
-}
-
-fn yes() -> bool {
-    true
-}
-
-fn first_content() -> Spread {
-    spread(&[(0.0, 0.3), (0.5, 0.6), (0.95, 1.2), (0.99, 4.0), (1.0, 8.0)])
-}
-
-fn token_gap() -> Spread {
-    spread(&[(0.0, 0.015), (0.5, 0.02), (0.95, 0.03), (0.99, 0.06), (1.0, 0.2)])
-}
-
-fn spread(points: &[(f64, f64)]) -> Spread {
-    // The points above are in order; the fallback is never taken.
-    Spread::new(points).unwrap_or_else(|| Spread::constant(1.0))
-}
-
 fn abc() -> Vec<TargetDto> {
     ["a", "b", "c"].map(TargetDto::named).into()
-}
-
-impl TargetDto {
-    /// A target like those of the usual world.
-    pub(crate) fn named(name: &str) -> Self {
-        Self {
-            name: name.to_owned(),
-            endpoint: None,
-            groups: Vec::new(),
-            ttft: first_content(),
-            token_gap: token_gap(),
-            keys: 1,
-            price: Some(PriceDto { input: 2.0, output: 8.0 }),
-            prefill: true,
-            reasoning: false,
-            capacity: None,
-            quota: None,
-            growth: None,
-            max_in_flight: None,
-            requests_per_minute: None,
-            tokens_per_minute: None,
-            breaker: None,
-        }
-    }
 }
 
 impl Scenario {
@@ -488,12 +307,5 @@ impl Scenario {
         }
         mistakes.extend(self.setup().err());
         mistakes
-    }
-}
-
-impl TargetDto {
-    /// Whether a fault on `name` concerns it.
-    pub(crate) fn answers_to(&self, name: &str) -> bool {
-        name == "all" || name == self.name || self.groups.iter().any(|group| group == name)
     }
 }

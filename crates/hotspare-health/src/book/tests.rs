@@ -179,3 +179,18 @@ fn refused_growth_halves_the_traffic_and_hurts_nobody() {
     assert!((25..=35).contains(&started), "half of sixty a minute: {started}");
     assert_eq!(book.view(at(122), &[key], 0).state, BreakerState::Closed);
 }
+
+#[test]
+fn who_sheds_load_fails_its_callers_as_often_as_it_does() {
+    let expected = |weight_milli: u32| {
+        let mut book = Book::new();
+        let host = book.add_scope(Config::default());
+        for call in 0..200 {
+            let permit = granted(book.admit(at(call), &[host]));
+            let shed = Outcome::at(host, Verdict::Failure { weight_milli, not_before: None });
+            book.settle(at(call), permit, if call % 20 == 0 { shed } else { Outcome::success() }, 0);
+        }
+        book.view(at(200), &[host], 0).expected_failure_ppm
+    };
+    assert_eq!(expected(250), expected(1_000));
+}

@@ -134,3 +134,21 @@ fn the_weight_rises_after_recovery() {
     assert_eq!(breaker.weight_bp(now + Duration::from_secs(5)), 5_000);
     assert_eq!(breaker.weight_bp(now + Duration::from_secs(60)), 10_000);
 }
+
+#[test]
+fn a_target_that_a_probe_found_well_is_on_probation_for_a_dozen_calls() {
+    let closed = || {
+        let mut breaker = Breaker::new(Config::default());
+        (0..4).for_each(|step| drop(fail(&mut breaker, at(step))));
+        let now = breaker.until;
+        breaker.advance(now, 0);
+        assert_eq!(succeed(&mut breaker, now).map(|(_, to, _)| to), Some(BreakerState::Closed));
+        (breaker, now)
+    };
+    let failures = |calls: usize| {
+        let (mut breaker, now) = closed();
+        (0..calls).for_each(|_| drop(succeed(&mut breaker, now)));
+        (1..10).find(|_| fail(&mut breaker, now).is_some())
+    };
+    assert_eq!((failures(0), failures(1), failures(13)), (Some(1), Some(2), Some(4)));
+}

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::marks::Measure;
+use crate::rivals::RivalKind;
 
 fn play(name: &str, seed: u64) -> (Scenario, Outcome) {
     let scenario = Scenario::find(name).unwrap();

@@ -1,0 +1,66 @@
+//! A target's breaker as a scenario writes it: by name, or by its knobs.
+//!
+//! Invariant: what is left out is as the product has it, and a rule that makes no sense is an error.
+
+use hotspare_health::Config as Breaker;
+use serde::Deserialize;
+
+use crate::words::{Share, Span};
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(
+    untagged,
+    expecting = "a breaker is \"default\", \"window\", \"textbook\", \"never\", or a table of knobs"
+)]
+pub(crate) enum BreakerDto {
+    Name(String),
+    Knobs(Knobs),
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Knobs {
+    failures: Option<u32>,
+    window: Option<Span>,
+    failure_rate: Option<Share>,
+    slow_rate: Option<Share>,
+    min_calls: Option<u32>,
+    cooldown: Option<Span>,
+    cooldown_cap: Option<Span>,
+    probes: Option<u32>,
+    ramp: Option<Span>,
+}
+
+impl BreakerDto {
+    pub(crate) fn config(&self) -> Result<Breaker, String> {
+        let knobs = match self {
+            Self::Name(name) => {
+                return match name.as_str() {
+                    "default" => Ok(Breaker::default()),
+                    "window" => Ok(Breaker::window()),
+                    "textbook" => Ok(Breaker::textbook()),
+                    "never" => Ok(Breaker::never()),
+                    other => Err(format!(
+                        "unknown breaker `{other}`; known are default, window, textbook and never"
+                    )),
+                };
+            }
+            Self::Knobs(knobs) => knobs,
+        };
+        let bp = |share: Share| (share.0 * 10_000.0) as u32;
+        let counts = knobs.failures.is_some() || knobs.failure_rate.is_some();
+        let mut config = if counts { Breaker::window() } else { Breaker::default() };
+        config.failures = knobs.failures.or(config.failures);
+        config.failure_rate_bp = knobs.failure_rate.map(bp).or(config.failure_rate_bp);
+        config.slow_rate_bp = knobs.slow_rate.map(bp).or(config.slow_rate_bp);
+        config.min_calls = knobs.min_calls.unwrap_or(config.min_calls);
+        config.probes = knobs.probes.unwrap_or(config.probes);
+        config.window = knobs.window.map_or(config.window, |span| span.0);
+        config.cooldown = knobs.cooldown.map_or(config.cooldown, |span| span.0);
+        config.cooldown_cap =
+            knobs.cooldown_cap.map_or(config.cooldown_cap.max(config.cooldown), |span| span.0);
+        config.ramp = knobs.ramp.map_or(config.ramp, |span| span.0);
+        config.validate().map_err(|error| error.to_string())?;
+        Ok(config)
+    }
+}
