@@ -1,5 +1,7 @@
 //! Streams that survive: cuts and stalls at every place.
 
+use std::time::Duration;
+
 use futures::StreamExt;
 use hotspare::{ChatRequest, Error, Event, Kind, OnCut, RouteSpec, Rules, Sequential};
 use hotspare_chaos::{Fault, Settings, Speaks};
@@ -47,6 +49,21 @@ async fn a_cut_at_every_position_is_carried_on_exactly() {
             }
         }
     }
+}
+
+/// The limits for the beginning and for silence are for the beginning and for silence: an answer that flows is never cut.
+#[tokio::test]
+async fn a_healthy_stream_outlives_every_short_limit() {
+    let mut limits = short_limits();
+    limits.first_content_deadline = Duration::from_millis(400);
+    let route = RouteSpec::new(Sequential::new(["main", "spare"])).limits(limits);
+    let rig = Rig::with(&[Speaks::OpenAi, Speaks::Anthropic], route).await;
+    let flowing = rig.servers[0].settings().tokens(30).pace(Duration::ZERO, Duration::from_millis(40));
+    rig.servers[0].set_settings(flowing);
+    let (text, handovers, result) = read(&rig).await;
+    result.unwrap();
+    assert_eq!((text, handovers), (rig.servers[0].settings().answer.concat(), 0));
+    assert_eq!(rig.servers[1].stats().requests, 0);
 }
 
 /// A cut answer goes on over another wire, to and from the one whose streams have no end mark but their end.

@@ -74,6 +74,21 @@ async fn frames_of_the_callers_wire_pass_untouched() {
     assert_eq!(through.matches("[DONE]").count(), 1);
 }
 
+#[tokio::test]
+async fn usage_that_was_asked_for_survives_a_failover() {
+    for wires in [[Speaks::OpenAi, Speaks::OpenAi], [Speaks::OpenAi, Speaks::Anthropic]] {
+        let rig = Rig::sequential(&wires).await;
+        rig.servers[0].set_fault(Some(Fault::Status(503))).await;
+        let gateway = start(rig.client.clone()).await;
+        let mut body: Value = serde_json::from_str(&ask(true)).unwrap();
+        body["stream_options"] = json!({"include_usage": true});
+        let reply = post(&gateway, &body.to_string()).await;
+        assert_eq!(reply.headers()["x-hotspare-served-by"], "spare");
+        let text = reply.text().await.unwrap();
+        assert!(text.contains(r#""completion_tokens":20"#), "{text}");
+    }
+}
+
 /// A table of bad requests: each a typed error with its status, never a panic, a hang or a call upstream.
 #[tokio::test]
 async fn bad_requests() {

@@ -11,6 +11,7 @@ mod catalog;
 mod ci;
 mod mutants;
 mod new_provider;
+mod promises;
 mod run;
 mod test;
 mod tidy;
@@ -29,7 +30,7 @@ cargo xtask VERB
   docs [--check]            write the generated documents, or tell whether they have drifted
   fuzz [--seconds N]        break recorded replies at random, N seconds a target
   new-provider NAME         make the rooms of a new adapter
-  mutants                   break the code on purpose: every mutation must make a test fail
+  mutants [WORD…]           break the code on purpose: every mutation must make a test fail
 ";
 
 fn main() -> ExitCode {
@@ -45,7 +46,7 @@ fn main() -> ExitCode {
         Some("docs") => run::binary("docs", rest),
         Some("fuzz") => test::fuzz(rest),
         Some("new-provider") => new_provider::new_provider(rest),
-        Some("mutants") => mutants::run(),
+        Some("mutants") => mutants::run(rest),
         Some("help" | "--help" | "-h") | None => {
             println!("{HELP}");
             return ExitCode::SUCCESS;

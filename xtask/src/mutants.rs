@@ -2,6 +2,7 @@
 //!
 //! Works on a copy. Invariant: a mutation whose text is no longer there is an error, so that the list cannot rot.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -201,16 +202,156 @@ const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "a hedge needs no budget",
         file: "crates/hotspare-engine/src/world.rs",
-        from: "!state.retries.is_low() && state.hedges.try_take(now)",
+        from: "!state.retries.is_low() && (of_degraded || state.hedges.try_take(now))",
         to: "true",
-        package: "hotspare-sim",
+        package: "hotspare-engine",
     },
     Mutant {
         name: "a loser is left running",
         file: "crates/hotspare-engine/src/call/settle.rs",
         from: "            self.aborts.push_back(id);\n        }\n    }",
         to: "        }\n    }",
-        package: "hotspare-sim",
+        package: "hotspare-engine",
+    },
+    Mutant {
+        name: "a busy target counts as gone",
+        file: "crates/hotspare-health/src/shedding.rs",
+        from: "if alone && !lately { WHOLE } else { LIGHT }",
+        to: "if alone || !lately { WHOLE } else { LIGHT }",
+        package: "hotspare-health",
+    },
+    Mutant {
+        name: "one that is gone counts as busy",
+        file: "crates/hotspare-health/src/shedding.rs",
+        from: "before <= run.ended",
+        to: "before < run.ended",
+        package: "hotspare-health",
+    },
+    Mutant {
+        name: "a lost network opens every breaker",
+        file: "crates/hotspare-health/src/book.rs",
+        from: "if state.is_host && self.network.lost(now, entry.scope) =>",
+        to: "if state.is_host && self.network.lost(now, entry.scope) && false =>",
+        package: "hotspare-health",
+    },
+    Mutant {
+        name: "one lost host is a lost network",
+        file: "crates/hotspare-health/src/network.rs",
+        from: "self.failing(now).count() >= HOSTS",
+        to: "self.failing(now).count() >= 1",
+        package: "hotspare-health",
+    },
+    Mutant {
+        name: "a model's illness is its host's",
+        file: "crates/hotspare-health/src/book.rs",
+        from: "if ill.len() < PARTS ||",
+        to: "if ill.is_empty() ||",
+        package: "hotspare-health",
+    },
+    Mutant {
+        name: "tokens of answers are free",
+        file: "crates/hotspare-health/src/quota.rs",
+        from: "let need = owed.saturating_add(used);",
+        to: "let need = owed;",
+        package: "hotspare-health",
+    },
+    Mutant {
+        name: "nobody is asked once all are blocked",
+        file: "crates/hotspare-engine/src/call/start.rs",
+        from: "if !world.take_last_resort(now) {",
+        to: "if now > Moment::ZERO {",
+        package: "hotspare-engine",
+    },
+    Mutant {
+        name: "an end is not counted",
+        file: "crates/hotspare-engine/src/world.rs",
+        from: "Ending::Cancelled => counts.cancelled += 1,",
+        to: "Ending::Cancelled => {}",
+        package: "hotspare-engine",
+    },
+    Mutant {
+        name: "one that comes back gets everything at once",
+        file: "crates/hotspare-health/src/breaker.rs",
+        from: "(passed * 10_000 / ramp).max(1_000)",
+        to: "(passed * 0 / ramp).max(10_000)",
+        package: "hotspare-health",
+    },
+    Mutant {
+        name: "who leaves keeps a place in line",
+        file: "crates/hotspare-engine/src/call/settle.rs",
+        from: "if let Some(ticket) = self.ticket {\n            world.leave(ticket);",
+        to: "if let Some(ticket) = self.ticket.filter(|_| false) {\n            world.leave(ticket);",
+        package: "hotspare-engine",
+    },
+    Mutant {
+        name: "a refusal carries no time",
+        file: "crates/hotspare-health/src/breaker.rs",
+        from: "Err((Cause::HalfOpenBusy, soonest))",
+        to: "Err((Cause::HalfOpenBusy, soonest.max(Moment::MAX)))",
+        package: "hotspare-health",
+    },
+    Mutant {
+        name: "evidence fades while it gathers",
+        file: "crates/hotspare-health/src/evidence.rs",
+        from: "passed / rule.half_life.as_nanos().max(1)",
+        to: "passed / (rule.half_life.as_nanos() / 600).max(1)",
+        package: "hotspare-health",
+    },
+    Mutant {
+        name: "nobody's first content is too late",
+        file: "crates/hotspare-engine/src/call/timers.rs",
+        from: "&& now >= self.first_content_at",
+        to: "&& now >= self.total_at",
+        package: "hotspare-engine",
+    },
+    Mutant {
+        name: "the same target is tried again and again",
+        file: "crates/hotspare-engine/src/call/failover.rs",
+        from: "Same::Once | Same::OnceIfClean if starts > 1 => return false,",
+        to: "Same::Once | Same::OnceIfClean if starts > 9 => return false,",
+        package: "hotspare-engine",
+    },
+    Mutant {
+        name: "one call blames a target twice",
+        file: "crates/hotspare-engine/src/call/settle.rs",
+        from: "if hard && !self.blamed.insert(attempt.target)",
+        to: "if hard && !self.blamed.insert(attempt.target) && false",
+        package: "hotspare-engine",
+    },
+    Mutant {
+        name: "a stranger carries on",
+        file: "crates/hotspare-engine/src/call/continuation.rs",
+        from: "(choice.trim_to.is_some(), Reverse(kin))",
+        to: "(choice.trim_to.is_some(), Reverse(kin * 0))",
+        package: "hotspare-engine",
+    },
+    Mutant {
+        name: "rescues need a budget",
+        file: "crates/hotspare-engine/src/world.rs",
+        from: "(of_degraded || state.hedges.try_take(now))",
+        to: "state.hedges.try_take(now)",
+        package: "hotspare-engine",
+    },
+    Mutant {
+        name: "the unwell keep their place",
+        file: "crates/hotspare-routing/src/health_aware.rs",
+        from: "(Reverse(view.usable), ill(view, scene.draw))",
+        to: "(Reverse(true | view.usable), 0 * ill(view, scene.draw))",
+        package: "hotspare-routing",
+    },
+    Mutant {
+        name: "the unusable take part in a race",
+        file: "crates/hotspare-routing/src/race.rs",
+        from: "!scene.candidates[choice.index].view.usable);",
+        to: "scene.candidates[choice.index].view.usable);",
+        package: "hotspare-routing",
+    },
+    Mutant {
+        name: "what cannot fit is sent all the same",
+        file: "crates/hotspare-routing/src/eligible.rs",
+        from: "(certain > window).then_some",
+        to: "(certain > window && window == 0).then_some",
+        package: "hotspare-routing",
     },
     Mutant {
         name: "a record never forgets",
@@ -221,11 +362,20 @@ const MUTANTS: &[Mutant] = &[
     },
 ];
 
-/// Applies each mutation to a copy and runs its package's tests, which must fail.
-pub(crate) fn run() -> Result<(), String> {
+/// What each mutation is called.
+pub(crate) fn names() -> BTreeSet<&'static str> {
+    MUTANTS.iter().map(|mutant| mutant.name).collect()
+}
+
+/// Applies each mutation to a copy and runs its package's tests, which must fail. `only` keeps those whose name or
+/// package has it.
+pub(crate) fn run(only: &[String]) -> Result<(), String> {
     let copy = root().join("target/mutants/tree");
     let mut survivors = Vec::new();
-    for mutant in MUTANTS {
+    let chosen = |mutant: &&Mutant| {
+        only.is_empty() || only.iter().any(|word| mutant.name.contains(word) || mutant.package.contains(word))
+    };
+    for mutant in MUTANTS.iter().filter(chosen) {
         refresh(&copy)?;
         let path = copy.join(mutant.file);
         let text = std::fs::read_to_string(&path).map_err(|error| format!("{}: {error}", mutant.file))?;
@@ -233,20 +383,33 @@ pub(crate) fn run() -> Result<(), String> {
             return Err(format!("`{}`: its text is not (or not only once) in {}", mutant.name, mutant.file));
         }
         std::fs::write(&path, text.replacen(mutant.from, mutant.to, 1)).map_err(|error| error.to_string())?;
-        let status = Command::new("cargo")
-            .current_dir(&copy)
-            .args(["test", "--quiet", "-p", mutant.package, "--lib"])
-            .env("CARGO_TARGET_DIR", root().join("target/mutants/target"))
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .status()
-            .map_err(|error| error.to_string())?;
-        println!("{:<44} {}", mutant.name, if status.success() { "SURVIVED" } else { "caught" });
-        if status.success() {
+        // One that does not compile would be caught by nothing.
+        if !cargo_passes(&copy, mutant.package, &["--no-run"])? {
+            return Err(format!("`{}` does not compile", mutant.name));
+        }
+        // Most are caught by an example; explorations take minutes, so they come last.
+        let survived = cargo_passes(&copy, mutant.package, &["--", "--skip", "explore"])?
+            && cargo_passes(&copy, mutant.package, &["explore"])?;
+        println!("{:<48} {}", mutant.name, if survived { "SURVIVED" } else { "caught" });
+        if survived {
             survivors.push(mutant.name);
         }
     }
     if survivors.is_empty() { Ok(()) } else { Err(format!("survived: {}", survivors.join(", "))) }
+}
+
+/// Whether the tests of a package pass in the copy.
+fn cargo_passes(copy: &Path, package: &str, rest: &[&str]) -> Result<bool, String> {
+    let status = Command::new("cargo")
+        .current_dir(copy)
+        .args(["test", "--quiet", "-p", package, "--lib"])
+        .args(rest)
+        .env("CARGO_TARGET_DIR", root().join("target/mutants/target"))
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status()
+        .map_err(|error| error.to_string())?;
+    Ok(status.success())
 }
 
 fn refresh(copy: &Path) -> Result<(), String> {

@@ -50,6 +50,7 @@ pub(crate) fn run() -> Result<(), String> {
         broken.extend(check_file(&name, &text));
     }
     broken.extend(links(&root())?);
+    broken.extend(promises(&root())?);
     if broken.is_empty() {
         println!("tidy: nothing to mend");
         return Ok(());
@@ -206,6 +207,21 @@ fn check_file(name: &str, text: &str) -> Vec<String> {
         }
     }
     broken
+}
+
+/// Tests and mutations that documents name and nobody wrote.
+fn promises(root: &Path) -> Result<Vec<String>, String> {
+    let read =
+        |path: &Path| std::fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()));
+    let mut sources = Vec::new();
+    for file in files(root)? {
+        sources.push((file.to_string_lossy().into_owned(), read(&file)?));
+    }
+    let (faults, health) = (read(&root.join("docs/faults.md"))?, read(&root.join("docs/health.md"))?);
+    let mut broken = crate::promises::tests("docs/faults.md", &faults, &sources);
+    broken.extend(crate::promises::tests("docs/health.md", &health, &sources));
+    broken.extend(crate::promises::mutations("docs/health.md", &health, &crate::mutants::names()));
+    Ok(broken)
 }
 
 /// Relative links of documents that lead nowhere.

@@ -102,6 +102,13 @@ impl Error {
         self
     }
 
+    /// The same failure in other words.
+    #[must_use]
+    pub fn with_message(mut self, message: impl Into<String>) -> Self {
+        self.0.message = message.into();
+        self
+    }
+
     /// The same failure seen as another kind.
     #[must_use]
     pub fn with_kind(mut self, kind: Kind) -> Self {

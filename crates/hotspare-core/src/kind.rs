@@ -105,7 +105,7 @@ impl Kind {
             Self::BadOutput        => (Blame::Target,   Same::Never,       Next::Move,    Scope::None,            Evidence::None, Hold::None),
             Self::Cancelled        => (Blame::Nobody,   Same::Never,       Next::Stop,    Scope::None,            Evidence::None, Hold::None),
             Self::Config           => (Blame::Operator, Same::Never,       Next::Stop,    Scope::None,            Evidence::None, Hold::None),
-            Self::Connect          => (Blame::Target,   Same::Never,       Next::Move,    Scope::Endpoint,        Evidence::Hard, Hold::None),
+            Self::Connect          => (Blame::Target,   Same::Never,       Next::Move,    Scope::Endpoint,        Evidence::Path, Hold::None),
             Self::ContentPolicy    => (Blame::Caller,   Same::Never,       Next::OptIn,   Scope::None,            Evidence::None, Hold::None),
             Self::ContextOverflow  => (Blame::Caller,   Same::Never,       Next::Larger,  Scope::None,            Evidence::None, Hold::None),
             Self::Deadline         => (Blame::Nobody,   Same::Never,       Next::Stop,    Scope::None,            Evidence::None, Hold::None),
@@ -289,8 +289,10 @@ pub enum Evidence {
     Hard,
     /// Nothing.
     None,
-    /// A quarter of a failure: the provider is up but sheds load. Opening on less than a total refusal would lose the
-    /// share that it does serve.
+    /// A failure of service, or of the way there: nothing while no other host can be reached from here either.
+    Path,
+    /// The provider is up but sheds load: a quarter of a failure while it answers others, since opening would lose the
+    /// share that it does serve; a whole one while it answers nobody.
     Soft,
 }
 

@@ -72,6 +72,8 @@ pub(crate) struct Attempt {
     pub(crate) respelled: bool,
     /// Whether the target showed no ill health before this call.
     pub(crate) clean: bool,
+    /// Whether the target had become slow before this call.
+    pub(crate) degraded: bool,
     /// Its usual time to first content; see [`Planned`](crate::Planned).
     pub(crate) usual: Option<Usual>,
 }
@@ -138,6 +140,7 @@ impl Attempt {
             think: None,
             ids: ToolIds::default(),
             respelled: false,
+            degraded: false,
             clean: false,
             usual: None,
         }

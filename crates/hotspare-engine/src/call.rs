@@ -12,16 +12,13 @@
 
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
-use std::time::Duration;
 
-use hotspare_core::{
-    ChatRequest, Chunk, Cost, EmbedRequest, Error, Event, Kind, Moment, OutputFormat, Raw, Request, TargetId,
-    Trail,
-};
-use hotspare_health::Refusal;
-use hotspare_normalize::{Form, PromptSize};
+use hotspare_core::{Chunk, Error, Event, Kind, Moment, Raw, TargetId, Trail};
+use hotspare_health::{Observation, Refusal};
+use hotspare_normalize::PromptSize;
 use hotspare_routing::Start;
 
+use crate::ask::Ask;
 use crate::attempt::{Attempt, size};
 use crate::draw::Draws;
 use crate::fleet::{Fleet, Route};
@@ -101,85 +98,6 @@ pub struct Call {
     trail: Trail,
     done: Option<Box<Result<Summary, Error>>>,
     over: bool,
-}
-
-/// What the machine needs to know of a request.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Ask {
-    /// Whether the caller takes the answer piece by piece.
-    pub stream: bool,
-    /// Time that the caller gives for the whole answer.
-    pub deadline: Option<Duration>,
-    /// The wire over which the request came in; `None` if it was not spelled in any before.
-    pub native_wire: Option<&'static str>,
-    /// For vectors: of how many inputs. `None` for an answer in words.
-    pub vectors: Option<usize>,
-    /// The form that the answer must have.
-    pub form: Option<Form>,
-    /// Nothing is started that would bring the call's cost over this.
-    pub max_cost: Option<Cost>,
-    /// Whether an answer that was cut can be carried on: plain text, and nothing in the request that ties an answer to
-    /// the one who began it.
-    pub continuable: bool,
-    /// Seed of the call's draws.
-    pub seed: u64,
-}
-
-impl Ask {
-    /// A request for a whole answer.
-    #[must_use]
-    pub fn new(stream: bool, seed: u64) -> Self {
-        Self {
-            stream,
-            deadline: None,
-            native_wire: None,
-            vectors: None,
-            form: None,
-            max_cost: None,
-            continuable: false,
-            seed,
-        }
-    }
-
-    /// What the machine needs to know of `request`.
-    #[must_use]
-    pub fn of(request: &Request, stream: bool, seed: u64) -> Self {
-        match request {
-            Request::Embed(embed) => Self::embed(embed, seed),
-            Request::Chat(chat) => Self::chat(chat, stream, seed),
-        }
-    }
-
-    /// Vectors come whole: there is nothing to stream, to carry on or to give a form.
-    fn embed(request: &EmbedRequest, seed: u64) -> Self {
-        let options = &request.options;
-        Self {
-            deadline: options.deadline,
-            max_cost: options.max_cost,
-            vectors: Some(request.inputs.len()),
-            ..Self::new(false, seed)
-        }
-    }
-
-    fn chat(request: &ChatRequest, stream: bool, seed: u64) -> Self {
-        // What ties an answer to the one who began it: tools and schemas have a form that text cannot be joined to, stop
-        // words and probabilities count from the beginning.
-        let tied = ["logprobs", "top_logprobs", "n"];
-        let free =
-            request.tools.is_empty() && request.stop.is_empty() && request.output == OutputFormat::Text;
-        let extras = request.extras.values().flat_map(|fields| fields.keys());
-        let continuable = free && !extras.into_iter().any(|field| tied.contains(&field.as_str()));
-        let form = (request.output != OutputFormat::Text).then(Form::object);
-        let options = &request.options;
-        Self {
-            deadline: options.deadline,
-            max_cost: options.max_cost,
-            form,
-            continuable,
-            ..Self::new(stream, seed)
-        }
-    }
 }
 
 impl Call {
@@ -286,6 +204,9 @@ impl Call {
             Input::Opened(id, limits) => {
                 if let Some(attempt) = self.live(id) {
                     attempt.heard = true;
+                    if let Some(permit) = &attempt.permit {
+                        world.observe(now, attempt.target, permit, Observation::Heard);
+                    }
                     world.learn(now, attempt.target, attempt.key, &limits);
                 }
             }

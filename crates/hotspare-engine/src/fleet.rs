@@ -105,20 +105,21 @@ impl Fleet {
         let targets = specs
             .into_iter()
             .map(|spec| {
-                let mut intern = |level: Scope, identity: String, name: String| {
+                let mut intern = |level: Scope, host: Option<ScopeId>, identity: String, name: String| {
                     *known.entry((level, identity)).or_insert_with(|| {
                         // Only calls to the same model are alike enough to say what is slow.
-                        let id = match level {
-                            Scope::Model => book.add_scope(spec.health.clone()),
+                        let id = match (level, host) {
+                            (Scope::Endpoint, _) => book.add_host(spec.health.clone()),
+                            (Scope::Model, Some(host)) => book.add_part(spec.health.clone(), host),
                             _ => book.add_shared_scope(spec.health.clone()),
                         };
                         scopes.insert(id.0, (level, name));
                         id
                     })
                 };
-                let endpoint = intern(Scope::Endpoint, spec.endpoint.clone(), spec.endpoint.clone());
+                let endpoint = intern(Scope::Endpoint, None, spec.endpoint.clone(), spec.endpoint.clone());
                 let model = format!("{} at {}", spec.model, spec.endpoint);
-                let model = intern(Scope::Model, model.clone(), model);
+                let model = intern(Scope::Model, Some(endpoint), model.clone(), model);
                 // A host that needs no key still has one place for its quota.
                 let keys = if spec.keys.is_empty() {
                     vec![None]
@@ -140,8 +141,8 @@ impl Fleet {
                             format!("{} with {identity}", spec.model),
                             format!("{} with {label}", spec.model),
                         );
-                        let credential = intern(Scope::Credential, identity, label);
-                        let pair = intern(Scope::CredentialModel, pair.0, pair.1);
+                        let credential = intern(Scope::Credential, None, identity, label);
+                        let pair = intern(Scope::CredentialModel, None, pair.0, pair.1);
                         (credential, pair)
                     })
                     .collect();

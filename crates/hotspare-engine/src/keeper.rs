@@ -14,9 +14,10 @@ use std::time::Duration;
 use hotspare_core::{Error, Kind, Moment};
 use hotspare_health::{Outcome, Permit};
 
+use crate::ending::{End, Ending};
 use crate::fleet::Fleet;
 use crate::verdict;
-use crate::world::{End, Ending, World};
+use crate::world::World;
 
 /// A probe that has no answer by then has failed.
 const PATIENCE: Duration = Duration::from_secs(10);

@@ -5,11 +5,13 @@
 //! tells the call what happened. Whoever only wants an answer uses the `hotspare` crate.
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
+mod ask;
 mod attempt;
 mod budget;
 mod call;
 mod counts;
 mod draw;
+mod ending;
 mod fleet;
 mod keeper;
 mod measure;
@@ -22,8 +24,9 @@ mod step;
 mod verdict;
 mod world;
 
+pub use ask::Ask;
 pub use budget::Budget;
-pub use call::{Ask, Call};
+pub use call::Call;
 pub use counts::{CostKind, Counts};
 pub use draw::Draws;
 pub use fleet::{Fleet, Route, Target, TargetSpec};

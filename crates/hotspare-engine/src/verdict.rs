@@ -26,13 +26,14 @@ pub(crate) fn outcome(now: Moment, error: &Error, target: &Target, key: usize, w
             None => Verdict::HoldUnknown,
         },
         (_, Evidence::None) => return Outcome::neutral(),
-        (hold, evidence) => Verdict::Failure {
-            weight_milli: match evidence {
-                Evidence::Soft => weight / 4,
-                _ => weight,
-            },
-            not_before: (hold == Hold::Floor).then_some(hinted).flatten(),
-        },
+        (hold, evidence) => {
+            let not_before = (hold == Hold::Floor).then_some(hinted).flatten();
+            match evidence {
+                Evidence::Path => Verdict::Unreachable { weight_milli: weight },
+                Evidence::Soft => Verdict::Shed { not_before },
+                _ => Verdict::Failure { weight_milli: weight, not_before },
+            }
+        }
     };
     Outcome::at(scope, verdict)
 }

@@ -7,14 +7,15 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hotspare_core::{Cost, Kind, Moment, RateLimits, TargetView, Usage};
+use hotspare_core::{Cost, Moment, RateLimits, TargetView};
 use hotspare_health::{
-    Admission, Book, Cause, Observation, Outcome, Permit, Refusal, ScopeId, Transition, Verdict,
+    Admission, Book, Cause, NetworkChange, Observation, Permit, Refusal, ScopeId, Transition, Verdict,
 };
-use hotspare_normalize::{Calibration, PromptSize};
+use hotspare_normalize::Calibration;
 
 use crate::budget::Budget;
 use crate::counts::{CostKind, Counts};
+use crate::ending::{End, Ending};
 use crate::fleet::{Fleet, Route};
 use crate::queue::{Queues, Ticket};
 use crate::spend::{Spend, SpendLimit};
@@ -34,6 +35,8 @@ pub struct World {
     notices: VecDeque<Transition>,
     /// Something was put out of service.
     stirred: bool,
+    /// What came to be thought of our own network, and was not told yet.
+    network: Option<NetworkChange>,
 }
 
 #[derive(Debug, Default)]
@@ -55,48 +58,6 @@ struct RouteState {
     spend: Option<Spend>,
 }
 
-/// How an attempt ended, for the book and for the counts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct End {
-    pub(crate) outcome: Outcome,
-    pub(crate) ending: Ending,
-    pub(crate) usage: Usage,
-    pub(crate) cost: Option<Cost>,
-    /// What was expected when it began.
-    pub(crate) expected: Cost,
-    /// `None` for a probe that carries no caller's request.
-    pub(crate) route: Option<usize>,
-    pub(crate) reask: bool,
-    pub(crate) refused: bool,
-    /// The prompt's size, and what the target counted for it.
-    pub(crate) counted: Option<(PromptSize, u64)>,
-}
-
-impl End {
-    /// How a probe ended that carries no caller's request: its few tokens are not counted.
-    pub(crate) fn of_probe(outcome: Outcome, ending: Ending) -> Self {
-        Self {
-            outcome,
-            ending,
-            usage: Usage::default(),
-            cost: None,
-            expected: Cost::ZERO,
-            route: None,
-            reask: false,
-            refused: false,
-            counted: None,
-        }
-    }
-}
-
-/// How an attempt ended, for the counts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Ending {
-    Cancelled,
-    Failed(Kind),
-    Served,
-}
-
 impl World {
     /// A world in which everything is well.
     #[must_use]
@@ -113,7 +74,17 @@ impl World {
             .collect();
         let queues = Queues::new(fleet.targets().len());
         let last_resort = Budget::last_resort();
-        Self { fleet, book, targets, routes, last_resort, queues, notices: VecDeque::new(), stirred: false }
+        Self {
+            fleet,
+            book,
+            targets,
+            routes,
+            last_resort,
+            queues,
+            notices: VecDeque::new(),
+            stirred: false,
+            network: None,
+        }
     }
 
     /// The health of a route's members, in their order, for a prompt of about so many tokens.
@@ -187,6 +158,17 @@ impl World {
     /// What happened to breakers since the last time somebody asked.
     pub fn take_notices(&mut self) -> Vec<Transition> {
         self.notices.drain(..).collect()
+    }
+
+    /// Whether our own network came to be suspected or is no longer, since the last time somebody asked.
+    pub fn take_network_change(&mut self) -> Option<NetworkChange> {
+        self.network.take()
+    }
+
+    /// Whether no host can be reached, so that our own network is suspected rather than each of them.
+    #[must_use]
+    pub fn network_is_suspected(&self, now: Moment) -> bool {
+        self.book.network_is_suspected(now)
     }
 
     /// Calls for which there is room now: each is due for a poll after [`Input::Woken`](crate::Input::Woken).
@@ -289,6 +271,12 @@ impl World {
             counts.first_content_total = counts.first_content_total.saturating_add(after);
         }
         self.book.observe(now, permit, observation);
+        self.note_network(now);
+    }
+
+    fn note_network(&mut self, now: Moment) {
+        let change = self.book.take_network_change(now);
+        self.network = change.or(self.network.take());
     }
 
     /// An attempt has ended.
@@ -326,7 +314,11 @@ impl World {
             Ending::Served => counts.served += 1,
         }
         self.stirred |= matches!(outcome.verdict, Verdict::Disable { .. });
+        if let Some(tokens) = usage.total().filter(|_| usage.input.is_some()) {
+            self.book.used(now, &permit, tokens);
+        }
         let transitions = self.book.settle(now, permit, outcome, draw);
+        self.note_network(now);
         self.stirred |= !transitions.is_empty();
         self.tell(transitions);
         self.wake(place);
@@ -417,9 +409,10 @@ impl World {
     }
 
     /// Hedges come last: where failures have used up the retries, a second start of what works is no help.
-    pub(crate) fn take_hedge(&mut self, now: Moment, route: &Route) -> bool {
+    /// Those of a target that has become slow are rescues and need no budget of their own.
+    pub(crate) fn take_hedge(&mut self, now: Moment, route: &Route, of_degraded: bool) -> bool {
         let state = &mut self.routes[route.index];
-        !state.retries.is_low() && state.hedges.try_take(now)
+        !state.retries.is_low() && (of_degraded || state.hedges.try_take(now))
     }
 
     pub(crate) fn take_last_resort(&mut self, now: Moment) -> bool {
@@ -430,10 +423,10 @@ impl World {
     #[cfg(test)]
     pub(crate) fn fingerprint(&self, hasher: &mut impl std::hash::Hasher) {
         use std::hash::Hash;
-        let Self { fleet: _, book, targets, routes, last_resort, queues, notices, stirred } = self;
+        let Self { fleet: _, book, targets, routes, last_resort, queues, notices, stirred, network } = self;
         book.hash(hasher);
         (last_resort, queues, stirred).hash(hasher);
-        format!("{targets:?} {routes:?} {notices:?}").hash(hasher);
+        format!("{targets:?} {routes:?} {notices:?} {network:?}").hash(hasher);
     }
 
     fn tell(&mut self, transitions: Vec<Transition>) {

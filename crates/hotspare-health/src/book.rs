@@ -7,47 +7,29 @@ use std::time::Duration;
 
 use hotspare_core::{BreakerState, Moment, RateLimits};
 
-use crate::breaker::{Breaker, Change};
+use crate::breaker::Change;
 use crate::config::Config;
-use crate::gate::Gate;
-use crate::growth::Growth;
-use crate::latency::Latency;
-use crate::lateness::Lateness;
+use crate::network::{Network, NetworkChange};
 use crate::permit::{
-    Admission, Cause, Entry, Observation, Outcome, Permit, Refusal, ScopeId, Transition, Verdict,
+    Admission, Cause, Entry, Observation, Outcome, Permit, Reason, Refusal, ScopeId, Transition, Verdict,
 };
 use crate::quota::Quota;
-use crate::record::Record;
 use crate::schedule::Schedule;
+use crate::scope::{Pace, ScopeState};
 use crate::view::View;
 
 /// How long a disabled scope waits between two calls that find out whether it is back.
 const RECHECK: Duration = Duration::from_secs(600);
+
+/// So many parts of a host that are open, and none that answers, are the host's illness.
+const PARTS: usize = 3;
 
 /// All breakers and gates of a client.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Book {
     scopes: Vec<ScopeState>,
     schedule: Schedule,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-struct ScopeState {
-    breaker: Breaker,
-    gate: Gate,
-    growth: Growth,
-    quota: Quota,
-    /// `None` where calls differ too much for one measure of time.
-    pace: Option<Box<Pace>>,
-    degrade: bool,
-    record: Record,
-}
-
-/// How fast a scope is, and whether that is as usual.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-struct Pace {
-    latency: Latency,
-    lateness: Lateness,
+    network: Network,
 }
 
 impl Book {
@@ -62,22 +44,28 @@ impl Book {
         self.add(config, Some(Box::default()))
     }
 
-    /// Adds a scope that unlike calls share, such as a host with several models: how long they take says nothing about it.
+    /// Adds a host: how long its calls take says nothing about it, since they are unlike; it can be out of reach.
+    pub fn add_host(&mut self, config: Config) -> ScopeId {
+        let id = self.add(config, None);
+        self.scopes[id.0 as usize].is_host = true;
+        id
+    }
+
+    /// Adds a part of a host, such as a model: three of them that are open, and none that answers, are the host's illness.
+    pub fn add_part(&mut self, config: Config, host: ScopeId) -> ScopeId {
+        let id = self.add_scope(config);
+        self.scopes[id.0 as usize].host = Some(host);
+        id
+    }
+
+    /// Adds a scope that unlike calls share, such as a key: how long they take says nothing about it.
     pub fn add_shared_scope(&mut self, config: Config) -> ScopeId {
         self.add(config, None)
     }
 
     fn add(&mut self, config: Config, pace: Option<Box<Pace>>) -> ScopeId {
         let id = ScopeId(u32::try_from(self.scopes.len()).unwrap_or(u32::MAX));
-        self.scopes.push(ScopeState {
-            degrade: config.degrade,
-            breaker: Breaker::new(config),
-            gate: Gate::default(),
-            growth: Growth::default(),
-            quota: Quota::default(),
-            record: Record::default(),
-            pace,
-        });
+        self.scopes.push(ScopeState::new(config, pace));
         id
     }
 
@@ -131,29 +119,114 @@ impl Book {
     pub fn observe(&mut self, now: Moment, permit: &Permit, observation: Observation) {
         for entry in &permit.entries {
             let Some(state) = self.scopes.get_mut(entry.scope.0 as usize) else { continue };
-            state.observe(now, permit, observation);
+            if state.is_host && matches!(observation, Observation::Heard | Observation::FirstContent { .. }) {
+                self.network.heard(now, entry.scope);
+            }
+            state.observe(now, permit, *entry, observation);
         }
     }
 
     /// Takes the end of a call. `draw` is chance for the cooldown, if it opens something.
     pub fn settle(&mut self, now: Moment, permit: Permit, outcome: Outcome, draw: u64) -> Vec<Transition> {
         let mut transitions = self.advance(now);
-        let failed = matches!(outcome.verdict, Verdict::Failure { .. });
+        let failed = matches!(
+            outcome.verdict,
+            Verdict::Failure { .. } | Verdict::Shed { .. } | Verdict::Unreachable { .. }
+        );
+        let unreachable = matches!(outcome.verdict, Verdict::Unreachable { .. });
         for entry in permit.entries {
             let Some(state) = self.scopes.get_mut(entry.scope.0 as usize) else { continue };
-            // Whatever failed, the call was as good as slow.
+            // Whatever failed, the call was as good as slow; unless it never left this house.
+            let failed = failed && !(unreachable && self.network.is_suspected(now));
             if let Some(pace) = state.pace.as_mut().filter(|_| failed) {
                 pace.latency.failure();
             }
             let concerned = outcome.at.is_none_or(|at| at == entry.scope);
             let verdict = if concerned { outcome.verdict } else { Verdict::Neutral };
+            let verdict = match verdict {
+                Verdict::Unreachable { .. } if state.is_host && self.network.lost(now, entry.scope) => {
+                    Verdict::Neutral
+                }
+                Verdict::Success if state.is_host => {
+                    self.network.heard(now, entry.scope);
+                    verdict
+                }
+                _ => verdict,
+            };
             let before = state.breaker.next_change();
-            if let Some(change) = state.take(now, entry, verdict, draw) {
-                transitions.push(transition(entry.scope, now, change));
-            }
+            let change = state.take(now, entry, verdict, draw);
+            state.shedding.ended(entry.number);
             self.schedule.shift(entry.scope, before, state.breaker.next_change());
+            if let Some(change) = change {
+                transitions.push(transition(entry.scope, now, change));
+                transitions.extend(self.judge_host(now, entry.scope, change, draw));
+            }
+        }
+        if unreachable && self.network.is_suspected(now) {
+            self.absolve(now, &mut transitions);
         }
         transitions
+    }
+
+    /// A part has opened: whether that makes three of which none answers.
+    fn judge_host(
+        &mut self,
+        now: Moment,
+        part: ScopeId,
+        (from, to, reason): Change,
+        draw: u64,
+    ) -> Option<Transition> {
+        let host = self.scopes.get(part.0 as usize)?.host?;
+        // A part that is slow answers; one that opens again says nothing new.
+        if (from, to) != (BreakerState::Closed, BreakerState::Open)
+            || matches!(reason, Reason::SlowRate { .. })
+        {
+            return None;
+        }
+        let parts = self.scopes.iter().filter(|state| state.host == Some(host));
+        let ill: Vec<Moment> = parts.filter_map(|state| state.breaker.ill_since()).collect();
+        let first = *ill.iter().min()?;
+        let state = self.scopes.get_mut(host.0 as usize)?;
+        if ill.len() < PARTS || state.answered_began.is_some_and(|began| began >= first) {
+            return None;
+        }
+        let before = state.breaker.next_change();
+        let open = u32::try_from(ill.len()).unwrap_or(u32::MAX);
+        let change = state.breaker.open_for(now, Reason::Parts { open }, draw)?;
+        self.schedule.shift(host, before, state.breaker.next_change());
+        Some(transition(host, now, change))
+    }
+
+    /// Hosts that opened before it was known that nobody can be reached are not to blame.
+    fn absolve(&mut self, now: Moment, transitions: &mut Vec<Transition>) {
+        for (host, since) in self.network.hosts(now) {
+            let Some(state) = self.scopes.get_mut(host.0 as usize) else { continue };
+            let before = state.breaker.next_change();
+            if let Some(change) = state.breaker.absolve(now, since) {
+                transitions.push(transition(host, now, change));
+            }
+            self.schedule.shift(host, before, state.breaker.next_change());
+        }
+    }
+
+    /// Whether our own network is suspected, rather than each host that cannot be reached.
+    #[must_use]
+    pub fn network_is_suspected(&self, now: Moment) -> bool {
+        self.network.is_suspected(now)
+    }
+
+    /// What has changed about that, once for each change.
+    pub fn take_network_change(&mut self, now: Moment) -> Option<NetworkChange> {
+        self.network.take_change(now)
+    }
+
+    /// A call has used so many tokens, which may not be what was reckoned when it began.
+    pub fn used(&mut self, now: Moment, permit: &Permit, tokens: u64) {
+        for entry in &permit.entries {
+            if let Some(state) = self.scopes.get_mut(entry.scope.0 as usize) {
+                state.quota.correct(now, permit.tokens, tokens);
+            }
+        }
     }
 
     /// Lets time pass for what needs no traffic: cooldowns that are over, leases that expired. Costs nothing for scopes
@@ -266,7 +339,9 @@ impl Book {
             let quota = state.quota.check(now, tokens).err().map(|(cause, until)| (cause, Some(until)));
             let eased = Some(state.growth.ready_at(now)).filter(|at| *at > now);
             let eased = eased.map(|until| (Cause::Growing, Some(until)));
-            for (cause, until) in gate.into_iter().chain(breaker).chain(quota).chain(eased) {
+            let lost =
+                self.network.held_until(now, scope).map(|until| (Cause::NetworkSuspected, Some(until)));
+            for (cause, until) in gate.into_iter().chain(breaker).chain(quota).chain(eased).chain(lost) {
                 let refusal = Refusal { scope, cause, until };
                 if worst.as_ref().is_none_or(|worst| lasts_longer(&refusal, worst)) {
                     worst = Some(refusal);
@@ -282,6 +357,7 @@ impl Book {
         for &scope in scopes {
             let Some(state) = self.scopes.get_mut(scope.0 as usize) else { continue };
             state.gate.pass(now, RECHECK);
+            self.network.asked(now, scope);
             state.growth.start(now);
             state.quota.take(now, tokens);
             let before = state.breaker.next_change();
@@ -293,73 +369,9 @@ impl Book {
                 state.breaker.admit(now)
             };
             self.schedule.shift(scope, before, state.breaker.next_change());
-            entries.push(Entry { scope, pass, began: now });
+            entries.push(Entry { scope, pass, began: now, number: state.shedding.begin() });
         }
         Admission::Granted(Permit { entries, last_resort, tokens, late_after })
-    }
-}
-
-impl ScopeState {
-    fn is_degraded(&self) -> bool {
-        self.degrade && self.pace.as_ref().is_some_and(|pace| pace.lateness.is_degraded())
-    }
-
-    fn observe(&mut self, now: Moment, permit: &Permit, observation: Observation) {
-        let Some(pace) = &mut self.pace else { return };
-        let steady = self.breaker.state() == BreakerState::Closed && !pace.lateness.is_suspect();
-        match observation {
-            Observation::FirstContent { after } => {
-                if permit.late_after.is_some_and(|usual| after <= usual) {
-                    pace.lateness.in_time(now);
-                }
-                pace.latency.sample(now, permit.tokens, after, steady);
-            }
-            Observation::Abandoned { after } => pace.latency.sample(now, permit.tokens, after, steady),
-            Observation::Overdue => pace.lateness.late(now),
-            Observation::Late => self.breaker.late(now),
-        }
-    }
-
-    fn take(&mut self, now: Moment, entry: Entry, verdict: Verdict, draw: u64) -> Option<Change> {
-        match verdict {
-            Verdict::Success => {
-                self.gate.success(entry.began);
-                self.record.outcome(now, false);
-                self.breaker.success(now, entry.pass, draw)
-            }
-            Verdict::Ease { until } => {
-                self.growth.ease(now);
-                if let Some(until) = until {
-                    self.gate.hold(now, until);
-                }
-                self.breaker.neutral(entry.pass);
-                None
-            }
-            Verdict::Failure { weight_milli, not_before } => {
-                self.record.outcome(now, weight_milli > 0);
-                self.breaker.failure(now, entry.pass, weight_milli, not_before, draw)
-            }
-            Verdict::Neutral => {
-                self.breaker.neutral(entry.pass);
-                None
-            }
-            Verdict::Slow => self.breaker.slow(now, entry.pass, draw),
-            Verdict::Hold { until } => {
-                self.gate.hold(now, until);
-                self.breaker.neutral(entry.pass);
-                None
-            }
-            Verdict::HoldUnknown => {
-                self.gate.hold_unknown(now);
-                self.breaker.neutral(entry.pass);
-                None
-            }
-            Verdict::Disable { until } => {
-                self.gate.disable(now, until);
-                self.breaker.neutral(entry.pass);
-                None
-            }
-        }
     }
 }
 

@@ -49,6 +49,8 @@ pub(crate) struct Breaker {
     closed_at: Option<Moment>,
     /// Longest promise so far to stay open.
     until: Moment,
+    /// When it last left Closed.
+    opened_at: Moment,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -80,6 +82,7 @@ impl Breaker {
             next_lease: 0,
             closed_at: None,
             until: Moment::ZERO,
+            opened_at: Moment::ZERO,
         }
     }
 
@@ -210,6 +213,27 @@ impl Breaker {
         }
     }
 
+    /// When it left Closed, if it is not back.
+    pub(crate) fn ill_since(&self) -> Option<Moment> {
+        (self.state != State::Closed).then_some(self.opened_at)
+    }
+
+    /// Opens a closed one for a reason that was found elsewhere.
+    pub(crate) fn open_for(&mut self, now: Moment, reason: Reason, draw: u64) -> Option<Change> {
+        (self.state == State::Closed).then(|| self.open(now, reason, None, draw))
+    }
+
+    /// It has opened since then, and was not to blame: the next call may find out, and the opening does not count. A
+    /// pause that was promised stands.
+    pub(crate) fn absolve(&mut self, now: Moment, since: Moment) -> Option<Change> {
+        let promised = self.until > now + self.config.cooldown_cap;
+        if self.state != State::Open || self.opened_at < since || promised {
+            return None;
+        }
+        self.openings = self.openings.saturating_sub(1);
+        Some(self.half_open(Reason::NetworkSuspected))
+    }
+
     /// The call said nothing about health: a lease goes back.
     pub(crate) fn neutral(&mut self, pass: Pass) {
         if pass.generation == self.generation
@@ -304,6 +328,9 @@ impl Breaker {
         let pause = Duration::from_nanos(half.saturating_add(draw % half.max(1)));
         self.until = self.until.max(now + pause).max(not_before.unwrap_or(Moment::ZERO));
         self.sum = Sum::default();
+        if self.state == State::Closed {
+            self.opened_at = now;
+        }
         self.state = State::Open;
         self.generation += 1;
         (from, BreakerState::Open, reason)

@@ -28,16 +28,20 @@ mod gate;
 mod growth;
 mod latency;
 mod lateness;
+mod network;
 mod permit;
 mod quota;
 mod record;
 mod schedule;
+mod scope;
+mod shedding;
 mod view;
 mod window;
 
 pub use book::Book;
 pub use config::{Config, ConfigError};
 pub use evidence::Evidence;
+pub use network::NetworkChange;
 pub use permit::{
     Admission, Cause, Observation, Outcome, Permit, Reason, Refusal, ScopeId, Transition, Verdict,
 };

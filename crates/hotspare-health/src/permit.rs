@@ -31,6 +31,8 @@ pub(crate) struct Entry {
     pub(crate) pass: Pass,
     /// When it was given.
     pub(crate) began: Moment,
+    /// How many calls of the scope began before it.
+    pub(crate) number: u64,
 }
 
 /// One breaker's leave.
@@ -99,6 +101,8 @@ pub enum Cause {
     HalfOpenBusy,
     /// The breaker is open.
     Open,
+    /// Nobody can be reached from here; this one is tried again in a moment.
+    NetworkSuspected,
     /// By what its replies reported, its quota of requests or tokens is used up for now.
     QuotaSpent,
     /// It asked to be left alone.
@@ -109,6 +113,8 @@ pub enum Cause {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Observation {
+    /// Some sign of life came from the host: a head, whatever it says.
+    Heard,
     /// Nobody waits for the first content any more, which would have taken longer than this. Counts as at least as slow,
     /// so that a target whose slow calls are rescued by others does not look fast.
     Abandoned {
@@ -185,10 +191,20 @@ pub enum Verdict {
     HoldUnknown,
     /// Nothing.
     Neutral,
+    /// It refused for load. A quarter of a failure while it answers others, a whole one while it answers nobody.
+    Shed {
+        /// If this opens the breaker, it stays open at least until then.
+        not_before: Option<Moment>,
+    },
     /// It was so late that another served: a call, and no failure.
     Slow,
     /// It is well.
     Success,
+    /// There was no way to it. A failure, unless nobody else can be reached from here either.
+    Unreachable {
+        /// Share of a full failure, in thousandths.
+        weight_milli: u32,
+    },
 }
 
 /// A breaker changed its state.
@@ -235,6 +251,13 @@ pub enum Reason {
     LeaseExpired,
     /// A probe failed.
     ProbeFailed,
+    /// It opened because the network here was down, as became known afterwards.
+    NetworkSuspected,
+    /// So many of its parts are open, and none has answered since the first of them opened.
+    Parts {
+        /// How many.
+        open: u32,
+    },
     /// Enough probes succeeded.
     ProbeSucceeded,
     /// A share of calls was late.
@@ -264,6 +287,8 @@ impl fmt::Display for Reason {
                 write!(f, "{:.0} % of {calls} calls failed", percent(rate_bp))
             }
             Self::LeaseExpired => f.write_str("a probe never reported"),
+            Self::NetworkSuspected => f.write_str("the network here was down, not the host"),
+            Self::Parts { open } => write!(f, "{open} of its models are open, and none of them answers"),
             Self::ProbeFailed => f.write_str("a probe failed"),
             Self::ProbeSucceeded => f.write_str("a probe succeeded"),
             Self::SlowRate { rate_bp, calls } => {

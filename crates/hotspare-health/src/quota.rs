@@ -50,6 +50,14 @@ impl Quota {
         }
     }
 
+    /// A call has ended that was reckoned with so many tokens and used others. Only a limit of one's own is corrected: a
+    /// provider's mirror is, by the next reply.
+    pub(crate) fn correct(&mut self, now: Moment, reckoned: u64, used: u64) {
+        if let Some(tokens) = self.tokens.as_mut().filter(|_| self.own) {
+            tokens.correct(now, reckoned, used);
+        }
+    }
+
     /// Takes over what a reply reports.
     pub(crate) fn learn(&mut self, now: Moment, limits: &RateLimits) {
         if self.own {
@@ -67,7 +75,7 @@ impl Quota {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Bucket {
     limit: u64,
-    /// What is there, at `at`.
+    /// What is there, at `at`; that lies ahead where more was taken than there was.
     level: u64,
     /// Time in which one unit flows in, in nanoseconds.
     unit: u64,
@@ -95,7 +103,19 @@ impl Bucket {
             return now;
         };
         let wait = Duration::from_nanos(missing.saturating_mul(self.unit)).min(LONGEST);
-        now + wait
+        (now.max(self.at) + wait).min(now + LONGEST)
+    }
+
+    /// Gives back what was not used, or takes what was used beyond what was reckoned: as a debt, if it is not there.
+    fn correct(&mut self, now: Moment, reckoned: u64, used: u64) {
+        self.take(now, 0);
+        let ahead = u64::try_from(self.at.saturating_since(now).as_nanos()).unwrap_or(u64::MAX);
+        let owed = ahead.checked_div(self.unit).unwrap_or(0);
+        let have = self.level.saturating_add(reckoned.min(self.limit));
+        let need = owed.saturating_add(used);
+        self.level = have.saturating_sub(need).min(self.limit);
+        let owed = Duration::from_nanos(need.saturating_sub(have).saturating_mul(self.unit)).min(LONGEST);
+        self.at = if owed.is_zero() { self.at.min(now) } else { now + owed };
     }
 
     /// Takes `need` units, as far as they are there.
@@ -143,6 +163,26 @@ mod tests {
         assert_eq!(Bucket::reported(at(0), &Allowance::new(60, 10, None).unwrap()), None);
         let full = Bucket::reported(at(0), &Allowance::new(60, 60, None).unwrap()).unwrap();
         assert_eq!(full.ready_at(at(0), 60), at(0));
+    }
+
+    #[test]
+    fn what_was_not_used_comes_back_and_what_was_used_beyond_is_owed() {
+        let mut bucket = Bucket::per_minute(60);
+        bucket.take(at(0), 40);
+        bucket.correct(at(0), 40, 10);
+        assert_eq!(bucket.level(at(0)), 50);
+        bucket.take(at(0), 40);
+        bucket.correct(at(0), 40, 80);
+        assert_eq!(bucket.level(at(0)), 0);
+        assert_eq!(bucket.ready_at(at(0), 1), at(31_000), "30 are owed, and one is needed");
+        bucket.correct(at(10_000), 0, 5);
+        assert_eq!(bucket.ready_at(at(10_000), 1), at(36_000));
+        bucket.correct(at(10_000), 40, 0);
+        assert_eq!(bucket.level(at(10_000)), 15, "25 were owed");
+        bucket.correct(at(10_000), 1_000_000, 0);
+        assert_eq!(bucket.level(at(10_000)), 60, "never more than it holds");
+        bucket.correct(at(10_000), 0, u64::MAX);
+        assert!(bucket.ready_at(at(10_000), 1) <= at(3_610_000), "no wait is longer than an hour");
     }
 
     proptest! {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use hotspare_core::{BreakerState, Scope};
 use hotspare_engine::Fleet;
-use hotspare_health::Transition;
+use hotspare_health::{NetworkChange, Transition};
 
 /// A breaker's change of state, with names.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -65,6 +65,36 @@ impl Observer {
             if let Some(ear) = &self.on_transition {
                 ear(&change);
             }
+        }
+    }
+}
+
+impl Observer {
+    /// Tells that our own network came to be suspected, or is no longer: as a breaker of its own, since each host is then
+    /// tried once a second.
+    pub(crate) fn speak_of_network(&self, fleet: &Fleet, news: &NetworkChange) {
+        let concerned = fleet.targets().iter();
+        let concerned = concerned.filter(|target| news.hosts.contains(&target.scopes(0)[0]));
+        let (from, to, reason) = if news.suspected {
+            (
+                BreakerState::Closed,
+                BreakerState::HalfOpen,
+                "no host can be reached: this is held against none of them",
+            )
+        } else {
+            (BreakerState::HalfOpen, BreakerState::Closed, "a host can be reached")
+        };
+        let change = BreakerChange {
+            what: "the network here".to_owned(),
+            scope: Scope::None,
+            targets: concerned.map(|target| target.id.to_string()).collect(),
+            from,
+            to,
+            reason: reason.to_owned(),
+        };
+        tracing::warn!(target: "hotspare", targets = ?change.targets, reason, "the network here: {to}");
+        if let Some(ear) = &self.on_transition {
+            ear(&change);
         }
     }
 }

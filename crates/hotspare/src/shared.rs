@@ -93,17 +93,26 @@ impl Shared {
     /// Does something with the world, and outside its lock what follows from it: breakers that changed are told, calls
     /// for which there is room are woken.
     pub(crate) fn with_world<T>(&self, act: impl FnOnce(&mut World) -> T) -> T {
-        let (result, notices, woken, stirred) = {
+        let (result, notices, network, woken, stirred) = {
             // A panic elsewhere does not make it unusable: its state is consistent between any two calls.
             let mut world = self.world.lock().unwrap_or_else(PoisonError::into_inner);
-            (act(&mut world), world.take_notices(), world.take_woken(), world.take_stirred())
+            (
+                act(&mut world),
+                world.take_notices(),
+                world.take_network_change(),
+                world.take_woken(),
+                world.take_stirred(),
+            )
         };
         if stirred {
             self.keep.stir();
         }
-        if !notices.is_empty() {
+        if !notices.is_empty() || network.is_some() {
             let observer = self.observer.read().unwrap_or_else(PoisonError::into_inner).clone();
             observer.speak(&self.fleet, notices);
+            if let Some(news) = &network {
+                observer.speak_of_network(&self.fleet, news);
+            }
         }
         if !woken.is_empty() {
             self.bells.ring(&woken);

@@ -3,11 +3,13 @@
 //! Not for tool calls, schemas or anything else that text cannot be joined to: there the caller gets the error. Invariant:
 //! text from a second target reaches the caller only after a [`Event::Handover`] and only where it joins exactly.
 
+use std::cmp::Reverse;
 use std::sync::Arc;
 
 use hotspare_core::{Chunk, Error, Event, Moment, Next, TargetId};
 
 use super::Call;
+use crate::plan::Planned;
 use crate::rules::OnCut;
 use crate::step::AttemptId;
 use crate::world::World;
@@ -30,6 +32,14 @@ impl Call {
         match &self.sent {
             Some(sent) if plain && wanted => {
                 let from = self.fleet.targets()[attempt.target].id.clone();
+                let name = &self.fleet.targets()[attempt.target].name;
+                let fleet = &self.fleet;
+                // Stable: among equals the route's order stands.
+                let order = |choice: &Planned| {
+                    let kin = kinship(name, &fleet.targets()[choice.target].name);
+                    (choice.trim_to.is_some(), Reverse(kin))
+                };
+                self.waiting.make_contiguous().sort_by_key(order);
                 self.cut = Some(Cut { from, text: sent.as_str().into(), error: error.clone() });
                 self.committed = None;
                 self.wanted = 1;
@@ -45,5 +55,28 @@ impl Call {
             let to = self.fleet.targets()[self.attempts[id.0].target].id.clone();
             self.outbox.push_back(Chunk::from(Event::Handover { from: cut.from, to }));
         }
+    }
+}
+
+/// How near two models are, by their names: words that they share from the beginning. One who was brought up alike is likelier
+/// to carry on in the same words.
+fn kinship(a: &str, b: &str) -> usize {
+    let words = |name: &str| -> Vec<String> {
+        // Hosts put an author before the name, or a region.
+        let own = name.rsplit('/').next().unwrap_or(name).to_ascii_lowercase();
+        own.split(|letter: char| !letter.is_ascii_alphanumeric()).map(str::to_owned).collect()
+    };
+    words(a).iter().zip(words(b)).take_while(|(a, b)| **a == *b).count()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::kinship;
+
+    #[test]
+    fn models_of_one_family_are_near() {
+        assert_eq!(kinship("meta-llama/Llama-3.1-70B-Instruct", "llama-3.1-70b"), 4);
+        assert!(kinship("gpt-4o", "openai/gpt-4o-mini") > kinship("gpt-4o", "gpt-5"));
+        assert_eq!(kinship("gpt-4o", "claude-sonnet-4-5"), 0);
     }
 }

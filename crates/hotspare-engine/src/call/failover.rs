@@ -6,15 +6,18 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use hotspare_core::{Cost, Error, Kind, Moment, Next, Outcome as Ended, Policy, Same, Scope, Usage};
-use hotspare_health::Outcome;
+use hotspare_core::{
+    Cost, Error, Evidence, Kind, Moment, Next, Outcome as Ended, Policy, Same, Scope, Usage,
+};
+use hotspare_health::{Observation, Outcome};
 
 use super::{Call, start};
 use crate::attempt::Attempt;
+use crate::ending::Ending;
 use crate::plan::Planned;
 use crate::rules::{OnKind, OnRefusal};
 use crate::step::{AttemptId, Reask};
-use crate::world::{Ending, World};
+use crate::world::World;
 
 /// Pause before the same target is asked again after an error of its own; half of it is chance.
 const BACKOFF: Duration = Duration::from_millis(100);
@@ -41,6 +44,9 @@ impl Call {
         }
         let failure = Failure::of(attempt);
         let (place, needs) = (attempt.target, attempt.needs);
+        if let (Some(_), Some(permit)) = (error.status(), &attempt.permit) {
+            world.observe(now, place, permit, Observation::Heard);
+        }
         if error.kind() == Kind::ContextOverflow {
             world.overflowed(now, place, needs);
         }
@@ -57,6 +63,14 @@ impl Call {
             Ended::Failed { kind: error.kind(), status: error.status(), message: error.message().to_owned() };
         self.settle(now, world, id, outcome, Ending::Failed(error.kind()), end);
         self.attempts[id.0].failure = None;
+        let error = if error.policy().evidence == Evidence::Path && world.network_is_suspected(now) {
+            self.note(id, ["no other host can be reached either: evidence against nobody".to_owned()]);
+            let message =
+                format!("{}; no host can be reached, the network here may be down", error.message());
+            error.with_message(message)
+        } else {
+            error
+        };
         if self.committed == Some(id) {
             self.cut_off(now, world, id, error);
             return;
@@ -244,6 +258,7 @@ impl Call {
             start: hotspare_routing::Start::AfterFailure,
             reason: hotspare_routing::Reason::Retry,
             clean: false,
+            degraded: false,
             usual: None,
             prompt_tokens: failure.prompt_tokens,
             needs: failure.needs,

@@ -11,11 +11,12 @@ use hotspare_health::{Observation, Outcome, Verdict};
 
 use super::{Call, form, start};
 use crate::attempt::Fold;
+use crate::ending::{End, Ending};
 use crate::rules::OnRefusal;
 use crate::splice::Splice;
 use crate::step::{AttemptId, Summary};
 use crate::verdict;
-use crate::world::{End, Ending, World};
+use crate::world::World;
 
 impl Call {
     /// Tells the world what events brought to light.
@@ -246,7 +247,10 @@ impl Call {
         let poison =
             error.kind() == Kind::Server && self.errors.iter().any(|before| before.kind() == Kind::Server);
         let outcome = verdict::outcome(now, error, target, attempt.key, if poison { 333 } else { 1_000 });
-        let hard = matches!(outcome.verdict, Verdict::Failure { .. });
+        let hard = matches!(
+            outcome.verdict,
+            Verdict::Failure { .. } | Verdict::Shed { .. } | Verdict::Unreachable { .. }
+        );
         if hard && !self.blamed.insert(attempt.target) { Outcome::neutral() } else { outcome }
     }
 }

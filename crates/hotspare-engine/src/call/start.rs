@@ -167,7 +167,7 @@ impl Call {
                 {
                     until
                 }
-                (Cause::RateLimited | Cause::QuotaSpent, Some(until))
+                (Cause::RateLimited | Cause::QuotaSpent | Cause::NetworkSuspected, Some(until))
                     if until.saturating_since(now) <= patience =>
                 {
                     until
@@ -259,6 +259,7 @@ impl Call {
         let others = u32::try_from(self.waiting.len().min(2)).unwrap_or(2);
         attempt.share = self.first_content_at.saturating_since(now) / (others + 1);
         attempt.clean = choice.clean;
+        attempt.degraded = choice.degraded;
         attempt.usual = choice.usual;
         attempt.prompt_tokens = choice.prompt_tokens;
         attempt.needs = choice.needs;
@@ -308,6 +309,7 @@ pub(super) fn why_refused(now: Moment, refusal: &Refusal) -> String {
         Cause::Open => "its breaker is open",
         Cause::HalfOpenBusy => "its breaker is half-open and a probe is under way",
         Cause::Growing => "it refuses traffic that grows this fast",
+        Cause::NetworkSuspected => "no host can be reached from here, so that it waits",
         Cause::QuotaSpent => "its quota seems to be used up",
         Cause::RateLimited => "it asked to be left alone",
         Cause::Disabled => "it is disabled",

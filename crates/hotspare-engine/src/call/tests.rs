@@ -1,7 +1,12 @@
 //! What a call does, step by step; the exhaustive run is in `explore`.
 
-use hotspare_core::{ChatResponse, FinishReason, ModelProfile, Outcome as Ended, TargetId};
+use std::time::Duration;
+
+use hotspare_core::{
+    ChatRequest, ChatResponse, Cost, FinishReason, ModelProfile, Outcome as Ended, TargetId,
+};
 use hotspare_health::Config;
+use hotspare_normalize::Form;
 use hotspare_routing::{Hedge, Hedged, Race, Sequential, Strategy};
 
 use super::*;
@@ -12,6 +17,7 @@ use crate::step::Begin;
 
 mod explore;
 mod form;
+mod network;
 mod room;
 mod rules;
 mod time;
@@ -37,6 +43,8 @@ pub(super) struct Rest {
 
 pub(super) struct Setup {
     pub(super) names: &'static [&'static str],
+    /// Each target's model; "m" where there is none.
+    pub(super) models: &'static [&'static str],
     pub(super) strategy: Arc<dyn Strategy>,
     pub(super) limits: Limits,
     pub(super) rules: Rules,
@@ -45,6 +53,7 @@ pub(super) struct Setup {
     pub(super) profile: ModelProfile,
     pub(super) max_in_flight: Option<u32>,
     pub(super) requests_per_minute: Option<u64>,
+    pub(super) tokens_per_minute: Option<u64>,
     pub(super) form: Option<Form>,
     pub(super) max_cost: Option<Cost>,
     pub(super) prompt_tokens: u64,
@@ -54,6 +63,7 @@ impl Setup {
     pub(super) fn new(names: &'static [&'static str]) -> Self {
         Self {
             names,
+            models: &[],
             strategy: Arc::new(Sequential::new(names.iter().copied())),
             limits: Limits::default(),
             rules: Rules::default(),
@@ -62,6 +72,7 @@ impl Setup {
             profile: ModelProfile::default(),
             max_in_flight: None,
             requests_per_minute: None,
+            tokens_per_minute: None,
             form: None,
             max_cost: None,
             prompt_tokens: 5,
@@ -72,13 +83,13 @@ impl Setup {
         let specs = self.names.iter().enumerate().map(|(index, name)| TargetSpec {
             id: TargetId::from(*name),
             endpoint: (*name).to_owned(),
-            model: "m".into(),
+            model: (*self.models.get(index).unwrap_or(&"m")).to_owned(),
             profile: self.profile.clone(),
             wire: if index % 2 == 0 { "even" } else { "odd" },
             keys: (0..self.keys as u64).collect(),
             max_in_flight: self.max_in_flight,
             requests_per_minute: self.requests_per_minute,
-            tokens_per_minute: None,
+            tokens_per_minute: self.tokens_per_minute,
             health: Config::window(),
             probe: false,
         });
@@ -348,6 +359,20 @@ fn a_cut_answer_is_carried_on_without_a_seam() {
     rig.finishes(1);
     assert_eq!(rig.said(), "the standby took[a>b] over");
     assert!(rig.done[0].is_ok());
+}
+
+#[test]
+fn the_same_family_carries_on_first() {
+    let mut setup = Setup::new(&["a", "b", "c"]);
+    setup.models = &["llama-3.1-70b", "mistral-large", "meta-llama/Llama-3.1-8B"];
+    let mut rig = setup.rig();
+    rig.text(0, "the standby took");
+    rig.fails(0, Kind::Truncated);
+    assert_eq!(rig.targets(), [0, 2]);
+    // Before an answer has begun, the route's own order stands.
+    let mut rig = setup.rig();
+    rig.fails(0, Kind::Overloaded);
+    assert_eq!(rig.targets(), [0, 1]);
 }
 
 #[test]

@@ -55,7 +55,11 @@ impl Call {
             let useful = self.committed.is_none() && !self.has_content() && !self.waiting.is_empty();
             if useful
                 && self.extra_starts < self.route.limits.max_extra_starts
-                && world.take_hedge(now, &self.route)
+                && world.take_hedge(
+                    now,
+                    &self.route,
+                    self.attempts.iter().any(|one| one.degraded && one.is_live()),
+                )
             {
                 self.extra_starts += 1;
                 self.wanted += 1;

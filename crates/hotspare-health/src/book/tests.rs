@@ -194,3 +194,156 @@ fn who_sheds_load_fails_its_callers_as_often_as_it_does() {
     };
     assert_eq!(expected(250), expected(1_000));
 }
+
+/// Twenty calls a second at a target that refuses a share of them after 80 ms, from the second `from` on: how often it opened,
+/// and how many calls it was sent from then until it first did.
+fn shed(served: impl Fn(u64) -> bool, from: u64, secs: u64) -> (usize, usize) {
+    let mut book = Book::new();
+    let model = book.add_scope(Config::evidence());
+    let millis = |ms: u64| Moment::ZERO + Duration::from_millis(ms);
+    // What happens when: 0 is a first content, 1 an end, 2 a refusal.
+    let mut due: std::collections::BTreeMap<(u64, u64, u8), ()> = std::collections::BTreeMap::new();
+    let mut permits = std::collections::BTreeMap::new();
+    let (mut opened, mut sent) = (0, 0);
+    for call in 0..secs * 20 {
+        let now = call * 50;
+        while let Some((&(at, number, what), ())) = due.first_key_value().filter(|((at, ..), ())| *at <= now)
+        {
+            due.remove(&(at, number, what));
+            let outcome = match what {
+                0 => {
+                    let after = Duration::from_millis(800);
+                    book.observe(millis(at), &permits[&number], Observation::FirstContent { after });
+                    continue;
+                }
+                1 => Outcome::success(),
+                _ => Outcome::at(model, Verdict::Shed { not_before: None }),
+            };
+            let told = book.settle(millis(at), permits.remove(&number).unwrap(), outcome, call);
+            opened += told.iter().filter(|one| one.to == BreakerState::Open).count();
+        }
+        let Admission::Granted(permit) = book.admit(millis(now), &[model]) else { continue };
+        permits.insert(call, permit);
+        let ill = now >= from * 1_000;
+        sent += usize::from(ill && opened == 0);
+        if ill && !served(call) {
+            due.insert((now + 80, call, 2), ());
+        } else {
+            due.insert((now + 800, call, 0), ());
+            due.insert((now + 3_500, call, 1), ());
+        }
+    }
+    (opened, sent)
+}
+
+#[test]
+fn a_target_that_refuses_everybody_opens_within_half_a_second_of_load() {
+    let (opened, sent) = shed(|_| false, 60, 70);
+    assert!(opened >= 1);
+    // Two or three are under way when the first refusal comes; older streams that end well weigh against the rest.
+    assert!(sent <= 10, "{sent} calls");
+}
+
+#[test]
+fn a_target_that_serves_most_is_left_in_service() {
+    // A draw per call, so that runs of refusals come as chance has them.
+    let draw = |call: u64| {
+        (call + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15).rotate_left(29).wrapping_mul(0xBF58_476D_1CE4_E5B9)
+            >> 32
+    };
+    for percent in [60, 75, 90] {
+        let (opened, _) = shed(|call| draw(call) % 100 < percent, 60, 660);
+        assert_eq!(opened, 0, "{percent} % served");
+    }
+}
+
+/// A host with four models.
+fn host() -> (Book, ScopeId, [ScopeId; 4]) {
+    let mut book = Book::new();
+    let host = book.add_host(Config::evidence());
+    let models = std::array::from_fn(|_| book.add_part(Config::evidence(), host));
+    (book, host, models)
+}
+
+fn fail(book: &mut Book, now: Moment, host: ScopeId, model: ScopeId) {
+    while let Admission::Granted(permit) = book.admit(now, &[host, model]) {
+        book.settle(now, permit, Outcome::at(model, FAILURE), 0);
+    }
+}
+
+#[test]
+fn three_models_that_fail_are_the_hosts_illness() {
+    let (mut book, host, models) = host();
+    fail(&mut book, at(1), host, models[0]);
+    fail(&mut book, at(2), host, models[1]);
+    assert!(book.view(at(2), &[host, models[3]], 0).usable, "two may be a coincidence");
+    fail(&mut book, at(3), host, models[2]);
+    assert_eq!(book.view(at(3), &[host], 0).state, BreakerState::Open);
+    let Admission::Refused(refusal) = book.admit(at(3), &[host, models[3]]) else {
+        panic!("the host is open")
+    };
+    assert_eq!(refusal.scope, host);
+    // Whoever asks after the cooldown finds out for all; a fourth model that is well brings the host back.
+    let permit = granted(book.admit(at(20), &[host, models[3]]));
+    book.settle(at(20), permit, Outcome::success(), 0);
+    assert_eq!(book.view(at(20), &[host], 0).state, BreakerState::Closed);
+}
+
+#[test]
+fn models_that_fail_while_another_answers_fail_alone() {
+    let (mut book, host, models) = host();
+    for (second, model) in [(1, models[0]), (3, models[1]), (5, models[2])] {
+        fail(&mut book, at(second), host, model);
+        let permit = granted(book.admit(at(second + 1), &[host, models[3]]));
+        book.settle(at(second + 1), permit, Outcome::success(), 0);
+    }
+    assert!(book.view(at(6), &[host, models[3]], 0).usable);
+    // One that comes and goes never adds up to three.
+    let (mut book, host, models) = self::host();
+    for second in (0..400).step_by(20) {
+        fail(&mut book, at(second), host, models[0]);
+        let permit = granted(book.admit(at(second + 16), &[host, models[0]]));
+        book.settle(at(second + 16), permit, Outcome::success(), 0);
+    }
+    assert!(book.view(at(400), &[host, models[1]], 0).usable);
+}
+
+#[test]
+fn a_host_that_opened_before_the_network_was_suspected_is_not_to_blame() {
+    let mut book = Book::new();
+    let [a, b] = std::array::from_fn(|_| book.add_host(Config::evidence()));
+    let lost = |book: &mut Book, now, host| {
+        let permit = granted(book.admit(now, &[host]));
+        book.settle(now, permit, Outcome::at(host, Verdict::Unreachable { weight_milli: 1_000 }), 0)
+    };
+    for _ in 0..4 {
+        lost(&mut book, at(10), a);
+    }
+    assert_eq!(book.view(at(10), &[a], 0).state, BreakerState::Open, "alone, it is to blame");
+    lost(&mut book, at(11), b);
+    let told = lost(&mut book, at(11), b);
+    let reasons: Vec<_> = told.iter().map(|one| (one.scope, one.to, one.reason)).collect();
+    assert_eq!(reasons, [(a, BreakerState::HalfOpen, Reason::NetworkSuspected)]);
+    assert!(book.network_is_suspected(at(11)));
+    // Each is asked once a second, and nobody opens.
+    for tenth in 120..300 {
+        let now = Moment::ZERO + Duration::from_millis(tenth * 100);
+        for host in [a, b] {
+            if let Admission::Granted(permit) = book.admit(now, &[host]) {
+                let told = book.settle(
+                    now,
+                    permit,
+                    Outcome::at(host, Verdict::Unreachable { weight_milli: 1_000 }),
+                    0,
+                );
+                assert_eq!(told, []);
+            }
+        }
+    }
+    let permit = granted(book.admit(at(31), &[b]));
+    book.settle(at(31), permit, Outcome::success(), 0);
+    assert!(
+        !book.network_is_suspected(at(31)) && book.view(at(31), &[a], 0).usable,
+        "a may be the next probe"
+    );
+}

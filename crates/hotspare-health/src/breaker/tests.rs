@@ -139,7 +139,7 @@ fn the_weight_rises_after_recovery() {
 fn a_target_that_a_probe_found_well_is_on_probation_for_a_dozen_calls() {
     let closed = || {
         let mut breaker = Breaker::new(Config::default());
-        (0..4).for_each(|step| drop(fail(&mut breaker, at(step))));
+        (0..4).for_each(|step| assert_ne!(fail(&mut breaker, at(step)).is_some(), step < 3));
         let now = breaker.until;
         breaker.advance(now, 0);
         assert_eq!(succeed(&mut breaker, now).map(|(_, to, _)| to), Some(BreakerState::Closed));
@@ -147,7 +147,7 @@ fn a_target_that_a_probe_found_well_is_on_probation_for_a_dozen_calls() {
     };
     let failures = |calls: usize| {
         let (mut breaker, now) = closed();
-        (0..calls).for_each(|_| drop(succeed(&mut breaker, now)));
+        (0..calls).for_each(|_| assert!(succeed(&mut breaker, now).is_none()));
         (1..10).find(|_| fail(&mut breaker, now).is_some())
     };
     assert_eq!((failures(0), failures(1), failures(13)), (Some(1), Some(2), Some(4)));

@@ -70,7 +70,7 @@ fn scenarios() -> Vec<Scenario> {
         main("reset", "connections are reset before a byte", Fault::ResetBeforeHead, marks(130, 40)),
         main("closed", "connections are closed before a byte", Fault::CloseBeforeHead, marks(130, 40)),
         main("status-500", "every reply is 500", Fault::Status(500), marks(120, 30)),
-        main("status-503", "every reply is 503", Fault::Status(503), marks(120, 30)),
+        main("status-503", "every reply is 503", Fault::Status(503), marks(115, 15)),
         main("silence", "requests are taken and never answered", Fault::Silence, marks(150, 75)),
         main(
             "slow-first-token",

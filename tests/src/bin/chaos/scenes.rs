@@ -16,6 +16,8 @@ use hotspare::{
 use hotspare_chaos::{ChaosServer, Fault, FaultPlan, Settings, Speaks};
 use hotspare_tests::{endpoint, short_limits};
 
+mod whose_fault;
+
 /// A story.
 pub(crate) struct Scene {
     pub(crate) name: &'static str,
@@ -49,7 +51,8 @@ pub(crate) fn all() -> Vec<Scene> {
     fn scene(name: &'static str, what: &'static str, play: fn() -> BoxFuture<'static, Vec<Mark>>) -> Scene {
         Scene { name, what, play }
     }
-    vec![
+    let mut scenes = whose_fault::all();
+    scenes.extend([
         scene("unhinted-429", "429 without a time", || Box::pin(unhinted())),
         scene("odd-headers", "rate-limit headers that make no sense", || Box::pin(odd_headers())),
         scene("one-dead-key", "401 on one of two keys", || Box::pin(one_dead_key())),
@@ -66,7 +69,8 @@ pub(crate) fn all() -> Vec<Scene> {
         scene("five-limit-three", "five dead targets, at most three may be tried", || Box::pin(five())),
         scene("return", "the main target comes back", || Box::pin(comes_back())),
         scene("losers", "a race: losers are cancelled and paid for", || Box::pin(losers())),
-    ]
+    ]);
+    scenes
 }
 
 /// A client, its servers, and how often a breaker opened.
@@ -318,9 +322,10 @@ async fn straddling() -> Vec<Mark> {
 
 async fn quiet() -> Vec<Mark> {
     let mut marks = Vec::new();
-    for (what, fault) in [
-        ("calls to main until it opens (500)", Fault::Status(500)),
-        ("calls to main until it opens (silence)", Fault::Silence),
+    for (what, fault, most) in [
+        ("calls to main until it opens (500)", Fault::Status(500), 7),
+        ("calls to main until it opens (503)", Fault::Status(503), 4),
+        ("calls to main until it opens (silence)", Fault::Silence, 7),
     ] {
         let settings = vec![Settings::new(Speaks::OpenAi); 2];
         let stage = Stage::new(settings, short_limits(), |_, _, target| {
@@ -333,7 +338,7 @@ async fn quiet() -> Vec<Mark> {
         stage.servers[0].set_fault(Some(fault)).await;
         let lost = stage.ask(12, ms(300)).await;
         marks.push(exactly("lost", lost, 0));
-        marks.push(at_most(what, stage.servers[0].stats().requests, 7));
+        marks.push(at_most(what, stage.servers[0].stats().requests, most));
         marks.push(exactly("opened", stage.opened(), 1));
     }
     marks

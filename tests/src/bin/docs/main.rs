@@ -81,7 +81,8 @@ fn table() -> String {
         let evidence = match policy.evidence {
             Evidence::Hard => "yes",
             Evidence::None => "no",
-            Evidence::Soft => "half",
+            Evidence::Path => "yes, unless no host can be reached",
+            Evidence::Soft => "a quarter, wholly while nobody is answered",
         };
         let scope = format!("{:?}", policy.scope)
             .to_lowercase()

@@ -60,6 +60,16 @@ fn check(rig: &Rig) -> Result<(), String> {
     if rig.done.len() > 1 {
         return Err("the call ended twice".into());
     }
+    for place in 0..3 {
+        let counts = rig.world.counts(place);
+        let ended = counts.served + counts.cancelled + counts.failed.values().sum::<u64>();
+        if counts.started != ended + u64::from(counts.in_flight) {
+            return Err(format!(
+                "of {} starts {ended} have ended, {} are under way",
+                counts.started, counts.in_flight
+            ));
+        }
+    }
     let in_flight: u32 = (0..3).map(|place| rig.world.counts(place).in_flight).sum();
     match rig.done.first() {
         Some(result) => {

@@ -1,6 +1,6 @@
 //! Room: places, quotas, and the line of those who wait.
 
-use hotspare_core::{Allowance, RateLimits};
+use hotspare_core::{Allowance, RateLimits, UsageSource};
 
 use super::*;
 
@@ -111,5 +111,24 @@ fn a_limit_of_ones_own_is_waited_for() {
     let _ = rig.next_call(&setup);
     assert!(rig.begun.is_empty());
     rig.wait(Duration::from_secs(61));
+    assert_eq!(rig.begun.len(), 1);
+}
+
+#[test]
+fn an_answer_that_was_longer_than_reckoned_is_made_up_for() {
+    let mut setup = Setup::new(&["a"]);
+    setup.tokens_per_minute = Some(600);
+    setup.prompt_tokens = 100;
+    let mut rig = setup.rig();
+    let mut usage = hotspare_core::Usage::default();
+    (usage.input, usage.output) = (Some(100), Some(800));
+    usage.source = UsageSource::Reported;
+    rig.says(0, Event::Usage(Box::new(usage)));
+    rig.finishes_with_text(0);
+    let _ = rig.next_call(&setup);
+    assert!(rig.begun.is_empty(), "600 a minute, and 900 were used");
+    rig.wait(Duration::from_secs(39));
+    assert!(rig.begun.is_empty(), "a debt of 300 and 100 for the next");
+    rig.wait(Duration::from_secs(2));
     assert_eq!(rig.begun.len(), 1);
 }

@@ -190,3 +190,24 @@ fn a_model_that_thinks_leaves_time_for_the_spare() {
         "and nothing is said about the first"
     );
 }
+
+#[test]
+fn hedges_of_a_target_that_has_become_slow_need_no_budget() {
+    let mut setup = Setup::new(&["a", "b"]);
+    let hedge = Hedge::after(Duration::from_millis(700)).budget_bp(1);
+    setup.strategy = Arc::new(Hedged::new(Sequential::new(["a", "b"]), hedge));
+    let mut rig = setup.rig();
+    answered(&mut rig, &setup, 60, Duration::from_millis(400));
+    let hedged: Vec<bool> = (0..12)
+        .map(|_| {
+            rig.wait(Duration::from_secs(1));
+            let hedged = rig.begun.len() > 1;
+            rig.tell(Input::CallerGone);
+            let _ = rig.next_call(&setup);
+            hedged
+        })
+        .collect();
+    // One was saved; then nothing, until five late calls have degraded it.
+    let expected: Vec<bool> = (0..12).map(|call| call == 0 || call >= 5).collect();
+    assert_eq!(hedged, expected);
+}

@@ -1,0 +1,94 @@
+//! When nobody can be reached from here.
+
+use hotspare_core::BreakerState;
+
+use super::*;
+
+/// A call whose every attempt finds no connection.
+fn unreachable(rig: &mut Rig) {
+    while rig.done.is_empty() {
+        let id = *rig.live.first().expect("somebody is asked, or the call is over");
+        rig.fails(id.0, Kind::Connect);
+    }
+}
+
+#[test]
+fn our_own_network_is_suspected_instead_of_every_host() {
+    let setup = Setup::new(&["a", "b", "c"]);
+    let mut rig = setup.rig();
+    for call in 0..50 {
+        unreachable(&mut rig);
+        if call == 10 {
+            let error = rig.error();
+            let told = error.to_string() + &error.trail().to_string();
+            assert!(told.contains("no host can be reached from here"), "{told}");
+            assert!(error.retry_after().is_some_and(|pause| pause <= Duration::from_secs(1)));
+        }
+        rig.now = rig.now + Duration::from_millis(100);
+        let _ = rig.next_call(&setup);
+    }
+    for place in 0..3 {
+        assert_eq!(rig.world.view(rig.now, place, 5).breaker, BreakerState::Closed);
+        assert!(rig.world.counts(place).started <= 8, "each is tried once a second, not by everybody");
+    }
+    let change = rig.world.take_network_change().unwrap();
+    assert!(change.suspected && change.hosts.len() == 2, "told when the second one was known to be lost");
+    assert_eq!(rig.world.take_network_change(), None);
+    // One answer, and everything is as before.
+    rig.now = rig.now + Duration::from_secs(1);
+    let _ = rig.next_call(&setup);
+    rig.finishes_with_text(0);
+    assert!(rig.done[0].is_ok());
+    assert!(!rig.world.take_network_change().unwrap().suspected);
+    assert!((0..3).all(|place| rig.world.view(rig.now, place, 5).usable));
+}
+
+#[test]
+fn the_first_failures_name_the_network_once_it_is_suspected() {
+    let setup = Setup::new(&["a", "b"]);
+    let mut rig = setup.rig();
+    unreachable(&mut rig);
+    assert!(!rig.error().to_string().contains("the network here"));
+    let _ = rig.next_call(&setup);
+    unreachable(&mut rig);
+    let trail = rig.error().trail();
+    assert!(trail.attempts[1].notes.iter().any(|note| note.contains("no other host")), "{trail}");
+}
+
+#[test]
+fn hosts_that_are_down_while_another_answers_are_blamed() {
+    let setup = Setup::new(&["a", "b", "c"]);
+    let mut rig = setup.rig();
+    for _ in 0..6 {
+        while rig.begun.last().is_some_and(|begin| begin.target < 2) {
+            let id = rig.begun.len() - 1;
+            rig.fails(id, Kind::Connect);
+        }
+        let id = rig.begun.len() - 1;
+        rig.finishes_with_text(id);
+        assert!(rig.done[0].is_ok(), "{}", rig.error());
+        rig.now = rig.now + Duration::from_millis(100);
+        let _ = rig.next_call(&setup);
+    }
+    let state = |place| rig.world.view(rig.now, place, 5).breaker;
+    assert_eq!(
+        [state(0), state(1), state(2)],
+        [BreakerState::Open, BreakerState::Open, BreakerState::Closed]
+    );
+}
+
+#[test]
+fn an_error_with_a_status_is_a_sign_of_life() {
+    let setup = Setup::new(&["a", "b", "c"]);
+    let mut rig = setup.rig();
+    for _ in 0..6 {
+        rig.fails(0, Kind::Connect);
+        rig.fails(1, Kind::Connect);
+        let error = Error::new(Kind::Overloaded, "").with_status(503);
+        if rig.live.contains(&AttemptId(2)) {
+            rig.tell(Input::Failed(AttemptId(2), error));
+        }
+        let _ = rig.next_call(&setup);
+    }
+    assert_eq!(rig.world.take_network_change().map(|change| change.suspected), None);
+}

@@ -1,0 +1,49 @@
+//! How an attempt ended: all that the world is told of it.
+//!
+//! Not what follows. Invariant: an ending is made once, by whoever held the permit.
+
+use hotspare_core::{Cost, Kind, Usage};
+use hotspare_health::Outcome;
+use hotspare_normalize::PromptSize;
+
+/// How an attempt ended, for the book and for the counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct End {
+    pub(crate) outcome: Outcome,
+    pub(crate) ending: Ending,
+    pub(crate) usage: Usage,
+    pub(crate) cost: Option<Cost>,
+    /// What was expected when it began.
+    pub(crate) expected: Cost,
+    /// `None` for a probe that carries no caller's request.
+    pub(crate) route: Option<usize>,
+    pub(crate) reask: bool,
+    pub(crate) refused: bool,
+    /// The prompt's size, and what the target counted for it.
+    pub(crate) counted: Option<(PromptSize, u64)>,
+}
+
+impl End {
+    /// How a probe ended that carries no caller's request: its few tokens are not counted.
+    pub(crate) fn of_probe(outcome: Outcome, ending: Ending) -> Self {
+        Self {
+            outcome,
+            ending,
+            usage: Usage::default(),
+            cost: None,
+            expected: Cost::ZERO,
+            route: None,
+            reask: false,
+            refused: false,
+            counted: None,
+        }
+    }
+}
+
+/// How an attempt ended, for the counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ending {
+    Cancelled,
+    Failed(Kind),
+    Served,
+}

@@ -1,0 +1,189 @@
+//! Whether it is our own network that is down.
+//!
+//! Why: when several hosts that have nothing to do with each other cannot be reached at the same time, the common cause is
+//! nearly always here. If each of their breakers opened, callers would wait for cooldowns that grow, for hosts that were
+//! well all along. So while it is suspected, failures to connect are evidence against nobody, each host is tried once a second, and
+//! the first sign of life from anywhere ends the suspicion.
+//!
+//! Suspected: two hosts and more have failed to be reached twice in a row and within the last minute, and since the last of
+//! them began to, nobody was heard. A host that is not asked, or that answers, is never held back by it. One host
+//! alone is never enough: that is what breakers are for.
+//!
+//! Invariant: no host is held back for longer than a second at a time, and none that was heard since it failed.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use hotspare_core::Moment;
+
+use crate::permit::ScopeId;
+
+/// So many hosts must fail alike, each so often in a row.
+const HOSTS: usize = 2;
+const IN_A_ROW: u32 = 2;
+/// A failure is forgotten after this time without another.
+const MEMORY: Duration = Duration::from_secs(60);
+/// How often each host is tried meanwhile.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// What is known of ways to hosts.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub(crate) struct Network {
+    /// Hosts that could not be reached the last time.
+    lost: BTreeMap<ScopeId, Lost>,
+    heard: Option<Moment>,
+    suspected: bool,
+    told: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct Lost {
+    in_a_row: u32,
+    since: Moment,
+    last: Moment,
+    asked: Moment,
+}
+
+/// The network here came to be suspected, or is no longer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NetworkChange {
+    /// Whether it is suspected now.
+    pub suspected: bool,
+    /// The hosts that cannot be reached.
+    pub hosts: Vec<ScopeId>,
+}
+
+impl Network {
+    /// A host could not be reached. Says whether that is no evidence against it.
+    pub(crate) fn lost(&mut self, now: Moment, host: ScopeId) -> bool {
+        let new = Lost { in_a_row: 0, since: now, last: now, asked: now };
+        let lost = self.lost.entry(host).or_insert(new);
+        if now.saturating_since(lost.last) > MEMORY {
+            *lost = new;
+        }
+        lost.in_a_row = lost.in_a_row.saturating_add(1);
+        lost.last = now.max(lost.last);
+        self.suspected = self.judge(now);
+        self.suspected
+    }
+
+    /// Some sign of life came from a host.
+    pub(crate) fn heard(&mut self, now: Moment, host: ScopeId) {
+        self.lost.remove(&host);
+        self.heard = Some(now);
+        self.suspected = false;
+    }
+
+    /// A call to a host begins.
+    pub(crate) fn asked(&mut self, now: Moment, host: ScopeId) {
+        if let Some(lost) = self.lost.get_mut(&host) {
+            lost.asked = now;
+        }
+    }
+
+    /// Until when a host is left alone, if it is.
+    pub(crate) fn held_until(&self, now: Moment, host: ScopeId) -> Option<Moment> {
+        let lost = self.failing(now).find(|(failing, _)| **failing == host)?.1;
+        let until = lost.asked.max(lost.since) + PAUSE;
+        (self.is_suspected(now) && until > now).then_some(until)
+    }
+
+    pub(crate) fn is_suspected(&self, now: Moment) -> bool {
+        self.suspected && self.judge(now)
+    }
+
+    /// Hosts that cannot be reached, and since when.
+    pub(crate) fn hosts(&self, now: Moment) -> Vec<(ScopeId, Moment)> {
+        self.failing(now).map(|(host, lost)| (*host, lost.since)).collect()
+    }
+
+    /// What is to be told, once for each change.
+    pub(crate) fn take_change(&mut self, now: Moment) -> Option<NetworkChange> {
+        let suspected = self.is_suspected(now);
+        (std::mem::replace(&mut self.told, suspected) != suspected)
+            .then(|| NetworkChange { suspected, hosts: self.failing(now).map(|(host, _)| *host).collect() })
+    }
+
+    fn failing(&self, now: Moment) -> impl Iterator<Item = (&ScopeId, &Lost)> {
+        self.lost
+            .iter()
+            .filter(move |(_, lost)| lost.in_a_row >= IN_A_ROW && now.saturating_since(lost.last) <= MEMORY)
+    }
+
+    fn judge(&self, now: Moment) -> bool {
+        let latest = self.failing(now).map(|(_, lost)| lost.since).max();
+        self.failing(now).count() >= HOSTS && self.heard.is_none_or(|heard| Some(heard) < latest)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn at(millis: u64) -> Moment {
+        Moment::ZERO + Duration::from_millis(millis)
+    }
+
+    const A: ScopeId = ScopeId(0);
+    const B: ScopeId = ScopeId(1);
+    const C: ScopeId = ScopeId(2);
+
+    #[test]
+    fn two_hosts_that_fail_alike_are_suspicious_and_one_is_not() {
+        let mut network = Network::default();
+        network.heard(at(0), C);
+        let said: Vec<bool> = (1..20).map(|step| network.lost(at(step * 100), A)).collect();
+        assert!(said.iter().all(|said| !said), "one host is down: {said:?}");
+        assert!(!network.lost(at(2_000), B) && network.lost(at(2_100), B));
+        assert_eq!(
+            network.take_change(at(2_100)).map(|change| (change.suspected, change.hosts)),
+            Some((true, vec![A, B]))
+        );
+        assert_eq!(network.held_until(at(2_100), B), Some(at(3_000)));
+        assert_eq!(network.held_until(at(2_100), C), None, "nobody knows anything bad of it");
+        network.heard(at(2_500), C);
+        assert!(!network.is_suspected(at(2_500)) && network.held_until(at(2_500), B).is_none());
+        assert!(!network.lost(at(2_600), A) && !network.lost(at(2_700), B), "somebody answers: it is they");
+        assert_eq!(network.take_change(at(2_700)).map(|change| change.suspected), Some(false));
+        assert_eq!(network.take_change(at(2_700)), None, "told once");
+    }
+
+    #[test]
+    fn a_minute_of_silence_forgets() {
+        let mut network = Network::default();
+        for host in [A, B, A, B] {
+            network.lost(at(0), host);
+        }
+        assert!(network.is_suspected(at(60_000)) && !network.is_suspected(at(60_001)));
+    }
+
+    proptest! {
+        /// Whatever happens: suspicion needs two hosts with failures and no sign of life between them; nobody who was heard
+        /// since is held back, and nobody for longer than a second.
+        #[test]
+        fn suspects_only_what_all_share(steps in prop::collection::vec((0u32..4, 0u8..3, 0u64..1_500), 1..120)) {
+            let mut network = Network::default();
+            let (mut now, mut silent) = (at(0), [0u32; 4]);
+            for (host, what, gap) in steps {
+                now = now + Duration::from_millis(gap);
+                let scope = ScopeId(host);
+                match what {
+                    0 => { network.heard(now, scope); silent[host as usize] = 0; }
+                    1 => { network.lost(now, scope); silent[host as usize] += 1; }
+                    _ => network.asked(now, scope),
+                }
+                if what == 0 { prop_assert!(!network.is_suspected(now)); }
+                if network.is_suspected(now) {
+                    prop_assert!(silent.iter().filter(|times| **times >= 2).count() >= 2);
+                }
+                for host in 0..4u32 {
+                    let held = network.held_until(now, ScopeId(host));
+                    prop_assert!(held.is_none() || silent[host as usize] >= 2);
+                    prop_assert!(held.is_none_or(|until| until.saturating_since(now) <= PAUSE));
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,143 @@
+//! All that is remembered of one scope, and what an outcome does to it.
+//!
+//! Not who is asked for leave, nor what follows for others: that is the book's. Invariant: what is not the scope's fault
+//! moves no breaker, it gives a lease back.
+
+use std::time::Duration;
+
+use hotspare_core::{BreakerState, Moment};
+
+use crate::breaker::{Breaker, Change};
+use crate::config::Config;
+use crate::gate::Gate;
+use crate::growth::Growth;
+use crate::latency::Latency;
+use crate::lateness::Lateness;
+use crate::permit::{Entry, Observation, Permit, ScopeId, Verdict};
+use crate::quota::Quota;
+use crate::record::Record;
+use crate::shedding::Shedding;
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct ScopeState {
+    pub(crate) breaker: Breaker,
+    pub(crate) gate: Gate,
+    pub(crate) growth: Growth,
+    pub(crate) quota: Quota,
+    /// `None` where calls differ too much for one measure of time.
+    pub(crate) pace: Option<Box<Pace>>,
+    pub(crate) degrade: bool,
+    pub(crate) record: Record,
+    /// What it is a part of.
+    pub(crate) host: Option<ScopeId>,
+    pub(crate) is_host: bool,
+    /// When the youngest call that was answered began.
+    pub(crate) answered_began: Option<Moment>,
+    pub(crate) shedding: Shedding,
+    /// How long an answer among refusals counts.
+    pub(crate) window: Duration,
+}
+
+/// How fast a scope is, and whether that is as usual.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub(crate) struct Pace {
+    pub(crate) latency: Latency,
+    pub(crate) lateness: Lateness,
+}
+
+impl ScopeState {
+    pub(crate) fn new(config: Config, pace: Option<Box<Pace>>) -> Self {
+        Self {
+            degrade: config.degrade,
+            window: config.window,
+            host: None,
+            is_host: false,
+            answered_began: None,
+            shedding: Shedding::default(),
+            breaker: Breaker::new(config),
+            gate: Gate::default(),
+            growth: Growth::default(),
+            quota: Quota::default(),
+            record: Record::default(),
+            pace,
+        }
+    }
+
+    pub(crate) fn is_degraded(&self) -> bool {
+        self.degrade && self.pace.as_ref().is_some_and(|pace| pace.lateness.is_degraded())
+    }
+
+    pub(crate) fn observe(&mut self, now: Moment, permit: &Permit, entry: Entry, observation: Observation) {
+        if matches!(observation, Observation::FirstContent { .. }) {
+            self.answered_began = self.answered_began.max(Some(entry.began));
+            self.shedding.answered(now, entry.pass.generation, entry.number);
+        }
+        let Some(pace) = &mut self.pace else { return };
+        let steady = self.breaker.state() == BreakerState::Closed && !pace.lateness.is_suspect();
+        match observation {
+            Observation::FirstContent { after } => {
+                if permit.late_after.is_some_and(|usual| after <= usual) {
+                    pace.lateness.in_time(now);
+                }
+                pace.latency.sample(now, permit.tokens, after, steady);
+            }
+            Observation::Abandoned { after } => pace.latency.sample(now, permit.tokens, after, steady),
+            Observation::Heard => {}
+            Observation::Overdue => pace.lateness.late(now),
+            Observation::Late => self.breaker.late(now),
+        }
+    }
+
+    pub(crate) fn take(&mut self, now: Moment, entry: Entry, verdict: Verdict, draw: u64) -> Option<Change> {
+        match verdict {
+            Verdict::Success => {
+                self.gate.success(entry.began);
+                self.record.outcome(now, false);
+                self.answered_began = self.answered_began.max(Some(entry.began));
+                self.shedding.answered(now, entry.pass.generation, entry.number);
+                self.breaker.success(now, entry.pass, draw)
+            }
+            Verdict::Ease { until } => {
+                self.growth.ease(now);
+                if let Some(until) = until {
+                    self.gate.hold(now, until);
+                }
+                self.breaker.neutral(entry.pass);
+                None
+            }
+            Verdict::Unreachable { weight_milli } => {
+                self.record.outcome(now, weight_milli > 0);
+                self.breaker.failure(now, entry.pass, weight_milli, None, draw)
+            }
+            Verdict::Failure { weight_milli, not_before } => {
+                self.record.outcome(now, weight_milli > 0);
+                self.breaker.failure(now, entry.pass, weight_milli, not_before, draw)
+            }
+            Verdict::Neutral => {
+                self.breaker.neutral(entry.pass);
+                None
+            }
+            Verdict::Shed { not_before } => {
+                let weight = self.shedding.refused(now, entry.pass.generation, entry.number, self.window);
+                self.record.outcome(now, true);
+                self.breaker.failure(now, entry.pass, weight, not_before, draw)
+            }
+            Verdict::Slow => self.breaker.slow(now, entry.pass, draw),
+            Verdict::Hold { until } => {
+                self.gate.hold(now, until);
+                self.breaker.neutral(entry.pass);
+                None
+            }
+            Verdict::HoldUnknown => {
+                self.gate.hold_unknown(now);
+                self.breaker.neutral(entry.pass);
+                None
+            }
+            Verdict::Disable { until } => {
+                self.gate.disable(now, until);
+                self.breaker.neutral(entry.pass);
+                None
+            }
+        }
+    }
+}

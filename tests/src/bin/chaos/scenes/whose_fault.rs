@@ -1,0 +1,170 @@
+//! Scenes in which several failures together say more than each: a host, a crowd, our own network.
+
+use super::*;
+
+pub(super) fn all() -> Vec<Scene> {
+    fn scene(name: &'static str, what: &'static str, play: fn() -> BoxFuture<'static, Vec<Mark>>) -> Scene {
+        Scene { name, what, play }
+    }
+    vec![
+        scene("blackhole", "connections are neither taken nor refused", || Box::pin(blackhole())),
+        scene("gone", "a crowd meets a target that refuses everybody", || Box::pin(gone())),
+        scene("busy", "a target serves most of a crowd and refuses the rest", || Box::pin(busy())),
+        scene("own-network", "nobody can be reached, and then everybody", || Box::pin(own_network())),
+        scene("three-models", "three models of a host fail, a fourth is asked", || Box::pin(three_models())),
+        scene("odd-errors", "errors with pauses that make no sense", || Box::pin(odd_errors())),
+    ]
+}
+
+/// An address at which connections hang: its line of waiting ones is full, and nobody takes them. Kept alive by what is given.
+async fn hole() -> (std::net::SocketAddr, Vec<tokio::task::JoinHandle<()>>) {
+    let socket = tokio::net::TcpSocket::new_v4().expect("a socket");
+    socket.bind(([127, 0, 0, 1], 0).into()).expect("a loopback port");
+    let listener = socket.listen(1).expect("a listener");
+    let address = listener.local_addr().expect("an address");
+    let mut holders = vec![tokio::spawn(async move {
+        let _kept = listener;
+        std::future::pending().await
+    })];
+    for _ in 0..8 {
+        holders.push(tokio::spawn(async move {
+            let _kept = tokio::net::TcpStream::connect(address).await;
+            std::future::pending().await
+        }));
+    }
+    // Full once a connection has to wait.
+    while let Ok(Ok(_)) = tokio::time::timeout(ms(100), tokio::net::TcpStream::connect(address)).await {}
+    (address, holders)
+}
+
+async fn blackhole() -> Vec<Mark> {
+    let (address, holders) = hole().await;
+    let settings = vec![Settings::new(Speaks::OpenAi); 2];
+    // The shipped limit for connecting, 1 s.
+    let stage = Stage::new(settings, Limits::default(), |index, _, target| match index {
+        0 => hotspare::openai::target("m").base_url(format!("http://{address}/v1")).endpoint(),
+        _ => target,
+    })
+    .await;
+    let begun = Instant::now();
+    let calls = join_all((0..20).map(|_| stage.client.chat(hello()))).await;
+    let lost = calls.iter().filter(|call| call.is_err()).count() as u64;
+    let took = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
+    let crossing = stage.client.targets()[0].counts.started;
+    let later = stage.ask(20, ms(5)).await;
+    let started = stage.client.targets()[0].counts.started;
+    holders.iter().for_each(tokio::task::JoinHandle::abort);
+    vec![
+        exactly("lost", lost + later, 0),
+        at_most("ms until all were served elsewhere", took, 1_500),
+        exactly("opened", stage.opened(), 1),
+        at_most("calls that met it after it opened", started - crossing, 1),
+    ]
+}
+
+async fn gone() -> Vec<Mark> {
+    let settings = vec![Settings::new(Speaks::OpenAi).pace(ms(20), Duration::ZERO); 2];
+    let stage = Stage::new(settings, Limits::default(), |_, _, target| target).await;
+    let mut lost = stage.ask(20, ms(1)).await;
+    let before = stage.servers[0].stats().requests;
+    stage.servers[0].set_fault(Some(Fault::Status(503))).await;
+    let calls = join_all((0..10).map(|_| stage.client.chat(hello()))).await;
+    lost += calls.iter().filter(|call| call.is_err()).count() as u64;
+    lost += stage.ask(50, ms(1)).await;
+    vec![
+        exactly("lost", lost, 0),
+        exactly("opened", stage.opened(), 1),
+        at_most("calls that it refused, ten of them at once", stage.servers[0].stats().requests - before, 14),
+    ]
+}
+
+async fn busy() -> Vec<Mark> {
+    let settings = vec![Settings::new(Speaks::OpenAi).pace(ms(40), Duration::ZERO); 2];
+    let stage = Stage::new(settings, Limits::default(), |_, _, target| target).await;
+    stage.servers[0].set_plan(FaultPlan::seeded(3).share(Fault::Status(503), 3_000));
+    let mut lost = 0;
+    for _ in 0..40 {
+        let calls = join_all((0..10).map(|_| stage.client.chat(hello()))).await;
+        lost += calls.iter().filter(|call| call.is_err()).count() as u64;
+    }
+    vec![
+        exactly("lost", lost, 0),
+        exactly("opened", stage.opened(), 0),
+        Mark { what: "of 400 served by it", got: stage.served(0), least: 240, most: 320 },
+    ]
+}
+
+async fn own_network() -> Vec<Mark> {
+    let stage = Stage::plain(3).await;
+    let mut lost = stage.ask(5, ms(1)).await;
+    for server in &stage.servers {
+        server.kill().await;
+    }
+    let down = Instant::now();
+    let mut told = 0;
+    while down.elapsed() < ms(3_000) {
+        if let Err(error) = stage.client.chat(hello()).await {
+            let words = format!("{error} {}", error.trail());
+            told += u64::from(words.contains("no host can be reached"));
+        }
+        tokio::time::sleep(ms(10)).await;
+    }
+    let started = stage.started();
+    for server in &stage.servers {
+        server.restore().await;
+    }
+    tokio::time::sleep(ms(1_000)).await;
+    lost += stage.ask(50, ms(1)).await;
+    vec![
+        exactly("lost before and after", lost, 0),
+        Mark { what: "callers told why", got: told, least: 50, most: 300 },
+        exactly("opened", stage.opened(), 0),
+        at_most("attempts in 3 s at three hosts", started, 40),
+        exactly("served by main after its return", stage.served(0), 55),
+    ]
+}
+
+async fn three_models() -> Vec<Mark> {
+    let settings = vec![Settings::new(Speaks::OpenAi); 5];
+    let stage = Stage::new(settings, short_limits(), |index, server, target| match index {
+        4 => target,
+        _ => {
+            let model = hotspare::openai::target(format!("m{index}")).base_url(server.base_url());
+            model.endpoint().health_host("https://one.host")
+        }
+    })
+    .await;
+    for server in &stage.servers[..4] {
+        server.set_fault(Some(Fault::Status(500))).await;
+    }
+    let lost = stage.ask(12, ms(5)).await;
+    vec![
+        exactly("lost", lost, 0),
+        exactly("opened: three models and the host", stage.opened(), 4),
+        at_most("calls to the fourth model", stage.servers[3].stats().requests, 12),
+    ]
+}
+
+async fn odd_errors() -> Vec<Mark> {
+    let (mut lost, mut served, mut calls) = (0, 0, 0);
+    for pause in ["-1", "0", "1000000000", "Thu, 01 Jan 1970 00:00:00 GMT", "soon", "1e9", ""] {
+        for fault in [Fault::RateLimited(0), Fault::Status(503)] {
+            let odd = Settings::new(Speaks::OpenAi).header("retry-after", pause);
+            let stage =
+                Stage::new(vec![odd, Settings::new(Speaks::OpenAi)], short_limits(), |_, _, target| target)
+                    .await;
+            stage.servers[0].set_fault(Some(fault)).await;
+            lost += stage.ask(20, ms(2)).await;
+            served += stage.served(1);
+            calls = calls.max(stage.servers[0].stats().requests);
+            // No wait is longer than an hour.
+            let wait = stage.client.targets()[0].view.usable_in.unwrap_or_default();
+            lost += u64::from(wait > Duration::from_secs(3_600));
+        }
+    }
+    vec![
+        exactly("lost, or left alone for more than an hour", lost, 0),
+        exactly("served by the spare", served, 14 * 20),
+        at_most("calls to a limited or refusing target", calls, 4),
+    ]
+}
