@@ -6,7 +6,7 @@
 use std::time::SystemTime;
 
 use hotspare_core::{Error, Kind};
-use hotspare_provider::{Head, Rule, Words, by_status, judge, retry_after};
+use hotspare_provider::{Head, Rule, Words, by_status, judge, plain, retry_after};
 use serde_json::Value;
 
 /// The table, most telling first; a reply that no rule knows is taken by its status.
@@ -78,10 +78,7 @@ pub(crate) fn reply(head: &Head, body: &[u8]) -> Error {
         kind = Kind::Unsupported;
     }
     let error = said.error(kind).with_status(status);
-    match hint {
-        Some(pause) => error.with_retry_after(pause),
-        None => error,
-    }
+    error.with_retry_after(hint)
 }
 
 /// Classifies an error that was reported inside a stream.
@@ -103,8 +100,7 @@ impl Said {
     fn read(text: &str) -> Self {
         let text = text.trim();
         let Ok(value) = serde_json::from_str::<Value>(text) else {
-            let message = if text.starts_with('<') { "the host sent an HTML page" } else { text };
-            return Self { message: message.to_owned(), ..Self::default() };
+            return Self { message: plain(text).to_owned(), ..Self::default() };
         };
         // One host puts its errors into a list.
         let value = match value {

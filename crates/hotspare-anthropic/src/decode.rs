@@ -6,9 +6,9 @@
 
 use std::collections::VecDeque;
 
-use hotspare_core::{Chunk, Error, Event, FinishReason, Json, Kind, Native, Origin, Raw, Signature, Usage};
+use hotspare_core::{Chunk, Error, Event, FinishReason, Json, Kind, Native, Usage};
 use hotspare_provider::fields::Fields;
-use hotspare_provider::{Decoder, FRAME_LIMIT, Frame};
+use hotspare_provider::{Decoder, Emit, FRAME_LIMIT, Frame, Text};
 use serde_json::value::RawValue;
 
 use crate::dto;
@@ -55,7 +55,7 @@ impl MessagesDecoder {
         Self { whole: true, ..Self::default() }
     }
 
-    fn answer(&mut self, data: &[u8], events: &mut Events<'_>) -> Result<(), Error> {
+    fn answer(&mut self, data: &[u8], events: &mut Emit<'_>) -> Result<(), Error> {
         let message: dto::Message<'_> = parse(data)?;
         if let Some(error) = message.error {
             return Err(classify::in_reply(error.get()));
@@ -81,7 +81,7 @@ impl MessagesDecoder {
         }
     }
 
-    fn frame(&mut self, frame: dto::Frame<'_>, events: &mut Events<'_>) -> Result<(), Error> {
+    fn frame(&mut self, frame: dto::Frame<'_>, events: &mut Emit<'_>) -> Result<(), Error> {
         match frame.kind.as_ref().map(|kind| kind.0.as_ref()) {
             Some("message_start") => self.start(frame.message.unwrap_or_default(), events),
             Some("content_block_start") => {
@@ -122,27 +122,27 @@ impl MessagesDecoder {
             }
             Some(other) => {
                 let kind = other.to_owned();
-                events.other(kind);
+                events.other_frame(kind);
             }
             None => return Err(Error::new(Kind::Protocol, "a frame has no type")),
         }
         Ok(())
     }
 
-    fn start(&mut self, message: dto::Message<'_>, events: &mut Events<'_>) {
+    fn start(&mut self, message: dto::Message<'_>, events: &mut Emit<'_>) {
         self.heard = true;
-        let name = |text: Option<dto::Text<'_>>| text.map(|text| text.0.into_owned());
+        let name = |text: Option<Text<'_>>| text.map(|text| text.0.into_owned());
         events.push(Event::Started { id: name(message.id), model: name(message.model) });
         self.count(message.usage, events);
     }
 
     /// The text of a completion: how the wire's first version answered, and some hosts' oldest models still do.
-    fn complete(&mut self, text: Option<dto::Text<'_>>, events: &mut Events<'_>) {
+    fn complete(&mut self, text: Option<Text<'_>>, events: &mut Emit<'_>) {
         self.said |= text.as_ref().is_some_and(|text| !text.0.is_empty());
         events.text(Event::TextDelta, text);
     }
 
-    fn block(&mut self, raw: &RawValue, events: &mut Events<'_>) {
+    fn block(&mut self, raw: &RawValue, events: &mut Emit<'_>) {
         self.said = true;
         let Ok(block) = serde_json::from_str::<dto::Block<'_>>(raw.get()) else { return };
         self.open = Open::Plain;
@@ -155,12 +155,11 @@ impl MessagesDecoder {
             }
             Some("thinking") => {
                 events.text(Event::ReasoningDelta, block.thinking);
-                events.signature(block.signature, false);
+                events.signature(ORIGIN, block.signature, false);
             }
-            Some("redacted_thinking") => events.signature(block.data, true),
+            Some("redacted_thinking") => events.signature(ORIGIN, block.data, true),
             Some("tool_use") => {
-                let name =
-                    |text: Option<dto::Text<'_>>| text.map(|text| text.0.into_owned()).unwrap_or_default();
+                let name = |text: Option<Text<'_>>| text.map(|text| text.0.into_owned()).unwrap_or_default();
                 let index = self.tools;
                 self.tools += 1;
                 events.push(Event::ToolStarted { index, id: name(block.id), name: name(block.name) });
@@ -182,10 +181,10 @@ impl MessagesDecoder {
         }
     }
 
-    fn delta(&mut self, delta: dto::Delta<'_>, events: &mut Events<'_>) {
+    fn delta(&mut self, delta: dto::Delta<'_>, events: &mut Emit<'_>) {
         events.text(Event::TextDelta, delta.text);
         events.text(Event::ReasoningDelta, delta.thinking);
-        events.signature(delta.signature, false);
+        events.signature(ORIGIN, delta.signature, false);
         if let Some(citation) = delta.citation {
             events.note(citation);
         }
@@ -201,7 +200,7 @@ impl MessagesDecoder {
     }
 
     /// A call without arguments has an empty object.
-    fn close(&mut self, events: &mut Events<'_>) {
+    fn close(&mut self, events: &mut Emit<'_>) {
         match std::mem::take(&mut self.open) {
             Open::Tool { index, empty: true } => {
                 events.push(Event::ToolDelta { index, arguments: "{}".into() });
@@ -216,7 +215,7 @@ impl MessagesDecoder {
     }
 
     /// Counts are cumulative; the prompt's has to be added up.
-    fn count(&mut self, usage: Option<dto::Usage>, events: &mut Events<'_>) {
+    fn count(&mut self, usage: Option<dto::Usage>, events: &mut Emit<'_>) {
         let Some(usage) = usage else { return };
         let cache =
             usage.cache_creation_input_tokens.unwrap_or(0) + usage.cache_read_input_tokens.unwrap_or(0);
@@ -236,8 +235,7 @@ impl Decoder for MessagesDecoder {
         if data.is_empty() || data == b"[DONE]" {
             return Ok(());
         }
-        let raw = Raw::Frame { wire: WIRE, data: frame.data.clone() };
-        let mut events = Events { out, raw, data: frame.data.clone() };
+        let mut events = Emit::framed(out, WIRE, frame.data.clone());
         if self.whole {
             return self.answer(data, &mut events);
         }
@@ -291,52 +289,6 @@ fn finish_reason(word: &str, said: bool) -> FinishReason {
         "tool_use" => FinishReason::ToolCalls,
         "refusal" => FinishReason::Refusal,
         other => FinishReason::Other(other.to_owned()),
-    }
-}
-
-/// Where events go: the first of a frame takes the frame with it.
-struct Events<'a> {
-    out: &'a mut VecDeque<Chunk>,
-    raw: Raw,
-    data: bytes::Bytes,
-}
-
-impl Events<'_> {
-    fn push(&mut self, event: Event) {
-        let raw = std::mem::replace(&mut self.raw, Raw::Covered);
-        self.out.push_back(Chunk { event, raw });
-    }
-
-    /// A frame that gave no event passes all the same.
-    fn mark(&mut self) {
-        if matches!(self.raw, Raw::Frame { .. }) {
-            self.push(Event::Mark);
-        }
-    }
-
-    fn text(&mut self, event: fn(String) -> Event, text: Option<dto::Text<'_>>) {
-        if let Some(text) = text.filter(|text| !text.0.is_empty()) {
-            self.push(event(text.0.into_owned()));
-        }
-    }
-
-    fn signature(&mut self, data: Option<dto::Text<'_>>, redacted: bool) {
-        if let Some(data) = data.filter(|data| !data.0.is_empty()) {
-            let origin = Origin(ORIGIN.to_owned());
-            self.push(Event::ReasoningSignature(Signature { origin, data: data.0.into_owned(), redacted }));
-        }
-    }
-
-    fn note(&mut self, raw: &RawValue) {
-        if let Ok(note) = Json::parse(raw.get()) {
-            self.push(Event::Annotation(note));
-        }
-    }
-
-    fn other(&mut self, kind: String) {
-        if let Ok(raw) = Json::parse(String::from_utf8_lossy(&self.data).into_owned()) {
-            self.push(Event::Other { kind, raw });
-        }
     }
 }
 

@@ -3,7 +3,7 @@
 //! Invariant: the key goes into one header and nowhere else.
 
 use hotspare_core::{Capabilities, ChatRequest, Error, Json, Kind, Origin, RateLimits, SchemaSubset};
-use hotspare_provider::{Decoding, Head, HttpRequest, Outbound, Sse, Whole, Wire};
+use hotspare_provider::{Decoding, Head, HttpRequest, Outbound, Sse, Whole, Wire, header};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::decode::MessagesDecoder;
@@ -60,9 +60,7 @@ impl Anthropic {
     /// # Errors
     /// [`Kind::Config`] if name or value cannot stand in a header.
     pub fn with_header(mut self, name: &str, value: &str) -> Result<Self, Error> {
-        let wrong = |what| Error::new(Kind::Config, format!("the header {what} cannot be sent"));
-        let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| wrong("name"))?;
-        let value = HeaderValue::from_str(value).map_err(|_| wrong("value"))?;
+        let (name, value) = header(name, value)?;
         self.headers.insert(name, value);
         Ok(self)
     }
@@ -155,9 +153,7 @@ impl Wire for Anthropic {
             headers.append(HeaderName::from_static(BETA), value);
         }
         match (&call.secret, self.host.auth) {
-            (Some(secret), Auth::Bearer) => {
-                request.with_key("authorization", &format!("Bearer {}", secret.expose()))
-            }
+            (secret, Auth::Bearer) => request.with_bearer(secret.as_ref()),
             (Some(secret), Auth::Header) => request.with_key("x-api-key", secret.expose()),
             _ => Ok(request),
         }

@@ -4,7 +4,7 @@
 //! is wrong is told apart by its text.
 
 use hotspare_core::{Error, Kind};
-use hotspare_provider::{Head, Rule, Words, by_status, judge, retry_after};
+use hotspare_provider::{Head, Rule, Words, by_status, judge, plain, retry_after};
 use serde_json::Value;
 
 /// The table, most telling first; a reply that no rule knows is taken by its status.
@@ -135,10 +135,7 @@ pub(crate) fn reply(head: &Head, body: &[u8]) -> Error {
     }
     let status = head.status.as_u16();
     let error = said.error(Some(status)).with_status(status);
-    match retry_after(head) {
-        Some(pause) => error.with_retry_after(pause),
-        None => error,
-    }
+    error.with_retry_after(retry_after(head))
 }
 
 /// Classifies an exception of this name inside a stream.
@@ -172,8 +169,7 @@ impl Said {
     fn read(text: &str) -> Self {
         let text = text.trim();
         let Ok(value) = serde_json::from_str::<Value>(text) else {
-            let message = if text.starts_with('<') { "the host sent an HTML page" } else { text };
-            return Self { message: message.to_owned(), ..Self::default() };
+            return Self { message: plain(text).to_owned(), ..Self::default() };
         };
         // One of the host's fronts wraps its errors once more.
         let value = value.get("Output").unwrap_or(&value);

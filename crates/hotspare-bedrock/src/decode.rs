@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, VecDeque};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use hotspare_core::{Chunk, Error, Event, FinishReason, Json, Kind, Native, Origin, Signature, Usage};
-use hotspare_provider::{Decoder, EventStream, Frame};
+use hotspare_provider::{Decoder, Emit, EventStream, Frame, Text};
 use serde_json::value::RawValue;
 
 use crate::family::Family;
@@ -66,7 +66,7 @@ impl ConverseDecoder {
         Self { whole: true, ..Self::streamed(model, id) }
     }
 
-    fn answer(&mut self, data: &[u8], out: &mut Events<'_>) -> Result<(), Error> {
+    fn answer(&mut self, data: &[u8], out: &mut Emit<'_>) -> Result<(), Error> {
         let answer: dto::Answer<'_> = parse(data)?;
         let Some(message) = answer.output.and_then(|output| output.message) else {
             return Err(classify::in_reply("", data).unwrap_or_else(|| {
@@ -85,7 +85,7 @@ impl ConverseDecoder {
         }
     }
 
-    fn event(&mut self, name: &str, data: &[u8], out: &mut Events<'_>) -> Result<(), Error> {
+    fn event(&mut self, name: &str, data: &[u8], out: &mut Emit<'_>) -> Result<(), Error> {
         let event: dto::Event<'_> = parse(data)?;
         let block = event.content_block_index.unwrap_or(0);
         match name {
@@ -108,13 +108,13 @@ impl ConverseDecoder {
         Ok(())
     }
 
-    fn start(&mut self, out: &mut Events<'_>) {
+    fn start(&mut self, out: &mut Emit<'_>) {
         self.heard = true;
         out.push(Event::Started { id: self.id.take(), model: None });
     }
 
     /// A block of a whole answer.
-    fn block(&mut self, raw: &RawValue, out: &mut Events<'_>) -> Result<(), Error> {
+    fn block(&mut self, raw: &RawValue, out: &mut Emit<'_>) -> Result<(), Error> {
         self.said = true;
         let block: dto::Block<'_> = parse(raw.get().as_bytes())?;
         match block.tool_use {
@@ -123,13 +123,13 @@ impl ConverseDecoder {
                 let index = self.call(call, out);
                 out.push(Event::ToolDelta { index, arguments: input });
             }
-            Some(_) => out.native(raw.get()),
+            Some(_) => native(raw.get(), out),
             None => self.said_in(block, raw, out),
         }
         Ok(())
     }
 
-    fn begin(&mut self, at: u64, start: Option<&RawValue>, out: &mut Events<'_>) -> Result<(), Error> {
+    fn begin(&mut self, at: u64, start: Option<&RawValue>, out: &mut Emit<'_>) -> Result<(), Error> {
         let Some(raw) = start else { return Ok(()) };
         if self.open.len() >= OPEN_LIMIT {
             return Err(Error::new(
@@ -149,7 +149,7 @@ impl ConverseDecoder {
         Ok(())
     }
 
-    fn delta(&mut self, at: u64, delta: Option<&RawValue>, out: &mut Events<'_>) -> Result<(), Error> {
+    fn delta(&mut self, at: u64, delta: Option<&RawValue>, out: &mut Emit<'_>) -> Result<(), Error> {
         let Some(raw) = delta else { return Ok(()) };
         if let Some(Open::Native(pieces)) = self.open.get_mut(&at) {
             return pieces.add(raw.get());
@@ -164,7 +164,7 @@ impl ConverseDecoder {
         };
         let Some(input) = call.input else { return Ok(()) };
         // A piece of text; some hosts in front of this one have been seen to send the object itself.
-        let piece = match serde_json::from_str::<dto::Text<'_>>(input.get()) {
+        let piece = match serde_json::from_str::<Text<'_>>(input.get()) {
             Ok(text) => text.0.into_owned(),
             Err(_) => input.get().to_owned(),
         };
@@ -176,21 +176,21 @@ impl ConverseDecoder {
     }
 
     /// A call without arguments has an empty object.
-    fn close(&mut self, at: u64, out: &mut Events<'_>) {
+    fn close(&mut self, at: u64, out: &mut Emit<'_>) {
         match self.open.remove(&at) {
             Some(Open::Tool { index, empty: true }) => {
                 out.push(Event::ToolDelta { index, arguments: "{}".into() });
             }
             Some(Open::Native(pieces)) => {
                 self.said = true;
-                out.native(&pieces.whole());
+                native(&pieces.whole(), out);
             }
             _ => {}
         }
     }
 
-    fn call(&mut self, call: dto::ToolUse<'_>, out: &mut Events<'_>) -> u32 {
-        let text = |text: Option<dto::Text<'_>>| text.map(|text| text.0.into_owned()).unwrap_or_default();
+    fn call(&mut self, call: dto::ToolUse<'_>, out: &mut Emit<'_>) -> u32 {
+        let text = |text: Option<Text<'_>>| text.map(|text| text.0.into_owned()).unwrap_or_default();
         let index = self.tools;
         self.tools = self.tools.saturating_add(1);
         out.push(Event::ToolStarted { index, id: text(call.tool_use_id), name: text(call.name) });
@@ -198,13 +198,13 @@ impl ConverseDecoder {
     }
 
     /// Text, thoughts and citations: the same in a block and in a delta.
-    fn said_in(&mut self, block: dto::Block<'_>, raw: &RawValue, out: &mut Events<'_>) {
+    fn said_in(&mut self, block: dto::Block<'_>, raw: &RawValue, out: &mut Emit<'_>) {
         self.said = true;
         if let Some(text) = block.text {
-            out.text(Event::TextDelta, text);
+            out.text(Event::TextDelta, Some(text));
         } else if let Some(cited) = block.citations_content {
             for text in cited.content.unwrap_or_default().into_iter().filter_map(|piece| piece.text) {
-                out.text(Event::TextDelta, text);
+                out.text(Event::TextDelta, Some(text));
             }
             for citation in cited.citations.unwrap_or_default() {
                 out.note(citation);
@@ -214,16 +214,16 @@ impl ConverseDecoder {
         } else if let Some(reasoning) = block.reasoning_content {
             let whole = reasoning.reasoning_text.unwrap_or_default();
             if let Some(text) = reasoning.text.or(whole.text) {
-                out.text(Event::ReasoningDelta, text);
+                out.text(Event::ReasoningDelta, Some(text));
             }
             if let Some(data) = reasoning.signature.or(whole.signature) {
-                out.signature(self.family, data.0.into_owned(), false);
+                out.signature(self.family.origin, Some(data), false);
             }
             if let Some(blob) = reasoning.redacted_content {
-                out.signature(self.family, self.hidden(&blob.0), true);
+                out.signature(self.family.origin, Some(self.hidden(&blob.0)), true);
             }
         } else {
-            out.native(raw.get());
+            native(raw.get(), out);
         }
     }
 
@@ -234,7 +234,7 @@ impl ConverseDecoder {
     }
 
     /// The prompt's count has to be added up.
-    fn count(&mut self, usage: Option<dto::Usage>, out: &mut Events<'_>) {
+    fn count(&mut self, usage: Option<dto::Usage>, out: &mut Emit<'_>) {
         let Some(usage) = usage else { return };
         let read = usage.cache_read_input_tokens.or(usage.cache_read_input_token_count);
         let written = usage.cache_write_input_tokens.or(usage.cache_write_input_token_count);
@@ -247,7 +247,7 @@ impl ConverseDecoder {
         out.push(Event::Usage(Box::new(self.usage)));
     }
 
-    fn stop(&mut self, word: &str, out: &mut Events<'_>) -> Result<(), Error> {
+    fn stop(&mut self, word: &str, out: &mut Emit<'_>) -> Result<(), Error> {
         let open: Vec<u64> = self.open.keys().copied().collect();
         for at in open {
             self.close(at, out);
@@ -274,7 +274,7 @@ impl ConverseDecoder {
 
 impl Decoder for ConverseDecoder {
     fn push(&mut self, frame: Frame, out: &mut VecDeque<Chunk>) -> Result<(), Error> {
-        let out = &mut Events(out);
+        let out = &mut Emit::bare(out);
         if self.whole {
             return self.answer(frame.data.trim_ascii(), out);
         }
@@ -306,7 +306,7 @@ fn is_own(call: &dto::ToolUse<'_>) -> bool {
 }
 
 /// What a guardrail or a router did.
-fn trace(raw: Option<&RawValue>, out: &mut Events<'_>) {
+fn trace(raw: Option<&RawValue>, out: &mut Emit<'_>) {
     if let Some(raw) = raw {
         out.other("trace", raw.get());
     }
@@ -317,43 +317,9 @@ fn parse<'a, T: serde::Deserialize<'a>>(data: &'a [u8]) -> Result<T, Error> {
         .map_err(|_| Error::new(Kind::Protocol, "a frame is not the JSON of this wire"))
 }
 
-/// Where events go.
-struct Events<'a>(&'a mut VecDeque<Chunk>);
-
-impl Events<'_> {
-    fn push(&mut self, event: Event) {
-        self.0.push_back(event.into());
-    }
-
-    fn text(&mut self, event: fn(String) -> Event, text: dto::Text<'_>) {
-        if !text.0.is_empty() {
-            self.push(event(text.0.into_owned()));
-        }
-    }
-
-    fn signature(&mut self, family: Family, data: String, redacted: bool) {
-        if !data.is_empty() {
-            let origin = Origin(family.origin.to_owned());
-            self.push(Event::ReasoningSignature(Signature { origin, data, redacted }));
-        }
-    }
-
-    fn note(&mut self, raw: &RawValue) {
-        if let Ok(note) = Json::parse(raw.get()) {
-            self.push(Event::Annotation(note));
-        }
-    }
-
-    fn native(&mut self, raw: &str) {
-        if let Ok(raw) = Json::parse(raw) {
-            self.push(Event::Native(Box::new(Native::new(WIRE, raw))));
-        }
-    }
-
-    fn other(&mut self, kind: &str, raw: &str) {
-        if let Ok(raw) = Json::parse(raw) {
-            self.push(Event::Other { kind: kind.to_owned(), raw });
-        }
+fn native(raw: &str, out: &mut Emit<'_>) {
+    if let Ok(raw) = Json::parse(raw) {
+        out.push(Event::Native(Box::new(Native::new(WIRE, raw))));
     }
 }
 

@@ -9,9 +9,10 @@
 
 mod content;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use hotspare_core::{ChatRequest, Error, Kind, Message, OutputFormat, Part, Role, ToolChoice};
+use hotspare_provider::Object;
 use serde_json::{Map, Value, json};
 
 use crate::WIRE;
@@ -22,10 +23,10 @@ use content::Blocks;
 const OWN: &str = "additionalModelRequestFields";
 
 /// Spells a request's body.
-pub(crate) fn body(request: &ChatRequest, model: &str) -> Result<Vec<u8>, Error> {
+pub(crate) fn body(request: &ChatRequest, model: &str) -> Result<String, Error> {
     check(request)?;
     let family = Family::of(model);
-    let mut out = Map::new();
+    let mut out = Object::default();
     let head = request.messages.iter().take_while(|message| is_instruction(message)).count();
     let (head, rest) = request.messages.split_at(head);
     let mut blocks = Blocks::new(family);
@@ -33,14 +34,9 @@ pub(crate) fn body(request: &ChatRequest, model: &str) -> Result<Vec<u8>, Error>
     for part in head.iter().flat_map(|message| &message.parts) {
         blocks.part(part, &mut system)?;
     }
-    if !system.is_empty() {
-        out.insert("system".into(), system.into());
-    }
-    out.insert("messages".into(), messages(rest, &mut blocks)?.into());
-    let inference = inference(request);
-    if !inference.is_empty() {
-        out.insert("inferenceConfig".into(), inference.into());
-    }
+    out.put("system", Some(system).filter(|system| !system.is_empty()));
+    out.put("messages", Some(messages(rest, &mut blocks)?));
+    out.put("inferenceConfig", Some(inference(request)).filter(|inference| !inference.is_empty()));
     let mut config = Map::new();
     if let OutputFormat::JsonSchema { name, schema, .. } = &request.output {
         // The schema is text here, and keeps its order.
@@ -51,28 +47,19 @@ pub(crate) fn body(request: &ChatRequest, model: &str) -> Result<Vec<u8>, Error>
     if let Some(effort) = request.reasoning_effort.as_deref().filter(|_| family.effort.is_empty()) {
         config.insert("effort".into(), effort.into());
     }
-    if !config.is_empty() {
-        out.insert("outputConfig".into(), config.into());
-    }
-    let mut raw: Vec<(&str, String)> = Vec::new();
+    out.put("outputConfig", Some(config).filter(|config| !config.is_empty()));
     if let Some(tools) = tools(request)? {
-        raw.push(("toolConfig", tools));
+        out.spell("toolConfig", tools);
     }
-    let own = own(request, family)?;
-    if !own.is_empty() {
-        out.insert(OWN.into(), own.into());
-    }
+    out.put(OWN, Some(own(request, family)?).filter(|own| !own.is_empty()));
     for (name, value) in request.extras.get(WIRE).into_iter().flatten() {
         // The caller's word for a model's own fields stands beside those that the request asks for.
-        let (Some(Value::Object(mine)), Value::Object(theirs)) = (out.get_mut(name), value.to_value()) else {
-            out.remove(name);
-            raw.retain(|(written, _)| written != name);
-            raw.push((name, value.as_str().to_owned()));
-            continue;
-        };
-        mine.extend(theirs);
+        match (out.get_mut(name), value.to_value()) {
+            (Some(Value::Object(mine)), Value::Object(theirs)) => mine.extend(theirs),
+            _ => out.spell(name, value.as_str()),
+        }
     }
-    Ok(join(&out, &raw))
+    Ok(out.finish())
 }
 
 /// What of a request is said differently or not at all.
@@ -91,22 +78,6 @@ pub(crate) fn notes(request: &ChatRequest) -> Vec<String> {
         notes.push("tools that the conversation called are named again".to_owned());
     }
     notes
-}
-
-/// Schemas and extras are put in as they are spelled: a tree would sort their keys.
-fn join(fields: &Map<String, Value>, raw: &[(&str, String)]) -> Vec<u8> {
-    let mut text = Value::Object(fields.clone()).to_string();
-    for (name, value) in raw {
-        text.pop();
-        if text.len() > 1 {
-            text.push(',');
-        }
-        text.push_str(&Value::from(*name).to_string());
-        text.push(':');
-        text.push_str(value);
-        text.push('}');
-    }
-    text.into_bytes()
 }
 
 fn unsupported(what: impl Into<String>) -> Error {
@@ -128,6 +99,9 @@ fn check(request: &ChatRequest) -> Result<(), Error> {
     let penalties = [sampling.frequency_penalty, sampling.presence_penalty];
     if penalties.into_iter().flatten().any(|penalty| penalty != 0.0) {
         return Err(unsupported("this wire has no word for penalties"));
+    }
+    if request.output == OutputFormat::JsonObject {
+        return Err(unsupported("this wire has no JSON mode without a schema"));
     }
     Ok(())
 }
@@ -260,22 +234,14 @@ fn tools(request: &ChatRequest) -> Result<Option<String>, Error> {
 }
 
 fn tool(tool: &hotspare_core::Tool) -> String {
-    let mut fields = Map::new();
-    fields.insert("name".into(), tool.name.as_str().into());
+    let mut spec = Object::default();
+    spec.put("name", Some(tool.name.as_str()));
     // An empty description is refused; none is not.
-    if let Some(description) = tool.description.as_deref().filter(|text| !text.trim().is_empty()) {
-        fields.insert("description".into(), description.into());
-    }
-    if tool.strict == Some(true) {
-        fields.insert("strict".into(), true.into());
-    }
-    let mut raw = BTreeMap::from([("inputSchema", format!("{{\"json\":{}}}", tool.parameters.as_str()))]);
-    for (name, value) in tool.extras.get(WIRE).into_iter().flatten() {
-        fields.remove(name);
-        raw.insert(name, value.as_str().to_owned());
-    }
-    let raw: Vec<(&str, String)> = raw.into_iter().collect();
-    format!("{{\"toolSpec\":{}}}", String::from_utf8_lossy(&join(&fields, &raw)))
+    spec.put("description", tool.description.as_deref().filter(|text| !text.trim().is_empty()));
+    spec.put("strict", Some(true).filter(|_| tool.strict == Some(true)));
+    spec.spell("inputSchema", format!("{{\"json\":{}}}", tool.parameters));
+    spec.overlay(tool.extras.get(WIRE).into_iter().flatten());
+    format!("{{\"toolSpec\":{}}}", spec.finish())
 }
 
 #[cfg(test)]

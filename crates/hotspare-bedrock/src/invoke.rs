@@ -9,12 +9,11 @@ use std::collections::VecDeque;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use hotspare_core::{Capabilities, ChatRequest, Chunk, Error, Kind, Origin, SchemaSubset};
-use hotspare_provider::{Decoder, Decoding, EventStream, Frame, Head, HttpRequest, Outbound, Wire};
+use hotspare_provider::{Decoder, Decoding, EventStream, Frame, Head, HttpRequest, Outbound, Text, Wire};
 use http::{HeaderValue, header};
 use serde::Deserialize;
 
 use crate::classify;
-use crate::dto::Text;
 use crate::wire::{EVENT_STREAM, bear, request_id};
 
 /// A wire inside Bedrock's envelope.

@@ -4,8 +4,8 @@
 //! is made once the request is finished.
 
 use hotspare_core::{Capabilities, ChatRequest, Error, Kind, Origin};
-use hotspare_provider::{Decoding, EventStream, Head, HttpRequest, Outbound, Secret, Whole, Wire};
-use http::{HeaderMap, HeaderName, HeaderValue};
+use hotspare_provider::{Decoding, EventStream, Head, HttpRequest, Outbound, Secret, Whole, Wire, header};
+use http::HeaderMap;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::decode::ConverseDecoder;
@@ -52,9 +52,7 @@ impl Bedrock {
     /// # Errors
     /// [`Kind::Config`] if name or value cannot stand in a header.
     pub fn with_header(mut self, name: &str, value: &str) -> Result<Self, Error> {
-        let wrong = |what| Error::new(Kind::Config, format!("the header {what} cannot be sent"));
-        let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| wrong("name"))?;
-        let value = HeaderValue::from_str(value).map_err(|_| wrong("value"))?;
+        let (name, value) = header(name, value)?;
         self.headers.insert(name, value);
         Ok(self)
     }
@@ -135,10 +133,7 @@ pub(crate) fn request_id(head: &Head) -> Option<String> {
 
 /// Shows a key that has one part; one of several parts is an access key, with which a request is signed.
 pub(crate) fn bear(request: HttpRequest, secret: Option<&Secret>) -> Result<HttpRequest, Error> {
-    match secret.filter(|secret| secret.parts().count() == 1) {
-        Some(secret) => request.with_key("authorization", &format!("Bearer {}", secret.expose())),
-        None => Ok(request),
-    }
+    request.with_bearer(secret.filter(|secret| secret.parts().count() == 1))
 }
 
 #[cfg(test)]

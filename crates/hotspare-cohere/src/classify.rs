@@ -3,7 +3,7 @@
 //! The wire has no codes: an error is a sentence. Invariant: total; the sentence is believed before the status.
 
 use hotspare_core::{Error, Kind};
-use hotspare_provider::{Head, Rule, Words, by_status, judge, retry_after};
+use hotspare_provider::{Head, Rule, Words, by_status, judge, plain, retry_after};
 use serde_json::Value;
 
 /// The table, most telling first; a reply that no rule knows is taken by its status.
@@ -36,17 +36,13 @@ pub(crate) fn reply(head: &Head, body: &[u8]) -> Error {
     let field = |name: &str| value.as_ref().ok()?.get(name)?.as_str();
     let message = match &value {
         Ok(value) => field("message").or(field("error")).or(value.as_str()).unwrap_or_default(),
-        Err(_) if text.starts_with('<') => "the host sent an HTML page",
-        Err(_) => text,
+        Err(_) => plain(text),
     };
     let mut error = said(message, "", Some(status)).with_status(status);
     if let Some(id) = field("id") {
         error = error.with_request_id(id);
     }
-    match retry_after(head) {
-        Some(pause) => error.with_retry_after(pause),
-        None => error,
-    }
+    error.with_retry_after(retry_after(head))
 }
 
 /// Classifies an error by its sentence and, where a stream tells one, its word.

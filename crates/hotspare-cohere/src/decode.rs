@@ -5,8 +5,8 @@
 
 use std::collections::VecDeque;
 
-use hotspare_core::{Chunk, Error, Event, FinishReason, Json, Kind, Raw, Usage};
-use hotspare_provider::{Decoder, Frame};
+use hotspare_core::{Chunk, Error, Event, FinishReason, Json, Kind, Usage};
+use hotspare_provider::{Decoder, Emit, Frame};
 use serde_json::value::RawValue;
 
 use crate::dto::{self, Content, Message, Reply, ToolCall, many};
@@ -22,7 +22,7 @@ pub(crate) struct ChatDecoder {
 }
 
 impl ChatDecoder {
-    fn read(&mut self, reply: Reply<'_>, events: &mut Events<'_>) -> Result<(), Error> {
+    fn read(&mut self, reply: Reply<'_>, events: &mut Emit<'_>) -> Result<(), Error> {
         if !self.started {
             self.started = true;
             events.push(Event::Started { id: reply.id.or(reply.generation_id), model: None });
@@ -72,11 +72,11 @@ impl ChatDecoder {
         index: Option<u64>,
         message: Message<'_>,
         starts: bool,
-        events: &mut Events<'_>,
+        events: &mut Emit<'_>,
     ) -> Result<(), Error> {
         events.text(Event::ReasoningDelta, message.tool_plan);
         if message.content.is_some_and(|raw| raw.get().starts_with('"')) {
-            events.text(Event::TextDelta, many(message.content).map_err(shape)?.pop());
+            events.text(Event::TextDelta, many::<String>(message.content).map_err(shape)?.pop());
         } else {
             for content in many::<Content>(message.content).map_err(shape)? {
                 events.text(Event::ReasoningDelta, content.thinking);
@@ -99,7 +99,7 @@ impl ChatDecoder {
         &mut self,
         index: Option<u64>,
         raw: Option<&RawValue>,
-        events: &mut Events<'_>,
+        events: &mut Emit<'_>,
     ) -> Result<(), Error> {
         for call in many::<ToolCall<'_>>(raw).map_err(shape)? {
             let place = self.tools.len();
@@ -120,7 +120,7 @@ impl ChatDecoder {
         reason: Option<String>,
         error: Option<String>,
         error_type: Option<String>,
-        events: &mut Events<'_>,
+        events: &mut Emit<'_>,
     ) -> Result<(), Error> {
         let Some(word) = reason.filter(|_| !self.finished) else { return Ok(()) };
         self.finished = true;
@@ -162,7 +162,7 @@ impl Decoder for ChatDecoder {
                 None => Err(Error::new(Kind::Protocol, "a frame is neither an answer nor an error")),
             };
         }
-        self.read(reply, &mut Events { out, raw: Raw::Frame { wire: WIRE, data: frame.data.clone() } })
+        self.read(reply, &mut Emit::framed(out, WIRE, frame.data.clone()))
     }
 
     fn finish(&mut self, _: &mut VecDeque<Chunk>) -> Result<(), Error> {
@@ -174,27 +174,8 @@ impl Decoder for ChatDecoder {
     }
 }
 
-/// Where events go: the first of a frame takes the frame with it.
-struct Events<'a> {
-    out: &'a mut VecDeque<Chunk>,
-    raw: Raw,
-}
-
-impl Events<'_> {
-    fn push(&mut self, event: Event) {
-        let raw = std::mem::replace(&mut self.raw, Raw::Covered);
-        self.out.push_back(Chunk { event, raw });
-    }
-
-    fn text(&mut self, event: fn(String) -> Event, text: Option<String>) {
-        if let Some(text) = text.filter(|text| !text.is_empty()) {
-            self.push(event(text));
-        }
-    }
-}
-
 /// Arguments are text that holds JSON, or the object itself.
-fn arguments(place: usize, raw: Option<&RawValue>, events: &mut Events<'_>) {
+fn arguments(place: usize, raw: Option<&RawValue>, events: &mut Emit<'_>) {
     let Some(spelled) = raw.map(RawValue::get).filter(|spelled| *spelled != "null") else { return };
     let text = match serde_json::from_str::<String>(spelled) {
         Ok(text) => text,
@@ -205,7 +186,7 @@ fn arguments(place: usize, raw: Option<&RawValue>, events: &mut Events<'_>) {
     }
 }
 
-fn notes(raw: Option<&RawValue>, events: &mut Events<'_>) {
+fn notes(raw: Option<&RawValue>, events: &mut Emit<'_>) {
     for note in many::<&RawValue>(raw).unwrap_or_default() {
         if let Ok(note) = Json::parse(note.get()) {
             events.push(Event::Annotation(note));
@@ -214,7 +195,7 @@ fn notes(raw: Option<&RawValue>, events: &mut Events<'_>) {
 }
 
 /// What is paid for differs from what was read; the latter is told, and the former only where it is all there is.
-fn count(usage: Option<dto::Usage>, events: &mut Events<'_>) {
+fn count(usage: Option<dto::Usage>, events: &mut Emit<'_>) {
     let Some(usage) = usage else { return };
     let Some(tokens) = usage.tokens.or(usage.billed_units) else { return };
     let whole = |count: Option<f64>| {

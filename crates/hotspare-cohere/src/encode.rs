@@ -4,79 +4,56 @@
 //! refused as unsupported. Invariant: schemas are sent as they were spelled.
 
 use hotspare_core::{ChatRequest, Error, Kind, Message, OutputFormat, Part, Role, ToolChoice, ToolResult};
-use serde_json::{Map, Value, json};
+use hotspare_provider::{Object, functions};
+use serde_json::{Value, json};
 
 use crate::WIRE;
 
 /// Spells a request's body.
-pub(crate) fn body(request: &ChatRequest, model: &str, stream: bool) -> Result<Vec<u8>, Error> {
+pub(crate) fn body(request: &ChatRequest, model: &str, stream: bool) -> Result<String, Error> {
     check(request)?;
-    let mut out = Map::new();
-    let mut put = |name: &str, value: Option<Value>| {
-        if let Some(value) = value {
-            out.insert(name.into(), value);
-        }
-    };
+    let mut out = Object::default();
     let sampling = &request.sampling;
-    put("model", Some(model.into()));
-    put("messages", Some(messages(&request.messages)?.into()));
-    put("stream", stream.then(|| true.into()));
-    put("max_tokens", request.max_output.map(Into::into));
-    put("temperature", sampling.temperature.map(|value| json!(value)));
-    put("p", sampling.top_p.map(|value| json!(value)));
-    put("k", sampling.top_k.map(Into::into));
-    put("seed", sampling.seed.map(Into::into));
-    put("frequency_penalty", sampling.frequency_penalty.map(|value| json!(value)));
-    put("presence_penalty", sampling.presence_penalty.map(|value| json!(value)));
-    put("stop_sequences", (!request.stop.is_empty()).then(|| request.stop.clone().into()));
-    put(
+    out.put("model", Some(model));
+    out.put("messages", Some(messages(&request.messages)?));
+    out.put("stream", stream.then_some(true));
+    out.put("max_tokens", request.max_output);
+    out.put("temperature", sampling.temperature.map(|value| json!(value)));
+    out.put("p", sampling.top_p.map(|value| json!(value)));
+    out.put("k", sampling.top_k);
+    out.put("seed", sampling.seed);
+    out.put("frequency_penalty", sampling.frequency_penalty.map(|value| json!(value)));
+    out.put("presence_penalty", sampling.presence_penalty.map(|value| json!(value)));
+    out.put("stop_sequences", (!request.stop.is_empty()).then(|| request.stop.clone()));
+    out.put(
         "tool_choice",
         match &request.tool_choice {
-            Some(ToolChoice::Required) => Some("REQUIRED".into()),
-            Some(ToolChoice::None) => Some("NONE".into()),
+            Some(ToolChoice::Required) => Some("REQUIRED"),
+            Some(ToolChoice::None) => Some("NONE"),
             _ => None,
         }
         .filter(|_| !request.tools.is_empty()),
     );
     match request.reasoning_effort.as_deref() {
         None => {}
-        Some("none" | "minimal") => put("thinking", Some(json!({"type": "disabled"}))),
-        Some(_) => put("thinking", Some(json!({"type": "enabled"}))),
+        Some("none" | "minimal") => out.put("thinking", Some(json!({"type": "disabled"}))),
+        Some(_) => out.put("thinking", Some(json!({"type": "enabled"}))),
     }
-    let mut raw: Vec<(&str, String)> = Vec::new();
     match &request.output {
-        OutputFormat::JsonObject => put("response_format", Some(json!({"type": "json_object"}))),
+        OutputFormat::JsonObject => out.put("response_format", Some(json!({"type": "json_object"}))),
         OutputFormat::JsonSchema { schema, .. } => {
-            raw.push(("response_format", format!(r#"{{"type":"json_object","json_schema":{schema}}}"#)));
+            out.spell("response_format", format!(r#"{{"type":"json_object","json_schema":{schema}}}"#));
         }
         _ => {}
     }
     if !request.tools.is_empty() {
-        raw.push(("tools", tools(request)));
+        out.spell("tools", functions(&request.tools));
         if request.tools.iter().any(|tool| tool.strict == Some(true)) {
-            put("strict_tools", Some(true.into()));
+            out.put("strict_tools", Some(true));
         }
     }
-    for (name, value) in request.extras.get(WIRE).into_iter().flatten() {
-        out.remove(name);
-        raw.retain(|(written, _)| written != name);
-        raw.push((name, value.as_str().to_owned()));
-    }
-    Ok(join(&out, &raw))
-}
-
-/// Schemas and extras are put in as they are spelled: a tree would sort their keys.
-fn join(fields: &Map<String, Value>, raw: &[(&str, String)]) -> Vec<u8> {
-    let mut text = Value::Object(fields.clone()).to_string();
-    for (name, value) in raw {
-        text.pop();
-        text.push(',');
-        text.push_str(&Value::from(*name).to_string());
-        text.push(':');
-        text.push_str(value);
-        text.push('}');
-    }
-    text.into_bytes()
+    out.overlay(request.extras.get(WIRE).into_iter().flatten());
+    Ok(out.finish())
 }
 
 fn check(request: &ChatRequest) -> Result<(), Error> {
@@ -155,23 +132,6 @@ fn tool_result(result: &ToolResult) -> Value {
     json!({"role": "tool", "tool_call_id": result.id, "content": text})
 }
 
-fn tools(request: &ChatRequest) -> String {
-    let spelled: Vec<String> = request
-        .tools
-        .iter()
-        .map(|tool| {
-            let mut fields = Map::new();
-            fields.insert("name".into(), tool.name.as_str().into());
-            if let Some(description) = &tool.description {
-                fields.insert("description".into(), description.as_str().into());
-            }
-            let function = join(&fields, &[("parameters", tool.parameters.as_str().to_owned())]);
-            format!(r#"{{"type":"function","function":{}}}"#, String::from_utf8(function).unwrap_or_default())
-        })
-        .collect();
-    format!("[{}]", spelled.join(","))
-}
-
 #[cfg(test)]
 mod tests {
     use hotspare_core::{Json, Tool, ToolCall};
@@ -190,7 +150,7 @@ mod tests {
             .max_output(9)
             .temperature(0.5);
         request.tool_choice = Some(ToolChoice::Required);
-        let body = String::from_utf8(body(&request, "m", true).unwrap()).unwrap();
+        let body = body(&request, "m", true).unwrap();
         assert!(body.contains(r#"{"z":{},"a":{}}"#), "the schema's order is kept: {body}");
         let read: Value = serde_json::from_str(&body).unwrap();
         assert_eq!(read["messages"][0], json!({"role": "system", "content": "be brief"}));

@@ -54,6 +54,16 @@ impl EmbedRequest {
         self
     }
 
+    /// The inputs, where all of them are texts.
+    #[must_use]
+    pub fn as_texts(&self) -> Option<Vec<&str>> {
+        let texts = self.inputs.iter().map(|input| match input {
+            EmbedInput::Text(text) => Some(text.as_str()),
+            EmbedInput::Tokens(_) => None,
+        });
+        texts.collect()
+    }
+
     /// Appends a text that is already cut into the model's tokens.
     #[must_use]
     pub fn tokens(mut self, tokens: impl Into<Vec<u32>>) -> Self {

@@ -76,8 +76,8 @@ impl Error {
 
     /// Adds the time that the provider asks to be left alone.
     #[must_use]
-    pub fn with_retry_after(mut self, pause: Duration) -> Self {
-        self.0.retry_after = Some(pause);
+    pub fn with_retry_after(mut self, pause: impl Into<Option<Duration>>) -> Self {
+        self.0.retry_after = pause.into().or(self.0.retry_after);
         self
     }
 

@@ -4,7 +4,7 @@
 //! before the HTTP status, and an unknown word is taken by its status.
 
 use hotspare_core::{Error, Kind};
-use hotspare_provider::{Head, Rule, Words, by_status, judge, retry_after};
+use hotspare_provider::{Head, Rule, Words, by_status, judge, plain, retry_after};
 use serde_json::Value;
 
 use crate::limits::Quota;
@@ -89,10 +89,7 @@ pub(crate) fn reply(head: &Head, body: &[u8]) -> Error {
     let said = Said::read(&String::from_utf8_lossy(body));
     let status = head.status.as_u16();
     let error = said.error(Some(status)).with_status(status);
-    match retry_after(head) {
-        Some(pause) => error.with_retry_after(pause),
-        None => error,
-    }
+    error.with_retry_after(retry_after(head))
 }
 
 /// Classifies an error that was reported inside a reply.
@@ -115,8 +112,7 @@ impl Said {
     fn read(text: &str) -> Self {
         let text = text.trim();
         let Some(value) = parse(text) else {
-            let message = if text.starts_with('<') { "the host sent an HTML page" } else { text };
-            return Self { message: message.to_owned(), ..Self::default() };
+            return Self { message: plain(text).to_owned(), ..Self::default() };
         };
         // Where an array was asked for, the error stands in one.
         let value = value.get(0).unwrap_or(&value);
@@ -142,10 +138,7 @@ impl Said {
         if !code.is_empty() {
             error = error.with_code(code.clone());
         }
-        match self.quota.retry_after {
-            Some(pause) => error.with_retry_after(pause),
-            None => error,
-        }
+        error.with_retry_after(self.quota.retry_after)
     }
 
     fn kind(&self, status: Option<u16>) -> Kind {

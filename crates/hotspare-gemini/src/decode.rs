@@ -9,11 +9,11 @@
 use std::borrow::Cow;
 use std::collections::VecDeque;
 
-use hotspare_core::{Chunk, Error, Event, FinishReason, Json, Kind, Native, Origin, Raw, Signature, Usage};
-use hotspare_provider::{Decoder, Frame};
+use hotspare_core::{Chunk, Error, Event, FinishReason, Json, Kind, Native, Origin, Signature, Usage};
+use hotspare_provider::{Decoder, Emit, Frame, Text};
 use serde_json::value::RawValue;
 
-use crate::dto::{self, Text};
+use crate::dto;
 use crate::host::Host;
 use crate::{WIRE, classify};
 
@@ -48,7 +48,7 @@ impl ContentDecoder {
         }
     }
 
-    fn reply(&mut self, data: &[u8], events: &mut Events<'_>) -> Result<(), Error> {
+    fn reply(&mut self, data: &[u8], events: &mut Emit<'_>) -> Result<(), Error> {
         let reply: dto::Reply<'_> = serde_json::from_slice(data)
             .map_err(|_| Error::new(Kind::Protocol, "a frame is not the JSON of this wire"))?;
         if reply.error.is_some_and(|error| error.get() != "null") {
@@ -67,7 +67,7 @@ impl ContentDecoder {
             events.push(Event::Started { id: name(id), model: name(text(reply.model_version)) });
         }
         if let Some(usage) = reply.usage_metadata {
-            events.count(usage);
+            count(events, usage);
         }
         if candidates.is_empty()
             && let Some(reason) = blocked
@@ -79,13 +79,13 @@ impl ContentDecoder {
         if self.said && !self.native { self.end(events) } else { Ok(()) }
     }
 
-    fn candidate(&mut self, candidate: dto::Candidate<'_>, events: &mut Events<'_>) {
+    fn candidate(&mut self, candidate: dto::Candidate<'_>, events: &mut Emit<'_>) {
         for part in candidate.content.and_then(|content| content.parts).unwrap_or_default() {
             self.part(part, events);
         }
-        events.note("citationMetadata", candidate.citation_metadata);
-        events.note("groundingMetadata", candidate.grounding_metadata);
-        events.note("urlContextMetadata", candidate.url_context_metadata);
+        note(events, "citationMetadata", candidate.citation_metadata);
+        note(events, "groundingMetadata", candidate.grounding_metadata);
+        note(events, "urlContextMetadata", candidate.url_context_metadata);
         if let Some(raw) = candidate.logprobs_result
             && let Ok(raw) = Json::parse(raw.get())
         {
@@ -96,7 +96,7 @@ impl ContentDecoder {
         }
     }
 
-    fn part(&mut self, raw: &RawValue, events: &mut Events<'_>) {
+    fn part(&mut self, raw: &RawValue, events: &mut Emit<'_>) {
         let Ok(part) = serde_json::from_str::<dto::Part<'_>>(raw.get()) else { return };
         if part.text.is_none() && part.function_call.is_none() && is_native(raw) {
             self.native = true;
@@ -126,13 +126,13 @@ impl ContentDecoder {
         }
     }
 
-    fn sign(&self, signature: &Text<'_>, redacted: bool, events: &mut Events<'_>) {
+    fn sign(&self, signature: &Text<'_>, redacted: bool, events: &mut Emit<'_>) {
         let origin = Origin(self.host.origin.to_owned());
         let data = signature.0.clone().into_owned();
         events.push(Event::ReasoningSignature(Signature { origin, data, redacted }));
     }
 
-    fn call(&mut self, call: dto::FunctionCall<'_>, events: &mut Events<'_>) {
+    fn call(&mut self, call: dto::FunctionCall<'_>, events: &mut Emit<'_>) {
         let index = self.tools;
         self.tools += 1;
         let arguments = call.args.map_or("{}", RawValue::get);
@@ -147,7 +147,7 @@ impl ContentDecoder {
     }
 
     /// Tells the end, if it was seen.
-    fn end(&mut self, events: &mut Events<'_>) -> Result<(), Error> {
+    fn end(&mut self, events: &mut Emit<'_>) -> Result<(), Error> {
         let Some(word) = self.finish.as_deref().filter(|_| !self.ended) else { return Ok(()) };
         self.ended = true;
         let word = self.host.finish_reason(word);
@@ -165,8 +165,7 @@ impl ContentDecoder {
 impl Decoder for ContentDecoder {
     fn push(&mut self, frame: Frame, out: &mut VecDeque<Chunk>) -> Result<(), Error> {
         let data = frame.data.trim_ascii();
-        let raw = Raw::Frame { wire: WIRE, data: frame.data.clone() };
-        let mut events = Events { out, raw };
+        let mut events = Emit::framed(out, WIRE, frame.data.clone());
         match data.first() {
             None => Ok(()),
             // The wire's author sends no such mark, but relays do.
@@ -183,7 +182,7 @@ impl Decoder for ContentDecoder {
 
     fn finish(&mut self, out: &mut VecDeque<Chunk>) -> Result<(), Error> {
         if self.finish.is_some() {
-            self.end(&mut Events { out, raw: Raw::Absent })
+            self.end(&mut Emit::bare(out))
         } else if self.started {
             Err(Error::new(Kind::Truncated, "the answer ended without a finish reason"))
         } else {
@@ -268,46 +267,32 @@ fn text(text: Option<Text<'_>>) -> String {
     text.map(|text| text.0.into_owned()).unwrap_or_default()
 }
 
-/// Where events go: the first of a frame takes the frame with it.
-struct Events<'a> {
-    out: &'a mut VecDeque<Chunk>,
-    raw: Raw,
+/// A note under the name of its field; servers send empty ones, too.
+fn note(events: &mut Emit<'_>, name: &str, raw: Option<&RawValue>) {
+    let Some(raw) = raw.map(RawValue::get).filter(|raw| !matches!(*raw, "{}" | "null" | "[]")) else {
+        return;
+    };
+    if let Ok(note) = Json::parse(format!("{{\"{name}\":{raw}}}")) {
+        events.push(Event::Annotation(note));
+    }
 }
 
-impl Events<'_> {
-    fn push(&mut self, event: Event) {
-        let next = if self.raw == Raw::Absent { Raw::Absent } else { Raw::Covered };
-        let raw = std::mem::replace(&mut self.raw, next);
-        self.out.push_back(Chunk { event, raw });
+fn count(events: &mut Emit<'_>, usage: dto::Usage) {
+    let sum = |a: Option<u64>, b: Option<u64>| match (a, b) {
+        (Some(a), Some(b)) => Some(a.saturating_add(b)),
+        (one, other) => one.or(other),
+    };
+    let input = sum(usage.prompt_token_count, usage.tool_use_prompt_token_count);
+    let spoken = sum(usage.candidates_token_count, usage.thoughts_token_count);
+    // A count of zero is left out, and the total then shows that it is one.
+    let output = spoken.or_else(|| usage.total_token_count?.checked_sub(input?));
+    if input.is_none() && output.is_none() {
+        return;
     }
-
-    /// A note under the name of its field; servers send empty ones, too.
-    fn note(&mut self, name: &str, raw: Option<&RawValue>) {
-        let Some(raw) = raw.map(RawValue::get).filter(|raw| !matches!(*raw, "{}" | "null" | "[]")) else {
-            return;
-        };
-        if let Ok(note) = Json::parse(format!("{{\"{name}\":{raw}}}")) {
-            self.push(Event::Annotation(note));
-        }
-    }
-
-    fn count(&mut self, usage: dto::Usage) {
-        let sum = |a: Option<u64>, b: Option<u64>| match (a, b) {
-            (Some(a), Some(b)) => Some(a.saturating_add(b)),
-            (one, other) => one.or(other),
-        };
-        let input = sum(usage.prompt_token_count, usage.tool_use_prompt_token_count);
-        let spoken = sum(usage.candidates_token_count, usage.thoughts_token_count);
-        // A count of zero is left out, and the total then shows that it is one.
-        let output = spoken.or_else(|| usage.total_token_count?.checked_sub(input?));
-        if input.is_none() && output.is_none() {
-            return;
-        }
-        let mut counted = Usage::reported(input, output);
-        counted.cached = usage.cached_content_token_count;
-        counted.reasoning = usage.thoughts_token_count;
-        self.push(Event::Usage(Box::new(counted)));
-    }
+    let mut counted = Usage::reported(input, output);
+    counted.cached = usage.cached_content_token_count;
+    counted.reasoning = usage.thoughts_token_count;
+    events.push(Event::Usage(Box::new(counted)));
 }
 
 #[cfg(test)]

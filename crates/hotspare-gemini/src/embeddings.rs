@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use hotspare_core::{Chunk, EmbedInput, EmbedRequest, Error, Event, FinishReason, Json, Kind, Usage, Vector};
+use hotspare_core::{Chunk, EmbedRequest, Error, Event, FinishReason, Json, Kind, Usage, Vector};
 use hotspare_provider::{Decoder, Frame};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -16,13 +16,9 @@ use crate::{WIRE, classify, dto};
 
 /// Spells a request's body. `path` is the model's, as it stands in the address.
 pub(crate) fn body(request: &EmbedRequest, path: &str, spelling: Embed) -> Result<Vec<u8>, Error> {
-    let mut texts = Vec::with_capacity(request.inputs.len());
-    for input in &request.inputs {
-        let EmbedInput::Text(text) = input else {
-            return Err(Error::new(Kind::Unsupported, "this wire embeds texts, not tokens"));
-        };
-        texts.push(text.as_str());
-    }
+    let Some(texts) = request.as_texts() else {
+        return Err(Error::new(Kind::Unsupported, "this wire embeds texts, not tokens"));
+    };
     let (dimensions, extras) = (request.dimensions, request.extras.get(WIRE));
     let body = match spelling {
         Embed::Batch => {

@@ -3,8 +3,8 @@
 //! Invariant: the key goes into one header and nowhere else, above all not into an address.
 
 use hotspare_core::{ChatRequest, Error, Kind, Origin, Request};
-use hotspare_provider::{Decoding, Head, HttpRequest, JsonArray, Outbound, Sse, Whole, Wire};
-use http::{HeaderMap, HeaderName, HeaderValue, header};
+use hotspare_provider::{Decoding, Head, HttpRequest, JsonArray, Outbound, Sse, Whole, Wire, header};
+use http::HeaderMap;
 
 use crate::decode::ContentDecoder;
 use crate::embeddings::{self, EmbedDecoder};
@@ -75,9 +75,7 @@ impl Gemini {
     /// # Errors
     /// [`Kind::Config`] if name or value cannot stand in a header.
     pub fn with_header(mut self, name: &str, value: &str) -> Result<Self, Error> {
-        let wrong = |what| Error::new(Kind::Config, format!("the header {what} cannot be sent"));
-        let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| wrong("name"))?;
-        let value = HeaderValue::from_str(value).map_err(|_| wrong("value"))?;
+        let (name, value) = header(name, value)?;
         self.headers.insert(name, value);
         Ok(self)
     }
@@ -131,17 +129,10 @@ impl Wire for Gemini {
         let url = format!("{}/{path}:{verb}", self.base_url);
         let mut request = HttpRequest::post_json(url, body);
         request.headers.extend(self.headers.clone());
-        if let Some(secret) = &call.secret {
-            let (name, text) = match self.host.auth {
-                Auth::Bearer => (header::AUTHORIZATION, format!("Bearer {}", secret.expose())),
-                Auth::Header(name) => (HeaderName::from_static(name), secret.expose().to_owned()),
-            };
-            let mut value = HeaderValue::from_str(&text)
-                .map_err(|_| Error::new(Kind::Config, "the key cannot stand in a header"))?;
-            value.set_sensitive(true);
-            request.headers.insert(name, value);
+        match (&call.secret, self.host.auth) {
+            (Some(secret), Auth::Header(name)) => request.with_key(name, secret.expose()),
+            (secret, _) => request.with_bearer(secret.as_ref()),
         }
-        Ok(request)
     }
 
     fn decoder(&self, call: &Outbound, head: &Head) -> Result<Decoding, Error> {

@@ -3,7 +3,7 @@
 //! The wire has no codes: an error is a sentence. Invariant: total; the sentence is believed before the status.
 
 use hotspare_core::{Error, Kind};
-use hotspare_provider::{Head, Rule, Words, by_status, judge, retry_after};
+use hotspare_provider::{Head, Rule, Words, by_status, judge, plain, retry_after};
 use serde_json::Value;
 
 /// The table, most telling first; a reply that no rule knows is taken by its status.
@@ -28,10 +28,7 @@ pub const RULES: &[Rule] = &[
 /// Classifies an unsuccessful reply.
 pub(crate) fn reply(head: &Head, body: &[u8]) -> Error {
     let error = said(&String::from_utf8_lossy(body), Some(head.status.as_u16()));
-    match retry_after(head) {
-        Some(pause) => error.with_retry_after(pause),
-        None => error,
-    }
+    error.with_retry_after(retry_after(head))
 }
 
 /// Classifies an error that was reported inside a stream.
@@ -47,8 +44,7 @@ fn said(body: &str, status: Option<u16>) -> Error {
             let error = value.get("error").unwrap_or(&value);
             error.as_str().or_else(|| error.get("message")?.as_str()).unwrap_or_default().to_owned()
         }
-        Err(_) if text.starts_with('<') => "the host sent an HTML page".to_owned(),
-        Err(_) => text.to_owned(),
+        Err(_) => plain(text).to_owned(),
     };
     let lower = message.to_ascii_lowercase();
     let words = Words { status, words: &[], text: &lower };

@@ -5,8 +5,8 @@
 
 use std::collections::VecDeque;
 
-use hotspare_core::{Chunk, Error, Event, FinishReason, Json, Kind, Raw, Usage};
-use hotspare_provider::{Decoder, Frame};
+use hotspare_core::{Chunk, Error, Event, FinishReason, Json, Kind, Usage};
+use hotspare_provider::{Decoder, Emit, Frame};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -66,7 +66,7 @@ struct Function<'a> {
 }
 
 impl ChatDecoder {
-    fn read(&mut self, reply: Reply<'_>, events: &mut Events<'_>) {
+    fn read(&mut self, reply: Reply<'_>, events: &mut Emit<'_>) {
         if !self.started {
             self.started = true;
             events.push(Event::Started { id: None, model: reply.model });
@@ -117,7 +117,7 @@ impl Decoder for ChatDecoder {
         if reply.message.is_none() && reply.response.is_none() && reply.done.is_none() {
             return Err(Error::new(Kind::Protocol, "a frame is neither an answer nor an error"));
         }
-        self.read(reply, &mut Events { out, raw: Raw::Frame { wire: WIRE, data: frame.data.clone() } });
+        self.read(reply, &mut Emit::framed(out, WIRE, frame.data.clone()));
         Ok(())
     }
 
@@ -126,25 +126,6 @@ impl Decoder for ChatDecoder {
             (true, _) => Ok(()),
             (false, true) => Err(Error::new(Kind::Truncated, "the answer ended before it was done")),
             (false, false) => Err(Error::new(Kind::Protocol, "the reply is empty")),
-        }
-    }
-}
-
-/// Where events go: the first of a frame takes the frame with it.
-struct Events<'a> {
-    out: &'a mut VecDeque<Chunk>,
-    raw: Raw,
-}
-
-impl Events<'_> {
-    fn push(&mut self, event: Event) {
-        let raw = std::mem::replace(&mut self.raw, Raw::Covered);
-        self.out.push_back(Chunk { event, raw });
-    }
-
-    fn text(&mut self, event: fn(String) -> Event, text: Option<String>) {
-        if let Some(text) = text.filter(|text| !text.is_empty()) {
-            self.push(event(text));
         }
     }
 }

@@ -4,7 +4,7 @@
 
 use std::collections::VecDeque;
 
-use hotspare_core::{Chunk, EmbedInput, EmbedRequest, Error, Event, FinishReason, Kind, Usage, Vector};
+use hotspare_core::{Chunk, EmbedRequest, Error, Event, FinishReason, Kind, Usage, Vector};
 use hotspare_provider::{Decoder, Frame};
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -14,15 +14,7 @@ use crate::{WIRE, classify};
 
 /// Spells a request's body.
 pub(crate) fn body(request: &EmbedRequest, model: &str) -> Result<Vec<u8>, Error> {
-    let texts: Option<Vec<&str>> = request
-        .inputs
-        .iter()
-        .map(|input| match input {
-            EmbedInput::Text(text) => Some(text.as_str()),
-            _ => None,
-        })
-        .collect();
-    let Some(texts) = texts else {
+    let Some(texts) = request.as_texts() else {
         return Err(Error::new(Kind::Unsupported, "this wire embeds texts, not tokens"));
     };
     let mut out = Map::new();

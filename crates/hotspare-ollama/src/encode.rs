@@ -7,56 +7,35 @@
 use std::collections::BTreeMap;
 
 use hotspare_core::{ChatRequest, Error, Kind, Media, Message, OutputFormat, Part, Role, ToolChoice};
+use hotspare_provider::{Object, functions};
 use serde_json::{Map, Value, json};
 
 use crate::WIRE;
 
 /// Spells a request's body.
-pub(crate) fn body(request: &ChatRequest, model: &str, stream: bool) -> Result<Vec<u8>, Error> {
+pub(crate) fn body(request: &ChatRequest, model: &str, stream: bool) -> Result<String, Error> {
     check(request)?;
-    let mut out = Map::new();
-    out.insert("model".into(), model.into());
-    out.insert("messages".into(), messages(&request.messages)?.into());
+    let mut out = Object::default();
+    out.put("model", Some(model));
+    out.put("messages", Some(messages(&request.messages)?));
     // Streaming is this wire's default.
-    out.insert("stream".into(), stream.into());
-    let options = options(request);
-    if !options.is_empty() {
-        out.insert("options".into(), options.into());
-    }
+    out.put("stream", Some(stream));
+    out.put("options", Some(options(request)).filter(|options| !options.is_empty()));
     match request.reasoning_effort.as_deref() {
         None => {}
-        Some("none" | "minimal") => drop(out.insert("think".into(), false.into())),
-        Some(effort) => drop(out.insert("think".into(), effort.into())),
+        Some("none" | "minimal") => out.put("think", Some(false)),
+        Some(effort) => out.put("think", Some(effort)),
     }
-    let mut raw: Vec<(&str, String)> = Vec::new();
     match &request.output {
-        OutputFormat::JsonObject => drop(out.insert("format".into(), "json".into())),
-        OutputFormat::JsonSchema { schema, .. } => raw.push(("format", schema.as_str().to_owned())),
+        OutputFormat::JsonObject => out.put("format", Some("json")),
+        OutputFormat::JsonSchema { schema, .. } => out.spell("format", schema.as_str()),
         _ => {}
     }
     if !request.tools.is_empty() && request.tool_choice != Some(ToolChoice::None) {
-        raw.push(("tools", tools(request)));
+        out.spell("tools", functions(&request.tools));
     }
-    for (name, value) in request.extras.get(WIRE).into_iter().flatten() {
-        out.remove(name);
-        raw.retain(|(written, _)| written != name);
-        raw.push((name, value.as_str().to_owned()));
-    }
-    Ok(join(&out, &raw))
-}
-
-/// Schemas and extras are put in as they are spelled: a tree would sort their keys.
-fn join(fields: &Map<String, Value>, raw: &[(&str, String)]) -> Vec<u8> {
-    let mut text = Value::Object(fields.clone()).to_string();
-    for (name, value) in raw {
-        text.pop();
-        text.push(',');
-        text.push_str(&Value::from(*name).to_string());
-        text.push(':');
-        text.push_str(value);
-        text.push('}');
-    }
-    text.into_bytes()
+    out.overlay(request.extras.get(WIRE).into_iter().flatten());
+    Ok(out.finish())
 }
 
 fn check(request: &ChatRequest) -> Result<(), Error> {
@@ -155,23 +134,6 @@ fn messages(messages: &[Message]) -> Result<Vec<Value>, Error> {
     Ok(out)
 }
 
-fn tools(request: &ChatRequest) -> String {
-    let spelled: Vec<String> = request
-        .tools
-        .iter()
-        .map(|tool| {
-            let mut fields = Map::new();
-            fields.insert("name".into(), tool.name.as_str().into());
-            if let Some(description) = &tool.description {
-                fields.insert("description".into(), description.as_str().into());
-            }
-            let function = join(&fields, &[("parameters", tool.parameters.as_str().to_owned())]);
-            format!(r#"{{"type":"function","function":{}}}"#, String::from_utf8(function).unwrap_or_default())
-        })
-        .collect();
-    format!("[{}]", spelled.join(","))
-}
-
 #[cfg(test)]
 mod tests {
     use hotspare_core::{Json, Tool, ToolCall, ToolResult};
@@ -179,7 +141,7 @@ mod tests {
     use super::*;
 
     fn spelled(request: &ChatRequest) -> Value {
-        serde_json::from_slice(&body(request, "m", false).unwrap()).unwrap()
+        serde_json::from_str(&body(request, "m", false).unwrap()).unwrap()
     }
 
     #[test]
@@ -198,7 +160,7 @@ mod tests {
             .output(OutputFormat::JsonSchema { name: "n".into(), schema, strict: true });
         request.stop = vec!["END".into()];
         request.reasoning_effort = Some("low".into());
-        let body = String::from_utf8(body(&request, "m", true).unwrap()).unwrap();
+        let body = body(&request, "m", true).unwrap();
         assert!(body.contains(r#"{"z":{},"a":{}}"#), "the schema's order is kept: {body}");
         let read: Value = serde_json::from_str(&body).unwrap();
         assert_eq!(read["messages"][0], json!({"role": "system", "content": "be brief"}));

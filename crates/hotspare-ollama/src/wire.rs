@@ -4,7 +4,6 @@
 
 use hotspare_core::{Error, Kind, Request};
 use hotspare_provider::{Decoder, Decoding, Head, HttpRequest, Ndjson, Outbound, Whole, Wire};
-use http::{HeaderValue, header};
 
 use crate::decode::ChatDecoder;
 use crate::embed::EmbedDecoder;
@@ -46,7 +45,7 @@ impl Wire for Ollama {
     }
 
     fn encode(&self, call: &Outbound) -> Result<HttpRequest, Error> {
-        let mut request = match &call.request {
+        let request = match &call.request {
             Request::Chat(chat) => {
                 HttpRequest::post_json(self.chat_url.clone(), encode::body(chat, &call.model, call.stream)?)
             }
@@ -54,13 +53,7 @@ impl Wire for Ollama {
                 HttpRequest::post_json(self.embed_url.clone(), embed::body(asked, &call.model)?)
             }
         };
-        if let Some(secret) = &call.secret {
-            let mut value = HeaderValue::from_str(&format!("Bearer {}", secret.expose()))
-                .map_err(|_| Error::new(Kind::Config, "the key cannot stand in a header"))?;
-            value.set_sensitive(true);
-            request.headers.insert(header::AUTHORIZATION, value);
-        }
-        Ok(request)
+        request.with_bearer(call.secret.as_ref())
     }
 
     fn decoder(&self, call: &Outbound, head: &Head) -> Result<Decoding, Error> {

@@ -7,7 +7,7 @@
 use std::time::{Duration, SystemTime};
 
 use hotspare_core::{Error, Kind};
-use hotspare_provider::{Head, Rule, Words, by_status, judge, retry_after};
+use hotspare_provider::{Head, Rule, Words, by_status, judge, plain, retry_after};
 use serde_json::Value;
 
 const fn word(words: &'static [&'static str], kind: Kind) -> Rule {
@@ -194,10 +194,7 @@ pub(crate) fn reply(head: &Head, body: &[u8]) -> Error {
     let said = Said::read(body);
     let error = said.error(Some(status));
     let pause = retry_after(head).or(said.pause).or_else(|| pause_in_words(&said.message));
-    match pause.or_else(|| reset(head).filter(|_| status == 429)) {
-        Some(pause) => error.with_retry_after(pause),
-        None => error,
-    }
+    error.with_retry_after(pause.or_else(|| reset(head).filter(|_| status == 429)))
 }
 
 /// Classifies an error that was reported inside a successful reply. Its code may be the status it should have had.
@@ -205,10 +202,7 @@ pub(crate) fn in_reply(raw: &str) -> Error {
     let said = Said::read(raw.as_bytes());
     let status = said.status.or_else(|| said.codes.iter().find_map(|code| code.parse().ok()));
     let error = said.error(status.filter(|status| (400..600).contains(status)));
-    match said.pause.or_else(|| pause_in_words(&said.message)) {
-        Some(pause) => error.with_retry_after(pause),
-        None => error,
-    }
+    error.with_retry_after(said.pause.or_else(|| pause_in_words(&said.message)))
 }
 
 /// A relay's only hint: when its bucket is full again, as a time in milliseconds.
@@ -235,14 +229,7 @@ impl Said {
         let text = String::from_utf8_lossy(body);
         let text = text.trim();
         let Ok(value) = serde_json::from_str::<Value>(text) else {
-            let message = if text.starts_with('<') {
-                "the host sent an HTML page".to_owned()
-            } else if text.is_empty() {
-                "the host sent no explanation".to_owned()
-            } else {
-                text.to_owned()
-            };
-            return Self { message, ..Self::default() };
+            return Self { message: plain(text).to_owned(), ..Self::default() };
         };
         let mut said = Self::default();
         said.gather(&value, 0);

@@ -8,12 +8,12 @@ use std::borrow::Cow;
 use std::collections::VecDeque;
 
 use hotspare_core::{Chunk, Error, Event, FinishReason, Json, Kind, Raw, Usage};
-use hotspare_provider::{Decoder, Frame};
+use hotspare_provider::{Decoder, Emit, Frame, Text};
 use serde_json::value::RawValue;
 
 use crate::WIRE;
 use crate::classify;
-use crate::dto::{Choice, Content, Delta, Function, Reply, Text, ToolCall, is_json};
+use crate::dto::{Choice, Content, Delta, Function, Reply, ToolCall, is_json};
 
 /// Reads one reply.
 #[derive(Debug, Default)]
@@ -44,7 +44,7 @@ impl ChatDecoder {
         Self { whole, reasoning_beside_output, ..Self::default() }
     }
 
-    fn read(&mut self, reply: &mut Reply<'_>, events: &mut Events<'_>) -> Result<(), Error> {
+    fn read(&mut self, reply: &mut Reply<'_>, events: &mut Emit<'_>) -> Result<(), Error> {
         if let Some(error) = reply.error.filter(|error| !matches!(error.get(), "null" | "{}" | "\"\"")) {
             return Err(classify::in_reply(error.get()));
         }
@@ -104,7 +104,7 @@ impl ChatDecoder {
         Ok(())
     }
 
-    fn delta(&mut self, delta: &mut Delta<'_>, events: &mut Events<'_>) {
+    fn delta(&mut self, delta: &mut Delta<'_>, events: &mut Emit<'_>) {
         // Some hosts send their reasoning under two names at once.
         match &delta.reasoning_content {
             Some(text) if !text.0.is_empty() => events.push(Event::ReasoningDelta(text.0.to_string())),
@@ -136,7 +136,7 @@ impl ChatDecoder {
 
     /// A new id begins a new call, even under an index that was used before; without an id the index decides, and
     /// without either, a name.
-    fn tool(&mut self, call: ToolCall<'_>, events: &mut Events<'_>) {
+    fn tool(&mut self, call: ToolCall<'_>, events: &mut Emit<'_>) {
         let Function { name, arguments } = call.function.unwrap_or_default();
         let id = call.id.map(|id| id.0).unwrap_or_default();
         let name = name.map(|name| name.0).unwrap_or_default();
@@ -242,7 +242,7 @@ impl Decoder for ChatDecoder {
                 out.push_back(end);
             }
         }
-        let mut events = Events { out, raw: Raw::Frame { wire: WIRE, data: frame.data.clone() } };
+        let mut events = Emit::framed(out, WIRE, frame.data.clone());
         self.read(&mut reply, &mut events)
     }
 
@@ -258,28 +258,7 @@ impl Decoder for ChatDecoder {
     }
 }
 
-/// Where events go: the first of a frame takes the frame with it.
-struct Events<'a> {
-    out: &'a mut VecDeque<Chunk>,
-    raw: Raw,
-}
-
-impl Events<'_> {
-    fn push(&mut self, event: Event) {
-        let chunk = self.chunk(event);
-        self.out.push_back(chunk);
-    }
-
-    fn chunk(&mut self, event: Event) -> Chunk {
-        Chunk { event, raw: std::mem::replace(&mut self.raw, Raw::Covered) }
-    }
-
-    fn extend(&mut self, events: impl IntoIterator<Item = Event>) {
-        events.into_iter().for_each(|event| self.push(event));
-    }
-}
-
-fn content(content: &Content<'_>, reasoning: bool, events: &mut Events<'_>) {
+fn content(content: &Content<'_>, reasoning: bool, events: &mut Emit<'_>) {
     match content {
         Content::None => {}
         Content::Text(text) => said(&text.0, reasoning, events),
@@ -299,7 +278,7 @@ fn content(content: &Content<'_>, reasoning: bool, events: &mut Events<'_>) {
     }
 }
 
-fn said(text: &str, reasoning: bool, events: &mut Events<'_>) {
+fn said(text: &str, reasoning: bool, events: &mut Emit<'_>) {
     match (text.is_empty(), reasoning) {
         (true, _) => {}
         (false, true) => events.push(Event::ReasoningDelta(text.to_owned())),

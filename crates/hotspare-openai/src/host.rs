@@ -4,9 +4,9 @@
 
 use std::borrow::Cow;
 
-use hotspare_core::{Error, Kind};
-use hotspare_provider::{Head, HttpRequest, Secret};
-use http::{HeaderMap, HeaderName, HeaderValue, header};
+use hotspare_core::Error;
+use hotspare_provider::{Head, HttpRequest, Secret, header};
+use http::HeaderMap;
 
 use crate::dialect::{Auth, Dialect};
 
@@ -27,9 +27,7 @@ impl Host {
 
     /// Sends one more header with each request.
     pub(crate) fn with_header(mut self, name: &str, value: &str) -> Result<Self, Error> {
-        let wrong = |what| Error::new(Kind::Config, format!("the header {what} cannot be sent"));
-        let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| wrong("name"))?;
-        let value = HeaderValue::from_str(value).map_err(|_| wrong("value"))?;
+        let (name, value) = header(name, value)?;
         self.headers.insert(name, value);
         Ok(self)
     }
@@ -59,19 +57,10 @@ impl Host {
         if !self.headers.is_empty() {
             request.headers.extend(self.headers.clone());
         }
-        let Some(secret) = secret else { return Ok(request) };
-        let (name, text) = match &self.dialect.auth {
-            Auth::Header(name) => (HeaderName::from_bytes(name.as_bytes()).ok(), secret.expose().to_owned()),
-            Auth::Bearer | Auth::Optional => {
-                (Some(header::AUTHORIZATION), format!("Bearer {}", secret.expose()))
-            }
-        };
-        let (Some(name), Some(mut value)) = (name, HeaderValue::from_str(&text).ok()) else {
-            return Err(Error::new(Kind::Config, "the key cannot stand in a header"));
-        };
-        value.set_sensitive(true);
-        request.headers.insert(name, value);
-        Ok(request)
+        match (secret, &self.dialect.auth) {
+            (Some(secret), Auth::Header(name)) => request.with_key(name, secret.expose()),
+            (secret, _) => request.with_bearer(secret),
+        }
     }
 
     pub(crate) fn request_id(&self, head: &Head) -> Option<String> {

@@ -7,6 +7,7 @@
 
 #[cfg(feature = "conformance")]
 pub mod conformance;
+mod emit;
 pub mod fields;
 mod framing;
 mod http_provider;
@@ -15,15 +16,20 @@ mod retry_after;
 mod rule;
 mod secret;
 mod sign;
+mod spell;
+mod text;
 mod transport;
 mod wire;
 
+pub use emit::Emit;
 pub use framing::{BODY_LIMIT, EventStream, FRAME_LIMIT, Frame, Framer, JsonArray, Ndjson, Sse, Whole};
 pub use http_provider::{HttpProvider, failure};
 pub use provider::{Opened, Outbound, Provider, Signal};
 pub use retry_after::retry_after;
-pub use rule::{BY_STATUS, Rule, Words, by_status, judge};
+pub use rule::{BY_STATUS, Rule, Words, by_status, judge, plain};
 pub use secret::Secret;
 pub use sign::{Credentials, Signer};
-pub use transport::{Head, HttpRequest, HttpResponse, Transport};
+pub use spell::{Object, functions};
+pub use text::Text;
+pub use transport::{Head, HttpRequest, HttpResponse, Transport, header};
 pub use wire::{Decoder, Decoding, Wire};

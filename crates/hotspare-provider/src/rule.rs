@@ -89,6 +89,16 @@ pub fn judge(rules: &[Rule], said: &Words<'_>) -> Option<Kind> {
     rules.iter().find(|rule| rule.holds(said)).map(|rule| rule.kind)
 }
 
+/// The words of a failed reply that is no JSON.
+#[must_use]
+pub fn plain(text: &str) -> &str {
+    match text.trim() {
+        "" => "the host sent no explanation",
+        page if page.starts_with('<') => "the host sent an HTML page",
+        words => words,
+    }
+}
+
 /// What a status means by itself, where no rule of an adapter knows better.
 pub const BY_STATUS: &[Rule] = &[
     Rule::status(401, Kind::Auth),

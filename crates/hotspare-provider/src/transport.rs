@@ -12,6 +12,8 @@ use futures::stream::BoxStream;
 use hotspare_core::Error;
 use http::{HeaderMap, Method, StatusCode};
 
+use crate::secret::Secret;
+
 /// Carries requests.
 #[async_trait]
 pub trait Transport: fmt::Debug + Send + Sync {
@@ -61,6 +63,27 @@ impl HttpRequest {
         self.headers.insert(name, value);
         Ok(self)
     }
+
+    /// Adds a key, where there is one, as a bearer.
+    ///
+    /// # Errors
+    /// [`Kind::Config`](hotspare_core::Kind::Config) if it cannot stand in a header.
+    pub fn with_bearer(self, secret: Option<&Secret>) -> Result<Self, Error> {
+        match secret {
+            Some(secret) => self.with_key("authorization", &format!("Bearer {}", secret.expose())),
+            None => Ok(self),
+        }
+    }
+}
+
+/// A header that users name.
+///
+/// # Errors
+/// [`Kind::Config`](hotspare_core::Kind::Config) if name or value cannot stand in a header.
+pub fn header(name: &str, value: &str) -> Result<(http::HeaderName, http::HeaderValue), Error> {
+    let wrong = |what| Error::new(hotspare_core::Kind::Config, format!("the header {what} cannot be sent"));
+    let name = http::HeaderName::from_bytes(name.as_bytes()).map_err(|_| wrong("name"))?;
+    Ok((name, http::HeaderValue::from_str(value).map_err(|_| wrong("value"))?))
 }
 
 /// Shows neither headers (keys) nor body (prompts), nor an address's query (keys again).

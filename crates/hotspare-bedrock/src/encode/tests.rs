@@ -8,7 +8,7 @@ use super::*;
 const CLAUDE: &str = "us.anthropic.claude-sonnet-4-6";
 
 fn encoded(request: &ChatRequest, model: &str) -> Value {
-    serde_json::from_slice(&body(request, model).unwrap()).unwrap()
+    serde_json::from_str(&body(request, model).unwrap()).unwrap()
 }
 
 #[test]
@@ -63,7 +63,7 @@ fn tools_results_and_media() {
         ))
         .tool(Tool::new("f", Json::parse(r#"{"z":1,"a":2}"#).unwrap()).with_description("d"));
     request.tool_choice = Some(ToolChoice::Named("f".into()));
-    let raw = String::from_utf8(body(&request, CLAUDE).unwrap()).unwrap();
+    let raw = body(&request, CLAUDE).unwrap();
     assert!(raw.contains(r#"{"json":{"z":1,"a":2}}"#), "the order of a schema's keys is kept: {raw}");
     let value: Value = serde_json::from_str(&raw).unwrap();
     let id = &value["messages"][1]["content"][0]["toolUse"]["toolUseId"];
@@ -174,4 +174,10 @@ fn nothing_is_dropped_silently() {
     (hints.parallel_tools, hints.sampling.seed, hints.user) = (Some(false), Some(1), Some("u".into()));
     assert!(body(&hints, CLAUDE).is_ok());
     assert_eq!(notes(&hints).len(), 3, "what is left out is said");
+}
+
+#[test]
+fn json_without_a_schema_is_refused_not_dropped() {
+    let request = ChatRequest::to("r").user("hi").output(OutputFormat::JsonObject);
+    assert_eq!(body(&request, CLAUDE).unwrap_err().kind(), Kind::Unsupported);
 }

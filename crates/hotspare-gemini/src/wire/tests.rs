@@ -88,7 +88,7 @@ fn what_kind_of_reply_it_is() {
     let decoder = |kind: Option<&'static str>| {
         let mut headers = HeaderMap::new();
         if let Some(kind) = kind {
-            headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
+            headers.insert("content-type", kind.parse().unwrap());
         }
         let head = Head { status: StatusCode::OK, headers, received_at: SystemTime::UNIX_EPOCH };
         Gemini::new().decoder(&call, &head).map(|_| ()).map_err(|error| error.kind())

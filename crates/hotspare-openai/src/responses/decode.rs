@@ -7,18 +7,17 @@
 
 use std::collections::VecDeque;
 
-use hotspare_core::{Chunk, Error, Event, FinishReason, Json, Kind, Native, Origin, Raw, Signature};
-use hotspare_provider::{Decoder, Frame as Bytes};
+use hotspare_core::{Chunk, Error, Event, FinishReason, Json, Kind, Native, Origin, Signature};
+use hotspare_provider::{Decoder, Emit, Frame as Bytes, Text};
 use serde_json::value::RawValue;
 
 use super::RESPONSES_WIRE;
 use super::dto::{Frame, Item, Response};
 use crate::classify;
-use crate::dto::Text;
 
 mod events;
 
-use events::{Events, json, list, read, spelled, text, whole_json};
+use events::{json, list, read, spelled, text, whole_json};
 
 /// What stands between two paragraphs of reasoning that the wire sends apart.
 const PARAGRAPH: &str = "\n\n";
@@ -76,7 +75,7 @@ impl ResponseDecoder {
         }
     }
 
-    fn read(&mut self, frame: &Frame<'_>, data: &str, events: &mut Events<'_>) -> Result<(), Error> {
+    fn read(&mut self, frame: &Frame<'_>, data: &str, events: &mut Emit<'_>) -> Result<(), Error> {
         let said =
             |raw: Option<&RawValue>| raw.is_some_and(|raw| !matches!(raw.get(), "null" | "{}" | "\"\""));
         let Some(kind) = frame.kind.as_ref().map(|kind| &*kind.0) else {
@@ -149,13 +148,13 @@ impl ResponseDecoder {
         Ok(())
     }
 
-    fn start(&mut self, frame: &Frame<'_>, events: &mut Events<'_>) -> Result<(), Error> {
+    fn start(&mut self, frame: &Frame<'_>, events: &mut Emit<'_>) -> Result<(), Error> {
         let response: Response<'_> = read(frame.response.map_or("{}", RawValue::get))?;
         self.announce(&response, events);
         Ok(())
     }
 
-    fn announce(&mut self, response: &Response<'_>, events: &mut Events<'_>) {
+    fn announce(&mut self, response: &Response<'_>, events: &mut Emit<'_>) {
         self.stateless |= response.store == Some(false);
         if !std::mem::replace(&mut self.started, true) {
             let name = |text: &Option<Text<'_>>| {
@@ -166,7 +165,7 @@ impl ResponseDecoder {
     }
 
     /// The answer as a whole: all of it, or what ends a stream.
-    fn whole(&mut self, data: &str, events: &mut Events<'_>) -> Result<(), Error> {
+    fn whole(&mut self, data: &str, events: &mut Emit<'_>) -> Result<(), Error> {
         let response: Response<'_> = read(data)?;
         if response.object.as_ref().is_some_and(|object| object.0 == "error") {
             return Err(classify::in_reply(data));
@@ -214,7 +213,7 @@ impl ResponseDecoder {
     }
 
     /// An item begins.
-    fn begin(&mut self, frame: &Frame<'_>, events: &mut Events<'_>) -> Result<(), Error> {
+    fn begin(&mut self, frame: &Frame<'_>, events: &mut Emit<'_>) -> Result<(), Error> {
         let Some(raw) = frame.item else { return Ok(()) };
         let item: Item<'_> = read(raw.get())?;
         let what = what(&item);
@@ -226,7 +225,7 @@ impl ResponseDecoder {
         Ok(())
     }
 
-    fn call(&mut self, place: usize, item: &Item<'_>, events: &mut Events<'_>) {
+    fn call(&mut self, place: usize, item: &Item<'_>, events: &mut Emit<'_>) {
         let index = self.tools;
         self.tools += 1;
         self.items[place].what = What::Call(index);
@@ -236,7 +235,7 @@ impl ResponseDecoder {
     }
 
     /// An item is whole.
-    fn end(&mut self, frame: &Frame<'_>, events: &mut Events<'_>) -> Result<(), Error> {
+    fn end(&mut self, frame: &Frame<'_>, events: &mut Emit<'_>) -> Result<(), Error> {
         let Some(raw) = frame.item else { return Ok(()) };
         let item: Item<'_> = read(raw.get())?;
         let id = text(&item.id);
@@ -250,7 +249,7 @@ impl ResponseDecoder {
     }
 
     /// Tells of a whole item what its pieces have not told.
-    fn item(&mut self, raw: &RawValue, place: Option<usize>, events: &mut Events<'_>) -> Result<(), Error> {
+    fn item(&mut self, raw: &RawValue, place: Option<usize>, events: &mut Emit<'_>) -> Result<(), Error> {
         let item: Item<'_> = read(raw.get())?;
         let place = place.unwrap_or_else(|| {
             self.items.push(Under { id: text(&item.id), what: What::Other, ..Under::default() });
@@ -299,7 +298,7 @@ impl ResponseDecoder {
         raw: &RawValue,
         item: &Item<'_>,
         told: bool,
-        events: &mut Events<'_>,
+        events: &mut Emit<'_>,
     ) -> Result<(), Error> {
         let parts = item.summary.iter().flatten().chain(item.content.iter().flatten());
         let texts: Vec<&str> = parts
@@ -327,7 +326,7 @@ impl ResponseDecoder {
         &mut self,
         frame: &Frame<'_>,
         what: What,
-        events: &mut Events<'_>,
+        events: &mut Emit<'_>,
         event: impl FnOnce(String) -> Event,
     ) {
         let place = self.find(frame, what);
@@ -338,7 +337,7 @@ impl ResponseDecoder {
     }
 
     /// The finished text of a part whose pieces some hosts leave out.
-    fn repeat(&mut self, frame: &Frame<'_>, kind: &str, events: &mut Events<'_>) {
+    fn repeat(&mut self, frame: &Frame<'_>, kind: &str, events: &mut Emit<'_>) {
         let (what, whole, event): (_, _, fn(String) -> Event) = match kind {
             "response.output_text.done" => (What::Message, frame.text, Event::TextDelta),
             "response.refusal.done" => (What::Message, frame.refusal, Event::RefusalDelta),
@@ -361,7 +360,7 @@ impl ResponseDecoder {
         frame: &Frame<'_>,
         arguments: Option<&RawValue>,
         whole: bool,
-        events: &mut Events<'_>,
+        events: &mut Emit<'_>,
     ) {
         let place = self.find(frame, What::Call(0));
         let under = &mut self.items[place];
@@ -403,11 +402,10 @@ impl Decoder for ResponseDecoder {
         let Ok(text) = std::str::from_utf8(data) else {
             return Err(Error::new(Kind::Protocol, "a frame is not UTF-8"));
         };
-        let mut events =
-            Events { out, raw: Raw::Frame { wire: RESPONSES_WIRE, data: frame.data.clone() }, told: false };
+        let mut events = Emit::framed(out, RESPONSES_WIRE, frame.data.clone());
         let read: Frame<'_> = read(text)?;
         self.read(&read, text, &mut events)?;
-        if !events.told {
+        if !events.told() {
             events.push(Event::Mark);
         }
         Ok(())

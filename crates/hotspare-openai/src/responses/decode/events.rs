@@ -4,31 +4,12 @@
 //! host spells it.
 
 use std::borrow::Cow;
-use std::collections::VecDeque;
 
-use hotspare_core::{Chunk, Error, Event, Json, Kind, Raw};
+use hotspare_core::{Error, Json, Kind};
+use hotspare_provider::Text;
 use serde_json::value::RawValue;
 
-use crate::dto::{Text, is_json};
-
-/// Where events go: the first of a frame takes the frame with it.
-pub(super) struct Events<'a> {
-    pub(super) out: &'a mut VecDeque<Chunk>,
-    pub(super) raw: Raw,
-    pub(super) told: bool,
-}
-
-impl Events<'_> {
-    pub(super) fn push(&mut self, event: Event) {
-        self.told = true;
-        let raw = std::mem::replace(&mut self.raw, Raw::Covered);
-        self.out.push_back(Chunk { event, raw });
-    }
-
-    pub(super) fn extend(&mut self, events: impl IntoIterator<Item = Event>) {
-        events.into_iter().for_each(|event| self.push(event));
-    }
-}
+use crate::dto::is_json;
 
 pub(super) fn read<'a, T: serde::Deserialize<'a>>(text: &'a str) -> Result<T, Error> {
     serde_json::from_str(text).map_err(|_| {

@@ -1,0 +1,99 @@
+//! Bodies that hold JSON which somebody else spelled.
+//!
+//! Not a schema: names are the codec's. Invariant: schemas and extras are put in as they are spelled, for a tree would sort
+//! their keys; a name stands in a body once.
+
+use hotspare_core::{Json, Tool};
+use serde_json::{Map, Value};
+
+/// An object under construction.
+#[derive(Clone, Debug, Default)]
+pub struct Object {
+    fields: Map<String, Value>,
+    spelled: Vec<(String, String)>,
+}
+
+impl Object {
+    /// Puts in a field, if it has a value.
+    pub fn put(&mut self, name: &str, value: Option<impl Into<Value>>) {
+        if let Some(value) = value {
+            self.fields.insert(name.to_owned(), value.into());
+        }
+    }
+
+    /// Puts in a field whose value is JSON already, in place of what stood under its name.
+    pub fn spell(&mut self, name: &str, json: impl Into<String>) {
+        self.fields.remove(name);
+        self.spelled.retain(|(written, _)| written != name);
+        self.spelled.push((name.to_owned(), json.into()));
+    }
+
+    /// Puts in the caller's own fields, in place of what stood under their names.
+    pub fn overlay<'a>(&mut self, extras: impl IntoIterator<Item = (&'a String, &'a Json)>) {
+        extras.into_iter().for_each(|(name, value)| self.spell(name, value.as_str()));
+    }
+
+    /// A field that was put in as a value.
+    pub fn get_mut(&mut self, name: &str) -> Option<&mut Value> {
+        self.fields.get_mut(name)
+    }
+
+    /// The object as text.
+    #[must_use]
+    pub fn finish(self) -> String {
+        let mut text = Value::Object(self.fields).to_string();
+        for (name, value) in self.spelled {
+            text.pop();
+            if text.len() > 1 {
+                text.push(',');
+            }
+            text.push_str(&Value::from(name).to_string());
+            text.push(':');
+            text.push_str(&value);
+            text.push('}');
+        }
+        text
+    }
+}
+
+/// Tools as most wires spell them: `{"type":"function","function":{"name", "description", "parameters"}}`.
+#[must_use]
+pub fn functions(tools: &[Tool]) -> String {
+    let spelled: Vec<String> = tools
+        .iter()
+        .map(|tool| {
+            let mut function = Object::default();
+            function.put("name", Some(tool.name.as_str()));
+            function.put("description", tool.description.as_deref());
+            function.spell("parameters", tool.parameters.as_str());
+            format!(r#"{{"type":"function","function":{}}}"#, function.finish())
+        })
+        .collect();
+    format!("[{}]", spelled.join(","))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_order_is_kept_and_a_name_stands_once() {
+        let mut object = Object::default();
+        object.spell("s", r#"{"z":1,"a":2}"#);
+        assert_eq!(object.clone().finish(), r#"{"s":{"z":1,"a":2}}"#);
+        object.put("m", Some(1));
+        object.put("none", None::<u64>);
+        object.put("b", Some("x"));
+        let extras =
+            [("b".to_owned(), Json::parse("2").unwrap()), ("a\"".to_owned(), Json::parse("[]").unwrap())];
+        object.overlay(extras.iter().map(|(name, value)| (name, value)));
+        assert_eq!(object.finish(), r#"{"m":1,"s":{"z":1,"a":2},"b":2,"a\"":[]}"#);
+    }
+
+    #[test]
+    fn a_function() {
+        let tool = Tool::new("f", Json::parse(r#"{"type":"object","properties":{"z":{},"a":{}}}"#).unwrap());
+        let function = r#"{"name":"f","parameters":{"type":"object","properties":{"z":{},"a":{}}}}"#;
+        assert_eq!(functions(&[tool]), format!(r#"[{{"type":"function","function":{function}}}]"#));
+    }
+}
