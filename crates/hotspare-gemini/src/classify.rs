@@ -72,16 +72,19 @@ pub const RULES: &[Rule] = &[
     // The Gemini API has 402 for an empty account, under the word for quotas.
     Rule::word(&["resource_exhausted"], Kind::QuotaExhausted).at(402),
     Rule::word(&[USED_UP], Kind::QuotaExhausted),
-    Rule::word(&["resource_exhausted"], Kind::RateLimited),
-    Rule::word(&["unauthenticated"], Kind::Auth),
+    Rule::word(&["resource_exhausted", "too_many_requests", "rate_limit_exceeded"], Kind::RateLimited),
+    Rule::word(&["unauthenticated", "unauthorized", "authentication_error"], Kind::Auth),
     // The Gemini API says the second where it does not serve, or not without payment.
     Rule::word(&["permission_denied", "failed_precondition"], Kind::Forbidden),
     Rule::word(&["not_found"], Kind::ModelUnavailable),
-    Rule::word(&["unavailable", "aborted"], Kind::Overloaded),
-    Rule::word(&["deadline_exceeded"], Kind::Timeout),
-    Rule::word(&["internal", "unknown", "data_loss", "cancelled"], Kind::Server),
+    Rule::word(&["unavailable", "service_unavailable", "overloaded", "aborted"], Kind::Overloaded),
+    Rule::word(&["deadline_exceeded", "gateway_timeout", "timeout"], Kind::Timeout),
+    Rule::word(
+        &["api_error", "cancelled", "data_loss", "internal", "internal_error", "server_error", "unknown"],
+        Kind::Server,
+    ),
+    Rule::word(&["invalid_request", "invalid_argument", "out_of_range"], Kind::InvalidRequest),
     Rule::word(&["unimplemented"], Kind::Unsupported),
-    Rule::status(499, Kind::Server),
 ];
 
 /// Classifies an unsuccessful reply.
@@ -126,7 +129,11 @@ impl Said {
         Self {
             quota: Quota::read(details, &message),
             message,
-            status: word("status"),
+            // The Interactions API has its words in the code's place.
+            status: code
+                .as_str()
+                .filter(|code| code.parse::<u16>().is_err())
+                .map_or_else(|| word("status"), str::to_owned),
             code: number.and_then(|number| u16::try_from(number).ok()),
             reason: reason.to_owned(),
         }

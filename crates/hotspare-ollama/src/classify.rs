@@ -81,6 +81,17 @@ mod tests {
             (400, r#"{"error":"\"gemma\" does not support tools"}"#, Kind::Unsupported),
             (400, r#"{"error":"invalid message format"}"#, Kind::InvalidRequest),
             (401, r#"{"error":"Unauthorized"}"#, Kind::Auth),
+            (
+                400,
+                r#"{"error":"prompt too long; exceeded max context length by 12 tokens"}"#,
+                Kind::ContextOverflow,
+            ),
+            (
+                429,
+                r#"{"error":"you have reached your hourly usage limit, upgrade for higher limits"}"#,
+                Kind::QuotaExhausted,
+            ),
+            (502, r#"{"error":"upstream is not reachable"}"#, Kind::Server),
             (500, r#"{"error":"model requires more system memory (8 GiB) than is available"}"#, Kind::Server),
             (
                 503,

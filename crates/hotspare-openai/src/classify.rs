@@ -58,6 +58,7 @@ pub const RULES: &[Rule] = &[
             "bio_policy",
             "misalignment_policy_violation",
             "image_content_policy_violation",
+            "refusal",
         ],
         Kind::ContentPolicy,
     ),
@@ -75,18 +76,28 @@ pub const RULES: &[Rule] = &[
         ],
         Kind::ModelUnavailable,
     ),
-    word(&["invalid_api_key", "authentication_error", "invalid_authentication"], Kind::Auth),
+    word(
+        &["invalid_api_key", "authentication", "authentication_error", "invalid_authentication"],
+        Kind::Auth,
+    ),
     word(
         &[
             "unsupported_country_region_territory",
             "region_restricted",
             "privacy_restricted",
             "permission_denied",
+            "data_residency_mismatch",
         ],
         Kind::Forbidden,
     ),
     word(
-        &["unsupported_parameter", "unsupported_value", "not_supported_error", "unsupported_file"],
+        &[
+            "unsupported_parameter",
+            "unsupported_value",
+            "not_supported_error",
+            "unsupported_file",
+            "max_tokens_exceeded",
+        ],
         Kind::Unsupported,
     ),
     word(
@@ -102,6 +113,7 @@ pub const RULES: &[Rule] = &[
         ],
         Kind::Overloaded,
     ),
+    word(&["timeout", "vector_store_timeout"], Kind::Timeout),
     // The request alone is over the limit: waiting will not help.
     at(413, &["tokens per min", "request too large"], Kind::Unsupported),
     at(429, &["request too large"], Kind::Unsupported),
@@ -245,7 +257,7 @@ impl Said {
             Value::String(text) if self.message.is_empty() => self.message = text.clone(),
             Value::Array(list) => list.iter().take(1).for_each(|first| self.gather(first, depth + 1)),
             Value::Object(map) => {
-                for name in ["code", "type", "error_type", "status"] {
+                for name in ["code", "type", "error_type", "status", "provider_code"] {
                     match map.get(name) {
                         Some(Value::String(code)) => self.codes.push(code.clone()),
                         Some(Value::Number(code)) => self.codes.push(code.to_string()),
@@ -259,8 +271,16 @@ impl Said {
                     let seconds = map.get("retry_after").and_then(Value::as_f64)?;
                     Duration::try_from_secs_f64(seconds).ok().filter(|pause| *pause <= ABSURD)
                 });
-                for name in ["error", "message", "detail", "msg", "innererror", "inner_error", "availability"]
-                {
+                for name in [
+                    "error",
+                    "message",
+                    "detail",
+                    "msg",
+                    "innererror",
+                    "inner_error",
+                    "availability",
+                    "metadata",
+                ] {
                     if let Some(inner) = map.get(name) {
                         self.gather(inner, depth + 1);
                     }
@@ -299,7 +319,7 @@ impl Said {
 }
 
 /// Beyond this, a pause is a mistake: 31 days.
-const ABSURD: Duration = Duration::from_secs(31 * 24 * 3600);
+pub(crate) const ABSURD: Duration = Duration::from_secs(31 * 24 * 3600);
 
 /// A pause that a message names: "try again in 6.07s", "in 1m2.5s", "retry after 12 seconds", "in 250ms".
 fn pause_in_words(message: &str) -> Option<Duration> {

@@ -1,60 +1,137 @@
 //! Rate-limit headers.
 //!
-//! Invariant: figures that make no sense are absent.
+//! Hosts name their buckets in many ways (`x-ratelimit-remaining-requests`, `…-remaining-tokens-month`,
+//! `ratelimitbysize-remaining`), and some have several of a kind: the scarcest is told, for it is the one that will refuse.
+//! Invariant: figures that make no sense are absent, and so are buckets of anything but requests and tokens.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use hotspare_core::{Allowance, RateLimits};
 use hotspare_provider::Head;
 
 use crate::classify::duration;
 
-/// A bucket's headers: limit, remaining, reset.
-type Names = [&'static str; 3];
+/// A bucket of that much is no limit.
+const ENDLESS: u64 = 1 << 60;
 
-const REQUESTS: [Names; 2] = [
-    ["x-ratelimit-limit-requests", "x-ratelimit-remaining-requests", "x-ratelimit-reset-requests"],
-    ["x-ratelimit-limit-req-minute", "x-ratelimit-remaining-req-minute", "x-ratelimit-reset-req-minute"],
-];
-const TOKENS: [Names; 2] = [
-    ["x-ratelimit-limit-tokens", "x-ratelimit-remaining-tokens", "x-ratelimit-reset-tokens"],
-    [
-        "x-ratelimit-limit-tokens-minute",
-        "x-ratelimit-remaining-tokens-minute",
-        "x-ratelimit-reset-tokens-minute",
-    ],
-];
+/// What a bucket holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Of {
+    Requests,
+    Tokens,
+}
 
-/// A bucket whose name says how soon it is full again.
-const MINUTE: Duration = Duration::from_secs(60);
+/// What a header says of its bucket.
+#[derive(Clone, Copy, Debug)]
+enum Says {
+    Limit,
+    Remaining,
+    Reset,
+    Period,
+}
 
-/// Reads the usual `x-ratelimit-…` headers, the per-minute spelling of the same, and Azure's renewal periods.
+/// A bucket as its headers tell of it.
+#[derive(Debug)]
+struct Bucket<'a> {
+    name: &'a str,
+    of: Of,
+    limit: Option<u64>,
+    remaining: Option<u64>,
+    reset: Option<Duration>,
+    /// How soon it is full again at the latest, where its name or another header says so.
+    period: Option<Duration>,
+}
+
+/// Reads them in one pass: most hosts send none, and looking for each name would cost more than reading the answer.
 pub(crate) fn limits(head: &Head) -> RateLimits {
-    let mut limits = RateLimits::default();
-    // Most hosts send none; looking for each name would cost more than reading the answer.
-    if head.headers.keys().any(|name| name.as_str().starts_with("x-ratelimit-")) {
-        limits.requests = allowance(head, &REQUESTS);
-        limits.tokens = allowance(head, &TOKENS);
+    let mut buckets: Vec<Bucket<'_>> = Vec::new();
+    for (name, value) in &head.headers {
+        let name = name.as_str();
+        let Some((says, bucket)) = header(name) else { continue };
+        let (Some((of, period)), Ok(value)) = (kind(bucket, name), value.to_str()) else { continue };
+        let at =
+            buckets.iter().position(|known| known.name == bucket && known.of == of).unwrap_or_else(|| {
+                let (limit, remaining, reset) = (None, None, None);
+                buckets.push(Bucket { name: bucket, of, limit, remaining, reset, period });
+                buckets.len() - 1
+            });
+        let number = || value.trim().parse::<u64>().ok();
+        match says {
+            Says::Limit => buckets[at].limit = number(),
+            Says::Remaining => buckets[at].remaining = number(),
+            Says::Reset => buckets[at].reset = reset(value, head.received_at),
+            Says::Period => buckets[at].period = number().map(Duration::from_secs),
+        }
     }
+    let mut limits = RateLimits::default();
+    limits.requests = scarcest(&buckets, Of::Requests);
+    limits.tokens = scarcest(&buckets, Of::Tokens);
     limits
 }
 
-fn allowance(head: &Head, spellings: &[Names]) -> Option<Allowance> {
-    spellings.iter().find_map(|[limit, remaining, reset]| {
-        let number = |name: &str| head.header(name)?.trim().parse::<u64>().ok();
-        let remaining_is = number(remaining)?;
-        let renewal = || Some(Duration::from_secs(number(&limit.replace("-limit-", "-renewalperiod-"))?));
-        let minute = || limit.ends_with("-minute").then_some(MINUTE);
-        let reset = head.header(reset).and_then(duration).or_else(renewal).or_else(minute);
-        // Some Azure deployments tell what is left and not of how much.
-        Allowance::new(number(limit).unwrap_or(remaining_is.max(1)), remaining_is, reset)
+/// Takes a header's name apart.
+fn header(name: &str) -> Option<(Says, &str)> {
+    let name = name.strip_prefix("x-").unwrap_or(name).strip_prefix("ratelimit")?;
+    let name = name.strip_prefix("bysize").unwrap_or(name).strip_prefix('-')?;
+    let parts = [
+        ("limit", Says::Limit),
+        ("remaining", Says::Remaining),
+        ("reset", Says::Reset),
+        ("renewalperiod", Says::Period),
+    ];
+    parts.into_iter().find_map(|(word, says)| {
+        let bucket = name.strip_prefix(word)?;
+        if bucket.is_empty() { Some((says, "")) } else { Some((says, bucket.strip_prefix('-')?)) }
     })
+}
+
+/// What a bucket of this name holds, and how soon it is full again, if its name says so.
+fn kind(bucket: &str, header: &str) -> Option<(Of, Option<Duration>)> {
+    let periods = [
+        ("10-second", 10),
+        ("second", 1),
+        ("minute", 60),
+        ("hour", 3_600),
+        ("day", 86_400),
+        ("month", 30 * 86_400),
+    ];
+    let found = periods.into_iter().find_map(|(name, seconds)| Some((bucket.strip_suffix(name)?, seconds)));
+    let (bare, period) = match found {
+        Some((bare, seconds)) => (bare.trim_end_matches('-'), Some(Duration::from_secs(seconds))),
+        None => (bucket, None),
+    };
+    let of = match bare {
+        "" if header.contains("bysize") => Of::Tokens,
+        "" | "req" | "requests" => Of::Requests,
+        "project-tokens" | "tokens" | "tokens_usage_based" => Of::Tokens,
+        _ => return None,
+    };
+    Some((of, period))
+}
+
+/// A time until then, or, where the number is far too large for one, the time itself since 1970.
+fn reset(value: &str, received_at: SystemTime) -> Option<Duration> {
+    let at = match value.trim().parse::<u64>() {
+        Ok(millis @ 1_000_000_000_000..) => Duration::from_millis(millis),
+        Ok(seconds @ 1_000_000_000..) => Duration::from_secs(seconds),
+        _ => return duration(value),
+    };
+    let at = SystemTime::UNIX_EPOCH.checked_add(at)?;
+    Some(at.duration_since(received_at).unwrap_or_default()).filter(|reset| *reset <= crate::classify::ABSURD)
+}
+
+fn scarcest(buckets: &[Bucket<'_>], of: Of) -> Option<Allowance> {
+    let told = buckets.iter().filter(|bucket| bucket.of == of).filter_map(|bucket| {
+        let remaining = bucket.remaining.filter(|remaining| *remaining < ENDLESS)?;
+        // Some hosts tell what is left and not of how much.
+        Allowance::new(bucket.limit.unwrap_or(remaining.max(1)), remaining, bucket.reset.or(bucket.period))
+    });
+    let share = |bucket: &Allowance| bucket.remaining as f64 / bucket.limit as f64;
+    told.min_by(|one, other| share(one).total_cmp(&share(other)))
 }
 
 #[cfg(test)]
 mod tests {
-    use std::time::SystemTime;
-
     use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 
     use super::*;
@@ -76,14 +153,45 @@ mod tests {
             ("x-ratelimit-remaining-tokens-minute", "0"),
         ]);
         assert_eq!(usual.requests, Allowance::new(500, 499, Some(Duration::from_millis(360_500))));
-        assert_eq!(usual.tokens, Allowance::new(1_000, 0, Some(MINUTE)), "its name says how soon");
+        assert_eq!(
+            usual.tokens,
+            Allowance::new(1_000, 0, Some(Duration::from_secs(60))),
+            "its name says how soon"
+        );
         let azure = read(&[
             ("x-ratelimit-remaining-requests", "0"),
             ("x-ratelimit-renewalperiod-requests", "60"),
             ("x-ratelimit-remaining-tokens", "5000"),
         ]);
-        assert_eq!(azure.requests, Allowance::new(1, 0, Some(MINUTE)));
+        assert_eq!(azure.requests, Allowance::new(1, 0, Some(Duration::from_secs(60))));
         assert_eq!(azure.tokens, Allowance::new(5_000, 5_000, None));
+        let several = read(&[
+            ("x-ratelimit-limit-tokens-minute", "1000"),
+            ("x-ratelimit-remaining-tokens-minute", "900"),
+            ("x-ratelimit-limit-tokens-month", "100000"),
+            ("x-ratelimit-remaining-tokens-month", "10"),
+            ("x-ratelimit-limit-req-10-second", "60"),
+            ("x-ratelimit-remaining-req-10-second", "59"),
+            ("x-ratelimit-limit-input-images", "5"),
+            ("x-ratelimit-remaining-input-images", "0"),
+        ]);
+        let month = Some(Duration::from_secs(30 * 86_400));
+        assert_eq!(several.tokens, Allowance::new(100_000, 10, month), "the scarcest will refuse");
+        assert_eq!(several.requests, Allowance::new(60, 59, Some(Duration::from_secs(10))));
+        let older = read(&[
+            ("ratelimitbysize-limit", "2000"),
+            ("ratelimitbysize-remaining", "1500"),
+            ("ratelimitbysize-reset", "21"),
+            ("ratelimitbysize-query-cost", "32"),
+            ("x-ratelimit-remaining-tokens-day", "9223372036854767616"),
+        ]);
+        assert_eq!(older.tokens, Allowance::new(2_000, 1_500, Some(Duration::from_secs(21))));
+        let relay = read(&[
+            ("x-ratelimit-limit", "1"),
+            ("x-ratelimit-remaining", "0"),
+            ("x-ratelimit-reset", "1754667660000"),
+        ]);
+        assert_eq!(relay.requests, Allowance::new(1, 0, None), "far from the beginning of 1970");
         let odd = read(&[("x-ratelimit-limit-requests", "-1"), ("x-ratelimit-remaining-requests", "soon")]);
         assert_eq!(odd, RateLimits::default());
     }

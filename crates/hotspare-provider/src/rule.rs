@@ -111,6 +111,8 @@ pub const BY_STATUS: &[Rule] = &[
     Rule::status(425, Kind::Overloaded),
     Rule::status(429, Kind::RateLimited),
     Rule::status(498, Kind::Overloaded),
+    // Somebody cancelled it, and it was not the caller, who would not read this.
+    Rule::status(499, Kind::Server),
     Rule::status(501, Kind::Unsupported),
     Rule::status(503, Kind::Overloaded),
     Rule::status(504, Kind::Timeout),

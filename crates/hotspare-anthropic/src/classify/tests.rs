@@ -74,3 +74,61 @@ proptest! {
         let _ = rfc3339(&text);
     }
 }
+
+/// What is documented and nobody has recorded.
+#[test]
+fn documented_types_mean_what_their_author_says() {
+    let body = |kind: &str, message: &str, detail: &str| {
+        format!(
+            r#"{{"type":"error","error":{{"type":"{kind}","message":"{message}","details":{{"error_code":"{detail}"}}}},"request_id":"r"}}"#
+        )
+    };
+    for (status, kind, message, detail, expected) in [
+        (
+            400,
+            "invalid_request_error",
+            "You have reached your specified API usage limits.",
+            "",
+            Kind::QuotaExhausted,
+        ),
+        (402, "billing_error", "m", "", Kind::QuotaExhausted),
+        (429, "rate_limit_error", "m", "enforced_spend_limit_reached", Kind::QuotaExhausted),
+        (429, "rate_limit_error", "m", "contract_spend_limit_reached", Kind::QuotaExhausted),
+        (403, "permission_error", "m", "linked_organization_disabled", Kind::QuotaExhausted),
+        (403, "permission_error", "m", "organization_on_hold", Kind::QuotaExhausted),
+        (429, "rate_limit_error", "m", "ramp_limit_exceeded", Kind::GrowthLimited),
+        (
+            429,
+            "rate_limit_error",
+            "This request would exceed your organization's acceleration limit",
+            "",
+            Kind::GrowthLimited,
+        ),
+        (403, "permission_error", "m", "cmek_key_revoked", Kind::Forbidden),
+        (409, "conflict_error", "m", "", Kind::Overloaded),
+        (413, "request_too_large", "m", "", Kind::ContextOverflow),
+        (500, "api_error", "m", "", Kind::Server),
+        (504, "timeout_error", "m", "", Kind::Timeout),
+        (529, "overloaded_error", "m", "", Kind::Overloaded),
+        (
+            400,
+            "invalid_request_error",
+            "This model does not support effort level 'max'.",
+            "",
+            Kind::Unsupported,
+        ),
+        (
+            400,
+            "invalid_request_error",
+            "This model does not support assistant message prefill.",
+            "",
+            Kind::Unsupported,
+        ),
+        (400, "invalid_request_error", "Schema is too complex for compilation", "", Kind::Unsupported),
+        (400, "invalid_request_error", "m", "a_code_from_tomorrow", Kind::InvalidRequest),
+        (599, "a_type_from_tomorrow", "m", "", Kind::Server),
+    ] {
+        let body = body(kind, message, detail);
+        assert_eq!(reply(&head(status), body.as_bytes()).kind(), expected, "{status} {body}");
+    }
+}

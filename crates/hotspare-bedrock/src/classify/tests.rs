@@ -178,3 +178,35 @@ proptest! {
         let _ = in_reply("", &body);
     }
 }
+
+/// What is documented and nobody has recorded: status and name by the service's model.
+#[test]
+fn documented_exceptions_mean_what_their_host_says() {
+    for (status, name, expected) in [
+        (400, "ServiceQuotaExceededException", Kind::QuotaExhausted),
+        (400, "ConflictException", Kind::Overloaded),
+        (403, "AccessDeniedException", Kind::Forbidden),
+        (404, "ResourceNotFoundException", Kind::ModelUnavailable),
+        (408, "ModelTimeoutException", Kind::Timeout),
+        (424, "ModelErrorException", Kind::Server),
+        (424, "ModelStreamErrorException", Kind::Server),
+        (429, "ThrottlingException", Kind::RateLimited),
+        (429, "ModelNotReadyException", Kind::Overloaded),
+        (500, "InternalServerException", Kind::Server),
+        (503, "ServiceUnavailableException", Kind::Overloaded),
+        (400, "ExceptionFromTomorrow", Kind::InvalidRequest),
+        (503, "ExceptionFromTomorrow", Kind::Overloaded),
+    ] {
+        assert_eq!(reply(&head(status, name), br#"{"message":"m"}"#).kind(), expected, "{status} {name}");
+    }
+    for (name, expected) in [
+        ("throttlingException", Kind::RateLimited),
+        ("modelStreamErrorException", Kind::Server),
+        ("internalServerException", Kind::Server),
+        ("serviceUnavailableException", Kind::Overloaded),
+        ("validationException", Kind::InvalidRequest),
+        ("modelTimeoutException", Kind::Timeout),
+    ] {
+        assert_eq!(in_stream(name, br#"{"message":"m"}"#).kind(), expected, "{name}");
+    }
+}

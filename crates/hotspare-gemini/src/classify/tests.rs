@@ -139,3 +139,43 @@ proptest! {
         let _ = in_reply(&text);
     }
 }
+
+/// What is documented and nobody has recorded.
+#[test]
+fn documented_words_mean_what_their_host_says() {
+    for (status, word, message, expected) in [
+        (400, "FAILED_PRECONDITION", "User location is not supported for the API use.", Kind::Forbidden),
+        (402, "RESOURCE_EXHAUSTED", "Prepayment credits are depleted.", Kind::QuotaExhausted),
+        (429, "RESOURCE_EXHAUSTED", "m", Kind::RateLimited),
+        (499, "CANCELLED", "m", Kind::Server),
+        (500, "INTERNAL", "m", Kind::Server),
+        (500, "INTERNAL", "Your input context is too long.", Kind::ContextOverflow),
+        (503, "UNAVAILABLE", "The model is overloaded. Please try again later.", Kind::Overloaded),
+        (504, "DEADLINE_EXCEEDED", "m", Kind::Timeout),
+        (403, "PERMISSION_DENIED", "Your API key was reported as leaked.", Kind::Auth),
+        (401, "UNAUTHENTICATED", "m", Kind::Auth),
+        (404, "NOT_FOUND", "models/x is not found for API version v1beta", Kind::ModelUnavailable),
+        (501, "UNIMPLEMENTED", "m", Kind::Unsupported),
+        (400, "A_WORD_FROM_TOMORROW", "m", Kind::InvalidRequest),
+        (503, "A_WORD_FROM_TOMORROW", "m", Kind::Overloaded),
+    ] {
+        let body = said(status, word, message);
+        assert_eq!(reply(&head(status), body.as_bytes()).kind(), expected, "{status} {body}");
+        assert_eq!(
+            reply(&head(status), format!("[{body}]").as_bytes()).kind(),
+            expected,
+            "in a list: {body}"
+        );
+    }
+    for (status, code, expected) in [
+        (400, "invalid_request", Kind::InvalidRequest),
+        (429, "too_many_requests", Kind::RateLimited),
+        (404, "not_found", Kind::ModelUnavailable),
+        (403, "permission_denied", Kind::Forbidden),
+        (500, "a_word_from_tomorrow", Kind::Server),
+    ] {
+        let body = json!({"error": {"code": code, "message": "m"}}).to_string();
+        let error = reply(&head(status), body.as_bytes());
+        assert_eq!((error.kind(), error.code()), (expected, Some(code)), "{body}");
+    }
+}

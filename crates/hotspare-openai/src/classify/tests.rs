@@ -174,3 +174,201 @@ proptest! {
         let _ = duration(&text);
     }
 }
+
+/// What hosts document and nobody has recorded.
+#[test]
+fn documented_codes_mean_what_their_hosts_say() {
+    let mut wrong = Vec::new();
+    for (status, body, expected) in [
+        // Money.
+        (
+            429,
+            r#"{"error":{"message":"m","type":"insufficient_quota","code":"credit_balance_exhausted"}}"#,
+            Kind::QuotaExhausted,
+        ),
+        (
+            429,
+            r#"{"error":{"message":"m","code":"organization_spend_limit_exceeded"}}"#,
+            Kind::QuotaExhausted,
+        ),
+        (429, r#"{"error":{"message":"m","code":"project_spend_limit_exceeded"}}"#, Kind::QuotaExhausted),
+        (
+            429,
+            r#"{"error":{"message":"m","code":"organization_usage_limit_exceeded"}}"#,
+            Kind::QuotaExhausted,
+        ),
+        (
+            402,
+            r#"{"error":{"message":"Insufficient Balance","type":"unknown_error","code":"invalid_request_error"}}"#,
+            Kind::QuotaExhausted,
+        ),
+        (402, r#"{"error":{"code":402,"message":"Insufficient credits"}}"#, Kind::QuotaExhausted),
+        // Load.
+        (
+            503,
+            r#"{"error":{"message":"m","type":"service_unavailable_error","code":"server_is_overloaded"}}"#,
+            Kind::Overloaded,
+        ),
+        (429, r#"{"error":{"message":"m","type":"requests","code":"slow_down"}}"#, Kind::GrowthLimited),
+        (498, r#"{"error":{"message":"m","type":"capacity_exceeded"}}"#, Kind::Overloaded),
+        (429, r#"{"error":{"message":"m","code":"RateLimitReached"}}"#, Kind::RateLimited),
+        (
+            429,
+            r#"{"error":{"code":"429","message":"Requests to the ChatCompletions_Create Operation have exceeded token rate limit of your current AIServices S0 pricing tier. Please retry after 8 seconds."}}"#,
+            Kind::RateLimited,
+        ),
+        (
+            429,
+            r#"{"error":{"code":"429","message":"The system is currently experiencing high demand and cannot process your request."}}"#,
+            Kind::Overloaded,
+        ),
+        (
+            503,
+            r#"{"error":{"code":503,"message":"m","metadata":{"error_type":"provider_overloaded"}}}"#,
+            Kind::Overloaded,
+        ),
+        (
+            502,
+            r#"{"error":{"code":502,"message":"m","metadata":{"error_type":"provider_unavailable"}}}"#,
+            Kind::Server,
+        ),
+        (
+            503,
+            r#"{"code":"The service is currently unavailable","error":"The model is at capacity"}"#,
+            Kind::Overloaded,
+        ),
+        (409, r#"{"error":{"message":"m"}}"#, Kind::Overloaded),
+        // Time.
+        (504, r#"{"error":{"code":504,"message":"m","metadata":{"error_type":"timeout"}}}"#, Kind::Timeout),
+        (408, "", Kind::Timeout),
+        // Keys and permissions.
+        (401, r#"{"code":"unauthenticated:bad-credentials","error":"m"}"#, Kind::Auth),
+        (400, r#"{"code":"invalid-argument","error":"Incorrect API key provided: xa***."}"#, Kind::Auth),
+        (403, r#"{"error":{"message":"m","code":"unsupported_country_region_territory"}}"#, Kind::Forbidden),
+        (
+            403,
+            r#"{"error":{"code":403,"message":"Your chosen model requires moderation and your input was flagged","metadata":{"reasons":["violence"],"flagged_input":"x"}}}"#,
+            Kind::ContentPolicy,
+        ),
+        // Models.
+        (
+            404,
+            r#"{"error":{"code":"DeploymentNotFound","message":"The API deployment for this resource does not exist."}}"#,
+            Kind::ModelUnavailable,
+        ),
+        (
+            404,
+            r#"{"error":{"message":"m","availability":{"code":"no_endpoints","retryable":false}}}"#,
+            Kind::ModelUnavailable,
+        ),
+        (404, r#"{"error":{"message":"m","availability":{"code":"region_restricted"}}}"#, Kind::Forbidden),
+        (
+            503,
+            r#"{"error":{"message":"m","availability":{"code":"temporarily_unavailable","retry_after":3}}}"#,
+            Kind::Overloaded,
+        ),
+        (400, r#"{"code":"x","error":"Model not found: grok-0"}"#, Kind::ModelUnavailable),
+        // The request at this model.
+        (
+            400,
+            r#"{"error":{"message":"m","metadata":{"error_type":"context_length_exceeded"}}}"#,
+            Kind::ContextOverflow,
+        ),
+        (
+            400,
+            r#"{"error":{"message":"m","metadata":{"error_type":"max_tokens_exceeded"}}}"#,
+            Kind::Unsupported,
+        ),
+        (
+            413,
+            r#"{"error":{"message":"m","metadata":{"error_type":"payload_too_large"}}}"#,
+            Kind::ContextOverflow,
+        ),
+        (
+            413,
+            r#"{"error":{"message":"Request too large for model `x` on tokens per minute (TPM): Limit 6000, Requested 9000","type":"tokens","code":"rate_limit_exceeded"}}"#,
+            Kind::Unsupported,
+        ),
+        (
+            400,
+            r#"{"error":{"message":"This model's maximum context length is 4096 tokens. However, you requested 5000 tokens","type":"BadRequestError","code":400}}"#,
+            Kind::ContextOverflow,
+        ),
+        (
+            400,
+            r#"{"object":"error","message":"This model's maximum context length is 4096 tokens.","type":"BadRequestError","code":400}"#,
+            Kind::ContextOverflow,
+        ),
+        (
+            400,
+            r#"{"error":{"message":"Thinking mode does not support this tool_choice","type":"invalid_request_error","code":"invalid_request_error"}}"#,
+            Kind::Unsupported,
+        ),
+        (
+            400,
+            r#"{"error":{"message":"Failed to deserialize the JSON body: messages[0]: unknown variant `image_url`, expected `text`","code":"invalid_request_error"}}"#,
+            Kind::Unsupported,
+        ),
+        // Policy.
+        (400, r#"{"error":{"message":"m","code":"bio_policy"}}"#, Kind::ContentPolicy),
+        (400, r#"{"error":{"message":"m","code":"misalignment_policy_violation"}}"#, Kind::ContentPolicy),
+        (
+            400,
+            r#"{"error":{"message":"m","inner_error":{"code":"ResponsibleAIPolicyViolation"}}}"#,
+            Kind::ContentPolicy,
+        ),
+        (400, r#"{"error":{"message":"m","metadata":{"error_type":"refusal"}}}"#, Kind::ContentPolicy),
+        // Output.
+        (
+            400,
+            r#"{"error":{"message":"m","type":"invalid_request_error","code":"json_validate_failed","failed_generation":"x"}}"#,
+            Kind::BadOutput,
+        ),
+        // Order of turns, at a host that has a code for it.
+        (
+            400,
+            r#"{"object":"error","message":"Unexpected role 'system' after role 'assistant'","type":"invalid_request_prompt","code":"3230"}"#,
+            Kind::Unsupported,
+        ),
+        (
+            429,
+            r#"{"object":"error","message":"Rate limit exceeded","type":"rate_limited","code":"1300"}"#,
+            Kind::RateLimited,
+        ),
+        (
+            500,
+            r#"{"object":"error","message":"Service unavailable.","type":"internal_server_error","code":"1000"}"#,
+            Kind::Server,
+        ),
+        // A number in a prompt that is quoted is no status.
+        (
+            400,
+            r#"{"error":{"message":"Invalid value: 'error 429 503' at messages[0]","type":"invalid_request_error"}}"#,
+            Kind::InvalidRequest,
+        ),
+        (
+            400,
+            r#"{"error":{"message":"Invalid 'user': string too long. Expected a string with maximum length 64","code":"string_above_max_length"}}"#,
+            Kind::InvalidRequest,
+        ),
+    ] {
+        if kind(status, body) != expected {
+            wrong.push(format!("{} instead of {expected}: {status} {body}", kind(status, body)));
+        }
+    }
+    for (body, expected) in [
+        (r#"{"code":"server_is_overloaded","message":"m"}"#, Kind::Overloaded),
+        (r#"{"code":"rate_limit_exceeded","message":"m"}"#, Kind::RateLimited),
+        (r#"{"code":"server_error","message":"m"}"#, Kind::Server),
+        (r#"{"code":"data_residency_mismatch","message":"m"}"#, Kind::Forbidden),
+        (r#"{"code":"vector_store_timeout","message":"m"}"#, Kind::Timeout),
+        (r#"{"code":"invalid_prompt","message":"m"}"#, Kind::ContentPolicy),
+        (r#"{"code":529,"message":"m"}"#, Kind::Overloaded),
+        (r#"{"code":"some_new_code","message":"m"}"#, Kind::Server),
+    ] {
+        if in_reply(body).kind() != expected {
+            wrong.push(format!("{} instead of {expected}: {body}", in_reply(body).kind()));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
