@@ -6,6 +6,7 @@ mod bedrock;
 mod chat;
 mod cohere;
 mod gemini;
+mod interactions;
 mod messages;
 mod ollama;
 mod responses;
@@ -30,6 +31,9 @@ const READERS: &[(&str, &str, &str, Reader)] = &[
     ("", "converse_stream", "", bedrock::converse),
     ("", "invoke", "anthropic.claude", bedrock::messages),
     ("", "invoke_stream", "anthropic.claude", bedrock::messages),
+    ("", "invoke", "", bedrock::body),
+    ("", "invoke_stream", "", bedrock::body),
+    ("", "interactions", "", interactions::read),
     ("", "chat_v1", "", cohere::read),
     ("", "chat_v2", "", cohere::read),
     ("", "generate", "", cohere::read),
@@ -42,6 +46,9 @@ const READERS: &[(&str, &str, &str, Reader)] = &[
 
 /// Reads a successful reply, if a reader knows its kind.
 pub(crate) fn read(exchange: &Exchange) -> Option<Answer> {
+    if exchange.endpoint == "invoke" && !vectors::read(exchange).is_empty() {
+        return None;
+    }
     let fits = |(provider, endpoint, model, _): &&(&str, &str, &str, Reader)| {
         (provider.is_empty() || exchange.provider == *provider)
             && exchange.endpoint == *endpoint
@@ -80,12 +87,16 @@ pub(crate) struct Call {
 const FINISH: &[(&str, &str)] = &[
     ("blocklist", "content_filter"),
     ("complete", "stop"),
+    ("completed", "stop"),
     ("content_filtered", "content_filter"),
     ("content_filter", "content_filter"),
     ("end_turn", "stop"),
+    ("endoftext", "stop"),
     ("eos", "stop"),
+    ("finish", "stop"),
     ("function_call", "tool_calls"),
     ("guardrail_intervened", "content_filter"),
+    ("incomplete", "length"),
     ("length", "length"),
     ("max_tokens", "length"),
     ("model_armor", "content_filter"),
@@ -94,6 +105,7 @@ const FINISH: &[(&str, &str)] = &[
     ("prohibited_content", "content_filter"),
     ("recitation", "content_filter"),
     ("refusal", "refusal"),
+    ("requires_action", "tool_calls"),
     ("safety", "content_filter"),
     ("spii", "content_filter"),
     ("stop", "stop"),
@@ -222,7 +234,8 @@ pub(crate) fn append(to: &mut String, text: &Value) {
 
 /// Replaces a count where there is one.
 pub(crate) fn count(to: &mut Option<u64>, number: &Value) {
-    *to = number.as_u64().or(*to);
+    let whole = number.as_f64().filter(|number| number.fract() == 0.0).map(|number| number as u64);
+    *to = number.as_u64().or(whole).or(*to);
 }
 
 fn short(text: &str) -> String {

@@ -14,6 +14,7 @@ pub(crate) struct Frame<'a> {
     pub(crate) kind: Option<Text<'a>>,
     #[serde(borrow)]
     pub(crate) message: Option<Message<'a>>,
+    #[serde(deserialize_with = "hotspare_provider::count")]
     pub(crate) index: Option<u64>,
     #[serde(borrow)]
     pub(crate) content_block: Option<&'a RawValue>,
@@ -108,9 +109,13 @@ pub(crate) struct Delta<'a> {
 #[derive(Clone, Copy, Debug, Default, Deserialize)]
 #[serde(default)]
 pub(crate) struct Usage {
+    #[serde(deserialize_with = "hotspare_provider::count")]
     pub(crate) input_tokens: Option<u64>,
+    #[serde(deserialize_with = "hotspare_provider::count")]
     pub(crate) output_tokens: Option<u64>,
+    #[serde(deserialize_with = "hotspare_provider::count")]
     pub(crate) cache_creation_input_tokens: Option<u64>,
+    #[serde(deserialize_with = "hotspare_provider::count")]
     pub(crate) cache_read_input_tokens: Option<u64>,
     pub(crate) output_tokens_details: Option<OutputDetails>,
 }
@@ -118,5 +123,6 @@ pub(crate) struct Usage {
 #[derive(Clone, Copy, Debug, Default, Deserialize)]
 #[serde(default)]
 pub(crate) struct OutputDetails {
+    #[serde(deserialize_with = "hotspare_provider::count")]
     pub(crate) thinking_tokens: Option<u64>,
 }

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use hotspare_core::{Chunk, Error, Event, FinishReason, Json, Kind, Native, Origin, Signature, Usage};
+use hotspare_core::{Chunk, Error, Event, FinishReason, Json, Kind, Native, Usage};
 use hotspare_provider::{Decoder, Emit, EventStream, Frame, Text};
 use serde_json::value::RawValue;
 

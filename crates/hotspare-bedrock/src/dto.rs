@@ -37,6 +37,7 @@ pub(crate) struct Message<'a> {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub(crate) struct Event<'a> {
+    #[serde(deserialize_with = "hotspare_provider::count")]
     pub(crate) content_block_index: Option<u64>,
     #[serde(borrow)]
     pub(crate) start: Option<&'a RawValue>,
@@ -124,10 +125,16 @@ pub(crate) struct CitedText<'a> {
 #[derive(Clone, Copy, Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub(crate) struct Usage {
+    #[serde(deserialize_with = "hotspare_provider::count")]
     pub(crate) input_tokens: Option<u64>,
+    #[serde(deserialize_with = "hotspare_provider::count")]
     pub(crate) output_tokens: Option<u64>,
+    #[serde(deserialize_with = "hotspare_provider::count")]
     pub(crate) cache_read_input_tokens: Option<u64>,
+    #[serde(deserialize_with = "hotspare_provider::count")]
     pub(crate) cache_read_input_token_count: Option<u64>,
+    #[serde(deserialize_with = "hotspare_provider::count")]
     pub(crate) cache_write_input_tokens: Option<u64>,
+    #[serde(deserialize_with = "hotspare_provider::count")]
     pub(crate) cache_write_input_token_count: Option<u64>,
 }

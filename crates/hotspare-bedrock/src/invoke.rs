@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use hotspare_core::{Capabilities, ChatRequest, Chunk, Error, Kind, Origin, SchemaSubset};
+use hotspare_core::{Capabilities, ChatRequest, Chunk, Error, Event, Kind, Origin, SchemaSubset, Usage};
 use hotspare_provider::{Decoder, Decoding, EventStream, Frame, Head, HttpRequest, Outbound, Text, Wire};
 use http::{HeaderValue, header};
 use serde::Deserialize;
@@ -60,11 +60,13 @@ impl<W: Wire> Wire for Invoke<W> {
 
     fn decoder(&self, call: &Outbound, head: &Head) -> Result<Decoding, Error> {
         if head.media_type() != EVENT_STREAM {
-            return self.inner.decoder(call, head);
+            let Decoding { framer, decoder } = self.inner.decoder(call, head)?;
+            let counted = Counted { inner: decoder, counts: counts(head), told: false };
+            return Ok(Decoding { framer, decoder: Box::new(counted) });
         }
         let mut inside = head.clone();
         inside.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
-        let inner = self.inner.decoder(call, &inside)?.decoder;
+        let inner = Counted { inner: self.inner.decoder(call, &inside)?.decoder, counts: None, told: false };
         Ok(Decoding { framer: Box::new(EventStream::default()), decoder: Box::new(Unwrap { inner }) })
     }
 
@@ -79,7 +81,60 @@ impl<W: Wire> Wire for Invoke<W> {
 
 /// Takes events out of their envelope.
 struct Unwrap {
+    inner: Counted,
+}
+
+/// Tells the host's counts where the inner wire has none.
+struct Counted {
     inner: Box<dyn Decoder>,
+    counts: Option<Usage>,
+    told: bool,
+}
+
+impl Decoder for Counted {
+    fn push(&mut self, frame: Frame, out: &mut VecDeque<Chunk>) -> Result<(), Error> {
+        let before = out.len();
+        self.inner.push(frame, out)?;
+        self.told |= out.range(before..).any(|chunk| matches!(chunk.event, Event::Usage(_)));
+        if let Some(counts) = self.counts.take().filter(|_| !self.told) {
+            // Before the answer's end, with which it is complete.
+            let ends = |chunk: &Chunk| matches!(chunk.event, Event::Finished(_));
+            let at = out.range(before..).position(ends).map_or(out.len(), |at| before + at);
+            out.insert(at, Event::Usage(Box::new(counts)).into());
+        }
+        Ok(())
+    }
+
+    fn finish(&mut self, out: &mut VecDeque<Chunk>) -> Result<(), Error> {
+        self.inner.finish(out)
+    }
+}
+
+/// What a whole reply's head counts.
+fn counts(head: &Head) -> Option<Usage> {
+    let count = |name: &str| head.header(name)?.trim().parse::<u64>().ok();
+    let read = count("x-amzn-bedrock-input-token-count");
+    let written = count("x-amzn-bedrock-output-token-count");
+    (read.is_some() || written.is_some()).then(|| Usage::reported(read, written))
+}
+
+/// Where the last event of a stream has its counts.
+const METRICS: &str = "amazon-bedrock-invocationMetrics";
+
+/// What the last event of a stream counts, beside the model's own words.
+#[derive(Debug, Default, Deserialize)]
+struct Measured {
+    #[serde(rename = "amazon-bedrock-invocationMetrics")]
+    metrics: Option<Metrics>,
+}
+
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct Metrics {
+    #[serde(deserialize_with = "hotspare_provider::count")]
+    input_token_count: Option<u64>,
+    #[serde(deserialize_with = "hotspare_provider::count")]
+    output_token_count: Option<u64>,
 }
 
 /// The envelope; its `p` is padding.
@@ -101,6 +156,12 @@ impl Decoder for Unwrap {
         let envelope: Envelope<'_> = serde_json::from_slice(&frame.data).map_err(|_| broken())?;
         let Some(text) = envelope.bytes else { return Ok(()) };
         let data = STANDARD.decode(text.0.as_bytes()).map_err(|_| broken())?;
+        if std::str::from_utf8(&data).is_ok_and(|data| data.contains(METRICS))
+            && let Some(metrics) =
+                serde_json::from_slice::<Measured>(&data).ok().and_then(|last| last.metrics)
+        {
+            self.inner.counts = Some(Usage::reported(metrics.input_token_count, metrics.output_token_count));
+        }
         self.inner.push(Frame { name: None, data: data.into() }, out)
     }
 

@@ -3,6 +3,7 @@
 //! A codec: no sockets, no clock, no opinion on retries. Bedrock says nothing of its rate limits in headers, so there is no
 //! room for them here.
 
+mod body;
 mod bound;
 mod classify;
 mod decode;
@@ -15,6 +16,7 @@ mod native;
 mod sigv4;
 mod wire;
 
+pub use body::ModelBody;
 pub use classify::RULES;
 pub use invoke::Invoke;
 #[cfg(feature = "sigv4")]

@@ -154,7 +154,12 @@ impl Decoder for ChatDecoder {
             Err(_) if self.finished => return Ok(()),
             Err(error) => return Err(shape(error)),
         };
-        let known = reply.kind.is_some() || reply.event_type.is_some() || reply.generations.is_some();
+        let untyped = reply.kind.is_none() && reply.event_type.is_none();
+        // One answer is asked for; a host that gives more is read as far as the first.
+        if untyped && reply.is_finished.is_some() && reply.index.unwrap_or(0) > 0 {
+            return Ok(());
+        }
+        let known = !untyped || reply.is_finished.is_some() || reply.generations.is_some();
         if !known && reply.finish_reason.is_none() {
             // An error that came with a success has a sentence where an answer has its message.
             return match reply.message.and_then(|raw| serde_json::from_str::<String>(raw.get()).ok()) {
@@ -198,13 +203,9 @@ fn notes(raw: Option<&RawValue>, events: &mut Emit<'_>) {
 fn count(usage: Option<dto::Usage>, events: &mut Emit<'_>) {
     let Some(usage) = usage else { return };
     let Some(tokens) = usage.tokens.or(usage.billed_units) else { return };
-    let whole = |count: Option<f64>| {
-        // The wire spells counts as fractions at times.
-        count.filter(|count| (0.0..9e15).contains(count)).map(|count| count as u64)
-    };
-    let mut counted = Usage::reported(whole(tokens.input_tokens), whole(tokens.output_tokens));
+    let mut counted = Usage::reported(tokens.input_tokens.0, tokens.output_tokens.0);
     counted.cached = usage.cached_tokens;
-    counted.reasoning = whole(tokens.reasoning_tokens);
+    counted.reasoning = tokens.reasoning_tokens.0;
     events.push(Event::Usage(Box::new(counted)));
 }
 

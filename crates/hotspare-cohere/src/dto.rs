@@ -3,6 +3,7 @@
 //! Only what is used is read. Invariant: lenient where the versions differ (null, missing, one or a list), strict only in
 //! being JSON.
 
+use hotspare_provider::Count;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -16,6 +17,7 @@ pub(crate) struct Reply<'a> {
     pub(crate) event_type: Option<String>,
     pub(crate) id: Option<String>,
     pub(crate) generation_id: Option<String>,
+    #[serde(deserialize_with = "hotspare_provider::count")]
     pub(crate) index: Option<u64>,
     #[serde(borrow)]
     pub(crate) delta: Option<Delta<'a>>,
@@ -24,6 +26,8 @@ pub(crate) struct Reply<'a> {
     pub(crate) finish_reason: Option<String>,
     pub(crate) usage: Option<Usage>,
     pub(crate) meta: Option<Usage>,
+    /// Stands in every frame of the oldest streams, which may hold several answers.
+    pub(crate) is_finished: Option<bool>,
     /// Text of the first version.
     pub(crate) text: Option<String>,
     #[serde(borrow)]
@@ -102,15 +106,16 @@ pub(crate) struct Generation {
 pub(crate) struct Usage {
     pub(crate) tokens: Option<Tokens>,
     pub(crate) billed_units: Option<Tokens>,
+    #[serde(deserialize_with = "hotspare_provider::count")]
     pub(crate) cached_tokens: Option<u64>,
 }
 
 #[derive(Clone, Copy, Debug, Default, Deserialize)]
 #[serde(default)]
 pub(crate) struct Tokens {
-    pub(crate) input_tokens: Option<f64>,
-    pub(crate) output_tokens: Option<f64>,
-    pub(crate) reasoning_tokens: Option<f64>,
+    pub(crate) input_tokens: Count,
+    pub(crate) output_tokens: Count,
+    pub(crate) reasoning_tokens: Count,
 }
 
 /// One value or a list of them.

@@ -79,10 +79,9 @@ impl Decoder for EmbedDecoder {
         for (index, values) in (0_u32..).zip(vectors) {
             push(Event::Vector(Box::new(Vector { index, values })));
         }
-        let read =
-            reply.meta.and_then(|meta| meta.tokens.or(meta.billed_units)).and_then(|read| read.input_tokens);
-        if let Some(input) = read.filter(|input| (0.0..9e15).contains(input)) {
-            push(Event::Usage(Box::new(Usage::reported(Some(input as u64), None))));
+        let read = reply.meta.and_then(|meta| meta.tokens.or(meta.billed_units));
+        if let Some(input) = read.and_then(|read| read.input_tokens.0) {
+            push(Event::Usage(Box::new(Usage::reported(Some(input), None))));
         }
         push(Event::Finished(FinishReason::Stop));
         Ok(())

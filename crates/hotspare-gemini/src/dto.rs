@@ -32,6 +32,7 @@ pub(crate) struct Candidate<'a> {
     pub(crate) content: Option<Content<'a>>,
     #[serde(borrow)]
     pub(crate) finish_reason: Option<Text<'a>>,
+    #[serde(deserialize_with = "hotspare_provider::count")]
     pub(crate) index: Option<u64>,
     #[serde(borrow)]
     pub(crate) citation_metadata: Option<&'a RawValue>,
@@ -87,10 +88,16 @@ pub(crate) struct Feedback<'a> {
 #[derive(Clone, Copy, Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub(crate) struct Usage {
+    #[serde(deserialize_with = "hotspare_provider::count")]
     pub(crate) prompt_token_count: Option<u64>,
+    #[serde(deserialize_with = "hotspare_provider::count")]
     pub(crate) tool_use_prompt_token_count: Option<u64>,
+    #[serde(deserialize_with = "hotspare_provider::count")]
     pub(crate) candidates_token_count: Option<u64>,
+    #[serde(deserialize_with = "hotspare_provider::count")]
     pub(crate) thoughts_token_count: Option<u64>,
+    #[serde(deserialize_with = "hotspare_provider::count")]
     pub(crate) cached_content_token_count: Option<u64>,
+    #[serde(deserialize_with = "hotspare_provider::count")]
     pub(crate) total_token_count: Option<u64>,
 }

@@ -12,6 +12,7 @@ mod embeddings;
 mod encode;
 mod generation;
 mod host;
+mod interactions;
 mod limits;
 mod schema;
 mod tree;
@@ -19,6 +20,7 @@ mod wire;
 
 pub use classify::RULES;
 pub use host::{Auth, Embed, Host};
+pub use interactions::Interactions;
 pub use wire::Gemini;
 
 /// The wire's name: frames and requests of equal wires are interchangeable.

@@ -31,7 +31,9 @@ struct Reply<'a> {
     thinking: Option<String>,
     done: Option<bool>,
     done_reason: Option<String>,
+    #[serde(deserialize_with = "hotspare_provider::count")]
     prompt_eval_count: Option<u64>,
+    #[serde(deserialize_with = "hotspare_provider::count")]
     eval_count: Option<u64>,
     #[serde(borrow)]
     logprobs: Option<&'a RawValue>,

@@ -44,6 +44,7 @@ struct Reply<'a> {
     #[serde(default)]
     embedding: Option<Vec<f32>>,
     #[serde(default)]
+    #[serde(deserialize_with = "hotspare_provider::count")]
     prompt_eval_count: Option<u64>,
     #[serde(borrow, default)]
     error: Option<&'a RawValue>,

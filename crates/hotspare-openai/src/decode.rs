@@ -7,7 +7,7 @@
 use std::borrow::Cow;
 use std::collections::VecDeque;
 
-use hotspare_core::{Chunk, Error, Event, FinishReason, Json, Kind, Raw, Usage};
+use hotspare_core::{Chunk, Error, Event, FinishReason, Json, Kind, Usage};
 use hotspare_provider::{Decoder, Emit, Frame, Text};
 use serde_json::value::RawValue;
 

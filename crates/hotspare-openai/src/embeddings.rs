@@ -9,7 +9,7 @@ use std::fmt;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use hotspare_core::{Chunk, EmbedInput, EmbedRequest, Error, Event, FinishReason, Kind, Usage, Vector};
-use hotspare_provider::{Decoder, Frame, Text};
+use hotspare_provider::{Count, Decoder, Frame, Text};
 use serde::de::{self, Deserializer, SeqAccess, Visitor};
 use serde::ser::{SerializeMap, Serializer};
 use serde::{Deserialize, Serialize};
@@ -18,7 +18,7 @@ use serde_json::value::RawValue;
 use crate::WIRE;
 use crate::classify;
 use crate::dialect::Dialect;
-use crate::dto::{self, Count, is_json};
+use crate::dto::{self, is_json};
 
 mod incoming;
 

@@ -1,6 +1,6 @@
-//! Text that stays in the frame it came in.
+//! Text that stays in the frame it came in, and counts however they are spelled.
 //!
-//! Not a check of what is said. Invariant: a text without escapes is never copied.
+//! Not a check of what is said. Invariant: a text without escapes is never copied; a count is a whole number or unknown.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -51,6 +51,66 @@ impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
     }
 }
 
+/// A count. Null, a negative number, a true fraction or anything else is unknown; `28.0`, as some fronts spell whole numbers,
+/// is 28.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Count(pub Option<u64>);
+
+struct CountVisitor;
+
+impl<'de> Visitor<'de> for CountVisitor {
+    type Value = Count;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a count")
+    }
+
+    fn visit_u64<E>(self, count: u64) -> Result<Count, E> {
+        Ok(Count(Some(count)))
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<Count, E> {
+        Ok(Count(None))
+    }
+
+    fn visit_f64<E>(self, count: f64) -> Result<Count, E> {
+        let whole = count.fract() == 0.0 && (0.0..9e15).contains(&count);
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "whole, and bounded just above"
+        )]
+        let count = count as u64;
+        Ok(Count(whole.then_some(count)))
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<Count, E> {
+        Ok(Count(None))
+    }
+
+    fn visit_unit<E>(self) -> Result<Count, E> {
+        Ok(Count(None))
+    }
+
+    fn visit_str<E>(self, _: &str) -> Result<Count, E> {
+        Ok(Count(None))
+    }
+}
+
+impl<'de> Deserialize<'de> for Count {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(CountVisitor)
+    }
+}
+
+/// Reads a [`Count`] into what is in it, for `#[serde(deserialize_with)]`.
+///
+/// # Errors
+/// If a list or an object stands there.
+pub fn count<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
+    Count::deserialize(deserializer).map(|count| count.0)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -62,5 +122,22 @@ mod tests {
         assert!(matches!(read(r#""a\"b""#), Cow::Owned(text) if text == "a\"b"));
         assert_eq!((read("7"), read("-7")), ("7".into(), "-7".into()));
         assert!(serde_json::from_str::<Text<'_>>("[]").is_err());
+    }
+
+    #[test]
+    fn a_count_is_whole_or_unknown() {
+        for (json, expected) in [
+            ("7", Some(7)),
+            ("28.0", Some(28)),
+            ("28.5", None),
+            ("-1", None),
+            ("-0.0", Some(0)),
+            ("1e300", None),
+            ("null", None),
+            ("\"7\"", None),
+            ("true", None),
+        ] {
+            assert_eq!(serde_json::from_str::<Count>(json).unwrap().0, expected, "{json}");
+        }
     }
 }

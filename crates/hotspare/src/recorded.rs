@@ -20,6 +20,7 @@
 //! ```
 
 mod exchange;
+mod house;
 mod lines;
 mod shown;
 mod table;

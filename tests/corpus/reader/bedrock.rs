@@ -28,14 +28,18 @@ fn stream(mut rest: &[u8]) -> Vec<(String, Value)> {
 }
 
 pub(crate) fn converse(exchange: &Exchange) -> Answer {
-    let mut answer = Answer { reasoning: Some(String::new()), ..Answer::default() };
-    // Whether the open block is a call of the caller's own tool.
-    let mut own = false;
     let whole: Option<Value> = serde_json::from_slice(&exchange.body).ok();
     let events = match whole {
         Some(body) => vec![("whole".to_owned(), body)],
         None => stream(&exchange.body),
     };
+    told(events)
+}
+
+fn told(events: Vec<(String, Value)>) -> Answer {
+    let mut answer = Answer { reasoning: Some(String::new()), ..Answer::default() };
+    // Whether the open block is a call of the caller's own tool.
+    let mut own = false;
     for (name, said) in events {
         if name.ends_with("Exception") {
             return Answer { failed: true, ..answer };
@@ -57,6 +61,8 @@ pub(crate) fn converse(exchange: &Exchange) -> Answer {
             count(&mut parts[0], &usage["inputTokens"]);
             count(&mut parts[1], &usage["cacheReadInputTokens"]);
             count(&mut parts[2], &usage["cacheWriteInputTokens"]);
+            count(&mut parts[1], &usage["cacheReadInputTokenCount"]);
+            count(&mut parts[2], &usage["cacheWriteInputTokenCount"]);
             answer.input = Some(parts.iter().flatten().sum());
             answer.cached = parts[1];
             count(&mut answer.output, &usage["outputTokens"]);
@@ -90,6 +96,85 @@ fn block_of(answer: &mut Answer, block: &Value, open: bool) -> bool {
         append(&mut last.arguments, &call["input"]);
     }
     open && !block["toolResult"].is_object()
+}
+
+/// A model's own spelling, whole or in an envelope: whatever fields have a text, a reason or a count.
+pub(crate) fn body(exchange: &Exchange) -> Answer {
+    let said: Vec<Value> = match serde_json::from_slice(&exchange.body) {
+        Ok(whole) => vec![whole],
+        Err(_) => stream(&exchange.body)
+            .into_iter()
+            .map(|(_, said)| {
+                let data = STANDARD.decode(said["bytes"].as_str().unwrap_or_default()).unwrap();
+                serde_json::from_slice(&data).unwrap()
+            })
+            .collect(),
+    };
+    let converse = ["output", "messageStart"].iter().any(|name| said[0].get(name).is_some());
+    if converse {
+        return converse_of(said);
+    }
+    let mut answer = Answer::default();
+    for frame in &said {
+        // Of several answers the first.
+        if frame["index"].as_u64().unwrap_or(0) > 0 {
+            continue;
+        }
+        let metrics = &frame["amazon-bedrock-invocationMetrics"];
+        count(&mut answer.input, &metrics["inputTokenCount"]);
+        count(&mut answer.output, &metrics["outputTokenCount"]);
+        for from in [
+            frame,
+            &frame["results"][0],
+            &frame["outputs"][0],
+            &frame["generations"][0],
+            &frame["completions"][0],
+            &frame["completions"][0]["data"],
+            &frame["choices"][0],
+            &frame["choices"][0]["delta"],
+        ] {
+            for text in ["text", "generation", "outputText", "content"] {
+                append(&mut answer.text, &from[text]);
+            }
+            for call in from["tool_calls"].as_array().into_iter().flatten() {
+                let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+                if call["id"].is_string() {
+                    let (id, name) = (text(&call["id"]), text(&call["function"]["name"]));
+                    answer.tools.push(Call { id, name, ..Call::default() });
+                }
+                append(&mut answer.tools.last_mut().unwrap().arguments, &call["function"]["arguments"]);
+            }
+            for word in [
+                &from["stop_reason"],
+                &from["finish_reason"],
+                &from["completionReason"],
+                &from["finishReason"]["reason"],
+            ] {
+                if let Some(word) = word.as_str() {
+                    answer.finish = Some(word.to_owned());
+                }
+            }
+            count(&mut answer.input, &from["prompt_token_count"]);
+            count(&mut answer.output, &from["generation_token_count"]);
+            count(&mut answer.input, &from["inputTextTokenCount"]);
+            count(&mut answer.output, &from["tokenCount"]);
+            count(&mut answer.output, &from["totalOutputTextTokenCount"]);
+        }
+    }
+    answer.failed = answer.finish.is_none();
+    answer
+}
+
+/// The Converse wire's events, each a field of its own.
+fn converse_of(said: Vec<Value>) -> Answer {
+    let mut events = Vec::new();
+    for frame in said {
+        match frame.get("output") {
+            Some(_) => events.push(("whole".to_owned(), frame)),
+            None => events.extend(frame.as_object().unwrap().clone()),
+        }
+    }
+    told(events)
 }
 
 /// The messages wire, taken out of its envelope.

@@ -9,6 +9,10 @@ pub(crate) fn read(exchange: &Exchange) -> Vec<Vec<f64>> {
     let mut found = Vec::new();
     let items = ["data", "embeddings", "embedding", "predictions", "embeddingsByType"];
     for name in items {
+        // A house that says the same vector twice, the second time by the type of its numbers.
+        if name == "embeddingsByType" && !found.is_empty() {
+            break;
+        }
         walk(&body[name], &mut found);
     }
     found

@@ -4,6 +4,8 @@ use bytes::Bytes;
 use hotspare_provider::Framer;
 use proptest::prelude::*;
 
+use hotspare_core::{Origin, Signature};
+
 use super::*;
 
 const CLAUDE: &str = "us.anthropic.claude-sonnet-4-6";

@@ -4,6 +4,8 @@ use bytes::Bytes;
 use hotspare_provider::{Framer, Sse};
 use proptest::prelude::*;
 
+use hotspare_core::Raw;
+
 use super::*;
 
 fn run(body: &[u8], cuts: &[usize]) -> (Vec<Event>, Result<(), Kind>) {

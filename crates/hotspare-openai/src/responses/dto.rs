@@ -3,11 +3,9 @@
 //! Not core's vocabulary. Items stay as they are spelled until somebody reads them. Invariant: lenient where hosts differ
 //! (null, missing, another type), strict only in being JSON.
 
-use hotspare_provider::Text;
+use hotspare_provider::{Count, Text};
 use serde::Deserialize;
 use serde_json::value::RawValue;
-
-use crate::dto::Count;
 
 /// One event of a stream. Which fields it has depends on its type.
 #[derive(Debug, Default, Deserialize)]

@@ -132,14 +132,14 @@ impl Exchange {
     fn codec(&self) -> Result<(Arc<dyn Wire>, Outbound), &'static str> {
         let model = self.model.as_str();
         match table::find(self) {
-            Some(Reads::Chat(wire)) => {
+            Some(Reads::Chat(wire) | Reads::Failures(wire)) => {
                 Ok((wire(self), Outbound::new(ChatRequest::to(model), model, self.streaming)))
             }
             Some(Reads::Vectors(wire)) => {
                 Ok((wire(self), Outbound::new(EmbedRequest::to(model), model, false)))
             }
             Some(Reads::Nothing(why)) => Err(why),
-            None => Err("no wire reads this kind of call"),
+            Some(Reads::Told(_)) | None => Err("no wire reads this kind of call"),
         }
     }
 

@@ -7,14 +7,14 @@ use std::fmt;
 use std::sync::Arc;
 
 use hotspare_anthropic::Anthropic;
-use hotspare_bedrock::{Bedrock, Invoke};
+use hotspare_bedrock::Bedrock;
 use hotspare_cohere::Cohere;
-use hotspare_gemini::{Gemini, Host};
+use hotspare_gemini::{Gemini, Host, Interactions};
 use hotspare_ollama::Ollama;
 use hotspare_openai::{Dialect, OpenAi, Responses};
 use hotspare_provider::Wire;
 
-use super::Exchange;
+use super::{Exchange, house};
 
 /// A kind of call and what reads it.
 #[derive(Clone, Copy, Debug)]
@@ -40,6 +40,10 @@ pub enum Reads {
     Chat(fn(&Exchange) -> Arc<dyn Wire>),
     /// A wire, asked for vectors.
     Vectors(fn(&Exchange) -> Arc<dyn Wire>),
+    /// What the body tells.
+    Told(fn(&Exchange) -> Reads),
+    /// A wire, but only where the call failed: it is not a call of a model.
+    Failures(fn(&Exchange) -> Arc<dyn Wire>),
     /// Nothing, and why.
     Nothing(&'static str),
 }
@@ -49,6 +53,8 @@ impl fmt::Debug for Reads {
         match self {
             Self::Chat(_) => f.write_str("Chat"),
             Self::Vectors(_) => f.write_str("Vectors"),
+            Self::Told(_) => f.write_str("Told"),
+            Self::Failures(_) => f.write_str("Failures"),
             Self::Nothing(why) => f.debug_tuple("Nothing").field(why).finish(),
         }
     }
@@ -76,15 +82,20 @@ const RESPONSES: Reads = Reads::Chat(|exchange| Arc::new(Responses::new(dialect(
 /// A region is part of an address, and nothing is sent here.
 const CONVERSE: Reads =
     Reads::Chat(|exchange| Arc::new(Bedrock::new("us-east-1").for_model(&exchange.model)));
-const INVOKE: Reads =
-    Reads::Chat(|_| Arc::new(Invoke::new(Anthropic::at(hotspare_anthropic::Host::BEDROCK, ""))));
-const OTHER_BODY: Reads = Reads::Nothing("a body of another house's, inside an envelope");
+const INVOKE: Reads = Reads::Told(house::reads);
+const INTERACTIONS: Reads = Reads::Chat(|_| Arc::new(Interactions));
 const EMBEDDINGS: Reads = Reads::Vectors(|exchange| Arc::new(OpenAi::new(dialect(exchange))));
 const COHERE_EMBEDDINGS: Reads = Reads::Vectors(|_| Arc::new(Cohere::new()));
 const OLLAMA_EMBEDDINGS: Reads = Reads::Vectors(|_| Arc::new(Ollama::new()));
 const GEMINI_EMBEDDINGS: Reads = Reads::Vectors(|_| Arc::new(Gemini::at(Host::GEMINI, "")));
 const VERTEX_EMBEDDINGS: Reads = Reads::Vectors(|_| Arc::new(Gemini::at(Host::VERTEX, "")));
 const NO_MODEL: Reads = Reads::Nothing("not a call of a model");
+const CHAT_FAILURES: Reads = Reads::Failures(|exchange| Arc::new(OpenAi::new(dialect(exchange))));
+const MESSAGES_FAILURES: Reads = Reads::Failures(|_| Arc::new(Anthropic::new()));
+const CONVERSE_FAILURES: Reads = Reads::Failures(|_| Arc::new(Bedrock::new("us-east-1")));
+const COHERE_FAILURES: Reads = Reads::Failures(|_| Arc::new(Cohere::new()));
+const GEMINI_FAILURES: Reads = Reads::Failures(|_| Arc::new(Gemini::at(Host::GEMINI, "")));
+const OLLAMA_FAILURES: Reads = Reads::Failures(|_| Arc::new(Ollama::new()));
 
 /// The rows.
 pub const TABLE: &[Row] = &[
@@ -108,10 +119,9 @@ pub const TABLE: &[Row] = &[
     any("api_generate", OLLAMA),
     any("converse", CONVERSE),
     any("converse_stream", CONVERSE),
-    of("invoke", "anthropic.claude", INVOKE),
-    of("invoke_stream", "anthropic.claude", INVOKE),
-    any("invoke", OTHER_BODY),
-    any("invoke_stream", OTHER_BODY),
+    any("invoke", INVOKE),
+    any("invoke_stream", INVOKE),
+    any("interactions", INTERACTIONS),
     any("complete_legacy", MESSAGES),
     at("cohere", "embeddings", "/embed", COHERE_EMBEDDINGS),
     at("ollama", "embeddings", "/api/embed", OLLAMA_EMBEDDINGS),
@@ -120,11 +130,20 @@ pub const TABLE: &[Row] = &[
     at("gemini", "embeddings", "", GEMINI_EMBEDDINGS),
     at("vertex", "embeddings", "", VERTEX_EMBEDDINGS),
     any("embeddings", EMBEDDINGS),
-    any("count_tokens", NO_MODEL),
-    any("files", NO_MODEL),
-    any("models", NO_MODEL),
-    any("responses_get", NO_MODEL),
-    any("rerank", NO_MODEL),
+    at("anthropic", "count_tokens", "", MESSAGES_FAILURES),
+    at("bedrock", "count_tokens", "", CONVERSE_FAILURES),
+    any("count_tokens", GEMINI_FAILURES),
+    at("anthropic", "models", "", MESSAGES_FAILURES),
+    at("bedrock", "models", "", CONVERSE_FAILURES),
+    at("cohere", "models", "", COHERE_FAILURES),
+    at("gemini", "models", "", GEMINI_FAILURES),
+    at("vertex", "models", "", GEMINI_FAILURES),
+    at("ollama", "models", "", OLLAMA_FAILURES),
+    any("models", CHAT_FAILURES),
+    any("responses_get", CHAT_FAILURES),
+    at("cohere", "rerank", "", COHERE_FAILURES),
+    any("rerank", CHAT_FAILURES),
+    any("files", CHAT_FAILURES),
 ];
 
 /// What reads this recording, if any row knows its kind of call.
@@ -136,7 +155,11 @@ pub(super) fn find(exchange: &Exchange) -> Option<Reads> {
             && exchange.model.contains(row.model)
             && path.ends_with(row.path)
     };
-    TABLE.iter().find(fits).map(|row| row.reads)
+    TABLE.iter().find(fits).map(|row| match row.reads {
+        Reads::Told(reads) => reads(exchange),
+        Reads::Failures(_) if exchange.head.status.is_success() => NO_MODEL,
+        reads => reads,
+    })
 }
 
 /// The way of speaking of whoever answered; the common one for hosts without a row.

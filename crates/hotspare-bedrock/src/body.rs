@@ -1,0 +1,351 @@
+//! Answers that models give in their own house's spelling, inside Bedrock's envelope.
+//!
+//! Only read: such models are asked over Converse, which spells for all of them. A body's own fields tell whose it is,
+//! never a model's name, for the ARN of a profile has none. Of several answers the first is read. Invariant: an answer is
+//! complete once a reason for its end was seen; a body that ends without one is truncated.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use bytes::Bytes;
+use hotspare_core::{Chunk, Error, Event, FinishReason, Kind, Request, Usage, Vector};
+use hotspare_provider::{
+    Decoder, Decoding, Emit, Frame, Head, HttpRequest, Outbound, Sse, Text, Whole, Wire,
+};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use crate::classify;
+use crate::decode::ConverseDecoder;
+use crate::wire::request_id;
+
+/// Names no other wire's frames.
+const WIRE: &str = "bedrock-body";
+
+/// The Converse wire's events, which one house's streams have as fields.
+const EVENTS: [&str; 6] =
+    ["messageStart", "contentBlockStart", "contentBlockDelta", "contentBlockStop", "messageStop", "metadata"];
+
+/// Reads bodies in a model's own spelling; inside [`Invoke`](crate::Invoke).
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ModelBody;
+
+impl Wire for ModelBody {
+    fn name(&self) -> &'static str {
+        WIRE
+    }
+
+    fn encode(&self, _: &Outbound) -> Result<HttpRequest, Error> {
+        Err(Error::new(Kind::Unsupported, "bodies of this kind are only read; requests go over Converse"))
+    }
+
+    fn decoder(&self, call: &Outbound, head: &Head) -> Result<Decoding, Error> {
+        let decoder: Box<dyn Decoder> = match &call.request {
+            Request::Chat(_) => Box::new(BodyDecoder {
+                model: call.model.to_string(),
+                id: request_id(head),
+                ..BodyDecoder::default()
+            }),
+            Request::Embed(_) => Box::new(VectorDecoder::default()),
+        };
+        if head.media_type() == "text/event-stream" {
+            return Ok(Decoding { framer: Box::new(Sse::default()), decoder });
+        }
+        Ok(Decoding { framer: Box::new(Whole::default()), decoder })
+    }
+
+    fn classify(&self, head: &Head, body: &[u8]) -> Error {
+        classify::reply(head, body)
+    }
+
+    fn request_id(&self, head: &Head) -> Option<String> {
+        request_id(head)
+    }
+}
+
+/// A piece of an answer, or all of it, in any of the spellings that have no events.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Reply<'a> {
+    /// Llama.
+    #[serde(borrow)]
+    generation: Option<Text<'a>>,
+    #[serde(deserialize_with = "hotspare_provider::count")]
+    prompt_token_count: Option<u64>,
+    #[serde(deserialize_with = "hotspare_provider::count")]
+    generation_token_count: Option<u64>,
+    #[serde(borrow)]
+    stop_reason: Option<Text<'a>>,
+    /// Titan: a list in a whole answer, flat in a stream.
+    #[serde(borrow)]
+    results: Option<Vec<Said<'a>>>,
+    #[serde(borrow, rename = "outputText")]
+    output_text: Option<Text<'a>>,
+    #[serde(borrow, rename = "completionReason")]
+    completion_reason: Option<Text<'a>>,
+    #[serde(rename = "inputTextTokenCount")]
+    #[serde(deserialize_with = "hotspare_provider::count")]
+    input_text_token_count: Option<u64>,
+    #[serde(rename = "totalOutputTextTokenCount")]
+    #[serde(deserialize_with = "hotspare_provider::count")]
+    total_output_text_token_count: Option<u64>,
+    /// Mistral's completions.
+    #[serde(borrow)]
+    outputs: Option<Vec<Said<'a>>>,
+    /// Jurassic.
+    #[serde(borrow)]
+    completions: Option<Vec<Completion<'a>>>,
+    /// Mistral's chat, and DeepSeek.
+    #[serde(borrow)]
+    choices: Option<Vec<Said<'a>>>,
+}
+
+/// One answer of a list.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Said<'a> {
+    #[serde(borrow, alias = "outputText")]
+    text: Option<Text<'a>>,
+    #[serde(borrow, alias = "completionReason")]
+    stop_reason: Option<Text<'a>>,
+    #[serde(borrow)]
+    finish_reason: Option<Text<'a>>,
+    #[serde(rename = "tokenCount")]
+    #[serde(deserialize_with = "hotspare_provider::count")]
+    token_count: Option<u64>,
+    #[serde(borrow, alias = "delta")]
+    message: Option<Message<'a>>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Message<'a> {
+    #[serde(borrow)]
+    content: Option<Text<'a>>,
+    #[serde(borrow)]
+    tool_calls: Option<Vec<Called<'a>>>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Called<'a> {
+    #[serde(borrow)]
+    id: Option<Text<'a>>,
+    #[serde(borrow)]
+    function: Function<'a>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Function<'a> {
+    #[serde(borrow)]
+    name: Option<Text<'a>>,
+    /// Text that holds JSON, or the object itself.
+    #[serde(borrow)]
+    arguments: Option<&'a RawValue>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Completion<'a> {
+    #[serde(borrow)]
+    data: Said<'a>,
+    #[serde(borrow, rename = "finishReason")]
+    finish_reason: Option<Reason<'a>>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Reason<'a> {
+    #[serde(borrow)]
+    reason: Option<Text<'a>>,
+}
+
+/// Reads one reply.
+#[derive(Debug, Default)]
+struct BodyDecoder {
+    model: String,
+    id: Option<String>,
+    /// Reads the house's spelling that is the Converse wire's own.
+    converse: Option<ConverseDecoder>,
+    started: bool,
+    finished: bool,
+    /// Tool calls so far.
+    tools: u32,
+}
+
+impl BodyDecoder {
+    fn read(&mut self, reply: Reply<'_>, out: &mut Emit<'_>) -> Result<(), Error> {
+        let known = reply.generation.is_some()
+            || reply.results.is_some()
+            || reply.output_text.is_some()
+            || reply.outputs.is_some()
+            || reply.completions.is_some()
+            || reply.choices.is_some();
+        if !known {
+            return Err(Error::new(Kind::Protocol, "the body is in no known model's spelling"));
+        }
+        if !self.started {
+            self.started = true;
+            out.push(Event::Started { id: self.id.take(), model: None });
+        }
+        out.text(Event::TextDelta, reply.generation);
+        out.text(Event::TextDelta, reply.output_text);
+        let mut end = reply.stop_reason.or(reply.completion_reason);
+        let mut output = reply.generation_token_count.or(reply.total_output_text_token_count);
+        let lists = [reply.results, reply.outputs, reply.choices];
+        if let Some(said) = lists.into_iter().flatten().flatten().next() {
+            out.text(Event::TextDelta, said.text);
+            let message = said.message.unwrap_or_default();
+            out.text(Event::TextDelta, message.content);
+            message.tool_calls.unwrap_or_default().into_iter().for_each(|call| self.call(call, out));
+            end = end.or(said.stop_reason).or(said.finish_reason);
+            output = output.or(said.token_count);
+        }
+        if let Some(said) = reply.completions.and_then(|list| list.into_iter().next()) {
+            out.text(Event::TextDelta, said.data.text);
+            end = end.or(said.finish_reason.and_then(|end| end.reason));
+        }
+        let input = reply.prompt_token_count.or(reply.input_text_token_count);
+        if input.is_some() || output.is_some() {
+            out.push(Event::Usage(Box::new(Usage::reported(input, output))));
+        }
+        if let Some(word) = end {
+            self.finished = true;
+            out.push(Event::Finished(self.reason(&word.0)));
+        }
+        Ok(())
+    }
+
+    fn call(&mut self, call: Called<'_>, out: &mut Emit<'_>) {
+        let index = self.tools;
+        self.tools = self.tools.saturating_add(1);
+        let text = |text: Option<Text<'_>>| text.map(String::from).unwrap_or_default();
+        out.push(Event::ToolStarted { index, id: text(call.id), name: text(call.function.name) });
+        let spelled = call.function.arguments.map_or("{}", RawValue::get);
+        let arguments = match serde_json::from_str::<Text<'_>>(spelled) {
+            Ok(text) if spelled.starts_with('"') => text.into(),
+            _ => spelled.to_owned(),
+        };
+        out.push(Event::ToolDelta { index, arguments });
+    }
+
+    fn reason(&self, word: &str) -> FinishReason {
+        match word.to_ascii_lowercase().as_str() {
+            "tool_calls" | "tool_use" => FinishReason::ToolCalls,
+            "end_turn" | "endoftext" | "finish" | "finished" | "stop" | "stop_criteria_met"
+            | "stop_sequence" => {
+                if self.tools > 0 {
+                    FinishReason::ToolCalls
+                } else {
+                    FinishReason::Stop
+                }
+            }
+            "length" | "max_tokens" | "model_length" => FinishReason::Length,
+            "content_filter" | "content_filtered" => FinishReason::ContentFilter,
+            _ => FinishReason::Other(word.to_owned()),
+        }
+    }
+}
+
+impl Decoder for BodyDecoder {
+    fn push(&mut self, frame: Frame, out: &mut VecDeque<Chunk>) -> Result<(), Error> {
+        let data = frame.data.trim_ascii();
+        if data.is_empty() {
+            return Ok(());
+        }
+        let fields: BTreeMap<Text<'_>, &RawValue> = parse(data)?;
+        let field = |name: &str| fields.iter().find(|(field, _)| field.0 == name).map(|(_, value)| *value);
+        if field("output").is_some() {
+            let converse = ConverseDecoder::whole(&self.model, self.id.take());
+            return self.converse.insert(converse).push(Frame { name: None, data: frame.data.clone() }, out);
+        }
+        if let Some((event, said)) = EVENTS.iter().find_map(|event| Some((event, field(event)?))) {
+            let id = self.id.take();
+            let converse = self.converse.get_or_insert_with(|| ConverseDecoder::streamed(&self.model, id));
+            let data = Bytes::copy_from_slice(said.get().as_bytes());
+            return converse.push(Frame { name: Some(Bytes::from_static(event.as_bytes())), data }, out);
+        }
+        let reply: Reply<'_> = parse(data)?;
+        // Words behind the end cannot change it.
+        if self.finished { Ok(()) } else { self.read(reply, &mut Emit::bare(out)) }
+    }
+
+    fn finish(&mut self, out: &mut VecDeque<Chunk>) -> Result<(), Error> {
+        match (&mut self.converse, self.finished, self.started) {
+            (Some(converse), ..) => converse.finish(out),
+            (None, true, _) => Ok(()),
+            (None, false, true) => Err(Error::new(Kind::Truncated, "the answer ended without a reason")),
+            (None, false, false) => Err(Error::new(Kind::Protocol, "the reply is empty")),
+        }
+    }
+}
+
+/// Vectors in the spellings of Titan and Nova.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Vectors {
+    embedding: Option<Vec<f32>>,
+    embeddings: Option<Vec<Embedding>>,
+    #[serde(rename = "embeddingsByType")]
+    by_type: Option<ByType>,
+    #[serde(rename = "inputTextTokenCount", alias = "inputTokenCount")]
+    #[serde(deserialize_with = "hotspare_provider::count")]
+    input: Option<u64>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Embedding {
+    embedding: Vec<f32>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct ByType {
+    float: Option<Vec<f32>>,
+}
+
+/// Reads one reply.
+#[derive(Debug, Default)]
+struct VectorDecoder {
+    heard: bool,
+}
+
+impl Decoder for VectorDecoder {
+    fn push(&mut self, frame: Frame, out: &mut VecDeque<Chunk>) -> Result<(), Error> {
+        let data = frame.data.trim_ascii();
+        if data.is_empty() {
+            return Ok(());
+        }
+        let reply: Vectors = parse(data)?;
+        let several = reply.embeddings.map(|list| list.into_iter().map(|one| one.embedding).collect());
+        let one = reply.embedding.or_else(|| reply.by_type?.float).map(|one| vec![one]);
+        let Some(vectors): Option<Vec<Vec<f32>>> = several.or(one) else {
+            return Err(classify::in_reply("", data)
+                .unwrap_or_else(|| Error::new(Kind::Protocol, "the reply has no vectors")));
+        };
+        self.heard = true;
+        let mut emit = Emit::bare(out);
+        emit.push(Event::Started { id: None, model: None });
+        for (index, values) in (0_u32..).zip(vectors) {
+            emit.push(Event::Vector(Box::new(Vector { index, values })));
+        }
+        if reply.input.is_some() {
+            emit.push(Event::Usage(Box::new(Usage::reported(reply.input, None))));
+        }
+        emit.push(Event::Finished(FinishReason::Stop));
+        Ok(())
+    }
+
+    fn finish(&mut self, _: &mut VecDeque<Chunk>) -> Result<(), Error> {
+        if self.heard { Ok(()) } else { Err(Error::new(Kind::Protocol, "the reply is empty")) }
+    }
+}
+
+fn parse<'a, T: Deserialize<'a>>(data: &'a [u8]) -> Result<T, Error> {
+    serde_json::from_slice(data)
+        .map_err(|_| Error::new(Kind::Protocol, "the body is not the JSON of a model"))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,382 @@
+//! The Interactions wire of the Gemini API, as far as answers go.
+//!
+//! Only read: what is asked goes to `generateContent`, which keeps no state at the provider. Both spellings are read, steps
+//! and the `content.*` events before them. A step that no shared word covers (a search, code that ran) passes as
+//! [`Event::Other`]. Invariant: an answer is complete once the interaction said so; a stream that ends before that is
+//! truncated.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use hotspare_core::{Chunk, Error, Event, FinishReason, Kind, Origin, Usage};
+use hotspare_provider::{
+    Decoder, Decoding, Emit, Frame, Head, HttpRequest, Outbound, Sse, Text, Whole, Wire,
+};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use crate::classify;
+use crate::host::Host;
+
+/// Names no other wire's frames.
+const WIRE: &str = "gemini-interactions";
+
+/// Most calls that a stream may have open at once.
+const OPEN_LIMIT: usize = 128;
+
+/// Reads answers of the Interactions wire.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Interactions;
+
+impl Wire for Interactions {
+    fn name(&self) -> &'static str {
+        WIRE
+    }
+
+    fn origin(&self) -> Option<Origin> {
+        Some(Origin(Host::GEMINI.origin.to_owned()))
+    }
+
+    fn encode(&self, _: &Outbound) -> Result<HttpRequest, Error> {
+        Err(Error::new(Kind::Unsupported, "this wire is only read; requests go to generateContent"))
+    }
+
+    fn decoder(&self, _: &Outbound, head: &Head) -> Result<Decoding, Error> {
+        let decoder = Box::new(InteractionDecoder::default());
+        match head.media_type().as_str() {
+            "text/event-stream" => Ok(Decoding { framer: Box::new(Sse::default()), decoder }),
+            "application/json" | "" => Ok(Decoding { framer: Box::new(Whole::default()), decoder }),
+            other => Err(Error::new(Kind::Protocol, format!("the reply's type is {other}"))),
+        }
+    }
+
+    fn classify(&self, head: &Head, body: &[u8]) -> Error {
+        classify::reply(head, body)
+    }
+}
+
+/// An event of a stream, or a whole answer, which is the interaction itself.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Said<'a> {
+    #[serde(borrow)]
+    event_type: Option<Text<'a>>,
+    #[serde(borrow)]
+    interaction: Option<&'a RawValue>,
+    #[serde(deserialize_with = "hotspare_provider::count")]
+    index: Option<u64>,
+    #[serde(borrow, alias = "content")]
+    step: Option<&'a RawValue>,
+    #[serde(borrow)]
+    delta: Option<&'a RawValue>,
+    #[serde(borrow)]
+    status: Option<Text<'a>>,
+    #[serde(borrow)]
+    error: Option<&'a RawValue>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Interaction<'a> {
+    #[serde(borrow)]
+    id: Option<Text<'a>>,
+    #[serde(borrow)]
+    model: Option<Text<'a>>,
+    #[serde(borrow)]
+    status: Option<Text<'a>>,
+    usage: Option<Counts>,
+    #[serde(borrow, alias = "outputs")]
+    steps: Option<Vec<&'a RawValue>>,
+    #[serde(borrow)]
+    error: Option<&'a RawValue>,
+}
+
+/// A step, an item of one, or what is added to it.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Step<'a> {
+    #[serde(borrow, rename = "type")]
+    kind: Option<Text<'a>>,
+    #[serde(borrow)]
+    text: Option<Text<'a>>,
+    #[serde(borrow)]
+    signature: Option<Text<'a>>,
+    #[serde(borrow)]
+    id: Option<Text<'a>>,
+    #[serde(borrow)]
+    name: Option<Text<'a>>,
+    /// An object, or a piece of its text.
+    #[serde(borrow, alias = "partial_arguments")]
+    arguments: Option<&'a RawValue>,
+    /// One item in what is added to a thought, a list in a whole step.
+    #[serde(borrow, alias = "summary")]
+    content: Option<&'a RawValue>,
+    #[serde(borrow)]
+    annotations: Option<Vec<&'a RawValue>>,
+}
+
+/// Counts; thoughts and prompts that tools made are counted beside the rest.
+#[derive(Clone, Copy, Default, Deserialize)]
+#[serde(default)]
+struct Counts {
+    #[serde(deserialize_with = "hotspare_provider::count")]
+    total_input_tokens: Option<u64>,
+    #[serde(deserialize_with = "hotspare_provider::count")]
+    total_tool_use_tokens: Option<u64>,
+    #[serde(deserialize_with = "hotspare_provider::count")]
+    total_cached_tokens: Option<u64>,
+    #[serde(deserialize_with = "hotspare_provider::count")]
+    total_output_tokens: Option<u64>,
+    #[serde(deserialize_with = "hotspare_provider::count")]
+    total_thought_tokens: Option<u64>,
+}
+
+/// A call whose arguments may still come.
+#[derive(Debug)]
+struct Call {
+    index: u32,
+    /// The arguments that came with its beginning, until others come.
+    first: Option<String>,
+}
+
+/// Reads one reply.
+#[derive(Debug, Default)]
+pub(crate) struct InteractionDecoder {
+    started: bool,
+    finished: bool,
+    /// Tool calls so far.
+    tools: u32,
+    /// Open calls, by their step's index.
+    open: BTreeMap<u64, Call>,
+}
+
+impl InteractionDecoder {
+    fn read(&mut self, data: &[u8], out: &mut Emit<'_>) -> Result<(), Error> {
+        let said: Said<'_> = parse(data)?;
+        if said.error.is_some_and(|error| error.get() != "null") {
+            return Err(classify::in_reply(&String::from_utf8_lossy(data)));
+        }
+        let at = said.index.unwrap_or(0);
+        match said.event_type.as_ref().map(|kind| &*kind.0) {
+            None => {
+                if said.status.is_none() {
+                    return Err(Error::new(Kind::Protocol, "the body is neither an answer nor an error"));
+                }
+                self.whole(parse(data)?, true, out)
+            }
+            Some("interaction.created" | "interaction.start") => {
+                self.start(&said.interaction.map_or(Ok(Interaction::default()), read)?, out);
+                Ok(())
+            }
+            Some("interaction.completed" | "interaction.complete") => {
+                self.whole(said.interaction.map_or(Ok(Interaction::default()), read)?, false, out)
+            }
+            Some("step.start" | "content.start") => said.step.map_or(Ok(()), |raw| self.step(at, raw, out)),
+            Some("step.delta" | "content.delta") => said.delta.map_or(Ok(()), |raw| self.delta(at, raw, out)),
+            Some("step.stop" | "content.stop") => {
+                self.close(at, out);
+                Ok(())
+            }
+            Some("interaction.status_update") => Ok(()),
+            Some(other) => {
+                let kind = other.to_owned();
+                out.other_frame(kind);
+                Ok(())
+            }
+        }
+    }
+
+    fn start(&mut self, interaction: &Interaction<'_>, out: &mut Emit<'_>) {
+        if !self.started {
+            self.started = true;
+            let name = |text: &Option<Text<'_>>| text.as_ref().map(|text| text.0.clone().into_owned());
+            out.push(Event::Started { id: name(&interaction.id), model: name(&interaction.model) });
+        }
+    }
+
+    /// A whole answer, or the end of a stream, which repeats no steps.
+    fn whole(&mut self, interaction: Interaction<'_>, steps: bool, out: &mut Emit<'_>) -> Result<(), Error> {
+        self.start(&interaction, out);
+        if interaction.error.is_some_and(|error| error.get() != "null") {
+            let error = interaction.error.map(RawValue::get).unwrap_or_default();
+            return Err(classify::in_reply(&format!("{{\"error\":{error}}}")));
+        }
+        for (at, raw) in (0..).zip(interaction.steps.filter(|_| steps).unwrap_or_default()) {
+            self.step(at, raw, out)?;
+            self.close(at, out);
+        }
+        let open: Vec<u64> = self.open.keys().copied().collect();
+        open.into_iter().for_each(|at| self.close(at, out));
+        if let Some(counts) = interaction.usage {
+            count(counts, out);
+        }
+        self.end(interaction.status.as_ref().map_or("", |status| &status.0), out)
+    }
+
+    fn step(&mut self, at: u64, raw: &RawValue, out: &mut Emit<'_>) -> Result<(), Error> {
+        let step: Step<'_> = read(raw)?;
+        match step.kind.as_ref().map_or("", |kind| &*kind.0) {
+            "model_output" => {
+                for item in items(step.content)? {
+                    self.item(item, out)?;
+                }
+            }
+            "text" => self.item(raw, out)?,
+            "thought" => {
+                for item in items(step.content)? {
+                    let thought: Step<'_> = read(item)?;
+                    out.text(Event::ReasoningDelta, thought.text);
+                }
+                out.signature(Host::GEMINI.origin, step.signature, true);
+            }
+            "function_call" => self.call(at, step, out)?,
+            // What was asked is repeated where that was asked for.
+            "user_input" => {}
+            other => out.other(other, raw.get()),
+        }
+        Ok(())
+    }
+
+    /// An item of what the model says.
+    fn item(&mut self, raw: &RawValue, out: &mut Emit<'_>) -> Result<(), Error> {
+        let item: Step<'_> = read(raw)?;
+        match item.kind.as_ref().map_or("", |kind| &*kind.0) {
+            "text" => {
+                out.text(Event::TextDelta, item.text);
+                item.annotations.unwrap_or_default().into_iter().for_each(|note| out.note(note));
+            }
+            other => out.other(other, raw.get()),
+        }
+        Ok(())
+    }
+
+    fn call(&mut self, at: u64, step: Step<'_>, out: &mut Emit<'_>) -> Result<(), Error> {
+        if self.open.len() >= OPEN_LIMIT {
+            return Err(Error::new(Kind::Protocol, format!("more than {OPEN_LIMIT} calls are open")));
+        }
+        let index = self.tools;
+        self.tools = self.tools.saturating_add(1);
+        let text = |text: Option<Text<'_>>| text.map(String::from).unwrap_or_default();
+        out.push(Event::ToolStarted { index, id: text(step.id), name: text(step.name) });
+        self.open.insert(at, Call { index, first: step.arguments.map(spelled) });
+        Ok(())
+    }
+
+    fn delta(&mut self, at: u64, raw: &RawValue, out: &mut Emit<'_>) -> Result<(), Error> {
+        let delta: Step<'_> = read(raw)?;
+        match delta.kind.as_ref().map_or("", |kind| &*kind.0) {
+            "arguments_delta" => {
+                let Some(call) = self.open.get_mut(&at) else {
+                    return Err(Error::new(Kind::Protocol, "arguments of a call that never began"));
+                };
+                call.first = None;
+                let arguments = delta.arguments.map(spelled).unwrap_or_default();
+                out.push(Event::ToolDelta { index: call.index, arguments });
+                Ok(())
+            }
+            "function_call" => self.call(at, delta, out),
+            "thought_signature" => {
+                out.signature(Host::GEMINI.origin, delta.signature, true);
+                Ok(())
+            }
+            "thought_summary" => {
+                for item in items(delta.content)? {
+                    let thought: Step<'_> = read(item)?;
+                    out.text(Event::ReasoningDelta, thought.text);
+                }
+                Ok(())
+            }
+            _ => self.item(raw, out),
+        }
+    }
+
+    /// A step has ended: arguments that came with its beginning, and no others, are the call's.
+    fn close(&mut self, at: u64, out: &mut Emit<'_>) {
+        if let Some(Call { index, first: Some(arguments) }) = self.open.remove(&at) {
+            out.push(Event::ToolDelta { index, arguments });
+        }
+    }
+
+    fn end(&mut self, status: &str, out: &mut Emit<'_>) -> Result<(), Error> {
+        let reason = match status {
+            "completed" if self.tools > 0 => FinishReason::ToolCalls,
+            "completed" => FinishReason::Stop,
+            "requires_action" => FinishReason::ToolCalls,
+            "incomplete" => FinishReason::Length,
+            "failed" | "cancelled" => {
+                return Err(
+                    Error::new(Kind::Server, "the interaction ended without an answer").with_code(status)
+                );
+            }
+            "in_progress" | "" => {
+                return Err(Error::new(Kind::Truncated, "the interaction has not ended").with_code(status));
+            }
+            other => FinishReason::Other(other.to_owned()),
+        };
+        self.finished = true;
+        out.push(Event::Finished(reason));
+        Ok(())
+    }
+}
+
+impl Decoder for InteractionDecoder {
+    fn push(&mut self, frame: Frame, out: &mut VecDeque<Chunk>) -> Result<(), Error> {
+        let data = frame.data.trim_ascii();
+        if data.is_empty() || data == b"[DONE]" || self.finished {
+            return Ok(());
+        }
+        self.read(data, &mut Emit::framed(out, WIRE, frame.data.clone()))
+    }
+
+    fn finish(&mut self, _: &mut VecDeque<Chunk>) -> Result<(), Error> {
+        match (self.finished, self.started) {
+            (true, _) => Ok(()),
+            (false, true) => Err(Error::new(Kind::Truncated, "the stream ended before the interaction")),
+            (false, false) => Err(Error::new(Kind::Protocol, "the reply is empty")),
+        }
+    }
+}
+
+fn count(counts: Counts, out: &mut Emit<'_>) {
+    let sum = |one: Option<u64>, other: Option<u64>| match (one, other) {
+        (Some(one), Some(other)) => Some(one.saturating_add(other)),
+        (one, other) => one.or(other),
+    };
+    let mut usage = Usage::reported(
+        sum(counts.total_input_tokens, counts.total_tool_use_tokens),
+        sum(counts.total_output_tokens, counts.total_thought_tokens),
+    );
+    usage.cached = counts.total_cached_tokens;
+    usage.reasoning = counts.total_thought_tokens;
+    out.push(Event::Usage(Box::new(usage)));
+}
+
+/// A piece of arguments' text, or arguments as they are spelled.
+fn spelled(raw: &RawValue) -> String {
+    let spelled = raw.get();
+    if spelled.starts_with('"') {
+        read::<Text<'_>>(raw).map(String::from).unwrap_or_default()
+    } else {
+        spelled.to_owned()
+    }
+}
+
+/// One item, or a list of them.
+fn items(raw: Option<&RawValue>) -> Result<Vec<&RawValue>, Error> {
+    match raw {
+        Some(list) if list.get().starts_with('[') => read(list),
+        Some(one) if one.get().starts_with('{') => Ok(vec![one]),
+        _ => Ok(Vec::new()),
+    }
+}
+
+fn read<'a, T: Deserialize<'a>>(raw: &'a RawValue) -> Result<T, Error> {
+    parse(raw.get().as_bytes())
+}
+
+fn parse<'a, T: Deserialize<'a>>(data: &'a [u8]) -> Result<T, Error> {
+    serde_json::from_slice(data)
+        .map_err(|_| Error::new(Kind::Protocol, "a frame is not the JSON of this wire"))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,113 @@
+//! Whose spelling a body inside Bedrock's envelope has.
+//!
+//! Not a model's name, for the ARN of a profile tells none: the answer's own fields do. Invariant: total; a body without
+//! telling fields is read as that of a model with its own spelling, which names what it lacks.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use hotspare_anthropic::{Anthropic, Host};
+use hotspare_bedrock::{Invoke, ModelBody};
+use hotspare_cohere::Cohere;
+use hotspare_openai::{Dialect, OpenAi};
+use serde_json::value::RawValue;
+
+use super::Exchange;
+use super::table::Reads;
+
+const MESSAGES: Reads = Reads::Chat(|_| Arc::new(Invoke::new(Anthropic::at(Host::BEDROCK, ""))));
+const CHAT: Reads = Reads::Chat(|_| Arc::new(Invoke::new(OpenAi::new(&Dialect::COMPATIBLE))));
+const COHERE: Reads = Reads::Chat(|_| Arc::new(Invoke::new(Cohere::new())));
+const COHERE_VECTORS: Reads = Reads::Vectors(|_| Arc::new(Invoke::new(Cohere::new())));
+const OWN: Reads = Reads::Chat(|_| Arc::new(Invoke::new(ModelBody)));
+const OWN_VECTORS: Reads = Reads::Vectors(|_| Arc::new(Invoke::new(ModelBody)));
+const RERANK: Reads = Reads::Nothing("ranks documents: not an answer");
+
+type Fields<'a> = BTreeMap<Cow<'a, str>, &'a RawValue>;
+
+/// What reads it. A failure is in the host's words, whatever model was asked.
+pub(super) fn reads(exchange: &Exchange) -> Reads {
+    let Some(first) = first(&exchange.body).filter(|_| exchange.head.status.is_success()) else { return OWN };
+    let Ok(fields) = serde_json::from_slice::<Fields<'_>>(&first) else { return OWN };
+    let has = |name: &str| fields.contains_key(name);
+    let begins =
+        |name: &str, beginning: &str| fields.get(name).is_some_and(|raw| raw.get().starts_with(beginning));
+    if has("embedding") || has("embeddingsByType") {
+        return OWN_VECTORS;
+    }
+    if let Some(vectors) = fields.get("embeddings") {
+        // One house's vectors are lists of numbers, by type or not, another's are objects.
+        let objects = vectors.get().trim_start_matches(['[', ' ', '\n', '\r', '\t']).starts_with('{');
+        return if vectors.get().starts_with('[') && objects { OWN_VECTORS } else { COHERE_VECTORS };
+    }
+    if begins("object", "\"chat.completion") || begins("object", "\"text_completion") {
+        return CHAT;
+    }
+    if has("type") || has("completion") {
+        return MESSAGES;
+    }
+    if has("generations") || has("is_finished") || has("event_type") || has("generation_id") {
+        return COHERE;
+    }
+    if fields.get("results").is_some_and(|results| results.get().contains("\"relevance_score\"")) {
+        return RERANK;
+    }
+    OWN
+}
+
+/// The body, or what the first event of a stream has in its envelope.
+fn first(body: &[u8]) -> Option<Cow<'_, [u8]>> {
+    if body.trim_ascii_start().starts_with(b"{") {
+        return Some(Cow::Borrowed(body));
+    }
+    let mark = b"\"bytes\":\"";
+    let start = body.windows(mark.len()).position(|window| window == mark)? + mark.len();
+    let inside = body.get(start..)?.split(|&byte| byte == b'"').next()?;
+    STANDARD.decode(inside).ok().map(Cow::Owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(body: &str, stream: bool) -> String {
+        let encoded =
+            STANDARD.encode(format!("\0\0\0frame{{\"bytes\":\"{}\",\"p\":\"ab\"}}", STANDARD.encode(body)));
+        let line = if stream {
+            serde_json::json!({"provider": "bedrock", "endpoint": "invoke_stream", "status": 200,
+                "response_body": encoded, "response_body_encoding": "base64"})
+        } else {
+            serde_json::json!({"provider": "bedrock", "endpoint": "invoke", "status": 200, "response_body": body})
+        };
+        let exchange = Exchange::parse(line.to_string().as_bytes()).unwrap();
+        match reads(&exchange) {
+            Reads::Chat(wire) => wire(&exchange).name().to_owned(),
+            Reads::Vectors(wire) => format!("vectors of {}", wire(&exchange).name()),
+            other => format!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_body_tells_whose_it_is() {
+        for (body, expected) in [
+            (r#"{"type":"message_start","message":{}}"#, "anthropic-messages"),
+            (r#"{"completion":" hi","stop_reason":null}"#, "anthropic-messages"),
+            (r#"{"choices":[],"object":"chat.completion.chunk"}"#, "openai-chat"),
+            (r#"{"generations":[]}"#, "cohere-chat"),
+            (r#"{"is_finished":false,"text":"a"}"#, "cohere-chat"),
+            (r#"{"generation":"a"}"#, "bedrock-body"),
+            (r#"{"messageStart":{}}"#, "bedrock-body"),
+            (r#"{ "embedding" : [1] }"#, "vectors of bedrock-body"),
+            (r#"{"embeddings":[ {"embedding":[1]}]}"#, "vectors of bedrock-body"),
+            (r#"{"embeddings":[[1]]}"#, "vectors of cohere-chat"),
+            (r#"{"embeddings":{"float":[[1]]}}"#, "vectors of cohere-chat"),
+        ] {
+            assert_eq!(read(body, false), expected, "{body}");
+            assert_eq!(read(body, true), expected, "{body}");
+        }
+        assert!(read(r#"{"results":[{"relevance_score":1}]}"#, false).starts_with("Nothing"));
+    }
+}
