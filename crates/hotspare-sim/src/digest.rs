@@ -11,7 +11,7 @@ use crate::verdict::Judged;
 use crate::watch::Breach;
 
 /// Measures that are kept of every run, in this order.
-pub const KEPT: [Measure; 14] = [
+pub const KEPT: [Measure; 18] = [
     Measure::Available,
     Measure::Lost,
     Measure::FirstTry,
@@ -26,6 +26,10 @@ pub const KEPT: [Measure; 14] = [
     Measure::Hedged,
     Measure::Waste,
     Measure::Cut,
+    Measure::OutcomesToOpen,
+    Measure::DegradesOfTheWell,
+    Measure::Refused,
+    Measure::Used,
 ];
 
 /// A run, digested.

@@ -140,6 +140,10 @@ pub(crate) struct Ledger {
     /// When which target's breaker changed to what.
     pub(crate) changes: Vec<(Moment, usize, BreakerState)>,
     opens: Vec<(Moment, usize)>,
+    /// When a target was taken for slow.
+    degrades: Vec<(Moment, usize)>,
+    /// Ends of calls that began within the window, until the target's breaker first opened in it.
+    outcomes: Vec<u64>,
     targets: usize,
     window: (u64, u64),
     /// Places whose provider is well throughout.
@@ -171,6 +175,8 @@ impl Ledger {
             kinds: BTreeMap::new(),
             changes: Vec::new(),
             opens: Vec::new(),
+            degrades: Vec::new(),
+            outcomes: vec![0; targets],
             targets,
             window: (from.nanos(), until.nanos()),
             well,
@@ -226,6 +232,20 @@ impl Ledger {
         }
     }
 
+    /// A call that began then ended well or badly.
+    pub(crate) fn outcome(&mut self, began: Moment, place: usize) {
+        let from = Moment::from_nanos(self.window.0);
+        if began >= from && !self.opens.iter().any(|(at, one)| *one == place && *at >= from) {
+            self.outcomes[place] += 1;
+        }
+    }
+
+    pub(crate) fn degraded(&mut self, now: Moment, place: usize) {
+        if self.degrades.len() < 100_000 {
+            self.degrades.push((now, place));
+        }
+    }
+
     pub(crate) fn changed(&mut self, now: Moment, place: usize, to: BreakerState) {
         if to == BreakerState::Open && self.opens.len() < 100_000 {
             self.opens.push((now, place));
@@ -246,9 +266,15 @@ impl Ledger {
     pub(crate) fn value(&self, measure: Measure, place: usize, span: (u64, u64)) -> Option<f64> {
         let tally = self.spans.iter().find(|(known, _)| *known == span).map(|(_, tally)| tally)?;
         let share = |part: u64, of: f64| part as f64 / of.max(1.0);
-        let opens = |place: usize| {
+        let inside = |list: &[(Moment, usize)], place: usize| {
             let inside = move |at: Moment| (span.0..span.1).contains(&at.as_nanos());
-            self.opens.iter().filter(move |(at, at_place)| *at_place == place && inside(*at))
+            list.iter().filter(|(at, at_place)| *at_place == place && inside(*at)).count()
+        };
+        let of_the_well = |list: &[(Moment, usize)]| {
+            (0..self.targets)
+                .filter(|place| self.well[*place])
+                .map(|place| inside(list, place))
+                .sum::<usize>()
         };
         Some(match measure {
             Measure::Affected => tally.affected as f64,
@@ -264,11 +290,13 @@ impl Ledger {
                 let after = |at: Moment| at.saturating_since(from).as_secs_f64();
                 self.opens.iter().find(|(at, one)| *one == place && *at >= from).map(|(at, _)| after(*at))?
             }
-            Measure::Opens => opens(place).count() as f64,
-            Measure::OpensOfTheWell => (0..self.targets)
-                .filter(|place| self.well[*place])
-                .map(|place| opens(place).count())
-                .sum::<usize>() as f64,
+            Measure::DegradesOfTheWell => of_the_well(&self.degrades) as f64,
+            Measure::Opens => inside(&self.opens, place) as f64,
+            Measure::OpensOfTheWell => of_the_well(&self.opens) as f64,
+            Measure::OutcomesToOpen => {
+                self.value(Measure::OpenAfter, place, span)?;
+                self.outcomes[place] as f64
+            }
             Measure::RecoveredAfter => self.recovered_after(place)?,
             Measure::Refused => share(tally.refused[place], tally.starts[place] as f64),
             Measure::ToldAfter => tally.told.quantile(0.99),

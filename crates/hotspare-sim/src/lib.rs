@@ -27,6 +27,7 @@ mod histogram;
 mod ledger;
 mod library;
 mod marks;
+mod metrics;
 mod provider;
 mod reply;
 pub mod report;
@@ -49,6 +50,7 @@ mod workload;
 
 pub use digest::{Digest, KEPT};
 pub use marks::Measure;
+pub use metrics::{Headline, headlines};
 pub use rivals::RivalKind;
 pub use run::{Course, Outcome, Player, run};
 pub use scenario::Scenario;

@@ -41,6 +41,8 @@ pub enum Measure {
     Available,
     /// Share of requests that were cut after their first content.
     Cut,
+    /// How often targets were taken for slow with which nothing was ever wrong.
+    DegradesOfTheWell,
     /// Share of requests that were answered and met no failure on the way.
     FirstTry,
     /// Share of requests that a second start raced.
@@ -53,6 +55,8 @@ pub enum Measure {
     Opens,
     /// How often breakers of targets opened with which nothing was ever wrong.
     OpensOfTheWell,
+    /// Ends of calls that began within the window and that the target's breaker saw before it opened.
+    OutcomesToOpen,
     /// Seconds from the window's end until the target has 90 % of its former share again.
     RecoveredAfter,
     /// Share of the target's starts that it refused for rate.
@@ -163,12 +167,14 @@ impl fmt::Display for Measure {
             Self::Attempts => "attempts",
             Self::Available => "available",
             Self::Cut => "cut",
+            Self::DegradesOfTheWell => "degrades-of-the-well",
             Self::FirstTry => "first-try",
             Self::Hedged => "hedged",
             Self::Lost => "lost",
             Self::OpenAfter => "open-after",
             Self::Opens => "opens",
             Self::OpensOfTheWell => "opens-of-the-well",
+            Self::OutcomesToOpen => "outcomes-to-open",
             Self::RecoveredAfter => "recovered-after",
             Self::Refused => "refused",
             Self::ToldAfter => "told-after",
@@ -207,7 +213,13 @@ impl Measure {
                 format!("{value:.2} s")
             }
             Self::Amplification | Self::Attempts => format!("{value:.4}"),
-            Self::Affected | Self::Lost | Self::Opens | Self::OpensOfTheWell | Self::Starts => {
+            Self::Affected
+            | Self::DegradesOfTheWell
+            | Self::Lost
+            | Self::Opens
+            | Self::OpensOfTheWell
+            | Self::OutcomesToOpen
+            | Self::Starts => {
                 format!("{value:.0}")
             }
         }

@@ -3,12 +3,15 @@
 //! Not a number of its own: it shows what the summary says. Invariant: no script, no font, no address is loaded; what is
 //! shown in colour is also said in words; text from files is escaped.
 
+mod markdown;
 mod picture;
 
 use std::fmt::Write;
 
 use crate::marks::Measure;
 use crate::summary::{MarkResult, ScenarioRuns};
+
+pub use markdown::{place, tables};
 
 /// A page's frame: what was run, how, and how long it took.
 #[derive(Clone, Debug, Default)]

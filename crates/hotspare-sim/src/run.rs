@@ -106,6 +106,8 @@ struct EngineCast {
     concerned: BTreeMap<ScopeId, Vec<usize>>,
     /// State of each target as it was last told.
     shown: Vec<BreakerState>,
+    /// Whether a target was taken for slow when it was last looked at.
+    slow: Vec<bool>,
     tickets: BTreeMap<(usize, Ticket), (u32, u32)>,
     woken: Vec<(u32, u32)>,
 }

@@ -275,6 +275,20 @@ impl Scenario {
         (self.load.rate * self.length.0.as_secs_f64()) as u64
     }
 
+    /// Targets with which nothing is ever wrong, whatever the seed; none where somebody has less room than callers want.
+    pub(crate) fn well(&self) -> usize {
+        let scarce = |target: &TargetDto| {
+            target.capacity.is_some() || target.quota.is_some() || target.growth.is_some()
+        };
+        if self.incidents.is_some() || self.swizzle.is_some() || self.targets.iter().any(scarce) {
+            return 0;
+        }
+        let ill = |target: &TargetDto| {
+            self.faults.iter().any(|fault| fault.on.iter().any(|name| target.answers_to(name)))
+        };
+        self.targets.iter().filter(|target| !ill(target)).count()
+    }
+
     fn mistakes(&self) -> Vec<String> {
         let mut mistakes = Vec::new();
         if self.targets.is_empty() || self.targets.len() > 64 {

@@ -70,6 +70,16 @@ impl Scenario {
         Ok(Setup { name: "hotspare".into(), specs, strategy: Arc::from(strategy), limits, rules })
     }
 
+    /// The same without hedges: what they cost and what they bring.
+    ///
+    /// # Errors
+    /// What makes no sense.
+    pub fn setup_unhedged(&self) -> Result<Setup, String> {
+        let mut calm = self.clone();
+        calm.route.hedge = "off".into();
+        Ok(Setup { name: "unhedged".into(), ..calm.setup()? })
+    }
+
     /// The same with another strategy of the product.
     ///
     /// # Errors

@@ -24,17 +24,30 @@ impl Estimate {
     /// Of these values; `None` if there are none.
     #[must_use]
     pub fn of(values: &[f64]) -> Option<Self> {
-        let count = values.len();
+        Self::ratio(values, &vec![1.0; values.len()])
+    }
+
+    /// Of the sum of these values over the sum of those, resampled in pairs; `None` if there are none.
+    #[must_use]
+    pub fn ratio(values: &[f64], over: &[f64]) -> Option<Self> {
+        let count = values.len().min(over.len());
         if count == 0 {
             return None;
         }
-        let mean = values.iter().sum::<f64>() / count as f64;
+        let share = |picks: &mut dyn Iterator<Item = usize>| {
+            let (mut part, mut whole) = (0.0, 0.0);
+            for at in picks {
+                part += values[at];
+                whole += over[at];
+            }
+            part / whole
+        };
+        let mean = share(&mut (0..count));
         let chance = Chance::new(count as u64);
         let mut means: Vec<f64> = (0..RESAMPLES)
             .map(|round| {
-                let pick =
-                    |n: u64| values[(chance.draw(Purpose::Resample, [round, n, 0]) % count as u64) as usize];
-                (0..count as u64).map(pick).sum::<f64>() / count as f64
+                let pick = |n: u64| (chance.draw(Purpose::Resample, [round, n, 0]) % count as u64) as usize;
+                share(&mut (0..count as u64).map(pick))
             })
             .collect();
         means.sort_by(f64::total_cmp);
@@ -63,6 +76,8 @@ mod tests {
         assert!(few.low <= few.mean && few.mean <= few.high);
         assert!((few.mean - 6.0).abs() < 1e-9 && many.high - many.low < (few.high - few.low) / 5.0);
         assert_eq!(Estimate::of(&[]), None);
+        let half = Estimate::ratio(&[1.0, 2.0, 3.0], &[2.0, 4.0, 6.0]).unwrap();
+        assert_eq!((half.mean, half.low, half.high), (0.5, 0.5, 0.5));
         assert_eq!((quantile(&[3.0, 1.0, 2.0], 0.5), quantile(&[3.0, 1.0, 2.0], 1.0)), (2.0, 3.0));
     }
 }

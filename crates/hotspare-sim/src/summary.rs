@@ -10,6 +10,9 @@ use crate::run::Player;
 use crate::scenario::Scenario;
 use crate::stats::Estimate;
 
+/// First tries of which the oracle wins less than this over a random order say nothing about routing.
+const WORTHWHILE: f64 = 0.01;
+
 /// Runs of one scenario by several players.
 #[derive(Clone, Debug, Default)]
 pub struct ScenarioRuns {
@@ -21,6 +24,10 @@ pub struct ScenarioRuns {
     pub outage: f64,
     /// Seconds of one run.
     pub length: f64,
+    /// Seconds of one run after things are right again.
+    pub rest: f64,
+    /// Targets with which nothing is ever wrong.
+    pub well: usize,
     /// By player, in the order of seeds. The first is the one on trial.
     pub players: Vec<(String, Vec<Digest>)>,
 }
@@ -60,6 +67,8 @@ impl ScenarioRuns {
             what: scenario.what.clone(),
             outage: until.0.saturating_sub(from.0).as_secs_f64(),
             length: scenario.length.0.as_secs_f64(),
+            rest: scenario.length.0.saturating_sub(until.0).as_secs_f64(),
+            well: scenario.well(),
             players: players.iter().map(|player| (player.name().to_owned(), Vec::new())).collect(),
         }
     }
@@ -109,12 +118,12 @@ impl ScenarioRuns {
         Estimate::of(&values)
     }
 
-    fn runs(&self, player: &str) -> Option<&[Digest]> {
+    pub(crate) fn runs(&self, player: &str) -> Option<&[Digest]> {
         self.players.iter().find(|(name, _)| name == player).map(|(_, runs)| runs.as_slice())
     }
 
     /// How far a player is from the oracle, seed by seed: the mean of what applies of (1) the share of the way from a
-    /// random order to the oracle that is missing in first tries, (2) how much longer 99 % of callers wait for first
+    /// random order to the oracle that is missing in first tries, where there is a way worth going (1 %), (2) how much longer 99 % of callers wait for first
     /// content, (3) how much later a target that is back gets its share, by the length of the outage, (4) starts per
     /// request beyond the oracle's. Each is floored at 0.
     #[must_use]
@@ -128,7 +137,7 @@ impl ScenarioRuns {
             .filter_map(|(index, run)| {
                 let best = by_seed.get(&run.seed)?;
                 let random = random.and_then(|runs| runs.get(index)).filter(|random| random.seed == run.seed);
-                Some(regret(run, best, random, self.outage))
+                Some(self.regret_of(run, best, random))
             })
             .collect();
         Estimate::of(&values)
@@ -144,33 +153,35 @@ impl ScenarioRuns {
         };
         Some((lost(player)? / lost("oracle")?).log10())
     }
-}
 
-fn regret(run: &Digest, best: &Digest, random: Option<&Digest>, outage: f64) -> f64 {
-    let both = |measure: Measure| run.value(measure).zip(best.value(measure));
-    let mut parts = Vec::new();
-    if let (Some((own, oracle)), Some(random)) =
-        (both(Measure::FirstTry), random.and_then(|run| run.value(Measure::FirstTry)))
-        && oracle - random > 0.001
-    {
-        parts.push(1.0 - (own - random) / (oracle - random));
-    }
-    if let Some((own, oracle)) = both(Measure::TtftP99)
-        && oracle > 0.0
-    {
-        parts.push((own - oracle) / oracle);
-    }
-    if let Some((own, oracle)) = both(Measure::RecoveredAfter)
-        && outage > 0.0
-    {
-        parts.push((own - oracle) / outage);
-    }
-    if let Some((own, oracle)) = both(Measure::Attempts) {
-        parts.push(own - oracle);
-    }
-    if parts.is_empty() {
-        0.0
-    } else {
-        parts.iter().map(|part| part.max(0.0)).sum::<f64>() / parts.len() as f64
+    fn regret_of(&self, run: &Digest, best: &Digest, random: Option<&Digest>) -> f64 {
+        let both = |measure: Measure| run.value(measure).zip(best.value(measure));
+        let mut parts = Vec::new();
+        if let (Some((own, oracle)), Some(random)) =
+            (both(Measure::FirstTry), random.and_then(|run| run.value(Measure::FirstTry)))
+            && oracle - random > WORTHWHILE
+        {
+            parts.push(1.0 - (own - random) / (oracle - random));
+        }
+        if let Some((own, oracle)) = both(Measure::TtftP99)
+            && oracle > 0.0
+        {
+            parts.push((own - oracle) / oracle);
+        }
+        if let Some(oracle) = best.value(Measure::RecoveredAfter)
+            && self.outage > 0.0
+        {
+            // Who never gives a target its share back is as late as the run is long.
+            let own = run.value(Measure::RecoveredAfter).unwrap_or(self.rest);
+            parts.push((own - oracle) / self.outage);
+        }
+        if let Some((own, oracle)) = both(Measure::Attempts) {
+            parts.push(own - oracle);
+        }
+        if parts.is_empty() {
+            0.0
+        } else {
+            parts.iter().map(|part| part.max(0.0)).sum::<f64>() / parts.len() as f64
+        }
     }
 }

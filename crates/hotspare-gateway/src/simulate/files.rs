@@ -1,6 +1,6 @@
 //! Files that a simulation reads: scenarios, configurations, recordings.
 //!
-//! Invariant: nothing is written, and what cannot be read is named.
+//! Invariant: nothing is written but tables into a document that has places for them, and what cannot be read is named.
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -53,6 +53,16 @@ pub(super) fn setup(path: &Path, route: Option<&str>) -> Result<Setup, String> {
         spec.keys.truncate(64);
     }
     Ok(setup)
+}
+
+/// Writes tables into their places in a document.
+pub(super) fn place(path: &Path, tables: &[(&str, String)]) -> Result<(), String> {
+    let mut document = text(path)?;
+    for (name, table) in tables {
+        document = hotspare_sim::report::place(&document, name, table)
+            .map_err(|what| format!("{}: {what}", path.display()))?;
+    }
+    std::fs::write(path, document).map_err(|error| format!("{}: {error}", path.display()))
 }
 
 /// A folder as given, or one of that name where recordings lie.

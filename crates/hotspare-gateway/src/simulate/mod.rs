@@ -12,7 +12,7 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use clap::Args;
-use hotspare_sim::report::{Frame, html, verdict_text};
+use hotspare_sim::report::{Frame, html, tables, verdict_text};
 use hotspare_sim::{Course, Digest, Player, RivalKind, Scenario, ScenarioRuns, Swarm, run};
 
 use work::Job;
@@ -29,9 +29,12 @@ pub struct SimulateArgs {
     /// Only this seed.
     #[arg(long)]
     pub seed: Option<u64>,
-    /// So many seeds, from 1.
+    /// So many seeds.
     #[arg(long, default_value_t = 10)]
     pub seeds: u32,
+    /// The first of them: seeds that nobody has tuned on.
+    #[arg(long, default_value_t = 1)]
+    pub from: u64,
     /// At most so many virtual hours of each scenario.
     #[arg(long, default_value_t = 2.0)]
     pub hours: f64,
@@ -74,12 +77,23 @@ pub struct SimulateArgs {
     /// Write a page with verdict, tables and timelines to this file.
     #[arg(long)]
     pub report: Option<PathBuf>,
+    /// Write the tables into their places in this Markdown document.
+    #[arg(long)]
+    pub docs: Option<PathBuf>,
     /// Print the scenarios; with --scenario, its text, to be changed and given with --file.
     #[arg(long)]
     pub list: bool,
     /// Threads [default: one a core].
     #[arg(long)]
     pub threads: Option<usize>,
+}
+
+impl SimulateArgs {
+    /// So many seeds, or the one that was asked for.
+    fn seeds_of(&self, count: u32) -> std::ops::Range<u64> {
+        self.seed
+            .map_or(self.from..self.from.saturating_add(count.into()), |seed| seed..seed.saturating_add(1))
+    }
 }
 
 /// Simulates. `program` is how the command was called, for the line that repeats a failure.
@@ -105,7 +119,7 @@ pub fn simulate(args: &SimulateArgs, program: &str) -> Result<(), String> {
         let seeds: Vec<u64> = match args.seed {
             Some(seed) => vec![seed],
             None if args.swarm => Vec::from([seed_of(&scenario)]),
-            None => (1..=u64::from(scenario.seeds(args.seeds))).collect(),
+            None => args.seeds_of(scenario.seeds(args.seeds)).collect(),
         };
         let at = all.len();
         for player in 0..players.len() {
@@ -166,6 +180,9 @@ fn finish(args: &SimulateArgs, frame: &Frame, runs: &[ScenarioRuns], program: &s
     if let Some(path) = &args.report {
         write(path, &html(frame, runs))?;
     }
+    if let Some(path) = &args.docs {
+        files::place(path, &tables(frame, runs))?;
+    }
     if let Some(path) = &args.junit {
         write(path, &output::junit(runs, frame.took))?;
     }
@@ -210,8 +227,11 @@ fn unknown(name: &str) -> String {
 fn scenarios(args: &SimulateArgs) -> Result<Vec<Scenario>, String> {
     let mut scenarios = Vec::new();
     if args.swarm {
-        let seeds = args.seed.map_or(1..=u64::from(args.seeds), |seed| seed..=seed);
-        scenarios.extend(seeds.map(|seed| Swarm::new(seed).scenario()).collect::<Result<Vec<_>, _>>()?);
+        scenarios.extend(
+            args.seeds_of(args.seeds)
+                .map(|seed| Swarm::new(seed).scenario())
+                .collect::<Result<Vec<_>, _>>()?,
+        );
         return Ok(scenarios);
     }
     for path in &args.file {
@@ -256,6 +276,7 @@ fn players(args: &SimulateArgs, mut scenario: Scenario) -> Result<(Scenario, Vec
         });
     }
     if args.versus {
+        players.push(scenario.setup_unhedged()?.into());
         players.extend(RivalKind::ALL.map(Player::from));
     }
     Ok((scenario, players))
@@ -311,6 +332,9 @@ fn repeat(args: &SimulateArgs, program: &str) -> String {
         words.push(format!("--policy {policy}"));
     }
     words.push(args.seed.map_or_else(|| format!("--seeds {}", args.seeds), |seed| format!("--seed {seed}")));
+    if args.seed.is_none() && args.from != 1 {
+        words.push(format!("--from {}", args.from));
+    }
     words.push(format!("--hours {}", args.hours));
     words.join(" ")
 }

@@ -66,7 +66,7 @@ fn models(args: &SimulateArgs, folder: &Path, program: &str) -> Result<(), Strin
             Ok((scenario, players, model.course()))
         })
         .collect::<Result<_, String>>()?;
-    let seeds = args.seed.map_or(1..=u64::from(args.seeds), |seed| seed..=seed);
+    let seeds = args.seeds_of(args.seeds);
     let mut jobs = Vec::new();
     for (model, (_, players, _)) in scenarios.iter().enumerate() {
         for player in 0..players.len() {
@@ -79,35 +79,38 @@ fn models(args: &SimulateArgs, folder: &Path, program: &str) -> Result<(), Strin
         Ok(Digest::of(scenario, job.seed, outcome))
     })?;
     let requests: u64 = digests.iter().map(|digest| digest.requests).sum();
-    output::say(&format!(
+    let mut told = Told::default();
+    told.say(&format!(
         "{} models, {} endpoints, {} requests a second each",
         models.len(),
         models.iter().map(ModelTrace::endpoints).sum::<usize>(),
         args.rate
     ));
-    output::say(&format!(
+    told.say(&format!(
         "{:<20}{:>12}{:>26}{:>12}{:>10}",
         "who", "first try", "95 % interval", "answered", "starts"
     ));
+    let own = |player: usize| jobs.iter().zip(&digests).filter(move |(job, _)| job.player == player);
+    // Means over seeds, by model.
+    let by_model = |player: usize, measure: Measure| -> Vec<Option<f64>> {
+        let mean = |model: usize| {
+            let values: Vec<f64> = own(player)
+                .filter(|(job, _)| job.model == model)
+                .filter_map(|(_, digest)| digest.value(measure))
+                .collect();
+            Estimate::of(&values).map(|value| value.mean)
+        };
+        (0..scenarios.len()).map(mean).collect()
+    };
     let mut failures = Vec::new();
     for player in 0..scenarios.first().map_or(0, |one| one.1.len()) {
-        let own = || jobs.iter().zip(&digests).filter(move |(job, _)| job.player == player);
-        // A mean over models, each over its seeds.
         let of = |measure: Measure| {
-            let values: Vec<f64> = (0..scenarios.len())
-                .filter_map(|model| {
-                    let values: Vec<f64> = own()
-                        .filter(|(job, _)| job.model == model)
-                        .filter_map(|(_, digest)| digest.value(measure))
-                        .collect();
-                    Estimate::of(&values).map(|value| value.mean)
-                })
-                .collect();
+            let values: Vec<f64> = by_model(player, measure).into_iter().flatten().collect();
             Estimate::of(&values).unwrap_or_default()
         };
         let (first, answered, starts) =
             (of(Measure::FirstTry), of(Measure::Available), of(Measure::Attempts));
-        output::say(&format!(
+        told.say(&format!(
             "{:<20}{:>10.3} %{:>11.3} % to {:>7.3} %{:>10.4} %{:>10.4}",
             scenarios[0].1[player].name(),
             first.mean * 100.0,
@@ -127,7 +130,7 @@ fn models(args: &SimulateArgs, folder: &Path, program: &str) -> Result<(), Strin
                     ));
                 }
             }
-            for (job, digest) in own().filter(|(_, digest)| !digest.breaches.is_empty()).take(3) {
+            for (job, digest) in own(player).filter(|(_, digest)| !digest.breaches.is_empty()).take(3) {
                 failures.push(format!(
                     "{}, seed {}: {}",
                     scenarios[job.model].0.name(),
@@ -137,6 +140,24 @@ fn models(args: &SimulateArgs, folder: &Path, program: &str) -> Result<(), Strin
             }
         }
     }
+    let place = |kind: RivalKind| scenarios.first()?.1.iter().position(|one| one.name() == kind.name());
+    if let (Some(random), Some(oracle)) = (place(RivalKind::Random), place(RivalKind::Oracle)) {
+        let first = |player: usize| by_model(player, Measure::FirstTry);
+        let (mut won, mut all) = (Vec::new(), Vec::new());
+        for ((own, random), best) in first(0).into_iter().zip(first(random)).zip(first(oracle)) {
+            if let (Some(own), Some(random), Some(best)) = (own, random, best) {
+                won.push(own - random);
+                all.push(best - random);
+            }
+        }
+        if let Some(value) = Estimate::ratio(&won, &all) {
+            told.say(&format!(
+                "M2: of the way from a random order to the oracle, {} went {:.3} (95 %: {:.3} to {:.3}; goal 0.97)",
+                scenarios[0].1[0].name(), value.mean, value.low, value.high
+            ));
+        }
+    }
+    told.place(args, folder, "replay", program)?;
     let took = begun.elapsed().as_secs_f64();
     output::say(&format!(
         "{requests} requests, {took:.1} s, {:.1} million a minute",
@@ -157,14 +178,15 @@ fn models(args: &SimulateArgs, folder: &Path, program: &str) -> Result<(), Strin
 /// Recorded arrivals against a healthy world: nobody may be suspected, nobody kept waiting.
 fn load(args: &SimulateArgs, folder: &Path, program: &str) -> Result<(), String> {
     let mut failures = Vec::new();
-    output::say(&format!(
+    let mut told = Told::default();
+    told.say(&format!(
         "{:<36}{:>10}{:>12}{:>8}{:>9}{:>10}",
         "arrivals", "requests", "answered", "opens", "starts", "wait99"
     ));
     for path in files::ending(folder, &[".csv.gz", ".csv"])? {
         let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         let Ok(record) = arrivals(&files::text(&path)?) else {
-            output::say(&format!("{name:<36} holds no arrivals"));
+            told.say(&format!("{name:<36} holds no arrivals"));
             continue;
         };
         let mut scenario = Scenario::find("healthy")?;
@@ -173,7 +195,7 @@ fn load(args: &SimulateArgs, folder: &Path, program: &str) -> Result<(), String>
         let course = Course::default().with_arrivals(record);
         let outcome = run(&scenario, &scenario.setup()?.into(), args.seed.unwrap_or(1), &course)?;
         let value = |measure: Measure| outcome.whole(measure).unwrap_or(0.0);
-        output::say(&format!(
+        told.say(&format!(
             "{name:<36}{:>10}{:>10.3} %{:>8.0}{:>9.4}{:>8.2} s",
             outcome.requests,
             value(Measure::Available) * 100.0,
@@ -186,5 +208,33 @@ fn load(args: &SimulateArgs, folder: &Path, program: &str) -> Result<(), String>
             failures.push(format!("{name}: a healthy target was suspected, or a request was lost\n  repeat: {program} --trace {}", folder.display()));
         }
     }
+    told.place(args, folder, "arrivals", program)?;
     if failures.is_empty() { Ok(()) } else { Err(failures.join("\n")) }
+}
+
+/// What was printed, for a document.
+#[derive(Default)]
+struct Told(Vec<String>);
+
+impl Told {
+    fn say(&mut self, line: &str) {
+        output::say(line);
+        self.0.push(line.trim_end().to_owned());
+    }
+
+    /// Writes it to its place, which is named after what was replayed.
+    fn place(&self, args: &SimulateArgs, folder: &Path, what: &str, program: &str) -> Result<(), String> {
+        let Some(document) = &args.docs else { return Ok(()) };
+        let name = args.trace.as_deref().unwrap_or(folder).file_name();
+        let name = name.map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        let mut command = format!("{program} --trace {name}");
+        if what == "replay" {
+            let versus = if args.versus { " --versus" } else { "" };
+            command +=
+                &format!(" --rate {} --seeds {} --hours {}{versus}", args.rate, args.seeds, args.hours);
+        }
+        let text = format!("`{command}`\n\n```text\n{}\n```", self.0.join("\n"));
+        let place = if what == "replay" { what.to_owned() } else { format!("{what}-{name}") };
+        files::place(document, &[(&place, text)])
+    }
 }

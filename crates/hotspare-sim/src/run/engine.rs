@@ -48,6 +48,7 @@ impl EngineCast {
             worlds: vec![assembled.world],
             concerned,
             shown,
+            slow: vec![false; setup.specs.len()],
             tickets: BTreeMap::new(),
             woken: Vec::new(),
         };
@@ -72,6 +73,12 @@ impl Stage<'_> {
         let world = &mut cast.worlds[current];
         let tokens = estimate_prompt_tokens(request);
         let (views, turn) = (world.views(now, &route, tokens), world.next_turn(&route));
+        for (&place, view) in route.members.iter().zip(&views) {
+            if view.degraded && !cast.slow[place] {
+                self.ledger.degraded(now, place);
+            }
+            cast.slow[place] = view.degraded;
+        }
         let luck = Luck { draw: seed.rotate_left(32), turn, affinity: Some(wanted.number) };
         let plan = Plan::new(&cast.fleet, &route, request, tokens, &views, luck);
         let mut ask = Ask::of(request, wanted.stream, seed);
@@ -172,6 +179,7 @@ impl Stage<'_> {
                 match told {
                     Told::Tokens(from, to) => self.say(live, index, from, to),
                     Told::Last(from, to) => {
+                        self.ledger.outcome(live.going[index].began, live.going[index].place);
                         self.say(live, index, from, to);
                         let tokens = Usage::reported(Some(live.wanted.prompt_tokens), Some(u64::from(to)));
                         self.event(live, id, Said::Usage(Box::new(tokens)));
@@ -180,6 +188,7 @@ impl Stage<'_> {
                         self.tell(live, Input::Ended(id));
                     }
                     Told::Clean => {
+                        self.ledger.outcome(live.going[index].began, live.going[index].place);
                         self.hang_up(seat, live, index);
                         self.tell(live, Input::Ended(id));
                     }
@@ -194,6 +203,7 @@ impl Stage<'_> {
 
     fn failed(&mut self, seat: Seat, live: &mut Live, index: usize, error: Error) {
         live.failed = true;
+        self.ledger.outcome(live.going[index].began, live.going[index].place);
         if matches!(error.kind(), Kind::RateLimited | Kind::GrowthLimited) {
             self.ledger.refused(live.going[index].began, live.going[index].place);
         }

@@ -1,0 +1,145 @@
+//! The tables of a document, and the places in it that they go to.
+//!
+//! Not prose: a document's words are written by people, its figures by a command. Invariant: only what lies between a
+//! table's own marks is replaced, and a document without them is an error, not appended to.
+
+use std::fmt::Write;
+
+use crate::marks::Measure;
+use crate::metrics::headlines;
+use crate::stats::{Estimate, quantile};
+use crate::summary::ScenarioRuns;
+
+use super::{Frame, grouped, verdict_text};
+
+/// The tables that these runs fill, each with the name of its place.
+#[must_use]
+pub fn tables(frame: &Frame, runs: &[ScenarioRuns]) -> Vec<(&'static str, String)> {
+    let mut all = vec![("scenarios", scenarios(frame, runs))];
+    if runs.iter().any(|run| run.players.len() > 1) {
+        all.extend([("versus", versus(frame, runs)), ("metrics", metrics(frame, runs))]);
+    }
+    all
+}
+
+/// Puts a text between the marks of its place.
+///
+/// # Errors
+/// If the document has no such place.
+pub fn place(document: &str, name: &str, text: &str) -> Result<String, String> {
+    let (begin, end) = (format!("<!-- begin {name} -->\n"), format!("<!-- end {name} -->"));
+    let missing = || format!("the document has no `{}` that is followed by `{end}`", begin.trim_end());
+    let (before, rest) = document.split_once(&begin).ok_or_else(missing)?;
+    let (_, after) = rest.split_once(&end).ok_or_else(missing)?;
+    Ok(format!("{before}{begin}{}\n{end}{after}", text.trim_end()))
+}
+
+fn heading(frame: &Frame) -> String {
+    format!("`{}`\n\n", frame.command)
+}
+
+fn scenarios(frame: &Frame, runs: &[ScenarioRuns]) -> String {
+    let mut out = heading(frame);
+    let _ = writeln!(
+        out,
+        "{}\n\n{} requests in {:.1} virtual days. Means over seeds while things are wrong; a mark must hold in 99 % of seeds.\n",
+        verdict_text(frame, runs),
+        grouped(frame.requests),
+        frame.simulated / 86_400.0
+    );
+    out.push_str("| scenario | what goes wrong | seeds | answered | lost | first try | starts per request | first content, 99 % | marks |\n");
+    out.push_str("|---|---|---|---|---|---|---|---|---|\n");
+    for run in runs {
+        let Some((name, digests)) = run.players.first() else { continue };
+        let cell = |measure: Measure| {
+            run.estimate(name, measure).map_or("–".into(), |value| measure.show(value.mean))
+        };
+        let lost: f64 = digests.iter().filter_map(|digest| digest.value(Measure::Lost)).sum();
+        let _ = writeln!(
+            out,
+            "| `{}` | {} | {} | {} | {} | {} | {} | {} | {} |",
+            run.name,
+            run.what,
+            digests.len(),
+            cell(Measure::Available),
+            grouped(lost as u64),
+            cell(Measure::FirstTry),
+            cell(Measure::Attempts),
+            cell(Measure::TtftP99),
+            marks(run)
+        );
+    }
+    out
+}
+
+/// How many marks were reached, and by how much the others were missed.
+fn marks(run: &ScenarioRuns) -> String {
+    let marks = run.marks();
+    let reached = marks.iter().filter(|mark| mark.passed()).count();
+    let mut text = format!("{reached} of {}", marks.len());
+    for mark in marks.iter().filter(|mark| !mark.passed()) {
+        let median = match mark.values.is_empty() {
+            true => "never".into(),
+            false => mark.measure.show(quantile(&mark.values, 0.5)),
+        };
+        let _ = write!(text, "; **{}**: median {median}, held in {} of {}", mark.mark, mark.held, mark.runs);
+    }
+    match run.breached().count() {
+        0 => text,
+        some => format!("{text}; **an invariant broke in {some} runs**"),
+    }
+}
+
+fn versus(frame: &Frame, runs: &[ScenarioRuns]) -> String {
+    let mut out = heading(frame);
+    out.push_str("| who | answered | lost | first try | starts per request | first content, 99 % | regret (95 %) |\n|---|---|---|---|---|---|---|\n");
+    let names = runs.first().map_or(&[][..], |run| &run.players);
+    for (name, _) in names {
+        let mean = |measure: Measure| {
+            let values: Vec<f64> =
+                runs.iter().filter_map(|run| Some(run.estimate(name, measure)?.mean)).collect();
+            Estimate::of(&values).map_or("–".into(), |value| measure.show(value.mean))
+        };
+        let lost = runs.iter().filter_map(|run| run.estimate(name, Measure::Lost));
+        let lost: f64 = lost.map(|lost| lost.mean * lost.count as f64).sum();
+        let regrets: Vec<f64> = runs.iter().filter_map(|run| Some(run.regret(name)?.mean)).collect();
+        let regret = Estimate::of(&regrets).map_or("–".into(), |regret| {
+            format!("{:.3} ({:.3} to {:.3})", regret.mean, regret.low, regret.high)
+        });
+        let _ = writeln!(
+            out,
+            "| {name} | {} | {} | {} | {} | {} | {regret} |",
+            mean(Measure::Available),
+            grouped(lost as u64),
+            mean(Measure::FirstTry),
+            mean(Measure::Attempts),
+            mean(Measure::TtftP99)
+        );
+    }
+    out
+}
+
+fn metrics(frame: &Frame, runs: &[ScenarioRuns]) -> String {
+    let mut out = heading(frame);
+    out.push_str("| figure | taken over | value (95 %) | goal | |\n|---|---|---|---|---|\n");
+    for line in headlines(runs) {
+        let reached = if line.reached { "reached" } else { "**missed**" };
+        let _ =
+            writeln!(out, "| {} | {} | {} | {} | {reached} |", line.name, line.over, line.figure, line.goal);
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_table_replaces_what_lies_between_its_marks_and_nothing_else() {
+        let document = "a\n<!-- begin x -->\nold\n<!-- end x -->\nb\n";
+        let placed = place(document, "x", "new\n").unwrap();
+        assert_eq!(placed, "a\n<!-- begin x -->\nnew\n<!-- end x -->\nb\n");
+        assert_eq!(place(&placed, "x", "new").unwrap(), placed, "twice is as once");
+        assert!(place(document, "y", "new").unwrap_err().contains("begin y"));
+    }
+}
