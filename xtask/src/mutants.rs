@@ -354,6 +354,13 @@ const MUTANTS: &[Mutant] = &[
         package: "hotspare-routing",
     },
     Mutant {
+        name: "hints of nothing are always believed",
+        file: "crates/hotspare-health/src/gate.rs",
+        from: "self.held_until = now + LEAST_AGAIN;",
+        to: "",
+        package: "hotspare-health",
+    },
+    Mutant {
         name: "a record never forgets",
         file: "crates/hotspare-health/src/record.rs",
         from: "self.slow + (self.fast - self.slow) / (1i64 << halvings.min(40))",

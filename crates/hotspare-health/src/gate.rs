@@ -11,6 +11,8 @@ use crate::permit::Cause;
 
 /// A hint beyond this is treated as this.
 const LONGEST_HOLD: Duration = Duration::from_secs(3_600);
+/// A hint shorter than this is believed once: whoever comes back in time and is sent away again waits for this long.
+const LEAST_AGAIN: Duration = Duration::from_secs(1);
 /// Pause after the first request for one that names no time, and the longest that it grows to.
 const UNKNOWN: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(60));
 
@@ -20,6 +22,8 @@ pub(crate) struct Gate {
     held_until: Moment,
     /// How many unexplained requests for a pause came in a row.
     unexplained: u32,
+    /// A pause was named, and nothing has succeeded since.
+    hinted: bool,
     disabled: Option<Option<Moment>>,
     /// When it was last asked to be left alone: what succeeds of what began before says nothing about that.
     closed_at: Moment,
@@ -53,6 +57,13 @@ impl Gate {
     }
 
     pub(crate) fn hold(&mut self, now: Moment, until: Moment) {
+        // Replies that were under way when the pause began are no second refusal.
+        if now >= self.held_until {
+            self.closed_at = now;
+            if std::mem::replace(&mut self.hinted, true) {
+                self.held_until = now + LEAST_AGAIN;
+            }
+        }
         self.held_until = self.held_until.max(until.min(now + LONGEST_HOLD));
     }
 
@@ -86,6 +97,7 @@ impl Gate {
             return;
         }
         self.unexplained = 0;
+        self.hinted = false;
         if matches!(self.disabled, Some(Some(_))) {
             self.disabled = None;
         }
@@ -125,6 +137,19 @@ mod tests {
         assert_eq!(gate.check(at(30)), Ok(()));
         gate.hold(at(30), Moment::MAX);
         assert_eq!(gate.check(at(31)), Err((Cause::RateLimited, Some(at(3_630)))));
+    }
+
+    #[test]
+    fn a_hint_of_nothing_makes_no_tight_loop() {
+        let mut gate = Gate::default();
+        let millis = |ms| Moment::ZERO + Duration::from_millis(ms);
+        gate.hold(millis(0), millis(0));
+        assert_eq!(gate.check(millis(0)), Ok(()), "it is believed once");
+        gate.hold(millis(1), millis(1));
+        assert_eq!(gate.check(millis(1_000)), Err((Cause::RateLimited, Some(millis(1_001)))));
+        gate.success(millis(1_001));
+        gate.hold(millis(2_000), millis(2_200));
+        assert_eq!(gate.check(millis(2_200)), Ok(()), "a short hint that holds good is kept to");
     }
 
     #[test]
