@@ -103,7 +103,7 @@ fn plain(body: &Value) -> Value {
     }
 }
 
-fn request(body: &Value, wire: &Bedrock) -> ChatRequest {
+pub(crate) fn request(body: &Value, wire: &Bedrock) -> ChatRequest {
     let mut request = ChatRequest::to("r");
     let list = |value: &Value| value.as_array().cloned().unwrap_or_default();
     let parts = |value: &Value| list(value).iter().map(|block| part(block, wire)).collect::<Vec<_>>();

@@ -78,7 +78,7 @@ fn round_trip(recorded: &Value, model: &str, provider: &str) -> Result<(Option<S
 }
 
 /// Keys in camel case, as far as the wire owns them, and no nulls.
-fn plain(value: &Value) -> Value {
+pub(crate) fn plain(value: &Value) -> Value {
     match value {
         Value::Array(items) => items.iter().map(plain).collect(),
         Value::Object(fields) => {
@@ -121,7 +121,7 @@ fn raw(value: &Value) -> Json {
     Json::from(value)
 }
 
-fn request(body: &Value, origin: &str) -> ChatRequest {
+pub(crate) fn request(body: &Value, origin: &str) -> ChatRequest {
     let mut request = ChatRequest::to("r");
     let mut extras: BTreeMap<String, Json> = BTreeMap::new();
     for (name, value) in body.as_object().unwrap() {

@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::prompt_size::TokenScale;
+
 /// A target's health as a strategy sees it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
@@ -42,62 +44,6 @@ pub struct TargetView {
     pub disabled: bool,
     /// What its own counts of tokens say about estimates.
     pub tokens: TokenScale,
-}
-
-/// How a target's counts of tokens follow from estimates, by what a request has: nothing else, tools, a schema, both.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[non_exhaustive]
-pub struct TokenScale {
-    /// One line for each.
-    pub lines: [TokenLine; 4],
-    /// A request of about so many tokens (prompt and room for the answer) was lately too long for it.
-    pub overflow: Option<u64>,
-}
-
-/// Tokens as `per_mille` thousandths of the estimate and an offset.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct TokenLine {
-    /// Thousandths.
-    pub per_mille: u32,
-    /// Tokens that come on top, whatever is asked.
-    pub offset: i32,
-    /// Counts that this rests on.
-    pub samples: u32,
-}
-
-impl Default for TokenLine {
-    fn default() -> Self {
-        Self { per_mille: 1_000, offset: 0, samples: 0 }
-    }
-}
-
-impl TokenScale {
-    /// The line that fits a shape best: its own, or the one that most is known of.
-    fn line(&self, shape: usize) -> TokenLine {
-        let own = self.lines.get(shape).copied().unwrap_or_default();
-        if own.samples > 0 {
-            return own;
-        }
-        let best = self.lines.iter().max_by_key(|line| line.samples).copied().unwrap_or_default();
-        // Offsets belong to their shape: what tools add says nothing about a schema.
-        TokenLine { offset: 0, samples: 0, ..best }
-    }
-
-    /// Tokens that the target will count for a prompt of this shape that was estimated at `tokens`.
-    #[must_use]
-    pub fn estimate(&self, shape: usize, tokens: u64) -> u64 {
-        let line = self.line(shape);
-        let scaled = u128::from(tokens) * u128::from(line.per_mille) / 1_000;
-        let scaled = u64::try_from(scaled).unwrap_or(u64::MAX);
-        // However odd the counts: a long prompt is never taken for nothing.
-        scaled.saturating_add_signed(i64::from(line.offset)).max(tokens / 4).max(1)
-    }
-
-    /// Counts that an estimate for this shape rests on.
-    #[must_use]
-    pub fn samples(&self, shape: usize) -> u32 {
-        self.line(shape).samples
-    }
 }
 
 impl Default for TargetView {

@@ -13,9 +13,8 @@
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 
-use hotspare_core::{Chunk, Error, Event, Kind, Moment, Raw, TargetId, Trail};
+use hotspare_core::{Chunk, Error, Event, Kind, Moment, PromptSize, Raw, TargetId, Trail};
 use hotspare_health::{Observation, Refusal};
-use hotspare_normalize::PromptSize;
 use hotspare_routing::Start;
 
 use crate::ask::Ask;

@@ -2,9 +2,9 @@
 //!
 //! Not what follows. Invariant: an ending is made once, by whoever held the permit.
 
+use hotspare_core::PromptSize;
 use hotspare_core::{Cost, Kind, Usage};
 use hotspare_health::Outcome;
-use hotspare_normalize::PromptSize;
 
 /// How an attempt ended, for the book and for the counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -3,43 +3,36 @@
 //! Not a tokenizer and not a judge of what fits. Invariant: a request is counted exactly at most once for each encoding, and
 //! only where an estimate comes close to the window; everywhere else the estimate is certain enough.
 
-use hotspare_core::{Encoding, ModelProfile, Request, TokenScale};
-use hotspare_normalize::{PromptSize, count_exactly};
+use hotspare_core::{Encoding, ModelProfile, PromptSize, Request, TokenScale};
+use hotspare_normalize::exact_size;
 use hotspare_routing::Need;
 
 /// How close to the window an estimate must be for an exact count, in per cent of the window.
 const CLOSE: u64 = 15;
-/// By how much may be too high, in per cent: an exact count of texts, for what stands around them; an estimate that the
-/// target's own counts have corrected; one that rests on the request alone.
+/// By how much an estimate may be too high at the least, in per cent: an exact count of texts, for what stands around them; any
+/// other; one of a prompt with something that cannot be told.
 const COUNTED: u64 = 3;
-const CALIBRATED: u64 = 15;
-const UNKNOWN: u64 = 30;
-/// Counts of a target that make its estimates certain.
-const SAMPLES: u32 = 8;
+const ESTIMATED: u64 = 15;
+const OPAQUE: u64 = 30;
+/// How many standard deviations of what is not known of a target count as possible, in halves.
+const POSSIBLE: u64 = 5;
 
 /// Measures one request.
 #[derive(Debug)]
 pub(crate) struct Measure<'a> {
     request: &'a Request,
-    size: PromptSize,
-    counted: Vec<(Encoding, Option<u64>)>,
+    size: &'a PromptSize,
+    counted: Vec<(Encoding, Option<PromptSize>)>,
 }
 
 impl<'a> Measure<'a> {
-    pub(crate) fn new(request: &'a Request, tokens: u64) -> Self {
-        Self { request, size: PromptSize::known(request, tokens), counted: Vec::new() }
-    }
-
-    /// The request's size as it is estimated for any model.
-    pub(crate) fn size(&self) -> PromptSize {
-        self.size
+    pub(crate) fn new(request: &'a Request, size: &'a PromptSize) -> Self {
+        Self { request, size, counted: Vec::new() }
     }
 
     /// What the request needs of a model whose counts are known as `scale`.
-    pub(crate) fn need(&mut self, profile: &ModelProfile, scale: TokenScale) -> Need {
-        let prompt = scale.estimate(self.size.shape, self.size.tokens);
-        let margin = if scale.samples(self.size.shape) < SAMPLES { UNKNOWN } else { CALIBRATED };
-        let estimated = Need { prompt, margin, overflow: scale.overflow };
+    pub(crate) fn need(&mut self, profile: &ModelProfile, scale: &TokenScale) -> Need {
+        let estimated = need(self.size, scale, ESTIMATED);
         let (Some(window), Some(encoding)) = (profile.context_window, profile.encoding) else {
             return estimated;
         };
@@ -48,7 +41,7 @@ impl<'a> Measure<'a> {
             return estimated;
         }
         match self.count(encoding) {
-            Some(prompt) => Need { prompt, margin: COUNTED, ..estimated },
+            Some(size) => need(&size, &scale.with_exact_text(), COUNTED),
             None => estimated,
         }
     }
@@ -62,15 +55,23 @@ impl<'a> Measure<'a> {
         }
     }
 
-    fn count(&mut self, encoding: Encoding) -> Option<u64> {
+    fn count(&mut self, encoding: Encoding) -> Option<PromptSize> {
         if let Some((_, counted)) = self.counted.iter().find(|(known, _)| *known == encoding) {
             return *counted;
         }
         let counted = match self.request {
-            Request::Chat(chat) => count_exactly(encoding, chat),
+            Request::Chat(chat) => exact_size(encoding, chat),
             Request::Embed(_) => None,
         };
         self.counted.push((encoding, counted));
         counted
     }
+}
+
+/// What a prompt of this size needs, and by how much that may be too high.
+fn need(size: &PromptSize, scale: &TokenScale, least: u64) -> Need {
+    let prompt = scale.estimate(size);
+    let doubt = scale.doubt(size).saturating_mul(POSSIBLE * 50) / prompt.max(1);
+    let least = if size.is_opaque() { OPAQUE } else { least };
+    Need { prompt, margin: doubt.clamp(least, 100), overflow: scale.overflow }
 }

@@ -5,8 +5,7 @@
 
 use std::time::Duration;
 
-use hotspare_core::{ChatRequest, ModelProfile, Request, Skipped, TargetView};
-use hotspare_normalize::PromptSize;
+use hotspare_core::{ChatRequest, ModelProfile, PromptSize, Request, Skipped, TargetView};
 use hotspare_routing::{Candidate, Need, Reason, Scene, Space, Start, ineligible, ineligible_to_embed};
 
 use crate::fleet::{Fleet, Route, Target};
@@ -84,21 +83,21 @@ pub struct Luck {
 }
 
 impl Plan {
-    /// Makes a plan. `views` are the health of the route's members, in their order, for a prompt of `prompt_tokens`, as
-    /// [`estimate_prompt_tokens`](hotspare_normalize::estimate_prompt_tokens) has it.
+    /// Makes a plan. `views` are the health of the route's members, in their order, for a prompt of this `size`, as
+    /// [`prompt_size`](hotspare_normalize::prompt_size) has it.
     #[must_use]
     pub fn new(
         fleet: &Fleet,
         route: &Route,
         request: &Request,
-        prompt_tokens: u64,
+        size: PromptSize,
         views: &[TargetView],
         luck: Luck,
     ) -> Self {
         let space = space(fleet, route, request);
         let keeper = keeper(fleet, route, request);
-        let mut measure = Measure::new(request, prompt_tokens);
-        let size = measure.size();
+        let prompt_tokens = size.tokens();
+        let mut measure = Measure::new(request, &size);
         let (mut measured, mut lengths) = (0, 0);
         let mut needs = Vec::with_capacity(views.len());
         let mut skipped = Vec::new();
@@ -114,14 +113,14 @@ impl Plan {
                 skipped.push(Skipped::new(target.id.clone(), why));
                 continue;
             }
-            let need = measure.need(&target.profile, view.tokens);
+            let need = measure.need(&target.profile, &view.tokens);
             let why = unable(request, target, need, space);
             let is_length = matches!(&why, Some(Unable::Length(_)));
             measured += 1;
             lengths += usize::from(is_length);
             let trim_to = match (route.rules.trim, request) {
                 (Trim::OldestTurns, Request::Chat(chat)) if is_length => {
-                    fitting(chat, &target.profile, need, size)
+                    fitting(chat, &target.profile, need, prompt_tokens)
                 }
                 _ => None,
             };
@@ -237,10 +236,10 @@ fn space<'a>(fleet: &'a Fleet, route: &Route, request: &Request) -> Option<Space
 }
 
 /// The estimate at which a trimmed prompt fits, if any does.
-fn fitting(request: &ChatRequest, profile: &ModelProfile, need: Need, size: PromptSize) -> Option<u64> {
+fn fitting(request: &ChatRequest, profile: &ModelProfile, need: Need, estimated: u64) -> Option<u64> {
     let window = profile.context_window.unwrap_or(u64::MAX).min(need.overflow.unwrap_or(u64::MAX));
     let left = window.checked_sub(Need::room(request, window))?;
     // What was estimated may be a little more.
-    let tokens = u128::from(left - left / 20) * u128::from(size.tokens) / u128::from(need.prompt.max(1));
+    let tokens = u128::from(left - left / 20) * u128::from(estimated) / u128::from(need.prompt.max(1));
     u64::try_from(tokens).ok().filter(|tokens| *tokens > 0)
 }

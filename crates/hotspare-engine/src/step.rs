@@ -47,7 +47,7 @@ pub struct Begin {
     /// What was wrong with the target's answer, if it is asked again for that.
     pub reask: Option<Reask>,
     /// The oldest turns must go until the prompt is estimated at so many tokens (as
-    /// [`PromptSize`](hotspare_normalize::PromptSize) estimates).
+    /// [`prompt_size`](hotspare_normalize::prompt_size) estimates).
     pub trim_to: Option<u64>,
     /// The route.
     pub route: usize,

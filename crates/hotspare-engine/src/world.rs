@@ -291,7 +291,7 @@ impl World {
         };
         let state = &mut self.targets[place];
         if let Some((size, counted)) = end.counted {
-            state.tokens.learn(size, counted);
+            state.tokens.learn(&size, counted);
             // It holds more than it seemed.
             state.overflow = state.overflow.filter(|(tokens, _)| counted < *tokens);
         }

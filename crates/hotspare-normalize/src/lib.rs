@@ -54,7 +54,7 @@ pub use subset::{Rewritten, rewrite_schema};
 #[cfg(feature = "templates")]
 pub use template::{InstructionRole, Template};
 pub use think::ThinkSplitter;
-pub use tokens::{Calibration, PromptSize, count_exactly, count_text, estimate_prompt_tokens, estimate_text};
+pub use tokens::{Calibration, chat_size, count_text, estimate_text, exact_size, prompt_size};
 pub use tool_ids::ToolIds;
 pub use trim::trim;
 pub use validate::{Validator, Violation};

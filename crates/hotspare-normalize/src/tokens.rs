@@ -9,117 +9,113 @@ mod media;
 mod text;
 
 use hotspare_core::{
-    ChatRequest, EmbedInput, EmbedRequest, Message, OutputFormat, Part, Request, Tool, ToolChoice,
+    ChatRequest, EmbedInput, EmbedRequest, Message, OutputFormat, Part, PromptPart, PromptSize, Request,
+    ToolChoice,
 };
 
 pub use calibration::Calibration;
-pub use exact::{count_exactly, count_text};
+pub use exact::{count_text, exact_size};
 pub use text::estimate_text;
-
-/// Tokens that a message costs beside its text: its role and its end.
-const MESSAGE: u64 = 4;
-/// Tokens that a tool costs beside its name, description and schema.
-const TOOL: u64 = 8;
 
 /// Bytes of a part in another wire's words that may be text, and what a longer one is taken for.
 const NATIVE: usize = 16 << 10;
 const MOST_NATIVE: u64 = 1_500;
 
-/// The size of a prompt as far as the request itself tells.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct PromptSize {
-    /// Tokens, estimated.
-    pub tokens: u64,
-    /// What else the request has: tools, a schema. Providers wrap each in words of their own.
-    pub shape: usize,
-}
-
-impl PromptSize {
-    /// Estimates a request.
-    #[must_use]
-    pub fn of(request: &ChatRequest) -> Self {
-        Self { tokens: count(request, &estimate_text), shape: shape(request) }
-    }
-
-    /// The size of a request that [`estimate_prompt_tokens`] has estimated at `tokens`.
-    #[must_use]
-    pub fn known(request: &Request, tokens: u64) -> Self {
-        match request {
-            Request::Chat(chat) => Self { tokens, shape: shape(chat) },
-            Request::Embed(_) => Self { tokens, shape: 0 },
-        }
-    }
-
-    /// Tokens of one message, as they count in a request.
-    pub(crate) fn of_message(message: &Message) -> u64 {
-        self::message(message, &estimate_text)
-    }
-}
-
-/// Estimated tokens of the prompt, tools and schema included, or of all that is to be embedded.
+/// The size of a prompt, tools and schema included, or of all that is to be embedded.
 #[must_use]
-pub fn estimate_prompt_tokens(request: &Request) -> u64 {
+pub fn prompt_size(request: &Request) -> PromptSize {
     match request {
-        Request::Chat(chat) => count(chat, &estimate_text),
+        Request::Chat(chat) => chat_size(chat),
         Request::Embed(embed) => of_inputs(embed),
     }
 }
 
-fn of_inputs(request: &EmbedRequest) -> u64 {
+/// The size of a chat's prompt.
+#[must_use]
+pub fn chat_size(request: &ChatRequest) -> PromptSize {
+    count(request, &estimate_text)
+}
+
+/// The size of one message, as it counts in a request.
+pub(crate) fn message_size(message: &Message) -> PromptSize {
+    let mut size = PromptSize::default();
+    add_message(&mut size, message, &estimate_text);
+    size
+}
+
+fn of_inputs(request: &EmbedRequest) -> PromptSize {
     let inputs = request.inputs.iter().map(|input| match input {
         EmbedInput::Tokens(tokens) => tokens.len() as u64,
         EmbedInput::Text(words) => estimate_text(words),
         _ => 0,
     });
-    inputs.sum()
-}
-
-/// Whether a request has tools (1) and a schema (2).
-fn shape(request: &ChatRequest) -> usize {
-    let schema = matches!(request.output, OutputFormat::JsonSchema { .. });
-    usize::from(!tools(request).is_empty()) + 2 * usize::from(schema)
-}
-
-/// The tools that a model is shown: none where it must not call any, for most providers leave them out then.
-fn tools(request: &ChatRequest) -> &[Tool] {
-    if request.tool_choice == Some(ToolChoice::None) { &[] } else { &request.tools }
+    PromptSize::of_text(inputs.sum())
 }
 
 /// Adds up a request whose texts are counted by `text`.
-fn count(request: &ChatRequest, text: &dyn Fn(&str) -> u64) -> u64 {
-    let mut tokens = MESSAGE;
+fn count(request: &ChatRequest, text: &dyn Fn(&str) -> u64) -> PromptSize {
+    let mut size = PromptSize::default();
+    size.add(PromptPart::Request, 1);
     for message in &request.messages {
-        tokens += self::message(message, text);
+        add_message(&mut size, message, text);
     }
-    for tool in tools(request) {
+    let idle = request.tool_choice == Some(ToolChoice::None);
+    for tool in &request.tools {
         let description = tool.description.as_deref().unwrap_or_default();
-        tokens += TOOL + text(&tool.name) + text(description) + text(tool.parameters.as_str());
-    }
-    if let OutputFormat::JsonSchema { schema, .. } = &request.output {
-        tokens += text(schema.as_str());
-    }
-    tokens
-}
-
-fn message(message: &Message, text: &dyn Fn(&str) -> u64) -> u64 {
-    MESSAGE + message.parts.iter().map(|part| of_part(part, text)).sum::<u64>()
-}
-
-fn of_part(part: &Part, text: &dyn Fn(&str) -> u64) -> u64 {
-    match part {
-        Part::Text(words) | Part::Refusal(words) => text(words),
-        Part::Reasoning(reasoning) => text(&reasoning.text),
-        Part::ToolCall(call) => MESSAGE + text(&call.name) + text(&call.arguments),
-        Part::ToolResult(result) => {
-            MESSAGE + result.content.iter().map(|part| of_part(part, text)).sum::<u64>()
+        let words = text(&tool.name) + text(description) + text(tool.parameters.as_str());
+        if idle {
+            size.add(PromptPart::IdleTools, words);
+        } else {
+            size.add(PromptPart::Tool, 1);
+            size.add(PromptPart::ToolText, words);
         }
-        Part::Image(image) => media::image(image),
-        Part::Document(document) => media::document(document),
-        // Most of a long one is base64: sound, or a file.
-        Part::Native(native) if native.raw.as_str().len() > NATIVE => MOST_NATIVE,
-        Part::Native(native) => text(native.raw.as_str()),
-        _ => 0,
+    }
+    size.add(PromptPart::Tools, u64::from(!idle && !request.tools.is_empty()));
+    if let OutputFormat::JsonSchema { schema, .. } = &request.output {
+        size.add(PromptPart::Schema, 1);
+        size.add(PromptPart::SchemaText, text(schema.as_str()));
+    }
+    let extras =
+        request.reasoning_effort.is_some() || request.extras.values().any(|fields| !fields.is_empty());
+    size.add(PromptPart::Extras, u64::from(extras));
+    if !request.native_tools.is_empty() || request.bound.is_some() {
+        size.set_opaque();
+    }
+    size
+}
+
+fn add_message(size: &mut PromptSize, message: &Message, text: &dyn Fn(&str) -> u64) {
+    size.add(PromptPart::Message, 1);
+    for part in &message.parts {
+        add_part(size, part, text);
+    }
+}
+
+fn add_part(size: &mut PromptSize, part: &Part, text: &dyn Fn(&str) -> u64) {
+    match part {
+        Part::Text(words) | Part::Refusal(words) => size.add(PromptPart::Text, text(words)),
+        Part::Reasoning(reasoning) => size.add(PromptPart::Thought, text(&reasoning.text)),
+        Part::ToolCall(call) => {
+            size.add(PromptPart::Call, 1);
+            size.add(PromptPart::Text, text(&call.name) + text(&call.arguments));
+        }
+        Part::ToolResult(result) => {
+            size.add(PromptPart::Call, 1);
+            for part in &result.content {
+                add_part(size, part, text);
+            }
+        }
+        Part::Image(image) => media::add_image(size, image),
+        Part::Document(document) => media::add_document(size, document),
+        Part::Native(native) => {
+            // Most of a long one is base64: sound, or a file.
+            let raw = native.raw.as_str();
+            size.add(PromptPart::Media, if raw.len() > NATIVE { MOST_NATIVE } else { text(raw) });
+            size.set_opaque();
+        }
+        // Cache marks and the like stand beside what they mark.
+        Part::Fields(_) => {}
+        _ => size.set_opaque(),
     }
 }
 

@@ -5,13 +5,13 @@
 
 use hotspare_core::{ChatRequest, Message, Part, Role};
 
-use crate::tokens::PromptSize;
+use crate::tokens::{chat_size, message_size};
 
 /// Leaves out the oldest turns of `request` until it is estimated at no more than `most` tokens. Gives the request and how
 /// many messages are missing; `None` if even the last turn alone is too long.
 #[must_use]
 pub fn trim(request: &ChatRequest, most: u64) -> Option<(ChatRequest, usize)> {
-    let mut left = PromptSize::of(request).tokens;
+    let mut left = chat_size(request);
     // Where the user's turns begin: everything up to the next one belongs together.
     let turns: Vec<usize> = request
         .messages
@@ -24,19 +24,15 @@ pub fn trim(request: &ChatRequest, most: u64) -> Option<(ChatRequest, usize)> {
     let first = request.messages.iter().take_while(|message| instructs(message)).count();
     let mut keep_from = first;
     for next in turns.into_iter().filter(|at| *at > first) {
-        if left <= most {
+        if left.tokens() <= most {
             break;
         }
-        let turn = &request.messages[keep_from..next];
-        left -= turn
-            .iter()
-            .filter(|message| !instructs(message))
-            .map(PromptSize::of_message)
-            .sum::<u64>()
-            .min(left);
+        for message in request.messages[keep_from..next].iter().filter(|message| !instructs(message)) {
+            left = left.without(&message_size(message));
+        }
         keep_from = next;
     }
-    if left > most || (keep_from > last && last > first) {
+    if left.tokens() > most || (keep_from > last && last > first) {
         return None;
     }
     let mut trimmed = request.clone();
@@ -101,17 +97,17 @@ mod tests {
             let Some((trimmed, missing)) = trim(&request, most) else {
                 // Nothing shorter than instructions and the last turn can be had.
                 let least = ChatRequest::to("r").system("Be brief.").user("and now?");
-                prop_assert!(PromptSize::of(&least).tokens > most);
+                prop_assert!(chat_size(&least).tokens() > most);
                 return Ok(());
             };
-            prop_assert!(PromptSize::of(&trimmed).tokens <= most);
+            prop_assert!(chat_size(&trimmed).tokens() <= most);
             prop_assert_eq!(trimmed.messages.len() + missing, request.messages.len());
             prop_assert_eq!(&trimmed.messages[0], &request.messages[0]);
             prop_assert_eq!(&trimmed.messages[1..], &request.messages[1 + missing..]);
             prop_assert!(crate::portable(&trimmed, "w", None).is_ok(), "a result without its call");
             // No more is left out than must be.
             if missing > 0 {
-                prop_assert!(PromptSize::of(&request).tokens > most);
+                prop_assert!(chat_size(&request).tokens() > most);
             }
         }
     }

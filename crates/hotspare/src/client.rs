@@ -11,7 +11,7 @@ use hotspare_core::{
     Request, Response, TargetId, TargetView,
 };
 use hotspare_engine::{Ask, Call, Counts, Luck, Plan, Route};
-use hotspare_normalize::{Form, estimate_prompt_tokens};
+use hotspare_normalize::{Form, prompt_size};
 
 use crate::builder::ClientBuilder;
 use crate::clock::entropy;
@@ -181,10 +181,10 @@ impl Client {
         let route = self.route(request.model())?;
         let request = &self.bind(&route, request.clone());
         let now = self.shared.clock.now();
-        let tokens = estimate_prompt_tokens(request);
-        let views = self.shared.with_world(|world| world.views(now, &route, tokens));
+        let size = prompt_size(request);
+        let views = self.shared.with_world(|world| world.views(now, &route, size.tokens()));
         let luck = Luck { draw: 0, turn: 0, affinity: affinity(request) };
-        let plan = Plan::new(&self.shared.fleet, &route, request, tokens, &views, luck);
+        let plan = Plan::new(&self.shared.fleet, &route, request, size, &views, luck);
         let choices = plan.choices.iter().map(|choice| {
             let place = route.members.iter().position(|member| *member == choice.target);
             Explained {
@@ -282,12 +282,12 @@ impl Client {
         }
         let seed = entropy();
         let now = shared.clock.now();
-        let tokens = estimate_prompt_tokens(&request);
+        let size = prompt_size(&request);
         let (views, turn) =
-            shared.with_world(|world| (world.views(now, &route, tokens), world.next_turn(&route)));
+            shared.with_world(|world| (world.views(now, &route, size.tokens()), world.next_turn(&route)));
         // Outside the lock: a strategy is the application's code.
         let luck = Luck { draw: seed.rotate_left(32), turn, affinity: affinity(&request) };
-        let plan = Plan::new(&shared.fleet, &route, &request, tokens, &views, luck);
+        let plan = Plan::new(&shared.fleet, &route, &request, size, &views, luck);
         let mut ask = Ask::of(&request, stream, seed);
         ask.native_wire = wire;
         ask.form = form;

@@ -122,7 +122,7 @@ impl Setup {
             &fleet,
             &route,
             &request,
-            self.prompt_tokens,
+            PromptSize::of_text(self.prompt_tokens),
             &world.views(now, &route, self.prompt_tokens),
             Luck::default(),
         );
@@ -456,26 +456,22 @@ fn what_breaks_after_the_answer_concerns_nobody() {
 
 #[test]
 fn when_all_are_blocked_one_is_asked_all_the_same() {
-    let setup = Setup::new(&["a"]);
-    let mut rig = setup.rig();
-    rig.fails(0, Kind::Connect);
-    for _ in 0..4 {
-        let route = Arc::clone(&rig.call.route);
-        let fleet = Arc::clone(&rig.call.fleet);
+    fn ask_again(rig: &mut Rig) {
+        let (fleet, route) = (Arc::clone(&rig.call.fleet), Arc::clone(&rig.call.route));
         let request = ChatRequest::to("r").user("hi").into();
-        let plan =
-            Plan::new(&fleet, &route, &request, 1, &rig.world.views(rig.now, &route, 1), Luck::default());
+        let (size, views) = (PromptSize::of_text(1), rig.world.views(rig.now, &route, 1));
+        let plan = Plan::new(&fleet, &route, &request, size, &views, Luck::default());
         rig.call = Call::new(rig.now, fleet, route, Ask::new(true, 1), plan);
         rig.run();
+    }
+    let mut rig = Setup::new(&["a"]).rig();
+    rig.fails(0, Kind::Connect);
+    for _ in 0..4 {
+        ask_again(&mut rig);
         rig.fails(0, Kind::Connect);
     }
     assert!(!rig.world.view(rig.now, 0, 0).usable);
-    let fleet = Arc::clone(&rig.call.fleet);
-    let route = Arc::clone(&rig.call.route);
-    let request = ChatRequest::to("r").user("hi").into();
-    let plan = Plan::new(&fleet, &route, &request, 1, &rig.world.views(rig.now, &route, 1), Luck::default());
-    rig.call = Call::new(rig.now, fleet, route, Ask::new(true, 1), plan);
-    rig.run();
+    ask_again(&mut rig);
     assert!(rig.call.trail().attempts[0].why.starts_with("last resort"));
     rig.text(0, "back again");
     rig.finishes(0);

@@ -1,55 +1,56 @@
 //! What a target's own counts say about our estimates.
 //!
-//! Not a model of any provider: a line through what it reported, one for each shape of request, because tools and
-//! schemas come wrapped in words that are not in the request. Invariant: bounded (four lists of the latest counts), and
-//! one odd report moves nothing by much: slope and offset are medians.
+//! Not a model of any provider: what each part of a prompt costs is learned from what the target reported, by a Kalman
+//! filter that starts from what is usual. A part that has not been seen keeps its usual cost, and one that has been is told
+//! apart from the others as soon as requests differ in it. Invariant: bounded, whatever is reported; one odd report moves
+//! little (what lies far outside of what is likely hardly counts), and several in a row open the filter again.
 
-use std::collections::VecDeque;
+use hotspare_core::{PromptPart, PromptSize, TokenScale};
 
-use hotspare_core::{TokenLine, TokenScale};
+const PARTS: usize = PromptSize::PARTS;
 
-use super::PromptSize;
-
-/// Counts that are kept for each shape.
-const KEPT: usize = 24;
-/// Counts of a shape before a line is drawn; before that, a factor.
-const LINE: usize = 4;
-/// Pairs of prompts of clearly different length that a slope needs.
-const PAIRS: usize = 3;
-/// Between one token for one estimated and these, in thousandths: steeper or flatter is chance.
-const FACTOR: std::ops::RangeInclusive<i64> = 100..=8_000;
-const SLOPE: std::ops::RangeInclusive<i64> = 500..=3_000;
+/// The error of an estimate of text, which no learning takes away, as a standard deviation: some tokens, a share of the count
+/// for its style, and what grows with the square root of its length.
+const NOISE: f64 = 2.0;
+const NOISE_SHARE: f64 = 0.08;
+const NOISE_ROOT: f64 = 0.7;
+/// How many standard deviations are likely.
+const LIKELY: f64 = 3.0;
+/// How much less a count weighs that is not.
+const ODD: f64 = 20.0;
+/// So many odd counts in a row mean that the target counts otherwise now: a new model behind an old name.
+const CHANGED: u32 = 4;
+/// How much more may be otherwise then than at first.
+const REOPENED: f64 = 4.0;
+/// How much doubt comes back with each count, as a share of what there was at first.
+const DRIFT: f64 = 0.02;
 /// A count far beyond any window is a mistake of whoever reported it.
 const SANE: u64 = 50_000_000;
+/// Tokens for a token of text, in thousandths: more or less is chance.
+const TEXT: std::ops::RangeInclusive<f64> = 500.0..=3_000.0;
+/// The most tokens that one of anything costs or saves, in thousandths: a million.
+const MOST: f64 = 1e9;
 
 /// Learns from counts that a target reported.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Calibration {
-    /// By shape: estimated, reported.
-    seen: [VecDeque<(u32, u32)>; 4],
-    learned: u32,
+    /// Most targets are never asked in most processes.
+    filter: Option<Box<Filter>>,
     scale: TokenScale,
 }
 
 impl Calibration {
-    /// A prompt of this size was counted as `reported` tokens.
-    pub fn learn(&mut self, size: PromptSize, reported: u64) {
-        let (Ok(estimated), Ok(counted)) = (u32::try_from(size.tokens), u32::try_from(reported)) else {
-            return;
-        };
-        if reported == 0 || reported > SANE || estimated == 0 {
+    /// A prompt of this size was counted as `reported` tokens. A size with something that cannot be told teaches nothing.
+    pub fn learn(&mut self, size: &PromptSize, reported: u64) {
+        let likely = |amount: &u32| u64::from(*amount) <= SANE;
+        if reported == 0 || reported > SANE || size.is_opaque() || !size.amounts().iter().all(likely) {
             return;
         }
-        let Some(seen) = self.seen.get_mut(size.shape) else { return };
-        if seen.len() == KEPT {
-            seen.pop_front();
-        }
-        seen.push_back((estimated, counted));
-        self.learned = self.learned.saturating_add(1);
-        // Lines change little once there are many points.
-        if seen.len() < KEPT || self.learned.is_multiple_of(8) {
-            self.scale.lines[size.shape] = line(seen);
-        }
+        let Ok(counted) = u32::try_from(reported) else { return };
+        let filter = self.filter.get_or_insert_with(Box::default);
+        filter.update(&size.amounts().map(f64::from), f64::from(counted));
+        filter.publish(&mut self.scale);
+        self.scale.samples = self.scale.samples.saturating_add(1);
     }
 
     /// What the counts say now.
@@ -59,42 +60,88 @@ impl Calibration {
     }
 }
 
-/// The line through the points: the slope is the median over pairs, weighted by their distance, so that long prompts,
-/// for which it matters, decide.
-fn line(points: &VecDeque<(u32, u32)>) -> TokenLine {
-    let count = u32::try_from(points.len()).unwrap_or(u32::MAX);
-    let points: Vec<(i64, i64)> = points.iter().map(|&(x, y)| (i64::from(x), i64::from(y))).collect();
-    let mut slopes: Vec<(i64, i64)> = Vec::new();
-    for (at, &(x, y)) in points.iter().enumerate() {
-        for &(other, counted) in &points[..at] {
-            let distance = (x - other).abs();
-            if distance * 4 > x.max(other) {
-                slopes.push(((y - counted) * 1_000 / (x - other), distance));
-            }
-        }
-    }
-    if points.len() < LINE || slopes.len() < PAIRS {
-        let mut factors: Vec<i64> = points.iter().map(|(x, y)| y * 1_000 / x).collect();
-        let factor = median(&mut factors).clamp(*FACTOR.start(), *FACTOR.end());
-        return TokenLine { per_mille: u32::try_from(factor).unwrap_or(1_000), offset: 0, samples: count };
-    }
-    slopes.sort_unstable();
-    let half = slopes.iter().map(|(_, weight)| weight).sum::<i64>() / 2;
-    let mut passed = 0;
-    let slope = slopes.iter().find_map(|&(slope, weight)| {
-        passed += weight;
-        (passed >= half).then_some(slope)
-    });
-    let slope = slope.unwrap_or(1_000).clamp(*SLOPE.start(), *SLOPE.end());
-    let mut offsets: Vec<i64> = points.iter().map(|(x, y)| y - x * slope / 1_000).collect();
-    TokenLine {
-        per_mille: u32::try_from(slope).unwrap_or(1_000),
-        offset: i32::try_from(median(&mut offsets)).unwrap_or(0),
-        samples: count,
+/// Costs of parts, in tokens, and their covariance.
+#[derive(Clone, Debug, PartialEq)]
+struct Filter {
+    cost: [f64; PARTS],
+    covariance: [[f64; PARTS]; PARTS],
+    odd: u32,
+}
+
+impl Default for Filter {
+    fn default() -> Self {
+        let usual = TokenScale::default().per_mille.map(|weight| f64::from(weight) / 1_000.0);
+        Self { cost: usual, covariance: open(1.0), odd: 0 }
     }
 }
 
-fn median(values: &mut [i64]) -> i64 {
-    values.sort_unstable();
-    values.get(values.len() / 2).copied().unwrap_or(0)
+/// The variance of each cost before anything is known of a target.
+fn variance() -> [f64; PARTS] {
+    TokenScale::default().doubt.map(|doubt| (f64::from(doubt) / 1_000.0).powi(2))
+}
+
+/// The covariance when nothing is known, or `factor` times as much.
+fn open(factor: f64) -> [[f64; PARTS]; PARTS] {
+    let mut covariance = [[0.0; PARTS]; PARTS];
+    for (at, variance) in variance().into_iter().enumerate() {
+        covariance[at][at] = variance * factor;
+    }
+    covariance
+}
+
+impl Filter {
+    fn update(&mut self, amounts: &[f64; PARTS], counted: f64) {
+        // A request has few kinds of parts; the others neither change nor matter.
+        let present = || amounts.iter().copied().enumerate().filter(|(_, amount)| *amount > 0.0);
+        let usual = variance();
+        for (part, _) in present() {
+            let own = &mut self.covariance[part][part];
+            if *own < usual[part] {
+                *own += usual[part] * DRIFT * DRIFT;
+            }
+        }
+        let mut along = [0.0; PARTS];
+        for (part, amount) in present() {
+            for (sum, covariance) in along.iter_mut().zip(self.covariance[part]) {
+                *sum += covariance * amount;
+            }
+        }
+        let dot = |other: &[f64; PARTS]| present().map(|(part, amount)| amount * other[part]).sum::<f64>();
+        let noise = NOISE.powi(2) + (NOISE_SHARE * counted).powi(2) + NOISE_ROOT.powi(2) * counted;
+        let mut spread = dot(&along) + noise;
+        let surprise = counted - dot(&self.cost);
+        let excess = surprise.powi(2) / spread / LIKELY.powi(2);
+        if excess > 1.0 {
+            spread += noise * (excess - 1.0) * ODD;
+            self.odd += 1;
+        } else {
+            self.odd = 0;
+        }
+        for (at, moved) in along.into_iter().enumerate().filter(|(_, moved)| *moved != 0.0) {
+            self.cost[at] += moved / spread * surprise;
+            for (covariance, other) in self.covariance[at].iter_mut().zip(along) {
+                *covariance -= moved * other / spread;
+            }
+        }
+        if self.odd >= CHANGED {
+            self.odd = 0;
+            self.covariance = open(REOPENED);
+        }
+    }
+
+    fn publish(&self, scale: &mut TokenScale) {
+        for (at, cost) in self.cost.iter().enumerate() {
+            let text = at == PromptPart::Text as usize;
+            let (least, most) = if text { (*TEXT.start(), *TEXT.end()) } else { (-MOST, MOST) };
+            scale.per_mille[at] = whole((cost * 1_000.0).clamp(least, most));
+            scale.doubt[at] =
+                whole((self.covariance[at][at].max(0.0).sqrt() * 1_000.0).min(MOST)).unsigned_abs();
+        }
+    }
+}
+
+/// The nearest whole number of one that is known to be within ±[`MOST`].
+#[expect(clippy::cast_possible_truncation, reason = "its callers clamp it")]
+fn whole(value: f64) -> i32 {
+    value.round() as i32
 }

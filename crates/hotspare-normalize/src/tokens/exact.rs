@@ -4,7 +4,7 @@
 //! exactly. Invariant: a count of text is that of the encoding itself; what stands around texts is estimated even here,
 //! for no provider publishes it.
 
-use hotspare_core::{ChatRequest, Encoding};
+use hotspare_core::{ChatRequest, Encoding, PromptSize};
 
 /// Tokens of a text; `None` without the feature `tiktoken`.
 #[cfg(feature = "tiktoken")]
@@ -25,10 +25,10 @@ pub fn count_text(_: Encoding, _: &str) -> Option<u64> {
     None
 }
 
-/// Tokens of a prompt: its texts exactly, and what stands around them as it is estimated elsewhere. `None` as for
-/// [`count_text`].
+/// The size of a prompt whose texts are counted exactly; [`TokenScale::with_exact_text`](hotspare_core::TokenScale) makes
+/// tokens of it. `None` as for [`count_text`].
 #[must_use]
-pub fn count_exactly(encoding: Encoding, request: &ChatRequest) -> Option<u64> {
+pub fn exact_size(encoding: Encoding, request: &ChatRequest) -> Option<PromptSize> {
     count_text(encoding, "")?;
     Some(super::count(request, &|text| count_text(encoding, text).unwrap_or(0)))
 }

@@ -1,16 +1,15 @@
 //! Tokens of images and documents.
 //!
-//! Not exact for anybody: each provider scales and tiles in its own way, and these are figures between theirs. Invariant:
-//! only the head of an image is decoded, and what cannot be read costs what a usual one costs.
+//! Not exact for anybody: each provider scales and tiles in its own way; what it counts for each image and for its pixels is
+//! learned apart. Invariant: only the head of an image is decoded, and what cannot be read costs what a usual one costs.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use hotspare_core::Media;
+use hotspare_core::{Media, PromptPart, PromptSize};
 
-/// An image of unknown size: about 1000 × 800.
+/// An image of unknown size: about 1000 × 750.
 const USUAL: u64 = 1_000;
-/// The least and the most that an image is taken for; providers shrink larger ones.
-const LEAST: u64 = 85;
+/// The most that an image is taken for: providers shrink larger ones.
 const MOST: u64 = 1_600;
 /// Square pixels per token, between the published formulas.
 const PIXELS: u64 = 750;
@@ -20,24 +19,37 @@ const HEAD: usize = 32 << 10;
 const PAGE: u64 = 1_500;
 const PAGE_SIZE: u64 = 60_000;
 
-/// Tokens of an image.
-pub(super) fn image(image: &Media) -> u64 {
-    let Media::Base64 { data, .. } = image else { return USUAL };
-    let end = data.len().min(HEAD) & !3;
-    let Some(head) = data.get(..end).and_then(|head| STANDARD.decode(head).ok()) else { return USUAL };
-    match imagesize::blob_size(&head) {
-        Ok(size) => {
-            (size.width as u64).saturating_mul(size.height as u64).div_euclid(PIXELS).clamp(LEAST, MOST)
-        }
-        Err(_) => USUAL,
-    }
+/// Adds an image.
+pub(super) fn add_image(size: &mut PromptSize, image: &Media) {
+    size.add(PromptPart::Image, 1);
+    let pixels = pixels(image).unwrap_or_else(|| {
+        size.set_opaque();
+        USUAL
+    });
+    size.add(PromptPart::Media, pixels);
 }
 
-/// Tokens of a document: plain text as text, anything else by its length in pages.
-pub(super) fn document(document: &Media) -> u64 {
+fn pixels(image: &Media) -> Option<u64> {
+    let Media::Base64 { data, .. } = image else { return None };
+    let end = data.len().min(HEAD) & !3;
+    let head = STANDARD.decode(data.get(..end)?).ok()?;
+    let size = imagesize::blob_size(&head).ok()?;
+    Some((size.width as u64).saturating_mul(size.height as u64).div_euclid(PIXELS).clamp(1, MOST))
+}
+
+/// Adds a document: plain text as text, anything else by its length in pages.
+pub(super) fn add_document(size: &mut PromptSize, document: &Media) {
     match document {
-        Media::Base64 { media_type, data } if media_type.starts_with("text/") => data.len() as u64 * 3 / 16,
-        Media::Base64 { data, .. } => PAGE * (data.len() as u64).div_ceil(PAGE_SIZE).max(1),
-        _ => PAGE,
+        Media::Base64 { media_type, data } if media_type.starts_with("text/") => {
+            size.add(PromptPart::Text, data.len() as u64 * 3 / 16);
+        }
+        Media::Base64 { data, .. } => {
+            size.set_opaque();
+            size.add(PromptPart::Media, PAGE * (data.len() as u64).div_ceil(PAGE_SIZE).max(1));
+        }
+        _ => {
+            size.set_opaque();
+            size.add(PromptPart::Media, PAGE);
+        }
     }
 }

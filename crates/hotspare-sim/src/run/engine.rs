@@ -9,7 +9,7 @@ use std::sync::Arc;
 use hotspare_core::{BreakerState, Chunk, Error, Event as Said, FinishReason, Kind, Next, Response, Usage};
 use hotspare_engine::{Ask, AttemptId, Begin, Call, Input, Luck, Plan, Step, Summary};
 
-use hotspare_normalize::estimate_prompt_tokens;
+use hotspare_normalize::prompt_size;
 
 use super::{Body, Cast, EngineCast, Going, Heard, Live, Seat, Stage};
 use crate::chance::Purpose;
@@ -71,8 +71,8 @@ impl Stage<'_> {
         let route = Arc::clone(&cast.route);
         let current = cast.worlds.len() - 1;
         let world = &mut cast.worlds[current];
-        let tokens = estimate_prompt_tokens(request);
-        let (views, turn) = (world.views(now, &route, tokens), world.next_turn(&route));
+        let size = prompt_size(request);
+        let (views, turn) = (world.views(now, &route, size.tokens()), world.next_turn(&route));
         for (&place, view) in route.members.iter().zip(&views) {
             if view.degraded && !cast.slow[place] {
                 self.ledger.degraded(now, place);
@@ -80,7 +80,7 @@ impl Stage<'_> {
             cast.slow[place] = view.degraded;
         }
         let luck = Luck { draw: seed.rotate_left(32), turn, affinity: Some(wanted.number) };
-        let plan = Plan::new(&cast.fleet, &route, request, tokens, &views, luck);
+        let plan = Plan::new(&cast.fleet, &route, request, size, &views, luck);
         let mut ask = Ask::of(request, wanted.stream, seed);
         ask.deadline = wanted.deadline;
         Body::Engine(Box::new(Call::new(now, Arc::clone(&cast.fleet), route, ask, plan)))

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use hotspare::{ChatRequest, Event, FinishReason, Json, Request};
 use hotspare_core::Encoding;
-use hotspare_normalize::{Assembler, Form, JsonSchema, count_text, estimate_prompt_tokens};
+use hotspare_normalize::{Assembler, Form, JsonSchema, count_text, prompt_size};
 
 const ROUNDS: u32 = 200;
 
@@ -58,9 +58,9 @@ pub(crate) fn run() {
     let words = "The standby pump took over at 09:12; pressure is back to 4.2 bar and nobody noticed. ";
     let text = words.repeat(4_600);
     let request = Request::Chat(Arc::new(ChatRequest::to("r").user(text.clone())));
-    let tokens = estimate_prompt_tokens(&request);
+    let tokens = prompt_size(&request).tokens();
     let estimated = median(20, || {
-        black_box(estimate_prompt_tokens(black_box(&request)));
+        black_box(prompt_size(black_box(&request)));
     });
     println!("a prompt of about {tokens} tokens ({} bytes):", text.len());
     println!("  estimated                             {estimated:>10.1?}");
