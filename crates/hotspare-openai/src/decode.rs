@@ -48,22 +48,21 @@ impl ChatDecoder {
         if let Some(error) = reply.error.filter(|error| !matches!(error.get(), "null" | "{}" | "\"\"")) {
             return Err(classify::in_reply(error.get()));
         }
-        let choices = reply.choices.as_mut_slice();
         let usage = reply.usage.take().or_else(|| reply.x_groq.take().and_then(|groq| groq.usage));
-        if choices.is_empty() && usage.is_none() && reply.id.is_none() && reply.model.is_none() {
+        if reply.choices.first.is_none() && usage.is_none() && reply.id.is_none() && reply.model.is_none() {
             return Err(Error::new(Kind::Protocol, "a frame is neither an answer nor an error"));
         }
         self.heard = true;
         let name = |text: Option<Text<'_>>| {
             text.map(|text| text.0).filter(|text| !text.is_empty()).map(Cow::into_owned)
         };
-        if !self.started && !choices.is_empty() {
+        if !self.started && reply.choices.first.is_some() {
             self.started = true;
             let id = name(reply.id.take());
             self.id = id.clone().unwrap_or_default();
             events.push(Event::Started { id, model: name(reply.model.take()) });
         }
-        for choice in choices {
+        for choice in reply.choices.iter_mut() {
             // A request for several answers is not sent; a host that gives more is read as far as the first.
             if choice.index.0.unwrap_or(0) > 0 {
                 continue;
@@ -218,7 +217,7 @@ impl Decoder for ChatDecoder {
         let Ok(text) = std::str::from_utf8(data) else {
             return Err(Error::new(Kind::Protocol, "a frame is not UTF-8"));
         };
-        let mut reply: Reply<'_> = match serde_json::from_str(text) {
+        let mut reply = match Reply::read(text) {
             Ok(reply) => reply,
             // One damaged frame after the answer's end costs nothing.
             Err(_) if self.finished => return Ok(()),
@@ -235,7 +234,7 @@ impl Decoder for ChatDecoder {
                 let delta = choice.delta.as_ref();
                 delta.and_then(|delta| delta.tool_calls.as_ref()).is_some_and(|calls| !calls.is_empty())
             };
-            if reply.choices.as_slice().iter().any(calls) {
+            if reply.choices.iter().any(calls) {
                 // Not the end after all: another call follows.
                 self.finished = false;
             } else {

@@ -12,6 +12,8 @@ use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, de};
 use serde_json::value::RawValue;
 
+mod in_place;
+
 /// Content: text, nothing, or a list of parts.
 #[derive(Debug, Default)]
 pub(crate) enum Content<'a> {
@@ -76,23 +78,16 @@ pub(crate) struct ContentPart<'a> {
 }
 
 /// A chunk of a stream, or a whole answer: they differ in one field's name, and some hosts send both.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
+#[derive(Debug, Default)]
 pub(crate) struct Reply<'a> {
-    #[serde(borrow)]
     pub(crate) id: Option<Text<'a>>,
-    #[serde(borrow)]
     pub(crate) model: Option<Text<'a>>,
-    #[serde(borrow)]
     pub(crate) choices: Choices<'a>,
     pub(crate) usage: Option<Box<Usage>>,
-    #[serde(borrow)]
     pub(crate) error: Option<&'a RawValue>,
-    #[serde(borrow)]
     pub(crate) citations: Option<&'a RawValue>,
     pub(crate) x_groq: Option<Box<Groq>>,
     /// Present in answers of hosts that report errors flat.
-    #[serde(borrow)]
     pub(crate) object: Option<Text<'a>>,
 }
 
@@ -105,101 +100,42 @@ pub(crate) struct Groq {
 
 /// The answers in a frame: one, as a rule, and then without a list around it.
 #[derive(Debug, Default)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "one choice is the rule, and a box for each frame is what this avoids"
-)]
-pub(crate) enum Choices<'a> {
-    #[default]
-    None,
-    One(Choice<'a>),
-    Many(Vec<Choice<'a>>),
+pub(crate) struct Choices<'a> {
+    pub(crate) first: Option<Choice<'a>>,
+    pub(crate) more: Vec<Choice<'a>>,
 }
 
 impl<'a> Choices<'a> {
-    pub(crate) fn as_slice(&self) -> &[Choice<'a>] {
-        match self {
-            Self::None => &[],
-            Self::One(choice) => std::slice::from_ref(choice),
-            Self::Many(choices) => choices,
-        }
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Choice<'a>> {
+        self.first.iter().chain(&self.more)
     }
 
-    pub(crate) fn as_mut_slice(&mut self) -> &mut [Choice<'a>] {
-        match self {
-            Self::None => &mut [],
-            Self::One(choice) => std::slice::from_mut(choice),
-            Self::Many(choices) => choices,
-        }
+    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Choice<'a>> {
+        self.first.iter_mut().chain(&mut self.more)
     }
 }
 
-impl<'de: 'a, 'a> Deserialize<'de> for Choices<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct ChoicesVisitor;
-
-        impl<'de> Visitor<'de> for ChoicesVisitor {
-            type Value = Choices<'de>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a list of choices, or null")
-            }
-
-            fn visit_unit<E>(self) -> Result<Self::Value, E> {
-                Ok(Choices::None)
-            }
-
-            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
-                let Some(first) = list.next_element()? else { return Ok(Choices::None) };
-                let Some(second) = list.next_element()? else { return Ok(Choices::One(first)) };
-                let mut many = vec![first, second];
-                while let Some(choice) = list.next_element()? {
-                    many.push(choice);
-                }
-                Ok(Choices::Many(many))
-            }
-        }
-
-        deserializer.deserialize_any(ChoicesVisitor)
-    }
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
+#[derive(Debug, Default)]
 pub(crate) struct Choice<'a> {
     pub(crate) index: Count,
-    #[serde(borrow)]
     pub(crate) delta: Option<Delta<'a>>,
-    #[serde(borrow)]
     pub(crate) message: Option<Box<Delta<'a>>>,
     /// Where the older completions wire has its text.
-    #[serde(borrow)]
     pub(crate) text: Option<Text<'a>>,
-    #[serde(borrow)]
     pub(crate) finish_reason: Option<Text<'a>>,
-    #[serde(borrow)]
     pub(crate) logprobs: Option<&'a RawValue>,
 }
 
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
+#[derive(Debug, Default)]
 pub(crate) struct Delta<'a> {
-    #[serde(borrow)]
     pub(crate) content: Content<'a>,
-    #[serde(borrow)]
     pub(crate) reasoning_content: Option<Text<'a>>,
-    #[serde(borrow)]
     pub(crate) reasoning: Content<'a>,
-    #[serde(borrow)]
     pub(crate) refusal: Option<Text<'a>>,
-    #[serde(borrow)]
     pub(crate) tool_calls: Option<Vec<ToolCall<'a>>>,
-    #[serde(borrow)]
     pub(crate) function_call: Option<Box<Function<'a>>>,
     /// Speech, with what is said in it.
-    #[serde(borrow)]
     pub(crate) audio: Option<Box<Audio<'a>>>,
-    #[serde(borrow)]
     pub(crate) annotations: Option<Vec<&'a RawValue>>,
 }
 

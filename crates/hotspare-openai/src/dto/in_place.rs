@@ -1,0 +1,211 @@
+//! Reads a reply where it stands.
+//!
+//! Derived code builds each struct and moves it up level by level; for a frame with one word in it, that costs as much as
+//! parsing it. Not lenient beyond the fields' own types. Invariant: a field that comes twice has its last value, `null`
+//! reads as missing.
+
+use std::fmt;
+
+use serde::Deserialize;
+use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
+
+use super::{Choice, Choices, Delta, Reply};
+
+impl<'a> Reply<'a> {
+    /// Reads a whole frame.
+    pub(crate) fn read(text: &'a str) -> Result<Self, serde_json::Error> {
+        let mut reply = Self::default();
+        let mut json = serde_json::Deserializer::from_str(text);
+        if !InPlace(&mut reply).deserialize(&mut json)? {
+            return Err(serde_json::Error::custom("null is no reply"));
+        }
+        json.end()?;
+        Ok(reply)
+    }
+}
+
+/// Something with named fields.
+trait Fields<'de> {
+    type Name: Deserialize<'de>;
+
+    /// Reads the value of one field.
+    fn field<A: MapAccess<'de>>(&mut self, name: Self::Name, map: &mut A) -> Result<(), A::Error>;
+}
+
+/// Reads into a place; false for `null`.
+struct InPlace<'p, T>(&'p mut T);
+
+impl<'de, T: Fields<'de>> DeserializeSeed<'de> for InPlace<'_, T> {
+    type Value = bool;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<bool, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de, T: Fields<'de>> Visitor<'de> for InPlace<'_, T> {
+    type Value = bool;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object, or null")
+    }
+
+    fn visit_unit<E>(self) -> Result<bool, E> {
+        Ok(false)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<bool, A::Error> {
+        while let Some(name) = map.next_key()? {
+            self.0.field(name, &mut map)?;
+        }
+        Ok(true)
+    }
+}
+
+/// Reads the list of choices, the first one without a list around it.
+struct List<'p, 'a>(&'p mut Choices<'a>);
+
+impl<'de> DeserializeSeed<'de> for List<'_, 'de> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for List<'_, 'de> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list of choices, or null")
+    }
+
+    fn visit_unit<E>(self) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<(), A::Error> {
+        let Choices { first, more } = self.0;
+        if list.next_element_seed(InPlace(first.insert(Choice::default())))?.is_none() {
+            *first = None;
+            return Ok(());
+        }
+        loop {
+            let mut choice = Choice::default();
+            if list.next_element_seed(InPlace(&mut choice))?.is_none() {
+                return Ok(());
+            }
+            more.push(choice);
+        }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(field_identifier, rename_all = "snake_case")]
+enum ReplyField {
+    Choices,
+    Citations,
+    Error,
+    Id,
+    Model,
+    Object,
+    Usage,
+    XGroq,
+    #[serde(other)]
+    Unknown,
+}
+
+impl<'de> Fields<'de> for Reply<'de> {
+    type Name = ReplyField;
+
+    fn field<A: MapAccess<'de>>(&mut self, name: ReplyField, map: &mut A) -> Result<(), A::Error> {
+        match name {
+            ReplyField::Choices => map.next_value_seed(List(&mut self.choices))?,
+            ReplyField::Citations => self.citations = map.next_value()?,
+            ReplyField::Error => self.error = map.next_value()?,
+            ReplyField::Id => self.id = map.next_value()?,
+            ReplyField::Model => self.model = map.next_value()?,
+            ReplyField::Object => self.object = map.next_value()?,
+            ReplyField::Usage => self.usage = map.next_value()?,
+            ReplyField::XGroq => self.x_groq = map.next_value()?,
+            ReplyField::Unknown => skip(map)?,
+        }
+        Ok(())
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(field_identifier, rename_all = "snake_case")]
+enum ChoiceField {
+    Delta,
+    FinishReason,
+    Index,
+    Logprobs,
+    Message,
+    Text,
+    #[serde(other)]
+    Unknown,
+}
+
+impl<'de> Fields<'de> for Choice<'de> {
+    type Name = ChoiceField;
+
+    fn field<A: MapAccess<'de>>(&mut self, name: ChoiceField, map: &mut A) -> Result<(), A::Error> {
+        match name {
+            ChoiceField::Delta => {
+                if !map.next_value_seed(InPlace(self.delta.insert(Delta::default())))? {
+                    self.delta = None;
+                }
+            }
+            ChoiceField::FinishReason => self.finish_reason = map.next_value()?,
+            ChoiceField::Index => self.index = map.next_value()?,
+            ChoiceField::Logprobs => self.logprobs = map.next_value()?,
+            ChoiceField::Message => {
+                if !map.next_value_seed(InPlace(&mut **self.message.insert(Box::default())))? {
+                    self.message = None;
+                }
+            }
+            ChoiceField::Text => self.text = map.next_value()?,
+            ChoiceField::Unknown => skip(map)?,
+        }
+        Ok(())
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(field_identifier, rename_all = "snake_case")]
+enum DeltaField {
+    Annotations,
+    Audio,
+    Content,
+    FunctionCall,
+    Reasoning,
+    ReasoningContent,
+    Refusal,
+    ToolCalls,
+    #[serde(other)]
+    Unknown,
+}
+
+impl<'de> Fields<'de> for Delta<'de> {
+    type Name = DeltaField;
+
+    fn field<A: MapAccess<'de>>(&mut self, name: DeltaField, map: &mut A) -> Result<(), A::Error> {
+        match name {
+            DeltaField::Annotations => self.annotations = map.next_value()?,
+            DeltaField::Audio => self.audio = map.next_value()?,
+            DeltaField::Content => self.content = map.next_value()?,
+            DeltaField::FunctionCall => self.function_call = map.next_value()?,
+            DeltaField::Reasoning => self.reasoning = map.next_value()?,
+            DeltaField::ReasoningContent => self.reasoning_content = map.next_value()?,
+            DeltaField::Refusal => self.refusal = map.next_value()?,
+            DeltaField::ToolCalls => self.tool_calls = map.next_value()?,
+            DeltaField::Unknown => skip(map)?,
+        }
+        Ok(())
+    }
+}
+
+fn skip<'de, A: MapAccess<'de>>(map: &mut A) -> Result<(), A::Error> {
+    map.next_value::<IgnoredAny>().map(|_| ())
+}
