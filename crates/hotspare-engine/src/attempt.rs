@@ -232,20 +232,28 @@ impl Attempt {
         usage
     }
 
-    /// The event as it is passed on: thoughts apart from words, every tool call with an id of its own. A frame that no
-    /// longer shows its events is left behind.
-    pub(crate) fn normalize(&mut self, chunk: Chunk) -> impl Iterator<Item = Chunk> + use<> {
-        let Chunk { mut event, raw } = chunk;
-        let splitting = self.think.as_ref().is_some_and(|think| !think.is_done());
-        let changed = self.ids.fix(&mut event) || splitting;
-        let follows = raw == Raw::Covered;
-        let raw = if changed || (follows && self.respelled) { Raw::Absent } else { raw };
-        self.respelled = raw == Raw::Absent;
-        let (split, whole) = match self.think.as_mut().filter(|_| splitting) {
-            Some(think) => (Some(think.push(event)), None),
-            None => (None, Some(Chunk { event, raw })),
-        };
-        split.into_iter().flatten().map(Chunk::from).chain(whole)
+    /// The event as it is passed on: every tool call with an id of its own. A frame that no longer shows its events is left
+    /// behind.
+    pub(crate) fn normalize(&mut self, mut chunk: Chunk) -> Chunk {
+        let changed = self.ids.fix(&mut chunk.event) || self.splits();
+        if changed || (self.respelled && chunk.raw == Raw::Covered) {
+            chunk.raw = Raw::Absent;
+        }
+        self.respelled = chunk.raw == Raw::Absent;
+        chunk
+    }
+
+    /// The event with thoughts apart from words; as it was, where they are not in one text.
+    pub(crate) fn split(&mut self, chunk: Chunk) -> Result<impl Iterator<Item = Chunk> + use<>, Chunk> {
+        let splits = self.splits();
+        match self.think.as_mut().filter(|_| splits) {
+            Some(think) => Ok(think.push(chunk.event).map(Chunk::from)),
+            None => Err(chunk),
+        }
+    }
+
+    fn splits(&self) -> bool {
+        self.think.as_ref().is_some_and(|think| !think.is_done())
     }
 }
 

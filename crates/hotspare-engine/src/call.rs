@@ -225,8 +225,10 @@ impl Call {
             return;
         }
         let Some(attempt) = self.live(id) else { return };
-        for chunk in attempt.normalize(chunk) {
-            self.take(now, id, chunk);
+        let chunk = attempt.normalize(chunk);
+        match attempt.split(chunk) {
+            Ok(pieces) => pieces.for_each(|piece| self.take(now, id, piece)),
+            Err(chunk) => self.take(now, id, chunk),
         }
     }
 
@@ -237,13 +239,21 @@ impl Call {
         if attempt.failure.is_some() {
             return;
         }
-        let chunk = match attempt.note(now, &chunk.event).and_then(|()| attempt.fit(chunk)) {
-            Ok(Some(chunk)) => chunk,
-            Ok(None) => return,
-            Err(error) => {
-                attempt.failure = Some(error);
-                return;
-            }
+        if let Err(error) = attempt.note(now, &chunk.event) {
+            attempt.failure = Some(error);
+            return;
+        }
+        let chunk = match &mut attempt.splice {
+            None => chunk,
+            // A frame shows the whole event; what is left of it has no frame of its own.
+            Some(splice) => match splice.fit(chunk.event) {
+                Ok(Some(event)) => Chunk::from(event),
+                Ok(None) => return,
+                Err(error) => {
+                    attempt.failure = Some(error);
+                    return;
+                }
+            },
         };
         if serves {
             self.pass_on(chunk);
@@ -371,15 +381,6 @@ impl Call {
 }
 
 impl Attempt {
-    /// Fits an event to what the caller already has, if this attempt carries an answer on.
-    fn fit(&mut self, chunk: Chunk) -> Result<Option<Chunk>, Error> {
-        match &mut self.splice {
-            None => Ok(Some(chunk)),
-            // A frame shows the whole event; what is left of it has no frame of its own.
-            Some(splice) => Ok(splice.fit(chunk.event)?.map(Chunk::from)),
-        }
-    }
-
     /// Keeps an event until the call commits.
     fn hold(&mut self, chunk: Chunk, limit: usize) -> Result<(), Error> {
         if let Some(fold) = &mut self.fold {

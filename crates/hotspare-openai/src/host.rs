@@ -35,13 +35,15 @@ impl Host {
     /// The address of a path, which may name the model.
     pub(crate) fn url(&self, path: &str, model: &str) -> String {
         let base = self.dialect.base_url.trim_end_matches('/');
-        let mut url = match path.split_once(MODEL) {
-            Some((before, after)) => format!("{base}{before}{}{after}", escaped(model)),
-            None => format!("{base}{path}"),
-        };
-        if !self.dialect.query.is_empty() {
-            url.push('?');
-            url.push_str(&self.dialect.query);
+        let query = &*self.dialect.query;
+        let mut url = String::with_capacity(base.len() + path.len() + model.len() + query.len() + 1);
+        url.push_str(base);
+        match path.split_once(MODEL) {
+            Some((before, after)) => url.extend([before, &escaped(model), after]),
+            None => url.push_str(path),
+        }
+        if !query.is_empty() {
+            url.extend(["?", query]);
         }
         url
     }

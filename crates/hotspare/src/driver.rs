@@ -221,8 +221,8 @@ impl Driver {
             happened = true;
             match polled {
                 Some(Ok(Signal::Chunk(chunk))) => self.call.on_event(now, id, chunk),
-                Some(Ok(Signal::Opened(opened))) => self.tell(Input::Opened(id, opened.limits)),
-                Some(Ok(_)) => self.tell(Input::Alive(id)),
+                Some(Ok(Signal::Opened(opened))) => self.note(now, Input::Opened(id, opened.limits)),
+                Some(Ok(_)) => self.note(now, Input::Alive(id)),
                 Some(Err(error)) => {
                     tracing::debug!(target: "hotspare", attempt = index, %error, "attempt failed");
                     let failed = self.attempts[index].take();
@@ -241,8 +241,13 @@ impl Driver {
 
     fn tell(&mut self, input: Input) {
         let now = self.shared.clock.now();
-        self.shared.with_world(|world| self.call.handle(now, world, input));
+        self.note(now, input);
         self.due = true;
+    }
+
+    /// As [`Driver::tell`], for what calls for nothing but patience: at most it moves a timer.
+    fn note(&mut self, now: Moment, input: Input) {
+        self.shared.with_world(|world| self.call.handle(now, world, input));
     }
 
     /// Waits for the machine's next timer. A timer that turns out to be later than the one that is set is only set again
