@@ -293,3 +293,20 @@ async fn responses_are_answered_by_any_wire() {
         }
     }
 }
+
+/// Whoever announces a body and does not send it holds a place that others need.
+#[tokio::test]
+async fn a_body_that_does_not_come_is_not_waited_for() {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let rig = Rig::sequential(&[Speaks::OpenAi]).await;
+    let mut options = ServeOptions::default();
+    options.body_time = std::time::Duration::from_millis(50);
+    let gateway = start_with(rig.client.clone(), options).await;
+    let mut caller = tokio::net::TcpStream::connect(gateway.address).await.unwrap();
+    let head = "POST /v1/chat/completions HTTP/1.1\r\nhost: here\r\ncontent-length: 100\r\n\r\n{\"model\"";
+    caller.write_all(head.as_bytes()).await.unwrap();
+    let mut reply = String::new();
+    caller.read_to_string(&mut reply).await.unwrap();
+    assert!(reply.starts_with("HTTP/1.1 408 "), "{reply}");
+    assert!(reply.contains("the body did not arrive within 50ms"), "{reply}");
+}

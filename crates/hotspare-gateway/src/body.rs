@@ -1,7 +1,8 @@
 //! A stream of events as a stream of server-sent frames.
 //!
 //! Not a wire: how an event is spelled is the front's to say. Invariant: a failure after the first frame is an error
-//! event, and never followed by the end mark.
+//! event, and never followed by the end mark; no silence is longer than [`PATIENCE`], because what stands between caller
+//! and gateway closes connections that seem idle, and a model may think for minutes.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -15,7 +16,7 @@ use tokio::time::{Instant, Sleep};
 
 use crate::front::Front;
 
-/// How often a caller who waits for the first content gets a sign of life.
+/// How often a caller who waits gets a sign of life.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(15);
 
 /// Frames that are ready leave together up to about this many bytes.
@@ -28,22 +29,46 @@ type Opening = Pin<Box<dyn Future<Output = Result<ChatStream, Error>> + Send>>;
 pub(crate) struct Frames<F> {
     source: Source,
     front: F,
+    /// When the caller should have heard something at the latest. The timer is set to it only once it has gone off: most
+    /// are overtaken by frames.
+    due: Instant,
+    timer: Pin<Box<Sleep>>,
 }
 
 enum Source {
-    Opening(Opening, Pin<Box<Sleep>>),
+    Opening(Opening),
     Open(Box<ChatStream>),
     Done,
 }
 
 impl<F: Front> Frames<F> {
     pub(crate) fn open(stream: ChatStream, front: F) -> Self {
-        Self { source: Source::Open(Box::new(stream)), front }
+        Self::new(Source::Open(Box::new(stream)), front, Instant::now() + PATIENCE)
     }
 
+    /// For a caller who has waited for a while.
     pub(crate) fn opening(stream: Opening, front: F) -> Self {
-        let sleep = Box::pin(tokio::time::sleep(Duration::ZERO));
-        Self { source: Source::Opening(stream, sleep), front }
+        Self::new(Source::Opening(stream), front, Instant::now())
+    }
+
+    fn new(source: Source, front: F, due: Instant) -> Self {
+        Self { source, front, due, timer: Box::pin(tokio::time::sleep_until(due)) }
+    }
+
+    /// A sign of life, once nothing was said for long.
+    fn poll_alive(&mut self, cx: &mut Context<'_>) -> Poll<Bytes> {
+        loop {
+            std::task::ready!(self.timer.as_mut().poll(cx));
+            let now = Instant::now();
+            let is_due = now >= self.due;
+            if is_due {
+                self.due = now + PATIENCE;
+            }
+            self.timer.as_mut().reset(self.due);
+            if is_due {
+                return Poll::Ready(Bytes::from_static(F::ALIVE));
+            }
+        }
     }
 }
 
@@ -55,7 +80,7 @@ impl<F: Front> Stream for Frames<F> {
         loop {
             match &mut this.source {
                 Source::Done => return Poll::Ready(None),
-                Source::Opening(opening, alive) => match opening.as_mut().poll(cx) {
+                Source::Opening(opening) => match opening.as_mut().poll(cx) {
                     Poll::Ready(Ok(stream)) => {
                         this.source = Source::Open(Box::new(stream));
                         continue;
@@ -66,11 +91,7 @@ impl<F: Front> Stream for Frames<F> {
                         F::failure(&error, &mut out);
                         return Poll::Ready(Some(Ok(out.into())));
                     }
-                    Poll::Pending => {
-                        std::task::ready!(alive.as_mut().poll(cx));
-                        alive.as_mut().reset(Instant::now() + PATIENCE);
-                        return Poll::Ready(Some(Ok(Bytes::from_static(F::ALIVE))));
-                    }
+                    Poll::Pending => return this.poll_alive(cx).map(|alive| Some(Ok(alive))),
                 },
                 Source::Open(_) => {}
             }
@@ -87,14 +108,53 @@ impl<F: Front> Stream for Frames<F> {
                         this.front.end(&mut out);
                         this.source = Source::Done;
                     }
-                    Poll::Pending if out.is_empty() => return Poll::Pending,
+                    Poll::Pending if out.is_empty() => {
+                        return this.poll_alive(cx).map(|alive| Some(Ok(alive)));
+                    }
                     Poll::Pending => break,
                 }
                 if out.len() >= BATCH {
                     break;
                 }
             }
+            this.due = Instant::now() + PATIENCE;
             return Poll::Ready(Some(Ok(out.into())));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use futures::StreamExt;
+    use hotspare::{ChatRequest, Client, Endpoint, Limits, RouteSpec, Sequential};
+    use hotspare_chaos::Scripted;
+
+    use super::*;
+    use crate::front::{Asked, Chat};
+
+    #[tokio::test(start_paused = true)]
+    async fn a_caller_is_never_left_in_silence() {
+        let mut limits = Limits::default();
+        limits.gap = Duration::from_secs(60);
+        let thinks = Scripted::new().slowly(Duration::from_secs(40), ["a", "b"]);
+        let client = Client::builder()
+            .target("thinks", Endpoint::custom(Arc::new(thinks), "model"))
+            .route("chat", RouteSpec::new(Sequential::new(["thinks"])).limits(limits))
+            .build()
+            .unwrap();
+        let request = ChatRequest::to("chat").user("hm?");
+        let front =
+            Chat::begin("id", &Asked { request: request.clone(), stream: true, include_usage: false });
+        let opening: Opening = Box::pin(async move { client.stream(request).await });
+        let begun = Instant::now();
+        let mut frames = Frames::opening(opening, front);
+        let mut told = Vec::new();
+        while let Some(Ok(frame)) = frames.next().await {
+            told.push((begun.elapsed().as_secs(), frame.starts_with(b":")));
+        }
+        let signs: Vec<u64> = told.iter().filter(|(_, sign)| *sign).map(|(at, _)| *at).collect();
+        assert_eq!(signs, [0, 15, 30, 55, 70], "{told:?}");
     }
 }

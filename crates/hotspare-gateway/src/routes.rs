@@ -30,6 +30,7 @@ pub(crate) struct Gateway {
     pub(crate) client: Client,
     pub(crate) keys: ClientKeys,
     pub(crate) max_body: usize,
+    pub(crate) body_time: Duration,
     /// Prefix of request ids, different for each run.
     pub(crate) run: u64,
     pub(crate) requests: AtomicU64,
@@ -118,7 +119,12 @@ impl Gateway {
             let what = format!("the body is larger than {} bytes", self.max_body);
             Error::new(Kind::InvalidRequest, what).with_status(413)
         };
-        axum::body::to_bytes(body, self.max_body).await.map_err(too_large)
+        let read = axum::body::to_bytes(body, self.max_body);
+        let read = tokio::time::timeout(self.body_time, read).await.map_err(|_| {
+            let what = format!("the body did not arrive within {:?}", self.body_time);
+            Error::new(Kind::InvalidRequest, what).with_status(408)
+        })?;
+        read.map_err(too_large)
     }
 
     async fn embed(&self, request: Request) -> Result<Response, Error> {
@@ -166,6 +172,8 @@ impl Gateway {
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+        // What stands before the gateway (nginx, for one) would collect frames otherwise.
+        headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
         mark(&mut response, served.as_deref(), attempts);
         Ok(response)
     }

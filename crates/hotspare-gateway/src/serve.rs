@@ -1,7 +1,8 @@
 //! Listening, limits, and an orderly end.
 //!
-//! Invariant: TCP_NODELAY on every socket, a bounded number of connections, and after the signal to stop, answers that are
-//! under way are finished before the program ends (for at most the drain time).
+//! Invariant: TCP_NODELAY on every socket, a bounded number of connections, none of them held by a caller who is gone or
+//! sends no request, and after the signal to stop, answers that are under way are finished before the program ends (for at
+//! most the drain time).
 
 use std::io;
 use std::sync::Arc;
@@ -13,11 +14,19 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
-use tokio::net::TcpListener;
+use socket2::{SockRef, TcpKeepalive};
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 
 use crate::auth::ClientKeys;
 use crate::routes::{Gateway, router};
+
+/// How long a caller may take for the head of a request.
+const HEAD_TIME: Duration = Duration::from_secs(30);
+
+/// A connection without traffic is asked after so long, and then as often, whether anybody is there: a caller whose machine
+/// died leaves upstream's answer to run, and its place to be filled. With Linux's nine questions that takes five minutes.
+const KEEPALIVE: Duration = Duration::from_secs(30);
 
 /// Limits of a server.
 #[derive(Clone, Debug)]
@@ -27,6 +36,8 @@ pub struct ServeOptions {
     pub keys: ClientKeys,
     /// Largest request body in bytes. Default 10 MiB.
     pub max_body: usize,
+    /// How long a caller may take for the body of a request. Default 60 s.
+    pub body_time: Duration,
     /// Most connections at once. Default 10,000.
     pub max_connections: usize,
     /// Time for answers under way after the signal to stop. Default 30 s.
@@ -38,6 +49,7 @@ impl Default for ServeOptions {
         Self {
             keys: ClientKeys::default(),
             max_body: 10 << 20,
+            body_time: Duration::from_secs(60),
             max_connections: 10_000,
             drain: Duration::from_secs(30),
         }
@@ -58,12 +70,13 @@ pub async fn serve_on(
         client,
         keys: options.keys,
         max_body: options.max_body,
+        body_time: options.body_time,
         run: std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), 0u8),
         requests: AtomicU64::new(0),
     });
     let service = TowerToHyperService::new(router(gateway));
     let mut server = auto::Builder::new(hyper_util::rt::TokioExecutor::new()).http1_only();
-    server.http1().timer(TokioTimer::new()).header_read_timeout(Duration::from_secs(30)).keep_alive(true);
+    server.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_TIME).keep_alive(true);
     let graceful = GracefulShutdown::new();
     let places = Arc::new(Semaphore::new(options.max_connections));
     let mut stop = std::pin::pin!(stop);
@@ -85,7 +98,7 @@ pub async fn serve_on(
                 continue;
             }
         };
-        if stream.set_nodelay(true).is_err() {
+        if tend(&stream).is_err() {
             continue;
         }
         let connection = server.serve_connection(TokioIo::new(stream), service.clone()).into_owned();
@@ -102,4 +115,10 @@ pub async fn serve_on(
         tracing::warn!(target: "hotspare", "answers were still under way when the drain time was over");
     }
     Ok(())
+}
+
+fn tend(stream: &TcpStream) -> io::Result<()> {
+    stream.set_nodelay(true)?;
+    let keepalive = TcpKeepalive::new().with_time(KEEPALIVE).with_interval(KEEPALIVE);
+    SockRef::from(stream).set_tcp_keepalive(&keepalive)
 }

@@ -71,7 +71,7 @@ impl Front for Responses {
 
     fn error(error: &Error, _: &str) -> (u16, Vec<u8>) {
         let status = match (error.kind(), error.status()) {
-            (Kind::InvalidRequest, Some(status @ (401 | 404 | 413))) => status,
+            (Kind::InvalidRequest, Some(status @ (401 | 404 | 408 | 413))) => status,
             _ => Outgoing::status(error),
         };
         (status, Outgoing::error_body(error))
