@@ -129,6 +129,161 @@ fn generated_content_conforms() {
     report.assert();
 }
 
+#[test]
+fn responses_conform() {
+    use hotspare_openai::{Dialect, Responses};
+    let event = |kind: &str, rest: &str| format!(r#"{{"type":"{kind}"{rest}}}"#);
+    let created = event("response.created", r#","response":{"id":"r","model":"m","status":"in_progress"}"#);
+    let begin =
+        |item: &str| event("response.output_item.added", &format!(r#","output_index":0,"item":{item}"#));
+    let end = |item: &str| event("response.output_item.done", &format!(r#","output_index":0,"item":{item}"#));
+    let opened = begin(r#"{"type":"message","id":"i","role":"assistant","content":[]}"#);
+    let piece = |text: &str| {
+        let rest = format!(r#","output_index":0,"item_id":"i","content_index":0,"delta":"{text}""#);
+        event("response.output_text.delta", &rest)
+    };
+    let message = |text: &str| {
+        format!(
+            r#"{{"type":"message","id":"i","role":"assistant","content":[{{"type":"output_text","text":"{text}"}}]}}"#
+        )
+    };
+    let response = |status: &str, more: &str| {
+        format!(
+            r#"{{"id":"r","object":"response","model":"m","status":"{status}"{more},"usage":{{"input_tokens":3,"output_tokens":2}}}}"#
+        )
+    };
+    let last = |kind: &str, more: &str| {
+        event(&format!("response.{kind}"), &format!(r#","response":{}"#, response(kind, more)))
+    };
+    let error = |code: &str| format!(r#"{{"error":{{"message":"no","type":"t","code":"{code}"}}}}"#);
+    let call = |arguments: &str| {
+        format!(r#"{{"type":"function_call","id":"i","call_id":"t","name":"f","arguments":"{arguments}"}}"#)
+    };
+    let arguments = |text: &str| {
+        event(
+            "response.function_call_arguments.delta",
+            &format!(r#","output_index":0,"item_id":"i","delta":"{text}""#),
+        )
+    };
+    let whole = response("completed", &format!(r#","output":[{}]"#, message("hello there")));
+    let cut = r#","incomplete_details":{"reason":"max_output_tokens"}"#;
+    let report = Conformance::new(Responses::new(&Dialect::OPENAI))
+        .whole(Reply::json(200, whole), "hello there")
+        .streamed(
+            sse(&[
+                &created,
+                &opened,
+                &piece("hello"),
+                &piece(" thére"),
+                &end(&message("hello thére")),
+                &last("completed", ""),
+            ]),
+            "hello thére",
+        )
+        .tool_call(
+            sse(&[
+                &created,
+                &begin(&call("")),
+                &arguments(r#"{\"a\":"#),
+                &arguments("1}"),
+                &end(&call(r#"{\"a\":1}"#)),
+                &last("completed", ""),
+            ]),
+            "f",
+        )
+        .length(
+            sse(&[&created, &opened, &piece("hel"), &end(&message("hel")), &last("incomplete", cut)]),
+            "hel",
+        )
+        .late_failure(
+            sse(&[
+                &created,
+                &opened,
+                &piece("hel"),
+                r#"{"type":"error","code":"server_is_overloaded","message":"no"}"#,
+            ]),
+            "hel",
+            Kind::Overloaded,
+        )
+        .failure(Kind::Auth, Reply::json(401, error("invalid_api_key")))
+        .failure(Kind::RateLimited, Reply::json(429, error("rate_limit_exceeded")))
+        .failure(Kind::QuotaExhausted, Reply::json(429, error("insufficient_quota")))
+        .run();
+    report.assert();
+}
+
+#[test]
+fn second_version_chat_conforms() {
+    let start = r#"{"type":"message-start","id":"c","delta":{"message":{"role":"assistant"}}}"#;
+    let piece = |text: &str| {
+        format!(
+            r#"{{"type":"content-delta","index":0,"delta":{{"message":{{"content":{{"text":"{text}"}}}}}}}}"#
+        )
+    };
+    let end = |why: &str| {
+        format!(
+            r#"{{"type":"message-end","delta":{{"finish_reason":"{why}","usage":{{"tokens":{{"input_tokens":3,"output_tokens":2}}}}}}}}"#
+        )
+    };
+    let report = Conformance::new(hotspare_cohere::Cohere::new())
+        .whole(
+            Reply::json(200, r#"{"id":"c","message":{"role":"assistant","content":[{"type":"text","text":"hello there"}]},"finish_reason":"COMPLETE","usage":{"tokens":{"input_tokens":3,"output_tokens":2}}}"#),
+            "hello there",
+        )
+        .streamed(sse(&[start, &piece("hello"), &piece(" thére"), &end("COMPLETE"), "[DONE]"]), "hello thére")
+        .tool_call(
+            sse(&[
+                start,
+                r#"{"type":"tool-call-start","index":0,"delta":{"message":{"tool_calls":{"id":"t","type":"function","function":{"name":"f","arguments":""}}}}}"#,
+                r#"{"type":"tool-call-delta","index":0,"delta":{"message":{"tool_calls":{"function":{"arguments":"{\"a\":"}}}}}"#,
+                r#"{"type":"tool-call-delta","index":0,"delta":{"message":{"tool_calls":{"function":{"arguments":"1}"}}}}}"#,
+                r#"{"type":"tool-call-end","index":0}"#,
+                &end("TOOL_CALL"),
+            ]),
+            "f",
+        )
+        .length(sse(&[start, &piece("hel"), &end("MAX_TOKENS")]), "hel")
+        .late_failure(sse(&[start, &piece("hel"), &end("ERROR")]), "hel", Kind::Server)
+        .failure(Kind::Auth, Reply::json(401, r#"{"message":"invalid api token"}"#))
+        .failure(Kind::RateLimited, Reply::json(429, r#"{"message":"rate limit exceeded"}"#))
+        .failure(Kind::QuotaExhausted, Reply::json(402, r#"{"message":"no"}"#))
+        .run();
+    report.assert();
+}
+
+#[test]
+fn chat_in_lines_conforms() {
+    let piece = |message: &str, rest: &str| {
+        format!(r#"{{"model":"m","message":{{"role":"assistant",{message}}},"done":{rest}}}"#)
+    };
+    let text = |text: &str| format!(r#""content":"{text}""#);
+    let end = |why: &str| format!(r#"true,"done_reason":"{why}","prompt_eval_count":3,"eval_count":2"#);
+    let lines = |lines: &[&str]| Reply::new(200, "application/x-ndjson", lines.join("\n") + "\n");
+    let call = r#""content":"","tool_calls":[{"id":"t","function":{"name":"f","arguments":{"a":1}}}]"#;
+    let report = Conformance::new(hotspare_ollama::Ollama::new())
+        .whole(Reply::json(200, piece(&text("hello there"), &end("stop"))), "hello there")
+        .streamed(
+            lines(&[
+                &piece(&text("hello"), "false"),
+                &piece(&text(" thére"), "false"),
+                &piece(&text(""), &end("stop")),
+            ]),
+            "hello thére",
+        )
+        .tool_call(lines(&[&piece(call, "false"), &piece(&text(""), &end("stop"))]), "f")
+        .length(lines(&[&piece(&text("hel"), "false"), &piece(&text(""), &end("length"))]), "hel")
+        .late_failure(
+            lines(&[&piece(&text("hel"), "false"), r#"{"error":"the model crashed"}"#]),
+            "hel",
+            Kind::Server,
+        )
+        .failure(Kind::Auth, Reply::json(401, r#"{"error":"unauthorized"}"#))
+        .failure(Kind::RateLimited, Reply::json(429, r#"{"error":"too many requests"}"#))
+        .failure(Kind::ModelUnavailable, Reply::json(404, r#"{"error":"model 'x' not found"}"#))
+        .run();
+    report.assert();
+}
+
 /// A binary stream of these events.
 fn binary(events: &[(&str, &str)]) -> Reply {
     let framed = |(name, payload): &(&str, &str)| {

@@ -246,8 +246,15 @@ fn broken_failures_are_typed_errors() {
             "x-should-retry",
             "x-amzn-errortype",
             "content-type",
+            "x-ratelimit-limit-requests",
+            "x-ratelimit-remaining-requests",
+            "x-ratelimit-reset-requests",
+            "ratelimit-reset",
+            "anthropic-ratelimit-requests-limit",
+            "anthropic-ratelimit-requests-remaining",
+            "anthropic-ratelimit-requests-reset",
         ]),
-        "[ -~]{0,30}",
+        prop_oneof!["[ -~]{0,30}", "[0-9.:TZ+-]{0,25}"],
     );
     for (endpoint, seeds) in seeds(|exchange| !exchange.head.status.is_success()) {
         let strategy = (

@@ -30,7 +30,7 @@ pub(crate) struct Set {
 pub(crate) fn all() -> &'static Set {
     static SET: OnceLock<Set> = OnceLock::new();
     SET.get_or_init(|| {
-        let named = std::env::var_os("HOTSPARE_CORPUS").map(PathBuf::from);
+        let named = std::env::var_os("HOTSPARE_CORPUS").filter(|name| !name.is_empty()).map(PathBuf::from);
         let subset = named.is_none();
         let folder = named
             .unwrap_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("corpus").join("recorded"));

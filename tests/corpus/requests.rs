@@ -135,7 +135,7 @@ struct Recorded {
 }
 
 pub(crate) fn records() -> Option<Vec<Value>> {
-    let Some(folder) = std::env::var_os("HOTSPARE_CORPUS") else {
+    let Some(folder) = std::env::var_os("HOTSPARE_CORPUS").filter(|name| !name.is_empty()) else {
         println!("skipped: HOTSPARE_CORPUS does not name a folder of recorded exchanges");
         return None;
     };

@@ -19,7 +19,7 @@ impl Drop for Server {
 }
 
 fn serve(port: u16) -> Option<Server> {
-    let Some(folder) = std::env::var_os("HOTSPARE_REAL_LLM") else {
+    let Some(folder) = std::env::var_os("HOTSPARE_REAL_LLM").filter(|name| !name.is_empty()) else {
         println!("skipped: HOTSPARE_REAL_LLM does not name a folder with serve.sh");
         return None;
     };

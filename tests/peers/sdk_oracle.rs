@@ -6,6 +6,7 @@
 mod anthropic;
 mod google;
 mod openai;
+mod responses;
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -38,10 +39,13 @@ fn cases() -> Vec<(Case, Box<dyn Wire>)> {
     let chat = || Box::new(hotspare_openai::OpenAi::new(&hotspare_openai::Dialect::OPENAI)) as Box<dyn Wire>;
     let messages = || Box::new(hotspare_anthropic::Anthropic::new()) as Box<dyn Wire>;
     let content = || Box::new(hotspare_gemini::Gemini::new()) as Box<dyn Wire>;
+    let response =
+        || Box::new(hotspare_openai::Responses::new(&hotspare_openai::Dialect::OPENAI)) as Box<dyn Wire>;
+    let response_cases = responses::cases().into_iter().map(|case| (case, response()));
     let chat_cases = openai::cases().into_iter().map(|case| (case, chat()));
     let messages_cases = anthropic::cases().into_iter().map(|case| (case, messages()));
     let content_cases = google::cases().into_iter().map(|case| (case, content()));
-    chat_cases.chain(messages_cases).chain(content_cases).collect()
+    chat_cases.chain(messages_cases).chain(content_cases).chain(response_cases).collect()
 }
 
 /// The Gemini API takes both spellings of a field's name, and its SDK writes both; it gives instructions a role that is not

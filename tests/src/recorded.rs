@@ -19,7 +19,7 @@ const PIECE: usize = 8 << 10;
 /// # Errors
 /// If the folder cannot be read.
 pub fn largest(count: usize) -> std::io::Result<BTreeMap<String, Vec<Exchange>>> {
-    let named = std::env::var_os("HOTSPARE_CORPUS").map(PathBuf::from);
+    let named = std::env::var_os("HOTSPARE_CORPUS").filter(|name| !name.is_empty()).map(PathBuf::from);
     let folder =
         named.unwrap_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("corpus").join("recorded"));
     let mut found: BTreeMap<String, Vec<Exchange>> = BTreeMap::new();

@@ -15,7 +15,8 @@ const STEPS: [Step; 14] = [
     }),
     ("docs", docs),
     ("test", test::test),
-    ("fuzz", || test::fuzz(&["--seconds".into(), "2".into()])),
+    // Two rows of targets side by side: about three minutes.
+    ("fuzz", || test::fuzz(&["--seconds".into(), "8".into()])),
     ("alone", alone),
     ("examples", examples),
     ("custom", custom),

@@ -215,10 +215,10 @@ impl MessagesDecoder {
     }
 
     /// Counts are cumulative; the prompt's has to be added up.
-    fn count(&mut self, usage: Option<dto::Usage>, events: &mut Emit<'_>) {
+    fn count(&mut self, usage: Option<dto::Usage<'_>>, events: &mut Emit<'_>) {
         let Some(usage) = usage else { return };
-        let cache =
-            usage.cache_creation_input_tokens.unwrap_or(0) + usage.cache_read_input_tokens.unwrap_or(0);
+        let written = usage.cache_creation_input_tokens.unwrap_or(0);
+        let cache = written.saturating_add(usage.cache_read_input_tokens.unwrap_or(0));
         let input = usage.input_tokens.map(|tokens| tokens.saturating_add(cache));
         let mut counted = Usage::reported(input, usage.output_tokens);
         counted.cached = usage.cache_read_input_tokens;
@@ -226,6 +226,13 @@ impl MessagesDecoder {
         counted.reasoning = usage.output_tokens_details.and_then(|details| details.thinking_tokens);
         self.usage.update(&counted);
         events.push(Event::Usage(Box::new(self.usage)));
+        // What another model took (an advisor, the provider's own spare) has another price, and is not among the counts.
+        for raw in usage.iterations.unwrap_or_default() {
+            let turn: dto::Iteration<'_> = serde_json::from_str(raw.get()).unwrap_or_default();
+            if turn.model.is_some() {
+                events.other("usage.iteration", raw.get());
+            }
+        }
     }
 }
 

@@ -20,7 +20,8 @@ pub(crate) struct Frame<'a> {
     pub(crate) content_block: Option<&'a RawValue>,
     #[serde(borrow)]
     pub(crate) delta: Option<Delta<'a>>,
-    pub(crate) usage: Option<Usage>,
+    #[serde(borrow)]
+    pub(crate) usage: Option<Usage<'a>>,
     #[serde(borrow)]
     pub(crate) error: Option<&'a RawValue>,
     #[serde(borrow)]
@@ -43,7 +44,8 @@ pub(crate) struct Message<'a> {
     pub(crate) content: Option<Vec<&'a RawValue>>,
     #[serde(borrow)]
     pub(crate) stop_reason: Option<Text<'a>>,
-    pub(crate) usage: Option<Usage>,
+    #[serde(borrow)]
+    pub(crate) usage: Option<Usage<'a>>,
     #[serde(borrow)]
     pub(crate) error: Option<&'a RawValue>,
     #[serde(borrow)]
@@ -106,9 +108,12 @@ pub(crate) struct Delta<'a> {
 }
 
 /// Counts; the prompt's is in three parts.
-#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub(crate) struct Usage {
+pub(crate) struct Usage<'a> {
+    /// What each turn at the provider took. The counts are sums of those of the model that was asked.
+    #[serde(borrow)]
+    pub(crate) iterations: Option<Vec<&'a RawValue>>,
     #[serde(deserialize_with = "hotspare_provider::count")]
     pub(crate) input_tokens: Option<u64>,
     #[serde(deserialize_with = "hotspare_provider::count")]
@@ -125,4 +130,12 @@ pub(crate) struct Usage {
 pub(crate) struct OutputDetails {
     #[serde(deserialize_with = "hotspare_provider::count")]
     pub(crate) thinking_tokens: Option<u64>,
+}
+
+/// A turn at the provider. It names a model only where that is another one than was asked.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct Iteration<'a> {
+    #[serde(borrow)]
+    pub(crate) model: Option<Text<'a>>,
 }

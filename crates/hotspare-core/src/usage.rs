@@ -15,7 +15,8 @@ pub struct Usage {
     pub input: Option<u64>,
     /// Tokens of the answer, reasoning included.
     pub output: Option<u64>,
-    /// Part of `input` that came from the provider's prompt cache.
+    /// Part of `input` that came from the provider's prompt cache. As the provider says: some count instructions of their own
+    /// here that `input` leaves out, so it may be more; a price takes no more than there is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cached: Option<u64>,
     /// Part of `input` that was written to the prompt cache.

@@ -7,13 +7,13 @@
 use std::borrow::Cow;
 use std::collections::VecDeque;
 
-use hotspare_core::{Chunk, Error, Event, FinishReason, Json, Kind, Usage};
+use hotspare_core::{Chunk, Error, Event, FinishReason, Json, Kind, Origin, Usage};
 use hotspare_provider::{Decoder, Emit, Frame, Text};
 use serde_json::value::RawValue;
 
 use crate::WIRE;
 use crate::classify;
-use crate::dto::{Choice, Content, Delta, Function, Reply, ToolCall, is_json};
+use crate::dto::{Choice, Content, Delta, Function, ReasoningDetail, Reply, ToolCall, is_json};
 
 /// Reads one reply.
 #[derive(Debug, Default)]
@@ -21,10 +21,14 @@ pub(crate) struct ChatDecoder {
     /// The body is one whole answer.
     whole: bool,
     reasoning_beside_output: bool,
+    /// Who signs reasoning here, where anybody does.
+    signs: Option<Origin>,
     started: bool,
     /// Whether any frame made sense.
     heard: bool,
     finished: bool,
+    /// The host has counted the answer.
+    counted: bool,
     refused: bool,
     id: String,
     tools: Vec<Tool>,
@@ -40,8 +44,8 @@ struct Tool {
 }
 
 impl ChatDecoder {
-    pub(crate) fn new(reasoning_beside_output: bool, whole: bool) -> Self {
-        Self { whole, reasoning_beside_output, ..Self::default() }
+    pub(crate) fn new(reasoning_beside_output: bool, whole: bool, signs: Option<Origin>) -> Self {
+        Self { whole, reasoning_beside_output, signs, ..Self::default() }
     }
 
     fn read(&mut self, reply: &mut Reply<'_>, events: &mut Emit<'_>) -> Result<(), Error> {
@@ -98,6 +102,7 @@ impl ChatDecoder {
             events.push(Event::Annotation(list));
         }
         if let Some(usage) = usage {
+            self.counted = true;
             events.push(Event::Usage(Box::new(self.usage(&usage))));
         }
         Ok(())
@@ -108,6 +113,16 @@ impl ChatDecoder {
         match &delta.reasoning_content {
             Some(text) if !text.0.is_empty() => events.push(Event::ReasoningDelta(text.0.to_string())),
             _ => content(&delta.reasoning, true, events),
+        }
+        if let (Some(origin), Some(details)) = (&self.signs, delta.reasoning_details) {
+            // One of another shape proves nothing.
+            for raw in serde_json::from_str::<Vec<&RawValue>>(details.get()).unwrap_or_default() {
+                let detail: ReasoningDetail<'_> = serde_json::from_str(raw.get()).unwrap_or_default();
+                let says = |text: &Option<Text<'_>>| text.as_ref().is_some_and(|text| !text.0.is_empty());
+                if says(&detail.data) || says(&detail.signature) {
+                    events.signature(&origin.0, Some(raw.get()), says(&detail.data));
+                }
+            }
         }
         content(&delta.content, false, events);
         if let Some(text) = delta.audio.as_ref().and_then(|audio| audio.transcript.as_ref()) {
@@ -205,6 +220,12 @@ impl Decoder for ChatDecoder {
         let data = frame.data.trim_ascii();
         if data == b"[DONE]" {
             out.extend(self.held.take());
+            // A host without a word for the end: it has counted the whole and marked the end, which no cut stream does.
+            if !self.finished && self.started && self.counted {
+                self.finished = true;
+                let reason = self.finish_reason("stop")?;
+                Emit::bare(out).push(Event::Finished(reason));
+            }
             return Ok(());
         }
         if data.is_empty() {

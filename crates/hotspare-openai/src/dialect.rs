@@ -45,6 +45,8 @@ pub struct Dialect {
     pub ask_stream_usage: bool,
     /// Whether reasoning tokens are counted beside the answer's tokens instead of among them.
     pub reasoning_beside_output: bool,
+    /// Whether reasoning is signed, or hidden, in `reasoning_details`, and wanted back there.
+    pub signs_reasoning: bool,
     /// The field's name for the seed.
     pub seed_field: Cow<'static, str>,
     /// Whether images are read.

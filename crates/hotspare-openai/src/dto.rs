@@ -137,6 +137,18 @@ pub(crate) struct Delta<'a> {
     /// Speech, with what is said in it.
     pub(crate) audio: Option<Box<Audio<'a>>>,
     pub(crate) annotations: Option<Vec<&'a RawValue>>,
+    /// Reasoning once more, with what proves or hides it.
+    pub(crate) reasoning_details: Option<&'a RawValue>,
+}
+
+/// A piece of signed or hidden reasoning.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct ReasoningDetail<'a> {
+    #[serde(borrow)]
+    pub(crate) data: Option<Text<'a>>,
+    #[serde(borrow)]
+    pub(crate) signature: Option<Text<'a>>,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -17,6 +17,10 @@ use serde::ser::{SerializeMap, SerializeSeq, Serializer};
 use crate::dialect::Dialect;
 use crate::{WIRE, accepts};
 
+mod details;
+
+use details::{Details, is_signed};
+
 /// Spells a request's body.
 pub(crate) fn body(
     request: &ChatRequest,
@@ -230,6 +234,9 @@ impl Serialize for Plain<'_> {
         if let Some(Part::Refusal(text)) = message.parts.iter().find(|part| matches!(part, Part::Refusal(_)))
         {
             map.serialize_entry("refusal", text)?;
+        }
+        if dialect.signs_reasoning && message.parts.iter().any(is_signed) {
+            map.serialize_entry("reasoning_details", &Details(&message.parts))?;
         }
         if message.parts.iter().any(|part| matches!(part, Part::ToolCall(_))) {
             map.serialize_entry("tool_calls", &Calls(&message.parts))?;

@@ -134,6 +134,7 @@ impl Dialect {
         developer_role: true,
         ask_stream_usage: true,
         reasoning_beside_output: false,
+        signs_reasoning: false,
         seed_field: Borrowed("seed"),
         images: true,
         json_schema: true,
@@ -297,6 +298,7 @@ impl Dialect {
         base_url: Borrowed("https://openrouter.ai/api/v1"),
         key_env: Some(Borrowed("OPENROUTER_API_KEY")),
         auth: Auth::Bearer,
+        signs_reasoning: true,
         request_id: Borrowed("x-generation-id"),
         ..Self::COMPATIBLE
     };

@@ -4,7 +4,7 @@
 
 use std::borrow::Cow;
 
-use hotspare_core::{Capabilities, ChatRequest, Error, Kind, RateLimits, Request, SchemaSubset};
+use hotspare_core::{Capabilities, ChatRequest, Error, Kind, Origin, RateLimits, Request, SchemaSubset};
 use hotspare_provider::{Decoding, Head, HttpRequest, Outbound, Sse, Whole, Wire};
 
 use crate::decode::ChatDecoder;
@@ -88,6 +88,12 @@ impl Wire for OpenAi {
         WIRE
     }
 
+    /// Its own spelling of proofs, which no other wire of the same host reads.
+    fn origin(&self) -> Option<Origin> {
+        let dialect = self.dialect();
+        dialect.signs_reasoning.then(|| Origin(format!("{}-chat", dialect.id)))
+    }
+
     fn capabilities(&self, _: &str) -> Capabilities {
         capabilities(self.dialect())
     }
@@ -126,7 +132,8 @@ impl Wire for OpenAi {
                 decoder: Box::new(EmbedDecoder::default()),
             }),
             "application/json" | "" | "text/event-stream" if !embed => {
-                let decoder = Box::new(ChatDecoder::new(self.dialect().reasoning_beside_output, whole));
+                let decoder =
+                    Box::new(ChatDecoder::new(self.dialect().reasoning_beside_output, whole, self.origin()));
                 if whole {
                     return Ok(Decoding { framer: Box::new(Whole::default()), decoder });
                 }

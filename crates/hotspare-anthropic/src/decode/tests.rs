@@ -81,6 +81,21 @@ fn the_same_answer_whole() {
 }
 
 #[test]
+fn what_another_model_took_is_told_beside_the_counts() {
+    let body = br#"{"type":"message","content":[{"type":"text","text":"hi"}],"stop_reason":"end_turn","usage":{"input_tokens":5,"output_tokens":3,"cache_read_input_tokens":18446744073709551615,"iterations":[{"type":"message","input_tokens":5,"output_tokens":3},{"type":"advisor_message","model":"other","input_tokens":7,"output_tokens":2}]}}"#;
+    let (mut decoder, mut out) = (MessagesDecoder::whole(), VecDeque::new());
+    decoder.push(Frame { name: None, data: Bytes::from_static(body) }, &mut out).unwrap();
+    let told: Vec<String> = out
+        .into_iter()
+        .filter_map(|chunk| match chunk.event {
+            Event::Other { kind, raw } => Some(format!("{kind} {}", raw.to_value()["model"])),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(told, ["usage.iteration \"other\""]);
+}
+
+#[test]
 fn completions_of_the_first_version() {
     let stream = sse(&[
         r#"{"type":"completion","completion":" Hi","stop_reason":null,"stop":null}"#,

@@ -77,9 +77,12 @@ pub(super) fn folder(named: &Path) -> Result<PathBuf, String> {
         Some(other) => other,
         None => return Err("--trace is no folder".into()),
     };
-    let root = std::env::var_os("HOTSPARE_TRACES").map(PathBuf::from).ok_or_else(|| {
-        format!("{} is no folder, and HOTSPARE_TRACES does not say where recordings lie", named.display())
-    })?;
+    let root = std::env::var_os("HOTSPARE_TRACES")
+        .filter(|name| !name.is_empty())
+        .map(PathBuf::from)
+        .ok_or_else(|| {
+            format!("{} is no folder, and HOTSPARE_TRACES does not say where recordings lie", named.display())
+        })?;
     let folder = root.join(short);
     if folder.is_dir() { Ok(folder) } else { Err(format!("{} is no folder", folder.display())) }
 }

@@ -69,7 +69,7 @@ fn what_ends_without_a_finish_reason_is_truncated_and_nothing_is_a_protocol_fail
 #[test]
 fn a_whole_answer_with_an_empty_word_has_ended_and_a_stream_has_not() {
     let end = |whole: bool, choice: &str| {
-        let (mut decoder, mut out) = (ChatDecoder::new(false, whole), VecDeque::new());
+        let (mut decoder, mut out) = (ChatDecoder::new(false, whole, None), VecDeque::new());
         let data = Bytes::from(format!("{{\"choices\":[{choice}]}}"));
         decoder.push(Frame { name: None, data }, &mut out).unwrap();
         let end = decoder.finish(&mut out).map_err(|error| error.kind());
@@ -199,6 +199,34 @@ fn a_frame_is_attached_to_its_first_event() {
     decoder.push(Frame { name: None, data: data.clone() }, &mut out).unwrap();
     assert_eq!(out[0].raw, Raw::Frame { wire: WIRE, data });
     assert!(out.iter().skip(1).all(|chunk| chunk.raw == Raw::Covered));
+}
+
+#[test]
+fn proofs_are_kept_as_they_are_spelled() {
+    let detail = r#"{"type":"reasoning.encrypted","data":"d","index":0}"#;
+    let piece = format!(
+        r#"{{"id":"c","model":"m","choices":[{{"index":0,"delta":{{"reasoning":"hm","reasoning_details":[{detail},{{"type":"reasoning.text","text":"hm"}}],"content":"a"}},"finish_reason":"stop"}}]}}"#
+    );
+    let read = |signs: Option<Origin>| {
+        let (mut decoder, mut out) = (ChatDecoder::new(false, false, signs), VecDeque::new());
+        decoder.push(Frame { name: None, data: Bytes::from(piece.clone()) }, &mut out).unwrap();
+        out.into_iter().map(|chunk| chunk.event).collect::<Vec<_>>()
+    };
+    let origin = Origin("relay".into());
+    let proof = hotspare_core::Signature { origin: origin.clone(), data: detail.into(), redacted: true };
+    assert_eq!(read(Some(origin))[2], Event::ReasoningSignature(proof));
+    assert!(!read(None).iter().any(|event| matches!(event, Event::ReasoningSignature(_))));
+}
+
+#[test]
+fn a_counted_and_marked_answer_is_complete_without_a_word_for_its_end() {
+    let piece = r#"{"id":"","model":"m","choices":[{"index":0,"delta":{"content":"4"}}]}"#;
+    let counts = r#"{"id":"","model":"m","choices":[],"usage":{"prompt_tokens":2,"completion_tokens":1}}"#;
+    let (events, result) = run(&sse(&[piece, counts, "[DONE]"]), &[]);
+    assert_eq!((events.last(), result), (Some(&Event::Finished(FinishReason::Stop)), Ok(())));
+    for cut in [&[piece, counts][..], &[piece, "[DONE]"], &[piece]] {
+        assert_eq!(run(&sse(cut), &[]).1, Err(Kind::Truncated), "{cut:?}");
+    }
 }
 
 proptest! {

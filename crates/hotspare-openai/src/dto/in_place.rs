@@ -181,6 +181,7 @@ enum DeltaField {
     FunctionCall,
     Reasoning,
     ReasoningContent,
+    ReasoningDetails,
     Refusal,
     ToolCalls,
     #[serde(other)]
@@ -198,6 +199,7 @@ impl<'de> Fields<'de> for Delta<'de> {
             DeltaField::FunctionCall => self.function_call = map.next_value()?,
             DeltaField::Reasoning => self.reasoning = map.next_value()?,
             DeltaField::ReasoningContent => self.reasoning_content = map.next_value()?,
+            DeltaField::ReasoningDetails => self.reasoning_details = map.next_value()?,
             DeltaField::Refusal => self.refusal = map.next_value()?,
             DeltaField::ToolCalls => self.tool_calls = map.next_value()?,
             DeltaField::Unknown => skip(map)?,

@@ -1,6 +1,6 @@
 //! What goes out, field by field.
 
-use hotspare_core::{Media, ToolCall, ToolResult};
+use hotspare_core::{Media, Origin, Reasoning, Signature, ToolCall, ToolResult};
 use serde_json::{Value, json};
 
 use super::*;
@@ -77,4 +77,31 @@ fn extras_win_and_nonsense_is_refused() {
     assert_eq!((&value["temperature"], &value["logit_bias"]), (&json!(0), &json!({})));
     let request = ChatRequest::to("r").user("hi").temperature(f64::NAN);
     assert_eq!(body(&request, "m", false, &Dialect::OPENAI).unwrap_err().kind(), Kind::InvalidRequest);
+}
+
+#[test]
+fn a_proof_goes_back_where_it_is_wanted() {
+    let signed = |text: &str, data: &str, redacted| {
+        let origin = Origin("openrouter-chat".into());
+        Part::Reasoning(Reasoning::new(text).with_signature(Signature {
+            origin,
+            data: data.into(),
+            redacted,
+        }))
+    };
+    let turn = vec![
+        signed("hm", r#"{"type":"reasoning.text","signature":"s","index":0}"#, false),
+        signed("", r#"{"type":"reasoning.encrypted","data":"d","index":1}"#, true),
+        Part::Text("hi".into()),
+    ];
+    let request = ChatRequest::to("r").user("a").message(Message::new(Role::Assistant, turn)).user("b");
+    let relay = encoded(&request, false, Dialect::find("openrouter").unwrap());
+    assert_eq!(
+        relay["messages"][1],
+        json!({"role": "assistant", "content": "hi", "reasoning_details": [
+            {"type": "reasoning.text", "signature": "s", "index": 0, "text": "hm"},
+            {"type": "reasoning.encrypted", "data": "d", "index": 1},
+        ]})
+    );
+    assert!(encoded(&request, false, &Dialect::OPENAI)["messages"][1]["reasoning_details"].is_null());
 }

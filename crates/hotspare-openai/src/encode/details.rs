@@ -1,0 +1,32 @@
+//! Signed and hidden reasoning, back to the host that signed it.
+//!
+//! Not whose it is: what others signed has been taken off before. Invariant: a proof goes back as the host spelled it.
+
+use hotspare_core::{Part, Reasoning};
+use hotspare_provider::fields::Fields;
+use serde::ser::{Error, Serialize, SerializeSeq, Serializer};
+use serde_json::value::to_raw_value;
+
+pub(super) fn is_signed(part: &Part) -> bool {
+    matches!(part, Part::Reasoning(Reasoning { signature: Some(_), .. }))
+}
+
+/// The list `reasoning_details` of a turn.
+pub(super) struct Details<'a>(pub(super) &'a [Part]);
+
+impl Serialize for Details<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut list = serializer.serialize_seq(None)?;
+        for part in self.0 {
+            let Part::Reasoning(Reasoning { text, signature: Some(proof), .. }) = part else { continue };
+            let words = to_raw_value(text).map_err(S::Error::custom)?;
+            let Ok(mut detail) = serde_json::from_str::<Fields<'_>>(&proof.data) else { continue };
+            // A stream gives the proof after the words that it is for.
+            if !proof.redacted && !text.is_empty() {
+                detail.entry("text".into()).or_insert(&words);
+            }
+            list.serialize_element(&detail)?;
+        }
+        list.end()
+    }
+}
