@@ -120,7 +120,7 @@ impl Book {
         for entry in &permit.entries {
             let Some(state) = self.scopes.get_mut(entry.scope.0 as usize) else { continue };
             if state.is_host && matches!(observation, Observation::Heard | Observation::FirstContent { .. }) {
-                self.network.heard(now, entry.scope);
+                self.network.heard(now, entry.scope, entry.began);
             }
             state.observe(now, permit, *entry, observation);
         }
@@ -148,7 +148,7 @@ impl Book {
                     Verdict::Neutral
                 }
                 Verdict::Success if state.is_host => {
-                    self.network.heard(now, entry.scope);
+                    self.network.heard(now, entry.scope, entry.began);
                     verdict
                 }
                 _ => verdict,

@@ -6,7 +6,7 @@
 //! the first sign of life from anywhere ends the suspicion.
 //!
 //! Suspected: two hosts and more have failed to be reached twice in a row and within the last minute, and since the last of
-//! them began to, nobody was heard. A host that is not asked, or that answers, is never held back by it. One host
+//! them began to, nobody was heard in a call that began later. A host that is not asked, or that answers, is never held back by it. One host
 //! alone is never enough: that is what breakers are for.
 //!
 //! Invariant: no host is held back for longer than a second at a time, and none that was heard since it failed.
@@ -31,6 +31,7 @@ const PAUSE: Duration = Duration::from_secs(1);
 pub(crate) struct Network {
     /// Hosts that could not be reached the last time.
     lost: BTreeMap<ScopeId, Lost>,
+    /// When the youngest call began from which something was heard.
     heard: Option<Moment>,
     suspected: bool,
     told: bool,
@@ -67,11 +68,14 @@ impl Network {
         self.suspected
     }
 
-    /// Some sign of life came from a host.
-    pub(crate) fn heard(&mut self, now: Moment, host: ScopeId) {
-        self.lost.remove(&host);
-        self.heard = Some(now);
-        self.suspected = false;
+    /// Some sign of life came from a host, in a call that began at `began`. Streams that stand already may go on where no
+    /// new connection can be made, such as without names; they say nothing about those that come.
+    pub(crate) fn heard(&mut self, now: Moment, host: ScopeId, began: Moment) {
+        if self.lost.get(&host).is_some_and(|lost| began >= lost.since) {
+            self.lost.remove(&host);
+        }
+        self.heard = self.heard.max(Some(began));
+        self.suspected = self.judge(now);
     }
 
     /// A call to a host begins.
@@ -133,7 +137,7 @@ mod tests {
     #[test]
     fn two_hosts_that_fail_alike_are_suspicious_and_one_is_not() {
         let mut network = Network::default();
-        network.heard(at(0), C);
+        network.heard(at(0), C, at(0));
         let said: Vec<bool> = (1..20).map(|step| network.lost(at(step * 100), A)).collect();
         assert!(said.iter().all(|said| !said), "one host is down: {said:?}");
         assert!(!network.lost(at(2_000), B) && network.lost(at(2_100), B));
@@ -143,7 +147,9 @@ mod tests {
         );
         assert_eq!(network.held_until(at(2_100), B), Some(at(3_000)));
         assert_eq!(network.held_until(at(2_100), C), None, "nobody knows anything bad of it");
-        network.heard(at(2_500), C);
+        network.heard(at(2_400), C, at(1_900));
+        assert!(network.is_suspected(at(2_400)), "an old stream that goes on proves nothing");
+        network.heard(at(2_500), C, at(2_450));
         assert!(!network.is_suspected(at(2_500)) && network.held_until(at(2_500), B).is_none());
         assert!(!network.lost(at(2_600), A) && !network.lost(at(2_700), B), "somebody answers: it is they");
         assert_eq!(network.take_change(at(2_700)).map(|change| change.suspected), Some(false));
@@ -170,7 +176,7 @@ mod tests {
                 now = now + Duration::from_millis(gap);
                 let scope = ScopeId(host);
                 match what {
-                    0 => { network.heard(now, scope); silent[host as usize] = 0; }
+                    0 => { network.heard(now, scope, now); silent[host as usize] = 0; }
                     1 => { network.lost(now, scope); silent[host as usize] += 1; }
                     _ => network.asked(now, scope),
                 }
