@@ -1,12 +1,16 @@
 //! `cargo xtask mutants`: the code broken on purpose, to see the tests fail.
 //!
-//! Works on a copy. Invariant: a mutation whose text is no longer there is an error, so that the list cannot rot.
+//! Works on a copy. Some must make a test of their own room fail, others a scenario of the simulator. Invariant: a mutation whose text is no longer there is an error, so that the list cannot rot.
 
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
 use crate::run::root;
+
+mod simulated;
+
+use simulated::SIMULATED;
 
 struct Mutant {
     name: &'static str,
@@ -186,20 +190,6 @@ const MUTANTS: &[Mutant] = &[
         package: "hotspare-sim",
     },
     Mutant {
-        name: "an open breaker admits",
-        file: "crates/hotspare-health/src/breaker.rs",
-        from: "State::Open => Err((Cause::Open, self.until)),",
-        to: "State::Open => Ok(()),",
-        package: "hotspare-sim",
-    },
-    Mutant {
-        name: "a hinted pause is ignored",
-        file: "crates/hotspare-engine/src/verdict.rs",
-        from: "Some(until) => Verdict::Hold { until },",
-        to: "Some(_) => Verdict::Neutral,",
-        package: "hotspare-sim",
-    },
-    Mutant {
         name: "a hedge needs no budget",
         file: "crates/hotspare-engine/src/world.rs",
         from: "!state.retries.is_low() && (of_degraded || state.hedges.try_take(now))",
@@ -374,22 +364,20 @@ pub(crate) fn names() -> BTreeSet<&'static str> {
     MUTANTS.iter().map(|mutant| mutant.name).collect()
 }
 
-/// Applies each mutation to a copy and runs its package's tests, which must fail. `only` keeps those whose name or
-/// package has it.
+/// Applies each mutation to a copy and runs its package's tests, which must fail, or its scenario. `only` keeps those whose
+/// name or package has it; those of the simulator are of the package `simulated`.
 pub(crate) fn run(only: &[String]) -> Result<(), String> {
     let copy = root().join("target/mutants/tree");
     let mut survivors = Vec::new();
-    let chosen = |mutant: &&Mutant| {
-        only.is_empty() || only.iter().any(|word| mutant.name.contains(word) || mutant.package.contains(word))
+    let chosen = |name: &str, package: &str| {
+        only.is_empty() || only.iter().any(|word| name.contains(word) || package.contains(word))
     };
-    for mutant in MUTANTS.iter().filter(chosen) {
-        refresh(&copy)?;
-        let path = copy.join(mutant.file);
-        let text = std::fs::read_to_string(&path).map_err(|error| format!("{}: {error}", mutant.file))?;
-        if text.matches(mutant.from).count() != 1 {
-            return Err(format!("`{}`: its text is not (or not only once) in {}", mutant.name, mutant.file));
-        }
-        std::fs::write(&path, text.replacen(mutant.from, mutant.to, 1)).map_err(|error| error.to_string())?;
+    let mut told = |name: &'static str, survived: bool| {
+        println!("{name:<48} {}", if survived { "SURVIVED" } else { "caught" });
+        survivors.extend(survived.then_some(name));
+    };
+    for mutant in MUTANTS.iter().filter(|mutant| chosen(mutant.name, mutant.package)) {
+        mutate(&copy, mutant.name, mutant.file, (mutant.from, mutant.to))?;
         // One that does not compile would be caught by nothing.
         if !cargo_passes(&copy, mutant.package, &["--no-run"])? {
             return Err(format!("`{}` does not compile", mutant.name));
@@ -397,20 +385,51 @@ pub(crate) fn run(only: &[String]) -> Result<(), String> {
         // Most are caught by an example; explorations take minutes, so they come last.
         let survived = cargo_passes(&copy, mutant.package, &["--", "--skip", "explore"])?
             && cargo_passes(&copy, mutant.package, &["explore"])?;
-        println!("{:<48} {}", mutant.name, if survived { "SURVIVED" } else { "caught" });
-        if survived {
-            survivors.push(mutant.name);
+        told(mutant.name, survived);
+    }
+    let simulated: Vec<_> = SIMULATED.iter().filter(|mutant| chosen(mutant.name, "simulated")).collect();
+    if !simulated.is_empty() {
+        refresh(&copy)?;
+        let scenarios: BTreeSet<&str> = simulated.iter().map(|mutant| mutant.scenario).collect();
+        if !scenarios_pass(&copy, &scenarios.into_iter().collect::<Vec<_>>())? {
+            return Err("a scenario fails although nothing was broken: it would catch everything".into());
         }
+    }
+    for mutant in simulated {
+        mutate(&copy, mutant.name, mutant.file, (mutant.from, mutant.to))?;
+        if !cargo(&copy, &["build", "--quiet", "-p", "hotspare-sim", "--example", "scenario"])? {
+            return Err(format!("`{}` does not compile", mutant.name));
+        }
+        told(mutant.name, scenarios_pass(&copy, &[mutant.scenario])?);
     }
     if survivors.is_empty() { Ok(()) } else { Err(format!("survived: {}", survivors.join(", "))) }
 }
 
+/// A fresh copy with one text replaced.
+fn mutate(copy: &Path, name: &str, file: &str, (from, to): (&str, &str)) -> Result<(), String> {
+    refresh(copy)?;
+    let path = copy.join(file);
+    let text = std::fs::read_to_string(&path).map_err(|error| format!("{file}: {error}"))?;
+    if text.matches(from).count() != 1 {
+        return Err(format!("`{name}`: its text is not (or not only once) in {file}"));
+    }
+    std::fs::write(&path, text.replacen(from, to, 1)).map_err(|error| error.to_string())
+}
+
 /// Whether the tests of a package pass in the copy.
 fn cargo_passes(copy: &Path, package: &str, rest: &[&str]) -> Result<bool, String> {
+    cargo(copy, &[&["test", "--quiet", "-p", package, "--lib"], rest].concat())
+}
+
+/// Whether these scenarios reach their marks in the copy.
+fn scenarios_pass(copy: &Path, names: &[&str]) -> Result<bool, String> {
+    cargo(copy, &[&["run", "--quiet", "-p", "hotspare-sim", "--example", "scenario", "--"], names].concat())
+}
+
+fn cargo(copy: &Path, args: &[&str]) -> Result<bool, String> {
     let status = Command::new("cargo")
         .current_dir(copy)
-        .args(["test", "--quiet", "-p", package, "--lib"])
-        .args(rest)
+        .args(args)
         .env("CARGO_TARGET_DIR", root().join("target/mutants/target"))
         .stdout(Stdio::null())
         .stderr(Stdio::null())

@@ -38,12 +38,16 @@ pub(crate) fn bench(args: &[String]) -> Result<(), String> {
 /// Outages: in virtual time by default, or against the shipped driver, or through sockets.
 pub(crate) fn chaos(args: &[String]) -> Result<(), String> {
     let mut rest = args.to_vec();
+    if let Some(at) = rest.iter().position(|arg| arg == "--write-docs") {
+        rest.remove(at);
+        return write_docs(&rest);
+    }
     let tier = match rest.iter().position(|arg| arg == "--tier") {
         Some(at) if at + 1 < rest.len() => {
             rest.remove(at);
             rest.remove(at)
         }
-        Some(_) => return Err("--tier is sim, driver or socket".into()),
+        Some(_) => return Err("--tier is sim, driver, socket or both".into()),
         None => "sim".into(),
     };
     match tier.as_str() {
@@ -58,6 +62,28 @@ pub(crate) fn chaos(args: &[String]) -> Result<(), String> {
             run(command)
         }
         "socket" => binary("chaos", &rest),
-        other => Err(format!("unknown tier `{other}`; known are sim, driver and socket")),
+        "both" => {
+            rest.insert(0, "--pairs".into());
+            binary("chaos", &rest)
+        }
+        other => Err(format!("unknown tier `{other}`; known are sim, driver, socket and both")),
     }
+}
+
+/// Makes every table of docs/chaos.md anew; `rest` goes to the run of all scenarios. A missed mark is a figure like any other
+/// here, so that what the runs say of themselves does not stop it.
+fn write_docs(rest: &[String]) -> Result<(), String> {
+    let words = |text: &str| text.split(' ').map(str::to_owned).collect::<Vec<_>>();
+    let docs = words("--docs docs/chaos.md");
+    let mut missed = Vec::new();
+    for run in [
+        [&words("--versus"), rest, &docs].concat(),
+        [&words("--trace openrouter --rate 0.05 --seeds 1 --hours 300 --versus"), &docs[..]].concat(),
+        [&words("--trace azure"), &docs[..]].concat(),
+        [&words("--trace mooncake"), &docs[..]].concat(),
+        [&words("--tier both"), &docs[..]].concat(),
+    ] {
+        missed.extend(chaos(&run).err());
+    }
+    if missed.is_empty() { Ok(()) } else { Err(missed.join("\n")) }
 }

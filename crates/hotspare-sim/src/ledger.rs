@@ -304,6 +304,7 @@ impl Ledger {
             Measure::Silence => tally.silence,
             Measure::Starts => tally.starts[place] as f64,
             Measure::TtftP50 => tally.ttft.quantile(0.5),
+            Measure::TtftP95 => tally.ttft.quantile(0.95),
             Measure::TtftP99 => tally.ttft.quantile(0.99),
             Measure::Used => self.used[place]?,
             Measure::Waste => share(tally.wasted, tally.cost as f64),

@@ -71,6 +71,8 @@ pub enum Measure {
     Starts,
     /// Seconds to first content that half of the answers kept.
     TtftP50,
+    /// Seconds to first content that 95 % of the answers kept.
+    TtftP95,
     /// Seconds to first content that 99 % of the answers kept.
     TtftP99,
     /// Share of the target's quota that was used over the whole run.
@@ -182,6 +184,7 @@ impl fmt::Display for Measure {
             Self::Silence => "silence",
             Self::Starts => "starts",
             Self::TtftP50 => "ttft-p50",
+            Self::TtftP95 => "ttft-p95",
             Self::TtftP99 => "ttft-p99",
             Self::Used => "used",
             Self::Waste => "waste",
@@ -209,6 +212,7 @@ impl Measure {
             | Self::ToldAfter
             | Self::Silence
             | Self::TtftP50
+            | Self::TtftP95
             | Self::TtftP99 => {
                 format!("{value:.2} s")
             }

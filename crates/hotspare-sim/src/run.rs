@@ -205,7 +205,10 @@ impl Stage<'_> {
         let length = self.now.saturating_since(Moment::ZERO);
         for place in 0..self.scenario.targets.len() {
             self.ledger.used[place] = self.providers.used(place, length);
-            if let Cast::Engine(cast) = &self.cast {
+            // A route on trial may have fewer targets than the scenario.
+            if let Cast::Engine(cast) = &self.cast
+                && place < cast.fleet.targets().len()
+            {
                 let left: u32 = cast.worlds.iter().map(|world| world.counts(place).in_flight).sum();
                 if left > 0 || self.providers.busy(place) > 0 {
                     self.watch.say(self.now, || {

@@ -30,7 +30,7 @@ pub struct SimulateArgs {
     #[arg(long)]
     pub seed: Option<u64>,
     /// So many seeds.
-    #[arg(long, default_value_t = 10)]
+    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..))]
     pub seeds: u32,
     /// The first of them: seeds that nobody has tuned on.
     #[arg(long, default_value_t = 1)]
@@ -338,3 +338,6 @@ fn repeat(args: &SimulateArgs, program: &str) -> String {
     words.push(format!("--hours {}", args.hours));
     words.join(" ")
 }
+
+#[cfg(test)]
+mod tests;

@@ -35,10 +35,33 @@ impl ClientBuilder {
             }
             // Equal sources stay equal: what shares a key shares its health.
             for key in &mut endpoint.keys {
-                *key = Key::given(Secret::new(format!("{key:?}")));
+                *key = Key::given(stand_in(key));
             }
         }
         let (client, targets) = self.put_together()?;
         Ok(Outline { targets, routes: client.routes().to_vec() })
+    }
+}
+
+/// Stands for a key that is not read: its source's name, as a header would take it.
+fn stand_in(key: &Key) -> Secret {
+    let name = format!("{key:?}");
+    Secret::new(name.chars().map(|c| if c.is_ascii_graphic() { c } else { '-' }).collect::<String>())
+}
+
+#[cfg(all(test, feature = "openai"))]
+mod tests {
+    use crate::{Client, Key, RouteSpec, Sequential, openai};
+
+    #[test]
+    fn keys_that_are_not_there_are_not_missed() {
+        let target = |key| openai::target("gpt-4o").key(key);
+        let builder = Client::builder()
+            .target("main", target(Key::env("NO_SUCH_VARIABLE")))
+            .target("spare", target(Key::file("/no such/file")))
+            .route("chat", RouteSpec::new(Sequential::new(["main", "spare"])));
+        let outline = builder.outline().unwrap();
+        assert_eq!(outline.targets.len(), 2);
+        assert_ne!(outline.targets[0].keys, outline.targets[1].keys, "they do not share their health");
     }
 }

@@ -10,6 +10,7 @@
     reason = "this program talks to the person who runs it"
 )]
 
+mod pairs;
 mod scenes;
 
 use std::process::ExitCode;
@@ -21,12 +22,15 @@ use hotspare_chaos::{Fault, FaultPlan, Speaks};
 use hotspare_tests::{NAMES, Rig, short_limits};
 
 const HELP: &str = "\
-cargo xtask chaos [--scenario NAME] [--seed N] [--json] [--list]
+cargo xtask chaos --tier socket [--scenario NAME] [--seed N] [--json] [--list]
+cargo xtask chaos --tier both [--scenario NAME] [--rounds N] [--docs FILE]
 
   --scenario NAME   only this one
   --seed N          chance of the seeded scenarios (default 1)
   --json            one JSON object a scenario
   --list            the scenarios and their marks
+  --rounds N        with --tier both: so many times each, the median counts (default 5)
+  --docs FILE       with --tier both: write the table into its place in this document
 ";
 
 /// One outage and its marks.
@@ -143,6 +147,20 @@ async fn main() -> ExitCode {
     if has("--help") {
         println!("{HELP}");
         return ExitCode::SUCCESS;
+    }
+    if has("--pairs") {
+        let rounds = value("--rounds").and_then(|rounds| rounds.parse().ok()).unwrap_or(5);
+        return match pairs(rounds, value("--scenario").as_deref(), value("--docs")).await {
+            Ok(true) => ExitCode::SUCCESS,
+            Ok(false) => {
+                eprintln!("the tiers are apart\n  repeat: cargo xtask chaos --tier both");
+                ExitCode::FAILURE
+            }
+            Err(what) => {
+                eprintln!("chaos: {what}");
+                ExitCode::FAILURE
+            }
+        };
     }
     let seed: u64 = value("--seed").and_then(|seed| seed.parse().ok()).unwrap_or(1);
     let only = value("--scenario");
@@ -270,6 +288,19 @@ async fn main() -> ExitCode {
     }
     println!("{passed} passed, {failed} failed");
     if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// Both tiers beside each other, on the screen and in a document.
+async fn pairs(rounds: u64, only: Option<&str>, docs: Option<String>) -> Result<bool, String> {
+    let (table, agree) = pairs::compare(rounds, only).await?;
+    println!("{table}");
+    if let Some(path) = docs {
+        let wrong = |error: std::io::Error| format!("{path}: {error}");
+        let document = std::fs::read_to_string(&path).map_err(wrong)?;
+        let text = format!("`cargo xtask chaos --tier both --rounds {rounds}`\n\n{table}");
+        std::fs::write(&path, hotspare_sim::report::place(&document, "both", &text)?).map_err(wrong)?;
+    }
+    Ok(agree)
 }
 
 async fn run(scenario: &Scenario, seed: u64) -> Outcome {

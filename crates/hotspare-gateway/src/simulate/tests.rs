@@ -1,0 +1,97 @@
+//! Every flag as a user gives it, on a world of twenty seconds.
+
+use std::path::{Path, PathBuf};
+
+use clap::Parser;
+
+use super::{SimulateArgs, simulate};
+
+#[derive(Parser)]
+struct Cli {
+    #[command(flatten)]
+    args: SimulateArgs,
+}
+
+const WORLD: &str = r#"
+what = "the first choice is refused for five seconds"
+length = "20s"
+window = ["5s", "10s"]
+faults = [{ on = ["a"], effect = "refuse" }]
+"#;
+
+const CONFIG: &str = r#"
+[targets.main]
+provider = "openai"
+model = "gpt-4o"
+keys = [{ env = "NO_SUCH_VARIABLE" }]
+[targets.spare]
+provider = "anthropic"
+model = "claude-sonnet-4-5"
+keys = [{ file = "/no/such/file" }]
+[routes.chat]
+targets = ["main", "spare"]
+"#;
+
+/// A folder of its own for each test, with a world whose mark is this, and two configurations.
+fn folder(name: &str, mark: &str) -> PathBuf {
+    let folder = std::env::temp_dir().join(format!("hotspare-simulate-{}-{name}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    std::fs::write(folder.join("world.toml"), format!("{WORLD}marks = [{mark}]\n")).unwrap();
+    std::fs::write(folder.join("a.toml"), CONFIG).unwrap();
+    std::fs::write(folder.join("b.toml"), format!("{CONFIG}strategy = \"health-aware\"\n")).unwrap();
+    folder
+}
+
+/// `@` stands for the folder.
+fn play(folder: &Path, words: &str) -> Result<(), String> {
+    let words = words.replace('@', &folder.display().to_string());
+    let cli = Cli::try_parse_from(std::iter::once("simulate").chain(words.split(' ')))
+        .map_err(|error| error.to_string())?;
+    simulate(&cli.args, "hotspare simulate")
+}
+
+const KEPT: &str = r#"{ measure = "available", at_least = "100%" }"#;
+
+#[test]
+fn a_configuration_is_tried_without_its_keys_and_two_are_compared() {
+    let folder = folder("config", KEPT);
+    play(&folder, "--config @/a.toml --file @/world.toml --seeds 2").unwrap();
+    play(&folder, "--compare @/a.toml @/b.toml --file @/world.toml --seeds 2").unwrap();
+    let unknown = play(&folder, "--config @/a.toml --route other --file @/world.toml").unwrap_err();
+    assert!(unknown.contains("there is no route `other`"), "{unknown}");
+}
+
+#[test]
+fn a_missed_mark_is_told_with_the_line_that_repeats_it_and_in_junit() {
+    let folder = folder("junit", r#"{ measure = "affected", at_most = 0 }"#);
+    let missed = play(&folder, "--file @/world.toml --seeds 2 --from 7 --junit @/out.xml").unwrap_err();
+    assert!(missed.contains("world.toml --seed 7 --hours 2"), "{missed}");
+    let junit = std::fs::read_to_string(folder.join("out.xml")).unwrap();
+    assert!(junit.contains("failures=\"1\"") && junit.contains("MISSED affected"), "{junit}");
+}
+
+#[test]
+fn runs_repeat_and_worlds_of_chance_are_made_and_shrunk() {
+    let folder = folder("swarm", KEPT);
+    play(&folder, "--replay --file @/world.toml").unwrap();
+    // Whether such a world reaches its mark is not the question here.
+    let outcome = play(&folder, "--swarm --seed 3 --shrink");
+    assert!(outcome.is_ok() || outcome.unwrap_err().contains("--swarm --shrink --seed 3"));
+}
+
+#[test]
+fn tables_go_to_their_places_and_to_no_others() {
+    let folder = folder("docs", KEPT);
+    let page = folder.join("page.md");
+    std::fs::write(&page, "# Mine\n<!-- begin scenarios -->\nSTALE\n<!-- end scenarios -->\n").unwrap();
+    play(&folder, "--file @/world.toml --seeds 1 --docs @/page.md").unwrap();
+    let text = std::fs::read_to_string(&page).unwrap();
+    assert!(
+        text.starts_with("# Mine\n")
+            && text.contains("| `world` | the first choice")
+            && !text.contains("STALE")
+    );
+    let missing = play(&folder, "--file @/world.toml --seeds 1 --versus --docs @/page.md").unwrap_err();
+    assert!(missing.contains("begin versus"), "{missing}");
+    assert!(play(&folder, "--file @/world.toml --seeds 0").is_err(), "no seed is no proof");
+}

@@ -1,0 +1,209 @@
+//! The same outages in virtual time and on real sockets, beside each other.
+//!
+//! One description makes both worlds: three equal servers, a request every 10 ms, streams of twenty tokens, short limits.
+//! Invariant: both tiers are judged by the same words: lost exactly, starts per request within 5 %, added time to first
+//! content within 20 % or 5 ms. What differs between the clocks (a loaded machine, the accept queue) is taken out by the
+//! median of several rounds, and by subtracting the same run without a fault.
+
+use std::time::{Duration, Instant};
+
+use futures::StreamExt;
+use hotspare::{ChatRequest, Event, RouteSpec, Sequential};
+use hotspare_chaos::{Fault, FaultPlan, Speaks};
+use hotspare_sim::{Course, Measure, Player, Scenario, quantile, run};
+use hotspare_tests::{NAMES, Rig, short_limits};
+
+/// Requests, and the time between two.
+const REQUESTS: u64 = 300;
+const EVERY: Duration = Duration::from_millis(10);
+/// Pace of every server.
+const FIRST: Duration = Duration::from_millis(40);
+const GAP: Duration = Duration::from_millis(2);
+const TOKENS: usize = 20;
+
+/// What breaks at the first server, and for which share of calls, in hundredths of a per cent.
+const PAIRS: [(&str, &str, u32); 8] = [
+    ("refused", "refuse", 10_000),
+    ("status-500", "status:500", 10_000),
+    ("half-errors", "status:500", 5_000),
+    ("rate-limited", "rate-limited:60", 10_000),
+    ("silence", "silence", 10_000),
+    ("slow-first-token", "slow-first-token:5000ms", 10_000),
+    ("cut", "cut-after:5", 10_000),
+    ("stall", "stall-after:5", 10_000),
+];
+
+/// What came of a run in either tier.
+#[derive(Clone, Copy, Debug, Default)]
+struct Came {
+    lost: f64,
+    attempts: f64,
+    /// Time to first content that half and 95 % of answers kept, in milliseconds.
+    p50: f64,
+    p95: f64,
+}
+
+impl Came {
+    fn beyond(self, healthy: Self) -> Self {
+        Self { p50: self.p50 - healthy.p50, p95: self.p95 - healthy.p95, ..self }
+    }
+}
+
+/// Runs all pairs. The table, and whether the tiers agree.
+pub(crate) async fn compare(rounds: u64, only: Option<&str>) -> Result<(String, bool), String> {
+    let mut table = String::from(
+        "| outage | lost: real, sim | starts per request: real, sim | added to first content, 50 %: real, sim | 95 %: real, sim | |\n|---|---|---|---|---|---|\n",
+    );
+    let calm = (median(rounds, None).await?, simulated(rounds, None)?);
+    let mut agree = true;
+    for (name, fault, share) in PAIRS.iter().filter(|pair| only.is_none_or(|only| only == pair.0)) {
+        let broken = Some((*fault, *share));
+        let real = median(rounds, broken).await?.beyond(calm.0);
+        let sim = simulated(rounds, broken)?.beyond(calm.1);
+        let near = |real: f64, sim: f64| (real - sim).abs() <= (sim.abs() * 0.2).max(5.0);
+        let starts = (real.attempts - sim.attempts).abs() <= 0.05 * sim.attempts;
+        let apart: Vec<&str> = [
+            (real.lost == sim.lost, "lost"),
+            (starts, "starts"),
+            (near(real.p50, sim.p50), "added, 50 %"),
+            (near(real.p95, sim.p95), "added, 95 %"),
+        ]
+        .into_iter()
+        .filter_map(|(same, what)| (!same).then_some(what))
+        .collect();
+        agree &= apart.is_empty();
+        let verdict =
+            if apart.is_empty() { "agree".into() } else { format!("**apart: {}**", apart.join(", ")) };
+        table += &format!(
+            "| `{name}` | {}, {} | {:.3}, {:.3} | {:.1} ms, {:.1} ms | {:.1} ms, {:.1} ms | {verdict} |\n",
+            real.lost, sim.lost, real.attempts, sim.attempts, real.p50, sim.p50, real.p95, sim.p95
+        );
+    }
+    Ok((table, agree))
+}
+
+/// The median of each figure over rounds on real sockets.
+async fn median(rounds: u64, broken: Option<(&str, u32)>) -> Result<Came, String> {
+    let mut all = Vec::new();
+    for round in 1..=rounds {
+        all.push(real(round, broken).await?);
+    }
+    let middle = |of: fn(&Came) -> f64| quantile(&all.iter().map(of).collect::<Vec<_>>(), 0.5);
+    Ok(Came {
+        lost: middle(|one| one.lost),
+        attempts: middle(|one| one.attempts),
+        p50: middle(|one| one.p50),
+        p95: middle(|one| one.p95),
+    })
+}
+
+async fn real(seed: u64, broken: Option<(&str, u32)>) -> Result<Came, String> {
+    let route = RouteSpec::new(Sequential::new(NAMES)).limits(short_limits());
+    let rig = Rig::with(&[Speaks::OpenAi; 3], route).await;
+    for server in &rig.servers {
+        let settings = server.settings().tokens(TOKENS).pace(FIRST, GAP);
+        server.set_settings(settings);
+    }
+    if let Some((fault, share)) = broken {
+        let fault: Fault = fault.parse().map_err(|error| format!("{fault}: {error}"))?;
+        match share {
+            10_000 => rig.servers[0].set_fault(Some(fault)).await,
+            share => rig.servers[0].set_plan(FaultPlan::seeded(seed).share(fault, share)),
+        }
+    }
+    let expected = rig.servers[0].settings().answer.concat();
+    let mut calls = Vec::new();
+    let begun = Instant::now();
+    for number in 0..REQUESTS {
+        // By the clock, so that a late tick does not move those that follow.
+        let due = EVERY * u32::try_from(number).unwrap_or(u32::MAX);
+        tokio::time::sleep(due.saturating_sub(begun.elapsed())).await;
+        let (client, expected) = (rig.client.clone(), expected.clone());
+        calls.push(tokio::spawn(async move { ask(&client, &expected).await }));
+    }
+    let mut waits = Vec::new();
+    for call in calls {
+        if let Ok(Some(wait)) = call.await {
+            waits.push(wait.as_secs_f64() * 1_000.0);
+        }
+    }
+    let starts: u64 = rig.client.targets().iter().map(|target| target.counts.started).sum();
+    Ok(Came {
+        lost: REQUESTS as f64 - waits.len() as f64,
+        attempts: starts as f64 / REQUESTS as f64,
+        p50: quantile(&waits, 0.5),
+        p95: quantile(&waits, 0.95),
+    })
+}
+
+/// The time to first content, if the answer came whole.
+async fn ask(client: &hotspare::Client, expected: &str) -> Option<Duration> {
+    let begun = Instant::now();
+    let mut events = client.stream(ChatRequest::to("chat").user("what happened?")).await.ok()?;
+    let (mut text, mut first) = (String::new(), None);
+    while let Some(event) = events.next().await {
+        if let Event::TextDelta(piece) = event.ok()? {
+            first.get_or_insert_with(|| begun.elapsed());
+            text.push_str(&piece);
+        }
+    }
+    first.filter(|_| text == expected)
+}
+
+/// The same world in virtual time. The servers say the same words, so that a cut answer that another begins anew joins exactly;
+/// in virtual time every target has words of its own, so there the other is given what was said.
+fn simulated(rounds: u64, broken: Option<(&str, u32)>) -> Result<Came, String> {
+    let fault = broken.map_or_else(String::new, |(fault, share)| {
+        format!(
+            "[[faults]]\non = [\"main\"]\neffect = \"{fault}\"\nshare = \"{}%\"\nafter = \"1ms\"\nfrom = \"0s\"\nuntil = \"1h\"\n",
+            f64::from(share) / 100.0
+        )
+    });
+    let millis = |time: Duration| time.as_millis();
+    let (first, gap, length) = (millis(FIRST), millis(GAP), millis(EVERY) * (u128::from(REQUESTS) + 1) - 1);
+    let targets: String = NAMES
+        .iter()
+        .map(|name| {
+            format!(
+                "[[targets]]\nname = \"{name}\"\nprefill = true\n\
+                 ttft = {{ min = \"{first}ms\", p50 = \"{first}ms\", max = \"{first}ms\" }}\n\
+                 token_gap = {{ min = \"{gap}ms\", p50 = \"{gap}ms\", max = \"{gap}ms\" }}\n"
+            )
+        })
+        .collect();
+    let limits = short_limits();
+    let text = format!(
+        "what = \"a pair\"\nlength = \"{length}ms\"\nwindow = [\"0s\", \"1h\"]\n\
+         load = {{ rate = {}.0, cv = 0.0, output_tokens = {TOKENS} }}\n\
+         route = {{ strategy = \"sequential\", first_content = \"{}ms\", gap = \"{}ms\", deadline = \"{}ms\", total = \"{}ms\" }}\n\
+         {targets}{fault}",
+        1_000 / millis(EVERY),
+        millis(limits.first_content),
+        millis(limits.gap),
+        millis(limits.first_content_deadline),
+        millis(limits.total),
+    );
+    let scenario = Scenario::parse("pair", &text)?;
+    let player = Player::from(scenario.setup()?);
+    let mut all = Vec::new();
+    for seed in 1..=rounds {
+        let outcome = run(&scenario, &player, seed, &Course::default())?;
+        if let Some(breach) = outcome.breaches.first() {
+            return Err(format!("an invariant broke: {}", breach.what));
+        }
+        let value = |measure: Measure| outcome.in_window(measure).unwrap_or(0.0);
+        all.push(Came {
+            lost: value(Measure::Lost),
+            attempts: value(Measure::Attempts),
+            p50: value(Measure::TtftP50) * 1_000.0,
+            p95: value(Measure::TtftP95) * 1_000.0,
+        });
+    }
+    let middle = |of: fn(&Came) -> f64| quantile(&all.iter().map(of).collect::<Vec<_>>(), 0.5);
+    Ok(Came {
+        lost: middle(|one| one.lost),
+        attempts: middle(|one| one.attempts),
+        p50: middle(|one| one.p50),
+        p95: middle(|one| one.p95),
+    })
+}

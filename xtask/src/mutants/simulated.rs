@@ -1,0 +1,125 @@
+//! Mutations that the simulator must catch, each by a scenario that is named.
+//!
+//! What it takes to be caught: a mark that is missed or an invariant that breaks, where the code as it is reaches every mark.
+
+/// A mutation and the scenarios of which one must notice.
+pub(super) struct Simulated {
+    pub(super) name: &'static str,
+    pub(super) file: &'static str,
+    pub(super) from: &'static str,
+    pub(super) to: &'static str,
+    pub(super) scenario: &'static str,
+}
+
+const BREAKER: &str = "crates/hotspare-health/src/breaker.rs";
+const GATE: &str = "crates/hotspare-health/src/gate.rs";
+const KIND: &str = "crates/hotspare-core/src/kind.rs";
+const SETTLE: &str = "crates/hotspare-engine/src/call/settle.rs";
+
+pub(super) const SIMULATED: &[Simulated] = &[
+    Simulated {
+        name: "an open breaker admits",
+        file: BREAKER,
+        from: "State::Open => Err((Cause::Open, self.until)),",
+        to: "State::Open => Ok(()),",
+        scenario: "refused",
+    },
+    Simulated {
+        name: "a half-open breaker admits everybody",
+        file: BREAKER,
+        from: "State::HalfOpen { leases, .. } if leases.len() < self.probes() => Ok(()),",
+        to: "State::HalfOpen { leases, .. } if leases.len() < 1_000 => Ok(()),",
+        scenario: "silence",
+    },
+    Simulated {
+        name: "a probe that hangs keeps its lease",
+        file: BREAKER,
+        from: "leases.retain(|lease| lease.expires > now);",
+        to: "",
+        scenario: "probes-hang",
+    },
+    Simulated {
+        name: "an opening lasts no time",
+        file: BREAKER,
+        from: "self.until = self.until.max(now + pause)",
+        to: "self.until = self.until.max(now)",
+        scenario: "refused",
+    },
+    Simulated {
+        name: "any call closes a half-open breaker",
+        file: BREAKER,
+        from: "        let from = self.state();\n        self.state = State::Closed;",
+        to: "        let from = BreakerState::Open;\n        self.state = State::Closed;",
+        scenario: "refused",
+    },
+    Simulated {
+        name: "a freeze degrades nobody",
+        file: "crates/hotspare-health/src/lateness.rs",
+        from: "self.degraded |= self.milli_nats >= DEGRADE;",
+        to: "",
+        scenario: "silence",
+    },
+    Simulated {
+        name: "what began before brings a dead key back",
+        file: GATE,
+        from: "if began < self.closed_at {",
+        to: "if false {",
+        scenario: "no-money",
+    },
+    Simulated {
+        name: "an outcome touches other scopes",
+        file: "crates/hotspare-health/src/book.rs",
+        from: "let concerned = outcome.at.is_none_or(|at| at == entry.scope);",
+        to: "let concerned = true;",
+        scenario: "one-model-of-a-host",
+    },
+    Simulated {
+        name: "a hinted pause is ignored",
+        file: "crates/hotspare-engine/src/verdict.rs",
+        from: "Some(until) => Verdict::Hold { until },",
+        to: "Some(_) => Verdict::Neutral,",
+        scenario: "rate-limited-hint",
+    },
+    Simulated {
+        name: "a hedge needs no budget",
+        file: "crates/hotspare-engine/src/world.rs",
+        from: "!state.retries.is_low() && (of_degraded || state.hedges.try_take(now))",
+        to: "true",
+        scenario: "silence",
+    },
+    Simulated {
+        name: "a loser is left running",
+        file: SETTLE,
+        from: "            self.aborts.push_back(id);\n        }\n    }",
+        to: "        }\n    }",
+        scenario: "refused",
+    },
+    Simulated {
+        name: "losing a race counts as a failure",
+        file: SETTLE,
+        from: "(false, _) => Outcome::neutral(),",
+        to: "(false, _) => self.evidence(now, id, &Error::new(Kind::Timeout, \"lost\")),",
+        scenario: "half-errors",
+    },
+    Simulated {
+        name: "a truncated answer passes",
+        file: SETTLE,
+        from: "if attempt.finished.is_none() {",
+        to: "if false {",
+        scenario: "clean-end",
+    },
+    Simulated {
+        name: "a caller's mistake is a failure of the target",
+        file: KIND,
+        from: "Self::InvalidRequest   => (Blame::Caller,   Same::Never,       Next::Confirm, Scope::None,            Evidence::None, Hold::None),",
+        to: "Self::InvalidRequest   => (Blame::Caller,   Same::Never,       Next::Confirm, Scope::Endpoint,        Evidence::Hard, Hold::None),",
+        scenario: "bad-requests",
+    },
+    Simulated {
+        name: "a caller's mistake is tried everywhere",
+        file: KIND,
+        from: "Self::InvalidRequest   => (Blame::Caller,   Same::Never,       Next::Confirm, Scope::None,            Evidence::None, Hold::None),",
+        to: "Self::InvalidRequest   => (Blame::Caller,   Same::Never,       Next::Move,    Scope::None,            Evidence::None, Hold::None),",
+        scenario: "bad-requests",
+    },
+];
