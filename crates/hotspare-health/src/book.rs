@@ -334,18 +334,26 @@ impl Book {
         let mut worst: Option<Refusal> = None;
         for &scope in scopes {
             let Some(state) = self.scopes.get(scope.0 as usize) else { continue };
-            let gate = state.gate.check(now).err();
-            let breaker = state.breaker.check(now).err().map(|(cause, until)| (cause, Some(until)));
-            let quota = state.quota.check(now, tokens).err().map(|(cause, until)| (cause, Some(until)));
-            let eased = Some(state.growth.ready_at(now)).filter(|at| *at > now);
-            let eased = eased.map(|until| (Cause::Growing, Some(until)));
-            let lost =
-                self.network.held_until(now, scope).map(|until| (Cause::NetworkSuspected, Some(until)));
-            for (cause, until) in gate.into_iter().chain(breaker).chain(quota).chain(eased).chain(lost) {
+            let mut note = |cause, until| {
                 let refusal = Refusal { scope, cause, until };
                 if worst.as_ref().is_none_or(|worst| lasts_longer(&refusal, worst)) {
                     worst = Some(refusal);
                 }
+            };
+            if let Err((cause, until)) = state.gate.check(now) {
+                note(cause, until);
+            }
+            if let Err((cause, until)) = state.breaker.check(now) {
+                note(cause, Some(until));
+            }
+            if let Err((cause, until)) = state.quota.check(now, tokens) {
+                note(cause, Some(until));
+            }
+            if let Some(until) = Some(state.growth.ready_at(now)).filter(|at| *at > now) {
+                note(Cause::Growing, Some(until));
+            }
+            if let Some(until) = self.network.held_until(now, scope) {
+                note(Cause::NetworkSuspected, Some(until));
             }
         }
         worst
