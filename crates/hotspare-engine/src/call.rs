@@ -71,6 +71,8 @@ pub struct Call {
     reasked: Vec<usize>,
     /// Targets that refused a stream which only the route wanted.
     plain: BTreeSet<usize>,
+    /// Targets that are not given the beginning of an answer as their own turn: what they made of it could not be told.
+    anew: BTreeSet<usize>,
     hedge_at: Option<Moment>,
     /// When to ask again for room, if nobody rings before.
     queue_at: Option<Moment>,
@@ -127,6 +129,7 @@ impl Call {
             retry: None,
             reask: None,
             plain: BTreeSet::new(),
+            anew: BTreeSet::new(),
             reasked: Vec::new(),
             hedge_at: None,
             queue_at: None,

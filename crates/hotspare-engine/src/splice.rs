@@ -3,6 +3,10 @@
 //! Not a guess: it joins only where the join is exact. With prefill the model carries on in its own turn, and all that it
 //! says is new. Without, the answer must begin with the very text that was sent, which is swallowed.
 //!
+//! Some servers (llama.cpp's, for one) show the turn that the model was given before they go on with it. So what begins like
+//! that turn is held back until it differs, and then all of it is new, or until the whole turn has been said again, which is
+//! swallowed. After a turn of a few letters that could be either: the continuation fails, and the model is asked anew.
+//!
 //! White space at the end of what was sent is not given to the model: some providers refuse a turn that ends in it, and
 //! tokens begin with their space. So the model says it again, and what is the same is swallowed; a model that goes on
 //! without any is in the middle of another word. Invariant: the caller never gets a word twice, never loses one, and never
@@ -12,12 +16,16 @@ use std::sync::Arc;
 
 use hotspare_core::{Error, Event, Kind};
 
+/// A turn of so many bytes is not said twice in a row by chance, from its first letter to its last.
+const NO_CHANCE: usize = 8;
+
 /// One continuation under way.
 #[derive(Clone, Debug)]
 pub(crate) struct Splice {
     text: Arc<str>,
     matched: usize,
     join: Join,
+    doubtful: bool,
 }
 
 /// How the text is passed that the caller already has.
@@ -25,8 +33,9 @@ pub(crate) struct Splice {
 enum Join {
     /// The model says all of it again.
     Exact,
-    /// Only the white space at its end is missing, which begins here.
-    Space(usize),
+    /// Only the white space at its end is missing, which begins at `words`. While `again` is a number, so many bytes of the
+    /// words were said, and it is open whether again.
+    Given { words: usize, again: Option<usize> },
 }
 
 /// What a model is given of `text` as the beginning of its own turn; `None` if that is nothing.
@@ -43,13 +52,19 @@ impl Splice {
     /// Carries on after `text`.
     pub(crate) fn new(text: Arc<str>, prefill: bool) -> Self {
         let words = text.trim_end().len();
-        let (matched, join) = if prefill { (words, Join::Space(words)) } else { (0, Join::Exact) };
-        Self { text, matched, join }
+        let (matched, join) =
+            if prefill { (words, Join::Given { words, again: Some(0) }) } else { (0, Join::Exact) };
+        Self { text, matched, join, doubtful: false }
     }
 
     /// Whether all that was already sent has been passed.
     pub(crate) fn is_joined(&self) -> bool {
-        self.matched == self.text.len()
+        self.matched == self.text.len() && !matches!(self.join, Join::Given { again: Some(_), .. })
+    }
+
+    /// Whether it failed because it cannot be told if the model went on or began anew.
+    pub(crate) fn is_doubtful(&self) -> bool {
+        self.doubtful
     }
 
     /// What of an event is new to the caller.
@@ -59,16 +74,37 @@ impl Splice {
     pub(crate) fn fit(&mut self, event: Event) -> Result<Option<Event>, Error> {
         match event {
             Event::TextDelta(mut text) if !self.is_joined() => {
-                if let Join::Space(from) = self.join {
-                    let known = self.text[self.matched..].chars().zip(text.chars());
-                    let same = known.take_while(|(known, new)| known == new).map(|(_, new)| new.len_utf8());
-                    let common: usize = same.sum();
+                if let Join::Given { words, again } = self.join {
+                    if let Some(said) = again {
+                        let rest = &self.text[said..words];
+                        let common = common(rest, &text);
+                        if common == text.len() && common < rest.len() {
+                            self.join = Join::Given { words, again: Some(said + common) };
+                            return Ok(None);
+                        }
+                        self.join = Join::Given { words, again: None };
+                        if common < rest.len() {
+                            text.insert_str(0, &self.text[..said]);
+                        } else if words < NO_CHANCE {
+                            self.doubtful = true;
+                            return Err(differs());
+                        } else {
+                            text.drain(..common);
+                        }
+                        if text.is_empty() {
+                            return Ok(None);
+                        }
+                    }
+                    let common = common(&self.text[self.matched..], &text);
                     self.matched += common;
                     text.drain(..common);
                     if text.is_empty() {
                         return Ok(None);
                     }
-                    if self.matched == from && !text.starts_with(char::is_whitespace) {
+                    if self.matched == words
+                        && self.matched < self.text.len()
+                        && !text.starts_with(char::is_whitespace)
+                    {
                         return Err(differs());
                     }
                     // Other white space than what the caller has joins nothing that was apart.
@@ -89,12 +125,18 @@ impl Splice {
                 Ok(Some(Event::TextDelta(text)))
             }
             Event::ToolStarted { .. } | Event::RefusalDelta(_) | Event::Native(_) => Err(differs()),
-            Event::Finished(_) if !self.is_joined() && self.join == Join::Exact => Err(differs()),
-            Event::Finished(_) => {
+            Event::Finished(_) => match self.join {
+                Join::Exact if !self.is_joined() => Err(differs()),
+                // It stopped while it said, as it seems, the beginning again.
+                Join::Given { again: Some(1..), .. } => Err(differs()),
                 // Nothing was missing but what the caller has already.
-                self.matched = self.text.len();
-                Ok(Some(event))
-            }
+                Join::Exact => Ok(Some(event)),
+                Join::Given { words, .. } => {
+                    self.join = Join::Given { words, again: None };
+                    self.matched = self.text.len();
+                    Ok(Some(event))
+                }
+            },
             // The caller has had its beginning, and the reasoning that led to another answer explains nothing here.
             Event::Started { .. } | Event::ReasoningDelta(_) | Event::ReasoningSignature(_) | Event::Mark => {
                 Ok(None)
@@ -102,6 +144,12 @@ impl Splice {
             event => Ok(Some(event)),
         }
     }
+}
+
+/// Bytes of their common beginning.
+fn common(known: &str, new: &str) -> usize {
+    let same = known.chars().zip(new.chars()).take_while(|(known, new)| known == new);
+    same.map(|(_, new)| new.len_utf8()).sum()
 }
 
 fn differs() -> Error {
@@ -150,6 +198,18 @@ mod tests {
     }
 
     #[test]
+    fn a_turn_that_is_shown_again_is_not_had_twice() {
+        assert_eq!(after_prefill("the pump", &["the pump failed"]).unwrap(), "the pump failed");
+        assert_eq!(after_prefill("the pump ", &["the", " pump", " failed"]).unwrap(), "the pump failed");
+        assert_eq!(after_prefill("the pump", &["the pump"]).unwrap(), "the pump", "nothing was missing");
+        // What only begins alike is new, and none of it is lost.
+        assert_eq!(after_prefill("the stand", &["the", "re"]).unwrap(), "the standthere");
+        assert_eq!(after_prefill("12", &["1"]).unwrap_err().kind(), Kind::BadOutput);
+        assert_eq!(after_prefill("11", &["11", " men"]).unwrap_err().kind(), Kind::BadOutput, "1111 or 11?");
+        assert_eq!(after_prefill("11", &["12"]).unwrap(), "1112");
+    }
+
+    #[test]
     fn another_answer_is_refused() {
         assert_eq!(run("the pump", &["the", " fan"]).unwrap_err().kind(), Kind::BadOutput);
     }
@@ -162,7 +222,11 @@ mod tests {
             let whole: String = words.concat();
             let sent: String = words[..cut.min(words.len())].concat();
             let pieces: Vec<&str> = words.iter().map(String::as_str).collect();
-            prop_assert_eq!(run(&sent, &pieces).unwrap(), whole);
+            prop_assert_eq!(run(&sent, &pieces).unwrap(), &*whole);
+            // Shown again by a server that was given it, without the space at its end.
+            if sent.trim_end().len() >= NO_CHANCE {
+                prop_assert_eq!(after_prefill(&sent, &pieces).unwrap(), whole);
+            }
         }
     }
 }

@@ -16,6 +16,7 @@ use crate::attempt::Attempt;
 use crate::ending::Ending;
 use crate::plan::Planned;
 use crate::rules::{OnKind, OnRefusal};
+use crate::splice::Splice;
 use crate::step::{AttemptId, Reask};
 use crate::world::World;
 
@@ -53,7 +54,8 @@ impl Call {
         let error = error.with_target(self.fleet.targets()[place].id.clone());
         // From here on nobody waits for this attempt.
         self.attempts[id.0].failure = Some(error.clone());
-        let plainly = self.committed.is_none() && self.ask_plainly(now, world, id, &error);
+        let plainly = self.committed.is_none()
+            && (self.ask_plainly(now, world, id, &error) || self.ask_anew(now, world, id));
         let again = plainly || (self.committed.is_none() && self.again(now, world, failure, &error));
         // A connection that was closed before any byte may have been stale, which says nothing about the target; the
         // second try finds out.
@@ -185,6 +187,23 @@ impl Call {
         self.plain.insert(place);
         self.extra_starts += 1;
         let why = "once more without a stream".to_owned();
+        self.retry = Some(Retry { at: now, choice: self.same(failure), why, reask: None });
+        true
+    }
+
+    /// A target was given a beginning of a few letters as its own turn, and said just those: whether again or once more cannot
+    /// be told. Asked anew, it says all of them.
+    fn ask_anew(&mut self, now: Moment, world: &mut World, id: AttemptId) -> bool {
+        let attempt = &self.attempts[id.0];
+        let doubtful = attempt.splice.as_ref().is_some_and(Splice::is_doubtful);
+        let allowed = self.extra_starts < self.route.limits.max_extra_starts;
+        if !doubtful || !allowed || !world.take_retry(now, &self.route) {
+            return false;
+        }
+        let failure = Failure::of(attempt);
+        self.anew.insert(failure.place);
+        self.extra_starts += 1;
+        let why = "once more, without the beginning as its own turn".to_owned();
         self.retry = Some(Retry { at: now, choice: self.same(failure), why, reask: None });
         true
     }

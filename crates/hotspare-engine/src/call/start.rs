@@ -275,7 +275,8 @@ impl Call {
             attempt.said = Some(String::new());
         }
         let resume = self.cut.as_ref().map(|cut| {
-            let accepts = target.profile.capabilities.assistant_prefill == Some(true);
+            let accepts = target.profile.capabilities.assistant_prefill == Some(true)
+                && !self.anew.contains(&choice.target);
             let given = splice::prefill(&cut.text).filter(|_| accepts);
             attempt.splice = Some(Splice::new(cut.text.clone(), given.is_some()));
             Resume { prefill: given.is_some(), text: given.unwrap_or_else(|| cut.text.clone()) }

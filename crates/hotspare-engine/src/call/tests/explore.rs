@@ -134,6 +134,7 @@ fn fingerprint(rig: &Rig) -> u64 {
         reask,
         reasked,
         plain,
+        anew,
         hedge_at,
         queue_at,
         ticket,
@@ -157,7 +158,7 @@ fn fingerprint(rig: &Rig) -> u64 {
     let mut hasher = DefaultHasher::new();
     rig.world.fingerprint(&mut hasher);
     (started, total_at, first_content_at, listening, draws, prompt_tokens).hash(&mut hasher);
-    (tried, extra_starts, wanted, reasked, plain, hedge_at, queue_at, ticket).hash(&mut hasher);
+    (tried, extra_starts, wanted, reasked, plain, anew, hedge_at, queue_at, ticket).hash(&mut hasher);
     // Only of consequence while somebody may be asked again.
     (!refused.is_empty()).then_some(refused_at).hash(&mut hasher);
     (min_window, dimensions, restricted, objections, blamed, stopped, committed, commit_at).hash(&mut hasher);

@@ -125,3 +125,23 @@ fn a_cut_after_a_space_is_carried_on_by_prefill_without_it() {
     assert_eq!(rig.said(), "the pump [a>b]failed");
     assert!(rig.done[0].is_ok());
 }
+
+/// Two letters, and then the same two letters: a server that shows the turn it was given, or a word that goes on.
+#[test]
+fn where_it_cannot_be_told_if_a_turn_goes_on_its_model_is_asked_anew() {
+    let mut setup = Setup::new(&["a", "b"]);
+    setup.profile.capabilities.assistant_prefill = Some(true);
+    let mut rig = setup.rig();
+    rig.text(0, "It");
+    rig.fails(0, Kind::Truncated);
+    assert!(rig.begun[1].resume.as_ref().unwrap().prefill);
+    rig.text(1, "It is down.");
+    assert_eq!(rig.targets(), [0, 1, 1]);
+    let resume = rig.begun[2].resume.clone().unwrap();
+    assert_eq!((resume.prefill, resume.text.as_ref()), (false, "It"));
+    assert_eq!(rig.call.trail().attempts[2].why, "once more, without the beginning as its own turn");
+    rig.text(2, "It is down.");
+    rig.finishes(2);
+    assert_eq!(rig.said(), "It[a>b] is down.");
+    assert!(rig.done[0].is_ok());
+}
