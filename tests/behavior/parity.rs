@@ -48,7 +48,7 @@ async fn streamed_text(client: &Client, request: ChatRequest) -> (Option<String>
 }
 
 /// What a model may do to an answer, and how many requests it takes until the answer is right.
-const FLAWS: [(&str, &[&str], usize); 8] = [
+const FLAWS: [(&str, &[&str], usize); 10] = [
     ("as asked", &[r#"{"severity": 2,"#, r#" "owner": "ops"}"#], 1),
     ("fenced", &["```json\n", GOOD, "\n```"], 1),
     ("with prose", &["Here you are: ", GOOD, " Anything else?"], 1),
@@ -57,10 +57,22 @@ const FLAWS: [(&str, &[&str], usize); 8] = [
     ("a missing key", &[r#"{"severity": 2}"#], 3),
     ("a wrong type", &[r#"{"severity": "two", "owner": "ops"}"#], 3),
     ("no JSON at all", &["I would rather not."], 3),
+    ("half of it, as if it were whole", &[r#"{"severity": 2, "own"#], 3),
+    (CUT, &[r#"{"severity": 2,"#, r#" "owner": "ops"}"#], 2),
 ];
+/// This one is cut off by its connection.
+const CUT: &str = "a connection that ends in the middle";
+
+/// A target that costs 1 and 2 dollars per million tokens.
+fn priced(server: &ChaosServer, speaks: Speaks) -> Endpoint {
+    let mut profile = ModelProfile::default();
+    profile.price = Some(Price::per_million(1_000_000, 2_000_000));
+    hotspare_tests::endpoint(server, speaks).profile(profile)
+}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn whatever_the_main_model_does_to_the_form_the_answer_has_it() {
+    println!("flaw, what came of it, how it was asked for, requests, cost of each");
     for (wires, streamed) in [
         ([Speaks::OpenAi, Speaks::Anthropic], false),
         ([Speaks::OpenAi, Speaks::Anthropic], true),
@@ -69,23 +81,121 @@ async fn whatever_the_main_model_does_to_the_form_the_answer_has_it() {
         for (flaw, words, requests) in FLAWS {
             let main = served(wires[0], words).await;
             let spare = served(wires[1], &[GOOD]).await;
+            if flaw == CUT {
+                main.set_fault(Some(Fault::CleanEndAfter(1))).await;
+            }
             let client = Client::builder()
-                .target("main", hotspare_tests::endpoint(&main, wires[0]))
-                .target("spare", hotspare_tests::endpoint(&spare, wires[1]))
+                .target("main", priced(&main, wires[0]))
+                .target("spare", priced(&spare, wires[1]))
                 .route("chat", Sequential::new(["main", "spare"]))
                 .build()
                 .unwrap();
-            let (text, attempts) = if streamed {
+            let (text, trail) = if streamed {
                 let (text, trail) = streamed_text(&client, ask()).await;
-                (text.unwrap(), trail.attempts.len())
+                (text.unwrap(), trail)
             } else {
                 let answer = client.chat(ask()).await.unwrap();
-                (answer.text(), answer.trail.attempts.len())
+                (answer.text(), answer.trail)
             };
+            let attempts = trail.attempts.len();
+            let costs: Vec<Cost> = trail.attempts.iter().filter_map(|attempt| attempt.cost).collect();
+            let how = match attempts {
+                1 if trail.attempts[0].notes.is_empty() => "as it came",
+                1 => "repaired",
+                2 => "failed over",
+                _ => "asked again, elsewhere",
+            };
+            let wire = if streamed { "stream" } else { "whole" };
+            println!("{flaw:37} {how:>22} {wire:6} {attempts}  {costs:?}");
+            assert!(costs.iter().all(|cost| *cost > Cost::ZERO), "{costs:?}");
             let value: Triage =
                 serde_json::from_str(&text).unwrap_or_else(|error| panic!("{flaw}: {error} in {text}"));
             assert_eq!(value, Triage { severity: 2, owner: "ops".into() }, "{flaw}");
             assert_eq!(attempts, requests, "{flaw}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn if_no_model_has_the_form_the_error_says_what_each_got_wrong() {
+    for streamed in [false, true] {
+        let main = served(Speaks::OpenAi, &["no"]).await;
+        let spare = served(Speaks::Anthropic, &[r#"{"severity": 2}"#]).await;
+        let client = Client::builder()
+            .target("main", priced(&main, Speaks::OpenAi))
+            .target("spare", priced(&spare, Speaks::Anthropic))
+            .route("chat", Sequential::new(["main", "spare"]))
+            .build()
+            .unwrap();
+        let error = if streamed {
+            client.stream(ask()).await.map(drop).unwrap_err()
+        } else {
+            client.chat(ask()).await.map(drop).unwrap_err()
+        };
+        assert_eq!((error.kind(), error.trail().attempts.len()), (Kind::BadOutput, 4), "{error}");
+        let said: Vec<&str> = error
+            .trail()
+            .attempts
+            .iter()
+            .map(|attempt| match &attempt.outcome {
+                hotspare::Outcome::Failed { message, .. } => message.as_str(),
+                _ => "",
+            })
+            .collect();
+        assert!(said[..2].iter().all(|said| said.contains("not JSON")), "{said:?}");
+        assert!(said[2..].iter().all(|said| said.contains("owner")), "{said:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn arguments_of_tools_fit_their_tool_where_the_route_says_so() {
+    // The servers call the tool that they must with arguments of their own choice.
+    let tool = |required: &str| {
+        let schema = format!(r#"{{"type":"object","required":[{required}]}}"#);
+        hotspare::Tool::new("get_weather", Json::parse(schema).unwrap())
+    };
+    for (required, fits) in [("", true), ("\"nobody_gives_this\"", false)] {
+        for (rule, streamed) in [
+            ("never", false),
+            ("never", true),
+            ("at_the_end", false),
+            ("at_the_end", true),
+            ("before_delivery", true),
+        ] {
+            let mut rules = hotspare::Rules::default();
+            rules.tools = match rule {
+                "at_the_end" => hotspare::JudgeTools::AtTheEnd,
+                "before_delivery" => hotspare::JudgeTools::BeforeDelivery,
+                _ => hotspare::JudgeTools::Never,
+            };
+            let main = served(Speaks::OpenAi, &["x"]).await;
+            let client = Client::builder()
+                .target("main", hotspare_tests::endpoint(&main, Speaks::OpenAi))
+                .route("chat", RouteSpec::new(Sequential::new(["main"])).rules(rules))
+                .build()
+                .unwrap();
+            let mut request = ChatRequest::to("chat").user("x").tool(tool(required));
+            request.tool_choice = Some(hotspare::ToolChoice::Named("get_weather".into()));
+            let passes = fits || rule == "never";
+            if streamed {
+                let mut seen = Vec::new();
+                match client.stream(request).await {
+                    Ok(mut stream) => {
+                        while let Some(event) = stream.next().await {
+                            seen.push(event.map_err(|error| error.kind()));
+                        }
+                    }
+                    Err(error) => seen.push(Err(error.kind())),
+                }
+                let error = seen.iter().find_map(|event| event.as_ref().err().copied());
+                assert_eq!(error, (!passes).then_some(Kind::BadOutput), "{rule} {required}");
+                let delivered = seen.iter().any(|event| matches!(event, Ok(Event::ToolStarted { .. })));
+                assert_eq!(delivered, passes || rule == "at_the_end", "{rule} {required}");
+            } else {
+                let answer = client.chat(request).await;
+                let kind = answer.as_ref().err().map(hotspare::Error::kind);
+                assert_eq!(kind, (!passes).then_some(Kind::BadOutput), "{rule} {required}");
+            }
         }
     }
 }

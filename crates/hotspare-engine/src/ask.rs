@@ -22,6 +22,8 @@ pub struct Ask {
     pub vectors: Option<usize>,
     /// The form that the answer must have.
     pub form: Option<Form>,
+    /// The forms of tools' arguments by the tools' names, where they are to be judged.
+    pub tools: Vec<(String, Form)>,
     /// Nothing is started that would bring the call's cost over this.
     pub max_cost: Option<Cost>,
     /// Whether an answer that was cut can be carried on: plain text, and nothing in the request that ties an answer to
@@ -41,6 +43,7 @@ impl Ask {
             native_wire: None,
             vectors: None,
             form: None,
+            tools: Vec::new(),
             max_cost: None,
             continuable: false,
             seed,

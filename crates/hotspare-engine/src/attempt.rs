@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use hotspare_core::{Chunk, Cost, Error, Event, FinishReason, Moment, Raw, Response, Usage, UsageSource};
 use hotspare_health::Permit;
-use hotspare_normalize::{Assembler, Block, Grammar, Repair, ThinkSplitter, ToolIds, Vectors};
+use hotspare_normalize::{Assembler, Block, Grammar, Repair, StreamedCalls, ThinkSplitter, ToolIds, Vectors};
 
 use crate::plan::Usual;
 use crate::rules::Limits;
@@ -49,6 +49,8 @@ pub(crate) struct Attempt {
     pub(crate) usage: Usage,
     /// The text so far, where a streamed answer's form will be judged.
     pub(crate) said: Option<String>,
+    /// The tool calls so far of a stream that is passed on.
+    pub(crate) calls: Option<StreamedCalls>,
     /// Bytes of content, for an estimate where no usage is reported.
     pub(crate) content_bytes: u64,
     /// Fits a continuation to what the caller already has.
@@ -128,6 +130,7 @@ impl Attempt {
             whole: None,
             usage: Usage::default(),
             said: None,
+            calls: None,
             content_bytes: 0,
             splice: None,
             failure: None,
@@ -185,6 +188,11 @@ impl Attempt {
             Event::TextDelta(text) => {
                 if let Some(said) = &mut self.said {
                     said.push_str(text);
+                }
+            }
+            Event::ToolStarted { .. } | Event::ToolDelta { .. } => {
+                if let Some(calls) = &mut self.calls {
+                    calls.push(event);
                 }
             }
             Event::Usage(usage) => self.usage.update(usage),

@@ -23,7 +23,7 @@ use crate::draw::Draws;
 use crate::fleet::{Fleet, Route};
 use crate::plan::{Plan, Planned};
 use crate::queue::Ticket;
-use crate::rules::{Commit, JudgeForm, OnRefusal};
+use crate::rules::{Commit, JudgeForm, JudgeTools, OnRefusal};
 use crate::step::{AttemptId, Input, Reask, Step, Summary};
 use crate::world::World;
 
@@ -246,6 +246,15 @@ impl Call {
             attempt.failure = Some(error);
             return;
         }
+        let judged = match &chunk.event {
+            Event::Finished(finish) => self.judge_calls(id, finish),
+            _ => Ok(()),
+        };
+        let Some(attempt) = self.live(id) else { return };
+        if let Err(error) = judged {
+            attempt.failure = Some(error);
+            return;
+        }
         let chunk = match &mut attempt.splice {
             None => chunk,
             // A frame shows the whole event; what is left of it has no frame of its own.
@@ -337,7 +346,8 @@ impl Call {
     fn holds_whole(&self) -> bool {
         let rules = &self.route.rules;
         let judged = self.ask.form.is_some() && rules.form == JudgeForm::BeforeDelivery;
-        !self.ask.stream || rules.commit == Commit::Whole || judged
+        let tools = !self.ask.tools.is_empty() && rules.tools == JudgeTools::BeforeDelivery;
+        !self.ask.stream || rules.commit == Commit::Whole || judged || tools
     }
 
     fn commit_if_due(&mut self, now: Moment, id: AttemptId) {

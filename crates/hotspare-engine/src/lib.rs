@@ -33,7 +33,7 @@ pub use fleet::{Fleet, Route, Target, TargetSpec};
 pub use keeper::{Errand, Keeper, ProbeId};
 pub use plan::{Luck, Plan, Planned, Usual};
 pub use queue::Ticket;
-pub use rules::{Adaptive, Commit, JudgeForm, Limits, OnCut, OnKind, OnRefusal, Rules, Trim};
+pub use rules::{Adaptive, Commit, JudgeForm, JudgeTools, Limits, OnCut, OnKind, OnRefusal, Rules, Trim};
 pub use spend::SpendLimit;
 pub use step::{AttemptId, Begin, Input, Reask, Resume, Step, Summary};
 pub use world::World;

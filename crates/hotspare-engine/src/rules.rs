@@ -171,6 +171,8 @@ pub struct Rules {
     pub on: BTreeMap<Kind, OnKind>,
     /// When a JSON answer is judged.
     pub form: JudgeForm,
+    /// How arguments of tool calls are judged.
+    pub tools: JudgeTools,
     /// What follows when a model refuses to answer.
     pub on_refusal: OnRefusal,
     /// What happens to conversations that are too long for a target.
@@ -284,4 +286,18 @@ pub enum JudgeForm {
     AtTheEnd,
     /// Never, streamed or not.
     Never,
+}
+
+/// How arguments of tool calls are judged. They are JSON objects in any case: otherwise the answer is not one. A target whose
+/// arguments do not pass is not asked again; the next one is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum JudgeTools {
+    /// The application judges them by the tool's schema, and tells the model what is wrong in the tool's result.
+    #[default]
+    Never,
+    /// By the tool's schema. A stream is passed on as it comes, and ends in an error if they do not fit.
+    AtTheEnd,
+    /// By the tool's schema. The stream of an answer to a request with tools is held back until it is whole.
+    BeforeDelivery,
 }

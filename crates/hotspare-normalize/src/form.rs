@@ -9,7 +9,7 @@ use std::sync::Arc;
 use hotspare_core::FinishReason;
 use serde_json::Value;
 
-use crate::repair::{Repair, repair_json};
+use crate::repair::{Repair, read_json};
 use crate::validate::{Validator, Violation};
 
 /// Longest complaint that a model is sent, in bytes.
@@ -49,9 +49,8 @@ impl Form {
     /// # Errors
     /// What is wrong with it beyond repair; at least one violation.
     pub fn check(&self, text: &str, finish: &FinishReason) -> Result<Option<Repaired>, Vec<Violation>> {
-        let (json, mut repairs) =
-            repair_json(text, finish).map_err(|bad| vec![Violation::new("", format!("not JSON: {bad}"))])?;
-        let value: Value = serde_json::from_str(&json).map_err(|_| vec![Violation::new("", "not JSON")])?;
+        let (value, json, mut repairs) =
+            read_json(text, finish).map_err(|bad| vec![Violation::new("", format!("not JSON: {bad}"))])?;
         let repaired = match self.judge(&value) {
             Ok(()) if repairs.is_empty() => return Ok(None),
             Ok(()) => json.into_owned(),
@@ -62,6 +61,15 @@ impl Form {
             }
         };
         Ok(Some(Repaired { text: repaired, repairs }))
+    }
+
+    /// Judges a text as it is: nothing is repaired.
+    ///
+    /// # Errors
+    /// What is wrong with it; at least one violation.
+    pub fn judge_text(&self, text: &str) -> Result<(), Vec<Violation>> {
+        let value = serde_json::from_str(text).map_err(|_| vec![Violation::new("", "not JSON")])?;
+        self.judge(&value)
     }
 
     /// What to tell the model that missed the form.

@@ -32,6 +32,7 @@ mod prompt;
 mod repair;
 #[cfg(feature = "schema")]
 mod schema;
+mod streamed_calls;
 mod subset;
 #[cfg(feature = "templates")]
 mod template;
@@ -50,6 +51,7 @@ pub use prompt::PromptTemplate;
 pub use repair::{BadJson, Repair, parse_json, repair_json};
 #[cfg(feature = "schema")]
 pub use schema::JsonSchema;
+pub use streamed_calls::{StreamedCalls, unfit_arguments};
 pub use subset::{Rewritten, rewrite_schema};
 #[cfg(feature = "templates")]
 pub use template::{InstructionRole, Template};

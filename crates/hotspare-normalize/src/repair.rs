@@ -114,9 +114,17 @@ pub fn parse_json(text: &str, finish: &FinishReason) -> Result<(Value, Vec<Repai
 /// # Errors
 /// If no value is found, more than one, or one that cannot be repaired without a guess; nesting is limited to 127.
 pub fn repair_json<'a>(text: &'a str, finish: &FinishReason) -> Result<(Cow<'a, str>, Vec<Repair>), BadJson> {
-    match serde_json::from_str::<Value>(text) {
-        Ok(_) => Ok((Cow::Borrowed(text), Vec::new())),
-        Err(_) => mend(text, finish).map(|(_, json, repairs)| (Cow::Owned(json), repairs)),
+    read_json(text, finish).map(|(_, json, repairs)| (json, repairs))
+}
+
+/// The value and the text of an answer, and what had to be repaired: read once.
+pub(crate) fn read_json<'a>(
+    text: &'a str,
+    finish: &FinishReason,
+) -> Result<(Value, Cow<'a, str>, Vec<Repair>), BadJson> {
+    match serde_json::from_str(text) {
+        Ok(value) => Ok((value, Cow::Borrowed(text), Vec::new())),
+        Err(_) => mend(text, finish).map(|(value, json, repairs)| (value, Cow::Owned(json), repairs)),
     }
 }
 

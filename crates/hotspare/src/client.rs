@@ -10,7 +10,7 @@ use hotspare_core::{
     ChatRequest, ChatResponse, Cost, EmbedInput, EmbedRequest, EmbedResponse, Error, Kind, ModelProfile,
     Request, Response, TargetId, TargetView,
 };
-use hotspare_engine::{Ask, Call, Counts, Luck, Plan, Route};
+use hotspare_engine::{Ask, Call, Counts, JudgeTools, Luck, Plan, Route};
 use hotspare_normalize::{Form, prompt_size};
 
 use crate::builder::ClientBuilder;
@@ -291,6 +291,9 @@ impl Client {
         let mut ask = Ask::of(&request, stream, seed);
         ask.native_wire = wire;
         ask.form = form;
+        if let (Request::Chat(chat), true) = (&request, route.rules.tools != JudgeTools::Never) {
+            ask.tools = shared.forms.of_tools(&chat.tools);
+        }
         let call = Call::new(now, Arc::clone(&shared.fleet), route, ask, plan);
         Ok(Driver::new(Arc::clone(shared), request, call))
     }

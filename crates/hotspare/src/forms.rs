@@ -5,11 +5,11 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use hotspare_core::{Error, Json, OutputFormat};
+use hotspare_core::{Error, Json, OutputFormat, Tool};
 use hotspare_normalize::{Form, Validator};
 
-/// Most compiled schemas that are kept; an application has a handful.
-const KEPT: usize = 64;
+/// Most compiled schemas that are kept; an application has a handful, and an agent some dozens of tools.
+const KEPT: usize = 256;
 
 /// Compiled schemas by their text.
 #[derive(Default)]
@@ -26,6 +26,13 @@ impl Forms {
             OutputFormat::JsonSchema { schema, .. } => self.validator(schema).map(Form::fitting).map(Some),
             _ => Ok(None),
         }
+    }
+
+    /// The forms of tools' arguments. A tool whose schema cannot be used is for its provider to judge.
+    pub(crate) fn of_tools(&self, tools: &[Tool]) -> Vec<(String, Form)> {
+        let form =
+            |tool: &Tool| Some((tool.name.clone(), Form::fitting(self.validator(&tool.parameters).ok()?)));
+        tools.iter().filter_map(form).collect()
     }
 
     /// The validator of a schema.

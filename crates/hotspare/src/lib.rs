@@ -68,7 +68,8 @@ pub use hotspare_core::{
     ToolChoice, ToolResult, Trail, Usage, UsageSource, Vector,
 };
 pub use hotspare_engine::{
-    Adaptive, Commit, CostKind, Counts, JudgeForm, Limits, OnCut, OnKind, OnRefusal, Rules, SpendLimit, Trim,
+    Adaptive, Commit, CostKind, Counts, JudgeForm, JudgeTools, Limits, OnCut, OnKind, OnRefusal, Rules,
+    SpendLimit, Trim,
 };
 pub use hotspare_health::Config as BreakerConfig;
 pub use hotspare_normalize::PromptTemplate;

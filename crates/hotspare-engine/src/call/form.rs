@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use hotspare_core::{ChatResponse, Chunk, Error, Event, FinishReason, Kind, Part, Raw};
-use hotspare_normalize::{Form, Repair, Violation};
+use hotspare_normalize::{Form, Repair, Violation, unfit_arguments};
 
 use super::Call;
 use crate::rules::JudgeForm;
@@ -51,6 +51,40 @@ impl Call {
                 Err(unfit(&violations))
             }
         }
+    }
+
+    /// Judges the tool calls of a stream once they are whole.
+    pub(super) fn judge_calls(&self, id: AttemptId, finish: &FinishReason) -> Result<(), Error> {
+        if matches!(finish, FinishReason::Length | FinishReason::ContentFilter) {
+            return Ok(());
+        }
+        self.attempts[id.0].calls.as_ref().map_or(Ok(()), |calls| calls.judge(&self.ask.tools))
+    }
+
+    /// Judges the tool calls of a whole answer by their tools' schemas, and spells keys as those have them.
+    pub(super) fn judge_tools(&mut self, id: AttemptId, response: &mut ChatResponse) -> Result<(), Error> {
+        if self.ask.tools.is_empty()
+            || matches!(response.finish, FinishReason::Length | FinishReason::ContentFilter)
+        {
+            return Ok(());
+        }
+        let mut repairs = Vec::new();
+        for part in &mut response.content {
+            let Part::ToolCall(call) = part else { continue };
+            let Some((_, form)) = self.ask.tools.iter().find(|(name, _)| *name == call.name) else {
+                continue;
+            };
+            let judged = form.check(&call.arguments, &FinishReason::ToolCalls);
+            if let Some(repaired) = judged.map_err(|violations| unfit_arguments(&call.name, &violations))? {
+                call.arguments = repaired.text;
+                repairs.extend(repaired.repairs);
+            }
+        }
+        if !repairs.is_empty() {
+            response.raw = Raw::Absent;
+            self.note(id, [format!("tool arguments {}", spelled(&repairs))]);
+        }
+        Ok(())
     }
 
     /// Puts the repaired text in place of the pieces that are held; their frames no longer show it.

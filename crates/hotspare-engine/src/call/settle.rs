@@ -168,6 +168,9 @@ impl Call {
                 _ => None,
             };
             self.judge(id, words)?;
+            if let Some(Response::Chat(words)) = &mut response {
+                self.judge_tools(id, words)?;
+            }
             Ok(response)
         });
         let response = match judged {

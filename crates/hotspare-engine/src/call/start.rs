@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use hotspare_core::{Attempt as Record, Cost, Moment, Skipped, Usage};
 use hotspare_health::{Cause, Permit, Refusal};
-use hotspare_normalize::{ThinkSplitter, Vectors};
+use hotspare_normalize::{StreamedCalls, ThinkSplitter, Vectors};
 use hotspare_routing::Start;
 
 use super::Call;
@@ -271,8 +271,10 @@ impl Call {
             attempt.fold = Some(Fold::Embed(Vectors::new(inputs, self.dimensions)));
         } else if !self.ask.stream {
             attempt.fold = Some(Fold::Chat(Box::default()));
-        } else if self.ask.form.is_some() && self.route.rules.form != JudgeForm::Never {
-            attempt.said = Some(String::new());
+        } else {
+            attempt.calls = Some(StreamedCalls::default());
+            let judged = self.ask.form.is_some() && self.route.rules.form != JudgeForm::Never;
+            attempt.said = judged.then(String::new);
         }
         let resume = self.cut.as_ref().map(|cut| {
             let accepts = target.profile.capabilities.assistant_prefill == Some(true)

@@ -55,6 +55,7 @@ pub(super) struct Setup {
     pub(super) requests_per_minute: Option<u64>,
     pub(super) tokens_per_minute: Option<u64>,
     pub(super) form: Option<Form>,
+    pub(super) tools: Vec<(String, Form)>,
     pub(super) max_cost: Option<Cost>,
     pub(super) prompt_tokens: u64,
 }
@@ -74,6 +75,7 @@ impl Setup {
             requests_per_minute: None,
             tokens_per_minute: None,
             form: None,
+            tools: Vec::new(),
             max_cost: None,
             prompt_tokens: 5,
         }
@@ -129,6 +131,7 @@ impl Setup {
         let mut ask = Ask::new(self.stream, 7);
         ask.continuable = self.form.is_none();
         ask.form.clone_from(&self.form);
+        ask.tools.clone_from(&self.tools);
         ask.max_cost = self.max_cost;
         Call::new(now, fleet, route, ask, plan)
     }

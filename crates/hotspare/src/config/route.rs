@@ -5,7 +5,9 @@
 use std::collections::BTreeMap;
 
 use hotspare_core::Kind;
-use hotspare_engine::{Adaptive, Commit, JudgeForm, Limits, OnCut, OnKind, OnRefusal, Rules, Trim};
+use hotspare_engine::{
+    Adaptive, Commit, JudgeForm, JudgeTools, Limits, OnCut, OnKind, OnRefusal, Rules, Trim,
+};
 use hotspare_routing::{
     Cheapest, Fastest, HealthAware, Hedge, Hedged, Race, RoundRobin, Sequential, Steadiest, Sticky, Strategy,
     Tiered, Weighted,
@@ -32,6 +34,7 @@ pub(super) struct RouteDto {
     on_cut: Option<String>,
     commit: Option<String>,
     judge_form: Option<String>,
+    judge_tools: Option<String>,
     on_refusal: Option<String>,
     trim: Option<String>,
     spend_limit: Option<Allowance>,
@@ -263,6 +266,15 @@ impl RouteDto {
             Some(other) => {
                 let known = "before_delivery, at_the_end and never";
                 return Err(format!("unknown judge_form `{other}`; known are {known}"));
+            }
+        };
+        rules.tools = match self.judge_tools.as_deref() {
+            None | Some("never") => JudgeTools::Never,
+            Some("at_the_end") => JudgeTools::AtTheEnd,
+            Some("before_delivery") => JudgeTools::BeforeDelivery,
+            Some(other) => {
+                let known = "before_delivery, at_the_end and never";
+                return Err(format!("unknown judge_tools `{other}`; known are {known}"));
             }
         };
         rules.on_refusal = match self.on_refusal.as_deref() {

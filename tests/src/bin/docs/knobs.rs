@@ -138,6 +138,12 @@ const RULES: &[Row] = &[
         "`at_the_end`: streams pass, and end in an error if the whole does not fit; `never`: nobody looks",
     ),
     (
+        "tools",
+        "judge_tools",
+        "`never`: arguments need only be JSON objects; agents tell a model what is wrong in the tool's result",
+        "`at_the_end`: by the tool's schema, a stream ends in an error if they do not fit; `before_delivery`: such a stream is held until it is whole, and the next target is asked",
+    ),
+    (
         "on_refusal",
         "on_refusal",
         "`deliver`: a refusal is an answer",

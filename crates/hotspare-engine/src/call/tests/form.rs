@@ -3,7 +3,7 @@
 use hotspare_core::{Price, Response};
 
 use super::*;
-use crate::rules::JudgeForm;
+use crate::rules::{JudgeForm, JudgeTools};
 
 fn setup(stream: bool) -> Setup {
     let mut setup = Setup::new(&["a", "b"]);
@@ -91,6 +91,83 @@ fn never_means_never() {
     rig.text(0, "no");
     rig.finishes(0);
     assert_eq!(answer(&rig), "no");
+}
+
+fn calls(rig: &mut Rig, attempt: usize, arguments: &[&str]) {
+    rig.says(attempt, Event::ToolStarted { index: 0, id: "1".into(), name: "f".into() });
+    for piece in arguments {
+        rig.says(attempt, Event::ToolDelta { index: 0, arguments: (*piece).into() });
+    }
+    rig.says(attempt, Event::Finished(FinishReason::ToolCalls));
+    rig.tell(Input::Ended(AttemptId(attempt)));
+}
+
+#[test]
+fn arguments_that_are_no_object_never_pass_for_an_answer() {
+    // A whole answer is had elsewhere, a stream that has begun ends in an error.
+    for (stream, ok) in [(false, true), (true, false)] {
+        let mut setup = Setup::new(&["a", "b"]);
+        setup.stream = stream;
+        let mut rig = setup.rig();
+        calls(&mut rig, 0, &["{\"city\": \"Par"]);
+        if ok {
+            calls(&mut rig, 1, &["{}"]);
+        }
+        let done = rig.done[0].as_ref();
+        assert_eq!(done.is_ok(), ok);
+        assert_eq!(done.err().map(Error::kind), (!ok).then_some(Kind::BadOutput));
+        let finished = rig.out.iter().any(|event| matches!(event, Event::Finished(_)));
+        assert!(!(stream && finished), "the caller must not take it for complete");
+        assert_eq!(
+            rig.world.view(rig.now, 0, 0).failure_rate_bp,
+            0,
+            "a model's words say nothing about health"
+        );
+    }
+}
+
+#[test]
+fn arguments_are_judged_by_their_tool_where_the_route_says_so() {
+    let city = |value: &serde_json::Value| match value["city"].as_str() {
+        Some(_) => Ok(()),
+        None => Err(vec![hotspare_normalize::Violation::new("", "city is missing")]),
+    };
+    let form = Form::fitting(Arc::new(city));
+    for (stream, rule, served_by) in [
+        (false, JudgeTools::AtTheEnd, Some("b")),
+        (true, JudgeTools::AtTheEnd, None),
+        (true, JudgeTools::BeforeDelivery, Some("b")),
+    ] {
+        let mut setup = Setup::new(&["a", "b"]);
+        setup.stream = stream;
+        setup.rules.tools = rule;
+        setup.tools = vec![("f".into(), form.clone())];
+        let mut rig = setup.rig();
+        calls(&mut rig, 0, &["{\"town\":", "\"Paris\"}"]);
+        if served_by.is_some() {
+            assert!(rig.out.is_empty(), "nothing is delivered before it is judged");
+            assert_eq!((rig.begun[1].target, &rig.begun[1].reask), (1, &None), "asked elsewhere, not again");
+            calls(&mut rig, 1, &["{\"city\":", "\"Paris\"}"]);
+        }
+        match (rig.done[0].as_ref(), served_by) {
+            (Ok(summary), Some(served_by)) => assert_eq!(summary.served_by.as_str(), served_by),
+            (Err(error), None) => {
+                assert_eq!(error.kind(), Kind::BadOutput);
+                assert!(error.message().contains("city is missing"), "{error}");
+            }
+            (other, _) => panic!("{rule:?}: {other:?}"),
+        }
+    }
+}
+
+#[test]
+fn cut_arguments_are_what_the_limit_left_of_them() {
+    let mut rig = Setup::new(&["a"]).rig();
+    rig.says(0, Event::ToolStarted { index: 0, id: "1".into(), name: "f".into() });
+    rig.says(0, Event::ToolDelta { index: 0, arguments: "{\"a".into() });
+    rig.says(0, Event::Finished(FinishReason::Length));
+    rig.tell(Input::Ended(AttemptId(0)));
+    assert!(rig.done[0].is_ok(), "its finish reason says that it was cut");
 }
 
 #[test]

@@ -1,0 +1,125 @@
+//! The tool calls of a stream, as far as they have come.
+//!
+//! Not an assembler: nothing else of the answer is kept. Invariant: bounded; what grows beyond the bound is not judged, for the
+//! caller has it already.
+
+use hotspare_core::{Error, Event, Kind};
+use serde_json::{Map, Value};
+
+use crate::form::Form;
+use crate::validate::Violation;
+
+/// Most bytes of names and arguments that are kept, several times the longest answer of any model.
+const LIMIT: usize = 4 << 20;
+
+/// Tool calls of a streamed answer, by their index.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct StreamedCalls {
+    calls: Vec<(String, String)>,
+    bytes: usize,
+}
+
+impl StreamedCalls {
+    /// Takes note of an event that is in order.
+    pub fn push(&mut self, event: &Event) {
+        let (Event::ToolStarted { name: piece, .. } | Event::ToolDelta { arguments: piece, .. }) = event
+        else {
+            return;
+        };
+        self.bytes = self.bytes.saturating_add(piece.len());
+        if self.bytes > LIMIT {
+            self.calls.clear();
+            return;
+        }
+        match event {
+            Event::ToolStarted { name, .. } => self.calls.push((name.clone(), String::new())),
+            Event::ToolDelta { index, arguments } => {
+                let place = usize::try_from(*index).ok();
+                if let Some((_, kept)) = place.and_then(|place| self.calls.get_mut(place)) {
+                    kept.push_str(arguments);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Judges the whole calls: each one's arguments are a JSON object and have the form that `forms` has for its name.
+    ///
+    /// # Errors
+    /// [`Kind::BadOutput`] that names the tool and what is wrong, without the arguments' words.
+    pub fn judge(&self, forms: &[(String, Form)]) -> Result<(), Error> {
+        for (name, arguments) in &self.calls {
+            // A call without arguments is one with none.
+            let text = if arguments.trim().is_empty() { "{}" } else { arguments };
+            if serde_json::from_str::<Map<String, Value>>(text).is_err() {
+                return Err(Error::new(
+                    Kind::BadOutput,
+                    format!("the arguments of a call of {name} are not a JSON object"),
+                ));
+            }
+            if let Some((_, form)) = forms.iter().find(|(known, _)| known == name) {
+                form.judge_text(text).map_err(|violations| unfit_arguments(name, &violations))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The error for arguments that do not fit their tool.
+#[must_use]
+pub fn unfit_arguments(tool: &str, violations: &[Violation]) -> Error {
+    let place = |violation: &Violation| match violation.path.as_str() {
+        "" => violation.message.clone(),
+        _ => violation.to_string(),
+    };
+    let list: Vec<String> = violations.iter().map(place).collect();
+    Error::new(Kind::BadOutput, format!("the arguments of a call of {tool} do not fit: {}", list.join("; ")))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+
+    fn calls(events: &[(u32, &str)]) -> StreamedCalls {
+        let mut calls = StreamedCalls::default();
+        for (index, arguments) in events {
+            if calls.calls.len() <= *index as usize {
+                calls.push(&Event::ToolStarted { index: *index, id: "i".into(), name: format!("t{index}") });
+            }
+            calls.push(&Event::ToolDelta { index: *index, arguments: (*arguments).into() });
+        }
+        calls
+    }
+
+    #[test]
+    fn arguments_come_in_pieces_and_crosswise() {
+        let good = calls(&[(0, "{\"a\":"), (1, ""), (0, "1}"), (1, " ")]);
+        assert!(good.judge(&[]).is_ok());
+        for bad in ["{\"a\":", "[1]", "{'a':1}", "x"] {
+            let error = calls(&[(0, "{}"), (1, bad)]).judge(&[]).unwrap_err();
+            assert_eq!(error.kind(), Kind::BadOutput);
+            assert_eq!(error.message(), "the arguments of a call of t1 are not a JSON object");
+        }
+    }
+
+    #[test]
+    fn each_tool_has_a_form_of_its_own() {
+        let has_city = |value: &Value| match value.get("city") {
+            Some(_) => Ok(()),
+            None => Err(vec![Violation::new("", "city is missing")]),
+        };
+        let forms = [("t1".to_owned(), Form::fitting(Arc::new(has_city)))];
+        assert!(calls(&[(0, "{}"), (1, "{\"city\":1}")]).judge(&forms).is_ok());
+        let error = calls(&[(0, "{}"), (1, "")]).judge(&forms).unwrap_err();
+        assert!(error.message().ends_with("t1 do not fit: city is missing"), "{error}");
+    }
+
+    #[test]
+    fn what_is_too_long_is_not_kept() {
+        let mut calls = calls(&[(0, "x")]);
+        calls.push(&Event::ToolDelta { index: 0, arguments: "y".repeat(LIMIT) });
+        assert!(calls.calls.is_empty() && calls.judge(&[]).is_ok());
+    }
+}
