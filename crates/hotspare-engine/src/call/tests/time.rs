@@ -211,3 +211,29 @@ fn hedges_of_a_target_that_has_become_slow_need_no_budget() {
     let expected: Vec<bool> = (0..12).map(|call| call == 0 || call >= 5).collect();
     assert_eq!(hedged, expected);
 }
+
+#[test]
+fn where_everybody_has_become_slow_hedges_keep_to_their_budget() {
+    let mut setup = Setup::new(&["a", "b"]);
+    let hedge = Hedge::after(Duration::from_millis(700)).budget_bp(1);
+    setup.strategy = Arc::new(Hedged::new(Sequential::new(["a", "b"]), hedge));
+    let mut rig = setup.rig();
+    for out in [1, 0] {
+        rig.world.cordon(out, true);
+        let _ = rig.next_call(&setup);
+        answered(&mut rig, &setup, 60, Duration::from_millis(400));
+        rig.world.cordon(out, false);
+    }
+    let _ = rig.next_call(&setup);
+    let hedged: Vec<bool> = (0..24)
+        .map(|_| {
+            rig.wait(Duration::from_secs(2));
+            let hedged = rig.begun.len() > 1;
+            rig.tell(Input::CallerGone);
+            let _ = rig.next_call(&setup);
+            hedged
+        })
+        .collect();
+    assert!(hedged[5..9].iter().all(|hedged| *hedged), "the second is not known to be slow: {hedged:?}");
+    assert!(hedged[16..].iter().all(|hedged| !*hedged), "everybody is slow: {hedged:?}");
+}
