@@ -316,13 +316,6 @@ const MUTANTS: &[Mutant] = &[
         package: "hotspare-engine",
     },
     Mutant {
-        name: "rescues need a budget",
-        file: "crates/hotspare-engine/src/world.rs",
-        from: "(of_degraded || state.hedges.try_take(now))",
-        to: "state.hedges.try_take(now)",
-        package: "hotspare-engine",
-    },
-    Mutant {
         name: "the unwell keep their place",
         file: "crates/hotspare-routing/src/health_aware.rs",
         from: "(Reverse(view.usable), ill(view, scene.draw))",

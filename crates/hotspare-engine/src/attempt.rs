@@ -74,8 +74,6 @@ pub(crate) struct Attempt {
     pub(crate) respelled: bool,
     /// Whether the target showed no ill health before this call.
     pub(crate) clean: bool,
-    /// Whether the target had become slow before this call.
-    pub(crate) degraded: bool,
     /// Its usual time to first content; see [`Planned`](crate::Planned).
     pub(crate) usual: Option<Usual>,
 }
@@ -143,7 +141,6 @@ impl Attempt {
             think: None,
             ids: ToolIds::default(),
             respelled: false,
-            degraded: false,
             clean: false,
             usual: None,
         }

@@ -41,8 +41,6 @@ pub struct Planned {
     pub reason: Reason,
     /// Whether it showed no ill health when the plan was made.
     pub clean: bool,
-    /// Whether the target has become slow.
-    pub degraded: bool,
     /// Its usual time to first content for a prompt of this size, if that is known.
     pub usual: Option<Usual>,
     /// Tokens of the prompt as this target counts them, about.
@@ -157,7 +155,6 @@ impl Plan {
                 start,
                 reason: choice.reason,
                 clean: view.usable && view.failure_rate_bp == 0,
-                degraded: view.degraded,
                 usual: Usual::of(view),
                 prompt_tokens: needs[choice.index].0,
                 needs: needs[choice.index].1,

@@ -409,10 +409,9 @@ impl World {
     }
 
     /// Hedges come last: where failures have used up the retries, a second start of what works is no help.
-    /// Those that rescue a call from a target that has become slow need no budget of their own.
-    pub(crate) fn take_hedge(&mut self, now: Moment, route: &Route, rescues: bool) -> bool {
+    pub(crate) fn take_hedge(&mut self, now: Moment, route: &Route) -> bool {
         let state = &mut self.routes[route.index];
-        !state.retries.is_low() && (rescues || state.hedges.try_take(now))
+        !state.retries.is_low() && state.hedges.try_take(now)
     }
 
     pub(crate) fn take_last_resort(&mut self, now: Moment) -> bool {

@@ -277,7 +277,6 @@ impl Call {
             start: hotspare_routing::Start::AfterFailure,
             reason: hotspare_routing::Reason::Retry,
             clean: false,
-            degraded: false,
             usual: None,
             prompt_tokens: failure.prompt_tokens,
             needs: failure.needs,

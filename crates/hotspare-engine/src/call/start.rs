@@ -259,7 +259,6 @@ impl Call {
         let others = u32::try_from(self.waiting.len().min(2)).unwrap_or(2);
         attempt.share = self.first_content_at.saturating_since(now) / (others + 1);
         attempt.clean = choice.clean;
-        attempt.degraded = choice.degraded;
         attempt.usual = choice.usual;
         attempt.prompt_tokens = choice.prompt_tokens;
         attempt.needs = choice.needs;

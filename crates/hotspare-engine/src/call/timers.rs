@@ -55,19 +55,12 @@ impl Call {
             let useful = self.committed.is_none() && !self.has_content() && !self.waiting.is_empty();
             if useful
                 && self.extra_starts < self.route.limits.max_extra_starts
-                && world.take_hedge(now, &self.route, self.rescues())
+                && world.take_hedge(now, &self.route)
             {
                 self.extra_starts += 1;
                 self.wanted += 1;
             }
         }
-    }
-
-    /// Whether a hedge would take a call from a target that has become slow to one that has not. Where everybody is slow,
-    /// more starts make it worse.
-    fn rescues(&self) -> bool {
-        let slow = self.attempts.iter().any(|one| one.degraded && one.is_live());
-        slow && self.waiting.front().is_some_and(|next| !next.degraded)
     }
 
     fn expire_attempt(&mut self, now: Moment, world: &mut World, id: AttemptId) {
