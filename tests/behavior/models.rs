@@ -329,6 +329,18 @@ async fn tool_calls_have_ids_arguments_and_usage() {
     let notes = &answer.trail.attempts[0].notes;
     assert_eq!(notes, &["tool arguments repaired: single_quotes ×1, trailing_comma ×1"]);
     assert_eq!(answer.usage.source, UsageSource::Estimated, "nothing was reported");
+    // What a caller has had already cannot be repaired: streamed, such arguments are an error.
+    let mut stream = client.stream(ChatRequest::to("main").user("x")).await.unwrap();
+    let mut last = None;
+    while let Some(event) = stream.next().await {
+        last = Some(event);
+    }
+    assert_eq!(last.unwrap().unwrap_err().kind(), Kind::BadOutput);
+    let mut events: Vec<Event> = call(0, "", r#"{"a":1}"#).into_iter().chain(call(1, "", "{}")).collect();
+    events.push(Event::Finished(FinishReason::Stop));
+    let provider = Tells::new(vec![Ok(events)]);
+    let client =
+        Client::builder().target("main", endpoint(&provider, ModelProfile::default())).build().unwrap();
     let mut stream = client.stream(ChatRequest::to("main").user("x")).await.unwrap();
     let mut ids = Vec::new();
     while let Some(event) = stream.next().await {

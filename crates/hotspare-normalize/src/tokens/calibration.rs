@@ -20,8 +20,8 @@ const LIKELY: f64 = 3.0;
 const ODD: f64 = 20.0;
 /// So many odd counts in a row mean that the target counts otherwise now: a new model behind an old name.
 const CHANGED: u32 = 4;
-/// How much more may be otherwise then than at first.
-const REOPENED: f64 = 4.0;
+/// How much more may be otherwise then than at first: ten times the deviation, so that the next count is no surprise again.
+const REOPENED: f64 = 100.0;
 /// How much doubt comes back with each count, as a share of what there was at first.
 const DRIFT: f64 = 0.02;
 /// A count far beyond any window is a mistake of whoever reported it.
