@@ -65,7 +65,8 @@ fn docs() -> Result<(), String> {
     run(command)
 }
 
-/// Each crate by itself, without its default features and with each feature alone: unification hides what it forgot.
+/// Each crate by itself, without its default features and with each feature alone: unification hides what it forgot. A
+/// feature whose name begins with `_` only serves others, with which it is tried.
 fn alone() -> Result<(), String> {
     let metadata = tidy::metadata()?;
     for package in metadata["packages"].as_array().into_iter().flatten() {
@@ -75,7 +76,9 @@ fn alone() -> Result<(), String> {
         }
         let features =
             package["features"].as_object().into_iter().flatten().map(|(feature, _)| feature.as_str());
-        for feature in std::iter::once("").chain(features.filter(|feature| *feature != "default")) {
+        for feature in
+            std::iter::once("").chain(features.filter(|name| *name != "default" && !name.starts_with('_')))
+        {
             println!("    {name} {feature}");
             let flags = ["--no-default-features", "--features", feature, "--", "-D", "warnings"];
             run(cargo(&[&["clippy", "--quiet", "-p", name], &flags[..]].concat()))?;

@@ -154,13 +154,7 @@ impl ClientBuilder {
 
     /// Sends everything through the application's own HTTP client. It should follow no redirects, make no retries of its
     /// own and have no total timeout.
-    #[cfg(any(
-        feature = "openai",
-        feature = "anthropic",
-        feature = "cohere",
-        feature = "gemini",
-        feature = "ollama"
-    ))]
+    #[cfg(feature = "_http")]
     #[must_use]
     pub fn http_client(self, client: reqwest::Client) -> Self {
         self.transport(Arc::new(hotspare_http::ReqwestTransport::from_client(client)))

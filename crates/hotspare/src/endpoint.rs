@@ -229,13 +229,7 @@ impl Endpoint {
 }
 
 /// Scheme, host and port of an address: what shares health.
-#[cfg(any(
-    feature = "openai",
-    feature = "anthropic",
-    feature = "cohere",
-    feature = "gemini",
-    feature = "ollama"
-))]
+#[cfg(feature = "_http")]
 pub(crate) fn host_of(url: &str) -> String {
     let after = url.find("://").map_or(0, |at| at + 3);
     let end = url[after..].find('/').map_or(url.len(), |at| after + at);
@@ -243,13 +237,7 @@ pub(crate) fn host_of(url: &str) -> String {
 }
 
 /// What is wrong with an address, as far as its spelling tells.
-#[cfg(any(
-    feature = "openai",
-    feature = "anthropic",
-    feature = "cohere",
-    feature = "gemini",
-    feature = "ollama"
-))]
+#[cfg(feature = "_http")]
 pub(crate) fn url_mistakes(url: &str) -> Vec<String> {
     let mut mistakes = Vec::new();
     match url.parse::<http::Uri>() {

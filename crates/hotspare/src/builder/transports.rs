@@ -6,13 +6,7 @@
 use std::sync::Arc;
 
 use hotspare_core::{Error, Kind};
-#[cfg(any(
-    feature = "openai",
-    feature = "anthropic",
-    feature = "cohere",
-    feature = "gemini",
-    feature = "ollama"
-))]
+#[cfg(feature = "_http")]
 use hotspare_http::{HttpConfig, ReqwestTransport};
 use hotspare_provider::Transport;
 
@@ -38,13 +32,7 @@ impl Transports {
     }
 }
 
-#[cfg(any(
-    feature = "openai",
-    feature = "anthropic",
-    feature = "cohere",
-    feature = "gemini",
-    feature = "ollama"
-))]
+#[cfg(feature = "_http")]
 fn make(net: &Net) -> Result<Arc<dyn Transport>, String> {
     let mut config = HttpConfig::default();
     config.proxy.clone_from(&net.proxy);
@@ -54,13 +42,7 @@ fn make(net: &Net) -> Result<Arc<dyn Transport>, String> {
     Ok(Arc::new(transport))
 }
 
-#[cfg(not(any(
-    feature = "openai",
-    feature = "anthropic",
-    feature = "cohere",
-    feature = "gemini",
-    feature = "ollama"
-)))]
+#[cfg(not(feature = "_http"))]
 fn make(_: &Net) -> Result<Arc<dyn Transport>, String> {
     Err("this build has no HTTP transport; give the client one with `transport`".into())
 }
