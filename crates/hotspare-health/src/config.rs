@@ -63,7 +63,27 @@ impl Default for Config {
     }
 }
 
+/// Ready-made rules, by the names that configurations have for them.
+const READY: [Ready; 5] = [
+    ("default", Config::default),
+    ("evidence", Config::evidence),
+    ("window", Config::window),
+    ("textbook", Config::textbook),
+    ("never", Config::never),
+];
+
+type Ready = (&'static str, fn() -> Config);
+
 impl Config {
+    /// The ready-made rule of this name: `default`, `evidence`, `window`, `textbook` or `never`.
+    ///
+    /// # Errors
+    /// What is known, if it is not.
+    pub fn named(name: &str) -> Result<Self, UnknownRule> {
+        let found = READY.iter().find(|(known, _)| *known == name);
+        found.map(|(_, rule)| rule()).ok_or_else(|| UnknownRule(name.to_owned()))
+    }
+
     /// The rule of the textbooks: 3 failures within 60 s open it for 60 s, one probe closes it.
     #[must_use]
     pub fn textbook() -> Self {
@@ -128,6 +148,19 @@ impl Config {
         Ok(())
     }
 }
+
+/// There is no ready-made rule of this name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnknownRule(String);
+
+impl fmt::Display for UnknownRule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let known = READY.map(|(name, _)| name).join(", ");
+        write!(f, "unknown breaker `{}`; known are {known}", self.0)
+    }
+}
+
+impl std::error::Error for UnknownRule {}
 
 /// A knob that makes no sense.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -39,7 +39,7 @@ mod view;
 mod window;
 
 pub use book::Book;
-pub use config::{Config, ConfigError};
+pub use config::{Config, ConfigError, UnknownRule};
 pub use evidence::Evidence;
 pub use network::NetworkChange;
 pub use permit::{

@@ -8,10 +8,7 @@ use serde::Deserialize;
 use crate::words::{Share, Span};
 
 #[derive(Clone, Debug, Deserialize)]
-#[serde(
-    untagged,
-    expecting = "a breaker is \"default\", \"window\", \"textbook\", \"never\", or a table of knobs"
-)]
+#[serde(untagged, expecting = "a breaker is a name such as \"default\" or \"textbook\", or a table of knobs")]
 pub(crate) enum BreakerDto {
     Name(String),
     Knobs(Knobs),
@@ -34,17 +31,7 @@ pub(crate) struct Knobs {
 impl BreakerDto {
     pub(crate) fn config(&self) -> Result<Breaker, String> {
         let knobs = match self {
-            Self::Name(name) => {
-                return match name.as_str() {
-                    "default" => Ok(Breaker::default()),
-                    "window" => Ok(Breaker::window()),
-                    "textbook" => Ok(Breaker::textbook()),
-                    "never" => Ok(Breaker::never()),
-                    other => Err(format!(
-                        "unknown breaker `{other}`; known are default, window, textbook and never"
-                    )),
-                };
-            }
+            Self::Name(name) => return Breaker::named(name).map_err(|unknown| unknown.to_string()),
             Self::Knobs(knobs) => knobs,
         };
         let bp = |share: Share| (share.0 * 10_000.0) as u32;

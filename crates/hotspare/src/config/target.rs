@@ -76,10 +76,7 @@ pub(super) struct LikeDto {
 }
 
 #[derive(Debug, Deserialize)]
-#[serde(
-    untagged,
-    expecting = "a breaker is \"default\", \"evidence\", \"textbook\", \"never\", or a table of knobs"
-)]
+#[serde(untagged, expecting = "a breaker is a name such as \"default\" or \"textbook\", or a table of knobs")]
 enum BreakerDto {
     Name(String),
     Knobs(KnobsDto),
@@ -300,19 +297,7 @@ fn provider(like: LikeDto, model: String, api: Option<ApiDto>) -> Result<Endpoin
 impl BreakerDto {
     fn config(self) -> Result<Breaker, String> {
         let knobs = match self {
-            Self::Name(name) => {
-                return match name.as_str() {
-                    "default" => Ok(Breaker::default()),
-                    "evidence" => Ok(Breaker::evidence()),
-                    "window" => Ok(Breaker::window()),
-                    "textbook" => Ok(Breaker::textbook()),
-                    "never" => Ok(Breaker::never()),
-                    other => {
-                        let known = "default, evidence, window, textbook and never";
-                        Err(format!("unknown breaker `{other}`; known are {known}"))
-                    }
-                };
-            }
+            Self::Name(name) => return Breaker::named(&name).map_err(|unknown| unknown.to_string()),
             Self::Knobs(knobs) => knobs,
         };
         let mut config = match knobs.evidence {
