@@ -74,55 +74,16 @@ impl Splice {
     pub(crate) fn fit(&mut self, event: Event) -> Result<Option<Event>, Error> {
         match event {
             Event::TextDelta(mut text) if !self.is_joined() => {
-                if let Join::Given { words, again } = self.join {
-                    if let Some(said) = again {
-                        let rest = &self.text[said..words];
-                        let common = common(rest, &text);
-                        if common == text.len() && common < rest.len() {
-                            self.join = Join::Given { words, again: Some(said + common) };
-                            return Ok(None);
+                match self.join {
+                    Join::Exact => self.swallow(&mut text)?,
+                    Join::Given { words, again } => {
+                        if let Some(said) = again {
+                            self.tell_apart(words, said, &mut text)?;
                         }
-                        self.join = Join::Given { words, again: None };
-                        if common < rest.len() {
-                            text.insert_str(0, &self.text[..said]);
-                        } else if words < NO_CHANCE {
-                            self.doubtful = true;
-                            return Err(differs());
-                        } else {
-                            text.drain(..common);
-                        }
-                        if text.is_empty() {
-                            return Ok(None);
-                        }
+                        self.fit_space(words, &mut text)?;
                     }
-                    let common = common(&self.text[self.matched..], &text);
-                    self.matched += common;
-                    text.drain(..common);
-                    if text.is_empty() {
-                        return Ok(None);
-                    }
-                    if self.matched == words
-                        && self.matched < self.text.len()
-                        && !text.starts_with(char::is_whitespace)
-                    {
-                        return Err(differs());
-                    }
-                    // Other white space than what the caller has joins nothing that was apart.
-                    self.matched = self.text.len();
-                    return Ok(Some(Event::TextDelta(text)));
                 }
-                let known = &self.text.as_bytes()[self.matched..];
-                let common = known.len().min(text.len());
-                if text.as_bytes()[..common] != known[..common] {
-                    return Err(differs());
-                }
-                self.matched += common;
-                if common == text.len() {
-                    return Ok(None);
-                }
-                // Both are valid text and equal up to here, so this is a boundary of both.
-                text.drain(..common);
-                Ok(Some(Event::TextDelta(text)))
+                Ok((!text.is_empty()).then_some(Event::TextDelta(text)))
             }
             Event::ToolStarted { .. } | Event::RefusalDelta(_) | Event::Native(_) => Err(differs()),
             Event::Finished(_) => match self.join {
@@ -143,6 +104,57 @@ impl Splice {
             }
             event => Ok(Some(event)),
         }
+    }
+
+    /// Takes from an answer that was asked for anew what the caller has.
+    fn swallow(&mut self, text: &mut String) -> Result<(), Error> {
+        let known = &self.text.as_bytes()[self.matched..];
+        let common = known.len().min(text.len());
+        if text.as_bytes()[..common] != known[..common] {
+            return Err(differs());
+        }
+        self.matched += common;
+        // Both are valid text and equal up to here, so this is a boundary of both.
+        text.drain(..common);
+        Ok(())
+    }
+
+    /// Whether the model says the turn that it was given once more, of which it has `said` so many bytes. Until that is known
+    /// nothing is left of the text.
+    fn tell_apart(&mut self, words: usize, said: usize, text: &mut String) -> Result<(), Error> {
+        let rest = &self.text[said..words];
+        let common = common(rest, text);
+        let again = common == rest.len();
+        if !again && common == text.len() {
+            text.clear();
+            self.join = Join::Given { words, again: Some(said + common) };
+            return Ok(());
+        }
+        if again && words < NO_CHANCE {
+            self.doubtful = true;
+            return Err(differs());
+        }
+        if again {
+            text.drain(..common);
+        } else {
+            text.insert_str(0, &self.text[..said]);
+        }
+        self.join = Join::Given { words, again: None };
+        Ok(())
+    }
+
+    /// Takes from the model's next words the white space that the caller has.
+    fn fit_space(&mut self, words: usize, text: &mut String) -> Result<(), Error> {
+        let common = common(&self.text[self.matched..], text);
+        self.matched += common;
+        text.drain(..common);
+        let Some(first) = text.chars().next() else { return Ok(()) };
+        if self.matched == words && self.matched < self.text.len() && !first.is_whitespace() {
+            return Err(differs());
+        }
+        // Other white space than what the caller has joins nothing that was apart.
+        self.matched = self.text.len();
+        Ok(())
     }
 }
 
