@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, VecDeque};
 use bytes::Bytes;
 use hotspare_core::{Chunk, Error, Event, FinishReason, Kind, Request, Usage, Vector};
 use hotspare_provider::{
-    Decoder, Decoding, Emit, Frame, Head, HttpRequest, Outbound, Sse, Text, Whole, Wire,
+    Decoder, Decoding, Emit, Frame, Head, HttpRequest, Outbound, Sse, Text, Whole, Wire, spelled,
 };
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -221,11 +221,7 @@ impl BodyDecoder {
         self.tools = self.tools.saturating_add(1);
         let text = |text: Option<Text<'_>>| text.map(String::from).unwrap_or_default();
         out.push(Event::ToolStarted { index, id: text(call.id), name: text(call.function.name) });
-        let spelled = call.function.arguments.map_or("{}", RawValue::get);
-        let arguments = match serde_json::from_str::<Text<'_>>(spelled) {
-            Ok(text) if spelled.starts_with('"') => text.into(),
-            _ => spelled.to_owned(),
-        };
+        let arguments = call.function.arguments.map_or("{}".into(), spelled).into_owned();
         out.push(Event::ToolDelta { index, arguments });
     }
 

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use hotspare_core::{Chunk, Error, Event, FinishReason, Kind, Origin, Usage};
 use hotspare_provider::{
-    Decoder, Decoding, Emit, Frame, Head, HttpRequest, Outbound, Sse, Text, Whole, Wire,
+    Decoder, Decoding, Emit, Frame, Head, HttpRequest, Outbound, Sse, Text, Whole, Wire, spelled,
 };
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -257,7 +257,7 @@ impl InteractionDecoder {
         self.tools = self.tools.saturating_add(1);
         let text = |text: Option<Text<'_>>| text.map(String::from).unwrap_or_default();
         out.push(Event::ToolStarted { index, id: text(step.id), name: text(step.name) });
-        self.open.insert(at, Call { index, first: step.arguments.map(spelled) });
+        self.open.insert(at, Call { index, first: step.arguments.map(|raw| spelled(raw).into_owned()) });
         Ok(())
     }
 
@@ -269,7 +269,7 @@ impl InteractionDecoder {
                     return Err(Error::new(Kind::Protocol, "arguments of a call that never began"));
                 };
                 call.first = None;
-                let arguments = delta.arguments.map(spelled).unwrap_or_default();
+                let arguments = delta.arguments.map(spelled).unwrap_or_default().into_owned();
                 out.push(Event::ToolDelta { index: call.index, arguments });
                 Ok(())
             }
@@ -348,16 +348,6 @@ fn count(counts: Counts, out: &mut Emit<'_>) {
     usage.cached = counts.total_cached_tokens;
     usage.reasoning = counts.total_thought_tokens;
     out.push(Event::Usage(Box::new(usage)));
-}
-
-/// A piece of arguments' text, or arguments as they are spelled.
-fn spelled(raw: &RawValue) -> String {
-    let spelled = raw.get();
-    if spelled.starts_with('"') {
-        read::<Text<'_>>(raw).map(String::from).unwrap_or_default()
-    } else {
-        spelled.to_owned()
-    }
 }
 
 /// One item, or a list of them.

@@ -7,13 +7,13 @@
 use std::borrow::Cow;
 use std::collections::VecDeque;
 
-use hotspare_core::{Chunk, Error, Event, FinishReason, Json, Kind, Origin, Usage};
-use hotspare_provider::{Decoder, Emit, Frame, Text};
+use hotspare_core::{Chunk, Error, Event, FinishReason, Kind, Origin, Usage};
+use hotspare_provider::{Decoder, Emit, Frame, Text, spelled};
 use serde_json::value::RawValue;
 
 use crate::WIRE;
 use crate::classify;
-use crate::dto::{Choice, Content, Delta, Function, ReasoningDetail, Reply, ToolCall, is_json};
+use crate::dto::{Choice, Content, Delta, Function, ReasoningDetail, Reply, ToolCall, is_json, json};
 
 /// Reads one reply.
 #[derive(Debug, Default)]
@@ -138,7 +138,7 @@ impl ChatDecoder {
         // Hosts that write every field show an empty one where there is no call.
         let blank = |function: &Function<'_>| {
             function.name.as_ref().is_none_or(|name| name.0.is_empty())
-                && function.arguments.is_none_or(|arguments| arguments_text(arguments).is_empty())
+                && function.arguments.is_none_or(|arguments| spelled(arguments).is_empty())
         };
         if let Some(function) = delta.function_call.take().filter(|function| !blank(function)) {
             self.tool(ToolCall { function: Some(*function), ..ToolCall::default() }, events);
@@ -171,7 +171,7 @@ impl ChatDecoder {
             events.push(Event::ToolStarted { index: to_u32(place), id, name: name.into_owned() });
             place
         });
-        if let Some(arguments) = arguments.map(arguments_text).filter(|text| !text.is_empty()) {
+        if let Some(arguments) = arguments.map(spelled).filter(|text| !text.is_empty()) {
             events.push(Event::ToolDelta { index: to_u32(place), arguments: arguments.into_owned() });
         }
     }
@@ -304,22 +304,6 @@ fn said(text: &str, reasoning: bool, events: &mut Emit<'_>) {
         (false, true) => events.push(Event::ReasoningDelta(text.to_owned())),
         (false, false) => events.push(Event::TextDelta(text.to_owned())),
     }
-}
-
-/// Arguments are text that holds JSON; where a host sends the object itself, its spelling is the text.
-fn arguments_text(raw: &RawValue) -> Cow<'_, str> {
-    let spelled = raw.get();
-    if spelled.starts_with('"') {
-        serde_json::from_str::<Text<'_>>(spelled).map(|text| text.0).unwrap_or_default()
-    } else if spelled == "null" {
-        Cow::Borrowed("")
-    } else {
-        Cow::Borrowed(spelled)
-    }
-}
-
-fn json(raw: &RawValue) -> Option<Json> {
-    (raw.get() != "null").then(|| Json::parse(raw.get()).ok()).flatten()
 }
 
 fn to_u32(place: usize) -> u32 {

@@ -6,6 +6,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use hotspare_core::Json;
 use hotspare_provider::{Count, Text};
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
@@ -207,4 +208,9 @@ pub(crate) struct CompletionDetails {
 /// Whether bytes are JSON at all.
 pub(crate) fn is_json(bytes: &[u8]) -> bool {
     serde_json::from_slice::<IgnoredAny>(bytes).is_ok()
+}
+
+/// A value as it is spelled; `null` is none.
+pub(crate) fn json(raw: &RawValue) -> Option<Json> {
+    (raw.get() != "null").then(|| Json::parse(raw.get()).ok()).flatten()
 }

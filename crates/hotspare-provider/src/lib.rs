@@ -30,6 +30,6 @@ pub use rule::{BY_STATUS, Rule, Words, by_status, judge, plain};
 pub use secret::Secret;
 pub use sign::{Credentials, Signer};
 pub use spell::{Object, functions};
-pub use text::{Count, Text, count};
+pub use text::{Count, Text, count, spelled};
 pub use transport::{Head, HttpRequest, HttpResponse, Transport, header};
 pub use wire::{Decoder, Decoding, Wire};

@@ -7,6 +7,7 @@ use std::fmt;
 
 use serde::Deserialize;
 use serde::de::{self, Deserializer, Visitor};
+use serde_json::value::RawValue;
 
 /// Text as it stands in a frame, unless it has escapes. A number, which hosts send where a word belongs, is read as its
 /// digits.
@@ -103,6 +104,17 @@ impl<'de> Deserialize<'de> for Count {
     }
 }
 
+/// Text that holds JSON, such as the arguments of a call; where a host sends the value itself, its spelling is the text, and
+/// `null` is no text.
+#[must_use]
+pub fn spelled(raw: &RawValue) -> Cow<'_, str> {
+    match raw.get() {
+        "null" => Cow::Borrowed(""),
+        text if text.starts_with('"') => serde_json::from_str::<Text<'_>>(text).unwrap_or_default().0,
+        other => Cow::Borrowed(other),
+    }
+}
+
 /// Reads a [`Count`] into what is in it, for `#[serde(deserialize_with)]`.
 ///
 /// # Errors
@@ -122,6 +134,20 @@ mod tests {
         assert!(matches!(read(r#""a\"b""#), Cow::Owned(text) if text == "a\"b"));
         assert_eq!((read("7"), read("-7")), ("7".into(), "-7".into()));
         assert!(serde_json::from_str::<Text<'_>>("[]").is_err());
+    }
+
+    #[test]
+    fn json_in_a_text_and_json_itself_read_alike() {
+        for (json, expected) in [
+            (r#""{\"a\":1}""#, r#"{"a":1}"#),
+            (r#"{"a": 1}"#, r#"{"a": 1}"#),
+            (r#""""#, ""),
+            ("null", ""),
+            ("7", "7"),
+        ] {
+            let raw: &RawValue = serde_json::from_str(json).unwrap();
+            assert_eq!(spelled(raw), expected);
+        }
     }
 
     #[test]

@@ -8,16 +8,17 @@
 use std::collections::VecDeque;
 
 use hotspare_core::{Chunk, Error, Event, FinishReason, Json, Kind, Native, Origin, Signature};
-use hotspare_provider::{Decoder, Emit, Frame as Bytes, Text};
+use hotspare_provider::{Decoder, Emit, Frame as Bytes, Text, spelled};
 use serde_json::value::RawValue;
 
 use super::RESPONSES_WIRE;
 use super::dto::{Frame, Item, Response};
 use crate::classify;
+use crate::dto::json;
 
 mod events;
 
-use events::{json, list, read, spelled, text, whole_json};
+use events::{list, read, text, whole_json};
 
 /// What stands between two paragraphs of reasoning that the wire sends apart.
 const PARAGRAPH: &str = "\n\n";

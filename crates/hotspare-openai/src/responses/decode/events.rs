@@ -1,15 +1,12 @@
-//! What a frame tells, and where it goes.
+//! Pieces of a frame, read.
 //!
-//! Not the order of frames. Invariant: the first event of a frame takes the frame with it, and text is what it is however a
-//! host spells it.
-
-use std::borrow::Cow;
+//! Not what they mean. Invariant: what is not the JSON that it should be is said to be so, never taken for nothing.
 
 use hotspare_core::{Error, Json, Kind};
 use hotspare_provider::Text;
 use serde_json::value::RawValue;
 
-use crate::dto::is_json;
+use crate::dto::{is_json, json};
 
 pub(super) fn read<'a, T: serde::Deserialize<'a>>(text: &'a str) -> Result<T, Error> {
     serde_json::from_str(text).map_err(|_| {
@@ -20,21 +17,6 @@ pub(super) fn read<'a, T: serde::Deserialize<'a>>(text: &'a str) -> Result<T, Er
 
 pub(super) fn text(text: &Option<Text<'_>>) -> String {
     text.as_ref().map(|text| text.0.clone().into_owned()).unwrap_or_default()
-}
-
-/// Text as it is, or the spelling of what a host sends instead.
-pub(super) fn spelled(raw: &RawValue) -> Cow<'_, str> {
-    match raw.get() {
-        "null" => Cow::Borrowed(""),
-        text if text.starts_with('"') => {
-            serde_json::from_str::<Text<'_>>(text).map(|text| text.0).unwrap_or_default()
-        }
-        other => Cow::Borrowed(other),
-    }
-}
-
-pub(super) fn json(raw: &RawValue) -> Option<Json> {
-    (raw.get() != "null").then(|| Json::parse(raw.get()).ok()).flatten()
 }
 
 pub(super) fn whole_json(raw: &RawValue) -> Result<Json, Error> {
