@@ -21,3 +21,11 @@ pub enum FinishReason {
     /// The model waits for the results of its tool calls.
     ToolCalls,
 }
+
+impl FinishReason {
+    /// Whether the answer ends where its model was not done, so that its form says nothing about the model.
+    #[must_use]
+    pub fn is_cut(&self) -> bool {
+        matches!(self, Self::ContentFilter | Self::Length)
+    }
+}

@@ -2,8 +2,7 @@
 //!
 //! Not what follows. Invariant: an ending is made once, by whoever held the permit.
 
-use hotspare_core::PromptSize;
-use hotspare_core::{Cost, Kind, Usage};
+use hotspare_core::{Cost, Kind, PromptSize, Usage};
 use hotspare_health::Outcome;
 
 /// How an attempt ended, for the book and for the counts.

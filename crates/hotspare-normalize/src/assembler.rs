@@ -160,7 +160,7 @@ impl Assembler {
         if !self.grammar.has_content() && matches!(finish, FinishReason::Stop | FinishReason::ToolCalls) {
             return Err(Error::new(Kind::Protocol, "empty answer"));
         }
-        let cut = matches!(finish, FinishReason::Length | FinishReason::ContentFilter);
+        let cut = finish.is_cut();
         let usage = self.usage_or_estimate();
         let mut content = Vec::with_capacity(self.pieces.len());
         let mut text = self.text;

@@ -63,15 +63,6 @@ impl Form {
         Ok(Some(Repaired { text: repaired, repairs }))
     }
 
-    /// Judges a text as it is: nothing is repaired.
-    ///
-    /// # Errors
-    /// What is wrong with it; at least one violation.
-    pub fn judge_text(&self, text: &str) -> Result<(), Vec<Violation>> {
-        let value = serde_json::from_str(text).map_err(|_| vec![Violation::new("", "not JSON")])?;
-        self.judge(&value)
-    }
-
     /// What to tell the model that missed the form.
     #[must_use]
     pub fn complaint(violations: &[Violation]) -> String {
@@ -87,7 +78,7 @@ impl Form {
         text
     }
 
-    fn judge(&self, value: &Value) -> Result<(), Vec<Violation>> {
+    pub(crate) fn judge(&self, value: &Value) -> Result<(), Vec<Violation>> {
         match &self.validator {
             Some(validator) => validator.validate(value),
             None if value.is_object() => Ok(()),

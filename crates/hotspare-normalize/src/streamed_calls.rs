@@ -4,7 +4,7 @@
 //! caller has it already.
 
 use hotspare_core::{Error, Event, Kind};
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use crate::form::Form;
 use crate::validate::Violation;
@@ -51,14 +51,12 @@ impl StreamedCalls {
         for (name, arguments) in &self.calls {
             // A call without arguments is one with none.
             let text = if arguments.trim().is_empty() { "{}" } else { arguments };
-            if serde_json::from_str::<Map<String, Value>>(text).is_err() {
-                return Err(Error::new(
-                    Kind::BadOutput,
-                    format!("the arguments of a call of {name} are not a JSON object"),
-                ));
-            }
+            let Some(value) = serde_json::from_str(text).ok().filter(Value::is_object) else {
+                let what = format!("the arguments of a call of {name} are not a JSON object");
+                return Err(Error::new(Kind::BadOutput, what));
+            };
             if let Some((_, form)) = forms.iter().find(|(known, _)| known == name) {
-                form.judge_text(text).map_err(|violations| unfit_arguments(name, &violations))?;
+                form.judge(&value).map_err(|violations| unfit_arguments(name, &violations))?;
             }
         }
         Ok(())

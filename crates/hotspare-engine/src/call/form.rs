@@ -55,7 +55,7 @@ impl Call {
 
     /// Judges the tool calls of a stream once they are whole.
     pub(super) fn judge_calls(&self, id: AttemptId, finish: &FinishReason) -> Result<(), Error> {
-        if matches!(finish, FinishReason::Length | FinishReason::ContentFilter) {
+        if finish.is_cut() {
             return Ok(());
         }
         self.attempts[id.0].calls.as_ref().map_or(Ok(()), |calls| calls.judge(&self.ask.tools))
@@ -63,9 +63,7 @@ impl Call {
 
     /// Judges the tool calls of a whole answer by their tools' schemas, and spells keys as those have them.
     pub(super) fn judge_tools(&mut self, id: AttemptId, response: &mut ChatResponse) -> Result<(), Error> {
-        if self.ask.tools.is_empty()
-            || matches!(response.finish, FinishReason::Length | FinishReason::ContentFilter)
-        {
+        if self.ask.tools.is_empty() || response.finish.is_cut() {
             return Ok(());
         }
         let mut repairs = Vec::new();
