@@ -77,7 +77,7 @@ impl Default for Filter {
 
 /// The variance of each cost before anything is known of a target.
 fn variance() -> [f64; PARTS] {
-    TokenScale::default().doubt.map(|doubt| (f64::from(doubt) / 1_000.0).powi(2))
+    TokenScale::default().doubt.map(|doubt| square(f64::from(doubt) / 1_000.0))
 }
 
 /// The covariance when nothing is known, or `factor` times as much.
@@ -107,10 +107,10 @@ impl Filter {
             }
         }
         let dot = |other: &[f64; PARTS]| present().map(|(part, amount)| amount * other[part]).sum::<f64>();
-        let noise = NOISE.powi(2) + (NOISE_SHARE * counted).powi(2) + NOISE_ROOT.powi(2) * counted;
+        let noise = square(NOISE) + square(NOISE_SHARE * counted) + square(NOISE_ROOT) * counted;
         let mut spread = dot(&along) + noise;
         let surprise = counted - dot(&self.cost);
-        let excess = surprise.powi(2) / spread / LIKELY.powi(2);
+        let excess = square(surprise) / spread / square(LIKELY);
         if excess > 1.0 {
             spread += noise * (excess - 1.0) * ODD;
             self.odd += 1;
@@ -138,6 +138,11 @@ impl Filter {
                 whole((self.covariance[at][at].max(0.0).sqrt() * 1_000.0).min(MOST)).unsigned_abs();
         }
     }
+}
+
+/// `powi` may differ from platform to platform, and a simulated world must not.
+fn square(value: f64) -> f64 {
+    value * value
 }
 
 /// The nearest whole number of one that is known to be within ±[`MOST`].
