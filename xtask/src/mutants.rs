@@ -1,6 +1,7 @@
 //! `cargo xtask mutants`: the code broken on purpose, to see the tests fail.
 //!
-//! Works on a copy. Some must make a test of their own room fail, others a scenario of the simulator. Invariant: a mutation whose text is no longer there is an error, so that the list cannot rot.
+//! Works on a copy. Some must make a test of their own room fail, others a scenario of the simulator. Invariant: a mutation
+//! whose text is no longer there is an error, so that the list cannot rot.
 
 use std::collections::BTreeSet;
 use std::path::Path;

@@ -2,12 +2,12 @@
 //!
 //! Why: when several hosts that have nothing to do with each other cannot be reached at the same time, the common cause is
 //! nearly always here. If each of their breakers opened, callers would wait for cooldowns that grow, for hosts that were
-//! well all along. So while it is suspected, failures to connect are evidence against nobody, each host is tried once a second, and
-//! the first sign of life from anywhere ends the suspicion.
+//! well all along. So while it is suspected, failures to connect are evidence against nobody, each host is tried once a
+//! second, and the first sign of life from anywhere ends the suspicion.
 //!
 //! Suspected: two hosts and more have failed to be reached twice in a row and within the last minute, and since the last of
-//! them began to, nobody was heard in a call that began later. A host that is not asked, or that answers, is never held back by it. One host
-//! alone is never enough: that is what breakers are for.
+//! them began to, nobody was heard in a call that began later. A host that is not asked, or that answers, is never held back
+//! by it. One host alone is never enough: that is what breakers are for.
 //!
 //! Invariant: no host is held back for longer than a second at a time, and none that was heard since it failed.
 
