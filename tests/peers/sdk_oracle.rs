@@ -12,9 +12,9 @@ use std::collections::BTreeMap;
 use std::io::Write;
 use std::process::{Command, Stdio};
 
-use hotspare_core::ChatRequest;
+use hotspare_core::{ChatRequest, Tool};
 use hotspare_provider::{Outbound, Wire};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// Fields that differ by intent: SDK, field, and why.
 const ALLOWED: [(&str, &str, &str); 1] = [(
@@ -33,6 +33,25 @@ pub(crate) struct Case {
     pub(crate) args: Value,
     pub(crate) request: ChatRequest,
     pub(crate) stream: bool,
+}
+
+/// What most cases change.
+fn ask() -> ChatRequest {
+    ChatRequest::to("r").user("hi")
+}
+
+fn with(change: impl FnOnce(&mut ChatRequest)) -> ChatRequest {
+    let mut request = ask();
+    change(&mut request);
+    request
+}
+
+fn schema() -> Value {
+    json!({"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"], "additionalProperties": false})
+}
+
+fn weather() -> Tool {
+    Tool::new("weather", schema()).with_description("Tells the weather.")
 }
 
 fn cases() -> Vec<(Case, Box<dyn Wire>)> {

@@ -1,23 +1,15 @@
 //! Messages. The SDK has no words any more for sampling; such fields go through its `extra_body`.
 
 use hotspare_core::{
-    ChatRequest, Json, Media, Message, Native, Origin, OutputFormat, Part, Reasoning, Role, Signature, Tool,
+    ChatRequest, Json, Media, Message, Native, Origin, OutputFormat, Part, Reasoning, Role, Signature,
     ToolCall, ToolChoice, ToolResult,
 };
 use serde_json::{Value, json};
 
-use super::Case;
+use super::{Case, schema, weather};
 
 fn ask() -> ChatRequest {
     ChatRequest::to("r").user("hi").max_output(64)
-}
-
-fn schema() -> Value {
-    json!({"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"], "additionalProperties": false})
-}
-
-fn weather() -> Tool {
-    Tool::new("weather", schema()).with_description("Tells the weather.")
 }
 
 fn offered() -> Value {

@@ -6,11 +6,7 @@ use hotspare_core::{
 };
 use serde_json::{Value, json};
 
-use super::Case;
-
-fn ask() -> ChatRequest {
-    ChatRequest::to("r").user("hi")
-}
+use super::{Case, ask, with};
 
 fn schema() -> Value {
     json!({"type": "object", "properties": {"city": {"type": "string"}}})
@@ -22,12 +18,6 @@ fn weather() -> Tool {
 
 fn offered() -> Value {
     json!([{"function_declarations": [{"name": "weather", "description": "Tells the weather.", "parameters_json_schema": schema()}]}])
-}
-
-fn with(change: impl FnOnce(&mut ChatRequest)) -> ChatRequest {
-    let mut request = ask();
-    change(&mut request);
-    request
 }
 
 pub(super) fn cases() -> Vec<Case> {

@@ -1,24 +1,11 @@
 //! Chat completions.
 
 use hotspare_core::{
-    ChatRequest, Json, Media, Message, Native, OutputFormat, Part, Role, Tool, ToolCall, ToolChoice,
-    ToolResult,
+    ChatRequest, Json, Media, Message, Native, OutputFormat, Part, Role, ToolCall, ToolChoice, ToolResult,
 };
 use serde_json::{Value, json};
 
-use super::Case;
-
-fn ask() -> ChatRequest {
-    ChatRequest::to("r").user("hi")
-}
-
-fn schema() -> Value {
-    json!({"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"], "additionalProperties": false})
-}
-
-fn weather() -> Tool {
-    Tool::new("weather", schema()).with_description("Tells the weather.")
-}
+use super::{Case, ask, schema, weather, with};
 
 fn offered() -> Value {
     json!([{"type": "function", "function": {"name": "weather", "description": "Tells the weather.", "parameters": schema()}}])
@@ -31,12 +18,6 @@ fn called(calls: &[(&str, &str)]) -> Message {
 
 fn wire_call(id: &str, arguments: &str) -> Value {
     json!({"id": id, "type": "function", "function": {"name": "weather", "arguments": arguments}})
-}
-
-fn with(change: impl FnOnce(&mut ChatRequest)) -> ChatRequest {
-    let mut request = ask();
-    change(&mut request);
-    request
 }
 
 pub(super) fn cases() -> Vec<Case> {

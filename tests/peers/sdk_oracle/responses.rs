@@ -1,35 +1,16 @@
 //! Responses.
 
 use hotspare_core::{
-    ChatRequest, Json, Media, Message, Native, OutputFormat, Part, Role, Tool, ToolCall, ToolChoice,
-    ToolResult,
+    ChatRequest, Json, Media, Message, Native, OutputFormat, Part, Role, ToolCall, ToolChoice, ToolResult,
 };
 use serde_json::{Value, json};
 
-use super::Case;
+use super::{Case, ask, schema, weather, with};
 
 const WIRE: &str = hotspare_openai::RESPONSES_WIRE;
 
-fn ask() -> ChatRequest {
-    ChatRequest::to("r").user("hi")
-}
-
-fn schema() -> Value {
-    json!({"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"], "additionalProperties": false})
-}
-
-fn weather() -> Tool {
-    Tool::new("weather", schema()).with_description("Tells the weather.")
-}
-
 fn offered() -> Value {
     json!([{"type": "function", "name": "weather", "description": "Tells the weather.", "parameters": schema()}])
-}
-
-fn with(change: impl FnOnce(&mut ChatRequest)) -> ChatRequest {
-    let mut request = ask();
-    change(&mut request);
-    request
 }
 
 fn extras(fields: &[(&str, Value)]) -> ChatRequest {
