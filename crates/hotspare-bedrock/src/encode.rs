@@ -85,14 +85,8 @@ fn unsupported(what: impl Into<String>) -> Error {
 }
 
 fn check(request: &ChatRequest) -> Result<(), Error> {
+    request.check_numbers()?;
     let sampling = &request.sampling;
-    let invalid = |what: &str| Err(Error::new(Kind::InvalidRequest, what));
-    if [sampling.temperature, sampling.top_p].into_iter().flatten().any(|value| !value.is_finite()) {
-        return invalid("a sampling value is not a finite number");
-    }
-    if request.max_output == Some(0) {
-        return invalid("max_output must be at least 1");
-    }
     if sampling.temperature.is_some_and(|temperature| temperature > 1.0) {
         return Err(unsupported("this wire's temperature goes up to 1"));
     }

@@ -57,11 +57,9 @@ pub(crate) fn body(request: &ChatRequest, model: &str, stream: bool) -> Result<S
 }
 
 fn check(request: &ChatRequest) -> Result<(), Error> {
+    request.check_numbers()?;
     let sampling = &request.sampling;
     let unsupported = |what: &str| Err(Error::new(Kind::Unsupported, what));
-    if [sampling.temperature, sampling.top_p].into_iter().flatten().any(|value| !value.is_finite()) {
-        return Err(Error::new(Kind::InvalidRequest, "a sampling value is not a finite number"));
-    }
     if sampling.temperature.is_some_and(|temperature| temperature > 1.0) {
         return unsupported("this wire's temperature goes up to 1");
     }

@@ -9,7 +9,9 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::cost::Cost;
+use crate::error::Error;
 use crate::json::Json;
+use crate::kind::Kind;
 use crate::message::{Media, Message, Native, Part, Role};
 use crate::target::TargetId;
 use crate::tool::{Tool, ToolChoice};
@@ -67,6 +69,30 @@ impl ChatRequest {
     /// A request to a route or target, with nothing asked yet.
     pub fn to(model: impl Into<String>) -> Self {
         Self { model: model.into(), ..Self::default() }
+    }
+
+    /// Refuses numbers that no wire can say; what only one wire refuses is its adapter's to check.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidRequest`, naming the field: a sampling value that is not finite, or an answer of at most no tokens.
+    pub fn check_numbers(&self) -> Result<(), Error> {
+        let sampling = &self.sampling;
+        let numbers = [
+            ("temperature", sampling.temperature),
+            ("top_p", sampling.top_p),
+            ("frequency_penalty", sampling.frequency_penalty),
+            ("presence_penalty", sampling.presence_penalty),
+        ];
+        if let Some((name, _)) =
+            numbers.iter().find(|(_, value)| value.is_some_and(|value| !value.is_finite()))
+        {
+            return Err(Error::new(Kind::InvalidRequest, format!("{name} is not a finite number")));
+        }
+        if self.max_output == Some(0) {
+            return Err(Error::new(Kind::InvalidRequest, "max_output must be at least 1"));
+        }
+        Ok(())
     }
 
     /// Appends a message.
@@ -267,4 +293,29 @@ pub struct CallOptions {
     pub no_hedge: bool,
     /// Nothing more is started once the call is expected to cost more than this, at list price.
     pub max_cost: Option<Cost>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_that_no_wire_can_say_are_refused_by_name() {
+        type Break = fn(&mut ChatRequest);
+        let broken: [(&str, Break); 5] = [
+            ("temperature", |request| request.sampling.temperature = Some(f64::NAN)),
+            ("top_p", |request| request.sampling.top_p = Some(f64::INFINITY)),
+            ("frequency_penalty", |request| request.sampling.frequency_penalty = Some(f64::NEG_INFINITY)),
+            ("presence_penalty", |request| request.sampling.presence_penalty = Some(f64::NAN)),
+            ("max_output", |request| request.max_output = Some(0)),
+        ];
+        for (name, break_it) in broken {
+            let mut request = ChatRequest::to("chat").user("hi");
+            assert!(request.check_numbers().is_ok());
+            break_it(&mut request);
+            let error = request.check_numbers().unwrap_err();
+            assert_eq!(error.kind(), Kind::InvalidRequest);
+            assert!(error.to_string().contains(name), "{error}");
+        }
+    }
 }

@@ -138,20 +138,9 @@ pub(crate) fn notes(request: &ChatRequest, model: &str) -> Vec<String> {
 }
 
 fn check(request: &ChatRequest) -> Result<(), Error> {
+    request.check_numbers()?;
     let sampling = &request.sampling;
     let unsupported = |what: &str| Err(Error::new(Kind::Unsupported, what));
-    let numbers = [
-        ("temperature", sampling.temperature),
-        ("top_p", sampling.top_p),
-        ("frequency_penalty", sampling.frequency_penalty),
-        ("presence_penalty", sampling.presence_penalty),
-    ];
-    if let Some((name, _)) = numbers.iter().find(|(_, value)| value.is_some_and(|value| !value.is_finite())) {
-        return Err(Error::new(Kind::InvalidRequest, format!("{name} is not a finite number")));
-    }
-    if request.max_output == Some(0) {
-        return Err(Error::new(Kind::InvalidRequest, "max_output must be at least 1"));
-    }
     if sampling.temperature.is_some_and(|temperature| temperature > 2.0) {
         return unsupported("this wire's temperature goes up to 2");
     }

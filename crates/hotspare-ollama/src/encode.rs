@@ -39,10 +39,7 @@ pub(crate) fn body(request: &ChatRequest, model: &str, stream: bool) -> Result<S
 }
 
 fn check(request: &ChatRequest) -> Result<(), Error> {
-    let sampling = &request.sampling;
-    if [sampling.temperature, sampling.top_p].into_iter().flatten().any(|value| !value.is_finite()) {
-        return Err(Error::new(Kind::InvalidRequest, "a sampling value is not a finite number"));
-    }
+    request.check_numbers()?;
     match &request.tool_choice {
         Some(ToolChoice::Required | ToolChoice::Named(_)) => {
             Err(Error::new(Kind::Unsupported, "this wire cannot force a tool call"))

@@ -36,26 +36,8 @@ pub(crate) fn body(
     Ok(out)
 }
 
-/// What no wire would take.
-pub(crate) fn check_numbers(request: &ChatRequest) -> Result<(), Error> {
-    let sampling = &request.sampling;
-    let numbers = [
-        ("temperature", sampling.temperature),
-        ("top_p", sampling.top_p),
-        ("frequency_penalty", sampling.frequency_penalty),
-        ("presence_penalty", sampling.presence_penalty),
-    ];
-    if let Some((name, _)) = numbers.iter().find(|(_, value)| value.is_some_and(|value| !value.is_finite())) {
-        return Err(Error::new(Kind::InvalidRequest, format!("{name} is not a finite number")));
-    }
-    if request.max_output == Some(0) {
-        return Err(Error::new(Kind::InvalidRequest, "max_output must be at least 1"));
-    }
-    Ok(())
-}
-
 fn check(request: &ChatRequest, dialect: &Dialect) -> Result<(), Error> {
-    check_numbers(request)?;
+    request.check_numbers()?;
     accepts::check(request, dialect)?;
     if !dialect.images && request.has_images() {
         return Err(Error::new(Kind::Unsupported, "this host reads no images"));

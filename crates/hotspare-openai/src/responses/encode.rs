@@ -32,7 +32,7 @@ pub(super) fn body(
 }
 
 fn check(request: &ChatRequest, dialect: &Dialect) -> Result<(), Error> {
-    crate::encode::check_numbers(request)?;
+    request.check_numbers()?;
     let sampling = &request.sampling;
     let missing = [
         ("stop", !request.stop.is_empty()),
