@@ -23,7 +23,91 @@ const PLANTED: &str = "sk-planted-0123456789";
 const PIECE: usize = 64 << 10;
 
 /// What is written, and what the error must say.
-const CONFIGS: [(&str, &str); 24] = [
+const CONFIGS: [(&str, &str); 45] = [
+    (
+        "[targets.a]\nprovider = \"ollama\"\nmodel = \"m\"\nproxy = \"socks5://u:hunter2@h:1\"",
+        "line 1: target `a`: the proxy's address must be http://",
+    ),
+    (
+        "[targets.a]\nprovider = \"ollama\"\nmodel = \"m\"\nproxy = \"htp://h:1\"",
+        "the proxy's address must be http://",
+    ),
+    (
+        "[targets.a]\nprovider = \"ollama\"\nmodel = \"m\"\nmax_in_flight = \"3\"",
+        "line 4: targets.a.max_in_flight: invalid type",
+    ),
+    (
+        "[targets.a]\nprovider = \"ollama\"\nmodel = \"m\"\ncolour = 1\nshape = 2",
+        "line 5: targets.a: unknown field `shape`",
+    ),
+    (
+        "[targets.a]\nprovider = \"ollama\"\nmodel = \"m\"\nkeys = [\"sk-hunter2\"]",
+        "line 4: targets.a.keys: a key is { env =",
+    ),
+    (
+        "[targets.a]\nprovider = \"ollama\"\nmodel = \"m\"\nca = \"missing.pem\"",
+        "ca missing.pem: the file was not read",
+    ),
+    (
+        "[targets.a]\nprovider = \"ollama\"\nmodel = \"m\"\ndeadline_header = \"content-length\"",
+        "is not for users to set",
+    ),
+    (
+        "[targets.a]\nprovider = \"ollama\"\nmodel = \"m\"\n[routes.r]\ntargets = [\"a\", \"a\"]",
+        "line 4: routes.r: targets name `a` twice",
+    ),
+    (
+        "[targets.a]\nprovider = \"ollama\"\nmodel = \"m\"\n[routes.r]\ntargets = [\"a\", []]",
+        "targets hold an empty list",
+    ),
+    (
+        "[targets.a]\nprovider = \"ollama\"\nmodel = \"m\"\n[routes.r]\ntargets = [\"a\"]\nweights = { a = 1 }",
+        "belong to the strategy weighted, not to sequential",
+    ),
+    (
+        "[targets.a]\nprovider = \"ollama\"\nmodel = \"m\"\n[routes.r]\ntargets = [\"a\"]\nstrategy = \"weighted\"\nweights = { b = 1 }",
+        "weights name `b`",
+    ),
+    (
+        "[targets.a]\nprovider = \"ollama\"\nmodel = \"m\"\n[routes.r]\ntargets = [\"a\"]\nstrategy = \"weighted\"\nweights = { a = 0 }",
+        "weights are all 0",
+    ),
+    (
+        "[targets.a]\nprovider = \"ollama\"\nmodel = \"m\"\n[routes.r]\ntargets = [[\"a\"]]\nwidth = 3",
+        "`width` belongs to the strategy race, not to weighted",
+    ),
+    (
+        "[targets.a]\nprovider = \"ollama\"\nmodel = \"m\"\n[routes.r]\ntargets = [\"a\"]\nstrategy = \"race\"\nwidth = 0",
+        "width must be at least 1",
+    ),
+    (
+        "[targets.a]\nprovider = \"ollama\"\nmodel = \"m\"\n[routes.r]\ntargets = [\"a\"]\nhedge = { at = \"p95\" }",
+        "a hedge needs a second target",
+    ),
+    (
+        "[targets.a]\nprovider = \"ollama\"\nmodel = \"m\"\n[routes.r]\ntargets = [\"a\"]\nanswers_to = [\"\"]",
+        "answers to an empty name",
+    ),
+    (
+        "[targets.a]\nprovider = \"ollama\"\nmodel = \"m\"\n[routes.r]\ntargets = [\"a\"]\nanswers_to = [\"r\"]",
+        "line 4: route `r` answers to `r`, which is the name of a route",
+    ),
+    (
+        "[targets.a]\nprovider = { like = \"openai\", base_url = \"http://h/v1?key=hunter2\" }\nmodel = \"m\"",
+        "without `?` or `#`",
+    ),
+    (
+        "[targets.a]\nprovider = { like = \"openai\", base_url = \"http://h/v1/chat/completions/\" }\nmodel = \"m\"",
+        "leave out `/chat/completions`",
+    ),
+    (
+        "[targets.a]\nprovider = { like = \"openai\", base_url = \"ftp://u:hunter2@h/v1\" }\nmodel = \"m\"",
+        "keys belong in `keys`",
+    ),
+    (
+        "[targets.a]\nprovider = { like = \"openai\", base_url = \"http://h/v1\", headers = { content-length = \"5\" } }\nmodel = \"m\"",
+        "`content-length` is not for users to set",
+    ),
     ("", "line 1: there are no targets"),
     ("[", "line 1"),
     ("targets = 3", "targets"),
@@ -32,11 +116,11 @@ const CONFIGS: [(&str, &str); 24] = [
     ("[target.a]\nmodel = \"m\"", "line 1: unknown section `target`"),
     ("[targets.a]\nprovider = \"olama\"\nmodel = \"m\"", "unknown provider `olama`"),
     ("[targets.a]\nprovider = \"ollama\"", "model"),
-    ("[targets.a]\nprovider = \"ollama\"\nmodel = 7", "line 1: targets.a: invalid type: integer `7`"),
+    ("[targets.a]\nprovider = \"ollama\"\nmodel = 7", "line 3: targets.a.model: invalid type: integer `7`"),
     ("[targets.a]\nprovider = \"ollama\"\nmodel = \"\"", "the model's name is empty"),
     (
         "[targets.a]\nprovider = \"ollama\"\nmodel = \"m\"\ncolour = 1",
-        "line 1: targets.a: unknown field `colour`",
+        "line 4: targets.a: unknown field `colour`",
     ),
     (
         "[targets.a]\nprovider = { like = \"openai\", base_url = \"ftp://h\" }\nmodel = \"m\"",
@@ -55,7 +139,7 @@ const CONFIGS: [(&str, &str); 24] = [
     ),
     (
         "[targets.a]\nprovider = \"ollama\"\nmodel = \"m\"\nmax_in_flight = -1",
-        "targets.a: invalid value: integer `-1`",
+        "line 4: targets.a.max_in_flight: invalid value: integer `-1`",
     ),
     ("[targets.a]\nprovider = \"ollama\"\nmodel = \"m\"\nmax_in_flight = 0", "at least 1"),
     ("[targets.a]\nprovider = \"ollama\"\nmodel = \"m\"\nconnect = 5", "a duration is text with its unit"),
@@ -85,6 +169,7 @@ fn configurations() {
             Ok(_) => wrong.push(format!("{text:?} is accepted")),
             Err(error) => {
                 assert_eq!(error.kind(), Kind::Config, "{text}");
+                assert!(!error.to_string().contains("hunter2"), "{error}");
                 if !error.message().contains(says) {
                     wrong.push(format!("{text:?} says {:?}, not {says:?}", error.message()));
                 }
@@ -92,6 +177,19 @@ fn configurations() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// However many there are, each is told, in the order of the text.
+#[test]
+fn every_mistake_is_told() {
+    let targets =
+        (0..40).map(|n| format!("[targets.t{n}]\nprovider = \"no such house {n}\"\nmodel = \"m\"\n"));
+    let error = Client::from_toml(&targets.collect::<String>()).unwrap_err();
+    let told: Vec<&str> = error.message().lines().collect();
+    assert_eq!(told.len(), 40, "{error}");
+    for (n, line) in told.iter().enumerate() {
+        assert!(line.starts_with(&format!("line {}: targets.t{n}: unknown provider", 3 * n + 1)), "{line}");
+    }
 }
 
 /// Fields of a request beside a model and a turn, and what the error must say: on the wire of chat completions.

@@ -122,3 +122,46 @@ async fn what_no_provider_would_take_is_not_sent() {
     }
     assert_eq!(server.stats().requests, 0);
 }
+
+/// Says nothing but what it was asked.
+#[derive(Debug, Default)]
+struct Listener(std::sync::Mutex<Vec<bool>>);
+
+#[async_trait::async_trait]
+impl hotspare::Provider for Listener {
+    fn wire(&self) -> &'static str {
+        "listener"
+    }
+
+    async fn send(
+        &self,
+        call: hotspare_provider::Outbound,
+    ) -> Result<
+        futures::stream::BoxStream<'static, Result<hotspare_provider::Signal, hotspare::Error>>,
+        hotspare::Error,
+    > {
+        self.0.lock().unwrap().push(matches!(call.request, hotspare::Request::Embed(_)));
+        Err(hotspare::Error::new(Kind::Server, "it only listens"))
+    }
+}
+
+/// A model of vectors that is greeted with words would be taken for one that does not exist.
+#[tokio::test]
+async fn a_target_is_greeted_in_the_way_in_which_it_is_used() {
+    let (vectors, words) =
+        (std::sync::Arc::new(Listener::default()), std::sync::Arc::new(Listener::default()));
+    let mut profile = ModelProfile::default();
+    profile.embedding_dimensions = Some(8);
+    let client = Client::builder()
+        .target("vectors", Endpoint::custom(vectors.clone(), "e").profile(profile))
+        .target("words", Endpoint::custom(words.clone(), "e"))
+        .build()
+        .unwrap();
+    client.try_key(&"vectors".into(), 0).await.unwrap_err();
+    client.try_key(&"words".into(), 0).await.unwrap_err();
+    client.embed(EmbedRequest::to("words").text("x")).await.unwrap_err();
+    client.try_key(&"words".into(), 0).await.unwrap_err();
+    assert_eq!(*vectors.0.lock().unwrap(), [true]);
+    let heard = words.0.lock().unwrap();
+    assert_eq!((heard.first(), heard.last()), (Some(&false), Some(&true)), "{heard:?}");
+}

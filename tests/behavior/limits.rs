@@ -108,3 +108,49 @@ async fn background_work_is_off_unless_written_and_ends_with_the_client() {
     drop(client);
     until(|| server.stats().cancelled > seen.cancelled).await;
 }
+
+/// A server whose refusals begin and never end.
+async fn refuses_at_length() -> std::net::SocketAddr {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        let mut held = Vec::new();
+        while let Ok((mut socket, _)) = listener.accept().await {
+            let mut request = [0; 4096];
+            let _ = socket.read(&mut request).await;
+            let head =
+                "HTTP/1.1 429 Too Many Requests\r\nretry-after: 7\r\ncontent-length: 500\r\n\r\n{\"error\"";
+            let _ = socket.write_all(head.as_bytes()).await;
+            held.push(socket);
+        }
+    });
+    address
+}
+
+/// Its head says what is wrong: the words are not waited for until the deadline, and the status is not forgotten.
+#[tokio::test]
+async fn a_refusal_that_stalls_is_a_refusal() {
+    let address = refuses_at_length().await;
+    let target = hotspare::openai::compatible(format!("http://{address}/v1"), "m").endpoint();
+    let client = Client::builder().target("main", target).build().unwrap();
+    let error = client.chat(ChatRequest::to("main").user("hi")).await.unwrap_err();
+    assert_eq!((error.kind(), error.status()), (hotspare::Kind::RateLimited, Some(429)), "{error}");
+    assert!(error.retry_after().is_some_and(|pause| pause > Duration::from_secs(5)), "{error}");
+}
+
+/// A route may answer to the name of a target: who asks for that gets the route's spares.
+#[tokio::test]
+async fn a_route_may_take_a_targets_name() {
+    let rig = hotspare_tests::Rig::sequential(&[Speaks::OpenAi, Speaks::Anthropic]).await;
+    let [main, spare] = [0, 1].map(|place| &rig.servers[place]);
+    let client = Client::builder()
+        .target("gpt-4o", hotspare_tests::endpoint(main, Speaks::OpenAi))
+        .target("claude", hotspare_tests::endpoint(spare, Speaks::Anthropic))
+        .route("chat", hotspare::RouteSpec::new(Sequential::new(["gpt-4o", "claude"])).answers_to(["gpt-4o"]))
+        .build()
+        .unwrap();
+    main.kill().await;
+    let answer = client.chat(ChatRequest::to("gpt-4o").user("hi")).await.unwrap();
+    assert_eq!(answer.served_by.unwrap().as_str(), "claude");
+}

@@ -38,6 +38,17 @@ pub struct ModelProfile {
     pub embedding_dimensions: Option<u32>,
 }
 
+impl ModelProfile {
+    /// Whether the model is known to give vectors and not words.
+    #[must_use]
+    pub fn embeds(&self) -> bool {
+        self.mode.as_deref() == Some("embedding")
+            || self.capabilities.embeddings == Some(true)
+            || self.embedding_family.is_some()
+            || self.embedding_dimensions.is_some()
+    }
+}
+
 /// What a provider that enforces schemas understands of JSON Schema. Plain data: adapters have it, whoever prepares a
 /// request reads it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

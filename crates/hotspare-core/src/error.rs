@@ -34,10 +34,13 @@ struct Inner {
 }
 
 impl Error {
-    /// An error with a message: a lower-case fragment without keys or prompts.
+    /// An error with a message: a lower-case fragment without keys or prompts. Of a long one the beginning is kept, but of
+    /// [`Kind::Config`] all: those are the mistakes in one's own words, and each is to be seen.
     pub fn new(kind: Kind, message: impl Into<String>) -> Self {
         let mut message = message.into();
-        truncate(&mut message);
+        if kind != Kind::Config {
+            truncate(&mut message);
+        }
         Self(Box::new(Inner {
             kind,
             message,

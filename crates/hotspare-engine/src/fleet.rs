@@ -1,7 +1,9 @@
 //! The targets and routes of a client: what does not change while it runs.
 //!
 //! Not their health. Invariant: built once; a target is its place in the list, and the scopes that can be ill are interned
-//! here, so that two targets at one host share the host's health and two that share a key share the key's.
+//! here, so that two targets at one host share the host's health, and two that share a model or a key at one address share
+//! the model's or the key's. One host may serve several addresses (`/eastus/v1`, `/westus/v1`): what is ill behind one of
+//! them says nothing about the other.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -17,15 +19,17 @@ use crate::rules::{Limits, Rules};
 pub struct TargetSpec {
     /// The application's name for it.
     pub id: TargetId,
-    /// Who answers there: scheme, host and port. Equal endpoints share health.
+    /// Who answers there: scheme, host and port. Equal endpoints share what concerns the host.
     pub endpoint: String,
+    /// Where its API is: the endpoint and the path before the calls. Models, keys and quotas at equal addresses share health.
+    pub address: String,
     /// The provider's name of the model.
     pub model: String,
     /// What is known of the model.
     pub profile: ModelProfile,
     /// Name of the wire.
     pub wire: &'static str,
-    /// One opaque fingerprint per key; equal fingerprints at one endpoint share health. Empty where no key is needed.
+    /// One opaque fingerprint per key; equal fingerprints at one address share health. Empty where no key is needed.
     pub keys: Vec<u64>,
     /// Most calls under way at once.
     pub max_in_flight: Option<u32>,
@@ -118,7 +122,7 @@ impl Fleet {
                     })
                 };
                 let endpoint = intern(Scope::Endpoint, None, spec.endpoint.clone(), spec.endpoint.clone());
-                let model = format!("{} at {}", spec.model, spec.endpoint);
+                let model = format!("{} at {}", spec.model, spec.address);
                 let model = intern(Scope::Model, Some(endpoint), model.clone(), model);
                 // A host that needs no key still has one place for its quota.
                 let keys = if spec.keys.is_empty() {
@@ -132,10 +136,10 @@ impl Fleet {
                     .enumerate()
                     .map(|(index, fingerprint): (usize, Option<u64>)| {
                         // Told apart by fingerprint, shown by place in the list: a fingerprint is not for people.
-                        let identity = format!("{fingerprint:x?} at {}", spec.endpoint);
+                        let identity = format!("{fingerprint:x?} at {}", spec.address);
                         let label = match fingerprint {
-                            Some(_) => format!("key {} at {}", index + 1, spec.endpoint),
-                            None => format!("no key at {}", spec.endpoint),
+                            Some(_) => format!("key {} at {}", index + 1, spec.address),
+                            None => format!("no key at {}", spec.address),
                         };
                         let pair = (
                             format!("{} with {identity}", spec.model),
@@ -256,5 +260,40 @@ impl Route {
     pub fn with_rules(mut self, rules: Rules) -> Self {
         self.rules = rules;
         self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn spec(id: &str, address: &str) -> TargetSpec {
+        TargetSpec {
+            id: id.into(),
+            endpoint: "https://host".into(),
+            address: address.into(),
+            model: "m".into(),
+            profile: ModelProfile::default(),
+            wire: "w",
+            keys: vec![1],
+            max_in_flight: None,
+            requests_per_minute: None,
+            tokens_per_minute: None,
+            health: Config::default(),
+            probe: false,
+        }
+    }
+
+    #[test]
+    fn addresses_at_one_host_share_the_host_and_nothing_else() {
+        let (fleet, _) = Fleet::assemble(vec![
+            spec("east", "https://host/east"),
+            spec("west", "https://host/west"),
+            spec("again", "https://host/west"),
+        ]);
+        let scopes: Vec<_> = fleet.targets().iter().map(|target| target.scopes(0)).collect();
+        assert_eq!(scopes[0][0], scopes[1][0]);
+        assert!((1..4).all(|level| scopes[0][level] != scopes[1][level]), "{scopes:?}");
+        assert_eq!(scopes[1], scopes[2]);
     }
 }

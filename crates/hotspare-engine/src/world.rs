@@ -42,6 +42,8 @@ pub struct World {
 #[derive(Debug, Default)]
 struct TargetState {
     counts: Counts,
+    /// Out of service by an operator's will. The target's own: a neighbour of the same model stays in service.
+    cordoned: bool,
     /// It refuses streams: what a route would stream on its own is asked for plainly.
     plain: bool,
     tokens: Calibration,
@@ -107,7 +109,9 @@ impl World {
         });
         let mut out = TargetView::default();
         if let Some(view) = best {
-            out.usable = view.usable && target.max_in_flight.is_none_or(|most| in_flight < most);
+            out.usable = view.usable
+                && !self.targets[place].cordoned
+                && target.max_in_flight.is_none_or(|most| in_flight < most);
             out.usable_in = view.until.map(|until| until.saturating_since(now));
             out.breaker = view.state;
             out.failure_rate_bp = view.failure_rate_bp;
@@ -118,7 +122,7 @@ impl World {
             out.latency_p95 = view.latency_p95;
             out.degraded = view.degraded;
             out.samples = view.samples;
-            out.cordoned = view.cordoned;
+            out.cordoned = view.cordoned || self.targets[place].cordoned;
             out.disabled = view.disabled;
         }
         out.in_flight = in_flight;
@@ -184,12 +188,16 @@ impl World {
 
     /// Takes a target out of service, or back in, by an operator's will.
     pub fn cordon(&mut self, place: usize, on: bool) {
-        let target = &self.fleet.targets()[place];
-        // Only what belongs to this target alone, so that a neighbour at the same host stays in service.
-        for key in 0..target.key_count() {
-            let [_, model, ..] = target.scopes(key);
-            self.book.cordon(model, on);
-        }
+        self.targets[place].cordoned = on;
+        self.wake(place);
+    }
+
+    /// A key that was rejected has been replaced at its source: it is in service again.
+    pub fn renew_key(&mut self, place: usize, key: usize) {
+        let [_, _, credential, credential_model] = self.fleet.targets()[place].scopes(key);
+        self.book.enable(credential);
+        self.book.enable(credential_model);
+        self.wake(place);
     }
 
     /// Asks for a start at a target; the first key that is well is taken, beginning at `draw`.
@@ -204,6 +212,9 @@ impl World {
         let fleet = Arc::clone(&self.fleet);
         let target = &fleet.targets()[place];
         let in_flight = self.targets[place].counts.in_flight;
+        if self.targets[place].cordoned {
+            return Err(Refusal { scope: target.scopes(0)[1], cause: Cause::Cordoned, until: None });
+        }
         if let Some(most) = target.max_in_flight {
             let free = usize::try_from(most.saturating_sub(in_flight)).unwrap_or(usize::MAX);
             if !self.queues.is_next(place, ticket, free) {
@@ -245,6 +256,9 @@ impl World {
 
     /// When a request with this key would find out something, if anything there is ill or out of service.
     pub(crate) fn probe_at(&self, now: Moment, place: usize, key: usize) -> Option<Moment> {
+        if self.targets[place].cordoned {
+            return None;
+        }
         self.book.probe_at(now, &self.fleet.targets()[place].scopes(key))
     }
 

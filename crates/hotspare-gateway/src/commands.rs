@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use clap::Subcommand;
 use futures::StreamExt;
+use hotspare::config::ServerConfig;
 use hotspare::{ChatRequest, Event};
 use hotspare_gateway::{ClientKeys, ServeOptions, Setup, serve_on};
 use tokio::net::TcpListener;
@@ -175,23 +176,43 @@ async fn serve_embedded(listen: Option<SocketAddr>) -> Result<(), String> {
     serve_on(listener, client, ServeOptions::default(), stop()).await.map_err(|error| error.to_string())
 }
 
+/// What a configuration says of the server: where it listens, and how it serves.
+fn serving(server: &ServerConfig) -> Result<(Option<SocketAddr>, ServeOptions), String> {
+    let mut options = ServeOptions::default();
+    if let Some(source) = &server.client_keys {
+        let wrong = |what: String| format!("server.client_keys: {what}");
+        let key = source.source().map_err(wrong)?;
+        options.keys = ClientKeys::parse(key.reveal().map_err(wrong)?.expose());
+        if options.keys.is_empty() {
+            return Err(format!("server.client_keys: {key:?} holds no key"));
+        }
+    }
+    let at_least_one = |name: &str, value: Option<usize>, usual: usize| match value {
+        Some(0) => Err(format!("server.{name} must be at least 1")),
+        value => Ok(value.unwrap_or(usual)),
+    };
+    options.max_body = at_least_one("max_body", server.max_body, options.max_body)?;
+    options.max_connections =
+        at_least_one("max_connections", server.max_connections, options.max_connections)?;
+    let listen = server.listen.as_deref().map(str::parse::<SocketAddr>).transpose();
+    Ok((listen.map_err(|_| "server.listen is not an address such as 127.0.0.1:8080".to_owned())?, options))
+}
+
+/// Why an address cannot be served on without more ado.
+fn exposed(listen: SocketAddr, options: &ServeOptions) -> Option<String> {
+    (!listen.ip().is_loopback() && options.keys.is_empty()).then(|| {
+        format!(
+            "{listen} can be reached from other machines, so callers must show a key: set server.client_keys, or say --insecure"
+        )
+    })
+}
+
 async fn serve(config: Option<&Path>, listen: Option<SocketAddr>, insecure: bool) -> Result<(), String> {
     let setup = setup(config)?;
-    let mut options = ServeOptions::default();
-    if let Some(source) = &setup.server.client_keys {
-        let key = source.source()?;
-        options.keys = ClientKeys::parse(key.reveal()?.expose());
-    }
-    options.max_body = setup.server.max_body.unwrap_or(options.max_body);
-    options.max_connections = setup.server.max_connections.unwrap_or(options.max_connections);
-    let configured = setup.server.listen.as_deref().map(str::parse::<SocketAddr>).transpose();
-    let configured =
-        configured.map_err(|_| "server.listen is not an address such as 127.0.0.1:8080".to_owned())?;
+    let (configured, options) = serving(&setup.server)?;
     let listen = listen.or(configured).unwrap_or(SocketAddr::from(([127, 0, 0, 1], 8080)));
-    if !listen.ip().is_loopback() && options.keys.is_empty() && !insecure {
-        return Err(format!(
-            "{listen} can be reached from other machines, so callers must show a key: set server.client_keys, or say --insecure"
-        ));
+    if let Some(why) = exposed(listen, &options).filter(|_| !insecure) {
+        return Err(why);
     }
     let listener = TcpListener::bind(listen).await.map_err(|error| format!("{listen}: {error}"))?;
     let listen = listener.local_addr().unwrap_or(listen);
@@ -241,6 +262,10 @@ async fn chat(prompt: &str, config: Option<&Path>, model: Option<String>) -> Res
 
 async fn check(path: &Path, live: bool) -> Result<(), String> {
     let setup = setup(Some(path))?;
+    let (listen, options) = serving(&setup.server).map_err(|what| format!("{}: {what}", path.display()))?;
+    if let Some(why) = listen.and_then(|listen| exposed(listen, &options)) {
+        note(&format!("note: {why}"));
+    }
     let client = setup.client;
     for name in client.names() {
         let explanation =

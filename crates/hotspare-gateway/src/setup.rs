@@ -71,6 +71,7 @@ impl Setup {
         let mut config = Config::parse(&text).map_err(wrong)?;
         // Paths in a configuration are relative to it, wherever the program was started.
         let folder = path.parent().unwrap_or(Path::new("."));
+        config.relative_to(folder);
         config.read_files(|file| std::fs::read_to_string(folder.join(file))).map_err(wrong)?;
         let server = config.server.clone();
         let client = config.client().map_err(wrong)?;

@@ -3,10 +3,11 @@
 //! Data only. Invariant: what could hide an attempt or leak traffic (redirects, retries, proxies from the environment) is
 //! off unless asked for.
 
+use std::fmt;
 use std::time::Duration;
 
 /// Settings of a [`ReqwestTransport`](crate::ReqwestTransport).
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct HttpConfig {
     /// Time to connect, TLS included. Default 1 s: a handshake across an ocean takes 0.3 s.
@@ -22,6 +23,20 @@ pub struct HttpConfig {
     pub proxy_from_env: bool,
     /// Further certificate authorities to trust, PEM.
     pub ca: Option<Vec<u8>>,
+}
+
+/// Shows that there is a proxy, not its address: that may hold a password.
+impl fmt::Debug for HttpConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HttpConfig")
+            .field("connect_timeout", &self.connect_timeout)
+            .field("pool_idle_timeout", &self.pool_idle_timeout)
+            .field("pool_max_idle_per_host", &self.pool_max_idle_per_host)
+            .field("proxy", &self.proxy.is_some())
+            .field("proxy_from_env", &self.proxy_from_env)
+            .field("ca", &self.ca.is_some())
+            .finish()
+    }
 }
 
 impl Default for HttpConfig {
@@ -49,6 +64,13 @@ impl HttpConfig {
     #[must_use]
     pub fn proxy(mut self, url: impl Into<String>) -> Self {
         self.proxy = Some(url.into());
+        self
+    }
+
+    /// Uses the proxies that the environment names (`HTTPS_PROXY` and its siblings).
+    #[must_use]
+    pub fn proxy_from_env(mut self) -> Self {
+        self.proxy_from_env = true;
         self
     }
 

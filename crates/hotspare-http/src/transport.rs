@@ -4,14 +4,16 @@
 //! one exception below HTTP: where the server closed a kept-alive connection before the request's first byte was taken,
 //! hyper sends it on a fresh one, because that request was never begun. A connection that ends later without a byte of
 //! reply is reported as disconnected, and the engine, which alone decides to try again, asks the same target once more.
-//! Invariant: no total timeout, for a healthy stream may be long; dropping the body closes the connection.
+//! Invariant: no total timeout, for a healthy stream may be long (only what an unsuccessful reply says has to come soon);
+//! dropping the body closes the connection.
 
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 use futures::StreamExt;
+use futures::stream::BoxStream;
 use hotspare_core::{Error, Kind};
 use hotspare_provider::{Head, HttpRequest, HttpResponse, Transport};
 
@@ -19,6 +21,9 @@ use reqwest::Url;
 
 use crate::config::HttpConfig;
 use crate::error;
+
+/// How long the body of an unsuccessful reply may take. Hosts send it with the head.
+const WORDS: Duration = Duration::from_secs(1);
 
 /// Most addresses that are kept parsed; a client has a handful.
 const ADDRESSES: usize = 64;
@@ -56,8 +61,7 @@ impl ReqwestTransport {
             builder = builder.no_proxy();
         }
         if let Some(proxy) = &config.proxy {
-            builder = builder
-                .proxy(reqwest::Proxy::all(proxy).map_err(wrong("the proxy's address makes no sense"))?);
+            builder = builder.proxy(through(proxy)?);
         }
         if let Some(pem) = &config.ca {
             builder = trust(builder, pem)?;
@@ -86,6 +90,19 @@ impl ReqwestTransport {
         }
         Ok(url)
     }
+}
+
+/// A proxy of a kind that reqwest does not know would be passed by, prompt and key going straight to the host. The address
+/// is not shown: it may hold a password.
+fn through(address: &str) -> Result<reqwest::Proxy, Error> {
+    let wrong =
+        || Error::new(Kind::Config, "the proxy's address must be http://host:port or https://host:port");
+    let spelled = if address.contains("://") { address.to_owned() } else { format!("http://{address}") };
+    let url = Url::parse(&spelled).map_err(|_| wrong())?;
+    if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none_or(str::is_empty) {
+        return Err(wrong());
+    }
+    reqwest::Proxy::all(url).map_err(|_| wrong())
 }
 
 #[cfg(feature = "rustls")]
@@ -125,7 +142,14 @@ impl Transport for ReqwestTransport {
             headers: std::mem::take(response.headers_mut()),
             received_at: SystemTime::now(),
         };
+        let failed = !head.status.is_success();
         let body = response.bytes_stream().map(|piece| piece.map_err(error::in_body));
-        Ok(HttpResponse { head, body: Box::pin(body) })
+        let body: BoxStream<'static, _> = if failed {
+            // The head has said what is wrong: its words are waited for, but not for long.
+            Box::pin(body.take_until(tokio::time::sleep(WORDS)))
+        } else {
+            Box::pin(body)
+        };
+        Ok(HttpResponse { head, body })
     }
 }

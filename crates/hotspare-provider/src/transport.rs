@@ -76,14 +76,30 @@ impl HttpRequest {
     }
 }
 
-/// A header that users name.
+/// Headers that say where a message ends: they are the transport's own.
+const FRAMING: [http::HeaderName; 4] = [
+    http::header::CONNECTION,
+    http::header::CONTENT_LENGTH,
+    http::header::TRANSFER_ENCODING,
+    http::header::UPGRADE,
+];
+
+/// A header that users name. Its value may be a secret, and `Debug` does not show it.
 ///
 /// # Errors
-/// [`Kind::Config`](hotspare_core::Kind::Config) if name or value cannot stand in a header.
+/// [`Kind::Config`](hotspare_core::Kind::Config) if name or value cannot stand in a header, or the header is the
+/// transport's own.
 pub fn header(name: &str, value: &str) -> Result<(http::HeaderName, http::HeaderValue), Error> {
-    let wrong = |what| Error::new(hotspare_core::Kind::Config, format!("the header {what} cannot be sent"));
-    let name = http::HeaderName::from_bytes(name.as_bytes()).map_err(|_| wrong("name"))?;
-    Ok((name, http::HeaderValue::from_str(value).map_err(|_| wrong("value"))?))
+    let wrong = |what: String| Error::new(hotspare_core::Kind::Config, what);
+    let name = http::HeaderName::from_bytes(name.as_bytes())
+        .map_err(|_| wrong(format!("`{}` is not the name of a header", name.escape_debug())))?;
+    if FRAMING.contains(&name) {
+        return Err(wrong(format!("the header `{name}` is not for users to set")));
+    }
+    let mut value = http::HeaderValue::from_str(value)
+        .map_err(|_| wrong(format!("the value of the header `{name}` cannot be sent")))?;
+    value.set_sensitive(true);
+    Ok((name, value))
 }
 
 /// Shows neither headers (keys) nor body (prompts), nor an address's query (keys again).

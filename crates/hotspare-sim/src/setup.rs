@@ -173,6 +173,7 @@ impl TargetDto {
         Ok(TargetSpec {
             id: self.name.as_str().into(),
             endpoint: self.endpoint.clone().unwrap_or_else(|| self.name.clone()),
+            address: self.endpoint.clone().unwrap_or_else(|| self.name.clone()),
             model: self.name.clone(),
             profile,
             wire: "simulated",

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use hotspare_core::{ChatRequest, Error};
 
-use crate::endpoint::{Endpoint, Speaks};
+use crate::endpoint::Endpoint;
 
 /// Its author's address.
 const BASE_URL: &str = "https://api.anthropic.com/v1";
@@ -97,8 +97,7 @@ impl AnthropicTarget {
                 }
             };
         }
-        let host = crate::endpoint::host_of(&self.base_url);
-        let mut endpoint = Endpoint::new(Speaks::Wire(Arc::new(wire)), self.model, host);
+        let mut endpoint = Endpoint::reached(Arc::new(wire), self.model, &self.base_url);
         endpoint.needs_key = !self.own_address;
         endpoint.catalog = Some(self.host.id.into());
         endpoint.mistakes = mistakes;

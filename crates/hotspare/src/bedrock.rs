@@ -15,7 +15,7 @@ use hotspare_core::Error;
 use hotspare_provider::{Secret, Wire};
 
 use crate::Key;
-use crate::endpoint::{Endpoint, Speaks, host_of, url_mistakes};
+use crate::endpoint::{Endpoint, url_mistakes};
 use files::Files;
 
 /// A model at Bedrock, by its id, inference profile or ARN, over the Converse wire.
@@ -144,7 +144,7 @@ impl BedrockTarget {
         let base_url = self.base_url.clone().unwrap_or_else(|| Bedrock::address(&region));
         mistakes.extend(url_mistakes(&base_url));
         let wire = self.wire(&base_url, &mut mistakes);
-        let mut endpoint = Endpoint::new(Speaks::Wire(wire), self.model, host_of(&base_url));
+        let mut endpoint = Endpoint::reached(wire, self.model, &base_url);
         endpoint.signer = Some(Arc::new(SigV4::new(region)));
         endpoint.needs_key = !own_address;
         endpoint.found_key = (!own_address).then(credentials);

@@ -2,22 +2,25 @@
 //!
 //! Invariant: nothing is sent while building, and a client that was built has targets, routes and readable keys.
 
+mod mistakes;
 mod outline;
+mod route_spec;
 mod transports;
 
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
-use std::time::Duration;
+use std::sync::atomic::AtomicBool;
 
 use hotspare_catalog::Catalog;
-use hotspare_core::{Cost, Error, Kind, TargetId};
-use hotspare_engine::{Fleet, Limits, OnKind, Route, Rules, SpendLimit, TargetSpec, World};
-use hotspare_normalize::PromptTemplate;
+use hotspare_core::{Error, TargetId};
+use hotspare_engine::{Fleet, OnKind, Route, SpendLimit, TargetSpec, World};
 use hotspare_provider::{HttpProvider, Secret, Transport};
-use hotspare_routing::{Sequential, Strategy};
+use hotspare_routing::Sequential;
 
+pub(crate) use self::mistakes::{About, Mistakes};
 pub use self::outline::Outline;
+pub use self::route_spec::RouteSpec;
 use self::transports::{NoTransport, Transports};
 use crate::client::Client;
 use crate::endpoint::{Endpoint, Speaks};
@@ -30,104 +33,9 @@ pub struct ClientBuilder {
     targets: Vec<(TargetId, Endpoint)>,
     routes: Vec<(String, RouteSpec)>,
     transport: Option<Arc<dyn Transport>>,
-    mistakes: Vec<String>,
-}
-
-/// A route that is being put together: a strategy, and what goes with it.
-#[derive(Debug)]
-pub struct RouteSpec {
-    strategy: Arc<dyn Strategy>,
-    limits: Limits,
-    rules: Rules,
-    answers_to: Vec<String>,
-    /// Prompts of its own for targets, by name, or for models whose name begins alike, by `beginning*`.
-    prompts: Vec<(String, Prompt)>,
-    mistakes: Vec<String>,
-}
-
-impl<S: Strategy + 'static> From<S> for RouteSpec {
-    fn from(strategy: S) -> Self {
-        Self::new(strategy)
-    }
-}
-
-impl RouteSpec {
-    /// A route with default limits and rules.
-    pub fn new(strategy: impl Strategy + 'static) -> Self {
-        Self {
-            strategy: Arc::new(strategy),
-            limits: Limits::default(),
-            rules: Rules::default(),
-            answers_to: Vec::new(),
-            prompts: Vec::new(),
-            mistakes: Vec::new(),
-        }
-    }
-
-    /// Sets the limits.
-    #[must_use]
-    pub fn limits(mut self, limits: Limits) -> Self {
-        self.limits = limits;
-        self
-    }
-
-    /// Sets the rules.
-    #[must_use]
-    pub fn rules(mut self, rules: Rules) -> Self {
-        self.rules = rules;
-        self
-    }
-
-    /// Rewrites requests on this route with a template in Jinja's language, instead of the target's own: for the target of
-    /// this name, or, where `whom` ends in `*`, for every target whose model's name begins so. A target's name wins over a
-    /// family, a longer beginning over a shorter one.
-    #[cfg(feature = "templates")]
-    #[must_use]
-    pub fn prompt(mut self, whom: impl Into<String>, text: &str) -> Self {
-        let whom = whom.into();
-        match hotspare_normalize::Template::parse(&whom, text) {
-            Ok(template) => {
-                let name = template.version_name();
-                self.template(whom, name, template)
-            }
-            Err(error) => {
-                self.mistakes.push(error.message().to_owned());
-                self
-            }
-        }
-    }
-
-    /// As [`RouteSpec::prompt`], with a template of any kind; `name` stands in the trail.
-    #[must_use]
-    pub fn template(
-        mut self,
-        whom: impl Into<String>,
-        name: impl Into<String>,
-        template: impl PromptTemplate + 'static,
-    ) -> Self {
-        self.prompts.push((whom.into(), Prompt { name: name.into(), template: Arc::new(template) }));
-        self
-    }
-
-    /// The most that the route may cost in any `per`, at list price, over all its targets. Needs known prices.
-    #[must_use]
-    pub fn spend_limit(mut self, most: Cost, per: Duration) -> Self {
-        self.limits.spend = Some(SpendLimit::new(most, per));
-        self
-    }
-
-    /// Notes something that is wrong, to be reported with the rest.
-    #[cfg(feature = "config")]
-    pub(crate) fn mistake(&mut self, what: String) {
-        self.mistakes.push(what);
-    }
-
-    /// Further names that requests may use; `*` takes every name that nothing else has.
-    #[must_use]
-    pub fn answers_to(mut self, names: impl IntoIterator<Item = impl Into<String>>) -> Self {
-        self.answers_to.extend(names.into_iter().map(Into::into));
-        self
-    }
+    pub(crate) mistakes: Mistakes,
+    /// Targets that were named and cannot be described: nothing else follows from that.
+    pub(crate) broken: Vec<TargetId>,
 }
 
 impl ClientBuilder {
@@ -160,29 +68,23 @@ impl ClientBuilder {
         self.transport(Arc::new(hotspare_http::ReqwestTransport::from_client(client)))
     }
 
-    /// Notes something that is wrong, to be reported with the rest.
-    #[cfg(feature = "config")]
-    pub(crate) fn mistake(&mut self, what: String) {
-        self.mistakes.push(what);
-    }
-
     /// Builds the client.
     ///
     /// # Errors
-    /// [`Kind::Config`] with every mistake: unset variables, unknown targets, limits that make no sense.
+    /// [`Kind::Config`](hotspare_core::Kind::Config) with every mistake: unset variables, unknown targets, limits that make no sense.
     pub fn build(self) -> Result<Client, Error> {
         Ok(self.put_together()?.0)
     }
 
     fn put_together(mut self) -> Result<(Client, Vec<TargetSpec>), Error> {
         let mut mistakes = std::mem::take(&mut self.mistakes);
-        if self.targets.is_empty() {
-            mistakes.push("there are no targets; add one with `target`".into());
+        if self.targets.is_empty() && self.broken.is_empty() {
+            mistakes.add(About::Client, "there are no targets; add one with `target`");
         }
         let mut seen = BTreeMap::new();
         for (name, _) in &self.targets {
             if seen.insert(name.clone(), ()).is_some() {
-                mistakes.push(format!("target `{name}` is there twice"));
+                mistakes.add(About::Target(name.to_string()), format!("target `{name}` is there twice"));
             }
         }
         let mut transports = Transports { given: self.transport.take(), made: Vec::new() };
@@ -193,26 +95,31 @@ impl ClientBuilder {
             spends.extend(endpoint.spend_limit.map(|limit| (specs.len(), limit)));
             let mut here = Vec::new();
             let (spec, target) = connect(name.clone(), endpoint, &mut transports, &mut here);
-            mistakes.extend(here.into_iter().map(|what| format!("target `{name}`: {what}")));
+            for what in here {
+                mistakes.add(About::Target(name.to_string()), format!("target `{name}`: {what}"));
+            }
             specs.push(spec);
             connected.push(target);
         }
         let described = specs.clone();
         let (fleet, book) = Fleet::assemble(specs);
-        // Every target can be asked by its own name.
+        // Every target can be asked by its own name, unless a route was given it.
+        let taken = |name: &str| {
+            self.routes
+                .iter()
+                .any(|(route, spec)| route == name || spec.answers_to.iter().any(|other| other == name))
+        };
         let own: Vec<_> = connected
             .iter()
-            .filter(|target| !self.routes.iter().any(|(name, _)| name == target.id.as_str()))
+            .filter(|target| !taken(target.id.as_str()))
             .map(|target| (target.id.to_string(), RouteSpec::new(Sequential::new([target.id.clone()]))))
             .collect();
         let specs: Vec<_> = self.routes.into_iter().chain(own).collect();
         let prompts =
             specs.iter().map(|(name, spec)| prompts(name, spec, &connected, &mut mistakes)).collect();
-        let (routes, aliases) = routes(specs.into_iter(), &fleet, &mut mistakes);
+        let (routes, aliases) = routes(specs, &fleet, &self.broken, &mut mistakes);
         unpriced(&spends, &fleet, &routes, &mut mistakes);
-        if !mistakes.is_empty() {
-            return Err(Error::new(Kind::Config, mistakes.join("\n")));
-        }
+        mistakes.error()?;
         let mut world = World::new(Arc::clone(&fleet), book, &routes);
         for (place, limit) in spends {
             world.limit_spending(place, limit);
@@ -226,9 +133,11 @@ fn prompts(
     route: &str,
     spec: &RouteSpec,
     targets: &[Connected],
-    mistakes: &mut Vec<String>,
+    mistakes: &mut Mistakes,
 ) -> BTreeMap<usize, Prompt> {
-    mistakes.extend(spec.mistakes.iter().map(|what| format!("route `{route}`: {what}")));
+    for what in &spec.mistakes {
+        mistakes.add(About::Route(route.to_owned()), format!("route `{route}`: {what}"));
+    }
     let members = spec.strategy.members();
     let mut prompts: BTreeMap<usize, (usize, Prompt)> = BTreeMap::new();
     for (whom, prompt) in &spec.prompts {
@@ -247,59 +156,66 @@ fn prompts(
             }
         }
         if !found {
-            mistakes
-                .push(format!("route `{route}` has a prompt for `{whom}`, which fits none of its targets"));
+            let what = format!("route `{route}` has a prompt for `{whom}`, which fits none of its targets");
+            mistakes.add(About::Route(route.to_owned()), what);
         }
     }
     prompts.into_iter().map(|(place, (_, prompt))| (place, prompt)).collect()
 }
 
 /// A limit on money that nobody could count is a mistake.
-fn unpriced(
-    spends: &[(usize, SpendLimit)],
-    fleet: &Fleet,
-    routes: &[Arc<Route>],
-    mistakes: &mut Vec<String>,
-) {
+fn unpriced(spends: &[(usize, SpendLimit)], fleet: &Fleet, routes: &[Arc<Route>], mistakes: &mut Mistakes) {
     let free = |place: &usize| fleet.targets()[*place].profile.price.is_none();
     let id = |place: usize| &fleet.targets()[place].id;
     for (place, limit) in spends {
         if limit.per.is_zero() {
-            mistakes.push(format!("target `{}`: spend_limit must be per a time longer than 0s", id(*place)));
+            let what = format!("target `{}`: spend_limit must be per a time longer than 0s", id(*place));
+            mistakes.add(About::Target(id(*place).to_string()), what);
         }
         if free(place) {
-            mistakes.push(format!(
-                "target `{}` has a spend_limit and no known price; set its profile",
-                id(*place)
-            ));
+            let what =
+                format!("target `{}` has a spend_limit and no known price; set its profile", id(*place));
+            mistakes.add(About::Target(id(*place).to_string()), what);
         }
     }
     for route in routes.iter().filter(|route| route.limits.spend.is_some()) {
         for place in route.members.iter().filter(|place| free(place)) {
             let name = &route.name;
-            mistakes.push(format!(
+            let what = format!(
                 "route `{name}` has a spend_limit, and `{}` no known price; set its profile",
                 id(*place)
-            ));
+            );
+            mistakes.add(About::Route(name.clone()), what);
         }
     }
 }
 
 fn routes(
-    specs: impl Iterator<Item = (String, RouteSpec)>,
+    specs: Vec<(String, RouteSpec)>,
     fleet: &Fleet,
-    mistakes: &mut Vec<String>,
+    broken: &[TargetId],
+    mistakes: &mut Mistakes,
 ) -> (Vec<Arc<Route>>, Vec<(String, usize)>) {
     let mut routes: Vec<Arc<Route>> = Vec::new();
     let mut aliases: Vec<(String, usize)> = Vec::new();
+    let names: Vec<String> = specs.iter().map(|(name, _)| name.clone()).collect();
     for (name, spec) in specs {
+        let mut wrong = |what: String| mistakes.add(About::Route(name.clone()), what);
         if routes.iter().any(|route| route.name == name) {
-            mistakes.push(format!("route `{name}` is there twice"));
+            wrong(format!("route `{name}` is there twice"));
         }
-        mistakes.extend(spec.limits.mistakes().into_iter().map(|what| format!("route `{name}`: {what}")));
+        for what in spec.limits.mistakes() {
+            wrong(format!("route `{name}`: {what}"));
+        }
         for alias in spec.answers_to {
             if aliases.iter().any(|(known, _)| *known == alias) {
-                mistakes.push(format!("two routes answer to `{alias}`"));
+                wrong(format!("two routes answer to `{alias}`"));
+            }
+            if names.contains(&alias) {
+                wrong(format!("route `{name}` answers to `{alias}`, which is the name of a route"));
+            }
+            if alias.trim().is_empty() {
+                wrong(format!("route `{name}` answers to an empty name"));
             }
             aliases.push((alias, routes.len()));
         }
@@ -308,18 +224,18 @@ fn routes(
             _ => &[],
         }) {
             if !spec.strategy.members().contains(target) {
-                mistakes.push(format!(
+                wrong(format!(
                     "route `{name}` sends failures to `{target}`, which is not one of its targets"
                 ));
             }
         }
         match Route::new(name.clone(), routes.len(), spec.strategy, fleet) {
-            Ok(route) if route.members.is_empty() => mistakes.push(format!("route `{name}` has no targets")),
+            Ok(route) if route.members.is_empty() => wrong(format!("route `{name}` has no targets")),
             Ok(route) => routes.push(Arc::new(route.with_limits(spec.limits).with_rules(spec.rules))),
             Err(unknown) => {
                 let known: Vec<_> = fleet.targets().iter().map(|target| target.id.as_str()).collect();
-                for target in unknown {
-                    mistakes.push(format!(
+                for target in unknown.iter().filter(|target| !broken.contains(target)) {
+                    wrong(format!(
                         "route `{name}` names the target `{target}`, which does not exist; there are: {}",
                         known.join(", ")
                     ));
@@ -344,7 +260,10 @@ fn connect(
         mistakes.push("the model's name is empty".into());
     }
     if endpoint.needs_key && endpoint.keys.is_empty() {
-        mistakes.push("it needs a key; add one with `key`".into());
+        mistakes.push(
+            "it needs a key: `.key(Key::env(\"NAME\"))`, or keys = [{ env = \"NAME\" }] in a configuration"
+                .into(),
+        );
     }
     let limits = [
         ("max_in_flight", endpoint.max_in_flight.map(u64::from)),
@@ -379,11 +298,9 @@ fn connect(
             Ok(transport) => {
                 let mut provider = HttpProvider::new(wire, transport).with_signer(endpoint.signer);
                 if let Some(name) = &endpoint.deadline_header {
-                    match http::HeaderName::try_from(name.as_str()) {
-                        Ok(name) => provider = provider.with_deadline_header(name),
-                        Err(_) => {
-                            mistakes.push(format!("deadline_header `{name}` is not the name of a header"))
-                        }
+                    match hotspare_provider::header(name, "") {
+                        Ok((name, _)) => provider = provider.with_deadline_header(name),
+                        Err(error) => mistakes.push(format!("deadline_header: {}", error.message())),
                     }
                 }
                 Arc::new(provider)
@@ -404,6 +321,7 @@ fn connect(
     let spec = TargetSpec {
         id: name.clone(),
         endpoint: endpoint.host,
+        address: endpoint.address,
         model: endpoint.model.clone(),
         profile,
         wire: provider.wire(),
@@ -415,7 +333,8 @@ fn connect(
         probe: endpoint.probe,
     };
     let model = endpoint.model.into();
-    let target = Connected { id: name, provider, model, keys, prompt: endpoint.prompt };
+    let embeds = AtomicBool::new(spec.profile.embeds());
+    let target = Connected { id: name, provider, model, keys, prompt: endpoint.prompt, embeds };
     (spec, target)
 }
 

@@ -8,7 +8,7 @@ use std::sync::{Arc, PoisonError};
 
 use hotspare_core::{
     ChatRequest, ChatResponse, Cost, EmbedInput, EmbedRequest, EmbedResponse, Error, Kind, ModelProfile,
-    Request, Response, TargetId, TargetView,
+    Moment, Request, Response, TargetId, TargetView,
 };
 use hotspare_engine::{Ask, Call, Counts, JudgeTools, Luck, Plan, Route};
 use hotspare_normalize::{Form, prompt_size};
@@ -267,6 +267,18 @@ impl Client {
         }
     }
 
+    /// Puts keys into service again that were rejected and have been replaced at their sources.
+    fn take_new_keys(&self, route: &Route, now: Moment) {
+        for &place in &route.members {
+            for (key, hole) in self.shared.targets[place].keys.iter().enumerate() {
+                if hole.was_replaced(now) {
+                    tracing::info!(target: "hotspare", to = %self.shared.targets[place].id, key, "its key was replaced");
+                    self.shared.with_world(|world| world.renew_key(place, key));
+                }
+            }
+        }
+    }
+
     fn drive(
         &self,
         request: Request,
@@ -282,6 +294,7 @@ impl Client {
         }
         let seed = entropy();
         let now = shared.clock.now();
+        self.take_new_keys(&route, now);
         let size = prompt_size(&request);
         let (views, turn) =
             shared.with_world(|world| (world.views(now, &route, size.tokens()), world.next_turn(&route)));

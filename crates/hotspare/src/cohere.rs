@@ -4,7 +4,7 @@ pub use hotspare_cohere::{Cohere, WIRE};
 
 use std::sync::Arc;
 
-use crate::endpoint::{Endpoint, Speaks};
+use crate::endpoint::Endpoint;
 
 /// Its author's address.
 const BASE_URL: &str = "https://api.cohere.com/v2";
@@ -39,8 +39,7 @@ impl CohereTarget {
     #[must_use]
     pub fn endpoint(self) -> Endpoint {
         let wire = Cohere::new().with_base_url(&self.base_url);
-        let host = crate::endpoint::host_of(&self.base_url);
-        let mut endpoint = Endpoint::new(Speaks::Wire(Arc::new(wire)), self.model, host);
+        let mut endpoint = Endpoint::reached(Arc::new(wire), self.model, &self.base_url);
         endpoint.needs_key = self.base_url == BASE_URL;
         endpoint.catalog = Some("cohere".into());
         endpoint.mistakes = crate::endpoint::url_mistakes(&self.base_url);

@@ -4,20 +4,24 @@
 //! here, durations carry their unit, and every mistake is reported at once with its line.
 
 mod cloud;
+mod lines;
 mod native;
 mod prompt;
 mod route;
 mod target;
 mod words;
 
-use std::collections::BTreeMap;
+use std::path::Path;
 
 use hotspare_core::{Error, Kind};
 use serde::Deserialize;
+use toml::Spanned;
+use toml::de::{DeTable, DeValue, ValueDeserializer};
 
-use crate::builder::ClientBuilder;
+use crate::builder::{About, ClientBuilder};
 use crate::client::Client;
 use crate::key::Key;
+use lines::Lines;
 use route::RouteDto;
 use target::TargetDto;
 
@@ -27,8 +31,16 @@ use target::TargetDto;
 pub struct Config {
     /// What concerns a gateway; a library ignores it.
     pub server: ServerConfig,
-    targets: Vec<(String, TargetDto)>,
-    routes: Vec<(String, RouteDto)>,
+    targets: Vec<Named<TargetDto>>,
+    routes: Vec<Named<RouteDto>>,
+}
+
+/// An entry of a section, and the line where it begins.
+#[derive(Debug)]
+struct Named<T> {
+    name: String,
+    line: usize,
+    dto: T,
 }
 
 /// What concerns a gateway.
@@ -48,7 +60,7 @@ pub struct ServerConfig {
 
 /// Where a secret comes from.
 #[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(from = "KeyForm")]
 #[non_exhaustive]
 pub struct KeyDto {
     /// Name of an environment variable.
@@ -57,6 +69,30 @@ pub struct KeyDto {
     file: Option<String>,
     /// Name of a profile in AWS's own files.
     profile: Option<String>,
+}
+
+/// What is no table is not shown: it may be the key itself.
+#[derive(Deserialize)]
+#[serde(
+    untagged,
+    expecting = "a key is { env = \"NAME\" }, { file = \"PATH\" } or { profile = \"NAME\" }: where it is, never the key itself"
+)]
+enum KeyForm {
+    Table(KeyTable),
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct KeyTable {
+    env: Option<String>,
+    file: Option<String>,
+    profile: Option<String>,
+}
+
+impl From<KeyForm> for KeyDto {
+    fn from(KeyForm::Table(KeyTable { env, file, profile }): KeyForm) -> Self {
+        Self { env, file, profile }
+    }
 }
 
 impl KeyDto {
@@ -73,6 +109,12 @@ impl KeyDto {
                 .into()),
         }
     }
+
+    fn relative_to(&mut self, folder: &Path) {
+        if let Some(file) = &mut self.file {
+            *file = folder.join(&file).to_string_lossy().into_owned();
+        }
+    }
 }
 
 impl Config {
@@ -81,58 +123,83 @@ impl Config {
     /// # Errors
     /// [`Kind::Config`] with every mistake, one a line, each with the line where it stands.
     pub fn parse(text: &str) -> Result<Self, Error> {
-        let lines = Lines(text);
-        let table: toml::Table = text.parse().map_err(|error: toml::de::Error| {
-            let at = error.span().map_or(1, |span| lines.number(span.start));
-            Error::new(Kind::Config, format!("line {at}: {}", error.message().trim()))
-        })?;
+        let lines = Lines::of(text);
+        let (table, broken) = DeTable::parse_recoverable(text);
+        if !broken.is_empty() {
+            let told = broken.iter().map(|error| lines.tell(error, ""));
+            return Err(sorted(told.collect()));
+        }
         let mut mistakes = Vec::new();
         let mut config = Self { server: ServerConfig::default(), targets: Vec::new(), routes: Vec::new() };
-        for (section, value) in table {
-            match section.as_str() {
+        for (section, value) in table.into_inner() {
+            let line = lines.number(section.span().start);
+            match section.get_ref().as_ref() {
                 "server" => {
-                    read(&lines, "server", None, value, &mut mistakes, |server| config.server = server)
+                    if let Some(server) = read(&lines, "server", value, &mut mistakes) {
+                        config.server = server;
+                    }
                 }
-                "targets" => each(&lines, "targets", value, &mut mistakes, &mut config.targets),
-                "routes" => each(&lines, "routes", value, &mut mistakes, &mut config.routes),
+                "targets" => config.targets = each(&lines, "targets", value, &mut mistakes),
+                "routes" => config.routes = each(&lines, "routes", value, &mut mistakes),
                 other => {
-                    let at = lines.section(other, None);
-                    mistakes.push(format!(
-                        "line {at}: unknown section `{other}`; known are server, targets and routes"
-                    ));
+                    let what = format!("unknown section `{other}`; known are server, targets and routes");
+                    mistakes.push((line, what));
                 }
             }
         }
         if config.targets.is_empty() && mistakes.is_empty() {
-            mistakes.push("line 1: there are no targets; add one, such as [targets.main]".into());
+            mistakes.push((1, "there are no targets; add one, such as [targets.main]".into()));
         }
-        if mistakes.is_empty() { Ok(config) } else { Err(Error::new(Kind::Config, mistakes.join("\n"))) }
+        if mistakes.is_empty() {
+            return Ok(config);
+        }
+        // What can be read is looked at, too: whoever mends a file wants to know all of it.
+        for Named { name, line, mut dto } in config.targets {
+            (dto.ca, dto.prompt) = (None, None);
+            mistakes.extend(dto.endpoint().err().map(|what| (line, format!("targets.{name}: {what}"))));
+        }
+        for Named { name, line, mut dto } in config.routes {
+            dto.prompts.clear();
+            mistakes.extend(dto.route().err().map(|what| (line, format!("routes.{name}: {what}"))));
+        }
+        Err(sorted(mistakes))
     }
 
-    /// Reads the files that prompts name, each by `read`, which gets the path as written.
+    /// Takes paths of key files to be relative to `folder`, such as that of the configuration's file.
+    pub fn relative_to(&mut self, folder: &Path) {
+        let keys = self.targets.iter_mut().flat_map(|target| target.dto.keys.iter_mut());
+        for key in keys.chain(self.server.client_keys.as_mut()) {
+            key.relative_to(folder);
+        }
+    }
+
+    /// Reads the files that prompts and certificate authorities name, each by `read`, which gets the path as written.
     ///
     /// # Errors
     /// [`Kind::Config`] with every file that cannot be read.
     pub fn read_files(&mut self, read: impl Fn(&str) -> std::io::Result<String>) -> Result<(), Error> {
         let mut mistakes = Vec::new();
-        let of_targets = self
-            .targets
-            .iter_mut()
-            .filter_map(|(name, target)| Some((format!("targets.{name}"), target.prompt.as_mut()?)));
-        let of_routes = self.routes.iter_mut().flat_map(|(name, route)| {
-            route
-                .prompts
-                .iter_mut()
-                .map(move |(whom, prompt)| (format!("routes.{name}.prompts.{whom}"), prompt))
-        });
-        for (place, prompt) in of_targets.chain(of_routes) {
-            let Some(file) = prompt.file() else { continue };
-            match read(file) {
-                Ok(text) => prompt.fill(text),
-                Err(error) => mistakes.push(format!("{place}: prompt {file}: {error}")),
+        for Named { name, line, dto } in &mut self.targets {
+            let mut wrong = |what: String| mistakes.push((*line, format!("targets.{name}: {what}")));
+            if let Some(ca) = &mut dto.ca
+                && let Err(what) = ca.read(&read)
+            {
+                wrong(what);
+            }
+            if let Some(prompt) = &mut dto.prompt
+                && let Err(what) = prompt.read(&read)
+            {
+                wrong(what);
             }
         }
-        if mistakes.is_empty() { Ok(()) } else { Err(Error::new(Kind::Config, mistakes.join("\n"))) }
+        for Named { name, line, dto } in &mut self.routes {
+            for (whom, prompt) in &mut dto.prompts {
+                if let Err(what) = prompt.read(&read) {
+                    mistakes.push((*line, format!("routes.{name}.prompts.{whom}: {what}")));
+                }
+            }
+        }
+        if mistakes.is_empty() { Ok(()) } else { Err(sorted(mistakes)) }
     }
 
     /// The client that it describes. Keys are read here.
@@ -148,16 +215,25 @@ impl Config {
     #[must_use]
     pub fn builder(self) -> ClientBuilder {
         let mut builder = Client::builder();
-        for (name, dto) in self.targets {
+        for Named { name, line, dto } in self.targets {
+            builder.mistakes.written(About::Target(name.clone()), line);
             match dto.endpoint() {
                 Ok(endpoint) => builder = builder.target(name, endpoint),
-                Err(what) => builder.mistake(format!("targets.{name}: {what}")),
+                Err(what) => {
+                    let what = format!("targets.{name}: {what}");
+                    builder.mistakes.add(About::Target(name.clone()), what);
+                    builder.broken.push(name.into());
+                }
             }
         }
-        for (name, dto) in self.routes {
+        for Named { name, line, dto } in self.routes {
+            builder.mistakes.written(About::Route(name.clone()), line);
             match dto.route() {
                 Ok(route) => builder = builder.route(name, route),
-                Err(what) => builder.mistake(format!("routes.{name}: {what}")),
+                Err(what) => {
+                    let what = format!("routes.{name}: {what}");
+                    builder.mistakes.add(About::Route(name), what);
+                }
             }
         }
         builder
@@ -177,70 +253,62 @@ impl Client {
 fn each<T: for<'de> Deserialize<'de>>(
     lines: &Lines<'_>,
     section: &str,
-    value: toml::Value,
-    mistakes: &mut Vec<String>,
-    out: &mut Vec<(String, T)>,
-) {
-    let toml::Value::Table(table) = value else {
-        mistakes.push(format!(
-            "line {}: `{section}` must be tables, such as [{section}.main]",
-            lines.section(section, None)
-        ));
-        return;
+    value: Spanned<DeValue<'_>>,
+    mistakes: &mut Vec<(usize, String)>,
+) -> Vec<Named<T>> {
+    let at = lines.number(value.span().start);
+    let DeValue::Table(table) = value.into_inner() else {
+        mistakes.push((at, format!("`{section}` must be tables, such as [{section}.main]")));
+        return Vec::new();
     };
-    let named: BTreeMap<usize, (String, toml::Value)> = table
+    let mut read: Vec<Named<T>> = table
         .into_iter()
-        .enumerate()
-        // Kept in the order written, which is the order in which people read mistakes.
-        .map(|(index, (name, value))| (lines.section(section, Some(&name)) * 10_000 + index, (name, value)))
+        .filter_map(|(name, value)| {
+            let line = lines.number(name.span().start);
+            let name = name.into_inner().into_owned();
+            let dto = read(lines, &format!("{section}.{name}"), value, mistakes)?;
+            Some(Named { name, line, dto })
+        })
         .collect();
-    for (name, value) in named.into_values() {
-        let entry = name.clone();
-        read(lines, section, Some(&name), value, mistakes, |dto| out.push((entry, dto)));
-    }
+    // In the order written, which is the order in which people read and name them.
+    read.sort_by_key(|entry| entry.line);
+    read
 }
 
+/// Reads one table. What is wrong in it is taken out and the rest looked at again, so that one mistake does not hide the
+/// next.
 fn read<T: for<'de> Deserialize<'de>>(
     lines: &Lines<'_>,
-    section: &str,
-    name: Option<&str>,
-    value: toml::Value,
-    mistakes: &mut Vec<String>,
-    take: impl FnOnce(T),
-) {
-    match T::deserialize(value) {
-        Ok(dto) => take(dto),
-        Err(error) => {
-            let at = lines.section(section, name);
-            let path = name.map_or_else(|| section.to_owned(), |name| format!("{section}.{name}"));
-            mistakes.push(format!("line {at}: {path}: {}", error.message().trim()));
+    path: &str,
+    mut value: Spanned<DeValue<'_>>,
+    mistakes: &mut Vec<(usize, String)>,
+) -> Option<T> {
+    let mut well = true;
+    loop {
+        let error = match T::deserialize(ValueDeserializer::from(value.clone())) {
+            Ok(dto) => return well.then_some(dto),
+            Err(error) => error,
+        };
+        // A key that is missing may be the one that was taken out.
+        if well || !error.message().starts_with("missing field") {
+            let mut told = lines.tell(&error, path);
+            if error.span().is_none() {
+                told.0 = lines.number(value.span().start);
+            }
+            mistakes.push(told);
         }
+        well = false;
+        let (Some(span), DeValue::Table(table)) = (error.span(), value.get_mut()) else { return None };
+        let at = |part: std::ops::Range<usize>| part.start <= span.start && span.end <= part.end;
+        let wrong = table.iter().find(|(key, value)| at(key.span()) || at(value.span()))?.0.clone();
+        table.remove(&wrong);
     }
 }
 
-/// Where things stand in the text.
-struct Lines<'a>(&'a str);
-
-impl Lines<'_> {
-    fn number(&self, offset: usize) -> usize {
-        1 + self.0.bytes().take(offset).filter(|byte| *byte == b'\n').count()
-    }
-
-    /// The line of a section's header, or of the first key that names it.
-    fn section(&self, section: &str, name: Option<&str>) -> usize {
-        let headers = match name {
-            Some(name) => vec![format!("[{section}.{name}]"), format!("[{section}.\"{name}\"]")],
-            None => vec![format!("[{section}]"), format!("[{section}.")],
-        };
-        let starts = |line: &str| {
-            let line = line.trim_start();
-            headers.iter().any(|header| line.starts_with(header.as_str()))
-                || (name.is_none()
-                    && line.starts_with(section)
-                    && line[section.len()..].trim_start().starts_with('='))
-        };
-        self.0.lines().position(starts).map_or(1, |at| at + 1)
-    }
+fn sorted(mut mistakes: Vec<(usize, String)>) -> Error {
+    mistakes.sort_by_key(|(line, _)| *line);
+    let told: Vec<String> = mistakes.into_iter().map(|(line, what)| format!("line {line}: {what}")).collect();
+    Error::new(Kind::Config, told.join("\n"))
 }
 
 #[cfg(test)]

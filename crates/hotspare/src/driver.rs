@@ -6,6 +6,7 @@
 
 use std::fmt;
 use std::pin::Pin;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 
@@ -153,6 +154,7 @@ impl Driver {
                 "failing over",
             );
         }
+        target.embeds.store(matches!(self.request, Request::Embed(_)), Ordering::Relaxed);
         let span = tracing::info_span!(target: "hotspare", "hotspare.attempt", attempt = begin.id.0, target = %target.id);
         let profile = &self.shared.fleet.targets()[begin.target].profile;
         let prompt = self.shared.prompt(begin.route, begin.target);

@@ -3,6 +3,7 @@
 //! A plain description: nothing is connected or read before the client is built. Invariant: whatever cannot be right is
 //! reported by the builder, together with everything else that is wrong.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,8 +21,10 @@ use crate::shared::Prompt;
 pub struct Endpoint {
     pub(crate) speaks: Speaks,
     pub(crate) model: String,
-    /// Who answers: names the scope of shared health.
+    /// Who answers: names the scope of the host's health.
     pub(crate) host: String,
+    /// Where its API is: names the scopes of its models' and keys' health.
+    pub(crate) address: String,
     pub(crate) keys: Vec<Key>,
     pub(crate) needs_key: bool,
     /// The key that is used where none is named.
@@ -52,11 +55,24 @@ pub(crate) enum Speaks {
 }
 
 /// What concerns the connection.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub(crate) struct Net {
     pub(crate) proxy: Option<String>,
+    pub(crate) proxy_from_env: bool,
     pub(crate) ca: Option<Vec<u8>>,
     pub(crate) connect: Option<Duration>,
+}
+
+/// Shows that there is a proxy, not its address: that may hold a password.
+impl fmt::Debug for Net {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Net")
+            .field("proxy", &self.proxy.is_some())
+            .field("proxy_from_env", &self.proxy_from_env)
+            .field("ca", &self.ca.is_some())
+            .field("connect", &self.connect)
+            .finish()
+    }
 }
 
 impl Endpoint {
@@ -71,11 +87,21 @@ impl Endpoint {
         Self::new(Speaks::Wire(wire), model.into(), host.into())
     }
 
-    pub(crate) fn new(speaks: Speaks, model: String, host: String) -> Self {
+    /// A model behind a wire at this address.
+    #[cfg(feature = "_http")]
+    pub(crate) fn reached(wire: Arc<dyn Wire>, model: String, base_url: &str) -> Self {
+        let host = host_of(base_url);
+        let path = base_url.get(host.len()..).unwrap_or_default().trim_end_matches('/');
+        let address = format!("{host}{path}");
+        Self { host, ..Self::new(Speaks::Wire(wire), model, address) }
+    }
+
+    fn new(speaks: Speaks, model: String, address: String) -> Self {
         Self {
             speaks,
             model,
-            host,
+            host: address.clone(),
+            address,
             keys: Vec::new(),
             needs_key: false,
             found_key: None,
@@ -117,10 +143,12 @@ impl Endpoint {
         self
     }
 
-    /// Names the target's host for health: targets with equal names share it.
+    /// Names the target's host for health, instead of its address: targets with equal names share what is known of the
+    /// host, and of equal models and keys there.
     #[must_use]
     pub fn health_host(mut self, host: impl Into<String>) -> Self {
         self.host = host.into();
+        self.address.clone_from(&self.host);
         self
     }
 
@@ -213,6 +241,13 @@ impl Endpoint {
         self
     }
 
+    /// Reaches it through the proxies that the environment names (`HTTPS_PROXY` and its siblings).
+    #[must_use]
+    pub fn proxy_from_env(mut self) -> Self {
+        self.net.proxy_from_env = true;
+        self
+    }
+
     /// Also trusts these certificate authorities (PEM).
     #[must_use]
     pub fn ca(mut self, pem: impl Into<Vec<u8>>) -> Self {
@@ -228,17 +263,20 @@ impl Endpoint {
     }
 }
 
-/// Scheme, host and port of an address: what shares health.
+/// Scheme, host and port of an address.
 #[cfg(feature = "_http")]
-pub(crate) fn host_of(url: &str) -> String {
+fn host_of(url: &str) -> String {
     let after = url.find("://").map_or(0, |at| at + 3);
     let end = url[after..].find('/').map_or(url.len(), |at| after + at);
     url[..end].to_ascii_lowercase()
 }
 
-/// What is wrong with an address, as far as its spelling tells.
+/// What is wrong with an address, as far as its spelling tells. An address that may hold a password is not shown.
 #[cfg(feature = "_http")]
 pub(crate) fn url_mistakes(url: &str) -> Vec<String> {
+    if url.contains('@') {
+        return vec!["base_url holds a user name or password; keys belong in `keys`".into()];
+    }
     let mut mistakes = Vec::new();
     match url.parse::<http::Uri>() {
         Ok(uri) if uri.host().is_some_and(|host| !host.is_empty()) => match uri.scheme_str() {
@@ -247,8 +285,18 @@ pub(crate) fn url_mistakes(url: &str) -> Vec<String> {
         },
         _ => mistakes.push(format!("base_url `{url}` is not an address such as https://host/v1")),
     }
-    if url.contains('@') {
-        mistakes.push("base_url holds a user name or password; keys belong in `keys`".into());
+    if url.contains(['?', '#']) {
+        mistakes.push("base_url goes up to the version, without `?` or `#` and what follows".into());
+    }
+    let path = url.trim_end_matches('/');
+    if let Some(call) = CALLS.iter().find(|call| path.ends_with(*call)) {
+        mistakes.push(format!(
+            "base_url goes up to the version: leave out `{call}`, which is added to each call"
+        ));
     }
     mistakes
 }
+
+/// What is added to an address, and often pasted with it.
+#[cfg(feature = "_http")]
+const CALLS: [&str; 5] = ["/chat/completions", "/completions", "/embeddings", "/messages", "/responses"];

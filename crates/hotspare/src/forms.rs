@@ -1,6 +1,7 @@
 //! The forms that answers must have, compiled once.
 //!
-//! Not a validator: `hotspare-normalize` has those. Invariant: at most so many are kept, whatever callers send.
+//! Not a validator: `hotspare-normalize` has those. Invariant: at most so many of at most such a length are kept, whatever
+//! callers send.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -10,6 +11,10 @@ use hotspare_normalize::{Form, Validator};
 
 /// Most compiled schemas that are kept; an application has a handful, and an agent some dozens of tools.
 const KEPT: usize = 256;
+
+/// Longest schema that is kept, in bytes of its text: longer ones are compiled each time, which a caller can ask for only at
+/// the rate at which it sends them. A compiled schema takes about as much memory as its text.
+const LONGEST: usize = 64 << 10;
 
 /// Compiled schemas by their text.
 #[derive(Default)]
@@ -40,15 +45,20 @@ impl Forms {
     /// # Errors
     /// As [`Forms::of`].
     pub(crate) fn validator(&self, schema: &Json) -> Result<Arc<dyn Validator>, Error> {
-        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(validator) = kept.get(schema.as_str()) {
-            return Ok(Arc::clone(validator));
+        let known =
+            self.0.lock().unwrap_or_else(PoisonError::into_inner).get(schema.as_str()).map(Arc::clone);
+        if let Some(validator) = known {
+            return Ok(validator);
         }
+        // Outside the lock: others need not wait for it.
         let validator = compile(schema)?;
-        if kept.len() >= KEPT {
-            kept.clear();
+        if schema.as_str().len() <= LONGEST {
+            let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            if kept.len() >= KEPT {
+                kept.clear();
+            }
+            kept.insert(schema.as_str().to_owned(), Arc::clone(&validator));
         }
-        kept.insert(schema.as_str().to_owned(), Arc::clone(&validator));
         Ok(validator)
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use hotspare_core::Error;
 
-use crate::endpoint::{Endpoint, Speaks};
+use crate::endpoint::Endpoint;
 
 /// A model at the Gemini API, with an API key.
 pub fn target(model: impl Into<String>) -> GeminiTarget {
@@ -73,8 +73,8 @@ impl GeminiTarget {
                 }
             };
         }
-        let host = crate::endpoint::host_of(self.wire.base_url());
-        let mut endpoint = Endpoint::new(Speaks::Wire(Arc::new(self.wire)), self.model, host);
+        let base_url = self.wire.base_url().to_owned();
+        let mut endpoint = Endpoint::reached(Arc::new(self.wire), self.model, &base_url);
         endpoint.needs_key = !self.own_address;
         endpoint.catalog = Some(self.host.id.into());
         endpoint.mistakes = self.mistakes;

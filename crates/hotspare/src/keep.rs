@@ -4,12 +4,13 @@
 //! probe, and ended with the last clone of the client. Invariant: it holds no client alive, and what it sends is a greeting
 //! of its own, never a caller's words.
 
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::task::Poll;
 
 use futures::StreamExt;
 use futures::future::BoxFuture;
-use hotspare_core::{ChatRequest, Error, Event, Kind};
+use hotspare_core::{ChatRequest, EmbedRequest, Error, Event, Kind, Request};
 use hotspare_engine::{Errand, Keeper, ProbeId};
 use hotspare_provider::{Outbound, Provider, Signal};
 use tokio::sync::Notify;
@@ -113,10 +114,14 @@ async fn hear(at: Option<Instant>, bell: &Notify, probes: &mut Vec<(ProbeId, Pro
     .await
 }
 
-/// Greets a target with one of its keys.
+/// Greets a target with one of its keys, in the way in which it is used.
 pub(crate) fn probe(shared: &Shared, target: usize, key: usize) -> Probing {
     let connected = &shared.targets[target];
-    let request = Arc::new(ChatRequest::to(connected.model.as_ref()).user("Say hello.").max_output(ANSWER));
+    let request: Request = if connected.embeds.load(Ordering::Relaxed) {
+        EmbedRequest::to(connected.model.as_ref()).texts(["hello"]).into()
+    } else {
+        ChatRequest::to(connected.model.as_ref()).user("Say hello.").max_output(ANSWER).into()
+    };
     let hole = connected.keys.get(key).cloned();
     let model = Arc::clone(&connected.model);
     let provider = Arc::clone(&connected.provider);

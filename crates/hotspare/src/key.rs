@@ -1,14 +1,15 @@
 //! Where an API key comes from.
 //!
-//! Not the key itself: it is read when the client is built, and once more when it is rejected; what has to be fetched is
-//! asked for before each request. Invariant: neither `Debug` nor an error shows a key, only the name of its source.
+//! Not the key itself: it is read when the client is built, once more when it is rejected, and then now and again until its
+//! source has another; what has to be fetched is asked for before each request. Invariant: neither `Debug` nor an error shows a key, only the name of its source.
 
 use std::fmt;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
-use hotspare_core::Error;
+use hotspare_core::{Error, Moment};
 use hotspare_provider::{Credentials, Secret};
 
 /// The source of a key.
@@ -89,6 +90,11 @@ impl Key {
         Ok(Secret::new(text))
     }
 
+    /// Whether its source may come to hold another key.
+    fn can_change(&self) -> bool {
+        matches!(self.0, Source::File(_) | Source::Read(..))
+    }
+
     /// Who fetches it, where it has to be fetched.
     pub(crate) fn credentials(&self) -> Option<&Arc<dyn Credentials>> {
         match &self.0 {
@@ -103,12 +109,27 @@ pub(crate) enum Keyhole {
     /// Where it has to be fetched from.
     Fetched(Arc<dyn Credentials>),
     /// Where it came from, and what it was when it was last read.
-    Read(Key, RwLock<Secret>),
+    Read(Box<Held>),
 }
+
+/// A key as it was last read.
+pub(crate) struct Held {
+    source: Key,
+    secret: RwLock<Secret>,
+    /// From when on its source may be looked at again, in nanoseconds of the client's clock, once it was rejected and had nothing
+    /// newer; `NEVER` while nobody has rejected it.
+    look_at: AtomicU64,
+}
+
+const NEVER: u64 = u64::MAX;
+
+/// How often the source of a rejected key is looked at: a key that is replaced a moment after it was revoked should not have
+/// to wait for the re-check.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 impl Keyhole {
     pub(crate) fn read(source: Key, secret: Secret) -> Self {
-        Self::Read(source, RwLock::new(secret))
+        Self::Read(Box::new(Held { source, secret: RwLock::new(secret), look_at: AtomicU64::new(NEVER) }))
     }
 
     pub(crate) fn fetched(credentials: Arc<dyn Credentials>) -> Self {
@@ -119,23 +140,61 @@ impl Keyhole {
     pub(crate) async fn secret(&self, now: SystemTime) -> Result<Secret, Error> {
         match self {
             Self::Fetched(credentials) => credentials.secret(now).await,
-            Self::Read(_, secret) => Ok(secret.read().unwrap_or_else(PoisonError::into_inner).clone()),
+            Self::Read(held) => Ok(held.secret()),
         }
     }
 
     /// Whether there is a newer key than the one that was `rejected`. Its source is read again: that is small and local,
     /// and a rejected key is rare, so this is done where it is needed.
     pub(crate) fn renew(&self, rejected: &Secret) -> bool {
-        let (source, held) = match self {
+        let held = match self {
             Self::Fetched(credentials) => return credentials.rejected(rejected),
-            Self::Read(source, held) => (source, held),
+            Self::Read(held) => held,
         };
-        if *held.read().unwrap_or_else(PoisonError::into_inner) != *rejected {
+        if held.secret() != *rejected {
             return true;
         }
-        match source.resolve() {
+        let renewed = held.read_again(rejected);
+        if !renewed && held.source.can_change() {
+            held.look_at.store(0, Ordering::Relaxed);
+        }
+        renewed
+    }
+
+    /// Whether a key that was rejected, when its source had nothing newer, has been replaced since. Costs one load while
+    /// nothing was rejected, and looks at the source at most once a second.
+    pub(crate) fn was_replaced(&self, now: Moment) -> bool {
+        let Self::Read(held) = self else { return false };
+        let look_at = held.look_at.load(Ordering::Relaxed);
+        if look_at == NEVER || now.as_nanos() < look_at {
+            return false;
+        }
+        let next = now + LOOK_EVERY;
+        // One of those who come at once looks.
+        if held
+            .look_at
+            .compare_exchange(look_at, next.as_nanos(), Ordering::Relaxed, Ordering::Relaxed)
+            .is_err()
+        {
+            return false;
+        }
+        let replaced = held.read_again(&held.secret());
+        if replaced {
+            held.look_at.store(NEVER, Ordering::Relaxed);
+        }
+        replaced
+    }
+}
+
+impl Held {
+    fn secret(&self) -> Secret {
+        self.secret.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn read_again(&self, rejected: &Secret) -> bool {
+        match self.source.resolve() {
             Ok(secret) if secret != *rejected => {
-                *held.write().unwrap_or_else(PoisonError::into_inner) = secret;
+                *self.secret.write().unwrap_or_else(PoisonError::into_inner) = secret;
                 true
             }
             _ => false,
@@ -147,7 +206,7 @@ impl fmt::Debug for Keyhole {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Fetched(credentials) => credentials.fmt(f),
-            Self::Read(source, _) => source.fmt(f),
+            Self::Read(held) => held.source.fmt(f),
         }
     }
 }

@@ -4,7 +4,7 @@ pub use hotspare_ollama::{Ollama, WIRE};
 
 use std::sync::Arc;
 
-use crate::endpoint::{Endpoint, Speaks};
+use crate::endpoint::Endpoint;
 
 /// A server on this machine.
 const BASE_URL: &str = "http://127.0.0.1:11434";
@@ -39,8 +39,7 @@ impl OllamaTarget {
     #[must_use]
     pub fn endpoint(self) -> Endpoint {
         let wire = Ollama::new().with_base_url(&self.base_url);
-        let host = crate::endpoint::host_of(&self.base_url);
-        let mut endpoint = Endpoint::new(Speaks::Wire(Arc::new(wire)), self.model, host);
+        let mut endpoint = Endpoint::reached(Arc::new(wire), self.model, &self.base_url);
         endpoint.needs_key = false;
         endpoint.catalog = Some("ollama".into());
         endpoint.mistakes = crate::endpoint::url_mistakes(&self.base_url);

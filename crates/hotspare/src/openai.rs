@@ -11,7 +11,7 @@ use hotspare_catalog::Catalog;
 use hotspare_core::{ChatRequest, Error};
 use hotspare_provider::Wire;
 
-use crate::endpoint::{Endpoint, Speaks};
+use crate::endpoint::Endpoint;
 
 /// A model at OpenAI.
 pub fn target(model: impl Into<String>) -> OpenAiTarget {
@@ -98,7 +98,7 @@ impl OpenAiTarget {
     /// The finished description.
     #[must_use]
     pub fn endpoint(self) -> Endpoint {
-        let host = crate::endpoint::host_of(&self.dialect.base_url);
+        let base_url = self.dialect.base_url.to_string();
         let (list, needs_key) = (self.dialect.catalog.to_string(), self.dialect.auth != Auth::Optional);
         let mut mistakes = crate::endpoint::url_mistakes(&self.dialect.base_url);
         let api = self.api.unwrap_or_else(|| {
@@ -117,7 +117,7 @@ impl OpenAiTarget {
                 Arc::new(headed(wire, Responses::with_header, &self.headers, &mut mistakes))
             }
         };
-        let mut endpoint = Endpoint::new(Speaks::Wire(wire), self.model, host);
+        let mut endpoint = Endpoint::reached(wire, self.model, &base_url);
         endpoint.needs_key = needs_key;
         endpoint.catalog = Some(list);
         endpoint.mistakes = mistakes;

@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use hotspare_core::TargetId;
@@ -44,6 +45,8 @@ pub(crate) struct Connected {
     pub(crate) model: Arc<str>,
     pub(crate) keys: Vec<Arc<Keyhole>>,
     pub(crate) prompt: Option<Prompt>,
+    /// Whether it was last asked for vectors, or nobody has asked yet and its model is known to give them.
+    pub(crate) embeds: AtomicBool,
 }
 
 /// A target's prompt template, and its name for the trail.

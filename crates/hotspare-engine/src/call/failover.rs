@@ -209,19 +209,24 @@ impl Call {
     }
 
     /// A key was rejected and a newer one stands in its place: nothing is said about health, and the same target is asked
-    /// at once.
+    /// at once, or, where the call has no start left for that, the next one is.
     pub(super) fn renewed(&mut self, now: Moment, world: &mut World, id: AttemptId, error: Error) {
-        let again = self.extra_starts < self.route.limits.max_extra_starts && self.committed.is_none();
-        let Some(attempt) = self.live(id) else { return };
-        if !again {
+        if self.committed.is_some() {
             self.failed(now, world, id, error);
             return;
         }
+        let again = self.extra_starts < self.route.limits.max_extra_starts;
+        let Some(attempt) = self.live(id) else { return };
         let failure = Failure::of(attempt);
         let error = error.with_target(self.fleet.targets()[failure.place].id.clone());
         let end =
             Ended::Failed { kind: error.kind(), status: error.status(), message: error.message().to_owned() };
         self.settle(now, world, id, Outcome::neutral(), Ending::Failed(error.kind()), end);
+        if !again {
+            self.follow(failure, &error);
+            self.errors.push(error);
+            return;
+        }
         self.errors.push(error);
         self.extra_starts += 1;
         let why = "its key was rejected and has been renewed".to_owned();

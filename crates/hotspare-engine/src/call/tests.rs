@@ -85,6 +85,7 @@ impl Setup {
         let specs = self.names.iter().enumerate().map(|(index, name)| TargetSpec {
             id: TargetId::from(*name),
             endpoint: (*name).to_owned(),
+            address: (*name).to_owned(),
             model: (*self.models.get(index).unwrap_or(&"m")).to_owned(),
             profile: self.profile.clone(),
             wire: if index % 2 == 0 { "even" } else { "odd" },

@@ -24,6 +24,7 @@ fn rig(keys: u64) -> Rig {
     let spec = |name: &str, probe: bool| TargetSpec {
         id: name.into(),
         endpoint: name.into(),
+        address: name.into(),
         model: "m".into(),
         profile: ModelProfile::default(),
         wire: "w",

@@ -36,9 +36,10 @@ impl Transports {
 fn make(net: &Net) -> Result<Arc<dyn Transport>, String> {
     let mut config = HttpConfig::default();
     config.proxy.clone_from(&net.proxy);
+    config.proxy_from_env = net.proxy_from_env;
     config.ca.clone_from(&net.ca);
     config.connect_timeout = net.connect.unwrap_or(config.connect_timeout);
-    let transport = ReqwestTransport::new(&config).map_err(|error| error.to_string())?;
+    let transport = ReqwestTransport::new(&config).map_err(|error| error.message().to_owned())?;
     Ok(Arc::new(transport))
 }
 

@@ -49,7 +49,7 @@ struct SamplingDto {
 
 impl PromptDto {
     /// The file that is named and not read yet.
-    pub(super) fn file(&self) -> Option<&str> {
+    fn file(&self) -> Option<&str> {
         match self {
             Self::Path(path) => Some(path),
             Self::Table(table) if table.text.is_none() => table.file.as_deref(),
@@ -57,8 +57,15 @@ impl PromptDto {
         }
     }
 
-    /// Puts in what the file holds.
-    pub(super) fn fill(&mut self, text: String) {
+    /// Puts in what the file holds that is named, if one is.
+    pub(super) fn read(&mut self, read: impl Fn(&str) -> std::io::Result<String>) -> Result<(), String> {
+        let Some(file) = self.file() else { return Ok(()) };
+        let text = read(file).map_err(|error| format!("prompt {file}: {error}"))?;
+        self.fill(text);
+        Ok(())
+    }
+
+    fn fill(&mut self, text: String) {
         match self {
             Self::Path(path) => {
                 let file = Some(std::mem::take(path));

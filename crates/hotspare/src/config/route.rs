@@ -141,11 +141,12 @@ impl RouteDto {
 
     fn strategy(&self) -> Result<Box<dyn Strategy>, String> {
         let named = |names: Vec<String>| self.named(names);
-        let flat = self.targets.iter().all(|tier| matches!(tier, Tier::One(_)));
         let names = |tier: &Tier| match tier {
             Tier::One(name) => vec![name.clone()],
             Tier::Several(names) => names.clone(),
         };
+        let flat = self.targets.iter().all(|tier| matches!(tier, Tier::One(_)));
+        self.check(&self.targets.iter().flat_map(names).collect::<Vec<_>>(), flat)?;
         let strategy: Box<dyn Strategy> = if flat {
             named(self.targets.iter().flat_map(names).collect())?
         } else {
@@ -164,15 +165,41 @@ impl RouteDto {
         }
     }
 
+    /// What would be passed over in silence.
+    fn check(&self, names: &[String], flat: bool) -> Result<(), String> {
+        let unwritten = if flat { "sequential" } else { "weighted" };
+        let strategy = self.strategy.as_deref().unwrap_or(unwritten);
+        if let Some(twice) =
+            names.iter().enumerate().find_map(|(at, name)| names[..at].contains(name).then_some(name))
+        {
+            return Err(format!("targets name `{twice}` twice"));
+        }
+        if self.targets.iter().any(|tier| matches!(tier, Tier::Several(names) if names.is_empty())) {
+            return Err("targets hold an empty list".into());
+        }
+        if self.width.is_some() && strategy != "race" {
+            return Err(format!("`width` belongs to the strategy race, not to {strategy}"));
+        }
+        if self.width == Some(0) {
+            return Err("width must be at least 1".into());
+        }
+        if !self.weights.is_empty() && strategy != "weighted" {
+            return Err(format!("`weights` belong to the strategy weighted, not to {strategy}"));
+        }
+        if let Some(unknown) = self.weights.keys().find(|name| !names.contains(name)) {
+            return Err(format!("weights name `{unknown}`, which is not one of the targets"));
+        }
+        if !names.is_empty() && names.iter().all(|name| self.weights.get(name) == Some(&0)) {
+            return Err("weights are all 0".into());
+        }
+        if self.hedge.is_some() && names.len() == 1 {
+            return Err("a hedge needs a second target".into());
+        }
+        Ok(())
+    }
+
     fn named(&self, names: Vec<String>) -> Result<Box<dyn Strategy>, String> {
         let name = self.strategy.as_deref().unwrap_or("sequential");
-        if self.width.is_some() && name != "race" {
-            return Err(format!("`width` belongs to the strategy race, not to {name}"));
-        }
-        let weighs = !self.weights.is_empty();
-        if weighs && name != "weighted" && self.strategy.is_some() {
-            return Err(format!("`weights` belong to the strategy weighted, not to {name}"));
-        }
         Ok(match name {
             "sequential" => Box::new(Sequential::new(names)),
             "health-aware" => Box::new(HealthAware::new(names)),

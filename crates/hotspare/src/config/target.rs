@@ -25,7 +25,7 @@ pub(super) struct TargetDto {
     model: String,
     api: Option<ApiDto>,
     #[serde(default)]
-    keys: Vec<KeyDto>,
+    pub(super) keys: Vec<KeyDto>,
     max_in_flight: Option<u32>,
     requests_per_minute: Option<u64>,
     tokens_per_minute: Option<u64>,
@@ -36,6 +36,11 @@ pub(super) struct TargetDto {
     probe: bool,
     deadline_header: Option<String>,
     proxy: Option<String>,
+    #[serde(default)]
+    proxy_from_env: bool,
+    /// File of further certificate authorities, PEM.
+    pub(super) ca: Option<CaDto>,
+    health_host: Option<String>,
     breaker: Option<BreakerDto>,
     profile: Option<ProfileDto>,
     pub(super) prompt: Option<PromptDto>,
@@ -121,6 +126,32 @@ struct ProfileDto {
     embedding_family: Option<String>,
     embedding_dimensions: Option<u32>,
     price: Option<PriceDto>,
+}
+
+/// Certificate authorities: the path of a file, and what stood there.
+#[derive(Debug, Deserialize)]
+#[serde(from = "String")]
+pub(super) struct CaDto {
+    file: String,
+    pem: Option<String>,
+}
+
+impl From<String> for CaDto {
+    fn from(file: String) -> Self {
+        Self { file, pem: None }
+    }
+}
+
+impl CaDto {
+    pub(super) fn read(&mut self, read: impl Fn(&str) -> std::io::Result<String>) -> Result<(), String> {
+        let pem = read(&self.file).map_err(|error| format!("ca {}: {error}", self.file))?;
+        self.pem = Some(pem);
+        Ok(())
+    }
+
+    fn pem(self) -> Result<String, String> {
+        self.pem.ok_or_else(|| format!("ca {}: the file was not read", self.file))
+    }
 }
 
 /// Dollars per million tokens.
@@ -212,6 +243,15 @@ impl TargetDto {
         }
         if let Some(proxy) = self.proxy {
             endpoint = endpoint.proxy(proxy);
+        }
+        if self.proxy_from_env {
+            endpoint = endpoint.proxy_from_env();
+        }
+        if let Some(ca) = self.ca {
+            endpoint = endpoint.ca(ca.pem()?);
+        }
+        if let Some(host) = self.health_host {
+            endpoint = endpoint.health_host(host);
         }
         if let Some(breaker) = self.breaker {
             endpoint = endpoint.breaker(breaker.config()?);

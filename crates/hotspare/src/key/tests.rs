@@ -20,6 +20,29 @@ fn a_rejected_key_is_read_again_and_kept_only_if_it_changed() {
     assert!(!hole.renew(&Secret::new("second")), "what is no key is not taken");
 }
 
+/// Revoked first and replaced a moment later: the usual order of secrets that are mounted.
+#[test]
+fn a_key_that_is_replaced_later_is_found() {
+    let (stored, reads) = (Arc::new(Mutex::new("first".to_owned())), Arc::new(AtomicU64::new(0)));
+    let (source, count) = (Arc::clone(&stored), Arc::clone(&reads));
+    let key = Key::read("the store", move || {
+        count.fetch_add(1, Ordering::SeqCst);
+        Ok(Secret::new(source.lock().unwrap().as_str()))
+    });
+    let hole = Keyhole::read(key.clone(), key.resolve().unwrap());
+    let at = |millis| Moment::ZERO + Duration::from_millis(millis);
+    assert!(!hole.was_replaced(at(0)), "nobody has rejected it");
+    assert_eq!(reads.load(Ordering::SeqCst), 1);
+    assert!(!hole.renew(&Secret::new("first")));
+    assert!(!hole.was_replaced(at(10)));
+    *stored.lock().unwrap() = "second".into();
+    assert!(!hole.was_replaced(at(1_009)), "at most once a second");
+    assert_eq!(reads.load(Ordering::SeqCst), 3);
+    assert!(hole.was_replaced(at(1_010)));
+    assert!(!hole.was_replaced(at(9_000)), "told once");
+    assert_eq!(reads.load(Ordering::SeqCst), 4);
+}
+
 #[test]
 fn nobody_shows_a_key() {
     let key = Key::read("the store", || Ok(Secret::new("sk-secret")));

@@ -53,6 +53,32 @@ fn a_renewed_key_is_tried_at_once_and_nobody_is_blamed() {
     rig.tell(Input::Renewed(AttemptId(2), Error::new(Kind::Auth, "")));
     assert_eq!(targets(&rig).len(), 3, "and not for ever");
     assert_eq!(rig.done[0].as_ref().unwrap_err().kind(), Kind::Auth);
+    assert!(!rig.world.view(rig.now, 0, 0).disabled, "the newer key was never seen to fail");
+}
+
+#[test]
+fn a_renewed_key_costs_no_target_its_turn() {
+    let mut setup = Setup::new(&["a", "b"]);
+    setup.limits.max_extra_starts = 0;
+    let mut rig = setup.rig();
+    rig.tell(Input::Renewed(AttemptId(0), Error::new(Kind::Auth, "")));
+    assert_eq!(targets(&rig), [0, 1]);
+    assert!(!rig.world.view(rig.now, 0, 0).disabled);
+}
+
+#[test]
+fn a_cordon_is_one_targets_own() {
+    let mut setup = Setup::new(&["a", "b"]);
+    setup.limits.max_extra_starts = 0;
+    let mut rig = setup.rig();
+    rig.world.cordon(0, true);
+    assert!(!rig.world.view(rig.now, 0, 0).usable && rig.world.view(rig.now, 0, 0).cordoned);
+    assert!(rig.world.view(rig.now, 1, 0).usable);
+    let _ = rig.next_call(&setup);
+    assert_eq!(targets(&rig), [1]);
+    rig.world.cordon(0, false);
+    let _ = rig.next_call(&setup);
+    assert_eq!(targets(&rig), [0]);
 }
 
 #[test]

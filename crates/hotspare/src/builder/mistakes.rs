@@ -1,0 +1,52 @@
+//! What is wrong with a description of a client.
+//!
+//! Invariant: all of it is told at once, each thing with the line where it stands if it was written in a file.
+
+use std::collections::BTreeMap;
+
+use hotspare_core::{Error, Kind};
+
+/// What a mistake concerns.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum About {
+    Client,
+    Route(String),
+    Target(String),
+}
+
+/// Mistakes, in the order in which they were found.
+#[derive(Debug, Default)]
+pub(crate) struct Mistakes {
+    found: Vec<(About, String)>,
+    /// Where routes and targets were written, if they were.
+    lines: BTreeMap<About, usize>,
+}
+
+impl Mistakes {
+    pub(crate) fn add(&mut self, about: About, what: impl Into<String>) {
+        self.found.push((about, what.into()));
+    }
+
+    #[cfg(feature = "config")]
+    pub(crate) fn written(&mut self, about: About, line: usize) {
+        self.lines.insert(about, line);
+    }
+
+    /// One a line, by the lines where they stand.
+    pub(crate) fn error(self) -> Result<(), Error> {
+        if self.found.is_empty() {
+            return Ok(());
+        }
+        let mut told: Vec<(usize, String)> = self
+            .found
+            .into_iter()
+            .map(|(about, what)| match self.lines.get(&about) {
+                Some(line) => (*line, format!("line {line}: {what}")),
+                None => (0, what),
+            })
+            .collect();
+        told.sort_by_key(|(line, _)| *line);
+        let told: Vec<String> = told.into_iter().map(|(_, what)| what).collect();
+        Err(Error::new(Kind::Config, told.join("\n")))
+    }
+}
