@@ -16,4 +16,5 @@ mod limits;
 mod models;
 mod moves;
 mod parity;
+mod quotas;
 mod streams;

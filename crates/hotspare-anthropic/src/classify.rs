@@ -5,8 +5,8 @@
 
 use std::time::SystemTime;
 
-use hotspare_core::{Error, Kind};
-use hotspare_provider::{Head, Rule, Words, by_status, judge, plain, retry_after};
+use hotspare_core::{Error, Kind, Scope};
+use hotspare_provider::{Head, Meaning, Rule, Words, judge, plain, retry_after};
 use serde_json::Value;
 
 /// The table, most telling first; a reply that no rule knows is taken by its status.
@@ -25,6 +25,8 @@ pub const RULES: &[Rule] = &[
         ],
         Kind::QuotaExhausted,
     ),
+    // Some servers' parsers give up on what the model wrote, and quote it: no later text is trusted.
+    Rule::text(&["failed to parse input at pos"], Kind::BadOutput).at(500),
     Rule::word(&["exceed_context_size_error", "request_too_large"], Kind::ContextOverflow),
     Rule::text(
         &[
@@ -38,6 +40,7 @@ pub const RULES: &[Rule] = &[
         Kind::ContextOverflow,
     ),
     Rule::text(&["acceleration"], Kind::GrowthLimited).at(429),
+    Rule::text(&["per day", "daily rate limit"], Kind::QuotaExhausted).within(Scope::CredentialModel).at(429),
     Rule::text(&["upstream connect error"], Kind::Server),
     // An address that this provider cannot reach, another may.
     Rule::text(&["unable to download the file"], Kind::Unsupported),
@@ -58,6 +61,8 @@ pub const RULES: &[Rule] = &[
     Rule::word(&["rate_limit_error", "resource_exhausted"], Kind::RateLimited),
     Rule::word(&["authentication_error", "unauthenticated"], Kind::Auth),
     Rule::word(&["permission_error", "permission_denied"], Kind::Forbidden),
+    // What a request names and its author no longer has.
+    Rule::text(&["file not found", "container "], Kind::InvalidRequest).at(404),
     Rule::word(&["not_found_error", "not_found"], Kind::ModelUnavailable),
     Rule::word(&["timeout_error", "deadline_exceeded"], Kind::Timeout),
     Rule::word(&["conflict_error"], Kind::Overloaded),
@@ -73,19 +78,17 @@ pub(crate) fn reply(head: &Head, body: &[u8]) -> Error {
     let hint = retry_after(head);
     // A request that alone is over the limit comes with a 429 that asks not to be tried again.
     let hopeless = status == 429 && hint.is_none() && head.header("x-should-retry") == Some("false");
-    let mut kind = said.kind(Some(status));
-    if hopeless && kind == Kind::RateLimited {
-        kind = Kind::Unsupported;
+    let mut error = said.error(Some(status)).with_status(status);
+    if hopeless && error.kind() == Kind::RateLimited {
+        error = error.with_kind(Kind::Unsupported);
     }
-    let error = said.error(kind).with_status(status);
     error.with_retry_after(hint)
 }
 
 /// Classifies an error that was reported inside a stream.
 pub(crate) fn in_reply(raw: &str) -> Error {
     let said = Said::read(raw);
-    let kind = said.kind((said.kind == "invalid_request_error").then_some(400));
-    said.error(kind)
+    said.error((said.kind == "invalid_request_error").then_some(400))
 }
 
 #[derive(Debug, Default)]
@@ -121,14 +124,14 @@ impl Said {
         Self { message, kind: kind.unwrap_or_else(|| word(error, "status")), detail, request_id }
     }
 
-    fn kind(&self, status: Option<u16>) -> Kind {
+    fn meaning(&self, status: Option<u16>) -> Meaning {
         let lower = format!("{} {}", self.message, self.detail).to_ascii_lowercase();
         let said = Words { status, words: &[&self.detail, &self.kind], text: &lower };
-        judge(RULES, &said).unwrap_or_else(|| by_status(status))
+        judge(RULES, &said)
     }
 
-    fn error(&self, kind: Kind) -> Error {
-        let mut error = Error::new(kind, self.message.clone());
+    fn error(&self, status: Option<u16>) -> Error {
+        let mut error = self.meaning(status).error(self.message.clone());
         let code = if self.detail.is_empty() { &self.kind } else { &self.detail };
         if !code.is_empty() {
             error = error.with_code(code.clone());

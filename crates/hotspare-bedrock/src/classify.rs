@@ -3,8 +3,8 @@
 //! Invariant: total; a name is believed before a text, a text before the status, and the name that says only that something
 //! is wrong is told apart by its text.
 
-use hotspare_core::{Error, Kind};
-use hotspare_provider::{Head, Rule, Words, by_status, judge, plain, retry_after};
+use hotspare_core::{Error, Kind, Scope};
+use hotspare_provider::{Head, Meaning, Rule, Words, judge, plain, retry_after};
 use serde_json::Value;
 
 /// The table, most telling first; a reply that no rule knows is taken by its status.
@@ -32,6 +32,8 @@ pub const RULES: &[Rule] = &[
     // One name for a key that is not known and for a model that a key may not use.
     Rule::text(&["api key", "security token", "authentication failed", "signature"], Kind::Auth).at(403),
     Rule::word(&["accessdenied", "accessdeniedexception", "optinrequired"], Kind::Forbidden),
+    // A model's allowance of a day comes under the names for one of a minute.
+    Rule::text(&["tokens per day", "requests per day"], Kind::QuotaExhausted).within(Scope::CredentialModel),
     Rule::word(
         &[
             "requestlimitexceeded",
@@ -69,7 +71,6 @@ pub const RULES: &[Rule] = &[
     Rule::word(&["resourcenotfound", "resourcenotfoundexception"], Kind::ModelUnavailable),
     Rule::word(&["contenttoolargeexception", "requestentitytoolargeexception"], Kind::ContextOverflow),
     Rule::word(&["unknownoperationexception", "unsupportedmediatypeexception"], Kind::Unsupported),
-    Rule::status(424, Kind::Server),
     // A request that was looked at and refused: only the text tells why.
     Rule::text(
         &[
@@ -183,18 +184,18 @@ impl Said {
     }
 
     fn error(&self, status: Option<u16>) -> Error {
-        let error = Error::new(self.kind(status), self.message.clone());
+        let error = self.meaning(status).error(self.message.clone());
         if self.code.is_empty() { error } else { error.with_code(self.code.clone()) }
     }
 
-    fn kind(&self, status: Option<u16>) -> Kind {
+    fn meaning(&self, status: Option<u16>) -> Meaning {
         // Typographic apostrophes come and go.
         let lower = self.message.to_ascii_lowercase().replace('\u{2019}', "'");
         // Inside a stream there is no status, but this name has only one.
         let refused = self.code.eq_ignore_ascii_case("ValidationException").then_some(400);
         let status = refused.or(status);
         let said = Words { status, words: &[&self.code], text: &lower };
-        judge(RULES, &said).unwrap_or_else(|| by_status(status))
+        judge(RULES, &said)
     }
 }
 

@@ -3,7 +3,7 @@
 //! The wire has no codes: an error is a sentence. Invariant: total; the sentence is believed before the status.
 
 use hotspare_core::{Error, Kind};
-use hotspare_provider::{Head, Rule, Words, by_status, judge, plain, retry_after};
+use hotspare_provider::{Head, Rule, Words, judge, plain, retry_after};
 use serde_json::Value;
 
 /// The table, most telling first; a reply that no rule knows is taken by its status.
@@ -14,8 +14,11 @@ pub const RULES: &[Rule] = &[
     ),
     Rule::word(&["invalid_tool_generation"], Kind::BadOutput),
     Rule::text(&["invalid tool generation"], Kind::BadOutput),
-    Rule::text(&["billing", "monthly limit", "payment", "add a payment method"], Kind::QuotaExhausted)
-        .at(429),
+    Rule::text(
+        &["billing", "monthly limit", "payment", "add a payment method", "calls / month"],
+        Kind::QuotaExhausted,
+    )
+    .at(429),
     Rule::text(&["trial key", "calls / minute", "rate limit"], Kind::RateLimited).at(429),
     Rule::text(&["invalid api token", "no api key", "invalid api key"], Kind::Auth),
     Rule::text(&["was removed on", "deprecated and removed", "is not a valid model"], Kind::ModelUnavailable),
@@ -25,6 +28,8 @@ pub const RULES: &[Rule] = &[
         Kind::Unsupported,
     ),
     Rule::text(&["safety", "blocked by", "toxic"], Kind::ContentPolicy).at(403),
+    // This host's own status: the prompt or the answer holds a word of its deny list.
+    Rule::status(498, Kind::ContentPolicy),
 ];
 
 /// Classifies an unsuccessful reply.
@@ -49,7 +54,7 @@ pub(crate) fn reply(head: &Head, body: &[u8]) -> Error {
 pub(crate) fn said(message: &str, word: &str, status: Option<u16>) -> Error {
     let lower = message.to_ascii_lowercase();
     let words = Words { status, words: &[word], text: &lower };
-    let error = Error::new(judge(RULES, &words).unwrap_or_else(|| by_status(status)), message);
+    let error = judge(RULES, &words).error(message);
     if word.is_empty() { error } else { error.with_code(word) }
 }
 
@@ -116,7 +121,17 @@ mod tests {
             (499, r#"{"message":"request cancelled by user"}"#, Kind::Server),
             (501, r#"{"message":"not implemented"}"#, Kind::Unsupported),
             (504, "", Kind::Timeout),
-            (498, "", Kind::Overloaded),
+            (
+                498,
+                r#"{"message":"blocked output: this generation may be potentially unsafe"}"#,
+                Kind::ContentPolicy,
+            ),
+            (
+                429,
+                r#"{"message":"You are using a Trial key, which is limited to 1000 API calls / month."}"#,
+                Kind::QuotaExhausted,
+            ),
+            (410, "", Kind::ModelUnavailable),
             (500, "", Kind::Server),
             (503, "", Kind::Overloaded),
         ] {

@@ -23,6 +23,8 @@ pub struct Error(Box<Inner>);
 #[derive(Clone)]
 struct Inner {
     kind: Kind,
+    /// Narrower or wider than the kind's own, where the reply says so.
+    scope: Option<Scope>,
     message: String,
     status: Option<u16>,
     code: Option<String>,
@@ -43,6 +45,7 @@ impl Error {
         }
         Self(Box::new(Inner {
             kind,
+            scope: None,
             message,
             status: None,
             code: None,
@@ -52,6 +55,14 @@ impl Error {
             trail: None,
             source: None,
         }))
+    }
+
+    /// Says what is ill where the reply knows it better than its kind does: a quota that is one model's leaves the key's
+    /// other models alone. Where the kind's policy finds nothing ill, nothing is.
+    #[must_use]
+    pub fn with_scope(mut self, scope: impl Into<Option<Scope>>) -> Self {
+        self.0.scope = scope.into().or(self.0.scope);
+        self
     }
 
     /// Adds the HTTP status.
@@ -112,10 +123,11 @@ impl Error {
         self
     }
 
-    /// The same failure seen as another kind.
+    /// The same failure seen as another kind, which has its own scope.
     #[must_use]
     pub fn with_kind(mut self, kind: Kind) -> Self {
         self.0.kind = kind;
+        self.0.scope = None;
         self
     }
 
@@ -144,10 +156,14 @@ impl Error {
         self.0.kind
     }
 
-    /// What follows from it.
+    /// What follows from it: its kind's row of the table, with its own scope where it has one.
     #[must_use]
     pub fn policy(&self) -> Policy {
-        self.0.kind.policy()
+        let policy = self.0.kind.policy();
+        match self.0.scope {
+            Some(scope) if policy.scope != Scope::None => Policy { scope, ..policy },
+            _ => policy,
+        }
     }
 
     /// Who is to blame.
@@ -329,6 +345,18 @@ mod tests {
         let shown = format!("{error} {error:?} {} {:?}", error.public_message(), StdError::source(&error));
         assert!(!shown.contains("sk-secret"), "{shown}");
         assert!(shown.contains("[key]"));
+    }
+
+    #[test]
+    fn a_scope_of_its_own_changes_where_and_nothing_else() {
+        let pair = Scope::CredentialModel;
+        let quota = Error::new(Kind::QuotaExhausted, "x").with_scope(pair);
+        assert_eq!(quota.policy(), Policy { scope: pair, ..Kind::QuotaExhausted.policy() });
+        assert_eq!(quota.clone().with_scope(None).scope(), pair);
+        assert_eq!(quota.with_kind(Kind::Auth).scope(), Scope::Credential);
+        for kind in Kind::ALL.into_iter().filter(|kind| kind.policy().scope == Scope::None) {
+            assert_eq!(Error::new(kind, "x").with_scope(pair).policy(), kind.policy(), "{kind}");
+        }
     }
 
     #[test]

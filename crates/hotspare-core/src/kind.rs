@@ -49,7 +49,8 @@ pub enum Kind {
     Overloaded,
     /// The reply is not what the wire promises: malformed chunk, empty body, wrong content type. Hotspare moves on.
     Protocol,
-    /// The account has no money or its quota is used up. Hotspare takes the key out and moves on. Pay, or raise the quota.
+    /// The account has no money or its quota is used up. Hotspare takes the key out, or only the key for this model where
+    /// the quota is the model's, and moves on. Pay, or raise the quota.
     QuotaExhausted,
     /// Too many requests or tokens for now. Not ill health: Hotspare leaves the key alone until the hinted time and
     /// moves on.

@@ -1,6 +1,6 @@
 //! From a kind of failure to what the health book is told.
 //!
-//! Not a second policy: everything here is read off [`Kind::policy`](hotspare_core::Kind::policy). Invariant: a failure
+//! Not a second policy: everything here is read off [`Error::policy`]. Invariant: a failure
 //! touches at most one scope of the permit, and none if the target is not to blame and nothing is held.
 
 use std::time::Duration;

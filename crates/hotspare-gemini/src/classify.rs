@@ -3,8 +3,8 @@
 //! Invariant: total; the reason in the details is believed before the message, the message before the status word, the word
 //! before the HTTP status, and an unknown word is taken by its status.
 
-use hotspare_core::{Error, Kind};
-use hotspare_provider::{Head, Rule, Words, by_status, judge, plain, retry_after};
+use hotspare_core::{Error, Kind, Scope};
+use hotspare_provider::{Head, Meaning, Rule, Words, judge, plain, retry_after};
 use serde_json::Value;
 
 use crate::limits::Quota;
@@ -30,6 +30,9 @@ const CANNOT: &[&str] = &[
     "cannot fetch content",
     "at most",
 ];
+
+/// What a request names and this host does not have, or not for this key: another request is not concerned.
+const NAMED: &[&str] = &["cachedcontent", "cached content", "access the file"];
 
 /// The table, most telling first; a reply that no rule knows is taken by its status.
 pub const RULES: &[Rule] = &[
@@ -65,13 +68,16 @@ pub const RULES: &[Rule] = &[
         Kind::ContentPolicy,
     )
     .at(400),
+    Rule::text(NAMED, Kind::InvalidRequest).at(403),
+    Rule::text(NAMED, Kind::InvalidRequest).at(404),
     // Where a person is, no other model changes.
     Rule::text(&["user location"], Kind::Forbidden).at(400),
     Rule::text(CANNOT, Kind::Unsupported).at(400),
     Rule::text(CANNOT, Kind::Unsupported).at(500),
     // The Gemini API has 402 for an empty account, under the word for quotas.
     Rule::word(&["resource_exhausted"], Kind::QuotaExhausted).at(402),
-    Rule::word(&[USED_UP], Kind::QuotaExhausted),
+    // Each model of a project has its own.
+    Rule::word(&[USED_UP], Kind::QuotaExhausted).within(Scope::CredentialModel),
     Rule::word(&["resource_exhausted", "too_many_requests", "rate_limit_exceeded"], Kind::RateLimited),
     Rule::word(&["unauthenticated", "unauthorized", "authentication_error"], Kind::Auth),
     // The Gemini API says the second where it does not serve, or not without payment.
@@ -140,7 +146,7 @@ impl Said {
     }
 
     fn error(&self, status: Option<u16>) -> Error {
-        let mut error = Error::new(self.kind(status), self.message.clone());
+        let mut error = self.meaning(status).error(self.message.clone());
         let code = if self.reason.is_empty() { &self.status } else { &self.reason };
         if !code.is_empty() {
             error = error.with_code(code.clone());
@@ -148,13 +154,13 @@ impl Said {
         error.with_retry_after(self.quota.retry_after)
     }
 
-    fn kind(&self, status: Option<u16>) -> Kind {
+    fn meaning(&self, status: Option<u16>) -> Meaning {
         let status = status.or(self.code);
         let lower = self.message.to_ascii_lowercase();
         let daily = self.quota.used_up && self.status == "RESOURCE_EXHAUSTED";
         let used_up = if daily { USED_UP } else { "" };
         let said = Words { status, words: &[&self.reason, &self.status, used_up], text: &lower };
-        judge(RULES, &said).unwrap_or_else(|| by_status(status))
+        judge(RULES, &said)
     }
 }
 

@@ -4,12 +4,11 @@
 
 use std::time::Duration;
 
+use hotspare_provider::{pause, pause_in_words};
 use serde_json::Value;
 
 /// Beyond this, a pause is no matter of a minute's allowance.
 const LONG: Duration = Duration::from_secs(3_600);
-/// Beyond this, a hint is a mistake: 31 days.
-const ABSURD: Duration = Duration::from_secs(31 * 24 * 3_600);
 
 /// What a refusal says of the quota that it is about.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -26,8 +25,8 @@ impl Quota {
         let text = |value: &Value, name: &str| value[name].as_str().unwrap_or_default().to_owned();
         let retry_after = details
             .iter()
-            .find_map(|detail| duration(detail["retryDelay"].as_str()?))
-            .or_else(|| duration(message.split_once("retry in ")?.1.split_whitespace().next()?));
+            .find_map(|detail| pause(detail["retryDelay"].as_str()?))
+            .or_else(|| pause_in_words(message));
         let mut violations = details.iter().filter_map(|detail| detail["violations"].as_array()).flatten();
         let lower = message.to_ascii_lowercase();
         let daily = ["per_day", "perday", "per day"].iter().any(|word| lower.contains(word));
@@ -40,45 +39,10 @@ impl Quota {
     }
 }
 
-/// `16.302655129s`, `9h54m12s`, `500ms`; a full stop at the end is the sentence's.
-pub(crate) fn duration(text: &str) -> Option<Duration> {
-    let mut rest = text.trim_end_matches(['.', ',']);
-    let mut total = 0.0;
-    while !rest.is_empty() {
-        let digits = rest.bytes().take_while(|byte| byte.is_ascii_digit() || *byte == b'.').count();
-        let (number, after) = rest.split_at(digits);
-        let units = [("ms", 0.001), ("s", 1.0), ("m", 60.0), ("h", 3_600.0), ("d", 86_400.0)];
-        let (unit, seconds) = units.into_iter().find(|(unit, _)| after.starts_with(unit))?;
-        total += number.parse::<f64>().ok()? * seconds;
-        rest = &after[unit.len()..];
-    }
-    Duration::try_from_secs_f64(total).ok().filter(|pause| *pause <= ABSURD && !text.is_empty())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use serde_json::json;
-
-    #[test]
-    fn durations() {
-        for (text, expected) in [
-            ("16s", Some(16_000)),
-            ("16.302655129s.", Some(16_302)),
-            ("9h54m12.5s", Some(35_652_500)),
-            ("500ms", Some(500)),
-            ("0s", Some(0)),
-            ("2d", Some(172_800_000)),
-            ("", None),
-            ("soon", None),
-            ("16", None),
-            ("1.2.3s", None),
-            ("99999h", None),
-            ("-1s", None),
-        ] {
-            assert_eq!(duration(text).map(|pause| pause.as_millis()), expected, "{text}");
-        }
-    }
 
     #[test]
     fn a_minute_and_a_day() {

@@ -3,7 +3,7 @@
 //! The wire has no codes: an error is a sentence. Invariant: total; the sentence is believed before the status.
 
 use hotspare_core::{Error, Kind};
-use hotspare_provider::{Head, Rule, Words, by_status, judge, plain, retry_after};
+use hotspare_provider::{Head, Rule, Words, judge, plain, retry_after};
 use serde_json::Value;
 
 /// The table, most telling first; a reply that no rule knows is taken by its status.
@@ -48,7 +48,7 @@ fn said(body: &str, status: Option<u16>) -> Error {
     };
     let lower = message.to_ascii_lowercase();
     let words = Words { status, words: &[], text: &lower };
-    let error = Error::new(judge(RULES, &words).unwrap_or_else(|| by_status(status)), message);
+    let error = judge(RULES, &words).error(message);
     match status {
         Some(status) => error.with_status(status),
         None => error,

@@ -6,8 +6,8 @@
 
 use std::time::{Duration, SystemTime};
 
-use hotspare_core::{Error, Kind};
-use hotspare_provider::{Head, Rule, Words, by_status, judge, plain, retry_after};
+use hotspare_core::{Error, Kind, Scope};
+use hotspare_provider::{ABSURD, Head, Rule, Words, judge, pause, pause_in_words, plain, retry_after};
 use serde_json::Value;
 
 const fn word(words: &'static [&'static str], kind: Kind) -> Rule {
@@ -21,6 +21,15 @@ const fn text(text: &'static [&'static str], kind: Kind) -> Rule {
 const fn at(status: u16, text: &'static [&'static str], kind: Kind) -> Rule {
     Rule::text(text, kind).at(status)
 }
+
+/// The account has no money, at any status.
+const MONEY: &[&str] = &[
+    "insufficient balance",
+    "credit balance",
+    "used all available credits",
+    "spend limit",
+    "spending limit",
+];
 
 /// The table, most telling first.
 pub const RULES: &[Rule] = &[
@@ -44,11 +53,15 @@ pub const RULES: &[Rule] = &[
             "billing_not_active",
             "payment_required",
             "billing_error",
+            "exceeded_current_quota_error",
+            "arrearage",
         ],
         Kind::QuotaExhausted,
     ),
     word(&["slow_down"], Kind::GrowthLimited),
     word(&["tool_use_failed", "json_validate_failed"], Kind::BadOutput),
+    // Some servers' parsers give up on what the model wrote, and quote it: no later text is trusted.
+    at(500, &["failed to parse input at pos"], Kind::BadOutput),
     word(
         &[
             "content_filter",
@@ -59,9 +72,13 @@ pub const RULES: &[Rule] = &[
             "misalignment_policy_violation",
             "image_content_policy_violation",
             "refusal",
+            "data_inspection_failed",
         ],
         Kind::ContentPolicy,
     ),
+    at(403, &["violates usage guidelines"], Kind::ContentPolicy),
+    // A relay has hosts for the model, and none for all that the request asks of it.
+    text(&["no endpoints found that"], Kind::Unsupported),
     word(
         &[
             "model_not_found",
@@ -73,11 +90,20 @@ pub const RULES: &[Rule] = &[
             "no_endpoints",
             "wrong_endpoint",
             "free_variant_ended",
+            "model_decommissioned",
+            "model_not_supported",
+            "operationnotsupported",
         ],
         Kind::ModelUnavailable,
     ),
     word(
-        &["invalid_api_key", "authentication", "authentication_error", "invalid_authentication"],
+        &[
+            "invalid_api_key",
+            "authentication",
+            "authentication_error",
+            "invalid_authentication",
+            "organization_restricted",
+        ],
         Kind::Auth,
     ),
     word(
@@ -87,6 +113,7 @@ pub const RULES: &[Rule] = &[
             "privacy_restricted",
             "permission_denied",
             "data_residency_mismatch",
+            "model_terms_required",
         ],
         Kind::Forbidden,
     ),
@@ -117,16 +144,17 @@ pub const RULES: &[Rule] = &[
     // The request alone is over the limit: waiting will not help.
     at(413, &["tokens per min", "request too large"], Kind::Unsupported),
     at(429, &["request too large"], Kind::Unsupported),
-    at(
-        429,
-        &["exceeded your current quota", "insufficient balance", "per day", "spend limit"],
-        Kind::QuotaExhausted,
-    ),
+    // An allowance of a day is one model's; money is the key's.
+    at(429, &["per day", "per-day", "perday", "per_day", "byday"], Kind::QuotaExhausted)
+        .within(Scope::CredentialModel),
+    // One host says of a minute's allowance too that the current quota is exceeded; who means money has a code for it.
+    word(&["resource_exhausted"], Kind::RateLimited).at(429),
+    text(MONEY, Kind::QuotaExhausted),
+    at(429, &["exceeded your current quota"], Kind::QuotaExhausted),
     at(429, &["rate limit"], Kind::RateLimited),
     at(429, &["capacity", "high demand", "overloaded"], Kind::Overloaded),
     at(429, &[], Kind::RateLimited),
     at(402, &[], Kind::QuotaExhausted),
-    text(&["insufficient balance", "credit balance", "used all available credits"], Kind::QuotaExhausted),
     text(
         &[
             "maximum context length",
@@ -141,13 +169,18 @@ pub const RULES: &[Rule] = &[
             "is too large to process",
             "length limit exceeded",
             "total length of all messages is too long",
+            "`inputs` tokens + `max_new_tokens`",
+            "`inputs` must have less than",
         ],
         Kind::ContextOverflow,
     ),
     text(&["incorrect api key", "invalid api key", "no api key"], Kind::Auth),
+    at(400, &["content exists risk"], Kind::ContentPolicy),
     text(
         &[
             "model not found",
+            "model with id",
+            "no such model",
             "supported api model names are",
             "not a chat model",
             "is not a valid model",
@@ -159,6 +192,8 @@ pub const RULES: &[Rule] = &[
         Kind::ModelUnavailable,
     ),
     text(&["does not exist", "is not found"], Kind::ModelUnavailable).and(&["model"]).at(400),
+    // What a request names (a file, an earlier answer, a conversation) and this host does not have.
+    at(404, &["with id", "no such"], Kind::InvalidRequest),
     at(403, &["moderation", "flagged", "guardrail"], Kind::ContentPolicy),
     // An address that this host cannot reach or will not fetch, another may; one that is no address is nobody's.
     text(&["image url is invalid"], Kind::InvalidRequest),
@@ -198,6 +233,8 @@ pub const RULES: &[Rule] = &[
     // Some servers answer their clients' mistakes with 500.
     at(500, &["parse_error", "must not be empty", "failed to parse", "invalid type"], Kind::InvalidRequest),
     word(&["rate_limit_exceeded", "rate_limit_error"], Kind::RateLimited),
+    // One host's own: no room for requests that wait for room.
+    at(498, &[], Kind::Overloaded),
 ];
 
 /// Classifies an unsuccessful reply.
@@ -206,7 +243,8 @@ pub(crate) fn reply(head: &Head, body: &[u8]) -> Error {
     let said = Said::read(body);
     let error = said.error(Some(status));
     let pause = retry_after(head).or(said.pause).or_else(|| pause_in_words(&said.message));
-    error.with_retry_after(pause.or_else(|| reset(head).filter(|_| status == 429)))
+    let full = || reset(head.header("x-ratelimit-reset").or(said.reset.as_deref())?, head.received_at);
+    error.with_retry_after(pause.or_else(|| full().filter(|_| status == 429)))
 }
 
 /// Classifies an error that was reported inside a successful reply. Its code may be the status it should have had.
@@ -218,11 +256,10 @@ pub(crate) fn in_reply(raw: &str) -> Error {
 }
 
 /// A relay's only hint: when its bucket is full again, as a time in milliseconds.
-fn reset(head: &Head) -> Option<Duration> {
-    let at =
-        head.header("x-ratelimit-reset")?.trim().parse::<u64>().ok().filter(|at| *at > 1_000_000_000_000)?;
+fn reset(at: &str, received_at: SystemTime) -> Option<Duration> {
+    let at = at.trim().parse::<u64>().ok().filter(|at| *at > 1_000_000_000_000)?;
     let at = SystemTime::UNIX_EPOCH.checked_add(Duration::from_millis(at))?;
-    at.duration_since(head.received_at).ok().filter(|pause| *pause <= ABSURD)
+    at.duration_since(received_at).ok().filter(|pause| *pause <= ABSURD)
 }
 
 /// What a host said, whatever shape it used.
@@ -232,8 +269,12 @@ struct Said {
     /// Codes and types.
     codes: Vec<String>,
     status: Option<u16>,
-    /// A pause that the body names as a number of seconds.
+    /// A pause that the body names.
     pause: Option<Duration>,
+    /// When a relay's bucket is full again, where the body quotes its headers.
+    reset: Option<String>,
+    /// Names of the quotas that were exceeded: what the message leaves out.
+    quotas: String,
 }
 
 impl Said {
@@ -271,6 +312,15 @@ impl Said {
                     let seconds = map.get("retry_after").and_then(Value::as_f64)?;
                     Duration::try_from_secs_f64(seconds).ok().filter(|pause| *pause <= ABSURD)
                 });
+                self.reset = self.reset.take().or_else(|| {
+                    let headers = map.get("headers")?.as_object()?;
+                    let mut reset =
+                        headers.iter().filter(|(name, _)| name.eq_ignore_ascii_case("x-ratelimit-reset"));
+                    Some(reset.next()?.1.as_str()?.to_owned())
+                });
+                for detail in map.get("details").and_then(Value::as_array).into_iter().flatten() {
+                    self.detail(detail);
+                }
                 for name in [
                     "error",
                     "message",
@@ -299,15 +349,22 @@ impl Said {
         }
     }
 
-    fn kind(&self, status: Option<u16>) -> Kind {
-        let lower = self.message.to_ascii_lowercase();
-        let words: Vec<&str> = self.codes.iter().map(String::as_str).collect();
-        let said = Words { status, words: &words, text: &lower };
-        judge(RULES, &said).unwrap_or_else(|| by_status(status))
+    /// A part of `google.rpc.Status`, which hosts pass on as they got it: a pause, or the quotas that were exceeded.
+    fn detail(&mut self, detail: &Value) {
+        self.pause = self.pause.or_else(|| pause(detail.get("retryDelay")?.as_str()?));
+        for violation in detail.get("violations").and_then(Value::as_array).into_iter().flatten() {
+            if let Some(quota) = violation.get("quotaId").and_then(Value::as_str) {
+                self.quotas.push(' ');
+                self.quotas.push_str(quota);
+            }
+        }
     }
 
     fn error(&self, status: Option<u16>) -> Error {
-        let mut error = Error::new(self.kind(status), self.message.clone());
+        let lower = format!("{}{}", self.message, self.quotas).to_ascii_lowercase();
+        let words: Vec<&str> = self.codes.iter().map(String::as_str).collect();
+        let meaning = judge(RULES, &Words { status, words: &words, text: &lower });
+        let mut error = meaning.error(self.message.clone());
         if let Some(status) = status {
             error = error.with_status(status);
         }
@@ -316,47 +373,6 @@ impl Said {
             None => error,
         }
     }
-}
-
-/// Beyond this, a pause is a mistake: 31 days.
-pub(crate) const ABSURD: Duration = Duration::from_secs(31 * 24 * 3600);
-
-/// A pause that a message names: "try again in 6.07s", "in 1m2.5s", "retry after 12 seconds", "in 250ms".
-fn pause_in_words(message: &str) -> Option<Duration> {
-    let lower = message.to_ascii_lowercase();
-    let after = ["try again in ", "retry in ", "retry after "]
-        .iter()
-        .find_map(|words| lower.find(words).map(|at| at + words.len()))?;
-    duration(lower.get(after..)?)
-}
-
-/// Reads `1h2m3.5s`, `250ms`, `12 seconds`; stops where it no longer looks like one.
-pub(crate) fn duration(text: &str) -> Option<Duration> {
-    let mut total = 0.0;
-    let mut rest = text;
-    let mut any = false;
-    loop {
-        rest = rest.trim_start();
-        let digits = rest.bytes().take_while(|byte| byte.is_ascii_digit() || *byte == b'.').count();
-        let Ok(number) = rest[..digits].trim_end_matches('.').parse::<f64>() else { break };
-        let unit = rest[digits..].trim_start();
-        let letters = unit.bytes().take_while(u8::is_ascii_alphabetic).count();
-        let seconds = match &unit[..letters] {
-            "ms" | "milliseconds" => 0.001,
-            "s" | "sec" | "second" | "seconds" | "" => 1.0,
-            "m" | "min" | "minute" | "minutes" => 60.0,
-            "h" | "hour" | "hours" => 3_600.0,
-            "d" | "day" | "days" => 86_400.0,
-            _ => break,
-        };
-        total += number * seconds;
-        any = true;
-        rest = &unit[letters..];
-        if letters == 0 {
-            break;
-        }
-    }
-    any.then(|| Duration::try_from_secs_f64(total).ok()).flatten().filter(|pause| *pause <= ABSURD)
 }
 
 #[cfg(test)]

@@ -7,9 +7,7 @@
 use std::time::{Duration, SystemTime};
 
 use hotspare_core::{Allowance, RateLimits};
-use hotspare_provider::Head;
-
-use crate::classify::duration;
+use hotspare_provider::{ABSURD, Head, pause};
 
 /// A bucket of that much is no limit.
 const ENDLESS: u64 = 1 << 60;
@@ -114,10 +112,10 @@ fn reset(value: &str, received_at: SystemTime) -> Option<Duration> {
     let at = match value.trim().parse::<u64>() {
         Ok(millis @ 1_000_000_000_000..) => Duration::from_millis(millis),
         Ok(seconds @ 1_000_000_000..) => Duration::from_secs(seconds),
-        _ => return duration(value),
+        _ => return pause(value),
     };
     let at = SystemTime::UNIX_EPOCH.checked_add(at)?;
-    Some(at.duration_since(received_at).unwrap_or_default()).filter(|reset| *reset <= crate::classify::ABSURD)
+    Some(at.duration_since(received_at).unwrap_or_default()).filter(|reset| *reset <= ABSURD)
 }
 
 fn scarcest(buckets: &[Bucket<'_>], of: Of) -> Option<Allowance> {

@@ -8,9 +8,10 @@ use std::time::{Duration, SystemTime};
 use crate::transport::Head;
 
 /// Beyond this, a hint is a mistake: 31 days.
-const ABSURD: Duration = Duration::from_secs(31 * 24 * 3600);
+pub const ABSURD: Duration = Duration::from_secs(31 * 24 * 3600);
 
-/// Reads `retry-after-ms`, then `retry-after` as seconds (fractions allowed) or as an HTTP date.
+/// Reads `retry-after-ms`, then `retry-after` as seconds (fractions allowed), as an HTTP date, or with units as in
+/// [`pause`].
 #[must_use]
 pub fn retry_after(head: &Head) -> Option<Duration> {
     let millis = head.header("retry-after-ms").and_then(|text| number(text, 0.001));
@@ -19,11 +20,54 @@ pub fn retry_after(head: &Head) -> Option<Duration> {
 
 /// Reads one `retry-after` value.
 fn parse(text: &str, received_at: SystemTime) -> Option<Duration> {
-    number(text, 1.0).or_else(|| {
+    let date = || {
         let date = httpdate::parse_http_date(text.trim()).ok()?;
         let pause = date.duration_since(received_at).unwrap_or(Duration::ZERO);
         (pause <= ABSURD).then_some(pause)
-    })
+    };
+    number(text, 1.0).or_else(date).or_else(|| spelled(text).filter(|(_, rest)| rest.is_empty())?.0)
+}
+
+/// Reads `1h2m3.5s`, `250ms`, `12 seconds`, and a bare number as seconds; what no longer looks like one ends it.
+#[must_use]
+pub fn pause(text: &str) -> Option<Duration> {
+    spelled(text)?.0
+}
+
+/// A pause that a sentence names: "try again in 6.07s", "retry after 12 seconds", "wait 30 seconds before".
+#[must_use]
+pub fn pause_in_words(sentence: &str) -> Option<Duration> {
+    let lower = sentence.to_ascii_lowercase();
+    let named =
+        |words: &str| lower.match_indices(words).find_map(|(at, _)| pause(&lower[at + words.len()..]));
+    ["try again in ", "retry in ", "retry after ", "please wait "].into_iter().find_map(named)
+}
+
+/// A duration in units, and what follows it; none if nothing like one stands there.
+fn spelled(text: &str) -> Option<(Option<Duration>, &str)> {
+    let (mut total, mut any, mut rest) = (0.0, false, text.trim());
+    loop {
+        let digits = rest.bytes().take_while(|byte| byte.is_ascii_digit() || *byte == b'.').count();
+        let Ok(number) = rest[..digits].trim_end_matches('.').parse::<f64>() else { break };
+        let unit = rest[digits..].trim_start();
+        let letters = unit.bytes().take_while(u8::is_ascii_alphabetic).count();
+        let seconds = match &unit[..letters] {
+            "ms" | "milliseconds" => 0.001,
+            "s" | "sec" | "second" | "seconds" | "" => 1.0,
+            "m" | "min" | "minute" | "minutes" => 60.0,
+            "h" | "hour" | "hours" => 3_600.0,
+            "d" | "day" | "days" => 86_400.0,
+            _ => break,
+        };
+        total += number * seconds;
+        any = true;
+        rest = unit[letters..].trim_start();
+        if letters == 0 {
+            break;
+        }
+    }
+    let pause = Duration::try_from_secs_f64(total).ok().filter(|pause| *pause <= ABSURD);
+    any.then_some((pause, rest))
 }
 
 fn number(text: &str, unit: f64) -> Option<Duration> {
@@ -58,16 +102,67 @@ mod tests {
         assert_eq!(seconds(" 1.5 "), Some(Duration::from_millis(1_500)));
         assert_eq!(seconds("Wed, 21 Oct 2015 07:28:30 GMT"), Some(Duration::from_secs(30)));
         assert_eq!(seconds("Wed, 21 Oct 2015 07:00:00 GMT"), Some(Duration::ZERO));
+        assert_eq!(seconds("30s"), Some(Duration::from_secs(30)));
+        assert_eq!(seconds("1m30s"), Some(Duration::from_secs(90)));
+        assert_eq!(seconds("250ms"), Some(Duration::from_millis(250)));
         let both = head(&[("retry-after", "1"), ("retry-after-ms", "250")]);
         assert_eq!(retry_after(&both), Some(Duration::from_millis(250)));
     }
 
     #[test]
     fn nonsense_is_no_hint() {
-        for text in
-            ["", "-1", "1000000000", "soon", "1e3", "inf", "NaN", "1.2.3", "Fri, 01 Jan 9999 00:00:00 GMT"]
-        {
+        for text in [
+            "",
+            "-1",
+            "1000000000",
+            "soon",
+            "1e3",
+            "inf",
+            "NaN",
+            "1.2.3",
+            "30s or so",
+            "Fri, 01 Jan 9999 00:00:00 GMT",
+        ] {
             assert_eq!(retry_after(&head(&[("retry-after", text)])), None, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn pauses_with_units() {
+        for (text, expected) in [
+            ("16s", Some(16_000)),
+            ("16.302655129s.", Some(16_302)),
+            ("9h54m12.5s", Some(35_652_500)),
+            ("500ms", Some(500)),
+            ("0s", Some(0)),
+            ("2d", Some(172_800_000)),
+            ("12 seconds.", Some(12_000)),
+            ("16", Some(16_000)),
+            ("", None),
+            ("soon", None),
+            ("1.2.3s", None),
+            ("99999h", None),
+            ("-1s", None),
+        ] {
+            assert_eq!(pause(text).map(|pause| pause.as_millis()), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn pauses_in_sentences() {
+        for (sentence, expected) in [
+            ("Please try again in 6.07s. Visit", Some(6_070)),
+            ("Try again in 1m2.5s.", Some(62_500)),
+            ("Please retry after 12 seconds.", Some(12_000)),
+            ("limit: 1000000\nPlease retry in 49.02s.", Some(49_020)),
+            ("Please wait 42 seconds before retrying.", Some(42_000)),
+            ("Please retry after a while, or try again in 250ms", Some(250)),
+            ("Please wait and try again in 3s", Some(3_000)),
+            ("try again in a while", None),
+            ("please wait 5 times", None),
+            ("", None),
+        ] {
+            assert_eq!(pause_in_words(sentence).map(|pause| pause.as_millis()), expected, "{sentence}");
         }
     }
 
@@ -76,6 +171,8 @@ mod tests {
         fn total_and_bounded(text in "[ -~]{0,40}", secs in 0u64..4_000_000_000) {
             let at = SystemTime::UNIX_EPOCH + Duration::from_secs(secs);
             prop_assert!(parse(&text, at).is_none_or(|pause| pause <= ABSURD));
+            let sentence = format!("retry in {text}");
+            prop_assert!(pause_in_words(&sentence).is_none_or(|pause| pause <= ABSURD));
         }
     }
 }

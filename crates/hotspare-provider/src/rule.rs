@@ -3,7 +3,7 @@
 //! Not a reader of bodies: an adapter digs out its host's words and brings them here. A table is tried from top to bottom,
 //! the most telling rule first. Invariant: a table is data, so that it can be printed, reviewed and tested as a whole.
 
-use hotspare_core::Kind;
+use hotspare_core::{Error, Kind, Scope};
 
 /// One rule: all that it names must be there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,25 +19,31 @@ pub struct Rule {
     pub also: &'static [&'static str],
     /// What it means.
     pub kind: Kind,
+    /// What is ill, where the rule knows it better than the kind.
+    pub scope: Option<Scope>,
 }
 
 impl Rule {
     /// By a code, type or other fixed word.
     #[must_use]
     pub const fn word(words: &'static [&'static str], kind: Kind) -> Self {
-        Self { status: None, words, text: &[], also: &[], kind }
+        Self { words, ..Self::of(kind) }
     }
 
     /// By what the text holds.
     #[must_use]
     pub const fn text(text: &'static [&'static str], kind: Kind) -> Self {
-        Self { status: None, words: &[], text, also: &[], kind }
+        Self { text, ..Self::of(kind) }
     }
 
     /// By the status alone.
     #[must_use]
     pub const fn status(status: u16, kind: Kind) -> Self {
-        Self { status: Some(status), words: &[], text: &[], also: &[], kind }
+        Self { status: Some(status), ..Self::of(kind) }
+    }
+
+    const fn of(kind: Kind) -> Self {
+        Self { status: None, words: &[], text: &[], also: &[], kind, scope: None }
     }
 
     /// The same rule at one status only.
@@ -58,6 +64,13 @@ impl Rule {
     #[must_use]
     pub const fn and(mut self, text: &'static [&'static str]) -> Self {
         self.also = text;
+        self
+    }
+
+    /// The same rule about this much, not about all that its kind concerns.
+    #[must_use]
+    pub const fn within(mut self, scope: Scope) -> Self {
+        self.scope = Some(scope);
         self
     }
 
@@ -83,10 +96,31 @@ pub struct Words<'a> {
     pub text: &'a str,
 }
 
-/// The kind of the first rule that holds.
+/// What a failed reply means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Meaning {
+    /// What went wrong.
+    pub kind: Kind,
+    /// What is ill, where the reply knows it better than its kind does.
+    pub scope: Option<Scope>,
+}
+
+impl Meaning {
+    /// An error of this meaning, in the host's words.
+    #[must_use]
+    pub fn error(self, message: impl Into<String>) -> Error {
+        Error::new(self.kind, message).with_scope(self.scope)
+    }
+}
+
+/// What the first rule that holds says; without one the status decides, as in [`by_status`].
 #[must_use]
-pub fn judge(rules: &[Rule], said: &Words<'_>) -> Option<Kind> {
-    rules.iter().find(|rule| rule.holds(said)).map(|rule| rule.kind)
+pub fn judge(rules: &[Rule], said: &Words<'_>) -> Meaning {
+    match rules.iter().find(|rule| rule.holds(said)) {
+        Some(rule) => Meaning { kind: rule.kind, scope: rule.scope },
+        None => Meaning { kind: by_status(said.status), scope: None },
+    }
 }
 
 /// The words of a failed reply that is no JSON.
@@ -107,10 +141,12 @@ pub const BY_STATUS: &[Rule] = &[
     Rule::status(404, Kind::ModelUnavailable),
     Rule::status(408, Kind::Timeout),
     Rule::status(409, Kind::Overloaded),
+    Rule::status(410, Kind::ModelUnavailable),
     Rule::status(413, Kind::ContextOverflow),
+    // What it relies on failed: a model behind a front, or a computation that others had started.
+    Rule::status(424, Kind::Server),
     Rule::status(425, Kind::Overloaded),
     Rule::status(429, Kind::RateLimited),
-    Rule::status(498, Kind::Overloaded),
     // Somebody cancelled it, and it was not the caller, who would not read this.
     Rule::status(499, Kind::Server),
     Rule::status(501, Kind::Unsupported),
@@ -123,12 +159,15 @@ pub const BY_STATUS: &[Rule] = &[
 /// What a status means by itself: [`BY_STATUS`], then its class. An error without a status is the provider's failure.
 #[must_use]
 pub fn by_status(status: Option<u16>) -> Kind {
-    let said = Words { status, words: &[], text: "" };
-    judge(BY_STATUS, &said).unwrap_or(match status {
-        Some(400..=499) => Kind::InvalidRequest,
-        Some(500..=599) | None => Kind::Server,
-        Some(_) => Kind::Protocol,
-    })
+    let rule = BY_STATUS.iter().find(|rule| rule.status == status);
+    rule.map_or(
+        match status {
+            Some(400..=499) => Kind::InvalidRequest,
+            Some(500..=599) | None => Kind::Server,
+            Some(_) => Kind::Protocol,
+        },
+        |rule| rule.kind,
+    )
 }
 
 #[cfg(test)]
@@ -150,14 +189,20 @@ mod tests {
 
     #[test]
     fn the_first_rule_wins_and_every_status_means_something() {
-        let rules = [Rule::text(&["a"], Kind::Auth), Rule::status(400, Kind::BadOutput)];
-        let judged = |text| judge(&rules, &Words { status: Some(400), words: &[], text });
-        assert_eq!(judged("a"), Some(Kind::Auth));
-        assert_eq!(judged("b"), Some(Kind::BadOutput));
+        let rules = [Rule::text(&["a"], Kind::Auth).within(Scope::Model), Rule::status(400, Kind::BadOutput)];
+        let judged = |status, text| {
+            let error = judge(&rules, &Words { status: Some(status), words: &[], text }).error("m");
+            (error.kind(), error.scope())
+        };
+        assert_eq!(judged(400, "a"), (Kind::Auth, Scope::Model));
+        assert_eq!(judged(400, "b"), (Kind::BadOutput, Scope::None));
+        assert_eq!(judged(401, "b"), (Kind::Auth, Scope::Credential));
         for status in 0..1_000 {
             let _ = by_status(Some(status));
         }
+        assert_eq!(by_status(Some(410)), Kind::ModelUnavailable);
         assert_eq!(by_status(Some(418)), Kind::InvalidRequest);
+        assert_eq!(by_status(Some(424)), Kind::Server);
         assert_eq!(by_status(None), Kind::Server);
     }
 }

@@ -132,3 +132,34 @@ fn documented_types_mean_what_their_author_says() {
         assert_eq!(reply(&head(status), body.as_bytes()).kind(), expected, "{status} {body}");
     }
 }
+
+#[test]
+fn what_one_request_names_takes_no_model_out() {
+    for (status, body, expected) in [
+        (404, typed("not_found_error", "File not found: file_011CNha8iCJcU1wXNR6q4V8w"), Kind::InvalidRequest),
+        (404, typed("not_found_error", "Container container_01 not found"), Kind::InvalidRequest),
+        (404, typed("not_found_error", "model: container-1"), Kind::ModelUnavailable),
+        (410, typed("not_found_error_from_tomorrow", "gone"), Kind::ModelUnavailable),
+        // One server's parser gave up on what its model wrote.
+        (
+            500,
+            r#"{"error":{"code":500,"message":"Failed to parse input at pos 12: </tool_call> prefill","type":"server_error"}}"#
+                .into(),
+            Kind::BadOutput,
+        ),
+        (
+            500,
+            r#"{"error":{"code":500,"message":"Failed to parse tool call arguments as JSON","type":"server_error"}}"#.into(),
+            Kind::InvalidRequest,
+        ),
+    ] {
+        assert_eq!(reply(&head(status), body.as_bytes()).kind(), expected, "{status} {body}");
+    }
+}
+
+#[test]
+fn a_days_limit_is_the_models() {
+    let body = typed("rate_limit_error", "This request would exceed the limit of 1,000,000 tokens per day");
+    let error = reply(&head(429), body.as_bytes());
+    assert_eq!((error.kind(), error.scope()), (Kind::QuotaExhausted, hotspare_core::Scope::CredentialModel));
+}

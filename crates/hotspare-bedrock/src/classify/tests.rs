@@ -210,3 +210,18 @@ fn documented_exceptions_mean_what_their_host_says() {
         assert_eq!(in_stream(name, br#"{"message":"m"}"#).kind(), expected, "{name}");
     }
 }
+
+#[test]
+fn a_days_tokens_are_the_models() {
+    let body = br#"{"message":"Too many tokens per day, please wait before trying again."}"#;
+    for (status, name) in [(429, "ThrottlingException"), (429, "")] {
+        let error = reply(&head(status, name), body);
+        assert_eq!(
+            (error.kind(), error.scope()),
+            (Kind::QuotaExhausted, hotspare_core::Scope::CredentialModel)
+        );
+    }
+    assert_eq!(in_stream("throttlingException", body).kind(), Kind::QuotaExhausted);
+    let minute = br#"{"message":"Too many tokens, please wait before trying again."}"#;
+    assert_eq!(reply(&head(429, "ThrottlingException"), minute).kind(), Kind::RateLimited);
+}

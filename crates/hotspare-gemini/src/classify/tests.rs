@@ -1,5 +1,6 @@
 //! Statuses and bodies as they are really sent.
 
+use hotspare_core::Scope;
 use http::{HeaderMap, HeaderValue, StatusCode};
 use proptest::prelude::*;
 use serde_json::json;
@@ -177,5 +178,38 @@ fn documented_words_mean_what_their_host_says() {
         let body = json!({"error": {"code": code, "message": "m"}}).to_string();
         let error = reply(&head(status), body.as_bytes());
         assert_eq!((error.kind(), error.code()), (expected, Some(code)), "{body}");
+    }
+}
+
+#[test]
+fn what_one_request_names_takes_no_key_out() {
+    for (status, word, message, expected) in [
+        (403, "PERMISSION_DENIED", "CachedContent not found (or permission denied)", Kind::InvalidRequest),
+        (
+            403,
+            "PERMISSION_DENIED",
+            "You do not have permission to access the File x or it may not exist.",
+            Kind::InvalidRequest,
+        ),
+        (404, "NOT_FOUND", "Not found: cached content metadata for 123.", Kind::InvalidRequest),
+        (403, "PERMISSION_DENIED", "Permission denied on resource project x.", Kind::Forbidden),
+    ] {
+        let body = said(status, word, message);
+        assert_eq!(reply(&head(status), body.as_bytes()).kind(), expected, "{body}");
+    }
+}
+
+#[test]
+fn a_days_quota_is_the_models_and_money_is_the_keys() {
+    let day = "Quota exceeded for quota metric 'requests' and limit 'requests per day'.";
+    for (status, word, message, scope) in [
+        (429, "RESOURCE_EXHAUSTED", day, Scope::CredentialModel),
+        (429, "RESOURCE_EXHAUSTED", "Please retry in 9h54m1s.", Scope::CredentialModel),
+        (429, "RESOURCE_EXHAUSTED", "Your prepayment credits are depleted.", Scope::Credential),
+        (402, "RESOURCE_EXHAUSTED", "Your prepayment is used up.", Scope::Credential),
+    ] {
+        let body = said(status, word, message);
+        let error = reply(&head(status), body.as_bytes());
+        assert_eq!((error.kind(), error.scope()), (Kind::QuotaExhausted, scope), "{body}");
     }
 }

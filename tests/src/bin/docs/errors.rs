@@ -8,7 +8,8 @@ const ADAPTERS: &[(&str, &str, &[Rule])] = &[
         "hotspare-openai",
         "Words are codes and types (`code`, `type`, `error_type`, `status`), at the top or under `error`, `detail` or \
          `innererror`; the text is the message, with what a relay quotes of the host behind it. A 200 that holds an error is read \
-         the same way, with the status that the error names. Pauses: `retry-after-ms`, `retry-after`, then a time in the text.",
+         the same way, with the status that the error names. The text also holds the quotas that `google.rpc.QuotaFailure` names. \
+         Pauses: `retry-after-ms`, `retry-after`, then a time in the body, then one in the text.",
         hotspare_openai::RULES,
     ),
     (
@@ -39,7 +40,8 @@ pub(crate) fn document() -> String {
         "# What a failure means\n\n\
          Written by `cargo xtask docs` from the adapters' tables. Tables are tried from top to bottom; all that a row names must be\n\
          there: the status, one of the words, one of the texts (and one of those after *and*). Where no row fits, the last table\n\
-         decides by the status alone, then its class: 4xx is `invalid_request`, 5xx `server`. What follows from a kind is in the\n\
+         decides by the status alone, then its class: 4xx is `invalid_request`, 5xx `server`. Where a kind is followed by *of*, less is\n\
+         ill than the kind says: `credential_model` is the key for this model. What follows from a kind is in the\n\
          [README](../README.md). What providers really sent is judged in `tests/corpus/errors.tsv`, row by row.\n",
     );
     for (adapter, how, rules) in ADAPTERS {
@@ -57,7 +59,8 @@ fn table(rules: &[Rule]) -> String {
         if !rule.also.is_empty() {
             text.push_str(&format!(" *and* {}", list(rule.also)));
         }
-        out.push_str(&format!("| {status} | {} | {text} | `{}` |\n", list(rule.words), rule.kind));
+        let scope = rule.scope.map_or_else(String::new, |scope| format!(" *of* `{}`", scope.as_str()));
+        out.push_str(&format!("| {status} | {} | {text} | `{}`{scope} |\n", list(rule.words), rule.kind));
     }
     out
 }
