@@ -135,6 +135,8 @@ pub enum Reason {
         /// Of how many.
         of: usize,
     },
+    /// Not the best by what is known: looked at now and again, for what is known grows old.
+    Looked,
     /// Raced against the others.
     Raced {
         /// How many start at once.
@@ -181,6 +183,7 @@ impl fmt::Display for Reason {
             }
             Self::Fastest { latency: None } => f.write_str("speed unknown, tried to find out"),
             Self::Listed { place, of } => write!(f, "{place} of {of} in order"),
+            Self::Looked => f.write_str("looked at now and again, to find out"),
             Self::Raced { width } => write!(f, "raced, {width} at once"),
             Self::Retry => f.write_str("once more"),
             Self::Steadiest { expected_ppm } => {

@@ -45,12 +45,14 @@ impl Strategy for Steadiest {
             (Reverse(view(index).usable), view(index).degraded, view(index).expected_failure_ppm)
         });
         let well = order.iter().take_while(|index| view(**index).usable && !view(**index).degraded).count();
-        if well > 1 && scene.draw.is_multiple_of(LOOK) {
+        let looked = (well > 1 && scene.draw.is_multiple_of(LOOK)).then(|| {
             order.swap(0, 1);
-        }
-        let choice = |index: usize| {
-            Choice::new(index, Reason::Steadiest { expected_ppm: view(index).expected_failure_ppm })
+            order[0]
+        });
+        let reason = |index: usize| match looked {
+            Some(looked) if looked == index => Reason::Looked,
+            _ => Reason::Steadiest { expected_ppm: view(index).expected_failure_ppm },
         };
-        Ranking { choices: order.into_iter().map(choice).collect() }
+        Ranking { choices: order.into_iter().map(|index| Choice::new(index, reason(index))).collect() }
     }
 }

@@ -183,7 +183,7 @@ impl Client {
         let now = self.shared.clock.now();
         let size = prompt_size(request);
         let views = self.shared.with_world(|world| world.views(now, &route, size.tokens()));
-        let luck = Luck { draw: 0, turn: 0, affinity: affinity(request) };
+        let luck = Luck { draw: USUAL_LUCK, turn: 0, affinity: affinity(request) };
         let plan = Plan::new(&self.shared.fleet, &route, request, size, &views, luck);
         let choices = plan.choices.iter().map(|choice| {
             let place = route.members.iter().position(|member| *member == choice.target);
@@ -355,6 +355,10 @@ pub struct TargetStatus {
     /// What it cost in the period of its limit, if it has one.
     pub spent: Option<Cost>,
 }
+
+/// A draw with which no strategy explores (they do so at round numbers), and that lies in the middle where shares are drawn:
+/// the order of most calls.
+const USUAL_LUCK: u64 = 4_999;
 
 /// What should stay together: the same user, or the same beginning of a conversation.
 fn affinity(request: &Request) -> Option<u64> {
