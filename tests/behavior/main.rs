@@ -8,6 +8,7 @@ mod bad_input;
 mod bedrock;
 mod bound;
 mod broken;
+mod by_tool;
 mod conformance;
 mod defaults;
 mod embed;

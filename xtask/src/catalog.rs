@@ -67,14 +67,21 @@ fn line(model: &Value) -> Result<String, String> {
         ("prefill", "assistant_prefill"),
         ("sampling", "sampling_params"),
     ];
-    let can: Vec<&str> =
-        said.iter().filter(|(_, field)| model[field] == true).map(|(word, _)| *word).collect();
+    let asks_by_tool = asks_by_tool(provider, id);
+    let can: Vec<&str> = said
+        .iter()
+        .filter(|(word, field)| model[field] == true && !(asks_by_tool && *word == "schema"))
+        .map(|(word, _)| *word)
+        .collect();
     if !can.is_empty() {
         put("can", can.join(" ").into());
     }
     // For these two the table says no; for the rest, false also means that nobody said.
-    let cannot: Vec<&str> =
+    let mut cannot: Vec<&str> =
         said[6..].iter().filter(|(_, field)| model[field] == false).map(|(word, _)| *word).collect();
+    if asks_by_tool {
+        cannot.push("schema");
+    }
     if !cannot.is_empty() {
         put("cannot", cannot.join(" ").into());
     }
@@ -146,6 +153,31 @@ fn micros(price: &Value) -> Result<Option<u64>, String> {
         return Err(format!("a price of {dollars} per token"));
     }
     Ok(Some(micros.round() as u64))
+}
+
+/// Models that call tools and enforce no schema on their words: those that came before their provider did, by its pages on
+/// structured outputs. The table says of some that they take a schema, for the client that it was made for asks them by a
+/// tool.
+fn asks_by_tool(provider: &str, id: &str) -> bool {
+    let claude = [
+        "claude-3-",
+        "claude-opus-4-1",
+        "claude-opus-4-2",
+        "claude-opus-4@",
+        "claude-sonnet-4-2",
+        "claude-sonnet-4@",
+    ];
+    let gpt = ["gpt-3.5-turbo", "gpt-35-turbo", "gpt-4-", "gpt-4o-2024-05-13"];
+    let begins = |prefixes: &[&str]| prefixes.iter().any(|prefix| id.starts_with(prefix));
+    match provider {
+        "bedrock" => {
+            let author = id.strip_prefix("anthropic.").unwrap_or(id);
+            id.starts_with("amazon.nova-") || claude.iter().any(|prefix| author.starts_with(prefix))
+        }
+        "anthropic" | "vertex" => begins(&claude),
+        "openai" | "azure" => (id == "gpt-4" || begins(&gpt)) && !begins(&["gpt-3.5-turbo-instruct"]),
+        _ => false,
+    }
 }
 
 /// How a model's text is cut into tokens: the prefixes are those of tiktoken's own table (`model.py`, MIT License,

@@ -103,9 +103,16 @@ impl Wire for Anthropic {
     fn capabilities(&self, _: &str) -> Capabilities {
         let mut capabilities = Capabilities::default();
         capabilities.embeddings = Some(false);
+        capabilities.forced_tool = Some(true);
         capabilities.json_mode = Some(false);
         capabilities.assistant_first = Some(false);
         capabilities
+    }
+
+    fn thinks(&self, request: &ChatRequest) -> bool {
+        let own = request.extras.get(WIRE).and_then(|extras| extras.get("thinking"));
+        let thinks = own.is_some_and(|thinking| thinking.to_value()["type"] != "disabled");
+        thinks || request.asks_for_reasoning()
     }
 
     fn schema_subset(&self, _: &str) -> Option<&'static SchemaSubset> {
@@ -198,6 +205,23 @@ mod tests {
     fn sent(wire: &Anthropic, model: &str, stream: bool) -> HttpRequest {
         let call = Outbound::new(Arc::new(ChatRequest::to("r").user("hi")), model, stream);
         wire.encode(&call.with_secret(Some(Secret::new("k")))).unwrap()
+    }
+
+    #[test]
+    fn thinking_is_asked_for_in_more_than_one_way() {
+        let wire = Anthropic::default();
+        let asking = |extra: Option<&str>, effort: Option<&str>| {
+            let mut request = ChatRequest::to("r").user("hi");
+            request.reasoning_effort = effort.map(str::to_owned);
+            for (name, text) in extra.map(|text| ("thinking".to_owned(), text)) {
+                let value = Json::parse(text).unwrap();
+                request.extras.entry(WIRE.into()).or_default().insert(name, value);
+            }
+            wire.thinks(&request)
+        };
+        assert!(!asking(None, None) && !asking(Some(r#"{"type":"disabled"}"#), Some("none")));
+        assert!(asking(None, Some("low")) && asking(Some(r#"{"type":"adaptive"}"#), None));
+        assert!(asking(Some(r#"{"type":"enabled","budget_tokens":1024}"#), None));
     }
 
     #[test]

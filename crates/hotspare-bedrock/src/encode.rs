@@ -11,7 +11,7 @@ mod content;
 
 use std::collections::BTreeSet;
 
-use hotspare_core::{ChatRequest, Error, Kind, Message, OutputFormat, Part, Role, ToolChoice};
+use hotspare_core::{ChatRequest, Error, Json, Kind, Message, OutputFormat, Part, Role, ToolChoice};
 use hotspare_provider::Object;
 use serde_json::{Map, Value, json};
 
@@ -60,6 +60,16 @@ pub(crate) fn body(request: &ChatRequest, model: &str) -> Result<String, Error> 
         }
     }
     Ok(out.finish())
+}
+
+/// Whether one of a model's own fields asks it to think.
+pub(crate) fn thinks(request: &ChatRequest) -> bool {
+    let own = request.extras.get(WIRE).and_then(|extras| extras.get(OWN)).map(Json::to_value);
+    let own = own.as_ref();
+    ["thinking", "reasoningConfig", "reasoning_config"]
+        .into_iter()
+        .filter_map(|name| own?.get(name))
+        .any(|config| config["type"] != "disabled")
 }
 
 /// What of a request is said differently or not at all.

@@ -16,12 +16,25 @@ pub(crate) struct Family {
     /// What asks for an effort: places among the model's own fields, and a fixed word or else the effort itself. Empty for the
     /// wire's own field.
     pub(crate) effort: &'static [(&'static [&'static str], Option<&'static str>)],
+    /// Whether its models call the tool that they are told to by name (API reference, `ToolChoice`); `None` where some do.
+    pub(crate) forced_tool: Option<bool>,
+    /// Whether the wire's schema for answers is enforced on its models (user guide, "Get validated JSON results");
+    /// `None` where it is on some: the catalogue knows which.
+    pub(crate) json_schema: Option<bool>,
 }
 
 /// Models without words of their own.
-const OTHER: Family = Family { vendor: "", origin: "bedrock", redacts_text: false, top_k: None, effort: &[] };
+const OTHER: Family = Family {
+    vendor: "",
+    origin: "bedrock",
+    redacts_text: false,
+    top_k: None,
+    effort: &[],
+    forced_tool: None,
+    json_schema: None,
+};
 
-const FAMILIES: [Family; 3] = [
+const FAMILIES: [Family; 4] = [
     Family {
         vendor: "amazon",
         origin: "bedrock/amazon",
@@ -30,6 +43,8 @@ const FAMILIES: [Family; 3] = [
             (&["reasoningConfig", "type"], Some("enabled")),
             (&["reasoningConfig", "maxReasoningEffort"], None),
         ],
+        forced_tool: Some(true),
+        json_schema: Some(false),
         ..OTHER
     },
     Family {
@@ -39,7 +54,10 @@ const FAMILIES: [Family; 3] = [
         redacts_text: true,
         top_k: Some(&["top_k"]),
         effort: &[(&["output_config", "effort"], None)],
+        forced_tool: Some(true),
+        json_schema: None,
     },
+    Family { vendor: "meta", json_schema: Some(false), ..OTHER },
     Family { vendor: "openai", effort: &[(&["reasoning_effort"], None)], ..OTHER },
 ];
 
@@ -66,7 +84,8 @@ mod tests {
             ),
             ("global.amazon.nova-2-lite-v1:0", "amazon"),
             ("openai.gpt-oss-120b-1:0", "openai"),
-            ("meta.llama3-2-1b-instruct-v1:0", ""),
+            ("meta.llama3-2-1b-instruct-v1:0", "meta"),
+            ("ai21.jamba-1-5-large-v1:0", ""),
             ("arn:aws:bedrock:us-east-1:123456789012:application-inference-profile/abc", ""),
         ] {
             assert_eq!(Family::of(model).vendor, vendor, "{model}");

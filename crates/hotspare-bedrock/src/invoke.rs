@@ -46,6 +46,10 @@ impl<W: Wire> Wire for Invoke<W> {
         self.inner.notes(request, model)
     }
 
+    fn thinks(&self, request: &ChatRequest) -> bool {
+        self.inner.thinks(request)
+    }
+
     fn schema_subset(&self, model: &str) -> Option<&'static SchemaSubset> {
         self.inner.schema_subset(model)
     }

@@ -79,9 +79,12 @@ impl Wire for Bedrock {
         Some(Origin(self.family.origin.to_owned()))
     }
 
-    fn capabilities(&self, _: &str) -> Capabilities {
+    fn capabilities(&self, model: &str) -> Capabilities {
+        let family = Family::of(model);
         let mut capabilities = Capabilities::default();
         capabilities.embeddings = Some(false);
+        capabilities.forced_tool = family.forced_tool;
+        capabilities.json_schema = family.json_schema;
         capabilities.json_mode = Some(false);
         capabilities.assistant_first = Some(false);
         capabilities
@@ -89,6 +92,10 @@ impl Wire for Bedrock {
 
     fn notes(&self, request: &ChatRequest, _: &str) -> Vec<String> {
         encode::notes(request)
+    }
+
+    fn thinks(&self, request: &ChatRequest) -> bool {
+        request.asks_for_reasoning() || encode::thinks(request)
     }
 
     fn binds(&self, request: &ChatRequest) -> Option<String> {
@@ -146,6 +153,26 @@ mod tests {
         let request = Arc::new(ChatRequest::to("r").user("hi"));
         let call = Outbound::new(request, model, stream).with_secret(Some(Secret::new(key)));
         wire.encode(&call).unwrap()
+    }
+
+    #[test]
+    fn what_a_family_enforces_and_calls_is_told_and_so_is_a_wish_to_think() {
+        let of = |model: &str| {
+            let can = Bedrock::new("eu-west-1").capabilities(model);
+            (can.json_schema, can.forced_tool)
+        };
+        assert_eq!(of("us.amazon.nova-pro-v1:0"), (Some(false), Some(true)));
+        assert_eq!(of("anthropic.claude-3-haiku-20240307-v1:0"), (None, Some(true)));
+        assert_eq!(of("us.meta.llama3-3-70b-instruct-v1:0"), (Some(false), None));
+        let thinks = |own: serde_json::Value| {
+            let mut request = ChatRequest::to("r").user("hi");
+            let fields = request.extras.entry(WIRE.into()).or_default();
+            fields.insert("additionalModelRequestFields".into(), own.into());
+            Bedrock::new("eu-west-1").thinks(&request)
+        };
+        assert!(thinks(serde_json::json!({"thinking": {"type": "enabled"}})));
+        assert!(thinks(serde_json::json!({"reasoningConfig": {"type": "enabled"}})));
+        assert!(!thinks(serde_json::json!({"thinking": {"type": "disabled"}, "top_k": 4})));
     }
 
     #[test]

@@ -67,3 +67,22 @@ fn a_text_out_of_order_is_refused() {
         assert!(why.contains(says), "{says}: {why}");
     }
 }
+
+#[test]
+fn models_from_before_their_provider_enforced_schemas_are_said_not_to() {
+    let schema = |list: &str, model: &str| {
+        let found = Catalog::vendored().lookup(list, model).unwrap_or_else(|| panic!("{list}/{model}"));
+        found.profile().capabilities.json_schema
+    };
+    for (list, model, enforced) in [
+        ("bedrock", "us.anthropic.claude-opus-4-1-20250805-v1:0", Some(false)),
+        ("bedrock", "us.amazon.nova-pro-v1:0", Some(false)),
+        ("bedrock", "eu.anthropic.claude-sonnet-4-5-20250929-v1:0", Some(true)),
+        ("vertex", "claude-3-5-haiku@20241022", Some(false)),
+        ("anthropic", "claude-sonnet-4-5", Some(true)),
+        ("openai", "gpt-4-turbo", Some(false)),
+        ("openai", "gpt-4o", Some(true)),
+    ] {
+        assert_eq!(schema(list, model), enforced, "{list}/{model}");
+    }
+}

@@ -52,6 +52,10 @@ impl<P: Provider> Provider for ChaosProvider<P> {
         self.inner.binds(request)
     }
 
+    fn thinks(&self, request: &ChatRequest) -> bool {
+        self.inner.thinks(request)
+    }
+
     fn schema_subset(&self, model: &str) -> Option<&'static SchemaSubset> {
         self.inner.schema_subset(model)
     }

@@ -34,6 +34,8 @@ pub struct Settings {
     pub key: Option<String>,
     /// The words of every answer.
     pub answer: Vec<String>,
+    /// The pieces of a tool call's arguments, where a call is forced; without any, it answers in words all the same.
+    pub arguments: Vec<String>,
     /// Time to the first token.
     pub first_token: Duration,
     /// Time between tokens.
@@ -53,6 +55,7 @@ impl Settings {
             model: speaks.model().to_owned(),
             key: None,
             answer: speech::words(20),
+            arguments: vec![r#"{"city":"Ulm"}"#.to_owned()],
             first_token: Duration::ZERO,
             gap: Duration::ZERO,
             idle: Duration::from_secs(5),
@@ -78,6 +81,13 @@ impl Settings {
     #[must_use]
     pub fn answer(mut self, words: impl IntoIterator<Item = impl Into<String>>) -> Self {
         self.answer = words.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Calls tools that it must call with these pieces of arguments.
+    #[must_use]
+    pub fn arguments(mut self, pieces: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.arguments = pieces.into_iter().map(Into::into).collect();
         self
     }
 

@@ -118,6 +118,8 @@ pub struct Capabilities {
     pub assistant_prefill: Option<bool>,
     /// Makes embeddings.
     pub embeddings: Option<bool>,
+    /// Calls the one tool that it is told to call by name, as long as it is not asked to think first.
+    pub forced_tool: Option<bool>,
     /// Enforces that its answer is JSON where no schema is given.
     pub json_mode: Option<bool>,
     /// Enforces a JSON Schema on its answer.

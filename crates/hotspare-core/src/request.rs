@@ -184,6 +184,12 @@ impl ChatRequest {
         self
     }
 
+    /// Whether an effort of reasoning is asked for.
+    #[must_use]
+    pub fn asks_for_reasoning(&self) -> bool {
+        self.reasoning_effort.as_deref().is_some_and(|effort| effort != "none")
+    }
+
     /// Marks the request as one that only a target of `wire` can serve, because of `what`.
     #[must_use]
     pub fn bound(mut self, wire: impl Into<String>, what: impl Into<String>) -> Self {

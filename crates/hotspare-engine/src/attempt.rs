@@ -8,7 +8,9 @@ use std::time::Duration;
 
 use hotspare_core::{Chunk, Cost, Error, Event, FinishReason, Moment, Raw, Response, Usage, UsageSource};
 use hotspare_health::Permit;
-use hotspare_normalize::{Assembler, Block, Grammar, Repair, StreamedCalls, ThinkSplitter, ToolIds, Vectors};
+use hotspare_normalize::{
+    Assembler, Block, Grammar, Repair, StreamedCalls, ThinkSplitter, ToolAnswer, ToolIds, Vectors,
+};
 
 use crate::plan::Usual;
 use crate::rules::Limits;
@@ -69,6 +71,8 @@ pub(crate) struct Attempt {
     pub(crate) refused: bool,
     /// Parts thoughts from words, where the target writes them into its text.
     pub(crate) think: Option<ThinkSplitter>,
+    /// Tells a call's arguments as text, where the target was told to answer so.
+    pub(crate) tool_answer: Option<ToolAnswer>,
     pub(crate) ids: ToolIds,
     /// The last frame no longer shows its events.
     pub(crate) respelled: bool,
@@ -139,6 +143,7 @@ impl Attempt {
             reask: false,
             refused: false,
             think: None,
+            tool_answer: None,
             ids: ToolIds::default(),
             respelled: false,
             clean: false,
@@ -203,12 +208,28 @@ impl Attempt {
         if event.is_content() {
             self.contents = self.contents.saturating_add(1);
             self.content_bytes += size(event);
-            if self.first_content.is_none() {
-                self.first_content = Some(now);
-                self.unobserved = true;
-            }
+            self.begin_content(now);
         }
         Ok(())
+    }
+
+    fn begin_content(&mut self, now: Moment) {
+        if self.first_content.is_none() {
+            self.first_content = Some(now);
+            self.unobserved = true;
+        }
+    }
+
+    /// Notes what was said, before it is told in other words: a call that is told as text has begun with its name, although
+    /// nothing of it can be told yet.
+    pub(crate) fn hear(&mut self, now: Moment, event: &Event) {
+        if self.tool_answer.is_some() {
+            self.heard = true;
+            self.last_event = now;
+            if event.is_content() {
+                self.begin_content(now);
+            }
+        }
     }
 
     /// When the attempt's silence becomes too long, if it is the kind of silence that has a limit.
@@ -220,6 +241,8 @@ impl Attempt {
         self.first_content?;
         let gap = match self.grammar.block() {
             Block::Reasoning | Block::Tool => limits.quiet_gap,
+            // Arguments, whatever they are told as.
+            _ if self.tool_answer.is_some() => limits.quiet_gap,
             _ => limits.gap,
         };
         Some(since + gap)
@@ -240,7 +263,7 @@ impl Attempt {
     /// The event as it is passed on: every tool call with an id of its own. A frame that no longer shows its events is left
     /// behind.
     pub(crate) fn normalize(&mut self, mut chunk: Chunk) -> Chunk {
-        let changed = self.ids.fix(&mut chunk.event) || self.splits();
+        let changed = self.ids.fix(&mut chunk.event) || self.retells();
         if changed || (self.respelled && chunk.raw == Raw::Covered) {
             chunk.raw = Raw::Absent;
         }
@@ -248,17 +271,25 @@ impl Attempt {
         chunk
     }
 
-    /// The event with thoughts apart from words; as it was, where they are not in one text.
-    pub(crate) fn split(&mut self, chunk: Chunk) -> Result<impl Iterator<Item = Chunk> + use<>, Chunk> {
-        let splits = self.splits();
-        match self.think.as_mut().filter(|_| splits) {
-            Some(think) => Ok(think.push(chunk.event).map(Chunk::from)),
-            None => Err(chunk),
+    /// The event with thoughts apart from words, and with the answer's call as its text; as it was, where that is how it
+    /// is told.
+    pub(crate) fn retell(&mut self, chunk: Chunk) -> Result<impl Iterator<Item = Chunk> + use<>, Chunk> {
+        if !self.retells() {
+            return Err(chunk);
         }
+        let parted: Vec<Event> = match self.think.as_mut().filter(|think| !think.is_done()) {
+            Some(think) => think.push(chunk.event).collect(),
+            None => vec![chunk.event],
+        };
+        let told: Vec<Event> = match &mut self.tool_answer {
+            Some(answer) => parted.into_iter().flat_map(|event| answer.push(event)).collect(),
+            None => parted,
+        };
+        Ok(told.into_iter().map(Chunk::from))
     }
 
-    fn splits(&self) -> bool {
-        self.think.as_ref().is_some_and(|think| !think.is_done())
+    fn retells(&self) -> bool {
+        self.tool_answer.is_some() || self.think.as_ref().is_some_and(|think| !think.is_done())
     }
 }
 

@@ -15,6 +15,7 @@ use std::sync::Arc;
 
 use hotspare_core::{Chunk, Error, Event, Kind, Moment, PromptSize, Raw, TargetId, Trail};
 use hotspare_health::{Observation, Refusal};
+use hotspare_normalize::ToolAnswer;
 use hotspare_routing::Start;
 
 use crate::ask::Ask;
@@ -228,8 +229,9 @@ impl Call {
             return;
         }
         let Some(attempt) = self.live(id) else { return };
+        attempt.hear(now, &chunk.event);
         let chunk = attempt.normalize(chunk);
-        match attempt.split(chunk) {
+        match attempt.retell(chunk) {
             Ok(pieces) => pieces.for_each(|piece| self.take(now, id, piece)),
             Err(chunk) => self.take(now, id, chunk),
         }
@@ -315,6 +317,13 @@ impl Call {
     pub fn note(&mut self, id: AttemptId, notes: impl IntoIterator<Item = String>) {
         if let Some(attempt) = self.trail.attempts.get_mut(id.0) {
             attempt.notes.extend(notes);
+        }
+    }
+
+    /// An attempt was told to give its answer as the arguments of a tool call: they are told as text.
+    pub fn answers_by_tool(&mut self, id: AttemptId) {
+        if let Some(attempt) = self.live(id) {
+            attempt.tool_answer = Some(ToolAnswer::default());
         }
     }
 

@@ -4,13 +4,11 @@
 //! schema fits the original as far as the provider enforces it, once nulls that stand for absent properties are taken
 //! off; what had to be left out or changed is named. Keys keep their order: models write them in that order.
 
-mod tree;
-
 use std::collections::BTreeMap;
 
 use hotspare_core::{Json, SchemaSubset};
 
-use self::tree::Tree;
+use crate::tree::Tree;
 
 /// A schema that was made to fit.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -53,6 +53,8 @@ pub struct Dialect {
     pub images: bool,
     /// Whether a JSON Schema is enforced; otherwise only `json_object` is asked for.
     pub json_schema: bool,
+    /// Whether a model calls the tool that it is told to by name; `None` where nobody said.
+    pub forced_tool: Option<bool>,
     /// Header with the request's id.
     pub request_id: Cow<'static, str>,
 }

@@ -138,6 +138,7 @@ impl Dialect {
         seed_field: Borrowed("seed"),
         images: true,
         json_schema: true,
+        forced_tool: Some(true),
         request_id: Borrowed("x-request-id"),
     };
 
@@ -151,6 +152,7 @@ impl Dialect {
         embed_base64: false,
         max_tokens: MaxTokens::Plain,
         developer_role: false,
+        forced_tool: None,
         ..Self::OPENAI
     };
 

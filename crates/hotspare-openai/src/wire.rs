@@ -58,6 +58,7 @@ pub(crate) fn capabilities(dialect: &Dialect) -> Capabilities {
     let mut capabilities = Capabilities::default();
     capabilities.vision = (!dialect.images).then_some(false);
     capabilities.json_schema = (!dialect.json_schema).then_some(false);
+    capabilities.forced_tool = dialect.forced_tool;
     capabilities
 }
 /// What strict structured outputs take (OpenAI's guide "Structured Outputs", supported schemas). Bounds of numbers, texts

@@ -124,6 +124,10 @@ impl<W: Wire> Provider for HttpProvider<W> {
         self.wire.binds(request)
     }
 
+    fn thinks(&self, request: &ChatRequest) -> bool {
+        self.wire.thinks(request)
+    }
+
     fn schema_subset(&self, model: &str) -> Option<&'static SchemaSubset> {
         self.wire.schema_subset(model)
     }

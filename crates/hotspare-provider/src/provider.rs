@@ -45,6 +45,11 @@ pub trait Provider: fmt::Debug + Send + Sync {
         None
     }
 
+    /// Whether `request` asks the model to think before it answers. Some words for that are the wire's own.
+    fn thinks(&self, request: &ChatRequest) -> bool {
+        request.asks_for_reasoning()
+    }
+
     /// What it understands of JSON Schema where it enforces `model`'s answers; `None` if it takes any schema, or enforces
     /// none.
     fn schema_subset(&self, model: &str) -> Option<&'static SchemaSubset> {

@@ -35,6 +35,11 @@ pub trait Wire: fmt::Debug + Send + Sync {
         Vec::new()
     }
 
+    /// Whether a request asks the model to think; see [`Provider::thinks`](crate::Provider::thinks).
+    fn thinks(&self, request: &ChatRequest) -> bool {
+        request.asks_for_reasoning()
+    }
+
     /// What it understands of JSON Schema; see [`Provider::schema_subset`](crate::Provider::schema_subset).
     fn schema_subset(&self, model: &str) -> Option<&'static SchemaSubset> {
         let _ = model;
@@ -97,6 +102,10 @@ impl<W: Wire + ?Sized> Wire for Arc<W> {
 
     fn binds(&self, request: &ChatRequest) -> Option<String> {
         (**self).binds(request)
+    }
+
+    fn thinks(&self, request: &ChatRequest) -> bool {
+        (**self).thinks(request)
     }
 
     fn schema_subset(&self, model: &str) -> Option<&'static SchemaSubset> {

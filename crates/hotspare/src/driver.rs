@@ -161,6 +161,9 @@ impl Driver {
         let key = target.keys.get(begin.key).map(|hole| (Arc::clone(hole), Arc::new(OnceLock::new())));
         let prepared = prepare(&self.request, begin, target, prompt, profile).map(|prepared| {
             self.call.note(begin.id, prepared.notes);
+            if prepared.by_tool {
+                self.call.answers_by_tool(begin.id);
+            }
             Outbound::new(prepared.request, Arc::clone(&target.model), begin.stream)
                 .with_remaining(Some(begin.remaining))
         });

@@ -2,7 +2,7 @@
 //!
 //! Not an adapter: no wire is spelled here. Order: what another model's turns hold that this one cannot read goes, then
 //! the oldest turns where the whole is too long, then the target's template, then a turn of the user where the assistant
-//! must not speak first, then the form of the answer in words where the target does not enforce it, then what this attempt
+//! must not speak first, then the form of the answer as a tool or in words where the target does not enforce it, then what this attempt
 //! adds (a complaint, the beginning of an answer). Invariant: what is not changed is not copied, and what is changed is
 //! said.
 
@@ -13,7 +13,7 @@ use hotspare_core::{
     ChatRequest, Error, Kind, Message, ModelProfile, OutputFormat, Part, Request, Role, Sampling,
 };
 use hotspare_engine::Begin;
-use hotspare_normalize::{portable, rewrite_schema, trim, user_first};
+use hotspare_normalize::{by_tool, portable, rewrite_schema, trim, user_first};
 
 use crate::shared::{Connected, Prompt};
 
@@ -23,6 +23,8 @@ pub(crate) struct Prepared {
     pub(crate) request: Request,
     /// What was changed, for the trail.
     pub(crate) notes: Vec<String>,
+    /// The answer comes as the arguments of a tool call.
+    pub(crate) by_tool: bool,
 }
 
 /// Prepares `request` for one attempt at `target`.
@@ -39,7 +41,7 @@ pub(crate) fn prepare(
     let mut notes = Vec::new();
     let request = match request {
         Request::Chat(request) => request,
-        Request::Embed(_) => return Ok(Prepared { request: request.clone(), notes }),
+        Request::Embed(_) => return Ok(Prepared { request: request.clone(), notes, by_tool: false }),
     };
     let mut prepared = Cow::Borrowed(&**request);
     let wire = target.provider.wire();
@@ -86,7 +88,7 @@ pub(crate) fn prepare(
         notes.push(note.to_string());
         prepared = Cow::Owned(changed);
     }
-    shape(&mut prepared, &mut notes, target, profile);
+    let by_tool = shape(&mut prepared, &mut notes, target, profile);
     if profile.capabilities.sampling == Some(false) && prepared.sampling != Sampling::default() {
         prepared.to_mut().sampling = Sampling::default();
         notes.push("left out temperature and the like: the model takes none".into());
@@ -108,18 +110,28 @@ pub(crate) fn prepare(
         Cow::Borrowed(_) => Arc::clone(request),
         Cow::Owned(changed) => Arc::new(changed),
     };
-    Ok(Prepared { request: Request::Chat(request), notes })
+    Ok(Prepared { request: Request::Chat(request), notes, by_tool })
 }
 
-/// Asks for the form of the answer in the way that the target has for it: a form that it enforces, or words. The answer is
-/// judged by the form that the caller asked for, whichever way it is.
+/// Asks for the form of the answer in the way that the target has for it: a form that it enforces, a tool that it must call,
+/// or words. The answer is judged by the form that the caller asked for, whichever way it is. Says whether it comes as a
+/// tool call.
 fn shape(
     request: &mut Cow<'_, ChatRequest>,
     notes: &mut Vec<String>,
     target: &Connected,
     profile: &ModelProfile,
-) {
+) -> bool {
     let can = &profile.capabilities;
+    let forced = can.json_schema == Some(false)
+        && can.forced_tool == Some(true)
+        && can.tools != Some(false)
+        && !target.provider.thinks(request);
+    if forced && let Some(asked) = by_tool(request) {
+        notes.push("the schema is asked for as a tool call".into());
+        *request = Cow::Owned(asked);
+        return true;
+    }
     let words = match &request.output {
         OutputFormat::JsonSchema { schema, .. } if can.json_schema == Some(false) => {
             notes.push("the schema is asked for in words".into());
@@ -135,13 +147,14 @@ fn shape(
         }
         _ => {
             spell_schema(request, notes, target);
-            return;
+            return false;
         }
     };
     let request = request.to_mut();
     request.output = if can.json_mode == Some(false) { OutputFormat::Text } else { OutputFormat::JsonObject };
     let head = request.messages.iter().take_while(|message| instructs(message)).count();
     request.messages.insert(head, Message::system(words));
+    false
 }
 
 /// Spells a schema that is to be enforced as far as the target understands schemas.

@@ -158,7 +158,10 @@ impl Connection {
             fault if vectors => self.unstreamed(settings, &speech, 0, &speech.vectors(&body), fault).await,
             fault => {
                 let words = asked.rest(&settings.answer);
-                let body = speech.whole(&words.concat(), asked.tool.as_deref(), words.len());
+                let call = asked.tool.as_deref().filter(|_| !settings.arguments.is_empty());
+                let call = call.map(|name| (name, settings.arguments.concat()));
+                let call = call.as_ref().map(|(name, arguments)| (*name, arguments.as_str()));
+                let body = speech.whole(&words.concat(), call, words.len());
                 self.unstreamed(settings, &speech, words.len(), &body, fault).await
             }
         }
@@ -243,8 +246,15 @@ impl Connection {
             self.chunk(&std::mem::take(&mut out)).await?;
             self.wait(Some(first)).await?;
         }
-        if let Some(tool) = &asked.tool {
-            out.push_str(&speech.tool(tool));
+        if let Some(tool) = asked.tool.as_ref().filter(|_| !settings.arguments.is_empty()) {
+            for (at, frames) in speech.call(tool, &settings.arguments).iter().enumerate() {
+                self.break_at(at, fault, speech).await?;
+                out.push_str(frames);
+                if paced {
+                    self.chunk(&std::mem::take(&mut out)).await?;
+                    self.wait(Some(gap)).await?;
+                }
+            }
             self.chunk(&out).await?;
             return self.send(b"0\r\n\r\n").await;
         }

@@ -3,6 +3,7 @@
 //! Shaped like recorded traffic: a first frame with the role alone, counts in a frame of their own, pings and comments.
 //! Invariant: the same prompt gets the same answer from every server, whatever its wire.
 
+mod calls;
 mod responses;
 
 use base64::Engine;
@@ -187,10 +188,6 @@ impl Speech<'_> {
         })
     }
 
-    fn function_call(name: &str) -> Value {
-        json!([{"functionCall": {"name": name, "args": {"city": "Ulm"}}}])
-    }
-
     fn event(name: &str, data: &Value) -> String {
         format!("event: {name}\ndata: {data}\n\n")
     }
@@ -282,42 +279,6 @@ impl Speech<'_> {
         }
     }
 
-    /// A tool call in place of an answer.
-    pub(crate) fn tool(&self, name: &str) -> String {
-        match self.speaks {
-            Speaks::Gemini => self.part(&Self::function_call(name), Some(("STOP", 9))),
-            Speaks::Responses => self.response_tool(name),
-            Speaks::OpenAi | Speaks::DeepSeek => {
-                let id = format!("call_{}", self.id);
-                let begin = json!({"tool_calls": [{"index": 0, "id": id, "type": "function", "function": {"name": name, "arguments": ""}}]});
-                let rest =
-                    json!({"tool_calls": [{"index": 0, "function": {"arguments": "{\"city\":\"Ulm\"}"}}]});
-                let finish = self.chunk(&json!({}), Some("tool_calls"));
-                format!("{}{}{finish}data: [DONE]\n\n", self.chunk(&begin, None), self.chunk(&rest, None))
-            }
-            Speaks::Bedrock => {
-                let call = json!({"name": name, "toolUseId": format!("tooluse_{}", self.id)});
-                let block = json!({"contentBlockIndex": 0, "start": {"toolUse": call}});
-                let input =
-                    json!({"contentBlockIndex": 0, "delta": {"toolUse": {"input": "{\"city\":\"Ulm\"}"}}});
-                let begun = Self::event("contentBlockStart", &block);
-                format!("{begun}{}{}", Self::event("contentBlockDelta", &input), self.end(0, "tool_use", 9))
-            }
-            Speaks::Anthropic => {
-                let id = format!("toolu_{}", self.id);
-                let block = json!({"type": "content_block_start", "index": 0, "content_block": {"type": "tool_use", "id": id, "name": name, "input": {}}});
-                let input = json!({"type": "content_block_delta", "index": 0, "delta": {"type": "input_json_delta", "partial_json": "{\"city\":\"Ulm\"}"}});
-                let stop = json!({"type": "content_block_stop", "index": 0});
-                let delta = json!({"type": "message_delta", "delta": {"stop_reason": "tool_use"}, "usage": {"output_tokens": 9}});
-                let end = json!({"type": "message_stop"});
-                [block, input, stop, delta, end]
-                    .iter()
-                    .map(|data| Self::event(data["type"].as_str().unwrap_or_default(), data))
-                    .collect()
-            }
-        }
-    }
-
     /// The end of a message of the Converse wire.
     fn end(&self, block: u32, reason: &str, tokens: usize) -> String {
         let stop = Self::event("contentBlockStop", &json!({"contentBlockIndex": block}));
@@ -344,49 +305,50 @@ impl Speech<'_> {
     }
 
     /// A whole answer.
-    pub(crate) fn whole(&self, text: &str, tool: Option<&str>, tokens: usize) -> String {
+    pub(crate) fn whole(&self, text: &str, call: Option<(&str, &str)>, tokens: usize) -> String {
         let body = match self.speaks {
-            Speaks::Responses => self.response(&self.response_items(text, tool), tokens),
+            Speaks::Responses => self.response(&self.response_items(text, call), tokens),
             Speaks::Gemini => {
-                let parts = tool.map_or_else(|| json!([{"text": text}]), Self::function_call);
+                let parts = call.map_or_else(|| json!([{"text": text}]), Self::function_call);
                 self.candidate(&parts, Some(("STOP", tokens)))
             }
             Speaks::OpenAi | Speaks::DeepSeek => {
                 let mut message = json!({"role": "assistant", "content": text});
-                if let Some(name) = tool {
-                    let call = json!({"id": format!("call_{}", self.id), "type": "function", "function": {"name": name, "arguments": "{\"city\":\"Ulm\"}"}});
+                if let Some((name, arguments)) = call {
+                    let call = json!({"id": format!("call_{}", self.id), "type": "function", "function": {"name": name, "arguments": arguments}});
                     message = json!({"role": "assistant", "content": null, "tool_calls": [call]});
                 }
-                let finish = if tool.is_some() { "tool_calls" } else { "stop" };
+                let finish = if call.is_some() { "tool_calls" } else { "stop" };
                 json!({
                     "id": format!("chatcmpl-{}", self.id), "object": "chat.completion", "created": 1_760_000_000, "model": self.model,
                     "choices": [{"index": 0, "message": message, "finish_reason": finish}], "usage": self.counts(tokens),
                 })
             }
             Speaks::Bedrock => {
-                let block = match tool {
-                    Some(name) => {
-                        let input = json!({"city": "Ulm"});
+                let block = match call {
+                    Some((name, arguments)) => {
+                        let input = calls::input(arguments);
                         json!({"toolUse": {"toolUseId": format!("tooluse_{}", self.id), "name": name, "input": input}})
                     }
                     None => json!({"text": text}),
                 };
                 json!({
                     "output": {"message": {"role": "assistant", "content": [block]}},
-                    "stopReason": if tool.is_some() { "tool_use" } else { "end_turn" },
+                    "stopReason": if call.is_some() { "tool_use" } else { "end_turn" },
                     "usage": self.converse_counts(tokens), "metrics": {"latencyMs": 1},
                 })
             }
             Speaks::Anthropic => {
-                let block = match tool {
-                    Some(name) => {
-                        json!({"type": "tool_use", "id": format!("toolu_{}", self.id), "name": name, "input": {"city": "Ulm"}})
+                let block = match call {
+                    Some((name, arguments)) => {
+                        let input = calls::input(arguments);
+                        json!({"type": "tool_use", "id": format!("toolu_{}", self.id), "name": name, "input": input})
                     }
                     None => json!({"type": "text", "text": text}),
                 };
                 json!({
                     "id": format!("msg_{}", self.id), "type": "message", "role": "assistant", "model": self.model, "content": [block],
-                    "stop_reason": if tool.is_some() { "tool_use" } else { "end_turn" },
+                    "stop_reason": if call.is_some() { "tool_use" } else { "end_turn" },
                     "usage": {"input_tokens": self.prompt_tokens, "output_tokens": tokens},
                 })
             }

@@ -122,6 +122,7 @@ struct ProfileDto {
     assistant_prefill: Option<bool>,
     json_mode: Option<bool>,
     json_schema: Option<bool>,
+    forced_tool: Option<bool>,
     encoding: Option<Encoding>,
     embedding_family: Option<String>,
     embedding_dimensions: Option<u32>,
@@ -401,6 +402,7 @@ impl ProfileDto {
         can.assistant_prefill = self.assistant_prefill.or(can.assistant_prefill);
         can.json_mode = self.json_mode.or(can.json_mode);
         can.json_schema = self.json_schema.or(can.json_schema);
+        can.forced_tool = self.forced_tool.or(can.forced_tool);
         if let Some(price) = self.price {
             profile.price = Some(price.price()?);
         }

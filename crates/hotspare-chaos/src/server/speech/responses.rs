@@ -6,8 +6,6 @@ use serde_json::{Value, json};
 
 use super::Speech;
 
-const ARGUMENTS: &str = "{\"city\":\"Ulm\"}";
-
 impl Speech<'_> {
     fn frame(&self, name: &str, mut data: Value) -> String {
         data["type"] = name.into();
@@ -27,9 +25,9 @@ impl Speech<'_> {
         })
     }
 
-    pub(super) fn response_items(&self, text: &str, tool: Option<&str>) -> Value {
-        let item = match tool {
-            Some(name) => self.call(name, ARGUMENTS),
+    pub(super) fn response_items(&self, text: &str, call: Option<(&str, &str)>) -> Value {
+        let item = match call {
+            Some((name, arguments)) => self.called(name, arguments),
             None => self
                 .message(&json!([{"type": "output_text", "annotations": [], "logprobs": [], "text": text}])),
         };
@@ -40,7 +38,7 @@ impl Speech<'_> {
         json!({"id": format!("msg_{}", self.id), "type": "message", "status": "completed", "role": "assistant", "content": content})
     }
 
-    fn call(&self, name: &str, arguments: &str) -> Value {
+    fn called(&self, name: &str, arguments: &str) -> Value {
         json!({
             "id": format!("fc_{}", self.id), "type": "function_call", "status": "completed",
             "call_id": format!("call_{}", self.id), "name": name, "arguments": arguments,
@@ -84,12 +82,12 @@ impl Speech<'_> {
         format!("{done}{item}{}", self.frame("response.completed", whole))
     }
 
-    pub(super) fn response_tool(&self, name: &str) -> String {
+    pub(super) fn response_call(&self, name: &str, arguments: &str) -> String {
         let id = format!("fc_{}", self.id);
-        let added = json!({"output_index": 0, "item": self.call(name, "")});
-        let delta = json!({"output_index": 0, "item_id": id, "delta": ARGUMENTS});
-        let done = json!({"output_index": 0, "item_id": id, "arguments": ARGUMENTS});
-        let items = self.response_items("", Some(name));
+        let added = json!({"output_index": 0, "item": self.called(name, "")});
+        let delta = json!({"output_index": 0, "item_id": id, "delta": arguments});
+        let done = json!({"output_index": 0, "item_id": id, "arguments": arguments});
+        let items = self.response_items("", Some((name, arguments)));
         [
             ("response.output_item.added", added),
             ("response.function_call_arguments.delta", delta),

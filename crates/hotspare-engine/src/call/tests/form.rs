@@ -237,3 +237,33 @@ fn what_money_forbids_to_ask_again_stands_in_the_trail() {
     assert!(of_reasks[0].1.starts_with("not asked again: it would cost"), "{of_reasks:?}");
     assert!(skipped(dear()).is_empty(), "asked again, and nothing is passed over");
 }
+
+#[test]
+fn a_call_that_is_told_as_text_has_a_calls_time() {
+    let mut setup = setup(true);
+    setup.rules.form = JudgeForm::AtTheEnd;
+    let mut rig = setup.rig();
+    rig.call.answers_by_tool(AttemptId(0));
+    rig.says(0, Event::ToolStarted { index: 0, id: "c".into(), name: "answer".into() });
+    // Providers say arguments once a value is whole: that is neither late nor a stall.
+    rig.wait(Duration::from_secs(40));
+    let part = |text: &str| Event::ToolDelta { index: 0, arguments: text.into() };
+    rig.says(0, part(r#"{"ok""#));
+    rig.wait(Duration::from_secs(40));
+    rig.says(0, part(":1}"));
+    rig.says(0, Event::Finished(FinishReason::ToolCalls));
+    rig.tell(Input::Ended(AttemptId(0)));
+    assert_eq!((rig.targets(), answer(&rig).as_str()), (vec![0], r#"{"ok":1}"#));
+    assert_eq!(rig.out.last(), Some(&Event::Finished(FinishReason::Stop)));
+}
+
+#[test]
+fn a_second_target_tells_its_own_way_of_answering() {
+    let mut rig = setup(true).rig();
+    rig.call.answers_by_tool(AttemptId(0));
+    rig.says(0, Event::ToolStarted { index: 0, id: "c".into(), name: "answer".into() });
+    rig.fails(0, Kind::Overloaded);
+    rig.text(1, r#"{"ok":1}"#);
+    rig.finishes(1);
+    assert_eq!((rig.targets(), answer(&rig).as_str()), (vec![0, 1], r#"{"ok":1}"#));
+}

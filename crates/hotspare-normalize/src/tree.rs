@@ -11,7 +11,7 @@ use serde_json::value::{RawValue, to_raw_value};
 
 /// A value; objects and arrays are opened, the rest is as written.
 #[derive(Clone, Debug)]
-pub(super) enum Tree {
+pub(crate) enum Tree {
     Array(Vec<Tree>),
     Leaf(Box<RawValue>),
     Object(Vec<(String, Tree)>),
@@ -19,24 +19,24 @@ pub(super) enum Tree {
 
 impl Tree {
     /// Reads a value that nests no deeper than the parser allows.
-    pub(super) fn parse(text: &str) -> Option<Self> {
+    pub(crate) fn parse(text: &str) -> Option<Self> {
         serde_json::from_str(text).ok()
     }
 
-    pub(super) fn to_json(&self) -> Option<Json> {
+    pub(crate) fn to_json(&self) -> Option<Json> {
         Json::parse(serde_json::to_string(self).ok()?).ok()
     }
 
     /// A value that is written without quotes.
-    pub(super) fn literal(text: &str) -> Self {
+    pub(crate) fn literal(text: &str) -> Self {
         RawValue::from_string(text.to_owned()).map_or_else(|_| Self::Array(Vec::new()), Self::Leaf)
     }
 
-    pub(super) fn string(text: &str) -> Self {
+    pub(crate) fn string(text: &str) -> Self {
         to_raw_value(text).map_or_else(|_| Self::Array(Vec::new()), Self::Leaf)
     }
 
-    pub(super) fn as_str(&self) -> Option<&str> {
+    pub(crate) fn as_str(&self) -> Option<&str> {
         match self {
             // Names of types and formats have no escapes; a string with some is none of them.
             Self::Leaf(leaf) => {
@@ -46,21 +46,21 @@ impl Tree {
         }
     }
 
-    pub(super) fn get(&self, key: &str) -> Option<&Self> {
+    pub(crate) fn get(&self, key: &str) -> Option<&Self> {
         match self {
             Self::Object(fields) => fields.iter().find(|(name, _)| name == key).map(|(_, value)| value),
             _ => None,
         }
     }
 
-    pub(super) fn get_mut(&mut self, key: &str) -> Option<&mut Self> {
+    pub(crate) fn get_mut(&mut self, key: &str) -> Option<&mut Self> {
         match self {
             Self::Object(fields) => fields.iter_mut().find(|(name, _)| name == key).map(|(_, value)| value),
             _ => None,
         }
     }
 
-    pub(super) fn put(&mut self, key: &str, value: Self) {
+    pub(crate) fn put(&mut self, key: &str, value: Self) {
         if let Some(known) = self.get_mut(key) {
             *known = value;
         } else if let Self::Object(fields) = self {
@@ -68,8 +68,15 @@ impl Tree {
         }
     }
 
+    /// Takes fields off an object.
+    pub(crate) fn remove(&mut self, keys: &[&str]) {
+        if let Self::Object(fields) = self {
+            fields.retain(|(name, _)| !keys.contains(&name.as_str()));
+        }
+    }
+
     /// The strings of an array.
-    pub(super) fn strings(&self) -> Vec<String> {
+    pub(crate) fn strings(&self) -> Vec<String> {
         match self {
             Self::Array(items) => items
                 .iter()
@@ -83,7 +90,7 @@ impl Tree {
     }
 
     /// Whether the schema names this type among its own.
-    pub(super) fn allows_type(&self, name: &str) -> bool {
+    pub(crate) fn allows_type(&self, name: &str) -> bool {
         match self.get("type") {
             Some(list @ Self::Array(_)) => list.strings().iter().any(|known| known == name),
             Some(leaf) => leaf.as_str() == Some(name),
@@ -92,7 +99,7 @@ impl Tree {
     }
 
     /// The schema, or null.
-    pub(super) fn make_nullable(&mut self) {
+    pub(crate) fn make_nullable(&mut self) {
         let simple = self.get("enum").is_none() && self.get("const").is_none() && self.get("anyOf").is_none();
         if simple && let Some(kind) = self.get_mut("type") {
             match kind {

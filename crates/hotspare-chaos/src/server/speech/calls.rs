@@ -1,0 +1,72 @@
+//! Tool calls in place of an answer.
+//!
+//! Invariant: the pieces of the arguments are told as they are, also where they are no JSON; a whole answer of a wire whose
+//! arguments are an object then has an empty one.
+
+use serde_json::{Value, json};
+
+use super::{Speaks, Speech};
+
+/// Arguments as an object.
+pub(super) fn input(arguments: &str) -> Value {
+    serde_json::from_str(arguments).ok().filter(Value::is_object).unwrap_or_else(|| json!({}))
+}
+
+impl Speech<'_> {
+    /// A stream's frames: the beginning of the call, each piece of its arguments, and what follows. Wires that do not
+    /// stream arguments have all in one.
+    pub(crate) fn call(&self, name: &str, pieces: &[String]) -> Vec<String> {
+        let (begin, close) = match self.speaks {
+            Speaks::Gemini => {
+                let call = Self::function_call((name, &pieces.concat()));
+                return vec![self.part(&call, Some(("STOP", 9)))];
+            }
+            Speaks::Responses => return vec![self.response_call(name, &pieces.concat())],
+            Speaks::OpenAi | Speaks::DeepSeek => {
+                let id = format!("call_{}", self.id);
+                let begin = json!({"tool_calls": [{"index": 0, "id": id, "type": "function", "function": {"name": name, "arguments": ""}}]});
+                let finish = self.chunk(&json!({}), Some("tool_calls"));
+                (self.chunk(&begin, None), format!("{finish}data: [DONE]\n\n"))
+            }
+            Speaks::Bedrock => {
+                let call = json!({"name": name, "toolUseId": format!("tooluse_{}", self.id)});
+                let block = json!({"contentBlockIndex": 0, "start": {"toolUse": call}});
+                (Self::event("contentBlockStart", &block), self.end(0, "tool_use", 9))
+            }
+            Speaks::Anthropic => {
+                let id = format!("toolu_{}", self.id);
+                let block = json!({"type": "content_block_start", "index": 0, "content_block": {"type": "tool_use", "id": id, "name": name, "input": {}}});
+                let stop = json!({"type": "content_block_stop", "index": 0});
+                let delta = json!({"type": "message_delta", "delta": {"stop_reason": "tool_use"}, "usage": {"output_tokens": 9}});
+                let end = json!({"type": "message_stop"});
+                let close = [stop, delta, end];
+                let close = close.iter().map(Self::typed).collect();
+                (Self::typed(&block), close)
+            }
+        };
+        let pieces = pieces.iter().map(|piece| self.arguments(piece));
+        std::iter::once(begin).chain(pieces).chain([close]).collect()
+    }
+
+    fn arguments(&self, piece: &str) -> String {
+        match self.speaks {
+            Speaks::Bedrock => {
+                let delta = json!({"contentBlockIndex": 0, "delta": {"toolUse": {"input": piece}}});
+                Self::event("contentBlockDelta", &delta)
+            }
+            Speaks::Anthropic => Self::typed(
+                &json!({"type": "content_block_delta", "index": 0, "delta": {"type": "input_json_delta", "partial_json": piece}}),
+            ),
+            _ => self.chunk(&json!({"tool_calls": [{"index": 0, "function": {"arguments": piece}}]}), None),
+        }
+    }
+
+    pub(super) fn function_call((name, arguments): (&str, &str)) -> Value {
+        json!([{"functionCall": {"name": name, "args": input(arguments)}}])
+    }
+
+    /// An event that is called by its type.
+    fn typed(data: &Value) -> String {
+        Self::event(data["type"].as_str().unwrap_or_default(), data)
+    }
+}

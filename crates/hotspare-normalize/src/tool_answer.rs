@@ -1,0 +1,279 @@
+//! An answer of a given form, had as the arguments of a tool call.
+//!
+//! For models that enforce no schema on their words but write arguments to one. Not for requests with tools of their own.
+//! Invariant: whoever reads the rewritten events sees an answer in text, never a call; the text is what the model wrote as
+//! arguments, however it was cut into deltas; a model that answers in words all the same is told as it spoke.
+
+use hotspare_core::{ChatRequest, Event, FinishReason, OutputFormat, Role, Tool, ToolChoice};
+
+use crate::tree::Tree;
+
+/// The tool's name where the form has none that is one.
+const NAME: &str = "answer";
+
+/// Longest name of a tool that every known provider takes.
+const NAME_LIMIT: usize = 64;
+
+/// What the model is told of the tool.
+const DESCRIPTION: &str = "Gives the answer. Its arguments are the whole of it: nothing else is read.";
+
+/// Longest text before a call, in bytes, that is not yet taken for an answer in words: a sentence or two.
+const PREAMBLE_LIMIT: usize = 256;
+
+/// The request with its form as a tool that must be called, in place of a schema for its words.
+///
+/// `None` where that cannot be: no schema is asked for, its root is not an object with its own words (providers take no
+/// other as arguments), the request has tools already, or the assistant's last turn is to be continued.
+#[must_use]
+pub fn by_tool(request: &ChatRequest) -> Option<ChatRequest> {
+    let OutputFormat::JsonSchema { name, schema, .. } = &request.output else { return None };
+    let continues = request.messages.last().is_some_and(|message| message.role == Role::Assistant);
+    if continues || !request.tools.is_empty() || !request.native_tools.is_empty() {
+        return None;
+    }
+    let mut root = Tree::parse(schema.as_str())?;
+    let alternative = ["anyOf", "oneOf", "allOf"].iter().any(|keyword| root.get(keyword).is_some());
+    if root.get("type").and_then(Tree::as_str) != Some("object") || alternative {
+        return None;
+    }
+    // Marks for readers of the schema; some models refuse a tool whose root has them.
+    root.remove(&["$schema", "$id", "$comment", "title"]);
+    let name = if is_name(name) { name.clone() } else { NAME.to_owned() };
+    let mut asked = request.clone();
+    asked.output = OutputFormat::Text;
+    asked.tools = vec![Tool::new(&name, root.to_json()?).with_description(DESCRIPTION)];
+    asked.tool_choice = Some(ToolChoice::Named(name));
+    // Several calls would be several answers.
+    asked.parallel_tools = Some(false);
+    Some(asked)
+}
+
+fn is_name(name: &str) -> bool {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
+    (1..=NAME_LIMIT).contains(&name.len()) && name.bytes().all(allowed)
+}
+
+/// Tells the arguments of an answer's first tool call as its text. One for each answer.
+///
+/// A short text before the call is left out, for it is not part of the answer; further calls are too.
+#[derive(Clone, Debug, Default)]
+pub struct ToolAnswer {
+    state: State,
+}
+
+#[derive(Clone, Debug)]
+enum State {
+    /// No call has come: what was said, as long as it may yet be words before one.
+    Preamble(String),
+    /// The model answers in words.
+    Words,
+    /// The call of this index is the answer; whether any of it has come.
+    Call { index: u32, begun: bool },
+}
+
+impl Default for State {
+    fn default() -> Self {
+        Self::Preamble(String::new())
+    }
+}
+
+impl ToolAnswer {
+    /// Takes the next event and gives the events to pass on instead: none, one or two.
+    pub fn push(&mut self, event: Event) -> impl Iterator<Item = Event> + use<> {
+        let events = match event {
+            Event::TextDelta(text) => [None, self.text(text)],
+            Event::ToolStarted { index, .. } => {
+                if !matches!(self.state, State::Call { .. }) {
+                    self.state = State::Call { index, begun: false };
+                }
+                [None, None]
+            }
+            Event::ToolDelta { index, arguments } => [None, self.arguments(index, arguments)],
+            Event::Finished(reason) => self.finished(reason),
+            event => [None, Some(event)],
+        };
+        events.into_iter().flatten()
+    }
+
+    fn text(&mut self, text: String) -> Option<Event> {
+        match &mut self.state {
+            State::Preamble(said) => {
+                said.push_str(&text);
+                // JSON is no preamble.
+                if said.len() <= PREAMBLE_LIMIT && !said.trim_start().starts_with(['{', '`']) {
+                    return None;
+                }
+                let said = std::mem::take(said);
+                self.state = State::Words;
+                Some(Event::TextDelta(said))
+            }
+            State::Words => Some(Event::TextDelta(text)),
+            State::Call { .. } => None,
+        }
+    }
+
+    fn arguments(&mut self, index: u32, arguments: String) -> Option<Event> {
+        match &mut self.state {
+            State::Call { index: answer, begun } if *answer == index && !arguments.is_empty() => {
+                *begun = true;
+                Some(Event::TextDelta(arguments))
+            }
+            _ => None,
+        }
+    }
+
+    fn finished(&mut self, reason: FinishReason) -> [Option<Event>; 2] {
+        let (rest, reason) = match (&mut self.state, reason) {
+            (State::Preamble(said), reason) => (std::mem::take(said), reason),
+            // A call without a word of arguments has none.
+            (State::Call { begun: false, .. }, FinishReason::ToolCalls | FinishReason::Stop) => {
+                ("{}".to_owned(), FinishReason::Stop)
+            }
+            (State::Call { .. }, FinishReason::ToolCalls) => (String::new(), FinishReason::Stop),
+            (_, reason) => (String::new(), reason),
+        };
+        // What was held is told once, whatever is said after the end.
+        match &mut self.state {
+            State::Call { begun, .. } => *begun = true,
+            state => *state = State::Words,
+        }
+        [(!rest.is_empty()).then_some(Event::TextDelta(rest)), Some(Event::Finished(reason))]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use hotspare_core::{Json, Message};
+    use proptest::prelude::*;
+
+    fn started(index: u32) -> Event {
+        Event::ToolStarted { index, id: format!("call_{index}"), name: "triage".into() }
+    }
+
+    fn part(index: u32, text: &str) -> Event {
+        Event::ToolDelta { index, arguments: text.into() }
+    }
+
+    fn told(events: impl IntoIterator<Item = Event>) -> Vec<Event> {
+        let mut answer = ToolAnswer::default();
+        events.into_iter().flat_map(|event| answer.push(event)).collect()
+    }
+
+    /// The text and the end of an answer in which nothing else came.
+    fn text(events: impl IntoIterator<Item = Event>) -> (String, Option<FinishReason>) {
+        let (mut said, mut finish) = (String::new(), None);
+        for event in told(events) {
+            match event {
+                Event::TextDelta(text) => said.push_str(&text),
+                Event::Finished(reason) => finish = Some(reason),
+                other => panic!("{other:?}"),
+            }
+        }
+        (said, finish)
+    }
+
+    fn says(text: &str) -> Event {
+        Event::TextDelta(text.into())
+    }
+
+    fn ends(reason: FinishReason) -> Event {
+        Event::Finished(reason)
+    }
+
+    #[test]
+    fn the_first_call_is_the_answer_and_its_end_an_ordinary_one() {
+        let stop = Some(FinishReason::Stop);
+        let json = (r#"{"a":1}"#.to_owned(), stop.clone());
+        let call = || [started(0), part(0, r#"{"a""#), part(0, ""), part(0, ":1}")];
+        for reason in [FinishReason::ToolCalls, FinishReason::Stop] {
+            assert_eq!(text(call().into_iter().chain([ends(reason)])), json);
+        }
+        // Words around it and further calls are not the answer.
+        let more = [says("Let me do that."), says("")].into_iter().chain(call());
+        let more = more.chain([says(" Done."), started(1), part(1, "{}"), ends(FinishReason::ToolCalls)]);
+        assert_eq!(text(more), json);
+        // A cut answer is not a whole one.
+        let cut = [started(0), part(0, r#"{"a"#), ends(FinishReason::Length)];
+        assert_eq!(text(cut), (r#"{"a"#.to_owned(), Some(FinishReason::Length)));
+        // No arguments are an empty object, but not in an answer that was cut before them.
+        assert_eq!(text([started(0), ends(FinishReason::ToolCalls)]), ("{}".to_owned(), stop));
+        let nothing = text([started(0), ends(FinishReason::Length)]);
+        assert_eq!(nothing, (String::new(), Some(FinishReason::Length)));
+    }
+
+    #[test]
+    fn an_answer_in_words_is_told_as_it_was_said() {
+        let stop = Some(FinishReason::Stop);
+        let short = text([says("I would "), says("rather not."), ends(FinishReason::Stop)]);
+        assert_eq!(short, ("I would rather not.".to_owned(), stop.clone()));
+        // JSON, fenced or not, and what is longer than a preamble goes on at once.
+        for first in [" {", "```json"] {
+            assert_eq!(told([says(first)]), [says(first)]);
+        }
+        let long = "x".repeat(PREAMBLE_LIMIT + 1);
+        assert_eq!(told([says(&long), says("y")]), [says(&long), says("y")]);
+        // Whatever else is said is passed on, and an end that is said twice says nothing twice.
+        let usage = || Event::Usage(Box::default());
+        let thought = || Event::ReasoningDelta("hm".into());
+        let twice = [thought(), says("no"), ends(FinishReason::Stop), ends(FinishReason::Stop), usage()];
+        let once = [thought(), says("no"), ends(FinishReason::Stop), ends(FinishReason::Stop), usage()];
+        assert_eq!(told(twice), once);
+    }
+
+    proptest! {
+        #[test]
+        fn how_arguments_were_cut_into_deltas_makes_no_difference(
+            arguments in "[{}\":a-zé, ]{0,40}",
+            cuts in proptest::collection::vec(0..60_usize, 0..8),
+            preamble in "[a-z ]{0,20}",
+        ) {
+            let mut cuts: Vec<usize> = cuts.into_iter().filter(|&at| arguments.is_char_boundary(at)).collect();
+            cuts.extend([0, arguments.len()]);
+            cuts.sort_unstable();
+            let pieces = cuts.windows(2).map(|pair| part(0, &arguments[pair[0]..pair[1]]));
+            let events = [says(&preamble), started(0)].into_iter().chain(pieces);
+            let whole = if arguments.is_empty() { "{}" } else { &arguments };
+            let expected = (whole.to_owned(), Some(FinishReason::Stop));
+            prop_assert_eq!(text(events.chain([ends(FinishReason::ToolCalls)])), expected);
+        }
+    }
+
+    fn ask(name: &str, schema: &str) -> ChatRequest {
+        let schema = Json::parse(schema).unwrap();
+        let output = OutputFormat::JsonSchema { name: name.into(), schema, strict: true };
+        ChatRequest::to("m").user("x").output(output)
+    }
+
+    #[test]
+    fn a_form_becomes_the_one_tool() {
+        let schema = r#"{"$schema":"s","title":"T","type":"object","properties":{"b":{"title":"B"},"a":{}}}"#;
+        let asked = by_tool(&ask("triage", schema)).unwrap();
+        assert_eq!(asked.output, OutputFormat::Text);
+        assert_eq!(asked.tool_choice, Some(ToolChoice::Named("triage".into())));
+        let [tool] = asked.tools.as_slice() else { panic!("{asked:?}") };
+        // In the order in which the form has its keys: models write them so.
+        let root = r#"{"type":"object","properties":{"b":{"title":"B"},"a":{}}}"#;
+        assert_eq!((tool.name.as_str(), tool.parameters.as_str()), ("triage", root));
+        for odd in ["", "two words", &"x".repeat(65)] {
+            assert_eq!(by_tool(&ask(odd, schema)).unwrap().tools[0].name, "answer");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_a_tool_is_left_alone() {
+        let object = r#"{"type":"object"}"#;
+        for schema in [
+            r#"{"type":"array"}"#,
+            r#"{"type":["object","null"]}"#,
+            r##"{"$ref":"#/$defs/a"}"##,
+            r#"{"type":"object","anyOf":[{}]}"#,
+            "true",
+        ] {
+            assert_eq!(by_tool(&ask("n", schema)), None, "{schema}");
+        }
+        assert_eq!(by_tool(&ChatRequest::to("m").user("x")), None);
+        assert_eq!(by_tool(&ask("n", object).tool(Tool::new("t", Json::parse(object).unwrap()))), None);
+        assert_eq!(by_tool(&ask("n", object).message(Message::assistant("{"))), None);
+    }
+}

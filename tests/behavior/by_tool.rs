@@ -1,0 +1,231 @@
+//! A model that enforces no schema answers by a tool call, and nobody but the trail notices.
+
+use std::sync::Arc;
+
+use futures::StreamExt;
+use hotspare::{
+    ChatRequest, Client, Endpoint, Event, FinishReason, Json, JudgeForm, Kind, ModelProfile, OutputFormat,
+    Part, RouteSpec, Rules, Sequential, Tool, ToolChoice, Trail,
+};
+use hotspare_chaos::{ChaosServer, Fault, Scripted, Settings, Speaks};
+
+const GOOD: &str = r#"{"severity": 2, "owner": "ops"}"#;
+const NOTE: &str = "the schema is asked for as a tool call";
+const WIRES: [Speaks; 4] = [Speaks::Anthropic, Speaks::Bedrock, Speaks::OpenAi, Speaks::Responses];
+
+fn ask() -> ChatRequest {
+    let text = r#"{"$schema":"https://json-schema.org/draft/2020-12/schema","type":"object","required":["severity","owner"],
+                   "properties":{"severity":{"type":"integer"},"owner":{"type":"string"}}}"#;
+    let schema = Json::parse(text).unwrap();
+    let output = OutputFormat::JsonSchema { name: "triage".into(), schema, strict: true };
+    ChatRequest::to("chat").user("Checkout has answered 502 since 09:12.").output(output)
+}
+
+fn unenforced() -> ModelProfile {
+    let mut profile = ModelProfile::default();
+    profile.capabilities.json_schema = Some(false);
+    profile
+}
+
+/// A main target that has to be asked by a tool, and a spare that enforces schemas.
+struct Pair {
+    main: ChaosServer,
+    spare: ChaosServer,
+    client: Client,
+}
+
+impl Pair {
+    async fn new(wire: Speaks, main: Settings, rules: Rules) -> Self {
+        let main = ChaosServer::start(main).await.unwrap();
+        let spare = ChaosServer::start(Settings::new(Speaks::OpenAi).answer([GOOD])).await.unwrap();
+        let client = Client::builder()
+            .target("main", hotspare_tests::endpoint(&main, wire).profile(unenforced()))
+            .target("spare", hotspare_tests::endpoint(&spare, Speaks::OpenAi))
+            .route("chat", RouteSpec::new(Sequential::new(["main", "spare"])).rules(rules))
+            .build()
+            .unwrap();
+        Self { main, spare, client }
+    }
+}
+
+/// Refuses in words; what counts is what it calls its tool with.
+fn calls(wire: Speaks, arguments: &[&str]) -> Settings {
+    Settings::new(wire).answer(["I would rather ", "not."]).arguments(arguments.iter().copied())
+}
+
+/// The text of a stream in pieces and its end, or the error's kind; nothing but text may come.
+async fn streamed(client: &Client) -> (Vec<String>, Result<FinishReason, Kind>, Trail) {
+    let mut stream = match client.stream(ask()).await {
+        Ok(stream) => stream,
+        Err(error) => return (Vec::new(), Err(error.kind()), error.trail().clone()),
+    };
+    let (mut pieces, mut end) = (Vec::new(), Err(Kind::Truncated));
+    while let Some(chunk) = stream.next().await {
+        match chunk {
+            Ok(Event::TextDelta(text)) => pieces.push(text),
+            Ok(Event::Finished(reason)) => end = Ok(reason),
+            Ok(Event::Started { .. } | Event::Usage(_) | Event::Mark) => {}
+            Ok(other) => panic!("{other:?}"),
+            Err(error) => end = Err(error.kind()),
+        }
+    }
+    (pieces, end, stream.trail().clone())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_arguments_of_the_call_are_the_answer() {
+    let cases: [(&str, &[&str], usize); 6] = [
+        ("as asked", &[r#"{"severity": 2,"#, r#" "owner": "ops"}"#], 1),
+        ("keys in another spelling", &[r#"{"Severity": 2, "#, r#""OWNER": "ops"}"#], 1),
+        ("a missing key", &[r#"{"severity": 2}"#], 3),
+        ("a wrong type", &[r#"{"severity": "two", "#, r#""owner": "ops"}"#], 3),
+        ("no arguments", &["{}"], 3),
+        ("no call", &[], 3),
+    ];
+    println!("arguments, wire, how it was asked for, requests");
+    for wire in WIRES {
+        for (what, arguments, requests) in cases {
+            let Pair { main, spare, client } =
+                Pair::new(wire, calls(wire, arguments), Rules::default()).await;
+            let answer = client.chat(ask()).await.unwrap();
+            let (pieces, end, trail) = streamed(&client).await;
+            for (form, text, trail) in
+                [("whole", answer.text(), &answer.trail), ("stream", pieces.concat(), &trail)]
+            {
+                let value: serde_json::Value = serde_json::from_str(&text).unwrap();
+                assert_eq!(value, serde_json::json!({"severity": 2, "owner": "ops"}), "{what} at {wire:?}");
+                println!("{what:25} {wire:10?} {form:6} {}", trail.attempts.len());
+                assert_eq!(trail.attempts.len(), requests, "{what} at {wire:?}: {trail}");
+                assert_eq!(trail.attempts[0].notes[0], NOTE, "{trail}");
+                let elsewhere = trail.attempts.last().filter(|last| last.target.as_str() == "spare");
+                assert!(elsewhere.is_none_or(|last| !last.notes.iter().any(|note| note == NOTE)), "{trail}");
+            }
+            assert_eq!((answer.finish.clone(), end), (FinishReason::Stop, Ok(FinishReason::Stop)));
+            assert!(matches!(answer.content.as_slice(), [Part::Text(_)]), "{:?}", answer.content);
+            if requests == 1 {
+                assert_eq!(answer.raw.wire(), None, "the frame shows a call");
+            }
+            let asked = (main.stats().requests, spare.stats().requests);
+            assert_eq!(asked, if requests == 1 { (2, 0) } else { (4, 2) }, "{what} at {wire:?}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn arguments_are_passed_on_as_they_come_where_the_route_judges_at_the_end() {
+    for (form, wire) in
+        [JudgeForm::AtTheEnd, JudgeForm::Never].into_iter().flat_map(|form| WIRES.map(|wire| (form, wire)))
+    {
+        let mut rules = Rules::default();
+        rules.form = form;
+        let whole = [r#"{"severity": 2,"#, r#" "owner": "#, r#""ops"}"#];
+        let pair = Pair::new(wire, calls(wire, &whole), rules.clone()).await;
+        let (pieces, end, trail) = streamed(&pair.client).await;
+        assert_eq!((pieces.concat(), end), (whole.concat(), Ok(FinishReason::Stop)), "{trail}");
+        // This wire's server says its arguments at once.
+        assert!(wire == Speaks::Responses || pieces.len() == 3, "{wire:?}: {pieces:?}");
+        // Too late for another, and the verdict comes at the end.
+        pair.main.set_settings(calls(wire, &[r#"{"severity": 2}"#]));
+        let (pieces, end, trail) = streamed(&pair.client).await;
+        let judged = if form == JudgeForm::Never { Ok(FinishReason::Stop) } else { Err(Kind::BadOutput) };
+        assert_eq!((pieces.concat().as_str(), end), (r#"{"severity": 2}"#, judged), "{wire:?} {trail}");
+        assert_eq!(pair.spare.stats().requests, 0);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_that_is_cut_is_never_carried_on() {
+    for (form, served) in [(JudgeForm::BeforeDelivery, true), (JudgeForm::AtTheEnd, false)] {
+        for wire in [Speaks::Anthropic, Speaks::Bedrock, Speaks::OpenAi] {
+            let mut rules = Rules::default();
+            rules.form = form;
+            let arguments = [r#"{"severity": 2,"#, r#" "owner": "#, r#""ops"}"#];
+            let pair = Pair::new(wire, calls(wire, &arguments), rules).await;
+            pair.main.set_fault(Some(Fault::CleanEndAfter(2))).await;
+            let (pieces, end, trail) = streamed(&pair.client).await;
+            if served {
+                // Nobody had a word of it, so the spare gives the whole answer.
+                assert_eq!((pieces.concat().as_str(), end), (GOOD, Ok(FinishReason::Stop)), "{trail}");
+            } else {
+                assert_eq!((pieces.concat().as_str(), end), (arguments[0], Err(Kind::Truncated)), "{trail}");
+                assert_eq!(pair.spare.stats().requests, 0, "{trail}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_model_that_answers_in_words_is_judged_by_them() {
+    for wire in WIRES {
+        let settings = calls(wire, &[]).answer(["Here you are: ", GOOD, " Anything else?"]);
+        let pair = Pair::new(wire, settings, Rules::default()).await;
+        let answer = pair.client.chat(ask()).await.unwrap();
+        assert_eq!((answer.text().as_str(), answer.trail.attempts.len()), (GOOD, 1), "{}", answer.trail);
+        assert_eq!(answer.trail.attempts[0].notes.last().unwrap(), "repaired: prose ×1");
+        assert_eq!(pair.main.stats().requests, 1);
+    }
+}
+
+#[tokio::test]
+async fn a_tool_is_asked_for_only_where_nothing_speaks_against_it() {
+    let tool = || Tool::new("look_up", Json::parse(r#"{"type":"object"}"#).unwrap());
+    let list = Json::parse(r#"{"type":"array"}"#).unwrap();
+    let list = OutputFormat::JsonSchema { name: "list".into(), schema: list, strict: false };
+    let mut thinks = ask();
+    thinks.reasoning_effort = Some("high".into());
+    let mut unthinking = ask();
+    unthinking.reasoning_effort = Some("none".into());
+    let native = |profile: &mut ModelProfile| profile.capabilities.json_schema = Some(true);
+    let toolless = |profile: &mut ModelProfile| profile.capabilities.tools = Some(false);
+    let as_it_is = |_: &mut ModelProfile| {};
+    let unforced = |profile: &mut ModelProfile| profile.capabilities.forced_tool = None;
+    type Change = fn(&mut ModelProfile);
+    let cases: [(ChatRequest, Change, bool); 8] = [
+        (ask(), as_it_is, true),
+        (unthinking, as_it_is, true),
+        (ask().tool(tool()), as_it_is, false),
+        (thinks, as_it_is, false),
+        (ask().output(list), as_it_is, false),
+        (ask(), native, false),
+        (ask(), toolless, false),
+        (ask(), unforced, false),
+    ];
+    for (at, (request, change, by_tool)) in cases.into_iter().enumerate() {
+        let scripted = Arc::new(Scripted::new().text(GOOD));
+        let mut profile = unenforced();
+        profile.capabilities.forced_tool = Some(true);
+        change(&mut profile);
+        let provider = Arc::clone(&scripted) as Arc<dyn hotspare::Provider>;
+        let endpoint = Endpoint::custom(provider, "m").profile(profile);
+        let client = Client::builder().target("chat", endpoint).build().unwrap();
+        let _judged = client.chat(request.clone()).await;
+        let sent = Arc::clone(&scripted.asked()[0].request);
+        if by_tool {
+            assert_eq!(sent.tool_choice, Some(ToolChoice::Named("triage".into())), "case {at}");
+            assert_eq!((sent.tools.len(), &sent.output), (1, &OutputFormat::Text), "case {at}");
+            assert!(!sent.tools[0].parameters.as_str().contains("$schema"), "case {at}: {sent:?}");
+        } else {
+            assert_eq!((&sent.tools, &sent.tool_choice), (&request.tools, &None), "case {at}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn asked_again_by_the_tool_it_hears_what_was_wrong() {
+    let scripted = Arc::new(Scripted::new().text(r#"{"severity": 2}"#).text(GOOD));
+    let mut profile = unenforced();
+    profile.capabilities.forced_tool = Some(true);
+    let provider = Arc::clone(&scripted) as Arc<dyn hotspare::Provider>;
+    let endpoint = Endpoint::custom(provider, "m").profile(profile);
+    let client = Client::builder().target("chat", endpoint).build().unwrap();
+    let answer = client.chat(ask()).await.unwrap();
+    assert_eq!(answer.text(), GOOD);
+    let [first, again] = &scripted.asked()[..] else { panic!("{}", answer.trail) };
+    assert_eq!(
+        (&again.request.tools, &again.request.tool_choice),
+        (&first.request.tools, &first.request.tool_choice)
+    );
+    let turns = &again.request.messages[first.request.messages.len()..];
+    assert_eq!(turns[0].joined_text(), r#"{"severity": 2}"#);
+    assert!(turns[1].joined_text().contains("owner"), "{turns:?}");
+}
