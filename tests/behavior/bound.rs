@@ -1,6 +1,6 @@
 //! Requests that speak of what one provider keeps: never moved, and the trail says why.
 
-use hotspare::{ChatRequest, Client, Json, RouteSpec, Sequential, openai};
+use hotspare::{ChatRequest, Client, Json, RouteSpec, Sequential, anthropic, openai};
 use hotspare_chaos::{ChaosServer, Fault, Settings, Speaks};
 use hotspare_tests::{endpoint, short_limits};
 
@@ -52,4 +52,58 @@ async fn others_move_as_ever() {
     let lost = ChatRequest::to("r").user("hi").bound("another wire", "a cache");
     let error = client.chat(lost).await.unwrap_err();
     assert!(error.to_string().contains("bound to a provider of the wire another wire: a cache"), "{error}");
+}
+
+/// What only another wire has words for and would be missed is not left out in silence, whoever is on the route.
+#[tokio::test]
+async fn nothing_that_would_be_missed_is_left_out() {
+    let server = ChaosServer::start(Settings::new(Speaks::OpenAi)).await.unwrap();
+    let other = ChaosServer::start(Settings::new(Speaks::Anthropic)).await.unwrap();
+    let client = Client::builder()
+        .target("chat", endpoint(&server, Speaks::OpenAi))
+        .target("messages", endpoint(&other, Speaks::Anthropic))
+        .build()
+        .unwrap();
+    let responses = |more: &str| {
+        let body = format!(r#"{{"model":"chat","input":"and then?",{more}}}"#);
+        openai::IncomingResponse::parse(body.as_bytes()).unwrap().request
+    };
+    let messages = |more: &str| {
+        let turns = r#""max_tokens":9,"messages":[{"role":"user","content":"hi"}]"#;
+        let body = format!(r#"{{"model":"chat",{turns},{more}}}"#);
+        anthropic::Incoming::parse(body.as_bytes()).unwrap().request
+    };
+    let chat = |more: &str| {
+        let body = format!(r#"{{"model":"messages","messages":[{{"role":"user","content":"hi"}}],{more}}}"#);
+        openai::Incoming::parse(body.as_bytes()).unwrap().request
+    };
+    let missed = [
+        responses(r#""previous_response_id":"resp_1""#),
+        responses(r#""conversation":"conv_1""#),
+        responses(r#""prompt":{"id":"p_1"}"#),
+        responses(r#""background":true"#),
+        messages(r#""container":"c_1""#),
+        messages(r#""mcp_servers":[{"type":"url"}]"#),
+        chat(r#""web_search_options":{}"#),
+        chat(r#""functions":[{"name":"f"}]"#),
+        chat(r#""modalities":["text","audio"]"#),
+        chat(r#""audio":{"voice":"x"}"#),
+        chat(r#""logprobs":true"#),
+    ];
+    for request in missed {
+        let error = client.chat(request.clone()).await.expect_err(&format!("{request:?}"));
+        assert_eq!(error.kind(), hotspare::Kind::Unsupported, "{error}");
+    }
+    assert_eq!((server.stats().requests, other.stats().requests), (0, 0));
+    let harmless = [
+        responses(r#""previous_response_id":null"#),
+        responses(r#""background":false"#),
+        messages(r#""mcp_servers":[]"#),
+        chat(r#""modalities":["text"]"#),
+        chat(r#""logprobs":false"#),
+        chat(r#""functions":[]"#),
+    ];
+    for request in harmless {
+        client.chat(request).await.unwrap();
+    }
 }

@@ -38,8 +38,8 @@ fn two_models(target: fn(&str) -> Endpoint, refuses: Refuses) -> Client {
 
 #[tokio::test]
 async fn one_models_daily_quota_leaves_the_keys_other_models_alone() {
-    let gemini: fn(&str) -> Endpoint = |model| gemini::target(model).key(hotspare_tests::key()).into();
-    let chat: fn(&str) -> Endpoint = |model| openai::target(model).key(hotspare_tests::key()).into();
+    let gemini: fn(&str) -> Endpoint = |model| gemini::target(model).key(hotspare_tests::key());
+    let chat: fn(&str) -> Endpoint = |model| openai::target(model).key(hotspare_tests::key());
     let says_gemini =
         r#"{"candidates":[{"content":{"parts":[{"text":"hi"}],"role":"model"},"finishReason":"STOP"}]}"#;
     let says_chat = r#"{"id":"x","object":"chat.completion","choices":[{"index":0,"message":{"role":"assistant","content":"hi"},"finish_reason":"stop"}]}"#;

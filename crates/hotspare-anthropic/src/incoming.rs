@@ -13,7 +13,7 @@ use hotspare_provider::fields::{self, Fields, invalid, read, within};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::WIRE;
+use crate::{WIRE, bound};
 use blocks::{object, parts};
 
 /// A request as it came in.
@@ -56,6 +56,10 @@ impl Incoming {
             return Err(invalid("`messages` is missing or empty"));
         }
         incoming.request.messages.append(&mut turns);
+        // Here, and not only where a target of this wire is asked: a route may have none.
+        if let Some(what) = bound::binds(&incoming.request) {
+            incoming.request = incoming.request.bound(WIRE, what);
+        }
         Ok(incoming)
     }
 

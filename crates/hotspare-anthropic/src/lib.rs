@@ -3,6 +3,7 @@
 //! A codec: no sockets, no clock, no opinion on retries. [`Anthropic`] spells requests and reads replies for targets;
 //! [`Incoming`] and [`Outgoing`] do the same the other way round, for a server that speaks this wire to its callers.
 
+mod bound;
 mod classify;
 mod decode;
 mod dto;

@@ -2,14 +2,14 @@
 //!
 //! Invariant: the key goes into one header and nowhere else.
 
-use hotspare_core::{Capabilities, ChatRequest, Error, Json, Kind, Origin, RateLimits, SchemaSubset};
+use hotspare_core::{Capabilities, ChatRequest, Error, Kind, Origin, RateLimits, SchemaSubset};
 use hotspare_provider::{Decoding, Head, HttpRequest, Outbound, Sse, Whole, Wire, header};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::decode::MessagesDecoder;
 use crate::encode::To;
 use crate::host::{Auth, Host};
-use crate::{BETA, ORIGIN, VERSION_HEADER, WIRE, classify, encode, limits};
+use crate::{BETA, ORIGIN, VERSION_HEADER, WIRE, bound, classify, encode, limits};
 
 /// The version of the wire that is spoken.
 const VERSION: &str = "2023-06-01";
@@ -66,8 +66,6 @@ impl Anthropic {
     }
 }
 
-/// Tools that run at the provider, by the beginning of their type.
-const SERVED: [&str; 3] = ["code_execution", "web_fetch", "web_search"];
 /// What structured outputs take (Anthropic's guide of that name, JSON Schema limitations).
 const SUBSET: SchemaSubset = SchemaSubset {
     closed: true,
@@ -120,21 +118,7 @@ impl Wire for Anthropic {
     }
 
     fn binds(&self, request: &ChatRequest) -> Option<String> {
-        let own = request.extras.get(WIRE);
-        let fields = ["container", "mcp_servers"].into_iter();
-        let field = fields.into_iter().find(|name| own.is_some_and(|own| own.contains_key(*name)));
-        if let Some(field) = field {
-            return Some(format!("the field {field}"));
-        }
-        let kind = |raw: &Json| raw.to_value()["type"].as_str().unwrap_or_default().to_owned();
-        let tools = request.native_tools.iter().filter(|tool| tool.wire == WIRE);
-        let served = tools
-            .map(|tool| kind(&tool.raw))
-            .find(|kind| SERVED.iter().any(|served| kind.starts_with(served)));
-        let kept = || request.natives(WIRE).find(|native| native.raw.as_str().contains("\"file_id\""));
-        served.map(|kind| format!("the tool {kind}, which the provider runs")).or_else(|| {
-            kept().map(|native| format!("a part that only its provider can look up ({})", kind(&native.raw)))
-        })
+        bound::binds(request)
     }
 
     fn encode(&self, call: &Outbound) -> Result<HttpRequest, Error> {
@@ -197,7 +181,7 @@ impl Wire for Anthropic {
 mod tests {
     use std::sync::Arc;
 
-    use hotspare_core::ChatRequest;
+    use hotspare_core::{ChatRequest, Json};
     use hotspare_provider::Secret;
 
     use super::*;
@@ -213,9 +197,9 @@ mod tests {
         let asking = |extra: Option<&str>, effort: Option<&str>| {
             let mut request = ChatRequest::to("r").user("hi");
             request.reasoning_effort = effort.map(str::to_owned);
-            for (name, text) in extra.map(|text| ("thinking".to_owned(), text)) {
+            if let Some(text) = extra {
                 let value = Json::parse(text).unwrap();
-                request.extras.entry(WIRE.into()).or_default().insert(name, value);
+                request.extras.entry(WIRE.into()).or_default().insert("thinking".into(), value);
             }
             wire.thinks(&request)
         };

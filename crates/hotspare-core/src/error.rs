@@ -235,12 +235,15 @@ impl Error {
         self.0.trail.as_deref().unwrap_or(&NOTHING)
     }
 
-    /// A text that may be shown to strangers: the provider's words only where the caller must correct the request.
+    /// A text that may be shown to strangers: the provider's words only where the caller must correct the request, our own
+    /// where nobody was asked.
     #[must_use]
     pub fn public_message(&self) -> String {
         let inner = &*self.0;
+        let own = matches!(inner.kind, Kind::NoTarget | Kind::Unsupported) && inner.status.is_none();
         match inner.kind.policy().blame {
             Blame::Caller if !inner.message.is_empty() => inner.message.clone(),
+            _ if own && !inner.message.is_empty() => format!("{}: {}", inner.kind.summary(), inner.message),
             _ => match self.trail().attempts.len() {
                 0 => inner.kind.summary().to_owned(),
                 1 => format!("{} (1 attempt)", inner.kind.summary()),

@@ -56,13 +56,16 @@ pub struct ChatRequest {
     pub options: CallOptions,
 }
 
-/// State that one provider keeps and no other knows. It is looked for at the first target of the route that speaks `wire`.
+/// What not every target can serve: state that one provider keeps and no other knows, which is looked for at the first target
+/// of the route that speaks `wire`; or something that only that wire has words for, which any target of it may serve.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Bound {
     /// The wire on which it is spoken of.
     pub wire: String,
     /// What it is, for people.
     pub what: String,
+    /// Whether one provider keeps it.
+    pub kept: bool,
 }
 
 impl ChatRequest {
@@ -190,10 +193,17 @@ impl ChatRequest {
         self.reasoning_effort.as_deref().is_some_and(|effort| effort != "none")
     }
 
-    /// Marks the request as one that only a target of `wire` can serve, because of `what`.
+    /// Marks the request as one that speaks of `what`, which one provider of `wire` keeps.
     #[must_use]
     pub fn bound(mut self, wire: impl Into<String>, what: impl Into<String>) -> Self {
-        self.bound = Some(Bound { wire: wire.into(), what: what.into() });
+        self.bound = Some(Bound { wire: wire.into(), what: what.into(), kept: true });
+        self
+    }
+
+    /// Marks the request as one that any target of `wire` can serve and no other, because of `what`.
+    #[must_use]
+    pub fn only_on(mut self, wire: impl Into<String>, what: impl Into<String>) -> Self {
+        self.bound = Some(Bound { wire: wire.into(), what: what.into(), kept: false });
         self
     }
 

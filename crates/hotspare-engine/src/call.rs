@@ -51,8 +51,8 @@ pub struct Call {
     /// How many numbers each vector must have, if that is known.
     dimensions: Option<u32>,
     size: PromptSize,
-    /// The prompt is too long for everybody.
-    too_long: bool,
+    /// What is wrong where nobody can be asked.
+    nobody: Kind,
     /// Not tried yet, best first.
     waiting: VecDeque<Planned>,
     /// Refused by health when their turn came.
@@ -120,7 +120,7 @@ impl Call {
             prompt_tokens: plan.prompt_tokens,
             dimensions: plan.dimensions,
             size: plan.size,
-            too_long: plan.too_long,
+            nobody: plan.nobody,
             refused: Vec::new(),
             refused_at: now,
             attempts: Vec::with_capacity(2),

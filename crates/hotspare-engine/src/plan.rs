@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use hotspare_core::{ChatRequest, ModelProfile, PromptSize, Request, Skipped, TargetView};
+use hotspare_core::{ChatRequest, Kind, ModelProfile, PromptSize, Request, Skipped, TargetView};
 use hotspare_routing::{Candidate, Need, Reason, Scene, Space, Start, ineligible, ineligible_to_embed};
 
 use crate::fleet::{Fleet, Route, Target};
@@ -24,8 +24,9 @@ pub struct Plan {
     pub prompt_tokens: u64,
     /// How many numbers each vector must have, for a request for vectors and as far as that is known.
     pub dimensions: Option<u32>,
-    /// The prompt is too long for every target, and nothing else is wrong with any.
-    pub too_long: bool,
+    /// What is wrong where nobody can be asked: the prompt is too long for every target, or asks for what none of them can
+    /// do; and else that none is free.
+    pub nobody: Kind,
     pub(crate) size: PromptSize,
 }
 
@@ -98,12 +99,13 @@ impl Plan {
         let mut measure = Measure::new(request, &size);
         let (mut measured, mut lengths) = (0, 0);
         let mut needs = Vec::with_capacity(views.len());
-        let mut skipped = Vec::new();
+        let (mut skipped, mut left_out) = (Vec::new(), 0);
         let mut candidates = Vec::with_capacity(views.len());
         let mut places = Vec::with_capacity(views.len());
         for (&place, view) in route.members.iter().zip(views) {
             let target = &fleet.targets()[place];
             if unwanted(request, target) {
+                left_out += 1;
                 skipped.push(Skipped::new(target.id.clone(), "the request leaves it out".into()));
                 continue;
             }
@@ -166,9 +168,15 @@ impl Plan {
         if request.options().no_failover {
             choices.truncate(1);
         }
-        let too_long = choices.is_empty() && lengths > 0 && lengths == measured;
+        let nobody = if !choices.is_empty() || skipped.len() == left_out {
+            Kind::NoTarget
+        } else if lengths > 0 && lengths == measured {
+            Kind::ContextOverflow
+        } else {
+            Kind::Unsupported
+        };
         let dimensions = space.and_then(|space| space.dimensions());
-        Self { choices, skipped, prompt_tokens, dimensions, too_long, size }
+        Self { choices, skipped, prompt_tokens, dimensions, nobody, size }
     }
 }
 
@@ -187,7 +195,7 @@ fn unwanted(request: &Request, target: &Target) -> bool {
 /// Who keeps the state that a request speaks of: the first of the route's members, as it is written, that speaks its wire.
 fn keeper(fleet: &Fleet, route: &Route, request: &Request) -> Option<usize> {
     let Request::Chat(chat) = request else { return None };
-    let bound = chat.bound.as_ref()?;
+    let bound = chat.bound.as_ref().filter(|bound| bound.kept)?;
     route.members.iter().copied().find(|&place| {
         let target = &fleet.targets()[place];
         target.wire == bound.wire && !unwanted(request, target)
@@ -198,6 +206,10 @@ fn keeper(fleet: &Fleet, route: &Route, request: &Request) -> Option<usize> {
 fn elsewhere(fleet: &Fleet, request: &Request, place: usize, keeper: Option<usize>) -> Option<String> {
     let Request::Chat(chat) = request else { return None };
     let bound = chat.bound.as_ref().filter(|_| keeper != Some(place))?;
+    if !bound.kept {
+        let other = fleet.targets()[place].wire != bound.wire;
+        return other.then(|| format!("only the wire {} has words for {}", bound.wire, bound.what));
+    }
     Some(match keeper {
         Some(keeper) => format!("the request is bound to {}: {}", fleet.targets()[keeper].id, bound.what),
         None => format!("the request is bound to a provider of the wire {}: {}", bound.wire, bound.what),

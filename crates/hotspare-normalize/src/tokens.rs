@@ -78,7 +78,7 @@ fn count(request: &ChatRequest, text: &dyn Fn(&str) -> u64) -> PromptSize {
     let extras =
         request.reasoning_effort.is_some() || request.extras.values().any(|fields| !fields.is_empty());
     size.add(PromptPart::Extras, u64::from(extras));
-    if !request.native_tools.is_empty() || request.bound.is_some() {
+    if !request.native_tools.is_empty() || request.bound.as_ref().is_some_and(|bound| bound.kept) {
         size.set_opaque();
     }
     size

@@ -56,12 +56,26 @@ pub(crate) fn changes(request: &ChatRequest, dialect: &Dialect) -> Vec<String> {
     changes
 }
 
+/// Fields of the chat wire that speak of what the provider keeps or runs.
+pub(crate) const KEPT: [&str; 1] = ["web_search_options"];
+
+/// Fields of the chat wire that change what is answered and that no other wire has words for.
+const ONLY_HERE: [&str; 5] = ["audio", "function_call", "functions", "logprobs", "modalities"];
+
+/// What makes a request one for this wire alone.
+pub(crate) fn only_here(request: &ChatRequest) -> Option<String> {
+    let says = |json: &Json| !matches!(json.as_str(), "false" | "null" | "[]" | r#"["text"]"# | "\"none\"");
+    let own = request.extras.get(WIRE)?.iter();
+    let field = own.filter(|(_, value)| says(value)).find(|(name, _)| ONLY_HERE.contains(&name.as_str()));
+    field.map(|(name, _)| format!("the field {name}"))
+}
+
 /// What ties a request to whoever keeps the state that it speaks of: one of these fields, a tool that the provider runs, or
 /// something that is known there by its id.
 pub(crate) fn binds(request: &ChatRequest, wire: &str, fields: &[&str]) -> Option<String> {
     /// Tools that run at the provider, by the beginning of their type.
     const SERVED: [&str; 5] = ["code_interpreter", "file_search", "image_generation", "mcp", "web_search"];
-    let says = |json: &Json| json.as_str() != "false";
+    let says = |json: &Json| !matches!(json.as_str(), "false" | "null");
     let own = request.extras.get(wire).into_iter().flatten();
     if let Some((name, _)) =
         own.into_iter().find(|(name, value)| fields.contains(&name.as_str()) && says(value))

@@ -11,7 +11,7 @@ use hotspare_provider::fields::{self, invalid, read, within};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::WIRE;
+use crate::{WIRE, accepts};
 
 /// A request as it came in.
 #[derive(Clone, Debug)]
@@ -40,6 +40,12 @@ impl Incoming {
         }
         if incoming.request.messages.is_empty() {
             return Err(invalid("`messages` is missing or empty"));
+        }
+        let request = &incoming.request;
+        if let Some(what) = accepts::binds(request, WIRE, &accepts::KEPT) {
+            incoming.request = incoming.request.bound(WIRE, what);
+        } else if let Some(what) = accepts::only_here(request) {
+            incoming.request = incoming.request.only_on(WIRE, what);
         }
         Ok(incoming)
     }

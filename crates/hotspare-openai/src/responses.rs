@@ -16,3 +16,6 @@ pub use wire::Responses;
 
 /// The wire's name.
 pub const RESPONSES_WIRE: &str = "openai-responses";
+
+/// Fields that speak of what the provider keeps.
+const KEPT: [&str; 4] = ["background", "conversation", "previous_response_id", "prompt"];

@@ -104,7 +104,7 @@ impl Wire for OpenAi {
     }
 
     fn binds(&self, request: &ChatRequest) -> Option<String> {
-        accepts::binds(request, WIRE, &["web_search_options"])
+        accepts::binds(request, WIRE, &accepts::KEPT)
     }
 
     fn schema_subset(&self, _: &str) -> Option<&'static SchemaSubset> {

@@ -257,7 +257,7 @@ impl Client {
     /// Marks a request that speaks of state which only one of the route's providers keeps.
     fn bind(&self, route: &Route, request: Request) -> Request {
         let Request::Chat(chat) = &request else { return request };
-        if chat.bound.is_some() {
+        if chat.bound.as_ref().is_some_and(|bound| bound.kept) {
             return request;
         }
         let mut providers = route.members.iter().map(|&place| &self.shared.targets[place].provider);

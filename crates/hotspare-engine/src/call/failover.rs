@@ -305,9 +305,7 @@ impl Call {
 
     /// Nothing is left to try or to wait for.
     pub(super) fn give_up(&mut self, now: Moment, world: &mut World) {
-        // Every target would say the same, and a larger one or a shorter prompt is what helps.
-        let kind = if self.too_long { Kind::ContextOverflow } else { Kind::NoTarget };
-        let nobody = Error::new(kind, self.why_nobody(now));
+        let nobody = Error::new(self.nobody, self.why_nobody(now));
         let lead = self.lead(nobody);
         let pauses = self
             .refused

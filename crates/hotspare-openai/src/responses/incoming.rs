@@ -11,7 +11,8 @@ use hotspare_provider::fields::{self, Fields, invalid, read, within};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::RESPONSES_WIRE as WIRE;
+use super::{KEPT, RESPONSES_WIRE as WIRE};
+use crate::accepts;
 use crate::dialect::Dialect;
 
 /// A request as it came in.
@@ -44,6 +45,10 @@ impl IncomingResponse {
         }
         if !asked {
             return Err(invalid("`input` is missing or empty"));
+        }
+        // Here, and not only where a target of this wire is asked: a route may have none.
+        if let Some(what) = accepts::binds(&incoming.request, WIRE, &KEPT) {
+            incoming.request = incoming.request.bound(WIRE, what);
         }
         Ok(incoming)
     }

@@ -8,7 +8,7 @@ use hotspare_core::{Capabilities, ChatRequest, Error, Kind, Origin, RateLimits};
 use hotspare_provider::{Decoding, Head, HttpRequest, Outbound, Sse, Whole, Wire};
 
 use super::decode::ResponseDecoder;
-use super::{RESPONSES_WIRE, encode};
+use super::{KEPT, RESPONSES_WIRE, encode};
 use crate::dialect::Dialect;
 use crate::host::Host;
 use crate::{accepts, classify, limits, wire};
@@ -63,11 +63,7 @@ impl Wire for Responses {
     }
 
     fn binds(&self, request: &ChatRequest) -> Option<String> {
-        accepts::binds(
-            request,
-            RESPONSES_WIRE,
-            &["background", "conversation", "previous_response_id", "prompt"],
-        )
+        accepts::binds(request, RESPONSES_WIRE, &KEPT)
     }
 
     fn encode(&self, call: &Outbound) -> Result<HttpRequest, Error> {

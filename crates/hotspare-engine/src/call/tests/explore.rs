@@ -122,7 +122,7 @@ fn fingerprint(rig: &Rig) -> u64 {
         draws,
         prompt_tokens,
         size: _,
-        too_long: _,
+        nobody: _,
         waiting,
         refused,
         refused_at,

@@ -1,0 +1,32 @@
+//! What ties a request to the provider that keeps or runs something for it.
+//!
+//! Invariant: read off the request alone, so that it is known before any target is chosen.
+
+use hotspare_core::{ChatRequest, Json};
+
+use crate::WIRE;
+
+/// Fields that speak of what the provider keeps or runs.
+const KEPT: [&str; 2] = ["container", "mcp_servers"];
+
+/// Tools that run at the provider, by the beginning of their type.
+const SERVED: [&str; 3] = ["code_execution", "web_fetch", "web_search"];
+
+/// What ties the request, if anything does.
+pub(crate) fn binds(request: &ChatRequest) -> Option<String> {
+    let says = |value: &Json| !matches!(value.as_str(), "null" | "[]");
+    let own = request.extras.get(WIRE).into_iter().flatten();
+    let field = own.filter(|(_, value)| says(value)).find(|(name, _)| KEPT.contains(&name.as_str()));
+    if let Some((name, _)) = field {
+        return Some(format!("the field {name}"));
+    }
+    let kind = |raw: &Json| raw.to_value()["type"].as_str().unwrap_or_default().to_owned();
+    let tools = request.native_tools.iter().filter(|tool| tool.wire == WIRE);
+    let served =
+        tools.map(|tool| kind(&tool.raw)).find(|kind| SERVED.iter().any(|served| kind.starts_with(served)));
+    if let Some(kind) = served {
+        return Some(format!("the tool {kind}, which the provider runs"));
+    }
+    let kept = request.natives(WIRE).find(|native| native.raw.as_str().contains("\"file_id\""));
+    kept.map(|native| format!("a part that only its provider can look up ({})", kind(&native.raw)))
+}
