@@ -62,14 +62,14 @@ fn what_is_wrong_is_named_with_its_line() {
     );
     assert!(cloud("\"gemini\"").contains("it needs a key"));
     assert!(with("model = \"c\"", "modle = \"c\"").contains("line 8: targets.spare: unknown field `modle`"));
-    assert!(with("\"20s\"", "20").contains("line 14: routes.chat: a duration is text with its unit"));
+    assert!(with("\"20s\"", "20").contains("line 18: routes.chat.deadline: a duration is text with its unit"));
     assert!(with("\"2%\"", "\"2\"").contains("a share is text with its sign"));
     assert!(with("\"250ms\"", "\"0s\"").contains("first_content must be longer than 0s"));
     assert!(with("\"main\", [", "\"mian\", [").contains("names the target `mian`, which does not exist"));
     assert!(with("\"terminate\"", "\"stop\"").contains("unknown on_cut `stop`"));
     assert!(with("\"next\"", "\"nxt\"").contains("unknown on.content_policy `nxt`"));
     assert!(with("\"next\"", "[\"x\"]").contains("sends failures to `x`, which is not one of its targets"));
-    assert!(with("content_policy", "content").contains("line 14: routes.chat: unknown variant `content`"));
+    assert!(with("content_policy", "content").contains("line 21: routes.chat.on: unknown variant `content`"));
     assert!(with("max_in_flight = 2", "max_in_flight = 0").contains("max_in_flight must be at least 1"));
     assert!(with("http://127.0.0.1:1/v1", "127.0.0.1:1/v1").contains("is not an address"));
     assert!(with("server = {", "sever = {").contains("line 2: unknown section `sever`"));
