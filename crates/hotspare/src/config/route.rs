@@ -236,8 +236,8 @@ impl RouteDto {
                 *knob = span.map_or(*knob, |span| span.0)
             };
             if let Some(adaptive) = &dto.adaptive {
-                if !(1.0..=1_000.0).contains(&adaptive.times) {
-                    return Err(format!("limits.adaptive.times is {}; it is from 1 to 1000", adaptive.times));
+                if !(1.0..=100.0).contains(&adaptive.times) {
+                    return Err(format!("limits.adaptive.times is {}; it is from 1 to 100", adaptive.times));
                 }
                 let least = adaptive.least.map_or(Adaptive::default().least, |span| span.0);
                 #[expect(

@@ -62,7 +62,9 @@ fn what_is_wrong_is_named_with_its_line() {
     );
     assert!(cloud("\"gemini\"").contains("it needs a key"));
     assert!(with("model = \"c\"", "modle = \"c\"").contains("line 8: targets.spare: unknown field `modle`"));
-    assert!(with("\"20s\"", "20").contains("line 18: routes.chat.deadline: a duration is text with its unit"));
+    assert!(
+        with("\"20s\"", "20").contains("line 18: routes.chat.deadline: a duration is text with its unit")
+    );
     assert!(with("\"2%\"", "\"2\"").contains("a share is text with its sign"));
     assert!(with("\"250ms\"", "\"0s\"").contains("first_content must be longer than 0s"));
     assert!(with("\"main\", [", "\"mian\", [").contains("names the target `mian`, which does not exist"));

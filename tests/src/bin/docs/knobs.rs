@@ -313,6 +313,9 @@ pub(crate) fn document() -> Result<String, String> {
         "\n## Of a target\n\n| name | default | extremes |\n|---|---|---|\n\
          | `max_in_flight` | none | small: more calls wait in line, first come first served, at most 1,000; a server that queues silently needs it |\n\
          | `requests_per_minute`, `tokens_per_minute` | none; what providers report is mirrored | small: callers go to the next target, or wait where there is none |\n\
+         | `proxy`, `proxy_from_env` | none | the address of an HTTP proxy, or those of `HTTPS_PROXY` and its siblings |\n\
+         | `ca` | the system's | a PEM file of further authorities to trust, its path relative to the configuration |\n\
+         | `health_host` | scheme, host and path of `base_url` | equal names: what is ill at one of them counts for all |\n\
          | `connect` | 1 s | short: a far host is never reached; long: a black hole costs that time |\n\
          | `probe` | false | true: while it is ill the client asks it in the background, 16 tokens a time, at most once a second and key |\n\
          | `deadline_header` | none | names the header in which the target is told how much time is left |\n",
@@ -345,6 +348,9 @@ fn section<T: Debug>(
                 .unwrap_or_default()
         };
         let values: Vec<String> = read.iter().map(value).collect();
+        for value in &values {
+            accepted(name, value)?;
+        }
         let name = if *name == "–" { format!("`{field}` (library)") } else { format!("`{name}`") };
         out.push_str(&format!("| {name} | {} | {source} | {extremes} |\n", values.join(" | ")));
     }
@@ -369,11 +375,60 @@ fn fields(value: &impl Debug) -> Vec<(String, String)> {
     fields
 }
 
+/// A variant's name in a configuration.
+fn snake(variant: &str) -> String {
+    let mut word = String::new();
+    for (index, letter) in variant.char_indices() {
+        if letter.is_ascii_uppercase() && index > 0 {
+            word.push('_');
+        }
+        word.push(letter.to_ascii_lowercase());
+    }
+    word
+}
+
+/// Whether a configuration takes what the page says is the default.
+fn accepted(name: &str, value: &str) -> Result<(), String> {
+    let path: Vec<&str> = name.split('.').collect();
+    let plain = name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_' || byte == b'.');
+    if !plain || matches!(value, "off" | "on" | "–") {
+        return Ok(());
+    }
+    let value = value.split_once(" (").map_or(value, |(value, _)| value);
+    let literal = if value.parse::<f64>().is_ok() || value.parse::<bool>().is_ok() {
+        value.to_owned()
+    } else {
+        format!("{value:?}")
+    };
+    let nested = path.iter().skip(1).rev().fold(literal, |inner, key| match *key {
+        "budget" => format!("{{ at = \"p95\", budget = {inner} }}"),
+        "least" => format!("{{ times = 3, least = {inner} }}"),
+        key => format!("{{ {key} = {inner} }}"),
+    });
+    let (target, route) = if path[0] == "breaker" { (path[0], "") } else { ("", path[0]) };
+    let line = |key: &str| if key.is_empty() { String::new() } else { format!("{key} = {nested}\n") };
+    let host = |name: &str| format!("[targets.{name}]\nprovider = \"ollama\"\nmodel = \"m\"\n");
+    let text = format!(
+        "{}{}{}[routes.r]\ntargets = [\"a\", \"b\"]\n{}",
+        host("b"),
+        host("a"),
+        line(target),
+        line(route)
+    );
+    hotspare::Client::from_toml(&text).map(drop).map_err(|error| format!("{name} = {value}: {error}"))
+}
+
 /// As a person would write it.
 fn spelled(field: &str, value: &str) -> String {
     let value =
         value.trim_end_matches(',').trim_end_matches(')').trim_end_matches(',').trim_start_matches("Some(");
     match (field, value) {
+        ("times_percent", value) => {
+            value.parse::<f64>().map_or(value.into(), |percent| (percent / 100.0).to_string())
+        }
+        ("trip", value) => value.parse::<f64>().map_or(value.into(), |milli| (milli / 1_000.0).to_string()),
+        (_, "0ns") => "0s".into(),
+        ("on_cut" | "commit" | "form" | "tools" | "on_refusal" | "trim", value) => snake(value),
         ("evidence", "None") => "off".into(),
         ("evidence", _) => "on".into(),
         ("on", _) => "–".into(),
@@ -383,7 +438,7 @@ fn spelled(field: &str, value: &str) -> String {
             value.parse::<f64>().map_or(value.into(), |bp| format!("{} %", bp / 100.0))
         }
         ("hold_bytes", value) => {
-            value.parse::<u64>().map_or(value.into(), |bytes| format!("{} MiB", bytes >> 20))
+            value.parse::<u64>().map_or(value.into(), |bytes| format!("{bytes} ({} MiB)", bytes >> 20))
         }
         (_, value) => value.into(),
     }
