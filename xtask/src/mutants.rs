@@ -207,15 +207,29 @@ const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "a busy target counts as gone",
         file: "crates/hotspare-health/src/shedding.rs",
-        from: "if alone && !lately { WHOLE } else { LIGHT }",
-        to: "if alone || !lately { WHOLE } else { LIGHT }",
+        from: "Some((0, _)) if !lately => WHOLE,",
+        to: "Some(_) if !lately => WHOLE,",
         package: "hotspare-health",
     },
     Mutant {
         name: "one that is gone counts as busy",
         file: "crates/hotspare-health/src/shedding.rs",
-        from: "before <= run.ended",
-        to: "before < run.ended",
+        from: "before.saturating_sub(run.ended)",
+        to: "before.saturating_sub(run.ended).max(1)",
+        package: "hotspare-health",
+    },
+    Mutant {
+        name: "who is let in does not count",
+        file: "crates/hotspare-health/src/shedding.rs",
+        from: "const FORGIVEN: u64 = 2;",
+        to: "const FORGIVEN: u64 = 0;",
+        package: "hotspare-health",
+    },
+    Mutant {
+        name: "a refusal is felt by a quarter",
+        file: "crates/hotspare-health/src/shedding.rs",
+        from: "Weight { felt: WHOLE, evidence }",
+        to: "Weight { felt: LIGHT, evidence }",
         package: "hotspare-health",
     },
     Mutant {
@@ -370,8 +384,9 @@ pub(crate) fn run(only: &[String]) -> Result<(), String> {
         println!("{name:<48} {}", if survived { "SURVIVED" } else { "caught" });
         survivors.extend(survived.then_some(name));
     };
+    refresh(&copy)?;
     for mutant in MUTANTS.iter().filter(|mutant| chosen(mutant.name, mutant.package)) {
-        mutate(&copy, mutant.name, mutant.file, (mutant.from, mutant.to))?;
+        let whole = mutate(&copy, mutant.name, mutant.file, (mutant.from, mutant.to))?;
         // One that does not compile would be caught by nothing.
         if !cargo_passes(&copy, mutant.package, &["--no-run"])? {
             return Err(format!("`{}` does not compile", mutant.name));
@@ -379,35 +394,40 @@ pub(crate) fn run(only: &[String]) -> Result<(), String> {
         // Most are caught by an example; explorations take minutes, so they come last.
         let survived = cargo_passes(&copy, mutant.package, &["--", "--skip", "explore"])?
             && cargo_passes(&copy, mutant.package, &["explore"])?;
+        write(&copy, mutant.file, &whole)?;
         told(mutant.name, survived);
     }
     let simulated: Vec<_> = SIMULATED.iter().filter(|mutant| chosen(mutant.name, "simulated")).collect();
     if !simulated.is_empty() {
-        refresh(&copy)?;
         let scenarios: BTreeSet<&str> = simulated.iter().map(|mutant| mutant.scenario).collect();
         if !scenarios_pass(&copy, &scenarios.into_iter().collect::<Vec<_>>())? {
             return Err("a scenario fails although nothing was broken: it would catch everything".into());
         }
     }
     for mutant in simulated {
-        mutate(&copy, mutant.name, mutant.file, (mutant.from, mutant.to))?;
+        let whole = mutate(&copy, mutant.name, mutant.file, (mutant.from, mutant.to))?;
         if !cargo(&copy, &["build", "--quiet", "-p", "hotspare-sim", "--example", "scenario"])? {
             return Err(format!("`{}` does not compile", mutant.name));
         }
-        told(mutant.name, scenarios_pass(&copy, &[mutant.scenario])?);
+        let survived = scenarios_pass(&copy, &[mutant.scenario])?;
+        write(&copy, mutant.file, &whole)?;
+        told(mutant.name, survived);
     }
     if survivors.is_empty() { Ok(()) } else { Err(format!("survived: {}", survivors.join(", "))) }
 }
 
-/// A fresh copy with one text replaced.
-fn mutate(copy: &Path, name: &str, file: &str, (from, to): (&str, &str)) -> Result<(), String> {
-    refresh(copy)?;
-    let path = copy.join(file);
-    let text = std::fs::read_to_string(&path).map_err(|error| format!("{file}: {error}"))?;
-    if text.matches(from).count() != 1 {
+/// Replaces one text in the copy; what the file was. Writing that back keeps everything else built.
+fn mutate(copy: &Path, name: &str, file: &str, (from, to): (&str, &str)) -> Result<String, String> {
+    let whole = std::fs::read_to_string(copy.join(file)).map_err(|error| format!("{file}: {error}"))?;
+    if whole.matches(from).count() != 1 {
         return Err(format!("`{name}`: its text is not (or not only once) in {file}"));
     }
-    std::fs::write(&path, text.replacen(from, to, 1)).map_err(|error| error.to_string())
+    write(copy, file, &whole.replacen(from, to, 1))?;
+    Ok(whole)
+}
+
+fn write(copy: &Path, file: &str, text: &str) -> Result<(), String> {
+    std::fs::write(copy.join(file), text).map_err(|error| format!("{file}: {error}"))
 }
 
 /// Whether the tests of a package pass in the copy.

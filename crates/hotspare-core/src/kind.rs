@@ -292,8 +292,8 @@ pub enum Evidence {
     None,
     /// A failure of service, or of the way there: nothing while no other host can be reached from here either.
     Path,
-    /// The provider is up but sheds load: a quarter of a failure while it answers others, since opening would lose the
-    /// share that it does serve; a whole one while it answers nobody.
+    /// The provider is up but sheds load: at most a quarter of a failure while it answers others, since opening would lose
+    /// the share that it does serve, and nothing once it lets a third of them in; a whole one while it answers nobody.
     Soft,
 }
 

@@ -66,6 +66,22 @@ struct Lease {
     expires: Moment,
 }
 
+/// What a failure weighs, as shares of a whole one, in thousandths.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Weight {
+    /// To its caller: for who ranks targets.
+    pub(crate) felt: u32,
+    /// Against the target: for the rules that open it.
+    pub(crate) evidence: u32,
+}
+
+impl Weight {
+    /// As much to its caller as against the target.
+    pub(crate) const fn alike(milli: u32) -> Self {
+        Self { felt: milli, evidence: milli }
+    }
+}
+
 /// A change, before it is known which scope it concerns.
 pub(crate) type Change = (BreakerState, BreakerState, Reason);
 
@@ -170,19 +186,19 @@ impl Breaker {
         &mut self,
         now: Moment,
         pass: Pass,
-        weight_milli: u32,
+        weight: Weight,
         not_before: Option<Moment>,
         draw: u64,
     ) -> Option<Change> {
         if pass.generation != self.generation {
             return None;
         }
-        self.window.failure(now, weight_milli);
+        self.window.failure(now, weight);
         match &mut self.state {
             State::Closed => {
                 self.forget(now);
                 if let Some(rule) = &self.config.evidence {
-                    self.sum.failure(now, rule, weight_milli);
+                    self.sum.failure(now, rule, weight.evidence);
                 }
                 let reason = self.judge(now)?;
                 Some(self.open(now, reason, not_before, draw))
@@ -269,10 +285,10 @@ impl Breaker {
         }
     }
 
-    /// Calls and the share of them that failed, in hundredths of a per cent.
+    /// Calls and the share of them that failed their callers, in hundredths of a per cent.
     pub(crate) fn failure_rate(&self, now: Moment) -> (u32, u32) {
         let total = self.window.total(now);
-        (total.calls, rate_bp(total.failures_milli, total.calls))
+        (total.calls, rate_bp(total.felt_milli, total.calls))
     }
 
     /// Share of its normal traffic that it should get: a tenth right after it closed, all of it once the ramp is over.

@@ -191,7 +191,7 @@ pub enum Verdict {
     HoldUnknown,
     /// Nothing.
     Neutral,
-    /// It refused for load. A quarter of a failure while it answers others, a whole one while it answers nobody.
+    /// It refused for load. At most a quarter of a failure while it answers others, a whole one while it answers nobody.
     Shed {
         /// If this opens the breaker, it stays open at least until then.
         not_before: Option<Moment>,

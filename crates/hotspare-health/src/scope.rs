@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use hotspare_core::{BreakerState, Moment};
 
-use crate::breaker::{Breaker, Change};
+use crate::breaker::{Breaker, Change, Weight};
 use crate::config::Config;
 use crate::gate::Gate;
 use crate::growth::Growth;
@@ -107,11 +107,11 @@ impl ScopeState {
             }
             Verdict::Unreachable { weight_milli } => {
                 self.record.outcome(now, weight_milli > 0);
-                self.breaker.failure(now, entry.pass, weight_milli, None, draw)
+                self.breaker.failure(now, entry.pass, Weight::alike(weight_milli), None, draw)
             }
             Verdict::Failure { weight_milli, not_before } => {
                 self.record.outcome(now, weight_milli > 0);
-                self.breaker.failure(now, entry.pass, weight_milli, not_before, draw)
+                self.breaker.failure(now, entry.pass, Weight::alike(weight_milli), not_before, draw)
             }
             Verdict::Neutral => {
                 self.breaker.neutral(entry.pass);

@@ -2,24 +2,35 @@
 //!
 //! Why: the same words (503, 529) say "less, please" and "nobody is here". If a target with room for 60 % of its callers is
 //! opened, its 60 % are lost too; if one that is gone is taken for a busy one, every caller finds out anew. What tells them
-//! apart is the others: a refusal weighs a quarter of a failure while somebody who asked at about the same time is being
-//! answered, or was within the window, and a whole one when nobody is.
+//! apart is the others. A refusal is evidence of a whole failure when nobody is let in, and of a quarter of one while somebody who
+//! asked at about the same time is being answered, or was within the window. The more are let in, the less is left of the
+//! quarter: nothing once it is one for two who are refused. They are counted while they are inside, because a refusal is over
+//! at once and an answer takes its time: judged by their ends alone, a queue that fills looks like an outage.
 //!
-//! Kept without a list: calls are numbered as they begin. From the first refusal on, calls that begin know of it; if fewer of
-//! them have ended than began before the one that is refused now, one of those is still under way, so it was let in. Those
+//! Kept without a list: calls are numbered as they begin. From the first refusal on, calls that begin know of it; as many of
+//! them as began before the one that is refused now and have not ended are still under way, so they were let in. Those
 //! that were under way when the first refusal came may be the lucky part of the same crowd, and weigh a quarter as well.
+//! An answer to one of those who knew begins the count anew, so that who was let in before an outage does not hide it.
+//!
+//! What a refusal costs its caller is the same in any case: who ranks targets is told of a whole failure.
 //!
 //! Invariant: constant room; a whole failure is never said while a call that began between the first refusal and this one
 //! has been let in (but where a younger one was refused before an older one, which makes one glance too hard); of callers
-//! who come one after the other, each refused, every one weighs whole.
+//! who come one after the other, each refused, every one weighs whole; less than a quarter is said only while somebody who
+//! asked after the first refusal is inside.
 
 use std::time::Duration;
 
 use hotspare_core::Moment;
 
+use crate::breaker::Weight;
+
 /// Shares of a failure, in thousandths.
 const LIGHT: u32 = 250;
 const WHOLE: u32 = 1_000;
+/// For each one who is let in, so many refusals are no evidence: to open a target that serves a third of its callers loses
+/// more than it saves the others, whose way to the next target is short.
+const FORGIVEN: u64 = 2;
 
 /// What is known of one scope's refusals.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -39,6 +50,8 @@ struct Run {
     first: u64,
     /// How many from there on have ended.
     ended: u64,
+    /// How many of them were refused.
+    refused: u64,
 }
 
 impl Shedding {
@@ -67,19 +80,29 @@ impl Shedding {
 
     /// A call is refused, and has not ended yet: what that weighs. A run belongs to a generation of the breaker, so that a
     /// recovery is not taken for an answer among refusals.
-    pub(crate) fn refused(&mut self, now: Moment, generation: u64, number: u64, window: Duration) -> u32 {
-        let alone = match self.run {
-            Some(run) if run.generation > generation => false,
-            Some(run) if run.generation == generation => {
-                number.checked_sub(run.first).is_some_and(|before| before <= run.ended)
-            }
+    pub(crate) fn refused(&mut self, now: Moment, generation: u64, number: u64, window: Duration) -> Weight {
+        // Of those who knew: how many were let in before this one asked, and how many were refused. `None`: it cannot be told.
+        let others = match &mut self.run {
+            Some(run) if run.generation > generation => None,
+            Some(run) if run.generation == generation => number.checked_sub(run.first).map(|before| {
+                run.refused += 1;
+                (before.saturating_sub(run.ended), run.refused)
+            }),
             _ => {
-                self.run = Some(Run { generation, first: self.begun, ended: 0 });
-                self.under_way <= 1
+                self.run = Some(Run { generation, first: self.begun, ended: 0, refused: 0 });
+                (self.under_way <= 1).then_some((0, 1))
             }
         };
         let lately = self.answered_some_at.is_some_and(|at| now.saturating_since(at) < window);
-        if alone && !lately { WHOLE } else { LIGHT }
+        let evidence = match others {
+            Some((0, _)) if !lately => WHOLE,
+            Some((inside, refused)) => {
+                let forgiven = u64::from(LIGHT) * FORGIVEN * inside / refused;
+                LIGHT.saturating_sub(u32::try_from(forgiven).unwrap_or(LIGHT))
+            }
+            None => LIGHT,
+        };
+        Weight { felt: WHOLE, evidence }
     }
 }
 
@@ -97,8 +120,9 @@ mod tests {
 
     fn refuse(shedding: &mut Shedding, now: Moment, number: u64) -> u32 {
         let weight = shedding.refused(now, 0, number, WINDOW);
+        assert_eq!(weight.felt, WHOLE, "its caller had to go elsewhere");
         shedding.ended(number);
-        weight
+        weight.evidence
     }
 
     #[test]
@@ -137,8 +161,38 @@ mod tests {
         // The next crowd: the first of it is let in, and still silent.
         let _pending = shedding.begin();
         let asks = shedding.begin();
-        assert_eq!(refuse(&mut shedding, at(0), asks), LIGHT);
+        assert_eq!(refuse(&mut shedding, at(0), asks), 0, "one of two is inside");
+        let mut more = || {
+            let asks = shedding.begin();
+            refuse(&mut shedding, at(0), asks)
+        };
+        assert_eq!(
+            [more(), more(), more()],
+            [0, LIGHT - LIGHT * 2 / 3, LIGHT / 2],
+            "one of three, four, five"
+        );
         inside.iter().for_each(|number| shedding.ended(*number));
+    }
+
+    #[test]
+    fn who_was_let_in_before_an_outage_does_not_hide_it() {
+        let mut shedding = Shedding::default();
+        // Busy: every other one is let in and streams for long.
+        let mut inside = Vec::new();
+        for _ in 0..40 {
+            inside.push(shedding.begin());
+            let asks = shedding.begin();
+            refuse(&mut shedding, at(0), asks);
+        }
+        // Then nobody is. The last of those who were let in get their first word, and stream on.
+        inside.iter().for_each(|number| shedding.answered(at(1), 0, *number));
+        let weights: Vec<u32> = (0..5)
+            .map(|_| {
+                let asks = shedding.begin();
+                refuse(&mut shedding, at(1), asks)
+            })
+            .collect();
+        assert_eq!(weights, [LIGHT; 5]);
     }
 
     #[test]
@@ -167,7 +221,7 @@ mod tests {
         shedding.answered(at(1), 2, probe);
         shedding.ended(probe);
         let again = shedding.begin();
-        assert_eq!(shedding.refused(at(1), 3, again, WINDOW), WHOLE);
+        assert_eq!(shedding.refused(at(1), 3, again, WINDOW).evidence, WHOLE);
     }
 
     /// The same with a list of all calls, which knows exactly who is under way.
@@ -183,6 +237,12 @@ mod tests {
     impl Known {
         fn lately(&self, now: Moment) -> bool {
             self.answered_some_at.is_some_and(|at| now.saturating_since(at) < WINDOW)
+        }
+
+        /// How many who knew of a refusal and asked before `number` are let in.
+        fn inside(&self, number: u64) -> u64 {
+            let Some(first) = self.first else { return 0 };
+            self.under_way.iter().filter(|other| (first..number).contains(other)).count() as u64
         }
 
         /// Whether somebody who knew of a refusal and asked before `number` is let in.
@@ -236,6 +296,10 @@ mod tests {
                     let weight = refuse(&mut refused, at(second), number);
                     let somebody = known.somebody_is_in(at(second), number);
                     assert!(!(somebody && weight == WHOLE), "{known:?} {shedding:?} {number}");
+                    let inside = known.inside(number);
+                    assert!(weight >= LIGHT || inside > 0, "{known:?} {shedding:?} {number}");
+                    let refusals = shedding.run.map_or(0, |run| run.refused) + 1;
+                    assert!(weight > 0 || FORGIVEN * inside >= refusals, "{known:?} {shedding:?} {number}");
                     let one_by_one =
                         known.under_way.len() == 1 && known.first.is_none_or(|first| number >= first);
                     assert!(

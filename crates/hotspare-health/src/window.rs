@@ -8,6 +8,8 @@ use std::time::Duration;
 
 use hotspare_core::Moment;
 
+use crate::breaker::Weight;
+
 const BUCKETS: u64 = 10;
 
 /// Counts per bucket.
@@ -15,8 +17,10 @@ const BUCKETS: u64 = 10;
 pub(crate) struct Tally {
     /// Calls that succeeded or failed.
     pub(crate) calls: u32,
-    /// Failures among them, in thousandths: half a failure counts half.
+    /// Failures among them as evidence against the target, in thousandths: half a failure counts half.
     pub(crate) failures_milli: u64,
+    /// Failures among them as callers feel them, in thousandths.
+    pub(crate) felt_milli: u64,
     /// Calls whose first content was late.
     pub(crate) slow: u32,
 }
@@ -40,10 +44,11 @@ impl Window {
         self.bucket(now).calls += 1;
     }
 
-    pub(crate) fn failure(&mut self, now: Moment, weight_milli: u32) {
+    pub(crate) fn failure(&mut self, now: Moment, weight: Weight) {
         let bucket = self.bucket(now);
         bucket.calls += 1;
-        bucket.failures_milli += u64::from(weight_milli);
+        bucket.failures_milli += u64::from(weight.evidence);
+        bucket.felt_milli += u64::from(weight.felt);
     }
 
     pub(crate) fn slow(&mut self, now: Moment) {
@@ -67,6 +72,7 @@ impl Window {
             let tally = self.ring[index(number)];
             total.calls += tally.calls;
             total.failures_milli += tally.failures_milli;
+            total.felt_milli += tally.felt_milli;
             total.slow += tally.slow;
         }
         total
@@ -94,6 +100,8 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    const BUSY: Weight = Weight { felt: 1_000, evidence: 250 };
+
     proptest! {
         /// Against the obvious model: a list of all outcomes with their bucket.
         #[test]
@@ -104,13 +112,13 @@ mod tests {
             for (gap, failed) in steps {
                 millis += gap;
                 let now = Moment::from_nanos(millis * 1_000_000);
-                if failed { window.failure(now, 1_000) } else { window.success(now) }
+                if failed { window.failure(now, BUSY) } else { window.success(now) }
                 list.push((millis / 1_000, failed));
                 let recent = list.iter().filter(|(second, _)| millis / 1_000 - second < 10);
                 let failures = recent.clone().filter(|(_, failed)| *failed).count() as u64;
                 let total = window.total(now);
                 prop_assert_eq!(u64::from(total.calls), recent.count() as u64);
-                prop_assert_eq!(total.failures_milli, failures * 1_000);
+                prop_assert_eq!((total.failures_milli, total.felt_milli), (failures * 250, failures * 1_000));
             }
             prop_assert_eq!(window.total(Moment::from_nanos((millis + 11_000) * 1_000_000)), Tally::default());
         }

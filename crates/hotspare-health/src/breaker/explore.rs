@@ -20,6 +20,8 @@ enum Input {
     LastResort,
     Fail(usize),
     Succeed(usize),
+    /// Refused for load by a target that lets others in.
+    Busy(usize),
     Neutral(usize),
     Slow(usize),
     Lose(usize),
@@ -88,8 +90,16 @@ impl World {
             Input::Fail(index) => {
                 let (pass, _) = self.passes.remove(index);
                 self.failures_in_a_row = 1;
-                change = self.breaker.failure(self.now, pass, 1_000, None, 0);
+                change = self.breaker.failure(self.now, pass, Weight::alike(1_000), None, 0);
                 self.judge(&before, pass, change)?;
+            }
+            Input::Busy(index) => {
+                let (pass, _) = self.passes.remove(index);
+                change = self.breaker.failure(self.now, pass, Weight { felt: 1_000, evidence: 0 }, None, 0);
+                self.judge(&before, pass, change)?;
+                if before.state() == BreakerState::Closed && change.is_some() {
+                    return Err("opened by a refusal that is no evidence".into());
+                }
             }
             Input::Slow(index) => {
                 let (pass, _) = self.passes.remove(index);
@@ -173,7 +183,7 @@ impl World {
         }
         for index in 0..self.passes.len() {
             inputs.extend([Input::Fail(index), Input::Succeed(index), Input::Neutral(index)]);
-            inputs.extend([Input::Slow(index), Input::Lose(index)]);
+            inputs.extend([Input::Slow(index), Input::Lose(index), Input::Busy(index)]);
         }
         inputs
     }

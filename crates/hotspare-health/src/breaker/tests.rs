@@ -8,7 +8,7 @@ fn at(millis: u64) -> Moment {
 
 fn fail(breaker: &mut Breaker, now: Moment) -> Option<Change> {
     let pass = breaker.admit(now);
-    breaker.failure(now, pass, 1_000, None, 0)
+    breaker.failure(now, pass, Weight::alike(1_000), None, 0)
 }
 
 fn succeed(breaker: &mut Breaker, now: Moment) -> Option<Change> {
@@ -88,7 +88,7 @@ fn the_cooldown_doubles_to_its_cap_and_is_forgotten_step_by_step() {
     let mut pauses = Vec::new();
     for _ in 0..4 {
         let pass = breaker.admit(now);
-        breaker.failure(now, pass, 1_000, None, u64::MAX);
+        breaker.failure(now, pass, Weight::alike(1_000), None, u64::MAX);
         pauses.push(breaker.until.saturating_since(now).as_millis());
         now = breaker.until;
         breaker.advance(now, 0);
@@ -107,7 +107,7 @@ fn the_cooldown_doubles_to_its_cap_and_is_forgotten_step_by_step() {
 fn a_promise_to_stay_open_is_kept() {
     let mut breaker = Breaker::new(Config { failures: Some(1), ..Config::window() });
     let pass = breaker.admit(at(0));
-    breaker.failure(at(0), pass, 1_000, Some(at(40_000)), 0);
+    breaker.failure(at(0), pass, Weight::alike(1_000), Some(at(40_000)), 0);
     assert_eq!(breaker.check(at(39_999)), Err((Cause::Open, at(40_000))));
     assert_eq!(breaker.check(at(40_000)), Ok(()));
 }
@@ -116,9 +116,9 @@ fn a_promise_to_stay_open_is_kept() {
 fn a_last_resort_that_fails_does_not_shorten_the_promise() {
     let mut breaker = Breaker::new(Config { failures: Some(1), ..Config::window() });
     let pass = breaker.admit(at(0));
-    breaker.failure(at(0), pass, 1_000, Some(at(40_000)), 0);
+    breaker.failure(at(0), pass, Weight::alike(1_000), Some(at(40_000)), 0);
     let pass = breaker.admit_last_resort(at(1_000));
-    breaker.failure(at(1_100), pass, 1_000, None, 0);
+    breaker.failure(at(1_100), pass, Weight::alike(1_000), None, 0);
     assert_eq!(breaker.check(at(39_999)), Err((Cause::Open, at(40_000))));
 }
 

@@ -82,7 +82,7 @@ fn table() -> String {
             Evidence::Hard => "yes",
             Evidence::None => "no",
             Evidence::Path => "yes, unless no host can be reached",
-            Evidence::Soft => "a quarter, wholly while nobody is answered",
+            Evidence::Soft => "a quarter at most, wholly while nobody is answered",
         };
         let scope = format!("{:?}", policy.scope)
             .to_lowercase()
