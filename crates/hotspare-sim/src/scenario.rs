@@ -262,6 +262,11 @@ impl Scenario {
         self.length = Span(length);
     }
 
+    /// Takes the marks away: they are of the route that the scenario describes, and another one is tried.
+    pub fn unmark(&mut self) {
+        self.marks.clear();
+    }
+
     /// Makes room for targets of these names: those that the scenario does not have are well.
     pub fn fit(&mut self, names: &[&str]) {
         for name in names.iter().skip(self.targets.len()) {

@@ -28,7 +28,9 @@ impl Outcome {
             let value = self.ledger.measure(scenario, mark);
             Judged { mark: mark.to_string(), measure: mark.measure, value, holds: mark.holds(value) }
         };
-        scenario.marks.iter().map(judge).collect()
+        // A run that was made shorter says nothing about what would have come after it.
+        let reached = |mark: &&crate::marks::Mark| mark.span(scenario).0 < scenario.length.nanos();
+        scenario.marks.iter().filter(reached).map(judge).collect()
     }
 
     /// A measure of the scenario's window and first target.

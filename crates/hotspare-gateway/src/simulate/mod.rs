@@ -38,7 +38,8 @@ pub struct SimulateArgs {
     /// At most so many virtual hours of each scenario.
     #[arg(long, default_value_t = 2.0)]
     pub hours: f64,
-    /// Try this configuration: its first target stands for a scenario's first, and so on.
+    /// Try this configuration: its first target stands for a scenario's first, and so on. The marks of the scenarios that
+    /// come with the program are those of its own routes and do not judge another; a file's own marks do.
     #[arg(long)]
     pub config: Option<PathBuf>,
     /// Two configurations on the same seeds.
@@ -260,6 +261,9 @@ fn seed_of(scenario: &Scenario) -> u64 {
 fn players(args: &SimulateArgs, mut scenario: Scenario) -> Result<(Scenario, Vec<Player>), String> {
     let configs: Vec<PathBuf> = args.compare.clone().unwrap_or_else(|| args.config.iter().cloned().collect());
     let mut players: Vec<Player> = Vec::new();
+    if !configs.is_empty() && args.file.is_empty() && !args.swarm {
+        scenario.unmark();
+    }
     for path in &configs {
         let setup = files::setup(path, args.route.as_deref())?;
         let names: Vec<&str> = setup.specs.iter().map(|spec| spec.id.as_str()).collect();

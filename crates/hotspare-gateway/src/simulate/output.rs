@@ -59,6 +59,7 @@ fn verdict(run: &ScenarioRuns) -> String {
     let missed: Vec<String> = marks.iter().filter(|mark| !mark.passed()).map(missed).collect();
     let breached = run.breached().count();
     match (missed.is_empty(), breached) {
+        (true, 0) if marks.is_empty() => "–".into(),
         (true, 0) => format!("{} of {}", marks.len(), marks.len()),
         (_, 0) => missed.join("; "),
         (_, count) => format!("INVARIANT BROKEN in {count} runs; {}", missed.join("; ")),

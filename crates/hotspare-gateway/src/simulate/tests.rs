@@ -50,6 +50,15 @@ fn play(folder: &Path, words: &str) -> Result<(), String> {
     simulate(&cli.args, "hotspare simulate")
 }
 
+/// The marks that come with the program are of its own routes: they do not judge another.
+#[test]
+fn a_configuration_is_not_judged_by_marks_of_another() {
+    let folder = folder("marks", KEPT);
+    play(&folder, "--config @/a.toml --scenario dead-key --seeds 1 --hours 0.05").unwrap();
+    let own = play(&folder, "--config @/a.toml --file @/world.toml --seeds 1 --hours 0.0001");
+    own.unwrap();
+}
+
 const KEPT: &str = r#"{ measure = "available", at_least = "100%" }"#;
 
 #[test]
