@@ -19,6 +19,9 @@ use crate::splice::Splice;
 /// How long an answer that has finished may take to close its stream.
 const DRAIN: Duration = Duration::from_millis(250);
 
+/// Counted for each event that is held besides its words, so that a flood of tiny ones is bounded too.
+const EVENT_COST: usize = 128;
+
 #[derive(Debug)]
 pub(crate) struct Attempt {
     pub(crate) target: usize,
@@ -165,6 +168,11 @@ impl Attempt {
         self.splice.is_none() && !explained && !self.grammar.has_content()
     }
 
+    /// Whether it sent the request as it came in: a trimmed or lengthened one says nothing about the original's size.
+    pub(crate) fn is_as_asked(&self) -> bool {
+        !self.reask && self.trim_to.is_none() && self.splice.is_none()
+    }
+
     /// Alive and not known to be late: worth waiting for before another is started.
     pub(crate) fn is_hopeful(&self) -> bool {
         self.is_live() && !self.late && self.failure.is_none()
@@ -303,4 +311,19 @@ pub(crate) fn size(event: &Event) -> u64 {
         _ => 0,
     };
     bytes as u64
+}
+
+/// Bytes that an event and its frame take while they are held, about.
+pub(crate) fn weight(chunk: &Chunk) -> usize {
+    let frame = match &chunk.raw {
+        Raw::Frame { data, .. } => data.len(),
+        _ => 0,
+    };
+    let event = match &chunk.event {
+        Event::Annotation(raw) | Event::LogProbs(raw) | Event::Other { raw, .. } => raw.as_str().len(),
+        Event::Native(native) => native.raw.as_str().len(),
+        Event::ReasoningSignature(signature) => signature.data.len(),
+        event => usize::try_from(size(event)).unwrap_or(usize::MAX),
+    };
+    event.saturating_add(frame).saturating_add(EVENT_COST)
 }

@@ -19,7 +19,7 @@ use hotspare_normalize::ToolAnswer;
 use hotspare_routing::Start;
 
 use crate::ask::Ask;
-use crate::attempt::{Attempt, size};
+use crate::attempt::{Attempt, weight};
 use crate::draw::Draws;
 use crate::fleet::{Fleet, Route};
 use crate::plan::{Plan, Planned};
@@ -192,6 +192,11 @@ impl Call {
         if self.over {
             return;
         }
+        // What events brought to light comes first: an end must not meet a failure that nobody has seen yet.
+        self.tell(now, world);
+        if self.over {
+            return;
+        }
         match input {
             Input::Alive(id) => {
                 if let Some(attempt) = self.live(id) {
@@ -207,7 +212,7 @@ impl Call {
             Input::Opened(id, limits) => {
                 if let Some(attempt) = self.live(id) {
                     attempt.heard = true;
-                    if let Some(permit) = &attempt.permit {
+                    if let Some(permit) = &mut attempt.permit {
                         world.observe(now, attempt.target, permit, Observation::Heard);
                     }
                     world.learn(now, attempt.target, attempt.key, &limits);
@@ -387,6 +392,7 @@ impl Call {
         self.committed = Some(id);
         self.commit_at = None;
         self.hedge_at = None;
+        self.retry = None;
         self.wanted = 0;
         self.hand_over(id);
         for chunk in std::mem::take(&mut self.attempts[id.0].held) {
@@ -413,7 +419,7 @@ impl Attempt {
             }
             return fold.push(chunk.event);
         }
-        self.held_bytes += usize::try_from(size(&chunk.event)).unwrap_or(usize::MAX);
+        self.held_bytes = self.held_bytes.saturating_add(weight(&chunk));
         if self.held_bytes > limit {
             return Err(Error::new(
                 Kind::Protocol,

@@ -36,7 +36,8 @@ pub struct Limits {
     pub gap: Duration,
     /// Silence inside reasoning or a tool's arguments, where providers buffer. Default 300 s.
     pub quiet_gap: Duration,
-    /// Time to the call's first content over all its attempts. Default 120 s. While others wait for their turn, an attempt
+    /// Time to the call's first content over all its attempts, and once more from where content that had begun was lost. An
+    /// answer that comes unstreamed has [`Limits::total`] instead. Default 120 s. While others wait for their turn, an attempt
     /// has half of what is left of it, or a third if there are several.
     pub first_content_deadline: Duration,
     /// Time to the end of the answer. Default 600 s, as the providers' own clients have it.
@@ -54,7 +55,8 @@ pub struct Limits {
     pub max_reask_cost: Option<Cost>,
     /// The most that the route may spend in a period, over all its targets. Default: no limit.
     pub spend: Option<SpendLimit>,
-    /// Most bytes of an answer that are held back before the call commits. Default 32 MiB.
+    /// Most bytes of an answer that are held back before the call commits, frames and a little for each event included; vectors
+    /// have a bound of their own. Default 64 MiB: a stream of 128k tokens, a frame for each.
     pub hold_bytes: usize,
 }
 
@@ -77,7 +79,7 @@ impl Default for Limits {
             max_reasks: 1,
             max_reask_cost: None,
             spend: None,
-            hold_bytes: 32 << 20,
+            hold_bytes: 64 << 20,
         }
     }
 }

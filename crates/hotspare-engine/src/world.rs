@@ -278,7 +278,13 @@ impl World {
     }
 
     /// An attempt brought its first content, or is late with it.
-    pub(crate) fn observe(&mut self, now: Moment, place: usize, permit: &Permit, observation: Observation) {
+    pub(crate) fn observe(
+        &mut self,
+        now: Moment,
+        place: usize,
+        permit: &mut Permit,
+        observation: Observation,
+    ) {
         if let Observation::FirstContent { after } = observation {
             let counts = &mut self.targets[place].counts;
             counts.first_contents += 1;
@@ -442,6 +448,11 @@ impl World {
         format!("{targets:?} {routes:?} {notices:?} {network:?}").hash(hasher);
     }
 
+    #[cfg(test)]
+    pub(crate) fn scopes(&self, place: usize) -> [ScopeId; 4] {
+        self.fleet.targets()[place].scopes(0)
+    }
+
     fn tell(&mut self, transitions: Vec<Transition>) {
         for transition in transitions {
             if self.notices.len() == NOTICE_LIMIT {
@@ -457,7 +468,7 @@ impl World {
 const OVERFLOW_MEMORY: Duration = Duration::from_secs(600);
 
 /// How soon a full target is asked again if nobody rings.
-const LOOK_AGAIN: Duration = Duration::from_secs(1);
+pub(crate) const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
 /// What a call needs of a target.
 #[derive(Clone, Copy, Debug, Default)]

@@ -3,8 +3,6 @@
 //! Invariant: a call is admitted by all of its scopes or touches none of them; an outcome touches only scopes of its own
 //! permit.
 
-use std::time::Duration;
-
 use hotspare_core::{BreakerState, Moment, RateLimits};
 
 use crate::breaker::Change;
@@ -17,9 +15,6 @@ use crate::quota::Quota;
 use crate::schedule::Schedule;
 use crate::scope::{Pace, ScopeState};
 use crate::view::View;
-
-/// How long a disabled scope waits between two calls that find out whether it is back.
-const RECHECK: Duration = Duration::from_secs(600);
 
 /// So many parts of a host that are open, and none that answers, are the host's illness.
 const PARTS: usize = 3;
@@ -116,13 +111,16 @@ impl Book {
     }
 
     /// Takes something that became known while a call is under way.
-    pub fn observe(&mut self, now: Moment, permit: &Permit, observation: Observation) {
-        for entry in &permit.entries {
+    pub fn observe(&mut self, now: Moment, permit: &mut Permit, observation: Observation) {
+        let like = (permit.tokens, permit.late_after);
+        for entry in &mut permit.entries {
             let Some(state) = self.scopes.get_mut(entry.scope.0 as usize) else { continue };
             if state.is_host && matches!(observation, Observation::Heard | Observation::FirstContent { .. }) {
                 self.network.heard(now, entry.scope, entry.began);
             }
-            state.observe(now, permit, *entry, observation);
+            let before = state.breaker.next_change();
+            state.observe(now, like, entry, observation);
+            self.schedule.shift(entry.scope, before, state.breaker.next_change());
         }
     }
 
@@ -364,7 +362,7 @@ impl Book {
         let mut late_after = None;
         for &scope in scopes {
             let Some(state) = self.scopes.get_mut(scope.0 as usize) else { continue };
-            state.gate.pass(now, RECHECK);
+            state.gate.pass(now);
             self.network.asked(now, scope);
             state.growth.start(now);
             state.quota.take(now, tokens);

@@ -27,11 +27,16 @@ use hotspare_core::{BreakerState, Moment};
 
 use crate::config::Config;
 use crate::evidence::Sum;
+use crate::gate::LONGEST_HOLD;
 use crate::permit::{Cause, Pass, Reason};
 use crate::window::Window;
 
 /// One step of the cooldown's growth is forgotten after this time in Closed.
 const FORGET: Duration = Duration::from_secs(300);
+
+/// A probe whose answer has begun has so many times its lease to end: a long stream is well, and what hangs in it is found by
+/// the limits of its call. Ten times 60 s are the longest that an answer may take by default.
+const SPEAKING: u32 = 10;
 
 /// A circuit breaker.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -120,7 +125,8 @@ impl Breaker {
             State::HalfOpen { leases, .. } if leases.len() < self.probes() => Ok(()),
             State::HalfOpen { leases, .. } => {
                 let soonest = leases.iter().map(|lease| lease.expires).min().unwrap_or(Moment::MAX);
-                Err((Cause::HalfOpenBusy, soonest))
+                // One that speaks may take long, and will hardly.
+                Err((Cause::HalfOpenBusy, soonest.min(now + self.config.lease)))
             }
         }
     }
@@ -136,7 +142,7 @@ impl Breaker {
             }
             _ => None,
         };
-        Pass { generation: self.generation, lease }
+        Pass { generation: self.generation, lease, timed: false }
     }
 
     /// Admits a call whatever the state: an open breaker becomes half-open and lends this call a lease.
@@ -151,7 +157,7 @@ impl Breaker {
         if pass.generation != self.generation {
             return None;
         }
-        self.window.success(now);
+        self.window.success(now, pass.timed);
         self.forget(now);
         if let Some(rule) = &self.config.evidence {
             self.sum.success(now, rule);
@@ -193,7 +199,7 @@ impl Breaker {
         if pass.generation != self.generation {
             return None;
         }
-        self.window.failure(now, weight);
+        self.window.failure(now, weight, pass.timed);
         match &mut self.state {
             State::Closed => {
                 self.forget(now);
@@ -210,13 +216,16 @@ impl Breaker {
         }
     }
 
-    /// The call was so late that another served. Its lateness was noted when it came to light; here it becomes a call
-    /// among which the late ones have a share. A probe that is late has not shown that the target is well.
+    /// The call was so late that another served: a call without a failure. A probe that is late has not shown that the target
+    /// is well.
     pub(crate) fn slow(&mut self, now: Moment, pass: Pass, draw: u64) -> Option<Change> {
         if pass.generation != self.generation {
             return None;
         }
-        self.window.success(now);
+        if !pass.timed {
+            self.window.late(now);
+        }
+        self.window.success(now, true);
         match &mut self.state {
             State::Closed => {
                 let reason = self.judge(now)?;
@@ -260,8 +269,25 @@ impl Breaker {
     }
 
     /// A call's first content is late.
-    pub(crate) fn late(&mut self, now: Moment) {
-        self.window.slow(now);
+    pub(crate) fn late(&mut self, now: Moment, pass: &mut Pass) {
+        if pass.generation == self.generation && !std::mem::replace(&mut pass.timed, true) {
+            self.window.late(now);
+        }
+    }
+
+    /// A call's first content has come: in time, if it was not late. A probe that speaks has longer to end.
+    pub(crate) fn first_content(&mut self, now: Moment, pass: &mut Pass) {
+        if pass.generation != self.generation {
+            return;
+        }
+        if !std::mem::replace(&mut pass.timed, true) {
+            self.window.in_time(now);
+        }
+        if let State::HalfOpen { leases, .. } = &mut self.state {
+            for lease in leases.iter_mut().filter(|lease| Some(lease.id) == pass.lease) {
+                lease.expires = lease.expires.max(now + self.config.lease.saturating_mul(SPEAKING));
+            }
+        }
     }
 
     /// Lets time pass: a cooldown that is over, leases that expired.
@@ -319,19 +345,19 @@ impl Breaker {
         if self.config.failures.is_some_and(|limit| count >= limit) {
             return Some(Reason::Failures { count, within: self.config.window });
         }
-        if total.calls < self.config.min_calls {
-            return None;
+        let share = |part_milli, calls: u32, limit: Option<u32>| {
+            let rate = rate_bp(part_milli, calls);
+            (calls >= self.config.min_calls && limit.is_some_and(|limit| rate >= limit))
+                .then_some((rate, calls))
+        };
+        if let Some((rate_bp, calls)) = share(total.failures_milli, total.calls, self.config.failure_rate_bp)
+        {
+            return Some(Reason::FailureRate { rate_bp, calls });
         }
-        let calls = total.calls;
-        let failed = rate_bp(total.failures_milli, calls);
-        if self.config.failure_rate_bp.is_some_and(|limit| failed >= limit) {
-            return Some(Reason::FailureRate { rate_bp: failed, calls });
-        }
-        let slow = rate_bp(u64::from(total.slow) * 1_000, calls);
-        if self.config.slow_rate_bp.is_some_and(|limit| slow >= limit) {
-            return Some(Reason::SlowRate { rate_bp: slow, calls });
-        }
-        None
+        // Whether a call is late is known long before its end: the two are counted apart.
+        let slow = u64::from(total.late) * 1_000;
+        let (rate_bp, calls) = share(slow, total.late + total.in_time, self.config.slow_rate_bp)?;
+        Some(Reason::SlowRate { rate_bp, calls })
     }
 
     fn open(&mut self, now: Moment, reason: Reason, not_before: Option<Moment>, draw: u64) -> Change {
@@ -342,7 +368,9 @@ impl Breaker {
         // Equal jitter: half is certain, half is chance.
         let half = u64::try_from(whole.as_nanos() / 2).unwrap_or(u64::MAX);
         let pause = Duration::from_nanos(half.saturating_add(draw % half.max(1)));
-        self.until = self.until.max(now + pause).max(not_before.unwrap_or(Moment::ZERO));
+        // As of a pause that is asked for, an hour of it is believed.
+        let promised = not_before.map_or(Moment::ZERO, |at| at.min(now + LONGEST_HOLD));
+        self.until = self.until.max(now + pause).max(promised);
         self.sum = Sum::default();
         if self.state == State::Closed {
             self.opened_at = now;

@@ -37,7 +37,8 @@ pub struct Config {
     pub probes: u32,
     /// Good probes that close the breaker. Default 1.
     pub probes_to_close: u32,
-    /// A probe that has not reported after this time is given up. Default 60 s.
+    /// A probe that has not reported after this time is given up, or after ten times as long once its answer has begun.
+    /// Default 60 s.
     pub lease: Duration,
     /// After closing, a target's weight rises from a tenth to the whole within this time. Default 10 s.
     pub ramp: Duration,

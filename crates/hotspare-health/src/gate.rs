@@ -10,11 +10,15 @@ use hotspare_core::Moment;
 use crate::permit::Cause;
 
 /// A hint beyond this is treated as this.
-const LONGEST_HOLD: Duration = Duration::from_secs(3_600);
+pub(crate) const LONGEST_HOLD: Duration = Duration::from_secs(3_600);
 /// A hint shorter than this is believed once: whoever comes back in time and is sent away again waits for this long.
 const LEAST_AGAIN: Duration = Duration::from_secs(1);
 /// Pause after the first request for one that names no time, and the longest that it grows to.
 const UNKNOWN: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(60));
+
+/// How long the call that finds out whether a disabled scope is back may take before the next one is let through. If it finds
+/// that it is not, that puts the next one off by itself; if its caller leaves, nothing was found out.
+const RECHECK: Duration = Duration::from_secs(60);
 
 /// A scope's gate.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
@@ -50,9 +54,9 @@ impl Gate {
     }
 
     /// A call goes through. The one that finds out whether a disabled scope is back puts the next such call off.
-    pub(crate) fn pass(&mut self, now: Moment, recheck: Duration) {
+    pub(crate) fn pass(&mut self, now: Moment) {
         if let Some(Some(until)) = &mut self.disabled {
-            *until = now + recheck;
+            *until = now + RECHECK;
         }
     }
 
@@ -167,15 +171,20 @@ mod tests {
 
     #[test]
     fn a_disabled_scope_is_asked_once_per_recheck() {
-        let recheck = Duration::from_secs(600);
         let mut gate = Gate::default();
         gate.disable(at(0), Some(at(600)));
         assert!(gate.check(at(599)).is_err());
         assert!(gate.check(at(600)).is_ok());
-        gate.pass(at(600), recheck);
+        gate.pass(at(600));
         assert!(gate.check(at(601)).is_err());
-        gate.success(at(600));
-        assert!(gate.check(at(602)).is_ok());
+        // Its caller left: a minute later another finds out, and is turned away.
+        assert!(gate.check(at(660)).is_ok());
+        gate.pass(at(660));
+        gate.disable(at(661), Some(at(1_261)));
+        assert!(gate.check(at(1_260)).is_err());
+        gate.pass(at(1_261));
+        gate.success(at(1_261));
+        assert!(gate.check(at(1_262)).is_ok());
     }
 
     /// Streams that were under way when the key died end well one after another; none of them brings it back.

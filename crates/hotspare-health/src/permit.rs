@@ -41,6 +41,8 @@ pub(crate) struct Pass {
     pub(crate) generation: u64,
     /// The lease that a probe holds.
     pub(crate) lease: Option<u64>,
+    /// It was counted already as late or in time.
+    pub(crate) timed: bool,
 }
 
 impl Permit {

@@ -13,7 +13,7 @@ use crate::gate::Gate;
 use crate::growth::Growth;
 use crate::latency::Latency;
 use crate::lateness::Lateness;
-use crate::permit::{Entry, Observation, Permit, ScopeId, Verdict};
+use crate::permit::{Entry, Observation, ScopeId, Verdict};
 use crate::quota::Quota;
 use crate::record::Record;
 use crate::shedding::Shedding;
@@ -67,24 +67,32 @@ impl ScopeState {
         self.degrade && self.pace.as_ref().is_some_and(|pace| pace.lateness.is_degraded())
     }
 
-    pub(crate) fn observe(&mut self, now: Moment, permit: &Permit, entry: Entry, observation: Observation) {
+    /// `like`: the tokens of the call's prompt, and the time that 95 % of like calls kept.
+    pub(crate) fn observe(
+        &mut self,
+        now: Moment,
+        (tokens, usual): (u64, Option<Duration>),
+        entry: &mut Entry,
+        observation: Observation,
+    ) {
         if matches!(observation, Observation::FirstContent { .. }) {
             self.answered_began = self.answered_began.max(Some(entry.began));
             self.shedding.answered(now, entry.pass.generation, entry.number);
+            self.breaker.first_content(now, &mut entry.pass);
         }
         let Some(pace) = &mut self.pace else { return };
         let steady = self.breaker.state() == BreakerState::Closed && !pace.lateness.is_suspect();
         match observation {
             Observation::FirstContent { after } => {
-                if permit.late_after.is_some_and(|usual| after <= usual) {
+                if usual.is_some_and(|usual| after <= usual) {
                     pace.lateness.in_time(now);
                 }
-                pace.latency.sample(now, permit.tokens, after, steady);
+                pace.latency.sample(now, tokens, after, steady);
             }
-            Observation::Abandoned { after } => pace.latency.sample(now, permit.tokens, after, steady),
+            Observation::Abandoned { after } => pace.latency.sample(now, tokens, after, steady),
             Observation::Heard => {}
             Observation::Overdue => pace.lateness.late(now),
-            Observation::Late => self.breaker.late(now),
+            Observation::Late => self.breaker.late(now, &mut entry.pass),
         }
     }
 

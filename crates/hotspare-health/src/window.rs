@@ -22,7 +22,9 @@ pub(crate) struct Tally {
     /// Failures among them as callers feel them, in thousandths.
     pub(crate) felt_milli: u64,
     /// Calls whose first content was late.
-    pub(crate) slow: u32,
+    pub(crate) late: u32,
+    /// Calls whose first content came in time, or that ended without any before it was late.
+    pub(crate) in_time: u32,
 }
 
 /// A sliding window.
@@ -40,19 +42,25 @@ impl Window {
         Self { width: width.max(1), newest: 0, ring: [Tally::default(); BUCKETS as usize] }
     }
 
-    pub(crate) fn success(&mut self, now: Moment) {
-        self.bucket(now).calls += 1;
+    /// A call has succeeded; `timed` if it was counted already as late or in time.
+    pub(crate) fn success(&mut self, now: Moment, timed: bool) {
+        self.failure(now, Weight::alike(0), timed);
     }
 
-    pub(crate) fn failure(&mut self, now: Moment, weight: Weight) {
+    pub(crate) fn failure(&mut self, now: Moment, weight: Weight, timed: bool) {
         let bucket = self.bucket(now);
         bucket.calls += 1;
         bucket.failures_milli += u64::from(weight.evidence);
         bucket.felt_milli += u64::from(weight.felt);
+        bucket.in_time += u32::from(!timed);
     }
 
-    pub(crate) fn slow(&mut self, now: Moment) {
-        self.bucket(now).slow += 1;
+    pub(crate) fn late(&mut self, now: Moment) {
+        self.bucket(now).late += 1;
+    }
+
+    pub(crate) fn in_time(&mut self, now: Moment) {
+        self.bucket(now).in_time += 1;
     }
 
     pub(crate) fn clear(&mut self) {
@@ -73,7 +81,8 @@ impl Window {
             total.calls += tally.calls;
             total.failures_milli += tally.failures_milli;
             total.felt_milli += tally.felt_milli;
-            total.slow += tally.slow;
+            total.late += tally.late;
+            total.in_time += tally.in_time;
         }
         total
     }
@@ -112,7 +121,7 @@ mod tests {
             for (gap, failed) in steps {
                 millis += gap;
                 let now = Moment::from_nanos(millis * 1_000_000);
-                if failed { window.failure(now, BUSY) } else { window.success(now) }
+                if failed { window.failure(now, BUSY, false) } else { window.success(now, false) }
                 list.push((millis / 1_000, failed));
                 let recent = list.iter().filter(|(second, _)| millis / 1_000 - second < 10);
                 let failures = recent.clone().filter(|(_, failed)| *failed).count() as u64;

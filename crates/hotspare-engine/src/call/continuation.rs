@@ -28,9 +28,14 @@ impl Call {
     pub(super) fn cut_off(&mut self, now: Moment, world: &mut World, id: AttemptId, error: Error) {
         let attempt = &self.attempts[id.0];
         let plain = attempt.grammar.text_only() && error.policy().next == Next::Move;
-        let wanted = self.route.rules.on_cut == OnCut::Continue && !self.waiting.is_empty();
+        let wanted = self.route.rules.on_cut == OnCut::Continue && self.sent.is_some();
+        if plain && wanted {
+            // Who was refused when this call began may be well by now.
+            self.line_up_refused();
+        }
+        let attempt = &self.attempts[id.0];
         match &self.sent {
-            Some(sent) if plain && wanted => {
+            Some(sent) if plain && wanted && !self.waiting.is_empty() => {
                 let from = self.fleet.targets()[attempt.target].id.clone();
                 let name = &self.fleet.targets()[attempt.target].name;
                 let fleet = &self.fleet;

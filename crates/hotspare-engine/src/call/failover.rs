@@ -44,14 +44,19 @@ impl Call {
             return;
         }
         let failure = Failure::of(attempt);
-        let (place, needs) = (attempt.target, attempt.needs);
-        if let (Some(_), Some(permit)) = (error.status(), &attempt.permit) {
+        let (place, needs, as_asked) = (attempt.target, attempt.needs, attempt.is_as_asked());
+        if let (Some(_), Some(permit)) = (error.status(), &mut attempt.permit) {
             world.observe(now, place, permit, Observation::Heard);
         }
-        if error.kind() == Kind::ContextOverflow {
+        // What cannot be measured, and what was changed on the way, says nothing about other requests of this size.
+        if error.kind() == Kind::ContextOverflow && as_asked && !self.size.is_opaque() {
             world.overflowed(now, place, needs);
         }
         let error = error.with_target(self.fleet.targets()[place].id.clone());
+        if id == AttemptId(0) {
+            // A hedge is of the first; what follows from its failure is decided here.
+            self.hedge_at = None;
+        }
         // From here on nobody waits for this attempt.
         self.attempts[id.0].failure = Some(error.clone());
         let plainly = self.committed.is_none()
@@ -65,6 +70,11 @@ impl Call {
             Ended::Failed { kind: error.kind(), status: error.status(), message: error.message().to_owned() };
         self.settle(now, world, id, outcome, Ending::Failed(error.kind()), end);
         self.attempts[id.0].failure = None;
+        if self.attempts[id.0].first_content.is_some() {
+            // What had begun is lost: whoever begins anew, or carries on, has as long as the first.
+            let deadline = now + self.route.limits.first_content_deadline;
+            self.first_content_at = self.first_content_at.max(deadline).min(self.total_at);
+        }
         let error = if error.policy().evidence == Evidence::Path && world.network_is_suspected(now) {
             self.note(id, ["no other host can be reached either: evidence against nobody".to_owned()]);
             let message =

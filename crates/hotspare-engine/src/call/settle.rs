@@ -24,7 +24,7 @@ impl Call {
         for index in 0..self.attempts.len() {
             let attempt = &mut self.attempts[index];
             if std::mem::take(&mut attempt.unobserved)
-                && let (Some(permit), Some(first)) = (&attempt.permit, attempt.first_content)
+                && let (Some(permit), Some(first)) = (&mut attempt.permit, attempt.first_content)
             {
                 let after = first.saturating_since(attempt.started);
                 if let Some(entry) = self.trail.attempts.get_mut(index) {
@@ -41,6 +41,9 @@ impl Call {
                 self.aborts.push_back(AttemptId(index));
                 self.failed(now, world, AttemptId(index), error);
             }
+        }
+        if self.queue_at.is_some() && self.has_content() {
+            self.stop_waiting(world);
         }
         if let Some(winner) = self.committed {
             self.drop_others(now, world, Some(winner), "another target answered first");
@@ -64,7 +67,9 @@ impl Call {
             // Never a byte, though it had its time: that is a failure whoever answered meanwhile. Pings and no content
             // are slowness. A target that had no time yet is not judged by a race that it lost.
             let had_its_time = attempt.first_content.is_none() && self.had_its_time(now, attempt);
-            let outcome = match (had_its_time, attempt.heard) {
+            // Where nobody answered, the silence before an answer that comes whole says as much of who stopped listening.
+            let censored = !attempt.stream && self.committed.is_none();
+            let outcome = match (had_its_time && !censored, attempt.heard) {
                 (true, false) => self.evidence(now, id, &Error::new(Kind::Timeout, "no sign of life")),
                 (true, true) => {
                     let target = &self.fleet.targets()[attempt.target];
@@ -73,8 +78,8 @@ impl Call {
                 }
                 (false, _) => Outcome::neutral(),
             };
-            let attempt = &self.attempts[index];
-            if let (true, Some(permit)) = (attempt.was_slow(), &attempt.permit) {
+            let attempt = &mut self.attempts[index];
+            if let (true, Some(permit)) = (attempt.was_slow(), &mut attempt.permit) {
                 let after = now.saturating_since(attempt.started);
                 world.observe(now, attempt.target, permit, Observation::Abandoned { after });
             }
@@ -112,9 +117,9 @@ impl Call {
             entry.first_content = attempt.first_content.map(|first| first.saturating_since(attempt.started));
         }
         attempt.held = VecDeque::new();
-        // What the target counted for the request as it came in; a trimmed or lengthened one says nothing about that.
-        let plain = !attempt.reask && attempt.trim_to.is_none() && attempt.splice.is_none();
-        let counted = attempt.usage.input.filter(|_| plain && attempt.usage.source == UsageSource::Reported);
+        // What the target counted for the request as it came in.
+        let reported = attempt.is_as_asked() && attempt.usage.source == UsageSource::Reported;
+        let counted = attempt.usage.input.filter(|_| reported);
         let end = End {
             outcome,
             ending,

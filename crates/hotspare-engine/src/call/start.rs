@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use hotspare_core::{Attempt as Record, Cost, Moment, Skipped, Usage};
 use hotspare_health::{Cause, Permit, Refusal};
-use hotspare_normalize::{StreamedCalls, ThinkSplitter, Vectors};
+use hotspare_normalize::{Assembler, StreamedCalls, ThinkSplitter, Vectors};
 use hotspare_routing::Start;
 
 use super::Call;
@@ -16,7 +16,7 @@ use crate::plan::Planned;
 use crate::rules::JudgeForm;
 use crate::splice::{self, Splice};
 use crate::step::{AttemptId, Begin, Resume};
-use crate::world::{Wish, World};
+use crate::world::{LOOK_AGAIN, Wish, World};
 
 impl Call {
     /// The next request to send, if one is due and somebody admits it.
@@ -69,26 +69,30 @@ impl Call {
                 }
             }
         }
-        let alone = self.wanted > 0 && self.retry.is_none() && !self.attempts.iter().any(Attempt::is_live);
-        if !alone {
+        if self.wanted == 0 || !self.is_alone() {
             return None;
         }
-        if self.queue(now, world) {
+        // Who is late may still answer: no breaker is overridden beside it.
+        if self.queue(now, world) || self.attempts.iter().any(Attempt::is_live) {
             self.wanted = 0;
             return None;
         }
         self.last_resort(now, world)
     }
 
+    /// Nobody is at work from whom content is expected.
+    fn is_alone(&self) -> bool {
+        self.retry.is_none() && !self.has_content() && !self.attempts.iter().any(Attempt::is_hopeful)
+    }
+
     /// Everybody has been asked, and time has passed since some refused: they are asked once more before the call is
     /// given up. A breaker may have cooled down, or somebody else's probe may have closed it.
     fn reconsider(&mut self, now: Moment) -> bool {
-        let alone = self.retry.is_none() && !self.attempts.iter().any(Attempt::is_live);
-        if !alone || self.refused.is_empty() || self.refused_at >= now {
+        if !self.is_alone() || self.refused.is_empty() || self.refused_at >= now {
             return false;
         }
         self.refused_at = now;
-        self.waiting.extend(self.refused.drain(..).map(|(choice, _)| choice));
+        self.line_up_refused();
         true
     }
 
@@ -111,7 +115,7 @@ impl Call {
             return Some(format!("its window of {window} tokens is not larger than the one that overflowed"));
         }
         // The first start is worth a try; to be handed from one to the next without a chance is worth nothing.
-        let end = if self.cut.is_some() { self.total_at } else { self.first_content_at };
+        let end = self.first_content_at;
         if let Some(usual) = choice.usual.filter(|_| !self.attempts.is_empty())
             && now + usual.p50 > end
         {
@@ -156,26 +160,32 @@ impl Call {
         self.trail.skipped.push(Skipped::new(target, format!("not asked again: {why}")));
     }
 
-    /// Waits for room, where that is all that is missing or the pause is short enough.
+    /// Waits for room, where that is all that is missing or the pause is short enough; and beside somebody who is late, for
+    /// whatever may change in time.
     fn queue(&mut self, now: Moment, world: &mut World) -> bool {
+        let late = self.attempts.iter().any(Attempt::is_live);
         let patience = self.route.limits.wait_for_rate_limit;
         let mut at: Option<Moment> = None;
         for (choice, refusal) in &self.refused {
+            let pause = refusal.until.map(|until| until.saturating_since(now));
             let until = match (refusal.cause, refusal.until) {
-                (Cause::Full | Cause::Growing, Some(until))
-                    if world.join(choice.target, &mut self.ticket) =>
-                {
-                    until
-                }
-                (Cause::RateLimited | Cause::QuotaSpent | Cause::NetworkSuspected, Some(until))
-                    if until.saturating_since(now) <= patience =>
-                {
-                    until
-                }
-                _ => continue,
+                // A probe may report at any time.
+                (Cause::HalfOpenBusy, Some(until)) if late => until.min(now + LOOK_AGAIN),
+                (_, Some(until)) => until,
+                (_, None) => continue,
             };
             // There is no use in waiting beyond the call's own end.
-            if until < self.first_content_at {
+            if until >= self.first_content_at {
+                continue;
+            }
+            let waits = match refusal.cause {
+                Cause::Full | Cause::Growing => world.join(choice.target, &mut self.ticket),
+                Cause::RateLimited | Cause::QuotaSpent | Cause::NetworkSuspected => {
+                    late || pause.is_some_and(|pause| pause <= patience)
+                }
+                _ => late,
+            };
+            if waits {
                 at = Some(at.map_or(until, |at| at.min(until)));
             }
         }
@@ -187,8 +197,12 @@ impl Call {
     pub(super) fn unqueue(&mut self) {
         self.queue_at = None;
         self.wanted = self.wanted.max(1);
-        let refused = std::mem::take(&mut self.refused);
-        self.waiting.extend(refused.into_iter().map(|(choice, _)| choice));
+        self.line_up_refused();
+    }
+
+    /// Whoever was refused waits for another turn.
+    pub(super) fn line_up_refused(&mut self) {
+        self.waiting.extend(self.refused.drain(..).map(|(choice, _)| choice));
     }
 
     /// Everybody is blocked: one of those whose breaker is open is asked all the same, the soonest to close first.
@@ -255,6 +269,10 @@ impl Call {
         let words = self.ask.vectors.is_none();
         let stream = words && (self.ask.stream || (self.route.rules.stream_upstream && !refuses));
         let mut attempt = Attempt::new(now, choice.target, key, stream, permit);
+        if !stream {
+            // Its first content is the whole.
+            self.first_content_at = self.total_at;
+        }
         // Those who come after it need time too; more than two of them are not reckoned with.
         let others = u32::try_from(self.waiting.len().min(2)).unwrap_or(2);
         attempt.share = self.first_content_at.saturating_since(now) / (others + 1);
@@ -269,7 +287,8 @@ impl Call {
         if let Some(inputs) = self.ask.vectors {
             attempt.fold = Some(Fold::Embed(Vectors::new(inputs, self.dimensions)));
         } else if !self.ask.stream {
-            attempt.fold = Some(Fold::Chat(Box::default()));
+            let assembler = Assembler::with_limit(self.route.limits.hold_bytes);
+            attempt.fold = Some(Fold::Chat(Box::new(assembler)));
         } else {
             attempt.calls = Some(StreamedCalls::default());
             let judged = self.ask.form.is_some() && self.route.rules.form != JudgeForm::Never;
@@ -286,6 +305,7 @@ impl Call {
         self.trail.attempts.push(Record::begun(target.id.clone(), why, since));
         self.tried.insert(choice.target);
         self.attempts.push(attempt);
+        self.queue_at = None;
         self.hedge_at = match self.waiting.front() {
             Some(Planned { start: Start::After(delay), .. }) if id == AttemptId(0) => Some(now + *delay),
             _ => self.hedge_at,

@@ -5,21 +5,25 @@ use std::time::Duration;
 use hotspare_core::{
     ChatRequest, ChatResponse, Cost, FinishReason, ModelProfile, Outcome as Ended, TargetId,
 };
-use hotspare_health::Config;
+use hotspare_health::{Config, Outcome, Permit, Verdict};
 use hotspare_normalize::Form;
 use hotspare_routing::{Hedge, Hedged, Race, Sequential, Strategy};
 
 use super::*;
+use crate::ending::{End, Ending};
 use crate::fleet::TargetSpec;
 use crate::plan::Luck;
 use crate::rules::{Limits, OnCut, Rules};
 use crate::step::Begin;
+use crate::world::Wish;
 
+mod cuts;
 mod explore;
 mod form;
 mod network;
 mod room;
 mod rules;
+mod spare;
 mod time;
 
 /// A call, its world, and everything that came out.
@@ -27,6 +31,8 @@ pub(super) struct Rig {
     pub(super) call: Call,
     pub(super) world: World,
     pub(super) now: Moment,
+    /// Calls of others that are under way.
+    pub(super) others: Vec<(usize, Permit)>,
     pub(super) live: BTreeSet<AttemptId>,
     pub(super) begun: Vec<Begin>,
     pub(super) out: Vec<Event>,
@@ -58,6 +64,43 @@ pub(super) struct Setup {
     pub(super) tools: Vec<(String, Form)>,
     pub(super) max_cost: Option<Cost>,
     pub(super) prompt_tokens: u64,
+    /// What ails targets before the call begins.
+    pub(super) ills: &'static [(usize, Ill)],
+}
+
+/// Why a target cannot be had at first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Ill {
+    /// Another call has its place.
+    Busy,
+    /// It asked for a pause of so many seconds.
+    Held(u64),
+    /// Its breaker is open for so many seconds.
+    Open(u64),
+}
+
+impl Ill {
+    /// Makes a target ill; a call that holds its place goes on until somebody settles it.
+    fn befall(self, now: Moment, world: &mut World, place: usize) -> Option<(usize, Permit)> {
+        let scopes = world.scopes(place);
+        let (calls, outcome) = match self {
+            Self::Busy => {
+                return world.admit(now, place, Wish::default()).ok().map(|(_, permit)| (place, permit));
+            }
+            Self::Held(secs) => {
+                (1, Outcome::at(scopes[3], Verdict::Hold { until: now + Duration::from_secs(secs) }))
+            }
+            Self::Open(secs) => {
+                let not_before = Some(now + Duration::from_secs(secs));
+                (5, Outcome::at(scopes[1], Verdict::Failure { weight_milli: 1_000, not_before }))
+            }
+        };
+        for _ in 0..calls {
+            let (_, permit) = world.admit(now, place, Wish::default()).unwrap();
+            world.settle(now, place, permit, End::of_probe(outcome, Ending::Cancelled), 0);
+        }
+        None
+    }
 }
 
 impl Setup {
@@ -78,6 +121,7 @@ impl Setup {
             tools: Vec::new(),
             max_cost: None,
             prompt_tokens: 5,
+            ills: &[],
         }
     }
 
@@ -105,11 +149,14 @@ impl Setup {
         let mut world = World::new(Arc::clone(&fleet), book, &[Arc::clone(&route)]);
         world.next_turn(&route);
         let now = Moment::ZERO + Duration::from_secs(1_000);
+        let others =
+            self.ills.iter().filter_map(|(place, ill)| ill.befall(now, &mut world, *place)).collect();
         let call = self.call(now, fleet, route, &world);
         let mut rig = Rig {
             call,
             world,
             now,
+            others,
             live: BTreeSet::new(),
             begun: Vec::new(),
             out: Vec::new(),
@@ -188,6 +235,15 @@ impl Rig {
         }
         self.call.handle(self.now, &mut self.world, input);
         self.run();
+    }
+
+    /// Another call ends, and this one is woken if there is room for it.
+    pub(super) fn makes_room(&mut self) {
+        let (place, permit) = self.others.remove(0);
+        self.world.settle(self.now, place, permit, End::of_probe(Outcome::neutral(), Ending::Cancelled), 0);
+        if self.world.take_woken().into_iter().any(|ticket| Some(ticket) == self.call.ticket()) {
+            self.tell(Input::Woken);
+        }
     }
 
     pub(super) fn says(&mut self, attempt: usize, event: Event) {
@@ -349,64 +405,6 @@ fn a_hedge_starts_once_and_only_within_its_budget() {
     rig.wait(Duration::from_secs(2));
     assert_eq!(rig.targets(), [0, 1]);
     assert_eq!(rig.call.trail().attempts[1].why, "hedge after 400 ms; 2 of 3 in order");
-}
-
-#[test]
-fn a_cut_answer_is_carried_on_without_a_seam() {
-    let mut rig = Setup::new(&["a", "b"]).rig();
-    rig.text(0, "the standby ");
-    rig.text(0, "took");
-    rig.fails(0, Kind::Truncated);
-    assert_eq!(rig.begun[1].resume.as_ref().unwrap().text.as_ref(), "the standby took");
-    rig.text(1, "the stand");
-    rig.text(1, "by took over");
-    rig.finishes(1);
-    assert_eq!(rig.said(), "the standby took[a>b] over");
-    assert!(rig.done[0].is_ok());
-}
-
-#[test]
-fn the_same_family_carries_on_first() {
-    let mut setup = Setup::new(&["a", "b", "c"]);
-    setup.models = &["llama-3.1-70b", "mistral-large", "meta-llama/Llama-3.1-8B"];
-    let mut rig = setup.rig();
-    rig.text(0, "the standby took");
-    rig.fails(0, Kind::Truncated);
-    assert_eq!(rig.targets(), [0, 2]);
-    // Before an answer has begun, the route's own order stands.
-    let mut rig = setup.rig();
-    rig.fails(0, Kind::Overloaded);
-    assert_eq!(rig.targets(), [0, 1]);
-}
-
-#[test]
-fn an_answer_that_differs_ends_in_the_error_that_cut_it() {
-    let mut rig = Setup::new(&["a", "b"]).rig();
-    rig.text(0, "the standby");
-    rig.fails(0, Kind::Truncated);
-    rig.text(1, "another answer");
-    assert_eq!(rig.said(), "the standby");
-    assert_eq!(rig.error().kind(), Kind::Truncated);
-    assert_eq!(rig.error().target().unwrap().as_str(), "a");
-}
-
-#[test]
-fn tool_calls_are_never_carried_on() {
-    let mut rig = Setup::new(&["a", "b"]).rig();
-    rig.says(0, Event::ToolStarted { index: 0, id: "1".into(), name: "f".into() });
-    rig.fails(0, Kind::Truncated);
-    assert_eq!(rig.error().kind(), Kind::Truncated);
-    assert_eq!(rig.targets(), [0]);
-}
-
-#[test]
-fn terminate_means_terminate() {
-    let mut setup = Setup::new(&["a", "b"]);
-    setup.rules.on_cut = OnCut::Terminate;
-    let mut rig = setup.rig();
-    rig.text(0, "x");
-    rig.fails(0, Kind::Stalled);
-    assert_eq!(rig.error().kind(), Kind::Stalled);
 }
 
 #[test]

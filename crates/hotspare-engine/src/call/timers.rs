@@ -23,11 +23,7 @@ impl Call {
             self.out_of_time(now, world, "the time for the whole answer is over");
             return;
         }
-        if self.committed.is_none()
-            && self.cut.is_none()
-            && now >= self.first_content_at
-            && !self.has_content()
-        {
+        if self.committed.is_none() && now >= self.first_content_at && !self.has_content() {
             self.out_of_time(now, world, "the time for the first content is over");
             return;
         }
@@ -84,18 +80,19 @@ impl Call {
         if attempt.overdue_at().is_some_and(|at| now >= at) {
             let attempt = &mut self.attempts[id.0];
             attempt.overdue = true;
-            if let Some(permit) = &attempt.permit {
+            if let Some(permit) = &mut attempt.permit {
                 world.observe(now, attempt.target, permit, Observation::Overdue);
             }
         }
         let attempt = &self.attempts[id.0];
         if self.late_at(attempt).is_some_and(|at| now >= at) {
-            // Where only the call's own end presses, the target is not to blame.
+            // Where only the call's own end presses, the target is not to blame; nor is it where everybody else was refused.
             let limit = self.first_content_limit(attempt);
             let pressed = attempt.share < limit && now < attempt.started + limit;
+            let blamed = !pressed && !self.waiting.is_empty();
             let attempt = &mut self.attempts[id.0];
             attempt.late = true;
-            if let Some(permit) = attempt.permit.as_ref().filter(|_| !pressed) {
+            if let Some(permit) = attempt.permit.as_mut().filter(|_| blamed) {
                 world.observe(now, attempt.target, permit, Observation::Late);
             }
             // The late one stays alive: it may still be the first.
@@ -105,12 +102,12 @@ impl Call {
         }
     }
 
-    /// When an attempt's first content is late; only asked while there is somebody else to ask.
+    /// When an attempt's first content is late; only asked while there is somebody else to ask, now or later.
     fn late_at(&self, attempt: &Attempt) -> Option<Moment> {
         if attempt.late || attempt.first_content.is_some() || self.committed.is_some() || self.stopped {
             return None;
         }
-        if self.waiting.is_empty() {
+        if self.waiting.is_empty() && self.refused.is_empty() {
             return None;
         }
         let limit = self.first_content_limit(attempt).min(attempt.share);
@@ -162,7 +159,7 @@ impl Call {
     /// The earliest moment at which [`Call::expire`] has something to do.
     pub(super) fn next_timer(&self) -> Option<Moment> {
         let mut next = self.total_at;
-        if self.committed.is_none() && self.cut.is_none() && !self.has_content() {
+        if self.committed.is_none() && !self.has_content() {
             next = next.min(self.first_content_at);
         }
         for attempt in self.attempts.iter().filter(|attempt| attempt.is_live()) {

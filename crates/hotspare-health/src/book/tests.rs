@@ -1,5 +1,7 @@
 //! What holds for several scopes at once.
 
+use std::time::Duration;
+
 use super::*;
 
 fn at(secs: u64) -> Moment {
@@ -117,17 +119,17 @@ fn how_long_calls_take_is_told_apart_by_model_and_not_by_host() {
     let [fast, slow] = std::array::from_fn(|_| book.add_scope(Config::window()));
     for second in 0..60 {
         for (model, millis) in [(fast, 200), (slow, 4_000)] {
-            let permit = granted(book.admit_for(at(second), &[host, model], 10));
+            let mut permit = granted(book.admit_for(at(second), &[host, model], 10));
             let after = Duration::from_millis(millis);
-            book.observe(at(second), &permit, Observation::FirstContent { after });
+            book.observe(at(second), &mut permit, Observation::FirstContent { after });
             book.settle(at(second), permit, Outcome::success(), 0);
         }
     }
     assert!(book.view(at(60), &[host, fast], 10).latency < Some(Duration::from_secs(1)));
     // A model whose calls are all late opens, and the host with its other model does not.
     for second in 60..90 {
-        let Admission::Granted(permit) = book.admit_for(at(second), &[host, slow], 10) else { continue };
-        book.observe(at(second), &permit, Observation::Late);
+        let Admission::Granted(mut permit) = book.admit_for(at(second), &[host, slow], 10) else { continue };
+        book.observe(at(second), &mut permit, Observation::Late);
         book.settle(at(second), permit, Outcome::at(slow, Verdict::Slow), 0);
     }
     assert!(!book.view(at(90), &[host, slow], 10).usable);
@@ -140,21 +142,21 @@ fn a_frozen_target_is_degraded_after_five_calls_and_trusted_again_when_it_is_bac
     let model = book.add_scope(Config::window());
     let usual = Duration::from_millis(400);
     let answer = |book: &mut Book, now: Moment| {
-        let permit = granted(book.admit_for(now, &[model], 10));
-        book.observe(now, &permit, Observation::FirstContent { after: usual });
+        let mut permit = granted(book.admit_for(now, &[model], 10));
+        book.observe(now, &mut permit, Observation::FirstContent { after: usual });
         book.settle(now, permit, Outcome::success(), 0);
     };
     (0..60).for_each(|_| answer(&mut book, at(1)));
-    let frozen: Vec<Permit> = (0..5).map(|_| granted(book.admit_for(at(2), &[model], 10))).collect();
+    let mut frozen: Vec<Permit> = (0..5).map(|_| granted(book.admit_for(at(2), &[model], 10))).collect();
     assert!(frozen[0].late_after() < Some(Duration::from_millis(500)));
-    for permit in &frozen {
+    for permit in &mut frozen {
         book.observe(at(3), permit, Observation::Overdue);
     }
     let view = book.view(at(3), &[model], 10);
     assert!(view.degraded && view.usable, "it keeps a tenth, so that it is seen to recover");
     assert_eq!((view.weight_bp, view.state), (1_000, BreakerState::Closed));
-    for permit in frozen {
-        book.observe(at(60), &permit, Observation::Abandoned { after: Duration::from_secs(58) });
+    for mut permit in frozen {
+        book.observe(at(60), &mut permit, Observation::Abandoned { after: Duration::from_secs(58) });
         book.settle(at(60), permit, Outcome::neutral(), 0);
     }
     assert!(book.view(at(60), &[model], 10).latency > Some(usual * 10), "what never came was not fast");
@@ -214,7 +216,11 @@ fn shed(served: impl Fn(u64) -> bool, from: u64, secs: u64) -> (usize, usize) {
             let outcome = match what {
                 0 => {
                     let after = Duration::from_millis(800);
-                    book.observe(millis(at), &permits[&number], Observation::FirstContent { after });
+                    book.observe(
+                        millis(at),
+                        permits.get_mut(&number).unwrap(),
+                        Observation::FirstContent { after },
+                    );
                     continue;
                 }
                 1 => Outcome::success(),
@@ -352,4 +358,48 @@ fn a_host_that_opened_before_the_network_was_suspected_is_not_to_blame() {
         !book.network_is_suspected(at(31)) && book.view(at(31), &[a], 0).usable,
         "a may be the next probe"
     );
+}
+
+/// First content after 2 s, the end after 90 s: longer than a lease.
+#[test]
+fn a_long_answer_of_a_probe_closes() {
+    let mut book = Book::new();
+    let host = book.add_host(Config::window());
+    let model = book.add_part(Config::window(), host);
+    for ill in [host, model] {
+        let now = at(1_000) + Duration::from_secs(u64::from(ill.0) * 1_000);
+        open(&mut book, now, &[host, model], ill);
+        let now = now + Duration::from_secs(20);
+        let mut probe = granted(book.admit(now, &[host, model]));
+        assert!(probe.is_probe());
+        let after = Duration::from_secs(2);
+        book.observe(now + after, &mut probe, Observation::FirstContent { after });
+        for second in 3..90 {
+            assert_eq!(book.advance(now + Duration::from_secs(second)), []);
+        }
+        let told = book.settle(now + Duration::from_secs(90), probe, Outcome::success(), 0);
+        assert_eq!(told.last().map(|told| told.to), Some(BreakerState::Closed));
+    }
+}
+
+/// Streams hang on connections to a process that is gone; they are found late after a new one is well.
+#[test]
+fn lateness_of_an_older_generation_is_not_counted() {
+    let mut book = Book::new();
+    let model = book.add_scope(Config::default());
+    let mut hung: Vec<Permit> = (0..60).map(|_| granted(book.admit(at(1_000), &[model]))).collect();
+    for _ in 0..4 {
+        let permit = granted(book.admit(at(1_000), &[model]));
+        book.settle(at(1_000), permit, Outcome::at(model, FAILURE), 0);
+    }
+    for _ in 0..13 {
+        let permit = granted(book.admit(at(1_006), &[model]));
+        book.settle(at(1_006), permit, Outcome::success(), 0);
+    }
+    hung.iter_mut().for_each(|permit| book.observe(at(1_008), permit, Observation::Late));
+    let permit = granted(book.admit(at(1_008), &[model]));
+    assert_eq!(book.settle(at(1_008), permit, Outcome::success(), 0), []);
+    for permit in hung {
+        assert_eq!(book.settle(at(1_009), permit, Outcome::at(model, Verdict::Slow), 0), []);
+    }
 }

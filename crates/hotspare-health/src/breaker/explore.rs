@@ -1,8 +1,10 @@
-//! Every order of admit, settle, late settle, lost permit and time, up to a bound, against the breaker's invariants.
+//! Every order of admit, first content, lateness, settle, late settle, lost permit and time, up to a bound, against the
+//! breaker's invariants.
 //!
 //! Not sampling: states are visited breadth first and told apart by their fingerprint, so that within the bound nothing is
 //! left out. Bound: at most three calls under way, any of them settled in any order and any way or lost, time in steps of
-//! half a cooldown, paths of up to 14 inputs; once for a breaker that counts, once for one that adds up evidence.
+//! half a cooldown, paths of up to 14 inputs; once for a breaker that counts, once for one that adds up evidence, and, with two
+//! calls under way and 11 inputs, for one that goes by the share of late calls.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -18,7 +20,13 @@ const IN_FLIGHT: usize = 3;
 enum Input {
     Admit,
     LastResort,
+    /// Content has begun to come.
+    Speak(usize),
+    /// No content came in time.
+    BeLate(usize),
     Fail(usize),
+    /// It fails and asks for a pause of days.
+    FailForDays(usize),
     Succeed(usize),
     /// Refused for load by a target that lets others in.
     Busy(usize),
@@ -33,9 +41,21 @@ enum Input {
 struct World {
     breaker: Breaker,
     now: Moment,
-    passes: Vec<(Pass, bool)>,
+    calls: Vec<Call>,
     probes_lost: Vec<Moment>,
     failures_in_a_row: u32,
+    /// When a call was seen to be in time or late since the last recovery: each once.
+    timed: Vec<(Moment, bool)>,
+}
+
+#[derive(Clone)]
+struct Call {
+    pass: Pass,
+    probe: bool,
+    /// When it is given up, if it is a probe.
+    expires: Moment,
+    spoke: bool,
+    timed: bool,
 }
 
 /// Opens at the second failure in a row.
@@ -56,6 +76,11 @@ fn counts() -> Config {
     }
 }
 
+/// Opens when three of five calls are late.
+fn is_late() -> Config {
+    Config { failures: None, slow_rate_bp: Some(6_000), min_calls: 2, ..counts() }
+}
+
 impl World {
     fn apply(&mut self, input: Input) -> Result<(), String> {
         let before = self.breaker.clone();
@@ -63,8 +88,13 @@ impl World {
         match input {
             Input::Tick => {
                 self.now = self.now + TICK;
-                change = self.breaker.advance(self.now, 0);
                 let now = self.now;
+                change = self.breaker.advance(now, 0);
+                let due = self.calls.iter().map(|call| call.expires).chain(self.probes_lost.iter().copied());
+                let given_up = change.is_some_and(|(_, _, reason)| reason == Reason::LeaseExpired);
+                if given_up && !due.into_iter().any(|expires| expires <= now) {
+                    return Err("gave up a probe before its time".into());
+                }
                 self.probes_lost.retain(|expires| *expires > now);
             }
             Input::Admit => {
@@ -75,56 +105,101 @@ impl World {
                     return Err("admitted while open".into());
                 }
                 let pass = self.breaker.admit(self.now);
-                self.passes.push((pass, self.breaker.state() == BreakerState::HalfOpen));
+                self.begin(pass, self.breaker.state() == BreakerState::HalfOpen);
             }
             Input::LastResort => {
                 let pass = self.breaker.admit_last_resort(self.now);
-                self.passes.push((pass, true));
+                self.begin(pass, true);
+            }
+            Input::Speak(index) => {
+                let call = &mut self.calls[index];
+                self.breaker.first_content(self.now, &mut call.pass);
+                call.spoke = true;
+                call.expires = self.now + self.breaker.config.lease * SPEAKING;
+                self.time(index, false);
+            }
+            Input::BeLate(index) => {
+                self.breaker.late(self.now, &mut self.calls[index].pass);
+                self.time(index, true);
             }
             Input::Lose(index) => {
-                let (pass, _) = self.passes.remove(index);
-                if pass.lease.is_some() {
-                    self.probes_lost.push(self.now + self.breaker.config.lease);
+                let call = self.calls.remove(index);
+                if call.pass.lease.is_some() {
+                    self.probes_lost.push(call.expires);
                 }
             }
-            Input::Fail(index) => {
-                let (pass, _) = self.passes.remove(index);
+            Input::Fail(index) | Input::FailForDays(index) => {
+                let days = matches!(input, Input::FailForDays(_));
+                let not_before = days.then_some(self.now + Duration::from_secs(3 * 86_400));
+                let call = self.end(index, false);
                 self.failures_in_a_row = 1;
-                change = self.breaker.failure(self.now, pass, Weight::alike(1_000), None, 0);
-                self.judge(&before, pass, change)?;
+                change = self.breaker.failure(self.now, call.pass, Weight::alike(1_000), not_before, 0);
+                self.judge(&before, call.pass, change)?;
             }
             Input::Busy(index) => {
-                let (pass, _) = self.passes.remove(index);
-                change = self.breaker.failure(self.now, pass, Weight { felt: 1_000, evidence: 0 }, None, 0);
-                self.judge(&before, pass, change)?;
-                if before.state() == BreakerState::Closed && change.is_some() {
+                let call = self.end(index, false);
+                let weight = Weight { felt: 1_000, evidence: 0 };
+                change = self.breaker.failure(self.now, call.pass, weight, None, 0);
+                self.judge(&before, call.pass, change)?;
+                let late = change.is_some_and(|(_, _, reason)| matches!(reason, Reason::SlowRate { .. }));
+                if before.state() == BreakerState::Closed && change.is_some() && !late {
                     return Err("opened by a refusal that is no evidence".into());
                 }
             }
             Input::Slow(index) => {
-                let (pass, _) = self.passes.remove(index);
-                change = self.breaker.slow(self.now, pass, 0);
-                self.judge(&before, pass, change)?;
+                let call = self.end(index, true);
+                change = self.breaker.slow(self.now, call.pass, 0);
+                self.judge(&before, call.pass, change)?;
             }
             Input::Succeed(index) => {
-                let (pass, probe) = self.passes.remove(index);
+                let call = self.end(index, false);
                 self.failures_in_a_row = 0;
-                change = self.breaker.success(self.now, pass, 0);
-                self.judge(&before, pass, change)?;
+                change = self.breaker.success(self.now, call.pass, 0);
+                self.judge(&before, call.pass, change)?;
                 let closed = change.is_some_and(|(_, to, _)| to == BreakerState::Closed);
-                if closed && (!probe || before.state() != BreakerState::HalfOpen) {
+                if closed && (!call.probe || before.state() != BreakerState::HalfOpen) {
                     return Err("closed by something that is not a probe".into());
+                }
+                if closed {
+                    self.timed.clear();
                 }
             }
             Input::Neutral(index) => {
-                let (pass, _) = self.passes.remove(index);
-                self.breaker.neutral(pass);
+                let call = self.calls.remove(index);
+                self.breaker.neutral(call.pass);
                 if self.breaker.state() != before.state() || self.breaker.generation != before.generation {
                     return Err("moved by an outcome that says nothing".into());
                 }
             }
         }
         self.check(&before, change)
+    }
+
+    fn begin(&mut self, pass: Pass, probe: bool) {
+        let expires = self.now + self.breaker.config.lease;
+        self.calls.push(Call { pass, probe, expires, spoke: false, timed: false });
+    }
+
+    /// A call is known to be late, or not to be.
+    fn time(&mut self, index: usize, late: bool) {
+        let call = &mut self.calls[index];
+        if call.pass.generation == self.breaker.generation && !std::mem::replace(&mut call.timed, true) {
+            self.timed.push((self.now, late));
+        }
+    }
+
+    fn end(&mut self, index: usize, late: bool) -> Call {
+        self.time(index, late);
+        self.calls.remove(index)
+    }
+
+    /// The share of late ones among the calls of this generation, each counted once.
+    fn late_share(&self) -> (u32, u32) {
+        let bucket = |moment: Moment| moment.saturating_since(Moment::ZERO).as_secs() / 2;
+        let recent = self.timed.iter().filter(|(at, _)| bucket(self.now) - bucket(*at) < 10);
+        let late = recent.clone().filter(|(_, late)| *late).count() as u64;
+        let calls = u32::try_from(recent.count()).unwrap();
+        (rate_bp(late * 1_000, calls), calls)
     }
 
     fn judge(&self, before: &Breaker, pass: Pass, change: Option<Change>) -> Result<(), String> {
@@ -147,22 +222,26 @@ impl World {
         if before.state() == BreakerState::Open && after.state() == BreakerState::Closed {
             return Err("closed without having been half-open".into());
         }
-        if before.state() == BreakerState::Closed
-            && after.state() == BreakerState::Open
-            && self.failures_in_a_row < 1
-        {
-            return Err("opened by something that is not a failure".into());
+        if let Some((BreakerState::Closed, BreakerState::Open, reason)) = change {
+            let (rate_bp, calls) = self.late_share();
+            let late = reason == Reason::SlowRate { rate_bp, calls } && rate_bp >= 6_000;
+            if self.failures_in_a_row < 1 && !late {
+                return Err(format!("opened by {reason}; {rate_bp} of {calls} were late"));
+            }
+        }
+        if after.until.saturating_since(self.now) > LONGEST_HOLD {
+            return Err("open for longer than an hour".into());
         }
         if after.until < before.until {
             return Err("a promise to stay open was shortened".into());
         }
         if let State::HalfOpen { leases, .. } = &after.state {
             // A last resort may lend one more than a normal call could have.
-            let last_resort = self.passes.iter().filter(|(pass, _)| pass.lease.is_some()).count();
+            let last_resort = self.calls.iter().filter(|call| call.pass.lease.is_some()).count();
             if leases.len() > after.probes() + last_resort {
                 return Err("lent more leases than allowed".into());
             }
-            let held = self.passes.iter().filter(|(pass, _)| pass.generation == after.generation).count();
+            let held = self.calls.iter().filter(|call| call.pass.generation == after.generation).count();
             if leases.len() > held + self.probes_lost.len() {
                 return Err("a lease is held by nobody: half-open for ever".into());
             }
@@ -175,15 +254,24 @@ impl World {
 
     fn inputs(&self) -> Vec<Input> {
         let mut inputs = vec![Input::Tick];
-        if self.passes.len() < IN_FLIGHT {
+        let slow = self.breaker.config.slow_rate_bp.is_some();
+        if self.calls.len() < if slow { 2 } else { IN_FLIGHT } {
             inputs.push(Input::Admit);
             if self.breaker.state() == BreakerState::Open {
                 inputs.push(Input::LastResort);
             }
         }
-        for index in 0..self.passes.len() {
+        for (index, call) in self.calls.iter().enumerate() {
             inputs.extend([Input::Fail(index), Input::Succeed(index), Input::Neutral(index)]);
-            inputs.extend([Input::Slow(index), Input::Lose(index), Input::Busy(index)]);
+            inputs.extend([Input::Slow(index), Input::Lose(index)]);
+            inputs.extend([Input::Busy(index), Input::FailForDays(index)]);
+            // Where lateness opens nothing, only what probes say matters.
+            if !call.spoke && (slow || call.pass.lease.is_some()) {
+                inputs.push(Input::Speak(index));
+            }
+            if slow && !call.spoke && !call.timed {
+                inputs.push(Input::BeLate(index));
+            }
         }
         inputs
     }
@@ -198,18 +286,25 @@ impl World {
             good.hash(&mut hasher);
             for lease in leases {
                 ago(lease.expires).hash(&mut hasher);
-                self.passes.iter().position(|(pass, _)| pass.lease == Some(lease.id)).hash(&mut hasher);
+                self.calls.iter().position(|call| call.pass.lease == Some(lease.id)).hash(&mut hasher);
             }
         }
         breaker.until.saturating_since(self.now).hash(&mut hasher);
         breaker.openings.min(3).hash(&mut hasher);
         (breaker.sum.milli_nats, self.failures_in_a_row).hash(&mut hasher);
         for age in 0..12 {
-            breaker.window.total(self.now + TICK * age).failures_milli.hash(&mut hasher);
+            let total = breaker.window.total(self.now + TICK * age);
+            total.failures_milli.hash(&mut hasher);
+            if breaker.config.slow_rate_bp.is_some() {
+                (total.late, total.in_time).hash(&mut hasher);
+            }
         }
-        for (pass, probe) in &self.passes {
-            (breaker.generation - pass.generation).min(3).hash(&mut hasher);
-            (pass.lease.is_some(), probe).hash(&mut hasher);
+        for call in &self.calls {
+            (breaker.generation - call.pass.generation).min(3).hash(&mut hasher);
+            (call.pass.lease.is_some(), call.probe, call.spoke, call.timed).hash(&mut hasher);
+            if call.pass.lease.is_some() {
+                ago(call.expires).hash(&mut hasher);
+            }
         }
         for expires in &self.probes_lost {
             ago(*expires).hash(&mut hasher);
@@ -221,11 +316,12 @@ impl World {
 impl World {
     fn start(config: Config, now: Moment) -> Self {
         let breaker = Breaker::new(config);
-        Self { breaker, now, passes: Vec::new(), probes_lost: Vec::new(), failures_in_a_row: 0 }
+        let (calls, probes_lost, timed) = (Vec::new(), Vec::new(), Vec::new());
+        Self { breaker, now, calls, probes_lost, failures_in_a_row: 0, timed }
     }
 }
 
-fn explore(name: &str, config: Config) {
+fn explore(name: &str, config: Config, depth: usize) {
     let start = World::start(config, Moment::ZERO + Duration::from_secs(100));
     let mut seen = BTreeSet::from([start.fingerprint()]);
     let mut queue = VecDeque::from([(start, Vec::new())]);
@@ -241,7 +337,7 @@ fn explore(name: &str, config: Config) {
                 panic!("{broken}\nafter {path:?}");
             }
             reached.insert(next.breaker.state());
-            if path.len() < DEPTH && seen.insert(next.fingerprint()) {
+            if path.len() < depth && seen.insert(next.fingerprint()) {
                 queue.push_back((next, path));
             }
         }
@@ -253,14 +349,15 @@ fn explore(name: &str, config: Config) {
 
 #[test]
 fn every_order_of_events_keeps_the_invariants() {
-    explore("counts", counts());
-    explore("adds up", adds_up());
+    explore("counts", counts(), DEPTH);
+    explore("adds up", adds_up(), DEPTH);
+    explore("minds lateness", is_late(), 11);
 }
 
 /// From anywhere, time and one good call lead back to Closed: nothing wedges.
 #[test]
 fn it_always_recovers() {
-    for config in [counts(), adds_up()] {
+    for config in [counts(), adds_up(), is_late()] {
         let mut draws = 7u64;
         let mut world = World::start(config, Moment::ZERO);
         for _ in 0..20_000 {
@@ -271,7 +368,7 @@ fn it_always_recovers() {
             let mut healed = world.breaker.clone();
             let mut now = world.now;
             for _ in 0..8 {
-                now = now + Duration::from_secs(10);
+                now = healed.next_change().unwrap_or(now).max(now + Duration::from_secs(10));
                 healed.advance(now, 0);
                 if healed.check(now).is_ok() {
                     let pass = healed.admit(now);

@@ -59,8 +59,9 @@ fn opens_when_nearly_all_calls_are_late() {
     let mut breaker = Breaker::new(Config::window());
     let mut opened = None;
     for step in 0..20 {
-        breaker.late(at(step * 100));
-        opened = opened.or(succeed(&mut breaker, at(step * 100 + 50)));
+        let mut pass = breaker.admit(at(step * 100));
+        breaker.late(at(step * 100), &mut pass);
+        opened = opened.or(breaker.success(at(step * 100 + 50), pass, 0));
     }
     assert_eq!(opened.map(|(_, to, _)| to), Some(BreakerState::Open));
 }
@@ -70,8 +71,8 @@ fn opens_when_others_nearly_always_have_to_serve() {
     let mut breaker = Breaker::new(Config::window());
     let mut opened = None;
     for step in 0..12 {
-        let pass = breaker.admit(at(step * 100));
-        breaker.late(at(step * 100));
+        let mut pass = breaker.admit(at(step * 100));
+        breaker.late(at(step * 100), &mut pass);
         opened = opened.or(breaker.slow(at(step * 100 + 50), pass, 0));
     }
     assert!(matches!(opened, Some((_, BreakerState::Open, Reason::SlowRate { .. }))), "{opened:?}");
@@ -151,4 +152,31 @@ fn a_target_that_a_probe_found_well_is_on_probation_for_a_dozen_calls() {
         (1..10).find(|_| fail(&mut breaker, now).is_some())
     };
     assert_eq!((failures(0), failures(1), failures(13)), (Some(1), Some(2), Some(4)));
+}
+
+#[test]
+fn a_promise_beyond_an_hour_is_an_hour() {
+    let mut breaker = Breaker::new(Config { failures: Some(1), ..Config::window() });
+    let pass = breaker.admit(at(0));
+    breaker.failure(
+        at(0),
+        pass,
+        Weight::alike(1_000),
+        Some(Moment::ZERO + Duration::from_secs(30 * 86_400)),
+        0,
+    );
+    assert_eq!(breaker.check(at(1)), Err((Cause::Open, at(3_600_000))));
+}
+
+#[test]
+fn a_share_of_late_calls_is_one_of_calls() {
+    let mut breaker = Breaker::new(Config::default());
+    let mut passes: Vec<Pass> = (0..19).map(|_| breaker.admit(at(0))).collect();
+    for mut pass in passes.drain(..10) {
+        breaker.first_content(at(1_000), &mut pass);
+    }
+    passes.iter_mut().for_each(|pass| breaker.late(at(8_000), pass));
+    for pass in passes {
+        assert_eq!(breaker.slow(at(9_000), pass, 0), None, "10 of 19 were in time, and are still under way");
+    }
 }

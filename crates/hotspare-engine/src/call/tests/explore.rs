@@ -2,7 +2,7 @@
 //!
 //! Inputs are replayed from the start for each path, because permits cannot be cloned; states are told apart by their
 //! fingerprint. Bound: three targets, paths of up to 6 inputs: content, the end, failures of five kinds, late events of
-//! attempts that are over, the next timer, and the caller leaving.
+//! attempts that are over, the next timer, room at a target that was full, and the caller leaving.
 
 use std::collections::VecDeque;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -16,6 +16,8 @@ enum Happens {
     Content(usize),
     Ends(usize),
     Breaks(usize, Kind),
+    /// Another call ends, at a target that has room for one.
+    Room,
     Timer,
     Leaves,
 }
@@ -25,6 +27,7 @@ fn apply(rig: &mut Rig, happens: Happens) {
         Happens::Content(id) => rig.text(id, "x"),
         Happens::Ends(id) => rig.finishes(id),
         Happens::Breaks(id, kind) => rig.fails(id, kind),
+        Happens::Room => rig.makes_room(),
         Happens::Leaves => rig.tell(Input::CallerGone),
         Happens::Timer => {
             if let Some(at) = rig.call.poll_timeout() {
@@ -37,6 +40,9 @@ fn apply(rig: &mut Rig, happens: Happens) {
 
 fn possible(rig: &Rig) -> Vec<Happens> {
     let mut all = vec![Happens::Timer, Happens::Leaves];
+    if !rig.others.is_empty() {
+        all.push(Happens::Room);
+    }
     for begin in &rig.begun {
         let id = begin.id.0;
         // Events of attempts that are over may still be on their way.
@@ -71,6 +77,7 @@ fn check(rig: &Rig) -> Result<(), String> {
         }
     }
     let in_flight: u32 = (0..3).map(|place| rig.world.counts(place).in_flight).sum();
+    let in_flight = in_flight - u32::try_from(rig.others.len()).unwrap();
     match rig.done.first() {
         Some(result) => {
             if in_flight != 0 || !rig.live.is_empty() {
@@ -102,9 +109,43 @@ fn check(rig: &Rig) -> Result<(), String> {
             }
         }
     }
+    forgets_nobody(rig)?;
     let handovers = rig.out.iter().filter(|event| matches!(event, Event::Handover { .. })).count();
     if handovers > 0 && rig.call.route.rules.on_cut == OnCut::Terminate {
         return Err("text of two targets was mixed".into());
+    }
+    Ok(())
+}
+
+/// Whoever was refused is asked again in time, while nobody is at work but those who are late.
+fn forgets_nobody(rig: &Rig) -> Result<(), String> {
+    let call = &rig.call;
+    if call.committed.is_some() && call.retry.is_some() {
+        return Err("one serves, and another is to be started".into());
+    }
+    let unheard = !call.over && call.committed.is_none() && !call.has_content();
+    let soon = rig.now + call.route.limits.first_content_deadline;
+    if unheard && call.ask.stream && call.poll_timeout().is_none_or(|at| at > soon) {
+        return Err("nothing bounds the wait for content".into());
+    }
+    let works = |attempt: &Attempt| attempt.is_live() && (!attempt.late || attempt.first_content.is_some());
+    let served = call.committed.is_some() || call.retry.is_some() || call.stopped;
+    if call.over || served || call.attempts.iter().any(works) {
+        return Ok(());
+    }
+    for (choice, refusal) in &call.refused {
+        let Some(until) = refusal.until.filter(|until| *until < call.first_content_at) else { continue };
+        let due = until.max(rig.now + Duration::from_millis(1));
+        if call.attempts.iter().any(Attempt::is_live) && call.poll_timeout().is_none_or(|at| at > due) {
+            return Err(format!("{} was refused until {until:?}, and nobody asks then", choice.target));
+        }
+        let room = call.refused_at < rig.now && !rig.others.iter().any(|(place, _)| *place == choice.target);
+        if refusal.cause == hotspare_health::Cause::Full
+            && room
+            && rig.world.counts(choice.target).in_flight == 0
+        {
+            return Err(format!("{} has room and nobody asks", choice.target));
+        }
     }
     Ok(())
 }
@@ -232,6 +273,12 @@ fn every_order_of_events_keeps_the_invariants() {
     narrow.max_in_flight = Some(1);
     narrow.limits.attempt = Some(Duration::from_secs(5));
     setups.extend([keys, upstream, hedged, narrow]);
+    // Spares that cannot be had at first.
+    for ills in [&[(1, Ill::Busy), (2, Ill::Held(9))], &[(0, Ill::Open(9)), (2, Ill::Busy)]] {
+        let mut setup = Setup::new(&["a", "b", "c"]);
+        (setup.max_in_flight, setup.ills) = (Some(1), ills);
+        setups.push(setup);
+    }
     let (mut states, mut edges) = (0, 0);
     for setup in &setups {
         let (more_states, more_edges) = explore(setup);

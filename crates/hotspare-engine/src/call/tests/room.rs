@@ -132,3 +132,28 @@ fn an_answer_that_was_longer_than_reckoned_is_made_up_for() {
     rig.wait(Duration::from_secs(2));
     assert_eq!(rig.begun.len(), 1);
 }
+
+#[test]
+fn what_is_held_back_is_bounded_whatever_it_is() {
+    let note = || Event::Annotation(hotspare_core::Json::parse("{\"at\":1}").unwrap());
+    let frame = || {
+        let data = vec![b'x'; 300].into();
+        Chunk { event: Event::Mark, raw: Raw::Frame { wire: "even", data } }
+    };
+    let mut setup = Setup::new(&["a"]);
+    setup.rules.commit = Commit::Whole;
+    setup.limits.hold_bytes = 2_000;
+    for flood in [&|| Chunk::from(note()) as Chunk, &frame as &dyn Fn() -> Chunk] {
+        let mut rig = setup.rig();
+        rig.text(0, "x");
+        for _ in 0..20 {
+            rig.call.on_event(rig.now, AttemptId(0), flood());
+        }
+        rig.run();
+        assert_eq!(rig.error().kind(), Kind::Protocol);
+    }
+    setup.stream = false;
+    let mut rig = setup.rig();
+    rig.text(0, &"x".repeat(2_001));
+    assert_eq!(rig.error().kind(), Kind::Protocol);
+}

@@ -171,3 +171,25 @@ fn where_it_cannot_be_told_if_a_turn_goes_on_its_model_is_asked_anew() {
     assert_eq!(rig.said(), "It[a>b] is down.");
     assert!(rig.done[0].is_ok());
 }
+
+#[test]
+fn what_is_too_long_and_cannot_be_measured_says_nothing_about_others() {
+    fn known(rig: &Rig) -> Option<u64> {
+        rig.world.view(rig.now, 0, 5).tokens.overflow
+    }
+    let setup = Setup::new(&["a", "b"]);
+    let mut rig = setup.rig();
+    rig.call.size.set_opaque();
+    rig.fails(0, Kind::ContextOverflow);
+    assert_eq!(known(&rig), None, "a file by its address");
+    let mut judged = Setup::new(&["a", "b"]);
+    judged.form = Some(Form::object());
+    let mut rig = judged.rig();
+    rig.finishes_with_text(0);
+    assert_eq!(rig.targets(), [0, 0]);
+    rig.fails(1, Kind::ContextOverflow);
+    assert_eq!(known(&rig), None, "asked again, with its own answer on top");
+    let mut rig = setup.rig();
+    rig.fails(0, Kind::ContextOverflow);
+    assert!(known(&rig).is_some(), "what was asked as it came is believed");
+}

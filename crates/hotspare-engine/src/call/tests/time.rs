@@ -190,3 +190,35 @@ fn a_model_that_thinks_leaves_time_for_the_spare() {
         "and nothing is said about the first"
     );
 }
+
+#[test]
+fn an_answer_that_comes_whole_has_the_time_of_the_whole() {
+    let mut setup = Setup::new(&["a"]);
+    setup.stream = false;
+    let mut rig = setup.rig();
+    rig.wait(Duration::from_secs(599));
+    assert!(rig.done.is_empty());
+    rig.finishes_with_text(0);
+    assert!(rig.done[0].is_ok());
+    let mut rig = setup.rig();
+    rig.wait(Duration::from_secs(601));
+    assert_eq!(rig.error().kind(), Kind::Deadline);
+    // One that is streamed for the route's sake shows that it is alive.
+    setup.rules.stream_upstream = true;
+    let mut rig = setup.rig();
+    rig.wait(Duration::from_secs(121));
+    assert_eq!(rig.error().kind(), Kind::Deadline);
+}
+
+/// Nothing is heard of an answer that comes whole before it is there: who hangs up has learnt nothing.
+#[test]
+fn callers_who_hang_up_on_an_unstreamed_answer_hurt_nobody() {
+    let mut setup = Setup::new(&["a"]);
+    for (stream, hurt) in [(false, false), (true, true)] {
+        setup.stream = stream;
+        let mut rig = setup.rig();
+        rig.wait(Duration::from_secs(35));
+        rig.tell(Input::CallerGone);
+        assert_eq!(view(&rig).failure_rate_bp > 0, hurt);
+    }
+}

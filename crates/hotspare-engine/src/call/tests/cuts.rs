@@ -1,0 +1,116 @@
+//! What follows when an answer is cut after its beginning has reached the caller.
+
+use super::*;
+
+#[test]
+fn a_cut_answer_is_carried_on_without_a_seam() {
+    let mut rig = Setup::new(&["a", "b"]).rig();
+    rig.text(0, "the standby ");
+    rig.text(0, "took");
+    rig.fails(0, Kind::Truncated);
+    assert_eq!(rig.begun[1].resume.as_ref().unwrap().text.as_ref(), "the standby took");
+    rig.text(1, "the stand");
+    rig.text(1, "by took over");
+    rig.finishes(1);
+    assert_eq!(rig.said(), "the standby took[a>b] over");
+    assert!(rig.done[0].is_ok());
+}
+
+#[test]
+fn the_same_family_carries_on_first() {
+    let mut setup = Setup::new(&["a", "b", "c"]);
+    setup.models = &["llama-3.1-70b", "mistral-large", "meta-llama/Llama-3.1-8B"];
+    let mut rig = setup.rig();
+    rig.text(0, "the standby took");
+    rig.fails(0, Kind::Truncated);
+    assert_eq!(rig.targets(), [0, 2]);
+    // Before an answer has begun, the route's own order stands.
+    let mut rig = setup.rig();
+    rig.fails(0, Kind::Overloaded);
+    assert_eq!(rig.targets(), [0, 1]);
+}
+
+#[test]
+fn an_answer_that_differs_ends_in_the_error_that_cut_it() {
+    let mut rig = Setup::new(&["a", "b"]).rig();
+    rig.text(0, "the standby");
+    rig.fails(0, Kind::Truncated);
+    rig.text(1, "another answer");
+    assert_eq!(rig.said(), "the standby");
+    assert_eq!(rig.error().kind(), Kind::Truncated);
+    assert_eq!(rig.error().target().unwrap().as_str(), "a");
+}
+
+#[test]
+fn tool_calls_are_never_carried_on() {
+    let mut rig = Setup::new(&["a", "b"]).rig();
+    rig.says(0, Event::ToolStarted { index: 0, id: "1".into(), name: "f".into() });
+    rig.fails(0, Kind::Truncated);
+    assert_eq!(rig.error().kind(), Kind::Truncated);
+    assert_eq!(rig.targets(), [0]);
+}
+
+#[test]
+fn terminate_means_terminate() {
+    let mut setup = Setup::new(&["a", "b"]);
+    setup.rules.on_cut = OnCut::Terminate;
+    let mut rig = setup.rig();
+    rig.text(0, "x");
+    rig.fails(0, Kind::Stalled);
+    assert_eq!(rig.error().kind(), Kind::Stalled);
+}
+
+#[test]
+fn whoever_was_refused_when_the_call_began_may_carry_on() {
+    let mut setup = Setup::new(&["a", "b"]);
+    setup.ills = &[(0, Ill::Held(5))];
+    let mut rig = setup.rig();
+    assert_eq!(rig.targets(), [1]);
+    rig.text(0, "the standby ");
+    rig.now = rig.now + Duration::from_secs(6);
+    rig.text(0, "took");
+    rig.fails(0, Kind::Truncated);
+    assert_eq!(rig.targets(), [1, 0], "the pause is over");
+    rig.text(1, "the standby took over");
+    rig.finishes(1);
+    assert_eq!(rig.said(), "the standby took[b>a] over");
+}
+
+/// Says a word every five seconds for 130 s, and is cut.
+fn cut_late(rig: &mut Rig) {
+    for _ in 0..26 {
+        rig.text(0, "word ");
+        rig.now = rig.now + Duration::from_secs(5);
+        rig.run();
+    }
+    rig.fails(0, Kind::Truncated);
+}
+
+#[test]
+fn a_late_cut_starts_one_after_the_other_like_an_early_one() {
+    let mut rig = Setup::new(&["a", "b", "c", "d"]).rig();
+    cut_late(&mut rig);
+    assert_eq!(rig.targets(), [0, 1]);
+    rig.wait(Duration::from_secs(9));
+    assert_eq!(rig.targets(), [0, 1, 2]);
+}
+
+#[test]
+fn a_continuation_that_never_begins_ends_in_the_error_of_the_cut() {
+    let mut rig = Setup::new(&["a", "b"]).rig();
+    cut_late(&mut rig);
+    rig.wait(Duration::from_secs(121));
+    assert_eq!(rig.error().kind(), Kind::Truncated);
+    assert_eq!(rig.targets(), [0, 1]);
+}
+
+#[test]
+fn an_answer_that_was_held_and_lost_is_had_elsewhere_however_late() {
+    let mut setup = Setup::new(&["a", "b"]);
+    setup.rules.commit = Commit::Whole;
+    let mut rig = setup.rig();
+    cut_late(&mut rig);
+    assert_eq!(rig.targets(), [0, 1]);
+    rig.finishes_with_text(1);
+    assert!(rig.done[0].is_ok());
+}

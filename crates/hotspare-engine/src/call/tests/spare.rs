@@ -1,0 +1,109 @@
+//! Spares that could not be had at the moment when they were wanted.
+
+use super::*;
+
+const BEFORE_LATE: Duration = Duration::from_millis(8_500);
+
+fn with(ills: &'static [(usize, Ill)]) -> Rig {
+    let mut setup = Setup::new(&["a", "b"]);
+    setup.max_in_flight = Some(1);
+    setup.ills = ills;
+    setup.rig()
+}
+
+#[test]
+fn a_spare_that_was_full_is_started_as_soon_as_there_is_room() {
+    let mut rig = with(&[(1, Ill::Busy)]);
+    rig.wait(BEFORE_LATE);
+    assert_eq!((rig.targets(), rig.world.waiting(1)), (vec![0], 1), "it stands in line beside the late one");
+    rig.makes_room();
+    assert_eq!((rig.targets(), rig.world.waiting(1)), (vec![0, 1], 0));
+    rig.finishes_with_text(1);
+    assert_eq!(rig.done[0].as_ref().unwrap().served_by.as_str(), "b");
+}
+
+#[test]
+fn a_spare_whose_pause_ends_is_started_then() {
+    for ills in [&[(1, Ill::Held(10))], &[(1, Ill::Open(10))]] {
+        let mut rig = with(ills);
+        let began = rig.now;
+        rig.wait(Duration::from_secs(9));
+        assert_eq!(rig.targets(), [0]);
+        let at = rig.call.poll_timeout().unwrap();
+        assert_eq!(at.saturating_since(began), Duration::from_secs(10), "{ills:?}");
+        rig.wait(Duration::from_secs(1));
+        assert_eq!(rig.targets(), [0, 1]);
+        assert_eq!(rig.call.trail().attempts[1].why, "a is late; 2 of 2 in order");
+    }
+}
+
+#[test]
+fn the_first_that_was_held_is_the_spare_of_the_second() {
+    let mut rig = with(&[(0, Ill::Held(5))]);
+    assert_eq!(rig.targets(), [1]);
+    rig.wait(Duration::from_secs(9));
+    assert_eq!(rig.targets(), [1, 0]);
+    let view = rig.world.view(rig.now, 1, 0);
+    assert_eq!((view.samples, view.failure_rate_bp), (0, 0), "with nobody to ask at once, it is not blamed");
+}
+
+#[test]
+fn whose_late_target_answers_leaves_the_line() {
+    for commit in [Commit::FirstContent, Commit::Whole] {
+        let mut setup = Setup::new(&["a", "b"]);
+        setup.max_in_flight = Some(1);
+        setup.ills = &[(1, Ill::Busy)];
+        setup.rules.commit = commit;
+        let mut rig = setup.rig();
+        rig.wait(BEFORE_LATE);
+        rig.text(0, "slow");
+        assert_eq!(rig.world.waiting(1), 0);
+        rig.makes_room();
+        rig.wait(Duration::from_secs(2));
+        assert_eq!(rig.targets(), [0]);
+        rig.finishes(0);
+        assert!(rig.done[0].is_ok());
+    }
+}
+
+#[test]
+fn no_breaker_is_overridden_beside_one_that_may_still_answer() {
+    let mut rig = with(&[(1, Ill::Open(500))]);
+    rig.wait(Duration::from_secs(60));
+    assert_eq!(rig.targets(), [0]);
+    rig.finishes_with_text(0);
+    assert!(rig.done[0].is_ok());
+}
+
+/// An attempt that was given half an answer says that it is over; then its connection ends before anybody looked.
+#[test]
+fn an_end_right_after_a_misfit_is_one_failure() {
+    let mut rig = Setup::new(&["a", "b"]).rig();
+    rig.text(0, "the standby");
+    rig.fails(0, Kind::Truncated);
+    rig.call.on_event(rig.now, AttemptId(1), Chunk::from(Event::Finished(FinishReason::Stop)));
+    rig.tell(Input::Ended(AttemptId(1)));
+    assert_eq!(rig.error().kind(), Kind::Truncated);
+}
+
+#[test]
+fn what_was_to_be_tried_again_is_not_once_another_serves() {
+    let mut rig = Setup::new(&["a", "b"]).rig();
+    rig.wait(Duration::from_secs(8));
+    rig.fails(1, Kind::Server);
+    rig.text(0, "x");
+    rig.wait(Duration::from_secs(1));
+    assert_eq!(rig.targets(), [0, 1]);
+}
+
+#[test]
+fn a_hedge_is_not_started_on_top_of_a_failover() {
+    let mut setup = Setup::new(&["a", "b", "c"]);
+    let hedge = Hedge::after(Duration::from_secs(1)).budget_bp(10_000);
+    setup.strategy = Arc::new(Hedged::new(Sequential::new(["a", "b", "c"]), hedge));
+    let mut rig = setup.rig();
+    rig.wait(Duration::from_millis(950));
+    rig.fails(0, Kind::Connect);
+    rig.wait(Duration::from_secs(1));
+    assert_eq!(rig.targets(), [0, 1]);
+}
