@@ -57,8 +57,9 @@ pub fn html(frame: &Frame, runs: &[ScenarioRuns]) -> String {
 
 /// The verdict in plain words.
 #[must_use]
-pub fn verdict_text(frame: &Frame, runs: &[ScenarioRuns]) -> String {
+pub fn verdict_text(runs: &[ScenarioRuns]) -> String {
     let passed = runs.iter().filter(|run| run.passed()).count();
+    let marked = runs.iter().any(|run| !run.marks().is_empty());
     let breaches: usize = runs.iter().map(|run| run.breached().count()).sum();
     let worlds: usize = runs.iter().map(|run| run.trial().len()).sum();
     let safety = match breaches {
@@ -69,7 +70,12 @@ pub fn verdict_text(frame: &Frame, runs: &[ScenarioRuns]) -> String {
             "In {breaches} of {worlds} simulated worlds an invariant broke. That is a bug; the lines that repeat it are below."
         ),
     };
-    let marks = if passed == runs.len() {
+    let marks = if !marked {
+        let trial = || runs.iter().flat_map(ScenarioRuns::trial);
+        let lost: f64 = trial().filter_map(|run| run.value(Measure::Lost)).sum();
+        let asked: u64 = trial().map(|run| run.requests).sum();
+        format!("Of {} requests {} were not answered.", grouped(asked), grouped(lost as u64))
+    } else if passed == runs.len() {
         format!("All {passed} scenarios reach every mark in at least 99 of 100 worlds.")
     } else {
         format!(
@@ -88,7 +94,6 @@ pub fn verdict_text(frame: &Frame, runs: &[ScenarioRuns]) -> String {
             mean * 100.0
         )
     };
-    let _ = frame;
     format!("{safety} {marks}{far}")
 }
 
@@ -103,7 +108,7 @@ fn verdict(page: &mut String, frame: &Frame, runs: &[ScenarioRuns]) {
          <dl class=\"facts\"><div><dt>scenarios</dt><dd>{}</dd></div><div><dt>seeds each</dt><dd>{}</dd></div>\
          <div><dt>requests</dt><dd>{}</dd></div><div><dt>virtual days</dt><dd>{days:.1}</dd></div>\
          <div><dt>wall time</dt><dd>{:.0} s</dd></div></dl></header>",
-        escape(&verdict_text(frame, runs)),
+        escape(&verdict_text(runs)),
         runs.len(),
         frame.seeds,
         grouped(frame.requests),

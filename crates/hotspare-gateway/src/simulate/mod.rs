@@ -169,7 +169,7 @@ fn finish(args: &SimulateArgs, frame: &Frame, runs: &[ScenarioRuns], program: &s
         runs.iter().for_each(|run| output::say(&output::json(run)));
     } else {
         output::say(&output::table(runs));
-        output::say(&verdict_text(frame, runs));
+        output::say(&verdict_text(runs));
         let speed = frame.requests as f64 / frame.took.max(1e-9) * 60.0 / 1e6;
         output::say(&format!(
             "{} requests in {:.1} virtual days, {:.1} s, {speed:.1} million a minute",

@@ -43,7 +43,7 @@ fn scenarios(frame: &Frame, runs: &[ScenarioRuns]) -> String {
     let _ = writeln!(
         out,
         "{}\n\n{} requests in {:.1} virtual days. Means over seeds while things are wrong; a mark must hold in 99 % of seeds.\n",
-        verdict_text(frame, runs),
+        verdict_text(runs),
         grouped(frame.requests),
         frame.simulated / 86_400.0
     );
