@@ -3,9 +3,11 @@
 //! Text, not files: whoever has a file reads it. Invariant: unknown keys are errors, secrets are named and never written
 //! here, durations carry their unit, and every mistake is reported at once with its line.
 
+mod breaker;
 mod cloud;
 mod lines;
 mod native;
+mod profile;
 mod prompt;
 mod route;
 mod target;

@@ -4,16 +4,16 @@
 
 use std::collections::BTreeMap;
 
-use hotspare_catalog::Catalog;
-use hotspare_core::{Encoding, LongPrice, ModelProfile, Price, ThinkTags};
-use hotspare_health::Config as Breaker;
+use hotspare_core::ThinkTags;
 use serde::Deserialize;
 
 use super::KeyDto;
+use super::breaker::BreakerDto;
 use super::cloud;
 use super::native;
+use super::profile::ProfileDto;
 use super::prompt::PromptDto;
-use super::words::{Allowance, Share, Span};
+use super::words::{Allowance, Span};
 use crate::endpoint::Endpoint;
 use crate::openai::Dialect;
 use crate::{anthropic, gemini, openai};
@@ -80,55 +80,6 @@ pub(super) struct LikeDto {
     max_in_flight: Option<u32>,
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(untagged, expecting = "a breaker is a name such as \"default\" or \"textbook\", or a table of knobs")]
-enum BreakerDto {
-    Name(String),
-    Knobs(KnobsDto),
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-struct KnobsDto {
-    failures: Option<u32>,
-    window: Option<Span>,
-    failure_rate: Option<Share>,
-    slow_rate: Option<Share>,
-    min_calls: Option<u32>,
-    /// The sum of evidence that opens it, in nats.
-    evidence: Option<f64>,
-    degrade: Option<bool>,
-    cooldown: Option<Span>,
-    cooldown_cap: Option<Span>,
-    probes: Option<u32>,
-    probes_to_close: Option<u32>,
-    lease: Option<Span>,
-    ramp: Option<Span>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-struct ProfileDto {
-    /// `provider/model` in the catalogue; what else is said here stands above it.
-    like: Option<String>,
-    context_window: Option<u64>,
-    max_output: Option<u64>,
-    tools: Option<bool>,
-    parallel_tools: Option<bool>,
-    vision: Option<bool>,
-    reasoning: Option<bool>,
-    sampling: Option<bool>,
-    assistant_first: Option<bool>,
-    assistant_prefill: Option<bool>,
-    json_mode: Option<bool>,
-    json_schema: Option<bool>,
-    forced_tool: Option<bool>,
-    encoding: Option<Encoding>,
-    embedding_family: Option<String>,
-    embedding_dimensions: Option<u32>,
-    price: Option<PriceDto>,
-}
-
 /// Certificate authorities: the path of a file, and what stood there.
 #[derive(Debug, Deserialize)]
 #[serde(from = "String")]
@@ -153,28 +104,6 @@ impl CaDto {
     fn pem(self) -> Result<String, String> {
         self.pem.ok_or_else(|| format!("ca {}: the file was not read", self.file))
     }
-}
-
-/// Dollars per million tokens.
-#[derive(Clone, Copy, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct PriceDto {
-    input: f64,
-    output: f64,
-    cached: Option<f64>,
-    cache_write: Option<f64>,
-    reasoning: Option<f64>,
-    /// Prices for prompts of more tokens than `above`.
-    long: Option<LongDto>,
-}
-
-#[derive(Clone, Copy, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct LongDto {
-    above: u64,
-    input: f64,
-    output: f64,
-    cached: Option<f64>,
 }
 
 /// Tags around a model's thoughts.
@@ -333,103 +262,4 @@ fn provider(like: LikeDto, model: String, api: Option<ApiDto>) -> Result<Endpoin
     let mut endpoint = target.endpoint();
     endpoint.needs_key &= !own;
     Ok(endpoint)
-}
-
-impl BreakerDto {
-    fn config(self) -> Result<Breaker, String> {
-        let knobs = match self {
-            Self::Name(name) => return Breaker::named(&name).map_err(|unknown| unknown.to_string()),
-            Self::Knobs(knobs) => knobs,
-        };
-        let mut config = match knobs.evidence {
-            // Whoever writes a count or a share means the rule that counts.
-            None if knobs.failures.is_some() || knobs.failure_rate.is_some() => Breaker::window(),
-            None => Breaker::default(),
-            Some(nats) if (0.1..=1_000.0).contains(&nats) => {
-                let mut config = Breaker::evidence();
-                #[expect(
-                    clippy::cast_possible_truncation,
-                    clippy::cast_sign_loss,
-                    reason = "bounded just above"
-                )]
-                let milli = (nats * 1_000.0).round() as u32;
-                config.evidence = config.evidence.map(|evidence| evidence.trip(milli));
-                config
-            }
-            Some(nats) => return Err(format!("breaker.evidence is {nats}; it is from 0.1 to 1000 nats")),
-        };
-        config.failures = knobs.failures.or(config.failures);
-        config.failure_rate_bp = knobs.failure_rate.map(|share| share.0).or(config.failure_rate_bp);
-        config.slow_rate_bp = knobs.slow_rate.map(|share| share.0).or(config.slow_rate_bp);
-        config.min_calls = knobs.min_calls.unwrap_or(config.min_calls);
-        config.probes = knobs.probes.unwrap_or(config.probes);
-        config.window = knobs.window.map_or(config.window, |span| span.0);
-        config.cooldown = knobs.cooldown.map_or(config.cooldown, |span| span.0);
-        config.cooldown_cap =
-            knobs.cooldown_cap.map_or(config.cooldown_cap.max(config.cooldown), |span| span.0);
-        config.degrade = knobs.degrade.unwrap_or(config.degrade);
-        config.probes_to_close = knobs.probes_to_close.unwrap_or(config.probes_to_close);
-        config.lease = knobs.lease.map_or(config.lease, |span| span.0);
-        config.ramp = knobs.ramp.map_or(config.ramp, |span| span.0);
-        Ok(config)
-    }
-}
-
-impl ProfileDto {
-    fn profile(&self) -> Result<ModelProfile, String> {
-        let mut profile = match &self.like {
-            None => ModelProfile::default(),
-            Some(name) => {
-                let found = name.split_once('/').and_then(|(list, id)| Catalog::vendored().lookup(list, id));
-                let found = found.ok_or_else(|| {
-                    format!(
-                        "profile.like is `{name}`; it is a model of the catalogue such as \"openai/gpt-4o\""
-                    )
-                })?;
-                found.profile()
-            }
-        };
-        profile.context_window = self.context_window.or(profile.context_window);
-        profile.max_output = self.max_output.or(profile.max_output);
-        profile.encoding = self.encoding.or(profile.encoding);
-        let can = &mut profile.capabilities;
-        can.tools = self.tools.or(can.tools);
-        can.parallel_tools = self.parallel_tools.or(can.parallel_tools);
-        can.vision = self.vision.or(can.vision);
-        can.reasoning = self.reasoning.or(can.reasoning);
-        can.sampling = self.sampling.or(can.sampling);
-        can.assistant_first = self.assistant_first.or(can.assistant_first);
-        can.assistant_prefill = self.assistant_prefill.or(can.assistant_prefill);
-        can.json_mode = self.json_mode.or(can.json_mode);
-        can.json_schema = self.json_schema.or(can.json_schema);
-        can.forced_tool = self.forced_tool.or(can.forced_tool);
-        if let Some(price) = self.price {
-            profile.price = Some(price.price()?);
-        }
-        profile.embedding_family = self.embedding_family.clone().or(profile.embedding_family);
-        profile.embedding_dimensions = self.embedding_dimensions.or(profile.embedding_dimensions);
-        Ok(profile)
-    }
-}
-
-impl PriceDto {
-    fn price(self) -> Result<Price, String> {
-        let micros = |dollars: f64| {
-            let sane = (0.0..=1_000_000.0).contains(&dollars);
-            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "bounded just above")]
-            let micros = (dollars * 1e6).round() as u64;
-            sane.then_some(micros)
-                .ok_or_else(|| format!("profile.price is {dollars}; it is dollars per million tokens"))
-        };
-        let mut price = Price::per_million(micros(self.input)?, micros(self.output)?);
-        price.cached = self.cached.map(micros).transpose()?;
-        price.cache_write = self.cache_write.map(micros).transpose()?;
-        price.reasoning = self.reasoning.map(micros).transpose()?;
-        if let Some(dto) = self.long {
-            let mut long = LongPrice::above(dto.above, micros(dto.input)?, micros(dto.output)?);
-            long.cached = dto.cached.map(micros).transpose()?;
-            price.long = Some(long);
-        }
-        Ok(price)
-    }
 }

@@ -1,0 +1,74 @@
+//! `[targets.NAME.breaker]`.
+//!
+//! Invariant: whoever writes a count or a share gets the rule that counts; what is not written keeps its default.
+
+use hotspare_health::Config as Breaker;
+use serde::Deserialize;
+
+use super::words::{Share, Span};
+
+#[derive(Debug, Deserialize)]
+#[serde(untagged, expecting = "a breaker is a name such as \"default\" or \"textbook\", or a table of knobs")]
+pub(super) enum BreakerDto {
+    Name(String),
+    Knobs(KnobsDto),
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct KnobsDto {
+    failures: Option<u32>,
+    window: Option<Span>,
+    failure_rate: Option<Share>,
+    slow_rate: Option<Share>,
+    min_calls: Option<u32>,
+    /// The sum of evidence that opens it, in nats.
+    evidence: Option<f64>,
+    degrade: Option<bool>,
+    cooldown: Option<Span>,
+    cooldown_cap: Option<Span>,
+    probes: Option<u32>,
+    probes_to_close: Option<u32>,
+    lease: Option<Span>,
+    ramp: Option<Span>,
+}
+
+impl BreakerDto {
+    pub(super) fn config(self) -> Result<Breaker, String> {
+        let knobs = match self {
+            Self::Name(name) => return Breaker::named(&name).map_err(|unknown| unknown.to_string()),
+            Self::Knobs(knobs) => knobs,
+        };
+        let mut config = match knobs.evidence {
+            // Whoever writes a count or a share means the rule that counts.
+            None if knobs.failures.is_some() || knobs.failure_rate.is_some() => Breaker::window(),
+            None => Breaker::default(),
+            Some(nats) if (0.1..=1_000.0).contains(&nats) => {
+                let mut config = Breaker::evidence();
+                #[expect(
+                    clippy::cast_possible_truncation,
+                    clippy::cast_sign_loss,
+                    reason = "bounded just above"
+                )]
+                let milli = (nats * 1_000.0).round() as u32;
+                config.evidence = config.evidence.map(|evidence| evidence.trip(milli));
+                config
+            }
+            Some(nats) => return Err(format!("breaker.evidence is {nats}; it is from 0.1 to 1000 nats")),
+        };
+        config.failures = knobs.failures.or(config.failures);
+        config.failure_rate_bp = knobs.failure_rate.map(|share| share.0).or(config.failure_rate_bp);
+        config.slow_rate_bp = knobs.slow_rate.map(|share| share.0).or(config.slow_rate_bp);
+        config.min_calls = knobs.min_calls.unwrap_or(config.min_calls);
+        config.probes = knobs.probes.unwrap_or(config.probes);
+        config.window = knobs.window.map_or(config.window, |span| span.0);
+        config.cooldown = knobs.cooldown.map_or(config.cooldown, |span| span.0);
+        config.cooldown_cap =
+            knobs.cooldown_cap.map_or(config.cooldown_cap.max(config.cooldown), |span| span.0);
+        config.degrade = knobs.degrade.unwrap_or(config.degrade);
+        config.probes_to_close = knobs.probes_to_close.unwrap_or(config.probes_to_close);
+        config.lease = knobs.lease.map_or(config.lease, |span| span.0);
+        config.ramp = knobs.ramp.map_or(config.ramp, |span| span.0);
+        Ok(config)
+    }
+}

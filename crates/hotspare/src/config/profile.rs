@@ -1,0 +1,111 @@
+//! `[targets.NAME.profile]`: what a model can do, holds and costs.
+//!
+//! Invariant: what is written here stands above the catalogue's entry that it is `like`; nothing is guessed from a name.
+
+use hotspare_catalog::Catalog;
+use hotspare_core::{Encoding, LongPrice, ModelProfile, Price};
+use serde::Deserialize;
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct ProfileDto {
+    /// `provider/model` in the catalogue; what else is said here stands above it.
+    like: Option<String>,
+    context_window: Option<u64>,
+    max_output: Option<u64>,
+    tools: Option<bool>,
+    parallel_tools: Option<bool>,
+    vision: Option<bool>,
+    reasoning: Option<bool>,
+    sampling: Option<bool>,
+    assistant_first: Option<bool>,
+    assistant_prefill: Option<bool>,
+    json_mode: Option<bool>,
+    json_schema: Option<bool>,
+    forced_tool: Option<bool>,
+    encoding: Option<Encoding>,
+    embedding_family: Option<String>,
+    embedding_dimensions: Option<u32>,
+    price: Option<PriceDto>,
+}
+
+/// Dollars per million tokens.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PriceDto {
+    input: f64,
+    output: f64,
+    cached: Option<f64>,
+    cache_write: Option<f64>,
+    reasoning: Option<f64>,
+    /// Prices for prompts of more tokens than `above`.
+    long: Option<LongDto>,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct LongDto {
+    above: u64,
+    input: f64,
+    output: f64,
+    cached: Option<f64>,
+}
+
+impl ProfileDto {
+    pub(super) fn profile(&self) -> Result<ModelProfile, String> {
+        let mut profile = match &self.like {
+            None => ModelProfile::default(),
+            Some(name) => {
+                let found = name.split_once('/').and_then(|(list, id)| Catalog::vendored().lookup(list, id));
+                let found = found.ok_or_else(|| {
+                    format!(
+                        "profile.like is `{name}`; it is a model of the catalogue such as \"openai/gpt-4o\""
+                    )
+                })?;
+                found.profile()
+            }
+        };
+        profile.context_window = self.context_window.or(profile.context_window);
+        profile.max_output = self.max_output.or(profile.max_output);
+        profile.encoding = self.encoding.or(profile.encoding);
+        let can = &mut profile.capabilities;
+        can.tools = self.tools.or(can.tools);
+        can.parallel_tools = self.parallel_tools.or(can.parallel_tools);
+        can.vision = self.vision.or(can.vision);
+        can.reasoning = self.reasoning.or(can.reasoning);
+        can.sampling = self.sampling.or(can.sampling);
+        can.assistant_first = self.assistant_first.or(can.assistant_first);
+        can.assistant_prefill = self.assistant_prefill.or(can.assistant_prefill);
+        can.json_mode = self.json_mode.or(can.json_mode);
+        can.json_schema = self.json_schema.or(can.json_schema);
+        can.forced_tool = self.forced_tool.or(can.forced_tool);
+        if let Some(price) = self.price {
+            profile.price = Some(price.price()?);
+        }
+        profile.embedding_family = self.embedding_family.clone().or(profile.embedding_family);
+        profile.embedding_dimensions = self.embedding_dimensions.or(profile.embedding_dimensions);
+        Ok(profile)
+    }
+}
+
+impl PriceDto {
+    fn price(self) -> Result<Price, String> {
+        let micros = |dollars: f64| {
+            let sane = (0.0..=1_000_000.0).contains(&dollars);
+            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "bounded just above")]
+            let micros = (dollars * 1e6).round() as u64;
+            sane.then_some(micros)
+                .ok_or_else(|| format!("profile.price is {dollars}; it is dollars per million tokens"))
+        };
+        let mut price = Price::per_million(micros(self.input)?, micros(self.output)?);
+        price.cached = self.cached.map(micros).transpose()?;
+        price.cache_write = self.cache_write.map(micros).transpose()?;
+        price.reasoning = self.reasoning.map(micros).transpose()?;
+        if let Some(dto) = self.long {
+            let mut long = LongPrice::above(dto.above, micros(dto.input)?, micros(dto.output)?);
+            long.cached = dto.cached.map(micros).transpose()?;
+            price.long = Some(long);
+        }
+        Ok(price)
+    }
+}
