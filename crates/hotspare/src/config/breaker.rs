@@ -16,7 +16,7 @@ pub(super) enum BreakerDto {
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-struct KnobsDto {
+pub(super) struct KnobsDto {
     failures: Option<u32>,
     window: Option<Span>,
     failure_rate: Option<Share>,
