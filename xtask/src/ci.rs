@@ -15,8 +15,8 @@ const STEPS: [Step; 14] = [
     }),
     ("docs", docs),
     ("test", test::test),
-    // Two rows of targets side by side: about three minutes.
-    ("fuzz", || test::fuzz(&["--seconds".into(), "8".into()])),
+    // Kinds of call, two rows of them side by side: a minute or more for each adapter's decoder, about eleven in all.
+    ("fuzz", || test::fuzz(&["--seconds".into(), "30".into()])),
     ("alone", alone),
     ("examples", examples),
     ("custom", custom),
