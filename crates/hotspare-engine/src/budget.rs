@@ -81,6 +81,12 @@ impl Budget {
         }
     }
 
+    /// When there is a start without another success; `None` if there may never be.
+    #[must_use]
+    pub fn ready_at(&self, now: Moment) -> Option<Moment> {
+        if self.milli >= START { Some(now) } else { self.floor_every.map(|_| now.max(self.floor_at)) }
+    }
+
     /// Whether less than one start is left of what was saved.
     #[must_use]
     pub const fn is_low(&self) -> bool {
@@ -105,6 +111,7 @@ mod tests {
         let at = |secs| Moment::ZERO + Duration::from_secs(secs);
         assert!((0..11).all(|_| budget.try_take(at(0))));
         assert!(!budget.try_take(at(4)));
+        assert_eq!(budget.ready_at(at(4)), Some(at(5)));
         assert!(budget.try_take(at(5)));
     }
 

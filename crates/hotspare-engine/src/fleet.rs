@@ -57,6 +57,10 @@ pub struct Target {
     pub wire: &'static str,
     /// Most calls under way at once.
     pub max_in_flight: Option<u32>,
+    /// Most requests a minute.
+    pub requests_per_minute: Option<u64>,
+    /// Most tokens a minute, prompts as estimated.
+    pub tokens_per_minute: Option<u64>,
     /// Whether the keeper asks it, while it is ill, if it is back.
     pub probe: bool,
     endpoint: ScopeId,
@@ -130,7 +134,6 @@ impl Fleet {
                 } else {
                     spec.keys.iter().copied().map(Some).collect()
                 };
-                let limited = spec.requests_per_minute.is_some() || spec.tokens_per_minute.is_some();
                 let keys = keys
                     .into_iter()
                     .enumerate()
@@ -150,15 +153,14 @@ impl Fleet {
                         (credential, pair)
                     })
                     .collect();
-                if limited {
-                    book.limit(model, spec.requests_per_minute, spec.tokens_per_minute);
-                }
                 Target {
                     id: spec.id,
                     name: spec.model,
                     profile: spec.profile,
                     wire: spec.wire,
                     max_in_flight: spec.max_in_flight,
+                    requests_per_minute: spec.requests_per_minute,
+                    tokens_per_minute: spec.tokens_per_minute,
                     probe: spec.probe,
                     endpoint,
                     model,
@@ -207,7 +209,7 @@ pub struct Route {
     pub index: usize,
     /// Who chooses.
     pub strategy: Arc<dyn Strategy>,
-    /// The strategy's members as places in the fleet, in its order.
+    /// The strategy's members as places in the fleet, in its order, each once.
     pub members: Vec<usize>,
     /// How long to wait for what.
     pub limits: Limits,
@@ -230,6 +232,8 @@ impl Route {
         let mut members = Vec::new();
         for member in strategy.members() {
             match fleet.find(member.as_str()) {
+                // Two tiers may name the same target: it is one candidate.
+                Some(place) if members.contains(&place) => {}
                 Some(place) => members.push(place),
                 None => unknown.push(member),
             }

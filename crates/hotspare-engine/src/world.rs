@@ -9,14 +9,14 @@ use std::time::Duration;
 
 use hotspare_core::{Cost, Moment, RateLimits, TargetView};
 use hotspare_health::{
-    Admission, Book, Cause, NetworkChange, Observation, Permit, Refusal, ScopeId, Transition, Verdict,
+    Admission, Book, Cause, NetworkChange, Observation, Permit, Quota, Refusal, ScopeId, Transition, Verdict,
 };
 use hotspare_normalize::Calibration;
 
 use crate::budget::Budget;
 use crate::counts::{CostKind, Counts};
 use crate::ending::{End, Ending};
-use crate::fleet::{Fleet, Route};
+use crate::fleet::{Fleet, Route, Target};
 use crate::queue::{Queues, Ticket};
 use crate::spend::{Spend, SpendLimit};
 
@@ -50,6 +50,16 @@ struct TargetState {
     /// A request of so many tokens was too long, and when that is forgotten.
     overflow: Option<(u64, Moment)>,
     spend: Option<Spend>,
+    /// What an operator lets it have in a minute. The target's own, as its places are.
+    own: Quota,
+}
+
+impl TargetState {
+    fn begin(&mut self, now: Moment, tokens: u64) {
+        self.own.take(now, tokens);
+        self.counts.started += 1;
+        self.counts.in_flight += 1;
+    }
 }
 
 #[derive(Debug)]
@@ -64,7 +74,9 @@ impl World {
     /// A world in which everything is well.
     #[must_use]
     pub fn new(fleet: Arc<Fleet>, book: Book, routes: &[Arc<Route>]) -> Self {
-        let targets = fleet.targets().iter().map(|_| TargetState::default()).collect();
+        let own = |target: &Target| Quota::per_minute(target.requests_per_minute, target.tokens_per_minute);
+        let state = |target| TargetState { own: own(target), ..TargetState::default() };
+        let targets = fleet.targets().iter().map(state).collect();
         let routes = routes
             .iter()
             .map(|route| RouteState {
@@ -122,6 +134,10 @@ impl World {
             out.latency_p95 = view.latency_p95;
             out.degraded = view.degraded;
             out.samples = view.samples;
+            if let Some(at) = self.targets[place].own.wait(now, prompt_tokens) {
+                out.usable = false;
+                out.usable_in = out.usable_in.max(Some(at.saturating_since(now)));
+            }
             out.cordoned = view.cordoned || self.targets[place].cordoned;
             out.disabled = view.disabled;
         }
@@ -222,6 +238,9 @@ impl World {
                 return Err(Refusal { scope: target.scopes(0)[1], cause: Cause::Full, until });
             }
         }
+        if let Some(until) = self.targets[place].own.wait(now, tokens) {
+            return Err(Refusal { scope: target.scopes(0)[1], cause: Cause::Full, until: Some(until) });
+        }
         let keys = target.key_count();
         let first = usize::try_from(draw % keys as u64).unwrap_or(0);
         let mut refusal: Option<Refusal> = None;
@@ -235,9 +254,7 @@ impl World {
             };
             match admission {
                 Admission::Granted(permit) => {
-                    let counts = &mut self.targets[place].counts;
-                    counts.started += 1;
-                    counts.in_flight += 1;
+                    self.targets[place].begin(now, tokens);
                     if let Some(ticket) = ticket {
                         self.leave(ticket);
                     }
@@ -259,16 +276,18 @@ impl World {
         if self.targets[place].cordoned {
             return None;
         }
-        self.book.probe_at(now, &self.fleet.targets()[place].scopes(key))
+        let at = self.book.probe_at(now, &self.fleet.targets()[place].scopes(key))?;
+        Some(self.targets[place].own.wait(now, 0).map_or(at, |own| own.max(at)))
     }
 
     /// Asks for leave to probe with this very key.
     pub(crate) fn admit_probe(&mut self, now: Moment, place: usize, key: usize) -> Option<Permit> {
+        if self.targets[place].own.wait(now, 0).is_some() {
+            return None;
+        }
         let scopes = self.fleet.targets()[place].scopes(key);
         let Admission::Granted(permit) = self.book.admit(now, &scopes) else { return None };
-        let counts = &mut self.targets[place].counts;
-        counts.started += 1;
-        counts.in_flight += 1;
+        self.targets[place].begin(now, 0);
         Some(permit)
     }
 
@@ -335,7 +354,7 @@ impl World {
         }
         self.stirred |= matches!(outcome.verdict, Verdict::Disable { .. });
         if let Some(tokens) = usage.total().filter(|_| usage.input.is_some()) {
-            self.book.used(now, &permit, tokens);
+            state.own.correct(now, permit.tokens(), tokens);
         }
         let transitions = self.book.settle(now, permit, outcome, draw);
         self.note_network(now);
@@ -432,6 +451,11 @@ impl World {
     pub(crate) fn take_hedge(&mut self, now: Moment, route: &Route) -> bool {
         let state = &mut self.routes[route.index];
         !state.retries.is_low() && state.hedges.try_take(now)
+    }
+
+    /// When somebody whose targets are all ill may ask one of them all the same.
+    pub(crate) fn last_resort_at(&self, now: Moment) -> Option<Moment> {
+        self.last_resort.ready_at(now)
     }
 
     pub(crate) fn take_last_resort(&mut self, now: Moment) -> bool {

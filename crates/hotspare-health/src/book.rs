@@ -11,7 +11,6 @@ use crate::network::{Network, NetworkChange};
 use crate::permit::{
     Admission, Cause, Entry, Observation, Outcome, Permit, Reason, Refusal, ScopeId, Transition, Verdict,
 };
-use crate::quota::Quota;
 use crate::schedule::Schedule;
 use crate::scope::{Pace, ScopeState};
 use crate::view::View;
@@ -62,18 +61,6 @@ impl Book {
         let id = ScopeId(u32::try_from(self.scopes.len()).unwrap_or(u32::MAX));
         self.scopes.push(ScopeState::new(config, pace));
         id
-    }
-
-    /// Limits a scope to so many requests and tokens a minute, whatever its provider says.
-    pub fn limit(
-        &mut self,
-        scope: ScopeId,
-        requests_per_minute: Option<u64>,
-        tokens_per_minute: Option<u64>,
-    ) {
-        if let Some(state) = self.scopes.get_mut(scope.0 as usize) {
-            state.quota = Quota::own(requests_per_minute, tokens_per_minute);
-        }
     }
 
     /// Takes what a reply says of a scope's quota.
@@ -218,15 +205,6 @@ impl Book {
         self.network.take_change(now)
     }
 
-    /// A call has used so many tokens, which may not be what was reckoned when it began.
-    pub fn used(&mut self, now: Moment, permit: &Permit, tokens: u64) {
-        for entry in &permit.entries {
-            if let Some(state) = self.scopes.get_mut(entry.scope.0 as usize) {
-                state.quota.correct(now, permit.tokens, tokens);
-            }
-        }
-    }
-
     /// Lets time pass for what needs no traffic: cooldowns that are over, leases that expired. Costs nothing for scopes
     /// that are well.
     pub fn advance(&mut self, now: Moment) -> Vec<Transition> {
@@ -344,8 +322,8 @@ impl Book {
             if let Err((cause, until)) = state.breaker.check(now) {
                 note(cause, Some(until));
             }
-            if let Err((cause, until)) = state.quota.check(now, tokens) {
-                note(cause, Some(until));
+            if let Some(until) = state.quota.wait(now, tokens) {
+                note(Cause::QuotaSpent, Some(until));
             }
             if let Some(until) = Some(state.growth.ready_at(now)).filter(|at| *at > now) {
                 note(Cause::Growing, Some(until));

@@ -45,4 +45,5 @@ pub use network::NetworkChange;
 pub use permit::{
     Admission, Cause, Observation, Outcome, Permit, Reason, Refusal, ScopeId, Transition, Verdict,
 };
+pub use quota::Quota;
 pub use view::View;

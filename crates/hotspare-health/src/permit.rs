@@ -52,6 +52,12 @@ impl Permit {
         self.entries.iter().any(|entry| entry.pass.lease.is_some())
     }
 
+    /// Tokens of its prompt, as they were reckoned.
+    #[must_use]
+    pub fn tokens(&self) -> u64 {
+        self.tokens
+    }
+
     /// After what time without content the call is later than 95 % of the like, if enough of them were seen. It is then
     /// to be observed as [`Observation::Overdue`], once.
     #[must_use]

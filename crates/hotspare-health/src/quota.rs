@@ -1,48 +1,40 @@
 //! A provider's bucket of requests or tokens, mirrored here so that traffic moves away before the provider says no.
 //!
-//! Not a rate limiter of our own, though a limit that an operator writes down is the same bucket. Invariant: the level is
-//! never above the limit; what a reply reports replaces what was reckoned; no wait is longer than an hour.
+//! Not a rate limiter of our own, though a limit that an operator writes down is the same buckets, kept by whoever has the
+//! limit. Invariant: the level is never above the limit; what a reply reports replaces what was reckoned; no wait is longer
+//! than an hour.
 
 use std::time::Duration;
 
 use hotspare_core::{Allowance, Moment, RateLimits};
 
-use crate::permit::Cause;
-
 /// Waits beyond this are taken for this: a header may be garbage.
 const LONGEST: Duration = Duration::from_secs(3_600);
 
-/// The buckets of one scope.
+/// Buckets of requests and of tokens.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-pub(crate) struct Quota {
+pub struct Quota {
     requests: Option<Bucket>,
     tokens: Option<Bucket>,
-    /// Written down by an operator: replies do not change it, and waiting for it is waiting for room.
-    own: bool,
 }
 
 impl Quota {
-    /// An operator's own limits.
-    pub(crate) fn own(requests_per_minute: Option<u64>, tokens_per_minute: Option<u64>) -> Self {
-        Self {
-            requests: requests_per_minute.map(Bucket::per_minute),
-            tokens: tokens_per_minute.map(Bucket::per_minute),
-            own: true,
-        }
+    /// Full buckets into which so much flows in each minute; `None` is no limit.
+    #[must_use]
+    pub fn per_minute(requests: Option<u64>, tokens: Option<u64>) -> Self {
+        Self { requests: requests.map(Bucket::per_minute), tokens: tokens.map(Bucket::per_minute) }
     }
 
-    /// Whether there is enough for one request of so many tokens.
-    pub(crate) fn check(&self, now: Moment, tokens: u64) -> Result<(), (Cause, Moment)> {
+    /// When there is enough for one request of so many tokens; `None` if that is now.
+    #[must_use]
+    pub fn wait(&self, now: Moment, tokens: u64) -> Option<Moment> {
         let request = self.requests.as_ref().map(|bucket| bucket.ready_at(now, 1));
         let tokens = self.tokens.as_ref().map(|bucket| bucket.ready_at(now, tokens.max(1)));
-        match request.max(tokens).filter(|at| *at > now) {
-            Some(at) if self.own => Err((Cause::Full, at)),
-            Some(at) => Err((Cause::QuotaSpent, at)),
-            None => Ok(()),
-        }
+        request.max(tokens).filter(|at| *at > now)
     }
 
-    pub(crate) fn take(&mut self, now: Moment, tokens: u64) {
+    /// Takes one request of so many tokens, as far as they are there.
+    pub fn take(&mut self, now: Moment, tokens: u64) {
         for (bucket, need) in [(&mut self.requests, 1), (&mut self.tokens, tokens)] {
             if let Some(bucket) = bucket {
                 bucket.take(now, need);
@@ -50,19 +42,16 @@ impl Quota {
         }
     }
 
-    /// A call has ended that was reckoned with so many tokens and used others. Only a limit of one's own is corrected: a
-    /// provider's mirror is, by the next reply.
-    pub(crate) fn correct(&mut self, now: Moment, reckoned: u64, used: u64) {
-        if let Some(tokens) = self.tokens.as_mut().filter(|_| self.own) {
+    /// A call has ended that was reckoned with so many tokens and used others. For a limit of one's own: a provider's mirror
+    /// is corrected by the next reply.
+    pub fn correct(&mut self, now: Moment, reckoned: u64, used: u64) {
+        if let Some(tokens) = &mut self.tokens {
             tokens.correct(now, reckoned, used);
         }
     }
 
     /// Takes over what a reply reports.
     pub(crate) fn learn(&mut self, now: Moment, limits: &RateLimits) {
-        if self.own {
-            return;
-        }
         for (bucket, reported) in [(&mut self.requests, limits.requests), (&mut self.tokens, limits.tokens)] {
             if let Some(allowance) = reported {
                 *bucket = Bucket::reported(now, &allowance);

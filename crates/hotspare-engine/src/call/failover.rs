@@ -317,11 +317,11 @@ impl Call {
     pub(super) fn give_up(&mut self, now: Moment, world: &mut World) {
         let nobody = Error::new(self.nobody, self.why_nobody(now));
         let lead = self.lead(nobody);
-        let pauses = self
-            .refused
-            .iter()
-            .filter_map(|(_, refusal)| refusal.until)
-            .map(|until| until.saturating_since(now));
+        // Whoever comes as soon as there is a last resort again is served by it.
+        let ill = self.refused.iter().any(|(_, refusal)| start::is_overridden(refusal));
+        let resort = world.last_resort_at(now).filter(|_| ill);
+        let times = self.refused.iter().filter_map(|(_, refusal)| refusal.until);
+        let pauses = times.chain(resort).map(|at| at.saturating_since(now));
         let hints = self.errors.iter().filter_map(Error::retry_after);
         let lead = match pauses.chain(hints).min() {
             Some(pause) => lead.with_retry_after(pause),

@@ -207,12 +207,9 @@ impl Call {
 
     /// Everybody is blocked: one of those whose breaker is open is asked all the same, the soonest to close first.
     fn last_resort(&mut self, now: Moment, world: &mut World) -> Option<Begin> {
-        let blocked = |refusal: &Refusal| {
-            matches!(refusal.cause, Cause::Open | Cause::HalfOpenBusy | Cause::QuotaSpent)
-        };
         self.refused.sort_by_key(|(_, refusal)| refusal.until);
         let mut kept = Vec::new();
-        while let Some(index) = self.refused.iter().position(|(_, refusal)| blocked(refusal)) {
+        while let Some(index) = self.refused.iter().position(|(_, refusal)| is_overridden(refusal)) {
             if !world.take_last_resort(now) {
                 break;
             }
@@ -322,6 +319,11 @@ impl Call {
             route: self.route.index,
         }
     }
+}
+
+/// Whether a last resort asks all the same.
+pub(super) fn is_overridden(refusal: &Refusal) -> bool {
+    matches!(refusal.cause, Cause::Open | Cause::HalfOpenBusy | Cause::QuotaSpent)
 }
 
 /// A refusal for people.

@@ -50,7 +50,7 @@ impl Scope {
             Ok(()) => now,
             Err((_, until)) => until?,
         };
-        let quota = self.quota.check(now, 1).err().map_or(now, |(_, until)| until);
+        let quota = self.quota.wait(now, 1).unwrap_or(now);
         Some(gate.max(quota).max(self.growth.ready_at(now)))
     }
 

@@ -65,7 +65,7 @@ const LIMITS: &[Row] = &[
         "first_content_deadline",
         "limits.deadline",
         "time for several hops, reasoning models included",
-        "short: an attempt has half of what is left, or a third if several others wait; a hop whose p50 does not fit into what is left is not started",
+        "short: an attempt has half of what is left, or a third if several others wait; a hop whose p50 does not fit into what is left is not started; a cut sets it anew, and answers that come whole have `limits.total`",
     ),
     (
         "total",
@@ -107,7 +107,7 @@ const LIMITS: &[Row] = &[
     (
         "hold_bytes",
         "limits.hold_bytes",
-        "far beyond any answer of 128k tokens",
+        "a stream of 128k tokens, with a frame for each",
         "small: long answers that are held fail as protocol errors; large: bounds the memory of one call",
     ),
 ];
@@ -234,7 +234,7 @@ const BREAKER: &[Row] = &[
         "lease",
         "breaker.lease",
         "longer than the first content of a thinking model",
-        "short: slow good probes are counted as lost; long: a hung probe blocks the next for that time",
+        "short: slow good probes are counted as lost; long: a hung probe blocks the next for that time; one whose answer has begun has ten times as long",
     ),
     (
         "ramp",

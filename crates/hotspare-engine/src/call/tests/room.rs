@@ -157,3 +157,29 @@ fn what_is_held_back_is_bounded_whatever_it_is() {
     rig.text(0, &"x".repeat(2_001));
     assert_eq!(rig.error().kind(), Kind::Protocol);
 }
+
+/// Two accounts at one host, one of which may have less.
+#[test]
+fn a_limit_a_minute_is_one_targets_own() {
+    let spec = |id: &str, key: u64, requests: u64| TargetSpec {
+        id: id.into(),
+        endpoint: "host".into(),
+        address: "host/v1".into(),
+        model: "m".into(),
+        profile: ModelProfile::default(),
+        wire: "even",
+        keys: vec![key],
+        max_in_flight: None,
+        requests_per_minute: Some(requests),
+        tokens_per_minute: None,
+        health: Config::default(),
+        probe: false,
+    };
+    let (fleet, book) = Fleet::assemble(vec![spec("large", 1, 60), spec("small", 2, 3)]);
+    let mut world = World::new(Arc::clone(&fleet), book, &[]);
+    let now = Moment::ZERO + Duration::from_secs(1_000);
+    let mut room = |place| (0..100).take_while(|_| world.admit(now, place, Wish::default()).is_ok()).count();
+    assert_eq!([room(1), room(0), room(1)], [3, 60, 0]);
+    let view = world.view(now, 1, 0);
+    assert_eq!((view.usable, view.usable_in), (false, Some(Duration::from_secs(20))));
+}

@@ -1,5 +1,7 @@
 //! Spares that could not be had at the moment when they were wanted.
 
+use hotspare_routing::{RoundRobin, Tiered};
+
 use super::*;
 
 const BEFORE_LATE: Duration = Duration::from_millis(8_500);
@@ -106,4 +108,35 @@ fn a_hedge_is_not_started_on_top_of_a_failover() {
     rig.fails(0, Kind::Connect);
     rig.wait(Duration::from_secs(1));
     assert_eq!(rig.targets(), [0, 1]);
+}
+
+#[test]
+fn who_is_turned_away_is_told_when_a_last_resort_would_serve() {
+    let mut setup = Setup::new(&["a"]);
+    setup.ills = &[(0, Ill::Open(13))];
+    let mut rig = setup.rig();
+    let mut told = None;
+    for _ in 0..5 {
+        let _ = rig.next_call(&setup);
+        told = told.or(rig.done.first().and_then(|done| done.as_ref().err()?.retry_after()));
+    }
+    let told = told.unwrap();
+    assert!(told <= Duration::from_secs(1), "{told:?}");
+    rig.now = rig.now + told;
+    let _ = rig.next_call(&setup);
+    assert_eq!(rig.targets(), [0]);
+}
+
+#[test]
+fn a_target_of_two_tiers_is_tried_once() {
+    let mut setup = Setup::new(&["a", "b", "c"]);
+    let tiers: Vec<Box<dyn Strategy>> =
+        vec![Box::new(RoundRobin::new(["a", "b"])), Box::new(Sequential::new(["b", "c"]))];
+    setup.strategy = Arc::new(Tiered::new(tiers));
+    let mut rig = setup.rig();
+    for attempt in 0..3 {
+        rig.fails(attempt, Kind::Overloaded);
+    }
+    assert_eq!(rig.targets(), [0, 1, 2]);
+    assert_eq!(rig.error().kind(), Kind::Overloaded);
 }
