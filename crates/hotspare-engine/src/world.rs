@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hotspare_core::{Cost, Moment, RateLimits, TargetView};
+use hotspare_core::{Moment, RateLimits, TargetView};
 use hotspare_health::{
     Admission, Book, Cause, NetworkChange, Observation, Permit, Quota, Refusal, ScopeId, Transition, Verdict,
 };
@@ -18,7 +18,9 @@ use crate::counts::{CostKind, Counts};
 use crate::ending::{End, Ending};
 use crate::fleet::{Fleet, Route, Target};
 use crate::queue::{Queues, Ticket};
-use crate::spend::{Spend, SpendLimit};
+use crate::spend::Spend;
+
+mod spending;
 
 /// Most transitions that wait to be told; older ones are dropped first.
 const NOTICE_LIMIT: usize = 256;
@@ -367,38 +369,6 @@ impl World {
     pub(crate) fn learn(&mut self, now: Moment, place: usize, key: usize, limits: &RateLimits) {
         let [.., credential_model] = self.fleet.targets()[place].scopes(key);
         self.book.learn(now, credential_model, limits);
-    }
-
-    /// Limits what a target may spend in a period.
-    pub fn limit_spending(&mut self, place: usize, limit: SpendLimit) {
-        self.targets[place].spend = Some(Spend::new(limit));
-    }
-
-    /// What a target and its limit's period say: spent so far, if it has a limit.
-    pub fn spent(&mut self, now: Moment, place: usize) -> Option<Cost> {
-        self.targets[place].spend.as_mut().map(|spend| spend.spent_at(now))
-    }
-
-    /// Why a start that is expected to cost so much would spend too much.
-    pub(crate) fn overspent(
-        &mut self,
-        now: Moment,
-        route: usize,
-        place: usize,
-        expected: Cost,
-    ) -> Option<String> {
-        let of_target = self.targets[place].spend.as_mut().and_then(|spend| spend.refuses(now, expected));
-        let of_route = || {
-            let spend = self.routes[route].spend.as_mut()?;
-            spend.refuses(now, expected).map(|why| format!("of the route's money {why}"))
-        };
-        of_target.or_else(of_route)
-    }
-
-    /// A start is expected to cost so much.
-    pub(crate) fn begin_spending(&mut self, route: usize, place: usize, expected: Cost) {
-        let spends = [self.targets[place].spend.as_mut(), self.routes[route].spend.as_mut()];
-        spends.into_iter().flatten().for_each(|spend| spend.begin(expected));
     }
 
     /// A request of about so many tokens, room for the answer included, was too long for a target.

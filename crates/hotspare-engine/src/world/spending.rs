@@ -1,0 +1,43 @@
+//! What targets and routes may spend, asked before a start and told at its end.
+//!
+//! Not what a start costs: that is reckoned by whoever starts it. Invariant: a start is counted with what it is expected to
+//! cost until its end says what it did.
+
+use hotspare_core::{Cost, Moment};
+
+use super::World;
+use crate::spend::{Spend, SpendLimit};
+
+impl World {
+    /// Limits what a target may spend in a period.
+    pub fn limit_spending(&mut self, place: usize, limit: SpendLimit) {
+        self.targets[place].spend = Some(Spend::new(limit));
+    }
+
+    /// What a target and its limit's period say: spent so far, if it has a limit.
+    pub fn spent(&mut self, now: Moment, place: usize) -> Option<Cost> {
+        self.targets[place].spend.as_mut().map(|spend| spend.spent_at(now))
+    }
+
+    /// Why a start that is expected to cost so much would spend too much.
+    pub(crate) fn overspent(
+        &mut self,
+        now: Moment,
+        route: usize,
+        place: usize,
+        expected: Cost,
+    ) -> Option<String> {
+        let of_target = self.targets[place].spend.as_mut().and_then(|spend| spend.refuses(now, expected));
+        let of_route = || {
+            let spend = self.routes[route].spend.as_mut()?;
+            spend.refuses(now, expected).map(|why| format!("of the route's money {why}"))
+        };
+        of_target.or_else(of_route)
+    }
+
+    /// A start is expected to cost so much.
+    pub(crate) fn begin_spending(&mut self, route: usize, place: usize, expected: Cost) {
+        let spends = [self.targets[place].spend.as_mut(), self.routes[route].spend.as_mut()];
+        spends.into_iter().flatten().for_each(|spend| spend.begin(expected));
+    }
+}
