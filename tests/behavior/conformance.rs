@@ -442,7 +442,7 @@ mod flawed {
 
     impl Framer for Pieces {
         fn push(&mut self, bytes: bytes::Bytes, out: &mut VecDeque<Frame>) -> Result<(), Error> {
-            out.push_back(Frame { name: None, data: bytes });
+            out.push_back(Frame::piece(bytes));
             Ok(())
         }
 

@@ -4,7 +4,7 @@
 //! said before. Blocks that only this wire knows (server tools and their results) pass whole as [`Event::Native`], and every
 //! frame passes: one that says nothing by itself as [`Event::Mark`].
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 use hotspare_core::{Chunk, Error, Event, FinishReason, Json, Kind, Native, Usage};
 use hotspare_provider::fields::Fields;
@@ -17,17 +17,24 @@ use crate::{ORIGIN, WIRE, classify};
 /// Reads one reply.
 #[derive(Debug, Default)]
 pub(crate) struct MessagesDecoder {
-    /// The body is one whole answer.
-    whole: bool,
     heard: bool,
     finished: bool,
     /// Some text, thought or call has been told.
     said: bool,
     usage: Usage,
+    prompt: Prompt,
     /// Tool calls so far.
     tools: u32,
     /// The block that is open.
     open: Open,
+}
+
+/// The parts of the prompt's count, as last told: a later count leaves out what has not changed.
+#[derive(Debug, Default)]
+struct Prompt {
+    fresh: Option<u64>,
+    read: Option<u64>,
+    written: Option<u64>,
 }
 
 /// The block that is open.
@@ -47,14 +54,6 @@ enum Open {
 }
 
 impl MessagesDecoder {
-    pub(crate) fn streamed() -> Self {
-        Self::default()
-    }
-
-    pub(crate) fn whole() -> Self {
-        Self { whole: true, ..Self::default() }
-    }
-
     fn answer(&mut self, data: &[u8], events: &mut Emit<'_>) -> Result<(), Error> {
         let message: dto::Message<'_> = parse(data)?;
         if let Some(error) = message.error {
@@ -81,7 +80,7 @@ impl MessagesDecoder {
         }
     }
 
-    fn frame(&mut self, frame: dto::Frame<'_>, events: &mut Emit<'_>) -> Result<(), Error> {
+    fn frame(&mut self, data: &[u8], frame: dto::Frame<'_>, events: &mut Emit<'_>) -> Result<(), Error> {
         match frame.kind.as_ref().map(|kind| kind.0.as_ref()) {
             Some("message_start") => self.start(frame.message.unwrap_or_default(), events),
             Some("content_block_start") => {
@@ -89,6 +88,7 @@ impl MessagesDecoder {
                     self.block(block, events);
                 }
             }
+            Some("content_block_delta") if self.grow(data, frame.delta.as_ref()) => {}
             Some("content_block_delta") => self.delta(frame.delta.unwrap_or_default(), events),
             Some("content_block_stop") => self.close(events),
             Some("message_delta") => {
@@ -144,12 +144,17 @@ impl MessagesDecoder {
 
     fn block(&mut self, raw: &RawValue, events: &mut Emit<'_>) {
         self.said = true;
-        let Ok(block) = serde_json::from_str::<dto::Block<'_>>(raw.get()) else { return };
         self.open = Open::Plain;
+        let native = || Open::Native { block: raw.get().to_owned(), input: String::new() };
+        let Ok(block) = serde_json::from_str::<dto::Block<'_>>(raw.get()) else {
+            self.open = native();
+            return;
+        };
         match block.kind.as_ref().map(|kind| kind.0.as_ref()) {
             Some("text") => {
                 events.text(Event::TextDelta, block.text);
-                for citation in block.citations.unwrap_or_default() {
+                let citations = block.citations.map_or("[]", RawValue::get);
+                for citation in serde_json::from_str::<Vec<&RawValue>>(citations).unwrap_or_default() {
                     events.note(citation);
                 }
             }
@@ -175,10 +180,25 @@ impl MessagesDecoder {
                 if let ("fallback", Some(to)) = (other, block.to) {
                     events.push(Event::Started { id: None, model: to.model.map(|name| name.0.into_owned()) });
                 }
-                self.open = Open::Native { block: raw.get().to_owned(), input: String::new() };
+                self.open = native();
             }
             None => {}
         }
+    }
+
+    /// Takes a delta that only this wire knows into the open block that only this wire knows.
+    fn grow(&mut self, data: &[u8], delta: Option<&dto::Delta<'_>>) -> bool {
+        const KNOWN: [&str; 5] =
+            ["citations_delta", "input_json_delta", "signature_delta", "text_delta", "thinking_delta"];
+        let Open::Native { block, .. } = &mut self.open else { return false };
+        let known = |kind: &Text<'_>| KNOWN.contains(&&*kind.0);
+        if delta.and_then(|delta| delta.kind.as_ref()).is_none_or(known) {
+            return false;
+        }
+        if let Some(grown) = grown(block, data).filter(|grown| grown.len() < FRAME_LIMIT) {
+            *block = grown;
+        }
+        true
     }
 
     fn delta(&mut self, delta: dto::Delta<'_>, events: &mut Emit<'_>) {
@@ -217,12 +237,18 @@ impl MessagesDecoder {
     /// Counts are cumulative; the prompt's has to be added up.
     fn count(&mut self, usage: Option<dto::Usage<'_>>, events: &mut Emit<'_>) {
         let Some(usage) = usage else { return };
-        let written = usage.cache_creation_input_tokens.unwrap_or(0);
-        let cache = written.saturating_add(usage.cache_read_input_tokens.unwrap_or(0));
-        let input = usage.input_tokens.map(|tokens| tokens.saturating_add(cache));
+        let Prompt { fresh, read, written } = &mut self.prompt;
+        for (part, told) in [
+            (&mut *fresh, usage.input_tokens),
+            (&mut *read, usage.cache_read_input_tokens),
+            (&mut *written, usage.cache_creation_input_tokens),
+        ] {
+            *part = told.or(*part);
+        }
+        let cache = written.unwrap_or(0).saturating_add(read.unwrap_or(0));
+        let input = fresh.map(|tokens| tokens.saturating_add(cache));
         let mut counted = Usage::reported(input, usage.output_tokens);
-        counted.cached = usage.cache_read_input_tokens;
-        counted.cache_written = usage.cache_creation_input_tokens;
+        (counted.cached, counted.cache_written) = (*read, *written);
         counted.reasoning = usage.output_tokens_details.and_then(|details| details.thinking_tokens);
         self.usage.update(&counted);
         events.push(Event::Usage(Box::new(self.usage)));
@@ -238,17 +264,17 @@ impl MessagesDecoder {
 
 impl Decoder for MessagesDecoder {
     fn push(&mut self, frame: Frame, out: &mut VecDeque<Chunk>) -> Result<(), Error> {
-        let data = frame.data.trim_ascii();
+        let data = frame.object();
         if data.is_empty() || data == b"[DONE]" {
             return Ok(());
         }
         let mut events = Emit::framed(out, WIRE, frame.data.clone());
-        if self.whole {
+        if frame.whole {
             return self.answer(data, &mut events);
         }
         match parse(data) {
             Ok(parsed) => {
-                self.frame(parsed, &mut events)?;
+                self.frame(data, parsed, &mut events)?;
                 // What comes after the end, and signs of life, are the relay's own to give.
                 if !self.finished && !data.ends_with(br#""ping"}"#) {
                     events.mark();
@@ -285,6 +311,27 @@ fn with_input(block: String, input: &str) -> String {
         serde_json::to_string(&fields).ok()
     };
     spelled().unwrap_or(block)
+}
+
+/// A block with what a frame's delta adds to it: texts grow, anything else is set.
+fn grown(block: &str, data: &[u8]) -> Option<String> {
+    type Owned = BTreeMap<String, Box<RawValue>>;
+    #[derive(serde::Deserialize)]
+    struct Adds {
+        delta: Owned,
+    }
+    let mut fields: Owned = serde_json::from_str(block).ok()?;
+    let adds: Adds = serde_json::from_slice(data).ok()?;
+    let text = |raw: &RawValue| serde_json::from_str::<String>(raw.get()).ok();
+    for (name, value) in adds.delta.into_iter().filter(|(name, _)| name != "type") {
+        let before = fields.get(&name).and_then(|raw| text(raw));
+        let value = match (before, text(&value)) {
+            (Some(before), Some(more)) => serde_json::value::to_raw_value(&(before + &more)).ok()?,
+            _ => value,
+        };
+        fields.insert(name, value);
+    }
+    serde_json::to_string(&fields).ok()
 }
 
 fn finish_reason(word: &str, said: bool) -> FinishReason {

@@ -73,7 +73,7 @@ pub(crate) struct Block<'a> {
     #[serde(borrow)]
     pub(crate) input: Option<&'a RawValue>,
     #[serde(borrow)]
-    pub(crate) citations: Option<Vec<&'a RawValue>>,
+    pub(crate) citations: Option<&'a RawValue>,
     /// Who goes on, in a block that tells of the provider's own failover.
     #[serde(borrow)]
     pub(crate) to: Option<To<'a>>,

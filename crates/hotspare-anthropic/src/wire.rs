@@ -154,11 +154,11 @@ impl Wire for Anthropic {
         match head.media_type().as_str() {
             "text/event-stream" => Ok(Decoding {
                 framer: Box::new(Sse::default()),
-                decoder: Box::new(MessagesDecoder::streamed()),
+                decoder: Box::new(MessagesDecoder::default()),
             }),
             "application/json" | "" => Ok(Decoding {
                 framer: Box::new(Whole::default()),
-                decoder: Box::new(MessagesDecoder::whole()),
+                decoder: Box::new(MessagesDecoder::default()),
             }),
             other => Err(Error::new(Kind::Protocol, format!("the reply's type is {other}"))),
         }

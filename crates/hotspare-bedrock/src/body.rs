@@ -94,9 +94,20 @@ struct Reply<'a> {
     /// Jurassic.
     #[serde(borrow)]
     completions: Option<Vec<Completion<'a>>>,
-    /// Mistral's chat, and DeepSeek.
+    /// Mistral's chat, DeepSeek, and Jamba.
     #[serde(borrow)]
     choices: Option<Vec<Said<'a>>>,
+    usage: Option<Counts>,
+}
+
+/// What the host behind has counted, in the spelling of chat completions.
+#[derive(Clone, Copy, Default, Deserialize)]
+#[serde(default)]
+struct Counts {
+    #[serde(deserialize_with = "hotspare_provider::count")]
+    prompt_tokens: Option<u64>,
+    #[serde(deserialize_with = "hotspare_provider::count")]
+    completion_tokens: Option<u64>,
 }
 
 /// One answer of a list.
@@ -205,7 +216,9 @@ impl BodyDecoder {
             out.text(Event::TextDelta, said.data.text);
             end = end.or(said.finish_reason.and_then(|end| end.reason));
         }
-        let input = reply.prompt_token_count.or(reply.input_text_token_count);
+        let counts = reply.usage.unwrap_or_default();
+        let input = reply.prompt_token_count.or(reply.input_text_token_count).or(counts.prompt_tokens);
+        let output = output.or(counts.completion_tokens);
         if input.is_some() || output.is_some() {
             out.push(Event::Usage(Box::new(Usage::reported(input, output))));
         }
@@ -253,13 +266,14 @@ impl Decoder for BodyDecoder {
         let field = |name: &str| fields.iter().find(|(field, _)| field.0 == name).map(|(_, value)| *value);
         if field("output").is_some() {
             let converse = ConverseDecoder::whole(&self.model, self.id.take());
-            return self.converse.insert(converse).push(Frame { name: None, data: frame.data.clone() }, out);
+            return self.converse.insert(converse).push(Frame::piece(frame.data.clone()), out);
         }
         if let Some((event, said)) = EVENTS.iter().find_map(|event| Some((event, field(event)?))) {
             let id = self.id.take();
             let converse = self.converse.get_or_insert_with(|| ConverseDecoder::streamed(&self.model, id));
             let data = Bytes::copy_from_slice(said.get().as_bytes());
-            return converse.push(Frame { name: Some(Bytes::from_static(event.as_bytes())), data }, out);
+            return converse
+                .push(Frame { name: Some(Bytes::from_static(event.as_bytes())), data, whole: false }, out);
         }
         let reply: Reply<'_> = parse(data)?;
         // Words behind the end cannot change it.

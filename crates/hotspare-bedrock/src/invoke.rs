@@ -166,7 +166,7 @@ impl Decoder for Unwrap {
         {
             self.inner.counts = Some(Usage::reported(metrics.input_token_count, metrics.output_token_count));
         }
-        self.inner.push(Frame { name: None, data: data.into() }, out)
+        self.inner.push(Frame::piece(data), out)
     }
 
     fn finish(&mut self, out: &mut VecDeque<Chunk>) -> Result<(), Error> {

@@ -4,9 +4,12 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use hotspare_core::{Chunk, EmbedRequest, Error, Event, FinishReason, Kind, Usage, Vector};
 use hotspare_provider::{Decoder, Frame};
 use serde::Deserialize;
+use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 
 use crate::{WIRE, classify};
@@ -37,23 +40,34 @@ pub(crate) struct EmbedDecoder {
 }
 
 #[derive(Deserialize)]
-struct Reply {
+struct Reply<'a> {
     #[serde(default)]
     id: Option<String>,
-    #[serde(default)]
-    embeddings: Option<Embeddings>,
+    #[serde(borrow, default)]
+    embeddings: Option<&'a RawValue>,
     #[serde(default)]
     meta: Option<crate::dto::Usage>,
     #[serde(default)]
     message: Option<String>,
 }
 
-/// A list in the oldest spelling, lists by the type of their numbers since.
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Embeddings {
-    List(Vec<Vec<f32>>),
-    Typed(BTreeMap<String, Option<Vec<Vec<f32>>>>),
+/// A list in the oldest spelling; since then lists by the type of their numbers, of which the most exact is read.
+fn vectors(raw: &RawValue) -> Option<Vec<Vec<f32>>> {
+    let list = |raw: &RawValue| serde_json::from_str::<Vec<Vec<f32>>>(raw.get()).ok();
+    list(raw).or_else(|| {
+        let typed: BTreeMap<String, &RawValue> = serde_json::from_str(raw.get()).ok()?;
+        let float = typed.get("float").and_then(|raw| list(raw));
+        let packed = || serde_json::from_str::<Vec<String>>(typed.get("base64")?.get()).ok();
+        let packed = || packed()?.iter().map(|text| floats(text)).collect();
+        float.or_else(packed).or_else(|| typed.values().find_map(|raw| list(raw)))
+    })
+}
+
+/// Little-endian floats of single precision in base64.
+fn floats(text: &str) -> Option<Vec<f32>> {
+    let bytes = STANDARD.decode(text).ok()?;
+    let (floats, rest) = bytes.as_chunks::<4>();
+    rest.is_empty().then(|| floats.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect())
 }
 
 impl Decoder for EmbedDecoder {
@@ -62,13 +76,11 @@ impl Decoder for EmbedDecoder {
         if data.is_empty() {
             return Ok(());
         }
-        let reply: Reply = serde_json::from_slice(data)
+        let reply: Reply<'_> = serde_json::from_slice(data)
             .map_err(|_| Error::new(Kind::Protocol, "the reply is not the JSON of this wire"))?;
         let vectors = match (reply.embeddings, reply.message) {
-            (Some(Embeddings::List(list)), _) => list,
-            (Some(Embeddings::Typed(mut typed)), _) => {
-                let first = typed.remove("float").flatten();
-                first.or_else(|| typed.into_values().flatten().next()).unwrap_or_default()
+            (Some(raw), _) => {
+                vectors(raw).ok_or_else(|| Error::new(Kind::Protocol, "the reply has no vectors"))?
             }
             (None, Some(message)) => return Err(classify::said(&message, "", None)),
             (None, None) => return Err(Error::new(Kind::Protocol, "the reply has no vectors")),
@@ -98,9 +110,9 @@ mod tests {
 
     use super::*;
 
-    fn vectors(body: &'static str) -> Result<Vec<Vec<f32>>, Error> {
+    fn read(body: &'static str) -> Result<Vec<Vec<f32>>, Error> {
         let (mut decoder, mut out) = (EmbedDecoder::default(), VecDeque::new());
-        decoder.push(Frame { name: None, data: Bytes::from_static(body.as_bytes()) }, &mut out)?;
+        decoder.push(Frame::piece(Bytes::from_static(body.as_bytes())), &mut out)?;
         decoder.finish(&mut out)?;
         Ok(out
             .into_iter()
@@ -113,11 +125,15 @@ mod tests {
 
     #[test]
     fn vectors_in_each_spelling() {
-        assert_eq!(vectors(r#"{"embeddings":[[1.5],[2]]}"#).unwrap(), [[1.5], [2.0]]);
-        assert_eq!(vectors(r#"{"embeddings":{"float":[[1.5]],"int8":null}}"#).unwrap(), [[1.5]]);
-        assert_eq!(vectors(r#"{"embeddings":{"int8":[[-3]]}}"#).unwrap(), [[-3.0]]);
-        assert_eq!(vectors(r#"{"message":"invalid api token"}"#).unwrap_err().kind(), Kind::Auth);
-        assert_eq!(vectors("{}").unwrap_err().kind(), Kind::Protocol);
+        assert_eq!(read(r#"{"embeddings":[[1.5],[2]]}"#).unwrap(), [[1.5], [2.0]]);
+        assert_eq!(read(r#"{"embeddings":{"float":[[1.5]],"int8":null}}"#).unwrap(), [[1.5]]);
+        assert_eq!(read(r#"{"embeddings":{"int8":[[-3]]}}"#).unwrap(), [[-3.0]]);
+        let both = r#"{"embeddings":{"base64":["AAAAAA=="],"float":[[0.1]]}}"#;
+        assert_eq!(read(both).unwrap(), [[0.1]]);
+        assert_eq!(read(r#"{"embeddings":{"base64":["AADAPwAAAMA="]}}"#).unwrap(), [[1.5, -2.0]]);
+        assert_eq!(read(r#"{"embeddings":{"base64":["AADA"]}}"#).unwrap_err().kind(), Kind::Protocol);
+        assert_eq!(read(r#"{"message":"invalid api token"}"#).unwrap_err().kind(), Kind::Auth);
+        assert_eq!(read("{}").unwrap_err().kind(), Kind::Protocol);
     }
 
     #[test]

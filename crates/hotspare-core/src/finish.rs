@@ -28,4 +28,15 @@ impl FinishReason {
     pub fn is_cut(&self) -> bool {
         matches!(self, Self::ContentFilter | Self::Length)
     }
+
+    /// Whether it says why an answer has not a word: a filter, a limit, a refusal, or a stop sequence that came first. An
+    /// answer that is empty for any other reason is none.
+    #[must_use]
+    pub fn explains_silence(&self) -> bool {
+        match self {
+            Self::ContentFilter | Self::Length | Self::Refusal => true,
+            Self::Other(word) => word == "stop_sequence",
+            Self::Stop | Self::ToolCalls => false,
+        }
+    }
 }

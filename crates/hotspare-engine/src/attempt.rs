@@ -160,10 +160,7 @@ impl Attempt {
 
     /// Whether it said nothing, and nothing explains why.
     pub(crate) fn is_empty(&self) -> bool {
-        let explained = match self.grammar.finished() {
-            Some(FinishReason::Stop | FinishReason::ToolCalls) | None => false,
-            Some(_) => true,
-        };
+        let explained = self.grammar.finished().is_some_and(FinishReason::explains_silence);
         // A continuation may find that nothing was missing.
         self.splice.is_none() && !explained && !self.grammar.has_content()
     }

@@ -164,7 +164,7 @@ impl ContentDecoder {
 
 impl Decoder for ContentDecoder {
     fn push(&mut self, frame: Frame, out: &mut VecDeque<Chunk>) -> Result<(), Error> {
-        let data = frame.data.trim_ascii();
+        let data = frame.object();
         let mut events = Emit::framed(out, WIRE, frame.data.clone());
         match data.first() {
             None => Ok(()),

@@ -157,7 +157,7 @@ impl Assembler {
         let Some(mut finish) = self.grammar.finished().cloned() else {
             return Err(Error::new(Kind::Truncated, "the answer ended without a finish reason"));
         };
-        if !self.grammar.has_content() && matches!(finish, FinishReason::Stop | FinishReason::ToolCalls) {
+        if !self.grammar.has_content() && !finish.explains_silence() {
             return Err(Error::new(Kind::Protocol, "empty answer"));
         }
         let cut = finish.is_cut();

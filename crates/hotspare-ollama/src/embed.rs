@@ -90,7 +90,7 @@ mod tests {
 
     fn events(body: &'static str) -> Result<VecDeque<Chunk>, Error> {
         let (mut decoder, mut out) = (EmbedDecoder::default(), VecDeque::new());
-        decoder.push(Frame { name: None, data: Bytes::from_static(body.as_bytes()) }, &mut out)?;
+        decoder.push(Frame::piece(Bytes::from_static(body.as_bytes())), &mut out)?;
         decoder.finish(&mut out).map(|()| out)
     }
 

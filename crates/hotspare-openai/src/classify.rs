@@ -137,6 +137,7 @@ pub const RULES: &[Rule] = &[
             "capacity_exhausted",
             "temporarily_unavailable",
             "3505",
+            "unavailable",
         ],
         Kind::Overloaded,
     ),
@@ -230,6 +231,7 @@ pub const RULES: &[Rule] = &[
     // A kind of content that this host does not read.
     text(&["unknown variant"], Kind::Unsupported).and(&["expected `text`"]),
     text(&["upstream connect error"], Kind::Server),
+    text(&["over_capacity", "over capacity"], Kind::Overloaded),
     // Some servers answer their clients' mistakes with 500.
     at(500, &["parse_error", "must not be empty", "failed to parse", "invalid type"], Kind::InvalidRequest),
     word(&["rate_limit_exceeded", "rate_limit_error"], Kind::RateLimited),
@@ -253,6 +255,12 @@ pub(crate) fn in_reply(raw: &str) -> Error {
     let status = said.status.or_else(|| said.codes.iter().find_map(|code| code.parse().ok()));
     let error = said.error(status.filter(|status| (400..600).contains(status)));
     error.with_retry_after(said.pause.or_else(|| pause_in_words(&said.message)))
+}
+
+/// Classifies a frame without an answer, if it speaks of an error in its own fields, as some hosts' do.
+pub(crate) fn flat(raw: &str) -> Option<Error> {
+    let value: Value = serde_json::from_str(raw).ok()?;
+    ["code", "detail", "message", "msg"].iter().any(|name| value.get(name).is_some()).then(|| in_reply(raw))
 }
 
 /// A relay's only hint: when its bucket is full again, as a time in milliseconds.

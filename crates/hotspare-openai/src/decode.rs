@@ -18,7 +18,7 @@ use crate::dto::{Choice, Content, Delta, Function, ReasoningDetail, Reply, ToolC
 /// Reads one reply.
 #[derive(Debug, Default)]
 pub(crate) struct ChatDecoder {
-    /// The body is one whole answer.
+    /// The frame being read is one whole answer.
     whole: bool,
     reasoning_beside_output: bool,
     /// Who signs reasoning here, where anybody does.
@@ -36,25 +36,30 @@ pub(crate) struct ChatDecoder {
     held: Option<Chunk>,
 }
 
-/// A tool call under way: the index that the host uses for it, and its id.
+/// A tool call under way: the index that the host uses for it, its id and its name.
 #[derive(Debug)]
 struct Tool {
     index: Option<u64>,
     id: String,
+    name: String,
+    /// Its arguments came whole, with its beginning.
+    complete: bool,
 }
 
 impl ChatDecoder {
-    pub(crate) fn new(reasoning_beside_output: bool, whole: bool, signs: Option<Origin>) -> Self {
-        Self { whole, reasoning_beside_output, signs, ..Self::default() }
+    pub(crate) fn new(reasoning_beside_output: bool, signs: Option<Origin>) -> Self {
+        Self { reasoning_beside_output, signs, ..Self::default() }
     }
 
-    fn read(&mut self, reply: &mut Reply<'_>, events: &mut Emit<'_>) -> Result<(), Error> {
-        if let Some(error) = reply.error.filter(|error| !matches!(error.get(), "null" | "{}" | "\"\"")) {
+    fn read(&mut self, text: &str, reply: &mut Reply<'_>, events: &mut Emit<'_>) -> Result<(), Error> {
+        let beside = reply.x_groq.take().unwrap_or_default();
+        if let Some(error) = told(reply.error).or(told(beside.error)) {
             return Err(classify::in_reply(error.get()));
         }
-        let usage = reply.usage.take().or_else(|| reply.x_groq.take().and_then(|groq| groq.usage));
+        let usage = reply.usage.take().or(beside.usage);
         if reply.choices.first.is_none() && usage.is_none() && reply.id.is_none() && reply.model.is_none() {
-            return Err(Error::new(Kind::Protocol, "a frame is neither an answer nor an error"));
+            return Err(classify::flat(text)
+                .unwrap_or_else(|| Error::new(Kind::Protocol, "a frame is neither an answer nor an error")));
         }
         self.heard = true;
         let name = |text: Option<Text<'_>>| {
@@ -149,16 +154,23 @@ impl ChatDecoder {
     }
 
     /// A new id begins a new call, even under an index that was used before; without an id the index decides, and
-    /// without either, a name.
+    /// without either, a name. Under an index, a name begins a call if it is another one, or if the call before it has all
+    /// its arguments. In a whole answer each call is one.
     fn tool(&mut self, call: ToolCall<'_>, events: &mut Emit<'_>) {
         let Function { name, arguments } = call.function.unwrap_or_default();
         let id = call.id.map(|id| id.0).unwrap_or_default();
         let name = name.map(|name| name.0).unwrap_or_default();
         let index = call.index.0;
-        let known = if !id.is_empty() {
+        let arguments = arguments.map(spelled).filter(|text| !text.is_empty());
+        let another =
+            |tool: &Tool| !name.is_empty() && (tool.name != name || (tool.complete && arguments.is_some()));
+        let known = if self.whole {
+            None
+        } else if !id.is_empty() {
             self.tools.iter().rposition(|tool| tool.id == id)
         } else if index.is_some() {
-            self.tools.iter().rposition(|tool| tool.index == index)
+            let known = self.tools.iter().rposition(|tool| tool.index == index);
+            known.filter(|place| !another(&self.tools[*place]))
         } else if name.is_empty() {
             self.tools.len().checked_sub(1)
         } else {
@@ -167,18 +179,24 @@ impl ChatDecoder {
         let place = known.unwrap_or_else(|| {
             let place = self.tools.len();
             let id = if id.is_empty() { format!("call_{}_{place}", self.id) } else { id.into_owned() };
-            self.tools.push(Tool { index, id: id.clone() });
-            events.push(Event::ToolStarted { index: to_u32(place), id, name: name.into_owned() });
+            let name = name.into_owned();
+            // All at once, as hosts send calls that number them badly: a call in pieces has an object only at its end.
+            let complete =
+                arguments.as_ref().is_some_and(|text| text.ends_with('}') && is_json(text.as_bytes()));
+            self.tools.push(Tool { index, id: id.clone(), name: name.clone(), complete });
+            events.push(Event::ToolStarted { index: to_u32(place), id, name });
             place
         });
-        if let Some(arguments) = arguments.map(spelled).filter(|text| !text.is_empty()) {
+        if let Some(arguments) = arguments {
             events.push(Event::ToolDelta { index: to_u32(place), arguments: arguments.into_owned() });
         }
     }
 
     fn finish_reason(&self, word: &str) -> Result<FinishReason, Error> {
-        Ok(match word.to_ascii_lowercase().as_str() {
-            "stop" | "eos" | "end_turn" | "stop_sequence" | "complete" => {
+        // One host adds its own word to the wire's.
+        let lower = word.to_ascii_lowercase();
+        Ok(match lower.split_once(':').map_or(lower.as_str(), |(word, _)| word.trim_end()) {
+            "stop" | "eos" | "eos_token" | "end_turn" | "stop_sequence" | "complete" => {
                 match (self.tools.is_empty(), self.refused) {
                     (false, _) => FinishReason::ToolCalls,
                     (true, true) => FinishReason::Refusal,
@@ -187,9 +205,14 @@ impl ChatDecoder {
             }
             "length" | "max_tokens" | "model_length" => FinishReason::Length,
             "tool_calls" | "tool_call" | "function_call" | "tool_use" => FinishReason::ToolCalls,
-            "content_filter" => FinishReason::ContentFilter,
+            "content_filter" | "safety" | "recitation" | "blocklist" | "prohibited_content" | "spii" => {
+                FinishReason::ContentFilter
+            }
             "refusal" => FinishReason::Refusal,
-            "error" | "insufficient_system_resource" => {
+            "function_call_filter" | "malformed_function_call" => {
+                return Err(Error::new(Kind::BadOutput, "the model's tool call is malformed").with_code(word));
+            }
+            "error" | "abort" | "insufficient_system_resource" => {
                 return Err(
                     Error::new(Kind::Server, "the host ended the answer with an error").with_code(word)
                 );
@@ -209,7 +232,8 @@ impl ChatDecoder {
         let mut usage = Usage::reported(wire.prompt_tokens.0, output);
         usage.reasoning = reasoning;
         let details = wire.prompt_tokens_details;
-        usage.cached = details.and_then(|details| details.cached_tokens.0).or(wire.prompt_cache_hit_tokens.0);
+        let cached = details.and_then(|details| details.cached_tokens.0);
+        usage.cached = cached.or(wire.prompt_cache_hit_tokens.0).or(wire.num_cached_tokens.0);
         usage.cache_written = details.and_then(|details| details.cache_write_tokens.0);
         usage
     }
@@ -217,7 +241,8 @@ impl ChatDecoder {
 
 impl Decoder for ChatDecoder {
     fn push(&mut self, frame: Frame, out: &mut VecDeque<Chunk>) -> Result<(), Error> {
-        let data = frame.data.trim_ascii();
+        let data = frame.object();
+        self.whole = frame.whole;
         if data == b"[DONE]" {
             out.extend(self.held.take());
             // A host without a word for the end: it has counted the whole and marked the end, which no cut stream does.
@@ -263,7 +288,7 @@ impl Decoder for ChatDecoder {
             }
         }
         let mut events = Emit::framed(out, WIRE, frame.data.clone());
-        self.read(&mut reply, &mut events)
+        self.read(text, &mut reply, &mut events)
     }
 
     fn finish(&mut self, out: &mut VecDeque<Chunk>) -> Result<(), Error> {
@@ -276,6 +301,11 @@ impl Decoder for ChatDecoder {
             Err(Error::new(Kind::Protocol, "the reply is empty"))
         }
     }
+}
+
+/// An error, if one is told: hosts that write every field show an empty one where there is none.
+pub(crate) fn told(error: Option<&RawValue>) -> Option<&RawValue> {
+    error.filter(|error| !matches!(error.get(), "null" | "{}" | "\"\""))
 }
 
 fn content(content: &Content<'_>, reasoning: bool, events: &mut Emit<'_>) {

@@ -87,16 +87,18 @@ pub(crate) struct Reply<'a> {
     pub(crate) usage: Option<Box<Usage>>,
     pub(crate) error: Option<&'a RawValue>,
     pub(crate) citations: Option<&'a RawValue>,
-    pub(crate) x_groq: Option<Box<Groq>>,
+    pub(crate) x_groq: Option<Box<Groq<'a>>>,
     /// Present in answers of hosts that report errors flat.
     pub(crate) object: Option<Text<'a>>,
 }
 
-/// One host's place for the counts of a stream.
+/// One host's place for the counts of a stream, and for what broke it.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub(crate) struct Groq {
+pub(crate) struct Groq<'a> {
     pub(crate) usage: Option<Box<Usage>>,
+    #[serde(borrow)]
+    pub(crate) error: Option<&'a RawValue>,
 }
 
 /// The answers in a frame: one, as a rule, and then without a list around it.
@@ -190,6 +192,7 @@ pub(crate) struct Usage {
     pub(crate) prompt_tokens_details: Option<PromptDetails>,
     pub(crate) completion_tokens_details: Option<CompletionDetails>,
     pub(crate) prompt_cache_hit_tokens: Count,
+    pub(crate) num_cached_tokens: Count,
 }
 
 #[derive(Clone, Copy, Debug, Default, Deserialize)]

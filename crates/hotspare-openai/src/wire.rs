@@ -124,7 +124,6 @@ impl Wire for OpenAi {
 
     fn decoder(&self, call: &Outbound, head: &Head) -> Result<Decoding, Error> {
         let kind = head.media_type();
-        let whole = kind != "text/event-stream";
         let embed = matches!(call.request, Request::Embed(_));
         match kind.as_str() {
             // Read as what it is, also where a stream was asked for: some hosts answer whole all the same.
@@ -134,8 +133,8 @@ impl Wire for OpenAi {
             }),
             "application/json" | "" | "text/event-stream" if !embed => {
                 let decoder =
-                    Box::new(ChatDecoder::new(self.dialect().reasoning_beside_output, whole, self.origin()));
-                if whole {
+                    Box::new(ChatDecoder::new(self.dialect().reasoning_beside_output, self.origin()));
+                if kind != "text/event-stream" {
                     return Ok(Decoding { framer: Box::new(Whole::default()), decoder });
                 }
                 Ok(Decoding { framer: Box::new(Sse::default()), decoder })

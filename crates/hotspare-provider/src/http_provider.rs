@@ -15,7 +15,7 @@ use futures::stream::{BoxStream, Stream, StreamExt};
 use hotspare_core::{Capabilities, ChatRequest, Chunk, Error, Origin, SchemaSubset};
 use http::{HeaderName, HeaderValue};
 
-use crate::framing::Frame;
+use crate::framing::{Frame, unmarked};
 use crate::provider::{Opened, Outbound, Provider, Signal};
 use crate::secret::Secret;
 use crate::sign::Signer;
@@ -143,6 +143,7 @@ impl<W: Wire> Provider for HttpProvider<W> {
 /// What an unsuccessful reply means, with its status and the provider's id of the request. Only the first 64 KiB of the
 /// body are looked at.
 pub fn failure<W: Wire + ?Sized>(wire: &W, head: &Head, body: &[u8]) -> Error {
+    let body = unmarked(body);
     let mut error = wire.classify(head, &body[..body.len().min(ERROR_BODY_LIMIT)]);
     if error.status().is_none() {
         error = error.with_status(head.status.as_u16());

@@ -18,6 +18,7 @@ pub(crate) fn read(exchange: &Exchange) -> Answer {
         let usage = if frame["usage"].is_object() { &frame["usage"] } else { &frame["x_groq"]["usage"] };
         count(&mut answer.input, &usage["prompt_tokens"]);
         count(&mut answer.output, &usage["completion_tokens"]);
+        count(&mut answer.cached, &usage["num_cached_tokens"]);
         count(&mut answer.cached, &usage["prompt_cache_hit_tokens"]);
         count(&mut answer.cached, &usage["prompt_tokens_details"]["cached_tokens"]);
         count(&mut answer.reasoning_tokens, &usage["completion_tokens_details"]["reasoning_tokens"]);

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use super::*;
 
 fn run(body: &[u8], cuts: &[usize]) -> (Vec<Event>, Result<(), Kind>) {
-    let (mut sse, mut decoder) = (Sse::default(), MessagesDecoder::streamed());
+    let (mut sse, mut decoder) = (Sse::default(), MessagesDecoder::default());
     let (mut frames, mut chunks) = (VecDeque::new(), VecDeque::new());
     let mut result = Ok(());
     let mut from = 0;
@@ -22,6 +22,10 @@ fn run(body: &[u8], cuts: &[usize]) -> (Vec<Event>, Result<(), Kind>) {
         });
         from = cut;
     }
+    let result = result.and_then(|()| {
+        sse.finish(&mut frames)?;
+        frames.drain(..).try_for_each(|frame| decoder.push(frame, &mut chunks))
+    });
     let result = result.and_then(|()| decoder.finish(&mut chunks)).map_err(|error: Error| error.kind());
     (chunks.into_iter().map(|chunk| chunk.event).collect(), result)
 }
@@ -71,9 +75,9 @@ fn a_stream_with_everything() {
 #[test]
 fn the_same_answer_whole() {
     let body = br#"{"id":"msg_1","type":"message","model":"c","content":[{"type":"text","text":"hi"},{"type":"tool_use","id":"t","name":"f","input":{"b":1,"a":2}}],"stop_reason":"end_turn","usage":{"input_tokens":1,"output_tokens":2}}"#;
-    let mut decoder = MessagesDecoder::whole();
+    let mut decoder = MessagesDecoder::default();
     let mut out = VecDeque::new();
-    decoder.push(Frame { name: None, data: Bytes::from_static(body) }, &mut out).unwrap();
+    decoder.push(Frame::whole(Bytes::from_static(body)), &mut out).unwrap();
     decoder.finish(&mut out).unwrap();
     let events: Vec<Event> = out.into_iter().map(|chunk| chunk.event).collect();
     assert!(events.contains(&Event::ToolDelta { index: 0, arguments: r#"{"b":1,"a":2}"#.into() }));
@@ -83,8 +87,8 @@ fn the_same_answer_whole() {
 #[test]
 fn what_another_model_took_is_told_beside_the_counts() {
     let body = br#"{"type":"message","content":[{"type":"text","text":"hi"}],"stop_reason":"end_turn","usage":{"input_tokens":5,"output_tokens":3,"cache_read_input_tokens":18446744073709551615,"iterations":[{"type":"message","input_tokens":5,"output_tokens":3},{"type":"advisor_message","model":"other","input_tokens":7,"output_tokens":2}]}}"#;
-    let (mut decoder, mut out) = (MessagesDecoder::whole(), VecDeque::new());
-    decoder.push(Frame { name: None, data: Bytes::from_static(body) }, &mut out).unwrap();
+    let (mut decoder, mut out) = (MessagesDecoder::default(), VecDeque::new());
+    decoder.push(Frame::whole(Bytes::from_static(body)), &mut out).unwrap();
     let told: Vec<String> = out
         .into_iter()
         .filter_map(|chunk| match chunk.event {
@@ -109,9 +113,81 @@ fn completions_of_the_first_version() {
     assert_eq!(run(&stream, &[]), (expected.clone(), Ok(())));
     let mut out = VecDeque::new();
     let body = br#"{"completion":" Hi","stop_reason":"stop_sequence"}"#;
-    let frame = Frame { name: None, data: Bytes::from_static(body) };
-    MessagesDecoder::whole().push(frame, &mut out).unwrap();
+    let frame = Frame::whole(Bytes::from_static(body));
+    MessagesDecoder::default().push(frame, &mut out).unwrap();
     assert_eq!(out.into_iter().map(|chunk| chunk.event).collect::<Vec<_>>(), expected);
+}
+
+#[test]
+fn a_block_that_only_this_wire_knows_grows_by_deltas_that_only_it_knows() {
+    let start = r#"{"type":"message_start","message":{"id":"m"}}"#;
+    let delta = |delta: &str| format!(r#"{{"type":"content_block_delta","index":0,"delta":{delta}}}"#);
+    let stream = sse(&[
+        start,
+        r#"{"type":"content_block_start","index":0,"content_block":{"type":"compaction","content":null}}"#,
+        &delta(r#"{"type":"compaction_delta","content":"A sum","encrypted_content":"x1.0"}"#),
+        &delta(r#"{"type":"compaction_delta","content":"mary","at":1.50}"#),
+        r#"{"type":"content_block_stop","index":0}"#,
+        r#"{"type":"content_block_start","index":1,"content_block":{"type":"text","text":""}}"#,
+        &delta(r#"{"type":"text_delta","text":"Hi"}"#),
+        r#"{"type":"content_block_stop","index":1}"#,
+        r#"{"type":"message_delta","delta":{"stop_reason":"end_turn"}}"#,
+    ]);
+    let (events, result) = run(&stream, &[]);
+    assert_eq!(result, Ok(()));
+    let kept = events.iter().find_map(|event| match event {
+        Event::Native(native) => Some(native.raw.as_str()),
+        _ => None,
+    });
+    let whole = r#"{"at":1.50,"content":"A summary","encrypted_content":"x1.0","type":"compaction"}"#;
+    assert_eq!(kept, Some(whole));
+    assert_eq!(events.iter().filter(|event| matches!(event, Event::TextDelta(_))).count(), 1);
+}
+
+#[test]
+fn a_block_of_another_shape_is_kept() {
+    let events = |block: &str| {
+        let body = format!(r#"{{"type":"message","content":[{block}],"stop_reason":"end_turn"}}"#);
+        let (mut decoder, mut out) = (MessagesDecoder::default(), VecDeque::new());
+        decoder.push(Frame::whole(body), &mut out).unwrap();
+        out.into_iter().map(|chunk| chunk.event).collect::<Vec<_>>()
+    };
+    assert!(events(r#"{"type":"text","text":"hi","citations":{}}"#).contains(&Event::TextDelta("hi".into())));
+    assert!(
+        events(r#"{"type":"text","text":{"odd":1}}"#).iter().any(|event| matches!(event, Event::Native(_)))
+    );
+}
+
+#[test]
+fn the_parts_of_the_prompt_are_added_up_as_last_told() {
+    let stream = sse(&[
+        r#"{"type":"message_start","message":{"id":"m","usage":{"input_tokens":5,"cache_read_input_tokens":1000,"cache_creation_input_tokens":20,"output_tokens":1}}}"#,
+        r#"{"type":"content_block_start","index":0,"content_block":{"type":"text","text":"hi"}}"#,
+        r#"{"type":"message_delta","delta":{"stop_reason":"end_turn"},"usage":{"input_tokens":5,"output_tokens":7}}"#,
+    ]);
+    let usage = run(&stream, &[]).0.into_iter().rev().find_map(|event| match event {
+        Event::Usage(usage) => Some(*usage),
+        _ => None,
+    });
+    let usage = usage.unwrap();
+    assert_eq!((usage.input, usage.cached, usage.cache_written), (Some(1_025), Some(1_000), Some(20)));
+    assert_eq!(usage.output, Some(7));
+}
+
+#[test]
+fn the_other_content_type_is_read_as_well() {
+    let body = br#"{"type":"message","content":[{"type":"text","text":"hi"}],"stop_reason":"end_turn"}"#;
+    let (events, result) = run(body, &[9]);
+    assert_eq!((events[1].clone(), result), (Event::TextDelta("hi".into()), Ok(())));
+    let error = br#"[{"error":{"code":503,"message":"m","status":"UNAVAILABLE"}}]"#;
+    assert_eq!(run(error, &[]).1, Err(Kind::Overloaded));
+    let (mut framer, mut frames) = (hotspare_provider::Whole::default(), VecDeque::new());
+    framer.push(Bytes::from(whole()), &mut frames).unwrap();
+    framer.finish(&mut frames).unwrap();
+    let (mut decoder, mut chunks) = (MessagesDecoder::default(), VecDeque::new());
+    frames.into_iter().try_for_each(|frame| decoder.push(frame, &mut chunks)).unwrap();
+    let events: Vec<Event> = chunks.into_iter().map(|chunk| chunk.event).collect();
+    assert_eq!(events, run(&whole(), &[]).0);
 }
 
 #[test]
@@ -140,7 +216,7 @@ proptest! {
         framed.extend(b"\n\n");
         let _ = run(&framed, &[]);
         let _ = run(&sse(&[&format!(r#"{{"type":"content_block_start","content_block":{inner}}}"#)]), &[]);
-        let mut decoder = MessagesDecoder::whole();
-        let _ = decoder.push(Frame { name: None, data: Bytes::from(body) }, &mut VecDeque::new());
+        let mut decoder = MessagesDecoder::default();
+        let _ = decoder.push(Frame::whole(Bytes::from(body)), &mut VecDeque::new());
     }
 }

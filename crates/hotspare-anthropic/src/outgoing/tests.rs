@@ -26,7 +26,7 @@ fn frames(body: &[u8]) -> Vec<(String, Value)> {
 
 fn read(body: &[u8]) -> Vec<Chunk> {
     let (mut sse, mut frames, mut chunks) = (Sse::default(), VecDeque::new(), VecDeque::new());
-    let mut decoder = MessagesDecoder::streamed();
+    let mut decoder = MessagesDecoder::default();
     sse.push(Bytes::copy_from_slice(body), &mut frames).unwrap();
     while let Some(frame) = frames.pop_front() {
         decoder.push(frame, &mut chunks).unwrap();

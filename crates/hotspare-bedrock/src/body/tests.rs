@@ -7,7 +7,7 @@ use super::*;
 fn read(frames: &[&str]) -> Result<(String, FinishReason, Option<Usage>), Error> {
     let (mut decoder, mut out) = (BodyDecoder::default(), VecDeque::new());
     for frame in frames {
-        decoder.push(Frame { name: None, data: Bytes::copy_from_slice(frame.as_bytes()) }, &mut out)?;
+        decoder.push(Frame::piece(Bytes::copy_from_slice(frame.as_bytes())), &mut out)?;
     }
     decoder.finish(&mut out)?;
     let (mut text, mut end, mut usage) = (String::new(), None, None::<Usage>);
@@ -80,6 +80,14 @@ fn every_house_is_read() {
         (&[r#"{"choices":[{"text":"hi","stop_reason":"length"}]}"#], "hi", FinishReason::Length, None),
         (
             &[
+                r#"{"id":"c","choices":[{"index":0,"message":{"role":"assistant","content":"hi","tool_calls":null},"finish_reason":"stop"}],"usage":{"prompt_tokens":3,"completion_tokens":2,"total_tokens":5},"meta":{}}"#,
+            ],
+            "hi",
+            FinishReason::Stop,
+            counted(3, 2),
+        ),
+        (
+            &[
                 r#"{"choices":[{"message":{"content":"","tool_calls":[{"id":"a","function":{"name":"f","arguments":"{}"}}]},"stop_reason":"tool_calls"}]}"#,
             ],
             "<f>{}",
@@ -132,7 +140,7 @@ fn vectors_in_each_spelling() {
         ),
     ] {
         let (mut decoder, mut out) = (VectorDecoder::default(), VecDeque::new());
-        decoder.push(Frame { name: None, data: Bytes::from_static(body.as_bytes()) }, &mut out).unwrap();
+        decoder.push(Frame::piece(Bytes::from_static(body.as_bytes())), &mut out).unwrap();
         let read: Vec<Vec<f32>> = out
             .into_iter()
             .filter_map(|chunk| match chunk.event {

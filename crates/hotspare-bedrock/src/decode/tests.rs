@@ -138,7 +138,7 @@ fn a_stream_with_everything() {
 fn whole(body: &str) -> (Vec<Event>, Result<(), Kind>) {
     let mut decoder = ConverseDecoder::whole(CLAUDE, Some("req".into()));
     let mut out = VecDeque::new();
-    let result = decoder.push(Frame { name: None, data: Bytes::copy_from_slice(body.as_bytes()) }, &mut out);
+    let result = decoder.push(Frame::piece(Bytes::copy_from_slice(body.as_bytes())), &mut out);
     let result = result.and_then(|()| decoder.finish(&mut out)).map_err(|error| error.kind());
     (out.into_iter().map(|chunk| chunk.event).collect(), result)
 }

@@ -82,6 +82,7 @@ fn events_are_unwrapped_and_exceptions_classified() {
     let frame = |name: &'static str, data: &'static str| Frame {
         name: Some(Bytes::from_static(name.as_bytes())),
         data: Bytes::from_static(data.as_bytes()),
+        whole: false,
     };
     decoding.decoder.push(frame("chunk", r#"{"bytes":"eyJhIjoxfQ==","p":"abc"}"#), &mut out).unwrap();
     assert_eq!(out[0].event, Event::TextDelta(r#"{"a":1}"#.into()));

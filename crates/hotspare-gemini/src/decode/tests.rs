@@ -20,6 +20,7 @@ fn run(framer: &mut dyn Framer, host: Host, body: &[u8], cuts: &[usize]) -> (Vec
             from = cut;
         }
         framer.finish(&mut frames)?;
+        frames.drain(..).try_for_each(|frame| decoder.push(frame, &mut chunks))?;
         decoder.finish(&mut chunks)
     };
     let result = read().map_err(|error: Error| error.kind());
@@ -100,6 +101,17 @@ fn an_array_and_an_object_say_the_same() {
 }
 
 #[test]
+fn the_other_content_type_is_read_as_well() {
+    let events = sse(&FRAMES);
+    assert_eq!(run(&mut JsonArray::default(), Host::GEMINI, &events, &[1, 3, 40]), streamed(&FRAMES));
+    let whole = run(&mut JsonArray::default(), Host::GEMINI, FRAMES[4].as_bytes(), &[]);
+    assert_eq!(run(&mut Sse::default(), Host::GEMINI, FRAMES[4].as_bytes(), &[2]), whole);
+    let error = r#"[{"error":{"code":503,"message":"m","status":"UNAVAILABLE"}}]"#;
+    assert_eq!(streamed(&[FRAMES[0], error]).1, Err(Kind::Overloaded));
+    assert_eq!(run(&mut Sse::default(), Host::GEMINI, error.as_bytes(), &[]).1, Err(Kind::Overloaded));
+}
+
+#[test]
 fn an_end_that_was_none() {
     let ran = r#"{"candidates":[{"content":{"parts":[{"codeExecutionResult":{"output":"63"}}]},"finishReason":"STOP"}]}"#;
     let (events, result) = streamed(&[ran, &finish("\"STOP\"")]);
@@ -113,7 +125,7 @@ fn an_end_that_was_none() {
 #[test]
 fn what_ends_with_its_words_needs_no_end_of_the_body() {
     let (mut decoder, mut out) = (ContentDecoder::new(Host::GEMINI), VecDeque::new());
-    let frame = Frame { name: None, data: Bytes::from(finish("\"STOP\"")) };
+    let frame = Frame::piece(Bytes::from(finish("\"STOP\"")));
     decoder.push(frame, &mut out).unwrap();
     assert_eq!(out.back().map(|chunk| &chunk.event), Some(&Event::Finished(FinishReason::Stop)));
     let count = r#"{"usageMetadata":{"promptTokenCount":1,"totalTokenCount":3}}"#;

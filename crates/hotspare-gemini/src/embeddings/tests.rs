@@ -16,7 +16,7 @@ fn asked() -> EmbedRequest {
 fn read(body: &str) -> Result<Vec<Event>, Kind> {
     let (mut decoder, mut out) = (EmbedDecoder::default(), VecDeque::new());
     decoder
-        .push(Frame { name: None, data: Bytes::copy_from_slice(body.as_bytes()) }, &mut out)
+        .push(Frame::piece(Bytes::copy_from_slice(body.as_bytes())), &mut out)
         .and_then(|()| decoder.finish(&mut out))
         .map_err(|error| error.kind())?;
     Ok(out.into_iter().map(|chunk| chunk.event).collect())

@@ -152,7 +152,10 @@ fn what_cannot_be_used_is_refused() {
     assert_eq!(kind(fold_to(FinishReason::Stop, [text(""), thought("")])), Kind::Protocol);
     assert_eq!(kind(fold_to(FinishReason::ToolCalls, [])), Kind::Protocol);
     assert_eq!(kind(fold_to(FinishReason::ToolCalls, [tool(0, "a", "")])), Kind::BadOutput);
-    for explained in [FinishReason::Length, FinishReason::ContentFilter, FinishReason::Refusal] {
+    let other = |word: &str| FinishReason::Other(word.into());
+    assert_eq!(kind(fold_to(other("a_word_from_tomorrow"), [])), Kind::Protocol);
+    let met = other("stop_sequence");
+    for explained in [FinishReason::Length, FinishReason::ContentFilter, FinishReason::Refusal, met] {
         assert!(fold_to(explained, []).unwrap().content.is_empty());
     }
 }

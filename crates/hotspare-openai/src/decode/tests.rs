@@ -25,6 +25,10 @@ fn run(body: &[u8], cuts: &[usize]) -> (Vec<Event>, Result<(), Kind>) {
         result = result.and_then(|()| feed(&body[from..cut]));
         from = cut;
     }
+    let result = result.and_then(|()| {
+        sse.finish(&mut frames)?;
+        frames.drain(..).try_for_each(|frame| decoder.push(frame, &mut chunks))
+    });
     let result = result.and_then(|()| decoder.finish(&mut chunks)).map_err(|error| error.kind());
     (chunks.into_iter().map(|chunk| chunk.event).collect(), result)
 }
@@ -69,9 +73,9 @@ fn what_ends_without_a_finish_reason_is_truncated_and_nothing_is_a_protocol_fail
 #[test]
 fn a_whole_answer_with_an_empty_word_has_ended_and_a_stream_has_not() {
     let end = |whole: bool, choice: &str| {
-        let (mut decoder, mut out) = (ChatDecoder::new(false, whole, None), VecDeque::new());
+        let (mut decoder, mut out) = (ChatDecoder::default(), VecDeque::new());
         let data = Bytes::from(format!("{{\"choices\":[{choice}]}}"));
-        decoder.push(Frame { name: None, data }, &mut out).unwrap();
+        decoder.push(Frame { name: None, data, whole }, &mut out).unwrap();
         let end = decoder.finish(&mut out).map_err(|error| error.kind());
         let reason = out.into_iter().find_map(|chunk| match chunk.event {
             Event::Finished(reason) => Some(reason),
@@ -87,6 +91,30 @@ fn a_whole_answer_with_an_empty_word_has_ended_and_a_stream_has_not() {
     assert_eq!(end(true, blank), Ok(Some(FinishReason::Stop)), "an empty call is none");
     assert_eq!(end(true, r#"{"message":{"content":"x"},"finish_reason":null}"#), Err(Kind::Truncated));
     assert_eq!(end(false, r#"{"delta":{"content":"x"},"finish_reason":""}"#), Err(Kind::Truncated));
+}
+
+#[test]
+fn errors_in_other_wrappings_are_errors() {
+    for (frame, kind) in [
+        (
+            r#"[{"error":{"code":503,"message":"The model is overloaded","status":"UNAVAILABLE"}}]"#,
+            Kind::Overloaded,
+        ),
+        (r#"{"code":429,"message":"Rate limited","type":"rate_limit_error"}"#, Kind::RateLimited),
+        (r#"{"detail":"something broke"}"#, Kind::Server),
+        (r#"{"message":"This model's maximum context length is 10 tokens"}"#, Kind::ContextOverflow),
+        (r#"{"something":"else"}"#, Kind::Protocol),
+        (r#"[{"error":1},{"error":2}]"#, Kind::Protocol),
+    ] {
+        let piece = r#"{"id":"c","choices":[{"delta":{"content":"Hi"}}]}"#;
+        assert_eq!(run(&sse(&[piece, frame]), &[]).1, Err(kind), "{frame}");
+    }
+    // Under the type of a stream, without events.
+    let error = br#"{"error":{"message":"Rate limit reached","code":"rate_limit_exceeded"}}"#;
+    assert_eq!(run(error, &[]).1, Err(Kind::RateLimited));
+    let answer = b"{\n \"choices\": [{\"message\": {\"content\": \"Hi\"}, \"finish_reason\": \"\"}]\n}";
+    let (events, result) = run(answer, &[7]);
+    assert_eq!((&events[1..], result), (&[text("Hi"), Event::Finished(FinishReason::Stop)][..], Ok(())));
 }
 
 #[test]
@@ -196,7 +224,7 @@ fn a_frame_is_attached_to_its_first_event() {
     let mut out = VecDeque::new();
     let data =
         Bytes::from_static(br#"{"id":"c","choices":[{"delta":{"content":"x"},"finish_reason":"stop"}]}"#);
-    decoder.push(Frame { name: None, data: data.clone() }, &mut out).unwrap();
+    decoder.push(Frame::piece(data.clone()), &mut out).unwrap();
     assert_eq!(out[0].raw, Raw::Frame { wire: WIRE, data });
     assert!(out.iter().skip(1).all(|chunk| chunk.raw == Raw::Covered));
 }
@@ -208,8 +236,8 @@ fn proofs_are_kept_as_they_are_spelled() {
         r#"{{"id":"c","model":"m","choices":[{{"index":0,"delta":{{"reasoning":"hm","reasoning_details":[{detail},{{"type":"reasoning.text","text":"hm"}}],"content":"a"}},"finish_reason":"stop"}}]}}"#
     );
     let read = |signs: Option<Origin>| {
-        let (mut decoder, mut out) = (ChatDecoder::new(false, false, signs), VecDeque::new());
-        decoder.push(Frame { name: None, data: Bytes::from(piece.clone()) }, &mut out).unwrap();
+        let (mut decoder, mut out) = (ChatDecoder::new(false, signs), VecDeque::new());
+        decoder.push(Frame::piece(Bytes::from(piece.clone())), &mut out).unwrap();
         out.into_iter().map(|chunk| chunk.event).collect::<Vec<_>>()
     };
     let origin = Origin("relay".into());
@@ -226,6 +254,95 @@ fn a_counted_and_marked_answer_is_complete_without_a_word_for_its_end() {
     assert_eq!((events.last(), result), (Some(&Event::Finished(FinishReason::Stop)), Ok(())));
     for cut in [&[piece, counts][..], &[piece, "[DONE]"], &[piece]] {
         assert_eq!(run(&sse(cut), &[]).1, Err(Kind::Truncated), "{cut:?}");
+    }
+}
+
+#[test]
+fn ends_that_are_none_and_ends_in_other_words() {
+    let end = |word: &str| {
+        let frame = format!(r#"{{"choices":[{{"delta":{{"content":"x"}},"finish_reason":"{word}"}}]}}"#);
+        let (mut events, result) = run(&sse(&[&frame]), &[]);
+        result.map(|()| match events.pop() {
+            Some(Event::Finished(reason)) => reason,
+            other => panic!("{word}: {other:?}"),
+        })
+    };
+    for (word, expected) in [
+        ("content_filter: PROHIBITED_CONTENT", Ok(FinishReason::ContentFilter)),
+        ("SAFETY", Ok(FinishReason::ContentFilter)),
+        ("recitation", Ok(FinishReason::ContentFilter)),
+        ("function_call_filter: MALFORMED_FUNCTION_CALL", Err(Kind::BadOutput)),
+        ("malformed_function_call", Err(Kind::BadOutput)),
+        ("abort", Err(Kind::Server)),
+        ("eos_token", Ok(FinishReason::Stop)),
+        ("a_word: FROM_TOMORROW", Ok(FinishReason::Other("a_word: FROM_TOMORROW".into()))),
+    ] {
+        assert_eq!(end(word), expected, "{word}");
+    }
+}
+
+#[test]
+fn one_hosts_own_error_field_is_an_error() {
+    let frame = |error: &str, end: &str| {
+        format!(
+            r#"{{"id":"c","choices":[{{"delta":{{"content":"x"}},"finish_reason":{end}}}],"x_groq":{{"id":"r","error":{error}}}}}"#
+        )
+    };
+    assert_eq!(run(&sse(&[&frame("\"over_capacity\"", "\"stop\"")]), &[]).1, Err(Kind::Overloaded));
+    assert_eq!(run(&sse(&[&frame("null", "\"stop\"")]), &[]).1, Ok(()));
+}
+
+/// A call that begins without an id, under a number that is taken.
+#[test]
+fn a_name_begins_a_call_where_nothing_else_does() {
+    let calls = |frames: &[&str]| -> Vec<(String, String)> {
+        let call =
+            |inner: &&str| format!(r#"{{"id":"r","choices":[{{"delta":{{"tool_calls":[{inner}]}}}}]}}"#);
+        let frames: Vec<String> = frames.iter().map(call).collect();
+        let frames: Vec<&str> = frames.iter().map(String::as_str).collect();
+        let mut calls: Vec<(String, String)> = Vec::new();
+        for event in run(&sse(&frames), &[]).0 {
+            match event {
+                Event::ToolStarted { name, .. } => calls.push((name, String::new())),
+                Event::ToolDelta { index, arguments } => calls[index as usize].1.push_str(&arguments),
+                _ => {}
+            }
+        }
+        calls
+    };
+    let said = |calls: &[(&str, &str)]| -> Vec<(String, String)> {
+        calls.iter().map(|(name, arguments)| ((*name).to_owned(), (*arguments).to_owned())).collect()
+    };
+    let f = |arguments: &str| {
+        format!(
+            r#"{{"index":0,"function":{{"name":"f","arguments":{}}}}}"#,
+            serde_json::to_string(arguments).unwrap()
+        )
+    };
+    let g = r#"{"index":0,"function":{"name":"g","arguments":"{}"}}"#;
+    assert_eq!(calls(&[&f("{\"x\":1}"), g]), said(&[("f", "{\"x\":1}"), ("g", "{}")]));
+    assert_eq!(calls(&[&f("{\"x\":1}"), &f("{\"x\":2}")]), said(&[("f", "{\"x\":1}"), ("f", "{\"x\":2}")]));
+    // A host that repeats the name with each piece is still in the same call.
+    assert_eq!(calls(&[&f("{\"x\""), &f(":1}"), &f("")]), said(&[("f", "{\"x\":1}")]));
+}
+
+#[test]
+fn each_call_of_a_whole_answer_is_one() {
+    for id in ["", "same"] {
+        let call = format!(r#"{{"index":0,"id":"{id}","function":{{"name":"f","arguments":"{{}}"}}}}"#);
+        let body = format!(
+            r#"{{"id":"r","choices":[{{"index":0,"message":{{"tool_calls":[{call},{call}]}},"finish_reason":"tool_calls"}}]}}"#
+        );
+        let (mut decoder, mut out) = (ChatDecoder::default(), VecDeque::new());
+        decoder.push(Frame::whole(body), &mut out).unwrap();
+        let begun: Vec<u32> = out
+            .iter()
+            .filter_map(|chunk| match &chunk.event {
+                Event::ToolStarted { index, .. } => Some(*index),
+                _ => None,
+            })
+            .collect();
+        assert_eq!(begun, [0, 1], "{id:?}");
     }
 }
 

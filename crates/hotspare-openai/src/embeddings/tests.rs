@@ -7,7 +7,7 @@ use super::*;
 fn read(body: &str) -> Result<Vec<Event>, Error> {
     let mut out = VecDeque::new();
     let mut decoder = EmbedDecoder::default();
-    decoder.push(Frame { name: None, data: body.as_bytes().to_vec().into() }, &mut out)?;
+    decoder.push(Frame::piece(body.as_bytes().to_vec()), &mut out)?;
     decoder.finish(&mut out)?;
     Ok(out.into_iter().map(|chunk| chunk.event).collect())
 }

@@ -14,6 +14,7 @@ use serde_json::value::RawValue;
 use super::RESPONSES_WIRE;
 use super::dto::{Frame, Item, Response};
 use crate::classify;
+use crate::decode::told;
 use crate::dto::json;
 
 mod events;
@@ -77,16 +78,14 @@ impl ResponseDecoder {
     }
 
     fn read(&mut self, frame: &Frame<'_>, data: &str, events: &mut Emit<'_>) -> Result<(), Error> {
-        let said =
-            |raw: Option<&RawValue>| raw.is_some_and(|raw| !matches!(raw.get(), "null" | "{}" | "\"\""));
         let Some(kind) = frame.kind.as_ref().map(|kind| &*kind.0) else {
             if frame.object.is_some() {
                 return self.whole(data, events);
             }
-            return Err(match frame.error.filter(|error| said(Some(error))) {
-                Some(error) => classify::in_reply(error.get()),
-                None => Error::new(Kind::Protocol, "a frame is neither an answer nor an error"),
-            });
+            let error = told(frame.error).map(|error| classify::in_reply(error.get()));
+            return Err(error
+                .or_else(|| classify::flat(data))
+                .unwrap_or_else(|| Error::new(Kind::Protocol, "a frame is neither an answer nor an error")));
         };
         self.heard = true;
         match kind {
@@ -126,11 +125,12 @@ impl ResponseDecoder {
                 self.whole(frame.response.map_or("{}", RawValue::get), events)?;
             }
             "response.failed" | "response.cancelled" => {
-                return self.whole(frame.response.map_or("{}", RawValue::get), events);
+                let response: Response<'_> = read(frame.response.map_or("{}", RawValue::get))?;
+                let error = told(response.error).or(told(frame.error));
+                return Err(error.map_or_else(failed, |error| classify::in_reply(error.get())));
             }
             "error" => {
-                let error = frame.error.filter(|error| said(Some(error)));
-                return Err(classify::in_reply(error.map_or(data, RawValue::get)));
+                return Err(classify::in_reply(told(frame.error).map_or(data, RawValue::get)));
             }
             // What it tells comes once more: with the pieces before it, or with the finished item.
             "response.content_part.added"
@@ -172,7 +172,7 @@ impl ResponseDecoder {
             return Err(classify::in_reply(data));
         }
         self.heard = true;
-        if let Some(error) = response.error.filter(|error| error.get() != "null") {
+        if let Some(error) = told(response.error) {
             return Err(classify::in_reply(error.get()));
         }
         let reason = match response.status.as_ref().map(|status| &*status.0) {
@@ -186,9 +186,7 @@ impl ResponseDecoder {
                     Some(other) => FinishReason::Other(other.to_owned()),
                 })
             }
-            Some("failed") => {
-                return Err(Error::new(Kind::Server, "the provider failed and does not say why"));
-            }
+            Some("failed") => return Err(failed()),
             // Nobody waits here for a job that somebody may look up later.
             Some(other) => {
                 let what = format!("the answer is not there yet: its status is {other}");
@@ -396,7 +394,7 @@ impl ResponseDecoder {
 
 impl Decoder for ResponseDecoder {
     fn push(&mut self, frame: Bytes, out: &mut VecDeque<Chunk>) -> Result<(), Error> {
-        let data = frame.data.trim_ascii();
+        let data = frame.object();
         if data.is_empty() || data == b"[DONE]" || self.finished {
             return Ok(());
         }
@@ -421,6 +419,10 @@ impl Decoder for ResponseDecoder {
             Err(Error::new(Kind::Protocol, "the reply is empty"))
         }
     }
+}
+
+fn failed() -> Error {
+    Error::new(Kind::Server, "the provider failed and does not say why")
 }
 
 /// Frames that say only how far a provider's own tool has come: the finished item says what it did.

@@ -100,9 +100,13 @@ fn message(whole: Bytes) -> Result<Frame, Error> {
     let payload = whole.slice(headers_end..checked);
     let named = |prefix: &str, name: &[u8]| Some(Bytes::from([prefix.as_bytes(), name].concat()));
     Ok(match said.kind.as_deref() {
-        Some(b"exception") => Frame { name: named(EventStream::EXCEPTION, &said.exception), data: payload },
-        Some(b"error") => Frame { name: named(EventStream::ERROR, &said.error), data: said.message },
-        _ => Frame { name: said.event, data: payload },
+        Some(b"exception") => {
+            Frame { name: named(EventStream::EXCEPTION, &said.exception), data: payload, whole: false }
+        }
+        Some(b"error") => {
+            Frame { name: named(EventStream::ERROR, &said.error), data: said.message, whole: false }
+        }
+        _ => Frame { name: said.event, data: payload, whole: false },
     })
 }
 

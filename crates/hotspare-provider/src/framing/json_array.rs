@@ -1,15 +1,15 @@
 //! A JSON array whose elements are frames, or one object that is the only frame.
 //!
 //! For wires that stream by writing an array piece by piece, and answer whole with an object of the same type: which of
-//! the two comes shows only in the first byte. Finds where elements end, and leaves it to the decoder whether they are
-//! valid. Invariant: a frame exists only once its last byte is here, and an array that is not closed is cut.
+//! the two comes shows only in the first byte, and so does a stream of events under their type. Finds where elements end,
+//! and leaves it to the decoder whether they are valid. Invariant: a frame exists only once its last byte is here, and an array that is not closed is cut.
 
 use std::collections::VecDeque;
 
 use bytes::{Bytes, BytesMut};
 use hotspare_core::{Error, Kind};
 
-use super::{BODY_LIMIT, FRAME_LIMIT, Frame, Framer};
+use super::{BODY_LIMIT, FRAME_LIMIT, Frame, Framer, MARK, Sse};
 
 /// Cuts an array at its elements, which must be objects.
 #[derive(Debug)]
@@ -17,6 +17,7 @@ pub struct JsonArray {
     /// The beginning of an element whose end has not come.
     partial: BytesMut,
     place: Place,
+    events: Sse,
     element: usize,
     body: usize,
 }
@@ -31,6 +32,8 @@ enum Place {
     Inside { array: bool, depth: usize, text: Text },
     /// After the last byte that means something.
     End,
+    /// The body is a stream of events.
+    Events,
 }
 
 /// Brackets in strings are no brackets.
@@ -52,7 +55,8 @@ impl JsonArray {
     /// Accepts elements of at most `element` bytes, or one object of at most `body` bytes.
     #[must_use]
     pub fn with_limits(element: usize, body: usize) -> Self {
-        Self { partial: BytesMut::new(), place: Place::Start, element, body }
+        let events = Sse::with_limit(element);
+        Self { partial: BytesMut::new(), place: Place::Start, events, element, body }
     }
 
     /// Where the element ends that the first of these bytes is in: the number of its bytes, or `None` if it goes on.
@@ -98,6 +102,9 @@ impl JsonArray {
 
 impl Framer for JsonArray {
     fn push(&mut self, bytes: Bytes, out: &mut VecDeque<Frame>) -> Result<(), Error> {
+        if self.place == Place::Events {
+            return self.events.push(bytes, out);
+        }
         let mut rest: &[u8] = &bytes;
         loop {
             if let Place::Inside { array, mut depth, mut text } = self.place {
@@ -112,7 +119,7 @@ impl Framer for JsonArray {
                     self.hold(last, array)?;
                     self.partial.split().freeze()
                 };
-                out.push_back(Frame { name: None, data });
+                out.push_back(Frame { name: None, data, whole: !array });
                 self.place = if array { Place::Between } else { Place::End };
                 rest = after;
             }
@@ -120,6 +127,12 @@ impl Framer for JsonArray {
             let Some(&first) = rest.first() else { return Ok(()) };
             match (self.place, first) {
                 (Place::Start, b'[') => self.place = Place::Between,
+                (Place::Start, mark) if MARK.contains(&mark) => {}
+                // A comment, or one of `data`, `event`, `id` and `retry`.
+                (Place::Start, b':' | b'd' | b'e' | b'i' | b'r') => {
+                    self.place = Place::Events;
+                    return self.events.push(bytes.slice_ref(rest), out);
+                }
                 (Place::Between, b',') => {}
                 (Place::Between, b']') => self.place = Place::End,
                 (Place::Start | Place::Between, b'{') => {
@@ -135,8 +148,9 @@ impl Framer for JsonArray {
         }
     }
 
-    fn finish(&mut self, _: &mut VecDeque<Frame>) -> Result<(), Error> {
+    fn finish(&mut self, out: &mut VecDeque<Frame>) -> Result<(), Error> {
         match self.place {
+            Place::Events => self.events.finish(out),
             Place::Start | Place::End => Ok(()),
             Place::Between | Place::Inside { .. } => {
                 Err(Error::new(Kind::Truncated, "the body ended inside its JSON"))

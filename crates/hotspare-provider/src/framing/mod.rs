@@ -1,7 +1,8 @@
 //! Bytes to frames.
 //!
-//! Knows nothing of what a frame says. Invariant: the frames are the same however the bytes were split, and no input
-//! makes a framer hold more than its limit.
+//! Knows nothing of what a frame says. Whether a body is a stream or one whole answer shows in its first bytes: hosts send
+//! either under the content type of the other, and framers take both. Invariant: the frames are the same however the bytes
+//! were split, and no input makes a framer hold more than its limit.
 
 mod event_stream;
 mod json_array;
@@ -13,6 +14,7 @@ use std::collections::VecDeque;
 
 use bytes::Bytes;
 use hotspare_core::Error;
+use serde_json::value::RawValue;
 
 pub use event_stream::EventStream;
 pub use json_array::JsonArray;
@@ -33,6 +35,40 @@ pub struct Frame {
     pub name: Option<Bytes>,
     /// What it says.
     pub data: Bytes,
+    /// It is the whole body, not a piece of a stream.
+    pub whole: bool,
+}
+
+impl Frame {
+    /// A piece of a stream, without a name.
+    #[must_use]
+    pub fn piece(data: impl Into<Bytes>) -> Self {
+        Self { name: None, data: data.into(), whole: false }
+    }
+
+    /// A whole body.
+    #[must_use]
+    pub fn whole(data: impl Into<Bytes>) -> Self {
+        Self { name: None, data: data.into(), whole: true }
+    }
+
+    /// What it says, without white space around it, and without the list that some hosts put around a single object.
+    #[must_use]
+    pub fn object(&self) -> &[u8] {
+        let data = self.data.trim_ascii();
+        if !data.starts_with(b"[") {
+            return data;
+        }
+        serde_json::from_slice::<[&RawValue; 1]>(data).map_or(data, |[only]| only.get().as_bytes())
+    }
+}
+
+/// A byte order mark, which some hosts put before their JSON and no reader of JSON takes.
+const MARK: &[u8] = b"\xef\xbb\xbf";
+
+/// The bytes without their mark.
+pub(crate) fn unmarked(bytes: &[u8]) -> &[u8] {
+    bytes.strip_prefix(MARK).unwrap_or(bytes)
 }
 
 /// Cuts a body into frames.

@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 use bytes::{Bytes, BytesMut};
 use hotspare_core::{Error, Kind};
 
-use super::{FRAME_LIMIT, Frame, Framer};
+use super::{FRAME_LIMIT, Frame, Framer, unmarked};
 
 /// Cuts at newlines.
 #[derive(Debug)]
@@ -24,9 +24,9 @@ impl Default for Ndjson {
 
 impl Ndjson {
     fn line(line: Bytes, out: &mut VecDeque<Frame>) {
-        let trimmed = line.trim_ascii();
+        let trimmed = unmarked(&line).trim_ascii();
         if !trimmed.is_empty() {
-            out.push_back(Frame { name: None, data: line.slice_ref(trimmed) });
+            out.push_back(Frame::piece(line.slice_ref(trimmed)));
         }
     }
 }

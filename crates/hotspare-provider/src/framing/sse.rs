@@ -1,14 +1,14 @@
 //! Server-sent events: the framing of nearly every stream.
 //!
 //! Follows the WHATWG rules for `data` and `event` fields, comments and the three line ends; `id` and `retry` mean
-//! nothing here. Invariant: an event exists only once its empty line is here; what is cut before that is not an event.
+//! nothing here. A body that begins like JSON has no events; it is the whole frame. Invariant: an event exists only once its empty line is here; what is cut before that is not an event.
 
 use std::collections::VecDeque;
 
 use bytes::{Bytes, BytesMut};
 use hotspare_core::{Error, Kind};
 
-use super::{FRAME_LIMIT, Frame, Framer};
+use super::{FRAME_LIMIT, Frame, Framer, unmarked};
 
 /// Cuts a body into server-sent events.
 #[derive(Debug)]
@@ -18,6 +18,10 @@ pub struct Sse {
     /// The last byte of the piece before was a carriage return: a newline that follows belongs to it.
     after_return: bool,
     started: bool,
+    /// A field has been seen: the body is what it should be.
+    fielded: bool,
+    /// The body so far, where it is JSON.
+    bare: Option<BytesMut>,
     name: Option<Bytes>,
     data: Data,
     limit: usize,
@@ -46,6 +50,8 @@ impl Sse {
             partial: BytesMut::new(),
             after_return: false,
             started: false,
+            fielded: false,
+            bare: None,
             name: None,
             data: Data::None,
             limit,
@@ -56,6 +62,27 @@ impl Sse {
         Error::new(Kind::Protocol, format!("an event is larger than {} bytes", self.limit))
     }
 
+    /// Takes a line of a body that is no stream; no field begins like JSON.
+    fn is_bare(&mut self, line: &[u8]) -> Result<bool, Error> {
+        match (&mut self.bare, line.trim_ascii_start().first()) {
+            (Some(body), _) if body.len() + line.len() >= self.limit => Err(self.too_large()),
+            (Some(body), _) => {
+                body.extend_from_slice(b"\n");
+                body.extend_from_slice(line);
+                Ok(true)
+            }
+            (None, Some(b'{' | b'[')) => {
+                self.bare = Some(BytesMut::from(line));
+                Ok(true)
+            }
+            (None, None | Some(b':')) => Ok(false),
+            (None, Some(_)) => {
+                self.fielded = true;
+                Ok(false)
+            }
+        }
+    }
+
     /// Takes one line; `own` makes a part of it last without a copy, where that can be done.
     fn line<'a>(
         &mut self,
@@ -64,14 +91,17 @@ impl Sse {
     ) -> Result<Option<Frame>, Error> {
         if !self.started {
             self.started = true;
-            line = line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(line);
+            line = unmarked(line);
+        }
+        if !self.fielded && self.is_bare(line)? {
+            return Ok(None);
         }
         if line.is_empty() {
             let name = self.name.take();
             return Ok(match std::mem::take(&mut self.data) {
                 Data::None => None,
-                Data::One(data) => Some(Frame { name, data }),
-                Data::Many(data) => Some(Frame { name, data: data.freeze() }),
+                Data::One(data) => Some(Frame { name, data, whole: false }),
+                Data::Many(data) => Some(Frame { name, data: data.freeze(), whole: false }),
             });
         }
         if let Some(value) = field(line, b"data") {
@@ -130,7 +160,13 @@ impl Framer for Sse {
         Ok(())
     }
 
-    fn finish(&mut self, _: &mut VecDeque<Frame>) -> Result<(), Error> {
+    fn finish(&mut self, out: &mut VecDeque<Frame>) -> Result<(), Error> {
+        if !self.fielded {
+            // JSON need not end with a line.
+            let last = self.partial.split();
+            self.line(&last, Bytes::copy_from_slice)?;
+            out.extend(self.bare.take().map(Frame::whole));
+        }
         Ok(())
     }
 }

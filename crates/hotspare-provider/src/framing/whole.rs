@@ -1,14 +1,13 @@
 //! The whole body as one frame.
 //!
-//! Some hosts send a stream under the content type of a whole answer; such a body is cut into its events after all.
-//! Invariant: nothing is given before the body ends.
+//! A stream under the content type of a whole answer is cut into its events after all. Invariant: nothing is given before the body ends.
 
 use std::collections::VecDeque;
 
 use bytes::{Bytes, BytesMut};
 use hotspare_core::{Error, Kind};
 
-use super::{BODY_LIMIT, Frame, Framer, Sse};
+use super::{BODY_LIMIT, Frame, Framer, Sse, unmarked};
 
 /// Collects a body.
 #[derive(Debug)]
@@ -35,7 +34,7 @@ impl Whole {
 /// No JSON begins like this.
 fn is_stream(body: &[u8]) -> bool {
     let body = body.trim_ascii_start();
-    [&b"data:"[..], b"event:", b": "].iter().any(|begin| body.starts_with(begin))
+    [&b":"[..], b"data:", b"event:", b"id:", b"retry:"].iter().any(|begin| body.starts_with(begin))
 }
 
 impl Framer for Whole {
@@ -62,10 +61,11 @@ impl Framer for Whole {
             all.extend_from_slice(&std::mem::take(&mut self.rest));
             all.freeze()
         };
+        let data = data.slice_ref(unmarked(&data));
         if is_stream(&data) {
             return Sse::with_limit(self.limit).push(data, out);
         }
-        out.push_back(Frame { name: None, data });
+        out.push_back(Frame::whole(data));
         Ok(())
     }
 }
@@ -87,6 +87,9 @@ mod tests {
     fn a_stream_that_calls_itself_whole_is_cut_after_all() {
         assert_eq!(frames("{\"a\": \"data: x\"}"), ["{\"a\": \"data: x\"}"]);
         assert_eq!(frames("\ndata: {}\n\ndata: [DONE]\n\n"), ["{}", "[DONE]"]);
+        assert_eq!(frames(":\n\ndata: {}\n\n"), ["{}"]);
+        assert_eq!(frames(":ok\n\nid: 1\ndata: {}\n\n"), ["{}"]);
         assert_eq!(frames(""), [""]);
+        assert_eq!(frames("\u{feff}{}"), ["{}"]);
     }
 }

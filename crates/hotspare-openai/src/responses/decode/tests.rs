@@ -8,7 +8,7 @@ fn decode(frames: &[&str]) -> Result<Vec<Event>, Error> {
     let mut decoder = ResponseDecoder::new(Origin("o".into()));
     let mut out = VecDeque::new();
     for frame in frames {
-        decoder.push(Bytes { name: None, data: frame.as_bytes().to_vec().into() }, &mut out)?;
+        decoder.push(Bytes::piece(frame.as_bytes().to_vec()), &mut out)?;
     }
     decoder.finish(&mut out)?;
     Ok(out.into_iter().map(|chunk| chunk.event).filter(|event| *event != Event::Mark).collect())
@@ -227,4 +227,21 @@ fn frame() -> impl Strategy<Value = String> {
         r#""response":5"#,
     ]);
     (kinds, rest).prop_map(|(kind, rest)| format!(r#"{{"type":"response.{kind}",{rest}}}"#))
+}
+
+#[test]
+fn what_failed_is_no_answer_however_little_is_said_of_it() {
+    let piece = r#"{"type":"response.output_text.delta","delta":"Hi"}"#;
+    for end in [
+        r#"{"type":"response.failed"}"#,
+        r#"{"type":"response.failed","response":{"id":"r"}}"#,
+        r#"{"type":"response.failed","response":{"id":"r","error":null}}"#,
+        r#"{"type":"response.cancelled","response":{"id":"r"}}"#,
+    ] {
+        assert_eq!(decode(&[CREATED, piece, end]).unwrap_err().kind(), Kind::Server, "{end}");
+    }
+    let why = r#"{"type":"response.failed","error":{"code":"rate_limit_exceeded","message":"m"}}"#;
+    assert_eq!(decode(&[CREATED, why]).unwrap_err().kind(), Kind::RateLimited);
+    let blank = r#"{"object":"response","id":"r","status":"completed","error":{},"output":[{"type":"message","content":[{"type":"output_text","text":"Hi"}]}]}"#;
+    assert!(decode(&[blank]).unwrap().contains(&text("Hi")), "an empty error is none");
 }

@@ -27,6 +27,16 @@ fn an_object_is_the_only_frame() {
 }
 
 #[test]
+fn events_and_marks_are_read_all_the_same() {
+    let body = b":\n\ndata: {\"a\":1}\n\ndata: {}\n\n";
+    for size in [1, 2, 100] {
+        let pieces: Vec<&[u8]> = body.chunks(size).collect();
+        assert_eq!(run(&pieces).unwrap(), ["{\"a\":1}", "{}"]);
+    }
+    assert_eq!(run(&[b"\xef\xbb", b"\xbf [{}]"]).unwrap(), ["{}"]);
+}
+
+#[test]
 fn what_is_cut_is_cut() {
     for body in ["[", "[{}", "[{},", "[{\"a\":1", "{\"a\":\"}", "{\"a\":\"\\\"}"] {
         assert_eq!(run(&[body.as_bytes()]), Err(Kind::Truncated), "{body}");

@@ -34,6 +34,25 @@ fn what_is_cut_before_its_empty_line_is_no_event() {
 }
 
 #[test]
+fn a_body_that_is_json_is_one_frame() {
+    for body in ["{\"a\":\n1}", "\n[\n{}\n]\n", "\u{feff}{}", ": keep-alive\n\n{\"a\":1}\n\n{}"] {
+        for size in [1, 2, 3, 100] {
+            let pieces: Vec<&[u8]> = body.as_bytes().chunks(size).collect();
+            let read = frames(&pieces);
+            let json =
+                body.split_once("-alive").map_or(body, |(_, json)| json).trim_start_matches('\u{feff}');
+            assert_eq!(read.len(), 1, "{body:?}");
+            assert_eq!(read[0].1.trim(), json.trim(), "{body:?} by {size}");
+        }
+    }
+    assert_eq!(frames(&[b"data: a\n\n{\"no\":1}\n\n"]), plain(&["a"]));
+    let mut sse = Sse::with_limit(100);
+    let line = Bytes::from_static(b"{\"a\":0123456789\n");
+    let refused = (0..20).find_map(|_| sse.push(line.clone(), &mut VecDeque::new()).err());
+    assert_eq!(refused.unwrap().kind(), Kind::Protocol);
+}
+
+#[test]
 fn a_name_does_not_leak_into_the_next_event() {
     assert_eq!(frames(&[b"event: ping\n\ndata: a\n\n"]), plain(&["a"]));
 }
