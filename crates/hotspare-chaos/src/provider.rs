@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use futures::StreamExt;
@@ -14,6 +15,7 @@ use hotspare_provider::{Outbound, Provider, Signal};
 
 use crate::fault::Fault;
 use crate::plan::FaultPlan;
+use crate::scripted::failure;
 
 /// Wraps a provider and lets calls meet the faults of a plan.
 #[derive(Debug)]
@@ -68,14 +70,24 @@ impl<P: Provider> Provider for ChaosProvider<P> {
         match fault {
             Fault::Refuse => fail(Kind::Connect),
             Fault::ResetBeforeHead | Fault::CloseBeforeHead => fail(Kind::Disconnected),
-            Fault::Silence | Fault::OnlyPings => std::future::pending().await,
-            Fault::Status(_) => fail(Kind::Server),
-            Fault::RateLimited(0) => fail(Kind::RateLimited),
-            Fault::RateLimited(seconds) => {
-                let pause = std::time::Duration::from_secs(seconds.into());
-                Err(Error::new(Kind::RateLimited, "injected").with_status(429).with_retry_after(pause))
+            Fault::Silence => std::future::pending().await,
+            Fault::OnlyPings => {
+                let alive = futures::stream::unfold(opened(), |next| async {
+                    if matches!(next, Signal::Alive) {
+                        tokio::time::sleep(PING).await;
+                    }
+                    Some((Ok(next), Signal::Alive))
+                });
+                Ok(Box::pin(alive))
             }
-            Fault::QuotaExhausted => fail(Kind::QuotaExhausted),
+            Fault::Status(status) => Err(failure(status, format!("injected: {fault}"))),
+            Fault::RateLimited(seconds) => {
+                let pause = (seconds > 0).then(|| Duration::from_secs(seconds.into()));
+                Err(failure(429, format!("injected: {fault}")).with_retry_after(pause))
+            }
+            Fault::QuotaExhausted => {
+                Err(Error::new(Kind::QuotaExhausted, format!("injected: {fault}")).with_status(429))
+            }
             Fault::SlowFirstToken(time) => {
                 tokio::time::sleep(time).await;
                 self.inner.send(call).await
@@ -104,7 +116,10 @@ impl<P: Provider> Provider for ChaosProvider<P> {
                 Ok(Box::pin(first(n, self.inner.send(call).await?).chain(futures::stream::pending())))
             }
             // There are no bytes here: the reply begins and is cut.
-            Fault::ResetAfterBytes(_) => fail(Kind::Truncated),
+            Fault::ResetAfterBytes(_) => {
+                let cut = Err(Error::new(Kind::Truncated, format!("injected: {fault}")));
+                Ok(Box::pin(futures::stream::iter([Ok(opened()), cut])))
+            }
             Fault::Empty200
             | Fault::Html200
             | Fault::OnlyDone
@@ -113,6 +128,13 @@ impl<P: Provider> Provider for ChaosProvider<P> {
             | Fault::HugeLine => fail(Kind::Protocol),
         }
     }
+}
+
+/// How often a server that has nothing to say shows that it lives.
+const PING: Duration = Duration::from_millis(500);
+
+fn opened() -> Signal {
+    Signal::Opened(Box::default())
 }
 
 /// What comes before the content after the first `n` pieces.

@@ -41,6 +41,7 @@ enum Reply {
     },
     Fails(Error),
     Stalls,
+    Tells(Vec<Event>),
 }
 
 #[derive(Clone, Debug)]
@@ -97,18 +98,15 @@ impl Scripted {
     /// Fails with a status, classed as most hosts would mean it.
     #[must_use]
     pub fn status(self, status: u16) -> Self {
-        let kind = match status {
-            401 => Kind::Auth,
-            402 => Kind::QuotaExhausted,
-            403 => Kind::Forbidden,
-            404 => Kind::ModelUnavailable,
-            408 | 504 => Kind::Timeout,
-            429 => Kind::RateLimited,
-            503 | 529 => Kind::Overloaded,
-            400..=499 => Kind::InvalidRequest,
-            _ => Kind::Server,
-        };
-        self.fail(Error::new(kind, "failed by the script").with_status(status))
+        self.fail(failure(status, "failed by the script"))
+    }
+
+    /// Answers with these events, after `Started`: tool calls, reasoning, counts, whatever a provider may say.
+    /// Without a `Finished` among them the answer is cut.
+    #[must_use]
+    pub fn events(mut self, events: impl IntoIterator<Item = Event>) -> Self {
+        self.replies.push(Reply::Tells(events.into_iter().collect()));
+        self
     }
 
     /// Fails with this error.
@@ -155,8 +153,29 @@ impl Provider for Scripted {
             Some(Reply::Fails(error)) => Err(error),
             Some(Reply::Stalls) => std::future::pending().await,
             Some(Reply::Says { delay, pieces, end }) => Ok(tell(delay, pieces, end)),
+            Some(Reply::Tells(events)) => {
+                let events = std::iter::once(Event::Started { id: None, model: None }).chain(events);
+                let chunks = events.map(|event| Ok(Signal::Chunk(Chunk::from(event))));
+                Ok(Box::pin(stream::iter([Ok(Signal::Opened(Box::default()))]).chain(stream::iter(chunks))))
+            }
         }
     }
+}
+
+/// What most hosts mean by a status.
+pub(crate) fn failure(status: u16, message: impl Into<String>) -> Error {
+    let kind = match status {
+        401 => Kind::Auth,
+        402 => Kind::QuotaExhausted,
+        403 => Kind::Forbidden,
+        404 => Kind::ModelUnavailable,
+        408 | 504 => Kind::Timeout,
+        429 => Kind::RateLimited,
+        503 | 529 => Kind::Overloaded,
+        400..=499 => Kind::InvalidRequest,
+        _ => Kind::Server,
+    };
+    Error::new(kind, message).with_status(status)
 }
 
 fn tell(delay: Duration, pieces: Vec<String>, end: End) -> BoxStream<'static, Result<Signal, Error>> {

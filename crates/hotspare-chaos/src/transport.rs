@@ -46,9 +46,20 @@ impl<T: Transport> Transport for ChaosTransport<T> {
         }
         let mut response = self.inner.send(request).await?;
         match fault {
-            Some(Fault::Status(status)) => {
-                response.head.status = http::StatusCode::from_u16(status).unwrap_or(response.head.status);
-                response.body = Box::pin(stream::empty());
+            Some(Fault::Status(status)) => refuse(&mut response, status, b""),
+            Some(Fault::RateLimited(seconds)) => {
+                refuse(&mut response, 429, b"{\"error\":{\"message\":\"injected: too many requests\"}}");
+                if seconds > 0 {
+                    response.head.headers.insert(http::header::RETRY_AFTER, seconds.into());
+                }
+            }
+            Some(Fault::QuotaExhausted) => {
+                let body = b"{\"error\":{\"code\":\"insufficient_quota\",\"message\":\"injected: insufficient_quota\"}}";
+                refuse(&mut response, 429, body);
+            }
+            // A transport that keeps its bounds says so before anybody sees the reply.
+            Some(Fault::HeaderBomb) => {
+                return Err(Error::new(Kind::Protocol, "injected: the message head is too large"));
             }
             Some(fault) => response.body = broken(fault, response.body),
             None => {}
@@ -56,6 +67,14 @@ impl<T: Transport> Transport for ChaosTransport<T> {
         Ok(response)
     }
 }
+
+fn refuse(response: &mut HttpResponse, status: u16, body: &'static [u8]) {
+    response.head.status = http::StatusCode::from_u16(status).unwrap_or(response.head.status);
+    response.body = Box::pin(stream::iter([Ok(Bytes::from_static(body))]));
+}
+
+/// A piece of a body that never ends.
+const PIECE: usize = 64 << 10;
 
 fn broken(
     fault: Fault,
@@ -94,10 +113,99 @@ fn broken(
             let garbage = Ok(Bytes::from_static(b"data: {\"choi\n\n"));
             Box::pin(body.take(pieces(n)).chain(stream::iter([garbage])))
         }
+        Fault::ErrorEventAfter(n) => {
+            let event = b"data: {\"error\":{\"type\":\"server_error\",\"message\":\"injected\"}}\n\n";
+            Box::pin(body.take(pieces(n)).chain(stream::iter([Ok(Bytes::from_static(event))])))
+        }
+        Fault::OnlyPings => {
+            let ping = || async {
+                tokio::time::sleep(std::time::Duration::from_millis(500)).await;
+                Some((Ok(Bytes::from_static(b": ping\n\n")), ()))
+            };
+            Box::pin(stream::unfold((), move |()| ping()))
+        }
+        // Neither has an end: whoever reads keeps a bound.
+        Fault::HugeBody => Box::pin(stream::repeat_with(|| Ok(Bytes::from(vec![b' '; PIECE])))),
+        Fault::HugeLine => {
+            let begun = stream::iter([Ok(Bytes::from_static(b"data: \""))]);
+            Box::pin(begun.chain(stream::repeat_with(|| Ok(Bytes::from(vec![b'x'; PIECE])))))
+        }
         Fault::SlowDrip(time) => Box::pin(body.then(move |piece| async move {
             tokio::time::sleep(time).await;
             piece
         })),
-        _ => body,
+        // What is done before there is a body.
+        Fault::CloseBeforeHead
+        | Fault::HeaderBomb
+        | Fault::QuotaExhausted
+        | Fault::RateLimited(_)
+        | Fault::Refuse
+        | Fault::ResetBeforeHead
+        | Fault::Silence
+        | Fault::SlowFirstToken(_)
+        | Fault::Status(_) => body,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use hotspare_provider::Head;
+
+    use super::*;
+
+    /// Says three pieces.
+    #[derive(Debug)]
+    struct Well;
+
+    #[async_trait]
+    impl Transport for Well {
+        async fn send(&self, _: HttpRequest) -> Result<HttpResponse, Error> {
+            let head = Head {
+                status: http::StatusCode::OK,
+                headers: http::HeaderMap::new(),
+                received_at: std::time::SystemTime::UNIX_EPOCH,
+            };
+            let pieces = (0..4).map(|n| {
+                Ok(Bytes::from(format!("data: {{\"n\":{n}, \"text\":\"{}\"}}\n\n", "x".repeat(60))))
+            });
+            Ok(HttpResponse { head, body: Box::pin(stream::iter(pieces)) })
+        }
+    }
+
+    /// What a caller makes of it within an hour, and at most a megabyte of it.
+    async fn seen(plan: FaultPlan) -> (u16, Vec<u8>, String, Duration) {
+        let begun = tokio::time::Instant::now();
+        let mut read = (0, Vec::new(), String::new());
+        let reading = async {
+            let request = HttpRequest::post_json("http://h".into(), "{}");
+            let mut response = match ChaosTransport::new(Well, plan).send(request).await {
+                Ok(response) => response,
+                Err(error) => {
+                    read.2 = error.to_string();
+                    return;
+                }
+            };
+            read.0 = response.head.status.as_u16();
+            while let Some(piece) = response.body.next().await {
+                match piece {
+                    Ok(piece) if read.1.len() < 1 << 20 => read.1.extend_from_slice(&piece),
+                    Ok(_) => return,
+                    Err(error) => read.2 = error.to_string(),
+                }
+            }
+        };
+        let _ = tokio::time::timeout(Duration::from_secs(3_600), reading).await;
+        (read.0, read.1, read.2, begun.elapsed())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn every_fault_is_felt_and_what_is_spared_is_not() {
+        let well = seen(FaultPlan::scripted([None])).await;
+        assert_eq!((well.0, well.3), (200, Duration::ZERO));
+        for fault in Fault::examples() {
+            assert_ne!(seen(FaultPlan::scripted([Some(fault)])).await, well, "{fault}");
+        }
     }
 }

@@ -144,6 +144,55 @@ impl ChatRequest {
         self
     }
 
+    /// Sets nucleus sampling, 0 to 1.
+    #[must_use]
+    pub fn top_p(mut self, share: f64) -> Self {
+        self.sampling.top_p = Some(share);
+        self
+    }
+
+    /// Sets the seed, for repeatable answers as far as the provider can.
+    #[must_use]
+    pub fn seed(mut self, seed: i64) -> Self {
+        self.sampling.seed = Some(seed);
+        self
+    }
+
+    /// Adds a text at which the answer ends.
+    #[must_use]
+    pub fn stop(mut self, text: impl Into<String>) -> Self {
+        self.stop.push(text.into());
+        self
+    }
+
+    /// Says whether and which tool is to be called.
+    #[must_use]
+    pub fn tool_choice(mut self, choice: ToolChoice) -> Self {
+        self.tool_choice = Some(choice);
+        self
+    }
+
+    /// Says how much to think, in the providers' words: `none`, `minimal`, `low`, `medium`, `high`.
+    #[must_use]
+    pub fn reasoning_effort(mut self, effort: impl Into<String>) -> Self {
+        self.reasoning_effort = Some(effort.into());
+        self
+    }
+
+    /// Names the end user, for providers' abuse checks and for what should stay together.
+    #[must_use]
+    pub fn for_user(mut self, id: impl Into<String>) -> Self {
+        self.user = Some(id.into());
+        self
+    }
+
+    /// No second start while the first still lives.
+    #[must_use]
+    pub fn no_hedge(mut self) -> Self {
+        self.options.no_hedge = true;
+        self
+    }
+
     /// Sets the form of the answer.
     #[must_use]
     pub fn output(mut self, output: OutputFormat) -> Self {

@@ -3,6 +3,7 @@
 //! Not the health machine: views are copies. Invariant: a ranking names places in the scene; whoever is not in the scene
 //! cannot be chosen.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::time::Duration;
 
@@ -137,6 +138,8 @@ pub enum Reason {
     },
     /// Not the best by what is known: looked at now and again, for what is known grows old.
     Looked,
+    /// Why, in a strategy's own words.
+    Own(Cow<'static, str>),
     /// Raced against the others.
     Raced {
         /// How many start at once.
@@ -184,6 +187,7 @@ impl fmt::Display for Reason {
             Self::Fastest { latency: None } => f.write_str("speed unknown, tried to find out"),
             Self::Listed { place, of } => write!(f, "{place} of {of} in order"),
             Self::Looked => f.write_str("looked at now and again, to find out"),
+            Self::Own(why) => f.write_str(why),
             Self::Raced { width } => write!(f, "raced, {width} at once"),
             Self::Retry => f.write_str("once more"),
             Self::Steadiest { expected_ppm } => {

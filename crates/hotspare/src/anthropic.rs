@@ -40,7 +40,7 @@ pub fn request(json: &str) -> Result<ChatRequest, Error> {
     Incoming::parse(json.as_bytes()).map(|incoming| incoming.request)
 }
 
-/// A target whose address and headers can still be changed; it becomes an [`Endpoint`] with the first key or other setting.
+/// A target whose address and headers can still be changed; it becomes an [`Endpoint`] with `key` or `endpoint`.
 #[derive(Clone, Debug)]
 pub struct AnthropicTarget {
     model: String,

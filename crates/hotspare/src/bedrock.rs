@@ -77,8 +77,8 @@ fn region() -> Option<String> {
         .or_else(|| Files::from_env().region(&profile_name()))
 }
 
-/// A target whose region, address and headers can still be changed; it becomes an [`Endpoint`] with the first key or other
-/// setting.
+/// A target whose region, address and headers can still be changed; it becomes an [`Endpoint`] with `key` or
+/// `endpoint`.
 #[derive(Clone, Debug)]
 pub struct BedrockTarget {
     model: String,

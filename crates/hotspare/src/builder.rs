@@ -23,7 +23,7 @@ pub use self::outline::Outline;
 pub use self::route_spec::RouteSpec;
 use self::transports::{NoTransport, Transports};
 use crate::client::Client;
-use crate::endpoint::{Endpoint, Speaks};
+use crate::endpoint::{Endpoint, Net, Speaks};
 use crate::key::Keyhole;
 use crate::shared::{Connected, Prompt, Shared};
 
@@ -91,7 +91,9 @@ impl ClientBuilder {
         let mut specs = Vec::new();
         let mut connected = Vec::new();
         let mut spends = Vec::new();
-        for (name, endpoint) in self.targets {
+        let mut placed = Vec::new();
+        for (name, mut endpoint) in self.targets {
+            place(&name, &mut endpoint, &mut placed);
             spends.extend(endpoint.spend_limit.map(|limit| (specs.len(), limit)));
             let mut here = Vec::new();
             let (spec, target) = connect(name.clone(), endpoint, &mut transports, &mut here);
@@ -126,6 +128,37 @@ impl ClientBuilder {
         }
         Ok((Client::new(Shared::new(fleet, connected, routes, prompts, aliases, world)), described))
     }
+}
+
+/// Gives a provider of one's own a name for its health: one for all targets over the same provider.
+fn place(name: &TargetId, endpoint: &mut Endpoint, placed: &mut Vec<(*const (), String)>) {
+    let Speaks::Provider(provider) = &endpoint.speaks else { return };
+    if !endpoint.host.is_empty() {
+        return;
+    }
+    let at = Arc::as_ptr(provider).cast::<()>();
+    let known = placed.iter().find(|(known, _)| *known == at).map(|(_, host)| host.clone());
+    let host = known.unwrap_or_else(|| {
+        let host = format!("the provider of {name}");
+        placed.push((at, host.clone()));
+        host
+    });
+    endpoint.address.clone_from(&host);
+    endpoint.host = host;
+}
+
+/// What was asked of a connection that is not made here: it would be passed over in silence, a proxy among it.
+fn idle(endpoint: &Endpoint, given: bool) -> Option<String> {
+    let custom = matches!(endpoint.speaks, Speaks::Provider(_));
+    let net = endpoint.net != Net::default();
+    let idle = [
+        ("proxy, ca and connect_timeout", net && (custom || given)),
+        ("a signer", custom && endpoint.signer.is_some()),
+        ("deadline_header", custom && endpoint.deadline_header.is_some()),
+    ];
+    let what = idle.iter().find(|(_, idle)| *idle)?.0;
+    let whose = if custom { "its provider" } else { "the transport that the client was given" };
+    Some(format!("{what} have no effect: {whose} makes the connections"))
 }
 
 /// Which of a route's targets get prompts of the route.
@@ -252,9 +285,9 @@ fn connect(
     transports: &mut Transports,
     mistakes: &mut Vec<String>,
 ) -> (TargetSpec, Connected) {
-    mistakes.extend(endpoint.mistakes);
+    mistakes.append(&mut endpoint.mistakes);
     if endpoint.keys.is_empty() {
-        endpoint.keys.extend(endpoint.found_key);
+        endpoint.keys.extend(endpoint.found_key.take());
     }
     if endpoint.model.trim().is_empty() {
         mistakes.push("the model's name is empty".into());
@@ -265,6 +298,7 @@ fn connect(
                 .into(),
         );
     }
+    mistakes.extend(idle(&endpoint, transports.given.is_some()));
     let limits = [
         ("max_in_flight", endpoint.max_in_flight.map(u64::from)),
         ("requests_per_minute", endpoint.requests_per_minute),

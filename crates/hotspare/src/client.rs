@@ -11,7 +11,7 @@ use hotspare_core::{
     Moment, Request, Response, TargetId, TargetView,
 };
 use hotspare_engine::{Ask, Call, Counts, JudgeTools, Luck, Plan, Route};
-use hotspare_normalize::{Form, prompt_size};
+use hotspare_normalize::{Form, Validator, prompt_size};
 
 use crate::builder::ClientBuilder;
 use crate::clock::entropy;
@@ -68,16 +68,26 @@ impl Client {
         self.answer(request, wire, form).await
     }
 
+    /// Asks for a JSON object that `validator` accepts: one that it does not is repaired, asked again or had elsewhere, like an
+    /// answer that does not fit a schema. What is asked of the model is the request's to say, in words or as its `output`.
+    ///
+    /// # Errors
+    /// As [`Client::chat`]; [`Kind::BadOutput`] if no target gave such an answer, with what was wrong in the trail.
+    pub async fn chat_fitting(
+        &self,
+        request: ChatRequest,
+        validator: impl Validator + 'static,
+    ) -> Result<ChatResponse, Error> {
+        self.answer(request, None, Some(Form::fitting(Arc::new(validator)))).await
+    }
+
     #[cfg(feature = "typed")]
     pub(crate) async fn chat_in_form(&self, request: ChatRequest, form: Form) -> Result<ChatResponse, Error> {
         self.answer(request, None, Some(form)).await
     }
 
     #[cfg(feature = "typed")]
-    pub(crate) fn validator(
-        &self,
-        schema: &hotspare_core::Json,
-    ) -> Result<Arc<dyn hotspare_normalize::Validator>, Error> {
+    pub(crate) fn validator(&self, schema: &hotspare_core::Json) -> Result<Arc<dyn Validator>, Error> {
         self.shared.forms.validator(schema)
     }
 
@@ -249,9 +259,13 @@ impl Client {
         Ok(())
     }
 
-    /// Calls `ear` whenever a breaker changes its state. It is called outside every lock, from whichever task noticed.
+    /// Calls `ear`, and all that were given before, whenever a breaker changes its state; and, with [`Scope::None`], whenever
+    /// our own network comes to be suspected or is well again. It is called outside every lock, from whichever task noticed,
+    /// and is kept as long as the client: one that holds a clone of the client keeps it for ever.
+    ///
+    /// [`Scope::None`]: hotspare_core::Scope::None
     pub fn on_transition(&self, ear: impl Fn(&BreakerChange) + Send + Sync + 'static) {
-        self.shared.observer.write().unwrap_or_else(PoisonError::into_inner).set(Arc::new(ear));
+        self.shared.observer.write().unwrap_or_else(PoisonError::into_inner).add(Arc::new(ear));
     }
 
     /// Marks a request that speaks of state which only one of the route's providers keeps.

@@ -76,10 +76,11 @@ impl fmt::Debug for Net {
 }
 
 impl Endpoint {
-    /// A model behind a provider of your own.
+    /// A model behind a provider of your own. Targets over the same `Arc` share its health; see
+    /// [`Endpoint::health_host`].
     pub fn custom(provider: Arc<dyn Provider>, model: impl Into<String>) -> Self {
-        let host = format!("{provider:?}").chars().take(80).collect();
-        Self::new(Speaks::Provider(provider), model.into(), host)
+        // Named by the builder, which knows whose it is.
+        Self::new(Speaks::Provider(provider), model.into(), String::new())
     }
 
     /// A model behind an HTTP wire of your own, reached at `host` (a name for its health, such as `https://example.com`).

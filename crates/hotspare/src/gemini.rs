@@ -20,7 +20,7 @@ pub fn vertex(project: &str, location: &str, model: impl Into<String>) -> Gemini
     GeminiTarget::new(Host::VERTEX, Gemini::vertex(project, location), model.into())
 }
 
-/// A target whose address and headers can still be changed; it becomes an [`Endpoint`] with the first key or other setting.
+/// A target whose address and headers can still be changed; it becomes an [`Endpoint`] with `key` or `endpoint`.
 #[derive(Clone, Debug)]
 pub struct GeminiTarget {
     wire: Gemini,

@@ -72,9 +72,9 @@ pub use hotspare_engine::{
     SpendLimit, Trim,
 };
 pub use hotspare_health::Config as BreakerConfig;
-pub use hotspare_normalize::PromptTemplate;
 #[cfg(feature = "templates")]
 pub use hotspare_normalize::{InstructionRole, Template};
+pub use hotspare_normalize::{PromptTemplate, Validator, Violation};
 pub use hotspare_provider::{Credentials, Provider, Secret, Signer, Transport, Wire};
 pub use hotspare_routing::{
     Cheapest, Fastest, HealthAware, Hedge, Hedged, Race, RoundRobin, Sequential, Steadiest, Sticky, Strategy,

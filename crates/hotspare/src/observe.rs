@@ -33,12 +33,12 @@ type Ear = Arc<dyn Fn(&BreakerChange) + Send + Sync>;
 /// Whom to tell.
 #[derive(Clone, Default)]
 pub(crate) struct Observer {
-    on_transition: Option<Ear>,
+    on_transition: Vec<Ear>,
 }
 
 impl Observer {
-    pub(crate) fn set(&mut self, ear: Ear) {
-        self.on_transition = Some(ear);
+    pub(crate) fn add(&mut self, ear: Ear) {
+        self.on_transition.push(ear);
     }
 
     /// Tells what the world has to tell. Takes the notices under the lock; speaks after it.
@@ -62,9 +62,7 @@ impl Observer {
                 reason = %change.reason,
                 "breaker {}", change.to,
             );
-            if let Some(ear) = &self.on_transition {
-                ear(&change);
-            }
+            self.on_transition.iter().for_each(|ear| ear(&change));
         }
     }
 }
@@ -93,9 +91,7 @@ impl Observer {
             reason: reason.to_owned(),
         };
         tracing::warn!(target: "hotspare", targets = ?change.targets, reason, "the network here: {to}");
-        if let Some(ear) = &self.on_transition {
-            ear(&change);
-        }
+        self.on_transition.iter().for_each(|ear| ear(&change));
     }
 }
 

@@ -14,7 +14,7 @@ pub fn target(model: impl Into<String>) -> OllamaTarget {
     OllamaTarget { model: model.into(), base_url: BASE_URL.into() }
 }
 
-/// A target whose address can still be changed; it becomes an [`Endpoint`] with the first key or other setting.
+/// A target whose address can still be changed; it becomes an [`Endpoint`] with `key` or `endpoint`.
 #[derive(Clone, Debug)]
 pub struct OllamaTarget {
     model: String,

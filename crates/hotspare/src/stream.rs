@@ -5,9 +5,10 @@
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use futures::Stream;
-use hotspare_core::{Chunk, Error, Event, TargetId, Trail};
+use futures::{Stream, StreamExt};
+use hotspare_core::{ChatResponse, Chunk, Error, Event, TargetId, Trail};
 use hotspare_engine::Summary;
+use hotspare_normalize::Assembler;
 
 use crate::driver::{Driver, Output};
 
@@ -47,6 +48,22 @@ impl ChatStream {
             .rev()
             .find(|attempt| matches!(attempt.outcome, Outcome::Served | Outcome::Running));
         serves.map(|attempt| &attempt.target)
+    }
+
+    /// The whole answer, once it is there: text, reasoning, tool calls, usage, who served and the trail, as
+    /// [`Client::chat`](crate::Client::chat) gives it. What was read from the stream before is not in it.
+    ///
+    /// # Errors
+    /// What ended the stream.
+    pub async fn into_response(mut self) -> Result<ChatResponse, Error> {
+        let mut answer = Assembler::default();
+        while let Some(event) = self.next().await {
+            answer.push(event?)?;
+        }
+        let mut response = answer.finish()?;
+        response.served_by = self.served_by().cloned();
+        response.trail = self.trail().clone();
+        Ok(response)
     }
 
     /// The next piece with the frame it was read from, for relays whose caller speaks the provider's wire.

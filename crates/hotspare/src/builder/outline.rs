@@ -10,6 +10,7 @@ use hotspare_engine::{Route, TargetSpec};
 use hotspare_provider::Secret;
 
 use super::{ClientBuilder, NoTransport};
+use crate::endpoint::Net;
 use crate::key::Key;
 
 /// What a client is made of, without keys, connections or a world.
@@ -30,6 +31,7 @@ impl ClientBuilder {
     pub fn outline(mut self) -> Result<Outline, Error> {
         self.transport = Some(Arc::new(NoTransport));
         for (_, endpoint) in &mut self.targets {
+            endpoint.net = Net::default();
             if endpoint.needs_key && endpoint.keys.is_empty() {
                 endpoint.keys.push(Key::given(Secret::new("none")));
             }
