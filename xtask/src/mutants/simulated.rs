@@ -36,7 +36,7 @@ pub(super) const SIMULATED: &[Simulated] = &[
         file: BREAKER,
         from: "leases.retain(|lease| lease.expires > now);",
         to: "",
-        scenario: "probes-hang",
+        scenario: "probes-drip",
     },
     Simulated {
         name: "an opening lasts no time",
@@ -71,7 +71,7 @@ pub(super) const SIMULATED: &[Simulated] = &[
         file: "crates/hotspare-health/src/book.rs",
         from: "let concerned = outcome.at.is_none_or(|at| at == entry.scope);",
         to: "let concerned = true;",
-        scenario: "one-model-of-a-host",
+        scenario: "one-model-alone",
     },
     Simulated {
         name: "a hinted pause is ignored",
