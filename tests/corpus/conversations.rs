@@ -1,17 +1,28 @@
-//! Recorded conversations, told to wires that alternate turn by turn.
+//! Recorded conversations, told to wires that take turns.
 //!
-//! What one provider's client wrote must be acceptable to the next: every request that is encoded keeps the rules of the
-//! wire that it goes to, as its provider states them.
+//! What one provider's client wrote, and what each of the others would have answered, must be acceptable to the next: every
+//! request that is encoded keeps the rules of the wire that it goes to.
 
+mod rules;
+
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use hotspare::{ChatRequest, OutputFormat, Part, Request, Role, Wire};
-use hotspare_normalize::portable;
+use hotspare::{ChatRequest, OutputFormat, Part, Reasoning, Request, Role, Wire};
+use hotspare_anthropic::Anthropic;
+use hotspare_bedrock::Bedrock;
+use hotspare_cohere::Cohere;
+use hotspare_core::{Kind, Origin, Signature};
+use hotspare_gemini::Gemini;
+use hotspare_normalize::{portable, user_first};
+use hotspare_ollama::Ollama;
+use hotspare_openai::{Dialect, OpenAi, Responses};
 use hotspare_provider::Outbound;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::recordings::all;
-use crate::tokens::request;
+use crate::tokens::any_request;
+use rules::Verdict;
 
 /// The conversation up to each point where a model is to speak: after a user's turn, or after the last result that the turn
 /// before waits for.
@@ -37,132 +48,220 @@ fn turns(whole: &ChatRequest) -> Vec<ChatRequest> {
     turns
 }
 
-fn encoded(wire: &dyn Wire, request: &ChatRequest) -> Result<Value, String> {
-    let origin = wire.origin();
-    let portable = portable(request, wire.name(), origin.as_ref()).map_err(|error| error.to_string())?;
-    let mut plain = portable.request.into_owned();
-    plain.max_output = Some(256);
-    // The form of answers is no matter of the order of turns.
-    plain.output = OutputFormat::Text;
-    let outbound = Outbound::new(Request::Chat(Arc::new(plain)), "m", false);
-    let request = wire.encode(&outbound).map_err(|error| error.to_string())?;
-    serde_json::from_slice(&request.body).map_err(|error| error.to_string())
+/// Somebody who takes a turn.
+struct Speaker {
+    wire: Box<dyn Wire>,
+    model: &'static str,
+    rules: fn(&Value) -> Verdict,
+    /// How it spells the id of its calls, by their number in the conversation and in its turn.
+    id: fn(usize, usize) -> String,
 }
 
-fn is_plain_id(id: &str) -> bool {
-    (1..=40).contains(&id.len())
-        && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte))
+fn speakers() -> Vec<Speaker> {
+    let speaker = |wire: Box<dyn Wire>, model, rules, id| Speaker { wire, model, rules, id };
+    vec![
+        speaker(Box::new(OpenAi::new(Dialect::OPENAI.clone())), "gpt", rules::chat, |at, _| {
+            format!("call_{at:024}")
+        }),
+        speaker(Box::new(Anthropic::new()), "claude", rules::messages, |at, _| format!("toolu_{at:024}")),
+        // Older models give none, so that each turn counts anew.
+        speaker(
+            Box::new(Gemini::new()),
+            "gemini-2.5-flash",
+            |body| rules::contents(body, false),
+            |_, n| format!("call_{n}"),
+        ),
+        speaker(Box::new(Responses::new(Dialect::OPENAI.clone())), "gpt", rules::responses, |at, _| {
+            format!("call_{at:056}")
+        }),
+        speaker(
+            Box::new(Bedrock::new("eu-west-1").for_model("anthropic.claude")),
+            "anthropic.claude",
+            rules::converse,
+            |at, _| format!("tooluse_{at:022}"),
+        ),
+        speaker(Box::new(Ollama::new()), "qwen", rules::ollama, |_, n| format!("functions.look_up:{n}")),
+        speaker(
+            Box::new(Gemini::new()),
+            "gemini-3-pro-preview",
+            |body| rules::contents(body, true),
+            |_, n| format!("call_{n}"),
+        ),
+        speaker(Box::new(Cohere::new()), "command", rules::cohere, |at, _| format!("look_up_{at:012}")),
+        speaker(
+            Box::new(Bedrock::new("eu-west-1").for_model("amazon.nova")),
+            "amazon.nova",
+            rules::converse,
+            |at, _| format!("tooluse_{at:022}"),
+        ),
+    ]
 }
 
-/// Chat completions: every assistant's calls are answered by tool messages directly after it, each once.
-fn chat_rules(body: &Value) -> Result<(), String> {
-    let mut waiting: Vec<&str> = Vec::new();
-    for (at, message) in body["messages"].as_array().ok_or("no messages")?.iter().enumerate() {
-        let role = message["role"].as_str().unwrap_or_default();
-        if role == "tool" {
-            let id = message["tool_call_id"].as_str().unwrap_or_default();
-            let known = waiting.iter().position(|known| *known == id);
-            waiting.remove(known.ok_or_else(|| format!("message {at} answers no call before it"))?);
-            continue;
+impl Speaker {
+    /// The body; `None` where the wire has no word for something, says so, and the next target is asked.
+    fn encoded(&self, request: &ChatRequest) -> Result<Option<Value>, String> {
+        let origin = self.wire.origin();
+        let portable =
+            portable(request, self.wire.name(), origin.as_ref()).map_err(|error| error.to_string())?;
+        let mut plain = portable.request.into_owned();
+        if self.wire.capabilities(self.model).assistant_first == Some(false)
+            && let Some((changed, _)) = user_first(&plain)
+        {
+            plain = changed;
         }
-        if !waiting.is_empty() {
-            return Err(format!("message {at} comes before all calls have their results"));
-        }
-        for call in message["tool_calls"].as_array().into_iter().flatten() {
-            let id = call["id"].as_str().unwrap_or_default();
-            if !is_plain_id(id) || waiting.contains(&id) {
-                return Err(format!("message {at} has a call with the id {id:?}"));
-            }
-            let arguments = call["function"]["arguments"].as_str().unwrap_or_default();
-            if !serde_json::from_str::<Value>(arguments).is_ok_and(|value| value.is_object()) {
-                return Err(format!("message {at} has arguments that are no object"));
-            }
-            waiting.push(id);
+        plain.max_output = Some(256);
+        // The form of answers is no matter of the order of turns, and what a wire has no word for is no matter here.
+        plain.output = OutputFormat::Text;
+        plain.tool_choice = None;
+        plain.stop.clear();
+        plain.sampling = Default::default();
+        let outbound = Outbound::new(Request::Chat(Arc::new(plain)), self.model, false);
+        match self.wire.encode(&outbound) {
+            Ok(request) => serde_json::from_slice(&request.body).map(Some).map_err(|error| error.to_string()),
+            Err(error) if error.kind() == Kind::Unsupported => Ok(None),
+            Err(error) => Err(error.to_string()),
         }
     }
-    if waiting.is_empty() { Ok(()) } else { Err("calls without results".into()) }
-}
 
-/// Messages: roles alternate from the user's first turn; results come first in the turn after their calls, all of them; thoughts carry
-/// their author's own signature.
-fn messages_rules(body: &Value) -> Result<(), String> {
-    let mut waiting: Vec<String> = Vec::new();
-    let mut role = "assistant".to_owned();
-    for (at, message) in body["messages"].as_array().ok_or("no messages")?.iter().enumerate() {
-        let now = message["role"].as_str().unwrap_or_default();
-        if now == role {
-            return Err(format!("message {at} is the second in a row by the {now}"));
-        }
-        role = now.to_owned();
-        let blocks = message["content"].as_array().cloned().unwrap_or_default();
-        if blocks.is_empty() && !message["content"].is_string() {
-            return Err(format!("message {at} is empty"));
-        }
-        let of = |kind: &'static str| blocks.iter().filter(move |block| block["type"] == kind);
-        let results: Vec<String> = of("tool_result")
-            .map(|block| block["tool_use_id"].as_str().unwrap_or_default().to_owned())
-            .collect();
-        let (mut expected, mut given) = (std::mem::take(&mut waiting), results);
-        expected.sort();
-        given.sort();
-        if expected != given {
-            return Err(format!("message {at} gives results {given:?} for calls {expected:?}"));
-        }
-        waiting.extend(of("tool_use").map(|block| block["id"].as_str().unwrap_or_default().to_owned()));
-        if waiting.iter().any(|id| !is_plain_id(id)) {
-            return Err(format!("message {at} has a call with an id that is not plain"));
-        }
-        if of("thinking").any(|block| block["signature"].as_str().is_none_or(str::is_empty)) {
-            return Err(format!("message {at} has thoughts without a signature"));
+    /// Whether the request was told to the wire at all.
+    fn judge(&self, request: &ChatRequest) -> Result<bool, String> {
+        let Some(body) = self.encoded(request)? else { return Ok(false) };
+        (self.rules)(&body)?;
+        let own = mark(&self.wire.origin().unwrap_or(Origin("nobody".into())));
+        let spelled = body.to_string();
+        let foreign = spelled.match_indices(MARK).find(|(at, _)| !spelled[*at..].starts_with(&own));
+        match foreign {
+            Some((at, _)) => {
+                Err(format!("a proof of another: {}", spelled[at..].chars().take(40).collect::<String>()))
+            }
+            None => Ok(true),
         }
     }
-    if waiting.is_empty() { Ok(()) } else { Err("calls without results".into()) }
+
+    /// A thought in its own manner: with a proof where it gives one.
+    fn thought(&self, reasoning: Option<&Reasoning>) -> Reasoning {
+        let text = reasoning.map(|reasoning| reasoning.text.clone()).filter(|text| !text.is_empty());
+        let mut thought = Reasoning::new(text.unwrap_or_else(|| "Let me see.".into()));
+        if let Some(origin) = self.wire.origin() {
+            let proof = mark(&origin);
+            let item = json!({"type": "reasoning", "id": "rs_1", "summary": [], "encrypted_content": proof});
+            let whole = self.wire.name() == Responses::new(Dialect::OPENAI.clone()).name();
+            let data = if whole { item.to_string() } else { proof };
+            thought.signature = Some(Signature { origin, data, redacted: whole });
+        }
+        thought
+    }
+}
+
+const MARK: &str = "proof-of:";
+
+fn mark(origin: &Origin) -> String {
+    format!("{MARK}{};", origin.0)
+}
+
+/// The conversation as it would be if each answer had been given by the speaker whose turn it was: ids of calls, thoughts and
+/// proofs are theirs.
+fn as_spoken(whole: &ChatRequest, ends: &[usize], speakers: &[Speaker], first: usize) -> ChatRequest {
+    let mut spoken = whole.clone();
+    let (mut calls, mut renamed) = (0, Vec::<(String, String)>::new());
+    let mut turn = None;
+    let mut in_turn = 0;
+    for (at, message) in spoken.messages.iter_mut().enumerate() {
+        let now = ends.iter().rposition(|end| *end <= at);
+        let begins = now != turn && message.role == Role::Assistant;
+        if message.role == Role::Assistant && now != turn {
+            (turn, in_turn) = (now, 0);
+        }
+        let speaker = now.map(|now| &speakers[(first + now) % speakers.len()]);
+        for part in &mut message.parts {
+            match (part, speaker) {
+                (Part::ToolCall(call), Some(speaker)) => {
+                    let id = (speaker.id)(calls, in_turn);
+                    (calls, in_turn) = (calls + 1, in_turn + 1);
+                    renamed.push((std::mem::replace(&mut call.id, id.clone()), id));
+                }
+                (Part::ToolResult(result), _) => {
+                    if let Some(place) = renamed.iter().position(|(before, _)| *before == result.id) {
+                        result.id = renamed.remove(place).1;
+                    }
+                }
+                _ => {}
+            }
+        }
+        if let Some(speaker) = speaker.filter(|_| begins) {
+            let thought = message.parts.iter().find_map(|part| match part {
+                Part::Reasoning(reasoning) => Some(reasoning),
+                _ => None,
+            });
+            let thought = speaker.thought(thought);
+            message.parts.retain(|part| !matches!(part, Part::Reasoning(_)));
+            message.parts.insert(0, Part::Reasoning(thought));
+        }
+    }
+    spoken
 }
 
 #[test]
 fn what_one_wire_wrote_the_next_accepts() {
     let set = all();
-    let chat = hotspare_openai::OpenAi::new(hotspare_openai::Dialect::OPENAI.clone());
-    let messages = hotspare_anthropic::Anthropic::new();
-    type Rules = fn(&Value) -> Result<(), String>;
-    let wires: [(&dyn Wire, Rules); 2] = [(&chat, chat_rules), (&messages, messages_rules)];
-    let (mut conversations, mut requests, mut broken) = (0, 0, Vec::new());
+    let speakers = speakers();
+    let (mut conversations, mut thoughtful, mut broken) = (0, 0, Vec::new());
+    let mut counts = vec![(0_u32, 0_u32); speakers.len()];
+    let mut known = BTreeSet::new();
     for recording in &set.recordings {
         let exchange = &recording.exchange;
         if !exchange.head.status.is_success() {
             continue;
         }
-        let Some(whole) = request(exchange) else { continue };
+        let Some(whole) = any_request(exchange) else { continue };
         let parts = || whole.messages.iter().flat_map(|message| &message.parts);
         let tools = parts().any(|part| matches!(part, Part::ToolResult(_)));
         // What only one wire can say is not told to another.
-        let native = !whole.native_tools.is_empty() || parts().any(|part| matches!(part, Part::Native(_)));
+        let asked = whole.messages.iter().filter(|message| message.role == Role::User);
+        let native = !whole.native_tools.is_empty()
+            || asked.flat_map(|message| &message.parts).any(|part| matches!(part, Part::Native(_)));
         let turns = turns(&whole);
         // Recordings that break the rules of their own wire are sent as they are, for their provider to say so.
         let sound = portable(&whole, "", None).is_ok();
-        let mut speakers = whole.messages.iter().map(|message| message.role);
-        let begun = speakers.find(|role| matches!(role, Role::User | Role::Assistant)) == Some(Role::User);
-        if !tools || native || !sound || !begun || turns.len() < 2 {
+        if !tools || native || !sound || turns.len() < 2 || !known.insert(format!("{:?}", whole.messages)) {
             continue;
         }
         conversations += 1;
-        for first in 0..wires.len() {
-            for (at, turn) in turns.iter().enumerate() {
-                let (wire, rules) = wires[(first + at) % wires.len()];
-                requests += 1;
-                let judged = encoded(wire, turn).and_then(|body| rules(&body));
-                if let Err(why) = judged {
-                    broken.push(format!(
-                        "{} {} turn {at} to {}: {why}",
-                        exchange.provider,
-                        exchange.id,
-                        wire.name()
-                    ));
+        thoughtful += usize::from(parts().any(|part| matches!(part, Part::Reasoning(_))));
+        let ends: Vec<usize> = turns.iter().map(|turn| turn.messages.len()).collect();
+        // A third of the ways to begin: over all conversations, everybody takes every turn.
+        for first in (conversations % 3..speakers.len()).step_by(3) {
+            let spoken = as_spoken(&whole, &ends, &speakers, first);
+            for (at, end) in ends.iter().enumerate() {
+                let place = (first + at) % speakers.len();
+                let speaker = &speakers[place];
+                for (how, whole) in [("recorded", &whole), ("spoken", &spoken)] {
+                    let mut request = whole.clone();
+                    request.messages.truncate(*end);
+                    match speaker.judge(&request) {
+                        Ok(true) => counts[place].0 += 1,
+                        Ok(false) => counts[place].1 += 1,
+                        Err(why) => {
+                            let (provider, id) = (&exchange.provider, &exchange.id);
+                            let to = (speaker.wire.name(), speaker.model);
+                            broken.push(format!("{provider} {id} ({how}) turn {at} to {to:?}: {why}"));
+                        }
+                    }
                 }
             }
         }
     }
-    println!("{conversations} conversations with tools, {requests} requests to alternating wires");
-    assert!(set.subset || conversations >= 30, "{conversations}");
-    assert!(broken.is_empty(), "{} of {requests} break a rule:\n{}", broken.len(), broken.join("\n"));
+    println!(
+        "{conversations} conversations with tools ({thoughtful} with reasoning) × {} wires",
+        speakers.len()
+    );
+    println!("wire, model, requests that keep its rules, requests that it has no words for");
+    for (speaker, (kept, refused)) in speakers.iter().zip(&counts) {
+        println!("{:24} {:22} {kept:6} {refused:4}", speaker.wire.name(), speaker.model);
+        assert!(set.subset || *kept > 100, "{} took {kept} turns", speaker.model);
+    }
+    broken.sort();
+    broken.dedup();
+    assert!(set.subset || (conversations >= 30 && thoughtful >= 30), "{conversations}, {thoughtful}");
+    assert!(broken.is_empty(), "{} break a rule:\n{}", broken.len(), broken.join("\n"));
 }

@@ -257,6 +257,32 @@ fn merged(body: &mut Value) {
         .collect();
 }
 
+/// What results show, in a turn of the user after the last of them: the host refuses it anywhere else.
+fn shown_apart(body: &mut Value) {
+    let Some(messages) = body["messages"].as_array_mut() else { return };
+    let (mut out, mut shown) = (Vec::new(), Vec::new());
+    for mut message in messages.drain(..) {
+        if message["role"] != "tool" && !shown.is_empty() {
+            shown.insert(0, serde_json::json!({"type": "text", "text": "What the tools have shown:"}));
+            out.push(serde_json::json!({"role": "user", "content": std::mem::take(&mut shown)}));
+        }
+        let seen = |part: &Value| part["type"] == "image_url" || part["type"] == "file";
+        if message["role"] == "tool"
+            && let Some(parts) = message["content"].as_array().filter(|parts| parts.iter().any(seen)).cloned()
+        {
+            let said: String = parts.iter().filter_map(|part| part["text"].as_str()).collect();
+            message["content"] = if said.is_empty() { "(shown below)".into() } else { said.into() };
+            shown.extend(parts.into_iter().filter(seen));
+        }
+        out.push(message);
+    }
+    if !shown.is_empty() {
+        shown.insert(0, serde_json::json!({"type": "text", "text": "What the tools have shown:"}));
+        out.push(serde_json::json!({"role": "user", "content": shown}));
+    }
+    *messages = out;
+}
+
 fn sent(
     wire: &dyn Wire,
     request: &ChatRequest,
@@ -431,7 +457,15 @@ fn chat_completions_come_back() {
     let read: Read = |body| hotspare_openai::Incoming::parse(body).map(|read| (read.request, read.stream));
     let own = hotspare_openai::OpenAi::new(&Dialect::OPENAI);
     let (messages, content) = (hotspare_anthropic::Anthropic::new(), hotspare_gemini::Gemini::new());
-    round_trip("chat_completions", &["openai", "azure"], read, &own, &[&messages, &content], |_| {}, CHAT);
+    round_trip(
+        "chat_completions",
+        &["openai", "azure"],
+        read,
+        &own,
+        &[&messages, &content],
+        shown_apart,
+        CHAT,
+    );
 }
 
 #[test]

@@ -34,7 +34,7 @@ const ADDS: &[&str] = &[
 const TUNED: &str = "chat completions and messages";
 
 /// A recorded chat request of the wires that callers speak.
-pub(crate) fn request(exchange: &Exchange) -> Option<ChatRequest> {
+fn request(exchange: &Exchange) -> Option<ChatRequest> {
     match exchange.endpoint.as_str() {
         "chat_completions" => {
             hotspare_openai::Incoming::parse(&exchange.request).ok().map(|read| read.request)
@@ -45,7 +45,7 @@ pub(crate) fn request(exchange: &Exchange) -> Option<ChatRequest> {
 }
 
 /// The same of every wire that there is a reader for.
-fn any_request(exchange: &Exchange) -> Option<ChatRequest> {
+pub(crate) fn any_request(exchange: &Exchange) -> Option<ChatRequest> {
     let body = || serde_json::from_slice::<Value>(&exchange.request).ok();
     match exchange.endpoint.as_str() {
         "responses" => {

@@ -18,10 +18,13 @@ use serde::Serialize;
 use serde::ser::{SerializeMap, SerializeSeq, Serializer};
 
 use crate::{BETA, Host, WIRE};
-use blocks::{Block, Turn, blocks, turns};
+use blocks::{Block, Turn, begun_without_thought, blocks, turns};
 
 /// Sent as `max_tokens` where the request sets no limit: every model of this wire can give as many.
 pub(crate) const DEFAULT_MAX_TOKENS: u64 = 4_096;
+
+/// The field that asks for thinking.
+const THINKING: &str = "thinking";
 
 /// Where a request goes.
 #[derive(Debug)]
@@ -48,11 +51,33 @@ pub(crate) fn body(request: &ChatRequest, to: &To<'_>) -> Result<Vec<u8>, Error>
         .and_then(|extras| extras.get("output_config"))
         .and_then(|config| serde_json::from_str(config.as_str()).ok());
     let config = config.as_ref();
+    let thinks = !(told_to_think(request) && begun_without_thought(&turns));
     let mut out = Vec::with_capacity(1_024);
-    Body { request, to, system: System::of(head), turns, extras, config }
+    Body { request, to, system: System::of(head), turns, extras, config, thinks }
         .serialize(&mut serde_json::Serializer::new(&mut out))
         .map_err(|_| Error::new(Kind::InvalidRequest, "the request cannot be written as JSON"))?;
     Ok(out)
+}
+
+/// What of a request is said differently or not at all.
+pub(crate) fn notes(request: &ChatRequest) -> Vec<String> {
+    let turns = || {
+        request
+            .messages
+            .iter()
+            .position(|message| !is_instruction(message))
+            .map(|at| turns(&request.messages[at..]))
+    };
+    let unthinking = told_to_think(request)
+        && turns().is_some_and(|turns| turns.is_ok_and(|turns| begun_without_thought(&turns)));
+    let note = "does not think this time: the tool calls that it goes on with were begun without a thought of its own";
+    if unthinking { vec![note.to_owned()] } else { Vec::new() }
+}
+
+/// Whether it must think. A model that may decide for itself takes any beginning.
+fn told_to_think(request: &ChatRequest) -> bool {
+    let own = request.extras.get(WIRE).and_then(|extras| extras.get(THINKING));
+    own.is_some_and(|thinking| thinking.to_value()["type"] == "enabled")
 }
 
 fn check(request: &ChatRequest) -> Result<(), Error> {
@@ -85,6 +110,8 @@ struct Body<'a> {
     extras: Option<&'a BTreeMap<String, Json>>,
     /// Fields of `output_config` that no shared word covers.
     config: Option<&'a Fields<'a>>,
+    /// Whether thinking is asked for where the request wants it.
+    thinks: bool,
 }
 
 impl Body<'_> {
@@ -138,7 +165,8 @@ impl Serialize for Body<'_> {
             map.serialize_entry("output_config", &config)?;
         }
         for (name, value) in self.extras.into_iter().flatten() {
-            if name != BETA && (name != "output_config" || config.is_empty()) {
+            let left = name == BETA || (name == THINKING && !self.thinks);
+            if !left && (name != "output_config" || config.is_empty()) {
                 map.serialize_entry(name, value)?;
             }
         }

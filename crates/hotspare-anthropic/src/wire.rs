@@ -117,6 +117,10 @@ impl Wire for Anthropic {
         Some(&SUBSET)
     }
 
+    fn notes(&self, request: &ChatRequest, _: &str) -> Vec<String> {
+        encode::notes(request)
+    }
+
     fn binds(&self, request: &ChatRequest) -> Option<String> {
         bound::binds(request)
     }

@@ -19,6 +19,13 @@ use crate::WIRE;
 use crate::family::Family;
 use content::Blocks;
 
+/// The model's own field that asks for thinking, where it has one of this name.
+const THINKING: &str = "thinking";
+
+/// Says that thinking is left out.
+const UNTHINKING: &str =
+    "does not think this time: the tool calls that it goes on with were begun without a thought of its own";
+
 /// Where a model's own fields go.
 const OWN: &str = "additionalModelRequestFields";
 
@@ -35,7 +42,9 @@ pub(crate) fn body(request: &ChatRequest, model: &str) -> Result<String, Error> 
         blocks.part(part, &mut system)?;
     }
     out.put("system", Some(system).filter(|system| !system.is_empty()));
-    out.put("messages", Some(messages(rest, &mut blocks)?));
+    let turns = messages(rest, &mut blocks)?;
+    let unthinking = family.thought_leads && told_to_think(request) && begun_without_thought(&turns);
+    out.put("messages", Some(turns));
     out.put("inferenceConfig", Some(inference(request)).filter(|inference| !inference.is_empty()));
     let mut config = Map::new();
     if let OutputFormat::JsonSchema { name, schema, .. } = &request.output {
@@ -53,28 +62,58 @@ pub(crate) fn body(request: &ChatRequest, model: &str) -> Result<String, Error> 
     }
     out.put(OWN, Some(own(request, family)?).filter(|own| !own.is_empty()));
     for (name, value) in request.extras.get(WIRE).into_iter().flatten() {
+        let mut theirs = value.to_value();
+        let thinking = theirs.as_object_mut().filter(|_| unthinking && name == OWN);
+        let left = thinking.and_then(|own| own.remove(THINKING)).is_some();
         // The caller's word for a model's own fields stands beside those that the request asks for.
-        match (out.get_mut(name), value.to_value()) {
+        match (out.get_mut(name), theirs) {
             (Some(Value::Object(mine)), Value::Object(theirs)) => mine.extend(theirs),
+            (_, theirs) if left => out.put(name, Some(theirs)),
             _ => out.spell(name, value.as_str()),
         }
     }
     Ok(out.finish())
 }
 
+/// Whether the loop of tool calls that is under way was begun without a thought that can be shown.
+fn begun_without_thought(turns: &[Value]) -> bool {
+    let answers = |turn: &Value| {
+        let blocks = turn["content"].as_array();
+        blocks.is_some_and(|blocks| blocks.iter().any(|block| block.get("toolResult").is_some()))
+    };
+    let spoken = turns.iter().rposition(|turn| turn["role"] == "user" && !answers(turn));
+    let mut since = turns.iter().skip(spoken.map_or(0, |at| at + 1));
+    let first = since.find(|turn| turn["role"] == "assistant");
+    first.is_some_and(|turn| turn["content"][0].get("reasoningContent").is_none())
+}
+
+/// Whether it must think. A model that may decide for itself takes any beginning.
+fn told_to_think(request: &ChatRequest) -> bool {
+    let own = request.extras.get(WIRE).and_then(|extras| extras.get(OWN)).map(Json::to_value);
+    own.is_some_and(|own| own[THINKING]["type"] == "enabled")
+}
+
 /// Whether one of a model's own fields asks it to think.
 pub(crate) fn thinks(request: &ChatRequest) -> bool {
     let own = request.extras.get(WIRE).and_then(|extras| extras.get(OWN)).map(Json::to_value);
     let own = own.as_ref();
-    ["thinking", "reasoningConfig", "reasoning_config"]
+    [THINKING, "reasoningConfig", "reasoning_config"]
         .into_iter()
         .filter_map(|name| own?.get(name))
         .any(|config| config["type"] != "disabled")
 }
 
 /// What of a request is said differently or not at all.
-pub(crate) fn notes(request: &ChatRequest) -> Vec<String> {
+pub(crate) fn notes(request: &ChatRequest, model: &str) -> Vec<String> {
     let mut notes = Vec::new();
+    let family = Family::of(model);
+    if family.thought_leads && told_to_think(request) {
+        let head = request.messages.iter().take_while(|message| is_instruction(message)).count();
+        let turns = messages(&request.messages[head..], &mut Blocks::new(family));
+        if turns.is_ok_and(|turns| begun_without_thought(&turns)) {
+            notes.push(UNTHINKING.to_owned());
+        }
+    }
     if request.parallel_tools == Some(false) && !request.tools.is_empty() {
         notes.push("left out: one tool call at a time".to_owned());
     }

@@ -11,6 +11,8 @@ pub(crate) struct Family {
     pub(crate) origin: &'static str,
     /// Whether hidden reasoning is its author's text once more in base64.
     pub(crate) redacts_text: bool,
+    /// Whether a model that is told to think goes on with a loop of tool calls only if that began with a thought of its own.
+    pub(crate) thought_leads: bool,
     /// Where `top_k` belongs among the model's own fields.
     pub(crate) top_k: Option<&'static [&'static str]>,
     /// What asks for an effort: places among the model's own fields, and a fixed word or else the effort itself. Empty for the
@@ -28,6 +30,7 @@ const OTHER: Family = Family {
     vendor: "",
     origin: "bedrock",
     redacts_text: false,
+    thought_leads: false,
     top_k: None,
     effort: &[],
     forced_tool: None,
@@ -52,6 +55,7 @@ const FAMILIES: [Family; 4] = [
         // Its signatures are valid on every host that serves it.
         origin: "anthropic",
         redacts_text: true,
+        thought_leads: true,
         top_k: Some(&["top_k"]),
         effort: &[(&["output_config", "effort"], None)],
         forced_tool: Some(true),

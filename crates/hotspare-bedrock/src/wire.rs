@@ -90,8 +90,8 @@ impl Wire for Bedrock {
         capabilities
     }
 
-    fn notes(&self, request: &ChatRequest, _: &str) -> Vec<String> {
-        encode::notes(request)
+    fn notes(&self, request: &ChatRequest, model: &str) -> Vec<String> {
+        encode::notes(request, model)
     }
 
     fn thinks(&self, request: &ChatRequest) -> bool {

@@ -98,7 +98,7 @@ fn messages(messages: &[Message]) -> Result<Vec<Value>, Error> {
                         "id": call.id, "type": "function", "function": {"name": call.name, "arguments": arguments},
                     }));
                 }
-                Part::ToolResult(result) => out.push(tool_result(result)),
+                Part::ToolResult(result) => out.push(tool_result(result)?),
                 _ => {}
             }
         }
@@ -125,14 +125,17 @@ fn messages(messages: &[Message]) -> Result<Vec<Value>, Error> {
     Ok(out)
 }
 
-fn tool_result(result: &ToolResult) -> Value {
+fn tool_result(result: &ToolResult) -> Result<Value, Error> {
+    if result.content.iter().any(|part| matches!(part, Part::Image(_) | Part::Document(_))) {
+        return Err(Error::new(Kind::Unsupported, "this wire takes only words as a tool's result"));
+    }
     let text: String = result.content.iter().filter_map(Part::as_text).collect();
-    json!({"role": "tool", "tool_call_id": result.id, "content": text})
+    Ok(json!({"role": "tool", "tool_call_id": result.id, "content": text}))
 }
 
 #[cfg(test)]
 mod tests {
-    use hotspare_core::{Json, Tool, ToolCall};
+    use hotspare_core::{Json, Media, Tool, ToolCall};
 
     use super::*;
 
@@ -166,6 +169,10 @@ mod tests {
         named.tool_choice = Some(ToolChoice::Named("f".into()));
         assert_eq!(kind(&named), Kind::Unsupported);
         assert_eq!(kind(&ChatRequest::to("x").user("hi").temperature(1.5)), Kind::Unsupported);
+        let shown = vec![Part::Image(Media::Base64 { media_type: "image/png".into(), data: "AAAA".into() })];
+        let shown =
+            ChatRequest::to("x").user("hi").message(Message::tool(ToolResult::from_parts("c", shown)));
+        assert_eq!(kind(&shown), Kind::Unsupported);
         assert_eq!(kind(&ChatRequest::to("x")), Kind::InvalidRequest);
     }
 }

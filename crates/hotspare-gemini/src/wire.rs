@@ -2,7 +2,7 @@
 //!
 //! Invariant: the key goes into one header and nowhere else, above all not into an address.
 
-use hotspare_core::{ChatRequest, Error, Kind, Origin, Request};
+use hotspare_core::{Capabilities, ChatRequest, Error, Kind, Origin, Request};
 use hotspare_provider::{Decoding, Head, HttpRequest, JsonArray, Outbound, Sse, Whole, Wire, header};
 use http::HeaderMap;
 
@@ -105,6 +105,13 @@ impl Wire for Gemini {
 
     fn origin(&self) -> Option<Origin> {
         Some(Origin(self.host.origin.to_owned()))
+    }
+
+    fn capabilities(&self, _: &str) -> Capabilities {
+        let mut capabilities = Capabilities::default();
+        // A turn of calls must follow the user's.
+        capabilities.assistant_first = Some(false);
+        capabilities
     }
 
     fn notes(&self, request: &ChatRequest, model: &str) -> Vec<String> {

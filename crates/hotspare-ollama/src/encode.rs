@@ -102,6 +102,11 @@ fn messages(messages: &[Message]) -> Result<Vec<Value>, Error> {
                     );
                 }
                 Part::ToolResult(result) => {
+                    let shown = |part: &Part| matches!(part, Part::Image(_) | Part::Document(_));
+                    if result.content.iter().any(shown) {
+                        let what = "this wire takes only words as a tool's result";
+                        return Err(Error::new(Kind::Unsupported, what));
+                    }
                     let content: String = result.content.iter().filter_map(Part::as_text).collect();
                     let name = names.get(result.id.as_str()).copied().unwrap_or_default();
                     out.push(json!({
@@ -182,6 +187,10 @@ mod tests {
         let image = Part::Image(Media::Url("https://example.com/a.png".into()));
         let request = ChatRequest::to("x").message(Message::new(Role::User, vec![image]));
         assert_eq!(kind(&request), Kind::Unsupported);
+        let shown = vec![Part::Image(Media::Base64 { media_type: "image/png".into(), data: "AAAA".into() })];
+        let shown =
+            ChatRequest::to("x").user("hi").message(Message::tool(ToolResult::from_parts("c", shown)));
+        assert_eq!(kind(&shown), Kind::Unsupported);
         assert_eq!(kind(&ChatRequest::to("x")), Kind::InvalidRequest);
         assert_eq!(spelled(&ChatRequest::to("x").user("hi"))["stream"], false);
     }

@@ -7,10 +7,7 @@
 
 use std::collections::BTreeMap;
 
-use hotspare_core::{
-    ChatRequest, Error, Json, Kind, Message, Native, OutputFormat, Part, Role, Tool, ToolChoice,
-};
-use hotspare_provider::fields::Fields;
+use hotspare_core::{ChatRequest, Error, Json, Kind, OutputFormat, Tool, ToolChoice};
 use serde::Serialize;
 use serde::ser::{SerializeMap, SerializeSeq, Serializer};
 
@@ -18,8 +15,10 @@ use crate::dialect::Dialect;
 use crate::{WIRE, accepts};
 
 mod details;
+mod turns;
 
-use details::{Details, is_signed};
+use turns::Messages;
+pub(crate) use turns::shows_results;
 
 /// Spells a request's body.
 pub(crate) fn body(
@@ -162,189 +161,6 @@ struct NamedSchema<'a> {
     name: &'a str,
     schema: &'a Json,
     strict: bool,
-}
-
-struct Messages<'a>(&'a [Message], &'a Dialect);
-
-impl Serialize for Messages<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut list = serializer.serialize_seq(None)?;
-        for message in self.0 {
-            let results = message.parts.iter().filter_map(|part| match part {
-                Part::ToolResult(result) => Some(result),
-                _ => None,
-            });
-            let mut only_results = true;
-            for result in results {
-                let content = Parts(&result.content);
-                list.serialize_element(&ToolMessage { role: "tool", tool_call_id: &result.id, content })?;
-            }
-            only_results &=
-                message.parts.iter().all(|part| matches!(part, Part::ToolResult(_) | Part::Fields(_)));
-            if !only_results || message.parts.is_empty() {
-                list.serialize_element(&Plain(message, self.1))?;
-            }
-        }
-        list.end()
-    }
-}
-
-#[derive(Serialize)]
-struct ToolMessage<'a> {
-    role: &'static str,
-    tool_call_id: &'a str,
-    content: Parts<'a>,
-}
-
-/// A message other than a tool's result.
-struct Plain<'a>(&'a Message, &'a Dialect);
-
-impl Serialize for Plain<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Self(message, dialect) = self;
-        let mut map = serializer.serialize_map(None)?;
-        map.serialize_entry("role", role(message.role, dialect))?;
-        if let Some(name) = &message.name {
-            map.serialize_entry("name", name)?;
-        }
-        let says = message.parts.iter().any(is_said);
-        if says || message.role != Role::Assistant {
-            map.serialize_entry("content", &Parts(&message.parts))?;
-        } else {
-            map.serialize_entry("content", &())?;
-        }
-        if let Some(Part::Refusal(text)) = message.parts.iter().find(|part| matches!(part, Part::Refusal(_)))
-        {
-            map.serialize_entry("refusal", text)?;
-        }
-        if dialect.signs_reasoning && message.parts.iter().any(is_signed) {
-            map.serialize_entry("reasoning_details", &Details(&message.parts))?;
-        }
-        if message.parts.iter().any(|part| matches!(part, Part::ToolCall(_))) {
-            map.serialize_entry("tool_calls", &Calls(&message.parts))?;
-        }
-        map.end()
-    }
-}
-
-fn role(role: Role, dialect: &Dialect) -> &'static str {
-    match role {
-        Role::Assistant => "assistant",
-        Role::Developer if dialect.developer_role => "developer",
-        Role::Developer | Role::System => "system",
-        Role::Tool => "tool",
-        _ => "user",
-    }
-}
-
-/// What a message says: one text as text, anything else as a list.
-struct Parts<'a>(&'a [Part]);
-
-impl Serialize for Parts<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let said = || self.0.iter().filter(|part| is_said(part));
-        match (said().next(), said().nth(1)) {
-            (None, _) => serializer.serialize_str(""),
-            (Some(Part::Text(text)), None) => serializer.serialize_str(text),
-            _ => {
-                let mut list = serializer.serialize_seq(None)?;
-                for (at, part) in self.0.iter().enumerate().filter(|(_, part)| is_said(part)) {
-                    let fields = match self.0.get(at + 1) {
-                        Some(Part::Fields(fields)) if fields.wire == WIRE => Some(fields),
-                        _ => None,
-                    };
-                    list.serialize_element(&Piece(part, fields))?;
-                }
-                list.end()
-            }
-        }
-    }
-}
-
-fn is_said(part: &Part) -> bool {
-    match part {
-        Part::Text(_) | Part::Image(_) | Part::Document(_) => true,
-        Part::Native(native) => native.wire == WIRE,
-        _ => false,
-    }
-}
-
-/// A part and the fields that only this wire knows.
-struct Piece<'a>(&'a Part, Option<&'a Native>);
-
-impl Serialize for Piece<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        if let Part::Native(native) = self.0 {
-            return native.raw.serialize(serializer);
-        }
-        let mut map = serializer.serialize_map(Some(2))?;
-        match self.0 {
-            Part::Image(media) => {
-                map.serialize_entry("type", "image_url")?;
-                map.serialize_entry("image_url", &With("url", &media.to_url(), None, self.1))?;
-            }
-            Part::Document(media) => {
-                map.serialize_entry("type", "file")?;
-                let file = With("file_data", &media.to_url(), Some(("filename", "document")), self.1);
-                map.serialize_entry("file", &file)?;
-            }
-            part => {
-                map.serialize_entry("type", "text")?;
-                map.serialize_entry("text", part.as_text().unwrap_or_default())?;
-            }
-        }
-        map.end()
-    }
-}
-
-/// A field, another that may be replaced, and the fields that only this wire knows.
-struct With<'a>(&'static str, &'a str, Option<(&'static str, &'static str)>, Option<&'a Native>);
-
-impl Serialize for With<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Self(name, value, default, native) = self;
-        let own = native.and_then(|native| serde_json::from_str::<Fields<'_>>(native.raw.as_str()).ok());
-        let own = own.unwrap_or_default();
-        let mut map = serializer.serialize_map(None)?;
-        map.serialize_entry(name, value)?;
-        if let Some((name, value)) = default.filter(|(name, _)| !own.contains_key(*name)) {
-            map.serialize_entry(name, value)?;
-        }
-        for (name, value) in own {
-            map.serialize_entry(&name, value)?;
-        }
-        map.end()
-    }
-}
-
-struct Calls<'a>(&'a [Part]);
-
-impl Serialize for Calls<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut list = serializer.serialize_seq(None)?;
-        for part in self.0 {
-            if let Part::ToolCall(call) = part {
-                let arguments = if call.arguments.is_empty() { "{}" } else { &call.arguments };
-                let function = CalledFunction { name: &call.name, arguments };
-                list.serialize_element(&Called { id: &call.id, kind: "function", function })?;
-            }
-        }
-        list.end()
-    }
-}
-
-#[derive(Serialize)]
-struct Called<'a> {
-    id: &'a str,
-    #[serde(rename = "type")]
-    kind: &'static str,
-    function: CalledFunction<'a>,
-}
-
-#[derive(Serialize)]
-struct CalledFunction<'a> {
-    name: &'a str,
-    arguments: &'a str,
 }
 
 struct Tools<'a>(&'a ChatRequest);

@@ -40,6 +40,16 @@ pub(super) fn turns(messages: &[Message]) -> Result<Vec<Turn<'_>>, Error> {
     Ok(turns)
 }
 
+/// Whether the loop of tool calls that is under way was begun without a thought that can be shown: a model that is told to
+/// think refuses to go on with it.
+pub(super) fn begun_without_thought(turns: &[Turn<'_>]) -> bool {
+    let answers = |turn: &Turn<'_>| turn.blocks.iter().any(|block| matches!(block.part, Part::ToolResult(_)));
+    let spoken = turns.iter().rposition(|turn| turn.role == "user" && !answers(turn));
+    let mut since = turns.iter().skip(spoken.map_or(0, |at| at + 1));
+    let first = since.find(|turn| turn.role == "assistant");
+    first.is_some_and(|turn| !matches!(turn.blocks.first(), Some(Block { part: Part::Reasoning(_), .. })))
+}
+
 /// The blocks that are written for these parts.
 pub(super) fn blocks(parts: &[Part]) -> Vec<Block<'_>> {
     let mut blocks: Vec<Block<'_>> = Vec::with_capacity(parts.len());
@@ -65,7 +75,8 @@ pub(super) fn blocks(parts: &[Part]) -> Vec<Block<'_>> {
 
 fn is_written(part: &Part) -> bool {
     match part {
-        Part::Text(text) | Part::Refusal(text) => !text.is_empty(),
+        // Blank texts are refused.
+        Part::Text(text) | Part::Refusal(text) => !text.trim().is_empty(),
         Part::Reasoning(reasoning) => {
             reasoning.signature.as_ref().is_some_and(|signature| signature.origin.0 == ORIGIN)
         }

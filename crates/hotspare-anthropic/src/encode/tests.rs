@@ -115,3 +115,47 @@ fn betas_are_a_header_and_no_field() {
     assert_eq!(headers, ["own-2026", "a-2026,b-2026"]);
     assert!(!String::from_utf8(sent.body.to_vec()).unwrap().contains("2026"));
 }
+
+#[test]
+fn blank_texts_are_left_out() {
+    let call = Part::ToolCall(ToolCall::new("c", "f", ""));
+    let request = ChatRequest::to("r")
+        .user("hi")
+        .message(Message::new(Role::Assistant, vec![Part::Text("\n\n".into()), call]))
+        .message(Message::tool(ToolResult::new("c", " ")))
+        .assistant(" \n")
+        .user("and?");
+    let turns = &encoded(&request)["messages"];
+    let call = json!({"type": "tool_use", "id": "c", "name": "f", "input": {}});
+    assert_eq!(turns[1]["content"], json!([call]));
+    let result = json!({"type": "tool_result", "tool_use_id": "c", "content": []});
+    assert_eq!(turns[2]["content"], json!([result, {"type": "text", "text": "and?"}]));
+}
+
+#[test]
+fn a_loop_that_another_began_is_gone_on_with_without_thinking() {
+    let thought = |origin: &str| {
+        let signature = Signature { origin: Origin(origin.into()), data: "S".into(), redacted: false };
+        Part::Reasoning(Reasoning::new("hm").with_signature(signature))
+    };
+    let step = |id: &str, first: Option<Part>| {
+        let call = Part::ToolCall(ToolCall::new(id, "f", ""));
+        Message::new(Role::Assistant, first.into_iter().chain([call]).collect())
+    };
+    let result = |id: &str| Message::tool(ToolResult::new(id, "done"));
+    let asked = |kind: &str, first: Option<Part>, speaks: bool| {
+        let mut request = ChatRequest::to("r").user("hi").message(step("1", first)).message(result("1"));
+        request = request.message(step("2", None)).message(result("2"));
+        if speaks {
+            request = request.assistant("there").user("and now?");
+        }
+        let thinking = json!({"type": kind, "budget_tokens": 1_024});
+        request.extras.entry(WIRE.into()).or_default().insert(THINKING.into(), thinking.into());
+        (encoded(&request)[THINKING].is_object(), notes(&request).len())
+    };
+    assert_eq!(asked("enabled", Some(thought(ORIGIN)), false), (true, 0), "its own loop");
+    assert_eq!(asked("enabled", Some(thought("someone else")), false), (false, 1));
+    assert_eq!(asked("enabled", None, false), (false, 1));
+    assert_eq!(asked("enabled", None, true), (true, 0), "the loop is over");
+    assert_eq!(asked("adaptive", None, false), (true, 0), "it decides for itself");
+}

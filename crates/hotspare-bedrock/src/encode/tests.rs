@@ -170,14 +170,36 @@ fn nothing_is_dropped_silently() {
     assert_eq!(kind(with(Part::Image(Media::Url("https://example.com/a.png".into())))), Kind::Unsupported);
     assert_eq!(kind(with(Part::Image(Media::from_url("data:image/bmp;base64,AA")))), Kind::Unsupported);
     let mut hints = ChatRequest::to("r").user("x").tool(Tool::new("f", Json::parse("{}").unwrap()));
-    assert!(notes(&hints).is_empty());
+    assert!(notes(&hints, CLAUDE).is_empty());
     (hints.parallel_tools, hints.sampling.seed, hints.user) = (Some(false), Some(1), Some("u".into()));
     assert!(body(&hints, CLAUDE).is_ok());
-    assert_eq!(notes(&hints).len(), 3, "what is left out is said");
+    assert_eq!(notes(&hints, CLAUDE).len(), 3, "what is left out is said");
 }
 
 #[test]
 fn json_without_a_schema_is_refused_not_dropped() {
     let request = ChatRequest::to("r").user("hi").output(OutputFormat::JsonObject);
     assert_eq!(body(&request, CLAUDE).unwrap_err().kind(), Kind::Unsupported);
+}
+
+#[test]
+fn a_loop_that_another_began_is_gone_on_with_without_thinking() {
+    let asked = |model: &str, origin: &str| {
+        let signature = Signature { origin: Origin(origin.into()), data: "S".into(), redacted: false };
+        let thought = Part::Reasoning(Reasoning::new("hm").with_signature(signature));
+        let call = Part::ToolCall(ToolCall::new("1", "f", ""));
+        let mut request = ChatRequest::to("r")
+            .user("hi")
+            .message(Message::new(Role::Assistant, vec![thought, call]))
+            .message(Message::tool(ToolResult::new("1", "done")))
+            .tool(Tool::new("f", Json::parse("{}").unwrap()));
+        let own = json!({"thinking": {"type": "enabled", "budget_tokens": 1_024}, "top_k": 4});
+        request.extras.entry(WIRE.into()).or_default().insert(OWN.into(), own.into());
+        let spelled = encoded(&request, model);
+        assert_eq!(spelled[OWN]["top_k"], 4);
+        (spelled[OWN][THINKING].is_object(), notes(&request, model).len())
+    };
+    assert_eq!(asked(CLAUDE, "anthropic"), (true, 0));
+    assert_eq!(asked(CLAUDE, "openai"), (false, 1));
+    assert_eq!(asked("us.amazon.nova-pro-v1:0", "openai"), (true, 0), "nobody said that it minds");
 }

@@ -1,6 +1,6 @@
 //! What goes out, field by field.
 
-use hotspare_core::{Media, Origin, Reasoning, Signature, ToolCall, ToolResult};
+use hotspare_core::{Media, Message, Origin, Part, Reasoning, Role, Signature, ToolCall, ToolResult};
 use serde_json::{Value, json};
 
 use super::*;
@@ -104,4 +104,40 @@ fn a_proof_goes_back_where_it_is_wanted() {
         ]})
     );
     assert!(encoded(&request, false, &Dialect::OPENAI)["messages"][1]["reasoning_details"].is_null());
+}
+
+#[test]
+fn what_results_show_follows_the_last_of_them_and_silent_turns_are_left_out() {
+    let shown = |id: &str, text: Option<&str>| {
+        let mut parts = vec![Part::Image(Media::from_url(&format!("https://x/{id}.png")))];
+        parts.extend(text.map(|text| Part::Text(text.into())));
+        Message::tool(ToolResult::from_parts(id, parts))
+    };
+    let call = |id: &str| Part::ToolCall(ToolCall::new(id, "f", ""));
+    let request = ChatRequest::to("r")
+        .user("hi")
+        .message(Message::new(Role::Assistant, vec![call("1"), call("2"), call("3")]))
+        .message(shown("1", Some("a map")))
+        .message(shown("2", None))
+        .message(Message::tool(ToolResult::new("3", "three")))
+        .message(Message::new(Role::Assistant, vec![Part::Reasoning(Reasoning::new("hm"))]))
+        .user("go on");
+    let value = encoded(&request, false, &Dialect::OPENAI);
+    let image = |id: &str| json!({"type": "image_url", "image_url": {"url": format!("https://x/{id}.png")}});
+    assert_eq!(
+        value["messages"].as_array().unwrap()[2..],
+        [
+            json!({"role": "tool", "tool_call_id": "1", "content": "a map"}),
+            json!({"role": "tool", "tool_call_id": "2", "content": "(shown below)"}),
+            json!({"role": "tool", "tool_call_id": "3", "content": "three"}),
+            json!({"role": "user", "content": [
+                {"type": "text", "text": "What the tools have shown:"}, image("1"), image("2"),
+            ]}),
+            json!({"role": "user", "content": "go on"}),
+        ]
+    );
+    assert_eq!(
+        crate::accepts::changes(&request, &Dialect::OPENAI),
+        ["what tool results show follows them in a turn of the user"]
+    );
 }

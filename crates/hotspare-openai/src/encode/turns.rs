@@ -1,0 +1,270 @@
+//! A conversation as the wire's messages.
+//!
+//! Results of tools are messages of their own, and say words only: what they show follows the last of them in a turn of the
+//! user. Invariant: a message says, shows or calls something.
+
+use hotspare_core::{ChatRequest, Message, Native, Part, Role, ToolResult};
+use hotspare_provider::fields::Fields;
+use serde::Serialize;
+use serde::ser::{SerializeMap, SerializeSeq, Serializer};
+
+use super::details::{Details, is_signed};
+use crate::WIRE;
+use crate::dialect::Dialect;
+
+/// A conversation.
+pub(super) struct Messages<'a>(pub(super) &'a [Message], pub(super) &'a Dialect);
+
+impl Serialize for Messages<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut list = serializer.serialize_seq(None)?;
+        // What results show, until the last of them is told.
+        let mut shown: Vec<&Part> = Vec::new();
+        for (at, message) in self.0.iter().enumerate() {
+            for part in &message.parts {
+                if let Part::ToolResult(result) = part {
+                    list.serialize_element(&ToolMessage::of(result))?;
+                    shown.extend(result.content.iter().filter(|part| is_media(part)));
+                }
+            }
+            let more = self.0.get(at + 1).is_some_and(answers);
+            if !more && !shown.is_empty() {
+                list.serialize_element(&Shown { role: "user", content: Media(std::mem::take(&mut shown)) })?;
+            }
+            let only_results =
+                message.parts.iter().all(|part| matches!(part, Part::ToolResult(_) | Part::Fields(_)));
+            if (!only_results || message.parts.is_empty()) && !is_silent(message, self.1) {
+                list.serialize_element(&Plain(message, self.1))?;
+            }
+        }
+        list.end()
+    }
+}
+
+/// Said before what results show, which tool messages have no place for.
+const SHOWN: &str = "What the tools have shown:";
+
+fn answers(message: &Message) -> bool {
+    message.parts.iter().any(|part| matches!(part, Part::ToolResult(_)))
+}
+
+fn is_media(part: &Part) -> bool {
+    matches!(part, Part::Image(_) | Part::Document(_))
+}
+
+/// Whether results show something that follows them in a turn of the user.
+pub(crate) fn shows_results(request: &ChatRequest) -> bool {
+    let parts = request.messages.iter().flat_map(|message| &message.parts);
+    parts.into_iter().any(|part| match part {
+        Part::ToolResult(result) => result.content.iter().any(is_media),
+        _ => false,
+    })
+}
+
+/// Whether nothing is left of an assistant's turn in the words of this wire: it only thought, say.
+fn is_silent(message: &Message, dialect: &Dialect) -> bool {
+    let counts = |part: &Part| match part {
+        Part::Refusal(_) | Part::ToolCall(_) => true,
+        Part::Reasoning(_) => dialect.signs_reasoning && is_signed(part),
+        part => is_said(part),
+    };
+    // A turn that came empty is the caller's, and goes as it is.
+    message.role == Role::Assistant && !message.parts.is_empty() && !message.parts.iter().any(counts)
+}
+
+#[derive(Serialize)]
+struct ToolMessage<'a> {
+    role: &'static str,
+    tool_call_id: &'a str,
+    content: ResultParts<'a>,
+}
+
+impl<'a> ToolMessage<'a> {
+    fn of(result: &'a ToolResult) -> Self {
+        Self { role: "tool", tool_call_id: &result.id, content: ResultParts(&result.content) }
+    }
+}
+
+/// What a result says.
+struct ResultParts<'a>(&'a [Part]);
+
+impl Serialize for ResultParts<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if !self.0.iter().any(is_media) {
+            return Parts(self.0).serialize(serializer);
+        }
+        let said: String = self.0.iter().filter_map(Part::as_text).collect();
+        serializer.serialize_str(if said.is_empty() { "(shown below)" } else { &said })
+    }
+}
+
+#[derive(Serialize)]
+struct Shown<'a> {
+    role: &'static str,
+    content: Media<'a>,
+}
+
+/// Pictures and documents.
+struct Media<'a>(Vec<&'a Part>);
+
+impl Serialize for Media<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut list = serializer.serialize_seq(None)?;
+        list.serialize_element(&Piece(&Part::Text(SHOWN.into()), None))?;
+        for part in &self.0 {
+            list.serialize_element(&Piece(part, None))?;
+        }
+        list.end()
+    }
+}
+
+/// A message other than a tool's result.
+struct Plain<'a>(&'a Message, &'a Dialect);
+
+impl Serialize for Plain<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self(message, dialect) = self;
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("role", role(message.role, dialect))?;
+        if let Some(name) = &message.name {
+            map.serialize_entry("name", name)?;
+        }
+        let says = message.parts.iter().any(is_said);
+        if says || message.role != Role::Assistant {
+            map.serialize_entry("content", &Parts(&message.parts))?;
+        } else {
+            map.serialize_entry("content", &())?;
+        }
+        if let Some(Part::Refusal(text)) = message.parts.iter().find(|part| matches!(part, Part::Refusal(_)))
+        {
+            map.serialize_entry("refusal", text)?;
+        }
+        if dialect.signs_reasoning && message.parts.iter().any(is_signed) {
+            map.serialize_entry("reasoning_details", &Details(&message.parts))?;
+        }
+        if message.parts.iter().any(|part| matches!(part, Part::ToolCall(_))) {
+            map.serialize_entry("tool_calls", &Calls(&message.parts))?;
+        }
+        map.end()
+    }
+}
+
+fn role(role: Role, dialect: &Dialect) -> &'static str {
+    match role {
+        Role::Assistant => "assistant",
+        Role::Developer if dialect.developer_role => "developer",
+        Role::Developer | Role::System => "system",
+        Role::Tool => "tool",
+        _ => "user",
+    }
+}
+
+/// What a message says: one text as text, anything else as a list.
+struct Parts<'a>(&'a [Part]);
+
+impl Serialize for Parts<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let said = || self.0.iter().filter(|part| is_said(part));
+        match (said().next(), said().nth(1)) {
+            (None, _) => serializer.serialize_str(""),
+            (Some(Part::Text(text)), None) => serializer.serialize_str(text),
+            _ => {
+                let mut list = serializer.serialize_seq(None)?;
+                for (at, part) in self.0.iter().enumerate().filter(|(_, part)| is_said(part)) {
+                    let fields = match self.0.get(at + 1) {
+                        Some(Part::Fields(fields)) if fields.wire == WIRE => Some(fields),
+                        _ => None,
+                    };
+                    list.serialize_element(&Piece(part, fields))?;
+                }
+                list.end()
+            }
+        }
+    }
+}
+
+fn is_said(part: &Part) -> bool {
+    match part {
+        Part::Text(_) | Part::Image(_) | Part::Document(_) => true,
+        Part::Native(native) => native.wire == WIRE,
+        _ => false,
+    }
+}
+
+/// A part and the fields that only this wire knows.
+struct Piece<'a>(&'a Part, Option<&'a Native>);
+
+impl Serialize for Piece<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if let Part::Native(native) = self.0 {
+            return native.raw.serialize(serializer);
+        }
+        let mut map = serializer.serialize_map(Some(2))?;
+        match self.0 {
+            Part::Image(media) => {
+                map.serialize_entry("type", "image_url")?;
+                map.serialize_entry("image_url", &With("url", &media.to_url(), None, self.1))?;
+            }
+            Part::Document(media) => {
+                map.serialize_entry("type", "file")?;
+                let file = With("file_data", &media.to_url(), Some(("filename", "document")), self.1);
+                map.serialize_entry("file", &file)?;
+            }
+            part => {
+                map.serialize_entry("type", "text")?;
+                map.serialize_entry("text", part.as_text().unwrap_or_default())?;
+            }
+        }
+        map.end()
+    }
+}
+
+/// A field, another that may be replaced, and the fields that only this wire knows.
+struct With<'a>(&'static str, &'a str, Option<(&'static str, &'static str)>, Option<&'a Native>);
+
+impl Serialize for With<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self(name, value, default, native) = self;
+        let own = native.and_then(|native| serde_json::from_str::<Fields<'_>>(native.raw.as_str()).ok());
+        let own = own.unwrap_or_default();
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry(name, value)?;
+        if let Some((name, value)) = default.filter(|(name, _)| !own.contains_key(*name)) {
+            map.serialize_entry(name, value)?;
+        }
+        for (name, value) in own {
+            map.serialize_entry(&name, value)?;
+        }
+        map.end()
+    }
+}
+
+struct Calls<'a>(&'a [Part]);
+
+impl Serialize for Calls<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut list = serializer.serialize_seq(None)?;
+        for part in self.0 {
+            if let Part::ToolCall(call) = part {
+                let arguments = if call.arguments.is_empty() { "{}" } else { &call.arguments };
+                let function = CalledFunction { name: &call.name, arguments };
+                list.serialize_element(&Called { id: &call.id, kind: "function", function })?;
+            }
+        }
+        list.end()
+    }
+}
+
+#[derive(Serialize)]
+struct Called<'a> {
+    id: &'a str,
+    #[serde(rename = "type")]
+    kind: &'static str,
+    function: CalledFunction<'a>,
+}
+
+#[derive(Serialize)]
+struct CalledFunction<'a> {
+    name: &'a str,
+    arguments: &'a str,
+}
