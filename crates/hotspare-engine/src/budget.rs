@@ -125,8 +125,10 @@ mod tests {
                 if success {
                     budget.deposit();
                     earned += 1;
-                } else if budget.try_take(now) {
-                    taken += 1;
+                } else {
+                    let ready = budget.ready_at(now) == Some(now);
+                    prop_assert_eq!(ready, budget.try_take(now), "who comes when it was told to gets one");
+                    taken += u64::from(ready);
                 }
                 let floors = now.as_nanos() / 5_000_000_000 + 1;
                 prop_assert!(taken * 10 <= earned + floors * 10 + 100);
