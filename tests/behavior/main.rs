@@ -16,6 +16,7 @@ mod failover;
 mod limits;
 mod models;
 mod moves;
+mod own;
 mod parity;
 mod quotas;
 mod streams;

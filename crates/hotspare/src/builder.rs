@@ -158,7 +158,7 @@ fn idle(endpoint: &Endpoint, given: bool) -> Option<String> {
     ];
     let what = idle.iter().find(|(_, idle)| *idle)?.0;
     let whose = if custom { "its provider" } else { "the transport that the client was given" };
-    Some(format!("{what} have no effect: {whose} makes the connections"))
+    Some(format!("{what}: no effect, for {whose} makes the connections"))
 }
 
 /// Which of a route's targets get prompts of the route.

@@ -20,6 +20,17 @@
 //! ```
 //!
 //! Tests of your own application need no network: the `hotspare-chaos` crate has a scripted provider.
+//!
+//! **Runtime.** Calls need a Tokio runtime with its timers. A call advances while it is polled and has no task behind it:
+//! dropping the future of [`Client::chat`], or a [`ChatStream`], cancels the request upstream, and whoever stops polling a
+//! stream stops its timers, too.
+//!
+//! **Features.** On by default: `openai` (and every host that is like it), `anthropic`, `cohere`, `gemini`, `ollama`, `config`
+//! (`Client::from_toml`), `rustls`, `schema`, `templates`, `typed` (`Client::chat_as`). Off: `bedrock` (Converse and the
+//! Messages wire at AWS, with signed requests), `tiktoken` (exact counts, which brings the vocabularies), `recorded`.
+//!
+//! **Tracing.** Spans `hotspare.call` and `hotspare.attempt`, all under the target `hotspare`: INFO for each failover, WARN for
+//! each breaker that changes, with its reason; never a prompt, an answer or a key.
 
 mod bells;
 mod builder;

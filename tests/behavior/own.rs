@@ -1,0 +1,69 @@
+//! Parts of one's own: providers, validators, and answers that come in pieces and are wanted whole.
+
+use std::sync::Arc;
+
+use hotspare::{ChatRequest, Client, Endpoint, Error, Event, FinishReason, RouteSpec, Sequential};
+use hotspare_chaos::Scripted;
+
+/// Health is the provider's own, however it shows itself: two that look alike do not take each other down.
+#[tokio::test]
+async fn providers_of_ones_own_have_health_of_their_own() {
+    let (broken, well) = (Scripted::new().status(500), Scripted::new().status(500).text("hi"));
+    let client = Client::builder()
+        .target("main", Endpoint::custom(Arc::new(broken), "m"))
+        .target("spare", Endpoint::custom(Arc::new(well), "m"))
+        .route("chat", RouteSpec::new(Sequential::new(["main", "spare"])))
+        .build()
+        .unwrap();
+    for _ in 0..12 {
+        client.chat(ChatRequest::to("chat").user("x")).await.unwrap();
+    }
+    let usable: Vec<bool> = client.targets().iter().map(|target| target.view.usable).collect();
+    assert_eq!(usable, [false, true]);
+}
+
+/// What only whoever makes the connections can do is not passed over in silence: a proxy least of all.
+#[test]
+fn what_a_given_transport_cannot_do_is_a_mistake() {
+    let provider = Arc::new(Scripted::new().text("hi"));
+    let custom = || Endpoint::custom(provider.clone(), "m");
+    let why = |client: Result<Client, Error>| client.unwrap_err().message().to_owned();
+    let told = why(Client::builder().target("a", custom().proxy("http://127.0.0.1:1")).build());
+    assert!(told.contains("proxy, ca and connect_timeout: no effect"), "{told}");
+    let told = why(Client::builder().target("a", custom().deadline_header("x-deadline")).build());
+    assert!(told.contains("deadline_header: no effect"), "{told}");
+    Client::builder().target("a", custom()).build().unwrap();
+}
+
+#[tokio::test]
+async fn a_stream_can_be_had_whole() {
+    let call = Event::ToolStarted { index: 0, id: "call_1".into(), name: "look".into() };
+    let arguments = Event::ToolDelta { index: 0, arguments: "{\"at\":1}".into() };
+    let events =
+        [Event::TextDelta("I look.".into()), call, arguments, Event::Finished(FinishReason::ToolCalls)];
+    let scripted = Scripted::new().events(events);
+    let client = Client::builder().target("a", Endpoint::custom(Arc::new(scripted), "m")).build().unwrap();
+    let whole = client.stream(ChatRequest::to("a").user("x")).await.unwrap().into_response().await.unwrap();
+    assert_eq!((whole.text().as_str(), whole.finish.clone()), ("I look.", FinishReason::ToolCalls));
+    assert_eq!(whole.tool_calls().map(|call| call.name.as_str()).collect::<Vec<_>>(), ["look"]);
+    assert_eq!(whole.served_by.as_ref().map(|target| target.as_str()), Some("a"));
+    assert_eq!(whole.trail.attempts.len(), 1);
+}
+
+/// Whatever an application wants of an answer, a target that does not give it is left like one that fails.
+#[tokio::test]
+async fn a_validator_of_ones_own_is_asked() {
+    let says = |text: &str| Endpoint::custom(Arc::new(Scripted::new().text(text)), "m");
+    let client = Client::builder()
+        .target("main", says("{\"sum\": 3}"))
+        .target("spare", says("{\"sum\": 4}"))
+        .route("chat", RouteSpec::new(Sequential::new(["main", "spare"])))
+        .build()
+        .unwrap();
+    let even = |answer: &serde_json::Value| match answer["sum"].as_u64() {
+        Some(sum) if sum % 2 == 0 => Ok(()),
+        _ => Err(vec![hotspare::Violation::new("/sum", "is not even")]),
+    };
+    let answer = client.chat_fitting(ChatRequest::to("chat").user("x"), even).await.unwrap();
+    assert_eq!(answer.served_by.unwrap().as_str(), "spare");
+}
