@@ -119,11 +119,21 @@ impl ChatDecoder {
             Some(text) if !text.0.is_empty() => events.push(Event::ReasoningDelta(text.0.to_string())),
             _ => content(&delta.reasoning, true, events),
         }
-        if let (Some(origin), Some(details)) = (&self.signs, delta.reasoning_details) {
-            // One of another shape proves nothing.
+        let says = |text: &Option<Text<'_>>| text.as_ref().is_some_and(|text| !text.0.is_empty());
+        let told = says(&delta.reasoning_content)
+            || match &delta.reasoning {
+                Content::None => false,
+                Content::Text(text) => !text.0.is_empty(),
+                Content::Parts(_) => true,
+            };
+        if let Some(details) = delta.reasoning_details.filter(|_| self.signs.is_some() || !told) {
+            // One of another shape says and proves nothing.
             for raw in serde_json::from_str::<Vec<&RawValue>>(details.get()).unwrap_or_default() {
                 let detail: ReasoningDetail<'_> = serde_json::from_str(raw.get()).unwrap_or_default();
-                let says = |text: &Option<Text<'_>>| text.as_ref().is_some_and(|text| !text.0.is_empty());
+                if let Some(text) = detail.text.as_ref().or(detail.summary.as_ref()).filter(|_| !told) {
+                    said(&text.0, true, events);
+                }
+                let Some(origin) = &self.signs else { continue };
                 if says(&detail.data) || says(&detail.signature) {
                     events.signature(&origin.0, Some(raw.get()), says(&detail.data));
                 }
@@ -316,6 +326,9 @@ fn content(content: &Content<'_>, reasoning: bool, events: &mut Emit<'_>) {
             for part in parts {
                 if let Some(thinking) = &part.thinking {
                     self::content(thinking, true, events);
+                }
+                for summary in part.summary.iter().flatten() {
+                    said(summary.text.as_ref().map_or("", |text| &text.0), true, events);
                 }
                 if let Some(text) = &part.text {
                     said(&text.0, reasoning, events);

@@ -76,6 +76,17 @@ pub(crate) struct ContentPart<'a> {
     pub(crate) refusal: Option<Text<'a>>,
     #[serde(borrow)]
     pub(crate) thinking: Option<Box<Content<'a>>>,
+    /// Reasoning, in pieces of its own.
+    #[serde(borrow)]
+    pub(crate) summary: Option<Vec<Summary<'a>>>,
+}
+
+/// A piece of reasoning.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct Summary<'a> {
+    #[serde(borrow)]
+    pub(crate) text: Option<Text<'a>>,
 }
 
 /// A chunk of a stream, or a whole answer: they differ in one field's name, and some hosts send both.
@@ -152,6 +163,10 @@ pub(crate) struct ReasoningDetail<'a> {
     pub(crate) data: Option<Text<'a>>,
     #[serde(borrow)]
     pub(crate) signature: Option<Text<'a>>,
+    #[serde(borrow)]
+    pub(crate) text: Option<Text<'a>>,
+    #[serde(borrow)]
+    pub(crate) summary: Option<Text<'a>>,
 }
 
 #[derive(Debug, Default, Deserialize)]

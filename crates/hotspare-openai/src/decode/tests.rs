@@ -200,9 +200,15 @@ fn reasoning_under_every_name() {
         r#"{"reasoning":"hm"}"#,
         r#"{"reasoning_content":"hm","reasoning":"hm"}"#,
         r#"{"content":[{"type":"thinking","thinking":[{"type":"text","text":"hm"}]}]}"#,
+        r#"{"content":[{"type":"reasoning","summary":[{"type":"summary_text","text":"hm"}]}]}"#,
+        r#"{"reasoning":null,"reasoning_details":[{"type":"reasoning.text","text":"hm","signature":"s"}]}"#,
+        r#"{"reasoning_details":[{"type":"reasoning.summary","summary":"hm"}]}"#,
+        r#"{"reasoning":"hm","reasoning_details":[{"type":"reasoning.text","text":"hm"}]}"#,
     ] {
         let body = sse(&[&format!(r#"{{"choices":[{{"delta":{delta}}}]}}"#)]);
-        assert!(run(&body, &[]).0.contains(&Event::ReasoningDelta("hm".into())), "{delta}");
+        let events = run(&body, &[]).0;
+        let told = events.iter().filter(|event| **event == Event::ReasoningDelta("hm".into()));
+        assert_eq!(told.count(), 1, "{delta}");
     }
 }
 
