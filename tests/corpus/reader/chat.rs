@@ -38,6 +38,16 @@ pub(crate) fn read(exchange: &Exchange) -> Answer {
                 Some(text) if !text.is_empty() => thought.push_str(text),
                 _ => append(thought, &said["reasoning"]),
             }
+            // Some hosts have it only in pieces, each with its proof.
+            if !["reasoning_content", "reasoning"]
+                .iter()
+                .any(|name| said[*name].as_str().is_some_and(|text| !text.is_empty()))
+            {
+                for detail in said["reasoning_details"].as_array().into_iter().flatten() {
+                    append(thought, &detail["text"]);
+                    append(thought, &detail["summary"]);
+                }
+            }
             append(answer.refusal.get_or_insert_default(), &said["refusal"]);
             for call in said["tool_calls"].as_array().into_iter().flatten() {
                 tool(&mut calls, call);
