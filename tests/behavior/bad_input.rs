@@ -88,7 +88,7 @@ async fn each_key_can_be_tried_by_itself() {
     let endpoint = openai::target("m").base_url(server.base_url()).key(key("wrong")).key(key("right"));
     let client = Client::builder().target("main", endpoint).build().unwrap();
     let target = &client.targets()[0];
-    assert_eq!(target.keys, 2);
+    assert_eq!(target.keys.len(), 2);
     assert_eq!(client.try_key(&target.id, 0).await.unwrap_err().kind(), Kind::Auth);
     client.try_key(&target.id, 1).await.unwrap();
     assert_eq!(client.try_key(&"nobody".into(), 0).await.unwrap_err().kind(), Kind::Config);

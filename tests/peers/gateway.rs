@@ -1,28 +1,50 @@
 //! The gateway in this process, on a real socket, and what any HTTP client sees of it.
 
+use std::net::SocketAddr;
+
+use futures::channel::mpsc::UnboundedSender;
 use hotspare::Client;
 use hotspare_chaos::{Fault, Speaks};
 use hotspare_gateway::{ClientKeys, ServeOptions, serve_on};
 use hotspare_tests::Rig;
 use serde_json::{Value, json};
+use tokio::task::JoinHandle;
 
 /// A running gateway; it stops when dropped.
 pub(crate) struct Running {
-    address: std::net::SocketAddr,
-    stop: Option<tokio::sync::oneshot::Sender<()>>,
+    address: SocketAddr,
+    signals: UnboundedSender<()>,
+    server: Option<JoinHandle<std::io::Result<()>>>,
 }
 
 impl Running {
     pub(crate) fn url(&self) -> String {
         format!("http://{}/v1", self.address)
     }
+
+    /// A path of this gateway.
+    pub(crate) fn at(&self, path: &str) -> String {
+        format!("http://{}{path}", self.address)
+    }
+
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// A signal to stop.
+    pub(crate) fn signal(&self) {
+        let _ = self.signals.unbounded_send(());
+    }
+
+    /// Waits until it has stopped.
+    pub(crate) async fn stopped(mut self) {
+        self.server.take().unwrap().await.unwrap().unwrap();
+    }
 }
 
 impl Drop for Running {
     fn drop(&mut self) {
-        if let Some(stop) = self.stop.take() {
-            let _ = stop.send(());
-        }
+        self.signal();
     }
 }
 
@@ -31,13 +53,16 @@ pub(crate) async fn start(client: Client) -> Running {
 }
 
 pub(crate) async fn start_with(client: Client, options: ServeOptions) -> Running {
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    let (stop, stopped) = tokio::sync::oneshot::channel();
-    tokio::spawn(serve_on(listener, client, options, async {
-        let _ = stopped.await;
-    }));
-    Running { address, stop: Some(stop) }
+    start_at("127.0.0.1", client, options).await
+}
+
+/// A gateway that listens at this address.
+pub(crate) async fn start_at(host: &str, client: Client, options: ServeOptions) -> Running {
+    let listener = tokio::net::TcpListener::bind((host, 0)).await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let (signals, heard) = futures::channel::mpsc::unbounded();
+    let server = tokio::spawn(serve_on(listener, client, options, heard));
+    Running { address: SocketAddr::from(([127, 0, 0, 1], port)), signals, server: Some(server) }
 }
 
 async fn post(gateway: &Running, body: &str) -> reqwest::Response {

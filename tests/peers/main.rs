@@ -13,6 +13,8 @@ mod gateway;
 mod messages;
 mod official_anthropic;
 mod official_client;
+mod operating;
 mod real_model;
 mod recipes;
 mod sdk_oracle;
+mod stopping;

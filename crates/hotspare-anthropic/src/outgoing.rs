@@ -318,6 +318,7 @@ fn finish_word(reason: &FinishReason) -> &str {
 fn error_word(error: &Error) -> &'static str {
     match (error.kind(), error.status()) {
         (Kind::InvalidRequest, Some(401)) => "authentication_error",
+        (Kind::InvalidRequest, Some(403)) => "permission_error",
         (Kind::InvalidRequest, Some(404)) => "not_found_error",
         (Kind::InvalidRequest, Some(413)) => "request_too_large",
         (Kind::InvalidRequest | Kind::ContextOverflow | Kind::ContentPolicy | Kind::Unsupported, _) => {

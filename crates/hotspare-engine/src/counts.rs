@@ -3,9 +3,10 @@
 //! Not health: counts never fade and decide nothing. Invariant: each attempt's cost stands under exactly one kind.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use hotspare_core::{Cost, Kind, Usage};
+
+use crate::histogram::Histogram;
 
 /// Counts of one target since the start.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -29,10 +30,8 @@ pub struct Counts {
     pub costs: BTreeMap<CostKind, Cost>,
     /// Answers that were refusals, or withheld by a filter.
     pub refused: u64,
-    /// Time to first content, summed over `first_contents`.
-    pub first_content_total: Duration,
-    /// How many attempts brought content.
-    pub first_contents: u64,
+    /// Time to first content, of the attempts that brought any.
+    pub first_content: Histogram,
 }
 
 impl Counts {

@@ -3,6 +3,9 @@
 //! Not a lock: whoever shares a world puts it behind one and keeps it for microseconds. Invariant: every permit that is
 //! given out is settled exactly once or frees itself; what is to be told to people waits in a bounded list.
 
+mod service;
+mod spending;
+
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,8 +22,9 @@ use crate::ending::{End, Ending};
 use crate::fleet::{Fleet, Route, Target};
 use crate::queue::{Queues, Ticket};
 use crate::spend::Spend;
+use service::Service;
 
-mod spending;
+pub use service::{KeyStatus, ServiceChange};
 
 /// Most transitions that wait to be told; older ones are dropped first.
 const NOTICE_LIMIT: usize = 256;
@@ -35,6 +39,7 @@ pub struct World {
     last_resort: Budget,
     queues: Queues,
     notices: VecDeque<Transition>,
+    service: Service,
     /// Something was put out of service.
     stirred: bool,
     /// What came to be thought of our own network, and was not told yet.
@@ -98,6 +103,7 @@ impl World {
             last_resort,
             queues,
             notices: VecDeque::new(),
+            service: Service::default(),
             stirred: false,
             network: None,
         }
@@ -204,20 +210,6 @@ impl World {
         self.queues.waiting(place)
     }
 
-    /// Takes a target out of service, or back in, by an operator's will.
-    pub fn cordon(&mut self, place: usize, on: bool) {
-        self.targets[place].cordoned = on;
-        self.wake(place);
-    }
-
-    /// A key that was rejected has been replaced at its source: it is in service again.
-    pub fn renew_key(&mut self, place: usize, key: usize) {
-        let [_, _, credential, credential_model] = self.fleet.targets()[place].scopes(key);
-        self.book.enable(credential);
-        self.book.enable(credential_model);
-        self.wake(place);
-    }
-
     /// Asks for a start at a target; the first key that is well is taken, beginning at `draw`.
     pub(crate) fn admit(
         &mut self,
@@ -307,9 +299,7 @@ impl World {
         observation: Observation,
     ) {
         if let Observation::FirstContent { after } = observation {
-            let counts = &mut self.targets[place].counts;
-            counts.first_contents += 1;
-            counts.first_content_total = counts.first_content_total.saturating_add(after);
+            self.targets[place].counts.first_content.record(after);
         }
         self.book.observe(now, permit, observation);
         self.note_network(now);
@@ -323,6 +313,7 @@ impl World {
     /// An attempt has ended.
     pub(crate) fn settle(&mut self, now: Moment, place: usize, permit: Permit, end: End, draw: u64) {
         let End { outcome, ending, usage, cost, .. } = end;
+        self.note_out(now, &outcome, ending);
         let kind = match ending {
             _ if end.reask => CostKind::Reask,
             Ending::Served => CostKind::Useful,
@@ -359,6 +350,7 @@ impl World {
             state.own.correct(now, permit.tokens(), tokens);
         }
         let transitions = self.book.settle(now, permit, outcome, draw);
+        self.note_back();
         self.note_network(now);
         self.stirred |= !transitions.is_empty();
         self.tell(transitions);
@@ -436,10 +428,11 @@ impl World {
     #[cfg(test)]
     pub(crate) fn fingerprint(&self, hasher: &mut impl std::hash::Hasher) {
         use std::hash::Hash;
-        let Self { fleet: _, book, targets, routes, last_resort, queues, notices, stirred, network } = self;
+        let Self { fleet: _, book, targets, routes, last_resort, queues, notices, service, stirred, network } =
+            self;
         book.hash(hasher);
         (last_resort, queues, stirred).hash(hasher);
-        format!("{targets:?} {routes:?} {notices:?} {network:?}").hash(hasher);
+        format!("{targets:?} {routes:?} {notices:?} {service:?} {network:?}").hash(hasher);
     }
 
     #[cfg(test)]

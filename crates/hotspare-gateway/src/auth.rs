@@ -29,9 +29,7 @@ impl ClientKeys {
         if self.0.is_empty() {
             return true;
         }
-        let bearer = headers
-            .get(http::header::AUTHORIZATION)
-            .and_then(|value| value.as_bytes().strip_prefix(b"Bearer "));
+        let bearer = headers.get(http::header::AUTHORIZATION).and_then(|value| bearer(value.as_bytes()));
         let shown = bearer.or_else(|| headers.get("x-api-key").map(http::HeaderValue::as_bytes));
         // Every key is compared, and to its end, so that the time tells nothing.
         shown.is_some_and(|shown| self.0.iter().fold(false, |found, key| found | same(key.as_bytes(), shown)))
@@ -42,6 +40,12 @@ impl fmt::Debug for ClientKeys {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "ClientKeys({})", self.0.len())
     }
+}
+
+/// The token of that scheme, whose name may be written in any case.
+fn bearer(value: &[u8]) -> Option<&[u8]> {
+    let (scheme, token) = value.split_at_checked(b"bearer ".len())?;
+    scheme.eq_ignore_ascii_case(b"bearer ").then_some(token)
 }
 
 fn same(a: &[u8], b: &[u8]) -> bool {
@@ -61,6 +65,12 @@ mod tests {
         headers.insert("authorization", HeaderValue::from_static("Bearer two"));
         assert!(keys.admit(&headers));
         headers.insert("authorization", HeaderValue::from_static("Bearer tw"));
+        assert!(!keys.admit(&headers));
+        headers.insert("authorization", HeaderValue::from_static("bearer two"));
+        assert!(keys.admit(&headers), "the scheme may be written in any case");
+        headers.insert("authorization", HeaderValue::from_static("BEARER tWo"));
+        assert!(!keys.admit(&headers), "the key may not");
+        headers.insert("authorization", HeaderValue::from_static("two"));
         assert!(!keys.admit(&headers));
         assert!(ClientKeys::default().admit(&headers));
         assert!(!format!("{keys:?}").contains("one"));

@@ -2,7 +2,8 @@
 //!
 //! Not a wire: how an event is spelled is the front's to say. Invariant: a failure after the first frame is an error
 //! event, and never followed by the end mark; no silence is longer than [`PATIENCE`], because what stands between caller
-//! and gateway closes connections that seem idle, and a model may think for minutes.
+//! and gateway closes connections that seem idle, and a model may think for minutes; a stream that is cut off because the
+//! gateway closes says so.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -14,7 +15,9 @@ use futures::Stream;
 use hotspare::{ChatStream, Error};
 use tokio::time::{Instant, Sleep};
 
+use crate::closing::{self, Closing, Watch};
 use crate::front::Front;
+use crate::traffic::Tally;
 
 /// How often a caller who waits gets a sign of life.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(15);
@@ -33,6 +36,9 @@ pub(crate) struct Frames<F> {
     /// are overtaken by frames.
     due: Instant,
     timer: Pin<Box<Sleep>>,
+    closing: Option<Watch>,
+    /// Counts it, until it has ended.
+    tally: Option<Tally>,
 }
 
 enum Source {
@@ -52,7 +58,37 @@ impl<F: Front> Frames<F> {
     }
 
     fn new(source: Source, front: F, due: Instant) -> Self {
-        Self { source, front, due, timer: Box::pin(tokio::time::sleep_until(due)) }
+        let timer = Box::pin(tokio::time::sleep_until(due));
+        Self { source, front, due, timer, closing: None, tally: None }
+    }
+
+    /// Ends with an error when the gateway closes, and is counted.
+    pub(crate) fn watched(mut self, closing: Closing, mut tally: Tally) -> Self {
+        if matches!(self.source, Source::Open(_)) {
+            tally.content();
+        }
+        self.closing = Some(Watch::over(closing));
+        self.tally = Some(tally);
+        self
+    }
+
+    /// Ends with an error.
+    fn fail(&mut self, error: &Error, out: &mut Vec<u8>) {
+        F::failure(error, out);
+        self.source = Source::Done;
+        if let Some(tally) = self.tally.take() {
+            tally.failed(error);
+        }
+    }
+
+    /// Nothing has come: the gateway may close, and a sign of life may be due.
+    fn poll_quiet(&mut self, cx: &mut Context<'_>) -> Poll<Bytes> {
+        if self.closing.as_mut().is_some_and(|closing| closing.poll(cx).is_ready()) {
+            let mut out = Vec::new();
+            self.fail(&closing::why(), &mut out);
+            return Poll::Ready(out.into());
+        }
+        self.poll_alive(cx)
     }
 
     /// A sign of life, once nothing was said for long.
@@ -83,15 +119,15 @@ impl<F: Front> Stream for Frames<F> {
                 Source::Opening(opening) => match opening.as_mut().poll(cx) {
                     Poll::Ready(Ok(stream)) => {
                         this.source = Source::Open(Box::new(stream));
+                        this.tally.iter_mut().for_each(Tally::content);
                         continue;
                     }
                     Poll::Ready(Err(error)) => {
-                        this.source = Source::Done;
                         let mut out = Vec::new();
-                        F::failure(&error, &mut out);
+                        this.fail(&error, &mut out);
                         return Poll::Ready(Some(Ok(out.into())));
                     }
-                    Poll::Pending => return this.poll_alive(cx).map(|alive| Some(Ok(alive))),
+                    Poll::Pending => return this.poll_quiet(cx).map(|quiet| Some(Ok(quiet))),
                 },
                 Source::Open(_) => {}
             }
@@ -100,16 +136,14 @@ impl<F: Front> Stream for Frames<F> {
             while let Source::Open(stream) = &mut this.source {
                 match stream.poll_chunk(cx) {
                     Poll::Ready(Some(Ok(chunk))) => this.front.chunk(&chunk, &mut out),
-                    Poll::Ready(Some(Err(error))) => {
-                        F::failure(&error, &mut out);
-                        this.source = Source::Done;
-                    }
+                    Poll::Ready(Some(Err(error))) => this.fail(&error, &mut out),
                     Poll::Ready(None) => {
                         this.front.end(&mut out);
                         this.source = Source::Done;
+                        this.tally.take().into_iter().for_each(Tally::served);
                     }
                     Poll::Pending if out.is_empty() => {
-                        return this.poll_alive(cx).map(|alive| Some(Ok(alive)));
+                        return this.poll_quiet(cx).map(|quiet| Some(Ok(quiet)));
                     }
                     Poll::Pending => break,
                 }

@@ -9,9 +9,9 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Subcommand;
-use futures::StreamExt;
+use futures::{Stream, StreamExt};
 use hotspare::config::ServerConfig;
-use hotspare::{ChatRequest, Event};
+use hotspare::{ChatRequest, Client, Event};
 use hotspare_gateway::{ClientKeys, ServeOptions, Setup, serve_on};
 use tokio::net::TcpListener;
 
@@ -47,7 +47,7 @@ pub(crate) enum Command {
         insecure: bool,
         /// Serve the embedded providers.
         #[cfg(feature = "demo")]
-        #[arg(long)]
+        #[arg(long, conflicts_with = "config")]
         embedded: bool,
     },
     /// Ask one question; the answer is streamed, and who was tried is told on standard error.
@@ -113,7 +113,7 @@ impl Command {
             } => {
                 #[cfg(feature = "demo")]
                 if embedded {
-                    return report(serve_embedded(listen).await);
+                    return report(serve_embedded(listen, insecure).await);
                 }
                 serve(config.as_deref(), listen, insecure).await
             }
@@ -167,13 +167,11 @@ fn setup(config: Option<&Path>) -> Result<Setup, String> {
 }
 
 #[cfg(feature = "demo")]
-async fn serve_embedded(listen: Option<SocketAddr>) -> Result<(), String> {
+async fn serve_embedded(listen: Option<SocketAddr>, insecure: bool) -> Result<(), String> {
     let embedded = hotspare_gateway::demo::Embedded::start().await.map_err(|error| error.to_string())?;
     let client = embedded.client().map_err(|error| error.to_string())?;
-    let listen = listen.unwrap_or(SocketAddr::from(([127, 0, 0, 1], 8080)));
-    let listener = TcpListener::bind(listen).await.map_err(|error| format!("{listen}: {error}"))?;
-    note(&format!("serving 3 embedded providers at http://{listen}/v1"));
-    serve_on(listener, client, ServeOptions::default(), stop()).await.map_err(|error| error.to_string())
+    let setup = Setup::of(client, format!("{} embedded providers", embedded.servers.len()));
+    serve_setup(setup, ServeOptions::default(), listen, insecure).await
 }
 
 /// What a configuration says of the server: where it listens, and how it serves.
@@ -192,6 +190,7 @@ fn serving(server: &ServerConfig) -> Result<(Option<SocketAddr>, ServeOptions), 
         value => Ok(value.unwrap_or(usual)),
     };
     options.max_body = at_least_one("max_body", server.max_body, options.max_body)?;
+    options.drain = server.drain.unwrap_or(options.drain);
     options.max_connections =
         at_least_one("max_connections", server.max_connections, options.max_connections)?;
     let listen = server.listen.as_deref().map(str::parse::<SocketAddr>).transpose();
@@ -210,35 +209,47 @@ fn exposed(listen: SocketAddr, options: &ServeOptions) -> Option<String> {
 async fn serve(config: Option<&Path>, listen: Option<SocketAddr>, insecure: bool) -> Result<(), String> {
     let setup = setup(config)?;
     let (configured, options) = serving(&setup.server)?;
-    let listen = listen.or(configured).unwrap_or(SocketAddr::from(([127, 0, 0, 1], 8080)));
+    serve_setup(setup, options, listen.or(configured), insecure).await
+}
+
+async fn serve_setup(
+    setup: Setup,
+    options: ServeOptions,
+    listen: Option<SocketAddr>,
+    insecure: bool,
+) -> Result<(), String> {
+    let listen = listen.unwrap_or(SocketAddr::from(([127, 0, 0, 1], 8080)));
     if let Some(why) = exposed(listen, &options).filter(|_| !insecure) {
         return Err(why);
     }
+    let signals = signals()?;
     let listener = TcpListener::bind(listen).await.map_err(|error| format!("{listen}: {error}"))?;
     let listen = listener.local_addr().unwrap_or(listen);
     for line in &setup.chosen {
         note(line);
     }
     note(&format!("serving {} at http://{listen}/v1", setup.client.names().join(", ")));
-    serve_on(listener, setup.client, options, stop()).await.map_err(|error| error.to_string())
+    serve_on(listener, setup.client, options, signals).await.map_err(|error| error.to_string())
 }
 
-/// Resolves when the program is asked to end.
-async fn stop() {
+/// Every time that the program is asked to end.
+fn signals() -> Result<impl Stream<Item = ()>, String> {
     #[cfg(unix)]
     {
         use tokio::signal::unix::{SignalKind, signal};
-        let Ok(mut terminate) = signal(SignalKind::terminate()) else {
-            return std::future::pending().await;
-        };
-        tokio::select! {
-            _ = tokio::signal::ctrl_c() => {}
-            _ = terminate.recv() => {}
-        }
+        let listen = |kind| signal(kind).map_err(|error| format!("signals cannot be listened to: {error}"));
+        let both = (listen(SignalKind::interrupt())?, listen(SignalKind::terminate())?);
+        Ok(futures::stream::unfold(both, async |(mut interrupt, mut terminate)| {
+            let more = tokio::select! {
+                more = interrupt.recv() => more,
+                more = terminate.recv() => more,
+            };
+            more.map(|()| ((), (interrupt, terminate)))
+        }))
     }
     #[cfg(not(unix))]
     {
-        let _ = tokio::signal::ctrl_c().await;
+        Ok(futures::stream::unfold((), async |()| tokio::signal::ctrl_c().await.ok().map(|()| ((), ()))))
     }
 }
 
@@ -267,7 +278,7 @@ async fn check(path: &Path, live: bool) -> Result<(), String> {
         note(&format!("note: {why}"));
     }
     let client = setup.client;
-    for name in client.names() {
+    for name in routes(&client) {
         let explanation =
             client.explain(&ChatRequest::to(name).user("hello")).map_err(|error| error.to_string())?;
         if explanation.at_once > 1 {
@@ -289,8 +300,8 @@ async fn check(path: &Path, live: bool) -> Result<(), String> {
     }
     let (mut failed, mut tried) = (0, 0);
     for target in client.targets() {
-        for key in 0..target.keys.max(1) {
-            let name = match target.keys {
+        for key in 0..target.keys.len().max(1) {
+            let name = match target.keys.len() {
                 0 | 1 => target.id.to_string(),
                 keys => format!("{} (key {} of {keys})", target.id, key + 1),
             };
@@ -328,13 +339,17 @@ fn today() -> String {
 
 fn explain(config: Option<&Path>, model: Option<String>, prompt: &str) -> Result<(), String> {
     let client = setup(config)?.client;
-    let models = model.map_or_else(|| client.names(), |model| vec![model]);
-    for model in models {
+    for model in model.map_or_else(|| routes(&client), |model| vec![model]) {
         let explanation =
             client.explain(&ChatRequest::to(model).user(prompt)).map_err(|error| error.to_string())?;
         print(&format!("{explanation}\n"));
     }
     Ok(())
+}
+
+/// Every route once, whatever further names it has.
+fn routes(client: &Client) -> Vec<String> {
+    client.names().into_iter().filter(|name| client.route_of(name) == Some(name)).collect()
 }
 
 /// A reader who went away is no reason to fail.

@@ -7,7 +7,7 @@ mod chat;
 mod messages;
 mod responses;
 
-use hotspare::{ChatRequest, ChatResponse, Chunk, Error};
+use hotspare::{ChatRequest, ChatResponse, Chunk, Error, Kind};
 use http::HeaderMap;
 
 pub(crate) use chat::Chat;
@@ -21,6 +21,12 @@ pub(crate) struct Asked {
     pub(crate) stream: bool,
     /// Whether a stream is to end with token counts, where the wire leaves that to the caller.
     pub(crate) include_usage: bool,
+}
+
+/// The status of an error that is the gateway's own, and no wire's to choose.
+fn own_status(error: &Error) -> Option<u16> {
+    let own = |status: &u16| matches!(status, 401 | 403 | 404 | 405 | 408 | 413);
+    error.status().filter(own).filter(|_| error.kind() == Kind::InvalidRequest)
 }
 
 /// A wire towards callers, and one answer that is being spelled on it.

@@ -2,18 +2,22 @@
 //!
 //! A server that speaks the wires of OpenAI and Anthropic in front of a [`hotspare::Client`]. The only crate that opens configuration files.
 
+mod attend;
 mod auth;
 mod body;
+mod closing;
 mod deadline;
 #[cfg(feature = "demo")]
 pub mod demo;
 mod front;
 mod ops;
+mod reply;
 mod routes;
 mod serve;
 mod setup;
 #[cfg(feature = "simulate")]
 pub mod simulate;
+mod traffic;
 
 pub use auth::ClientKeys;
 pub use serve::{ServeOptions, serve_on};

@@ -4,9 +4,11 @@
 
 mod commands;
 
+use std::io::IsTerminal;
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{Parser, ValueEnum};
+use tracing_subscriber::EnvFilter;
 
 use commands::Command;
 
@@ -16,19 +18,33 @@ use commands::Command;
 struct Cli {
     #[command(subcommand)]
     command: Command,
-    /// How logs are written: text or json. What is logged is set by HOTSPARE_LOG (such as `hotspare=debug`).
-    #[arg(long, global = true, default_value = "text")]
-    log_format: String,
+    /// How logs are written. What is logged is set by HOTSPARE_LOG (such as `hotspare=debug`).
+    #[arg(long, global = true, value_enum, default_value = "text")]
+    log_format: LogFormat,
+}
+
+/// How logs are written.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum LogFormat {
+    /// One JSON object a line.
+    Json,
+    /// For people; with colours on a terminal.
+    Text,
 }
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    let filter = tracing_subscriber::EnvFilter::try_from_env("HOTSPARE_LOG")
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(cli.command.log_level()));
-    let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    match cli.log_format.as_str() {
-        "json" => logs.json().init(),
-        _ => logs.with_target(false).init(),
+    let filter = match filter(&cli.command) {
+        Ok(filter) => filter,
+        Err(what) => return commands::fail(&what),
+    };
+    let colours =
+        std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|no| no.is_empty());
+    let logs =
+        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(colours);
+    match cli.log_format {
+        LogFormat::Json => logs.json().init(),
+        LogFormat::Text => logs.with_target(false).init(),
     }
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
@@ -38,4 +54,14 @@ fn main() -> ExitCode {
     // Standard input may be waiting in a thread that nothing can wake.
     runtime.shutdown_background();
     code
+}
+
+/// What is logged: as the environment says, else as the command needs it.
+fn filter(command: &Command) -> Result<EnvFilter, String> {
+    match std::env::var("HOTSPARE_LOG") {
+        Ok(text) if !text.trim().is_empty() => EnvFilter::try_new(&text)
+            .map_err(|error| format!("HOTSPARE_LOG={text} is no filter such as hotspare=debug: {error}")),
+        Err(std::env::VarError::NotUnicode(_)) => Err("HOTSPARE_LOG is not text".into()),
+        _ => Ok(EnvFilter::new(command.log_level())),
+    }
 }

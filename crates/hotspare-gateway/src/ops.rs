@@ -1,132 +1,147 @@
-//! What operators see: targets as JSON, and metrics.
+//! What operators see and do: health, metrics, targets, and taking them out of service and back.
 //!
-//! Invariant: names, states and counts; never a prompt or a key.
+//! Not what callers ask. Invariant: what changes anything needs a client key, or a listener that only this machine reaches,
+//! and is never done for a page in a browser.
 
-use std::fmt::Write;
+mod exposition;
+mod metrics;
+mod targets;
 
-use hotspare::{BreakerState, Client, Cost, TargetStatus};
-use serde_json::{Value, json};
+use std::sync::Arc;
+use std::time::Duration;
 
-/// All targets with their health.
-pub(crate) fn targets(client: &Client) -> Value {
-    let targets: Vec<Value> = client.targets().iter().map(target).collect();
-    json!({ "targets": targets })
+use axum::extract::{Path, Request, State};
+use axum::http::{StatusCode, header};
+use axum::response::Response;
+use axum::routing::{get, post};
+use axum::{Extension, Router};
+use hotspare::{Client, Error, Kind};
+use serde_json::json;
+
+use crate::attend::RequestId;
+use crate::front::Chat;
+use crate::reply::{self, failure};
+use crate::routes::Gateway;
+
+/// All routes for operators.
+pub(crate) fn router() -> Router<Arc<Gateway>> {
+    Router::new()
+        .route("/healthz", get(|| async { "ok\n" }))
+        .route("/readyz", get(ready))
+        .route("/metrics", get(show_metrics))
+        .route("/targets", get(show_targets))
+        .route("/targets/{name}/cordon", post(cordon))
+        .route("/targets/{name}/uncordon", post(uncordon))
+        .route("/targets/{name}/retry", post(retry))
 }
 
-fn target(status: &TargetStatus) -> Value {
-    let TargetStatus { id, wire, model, view, counts, .. } = status;
-    let failed: serde_json::Map<String, Value> =
-        counts.failed.iter().map(|(kind, count)| (kind.to_string(), (*count).into())).collect();
-    let costs: serde_json::Map<String, Value> =
-        counts.costs.iter().map(|(kind, cost)| (kind.as_str().into(), dollars(*cost).into())).collect();
-    json!({
-        "target": id, "wire": wire, "model": model, "usable": view.usable,
-        "usable_in_ms": view.usable_in.map(|pause| u64::try_from(pause.as_millis()).unwrap_or(u64::MAX)),
-        "breaker": view.breaker, "failure_rate": f64::from(view.failure_rate_bp) / 10_000.0,
-        "weight": f64::from(view.weight_bp) / 10_000.0,
-        "first_content_ms": view.latency.map(|time| u64::try_from(time.as_millis()).unwrap_or(u64::MAX)),
-        "in_flight": view.in_flight, "degraded": view.degraded, "disabled": view.disabled, "cordoned": view.cordoned,
-        "started": counts.started, "served": counts.served, "cancelled": counts.cancelled, "failed": failed,
-        "tokens": {"input": counts.usage.input, "output": counts.usage.output},
-        "refused": counts.refused, "cost_usd": dollars(counts.cost), "cost_by_kind_usd": costs,
-        "spent_usd": status.spent.map(dollars),
-    })
+/// What anybody else is told while there is no room.
+pub(crate) async fn crowded(Extension(RequestId(id)): Extension<RequestId>, request: Request) -> Response {
+    let error = Error::new(Kind::NoTarget, "the gateway has no room for another connection; ask again")
+        .with_code("too_many_connections")
+        .with_retry_after(Duration::from_secs(1));
+    let messages = reply::speaks_messages(request.uri().path(), request.headers());
+    reply::failure_on(messages, &error, &id)
 }
 
-fn dollars(cost: Cost) -> f64 {
-    cost.micros() as f64 / 1e6
+/// Ready while at least one target would be asked.
+async fn ready(State(gateway): State<Arc<Gateway>>) -> Response {
+    let usable = gateway.client.targets().iter().filter(|target| target.view.usable).count();
+    let status = if usable > 0 { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    reply::json(status, json!({"usable_targets": usable}).to_string())
 }
 
-/// Counts in the text format that Prometheus reads.
-pub(crate) fn metrics(client: &Client) -> String {
-    let statuses = client.targets();
-    let mut out = String::new();
-    let mut family = |name: &str, kind: &str, help: &str, sample: &dyn Fn(&TargetStatus, &mut String)| {
-        // Writing to a string cannot fail.
-        let _ = writeln!(out, "# HELP {name} {help}\n# TYPE {name} {kind}");
-        for status in &statuses {
-            sample(status, &mut out);
-        }
-    };
-    family("hotspare_attempts_total", "counter", "Attempts by outcome.", &|status, out| {
-        let target = label(status.id.as_str());
-        let counts = &status.counts;
-        for (outcome, count) in [("served", counts.served), ("cancelled", counts.cancelled)] {
-            let _ =
-                writeln!(out, "hotspare_attempts_total{{target=\"{target}\",outcome=\"{outcome}\"}} {count}");
-        }
-        for (kind, count) in &counts.failed {
-            let _ =
-                writeln!(out, "hotspare_attempts_total{{target=\"{target}\",outcome=\"{kind}\"}} {count}");
-        }
-    });
-    family("hotspare_in_flight", "gauge", "Attempts under way.", &|status, out| {
-        let _ = writeln!(
-            out,
-            "hotspare_in_flight{{target=\"{}\"}} {}",
-            label(status.id.as_str()),
-            status.view.in_flight
-        );
-    });
-    family("hotspare_breaker_state", "gauge", "0 closed, 1 half-open, 2 open.", &|status, out| {
-        let state = match status.view.breaker {
-            BreakerState::Closed => 0,
-            BreakerState::HalfOpen => 1,
-            BreakerState::Open => 2,
-        };
-        let _ = writeln!(out, "hotspare_breaker_state{{target=\"{}\"}} {state}", label(status.id.as_str()));
-    });
-    family("hotspare_usable", "gauge", "Whether a request would be admitted.", &|status, out| {
-        let usable = u8::from(status.view.usable);
-        let _ = writeln!(out, "hotspare_usable{{target=\"{}\"}} {usable}", label(status.id.as_str()));
-    });
-    family("hotspare_tokens_total", "counter", "Tokens, losers and failures included.", &|status, out| {
-        let target = label(status.id.as_str());
-        for (direction, count) in
-            [("input", status.counts.usage.input), ("output", status.counts.usage.output)]
-        {
-            let _ = writeln!(
-                out,
-                "hotspare_tokens_total{{target=\"{target}\",direction=\"{direction}\"}} {}",
-                count.unwrap_or(0)
-            );
-        }
-    });
-    family(
-        "hotspare_refusals_total",
-        "counter",
-        "Answers that were refusals or filtered.",
-        &|status, out| {
-            let target = label(status.id.as_str());
-            let _ = writeln!(out, "hotspare_refusals_total{{target=\"{target}\"}} {}", status.counts.refused);
-        },
-    );
-    family(
-        "hotspare_cost_usd_total",
-        "counter",
-        "Cost at list price by what it was spent on.",
-        &|status, out| {
-            let target = label(status.id.as_str());
-            for (kind, cost) in &status.counts.costs {
-                let (kind, cost) = (kind.as_str(), dollars(*cost));
-                let _ =
-                    writeln!(out, "hotspare_cost_usd_total{{target=\"{target}\",kind=\"{kind}\"}} {cost:.6}");
-            }
-        },
-    );
-    family(
-        "hotspare_first_content_seconds_sum",
-        "counter",
-        "Time to first content, summed.",
-        &|status, out| {
-            let target = label(status.id.as_str());
-            let seconds = status.counts.first_content_total.as_secs_f64();
-            let _ = writeln!(out, "hotspare_first_content_seconds_sum{{target=\"{target}\"}} {seconds:.6}");
-        },
-    );
-    out
+async fn show_metrics(
+    State(gateway): State<Arc<Gateway>>,
+    Extension(RequestId(id)): Extension<RequestId>,
+    request: Request,
+) -> Response {
+    match gateway.admit(request.headers()) {
+        Ok(()) => reply::with_type(StatusCode::OK, exposition::TYPE, metrics::text(&gateway)),
+        Err(error) => failure::<Chat>(&error, &id),
+    }
 }
 
-fn label(name: &str) -> String {
-    name.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
+async fn show_targets(
+    State(gateway): State<Arc<Gateway>>,
+    Extension(RequestId(id)): Extension<RequestId>,
+    request: Request,
+) -> Response {
+    match gateway.admit(request.headers()) {
+        Ok(()) => reply::json(StatusCode::OK, targets::all(&gateway.client).to_string()),
+        Err(error) => failure::<Chat>(&error, &id),
+    }
+}
+
+/// A target gets no more calls; those under way go on.
+async fn cordon(
+    State(gateway): State<Arc<Gateway>>,
+    Extension(RequestId(id)): Extension<RequestId>,
+    Path(name): Path<String>,
+    request: Request,
+) -> Response {
+    act(&gateway, &id, &name, &request, "cordoned", |client| client.cordon(&name, true))
+}
+
+async fn uncordon(
+    State(gateway): State<Arc<Gateway>>,
+    Extension(RequestId(id)): Extension<RequestId>,
+    Path(name): Path<String>,
+    request: Request,
+) -> Response {
+    act(&gateway, &id, &name, &request, "uncordoned", |client| client.cordon(&name, false))
+}
+
+/// What took a target's keys or model out of service was mended: no re-check is waited for.
+async fn retry(
+    State(gateway): State<Arc<Gateway>>,
+    Extension(RequestId(id)): Extension<RequestId>,
+    Path(name): Path<String>,
+    request: Request,
+) -> Response {
+    act(&gateway, &id, &name, &request, "to be tried again", |client| client.enable(&name))
+}
+
+/// Does something to a target and shows it as it is then.
+fn act(
+    gateway: &Gateway,
+    id: &str,
+    name: &str,
+    request: &Request,
+    what: &str,
+    act: impl FnOnce(&Client) -> Result<(), Error>,
+) -> Response {
+    let done = gateway.admit(request.headers()).and_then(|()| may_act(gateway, request)).and_then(|()| {
+        targets::one(&gateway.client, name).ok_or_else(|| {
+            let targets = gateway.client.targets();
+            let known: Vec<&str> = targets.iter().map(|target| target.id.as_str()).collect();
+            let what = format!("there is no target of this name; there are {}", known.join(", "));
+            refusal(404, what)
+        })?;
+        act(&gateway.client)
+    });
+    match done {
+        Ok(()) => {
+            tracing::warn!(target: "hotspare", to = name, "{what} by an operator");
+            let shown = targets::one(&gateway.client, name).unwrap_or_default();
+            reply::json(StatusCode::OK, shown.to_string())
+        }
+        Err(error) => failure::<Chat>(&error, id),
+    }
+}
+
+fn may_act(gateway: &Gateway, request: &Request) -> Result<(), Error> {
+    if !gateway.is_private && gateway.keys.is_empty() {
+        let what = "other machines reach this listener: set server.client_keys to operate targets over it";
+        return Err(refusal(403, what));
+    }
+    // A page of any site can post to this machine, and its browser says so.
+    if request.headers().contains_key(header::ORIGIN) {
+        return Err(refusal(403, "targets are not operated from a browser's page"));
+    }
+    Ok(())
+}
+
+fn refusal(status: u16, what: impl Into<String>) -> Error {
+    Error::new(Kind::InvalidRequest, what).with_status(status)
 }

@@ -1,14 +1,17 @@
 //! Listening, limits, and an orderly end.
 //!
 //! Invariant: TCP_NODELAY on every socket, a bounded number of connections, none of them held by a caller who is gone or
-//! sends no request, and after the signal to stop, answers that are under way are finished before the program ends (for at
-//! most the drain time).
+//! sends no request, and after the signal to stop, answers that are under way are finished before the program ends, or are
+//! told that they are cut off.
+
+mod places;
 
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
+use futures::{Stream, StreamExt};
 use hotspare::Client;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
@@ -16,10 +19,12 @@ use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
 use socket2::{SockRef, TcpKeepalive};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
 
 use crate::auth::ClientKeys;
-use crate::routes::{Gateway, router};
+use crate::closing::Closing;
+use crate::routes::{Gateway, crowded, router};
+use crate::traffic::Traffic;
+use places::Places;
 
 /// How long a caller may take for the head of a request.
 const HEAD_TIME: Duration = Duration::from_secs(30);
@@ -27,6 +32,9 @@ const HEAD_TIME: Duration = Duration::from_secs(30);
 /// A connection without traffic is asked after so long, and then as often, whether anybody is there: a caller whose machine
 /// died leaves upstream's answer to run, and its place to be filled. With Linux's nine questions that takes five minutes.
 const KEEPALIVE: Duration = Duration::from_secs(30);
+
+/// How long those who are cut off may take to read why.
+const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// Limits of a server.
 #[derive(Clone, Debug)]
@@ -40,7 +48,8 @@ pub struct ServeOptions {
     pub body_time: Duration,
     /// Most connections at once. Default 10,000.
     pub max_connections: usize,
-    /// Time for answers under way after the signal to stop. Default 30 s.
+    /// Time for answers under way after the signal to stop. Default 25 s: what sends the signal (Kubernetes, for one) often
+    /// ends the program by force after 30 s.
     pub drain: Duration,
 }
 
@@ -51,12 +60,13 @@ impl Default for ServeOptions {
             max_body: 10 << 20,
             body_time: Duration::from_secs(60),
             max_connections: 10_000,
-            drain: Duration::from_secs(30),
+            drain: Duration::from_secs(25),
         }
     }
 }
 
-/// Serves until `stop` resolves, then drains.
+/// Serves until the first of `signals`, and then finishes the answers under way, until the drain time is over or the second
+/// one comes: who is not served by then is told so in the words of their wire.
 ///
 /// # Errors
 /// If the listener fails for good.
@@ -64,30 +74,31 @@ pub async fn serve_on(
     listener: TcpListener,
     client: Client,
     options: ServeOptions,
-    stop: impl Future<Output = ()>,
+    signals: impl Stream<Item = ()>,
 ) -> io::Result<()> {
+    let traffic = Traffic::of(&client);
+    let (close, closing) = Closing::new();
     let gateway = Arc::new(Gateway {
+        traffic: Arc::clone(&traffic),
         client,
         keys: options.keys,
         max_body: options.max_body,
+        max_connections: options.max_connections,
         body_time: options.body_time,
+        is_private: listener.local_addr()?.ip().is_loopback(),
         run: std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), 0u8),
         requests: AtomicU64::new(0),
+        closing,
     });
-    let service = TowerToHyperService::new(router(gateway));
-    let mut server = auto::Builder::new(hyper_util::rt::TokioExecutor::new()).http1_only();
-    server.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_TIME).keep_alive(true);
+    let ordinary = (server(true), TowerToHyperService::new(router(&gateway)));
+    let no_room = (server(false), TowerToHyperService::new(crowded(&gateway)));
     let graceful = GracefulShutdown::new();
-    let places = Arc::new(Semaphore::new(options.max_connections));
-    let mut stop = std::pin::pin!(stop);
+    let mut places = Places::new(options.max_connections);
+    let mut signals = std::pin::pin!(signals.fuse());
     loop {
-        let place = tokio::select! {
-            place = Arc::clone(&places).acquire_owned() => place.map_err(io::Error::other)?,
-            () = &mut stop => break,
-        };
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
-            () = &mut stop => break,
+            Some(()) = signals.next() => break,
         };
         let stream = match accepted {
             Ok((stream, _)) => stream,
@@ -98,23 +109,49 @@ pub async fn serve_on(
                 continue;
             }
         };
+        let place = tokio::select! {
+            place = places.take() => place,
+            Some(()) = signals.next() => break,
+        };
         if tend(&stream).is_err() {
             continue;
         }
+        let (server, service) = if place.is_spare() { &no_room } else { &ordinary };
         let connection = server.serve_connection(TokioIo::new(stream), service.clone()).into_owned();
         let connection = graceful.watch(connection);
+        let counted = traffic.connect();
         tokio::spawn(async move {
-            let _place = place;
+            let _held = (place, counted);
             if let Err(error) = connection.await {
                 tracing::debug!(target: "hotspare", error = %error, "a connection ended early");
             }
         });
     }
     drop(listener);
-    if tokio::time::timeout(options.drain, graceful.shutdown()).await.is_err() {
-        tracing::warn!(target: "hotspare", "answers were still under way when the drain time was over");
+    let (answers, within) = (traffic.under_way(), options.drain);
+    tracing::info!(target: "hotspare", ?within, "stopping: finishing {answers} answers; once more to stop at once");
+    let mut finished = std::pin::pin!(graceful.shutdown());
+    let is_finished = tokio::select! {
+        () = &mut finished => true,
+        () = tokio::time::sleep(options.drain) => false,
+        Some(()) = signals.next() => false,
+    };
+    if !is_finished {
+        let answers = traffic.under_way();
+        if answers > 0 {
+            tracing::warn!(target: "hotspare", "{answers} answers are cut off, and their callers told so");
+        }
+        close.send_replace(true);
+        // Whoever reads no more is not waited for.
+        let _ = tokio::time::timeout(LAST_WORDS, finished).await;
     }
     Ok(())
+}
+
+fn server(keep_alive: bool) -> auto::Builder<hyper_util::rt::TokioExecutor> {
+    let mut server = auto::Builder::new(hyper_util::rt::TokioExecutor::new()).http1_only();
+    server.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_TIME).keep_alive(keep_alive);
+    server
 }
 
 fn tend(stream: &TcpStream) -> io::Result<()> {

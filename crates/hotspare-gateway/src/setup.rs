@@ -56,6 +56,12 @@ const DEFAULTS: [(&str, &str, &str); 4] = [
 ];
 
 impl Setup {
+    /// A client that was made otherwise, and what to say of it.
+    #[must_use]
+    pub fn of(client: Client, chosen: String) -> Self {
+        Self { client, server: ServerConfig::default(), chosen: vec![chosen] }
+    }
+
     /// Reads a configuration file.
     ///
     /// # Errors

@@ -305,6 +305,12 @@ impl Book {
         }
     }
 
+    /// Whether a scope is disabled, or was and nobody has found out yet if it is back.
+    #[must_use]
+    pub fn is_out_of_service(&self, scope: ScopeId) -> bool {
+        self.scopes.get(scope.0 as usize).is_some_and(|state| state.gate.is_out_of_service())
+    }
+
     /// What stands in the way of a call, if anything: the obstacle that lasts longest.
     fn obstacle(&self, now: Moment, scopes: &[ScopeId], tokens: u64) -> Option<Refusal> {
         let mut worst: Option<Refusal> = None;

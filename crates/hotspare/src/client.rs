@@ -7,17 +7,17 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Arc, PoisonError};
 
 use hotspare_core::{
-    ChatRequest, ChatResponse, Cost, EmbedInput, EmbedRequest, EmbedResponse, Error, Kind, ModelProfile,
-    Moment, Request, Response, TargetId, TargetView,
+    ChatRequest, ChatResponse, EmbedInput, EmbedRequest, EmbedResponse, Error, Kind, Moment, Request,
+    Response, TargetId,
 };
-use hotspare_engine::{Ask, Call, Counts, JudgeTools, Luck, Plan, Route};
+use hotspare_engine::{Ask, Call, JudgeTools, Luck, Plan, Route};
 use hotspare_normalize::{Form, Validator, prompt_size};
 
 use crate::builder::ClientBuilder;
 use crate::clock::entropy;
 use crate::driver::{Driver, Output};
 use crate::explain::{Explained, Explanation};
-use crate::observe::BreakerChange;
+use crate::observe::{self, BreakerChange};
 use crate::shared::Shared;
 use crate::stream::ChatStream;
 
@@ -215,48 +215,12 @@ impl Client {
         })
     }
 
-    /// All targets with their health and counts.
-    #[must_use]
-    pub fn targets(&self) -> Vec<TargetStatus> {
-        let now = self.shared.clock.now();
-        let fleet = self.shared.fleet.targets().iter().zip(&self.shared.targets);
-        self.shared.with_world(|world| {
-            world.advance(now);
-            fleet
-                .enumerate()
-                .map(|(place, (target, connected))| TargetStatus {
-                    id: target.id.clone(),
-                    wire: target.wire,
-                    model: connected.model.to_string(),
-                    profile: target.profile.clone(),
-                    keys: connected.keys.len(),
-                    view: world.view(now, place, 0),
-                    counts: world.counts(place).clone(),
-                    waiting: world.waiting(place),
-                    spent: world.spent(now, place),
-                })
-                .collect()
-        })
-    }
-
     /// The names that a request's `model` may have: routes, their further names, and targets.
     #[must_use]
     pub fn names(&self) -> Vec<String> {
         let routes = self.shared.routes.iter().map(|route| route.name.clone());
         let aliases = self.shared.aliases.iter().map(|(alias, _)| alias.clone()).filter(|alias| alias != "*");
         routes.chain(aliases).collect()
-    }
-
-    /// Takes a target out of service, or puts it back. Calls under way go on.
-    ///
-    /// # Errors
-    /// If there is no such target.
-    pub fn cordon(&self, target: &str, on: bool) -> Result<(), Error> {
-        let place = self.shared.fleet.find(target);
-        let place =
-            place.ok_or_else(|| Error::new(Kind::Config, format!("there is no target `{target}`")))?;
-        self.shared.with_world(|world| world.cordon(place, on));
-        Ok(())
     }
 
     /// Calls `ear`, and all that were given before, whenever a breaker changes its state; and, with [`Scope::None`], whenever
@@ -321,17 +285,27 @@ impl Client {
         if let (Request::Chat(chat), true) = (&request, route.rules.tools != JudgeTools::Never) {
             ask.tools = shared.forms.of_tools(&chat.tools);
         }
+        let span = observe::span_of(&route);
         let call = Call::new(now, Arc::clone(&shared.fleet), route, ask, plan);
-        Ok(Driver::new(Arc::clone(shared), request, call))
+        Ok(Driver::new(Arc::clone(shared), request, call, span))
     }
 
-    fn route(&self, name: &str) -> Result<Arc<Route>, Error> {
+    /// The name of the route that serves a request for `model`, if there is one.
+    #[must_use]
+    pub fn route_of(&self, model: &str) -> Option<&str> {
+        self.find(model).map(|route| route.name.as_str())
+    }
+
+    fn find(&self, name: &str) -> Option<&Arc<Route>> {
         let shared = &self.shared;
         let exact = shared.routes.iter().find(|route| route.name == name);
         let alias = || shared.aliases.iter().find(|(alias, _)| alias == name).map(|(_, index)| *index);
         let rest = || shared.aliases.iter().find(|(alias, _)| alias == "*").map(|(_, index)| *index);
-        let route = exact.or_else(|| shared.routes.get(alias().or_else(rest)?));
-        route.cloned().ok_or_else(|| {
+        exact.or_else(|| shared.routes.get(alias().or_else(rest)?))
+    }
+
+    fn route(&self, name: &str) -> Result<Arc<Route>, Error> {
+        self.find(name).cloned().ok_or_else(|| {
             let mut names = self.names();
             names.sort_by_key(|known| distance(known, name));
             names.truncate(3);
@@ -344,30 +318,6 @@ impl Client {
             .with_status(404)
         })
     }
-}
-
-/// A target's state, for people and metrics.
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub struct TargetStatus {
-    /// Its name.
-    pub id: TargetId,
-    /// Name of its wire.
-    pub wire: &'static str,
-    /// The provider's name of the model.
-    pub model: String,
-    /// What is known of the model.
-    pub profile: ModelProfile,
-    /// How many keys it has.
-    pub keys: usize,
-    /// Its health.
-    pub view: TargetView,
-    /// Its counts.
-    pub counts: Counts,
-    /// Calls that wait for room there.
-    pub waiting: usize,
-    /// What it cost in the period of its limit, if it has one.
-    pub spent: Option<Cost>,
 }
 
 /// A draw with which no strategy explores (they do so at round numbers), and that lies in the middle where shares are drawn:

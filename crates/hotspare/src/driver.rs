@@ -21,6 +21,7 @@ use tracing::Span;
 use crate::bells::Bell;
 use crate::clock::Clock;
 use crate::key::Keyhole;
+use crate::observe;
 use crate::prepare::prepare;
 use crate::shared::Shared;
 
@@ -72,8 +73,7 @@ pub(crate) struct Driver {
 }
 
 impl Driver {
-    pub(crate) fn new(shared: Arc<Shared>, request: Request, call: Call) -> Self {
-        let span = tracing::info_span!(target: "hotspare", "hotspare.call", route = %request.model());
+    pub(crate) fn new(shared: Arc<Shared>, request: Request, call: Call, span: Span) -> Self {
         Self {
             shared,
             request,
@@ -135,6 +135,9 @@ impl Driver {
                 }
                 Step::Done(result) => {
                     self.over = true;
+                    if let Err(error) = &*result {
+                        observe::speak_of_failure(error);
+                    }
                     return Some(Output::Done(result));
                 }
                 Step::Start(begin) => self.start(&begin),

@@ -48,6 +48,7 @@ mod lint;
 mod observe;
 mod prepare;
 mod shared;
+mod status;
 mod stream;
 #[cfg(feature = "typed")]
 mod typed;
@@ -68,7 +69,7 @@ pub mod openai;
 pub mod recorded;
 
 pub use builder::{ClientBuilder, Outline, RouteSpec};
-pub use client::{Client, TargetStatus};
+pub use client::Client;
 pub use endpoint::Endpoint;
 pub use explain::{Explained, Explanation};
 pub use hotspare_core::{
@@ -79,8 +80,8 @@ pub use hotspare_core::{
     ToolChoice, ToolResult, Trail, Usage, UsageSource, Vector,
 };
 pub use hotspare_engine::{
-    Adaptive, Commit, CostKind, Counts, JudgeForm, JudgeTools, Limits, OnCut, OnKind, OnRefusal, Rules,
-    SpendLimit, Trim,
+    Adaptive, Commit, CostKind, Counts, Histogram, JudgeForm, JudgeTools, KeyStatus, Limits, OnCut, OnKind,
+    OnRefusal, Rules, SpendLimit, Trim,
 };
 pub use hotspare_health::Config as BreakerConfig;
 #[cfg(feature = "templates")]
@@ -94,6 +95,7 @@ pub use hotspare_routing::{
 pub use key::Key;
 pub use lint::Lint;
 pub use observe::BreakerChange;
+pub use status::TargetStatus;
 pub use stream::ChatStream;
 #[cfg(feature = "typed")]
 pub use typed::Typed;

@@ -5,9 +5,10 @@
 use std::fmt;
 use std::sync::Arc;
 
-use hotspare_core::{BreakerState, Scope};
-use hotspare_engine::Fleet;
+use hotspare_core::{Blame, BreakerState, Error, Outcome, Scope};
+use hotspare_engine::{Fleet, Route, ServiceChange};
 use hotspare_health::{NetworkChange, Transition};
+use tracing::Span;
 
 /// A breaker's change of state, with names.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -92,6 +93,62 @@ impl Observer {
         };
         tracing::warn!(target: "hotspare", targets = ?change.targets, reason, "the network here: {to}");
         self.on_transition.iter().for_each(|ear| ear(&change));
+    }
+}
+
+/// What everything that is said of a call stands in.
+pub(crate) fn span_of(route: &Route) -> Span {
+    tracing::info_span!(target: "hotspare", "hotspare.call", route = %route.name)
+}
+
+/// Tells that a key or a model went out of service, and that it came back.
+pub(crate) fn speak_of_service(fleet: &Fleet, changes: Vec<ServiceChange>) {
+    for change in changes {
+        let (scope, why, out) = match change {
+            ServiceChange::Out { scope, why, recheck } => (scope, why, Some(recheck)),
+            ServiceChange::Back { scope, why } => (scope, why, None),
+            _ => continue,
+        };
+        let what = fleet.scope_name(scope).map_or("", |(_, name)| name);
+        let targets: Vec<&str> = fleet.concerned(scope).map(|target| target.id.as_str()).collect();
+        match out {
+            Some(recheck) => tracing::warn!(
+                target: "hotspare",
+                what,
+                ?targets,
+                kind = %why,
+                recheck_in_s = recheck.map(|pause| pause.as_secs()),
+                "out of service: {}", why.summary(),
+            ),
+            None => tracing::info!(target: "hotspare", what, ?targets, kind = %why, "back in service"),
+        }
+    }
+}
+
+/// Tells that a call brought its caller no answer, or only a part of one, and who was tried. Whoever made a request that
+/// cannot be served is told so in the reply; that is nothing to warn an operator of.
+pub(crate) fn speak_of_failure(error: &Error) {
+    let kind = error.kind();
+    let attempts = error.trail().attempts.len();
+    let tried: Vec<String> = error
+        .trail()
+        .attempts
+        .iter()
+        .map(|attempt| match &attempt.outcome {
+            // Not the provider's words: they may repeat the prompt.
+            Outcome::Failed { kind, status: Some(status), .. } => {
+                format!("{}: {kind} ({status})", attempt.target)
+            }
+            Outcome::Failed { kind, .. } => format!("{}: {kind}", attempt.target),
+            _ => format!("{}: cancelled", attempt.target),
+        })
+        .chain(error.trail().skipped.iter().map(|skipped| format!("{}: passed over", skipped.target)))
+        .collect();
+    let tried = tried.join(", ");
+    if error.blame() == Blame::Caller {
+        tracing::info!(target: "hotspare", %kind, attempts, tried, "the call cannot be served: {}", kind.summary());
+    } else {
+        tracing::warn!(target: "hotspare", %kind, attempts, tried, "the call failed: {}", kind.summary());
     }
 }
 

@@ -17,7 +17,7 @@ use crate::clock::Clock;
 use crate::forms::Forms;
 use crate::keep::Keep;
 use crate::key::Keyhole;
-use crate::observe::Observer;
+use crate::observe::{self, Observer};
 
 #[derive(Debug)]
 pub(crate) struct Shared {
@@ -96,12 +96,13 @@ impl Shared {
     /// Does something with the world, and outside its lock what follows from it: breakers that changed are told, calls
     /// for which there is room are woken.
     pub(crate) fn with_world<T>(&self, act: impl FnOnce(&mut World) -> T) -> T {
-        let (result, notices, network, woken, stirred) = {
+        let (result, notices, service, network, woken, stirred) = {
             // A panic elsewhere does not make it unusable: its state is consistent between any two calls.
             let mut world = self.world.lock().unwrap_or_else(PoisonError::into_inner);
             (
                 act(&mut world),
                 world.take_notices(),
+                world.take_service_changes(),
                 world.take_network_change(),
                 world.take_woken(),
                 world.take_stirred(),
@@ -110,9 +111,10 @@ impl Shared {
         if stirred {
             self.keep.stir();
         }
-        if !notices.is_empty() || network.is_some() {
+        if !notices.is_empty() || !service.is_empty() || network.is_some() {
             let observer = self.observer.read().unwrap_or_else(PoisonError::into_inner).clone();
             observer.speak(&self.fleet, notices);
+            observe::speak_of_service(&self.fleet, service);
             if let Some(news) = &network {
                 observer.speak_of_network(&self.fleet, news);
             }

@@ -34,16 +34,20 @@ impl Outgoing {
     /// The body that lists what can be asked for.
     #[must_use]
     pub fn models(names: &[String]) -> Vec<u8> {
-        let data: Vec<Value> = names
-            .iter()
-            .map(|name| {
-                let created_at = "1970-01-01T00:00:00Z";
-                json!({"type": "model", "id": name, "display_name": name, "created_at": created_at})
-            })
-            .collect();
+        let data: Vec<Value> = names.iter().map(|name| described(name)).collect();
         let (first, last) = (names.first(), names.last());
         json!({"data": data, "has_more": false, "first_id": first, "last_id": last}).to_string().into_bytes()
     }
+
+    /// The body that tells of one of them.
+    #[must_use]
+    pub fn model(name: &str) -> Vec<u8> {
+        described(name).to_string().into_bytes()
+    }
+}
+
+fn described(name: &str) -> Value {
+    json!({"type": "model", "id": name, "display_name": name, "created_at": "1970-01-01T00:00:00Z"})
 }
 
 fn block(part: &Part) -> Option<Value> {

@@ -9,7 +9,7 @@ use hotspare_routing::Sequential;
 
 use super::*;
 use crate::fleet::{Route, TargetSpec};
-use crate::world::Wish;
+use crate::world::{ServiceChange, Wish};
 
 struct Rig {
     keeper: Keeper,
@@ -155,6 +155,52 @@ fn a_dead_key_is_asked_again_after_ten_minutes_and_its_neighbour_never() {
     rig.ends(Ok(()));
     assert_eq!(rig.keeper.poll_timeout(rig.now, &rig.world), Some(rig.now + PAUSE), "only the rest is left");
     assert!(!rig.world.view(rig.now, 0, 0).disabled);
+}
+
+#[test]
+fn what_goes_out_of_service_is_told_once_and_so_is_what_comes_back() {
+    let mut rig = rig(1);
+    let under_way: Vec<_> = (0..3).map(|_| rig.world.admit(rig.now, 1, Wish::default()).unwrap().1).collect();
+    for permit in under_way {
+        let error = Error::new(Kind::QuotaExhausted, "");
+        let outcome = verdict::outcome(rig.now, &error, &rig.keeper.fleet.targets()[1], 0, 1_000);
+        let end = End::of_probe(outcome, Ending::Failed(error.kind()));
+        rig.world.settle(rig.now, 1, permit, end, 0);
+    }
+    let told = rig.world.take_service_changes();
+    let [ServiceChange::Out { scope, why: Kind::QuotaExhausted, recheck }] = told.as_slice() else {
+        panic!("{told:?}")
+    };
+    assert_eq!(*recheck, Some(Duration::from_secs(600)));
+    let status = rig.world.key_status(rig.now, 1, 0);
+    assert_eq!((status.usable, status.disabled_by), (false, Some(Kind::QuotaExhausted)));
+    assert_eq!(rig.world.disabled_by(1), None, "the model has done nothing");
+    assert_eq!(rig.world.key_status(rig.now, 0, 0).disabled_by, None, "nor has the other target's key");
+
+    rig.world.enable(1);
+    let back = ServiceChange::Back { scope: *scope, why: Kind::QuotaExhausted };
+    assert_eq!(rig.world.take_service_changes(), [back]);
+    let status = rig.world.key_status(rig.now, 1, 0);
+    assert_eq!((status.usable, status.disabled_by), (true, None));
+}
+
+#[test]
+fn a_model_that_a_recheck_finds_again_is_told_to_be_back() {
+    let mut rig = rig(2);
+    rig.caller_fails(0, Kind::ModelUnavailable);
+    assert_eq!(rig.world.disabled_by(0), Some(Kind::ModelUnavailable));
+    assert_eq!(rig.world.take_service_changes().len(), 1);
+    while rig.out.is_empty() {
+        assert!(rig.timer());
+    }
+    rig.ends(Err(Error::new(Kind::ModelUnavailable, "")));
+    assert_eq!(rig.world.take_service_changes(), [], "it was out all the time");
+    while rig.out.is_empty() {
+        assert!(rig.timer());
+    }
+    rig.ends(Ok(()));
+    assert!(matches!(rig.world.take_service_changes()[..], [ServiceChange::Back { .. }]));
+    assert_eq!(rig.world.disabled_by(0), None);
 }
 
 #[derive(Clone, Copy, Debug)]

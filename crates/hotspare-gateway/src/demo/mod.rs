@@ -150,9 +150,14 @@ pub async fn run(options: DemoOptions) -> Result<Report, Box<dyn std::error::Err
     let address = listener.local_addr()?;
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
     let serving = ServeOptions { drain: Duration::from_secs(2), ..ServeOptions::default() };
-    let server = tokio::spawn(serve_on(listener, client.clone(), serving, async {
-        let _ = stopped.await;
-    }));
+    let server = tokio::spawn(serve_on(
+        listener,
+        client.clone(),
+        serving,
+        futures::stream::once(async {
+            let _ = stopped.await;
+        }),
+    ));
     let front = Client::builder()
         .target("gateway", openai::compatible(format!("http://{address}/v1"), "demo"))
         .build()?;
@@ -206,8 +211,8 @@ impl Stage {
         let mut recording = options.record.as_ref().map(|_| Recording::default());
         if terminal.is_none() {
             say(&format!(
-                "hotspare demo: 3 embedded providers, real sockets\ntry it meanwhile: {}",
-                self.screen.curl()
+                "hotspare demo: 3 embedded providers, real sockets\ntry it meanwhile:\n{}",
+                self.screen.curl().join("\n")
             ));
         }
         let length: Duration = ACTS.iter().map(|act| act.length.mul_f64(options.pace)).sum();

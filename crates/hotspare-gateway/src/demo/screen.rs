@@ -34,12 +34,12 @@ impl Screen {
         Self { address, before: Vec::new(), shares: Vec::new(), sampled: None }
     }
 
-    /// A request that anybody can send meanwhile.
-    pub(crate) fn curl(&self) -> String {
-        format!(
-            "curl {}/v1/chat/completions -d '{{\"model\":\"demo\",\"messages\":[{{\"role\":\"user\",\"content\":\"hi\"}}]}}'",
-            self.address
-        )
+    /// A request that anybody can send meanwhile, in lines that fit a terminal and can be copied as they are.
+    pub(crate) fn curl(&self) -> [String; 2] {
+        [
+            format!("curl {}/v1/chat/completions \\", self.address),
+            r#"  -d '{"model":"demo","messages":[{"role":"user","content":"hi"}]}'"#.to_owned(),
+        ]
     }
 
     /// The screen as it is now.
@@ -64,7 +64,9 @@ impl Screen {
             ),
         ));
         frame.push(Line::default().put(Tone::Faint, "try it now:"));
-        frame.push(Line::default().put(Tone::Faint, self.curl()));
+        for line in self.curl() {
+            frame.push(Line::default().put(Tone::Faint, line));
+        }
         frame.space();
         frame.push(Line::default().put(Tone::Strong, format!("NOW: {}", ACTS[progress.act].title)));
         frame.space();

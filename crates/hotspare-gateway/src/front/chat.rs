@@ -3,10 +3,10 @@
 use std::time::SystemTime;
 
 use hotspare::openai::{Incoming, Outgoing, WIRE};
-use hotspare::{ChatResponse, Chunk, Error, Event, Kind, Raw, Usage};
+use hotspare::{ChatResponse, Chunk, Error, Event, Raw, Usage};
 use http::HeaderMap;
 
-use super::{Asked, Front};
+use super::{Asked, Front, own_status};
 
 /// Chat completions towards a caller.
 #[derive(Debug)]
@@ -78,10 +78,7 @@ impl Front for Chat {
     }
 
     fn error(error: &Error, _: &str) -> (u16, Vec<u8>) {
-        let status = match (error.kind(), error.status()) {
-            (Kind::InvalidRequest, Some(status @ (401 | 404 | 408 | 413))) => status,
-            _ => Outgoing::status(error),
-        };
+        let status = own_status(error).unwrap_or_else(|| Outgoing::status(error));
         (status, Outgoing::error_body(error))
     }
 }

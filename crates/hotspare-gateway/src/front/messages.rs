@@ -4,7 +4,7 @@ use hotspare::anthropic::{BETA, Incoming, Outgoing, WIRE};
 use hotspare::{ChatResponse, Chunk, Error, Event, Json, Raw};
 use http::HeaderMap;
 
-use super::{Asked, Front};
+use super::{Asked, Front, own_status};
 
 /// Messages towards a caller.
 #[derive(Debug)]
@@ -61,6 +61,7 @@ impl Front for Messages {
     }
 
     fn error(error: &Error, id: &str) -> (u16, Vec<u8>) {
-        (Outgoing::status(error), Outgoing::error_body(error, Some(id)))
+        let status = own_status(error).unwrap_or_else(|| Outgoing::status(error));
+        (status, Outgoing::error_body(error, Some(id)))
     }
 }

@@ -3,10 +3,10 @@
 use std::time::SystemTime;
 
 use hotspare::openai::{IncomingResponse, Outgoing, OutgoingResponse, RESPONSES_WIRE};
-use hotspare::{ChatResponse, Chunk, Error, Event, Kind, Raw};
+use hotspare::{ChatResponse, Chunk, Error, Event, Raw};
 use http::HeaderMap;
 
-use super::{Asked, Front};
+use super::{Asked, Front, own_status};
 
 /// Responses towards a caller.
 #[derive(Debug)]
@@ -70,10 +70,7 @@ impl Front for Responses {
     }
 
     fn error(error: &Error, _: &str) -> (u16, Vec<u8>) {
-        let status = match (error.kind(), error.status()) {
-            (Kind::InvalidRequest, Some(status @ (401 | 404 | 408 | 413))) => status,
-            _ => Outgoing::status(error),
-        };
+        let status = own_status(error).unwrap_or_else(|| Outgoing::status(error));
         (status, Outgoing::error_body(error))
     }
 }

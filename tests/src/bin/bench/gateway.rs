@@ -9,7 +9,9 @@ pub(crate) async fn serve(url: &str) {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a loopback port");
     println!("http://{}/v1", listener.local_addr().expect("an address"));
     let options = hotspare_gateway::ServeOptions::default();
-    let _ = hotspare_gateway::serve_on(listener, hotspare(url), options, until_closed()).await;
+    let _ =
+        hotspare_gateway::serve_on(listener, hotspare(url), options, futures::stream::once(until_closed()))
+            .await;
 }
 
 /// The floor: bytes in, bytes out.

@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use std::fmt::Debug;
 
 use hotspare::{Adaptive, BreakerConfig, Hedge, Limits, Rules};
+use hotspare_gateway::ServeOptions;
 use hotspare_health::Evidence;
 
 /// A field, its name in a configuration, where its default comes from, and what its extremes do.
@@ -288,10 +289,38 @@ const HEDGE: &[Row] = &[
     ),
 ];
 
+const SERVER: &[Row] = &[
+    (
+        "keys",
+        "server.client_keys",
+        "none: the default address is reached from this machine only; any other needs keys, or `--insecure`",
+        "–",
+    ),
+    (
+        "max_body",
+        "server.max_body",
+        "a long conversation with some pictures",
+        "small: such requests get 413; large: that much memory for each request under way",
+    ),
+    ("body_time", "–", "a slow uplink sends some MiB in it", "–"),
+    (
+        "max_connections",
+        "server.max_connections",
+        "below the usual limit of open files, two to a call",
+        "small: further callers get 503, while operators still get in; large: as many files as the system gives",
+    ),
+    (
+        "drain",
+        "server.drain",
+        "what stops programs often ends them by force after 30 s",
+        "short: long answers are cut off with an error in their stream; long: a stop takes as long as the longest answer",
+    ),
+];
+
 /// The whole document, or which fields are missing in it.
 pub(crate) fn document() -> Result<String, String> {
     let mut out = String::from(
-        "# Knobs\n\nEvery knob of a route, a target's breaker and a hedge: its name in a configuration (in the library the field of \
+        "# Knobs\n\nEvery knob of a route, a target's breaker, a hedge and the gateway: its name in a configuration (in the library the field of \
          the same meaning), its default, where that comes from, and what its extremes do. Written by `cargo xtask docs` from the \
          defaults in the code; a field that is not described here fails the build.\n",
     );
@@ -320,6 +349,7 @@ pub(crate) fn document() -> Result<String, String> {
          | `probe` | false | true: while it is ill the client asks it in the background, 16 tokens a time, at most once a second and key |\n\
          | `deadline_header` | none | names the header in which the target is told how much time is left |\n",
     );
+    section(&mut out, "Gateway", &["default"], SERVER, &[ServeOptions::default()])?;
     Ok(out)
 }
 
@@ -437,7 +467,8 @@ fn spelled(field: &str, value: &str) -> String {
         (_, value) if field.ends_with("_bp") => {
             value.parse::<f64>().map_or(value.into(), |bp| format!("{} %", bp / 100.0))
         }
-        ("hold_bytes", value) => {
+        ("keys", _) => "none".into(),
+        ("hold_bytes" | "max_body", value) => {
             value.parse::<u64>().map_or(value.into(), |bytes| format!("{bytes} ({} MiB)", bytes >> 20))
         }
         (_, value) => value.into(),

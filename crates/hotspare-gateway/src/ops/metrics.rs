@@ -1,0 +1,158 @@
+//! Metrics: what callers got, what it took at the targets, and how well those are.
+//!
+//! Invariant: names, states and counts; labels are names of routes, targets and kinds, so their number is that of the
+//! configuration, whatever callers send.
+
+use hotspare::{BreakerState, Cost, TargetStatus};
+
+use super::exposition::Exposition;
+use crate::routes::Gateway;
+
+/// All metrics.
+pub(super) fn text(gateway: &Gateway) -> String {
+    let mut page = Exposition::default();
+    let version = env!("CARGO_PKG_VERSION");
+    page.family("hotspare_build_info", "gauge", "Which version runs.").sample(&[("version", version)], 1);
+    callers(&mut page, gateway);
+    let statuses = gateway.client.targets();
+    attempts(&mut page, &statuses);
+    health(&mut page, &statuses);
+    let suspected = u8::from(gateway.client.network_is_suspected());
+    page.family(
+        "hotspare_network_suspected",
+        "gauge",
+        "Whether no host can be reached, so that our own network is suspected.",
+    )
+    .sample(&[], suspected);
+    page.text()
+}
+
+/// What callers got.
+fn callers(page: &mut Exposition, gateway: &Gateway) {
+    let routes = gateway.traffic.routes();
+    let mut family = page.family(
+        "hotspare_requests_total",
+        "counter",
+        "Requests of callers by outcome: served, cancelled by the caller, or the kind of the failure. No route: refused before it came to one.",
+    );
+    for (route, calls) in &routes {
+        for (outcome, count) in &calls.outcomes {
+            family.sample(&[("route", route), ("outcome", outcome)], count);
+        }
+    }
+    let mut family = page.family(
+        "hotspare_request_duration_seconds",
+        "histogram",
+        "Time from a request to the last byte of its answer, of requests that were served.",
+    );
+    for (route, calls) in routes.iter().filter(|(route, _)| !route.is_empty()) {
+        family.histogram(&[("route", route)], &calls.duration);
+    }
+    let mut family = page.family(
+        "hotspare_request_first_content_seconds",
+        "histogram",
+        "Time from a request to the first content of its stream, all attempts included.",
+    );
+    for (route, calls) in routes.iter().filter(|(route, _)| !route.is_empty()) {
+        family.histogram(&[("route", route)], &calls.first_content);
+    }
+    page.family("hotspare_requests_in_flight", "gauge", "Requests of callers under way.")
+        .sample(&[], gateway.traffic.under_way());
+    page.family("hotspare_connections", "gauge", "Open connections of callers.")
+        .sample(&[], gateway.traffic.connections());
+    page.family("hotspare_max_connections", "gauge", "Most connections of callers at once.")
+        .sample(&[], gateway.max_connections);
+}
+
+/// What it took.
+fn attempts(page: &mut Exposition, statuses: &[TargetStatus]) {
+    let mut family = page.family("hotspare_attempts_total", "counter", "Attempts by outcome.");
+    for status in statuses {
+        let (target, counts) = (status.id.as_str(), &status.counts);
+        for (outcome, count) in [("served", counts.served), ("cancelled", counts.cancelled)] {
+            family.sample(&[("target", target), ("outcome", outcome)], count);
+        }
+        for (kind, count) in &counts.failed {
+            family.sample(&[("target", target), ("outcome", kind.as_str())], count);
+        }
+    }
+    let mut family = page.family(
+        "hotspare_first_content_seconds",
+        "histogram",
+        "Time from the start of an attempt to its first content.",
+    );
+    for status in statuses {
+        family.histogram(&[("target", status.id.as_str())], &status.counts.first_content);
+    }
+    let mut family = page.family("hotspare_in_flight", "gauge", "Attempts under way.");
+    for status in statuses {
+        family.sample(&[("target", status.id.as_str())], status.view.in_flight);
+    }
+    let mut family = page.family("hotspare_waiting", "gauge", "Calls that wait for room at a target.");
+    for status in statuses {
+        family.sample(&[("target", status.id.as_str())], status.waiting);
+    }
+    let mut family = page.family("hotspare_tokens_total", "counter", "Tokens, losers and failures included.");
+    for status in statuses {
+        let usage = &status.counts.usage;
+        for (direction, count) in [("input", usage.input), ("output", usage.output)] {
+            family.sample(&[("target", status.id.as_str()), ("direction", direction)], count.unwrap_or(0));
+        }
+    }
+    let mut family =
+        page.family("hotspare_refusals_total", "counter", "Answers that were refusals or filtered.");
+    for status in statuses {
+        family.sample(&[("target", status.id.as_str())], status.counts.refused);
+    }
+    let mut family =
+        page.family("hotspare_cost_usd_total", "counter", "Cost at list price by what it was spent on.");
+    for status in statuses {
+        for (kind, cost) in &status.counts.costs {
+            let labels = [("target", status.id.as_str()), ("kind", kind.as_str())];
+            family.sample(&labels, format_args!("{:.6}", dollars(*cost)));
+        }
+    }
+}
+
+/// How well the targets are.
+fn health(page: &mut Exposition, statuses: &[TargetStatus]) {
+    let mut of_targets = |name, help, value: &dyn Fn(&TargetStatus) -> u8| {
+        let mut family = page.family(name, "gauge", help);
+        for status in statuses {
+            family.sample(&[("target", status.id.as_str())], value(status));
+        }
+    };
+    of_targets(
+        "hotspare_breaker_state",
+        "0 closed, 1 half-open, 2 open.",
+        &|status| match status.view.breaker {
+            BreakerState::Closed => 0,
+            BreakerState::HalfOpen => 1,
+            BreakerState::Open => 2,
+        },
+    );
+    of_targets("hotspare_usable", "Whether a request would be admitted.", &|status| {
+        status.view.usable.into()
+    });
+    of_targets("hotspare_cordoned", "Whether an operator took it out of service.", &|status| {
+        status.view.cordoned.into()
+    });
+    of_targets("hotspare_model_disabled", "Whether its model is unknown or retired there.", &|status| {
+        status.disabled_by.is_some().into()
+    });
+    let mut family = page.family(
+        "hotspare_key_disabled",
+        "gauge",
+        "Whether a key, counted from 1, was rejected, may not use the model, or has no money.",
+    );
+    for status in statuses {
+        for (index, key) in status.keys.iter().enumerate() {
+            let labels = [("target", status.id.as_str()), ("key", &(index + 1).to_string())];
+            family.sample(&labels, u8::from(key.disabled_by.is_some()));
+        }
+    }
+}
+
+pub(super) fn dollars(cost: Cost) -> f64 {
+    cost.micros() as f64 / 1e6
+}

@@ -1,0 +1,53 @@
+//! Targets as JSON.
+//!
+//! Invariant: names, states and counts; never a prompt or a key, nor a part of one.
+
+use std::time::Duration;
+
+use hotspare::{Client, KeyStatus, TargetStatus};
+use serde_json::{Map, Value, json};
+
+use super::metrics::dollars;
+
+/// All targets with their health.
+pub(super) fn all(client: &Client) -> Value {
+    let targets: Vec<Value> = client.targets().iter().map(target).collect();
+    json!({ "targets": targets })
+}
+
+/// One of them, if there is such a one.
+pub(super) fn one(client: &Client, name: &str) -> Option<Value> {
+    client.targets().iter().find(|status| status.id.as_str() == name).map(target)
+}
+
+fn target(status: &TargetStatus) -> Value {
+    let TargetStatus { id, wire, model, view, counts, .. } = status;
+    let failed: Map<String, Value> =
+        counts.failed.iter().map(|(kind, count)| (kind.to_string(), (*count).into())).collect();
+    let costs: Map<String, Value> =
+        counts.costs.iter().map(|(kind, cost)| (kind.as_str().into(), dollars(*cost).into())).collect();
+    let keys: Vec<Value> = status.keys.iter().enumerate().map(|(index, status)| key(index, status)).collect();
+    json!({
+        "target": id, "wire": wire, "model": model, "usable": view.usable, "usable_in_ms": view.usable_in.map(millis),
+        "breaker": view.breaker, "failure_rate": f64::from(view.failure_rate_bp) / 10_000.0,
+        "weight": f64::from(view.weight_bp) / 10_000.0, "first_content_ms": view.latency.map(millis),
+        "in_flight": view.in_flight, "waiting": status.waiting, "degraded": view.degraded,
+        "disabled": view.disabled, "disabled_by": status.disabled_by, "cordoned": view.cordoned, "keys": keys,
+        "started": counts.started, "served": counts.served, "cancelled": counts.cancelled, "failed": failed,
+        "tokens": {"input": counts.usage.input, "output": counts.usage.output},
+        "refused": counts.refused, "cost_usd": dollars(counts.cost), "cost_by_kind_usd": costs,
+        "spent_usd": status.spent.map(dollars),
+    })
+}
+
+/// Keys are named by their place in the configuration, counted from 1, as in logs.
+fn key(index: usize, status: &KeyStatus) -> Value {
+    json!({
+        "key": index + 1, "usable": status.usable, "usable_in_ms": status.usable_in.map(millis),
+        "breaker": status.breaker, "disabled_by": status.disabled_by,
+    })
+}
+
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}

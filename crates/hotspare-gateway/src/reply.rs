@@ -1,0 +1,69 @@
+//! Replies.
+//!
+//! Not what they say. Invariant: an error has the shape of the wire that was asked on, and tells the caller's client not to
+//! try again what was tried everywhere.
+
+use axum::body::Body;
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::Response;
+use hotspare::Error;
+use hotspare::anthropic::VERSION_HEADER;
+
+use crate::front::{Chat, Front, Messages};
+
+/// Whether a request speaks Anthropic's wire, as far as one can tell without its body.
+pub(crate) fn speaks_messages(path: &str, headers: &HeaderMap) -> bool {
+    headers.contains_key(VERSION_HEADER) || path.contains("/v1/messages")
+}
+
+/// An error on the wire that the caller seems to speak.
+pub(crate) fn failure_on(messages: bool, error: &Error, id: &str) -> Response {
+    if messages { failure::<Messages>(error, id) } else { failure::<Chat>(error, id) }
+}
+
+/// An error as a reply.
+pub(crate) fn failure<F: Front>(error: &Error, id: &str) -> Response {
+    let (status, body) = F::error(error, id);
+    let (attempts, skipped) = (error.trail().attempts.len(), error.trail().skipped.len());
+    if attempts + skipped == 0 {
+        // What came to be a call was told by the client. Not the message, which may repeat what the caller sent.
+        tracing::info!(target: "hotspare", status, kind = %error.kind(), code = error.code(), "request refused");
+    }
+    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_GATEWAY);
+    let mut response = json(status, body);
+    mark(&mut response, None, attempts);
+    let headers = response.headers_mut();
+    if let Some(pause) = error.retry_after() {
+        headers.insert(
+            header::RETRY_AFTER,
+            HeaderValue::from(pause.as_secs() + u64::from(pause.subsec_nanos() > 0)),
+        );
+    }
+    // Every target was tried, or none could be: the caller's client must not multiply the load by trying again itself.
+    if attempts > 0 || status.is_client_error() || error.retry_after().is_none() {
+        headers.insert("x-should-retry", HeaderValue::from_static("false"));
+    }
+    response
+}
+
+/// Who served, and after how many attempts.
+pub(crate) fn mark(response: &mut Response, served: Option<&str>, attempts: usize) {
+    let headers = response.headers_mut();
+    if let Some(value) = served.and_then(|served| HeaderValue::from_str(served).ok()) {
+        headers.insert("x-hotspare-served-by", value);
+    }
+    if attempts > 0 {
+        headers.insert("x-hotspare-attempts", HeaderValue::from(attempts));
+    }
+}
+
+pub(crate) fn json(status: StatusCode, body: impl Into<Body>) -> Response {
+    with_type(status, "application/json", body)
+}
+
+pub(crate) fn with_type(status: StatusCode, kind: &'static str, body: impl Into<Body>) -> Response {
+    let mut response = Response::new(body.into());
+    *response.status_mut() = status;
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
+    response
+}

@@ -1,0 +1,334 @@
+//! What an operator sees of the gateway and does to it: logs, metrics, targets.
+
+use std::io::Write;
+use std::sync::{Arc, Mutex, OnceLock};
+
+use hotspare::{Client, Key, RouteSpec, Secret, Sequential, openai};
+use hotspare_chaos::{ChaosServer, Fault, Settings, Speaks};
+use hotspare_gateway::{ClientKeys, ServeOptions};
+use hotspare_tests::{Rig, short_limits};
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+use crate::gateway::{Running, start, start_at, start_with};
+
+/// All that is logged in this process.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Log {
+    /// As a gateway's operator sees it: at the level that `serve` has.
+    fn of_operators() -> Self {
+        static LOG: OnceLock<Log> = OnceLock::new();
+        let open = || {
+            let log = Self::default();
+            let writer = log.clone();
+            let logs = tracing_subscriber::fmt()
+                .with_env_filter("hotspare=info,warn")
+                .with_ansi(false)
+                .with_writer(move || writer.clone());
+            tracing::subscriber::set_global_default(logs.finish()).unwrap();
+            log
+        };
+        LOG.get_or_init(open).clone()
+    }
+
+    /// The lines that have this in them.
+    fn lines(&self, what: &str) -> Vec<String> {
+        let text = String::from_utf8(self.0.lock().unwrap().clone()).unwrap();
+        text.lines().filter(|line| line.contains(what)).map(str::to_owned).collect()
+    }
+}
+
+fn http() -> reqwest::Client {
+    reqwest::Client::builder().no_proxy().build().unwrap()
+}
+
+async fn ask(gateway: &Running, model: &str, stream: bool) -> reqwest::Response {
+    let messages = json!([{"role": "user", "content": "a very private prompt"}]);
+    let body = json!({"model": model, "stream": stream, "messages": messages}).to_string();
+    http().post(gateway.at("/v1/chat/completions")).body(body).send().await.unwrap()
+}
+
+async fn get(gateway: &Running, path: &str) -> String {
+    http().get(gateway.at(path)).send().await.unwrap().text().await.unwrap()
+}
+
+async fn targets(gateway: &Running) -> Value {
+    serde_json::from_str::<Value>(&get(gateway, "/targets").await).unwrap()["targets"].clone()
+}
+
+fn id(reply: &reqwest::Response) -> String {
+    reply.headers()["x-request-id"].to_str().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn a_failure_is_logged_under_the_id_that_its_caller_got() {
+    let log = Log::of_operators();
+    let rig = Rig::sequential(&[Speaks::OpenAi]).await;
+    rig.servers[0].set_fault(Some(Fault::Status(401))).await;
+    let gateway = start(rig.client.clone()).await;
+
+    let reply = ask(&gateway, "chat", false).await;
+    assert_eq!(reply.status(), 502);
+    let lines = log.lines(&format!("id=\"{}\"", id(&reply)));
+    let has = |words: &[&str]| lines.iter().any(|line| words.iter().all(|word| line.contains(word)));
+    assert!(has(&["WARN", "out of service", "kind=auth", "main", "recheck_in_s=600"]), "{lines:#?}");
+    let failed = ["WARN", "the call failed", "kind=auth", "attempts=1", "main: auth (401)", "route=chat"];
+    assert!(has(&failed), "{lines:#?}");
+
+    let reply = ask(&gateway, "chat", false).await;
+    let lines = log.lines(&format!("id=\"{}\"", id(&reply)));
+    assert!(lines.iter().any(|line| line.contains("the call failed")), "{lines:#?}");
+    assert!(!lines.iter().any(|line| line.contains("out of service")), "said once: {lines:#?}");
+
+    let reply = ask(&gateway, "nobody", false).await;
+    let lines = log.lines(&format!("id=\"{}\"", id(&reply)));
+    assert!(lines.iter().any(|line| line.contains("INFO") && line.contains("status=404")), "{lines:#?}");
+    for secret in ["private", "sk-test", "nobody"] {
+        assert_eq!(log.lines(secret), [""; 0]);
+    }
+}
+
+#[tokio::test]
+async fn callers_are_counted_by_what_they_got() {
+    let rig = Rig::sequential(&[Speaks::OpenAi, Speaks::Anthropic]).await;
+    let gateway = start(rig.client.clone()).await;
+    let before = get(&gateway, "/metrics").await;
+    assert!(before.contains("hotspare_requests_total{route=\"chat\",outcome=\"served\"} 0\n"), "{before}");
+
+    ask(&gateway, "chat", true).await.text().await.unwrap();
+    rig.servers[0].set_fault(Some(Fault::Status(400))).await;
+    rig.servers[1].set_fault(Some(Fault::Status(400))).await;
+    assert_eq!(ask(&gateway, "chat", true).await.status(), 400);
+    rig.servers[0].set_fault(Some(Fault::Status(503))).await;
+    rig.servers[1].set_fault(None).await;
+    assert_eq!(ask(&gateway, "chat", false).await.status(), 200, "two attempts, one request");
+    assert_eq!(ask(&gateway, "nobody", false).await.status(), 404);
+    rig.servers[0].set_fault(Some(Fault::StallAfter(2))).await;
+    let mut left = ask(&gateway, "chat", true).await;
+    left.chunk().await.unwrap();
+    drop(left);
+
+    let counted = "hotspare_requests_total{route=\"chat\",outcome=\"cancelled\"} 1\n";
+    let mut text = String::new();
+    while !text.contains(counted) {
+        text = get(&gateway, "/metrics").await;
+    }
+    for line in [
+        "# TYPE hotspare_requests_total counter",
+        "hotspare_requests_total{route=\"chat\",outcome=\"served\"} 2",
+        "hotspare_requests_total{route=\"chat\",outcome=\"invalid_request\"} 1",
+        "hotspare_requests_total{route=\"\",outcome=\"invalid_request\"} 1",
+        "# TYPE hotspare_request_first_content_seconds histogram",
+        "hotspare_request_first_content_seconds_count{route=\"chat\"} 2",
+        "hotspare_request_duration_seconds_bucket{route=\"chat\",le=\"+Inf\"} 2",
+        "hotspare_request_duration_seconds_count{route=\"chat\"} 2",
+        "hotspare_requests_in_flight 0",
+        "hotspare_max_connections 10000",
+        "hotspare_network_suspected 0",
+        "hotspare_first_content_seconds_bucket{target=\"main\",le=\"500\"} 2",
+        "hotspare_first_content_seconds_count{target=\"spare\"} 1",
+    ] {
+        assert!(text.contains(&format!("{line}\n")), "{line} is missing in\n{text}");
+    }
+    let connections = text.lines().find_map(|line| line.strip_prefix("hotspare_connections "));
+    assert!(connections.unwrap().parse::<u32>().unwrap() >= 1);
+}
+
+/// A dead key is not an open breaker, and it is known which one it is; once it is paid for it is back at once.
+#[tokio::test]
+async fn a_dead_key_is_named_and_put_back() {
+    let server = ChaosServer::start(Settings::new(Speaks::OpenAi).key("sk-good")).await.unwrap();
+    let endpoint = openai::target("m").base_url(server.base_url());
+    let endpoint = ["sk-dead", "sk-good"]
+        .into_iter()
+        .fold(endpoint.endpoint(), |endpoint, key| endpoint.key(Key::given(Secret::new(key))));
+    let route = RouteSpec::new(Sequential::new(["main"])).limits(short_limits());
+    let client = Client::builder().target("main", endpoint).route("chat", route).build().unwrap();
+    let gateway = start(client).await;
+    while targets(&gateway).await[0]["keys"][0]["disabled_by"].is_null() {
+        ask(&gateway, "chat", false).await;
+    }
+    let target = &targets(&gateway).await[0];
+    assert_eq!(target["keys"][0]["disabled_by"], "auth", "{target}");
+    assert_eq!(target["keys"][0]["usable"], false);
+    assert!(target["keys"][0]["usable_in_ms"].as_u64().unwrap() > 590_000);
+    assert_eq!(
+        (&target["keys"][1]["usable"], &target["keys"][1]["disabled_by"]),
+        (&json!(true), &Value::Null)
+    );
+    assert_eq!(
+        (&target["usable"], &target["breaker"], &target["disabled_by"]),
+        (&json!(true), &json!("closed"), &Value::Null)
+    );
+    let metrics = get(&gateway, "/metrics").await;
+    for line in [
+        "hotspare_key_disabled{target=\"main\",key=\"1\"} 1",
+        "hotspare_key_disabled{target=\"main\",key=\"2\"} 0",
+        "hotspare_model_disabled{target=\"main\"} 0",
+        "hotspare_breaker_state{target=\"main\"} 0",
+    ] {
+        assert!(metrics.contains(&format!("{line}\n")), "{line} is missing in\n{metrics}");
+    }
+    assert!(!metrics.contains("sk-") && !target.to_string().contains("sk-"));
+
+    server.set_settings(server.settings().key("sk-dead"));
+    let reply = http().post(gateway.at("/targets/main/retry")).send().await.unwrap();
+    assert_eq!(reply.status(), 200);
+    let target: Value = serde_json::from_str(&reply.text().await.unwrap()).unwrap();
+    assert_eq!(
+        (&target["keys"][0]["usable"], &target["keys"][0]["disabled_by"]),
+        (&json!(true), &Value::Null)
+    );
+    while targets(&gateway).await[0]["keys"][1]["disabled_by"].is_null() {
+        assert_eq!(ask(&gateway, "chat", false).await.status(), 200, "one of the two serves");
+    }
+}
+
+#[tokio::test]
+async fn a_model_that_was_unknown_is_tried_again_when_it_is_said_to_be_there() {
+    let rig = Rig::sequential(&[Speaks::OpenAi]).await;
+    rig.servers[0].set_fault(Some(Fault::Status(404))).await;
+    let gateway = start(rig.client.clone()).await;
+    assert_ne!(ask(&gateway, "chat", false).await.status(), 200);
+    rig.servers[0].set_fault(None).await;
+    assert_eq!(targets(&gateway).await[0]["disabled_by"], "model_unavailable");
+    assert_eq!(ask(&gateway, "chat", false).await.status(), 503, "it is left alone");
+    http().post(gateway.at("/targets/main/retry")).send().await.unwrap();
+    assert_eq!(ask(&gateway, "chat", false).await.status(), 200);
+}
+
+#[tokio::test]
+async fn a_target_is_taken_out_and_put_back() {
+    let log = Log::of_operators();
+    let rig = Rig::sequential(&[Speaks::OpenAi, Speaks::Anthropic]).await;
+    let gateway = start(rig.client.clone()).await;
+    let post = |path: &str| http().post(gateway.at(path)).send();
+    let served_by = async || ask(&gateway, "chat", false).await.headers()["x-hotspare-served-by"].clone();
+
+    let reply = post("/targets/main/cordon").await.unwrap();
+    let request = id(&reply);
+    assert_eq!(reply.status(), 200);
+    let shown: Value = serde_json::from_str(&reply.text().await.unwrap()).unwrap();
+    assert_eq!(
+        (&shown["target"], &shown["cordoned"], &shown["usable"]),
+        (&json!("main"), &json!(true), &json!(false))
+    );
+    assert_eq!(served_by().await, "spare");
+    assert!(get(&gateway, "/metrics").await.contains("hotspare_cordoned{target=\"main\"} 1\n"));
+    assert!(log.lines(&request).iter().any(|line| line.contains("cordoned by an operator")));
+    assert_eq!(post("/targets/main/uncordon").await.unwrap().status(), 200);
+    assert_eq!(served_by().await, "main");
+
+    let unknown = post("/targets/nobody/cordon").await.unwrap();
+    assert_eq!(unknown.status(), 404);
+    assert!(unknown.text().await.unwrap().contains("main, spare"));
+    let page = http().post(gateway.at("/targets/main/cordon")).header("origin", "https://a.page").send();
+    assert_eq!(page.await.unwrap().status(), 403);
+    assert_eq!(http().get(gateway.at("/targets/main/cordon")).send().await.unwrap().status(), 405);
+    assert_eq!(served_by().await, "main", "none of those did anything");
+}
+
+#[tokio::test]
+async fn only_who_may_call_may_operate() {
+    let rig = Rig::sequential(&[Speaks::OpenAi]).await;
+    let open = start_at("0.0.0.0", rig.client.clone(), ServeOptions::default()).await;
+    let reply = http().post(open.at("/targets/main/cordon")).send().await.unwrap();
+    assert_eq!(reply.status(), 403);
+    assert!(reply.text().await.unwrap().contains("server.client_keys"));
+
+    let mut options = ServeOptions::default();
+    options.keys = ClientKeys::parse("let-me-in");
+    for host in ["0.0.0.0", "127.0.0.1"] {
+        let locked = start_at(host, rig.client.clone(), options.clone()).await;
+        let post = || http().post(locked.at("/targets/main/cordon"));
+        assert_eq!(post().send().await.unwrap().status(), 401, "{host}");
+        assert!(!rig.client.targets()[0].view.cordoned);
+        assert_eq!(post().bearer_auth("let-me-in").send().await.unwrap().status(), 200, "{host}");
+        assert!(rig.client.targets()[0].view.cordoned);
+        rig.client.cordon("main", false).unwrap();
+    }
+}
+
+#[tokio::test]
+async fn models_are_told_of_one_by_one_and_in_the_callers_words() {
+    let rig = Rig::sequential(&[Speaks::OpenAi]).await;
+    let gateway = start(rig.client.clone()).await;
+    let ask = async |path: &str, anthropic: bool| -> (u16, Value) {
+        let mut request = http().get(gateway.at(path));
+        if anthropic {
+            request = request.header("anthropic-version", "2023-06-01");
+        }
+        let reply = request.send().await.unwrap();
+        assert!(!id(&reply).is_empty());
+        (reply.status().as_u16(), serde_json::from_str(&reply.text().await.unwrap()).unwrap())
+    };
+    let (status, body) = ask("/v1/models/chat", false).await;
+    assert_eq!((status, &body["id"], &body["object"]), (200, &json!("chat"), &json!("model")));
+    let (status, body) = ask("/v1/models/chat", true).await;
+    assert_eq!((status, &body["id"], &body["type"]), (200, &json!("chat"), &json!("model")));
+    let (status, body) = ask("/v1/models/meta/llama", false).await;
+    assert_eq!((status, &body["error"]["code"]), (404, &json!("model_not_found")));
+    let (status, body) = ask("/v1/models/nobody", true).await;
+    assert_eq!(
+        (status, &body["type"], &body["error"]["type"]),
+        (404, &json!("error"), &json!("not_found_error"))
+    );
+}
+
+#[tokio::test]
+async fn what_is_not_there_is_refused_in_the_callers_words() {
+    let rig = Rig::sequential(&[Speaks::OpenAi]).await;
+    let gateway = start(rig.client.clone()).await;
+    let reply = http().get(gateway.at("/v1/chat/completions")).send().await.unwrap();
+    assert_eq!((reply.status().as_u16(), &reply.headers()["allow"]), (405, &"POST".parse().unwrap()));
+    assert!(!id(&reply).is_empty());
+    let body: Value = serde_json::from_str(&reply.text().await.unwrap()).unwrap();
+    assert_eq!(body["error"]["message"], "/v1/chat/completions does not take GET");
+
+    let reply = http().get(gateway.at("/v1/messages")).send().await.unwrap();
+    assert_eq!(reply.status(), 405);
+    let body: Value = serde_json::from_str(&reply.text().await.unwrap()).unwrap();
+    assert_eq!((&body["type"], body["request_id"].is_string()), (&json!("error"), true), "{body}");
+
+    let reply = http().post(gateway.at("/v1/v1/messages")).body("{}").send().await.unwrap();
+    assert_eq!(reply.status(), 404);
+    let body: Value = serde_json::from_str(&reply.text().await.unwrap()).unwrap();
+    assert_eq!(body["type"], "error");
+    assert!(body["error"]["message"].as_str().unwrap().contains("leave /v1 out of the base URL"), "{body}");
+}
+
+#[tokio::test]
+async fn a_full_gateway_says_so_and_can_be_looked_at() {
+    let log = Log::of_operators();
+    let rig = Rig::sequential(&[Speaks::OpenAi]).await;
+    let mut options = ServeOptions::default();
+    options.max_connections = 1;
+    let gateway = start_with(rig.client.clone(), options).await;
+    let mut holds = tokio::net::TcpStream::connect(gateway.address()).await.unwrap();
+    holds.write_all(b"GET /healthz HTTP/1.1\r\nhost: here\r\n\r\n").await.unwrap();
+    assert!(holds.read(&mut [0; 64]).await.unwrap() > 0);
+
+    let reply = ask(&gateway, "chat", false).await;
+    assert_eq!((reply.status().as_u16(), &reply.headers()["retry-after"]), (503, &"1".parse().unwrap()));
+    assert!(reply.headers().get("x-should-retry").is_none(), "another time it may be served");
+    assert!(reply.text().await.unwrap().contains("no room for another connection"));
+    assert_eq!(get(&gateway, "/healthz").await, "ok\n");
+    assert!(get(&gateway, "/metrics").await.contains("hotspare_max_connections 1\n"));
+    assert!(log.lines("WARN").iter().any(|line| line.contains("server.max_connections")));
+
+    drop(holds);
+    while ask(&gateway, "chat", false).await.status() != 200 {}
+}

@@ -1,0 +1,118 @@
+//! How the gateway stops: answers under way are finished, or their callers are told that they are not.
+
+use std::time::Duration;
+
+use hotspare_chaos::{Fault, Settings, Speaks};
+use hotspare_gateway::ServeOptions;
+use hotspare_tests::Rig;
+use serde_json::{Value, json};
+
+use crate::gateway::{Running, start, start_with};
+
+fn post(gateway: &Running, path: &str, stream: bool) -> reqwest::RequestBuilder {
+    let mut body = json!({"model": "chat", "max_tokens": 64, "stream": stream});
+    let turns = json!([{"role": "user", "content": "hi"}]);
+    body[if path.ends_with("responses") { "input" } else { "messages" }] = turns;
+    let http = reqwest::Client::builder().no_proxy().build().unwrap();
+    http.post(gateway.at(path)).body(body.to_string())
+}
+
+/// A gateway in front of a provider that says two words and falls silent, with limits that outlast the test.
+async fn silent() -> Rig {
+    let route = hotspare::RouteSpec::new(hotspare::Sequential::new(["main"]));
+    let rig = Rig::with(&[Speaks::OpenAi], route).await;
+    rig.servers[0].set_fault(Some(Fault::StallAfter(2))).await;
+    rig
+}
+
+#[tokio::test]
+async fn an_answer_under_way_is_finished() {
+    let rig = Rig::sequential(&[Speaks::OpenAi]).await;
+    let pace = Settings::new(Speaks::OpenAi).tokens(20).pace(Duration::ZERO, Duration::from_millis(10));
+    rig.servers[0].set_settings(pace);
+    let gateway = start(rig.client.clone()).await;
+    let mut reply = post(&gateway, "/v1/chat/completions", true).send().await.unwrap();
+    let mut text = reply.chunk().await.unwrap().unwrap().to_vec();
+    gateway.signal();
+    while let Some(more) = reply.chunk().await.unwrap() {
+        text.extend_from_slice(&more);
+    }
+    assert!(String::from_utf8(text).unwrap().ends_with("data: [DONE]\n\n"));
+    let gone = post(&gateway, "/v1/chat/completions", true).send().await;
+    assert!(gone.is_err_and(|error| error.is_connect()), "nobody new is let in");
+    gateway.stopped().await;
+}
+
+#[tokio::test]
+async fn a_second_signal_ends_streams_in_the_words_of_their_wire() {
+    for (path, error) in [
+        ("/v1/chat/completions", "data: {\"error\":{"),
+        ("/v1/messages", "event: error\ndata: {"),
+        ("/v1/responses", "event: error\ndata: {"),
+    ] {
+        let rig = silent().await;
+        let gateway = start(rig.client.clone()).await;
+        let mut reply = post(&gateway, path, true).send().await.unwrap();
+        let mut text = reply.chunk().await.unwrap().unwrap().to_vec();
+        gateway.signal();
+        gateway.signal();
+        // An error here would be the cut connection that this is about.
+        while let Some(more) = reply.chunk().await.unwrap() {
+            text.extend_from_slice(&more);
+        }
+        let text = String::from_utf8(text).unwrap();
+        let (_, end) = text.rsplit_once(error).unwrap_or_else(|| panic!("{path}: no error in\n{text}"));
+        assert!(end.contains("the gateway is shutting down"), "{path}: {end}");
+        assert!(
+            !end.contains("[DONE]") && !end.contains("_stop") && !end.contains("completed"),
+            "{path}: {end}"
+        );
+        gateway.stopped().await;
+        assert_eq!(rig.client.targets()[0].counts.in_flight, 0, "and upstream is let go");
+    }
+}
+
+#[tokio::test]
+async fn the_drain_time_ends_an_answer_that_has_not_begun() {
+    let rig = silent().await;
+    rig.servers[0].set_fault(Some(Fault::Silence)).await;
+    let mut options = ServeOptions::default();
+    options.drain = Duration::from_millis(50);
+    for stream in [false, true] {
+        let gateway = start_with(rig.client.clone(), options.clone()).await;
+        let asking = tokio::spawn(post(&gateway, "/v1/chat/completions", stream).send());
+        while rig.client.targets()[0].counts.in_flight == 0 {
+            tokio::task::yield_now().await;
+        }
+        gateway.signal();
+        let reply = asking.await.unwrap().unwrap();
+        assert_eq!(reply.status(), 503);
+        let body: Value = serde_json::from_str(&reply.text().await.unwrap()).unwrap();
+        assert!(
+            body["error"]["message"].as_str().unwrap().contains("the gateway is shutting down; ask again")
+        );
+        gateway.stopped().await;
+    }
+}
+
+/// A caller who holds a connection and asks nothing is nobody to wait for.
+#[tokio::test]
+async fn connections_without_a_request_do_not_hold_it_up() {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let rig = Rig::sequential(&[Speaks::OpenAi]).await;
+    let gateway = start(rig.client.clone()).await;
+    let mut idle = tokio::net::TcpStream::connect(gateway.address()).await.unwrap();
+    idle.write_all(b"GET /healthz HTTP/1.1\r\nhost: here\r\n\r\n").await.unwrap();
+    assert!(idle.read(&mut [0; 256]).await.unwrap() > 0);
+    let silent = tokio::net::TcpStream::connect(gateway.address()).await.unwrap();
+    // Until both are known to be accepted.
+    let http = reqwest::Client::builder().no_proxy().build().unwrap();
+    let mut text = String::new();
+    while !text.contains("hotspare_connections 3\n") {
+        text = http.get(gateway.at("/metrics")).send().await.unwrap().text().await.unwrap();
+    }
+    gateway.signal();
+    let stopped = tokio::time::timeout(Duration::from_secs(10), gateway.stopped()).await;
+    assert!(stopped.is_ok(), "it waits for callers who ask nothing");
+    drop((idle, silent));
+}
