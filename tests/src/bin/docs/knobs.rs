@@ -293,7 +293,7 @@ const SERVER: &[Row] = &[
     (
         "keys",
         "server.client_keys",
-        "none: the default address is reached from this machine only; any other needs keys, or `--insecure`",
+        "the default address is reached from this machine only; any other needs keys, or `--insecure`",
         "–",
     ),
     (
@@ -435,11 +435,16 @@ fn accepted(name: &str, value: &str) -> Result<(), String> {
         "least" => format!("{{ times = 3, least = {inner} }}"),
         key => format!("{{ {key} = {inner} }}"),
     });
-    let (target, route) = if path[0] == "breaker" { (path[0], "") } else { ("", path[0]) };
+    let (server, target, route) = match path[0] {
+        "server" => (path[0], "", ""),
+        "breaker" => ("", path[0], ""),
+        of_route => ("", "", of_route),
+    };
     let line = |key: &str| if key.is_empty() { String::new() } else { format!("{key} = {nested}\n") };
     let host = |name: &str| format!("[targets.{name}]\nprovider = \"ollama\"\nmodel = \"m\"\n");
     let text = format!(
-        "{}{}{}[routes.r]\ntargets = [\"a\", \"b\"]\n{}",
+        "{}{}{}{}[routes.r]\ntargets = [\"a\", \"b\"]\n{}",
+        line(server),
         host("b"),
         host("a"),
         line(target),
@@ -467,7 +472,7 @@ fn spelled(field: &str, value: &str) -> String {
         (_, value) if field.ends_with("_bp") => {
             value.parse::<f64>().map_or(value.into(), |bp| format!("{} %", bp / 100.0))
         }
-        ("keys", _) => "none".into(),
+        ("keys", _) => "off".into(),
         ("hold_bytes" | "max_body", value) => {
             value.parse::<u64>().map_or(value.into(), |bytes| format!("{bytes} ({} MiB)", bytes >> 20))
         }
