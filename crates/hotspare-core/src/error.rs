@@ -131,7 +131,8 @@ impl Error {
         self
     }
 
-    /// Replaces every occurrence of `secret` in the texts, and drops a source that shows it.
+    /// Replaces every occurrence of `secret` in the texts, its beginning where a text was cut off inside it, and drops a
+    /// source that shows it.
     #[must_use]
     pub fn scrub(mut self, secret: &str) -> Self {
         if secret.is_empty() {
@@ -143,6 +144,7 @@ impl Error {
             if text.contains(secret) {
                 *text = text.replace(secret, "[key]");
             }
+            cut_short(text, secret);
         }
         if inner.source.as_ref().is_some_and(|source| shows(&**source, secret)) {
             inner.source = None;
@@ -317,6 +319,21 @@ fn truncate(text: &mut String) {
     }
 }
 
+/// A text that was cut may end with the beginning of a secret; fewer letters than this give nothing away.
+const LEAST_SHOWN: usize = 4;
+
+fn cut_short(text: &mut String, secret: &str) {
+    let Some(kept) = text.strip_suffix('…') else { return };
+    let begun = (LEAST_SHOWN..secret.len())
+        .rev()
+        .find(|&length| secret.is_char_boundary(length) && kept.ends_with(&secret[..length]));
+    if let Some(length) = begun {
+        let end = kept.len() - length;
+        text.truncate(end);
+        text.push_str("[key]…");
+    }
+}
+
 fn shows(source: &(dyn StdError + 'static), secret: &str) -> bool {
     let mut next = Some(source);
     while let Some(error) = next {
@@ -348,6 +365,17 @@ mod tests {
         let shown = format!("{error} {error:?} {} {:?}", error.public_message(), StdError::source(&error));
         assert!(!shown.contains("sk-secret"), "{shown}");
         assert!(shown.contains("[key]"));
+    }
+
+    /// A long text is cut before anybody who knows the secret sees it.
+    #[test]
+    fn a_cut_leaves_no_beginning_of_a_secret() {
+        let secret = "sk-0123456789";
+        for room in 0..=secret.len() {
+            let told = format!("{}{secret} and more", "x".repeat(MESSAGE_LIMIT - room));
+            let error = Error::new(Kind::InvalidRequest, told).scrub(secret);
+            assert!(!error.message().contains("sk-0"), "{room}: {error}");
+        }
     }
 
     #[test]

@@ -17,6 +17,8 @@ pub use calibration::Calibration;
 pub use exact::{count_text, exact_size};
 pub use text::estimate_text;
 
+/// Bytes of fields of one wire beyond which a prompt cannot be measured.
+const EXTRAS: usize = 1 << 10;
 /// Bytes of a part in another wire's words that may be text, and what a longer one is taken for.
 const NATIVE: usize = 16 << 10;
 const MOST_NATIVE: u64 = 1_500;
@@ -78,6 +80,12 @@ fn count(request: &ChatRequest, text: &dyn Fn(&str) -> u64) -> PromptSize {
     let extras =
         request.reasoning_effort.is_some() || request.extras.values().any(|fields| !fields.is_empty());
     size.add(PromptPart::Extras, u64::from(extras));
+    // Fields of one wire may hold what the model reads (functions, documents, a prediction) or what it does not.
+    let unread: usize =
+        request.extras.values().flat_map(|fields| fields.values()).map(|json| json.as_str().len()).sum();
+    if unread > EXTRAS {
+        size.set_opaque();
+    }
     if !request.native_tools.is_empty() || request.bound.as_ref().is_some_and(|bound| bound.kept) {
         size.set_opaque();
     }

@@ -13,7 +13,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use futures::stream::{BoxStream, Stream, StreamExt};
 use hotspare_core::{Capabilities, ChatRequest, Chunk, Error, Origin, SchemaSubset};
-use http::{HeaderName, HeaderValue};
+use http::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::framing::{Frame, unmarked};
 use crate::provider::{Opened, Outbound, Provider, Signal};
@@ -82,10 +82,11 @@ impl<W: Wire> HttpProvider<W> {
         if let (Some(signer), Some(secret)) = (&self.signer, &call.secret) {
             signer.sign(&mut request, secret, call.sent_at)?;
         }
+        let hidden = hidden(&request.headers, call.secret.as_ref());
         let response = self.transport.send(request).await?;
         let head = response.head;
         if !head.status.is_success() {
-            return Err(self.failure(&head, response.body).await);
+            return Err(conceal(self.failure(&head, response.body).await, &hidden));
         }
         let decoding = self.wire.decoder(call, &head)?;
         let opened =
@@ -98,8 +99,25 @@ impl<W: Wire> HttpProvider<W> {
             chunks: VecDeque::new(),
             failure: None,
             secret: call.secret.clone(),
+            hidden,
         })
     }
+}
+
+/// Values of headers that users set, which may be secrets; the key's own is known anyway.
+fn hidden(headers: &HeaderMap, secret: Option<&Secret>) -> Vec<String> {
+    let secret = secret.map_or("", |secret| secret.expose());
+    headers
+        .values()
+        .filter(|value| value.is_sensitive())
+        .filter_map(|value| value.to_str().ok())
+        .filter(|value| value.len() >= SHORTEST_PART && (secret.is_empty() || !value.contains(secret)))
+        .map(str::to_owned)
+        .collect()
+}
+
+fn conceal(error: Error, hidden: &[String]) -> Error {
+    hidden.iter().fold(error, |error, value| error.scrub(value))
 }
 
 #[async_trait]
@@ -163,6 +181,7 @@ struct Reply {
     chunks: VecDeque<Chunk>,
     failure: Option<Error>,
     secret: Option<Secret>,
+    hidden: Vec<String>,
 }
 
 impl Reply {
@@ -190,7 +209,7 @@ impl Reply {
     fn fail(&mut self, error: Error) {
         self.body = None;
         self.frames.clear();
-        self.failure = Some(scrub(error, self.secret.as_ref()));
+        self.failure = Some(conceal(scrub(error, self.secret.as_ref()), &self.hidden));
     }
 }
 

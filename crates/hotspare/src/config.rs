@@ -13,6 +13,7 @@ mod route;
 mod target;
 mod words;
 
+use std::fmt;
 use std::path::Path;
 
 use hotspare_core::{Error, Kind};
@@ -28,13 +29,21 @@ use route::RouteDto;
 use target::TargetDto;
 
 /// A parsed configuration.
-#[derive(Debug)]
 #[non_exhaustive]
 pub struct Config {
     /// What concerns a gateway; a library ignores it.
     pub server: ServerConfig,
     targets: Vec<Named<TargetDto>>,
     routes: Vec<Named<RouteDto>>,
+}
+
+/// Shows names only: addresses of proxies and values of headers may be secrets.
+impl fmt::Debug for Config {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let targets: Vec<&str> = self.targets.iter().map(|target| target.name.as_str()).collect();
+        let routes: Vec<&str> = self.routes.iter().map(|route| route.name.as_str()).collect();
+        f.debug_struct("Config").field("targets", &targets).field("routes", &routes).finish_non_exhaustive()
+    }
 }
 
 /// An entry of a section, and the line where it begins.

@@ -23,6 +23,9 @@ pub struct IncomingEmbed {
     pub base64: bool,
 }
 
+/// More inputs than any host takes at once (OpenAI: 2,048).
+const MOST_INPUTS: usize = 10_000;
+
 impl IncomingEmbed {
     /// Reads a body.
     ///
@@ -54,6 +57,9 @@ impl IncomingEmbed {
                     InputDto::Tokens(tokens) => vec![EmbedInput::Tokens(tokens)],
                     InputDto::Lists(lists) => lists.into_iter().map(EmbedInput::Tokens).collect(),
                 };
+                if request.inputs.len() > MOST_INPUTS {
+                    return Err(invalid(format!("`input` is a list of more than {MOST_INPUTS}")));
+                }
             }
             "dimensions" => request.dimensions = Some(read(name, value, "a whole number of at least 1")?),
             "user" => request.user = Some(read(name, value, "a text")?),

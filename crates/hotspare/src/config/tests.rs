@@ -152,3 +152,14 @@ fn models_in_clouds() {
         assert!(wrong.contains("no provider `anthropic-bedrock`"), "{wrong}");
     }
 }
+
+#[test]
+fn a_configuration_shows_no_secret() {
+    let text = GOOD.replace(
+        "base_url = \"http://127.0.0.1:1/v1\"",
+        "base_url = \"http://h/v1\", headers = { x = \"hunter2\" }",
+    );
+    let text = text.replace("max_in_flight = 2", "max_in_flight = 2\nproxy = \"http://u:hunter2@h:1\"");
+    let shown = format!("{:?}", Config::parse(&text).unwrap());
+    assert!(shown.contains("spare") && !shown.contains("hunter2"), "{shown}");
+}
