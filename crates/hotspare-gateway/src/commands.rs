@@ -190,6 +190,7 @@ fn serving(server: &ServerConfig) -> Result<(Option<SocketAddr>, ServeOptions), 
         value => Ok(value.unwrap_or(usual)),
     };
     options.max_body = at_least_one("max_body", server.max_body, options.max_body)?;
+    options.drain = server.drain.unwrap_or(options.drain);
     options.max_connections =
         at_least_one("max_connections", server.max_connections, options.max_connections)?;
     let listen = server.listen.as_deref().map(str::parse::<SocketAddr>).transpose();

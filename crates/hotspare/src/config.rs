@@ -15,6 +15,7 @@ mod words;
 
 use std::fmt;
 use std::path::Path;
+use std::time::Duration;
 
 use hotspare_core::{Error, Kind};
 use serde::Deserialize;
@@ -67,6 +68,9 @@ pub struct ServerConfig {
     pub max_body: Option<usize>,
     /// Most connections at once.
     pub max_connections: Option<usize>,
+    /// Time for answers under way after the signal to stop.
+    #[serde(deserialize_with = "words::some_span")]
+    pub drain: Option<Duration>,
 }
 
 /// Where a secret comes from.

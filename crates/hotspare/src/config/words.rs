@@ -21,6 +21,11 @@ impl<'de> Deserialize<'de> for Span {
     }
 }
 
+/// A [`Span`] of a field that need not be there.
+pub(super) fn some_span<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {
+    Span::deserialize(deserializer).map(|Span(duration)| Some(duration))
+}
+
 /// A share such as `"2%"`, in hundredths of a per cent.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Share(pub(super) u32);

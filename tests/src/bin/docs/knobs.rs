@@ -311,7 +311,7 @@ const SERVER: &[Row] = &[
     ),
     (
         "drain",
-        "–",
+        "server.drain",
         "what stops programs often ends them by force after 30 s",
         "short: long answers are cut off with an error in their stream; long: a stop takes as long as the longest answer",
     ),
