@@ -19,7 +19,7 @@ use hotspare::{CallOptions, Client, Error, Kind, Raw};
 use serde_json::{Value, json};
 
 use crate::attend::{RequestId, attend};
-use crate::auth::ClientKeys;
+use crate::auth::{self, ClientKeys};
 use crate::body::{Frames, PATIENCE};
 use crate::closing::{self, Closing};
 use crate::deadline;
@@ -152,6 +152,13 @@ impl Gateway {
     }
 
     pub(crate) fn admit(&self, headers: &HeaderMap) -> Result<(), Error> {
+        // Where no key is asked for, being on this machine is what admits; a page in its browser is not.
+        if self.keys.is_empty()
+            && self.is_private
+            && let Some(why) = auth::foreign(headers)
+        {
+            return Err(Error::new(Kind::InvalidRequest, why).with_status(403).with_code("forbidden"));
+        }
         if self.keys.admit(headers) {
             return Ok(());
         }

@@ -148,14 +148,29 @@ pub async fn serve_on(
     Ok(())
 }
 
+/// Most bytes of a head, and of what is read ahead: a stranger's half head costs no more.
+const HEAD_ROOM: usize = 64 << 10;
+
+/// How long a caller may leave what was sent to him unread before he is taken to be gone: his place, and that of his call at its
+/// target, are wanted by others. A caller who reads slowly is not concerned.
+#[cfg(target_os = "linux")]
+const UNREAD: Duration = Duration::from_secs(120);
+
 fn server(keep_alive: bool) -> auto::Builder<hyper_util::rt::TokioExecutor> {
     let mut server = auto::Builder::new(hyper_util::rt::TokioExecutor::new()).http1_only();
-    server.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_TIME).keep_alive(keep_alive);
+    let mut http = server.http1();
+    http.timer(TokioTimer::new())
+        .header_read_timeout(HEAD_TIME)
+        .max_buf_size(HEAD_ROOM)
+        .keep_alive(keep_alive);
     server
 }
 
 fn tend(stream: &TcpStream) -> io::Result<()> {
     stream.set_nodelay(true)?;
     let keepalive = TcpKeepalive::new().with_time(KEEPALIVE).with_interval(KEEPALIVE);
-    SockRef::from(stream).set_tcp_keepalive(&keepalive)
+    let socket = SockRef::from(stream);
+    #[cfg(target_os = "linux")]
+    socket.set_tcp_user_timeout(Some(UNREAD))?;
+    socket.set_tcp_keepalive(&keepalive)
 }

@@ -232,7 +232,10 @@ impl Driver {
                 Some(Ok(Signal::Opened(opened))) => self.note(now, Input::Opened(id, opened.limits)),
                 Some(Ok(_)) => self.note(now, Input::Alive(id)),
                 Some(Err(error)) => {
-                    tracing::debug!(target: "hotspare", attempt = index, %error, "attempt failed");
+                    let (kind, status) = (error.kind(), error.status());
+                    tracing::debug!(target: "hotspare", attempt = index, %kind, status, code = error.code(), "attempt failed");
+                    // A provider's words may repeat the prompt.
+                    tracing::trace!(target: "hotspare", attempt = index, %error, "what it said");
                     let failed = self.attempts[index].take();
                     let renewed = error.kind() == Kind::Auth && failed.is_some_and(|failed| failed.renew());
                     let input = if renewed { Input::Renewed(id, error) } else { Input::Failed(id, error) };
