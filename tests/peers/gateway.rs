@@ -328,10 +328,35 @@ async fn a_body_that_does_not_come_is_not_waited_for() {
     options.body_time = std::time::Duration::from_millis(50);
     let gateway = start_with(rig.client.clone(), options).await;
     let mut caller = tokio::net::TcpStream::connect(gateway.address).await.unwrap();
-    let head = "POST /v1/chat/completions HTTP/1.1\r\nhost: here\r\ncontent-length: 100\r\n\r\n{\"model\"";
+    let head =
+        "POST /v1/chat/completions HTTP/1.1\r\nhost: localhost\r\ncontent-length: 100\r\n\r\n{\"model\"";
     caller.write_all(head.as_bytes()).await.unwrap();
     let mut reply = String::new();
     caller.read_to_string(&mut reply).await.unwrap();
     assert!(reply.starts_with("HTTP/1.1 408 "), "{reply}");
     assert!(reply.contains("the body did not arrive within 50ms"), "{reply}");
+}
+
+/// Without client keys any page in a browser on this machine could spend its reader's money.
+#[tokio::test]
+async fn pages_from_elsewhere_are_refused_where_no_key_is_asked_for() {
+    let rig = Rig::sequential(&[Speaks::OpenAi]).await;
+    let ask = |address: std::net::SocketAddr, origin: &'static str| async move {
+        let body = r#"{"model":"chat","messages":[{"role":"user","content":"hi"}]}"#;
+        let asking = reqwest::Client::new().post(format!("http://{address}/v1/chat/completions"));
+        let asking =
+            asking.header("content-type", "text/plain").header("origin", origin).bearer_auth("ck-one");
+        asking.body(body).send().await.unwrap()
+    };
+    let open = start_with(rig.client.clone(), ServeOptions::default()).await;
+    assert_eq!(ask(open.address, "http://localhost:3000").await.status(), 200);
+    let refused = ask(open.address, "https://evil.example").await;
+    assert_eq!(refused.status(), 403);
+    let body: Value = serde_json::from_str(&refused.text().await.unwrap()).unwrap();
+    assert!(body["error"]["message"].as_str().unwrap().contains("set client_keys"), "{body}");
+    let mut options = ServeOptions::default();
+    options.keys = hotspare_gateway::ClientKeys::parse("ck-one");
+    let keyed = start_with(rig.client.clone(), options).await;
+    assert_eq!(ask(keyed.address, "https://evil.example").await.status(), 200, "a key says who asks");
+    assert_eq!(rig.servers[0].stats().requests, 2);
 }
