@@ -97,7 +97,7 @@ async fn behind_the_client() {
 async fn behind_the_gateway() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    tokio::spawn(serve_on(listener, client().await, ServeOptions::default(), std::future::pending()));
+    tokio::spawn(serve_on(listener, client().await, ServeOptions::default(), futures::stream::pending()));
     for (path, body, says) in [
         (
             "chat/completions",
