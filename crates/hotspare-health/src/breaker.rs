@@ -68,7 +68,16 @@ enum State {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct Lease {
     id: u64,
+    /// Until when no other probe takes its place.
+    holds: Moment,
+    /// When the probe is given up. Later than that, if it speaks: what drips for minutes is neither lost nor in the way.
     expires: Moment,
+}
+
+/// Whether all places for probes are taken, and until when.
+fn taken(leases: &[Lease], places: usize, now: Moment) -> Option<Moment> {
+    let held = || leases.iter().map(|lease| lease.holds).filter(|holds| *holds > now);
+    if held().count() < places { None } else { held().min() }
 }
 
 /// What a failure weighs, as shares of a whole one, in thousandths.
@@ -122,12 +131,10 @@ impl Breaker {
             // Open and cooled down is as good as half-open: whoever comes first is the probe.
             State::Open if now >= self.until => Ok(()),
             State::Open => Err((Cause::Open, self.until)),
-            State::HalfOpen { leases, .. } if leases.len() < self.probes() => Ok(()),
-            State::HalfOpen { leases, .. } => {
-                let soonest = leases.iter().map(|lease| lease.expires).min().unwrap_or(Moment::MAX);
-                // One that speaks may take long, and will hardly.
-                Err((Cause::HalfOpenBusy, soonest.min(now + self.config.lease)))
-            }
+            State::HalfOpen { leases, .. } => match taken(leases, self.probes(), now) {
+                None => Ok(()),
+                Some(until) => Err((Cause::HalfOpenBusy, until)),
+            },
         }
     }
 
@@ -137,7 +144,7 @@ impl Breaker {
         let lease = match &mut self.state {
             State::HalfOpen { leases, .. } => {
                 self.next_lease += 1;
-                leases.push(Lease { id: self.next_lease, expires });
+                leases.push(Lease { id: self.next_lease, holds: expires, expires });
                 Some(self.next_lease)
             }
             _ => None,

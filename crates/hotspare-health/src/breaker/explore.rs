@@ -238,7 +238,8 @@ impl World {
         if let State::HalfOpen { leases, .. } = &after.state {
             // A last resort may lend one more than a normal call could have.
             let last_resort = self.calls.iter().filter(|call| call.pass.lease.is_some()).count();
-            if leases.len() > after.probes() + last_resort {
+            let held = leases.iter().filter(|lease| lease.holds > self.now).count();
+            if held > after.probes() + last_resort {
                 return Err("lent more leases than allowed".into());
             }
             let held = self.calls.iter().filter(|call| call.pass.generation == after.generation).count();
@@ -285,7 +286,7 @@ impl World {
         if let State::HalfOpen { leases, good } = &breaker.state {
             good.hash(&mut hasher);
             for lease in leases {
-                ago(lease.expires).hash(&mut hasher);
+                (ago(lease.expires), ago(lease.holds)).hash(&mut hasher);
                 self.calls.iter().position(|call| call.pass.lease == Some(lease.id)).hash(&mut hasher);
             }
         }

@@ -180,3 +180,22 @@ fn a_share_of_late_calls_is_one_of_calls() {
         assert_eq!(breaker.slow(at(9_000), pass, 0), None, "10 of 19 were in time, and are still under way");
     }
 }
+
+/// An answer that drips for minutes is no failed probe, and nobody waits for its end to send another.
+#[test]
+fn a_probe_that_speaks_makes_room_for_the_next() {
+    let config = Config { failures: Some(1), lease: Duration::from_secs(60), ..Config::window() };
+    let mut breaker = Breaker::new(config);
+    let at = |secs| Moment::ZERO + Duration::from_secs(secs);
+    let pass = breaker.admit(at(0));
+    breaker.failure(at(0), pass, Weight::alike(1_000), None, 0).unwrap();
+    breaker.advance(at(100), 0);
+    let mut drips = breaker.admit(at(100));
+    breaker.first_content(at(101), &mut drips);
+    assert_eq!(breaker.check(at(159)), Err((Cause::HalfOpenBusy, at(160))));
+    assert_eq!(breaker.check(at(160)), Ok(()));
+    assert_eq!(breaker.advance(at(400), 0), None, "it is not given up");
+    let next = breaker.admit(at(400));
+    assert_eq!(breaker.success(at(401), next, 0).map(|(_, to, _)| to), Some(BreakerState::Closed));
+    assert_eq!(breaker.failure(at(402), drips, Weight::alike(1_000), None, 0), None, "it began before");
+}
