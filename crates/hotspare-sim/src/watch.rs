@@ -1,7 +1,7 @@
 //! The invariants, checked after every event of every run.
 //!
 //! Not a second machine: it keeps only what it needs to contradict one. What is checked: no start at an open breaker but a
-//! marked last resort; at most the configured probes; only a probe leaves half-open for closed, and no state is skipped;
+//! marked last resort; at most the configured probes within a lease; only a probe leaves half-open for closed, and no state is skipped;
 //! started = served + failed + cancelled + under way; starts of a call stay within its limit; a call ends once and leaves
 //! nothing under way; first content and end come within their deadlines; what was delivered is one answer, no word lost
 //! or twice; a cut answer is no success; a caller's mistake is not tried again; nobody is lost while an untried target
@@ -34,30 +34,34 @@ pub(crate) struct Watch {
     pub(crate) breaches: Vec<Breach>,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 struct Scope {
     state: BreakerState,
     generation: u32,
-    probes: u32,
-    most_probes: u32,
+    /// When the probes under way began. One that speaks may outlast its lease, and is then in nobody's way.
+    probes: Vec<Moment>,
+    most: Probes,
 }
 
-/// The scopes of an attempt, with the generations in which it began.
-pub(crate) type Stakes = [(ScopeId, u32, bool); 4];
+/// What a breaker allows.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Probes {
+    pub(crate) at_once: u32,
+    pub(crate) lease: Duration,
+}
+
+/// The scopes of an attempt, with the generations in which it began, and when, where it is a probe.
+pub(crate) type Stakes = [(ScopeId, u32, Option<Moment>); 4];
 
 impl Watch {
-    pub(crate) fn new(fleet: &Fleet, probes: &[u32]) -> Self {
+    pub(crate) fn new(fleet: &Fleet, probes: &[Probes]) -> Self {
         let mut scopes = Vec::new();
-        for (target, most_probes) in fleet.targets().iter().zip(probes) {
+        for (target, most) in fleet.targets().iter().zip(probes) {
             for key in 0..target.key_count() {
                 for scope in target.scopes(key) {
                     let at = scope.0 as usize;
-                    let new = Scope {
-                        state: BreakerState::Closed,
-                        generation: 0,
-                        probes: 0,
-                        most_probes: *most_probes,
-                    };
+                    let new =
+                        Scope { state: BreakerState::Closed, generation: 0, probes: Vec::new(), most: *most };
                     scopes.resize(scopes.len().max(at + 1), new);
                 }
             }
@@ -68,8 +72,9 @@ impl Watch {
     /// Everything is as new: another process has taken over.
     pub(crate) fn restart(&mut self) {
         for scope in &mut self.scopes {
-            *scope =
-                Scope { state: BreakerState::Closed, generation: scope.generation + 1, probes: 0, ..*scope };
+            scope.state = BreakerState::Closed;
+            scope.generation += 1;
+            scope.probes.clear();
         }
     }
 
@@ -97,7 +102,7 @@ impl Watch {
         };
         scope.state = change.to;
         scope.generation += 1;
-        scope.probes = 0;
+        scope.probes.clear();
         if !legal || known != change.from {
             let (from, to, reason) = (change.from, change.to, change.reason);
             self.say(change.at, || format!("a breaker went from {from} (was {known}) to {to}: {reason}"));
@@ -105,23 +110,24 @@ impl Watch {
     }
 
     pub(crate) fn started(&mut self, now: Moment, scopes: [ScopeId; 4], last_resort: bool) -> Stakes {
-        let mut stakes = scopes.map(|scope| (scope, 0, false));
+        let mut stakes = scopes.map(|scope| (scope, 0, None));
         for stake in &mut stakes {
             let scope = &mut self.scopes[stake.0.0 as usize];
             if last_resort && scope.state == BreakerState::Open {
                 // The last resort is the probe, whatever the cooldown says.
                 scope.state = BreakerState::HalfOpen;
                 scope.generation += 1;
-                scope.probes = 0;
+                scope.probes.clear();
             }
             stake.1 = scope.generation;
             match scope.state {
                 BreakerState::Closed => {}
                 BreakerState::HalfOpen => {
-                    scope.probes += 1;
-                    stake.2 = true;
-                    let (probes, most) = (scope.probes, scope.most_probes);
-                    if probes > most && !last_resort {
+                    scope.probes.push(now);
+                    stake.2 = Some(now);
+                    let Probes { at_once: most, lease } = scope.most;
+                    let probes = scope.probes.iter().filter(|began| now < **began + lease).count();
+                    if probes > most as usize && !last_resort {
                         self.say(now, || format!("{probes} probes at once, at most {most} are allowed"));
                     }
                 }
@@ -134,8 +140,11 @@ impl Watch {
     pub(crate) fn settled(&mut self, stakes: &Stakes) {
         for (scope, generation, probe) in stakes {
             let scope = &mut self.scopes[scope.0 as usize];
-            if *probe && scope.generation == *generation {
-                scope.probes = scope.probes.saturating_sub(1);
+            if let Some(began) = probe
+                && scope.generation == *generation
+                && let Some(at) = scope.probes.iter().position(|other| other == began)
+            {
+                scope.probes.swap_remove(at);
             }
         }
     }

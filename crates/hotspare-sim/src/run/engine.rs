@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use hotspare_core::{BreakerState, Chunk, Error, Event as Said, FinishReason, Kind, Next, Response, Usage};
-use hotspare_engine::{Ask, AttemptId, Begin, Call, Input, Luck, Plan, Step, Summary};
+use hotspare_engine::{Ask, AttemptId, Begin, Call, Input, Luck, Plan, Step, Summary, TargetSpec};
 
 use hotspare_normalize::prompt_size;
 
@@ -18,7 +18,7 @@ use crate::reply::Told;
 use crate::scenario::Scenario;
 use crate::setup::Setup;
 use crate::text::WORD;
-use crate::watch::{CallEnd, Watch};
+use crate::watch::{CallEnd, Probes, Watch};
 use crate::workload::Wanted;
 
 impl EngineCast {
@@ -27,7 +27,8 @@ impl EngineCast {
         if assembled.route.members.iter().any(|place| *place >= scenario.targets.len()) {
             return Err(format!("{}: the scenario has only {} targets", setup.name, scenario.targets.len()));
         }
-        let probes: Vec<u32> = setup.specs.iter().map(|spec| spec.health.probes).collect();
+        let allowed = |spec: &TargetSpec| Probes { at_once: spec.health.probes, lease: spec.health.lease };
+        let probes: Vec<Probes> = setup.specs.iter().map(allowed).collect();
         let watch = Watch::new(&assembled.fleet, &probes);
         let mut concerned: BTreeMap<_, Vec<usize>> = BTreeMap::new();
         for (place, target) in assembled.fleet.targets().iter().enumerate() {
