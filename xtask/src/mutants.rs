@@ -319,8 +319,8 @@ const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "a refusal carries no time",
         file: "crates/hotspare-health/src/breaker.rs",
-        from: "Err((Cause::HalfOpenBusy, soonest.min(now + self.config.lease)))",
-        to: "Err((Cause::HalfOpenBusy, soonest.max(Moment::MAX)))",
+        from: "Some(until) => Err((Cause::HalfOpenBusy, until)),",
+        to: "Some(_) => Err((Cause::HalfOpenBusy, Moment::MAX)),",
         package: "hotspare-health",
     },
     Mutant {

@@ -27,15 +27,15 @@ pub(super) const SIMULATED: &[Simulated] = &[
     Simulated {
         name: "a half-open breaker admits everybody",
         file: BREAKER,
-        from: "State::HalfOpen { leases, .. } if leases.len() < self.probes() => Ok(()),",
-        to: "State::HalfOpen { leases, .. } if leases.len() < 1_000 => Ok(()),",
+        from: "match taken(leases, self.probes(), now) {",
+        to: "match taken(leases, 1_000, now) {",
         scenario: "silence",
     },
     Simulated {
-        name: "a probe that hangs keeps its lease",
+        name: "a probe that drips keeps its place",
         file: BREAKER,
-        from: "leases.retain(|lease| lease.expires > now);",
-        to: "",
+        from: "leases.push(Lease { id: self.next_lease, holds: expires, expires });",
+        to: "leases.push(Lease { id: self.next_lease, holds: Moment::MAX, expires });",
         scenario: "probes-drip",
     },
     Simulated {
