@@ -2,7 +2,7 @@
 
 use hotspare::{ChatRequest, Client, Key, Kind, Message, Part, Role, Secret, Sequential, openai};
 use hotspare_chaos::{ChaosServer, Fault, Settings, Speaks};
-use hotspare_tests::Rig;
+use hotspare_tests::{Log, Rig};
 
 const PLANTED: &str = "sk-planted-0123456789";
 
@@ -98,23 +98,6 @@ async fn each_key_can_be_tried_by_itself() {
 /// Everything that is logged, down to the finest level, while a key is rejected and a target fails over.
 #[tokio::test]
 async fn logs_show_neither_keys_nor_prompts() {
-    use std::io::Write;
-    use std::sync::{Arc, Mutex};
-
-    #[derive(Clone, Default)]
-    struct Log(Arc<Mutex<Vec<u8>>>);
-
-    impl Write for Log {
-        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-            self.0.lock().unwrap().extend_from_slice(bytes);
-            Ok(bytes.len())
-        }
-
-        fn flush(&mut self) -> std::io::Result<()> {
-            Ok(())
-        }
-    }
-
     let log = Log::default();
     let writer = log.clone();
     let subscriber = tracing_subscriber::fmt()
@@ -134,7 +117,7 @@ async fn logs_show_neither_keys_nor_prompts() {
         .build()
         .unwrap();
     client.chat(ChatRequest::to("chat").user("a very private prompt")).await.unwrap();
-    let text = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    let text = log.text();
     for word in ["hotspare.call", "hotspare.attempt", "failing over", "spare"] {
         assert!(text.contains(word), "{word} is missing in:\n{text}");
     }

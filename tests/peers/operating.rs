@@ -1,54 +1,30 @@
 //! What an operator sees of the gateway and does to it: logs, metrics, targets.
 
-use std::io::Write;
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::OnceLock;
 
 use hotspare::{Client, Key, RouteSpec, Secret, Sequential, openai};
 use hotspare_chaos::{ChaosServer, Fault, Settings, Speaks};
 use hotspare_gateway::{ClientKeys, ServeOptions};
-use hotspare_tests::{Rig, short_limits};
+use hotspare_tests::{Log, Rig, short_limits};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::gateway::{Running, start, start_at, start_with};
 
-/// All that is logged in this process.
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
-impl Log {
-    /// As a gateway's operator sees it: at the level that `serve` has.
-    fn of_operators() -> Self {
-        static LOG: OnceLock<Log> = OnceLock::new();
-        let open = || {
-            let log = Self::default();
-            let writer = log.clone();
-            let logs = tracing_subscriber::fmt()
-                .with_env_filter("hotspare=info,warn")
-                .with_ansi(false)
-                .with_writer(move || writer.clone());
-            tracing::subscriber::set_global_default(logs.finish()).unwrap();
-            log
-        };
-        LOG.get_or_init(open).clone()
-    }
-
-    /// The lines that have this in them.
-    fn lines(&self, what: &str) -> Vec<String> {
-        let text = String::from_utf8(self.0.lock().unwrap().clone()).unwrap();
-        text.lines().filter(|line| line.contains(what)).map(str::to_owned).collect()
-    }
+/// All that is logged in this process, as a gateway's operator sees it: at the level that `serve` has.
+fn operators_log() -> Log {
+    static LOG: OnceLock<Log> = OnceLock::new();
+    let open = || {
+        let log = Log::default();
+        let writer = log.clone();
+        let logs = tracing_subscriber::fmt()
+            .with_env_filter("hotspare=info,warn")
+            .with_ansi(false)
+            .with_writer(move || writer.clone());
+        tracing::subscriber::set_global_default(logs.finish()).unwrap();
+        log
+    };
+    LOG.get_or_init(open).clone()
 }
 
 fn http() -> reqwest::Client {
@@ -75,7 +51,7 @@ fn id(reply: &reqwest::Response) -> String {
 
 #[tokio::test]
 async fn a_failure_is_logged_under_the_id_that_its_caller_got() {
-    let log = Log::of_operators();
+    let log = operators_log();
     let rig = Rig::sequential(&[Speaks::OpenAi]).await;
     rig.servers[0].set_fault(Some(Fault::Status(401))).await;
     let gateway = start(rig.client.clone()).await;
@@ -212,7 +188,7 @@ async fn a_model_that_was_unknown_is_tried_again_when_it_is_said_to_be_there() {
 
 #[tokio::test]
 async fn a_target_is_taken_out_and_put_back() {
-    let log = Log::of_operators();
+    let log = operators_log();
     let rig = Rig::sequential(&[Speaks::OpenAi, Speaks::Anthropic]).await;
     let gateway = start(rig.client.clone()).await;
     let post = |path: &str| http().post(gateway.at(path)).send();
@@ -312,7 +288,7 @@ async fn what_is_not_there_is_refused_in_the_callers_words() {
 
 #[tokio::test]
 async fn a_full_gateway_says_so_and_can_be_looked_at() {
-    let log = Log::of_operators();
+    let log = operators_log();
     let rig = Rig::sequential(&[Speaks::OpenAi]).await;
     let mut options = ServeOptions::default();
     options.max_connections = 1;

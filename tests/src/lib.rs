@@ -2,7 +2,10 @@
 //!
 //! Not a test. Invariant: real sockets, real wires, shipped code; only the limits are shorter than the shipped ones.
 
+mod log;
 pub mod recorded;
+
+pub use log::Log;
 
 use std::time::Duration;
 
