@@ -30,9 +30,18 @@ pub(crate) fn router() -> Router<Arc<Gateway>> {
         .route("/readyz", get(ready))
         .route("/metrics", get(show_metrics))
         .route("/targets", get(show_targets))
-        .route("/targets/{name}/cordon", post(cordon))
-        .route("/targets/{name}/uncordon", post(uncordon))
-        .route("/targets/{name}/retry", post(retry))
+        .route(
+            "/targets/{name}/cordon",
+            post(|state, id, name, request| operate(Act::Cordon, state, id, name, request)),
+        )
+        .route(
+            "/targets/{name}/uncordon",
+            post(|state, id, name, request| operate(Act::Uncordon, state, id, name, request)),
+        )
+        .route(
+            "/targets/{name}/retry",
+            post(|state, id, name, request| operate(Act::Retry, state, id, name, request)),
+        )
 }
 
 /// What anybody else is told while there is no room.
@@ -73,60 +82,58 @@ async fn show_targets(
     }
 }
 
-/// A target gets no more calls; those under way go on.
-async fn cordon(
-    State(gateway): State<Arc<Gateway>>,
-    Extension(RequestId(id)): Extension<RequestId>,
-    Path(name): Path<String>,
-    request: Request,
-) -> Response {
-    act(&gateway, &id, &name, &request, "cordoned", |client| client.cordon(&name, true))
+/// What an operator may do to a target.
+#[derive(Clone, Copy)]
+enum Act {
+    /// It gets no more calls; those under way go on.
+    Cordon,
+    Uncordon,
+    /// What took its keys or model out of service was mended: no re-check is waited for.
+    Retry,
 }
 
-async fn uncordon(
-    State(gateway): State<Arc<Gateway>>,
-    Extension(RequestId(id)): Extension<RequestId>,
-    Path(name): Path<String>,
-    request: Request,
-) -> Response {
-    act(&gateway, &id, &name, &request, "uncordoned", |client| client.cordon(&name, false))
-}
+impl Act {
+    fn on(self, client: &Client, target: &str) -> Result<(), Error> {
+        match self {
+            Self::Cordon => client.cordon(target, true),
+            Self::Uncordon => client.cordon(target, false),
+            Self::Retry => client.enable(target),
+        }
+    }
 
-/// What took a target's keys or model out of service was mended: no re-check is waited for.
-async fn retry(
-    State(gateway): State<Arc<Gateway>>,
-    Extension(RequestId(id)): Extension<RequestId>,
-    Path(name): Path<String>,
-    request: Request,
-) -> Response {
-    act(&gateway, &id, &name, &request, "to be tried again", |client| client.enable(&name))
+    fn said(self) -> &'static str {
+        match self {
+            Self::Cordon => "cordoned",
+            Self::Uncordon => "uncordoned",
+            Self::Retry => "to be tried again",
+        }
+    }
 }
 
 /// Does something to a target and shows it as it is then.
-fn act(
-    gateway: &Gateway,
-    id: &str,
-    name: &str,
-    request: &Request,
-    what: &str,
-    act: impl FnOnce(&Client) -> Result<(), Error>,
+async fn operate(
+    act: Act,
+    State(gateway): State<Arc<Gateway>>,
+    Extension(RequestId(id)): Extension<RequestId>,
+    Path(name): Path<String>,
+    request: Request,
 ) -> Response {
-    let done = gateway.admit(request.headers()).and_then(|()| may_act(gateway, request)).and_then(|()| {
-        targets::one(&gateway.client, name).ok_or_else(|| {
+    let done = gateway.admit(request.headers()).and_then(|()| may_act(&gateway, &request)).and_then(|()| {
+        targets::one(&gateway.client, &name).ok_or_else(|| {
             let targets = gateway.client.targets();
             let known: Vec<&str> = targets.iter().map(|target| target.id.as_str()).collect();
             let what = format!("there is no target of this name; there are {}", known.join(", "));
             refusal(404, what)
         })?;
-        act(&gateway.client)
+        act.on(&gateway.client, &name)
     });
     match done {
         Ok(()) => {
-            tracing::warn!(target: "hotspare", to = name, "{what} by an operator");
-            let shown = targets::one(&gateway.client, name).unwrap_or_default();
+            tracing::warn!(target: "hotspare", to = name, "{} by an operator", act.said());
+            let shown = targets::one(&gateway.client, &name).unwrap_or_default();
             reply::json(StatusCode::OK, shown.to_string())
         }
-        Err(error) => failure::<Chat>(&error, id),
+        Err(error) => failure::<Chat>(&error, &id),
     }
 }
 
