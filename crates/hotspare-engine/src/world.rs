@@ -233,7 +233,11 @@ impl World {
             }
         }
         if let Some(until) = self.targets[place].own.wait(now, tokens) {
-            return Err(Refusal { scope: target.scopes(0)[1], cause: Cause::Full, until: Some(until) });
+            return Err(Refusal {
+                scope: target.scopes(0)[1],
+                cause: Cause::LimitReached,
+                until: Some(until),
+            });
         }
         let keys = target.key_count();
         let first = usize::try_from(draw % keys as u64).unwrap_or(0);

@@ -13,13 +13,14 @@
 //!
 //! **HalfOpen** lends out a few leases. A probe that succeeds closes the breaker (if enough do); one that fails opens it
 //! again; one that says nothing about health (the caller left, the request was wrong) gives its lease back; one that never
-//! reports loses it when it expires. So nothing can wedge it.
+//! reports loses it when it expires. One whose answer has begun has longer to end, and after its own lease it takes nobody's
+//! place. So nothing can wedge it.
 //!
 //! Every transition begins a new *generation*. A permit belongs to the generation in which it was given: the end of a call
 //! that straddles a transition is not counted, so that it cannot move the state, not even by way of the next call.
 //!
 //! What this is not: it knows no requests, no status codes, no clocks. Invariants: no admission while Open but for a
-//! marked last resort; at most the configured probes at once; only a probe leaves HalfOpen towards Closed.
+//! marked last resort; at most the configured probes within a lease; only a probe leaves HalfOpen towards Closed.
 
 use std::time::Duration;
 

@@ -105,6 +105,8 @@ pub enum Cause {
     Disabled,
     /// All its places are taken.
     Full,
+    /// What an operator lets it have in a minute is used up.
+    LimitReached,
     /// All probes are under way.
     HalfOpenBusy,
     /// The breaker is open.

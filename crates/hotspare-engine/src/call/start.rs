@@ -179,7 +179,9 @@ impl Call {
                 continue;
             }
             let waits = match refusal.cause {
-                Cause::Full | Cause::Growing => world.join(choice.target, &mut self.ticket),
+                Cause::Full | Cause::LimitReached | Cause::Growing => {
+                    world.join(choice.target, &mut self.ticket)
+                }
                 Cause::RateLimited | Cause::QuotaSpent | Cause::NetworkSuspected => {
                     late || pause.is_some_and(|pause| pause <= patience)
                 }
@@ -330,6 +332,7 @@ pub(super) fn is_overridden(refusal: &Refusal) -> bool {
 pub(super) fn why_refused(now: Moment, refusal: &Refusal) -> String {
     let cause = match refusal.cause {
         Cause::Full => "all its places are taken",
+        Cause::LimitReached => "its limit a minute is used up",
         Cause::Open => "its breaker is open",
         Cause::HalfOpenBusy => "its breaker is half-open and a probe is under way",
         Cause::Growing => "it refuses traffic that grows this fast",

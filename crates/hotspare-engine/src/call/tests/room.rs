@@ -114,6 +114,20 @@ fn a_limit_of_ones_own_is_waited_for() {
     assert_eq!(rig.begun.len(), 1);
 }
 
+/// What is in the way is named: it is not a place.
+#[test]
+fn a_limit_of_ones_own_is_told_as_one() {
+    let mut setup = Setup::new(&["a"]);
+    setup.requests_per_minute = Some(1);
+    setup.limits.first_content_deadline = Duration::from_secs(5);
+    let mut rig = setup.rig();
+    rig.finishes_with_text(0);
+    let _ = rig.next_call(&setup);
+    let error = rig.done[0].as_ref().unwrap_err();
+    assert_eq!(error.kind(), Kind::NoTarget);
+    assert!(error.message().contains("its limit a minute is used up"), "{error}");
+}
+
 #[test]
 fn an_answer_that_was_longer_than_reckoned_is_made_up_for() {
     let mut setup = Setup::new(&["a"]);
