@@ -10,7 +10,7 @@ use axum::middleware::Next;
 use axum::response::Response;
 use tracing::Instrument;
 
-use crate::routes::Gateway;
+use crate::gateway::Gateway;
 
 /// A request's name in replies and logs.
 #[derive(Clone, Debug)]

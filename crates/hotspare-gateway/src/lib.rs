@@ -10,6 +10,7 @@ mod deadline;
 #[cfg(feature = "demo")]
 pub mod demo;
 mod front;
+mod gateway;
 mod ops;
 mod reply;
 mod routes;

@@ -20,8 +20,8 @@ use serde_json::json;
 
 use crate::attend::RequestId;
 use crate::front::Chat;
+use crate::gateway::Gateway;
 use crate::reply::{self, failure};
-use crate::routes::Gateway;
 
 /// All routes for operators.
 pub(crate) fn router() -> Router<Arc<Gateway>> {

@@ -4,46 +4,27 @@
 //! every request for an answer is counted.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use axum::body::{Body, Bytes};
+use axum::body::Body;
 use axum::extract::{Path, Request, State};
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::Response;
 use axum::routing::{get, post};
 use axum::{Extension, Router, middleware};
 use hotspare::anthropic::{Outgoing, VERSION_HEADER};
 use hotspare::openai::{IncomingEmbed, WIRE};
-use hotspare::{CallOptions, Client, Error, Kind, Raw};
+use hotspare::{CallOptions, Error, Kind, Raw};
 use serde_json::{Value, json};
 
 use crate::attend::{RequestId, attend};
-use crate::auth::{self, ClientKeys};
 use crate::body::{Frames, PATIENCE};
-use crate::closing::{self, Closing};
 use crate::deadline;
 use crate::front::{Asked, Chat, Front, Messages, Responses};
+use crate::gateway::Gateway;
 use crate::ops;
 use crate::reply::{self, failure, mark};
-use crate::traffic::{Tally, Traffic};
-
-/// What handlers share.
-#[derive(Debug)]
-pub(crate) struct Gateway {
-    pub(crate) client: Client,
-    pub(crate) keys: ClientKeys,
-    pub(crate) max_body: usize,
-    pub(crate) max_connections: usize,
-    pub(crate) body_time: Duration,
-    /// Only this machine reaches it.
-    pub(crate) is_private: bool,
-    /// Prefix of request ids, different for each run.
-    pub(crate) run: u64,
-    pub(crate) requests: AtomicU64,
-    pub(crate) traffic: Arc<Traffic>,
-    pub(crate) closing: Closing,
-}
+use crate::traffic::Tally;
 
 /// All routes.
 pub(crate) fn router(gateway: &Arc<Gateway>) -> Router {
@@ -147,57 +128,12 @@ fn shorten(options: &mut CallOptions, deadline: Option<Duration>) {
 }
 
 impl Gateway {
-    pub(crate) fn request_id(&self) -> String {
-        format!("hs-{:08x}-{}", self.run & 0xffff_ffff, self.requests.fetch_add(1, Ordering::Relaxed) + 1)
-    }
-
-    pub(crate) fn admit(&self, headers: &HeaderMap) -> Result<(), Error> {
-        // Where no key is asked for, being on this machine is what admits; a page in its browser is not.
-        if self.keys.is_empty()
-            && self.is_private
-            && let Some(why) = auth::foreign(headers)
-        {
-            return Err(Error::new(Kind::InvalidRequest, why).with_status(403).with_code("forbidden"));
-        }
-        if self.keys.admit(headers) {
-            return Ok(());
-        }
-        Err(Error::new(
-            Kind::InvalidRequest,
-            "the key is missing or unknown: send one of the gateway's client keys",
-        )
-        .with_status(401)
-        .with_code("invalid_api_key"))
-    }
-
-    /// What is not answered when the time for that is over is not answered at all.
-    async fn unless_closing<T>(&self, answer: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
-        tokio::select! {
-            biased;
-            answer = answer => answer,
-            () = self.closing.clone().begun() => Err(closing::why()),
-        }
-    }
-
     async fn read<F: Front>(&self, request: Request) -> Result<Asked, Error> {
         let (head, body) = request.into_parts();
         let deadline = deadline::from_headers(&head.headers)?;
         let mut asked = F::read(&head.headers, &self.body(body).await?)?;
         shorten(&mut asked.request.options, deadline);
         Ok(asked)
-    }
-
-    async fn body(&self, body: Body) -> Result<Bytes, Error> {
-        let too_large = |_| {
-            let what = format!("the body is larger than {} bytes", self.max_body);
-            Error::new(Kind::InvalidRequest, what).with_status(413)
-        };
-        let read = axum::body::to_bytes(body, self.max_body);
-        let read = tokio::time::timeout(self.body_time, read).await.map_err(|_| {
-            let what = format!("the body did not arrive within {:?}", self.body_time);
-            Error::new(Kind::InvalidRequest, what).with_status(408)
-        })?;
-        read.map_err(too_large)
     }
 
     async fn embed(&self, tally: &mut Tally, request: Request) -> Result<Response, Error> {

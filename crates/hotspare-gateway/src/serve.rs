@@ -22,7 +22,8 @@ use tokio::net::{TcpListener, TcpStream};
 
 use crate::auth::ClientKeys;
 use crate::closing::Closing;
-use crate::routes::{Gateway, crowded, router};
+use crate::gateway::Gateway;
+use crate::routes::{crowded, router};
 use crate::traffic::Traffic;
 use places::Places;
 

@@ -30,7 +30,7 @@ use crate::config::Config;
 use crate::evidence::Sum;
 use crate::gate::LONGEST_HOLD;
 use crate::permit::{Cause, Pass, Reason};
-use crate::window::Window;
+use crate::window::{Weight, Window};
 
 /// One step of the cooldown's growth is forgotten after this time in Closed.
 const FORGET: Duration = Duration::from_secs(300);
@@ -79,22 +79,6 @@ struct Lease {
 fn taken(leases: &[Lease], places: usize, now: Moment) -> Option<Moment> {
     let held = || leases.iter().map(|lease| lease.holds).filter(|holds| *holds > now);
     if held().count() < places { None } else { held().min() }
-}
-
-/// What a failure weighs, as shares of a whole one, in thousandths.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Weight {
-    /// To its caller: for who ranks targets.
-    pub(crate) felt: u32,
-    /// Against the target: for the rules that open it.
-    pub(crate) evidence: u32,
-}
-
-impl Weight {
-    /// As much to its caller as against the target.
-    pub(crate) const fn alike(milli: u32) -> Self {
-        Self { felt: milli, evidence: milli }
-    }
 }
 
 /// A change, before it is known which scope it concerns.

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use hotspare_core::{BreakerState, Moment};
 
-use crate::breaker::{Breaker, Change, Weight};
+use crate::breaker::{Breaker, Change};
 use crate::config::Config;
 use crate::gate::Gate;
 use crate::growth::Growth;
@@ -17,6 +17,7 @@ use crate::permit::{Entry, Observation, ScopeId, Verdict};
 use crate::quota::Quota;
 use crate::record::Record;
 use crate::shedding::Shedding;
+use crate::window::Weight;
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct ScopeState {

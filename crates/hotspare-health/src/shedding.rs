@@ -23,7 +23,7 @@ use std::time::Duration;
 
 use hotspare_core::Moment;
 
-use crate::breaker::Weight;
+use crate::window::Weight;
 
 /// Shares of a failure, in thousandths.
 const LIGHT: u32 = 250;

@@ -8,9 +8,23 @@ use std::time::Duration;
 
 use hotspare_core::Moment;
 
-use crate::breaker::Weight;
-
 const BUCKETS: u64 = 10;
+
+/// What a failure weighs, as shares of a whole one, in thousandths.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Weight {
+    /// To its caller: for who ranks targets.
+    pub(crate) felt: u32,
+    /// Against the target: for the rules that open it.
+    pub(crate) evidence: u32,
+}
+
+impl Weight {
+    /// As much to its caller as against the target.
+    pub(crate) const fn alike(milli: u32) -> Self {
+        Self { felt: milli, evidence: milli }
+    }
+}
 
 /// Counts per bucket.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]

@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 
 use hotspare_core::{ChatRequest, Error, Json, Kind, ToolChoice};
 
+use crate::WIRE;
 use crate::dialect::Dialect;
-use crate::{WIRE, encode};
 
 /// Fields without which the answer would not be what was asked for.
 const MEANT: [&str; 5] = ["logprobs", "n", "stop", "tool_choice", "top_logprobs"];
@@ -52,9 +52,6 @@ pub(crate) fn changes(request: &ChatRequest, dialect: &Dialect) -> Vec<String> {
     }
     if let Some(wanted) = request.sampling.temperature.filter(|wanted| *wanted > dialect.hottest()) {
         changes.push(format!("temperature {wanted} lowered to {}", dialect.hottest()));
-    }
-    if encode::shows_results(request) {
-        changes.push("what tool results show follows them in a turn of the user".into());
     }
     changes
 }

@@ -18,7 +18,7 @@ mod details;
 mod turns;
 
 use turns::Messages;
-pub(crate) use turns::shows_results;
+pub(crate) use turns::moves;
 
 /// Spells a request's body.
 pub(crate) fn body(

@@ -100,7 +100,7 @@ impl Wire for OpenAi {
     }
 
     fn notes(&self, request: &ChatRequest, _: &str) -> Vec<String> {
-        accepts::changes(request, self.dialect())
+        [accepts::changes(request, self.dialect()), encode::moves(request)].concat()
     }
 
     fn binds(&self, request: &ChatRequest) -> Option<String> {

@@ -6,7 +6,7 @@
 use hotspare::{BreakerState, Cost, TargetStatus};
 
 use super::exposition::Exposition;
-use crate::routes::Gateway;
+use crate::gateway::Gateway;
 
 /// All metrics.
 pub(super) fn text(gateway: &Gateway) -> String {

@@ -136,8 +136,5 @@ fn what_results_show_follows_the_last_of_them_and_silent_turns_are_left_out() {
             json!({"role": "user", "content": "go on"}),
         ]
     );
-    assert_eq!(
-        crate::accepts::changes(&request, &Dialect::OPENAI),
-        ["what tool results show follows them in a turn of the user"]
-    );
+    assert_eq!(moves(&request), ["what tool results show follows them in a turn of the user"]);
 }

@@ -52,13 +52,15 @@ fn is_media(part: &Part) -> bool {
     matches!(part, Part::Image(_) | Part::Document(_))
 }
 
-/// Whether results show something that follows them in a turn of the user.
-pub(crate) fn shows_results(request: &ChatRequest) -> bool {
+/// What stands in another turn than it was said in, for people.
+pub(crate) fn moves(request: &ChatRequest) -> Vec<String> {
     let parts = request.messages.iter().flat_map(|message| &message.parts);
-    parts.into_iter().any(|part| match part {
+    let shows = parts.into_iter().any(|part| match part {
         Part::ToolResult(result) => result.content.iter().any(is_media),
         _ => false,
-    })
+    });
+    let what = "what tool results show follows them in a turn of the user";
+    shows.then(|| what.to_owned()).into_iter().collect()
 }
 
 /// Whether nothing is left of an assistant's turn in the words of this wire: it only thought, say.
