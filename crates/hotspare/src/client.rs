@@ -65,7 +65,7 @@ impl Client {
         wire: Option<&'static str>,
     ) -> Result<ChatResponse, Error> {
         let form = self.shared.forms.of(&request.output)?;
-        self.answer(request, wire, form).await
+        words(self.drive(chat(request)?, false, wire, form)?).await
     }
 
     /// Asks for a JSON object that `validator` accepts: one that it does not is repaired, asked again or had elsewhere, like an
@@ -78,30 +78,18 @@ impl Client {
         request: ChatRequest,
         validator: impl Validator + 'static,
     ) -> Result<ChatResponse, Error> {
-        self.answer(request, None, Some(Form::fitting(Arc::new(validator)))).await
+        let form = Form::fitting(Arc::new(validator));
+        words(self.drive(chat(request)?, false, None, Some(form))?).await
     }
 
     #[cfg(feature = "typed")]
     pub(crate) async fn chat_in_form(&self, request: ChatRequest, form: Form) -> Result<ChatResponse, Error> {
-        self.answer(request, None, Some(form)).await
+        words(self.drive(chat(request)?, false, None, Some(form))?).await
     }
 
     #[cfg(feature = "typed")]
     pub(crate) fn validator(&self, schema: &hotspare_core::Json) -> Result<Arc<dyn Validator>, Error> {
         self.shared.forms.validator(schema)
-    }
-
-    async fn answer(
-        &self,
-        request: ChatRequest,
-        wire: Option<&'static str>,
-        form: Option<Form>,
-    ) -> Result<ChatResponse, Error> {
-        let driver = self.drive(chat(request)?, false, wire, form)?;
-        match whole(driver).await? {
-            Response::Chat(response) => Ok(response),
-            Response::Embed(_) => Err(Error::new(Kind::Protocol, "the answer is not in words")),
-        }
     }
 
     /// Asks for vectors. Only targets of one family and one number of dimensions stand in for each other: those of the
@@ -263,7 +251,7 @@ impl Client {
         stream: bool,
         wire: Option<&'static str>,
         form: Option<Form>,
-    ) -> Result<Driver, Error> {
+    ) -> Result<Box<Driver>, Error> {
         let route = self.route(request.model())?;
         let request = self.bind(&route, request);
         let shared = &self.shared;
@@ -287,7 +275,8 @@ impl Client {
         }
         let span = observe::span_of(&route);
         let call = Call::new(now, Arc::clone(&shared.fleet), route, ask, plan);
-        Ok(Driver::new(Arc::clone(shared), request, call, span))
+        // Boxed, so that the futures around it stay small: they are moved more often than it is made.
+        Ok(Box::new(Driver::new(Arc::clone(shared), request, call, span)))
     }
 
     /// The name of the route that serves a request for `model`, if there is one.
@@ -365,8 +354,16 @@ fn embed(request: EmbedRequest) -> Result<Request, Error> {
     }
 }
 
+/// Drives a call to its answer in words.
+async fn words(driver: Box<Driver>) -> Result<ChatResponse, Error> {
+    match whole(driver).await? {
+        Response::Chat(response) => Ok(response),
+        Response::Embed(_) => Err(Error::new(Kind::Protocol, "the answer is not in words")),
+    }
+}
+
 /// Drives a call to its end.
-async fn whole(mut driver: Driver) -> Result<Response, Error> {
+async fn whole(mut driver: Box<Driver>) -> Result<Response, Error> {
     let result = std::future::poll_fn(|cx| {
         loop {
             if let Output::Done(result) = std::task::ready!(driver.poll_output(cx)) {

@@ -16,7 +16,7 @@ use crate::driver::{Driver, Output};
 /// already.
 #[derive(Debug)]
 pub struct ChatStream {
-    driver: Driver,
+    driver: Box<Driver>,
     first: Option<Output>,
     end: Option<Summary>,
     failed: Option<Trail>,
@@ -24,7 +24,7 @@ pub struct ChatStream {
 }
 
 impl ChatStream {
-    pub(crate) fn new(driver: Driver, first: Output) -> Self {
+    pub(crate) fn new(driver: Box<Driver>, first: Output) -> Self {
         Self { driver, first: Some(first), end: None, failed: None, over: false }
     }
 
