@@ -150,9 +150,9 @@ async fn when_all_are_down_the_first_cause_and_every_attempt_are_told() {
     assert_eq!(outcomes.len(), 2);
 }
 
-/// A healthy model that thinks for long, shown as such by its profile: whoever is late starts the spare and is not blamed.
+/// The caller was away for longer than a gap may last; the provider was not silent.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_slow_reader_and_a_healthy_thinker_are_never_blamed() {
+async fn a_slow_reader_is_never_blamed_on_the_provider() {
     let rig = shipped([Settings::new(Speaks::OpenAi).tokens(60), Settings::new(Speaks::OpenAi)]).await;
     let mut stream = rig.client.stream(ask()).await.unwrap();
     let mut pieces = 0;
@@ -160,12 +160,40 @@ async fn a_slow_reader_and_a_healthy_thinker_are_never_blamed() {
         event.unwrap();
         pieces += 1;
         if pieces == 20 {
-            // Longer than the limit for a gap: the caller was away, the provider was not silent.
-            tokio::time::timeout(Duration::from_secs(9), std::future::pending::<()>()).await.unwrap_err();
+            hotspare_tests::pass_time(Duration::from_secs(9)).await;
         }
     }
     assert_eq!(stream.trail().attempts.len(), 1);
     assert_eq!(rig.servers[1].stats().requests, 0);
+    assert_unblamed(&rig.client, 1);
+}
+
+/// First content after the limit for models that do not reason: twelve at once, more than it takes to judge a rate.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_healthy_reasoning_model_is_never_blamed_for_thinking() {
+    let server = ChaosServer::start(Settings::new(Speaks::OpenAi)).await.unwrap();
+    server.set_fault(Some(Fault::SlowFirstToken(Duration::from_secs(9)))).await;
+    let spare = ChaosServer::start(Settings::new(Speaks::OpenAi)).await.unwrap();
+    let mut profile = hotspare::ModelProfile::default();
+    profile.capabilities.reasoning = Some(true);
+    let client = Client::builder()
+        .target("main", hotspare_tests::endpoint(&server, Speaks::OpenAi).profile(profile))
+        .target("spare", hotspare_tests::endpoint(&spare, Speaks::OpenAi))
+        .route("chat", Sequential::new(["main", "spare"]))
+        .build()
+        .unwrap();
+    let answers = futures::future::join_all((0..12).map(|_| text(&client))).await;
+    assert!(answers.iter().all(Result::is_ok), "{answers:?}");
+    assert_eq!(spare.stats().requests, 0, "it was waited for");
+    assert_unblamed(&client, 12);
+}
+
+/// The first target served so many calls, and nothing is held against it.
+fn assert_unblamed(client: &Client, served: u64) {
+    let main = &client.targets()[0];
+    assert_eq!((main.counts.served, main.counts.failed.len()), (served, 0), "{main:?}");
+    assert_eq!(main.view.breaker, BreakerState::Closed, "{main:?}");
+    assert!(!main.view.degraded && main.view.failure_rate_bp == 0, "{main:?}");
 }
 
 #[tokio::test]
@@ -238,6 +266,6 @@ async fn a_target_that_comes_back_is_found_at_one_request_every_few_seconds() {
             break;
         }
         assert!(back.elapsed() < Duration::from_secs(30));
-        tokio::time::timeout(Duration::from_secs(2), std::future::pending::<()>()).await.unwrap_err();
+        hotspare_tests::pass_time(Duration::from_secs(2)).await;
     }
 }

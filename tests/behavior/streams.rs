@@ -43,9 +43,8 @@ async fn a_cut_at_every_position_is_carried_on_exactly() {
                     panic!("cut at {at}, prefill {prefill}: {error}\n{}", error.trail())
                 });
                 assert_eq!(text, expected, "cut at {at}, prefill {prefill}");
-                let open = rig.client.targets()[0].view.usable;
-                assert!(handovers <= 1 && (handovers == 1 || at == 0 || !open), "cut at {at}");
-                rig.client.cordon("main", false).unwrap();
+                // A cut before the first token is survived before anything was said.
+                assert_eq!(handovers, usize::from(at > 0), "cut at {at}, prefill {prefill}");
             }
         }
     }

@@ -135,10 +135,7 @@ struct Recorded {
 }
 
 pub(crate) fn records() -> Option<Vec<Value>> {
-    let Some(folder) = std::env::var_os("HOTSPARE_CORPUS").filter(|name| !name.is_empty()) else {
-        println!("skipped: HOTSPARE_CORPUS does not name a folder of recorded exchanges");
-        return None;
-    };
+    let folder = hotspare_tests::peer::named("HOTSPARE_CORPUS", "a folder of recorded exchanges")?;
     let mut files: Vec<_> = std::fs::read_dir(folder).unwrap().flatten().map(|entry| entry.path()).collect();
     files.sort();
     let recorded = files.iter().filter(|path| path.extension().is_some_and(|extension| extension == "jsonl"));

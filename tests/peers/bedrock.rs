@@ -14,16 +14,7 @@ use serde_json::Value;
 
 /// Runs a script of the library's; `None` where it is not set up.
 fn botocore(script: &str, args: &[&str]) -> Option<String> {
-    let skipped = "skipped: HOTSPARE_PYTHON does not name a Python with the botocore package";
-    let Some(python) = std::env::var_os("HOTSPARE_PYTHON") else {
-        println!("{skipped}");
-        return None;
-    };
-    let has = Command::new(&python).args(["-c", "import botocore"]).output().unwrap();
-    if !has.status.success() {
-        println!("{skipped}");
-        return None;
-    }
+    let python = hotspare_tests::peer::python("botocore")?;
     let out = Command::new(python).arg("-c").arg(script).args(args).output().unwrap();
     assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
     Some(String::from_utf8(out.stdout).unwrap())

@@ -89,19 +89,9 @@ except openai.BadRequestError as e:
     print("ok", e)
 "#;
 
-/// Whether a Python has a package, without importing it.
-pub(crate) fn has(python: &std::ffi::OsStr, package: &str) -> bool {
-    let script = "import importlib.util, sys; sys.exit(importlib.util.find_spec(sys.argv[1]) is None)";
-    Command::new(python).args(["-c", script, package]).status().is_ok_and(|status| status.success())
-}
-
 /// Runs a script, if there is a Python with the package that it needs.
 pub(crate) fn python(package: &str, script: &str, args: &[&str]) -> Option<()> {
-    let python = std::env::var_os("HOTSPARE_PYTHON").filter(|python| has(python, package));
-    let Some(python) = python else {
-        println!("skipped: HOTSPARE_PYTHON does not name a Python with the {package} package");
-        return None;
-    };
+    let python = hotspare_tests::peer::python(package)?;
     let out = Command::new(python).arg("-c").arg(script).args(args).output().unwrap();
     let shown = format!("{}{}", String::from_utf8_lossy(&out.stdout), String::from_utf8_lossy(&out.stderr));
     assert!(out.status.success() && shown.contains("ok"), "{shown}");

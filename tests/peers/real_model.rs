@@ -19,10 +19,7 @@ impl Drop for Server {
 }
 
 fn serve(port: u16) -> Option<Server> {
-    let Some(folder) = std::env::var_os("HOTSPARE_REAL_LLM").filter(|name| !name.is_empty()) else {
-        println!("skipped: HOTSPARE_REAL_LLM does not name a folder with serve.sh");
-        return None;
-    };
+    let folder = hotspare_tests::peer::named("HOTSPARE_REAL_LLM", "a folder with serve.sh")?;
     let script = PathBuf::from(folder).join("serve.sh");
     let child =
         Command::new(script).arg(port.to_string()).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
@@ -43,10 +40,13 @@ async fn is_up(server: &mut Server, client: &Client) -> bool {
         }
         if let Some(status) = server.0.try_wait().unwrap() {
             assert_eq!(status.signal(), Some(4), "the real server ended with {status}");
-            println!("skipped: the real server was built for another processor (illegal instruction)");
+            hotspare_tests::peer::skip(
+                "the real server was built for another processor (illegal instruction)",
+            );
             return false;
         }
-        tokio::time::timeout(Duration::from_millis(100), std::future::pending::<()>()).await.unwrap_err();
+        // A process of its own: there is nothing to wait for but its answer.
+        hotspare_tests::pass_time(Duration::from_millis(100)).await;
     }
     panic!("the real server did not come up within a minute");
 }

@@ -40,11 +40,7 @@ async fn run(heading: &'static str, command: impl FnOnce(&str) -> Option<Command
 #[tokio::test(flavor = "multi_thread")]
 async fn langchain() {
     run("LangChain (Python)", |code| {
-        let python = std::env::var_os("HOTSPARE_PYTHON").filter(|python| has(python, "langchain_openai"));
-        if python.is_none() {
-            println!("skipped: HOTSPARE_PYTHON does not name a Python with langchain-openai");
-        }
-        let mut command = Command::new(python?);
+        let mut command = Command::new(hotspare_tests::peer::python("langchain_openai")?);
         command.arg("-c").arg(code);
         Some(command)
     })
@@ -54,10 +50,8 @@ async fn langchain() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_ai_sdk() {
     run("Vercel AI SDK (TypeScript)", |code| {
-        let Some(folder) = std::env::var_os("HOTSPARE_NODE") else {
-            println!("skipped: HOTSPARE_NODE does not name a folder with the npm packages ai and @ai-sdk/openai-compatible");
-            return None;
-        };
+        let what = "a folder with the npm packages ai and @ai-sdk/openai-compatible";
+        let folder = hotspare_tests::peer::named("HOTSPARE_NODE", what)?;
         let mut command = Command::new("node");
         command.current_dir(folder).args(["--input-type=module", "-e", code]);
         Some(command)

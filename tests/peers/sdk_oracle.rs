@@ -107,10 +107,7 @@ fn normal(value: &Value) -> Value {
 
 /// What the SDKs send, by case.
 fn record(cases: &[(Case, Box<dyn Wire>)]) -> Option<BTreeMap<String, Value>> {
-    let Some(python) = std::env::var_os("HOTSPARE_PYTHON") else {
-        println!("skipped: HOTSPARE_PYTHON does not name a Python with the official SDKs");
-        return None;
-    };
+    let python = hotspare_tests::peer::named("HOTSPARE_PYTHON", "a Python with the official SDKs")?;
     let mut child = Command::new(python)
         .args(["-c", include_str!("record_sdk.py")])
         .stdin(Stdio::piped())
@@ -140,7 +137,7 @@ fn our_bodies_are_theirs() {
     for (case, wire) in &cases {
         let theirs = &recorded[case.name];
         if let Some(missing) = theirs["missing"].as_str() {
-            println!("skipped: {}: {missing}", case.name);
+            hotspare_tests::peer::skip(&format!("{}: {missing}", case.name));
             continue;
         }
         let Some(theirs) = theirs["body"].as_str() else {

@@ -3,6 +3,7 @@
 //! Not a test. Invariant: real sockets, real wires, shipped code; only the limits are shorter than the shipped ones.
 
 mod log;
+pub mod peer;
 pub mod recorded;
 
 pub use log::Log;
@@ -13,6 +14,12 @@ use hotspare::{
     Client, Endpoint, Limits, RouteSpec, Sequential, Strategy, anthropic, bedrock, gemini, openai,
 };
 use hotspare_chaos::{ChaosServer, Settings, Speaks};
+
+/// Lets real time pass where time itself is under test: how long a reader stays away, how long a connection is idle. Never
+/// a way to wait for something: wait for the thing.
+pub async fn pass_time(time: Duration) {
+    let _ = tokio::time::timeout(time, std::future::pending::<()>()).await;
+}
 
 /// A client and the servers behind it, in the order of its route.
 #[derive(Debug)]

@@ -7,7 +7,7 @@ use crate::{new_provider, test, tidy};
 
 type Step = (&'static str, fn() -> Result<(), String>);
 
-const STEPS: [Step; 14] = [
+const STEPS: [Step; 15] = [
     ("fmt", || run(cargo(&["fmt", "--all", "--check"]))),
     ("tidy", tidy::run),
     ("clippy", || {
@@ -15,6 +15,20 @@ const STEPS: [Step; 14] = [
     }),
     ("docs", docs),
     ("test", test::test),
+    // What is compiled only with it, beside the library that it must agree with.
+    ("exact", || {
+        run(cargo(&[
+            "test",
+            "--quiet",
+            "-p",
+            "hotspare-tests",
+            "--features",
+            "tiktoken",
+            "--test",
+            "corpus",
+            "tokens",
+        ]))
+    }),
     // Kinds of call, two rows of them side by side: a minute or more for each adapter's decoder, about eleven in all.
     ("fuzz", || test::fuzz(&["--seconds".into(), "30".into()])),
     ("alone", alone),

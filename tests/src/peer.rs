@@ -1,0 +1,44 @@
+//! What some tests need and the repository does not have: real servers, official clients, recorded traffic.
+//!
+//! Invariant: a test without its peer says so where `cargo xtask test` counts it, and a peer that is named must work: only an
+//! unset variable skips.
+
+use std::ffi::{OsStr, OsString};
+use std::io::Write;
+use std::process::Command;
+
+/// What an environment variable names; a test that gets nothing skips itself.
+#[must_use]
+pub fn named(variable: &str, what: &str) -> Option<OsString> {
+    let value = std::env::var_os(variable).filter(|value| !value.is_empty());
+    if value.is_none() {
+        skip(&format!("{variable} does not name {what}"));
+    }
+    value
+}
+
+/// The Python of `HOTSPARE_PYTHON`, which must have this package.
+///
+/// # Panics
+/// If it does not.
+#[must_use]
+pub fn python(package: &str) -> Option<OsString> {
+    let python = named("HOTSPARE_PYTHON", &format!("a Python with the package {package}"))?;
+    assert!(
+        has(&python, package),
+        "the Python that HOTSPARE_PYTHON names does not have the package {package}"
+    );
+    Some(python)
+}
+
+/// Says that a test does not run, past the capture of its output.
+pub fn skip(why: &str) {
+    // A closed stdout is no reason to fail.
+    let _ = writeln!(std::io::stdout(), "skipped: {why}");
+}
+
+/// Whether a Python has a package, without importing it.
+fn has(python: &OsStr, package: &str) -> bool {
+    let script = "import importlib.util, sys; sys.exit(importlib.util.find_spec(sys.argv[1]) is None)";
+    Command::new(python).args(["-c", script, package]).status().is_ok_and(|status| status.success())
+}
