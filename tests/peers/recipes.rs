@@ -7,7 +7,6 @@ use std::process::Command;
 use hotspare_chaos::Speaks;
 use hotspare_tests::Rig;
 
-use crate::official_client::has;
 
 /// The first code block under a heading.
 fn recipe(heading: &str) -> String {
