@@ -250,3 +250,49 @@ async fn five_hundred_in_flight_when_the_main_target_dies() {
         assert_eq!(answer.served_by.unwrap().as_str(), "spare");
     }
 }
+
+/// A server that reads a request and closes the connection if it is for `big`; other models are answered.
+async fn crashes_on_big() -> std::net::SocketAddr {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    const BODY: &str = r#"{"id":"x","object":"chat.completion","choices":[{"index":0,"message":{"role":"assistant","content":"hi"},"finish_reason":"stop"}]}"#;
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        while let Ok((mut socket, _)) = listener.accept().await {
+            tokio::spawn(async move {
+                let (mut request, mut piece) = (String::new(), [0; 4096]);
+                // The model's name comes with the body; these bodies end with the only `]}`.
+                while !request.contains("]}") {
+                    let read = socket.read(&mut piece).await.unwrap_or(0);
+                    if read == 0 {
+                        return;
+                    }
+                    request.push_str(&String::from_utf8_lossy(&piece[..read]));
+                }
+                if !request.contains("\"big\"") {
+                    let head = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nconnection: close\r\n";
+                    let reply = format!("{head}content-length: {}\r\n\r\n{BODY}", BODY.len());
+                    let _ = socket.write_all(reply.as_bytes()).await;
+                }
+            });
+        }
+    });
+    address
+}
+
+/// What ends connections may be one model: its siblings at the same host are not lost with it.
+#[tokio::test]
+async fn a_model_that_crashes_its_server_does_not_take_its_sibling_away() {
+    let url = format!("http://{}/v1", crashes_on_big().await);
+    let target = |model| hotspare::openai::compatible(url.clone(), model).key(hotspare_tests::key());
+    let client = Client::builder()
+        .target("big", target("big"))
+        .target("small", target("small"))
+        .route("chat", hotspare::Sequential::new(["big", "small"]))
+        .build()
+        .unwrap();
+    for call in 0..30 {
+        let answer = client.chat(ask()).await.unwrap_or_else(|error| panic!("{call}: {error}"));
+        assert_eq!(answer.served_by.unwrap().as_str(), "small");
+    }
+}

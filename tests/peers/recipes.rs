@@ -7,7 +7,6 @@ use std::process::Command;
 use hotspare_chaos::Speaks;
 use hotspare_tests::Rig;
 
-
 /// The first code block under a heading.
 fn recipe(heading: &str) -> String {
     let document = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/recipes.md");

@@ -110,7 +110,7 @@ impl Kind {
             Self::ContentPolicy    => (Blame::Caller,   Same::Never,       Next::OptIn,   Scope::None,            Evidence::None, Hold::None),
             Self::ContextOverflow  => (Blame::Caller,   Same::Never,       Next::Larger,  Scope::None,            Evidence::None, Hold::None),
             Self::Deadline         => (Blame::Nobody,   Same::Never,       Next::Stop,    Scope::None,            Evidence::None, Hold::None),
-            Self::Disconnected     => (Blame::Target,   Same::Once,        Next::Move,    Scope::Endpoint,        Evidence::Hard, Hold::None),
+            Self::Disconnected     => (Blame::Target,   Same::Once,        Next::Move,    Scope::Model,           Evidence::Hard, Hold::None),
             Self::Forbidden        => (Blame::Operator, Same::Never,       Next::Move,    Scope::CredentialModel, Evidence::None, Hold::Disable),
             Self::GrowthLimited    => (Blame::Nobody,   Same::Never,       Next::Move,    Scope::CredentialModel, Evidence::None, Hold::Ease),
             Self::InvalidRequest   => (Blame::Caller,   Same::Never,       Next::Confirm, Scope::None,            Evidence::None, Hold::None),

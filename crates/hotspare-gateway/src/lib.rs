@@ -23,3 +23,6 @@ mod traffic;
 pub use auth::ClientKeys;
 pub use serve::{ServeOptions, serve_on};
 pub use setup::{Setup, SetupError};
+
+/// A gateway that is built without the validator would pass any JSON for any schema: it does not compile.
+const _: fn(&hotspare::Json) -> Result<hotspare::JsonSchema, hotspare::Error> = hotspare::JsonSchema::compile;

@@ -84,6 +84,8 @@ pub use hotspare_engine::{
     OnRefusal, Rules, SpendLimit, Trim,
 };
 pub use hotspare_health::Config as BreakerConfig;
+#[cfg(feature = "schema")]
+pub use hotspare_normalize::JsonSchema;
 #[cfg(feature = "templates")]
 pub use hotspare_normalize::{InstructionRole, Template};
 pub use hotspare_normalize::{PromptTemplate, Validator, Violation};
