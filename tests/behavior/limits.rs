@@ -52,7 +52,7 @@ async fn probed(probe: bool) -> (Client, ChaosServer) {
     breaker.failures = Some(1);
     breaker.cooldown = Duration::from_millis(100);
     let target = hotspare_tests::endpoint(&server, Speaks::OpenAi).breaker(breaker).probe(probe);
-    let spare = hotspare_tests::endpoint(&server, Speaks::OpenAi).health_host("other");
+    let spare = hotspare_tests::endpoint(&server, Speaks::OpenAi).health_group("other");
     let route = Sequential::new(["main"]);
     let client = Client::builder().target("main", target).target("spare", spare).route("chat", route).build();
     (client.unwrap(), server)

@@ -85,8 +85,8 @@ fn endpoint(provider: &Arc<Tells>, profile: ModelProfile) -> Endpoint {
 /// Two targets in a row.
 fn pair(a: (&Arc<Tells>, ModelProfile), b: (&Arc<Tells>, ModelProfile), rules: Rules) -> Client {
     Client::builder()
-        .target("small", endpoint(a.0, a.1).health_host("a"))
-        .target("large", endpoint(b.0, b.1).health_host("b"))
+        .target("small", endpoint(a.0, a.1).health_group("a"))
+        .target("large", endpoint(b.0, b.1).health_group("b"))
         .route("chat", RouteSpec::new(Sequential::new(["small", "large"])).rules(rules))
         .build()
         .unwrap()
@@ -176,8 +176,8 @@ async fn money_over_time_is_limited_per_target_and_route() {
     let dollar = |n: u64| Cost::from_micros(n * 1_000_000);
     let day = Duration::from_secs(86_400);
     let client = Client::builder()
-        .target("dear", endpoint(&dear, costs(10)).spend_limit(dollar(3), day).health_host("a"))
-        .target("cheap", endpoint(&cheap, costs(10)).health_host("b"))
+        .target("dear", endpoint(&dear, costs(10)).spend_limit(dollar(3), day).health_group("a"))
+        .target("cheap", endpoint(&cheap, costs(10)).health_group("b"))
         .route("chat", RouteSpec::new(Sequential::new(["dear", "cheap"])).spend_limit(dollar(5), day))
         .build()
         .unwrap();

@@ -77,7 +77,7 @@ impl fmt::Debug for Net {
 
 impl Endpoint {
     /// A model behind a provider of your own. Targets over the same `Arc` share its health; see
-    /// [`Endpoint::health_host`].
+    /// [`Endpoint::health_group`].
     pub fn custom(provider: Arc<dyn Provider>, model: impl Into<String>) -> Self {
         // Named by the builder, which knows whose it is.
         Self::new(Speaks::Provider(provider), model.into(), String::new())
@@ -144,11 +144,11 @@ impl Endpoint {
         self
     }
 
-    /// Names the target's host for health, instead of its address: targets with equal names share what is known of the
-    /// host, and of equal models and keys there.
+    /// Groups targets for health by this name instead of by address: targets of one group share the health of their host,
+    /// and of equal models and keys there.
     #[must_use]
-    pub fn health_host(mut self, host: impl Into<String>) -> Self {
-        self.host = host.into();
+    pub fn health_group(mut self, name: impl Into<String>) -> Self {
+        self.host = name.into();
         self.address.clone_from(&self.host);
         self
     }

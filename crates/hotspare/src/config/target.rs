@@ -40,7 +40,7 @@ pub(super) struct TargetDto {
     proxy_from_env: bool,
     /// File of further certificate authorities, PEM.
     pub(super) ca: Option<CaDto>,
-    health_host: Option<String>,
+    health_group: Option<String>,
     breaker: Option<BreakerDto>,
     profile: Option<ProfileDto>,
     pub(super) prompt: Option<PromptDto>,
@@ -180,8 +180,8 @@ impl TargetDto {
         if let Some(ca) = self.ca {
             endpoint = endpoint.ca(ca.pem()?);
         }
-        if let Some(host) = self.health_host {
-            endpoint = endpoint.health_host(host);
+        if let Some(name) = self.health_group {
+            endpoint = endpoint.health_group(name);
         }
         if let Some(breaker) = self.breaker {
             endpoint = endpoint.breaker(breaker.config()?);

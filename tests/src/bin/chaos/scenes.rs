@@ -358,7 +358,7 @@ async fn restart() -> Vec<Mark> {
 async fn one_model() -> Vec<Mark> {
     let settings = vec![Settings::new(Speaks::OpenAi); 3];
     let stage = Stage::new(settings, short_limits(), |index, _, target| match index {
-        0 | 2 => target.health_host("https://one.host"),
+        0 | 2 => target.health_group("https://one.host"),
         _ => target,
     })
     .await;

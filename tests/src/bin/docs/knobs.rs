@@ -344,7 +344,7 @@ pub(crate) fn document() -> Result<String, String> {
          | `requests_per_minute`, `tokens_per_minute` | none; what providers report is mirrored | small: callers go to the next target, or wait where there is none |\n\
          | `proxy`, `proxy_from_env` | none | the address of an HTTP proxy, or those of `HTTPS_PROXY` and its siblings |\n\
          | `ca` | the system's | a PEM file of further authorities to trust, its path relative to the configuration |\n\
-         | `health_host` | scheme, host and path of `base_url` | equal names: what is ill at one of them counts for all |\n\
+         | `health_group` | scheme, host and path of `base_url` | targets of one group share the health of their host |\n\
          | `connect` | 1 s | short: a far host is never reached; long: a black hole costs that time |\n\
          | `probe` | false | true: while it is ill the client asks it in the background, 16 tokens a time, at most once a second and key |\n\
          | `deadline_header` | none | names the header in which the target is told how much time is left |\n",

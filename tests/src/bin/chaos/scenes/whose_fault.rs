@@ -133,7 +133,7 @@ async fn three_models() -> Vec<Mark> {
         4 => target,
         _ => {
             let model = hotspare::openai::target(format!("m{index}")).base_url(server.base_url());
-            model.key(hotspare_tests::key()).health_host("https://one.host")
+            model.key(hotspare_tests::key()).health_group("https://one.host")
         }
     })
     .await;
