@@ -243,7 +243,7 @@ impl Call {
     }
 
     fn take(&mut self, now: Moment, id: AttemptId, chunk: Chunk) {
-        let limit = self.route.limits.hold_bytes;
+        let limit = self.route.limits.max_buffered_bytes;
         let serves = self.committed == Some(id);
         let Some(attempt) = self.live(id) else { return };
         if attempt.failure.is_some() {

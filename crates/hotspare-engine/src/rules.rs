@@ -57,7 +57,7 @@ pub struct Limits {
     pub spend: Option<SpendLimit>,
     /// Most bytes of an answer that are held back before the call commits, frames and a little for each event included; vectors
     /// have a bound of their own. Default 64 MiB: a stream of 128k tokens, a frame for each.
-    pub hold_bytes: usize,
+    pub max_buffered_bytes: usize,
 }
 
 impl Default for Limits {
@@ -79,7 +79,7 @@ impl Default for Limits {
             max_reasks: 1,
             max_reask_cost: None,
             spend: None,
-            hold_bytes: 64 << 20,
+            max_buffered_bytes: 64 << 20,
         }
     }
 }

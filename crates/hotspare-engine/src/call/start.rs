@@ -286,7 +286,7 @@ impl Call {
         if let Some(inputs) = self.ask.vectors {
             attempt.fold = Some(Fold::Embed(Vectors::new(inputs, self.dimensions)));
         } else if !self.ask.stream {
-            let assembler = Assembler::with_limit(self.route.limits.hold_bytes);
+            let assembler = Assembler::with_limit(self.route.limits.max_buffered_bytes);
             attempt.fold = Some(Fold::Chat(Box::new(assembler)));
         } else {
             attempt.calls = Some(StreamedCalls::default());

@@ -76,7 +76,7 @@ struct LimitsDto {
     max_reasks: Option<u32>,
     max_reask_cost: Option<Money>,
     wait_for_rate_limit: Option<Span>,
-    hold_bytes: Option<usize>,
+    max_buffered_bytes: Option<usize>,
 }
 
 /// What follows from a failure of one kind.
@@ -259,7 +259,7 @@ impl RouteDto {
             limits.headers = dto.headers.map(|span| span.0).or(limits.headers);
             limits.attempt = dto.attempt.map(|span| span.0).or(limits.attempt);
             limits.max_targets = dto.max_targets.or(limits.max_targets);
-            limits.hold_bytes = dto.hold_bytes.unwrap_or(limits.hold_bytes);
+            limits.max_buffered_bytes = dto.max_buffered_bytes.unwrap_or(limits.max_buffered_bytes);
             limits.max_reasks = dto.max_reasks.unwrap_or(limits.max_reasks);
             limits.max_reask_cost = dto.max_reask_cost.map(|money| money.0);
             limits.max_extra_starts = dto.max_extra_starts.unwrap_or(limits.max_extra_starts);

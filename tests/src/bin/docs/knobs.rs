@@ -106,8 +106,8 @@ const LIMITS: &[Row] = &[
         "small: once the period's money is spent the route refuses until there is some again; counted by this process at list price",
     ),
     (
-        "hold_bytes",
-        "limits.hold_bytes",
+        "max_buffered_bytes",
+        "limits.max_buffered_bytes",
         "a stream of 128k tokens, with a frame for each",
         "small: long answers that are held fail as protocol errors; large: bounds the memory of one call",
     ),
@@ -473,7 +473,7 @@ fn spelled(field: &str, value: &str) -> String {
             value.parse::<f64>().map_or(value.into(), |bp| format!("{} %", bp / 100.0))
         }
         ("keys", _) => "off".into(),
-        ("hold_bytes" | "max_body", value) => {
+        ("max_buffered_bytes" | "max_body", value) => {
             value.parse::<u64>().map_or(value.into(), |bytes| format!("{bytes} ({} MiB)", bytes >> 20))
         }
         (_, value) => value.into(),

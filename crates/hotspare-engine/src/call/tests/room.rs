@@ -156,7 +156,7 @@ fn what_is_held_back_is_bounded_whatever_it_is() {
     };
     let mut setup = Setup::new(&["a"]);
     setup.rules.commit = Commit::Whole;
-    setup.limits.hold_bytes = 2_000;
+    setup.limits.max_buffered_bytes = 2_000;
     for flood in [&|| Chunk::from(note()) as Chunk, &frame as &dyn Fn() -> Chunk] {
         let mut rig = setup.rig();
         rig.text(0, "x");
