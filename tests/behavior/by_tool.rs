@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use futures::StreamExt;
 use hotspare::{
-    ChatRequest, Client, Endpoint, Event, FinishReason, Json, JudgeForm, Kind, ModelProfile, OutputFormat,
-    Part, RouteSpec, Rules, Sequential, Tool, ToolChoice, Trail,
+    ChatRequest, Client, Endpoint, Event, FinishReason, Json, Kind, ModelProfile, OutputFormat, Part,
+    RouteSpec, Rules, Sequential, Tool, ToolChoice, Trail, ValidateOutput,
 };
 use hotspare_chaos::{ChaosServer, Fault, Scripted, Settings, Speaks};
 
@@ -113,11 +113,12 @@ async fn the_arguments_of_the_call_are_the_answer() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn arguments_are_passed_on_as_they_come_where_the_route_judges_at_the_end() {
-    for (form, wire) in
-        [JudgeForm::AtTheEnd, JudgeForm::Never].into_iter().flat_map(|form| WIRES.map(|wire| (form, wire)))
+    for (form, wire) in [ValidateOutput::AtEnd, ValidateOutput::Never]
+        .into_iter()
+        .flat_map(|form| WIRES.map(|wire| (form, wire)))
     {
         let mut rules = Rules::default();
-        rules.form = form;
+        rules.validate_output = form;
         let whole = [r#"{"severity": 2,"#, r#" "owner": "#, r#""ops"}"#];
         let pair = Pair::new(wire, calls(wire, &whole), rules.clone()).await;
         let (pieces, end, trail) = streamed(&pair.client).await;
@@ -127,7 +128,8 @@ async fn arguments_are_passed_on_as_they_come_where_the_route_judges_at_the_end(
         // Too late for another, and the verdict comes at the end.
         pair.main.set_settings(calls(wire, &[r#"{"severity": 2}"#]));
         let (pieces, end, trail) = streamed(&pair.client).await;
-        let judged = if form == JudgeForm::Never { Ok(FinishReason::Stop) } else { Err(Kind::BadOutput) };
+        let judged =
+            if form == ValidateOutput::Never { Ok(FinishReason::Stop) } else { Err(Kind::BadOutput) };
         assert_eq!((pieces.concat().as_str(), end), (r#"{"severity": 2}"#, judged), "{wire:?} {trail}");
         assert_eq!(pair.spare.stats().requests, 0);
     }
@@ -135,10 +137,10 @@ async fn arguments_are_passed_on_as_they_come_where_the_route_judges_at_the_end(
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_call_that_is_cut_is_never_carried_on() {
-    for (form, served) in [(JudgeForm::BeforeDelivery, true), (JudgeForm::AtTheEnd, false)] {
+    for (form, served) in [(ValidateOutput::BeforeDelivery, true), (ValidateOutput::AtEnd, false)] {
         for wire in [Speaks::Anthropic, Speaks::Bedrock, Speaks::OpenAi] {
             let mut rules = Rules::default();
-            rules.form = form;
+            rules.validate_output = form;
             let arguments = [r#"{"severity": 2,"#, r#" "owner": "#, r#""ops"}"#];
             let pair = Pair::new(wire, calls(wire, &arguments), rules).await;
             pair.main.set_fault(Some(Fault::CleanEndAfter(2))).await;

@@ -158,15 +158,15 @@ async fn arguments_of_tools_fit_their_tool_where_the_route_says_so() {
         for (rule, streamed) in [
             ("never", false),
             ("never", true),
-            ("at_the_end", false),
-            ("at_the_end", true),
+            ("at_end", false),
+            ("at_end", true),
             ("before_delivery", true),
         ] {
             let mut rules = hotspare::Rules::default();
-            rules.tools = match rule {
-                "at_the_end" => hotspare::JudgeTools::AtTheEnd,
-                "before_delivery" => hotspare::JudgeTools::BeforeDelivery,
-                _ => hotspare::JudgeTools::Never,
+            rules.validate_tool_calls = match rule {
+                "at_end" => hotspare::ValidateToolCalls::AtEnd,
+                "before_delivery" => hotspare::ValidateToolCalls::BeforeDelivery,
+                _ => hotspare::ValidateToolCalls::Never,
             };
             let main = served(Speaks::OpenAi, &["x"]).await;
             let client = Client::builder()
@@ -190,7 +190,7 @@ async fn arguments_of_tools_fit_their_tool_where_the_route_says_so() {
                 let error = seen.iter().find_map(|event| event.as_ref().err().copied());
                 assert_eq!(error, (!passes).then_some(Kind::BadOutput), "{rule} {required}");
                 let delivered = seen.iter().any(|event| matches!(event, Ok(Event::ToolStarted { .. })));
-                assert_eq!(delivered, passes || rule == "at_the_end", "{rule} {required}");
+                assert_eq!(delivered, passes || rule == "at_end", "{rule} {required}");
             } else {
                 let answer = client.chat(request).await;
                 let kind = answer.as_ref().err().map(hotspare::Error::kind);

@@ -24,7 +24,7 @@ use crate::draw::Draws;
 use crate::fleet::{Fleet, Route};
 use crate::plan::{Plan, Planned};
 use crate::queue::Ticket;
-use crate::rules::{Commit, JudgeForm, JudgeTools, OnRefusal};
+use crate::rules::{Commit, OnRefusal, ValidateOutput, ValidateToolCalls};
 use crate::step::{AttemptId, Input, Reask, Step, Summary};
 use crate::world::World;
 
@@ -254,7 +254,7 @@ impl Call {
             return;
         }
         let judged = match &chunk.event {
-            Event::Finished(finish) => self.judge_calls(id, finish),
+            Event::Finished(finish) => self.validate_streamed_calls(id, finish),
             _ => Ok(()),
         };
         let Some(attempt) = self.live(id) else { return };
@@ -359,8 +359,9 @@ impl Call {
     /// Whether answers are held until they are whole.
     fn holds_whole(&self) -> bool {
         let rules = &self.route.rules;
-        let judged = self.ask.form.is_some() && rules.form == JudgeForm::BeforeDelivery;
-        let tools = !self.ask.tools.is_empty() && rules.tools == JudgeTools::BeforeDelivery;
+        let judged = self.ask.form.is_some() && rules.validate_output == ValidateOutput::BeforeDelivery;
+        let tools =
+            !self.ask.tools.is_empty() && rules.validate_tool_calls == ValidateToolCalls::BeforeDelivery;
         !self.ask.stream || rules.commit == Commit::Whole || judged || tools
     }
 

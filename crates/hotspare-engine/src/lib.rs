@@ -35,7 +35,9 @@ pub use histogram::Histogram;
 pub use keeper::{Errand, Keeper, ProbeId};
 pub use plan::{Luck, Plan, Planned, Usual};
 pub use queue::Ticket;
-pub use rules::{Adaptive, Commit, JudgeForm, JudgeTools, Limits, OnCut, OnKind, OnRefusal, Rules, Trim};
+pub use rules::{
+    Adaptive, Commit, Limits, OnCut, OnKind, OnRefusal, Rules, Trim, ValidateOutput, ValidateToolCalls,
+};
 pub use spend::SpendLimit;
 pub use step::{AttemptId, Begin, Input, Reask, Resume, Step, Summary};
 pub use world::{KeyStatus, ServiceChange, World};

@@ -171,10 +171,10 @@ pub struct Rules {
     pub commit: Commit,
     /// What follows from failures of these kinds, instead of what [`Kind::policy`] says. Health is told the same as ever.
     pub on: BTreeMap<Kind, OnKind>,
-    /// When a JSON answer is judged.
-    pub form: JudgeForm,
-    /// How arguments of tool calls are judged.
-    pub tools: JudgeTools,
+    /// When a JSON answer is validated.
+    pub validate_output: ValidateOutput,
+    /// When the arguments of tool calls are validated.
+    pub validate_tool_calls: ValidateToolCalls,
     /// What follows when a model refuses to answer.
     pub on_refusal: OnRefusal,
     /// What happens to conversations that are too long for a target.
@@ -275,31 +275,31 @@ pub enum Commit {
     Whole,
 }
 
-/// When an answer that must be JSON, or fit a schema, is judged. An unstreamed answer is always held until it is whole;
+/// When an answer that must be JSON, or fit a schema, is validated. An unstreamed answer is always held until it is whole;
 /// this decides about streams.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum JudgeForm {
+pub enum ValidateOutput {
     /// The stream is held back until the answer is whole and has the form, so that what is wrong can be repaired, asked
     /// again or had from another target.
     #[default]
     BeforeDelivery,
     /// The stream is passed on as it comes; if the whole does not have the form, it ends in an error.
-    AtTheEnd,
+    AtEnd,
     /// Never, streamed or not.
     Never,
 }
 
-/// How arguments of tool calls are judged. They are JSON objects in any case: otherwise the answer is not one. A target whose
+/// When the arguments of tool calls are validated. They are JSON objects in any case: otherwise the answer is not one. A target whose
 /// arguments do not pass is not asked again; the next one is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum JudgeTools {
-    /// The application judges them by the tool's schema, and tells the model what is wrong in the tool's result.
+pub enum ValidateToolCalls {
+    /// The application validates them against the tool's schema, and tells the model what is wrong in the tool's result.
     #[default]
     Never,
-    /// By the tool's schema. A stream is passed on as it comes, and ends in an error if they do not fit.
-    AtTheEnd,
-    /// By the tool's schema. The stream of an answer to a request with tools is held back until it is whole.
+    /// Against the tool's schema. A stream is passed on as it comes, and ends in an error if they do not fit.
+    AtEnd,
+    /// Against the tool's schema. The stream of an answer to a request with tools is held back until it is whole.
     BeforeDelivery,
 }

@@ -10,7 +10,7 @@ use hotspare_core::{
     ChatRequest, ChatResponse, EmbedInput, EmbedRequest, EmbedResponse, Error, Kind, Moment, Request,
     Response, TargetId,
 };
-use hotspare_engine::{Ask, Call, JudgeTools, Luck, Plan, Route};
+use hotspare_engine::{Ask, Call, Luck, Plan, Route, ValidateToolCalls};
 use hotspare_normalize::{Form, Validator, prompt_size};
 
 use crate::builder::ClientBuilder;
@@ -270,7 +270,9 @@ impl Client {
         let mut ask = Ask::of(&request, stream, seed);
         ask.native_wire = wire;
         ask.form = form;
-        if let (Request::Chat(chat), true) = (&request, route.rules.tools != JudgeTools::Never) {
+        if let (Request::Chat(chat), true) =
+            (&request, route.rules.validate_tool_calls != ValidateToolCalls::Never)
+        {
             ask.tools = shared.forms.of_tools(&chat.tools);
         }
         let span = observe::span_of(&route);

@@ -9,14 +9,14 @@ use hotspare_core::{ChatResponse, Chunk, Error, Event, FinishReason, Kind, Part,
 use hotspare_normalize::{Form, Repair, Violation, unfit_arguments};
 
 use super::Call;
-use crate::rules::JudgeForm;
+use crate::rules::ValidateOutput;
 use crate::step::{AttemptId, Reask};
 
 impl Call {
     /// Judges the whole answer of an attempt; repairs it where nobody has had it yet.
     pub(super) fn judge(&mut self, id: AttemptId, response: Option<&mut ChatResponse>) -> Result<(), Error> {
         let Some(form) = &self.ask.form else { return Ok(()) };
-        if self.route.rules.form == JudgeForm::Never {
+        if self.route.rules.validate_output == ValidateOutput::Never {
             return Ok(());
         }
         let attempt = &self.attempts[id.0];
@@ -54,7 +54,7 @@ impl Call {
     }
 
     /// Judges the tool calls of a stream once they are whole.
-    pub(super) fn judge_calls(&self, id: AttemptId, finish: &FinishReason) -> Result<(), Error> {
+    pub(super) fn validate_streamed_calls(&self, id: AttemptId, finish: &FinishReason) -> Result<(), Error> {
         if finish.is_cut() {
             return Ok(());
         }
@@ -62,7 +62,11 @@ impl Call {
     }
 
     /// Judges the tool calls of a whole answer by their tools' schemas, and spells keys as those have them.
-    pub(super) fn judge_tools(&mut self, id: AttemptId, response: &mut ChatResponse) -> Result<(), Error> {
+    pub(super) fn validate_tool_calls(
+        &mut self,
+        id: AttemptId,
+        response: &mut ChatResponse,
+    ) -> Result<(), Error> {
         if self.ask.tools.is_empty() || response.finish.is_cut() {
             return Ok(());
         }

@@ -174,7 +174,7 @@ impl Call {
             };
             self.judge(id, words)?;
             if let Some(Response::Chat(words)) = &mut response {
-                self.judge_tools(id, words)?;
+                self.validate_tool_calls(id, words)?;
             }
             Ok(response)
         });

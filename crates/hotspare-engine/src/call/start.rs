@@ -13,7 +13,7 @@ use hotspare_routing::Start;
 use super::Call;
 use crate::attempt::{Attempt, Fold};
 use crate::plan::Planned;
-use crate::rules::JudgeForm;
+use crate::rules::ValidateOutput;
 use crate::splice::{self, Splice};
 use crate::step::{AttemptId, Begin, Resume};
 use crate::world::{LOOK_AGAIN, Wish, World};
@@ -290,7 +290,7 @@ impl Call {
             attempt.fold = Some(Fold::Chat(Box::new(assembler)));
         } else {
             attempt.calls = Some(StreamedCalls::default());
-            let judged = self.ask.form.is_some() && self.route.rules.form != JudgeForm::Never;
+            let judged = self.ask.form.is_some() && self.route.rules.validate_output != ValidateOutput::Never;
             attempt.said = judged.then(String::new);
         }
         let resume = self.cut.as_ref().map(|cut| {

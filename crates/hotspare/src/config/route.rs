@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use hotspare_core::Kind;
 use hotspare_engine::{
-    Adaptive, Commit, JudgeForm, JudgeTools, Limits, OnCut, OnKind, OnRefusal, Rules, Trim,
+    Adaptive, Commit, Limits, OnCut, OnKind, OnRefusal, Rules, Trim, ValidateOutput, ValidateToolCalls,
 };
 use hotspare_routing::{
     Cheapest, Fastest, HealthAware, Hedge, Hedged, Race, RoundRobin, Sequential, Steadiest, Sticky, Strategy,
@@ -33,8 +33,8 @@ pub(super) struct RouteDto {
     hedge: Option<HedgeDto>,
     on_cut: Option<String>,
     commit: Option<String>,
-    judge_form: Option<String>,
-    judge_tools: Option<String>,
+    validate_output: Option<String>,
+    validate_tool_calls: Option<String>,
     on_refusal: Option<String>,
     trim: Option<String>,
     spend_limit: Option<Allowance>,
@@ -286,22 +286,22 @@ impl RouteDto {
                 }
             },
         };
-        rules.form = match self.judge_form.as_deref() {
-            None | Some("before_delivery") => JudgeForm::BeforeDelivery,
-            Some("at_the_end") => JudgeForm::AtTheEnd,
-            Some("never") => JudgeForm::Never,
+        rules.validate_output = match self.validate_output.as_deref() {
+            None | Some("before_delivery") => ValidateOutput::BeforeDelivery,
+            Some("at_end") => ValidateOutput::AtEnd,
+            Some("never") => ValidateOutput::Never,
             Some(other) => {
-                let known = "before_delivery, at_the_end and never";
-                return Err(format!("unknown judge_form `{other}`; known are {known}"));
+                let known = "before_delivery, at_end and never";
+                return Err(format!("unknown validate_output `{other}`; known are {known}"));
             }
         };
-        rules.tools = match self.judge_tools.as_deref() {
-            None | Some("never") => JudgeTools::Never,
-            Some("at_the_end") => JudgeTools::AtTheEnd,
-            Some("before_delivery") => JudgeTools::BeforeDelivery,
+        rules.validate_tool_calls = match self.validate_tool_calls.as_deref() {
+            None | Some("never") => ValidateToolCalls::Never,
+            Some("at_end") => ValidateToolCalls::AtEnd,
+            Some("before_delivery") => ValidateToolCalls::BeforeDelivery,
             Some(other) => {
-                let known = "before_delivery, at_the_end and never";
-                return Err(format!("unknown judge_tools `{other}`; known are {known}"));
+                let known = "before_delivery, at_end and never";
+                return Err(format!("unknown validate_tool_calls `{other}`; known are {known}"));
             }
         };
         rules.on_refusal = match self.on_refusal.as_deref() {

@@ -133,16 +133,16 @@ const RULES: &[Row] = &[
         "`next`, `same`, `stop`, or a list of targets; health is told the same as ever",
     ),
     (
-        "form",
-        "judge_form",
+        "validate_output",
+        "validate_output",
         "what is wrong can be repaired, asked again or had elsewhere only before it is delivered",
-        "`at_the_end`: streams pass, and end in an error if the whole does not fit; `never`: nobody looks",
+        "`at_end`: streams pass, and end in an error if the whole does not fit; `never`: no check",
     ),
     (
-        "tools",
-        "judge_tools",
+        "validate_tool_calls",
+        "validate_tool_calls",
         "`never`: arguments need only be JSON objects; agents tell a model what is wrong in the tool's result",
-        "`at_the_end`: by the tool's schema, a stream ends in an error if they do not fit; `before_delivery`: such a stream is held until it is whole, and the next target is asked",
+        "`at_end`: against the tool's schema, and a stream ends in an error if they do not fit; `before_delivery`: such a stream is held until it is whole, and the next target is asked",
     ),
     (
         "on_refusal",

@@ -3,7 +3,7 @@
 use hotspare_core::{Price, Response};
 
 use super::*;
-use crate::rules::{JudgeForm, JudgeTools};
+use crate::rules::{ValidateOutput, ValidateToolCalls};
 
 fn setup(stream: bool) -> Setup {
     let mut setup = Setup::new(&["a", "b"]);
@@ -74,7 +74,7 @@ fn when_nobody_has_it_the_error_names_what_was_wrong() {
 fn a_stream_that_is_judged_at_the_end_ends_in_an_error_if_it_is_unfit() {
     for (text, fits) in [("{}", true), ("{'a':1}", false), ("no", false)] {
         let mut setup = setup(true);
-        setup.rules.form = JudgeForm::AtTheEnd;
+        setup.rules.validate_output = ValidateOutput::AtEnd;
         let mut rig = setup.rig();
         rig.text(0, text);
         assert_eq!(rig.out.len(), 1, "passed on as it comes");
@@ -86,7 +86,7 @@ fn a_stream_that_is_judged_at_the_end_ends_in_an_error_if_it_is_unfit() {
 #[test]
 fn never_means_never() {
     let mut setup = setup(false);
-    setup.rules.form = JudgeForm::Never;
+    setup.rules.validate_output = ValidateOutput::Never;
     let mut rig = setup.rig();
     rig.text(0, "no");
     rig.finishes(0);
@@ -134,13 +134,13 @@ fn arguments_are_judged_by_their_tool_where_the_route_says_so() {
     };
     let form = Form::fitting(Arc::new(city));
     for (stream, rule, served_by) in [
-        (false, JudgeTools::AtTheEnd, Some("b")),
-        (true, JudgeTools::AtTheEnd, None),
-        (true, JudgeTools::BeforeDelivery, Some("b")),
+        (false, ValidateToolCalls::AtEnd, Some("b")),
+        (true, ValidateToolCalls::AtEnd, None),
+        (true, ValidateToolCalls::BeforeDelivery, Some("b")),
     ] {
         let mut setup = Setup::new(&["a", "b"]);
         setup.stream = stream;
-        setup.rules.tools = rule;
+        setup.rules.validate_tool_calls = rule;
         setup.tools = vec![("f".into(), form.clone())];
         let mut rig = setup.rig();
         calls(&mut rig, 0, &["{\"town\":", "\"Paris\"}"]);
@@ -241,7 +241,7 @@ fn what_money_forbids_to_ask_again_stands_in_the_trail() {
 #[test]
 fn a_call_that_is_told_as_text_has_a_calls_time() {
     let mut setup = setup(true);
-    setup.rules.form = JudgeForm::AtTheEnd;
+    setup.rules.validate_output = ValidateOutput::AtEnd;
     let mut rig = setup.rig();
     rig.call.answers_by_tool(AttemptId(0));
     rig.says(0, Event::ToolStarted { index: 0, id: "c".into(), name: "answer".into() });
