@@ -148,7 +148,7 @@ pub enum Reason {
     /// The same target once more.
     Retry,
     /// Its record of failures.
-    Steadiest {
+    MostReliable {
         /// Share of calls that is expected to fail, in parts per million.
         expected_ppm: u32,
     },
@@ -190,7 +190,7 @@ impl fmt::Display for Reason {
             Self::Own(why) => f.write_str(why),
             Self::Raced { width } => write!(f, "raced, {width} at once"),
             Self::Retry => f.write_str("once more"),
-            Self::Steadiest { expected_ppm } => {
+            Self::MostReliable { expected_ppm } => {
                 write!(f, "fails {:.2} % of calls", f64::from(*expected_ppm) / 10_000.0)
             }
             Self::Sticky => f.write_str("kept together with what came before"),

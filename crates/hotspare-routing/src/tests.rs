@@ -6,8 +6,8 @@ use hotspare_core::{ChatRequest, ModelProfile, TargetId, TargetView};
 use proptest::prelude::{Strategy as _, any, prop, prop_assert, prop_assert_eq, prop_assume, proptest};
 
 use super::{
-    Candidate, Cheapest, Fastest, HealthAware, Hedge, Hedged, Race, RoundRobin, Scene, Sequential, Steadiest,
-    Sticky, Strategy, Tiered, Weighted,
+    Candidate, Cheapest, Fastest, HealthAware, Hedge, Hedged, MostReliable, Race, RoundRobin, Scene,
+    Sequential, Sticky, Strategy, Tiered, Weighted,
 };
 
 const NAMES: [&str; 5] = ["a", "b", "c", "d", "e"];
@@ -21,7 +21,7 @@ fn all() -> Vec<Box<dyn Strategy>> {
         Box::new(Race::new(NAMES).width(3)),
         Box::new(RoundRobin::new(NAMES)),
         Box::new(Sequential::new(NAMES)),
-        Box::new(Steadiest::new(NAMES)),
+        Box::new(MostReliable::new(NAMES)),
         Box::new(Sticky::new(NAMES)),
         Box::new(Tiered::new(vec![
             Box::new(Weighted::new([("a", 1), ("b", 2)])),
@@ -267,14 +267,14 @@ fn a_slow_target_keeps_a_tenth_and_the_reason_says_so() {
 }
 
 #[test]
-fn the_steadiest_comes_first_and_the_next_is_looked_at_now_and_then() {
+fn the_most_reliable_comes_first_and_the_next_is_looked_at_now_and_then() {
     let mut views = well();
     for ((_, view), ppm) in views.iter_mut().zip([20_000, 300, 300, 9_000, 1]) {
         view.expected_failure_ppm = ppm;
     }
     views[4].1.usable = false;
-    assert_eq!(order(&Steadiest::new(NAMES), &views, 7, 0, None), ["b", "c", "d", "a", "e"]);
+    assert_eq!(order(&MostReliable::new(NAMES), &views, 7, 0, None), ["b", "c", "d", "a", "e"]);
     let looks =
-        (0..10_000).filter(|draw| order(&Steadiest::new(NAMES), &views, *draw, 0, None)[0] != "b").count();
+        (0..10_000).filter(|draw| order(&MostReliable::new(NAMES), &views, *draw, 0, None)[0] != "b").count();
     assert_eq!(looks, 20);
 }

@@ -9,8 +9,8 @@ use hotspare_core::{ModelProfile, Price};
 use hotspare_engine::{Adaptive, Fleet, Limits, OnCut, Route, Rules, TargetSpec, World};
 use hotspare_health::Config as Breaker;
 use hotspare_routing::{
-    Cheapest, Fastest, HealthAware, Hedge, Hedged, Race, RoundRobin, Sequential, Steadiest, Sticky, Strategy,
-    Weighted,
+    Cheapest, Fastest, HealthAware, Hedge, Hedged, MostReliable, Race, RoundRobin, Sequential, Sticky,
+    Strategy, Weighted,
 };
 
 use crate::scenario::{PriceDto, RouteDto, Scenario, TargetDto};
@@ -107,10 +107,10 @@ pub fn strategy(name: &str, targets: &[&str]) -> Result<Box<dyn Strategy>, Strin
         "round-robin" => Box::new(RoundRobin::new(targets)),
         "fastest" => Box::new(Fastest::new(targets)),
         "cheapest" => Box::new(Cheapest::new(targets)),
-        "steadiest" => Box::new(Steadiest::new(targets)),
+        "most-reliable" => Box::new(MostReliable::new(targets)),
         "sticky" => Box::new(Sticky::new(targets)),
         other => {
-            let known = "sequential, health-aware, race, weighted, round-robin, fastest, cheapest, steadiest and sticky";
+            let known = "sequential, health-aware, race, weighted, round-robin, fastest, cheapest, most-reliable and sticky";
             return Err(format!("unknown strategy `{other}`; known are {known}"));
         }
     })

@@ -91,8 +91,8 @@ pub use hotspare_normalize::{InstructionRole, Template};
 pub use hotspare_normalize::{PromptTemplate, Validator, Violation};
 pub use hotspare_provider::{Credentials, Provider, Secret, Signer, Transport, Wire};
 pub use hotspare_routing::{
-    Cheapest, Fastest, HealthAware, Hedge, Hedged, Race, RoundRobin, Sequential, Steadiest, Sticky, Strategy,
-    Tiered, Weighted,
+    Cheapest, Fastest, HealthAware, Hedge, Hedged, MostReliable, Race, RoundRobin, Sequential, Sticky,
+    Strategy, Tiered, Weighted,
 };
 pub use key::Key;
 pub use lint::Lint;

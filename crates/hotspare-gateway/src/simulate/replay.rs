@@ -46,7 +46,7 @@ fn models(args: &SimulateArgs, folder: &Path, program: &str) -> Result<(), Strin
         let (polls, figures) = (files::text(&polls)?, files::text(&folder.join(name))?);
         models.extend(availability(&endpoints, &[(&polls, &figures)])?);
     }
-    let strategy = args.policy.as_deref().unwrap_or("steadiest");
+    let strategy = args.policy.as_deref().unwrap_or("most-reliable");
     let most = std::time::Duration::from_secs_f64(args.hours.max(0.001) * 3_600.0);
     let scenarios: Vec<(Scenario, Vec<Player>, Course)> = models
         .iter()

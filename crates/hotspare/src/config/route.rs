@@ -9,8 +9,8 @@ use hotspare_engine::{
     Adaptive, Commit, Limits, OnCut, OnKind, OnRefusal, Rules, Trim, ValidateOutput, ValidateToolCalls,
 };
 use hotspare_routing::{
-    Cheapest, Fastest, HealthAware, Hedge, Hedged, Race, RoundRobin, Sequential, Steadiest, Sticky, Strategy,
-    Tiered, Weighted,
+    Cheapest, Fastest, HealthAware, Hedge, Hedged, MostReliable, Race, RoundRobin, Sequential, Sticky,
+    Strategy, Tiered, Weighted,
 };
 use serde::Deserialize;
 
@@ -208,10 +208,10 @@ impl RouteDto {
             "round-robin" => Box::new(RoundRobin::new(names)),
             "fastest" => Box::new(Fastest::new(names)),
             "cheapest" => Box::new(Cheapest::new(names)),
-            "steadiest" => Box::new(Steadiest::new(names)),
+            "most-reliable" => Box::new(MostReliable::new(names)),
             "sticky" => Box::new(Sticky::new(names)),
             other => {
-                let known = "sequential, health-aware, race, weighted, round-robin, fastest, cheapest, steadiest and sticky";
+                let known = "sequential, health-aware, race, weighted, round-robin, fastest, cheapest, most-reliable and sticky";
                 return Err(format!("unknown strategy `{other}`; known are {known}"));
             }
         })

@@ -17,20 +17,20 @@ const LOOK: u64 = 500;
 
 /// Reliability first.
 #[derive(Clone, Debug)]
-pub struct Steadiest {
+pub struct MostReliable {
     members: Vec<TargetId>,
 }
 
-impl Steadiest {
+impl MostReliable {
     /// These targets.
     pub fn new(targets: impl IntoIterator<Item = impl Into<TargetId>>) -> Self {
         Self { members: targets.into_iter().map(Into::into).collect() }
     }
 }
 
-impl Strategy for Steadiest {
+impl Strategy for MostReliable {
     fn name(&self) -> &'static str {
-        "steadiest"
+        "most-reliable"
     }
 
     fn members(&self) -> Vec<TargetId> {
@@ -51,7 +51,7 @@ impl Strategy for Steadiest {
         });
         let reason = |index: usize| match looked {
             Some(looked) if looked == index => Reason::Looked,
-            _ => Reason::Steadiest { expected_ppm: view(index).expected_failure_ppm },
+            _ => Reason::MostReliable { expected_ppm: view(index).expected_failure_ppm },
         };
         Ranking { choices: order.into_iter().map(|index| Choice::new(index, reason(index))).collect() }
     }
