@@ -64,6 +64,6 @@ async fn a_validator_of_ones_own_is_asked() {
         Some(sum) if sum % 2 == 0 => Ok(()),
         _ => Err(vec![hotspare::Violation::new("/sum", "is not even")]),
     };
-    let answer = client.chat_fitting(ChatRequest::to("chat").user("x"), even).await.unwrap();
+    let answer = client.chat_validated(ChatRequest::to("chat").user("x"), even).await.unwrap();
     assert_eq!(answer.served_by.unwrap().as_str(), "spare");
 }

@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use hotspare_core::{ChatRequest, Cost, EmbedRequest, OutputFormat, Request};
-use hotspare_normalize::Form;
+use hotspare_normalize::OutputCheck;
 
 /// What the machine needs to know of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,10 +20,10 @@ pub struct Ask {
     pub native_wire: Option<&'static str>,
     /// For vectors: of how many inputs. `None` for an answer in words.
     pub vectors: Option<usize>,
-    /// The form that the answer must have.
-    pub form: Option<Form>,
-    /// The forms of tools' arguments by the tools' names, where they are to be judged.
-    pub tools: Vec<(String, Form)>,
+    /// What the answer is validated against.
+    pub output_check: Option<OutputCheck>,
+    /// What tool arguments are validated against, by tool name, if at all.
+    pub tool_checks: Vec<(String, OutputCheck)>,
     /// Nothing is started that would bring the call's cost over this.
     pub max_cost: Option<Cost>,
     /// Whether an answer that was cut can be carried on: plain text, and nothing in the request that ties an answer to
@@ -42,8 +42,8 @@ impl Ask {
             deadline: None,
             native_wire: None,
             vectors: None,
-            form: None,
-            tools: Vec::new(),
+            output_check: None,
+            tool_checks: Vec::new(),
             max_cost: None,
             continuable: false,
             seed,
@@ -78,12 +78,12 @@ impl Ask {
             request.tools.is_empty() && request.stop.is_empty() && request.output == OutputFormat::Text;
         let extras = request.extras.values().flat_map(|fields| fields.keys());
         let continuable = free && !extras.into_iter().any(|field| tied.contains(&field.as_str()));
-        let form = (request.output != OutputFormat::Text).then(Form::object);
+        let output_check = (request.output != OutputFormat::Text).then(OutputCheck::json_object);
         let options = &request.options;
         Self {
             deadline: options.deadline,
             max_cost: options.max_cost,
-            form,
+            output_check,
             continuable,
             ..Self::new(stream, seed)
         }

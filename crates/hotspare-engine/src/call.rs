@@ -30,10 +30,10 @@ use crate::world::World;
 
 mod continuation;
 mod failover;
-mod form;
 mod settle;
 mod start;
 mod timers;
+mod validate;
 
 /// The per-request machine.
 #[derive(Debug)]
@@ -359,9 +359,10 @@ impl Call {
     /// Whether answers are held until they are whole.
     fn holds_whole(&self) -> bool {
         let rules = &self.route.rules;
-        let judged = self.ask.form.is_some() && rules.validate_output == ValidateOutput::BeforeDelivery;
-        let tools =
-            !self.ask.tools.is_empty() && rules.validate_tool_calls == ValidateToolCalls::BeforeDelivery;
+        let judged =
+            self.ask.output_check.is_some() && rules.validate_output == ValidateOutput::BeforeDelivery;
+        let tools = !self.ask.tool_checks.is_empty()
+            && rules.validate_tool_calls == ValidateToolCalls::BeforeDelivery;
         !self.ask.stream || rules.commit == Commit::Whole || judged || tools
     }
 

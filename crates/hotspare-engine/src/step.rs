@@ -60,7 +60,7 @@ pub struct Reask {
     /// What the model said.
     pub answer: Arc<str>,
     /// What to tell it.
-    pub complaint: Arc<str>,
+    pub feedback: Arc<str>,
 }
 
 /// An answer to carry on.

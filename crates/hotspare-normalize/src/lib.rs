@@ -25,9 +25,9 @@
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
 mod assembler;
-mod form;
 mod grammar;
 mod history;
+mod output_check;
 mod prompt;
 mod repair;
 #[cfg(feature = "schema")]
@@ -46,14 +46,14 @@ mod validate;
 mod vectors;
 
 pub use assembler::Assembler;
-pub use form::{Form, Repaired};
 pub use grammar::{Block, Grammar};
 pub use history::{Note, Portable, portable, user_first};
+pub use output_check::{OutputCheck, Repaired};
 pub use prompt::PromptTemplate;
 pub use repair::{BadJson, Repair, parse_json, repair_json};
 #[cfg(feature = "schema")]
 pub use schema::JsonSchema;
-pub use streamed_calls::{StreamedCalls, unfit_arguments};
+pub use streamed_calls::{StreamedCalls, invalid_arguments};
 pub use subset::{Rewritten, rewrite_schema};
 #[cfg(feature = "templates")]
 pub use template::{InstructionRole, Template};

@@ -1,12 +1,12 @@
 //! The tool calls of a stream, as far as they have come.
 //!
-//! Not an assembler: nothing else of the answer is kept. Invariant: bounded; what grows beyond the bound is not judged, for the
+//! Not an assembler: nothing else of the answer is kept. Invariant: bounded; what grows beyond the bound is not validated, for the
 //! caller has it already.
 
 use hotspare_core::{Error, Event, Kind};
 use serde_json::Value;
 
-use crate::form::Form;
+use crate::output_check::OutputCheck;
 use crate::validate::Violation;
 
 /// Most bytes of names and arguments that are kept, several times the longest answer of any model.
@@ -43,11 +43,11 @@ impl StreamedCalls {
         }
     }
 
-    /// Judges the whole calls: each one's arguments are a JSON object and have the form that `forms` has for its name.
+    /// Validates the whole calls: the arguments of each must be a JSON object that passes the check for its name.
     ///
     /// # Errors
     /// [`Kind::BadOutput`] that names the tool and what is wrong, without the arguments' words.
-    pub fn judge(&self, forms: &[(String, Form)]) -> Result<(), Error> {
+    pub fn validate(&self, checks: &[(String, OutputCheck)]) -> Result<(), Error> {
         for (name, arguments) in &self.calls {
             // A call without arguments is one with none.
             let text = if arguments.trim().is_empty() { "{}" } else { arguments };
@@ -55,8 +55,8 @@ impl StreamedCalls {
                 let what = format!("the arguments of a call of {name} are not a JSON object");
                 return Err(Error::new(Kind::BadOutput, what));
             };
-            if let Some((_, form)) = forms.iter().find(|(known, _)| known == name) {
-                form.judge(&value).map_err(|violations| unfit_arguments(name, &violations))?;
+            if let Some((_, form)) = checks.iter().find(|(known, _)| known == name) {
+                form.validate(&value).map_err(|violations| invalid_arguments(name, &violations))?;
             }
         }
         Ok(())
@@ -65,7 +65,7 @@ impl StreamedCalls {
 
 /// The error for arguments that do not fit their tool.
 #[must_use]
-pub fn unfit_arguments(tool: &str, violations: &[Violation]) -> Error {
+pub fn invalid_arguments(tool: &str, violations: &[Violation]) -> Error {
     let place = |violation: &Violation| match violation.path.as_str() {
         "" => violation.message.clone(),
         _ => violation.to_string(),
@@ -94,9 +94,9 @@ mod tests {
     #[test]
     fn arguments_come_in_pieces_and_crosswise() {
         let good = calls(&[(0, "{\"a\":"), (1, ""), (0, "1}"), (1, " ")]);
-        assert!(good.judge(&[]).is_ok());
+        assert!(good.validate(&[]).is_ok());
         for bad in ["{\"a\":", "[1]", "{'a':1}", "x"] {
-            let error = calls(&[(0, "{}"), (1, bad)]).judge(&[]).unwrap_err();
+            let error = calls(&[(0, "{}"), (1, bad)]).validate(&[]).unwrap_err();
             assert_eq!(error.kind(), Kind::BadOutput);
             assert_eq!(error.message(), "the arguments of a call of t1 are not a JSON object");
         }
@@ -108,9 +108,9 @@ mod tests {
             Some(_) => Ok(()),
             None => Err(vec![Violation::new("", "city is missing")]),
         };
-        let forms = [("t1".to_owned(), Form::fitting(Arc::new(has_city)))];
-        assert!(calls(&[(0, "{}"), (1, "{\"city\":1}")]).judge(&forms).is_ok());
-        let error = calls(&[(0, "{}"), (1, "")]).judge(&forms).unwrap_err();
+        let checks = [("t1".to_owned(), OutputCheck::validated(Arc::new(has_city)))];
+        assert!(calls(&[(0, "{}"), (1, "{\"city\":1}")]).validate(&checks).is_ok());
+        let error = calls(&[(0, "{}"), (1, "")]).validate(&checks).unwrap_err();
         assert!(error.message().ends_with("t1 do not fit: city is missing"), "{error}");
     }
 
@@ -118,6 +118,6 @@ mod tests {
     fn what_is_too_long_is_not_kept() {
         let mut calls = calls(&[(0, "x")]);
         calls.push(&Event::ToolDelta { index: 0, arguments: "y".repeat(LIMIT) });
-        assert!(calls.calls.is_empty() && calls.judge(&[]).is_ok());
+        assert!(calls.calls.is_empty() && calls.validate(&[]).is_ok());
     }
 }

@@ -11,7 +11,7 @@ use hotspare_core::{
     Response, TargetId,
 };
 use hotspare_engine::{Ask, Call, Luck, Plan, Route, ValidateToolCalls};
-use hotspare_normalize::{Form, Validator, prompt_size};
+use hotspare_normalize::{OutputCheck, Validator, prompt_size};
 
 use crate::builder::ClientBuilder;
 use crate::clock::entropy;
@@ -64,32 +64,36 @@ impl Client {
         request: ChatRequest,
         wire: Option<&'static str>,
     ) -> Result<ChatResponse, Error> {
-        let form = self.shared.forms.of(&request.output)?;
+        let form = self.shared.validators.for_output(&request.output)?;
         words(self.drive(chat(request)?, false, wire, form)?).await
     }
 
-    /// Asks for a JSON object that `validator` accepts: one that it does not is repaired, asked again or had elsewhere, like an
-    /// answer that does not fit a schema. What is asked of the model is the request's to say, in words or as its `output`.
+    /// Asks for JSON that `validator` accepts. An answer that it rejects is repaired, asked for again, or requested from another
+    /// target, as with a schema. The request tells the model what to answer, in its prompt or as its `output`.
     ///
     /// # Errors
     /// As [`Client::chat`]; [`Kind::BadOutput`] if no target gave such an answer, with what was wrong in the trail.
-    pub async fn chat_fitting(
+    pub async fn chat_validated(
         &self,
         request: ChatRequest,
         validator: impl Validator + 'static,
     ) -> Result<ChatResponse, Error> {
-        let form = Form::fitting(Arc::new(validator));
+        let form = OutputCheck::validated(Arc::new(validator));
         words(self.drive(chat(request)?, false, None, Some(form))?).await
     }
 
     #[cfg(feature = "typed")]
-    pub(crate) async fn chat_in_form(&self, request: ChatRequest, form: Form) -> Result<ChatResponse, Error> {
+    pub(crate) async fn chat_checked(
+        &self,
+        request: ChatRequest,
+        form: OutputCheck,
+    ) -> Result<ChatResponse, Error> {
         words(self.drive(chat(request)?, false, None, Some(form))?).await
     }
 
     #[cfg(feature = "typed")]
     pub(crate) fn validator(&self, schema: &hotspare_core::Json) -> Result<Arc<dyn Validator>, Error> {
-        self.shared.forms.validator(schema)
+        self.shared.validators.validator(schema)
     }
 
     /// Asks for vectors. Only targets of one family and one number of dimensions stand in for each other: those of the
@@ -135,7 +139,7 @@ impl Client {
         request: ChatRequest,
         wire: Option<&'static str>,
     ) -> Result<ChatStream, Error> {
-        let form = self.shared.forms.of(&request.output)?;
+        let form = self.shared.validators.for_output(&request.output)?;
         let mut driver = self.drive(chat(request)?, true, wire, form)?;
         let first = std::future::poll_fn(|cx| driver.poll_output(cx)).await;
         match first {
@@ -250,7 +254,7 @@ impl Client {
         request: Request,
         stream: bool,
         wire: Option<&'static str>,
-        form: Option<Form>,
+        form: Option<OutputCheck>,
     ) -> Result<Box<Driver>, Error> {
         let route = self.route(request.model())?;
         let request = self.bind(&route, request);
@@ -269,11 +273,11 @@ impl Client {
         let plan = Plan::new(&shared.fleet, &route, &request, size, &views, luck);
         let mut ask = Ask::of(&request, stream, seed);
         ask.native_wire = wire;
-        ask.form = form;
+        ask.output_check = form;
         if let (Request::Chat(chat), true) =
             (&request, route.rules.validate_tool_calls != ValidateToolCalls::Never)
         {
-            ask.tools = shared.forms.of_tools(&chat.tools);
+            ask.tool_checks = shared.validators.for_tools(&chat.tools);
         }
         let span = observe::span_of(&route);
         let call = Call::new(now, Arc::clone(&shared.fleet), route, ask, plan);

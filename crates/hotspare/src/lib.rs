@@ -41,7 +41,6 @@ pub mod config;
 mod driver;
 mod endpoint;
 mod explain;
-mod forms;
 mod keep;
 mod key;
 mod lint;
@@ -52,6 +51,7 @@ mod status;
 mod stream;
 #[cfg(feature = "typed")]
 mod typed;
+mod validators;
 
 #[cfg(feature = "anthropic")]
 pub mod anthropic;

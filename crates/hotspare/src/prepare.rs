@@ -3,7 +3,7 @@
 //! Not an adapter: no wire is spelled here. Order: what another model's turns hold that this one cannot read goes, then
 //! the oldest turns where the whole is too long, then the target's template, then a turn of the user where the assistant
 //! must not speak first, then the form of the answer as a tool or in words where the target does not enforce it, then what this attempt
-//! adds (a complaint, the beginning of an answer). Invariant: what is not changed is not copied, and what is changed is
+//! adds (what was wrong with an answer, the beginning of an answer). Invariant: what is not changed is not copied, and what is changed is
 //! said.
 
 use std::borrow::Cow;
@@ -96,7 +96,7 @@ pub(crate) fn prepare(
     if let Some(reask) = &begin.reask {
         let request = prepared.to_mut();
         request.messages.push(Message::assistant(reask.answer.as_ref()));
-        request.messages.push(Message::user(reask.complaint.as_ref()));
+        request.messages.push(Message::user(reask.feedback.as_ref()));
     }
     if let Some(resume) = begin.resume.as_ref().filter(|resume| resume.prefill) {
         let request = prepared.to_mut();

@@ -14,10 +14,10 @@ use hotspare_provider::Provider;
 
 use crate::bells::Bells;
 use crate::clock::Clock;
-use crate::forms::Forms;
 use crate::keep::Keep;
 use crate::key::Keyhole;
 use crate::observe::{self, Observer};
+use crate::validators::Validators;
 
 #[derive(Debug)]
 pub(crate) struct Shared {
@@ -31,7 +31,7 @@ pub(crate) struct Shared {
     /// Further names of routes; `*` takes every other name.
     pub(crate) aliases: Vec<(String, usize)>,
     pub(crate) observer: RwLock<Observer>,
-    pub(crate) forms: Forms,
+    pub(crate) validators: Validators,
     pub(crate) bells: Bells,
     pub(crate) keep: Keep,
     world: Mutex<World>,
@@ -80,7 +80,7 @@ impl Shared {
             prompts,
             aliases,
             observer: RwLock::default(),
-            forms: Forms::default(),
+            validators: Validators::default(),
             bells: Bells::default(),
             keep: Keep::default(),
             world: Mutex::new(world),

@@ -8,7 +8,7 @@ use std::ops::Deref;
 use std::sync::Arc;
 
 use hotspare_core::{ChatRequest, ChatResponse, Error, Json, Kind, OutputFormat};
-use hotspare_normalize::{Form, Validator, Violation};
+use hotspare_normalize::{OutputCheck, Validator, Violation};
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -53,7 +53,7 @@ impl Client {
             return Err(Error::new(Kind::InvalidRequest, "the request has no schema"));
         };
         let fits = Fits::<T> { schema: self.validator(schema)?, of: PhantomData };
-        let response = self.chat_in_form(request, Form::fitting(Arc::new(fits))).await?;
+        let response = self.chat_checked(request, OutputCheck::validated(Arc::new(fits))).await?;
         match serde_json::from_str(&response.text()) {
             Ok(value) => Ok(Typed { value, response }),
             Err(_) => {

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use hotspare_core::{Error, Kind, Moment, Outcome as Ended, Response, Scope, Skipped, UsageSource};
 use hotspare_health::{Observation, Outcome, Verdict};
 
-use super::{Call, form, start};
+use super::{Call, start, validate};
 use crate::attempt::Fold;
 use crate::ending::{End, Ending};
 use crate::rules::OnRefusal;
@@ -166,13 +166,13 @@ impl Call {
                     if repairs.is_empty() {
                         response.raw = whole.unwrap_or_default();
                     } else {
-                        self.note(id, [format!("tool arguments {}", form::spelled(&repairs))]);
+                        self.note(id, [format!("tool arguments {}", validate::spelled(&repairs))]);
                     }
                     Some(response)
                 }
                 _ => None,
             };
-            self.judge(id, words)?;
+            self.validate(id, words)?;
             if let Some(Response::Chat(words)) = &mut response {
                 self.validate_tool_calls(id, words)?;
             }

@@ -290,7 +290,8 @@ impl Call {
             attempt.fold = Some(Fold::Chat(Box::new(assembler)));
         } else {
             attempt.calls = Some(StreamedCalls::default());
-            let judged = self.ask.form.is_some() && self.route.rules.validate_output != ValidateOutput::Never;
+            let judged =
+                self.ask.output_check.is_some() && self.route.rules.validate_output != ValidateOutput::Never;
             attempt.said = judged.then(String::new);
         }
         let resume = self.cut.as_ref().map(|cut| {

@@ -6,7 +6,7 @@ use hotspare_core::{
     ChatRequest, ChatResponse, Cost, FinishReason, ModelProfile, Outcome as Ended, TargetId,
 };
 use hotspare_health::{Config, Outcome, Permit, Verdict};
-use hotspare_normalize::Form;
+use hotspare_normalize::OutputCheck;
 use hotspare_routing::{Hedge, Hedged, Race, Sequential, Strategy};
 
 use super::*;
@@ -19,12 +19,12 @@ use crate::world::Wish;
 
 mod cuts;
 mod explore;
-mod form;
 mod network;
 mod room;
 mod rules;
 mod spare;
 mod time;
+mod validate;
 
 /// A call, its world, and everything that came out.
 pub(super) struct Rig {
@@ -60,8 +60,8 @@ pub(super) struct Setup {
     pub(super) max_in_flight: Option<u32>,
     pub(super) requests_per_minute: Option<u64>,
     pub(super) tokens_per_minute: Option<u64>,
-    pub(super) form: Option<Form>,
-    pub(super) tools: Vec<(String, Form)>,
+    pub(super) form: Option<OutputCheck>,
+    pub(super) tools: Vec<(String, OutputCheck)>,
     pub(super) max_cost: Option<Cost>,
     pub(super) prompt_tokens: u64,
     /// What ails targets before the call begins.
@@ -178,8 +178,8 @@ impl Setup {
         );
         let mut ask = Ask::new(self.stream, 7);
         ask.continuable = self.form.is_none();
-        ask.form.clone_from(&self.form);
-        ask.tools.clone_from(&self.tools);
+        ask.output_check.clone_from(&self.form);
+        ask.tool_checks.clone_from(&self.tools);
         ask.max_cost = self.max_cost;
         Call::new(now, fleet, route, ask, plan)
     }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use hotspare::{ChatRequest, Event, FinishReason, Json, Request};
 use hotspare_core::Encoding;
-use hotspare_normalize::{Assembler, Form, JsonSchema, count_text, prompt_size};
+use hotspare_normalize::{Assembler, JsonSchema, OutputCheck, count_text, prompt_size};
 
 const ROUNDS: u32 = 200;
 
@@ -33,7 +33,7 @@ pub(crate) fn run() {
     let answer = format!(r#"{{"rows":[{}]}}"#, rows.join(","));
     let fenced = format!("```json\n{answer}\n```");
     let validator = JsonSchema::compile(&Json::parse(schema).expect("JSON")).expect("a schema");
-    let form = Form::fitting(Arc::new(validator));
+    let form = OutputCheck::validated(Arc::new(validator));
     let bare = median(ROUNDS, || {
         black_box(serde_json::from_str::<serde_json::Value>(black_box(&answer)).expect("JSON"));
     });

@@ -86,7 +86,7 @@ fn check(rig: &Rig) -> Result<(), String> {
             if rig.call.poll_timeout().is_some() {
                 return Err("the call is over and wants to be woken".into());
             }
-            if result.is_ok() && rig.call.ask.form.is_some() {
+            if result.is_ok() && rig.call.ask.output_check.is_some() {
                 return Err("an answer without the form was a success".into());
             }
             let finished = rig.out.iter().any(|event| matches!(event, Event::Finished(_)));
@@ -258,7 +258,7 @@ fn every_order_of_events_keeps_the_invariants() {
     for stream in [true, false] {
         let mut setup = Setup::new(&["a", "b", "c"]);
         setup.stream = stream;
-        setup.form = Some(Form::object());
+        setup.form = Some(OutputCheck::json_object());
         setups.push(setup);
     }
     // A second key each, a route that streams what nobody asked to be streamed, a hedge, and places for one call only.

@@ -183,7 +183,7 @@ fn what_is_too_long_and_cannot_be_measured_says_nothing_about_others() {
     rig.fails(0, Kind::ContextOverflow);
     assert_eq!(known(&rig), None, "a file by its address");
     let mut judged = Setup::new(&["a", "b"]);
-    judged.form = Some(Form::object());
+    judged.form = Some(OutputCheck::json_object());
     let mut rig = judged.rig();
     rig.finishes_with_text(0);
     assert_eq!(rig.targets(), [0, 0]);

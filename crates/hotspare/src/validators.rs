@@ -1,4 +1,4 @@
-//! The forms that answers must have, compiled once.
+//! Validators for answers and tool arguments, compiled once per schema.
 //!
 //! Not a validator: `hotspare-normalize` has those. Invariant: at most so many of at most such a length are kept, whatever
 //! callers send.
@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use hotspare_core::{Error, Json, OutputFormat, Tool};
-use hotspare_normalize::{Form, Validator};
+use hotspare_normalize::{OutputCheck, Validator};
 
 /// Most compiled schemas that are kept; an application has a handful, and an agent some dozens of tools.
 const KEPT: usize = 256;
@@ -18,32 +18,35 @@ const LONGEST: usize = 64 << 10;
 
 /// Compiled schemas by their text.
 #[derive(Default)]
-pub(crate) struct Forms(Mutex<HashMap<String, Arc<dyn Validator>>>);
+pub(crate) struct Validators(Mutex<HashMap<String, Arc<dyn Validator>>>);
 
-impl Forms {
-    /// The form that `output` asks for.
+impl Validators {
+    /// The check for the format that `output` asks for.
     ///
     /// # Errors
     /// [`Kind::InvalidRequest`](hotspare_core::Kind::InvalidRequest) if the schema cannot be used.
-    pub(crate) fn of(&self, output: &OutputFormat) -> Result<Option<Form>, Error> {
+    pub(crate) fn for_output(&self, output: &OutputFormat) -> Result<Option<OutputCheck>, Error> {
         match output {
-            OutputFormat::JsonObject => Ok(Some(Form::object())),
-            OutputFormat::JsonSchema { schema, .. } => self.validator(schema).map(Form::fitting).map(Some),
+            OutputFormat::JsonObject => Ok(Some(OutputCheck::json_object())),
+            OutputFormat::JsonSchema { schema, .. } => {
+                self.validator(schema).map(OutputCheck::validated).map(Some)
+            }
             _ => Ok(None),
         }
     }
 
-    /// The forms of tools' arguments. A tool whose schema cannot be used is for its provider to judge.
-    pub(crate) fn of_tools(&self, tools: &[Tool]) -> Vec<(String, Form)> {
-        let form =
-            |tool: &Tool| Some((tool.name.clone(), Form::fitting(self.validator(&tool.parameters).ok()?)));
+    /// The checks for tool arguments. A tool whose schema cannot be used is for its provider to judge.
+    pub(crate) fn for_tools(&self, tools: &[Tool]) -> Vec<(String, OutputCheck)> {
+        let form = |tool: &Tool| {
+            Some((tool.name.clone(), OutputCheck::validated(self.validator(&tool.parameters).ok()?)))
+        };
         tools.iter().filter_map(form).collect()
     }
 
     /// The validator of a schema.
     ///
     /// # Errors
-    /// As [`Forms::of`].
+    /// As [`Validators::for_output`].
     pub(crate) fn validator(&self, schema: &Json) -> Result<Arc<dyn Validator>, Error> {
         let known =
             self.0.lock().unwrap_or_else(PoisonError::into_inner).get(schema.as_str()).map(Arc::clone);
@@ -74,8 +77,8 @@ fn compile(_: &Json) -> Result<Arc<dyn Validator>, Error> {
     Ok(Arc::new(|_: &serde_json::Value| Ok::<(), Vec<hotspare_normalize::Violation>>(())))
 }
 
-impl std::fmt::Debug for Forms {
+impl std::fmt::Debug for Validators {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Forms")
+        f.write_str("Validators")
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use hotspare_core::{FinishReason, Json};
 use serde_json::{Map, Value};
 
-use super::Form;
+use super::OutputCheck;
 use crate::JsonSchema;
 use crate::validate::Validator;
 
@@ -33,8 +33,8 @@ fn cases() -> Vec<Case> {
     cases.collect()
 }
 
-fn form(case: &Case) -> Form {
-    Form::fitting(Arc::clone(&case.schema) as Arc<dyn Validator>)
+fn form(case: &Case) -> OutputCheck {
+    OutputCheck::validated(Arc::clone(&case.schema) as Arc<dyn Validator>)
 }
 
 /// Whether a text that lacks its last bracket could have gone on in more than one way: a number may have more digits, and

@@ -1,21 +1,25 @@
-//! Whether an answer has the form that was asked for, and what is kept of it.
+//! Whether an answer passes the check that was asked for, and what is kept of it.
 //!
-//! Not the judge: that is the [`Form`](hotspare_normalize::Form). Invariant: an answer with tool calls, a refusal or a
-//! filtered answer is not JSON by right and is not judged; what is repaired is noted in the trail.
+//! The check itself is [`OutputCheck`](hotspare_normalize::OutputCheck). Invariant: an answer with tool calls, a refusal or a
+//! filtered answer is not JSON by right and is not validated; what is repaired is noted in the trail.
 
 use std::collections::BTreeMap;
 
 use hotspare_core::{ChatResponse, Chunk, Error, Event, FinishReason, Kind, Part, Raw};
-use hotspare_normalize::{Form, Repair, Violation, unfit_arguments};
+use hotspare_normalize::{OutputCheck, Repair, Violation, invalid_arguments};
 
 use super::Call;
 use crate::rules::ValidateOutput;
 use crate::step::{AttemptId, Reask};
 
 impl Call {
-    /// Judges the whole answer of an attempt; repairs it where nobody has had it yet.
-    pub(super) fn judge(&mut self, id: AttemptId, response: Option<&mut ChatResponse>) -> Result<(), Error> {
-        let Some(form) = &self.ask.form else { return Ok(()) };
+    /// Validates the whole answer of an attempt; repairs it where nobody has had it yet.
+    pub(super) fn validate(
+        &mut self,
+        id: AttemptId,
+        response: Option<&mut ChatResponse>,
+    ) -> Result<(), Error> {
+        let Some(form) = &self.ask.output_check else { return Ok(()) };
         if self.route.rules.validate_output == ValidateOutput::Never {
             return Ok(());
         }
@@ -46,38 +50,40 @@ impl Call {
                 Err(unfit(&[Violation::new("", format!("would need repairs ({names})"))]))
             }
             Err(violations) => {
-                let complaint = Form::complaint(&violations).into();
-                self.reask = Some(Reask { answer: text.into(), complaint });
+                let feedback = OutputCheck::feedback(&violations).into();
+                self.reask = Some(Reask { answer: text.into(), feedback });
                 Err(unfit(&violations))
             }
         }
     }
 
-    /// Judges the tool calls of a stream once they are whole.
+    /// Validates the tool calls of a stream once they are whole.
     pub(super) fn validate_streamed_calls(&self, id: AttemptId, finish: &FinishReason) -> Result<(), Error> {
         if finish.is_cut() {
             return Ok(());
         }
-        self.attempts[id.0].calls.as_ref().map_or(Ok(()), |calls| calls.judge(&self.ask.tools))
+        self.attempts[id.0].calls.as_ref().map_or(Ok(()), |calls| calls.validate(&self.ask.tool_checks))
     }
 
-    /// Judges the tool calls of a whole answer by their tools' schemas, and spells keys as those have them.
+    /// Validates the tool calls of a whole answer by their tools' schemas, and spells keys as those have them.
     pub(super) fn validate_tool_calls(
         &mut self,
         id: AttemptId,
         response: &mut ChatResponse,
     ) -> Result<(), Error> {
-        if self.ask.tools.is_empty() || response.finish.is_cut() {
+        if self.ask.tool_checks.is_empty() || response.finish.is_cut() {
             return Ok(());
         }
         let mut repairs = Vec::new();
         for part in &mut response.content {
             let Part::ToolCall(call) = part else { continue };
-            let Some((_, form)) = self.ask.tools.iter().find(|(name, _)| *name == call.name) else {
+            let Some((_, form)) = self.ask.tool_checks.iter().find(|(name, _)| *name == call.name) else {
                 continue;
             };
-            let judged = form.check(&call.arguments, &FinishReason::ToolCalls);
-            if let Some(repaired) = judged.map_err(|violations| unfit_arguments(&call.name, &violations))? {
+            let checked = form.check(&call.arguments, &FinishReason::ToolCalls);
+            if let Some(repaired) =
+                checked.map_err(|violations| invalid_arguments(&call.name, &violations))?
+            {
                 call.arguments = repaired.text;
                 repairs.extend(repaired.repairs);
             }

@@ -8,7 +8,7 @@ use crate::rules::{ValidateOutput, ValidateToolCalls};
 fn setup(stream: bool) -> Setup {
     let mut setup = Setup::new(&["a", "b"]);
     setup.stream = stream;
-    setup.form = Some(Form::object());
+    setup.form = Some(OutputCheck::json_object());
     setup
 }
 
@@ -44,7 +44,7 @@ fn what_cannot_is_asked_again_and_then_elsewhere() {
         rig.finishes(0);
         let reask = rig.begun[1].reask.clone().unwrap();
         assert_eq!((rig.begun[1].target, &*reask.answer), (0, "I cannot."));
-        assert!(reask.complaint.contains("not JSON"), "{}", reask.complaint);
+        assert!(reask.feedback.contains("not JSON"), "{}", reask.feedback);
         rig.text(1, "[]");
         rig.finishes(1);
         assert_eq!((rig.begun[2].target, &rig.begun[2].reask), (1, &None));
@@ -132,7 +132,7 @@ fn arguments_are_judged_by_their_tool_where_the_route_says_so() {
         Some(_) => Ok(()),
         None => Err(vec![hotspare_normalize::Violation::new("", "city is missing")]),
     };
-    let form = Form::fitting(Arc::new(city));
+    let form = OutputCheck::validated(Arc::new(city));
     for (stream, rule, served_by) in [
         (false, ValidateToolCalls::AtEnd, Some("b")),
         (true, ValidateToolCalls::AtEnd, None),

@@ -1,7 +1,7 @@
-//! The form that an answer must have, and what to say to a model that missed it.
+//! Checks an answer against the format that was asked for, and says what to tell a model whose answer fails.
 //!
 //! Not a schema language: a [`Validator`] is that. Invariant: an answer that already has the form is not changed, and a
-//! repaired one is judged by the same validator as any other.
+//! repaired one is validated by the same validator as any other.
 
 use std::fmt;
 use std::sync::Arc;
@@ -12,16 +12,16 @@ use serde_json::Value;
 use crate::repair::{Repair, read_json};
 use crate::validate::{Validator, Violation};
 
-/// Longest complaint that a model is sent, in bytes.
-const COMPLAINT_LIMIT: usize = 2_000;
+/// Most feedback that a model is sent, in bytes.
+const FEEDBACK_LIMIT: usize = 2_000;
 
-/// A form: any JSON object, or one that a validator accepts.
+/// What an answer must be: any JSON object, or JSON that a validator accepts.
 #[derive(Clone)]
-pub struct Form {
+pub struct OutputCheck {
     validator: Option<Arc<dyn Validator>>,
 }
 
-/// An answer that has the form once it is repaired.
+/// An answer that passes once it is repaired.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Repaired {
@@ -31,27 +31,27 @@ pub struct Repaired {
     pub repairs: Vec<Repair>,
 }
 
-impl Form {
+impl OutputCheck {
     /// Any JSON object.
     #[must_use]
-    pub const fn object() -> Self {
+    pub const fn json_object() -> Self {
         Self { validator: None }
     }
 
     /// JSON that `validator` accepts.
     #[must_use]
-    pub const fn fitting(validator: Arc<dyn Validator>) -> Self {
+    pub const fn validated(validator: Arc<dyn Validator>) -> Self {
         Self { validator: Some(validator) }
     }
 
-    /// Judges a whole answer: `None` if it has the form as it is.
+    /// Validates a whole answer: `None` if it passes as it is.
     ///
     /// # Errors
     /// What is wrong with it beyond repair; at least one violation.
     pub fn check(&self, text: &str, finish: &FinishReason) -> Result<Option<Repaired>, Vec<Violation>> {
         let (value, json, mut repairs) =
             read_json(text, finish).map_err(|bad| vec![Violation::new("", format!("not JSON: {bad}"))])?;
-        let repaired = match self.judge(&value) {
+        let repaired = match self.validate(&value) {
             Ok(()) if repairs.is_empty() => return Ok(None),
             Ok(()) => json.into_owned(),
             Err(violations) => {
@@ -63,13 +63,13 @@ impl Form {
         Ok(Some(Repaired { text: repaired, repairs }))
     }
 
-    /// What to tell the model that missed the form.
+    /// What to tell the model whose answer failed.
     #[must_use]
-    pub fn complaint(violations: &[Violation]) -> String {
+    pub fn feedback(violations: &[Violation]) -> String {
         let mut text = String::from("Your answer does not have the form that was asked for:\n");
         for violation in violations {
             let line = format!("- {violation}\n");
-            if text.len() + line.len() > COMPLAINT_LIMIT {
+            if text.len() + line.len() > FEEDBACK_LIMIT {
                 break;
             }
             text.push_str(&line);
@@ -78,7 +78,7 @@ impl Form {
         text
     }
 
-    pub(crate) fn judge(&self, value: &Value) -> Result<(), Vec<Violation>> {
+    pub(crate) fn validate(&self, value: &Value) -> Result<(), Vec<Violation>> {
         match &self.validator {
             Some(validator) => validator.validate(value),
             None if value.is_object() => Ok(()),
@@ -99,7 +99,7 @@ impl Form {
     }
 }
 
-impl PartialEq for Form {
+impl PartialEq for OutputCheck {
     fn eq(&self, other: &Self) -> bool {
         match (&self.validator, &other.validator) {
             (None, None) => true,
@@ -109,11 +109,11 @@ impl PartialEq for Form {
     }
 }
 
-impl Eq for Form {}
+impl Eq for OutputCheck {}
 
-impl fmt::Debug for Form {
+impl fmt::Debug for OutputCheck {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(if self.validator.is_some() { "Form(schema)" } else { "Form(object)" })
+        f.write_str(if self.validator.is_some() { "OutputCheck(schema)" } else { "OutputCheck(object)" })
     }
 }
 
@@ -127,7 +127,7 @@ mod tests {
 
     #[test]
     fn any_object_is_repaired_and_nothing_else_passes() {
-        let form = Form::object();
+        let form = OutputCheck::json_object();
         assert_eq!(form.check(r#"{"a":1}"#, &FinishReason::Stop), Ok(None));
         let repaired = form.check("```json\n{'a': 1,}\n```", &FinishReason::Stop).unwrap().unwrap();
         assert_eq!(repaired.text, r#"{"a": 1}"#);
@@ -142,7 +142,7 @@ mod tests {
     #[test]
     fn a_complaint_is_bounded_and_names_the_places() {
         let many: Vec<_> = (0..1_000).map(|n| Violation::new(format!("/rows/{n}"), "is missing")).collect();
-        let complaint = Form::complaint(&many);
-        assert!(complaint.contains("/rows/0: is missing") && complaint.len() < 2_200, "{complaint}");
+        let feedback = OutputCheck::feedback(&many);
+        assert!(feedback.contains("/rows/0: is missing") && feedback.len() < 2_200, "{feedback}");
     }
 }
