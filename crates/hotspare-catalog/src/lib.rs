@@ -55,7 +55,8 @@ impl Found {
 }
 
 /// Why a text is no catalogue: a line, counted from 1, and what is wrong with it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("line {line}: {why}")]
 #[non_exhaustive]
 pub struct BadLine {
     /// Counted from 1.
@@ -63,14 +64,6 @@ pub struct BadLine {
     /// What is wrong, as a fragment.
     pub why: String,
 }
-
-impl fmt::Display for BadLine {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "line {}: {}", self.line, self.why)
-    }
-}
-
-impl std::error::Error for BadLine {}
 
 impl Catalog {
     /// The catalogue that this release ships.

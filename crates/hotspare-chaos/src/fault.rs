@@ -87,16 +87,9 @@ impl fmt::Display for Fault {
 }
 
 /// A text that spells no fault.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is no fault; faults are spelled like `refuse`, `cut-after:5`, `status:503`")]
 pub struct UnknownFault(String);
-
-impl fmt::Display for UnknownFault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "`{}` is no fault; faults are spelled like `refuse`, `cut-after:5`, `status:503`", self.0)
-    }
-}
-
-impl std::error::Error for UnknownFault {}
 
 impl FromStr for Fault {
     type Err = UnknownFault;

@@ -2,7 +2,6 @@
 //!
 //! Invariant: nothing is chosen silently: whatever was chosen without a configuration can be printed.
 
-use std::fmt;
 use std::path::Path;
 
 use hotspare::config::{Config, ServerConfig};
@@ -21,31 +20,22 @@ pub struct Setup {
 }
 
 /// Why there is no client.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SetupError {
     /// The configuration is wrong: one mistake a line.
+    #[error("{0}")]
     Config(String),
     /// No configuration was named, and no key is in the environment.
+    #[error(
+        "there is no configuration and none of OPENAI_API_KEY, ANTHROPIC_API_KEY, GEMINI_API_KEY and DEEPSEEK_API_KEY is set; \
+         name a file with --config, set a key, or try `hotspare serve --embedded`"
+    )]
     NoKeys,
     /// The file cannot be read.
+    #[error("{0}")]
     Unreadable(String),
 }
-
-impl fmt::Display for SetupError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Config(mistakes) => f.write_str(mistakes),
-            Self::NoKeys => f.write_str(
-                "there is no configuration and none of OPENAI_API_KEY, ANTHROPIC_API_KEY, GEMINI_API_KEY and DEEPSEEK_API_KEY is set; \
-                 name a file with --config, set a key, or try `hotspare serve --embedded`",
-            ),
-            Self::Unreadable(what) => f.write_str(what),
-        }
-    }
-}
-
-impl std::error::Error for SetupError {}
 
 /// What is used without a configuration: variable, target's name, model.
 const DEFAULTS: [(&str, &str, &str); 4] = [

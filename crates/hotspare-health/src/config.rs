@@ -3,7 +3,6 @@
 //! Data only. Invariant: every default says where it comes from, and `validate` refuses values under which a breaker
 //! would never open, never close or never probe.
 
-use std::fmt;
 use std::time::Duration;
 
 use crate::evidence::Evidence;
@@ -151,29 +150,14 @@ impl Config {
 }
 
 /// There is no ready-made rule of this name.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("unknown breaker `{0}`; known are {known}", known = READY.map(|(name, _)| name).join(", "))]
 pub struct UnknownRule(String);
 
-impl fmt::Display for UnknownRule {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let known = READY.map(|(name, _)| name).join(", ");
-        write!(f, "unknown breaker `{}`; known are {known}", self.0)
-    }
-}
-
-impl std::error::Error for UnknownRule {}
-
 /// A knob that makes no sense.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("breaker: {knob} {rule}")]
 pub struct ConfigError {
     knob: &'static str,
     rule: &'static str,
 }
-
-impl fmt::Display for ConfigError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "breaker: {} {}", self.knob, self.rule)
-    }
-}
-
-impl std::error::Error for ConfigError {}

@@ -66,7 +66,8 @@ impl fmt::Display for Repair {
 }
 
 /// Why a text is not JSON and cannot be made so without guessing. Holds no word of the text.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{reason} (at byte {offset})")]
 #[non_exhaustive]
 pub struct BadJson {
     /// What is wrong, as a fragment.
@@ -80,14 +81,6 @@ impl BadJson {
         Self { reason, offset }
     }
 }
-
-impl fmt::Display for BadJson {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} (at byte {})", self.reason, self.offset)
-    }
-}
-
-impl std::error::Error for BadJson {}
 
 impl From<BadJson> for Error {
     fn from(bad: BadJson) -> Self {

@@ -2,7 +2,6 @@
 //!
 //! Invariant: a broken line costs itself alone, and no line makes the reader hold more than its limit.
 
-use std::fmt;
 use std::io::{self, BufRead};
 
 use super::{Decoded, Exchange};
@@ -11,7 +10,8 @@ use super::{Decoded, Exchange};
 const LINE_LIMIT: usize = 64 << 20;
 
 /// A line that could not be read.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("line {line}: {why}")]
 #[non_exhaustive]
 pub struct BadLine {
     /// Which, counted from 1.
@@ -19,14 +19,6 @@ pub struct BadLine {
     /// What is wrong with it.
     pub why: String,
 }
-
-impl fmt::Display for BadLine {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "line {}: {}", self.line, self.why)
-    }
-}
-
-impl std::error::Error for BadLine {}
 
 /// Decodes recordings line by line; empty lines are passed over.
 pub fn decode<R: BufRead>(reader: R) -> Lines<R> {
