@@ -161,7 +161,7 @@ async fn a_dead_key_is_named_and_put_back() {
     assert!(!metrics.contains("sk-") && !target.to_string().contains("sk-"));
 
     server.set_settings(server.settings().key("sk-dead"));
-    let reply = http().post(gateway.at("/targets/main/retry")).send().await.unwrap();
+    let reply = http().post(gateway.at("/targets/main/enable")).send().await.unwrap();
     assert_eq!(reply.status(), 200);
     let target: Value = serde_json::from_str(&reply.text().await.unwrap()).unwrap();
     assert_eq!(
@@ -182,7 +182,7 @@ async fn a_model_that_was_unknown_is_tried_again_when_it_is_said_to_be_there() {
     rig.servers[0].set_fault(None).await;
     assert_eq!(targets(&gateway).await[0]["disabled_by"], "model_unavailable");
     assert_eq!(ask(&gateway, "chat", false).await.status(), 503, "it is left alone");
-    http().post(gateway.at("/targets/main/retry")).send().await.unwrap();
+    http().post(gateway.at("/targets/main/enable")).send().await.unwrap();
     assert_eq!(ask(&gateway, "chat", false).await.status(), 200);
 }
 
@@ -234,7 +234,7 @@ async fn only_who_may_call_may_operate() {
         assert!(!rig.client.targets()[0].view.cordoned);
         assert_eq!(post().bearer_auth("let-me-in").send().await.unwrap().status(), 200, "{host}");
         assert!(rig.client.targets()[0].view.cordoned);
-        rig.client.cordon("main", false).unwrap();
+        rig.client.uncordon("main").unwrap();
     }
 }
 

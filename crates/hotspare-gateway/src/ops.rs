@@ -39,8 +39,8 @@ pub(crate) fn router() -> Router<Arc<Gateway>> {
             post(|state, id, name, request| operate(Act::Uncordon, state, id, name, request)),
         )
         .route(
-            "/targets/{name}/retry",
-            post(|state, id, name, request| operate(Act::Retry, state, id, name, request)),
+            "/targets/{name}/enable",
+            post(|state, id, name, request| operate(Act::Enable, state, id, name, request)),
         )
 }
 
@@ -88,16 +88,16 @@ enum Act {
     /// It gets no more calls; those under way go on.
     Cordon,
     Uncordon,
-    /// What took its keys or model out of service was mended: no re-check is waited for.
-    Retry,
+    /// Its disabled keys and model are in service again at once, without waiting for a re-check.
+    Enable,
 }
 
 impl Act {
     fn on(self, client: &Client, target: &str) -> Result<(), Error> {
         match self {
-            Self::Cordon => client.cordon(target, true),
-            Self::Uncordon => client.cordon(target, false),
-            Self::Retry => client.enable(target),
+            Self::Cordon => client.cordon(target),
+            Self::Uncordon => client.uncordon(target),
+            Self::Enable => client.enable(target),
         }
     }
 
@@ -105,7 +105,7 @@ impl Act {
         match self {
             Self::Cordon => "cordoned",
             Self::Uncordon => "uncordoned",
-            Self::Retry => "to be tried again",
+            Self::Enable => "enabled",
         }
     }
 }

@@ -292,9 +292,9 @@ impl Book {
     }
 
     /// Takes a scope out of service by an operator's will, or puts it back.
-    pub fn cordon(&mut self, scope: ScopeId, on: bool) {
+    pub fn set_cordoned(&mut self, scope: ScopeId, cordoned: bool) {
         if let Some(state) = self.scopes.get_mut(scope.0 as usize) {
-            state.gate.cordoned = on;
+            state.gate.cordoned = cordoned;
         }
     }
 

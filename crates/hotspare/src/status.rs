@@ -67,18 +67,30 @@ impl Client {
         self.shared().with_world(|world| world.network_is_suspected(now))
     }
 
-    /// Takes a target out of service, or puts it back. Calls under way go on.
+    /// Takes a target out of service until [`Client::uncordon`]. Calls in flight continue.
     ///
     /// # Errors
     /// If there is no such target.
-    pub fn cordon(&self, target: &str, on: bool) -> Result<(), Error> {
+    pub fn cordon(&self, target: &str) -> Result<(), Error> {
+        self.set_cordoned(target, true)
+    }
+
+    /// Puts a cordoned target back into service.
+    ///
+    /// # Errors
+    /// If there is no such target.
+    pub fn uncordon(&self, target: &str) -> Result<(), Error> {
+        self.set_cordoned(target, false)
+    }
+
+    fn set_cordoned(&self, target: &str, cordoned: bool) -> Result<(), Error> {
         let place = self.place(target)?;
-        self.shared().with_world(|world| world.cordon(place, on));
+        self.shared().with_world(|world| world.set_cordoned(place, cordoned));
         Ok(())
     }
 
-    /// Puts a target's keys and model into service again that were rejected, without money or unknown, at once rather than
-    /// after a re-check: somebody has mended it. Keys and models that other targets share with it are back for those, too.
+    /// Enables a target's disabled keys and model at once, without waiting for a re-check: the cause (a rejected key, no credit,
+    /// an unknown model) was fixed. Other targets that share them get them back, too.
     ///
     /// # Errors
     /// If there is no such target.

@@ -66,8 +66,8 @@ impl Service {
 
 impl World {
     /// Takes a target out of service, or back in, by an operator's will.
-    pub fn cordon(&mut self, place: usize, on: bool) {
-        self.targets[place].cordoned = on;
+    pub fn set_cordoned(&mut self, place: usize, cordoned: bool) {
+        self.targets[place].cordoned = cordoned;
         self.wake(place);
     }
 

@@ -76,7 +76,7 @@ fn a_last_resort_passes_an_open_breaker_and_nothing_else() {
         Some(BreakerState::Closed),
         "a good one is a good probe"
     );
-    book.cordon(scope, true);
+    book.set_cordoned(scope, true);
     assert!(matches!(book.admit_last_resort(at(1), &[scope], 0), Admission::Refused(_)));
 }
 

@@ -71,12 +71,12 @@ fn a_cordon_is_one_targets_own() {
     let mut setup = Setup::new(&["a", "b"]);
     setup.limits.max_extra_starts = 0;
     let mut rig = setup.rig();
-    rig.world.cordon(0, true);
+    rig.world.set_cordoned(0, true);
     assert!(!rig.world.view(rig.now, 0, 0).usable && rig.world.view(rig.now, 0, 0).cordoned);
     assert!(rig.world.view(rig.now, 1, 0).usable);
     let _ = rig.next_call(&setup);
     assert_eq!(targets(&rig), [1]);
-    rig.world.cordon(0, false);
+    rig.world.set_cordoned(0, false);
     let _ = rig.next_call(&setup);
     assert_eq!(targets(&rig), [0]);
 }
