@@ -67,7 +67,7 @@ async fn replies_that_make_no_sense() {
 #[tokio::test]
 async fn a_planted_key_is_shown_nowhere() {
     let server = ChaosServer::start(Settings::new(Speaks::OpenAi).key("another")).await.unwrap();
-    let endpoint = openai::target("m").base_url(server.base_url()).key(Key::given(Secret::new(PLANTED)));
+    let endpoint = openai::target("m").base_url(server.base_url()).key(Key::from_secret(Secret::new(PLANTED)));
     let client =
         Client::builder().target("main", endpoint).route("chat", Sequential::new(["main"])).build().unwrap();
     let error = client.chat(ChatRequest::to("chat").user("x")).await.unwrap_err();
@@ -77,21 +77,21 @@ async fn a_planted_key_is_shown_nowhere() {
     let twice = openai::target("m")
         .base_url("http://127.0.0.1:1")
         .header("x", "y")
-        .key(Key::given(Secret::new(PLANTED)));
+        .key(Key::from_secret(Secret::new(PLANTED)));
     assert!(!format!("{twice:?}").contains(PLANTED));
 }
 
 #[tokio::test]
 async fn each_key_can_be_tried_by_itself() {
     let server = ChaosServer::start(Settings::new(Speaks::OpenAi).key("right")).await.unwrap();
-    let key = |text: &str| Key::given(Secret::new(text));
+    let key = |text: &str| Key::from_secret(Secret::new(text));
     let endpoint = openai::target("m").base_url(server.base_url()).key(key("wrong")).key(key("right"));
     let client = Client::builder().target("main", endpoint).build().unwrap();
     let target = &client.targets()[0];
     assert_eq!(target.keys.len(), 2);
-    assert_eq!(client.try_key(&target.id, 0).await.unwrap_err().kind(), Kind::Auth);
-    client.try_key(&target.id, 1).await.unwrap();
-    assert_eq!(client.try_key(&"nobody".into(), 0).await.unwrap_err().kind(), Kind::Config);
+    assert_eq!(client.check_key(&target.id, 0).await.unwrap_err().kind(), Kind::Auth);
+    client.check_key(&target.id, 1).await.unwrap();
+    assert_eq!(client.check_key(&"nobody".into(), 0).await.unwrap_err().kind(), Kind::Config);
     assert!(client.targets()[0].view.usable, "health has seen none of it");
 }
 
@@ -109,7 +109,7 @@ async fn logs_show_neither_keys_nor_prompts() {
     tracing::subscriber::set_global_default(subscriber).unwrap();
     let main = ChaosServer::start(Settings::new(Speaks::OpenAi).key("another")).await.unwrap();
     let spare = ChaosServer::start(Settings::new(Speaks::OpenAi)).await.unwrap();
-    let planted = || Key::given(Secret::new(PLANTED));
+    let planted = || Key::from_secret(Secret::new(PLANTED));
     let client = Client::builder()
         .target("main", openai::target("m").base_url(main.base_url()).key(planted()))
         .target("spare", openai::target("m").base_url(spare.base_url()).key(planted()))

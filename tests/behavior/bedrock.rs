@@ -140,7 +140,7 @@ async fn a_fetched_key_is_asked_for_and_told_of_its_rejection() {
     let tokens = std::sync::Arc::new(Tokens::default());
     let shared: std::sync::Arc<dyn hotspare::Credentials> = std::sync::Arc::<Tokens>::clone(&tokens);
     let target = bedrock::target(Speaks::Bedrock.model()).region("us-east-1").base_url(server.base_url());
-    let client = Client::builder().target("main", target.key(Key::fetched(shared))).build().unwrap();
+    let client = Client::builder().target("main", target.key(Key::from_credentials(shared))).build().unwrap();
     for _ in 0..2 {
         client.chat(ChatRequest::to("main").user("hi")).await.unwrap();
     }

@@ -157,10 +157,10 @@ async fn a_target_is_greeted_in_the_way_in_which_it_is_used() {
         .target("words", Endpoint::custom(words.clone(), "e"))
         .build()
         .unwrap();
-    client.try_key(&"vectors".into(), 0).await.unwrap_err();
-    client.try_key(&"words".into(), 0).await.unwrap_err();
+    client.check_key(&"vectors".into(), 0).await.unwrap_err();
+    client.check_key(&"words".into(), 0).await.unwrap_err();
     client.embed(EmbedRequest::to("words").text("x")).await.unwrap_err();
-    client.try_key(&"words".into(), 0).await.unwrap_err();
+    client.check_key(&"words".into(), 0).await.unwrap_err();
     assert_eq!(*vectors.0.lock().unwrap(), [true]);
     let heard = words.0.lock().unwrap();
     assert_eq!((heard.first(), heard.last()), (Some(&false), Some(&true)), "{heard:?}");

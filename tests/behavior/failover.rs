@@ -74,8 +74,8 @@ async fn a_dead_target_is_soon_left_alone() {
     for status in [500, 503] {
         let rig = Rig::strategy(&WIRES, HealthAware::new(["main", "spare", "third"])).await;
         let heard = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
-        let ear = std::sync::Arc::clone(&heard);
-        rig.client.on_transition(move |change| ear.lock().unwrap().push((change.to, change.targets.clone())));
+        let listener = std::sync::Arc::clone(&heard);
+        rig.client.on_transition(move |change| listener.lock().unwrap().push((change.to, change.targets.clone())));
         rig.servers[0].set_fault(Some(Fault::Status(status))).await;
         for _ in 0..100 {
             rig.client.chat(ask()).await.unwrap();

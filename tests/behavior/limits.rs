@@ -30,7 +30,7 @@ async fn a_target_never_has_more_calls_than_its_places_and_nobody_is_lost() {
 #[tokio::test]
 async fn a_dead_key_is_left_out_and_the_other_carries_on() {
     let server = ChaosServer::start(Settings::new(Speaks::OpenAi).key("good")).await.unwrap();
-    let key = |text: &str| hotspare::Key::given(hotspare::Secret::new(text));
+    let key = |text: &str| hotspare::Key::from_secret(hotspare::Secret::new(text));
     let client = Client::builder()
         .target(
             "main",

@@ -53,7 +53,7 @@ async fn is_up(server: &mut Server, client: &Client) -> bool {
 
 fn real(port: u16) -> hotspare::Endpoint {
     openai::compatible(format!("http://127.0.0.1:{port}/v1"), "smollm2")
-        .key(Key::given(Secret::new("sk-real")))
+        .key(Key::from_secret(Secret::new("sk-real")))
         .breaker(hotspare::BreakerConfig::never())
 }
 

@@ -101,5 +101,5 @@ pub fn endpoint(server: &ChaosServer, wire: Speaks) -> Endpoint {
 /// A key that looks like one.
 #[must_use]
 pub fn key() -> hotspare::Key {
-    hotspare::Key::given(hotspare::Secret::new("sk-test-key"))
+    hotspare::Key::from_secret(hotspare::Secret::new("sk-test-key"))
 }

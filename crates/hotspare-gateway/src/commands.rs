@@ -306,7 +306,7 @@ async fn check(path: &Path, live: bool) -> Result<(), String> {
                 keys => format!("{} (key {} of {keys})", target.id, key + 1),
             };
             tried += 1;
-            match tokio::time::timeout(PATIENCE, client.try_key(&target.id, key)).await {
+            match tokio::time::timeout(PATIENCE, client.check_key(&target.id, key)).await {
                 Ok(Ok(())) => print(&format!("{name}: answers\n")),
                 Ok(Err(error)) => {
                     failed += 1;
@@ -349,7 +349,7 @@ fn explain(config: Option<&Path>, model: Option<String>, prompt: &str) -> Result
 
 /// Every route once, whatever further names it has.
 fn routes(client: &Client) -> Vec<String> {
-    client.names().into_iter().filter(|name| client.route_of(name) == Some(name)).collect()
+    client.names().into_iter().filter(|name| client.route_for(name) == Some(name)).collect()
 }
 
 /// A reader who went away is no reason to fail.

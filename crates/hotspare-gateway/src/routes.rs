@@ -141,7 +141,7 @@ impl Gateway {
         let deadline = deadline::from_headers(request.headers())?;
         let mut incoming = IncomingEmbed::parse(&self.body(request.into_body()).await?)?;
         shorten(&mut incoming.request.options, deadline);
-        tally.takes(self.client.route_of(&incoming.request.model));
+        tally.takes(self.client.route_for(&incoming.request.model));
         let answer = self.client.embed_via(incoming.request.clone(), Some(WIRE)).await?;
         let mut response = reply::json(StatusCode::OK, incoming.body(&answer));
         let served = answer.served_by.as_ref().map(|target| target.as_str());
@@ -159,7 +159,7 @@ impl Gateway {
         let asked = self.read::<F>(request).await?;
         let front = F::begin(id, &asked);
         let Asked { request, stream, .. } = asked;
-        tally.takes(self.client.route_of(&request.model));
+        tally.takes(self.client.route_for(&request.model));
         if !stream {
             let answer = self.client.chat_via(request, Some(F::WIRE)).await?;
             let body = match &answer.raw {
@@ -217,7 +217,7 @@ async fn model(
     let messages = request.headers().contains_key(VERSION_HEADER);
     let known = gateway.admit(request.headers()).and_then(|()| {
         let what = || format!("there is no model `{name}`; GET /v1/models lists what there is");
-        let route = gateway.client.route_of(&name);
+        let route = gateway.client.route_for(&name);
         route.ok_or_else(|| {
             Error::new(Kind::InvalidRequest, what()).with_status(404).with_code("model_not_found")
         })

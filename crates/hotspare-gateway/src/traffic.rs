@@ -37,7 +37,7 @@ impl Traffic {
     /// Nothing was counted yet, but every route is there: a series that begins with its first failure hides that one.
     pub(crate) fn of(client: &Client) -> Arc<Self> {
         let names = client.names();
-        let routes = names.iter().filter_map(|name| client.route_of(name));
+        let routes = names.iter().filter_map(|name| client.route_for(name));
         let none = Calls { outcomes: BTreeMap::from([(SERVED, 0)]), ..Calls::default() };
         let routes = routes.map(|route| (route.to_owned(), none.clone())).collect();
         Arc::new(Self { routes: Mutex::new(routes), ..Self::default() })

@@ -24,7 +24,7 @@ pub fn target(model: impl Into<String>) -> AnthropicTarget {
 }
 
 /// A model of Anthropic's at Vertex AI. `location` is a region such as `us-east5`, or `global`. The key is an OAuth access
-/// token, which lasts an hour: fetch it with [`Key::fetched`](crate::Key::fetched), or keep a file fresh and name it with
+/// token, which lasts an hour: fetch it with [`Key::from_credentials`](crate::Key::from_credentials), or keep a file fresh and name it with
 /// [`Key::file`](crate::Key::file); it is read again when the token is refused.
 pub fn vertex(project: &str, location: &str, model: impl Into<String>) -> AnthropicTarget {
     AnthropicTarget { host: Host::VERTEX, base_url: Host::vertex_address(project, location), ..target(model) }

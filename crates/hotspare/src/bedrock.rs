@@ -55,7 +55,7 @@ pub fn profile(name: impl Into<String>) -> Key {
 /// An access key that the application already holds, with its token if it is a temporary one.
 #[must_use]
 pub fn access_key(id: &str, key: &str, token: Option<&str>) -> Key {
-    Key::given(joined(id, key, token))
+    Key::from_secret(joined(id, key, token))
 }
 
 fn joined(id: &str, key: &str, token: Option<&str>) -> Secret {

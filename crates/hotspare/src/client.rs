@@ -156,7 +156,7 @@ impl Client {
     ///
     /// # Errors
     /// Whatever the target says; [`Kind::Config`] if there is no such target.
-    pub async fn try_key(&self, target: &TargetId, key: usize) -> Result<(), Error> {
+    pub async fn check_key(&self, target: &TargetId, key: usize) -> Result<(), Error> {
         let place = self.shared.targets.iter().position(|connected| connected.id == *target);
         let place =
             place.ok_or_else(|| Error::new(Kind::Config, format!("there is no target `{target}`")))?;
@@ -215,13 +215,13 @@ impl Client {
         routes.chain(aliases).collect()
     }
 
-    /// Calls `ear`, and all that were given before, whenever a breaker changes its state; and, with [`Scope::None`], whenever
+    /// Calls `listener`, and all that were registered before it, whenever a breaker changes its state; and, with [`Scope::None`], whenever
     /// our own network comes to be suspected or is well again. It is called outside every lock, from whichever task noticed,
     /// and is kept as long as the client: one that holds a clone of the client keeps it for ever.
     ///
     /// [`Scope::None`]: hotspare_core::Scope::None
-    pub fn on_transition(&self, ear: impl Fn(&BreakerChange) + Send + Sync + 'static) {
-        self.shared.observer.write().unwrap_or_else(PoisonError::into_inner).add(Arc::new(ear));
+    pub fn on_transition(&self, listener: impl Fn(&BreakerChange) + Send + Sync + 'static) {
+        self.shared.observer.write().unwrap_or_else(PoisonError::into_inner).add(Arc::new(listener));
     }
 
     /// Marks a request that speaks of state which only one of the route's providers keeps.
@@ -287,7 +287,7 @@ impl Client {
 
     /// The name of the route that serves a request for `model`, if there is one.
     #[must_use]
-    pub fn route_of(&self, model: &str) -> Option<&str> {
+    pub fn route_for(&self, model: &str) -> Option<&str> {
         self.find(model).map(|route| route.name.as_str())
     }
 

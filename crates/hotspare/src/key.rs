@@ -40,13 +40,13 @@ impl Key {
 
     /// A key that the application already holds.
     #[must_use]
-    pub fn given(secret: Secret) -> Self {
+    pub fn from_secret(secret: Secret) -> Self {
         Self(Source::Given(secret))
     }
 
     /// A key that has to be fetched and runs out, such as a cloud's access token.
     #[must_use]
-    pub fn fetched(credentials: Arc<dyn Credentials>) -> Self {
+    pub fn from_credentials(credentials: Arc<dyn Credentials>) -> Self {
         Self(Source::Fetched(credentials))
     }
 

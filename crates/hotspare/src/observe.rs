@@ -1,4 +1,4 @@
-//! Saying what happened: tracing, and the application's own ear.
+//! Reports what happened: to tracing, and to the application's listeners.
 //!
 //! The pure rooms report by value; this is where it becomes words. Invariant: never a prompt, an answer or a key.
 
@@ -28,18 +28,18 @@ pub struct BreakerChange {
     pub reason: String,
 }
 
-/// An application's ear.
-type Ear = Arc<dyn Fn(&BreakerChange) + Send + Sync>;
+/// A callback of the application.
+type Listener = Arc<dyn Fn(&BreakerChange) + Send + Sync>;
 
 /// Whom to tell.
 #[derive(Clone, Default)]
 pub(crate) struct Observer {
-    on_transition: Vec<Ear>,
+    on_transition: Vec<Listener>,
 }
 
 impl Observer {
-    pub(crate) fn add(&mut self, ear: Ear) {
-        self.on_transition.push(ear);
+    pub(crate) fn add(&mut self, listener: Listener) {
+        self.on_transition.push(listener);
     }
 
     /// Tells what the world has to tell. Takes the notices under the lock; speaks after it.
@@ -63,7 +63,7 @@ impl Observer {
                 reason = %change.reason,
                 "breaker {}", change.to,
             );
-            self.on_transition.iter().for_each(|ear| ear(&change));
+            self.on_transition.iter().for_each(|listener| listener(&change));
         }
     }
 }
@@ -92,7 +92,7 @@ impl Observer {
             reason: reason.to_owned(),
         };
         tracing::warn!(target: "hotspare", targets = ?change.targets, reason, "the network here: {to}");
-        self.on_transition.iter().for_each(|ear| ear(&change));
+        self.on_transition.iter().for_each(|listener| listener(&change));
     }
 }
 

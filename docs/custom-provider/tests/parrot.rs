@@ -81,7 +81,7 @@ async fn client() -> Client {
     let address = parrot().await;
     let polly = Endpoint::wire(Arc::new(Parrot::at(&address)), "polly", &address);
     Client::builder()
-        .target("polly", polly.key(Key::given(Secret::new("sk-seed"))))
+        .target("polly", polly.key(Key::from_secret(Secret::new("sk-seed"))))
         .route("chat", Sequential::new(["polly"]))
         .build()
         .unwrap()

@@ -124,7 +124,7 @@ impl Embedded {
     fn endpoints(&self) -> impl Iterator<Item = (&'static str, Endpoint)> {
         PROVIDERS.iter().zip(&self.servers).map(|((name, speaks), server)| {
             let (model, url) = (speaks.model(), server.base_url());
-            let key = Key::given(Secret::new("sk-embedded"));
+            let key = Key::from_secret(Secret::new("sk-embedded"));
             // Dollars per million tokens, as models of these hosts cost.
             let (endpoint, price) = match speaks {
                 Speaks::Anthropic => (anthropic::target(model).base_url(url).endpoint(), (3, 15)),

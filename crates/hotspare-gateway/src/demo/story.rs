@@ -43,8 +43,8 @@ impl Story {
     /// A story that begins now and hears of every breaker of `client`.
     pub(crate) fn of(client: &Client) -> Self {
         let story = Self { begun: Instant::now(), lines: Arc::default() };
-        let ear = story.clone();
-        client.on_transition(move |change| ear.tell(&said(change)));
+        let listener = story.clone();
+        client.on_transition(move |change| listener.tell(&said(change)));
         story
     }
 

@@ -1,7 +1,7 @@
 //! AWS's own files: keys and regions by profile.
 //!
 //! Reads what is written there and nothing else: no roles, no sign-on, no other programs; whoever has these fetches keys with
-//! [`Key::fetched`](crate::Key::fetched). Invariant: messages name files and profiles, never a value.
+//! [`Key::from_credentials`](crate::Key::from_credentials). Invariant: messages name files and profiles, never a value.
 
 use std::path::PathBuf;
 

@@ -33,11 +33,11 @@ impl ClientBuilder {
         for (_, endpoint) in &mut self.targets {
             endpoint.net = Net::default();
             if endpoint.needs_key && endpoint.keys.is_empty() {
-                endpoint.keys.push(Key::given(Secret::new("none")));
+                endpoint.keys.push(Key::from_secret(Secret::new("none")));
             }
             // Equal sources stay equal: what shares a key shares its health.
             for key in &mut endpoint.keys {
-                *key = Key::given(stand_in(key));
+                *key = Key::from_secret(stand_in(key));
             }
         }
         let (client, targets) = self.put_together()?;

@@ -48,7 +48,7 @@ fn nobody_shows_a_key() {
     let key = Key::read("the store", || Ok(Secret::new("sk-secret")));
     let hole = Keyhole::read(key.clone(), key.resolve().unwrap());
     for shown in
-        [format!("{key:?}"), format!("{hole:?}"), format!("{:?}", Key::given(Secret::new("sk-secret")))]
+        [format!("{key:?}"), format!("{hole:?}"), format!("{:?}", Key::from_secret(Secret::new("sk-secret")))]
     {
         assert!(!shown.contains("sk-secret"), "{shown}");
     }

@@ -58,7 +58,7 @@ pub(crate) async fn serve(tokens: usize) {
 
 /// The client that is measured: a main target at `url`, and a spare that stands by.
 pub(crate) fn hotspare(url: &str) -> Client {
-    let key = || hotspare::Key::given(hotspare::Secret::new("sk-bench"));
+    let key = || hotspare::Key::from_secret(hotspare::Secret::new("sk-bench"));
     Client::builder()
         .target("main", hotspare::openai::target("gpt-demo").base_url(url).key(key()))
         .target("spare", hotspare::openai::target("gpt-spare").base_url("http://127.0.0.1:9/v1").key(key()))

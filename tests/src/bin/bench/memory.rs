@@ -70,7 +70,7 @@ fn client(targets: usize, url: &str) -> Client {
     for number in 0..targets {
         let target = hotspare::openai::target(format!("model-{number}"))
             .base_url(url)
-            .key(Key::given(Secret::new(format!("sk-bench-{number}"))));
+            .key(Key::from_secret(Secret::new(format!("sk-bench-{number}"))));
         builder = builder.target(format!("main{number}"), target);
     }
     builder.build().expect("a valid client")

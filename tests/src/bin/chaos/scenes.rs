@@ -109,11 +109,11 @@ impl Stage {
         }
         let client = builder.build().expect("a valid client");
         let (opened, story) = (Arc::<AtomicU64>::default(), Arc::<Mutex<Vec<_>>>::default());
-        let ears = (Arc::clone(&opened), Arc::clone(&story));
+        let listeners = (Arc::clone(&opened), Arc::clone(&story));
         client.on_transition(move |change| {
-            ears.1.lock().unwrap_or_else(PoisonError::into_inner).push(change.to);
+            listeners.1.lock().unwrap_or_else(PoisonError::into_inner).push(change.to);
             if change.to == BreakerState::Open {
-                ears.0.fetch_add(1, Ordering::Relaxed);
+                listeners.0.fetch_add(1, Ordering::Relaxed);
             }
         });
         Self { client, servers, opened, story }
@@ -194,7 +194,7 @@ async fn odd_headers() -> Vec<Mark> {
 async fn one_dead_key() -> Vec<Mark> {
     let settings = vec![Settings::new(Speaks::OpenAi).key("sk-good-key"), Settings::new(Speaks::OpenAi)];
     let stage = Stage::new(settings, short_limits(), |index, server, target| {
-        let key = |text: &str| Key::given(Secret::new(text));
+        let key = |text: &str| Key::from_secret(Secret::new(text));
         match index {
             0 => hotspare::openai::target("m")
                 .base_url(server.base_url())
