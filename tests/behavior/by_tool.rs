@@ -201,7 +201,7 @@ async fn a_tool_is_asked_for_only_where_nothing_speaks_against_it() {
         let endpoint = Endpoint::custom(provider, "m").profile(profile);
         let client = Client::builder().target("chat", endpoint).build().unwrap();
         let _judged = client.chat(request.clone()).await;
-        let sent = Arc::clone(&scripted.asked()[0].request);
+        let sent = Arc::clone(&scripted.requests()[0].request);
         if by_tool {
             assert_eq!(sent.tool_choice, Some(ToolChoice::Named("triage".into())), "case {at}");
             assert_eq!((sent.tools.len(), &sent.output), (1, &OutputFormat::Text), "case {at}");
@@ -222,7 +222,7 @@ async fn asked_again_by_the_tool_it_hears_what_was_wrong() {
     let client = Client::builder().target("chat", endpoint).build().unwrap();
     let answer = client.chat(ask()).await.unwrap();
     assert_eq!(answer.text(), GOOD);
-    let [first, again] = &scripted.asked()[..] else { panic!("{}", answer.trail) };
+    let [first, again] = &scripted.requests()[..] else { panic!("{}", answer.trail) };
     assert_eq!(
         (&again.request.tools, &again.request.tool_choice),
         (&first.request.tools, &first.request.tool_choice)

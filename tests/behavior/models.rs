@@ -101,7 +101,7 @@ async fn what_cannot_fit_is_not_sent_and_the_numbers_are_told() {
     let (small, large) = (Tells::says("small"), Tells::says("large"));
     let client = pair((&small, holds(4_096)), (&large, holds(100_000)), Rules::default());
     let answer = client.chat(long(9_000)).await.unwrap();
-    assert_eq!((answer.text().as_str(), small.asked().len()), ("large", 0));
+    assert_eq!((answer.text().as_str(), small.requests().len()), ("large", 0));
     let why = &answer.trail.skipped[0].why;
     assert!(why.contains("needs about 91") && why.contains("holds 4096"), "{why}");
     // Too long for everybody: the caller must shorten it.
@@ -156,7 +156,7 @@ async fn trimming_is_asked_for_told_and_the_last_resort() {
     assert_eq!(answer.text(), "large", "whoever can have the whole comes first");
     let client = pair((&small, holds(2_048)), (&large, holds(1_024)), rules);
     let answer = client.chat(talk.clone()).await.unwrap();
-    let sent = &small.asked()[0];
+    let sent = &small.requests()[0];
     assert_eq!(answer.text(), "small");
     assert!(sent.messages.len() < talk.messages.len() && sent.messages.len() > 3, "{}", sent.messages.len());
     assert_eq!(sent.messages.first(), talk.messages.first());
@@ -271,7 +271,7 @@ async fn a_refusal_moves_on_where_the_route_says_so_and_is_counted() {
                 });
                 (answer.text(), refusals.collect())
             };
-            assert_eq!((text.as_str(), spare.asked().len()), (expected, asked), "{streamed} {rule:?}");
+            assert_eq!((text.as_str(), spare.requests().len()), (expected, asked), "{streamed} {rule:?}");
             assert_eq!(refusal.is_empty(), !expected.is_empty(), "a refusal is an answer too: {refusal}");
             let delivered: u64 = client.targets().iter().map(|target| target.counts.refused).sum();
             assert_eq!(delivered, u64::from(expected.is_empty()));
@@ -369,7 +369,7 @@ async fn a_route_has_prompts_for_targets_and_families() {
         let answer = client.chat(ChatRequest::to(route).system("sys").user("x")).await.unwrap();
         trails.push(answer.trail.attempts[0].notes[0].clone());
     }
-    let sent: Vec<String> = a.asked().iter().map(|request| request.instructions().unwrap()).collect();
+    let sent: Vec<String> = a.requests().iter().map(|request| request.instructions().unwrap()).collect();
     assert_eq!(sent, ["sys family", "named", "own"]);
     assert!(trails[0].starts_with("prompt m* (") && trails[1].starts_with("prompt one ("), "{trails:?}");
     assert_eq!(client.try_prompts(), Ok(3));
@@ -426,6 +426,6 @@ async fn a_model_that_takes_no_temperature_gets_none() {
     let client = Client::builder().target("main", endpoint(&provider, profile)).build().unwrap();
     let ask = ChatRequest::to("main").message(Message::text(Role::User, "x")).temperature(0.2);
     let answer = client.chat(ask).await.unwrap();
-    assert_eq!(provider.asked()[0].sampling, hotspare::Sampling::default());
+    assert_eq!(provider.requests()[0].sampling, hotspare::Sampling::default());
     assert!(answer.trail.attempts[0].notes[0].contains("takes none"), "{}", answer.trail);
 }

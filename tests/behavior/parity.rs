@@ -213,7 +213,7 @@ async fn a_typed_answer_is_a_value_or_an_error_that_says_why() {
     let answer = client.chat_as::<Triage>(ask()).await.unwrap();
     assert_eq!(answer.value, Triage { severity: 2, owner: "ops".into() });
     assert_eq!(answer.trail.attempts.len(), 2, "300 is no u8, so it was asked again");
-    let again = &scripted.asked()[1].request.messages;
+    let again = &scripted.requests()[1].request.messages;
     assert!(again.last().unwrap().joined_text().contains("/severity"), "{again:?}");
 
     let error = client.chat_as::<Triage>(ask()).await.unwrap_err();
@@ -233,7 +233,7 @@ async fn a_model_that_enforces_no_schema_is_told_in_words() {
     request.model = "main".into();
     let answer = client.chat(request).await.unwrap();
     assert_eq!(answer.trail.attempts[0].notes, ["the schema is asked for in words"]);
-    let sent = &scripted.asked()[0].request;
+    let sent = &scripted.requests()[0].request;
     assert_eq!(sent.output, OutputFormat::JsonObject);
     assert!(sent.instructions().unwrap().contains("\"severity\""), "{sent:?}");
 }
@@ -284,7 +284,7 @@ async fn where_nothing_is_enforced_the_words_stand_alone() {
     let answer =
         client.chat(ChatRequest::to("chat").user("x").output(OutputFormat::JsonObject)).await.unwrap();
     assert_eq!((answer.text().as_str(), answer.trail.attempts.len()), ("{}", 2), "a list is no object");
-    for asked in scripted.asked() {
+    for asked in scripted.requests() {
         assert_eq!(asked.request.output, OutputFormat::Text);
         assert!(asked.request.instructions().unwrap().contains("JSON"), "{:?}", asked.request);
     }
@@ -303,7 +303,7 @@ async fn an_assistant_may_speak_first_wherever_the_conversation_goes() {
         || ChatRequest::to("chat").system("Be brief.").assistant("How can I help?").user("Checkout is down.");
     let note = "put a turn of the user before the assistant, who spoke first";
     assert_eq!(client.chat(ask()).await.unwrap().trail.attempts[0].notes, [note]);
-    let roles: Vec<Role> = scripted.asked()[0].request.messages.iter().map(|message| message.role).collect();
+    let roles: Vec<Role> = scripted.requests()[0].request.messages.iter().map(|message| message.role).collect();
     assert_eq!(roles, [Role::System, Role::User, Role::Assistant, Role::User]);
 
     rig.servers[0].set_fault(Some(Fault::Status(503))).await;
@@ -345,8 +345,8 @@ async fn each_model_gets_its_own_prompt() {
         .build()
         .unwrap();
     let answer = client.chat(ChatRequest::to("chat").system("Be brief.").user("x")).await.unwrap();
-    assert_eq!(main.asked()[0].request.instructions().unwrap(), "Be brief.");
-    assert_eq!(spare.asked()[0].request.instructions().unwrap(), "Be brief. You are m.");
+    assert_eq!(main.requests()[0].request.instructions().unwrap(), "Be brief.");
+    assert_eq!(spare.requests()[0].request.instructions().unwrap(), "Be brief. You are m.");
     assert_eq!(answer.trail.attempts[1].notes, ["prompt prompt"]);
 }
 

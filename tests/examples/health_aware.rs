@@ -23,9 +23,9 @@ async fn main() -> Result<(), hotspare::Error> {
     for _ in 0..50 {
         client.chat(ChatRequest::to("chat").user("hi")).await?;
     }
-    println!("50 answers; the dead target was asked {} times", main.asked().len());
+    println!("50 answers; the dead target was asked {} times", main.requests().len());
     print!("{}", client.explain(&ChatRequest::to("chat").user("hi"))?);
     assert_eq!(client.targets()[0].view.breaker, BreakerState::Open);
-    assert!(main.asked().len() <= 8, "a breaker that opens at three failures, each tried once more");
+    assert!(main.requests().len() <= 8, "a breaker that opens at three failures, each tried once more");
     Ok(())
 }

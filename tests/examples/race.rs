@@ -11,7 +11,7 @@ use hotspare_chaos::Scripted;
 
 #[tokio::main]
 async fn main() -> Result<(), hotspare::Error> {
-    let slow = Scripted::new().slowly(Duration::from_secs(30), ["too late"]);
+    let slow = Scripted::new().paced(Duration::from_secs(30), ["too late"]);
     let client = Client::builder()
         .target("main", Endpoint::custom(Arc::new(slow), "model-a"))
         .target("spare", Endpoint::custom(Arc::new(Scripted::new().text("first")), "model-b"))

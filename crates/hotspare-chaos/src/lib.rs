@@ -28,7 +28,7 @@ pub use plan::FaultPlan;
 #[cfg(feature = "provider")]
 pub use provider::ChaosProvider;
 #[cfg(feature = "provider")]
-pub use scripted::{Asked, Scripted};
+pub use scripted::{Scripted, ScriptedRequest};
 #[cfg(feature = "server")]
 pub use server::{ChaosServer, Settings, Speaks, Stats};
 #[cfg(feature = "provider")]

@@ -16,13 +16,13 @@ use hotspare_provider::{Outbound, Provider, Signal};
 #[derive(Clone, Debug, Default)]
 pub struct Scripted {
     replies: Vec<Reply>,
-    log: Arc<Mutex<Vec<Asked>>>,
+    log: Arc<Mutex<Vec<ScriptedRequest>>>,
 }
 
-/// What a scripted provider was asked.
+/// A request that a scripted provider received.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
-pub struct Asked {
+pub struct ScriptedRequest {
     /// The request.
     pub request: Arc<ChatRequest>,
     /// The model.
@@ -72,7 +72,7 @@ impl Scripted {
 
     /// Answers with a text, each piece so much later than the one before.
     #[must_use]
-    pub fn slowly(self, delay: Duration, pieces: impl IntoIterator<Item = impl Into<String>>) -> Self {
+    pub fn paced(self, delay: Duration, pieces: impl IntoIterator<Item = impl Into<String>>) -> Self {
         self.says(delay, pieces, End::Finished)
     }
 
@@ -116,9 +116,9 @@ impl Scripted {
         self
     }
 
-    /// What was asked so far.
+    /// The requests received so far, in order.
     #[must_use]
-    pub fn asked(&self) -> Vec<Asked> {
+    pub fn requests(&self) -> Vec<ScriptedRequest> {
         self.log.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
@@ -144,7 +144,7 @@ impl Provider for Scripted {
         let request = Arc::clone(call.request.chat()?);
         let turn = {
             let mut log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
-            log.push(Asked { request, model: call.model, stream: call.stream });
+            log.push(ScriptedRequest { request, model: call.model, stream: call.stream });
             log.len() - 1
         };
         let reply = self.replies.get(turn).or(self.replies.last()).cloned();

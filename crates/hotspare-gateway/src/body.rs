@@ -172,7 +172,7 @@ mod tests {
     async fn a_caller_is_never_left_in_silence() {
         let mut limits = Limits::default();
         limits.gap = Duration::from_secs(60);
-        let thinks = Scripted::new().slowly(Duration::from_secs(40), ["a", "b"]);
+        let thinks = Scripted::new().paced(Duration::from_secs(40), ["a", "b"]);
         let client = Client::builder()
             .target("thinks", Endpoint::custom(Arc::new(thinks), "model"))
             .route("chat", RouteSpec::new(Sequential::new(["thinks"])).limits(limits))
