@@ -1,14 +1,14 @@
 //! Bad input: every case ends in a clear, typed error within its limit, and no key is ever shown.
 
 use hotspare::{ChatRequest, Client, Key, Kind, Message, Part, Role, Secret, Sequential, openai};
-use hotspare_chaos::{ChaosServer, Fault, Settings, Speaks};
+use hotspare_chaos::{ChaosServer, Fault, Settings, WireFormat};
 use hotspare_tests::{Log, Rig};
 
 const PLANTED: &str = "sk-planted-0123456789";
 
 #[tokio::test]
 async fn requests_that_cannot_be_sent() {
-    let rig = Rig::sequential(&[Speaks::OpenAi, Speaks::Anthropic]).await;
+    let rig = Rig::sequential(&[WireFormat::OpenAi, WireFormat::Anthropic]).await;
     let cases = [
         (ChatRequest::to("chat"), Kind::InvalidRequest, "no messages"),
         (ChatRequest::to("caht").user("x"), Kind::InvalidRequest, "the nearest are `chat`"),
@@ -37,7 +37,7 @@ async fn requests_that_cannot_be_sent() {
 #[tokio::test]
 async fn replies_that_make_no_sense() {
     for fault in Fault::examples() {
-        for (wire, stream) in [(Speaks::OpenAi, false), (Speaks::OpenAi, true), (Speaks::Anthropic, true)] {
+        for (wire, stream) in [(WireFormat::OpenAi, false), (WireFormat::OpenAi, true), (WireFormat::Anthropic, true)] {
             let rig = Rig::sequential(&[wire]).await;
             rig.servers[0].set_fault(Some(fault)).await;
             let request = ChatRequest::to("chat").user("x").deadline(std::time::Duration::from_millis(900));
@@ -66,7 +66,7 @@ async fn replies_that_make_no_sense() {
 
 #[tokio::test]
 async fn a_planted_key_is_shown_nowhere() {
-    let server = ChaosServer::start(Settings::new(Speaks::OpenAi).key("another")).await.unwrap();
+    let server = ChaosServer::start(Settings::new(WireFormat::OpenAi).key("another")).await.unwrap();
     let endpoint = openai::target("m").base_url(server.base_url()).key(Key::from_secret(Secret::new(PLANTED)));
     let client =
         Client::builder().target("main", endpoint).route("chat", Sequential::new(["main"])).build().unwrap();
@@ -83,7 +83,7 @@ async fn a_planted_key_is_shown_nowhere() {
 
 #[tokio::test]
 async fn each_key_can_be_tried_by_itself() {
-    let server = ChaosServer::start(Settings::new(Speaks::OpenAi).key("right")).await.unwrap();
+    let server = ChaosServer::start(Settings::new(WireFormat::OpenAi).key("right")).await.unwrap();
     let key = |text: &str| Key::from_secret(Secret::new(text));
     let endpoint = openai::target("m").base_url(server.base_url()).key(key("wrong")).key(key("right"));
     let client = Client::builder().target("main", endpoint).build().unwrap();
@@ -107,8 +107,8 @@ async fn logs_show_neither_keys_nor_prompts() {
         .finish();
     // For the whole process: a subscriber of one thread loses events while other tests register theirs for the first time.
     tracing::subscriber::set_global_default(subscriber).unwrap();
-    let main = ChaosServer::start(Settings::new(Speaks::OpenAi).key("another")).await.unwrap();
-    let spare = ChaosServer::start(Settings::new(Speaks::OpenAi)).await.unwrap();
+    let main = ChaosServer::start(Settings::new(WireFormat::OpenAi).key("another")).await.unwrap();
+    let spare = ChaosServer::start(Settings::new(WireFormat::OpenAi)).await.unwrap();
     let planted = || Key::from_secret(Secret::new(PLANTED));
     let client = Client::builder()
         .target("main", openai::target("m").base_url(main.base_url()).key(planted()))

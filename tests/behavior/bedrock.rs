@@ -6,7 +6,7 @@ use hotspare::{
     ChatRequest, Client, Event, FinishReason, Json, Key, Kind, OnCut, RouteSpec, Rules, Secret, Sequential,
     Tool, ToolChoice,
 };
-use hotspare_chaos::{ChaosServer, Fault, Settings, Speaks};
+use hotspare_chaos::{ChaosServer, Fault, Settings, WireFormat};
 use hotspare_tests::{Rig, short_limits};
 
 fn ask() -> ChatRequest {
@@ -15,7 +15,7 @@ fn ask() -> ChatRequest {
 
 #[tokio::test]
 async fn an_answer_whole_and_in_pieces() {
-    let rig = Rig::sequential(&[Speaks::Bedrock]).await;
+    let rig = Rig::sequential(&[WireFormat::Bedrock]).await;
     let expected = rig.servers[0].settings().answer.concat();
     let answer = rig.client.chat(ask()).await.unwrap();
     assert_eq!(answer.text(), expected);
@@ -34,7 +34,7 @@ async fn an_answer_whole_and_in_pieces() {
 
 #[tokio::test]
 async fn a_tool_is_called() {
-    let rig = Rig::sequential(&[Speaks::Bedrock]).await;
+    let rig = Rig::sequential(&[WireFormat::Bedrock]).await;
     let mut request = ask().tool(Tool::new("weather", Json::parse(r#"{"type":"object"}"#).unwrap()));
     request.tool_choice = Some(ToolChoice::Required);
     let answer = rig.client.chat(request.clone()).await.unwrap();
@@ -65,7 +65,7 @@ async fn a_cut_stream_is_carried_on_or_told() {
             rules.on_cut = on_cut;
             let route =
                 RouteSpec::new(Sequential::new(["main", "spare"])).limits(short_limits()).rules(rules);
-            let rig = Rig::with(&[Speaks::Bedrock, Speaks::Bedrock], route).await;
+            let rig = Rig::with(&[WireFormat::Bedrock, WireFormat::Bedrock], route).await;
             rig.servers[0].set_fault(Some(fault)).await;
             let expected = rig.servers[0].settings().answer.concat();
             let mut stream = rig.client.stream(ask()).await.unwrap();
@@ -95,14 +95,14 @@ async fn a_cut_stream_is_carried_on_or_told() {
 /// A key that is no longer accepted is read again at its source, and the call that noticed is served.
 #[tokio::test]
 async fn a_rejected_key_is_renewed() {
-    let server = ChaosServer::start(Settings::new(Speaks::Bedrock).key("key-after")).await.unwrap();
+    let server = ChaosServer::start(Settings::new(WireFormat::Bedrock).key("key-after")).await.unwrap();
     let (reads, key) = (std::sync::Arc::new(std::sync::atomic::AtomicU32::new(0)), "a token service");
     let count = std::sync::Arc::clone(&reads);
     let key = Key::read(key, move || {
         let first = count.fetch_add(1, std::sync::atomic::Ordering::SeqCst) == 0;
         Ok(Secret::new(if first { "key-before" } else { "key-after" }))
     });
-    let target = bedrock::target(Speaks::Bedrock.model()).region("us-east-1").base_url(server.base_url());
+    let target = bedrock::target(WireFormat::Bedrock.model()).region("us-east-1").base_url(server.base_url());
     let client = Client::builder().target("main", target.key(key)).build().unwrap();
     let answer = client.chat(ChatRequest::to("main").user("hi")).await.unwrap();
     assert_eq!(answer.trail.attempts.len(), 2, "{}", answer.trail);
@@ -136,10 +136,10 @@ async fn a_fetched_key_is_asked_for_and_told_of_its_rejection() {
         }
     }
 
-    let server = ChaosServer::start(Settings::new(Speaks::Bedrock).key("second")).await.unwrap();
+    let server = ChaosServer::start(Settings::new(WireFormat::Bedrock).key("second")).await.unwrap();
     let tokens = std::sync::Arc::new(Tokens::default());
     let shared: std::sync::Arc<dyn hotspare::Credentials> = std::sync::Arc::<Tokens>::clone(&tokens);
-    let target = bedrock::target(Speaks::Bedrock.model()).region("us-east-1").base_url(server.base_url());
+    let target = bedrock::target(WireFormat::Bedrock.model()).region("us-east-1").base_url(server.base_url());
     let client = Client::builder().target("main", target.key(Key::from_credentials(shared))).build().unwrap();
     for _ in 0..2 {
         client.chat(ChatRequest::to("main").user("hi")).await.unwrap();

@@ -1,11 +1,11 @@
 //! Requests that speak of what one provider keeps: never moved, and the trail says why.
 
 use hotspare::{ChatRequest, Client, Json, RouteSpec, Sequential, anthropic, openai};
-use hotspare_chaos::{ChaosServer, Fault, Settings, Speaks};
+use hotspare_chaos::{ChaosServer, Fault, Settings, WireFormat};
 use hotspare_tests::{endpoint, short_limits};
 
 async fn servers() -> (Vec<ChaosServer>, Client) {
-    let wires = [("chat", Speaks::OpenAi), ("keeper", Speaks::Responses), ("twin", Speaks::Responses)];
+    let wires = [("chat", WireFormat::OpenAi), ("keeper", WireFormat::Responses), ("twin", WireFormat::Responses)];
     let mut builder = Client::builder();
     let mut servers = Vec::new();
     for (name, wire) in wires {
@@ -57,11 +57,11 @@ async fn others_move_as_ever() {
 /// What only another wire has words for and would be missed is not left out in silence, whoever is on the route.
 #[tokio::test]
 async fn nothing_that_would_be_missed_is_left_out() {
-    let server = ChaosServer::start(Settings::new(Speaks::OpenAi)).await.unwrap();
-    let other = ChaosServer::start(Settings::new(Speaks::Anthropic)).await.unwrap();
+    let server = ChaosServer::start(Settings::new(WireFormat::OpenAi)).await.unwrap();
+    let other = ChaosServer::start(Settings::new(WireFormat::Anthropic)).await.unwrap();
     let client = Client::builder()
-        .target("chat", endpoint(&server, Speaks::OpenAi))
-        .target("messages", endpoint(&other, Speaks::Anthropic))
+        .target("chat", endpoint(&server, WireFormat::OpenAi))
+        .target("messages", endpoint(&other, WireFormat::Anthropic))
         .build()
         .unwrap();
     let responses = |more: &str| {

@@ -7,11 +7,11 @@ use hotspare::{
     ChatRequest, Client, Endpoint, Event, FinishReason, Json, Kind, ModelProfile, OutputFormat, Part,
     RouteSpec, Rules, Sequential, Tool, ToolChoice, Trail, ValidateOutput,
 };
-use hotspare_chaos::{ChaosServer, Fault, Scripted, Settings, Speaks};
+use hotspare_chaos::{ChaosServer, Fault, Scripted, Settings, WireFormat};
 
 const GOOD: &str = r#"{"severity": 2, "owner": "ops"}"#;
 const NOTE: &str = "the schema is asked for as a tool call";
-const WIRES: [Speaks; 4] = [Speaks::Anthropic, Speaks::Bedrock, Speaks::OpenAi, Speaks::Responses];
+const WIRES: [WireFormat; 4] = [WireFormat::Anthropic, WireFormat::Bedrock, WireFormat::OpenAi, WireFormat::Responses];
 
 fn ask() -> ChatRequest {
     let text = r#"{"$schema":"https://json-schema.org/draft/2020-12/schema","type":"object","required":["severity","owner"],
@@ -35,12 +35,12 @@ struct Pair {
 }
 
 impl Pair {
-    async fn new(wire: Speaks, main: Settings, rules: Rules) -> Self {
+    async fn new(wire: WireFormat, main: Settings, rules: Rules) -> Self {
         let main = ChaosServer::start(main).await.unwrap();
-        let spare = ChaosServer::start(Settings::new(Speaks::OpenAi).answer([GOOD])).await.unwrap();
+        let spare = ChaosServer::start(Settings::new(WireFormat::OpenAi).answer([GOOD])).await.unwrap();
         let client = Client::builder()
             .target("main", hotspare_tests::endpoint(&main, wire).profile(unenforced()))
-            .target("spare", hotspare_tests::endpoint(&spare, Speaks::OpenAi))
+            .target("spare", hotspare_tests::endpoint(&spare, WireFormat::OpenAi))
             .route("chat", RouteSpec::new(Sequential::new(["main", "spare"])).rules(rules))
             .build()
             .unwrap();
@@ -49,7 +49,7 @@ impl Pair {
 }
 
 /// Refuses in words; what counts is what it calls its tool with.
-fn calls(wire: Speaks, arguments: &[&str]) -> Settings {
+fn calls(wire: WireFormat, arguments: &[&str]) -> Settings {
     Settings::new(wire).answer(["I would rather ", "not."]).arguments(arguments.iter().copied())
 }
 
@@ -124,7 +124,7 @@ async fn arguments_are_passed_on_as_they_come_where_the_route_judges_at_the_end(
         let (pieces, end, trail) = streamed(&pair.client).await;
         assert_eq!((pieces.concat(), end), (whole.concat(), Ok(FinishReason::Stop)), "{trail}");
         // This wire's server says its arguments at once.
-        assert!(wire == Speaks::Responses || pieces.len() == 3, "{wire:?}: {pieces:?}");
+        assert!(wire == WireFormat::Responses || pieces.len() == 3, "{wire:?}: {pieces:?}");
         // Too late for another, and the verdict comes at the end.
         pair.main.set_settings(calls(wire, &[r#"{"severity": 2}"#]));
         let (pieces, end, trail) = streamed(&pair.client).await;
@@ -138,7 +138,7 @@ async fn arguments_are_passed_on_as_they_come_where_the_route_judges_at_the_end(
 #[tokio::test(flavor = "multi_thread")]
 async fn a_call_that_is_cut_is_never_carried_on() {
     for (form, served) in [(ValidateOutput::BeforeDelivery, true), (ValidateOutput::AtEnd, false)] {
-        for wire in [Speaks::Anthropic, Speaks::Bedrock, Speaks::OpenAi] {
+        for wire in [WireFormat::Anthropic, WireFormat::Bedrock, WireFormat::OpenAi] {
             let mut rules = Rules::default();
             rules.validate_output = form;
             let arguments = [r#"{"severity": 2,"#, r#" "owner": "#, r#""ops"}"#];

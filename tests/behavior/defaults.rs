@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use futures::StreamExt;
 use hotspare::{BreakerState, ChatRequest, Client, Event, Kind, Outcome, Sequential};
-use hotspare_chaos::{ChaosServer, Fault, FaultPlan, Settings, Speaks};
+use hotspare_chaos::{ChaosServer, Fault, FaultPlan, Settings, WireFormat};
 
 struct Shipped {
     client: Client,
@@ -17,7 +17,7 @@ async fn shipped(settings: impl IntoIterator<Item = Settings>) -> Shipped {
     let mut servers = Vec::new();
     let names = ["main", "spare", "third", "fourth", "fifth"];
     for (name, settings) in names.iter().zip(settings) {
-        let wire = settings.speaks;
+        let wire = settings.wire;
         let server = ChaosServer::start(settings).await.unwrap();
         builder = builder.target(*name, hotspare_tests::endpoint(&server, wire));
         servers.push(server);
@@ -54,7 +54,7 @@ async fn every_slow_or_broken_stream_is_rescued_within_fifteen_seconds() {
     ];
     let cases = faults.map(|fault| {
         tokio::spawn(async move {
-            let settings = || Settings::new(Speaks::OpenAi).tokens(60);
+            let settings = || Settings::new(WireFormat::OpenAi).tokens(60);
             let rig = shipped([settings(), settings()]).await;
             rig.servers[0].set_fault(Some(fault)).await;
             let begun = Instant::now();
@@ -72,7 +72,7 @@ async fn every_slow_or_broken_stream_is_rescued_within_fifteen_seconds() {
 #[tokio::test]
 async fn a_single_error_among_healthy_answers_is_retried_in_place_and_benches_nobody() {
     for fault in [Fault::Status(500), Fault::ResetBeforeHead] {
-        let rig = shipped([Settings::new(Speaks::OpenAi), Settings::new(Speaks::OpenAi)]).await;
+        let rig = shipped([Settings::new(WireFormat::OpenAi), Settings::new(WireFormat::OpenAi)]).await;
         rig.servers[0].set_plan(FaultPlan::scripted((0..30).map(|call| (call == 10).then_some(fault))));
         for _ in 0..30 {
             let answer = rig.client.chat(ask()).await.unwrap();
@@ -85,7 +85,7 @@ async fn a_single_error_among_healthy_answers_is_retried_in_place_and_benches_no
 
 #[tokio::test]
 async fn a_target_reached_by_failover_is_treated_like_the_first() {
-    let server = || Settings::new(Speaks::OpenAi);
+    let server = || Settings::new(WireFormat::OpenAi);
     let rig = shipped([server(), server(), server()]).await;
     rig.servers[0].set_fault(Some(Fault::Status(503))).await;
     rig.servers[1].set_fault(Some(Fault::Status(503))).await;
@@ -94,7 +94,7 @@ async fn a_target_reached_by_failover_is_treated_like_the_first() {
 
 #[tokio::test]
 async fn one_callers_mistake_takes_nothing_down() {
-    let server = || Settings::new(Speaks::OpenAi);
+    let server = || Settings::new(WireFormat::OpenAi);
     let rig = shipped([server(), server()]).await;
     rig.servers[0].set_fault(Some(Fault::Refuse)).await;
     rig.servers[1].set_fault(Some(Fault::Status(400))).await;
@@ -118,7 +118,7 @@ async fn a_head_commits_to_nothing() {
         Fault::CleanEndAfter(0),
     ];
     for fault in faults {
-        let rig = shipped([Settings::new(Speaks::OpenAi), Settings::new(Speaks::Anthropic)]).await;
+        let rig = shipped([Settings::new(WireFormat::OpenAi), Settings::new(WireFormat::Anthropic)]).await;
         rig.servers[0].set_fault(Some(fault)).await;
         let text = text(&rig.client).await.unwrap_or_else(|error| panic!("{fault}: {error}"));
         assert_eq!(text, rig.servers[1].settings().answer.concat(), "{fault}");
@@ -128,7 +128,7 @@ async fn a_head_commits_to_nothing() {
 #[tokio::test]
 async fn a_dead_key_an_empty_account_and_an_unknown_model_are_left_for_the_spare() {
     for fault in [Fault::Status(401), Fault::Status(402), Fault::Status(404), Fault::QuotaExhausted] {
-        let rig = shipped([Settings::new(Speaks::OpenAi), Settings::new(Speaks::OpenAi)]).await;
+        let rig = shipped([Settings::new(WireFormat::OpenAi), Settings::new(WireFormat::OpenAi)]).await;
         rig.servers[0].set_fault(Some(fault)).await;
         for _ in 0..5 {
             assert_eq!(rig.client.chat(ask()).await.unwrap().served_by.unwrap().as_str(), "spare", "{fault}");
@@ -139,7 +139,7 @@ async fn a_dead_key_an_empty_account_and_an_unknown_model_are_left_for_the_spare
 
 #[tokio::test]
 async fn when_all_are_down_the_first_cause_and_every_attempt_are_told() {
-    let rig = shipped([Settings::new(Speaks::OpenAi), Settings::new(Speaks::Anthropic)]).await;
+    let rig = shipped([Settings::new(WireFormat::OpenAi), Settings::new(WireFormat::Anthropic)]).await;
     rig.servers[0].set_fault(Some(Fault::RateLimited(30))).await;
     rig.servers[1].set_fault(Some(Fault::Status(529))).await;
     let error = rig.client.chat(ask()).await.unwrap_err();
@@ -153,7 +153,7 @@ async fn when_all_are_down_the_first_cause_and_every_attempt_are_told() {
 /// The caller was away for longer than a gap may last; the provider was not silent.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_slow_reader_is_never_blamed_on_the_provider() {
-    let rig = shipped([Settings::new(Speaks::OpenAi).tokens(60), Settings::new(Speaks::OpenAi)]).await;
+    let rig = shipped([Settings::new(WireFormat::OpenAi).tokens(60), Settings::new(WireFormat::OpenAi)]).await;
     let mut stream = rig.client.stream(ask()).await.unwrap();
     let mut pieces = 0;
     while let Some(event) = stream.next().await {
@@ -171,14 +171,14 @@ async fn a_slow_reader_is_never_blamed_on_the_provider() {
 /// First content after the limit for models that do not reason: twelve at once, more than it takes to judge a rate.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_healthy_reasoning_model_is_never_blamed_for_thinking() {
-    let server = ChaosServer::start(Settings::new(Speaks::OpenAi)).await.unwrap();
+    let server = ChaosServer::start(Settings::new(WireFormat::OpenAi)).await.unwrap();
     server.set_fault(Some(Fault::SlowFirstToken(Duration::from_secs(9)))).await;
-    let spare = ChaosServer::start(Settings::new(Speaks::OpenAi)).await.unwrap();
+    let spare = ChaosServer::start(Settings::new(WireFormat::OpenAi)).await.unwrap();
     let mut profile = hotspare::ModelProfile::default();
     profile.capabilities.reasoning = Some(true);
     let client = Client::builder()
-        .target("main", hotspare_tests::endpoint(&server, Speaks::OpenAi).profile(profile))
-        .target("spare", hotspare_tests::endpoint(&spare, Speaks::OpenAi))
+        .target("main", hotspare_tests::endpoint(&server, WireFormat::OpenAi).profile(profile))
+        .target("spare", hotspare_tests::endpoint(&spare, WireFormat::OpenAi))
         .route("chat", Sequential::new(["main", "spare"]))
         .build()
         .unwrap();
@@ -199,7 +199,7 @@ fn assert_unblamed(client: &Client, served: u64) {
 #[tokio::test]
 async fn five_targets_and_a_limit_of_three() {
     let mut settings = Vec::new();
-    settings.resize_with(5, || Settings::new(Speaks::OpenAi));
+    settings.resize_with(5, || Settings::new(WireFormat::OpenAi));
     let servers = shipped(settings).await;
     for server in &servers.servers[..4] {
         server.set_fault(Some(Fault::Status(503))).await;
@@ -211,7 +211,7 @@ async fn five_targets_and_a_limit_of_three() {
     let mut builder = Client::builder();
     let names = ["a", "b", "c", "d", "e"];
     for (name, server) in names.iter().zip(&servers.servers) {
-        builder = builder.target(*name, hotspare_tests::endpoint(server, Speaks::OpenAi));
+        builder = builder.target(*name, hotspare_tests::endpoint(server, WireFormat::OpenAi));
     }
     let route = hotspare::RouteSpec::new(Sequential::new(names)).limits(limits);
     let client = builder.route("chat", route).build().unwrap();
@@ -222,11 +222,11 @@ async fn five_targets_and_a_limit_of_three() {
 
 #[tokio::test]
 async fn a_quota_reported_in_headers_is_left_before_it_is_refused() {
-    let nearly = Settings::new(Speaks::OpenAi)
+    let nearly = Settings::new(WireFormat::OpenAi)
         .header("x-ratelimit-limit-requests", "100")
         .header("x-ratelimit-remaining-requests", "0")
         .header("x-ratelimit-reset-requests", "60s");
-    let rig = shipped([nearly, Settings::new(Speaks::OpenAi)]).await;
+    let rig = shipped([nearly, Settings::new(WireFormat::OpenAi)]).await;
     assert_eq!(rig.client.chat(ask()).await.unwrap().served_by.unwrap().as_str(), "main");
     assert_eq!(rig.client.chat(ask()).await.unwrap().served_by.unwrap().as_str(), "spare");
 }
@@ -235,7 +235,7 @@ async fn a_quota_reported_in_headers_is_left_before_it_is_refused() {
 async fn a_key_file_is_read_again_when_its_key_is_rejected() {
     let file = std::env::temp_dir().join(format!("hotspare-key-{}", std::process::id()));
     std::fs::write(&file, "sk-old").unwrap();
-    let server = ChaosServer::start(Settings::new(Speaks::OpenAi).key("sk-old")).await.unwrap();
+    let server = ChaosServer::start(Settings::new(WireFormat::OpenAi).key("sk-old")).await.unwrap();
     let target =
         hotspare::openai::target("m").base_url(server.base_url()).key(hotspare::Key::file(file.clone()));
     let client = Client::builder().target("chat", target).build().unwrap();
@@ -251,7 +251,7 @@ async fn a_key_file_is_read_again_when_its_key_is_rejected() {
 /// A target that comes back carries traffic again, also where there is little: nobody waits for a volume that never comes.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_target_that_comes_back_is_found_at_one_request_every_few_seconds() {
-    let rig = shipped([Settings::new(Speaks::OpenAi), Settings::new(Speaks::OpenAi)]).await;
+    let rig = shipped([Settings::new(WireFormat::OpenAi), Settings::new(WireFormat::OpenAi)]).await;
     rig.servers[0].set_fault(Some(Fault::Status(503))).await;
     // It answers nobody: four in a row open it.
     for _ in 0..4 {

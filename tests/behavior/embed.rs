@@ -3,14 +3,14 @@
 use hotspare::{
     Client, EmbedRequest, Endpoint, HealthAware, Kind, ModelProfile, RouteSpec, anthropic, gemini, openai,
 };
-use hotspare_chaos::{ChaosServer, Fault, Settings, Speaks};
+use hotspare_chaos::{ChaosServer, Fault, Settings, WireFormat};
 
 fn target(server: &ChaosServer, model: &str) -> Endpoint {
     openai::compatible(server.base_url(), model).endpoint()
 }
 
 async fn server() -> ChaosServer {
-    ChaosServer::start(Settings::new(Speaks::OpenAi)).await.unwrap()
+    ChaosServer::start(Settings::new(WireFormat::OpenAi)).await.unwrap()
 }
 
 fn client(targets: Vec<Endpoint>) -> Client {
@@ -48,7 +48,7 @@ async fn every_fault_of_the_main_target_is_survived() {
 #[tokio::test]
 async fn another_wire_gives_the_same_vectors() {
     for fault in [Fault::Status(503), Fault::RateLimited(7), Fault::CutAfter(1), Fault::ErrorEventAfter(0)] {
-        let main = ChaosServer::start(Settings::new(Speaks::Gemini)).await.unwrap();
+        let main = ChaosServer::start(Settings::new(WireFormat::Gemini)).await.unwrap();
         let spare = server().await;
         let gemini = gemini::target("e").base_url(main.base_url()).endpoint();
         let client = client(vec![gemini, target(&spare, "e")]);

@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use hotspare::{BreakerState, ChatRequest, Client, HealthAware, Kind, Outcome, Race, RouteSpec, Sequential};
-use hotspare_chaos::{ChaosServer, Fault, Settings, Speaks};
+use hotspare_chaos::{ChaosServer, Fault, Settings, WireFormat};
 use hotspare_tests::Rig;
 
-const WIRES: [Speaks; 3] = [Speaks::OpenAi, Speaks::Anthropic, Speaks::DeepSeek];
+const WIRES: [WireFormat; 3] = [WireFormat::OpenAi, WireFormat::Anthropic, WireFormat::DeepSeek];
 
 fn ask() -> ChatRequest {
     ChatRequest::to("chat").user("what happened?")
@@ -18,12 +18,12 @@ async fn every_fault_of_the_main_target_is_survived() {
     for fault in Fault::examples() {
         for stream in [false, true] {
             for wires in [
-                [Speaks::OpenAi, Speaks::Anthropic],
-                [Speaks::Anthropic, Speaks::Gemini],
-                [Speaks::Gemini, Speaks::Bedrock],
-                [Speaks::Responses, Speaks::OpenAi],
-                [Speaks::OpenAi, Speaks::Responses],
-                [Speaks::Bedrock, Speaks::DeepSeek],
+                [WireFormat::OpenAi, WireFormat::Anthropic],
+                [WireFormat::Anthropic, WireFormat::Gemini],
+                [WireFormat::Gemini, WireFormat::Bedrock],
+                [WireFormat::Responses, WireFormat::OpenAi],
+                [WireFormat::OpenAi, WireFormat::Responses],
+                [WireFormat::Bedrock, WireFormat::DeepSeek],
             ] {
                 let rig = Rig::sequential(&wires).await;
                 rig.servers[0].set_fault(Some(fault)).await;
@@ -59,7 +59,7 @@ async fn answer(rig: &Rig, stream: bool, name: &str) -> (String, hotspare::Trail
 
 #[tokio::test]
 async fn all_wires_answer_when_all_is_well() {
-    for wire in [Speaks::OpenAi, Speaks::Anthropic, Speaks::DeepSeek, Speaks::Gemini, Speaks::Responses] {
+    for wire in [WireFormat::OpenAi, WireFormat::Anthropic, WireFormat::DeepSeek, WireFormat::Gemini, WireFormat::Responses] {
         let rig = Rig::sequential(&[wire]).await;
         let answer = rig.client.chat(ask()).await.unwrap();
         assert_eq!(answer.text(), rig.servers[0].settings().answer.concat());
@@ -115,9 +115,9 @@ async fn a_rate_limit_is_honoured_and_is_not_ill_health() {
 #[tokio::test]
 async fn an_empty_wallet_takes_the_key_out() {
     for wires in [
-        [Speaks::OpenAi, Speaks::DeepSeek],
-        [Speaks::Anthropic, Speaks::OpenAi],
-        [Speaks::Gemini, Speaks::OpenAi],
+        [WireFormat::OpenAi, WireFormat::DeepSeek],
+        [WireFormat::Anthropic, WireFormat::OpenAi],
+        [WireFormat::Gemini, WireFormat::OpenAi],
     ] {
         let rig = Rig::sequential(&wires).await;
         rig.servers[0].set_fault(Some(Fault::QuotaExhausted)).await;
@@ -144,7 +144,7 @@ async fn a_callers_mistake_returns_at_once_and_hurts_nobody() {
 
 #[tokio::test]
 async fn a_request_that_had_to_be_translated_is_confirmed_elsewhere() {
-    let rig = Rig::sequential(&[Speaks::Anthropic, Speaks::OpenAi, Speaks::DeepSeek]).await;
+    let rig = Rig::sequential(&[WireFormat::Anthropic, WireFormat::OpenAi, WireFormat::DeepSeek]).await;
     rig.servers[0].set_fault(Some(Fault::Status(400))).await;
     let answer = rig.client.chat_via(ask(), Some("openai-chat")).await.unwrap();
     assert_eq!(answer.served_by.unwrap().as_str(), "spare");
@@ -194,13 +194,13 @@ async fn the_fastest_racer_serves_and_losers_are_cancelled_upstream() {
 #[tokio::test]
 async fn an_idle_connection_that_is_closed_costs_no_request() {
     let server =
-        ChaosServer::start(Settings::new(Speaks::OpenAi).idle(Duration::from_millis(250))).await.unwrap();
+        ChaosServer::start(Settings::new(WireFormat::OpenAi).idle(Duration::from_millis(250))).await.unwrap();
     let mut pool = hotspare_http::HttpConfig::default();
     pool.pool_idle_timeout = Duration::from_millis(200);
     let transport = hotspare_http::ReqwestTransport::new(&pool).unwrap();
     let client = Client::builder()
         .transport(std::sync::Arc::new(transport))
-        .target("main", hotspare_tests::endpoint(&server, Speaks::OpenAi))
+        .target("main", hotspare_tests::endpoint(&server, WireFormat::OpenAi))
         .build()
         .unwrap();
     for pause in [0, 150, 190, 200, 210, 240, 250, 260, 300] {
@@ -216,7 +216,7 @@ async fn an_idle_connection_that_is_closed_costs_no_request() {
 /// Where a connection dies between two requests all the same, the request is sent once more and nobody is blamed.
 #[tokio::test]
 async fn a_connection_that_dies_before_a_byte_is_replaced() {
-    let rig = Rig::sequential(&[Speaks::OpenAi]).await;
+    let rig = Rig::sequential(&[WireFormat::OpenAi]).await;
     for fault in [Fault::CloseBeforeHead, Fault::ResetBeforeHead] {
         rig.client.chat(ask()).await.unwrap();
         let met = rig.servers[0].stats().requests;
@@ -232,7 +232,7 @@ async fn a_connection_that_dies_before_a_byte_is_replaced() {
 async fn five_hundred_in_flight_when_the_main_target_dies() {
     // The shipped limits: nobody is late while the main target is well.
     let route = RouteSpec::new(Sequential::new(["main", "spare"]));
-    let rig = Rig::with(&[Speaks::OpenAi, Speaks::Anthropic], route).await;
+    let rig = Rig::with(&[WireFormat::OpenAi, WireFormat::Anthropic], route).await;
     let settings = rig.servers[0].settings().pace(Duration::from_secs(60), Duration::ZERO);
     rig.servers[0].set_settings(settings);
     let calls: Vec<_> = (0..500)

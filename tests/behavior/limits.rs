@@ -3,14 +3,14 @@
 use std::time::Duration;
 
 use hotspare::{BreakerState, ChatRequest, Client, Sequential};
-use hotspare_chaos::{ChaosServer, Fault, Settings, Speaks};
+use hotspare_chaos::{ChaosServer, Fault, Settings, WireFormat};
 
 #[tokio::test]
 async fn a_target_never_has_more_calls_than_its_places_and_nobody_is_lost() {
-    let pace = Settings::new(Speaks::OpenAi).pace(Duration::from_millis(5), Duration::ZERO);
+    let pace = Settings::new(WireFormat::OpenAi).pace(Duration::from_millis(5), Duration::ZERO);
     let server = ChaosServer::start(pace).await.unwrap();
     let client = Client::builder()
-        .target("main", hotspare_tests::endpoint(&server, Speaks::OpenAi).max_in_flight(3))
+        .target("main", hotspare_tests::endpoint(&server, WireFormat::OpenAi).max_in_flight(3))
         .route("chat", Sequential::new(["main"]))
         .build()
         .unwrap();
@@ -29,7 +29,7 @@ async fn a_target_never_has_more_calls_than_its_places_and_nobody_is_lost() {
 
 #[tokio::test]
 async fn a_dead_key_is_left_out_and_the_other_carries_on() {
-    let server = ChaosServer::start(Settings::new(Speaks::OpenAi).key("good")).await.unwrap();
+    let server = ChaosServer::start(Settings::new(WireFormat::OpenAi).key("good")).await.unwrap();
     let key = |text: &str| hotspare::Key::from_secret(hotspare::Secret::new(text));
     let client = Client::builder()
         .target(
@@ -47,12 +47,12 @@ async fn a_dead_key_is_left_out_and_the_other_carries_on() {
 
 /// A route of one target that is asked in the background while it is ill.
 async fn probed(probe: bool) -> (Client, ChaosServer) {
-    let server = ChaosServer::start(Settings::new(Speaks::OpenAi)).await.unwrap();
+    let server = ChaosServer::start(Settings::new(WireFormat::OpenAi)).await.unwrap();
     let mut breaker = hotspare::BreakerConfig::window();
     breaker.failures = Some(1);
     breaker.cooldown = Duration::from_millis(100);
-    let target = hotspare_tests::endpoint(&server, Speaks::OpenAi).breaker(breaker).probe(probe);
-    let spare = hotspare_tests::endpoint(&server, Speaks::OpenAi).health_group("other");
+    let target = hotspare_tests::endpoint(&server, WireFormat::OpenAi).breaker(breaker).probe(probe);
+    let spare = hotspare_tests::endpoint(&server, WireFormat::OpenAi).health_group("other");
     let route = Sequential::new(["main"]);
     let client = Client::builder().target("main", target).target("spare", spare).route("chat", route).build();
     (client.unwrap(), server)
@@ -142,11 +142,11 @@ async fn a_refusal_that_stalls_is_a_refusal() {
 /// A route may answer to the name of a target: who asks for that gets the route's spares.
 #[tokio::test]
 async fn a_route_may_take_a_targets_name() {
-    let rig = hotspare_tests::Rig::sequential(&[Speaks::OpenAi, Speaks::Anthropic]).await;
+    let rig = hotspare_tests::Rig::sequential(&[WireFormat::OpenAi, WireFormat::Anthropic]).await;
     let [main, spare] = [0, 1].map(|place| &rig.servers[place]);
     let client = Client::builder()
-        .target("gpt-4o", hotspare_tests::endpoint(main, Speaks::OpenAi))
-        .target("claude", hotspare_tests::endpoint(spare, Speaks::Anthropic))
+        .target("gpt-4o", hotspare_tests::endpoint(main, WireFormat::OpenAi))
+        .target("claude", hotspare_tests::endpoint(spare, WireFormat::Anthropic))
         .route("chat", hotspare::RouteSpec::new(Sequential::new(["gpt-4o", "claude"])).answers_to(["gpt-4o"]))
         .build()
         .unwrap();

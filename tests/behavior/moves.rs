@@ -1,7 +1,7 @@
 //! What only one wire knows: where it goes, and what is said of it where it cannot.
 
 use hotspare::{ChatRequest, Json, Kind, Message, Native, Outcome, Part, Role, anthropic, openai};
-use hotspare_chaos::Speaks;
+use hotspare_chaos::WireFormat;
 use hotspare_tests::Rig;
 
 fn own(text: &str) -> Native {
@@ -16,7 +16,7 @@ async fn what_a_provider_runs_or_holds_goes_to_its_wire_only() {
     with_tool.native_tools.push(tool);
     let with_file = ChatRequest::to("chat").message(Message::new(Role::User, vec![Part::Native(file)]));
     for request in [with_tool, with_file] {
-        let rig = Rig::sequential(&[Speaks::OpenAi, Speaks::Anthropic]).await;
+        let rig = Rig::sequential(&[WireFormat::OpenAi, WireFormat::Anthropic]).await;
         let answer = rig.client.chat(request.clone()).await.unwrap();
         assert_eq!(answer.served_by.unwrap().as_str(), "spare");
         assert_eq!(rig.servers[0].stats().requests, 0, "the other wire is asked nothing");
@@ -28,7 +28,7 @@ async fn what_a_provider_runs_or_holds_goes_to_its_wire_only() {
         }
         assert!(rig.client.targets()[0].view.usable, "nobody is to blame");
 
-        let alone = Rig::sequential(&[Speaks::OpenAi]).await;
+        let alone = Rig::sequential(&[WireFormat::OpenAi]).await;
         let error = alone.client.chat(request).await.unwrap_err();
         assert!(matches!(error.kind(), Kind::Unsupported | Kind::NoTarget), "{error}");
     }
@@ -39,7 +39,7 @@ async fn fields_that_stay_behind_are_named_in_the_trail() {
     let body = r#"{"model":"chat","max_tokens":64,"thinking":{"type":"enabled","budget_tokens":1024},
         "messages":[{"role":"user","content":"x"}]}"#;
     let request = anthropic::request(body).unwrap();
-    for (wire, noted) in [(Speaks::OpenAi, true), (Speaks::Anthropic, false)] {
+    for (wire, noted) in [(WireFormat::OpenAi, true), (WireFormat::Anthropic, false)] {
         let rig = Rig::sequential(&[wire]).await;
         let answer = rig.client.chat(request.clone()).await.unwrap();
         let notes = answer.trail.attempts[0].notes.join("; ");
@@ -49,7 +49,7 @@ async fn fields_that_stay_behind_are_named_in_the_trail() {
 
 #[tokio::test]
 async fn a_whole_answer_keeps_its_spelling_for_callers_of_its_wire() {
-    let rig = Rig::sequential(&[Speaks::OpenAi]).await;
+    let rig = Rig::sequential(&[WireFormat::OpenAi]).await;
     let ask = || ChatRequest::to("chat").user("x");
     assert_eq!(rig.client.chat_via(ask(), Some(openai::WIRE)).await.unwrap().raw.wire(), Some(openai::WIRE));
     assert_eq!(rig.client.chat_via(ask(), Some(anthropic::WIRE)).await.unwrap().raw.wire(), None);

@@ -5,7 +5,7 @@ use hotspare::{
     ChatRequest, Client, Cost, Endpoint, Event, Json, Kind, ModelProfile, OutputFormat, Price, Role,
     RouteSpec, Sequential, Trail,
 };
-use hotspare_chaos::{ChaosServer, Fault, Scripted, Settings, Speaks};
+use hotspare_chaos::{ChaosServer, Fault, Scripted, Settings, WireFormat};
 use std::sync::Arc;
 
 const GOOD: &str = r#"{"severity": 2, "owner": "ops"}"#;
@@ -26,8 +26,8 @@ fn ask() -> ChatRequest {
     ChatRequest::to("chat").user("Checkout has answered 502 since 09:12.").output(schema())
 }
 
-async fn served(speaks: Speaks, words: &[&str]) -> ChaosServer {
-    ChaosServer::start(Settings::new(speaks).answer(words.iter().copied())).await.unwrap()
+async fn served(wire: WireFormat, words: &[&str]) -> ChaosServer {
+    ChaosServer::start(Settings::new(wire).answer(words.iter().copied())).await.unwrap()
 }
 
 /// The text of a stream, unless it fails, and its trail.
@@ -64,19 +64,19 @@ const FLAWS: [(&str, &[&str], usize); 10] = [
 const CUT: &str = "a connection that ends in the middle";
 
 /// A target that costs 1 and 2 dollars per million tokens.
-fn priced(server: &ChaosServer, speaks: Speaks) -> Endpoint {
+fn priced(server: &ChaosServer, wire: WireFormat) -> Endpoint {
     let mut profile = ModelProfile::default();
     profile.price = Some(Price::per_million(1_000_000, 2_000_000));
-    hotspare_tests::endpoint(server, speaks).profile(profile)
+    hotspare_tests::endpoint(server, wire).profile(profile)
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn whatever_the_main_model_does_to_the_form_the_answer_has_it() {
     println!("flaw, what came of it, how it was asked for, requests, cost of each");
     for (wires, streamed) in [
-        ([Speaks::OpenAi, Speaks::Anthropic], false),
-        ([Speaks::OpenAi, Speaks::Anthropic], true),
-        ([Speaks::Anthropic, Speaks::OpenAi], false),
+        ([WireFormat::OpenAi, WireFormat::Anthropic], false),
+        ([WireFormat::OpenAi, WireFormat::Anthropic], true),
+        ([WireFormat::Anthropic, WireFormat::OpenAi], false),
     ] {
         for (flaw, words, requests) in FLAWS {
             let main = served(wires[0], words).await;
@@ -119,11 +119,11 @@ async fn whatever_the_main_model_does_to_the_form_the_answer_has_it() {
 #[tokio::test(flavor = "multi_thread")]
 async fn if_no_model_has_the_form_the_error_says_what_each_got_wrong() {
     for streamed in [false, true] {
-        let main = served(Speaks::OpenAi, &["no"]).await;
-        let spare = served(Speaks::Anthropic, &[r#"{"severity": 2}"#]).await;
+        let main = served(WireFormat::OpenAi, &["no"]).await;
+        let spare = served(WireFormat::Anthropic, &[r#"{"severity": 2}"#]).await;
         let client = Client::builder()
-            .target("main", priced(&main, Speaks::OpenAi))
-            .target("spare", priced(&spare, Speaks::Anthropic))
+            .target("main", priced(&main, WireFormat::OpenAi))
+            .target("spare", priced(&spare, WireFormat::Anthropic))
             .route("chat", Sequential::new(["main", "spare"]))
             .build()
             .unwrap();
@@ -168,9 +168,9 @@ async fn arguments_of_tools_fit_their_tool_where_the_route_says_so() {
                 "before_delivery" => hotspare::ValidateToolCalls::BeforeDelivery,
                 _ => hotspare::ValidateToolCalls::Never,
             };
-            let main = served(Speaks::OpenAi, &["x"]).await;
+            let main = served(WireFormat::OpenAi, &["x"]).await;
             let client = Client::builder()
-                .target("main", hotspare_tests::endpoint(&main, Speaks::OpenAi))
+                .target("main", hotspare_tests::endpoint(&main, WireFormat::OpenAi))
                 .route("chat", RouteSpec::new(Sequential::new(["main"])).rules(rules))
                 .build()
                 .unwrap();
@@ -243,12 +243,12 @@ async fn a_model_without_json_mode_is_told_in_words_and_its_answer_is_judged() {
     let object = || ChatRequest::to("chat").user("Checkout answers 502.").output(OutputFormat::JsonObject);
     for (words, requests) in [(&["```json\n", GOOD, "\n```"][..], 2), (&["I would rather not."], 3)] {
         for (wire, streamed) in
-            [(Speaks::Anthropic, false), (Speaks::Anthropic, true), (Speaks::Bedrock, false)]
+            [(WireFormat::Anthropic, false), (WireFormat::Anthropic, true), (WireFormat::Bedrock, false)]
         {
-            let (main, spare) = (served(Speaks::OpenAi, &[GOOD]).await, served(wire, words).await);
+            let (main, spare) = (served(WireFormat::OpenAi, &[GOOD]).await, served(wire, words).await);
             main.set_fault(Some(Fault::Status(503))).await;
             let client = Client::builder()
-                .target("main", hotspare_tests::endpoint(&main, Speaks::OpenAi))
+                .target("main", hotspare_tests::endpoint(&main, WireFormat::OpenAi))
                 .target("spare", hotspare_tests::endpoint(&spare, wire))
                 .route("chat", Sequential::new(["main", "spare"]))
                 .build()
@@ -296,7 +296,7 @@ async fn an_assistant_may_speak_first_wherever_the_conversation_goes() {
     let mut profile = ModelProfile::default();
     profile.capabilities.assistant_first = Some(false);
     let provider = Arc::clone(&scripted) as Arc<dyn hotspare::Provider>;
-    let rig = hotspare_tests::Rig::sequential(&[Speaks::OpenAi, Speaks::Anthropic]).await;
+    let rig = hotspare_tests::Rig::sequential(&[WireFormat::OpenAi, WireFormat::Anthropic]).await;
     let client =
         Client::builder().target("chat", Endpoint::custom(provider, "m").profile(profile)).build().unwrap();
     let ask =
@@ -315,10 +315,10 @@ async fn an_assistant_may_speak_first_wherever_the_conversation_goes() {
 
 #[tokio::test]
 async fn what_a_wire_leaves_out_of_a_schema_is_said_and_still_asked_for() {
-    let settings = Settings::new(Speaks::Gemini).answer([r#"{"id":"#, r#""x"}"#]);
+    let settings = Settings::new(WireFormat::Gemini).answer([r#"{"id":"#, r#""x"}"#]);
     let server = ChaosServer::start(settings).await.unwrap();
     let client = Client::builder()
-        .target("main", hotspare_tests::endpoint(&server, Speaks::Gemini))
+        .target("main", hotspare_tests::endpoint(&server, WireFormat::Gemini))
         .route("chat", Sequential::new(["main"]))
         .build()
         .unwrap();

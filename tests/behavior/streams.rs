@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use futures::StreamExt;
 use hotspare::{ChatRequest, Error, Event, Kind, OnCut, RouteSpec, Rules, Sequential};
-use hotspare_chaos::{Fault, Settings, Speaks};
+use hotspare_chaos::{Fault, Settings, WireFormat};
 use hotspare_tests::{Rig, short_limits};
 
 fn ask() -> ChatRequest {
@@ -56,7 +56,7 @@ async fn a_healthy_stream_outlives_every_short_limit() {
     let mut limits = short_limits();
     limits.first_content_deadline = Duration::from_millis(400);
     let route = RouteSpec::new(Sequential::new(["main", "spare"])).limits(limits);
-    let rig = Rig::with(&[Speaks::OpenAi, Speaks::Anthropic], route).await;
+    let rig = Rig::with(&[WireFormat::OpenAi, WireFormat::Anthropic], route).await;
     let flowing = rig.servers[0].settings().tokens(30).pace(Duration::ZERO, Duration::from_millis(40));
     rig.servers[0].set_settings(flowing);
     let (text, handovers, result) = read(&rig).await;
@@ -69,7 +69,7 @@ async fn a_healthy_stream_outlives_every_short_limit() {
 #[tokio::test]
 async fn a_cut_is_carried_on_over_another_wire() {
     let faults = [Fault::CutAfter as fn(u32) -> Fault, Fault::CleanEndAfter, Fault::ErrorEventAfter];
-    for wires in [[Speaks::Gemini, Speaks::Anthropic], [Speaks::OpenAi, Speaks::Gemini], [Speaks::Gemini; 2]]
+    for wires in [[WireFormat::Gemini, WireFormat::Anthropic], [WireFormat::OpenAi, WireFormat::Gemini], [WireFormat::Gemini; 2]]
     {
         for prefill in [true, false] {
             let rig = rig_of(wires, prefill, OnCut::Continue).await;
@@ -90,11 +90,11 @@ async fn a_cut_is_carried_on_over_another_wire() {
 /// Words that end in their space: a provider that refuses a beginning which ends in white space goes on all the same.
 #[tokio::test]
 async fn a_cut_after_a_space_is_carried_on_exactly() {
-    for spare in [Speaks::Anthropic, Speaks::OpenAi] {
-        let rig = rig_of([Speaks::OpenAi, spare], true, OnCut::Continue).await;
+    for spare in [WireFormat::Anthropic, WireFormat::OpenAi] {
+        let rig = rig_of([WireFormat::OpenAi, spare], true, OnCut::Continue).await;
         let words = ["The ", "pump ", "failed.\n", "\n", "- It ", "was ", "old."];
-        for (server, speaks) in rig.servers.iter().zip([Speaks::OpenAi, spare]) {
-            server.set_settings(Settings::new(speaks).answer(words));
+        for (server, wire) in rig.servers.iter().zip([WireFormat::OpenAi, spare]) {
+            server.set_settings(Settings::new(wire).answer(words));
         }
         for at in 1..=6 {
             rig.servers[0].set_fault(Some(Fault::CutAfter(at))).await;
@@ -108,7 +108,7 @@ async fn a_cut_after_a_space_is_carried_on_exactly() {
 #[tokio::test]
 async fn another_answer_is_never_mixed_in() {
     let rig = rig(false, OnCut::Continue).await;
-    rig.servers[1].set_settings(Settings::new(Speaks::OpenAi).answer(["Something", " else."]));
+    rig.servers[1].set_settings(Settings::new(WireFormat::OpenAi).answer(["Something", " else."]));
     rig.servers[0].set_fault(Some(Fault::CutAfter(5))).await;
     let (text, handovers, result) = read(&rig).await;
     assert_eq!(text, rig.servers[0].settings().answer[..5].concat());
@@ -152,10 +152,10 @@ async fn dropping_a_stream_cancels_upstream() {
 
 /// The main target is cut; the spare accepts a beginning or does not.
 async fn rig(prefill: bool, on_cut: OnCut) -> Rig {
-    rig_of([Speaks::OpenAi; 2], prefill, on_cut).await
+    rig_of([WireFormat::OpenAi; 2], prefill, on_cut).await
 }
 
-async fn rig_of(wires: [Speaks; 2], prefill: bool, on_cut: OnCut) -> Rig {
+async fn rig_of(wires: [WireFormat; 2], prefill: bool, on_cut: OnCut) -> Rig {
     use hotspare::{Client, ModelProfile};
     use hotspare_chaos::ChaosServer;
     let mut rules = Rules::default();

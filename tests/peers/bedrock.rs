@@ -8,7 +8,7 @@ use hotspare::bedrock::{Bedrock, SigV4};
 use hotspare::{
     ChatRequest, Json, Message, Part, Role, Secret, Signer, Tool, ToolCall, ToolChoice, ToolResult, Wire,
 };
-use hotspare_chaos::{ChaosServer, Settings, Speaks};
+use hotspare_chaos::{ChaosServer, Settings, WireFormat};
 use hotspare_provider::{HttpRequest, Outbound};
 use serde_json::Value;
 
@@ -159,8 +159,8 @@ fn calls() -> Vec<(ChatRequest, Value)> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_library_sends_the_same_and_reads_what_we_read() {
-    let server = ChaosServer::start(Settings::new(Speaks::Bedrock)).await.unwrap();
-    let model = Speaks::Bedrock.model();
+    let server = ChaosServer::start(Settings::new(WireFormat::Bedrock)).await.unwrap();
+    let model = WireFormat::Bedrock.model();
     let url = format!("http://{}", server.address());
     let theirs: Vec<Value> = calls().into_iter().map(|(_, call)| call).collect();
     let arguments = Value::from(theirs).to_string();

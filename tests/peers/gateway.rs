@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use futures::channel::mpsc::UnboundedSender;
 use hotspare::Client;
-use hotspare_chaos::{Fault, Speaks};
+use hotspare_chaos::{Fault, WireFormat};
 use hotspare_gateway::{ClientKeys, ServeOptions, serve_on};
 use hotspare_tests::Rig;
 use serde_json::{Value, json};
@@ -76,7 +76,7 @@ fn ask(stream: bool) -> String {
 
 #[tokio::test]
 async fn replies_say_who_served_and_after_how_many_attempts() {
-    let rig = Rig::sequential(&[Speaks::OpenAi, Speaks::Anthropic]).await;
+    let rig = Rig::sequential(&[WireFormat::OpenAi, WireFormat::Anthropic]).await;
     rig.servers[0].set_fault(Some(Fault::Status(503))).await;
     let gateway = start(rig.client.clone()).await;
     for stream in [false, true] {
@@ -91,7 +91,7 @@ async fn replies_say_who_served_and_after_how_many_attempts() {
 
 #[tokio::test]
 async fn frames_of_the_callers_wire_pass_untouched() {
-    let rig = Rig::sequential(&[Speaks::OpenAi]).await;
+    let rig = Rig::sequential(&[WireFormat::OpenAi]).await;
     let gateway = start(rig.client.clone()).await;
     let through = post(&gateway, &ask(true)).await.text().await.unwrap();
     assert!(through.contains("chatcmpl-") && through.contains(r#""created":1760000000"#), "{through}");
@@ -101,7 +101,7 @@ async fn frames_of_the_callers_wire_pass_untouched() {
 
 #[tokio::test]
 async fn usage_that_was_asked_for_survives_a_failover() {
-    for wires in [[Speaks::OpenAi, Speaks::OpenAi], [Speaks::OpenAi, Speaks::Anthropic]] {
+    for wires in [[WireFormat::OpenAi, WireFormat::OpenAi], [WireFormat::OpenAi, WireFormat::Anthropic]] {
         let rig = Rig::sequential(&wires).await;
         rig.servers[0].set_fault(Some(Fault::Status(503))).await;
         let gateway = start(rig.client.clone()).await;
@@ -117,7 +117,7 @@ async fn usage_that_was_asked_for_survives_a_failover() {
 /// A table of bad requests: each a typed error with its status, never a panic, a hang or a call upstream.
 #[tokio::test]
 async fn bad_requests() {
-    let rig = Rig::sequential(&[Speaks::OpenAi]).await;
+    let rig = Rig::sequential(&[WireFormat::OpenAi]).await;
     let mut options = ServeOptions::default();
     options.max_body = 100_000;
     let gateway = start_with(rig.client.clone(), options).await;
@@ -182,7 +182,7 @@ async fn bad_requests() {
 
 #[tokio::test]
 async fn callers_need_a_key_where_keys_are_set_and_it_goes_no_further() {
-    let rig = Rig::sequential(&[Speaks::OpenAi]).await;
+    let rig = Rig::sequential(&[WireFormat::OpenAi]).await;
     let mut options = ServeOptions::default();
     options.keys = ClientKeys::parse("let-me-in");
     let gateway = start_with(rig.client.clone(), options).await;
@@ -202,7 +202,7 @@ async fn callers_need_a_key_where_keys_are_set_and_it_goes_no_further() {
 
 #[tokio::test]
 async fn a_caller_who_leaves_cancels_upstream() {
-    let rig = Rig::sequential(&[Speaks::OpenAi]).await;
+    let rig = Rig::sequential(&[WireFormat::OpenAi]).await;
     for fault in [Fault::Silence, Fault::StallAfter(3)] {
         rig.servers[0].set_fault(Some(fault)).await;
         let before = rig.servers[0].stats().cancelled;
@@ -241,7 +241,7 @@ fn the_commented_configuration_is_accepted() {
 #[tokio::test]
 async fn vectors_come_in_the_encoding_that_was_asked_for() {
     // Both hosts serve one model, under one name, so either may answer.
-    let servers = [Speaks::OpenAi, Speaks::OpenAi];
+    let servers = [WireFormat::OpenAi, WireFormat::OpenAi];
     let rig = Rig::sequential(&servers).await;
     rig.servers[0].set_fault(Some(Fault::Status(500))).await;
     let gateway = start(rig.client.clone()).await;
@@ -264,7 +264,7 @@ async fn vectors_come_in_the_encoding_that_was_asked_for() {
 
 #[tokio::test]
 async fn a_caller_who_gives_little_time_is_answered_within_it() {
-    let rig = Rig::sequential(&[Speaks::OpenAi, Speaks::Anthropic]).await;
+    let rig = Rig::sequential(&[WireFormat::OpenAi, WireFormat::Anthropic]).await;
     for server in &rig.servers {
         server.set_fault(Some(Fault::Silence)).await;
     }
@@ -287,7 +287,7 @@ async fn a_caller_who_gives_little_time_is_answered_within_it() {
 #[tokio::test]
 async fn responses_are_answered_by_any_wire() {
     let http = reqwest::Client::builder().no_proxy().build().unwrap();
-    for wires in [[Speaks::Responses, Speaks::OpenAi], [Speaks::Anthropic, Speaks::Responses]] {
+    for wires in [[WireFormat::Responses, WireFormat::OpenAi], [WireFormat::Anthropic, WireFormat::Responses]] {
         for fault in [None, Some(Fault::Status(503)), Some(Fault::CutAfter(5))] {
             let rig = Rig::sequential(&wires).await;
             rig.servers[0].set_fault(fault).await;
@@ -323,7 +323,7 @@ async fn responses_are_answered_by_any_wire() {
 #[tokio::test]
 async fn a_body_that_does_not_come_is_not_waited_for() {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
-    let rig = Rig::sequential(&[Speaks::OpenAi]).await;
+    let rig = Rig::sequential(&[WireFormat::OpenAi]).await;
     let mut options = ServeOptions::default();
     options.body_time = std::time::Duration::from_millis(50);
     let gateway = start_with(rig.client.clone(), options).await;
@@ -340,7 +340,7 @@ async fn a_body_that_does_not_come_is_not_waited_for() {
 /// Without client keys any page in a browser on this machine could spend its reader's money.
 #[tokio::test]
 async fn pages_from_elsewhere_are_refused_where_no_key_is_asked_for() {
-    let rig = Rig::sequential(&[Speaks::OpenAi]).await;
+    let rig = Rig::sequential(&[WireFormat::OpenAi]).await;
     let ask = |address: std::net::SocketAddr, origin: &'static str| async move {
         let body = r#"{"model":"chat","messages":[{"role":"user","content":"hi"}]}"#;
         let asking = reqwest::Client::new().post(format!("http://{address}/v1/chat/completions"));

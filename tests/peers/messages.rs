@@ -1,6 +1,6 @@
 //! The Messages wire towards callers: what any HTTP client sees of `/v1/messages`.
 
-use hotspare_chaos::{Fault, Speaks};
+use hotspare_chaos::{Fault, WireFormat};
 use hotspare_gateway::{ClientKeys, ServeOptions};
 use hotspare_tests::Rig;
 use serde_json::{Value, json};
@@ -40,7 +40,7 @@ fn frames(text: &str) -> Vec<(String, Value)> {
 
 #[tokio::test]
 async fn the_whole_sequence_whoever_serves() {
-    for wire in [Speaks::Anthropic, Speaks::OpenAi, Speaks::DeepSeek] {
+    for wire in [WireFormat::Anthropic, WireFormat::OpenAi, WireFormat::DeepSeek] {
         let rig = Rig::sequential(&[wire]).await;
         let expected = rig.servers[0].settings().answer.concat();
         let gateway = start(rig.client.clone()).await;
@@ -88,7 +88,7 @@ async fn the_whole_sequence_whoever_serves() {
 #[tokio::test]
 async fn a_cut_stream_goes_on_in_numbered_blocks_or_ends_in_an_error() {
     for (wires, continues) in
-        [([Speaks::Anthropic, Speaks::OpenAi], true), ([Speaks::OpenAi, Speaks::Anthropic], true)]
+        [([WireFormat::Anthropic, WireFormat::OpenAi], true), ([WireFormat::OpenAi, WireFormat::Anthropic], true)]
     {
         let rig = Rig::sequential(&wires).await;
         let expected = rig.servers[0].settings().answer.concat();
@@ -111,7 +111,7 @@ async fn a_cut_stream_goes_on_in_numbered_blocks_or_ends_in_an_error() {
         }
         assert_eq!(frames.last().unwrap().0, "message_stop");
     }
-    let rig = Rig::sequential(&[Speaks::Anthropic]).await;
+    let rig = Rig::sequential(&[WireFormat::Anthropic]).await;
     rig.servers[0].set_fault(Some(Fault::CutAfter(5))).await;
     let gateway = start(rig.client.clone()).await;
     let frames = frames(&post(&gateway, "messages", &ask(true)).await.text().await.unwrap());
@@ -121,7 +121,7 @@ async fn a_cut_stream_goes_on_in_numbered_blocks_or_ends_in_an_error() {
 
 #[tokio::test]
 async fn errors_have_its_shape_and_keys_its_header() {
-    let rig = Rig::sequential(&[Speaks::OpenAi]).await;
+    let rig = Rig::sequential(&[WireFormat::OpenAi]).await;
     let mut options = ServeOptions::default();
     options.keys = ClientKeys::parse("caller-key");
     let gateway = start_with(rig.client.clone(), options).await;
@@ -151,7 +151,7 @@ async fn errors_have_its_shape_and_keys_its_header() {
 
 #[tokio::test]
 async fn tokens_are_counted_by_estimate_and_it_says_so() {
-    let rig = Rig::sequential(&[Speaks::Anthropic]).await;
+    let rig = Rig::sequential(&[WireFormat::Anthropic]).await;
     let gateway = start(rig.client.clone()).await;
     let body =
         json!({"model": "chat", "messages": [{"role": "user", "content": "word ".repeat(400)}]}).to_string();

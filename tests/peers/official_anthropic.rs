@@ -1,6 +1,6 @@
 //! The official `anthropic` Python client talks to the gateway: messages, streams, tools, counts, models, error classes.
 
-use hotspare_chaos::{Fault, Speaks};
+use hotspare_chaos::{Fault, WireFormat};
 use hotspare_tests::Rig;
 
 use crate::official_client::python;
@@ -74,7 +74,7 @@ except anthropic.APIStatusError as e:
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_official_client_is_at_home() {
-    for wires in [[Speaks::OpenAi, Speaks::Anthropic], [Speaks::Anthropic, Speaks::OpenAi]] {
+    for wires in [[WireFormat::OpenAi, WireFormat::Anthropic], [WireFormat::Anthropic, WireFormat::OpenAi]] {
         // Healthy, and with the first target dead.
         for fault in [None, Some(Fault::Refuse)] {
             let rig = Rig::sequential(&wires).await;
@@ -92,7 +92,7 @@ async fn the_official_client_is_at_home() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn its_own_retries_do_not_multiply_ours() {
-    let (client, server, _cut) = crate::official_client::down(Speaks::Anthropic).await;
+    let (client, server, _cut) = crate::official_client::down(WireFormat::Anthropic).await;
     let gateway = crate::gateway::start(client).await;
     let url = gateway.url();
     if tokio::task::spawn_blocking(move || python("anthropic", DOWN, &[&url])).await.unwrap().is_some() {

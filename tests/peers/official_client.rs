@@ -3,7 +3,7 @@
 use std::process::Command;
 
 use hotspare::{OnCut, RouteSpec, Rules, Sequential};
-use hotspare_chaos::{ChaosServer, Fault, Settings, Speaks};
+use hotspare_chaos::{ChaosServer, Fault, Settings, WireFormat};
 use hotspare_tests::Rig;
 
 const SCRIPT: &str = r#"
@@ -100,7 +100,7 @@ pub(crate) fn python(package: &str, script: &str, args: &[&str]) -> Option<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_official_client_is_at_home() {
-    for wires in [[Speaks::OpenAi, Speaks::Anthropic], [Speaks::Anthropic, Speaks::OpenAi]] {
+    for wires in [[WireFormat::OpenAi, WireFormat::Anthropic], [WireFormat::Anthropic, WireFormat::OpenAi]] {
         // Healthy, and with the first target dead.
         for fault in [None, Some(Fault::Refuse)] {
             let rig = Rig::sequential(&wires).await;
@@ -120,7 +120,7 @@ async fn the_official_client_is_at_home() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn vectors_come_from_whoever_is_up() {
-    let rig = Rig::sequential(&[Speaks::OpenAi, Speaks::OpenAi]).await;
+    let rig = Rig::sequential(&[WireFormat::OpenAi, WireFormat::OpenAi]).await;
     rig.servers[0].set_fault(Some(Fault::Refuse)).await;
     let gateway = crate::gateway::start(rig.client.clone()).await;
     let url = gateway.url();
@@ -128,7 +128,7 @@ async fn vectors_come_from_whoever_is_up() {
 }
 
 /// A route `chat` whose only target is down, and a route `cut` whose only target is cut off; with both servers.
-pub(crate) async fn down(wire: Speaks) -> (hotspare::Client, ChaosServer, ChaosServer) {
+pub(crate) async fn down(wire: WireFormat) -> (hotspare::Client, ChaosServer, ChaosServer) {
     let server = ChaosServer::start(Settings::new(wire)).await.unwrap();
     let cut = ChaosServer::start(Settings::new(wire)).await.unwrap();
     server.set_fault(Some(Fault::Status(503))).await;
@@ -147,7 +147,7 @@ pub(crate) async fn down(wire: Speaks) -> (hotspare::Client, ChaosServer, ChaosS
 
 #[tokio::test(flavor = "multi_thread")]
 async fn its_own_retries_do_not_multiply_ours() {
-    let (client, server, _cut) = down(Speaks::OpenAi).await;
+    let (client, server, _cut) = down(WireFormat::OpenAi).await;
     let gateway = crate::gateway::start(client).await;
     let url = gateway.url();
     if tokio::task::spawn_blocking(move || python("openai", DOWN, &[&url])).await.unwrap().is_some() {

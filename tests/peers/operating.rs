@@ -3,7 +3,7 @@
 use std::sync::OnceLock;
 
 use hotspare::{Client, Key, RouteSpec, Secret, Sequential, openai};
-use hotspare_chaos::{ChaosServer, Fault, Settings, Speaks};
+use hotspare_chaos::{ChaosServer, Fault, Settings, WireFormat};
 use hotspare_gateway::{ClientKeys, ServeOptions};
 use hotspare_tests::{Log, Rig, short_limits};
 use serde_json::{Value, json};
@@ -52,7 +52,7 @@ fn id(reply: &reqwest::Response) -> String {
 #[tokio::test]
 async fn a_failure_is_logged_under_the_id_that_its_caller_got() {
     let log = operators_log();
-    let rig = Rig::sequential(&[Speaks::OpenAi]).await;
+    let rig = Rig::sequential(&[WireFormat::OpenAi]).await;
     rig.servers[0].set_fault(Some(Fault::Status(401))).await;
     let gateway = start(rig.client.clone()).await;
 
@@ -79,7 +79,7 @@ async fn a_failure_is_logged_under_the_id_that_its_caller_got() {
 
 #[tokio::test]
 async fn callers_are_counted_by_what_they_got() {
-    let rig = Rig::sequential(&[Speaks::OpenAi, Speaks::Anthropic]).await;
+    let rig = Rig::sequential(&[WireFormat::OpenAi, WireFormat::Anthropic]).await;
     let gateway = start(rig.client.clone()).await;
     let before = get(&gateway, "/metrics").await;
     assert!(before.contains("hotspare_requests_total{route=\"chat\",outcome=\"served\"} 0\n"), "{before}");
@@ -126,7 +126,7 @@ async fn callers_are_counted_by_what_they_got() {
 /// A dead key is not an open breaker, and it is known which one it is; once it is paid for it is back at once.
 #[tokio::test]
 async fn a_dead_key_is_named_and_put_back() {
-    let server = ChaosServer::start(Settings::new(Speaks::OpenAi).key("sk-good")).await.unwrap();
+    let server = ChaosServer::start(Settings::new(WireFormat::OpenAi).key("sk-good")).await.unwrap();
     let endpoint = openai::target("m").base_url(server.base_url());
     let endpoint = ["sk-dead", "sk-good"]
         .into_iter()
@@ -175,7 +175,7 @@ async fn a_dead_key_is_named_and_put_back() {
 
 #[tokio::test]
 async fn a_model_that_was_unknown_is_tried_again_when_it_is_said_to_be_there() {
-    let rig = Rig::sequential(&[Speaks::OpenAi]).await;
+    let rig = Rig::sequential(&[WireFormat::OpenAi]).await;
     rig.servers[0].set_fault(Some(Fault::Status(404))).await;
     let gateway = start(rig.client.clone()).await;
     assert_ne!(ask(&gateway, "chat", false).await.status(), 200);
@@ -189,7 +189,7 @@ async fn a_model_that_was_unknown_is_tried_again_when_it_is_said_to_be_there() {
 #[tokio::test]
 async fn a_target_is_taken_out_and_put_back() {
     let log = operators_log();
-    let rig = Rig::sequential(&[Speaks::OpenAi, Speaks::Anthropic]).await;
+    let rig = Rig::sequential(&[WireFormat::OpenAi, WireFormat::Anthropic]).await;
     let gateway = start(rig.client.clone()).await;
     let post = |path: &str| http().post(gateway.at(path)).send();
     let served_by = async || ask(&gateway, "chat", false).await.headers()["x-hotspare-served-by"].clone();
@@ -219,7 +219,7 @@ async fn a_target_is_taken_out_and_put_back() {
 
 #[tokio::test]
 async fn only_who_may_call_may_operate() {
-    let rig = Rig::sequential(&[Speaks::OpenAi]).await;
+    let rig = Rig::sequential(&[WireFormat::OpenAi]).await;
     let open = start_at("0.0.0.0", rig.client.clone(), ServeOptions::default()).await;
     let reply = http().post(open.at("/targets/main/cordon")).send().await.unwrap();
     assert_eq!(reply.status(), 403);
@@ -240,7 +240,7 @@ async fn only_who_may_call_may_operate() {
 
 #[tokio::test]
 async fn models_are_told_of_one_by_one_and_in_the_callers_words() {
-    let rig = Rig::sequential(&[Speaks::OpenAi]).await;
+    let rig = Rig::sequential(&[WireFormat::OpenAi]).await;
     let gateway = start(rig.client.clone()).await;
     let ask = async |path: &str, anthropic: bool| -> (u16, Value) {
         let mut request = http().get(gateway.at(path));
@@ -266,7 +266,7 @@ async fn models_are_told_of_one_by_one_and_in_the_callers_words() {
 
 #[tokio::test]
 async fn what_is_not_there_is_refused_in_the_callers_words() {
-    let rig = Rig::sequential(&[Speaks::OpenAi]).await;
+    let rig = Rig::sequential(&[WireFormat::OpenAi]).await;
     let gateway = start(rig.client.clone()).await;
     let reply = http().get(gateway.at("/v1/chat/completions")).send().await.unwrap();
     assert_eq!((reply.status().as_u16(), &reply.headers()["allow"]), (405, &"POST".parse().unwrap()));
@@ -289,7 +289,7 @@ async fn what_is_not_there_is_refused_in_the_callers_words() {
 #[tokio::test]
 async fn a_full_gateway_says_so_and_can_be_looked_at() {
     let log = operators_log();
-    let rig = Rig::sequential(&[Speaks::OpenAi]).await;
+    let rig = Rig::sequential(&[WireFormat::OpenAi]).await;
     let mut options = ServeOptions::default();
     options.max_connections = 1;
     let gateway = start_with(rig.client.clone(), options).await;

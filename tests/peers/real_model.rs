@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use futures::StreamExt;
 use hotspare::{ChatRequest, Client, Event, Key, Limits, RouteSpec, Secret, Sequential, openai};
-use hotspare_chaos::{ChaosServer, Fault, Settings, Speaks};
+use hotspare_chaos::{ChaosServer, Fault, Settings, WireFormat};
 
 /// A server that is killed when the test ends, however it ends.
 struct Server(Child);
@@ -61,16 +61,16 @@ fn real(port: u16) -> hotspare::Endpoint {
 async fn twenty_prompts_behind_a_dead_and_a_silent_target() {
     let port = free_port();
     let Some(mut server) = serve(port) else { return };
-    let dead = ChaosServer::start(Settings::new(Speaks::OpenAi)).await.unwrap();
-    let silent = ChaosServer::start(Settings::new(Speaks::Anthropic)).await.unwrap();
+    let dead = ChaosServer::start(Settings::new(WireFormat::OpenAi)).await.unwrap();
+    let silent = ChaosServer::start(Settings::new(WireFormat::Anthropic)).await.unwrap();
     dead.set_fault(Some(Fault::Refuse)).await;
     silent.set_fault(Some(Fault::Silence)).await;
     let mut limits = Limits::default();
     limits.first_content = Duration::from_millis(500);
     limits.unstreamed = Duration::from_millis(500);
     let client = Client::builder()
-        .target("dead", hotspare_tests::endpoint(&dead, Speaks::OpenAi))
-        .target("silent", hotspare_tests::endpoint(&silent, Speaks::Anthropic))
+        .target("dead", hotspare_tests::endpoint(&dead, WireFormat::OpenAi))
+        .target("silent", hotspare_tests::endpoint(&silent, WireFormat::Anthropic))
         .target("real", real(port))
         .route("chat", RouteSpec::new(Sequential::new(["dead", "silent", "real"])).limits(limits))
         .build()

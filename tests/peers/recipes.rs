@@ -4,7 +4,7 @@
 
 use std::process::Command;
 
-use hotspare_chaos::Speaks;
+use hotspare_chaos::WireFormat;
 use hotspare_tests::Rig;
 
 /// The first code block under a heading.
@@ -18,7 +18,7 @@ fn recipe(heading: &str) -> String {
 
 /// Runs a recipe in front of a gateway and looks for the answer; says why where the peer is not set up.
 async fn run(heading: &'static str, command: impl FnOnce(&str) -> Option<Command> + Send + 'static) {
-    let rig = Rig::sequential(&[Speaks::Anthropic, Speaks::OpenAi]).await;
+    let rig = Rig::sequential(&[WireFormat::Anthropic, WireFormat::OpenAi]).await;
     let expected = rig.servers[0].settings().answer.concat();
     let gateway = crate::gateway::start(rig.client.clone()).await;
     let url = gateway.url();

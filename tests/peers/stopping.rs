@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use hotspare_chaos::{Fault, Settings, Speaks};
+use hotspare_chaos::{Fault, Settings, WireFormat};
 use hotspare_gateway::ServeOptions;
 use hotspare_tests::Rig;
 use serde_json::{Value, json};
@@ -20,15 +20,15 @@ fn post(gateway: &Running, path: &str, stream: bool) -> reqwest::RequestBuilder 
 /// A gateway in front of a provider that says two words and falls silent, with limits that outlast the test.
 async fn silent() -> Rig {
     let route = hotspare::RouteSpec::new(hotspare::Sequential::new(["main"]));
-    let rig = Rig::with(&[Speaks::OpenAi], route).await;
+    let rig = Rig::with(&[WireFormat::OpenAi], route).await;
     rig.servers[0].set_fault(Some(Fault::StallAfter(2))).await;
     rig
 }
 
 #[tokio::test]
 async fn an_answer_under_way_is_finished() {
-    let rig = Rig::sequential(&[Speaks::OpenAi]).await;
-    let pace = Settings::new(Speaks::OpenAi).tokens(20).pace(Duration::ZERO, Duration::from_millis(10));
+    let rig = Rig::sequential(&[WireFormat::OpenAi]).await;
+    let pace = Settings::new(WireFormat::OpenAi).tokens(20).pace(Duration::ZERO, Duration::from_millis(10));
     rig.servers[0].set_settings(pace);
     let gateway = start(rig.client.clone()).await;
     let mut reply = post(&gateway, "/v1/chat/completions", true).send().await.unwrap();
@@ -99,7 +99,7 @@ async fn the_drain_time_ends_an_answer_that_has_not_begun() {
 #[tokio::test]
 async fn connections_without_a_request_do_not_hold_it_up() {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
-    let rig = Rig::sequential(&[Speaks::OpenAi]).await;
+    let rig = Rig::sequential(&[WireFormat::OpenAi]).await;
     let gateway = start(rig.client.clone()).await;
     let mut idle = tokio::net::TcpStream::connect(gateway.address()).await.unwrap();
     idle.write_all(b"GET /healthz HTTP/1.1\r\nhost: here\r\n\r\n").await.unwrap();

@@ -13,7 +13,7 @@ use std::time::Duration;
 use hotspare::{
     Client, Endpoint, Limits, RouteSpec, Sequential, Strategy, anthropic, bedrock, gemini, openai,
 };
-use hotspare_chaos::{ChaosServer, Settings, Speaks};
+use hotspare_chaos::{ChaosServer, Settings, WireFormat};
 
 /// Lets real time pass where time itself is under test: how long a reader stays away, how long a connection is idle. Never
 /// a way to wait for something: wait for the thing.
@@ -50,7 +50,7 @@ impl Rig {
     ///
     /// # Panics
     /// If a port cannot be bound.
-    pub async fn sequential(wires: &[Speaks]) -> Self {
+    pub async fn sequential(wires: &[WireFormat]) -> Self {
         let names: Vec<&str> = NAMES[..wires.len()].to_vec();
         Self::with(wires, RouteSpec::new(Sequential::new(names)).limits(short_limits())).await
     }
@@ -59,7 +59,7 @@ impl Rig {
     ///
     /// # Panics
     /// If a port cannot be bound.
-    pub async fn strategy(wires: &[Speaks], strategy: impl Strategy + 'static) -> Self {
+    pub async fn strategy(wires: &[WireFormat], strategy: impl Strategy + 'static) -> Self {
         Self::with(wires, RouteSpec::new(strategy).limits(short_limits())).await
     }
 
@@ -68,7 +68,7 @@ impl Rig {
     /// # Panics
     /// If a port cannot be bound.
     #[expect(clippy::expect_used, reason = "a test without its servers cannot go on")]
-    pub async fn with(wires: &[Speaks], route: RouteSpec) -> Self {
+    pub async fn with(wires: &[WireFormat], route: RouteSpec) -> Self {
         let mut servers = Vec::new();
         let mut builder = Client::builder().route("chat", route);
         for (name, wire) in NAMES.iter().zip(wires) {
@@ -83,17 +83,17 @@ impl Rig {
 
 /// The description of a server as a target.
 #[must_use]
-pub fn endpoint(server: &ChaosServer, wire: Speaks) -> Endpoint {
+pub fn endpoint(server: &ChaosServer, wire: WireFormat) -> Endpoint {
     let model = wire.model();
     match wire {
-        Speaks::Anthropic => anthropic::target(model).base_url(server.base_url()).endpoint(),
-        Speaks::Gemini => gemini::target(model).base_url(server.base_url()).key(key()),
-        Speaks::Responses => openai::target(model).responses().base_url(server.base_url()).key(key()),
-        Speaks::Bedrock => bedrock::target(model)
+        WireFormat::Anthropic => anthropic::target(model).base_url(server.base_url()).endpoint(),
+        WireFormat::Gemini => gemini::target(model).base_url(server.base_url()).key(key()),
+        WireFormat::Responses => openai::target(model).responses().base_url(server.base_url()).key(key()),
+        WireFormat::Bedrock => bedrock::target(model)
             .region("us-east-1")
             .base_url(server.base_url())
             .key(bedrock::access_key("AKIDEXAMPLE", "test-secret-key", None)),
-        Speaks::DeepSeek => openai::deepseek(model).base_url(server.base_url()).key(key()),
+        WireFormat::DeepSeek => openai::deepseek(model).base_url(server.base_url()).key(key()),
         _ => openai::target(model).base_url(server.base_url()).key(key()),
     }
 }

@@ -20,14 +20,14 @@ use tokio::task::JoinHandle;
 use crate::fault::Fault;
 use crate::plan::FaultPlan;
 
-pub use speech::Speaks;
+pub use speech::WireFormat;
 
 /// How a server behaves while nothing is wrong.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Settings {
     /// Its wire.
-    pub speaks: Speaks,
+    pub wire: WireFormat,
     /// The model that it says it is.
     pub model: String,
     /// The key that it asks for.
@@ -49,10 +49,10 @@ pub struct Settings {
 impl Settings {
     /// A healthy server of this wire that answers at once with twenty words.
     #[must_use]
-    pub fn new(speaks: Speaks) -> Self {
+    pub fn new(wire: WireFormat) -> Self {
         Self {
-            speaks,
-            model: speaks.model().to_owned(),
+            wire,
+            model: wire.model().to_owned(),
             key: None,
             answer: speech::words(20),
             arguments: vec![r#"{"city":"Ulm"}"#.to_owned()],

@@ -23,7 +23,7 @@ pub use self::outline::Outline;
 pub use self::route_spec::RouteSpec;
 use self::transports::{NoTransport, Transports};
 use crate::client::Client;
-use crate::endpoint::{Endpoint, Net, Speaks};
+use crate::endpoint::{Endpoint, Net, Backend};
 use crate::key::Keyhole;
 use crate::shared::{Connected, Prompt, Shared};
 
@@ -132,7 +132,7 @@ impl ClientBuilder {
 
 /// Gives a provider of one's own a name for its health: one for all targets over the same provider.
 fn place(name: &TargetId, endpoint: &mut Endpoint, placed: &mut Vec<(*const (), String)>) {
-    let Speaks::Provider(provider) = &endpoint.speaks else { return };
+    let Backend::Provider(provider) = &endpoint.speaks else { return };
     if !endpoint.host.is_empty() {
         return;
     }
@@ -149,7 +149,7 @@ fn place(name: &TargetId, endpoint: &mut Endpoint, placed: &mut Vec<(*const (), 
 
 /// What was asked of a connection that is not made here: it would be passed over in silence, a proxy among it.
 fn idle(endpoint: &Endpoint, given: bool) -> Option<String> {
-    let custom = matches!(endpoint.speaks, Speaks::Provider(_));
+    let custom = matches!(endpoint.backend, Backend::Provider(_));
     let net = endpoint.net != Net::default();
     let idle = [
         ("proxy, ca and connect_timeout", net && (custom || given)),
@@ -327,8 +327,8 @@ fn connect(
         }
     }
     let provider = match endpoint.speaks {
-        Speaks::Provider(provider) => provider,
-        Speaks::Wire(wire) => match transports.for_net(&endpoint.net) {
+        Backend::Provider(provider) => provider,
+        Backend::Wire(wire) => match transports.for_net(&endpoint.net) {
             Ok(transport) => {
                 let mut provider = HttpProvider::new(wire, transport).with_signer(endpoint.signer);
                 if let Some(name) = &endpoint.deadline_header {

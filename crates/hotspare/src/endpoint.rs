@@ -19,7 +19,7 @@ use crate::shared::Prompt;
 /// A target's description; made by [`openai::target`](crate::openai::target) and its siblings.
 #[derive(Clone, Debug)]
 pub struct Endpoint {
-    pub(crate) speaks: Speaks,
+    pub(crate) backend: Backend,
     pub(crate) model: String,
     /// Who answers: names the scope of the host's health.
     pub(crate) host: String,
@@ -49,7 +49,7 @@ pub struct Endpoint {
 
 /// How to talk to it.
 #[derive(Clone, Debug)]
-pub(crate) enum Speaks {
+pub(crate) enum Backend {
     Provider(Arc<dyn Provider>),
     Wire(Arc<dyn Wire>),
 }
@@ -80,12 +80,12 @@ impl Endpoint {
     /// [`Endpoint::health_group`].
     pub fn custom(provider: Arc<dyn Provider>, model: impl Into<String>) -> Self {
         // Named by the builder, which knows whose it is.
-        Self::new(Speaks::Provider(provider), model.into(), String::new())
+        Self::new(Backend::Provider(provider), model.into(), String::new())
     }
 
     /// A model behind an HTTP wire of your own, reached at `host` (a name for its health, such as `https://example.com`).
     pub fn wire(wire: Arc<dyn Wire>, model: impl Into<String>, host: impl Into<String>) -> Self {
-        Self::new(Speaks::Wire(wire), model.into(), host.into())
+        Self::new(Backend::Wire(wire), model.into(), host.into())
     }
 
     /// A model behind a wire at this address.
@@ -94,12 +94,12 @@ impl Endpoint {
         let host = host_of(base_url);
         let path = base_url.get(host.len()..).unwrap_or_default().trim_end_matches('/');
         let address = format!("{host}{path}");
-        Self { host, ..Self::new(Speaks::Wire(wire), model, address) }
+        Self { host, ..Self::new(Backend::Wire(wire), model, address) }
     }
 
-    fn new(speaks: Speaks, model: String, address: String) -> Self {
+    fn new(backend: Backend, model: String, address: String) -> Self {
         Self {
-            speaks,
+            backend,
             model,
             host: address.clone(),
             address,

@@ -12,7 +12,7 @@ use tokio::net::TcpStream;
 use tokio::sync::watch;
 
 use super::binary;
-use super::speech::{Asked, Speaks, Speech};
+use super::speech::{Asked, WireFormat, Speech};
 use super::{Settings, Shared};
 use crate::fault::Fault;
 
@@ -121,7 +121,7 @@ impl Connection {
 
     async fn answer(&mut self, settings: &Settings, request: &Request) -> Result<(), Gone> {
         let speech = Speech {
-            speaks: settings.speaks,
+            wire: settings.wire,
             model: &settings.model,
             id: self.shared.requests.load(std::sync::atomic::Ordering::Relaxed) + 1,
             prompt_tokens: request.body.len() as u64 / 4,
@@ -142,8 +142,8 @@ impl Connection {
         };
         let vectors = ["/embeddings", ":batchEmbedContents"].iter().any(|end| request.path.ends_with(end));
         let asked =
-            if vectors { Asked::default() } else { Asked::read(settings.speaks, &request.path, &body) };
-        if settings.speaks == Speaks::Anthropic && asked.prefill.ends_with(char::is_whitespace) {
+            if vectors { Asked::default() } else { Asked::read(settings.wire, &request.path, &body) };
+        if settings.wire == WireFormat::Anthropic && asked.prefill.ends_with(char::is_whitespace) {
             let what = "messages: final assistant content cannot end with trailing whitespace";
             let body = speech.error("invalid_request_error", "invalid_value", what);
             return self.whole(400, "application/json", "", &body).await;
@@ -190,7 +190,7 @@ impl Connection {
                 let body = speech.error("rate_limit_error", "rate_limit_exceeded", "Rate limit reached");
                 self.whole(429, "application/json", &pause, &body).await?;
             }
-            Fault::QuotaExhausted if speech.speaks == Speaks::Anthropic => {
+            Fault::QuotaExhausted if speech.wire == WireFormat::Anthropic => {
                 let message = "Your credit balance is too low to access the API";
                 let body = speech.error("invalid_request_error", "", message);
                 self.whole(400, "application/json", "", &body).await?;
@@ -203,8 +203,8 @@ impl Connection {
             Fault::Empty200 => self.whole(200, "application/json", "", "").await?,
             Fault::Html200 => self.whole(200, "text/html", "", "<html><body>Welcome</body></html>").await?,
             // An end without a beginning: no event at all where the wire has no mark for it.
-            Fault::OnlyDone if speech.speaks == Speaks::Bedrock => {
-                self.whole(200, speech.speaks.stream_type(), "", "").await?;
+            Fault::OnlyDone if speech.wire == WireFormat::Bedrock => {
+                self.whole(200, speech.wire.stream_type(), "", "").await?;
             }
             Fault::OnlyDone => self.whole(200, "text/event-stream", "", "data: [DONE]\n\n").await?,
             Fault::HugeLine => self.huge("text/event-stream", "data: ", 10 << 20).await?,
@@ -214,7 +214,7 @@ impl Connection {
                 self.whole(200, "application/json", &bomb, "{}").await?;
             }
             Fault::OnlyPings => {
-                self.head(speech.speaks.stream_type()).await?;
+                self.head(speech.wire.stream_type()).await?;
                 loop {
                     self.chunk(&speech.ping()).await?;
                     self.wait(Some(Duration::from_millis(50))).await?;
@@ -240,7 +240,7 @@ impl Connection {
         }
         let paced = !gap.is_zero() || fault.is_some();
         let mut out = String::new();
-        self.head(speech.speaks.stream_type()).await?;
+        self.head(speech.wire.stream_type()).await?;
         out.push_str(&speech.opening());
         if !first.is_zero() || paced {
             self.chunk(&std::mem::take(&mut out)).await?;
@@ -367,8 +367,8 @@ impl Connection {
     }
 
     async fn chunk(&mut self, text: &str) -> Result<(), Gone> {
-        let body = match self.shared.settings().speaks {
-            Speaks::Bedrock => binary::framed(text),
+        let body = match self.shared.settings().wire {
+            WireFormat::Bedrock => binary::framed(text),
             _ => text.as_bytes().to_vec(),
         };
         let mut out = format!("{:x}\r\n", body.len()).into_bytes();

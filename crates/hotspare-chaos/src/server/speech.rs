@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 /// A provider's wire.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Speaks {
+pub enum WireFormat {
     /// The Messages wire.
     Anthropic,
     /// The Converse wire in binary event streams.
@@ -28,7 +28,7 @@ pub enum Speaks {
     Responses,
 }
 
-impl Speaks {
+impl WireFormat {
     /// The host that a server of this wire takes after.
     #[must_use]
     pub const fn host(self) -> &'static str {
@@ -85,8 +85,8 @@ pub(crate) struct Asked {
 }
 
 impl Asked {
-    pub(crate) fn read(speaks: Speaks, path: &str, body: &Value) -> Self {
-        if speaks == Speaks::Gemini {
+    pub(crate) fn read(wire: WireFormat, path: &str, body: &Value) -> Self {
+        if wire == WireFormat::Gemini {
             return Self::contents(path, body);
         }
         let last = body["messages"].as_array().and_then(|turns| turns.last());
@@ -151,7 +151,7 @@ impl Asked {
 /// Spells one answer.
 #[derive(Debug)]
 pub(crate) struct Speech<'a> {
-    pub(crate) speaks: Speaks,
+    pub(crate) wire: WireFormat,
     pub(crate) model: &'a str,
     pub(crate) id: u64,
     pub(crate) prompt_tokens: u64,
@@ -194,17 +194,17 @@ impl Speech<'_> {
 
     /// What comes before the first token.
     pub(crate) fn opening(&self) -> String {
-        match self.speaks {
-            Speaks::Gemini => self.part(&json!([{"text": ""}]), None),
-            Speaks::Bedrock => Self::event("messageStart", &json!({"role": "assistant", "p": "abcd"})),
-            Speaks::OpenAi => self.chunk(&json!({"role": "assistant", "content": ""}), None),
-            Speaks::Responses => self.response_opening(),
-            Speaks::DeepSeek => {
+        match self.wire {
+            WireFormat::Gemini => self.part(&json!([{"text": ""}]), None),
+            WireFormat::Bedrock => Self::event("messageStart", &json!({"role": "assistant", "p": "abcd"})),
+            WireFormat::OpenAi => self.chunk(&json!({"role": "assistant", "content": ""}), None),
+            WireFormat::Responses => self.response_opening(),
+            WireFormat::DeepSeek => {
                 let role =
                     self.chunk(&json!({"role": "assistant", "content": null, "reasoning_content": ""}), None);
                 format!(": keep-alive\n\n{role}")
             }
-            Speaks::Anthropic => {
+            WireFormat::Anthropic => {
                 let message = json!({
                     "id": format!("msg_{}", self.id), "type": "message", "role": "assistant", "model": self.model,
                     "content": [], "stop_reason": null,
@@ -219,24 +219,24 @@ impl Speech<'_> {
 
     /// A sign of life that is no content.
     pub(crate) fn ping(&self) -> String {
-        match self.speaks {
-            Speaks::Anthropic => Self::event("ping", &json!({"type": "ping"})),
-            Speaks::Bedrock => Self::event("ping", &json!({"p": "abcd"})),
+        match self.wire {
+            WireFormat::Anthropic => Self::event("ping", &json!({"type": "ping"})),
+            WireFormat::Bedrock => Self::event("ping", &json!({"p": "abcd"})),
             _ => ": keep-alive\n\n".to_owned(),
         }
     }
 
     /// The first token opens the block that the others continue.
     pub(crate) fn token(&self, at: usize, text: &str) -> String {
-        match self.speaks {
-            Speaks::Gemini => self.part(&json!([{"text": text}]), None),
-            Speaks::OpenAi | Speaks::DeepSeek => self.chunk(&json!({"content": text}), None),
-            Speaks::Responses => self.response_token(at, text),
-            Speaks::Bedrock => {
+        match self.wire {
+            WireFormat::Gemini => self.part(&json!([{"text": text}]), None),
+            WireFormat::OpenAi | WireFormat::DeepSeek => self.chunk(&json!({"content": text}), None),
+            WireFormat::Responses => self.response_token(at, text),
+            WireFormat::Bedrock => {
                 let delta = json!({"contentBlockIndex": 0, "delta": {"text": text}, "p": "abcdefgh"});
                 Self::event("contentBlockDelta", &delta)
             }
-            Speaks::Anthropic => {
+            WireFormat::Anthropic => {
                 let delta = Self::event(
                     "content_block_delta",
                     &json!({"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": text}}),
@@ -253,18 +253,18 @@ impl Speech<'_> {
     /// What comes after the last token.
     pub(crate) fn closing(&self, words: &[String], include_usage: bool) -> String {
         let tokens = words.len();
-        match self.speaks {
-            Speaks::Responses => self.response_closing(words),
-            Speaks::Gemini => self.part(&json!([{"text": ""}]), Some(("STOP", tokens))),
-            Speaks::OpenAi | Speaks::DeepSeek => {
+        match self.wire {
+            WireFormat::Responses => self.response_closing(words),
+            WireFormat::Gemini => self.part(&json!([{"text": ""}]), Some(("STOP", tokens))),
+            WireFormat::OpenAi | WireFormat::DeepSeek => {
                 let finish = self.chunk(&json!({}), Some("stop"));
                 format!(
                     "{finish}{}data: [DONE]\n\n",
                     if include_usage { self.usage(tokens) } else { String::new() }
                 )
             }
-            Speaks::Bedrock => self.end(0, "end_turn", tokens),
-            Speaks::Anthropic => {
+            WireFormat::Bedrock => self.end(0, "end_turn", tokens),
+            WireFormat::Anthropic => {
                 let stop = json!({"type": "content_block_stop", "index": 0});
                 let delta = json!({
                     "type": "message_delta", "delta": {"stop_reason": "end_turn", "stop_sequence": null},
@@ -306,13 +306,13 @@ impl Speech<'_> {
 
     /// A whole answer.
     pub(crate) fn whole(&self, text: &str, call: Option<(&str, &str)>, tokens: usize) -> String {
-        let body = match self.speaks {
-            Speaks::Responses => self.response(&self.response_items(text, call), tokens),
-            Speaks::Gemini => {
+        let body = match self.wire {
+            WireFormat::Responses => self.response(&self.response_items(text, call), tokens),
+            WireFormat::Gemini => {
                 let parts = call.map_or_else(|| json!([{"text": text}]), Self::function_call);
                 self.candidate(&parts, Some(("STOP", tokens)))
             }
-            Speaks::OpenAi | Speaks::DeepSeek => {
+            WireFormat::OpenAi | WireFormat::DeepSeek => {
                 let mut message = json!({"role": "assistant", "content": text});
                 if let Some((name, arguments)) = call {
                     let call = json!({"id": format!("call_{}", self.id), "type": "function", "function": {"name": name, "arguments": arguments}});
@@ -324,7 +324,7 @@ impl Speech<'_> {
                     "choices": [{"index": 0, "message": message, "finish_reason": finish}], "usage": self.counts(tokens),
                 })
             }
-            Speaks::Bedrock => {
+            WireFormat::Bedrock => {
                 let block = match call {
                     Some((name, arguments)) => {
                         let input = calls::input(arguments);
@@ -338,7 +338,7 @@ impl Speech<'_> {
                     "usage": self.converse_counts(tokens), "metrics": {"latencyMs": 1},
                 })
             }
-            Speaks::Anthropic => {
+            WireFormat::Anthropic => {
                 let block = match call {
                     Some((name, arguments)) => {
                         let input = calls::input(arguments);
@@ -382,7 +382,7 @@ impl Speech<'_> {
                 json!(values)
             }
         };
-        if self.speaks == Speaks::Gemini {
+        if self.wire == WireFormat::Gemini {
             let embeddings: Vec<Value> =
                 inputs.iter().map(|input| json!({"values": vector(input)})).collect();
             let usage = json!({"promptTokenCount": self.prompt_tokens});
@@ -399,11 +399,11 @@ impl Speech<'_> {
 
     /// An error's body.
     pub(crate) fn error(&self, kind: &str, code: &str, message: &str) -> String {
-        match self.speaks {
-            Speaks::Anthropic => {
+        match self.wire {
+            WireFormat::Anthropic => {
                 json!({"type": "error", "error": {"type": kind, "message": message}}).to_string()
             }
-            Speaks::Gemini => {
+            WireFormat::Gemini => {
                 let (status, word) = match kind {
                     "authentication_error" => (400, "INVALID_ARGUMENT"),
                     "billing_error" => (402, "RESOURCE_EXHAUSTED"),
@@ -424,7 +424,7 @@ impl Speech<'_> {
                 }
                 json!({"error": error}).to_string()
             }
-            Speaks::Bedrock => {
+            WireFormat::Bedrock => {
                 // Its own name for each kind of error; the shared words are those of the other wires.
                 let name = match kind {
                     "authentication_error" => "UnrecognizedClientException",
@@ -446,10 +446,10 @@ impl Speech<'_> {
     /// An error inside a stream.
     pub(crate) fn error_event(&self) -> String {
         let body = self.error("overloaded_error", "server_is_overloaded", "Overloaded");
-        match self.speaks {
-            Speaks::Anthropic => format!("event: error\ndata: {body}\n\n"),
-            Speaks::Responses => self.response_error(),
-            Speaks::Bedrock => format!("exception: serviceUnavailableException\ndata: {body}\n\n"),
+        match self.wire {
+            WireFormat::Anthropic => format!("event: error\ndata: {body}\n\n"),
+            WireFormat::Responses => self.response_error(),
+            WireFormat::Bedrock => format!("exception: serviceUnavailableException\ndata: {body}\n\n"),
             _ => format!("data: {body}\n\n"),
         }
     }

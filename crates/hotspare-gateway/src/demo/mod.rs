@@ -21,7 +21,7 @@ use hotspare::{
     BreakerConfig, Client, Endpoint, Key, Limits, ModelProfile, Price, RouteSpec, Secret, Sequential,
     anthropic, openai,
 };
-use hotspare_chaos::{ChaosServer, Settings, Speaks};
+use hotspare_chaos::{ChaosServer, Settings, WireFormat};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
@@ -35,8 +35,8 @@ use story::Story;
 use terminal::{Terminal, Wish};
 
 /// The embedded providers: name, wire.
-pub(crate) const PROVIDERS: [(&str, Speaks); 3] =
-    [("main", Speaks::OpenAi), ("spare", Speaks::Anthropic), ("third", Speaks::DeepSeek)];
+pub(crate) const PROVIDERS: [(&str, WireFormat); 3] =
+    [("main", WireFormat::OpenAi), ("spare", WireFormat::Anthropic), ("third", WireFormat::DeepSeek)];
 
 /// How the demonstration went.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -90,9 +90,9 @@ impl Embedded {
     /// If a port cannot be bound.
     pub async fn start() -> io::Result<Self> {
         let mut servers = Vec::new();
-        for (_, speaks) in PROVIDERS {
+        for (_, wire) in PROVIDERS {
             let settings =
-                Settings::new(speaks).pace(Duration::from_millis(40), Duration::from_millis(2)).tokens(24);
+                Settings::new(wire).pace(Duration::from_millis(40), Duration::from_millis(2)).tokens(24);
             servers.push(ChaosServer::start(settings).await?);
         }
         Ok(Self { servers })
@@ -122,13 +122,13 @@ impl Embedded {
     }
 
     fn endpoints(&self) -> impl Iterator<Item = (&'static str, Endpoint)> {
-        PROVIDERS.iter().zip(&self.servers).map(|((name, speaks), server)| {
-            let (model, url) = (speaks.model(), server.base_url());
+        PROVIDERS.iter().zip(&self.servers).map(|((name, wire), server)| {
+            let (model, url) = (wire.model(), server.base_url());
             let key = Key::from_secret(Secret::new("sk-embedded"));
             // Dollars per million tokens, as models of these hosts cost.
-            let (endpoint, price) = match speaks {
-                Speaks::Anthropic => (anthropic::target(model).base_url(url).endpoint(), (3, 15)),
-                Speaks::DeepSeek => (openai::deepseek(model).base_url(url).key(key), (1, 2)),
+            let (endpoint, price) = match wire {
+                WireFormat::Anthropic => (anthropic::target(model).base_url(url).endpoint(), (3, 15)),
+                WireFormat::DeepSeek => (openai::deepseek(model).base_url(url).key(key), (1, 2)),
                 _ => (openai::target(model).base_url(url).key(key), (2, 10)),
             };
             let mut profile = ModelProfile::default();

@@ -108,7 +108,7 @@ impl Screen {
                 "target", "wire", "breaker", "share of answers", "first token", "calls now"
             ),
         ));
-        for (at, (target, (_, speaks))) in targets.iter().zip(PROVIDERS).enumerate() {
+        for (at, (target, (_, wire))) in targets.iter().zip(PROVIDERS).enumerate() {
             let share = self.shares.get(at).copied().unwrap_or(0.0);
             let (tone, breaker) = breaker(target);
             let bar = "█".repeat((share * BAR).round() as usize);
@@ -120,7 +120,7 @@ impl Screen {
             };
             frame.push(
                 Line::default()
-                    .put(Tone::Plain, format!("{:<8}{:<11}", target.id.as_str(), speaks.host()))
+                    .put(Tone::Plain, format!("{:<8}{:<11}", target.id.as_str(), wire.host()))
                     .put(tone, format!("{breaker:<14}"))
                     .put(Tone::Good, format!("{bar:<18}"))
                     .put(Tone::Plain, format!("{:>4.0} %{latency:>12}{calls:>12}", share * 100.0)),

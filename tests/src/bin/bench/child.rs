@@ -3,7 +3,7 @@
 use std::process::{Command, Stdio};
 
 use hotspare::Client;
-use hotspare_chaos::{ChaosServer, Settings, Speaks};
+use hotspare_chaos::{ChaosServer, Settings, WireFormat};
 
 /// This program in another role, until it is dropped.
 pub(crate) struct Child {
@@ -50,7 +50,7 @@ pub(crate) async fn until_closed() {
 /// The server that all clients of a run talk to; it ends with its parent's pipe.
 pub(crate) async fn serve(tokens: usize) {
     let server =
-        ChaosServer::start(Settings::new(Speaks::OpenAi).tokens(tokens)).await.expect("a loopback port");
+        ChaosServer::start(Settings::new(WireFormat::OpenAi).tokens(tokens)).await.expect("a loopback port");
     println!("{}", server.base_url());
     until_closed().await;
     drop(server);

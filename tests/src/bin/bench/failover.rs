@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use futures::StreamExt;
 use hotspare::{ChatRequest, Client, Sequential};
-use hotspare_chaos::{ChaosServer, Fault, Settings, Speaks};
+use hotspare_chaos::{ChaosServer, Fault, Settings, WireFormat};
 
 /// Runs the bench.
 pub(crate) async fn run() {
@@ -45,15 +45,15 @@ struct Case {
 
 async fn measure(fault: Option<Fault>) -> Case {
     let servers = [
-        ChaosServer::start(Settings::new(Speaks::OpenAi)).await.expect("a loopback port"),
-        ChaosServer::start(Settings::new(Speaks::OpenAi)).await.expect("a loopback port"),
+        ChaosServer::start(Settings::new(WireFormat::OpenAi)).await.expect("a loopback port"),
+        ChaosServer::start(Settings::new(WireFormat::OpenAi)).await.expect("a loopback port"),
     ];
     let mut limits = hotspare::Limits::default();
     limits.first_content = Duration::from_millis(500);
     let route = hotspare::RouteSpec::new(Sequential::new(["main", "spare"])).limits(limits);
     let client = Client::builder()
-        .target("main", hotspare_tests::endpoint(&servers[0], Speaks::OpenAi))
-        .target("spare", hotspare_tests::endpoint(&servers[1], Speaks::OpenAi))
+        .target("main", hotspare_tests::endpoint(&servers[0], WireFormat::OpenAi))
+        .target("spare", hotspare_tests::endpoint(&servers[1], WireFormat::OpenAi))
         .route("chat", route)
         .build()
         .expect("a valid client");

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use futures::StreamExt;
 use hotspare::{ChatRequest, ChatStream, Client, Key, Limits, RouteSpec, Secret, Sequential};
-use hotspare_chaos::{ChaosServer, Fault, Settings, Speaks};
+use hotspare_chaos::{ChaosServer, Fault, Settings, WireFormat};
 
 use crate::child::{Child, until_closed};
 
@@ -48,7 +48,7 @@ pub(crate) async fn run() {
 
 /// A server that says one word and then nothing; it ends with its parent's pipe.
 pub(crate) async fn serve() {
-    let server = ChaosServer::start(Settings::new(Speaks::OpenAi)).await.expect("a loopback port");
+    let server = ChaosServer::start(Settings::new(WireFormat::OpenAi)).await.expect("a loopback port");
     server.set_fault(Some(Fault::StallAfter(1))).await;
     println!("{}", server.base_url());
     until_closed().await;

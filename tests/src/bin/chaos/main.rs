@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 
 use futures::StreamExt;
 use hotspare::{ChatRequest, Event, HealthAware, Kind, RouteSpec, Sequential};
-use hotspare_chaos::{Fault, FaultPlan, Speaks};
+use hotspare_chaos::{Fault, FaultPlan, WireFormat};
 use hotspare_tests::{NAMES, Rig, short_limits};
 
 const HELP: &str = "\
@@ -304,7 +304,7 @@ async fn pairs(rounds: u64, only: Option<&str>, docs: Option<String>) -> Result<
 }
 
 async fn run(scenario: &Scenario, seed: u64) -> Outcome {
-    let wires = [Speaks::OpenAi, Speaks::Anthropic, Speaks::DeepSeek];
+    let wires = [WireFormat::OpenAi, WireFormat::Anthropic, WireFormat::DeepSeek];
     let mut limits = short_limits();
     let in_flight = matches!(scenario.breaks, Breaks::InFlight);
     if in_flight {

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use futures::StreamExt;
 use hotspare::{ChatRequest, Event, RouteSpec, Sequential};
-use hotspare_chaos::{Fault, FaultPlan, Speaks};
+use hotspare_chaos::{Fault, FaultPlan, WireFormat};
 use hotspare_sim::{Course, Measure, Player, Scenario, quantile, run};
 use hotspare_tests::{NAMES, Rig, short_limits};
 
@@ -99,7 +99,7 @@ async fn median(rounds: u64, broken: Option<(&str, u32)>) -> Result<Came, String
 
 async fn real(seed: u64, broken: Option<(&str, u32)>) -> Result<Came, String> {
     let route = RouteSpec::new(Sequential::new(NAMES)).limits(short_limits());
-    let rig = Rig::with(&[Speaks::OpenAi; 3], route).await;
+    let rig = Rig::with(&[WireFormat::OpenAi; 3], route).await;
     for server in &rig.servers {
         let settings = server.settings().tokens(TOKENS).pace(FIRST, GAP);
         server.set_settings(settings);

@@ -13,7 +13,7 @@ use hotspare::{
     BreakerConfig, BreakerState, ChatRequest, Client, Endpoint, Key, Limits, ModelProfile, Price, Race,
     RouteSpec, Secret, Sequential,
 };
-use hotspare_chaos::{ChaosServer, Fault, FaultPlan, Settings, Speaks};
+use hotspare_chaos::{ChaosServer, Fault, FaultPlan, Settings, WireFormat};
 use hotspare_tests::{endpoint, short_limits};
 
 mod whose_fault;
@@ -101,7 +101,7 @@ impl Stage {
         let mut builder = Client::builder().route("chat", route);
         let mut servers = Vec::new();
         for (index, settings) in settings.into_iter().enumerate() {
-            let wire = settings.speaks;
+            let wire = settings.wire;
             let server = ChaosServer::start(settings).await.expect("a loopback port");
             let target = dress(index, &server, endpoint(&server, wire));
             builder = builder.target(format!("t{index}"), target);
@@ -120,7 +120,7 @@ impl Stage {
     }
 
     async fn plain(targets: usize) -> Self {
-        let settings = vec![Settings::new(Speaks::OpenAi); targets];
+        let settings = vec![Settings::new(WireFormat::OpenAi); targets];
         Self::new(settings, short_limits(), |_, _, target| target).await
     }
 
@@ -178,21 +178,21 @@ async fn unhinted() -> Vec<Mark> {
 }
 
 async fn odd_headers() -> Vec<Mark> {
-    let odd = Settings::new(Speaks::OpenAi)
+    let odd = Settings::new(WireFormat::OpenAi)
         .header("x-ratelimit-limit-requests", "0")
         .header("x-ratelimit-remaining-requests", "-1")
         .header("x-ratelimit-limit-tokens", "100")
         .header("x-ratelimit-remaining-tokens", "100")
         .header("x-ratelimit-reset-tokens", "1000000000s")
         .header("retry-after", "Thu, 01 Jan 1970 00:00:00 GMT");
-    let settings = vec![odd, Settings::new(Speaks::OpenAi)];
+    let settings = vec![odd, Settings::new(WireFormat::OpenAi)];
     let stage = Stage::new(settings, short_limits(), |_, _, target| target).await;
     let lost = stage.ask(50, ms(5)).await;
     vec![exactly("lost", lost, 0), Mark { what: "served by main", got: stage.served(0), least: 45, most: 50 }]
 }
 
 async fn one_dead_key() -> Vec<Mark> {
-    let settings = vec![Settings::new(Speaks::OpenAi).key("sk-good-key"), Settings::new(Speaks::OpenAi)];
+    let settings = vec![Settings::new(WireFormat::OpenAi).key("sk-good-key"), Settings::new(WireFormat::OpenAi)];
     let stage = Stage::new(settings, short_limits(), |index, server, target| {
         let key = |text: &str| Key::from_secret(Secret::new(text));
         match index {
@@ -238,7 +238,7 @@ async fn bad_callers() -> Vec<Mark> {
 }
 
 async fn leavers() -> Vec<Mark> {
-    let settings = vec![Settings::new(Speaks::OpenAi).pace(ms(1_500), Duration::ZERO); 2];
+    let settings = vec![Settings::new(WireFormat::OpenAi).pace(ms(1_500), Duration::ZERO); 2];
     let stage = Stage::new(settings, Limits::default(), |_, _, target| target).await;
     let calls = (0..60).map(|number| {
         let client = stage.client.clone();
@@ -266,7 +266,7 @@ async fn leavers() -> Vec<Mark> {
 }
 
 async fn hung_probes() -> Vec<Mark> {
-    let settings = vec![Settings::new(Speaks::OpenAi); 2];
+    let settings = vec![Settings::new(WireFormat::OpenAi); 2];
     let stage = Stage::new(settings, short_limits(), |_, _, target| target.breaker(brisk())).await;
     stage.servers[0].set_fault(Some(Fault::Status(503))).await;
     let mut lost = stage.ask(12, ms(5)).await;
@@ -288,8 +288,8 @@ async fn hung_probes() -> Vec<Mark> {
 }
 
 async fn straddling() -> Vec<Mark> {
-    let long = Settings::new(Speaks::OpenAi).tokens(40).pace(Duration::ZERO, ms(50));
-    let settings = vec![long, Settings::new(Speaks::OpenAi)];
+    let long = Settings::new(WireFormat::OpenAi).tokens(40).pace(Duration::ZERO, ms(50));
+    let settings = vec![long, Settings::new(WireFormat::OpenAi)];
     let stage = Stage::new(settings, short_limits(), |_, _, target| {
         let mut breaker = brisk();
         // No probe falls within the outage, so whatever closes it was begun before.
@@ -327,7 +327,7 @@ async fn quiet() -> Vec<Mark> {
         ("calls to main until it opens (503)", Fault::Status(503), 4),
         ("calls to main until it opens (silence)", Fault::Silence, 7),
     ] {
-        let settings = vec![Settings::new(Speaks::OpenAi); 2];
+        let settings = vec![Settings::new(WireFormat::OpenAi); 2];
         let stage = Stage::new(settings, short_limits(), |_, _, target| {
             let mut breaker = BreakerConfig::evidence();
             breaker.cooldown = Duration::from_secs(10);
@@ -356,7 +356,7 @@ async fn restart() -> Vec<Mark> {
 }
 
 async fn one_model() -> Vec<Mark> {
-    let settings = vec![Settings::new(Speaks::OpenAi); 3];
+    let settings = vec![Settings::new(WireFormat::OpenAi); 3];
     let stage = Stage::new(settings, short_limits(), |index, _, target| match index {
         0 | 2 => target.health_group("https://one.host"),
         _ => target,
@@ -385,7 +385,7 @@ async fn thinker() -> Vec<Mark> {
     let mut opened = 0;
     let mut lost = 0;
     for first in [200, 400, 900] {
-        let thinks = Settings::new(Speaks::OpenAi).pace(ms(first), Duration::ZERO);
+        let thinks = Settings::new(WireFormat::OpenAi).pace(ms(first), Duration::ZERO);
         let stage = Stage::new(vec![thinks.clone(), thinks], limits.clone(), |_, _, target| {
             let mut profile = ModelProfile::default();
             profile.capabilities.reasoning = Some(true);
@@ -412,7 +412,7 @@ async fn thinker() -> Vec<Mark> {
 
 async fn slow_reader() -> Vec<Mark> {
     let stage = Stage::new(
-        vec![Settings::new(Speaks::OpenAi).tokens(30).pace(Duration::ZERO, ms(20)); 2],
+        vec![Settings::new(WireFormat::OpenAi).tokens(30).pace(Duration::ZERO, ms(20)); 2],
         short_limits(),
         |_, _, target| target,
     )
@@ -439,7 +439,7 @@ async fn slow_reader() -> Vec<Mark> {
 async fn five() -> Vec<Mark> {
     let mut limits = short_limits();
     limits.max_targets = Some(3);
-    let stage = Stage::new(vec![Settings::new(Speaks::OpenAi); 5], limits, |_, _, target| target).await;
+    let stage = Stage::new(vec![Settings::new(WireFormat::OpenAi); 5], limits, |_, _, target| target).await;
     for server in &stage.servers {
         server.set_fault(Some(Fault::Status(503))).await;
     }
@@ -449,7 +449,7 @@ async fn five() -> Vec<Mark> {
 }
 
 async fn comes_back() -> Vec<Mark> {
-    let settings = vec![Settings::new(Speaks::OpenAi); 2];
+    let settings = vec![Settings::new(WireFormat::OpenAi); 2];
     let stage = Stage::new(settings, short_limits(), |_, _, target| target.breaker(brisk())).await;
     stage.servers[0].kill().await;
     let mut lost = stage.ask(15, ms(400)).await;
@@ -467,8 +467,8 @@ async fn comes_back() -> Vec<Mark> {
 }
 
 async fn losers() -> Vec<Mark> {
-    let fast = Settings::new(Speaks::OpenAi).pace(ms(20), Duration::ZERO);
-    let slow = Settings::new(Speaks::OpenAi).pace(Duration::ZERO, ms(400));
+    let fast = Settings::new(WireFormat::OpenAi).pace(ms(20), Duration::ZERO);
+    let slow = Settings::new(WireFormat::OpenAi).pace(Duration::ZERO, ms(400));
     let route = RouteSpec::new(Race::new(["t0", "t1"])).limits(Limits::default());
     let stage = Stage::with(vec![fast, slow.pace(ms(5_000), Duration::ZERO)], route, |_, _, target| {
         let mut profile = ModelProfile::default();

@@ -5,7 +5,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Speaks, Speech};
+use super::{WireFormat, Speech};
 
 /// Arguments as an object.
 pub(super) fn input(arguments: &str) -> Value {
@@ -16,24 +16,24 @@ impl Speech<'_> {
     /// A stream's frames: the beginning of the call, each piece of its arguments, and what follows. Wires that do not
     /// stream arguments have all in one.
     pub(crate) fn call(&self, name: &str, pieces: &[String]) -> Vec<String> {
-        let (begin, close) = match self.speaks {
-            Speaks::Gemini => {
+        let (begin, close) = match self.wire {
+            WireFormat::Gemini => {
                 let call = Self::function_call((name, &pieces.concat()));
                 return vec![self.part(&call, Some(("STOP", 9)))];
             }
-            Speaks::Responses => return vec![self.response_call(name, &pieces.concat())],
-            Speaks::OpenAi | Speaks::DeepSeek => {
+            WireFormat::Responses => return vec![self.response_call(name, &pieces.concat())],
+            WireFormat::OpenAi | WireFormat::DeepSeek => {
                 let id = format!("call_{}", self.id);
                 let begin = json!({"tool_calls": [{"index": 0, "id": id, "type": "function", "function": {"name": name, "arguments": ""}}]});
                 let finish = self.chunk(&json!({}), Some("tool_calls"));
                 (self.chunk(&begin, None), format!("{finish}data: [DONE]\n\n"))
             }
-            Speaks::Bedrock => {
+            WireFormat::Bedrock => {
                 let call = json!({"name": name, "toolUseId": format!("tooluse_{}", self.id)});
                 let block = json!({"contentBlockIndex": 0, "start": {"toolUse": call}});
                 (Self::event("contentBlockStart", &block), self.end(0, "tool_use", 9))
             }
-            Speaks::Anthropic => {
+            WireFormat::Anthropic => {
                 let id = format!("toolu_{}", self.id);
                 let block = json!({"type": "content_block_start", "index": 0, "content_block": {"type": "tool_use", "id": id, "name": name, "input": {}}});
                 let stop = json!({"type": "content_block_stop", "index": 0});
@@ -49,12 +49,12 @@ impl Speech<'_> {
     }
 
     fn arguments(&self, piece: &str) -> String {
-        match self.speaks {
-            Speaks::Bedrock => {
+        match self.wire {
+            WireFormat::Bedrock => {
                 let delta = json!({"contentBlockIndex": 0, "delta": {"toolUse": {"input": piece}}});
                 Self::event("contentBlockDelta", &delta)
             }
-            Speaks::Anthropic => Self::typed(
+            WireFormat::Anthropic => Self::typed(
                 &json!({"type": "content_block_delta", "index": 0, "delta": {"type": "input_json_delta", "partial_json": piece}}),
             ),
             _ => self.chunk(&json!({"tool_calls": [{"index": 0, "function": {"arguments": piece}}]}), None),

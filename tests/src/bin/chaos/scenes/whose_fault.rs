@@ -39,7 +39,7 @@ async fn hole() -> (std::net::SocketAddr, Vec<tokio::task::JoinHandle<()>>) {
 
 async fn blackhole() -> Vec<Mark> {
     let (address, holders) = hole().await;
-    let settings = vec![Settings::new(Speaks::OpenAi); 2];
+    let settings = vec![Settings::new(WireFormat::OpenAi); 2];
     // The shipped limit for connecting, 1 s.
     let stage = Stage::new(settings, Limits::default(), |index, _, target| match index {
         0 => {
@@ -65,7 +65,7 @@ async fn blackhole() -> Vec<Mark> {
 }
 
 async fn gone() -> Vec<Mark> {
-    let settings = vec![Settings::new(Speaks::OpenAi).pace(ms(20), Duration::ZERO); 2];
+    let settings = vec![Settings::new(WireFormat::OpenAi).pace(ms(20), Duration::ZERO); 2];
     let stage = Stage::new(settings, Limits::default(), |_, _, target| target).await;
     let mut lost = stage.ask(20, ms(1)).await;
     let before = stage.servers[0].stats().requests;
@@ -82,7 +82,7 @@ async fn gone() -> Vec<Mark> {
 }
 
 async fn busy() -> Vec<Mark> {
-    let settings = vec![Settings::new(Speaks::OpenAi).pace(ms(40), Duration::ZERO); 2];
+    let settings = vec![Settings::new(WireFormat::OpenAi).pace(ms(40), Duration::ZERO); 2];
     let stage = Stage::new(settings, Limits::default(), |_, _, target| target).await;
     stage.servers[0].set_plan(FaultPlan::seeded(3).share(Fault::Status(503), 3_000));
     let mut lost = 0;
@@ -128,7 +128,7 @@ async fn own_network() -> Vec<Mark> {
 }
 
 async fn three_models() -> Vec<Mark> {
-    let settings = vec![Settings::new(Speaks::OpenAi); 5];
+    let settings = vec![Settings::new(WireFormat::OpenAi); 5];
     let stage = Stage::new(settings, short_limits(), |index, server, target| match index {
         4 => target,
         _ => {
@@ -152,9 +152,9 @@ async fn odd_errors() -> Vec<Mark> {
     let (mut lost, mut served, mut calls) = (0, 0, 0);
     for pause in ["-1", "0", "1000000000", "Thu, 01 Jan 1970 00:00:00 GMT", "soon", "1e9", ""] {
         for fault in [Fault::RateLimited(0), Fault::Status(503)] {
-            let odd = Settings::new(Speaks::OpenAi).header("retry-after", pause);
+            let odd = Settings::new(WireFormat::OpenAi).header("retry-after", pause);
             let stage =
-                Stage::new(vec![odd, Settings::new(Speaks::OpenAi)], short_limits(), |_, _, target| target)
+                Stage::new(vec![odd, Settings::new(WireFormat::OpenAi)], short_limits(), |_, _, target| target)
                     .await;
             stage.servers[0].set_fault(Some(fault)).await;
             lost += stage.ask(20, ms(2)).await;
