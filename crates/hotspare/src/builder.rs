@@ -24,7 +24,7 @@ pub use self::route_spec::RouteSpec;
 use self::transports::{NoTransport, Transports};
 use crate::client::Client;
 use crate::endpoint::{Endpoint, Net, Backend};
-use crate::key::Keyhole;
+use crate::key::KeySlot;
 use crate::shared::{Connected, Prompt, Shared};
 
 /// A client that is being put together.
@@ -132,7 +132,7 @@ impl ClientBuilder {
 
 /// Gives a provider of one's own a name for its health: one for all targets over the same provider.
 fn place(name: &TargetId, endpoint: &mut Endpoint, placed: &mut Vec<(*const (), String)>) {
-    let Backend::Provider(provider) = &endpoint.speaks else { return };
+    let Backend::Provider(provider) = &endpoint.backend else { return };
     if !endpoint.host.is_empty() {
         return;
     }
@@ -315,18 +315,18 @@ fn connect(
     for key in &endpoint.keys {
         if let Some(credentials) = key.credentials() {
             fingerprints.push(Arc::as_ptr(credentials).addr() as u64);
-            keys.push(Arc::new(Keyhole::fetched(Arc::clone(credentials))));
+            keys.push(Arc::new(KeySlot::fetched(Arc::clone(credentials))));
             continue;
         }
         match key.resolve() {
             Ok(secret) => {
                 fingerprints.push(fingerprint(&secret));
-                keys.push(Arc::new(Keyhole::read(key.clone(), secret)));
+                keys.push(Arc::new(KeySlot::read(key.clone(), secret)));
             }
             Err(what) => mistakes.push(what),
         }
     }
-    let provider = match endpoint.speaks {
+    let provider = match endpoint.backend {
         Backend::Provider(provider) => provider,
         Backend::Wire(wire) => match transports.for_net(&endpoint.net) {
             Ok(transport) => {

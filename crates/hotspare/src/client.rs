@@ -160,7 +160,7 @@ impl Client {
         let place = self.shared.targets.iter().position(|connected| connected.id == *target);
         let place =
             place.ok_or_else(|| Error::new(Kind::Config, format!("there is no target `{target}`")))?;
-        crate::keep::probe(&self.shared, place, key).await
+        crate::keeper_task::probe(&self.shared, place, key).await
     }
 
     /// What would be tried for a request, in which order, and why. Sends nothing.
@@ -240,8 +240,8 @@ impl Client {
     /// Puts keys into service again that were rejected and have been replaced at their sources.
     fn take_new_keys(&self, route: &Route, now: Moment) {
         for &place in &route.members {
-            for (key, hole) in self.shared.targets[place].keys.iter().enumerate() {
-                if hole.was_replaced(now) {
+            for (key, slot) in self.shared.targets[place].keys.iter().enumerate() {
+                if slot.was_replaced(now) {
                     tracing::info!(target: "hotspare", to = %self.shared.targets[place].id, key, "its key was replaced");
                     self.shared.with_world(|world| world.renew_key(place, key));
                 }
@@ -260,7 +260,7 @@ impl Client {
         let request = self.bind(&route, request);
         let shared = &self.shared;
         if shared.fleet.targets().iter().any(|target| target.probe) {
-            shared.keep.spawn(shared);
+            shared.keeper.spawn(shared);
         }
         let seed = entropy();
         let now = shared.clock.now();

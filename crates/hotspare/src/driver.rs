@@ -18,9 +18,9 @@ use hotspare_provider::{Outbound, Secret, Signal};
 use tokio::time::Sleep;
 use tracing::Span;
 
-use crate::bells::Bell;
+use crate::wake::WakeSignal;
 use crate::clock::Clock;
-use crate::key::Keyhole;
+use crate::key::KeySlot;
 use crate::observe;
 use crate::prepare::prepare;
 use crate::shared::Shared;
@@ -31,14 +31,14 @@ type Signals = BoxStream<'static, Result<Signal, Error>>;
 struct Running {
     stage: Stage,
     /// The key that it uses, and what it was.
-    key: Option<(Arc<Keyhole>, Arc<OnceLock<Secret>>)>,
+    key: Option<(Arc<KeySlot>, Arc<OnceLock<Secret>>)>,
 }
 
 impl Running {
     /// Whether its rejected key has been replaced at its source.
     fn renew(&self) -> bool {
-        let Some((hole, used)) = &self.key else { return false };
-        used.get().is_some_and(|rejected| hole.renew(rejected))
+        let Some((slot, used)) = &self.key else { return false };
+        used.get().is_some_and(|rejected| slot.renew(rejected))
     }
 }
 
@@ -63,7 +63,7 @@ pub(crate) struct Driver {
     attempts: Vec<Option<Running>>,
     timer: Option<Pin<Box<Sleep>>>,
     /// Rung when there may be room, once the call had to wait for it.
-    bell: Option<(Ticket, Arc<Bell>)>,
+    wake: Option<(Ticket, Arc<WakeSignal>)>,
     /// The machine has something to say or must be asked.
     due: bool,
     /// The caller was given something and has not come back yet.
@@ -80,7 +80,7 @@ impl Driver {
             call,
             attempts: Vec::with_capacity(2),
             timer: None,
-            bell: None,
+            wake: None,
             due: true,
             away: false,
             over: false,
@@ -161,7 +161,7 @@ impl Driver {
         let span = tracing::info_span!(target: "hotspare", "hotspare.attempt", attempt = begin.id.0, target = %target.id);
         let profile = &self.shared.fleet.targets()[begin.target].profile;
         let prompt = self.shared.prompt(begin.route, begin.target);
-        let key = target.keys.get(begin.key).map(|hole| (Arc::clone(hole), Arc::new(OnceLock::new())));
+        let key = target.keys.get(begin.key).map(|slot| (Arc::clone(slot), Arc::new(OnceLock::new())));
         let prepared = prepare(&self.request, begin, target, prompt, profile).map(|prepared| {
             self.call.note(begin.id, prepared.notes);
             if prepared.by_tool {
@@ -174,8 +174,8 @@ impl Driver {
         let used = key.clone();
         let connecting = async move {
             let mut outbound: Outbound = prepared?;
-            if let Some((hole, secret)) = used {
-                let fresh = hole.secret(Clock::wall()).await?;
+            if let Some((slot, secret)) = used {
+                let fresh = slot.secret(Clock::wall()).await?;
                 outbound = outbound.with_secret(Some(secret.get_or_init(|| fresh).clone()));
             }
             provider.send(outbound.with_sent_at(Clock::wall())).await
@@ -186,16 +186,16 @@ impl Driver {
         self.attempts.push(Some(Running { stage, key }));
     }
 
-    /// Whether the bell was rung. A call that has just begun to wait hangs up its bell and asks once more: there may have
+    /// Whether the call was woken. A call that has just begun to wait registers its signal and polls once more: there may have
     /// been room in between.
     fn is_woken(&mut self, cx: &Context<'_>) -> bool {
         let Some(ticket) = self.call.ticket() else { return false };
-        let woken = match &self.bell {
-            Some((_, bell)) => bell.heard(cx),
+        let woken = match &self.wake {
+            Some((_, signal)) => signal.take(cx),
             None => {
-                let bell = self.shared.bells.hang(ticket);
-                bell.heard(cx);
-                self.bell = Some((ticket, bell));
+                let signal = self.shared.wake_signals.register(ticket);
+                signal.take(cx);
+                self.wake = Some((ticket, signal));
                 true
             }
         };
@@ -288,8 +288,8 @@ impl Drop for Driver {
             self.attempts.clear();
             self.tell(Input::CallerGone);
         }
-        if let Some((ticket, _)) = self.bell.take() {
-            self.shared.bells.take_down(ticket);
+        if let Some((ticket, _)) = self.wake.take() {
+            self.shared.wake_signals.remove(ticket);
         }
     }
 }

@@ -105,7 +105,7 @@ impl Key {
 }
 
 /// A key in use.
-pub(crate) enum Keyhole {
+pub(crate) enum KeySlot {
     /// Where it has to be fetched from.
     Fetched(Arc<dyn Credentials>),
     /// Where it came from, and what it was when it was last read.
@@ -127,7 +127,7 @@ const NEVER: u64 = u64::MAX;
 /// to wait for the re-check.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
-impl Keyhole {
+impl KeySlot {
     pub(crate) fn read(source: Key, secret: Secret) -> Self {
         Self::Read(Box::new(Held { source, secret: RwLock::new(secret), look_at: AtomicU64::new(NEVER) }))
     }
@@ -202,7 +202,7 @@ impl Held {
     }
 }
 
-impl fmt::Debug for Keyhole {
+impl fmt::Debug for KeySlot {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Fetched(credentials) => credentials.fmt(f),

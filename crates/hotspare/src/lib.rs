@@ -32,7 +32,7 @@
 //! **Tracing.** Spans `hotspare.call` and `hotspare.attempt`, all under the target `hotspare`: INFO for each failover, WARN for
 //! each breaker that changes, with its reason; never a prompt, an answer or a key.
 
-mod bells;
+mod wake;
 mod builder;
 mod client;
 mod clock;
@@ -41,7 +41,7 @@ pub mod config;
 mod driver;
 mod endpoint;
 mod explain;
-mod keep;
+mod keeper_task;
 mod key;
 mod lint;
 mod observe;

@@ -12,10 +12,10 @@ use hotspare_engine::{Fleet, Route, World};
 use hotspare_normalize::PromptTemplate;
 use hotspare_provider::Provider;
 
-use crate::bells::Bells;
+use crate::wake::WakeSignals;
 use crate::clock::Clock;
-use crate::keep::Keep;
-use crate::key::Keyhole;
+use crate::keeper_task::KeeperTask;
+use crate::key::KeySlot;
 use crate::observe::{self, Observer};
 use crate::validators::Validators;
 
@@ -32,8 +32,8 @@ pub(crate) struct Shared {
     pub(crate) aliases: Vec<(String, usize)>,
     pub(crate) observer: RwLock<Observer>,
     pub(crate) validators: Validators,
-    pub(crate) bells: Bells,
-    pub(crate) keep: Keep,
+    pub(crate) wake_signals: WakeSignals,
+    pub(crate) keeper: KeeperTask,
     world: Mutex<World>,
 }
 
@@ -43,7 +43,7 @@ pub(crate) struct Connected {
     pub(crate) id: TargetId,
     pub(crate) provider: Arc<dyn Provider>,
     pub(crate) model: Arc<str>,
-    pub(crate) keys: Vec<Arc<Keyhole>>,
+    pub(crate) keys: Vec<Arc<KeySlot>>,
     pub(crate) prompt: Option<Prompt>,
     /// Whether it was last asked for vectors, or nobody has asked yet and its model is known to give them.
     pub(crate) embeds: AtomicBool,
@@ -81,8 +81,8 @@ impl Shared {
             aliases,
             observer: RwLock::default(),
             validators: Validators::default(),
-            bells: Bells::default(),
-            keep: Keep::default(),
+            wake_signals: WakeSignals::default(),
+            keeper: KeeperTask::default(),
             world: Mutex::new(world),
         }
     }
@@ -109,7 +109,7 @@ impl Shared {
             )
         };
         if stirred {
-            self.keep.stir();
+            self.keeper.wake();
         }
         if !notices.is_empty() || !service.is_empty() || network.is_some() {
             let observer = self.observer.read().unwrap_or_else(PoisonError::into_inner).clone();
@@ -120,7 +120,7 @@ impl Shared {
             }
         }
         if !woken.is_empty() {
-            self.bells.ring(&woken);
+            self.wake_signals.wake(&woken);
         }
         result
     }

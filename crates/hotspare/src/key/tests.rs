@@ -9,15 +9,15 @@ fn a_rejected_key_is_read_again_and_kept_only_if_it_changed() {
     let stored = Arc::new(Mutex::new("first".to_owned()));
     let source = Arc::clone(&stored);
     let key = Key::read("the store", move || Ok(Secret::new(source.lock().unwrap().as_str())));
-    let hole = Keyhole::read(key.clone(), key.resolve().unwrap());
+    let slot = KeySlot::read(key.clone(), key.resolve().unwrap());
     let first = Secret::new("first");
-    assert!(!hole.renew(&first), "the source has nothing newer");
+    assert!(!slot.renew(&first), "the source has nothing newer");
     *stored.lock().unwrap() = "second".into();
-    assert!(hole.renew(&first));
-    assert!(hole.renew(&first), "a call that still used the old key tries the new one");
-    assert!(!hole.renew(&Secret::new("second")));
+    assert!(slot.renew(&first));
+    assert!(slot.renew(&first), "a call that still used the old key tries the new one");
+    assert!(!slot.renew(&Secret::new("second")));
     *stored.lock().unwrap() = "two words".into();
-    assert!(!hole.renew(&Secret::new("second")), "what is no key is not taken");
+    assert!(!slot.renew(&Secret::new("second")), "what is no key is not taken");
 }
 
 /// Revoked first and replaced a moment later: the usual order of secrets that are mounted.
@@ -29,26 +29,26 @@ fn a_key_that_is_replaced_later_is_found() {
         count.fetch_add(1, Ordering::SeqCst);
         Ok(Secret::new(source.lock().unwrap().as_str()))
     });
-    let hole = Keyhole::read(key.clone(), key.resolve().unwrap());
+    let slot = KeySlot::read(key.clone(), key.resolve().unwrap());
     let at = |millis| Moment::ZERO + Duration::from_millis(millis);
-    assert!(!hole.was_replaced(at(0)), "nobody has rejected it");
+    assert!(!slot.was_replaced(at(0)), "nobody has rejected it");
     assert_eq!(reads.load(Ordering::SeqCst), 1);
-    assert!(!hole.renew(&Secret::new("first")));
-    assert!(!hole.was_replaced(at(10)));
+    assert!(!slot.renew(&Secret::new("first")));
+    assert!(!slot.was_replaced(at(10)));
     *stored.lock().unwrap() = "second".into();
-    assert!(!hole.was_replaced(at(1_009)), "at most once a second");
+    assert!(!slot.was_replaced(at(1_009)), "at most once a second");
     assert_eq!(reads.load(Ordering::SeqCst), 3);
-    assert!(hole.was_replaced(at(1_010)));
-    assert!(!hole.was_replaced(at(9_000)), "told once");
+    assert!(slot.was_replaced(at(1_010)));
+    assert!(!slot.was_replaced(at(9_000)), "told once");
     assert_eq!(reads.load(Ordering::SeqCst), 4);
 }
 
 #[test]
 fn nobody_shows_a_key() {
     let key = Key::read("the store", || Ok(Secret::new("sk-secret")));
-    let hole = Keyhole::read(key.clone(), key.resolve().unwrap());
+    let slot = KeySlot::read(key.clone(), key.resolve().unwrap());
     for shown in
-        [format!("{key:?}"), format!("{hole:?}"), format!("{:?}", Key::from_secret(Secret::new("sk-secret")))]
+        [format!("{key:?}"), format!("{slot:?}"), format!("{:?}", Key::from_secret(Secret::new("sk-secret")))]
     {
         assert!(!shown.contains("sk-secret"), "{shown}");
     }

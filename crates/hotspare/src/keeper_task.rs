@@ -25,16 +25,16 @@ const ANSWER: u64 = 16;
 
 /// The keeper's task, once there is one.
 #[derive(Debug, Default)]
-pub(crate) struct Keep {
+pub(crate) struct KeeperTask {
     task: Mutex<Option<AbortHandle>>,
-    /// Rung when the world has changed in a way that concerns the keeper.
-    bell: Arc<Notify>,
+    /// Notified when the world has changed in a way that concerns the keeper.
+    notify: Arc<Notify>,
 }
 
-impl Keep {
-    /// Something became ill, or well.
-    pub(crate) fn stir(&self) {
-        self.bell.notify_one();
+impl KeeperTask {
+    /// Something became unhealthy, or recovered.
+    pub(crate) fn wake(&self) {
+        self.notify.notify_one();
     }
 
     /// Spawns the task, if there is anything to keep and no task yet (or its runtime has gone).
@@ -45,14 +45,14 @@ impl Keep {
         }
         let keeper = Keeper::new(Arc::clone(&shared.fleet));
         if let (true, Ok(runtime)) = (keeper.is_needed(), tokio::runtime::Handle::try_current()) {
-            let keeping = keep(Arc::downgrade(shared), Arc::clone(&self.bell), keeper);
-            *task = Some(runtime.spawn(keeping).abort_handle());
+            let running = run(Arc::downgrade(shared), Arc::clone(&self.notify), keeper);
+            *task = Some(runtime.spawn(running).abort_handle());
         }
     }
 }
 
 /// The last client has gone, and with it all connections of its probes.
-impl Drop for Keep {
+impl Drop for KeeperTask {
     fn drop(&mut self) {
         let task = self.task.get_mut().unwrap_or_else(PoisonError::into_inner);
         if let Some(task) = task.take() {
@@ -64,12 +64,12 @@ impl Drop for Keep {
 type Probing = BoxFuture<'static, Result<(), Error>>;
 
 /// What ends a wait.
-enum Heard {
+enum Wake {
     Answer(ProbeId, Result<(), Error>),
     Time,
 }
 
-async fn keep(shared: Weak<Shared>, bell: Arc<Notify>, mut keeper: Keeper) {
+async fn run(shared: Weak<Shared>, notify: Arc<Notify>, mut keeper: Keeper) {
     // Dropping a probe is its cancel.
     let mut probes: Vec<(ProbeId, Probing)> = Vec::new();
     loop {
@@ -87,7 +87,7 @@ async fn keep(shared: Weak<Shared>, bell: Arc<Notify>, mut keeper: Keeper) {
             let at = shared.with_world(|world| keeper.poll_timeout(now, world));
             at.map(|at| shared.clock.instant(at))
         };
-        if let Heard::Answer(id, result) = hear(next, &bell, &mut probes).await {
+        if let Wake::Answer(id, result) = wait(next, &notify, &mut probes).await {
             let Some(shared) = shared.upgrade() else { return };
             let now = shared.clock.now();
             shared.with_world(|world| keeper.handle(now, world, id, result));
@@ -95,10 +95,10 @@ async fn keep(shared: Weak<Shared>, bell: Arc<Notify>, mut keeper: Keeper) {
     }
 }
 
-/// Waits for the first of: the moment, the bell, the end of a probe.
-async fn hear(at: Option<Instant>, bell: &Notify, probes: &mut Vec<(ProbeId, Probing)>) -> Heard {
+/// Waits for the first of: the moment, a notification, the end of a probe.
+async fn wait(at: Option<Instant>, notify: &Notify, probes: &mut Vec<(ProbeId, Probing)>) -> Wake {
     let mut sleep = at.map(|at| Box::pin(tokio::time::sleep_until(at)));
-    let mut rung = std::pin::pin!(bell.notified());
+    let mut notified = std::pin::pin!(notify.notified());
     std::future::poll_fn(|cx| {
         let answered =
             probes.iter_mut().enumerate().find_map(|(index, (_, probing))| match probing.as_mut().poll(cx) {
@@ -106,10 +106,10 @@ async fn hear(at: Option<Instant>, bell: &Notify, probes: &mut Vec<(ProbeId, Pro
                 Poll::Pending => None,
             });
         if let Some((index, result)) = answered {
-            return Poll::Ready(Heard::Answer(probes.swap_remove(index).0, result));
+            return Poll::Ready(Wake::Answer(probes.swap_remove(index).0, result));
         }
         let over = sleep.as_mut().is_some_and(|sleep| sleep.as_mut().poll(cx).is_ready());
-        if over || rung.as_mut().poll(cx).is_ready() { Poll::Ready(Heard::Time) } else { Poll::Pending }
+        if over || notified.as_mut().poll(cx).is_ready() { Poll::Ready(Wake::Time) } else { Poll::Pending }
     })
     .await
 }
@@ -122,22 +122,22 @@ pub(crate) fn probe(shared: &Shared, target: usize, key: usize) -> Probing {
     } else {
         ChatRequest::to(connected.model.as_ref()).user("Say hello.").max_output(ANSWER).into()
     };
-    let hole = connected.keys.get(key).cloned();
+    let slot = connected.keys.get(key).cloned();
     let model = Arc::clone(&connected.model);
     let provider = Arc::clone(&connected.provider);
     tracing::debug!(target: "hotspare", to = %connected.id, "probing");
     Box::pin(async move {
-        let secret = match &hole {
-            Some(hole) => Some(hole.secret(Clock::wall()).await?),
+        let secret = match &slot {
+            Some(slot) => Some(slot.secret(Clock::wall()).await?),
             None => None,
         };
         let outbound = Outbound::new(request, model, false).with_secret(secret.clone());
         let result = greet(&*provider, outbound.with_sent_at(Clock::wall())).await;
-        if let (Err(error), Some(hole), Some(rejected)) = (&result, &hole, &secret)
+        if let (Err(error), Some(slot), Some(rejected)) = (&result, &slot, &secret)
             && error.kind() == Kind::Auth
         {
             // Whoever comes next uses the newer key, if there is one.
-            hole.renew(rejected);
+            slot.renew(rejected);
         }
         result
     })
