@@ -119,7 +119,7 @@ async fn usage_that_was_asked_for_survives_a_failover() {
 async fn bad_requests() {
     let rig = Rig::sequential(&[WireFormat::OpenAi]).await;
     let mut options = ServeOptions::default();
-    options.max_body = 100_000;
+    options.max_body_bytes = 100_000;
     let gateway = start_with(rig.client.clone(), options).await;
     let with =
         |field: &str| format!(r#"{{"model":"chat","messages":[{{"role":"user","content":"x"}}],{field}}}"#);
@@ -325,7 +325,7 @@ async fn a_body_that_does_not_come_is_not_waited_for() {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     let rig = Rig::sequential(&[WireFormat::OpenAi]).await;
     let mut options = ServeOptions::default();
-    options.body_time = std::time::Duration::from_millis(50);
+    options.body_timeout = std::time::Duration::from_millis(50);
     let gateway = start_with(rig.client.clone(), options).await;
     let mut caller = tokio::net::TcpStream::connect(gateway.address).await.unwrap();
     let head =

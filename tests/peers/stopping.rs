@@ -77,7 +77,7 @@ async fn the_drain_time_ends_an_answer_that_has_not_begun() {
     let rig = silent().await;
     rig.servers[0].set_fault(Some(Fault::Silence)).await;
     let mut options = ServeOptions::default();
-    options.drain = Duration::from_millis(50);
+    options.drain_timeout = Duration::from_millis(50);
     for stream in [false, true] {
         let gateway = start_with(rig.client.clone(), options.clone()).await;
         let asking = tokio::spawn(post(&gateway, "/v1/chat/completions", stream).send());

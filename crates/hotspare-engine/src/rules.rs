@@ -147,9 +147,9 @@ impl Limits {
         if self.first_content_deadline > self.total {
             mistakes.push("deadline must not be longer than total".into());
         }
-        if self.adaptive.is_some_and(|adaptive| adaptive.times_percent < 100 || adaptive.least.is_zero()) {
+        if self.adaptive.is_some_and(|adaptive| adaptive.multiplier_percent < 100 || adaptive.min.is_zero()) {
             mistakes
-                .push("adaptive must be at least 1 times the quantile, and its least longer than 0s".into());
+                .push("adaptive must be at least 1 times the quantile, and its min longer than 0s".into());
         }
         if self.spend.is_some_and(|limit| limit.per.is_zero()) {
             mistakes.push("spend must be per a time longer than 0s".into());
@@ -226,24 +226,24 @@ pub enum OnKind {
 #[non_exhaustive]
 pub struct Adaptive {
     /// So many times the target's 95 % quantile, in hundredths. Default 300.
-    pub times_percent: u32,
+    pub multiplier_percent: u32,
     /// Never shorter than this. Default 1 s.
-    pub least: Duration,
+    pub min: Duration,
     /// Only once so many calls were seen within the breaker's window. Default 20.
-    pub samples: u32,
+    pub min_samples: u32,
 }
 
 impl Default for Adaptive {
     fn default() -> Self {
-        Self { times_percent: 300, least: Duration::from_secs(1), samples: 20 }
+        Self { multiplier_percent: 300, min: Duration::from_secs(1), min_samples: 20 }
     }
 }
 
 impl Adaptive {
-    /// So many hundredths of the target's 95 % quantile, and never shorter than `least`.
+    /// So many hundredths of the target's 95 % quantile, and never shorter than `min`.
     #[must_use]
-    pub fn new(times_percent: u32, least: Duration) -> Self {
-        Self { times_percent, least, ..Self::default() }
+    pub fn new(multiplier_percent: u32, min: Duration) -> Self {
+        Self { multiplier_percent, min, ..Self::default() }
     }
 }
 

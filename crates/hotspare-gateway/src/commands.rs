@@ -189,8 +189,8 @@ fn serving(server: &ServerConfig) -> Result<(Option<SocketAddr>, ServeOptions), 
         Some(0) => Err(format!("server.{name} must be at least 1")),
         value => Ok(value.unwrap_or(usual)),
     };
-    options.max_body = at_least_one("max_body", server.max_body, options.max_body)?;
-    options.drain = server.drain.unwrap_or(options.drain);
+    options.max_body_bytes = at_least_one("max_body_bytes", server.max_body_bytes, options.max_body_bytes)?;
+    options.drain_timeout = server.drain_timeout.unwrap_or(options.drain_timeout);
     options.max_connections =
         at_least_one("max_connections", server.max_connections, options.max_connections)?;
     let listen = server.listen.as_deref().map(str::parse::<SocketAddr>).transpose();

@@ -19,9 +19,9 @@ use crate::traffic::Traffic;
 pub(crate) struct Gateway {
     pub(crate) client: Client,
     pub(crate) keys: ClientKeys,
-    pub(crate) max_body: usize,
+    pub(crate) max_body_bytes: usize,
     pub(crate) max_connections: usize,
-    pub(crate) body_time: Duration,
+    pub(crate) body_timeout: Duration,
     /// Only this machine reaches it.
     pub(crate) is_private: bool,
     /// Prefix of request ids, different for each run.
@@ -70,12 +70,12 @@ impl Gateway {
     /// A request's body, within its bounds of size and time.
     pub(crate) async fn body(&self, body: Body) -> Result<Bytes, Error> {
         let too_large = |_| {
-            let what = format!("the body is larger than {} bytes", self.max_body);
+            let what = format!("the body is larger than {} bytes", self.max_body_bytes);
             Error::new(Kind::InvalidRequest, what).with_status(413)
         };
-        let read = axum::body::to_bytes(body, self.max_body);
-        let read = tokio::time::timeout(self.body_time, read).await.map_err(|_| {
-            let what = format!("the body did not arrive within {:?}", self.body_time);
+        let read = axum::body::to_bytes(body, self.max_body_bytes);
+        let read = tokio::time::timeout(self.body_timeout, read).await.map_err(|_| {
+            let what = format!("the body did not arrive within {:?}", self.body_timeout);
             Error::new(Kind::InvalidRequest, what).with_status(408)
         })?;
         read.map_err(too_large)

@@ -44,29 +44,29 @@ pub struct ServeOptions {
     /// The keys that callers must show.
     pub keys: ClientKeys,
     /// Largest request body in bytes. Default 10 MiB.
-    pub max_body: usize,
+    pub max_body_bytes: usize,
     /// How long a caller may take for the body of a request. Default 60 s.
-    pub body_time: Duration,
+    pub body_timeout: Duration,
     /// Most connections at once. Default 10,000.
     pub max_connections: usize,
     /// Time for answers under way after the signal to stop. Default 25 s: what sends the signal (Kubernetes, for one) often
     /// ends the program by force after 30 s.
-    pub drain: Duration,
+    pub drain_timeout: Duration,
 }
 
 impl Default for ServeOptions {
     fn default() -> Self {
         Self {
             keys: ClientKeys::default(),
-            max_body: 10 << 20,
-            body_time: Duration::from_secs(60),
+            max_body_bytes: 10 << 20,
+            body_timeout: Duration::from_secs(60),
             max_connections: 10_000,
-            drain: Duration::from_secs(25),
+            drain_timeout: Duration::from_secs(25),
         }
     }
 }
 
-/// Serves until the first of `signals`, and then finishes the answers under way, until the drain time is over or the second
+/// Serves until the first of `signals`, and then finishes the answers under way, until the drain timeout is over or the second
 /// one comes: who is not served by then is told so in the words of their wire.
 ///
 /// # Errors
@@ -83,9 +83,9 @@ pub async fn serve_on(
         traffic: Arc::clone(&traffic),
         client,
         keys: options.keys,
-        max_body: options.max_body,
+        max_body_bytes: options.max_body_bytes,
         max_connections: options.max_connections,
-        body_time: options.body_time,
+        body_timeout: options.body_timeout,
         is_private: listener.local_addr()?.ip().is_loopback(),
         run: std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), 0u8),
         requests: AtomicU64::new(0),
@@ -129,12 +129,12 @@ pub async fn serve_on(
         });
     }
     drop(listener);
-    let (answers, within) = (traffic.under_way(), options.drain);
+    let (answers, within) = (traffic.under_way(), options.drain_timeout);
     tracing::info!(target: "hotspare", ?within, "stopping: finishing {answers} answers; once more to stop at once");
     let mut finished = std::pin::pin!(graceful.shutdown());
     let is_finished = tokio::select! {
         () = &mut finished => true,
-        () = tokio::time::sleep(options.drain) => false,
+        () = tokio::time::sleep(options.drain_timeout) => false,
         Some(()) = signals.next() => false,
     };
     if !is_finished {

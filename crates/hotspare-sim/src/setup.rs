@@ -144,7 +144,7 @@ impl RouteDto {
         };
         if self.adaptive > 0.0 {
             let percent = (self.adaptive * 100.0) as u32;
-            limits.adaptive = Some(Adaptive::new(percent, Adaptive::default().least));
+            limits.adaptive = Some(Adaptive::new(percent, Adaptive::default().min));
         }
         let knobs = [
             (&mut limits.first_content, self.first_content),

@@ -65,12 +65,12 @@ pub struct ServerConfig {
     /// Where the keys come from that callers must show, separated by white space or commas.
     pub client_keys: Option<KeyDto>,
     /// Largest request body in bytes.
-    pub max_body: Option<usize>,
+    pub max_body_bytes: Option<usize>,
     /// Most connections at once.
     pub max_connections: Option<usize>,
     /// Time for answers under way after the signal to stop.
     #[serde(deserialize_with = "words::some_span")]
-    pub drain: Option<Duration>,
+    pub drain_timeout: Option<Duration>,
 }
 
 /// Where a secret comes from.

@@ -133,9 +133,9 @@ impl Call {
             (false, _) => limits.unstreamed,
         };
         let base = match (limits.adaptive, attempt.usual) {
-            (Some(adaptive), Some(usual)) if attempt.stream && usual.samples >= adaptive.samples => {
-                let times = usual.p95.saturating_mul(adaptive.times_percent) / 100;
-                times.max(adaptive.least).min(base)
+            (Some(adaptive), Some(usual)) if attempt.stream && usual.samples >= adaptive.min_samples => {
+                let times = usual.p95.saturating_mul(adaptive.multiplier_percent) / 100;
+                times.max(adaptive.min).min(base)
             }
             _ => base,
         };

@@ -149,7 +149,7 @@ pub async fn run(options: DemoOptions) -> Result<Report, Box<dyn std::error::Err
     let listener = TcpListener::bind(options.listen).await?;
     let address = listener.local_addr()?;
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
-    let serving = ServeOptions { drain: Duration::from_secs(2), ..ServeOptions::default() };
+    let serving = ServeOptions { drain_timeout: Duration::from_secs(2), ..ServeOptions::default() };
     let server = tokio::spawn(serve_on(
         listener,
         client.clone(),

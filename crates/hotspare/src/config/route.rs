@@ -109,8 +109,8 @@ impl OnKindDto {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct AdaptiveDto {
-    times: f64,
-    least: Option<Span>,
+    multiplier: f64,
+    min: Option<Span>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -236,17 +236,17 @@ impl RouteDto {
                 *knob = span.map_or(*knob, |span| span.0)
             };
             if let Some(adaptive) = &dto.adaptive {
-                if !(1.0..=100.0).contains(&adaptive.times) {
-                    return Err(format!("limits.adaptive.times is {}; it is from 1 to 100", adaptive.times));
+                if !(1.0..=100.0).contains(&adaptive.multiplier) {
+                    return Err(format!("limits.adaptive.multiplier is {}; it is from 1 to 100", adaptive.multiplier));
                 }
-                let least = adaptive.least.map_or(Adaptive::default().least, |span| span.0);
+                let min = adaptive.min.map_or(Adaptive::default().min, |span| span.0);
                 #[expect(
                     clippy::cast_possible_truncation,
                     clippy::cast_sign_loss,
                     reason = "bounded just above"
                 )]
-                let percent = (adaptive.times * 100.0) as u32;
-                limits.adaptive = Some(Adaptive::new(percent, least));
+                let percent = (adaptive.multiplier * 100.0) as u32;
+                limits.adaptive = Some(Adaptive::new(percent, min));
             }
             set(&mut limits.first_content, dto.first_content);
             set(&mut limits.first_content_reasoning, dto.first_content_reasoning);

@@ -28,9 +28,9 @@ const LIMITS: &[Row] = &[
     ),
     (
         "adaptive",
-        "limits.adaptive = { times, least }",
+        "limits.adaptive = { multiplier, min }",
         "off: a fixed limit can be explained",
-        "on: the limit is so many times the live p95 of the target, never below `least`, never above the fixed one; needs 20 calls in the breaker's window",
+        "on: the limit is so many times the live p95 of the target, never below `min`, never above the fixed one; needs 20 calls in the breaker's window",
     ),
     (
         "headers",
@@ -259,18 +259,18 @@ const EVIDENCE: &[Row] = &[
 
 const ADAPTIVE: &[Row] = &[
     (
-        "times_percent",
-        "limits.adaptive.times",
+        "multiplier_percent",
+        "limits.adaptive.multiplier",
         "three times what 95 % keep",
         "1: one call in twenty starts the spare; many: as if it were off",
     ),
     (
-        "least",
-        "limits.adaptive.least",
+        "min",
+        "limits.adaptive.min",
         "below it the network's own jitter is a part of the figure",
         "small: a jitter of the network starts spares",
     ),
-    ("samples", "–", "fewer make no quantile", "–"),
+    ("min_samples", "–", "fewer make no quantile", "–"),
 ];
 
 const HEDGE: &[Row] = &[
@@ -297,12 +297,12 @@ const SERVER: &[Row] = &[
         "–",
     ),
     (
-        "max_body",
-        "server.max_body",
+        "max_body_bytes",
+        "server.max_body_bytes",
         "a long conversation with some pictures",
         "small: such requests get 413; large: that much memory for each request under way",
     ),
-    ("body_time", "–", "a slow uplink sends some MiB in it", "–"),
+    ("body_timeout", "–", "a slow uplink sends some MiB in it", "–"),
     (
         "max_connections",
         "server.max_connections",
@@ -310,8 +310,8 @@ const SERVER: &[Row] = &[
         "small: further callers get 503, while operators still get in; large: as many files as the system gives",
     ),
     (
-        "drain",
-        "server.drain",
+        "drain_timeout",
+        "server.drain_timeout",
         "what stops programs often ends them by force after 30 s",
         "short: long answers are cut off with an error in their stream; long: a stop takes as long as the longest answer",
     ),
@@ -432,7 +432,7 @@ fn accepted(name: &str, value: &str) -> Result<(), String> {
     };
     let nested = path.iter().skip(1).rev().fold(literal, |inner, key| match *key {
         "budget" => format!("{{ at = \"p95\", budget = {inner} }}"),
-        "least" => format!("{{ times = 3, least = {inner} }}"),
+        "min" => format!("{{ multiplier = 3, min = {inner} }}"),
         key => format!("{{ {key} = {inner} }}"),
     });
     let (server, target, route) = match path[0] {
@@ -458,7 +458,7 @@ fn spelled(field: &str, value: &str) -> String {
     let value =
         value.trim_end_matches(',').trim_end_matches(')').trim_end_matches(',').trim_start_matches("Some(");
     match (field, value) {
-        ("times_percent", value) => {
+        ("multiplier_percent", value) => {
             value.parse::<f64>().map_or(value.into(), |percent| (percent / 100.0).to_string())
         }
         ("trip", value) => value.parse::<f64>().map_or(value.into(), |milli| (milli / 1_000.0).to_string()),
@@ -473,7 +473,7 @@ fn spelled(field: &str, value: &str) -> String {
             value.parse::<f64>().map_or(value.into(), |bp| format!("{} %", bp / 100.0))
         }
         ("keys", _) => "off".into(),
-        ("max_buffered_bytes" | "max_body", value) => {
+        ("max_buffered_bytes" | "max_body_bytes", value) => {
             value.parse::<u64>().map_or(value.into(), |bytes| format!("{bytes} ({} MiB)", bytes >> 20))
         }
         (_, value) => value.into(),
