@@ -114,8 +114,8 @@ async fn callers_are_counted_by_what_they_got() {
         "hotspare_requests_in_flight 0",
         "hotspare_max_connections 10000",
         "hotspare_network_suspected 0",
-        "hotspare_first_content_seconds_bucket{target=\"main\",le=\"500\"} 2",
-        "hotspare_first_content_seconds_count{target=\"spare\"} 1",
+        "hotspare_attempt_first_content_seconds_bucket{target=\"main\",le=\"500\"} 2",
+        "hotspare_attempt_first_content_seconds_count{target=\"spare\"} 1",
     ] {
         assert!(text.contains(&format!("{line}\n")), "{line} is missing in\n{text}");
     }
@@ -151,10 +151,10 @@ async fn a_dead_key_is_named_and_put_back() {
     );
     let metrics = get(&gateway, "/metrics").await;
     for line in [
-        "hotspare_key_disabled{target=\"main\",key=\"1\"} 1",
-        "hotspare_key_disabled{target=\"main\",key=\"2\"} 0",
-        "hotspare_model_disabled{target=\"main\"} 0",
-        "hotspare_breaker_state{target=\"main\"} 0",
+        "hotspare_target_key_disabled{target=\"main\",key=\"1\"} 1",
+        "hotspare_target_key_disabled{target=\"main\",key=\"2\"} 0",
+        "hotspare_target_model_disabled{target=\"main\"} 0",
+        "hotspare_target_breaker_state{target=\"main\"} 0",
     ] {
         assert!(metrics.contains(&format!("{line}\n")), "{line} is missing in\n{metrics}");
     }
@@ -203,7 +203,7 @@ async fn a_target_is_taken_out_and_put_back() {
         (&json!("main"), &json!(true), &json!(false))
     );
     assert_eq!(served_by().await, "spare");
-    assert!(get(&gateway, "/metrics").await.contains("hotspare_cordoned{target=\"main\"} 1\n"));
+    assert!(get(&gateway, "/metrics").await.contains("hotspare_target_cordoned{target=\"main\"} 1\n"));
     assert!(log.lines(&request).iter().any(|line| line.contains("cordoned by an operator")));
     assert_eq!(post("/targets/main/uncordon").await.unwrap().status(), 200);
     assert_eq!(served_by().await, "main");

@@ -27,8 +27,8 @@ pub struct TargetStatus {
     pub view: TargetView,
     /// Its counts.
     pub counts: Counts,
-    /// Calls that wait for room there.
-    pub waiting: usize,
+    /// Calls queued for it.
+    pub queued: usize,
     /// What it cost in the period of its limit, if it has one.
     pub spent: Option<Cost>,
 }
@@ -53,7 +53,7 @@ impl Client {
                     disabled_by: world.disabled_by(place),
                     view: world.view(now, place, 0),
                     counts: world.counts(place).clone(),
-                    waiting: world.waiting(place),
+                    queued: world.queued(place),
                     spent: world.spent(now, place),
                 })
                 .collect()

@@ -77,20 +77,20 @@ fn attempts(page: &mut Exposition, statuses: &[TargetStatus]) {
         }
     }
     let mut family = page.family(
-        "hotspare_first_content_seconds",
+        "hotspare_attempt_first_content_seconds",
         "histogram",
         "Time from the start of an attempt to its first content.",
     );
     for status in statuses {
         family.histogram(&[("target", status.id.as_str())], &status.counts.first_content);
     }
-    let mut family = page.family("hotspare_in_flight", "gauge", "Attempts under way.");
+    let mut family = page.family("hotspare_attempts_in_flight", "gauge", "Attempts under way.");
     for status in statuses {
         family.sample(&[("target", status.id.as_str())], status.view.in_flight);
     }
-    let mut family = page.family("hotspare_waiting", "gauge", "Calls that wait for room at a target.");
+    let mut family = page.family("hotspare_target_queue_length", "gauge", "Calls queued for a target.");
     for status in statuses {
-        family.sample(&[("target", status.id.as_str())], status.waiting);
+        family.sample(&[("target", status.id.as_str())], status.queued);
     }
     let mut family = page.family("hotspare_tokens_total", "counter", "Tokens, losers and failures included.");
     for status in statuses {
@@ -123,7 +123,7 @@ fn health(page: &mut Exposition, statuses: &[TargetStatus]) {
         }
     };
     of_targets(
-        "hotspare_breaker_state",
+        "hotspare_target_breaker_state",
         "0 closed, 1 half-open, 2 open.",
         &|status| match status.view.breaker {
             BreakerState::Closed => 0,
@@ -131,17 +131,17 @@ fn health(page: &mut Exposition, statuses: &[TargetStatus]) {
             BreakerState::Open => 2,
         },
     );
-    of_targets("hotspare_usable", "Whether a request would be admitted.", &|status| {
+    of_targets("hotspare_target_usable", "Whether a request would be admitted.", &|status| {
         status.view.usable.into()
     });
-    of_targets("hotspare_cordoned", "Whether an operator took it out of service.", &|status| {
+    of_targets("hotspare_target_cordoned", "Whether an operator took it out of service.", &|status| {
         status.view.cordoned.into()
     });
-    of_targets("hotspare_model_disabled", "Whether its model is unknown or retired there.", &|status| {
+    of_targets("hotspare_target_model_disabled", "Whether its model is unknown or retired there.", &|status| {
         status.disabled_by.is_some().into()
     });
     let mut family = page.family(
-        "hotspare_key_disabled",
+        "hotspare_target_key_disabled",
         "gauge",
         "Whether a key, counted from 1, was rejected, may not use the model, or has no money.",
     );

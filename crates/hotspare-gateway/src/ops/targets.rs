@@ -31,7 +31,7 @@ fn target(status: &TargetStatus) -> Value {
         "target": id, "wire": wire, "model": model, "usable": view.usable, "usable_in_ms": view.usable_in.map(millis),
         "breaker": view.breaker, "failure_rate": f64::from(view.failure_rate_bp) / 10_000.0,
         "weight": f64::from(view.weight_bp) / 10_000.0, "first_content_ms": view.latency.map(millis),
-        "in_flight": view.in_flight, "waiting": status.waiting, "degraded": view.degraded,
+        "in_flight": view.in_flight, "queued": status.queued, "degraded": view.degraded,
         "disabled": view.disabled, "disabled_by": status.disabled_by, "cordoned": view.cordoned, "keys": keys,
         "started": counts.started, "served": counts.served, "cancelled": counts.cancelled, "failed": failed,
         "tokens": {"input": counts.usage.input, "output": counts.usage.output},
