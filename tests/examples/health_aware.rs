@@ -19,7 +19,7 @@ async fn main() -> Result<(), hotspare::Error> {
         .target("spare", Endpoint::custom(Arc::new(Scripted::new().text("hello")), "model-b"))
         .route("chat", HealthAware::new(["main", "spare"]))
         .build()?;
-    client.on_transition(|change| println!("{} is {}: {}", change.what, change.to, change.reason));
+    client.on_transition(|change| println!("{} is {}: {}", change.scope_name, change.to, change.reason));
     for _ in 0..50 {
         client.chat(ChatRequest::to("chat").user("hi")).await?;
     }

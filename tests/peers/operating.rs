@@ -60,7 +60,7 @@ async fn a_failure_is_logged_under_the_id_that_its_caller_got() {
     assert_eq!(reply.status(), 502);
     let lines = log.lines(&format!("id=\"{}\"", id(&reply)));
     let has = |words: &[&str]| lines.iter().any(|line| words.iter().all(|word| line.contains(word)));
-    assert!(has(&["WARN", "out of service", "kind=auth", "main", "recheck_in_s=600"]), "{lines:#?}");
+    assert!(has(&["WARN", "out of service", "kind=auth", "main", "recheck_after_s=600"]), "{lines:#?}");
     let failed = ["WARN", "the call failed", "kind=auth", "attempts=1", "main: auth (401)", "route=chat"];
     assert!(has(&failed), "{lines:#?}");
 

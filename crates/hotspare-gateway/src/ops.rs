@@ -129,7 +129,7 @@ async fn operate(
     });
     match done {
         Ok(()) => {
-            tracing::warn!(target: "hotspare", to = name, "{} by an operator", act.said());
+            tracing::warn!(target: "hotspare", target = name, "{} by an operator", act.said());
             let shown = targets::one(&gateway.client, &name).unwrap_or_default();
             reply::json(StatusCode::OK, shown.to_string())
         }

@@ -45,7 +45,7 @@ struct Lost {
     asked: Moment,
 }
 
-/// The network here came to be suspected, or is no longer.
+/// The local network came to be suspected, or is no longer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NetworkChange {
     /// Whether it is suspected now.

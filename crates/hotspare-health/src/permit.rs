@@ -261,7 +261,7 @@ pub enum Reason {
     LeaseExpired,
     /// A probe failed.
     ProbeFailed,
-    /// It opened because the network here was down, as became known afterwards.
+    /// It opened because the local network was down, as became known afterwards.
     NetworkSuspected,
     /// So many of its parts are open, and none has answered since the first of them opened.
     Parts {
@@ -297,7 +297,7 @@ impl fmt::Display for Reason {
                 write!(f, "{:.0} % of {calls} calls failed", percent(rate_bp))
             }
             Self::LeaseExpired => f.write_str("a probe never reported"),
-            Self::NetworkSuspected => f.write_str("the network here was down, not the host"),
+            Self::NetworkSuspected => f.write_str("the local network was down, not the host"),
             Self::Parts { open } => write!(f, "{open} of its models are open, and none of them answers"),
             Self::ProbeFailed => f.write_str("a probe failed"),
             Self::ProbeSucceeded => f.write_str("a probe succeeded"),

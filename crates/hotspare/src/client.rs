@@ -242,7 +242,7 @@ impl Client {
         for &place in &route.members {
             for (key, slot) in self.shared.targets[place].keys.iter().enumerate() {
                 if slot.was_replaced(now) {
-                    tracing::info!(target: "hotspare", to = %self.shared.targets[place].id, key, "its key was replaced");
+                    tracing::info!(target: "hotspare", target = %self.shared.targets[place].id, key = key + 1, "key replaced");
                     self.shared.with_world(|world| world.renew_key(place, key));
                 }
             }

@@ -152,8 +152,8 @@ impl Driver {
         if begin.id.0 > 0 {
             tracing::info!(
                 target: "hotspare",
-                to = %target.id,
-                why = attempt.map_or("", |attempt| attempt.why.as_str()),
+                target = %target.id,
+                reason = attempt.map_or("", |attempt| attempt.why.as_str()),
                 "failing over",
             );
         }

@@ -125,7 +125,7 @@ pub(crate) fn probe(shared: &Shared, target: usize, key: usize) -> Probing {
     let slot = connected.keys.get(key).cloned();
     let model = Arc::clone(&connected.model);
     let provider = Arc::clone(&connected.provider);
-    tracing::debug!(target: "hotspare", to = %connected.id, "probing");
+    tracing::debug!(target: "hotspare", target = %connected.id, "probing");
     Box::pin(async move {
         let secret = match &slot {
             Some(slot) => Some(slot.secret(Clock::wall()).await?),

@@ -14,9 +14,9 @@ use tracing::Span;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct BreakerChange {
-    /// What changed: an endpoint, a model there, a key.
-    pub what: String,
-    /// Which level that is.
+    /// The name of what changed: an endpoint, a model there, a key.
+    pub scope_name: String,
+    /// Its level.
     pub scope: Scope,
     /// The targets that it concerns.
     pub targets: Vec<String>,
@@ -45,9 +45,9 @@ impl Observer {
     /// Tells what the world has to tell. Takes the notices under the lock; speaks after it.
     pub(crate) fn speak(&self, fleet: &Fleet, notices: Vec<Transition>) {
         for notice in notices {
-            let (scope, what) = fleet.scope_name(notice.scope).unwrap_or((Scope::None, ""));
+            let (scope, name) = fleet.scope_name(notice.scope).unwrap_or((Scope::None, ""));
             let change = BreakerChange {
-                what: what.to_owned(),
+                scope_name: name.to_owned(),
                 scope,
                 targets: fleet.concerned(notice.scope).map(|target| target.id.to_string()).collect(),
                 from: notice.from,
@@ -56,7 +56,7 @@ impl Observer {
             };
             tracing::warn!(
                 target: "hotspare",
-                what = %change.what,
+                scope = %change.scope_name,
                 targets = ?change.targets,
                 from = %change.from,
                 to = %change.to,
@@ -84,14 +84,14 @@ impl Observer {
             (BreakerState::HalfOpen, BreakerState::Closed, "a host can be reached")
         };
         let change = BreakerChange {
-            what: "the network here".to_owned(),
+            scope_name: "local network".to_owned(),
             scope: Scope::None,
             targets: concerned.map(|target| target.id.to_string()).collect(),
             from,
             to,
             reason: reason.to_owned(),
         };
-        tracing::warn!(target: "hotspare", targets = ?change.targets, reason, "the network here: {to}");
+        tracing::warn!(target: "hotspare", targets = ?change.targets, reason, "local network {to}");
         self.on_transition.iter().for_each(|listener| listener(&change));
     }
 }
@@ -109,18 +109,18 @@ pub(crate) fn speak_of_service(fleet: &Fleet, changes: Vec<ServiceChange>) {
             ServiceChange::Back { scope, why } => (scope, why, None),
             _ => continue,
         };
-        let what = fleet.scope_name(scope).map_or("", |(_, name)| name);
+        let name = fleet.scope_name(scope).map_or("", |(_, name)| name);
         let targets: Vec<&str> = fleet.concerned(scope).map(|target| target.id.as_str()).collect();
         match out {
             Some(recheck) => tracing::warn!(
                 target: "hotspare",
-                what,
+                scope = name,
                 ?targets,
                 kind = %why,
-                recheck_in_s = recheck.map(|pause| pause.as_secs()),
+                recheck_after_s = recheck.map(|pause| pause.as_secs()),
                 "out of service: {}", why.summary(),
             ),
-            None => tracing::info!(target: "hotspare", what, ?targets, kind = %why, "back in service"),
+            None => tracing::info!(target: "hotspare", scope = name, ?targets, kind = %why, "back in service"),
         }
     }
 }

@@ -78,7 +78,7 @@ impl Call {
         let error = if error.policy().evidence == Evidence::Path && world.network_is_suspected(now) {
             self.note(id, ["no other host can be reached either: evidence against nobody".to_owned()]);
             let message =
-                format!("{}; no host can be reached, the network here may be down", error.message());
+                format!("{}; no host can be reached, the local network may be down", error.message());
             error.with_message(message)
         } else {
             error

@@ -48,7 +48,7 @@ fn the_first_failures_name_the_network_once_it_is_suspected() {
     let setup = Setup::new(&["a", "b"]);
     let mut rig = setup.rig();
     unreachable(&mut rig);
-    assert!(!rig.error().to_string().contains("the network here"));
+    assert!(!rig.error().to_string().contains("local network"));
     let _ = rig.next_call(&setup);
     unreachable(&mut rig);
     let trail = rig.error().trail();
