@@ -37,7 +37,9 @@ async fn requests_that_cannot_be_sent() {
 #[tokio::test]
 async fn replies_that_make_no_sense() {
     for fault in Fault::examples() {
-        for (wire, stream) in [(WireFormat::OpenAi, false), (WireFormat::OpenAi, true), (WireFormat::Anthropic, true)] {
+        for (wire, stream) in
+            [(WireFormat::OpenAi, false), (WireFormat::OpenAi, true), (WireFormat::Anthropic, true)]
+        {
             let rig = Rig::sequential(&[wire]).await;
             rig.servers[0].set_fault(Some(fault)).await;
             let request = ChatRequest::to("chat").user("x").deadline(std::time::Duration::from_millis(900));
@@ -67,7 +69,8 @@ async fn replies_that_make_no_sense() {
 #[tokio::test]
 async fn a_planted_key_is_shown_nowhere() {
     let server = ChaosServer::start(Settings::new(WireFormat::OpenAi).key("another")).await.unwrap();
-    let endpoint = openai::target("m").base_url(server.base_url()).key(Key::from_secret(Secret::new(PLANTED)));
+    let endpoint =
+        openai::target("m").base_url(server.base_url()).key(Key::from_secret(Secret::new(PLANTED)));
     let client =
         Client::builder().target("main", endpoint).route("chat", Sequential::new(["main"])).build().unwrap();
     let error = client.chat(ChatRequest::to("chat").user("x")).await.unwrap_err();

@@ -5,7 +5,8 @@ use hotspare_chaos::{ChaosServer, Fault, Settings, WireFormat};
 use hotspare_tests::{endpoint, short_limits};
 
 async fn servers() -> (Vec<ChaosServer>, Client) {
-    let wires = [("chat", WireFormat::OpenAi), ("keeper", WireFormat::Responses), ("twin", WireFormat::Responses)];
+    let wires =
+        [("chat", WireFormat::OpenAi), ("keeper", WireFormat::Responses), ("twin", WireFormat::Responses)];
     let mut builder = Client::builder();
     let mut servers = Vec::new();
     for (name, wire) in wires {

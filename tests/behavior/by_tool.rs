@@ -11,7 +11,8 @@ use hotspare_chaos::{ChaosServer, Fault, Scripted, Settings, WireFormat};
 
 const GOOD: &str = r#"{"severity": 2, "owner": "ops"}"#;
 const NOTE: &str = "the schema is asked for as a tool call";
-const WIRES: [WireFormat; 4] = [WireFormat::Anthropic, WireFormat::Bedrock, WireFormat::OpenAi, WireFormat::Responses];
+const WIRES: [WireFormat; 4] =
+    [WireFormat::Anthropic, WireFormat::Bedrock, WireFormat::OpenAi, WireFormat::Responses];
 
 fn ask() -> ChatRequest {
     let text = r#"{"$schema":"https://json-schema.org/draft/2020-12/schema","type":"object","required":["severity","owner"],

@@ -153,7 +153,8 @@ async fn when_all_are_down_the_first_cause_and_every_attempt_are_told() {
 /// The caller was away for longer than a gap may last; the provider was not silent.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_slow_reader_is_never_blamed_on_the_provider() {
-    let rig = shipped([Settings::new(WireFormat::OpenAi).tokens(60), Settings::new(WireFormat::OpenAi)]).await;
+    let rig =
+        shipped([Settings::new(WireFormat::OpenAi).tokens(60), Settings::new(WireFormat::OpenAi)]).await;
     let mut stream = rig.client.stream(ask()).await.unwrap();
     let mut pieces = 0;
     while let Some(event) = stream.next().await {

@@ -59,7 +59,13 @@ async fn answer(rig: &Rig, stream: bool, name: &str) -> (String, hotspare::Trail
 
 #[tokio::test]
 async fn all_wires_answer_when_all_is_well() {
-    for wire in [WireFormat::OpenAi, WireFormat::Anthropic, WireFormat::DeepSeek, WireFormat::Gemini, WireFormat::Responses] {
+    for wire in [
+        WireFormat::OpenAi,
+        WireFormat::Anthropic,
+        WireFormat::DeepSeek,
+        WireFormat::Gemini,
+        WireFormat::Responses,
+    ] {
         let rig = Rig::sequential(&[wire]).await;
         let answer = rig.client.chat(ask()).await.unwrap();
         assert_eq!(answer.text(), rig.servers[0].settings().answer.concat());
@@ -75,7 +81,8 @@ async fn a_dead_target_is_soon_left_alone() {
         let rig = Rig::strategy(&WIRES, HealthAware::new(["main", "spare", "third"])).await;
         let heard = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
         let listener = std::sync::Arc::clone(&heard);
-        rig.client.on_transition(move |change| listener.lock().unwrap().push((change.to, change.targets.clone())));
+        rig.client
+            .on_transition(move |change| listener.lock().unwrap().push((change.to, change.targets.clone())));
         rig.servers[0].set_fault(Some(Fault::Status(status))).await;
         for _ in 0..100 {
             rig.client.chat(ask()).await.unwrap();

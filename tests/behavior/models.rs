@@ -30,7 +30,7 @@ impl Tells {
         Self::new(vec![Ok(said(text))])
     }
 
-    fn asked(&self) -> Vec<Arc<ChatRequest>> {
+    fn requests(&self) -> Vec<Arc<ChatRequest>> {
         self.asked.lock().unwrap().clone()
     }
 }

@@ -303,7 +303,8 @@ async fn an_assistant_may_speak_first_wherever_the_conversation_goes() {
         || ChatRequest::to("chat").system("Be brief.").assistant("How can I help?").user("Checkout is down.");
     let note = "put a turn of the user before the assistant, who spoke first";
     assert_eq!(client.chat(ask()).await.unwrap().trail.attempts[0].notes, [note]);
-    let roles: Vec<Role> = scripted.requests()[0].request.messages.iter().map(|message| message.role).collect();
+    let roles: Vec<Role> =
+        scripted.requests()[0].request.messages.iter().map(|message| message.role).collect();
     assert_eq!(roles, [Role::System, Role::User, Role::Assistant, Role::User]);
 
     rig.servers[0].set_fault(Some(Fault::Status(503))).await;

@@ -69,8 +69,11 @@ async fn a_healthy_stream_outlives_every_short_limit() {
 #[tokio::test]
 async fn a_cut_is_carried_on_over_another_wire() {
     let faults = [Fault::CutAfter as fn(u32) -> Fault, Fault::CleanEndAfter, Fault::ErrorEventAfter];
-    for wires in [[WireFormat::Gemini, WireFormat::Anthropic], [WireFormat::OpenAi, WireFormat::Gemini], [WireFormat::Gemini; 2]]
-    {
+    for wires in [
+        [WireFormat::Gemini, WireFormat::Anthropic],
+        [WireFormat::OpenAi, WireFormat::Gemini],
+        [WireFormat::Gemini; 2],
+    ] {
         for prefill in [true, false] {
             let rig = rig_of(wires, prefill, OnCut::Continue).await;
             let expected = rig.servers[0].settings().answer.concat();

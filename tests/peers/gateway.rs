@@ -287,7 +287,8 @@ async fn a_caller_who_gives_little_time_is_answered_within_it() {
 #[tokio::test]
 async fn responses_are_answered_by_any_wire() {
     let http = reqwest::Client::builder().no_proxy().build().unwrap();
-    for wires in [[WireFormat::Responses, WireFormat::OpenAi], [WireFormat::Anthropic, WireFormat::Responses]] {
+    for wires in [[WireFormat::Responses, WireFormat::OpenAi], [WireFormat::Anthropic, WireFormat::Responses]]
+    {
         for fault in [None, Some(Fault::Status(503)), Some(Fault::CutAfter(5))] {
             let rig = Rig::sequential(&wires).await;
             rig.servers[0].set_fault(fault).await;

@@ -87,9 +87,10 @@ async fn the_whole_sequence_whoever_serves() {
 
 #[tokio::test]
 async fn a_cut_stream_goes_on_in_numbered_blocks_or_ends_in_an_error() {
-    for (wires, continues) in
-        [([WireFormat::Anthropic, WireFormat::OpenAi], true), ([WireFormat::OpenAi, WireFormat::Anthropic], true)]
-    {
+    for (wires, continues) in [
+        ([WireFormat::Anthropic, WireFormat::OpenAi], true),
+        ([WireFormat::OpenAi, WireFormat::Anthropic], true),
+    ] {
         let rig = Rig::sequential(&wires).await;
         let expected = rig.servers[0].settings().answer.concat();
         rig.servers[0].set_fault(Some(Fault::CutAfter(5))).await;

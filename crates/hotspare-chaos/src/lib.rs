@@ -30,6 +30,6 @@ pub use provider::ChaosProvider;
 #[cfg(feature = "provider")]
 pub use scripted::{Scripted, ScriptedRequest};
 #[cfg(feature = "server")]
-pub use server::{ChaosServer, Settings, WireFormat, Stats};
+pub use server::{ChaosServer, Settings, Stats, WireFormat};
 #[cfg(feature = "provider")]
 pub use transport::ChaosTransport;

@@ -71,7 +71,7 @@ impl Queues {
         std::mem::take(&mut self.woken)
     }
 
-    pub(crate) fn waiting(&self, place: usize) -> usize {
+    pub(crate) fn len(&self, place: usize) -> usize {
         self.lines.get(place).map_or(0, VecDeque::len)
     }
 }

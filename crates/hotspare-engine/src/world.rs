@@ -206,8 +206,8 @@ impl World {
 
     /// How many calls wait for room at a target.
     #[must_use]
-    pub fn waiting(&self, place: usize) -> usize {
-        self.queues.waiting(place)
+    pub fn queued(&self, place: usize) -> usize {
+        self.queues.len(place)
     }
 
     /// Asks for a start at a target; the first key that is well is taken, beginning at `draw`.

@@ -23,7 +23,7 @@ pub use self::outline::Outline;
 pub use self::route_spec::RouteSpec;
 use self::transports::{NoTransport, Transports};
 use crate::client::Client;
-use crate::endpoint::{Endpoint, Net, Backend};
+use crate::endpoint::{Backend, Endpoint, Net};
 use crate::key::KeySlot;
 use crate::shared::{Connected, Prompt, Shared};
 

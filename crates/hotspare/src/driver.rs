@@ -18,12 +18,12 @@ use hotspare_provider::{Outbound, Secret, Signal};
 use tokio::time::Sleep;
 use tracing::Span;
 
-use crate::wake::WakeSignal;
 use crate::clock::Clock;
 use crate::key::KeySlot;
 use crate::observe;
 use crate::prepare::prepare;
 use crate::shared::Shared;
+use crate::wake::WakeSignal;
 
 type Signals = BoxStream<'static, Result<Signal, Error>>;
 

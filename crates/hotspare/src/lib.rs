@@ -32,7 +32,6 @@
 //! **Tracing.** Spans `hotspare.call` and `hotspare.attempt`, all under the target `hotspare`: INFO for each failover, WARN for
 //! each breaker that changes, with its reason; never a prompt, an answer or a key.
 
-mod wake;
 mod builder;
 mod client;
 mod clock;
@@ -52,6 +51,7 @@ mod stream;
 #[cfg(feature = "typed")]
 mod typed;
 mod validators;
+mod wake;
 
 #[cfg(feature = "anthropic")]
 pub mod anthropic;

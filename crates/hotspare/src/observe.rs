@@ -120,7 +120,9 @@ pub(crate) fn speak_of_service(fleet: &Fleet, changes: Vec<ServiceChange>) {
                 recheck_after_s = recheck.map(|pause| pause.as_secs()),
                 "out of service: {}", why.summary(),
             ),
-            None => tracing::info!(target: "hotspare", scope = name, ?targets, kind = %why, "back in service"),
+            None => {
+                tracing::info!(target: "hotspare", scope = name, ?targets, kind = %why, "back in service")
+            }
         }
     }
 }

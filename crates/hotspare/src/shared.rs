@@ -12,12 +12,12 @@ use hotspare_engine::{Fleet, Route, World};
 use hotspare_normalize::PromptTemplate;
 use hotspare_provider::Provider;
 
-use crate::wake::WakeSignals;
 use crate::clock::Clock;
 use crate::keeper_task::KeeperTask;
 use crate::key::KeySlot;
 use crate::observe::{self, Observer};
 use crate::validators::Validators;
+use crate::wake::WakeSignals;
 
 #[derive(Debug)]
 pub(crate) struct Shared {

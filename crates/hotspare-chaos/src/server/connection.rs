@@ -12,7 +12,7 @@ use tokio::net::TcpStream;
 use tokio::sync::watch;
 
 use super::binary;
-use super::speech::{Asked, WireFormat, Speech};
+use super::speech::{Asked, Speech, WireFormat};
 use super::{Settings, Shared};
 use crate::fault::Fault;
 
@@ -141,8 +141,7 @@ impl Connection {
             return self.whole(400, "application/json", "", &body).await;
         };
         let vectors = ["/embeddings", ":batchEmbedContents"].iter().any(|end| request.path.ends_with(end));
-        let asked =
-            if vectors { Asked::default() } else { Asked::read(settings.wire, &request.path, &body) };
+        let asked = if vectors { Asked::default() } else { Asked::read(settings.wire, &request.path, &body) };
         if settings.wire == WireFormat::Anthropic && asked.prefill.ends_with(char::is_whitespace) {
             let what = "messages: final assistant content cannot end with trailing whitespace";
             let body = speech.error("invalid_request_error", "invalid_value", what);

@@ -122,24 +122,25 @@ fn health(page: &mut Exposition, statuses: &[TargetStatus]) {
             family.sample(&[("target", status.id.as_str())], value(status));
         }
     };
-    of_targets(
-        "hotspare_target_breaker_state",
-        "0 closed, 1 half-open, 2 open.",
-        &|status| match status.view.breaker {
-            BreakerState::Closed => 0,
-            BreakerState::HalfOpen => 1,
-            BreakerState::Open => 2,
-        },
-    );
+    of_targets("hotspare_target_breaker_state", "0 closed, 1 half-open, 2 open.", &|status| match status
+        .view
+        .breaker
+    {
+        BreakerState::Closed => 0,
+        BreakerState::HalfOpen => 1,
+        BreakerState::Open => 2,
+    });
     of_targets("hotspare_target_usable", "Whether a request would be admitted.", &|status| {
         status.view.usable.into()
     });
     of_targets("hotspare_target_cordoned", "Whether an operator took it out of service.", &|status| {
         status.view.cordoned.into()
     });
-    of_targets("hotspare_target_model_disabled", "Whether its model is unknown or retired there.", &|status| {
-        status.disabled_by.is_some().into()
-    });
+    of_targets(
+        "hotspare_target_model_disabled",
+        "Whether its model is unknown or retired there.",
+        &|status| status.disabled_by.is_some().into(),
+    );
     let mut family = page.family(
         "hotspare_target_key_disabled",
         "gauge",

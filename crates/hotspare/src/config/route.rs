@@ -237,7 +237,10 @@ impl RouteDto {
             };
             if let Some(adaptive) = &dto.adaptive {
                 if !(1.0..=100.0).contains(&adaptive.multiplier) {
-                    return Err(format!("limits.adaptive.multiplier is {}; it is from 1 to 100", adaptive.multiplier));
+                    return Err(format!(
+                        "limits.adaptive.multiplier is {}; it is from 1 to 100",
+                        adaptive.multiplier
+                    ));
                 }
                 let min = adaptive.min.map_or(Adaptive::default().min, |span| span.0);
                 #[expect(

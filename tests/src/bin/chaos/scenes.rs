@@ -192,7 +192,8 @@ async fn odd_headers() -> Vec<Mark> {
 }
 
 async fn one_dead_key() -> Vec<Mark> {
-    let settings = vec![Settings::new(WireFormat::OpenAi).key("sk-good-key"), Settings::new(WireFormat::OpenAi)];
+    let settings =
+        vec![Settings::new(WireFormat::OpenAi).key("sk-good-key"), Settings::new(WireFormat::OpenAi)];
     let stage = Stage::new(settings, short_limits(), |index, server, target| {
         let key = |text: &str| Key::from_secret(Secret::new(text));
         match index {

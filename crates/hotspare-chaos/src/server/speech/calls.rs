@@ -5,7 +5,7 @@
 
 use serde_json::{Value, json};
 
-use super::{WireFormat, Speech};
+use super::{Speech, WireFormat};
 
 /// Arguments as an object.
 pub(super) fn input(arguments: &str) -> Value {

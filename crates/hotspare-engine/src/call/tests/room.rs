@@ -40,13 +40,13 @@ fn a_call_that_leaves_makes_way_for_the_next() {
     let mut rig = setup.rig();
     let first = rig.next_call(&setup);
     let second = rig.next_call(&setup);
-    assert_eq!(rig.world.waiting(0), 2);
+    assert_eq!(rig.world.queued(0), 2);
     let third = rig.back_to(second);
     rig.tell(Input::CallerGone);
     let _ = rig.back_to(first);
     rig.finishes_with_text(0);
     assert_eq!(rig.world.take_woken(), [third.call.ticket().unwrap()]);
-    assert_eq!(rig.world.waiting(0), 1);
+    assert_eq!(rig.world.queued(0), 1);
 }
 
 #[test]
@@ -55,7 +55,7 @@ fn with_a_spare_nobody_waits() {
     setup.max_in_flight = Some(1);
     let mut rig = setup.rig();
     let _first = rig.next_call(&setup);
-    assert_eq!((rig.begun[0].target, rig.world.waiting(0)), (1, 0));
+    assert_eq!((rig.begun[0].target, rig.world.queued(0)), (1, 0));
 }
 
 #[test]
@@ -68,7 +68,7 @@ fn a_line_is_left_when_the_time_is_over() {
     let error = rig.done[0].as_ref().unwrap_err();
     assert_eq!(error.kind(), Kind::NoTarget);
     assert!(error.message().contains("all its places are taken"), "{error}");
-    assert_eq!(rig.world.waiting(0), 0);
+    assert_eq!(rig.world.queued(0), 0);
 }
 
 #[test]

@@ -17,9 +17,9 @@ fn with(ills: &'static [(usize, Ill)]) -> Rig {
 fn a_spare_that_was_full_is_started_as_soon_as_there_is_room() {
     let mut rig = with(&[(1, Ill::Busy)]);
     rig.wait(BEFORE_LATE);
-    assert_eq!((rig.targets(), rig.world.waiting(1)), (vec![0], 1), "it stands in line beside the late one");
+    assert_eq!((rig.targets(), rig.world.queued(1)), (vec![0], 1), "it stands in line beside the late one");
     rig.makes_room();
-    assert_eq!((rig.targets(), rig.world.waiting(1)), (vec![0, 1], 0));
+    assert_eq!((rig.targets(), rig.world.queued(1)), (vec![0, 1], 0));
     rig.finishes_with_text(1);
     assert_eq!(rig.done[0].as_ref().unwrap().served_by.as_str(), "b");
 }
@@ -59,7 +59,7 @@ fn whose_late_target_answers_leaves_the_line() {
         let mut rig = setup.rig();
         rig.wait(BEFORE_LATE);
         rig.text(0, "slow");
-        assert_eq!(rig.world.waiting(1), 0);
+        assert_eq!(rig.world.queued(1), 0);
         rig.makes_room();
         rig.wait(Duration::from_secs(2));
         assert_eq!(rig.targets(), [0]);

@@ -154,8 +154,10 @@ async fn odd_errors() -> Vec<Mark> {
         for fault in [Fault::RateLimited(0), Fault::Status(503)] {
             let odd = Settings::new(WireFormat::OpenAi).header("retry-after", pause);
             let stage =
-                Stage::new(vec![odd, Settings::new(WireFormat::OpenAi)], short_limits(), |_, _, target| target)
-                    .await;
+                Stage::new(vec![odd, Settings::new(WireFormat::OpenAi)], short_limits(), |_, _, target| {
+                    target
+                })
+                .await;
             stage.servers[0].set_fault(Some(fault)).await;
             lost += stage.ask(20, ms(2)).await;
             served += stage.served(1);
