@@ -67,16 +67,16 @@ async fn nothing_that_would_be_missed_is_left_out() {
         .unwrap();
     let responses = |more: &str| {
         let body = format!(r#"{{"model":"chat","input":"and then?",{more}}}"#);
-        openai::IncomingResponse::parse(body.as_bytes()).unwrap().request
+        openai::ResponsesRequest::parse(body.as_bytes()).unwrap().request
     };
     let messages = |more: &str| {
         let turns = r#""max_tokens":9,"messages":[{"role":"user","content":"hi"}]"#;
         let body = format!(r#"{{"model":"chat",{turns},{more}}}"#);
-        anthropic::Incoming::parse(body.as_bytes()).unwrap().request
+        anthropic::MessagesRequest::parse(body.as_bytes()).unwrap().request
     };
     let chat = |more: &str| {
         let body = format!(r#"{{"model":"messages","messages":[{{"role":"user","content":"hi"}}],{more}}}"#);
-        openai::Incoming::parse(body.as_bytes()).unwrap().request
+        openai::ChatCompletionsRequest::parse(body.as_bytes()).unwrap().request
     };
     let missed = [
         responses(r#""previous_response_id":"resp_1""#),

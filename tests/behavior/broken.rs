@@ -453,8 +453,8 @@ proptest! {
             let played = Played { status, kind, begin: body.clone().into(), more: None };
             let (result, _) = futures::executor::block_on(play(wire, played));
             if let Err(error) = result {
-                let chat = hotspare::openai::Outgoing::error_body(&error);
-                let messages = hotspare::anthropic::Outgoing::error_body(&error, None);
+                let chat = hotspare::openai::ChatCompletionsEncoder::error_body(&error);
+                let messages = hotspare::anthropic::MessagesEncoder::error_body(&error, None);
                 let bodies = format!("{}{}", String::from_utf8_lossy(&chat), String::from_utf8_lossy(&messages));
                 let shown = format!("{error} {error:?} {} {bodies}", error.public_message());
                 prop_assert!(!shown.contains(PLANTED), "{shown}");

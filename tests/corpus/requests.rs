@@ -467,8 +467,8 @@ fn chat_completions_come_back() {
 
 #[test]
 fn responses_come_back() {
-    use hotspare_openai::{IncomingResponse, Responses};
-    let read: Read = |body| IncomingResponse::parse(body).map(|read| (read.request, read.stream));
+    use hotspare_openai::{Responses, ResponsesRequest};
+    let read: Read = |body| ResponsesRequest::parse(body).map(|read| (read.request, read.stream));
     let own = Responses::new(&Dialect::OPENAI);
     let other = hotspare_openai::OpenAi::new(&Dialect::OPENAI);
     round_trip("responses", &[], read, &own, &[&other], instructed, RESPONSES);

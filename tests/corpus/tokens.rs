@@ -49,7 +49,7 @@ pub(crate) fn any_request(exchange: &Exchange) -> Option<ChatRequest> {
     let body = || serde_json::from_slice::<Value>(&exchange.request).ok();
     match exchange.endpoint.as_str() {
         "responses" => {
-            hotspare_openai::IncomingResponse::parse(&exchange.request).ok().map(|read| read.request)
+            hotspare_openai::ResponsesRequest::parse(&exchange.request).ok().map(|read| read.request)
         }
         "generate_content" | "stream_generate_content" => {
             Some(crate::gemini_requests::request(&crate::gemini_requests::plain(&body()?), "o"))

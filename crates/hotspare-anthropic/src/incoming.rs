@@ -19,14 +19,14 @@ use blocks::{object, parts};
 /// A request as it came in.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
-pub struct Incoming {
+pub struct MessagesRequest {
     /// What is asked.
     pub request: ChatRequest,
     /// Whether the caller wants a stream.
     pub stream: bool,
 }
 
-impl Incoming {
+impl MessagesRequest {
     /// Reads a body.
     ///
     /// # Errors

@@ -1,7 +1,7 @@
 //! The Anthropic Messages wire.
 //!
 //! A codec: no sockets, no clock, no opinion on retries. [`Anthropic`] spells requests and reads replies for targets;
-//! [`Incoming`] and [`Outgoing`] do the same the other way round, for a server that speaks this wire to its callers.
+//! [`MessagesRequest`] and [`MessagesEncoder`] do the same the other way round, for a server that speaks this wire to its callers.
 
 mod bound;
 mod classify;
@@ -16,8 +16,8 @@ mod wire;
 
 pub use classify::RULES;
 pub use host::{Auth, Host};
-pub use incoming::Incoming;
-pub use outgoing::Outgoing;
+pub use incoming::MessagesRequest;
+pub use outgoing::MessagesEncoder;
 pub use wire::Anthropic;
 
 /// The wire's name: frames and requests of equal wires are interchangeable.

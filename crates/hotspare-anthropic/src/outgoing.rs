@@ -13,7 +13,7 @@ use crate::{ORIGIN, WIRE};
 
 /// Spells one answer.
 #[derive(Clone, Debug)]
-pub struct Outgoing {
+pub struct MessagesEncoder {
     id: String,
     model: String,
     started: bool,
@@ -39,7 +39,7 @@ enum Open {
     Tool,
 }
 
-impl Outgoing {
+impl MessagesEncoder {
     /// An answer with this id, given by `model`.
     pub fn new(id: impl Into<String>, model: impl Into<String>) -> Self {
         Self {

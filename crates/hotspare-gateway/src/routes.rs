@@ -12,8 +12,8 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::Response;
 use axum::routing::{get, post};
 use axum::{Extension, Router, middleware};
-use hotspare::anthropic::{Outgoing, VERSION_HEADER};
-use hotspare::openai::{IncomingEmbed, WIRE};
+use hotspare::anthropic::{MessagesEncoder, VERSION_HEADER};
+use hotspare::openai::{EmbeddingsRequest, WIRE};
 use hotspare::{CallOptions, Error, Kind, Raw};
 use serde_json::{Value, json};
 
@@ -117,7 +117,7 @@ async fn count_tokens(
         Ok(gateway.client.explain(&request)?.prompt_tokens)
     };
     match counted.await {
-        Ok(tokens) => reply::json(StatusCode::OK, Outgoing::token_count(tokens)),
+        Ok(tokens) => reply::json(StatusCode::OK, MessagesEncoder::token_count(tokens)),
         Err(error) => failure::<Messages>(&error, &id),
     }
 }
@@ -139,7 +139,7 @@ impl Gateway {
     async fn embed(&self, tally: &mut Tally, request: Request) -> Result<Response, Error> {
         self.admit(request.headers())?;
         let deadline = deadline::from_headers(request.headers())?;
-        let mut incoming = IncomingEmbed::parse(&self.body(request.into_body()).await?)?;
+        let mut incoming = EmbeddingsRequest::parse(&self.body(request.into_body()).await?)?;
         shorten(&mut incoming.request.options, deadline);
         tally.takes(self.client.route_for(&incoming.request.model));
         let answer = self.client.embed_via(incoming.request.clone(), Some(WIRE)).await?;
@@ -197,7 +197,7 @@ async fn models(
         Ok(()) => {
             let names = gateway.client.names();
             let body = if messages {
-                Outgoing::models(&names)
+                MessagesEncoder::models(&names)
             } else {
                 let data: Vec<Value> = names.iter().map(|name| described(name)).collect();
                 json!({"object": "list", "data": data}).to_string().into_bytes()
@@ -223,7 +223,7 @@ async fn model(
         })
     });
     match known {
-        Ok(_) if messages => reply::json(StatusCode::OK, Outgoing::model(&name)),
+        Ok(_) if messages => reply::json(StatusCode::OK, MessagesEncoder::model(&name)),
         Ok(_) => reply::json(StatusCode::OK, described(&name).to_string()),
         Err(error) => reply::failure_on(messages, &error, &id),
     }

@@ -22,7 +22,7 @@ use crate::dto::{self, is_json};
 
 mod incoming;
 
-pub use incoming::IncomingEmbed;
+pub use incoming::EmbeddingsRequest;
 
 /// Spells a request's body.
 pub(crate) fn body(request: &EmbedRequest, model: &str, dialect: &Dialect) -> Result<Vec<u8>, Error> {

@@ -16,7 +16,7 @@ use crate::{WIRE, accepts};
 /// A request as it came in.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
-pub struct Incoming {
+pub struct ChatCompletionsRequest {
     /// What is asked.
     pub request: ChatRequest,
     /// Whether the caller wants a stream.
@@ -25,7 +25,7 @@ pub struct Incoming {
     pub include_usage: bool,
 }
 
-impl Incoming {
+impl ChatCompletionsRequest {
     /// Reads a body.
     ///
     /// # Errors

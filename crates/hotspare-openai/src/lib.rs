@@ -1,7 +1,7 @@
 //! The OpenAI wire, and the hosts that speak it as rows of data.
 //!
 //! A codec: no sockets, no clock, no opinion on retries. [`OpenAi`] spells requests and reads replies for targets;
-//! [`Incoming`] and [`Outgoing`] do the same the other way round, for a server that speaks this wire to its callers.
+//! [`ChatCompletionsRequest`] and [`ChatCompletionsEncoder`] do the same the other way round, for a server that speaks this wire to its callers.
 
 mod accepts;
 mod classify;
@@ -20,10 +20,10 @@ mod wire;
 
 pub use classify::RULES;
 pub use dialect::{Auth, Dialect, MaxTokens};
-pub use embeddings::IncomingEmbed;
-pub use incoming::Incoming;
-pub use outgoing::Outgoing;
-pub use responses::{IncomingResponse, OutgoingResponse, RESPONSES_WIRE, Responses};
+pub use embeddings::EmbeddingsRequest;
+pub use incoming::ChatCompletionsRequest;
+pub use outgoing::ChatCompletionsEncoder;
+pub use responses::{RESPONSES_WIRE, Responses, ResponsesEncoder, ResponsesRequest};
 pub use wire::OpenAi;
 
 /// The wire's name: frames and requests of equal wires are interchangeable.

@@ -11,13 +11,13 @@ use serde_json::{Value, json};
 
 /// Spells one answer.
 #[derive(Clone, Debug)]
-pub struct Outgoing {
+pub struct ChatCompletionsEncoder {
     id: String,
     model: String,
     created: u64,
 }
 
-impl Outgoing {
+impl ChatCompletionsEncoder {
     /// An answer with this id, given by `model`, begun at `created` (seconds since 1970).
     pub fn new(id: impl Into<String>, model: impl Into<String>, created: u64) -> Self {
         Self { id: id.into(), model: model.into(), created }

@@ -10,8 +10,8 @@ mod incoming;
 mod outgoing;
 mod wire;
 
-pub use incoming::IncomingResponse;
-pub use outgoing::OutgoingResponse;
+pub use incoming::ResponsesRequest;
+pub use outgoing::ResponsesEncoder;
 pub use wire::Responses;
 
 /// The wire's name.

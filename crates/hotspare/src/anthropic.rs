@@ -1,6 +1,8 @@
 //! Targets that speak the Anthropic Messages wire.
 
-pub use hotspare_anthropic::{Anthropic, Auth, BETA, Host, Incoming, Outgoing, VERSION_HEADER, WIRE};
+pub use hotspare_anthropic::{
+    Anthropic, Auth, BETA, Host, MessagesEncoder, MessagesRequest, VERSION_HEADER, WIRE,
+};
 
 use std::sync::Arc;
 
@@ -37,7 +39,7 @@ pub fn vertex(project: &str, location: &str, model: impl Into<String>) -> Anthro
 /// # Errors
 /// [`Kind::InvalidRequest`](crate::Kind::InvalidRequest) naming the field and what is wrong with it.
 pub fn request(json: &str) -> Result<ChatRequest, Error> {
-    Incoming::parse(json.as_bytes()).map(|incoming| incoming.request)
+    MessagesRequest::parse(json.as_bytes()).map(|incoming| incoming.request)
 }
 
 /// A target whose address and headers can still be changed; it becomes an [`Endpoint`] with `key` or `endpoint`.

@@ -1,8 +1,8 @@
 //! Targets that speak the OpenAI wire.
 
 pub use hotspare_openai::{
-    Auth, Dialect, Incoming, IncomingEmbed, IncomingResponse, MaxTokens, OpenAi, Outgoing, OutgoingResponse,
-    RESPONSES_WIRE, Responses, WIRE,
+    Auth, ChatCompletionsEncoder, ChatCompletionsRequest, Dialect, EmbeddingsRequest, MaxTokens, OpenAi,
+    RESPONSES_WIRE, Responses, ResponsesEncoder, ResponsesRequest, WIRE,
 };
 
 use std::sync::Arc;
@@ -40,7 +40,7 @@ pub fn dialect(row: &Dialect, model: impl Into<String>) -> OpenAiTarget {
 /// # Errors
 /// [`Kind::InvalidRequest`](crate::Kind::InvalidRequest) naming the field and what is wrong with it.
 pub fn request(json: &str) -> Result<ChatRequest, Error> {
-    Incoming::parse(json.as_bytes()).map(|incoming| incoming.request)
+    ChatCompletionsRequest::parse(json.as_bytes()).map(|incoming| incoming.request)
 }
 
 /// A target whose address and headers can still be changed; it becomes an [`Endpoint`] with `key` or `endpoint`.

@@ -7,7 +7,7 @@ use super::*;
 use crate::encode::{self, To};
 
 fn wrong(body: &str) -> String {
-    let error = Incoming::parse(body.as_bytes()).unwrap_err();
+    let error = MessagesRequest::parse(body.as_bytes()).unwrap_err();
     assert_eq!(error.kind(), Kind::InvalidRequest);
     error.message().to_owned()
 }
@@ -90,7 +90,7 @@ fn everything_returns_to_where_it_stood() {
         "output_config": {"effort": "high", "format": {"type": "json_schema", "schema": {"type": "object"}}, "task_budget": {"total": 1}},
         "metadata": {"user_id": "u"}, "service_tier": "auto",
     });
-    let incoming = Incoming::parse(body.to_string().as_bytes()).unwrap();
+    let incoming = MessagesRequest::parse(body.to_string().as_bytes()).unwrap();
     assert!(incoming.stream);
     let request = &incoming.request;
     assert_eq!((request.tools.len(), request.native_tools.len()), (1, 1));
@@ -103,7 +103,7 @@ fn everything_returns_to_where_it_stood() {
 #[test]
 fn arguments_keep_their_spelling() {
     let body = r#"{"model":"m","messages":[{"role":"assistant","content":[{"type":"tool_use","id":"t","name":"f","input":{"z":1.50,"a":{"y":1e3,"b":[]}}}]}]}"#;
-    let request = Incoming::parse(body.as_bytes()).unwrap().request;
+    let request = MessagesRequest::parse(body.as_bytes()).unwrap().request;
     let again = String::from_utf8(encode::body(&request, &To::author(false)).unwrap()).unwrap();
     assert!(again.contains(r#""input":{"z":1.50,"a":{"y":1e3,"b":[]}}"#), "{again}");
 }
@@ -111,9 +111,9 @@ fn arguments_keep_their_spelling() {
 proptest! {
     #[test]
     fn no_bytes_make_it_panic(body in prop::collection::vec(any::<u8>(), 0..300), text in "[\\[\\]{}:,\"a-z0-9. -]{0,80}") {
-        let _ = Incoming::parse(&body);
-        let _ = Incoming::parse(text.as_bytes());
-        let _ = Incoming::parse(format!(r#"{{"model":"m","messages":[{text}]}}"#).as_bytes());
-        let _ = Incoming::parse(format!(r#"{{"model":"m","messages":[{{"role":"user","content":[{text}]}}]}}"#).as_bytes());
+        let _ = MessagesRequest::parse(&body);
+        let _ = MessagesRequest::parse(text.as_bytes());
+        let _ = MessagesRequest::parse(format!(r#"{{"model":"m","messages":[{text}]}}"#).as_bytes());
+        let _ = MessagesRequest::parse(format!(r#"{{"model":"m","messages":[{{"role":"user","content":[{text}]}}]}}"#).as_bytes());
     }
 }

@@ -36,7 +36,7 @@ fn read(body: &[u8]) -> Vec<Chunk> {
 }
 
 fn spell(events: &[Event]) -> Vec<u8> {
-    let (mut outgoing, mut out) = (Outgoing::new("id", "m"), Vec::new());
+    let (mut outgoing, mut out) = (MessagesEncoder::new("id", "m"), Vec::new());
     for event in events {
         outgoing.event(event, &mut out);
     }
@@ -88,7 +88,7 @@ fn the_full_sequence() {
 /// A relay that is cut off goes on in its own words, and the blocks still fit.
 #[test]
 fn frames_of_our_own_fit_between_those_passed_on() {
-    let (mut outgoing, mut out) = (Outgoing::new("id", "m"), Vec::new());
+    let (mut outgoing, mut out) = (MessagesEncoder::new("id", "m"), Vec::new());
     let theirs: [(&str, Event); 3] = [
         (r#"{"type":"message_start","message":{"id":"x"}}"#, started()),
         (
@@ -151,8 +151,8 @@ fn errors_have_the_wires_shape() {
         (Error::new(Kind::Timeout, "no"), 504, "timeout_error"),
         (Error::new(Kind::Server, "no"), 502, "api_error"),
     ] {
-        let body: Value = serde_json::from_slice(&Outgoing::error_body(&error, Some("r1"))).unwrap();
-        assert_eq!(Outgoing::status(&error), status);
+        let body: Value = serde_json::from_slice(&MessagesEncoder::error_body(&error, Some("r1"))).unwrap();
+        assert_eq!(MessagesEncoder::status(&error), status);
         assert_eq!(
             (&body["type"], &body["error"]["type"], &body["request_id"]),
             (&json!("error"), &json!(word), &json!("r1"))
@@ -168,7 +168,7 @@ fn whole_answers() {
     );
     answer.usage = Usage::reported(Some(10), Some(2));
     answer.usage.cached = Some(4);
-    let body: Value = serde_json::from_slice(&Outgoing::new("id", "m").body(&answer)).unwrap();
+    let body: Value = serde_json::from_slice(&MessagesEncoder::new("id", "m").body(&answer)).unwrap();
     assert_eq!(body["content"][1], json!({"type": "tool_use", "id": "t", "name": "f", "input": {"a": 1}}));
     assert_eq!(
         (&body["usage"]["input_tokens"], &body["usage"]["cache_read_input_tokens"]),
@@ -210,7 +210,7 @@ proptest! {
         let back: Vec<Event> = chunks.iter().map(|chunk| chunk.event.clone()).filter(told).collect();
         prop_assert_eq!(back, events);
 
-        let (mut relay, mut again) = (Outgoing::new("other", "other"), Vec::new());
+        let (mut relay, mut again) = (MessagesEncoder::new("other", "other"), Vec::new());
         for chunk in &chunks {
             match &chunk.raw {
                 Raw::Frame { data, .. } => relay.relay(data, &chunk.event, &mut again),

@@ -3,10 +3,10 @@
 use hotspare_core::{ChatResponse, Part, Usage};
 use serde_json::{Value, json};
 
-use super::{Outgoing, finish_word};
+use super::{MessagesEncoder, finish_word};
 use crate::{ORIGIN, WIRE};
 
-impl Outgoing {
+impl MessagesEncoder {
     /// A whole answer's body.
     #[must_use]
     pub fn body(&self, answer: &ChatResponse) -> Vec<u8> {

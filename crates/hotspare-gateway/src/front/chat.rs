@@ -2,7 +2,7 @@
 
 use std::time::SystemTime;
 
-use hotspare::openai::{Incoming, Outgoing, WIRE};
+use hotspare::openai::{ChatCompletionsEncoder, ChatCompletionsRequest, WIRE};
 use hotspare::{ChatResponse, Chunk, Error, Event, Raw, Usage};
 use http::HeaderMap;
 
@@ -11,7 +11,7 @@ use super::{Asked, Front, own_status};
 /// Chat completions towards a caller.
 #[derive(Debug)]
 pub(crate) struct Chat {
-    outgoing: Outgoing,
+    outgoing: ChatCompletionsEncoder,
     include_usage: bool,
     usage: Option<Usage>,
     /// Token counts have left in a frame of the provider's own.
@@ -25,12 +25,17 @@ impl Front for Chat {
     const ALIVE: &'static [u8] = b": waiting for the first content\n\n";
 
     fn read(_: &HeaderMap, body: &[u8]) -> Result<Asked, Error> {
-        let Incoming { request, stream, include_usage, .. } = Incoming::parse(body)?;
+        let ChatCompletionsRequest { request, stream, include_usage, .. } =
+            ChatCompletionsRequest::parse(body)?;
         Ok(Asked { request, stream, include_usage })
     }
 
     fn begin(id: &str, asked: &Asked) -> Self {
-        let outgoing = Outgoing::new(format!("chatcmpl-{id}"), asked.request.model.clone(), unix_seconds());
+        let outgoing = ChatCompletionsEncoder::new(
+            format!("chatcmpl-{id}"),
+            asked.request.model.clone(),
+            unix_seconds(),
+        );
         let include_usage = asked.include_usage;
         Self { outgoing, include_usage, usage: None, usage_sent: false, relays: false }
     }
@@ -74,12 +79,12 @@ impl Front for Chat {
     }
 
     fn failure(error: &Error, out: &mut Vec<u8>) {
-        append(out, &Outgoing::error_body(error));
+        append(out, &ChatCompletionsEncoder::error_body(error));
     }
 
     fn error(error: &Error, _: &str) -> (u16, Vec<u8>) {
-        let status = own_status(error).unwrap_or_else(|| Outgoing::status(error));
-        (status, Outgoing::error_body(error))
+        let status = own_status(error).unwrap_or_else(|| ChatCompletionsEncoder::status(error));
+        (status, ChatCompletionsEncoder::error_body(error))
     }
 }
 

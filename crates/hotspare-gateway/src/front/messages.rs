@@ -1,6 +1,6 @@
 //! Messages.
 
-use hotspare::anthropic::{BETA, Incoming, Outgoing, WIRE};
+use hotspare::anthropic::{BETA, MessagesEncoder, MessagesRequest, WIRE};
 use hotspare::{ChatResponse, Chunk, Error, Event, Json, Raw};
 use http::HeaderMap;
 
@@ -9,7 +9,7 @@ use super::{Asked, Front, own_status};
 /// Messages towards a caller.
 #[derive(Debug)]
 pub(crate) struct Messages {
-    outgoing: Outgoing,
+    outgoing: MessagesEncoder,
     /// The last frame was of the caller's own wire and was passed on.
     relays: bool,
     /// Another target carries the answer on: its frames are numbered from the beginning and cannot follow.
@@ -18,10 +18,10 @@ pub(crate) struct Messages {
 
 impl Front for Messages {
     const WIRE: &'static str = WIRE;
-    const ALIVE: &'static [u8] = Outgoing::PING;
+    const ALIVE: &'static [u8] = MessagesEncoder::PING;
 
     fn read(headers: &HeaderMap, body: &[u8]) -> Result<Asked, Error> {
-        let Incoming { mut request, stream, .. } = Incoming::parse(body)?;
+        let MessagesRequest { mut request, stream, .. } = MessagesRequest::parse(body)?;
         // The caller's betas mean something to targets of its own wire only, as the fields do that need them.
         let betas: Vec<&str> = headers.get_all(BETA).iter().filter_map(|value| value.to_str().ok()).collect();
         if !betas.is_empty() {
@@ -32,7 +32,7 @@ impl Front for Messages {
     }
 
     fn begin(id: &str, asked: &Asked) -> Self {
-        let outgoing = Outgoing::new(format!("msg_{id}"), asked.request.model.clone());
+        let outgoing = MessagesEncoder::new(format!("msg_{id}"), asked.request.model.clone());
         Self { outgoing, relays: false, moved: false }
     }
 
@@ -57,11 +57,11 @@ impl Front for Messages {
     }
 
     fn failure(error: &Error, out: &mut Vec<u8>) {
-        Outgoing::failure(error, out);
+        MessagesEncoder::failure(error, out);
     }
 
     fn error(error: &Error, id: &str) -> (u16, Vec<u8>) {
-        let status = own_status(error).unwrap_or_else(|| Outgoing::status(error));
-        (status, Outgoing::error_body(error, Some(id)))
+        let status = own_status(error).unwrap_or_else(|| MessagesEncoder::status(error));
+        (status, MessagesEncoder::error_body(error, Some(id)))
     }
 }

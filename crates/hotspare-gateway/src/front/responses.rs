@@ -2,7 +2,7 @@
 
 use std::time::SystemTime;
 
-use hotspare::openai::{IncomingResponse, Outgoing, OutgoingResponse, RESPONSES_WIRE};
+use hotspare::openai::{ChatCompletionsEncoder, RESPONSES_WIRE, ResponsesEncoder, ResponsesRequest};
 use hotspare::{ChatResponse, Chunk, Error, Event, Raw};
 use http::HeaderMap;
 
@@ -11,7 +11,7 @@ use super::{Asked, Front, own_status};
 /// Responses towards a caller.
 #[derive(Debug)]
 pub(crate) struct Responses {
-    outgoing: OutgoingResponse,
+    outgoing: ResponsesEncoder,
     /// The last frame was of the caller's own wire and was passed on.
     relays: bool,
     /// Another target carries the answer on: its frames are numbered from the beginning and cannot follow.
@@ -25,14 +25,14 @@ impl Front for Responses {
     const ALIVE: &'static [u8] = b": waiting for the first content\n\n";
 
     fn read(_: &HeaderMap, body: &[u8]) -> Result<Asked, Error> {
-        let IncomingResponse { request, stream, .. } = IncomingResponse::parse(body)?;
+        let ResponsesRequest { request, stream, .. } = ResponsesRequest::parse(body)?;
         Ok(Asked { request, stream, include_usage: true })
     }
 
     fn begin(id: &str, asked: &Asked) -> Self {
         let created =
             SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs());
-        let outgoing = OutgoingResponse::new(format!("resp_{id}"), asked.request.model.clone(), created);
+        let outgoing = ResponsesEncoder::new(format!("resp_{id}"), asked.request.model.clone(), created);
         Self { outgoing, relays: false, moved: false, ended: false }
     }
 
@@ -55,7 +55,7 @@ impl Front for Responses {
         self.outgoing.event(&chunk.event, &mut Vec::new());
         self.ended |= matches!(chunk.event, Event::Finished(_));
         if let Raw::Frame { data, .. } = &chunk.raw {
-            OutgoingResponse::relay(data, out);
+            ResponsesEncoder::relay(data, out);
         }
     }
 
@@ -66,11 +66,11 @@ impl Front for Responses {
     }
 
     fn failure(error: &Error, out: &mut Vec<u8>) {
-        OutgoingResponse::failure(error, out);
+        ResponsesEncoder::failure(error, out);
     }
 
     fn error(error: &Error, _: &str) -> (u16, Vec<u8>) {
-        let status = own_status(error).unwrap_or_else(|| Outgoing::status(error));
-        (status, Outgoing::error_body(error))
+        let status = own_status(error).unwrap_or_else(|| ChatCompletionsEncoder::status(error));
+        (status, ChatCompletionsEncoder::error_body(error))
     }
 }

@@ -16,7 +16,7 @@ use crate::WIRE;
 /// A request for vectors as it came in.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
-pub struct IncomingEmbed {
+pub struct EmbeddingsRequest {
     /// What is asked.
     pub request: EmbedRequest,
     /// Whether the vectors are to be sent in base64.
@@ -26,7 +26,7 @@ pub struct IncomingEmbed {
 /// More inputs than any host takes at once (OpenAI: 2,048).
 const MOST_INPUTS: usize = 10_000;
 
-impl IncomingEmbed {
+impl EmbeddingsRequest {
     /// Reads a body.
     ///
     /// # Errors
@@ -131,7 +131,7 @@ mod tests {
     fn every_shape_of_input_is_read() {
         let inputs = |input: &str| {
             let body = format!(r#"{{"model":"r","input":{input}}}"#);
-            IncomingEmbed::parse(body.as_bytes()).map(|incoming| incoming.request.inputs)
+            EmbeddingsRequest::parse(body.as_bytes()).map(|incoming| incoming.request.inputs)
         };
         let text = |text: &str| EmbedInput::Text(text.into());
         assert_eq!(inputs(r#""a""#).unwrap(), [text("a")]);
@@ -147,7 +147,7 @@ mod tests {
     fn the_answer_is_in_the_encoding_that_was_asked_for() {
         let body = |format: &str| {
             let body = format!(r#"{{"model":"r","input":"x","encoding_format":"{format}"}}"#);
-            let incoming = IncomingEmbed::parse(body.as_bytes()).unwrap();
+            let incoming = EmbeddingsRequest::parse(body.as_bytes()).unwrap();
             String::from_utf8(incoming.body(&EmbedResponse::new(vec![vec![1.0, -2.5]]))).unwrap()
         };
         assert!(body("float").contains(r#""embedding":[1.0,-2.5]"#), "{}", body("float"));

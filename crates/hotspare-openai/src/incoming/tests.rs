@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use super::*;
 
 fn wrong(body: &str) -> String {
-    let error = Incoming::parse(body.as_bytes()).unwrap_err();
+    let error = ChatCompletionsRequest::parse(body.as_bytes()).unwrap_err();
     assert_eq!(error.kind(), Kind::InvalidRequest);
     error.message().to_owned()
 }
@@ -47,7 +47,7 @@ fn deep_nesting_is_refused_here_and_text_that_looks_like_it_is_not() {
     let deep = format!(r#"{{"model":"m","messages":[],"x":{}{}}}"#, "[".repeat(101), "]".repeat(101));
     assert!(wrong(&deep).contains("`x` nests deeper than 100 levels"));
     let text = format!(r#"{{"model":"m","messages":[{{"role":"user","content":"{}"}}]}}"#, "[".repeat(5_000));
-    assert!(Incoming::parse(text.as_bytes()).is_ok());
+    assert!(ChatCompletionsRequest::parse(text.as_bytes()).is_ok());
 }
 
 #[test]
@@ -58,7 +58,7 @@ fn prompts_do_not_leak_into_errors() {
 
 #[test]
 fn what_no_shared_word_covers_is_kept() {
-    let incoming = Incoming::parse(
+    let incoming = ChatCompletionsRequest::parse(
         br#"{"model":"m","messages":[{"role":"user","content":"hi"}],"logit_bias":{"5":1},"stream":true,
         "stream_options":{"include_usage":true},"hotspare":{"only":["a"],"deadline":"1.5s"}}"#,
     )
@@ -70,7 +70,7 @@ fn what_no_shared_word_covers_is_kept() {
 
 #[test]
 fn what_only_this_wire_knows_stays_where_it_stood() {
-    let incoming = Incoming::parse(
+    let incoming = ChatCompletionsRequest::parse(
         br#"{"model":"m","tools":[{"type":"custom","custom":{"name":"c"}}],"messages":[{"role":"user","content":[
         {"type":"image_url","image_url":{"url":"https://h/a.png","detail":"low"}},
         {"type":"input_audio","input_audio":{"data":"AA","format":"wav"}},
@@ -89,8 +89,8 @@ fn what_only_this_wire_knows_stays_where_it_stood() {
 proptest! {
     #[test]
     fn no_bytes_make_it_panic(body in prop::collection::vec(any::<u8>(), 0..300), text in "[\\[\\]{}:,\"a-z0-9. -]{0,80}") {
-        let _ = Incoming::parse(&body);
-        let _ = Incoming::parse(text.as_bytes());
-        let _ = Incoming::parse(format!(r#"{{"model":"m","messages":[{text}]}}"#).as_bytes());
+        let _ = ChatCompletionsRequest::parse(&body);
+        let _ = ChatCompletionsRequest::parse(text.as_bytes());
+        let _ = ChatCompletionsRequest::parse(format!(r#"{{"model":"m","messages":[{text}]}}"#).as_bytes());
     }
 }

@@ -18,14 +18,14 @@ use crate::dialect::Dialect;
 /// A request as it came in.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
-pub struct IncomingResponse {
+pub struct ResponsesRequest {
     /// What is asked.
     pub request: ChatRequest,
     /// Whether the caller wants a stream.
     pub stream: bool,
 }
 
-impl IncomingResponse {
+impl ResponsesRequest {
     /// Reads a body.
     ///
     /// # Errors

@@ -8,11 +8,11 @@ use hotspare_core::{ChatResponse, Error, Event, FinishReason, Part, Usage};
 use serde_json::{Value, json};
 
 use super::RESPONSES_WIRE;
-use crate::Outgoing;
+use crate::ChatCompletionsEncoder;
 
 /// Spells one answer.
 #[derive(Clone, Debug)]
-pub struct OutgoingResponse {
+pub struct ResponsesEncoder {
     id: String,
     model: String,
     created: u64,
@@ -41,7 +41,7 @@ enum What {
     Text,
 }
 
-impl OutgoingResponse {
+impl ResponsesEncoder {
     /// An answer with this id, given by `model`, begun at `created` (seconds since 1970).
     pub fn new(id: impl Into<String>, model: impl Into<String>, created: u64) -> Self {
         Self {
@@ -156,7 +156,8 @@ impl OutgoingResponse {
 
     /// Appends the frame that reports a failure.
     pub fn failure(error: &Error, out: &mut Vec<u8>) {
-        let body: Value = serde_json::from_slice(&Outgoing::error_body(error)).unwrap_or_default();
+        let body: Value =
+            serde_json::from_slice(&ChatCompletionsEncoder::error_body(error)).unwrap_or_default();
         let (code, message) = (&body["error"]["code"], &body["error"]["message"]);
         append(&json!({"type": "error", "code": code, "message": message, "param": null}), "error", out);
     }

@@ -15,7 +15,7 @@ fn the_models_items_in_a_row_are_one_turn() {
         {"type": "function_call_output", "call_id": "c", "output": [{"type": "input_text", "text": "ok"}]},
         {"type": "item_reference", "id": "x"},
     ]});
-    let request = IncomingResponse::parse(body.to_string().as_bytes()).unwrap().request;
+    let request = ResponsesRequest::parse(body.to_string().as_bytes()).unwrap().request;
     let roles: Vec<Role> = request.messages.iter().map(|message| message.role).collect();
     assert_eq!(roles, [Role::System, Role::User, Role::Assistant, Role::Tool, Role::Assistant]);
     let turn = &request.messages[2].parts;
@@ -47,7 +47,7 @@ fn what_is_wrong_is_named() {
         ),
     ];
     for (body, what) in cases {
-        let error = IncomingResponse::parse(body.to_string().as_bytes()).unwrap_err();
+        let error = ResponsesRequest::parse(body.to_string().as_bytes()).unwrap_err();
         assert_eq!(error.kind(), Kind::InvalidRequest, "{body}");
         assert!(error.message().starts_with(what), "{body}: {}", error.message());
     }

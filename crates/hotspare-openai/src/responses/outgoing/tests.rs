@@ -36,7 +36,7 @@ fn said() -> Vec<Event> {
 
 #[test]
 fn a_stream_is_read_back_as_it_was_told() {
-    let mut outgoing = OutgoingResponse::new("x", "y", 0);
+    let mut outgoing = ResponsesEncoder::new("x", "y", 0);
     let mut out = Vec::new();
     for event in said() {
         outgoing.event(&event, &mut out);
@@ -55,7 +55,7 @@ fn a_stream_is_read_back_as_it_was_told() {
 fn a_whole_answer_is_read_back() {
     let content = vec![Part::Text("ab".into()), Part::ToolCall(ToolCall::new("c", "f", "{}"))];
     let answer = ChatResponse::new(content, FinishReason::ToolCalls);
-    let body = OutgoingResponse::new("x", "y", 0).body(&answer);
+    let body = ResponsesEncoder::new("x", "y", 0).body(&answer);
     let events = read(Whole::default(), &body);
     assert_eq!(events[1], Event::TextDelta("ab".into()));
     assert_eq!(events[3], Event::ToolDelta { index: 0, arguments: "{}".into() });
@@ -64,7 +64,7 @@ fn a_whole_answer_is_read_back() {
 
 #[test]
 fn a_short_answer_is_incomplete() {
-    let mut outgoing = OutgoingResponse::new("x", "y", 0);
+    let mut outgoing = ResponsesEncoder::new("x", "y", 0);
     let mut out = Vec::new();
     outgoing.event(&Event::TextDelta("a".into()), &mut out);
     outgoing.event(&Event::Finished(FinishReason::Length), &mut out);
