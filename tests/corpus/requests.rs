@@ -443,7 +443,8 @@ fn round_trip(
 
 #[test]
 fn messages_come_back() {
-    let read: Read = |body| hotspare_anthropic::Incoming::parse(body).map(|read| (read.request, read.stream));
+    let read: Read =
+        |body| hotspare_anthropic::MessagesRequest::parse(body).map(|read| (read.request, read.stream));
     let own = hotspare_anthropic::Anthropic::new();
     let (chat, content) = (hotspare_openai::OpenAi::new(&Dialect::OPENAI), hotspare_gemini::Gemini::new());
     round_trip("messages", &["anthropic"], read, &own, &[&chat, &content], merged, MESSAGES);
@@ -451,7 +452,8 @@ fn messages_come_back() {
 
 #[test]
 fn chat_completions_come_back() {
-    let read: Read = |body| hotspare_openai::Incoming::parse(body).map(|read| (read.request, read.stream));
+    let read: Read =
+        |body| hotspare_openai::ChatCompletionsRequest::parse(body).map(|read| (read.request, read.stream));
     let own = hotspare_openai::OpenAi::new(&Dialect::OPENAI);
     let (messages, content) = (hotspare_anthropic::Anthropic::new(), hotspare_gemini::Gemini::new());
     round_trip(

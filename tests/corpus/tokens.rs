@@ -37,9 +37,11 @@ const TUNED: &str = "chat completions and messages";
 fn request(exchange: &Exchange) -> Option<ChatRequest> {
     match exchange.endpoint.as_str() {
         "chat_completions" => {
-            hotspare_openai::Incoming::parse(&exchange.request).ok().map(|read| read.request)
+            hotspare_openai::ChatCompletionsRequest::parse(&exchange.request).ok().map(|read| read.request)
         }
-        "messages" => hotspare_anthropic::Incoming::parse(&exchange.request).ok().map(|read| read.request),
+        "messages" => {
+            hotspare_anthropic::MessagesRequest::parse(&exchange.request).ok().map(|read| read.request)
+        }
         _ => None,
     }
 }

@@ -12,7 +12,7 @@ use hotspare_normalize::{
     Assembler, Block, Grammar, Repair, StreamedCalls, ThinkSplitter, ToolAnswer, ToolIds, Vectors,
 };
 
-use crate::plan::Usual;
+use crate::plan::TypicalLatency;
 use crate::rules::Limits;
 use crate::splice::Splice;
 
@@ -81,8 +81,8 @@ pub(crate) struct Attempt {
     pub(crate) respelled: bool,
     /// Whether the target showed no ill health before this call.
     pub(crate) clean: bool,
-    /// Its usual time to first content; see [`Planned`](crate::Planned).
-    pub(crate) usual: Option<Usual>,
+    /// Its usual time to first content; see [`PlannedTarget`](crate::PlannedTarget).
+    pub(crate) usual: Option<TypicalLatency>,
 }
 
 /// An answer that is being put together.

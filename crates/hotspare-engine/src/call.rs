@@ -22,7 +22,7 @@ use crate::ask::Ask;
 use crate::attempt::{Attempt, weight};
 use crate::draw::Draws;
 use crate::fleet::{Fleet, Route};
-use crate::plan::{Plan, Planned};
+use crate::plan::{Plan, PlannedTarget};
 use crate::queue::Ticket;
 use crate::rules::{Commit, OnRefusal, ValidateOutput, ValidateToolCalls};
 use crate::step::{AttemptId, Input, Reask, Step, Summary};
@@ -54,9 +54,9 @@ pub struct Call {
     /// What is wrong where nobody can be asked.
     nobody: Kind,
     /// Not tried yet, best first.
-    waiting: VecDeque<Planned>,
+    waiting: VecDeque<PlannedTarget>,
     /// Refused by health when their turn came.
-    refused: Vec<(Planned, Refusal)>,
+    refused: Vec<(PlannedTarget, Refusal)>,
     /// When the last of them did.
     refused_at: Moment,
     /// Tried, in order of their start; an [`AttemptId`] is a place in here.
@@ -108,7 +108,7 @@ impl Call {
     pub fn new(now: Moment, fleet: Arc<Fleet>, route: Arc<Route>, ask: Ask, plan: Plan) -> Self {
         let limits = &route.limits;
         let total = ask.deadline.map_or(limits.total, |deadline| deadline.min(limits.total));
-        let waiting: VecDeque<Planned> = plan.choices.into();
+        let waiting: VecDeque<PlannedTarget> = plan.choices.into();
         let together =
             1 + waiting.iter().skip(1).take_while(|choice| matches!(choice.start, Start::AtOnce)).count();
         let mut call = Self {

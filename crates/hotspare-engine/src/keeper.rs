@@ -28,10 +28,10 @@ const PAUSE: Duration = Duration::from_secs(1);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ProbeId(pub u64);
 
-/// What a keeper's driver must do.
+/// What a keeper's driver must do next.
 #[derive(Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Errand {
+pub enum KeeperStep {
     /// Drop this probe: it took too long.
     Abort(ProbeId),
     /// Send a short request to a target, and say how it went with [`Keeper::handle`].
@@ -79,14 +79,14 @@ impl Keeper {
         self.fleet.targets().iter().any(|target| target.probe)
     }
 
-    /// What to do next. Call again until it says [`Errand::Wait`].
-    pub fn poll(&mut self, now: Moment, world: &mut World) -> Errand {
+    /// What to do next. Call again until it says [`KeeperStep::Wait`].
+    pub fn poll(&mut self, now: Moment, world: &mut World) -> KeeperStep {
         world.advance(now);
         self.resting.retain(|(_, until)| *until > now);
         if let Some(late) = self.running.iter().position(|probe| now >= probe.until) {
             let id = self.running[late].id;
             self.handle(now, world, id, Err(Error::new(Kind::Timeout, "the probe was not answered")));
-            return Errand::Abort(id);
+            return KeeperStep::Abort(id);
         }
         for (target, key) in self.askable() {
             if world.probe_at(now, target, key).is_none_or(|at| at > now) {
@@ -96,9 +96,9 @@ impl Keeper {
             self.next += 1;
             let id = ProbeId(self.next);
             self.running.push(Running { id, target, key, permit, until: now + PATIENCE });
-            return Errand::Probe { id, target, key };
+            return KeeperStep::Probe { id, target, key };
         }
-        Errand::Wait
+        KeeperStep::Wait
     }
 
     /// Takes the end of a probe.

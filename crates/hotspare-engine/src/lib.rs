@@ -32,12 +32,12 @@ pub use counts::{CostKind, Counts};
 pub use draw::Draws;
 pub use fleet::{Fleet, Route, Target, TargetSpec};
 pub use histogram::Histogram;
-pub use keeper::{Errand, Keeper, ProbeId};
-pub use plan::{Luck, Plan, Planned, Usual};
+pub use keeper::{Keeper, KeeperStep, ProbeId};
+pub use plan::{Plan, PlanSeed, PlannedTarget, TypicalLatency};
 pub use queue::Ticket;
 pub use rules::{
     Adaptive, Commit, Limits, OnCut, OnKind, OnRefusal, Rules, Trim, ValidateOutput, ValidateToolCalls,
 };
 pub use spend::SpendLimit;
-pub use step::{AttemptId, Begin, Input, Reask, Resume, Step, Summary};
+pub use step::{AttemptId, AttemptStart, Input, Reask, Resume, Step, Summary};
 pub use world::{KeyStatus, ServiceChange, World};

@@ -17,7 +17,7 @@ use crate::rules::Trim;
 #[non_exhaustive]
 pub struct Plan {
     /// Whom to try, best first.
-    pub choices: Vec<Planned>,
+    pub choices: Vec<PlannedTarget>,
     /// Whom not, and why.
     pub skipped: Vec<Skipped>,
     /// Estimated tokens of the prompt.
@@ -33,7 +33,7 @@ pub struct Plan {
 /// A place in the order.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
-pub struct Planned {
+pub struct PlannedTarget {
     /// Place in the fleet.
     pub target: usize,
     /// When it starts.
@@ -43,7 +43,7 @@ pub struct Planned {
     /// Whether it showed no ill health when the plan was made.
     pub clean: bool,
     /// Its usual time to first content for a prompt of this size, if that is known.
-    pub usual: Option<Usual>,
+    pub usual: Option<TypicalLatency>,
     /// Tokens of the prompt as this target counts them, about.
     pub prompt_tokens: u64,
     /// The same, and the room for the answer.
@@ -55,7 +55,7 @@ pub struct Planned {
 /// A target's usual time to first content.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Usual {
+pub struct TypicalLatency {
     /// Half of the calls keep this.
     pub p50: Duration,
     /// 95 % of the calls keep this.
@@ -64,7 +64,7 @@ pub struct Usual {
     pub samples: u32,
 }
 
-impl Usual {
+impl TypicalLatency {
     fn of(view: &TargetView) -> Option<Self> {
         Some(Self { p50: view.latency_p50?, p95: view.latency_p95?, samples: view.samples })
     }
@@ -72,7 +72,7 @@ impl Usual {
 
 /// Draws and counters that a plan depends on.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Luck {
+pub struct PlanSeed {
     /// A random draw.
     pub draw: u64,
     /// How many calls the route has served.
@@ -91,7 +91,7 @@ impl Plan {
         request: &Request,
         size: PromptSize,
         views: &[TargetView],
-        luck: Luck,
+        seed: PlanSeed,
     ) -> Self {
         let space = space(fleet, route, request);
         let keeper = keeper(fleet, route, request);
@@ -137,8 +137,8 @@ impl Plan {
             }
         }
         let scene = Scene::new(&candidates, request, prompt_tokens)
-            .with_luck(luck.draw, luck.turn)
-            .with_affinity(luck.affinity);
+            .with_draw(seed.draw, seed.turn)
+            .with_affinity(seed.affinity);
         let mut seen = vec![false; candidates.len()];
         let mut choices = Vec::with_capacity(candidates.len());
         for choice in route.strategy.rank(&scene).choices {
@@ -152,12 +152,12 @@ impl Plan {
                 Start::After(_) if request.options().no_hedge => Start::AfterFailure,
                 start => start,
             };
-            choices.push(Planned {
+            choices.push(PlannedTarget {
                 target: places[choice.index],
                 start,
                 reason: choice.reason,
                 clean: view.usable && view.failure_rate_bp == 0,
-                usual: Usual::of(view),
+                usual: TypicalLatency::of(view),
                 prompt_tokens: needs[choice.index].0,
                 needs: needs[choice.index].1,
                 trim_to: needs[choice.index].2,

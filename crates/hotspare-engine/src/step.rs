@@ -23,7 +23,7 @@ pub enum Step {
     /// The call has ended. Given once; nothing follows.
     Done(Box<Result<Summary, Error>>),
     /// Send a request.
-    Start(Begin),
+    Start(AttemptStart),
     /// Nothing, until an input, an event or [`Call::poll_timeout`](crate::Call::poll_timeout).
     Wait,
 }
@@ -31,7 +31,7 @@ pub enum Step {
 /// A request to send.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Begin {
+pub struct AttemptStart {
     /// Names the attempt in inputs and events.
     pub id: AttemptId,
     /// Place of the target in the fleet.

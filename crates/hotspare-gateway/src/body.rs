@@ -17,7 +17,7 @@ use tokio::time::{Instant, Sleep};
 
 use crate::closing::{self, Closing, Watch};
 use crate::front::Front;
-use crate::traffic::Tally;
+use crate::traffic::RequestGuard;
 
 /// How often a caller who waits gets a sign of life.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(15);
@@ -38,7 +38,7 @@ pub(crate) struct Frames<F> {
     timer: Pin<Box<Sleep>>,
     closing: Option<Watch>,
     /// Counts it, until it has ended.
-    tally: Option<Tally>,
+    tally: Option<RequestGuard>,
 }
 
 enum Source {
@@ -63,7 +63,7 @@ impl<F: Front> Frames<F> {
     }
 
     /// Ends with an error when the gateway closes, and is counted.
-    pub(crate) fn watched(mut self, closing: Closing, mut tally: Tally) -> Self {
+    pub(crate) fn watched(mut self, closing: Closing, mut tally: RequestGuard) -> Self {
         if matches!(self.source, Source::Open(_)) {
             tally.content();
         }
@@ -119,7 +119,7 @@ impl<F: Front> Stream for Frames<F> {
                 Source::Opening(opening) => match opening.as_mut().poll(cx) {
                     Poll::Ready(Ok(stream)) => {
                         this.source = Source::Open(Box::new(stream));
-                        this.tally.iter_mut().for_each(Tally::content);
+                        this.tally.iter_mut().for_each(RequestGuard::content);
                         continue;
                     }
                     Poll::Ready(Err(error)) => {
@@ -140,7 +140,7 @@ impl<F: Front> Stream for Frames<F> {
                     Poll::Ready(None) => {
                         this.front.end(&mut out);
                         this.source = Source::Done;
-                        this.tally.take().into_iter().for_each(Tally::served);
+                        this.tally.take().into_iter().for_each(RequestGuard::served);
                     }
                     Poll::Pending if out.is_empty() => {
                         return this.poll_quiet(cx).map(|quiet| Some(Ok(quiet)));

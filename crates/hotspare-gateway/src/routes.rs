@@ -24,7 +24,7 @@ use crate::front::{Asked, Chat, Front, Messages, Responses};
 use crate::gateway::Gateway;
 use crate::ops;
 use crate::reply::{self, failure, mark};
-use crate::traffic::Tally;
+use crate::traffic::RequestGuard;
 
 /// All routes.
 pub(crate) fn router(gateway: &Arc<Gateway>) -> Router {
@@ -136,7 +136,7 @@ impl Gateway {
         Ok(asked)
     }
 
-    async fn embed(&self, tally: &mut Tally, request: Request) -> Result<Response, Error> {
+    async fn embed(&self, tally: &mut RequestGuard, request: Request) -> Result<Response, Error> {
         self.admit(request.headers())?;
         let deadline = deadline::from_headers(request.headers())?;
         let mut incoming = EmbeddingsRequest::parse(&self.body(request.into_body()).await?)?;
@@ -152,7 +152,7 @@ impl Gateway {
     async fn answer<F: Front>(
         &self,
         id: &str,
-        tally: &mut Tally,
+        tally: &mut RequestGuard,
         request: Request,
     ) -> Result<Answer<F>, Error> {
         self.admit(request.headers())?;

@@ -44,10 +44,10 @@ impl Traffic {
     }
 
     /// A request has come in.
-    pub(crate) fn begin(self: &Arc<Self>) -> Tally {
+    pub(crate) fn begin(self: &Arc<Self>) -> RequestGuard {
         self.under_way.fetch_add(1, Ordering::Relaxed);
         let traffic = Arc::clone(self);
-        Tally {
+        RequestGuard {
             traffic,
             route: String::new(),
             begun: Instant::now(),
@@ -90,7 +90,7 @@ impl Drop for Connection {
 
 /// One request. It counts when it is dropped, as one whose caller left unless something else was said.
 #[derive(Debug)]
-pub(crate) struct Tally {
+pub(crate) struct RequestGuard {
     traffic: Arc<Traffic>,
     route: String,
     begun: Instant,
@@ -98,7 +98,7 @@ pub(crate) struct Tally {
     outcome: &'static str,
 }
 
-impl Tally {
+impl RequestGuard {
     /// It is for this route.
     pub(crate) fn takes(&mut self, route: Option<&str>) {
         route.unwrap_or_default().clone_into(&mut self.route);
@@ -120,7 +120,7 @@ impl Tally {
     }
 }
 
-impl Drop for Tally {
+impl Drop for RequestGuard {
     fn drop(&mut self) {
         self.traffic.under_way.fetch_sub(1, Ordering::Relaxed);
         let mut routes = self.traffic.routes.lock().unwrap_or_else(PoisonError::into_inner);

@@ -28,7 +28,7 @@ pub struct Scene<'a> {
 }
 
 impl<'a> Scene<'a> {
-    /// A scene without luck or affinity.
+    /// A scene without a draw or an affinity.
     #[must_use]
     pub fn new(candidates: &'a [Candidate<'a>], request: &'a Request, prompt_tokens: u64) -> Self {
         Self { candidates, draw: 0, turn: 0, affinity: None, request, prompt_tokens }
@@ -36,7 +36,7 @@ impl<'a> Scene<'a> {
 
     /// Sets the draw and the turn.
     #[must_use]
-    pub fn with_luck(mut self, draw: u64, turn: u64) -> Self {
+    pub fn with_draw(mut self, draw: u64, turn: u64) -> Self {
         self.draw = draw;
         self.turn = turn;
         self

@@ -63,7 +63,7 @@ fn order(
         .map(|(target, (_, view))| Candidate { target, profile: &profile, view: view.clone() })
         .collect();
     let request = ChatRequest::to("r").user("hi").into();
-    let scene = Scene::new(&candidates, &request, 10).with_luck(draw, turn).with_affinity(affinity);
+    let scene = Scene::new(&candidates, &request, 10).with_draw(draw, turn).with_affinity(affinity);
     let ranking = strategy.rank(&scene);
     ranking.choices.iter().map(|choice| names[choice.index].to_string()).collect()
 }
@@ -156,7 +156,7 @@ fn ranked(strategy: &dyn Strategy, views: &[(&str, TargetView)], draw: u64) -> s
         .map(|(target, (_, view))| Candidate { target, profile: &profile, view: view.clone() })
         .collect();
     let request = ChatRequest::to("r").user("hi").into();
-    strategy.rank(&Scene::new(&candidates, &request, 10).with_luck(draw, 0))
+    strategy.rank(&Scene::new(&candidates, &request, 10).with_draw(draw, 0))
 }
 
 proptest! {

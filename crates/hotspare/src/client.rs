@@ -10,7 +10,7 @@ use hotspare_core::{
     ChatRequest, ChatResponse, EmbedInput, EmbedRequest, EmbedResponse, Error, Kind, Moment, Request,
     Response, TargetId,
 };
-use hotspare_engine::{Ask, Call, Luck, Plan, Route, ValidateToolCalls};
+use hotspare_engine::{Ask, Call, Plan, PlanSeed, Route, ValidateToolCalls};
 use hotspare_normalize::{OutputCheck, Validator, prompt_size};
 
 use crate::builder::ClientBuilder;
@@ -185,8 +185,8 @@ impl Client {
         let now = self.shared.clock.now();
         let size = prompt_size(request);
         let views = self.shared.with_world(|world| world.views(now, &route, size.tokens()));
-        let luck = Luck { draw: USUAL_LUCK, turn: 0, affinity: affinity(request) };
-        let plan = Plan::new(&self.shared.fleet, &route, request, size, &views, luck);
+        let plan_seed = PlanSeed { draw: TYPICAL_DRAW, turn: 0, affinity: affinity(request) };
+        let plan = Plan::new(&self.shared.fleet, &route, request, size, &views, plan_seed);
         let choices = plan.choices.iter().map(|choice| {
             let place = route.members.iter().position(|member| *member == choice.target);
             Explained {
@@ -269,8 +269,8 @@ impl Client {
         let (views, turn) =
             shared.with_world(|world| (world.views(now, &route, size.tokens()), world.next_turn(&route)));
         // Outside the lock: a strategy is the application's code.
-        let luck = Luck { draw: seed.rotate_left(32), turn, affinity: affinity(&request) };
-        let plan = Plan::new(&shared.fleet, &route, &request, size, &views, luck);
+        let plan_seed = PlanSeed { draw: seed.rotate_left(32), turn, affinity: affinity(&request) };
+        let plan = Plan::new(&shared.fleet, &route, &request, size, &views, plan_seed);
         let mut ask = Ask::of(&request, stream, seed);
         ask.native_wire = wire;
         ask.output_check = form;
@@ -317,7 +317,7 @@ impl Client {
 
 /// A draw with which no strategy explores (they do so at round numbers), and that lies in the middle where shares are drawn:
 /// the order of most calls.
-const USUAL_LUCK: u64 = 4_999;
+const TYPICAL_DRAW: u64 = 4_999;
 
 /// What should stay together: the same user, or the same beginning of a conversation.
 fn affinity(request: &Request) -> Option<u64> {

@@ -13,7 +13,7 @@ use std::task::{Context, Poll};
 use futures::future::BoxFuture;
 use futures::stream::{BoxStream, StreamExt};
 use hotspare_core::{Chunk, Error, Kind, Moment, Request};
-use hotspare_engine::{AttemptId, Begin, Call, Input, Step, Summary, Ticket};
+use hotspare_engine::{AttemptId, AttemptStart, Call, Input, Step, Summary, Ticket};
 use hotspare_provider::{Outbound, Secret, Signal};
 use tokio::time::Sleep;
 use tracing::Span;
@@ -146,7 +146,7 @@ impl Driver {
         }
     }
 
-    fn start(&mut self, begin: &Begin) {
+    fn start(&mut self, begin: &AttemptStart) {
         let target = &self.shared.targets[begin.target];
         let attempt = self.call.trail().attempts.get(begin.id.0);
         if begin.id.0 > 0 {

@@ -11,7 +11,7 @@ use std::task::Poll;
 use futures::StreamExt;
 use futures::future::BoxFuture;
 use hotspare_core::{ChatRequest, EmbedRequest, Error, Event, Kind, Request};
-use hotspare_engine::{Errand, Keeper, ProbeId};
+use hotspare_engine::{Keeper, KeeperStep, ProbeId};
 use hotspare_provider::{Outbound, Provider, Signal};
 use tokio::sync::Notify;
 use tokio::task::AbortHandle;
@@ -78,8 +78,8 @@ async fn run(shared: Weak<Shared>, notify: Arc<Notify>, mut keeper: Keeper) {
             loop {
                 let now = shared.clock.now();
                 match shared.with_world(|world| keeper.poll(now, world)) {
-                    Errand::Abort(id) => probes.retain(|(one, _)| *one != id),
-                    Errand::Probe { id, target, key } => probes.push((id, probe(&shared, target, key))),
+                    KeeperStep::Abort(id) => probes.retain(|(one, _)| *one != id),
+                    KeeperStep::Probe { id, target, key } => probes.push((id, probe(&shared, target, key))),
                     _ => break,
                 }
             }

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use hotspare_core::{
     ChatRequest, Error, Kind, Message, ModelProfile, OutputFormat, Part, Request, Role, Sampling,
 };
-use hotspare_engine::Begin;
+use hotspare_engine::AttemptStart;
 use hotspare_normalize::{by_tool, portable, rewrite_schema, trim, user_first};
 
 use crate::shared::{Connected, Prompt};
@@ -33,7 +33,7 @@ pub(crate) struct Prepared {
 /// [`Kind::Unsupported`] if the target's template does not work for this request; another target may have none.
 pub(crate) fn prepare(
     request: &Request,
-    begin: &Begin,
+    begin: &AttemptStart,
     target: &Connected,
     prompt: Option<&Prompt>,
     profile: &ModelProfile,

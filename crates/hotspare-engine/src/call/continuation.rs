@@ -9,7 +9,7 @@ use std::sync::Arc;
 use hotspare_core::{Chunk, Error, Event, Moment, Next, TargetId};
 
 use super::Call;
-use crate::plan::Planned;
+use crate::plan::PlannedTarget;
 use crate::rules::OnCut;
 use crate::step::AttemptId;
 use crate::world::World;
@@ -40,7 +40,7 @@ impl Call {
                 let name = &self.fleet.targets()[attempt.target].name;
                 let fleet = &self.fleet;
                 // Stable: among equals the route's order stands.
-                let order = |choice: &Planned| {
+                let order = |choice: &PlannedTarget| {
                     let kin = kinship(name, &fleet.targets()[choice.target].name);
                     (choice.trim_to.is_some(), Reverse(kin))
                 };

@@ -14,7 +14,7 @@ use hotspare_health::{Observation, Outcome};
 use super::{Call, start};
 use crate::attempt::Attempt;
 use crate::ending::Ending;
-use crate::plan::Planned;
+use crate::plan::PlannedTarget;
 use crate::rules::{OnKind, OnRefusal};
 use crate::splice::Splice;
 use crate::step::{AttemptId, Reask};
@@ -27,7 +27,7 @@ const BACKOFF: Duration = Duration::from_millis(100);
 #[derive(Debug)]
 pub(super) struct Retry {
     pub(super) at: Moment,
-    pub(super) choice: Planned,
+    pub(super) choice: PlannedTarget,
     pub(super) why: String,
     pub(super) reask: Option<Reask>,
 }
@@ -285,9 +285,9 @@ impl Call {
             .then(|| format!("it would cost {again} on top of {spent}, the route allows {most} for it"))
     }
 
-    fn same(&self, failure: Failure) -> Planned {
+    fn same(&self, failure: Failure) -> PlannedTarget {
         // A second try is not a first look: it never counts as clean.
-        Planned {
+        PlannedTarget {
             target: failure.place,
             start: hotspare_routing::Start::AfterFailure,
             reason: hotspare_routing::Reason::Retry,

@@ -12,15 +12,15 @@ use hotspare_routing::Start;
 
 use super::Call;
 use crate::attempt::{Attempt, Fold};
-use crate::plan::Planned;
+use crate::plan::PlannedTarget;
 use crate::rules::ValidateOutput;
 use crate::splice::{self, Splice};
-use crate::step::{AttemptId, Begin, Resume};
+use crate::step::{AttemptId, AttemptStart, Resume};
 use crate::world::{LOOK_AGAIN, Wish, World};
 
 impl Call {
     /// The next request to send, if one is due and somebody admits it.
-    pub(super) fn start(&mut self, now: Moment, world: &mut World) -> Option<Begin> {
+    pub(super) fn start(&mut self, now: Moment, world: &mut World) -> Option<AttemptStart> {
         if let Some(retry) = self.retry.take_if(|retry| now >= retry.at) {
             let draw = self.draws.draw();
             let admitted = match self.too_dear(now, world, &retry.choice) {
@@ -96,12 +96,12 @@ impl Call {
         true
     }
 
-    fn wish(&self, draw: u64, choice: &Planned, last_resort: bool) -> Wish {
+    fn wish(&self, draw: u64, choice: &PlannedTarget, last_resort: bool) -> Wish {
         Wish { draw, tokens: choice.prompt_tokens, ticket: self.ticket, last_resort }
     }
 
     /// Why a target is passed over although its turn has come.
-    fn unfit(&self, now: Moment, choice: &Planned) -> Option<String> {
+    fn unfit(&self, now: Moment, choice: &PlannedTarget) -> Option<String> {
         let target = &self.fleet.targets()[choice.target];
         if let Some(most) = self.route.limits.max_targets
             && !self.tried.contains(&choice.target)
@@ -135,13 +135,13 @@ impl Call {
     }
 
     /// What the prompt alone will cost there; the answer's length is not known before it is there.
-    fn expected(&self, choice: &Planned) -> Option<Cost> {
+    fn expected(&self, choice: &PlannedTarget) -> Option<Cost> {
         let price = self.fleet.targets()[choice.target].profile.price?;
         Some(price.cost(&Usage::estimated(Some(choice.prompt_tokens), None)))
     }
 
     /// Why money keeps a target from being asked.
-    fn too_dear(&self, now: Moment, world: &mut World, choice: &Planned) -> Option<String> {
+    fn too_dear(&self, now: Moment, world: &mut World, choice: &PlannedTarget) -> Option<String> {
         let prompt = self.expected(choice)?;
         if let Some(most) = self.ask.max_cost {
             let spent = self.trail.cost().unwrap_or_default();
@@ -208,7 +208,7 @@ impl Call {
     }
 
     /// Everybody is blocked: one of those whose breaker is open is asked all the same, the soonest to close first.
-    fn last_resort(&mut self, now: Moment, world: &mut World) -> Option<Begin> {
+    fn last_resort(&mut self, now: Moment, world: &mut World) -> Option<AttemptStart> {
         self.refused.sort_by_key(|(_, refusal)| refusal.until);
         let mut kept = Vec::new();
         while let Some(index) = self.refused.iter().position(|(_, refusal)| is_overridden(refusal)) {
@@ -233,7 +233,7 @@ impl Call {
         None
     }
 
-    fn why(&self, choice: &Planned) -> String {
+    fn why(&self, choice: &PlannedTarget) -> String {
         let reason = &choice.reason;
         if let Some(cut) = &self.cut {
             return format!("carries on for {}; {reason}", cut.from);
@@ -258,10 +258,10 @@ impl Call {
         &mut self,
         now: Moment,
         world: &mut World,
-        choice: &Planned,
+        choice: &PlannedTarget,
         (key, permit): (usize, Permit),
         why: String,
-    ) -> Begin {
+    ) -> AttemptStart {
         let id = AttemptId(self.attempts.len());
         let target = &self.fleet.targets()[choice.target];
         let refuses = self.plain.contains(&choice.target) || world.is_plain(choice.target);
@@ -307,10 +307,12 @@ impl Call {
         self.attempts.push(attempt);
         self.queue_at = None;
         self.hedge_at = match self.waiting.front() {
-            Some(Planned { start: Start::After(delay), .. }) if id == AttemptId(0) => Some(now + *delay),
+            Some(PlannedTarget { start: Start::After(delay), .. }) if id == AttemptId(0) => {
+                Some(now + *delay)
+            }
             _ => self.hedge_at,
         };
-        Begin {
+        AttemptStart {
             id,
             target: choice.target,
             key,

@@ -12,9 +12,9 @@ use hotspare_routing::{Hedge, Hedged, Race, Sequential, Strategy};
 use super::*;
 use crate::ending::{End, Ending};
 use crate::fleet::TargetSpec;
-use crate::plan::Luck;
+use crate::plan::PlanSeed;
 use crate::rules::{Limits, OnCut, Rules};
-use crate::step::Begin;
+use crate::step::AttemptStart;
 use crate::world::Wish;
 
 mod cuts;
@@ -34,7 +34,7 @@ pub(super) struct Rig {
     /// Calls of others that are under way.
     pub(super) others: Vec<(usize, Permit)>,
     pub(super) live: BTreeSet<AttemptId>,
-    pub(super) begun: Vec<Begin>,
+    pub(super) begun: Vec<AttemptStart>,
     pub(super) out: Vec<Event>,
     pub(super) done: Vec<Result<Summary, Error>>,
 }
@@ -43,7 +43,7 @@ pub(super) struct Rig {
 pub(super) struct Rest {
     call: Call,
     live: BTreeSet<AttemptId>,
-    begun: Vec<Begin>,
+    begun: Vec<AttemptStart>,
     done: Vec<Result<Summary, Error>>,
 }
 
@@ -174,7 +174,7 @@ impl Setup {
             &request,
             PromptSize::of_text(self.prompt_tokens),
             &world.views(now, &route, self.prompt_tokens),
-            Luck::default(),
+            PlanSeed::default(),
         );
         let mut ask = Ask::new(self.stream, 7);
         ask.continuable = self.form.is_none();
@@ -462,7 +462,7 @@ fn when_all_are_blocked_one_is_asked_all_the_same() {
         let (fleet, route) = (Arc::clone(&rig.call.fleet), Arc::clone(&rig.call.route));
         let request = ChatRequest::to("r").user("hi").into();
         let (size, views) = (PromptSize::of_text(1), rig.world.views(rig.now, &route, 1));
-        let plan = Plan::new(&fleet, &route, &request, size, &views, Luck::default());
+        let plan = Plan::new(&fleet, &route, &request, size, &views, PlanSeed::default());
         rig.call = Call::new(rig.now, fleet, route, Ask::new(true, 1), plan);
         rig.run();
     }

@@ -46,9 +46,9 @@ impl Rig {
     fn run(&mut self) {
         for _ in 0..100 {
             match self.keeper.poll(self.now, &mut self.world) {
-                Errand::Abort(id) => self.out.retain(|(out, ..)| *out != id),
-                Errand::Probe { id, target, key } => self.out.push((id, target, key)),
-                Errand::Wait => return,
+                KeeperStep::Abort(id) => self.out.retain(|(out, ..)| *out != id),
+                KeeperStep::Probe { id, target, key } => self.out.push((id, target, key)),
+                KeeperStep::Wait => return,
             }
         }
         panic!("the keeper never waits");

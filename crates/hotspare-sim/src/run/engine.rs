@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use hotspare_core::{BreakerState, Chunk, Error, Event as Said, FinishReason, Kind, Next, Response, Usage};
-use hotspare_engine::{Ask, AttemptId, Begin, Call, Input, Luck, Plan, Step, Summary, TargetSpec};
+use hotspare_engine::{Ask, AttemptId, AttemptStart, Call, Input, Plan, PlanSeed, Step, Summary, TargetSpec};
 
 use hotspare_normalize::prompt_size;
 
@@ -80,8 +80,8 @@ impl Stage<'_> {
             }
             cast.slow[place] = view.degraded;
         }
-        let luck = Luck { draw: seed.rotate_left(32), turn, affinity: Some(wanted.number) };
-        let plan = Plan::new(&cast.fleet, &route, request, size, &views, luck);
+        let plan_seed = PlanSeed { draw: seed.rotate_left(32), turn, affinity: Some(wanted.number) };
+        let plan = Plan::new(&cast.fleet, &route, request, size, &views, plan_seed);
         let mut ask = Ask::of(request, wanted.stream, seed);
         ask.deadline = wanted.deadline;
         Body::Engine(Box::new(Call::new(now, Arc::clone(&cast.fleet), route, ask, plan)))
@@ -133,7 +133,7 @@ impl Stage<'_> {
         }
     }
 
-    fn begin(&mut self, seat: Seat, live: &mut Live, begin: &Begin) {
+    fn begin(&mut self, seat: Seat, live: &mut Live, begin: &AttemptStart) {
         let (Cast::Engine(cast), Body::Engine(machine)) = (&mut self.cast, &mut live.body) else { return };
         let why = machine.trail().attempts.get(begin.id.0).map_or("", |attempt| attempt.why.as_str());
         let last_resort = why.starts_with("last resort");
