@@ -65,7 +65,7 @@ pub struct Call {
     extra_starts: u32,
     /// How many starts are due.
     wanted: u32,
-    retry: Option<failover::Retry>,
+    retries: VecDeque<failover::Retry>,
     /// What to tell the target whose answer has just been found unfit.
     reask: Option<Reask>,
     /// Targets that were asked again for that, once for each time.
@@ -91,7 +91,6 @@ pub struct Call {
     /// An error after which nothing new is started.
     stopped: bool,
     committed: Option<AttemptId>,
-    commit_at: Option<Moment>,
     cut: Option<continuation::Cut>,
     /// Text that the caller has, as far as a continuation may need it.
     sent: Option<String>,
@@ -127,7 +126,7 @@ impl Call {
             tried: BTreeSet::new(),
             extra_starts: 0,
             wanted: u32::try_from(together).unwrap_or(1),
-            retry: None,
+            retries: VecDeque::new(),
             reask: None,
             plain: BTreeSet::new(),
             anew: BTreeSet::new(),
@@ -142,7 +141,6 @@ impl Call {
             errors: Vec::new(),
             stopped: false,
             committed: None,
-            commit_at: None,
             cut: None,
             sent: (ask.stream && ask.continuable).then(String::new),
             outbox: VecDeque::new(),
@@ -353,7 +351,7 @@ impl Call {
     }
 
     fn is_waiting_for_something(&self) -> bool {
-        self.retry.is_some() || self.queue_at.is_some() || self.attempts.iter().any(Attempt::is_live)
+        !self.retries.is_empty() || self.queue_at.is_some() || self.attempts.iter().any(Attempt::is_live)
     }
 
     /// Whether answers are held until they are whole.
@@ -367,34 +365,37 @@ impl Call {
     }
 
     fn commit_if_due(&mut self, now: Moment, id: AttemptId) {
-        if self.holds_whole() || self.committed.is_some() {
-            return;
-        }
         let attempt = &self.attempts[id.0];
-        let Some(first) = attempt.first_content else { return };
-        if attempt.refused && self.route.rules.on_refusal == OnRefusal::Next {
-            return;
-        }
         let due = match self.route.rules.commit {
-            Commit::FirstContent => true,
+            Commit::FirstContent => attempt.first_content.is_some(),
             Commit::Events(count) => attempt.contents >= count,
-            Commit::After(time) => {
-                self.commit_at = Some(first + time);
-                now >= first + time
-            }
+            Commit::After(_) => self.commit_at(attempt).is_some_and(|at| now >= at),
             Commit::Whole => false,
         };
-        // A continuation commits only once it has joined what the caller already has.
-        if due && attempt.splice.as_ref().is_none_or(crate::splice::Splice::is_joined) {
+        if due && self.may_commit(attempt) {
             self.commit(id);
         }
     }
 
+    /// Whether the caller may have what an attempt has said so far.
+    fn may_commit(&self, attempt: &Attempt) -> bool {
+        let refused = attempt.refused && self.route.rules.on_refusal == OnRefusal::Next;
+        // A continuation commits only once it has joined what the caller already has.
+        let joined = attempt.splice.as_ref().is_none_or(crate::splice::Splice::is_joined);
+        !self.holds_whole() && self.committed.is_none() && !refused && joined
+    }
+
+    /// When the call commits to an attempt because content has been held back long enough.
+    fn commit_at(&self, attempt: &Attempt) -> Option<Moment> {
+        let Commit::After(time) = self.route.rules.commit else { return None };
+        let first = attempt.first_content.filter(|_| attempt.is_live() && self.may_commit(attempt))?;
+        Some(first + time)
+    }
+
     fn commit(&mut self, id: AttemptId) {
         self.committed = Some(id);
-        self.commit_at = None;
         self.hedge_at = None;
-        self.retry = None;
+        self.retries.clear();
         self.wanted = 0;
         self.hand_over(id);
         for chunk in std::mem::take(&mut self.attempts[id.0].held) {

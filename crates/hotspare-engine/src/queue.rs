@@ -52,10 +52,20 @@ impl Queues {
 
     /// Leaves every line.
     pub(crate) fn leave(&mut self, ticket: Ticket) {
-        for line in &mut self.lines {
-            line.retain(|one| *one != ticket);
-        }
+        self.leave_all_but(ticket, &[]);
         self.woken.retain(|one| *one != ticket);
+    }
+
+    /// Leaves every line but those at `places`; true if it stood in any of the others.
+    pub(crate) fn leave_all_but(&mut self, ticket: Ticket, places: &[usize]) -> bool {
+        let mut left = false;
+        let others = self.lines.iter_mut().enumerate().filter(|(place, _)| !places.contains(place));
+        for (_, line) in others {
+            let before = line.len();
+            line.retain(|one| *one != ticket);
+            left |= line.len() < before;
+        }
+        left
     }
 
     /// Wakes as many as there are free places.

@@ -383,9 +383,18 @@ impl World {
     /// A call waits no longer: whoever is behind it may be next.
     pub(crate) fn leave(&mut self, ticket: Ticket) {
         self.queues.leave(ticket);
-        for place in 0..self.targets.len() {
-            self.wake(place);
+        self.wake_all();
+    }
+
+    /// A call waits no longer but at `places`.
+    pub(crate) fn leave_all_but(&mut self, ticket: Ticket, places: &[usize]) {
+        if self.queues.leave_all_but(ticket, places) {
+            self.wake_all();
         }
+    }
+
+    fn wake_all(&mut self) {
+        (0..self.targets.len()).for_each(|place| self.wake(place));
     }
 
     /// Whether a target is known to refuse streams.

@@ -30,6 +30,8 @@ pub(super) struct Retry {
     pub(super) choice: PlannedTarget,
     pub(super) why: String,
     pub(super) reask: Option<Reask>,
+    /// With a key that this call has not tried: it waits for its turn as any other candidate does.
+    pub(super) untried: bool,
 }
 
 impl Call {
@@ -148,7 +150,8 @@ impl Call {
         let key_is_ill = matches!(policy.scope, Scope::Credential | Scope::CredentialModel);
         if key_is_ill && starts < target.key_count() {
             let why = format!("key {} failed ({}); another key", failure.key + 1, error.kind());
-            self.retry = Some(Retry { at: now, choice: self.same(failure), why, reask: None });
+            let choice = self.same(failure);
+            self.retries.push_back(Retry { at: now, choice, why, reask: None, untried: true });
             return true;
         }
         let pause = match policy.same {
@@ -168,7 +171,7 @@ impl Call {
         };
         let in_time = now + pause < self.first_content_at;
         let allowed = self.extra_starts < self.route.limits.max_extra_starts;
-        if !in_time || !allowed || self.attempts.iter().any(Attempt::is_hopeful) {
+        if !in_time || !allowed || self.is_hopeful() {
             return false;
         }
         if !world.take_retry(now, &self.route) {
@@ -176,7 +179,8 @@ impl Call {
         }
         self.extra_starts += 1;
         let why = format!("once more after {}", error.kind());
-        self.retry = Some(Retry { at: now + pause, choice: self.same(failure), why, reask: None });
+        let choice = self.same(failure);
+        self.retries.push_back(Retry { at: now + pause, choice, why, reask: None, untried: false });
         true
     }
 
@@ -197,7 +201,8 @@ impl Call {
         self.plain.insert(place);
         self.extra_starts += 1;
         let why = "once more without a stream".to_owned();
-        self.retry = Some(Retry { at: now, choice: self.same(failure), why, reask: None });
+        let choice = self.same(failure);
+        self.retries.push_back(Retry { at: now, choice, why, reask: None, untried: false });
         true
     }
 
@@ -214,7 +219,8 @@ impl Call {
         self.anew.insert(failure.place);
         self.extra_starts += 1;
         let why = "once more, without the beginning as its own turn".to_owned();
-        self.retry = Some(Retry { at: now, choice: self.same(failure), why, reask: None });
+        let choice = self.same(failure);
+        self.retries.push_back(Retry { at: now, choice, why, reask: None, untried: false });
         true
     }
 
@@ -240,7 +246,8 @@ impl Call {
         self.errors.push(error);
         self.extra_starts += 1;
         let why = "its key was rejected and has been renewed".to_owned();
-        self.retry = Some(Retry { at: now, choice: self.same(failure), why, reask: None });
+        let choice = self.same(failure);
+        self.retries.push_back(Retry { at: now, choice, why, reask: None, untried: true });
     }
 
     /// Asks the same target again with what was wrong with its answer: it is the one that knows what it meant.
@@ -249,7 +256,7 @@ impl Call {
         let asked = self.reasked.iter().filter(|place| **place == failure.place).count();
         let allowed = asked < usize::try_from(limits.max_reasks).unwrap_or(usize::MAX)
             && self.extra_starts < limits.max_extra_starts;
-        if !allowed || self.attempts.iter().any(Attempt::is_hopeful) {
+        if !allowed || self.is_hopeful() {
             return false;
         }
         if let Some(why) = self.too_dear_to_ask_again(failure, limits.max_reask_cost) {
@@ -262,7 +269,8 @@ impl Call {
         self.reasked.push(failure.place);
         self.extra_starts += 1;
         let why = "asked again with what was wrong with its answer".to_owned();
-        self.retry = Some(Retry { at: now, choice: self.same(failure), why, reask: Some(reask) });
+        let choice = self.same(failure);
+        self.retries.push_back(Retry { at: now, choice, why, reask: Some(reask), untried: false });
         true
     }
 
@@ -304,6 +312,11 @@ impl Call {
         let half = BACKOFF / 2;
         let nanos = u64::try_from(half.as_nanos()).unwrap_or(1).max(1);
         half + Duration::from_nanos(self.draws.draw() % nanos)
+    }
+
+    /// Whether an answer may still come without a second try of the same target.
+    fn is_hopeful(&self) -> bool {
+        !self.retries.is_empty() || self.attempts.iter().any(Attempt::is_hopeful)
     }
 
     /// The next target is due, unless somebody is at work who may still be in time.

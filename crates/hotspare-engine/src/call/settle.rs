@@ -42,7 +42,7 @@ impl Call {
                 self.failed(now, world, AttemptId(index), error);
             }
         }
-        if self.queue_at.is_some() && self.has_content() {
+        if self.queue_at.is_some() && (self.has_content() || self.stopped) {
             self.stop_waiting(world);
         }
         if let Some(winner) = self.committed {
@@ -233,7 +233,7 @@ impl Call {
         self.finish(result.map_err(|error| error.with_trail(trail)));
     }
 
-    fn stop_waiting(&mut self, world: &mut World) {
+    pub(super) fn stop_waiting(&mut self, world: &mut World) {
         self.queue_at = None;
         if let Some(ticket) = self.ticket {
             world.leave(ticket);
@@ -242,7 +242,7 @@ impl Call {
 
     fn finish(&mut self, result: Result<Summary, Error>) {
         self.waiting.clear();
-        self.retry = None;
+        self.retries.clear();
         self.over = true;
         self.done = Some(Box::new(result));
     }

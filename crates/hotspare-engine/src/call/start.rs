@@ -11,6 +11,7 @@ use hotspare_normalize::{Assembler, StreamedCalls, ThinkSplitter, Vectors};
 use hotspare_routing::Start;
 
 use super::Call;
+use super::failover::Retry;
 use crate::attempt::{Attempt, Fold};
 use crate::plan::PlannedTarget;
 use crate::rules::ValidateOutput;
@@ -18,30 +19,18 @@ use crate::splice::{self, Splice};
 use crate::step::{AttemptId, AttemptStart, Resume};
 use crate::world::{LOOK_AGAIN, Wish, World};
 
+/// Shortest pause before somebody who refused is asked again.
+const SHORTEST_WAIT: Duration = Duration::from_millis(1);
+
 impl Call {
     /// The next request to send, if one is due and somebody admits it.
     pub(super) fn start(&mut self, now: Moment, world: &mut World) -> Option<AttemptStart> {
-        if let Some(retry) = self.retry.take_if(|retry| now >= retry.at) {
-            let draw = self.draws.draw();
-            let admitted = match self.too_dear(now, world, &retry.choice) {
-                None => world
-                    .admit(now, retry.choice.target, self.wish(draw, &retry.choice, false))
-                    .map_err(|refusal| why_refused(now, &refusal)),
-                Some(why) => Err(why),
-            };
-            match admitted {
-                Ok((key, permit)) => {
-                    let reask = retry.reask;
-                    let mut begin = self.begin(now, world, &retry.choice, (key, permit), retry.why);
-                    self.attempts[begin.id.0].reask = reask.is_some();
-                    begin.reask = reask;
-                    return Some(begin);
-                }
-                Err(why) => {
-                    self.not_again(retry.choice.target, &why);
-                    self.wanted = self.wanted.max(1);
-                }
+        while let Some(due) = self.retries.iter().position(|retry| now >= retry.at) {
+            let Some(retry) = self.retries.remove(due) else { break };
+            if let Some(begin) = self.start_again(now, world, retry) {
+                return Some(begin);
             }
+            self.wanted = self.wanted.max(1);
         }
         if self.committed.is_some() || self.stopped {
             self.wanted = 0;
@@ -80,9 +69,36 @@ impl Call {
         self.last_resort(now, world)
     }
 
+    /// The same target once more, if it admits that.
+    fn start_again(&mut self, now: Moment, world: &mut World, retry: Retry) -> Option<AttemptStart> {
+        let Retry { choice, why, reask, untried, .. } = retry;
+        if let Some(why) = self.too_dear(now, world, &choice) {
+            self.not_again(choice.target, &why);
+            return None;
+        }
+        let draw = self.draws.draw();
+        match world.admit(now, choice.target, self.wish(draw, &choice, false)) {
+            Ok(admitted) => {
+                let mut begin = self.begin(now, world, &choice, admitted, why);
+                self.attempts[begin.id.0].reask = reask.is_some();
+                begin.reask = reask;
+                Some(begin)
+            }
+            Err(refusal) if untried => {
+                self.refused_at = now;
+                self.refused.push((choice, refusal));
+                None
+            }
+            Err(refusal) => {
+                self.not_again(choice.target, &why_refused(now, &refusal));
+                None
+            }
+        }
+    }
+
     /// Nobody is at work from whom content is expected.
     fn is_alone(&self) -> bool {
-        self.retry.is_none() && !self.has_content() && !self.attempts.iter().any(Attempt::is_hopeful)
+        self.retries.is_empty() && !self.has_content() && !self.attempts.iter().any(Attempt::is_hopeful)
     }
 
     /// Everybody has been asked, and time has passed since some refused: they are asked once more before the call is
@@ -140,11 +156,13 @@ impl Call {
         Some(price.cost(&Usage::estimated(Some(choice.prompt_tokens), None)))
     }
 
-    /// Why money keeps a target from being asked.
+    /// Why money keeps a target from being asked. What is under way counts at what it is expected to cost.
     fn too_dear(&self, now: Moment, world: &mut World, choice: &PlannedTarget) -> Option<String> {
         let prompt = self.expected(choice)?;
         if let Some(most) = self.ask.max_cost {
-            let spent = self.trail.cost().unwrap_or_default();
+            let under_way: Cost =
+                self.attempts.iter().filter(|one| one.is_live()).map(|one| one.expected).sum();
+            let spent = self.trail.cost().unwrap_or_default() + under_way;
             if spent + prompt > most {
                 return Some(format!(
                     "its prompt would cost {prompt} on top of {spent}, the request allows {most}"
@@ -165,7 +183,9 @@ impl Call {
     fn queue(&mut self, now: Moment, world: &mut World) -> bool {
         let late = self.attempts.iter().any(Attempt::is_live);
         let patience = self.route.limits.wait_for_rate_limit;
+        let last_look = now + self.first_content_at.saturating_since(now).saturating_sub(SHORTEST_WAIT);
         let mut at: Option<Moment> = None;
+        let mut lines = Vec::new();
         for (choice, refusal) in &self.refused {
             let pause = refusal.until.map(|until| until.saturating_since(now));
             let until = match (refusal.cause, refusal.until) {
@@ -174,12 +194,18 @@ impl Call {
                 (_, Some(until)) => until,
                 (_, None) => continue,
             };
+            // A place may become free at any time: it is looked for once more just before the end.
+            let until = match refusal.cause {
+                Cause::Full if now < last_look => until.min(last_look),
+                _ => until,
+            };
             // There is no use in waiting beyond the call's own end.
             if until >= self.first_content_at {
                 continue;
             }
             let waits = match refusal.cause {
                 Cause::Full | Cause::LimitReached | Cause::Growing => {
+                    lines.push(choice.target);
                     world.join(choice.target, &mut self.ticket)
                 }
                 Cause::RateLimited | Cause::QuotaSpent | Cause::NetworkSuspected => {
@@ -191,7 +217,11 @@ impl Call {
                 at = Some(at.map_or(until, |at| at.min(until)));
             }
         }
-        self.queue_at = at.map(|at| at.max(now + Duration::from_millis(1)));
+        // A place in any other line would keep those behind it from a target that they could have.
+        if let Some(ticket) = self.ticket {
+            world.leave_all_but(ticket, &lines);
+        }
+        self.queue_at = at.map(|at| at.max(now + SHORTEST_WAIT));
         at.is_some()
     }
 

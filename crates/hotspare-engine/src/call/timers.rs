@@ -35,16 +35,17 @@ impl Call {
         if self.over {
             return;
         }
-        if let Some(at) = self.commit_at
-            && now >= at
-            && let Some(index) =
-                self.attempts.iter().position(|one| one.is_live() && one.first_content.is_some())
-        {
+        let due = |attempt: &Attempt| self.commit_at(attempt).is_some_and(|at| now >= at);
+        if let Some(index) = self.attempts.iter().position(due) {
             self.commit(AttemptId(index));
             self.tell(now, world);
         }
         if self.queue_at.is_some_and(|at| now >= at) {
-            self.unqueue();
+            if self.stopped {
+                self.stop_waiting(world);
+            } else {
+                self.unqueue();
+            }
         }
         if self.hedge_at.is_some_and(|at| now >= at) {
             self.hedge_at = None;
@@ -168,14 +169,15 @@ impl Call {
                 attempt.silent_at(&self.route.limits, self.listening),
                 self.late_at(attempt),
                 self.attempt_over_at(attempt),
+                self.commit_at(attempt),
                 overdue,
             ] {
                 next = next.min(at.unwrap_or(next));
             }
         }
-        let others =
-            [self.commit_at, self.hedge_at, self.retry.as_ref().map(|retry| retry.at), self.queue_at];
-        Some(others.into_iter().flatten().fold(next, Moment::min))
+        let retries = self.retries.iter().map(|retry| retry.at);
+        let others = [self.hedge_at, self.queue_at].into_iter().flatten();
+        Some(others.chain(retries).fold(next, Moment::min))
     }
 
     fn out_of_time(&mut self, now: Moment, world: &mut World, what: &str) {

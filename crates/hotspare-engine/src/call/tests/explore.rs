@@ -104,8 +104,13 @@ fn check(rig: &Rig) -> Result<(), String> {
             if usize::try_from(in_flight).unwrap() != rig.live.len() {
                 return Err(format!("{in_flight} permits are out for {} attempts", rig.live.len()));
             }
-            if rig.call.poll_timeout().is_none() {
-                return Err("the call waits for nothing".into());
+            match rig.call.poll_timeout() {
+                None => return Err("the call waits for nothing".into()),
+                Some(at) if at <= rig.now => return Err(format!("a timer of {at:?} is due for ever")),
+                Some(_) => {}
+            }
+            if rig.call.queue_at.is_none() && (0..3).any(|place| rig.world.waiting(place) > 0) {
+                return Err("it waits for nothing and keeps its place in a line".into());
             }
         }
     }
@@ -120,7 +125,7 @@ fn check(rig: &Rig) -> Result<(), String> {
 /// Whoever was refused is asked again in time, while nobody is at work but those who are late.
 fn forgets_nobody(rig: &Rig) -> Result<(), String> {
     let call = &rig.call;
-    if call.committed.is_some() && call.retry.is_some() {
+    if call.committed.is_some() && !call.retries.is_empty() {
         return Err("one serves, and another is to be started".into());
     }
     let unheard = !call.over && call.committed.is_none() && !call.has_content();
@@ -129,7 +134,7 @@ fn forgets_nobody(rig: &Rig) -> Result<(), String> {
         return Err("nothing bounds the wait for content".into());
     }
     let works = |attempt: &Attempt| attempt.is_live() && (!attempt.late || attempt.first_content.is_some());
-    let served = call.committed.is_some() || call.retry.is_some() || call.stopped;
+    let served = call.committed.is_some() || !call.retries.is_empty() || call.stopped;
     if call.over || served || call.attempts.iter().any(works) {
         return Ok(());
     }
@@ -171,7 +176,7 @@ fn fingerprint(rig: &Rig) -> u64 {
         tried,
         extra_starts,
         wanted,
-        retry,
+        retries,
         reask,
         reasked,
         plain,
@@ -187,7 +192,6 @@ fn fingerprint(rig: &Rig) -> u64 {
         errors,
         stopped,
         committed,
-        commit_at,
         cut,
         sent,
         outbox,
@@ -202,9 +206,9 @@ fn fingerprint(rig: &Rig) -> u64 {
     (tried, extra_starts, wanted, reasked, plain, anew, hedge_at, queue_at, ticket).hash(&mut hasher);
     // Only of consequence while somebody may be asked again.
     (!refused.is_empty()).then_some(refused_at).hash(&mut hasher);
-    (min_window, dimensions, restricted, objections, blamed, stopped, committed, commit_at).hash(&mut hasher);
+    (min_window, dimensions, restricted, objections, blamed, stopped, committed).hash(&mut hasher);
     (sent, over, rig.now).hash(&mut hasher);
-    format!("{waiting:?} {refused:?} {attempts:?} {retry:?} {reask:?} {errors:?}").hash(&mut hasher);
+    format!("{waiting:?} {refused:?} {attempts:?} {retries:?} {reask:?} {errors:?}").hash(&mut hasher);
     format!("{cut:?} {outbox:?} {aborts:?} {trail:?} {done:?}").hash(&mut hasher);
     hasher.finish()
 }
@@ -272,7 +276,10 @@ fn every_order_of_events_keeps_the_invariants() {
     let mut narrow = Setup::new(&["a", "b", "c"]);
     narrow.max_in_flight = Some(1);
     narrow.limits.attempt = Some(Duration::from_secs(5));
-    setups.extend([keys, upstream, hedged, narrow]);
+    // Content that is held back for a while.
+    let mut held = Setup::new(&["a", "b", "c"]);
+    held.rules.commit = Commit::After(Duration::from_secs(2));
+    setups.extend([keys, upstream, hedged, narrow, held]);
     // Spares that cannot be had at first.
     for ills in [&[(1, Ill::Busy), (2, Ill::Held(9))], &[(0, Ill::Open(9)), (2, Ill::Busy)]] {
         let mut setup = Setup::new(&["a", "b", "c"]);

@@ -197,3 +197,33 @@ fn a_limit_a_minute_is_one_targets_own() {
     let view = world.view(now, 1, 0);
     assert_eq!((view.usable, view.usable_in), (false, Some(Duration::from_secs(20))));
 }
+
+/// Nobody knows when there is room, so a deadline that is near is no reason not to wait.
+#[test]
+fn room_is_waited_for_until_the_end() {
+    let mut setup = Setup::new(&["a"]);
+    setup.max_in_flight = Some(1);
+    setup.limits.first_content_deadline = Duration::from_millis(900);
+    let mut rig = setup.rig();
+    let first = rig.next_call(&setup);
+    assert!(rig.done.is_empty(), "{:?}", rig.done);
+    rig.wait(Duration::from_millis(800));
+    let second = rig.back_to(first);
+    rig.finishes_with_text(0);
+    let _ = rig.back_to(second);
+    rig.tell(Input::Woken);
+    assert_eq!(rig.targets(), [0]);
+}
+
+/// A prompt is paid for when it is sent, not when the answer is there.
+#[test]
+fn what_is_under_way_counts_against_what_a_call_may_cost() {
+    let mut setup = Setup::new(&["a", "b", "c"]);
+    setup.strategy = Arc::new(hotspare_routing::Race::new(["a", "b", "c"]).width(3));
+    setup.prompt_tokens = 1_000;
+    setup.profile.price = Some(hotspare_core::Price::per_million(1_000_000_000, 0));
+    setup.max_cost = Some(Cost::from_micros(2_000_001));
+    let rig = setup.rig();
+    assert_eq!(rig.targets(), [0, 1], "two prompts of 1 USD each");
+    assert!(rig.call.trail().skipped[0].why.contains("the request allows"), "{}", rig.call.trail());
+}

@@ -140,3 +140,85 @@ fn a_target_of_two_tiers_is_tried_once() {
     assert_eq!(rig.targets(), [0, 1, 2]);
     assert_eq!(rig.error().kind(), Kind::Overloaded);
 }
+
+/// A window for holding back that outlives the attempt which opened it would be a timer that is due for ever.
+#[test]
+fn a_window_to_hold_back_ends_with_its_attempt() {
+    let mut setup = Setup::new(&["a", "b"]);
+    setup.rules.commit = Commit::After(Duration::from_secs(2));
+    let mut rig = setup.rig();
+    rig.text(0, "half an ans");
+    rig.wait(Duration::from_secs(1));
+    rig.fails(0, Kind::Truncated);
+    rig.wait(Duration::from_secs(3));
+    assert!(rig.call.poll_timeout() > Some(rig.now), "nothing is due");
+    rig.text(1, "whole");
+    rig.wait(Duration::from_millis(1_900));
+    assert_eq!(rig.said(), "", "the second has a window of its own");
+    rig.wait(Duration::from_millis(200));
+    assert_eq!(rig.said(), "whole");
+}
+
+#[test]
+fn a_refusal_is_held_back_beyond_the_window() {
+    let mut setup = Setup::new(&["a", "b"]);
+    setup.rules.commit = Commit::After(Duration::from_secs(2));
+    setup.rules.on_refusal = crate::rules::OnRefusal::Next;
+    let mut rig = setup.rig();
+    rig.says(0, Event::RefusalDelta("I cannot".into()));
+    rig.wait(Duration::from_secs(3));
+    rig.finishes(0);
+    assert_eq!((rig.targets(), rig.out.len()), (vec![0, 1], 0));
+}
+
+/// The pause that the full target asks for meanwhile is longer than the call has time, so the call no longer waits for it.
+#[test]
+fn a_call_that_no_longer_waits_leaves_the_line() {
+    let mut rig = with(&[(1, Ill::Busy)]);
+    rig.wait(BEFORE_LATE);
+    assert_eq!(rig.world.waiting(1), 1);
+    let (place, permit) = rig.others.remove(0);
+    let until = rig.now + Duration::from_secs(300);
+    let held = Outcome::at(rig.world.scopes(place)[3], Verdict::Hold { until });
+    rig.world.settle(rig.now, place, permit, End::of_probe(held, Ending::Cancelled), 0);
+    assert_eq!(rig.world.take_woken(), [rig.call.ticket().unwrap()]);
+    rig.tell(Input::Woken);
+    assert_eq!((rig.targets(), rig.world.waiting(1)), (vec![0], 0));
+}
+
+#[test]
+fn each_rejected_key_of_a_race_is_followed_by_its_neighbour() {
+    let mut setup = Setup::new(&["a", "b"]);
+    setup.keys = 2;
+    setup.strategy = Arc::new(Race::new(["a", "b"]));
+    let mut rig = setup.rig();
+    // Both are heard of before the call is polled again.
+    for attempt in [0, 1] {
+        let failed = Input::Failed(AttemptId(attempt), Error::new(Kind::Auth, ""));
+        rig.call.handle(rig.now, &mut rig.world, failed);
+    }
+    rig.run();
+    assert_eq!(rig.targets(), [0, 1, 0, 1]);
+}
+
+/// The place of the key that was rejected is taken before the next key can have it.
+#[test]
+fn a_key_that_was_not_tried_yet_waits_for_room() {
+    let mut setup = Setup::new(&["a"]);
+    (setup.keys, setup.max_in_flight) = (2, Some(1));
+    let mut rig = setup.rig();
+    let first = rig.next_call(&setup);
+    // The first call's key fails while the second is next in line.
+    let second = rig.back_to(first);
+    rig.fails(0, Kind::Auth);
+    assert_eq!(rig.targets(), [0], "the place is for the one who waited");
+    assert!(rig.done.is_empty(), "{:?}", rig.done);
+    let first = rig.back_to(second);
+    rig.tell(Input::Woken);
+    rig.finishes_with_text(0);
+    let _second = rig.back_to(first);
+    rig.tell(Input::Woken);
+    assert_eq!(rig.targets(), [0, 0]);
+    rig.finishes_with_text(1);
+    assert!(rig.done[0].is_ok());
+}
