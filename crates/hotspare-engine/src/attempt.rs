@@ -6,7 +6,9 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use hotspare_core::{Chunk, Cost, Error, Event, FinishReason, Moment, Raw, Response, Usage, UsageSource};
+use hotspare_core::{
+    Chunk, Cost, Error, Event, FinishReason, Kind, Moment, Raw, Response, Usage, UsageSource,
+};
 use hotspare_health::Permit;
 use hotspare_normalize::{
     Assembler, Block, Grammar, Repair, StreamedCalls, ThinkSplitter, ToolAnswer, ToolIds, Vectors,
@@ -187,7 +189,7 @@ impl Attempt {
     }
 
     /// Notes what an event says about the attempt itself.
-    pub(crate) fn note(&mut self, now: Moment, event: &Event) -> Result<(), Error> {
+    pub(crate) fn note(&mut self, now: Moment, event: &Event, limit: usize) -> Result<(), Error> {
         self.heard = true;
         self.last_event = now;
         self.grammar.check(event)?;
@@ -195,6 +197,9 @@ impl Attempt {
             Event::TextDelta(text) => {
                 if let Some(said) = &mut self.said {
                     said.push_str(text);
+                    if said.len() > limit {
+                        return Err(too_long(limit));
+                    }
                 }
             }
             Event::ToolStarted { .. } | Event::ToolDelta { .. } => {
@@ -296,6 +301,11 @@ impl Attempt {
     fn retells(&self) -> bool {
         self.tool_answer.is_some() || self.think.as_ref().is_some_and(|think| !think.is_done())
     }
+}
+
+/// An answer takes more memory than the route allows for one.
+pub(crate) fn too_long(limit: usize) -> Error {
+    Error::new(Kind::Protocol, format!("more than {limit} bytes of the answer would have to be held"))
 }
 
 /// Bytes of content in an event.

@@ -9,13 +9,13 @@ use std::time::Duration;
 
 use hotspare_core::Moment;
 
-/// One start, in the unit of account.
-const START: u64 = 1_000;
+/// One start, in the unit of account: hundredths of a per cent of a start.
+const START: u64 = 10_000;
 
 /// A bucket of fractional starts.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Budget {
-    milli: u64,
+    saved: u64,
     cap: u64,
     deposit: u64,
     floor_every: Option<Duration>,
@@ -28,9 +28,9 @@ impl Budget {
     #[must_use]
     pub const fn retries() -> Self {
         Self {
-            milli: 10 * START,
+            saved: 10 * START,
             cap: 50 * START,
-            deposit: 100,
+            deposit: START / 10,
             floor_every: Some(Duration::from_secs(5)),
             floor_at: Moment::ZERO,
         }
@@ -40,9 +40,9 @@ impl Budget {
     #[must_use]
     pub const fn hedges(share_bp: u32) -> Self {
         Self {
-            milli: START,
+            saved: START,
             cap: 10 * START,
-            deposit: share_bp as u64 / 10,
+            deposit: share_bp as u64,
             floor_every: None,
             floor_at: Moment::ZERO,
         }
@@ -52,9 +52,9 @@ impl Budget {
     #[must_use]
     pub const fn last_resort() -> Self {
         Self {
-            milli: START,
+            saved: START,
             cap: 10 * START,
-            deposit: 100,
+            deposit: START / 10,
             floor_every: Some(Duration::from_secs(1)),
             floor_at: Moment::ZERO,
         }
@@ -62,14 +62,14 @@ impl Budget {
 
     /// Adds what one success (or one first start) earns.
     pub fn deposit(&mut self) {
-        self.milli = (self.milli + self.deposit).min(self.cap);
+        self.saved = (self.saved + self.deposit).min(self.cap);
     }
 
     /// Takes one start, if there is one.
     #[must_use]
     pub fn try_take(&mut self, now: Moment) -> bool {
-        if self.milli >= START {
-            self.milli -= START;
+        if self.saved >= START {
+            self.saved -= START;
             return true;
         }
         match self.floor_every {
@@ -84,19 +84,19 @@ impl Budget {
     /// When there is a start without another success; `None` if there may never be.
     #[must_use]
     pub fn ready_at(&self, now: Moment) -> Option<Moment> {
-        if self.milli >= START { Some(now) } else { self.floor_every.map(|_| now.max(self.floor_at)) }
+        if self.saved >= START { Some(now) } else { self.floor_every.map(|_| now.max(self.floor_at)) }
     }
 
     /// Whether less than one start is left of what was saved.
     #[must_use]
     pub const fn is_low(&self) -> bool {
-        self.milli < START
+        self.saved < START
     }
 
     /// Thousandths of a start that are left.
     #[must_use]
     pub const fn left_milli(&self) -> u64 {
-        self.milli
+        self.saved / (START / 1_000)
     }
 }
 
@@ -113,6 +113,14 @@ mod tests {
         assert!(!budget.try_take(at(4)));
         assert_eq!(budget.ready_at(at(4)), Some(at(5)));
         assert!(budget.try_take(at(5)));
+    }
+
+    #[test]
+    fn the_smallest_share_is_saved_too() {
+        let mut budget = Budget::hedges(1);
+        assert!(budget.try_take(Moment::ZERO) && !budget.try_take(Moment::ZERO));
+        (0..10_000).for_each(|_| budget.deposit());
+        assert!(budget.try_take(Moment::ZERO));
     }
 
     proptest! {

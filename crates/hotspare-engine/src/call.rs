@@ -19,7 +19,7 @@ use hotspare_normalize::ToolAnswer;
 use hotspare_routing::Start;
 
 use crate::ask::Ask;
-use crate::attempt::{Attempt, weight};
+use crate::attempt::{Attempt, too_long, weight};
 use crate::draw::Draws;
 use crate::fleet::{Fleet, Route};
 use crate::plan::{Plan, PlannedTarget};
@@ -75,6 +75,8 @@ pub struct Call {
     /// Targets that are not given the beginning of an answer as their own turn: what they made of it could not be told.
     anew: BTreeSet<usize>,
     hedge_at: Option<Moment>,
+    /// The next start is a hedge.
+    hedging: bool,
     /// When to ask again for room, if nobody rings before.
     queue_at: Option<Moment>,
     /// Its place in the lines of full targets.
@@ -132,6 +134,7 @@ impl Call {
             anew: BTreeSet::new(),
             reasked: Vec::new(),
             hedge_at: None,
+            hedging: false,
             queue_at: None,
             ticket: None,
             min_window: None,
@@ -247,7 +250,7 @@ impl Call {
         if attempt.failure.is_some() {
             return;
         }
-        if let Err(error) = attempt.note(now, &chunk.event) {
+        if let Err(error) = attempt.note(now, &chunk.event, limit) {
             attempt.failure = Some(error);
             return;
         }
@@ -287,6 +290,10 @@ impl Call {
     /// world: it happens for every piece of an answer.
     pub fn resumed(&mut self, now: Moment) {
         self.listening = now;
+        // Nor could anybody carry on while what was left of a cut answer had not been taken.
+        if self.cut.is_some() && self.wanted > 0 {
+            self.restart_deadline(now);
+        }
     }
 
     /// The next piece for the caller, if it can be had without the world.
@@ -406,6 +413,10 @@ impl Call {
     fn pass_on(&mut self, chunk: Chunk) {
         if let (Some(sent), Event::TextDelta(text)) = (&mut self.sent, &chunk.event) {
             sent.push_str(text);
+            // What is longer than an answer that would be held is not carried on if it is cut.
+            if sent.len() > self.route.limits.max_buffered_bytes {
+                self.sent = None;
+            }
         }
         self.outbox.push_back(chunk);
     }
@@ -424,10 +435,7 @@ impl Attempt {
         }
         self.held_bytes = self.held_bytes.saturating_add(weight(&chunk));
         if self.held_bytes > limit {
-            return Err(Error::new(
-                Kind::Protocol,
-                format!("more than {limit} bytes would have to be held back"),
-            ));
+            return Err(too_long(limit));
         }
         self.held.push_back(chunk);
         Ok(())

@@ -10,6 +10,9 @@ use hotspare_core::{Cost, Kind, TargetId};
 
 use crate::spend::SpendLimit;
 
+/// Least for [`Limits::max_buffered_bytes`]: an answer of 4,000 tokens. With less, ordinary answers would fail.
+const LEAST_BUFFER: usize = 16 << 10;
+
 /// How long to wait for what.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -56,7 +59,8 @@ pub struct Limits {
     /// The most that the route may spend in a period, over all its targets. Default: no limit.
     pub spend: Option<SpendLimit>,
     /// Most bytes of an answer that are held back before the call commits, frames and a little for each event included; vectors
-    /// have a bound of their own. Default 64 MiB: a stream of 128k tokens, a frame for each.
+    /// have a bound of their own. Also the longest text that is kept so that another target can continue it after a cut. At
+    /// least 16 KiB. Default 64 MiB: a stream of 128k tokens, a frame for each.
     pub max_buffered_bytes: usize,
 }
 
@@ -153,6 +157,9 @@ impl Limits {
         }
         if self.spend.is_some_and(|limit| limit.per.is_zero()) {
             mistakes.push("spend must be per a time longer than 0s".into());
+        }
+        if self.max_buffered_bytes < LEAST_BUFFER {
+            mistakes.push(format!("max_buffered_bytes must be at least {LEAST_BUFFER}"));
         }
         if self.max_targets == Some(0) {
             mistakes.push("max_targets must be at least 1".into());
@@ -302,4 +309,16 @@ pub enum ValidateToolCalls {
     AtEnd,
     /// Against the tool's schema. The stream of an answer to a request with tools is held back until it is whole.
     BeforeDelivery,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_buffer_too_small_for_an_ordinary_answer_is_a_mistake() {
+        assert_eq!(Limits::default().mistakes(), Vec::<String>::new());
+        let limits = Limits { max_buffered_bytes: 0, ..Limits::default() };
+        assert_eq!(limits.mistakes(), ["max_buffered_bytes must be at least 16384"]);
+    }
 }

@@ -422,10 +422,16 @@ impl World {
         self.routes[route.index].retries.try_take(now)
     }
 
-    /// Hedges come last: where failures have used up the retries, a second start of what works is no help.
-    pub(crate) fn take_hedge(&mut self, now: Moment, route: &Route) -> bool {
-        let state = &mut self.routes[route.index];
-        !state.retries.is_low() && state.hedges.try_take(now)
+    /// Whether a hedge is paid for. Hedges come last: where failures have used up the retries, a second start of what
+    /// works is no help.
+    pub(crate) fn has_hedge(&self, route: &Route) -> bool {
+        let state = &self.routes[route.index];
+        !state.retries.is_low() && !state.hedges.is_low()
+    }
+
+    /// A hedge was started.
+    pub(crate) fn take_hedge(&mut self, now: Moment, route: &Route) {
+        let _had = self.routes[route.index].hedges.try_take(now);
     }
 
     /// When somebody whose targets are all ill may ask one of them all the same.

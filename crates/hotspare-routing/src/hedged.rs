@@ -53,7 +53,7 @@ impl Hedge {
 }
 
 impl<S: Strategy> Hedged<S> {
-    /// Hedges the second choice of `inner`.
+    /// Hedges the first usable choice of `inner` with the second.
     pub const fn new(inner: S, hedge: Hedge) -> Self {
         Self { inner, hedge }
     }
@@ -70,15 +70,20 @@ impl<S: Strategy> Strategy for Hedged<S> {
 
     fn rank(&self, scene: &Scene<'_>) -> Ranking {
         let mut ranking = self.inner.rank(scene);
-        let known = ranking.choices.first().and_then(|first| scene.candidates[first.index].view.latency_p95);
         if scene.is_slow_throughout() {
             return ranking;
         }
+        // Whoever cannot be had now is passed over: the first of the rest serves, the next one is its hedge.
+        let view = |index: usize| scene.candidates.get(index).map(|candidate| &candidate.view);
+        let mut usable = ranking
+            .choices
+            .iter_mut()
+            .filter_map(|choice| Some((view(choice.index).filter(|view| view.usable)?, choice)));
+        let known = usable.next().and_then(|(first, _)| first.latency_p95);
         if let Some(delay) = self.hedge.delay.or(known)
-            && let Some(second) = ranking.choices.get_mut(1)
+            && let Some((view, second)) = usable.next()
             && second.start == Start::AfterFailure
-            && scene.candidates[second.index].view.usable
-            && !scene.candidates[second.index].view.degraded
+            && !view.degraded
         {
             second.start = Start::After(delay.max(self.hedge.floor));
         }

@@ -6,8 +6,8 @@ use hotspare_core::{ChatRequest, ModelProfile, TargetId, TargetView};
 use proptest::prelude::{Strategy as _, any, prop, prop_assert, prop_assert_eq, prop_assume, proptest};
 
 use super::{
-    Candidate, Cheapest, Fastest, HealthAware, Hedge, Hedged, MostReliable, Race, RoundRobin, Scene,
-    Sequential, Sticky, Strategy, Tiered, Weighted,
+    Candidate, Cheapest, Choice, Fastest, HealthAware, Hedge, Hedged, MostReliable, Race, Ranking, Reason,
+    RoundRobin, Scene, Sequential, Start, Sticky, Strategy, Tiered, Weighted,
 };
 
 const NAMES: [&str; 5] = ["a", "b", "c", "d", "e"];
@@ -147,7 +147,7 @@ fn the_busy_and_the_slow_are_avoided() {
     );
 }
 
-fn ranked(strategy: &dyn Strategy, views: &[(&str, TargetView)], draw: u64) -> super::Ranking {
+fn ranked(strategy: &dyn Strategy, views: &[(&str, TargetView)], draw: u64) -> Ranking {
     let names: Vec<TargetId> = views.iter().map(|(name, _)| TargetId::from(*name)).collect();
     let profile = ModelProfile::default();
     let candidates: Vec<_> = names
@@ -243,7 +243,7 @@ fn while_everybody_is_slow_nothing_is_started_twice() {
     let race = Race::new(NAMES).width(3);
     let mut views = well();
     let twice = |strategy: &dyn Strategy, views: &[(&'static str, TargetView)]| {
-        let early = |choice: &&super::Choice| choice.start != super::Start::AfterFailure;
+        let early = |choice: &&Choice| choice.start != Start::AfterFailure;
         ranked(strategy, views, 0).choices.iter().skip(1).filter(early).count()
     };
     assert_eq!((twice(&hedged, &views), twice(&race, &views)), (1, 2));
@@ -277,4 +277,42 @@ fn the_most_reliable_comes_first_and_the_next_is_looked_at_now_and_then() {
     let looks =
         (0..10_000).filter(|draw| order(&MostReliable::new(NAMES), &views, *draw, 0, None)[0] != "b").count();
     assert_eq!(looks, 20);
+}
+
+/// Names a place that is not in the scene, as a strategy written elsewhere may.
+#[derive(Debug)]
+struct Astray;
+
+impl Strategy for Astray {
+    fn name(&self) -> &'static str {
+        "astray"
+    }
+
+    fn members(&self) -> Vec<TargetId> {
+        Vec::new()
+    }
+
+    fn rank(&self, _: &Scene<'_>) -> Ranking {
+        Ranking { choices: [9, 0, 1].map(|index| Choice::new(index, Reason::Retry)).into() }
+    }
+}
+
+#[test]
+fn the_hedge_is_the_second_of_those_that_can_be_had() {
+    fn starts(strategy: impl Strategy, views: &[(&'static str, TargetView)]) -> Vec<Start> {
+        let hedged = Hedged::new(strategy, Hedge::at_p95());
+        ranked(&hedged, views, 0).choices.iter().map(|choice| choice.start).collect()
+    }
+    let mut views = well();
+    views.truncate(3);
+    for ((_, view), p95) in views.iter_mut().zip([400, 500, 600]) {
+        view.latency_p95 = Some(Duration::from_millis(p95));
+    }
+    let (late, after) = (Start::AfterFailure, |millis| Start::After(Duration::from_millis(millis)));
+    assert_eq!(starts(Sequential::new(["a", "b", "c"]), &views), [late, after(400), late]);
+    assert_eq!(starts(Astray, &views), [late, late, after(400)]);
+    views[0].1.usable = false;
+    assert_eq!(starts(Sequential::new(["a", "b", "c"]), &views), [late, late, after(500)]);
+    views[1].1.usable = false;
+    assert_eq!(starts(Sequential::new(["a", "b", "c"]), &views), [late, late, late]);
 }

@@ -74,8 +74,7 @@ impl Call {
         self.attempts[id.0].failure = None;
         if self.attempts[id.0].first_content.is_some() {
             // What had begun is lost: whoever begins anew, or carries on, has as long as the first.
-            let deadline = now + self.route.limits.first_content_deadline;
-            self.first_content_at = self.first_content_at.max(deadline).min(self.total_at);
+            self.restart_deadline(now);
         }
         let error = if error.policy().evidence == Evidence::Path && world.network_is_suspected(now) {
             self.note(id, ["no other host can be reached either: evidence against nobody".to_owned()]);
@@ -93,6 +92,12 @@ impl Call {
             self.follow(failure, &error);
         }
         self.errors.push(error);
+    }
+
+    /// Whoever begins now has as long for first content as the first target had.
+    pub(super) fn restart_deadline(&mut self, now: Moment) {
+        let deadline = now + self.route.limits.first_content_deadline;
+        self.first_content_at = self.first_content_at.max(deadline).min(self.total_at);
     }
 
     /// Reads the policy table.

@@ -49,6 +49,10 @@ impl Call {
             match world.admit(now, choice.target, self.wish(draw, &choice, false)) {
                 Ok((key, permit)) => {
                     self.wanted -= 1;
+                    if std::mem::take(&mut self.hedging) {
+                        self.extra_starts += 1;
+                        world.take_hedge(now, &self.route);
+                    }
                     let why = self.why(&choice);
                     return Some(self.begin(now, world, &choice, (key, permit), why));
                 }
@@ -58,6 +62,7 @@ impl Call {
                 }
             }
         }
+        self.hedging = false;
         if self.wanted == 0 || !self.is_alone() {
             return None;
         }
@@ -336,12 +341,14 @@ impl Call {
         self.tried.insert(choice.target);
         self.attempts.push(attempt);
         self.queue_at = None;
-        self.hedge_at = match self.waiting.front() {
-            Some(PlannedTarget { start: Start::After(delay), .. }) if id == AttemptId(0) => {
-                Some(now + *delay)
-            }
-            _ => self.hedge_at,
-        };
+        if id == AttemptId(0) {
+            // Those before the one that is marked were not usable when the plan was made.
+            let delay = self.waiting.iter().find_map(|choice| match choice.start {
+                Start::After(delay) => Some(delay),
+                _ => None,
+            });
+            self.hedge_at = delay.map(|delay| now + delay);
+        }
         AttemptStart {
             id,
             target: choice.target,

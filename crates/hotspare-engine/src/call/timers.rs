@@ -50,11 +50,9 @@ impl Call {
         if self.hedge_at.is_some_and(|at| now >= at) {
             self.hedge_at = None;
             let useful = self.committed.is_none() && !self.has_content() && !self.waiting.is_empty();
-            if useful
-                && self.extra_starts < self.route.limits.max_extra_starts
-                && world.take_hedge(now, &self.route)
-            {
-                self.extra_starts += 1;
+            let allowed = self.extra_starts < self.route.limits.max_extra_starts;
+            if useful && allowed && world.has_hedge(&self.route) {
+                self.hedging = true;
                 self.wanted += 1;
             }
         }

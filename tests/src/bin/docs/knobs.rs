@@ -109,7 +109,8 @@ const LIMITS: &[Row] = &[
         "max_buffered_bytes",
         "limits.max_buffered_bytes",
         "a stream of 128k tokens, with a frame for each",
-        "small: long answers that are held fail as protocol errors; large: bounds the memory of one call",
+        "small: long answers that are held fail as protocol errors, and longer streams are not continued after a cut; \
+         at least 16 KiB; large: bounds the memory of one call",
     ),
 ];
 

@@ -114,3 +114,30 @@ fn an_answer_that_was_held_and_lost_is_had_elsewhere_however_late() {
     rig.finishes_with_text(1);
     assert!(rig.done[0].is_ok());
 }
+
+/// What the caller has not read yet keeps the next target from being started; that is not the next target's fault.
+#[test]
+fn a_slow_reader_gets_the_rest_too() {
+    let mut rig = Setup::new(&["a", "b"]).rig();
+    rig.text(0, "the standby");
+    rig.call.on_event(rig.now, AttemptId(0), Chunk::from(Event::TextDelta(" took".into())));
+    rig.call.handle(rig.now, &mut rig.world, Input::Failed(AttemptId(0), Error::new(Kind::Truncated, "")));
+    rig.now = rig.now + Duration::from_secs(130);
+    rig.call.resumed(rig.now);
+    rig.run();
+    assert_eq!(rig.targets(), [0, 1]);
+    rig.text(1, "the standby took over");
+    rig.finishes(1);
+    assert_eq!(rig.said(), "the standby took[a>b] over");
+}
+
+#[test]
+fn what_is_kept_for_a_continuation_is_bounded() {
+    let mut setup = Setup::new(&["a", "b"]);
+    setup.limits.max_buffered_bytes = 2_000;
+    let mut rig = setup.rig();
+    (0..30).for_each(|_| rig.text(0, &"x".repeat(100)));
+    assert_eq!((rig.said().len(), rig.call.sent.as_ref()), (3_000, None));
+    rig.fails(0, Kind::Truncated);
+    assert_eq!((rig.error().kind(), rig.targets()), (Kind::Truncated, vec![0]));
+}

@@ -109,7 +109,7 @@ fn check(rig: &Rig) -> Result<(), String> {
                 Some(at) if at <= rig.now => return Err(format!("a timer of {at:?} is due for ever")),
                 Some(_) => {}
             }
-            if rig.call.queue_at.is_none() && (0..3).any(|place| rig.world.waiting(place) > 0) {
+            if rig.call.queue_at.is_none() && (0..3).any(|place| rig.world.queued(place) > 0) {
                 return Err("it waits for nothing and keeps its place in a line".into());
             }
         }
@@ -182,6 +182,7 @@ fn fingerprint(rig: &Rig) -> u64 {
         plain,
         anew,
         hedge_at,
+        hedging: _,
         queue_at,
         ticket,
         min_window,

@@ -176,14 +176,14 @@ fn a_refusal_is_held_back_beyond_the_window() {
 fn a_call_that_no_longer_waits_leaves_the_line() {
     let mut rig = with(&[(1, Ill::Busy)]);
     rig.wait(BEFORE_LATE);
-    assert_eq!(rig.world.waiting(1), 1);
+    assert_eq!(rig.world.queued(1), 1);
     let (place, permit) = rig.others.remove(0);
     let until = rig.now + Duration::from_secs(300);
     let held = Outcome::at(rig.world.scopes(place)[3], Verdict::Hold { until });
     rig.world.settle(rig.now, place, permit, End::of_probe(held, Ending::Cancelled), 0);
     assert_eq!(rig.world.take_woken(), [rig.call.ticket().unwrap()]);
     rig.tell(Input::Woken);
-    assert_eq!((rig.targets(), rig.world.waiting(1)), (vec![0], 0));
+    assert_eq!((rig.targets(), rig.world.queued(1)), (vec![0], 0));
 }
 
 #[test]
@@ -221,4 +221,37 @@ fn a_key_that_was_not_tried_yet_waits_for_room() {
     assert_eq!(rig.targets(), [0, 0]);
     rig.finishes_with_text(1);
     assert!(rig.done[0].is_ok());
+}
+
+fn hedged(names: &'static [&'static str]) -> Setup {
+    let mut setup = Setup::new(names);
+    let hedge = Hedge::after(Duration::from_millis(400));
+    setup.strategy = Arc::new(Hedged::new(Sequential::new(names.iter().copied()), hedge));
+    setup
+}
+
+#[test]
+fn a_hedge_that_is_not_admitted_costs_nothing() {
+    let mut setup = hedged(&["a", "b"]);
+    setup.max_in_flight = Some(1);
+    let mut rig = setup.rig();
+    let taken = rig.world.admit(rig.now, 1, Wish::default()).unwrap().1;
+    rig.wait(Duration::from_millis(500));
+    assert_eq!((rig.targets(), rig.call.extra_starts), (vec![0], 0));
+    rig.finishes_with_text(0);
+    rig.world.settle(rig.now, 1, taken, End::of_probe(Outcome::neutral(), Ending::Cancelled), 0);
+    let _ = rig.next_call(&setup);
+    rig.wait(Duration::from_millis(500));
+    assert_eq!((rig.targets(), rig.call.extra_starts), (vec![0, 1], 1));
+}
+
+#[test]
+fn while_the_first_is_down_the_second_is_hedged_with_the_third() {
+    for ills in [&[(0, Ill::Open(60))], &[(1, Ill::Open(60))]] {
+        let mut setup = hedged(&["a", "b", "c"]);
+        setup.ills = ills;
+        let mut rig = setup.rig();
+        rig.wait(Duration::from_millis(500));
+        assert_eq!((rig.begun.len(), rig.begun[1].target), (2, 2), "{ills:?}");
+    }
 }

@@ -267,3 +267,15 @@ fn a_second_target_tells_its_own_way_of_answering() {
     rig.finishes(1);
     assert_eq!((rig.targets(), answer(&rig).as_str()), (vec![0, 1], r#"{"ok":1}"#));
 }
+
+#[test]
+fn a_stream_that_is_too_long_to_be_validated_is_an_error() {
+    let mut setup = Setup::new(&["a"]);
+    setup.form = Some(OutputCheck::json_object());
+    setup.rules.validate_output = ValidateOutput::AtEnd;
+    setup.limits.max_buffered_bytes = 2_000;
+    let mut rig = setup.rig();
+    rig.text(0, "{\"a\":\"");
+    (0..30).for_each(|_| rig.text(0, &"x".repeat(100)));
+    assert_eq!(rig.error().kind(), Kind::Protocol);
+}
