@@ -1,6 +1,6 @@
-//! What is known to work at whom, and how it is known: the table in `docs/providers.md`.
+//! Which capability is verified at which provider, and how: the table in `docs/providers.md`.
 //!
-//! Invariant: a number is a count of recordings whose replies were read right; nothing else is called recorded.
+//! Invariant: a number counts recordings whose replies were read correctly, and never stands where requests are refused.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -30,8 +30,8 @@ const WIRES: [(&str, &str); 6] = [
     ("ollama", "hotspare-ollama"),
     ("vertex", "hotspare-gemini"),
 ];
-/// What a host with a wire of its own does not offer.
-const NEVER: [(&str, &str); 1] = [("anthropic", "vectors")];
+/// What the adapter refuses to ask for. Bedrock's replies with vectors are read from recordings, but never requested.
+const NEVER: [(&str, &str); 2] = [("anthropic", "vectors"), ("bedrock", "vectors")];
 /// Hosts that tests run against as live servers, where they are installed.
 const LIVE: [(&str, &str); 1] = [("llamacpp", "llama-server, by `tests/peers`")];
 
@@ -113,9 +113,9 @@ impl Providers {
             "# Providers\n\n\
              Written by `HOTSPARE_BLESS=1 cargo test -p hotspare-tests --test corpus` over the set `{set}` of recordings; see\n\
              [corpus.md](corpus.md).\n\n\
-             How a capability was verified: a *number* counts recorded exchanges of this provider whose replies are read as a second\n\
-             reader reads them (failures: as reviewers judge them); *spec* is written to the specification only; *no* is not offered.\n\
-             A provider without an adapter is spoken to as any compatible host.\n\n\
+             How each capability was verified: a *number* counts recorded exchanges whose replies the adapter and an independent reader\n\
+             read alike (failures: classified as in the reviewed table); *spec* was written from the specification alone; *no* is not\n\
+             offered. Providers without an adapter are reached as any OpenAI-compatible host.\n\n\
              | provider | adapter | {} | live server |\n|---|---|{}---|\n",
             COLUMNS.join(" | "),
             "---|".repeat(COLUMNS.len())
@@ -139,8 +139,8 @@ impl Providers {
                         (column == "images" && !row.images) || (column == "JSON Schema" && !row.json_schema)
                     });
                 let cell = match count {
+                    _ if refused => "no".to_owned(),
                     Some(count) => count.to_string(),
-                    None if refused => "no".to_owned(),
                     None if known => "spec".to_owned(),
                     None => "–".to_owned(),
                 };

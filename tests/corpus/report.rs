@@ -83,19 +83,19 @@ impl Report {
 
     fn document(&self) -> String {
         let mut out = format!(
-            "# Read against recorded traffic\n\n\
-             Written by `HOTSPARE_BLESS=1 cargo test -p hotspare-tests --test corpus` over the {} recordings of the set `{:016x}` in the\n\
-             folder that `HOTSPARE_CORPUS` names; without it a small subset in the tree is read. Any other set of the same format\n\
-             can be read too: `hotspare decode FILE.jsonl` shows what Hotspare makes of each recording.\n\n\
-             *Answers* are successful replies. *Compared* were read a second time, by a small reader that shares no code with the\n\
-             adapter; *equal* means: text, reasoning, refusal, tool calls (name, id, arguments as JSON), finish reason and tokens.\n\
-             A reply that is a failure (an error inside a success, a stream that was cut, an answer without a word) must be read as\n\
-             one to count as equal. *Failures* are judged against [a reviewed table](../tests/corpus/errors.tsv). Each answer is also\n\
-             read with its bytes cut in three ways, which must not make a difference.\n\n",
+            "# Recorded traffic\n\n\
+             Written by `HOTSPARE_BLESS=1 cargo test -p hotspare-tests --test corpus` from the {} recordings of the set `{:016x}` in the\n\
+             directory named by `HOTSPARE_CORPUS`; without it, a small subset in the tree is read. `hotspare decode FILE.jsonl` shows how\n\
+             recordings of your own are read.\n\n\
+             *Answers* are successful replies. *Compared* ones were read again by a small independent reader that shares no code with the\n\
+             adapter; *equal* means the same text, reasoning, refusal, tool calls (name, id, arguments as JSON), finish reason and tokens.\n\
+             A reply that is a failure (an error inside a 200, a truncated stream, an empty answer) must be read as a failure to count as\n\
+             equal. *Failures* are checked against [a reviewed table](../tests/corpus/errors.tsv). Each answer is also read with its bytes\n\
+             split in three ways, which must make no difference.\n\n",
             self.recordings, self.fingerprint
         );
         out.push_str(&self.counts());
-        out.push_str("\n## Exceptions\n\nReplies that are not answered as their bodies say, and why:\n\n");
+        out.push_str("\n## Exceptions\n\nReplies that are deliberately read differently from the independent reader, and why:\n\n");
         for (provider, endpoint, id, why) in &self.exceptions {
             out.push_str(&format!("- {provider} {endpoint} `{id}`: {why}\n"));
         }

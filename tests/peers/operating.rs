@@ -272,7 +272,7 @@ async fn what_is_not_there_is_refused_in_the_callers_words() {
     assert_eq!((reply.status().as_u16(), &reply.headers()["allow"]), (405, &"POST".parse().unwrap()));
     assert!(!id(&reply).is_empty());
     let body: Value = serde_json::from_str(&reply.text().await.unwrap()).unwrap();
-    assert_eq!(body["error"]["message"], "/v1/chat/completions does not take GET");
+    assert_eq!(body["error"]["message"], "/v1/chat/completions does not accept GET");
 
     let reply = http().get(gateway.at("/v1/messages")).send().await.unwrap();
     assert_eq!(reply.status(), 405);
@@ -283,7 +283,12 @@ async fn what_is_not_there_is_refused_in_the_callers_words() {
     assert_eq!(reply.status(), 404);
     let body: Value = serde_json::from_str(&reply.text().await.unwrap()).unwrap();
     assert_eq!(body["type"], "error");
-    assert!(body["error"]["message"].as_str().unwrap().contains("leave /v1 out of the base URL"), "{body}");
+    assert!(body["error"]["message"].as_str().unwrap().contains("remove /v1 from the base URL"), "{body}");
+    let message = body["error"]["message"].as_str().unwrap();
+    assert!(
+        message.starts_with("unknown endpoint POST /v1/v1/messages; available: POST /v1/chat"),
+        "{message}"
+    );
 }
 
 #[tokio::test]

@@ -1,11 +1,8 @@
-//! `cargo xtask`: checks, tests and fault-injection runs, one file per verb.
+//! `cargo xtask`: checks, tests and fault-injection runs, one file per command.
 //!
-//! It sees no crate of the project: it starts processes and reads files. Invariant: if `cargo xtask ci` passes, CI passes.
-#![expect(
-    clippy::print_stdout,
-    clippy::print_stderr,
-    reason = "this program talks to the person who runs it"
-)]
+//! Depends on no crate of the project: it starts processes and reads files. Invariant: if `cargo xtask ci` passes, CI
+//! passes.
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command-line program")]
 
 mod catalog;
 mod ci;
@@ -19,27 +16,28 @@ mod tidy;
 use std::process::ExitCode;
 
 const HELP: &str = "\
-cargo xtask VERB
+cargo xtask COMMAND
 
-  test                      run every test, doctests included
-  ci [--only STEP]          everything that CI runs, in order; STEP is one name of it
-  tidy                      floors, module docs, file sizes, names
-  chaos [--tier TIER] ARGS  outages in virtual time (sim), against the driver, or through sockets (--help for more)
-  bench WHAT                what Hotspare costs: decode, overhead, gateway, failover or parity
-  catalog --from DIR        make the model catalogue anew from DIR/models.json
-  docs [--check]            write the generated documents, or tell whether they have drifted
-  fuzz [--seconds N]        break recorded replies at random, N seconds a target
-  new-provider NAME         make the rooms of a new adapter
-  mutants [WORD…]           break the code on purpose: every mutation must make a test fail
+  test [FILTER]             run all tests, doctests included, or those whose name contains FILTER
+  ci [--only STEP]          run every CI step in order, or one
+  tidy                      check layers, module docs, file sizes, names, links and named tests
+  chaos [--tier TIER] ARGS  simulate outages, or run them against the driver or through sockets (see chaos --help)
+  bench WHAT                measure decode, failover, gateway, memory, overhead or parity
+  catalog --from DIR        regenerate the model catalogue from DIR/models.json
+  docs [--check]            write the generated documents, or check that they are current
+  fuzz [--seconds N]        mutate recorded replies, N seconds per target (default 60)
+  new-provider NAME         scaffold an adapter crate
+  mutants [WORD…]           break the code on purpose; every mutation must fail a test
 ";
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let rest = args.get(1..).unwrap_or_default();
     let result = match args.first().map(String::as_str) {
-        Some("test") => test::test(),
+        Some("test") => test::test(rest),
         Some("ci") => ci::ci(rest),
-        Some("tidy") => tidy::run(),
+        Some("tidy") if rest.is_empty() => tidy::run(),
+        Some("tidy") => Err("usage: cargo xtask tidy".into()),
         Some("chaos") => run::chaos(rest),
         Some("bench") => run::bench(rest),
         Some("catalog") => catalog::run(rest),
@@ -51,7 +49,7 @@ fn main() -> ExitCode {
             println!("{HELP}");
             return ExitCode::SUCCESS;
         }
-        Some(other) => Err(format!("unknown verb `{other}`\n\n{HELP}")),
+        Some(other) => Err(format!("unknown command `{other}`\n\n{HELP}")),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -1,26 +1,46 @@
-//! What documents promise: tests and mutations that they name must be there.
+//! Tests and mutations named by documents must exist.
 //!
-//! Not whether those tests pass. Invariant: a test that is renamed or removed is missed here, so that a table of promises
-//! cannot rot.
+//! Not whether those tests pass. Invariant: a reference names exactly one file and a `#[test]` in it, so that a test that
+//! is renamed, moved or removed is noticed.
 
 use std::collections::BTreeSet;
 use std::path::Path;
 
-/// Names of tests that documents have and the tree has not: `` `file.rs::name` ``.
+/// What is wrong with the references `` `path/to/file.rs::name` `` of a document. The path may leave out leading
+/// directories as long as one file alone is meant.
 pub(crate) fn tests(document: &str, text: &str, files: &[(String, String)]) -> Vec<String> {
     let named = text.split('`').skip(1).step_by(2).filter_map(|code| code.split_once(".rs::"));
     named
-        .filter(|(file, name)| {
+        .filter_map(|(file, name)| {
             let file = format!("{file}.rs");
-            let is = |path: &str| Path::new(path).file_name().is_some_and(|last| last == file.as_str());
-            let wanted = format!("fn {name}(");
-            !files.iter().any(|(path, text)| is(path) && text.contains(&wanted))
+            let meant: Vec<&(String, String)> =
+                files.iter().filter(|(path, _)| Path::new(path).ends_with(&file)).collect();
+            let wrong = match meant.as_slice() {
+                [] => format!("there is no file `{file}`"),
+                [(_, text)] if is_test(text, name) => return None,
+                [_] => format!("there is no test `{name}` in {file}"),
+                several => format!("`{file}` may be {} files: add directories", several.len()),
+            };
+            Some(format!("{document}: {wrong}"))
         })
-        .map(|(file, name)| format!("{document}: there is no test `{name}` in a {file}.rs"))
         .collect()
 }
 
-/// Mutations that the last column of a table names and the list has not.
+/// Whether the source has a function of this name under a test attribute, or in a block of properties.
+fn is_test(source: &str, name: &str) -> bool {
+    let wanted = format!("fn {name}(");
+    source.match_indices(&wanted).any(|(at, _)| {
+        let above = source[..at].rfind('\n').map_or("", |end| &source[..end]);
+        let mut attributes = above
+            .lines()
+            .rev()
+            .map(str::trim)
+            .take_while(|line| line.starts_with("#[") || line.starts_with("//"));
+        attributes.any(|line| line.starts_with("#[test]") || line.starts_with("#[tokio::test"))
+    })
+}
+
+/// Mutations named in the last column of a table that are not in the list.
 pub(crate) fn mutations(document: &str, text: &str, known: &BTreeSet<&str>) -> Vec<String> {
     let rows = text.lines().skip_while(|line| !line.trim_end().ends_with("| mutation |")).skip(2);
     rows.take_while(|line| line.starts_with('|'))
@@ -37,9 +57,21 @@ mod tests {
 
     #[test]
     fn what_is_not_there_is_missed() {
-        let files = [("tests/behavior/a.rs".to_owned(), "async fn one() {}".to_owned())];
-        let said = tests("d", "| x | `a.rs::one`, `a.rs::two`, `b.rs::one` |", &files);
-        assert_eq!(said, ["d: there is no test `two` in a a.rs", "d: there is no test `one` in a b.rs"]);
+        let file = |path: &str, text: &str| (path.to_owned(), text.to_owned());
+        let files = [
+            file("tests/behavior/a.rs", "#[tokio::test]\nasync fn one() {}\nfn helper() {}"),
+            file("crates/x/src/tests.rs", "#[test]\n// why\n#[ignore]\nfn one() {}"),
+            file("crates/y/src/tests.rs", "#[test]\nfn one() {}"),
+        ];
+        let text =
+            "| `behavior/a.rs::one`, `x/src/tests.rs::one` | `a.rs::helper`, `b.rs::one`, `tests.rs::one` |";
+        let said = tests("d", text, &files);
+        let wanted = [
+            "d: there is no test `helper` in a.rs",
+            "d: there is no file `b.rs`",
+            "d: `tests.rs` may be 2 files: add directories",
+        ];
+        assert_eq!(said, wanted);
         let table = "| | what | mutation |\n|---|---|---|\n| I1 | x | a; b |\n| I2 | y | – |\n\nafter | c |";
         assert_eq!(mutations("d", table, &BTreeSet::from(["a"])), ["d: there is no mutation `b`"]);
     }

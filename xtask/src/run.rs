@@ -22,21 +22,42 @@ pub(crate) fn run(mut command: Command) -> Result<(), String> {
     if status.success() { Ok(()) } else { Err(format!("{command:?} ended with {status}")) }
 }
 
-/// Runs a binary of the tests, optimized: it measures.
+/// Runs a binary of the tests, optimized because it measures.
 pub(crate) fn binary(name: &str, args: &[String]) -> Result<(), String> {
     let mut command = cargo(&["run", "--quiet", "--release", "-p", "hotspare-tests", "--bin", name, "--"]);
     command.args(args);
     run(command)
 }
 
-/// Runs a bench; what counts allocations is a program of its own.
+/// Runs a bench; allocations are counted by a separate program.
 pub(crate) fn bench(args: &[String]) -> Result<(), String> {
     binary("bench", args)?;
     if args == ["decode"] { binary("allocs", &[]) } else { Ok(()) }
 }
 
+const CHAOS_HELP: &str = "\
+cargo xtask chaos [--tier TIER] [ARGS]
+cargo xtask chaos --write-docs [ARGS]
+
+  --tier sim      in virtual time (default); ARGS are those of `hotspare simulate`, below
+  --tier driver   tests of the shipped client against scripted providers; ARGS go to the test binary
+  --tier socket   through real sockets against the shipped client; --tier socket --help lists ARGS
+  --tier both     the same outages in virtual time and through sockets, side by side
+  --write-docs    rewrite every table of docs/chaos.md; ARGS go to the run of all scenarios
+";
+
+fn simulate(args: &[String]) -> Command {
+    let mut command = cargo(&["run", "--quiet", "--release", "--", "simulate"]);
+    command.args(args);
+    command
+}
+
 /// Outages: in virtual time by default, or against the shipped driver, or through sockets.
 pub(crate) fn chaos(args: &[String]) -> Result<(), String> {
+    if matches!(args, [flag] if flag == "--help" || flag == "-h") {
+        println!("{CHAOS_HELP}");
+        return run(simulate(args));
+    }
     let mut rest = args.to_vec();
     if let Some(at) = rest.iter().position(|arg| arg == "--write-docs") {
         rest.remove(at);
@@ -51,11 +72,7 @@ pub(crate) fn chaos(args: &[String]) -> Result<(), String> {
         None => "sim".into(),
     };
     match tier.as_str() {
-        "sim" => {
-            let mut command = cargo(&["run", "--quiet", "--release", "--", "simulate"]);
-            command.args(rest);
-            run(command)
-        }
+        "sim" => run(simulate(&rest)),
         "driver" => {
             let mut command = cargo(&["test", "--quiet", "-p", "hotspare-tests", "--test", "behavior", "--"]);
             command.args(rest);
@@ -70,8 +87,8 @@ pub(crate) fn chaos(args: &[String]) -> Result<(), String> {
     }
 }
 
-/// Makes every table of docs/chaos.md anew; `rest` goes to the run of all scenarios. A missed mark is a figure like any other
-/// here, so that what the runs say of themselves does not stop it.
+/// Rewrites every table of docs/chaos.md; `rest` goes to the run of all scenarios. A missed mark is reported at the end and
+/// does not stop the other runs.
 fn write_docs(rest: &[String]) -> Result<(), String> {
     let words = |text: &str| text.split(' ').map(str::to_owned).collect::<Vec<_>>();
     let docs = words("--docs docs/chaos.md");

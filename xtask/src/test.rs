@@ -1,13 +1,14 @@
-//! `cargo xtask test`: every test, with one closing line.
+//! `cargo xtask test` and `fuzz`: run tests and sum up their results.
 
 use std::io::{BufRead, BufReader};
 use std::process::Stdio;
 
 use crate::run::{cargo, run};
 
-/// Runs every test, doctests included.
-pub(crate) fn test() -> Result<(), String> {
+/// Runs every test, doctests included, or those whose name contains a filter.
+pub(crate) fn test(args: &[String]) -> Result<(), String> {
     let mut command = cargo(&["test", "--workspace", "--no-fail-fast"]);
+    command.args(filter(args)?);
     command.stdout(Stdio::piped());
     let mut child = command.spawn().map_err(|error| error.to_string())?;
     let out = child.stdout.take().ok_or("no output")?;
@@ -27,12 +28,21 @@ pub(crate) fn test() -> Result<(), String> {
     if status.success() { Ok(()) } else { Err("some tests failed".into()) }
 }
 
-/// Runs the fuzz targets, each for as long as asked; not optimized, so that an overflow is a failure.
+/// The filter to pass on to `cargo test`; options are refused rather than ignored.
+fn filter(args: &[String]) -> Result<Option<&str>, String> {
+    match args {
+        [] => Ok(None),
+        [filter] if !filter.starts_with('-') => Ok(Some(filter)),
+        _ => Err("usage: cargo xtask test [FILTER]; for options use cargo test --workspace".into()),
+    }
+}
+
+/// Runs the fuzz targets for the given time each; not optimized, so that an overflow is a failure.
 pub(crate) fn fuzz(args: &[String]) -> Result<(), String> {
     let seconds = match args {
         [] => 60,
         [flag, seconds] if flag == "--seconds" => {
-            seconds.parse::<u64>().map_err(|_| format!("`{seconds}` is no number of seconds"))?
+            seconds.parse::<u64>().map_err(|_| format!("`{seconds}` is not a number of seconds"))?
         }
         _ => return Err("usage: cargo xtask fuzz [--seconds N]".into()),
     };
@@ -42,7 +52,7 @@ pub(crate) fn fuzz(args: &[String]) -> Result<(), String> {
     run(command)
 }
 
-/// Passed, failed and ignored of a line that closes one test binary's run.
+/// Passed, failed and ignored in the last line of a test binary's run.
 fn counts(line: &str) -> Option<[u64; 3]> {
     let rest = line.strip_prefix("test result:")?;
     let number = |word: &str| {
@@ -61,5 +71,15 @@ mod tests {
         let line = "test result: FAILED. 12 passed; 3 failed; 1 ignored; 0 measured; 0 filtered out; finished in 0.1s";
         assert_eq!(counts(line), Some([12, 3, 1]));
         assert_eq!(counts("running 3 tests"), None);
+    }
+
+    #[test]
+    fn a_filter_is_passed_on_and_options_are_refused() {
+        let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
+        assert_eq!(filter(&[]), Ok(None));
+        assert_eq!(filter(&words(&["explore"])), Ok(Some("explore")));
+        for wrong in [&["--release"][..], &["a", "b"], &["a", "--nocapture"]] {
+            assert!(filter(&words(wrong)).unwrap_err().starts_with("usage:"), "{wrong:?}");
+        }
     }
 }

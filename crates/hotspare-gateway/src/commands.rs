@@ -15,44 +15,44 @@ use hotspare::{ChatRequest, Client, Event};
 use hotspare_gateway::{ClientKeys, ServeOptions, Setup, serve_on};
 use tokio::net::TcpListener;
 
-/// How long `check --live` waits for each answer.
+/// How long `check --live` waits for each reply.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// What to do.
+/// The commands.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Show a request surviving outages, with embedded providers: no key, no configuration, about half a minute.
+    /// Run outages against embedded providers and watch failover; takes 30 s and needs no key or configuration.
     #[cfg(feature = "demo")]
     Demo {
-        /// Address of the gateway.
+        /// Address the gateway listens on.
         #[arg(long, default_value = "127.0.0.1:0")]
         listen: SocketAddr,
-        /// Length of the demonstration as a share of the usual one.
+        /// Speed factor: 0.5 halves the length of each act.
         #[arg(long, default_value_t = 1.0)]
         pace: f64,
-        /// Also write what the screen shows to this file, as an SVG that moves.
+        /// Also record the screen to this file, as an animated SVG.
         #[arg(long)]
         record: Option<PathBuf>,
     },
-    /// Serve routes to clients of the OpenAI and Anthropic APIs.
+    /// Serve routes over the OpenAI and Anthropic APIs.
     Serve {
-        /// Configuration file; without one, every provider whose key is in the environment.
+        /// Configuration file [default: one route over the hosts whose `…_API_KEY` is set].
         #[arg(long)]
         config: Option<PathBuf>,
         /// Address to listen on [default: 127.0.0.1:8080, or as configured].
         #[arg(long)]
         listen: Option<SocketAddr>,
-        /// Allow an address beyond this machine without client keys.
+        /// Allow an address that other machines can reach without client keys.
         #[arg(long)]
         insecure: bool,
-        /// Serve the embedded providers.
+        /// Serve the demo's embedded providers instead.
         #[cfg(feature = "demo")]
         #[arg(long, conflicts_with = "config")]
         embedded: bool,
     },
-    /// Ask one question; the answer is streamed, and who was tried is told on standard error.
+    /// Send one prompt and stream the answer; the attempts are listed on standard error.
     Chat {
-        /// The question.
+        /// The prompt.
         prompt: String,
         /// Configuration file.
         #[arg(long)]
@@ -65,14 +65,14 @@ pub(crate) enum Command {
     Check {
         /// Configuration file.
         config: PathBuf,
-        /// Also send one tiny request to each target with each of its keys.
+        /// Also send one small request to every target with each of its keys.
         #[arg(long)]
         live: bool,
     },
-    /// Put a configuration, or the shipped defaults, through outages in virtual time.
+    /// Simulate outages in virtual time, with a configuration or the defaults.
     #[cfg(feature = "simulate")]
     Simulate(Box<hotspare_gateway::simulate::SimulateArgs>),
-    /// Tell which targets a request would try, in which order, and why. Sends nothing.
+    /// Show which targets a request would try, in which order and why; sends nothing.
     Explain {
         /// Configuration file.
         #[arg(long)]
@@ -80,13 +80,13 @@ pub(crate) enum Command {
         /// Route or target.
         #[arg(long)]
         model: Option<String>,
-        /// The question.
+        /// The prompt.
         #[arg(default_value = "hello")]
         prompt: String,
     },
-    /// Tell what Hotspare makes of recorded replies: one line of JSON for each recorded exchange, in order.
+    /// Decode recorded replies to JSON Lines, one line per exchange, in order.
     Decode {
-        /// Files with one recorded exchange a line; `-` is standard input.
+        /// Files with one recorded exchange per line; `-` reads standard input.
         #[arg(required = true)]
         files: Vec<PathBuf>,
     },
@@ -135,7 +135,7 @@ fn report(result: Result<(), String>) -> ExitCode {
     }
 }
 
-/// Tells what went wrong.
+/// Reports an error.
 pub(crate) fn fail(message: &str) -> ExitCode {
     note(&format!("hotspare: {message}"));
     ExitCode::FAILURE
@@ -174,7 +174,7 @@ async fn serve_embedded(listen: Option<SocketAddr>, insecure: bool) -> Result<()
     serve_setup(setup, ServeOptions::default(), listen, insecure).await
 }
 
-/// What a configuration says of the server: where it listens, and how it serves.
+/// The address and options in the `[server]` section.
 fn serving(server: &ServerConfig) -> Result<(Option<SocketAddr>, ServeOptions), String> {
     let mut options = ServeOptions::default();
     if let Some(source) = &server.client_keys {
@@ -197,11 +197,11 @@ fn serving(server: &ServerConfig) -> Result<(Option<SocketAddr>, ServeOptions), 
     Ok((listen.map_err(|_| "server.listen is not an address such as 127.0.0.1:8080".to_owned())?, options))
 }
 
-/// Why an address cannot be served on without more ado.
+/// Why an address may not be served without keys.
 fn exposed(listen: SocketAddr, options: &ServeOptions) -> Option<String> {
     (!listen.ip().is_loopback() && options.keys.is_empty()).then(|| {
         format!(
-            "{listen} can be reached from other machines, so callers must show a key: set server.client_keys, or say --insecure"
+            "other machines can reach {listen}, so callers need a key: set server.client_keys, or pass --insecure"
         )
     })
 }
@@ -232,12 +232,12 @@ async fn serve_setup(
     serve_on(listener, setup.client, options, signals).await.map_err(|error| error.to_string())
 }
 
-/// Every time that the program is asked to end.
+/// Yields at every request to stop.
 fn signals() -> Result<impl Stream<Item = ()>, String> {
     #[cfg(unix)]
     {
         use tokio::signal::unix::{SignalKind, signal};
-        let listen = |kind| signal(kind).map_err(|error| format!("signals cannot be listened to: {error}"));
+        let listen = |kind| signal(kind).map_err(|error| format!("cannot listen for signals: {error}"));
         let both = (listen(SignalKind::interrupt())?, listen(SignalKind::terminate())?);
         Ok(futures::stream::unfold(both, async |(mut interrupt, mut terminate)| {
             let more = tokio::select! {
@@ -262,7 +262,7 @@ async fn chat(prompt: &str, config: Option<&Path>, model: Option<String>) -> Res
     while let Some(event) = stream.next().await {
         match event.map_err(|error| failed(&error))? {
             Event::TextDelta(text) => print(&text),
-            Event::Handover { from, to } => note(&format!("\n[{from} was cut off, {to} carries on]")),
+            Event::Handover { from, to } => note(&format!("\n[{from} was cut off; {to} continues]")),
             _ => {}
         }
     }
@@ -283,7 +283,7 @@ async fn check(path: &Path, live: bool) -> Result<(), String> {
             client.explain(&ChatRequest::to(name).user("hello")).map_err(|error| error.to_string())?;
         if explanation.at_once > 1 {
             note(&format!(
-                "route {} starts {} targets at once, and each is paid for",
+                "route {} starts {} targets at once; each one is billed",
                 explanation.route, explanation.at_once
             ));
         }
@@ -319,10 +319,10 @@ async fn check(path: &Path, live: bool) -> Result<(), String> {
             }
         }
     }
-    if failed > 0 { Err(format!("{failed} of {tried} tries got no answer")) } else { Ok(()) }
+    if failed > 0 { Err(format!("{failed} of {tried} keys got no answer")) } else { Ok(()) }
 }
 
-/// The date, such as `2026-11-25` (UTC).
+/// Today's date, such as `2026-11-25` (UTC).
 fn today() -> String {
     let seconds =
         std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |time| time.as_secs());
@@ -347,12 +347,12 @@ fn explain(config: Option<&Path>, model: Option<String>, prompt: &str) -> Result
     Ok(())
 }
 
-/// Every route once, whatever further names it has.
+/// Every route once, without aliases.
 fn routes(client: &Client) -> Vec<String> {
     client.names().into_iter().filter(|name| client.route_for(name) == Some(name)).collect()
 }
 
-/// A reader who went away is no reason to fail.
+/// A closed standard output is not a failure.
 fn print(text: &str) {
     let mut out = std::io::stdout().lock();
     let _ = out.write_all(text.as_bytes());

@@ -1,6 +1,7 @@
-//! The failover gateway as a library: what the `hotspare` program is made of.
+//! The failover gateway as a library; the `hotspare` program is built on it.
 //!
-//! A server that speaks the wires of OpenAI and Anthropic in front of a [`hotspare::Client`]. The only crate that opens configuration files.
+//! [`serve_on`] serves the OpenAI and Anthropic APIs in front of a [`hotspare::Client`]; [`Setup`] builds that client from
+//! a configuration file or from the environment.
 
 mod attend;
 mod auth;

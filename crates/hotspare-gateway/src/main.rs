@@ -1,6 +1,6 @@
-//! The `hotspare` program: what its words on the command line mean.
+//! The `hotspare` program: command line and logging.
 //!
-//! Invariant: results go to standard output, everything else to standard error; the exit code tells whether it went well.
+//! Invariant: results go to standard output, everything else to standard error; the exit code reports success.
 
 mod commands;
 
@@ -12,23 +12,23 @@ use tracing_subscriber::EnvFilter;
 
 use commands::Command;
 
-/// Multi-provider LLM failover: one request in, an answer out, whichever provider is up.
+/// Multi-provider LLM failover.
 #[derive(Debug, Parser)]
 #[command(name = "hotspare", version, arg_required_else_help = true)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
-    /// How logs are written. What is logged is set by HOTSPARE_LOG (such as `hotspare=debug`).
+    /// Log format. HOTSPARE_LOG sets the level, such as `hotspare=debug`.
     #[arg(long, global = true, value_enum, default_value = "text")]
     log_format: LogFormat,
 }
 
-/// How logs are written.
+/// The log formats.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum LogFormat {
-    /// One JSON object a line.
+    /// One JSON object per line.
     Json,
-    /// For people; with colours on a terminal.
+    /// Human-readable, with colors on a terminal.
     Text,
 }
 
@@ -51,17 +51,17 @@ fn main() -> ExitCode {
         Err(error) => return commands::fail(&format!("the runtime cannot start: {error}")),
     };
     let code = runtime.block_on(cli.command.run());
-    // Standard input may be waiting in a thread that nothing can wake.
+    // A thread may be blocked reading standard input.
     runtime.shutdown_background();
     code
 }
 
-/// What is logged: as the environment says, else as the command needs it.
+/// The log filter: from the environment, else the command's default.
 fn filter(command: &Command) -> Result<EnvFilter, String> {
     match std::env::var("HOTSPARE_LOG") {
         Ok(text) if !text.trim().is_empty() => EnvFilter::try_new(&text)
-            .map_err(|error| format!("HOTSPARE_LOG={text} is no filter such as hotspare=debug: {error}")),
-        Err(std::env::VarError::NotUnicode(_)) => Err("HOTSPARE_LOG is not text".into()),
+            .map_err(|error| format!("HOTSPARE_LOG={text} is not a filter such as hotspare=debug: {error}")),
+        Err(std::env::VarError::NotUnicode(_)) => Err("HOTSPARE_LOG is not valid UTF-8".into()),
         _ => Ok(EnvFilter::new(command.log_level())),
     }
 }

@@ -122,7 +122,7 @@ async fn operate(
         targets::one(&gateway.client, &name).ok_or_else(|| {
             let targets = gateway.client.targets();
             let known: Vec<&str> = targets.iter().map(|target| target.id.as_str()).collect();
-            let what = format!("there is no target of this name; there are {}", known.join(", "));
+            let what = format!("unknown target; known are {}", known.join(", "));
             refusal(404, what)
         })?;
         act.on(&gateway.client, &name)

@@ -1,7 +1,7 @@
-//! What callers are answered.
+//! The endpoints for callers.
 //!
-//! Not what operators see. Invariant: every reply has the shape of the wire that was asked on and names who served it, and
-//! every request for an answer is counted.
+//! Not those for operators. Invariant: every reply has the shape of the wire that was asked on and names the target that
+//! served it, and every request for an answer is counted.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -105,7 +105,7 @@ async fn embeddings(
     }
 }
 
-/// How many tokens a prompt has, by estimate: whose tokenizer counts is known only once somebody has served.
+/// Estimates a prompt's tokens: which tokenizer counts is known only once a target has served.
 async fn count_tokens(
     State(gateway): State<Arc<Gateway>>,
     Extension(RequestId(id)): Extension<RequestId>,
@@ -173,7 +173,7 @@ impl Gateway {
         }
         let client = self.client.clone();
         let mut opening = Box::pin(async move { client.stream_via(request, Some(F::WIRE)).await });
-        // Headers are held back while a failure can still be told by its status, but no caller waits for ever.
+        // Headers are held back while a failure can still be reported by status, but only for so long.
         Ok(match tokio::time::timeout(PATIENCE, &mut opening).await {
             Ok(stream) => {
                 let stream = stream?;
@@ -207,7 +207,7 @@ async fn models(
     }
 }
 
-/// One model: whatever a request may name.
+/// One model: any name that a request may use.
 async fn model(
     State(gateway): State<Arc<Gateway>>,
     Extension(RequestId(id)): Extension<RequestId>,
@@ -216,7 +216,7 @@ async fn model(
 ) -> Response {
     let messages = request.headers().contains_key(VERSION_HEADER);
     let known = gateway.admit(request.headers()).and_then(|()| {
-        let what = || format!("there is no model `{name}`; GET /v1/models lists what there is");
+        let what = || format!("unknown model `{name}`; GET /v1/models lists the available ones");
         let route = gateway.client.route_for(&name);
         route.ok_or_else(|| {
             Error::new(Kind::InvalidRequest, what()).with_status(404).with_code("model_not_found")
@@ -235,16 +235,16 @@ fn described(name: &str) -> Value {
 
 async fn unknown(Extension(RequestId(id)): Extension<RequestId>, request: Request) -> Response {
     let (method, path) = (request.method(), request.uri().path());
-    let known = "POST /v1/chat/completions, POST /v1/responses, POST /v1/messages and POST /v1/embeddings";
-    let hint = if path.contains("/v1/v1/") { "; leave /v1 out of the base URL" } else { "" };
-    let what = format!("there is no {method} {path} here; this is {known}{hint}");
+    let known = "POST /v1/chat/completions, /v1/responses, /v1/messages and /v1/embeddings";
+    let hint = if path.contains("/v1/v1/") { "; remove /v1 from the base URL" } else { "" };
+    let what = format!("unknown endpoint {method} {path}; available: {known}{hint}");
     let error = Error::new(Kind::InvalidRequest, what).with_status(404);
     reply::failure_on(reply::speaks_messages(path, request.headers()), &error, &id)
 }
 
-/// The path is known, the method is another one; which one is, the header `allow` says.
+/// The path is known but not with this method; the `allow` header lists the methods it accepts.
 async fn not_so(Extension(RequestId(id)): Extension<RequestId>, request: Request) -> Response {
     let (method, path) = (request.method(), request.uri().path());
-    let error = Error::new(Kind::InvalidRequest, format!("{path} does not take {method}")).with_status(405);
+    let error = Error::new(Kind::InvalidRequest, format!("{path} does not accept {method}")).with_status(405);
     reply::failure_on(reply::speaks_messages(path, request.headers()), &error, &id)
 }

@@ -1,6 +1,6 @@
 //! What happens to the providers, and when.
 //!
-//! Invariant: faults come from here alone: from the act that is on, and on top of it from the watcher's keys.
+//! Invariant: faults come only from here: from the current act, and on top of it from the viewer's keys.
 
 use std::time::Duration;
 
@@ -10,34 +10,36 @@ use hotspare_chaos::{ChaosServer, Fault};
 pub(crate) struct Act {
     pub(crate) title: &'static str,
     pub(crate) length: Duration,
-    fault: Option<Fault>,
+    /// Faults of the first servers in order; the others are healthy.
+    faults: &'static [Fault],
 }
 
 /// All parts, in order: about half a minute.
-pub(crate) const ACTS: [Act; 7] = [
-    act("all is well", 3, None),
-    act("main is killed: connections are refused", 4, Some(Fault::Refuse)),
-    act("main accepts connections and says nothing", 6, Some(Fault::Silence)),
-    act("main is back", 3, None),
-    act("main answers 429, and wants to be left alone for 2 s", 4, Some(Fault::RateLimited(2))),
-    act("main cuts every stream after 9 words", 5, Some(Fault::CutAfter(9))),
-    act("main is well again", 4, None),
+pub(crate) const ACTS: [Act; 8] = [
+    act("all providers are healthy", 3, &[]),
+    act("main refuses connections", 4, &[Fault::Refuse]),
+    act("main accepts connections and sends nothing", 5, &[Fault::Silence]),
+    act("main and spare both refuse connections", 4, &[Fault::Refuse, Fault::Refuse]),
+    act("both are back", 2, &[]),
+    act("main answers 429 with Retry-After: 2", 4, &[Fault::RateLimited(2)]),
+    act("main cuts every stream after 9 words", 4, &[Fault::CutAfter(9)]),
+    act("main is healthy again", 3, &[]),
 ];
 
-const fn act(title: &'static str, seconds: u64, fault: Option<Fault>) -> Act {
-    Act { title, length: Duration::from_secs(seconds), fault }
+const fn act(title: &'static str, seconds: u64, faults: &'static [Fault]) -> Act {
+    Act { title, length: Duration::from_secs(seconds), faults }
 }
 
 impl Act {
-    /// Breaks what this act breaks, and mends the rest.
+    /// Sets this act's faults and clears all others.
     pub(crate) async fn apply(&self, servers: &[ChaosServer]) {
         for (place, server) in servers.iter().enumerate() {
-            server.set_fault(if place == 0 { self.fault } else { None }).await;
+            server.set_fault(self.faults.get(place).copied()).await;
         }
     }
 }
 
-/// What a key does: the first press breaks, the second mends. Returns what to tell of it.
+/// Handles a key: the first press breaks, the second repairs. Returns the line to show.
 pub(crate) async fn press(key: char, servers: &[ChaosServer]) -> Option<String> {
     let (place, fault) = match key {
         '1'..='3' => (usize::from(key as u8 - b'1'), Fault::Refuse),
@@ -48,14 +50,14 @@ pub(crate) async fn press(key: char, servers: &[ChaosServer]) -> Option<String> 
             for server in servers {
                 server.set_fault(None).await;
             }
-            return Some("the watcher mends everything".into());
+            return Some("viewer: everything repaired".into());
         }
         _ => return None,
     };
     let server = servers.get(place)?;
     let (name, _) = super::PROVIDERS.get(place)?;
-    let mend = server.fault() == Some(fault);
-    server.set_fault((!mend).then_some(fault)).await;
-    let what = if mend { "mends".to_owned() } else { format!("breaks ({fault})") };
-    Some(format!("the watcher {what} {name}"))
+    let repair = server.fault() == Some(fault);
+    server.set_fault((!repair).then_some(fault)).await;
+    let what = if repair { "repaired".to_owned() } else { format!("broken ({fault})") };
+    Some(format!("viewer: {name} {what}"))
 }

@@ -1,8 +1,8 @@
-//! The demonstration: three providers that fail in turn, and traffic that does not notice.
+//! The demonstration: outages of one and of two out of three embedded providers, under live traffic.
 //!
 //! Real sockets and real wires, no key, no configuration: traffic goes over HTTP to a gateway, and from there to embedded
-//! providers that speak three wires. Beside it, the sequential loop of the textbook meets the same traffic and the same
-//! faults. Invariant: what is shown was counted, not assumed: an answer counts only if its text is whole.
+//! providers that speak three wires. A plain sequential loop gets the same traffic and the same faults for comparison.
+//! Invariant: every figure is counted, not assumed; an answer counts only if its text is complete.
 
 mod act;
 mod crowd;
@@ -38,7 +38,7 @@ use terminal::{Terminal, Wish};
 pub(crate) const PROVIDERS: [(&str, WireFormat); 3] =
     [("main", WireFormat::OpenAi), ("spare", WireFormat::Anthropic), ("third", WireFormat::DeepSeek)];
 
-/// How the demonstration went.
+/// Outcome of a demonstration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Report {
@@ -58,7 +58,7 @@ pub struct DemoOptions {
     pub pace: f64,
     /// Redraw a screen instead of printing lines.
     pub live: bool,
-    /// Also write what the screen shows to this file, as an SVG that moves.
+    /// Also record the screen to this file, as an animated SVG.
     pub record: Option<PathBuf>,
 }
 
@@ -76,7 +76,7 @@ struct Progress {
     length: Duration,
 }
 
-/// Providers that are part of the program.
+/// The embedded providers.
 #[derive(Debug)]
 pub struct Embedded {
     /// The servers, in the order of [`Embedded::client`]'s route.
@@ -205,7 +205,7 @@ impl Stage {
         })
     }
 
-    /// Plays every act, or until the watcher has seen enough.
+    /// Plays every act, or until the viewer quits.
     async fn play(&mut self, options: &DemoOptions) -> io::Result<Option<Recording>> {
         let mut terminal = if options.live { Some(Terminal::open()?) } else { None };
         let mut recording = options.record.as_ref().map(|_| Recording::default());
@@ -243,7 +243,7 @@ impl Stage {
         Ok(recording)
     }
 
-    /// Shows where things stand and does what the watcher wants. False if that is to quit.
+    /// Draws the current state and handles keys. False to quit.
     async fn show(
         &mut self,
         progress: Progress,
@@ -300,7 +300,7 @@ impl Stage {
         [mine, plain]
     }
 
-    /// Waits for everybody who asked, and sums up.
+    /// Waits for all requests under way, and sums up.
     async fn close(
         mut self,
         options: &DemoOptions,
@@ -342,13 +342,13 @@ impl Stage {
     }
 }
 
-/// Every so many callers one answer is read word for word.
+/// One answer in this many is read word for word.
 const SAMPLE: u32 = 5;
 
 /// Time between two callers of each kind.
 const TICK: Duration = Duration::from_millis(50);
 
-/// What all calls of a client cost in multiples of what those cost that served, and how many did not serve.
+/// The cost of all calls as a multiple of those that served, and how many did not serve.
 fn spent(client: &Client) -> (Option<f64>, u64) {
     let (mut cost, mut wasted, mut calls) = (0, 0, 0);
     for target in client.targets() {
@@ -360,13 +360,13 @@ fn spent(client: &Client) -> (Option<f64>, u64) {
     ((useful > 0).then(|| cost as f64 / useful as f64), calls)
 }
 
-/// A reader who went away is no reason to stop.
+/// A closed standard output is no reason to stop.
 fn say(line: &str) {
     let mut out = io::stdout().lock();
     let _ = writeln!(out, "{line}");
 }
 
-/// The loop of the textbook: each target in turn, with a limit for the whole answer, and no memory.
+/// The plain loop: each target in turn, with one timeout for the whole answer, and no memory.
 fn plain_client(embedded: &Embedded) -> Result<Client, hotspare::Error> {
     let mut limits = Limits::default();
     limits.max_extra_starts = 0;

@@ -1,6 +1,6 @@
-//! Frames as one picture that moves: an SVG without script, for a page that cannot run the program.
+//! Recorded frames as one animated SVG without scripts, for pages that cannot run the program.
 //!
-//! Invariant: it holds what was shown at the time, frame for frame, and nothing that was not.
+//! Invariant: it holds exactly the frames that were shown.
 
 use std::fmt::Write;
 use std::time::Duration;
@@ -30,7 +30,7 @@ impl Recording {
         }
     }
 
-    /// Keeps a last frame, which stands for some time before all begins anew.
+    /// Keeps a last frame, which is held for a while before the animation restarts.
     pub(crate) fn close(&mut self, frame: Frame) {
         for _ in 0..6 {
             self.frames.push(frame.clone());
@@ -47,7 +47,7 @@ impl Recording {
         let share = 100.0 / self.frames.len().max(1) as f64;
         let mut out = format!(
             "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width:.0} {height:.0}\" font-family=\"ui-monospace,SFMono-Regular,Menlo,Consolas,'DejaVu Sans Mono',monospace\" font-size=\"14\">\n\
-             <title>hotspare demo: three providers fail in turn, and no request is lost</title>\n\
+             <title>hotspare demo: one provider fails, then two at once, and no request is lost</title>\n\
              <style>text{{white-space:pre;fill:#d6deeb}}.s{{font-weight:bold;fill:#fff}}.f{{fill:#7f8ea3}}.g{{fill:#5fd38d}}.w{{fill:#f2c14e}}.b{{fill:#ff6b6b}}\
              g{{visibility:hidden;animation:k {total:.1}s steps(1) infinite}}@keyframes k{{0%{{visibility:visible}}{share:.4}%{{visibility:hidden}}}}</style>\n\
              <rect width=\"100%\" height=\"100%\" rx=\"8\" fill=\"#101722\"/>\n"

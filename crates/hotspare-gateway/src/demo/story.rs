@@ -1,6 +1,6 @@
-//! What happened, in one line each, and one answer as its reader saw it.
+//! The log of the demonstration, and one answer as its reader saw it.
 //!
-//! Invariant: bounded; what nobody looked at in time is forgotten.
+//! Invariant: bounded; the oldest lines are dropped.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -22,7 +22,7 @@ pub(crate) struct Story {
 #[derive(Debug, Default)]
 struct Lines {
     kept: VecDeque<String>,
-    /// How many there were in all, and how many of them were told.
+    /// How many there were in all, and how many of them were printed.
     all: usize,
     told: usize,
     seam: Option<Seam>,
@@ -40,7 +40,7 @@ pub(crate) struct Seam {
 }
 
 impl Story {
-    /// A story that begins now and hears of every breaker of `client`.
+    /// A story that begins now and logs every breaker change of `client`.
     pub(crate) fn of(client: &Client) -> Self {
         let story = Self { begun: Instant::now(), lines: Arc::default() };
         let listener = story.clone();
@@ -66,7 +66,7 @@ impl Story {
         lines.kept.iter().skip(lines.kept.len().saturating_sub(count)).cloned().collect()
     }
 
-    /// Lines that were not told yet.
+    /// Lines not printed yet.
     pub(crate) fn untold(&self) -> Vec<String> {
         let mut lines = self.lock();
         let new = (lines.all - lines.told).min(lines.kept.len());
@@ -79,7 +79,7 @@ impl Story {
         self.lock().seam.clone()
     }
 
-    /// Answers that were read word for word, and what was wrong with those that were not whole.
+    /// Number of answers read word for word, and what was wrong with each bad one.
     pub(crate) fn samples(&self) -> (u64, Vec<String>) {
         let lines = self.lock();
         (lines.sampled, lines.broken.clone())

@@ -1,7 +1,7 @@
-//! `hotspare simulate`: a configuration under outages, without a provider, a key or a second of waiting.
+//! `hotspare simulate`: runs a configuration through outages in virtual time, without a provider or a key.
 //!
-//! Files, threads, the screen; the runs themselves are the simulator's. Invariant: what is printed on standard output is
-//! the same for the same arguments, but for wall times; a breach or a missed mark ends in an error that repeats it.
+//! Files, threads and output; the runs themselves are in `hotspare-sim`. Invariant: equal arguments print the same on
+//! standard output except for wall times; a breach or a missed mark ends in an error with the command that repeats it.
 
 mod files;
 mod output;
@@ -17,90 +17,90 @@ use hotspare_sim::{Course, Digest, Player, RivalKind, Scenario, ScenarioRuns, Sw
 
 use work::Job;
 
-/// What to simulate.
+/// Arguments of `hotspare simulate`.
 #[derive(Clone, Debug, Args)]
 pub struct SimulateArgs {
-    /// Only this scenario; may be given several times.
+    /// Run only this scenario; repeatable.
     #[arg(long)]
     pub scenario: Vec<String>,
-    /// A scenario file of your own; may be given several times.
+    /// Run a scenario file of your own; repeatable.
     #[arg(long)]
     pub file: Vec<PathBuf>,
-    /// Only this seed.
+    /// Run only this seed.
     #[arg(long)]
     pub seed: Option<u64>,
-    /// So many seeds.
+    /// Number of seeds.
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..))]
     pub seeds: u32,
-    /// The first of them: seeds that nobody has tuned on.
+    /// First seed, for seeds that no default was tuned on.
     #[arg(long, default_value_t = 1)]
     pub from: u64,
-    /// At most so many virtual hours of each scenario.
+    /// Maximum virtual hours per scenario.
     #[arg(long, default_value_t = 2.0)]
     pub hours: f64,
-    /// Try this configuration: its first target stands for a scenario's first, and so on. The marks of the scenarios that
-    /// come with the program are those of its own routes and do not judge another; a file's own marks do.
+    /// Simulate this configuration; its targets stand for the scenario's targets in order. The built-in scenarios' marks
+    /// apply only to the built-in routes; marks in a scenario file of your own always apply.
     #[arg(long)]
     pub config: Option<PathBuf>,
-    /// Two configurations on the same seeds.
+    /// Compare two configurations on the same seeds.
     #[arg(long, num_args = 2, value_names = ["A", "B"])]
     pub compare: Option<Vec<PathBuf>>,
-    /// Which route of the configuration [default: the first].
+    /// Route of the configuration [default: the first].
     #[arg(long)]
     pub route: Option<String>,
-    /// Who answers: a strategy such as health-aware, or a rival such as simple-breaker.
+    /// Strategy such as health-aware, or a rival such as simple-breaker.
     #[arg(long)]
     pub policy: Option<String>,
-    /// Also run the usual ways to fail over and an oracle on the same seeds.
+    /// Also run common failover strategies and an oracle on the same seeds.
     #[arg(long)]
     pub versus: bool,
-    /// Replay recorded availability or arrivals from this folder, or from a folder of this name under `HOTSPARE_TRACES`.
+    /// Replay recorded availability or arrivals from this directory, or from one of this name under `HOTSPARE_TRACES`.
     #[arg(long)]
     pub trace: Option<PathBuf>,
-    /// Requests a second and model of a replay.
+    /// Requests per second and model in a replay.
     #[arg(long, default_value_t = 0.2)]
     pub rate: f64,
-    /// Worlds that chance makes, one a seed, instead of scenarios.
+    /// Run random scenarios, one per seed.
     #[arg(long)]
     pub swarm: bool,
-    /// Make the first world that fails as small as it can be, and print it.
+    /// Minimize the first failing random scenario and print it.
     #[arg(long)]
     pub shrink: bool,
-    /// Run everything twice and compare the hashes over all events.
+    /// Run everything twice and compare hashes of all events.
     #[arg(long)]
     pub replay: bool,
-    /// One JSON object a scenario on standard output.
+    /// Print one JSON object per scenario.
     #[arg(long)]
     pub json: bool,
-    /// Write results for CI systems to this file.
+    /// Write JUnit XML to this file.
     #[arg(long)]
     pub junit: Option<PathBuf>,
-    /// Write a page with verdict, tables and timelines to this file.
+    /// Write an HTML report with tables and timelines to this file.
     #[arg(long)]
     pub report: Option<PathBuf>,
-    /// Write the tables into their places in this Markdown document.
+    /// Update the generated tables in this Markdown file.
     #[arg(long)]
     pub docs: Option<PathBuf>,
-    /// Print the scenarios; with --scenario, its text, to be changed and given with --file.
+    /// List the scenarios; with --scenario, print its text, to edit and pass to --file.
     #[arg(long)]
     pub list: bool,
-    /// Threads [default: one a core].
+    /// Number of threads [default: one per core].
     #[arg(long)]
     pub threads: Option<usize>,
 }
 
 impl SimulateArgs {
-    /// So many seeds, or the one that was asked for.
+    /// The range of `count` seeds, or the one that was given.
     fn seeds_of(&self, count: u32) -> std::ops::Range<u64> {
         self.seed
             .map_or(self.from..self.from.saturating_add(count.into()), |seed| seed..seed.saturating_add(1))
     }
 }
 
-/// Simulates. `program` is how the command was called, for the line that repeats a failure.
+/// Runs the simulation. `program` is how the command was called, for the line that repeats a failure.
 ///
 /// # Errors
-/// What is wrong with the arguments, or which marks were missed.
+/// If an argument is wrong, or marks were missed.
 pub fn simulate(args: &SimulateArgs, program: &str) -> Result<(), String> {
     if args.list {
         return list(args);

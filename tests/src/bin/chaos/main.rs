@@ -25,12 +25,12 @@ const HELP: &str = "\
 cargo xtask chaos --tier socket [--scenario NAME] [--seed N] [--json] [--list]
 cargo xtask chaos --tier both [--scenario NAME] [--rounds N] [--docs FILE]
 
-  --scenario NAME   only this one
-  --seed N          chance of the seeded scenarios (default 1)
-  --json            one JSON object a scenario
-  --list            the scenarios and their marks
-  --rounds N        with --tier both: so many times each, the median counts (default 5)
-  --docs FILE       with --tier both: write the table into its place in this document
+  --scenario NAME   run only this scenario
+  --seed N          seed of the random scenarios (default 1)
+  --json            print one JSON object per scenario
+  --list            list the scenarios and their marks
+  --rounds N        with --tier both: runs per scenario, of which the median counts (default 5)
+  --docs FILE       with --tier both: update the generated table in this Markdown file
 ";
 
 /// One outage and its marks.
