@@ -10,7 +10,7 @@ use crate::report::Report;
 /// Replies that differ on purpose, and why.
 pub(crate) const EXCEPTIONS: &[(&str, &str)] = &[
     ("4121199933c02df4", "a call of a tool without a schema: its input is text, not JSON"),
-    ("69b6a40b05fa627f", "a turn without a word: a failure on purpose, so that another target answers"),
+    ("69b6a40b05fa627f", "an empty turn: deliberately a failure, so that another target answers"),
 ];
 
 #[test]

@@ -238,6 +238,33 @@ fn the_commented_configuration_is_accepted() {
     assert!(client.names().contains(&"gpt-4o".to_owned()));
 }
 
+/// An unknown key's error lists the known ones: each of them stands in the commented configuration, or behind a comment.
+#[test]
+fn the_commented_configuration_has_every_key() {
+    let text = include_str!("../../docs/hotspare.toml");
+    let mut seen = 0;
+    for wrong in [
+        "[server]\nx = 1",
+        "[targets.a]\nx = 1",
+        "[targets.a]\nprofile = { x = 1 }",
+        "[targets.a]\nprofile = { price = { x = 1 } }",
+        "[routes.a]\nx = 1",
+        "[routes.a]\nlimits = { x = 1 }",
+        "[routes.a]\nlimits = { adaptive = { x = 1 } }",
+        "[routes.a]\nhedge = { x = 1 }",
+    ] {
+        let error = Client::from_toml(wrong).unwrap_err();
+        let line = error.message().lines().find(|line| line.contains("unknown field `x`")).unwrap();
+        for key in line.split('`').skip(3).step_by(2) {
+            let is_there = |word: &str| word == key;
+            let mut words = text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_'));
+            assert!(words.any(is_there), "docs/hotspare.toml lacks `{key}`: {line}");
+            seen += 1;
+        }
+    }
+    assert!(seen > 60, "{seen} keys");
+}
+
 #[tokio::test]
 async fn vectors_come_in_the_encoding_that_was_asked_for() {
     // Both hosts serve one model, under one name, so either may answer.

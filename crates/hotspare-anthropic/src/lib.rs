@@ -1,7 +1,8 @@
 //! The Anthropic Messages wire.
 //!
-//! A codec: no sockets, no clock, no opinion on retries. [`Anthropic`] spells requests and reads replies for targets;
-//! [`MessagesRequest`] and [`MessagesEncoder`] do the same the other way round, for a server that speaks this wire to its callers.
+//! A codec: no sockets, clock or retries. [`Anthropic`] encodes requests and decodes replies for targets;
+//! [`MessagesRequest`] and [`MessagesEncoder`] do the reverse, for a server that speaks this wire to its callers.
+#![cfg_attr(not(test), deny(clippy::disallowed_methods, clippy::disallowed_types))]
 
 mod bound;
 mod classify;

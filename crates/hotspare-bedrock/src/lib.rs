@@ -1,7 +1,7 @@
 //! The Bedrock Converse wire, and other wires inside Bedrock's envelope.
 //!
-//! A codec: no sockets, no clock, no opinion on retries. Bedrock says nothing of its rate limits in headers, so there is no
-//! room for them here.
+//! A codec: no sockets, clock or retries. Bedrock reports no rate limits in headers, so there is nothing to read them.
+#![cfg_attr(not(test), deny(clippy::disallowed_methods, clippy::disallowed_types))]
 
 mod body;
 mod bound;

@@ -1,9 +1,8 @@
-//! What models hold, cost and can do: vendored data.
+//! Context windows, prices and capabilities of models: vendored data.
 //!
-//! Not a guess: a model is found by its exact name in its provider's list, by one of the two kinds of alias that
-//! [`Alias`] documents, or not at all; whoever needs another entry gives the target its own [`ModelProfile`]. Invariant:
-//! what the data does not say is unknown, never "no". Nothing is read before it is asked for: the list is text in order,
-//! searched by halves, and one line of it is parsed for one lookup.
+//! A model is found by its exact name in its provider's list, by one of the two kinds of alias that [`Alias`] documents, or
+//! not at all; a target can have its own [`ModelProfile`] instead. Invariant: what the data does not state is unknown, never
+//! "no". A lookup is a binary search in sorted text and parses one line.
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
 mod entry;

@@ -1,7 +1,7 @@
-//! Everything to break things with.
+//! Fault injection for providers of language models.
 //!
-//! Faults are data ([`Fault`], [`FaultPlan`]), and the same ones break a provider behind the port ([`ChaosProvider`]), the
-//! bytes below it ([`ChaosTransport`]), or a real server on a real socket ([`ChaosServer`]). [`Scripted`] is a provider for
+//! Faults are data ([`Fault`], [`FaultPlan`]). The same fault can be injected into a provider's events ([`ChaosProvider`]), the
+//! bytes below it ([`ChaosTransport`]), or a server on a loopback socket ([`ChaosServer`]). [`Scripted`] is a provider for
 //! tests of your own application:
 //!
 //! ```

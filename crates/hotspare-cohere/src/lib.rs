@@ -1,7 +1,8 @@
 //! Cohere's own chat wire.
 //!
-//! A codec: no sockets, no clock, no opinion on retries. The same host also speaks the OpenAI wire; this one has documents,
-//! citations and plans. The second version is spoken; replies of the first and of `generate` are read, too.
+//! A codec: no sockets, clock or retries. The same host also speaks the OpenAI wire; this one has documents, citations and
+//! plans. Requests use version 2; replies of version 1 and of `generate` can be read, too.
+#![cfg_attr(not(test), deny(clippy::disallowed_methods, clippy::disallowed_types))]
 
 mod classify;
 mod decode;

@@ -1,8 +1,8 @@
-//! The failover engine: one machine per call, one world that calls share.
+//! The failover engine: one state machine per call, and the world that calls share.
 //!
-//! Pure: time, chance and what happened are arguments, so that the same code serves production, the simulator and an
-//! exhaustive exploration. A driver owns the clock and the sockets: it polls a [`Call`], does what the [`Step`] says, and
-//! tells the call what happened. Whoever only wants an answer uses the `hotspare` crate.
+//! Pure: time, randomness and events are arguments, so that the same code runs in production, in the simulator and in an
+//! exhaustive exploration. A driver owns the clock and the sockets: it polls a [`Call`], carries out the [`Step`], and reports
+//! what happened. Applications use the `hotspare` crate instead.
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
 mod ask;

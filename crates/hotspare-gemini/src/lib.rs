@@ -1,7 +1,8 @@
 //! The Gemini wire: `generateContent`, `streamGenerateContent` and embeddings, at the Gemini API and at Vertex AI.
 //!
-//! A codec: no sockets, no clock, no opinion on retries. Where the two hosts differ (address, key, numbers of enumerations)
-//! they are rows of [`Host`]; what differs by generation of models is a row, too.
+//! A codec: no sockets, clock or retries. Differences between the two hosts (address, key, spelling of enumerations) are rows of
+//! [`Host`]; differences between generations of models are rows, too.
+#![cfg_attr(not(test), deny(clippy::disallowed_methods, clippy::disallowed_types))]
 
 mod bound;
 mod classify;

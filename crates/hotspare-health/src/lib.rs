@@ -1,7 +1,7 @@
-//! Circuit breakers and what belongs to them, without a clock.
+//! Circuit breakers, gates and latency statistics, without a clock.
 //!
-//! Time and chance are arguments, so that the same machine runs in production, in a simulation, and in a test that visits
-//! every state. It is usable without the rest of Hotspare:
+//! Time and randomness are arguments, so that the same code runs in production, in simulation, and in a test that explores
+//! every state. Usable without the rest of Hotspare:
 //!
 //! ```
 //! use hotspare_core::Moment;

@@ -1,6 +1,6 @@
-//! The HTTP transport: reqwest behind Hotspare's port.
+//! The HTTP transport: reqwest behind [`Transport`](hotspare_provider::Transport).
 //!
-//! The only library crate that knows sockets, TLS and pools.
+//! Owns TLS, connection pools and proxies; one request in, one response out, without redirects or retries.
 
 mod config;
 mod error;

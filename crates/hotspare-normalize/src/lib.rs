@@ -1,7 +1,7 @@
-//! What makes an answer complete and well-formed, whichever model gave it.
+//! Makes answers complete and well-formed, whichever model gave them.
 //!
-//! Not a decoder: adapters have already put every provider's words into [`Event`](hotspare_core::Event)s. Nothing here
-//! sees bytes, headers, a clock or a provider's name. Same input, same output.
+//! Not a decoder: adapters have already turned each provider's replies into [`Event`](hotspare_core::Event)s. Nothing here
+//! sees bytes, headers, a clock or a provider's name; equal inputs give equal outputs.
 //!
 //! ```
 //! use hotspare_core::{Event, FinishReason};
@@ -20,8 +20,8 @@
 //! # Ok::<(), hotspare_core::Error>(())
 //! ```
 //!
-//! Features, all off by default: `schema` (validation against JSON Schema), `templates` (prompt templates in Jinja's
-//! language) and `tiktoken` (exact counts of tokens where the encoding is published).
+//! Features, all off by default: `schema` (validation against JSON Schema), `templates` (Jinja prompt
+//! templates) and `tiktoken` (exact token counts where the encoding is published).
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
 mod assembler;

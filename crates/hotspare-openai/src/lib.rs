@@ -1,7 +1,9 @@
 //! The OpenAI wire, and the hosts that speak it as rows of data.
 //!
-//! A codec: no sockets, no clock, no opinion on retries. [`OpenAi`] spells requests and reads replies for targets;
-//! [`ChatCompletionsRequest`] and [`ChatCompletionsEncoder`] do the same the other way round, for a server that speaks this wire to its callers.
+//! A codec: no sockets, clock or retries. [`OpenAi`] encodes requests and decodes replies for targets;
+//! [`ChatCompletionsRequest`] and [`ChatCompletionsEncoder`] do the reverse, for a server that speaks this wire to its
+//! callers.
+#![cfg_attr(not(test), deny(clippy::disallowed_methods, clippy::disallowed_types))]
 
 mod accepts;
 mod classify;

@@ -1,9 +1,9 @@
-//! The port between Hotspare and whatever answers requests.
+//! The interface that providers implement.
 //!
-//! Two ways to add a provider. If it speaks HTTP, write a [`Wire`]: a codec without IO, and let [`HttpProvider`] do the
-//! rest over any [`Transport`]. If it does not, implement [`Provider`]. Either way there is nothing to retry, no health to
-//! keep and no clock to read here: the engine does that for every provider alike. With the feature `conformance`, a kit
-//! checks in an author's own tests that a provider does what the engine expects.
+//! There are two ways to add a provider. If it speaks HTTP, implement [`Wire`], a codec without IO, and [`HttpProvider`] does
+//! the rest over any [`Transport`]. If it does not, implement [`Provider`]. Retries, health and timeouts are the engine's, for
+//! all providers alike. The feature `conformance` adds a test kit that checks what the engine expects.
+#![cfg_attr(not(test), deny(clippy::disallowed_methods, clippy::disallowed_types))]
 
 #[cfg(feature = "conformance")]
 pub mod conformance;

@@ -1,7 +1,7 @@
-//! Routing strategies: whom to ask first, and why.
+//! Routing strategies: which target first, and why.
 //!
-//! One file per strategy. A new one needs the [`Strategy`] trait and nothing else: it reads a [`Scene`] and answers with a
-//! [`Ranking`] whose every choice carries a reason for people.
+//! One file per strategy. A new one implements [`Strategy`] and nothing else: it reads a [`Scene`] and returns a [`Ranking`],
+//! in which every choice carries a human-readable reason.
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
 mod cheapest;

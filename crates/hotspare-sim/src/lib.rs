@@ -1,8 +1,8 @@
 //! The failover engine in virtual time.
 //!
-//! The very machine that serves production ([`hotspare_engine::Call`], `World`, strategies) meets described outages,
-//! measured ones and generated ones, next to the usual ways to fail over and an oracle. Pure: a run is a function of
-//! scenario, player and seed; who has threads, files and a screen runs many of them.
+//! Runs the engine that serves production ([`hotspare_engine::Call`], `World`, strategies) through described, recorded and
+//! random outages, beside common failover strategies and an oracle. Pure: a run is a function of scenario, player and seed;
+//! threads, files and output are the caller's.
 //!
 //! ```
 //! use hotspare_sim::{Course, Player, Scenario, run};

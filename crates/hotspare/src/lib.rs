@@ -1,8 +1,8 @@
-//! Multi-provider LLM failover: one request in, an answer out, whichever provider is up.
+//! Multi-provider failover for LLM applications.
 //!
-//! A *hot spare* is a standby part that takes over the moment the main part fails. A [`Client`] holds targets (a model at a
-//! provider, with its keys) and routes (a strategy over targets). It sends a request to the first target that its route
-//! chooses; when that one is down, slow, out of quota or cut off, the next one answers, and the [`Trail`] says what happened.
+//! A [`Client`] holds targets (a model at a provider, with its keys) and routes (a strategy over targets). A request goes to
+//! the first target that the strategy chooses; if it is down, slow, out of quota or truncates its answer, the next one
+//! answers, and the [`Trail`] has every attempt.
 //!
 //! ```no_run
 //! use hotspare::{ChatRequest, Client, Key, Sequential, anthropic, openai};
@@ -14,23 +14,23 @@
 //!     .route("chat", Sequential::new(["main", "spare"]))
 //!     .build()?;
 //! let answer = client.chat(ChatRequest::to("chat").user("Checkout has answered 502 since 09:12.")).await?;
-//! println!("{} says {}", answer.served_by.as_ref().map_or("nobody", |target| target.as_str()), answer.text());
+//! println!("{}\n{}", answer.text(), answer.trail);
 //! # Ok(())
 //! # }
 //! ```
 //!
-//! Tests of your own application need no network: the `hotspare-chaos` crate has a scripted provider.
+//! To test an application without a network, use the scripted provider of the `hotspare-chaos` crate.
 //!
-//! **Runtime.** Calls need a Tokio runtime with its timers. A call advances while it is polled and has no task behind it:
-//! dropping the future of [`Client::chat`], or a [`ChatStream`], cancels the request upstream, and whoever stops polling a
-//! stream stops its timers, too.
+//! **Runtime.** Calls need a Tokio runtime with time enabled. A call has no task of its own: it advances while it is polled,
+//! and its timers with it. Dropping the future of [`Client::chat`], or a [`ChatStream`], cancels the request upstream.
 //!
-//! **Features.** On by default: `openai` (and every host that is like it), `anthropic`, `cohere`, `gemini`, `ollama`, `config`
+//! **Features.** On by default: `openai` (and all compatible hosts), `anthropic`, `cohere`, `gemini`, `ollama`, `config`
 //! (`Client::from_toml`), `rustls`, `schema`, `templates`, `typed` (`Client::chat_as`). Off: `bedrock` (Converse and the
-//! Messages wire at AWS, with signed requests), `tiktoken` (exact counts, which brings the vocabularies), `recorded`.
+//! Messages wire at AWS, with signed requests), `tiktoken` (exact token counts; adds the vocabularies), `recorded`.
 //!
-//! **Tracing.** Spans `hotspare.call` and `hotspare.attempt`, all under the target `hotspare`: INFO for each failover, WARN for
-//! each breaker that changes, with its reason; never a prompt, an answer or a key.
+//! **Tracing.** Spans `hotspare.call` and `hotspare.attempt` under the target `hotspare`: INFO for each failover, WARN for each
+//! change of a breaker, with its reason. Keys are never logged. TRACE has providers' error texts, which may repeat parts of
+//! the prompt; the other levels never do.
 
 mod builder;
 mod client;

@@ -1,7 +1,7 @@
-//! docs/knobs.md: every knob, with its default from the code, where it comes from, and what its extremes do.
+//! docs/knobs.md: every setting, with its default from the code, the reason for it, and what its extremes do.
 //!
-//! The words are written here, the figures are read off the defaults. Invariant: a field that the code has and this table
-//! has not, or the other way round, is an error.
+//! The words are written here, the figures are read from the defaults. Invariant: a field that only the code or only this
+//! table has is an error.
 
 use std::collections::BTreeSet;
 use std::fmt::Debug;
@@ -10,106 +10,106 @@ use hotspare::{Adaptive, BreakerConfig, Hedge, Limits, Rules};
 use hotspare_gateway::ServeOptions;
 use hotspare_health::Evidence;
 
-/// A field, its name in a configuration, where its default comes from, and what its extremes do.
+/// A field, its name in a configuration, the reason for its default, and what its extremes do.
 type Row = (&'static str, &'static str, &'static str, &'static str);
 
 const LIMITS: &[Row] = &[
     (
         "first_content",
         "limits.first_content",
-        "beyond the p99 of recorded chat endpoints (1 to 5 s), short enough for a person who waits",
-        "short: healthy calls start the spare, and both are paid for until one is dropped; long: a silent target costs its callers that time until its breaker opens",
+        "above the p99 of recorded chat endpoints (1 to 5 s), short enough for a person who waits",
+        "short: healthy calls start the spare, and both are billed until one is dropped; long: a silent target delays its callers by this until its breaker opens",
     ),
     (
         "first_content_reasoning",
         "limits.first_content_reasoning",
-        "healthy models that think need 20 to 90 s; being late only starts the spare",
-        "as above, for models that the catalogue or the profile says think",
+        "healthy reasoning models need 20 to 90 s; being late only starts the spare",
+        "as above, for models marked as reasoning in the catalogue or the profile",
     ),
     (
         "adaptive",
         "limits.adaptive = { multiplier, min }",
-        "off: a fixed limit can be explained",
-        "on: the limit is so many times the live p95 of the target, never below `min`, never above the fixed one; needs 20 calls in the breaker's window",
+        "off: a fixed limit is easier to explain",
+        "on: the limit is this multiple of the target's live p95, never below `min` or above the fixed limit; needs 20 calls in the breaker's window",
     ),
     (
         "headers",
         "limits.headers",
-        "off: many servers hold their headers back until the first token",
-        "short: only for hosts that are known to answer at once; it never cuts, it only starts the spare",
+        "off: many servers hold headers back until the first token",
+        "short: only for hosts known to send headers at once; it never ends an attempt, only starts the spare",
     ),
     (
         "attempt",
         "limits.attempt",
-        "off: the other limits find what is silent",
-        "short: an answer that is held until it is whole is dropped although it is coming; an attempt that serves is never cut by it",
+        "off: the other limits detect silence",
+        "short: an answer held until complete is dropped although it is arriving; a serving attempt is never cut by it",
     ),
     (
         "unstreamed",
         "limits.unstreamed",
-        "some hundred tokens at 30 a second",
-        "short: long answers start the spare; long: silence is found late, for an unstreamed call shows no sign of life",
+        "several hundred tokens at 30 per second",
+        "short: long answers start the spare; long: silence is detected late, because an unstreamed call shows no progress",
     ),
     (
         "gap",
         "limits.gap",
         "a healthy text stream pauses for tens of milliseconds, a busy one for a second or two",
-        "short: a busy provider's stutter moves callers; long: a stall is found late. Runs only while the caller listens",
+        "short: a busy provider's pauses move callers; long: a stall is detected late. Runs only while the caller reads",
     ),
     (
         "quiet_gap",
         "limits.quiet_gap",
-        "some providers buffer whole arguments and thoughts, and say nothing meanwhile",
-        "short: a long tool call is cut, and it cannot be carried on",
+        "some providers buffer whole tool arguments and reasoning, and send nothing meanwhile",
+        "short: a long tool call is cut, and it cannot be continued",
     ),
     (
         "first_content_deadline",
         "limits.deadline",
         "time for several hops, reasoning models included",
-        "short: an attempt has half of what is left, or a third if several others wait; a hop whose p50 does not fit into what is left is not started; a cut sets it anew, and answers that come whole have `limits.total`",
+        "short: an attempt gets half of the time left, or a third if several others wait; a hop whose p50 exceeds the time left is not started; a cut restarts it, and for unstreamed answers `limits.total` applies instead",
     ),
     (
         "total",
         "limits.total",
-        "the providers' own clients have 600 s",
+        "the official clients use 600 s",
         "short: a healthy long answer is cut; the caller's own deadline applies where it is shorter",
     ),
-    ("max_targets", "limits.max_targets", "none: an answer is worth more than a count", "1: no failover"),
+    ("max_targets", "limits.max_targets", "off: an answer is worth more than a cap", "1: no failover"),
     (
         "max_extra_starts",
         "limits.max_extra_starts",
         "one retry in place and one hedge",
-        "0: every start is the first of its target; many: the retry budget still applies",
+        "0: each target is started once; many: the retry budget still applies",
     ),
     (
         "wait_for_rate_limit",
         "limits.wait_for_rate_limit",
         "0: another target is faster than waiting",
-        "long: a hinted pause up to it is waited out on the same target",
+        "long: a hinted pause of up to this is waited out on the same target",
     ),
     (
         "max_reasks",
         "limits.max_reasks",
-        "a model that is told what was wrong mends it the first time or not at all",
-        "0: straight to the next target; many: each costs a whole answer",
+        "a model given the violations corrects them the first time or not at all",
+        "0: the next target is asked instead; many: each costs a whole answer",
     ),
     (
         "max_reask_cost",
         "limits.max_reask_cost",
-        "off: the number of times bounds it already",
-        "small: a costly answer of the wrong form is not asked again, and the next target is; counted at list price",
+        "off: `max_reasks` already bounds it",
+        "small: for a costly answer in the wrong form the next target is asked instead; counted at list price",
     ),
     (
         "spend",
         "spend_limit",
-        "off: nobody's budget can be guessed",
-        "small: once the period's money is spent the route refuses until there is some again; counted by this process at list price",
+        "off: there is no sensible default budget",
+        "small: once the period's budget is spent, the route refuses requests until more is available; counted per process at list price",
     ),
     (
         "max_buffered_bytes",
         "limits.max_buffered_bytes",
         "a stream of 128k tokens, with a frame for each",
-        "small: long answers that are held fail as protocol errors, and longer streams are not continued after a cut; \
+        "small: long answers that are held back fail as protocol errors, and longer streams are not continued after a cut; \
          at least 16 KiB; large: bounds the memory of one call",
     ),
 ];
@@ -118,50 +118,50 @@ const RULES: &[Row] = &[
     (
         "on_cut",
         "on_cut",
-        "a cut answer is carried on where it joins exactly",
+        "a truncated answer is continued where it joins exactly",
         "`terminate`: one typed error in the stream",
     ),
     (
         "commit",
         "commit",
         "the first token reaches the caller at once",
-        "a time, `8 events` or `whole`: later troubles are invisible too, and the caller waits that much longer",
+        "a time, `8 events` or `whole`: later failures stay invisible too, and the caller waits that much longer",
     ),
     (
         "on",
         "on = { KIND = … }",
         "the policy table of the README",
-        "`next`, `same`, `stop`, or a list of targets; health is told the same as ever",
+        "`next`, `same`, `stop`, or a list of targets; the effect on health stays the same",
     ),
     (
         "validate_output",
         "validate_output",
-        "what is wrong can be repaired, asked again or had elsewhere only before it is delivered",
-        "`at_end`: streams pass, and end in an error if the whole does not fit; `never`: no check",
+        "an invalid answer can be repaired, asked for again or requested elsewhere only before delivery",
+        "`at_end`: streams pass, and end in an error if the answer is invalid; `never`: no validation",
     ),
     (
         "validate_tool_calls",
         "validate_tool_calls",
-        "`never`: arguments need only be JSON objects; agents tell a model what is wrong in the tool's result",
-        "`at_end`: against the tool's schema, and a stream ends in an error if they do not fit; `before_delivery`: such a stream is held until it is whole, and the next target is asked",
+        "`never`: arguments need only be JSON objects; agents report violations to the model in the tool's result",
+        "`at_end`: validated against the tool's schema, a stream ends in an error; `before_delivery`: the stream is held until complete, and the next target is asked",
     ),
     (
         "on_refusal",
         "on_refusal",
         "`deliver`: a refusal is an answer",
-        "`next`: the next target is asked, and a stream is held back until something else than a refusal has come",
+        "`next`: the next target is asked, and a stream is held until something other than a refusal arrives",
     ),
     (
         "trim",
         "trim",
         "`never`: a target whose window is too small is passed over",
-        "`oldest_turns`: it gets the conversation without its oldest turns, and the trail says how many are missing",
+        "`oldest_turns`: it gets the conversation without its oldest turns, and the trail has their number",
     ),
     (
         "stream_upstream",
         "stream_upstream",
-        "off: the caller's request is sent as it is",
-        "on: silence and stalls of unstreamed calls are seen early; a host that refuses is asked plainly and remembered",
+        "off: the request is sent as the caller made it",
+        "on: silence and stalls of unstreamed calls are detected early; a host that rejects streaming is asked without it and remembered",
     ),
 ];
 
@@ -169,80 +169,80 @@ const BREAKER: &[Row] = &[
     (
         "failures",
         "breaker.failures",
-        "off: the sum of evidence opens; a number of failures without one in between means little where most calls succeed",
-        "1: every accident opens; many: a dead target costs that many callers a hop",
+        "off: evidence opens instead; a count of consecutive failures means little where most calls succeed",
+        "1: every failure opens; many: a dead target costs that many callers a hop",
     ),
     (
         "failure_rate_bp",
         "breaker.failure_rate",
-        "off: the sum of evidence opens; a share needs many calls before it says anything",
-        "low: opens for what the order of targets handles better; 100 %: only a dead target opens",
+        "off: evidence opens instead; a rate needs many calls before it means anything",
+        "low: opens where ranking would handle it better; 100 %: only a dead target opens",
     ),
     (
         "slow_rate_bp",
         "breaker.slow_rate",
-        "nearly all calls are late: nobody is served there",
-        "low: a slow model is taken out although its answers are wanted",
+        "nearly all calls are late: the target is of no use",
+        "low: a slow model is taken out although it answers",
     ),
     (
         "evidence",
-        "breaker = \"evidence\", or breaker.evidence in nats",
-        "on: it opens at four failures in a row at any rate of traffic, and seldom for nothing (docs/decisions/0010)",
-        "a sum: 9.2 opens at three failures in a row, 11.5 at four, 13.8 at five, each at any rate of traffic",
+        "breaker.evidence (in nats), or breaker = \"evidence\"",
+        "on: opens at four failures in a row at any rate of traffic, rarely falsely (docs/decisions/0010)",
+        "9.2 opens at three failures in a row, 11.5 at four, 13.8 at five",
     ),
     (
         "degrade",
         "breaker.degrade",
-        "a frozen target is known after five calls, without one failure",
-        "off: slowness shows only in the limits",
+        "a frozen target is detected after five calls, without a failure",
+        "off: slowness takes effect only through the limits",
     ),
     (
         "min_calls",
         "breaker.min_calls",
-        "fewer make no share",
+        "fewer calls make no rate",
         "1: the first failure is 100 %; many: never met at low traffic, where `failures` or evidence decide",
     ),
     (
         "window",
         "breaker.window",
         "longer than a burst, shorter than an incident",
-        "short: rates forget between calls at low traffic; long: old failures outlive their cause",
+        "short: rates lose memory at low traffic; long: old failures outlive their cause",
     ),
     (
         "cooldown",
         "breaker.cooldown",
-        "an outage of seconds costs seconds; half of it is chance",
-        "short: callers probe a dead target often; long: a target that is back stands idle",
+        "an outage of seconds costs seconds; half of it is random",
+        "short: a dead target is probed often; long: a recovered target stays idle",
     ),
     (
         "cooldown_cap",
         "breaker.cooldown_cap",
-        "a target that is back carries traffic within 30 s also at one request every 4 s",
+        "a recovered target carries traffic within 30 s even at one request every 4 s",
         "long: as `cooldown`, after several openings",
     ),
     (
         "probes",
         "breaker.probes",
-        "one caller in a while finds out for all",
+        "one call at a time finds out for all",
         "many: a target that is still down costs that many callers a hop",
     ),
     (
         "probes_to_close",
         "breaker.probes_to_close",
-        "one good answer is an answer; the ramp is careful",
-        "many: slow to return at low traffic",
+        "one success is enough; the ramp limits the risk",
+        "many: slow recovery at low traffic",
     ),
     (
         "lease",
         "breaker.lease",
-        "longer than the first content of a thinking model",
-        "short: slow good probes are counted as lost; long: a hung probe blocks the next for that time; one whose answer has begun has ten times as long",
+        "longer than a reasoning model's time to first content",
+        "short: slow successful probes count as lost; long: a hung probe blocks the next one for this time; a probe whose answer has begun gets ten times as long",
     ),
     (
         "ramp",
         "breaker.ramp",
-        "long enough for caches and autoscalers, short beside an outage",
-        "0: all traffic at once; long: the spare is paid for longer",
+        "long enough for caches and autoscalers, short compared with an outage",
+        "0: all traffic at once; long: the spare serves longer",
     ),
 ];
 
@@ -253,25 +253,30 @@ const EVIDENCE: &[Row] = &[
         "ln 10⁵: four failures in a row, and one false opening in more than 10,000 calls at 5 % failures",
         "small: opens for noise; large: later",
     ),
-    ("failure", "–", "ln 0.5/0.02: from a target that fails every second call rather than one in fifty", "–"),
+    (
+        "failure",
+        "–",
+        "ln 0.5/0.02: likelihood from a target that fails half of its calls, compared with one in fifty",
+        "–",
+    ),
     ("success", "–", "ln 0.98/0.5", "–"),
-    ("half_life", "–", "what was seen an hour ago says little", "–"),
+    ("half_life", "–", "observations of an hour ago mean little", "–"),
 ];
 
 const ADAPTIVE: &[Row] = &[
     (
         "multiplier_percent",
         "limits.adaptive.multiplier",
-        "three times what 95 % keep",
-        "1: one call in twenty starts the spare; many: as if it were off",
+        "three times the p95",
+        "1: one call in twenty starts the spare; many: no effect",
     ),
     (
         "min",
         "limits.adaptive.min",
-        "below it the network's own jitter is a part of the figure",
-        "small: a jitter of the network starts spares",
+        "below it network jitter dominates",
+        "small: network jitter starts spares",
     ),
-    ("min_samples", "–", "fewer make no quantile", "–"),
+    ("min_samples", "–", "fewer calls make no quantile", "–"),
 ];
 
 const HEDGE: &[Row] = &[
@@ -279,14 +284,14 @@ const HEDGE: &[Row] = &[
         "delay",
         "hedge.at",
         "`\"p95\"`, the live quantile of the target and prompt size; a duration is fixed",
-        "short: nearly every call is paid twice, up to the budget; long: no gain",
+        "short: nearly every call is billed twice, up to the budget; long: no gain",
     ),
-    ("floor", "–", "below it the network's own jitter is hedged", "–"),
+    ("floor", "–", "below it network jitter is hedged", "–"),
     (
         "budget_bp",
         "hedge.budget",
-        "5 % of starts is what the quantile costs in health",
-        "large: doubles the load on a slow day; none is started while the retry budget is low or every target is slow",
+        "a p95 delay hedges 5 % of starts when all is healthy",
+        "large: up to double the load when providers are slow; none is started while the retry budget is low or every target is slow",
     ),
 ];
 
@@ -294,36 +299,36 @@ const SERVER: &[Row] = &[
     (
         "keys",
         "server.client_keys",
-        "the default address is reached from this machine only; any other needs keys, or `--insecure`",
+        "the default address is local; any other needs keys, or `--insecure`",
         "–",
     ),
     (
         "max_body_bytes",
         "server.max_body_bytes",
-        "a long conversation with some pictures",
-        "small: such requests get 413; large: that much memory for each request under way",
+        "a long conversation with some images",
+        "small: larger requests get 413; large: this much memory per request under way",
     ),
-    ("body_timeout", "–", "a slow uplink sends some MiB in it", "–"),
+    ("body_timeout", "–", "a slow uplink sends several MiB in this time", "–"),
     (
         "max_connections",
         "server.max_connections",
-        "below the usual limit of open files, two to a call",
-        "small: further callers get 503, while operators still get in; large: as many files as the system gives",
+        "below the usual limit of open files, two per call",
+        "small: further callers get 503, while operators' endpoints still answer; large: limited by the system's open files",
     ),
     (
         "drain_timeout",
         "server.drain_timeout",
-        "what stops programs often ends them by force after 30 s",
-        "short: long answers are cut off with an error in their stream; long: a stop takes as long as the longest answer",
+        "process managers often kill after 30 s",
+        "short: long answers end with an error in their stream; long: shutdown takes as long as the longest answer",
     ),
 ];
 
-/// The whole document, or which fields are missing in it.
+/// The whole document, or the fields that it lacks.
 pub(crate) fn document() -> Result<String, String> {
     let mut out = String::from(
-        "# Knobs\n\nEvery knob of a route, a target's breaker, a hedge and the gateway: its name in a configuration (in the library the field of \
-         the same meaning), its default, where that comes from, and what its extremes do. Written by `cargo xtask docs` from the \
-         defaults in the code; a field that is not described here fails the build.\n",
+        "# Settings\n\nEvery setting of routes, breakers, hedges, targets and the gateway: its name in a configuration (the library has a field of \
+         the same meaning), its default, the reason for it, and what its extremes do. Written by `cargo xtask docs` from the \
+         defaults in the code, which fails if a field is missing here. [hotspare.toml](hotspare.toml) shows them in use.\n",
     );
     let presets = [Limits::default(), Limits::interactive(), Limits::batch(), Limits::critical()];
     section(
@@ -333,22 +338,32 @@ pub(crate) fn document() -> Result<String, String> {
         LIMITS,
         &presets,
     )?;
-    section(&mut out, "Limits that follow the target", &["default"], ADAPTIVE, &[Adaptive::default()])?;
+    section(&mut out, "Adaptive limits", &["default"], ADAPTIVE, &[Adaptive::default()])?;
     section(&mut out, "Rules of a route", &["default"], RULES, &[Rules::default()])?;
-    let breakers = [BreakerConfig::default(), BreakerConfig::evidence(), BreakerConfig::textbook()];
-    section(&mut out, "Breaker of a target", &["default", "evidence", "textbook"], BREAKER, &breakers)?;
+    let breakers = [BreakerConfig::evidence(), BreakerConfig::window(), BreakerConfig::textbook()];
+    section(
+        &mut out,
+        "Breaker of a target",
+        &["evidence (default)", "window", "textbook"],
+        BREAKER,
+        &breakers,
+    )?;
     section(&mut out, "Evidence", &["default"], EVIDENCE, &[Evidence::default()])?;
     section(&mut out, "Hedge", &["default"], HEDGE, &[Hedge::at_p95()])?;
     out.push_str(
-        "\n## Of a target\n\n| name | default | extremes |\n|---|---|---|\n\
-         | `max_in_flight` | none | small: more calls wait in line, first come first served, at most 1,000; a server that queues silently needs it |\n\
-         | `requests_per_minute`, `tokens_per_minute` | none; what providers report is mirrored | small: callers go to the next target, or wait where there is none |\n\
-         | `proxy`, `proxy_from_env` | none | the address of an HTTP proxy, or those of `HTTPS_PROXY` and its siblings |\n\
-         | `ca` | the system's | a PEM file of further authorities to trust, its path relative to the configuration |\n\
-         | `health_group` | scheme, host and path of `base_url` | targets of one group share the health of their host |\n\
-         | `connect` | 1 s | short: a far host is never reached; long: a black hole costs that time |\n\
-         | `probe` | false | true: while it is ill the client asks it in the background, 16 tokens a time, at most once a second and key |\n\
-         | `deadline_header` | none | names the header in which the target is told how much time is left |\n",
+        "\n## Strategy of a route\n\n| name | default | meaning |\n|---|---|---|\n\
+         | `preset` | none | `interactive`, `batch` or `critical`: the limits in the table above; `limits` override them |\n\
+         | `width` | 2 | `race`: how many targets start at once, each of them billed |\n\
+         | `weights` | 1 each | `weighted`: share of the traffic; 0 uses a target only when no other is left |\n\
+         \n## Target\n\n| name | default | extremes |\n|---|---|---|\n\
+         | `max_in_flight` | none | small: up to 1,000 more calls wait in line, in order; needed for servers that queue silently |\n\
+         | `requests_per_minute`, `tokens_per_minute` | none; reported quotas always apply | small: calls go to the next target, or wait if there is none |\n\
+         | `proxy`, `proxy_from_env` | none | the address of an HTTP proxy, or those in `HTTPS_PROXY` and its siblings |\n\
+         | `ca` | the system's | a PEM file of additional authorities, its path relative to the configuration |\n\
+         | `health_group` | scheme, host and path of `base_url` | targets with the same name share their health |\n\
+         | `connect` | 1 s | short: a distant host is never reached; long: an unresponsive address costs this time |\n\
+         | `probe` | false | true: while it is down the client probes it in the background, with 16 tokens at most once a second and key |\n\
+         | `deadline_header` | none | the header in which the target gets the time left |\n",
     );
     section(&mut out, "Gateway", &["default"], SERVER, &[ServeOptions::default()])?;
     Ok(out)
@@ -368,7 +383,7 @@ fn section<T: Debug>(
         let differ: Vec<_> = known.symmetric_difference(&there).collect();
         return Err(format!("{title}: the code and the table differ in {differ:?}"));
     }
-    out.push_str(&format!("\n## {title}\n\n| name | {} | source | extremes |\n|---|", columns.join(" | ")));
+    out.push_str(&format!("\n## {title}\n\n| name | {} | why | extremes |\n|---|", columns.join(" | ")));
     out.push_str(&"---|".repeat(columns.len() + 2));
     out.push('\n');
     for (field, name, source, extremes) in rows {
@@ -418,7 +433,7 @@ fn snake(variant: &str) -> String {
     word
 }
 
-/// Whether a configuration takes what the page says is the default.
+/// Whether a configuration accepts the printed default.
 fn accepted(name: &str, value: &str) -> Result<(), String> {
     let path: Vec<&str> = name.split('.').collect();
     let plain = name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_' || byte == b'.');
@@ -464,7 +479,9 @@ fn spelled(field: &str, value: &str) -> String {
         }
         ("trip", value) => value.parse::<f64>().map_or(value.into(), |milli| (milli / 1_000.0).to_string()),
         (_, "0ns") => "0s".into(),
-        ("on_cut" | "commit" | "form" | "tools" | "on_refusal" | "trim", value) => snake(value),
+        ("on_cut" | "commit" | "validate_output" | "validate_tool_calls" | "on_refusal" | "trim", value) => {
+            snake(value)
+        }
         ("evidence", "None") => "off".into(),
         ("evidence", _) => "on".into(),
         ("on", _) => "–".into(),

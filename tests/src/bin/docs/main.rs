@@ -1,7 +1,7 @@
-//! `cargo xtask docs`: documents that are made from the code, so that they cannot drift.
+//! `cargo xtask docs`: documents generated from the code, so that they cannot drift.
 //!
 //! The failover table comes from the policy table that the engine reads, docs/errors.md from the adapters' rules,
-//! docs/knobs.md from the defaults. `--check` tells whether a document is behind.
+//! docs/knobs.md from the defaults. `--check` only compares.
 #![expect(
     clippy::print_stdout,
     clippy::print_stderr,
@@ -41,11 +41,11 @@ fn readme(root: &Path) -> Result<String, String> {
     let text = std::fs::read_to_string(root.join("README.md")).map_err(|error| error.to_string())?;
     match (text.find(BEGIN), text.find(END)) {
         (Some(begin), Some(end)) => Ok(format!("{}{BEGIN}\n{}{}", &text[..begin], table(), &text[end..])),
-        _ => Err("it has no place for the failover table".into()),
+        _ => Err("it lacks the markers of the failover table".into()),
     }
 }
 
-/// Writes a document, or only tells whether it is behind.
+/// Writes a document, or compares it with the file.
 fn keep(root: &Path, name: &str, fresh: &str, check: bool) -> Result<(), String> {
     let path = root.join(name);
     if std::fs::read_to_string(&path).is_ok_and(|there| there == fresh) {
@@ -53,7 +53,7 @@ fn keep(root: &Path, name: &str, fresh: &str, check: bool) -> Result<(), String>
         return Ok(());
     }
     if check {
-        return Err("it is behind the code: run `cargo xtask docs`".into());
+        return Err("it is out of date: run `cargo xtask docs`".into());
     }
     println!("{name} is written");
     std::fs::write(path, fresh).map_err(|error| error.to_string())
@@ -61,7 +61,7 @@ fn keep(root: &Path, name: &str, fresh: &str, check: bool) -> Result<(), String>
 
 fn table() -> String {
     let mut out = String::from(
-        "| what went wrong | `Kind` | same target again | another target | hurts health | left alone |\n|---|---|---|---|---|---|\n",
+        "| failure | `Kind` | same target again | another target | affects health | held back |\n|---|---|---|---|---|---|\n",
     );
     for kind in Kind::ALL {
         let policy = kind.policy();
@@ -69,7 +69,7 @@ fn table() -> String {
             Same::AfterHint => "after the hinted pause, if the route waits",
             Same::Never => "no",
             Same::Once => "once, at once",
-            Same::OnceIfClean => "once, if it was well",
+            Same::OnceIfClean => "once, if it was healthy",
         };
         let next = match policy.next {
             Next::Confirm => "once, if the request was translated",
@@ -82,7 +82,7 @@ fn table() -> String {
             Evidence::Hard => "yes",
             Evidence::None => "no",
             Evidence::Path => "yes, unless no host can be reached",
-            Evidence::Soft => "a quarter at most, wholly while nobody is answered",
+            Evidence::Soft => "a quarter at most; wholly while no call is answered",
         };
         let scope = format!("{:?}", policy.scope)
             .to_lowercase()
