@@ -180,7 +180,7 @@ mod tests {
     fn only_hosts_whose_key_is_set_are_used() {
         let found = choices(|variable| matches!(variable, "MISTRAL_API_KEY" | "ANTHROPIC_API_KEY"));
         assert_eq!(found.iter().map(|choice| choice.host).collect::<Vec<_>>(), ["anthropic", "mistral"]);
-        let client = client(&found, |_| Key::given(Secret::new("sk-x"))).unwrap();
+        let client = client(&found, |_| Key::from_secret(Secret::new("sk-x"))).unwrap();
         let targets = client.targets();
         let models: Vec<&str> = targets.iter().map(|target| &*target.model).collect();
         assert_eq!(models, ["claude-haiku-4-5", "mistral-small-latest"]);
