@@ -26,6 +26,8 @@ pub(crate) struct Splice {
     matched: usize,
     join: Join,
     doubtful: bool,
+    /// The model has reasoned, and said nothing since.
+    reasoning: bool,
 }
 
 /// How the text is passed that the caller already has.
@@ -54,7 +56,7 @@ impl Splice {
         let words = text.trim_end().len();
         let (matched, join) =
             if prefill { (words, Join::Given { words, again: Some(0) }) } else { (0, Join::Exact) };
-        Self { text, matched, join, doubtful: false }
+        Self { text, matched, join, doubtful: false, reasoning: false }
     }
 
     /// Whether all that was already sent has been passed.
@@ -74,6 +76,7 @@ impl Splice {
     pub(crate) fn fit(&mut self, event: Event) -> Result<Option<Event>, Error> {
         match event {
             Event::TextDelta(mut text) if !self.is_joined() => {
+                self.reasoning &= text.is_empty();
                 match self.join {
                     Join::Exact => self.swallow(&mut text)?,
                     Join::Given { words, again } => {
@@ -90,6 +93,8 @@ impl Splice {
                 Join::Exact if !self.is_joined() => Err(differs()),
                 // It stopped while it said, as it seems, the beginning again.
                 Join::Given { again: Some(1..), .. } => Err(differs()),
+                // Whatever it had to add stayed in its reasoning.
+                Join::Given { .. } if self.reasoning => Err(unspoken()),
                 // Nothing was missing but what the caller has already.
                 Join::Exact => Ok(Some(event)),
                 Join::Given { words, .. } => {
@@ -99,9 +104,11 @@ impl Splice {
                 }
             },
             // The caller has had its beginning, and the reasoning that led to another answer explains nothing here.
-            Event::Started { .. } | Event::ReasoningDelta(_) | Event::ReasoningSignature(_) | Event::Mark => {
+            Event::ReasoningDelta(thought) => {
+                self.reasoning |= !thought.is_empty() && !self.is_joined();
                 Ok(None)
             }
+            Event::Started { .. } | Event::ReasoningSignature(_) | Event::Mark => Ok(None),
             event => Ok(Some(event)),
         }
     }
@@ -164,6 +171,10 @@ fn common(known: &str, new: &str) -> usize {
     same.map(|(_, new)| new.len_utf8()).sum()
 }
 
+fn unspoken() -> Error {
+    Error::new(Kind::BadOutput, "the continuation has reasoning and no text")
+}
+
 fn differs() -> Error {
     Error::new(Kind::BadOutput, "the answer does not begin like the one that was cut")
 }
@@ -219,6 +230,19 @@ mod tests {
         assert_eq!(after_prefill("12", &["1"]).unwrap_err().kind(), Kind::BadOutput);
         assert_eq!(after_prefill("11", &["11", " men"]).unwrap_err().kind(), Kind::BadOutput, "1111 or 11?");
         assert_eq!(after_prefill("11", &["12"]).unwrap(), "1112");
+    }
+
+    #[test]
+    fn reasoning_alone_is_not_the_rest_of_an_answer() {
+        let leg = |events: Vec<Event>| {
+            let mut splice = Splice::new("the pump".into(), true);
+            events.into_iter().try_for_each(|event| splice.fit(event).map(drop))
+        };
+        let thought = || Event::ReasoningDelta("hm".into());
+        let finish = || Event::Finished(hotspare_core::FinishReason::Stop);
+        assert_eq!(leg(vec![thought(), finish()]).unwrap_err().kind(), Kind::BadOutput);
+        assert!(leg(vec![thought(), Event::TextDelta(" failed".into()), finish()]).is_ok());
+        assert!(leg(vec![finish()]).is_ok(), "nothing was missing");
     }
 
     #[test]

@@ -316,7 +316,6 @@ impl Call {
         attempt.needs = choice.needs;
         attempt.trim_to = choice.trim_to;
         attempt.expected = self.expected(choice).unwrap_or_default();
-        attempt.think = target.profile.think_tags.as_ref().map(ThinkSplitter::of);
         world.begin_spending(self.route.index, choice.target, attempt.expected);
         if let Some(inputs) = self.ask.vectors {
             attempt.fold = Some(Fold::Embed(Vectors::new(inputs, self.dimensions)));
@@ -336,6 +335,10 @@ impl Call {
             attempt.splice = Some(Splice::new(cut.text.clone(), given.is_some()));
             Resume { prefill: given.is_some(), text: given.unwrap_or_else(|| cut.text.clone()) }
         });
+        // A turn that is carried on is past its tags: what comes is text from its first letter.
+        if resume.as_ref().is_none_or(|resume| !resume.prefill) {
+            attempt.think = target.profile.think_tags.as_ref().map(ThinkSplitter::of);
+        }
         let since = now.saturating_since(self.started);
         self.trail.attempts.push(Record::begun(target.id.clone(), why, since));
         self.tried.insert(choice.target);

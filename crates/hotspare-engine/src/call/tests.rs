@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use hotspare_core::{
-    ChatRequest, ChatResponse, Cost, FinishReason, ModelProfile, Outcome as Ended, TargetId,
+    ChatRequest, ChatResponse, Cost, FinishReason, ModelProfile, Outcome as Ended, TargetId, ThinkTags,
 };
 use hotspare_health::{Config, Outcome, Permit, Verdict};
 use hotspare_normalize::OutputCheck;

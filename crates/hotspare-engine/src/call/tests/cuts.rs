@@ -42,6 +42,20 @@ fn an_answer_that_differs_ends_in_the_error_that_cut_it() {
 }
 
 #[test]
+fn a_turn_that_is_carried_on_is_past_its_thinking() {
+    let mut setup = Setup::new(&["a", "b"]);
+    setup.profile.capabilities.assistant_prefill = Some(true);
+    setup.profile.think_tags = Some(ThinkTags::default().already_open());
+    let mut rig = setup.rig();
+    rig.text(0, "hm</think>the standby");
+    rig.fails(0, Kind::Truncated);
+    assert!(rig.begun[1].resume.as_ref().unwrap().prefill);
+    rig.text(1, " took over");
+    rig.finishes(1);
+    assert_eq!(rig.said(), "the standby[a>b] took over");
+}
+
+#[test]
 fn tool_calls_are_never_carried_on() {
     let mut rig = Setup::new(&["a", "b"]).rig();
     rig.says(0, Event::ToolStarted { index: 0, id: "1".into(), name: "f".into() });
