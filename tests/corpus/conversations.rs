@@ -14,7 +14,7 @@ use hotspare_bedrock::Bedrock;
 use hotspare_cohere::Cohere;
 use hotspare_core::{Kind, Origin, Signature};
 use hotspare_gemini::Gemini;
-use hotspare_normalize::{portable, user_first};
+use hotspare_normalize::{portable, short_tool_ids, user_first};
 use hotspare_ollama::Ollama;
 use hotspare_openai::{Dialect, OpenAi, Responses};
 use hotspare_provider::Outbound;
@@ -63,6 +63,12 @@ fn speakers() -> Vec<Speaker> {
         speaker(Box::new(OpenAi::new(Dialect::OPENAI.clone())), "gpt", rules::chat, |at, _| {
             format!("call_{at:024}")
         }),
+        speaker(
+            Box::new(OpenAi::new(Dialect::find("mistral").unwrap())),
+            "mistral-large",
+            rules::chat_with_short_ids,
+            |at, _| format!("{at:09}"),
+        ),
         speaker(Box::new(Anthropic::new()), "claude", rules::messages, |at, _| format!("toolu_{at:024}")),
         // Older models give none, so that each turn counts anew.
         speaker(
@@ -106,6 +112,11 @@ impl Speaker {
         let mut plain = portable.request.into_owned();
         if self.wire.capabilities(self.model).assistant_first == Some(false)
             && let Some((changed, _)) = user_first(&plain)
+        {
+            plain = changed;
+        }
+        if self.wire.capabilities(self.model).free_tool_ids == Some(false)
+            && let Some((changed, _)) = short_tool_ids(&plain)
         {
             plain = changed;
         }

@@ -70,6 +70,7 @@ impl Anthropic {
 const SUBSET: SchemaSubset = SchemaSubset {
     closed: true,
     all_required: false,
+    lone_refs: false,
     keywords: &[
         "$defs",
         "$ref",

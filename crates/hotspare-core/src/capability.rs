@@ -57,6 +57,8 @@ pub struct SchemaSubset {
     pub closed: bool,
     /// Every property must be required; one that may be missing is written as one that may be null.
     pub all_required: bool,
+    /// A `$ref` must be a schema's only keyword.
+    pub lone_refs: bool,
     /// Keywords that may stand in a schema.
     pub keywords: &'static [&'static str],
     /// Values that `format` may have.
@@ -120,6 +122,9 @@ pub struct Capabilities {
     pub embeddings: Option<bool>,
     /// Calls the one tool that it is told to call by name, as long as it is not asked to think first.
     pub forced_tool: Option<bool>,
+    /// Takes any id of a tool call that is 1 to 40 ASCII letters, digits, `_` and `-`. If not, an id must be exactly nine
+    /// letters and digits.
+    pub free_tool_ids: Option<bool>,
     /// Enforces that its answer is JSON where no schema is given.
     pub json_mode: Option<bool>,
     /// Enforces a JSON Schema on its answer.

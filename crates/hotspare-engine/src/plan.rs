@@ -6,7 +6,9 @@
 use std::time::Duration;
 
 use hotspare_core::{ChatRequest, Kind, ModelProfile, PromptSize, Request, Skipped, TargetView};
-use hotspare_routing::{Candidate, Need, Reason, Scene, Space, Start, ineligible, ineligible_to_embed};
+use hotspare_routing::{
+    Candidate, Ineligible, Need, Reason, Scene, Space, Start, ineligible, ineligible_to_embed,
+};
 
 use crate::fleet::{Fleet, Route, Target};
 use crate::measure::Measure;
@@ -102,7 +104,9 @@ impl Plan {
         let (mut skipped, mut left_out) = (Vec::new(), 0);
         let mut candidates = Vec::with_capacity(views.len());
         let mut places = Vec::with_capacity(views.len());
-        for (&place, view) in route.members.iter().zip(views) {
+        // Of the targets that only a remembered overflow rules out, the one with the largest.
+        let mut remembered: Option<(u64, usize)> = None;
+        for (index, (&place, view)) in route.members.iter().zip(views).enumerate() {
             let target = &fleet.targets()[place];
             if unwanted(request, target) {
                 left_out += 1;
@@ -115,7 +119,7 @@ impl Plan {
             }
             let need = measure.need(&target.profile, &view.tokens);
             let why = unable(request, target, need, space);
-            let is_length = matches!(&why, Some(Unable::Length(_)));
+            let is_length = matches!(&why, Some(Unable::Length(_) | Unable::Overflowed(..)));
             measured += 1;
             lengths += usize::from(is_length);
             let trim_to = match (route.rules.trim, request) {
@@ -124,7 +128,13 @@ impl Plan {
                 }
                 _ => None,
             };
-            if let Some(Unable::Length(why) | Unable::Other(why)) = why.filter(|_| trim_to.is_none()) {
+            if let Some(Unable::Overflowed(lately, _)) = &why
+                && remembered.is_none_or(|(largest, _)| *lately > largest)
+            {
+                remembered = Some((*lately, index));
+            }
+            let why = why.filter(|_| trim_to.is_none());
+            if let Some(Unable::Length(why) | Unable::Overflowed(_, why) | Unable::Other(why)) = why {
                 skipped.push(Skipped::new(target.id.clone(), why));
             } else {
                 needs.push((need.prompt, measure.with_room(&target.profile, need), trim_to));
@@ -135,6 +145,14 @@ impl Plan {
                 });
                 places.push(place);
             }
+        }
+        // What one request was told is no reason to refuse another without having asked anybody.
+        if candidates.is_empty()
+            && let Some((_, index)) = remembered
+        {
+            let mut views = views.to_vec();
+            views[index].tokens.overflow = None;
+            return Self::new(fleet, route, request, size, &views, luck);
         }
         let scene = Scene::new(&candidates, request, prompt_tokens)
             .with_draw(seed.draw, seed.turn)
@@ -184,6 +202,8 @@ impl Plan {
 enum Unable {
     /// The request is too long for it.
     Length(String),
+    /// A request of so many tokens was lately too long for it, and this one is no shorter.
+    Overflowed(u64, String),
     Other(String),
 }
 
@@ -222,7 +242,11 @@ fn unable(request: &Request, target: &Target, need: Need, space: Option<Space<'_
         Request::Chat(chat) => {
             let why = ineligible(chat, &target.profile, need)?;
             let words = why.to_string();
-            return Some(if why.is_length() { Unable::Length(words) } else { Unable::Other(words) });
+            return Some(match why {
+                Ineligible::Overflowed { lately, .. } => Unable::Overflowed(lately, words),
+                why if why.is_length() => Unable::Length(words),
+                _ => Unable::Other(words),
+            });
         }
         Request::Embed(embed) => embed,
     };

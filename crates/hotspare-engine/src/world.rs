@@ -369,6 +369,11 @@ impl World {
 
     /// A request of about so many tokens, room for the answer included, was too long for a target.
     pub(crate) fn overflowed(&mut self, now: Moment, place: usize, needs: u64) {
+        let window = self.fleet.targets()[place].profile.context_window;
+        // An estimate that was so far off says nothing about requests that are measured well.
+        if window.is_some_and(|window| needs < window / 2) {
+            return;
+        }
         let state = &mut self.targets[place];
         let known = state.overflow.filter(|(_, until)| now < *until).map_or(u64::MAX, |(tokens, _)| tokens);
         state.overflow = Some((known.min(needs), now + OVERFLOW_MEMORY));

@@ -10,7 +10,7 @@ use std::fmt;
 
 use hotspare_core::{ChatRequest, Error, Kind, Message, Origin, Part, Role, Signature};
 
-use crate::tool_ids::made_up;
+use crate::tool_ids::{is_short, made_up};
 
 /// Longest id of a tool call that every known server takes.
 const ID_LIMIT: usize = 40;
@@ -38,7 +38,7 @@ pub enum Note {
     Native(usize),
     /// Proofs of another author were taken off reasoning that is shown.
     Signatures(usize),
-    /// Tool calls got a new id: theirs was empty, used before, or not acceptable everywhere.
+    /// Tool calls got a new id: theirs was empty, used before, or not acceptable there.
     ToolIds(usize),
     /// Empty texts and messages without anything in them were left out.
     Empty(usize),
@@ -117,6 +117,44 @@ pub fn user_first(request: &ChatRequest) -> Option<(ChatRequest, Note)> {
     let mut request = request.clone();
     request.messages.insert(first, Message::user(OPENING));
     Some((request, Note::UserFirst))
+}
+
+/// Rewrites `request` for a target that takes only ids of nine ASCII letters and digits for tool calls, in calls and results
+/// alike. `None` if nothing has to be changed.
+///
+/// A new id follows from the old one and the ids before it, so that a growing conversation keeps its beginning.
+#[must_use]
+pub fn short_tool_ids(request: &ChatRequest) -> Option<(ChatRequest, Note)> {
+    let parts = || request.messages.iter().flat_map(|message| &message.parts);
+    if parts().all(|part| !matches!(part, Part::ToolCall(call) if !is_short(&call.id))) {
+        return None;
+    }
+    let mut request = request.clone();
+    let mut now: BTreeMap<String, String> = BTreeMap::new();
+    let mut taken = BTreeSet::new();
+    let mut renamed = 0;
+    for part in request.messages.iter_mut().flat_map(|message| &mut message.parts) {
+        match part {
+            Part::ToolCall(call) => {
+                let mut id = call.id.clone();
+                let mut turn = 0_u32;
+                while !is_short(&id) || taken.contains(&id) {
+                    id = made_up(&[&call.id, &turn.to_string()]);
+                    turn = turn.wrapping_add(1);
+                }
+                renamed += usize::from(id != call.id);
+                taken.insert(id.clone());
+                now.insert(std::mem::replace(&mut call.id, id.clone()), id);
+            }
+            Part::ToolResult(result) => {
+                if let Some(id) = now.get(&result.id) {
+                    result.id.clone_from(id);
+                }
+            }
+            _ => {}
+        }
+    }
+    Some((request, Note::ToolIds(renamed)))
 }
 
 enum Edit {

@@ -47,7 +47,7 @@ mod vectors;
 
 pub use assembler::Assembler;
 pub use grammar::{Block, Grammar};
-pub use history::{Note, Portable, portable, user_first};
+pub use history::{Note, Portable, portable, short_tool_ids, user_first};
 pub use output_check::{OutputCheck, Repaired};
 pub use prompt::PromptTemplate;
 pub use repair::{BadJson, Repair, parse_json, repair_json};

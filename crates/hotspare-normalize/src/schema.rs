@@ -5,6 +5,7 @@
 //! that its references stand for are bounded.
 
 mod nulls;
+mod places;
 mod spelling;
 mod work;
 
@@ -25,14 +26,18 @@ const VIOLATION_LIMIT: usize = 16;
 const MESSAGE_LIMIT: usize = 300;
 /// Steps back that one regular expression may take on one text.
 const BACKTRACK_LIMIT: usize = 50_000;
-/// Bytes that one compiled regular expression may take.
-const PATTERN_LIMIT: usize = 1 << 20;
+/// Bytes that one compiled regular expression may take, and as many again for its cache. Compiling that much takes some
+/// milliseconds; ten classes of Unicode in a row fit.
+const PATTERN_LIMIT: usize = 256 << 10;
+/// Most regular expressions of one schema, each counted once.
+const PATTERNS_LIMIT: usize = 64;
 
 /// A compiled JSON Schema: draft 2020-12, or the draft that its `$schema` names.
 pub struct JsonSchema {
     schema: jsonschema::Validator,
     work: Work,
     tree: Value,
+    weight: usize,
 }
 
 impl std::fmt::Debug for JsonSchema {
@@ -46,7 +51,8 @@ impl JsonSchema {
     ///
     /// # Errors
     /// [`Kind::InvalidRequest`] if it is not a valid schema, refers to anything but `#` and `#/…`, is longer than 256 KiB,
-    /// nests deeper than 64 or has more than 20,000 subschemas when its references are written out.
+    /// nests deeper than 64, has more than 20,000 subschemas when its references are written out, or more than 64 different
+    /// regular expressions.
     pub fn compile(schema: &Json) -> Result<Self, Error> {
         let text = schema.as_str();
         if text.len() > SIZE_LIMIT {
@@ -57,6 +63,11 @@ impl JsonSchema {
             return Err(invalid(format!("it nests deeper than {DEPTH_LIMIT}")));
         }
         let work = Work::of(&tree).map_err(invalid)?;
+        let count = work::patterns(&tree);
+        if count > PATTERNS_LIMIT {
+            return Err(invalid(format!("it has more than {PATTERNS_LIMIT} regular expressions")));
+        }
+        let weight = text.len() + count * 2 * PATTERN_LIMIT;
         let patterns = PatternOptions::fancy_regex()
             .backtrack_limit(BACKTRACK_LIMIT)
             .size_limit(PATTERN_LIMIT)
@@ -66,7 +77,13 @@ impl JsonSchema {
             .with_pattern_options(patterns)
             .build(&tree)
             .map_err(|error| invalid(violation(&error).to_string()))?;
-        Ok(Self { schema, work, tree })
+        Ok(Self { schema, work, tree, weight })
+    }
+
+    /// Bytes that it may take in memory, about.
+    #[must_use]
+    pub fn weight(&self) -> usize {
+        self.weight
     }
 }
 

@@ -33,6 +33,9 @@ pub fn rewrite_schema(schema: &Json, subset: &SchemaSubset) -> Result<Rewritten,
     if tree.get("type").and_then(Tree::as_str) != Some("object") {
         return Err("a root that is not an object");
     }
+    if subset.lone_refs && tree.get("$ref").is_some() {
+        return Err("a root that is a reference");
+    }
     let mut rewriter = Rewriter { subset, dropped: BTreeMap::new(), closed: 0, nullable: 0, any_of: 0 };
     rewriter.schema(&mut tree, DEPTH_LIMIT)?;
     let notes = rewriter.notes();
@@ -69,11 +72,13 @@ impl Rewriter<'_> {
             }
         }
         let subset = self.subset;
+        let lone = subset.lone_refs && keywords.iter().any(|(keyword, _)| keyword == "$ref");
         let dropped = &mut self.dropped;
         keywords.retain(|(keyword, value)| {
             let odd_format =
                 keyword == "format" && !value.as_str().is_some_and(|format| subset.formats.contains(&format));
-            let keep = subset.keywords.contains(&keyword.as_str()) && !odd_format;
+            let keep =
+                subset.keywords.contains(&keyword.as_str()) && !odd_format && (!lone || keyword == "$ref");
             // Marks for readers of the schema, not for its validators.
             if !keep && !matches!(keyword.as_str(), "$schema" | "$id" | "$comment" | "title" | "examples") {
                 *dropped.entry(keyword.clone()).or_default() += 1;

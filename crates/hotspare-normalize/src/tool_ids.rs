@@ -52,6 +52,11 @@ impl ToolIds {
     }
 }
 
+/// Whether an id could have been made up here.
+pub(crate) fn is_short(id: &str) -> bool {
+    id.len() == LENGTH && id.bytes().all(|byte| byte.is_ascii_alphanumeric())
+}
+
 /// Nine letters and digits that follow from `parts` alone.
 pub(crate) fn made_up(parts: &[&str]) -> String {
     // FNV-1a, 64 bits: spreads well enough for a handful of ids, and is the same on every platform and release.
@@ -94,7 +99,7 @@ mod tests {
         let third = fix(&mut ids, 2, "", "f");
         assert!(second != "a" && third != second);
         for id in [&second, &third] {
-            assert!(id.len() == LENGTH && id.bytes().all(|byte| byte.is_ascii_alphanumeric()), "{id}");
+            assert!(is_short(id), "{id}");
         }
     }
 

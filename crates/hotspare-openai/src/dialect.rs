@@ -55,6 +55,8 @@ pub struct Dialect {
     pub json_schema: bool,
     /// Whether a model calls the tool that it is told to by name; `None` where nobody said.
     pub forced_tool: Option<bool>,
+    /// Whether ids of tool calls may be other than nine letters and digits.
+    pub free_tool_ids: bool,
     /// Header with the request's id.
     pub request_id: Cow<'static, str>,
 }

@@ -139,6 +139,7 @@ impl Dialect {
         images: true,
         json_schema: true,
         forced_tool: Some(true),
+        free_tool_ids: true,
         request_id: Borrowed("x-request-id"),
     };
 
@@ -283,6 +284,7 @@ impl Dialect {
         request_id: Borrowed("mistral-correlation-id"),
         accepts: Some(MISTRAL_TAKES),
         hottest_tenths: 15,
+        free_tool_ids: false,
         ..Self::COMPATIBLE
     };
 

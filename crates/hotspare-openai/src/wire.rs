@@ -59,6 +59,7 @@ pub(crate) fn capabilities(dialect: &Dialect) -> Capabilities {
     capabilities.vision = (!dialect.images).then_some(false);
     capabilities.json_schema = (!dialect.json_schema).then_some(false);
     capabilities.forced_tool = dialect.forced_tool;
+    capabilities.free_tool_ids = (!dialect.free_tool_ids).then_some(false);
     capabilities
 }
 /// What strict structured outputs take (OpenAI's guide "Structured Outputs", supported schemas). Bounds of numbers, texts
@@ -66,6 +67,7 @@ pub(crate) fn capabilities(dialect: &Dialect) -> Capabilities {
 const STRICT: SchemaSubset = SchemaSubset {
     closed: true,
     all_required: true,
+    lone_refs: true,
     keywords: &[
         "$defs",
         "$ref",

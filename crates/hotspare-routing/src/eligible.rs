@@ -98,11 +98,11 @@ pub fn ineligible(request: &ChatRequest, profile: &ModelProfile, need: Need) -> 
     }
     let window = profile.context_window.unwrap_or(u64::MAX);
     let needs = need.prompt.saturating_add(Need::room(request, window));
-    if let Some(lately) = need.overflow.filter(|lately| needs >= *lately) {
-        return Some(Ineligible::Overflowed { needs, lately });
-    }
     let certain = needs.saturating_sub(need.prompt / 100 * need.margin);
-    (certain > window).then_some(Ineligible::Window { needs, holds: window })
+    if certain > window {
+        return Some(Ineligible::Window { needs, holds: window });
+    }
+    need.overflow.filter(|lately| needs >= *lately).map(|lately| Ineligible::Overflowed { needs, lately })
 }
 
 impl Ineligible {

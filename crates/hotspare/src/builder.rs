@@ -378,6 +378,7 @@ fn fill(known: &mut hotspare_core::Capabilities, more: &hotspare_core::Capabilit
     known.assistant_prefill = known.assistant_prefill.or(more.assistant_prefill);
     known.embeddings = known.embeddings.or(more.embeddings);
     known.forced_tool = known.forced_tool.or(more.forced_tool);
+    known.free_tool_ids = known.free_tool_ids.or(more.free_tool_ids);
     known.json_mode = known.json_mode.or(more.json_mode);
     known.json_schema = known.json_schema.or(more.json_schema);
     known.parallel_tools = known.parallel_tools.or(more.parallel_tools);

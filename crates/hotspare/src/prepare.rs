@@ -13,7 +13,7 @@ use hotspare_core::{
     ChatRequest, Error, Kind, Message, ModelProfile, OutputFormat, Part, Request, Role, Sampling,
 };
 use hotspare_engine::AttemptStart;
-use hotspare_normalize::{by_tool, portable, rewrite_schema, trim, user_first};
+use hotspare_normalize::{by_tool, portable, rewrite_schema, short_tool_ids, trim, user_first};
 
 use crate::shared::{Connected, Prompt};
 
@@ -84,6 +84,12 @@ pub(crate) fn prepare(
     }
     if profile.capabilities.assistant_first == Some(false)
         && let Some((changed, note)) = user_first(&prepared)
+    {
+        notes.push(note.to_string());
+        prepared = Cow::Owned(changed);
+    }
+    if profile.capabilities.free_tool_ids == Some(false)
+        && let Some((changed, note)) = short_tool_ids(&prepared)
     {
         notes.push(note.to_string());
         prepared = Cow::Owned(changed);

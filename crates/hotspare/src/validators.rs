@@ -1,7 +1,7 @@
 //! Validators for answers and tool arguments, compiled once per schema.
 //!
-//! Not a validator: `hotspare-normalize` has those. Invariant: at most so many of at most such a length are kept, whatever
-//! callers send.
+//! Not a validator: `hotspare-normalize` has those. Invariant: what is kept, and what one request may have compiled, is bounded
+//! by its weight, whatever callers send.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -12,13 +12,27 @@ use hotspare_normalize::{OutputCheck, Validator};
 /// Most compiled schemas that are kept; an application has a handful, and an agent some dozens of tools.
 const KEPT: usize = 256;
 
-/// Longest schema that is kept, in bytes of its text: longer ones are compiled each time, which a caller can ask for only at
-/// the rate at which it sends them. A compiled schema takes about as much memory as its text.
-const LONGEST: usize = 64 << 10;
+/// Bytes that all of them may take together, about; and those of one request's tools.
+const WEIGHT: usize = 128 << 20;
+const TOOLS: usize = WEIGHT / 2;
 
-/// Compiled schemas by their text.
+/// Compiled schemas.
 #[derive(Default)]
-pub(crate) struct Validators(Mutex<HashMap<String, Arc<dyn Validator>>>);
+pub(crate) struct Forms(Mutex<Kept>);
+
+/// By their text, and what they weigh together.
+#[derive(Default)]
+struct Kept {
+    by_text: HashMap<String, Compiled>,
+    weight: usize,
+}
+
+#[derive(Clone)]
+struct Compiled {
+    validator: Arc<dyn Validator>,
+    /// Bytes that it may take, about.
+    weight: usize,
+}
 
 impl Validators {
     /// The check for the format that `output` asks for.
@@ -41,6 +55,18 @@ impl Validators {
             Some((tool.name.clone(), OutputCheck::validated(self.validator(&tool.parameters).ok()?)))
         };
         tools.iter().filter_map(form).collect()
+    /// The checks for tool arguments. A tool whose schema cannot be used, or is too large beside the others, is left to its
+    /// provider to judge.
+    pub(crate) fn for_tools(&self, tools: &[Tool]) -> Vec<(String, OutputCheck)> {
+        let mut left = TOOLS;
+        let mut checks = Vec::with_capacity(tools.len());
+        for tool in tools {
+            let Ok(Compiled { validator, weight }) = self.compiled(&tool.parameters) else { continue };
+            checks.push((tool.name.clone(), OutputCheck::validated(validator)));
+            let Some(rest) = left.checked_sub(weight) else { break };
+            left = rest;
+        }
+        checks
     }
 
     /// The validator of a schema.
@@ -48,33 +74,40 @@ impl Validators {
     /// # Errors
     /// As [`Validators::for_output`].
     pub(crate) fn validator(&self, schema: &Json) -> Result<Arc<dyn Validator>, Error> {
+        self.compiled(schema).map(|compiled| compiled.validator)
+    }
+
+    fn compiled(&self, schema: &Json) -> Result<Compiled, Error> {
         let known =
-            self.0.lock().unwrap_or_else(PoisonError::into_inner).get(schema.as_str()).map(Arc::clone);
-        if let Some(validator) = known {
-            return Ok(validator);
+            self.0.lock().unwrap_or_else(PoisonError::into_inner).by_text.get(schema.as_str()).cloned();
+        if let Some(compiled) = known {
+            return Ok(compiled);
         }
         // Outside the lock: others need not wait for it.
-        let validator = compile(schema)?;
-        if schema.as_str().len() <= LONGEST {
-            let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            if kept.len() >= KEPT {
-                kept.clear();
-            }
-            kept.insert(schema.as_str().to_owned(), Arc::clone(&validator));
+        let compiled = compile(schema)?;
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if kept.by_text.len() >= KEPT || kept.weight.saturating_add(compiled.weight) > WEIGHT {
+            *kept = Kept::default();
         }
-        Ok(validator)
+        if kept.by_text.insert(schema.as_str().to_owned(), compiled.clone()).is_none() {
+            kept.weight = kept.weight.saturating_add(compiled.weight);
+        }
+        Ok(compiled)
     }
 }
 
 #[cfg(feature = "schema")]
-fn compile(schema: &Json) -> Result<Arc<dyn Validator>, Error> {
-    Ok(Arc::new(hotspare_normalize::JsonSchema::compile(schema)?))
+fn compile(schema: &Json) -> Result<Compiled, Error> {
+    let validator = hotspare_normalize::JsonSchema::compile(schema)?;
+    let weight = validator.weight();
+    Ok(Compiled { validator: Arc::new(validator), weight })
 }
 
 /// Without the feature `schema` an answer need only be JSON.
 #[cfg(not(feature = "schema"))]
-fn compile(_: &Json) -> Result<Arc<dyn Validator>, Error> {
-    Ok(Arc::new(|_: &serde_json::Value| Ok::<(), Vec<hotspare_normalize::Violation>>(())))
+fn compile(_: &Json) -> Result<Compiled, Error> {
+    let validator = Arc::new(|_: &serde_json::Value| Ok::<(), Vec<hotspare_normalize::Violation>>(()));
+    Ok(Compiled { validator, weight: 0 })
 }
 
 impl std::fmt::Debug for Validators {

@@ -121,6 +121,18 @@ pub(super) fn chat(body: &Value) -> Verdict {
     check(matches!(last, Some("user" | "tool")), || format!("the last message is by {last:?}"))
 }
 
+/// Chat completions where an id is nine letters and digits.
+pub(super) fn chat_with_short_ids(body: &Value) -> Verdict {
+    let ids = list(&body["messages"]).iter().flat_map(|message| {
+        list(&message["tool_calls"]).iter().map(|call| &call["id"]).chain(message.get("tool_call_id"))
+    });
+    for id in ids.map(text) {
+        let short = id.len() == 9 && id.bytes().all(|byte| byte.is_ascii_alphanumeric());
+        check(short, || format!("the id {id:?}"))?;
+    }
+    chat(body)
+}
+
 /// Responses: every call has its output and every output its call; a thought leads to something that its author said or did.
 pub(super) fn responses(body: &Value) -> Verdict {
     let mut calls = Calls::with_ids_up_to(64);

@@ -11,7 +11,7 @@ use http::{HeaderMap, StatusCode};
 use super::*;
 
 const SUBSET: SchemaSubset =
-    SchemaSubset { closed: true, all_required: false, keywords: &["type"], formats: &[] };
+    SchemaSubset { closed: true, all_required: false, lone_refs: false, keywords: &["type"], formats: &[] };
 
 /// A wire whose frames are text.
 #[derive(Clone, Debug)]

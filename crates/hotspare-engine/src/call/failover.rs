@@ -103,7 +103,6 @@ impl Call {
     /// Reads the policy table.
     fn follow(&mut self, failure: Failure, error: &Error) {
         let policy = error.policy();
-        let target = &self.fleet.targets()[failure.place];
         match self.route.rules.on.get(&error.kind()) {
             Some(OnKind::Stop) => self.stopped = true,
             Some(OnKind::Next | OnKind::Same) => self.advance(),
@@ -114,11 +113,13 @@ impl Call {
             None if error.kind() == Kind::ContentPolicy && self.route.rules.on_refusal == OnRefusal::Next => {
                 self.advance();
             }
-            None => self.follow_policy(policy, target.wire, target.profile.context_window),
+            None => self.follow_policy(policy, failure.place),
         }
     }
 
-    fn follow_policy(&mut self, policy: Policy, wire: &'static str, window: Option<u64>) {
+    fn follow_policy(&mut self, policy: Policy, place: usize) {
+        let target = &self.fleet.targets()[place];
+        let (wire, window) = (target.wire, target.profile.context_window);
         match policy.next {
             Next::Stop | Next::OptIn => self.stopped = true,
             Next::Larger => {
@@ -128,7 +129,7 @@ impl Call {
             Next::Confirm => {
                 self.objections.insert(wire);
                 let native = self.ask.native_wire.is_none_or(|native| native == wire);
-                if native || self.objections.len() > 1 {
+                if self.objections.len() > 1 || (native && !self.stands_in(place)) {
                     self.stopped = true;
                 } else {
                     self.advance();
@@ -136,6 +137,15 @@ impl Call {
             }
             Next::Move => self.advance(),
         }
+    }
+
+    /// Whether a target of the caller's own wire answers for another that never judged the request, while one of a different
+    /// wire is untried. Hosts of one wire differ in what they take, so its objection is not yet the caller's mistake.
+    fn stands_in(&self, place: usize) -> bool {
+        let targets = self.fleet.targets();
+        let another = self.errors.iter().any(|error| error.target() != Some(&targets[place].id));
+        let untried = self.waiting.iter().chain(self.refused.iter().map(|(choice, _)| choice));
+        another && untried.into_iter().any(|choice| targets[choice.target].wire != targets[place].wire)
     }
 
     /// Tries the same target again, where that is promising and paid for.

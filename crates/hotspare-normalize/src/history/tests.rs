@@ -122,6 +122,31 @@ fn results_find_their_calls_under_new_ids() {
 }
 
 #[test]
+fn ids_are_nine_letters_and_digits_where_others_are_refused() {
+    let taken = made_up(&["call_1", "0"]);
+    let turns = [
+        assistant(vec![call("abcDEF123"), call(&taken), call("call_1")]),
+        result("call_1", "third"),
+        result("abcDEF123", "first"),
+        result(&taken, "second"),
+        assistant(vec![call("call_2")]),
+        result("call_2", "fourth"),
+    ];
+    let long = request(turns.clone());
+    let (short, note) = short_tool_ids(&long).unwrap();
+    assert_eq!(note, Note::ToolIds(2));
+    let (calls, results) = ids(&short);
+    assert!(calls.iter().all(|id| is_short(id)), "{calls:?}");
+    assert_eq!(calls.iter().collect::<BTreeSet<_>>().len(), 4, "{calls:?}");
+    assert_eq!(calls[..2], ["abcDEF123".to_owned(), taken]);
+    let answered: Vec<&String> = results.iter().map(|(id, _)| id).collect();
+    assert_eq!(answered, [&calls[2], &calls[0], &calls[1], &calls[3]]);
+    assert!(short_tool_ids(&short).is_none(), "a second pass finds nothing to change");
+    let (beginning, _) = short_tool_ids(&request(turns[..4].to_vec())).unwrap();
+    assert_eq!(beginning.messages, short.messages[..4], "a growing conversation keeps its beginning");
+}
+
+#[test]
 fn orphans_are_the_callers_mistake() {
     for (messages, word) in [
         (vec![result("x", "r")], "was not made before it"),

@@ -1,77 +1,40 @@
 //! Nulls that stand for nothing.
 //!
-//! Not a guess: a property goes only where the schema names it, does not require it, and says a type that null is not.
+//! Not a guess: a property goes only where the schema names it, does not require it, and does not allow null for it.
 //! Invariant: no other value is lost.
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
-/// Deepest place that is looked at; schemas may refer to themselves.
-const DEPTH: u32 = 64;
+use super::places::{Reader, edit_objects, property};
 
 /// Takes such properties off `answer`; gives how many.
 pub(super) fn drop_nulls(schema: &Value, answer: &mut Value) -> usize {
-    walk(schema, schema, answer, DEPTH)
+    edit_objects(schema, answer, drop_from)
 }
 
-fn walk(root: &Value, schema: &Value, answer: &mut Value, depth: u32) -> usize {
-    let Some(depth) = depth.checked_sub(1) else { return 0 };
-    let schema = resolve(root, schema);
-    match answer {
-        Value::Object(object) => {
-            let Some(properties) = schema.get("properties").and_then(Value::as_object) else { return 0 };
-            let required = schema.get("required").and_then(Value::as_array);
-            let must = |name: &str| required.is_some_and(|names| names.iter().any(|known| known == name));
-            let before = object.len();
-            object.retain(|name, value| {
-                let below = properties.get(name);
-                let absent =
-                    value.is_null() && !must(name) && below.is_some_and(|below| refuses_null(root, below));
-                !absent
-            });
-            let mut dropped = before - object.len();
-            for (name, value) in object.iter_mut() {
-                if let Some(below) = properties.get(name) {
-                    dropped += walk(root, below, value, depth);
-                }
-            }
-            dropped
-        }
-        Value::Array(items) => {
-            let Some(below) = schema.get("items") else { return 0 };
-            items.iter_mut().map(|item| walk(root, below, item, depth)).sum()
-        }
-        _ => 0,
-    }
+fn drop_from<'a>(reader: &mut Reader<'a>, schemas: &[&'a Value], object: &mut Map<String, Value>) -> usize {
+    let before = object.len();
+    object.retain(|name, value| !(value.is_null() && means_absent(reader, schemas, name)));
+    before - object.len()
 }
 
-/// Whether null does not fit, as far as the schema says so itself.
-fn refuses_null(root: &Value, schema: &Value) -> bool {
-    match resolve(root, schema).get("type") {
-        Some(Value::String(kind)) => kind != "null",
-        Some(Value::Array(kinds)) => kinds.iter().all(|kind| kind != "null"),
-        _ => match resolve(root, schema).get("enum").and_then(Value::as_array) {
-            Some(values) => !values.iter().any(Value::is_null),
-            None => false,
-        },
-    }
-}
-
-fn resolve<'a>(root: &'a Value, schema: &'a Value) -> &'a Value {
-    let mut schema = schema;
-    for _ in 0..DEPTH {
-        let target = schema.get("$ref").and_then(Value::as_str).and_then(|to| to.strip_prefix('#'));
-        match target.and_then(|pointer| root.pointer(pointer)) {
-            Some(target) => schema = target,
-            None => break,
-        }
-    }
-    schema
+fn means_absent<'a>(reader: &mut Reader<'a>, schemas: &[&'a Value], name: &str) -> bool {
+    let required = schemas.iter().any(|schema| {
+        let names = schema.get("required").and_then(Value::as_array);
+        names.is_some_and(|names| names.iter().any(|known| known == name))
+    });
+    let below = property(schemas, name);
+    !required && !below.is_empty() && below.iter().all(|below| reader.refuses_null(below))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use serde_json::json;
+
+    fn dropped(schema: &Value, mut answer: Value) -> (usize, Value) {
+        (drop_nulls(schema, &mut answer), answer)
+    }
 
     #[test]
     fn only_nulls_that_can_mean_nothing_else_go() {
@@ -83,8 +46,45 @@ mod tests {
             "required": ["c"],
             "$defs": {"row": {"properties": {"n": {"type": "integer"}}}},
         });
-        let mut answer = json!({"a": null, "b": null, "c": null, "d": null, "e": null, "f": null, "rows": [{"n": null}, {"n": 1}]});
-        assert_eq!(drop_nulls(&schema, &mut answer), 3);
-        assert_eq!(answer, json!({"b": null, "c": null, "d": null, "f": null, "rows": [{}, {"n": 1}]}));
+        let answer = json!({"a": null, "b": null, "c": null, "d": null, "e": null, "f": null, "rows": [{"n": null}, {"n": 1}]});
+        let rest = json!({"b": null, "c": null, "d": null, "f": null, "rows": [{}, {"n": 1}]});
+        assert_eq!(dropped(&schema, answer), (3, rest));
+    }
+
+    #[test]
+    fn alternatives_and_constants_refuse_null_unless_one_of_them_is_null() {
+        let schema = json!({"properties": {
+            "a": {"anyOf": [{"type": "string"}, {"type": "integer"}]},
+            "b": {"const": "x"},
+            "c": {"$ref": "#/$defs/n"},
+            "d": {"anyOf": [{"type": "string"}, {"type": "null"}]},
+            "e": {"const": null},
+            "f": {"allOf": [{}, {"type": "string"}]},
+            "g": {"anyOf": [{"$ref": "#/properties/g"}]},
+        }, "$defs": {"n": {"oneOf": [{"const": 1}, {"enum": [2]}]}}});
+        let answer = json!({"a": null, "b": null, "c": null, "d": null, "e": null, "f": null, "g": null});
+        assert_eq!(dropped(&schema, answer), (4, json!({"d": null, "e": null, "g": null})));
+    }
+
+    #[test]
+    fn of_a_union_the_branch_with_the_answers_tag_counts() {
+        let schema = json!({"properties": {"events": {"items": {"oneOf": [
+            {"properties": {"kind": {"const": "note"}, "text": {"type": "string"}}, "required": ["kind"]},
+            {"properties": {"kind": {"enum": ["call"]}, "text": {"type": ["string", "null"]}}, "required": ["kind", "text"]},
+        ]}}}});
+        let answer = json!({"events": [{"kind": "note", "text": null}, {"kind": "call", "text": null}]});
+        assert_eq!(
+            dropped(&schema, answer),
+            (1, json!({"events": [{"kind": "note"}, {"kind": "call", "text": null}]}))
+        );
+        // Without a tag, one branch that needs it is enough.
+        assert_eq!(dropped(&schema, json!({"events": [{"text": null}]})).0, 0);
+    }
+
+    #[test]
+    fn a_schema_that_refers_to_itself_many_times_ends() {
+        let again = json!({"anyOf": [{"$ref": "#"}, {"$ref": "#"}], "properties": {"a": {"anyOf": [{"$ref": "#"}, {"$ref": "#/properties/a"}, {"$ref": "#/properties/a"}]}}});
+        let answer = (0..100).fold(json!(null), |inner, _| json!({"a": inner}));
+        assert_eq!(dropped(&again, answer).0, 0);
     }
 }

@@ -3,54 +3,36 @@
 //! Not a guess: a key is renamed only to a property that the schema names, that is not there yet, and that no other key
 //! of the object could mean. Invariant: no value is lost or moved to another object.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Map, Value};
 
-/// Deepest place that is looked at; schemas may refer to themselves.
-const DEPTH: u32 = 64;
+use super::places::{Reader, edit_objects};
 
 /// Renames keys of `answer` to the properties of `schema`; gives how many.
 pub(super) fn respell(schema: &Value, answer: &mut Value) -> usize {
-    walk(schema, schema, answer, DEPTH)
+    edit_objects(schema, answer, rename)
 }
 
-fn walk(root: &Value, schema: &Value, answer: &mut Value, depth: u32) -> usize {
-    let Some(depth) = depth.checked_sub(1) else { return 0 };
-    if let Some(target) = schema.get("$ref").and_then(Value::as_str).and_then(|to| lookup(root, to)) {
-        return walk(root, target, answer, depth);
-    }
-    match answer {
-        Value::Object(object) => {
-            let Some(properties) = schema.get("properties").and_then(Value::as_object) else { return 0 };
-            let mut renamed = rename(properties, object);
-            for (name, value) in object.iter_mut() {
-                if let Some(below) = properties.get(name) {
-                    renamed += walk(root, below, value, depth);
-                }
-            }
-            renamed
-        }
-        Value::Array(items) => {
-            let Some(below) = schema.get("items") else { return 0 };
-            items.iter_mut().map(|item| walk(root, below, item, depth)).sum()
-        }
-        _ => 0,
-    }
-}
-
-fn rename(properties: &Map<String, Value>, object: &mut Map<String, Value>) -> usize {
+fn rename<'a>(_: &mut Reader<'a>, schemas: &[&'a Value], object: &mut Map<String, Value>) -> usize {
+    let properties: BTreeSet<&str> = schemas
+        .iter()
+        .filter_map(|schema| schema.get("properties")?.as_object())
+        .flat_map(|properties| properties.keys().map(String::as_str))
+        .collect();
     let strangers: Vec<String> =
-        object.keys().filter(|key| !properties.contains_key(*key)).cloned().collect();
+        object.keys().filter(|key| !properties.contains(key.as_str())).cloned().collect();
     let mut renamed = 0;
     for stranger in &strangers {
         let plain = plain(stranger);
         let mut fits =
-            properties.keys().filter(|name| !object.contains_key(*name) && self::plain(name) == plain);
-        let (Some(name), None) = (fits.next().cloned(), fits.next()) else { continue };
+            properties.iter().filter(|name| !object.contains_key(**name) && self::plain(name) == plain);
+        let (Some(name), None) = (fits.next(), fits.next()) else { continue };
         let rivals = strangers.iter().filter(|other| self::plain(other) == plain).count();
         if rivals == 1
             && let Some(value) = object.remove(stranger)
         {
-            object.insert(name, value);
+            object.insert((*name).to_owned(), value);
             renamed += 1;
         }
     }
@@ -63,10 +45,6 @@ fn plain(key: &str) -> String {
         .filter(|character| !matches!(character, '_' | '-' | ' '))
         .flat_map(char::to_lowercase)
         .collect()
-}
-
-fn lookup<'a>(root: &'a Value, reference: &str) -> Option<&'a Value> {
-    root.pointer(reference.strip_prefix('#')?)
 }
 
 #[cfg(test)]
@@ -93,6 +71,17 @@ mod tests {
             assert_eq!(respell(&schema, &mut answer), 0);
             assert_eq!(answer, start);
         }
+    }
+
+    #[test]
+    fn branches_name_properties_too() {
+        let schema = json!({"anyOf": [
+            {"properties": {"kind": {"const": "a"}, "owner_name": {}}},
+            {"properties": {"kind": {"const": "b"}, "ownerName": {}}},
+        ], "allOf": [{"properties": {"start": {}}}]});
+        let mut answer = json!({"kind": "b", "owner_name": 1, "Start": 2});
+        assert_eq!(respell(&schema, &mut answer), 2);
+        assert_eq!(answer, json!({"kind": "b", "ownerName": 1, "start": 2}));
     }
 
     #[test]

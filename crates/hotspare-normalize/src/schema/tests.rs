@@ -144,6 +144,15 @@ fn hostile_schemas_end_soon() {
     for circle in [json!({ "$ref": "#" }), json!({ "allOf": [{ "$ref": "#" }, { "$ref": "#" }] })] {
         let _ = compile(circle).map(|schema| schema.validate(&answer));
     }
+    let many = |count: u32| {
+        let rule =
+            |n| json!({ "pattern": format!("{n}+"), "patternProperties": { "b": { "pattern": "same" } } });
+        json!({ "allOf": (2..count).map(rule).collect::<Vec<_>>() })
+    };
+    assert!(compile(many(64)).is_ok(), "each is counted once");
+    assert!(compile(many(65)).unwrap_err().message().contains("regular expressions"));
+    assert!(compile(json!({ "pattern": "^[\\p{L}\\p{M}' -]{1,8}$" })).is_ok());
+    assert!(compile(json!({ "pattern": "\\p{L}{200}" })).is_err());
     let slow = json!({ "pattern": "^(a|aa)+(?!b)\\1$" });
     let _ = compile(slow).map(|schema| schema.validate(&json!("a".repeat(50_000))));
     let _ = compile(json!({ "pattern": "((a{1,1000}){1,1000}){1,1000}" }));

@@ -5,7 +5,7 @@
 //! address, an anchor, a nested `$id`, a dynamic reference) is refused.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value};
 
@@ -77,6 +77,25 @@ impl Work {
         self.loops = self.loops.saturating_add(other.loops);
         self.height = self.height.max(other.height.saturating_add(1));
     }
+}
+
+/// Different regular expressions anywhere in a schema: each is compiled once.
+pub(super) fn patterns(schema: &Value) -> usize {
+    fn collect<'a>(value: &'a Value, patterns: &mut BTreeSet<&'a str>) {
+        match value {
+            Value::Array(items) => items.iter().for_each(|item| collect(item, patterns)),
+            Value::Object(keywords) => {
+                patterns.extend(keywords.get("pattern").and_then(Value::as_str));
+                let named = keywords.get("patternProperties").and_then(Value::as_object);
+                patterns.extend(named.into_iter().flat_map(Map::keys).map(String::as_str));
+                keywords.values().for_each(|value| collect(value, patterns));
+            }
+            _ => {}
+        }
+    }
+    let mut patterns = BTreeSet::new();
+    collect(schema, &mut patterns);
+    patterns.len()
 }
 
 struct Counter<'a> {

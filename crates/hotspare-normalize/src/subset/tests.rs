@@ -5,6 +5,7 @@ use super::*;
 const STRICT: SchemaSubset = SchemaSubset {
     closed: true,
     all_required: true,
+    lone_refs: true,
     keywords: &[
         "type",
         "properties",
@@ -56,12 +57,26 @@ fn what_is_optional_becomes_nullable_and_order_stays() {
     );
 }
 
+/// As schemars, Pydantic and zod write a field that has a type of its own and a comment.
+#[test]
+fn a_reference_stands_alone_where_it_must() {
+    let text = r##"{"type":"object","properties":{"a":{"$ref":"#/$defs/x","description":"first","default":null}},
+        "required":["a"],"additionalProperties":false,"$defs":{"x":{"type":"string"}}}"##;
+    let (schema, notes) = rewritten(text).unwrap();
+    assert!(schema.contains(r##""a":{"$ref":"#/$defs/x"}"##), "{schema}");
+    assert_eq!(notes, ["schema: left out what the provider does not enforce (default ×1, description ×1)"]);
+    let json = Json::parse(text).unwrap();
+    let lenient = SchemaSubset { lone_refs: false, ..STRICT };
+    assert!(rewrite_schema(&json, &lenient).unwrap().schema.to_string().contains("first"));
+}
+
 #[test]
 fn what_has_no_words_there_is_refused() {
     for (schema, what) in [
         (r#"{"type":"array","items":{"type":"string"}}"#, "root"),
         (r#"{"type":"object","additionalProperties":{"type":"string"}}"#, "not fixed"),
         (r#"{"type":"object"}"#, "not fixed"),
+        (r##"{"type":"object","$ref":"#/$defs/x","$defs":{"x":{"type":"string"}}}"##, "reference"),
         (r#"{"type":"object","properties":{"a":{}}}"#, "anything"),
         (r#"{"type":"object","properties":{"a":true}}"#, "anything"),
         (r#"{"type":"object","properties":{"a":{"type":"string"}},"allOf":[{"required":["a"]}]}"#, "allOf"),

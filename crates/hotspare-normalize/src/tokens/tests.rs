@@ -23,6 +23,17 @@ fn tools_count_apart_where_none_may_be_called() {
     assert_eq!(sizes[2].amount(PromptPart::Tools), 0);
 }
 
+/// Counted with o200k: a token for 128 spaces, for 8 of breaks and tabs in turn, and for about 3 of any white space.
+#[test]
+fn white_space_counts_by_its_length() {
+    let any: String = (0..6_000_u64).map(|n| [' ', '\n', '\t', '\r'][(n * n / 7 % 4) as usize]).collect();
+    for (text, counted) in [(" ".repeat(12_800), 100), ("\n\t".repeat(4_000), 1_000), (any, 2_000)] {
+        let estimate = estimate_text(&text);
+        assert!((counted / 3..=counted * 3).contains(&estimate), "{estimate} for {counted}");
+    }
+    assert_eq!(estimate_text("if x:\n        y\n\n\n    z\n"), 8, "indentation is one token with its break");
+}
+
 #[test]
 fn images_count_by_their_pixels() {
     // The head of a PNG says how large it is.

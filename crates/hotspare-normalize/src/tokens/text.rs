@@ -25,7 +25,9 @@ enum Class {
 pub fn estimate_text(text: &str) -> u64 {
     let mut centi: Centi = 0;
     let mut run: Option<(Class, u64)> = None;
+    let mut white = White::default();
     for character in text.chars() {
+        centi += white.push(character);
         let class = classify(character);
         if let Class::Script(weight) = class {
             centi += run.take().map_or(0, weigh) + weight;
@@ -43,6 +45,40 @@ pub fn estimate_text(text: &str) -> u64 {
     }
     centi += run.map_or(0, weigh);
     centi.div_ceil(100)
+}
+
+/// White space beyond what one token spells: a text of nothing else is as long as any.
+#[derive(Clone, Copy, Debug, Default)]
+struct White {
+    last: char,
+    /// How often the run so far goes from one character to another.
+    turns: u64,
+    length: u64,
+}
+
+impl White {
+    /// Indentation with the break before it, or a few blank lines, are one token.
+    const TURNS: u64 = 4;
+    /// Of the same character; breaks and tabs make shorter tokens than spaces.
+    const SPACES: u64 = 128;
+    const OTHERS: u64 = 16;
+
+    /// What `character` adds to the token that its run counts as anyway.
+    fn push(&mut self, character: char) -> Centi {
+        if !matches!(character, ' ' | '\t' | '\n' | '\r') {
+            *self = Self::default();
+            return 0;
+        }
+        let turns = character != self.last;
+        self.last = character;
+        self.length += 1;
+        if turns {
+            self.turns += 1;
+            return if self.turns > Self::TURNS { 20 } else { 0 };
+        }
+        let whole = if character == ' ' { Self::SPACES } else { Self::OTHERS };
+        if self.length.is_multiple_of(whole) { 100 } else { 0 }
+    }
 }
 
 /// What a run of one class is worth.

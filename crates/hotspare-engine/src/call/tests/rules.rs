@@ -122,6 +122,33 @@ fn a_translated_requests_400_is_confirmed_by_another_wire_and_hurts_nobody() {
 }
 
 #[test]
+fn a_stand_in_of_the_callers_wire_is_confirmed_too() {
+    let mut setup = Setup::new(&["a", "b", "c"]);
+    setup.strategy = Arc::new(Sequential::new(["a", "c", "b"]));
+    let stood_in = || {
+        let mut rig = setup.rig();
+        rig.call.ask.native_wire = Some("even");
+        rig.fails(0, Kind::Overloaded);
+        rig.fails(1, Kind::InvalidRequest);
+        assert_eq!(targets(&rig), [0, 2, 1], "the host that stands in may be stricter than the main one");
+        rig
+    };
+    let mut rig = stood_in();
+    rig.finishes_with_text(2);
+    assert!(rig.done[0].is_ok());
+    let mut rig = stood_in();
+    rig.fails(2, Kind::InvalidRequest);
+    assert_eq!(rig.error().kind(), Kind::InvalidRequest, "two wires agree");
+
+    setup.strategy = Arc::new(Sequential::new(["a", "c"]));
+    let mut rig = setup.rig();
+    rig.call.ask.native_wire = Some("even");
+    rig.fails(0, Kind::Overloaded);
+    rig.fails(1, Kind::InvalidRequest);
+    assert_eq!(rig.error().kind(), Kind::InvalidRequest, "no other wire is left");
+}
+
+#[test]
 fn a_cut_within_the_thoughts_begins_anew_and_gives_nobody_an_empty_turn() {
     let mut setup = Setup::new(&["a", "b"]);
     setup.profile.capabilities.assistant_prefill = Some(true);
@@ -170,6 +197,33 @@ fn where_it_cannot_be_told_if_a_turn_goes_on_its_model_is_asked_anew() {
     rig.finishes(2);
     assert_eq!(rig.said(), "It[a>b] is down.");
     assert!(rig.done[0].is_ok());
+}
+
+/// The estimate is 5 tokens and room for the answer, and the window is known to be far larger.
+#[test]
+fn one_callers_overflow_takes_no_target_from_the_others() {
+    let known = |rig: &Rig| [0, 1].map(|place| rig.world.view(rig.now, place, 5).tokens.overflow);
+    let mut setup = Setup::new(&["a", "b"]);
+    setup.profile.context_window = Some(128_000);
+    let mut rig = setup.rig();
+    rig.fails(0, Kind::ContextOverflow);
+    assert_eq!(known(&rig), [None, None], "it was measured wrong");
+
+    setup.profile.context_window = None;
+    let mut rig = setup.rig();
+    rig.fails(0, Kind::ContextOverflow);
+    rig.fails(1, Kind::ContextOverflow);
+    assert_eq!(known(&rig), [Some(1_029), Some(1_029)]);
+    let _ = rig.next_call(&setup);
+    assert_eq!(rig.targets(), [0], "asked all the same, for nobody else is left");
+    let skipped = &rig.call.trail().skipped;
+    assert!(skipped.len() == 1 && skipped[0].why.contains("lately too many"), "{skipped:?}");
+    let mut usage = hotspare_core::Usage::default();
+    (usage.input, usage.output) = (Some(2_000), Some(8));
+    usage.source = hotspare_core::UsageSource::Reported;
+    rig.says(0, Event::Usage(Box::new(usage)));
+    rig.finishes_with_text(0);
+    assert_eq!(known(&rig), [None, Some(1_029)], "it holds more than it seemed");
 }
 
 #[test]

@@ -1,0 +1,119 @@
+//! Which parts of a schema describe which part of an answer.
+//!
+//! Not a validator: a branch counts unless a property that it fixes (the tag of a union) has another value in the answer.
+//! Invariant: the work is bounded whatever the schema refers to, and each part of the answer is met once.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Map, Value};
+
+/// Most subschemas that are looked at for one answer: a schema may refer to itself, and may come from a stranger.
+const STEPS: u32 = 1_000_000;
+
+/// What is done to an object that these schemas describe; gives how many changes were made.
+pub(super) type Edit<'a> = fn(&mut Reader<'a>, &[&'a Value], &mut Map<String, Value>) -> usize;
+
+/// Does `edit` to every object of `answer` that `schema` describes, from the outside in.
+pub(super) fn edit_objects<'a>(schema: &'a Value, answer: &mut Value, edit: Edit<'a>) -> usize {
+    Reader { root: schema, left: STEPS }.walk(&[schema], answer, edit)
+}
+
+/// The schemas that `schemas` have for this property.
+pub(super) fn property<'a>(schemas: &[&'a Value], name: &str) -> Vec<&'a Value> {
+    schemas.iter().filter_map(|schema| schema.get("properties")?.get(name)).collect()
+}
+
+/// Reads one schema.
+pub(super) struct Reader<'a> {
+    root: &'a Value,
+    left: u32,
+}
+
+impl<'a> Reader<'a> {
+    fn walk(&mut self, described: &[&'a Value], answer: &mut Value, edit: Edit<'a>) -> usize {
+        match answer {
+            Value::Object(object) => {
+                let schemas = self.applying(described, Some(object));
+                let mut edits = edit(self, &schemas, object);
+                for (name, value) in object.iter_mut() {
+                    edits += self.walk(&property(&schemas, name), value, edit);
+                }
+                edits
+            }
+            Value::Array(items) => {
+                let schemas = self.applying(described, None);
+                let below: Vec<&Value> = schemas.iter().filter_map(|schema| schema.get("items")).collect();
+                items.iter_mut().map(|item| self.walk(&below, item, edit)).sum()
+            }
+            _ => 0,
+        }
+    }
+
+    /// These schemas, and those that they refer to or combine.
+    fn applying(&mut self, described: &[&'a Value], object: Option<&Map<String, Value>>) -> Vec<&'a Value> {
+        let mut seen = BTreeSet::new();
+        let mut open = described.to_vec();
+        let mut applying = Vec::new();
+        while let Some(schema) = open.pop() {
+            if !self.step() || !seen.insert(std::ptr::from_ref(schema)) {
+                continue;
+            }
+            if object.is_some_and(|object| contradicts(schema, object)) {
+                continue;
+            }
+            open.extend(self.reference(schema));
+            open.extend(["anyOf", "oneOf", "allOf"].iter().flat_map(|keyword| branches(schema, keyword)));
+            applying.push(schema);
+        }
+        applying
+    }
+
+    /// Whether null does not fit, as far as the schema says so itself.
+    pub(super) fn refuses_null(&mut self, schema: &'a Value) -> bool {
+        self.refuses(schema, 64)
+    }
+
+    fn refuses(&mut self, schema: &'a Value, depth: u32) -> bool {
+        let Some(depth) = depth.checked_sub(1).filter(|_| self.step()) else { return false };
+        let by_type = match schema.get("type") {
+            Some(Value::String(kind)) => kind != "null",
+            Some(Value::Array(kinds)) => kinds.iter().all(|kind| kind != "null"),
+            _ => false,
+        };
+        let listed = schema.get("enum").and_then(Value::as_array);
+        by_type
+            || schema.get("const").is_some_and(|value| !value.is_null())
+            || listed.is_some_and(|values| !values.iter().any(Value::is_null))
+            || self.reference(schema).is_some_and(|target| self.refuses(target, depth))
+            || branches(schema, "allOf").iter().any(|branch| self.refuses(branch, depth))
+            || ["anyOf", "oneOf"].iter().any(|keyword| {
+                let branches = branches(schema, keyword);
+                !branches.is_empty() && branches.iter().all(|branch| self.refuses(branch, depth))
+            })
+    }
+
+    fn reference(&self, schema: &Value) -> Option<&'a Value> {
+        self.root.pointer(schema.get("$ref")?.as_str()?.strip_prefix('#')?)
+    }
+
+    fn step(&mut self) -> bool {
+        let goes = self.left > 0;
+        self.left = self.left.saturating_sub(1);
+        goes
+    }
+}
+
+fn branches<'a>(schema: &'a Value, keyword: &str) -> &'a [Value] {
+    schema.get(keyword).and_then(Value::as_array).map_or(&[], Vec::as_slice)
+}
+
+/// Whether a property that the schema fixes has another value. Null may stand for one that is not there.
+fn contradicts(schema: &Value, object: &Map<String, Value>) -> bool {
+    let Some(properties) = schema.get("properties").and_then(Value::as_object) else { return false };
+    properties.iter().any(|(name, below)| {
+        let Some(value) = object.get(name).filter(|value| !value.is_null()) else { return false };
+        let listed = below.get("enum").and_then(Value::as_array);
+        below.get("const").is_some_and(|fixed| fixed != value)
+            || listed.is_some_and(|values| !values.contains(value))
+    })
+}
