@@ -83,7 +83,7 @@ fn speakers() -> Vec<Speaker> {
         speaker(
             Box::new(Bedrock::new("eu-west-1").for_model("anthropic.claude")),
             "anthropic.claude",
-            rules::converse,
+            |body| rules::converse(body, true),
             |at, _| format!("tooluse_{at:022}"),
         ),
         speaker(Box::new(Ollama::new()), "qwen", rules::ollama, |_, n| format!("functions.look_up:{n}")),
@@ -97,7 +97,7 @@ fn speakers() -> Vec<Speaker> {
         speaker(
             Box::new(Bedrock::new("eu-west-1").for_model("amazon.nova")),
             "amazon.nova",
-            rules::converse,
+            |body| rules::converse(body, false),
             |at, _| format!("tooluse_{at:022}"),
         ),
     ]

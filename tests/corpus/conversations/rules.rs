@@ -195,14 +195,15 @@ pub(super) fn messages(body: &Value) -> Verdict {
 }
 
 /// Converse: as messages, in its own words; a conversation with calls has tools, and a result has content.
-pub(super) fn converse(body: &Value) -> Verdict {
+/// `thought_leads` where the model, told to think, must begin with a thought.
+pub(super) fn converse(body: &Value, thought_leads: bool) -> Verdict {
     let turns: Vec<Turn<'_>> = list(&body["messages"])
         .iter()
         .map(|turn| Turn { role: text(&turn["role"]), said: None, blocks: list(&turn["content"]) })
         .collect();
     let calls = turns.iter().flat_map(|turn| turn.blocks).any(|block| block["toolUse"].is_object());
     check(!calls || !list(&body["toolConfig"]["tools"]).is_empty(), || "calls without tools".into())?;
-    let thinks = body["additionalModelRequestFields"]["thinking"]["type"] == "enabled";
+    let thinks = thought_leads && body["additionalModelRequestFields"]["thinking"]["type"] == "enabled";
     alternate(&turns, thinks, |block| {
         let call = &block["toolUse"];
         let result = &block["toolResult"];
