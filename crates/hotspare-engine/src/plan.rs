@@ -152,7 +152,7 @@ impl Plan {
         {
             let mut views = views.to_vec();
             views[index].tokens.overflow = None;
-            return Self::new(fleet, route, request, size, &views, luck);
+            return Self::new(fleet, route, request, size, &views, seed);
         }
         let scene = Scene::new(&candidates, request, prompt_tokens)
             .with_draw(seed.draw, seed.turn)

@@ -18,7 +18,7 @@ const TOOLS: usize = WEIGHT / 2;
 
 /// Compiled schemas.
 #[derive(Default)]
-pub(crate) struct Forms(Mutex<Kept>);
+pub(crate) struct Validators(Mutex<Kept>);
 
 /// By their text, and what they weigh together.
 #[derive(Default)]
@@ -49,12 +49,6 @@ impl Validators {
         }
     }
 
-    /// The checks for tool arguments. A tool whose schema cannot be used is for its provider to judge.
-    pub(crate) fn for_tools(&self, tools: &[Tool]) -> Vec<(String, OutputCheck)> {
-        let form = |tool: &Tool| {
-            Some((tool.name.clone(), OutputCheck::validated(self.validator(&tool.parameters).ok()?)))
-        };
-        tools.iter().filter_map(form).collect()
     /// The checks for tool arguments. A tool whose schema cannot be used, or is too large beside the others, is left to its
     /// provider to judge.
     pub(crate) fn for_tools(&self, tools: &[Tool]) -> Vec<(String, OutputCheck)> {
