@@ -135,6 +135,13 @@ const MUTANTS: &[Mutant] = &[
         package: "hotspare-health",
     },
     Mutant {
+        name: "whole answers are timed like streams",
+        file: "crates/hotspare-health/src/scope.rs",
+        from: "if like.unstreamed { &mut pace.unstreamed } else { &mut pace.streamed };",
+        to: "&mut pace.streamed;",
+        package: "hotspare-engine",
+    },
+    Mutant {
         name: "a fast failure looks fast",
         file: "crates/hotspare-health/src/latency.rs",
         from: "let slow = self.average.unwrap_or(0).max(micros(PENALTY));",
@@ -172,7 +179,7 @@ const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "a budget is never used up",
         file: "crates/hotspare-engine/src/budget.rs",
-        from: "self.milli -= START;",
+        from: "self.saved -= START;",
         to: "",
         package: "hotspare-engine",
     },
@@ -193,8 +200,8 @@ const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "a failed hedge ends the call",
         file: "crates/hotspare-engine/src/call.rs",
-        from: "self.retry.is_some() || self.queue_at.is_some() || self.attempts.iter().any(Attempt::is_live)",
-        to: "self.retry.is_some() || self.queue_at.is_some()",
+        from: "!self.retries.is_empty() || self.queue_at.is_some() || self.attempts.iter().any(Attempt::is_live)",
+        to: "!self.retries.is_empty() || self.queue_at.is_some()",
         package: "hotspare-engine",
     },
     Mutant {
@@ -221,7 +228,7 @@ const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "a hedge needs no budget",
         file: "crates/hotspare-engine/src/world.rs",
-        from: "!state.retries.is_low() && state.hedges.try_take(now)",
+        from: "!state.retries.is_low() && !state.hedges.is_low()",
         to: "true",
         package: "hotspare-engine",
     },

@@ -26,7 +26,8 @@ pub struct TargetView {
     pub expected_failure_ppm: u32,
     /// Share of its normal traffic that it should get (ramp after recovery, lateness), in hundredths of a per cent.
     pub weight_bp: u32,
-    /// Usual time to first content; failures count as slow, so that a fast failure never looks fast.
+    /// Usual time to first content, which is the whole answer for an unstreamed call: a plan sees the times of calls like its
+    /// own. Failures count as slow, so that a fast failure never looks fast.
     pub latency: Option<Duration>,
     /// Time to first content that half of recent calls with prompts of this size kept.
     pub latency_p50: Option<Duration>,

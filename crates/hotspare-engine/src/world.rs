@@ -5,12 +5,13 @@
 
 mod service;
 mod spending;
+mod views;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hotspare_core::{Moment, RateLimits, TargetView};
+use hotspare_core::{Moment, RateLimits};
 use hotspare_health::{
     Admission, Book, Cause, NetworkChange, Observation, Permit, Quota, Refusal, ScopeId, Transition, Verdict,
 };
@@ -109,53 +110,6 @@ impl World {
         }
     }
 
-    /// The health of a route's members, in their order, for a prompt of about so many tokens.
-    #[must_use]
-    pub fn views(&self, now: Moment, route: &Route, prompt_tokens: u64) -> Vec<TargetView> {
-        route.members.iter().map(|&place| self.view(now, place, prompt_tokens)).collect()
-    }
-
-    /// The health of one target: of several keys, the best one's.
-    #[must_use]
-    pub fn view(&self, now: Moment, place: usize, prompt_tokens: u64) -> TargetView {
-        let target = &self.fleet.targets()[place];
-        let in_flight = self.targets[place].counts.in_flight;
-        let mut views =
-            (0..target.key_count()).map(|key| self.book.view(now, &target.scopes(key), prompt_tokens));
-        let first = views.next();
-        let best = views.fold(first, |best, view| match best {
-            Some(best) if best.usable || !view.usable => Some(best),
-            _ => Some(view),
-        });
-        let mut out = TargetView::default();
-        if let Some(view) = best {
-            out.usable = view.usable
-                && !self.targets[place].cordoned
-                && target.max_in_flight.is_none_or(|most| in_flight < most);
-            out.usable_in = view.until.map(|until| until.saturating_since(now));
-            out.breaker = view.state;
-            out.failure_rate_bp = view.failure_rate_bp;
-            out.expected_failure_ppm = view.expected_failure_ppm;
-            out.weight_bp = view.weight_bp;
-            out.latency = view.latency;
-            out.latency_p50 = view.latency_p50;
-            out.latency_p95 = view.latency_p95;
-            out.degraded = view.degraded;
-            out.samples = view.samples;
-            if let Some(at) = self.targets[place].own.wait(now, prompt_tokens) {
-                out.usable = false;
-                out.usable_in = out.usable_in.max(Some(at.saturating_since(now)));
-            }
-            out.cordoned = view.cordoned || self.targets[place].cordoned;
-            out.disabled = view.disabled;
-        }
-        out.in_flight = in_flight;
-        let state = &self.targets[place];
-        out.tokens = state.tokens.scale();
-        out.tokens.overflow = state.overflow.filter(|(_, until)| now < *until).map(|(tokens, _)| tokens);
-        out
-    }
-
     /// Counts a call of a route and says how many there were before.
     pub fn next_turn(&mut self, route: &Route) -> u64 {
         let state = &mut self.routes[route.index];
@@ -217,7 +171,7 @@ impl World {
         place: usize,
         wish: Wish,
     ) -> Result<(usize, Permit), Refusal> {
-        let Wish { draw, tokens, ticket, last_resort } = wish;
+        let Wish { draw, tokens, ticket, last_resort, unstreamed } = wish;
         self.advance(now);
         let fleet = Arc::clone(&self.fleet);
         let target = &fleet.targets()[place];
@@ -256,7 +210,7 @@ impl World {
                     if let Some(ticket) = ticket {
                         self.leave(ticket);
                     }
-                    return Ok((key, permit));
+                    return Ok((key, if unstreamed { permit.unstreamed() } else { permit }));
                 }
                 Admission::Refused(new) => {
                     let sooner = refusal.as_ref().is_none_or(|old| sooner(&new, old));
@@ -402,11 +356,6 @@ impl World {
         (0..self.targets.len()).for_each(|place| self.wake(place));
     }
 
-    /// Whether a target is known to refuse streams.
-    pub(crate) fn is_plain(&self, place: usize) -> bool {
-        self.targets[place].plain
-    }
-
     /// A target refused a stream and gave the same answer without one.
     pub(crate) fn note_plain(&mut self, place: usize) {
         self.targets[place].plain = true;
@@ -488,6 +437,8 @@ pub(crate) struct Wish {
     pub(crate) tokens: u64,
     pub(crate) ticket: Option<Ticket>,
     pub(crate) last_resort: bool,
+    /// The answer comes whole.
+    pub(crate) unstreamed: bool,
 }
 
 /// Whether a refusal ends sooner than another; one without a time never does.

@@ -12,8 +12,8 @@ use crate::permit::{
     Admission, Cause, Entry, Observation, Outcome, Permit, Reason, Refusal, ScopeId, Transition, Verdict,
 };
 use crate::schedule::Schedule;
-use crate::scope::{Pace, ScopeState};
-use crate::view::View;
+use crate::scope::{Like, Pace, ScopeState};
+use crate::view::{Times, View};
 
 /// So many parts of a host that are open, and none that answers, are the host's illness.
 const PARTS: usize = 3;
@@ -99,7 +99,7 @@ impl Book {
 
     /// Takes something that became known while a call is under way.
     pub fn observe(&mut self, now: Moment, permit: &mut Permit, observation: Observation) {
-        let like = (permit.tokens, permit.late_after);
+        let like = Like { tokens: permit.tokens, unstreamed: permit.unstreamed, usual: permit.late_after };
         for entry in &mut permit.entries {
             let Some(state) = self.scopes.get_mut(entry.scope.0 as usize) else { continue };
             if state.is_host && matches!(observation, Observation::Heard | Observation::FirstContent { .. }) {
@@ -124,7 +124,7 @@ impl Book {
             // Whatever failed, the call was as good as slow; unless it never left this house.
             let failed = failed && !(unreachable && self.network.is_suspected(now));
             if let Some(pace) = state.pace.as_mut().filter(|_| failed) {
-                pace.latency.failure();
+                pace.failure();
             }
             let concerned = outcome.at.is_none_or(|at| at == entry.scope);
             let verdict = if concerned { outcome.verdict } else { Verdict::Neutral };
@@ -260,9 +260,8 @@ impl Book {
             failure_rate_bp: 0,
             expected_failure_ppm: 0,
             weight_bp: 10_000,
-            latency: None,
-            latency_p50: None,
-            latency_p95: None,
+            streamed: Times::default(),
+            unstreamed: Times::default(),
             samples: 0,
             degraded: false,
             disabled: false,
@@ -276,9 +275,8 @@ impl Book {
             view.expected_failure_ppm = view.expected_failure_ppm.max(state.record.expected_ppm(now));
             view.weight_bp = view.weight_bp.min(state.breaker.weight_bp(now));
             if let Some(pace) = &state.pace {
-                view.latency = view.latency.max(pace.latency.average());
-                view.latency_p50 = view.latency_p50.max(pace.latency.p50(tokens));
-                view.latency_p95 = view.latency_p95.max(pace.latency.p95(tokens));
+                view.streamed = view.streamed.max(Times::of(&pace.streamed, tokens));
+                view.unstreamed = view.unstreamed.max(Times::of(&pace.unstreamed, tokens));
             }
             view.degraded |= state.is_degraded();
             view.samples = view.samples.max(samples);
@@ -351,7 +349,8 @@ impl Book {
             state.growth.start(now);
             state.quota.take(now, tokens);
             let before = state.breaker.next_change();
-            late_after = late_after.max(state.pace.as_ref().and_then(|pace| pace.latency.late_after(tokens)));
+            late_after =
+                late_after.max(state.pace.as_ref().and_then(|pace| pace.streamed.late_after(tokens)));
             let pass = if last_resort {
                 state.breaker.admit_last_resort(now)
             } else {
@@ -361,7 +360,7 @@ impl Book {
             self.schedule.shift(scope, before, state.breaker.next_change());
             entries.push(Entry { scope, pass, began: now, number: state.shedding.begin() });
         }
-        Admission::Granted(Permit { entries, last_resort, tokens, late_after })
+        Admission::Granted(Permit { entries, last_resort, tokens, late_after, unstreamed: false })
     }
 }
 

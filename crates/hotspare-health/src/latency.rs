@@ -1,4 +1,4 @@
-//! How long a target usually takes to its first content.
+//! How long a target usually takes to its first content, which is the whole answer where that is not streamed.
 //!
 //! Not a histogram for dashboards. A long prompt takes longer than a short one, so each size of prompt has a distribution
 //! of its own. Invariant: constant size, integers only, and a failure counts as slow, so that a target that fails fast
@@ -10,8 +10,8 @@ use hotspare_core::Moment;
 
 /// What a failure counts as, unless the target is slower than that anyway.
 const PENALTY: Duration = Duration::from_secs(5);
-/// Steps of a distribution: eight per doubling, from 1 ms on.
-const STEPS: usize = 128;
+/// Steps of a distribution: eight per doubling, from 1 ms to 17 minutes, for a whole answer may take long.
+const STEPS: usize = 160;
 /// From so many samples on, old ones fade.
 const FADE_AT: u32 = 512;
 /// Fewer samples than this make no quantile.
@@ -24,7 +24,7 @@ const SIZES: [u64; 4] = [1_024, 4_096, 16_384, 65_536];
 /// norm, and a model that is slower for good is the norm after about half an hour.
 const DRIFT: Duration = Duration::from_secs(60);
 
-/// Latency figures of one scope.
+/// Latency figures of one scope, for streams or for answers that come whole.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Latency {
     /// Moving average, in microseconds.

@@ -46,4 +46,4 @@ pub use permit::{
     Admission, Cause, Observation, Outcome, Permit, Reason, Refusal, ScopeId, Transition, Verdict,
 };
 pub use quota::Quota;
-pub use view::View;
+pub use view::{Times, View};

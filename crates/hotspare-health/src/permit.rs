@@ -22,6 +22,8 @@ pub struct Permit {
     pub(crate) tokens: u64,
     /// The time that 95 % of like calls kept, when it was given.
     pub(crate) late_after: Option<Duration>,
+    /// Its answer comes whole.
+    pub(crate) unstreamed: bool,
 }
 
 /// A permit's part for one scope.
@@ -50,6 +52,13 @@ impl Permit {
     #[must_use]
     pub fn is_probe(&self) -> bool {
         self.entries.iter().any(|entry| entry.pass.lease.is_some())
+    }
+
+    /// The answer of the call comes whole, so that its first content is its end. How long that takes depends mostly on how much
+    /// the caller asks for: such times are kept apart from those of streams, and none is [`Observation::Overdue`].
+    pub fn unstreamed(mut self) -> Self {
+        (self.unstreamed, self.late_after) = (true, None);
+        self
     }
 
     /// Tokens of its prompt, as they were reckoned.

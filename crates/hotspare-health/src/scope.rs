@@ -42,8 +42,28 @@ pub(crate) struct ScopeState {
 /// How fast a scope is, and whether that is as usual.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) struct Pace {
-    pub(crate) latency: Latency,
+    /// Times to first content of streams.
+    pub(crate) streamed: Latency,
+    /// Times to answers that come whole.
+    pub(crate) unstreamed: Latency,
     pub(crate) lateness: Lateness,
+}
+
+impl Pace {
+    pub(crate) fn failure(&mut self) {
+        self.streamed.failure();
+        self.unstreamed.failure();
+    }
+}
+
+/// What an observed call has in common with those that it is compared with.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Like {
+    /// Tokens of its prompt.
+    pub(crate) tokens: u64,
+    pub(crate) unstreamed: bool,
+    /// The time that 95 % of like calls kept.
+    pub(crate) usual: Option<Duration>,
 }
 
 impl ScopeState {
@@ -68,14 +88,7 @@ impl ScopeState {
         self.degrade && self.pace.as_ref().is_some_and(|pace| pace.lateness.is_degraded())
     }
 
-    /// `like`: the tokens of the call's prompt, and the time that 95 % of like calls kept.
-    pub(crate) fn observe(
-        &mut self,
-        now: Moment,
-        (tokens, usual): (u64, Option<Duration>),
-        entry: &mut Entry,
-        observation: Observation,
-    ) {
+    pub(crate) fn observe(&mut self, now: Moment, like: Like, entry: &mut Entry, observation: Observation) {
         if matches!(observation, Observation::FirstContent { .. }) {
             self.answered_began = self.answered_began.max(Some(entry.began));
             self.shedding.answered(now, entry.pass.generation, entry.number);
@@ -83,14 +96,15 @@ impl ScopeState {
         }
         let Some(pace) = &mut self.pace else { return };
         let steady = self.breaker.state() == BreakerState::Closed && !pace.lateness.is_suspect();
+        let latency = if like.unstreamed { &mut pace.unstreamed } else { &mut pace.streamed };
         match observation {
             Observation::FirstContent { after } => {
-                if usual.is_some_and(|usual| after <= usual) {
+                if like.usual.is_some_and(|usual| after <= usual) {
                     pace.lateness.in_time(now);
                 }
-                pace.latency.sample(now, tokens, after, steady);
+                latency.sample(now, like.tokens, after, steady);
             }
-            Observation::Abandoned { after } => pace.latency.sample(now, tokens, after, steady),
+            Observation::Abandoned { after } => latency.sample(now, like.tokens, after, steady),
             Observation::Heard => {}
             Observation::Overdue => pace.lateness.late(now),
             Observation::Late => self.breaker.late(now, &mut entry.pass),

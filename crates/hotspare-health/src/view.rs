@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use hotspare_core::{BreakerState, Moment};
 
+use crate::latency::Latency;
+
 /// Health of the scopes that one call would need.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -22,12 +24,10 @@ pub struct View {
     pub expected_failure_ppm: u32,
     /// The lowest weight, in hundredths of a per cent.
     pub weight_bp: u32,
-    /// The longest usual time to first content, failures counted as slow.
-    pub latency: Option<Duration>,
-    /// The time to first content that half of the calls with prompts of this size keep.
-    pub latency_p50: Option<Duration>,
-    /// The time that 95 % of them keep.
-    pub latency_p95: Option<Duration>,
+    /// Times to the first content of streams.
+    pub streamed: Times,
+    /// Times to answers that come whole.
+    pub unstreamed: Times,
     /// Calls in the window of the most used scope.
     pub samples: u32,
     /// Whether one has become slow.
@@ -36,4 +36,31 @@ pub struct View {
     pub disabled: bool,
     /// Whether one is cordoned.
     pub cordoned: bool,
+}
+
+/// How long the slowest of several scopes usually takes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Times {
+    /// The average of late, failures counted as slow.
+    pub average: Option<Duration>,
+    /// The time that half of the calls with prompts of this size keep.
+    pub p50: Option<Duration>,
+    /// The time that 95 % of them keep.
+    pub p95: Option<Duration>,
+}
+
+impl Times {
+    pub(crate) fn of(latency: &Latency, tokens: u64) -> Self {
+        Self { average: latency.average(), p50: latency.p50(tokens), p95: latency.p95(tokens) }
+    }
+
+    /// The longer of each.
+    pub(crate) fn max(self, other: Self) -> Self {
+        Self {
+            average: self.average.max(other.average),
+            p50: self.p50.max(other.p50),
+            p95: self.p95.max(other.p95),
+        }
+    }
 }

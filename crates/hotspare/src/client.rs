@@ -184,7 +184,7 @@ impl Client {
         let request = &self.bind(&route, request.clone());
         let now = self.shared.clock.now();
         let size = prompt_size(request);
-        let views = self.shared.with_world(|world| world.views(now, &route, size.tokens()));
+        let views = self.shared.with_world(|world| world.views(now, &route, size.tokens(), true));
         let plan_seed = PlanSeed { draw: TYPICAL_DRAW, turn: 0, affinity: affinity(request) };
         let plan = Plan::new(&self.shared.fleet, &route, request, size, &views, plan_seed);
         let choices = plan.choices.iter().map(|choice| {
@@ -266,8 +266,8 @@ impl Client {
         let now = shared.clock.now();
         self.take_new_keys(&route, now);
         let size = prompt_size(&request);
-        let (views, turn) =
-            shared.with_world(|world| (world.views(now, &route, size.tokens()), world.next_turn(&route)));
+        let (views, turn) = shared
+            .with_world(|world| (world.views(now, &route, size.tokens(), stream), world.next_turn(&route)));
         // Outside the lock: a strategy is the application's code.
         let plan_seed = PlanSeed { draw: seed.rotate_left(32), turn, affinity: affinity(&request) };
         let plan = Plan::new(&shared.fleet, &route, &request, size, &views, plan_seed);

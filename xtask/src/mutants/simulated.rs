@@ -83,7 +83,7 @@ pub(super) const SIMULATED: &[Simulated] = &[
     Simulated {
         name: "a hedge needs no budget",
         file: "crates/hotspare-engine/src/world.rs",
-        from: "!state.retries.is_low() && state.hedges.try_take(now)",
+        from: "!state.retries.is_low() && !state.hedges.is_low()",
         to: "true",
         scenario: "silence",
     },

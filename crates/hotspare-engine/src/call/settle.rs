@@ -65,13 +65,15 @@ impl Call {
                 continue;
             }
             // Never a byte, though it had its time: that is a failure whoever answered meanwhile. Pings and no content
-            // are slowness. A target that had no time yet is not judged by a race that it lost.
+            // are slowness, and so is silence that is no sign of ill health. A target that had no time yet is not judged by a
+            // race that it lost.
             let had_its_time = attempt.first_content.is_none() && self.had_its_time(now, attempt);
             // Where nobody answered, the silence before an answer that comes whole says as much of who stopped listening.
             let censored = !attempt.stream && self.committed.is_none();
-            let outcome = match (had_its_time && !censored, attempt.heard) {
-                (true, false) => self.evidence(now, id, &Error::new(Kind::Timeout, "no sign of life")),
-                (true, true) => {
+            let hung = self.has_hung(now, attempt);
+            let outcome = match (had_its_time && !censored, hung) {
+                (true, true) => self.evidence(now, id, &Error::new(Kind::Timeout, "no sign of life")),
+                (true, false) => {
                     let target = &self.fleet.targets()[attempt.target];
                     let scope = target.scope(attempt.key, Scope::Model);
                     scope.map_or_else(Outcome::neutral, |scope| Outcome::at(scope, Verdict::Slow))
@@ -79,7 +81,9 @@ impl Call {
                 (false, _) => Outcome::neutral(),
             };
             let attempt = &mut self.attempts[index];
-            if let (true, Some(permit)) = (attempt.was_slow(), &mut attempt.permit) {
+            // A whole answer that does not come at all is no measure of how long the others take.
+            let slow = attempt.was_slow() && (attempt.stream || !hung);
+            if let (true, Some(permit)) = (slow, &mut attempt.permit) {
                 let after = now.saturating_since(attempt.started);
                 world.observe(now, attempt.target, permit, Observation::Abandoned { after });
             }

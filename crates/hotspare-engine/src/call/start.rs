@@ -46,7 +46,7 @@ impl Call {
                 continue;
             }
             let draw = self.draws.draw();
-            match world.admit(now, choice.target, self.wish(draw, &choice, false)) {
+            match world.admit(now, choice.target, self.wish(world, draw, &choice, false)) {
                 Ok((key, permit)) => {
                     self.wanted -= 1;
                     if std::mem::take(&mut self.hedging) {
@@ -82,7 +82,7 @@ impl Call {
             return None;
         }
         let draw = self.draws.draw();
-        match world.admit(now, choice.target, self.wish(draw, &choice, false)) {
+        match world.admit(now, choice.target, self.wish(world, draw, &choice, false)) {
             Ok(admitted) => {
                 let mut begin = self.begin(now, world, &choice, admitted, why);
                 self.attempts[begin.id.0].reask = reask.is_some();
@@ -117,8 +117,16 @@ impl Call {
         true
     }
 
-    fn wish(&self, draw: u64, choice: &PlannedTarget, last_resort: bool) -> Wish {
-        Wish { draw, tokens: choice.prompt_tokens, ticket: self.ticket, last_resort }
+    fn wish(&self, world: &World, draw: u64, choice: &PlannedTarget, last_resort: bool) -> Wish {
+        let unstreamed = !self.streams(world, choice.target);
+        Wish { draw, tokens: choice.prompt_tokens, ticket: self.ticket, last_resort, unstreamed }
+    }
+
+    /// Whether a target is asked for a stream.
+    fn streams(&self, world: &World, place: usize) -> bool {
+        let refuses = self.plain.contains(&place);
+        let words = self.ask.vectors.is_none();
+        words && (self.ask.stream || (!refuses && world.streams_upstream(&self.route, place)))
     }
 
     /// Why a target is passed over although its turn has come.
@@ -252,7 +260,7 @@ impl Call {
             }
             let (choice, refusal) = self.refused.remove(index);
             let draw = self.draws.draw();
-            match world.admit(now, choice.target, self.wish(draw, &choice, true)) {
+            match world.admit(now, choice.target, self.wish(world, draw, &choice, true)) {
                 Ok((key, permit)) => {
                     self.refused.append(&mut kept);
                     self.wanted = 0;
@@ -299,9 +307,7 @@ impl Call {
     ) -> AttemptStart {
         let id = AttemptId(self.attempts.len());
         let target = &self.fleet.targets()[choice.target];
-        let refuses = self.plain.contains(&choice.target) || world.is_plain(choice.target);
-        let words = self.ask.vectors.is_none();
-        let stream = words && (self.ask.stream || (self.route.rules.stream_upstream && !refuses));
+        let stream = self.streams(world, choice.target);
         let mut attempt = Attempt::new(now, choice.target, key, stream, permit);
         if !stream {
             // Its first content is the whole.

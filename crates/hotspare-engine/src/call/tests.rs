@@ -56,6 +56,7 @@ pub(super) struct Setup {
     pub(super) rules: Rules,
     pub(super) stream: bool,
     pub(super) keys: usize,
+    pub(super) health: Config,
     pub(super) profile: ModelProfile,
     pub(super) max_in_flight: Option<u32>,
     pub(super) requests_per_minute: Option<u64>,
@@ -113,6 +114,7 @@ impl Setup {
             rules: Rules::default(),
             stream: true,
             keys: 1,
+            health: Config::window(),
             profile: ModelProfile::default(),
             max_in_flight: None,
             requests_per_minute: None,
@@ -137,7 +139,7 @@ impl Setup {
             max_in_flight: self.max_in_flight,
             requests_per_minute: self.requests_per_minute,
             tokens_per_minute: self.tokens_per_minute,
-            health: Config::window(),
+            health: self.health.clone(),
             probe: false,
         });
         let (fleet, book) = Fleet::assemble(specs.collect());
@@ -173,7 +175,7 @@ impl Setup {
             &route,
             &request,
             PromptSize::of_text(self.prompt_tokens),
-            &world.views(now, &route, self.prompt_tokens),
+            &world.views(now, &route, self.prompt_tokens, self.stream),
             PlanSeed::default(),
         );
         let mut ask = Ask::new(self.stream, 7);
@@ -461,7 +463,7 @@ fn when_all_are_blocked_one_is_asked_all_the_same() {
     fn ask_again(rig: &mut Rig) {
         let (fleet, route) = (Arc::clone(&rig.call.fleet), Arc::clone(&rig.call.route));
         let request = ChatRequest::to("r").user("hi").into();
-        let (size, views) = (PromptSize::of_text(1), rig.world.views(rig.now, &route, 1));
+        let (size, views) = (PromptSize::of_text(1), rig.world.views(rig.now, &route, 1, true));
         let plan = Plan::new(&fleet, &route, &request, size, &views, PlanSeed::default());
         rig.call = Call::new(rig.now, fleet, route, Ask::new(true, 1), plan);
         rig.run();

@@ -13,6 +13,9 @@ use crate::attempt::Attempt;
 use crate::step::AttemptId;
 use crate::world::World;
 
+/// An answer that comes whole and takes so many times as long as 95 % of the target's others does not come at all.
+const HANGS: u32 = 2;
+
 impl Call {
     /// Does what is due.
     pub(super) fn expire(&mut self, now: Moment, world: &mut World) {
@@ -88,7 +91,8 @@ impl Call {
             // Where only the call's own end presses, the target is not to blame; nor is it where everybody else was refused.
             let limit = self.first_content_limit(attempt);
             let pressed = attempt.share < limit && now < attempt.started + limit;
-            let blamed = !pressed && !self.waiting.is_empty();
+            // An answer that comes whole is silent until it is there: the caller may have asked for much.
+            let blamed = attempt.stream && !pressed && !self.waiting.is_empty();
             let attempt = &mut self.attempts[id.0];
             attempt.late = true;
             if let Some(permit) = attempt.permit.as_mut().filter(|_| blamed) {
@@ -149,6 +153,13 @@ impl Call {
         let thinks = self.fleet.targets()[attempt.target].profile.capabilities.reasoning == Some(true);
         let quiet_by_nature = thinks && !attempt.stream;
         !quiet_by_nature && now >= attempt.started + self.first_content_limit(attempt)
+    }
+
+    /// Whether an attempt that never showed a sign of life has failed, rather than being slow. An answer that comes whole shows
+    /// none before it is there, so its silence is judged by what its target is known to need.
+    pub(super) fn has_hung(&self, now: Moment, attempt: &Attempt) -> bool {
+        let known = attempt.usual.map(|usual| usual.p95.saturating_mul(HANGS));
+        !attempt.heard && (attempt.stream || known.is_some_and(|longest| now >= attempt.started + longest))
     }
 
     pub(super) fn has_content(&self) -> bool {

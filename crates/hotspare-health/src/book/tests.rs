@@ -125,7 +125,7 @@ fn how_long_calls_take_is_told_apart_by_model_and_not_by_host() {
             book.settle(at(second), permit, Outcome::success(), 0);
         }
     }
-    assert!(book.view(at(60), &[host, fast], 10).latency < Some(Duration::from_secs(1)));
+    assert!(book.view(at(60), &[host, fast], 10).streamed.average < Some(Duration::from_secs(1)));
     // A model whose calls are all late opens, and the host with its other model does not.
     for second in 60..90 {
         let Admission::Granted(mut permit) = book.admit_for(at(second), &[host, slow], 10) else { continue };
@@ -159,7 +159,10 @@ fn a_frozen_target_is_degraded_after_five_calls_and_trusted_again_when_it_is_bac
         book.observe(at(60), &mut permit, Observation::Abandoned { after: Duration::from_secs(58) });
         book.settle(at(60), permit, Outcome::neutral(), 0);
     }
-    assert!(book.view(at(60), &[model], 10).latency > Some(usual * 10), "what never came was not fast");
+    assert!(
+        book.view(at(60), &[model], 10).streamed.average > Some(usual * 10),
+        "what never came was not fast"
+    );
     (0..17).for_each(|_| answer(&mut book, at(61)));
     assert!(!book.view(at(61), &[model], 10).degraded);
 }

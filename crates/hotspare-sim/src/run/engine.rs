@@ -73,7 +73,8 @@ impl Stage<'_> {
         let current = cast.worlds.len() - 1;
         let world = &mut cast.worlds[current];
         let size = prompt_size(request);
-        let (views, turn) = (world.views(now, &route, size.tokens()), world.next_turn(&route));
+        let views = world.views(now, &route, size.tokens(), wanted.stream);
+        let turn = world.next_turn(&route);
         for (&place, view) in route.members.iter().zip(&views) {
             if view.degraded && !cast.slow[place] {
                 self.ledger.degraded(now, place);

@@ -222,3 +222,97 @@ fn callers_who_hang_up_on_an_unstreamed_answer_hurt_nobody() {
         assert_eq!(view(&rig).failure_rate_bp > 0, hurt);
     }
 }
+
+/// The first content of an answer that comes whole is its end: how long it takes says nothing about streams, and the other way
+/// round.
+#[test]
+fn streams_and_whole_answers_are_timed_apart() {
+    let mut setup = Setup::new(&["a", "b"]);
+    let mut rig = setup.rig();
+    answered(&mut rig, &setup, 60, Duration::from_millis(400));
+    setup.stream = false;
+    let _ = rig.next_call(&setup);
+    answered(&mut rig, &setup, 30, Duration::from_secs(20));
+    assert!(!view(&rig).degraded, "a long answer is not a late one");
+    let route = Arc::clone(&rig.call.route);
+    let p95 = |rig: &Rig, stream| rig.world.views(rig.now, &route, 5, stream)[0].latency_p95.unwrap();
+    assert!(p95(&rig, true) < Duration::from_millis(500), "{:?}", p95(&rig, true));
+    assert!(p95(&rig, false) > Duration::from_secs(19), "{:?}", p95(&rig, false));
+    // Half of the whole answers take longer than this call has; of the streams, none does.
+    setup.stream = true;
+    setup.strategy = Arc::new(Sequential::new(["b", "a"]));
+    let _ = rig.next_call(&setup);
+    rig.call.first_content_at = rig.now + Duration::from_secs(15);
+    rig.fails(0, Kind::ModelUnavailable);
+    assert_eq!(rig.targets().len(), 2, "{}", rig.call.trail());
+}
+
+#[test]
+fn a_hedge_of_a_whole_answer_waits_as_long_as_whole_answers_take() {
+    let mut setup = Setup::new(&["a", "b"]);
+    setup.strategy = Arc::new(Hedged::new(Sequential::new(["a", "b"]), Hedge::at_p95().budget_bp(10_000)));
+    let mut rig = setup.rig();
+    answered(&mut rig, &setup, 60, Duration::from_millis(400));
+    setup.stream = false;
+    let _ = rig.next_call(&setup);
+    rig.wait(Duration::from_secs(5));
+    assert_eq!(rig.targets(), [0], "nothing is known of whole answers yet");
+    rig.finishes_with_text(0);
+    let _ = rig.next_call(&setup);
+    answered(&mut rig, &setup, 30, Duration::from_secs(5));
+    rig.wait(Duration::from_secs(4));
+    assert_eq!(rig.targets(), [0]);
+    rig.wait(Duration::from_secs(3));
+    assert_eq!(rig.targets(), [0, 1]);
+}
+
+fn whole(health: Config) -> Setup {
+    let mut setup = Setup::new(&["a", "b"]);
+    (setup.stream, setup.health) = (false, health);
+    setup
+}
+
+/// One call whose first target needs longer than the limit, and whose spare answers within 8 s.
+fn rescued(rig: &mut Rig) {
+    rig.wait(Duration::from_secs(38));
+    assert_eq!(rig.targets(), [0, 1]);
+    rig.finishes_with_text(1);
+}
+
+#[test]
+fn a_target_that_gives_long_answers_whole_is_not_ill() {
+    let setup = whole(Config::default());
+    let mut rig = setup.rig();
+    for _ in 0..8 {
+        rescued(&mut rig);
+        let _ = rig.next_call(&setup);
+    }
+    assert_eq!(view(&rig).breaker, hotspare_core::BreakerState::Closed, "nobody knows how long it takes");
+    // Twelve answers of 35 s, all of which come.
+    let mut rig = setup.rig();
+    let mut calls: Vec<Rest> = (0..11).map(|_| rig.next_call(&setup)).collect();
+    let began = rig.now;
+    for _ in 0..12 {
+        rig.now = began;
+        rig.wait(Duration::from_secs(35));
+        assert_eq!(rig.targets(), [0, 1]);
+        rig.finishes_with_text(0);
+        let Some(next) = calls.pop() else { break };
+        let _ = rig.back_to(next);
+    }
+    assert_eq!((rig.world.counts(0).served, view(&rig).breaker), (12, hotspare_core::BreakerState::Closed));
+}
+
+#[test]
+fn a_target_that_no_longer_gives_answers_is_found_out() {
+    let setup = whole(Config::default());
+    let mut rig = setup.rig();
+    answered(&mut rig, &setup, 30, Duration::from_secs(8));
+    let mut calls = 0;
+    while view(&rig).breaker == hotspare_core::BreakerState::Closed && calls < 20 {
+        calls += 1;
+        rescued(&mut rig);
+        let _ = rig.next_call(&setup);
+    }
+    assert!(calls <= 5, "{calls} calls lost 30 s each");
+}

@@ -1,0 +1,70 @@
+//! The health of targets as strategies and people see it.
+//!
+//! Not a decision on who is admitted. Invariant: looking changes nothing.
+
+use hotspare_core::{Moment, TargetView};
+
+use super::World;
+use crate::fleet::Route;
+
+impl World {
+    /// The health of a route's members, in their order, for a prompt of about so many tokens, and an answer that the caller
+    /// wants as a stream or not: the times are those of answers that come as this one will.
+    #[must_use]
+    pub fn views(&self, now: Moment, route: &Route, prompt_tokens: u64, stream: bool) -> Vec<TargetView> {
+        let view = |&place: &usize| {
+            let streams = stream || self.streams_upstream(route, place);
+            self.view_of(now, place, prompt_tokens, streams)
+        };
+        route.members.iter().map(view).collect()
+    }
+
+    /// Whether the route asks a target for a stream although the caller wants none.
+    pub(crate) fn streams_upstream(&self, route: &Route, place: usize) -> bool {
+        route.rules.stream_upstream && !self.targets[place].plain
+    }
+
+    /// The health of one target: of several keys, the best one's.
+    #[must_use]
+    pub fn view(&self, now: Moment, place: usize, prompt_tokens: u64) -> TargetView {
+        self.view_of(now, place, prompt_tokens, true)
+    }
+
+    fn view_of(&self, now: Moment, place: usize, prompt_tokens: u64, streams: bool) -> TargetView {
+        let target = &self.fleet.targets()[place];
+        let in_flight = self.targets[place].counts.in_flight;
+        let mut views =
+            (0..target.key_count()).map(|key| self.book.view(now, &target.scopes(key), prompt_tokens));
+        let first = views.next();
+        let best = views.fold(first, |best, view| match best {
+            Some(best) if best.usable || !view.usable => Some(best),
+            _ => Some(view),
+        });
+        let mut out = TargetView::default();
+        if let Some(view) = best {
+            out.usable = view.usable
+                && !self.targets[place].cordoned
+                && target.max_in_flight.is_none_or(|most| in_flight < most);
+            out.usable_in = view.until.map(|until| until.saturating_since(now));
+            out.breaker = view.state;
+            out.failure_rate_bp = view.failure_rate_bp;
+            out.expected_failure_ppm = view.expected_failure_ppm;
+            out.weight_bp = view.weight_bp;
+            let times = if streams { view.streamed } else { view.unstreamed };
+            (out.latency, out.latency_p50, out.latency_p95) = (times.average, times.p50, times.p95);
+            out.degraded = view.degraded;
+            out.samples = view.samples;
+            if let Some(at) = self.targets[place].own.wait(now, prompt_tokens) {
+                out.usable = false;
+                out.usable_in = out.usable_in.max(Some(at.saturating_since(now)));
+            }
+            out.cordoned = view.cordoned || self.targets[place].cordoned;
+            out.disabled = view.disabled;
+        }
+        out.in_flight = in_flight;
+        let state = &self.targets[place];
+        out.tokens = state.tokens.scale();
+        out.tokens.overflow = state.overflow.filter(|(_, until)| now < *until).map(|(tokens, _)| tokens);
+        out
+    }
+}
