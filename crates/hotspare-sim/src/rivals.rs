@@ -102,6 +102,9 @@ pub(crate) trait Rival: fmt::Debug {
 
     /// How an attempt ended: well, or with a failure of this kind.
     fn outcome(&mut self, _now: Moment, _place: usize, _failed: Option<Kind>, _took: Duration) {}
+
+    /// An attempt that was begun then ended without saying anything of the target: its caller left or was mistaken.
+    fn released(&mut self, _began: Moment, _place: usize) {}
 }
 
 /// Places that were not tried, in order.

@@ -74,6 +74,8 @@ struct Live {
     last: Moment,
     silence: u64,
     hedged: bool,
+    /// The attempt that gave the answer, or the rest of one that another had begun.
+    served: Option<usize>,
     /// An attempt has failed.
     failed: bool,
     world: usize,
@@ -268,6 +270,7 @@ impl Stage<'_> {
             last: self.now,
             silence: 0,
             hedged: false,
+            served: None,
             failed: false,
             world,
             ticket: None,
@@ -369,8 +372,11 @@ impl Stage<'_> {
         if live.words > 0 && fate != Fate::Answered {
             live.silence = live.silence.max(self.now.saturating_since(live.last).as_nanos() as u64);
         }
-        // A second start that was a hedge is not an effect of failure.
-        let affected = live.failed || live.going.len() > 1 && !live.hedged;
+        // A hedge that stood by is no effect of failure; one that had to answer is.
+        let affected = match fate {
+            Fate::Answered => live.served != Some(0),
+            _ => live.failed || live.going.len() > 1 && !live.hedged,
+        };
         self.ledger.ended(&Ended {
             arrived: live.arrived,
             now: self.now,

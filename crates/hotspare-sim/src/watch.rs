@@ -178,7 +178,9 @@ impl Watch {
         if now > end.arrived + limits.total + TICK {
             self.say(now, || "a call lasted longer than its total".into());
         }
-        if end.first.is_some_and(|first| first > end.arrived + limits.first_content_deadline + TICK) {
+        // Of a whole answer the first content is its end.
+        let begins = if end.stream { limits.first_content_deadline } else { limits.total };
+        if end.first.is_some_and(|first| first > end.arrived + begins + TICK) {
             self.say(now, || "first content came after its deadline".into());
         }
         match end.failed {
@@ -190,7 +192,7 @@ impl Watch {
             }
             Some(kind) if end.may_be_missed && !matches!(kind, Kind::Cancelled | Kind::Deadline) => {
                 // Whoever cannot be in time is rightly passed over.
-                let left = (end.arrived + limits.first_content_deadline).saturating_since(now);
+                let left = (end.arrived + begins).saturating_since(now);
                 let would = |place: usize| {
                     let view = end.world.view(now, place, 0);
                     view.usable && view.latency_p50.is_none_or(|usual| usual <= left)
@@ -219,6 +221,7 @@ pub(crate) struct CallEnd<'a> {
     pub(crate) route: &'a Route,
     pub(crate) world: &'a World,
     pub(crate) arrived: Moment,
+    pub(crate) stream: bool,
     pub(crate) first: Option<Moment>,
     pub(crate) failed: Option<Kind>,
     /// Whether nothing but the request was wrong.

@@ -103,6 +103,14 @@ impl Rival for Resilience4jLike {
             Some(_) => {}
         }
     }
+
+    /// A permission that was not used is given back.
+    fn released(&mut self, began: Moment, place: usize) {
+        let window = &mut self.0[place];
+        if window.until.is_some_and(|until| began >= until) {
+            window.probes = window.probes.saturating_sub(1);
+        }
+    }
 }
 
 /// As Envoy's outlier detection with its defaults, in a cluster of so many hosts: five failures in a row eject for 30 s

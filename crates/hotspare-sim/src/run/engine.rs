@@ -286,6 +286,7 @@ impl Stage<'_> {
         let cost: u64 =
             trail.attempts.iter().filter_map(|attempt| attempt.cost).map(|cost| cost.micros()).sum();
         let useful = |attempt: &hotspare_core::Attempt| attempt.outcome == hotspare_core::Outcome::Served;
+        live.served = trail.attempts.iter().position(useful);
         let bought: u64 = trail
             .attempts
             .iter()
@@ -329,6 +330,7 @@ impl Stage<'_> {
                 route: &cast.route,
                 world,
                 arrived: live.arrived,
+                stream: live.wanted.stream,
                 first: live.first,
                 failed: error.map(Error::kind),
                 only_invalid: error.is_some_and(|error| {

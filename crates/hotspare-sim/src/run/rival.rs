@@ -72,8 +72,10 @@ impl Stage<'_> {
         let Cast::Rival(rival) = &mut self.cast else { return };
         let going = &live.going[index];
         let took = self.now.saturating_since(going.began);
-        // Whoever is told that the request is wrong does not hold it against the provider.
-        if kind != Some(Kind::InvalidRequest) {
+        // That the request is wrong says nothing of the provider.
+        if kind == Some(Kind::InvalidRequest) {
+            rival.released(going.began, going.place);
+        } else {
             rival.outcome(self.now, going.place, kind, took);
         }
     }
@@ -118,6 +120,7 @@ impl Stage<'_> {
             return false;
         }
         self.rival_outcome(live, index, None);
+        live.served = Some(index);
         self.hang_up(seat, live, index);
         self.end(live, Fate::Answered, (0, 0));
         true
@@ -130,6 +133,9 @@ impl Stage<'_> {
     }
 
     pub(super) fn rival_left(&mut self, seat: Seat, live: &mut Live) -> bool {
+        if let (Cast::Rival(rival), Some(going)) = (&mut self.cast, live.going.last()) {
+            rival.released(going.began, going.place);
+        }
         for index in 0..live.going.len() {
             self.hang_up(seat, live, index);
         }
