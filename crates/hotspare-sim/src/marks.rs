@@ -115,6 +115,14 @@ impl Mark {
         if self.at_least.is_none() && self.at_most.is_none() {
             return Some(format!("the mark {} has no bound", self.measure));
         }
+        if let Some(bound) =
+            self.at_least.iter().chain(&self.at_most).find(|bound| !self.measure.takes(bound.value))
+        {
+            let (measure, text) = (self.measure, &bound.text);
+            return Some(format!(
+                "the mark {measure} has the bound {text}, and {measure} is a share, such as \"99.9%\""
+            ));
+        }
         let target = self.target.as_ref()?;
         let known = scenario.targets.iter().any(|known| known.name == *target);
         (!known).then(|| format!("the mark {} is about `{target}`, which is no target", self.measure))
@@ -193,20 +201,32 @@ impl fmt::Display for Measure {
 }
 
 impl Measure {
+    /// Whether it is a part of 1.
+    const fn is_share(self) -> bool {
+        matches!(
+            self,
+            Self::Available
+                | Self::Cut
+                | Self::FirstTry
+                | Self::Hedged
+                | Self::Refused
+                | Self::Share
+                | Self::Used
+                | Self::Waste
+        )
+    }
+
+    /// Whether a value can be had: shares are of 1, and nothing is below 0.
+    fn takes(self, value: f64) -> bool {
+        let most = if self.is_share() { 1.0 } else { f64::MAX };
+        (0.0..=most).contains(&value)
+    }
+
     /// A value as people read it.
     #[must_use]
     pub fn show(self, value: f64) -> String {
         match self {
-            Self::Available
-            | Self::FirstTry
-            | Self::Cut
-            | Self::Refused
-            | Self::Share
-            | Self::Used
-            | Self::Hedged
-            | Self::Waste => {
-                format!("{:.3} %", value * 100.0)
-            }
+            share if share.is_share() => format!("{:.3} %", value * 100.0),
             Self::OpenAfter
             | Self::RecoveredAfter
             | Self::ToldAfter
@@ -217,15 +237,7 @@ impl Measure {
                 format!("{value:.2} s")
             }
             Self::Amplification | Self::Attempts => format!("{value:.4}"),
-            Self::Affected
-            | Self::DegradesOfTheWell
-            | Self::Lost
-            | Self::Opens
-            | Self::OpensOfTheWell
-            | Self::OutcomesToOpen
-            | Self::Starts => {
-                format!("{value:.0}")
-            }
+            _ => format!("{value:.0}"),
         }
     }
 }

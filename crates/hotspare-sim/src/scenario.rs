@@ -8,6 +8,7 @@
 //! streamed, Poisson arrivals, ten minutes; what goes wrong goes wrong from minute 2 to minute 5.
 
 mod breaker;
+mod mistakes;
 mod target;
 
 use std::time::Duration;
@@ -292,39 +293,5 @@ impl Scenario {
             self.faults.iter().any(|fault| fault.on.iter().any(|name| target.answers_to(name)))
         };
         self.targets.iter().filter(|target| !ill(target)).count()
-    }
-
-    fn mistakes(&self) -> Vec<String> {
-        let mut mistakes = Vec::new();
-        if self.targets.is_empty() || self.targets.len() > 64 {
-            mistakes.push("there must be from 1 to 64 targets".into());
-        }
-        if self.load.rate <= 0.0 || self.load.rate > 100_000.0 || !(0.0..=50.0).contains(&self.load.cv) {
-            mistakes.push("load.rate is from above 0 to 100000 a second, load.cv from 0 to 50".into());
-        }
-        if self.window[0] >= self.window[1] {
-            mistakes.push("the window must end after it begins".into());
-        }
-        for target in &self.targets {
-            if self.targets.iter().filter(|other| other.name == target.name).count() > 1 {
-                mistakes.push(format!("target `{}` is there twice", target.name));
-            }
-            if target.keys == 0 || target.keys > 64 {
-                mistakes.push(format!("target `{}` has from 1 to 64 keys", target.name));
-            }
-            if let Some(Err(what)) = target.breaker.as_ref().map(BreakerDto::config) {
-                mistakes.push(format!("target `{}`: {what}", target.name));
-            }
-        }
-        for name in self.faults.iter().flat_map(|fault| &fault.on) {
-            if !self.targets.iter().any(|target| target.answers_to(name)) {
-                mistakes.push(format!("a fault is on `{name}`, which is neither a target nor a group"));
-            }
-        }
-        for mark in &self.marks {
-            mistakes.extend(mark.mistake(self));
-        }
-        mistakes.extend(self.setup().err());
-        mistakes
     }
 }
