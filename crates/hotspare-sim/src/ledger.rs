@@ -37,7 +37,7 @@ pub(crate) struct Ended {
     pub(crate) first_target: Option<usize>,
     /// Nanoseconds from arrival to first content.
     pub(crate) ttft: Option<u64>,
-    /// Some attempt before the one that served failed, was late or was hedged away.
+    /// The first attempt failed or met a fault, and did not answer.
     pub(crate) affected: bool,
     pub(crate) hedged: bool,
     /// Longest silence after first content, in nanoseconds.

@@ -31,7 +31,7 @@ pub(crate) struct Mark {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Measure {
-    /// Requests that needed another target because one failed them, or that were lost to it.
+    /// Requests that another target answered because the first one tried failed or met a fault, and lost requests.
     Affected,
     /// The most starts per arrival within ten seconds, anywhere in the run.
     Amplification,
@@ -43,7 +43,8 @@ pub enum Measure {
     Cut,
     /// How often targets were taken for slow with which nothing was ever wrong.
     DegradesOfTheWell,
-    /// Share of requests that were answered and met no failure on the way.
+    /// Share of requests that were answered by the first target tried, or whose first target was well when a hedge was
+    /// faster.
     FirstTry,
     /// Share of requests that a second start raced.
     Hedged,

@@ -88,6 +88,15 @@ impl Providers {
         Welcome::Now(self.serve(now, place, ask))
     }
 
+    /// Whether a request that arrives now meets a fault other than a limit on the number of requests.
+    pub(crate) fn is_ill(&self, now: Moment, place: usize, ask: &Ask<'_>) -> bool {
+        let of = [ask.wanted.number, place as u64, ask.nth];
+        ask.weather.at(place, now).any(|spell| {
+            !matches!(spell.effect, Effect::AtMost(_))
+                && ask.meets(spell.key, spell.share, self.chance, of)
+        })
+    }
+
     /// The reply of a provider that has taken the request.
     pub(crate) fn serve(&mut self, now: Moment, place: usize, ask: &Ask<'_>) -> Reply {
         let chance = self.chance;

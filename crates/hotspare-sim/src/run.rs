@@ -57,6 +57,16 @@ struct Going {
     voice: usize,
     from: u32,
     stakes: Option<Stakes>,
+    /// It met a fault that does not show as a failure, such as silence.
+    ill: bool,
+    failed: bool,
+}
+
+impl Going {
+    /// Whether its target served it worse than a well one: it met a fault, failed, or was still waiting in line.
+    const fn suffered(&self) -> bool {
+        self.ill || self.failed || self.reply.is_none()
+    }
 }
 
 /// A call under way.
@@ -76,8 +86,6 @@ struct Live {
     hedged: bool,
     /// The attempt that gave the answer, or the rest of one that another had begun.
     served: Option<usize>,
-    /// An attempt has failed.
-    failed: bool,
     world: usize,
     ticket: Option<Ticket>,
 }
@@ -271,7 +279,6 @@ impl Stage<'_> {
             silence: 0,
             hedged: false,
             served: None,
-            failed: false,
             world,
             ticket: None,
         };
@@ -372,11 +379,8 @@ impl Stage<'_> {
         if live.words > 0 && fate != Fate::Answered {
             live.silence = live.silence.max(self.now.saturating_since(live.last).as_nanos() as u64);
         }
-        // A hedge that stood by is no effect of failure; one that had to answer is.
-        let affected = match fate {
-            Fate::Answered => live.served != Some(0),
-            _ => live.failed || live.going.len() > 1 && !live.hedged,
-        };
+        // A hedge that is faster than a well first target is no effect of failure; one that stands in for an ill one is.
+        let affected = live.served != Some(0) && live.going.first().is_some_and(Going::suffered);
         self.ledger.ended(&Ended {
             arrived: live.arrived,
             now: self.now,

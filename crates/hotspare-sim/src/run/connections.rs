@@ -16,6 +16,7 @@ impl Stage<'_> {
         going.nth = live.going.iter().filter(|one| one.place == going.place).count() as u64;
         let seat = Seat { attempt: u8::try_from(live.going.len()).unwrap_or(u8::MAX), ..seat };
         let ask = Ask { wanted: &live.wanted, weather: &self.weather, key: going.key, nth: going.nth };
+        going.ill = self.providers.is_ill(self.now, going.place, &ask);
         match self.providers.welcome(self.now, going.place, seat, &ask) {
             Welcome::Later => going.seated = true,
             Welcome::Now(reply) => {

@@ -162,6 +162,8 @@ impl Stage<'_> {
             voice,
             from,
             stakes,
+            ill: false,
+            failed: false,
         };
         self.send(seat, live, going);
     }
@@ -204,7 +206,7 @@ impl Stage<'_> {
     }
 
     fn failed(&mut self, seat: Seat, live: &mut Live, index: usize, error: Error) {
-        live.failed = true;
+        live.going[index].failed = true;
         self.ledger.outcome(live.going[index].began, live.going[index].place);
         if matches!(error.kind(), Kind::RateLimited | Kind::GrowthLimited) {
             self.ledger.refused(live.going[index].began, live.going[index].place);

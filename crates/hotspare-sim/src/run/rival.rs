@@ -63,6 +63,8 @@ impl Stage<'_> {
             voice: place,
             from: 0,
             stakes: None,
+            ill: false,
+            failed: false,
         };
         self.send(seat, live, going);
         false
@@ -81,7 +83,7 @@ impl Stage<'_> {
     }
 
     fn rival_failed(&mut self, seat: Seat, live: &mut Live, index: usize, kind: Kind) -> bool {
-        live.failed = true;
+        live.going[index].failed = true;
         if matches!(kind, Kind::RateLimited | Kind::GrowthLimited) {
             self.ledger.refused(live.going[index].began, live.going[index].place);
         }
