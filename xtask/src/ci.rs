@@ -7,7 +7,7 @@ use crate::{new_provider, test, tidy};
 
 type Step = (&'static str, fn() -> Result<(), String>);
 
-const STEPS: [Step; 15] = [
+const STEPS: [Step; 16] = [
     ("fmt", || run(cargo(&["fmt", "--all", "--check"]))),
     ("tidy", tidy::run),
     ("clippy", || {
@@ -37,6 +37,7 @@ const STEPS: [Step; 15] = [
     ("rehearsal", new_provider::check),
     ("demo", || run(cargo(&["run", "--release", "--", "demo"]))),
     ("sim", || chaos(&[])),
+    ("swarm", || chaos(&["--swarm".into(), "--seeds".into(), "50".into()])),
     ("chaos", || binary("chaos", &["--seed".into(), "1".into()])),
     ("generated", || binary("docs", &["--check".into()])),
 ];

@@ -69,7 +69,7 @@ pub(crate) enum Command {
         #[arg(long)]
         live: bool,
     },
-    /// Simulate outages in virtual time, with a configuration or the defaults.
+    /// Simulate outages in virtual time, with a configuration or each scenario's own route.
     #[cfg(feature = "simulate")]
     Simulate(Box<hotspare_gateway::simulate::SimulateArgs>),
     /// Show which targets a request would try, in which order and why; sends nothing.

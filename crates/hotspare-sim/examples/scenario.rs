@@ -5,7 +5,7 @@
 
 use std::process::ExitCode;
 
-use hotspare_sim::{Course, Player, Scenario, run};
+use hotspare_sim::{Course, Player, Scenario, Verdict, run};
 
 fn main() -> Result<ExitCode, String> {
     let mut good = true;
@@ -17,8 +17,11 @@ fn main() -> Result<ExitCode, String> {
             for breach in &outcome.breaches {
                 println!("{name}, seed {seed}, {:?}: {}", breach.at, breach.what);
             }
-            let missed: Vec<_> =
-                outcome.judge(&scenario).into_iter().filter(|judged| !judged.holds).collect();
+            let missed: Vec<_> = outcome
+                .judge(&scenario)
+                .into_iter()
+                .filter(|judged| judged.verdict != Verdict::Reached)
+                .collect();
             for judged in &missed {
                 println!("{name}, seed {seed}: {} is {:?}", judged.mark, judged.value);
             }

@@ -7,7 +7,7 @@ use crate::marks::Measure;
 use crate::run::Outcome;
 use crate::scenario::Scenario;
 use crate::story::Story;
-use crate::verdict::Judged;
+use crate::verdict::{Judged, Verdict};
 use crate::watch::Breach;
 
 /// Measures that are kept of every run, in this order.
@@ -79,9 +79,9 @@ impl Digest {
         KEPT.iter().position(|kept| *kept == measure).and_then(|at| self.kept[at])
     }
 
-    /// Whether every mark was reached and every invariant held.
+    /// Whether no mark was missed and every invariant held.
     #[must_use]
     pub fn passed(&self) -> bool {
-        self.breaches.is_empty() && self.judged.iter().all(|judged| judged.holds)
+        self.breaches.is_empty() && self.judged.iter().all(|judged| judged.verdict != Verdict::Missed)
     }
 }

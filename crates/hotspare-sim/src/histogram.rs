@@ -40,6 +40,11 @@ impl Histogram {
         self.longest = self.longest.max(other.longest);
     }
 
+    /// Whether nothing was counted.
+    pub(crate) const fn is_empty(&self) -> bool {
+        self.total == 0
+    }
+
     /// The time in seconds that this share of what was counted kept; 0 if nothing was.
     pub(crate) fn quantile(&self, share: f64) -> f64 {
         let rank = ((self.total as f64 * share).ceil() as u64).clamp(1, self.total.max(1));

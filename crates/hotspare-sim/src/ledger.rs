@@ -25,6 +25,8 @@ pub(crate) enum Fate {
     Lost { kind: Kind, cut: bool },
     /// The caller's own mistake, and told so.
     Mistaken,
+    /// It came while no target existed: it counts for no player.
+    Unserved,
 }
 
 /// A request that has ended.
@@ -82,6 +84,9 @@ impl Tally {
     }
 
     fn ended(&mut self, end: &Ended) {
+        if end.fate == Fate::Unserved {
+            return;
+        }
         self.requests += 1;
         self.attempts += u64::from(end.attempts);
         self.cost += end.cost;
@@ -99,6 +104,7 @@ impl Tally {
             }
             Fate::Left => self.left += 1,
             Fate::Mistaken => self.mistaken += 1,
+            Fate::Unserved => {}
             Fate::Lost { cut, .. } => {
                 self.lost += 1;
                 self.cut += u64::from(cut);
@@ -112,8 +118,8 @@ impl Tally {
     }
 
     /// Requests that somebody should have answered.
-    pub(crate) fn fair(&self) -> f64 {
-        (self.answered + self.lost).max(1) as f64
+    pub(crate) fn fair(&self) -> u64 {
+        self.answered + self.lost
     }
 }
 
@@ -265,7 +271,11 @@ impl Ledger {
     /// A measure of one target and span.
     pub(crate) fn value(&self, measure: Measure, place: usize, span: (u64, u64)) -> Option<f64> {
         let tally = self.spans.iter().find(|(known, _)| *known == span).map(|(_, tally)| tally)?;
-        let share = |part: u64, of: f64| part as f64 / of.max(1.0);
+        // Of nothing there is no share.
+        let share = |part: u64, of: u64| (of > 0).then(|| part as f64 / of as f64);
+        let of_some =
+            |histogram: &Histogram, at: f64| (!histogram.is_empty()).then(|| histogram.quantile(at));
+        let asked = |count: f64| (tally.requests > 0).then_some(count);
         let inside = |list: &[(Moment, usize)], place: usize| {
             let inside = move |at: Moment| (span.0..span.1).contains(&at.as_nanos());
             list.iter().filter(|(at, at_place)| *at_place == place && inside(*at)).count()
@@ -277,14 +287,14 @@ impl Ledger {
                 .sum::<usize>()
         };
         Some(match measure {
-            Measure::Affected => tally.affected as f64,
+            Measure::Affected => asked(tally.affected as f64)?,
             Measure::Amplification => self.amplification(),
-            Measure::Attempts => share(tally.attempts, tally.requests as f64),
-            Measure::Available => share(tally.answered, tally.fair()),
-            Measure::Cut => share(tally.cut, tally.fair()),
-            Measure::FirstTry => share(tally.first_try, tally.fair()),
-            Measure::Hedged => share(tally.hedged, tally.requests as f64),
-            Measure::Lost => tally.lost as f64,
+            Measure::Attempts => share(tally.attempts, tally.requests)?,
+            Measure::Available => share(tally.answered, tally.fair())?,
+            Measure::Cut => share(tally.cut, tally.fair())?,
+            Measure::FirstTry => share(tally.first_try, tally.fair())?,
+            Measure::Hedged => share(tally.hedged, tally.requests)?,
+            Measure::Lost => asked(tally.lost as f64)?,
             Measure::OpenAfter => {
                 let from = Moment::from_nanos(self.window.0);
                 let after = |at: Moment| at.saturating_since(from).as_secs_f64();
@@ -298,16 +308,16 @@ impl Ledger {
                 self.outcomes[place] as f64
             }
             Measure::RecoveredAfter => self.recovered_after(place)?,
-            Measure::Refused => share(tally.refused[place], tally.starts[place] as f64),
-            Measure::ToldAfter => tally.told.quantile(0.99),
-            Measure::Share => share(tally.first[place], tally.first.iter().sum::<u64>() as f64),
-            Measure::Silence => tally.silence,
+            Measure::Refused => share(tally.refused[place], tally.starts[place])?,
+            Measure::ToldAfter => of_some(&tally.told, 0.99)?,
+            Measure::Share => share(tally.first[place], tally.first.iter().sum())?,
+            Measure::Silence => asked(tally.silence)?,
             Measure::Starts => tally.starts[place] as f64,
-            Measure::TtftP50 => tally.ttft.quantile(0.5),
-            Measure::TtftP95 => tally.ttft.quantile(0.95),
-            Measure::TtftP99 => tally.ttft.quantile(0.99),
+            Measure::TtftP50 => of_some(&tally.ttft, 0.5)?,
+            Measure::TtftP95 => of_some(&tally.ttft, 0.95)?,
+            Measure::TtftP99 => of_some(&tally.ttft, 0.99)?,
             Measure::Used => self.used[place]?,
-            Measure::Waste => share(tally.wasted, tally.cost as f64),
+            Measure::Waste => share(tally.wasted, tally.cost)?,
         })
     }
 

@@ -50,7 +50,7 @@ mod workload;
 
 pub use digest::{Digest, KEPT};
 pub use marks::Measure;
-pub use metrics::{Headline, headlines};
+pub use metrics::{Headline, Standing, headlines};
 pub use rivals::RivalKind;
 pub use run::{Course, Outcome, Player, run};
 pub use scenario::Scenario;
@@ -59,6 +59,6 @@ pub use stats::{Estimate, quantile};
 pub use story::Story;
 pub use summary::{MarkResult, ScenarioRuns};
 pub use swarm::Swarm;
-pub use verdict::Judged;
+pub use verdict::{Judged, Verdict};
 pub use watch::Breach;
 pub use workload::Arrival;

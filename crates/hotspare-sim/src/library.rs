@@ -37,6 +37,7 @@ const FILES: &[(&str, &str)] = &[
     ("quiet-503", include_str!("../scenarios/quiet-503.toml")),
     ("quiet-silence", include_str!("../scenarios/quiet-silence.toml")),
     ("quota-told", include_str!("../scenarios/quota-told.toml")),
+    ("rate-limited-alone", include_str!("../scenarios/rate-limited-alone.toml")),
     ("rate-limited-bare", include_str!("../scenarios/rate-limited-bare.toml")),
     ("rate-limited-hint", include_str!("../scenarios/rate-limited-hint.toml")),
     ("refused", include_str!("../scenarios/refused.toml")),
@@ -47,6 +48,8 @@ const FILES: &[(&str, &str)] = &[
     ("slow-start-20", include_str!("../scenarios/slow-start-20.toml")),
     ("slow-start-5", include_str!("../scenarios/slow-start-5.toml")),
     ("slow-tokens", include_str!("../scenarios/slow-tokens.toml")),
+    ("small-spares", include_str!("../scenarios/small-spares.toml")),
+    ("small-spares-limited", include_str!("../scenarios/small-spares-limited.toml")),
     ("stall", include_str!("../scenarios/stall.toml")),
     ("stall-terminate", include_str!("../scenarios/stall-terminate.toml")),
     ("status-503", include_str!("../scenarios/status-503.toml")),
@@ -54,6 +57,10 @@ const FILES: &[(&str, &str)] = &[
     ("tenth-errors", include_str!("../scenarios/tenth-errors.toml")),
     ("three-companies-90-days", include_str!("../scenarios/three-companies-90-days.toml")),
     ("unreachable", include_str!("../scenarios/unreachable.toml")),
+    ("unstreamed", include_str!("../scenarios/unstreamed.toml")),
+    ("unstreamed-long", include_str!("../scenarios/unstreamed-long.toml")),
+    ("unstreamed-silence", include_str!("../scenarios/unstreamed-silence.toml")),
+    ("unstreamed-stall", include_str!("../scenarios/unstreamed-stall.toml")),
     ("weak-return", include_str!("../scenarios/weak-return.toml")),
 ];
 

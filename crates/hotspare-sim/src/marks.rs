@@ -8,7 +8,10 @@ use serde::de::{Deserializer, Error as _};
 use serde::{Deserialize, Serialize};
 
 use crate::scenario::Scenario;
-use crate::words::{Span, percent, seconds};
+use crate::words::{Span, nanos, percent, seconds};
+
+/// Least part of a span, in nanoseconds, that says something about the whole.
+const MINUTE: u64 = 60_000_000_000;
 
 /// A measure and its bounds.
 #[derive(Clone, Debug, Deserialize)]
@@ -135,6 +138,24 @@ impl Mark {
         (self.from.unwrap_or(from).nanos(), self.until.unwrap_or(until).nanos())
     }
 
+    /// Whether a run was long enough to judge it. A span that lasts until the scenario's end is cut with the run, down to a
+    /// minute; of any other, the whole must have been run.
+    pub(crate) fn is_due(&self, scenario: &Scenario, value: Option<f64>) -> bool {
+        let length = scenario.length.nanos();
+        let full = scenario.full_length().nanos();
+        let [begins, ends] = scenario.window.map(Span::nanos);
+        let bound = self.at_most.as_ref().map_or(0, |bound| nanos(bound.value));
+        match self.measure {
+            Measure::OpenAfter => value.is_some() || begins.saturating_add(bound) <= length,
+            Measure::RecoveredAfter => value.is_some() || ends.saturating_add(bound) <= length,
+            Measure::OutcomesToOpen => value.is_some() || ends <= length,
+            _ => {
+                let (from, until) = self.span(scenario);
+                until <= length || until >= full && length.saturating_sub(from) >= MINUTE
+            }
+        }
+    }
+
     /// Whether a value is within the bounds. A measure that was never taken (a breaker that never opened) is within an
     /// upper bound on a count and beyond one on a time.
     pub(crate) fn holds(&self, value: Option<f64>) -> bool {
@@ -202,6 +223,11 @@ impl fmt::Display for Measure {
 }
 
 impl Measure {
+    /// Whether it is the time or the cost of something that may never happen.
+    pub(crate) const fn is_event(self) -> bool {
+        matches!(self, Self::OpenAfter | Self::OutcomesToOpen | Self::RecoveredAfter)
+    }
+
     /// Whether it is a part of 1.
     const fn is_share(self) -> bool {
         matches!(

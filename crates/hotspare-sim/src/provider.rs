@@ -13,7 +13,7 @@ use crate::chance::{Chance, Purpose};
 use crate::effect::{self, Effect};
 use crate::reply::{End, Reply, Speech};
 use crate::scenario::{Growth, QuotaDto, Says, Scenario, TargetDto};
-use crate::weather::Weather;
+use crate::weather::{Spell, Weather};
 use crate::words::nanos;
 use crate::workload::Wanted;
 
@@ -91,10 +91,9 @@ impl Providers {
     /// Whether a request that arrives now meets a fault other than a limit on the number of requests.
     pub(crate) fn is_ill(&self, now: Moment, place: usize, ask: &Ask<'_>) -> bool {
         let of = [ask.wanted.number, place as u64, ask.nth];
-        ask.weather.at(place, now).any(|spell| {
-            !matches!(spell.effect, Effect::AtMost(_))
-                && ask.meets(spell.key, spell.share, self.chance, of)
-        })
+        ask.weather
+            .at(place, now)
+            .any(|spell| !matches!(spell.effect, Effect::AtMost(_)) && ask.meets(spell, self.chance, of))
     }
 
     /// The reply of a provider that has taken the request.
@@ -107,7 +106,7 @@ impl Providers {
         let mut gap = target.token_gap.at(chance.unit(Purpose::Pace, of));
         let mut end = End::Finish;
         for spell in ask.weather.at(place, now) {
-            if !ask.meets(spell.key, spell.share, chance, of) {
+            if !ask.meets(spell, chance, of) {
                 continue;
             }
             match spell.effect {
@@ -166,9 +165,10 @@ pub(crate) struct Ask<'a> {
 }
 
 impl Ask<'_> {
-    fn meets(&self, key: Option<u32>, share: f64, chance: Chance, of: [u64; 3]) -> bool {
-        let key_fits = key.is_none_or(|key| key as usize == self.key + 1);
-        key_fits && (share >= 1.0 || chance.unit(Purpose::Fault, of) < share)
+    fn meets(&self, spell: &Spell, chance: Chance, [request, place, nth]: [u64; 3]) -> bool {
+        let key_fits = spell.key.is_none_or(|key| key as usize == self.key + 1);
+        let of = [request, place, nth | spell.number << 32];
+        key_fits && (spell.share >= 1.0 || chance.unit(Purpose::Fault, of) < spell.share)
     }
 }
 
@@ -193,7 +193,7 @@ impl Provider {
     fn turned_away(&mut self, now: Moment, place: usize, ask: &Ask<'_>, chance: Chance) -> Option<Reply> {
         let of = [ask.wanted.number, place as u64, ask.nth];
         for spell in ask.weather.at(place, now) {
-            if !ask.meets(spell.key, spell.share, chance, of) {
+            if !ask.meets(spell, chance, of) {
                 continue;
             }
             let refusal = match spell.effect {

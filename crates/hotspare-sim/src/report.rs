@@ -9,6 +9,7 @@ mod picture;
 use std::fmt::Write;
 
 use crate::marks::Measure;
+use crate::stats::Estimate;
 use crate::summary::{MarkResult, ScenarioRuns};
 
 pub use markdown::{place, tables};
@@ -20,9 +21,11 @@ pub struct Frame {
     pub command: String,
     /// Seeds of each scenario.
     pub seeds: u32,
-    /// Requests that were simulated.
+    /// Requests of the player on trial.
     pub requests: u64,
-    /// Virtual time, in seconds.
+    /// Requests of all players.
+    pub played: u64,
+    /// Virtual time of the player on trial, in seconds.
     pub simulated: f64,
     /// Wall time, in seconds.
     pub took: f64,
@@ -58,7 +61,6 @@ pub fn html(frame: &Frame, runs: &[ScenarioRuns]) -> String {
 /// The verdict in plain words.
 #[must_use]
 pub fn verdict_text(runs: &[ScenarioRuns]) -> String {
-    let passed = runs.iter().filter(|run| run.passed()).count();
     let marked = runs.iter().any(|run| !run.marks().is_empty());
     let breaches: usize = runs.iter().map(|run| run.breached().count()).sum();
     let worlds: usize = runs.iter().map(|run| run.trial().len()).sum();
@@ -70,16 +72,30 @@ pub fn verdict_text(runs: &[ScenarioRuns]) -> String {
             "In {breaches} of {worlds} simulated worlds an invariant broke. That is a bug; the lines that repeat it are below."
         ),
     };
+    let seeds = runs.iter().map(|run| run.trial().len()).max().unwrap_or(0);
+    let worlds_of = match seeds {
+        0..100 => format!("in every world (at most {seeds} for each)"),
+        _ => "in at least 99 of 100 worlds".to_owned(),
+    };
+    let failed = runs.iter().filter(|run| run.failed()).count();
+    let unjudged: usize =
+        runs.iter().map(|run| run.marks().iter().filter(|mark| mark.runs == 0).count()).sum();
+    let unjudged = match unjudged {
+        0 => String::new(),
+        1 => " One mark was not judged: the run was too short for it.".into(),
+        some => format!(" {some} marks were not judged: the runs were too short for them."),
+    };
     let marks = if !marked {
         let trial = || runs.iter().flat_map(ScenarioRuns::trial);
         let lost: f64 = trial().filter_map(|run| run.value(Measure::Lost)).sum();
         let asked: u64 = trial().map(|run| run.requests).sum();
         format!("Of {} requests {} were not answered.", grouped(asked), grouped(lost as u64))
-    } else if passed == runs.len() {
-        format!("All {passed} scenarios reach every mark in at least 99 of 100 worlds.")
+    } else if failed == 0 {
+        format!("All {} scenarios reach every mark that was judged {worlds_of}.{unjudged}", runs.len())
     } else {
         format!(
-            "{passed} of {} scenarios reach every mark in at least 99 of 100 worlds; what the others miss is said below.",
+            "{} of {} scenarios reach every mark that was judged {worlds_of}; what the others miss is listed below.{unjudged}",
+            runs.len() - failed,
             runs.len()
         )
     };
@@ -90,15 +106,31 @@ pub fn verdict_text(runs: &[ScenarioRuns]) -> String {
     } else {
         let mean = regret.iter().sum::<f64>() / regret.len() as f64;
         format!(
-            " On average it stays within {:.1} % of an oracle that always knows how every provider is.",
-            mean * 100.0
+            " On average its regret is {:.1} %, measured against an oracle that knows every provider's state{}.",
+            mean * 100.0,
+            answered_beside(runs).unwrap_or_default()
         )
     };
     format!("{safety} {marks}{far}")
 }
 
+/// Regret does not count lost requests, so they are said beside it.
+fn answered_beside(runs: &[ScenarioRuns]) -> Option<String> {
+    let pairs = runs.iter().filter_map(|run| {
+        let answered = |name: &str| Some(run.estimate(name, Measure::Available)?.mean);
+        Some((answered(&run.players.first()?.0)?, answered("oracle")?))
+    });
+    let (own, oracle): (Vec<f64>, Vec<f64>) = pairs.unzip();
+    let mean = |values: &[f64]| Some(Estimate::of(values)?.mean);
+    Some(format!(
+        "; it answers {} of the requests where the oracle answers {}",
+        Measure::Available.show(mean(&own)?),
+        Measure::Available.show(mean(&oracle)?)
+    ))
+}
+
 fn verdict(page: &mut String, frame: &Frame, runs: &[ScenarioRuns]) {
-    let good = runs.iter().all(ScenarioRuns::passed);
+    let good = !runs.iter().any(ScenarioRuns::failed);
     let class = if good { "good" } else { "mixed" };
     let days = frame.simulated / 86_400.0;
     let _ = writeln!(
@@ -165,7 +197,11 @@ fn versus(page: &mut String, runs: &[ScenarioRuns]) {
 fn index(page: &mut String, runs: &[ScenarioRuns]) {
     page.push_str("<h2>Scenarios</h2><ul class=\"index\">");
     for run in runs {
-        let (class, word) = if run.passed() { ("ok", "reached") } else { ("miss", "missed") };
+        let (class, word) = match () {
+            () if run.failed() => ("miss", "missed"),
+            () if run.passed() => ("ok", "reached"),
+            () => ("part", "not all judged"),
+        };
         let _ = write!(
             page,
             "<li><a href=\"#{0}\"><span class=\"dot {class}\" title=\"{word}\"></span>{0}<span class=\"sr\"> ({word})</span></a></li>",
@@ -177,12 +213,17 @@ fn index(page: &mut String, runs: &[ScenarioRuns]) {
 
 fn section(page: &mut String, run: &ScenarioRuns) {
     let marks = run.marks();
-    let (class, word) = if run.passed() { ("ok", "marks reached") } else { ("miss", "marks missed") };
+    let (class, word) = match () {
+        () if run.failed() => ("miss", "marks missed"),
+        () if run.passed() => ("ok", "marks reached"),
+        () => ("part", "not all judged"),
+    };
     let _ = write!(
         page,
-        "<section id=\"{0}\"><h3>{0} <span class=\"badge {class}\">{word}</span></h3><p class=\"what\">{1}.</p>",
+        "<section id=\"{0}\"><h3>{0} <span class=\"badge {class}\">{word}</span></h3><p class=\"what\">{1}{2}.</p>",
         escape(&run.name),
-        escape(&sentence(&run.what))
+        escape(&sentence(&run.what)),
+        run.shortened().map_or_else(String::new, |part| format!(" ({part})"))
     );
     if let Some(story) = run.trial().iter().find_map(|digest| digest.story.as_ref()) {
         picture::draw(page, story);
@@ -212,16 +253,22 @@ fn row(page: &mut String, mark: &MarkResult) {
     let lower = mark.mark.contains('≥');
     let median = crate::stats::quantile(&mark.values, 0.5);
     let worst = crate::stats::quantile(&mark.values, if lower { 0.01 } else { 0.99 });
-    let class = if mark.passed() { "ok" } else { "miss" };
+    let class = match () {
+        () if mark.failed() => "miss",
+        () if mark.passed() => "ok",
+        () => "part",
+    };
     let show = |value: f64| if mark.values.is_empty() { "never".into() } else { mark.measure.show(value) };
     let _ = write!(
         page,
-        "<tr class=\"{class}\"><th>{}</th><td>{}</td><td>{}</td><td>{} of {}</td></tr>",
+        "<tr class=\"{class}\"><th>{}</th><td>{}</td><td>{}</td><td>{}</td></tr>",
         escape(&mark.mark),
         show(median),
         show(worst),
-        mark.held,
-        mark.runs
+        match mark.runs {
+            0 => "not judged".into(),
+            runs => format!("{} of {runs}", mark.held),
+        }
     );
 }
 

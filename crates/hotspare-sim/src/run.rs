@@ -4,6 +4,7 @@
 //! what the steps say, and tells it what happened. Invariant: what happens depends on scenario, player and seed alone; the
 //! hash over every event says so.
 
+mod bill;
 mod connections;
 mod course;
 mod engine;
@@ -363,16 +364,16 @@ impl Stage<'_> {
     }
 
     /// A request has ended.
-    fn end(&mut self, live: &mut Live, fate: Fate, cost: (u64, u64)) {
+    fn end(&mut self, live: &mut Live, fate: Fate) {
         // Nobody was there to be asked: no policy can be blamed.
         let absent = live.going.is_empty()
             && self.weather.is_measured()
             && (0..self.scenario.targets.len()).all(|place| self.weather.is_absent(place, live.arrived));
-        let fate = if absent { Fate::Mistaken } else { fate };
+        let fate = if absent { Fate::Unserved } else { fate };
         let code = match fate {
             Fate::Answered => 10,
             Fate::Left => 11,
-            Fate::Mistaken => 12,
+            Fate::Mistaken | Fate::Unserved => 12,
             Fate::Lost { kind, .. } => 100 + kind as u64,
         };
         self.note(code, live.wanted.number);
@@ -381,6 +382,7 @@ impl Stage<'_> {
         }
         // A hedge that is faster than a well first target is no effect of failure; one that stands in for an ill one is.
         let affected = live.served != Some(0) && live.going.first().is_some_and(Going::suffered);
+        let (cost, wasted) = self.bill(live, fate == Fate::Answered);
         self.ledger.ended(&Ended {
             arrived: live.arrived,
             now: self.now,
@@ -391,8 +393,8 @@ impl Stage<'_> {
             affected,
             hedged: live.hedged,
             silence: live.silence,
-            cost: cost.0,
-            wasted: cost.1,
+            cost,
+            wasted,
         });
     }
 

@@ -36,6 +36,12 @@ pub struct Scenario {
     pub(crate) window: [Span; 2],
     /// Fewer seeds than asked for, where one run is long.
     pub(crate) seeds: Option<u32>,
+    /// It says something only as a whole: a suite does not shorten it.
+    #[serde(default)]
+    pub(crate) whole: bool,
+    /// Its length before it was shortened.
+    #[serde(skip)]
+    pub(crate) full: Option<Span>,
     /// A new process takes over: its calls know nothing of what went before.
     pub(crate) restart: Option<Span>,
     #[serde(default)]
@@ -260,7 +266,19 @@ impl Scenario {
 
     /// Another length in virtual time.
     pub fn set_length(&mut self, length: Duration) {
+        self.full = Some(self.full_length());
         self.length = Span(length);
+    }
+
+    /// Its length as written.
+    pub(crate) fn full_length(&self) -> Span {
+        self.full.unwrap_or(self.length)
+    }
+
+    /// Whether it says something only as a whole.
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        self.whole
     }
 
     /// Takes the marks away: they are of the route that the scenario describes, and another one is tried.
@@ -279,6 +297,14 @@ impl Scenario {
     #[must_use]
     pub fn requests(&self) -> u64 {
         (self.load.rate * self.length.0.as_secs_f64()) as u64
+    }
+
+    /// Whether something may go wrong with the first target that then has to come back.
+    pub(crate) fn first_falls_ill(&self) -> bool {
+        let ill = |fault: &FaultDto| {
+            self.targets.first().is_some_and(|first| fault.on.iter().any(|name| first.answers_to(name)))
+        };
+        self.incidents.is_some() || self.swizzle.is_some() || self.faults.iter().any(ill)
     }
 
     /// Targets with which nothing is ever wrong, whatever the seed; none where somebody has less room than callers want.

@@ -80,6 +80,21 @@ impl Scenario {
         Ok(Setup { name: "unhedged".into(), ..calm.setup()? })
     }
 
+    /// The same targets on a route that names nothing else: what the product does unless told otherwise.
+    ///
+    /// # Errors
+    /// What makes no sense.
+    pub fn setup_defaults(&self) -> Result<Setup, String> {
+        let names = self.targets.iter().map(|target| target.name.as_str());
+        Ok(Setup {
+            name: "defaults".into(),
+            strategy: Arc::new(Sequential::new(names)),
+            limits: Limits::default(),
+            rules: Rules::default(),
+            ..self.setup()?
+        })
+    }
+
     /// The same with another strategy of the product.
     ///
     /// # Errors

@@ -9,6 +9,7 @@ use crate::marks::Measure;
 use crate::run::Player;
 use crate::scenario::Scenario;
 use crate::stats::Estimate;
+use crate::verdict::Verdict;
 
 /// First tries of which the oracle wins less than this over a random order say nothing about routing.
 const WORTHWHILE: f64 = 0.01;
@@ -24,10 +25,14 @@ pub struct ScenarioRuns {
     pub outage: f64,
     /// Seconds of one run.
     pub length: f64,
+    /// Seconds of the scenario as written.
+    pub full: f64,
     /// Seconds of one run after things are right again.
     pub rest: f64,
     /// Targets with which nothing is ever wrong.
     pub well: usize,
+    /// Whether the first target falls ill and has to come back.
+    pub returns: bool,
     /// By player, in the order of seeds. The first is the one on trial.
     pub players: Vec<(String, Vec<Digest>)>,
 }
@@ -41,7 +46,7 @@ pub struct MarkResult {
     pub measure: Measure,
     /// Runs that reached it.
     pub held: usize,
-    /// Of how many.
+    /// Of how many that were long enough to judge it.
     pub runs: usize,
     /// Values that were measured.
     pub values: Vec<f64>,
@@ -50,10 +55,16 @@ pub struct MarkResult {
 }
 
 impl MarkResult {
-    /// Whether it held in 99 % of runs.
+    /// Whether it held in 99 % of the runs that could be judged.
     #[must_use]
     pub fn passed(&self) -> bool {
-        self.held * 100 >= self.runs * 99
+        self.runs > 0 && self.held * 100 >= self.runs * 99
+    }
+
+    /// Whether a run could be judged, and too many missed it.
+    #[must_use]
+    pub fn failed(&self) -> bool {
+        self.runs > 0 && !self.passed()
     }
 }
 
@@ -67,8 +78,10 @@ impl ScenarioRuns {
             what: scenario.what.clone(),
             outage: until.0.saturating_sub(from.0).as_secs_f64(),
             length: scenario.length.0.as_secs_f64(),
+            full: scenario.full_length().0.as_secs_f64(),
             rest: scenario.length.0.saturating_sub(until.0).as_secs_f64(),
             well: scenario.well(),
+            returns: scenario.first_falls_ill(),
             players: players.iter().map(|player| (player.name().to_owned(), Vec::new())).collect(),
         }
     }
@@ -87,14 +100,15 @@ impl ScenarioRuns {
         let of = |index: usize| {
             let judged =
                 || runs.iter().filter_map(move |run| run.judged.get(index).map(|judged| (run.seed, judged)));
+            let with = |verdict: Verdict| judged().filter(move |(_, judged)| judged.verdict == verdict);
             let first = &runs[0].judged[index];
             MarkResult {
                 mark: first.mark.clone(),
                 measure: first.measure,
-                held: judged().filter(|(_, judged)| judged.holds).count(),
-                runs: runs.len(),
+                held: with(Verdict::Reached).count(),
+                runs: runs.len() - with(Verdict::NotJudged).count(),
                 values: judged().filter_map(|(_, judged)| judged.value).collect(),
-                missed: judged().find(|(_, judged)| !judged.holds).map(|(seed, _)| seed),
+                missed: with(Verdict::Missed).map(|(seed, _)| seed).next(),
             }
         };
         (0..count).map(of).collect()
@@ -105,10 +119,33 @@ impl ScenarioRuns {
         self.trial().iter().filter(|run| !run.breaches.is_empty())
     }
 
-    /// Whether marks and invariants held.
+    /// Whether marks and invariants held, and every mark could be judged.
     #[must_use]
     pub fn passed(&self) -> bool {
         self.breached().next().is_none() && self.marks().iter().all(MarkResult::passed)
+    }
+
+    /// Whether a mark was missed or an invariant broke.
+    #[must_use]
+    pub fn failed(&self) -> bool {
+        self.breached().next().is_some() || self.marks().iter().any(MarkResult::failed)
+    }
+
+    /// How much of the scenario was run, if not all of it: `12 min of 90 d`.
+    #[must_use]
+    pub fn shortened(&self) -> Option<String> {
+        let show = |secs: f64| match secs {
+            secs if secs >= 86_400.0 => format!("{:.3} d", secs / 86_400.0),
+            secs if secs >= 3_600.0 => format!("{:.3} h", secs / 3_600.0),
+            secs if secs >= 60.0 => format!("{:.3} min", secs / 60.0),
+            secs => format!("{secs:.3} s"),
+        };
+        let short = |secs: f64| {
+            let text = show(secs);
+            let (number, unit) = text.split_once(' ').unwrap_or((&text, ""));
+            format!("{} {unit}", number.trim_end_matches('0').trim_end_matches('.'))
+        };
+        (self.length < self.full).then(|| format!("{} of {}", short(self.length), short(self.full)))
     }
 
     /// A measure of one player over all seeds.
@@ -170,6 +207,7 @@ impl ScenarioRuns {
         }
         if let Some(oracle) = best.value(Measure::RecoveredAfter)
             && self.outage > 0.0
+            && self.returns
         {
             // Who never gives a target its share back is as late as the run is long.
             let own = run.value(Measure::RecoveredAfter).unwrap_or(self.rest);

@@ -108,6 +108,8 @@ impl ModelTrace {
             length: Span(std::time::Duration::from_secs_f64(self.length)),
             window: [Span::secs(0), Span(std::time::Duration::from_secs_f64(self.length.max(1.0)))],
             seeds: None,
+            whole: false,
+            full: None,
             restart: None,
             load: Load { rate, prompt_tokens: 8, output_tokens: 10, ..Load::default() },
             targets: self.endpoints.iter().map(target).collect(),

@@ -1,9 +1,9 @@
 //! Whether a run reached its marks.
 //!
-//! Invariant: every mark of the scenario is judged, in its order; a run in which an invariant broke is a failure whatever
-//! its marks say.
+//! Invariant: every mark of the scenario is judged, in its order, or said not to be; a run in which an invariant broke is
+//! a failure whatever its marks say.
 
-use crate::marks::Measure;
+use crate::marks::{Mark, Measure};
 use crate::run::Outcome;
 use crate::scenario::Scenario;
 
@@ -17,20 +17,35 @@ pub struct Judged {
     /// The value; `None` if what it is about never happened.
     pub value: Option<f64>,
     /// Whether it was reached.
-    pub holds: bool,
+    pub verdict: Verdict,
+}
+
+/// What is known of a mark after a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// It was reached.
+    Reached,
+    /// It was missed.
+    Missed,
+    /// The run was too short, or held nothing to measure.
+    NotJudged,
 }
 
 impl Outcome {
     /// Judges the scenario's marks.
     #[must_use]
     pub fn judge(&self, scenario: &Scenario) -> Vec<Judged> {
-        let judge = |mark: &crate::marks::Mark| {
+        let judge = |mark: &Mark| {
             let value = self.ledger.measure(scenario, mark);
-            Judged { mark: mark.to_string(), measure: mark.measure, value, holds: mark.holds(value) }
+            let verdict = match value {
+                _ if !mark.is_due(scenario, value) => Verdict::NotJudged,
+                None if !mark.measure.is_event() => Verdict::NotJudged,
+                value if mark.holds(value) => Verdict::Reached,
+                _ => Verdict::Missed,
+            };
+            Judged { mark: mark.to_string(), measure: mark.measure, value, verdict }
         };
-        // A run that was made shorter says nothing about what would have come after it.
-        let reached = |mark: &&crate::marks::Mark| mark.span(scenario).0 < scenario.length.nanos();
-        scenario.marks.iter().filter(reached).map(judge).collect()
+        scenario.marks.iter().map(judge).collect()
     }
 
     /// A measure of the scenario's window and first target.

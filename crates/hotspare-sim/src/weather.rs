@@ -31,6 +31,8 @@ pub(crate) struct Spell {
     /// Share of requests that meet it.
     pub(crate) share: f64,
     pub(crate) key: Option<u32>,
+    /// Which of its target's spells it is: overlapping spells are drawn apart.
+    pub(crate) number: u64,
     /// How long the reply takes, in nanoseconds.
     pub(crate) after: u64,
 }
@@ -66,6 +68,11 @@ impl Weather {
         }
         if let Some(swizzle) = &scenario.swizzle {
             weather.swizzle(swizzle, chance);
+        }
+        for spells in &mut weather.spells {
+            for (number, spell) in (0..).zip(spells) {
+                spell.number = number;
+            }
         }
         weather
     }
@@ -137,6 +144,7 @@ impl Weather {
                     })),
                     share,
                     key: None,
+                    number: 0,
                     after: REJECT,
                 });
             }
@@ -163,6 +171,7 @@ impl Weather {
                 effect: *effect,
                 share: 1.0,
                 key: None,
+                number: 0,
                 after: REJECT,
             });
         }
@@ -178,6 +187,7 @@ impl Spell {
             effect: fault.effect,
             share: fault.share.map_or(1.0, |share| share.0),
             key: fault.key,
+            number: 0,
             after: fault.after.map_or(REJECT, crate::words::Span::nanos),
         }
     }

@@ -35,39 +35,40 @@ pub struct SimulateArgs {
     /// First seed, for seeds that no default was tuned on.
     #[arg(long, default_value_t = 1)]
     pub from: u64,
-    /// Maximum virtual hours per scenario.
-    #[arg(long, default_value_t = 2.0)]
+    /// Maximum virtual hours per scenario; a scenario that means nothing in part is run whole, unless named with
+    /// --scenario or --file.
+    #[arg(long, default_value_t = 2.0, value_parser = hours)]
     pub hours: f64,
     /// Simulate this configuration; its targets stand for the scenario's targets in order. The built-in scenarios' marks
     /// apply only to the built-in routes; marks in a scenario file of your own always apply.
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["policy", "compare"])]
     pub config: Option<PathBuf>,
     /// Compare two configurations on the same seeds.
-    #[arg(long, num_args = 2, value_names = ["A", "B"])]
+    #[arg(long, num_args = 2, value_names = ["A", "B"], conflicts_with = "policy")]
     pub compare: Option<Vec<PathBuf>>,
     /// Route of the configuration [default: the first].
     #[arg(long)]
     pub route: Option<String>,
-    /// Strategy such as health-aware, or a rival such as simple-breaker.
+    /// Strategy such as health-aware, or a rival such as simple-breaker [default: each scenario's own route].
     #[arg(long)]
     pub policy: Option<String>,
     /// Also run common failover strategies and an oracle on the same seeds.
     #[arg(long)]
     pub versus: bool,
     /// Replay recorded availability or arrivals from this directory, or from one of this name under `HOTSPARE_TRACES`.
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["scenario", "file", "config", "compare", "swarm", "replay", "json", "junit", "report"])]
     pub trace: Option<PathBuf>,
     /// Requests per second and model in a replay.
-    #[arg(long, default_value_t = 0.2)]
+    #[arg(long, default_value_t = 0.2, requires = "trace", conflicts_with_all = ["scenario", "file", "swarm"])]
     pub rate: f64,
     /// Run random scenarios, one per seed.
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["scenario", "file"])]
     pub swarm: bool,
     /// Minimize the first failing random scenario and print it.
-    #[arg(long)]
+    #[arg(long, requires = "swarm", conflicts_with_all = ["scenario", "file", "trace"])]
     pub shrink: bool,
     /// Run everything twice and compare hashes of all events.
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["json", "junit", "report", "docs"])]
     pub replay: bool,
     /// Print one JSON object per scenario.
     #[arg(long)]
@@ -89,6 +90,16 @@ pub struct SimulateArgs {
     pub threads: Option<usize>,
 }
 
+/// A number of hours that a run can last.
+fn hours(text: &str) -> Result<f64, String> {
+    let hours = text.parse::<f64>().map_err(|error| error.to_string())?;
+    if hours > 0.0 && hours <= 1e6 {
+        Ok(hours)
+    } else {
+        Err("it must be more than 0 and at most a million".into())
+    }
+}
+
 impl SimulateArgs {
     /// The range of `count` seeds, or the one that was given.
     fn seeds_of(&self, count: u32) -> std::ops::Range<u64> {
@@ -104,6 +115,9 @@ impl SimulateArgs {
 pub fn simulate(args: &SimulateArgs, program: &str) -> Result<(), String> {
     if args.list {
         return list(args);
+    }
+    if args.route.is_some() && args.config.is_none() && args.compare.is_none() {
+        return Err("--route chooses a route of --config or --compare".into());
     }
     if let Some(trace) = &args.trace {
         return replay::replay(args, trace, program);
@@ -146,18 +160,14 @@ pub fn simulate(args: &SimulateArgs, program: &str) -> Result<(), String> {
     let frame = Frame {
         command: repeat(args, program),
         seeds: args.seed.map_or(args.seeds, |_| 1),
-        requests: runs
+        requests: runs.iter().flat_map(ScenarioRuns::trial).map(|digest| digest.requests).sum(),
+        played: runs
             .iter()
             .flat_map(|run| &run.players)
             .flat_map(|(_, digests)| digests)
             .map(|digest| digest.requests)
             .sum(),
-        simulated: runs
-            .iter()
-            .map(|run| {
-                run.length * run.players.iter().map(|(_, digests)| digests.len()).sum::<usize>() as f64
-            })
-            .sum(),
+        simulated: runs.iter().map(|run| run.length * run.trial().len() as f64).sum(),
         took: begun.elapsed().as_secs_f64(),
     };
     finish(args, &frame, &runs, program)
@@ -170,9 +180,9 @@ fn finish(args: &SimulateArgs, frame: &Frame, runs: &[ScenarioRuns], program: &s
     } else {
         output::say(&output::table(runs));
         output::say(&verdict_text(runs));
-        let speed = frame.requests as f64 / frame.took.max(1e-9) * 60.0 / 1e6;
+        let speed = frame.played as f64 / frame.took.max(1e-9) * 60.0 / 1e6;
         output::say(&format!(
-            "{} requests in {:.1} virtual days, {:.1} s, {speed:.1} million a minute",
+            "{} requests in {:.1} virtual days; {:.1} s for all players, {speed:.1} million requests a minute",
             hotspare_sim::report::grouped(frame.requests),
             frame.simulated / 86_400.0,
             frame.took
@@ -189,13 +199,15 @@ fn finish(args: &SimulateArgs, frame: &Frame, runs: &[ScenarioRuns], program: &s
     }
     let failures = output::failures(runs, args, program);
     let passed = runs.iter().filter(|run| run.passed()).count();
-    output::note(&format!("{passed} passed, {} failed", runs.len() - passed));
+    let failed = runs.iter().filter(|run| run.failed()).count();
+    let rest = match runs.len() - passed - failed {
+        0 => String::new(),
+        some => format!(", {some} not judged in full"),
+    };
+    output::note(&format!("{passed} passed, {failed} failed{rest}"));
     if args.shrink
-        && let Some(seed) = runs
-            .iter()
-            .find(|run| !run.passed())
-            .and_then(|run| run.trial().first())
-            .map(|digest| digest.seed)
+        && let Some(seed) =
+            runs.iter().find(|run| run.failed()).and_then(|run| run.trial().first()).map(|digest| digest.seed)
     {
         output::say(&shrink(args, seed));
     }
@@ -244,9 +256,9 @@ fn scenarios(args: &SimulateArgs) -> Result<Vec<Scenario>, String> {
     if scenarios.is_empty() {
         scenarios = Scenario::names().map(Scenario::find).collect::<Result<_, _>>()?;
     }
-    for scenario in &mut scenarios {
-        let most = std::time::Duration::try_from_secs_f64(args.hours * 3_600.0)
-            .map_err(|_| "--hours must be more than 0")?;
+    let most = std::time::Duration::from_secs_f64(args.hours * 3_600.0);
+    let named = !args.file.is_empty() || !args.scenario.is_empty();
+    for scenario in scenarios.iter_mut().filter(|scenario| named || !scenario.is_whole()) {
         scenario.set_length(scenario.length().min(most));
     }
     Ok(scenarios)
@@ -281,6 +293,7 @@ fn players(args: &SimulateArgs, mut scenario: Scenario) -> Result<(Scenario, Vec
     }
     if args.versus {
         players.push(scenario.setup_unhedged()?.into());
+        players.push(scenario.setup_defaults()?.into());
         players.extend(RivalKind::ALL.map(Player::from));
     }
     Ok((scenario, players))
@@ -304,9 +317,6 @@ fn twice(args: &SimulateArgs, scenarios: &[Scenario]) -> Result<(), String> {
 
 /// The smallest world that fails like the one of this seed.
 fn shrink(args: &SimulateArgs, seed: u64) -> String {
-    if !args.swarm {
-        return "--shrink makes worlds of --swarm smaller; a scenario is as small as it was written".into();
-    }
     let fails = |scenario: &Scenario| {
         let Ok((scenario, players)) = players(args, scenario.clone()) else { return false };
         let Some(player) = players.first() else { return false };

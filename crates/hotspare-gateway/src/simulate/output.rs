@@ -31,20 +31,22 @@ pub(super) fn table(runs: &[ScenarioRuns]) -> String {
     for run in runs {
         let several = run.players.len() > 1;
         for (index, (name, digests)) in run.players.iter().enumerate() {
-            let cell = |measure: Measure| run.estimate(name, measure).map_or(f64::NAN, |value| value.mean);
+            let cell = |measure: Measure, show: fn(f64) -> String| {
+                run.estimate(name, measure).map_or_else(|| "–".to_owned(), |value| show(value.mean))
+            };
             let lost: f64 = digests.iter().filter_map(|digest| digest.value(Measure::Lost)).sum();
             let regret = run.regret(name).map_or_else(|| "–".into(), |regret| format!("{:.3}", regret.mean));
             let title = if index == 0 { run.name.clone() } else { format!("  {name}") };
             let marks = if index == 0 { verdict(run) } else { String::new() };
             let _ = writeln!(
                 out,
-                "{title:<24}{:>7}{:>9.3} %{:>9}{:>7.2} %{:>9.3}{:>7.2} s{regret:>8}  {marks}",
+                "{title:<24}{:>7}{:>11}{:>9}{:>9}{:>9}{:>9}{regret:>8}  {marks}",
                 digests.len(),
-                cell(Measure::Available) * 100.0,
+                cell(Measure::Available, |share| format!("{:.3} %", share * 100.0)),
                 grouped(lost as u64),
-                cell(Measure::FirstTry) * 100.0,
-                cell(Measure::Attempts),
-                cell(Measure::TtftP99),
+                cell(Measure::FirstTry, |share| format!("{:.2} %", share * 100.0)),
+                cell(Measure::Attempts, |starts| format!("{starts:.3}")),
+                cell(Measure::TtftP99, |secs| format!("{secs:.2} s")),
             );
         }
         if several {
@@ -56,14 +58,25 @@ pub(super) fn table(runs: &[ScenarioRuns]) -> String {
 
 fn verdict(run: &ScenarioRuns) -> String {
     let marks = run.marks();
-    let missed: Vec<String> = marks.iter().filter(|mark| !mark.passed()).map(missed).collect();
+    let missed: Vec<String> = marks.iter().filter(|mark| mark.failed()).map(missed).collect();
     let breached = run.breached().count();
-    match (missed.is_empty(), breached) {
+    let passed = marks.iter().filter(|mark| mark.passed()).count();
+    let mut text = match (missed.is_empty(), breached) {
         (true, 0) if marks.is_empty() => "–".into(),
-        (true, 0) => format!("{} of {}", marks.len(), marks.len()),
+        (true, 0) => format!("{passed} of {}", marks.len()),
         (_, 0) => missed.join("; "),
         (_, count) => format!("INVARIANT BROKEN in {count} runs; {}", missed.join("; ")),
+    };
+    match marks.iter().filter(|mark| mark.runs == 0).count() {
+        0 => {}
+        some => {
+            let _ = write!(text, ", {some} not judged");
+        }
     }
+    if let Some(part) = run.shortened() {
+        let _ = write!(text, " ({part})");
+    }
+    text
 }
 
 fn missed(mark: &MarkResult) -> String {
@@ -77,12 +90,12 @@ fn missed(mark: &MarkResult) -> String {
 /// What failed, each with the line that repeats it.
 pub(super) fn failures(runs: &[ScenarioRuns], args: &SimulateArgs, program: &str) -> Vec<String> {
     let mut failures = Vec::new();
-    for run in runs.iter().filter(|run| !run.passed()) {
+    for run in runs.iter().filter(|run| run.failed()) {
         let breach = run
             .breached()
             .next()
             .and_then(|digest| digest.breaches.first().map(|breach| (digest.seed, breach.what.clone())));
-        let mark = run.marks().into_iter().find(|mark| !mark.passed());
+        let mark = run.marks().into_iter().find(MarkResult::failed);
         let (seed, what) = breach.unwrap_or_else(|| match mark {
             Some(mark) => (mark.missed.unwrap_or(1), missed(&mark)),
             None => (1, "nothing ran".into()),
@@ -132,11 +145,11 @@ pub(super) fn json(run: &ScenarioRuns) -> String {
         .map(|mark| {
             object!({
                 "mark": mark.mark, "held": mark.held, "runs": mark.runs, "passed": mark.passed(),
-                "median": quantile(&mark.values, 0.5),
+                "median": (!mark.values.is_empty()).then(|| quantile(&mark.values, 0.5)),
             })
         })
         .collect();
-    object!({"scenario": run.name, "passed": run.passed(), "marks": marks, "players": players, "breaches": run.breached().count()})
+    object!({"scenario": run.name, "passed": run.passed(), "failed": run.failed(), "marks": marks, "players": players, "breaches": run.breached().count()})
         .to_string()
 }
 
@@ -144,14 +157,14 @@ pub(super) fn junit(runs: &[ScenarioRuns], took: f64) -> String {
     let escape = |text: &str| {
         text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
     };
-    let failed = runs.iter().filter(|run| !run.passed()).count();
+    let failed = runs.iter().filter(|run| run.failed()).count();
     let mut out = format!(
         "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuite name=\"chaos\" tests=\"{}\" failures=\"{failed}\" time=\"{took:.3}\">\n",
         runs.len()
     );
     for run in runs {
         let _ = write!(out, "  <testcase classname=\"chaos\" name=\"{}\"", escape(&run.name));
-        if run.passed() {
+        if !run.failed() {
             out.push_str("/>\n");
         } else {
             let _ = writeln!(out, "><failure message=\"{}\"/></testcase>", escape(&verdict(run)));

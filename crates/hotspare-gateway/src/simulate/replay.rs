@@ -47,7 +47,7 @@ fn models(args: &SimulateArgs, folder: &Path, program: &str) -> Result<(), Strin
         models.extend(availability(&endpoints, &[(&polls, &figures)])?);
     }
     let strategy = args.policy.as_deref().unwrap_or("most-reliable");
-    let most = std::time::Duration::from_secs_f64(args.hours.max(0.001) * 3_600.0);
+    let most = std::time::Duration::from_secs_f64(args.hours * 3_600.0);
     let scenarios: Vec<(Scenario, Vec<Player>, Course)> = models
         .iter()
         .map(|model: &ModelTrace| {
@@ -102,7 +102,7 @@ fn models(args: &SimulateArgs, folder: &Path, program: &str) -> Result<(), Strin
         };
         (0..scenarios.len()).map(mean).collect()
     };
-    let mut failures = Vec::new();
+    let (mut failures, mut marks) = (Vec::new(), Vec::new());
     for player in 0..scenarios.first().map_or(0, |one| one.1.len()) {
         let of = |measure: Measure| {
             let values: Vec<f64> = by_model(player, measure).into_iter().flatten().collect();
@@ -122,13 +122,13 @@ fn models(args: &SimulateArgs, folder: &Path, program: &str) -> Result<(), Strin
         if player == 0 {
             for (measure, bound, least) in MARKS {
                 let value = of(measure).mean;
-                if (value < bound) == least && (value - bound).abs() > 1e-9 {
-                    failures.push(format!(
-                        "{measure} is {}, the mark is {}",
-                        measure.show(value),
-                        measure.show(bound)
-                    ));
+                let missed = (value < bound) == least && (value - bound).abs() > 1e-9;
+                let sign = if least { '≥' } else { '≤' };
+                let mark = format!("{measure} {sign} {}", measure.show(bound));
+                if missed {
+                    failures.push(format!("MISSED {mark}: it is {}", measure.show(value)));
                 }
+                marks.push((mark, missed));
             }
             for (job, digest) in own(player).filter(|(_, digest)| !digest.breaches.is_empty()).take(3) {
                 failures.push(format!(
@@ -156,6 +156,9 @@ fn models(args: &SimulateArgs, folder: &Path, program: &str) -> Result<(), Strin
                 scenarios[0].1[0].name(), value.mean, value.low, value.high
             ));
         }
+    }
+    for (mark, missed) in marks {
+        told.say(&format!("mark {mark}: {}", if missed { "MISSED" } else { "reached" }));
     }
     told.place(args, folder, "replay", program)?;
     let took = begun.elapsed().as_secs_f64();

@@ -55,7 +55,7 @@ fn play(folder: &Path, words: &str) -> Result<(), String> {
 fn a_configuration_is_not_judged_by_marks_of_another() {
     let folder = folder("marks", KEPT);
     play(&folder, "--config @/a.toml --scenario dead-key --seeds 1 --hours 0.05").unwrap();
-    let own = play(&folder, "--config @/a.toml --file @/world.toml --seeds 1 --hours 0.0001");
+    let own = play(&folder, "--config @/a.toml --file @/world.toml --seeds 1");
     own.unwrap();
 }
 
@@ -103,4 +103,39 @@ fn tables_go_to_their_places_and_to_no_others() {
     let missing = play(&folder, "--file @/world.toml --seeds 1 --versus --docs @/page.md").unwrap_err();
     assert!(missing.contains("begin versus"), "{missing}");
     assert!(play(&folder, "--file @/world.toml --seeds 0").is_err(), "no seed is no proof");
+}
+
+#[test]
+fn a_flag_that_would_have_no_effect_is_refused() {
+    let folder = folder("flags", KEPT);
+    for words in [
+        "--config @/a.toml --policy ewma --file @/world.toml",
+        "--compare @/a.toml @/b.toml --config @/a.toml --file @/world.toml",
+        "--swarm --scenario silence",
+        "--trace @ --config @/a.toml",
+        "--trace @ --json",
+        "--trace @ --report @/out.html",
+        "--shrink --scenario silence",
+        "--rate 1.0 --scenario silence",
+        "--route chat --file @/world.toml",
+        "--hours 0 --file @/world.toml",
+        "--hours nan --file @/world.toml",
+    ] {
+        assert!(play(&folder, words).is_err(), "{words}");
+    }
+}
+
+/// Nothing that was not run is called reached or missed.
+#[test]
+fn a_run_that_is_too_short_for_a_mark_neither_passes_nor_fails() {
+    let folder = folder(
+        "short",
+        r#"{ measure = "available", at_least = "100%" }, { measure = "attempts", at_most = 1.0 }"#,
+    );
+    play(&folder, "--file @/world.toml --seeds 1 --hours 0.002 --junit @/out.xml").unwrap();
+    play(&folder, "--file @/world.toml --seeds 1 --docs @/page.md").unwrap_err();
+    std::fs::write(folder.join("page.md"), "<!-- begin scenarios -->\n<!-- end scenarios -->\n").unwrap();
+    play(&folder, "--file @/world.toml --seeds 1 --hours 0.002 --docs @/page.md").unwrap();
+    let text = std::fs::read_to_string(folder.join("page.md")).unwrap();
+    assert!(text.contains("0 of 2, 2 not judged") && text.contains("(7.2 s of 20 s)"), "{text}");
 }

@@ -6,7 +6,7 @@
 use std::fmt::Write;
 
 use crate::marks::Measure;
-use crate::metrics::headlines;
+use crate::metrics::{Standing, headlines};
 use crate::stats::{Estimate, quantile};
 use crate::summary::ScenarioRuns;
 
@@ -42,7 +42,7 @@ fn scenarios(frame: &Frame, runs: &[ScenarioRuns]) -> String {
     let mut out = heading(frame);
     let _ = writeln!(
         out,
-        "{}\n\n{} requests in {:.1} virtual days. Means over seeds while things are wrong; a mark must hold in 99 % of seeds.\n",
+        "{}\n\n{} requests of the route on trial in {:.1} virtual days. Means over seeds while things are wrong; a mark must hold in 99 % of seeds.\n",
         verdict_text(runs),
         grouped(frame.requests),
         frame.simulated / 86_400.0
@@ -57,9 +57,10 @@ fn scenarios(frame: &Frame, runs: &[ScenarioRuns]) -> String {
         let lost: f64 = digests.iter().filter_map(|digest| digest.value(Measure::Lost)).sum();
         let _ = writeln!(
             out,
-            "| `{}` | {} | {} | {} | {} | {} | {} | {} | {} |",
+            "| `{}` | {}{} | {} | {} | {} | {} | {} | {} | {} |",
             run.name,
             run.what,
+            run.shortened().map_or_else(String::new, |part| format!(" ({part})")),
             digests.len(),
             cell(Measure::Available),
             grouped(lost as u64),
@@ -77,7 +78,13 @@ fn marks(run: &ScenarioRuns) -> String {
     let marks = run.marks();
     let reached = marks.iter().filter(|mark| mark.passed()).count();
     let mut text = format!("{reached} of {}", marks.len());
-    for mark in marks.iter().filter(|mark| !mark.passed()) {
+    match marks.iter().filter(|mark| mark.runs == 0).count() {
+        0 => {}
+        some => {
+            let _ = write!(text, ", {some} not judged");
+        }
+    }
+    for mark in marks.iter().filter(|mark| mark.failed()) {
         let median = match mark.values.is_empty() {
             true => "never".into(),
             false => mark.measure.show(quantile(&mark.values, 0.5)),
@@ -123,7 +130,11 @@ fn metrics(frame: &Frame, runs: &[ScenarioRuns]) -> String {
     let mut out = heading(frame);
     out.push_str("| figure | taken over | value (95 %) | goal | |\n|---|---|---|---|---|\n");
     for line in headlines(runs) {
-        let reached = if line.reached { "reached" } else { "**missed**" };
+        let reached = match line.standing {
+            Standing::Reached => "reached",
+            Standing::Missed => "**missed**",
+            Standing::Unknown => "not enough hours",
+        };
         let _ =
             writeln!(out, "| {} | {} | {} | {} | {reached} |", line.name, line.over, line.figure, line.goal);
     }

@@ -285,30 +285,15 @@ impl Stage<'_> {
             live.words = u32::try_from(text.len() / WORD).unwrap_or(0);
             self.deliver(live, live.words);
         }
-        let cost: u64 =
-            trail.attempts.iter().filter_map(|attempt| attempt.cost).map(|cost| cost.micros()).sum();
         let useful = |attempt: &hotspare_core::Attempt| attempt.outcome == hotspare_core::Outcome::Served;
         live.served = trail.attempts.iter().position(useful);
-        let bought: u64 = trail
-            .attempts
-            .iter()
-            .filter(|one| useful(one))
-            .filter_map(|one| one.cost)
-            .map(|cost| cost.micros())
-            .sum();
         if let (Cast::Engine(cast), Some(ticket)) = (&mut self.cast, live.ticket.take()) {
             cast.tickets.remove(&(live.world, ticket));
         }
-        self.close_call(live, result, under_way, (cost, cost - bought));
+        self.close_call(live, result, under_way);
     }
 
-    fn close_call(
-        &mut self,
-        live: &mut Live,
-        result: Result<Summary, Error>,
-        under_way: usize,
-        cost: (u64, u64),
-    ) {
+    fn close_call(&mut self, live: &mut Live, result: Result<Summary, Error>, under_way: usize) {
         let Cast::Engine(cast) = &self.cast else { return };
         let world = &cast.worlds[live.world];
         let mut tried: Vec<usize> = live.going.iter().map(|going| going.place).collect();
@@ -361,7 +346,7 @@ impl Stage<'_> {
             Err(error) if live.wanted.invalid && error.kind() == Kind::InvalidRequest => Fate::Mistaken,
             Err(error) => Fate::Lost { kind: error.kind(), cut },
         };
-        self.end(live, fate, cost);
+        self.end(live, fate);
     }
 
     /// The caller hangs up: the driver is dropped, and with it every connection.

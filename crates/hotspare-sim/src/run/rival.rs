@@ -42,7 +42,7 @@ impl Stage<'_> {
             } else {
                 Fate::Lost { kind, cut: live.words > 0 }
             };
-            self.end(live, fate, (0, 0));
+            self.end(live, fate);
             return true;
         };
         own.tried.push(place);
@@ -124,7 +124,7 @@ impl Stage<'_> {
         self.rival_outcome(live, index, None);
         live.served = Some(index);
         self.hang_up(seat, live, index);
-        self.end(live, Fate::Answered, (0, 0));
+        self.end(live, Fate::Answered);
         true
     }
 
@@ -141,7 +141,7 @@ impl Stage<'_> {
         for index in 0..live.going.len() {
             self.hang_up(seat, live, index);
         }
-        self.end(live, Fate::Left, (0, 0));
+        self.end(live, Fate::Left);
         true
     }
 }

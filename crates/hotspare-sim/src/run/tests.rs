@@ -3,6 +3,7 @@
 use super::*;
 use crate::marks::Measure;
 use crate::rivals::RivalKind;
+use crate::verdict::Verdict;
 
 fn play(name: &str, seed: u64) -> (Scenario, Outcome) {
     let scenario = Scenario::find(name).unwrap();
@@ -74,7 +75,70 @@ fn marks_are_reached() {
     {
         let (scenario, outcome) = play(name, 1);
         for judged in outcome.judge(&scenario) {
-            assert!(judged.holds, "{name}: {} is {:?}", judged.mark, judged.value);
+            assert_eq!(judged.verdict, Verdict::Reached, "{name}: {} is {:?}", judged.mark, judged.value);
         }
     }
+}
+
+/// The other targets are as fast as the first one, so that hedges win often.
+fn hedged(faults: &str) -> Outcome {
+    let text = format!(
+        "what = \"x\"\nlength = \"100s\"\nwindow = [\"40s\", \"100s\"]\nroute = {{ hedge = \"p95\", adaptive = 3.0 }}\n\
+         faults = [{faults}]"
+    );
+    let scenario = Scenario::parse("hedged", &text).unwrap();
+    run(&scenario, &scenario.setup().unwrap().into(), 1, &Course::default()).unwrap()
+}
+
+#[test]
+fn a_hedge_counts_against_the_first_try_only_where_the_first_target_was_ill() {
+    let well = hedged("");
+    assert_eq!(well.in_window(Measure::FirstTry), Some(1.0));
+    assert!(well.in_window(Measure::Hedged) > Some(0.01));
+    let silent = hedged("{ on = [\"a\"], effect = \"silence\", share = \"4%\" }");
+    let (available, first) = (silent.in_window(Measure::Available), silent.in_window(Measure::FirstTry));
+    assert_eq!(available, Some(1.0));
+    let first = first.unwrap();
+    assert!((0.90..0.99).contains(&first), "4 % of the requests never hear from the first target: {first}");
+}
+
+#[test]
+fn what_a_loser_was_asked_is_paid_for_and_buys_nothing() {
+    let waste = hedged("").in_window(Measure::Waste).unwrap();
+    let hedged = hedged("").in_window(Measure::Hedged).unwrap();
+    // A prompt costs 500 millionths, an answer 600 more.
+    let prompts = hedged * 500.0 / (1_100.0 + hedged * 500.0);
+    assert!((waste / prompts - 1.0).abs() < 0.25, "{waste} of {prompts}");
+}
+
+#[test]
+fn a_run_that_was_cut_short_is_judged_by_what_it_held() {
+    let judge = |name: &str, secs: u64| {
+        let mut scenario = Scenario::find(name).unwrap();
+        scenario.set_length(std::time::Duration::from_secs(secs));
+        let player = Player::from(scenario.setup().unwrap());
+        let outcome = run(&scenario, &player, 1, &Course::default()).unwrap();
+        let judged = outcome.judge(&scenario).into_iter();
+        judged.map(|one| (one.measure, one.verdict)).collect::<Vec<_>>()
+    };
+    let mut cut = judge("status-503", 122);
+    assert_eq!(cut.len(), Scenario::find("status-503").unwrap().marks.len());
+    assert!(cut.iter().all(|(_, verdict)| *verdict == Verdict::NotJudged), "{cut:?}");
+    cut = judge("probes-hang", 320);
+    assert!(cut.contains(&(Measure::Available, Verdict::Reached)), "its window was run: {cut:?}");
+    assert!(!cut.contains(&(Measure::RecoveredAfter, Verdict::Missed)), "it had no time to: {cut:?}");
+    // What lasts until the end is judged by a part of it.
+    assert!(judge("healthy", 90).contains(&(Measure::Available, Verdict::Reached)));
+}
+
+#[test]
+fn faults_that_overlap_are_drawn_apart() {
+    let half = "{ on = [\"all\"], effect = \"status:500\", share = \"50%\" }";
+    let text = format!(
+        "what = \"x\"\nlength = \"60s\"\nwindow = [\"1s\", \"60s\"]\nfaults = [{half}, {half}]\ntargets = [{{ name = \"a\" }}]"
+    );
+    let scenario = Scenario::parse("twice", &text).unwrap();
+    let outcome = run(&scenario, &Player::Rival(RivalKind::Static), 1, &Course::default()).unwrap();
+    let answered = outcome.in_window(Measure::Available).unwrap();
+    assert!((0.20..0.30).contains(&answered), "a half of a half: {answered}");
 }
