@@ -22,6 +22,7 @@ pub const RULES: &[Rule] = &[
             // Of codes, which keep being added: `enforced_spend_limit_reached` and its like.
             "spend_limit",
             "linked_organization",
+            "out of extra usage",
         ],
         Kind::QuotaExhausted,
     ),
@@ -36,11 +37,19 @@ pub const RULES: &[Rule] = &[
             "maximum context length",
             "exceeds the available context",
             "input length and `max_tokens` exceed context limit",
+            "prompt exceeds max length",
+            "greater than the context length",
+            "context length of only",
+            "context size has been exceeded",
         ],
         Kind::ContextOverflow,
     ),
-    Rule::text(&["acceleration"], Kind::GrowthLimited).at(429),
+    Rule::text(&["acceleration", "usage increase rate"], Kind::GrowthLimited).at(429),
     Rule::text(&["per day", "daily rate limit"], Kind::QuotaExhausted).within(Scope::CredentialModel).at(429),
+    // What a plan allows in some hours.
+    Rule::text(&["usage limit reached"], Kind::QuotaExhausted).within(Scope::CredentialModel).at(429),
+    Rule::text(&["organization has been disabled"], Kind::Auth),
+    Rule::text(&["blocked by content filtering policy"], Kind::ContentPolicy),
     Rule::text(&["upstream connect error"], Kind::Server),
     // An address that this provider cannot reach, another may.
     Rule::text(&["unable to download the file"], Kind::Unsupported),
@@ -54,6 +63,9 @@ pub const RULES: &[Rule] = &[
             "too many parameters with union types",
             "too many optional parameters",
             "cannot both be specified",
+            "is deprecated for this model",
+            "maximum allowed number of output tokens",
+            "required for long context requests",
         ],
         Kind::Unsupported,
     ),
@@ -88,7 +100,14 @@ pub(crate) fn reply(head: &Head, body: &[u8]) -> Error {
 /// Classifies an error that was reported inside a stream.
 pub(crate) fn in_reply(raw: &str) -> Error {
     let said = Said::read(raw);
-    said.error((said.kind == "invalid_request_error").then_some(400))
+    said.error((said.kind == "invalid_request_error").then_some(400).or(said.status))
+}
+
+/// Classifies a body or a frame that is neither an answer nor this wire's error, if it speaks of one in its own fields.
+pub(crate) fn flat(data: &[u8]) -> Option<Error> {
+    let value: Value = serde_json::from_slice(data).ok()?;
+    let speaks = ["message", "msg"].iter().any(|name| value.get(name).is_some_and(Value::is_string));
+    speaks.then(|| in_reply(&String::from_utf8_lossy(data)))
 }
 
 #[derive(Debug, Default)]
@@ -96,6 +115,8 @@ struct Said {
     message: String,
     kind: String,
     detail: String,
+    /// The status that an error inside a successful reply names.
+    status: Option<u16>,
     request_id: Option<String>,
 }
 
@@ -115,13 +136,17 @@ impl Said {
             value.get(name).and_then(Value::as_str).unwrap_or_default().to_owned()
         };
         let detail = error.get("details").map(|details| word(details, "error_code")).unwrap_or_default();
-        let message = match (word(error, "message"), value.get("error").and_then(Value::as_str)) {
-            (message, None) => message,
-            (_, Some(text)) => text.to_owned(),
-        };
+        let named = Some(word(error, "message")).filter(|message| !message.is_empty());
+        let message =
+            match (named.unwrap_or_else(|| word(error, "msg")), value.get("error").and_then(Value::as_str)) {
+                (message, None) => message,
+                (_, Some(text)) => text.to_owned(),
+            };
         let request_id = Some(word(&value, "request_id")).filter(|id| !id.is_empty());
         let kind = Some(word(error, "type")).filter(|kind| !kind.is_empty());
-        Self { message, kind: kind.unwrap_or_else(|| word(error, "status")), detail, request_id }
+        let status = error.get("code").and_then(Value::as_u64).and_then(|code| u16::try_from(code).ok());
+        let status = status.filter(|status| (400..600).contains(status));
+        Self { message, kind: kind.unwrap_or_else(|| word(error, "status")), detail, status, request_id }
     }
 
     fn meaning(&self, status: Option<u16>) -> Meaning {

@@ -60,7 +60,9 @@ impl MessagesDecoder {
             return Err(classify::in_reply(error.get()));
         }
         if message.content.is_none() && message.completion.is_none() && message.stop_reason.is_none() {
-            return Err(Error::new(Kind::Protocol, "the body is neither an answer nor an error"));
+            return Err(classify::flat(data).unwrap_or_else(|| {
+                Error::new(Kind::Protocol, "the body is neither an answer nor an error")
+            }));
         }
         let blocks = message.content.clone().unwrap_or_default();
         let (stop, completion) = (message.stop_reason.clone(), message.completion.clone());
@@ -124,7 +126,11 @@ impl MessagesDecoder {
                 let kind = other.to_owned();
                 events.other_frame(kind);
             }
-            None => return Err(Error::new(Kind::Protocol, "a frame has no type")),
+            None => {
+                return Err(
+                    classify::flat(data).unwrap_or_else(|| Error::new(Kind::Protocol, "a frame has no type"))
+                );
+            }
         }
         Ok(())
     }

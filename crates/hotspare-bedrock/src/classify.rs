@@ -30,7 +30,11 @@ pub const RULES: &[Rule] = &[
         Kind::Auth,
     ),
     // One name for a key that is not known and for a model that a key may not use.
-    Rule::text(&["api key", "security token", "authentication failed", "signature"], Kind::Auth).at(403),
+    Rule::text(
+        &["api key", "bearer token", "security token", "authentication failed", "signature"],
+        Kind::Auth,
+    )
+    .at(403),
     Rule::word(&["accessdenied", "accessdeniedexception", "optinrequired"], Kind::Forbidden),
     // A model's allowance of a day comes under the names for one of a minute.
     Rule::text(&["tokens per day", "requests per day"], Kind::QuotaExhausted).within(Scope::CredentialModel),
@@ -57,6 +61,8 @@ pub const RULES: &[Rule] = &[
         Kind::Overloaded,
     ),
     Rule::word(&["modeltimeoutexception", "requesttimeout", "requesttimeoutexception"], Kind::Timeout),
+    // No fault of the host's: the model wrote a call that nobody can read.
+    Rule::text(&["invalid sequence as part of tooluse"], Kind::BadOutput),
     Rule::word(
         &[
             "internalerror",
@@ -115,6 +121,7 @@ pub const RULES: &[Rule] = &[
             "unsupported",
             "cannot both be specified",
             "exceeds the model limit",
+            "maximum allowed number of output tokens",
             "pre-fill",
             "prefill",
             "not available in this region",

@@ -29,6 +29,7 @@ const CANNOT: &[&str] = &[
     "payload size exceeds",
     "cannot fetch content",
     "at most",
+    "cannot be combined",
 ];
 
 /// What a request names and this host does not have, or not for this key: another request is not concerned.
@@ -55,6 +56,7 @@ pub const RULES: &[Rule] = &[
             "maximum context length",
             "context window",
             "input context is too long",
+            "input token count is",
         ],
         Kind::ContextOverflow,
     ),

@@ -12,6 +12,8 @@ pub const RULES: &[Rule] = &[
         &["context length", "context window", "prompt too long", "exceeds the available context"],
         Kind::ContextOverflow,
     ),
+    // The model's own, which this host could not read.
+    Rule::text(&["error parsing tool call", "xml syntax error on line"], Kind::BadOutput),
     Rule::text(&["try pulling it first", "not found"], Kind::ModelUnavailable).at(404),
     Rule::text(&["not found, try pulling", "model is required"], Kind::ModelUnavailable),
     Rule::text(&["usage limit", "upgrade for higher limits"], Kind::QuotaExhausted),
@@ -99,9 +101,20 @@ mod tests {
                 Kind::Overloaded,
             ),
             (502, "", Kind::Server),
+            (
+                500,
+                r#"{"error":"error parsing tool call: raw='{\"command\":\"ls', err=unexpected end of JSON input"}"#,
+                Kind::BadOutput,
+            ),
+            (
+                500,
+                r#"{"error":"XML syntax error on line 7: element <function> closed by </parameter>"}"#,
+                Kind::BadOutput,
+            ),
         ] {
             assert_eq!(kind(status, body), expected, "{status} {body}");
         }
+        assert_eq!(in_reply(r#"{"error":"error parsing tool call: raw='x'"}"#).kind(), Kind::BadOutput);
         assert_eq!(
             in_reply(r#"{"error":"an error was encountered while running the model"}"#).kind(),
             Kind::Server

@@ -195,6 +195,13 @@ fn errors_inside_a_stream() {
     let overloaded =
         r#"{"type":"error","error":{"details":null,"type":"overloaded_error","message":"Overloaded"}}"#;
     assert_eq!(run(&sse(&[overloaded]), &[]), (vec![], Err(Kind::Overloaded)));
+    // In a shape of the host's own, alone or in place of a whole answer.
+    let own = r#"{"code":500,"msg":"404 NOT_FOUND","success":false}"#;
+    assert_eq!(run(&sse(&[own]), &[]).1, Err(Kind::Server));
+    let mut decoder = MessagesDecoder::default();
+    let error =
+        decoder.push(Frame::whole(Bytes::from_static(own.as_bytes())), &mut VecDeque::new()).unwrap_err();
+    assert_eq!((error.kind(), error.message()), (Kind::Server, "404 NOT_FOUND"));
     let start = r#"{"type":"message_start","message":{"id":"m"}}"#;
     assert_eq!(run(&sse(&[start]), &[]).1, Err(Kind::Truncated));
     assert_eq!(run(b"", &[]).1, Err(Kind::Protocol));

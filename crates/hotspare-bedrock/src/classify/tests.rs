@@ -52,6 +52,19 @@ fn names_then_texts_then_statuses() {
             "The maximum tokens you requested exceeds the model limit of 4096.",
             Kind::Unsupported,
         ),
+        (
+            400,
+            "",
+            "The model returned the following errors: max_tokens: 200000 > 64000, which is the maximum allowed number of output tokens for m",
+            Kind::Unsupported,
+        ),
+        (403, "", "Bearer Token has expired", Kind::Auth),
+        (
+            424,
+            "ModelErrorException",
+            "Model produced invalid sequence as part of ToolUse. Please refer to the model tool use troubleshooting guide.",
+            Kind::BadOutput,
+        ),
         (400, "ValidationException", "This model doesn't support tool use.", Kind::Unsupported),
         (
             400,

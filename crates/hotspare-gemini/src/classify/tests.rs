@@ -35,6 +35,18 @@ fn words_before_statuses() {
         (
             400,
             "INVALID_ARGUMENT",
+            "Unable to submit request because the input token count is 40000 but model only supports up to 32767.",
+            Kind::ContextOverflow,
+        ),
+        (
+            400,
+            "INVALID_ARGUMENT",
+            "Built-in tools ({google_search}) and Function Calling cannot be combined in the same request.",
+            Kind::Unsupported,
+        ),
+        (
+            400,
+            "INVALID_ARGUMENT",
             "Function calling with a response mime type: 'application/json' is unsupported",
             Kind::Unsupported,
         ),

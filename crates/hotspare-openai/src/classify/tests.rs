@@ -2,12 +2,13 @@
 
 use std::time::SystemTime;
 
-use hotspare_core::Scope;
+use hotspare_core::{Kind, Scope};
 use http::{HeaderMap, HeaderValue, StatusCode};
 use proptest::prelude::*;
 
 use super::*;
 
+mod hosts;
 mod whose;
 
 fn head(status: u16) -> Head {

@@ -6,9 +6,10 @@ use hotspare_provider::{BY_STATUS, Rule};
 const ADAPTERS: &[(&str, &str, &[Rule])] = &[
     (
         "hotspare-openai",
-        "Words are codes and types (`code`, `type`, `error_type`, `status`), at the top level or under `error`, `detail` or \
-         `innererror`; the text is the message, including what a relay quotes from the host behind it, and the quotas that \
-         `google.rpc.QuotaFailure` names. An error inside a 200 is read the same way, with the status that the error names. \
+        "Words are codes and types (`code`, `type`, `error_type`, `status`, `reason`), at the top level or under `error`, \
+         `errors`, `detail`, `innererror` or `base_resp`; the text is the message, including what a relay quotes from the host \
+         behind it, and the quotas that `google.rpc.QuotaFailure` names. An error inside a 200 is read the same way, with the status \
+         that the error names, or 400 for an `invalid_request_error`. \
          Pauses: `retry-after-ms`, `retry-after`, then a time in the body, then one in the text.",
         hotspare_openai::RULES,
     ),

@@ -1,0 +1,300 @@
+//! The rules by which this wire's failed replies are told apart.
+//!
+//! Only data: who reads a body, and what decides where no rule holds, is next door. Invariant: the first rule that holds
+//! wins, so a rule stands above every rule that is less specific.
+
+use hotspare_core::{Kind, Scope};
+use hotspare_provider::Rule;
+
+const fn word(words: &'static [&'static str], kind: Kind) -> Rule {
+    Rule::word(words, kind)
+}
+
+const fn text(text: &'static [&'static str], kind: Kind) -> Rule {
+    Rule::text(text, kind)
+}
+
+const fn at(status: u16, text: &'static [&'static str], kind: Kind) -> Rule {
+    Rule::text(text, kind).at(status)
+}
+
+/// The account has no money, at any status.
+const MONEY: &[&str] = &[
+    "insufficient balance",
+    "credit balance",
+    "used all available credits",
+    "spend limit",
+    "spending limit",
+    "balance is insufficient",
+    "any credits yet",
+    "daily free allocation",
+    "key limit exceeded",
+];
+
+/// The table, most telling first.
+pub const RULES: &[Rule] = &[
+    word(
+        &[
+            "context_length_exceeded",
+            "exceed_context_size_error",
+            "too_many_prompt_tokens",
+            "token_limit_exceeded",
+            "model_max_prompt_tokens_exceeded",
+            "1261",
+        ],
+        Kind::ContextOverflow,
+    ),
+    word(
+        &[
+            "insufficient_quota",
+            "credit_balance_exhausted",
+            "organization_spend_limit_exceeded",
+            "project_spend_limit_exceeded",
+            "organization_usage_limit_exceeded",
+            "billing_hard_limit_reached",
+            "billing_not_active",
+            "payment_required",
+            "billing_error",
+            "exceeded_current_quota_error",
+            "arrearage",
+            "budget_exceeded",
+            "not_enough_balance",
+            "token_quota_reached",
+            "usage_limit_reached",
+            "1008",
+        ],
+        Kind::QuotaExhausted,
+    ),
+    word(&["slow_down"], Kind::GrowthLimited),
+    word(&["tool_use_failed", "json_validate_failed"], Kind::BadOutput),
+    // Some servers' parsers give up on what the model wrote, and quote it: no later text is trusted.
+    at(500, &["failed to parse input at pos"], Kind::BadOutput),
+    text(&["error parsing tool call", "xml syntax error on line"], Kind::BadOutput),
+    word(
+        &[
+            "content_filter",
+            "content_policy_violation",
+            "invalid_prompt",
+            "responsibleaipolicyviolation",
+            "bio_policy",
+            "misalignment_policy_violation",
+            "image_content_policy_violation",
+            "refusal",
+            "cyber_policy",
+            "moderation_blocked",
+            "data_inspection_failed",
+        ],
+        Kind::ContentPolicy,
+    ),
+    at(403, &["violates usage guidelines"], Kind::ContentPolicy),
+    // A relay has hosts for the model, and none for all that the request asks of it.
+    text(&["no endpoints found that"], Kind::Unsupported),
+    word(
+        &[
+            "model_not_found",
+            "deploymentnotfound",
+            "unknown_model",
+            "invalid_model",
+            "1500",
+            "model_deprecated",
+            "no_endpoints",
+            "wrong_endpoint",
+            "free_variant_ended",
+            "model_decommissioned",
+            "model_not_supported",
+            "operationnotsupported",
+            "model_not_available",
+            "unsupported_api_for_model",
+        ],
+        Kind::ModelUnavailable,
+    ),
+    word(
+        &[
+            "invalid_api_key",
+            "authentication",
+            "authentication_error",
+            "invalid_authentication",
+            "organization_restricted",
+            "1004",
+            "2049",
+        ],
+        Kind::Auth,
+    ),
+    word(
+        &[
+            "unsupported_country_region_territory",
+            "region_restricted",
+            "privacy_restricted",
+            "permission_denied",
+            "data_residency_mismatch",
+            "model_terms_required",
+            "key_model_access_denied",
+            "team_model_access_denied",
+            "user_model_access_denied",
+            "org_model_access_denied",
+        ],
+        Kind::Forbidden,
+    ),
+    word(
+        &[
+            "unsupported_parameter",
+            "unsupported_value",
+            "not_supported_error",
+            "unsupported_file",
+            "max_tokens_exceeded",
+            "unsupported_image_media_type",
+            "failed_to_download_image",
+        ],
+        Kind::Unsupported,
+    ),
+    word(
+        &[
+            "server_is_overloaded",
+            "overloaded_error",
+            "capacity_exceeded",
+            "unavailable_error",
+            "provider_overloaded",
+            "capacity_exhausted",
+            "temporarily_unavailable",
+            "3505",
+            "queue_exceeded",
+            "unavailable",
+        ],
+        Kind::Overloaded,
+    ),
+    word(&["timeout", "vector_store_timeout"], Kind::Timeout),
+    // The request alone is over the limit: waiting will not help.
+    at(413, &["tokens per min", "request too large"], Kind::Unsupported),
+    at(429, &["request too large"], Kind::Unsupported),
+    // An allowance of a day is one model's; money is the key's.
+    at(429, &["per day", "per-day", "perday", "per_day", "byday"], Kind::QuotaExhausted)
+        .within(Scope::CredentialModel),
+    // What a plan allows in some hours.
+    word(&["1308"], Kind::QuotaExhausted).within(Scope::CredentialModel).at(429),
+    // Other hosts use these numbers for other things.
+    word(&["1002", "1039"], Kind::RateLimited).saying(&["limit"]),
+    // One host says of a minute's allowance too that the current quota is exceeded; who means money has a code for it.
+    word(&["resource_exhausted"], Kind::RateLimited).at(429),
+    text(MONEY, Kind::QuotaExhausted),
+    at(429, &["exceeded your current quota"], Kind::QuotaExhausted),
+    at(429, &["rate limit"], Kind::RateLimited),
+    at(429, &["capacity", "high demand", "overloaded"], Kind::Overloaded),
+    at(429, &[], Kind::RateLimited),
+    at(402, &[], Kind::QuotaExhausted),
+    text(
+        &[
+            "maximum context length",
+            "context window",
+            "prompt is too long",
+            "exceeds the available context size",
+            "maximum prompt length",
+            "input length exceeds the context",
+            "prompt too long",
+            "too many tokens",
+            "exceeds the maximum number of tokens",
+            "is too large to process",
+            "length limit exceeded",
+            "total length of all messages is too long",
+            "`inputs` tokens + `max_new_tokens`",
+            "`inputs` must have less than",
+            "prompt token count of",
+            "longer than the model's context length",
+            "range of input length",
+            "exceeded model token limit",
+            "prompt exceeds max length",
+            "context length of only",
+            "greater than the context length",
+            "context size has been exceeded",
+            "maximum allowed input length",
+            "configured context size",
+            "reduce the length of the messages",
+        ],
+        Kind::ContextOverflow,
+    ),
+    text(&["incorrect api key", "invalid api key", "no api key"], Kind::Auth),
+    at(400, &["content exists risk"], Kind::ContentPolicy),
+    text(
+        &[
+            "model not found",
+            "model with id",
+            "no such model",
+            "supported api model names are",
+            "not a chat model",
+            "is not a valid model",
+            "no endpoints found",
+            "has been deprecated",
+            "identifier is invalid",
+            "supported models are",
+            "non-serverless model",
+            "not accessible via the",
+        ],
+        Kind::ModelUnavailable,
+    ),
+    text(&["does not exist", "is not found"], Kind::ModelUnavailable).and(&["model"]).at(400),
+    // What a request names (a file, an earlier answer, a conversation) and this host does not have.
+    at(404, &["with id", "no such"], Kind::InvalidRequest),
+    at(403, &["moderation", "flagged", "guardrail"], Kind::ContentPolicy),
+    // An address that this host cannot reach or will not fetch, another may; one that is no address is nobody's.
+    text(&["image url is invalid"], Kind::InvalidRequest),
+    text(
+        &[
+            "cannot fetch content",
+            "cannot make get request",
+            "error while downloading",
+            "failed to download",
+            "unable to download",
+        ],
+        Kind::Unsupported,
+    ),
+    text(
+        &[
+            "is not supported",
+            "does not support",
+            "not supported by this model",
+            "not supported with",
+            "not enabled for this model",
+            "unsupported mime type",
+            "to be a supported format",
+            "unsupported content",
+            "models require at least one of",
+            "different pooling type",
+            // The order of turns that this model's template takes.
+            "unexpected role",
+            "should alternate",
+            "param requires --jinja",
+            "doesn't support",
+            "tool choice requires",
+            "is enabled only for api versions",
+            // More output than this model can give.
+            "max_tokens is too large",
+            "maximum allowed number of output tokens",
+        ],
+        Kind::Unsupported,
+    ),
+    // A kind of content that this host does not read.
+    text(&["unknown variant"], Kind::Unsupported).and(&["expected `text`"]),
+    text(&["upstream connect error", "degraded function cannot be invoked"], Kind::Server),
+    text(&["over_capacity", "over capacity"], Kind::Overloaded),
+    // Some servers answer their clients' mistakes with 500.
+    at(500, &["parse_error", "must not be empty", "failed to parse", "invalid type"], Kind::InvalidRequest),
+    // Below the texts: an address that this host cannot reach comes under one of these words, too.
+    word(
+        &[
+            "invalid_image",
+            "invalid_image_format",
+            "invalid_image_mode",
+            "invalid_image_url",
+            "invalid_base64_image",
+            "empty_image_file",
+            "image_file_not_found",
+            "image_file_too_large",
+            "image_parse_error",
+            "image_too_large",
+            "image_too_small",
+        ],
+        Kind::InvalidRequest,
+    ),
+    word(&["rate_limit_exceeded", "rate_limit_error"], Kind::RateLimited),
+    // One host's own: no room for requests that wait for room.
+    at(498, &[], Kind::Overloaded),
+];
