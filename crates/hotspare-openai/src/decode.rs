@@ -7,7 +7,7 @@
 use std::borrow::Cow;
 use std::collections::VecDeque;
 
-use hotspare_core::{Chunk, Error, Event, FinishReason, Kind, Origin, Usage};
+use hotspare_core::{Chunk, Error, Event, FinishReason, Json, Kind, Native, Origin, Usage};
 use hotspare_provider::{Decoder, Emit, Frame, Text, spelled};
 use serde_json::value::RawValue;
 
@@ -30,6 +30,8 @@ pub(crate) struct ChatDecoder {
     /// The host has counted the answer.
     counted: bool,
     refused: bool,
+    /// The sources told last.
+    cited: Option<Json>,
     id: String,
     tools: Vec<Tool>,
     /// An end that waits for the frame after it: some hosts end each of several tool calls.
@@ -56,10 +58,20 @@ impl ChatDecoder {
         if let Some(error) = told(reply.error).or(told(beside.error)) {
             return Err(classify::in_reply(error.get()));
         }
-        let usage = reply.usage.take().or(beside.usage);
+        let code = reply.base_resp.and_then(|base| base.status_code.0).unwrap_or(0);
+        if reply.choices.first.is_none() && code != 0 {
+            return Err(classify::in_reply(text));
+        }
+        let mut usage = reply.usage.take().or(beside.usage);
         if reply.choices.first.is_none() && usage.is_none() && reply.id.is_none() && reply.model.is_none() {
-            return Err(classify::flat(text)
-                .unwrap_or_else(|| Error::new(Kind::Protocol, "a frame is neither an answer nor an error")));
+            return match classify::flat(text) {
+                Some(error) => Err(error),
+                None if self.whole => {
+                    Err(Error::new(Kind::Protocol, "the reply is neither an answer nor an error"))
+                }
+                // A piece that speaks of something else leaves the answer as it was.
+                None => Ok(()),
+            };
         }
         self.heard = true;
         let name = |text: Option<Text<'_>>| {
@@ -83,6 +95,10 @@ impl ChatDecoder {
             } else if let Some(text) = &choice.text {
                 said(&text.0, false, events);
             }
+            if let Some(error) = told(choice.error) {
+                return Err(classify::in_reply(error.get()));
+            }
+            usage = usage.or(choice.usage.take());
             if let Some(logprobs) = choice.logprobs.and_then(json) {
                 events.push(Event::LogProbs(logprobs));
             }
@@ -103,7 +119,9 @@ impl ChatDecoder {
                 }
             }
         }
-        if let Some(list) = reply.citations.and_then(json) {
+        // One host repeats its whole list in every frame.
+        if let Some(list) = reply.citations.and_then(json).filter(|list| self.cited.as_ref() != Some(list)) {
+            self.cited = Some(list.clone());
             events.push(Event::Annotation(list));
         }
         if let Some(usage) = usage {
@@ -114,13 +132,14 @@ impl ChatDecoder {
     }
 
     fn delta(&mut self, delta: &mut Delta<'_>, events: &mut Emit<'_>) {
-        // Some hosts send their reasoning under two names at once.
-        match &delta.reasoning_content {
-            Some(text) if !text.0.is_empty() => events.push(Event::ReasoningDelta(text.0.to_string())),
-            _ => content(&delta.reasoning, true, events),
-        }
         let says = |text: &Option<Text<'_>>| text.as_ref().is_some_and(|text| !text.0.is_empty());
-        let told = says(&delta.reasoning_content)
+        // Some hosts send their reasoning under two names at once.
+        let plain = [&delta.reasoning_content, &delta.reasoning_text].into_iter().find(|text| says(text));
+        match plain.and_then(Option::as_ref) {
+            Some(text) => events.push(Event::ReasoningDelta(text.0.to_string())),
+            None => content(&delta.reasoning, true, events),
+        }
+        let told = plain.is_some()
             || match &delta.reasoning {
                 Content::None => false,
                 Content::Text(text) => !text.0.is_empty(),
@@ -140,6 +159,9 @@ impl ChatDecoder {
             }
         }
         content(&delta.content, false, events);
+        for raw in delta.images.take().unwrap_or_default() {
+            events.extend(json(raw).map(|raw| Event::Native(Box::new(Native::new(WIRE, raw)))));
+        }
         if let Some(text) = delta.audio.as_ref().and_then(|audio| audio.transcript.as_ref()) {
             said(&text.0, false, events);
         }
@@ -213,16 +235,17 @@ impl ChatDecoder {
                     (true, false) => FinishReason::Stop,
                 }
             }
-            "length" | "max_tokens" | "model_length" => FinishReason::Length,
-            "tool_calls" | "tool_call" | "function_call" | "tool_use" => FinishReason::ToolCalls,
-            "content_filter" | "safety" | "recitation" | "blocklist" | "prohibited_content" | "spii" => {
-                FinishReason::ContentFilter
+            "length" | "max_tokens" | "model_length" | "model_context_window_exceeded" => {
+                FinishReason::Length
             }
+            "tool_calls" | "tool_call" | "function_call" | "tool_use" => FinishReason::ToolCalls,
+            "content_filter" | "safety" | "recitation" | "blocklist" | "prohibited_content" | "spii"
+            | "sensitive" => FinishReason::ContentFilter,
             "refusal" => FinishReason::Refusal,
             "function_call_filter" | "malformed_function_call" => {
                 return Err(Error::new(Kind::BadOutput, "the model's tool call is malformed").with_code(word));
             }
-            "error" | "abort" | "insufficient_system_resource" => {
+            "error" | "abort" | "insufficient_system_resource" | "network_error" => {
                 return Err(
                     Error::new(Kind::Server, "the host ended the answer with an error").with_code(word)
                 );
@@ -233,13 +256,13 @@ impl ChatDecoder {
 
     fn usage(&self, wire: &crate::dto::Usage) -> Usage {
         let reasoning = wire.completion_tokens_details.and_then(|details| details.reasoning_tokens.0);
-        let mut output = wire.completion_tokens.0;
+        let mut output = wire.completion_tokens.0.or(wire.output_tokens.0);
         if self.reasoning_beside_output
             && let (Some(answer), Some(thought)) = (output, reasoning)
         {
             output = Some(answer.saturating_add(thought));
         }
-        let mut usage = Usage::reported(wire.prompt_tokens.0, output);
+        let mut usage = Usage::reported(wire.prompt_tokens.0.or(wire.input_tokens.0), output);
         usage.reasoning = reasoning;
         let details = wire.prompt_tokens_details;
         let cached = details.and_then(|details| details.cached_tokens.0);

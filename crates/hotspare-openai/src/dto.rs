@@ -101,6 +101,14 @@ pub(crate) struct Reply<'a> {
     pub(crate) x_groq: Option<Box<Groq<'a>>>,
     /// Present in answers of hosts that report errors flat.
     pub(crate) object: Option<Text<'a>>,
+    pub(crate) base_resp: Option<BaseResp>,
+}
+
+/// Where one host reports errors that it sends with status 200; its code is 0 if there is none.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct BaseResp {
+    pub(crate) status_code: Count,
 }
 
 /// One host's place for the counts of a stream, and for what broke it.
@@ -138,6 +146,10 @@ pub(crate) struct Choice<'a> {
     pub(crate) text: Option<Text<'a>>,
     pub(crate) finish_reason: Option<Text<'a>>,
     pub(crate) logprobs: Option<&'a RawValue>,
+    /// Where relays report what broke this answer.
+    pub(crate) error: Option<&'a RawValue>,
+    /// Where one host has the counts of a stream.
+    pub(crate) usage: Option<Box<Usage>>,
 }
 
 #[derive(Debug, Default)]
@@ -145,9 +157,11 @@ pub(crate) struct Delta<'a> {
     pub(crate) content: Content<'a>,
     pub(crate) reasoning_content: Option<Text<'a>>,
     pub(crate) reasoning: Content<'a>,
+    pub(crate) reasoning_text: Option<Text<'a>>,
     pub(crate) refusal: Option<Text<'a>>,
     pub(crate) tool_calls: Option<Vec<ToolCall<'a>>>,
     pub(crate) function_call: Option<Box<Function<'a>>>,
+    pub(crate) images: Option<Vec<&'a RawValue>>,
     /// Speech, with what is said in it.
     pub(crate) audio: Option<Box<Audio<'a>>>,
     pub(crate) annotations: Option<Vec<&'a RawValue>>,
@@ -199,10 +213,11 @@ pub(crate) struct Function<'a> {
 #[derive(Clone, Copy, Debug, Default, Deserialize)]
 #[serde(default)]
 pub(crate) struct Usage {
-    #[serde(alias = "input_tokens")]
     pub(crate) prompt_tokens: Count,
-    #[serde(alias = "output_tokens")]
     pub(crate) completion_tokens: Count,
+    /// The names that other wires have for the two above; some relays write both.
+    pub(crate) input_tokens: Count,
+    pub(crate) output_tokens: Count,
     pub(crate) total_tokens: Count,
     pub(crate) prompt_tokens_details: Option<PromptDetails>,
     pub(crate) completion_tokens_details: Option<CompletionDetails>,

@@ -118,8 +118,8 @@ impl Decoder for EmbedDecoder {
             push(Event::Vector(Box::new(Vector { index, values: item.embedding.0 })));
         }
         if let Some(usage) = reply.usage {
-            let input = usage.prompt_tokens.0.or(usage.total_tokens.0);
-            push(Event::Usage(Box::new(Usage::reported(input, None))));
+            let input = usage.prompt_tokens.0.or(usage.input_tokens.0).or(usage.total_tokens.0);
+            push(Event::Usage(Box::new(Usage::reported(input, Some(0)))));
         }
         push(Event::Finished(FinishReason::Stop));
         Ok(())

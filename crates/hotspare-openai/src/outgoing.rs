@@ -9,6 +9,8 @@ use hotspare_core::{ChatResponse, Error, Event, FinishReason, Kind, Part, Usage}
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use crate::WIRE;
+
 /// Spells one answer.
 #[derive(Clone, Debug)]
 pub struct ChatCompletionsEncoder {
@@ -48,13 +50,15 @@ impl ChatCompletionsEncoder {
                 json!({"tool_calls": [{"index": index, "function": {"arguments": arguments}}]})
             }
             Event::Annotation(note) => json!({"annotations": [note]}),
+            Event::Native(native) if native.wire == WIRE => json!({"images": [native.raw]}),
             Event::Finished(reason) => {
                 return Some(
                     self.chunk(json!([{"index": 0, "delta": {}, "finish_reason": finish_word(reason)}])),
                 );
             }
             Event::Handover { from, to } => {
-                let mut chunk = self.head(json!([]));
+                // Clients take the first choice of every chunk without counts for granted.
+                let mut chunk = self.head(json!([{"index": 0, "delta": {}, "finish_reason": null}]));
                 chunk["hotspare"] = json!({"handover": {"from": from, "to": to}});
                 return Some(chunk.to_string().into_bytes());
             }
@@ -79,7 +83,7 @@ impl ChatCompletionsEncoder {
         if !text.is_empty() {
             message["content"] = text.into();
         }
-        let mut calls = Vec::new();
+        let (mut calls, mut images) = (Vec::new(), Vec::new());
         let (mut reasoning, mut refusal) = (String::new(), String::new());
         for part in &answer.content {
             match part {
@@ -88,8 +92,12 @@ impl ChatCompletionsEncoder {
                 Part::ToolCall(call) => calls.push(json!({
                     "id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.arguments}
                 })),
+                Part::Native(native) if native.wire == WIRE => images.push(&native.raw),
                 _ => {}
             }
+        }
+        if !images.is_empty() {
+            message["images"] = json!(images);
         }
         if !reasoning.is_empty() {
             message["reasoning_content"] = reasoning.into();
@@ -243,4 +251,37 @@ fn error_words(error: &Error) -> (&'static str, &str) {
 
 fn millis(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use hotspare_core::{Json, Native};
+
+    use super::*;
+
+    #[test]
+    fn every_chunk_has_a_choice_but_the_counts() {
+        let outgoing = ChatCompletionsEncoder::new("c", "m", 1);
+        let read = |event: &Event| {
+            let frame = outgoing.frame(event).unwrap();
+            serde_json::from_slice::<Value>(&frame).unwrap()
+        };
+        let handover = Event::Handover { from: "main".into(), to: "spare".into() };
+        let image = Event::Native(Box::new(Native::new(WIRE, Json::from(json!({"type": "image_url"})))));
+        for event in [
+            handover.clone(),
+            image.clone(),
+            Event::Started { id: None, model: None },
+            Event::TextDelta("a".into()),
+            Event::ToolDelta { index: 0, arguments: "{}".into() },
+            Event::Finished(FinishReason::Stop),
+        ] {
+            let chunk = read(&event);
+            assert!(chunk["choices"][0]["delta"].is_object(), "{chunk}");
+        }
+        assert_eq!(read(&handover)["hotspare"]["handover"], json!({"from": "main", "to": "spare"}));
+        assert_eq!(read(&image)["choices"][0]["delta"]["images"], json!([{"type": "image_url"}]));
+        let counts: Value = serde_json::from_slice(&outgoing.usage_frame(&Usage::default())).unwrap();
+        assert_eq!(counts["choices"], json!([]));
+    }
 }

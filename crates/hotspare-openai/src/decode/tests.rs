@@ -103,7 +103,6 @@ fn errors_in_other_wrappings_are_errors() {
         (r#"{"code":429,"message":"Rate limited","type":"rate_limit_error"}"#, Kind::RateLimited),
         (r#"{"detail":"something broke"}"#, Kind::Server),
         (r#"{"message":"This model's maximum context length is 10 tokens"}"#, Kind::ContextOverflow),
-        (r#"{"something":"else"}"#, Kind::Protocol),
         (r#"[{"error":1},{"error":2}]"#, Kind::Protocol),
     ] {
         let piece = r#"{"id":"c","choices":[{"delta":{"content":"Hi"}}]}"#;
@@ -134,6 +133,19 @@ fn errors_inside_a_stream_are_seen_before_anything_else() {
             Kind::RateLimited,
         ),
         (r#"{"choices":[{"delta":{},"finish_reason":"insufficient_system_resource"}]}"#, Kind::Server),
+        (
+            r#"{"choices":[{"delta":{"content":""},"finish_reason":"error","error":{"code":429,"message":"Rate limited upstream"}}]}"#,
+            Kind::RateLimited,
+        ),
+        (
+            r#"{"choices":[{"message":{"content":""},"finish_reason":null,"error":{"code":403,"message":"Content was flagged by moderation"}}]}"#,
+            Kind::ContentPolicy,
+        ),
+        (
+            r#"{"id":"c","choices":null,"model":"m","usage":{"total_tokens":0},"base_resp":{"status_code":1008,"status_msg":"insufficient balance"}}"#,
+            Kind::QuotaExhausted,
+        ),
+        (r#"{"base_resp":{"status_code":1004,"status_msg":"login fail"}}"#, Kind::Auth),
     ] {
         assert_eq!(run(&sse(&[frame]), &[]).1, Err(kind), "{frame}");
     }
@@ -199,6 +211,8 @@ fn reasoning_under_every_name() {
         r#"{"reasoning_content":"hm"}"#,
         r#"{"reasoning":"hm"}"#,
         r#"{"reasoning_content":"hm","reasoning":"hm"}"#,
+        r#"{"reasoning_text":"hm","reasoning_opaque":"s"}"#,
+        r#"{"reasoning_content":"hm","reasoning_text":"hm"}"#,
         r#"{"content":[{"type":"thinking","thinking":[{"type":"text","text":"hm"}]}]}"#,
         r#"{"content":[{"type":"reasoning","summary":[{"type":"summary_text","text":"hm"}]}]}"#,
         r#"{"reasoning":null,"reasoning_details":[{"type":"reasoning.text","text":"hm","signature":"s"}]}"#,
@@ -222,6 +236,55 @@ fn a_repeated_finish_and_nonsense_counts_are_harmless() {
     assert_eq!(result, Ok(()));
     assert_eq!(events[2], Event::Finished(FinishReason::Length));
     assert_eq!(events[3], Event::Usage(Box::new(Usage::reported(None, None))));
+}
+
+#[test]
+fn counts_under_any_name_and_in_any_place() {
+    let both = r#"{"prompt_tokens":9,"completion_tokens":2,"total_tokens":11,"input_tokens":0,"output_tokens":0,"input_tokens_details":null}"#;
+    let other = r#"{"input_tokens":9,"output_tokens":2}"#;
+    for end in [
+        format!(r#"{{"choices":[{{"delta":{{}},"finish_reason":"stop"}}],"usage":{both}}}"#),
+        format!(r#"{{"choices":[{{"delta":{{}},"finish_reason":"stop"}}],"usage":{other}}}"#),
+        format!(r#"{{"choices":[{{"delta":{{}},"finish_reason":"stop","usage":{both}}}]}}"#),
+    ] {
+        let (events, result) =
+            run(&sse(&[r#"{"choices":[{"delta":{"content":"x"}}]}"#, &end, "[DONE]"]), &[]);
+        assert_eq!(result, Ok(()), "{end}");
+        assert!(events.contains(&Event::Usage(Box::new(Usage::reported(Some(9), Some(2))))), "{end}");
+    }
+}
+
+#[test]
+fn frames_about_something_else_leave_the_answer_alone() {
+    let answer = r#"{"id":"c","choices":[{"index":0,"delta":{"content":"ok"},"finish_reason":"stop"}],"base_resp":{"status_code":0}}"#;
+    for other in [
+        r#"{"choices":[],"prompt_filter_results":[]}"#,
+        r#"{"event":"model_ready"}"#,
+        r#"{"type":"ping"}"#,
+        "{}",
+    ] {
+        let (events, result) = run(&sse(&[other, answer, other, "[DONE]"]), &[]);
+        assert_eq!((&events[1..], result), (&[text("ok"), Event::Finished(FinishReason::Stop)][..], Ok(())));
+        assert_eq!(run(&sse(&[other]), &[]).1, Err(Kind::Protocol), "no answer: {other}");
+    }
+    let (mut decoder, mut out) = (ChatDecoder::default(), VecDeque::new());
+    let whole = Frame { name: None, data: Bytes::from_static(b"{\"something\":\"else\"}"), whole: true };
+    assert_eq!(decoder.push(whole, &mut out).unwrap_err().kind(), Kind::Protocol);
+}
+
+#[test]
+fn images_are_parts_and_sources_are_told_once() {
+    let image = r#"{"type":"image_url","image_url":{"url":"data:image/png;base64,AAA"}}"#;
+    let piece =
+        format!(r#"{{"choices":[{{"delta":{{"content":"","images":[{image}]}}}}],"citations":["a"]}}"#);
+    let end = r#"{"choices":[{"delta":{},"finish_reason":"stop"}],"citations":["a"]}"#;
+    let more = r#"{"choices":[],"usage":{},"citations":["a","b"]}"#;
+    let (events, result) = run(&sse(&[&piece, end, more]), &[]);
+    assert_eq!(result, Ok(()));
+    let native = Native::new(WIRE, Json::parse(image).unwrap());
+    assert!(events.contains(&Event::Native(Box::new(native))));
+    let notes = events.iter().filter(|event| matches!(event, Event::Annotation(_)));
+    assert_eq!(notes.count(), 2);
 }
 
 #[test]
@@ -279,7 +342,10 @@ fn ends_that_are_none_and_ends_in_other_words() {
         ("recitation", Ok(FinishReason::ContentFilter)),
         ("function_call_filter: MALFORMED_FUNCTION_CALL", Err(Kind::BadOutput)),
         ("malformed_function_call", Err(Kind::BadOutput)),
+        ("model_context_window_exceeded", Ok(FinishReason::Length)),
+        ("sensitive", Ok(FinishReason::ContentFilter)),
         ("abort", Err(Kind::Server)),
+        ("network_error", Err(Kind::Server)),
         ("eos_token", Ok(FinishReason::Stop)),
         ("a_word: FROM_TOMORROW", Ok(FinishReason::Other("a_word: FROM_TOMORROW".into()))),
     ] {

@@ -103,6 +103,7 @@ impl<'de> Visitor<'de> for List<'_, 'de> {
 #[derive(Deserialize)]
 #[serde(field_identifier, rename_all = "snake_case")]
 enum ReplyField {
+    BaseResp,
     Choices,
     Citations,
     Error,
@@ -120,6 +121,7 @@ impl<'de> Fields<'de> for Reply<'de> {
 
     fn field<A: MapAccess<'de>>(&mut self, name: ReplyField, map: &mut A) -> Result<(), A::Error> {
         match name {
+            ReplyField::BaseResp => self.base_resp = map.next_value()?,
             ReplyField::Choices => map.next_value_seed(List(&mut self.choices))?,
             ReplyField::Citations => self.citations = map.next_value()?,
             ReplyField::Error => self.error = map.next_value()?,
@@ -138,11 +140,13 @@ impl<'de> Fields<'de> for Reply<'de> {
 #[serde(field_identifier, rename_all = "snake_case")]
 enum ChoiceField {
     Delta,
+    Error,
     FinishReason,
     Index,
     Logprobs,
     Message,
     Text,
+    Usage,
     #[serde(other)]
     Unknown,
 }
@@ -157,6 +161,7 @@ impl<'de> Fields<'de> for Choice<'de> {
                     self.delta = None;
                 }
             }
+            ChoiceField::Error => self.error = map.next_value()?,
             ChoiceField::FinishReason => self.finish_reason = map.next_value()?,
             ChoiceField::Index => self.index = map.next_value()?,
             ChoiceField::Logprobs => self.logprobs = map.next_value()?,
@@ -166,6 +171,7 @@ impl<'de> Fields<'de> for Choice<'de> {
                 }
             }
             ChoiceField::Text => self.text = map.next_value()?,
+            ChoiceField::Usage => self.usage = map.next_value()?,
             ChoiceField::Unknown => skip(map)?,
         }
         Ok(())
@@ -179,9 +185,11 @@ enum DeltaField {
     Audio,
     Content,
     FunctionCall,
+    Images,
     Reasoning,
     ReasoningContent,
     ReasoningDetails,
+    ReasoningText,
     Refusal,
     ToolCalls,
     #[serde(other)]
@@ -197,9 +205,11 @@ impl<'de> Fields<'de> for Delta<'de> {
             DeltaField::Audio => self.audio = map.next_value()?,
             DeltaField::Content => self.content = map.next_value()?,
             DeltaField::FunctionCall => self.function_call = map.next_value()?,
+            DeltaField::Images => self.images = map.next_value()?,
             DeltaField::Reasoning => self.reasoning = map.next_value()?,
             DeltaField::ReasoningContent => self.reasoning_content = map.next_value()?,
             DeltaField::ReasoningDetails => self.reasoning_details = map.next_value()?,
+            DeltaField::ReasoningText => self.reasoning_text = map.next_value()?,
             DeltaField::Refusal => self.refusal = map.next_value()?,
             DeltaField::ToolCalls => self.tool_calls = map.next_value()?,
             DeltaField::Unknown => skip(map)?,
