@@ -1,7 +1,8 @@
 //! Vectors through sockets: whoever answers, they can be compared.
 
 use hotspare::{
-    Client, EmbedRequest, Endpoint, HealthAware, Kind, ModelProfile, RouteSpec, anthropic, gemini, openai,
+    Client, Cost, EmbedRequest, Endpoint, HealthAware, Kind, ModelProfile, Price, RouteSpec, anthropic,
+    gemini, openai,
 };
 use hotspare_chaos::{ChaosServer, Fault, Settings, WireFormat};
 
@@ -41,6 +42,27 @@ async fn every_fault_of_the_main_target_is_survived() {
         assert_eq!(answer.vectors, well.vectors, "{fault}");
         assert_eq!((answer.vectors.len(), answer.dimensions()), (2, 8), "{fault}");
         assert!(answer.usage.input.is_some(), "{fault}");
+    }
+}
+
+/// Vectors are no tokens: they cost what was read to make them.
+#[tokio::test]
+async fn vectors_cost_nothing() {
+    for wire in [WireFormat::OpenAi, WireFormat::Gemini] {
+        let server = ChaosServer::start(Settings::new(wire)).await.unwrap();
+        let mut profile = ModelProfile::default();
+        profile.price = Some(Price::per_million(1_000_000, 1_000_000));
+        let target = match wire {
+            WireFormat::Gemini => gemini::target("e").base_url(server.base_url()).endpoint(),
+            _ => target(&server, "e"),
+        };
+        let client = client(vec![target.profile(profile)]);
+        let ask = EmbedRequest::to("embed").texts((0..20).map(|number| format!("text {number}")));
+        let answer = client.embed(ask).await.unwrap();
+        assert_eq!(answer.vectors.len(), 20);
+        assert_eq!(answer.usage.output, Some(0));
+        let read = answer.usage.input.unwrap();
+        assert_eq!(answer.cost(), Some(Cost::from_micros(read)));
     }
 }
 

@@ -341,7 +341,7 @@ impl Decoder for VectorDecoder {
             emit.push(Event::Vector(Box::new(Vector { index, values })));
         }
         if reply.input.is_some() {
-            emit.push(Event::Usage(Box::new(Usage::reported(reply.input, None))));
+            emit.push(Event::Usage(Box::new(Usage::reported(reply.input, Some(0)))));
         }
         emit.push(Event::Finished(FinishReason::Stop));
         Ok(())

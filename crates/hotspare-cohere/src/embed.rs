@@ -59,7 +59,8 @@ fn vectors(raw: &RawValue) -> Option<Vec<Vec<f32>>> {
         let float = typed.get("float").and_then(|raw| list(raw));
         let packed = || serde_json::from_str::<Vec<String>>(typed.get("base64")?.get()).ok();
         let packed = || packed()?.iter().map(|text| floats(text)).collect();
-        float.or_else(packed).or_else(|| typed.values().find_map(|raw| list(raw)))
+        let whole = || ["int8", "uint8"].iter().find_map(|name| list(typed.get(*name)?));
+        float.or_else(packed).or_else(whole).or_else(|| typed.values().find_map(|raw| list(raw)))
     })
 }
 
@@ -93,7 +94,7 @@ impl Decoder for EmbedDecoder {
         }
         let read = reply.meta.and_then(|meta| meta.tokens.or(meta.billed_units));
         if let Some(input) = read.and_then(|read| read.input_tokens.0) {
-            push(Event::Usage(Box::new(Usage::reported(Some(input), None))));
+            push(Event::Usage(Box::new(Usage::reported(Some(input), Some(0)))));
         }
         push(Event::Finished(FinishReason::Stop));
         Ok(())
@@ -128,6 +129,7 @@ mod tests {
         assert_eq!(read(r#"{"embeddings":[[1.5],[2]]}"#).unwrap(), [[1.5], [2.0]]);
         assert_eq!(read(r#"{"embeddings":{"float":[[1.5]],"int8":null}}"#).unwrap(), [[1.5]]);
         assert_eq!(read(r#"{"embeddings":{"int8":[[-3]]}}"#).unwrap(), [[-3.0]]);
+        assert_eq!(read(r#"{"embeddings":{"int8":[[1,-2]],"binary":[[3]]}}"#).unwrap(), [[1.0, -2.0]]);
         let both = r#"{"embeddings":{"base64":["AAAAAA=="],"float":[[0.1]]}}"#;
         assert_eq!(read(both).unwrap(), [[0.1]]);
         assert_eq!(read(r#"{"embeddings":{"base64":["AADAPwAAAMA="]}}"#).unwrap(), [[1.5, -2.0]]);

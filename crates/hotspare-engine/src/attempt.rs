@@ -308,13 +308,12 @@ pub(crate) fn too_long(limit: usize) -> Error {
     Error::new(Kind::Protocol, format!("more than {limit} bytes of the answer would have to be held"))
 }
 
-/// Bytes of content in an event.
+/// Bytes of text that a model wrote, by which tokens are estimated: a vector has none.
 pub(crate) fn size(event: &Event) -> u64 {
     let bytes = match event {
         Event::TextDelta(text) | Event::ReasoningDelta(text) | Event::RefusalDelta(text) => text.len(),
         Event::ToolDelta { arguments, .. } => arguments.len(),
         Event::ToolStarted { id, name, .. } => id.len() + name.len(),
-        Event::Vector(vector) => vector.values.len() * size_of::<f32>(),
         _ => 0,
     };
     bytes as u64
@@ -330,7 +329,22 @@ pub(crate) fn weight(chunk: &Chunk) -> usize {
         Event::Annotation(raw) | Event::LogProbs(raw) | Event::Other { raw, .. } => raw.as_str().len(),
         Event::Native(native) => native.raw.as_str().len(),
         Event::ReasoningSignature(signature) => signature.data.len(),
+        Event::Vector(vector) => size_of_val(vector.values.as_slice()),
         event => usize::try_from(size(event)).unwrap_or(usize::MAX),
     };
     event.saturating_add(frame).saturating_add(EVENT_COST)
+}
+
+#[cfg(test)]
+mod tests {
+    use hotspare_core::Vector;
+
+    use super::*;
+
+    #[test]
+    fn vectors_take_room_and_are_no_tokens() {
+        let vector = Event::Vector(Box::new(Vector { index: 0, values: vec![0.5; 256] }));
+        assert_eq!(size(&vector), 0);
+        assert!(weight(&Chunk::from(vector)) >= 1_024);
+    }
 }

@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use hotspare_core::{Chunk, EmbedRequest, Error, Event, FinishReason, Json, Kind, Usage, Vector};
-use hotspare_provider::{Decoder, Frame};
+use hotspare_provider::{Count, Decoder, Frame};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
@@ -107,7 +107,7 @@ impl Decoder for EmbedDecoder {
             let mut vectors = Vec::with_capacity(predictions.len());
             for prediction in predictions {
                 let embedding = prediction.embeddings;
-                let tokens = embedding.statistics.and_then(|statistics| statistics.token_count);
+                let tokens = embedding.statistics.and_then(|statistics| statistics.token_count.0);
                 counted = tokens.map(|tokens| counted.unwrap_or(0).saturating_add(tokens)).or(counted);
                 vectors.push(embedding.values);
             }
@@ -126,7 +126,7 @@ impl Decoder for EmbedDecoder {
             push(Event::Vector(Box::new(Vector { index, values })));
         }
         if counted.is_some() {
-            push(Event::Usage(Box::new(Usage::reported(counted, None))));
+            push(Event::Usage(Box::new(Usage::reported(counted, Some(0)))));
         }
         push(Event::Finished(FinishReason::Stop));
         Ok(())
@@ -161,7 +161,8 @@ struct Embedding {
 
 #[derive(Deserialize)]
 struct Statistics {
-    token_count: Option<u64>,
+    #[serde(default)]
+    token_count: Count,
 }
 
 #[cfg(test)]

@@ -71,7 +71,7 @@ impl Decoder for EmbedDecoder {
             push(Event::Vector(Box::new(Vector { index, values })));
         }
         if reply.prompt_eval_count.is_some() {
-            push(Event::Usage(Box::new(Usage::reported(reply.prompt_eval_count, None))));
+            push(Event::Usage(Box::new(Usage::reported(reply.prompt_eval_count, Some(0)))));
         }
         push(Event::Finished(FinishReason::Stop));
         Ok(())

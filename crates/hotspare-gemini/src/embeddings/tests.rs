@@ -44,7 +44,7 @@ fn each_text_has_its_own_request() {
 #[test]
 fn vectors_in_each_spelling() {
     let vector = |index, values: &[f32]| Event::Vector(Box::new(Vector { index, values: values.to_vec() }));
-    let counted = |tokens| Event::Usage(Box::new(Usage::reported(Some(tokens), None)));
+    let counted = |tokens| Event::Usage(Box::new(Usage::reported(Some(tokens), Some(0))));
     let started = Event::Started { id: None, model: None };
     let finished = Event::Finished(FinishReason::Stop);
     let batch =
@@ -55,7 +55,7 @@ fn vectors_in_each_spelling() {
     let one = r#"{"embedding":{"values":[1]}}"#;
     assert_eq!(read(one).unwrap(), [started.clone(), vector(0, &[1.0]), finished.clone()]);
     let predict = r#"{"predictions":[{"embeddings":{"values":[1],"statistics":{"token_count":3,"truncated":false}}},
-        {"embeddings":{"values":[2],"statistics":{"token_count":4}}}],"metadata":{"billableCharacterCount":9}}"#;
+        {"embeddings":{"values":[2],"statistics":{"token_count":4.0}}}],"metadata":{"billableCharacterCount":9}}"#;
     assert_eq!(read(predict).unwrap(), [started, vector(0, &[1.0]), vector(1, &[2.0]), counted(7), finished]);
 }
 
