@@ -9,7 +9,7 @@ mod blocks;
 use hotspare_core::{
     ChatRequest, Error, Json, Kind, Message, Native, OutputFormat, Part, Role, Tool, ToolChoice,
 };
-use hotspare_provider::fields::{self, Fields, invalid, read, within};
+use hotspare_provider::fields::{self, Fields, invalid, read, read_object, within};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -91,7 +91,7 @@ impl MessagesRequest {
                 struct Metadata {
                     user_id: Option<String>,
                 }
-                let metadata: Metadata = read(name, value, "an object with a user_id")?;
+                let metadata: Metadata = read_object(name, value, "an object with a user_id")?;
                 request.user = metadata.user_id;
             }
             "output_config" => self.output_config(value)?,
@@ -162,7 +162,7 @@ fn message(at: &str, raw: &RawValue, turns: &mut Vec<Message>) -> Result<(), Err
         #[serde(borrow)]
         content: Option<&'a RawValue>,
     }
-    let turn: Turn<'_> = read(at, raw, "an object with role and content")?;
+    let turn: Turn<'_> = read_object(at, raw, "an object with role and content")?;
     let role = match turn.role.as_deref() {
         Some("user") => Role::User,
         Some("assistant") => Role::Assistant,
@@ -206,7 +206,7 @@ fn tool_choice(request: &mut ChatRequest, raw: &RawValue) -> Result<(), Error> {
         name: Option<String>,
         disable_parallel_tool_use: Option<bool>,
     }
-    let choice: Choice = read("tool_choice", raw, "an object with a type")?;
+    let choice: Choice = read_object("tool_choice", raw, "an object with a type")?;
     request.parallel_tools = choice.disable_parallel_tool_use.map(|disabled| !disabled);
     request.tool_choice = Some(match (choice.kind.as_str(), choice.name) {
         ("auto", _) => ToolChoice::Auto,
@@ -230,7 +230,7 @@ fn format(at: &str, raw: &RawValue) -> Result<OutputFormat, Error> {
         kind: String,
         schema: Option<Json>,
     }
-    let format: Format = read(at, raw, "an object with a type")?;
+    let format: Format = read_object(at, raw, "an object with a type")?;
     match (format.kind.as_str(), format.schema) {
         ("json_schema", Some(schema)) => {
             Ok(OutputFormat::JsonSchema { name: "answer".into(), schema, strict: true })

@@ -7,7 +7,7 @@ use hotspare_core::{
     ChatRequest, Error, Json, Media, Message, Native, OutputFormat, Part, Role, Tool, ToolCall, ToolChoice,
     ToolResult,
 };
-use hotspare_provider::fields::{self, invalid, read, within};
+use hotspare_provider::fields::{self, Object, invalid, read, read_object, within};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -63,17 +63,14 @@ impl ChatCompletionsRequest {
             }
             "stream" => self.stream = read(name, value, "true or false")?,
             "stream_options" => {
-                if !value.get().starts_with('{') {
-                    return Err(invalid("`stream_options` must be an object"));
-                }
-                let options: StreamOptions = read(name, value, "an object")?;
+                let options: StreamOptions = read_object(name, value, "an object")?;
                 self.include_usage = options.include_usage;
             }
             "tools" => {
                 let list: Vec<&RawValue> = read(name, value, "a list of {type, function}")?;
                 for (index, raw) in list.into_iter().enumerate() {
                     let at = format!("tools[{index}]");
-                    let dto: ToolDto = read(&at, raw, "{type, function}")?;
+                    let dto: ToolDto = read_object(&at, raw, "{type, function}")?;
                     // Tools of other types are the provider's own, or its own idea of one.
                     match dto.kind.as_deref() {
                         None | Some("function") => request.tools.push(tool(&at, dto)?),
@@ -93,6 +90,9 @@ impl ChatCompletionsRequest {
                 let tokens: u64 = read(name, value, "a whole number of at least 1")?;
                 if tokens == 0 {
                     return Err(invalid(format!("`{name}` must be at least 1")));
+                }
+                if request.max_output.is_some_and(|other| other != tokens) {
+                    return Err(invalid("`max_tokens` and `max_completion_tokens` differ: give one of them"));
                 }
                 request.max_output = Some(tokens);
             }
@@ -138,7 +138,7 @@ enum Stop {
 struct ToolDto {
     #[serde(rename = "type", default)]
     kind: Option<String>,
-    function: Option<FunctionDto>,
+    function: Option<Object<FunctionDto>>,
 }
 
 #[derive(Deserialize)]
@@ -156,7 +156,7 @@ struct MessageDto<'a> {
     content: Option<&'a RawValue>,
     name: Option<String>,
     refusal: Option<String>,
-    tool_calls: Option<Vec<CallDto>>,
+    tool_calls: Option<Vec<Object<CallDto>>>,
     tool_call_id: Option<String>,
     reasoning_content: Option<String>,
 }
@@ -164,7 +164,7 @@ struct MessageDto<'a> {
 #[derive(Deserialize)]
 struct CallDto {
     id: String,
-    function: CalledDto,
+    function: Object<CalledDto>,
 }
 
 #[derive(Deserialize)]
@@ -180,8 +180,8 @@ struct PartDto {
     kind: String,
     text: Option<String>,
     refusal: Option<String>,
-    image_url: Option<UrlDto>,
-    file: Option<FileDto>,
+    image_url: Option<Object<UrlDto>>,
+    file: Option<Object<FileDto>>,
 }
 
 #[derive(Deserialize)]
@@ -201,7 +201,7 @@ struct FileDto {
 struct FormatDto {
     #[serde(rename = "type")]
     kind: String,
-    json_schema: Option<SchemaDto>,
+    json_schema: Option<Object<SchemaDto>>,
 }
 
 #[derive(Deserialize)]
@@ -213,7 +213,7 @@ struct SchemaDto {
 }
 
 fn message(at: &str, raw: &RawValue) -> Result<Message, Error> {
-    let dto: MessageDto<'_> = read(at, raw, "an object with role and content")?;
+    let dto: MessageDto<'_> = read_object(at, raw, "an object with role and content")?;
     let role = match dto.role.as_deref() {
         Some("system") => Role::System,
         Some("developer") => Role::Developer,
@@ -242,8 +242,8 @@ fn message(at: &str, raw: &RawValue) -> Result<Message, Error> {
     }
     parts.extend(said);
     parts.extend(dto.refusal.map(Part::Refusal));
-    for call in dto.tool_calls.unwrap_or_default() {
-        parts.push(Part::ToolCall(ToolCall::new(call.id, call.function.name, call.function.arguments)));
+    for Object(CallDto { id, function: Object(called) }) in dto.tool_calls.unwrap_or_default() {
+        parts.push(Part::ToolCall(ToolCall::new(id, called.name, called.arguments)));
     }
     if parts.is_empty() && role != Role::Assistant {
         return Err(invalid(format!("`{at}.content` is missing")));
@@ -264,19 +264,19 @@ fn content_parts(at: &str, raw: &RawValue) -> Result<Vec<Part>, Error> {
     let mut parts = Vec::with_capacity(list.len());
     for (index, raw) in list.into_iter().enumerate() {
         let at = format!("{at}[{index}]");
-        let part: PartDto = read(&at, raw, "an object with a type")?;
+        let part: PartDto = read_object(&at, raw, "an object with a type")?;
         let missing = |what: &str| invalid(format!("`{at}.{what}` is missing"));
         let mut fields = None;
         parts.push(match part.kind.as_str() {
             "text" | "input_text" | "output_text" => Part::Text(part.text.ok_or_else(|| missing("text"))?),
             "refusal" => Part::Refusal(part.refusal.ok_or_else(|| missing("refusal"))?),
             "image_url" => {
-                let image = part.image_url.ok_or_else(|| missing("image_url"))?;
+                let Object(image) = part.image_url.ok_or_else(|| missing("image_url"))?;
                 fields = image.detail.map(|detail| serde_json::json!({"detail": detail}));
                 Part::Image(Media::from_url(&image.url))
             }
             "file" => {
-                let file = part.file.ok_or_else(|| missing("file"))?;
+                let Object(file) = part.file.ok_or_else(|| missing("file"))?;
                 match (file.file_data, file.file_id) {
                     (Some(data), _) => {
                         fields = file.filename.map(|name| serde_json::json!({"filename": name}));
@@ -305,7 +305,7 @@ fn native(at: &str, raw: &RawValue) -> Result<Native, Error> {
 }
 
 fn tool(at: &str, dto: ToolDto) -> Result<Tool, Error> {
-    let function = dto.function.ok_or_else(|| invalid(format!("`{at}.function` is missing")))?;
+    let Object(function) = dto.function.ok_or_else(|| invalid(format!("`{at}.function` is missing")))?;
     let empty = || Json::parse(r#"{"type":"object","properties":{}}"#).map_err(|_| invalid("no parameters"));
     let parameters = function.parameters.map_or_else(empty, Ok)?;
     let mut tool = Tool::new(function.name, parameters);
@@ -317,15 +317,15 @@ fn tool(at: &str, dto: ToolDto) -> Result<Tool, Error> {
 fn tool_choice(raw: &RawValue) -> Result<ToolChoice, Error> {
     #[derive(Deserialize)]
     struct Named {
-        function: Name,
+        function: Object<Name>,
     }
     #[derive(Deserialize)]
     struct Name {
         name: String,
     }
     if !raw.get().starts_with('"') {
-        let named: Named = read("tool_choice", raw, "a word or {type, function: {name}}")?;
-        return Ok(ToolChoice::Named(named.function.name));
+        let named: Named = read_object("tool_choice", raw, "a word or {type, function: {name}}")?;
+        return Ok(ToolChoice::Named(named.function.0.name));
     }
     match read::<String>("tool_choice", raw, "a word")?.as_str() {
         "auto" => Ok(ToolChoice::Auto),
@@ -336,13 +336,13 @@ fn tool_choice(raw: &RawValue) -> Result<ToolChoice, Error> {
 }
 
 fn output(raw: &RawValue) -> Result<OutputFormat, Error> {
-    let dto: FormatDto = read("response_format", raw, "an object with a type")?;
+    let dto: FormatDto = read_object("response_format", raw, "an object with a type")?;
     match dto.kind.as_str() {
         "text" => Ok(OutputFormat::Text),
         "json_object" => Ok(OutputFormat::JsonObject),
         "json_schema" => {
             let missing = || invalid("`response_format.json_schema.schema` is missing");
-            let dto = dto.json_schema.ok_or_else(missing)?;
+            let Object(dto) = dto.json_schema.ok_or_else(missing)?;
             Ok(OutputFormat::JsonSchema {
                 name: dto.name.unwrap_or_else(|| "answer".into()),
                 schema: dto.schema.ok_or_else(missing)?,

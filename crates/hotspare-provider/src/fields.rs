@@ -5,10 +5,14 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::fmt;
+use std::marker::PhantomData;
 use std::time::Duration;
 
 use hotspare_core::{CallOptions, Cost, Error, Kind, TargetId};
 use serde::Deserialize;
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 /// Deeper JSON is refused: servers behind refuse it, too, and not all of them do so gracefully.
@@ -40,6 +44,38 @@ pub fn read<'a, T: Deserialize<'a>>(name: &str, raw: &'a RawValue, wanted: &str)
         .map_err(|error| invalid(format!("`{name}` must be {wanted}: {}", place(&error))))
 }
 
+/// Reads a field that must be an object.
+///
+/// # Errors
+/// [`Kind::InvalidRequest`] naming the field.
+pub fn read_object<'a, T: Deserialize<'a>>(name: &str, raw: &'a RawValue, wanted: &str) -> Result<T, Error> {
+    read::<Object<T>>(name, raw, wanted).map(|object| object.0)
+}
+
+/// A struct that is spelled as an object. By itself, a derived struct also accepts a list, field by field.
+#[derive(Debug)]
+pub struct Object<T>(pub T);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(ObjectVisitor(PhantomData))
+    }
+}
+
+struct ObjectVisitor<T>(PhantomData<T>);
+
+impl<'de, T: Deserialize<'de>> Visitor<'de> for ObjectVisitor<T> {
+    type Value = Object<T>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Object<T>, A::Error> {
+        T::deserialize(MapAccessDeserializer::new(map)).map(Object)
+    }
+}
+
 /// Reads a number that has bounds.
 ///
 /// # Errors
@@ -58,7 +94,7 @@ pub fn within(name: &str, raw: &RawValue, least: f64, most: f64) -> Result<f64, 
 /// [`Kind::InvalidRequest`] naming what is wrong.
 pub fn options(raw: &RawValue) -> Result<CallOptions, Error> {
     let wanted = "an object with only, without, no_failover, no_hedge, deadline, max_cost_usd";
-    let dto: OptionsDto = read("hotspare", raw, wanted)?;
+    let dto: OptionsDto = read_object("hotspare", raw, wanted)?;
     let names = |list: Vec<String>| list.into_iter().map(TargetId::from).collect();
     let mut options = CallOptions::default();
     options.only = names(dto.only);
@@ -149,6 +185,16 @@ mod tests {
     #[test]
     fn brackets_inside_text_do_not_nest() {
         assert_eq!(depth(r#"{"a":[1,"[[[{\"[",{"b":[]}]}"#), 4);
+    }
+
+    #[test]
+    fn a_list_is_no_object() {
+        for wrong in ["[]", r#"[["a"]]"#, "null", "1"] {
+            let raw: &RawValue = serde_json::from_str(wrong).unwrap();
+            assert_eq!(options(raw).unwrap_err().kind(), Kind::InvalidRequest, "{wrong}");
+        }
+        let raw: &RawValue = serde_json::from_str(r#"{"only":["a"]}"#).unwrap();
+        assert_eq!(options(raw).unwrap().only, [TargetId::from("a".to_owned())]);
     }
 
     #[test]

@@ -29,12 +29,17 @@ fn what_is_wrong_is_named() {
         (r#""output_config":{"format":{"type":"xml"}}"#, "`output_config.format.type` is `xml`"),
         (r#""output_format":{"type":"json_schema"}"#, "`output_format.schema` is missing"),
         (r#""system":7"#, "`system` must be a text or a list of blocks"),
+        (r#""tool_choice":["auto"]"#, "`tool_choice` must be an object"),
+        (r#""output_format":["json_schema",{}]"#, "`output_format` must be an object"),
+        (r#""metadata":["me"]"#, "`metadata` must be an object"),
+        (r#""hotspare":[]"#, "`hotspare` must be an object"),
         (r#""hotspare":{"deadline":"20"}"#, "`hotspare.deadline` is `20`"),
     ] {
         let said = with(fields);
         assert!(said.contains(says), "{fields}: {said}");
     }
     for (message, says) in [
+        (r#"["user","x"]"#, "`messages[0]` must be an object"),
         (r#"{"role":"tool","content":"x"}"#, "`messages[0].role` is `tool`"),
         (r#"{"content":"x"}"#, "`messages[0].role` is missing"),
         (r#"{"role":"user"}"#, "`messages[0].content` is missing"),

@@ -35,11 +35,39 @@ fn what_is_wrong_is_named() {
     );
     assert!(wrong(r#"{"model":"m"}"#).contains("`messages` is missing"));
     assert!(wrong(r#"{"messages":[]}"#).contains("`model` is missing"));
+    assert!(
+        with(r#""max_tokens":5,"max_completion_tokens":6"#)
+            .contains("`max_tokens` and `max_completion_tokens` differ")
+    );
     for broken in ["", "[]", "null", "{", "\u{0}", r#"{"model":"#, "{\"model\":\"\u{1}\"}"] {
         assert!(wrong(broken).contains("not a JSON object"), "{broken:?}");
     }
     let deep = format!(r#"{{"model":"m","messages":{}"#, "[".repeat(100_000));
     assert!(wrong(&deep).contains("not a JSON object"));
+}
+
+#[test]
+fn lists_are_no_objects() {
+    let message = r#"{"role":"user","content":"hi"}"#;
+    for (fields, name) in [
+        (r#""messages":[["user","hi",null,null,null,null,null]]"#.to_owned(), "messages[0]"),
+        (r#""messages":[{"role":"user","content":[["text","hi"]]}]"#.to_owned(), "messages[0].content[0]"),
+        (
+            r#""messages":[{"role":"assistant","tool_calls":[{"id":"a","function":["f","{}"]}]}]"#.to_owned(),
+            "messages[0]",
+        ),
+        (format!(r#""messages":[{message}],"hotspare":[]"#), "hotspare"),
+        (format!(r#""messages":[{message}],"hotspare":[["a"]]"#), "hotspare"),
+        (format!(r#""messages":[{message}],"stream_options":[true]"#), "stream_options"),
+        (format!(r#""messages":[{message}],"tools":[["function",["f"]]]"#), "tools[0]"),
+        (format!(r#""messages":[{message}],"tool_choice":[["f"]]"#), "tool_choice"),
+        (format!(r#""messages":[{message}],"response_format":["json_object"]"#), "response_format"),
+    ] {
+        let told = wrong(&format!(r#"{{"model":"m",{fields}}}"#));
+        assert!(told.contains(&format!("`{name}` must be")), "{fields}: {told}");
+    }
+    let same = format!(r#"{{"model":"m","messages":[{message}],"max_tokens":5,"max_completion_tokens":5}}"#);
+    assert_eq!(ChatCompletionsRequest::parse(same.as_bytes()).unwrap().request.max_output, Some(5));
 }
 
 #[test]

@@ -7,7 +7,7 @@ use hotspare_core::{
     ChatRequest, Error, Json, Media, Message, Native, Origin, OutputFormat, Part, Reasoning, Role, Signature,
     Tool, ToolCall, ToolChoice, ToolResult,
 };
-use hotspare_provider::fields::{self, Fields, invalid, read, within};
+use hotspare_provider::fields::{self, Fields, Object, invalid, read, read_object, within};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -107,7 +107,7 @@ impl ResponsesRequest {
         let mut fields: Fields<'_> = read("text", value, "an object")?;
         fields.retain(|_, value| value.get() != "null");
         if let Some(format) = fields.remove("format") {
-            let dto: FormatDto = read("text.format", format, "an object with a type")?;
+            let dto: FormatDto = read_object("text.format", format, "an object with a type")?;
             self.request.output = match dto.kind.as_str() {
                 "text" => OutputFormat::Text,
                 "json_object" => OutputFormat::JsonObject,
@@ -181,11 +181,13 @@ fn item(at: &str, raw: &RawValue, messages: &mut Vec<Message>) -> Result<(), Err
         }
         Some("reasoning") => {
             let shown = |name: &str| {
-                let list: Vec<TextDto> = match fields.get(name) {
+                let list: Vec<Object<TextDto>> = match fields.get(name) {
                     Some(value) => read(&format!("{at}.{name}"), value, "a list of texts")?,
                     None => Vec::new(),
                 };
-                Ok::<_, Error>(list.into_iter().filter_map(|part| part.text).filter(|text| !text.is_empty()))
+                Ok::<_, Error>(
+                    list.into_iter().filter_map(|Object(part)| part.text).filter(|text| !text.is_empty()),
+                )
             };
             let texts: Vec<String> = shown("summary")?.chain(shown("content")?).collect();
             let (data, redacted) = (raw.get().to_owned(), texts.is_empty());
@@ -312,11 +314,13 @@ fn choice(raw: &RawValue) -> Option<ToolChoice> {
     #[serde(untagged)]
     enum Dto {
         Word(String),
-        Named {
-            #[serde(rename = "type")]
-            kind: String,
-            name: String,
-        },
+        Named(Object<Named>),
+    }
+    #[derive(Deserialize)]
+    struct Named {
+        #[serde(rename = "type")]
+        kind: String,
+        name: String,
     }
     match serde_json::from_str(raw.get()).ok()? {
         Dto::Word(word) => match word.as_str() {
@@ -325,7 +329,7 @@ fn choice(raw: &RawValue) -> Option<ToolChoice> {
             "required" => Some(ToolChoice::Required),
             _ => None,
         },
-        Dto::Named { kind, name } => (kind == "function").then_some(ToolChoice::Named(name)),
+        Dto::Named(Object(named)) => (named.kind == "function").then_some(ToolChoice::Named(named.name)),
     }
 }
 
