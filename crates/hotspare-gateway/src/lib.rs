@@ -12,6 +12,7 @@ mod deadline;
 pub mod demo;
 mod front;
 mod gateway;
+mod logs;
 mod ops;
 mod reply;
 mod routes;
@@ -22,6 +23,7 @@ pub mod simulate;
 mod traffic;
 
 pub use auth::ClientKeys;
+pub use logs::LogWriter;
 pub use serve::{ServeOptions, serve_on};
 pub use setup::{Setup, SetupError};
 

@@ -7,6 +7,7 @@ use hotspare::{BreakerState, Cost, TargetStatus};
 
 use super::exposition::Exposition;
 use crate::gateway::Gateway;
+use crate::logs;
 
 /// All metrics.
 pub(super) fn text(gateway: &Gateway) -> String {
@@ -24,6 +25,12 @@ pub(super) fn text(gateway: &Gateway) -> String {
         "Whether no host can be reached, so that our own network is suspected.",
     )
     .sample(&[], suspected);
+    page.family(
+        "hotspare_log_lines_dropped_total",
+        "counter",
+        "Log lines that standard error did not take, or not fast enough.",
+    )
+    .sample(&[], logs::dropped());
     page.text()
 }
 
