@@ -238,13 +238,17 @@ impl Error {
     }
 
     /// A text that may be shown to strangers: the provider's words only where the caller must correct the request, our own
-    /// where nobody was asked.
+    /// where no target was asked.
     #[must_use]
     pub fn public_message(&self) -> String {
         let inner = &*self.0;
-        let own = matches!(inner.kind, Kind::NoTarget | Kind::Unsupported) && inner.status.is_none();
+        let is_unasked = inner.trail.as_ref().is_some_and(|trail| trail.attempts.is_empty());
+        let own = inner.status.is_none()
+            && (is_unasked || matches!(inner.kind, Kind::NoTarget | Kind::Unsupported));
         match inner.kind.policy().blame {
             Blame::Caller if !inner.message.is_empty() => inner.message.clone(),
+            // It has a code of its own where it is not about targets.
+            _ if own && inner.kind == Kind::NoTarget && inner.code.is_some() => inner.message.clone(),
             _ if own && !inner.message.is_empty() => format!("{}: {}", inner.kind.summary(), inner.message),
             _ => match self.trail().attempts.len() {
                 0 => inner.kind.summary().to_owned(),
