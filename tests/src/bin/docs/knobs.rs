@@ -302,11 +302,18 @@ const SERVER: &[Row] = &[
         "the default address is local; any other needs keys, or `--insecure`",
         "–",
     ),
+    ("operator_keys", "server.operator_keys", "off: client keys also permit operating", "–"),
     (
         "max_body_bytes",
         "server.max_body_bytes",
-        "a long conversation with some images",
-        "small: larger requests get 413; large: this much memory per request under way",
+        "what Anthropic accepts",
+        "small: requests with images or documents get 413; large: a few requests use up the memory for bodies",
+    ),
+    (
+        "max_body_memory_bytes",
+        "server.max_body_memory_bytes",
+        "about 340 bodies of 1 MiB, each counted at three times its size",
+        "small: callers who come together get 503; large: that much memory is used",
     ),
     ("body_timeout", "–", "a slow uplink sends several MiB in this time", "–"),
     (
@@ -314,6 +321,12 @@ const SERVER: &[Row] = &[
         "server.max_connections",
         "below the usual limit of open files, two per call",
         "small: further callers get 503, while operators' endpoints still answer; large: limited by the system's open files",
+    ),
+    (
+        "idle_timeout",
+        "server.idle_timeout",
+        "longer than the 60 s of common load balancers (AWS, nginx)",
+        "short: connections close just as a balancer reuses them, and it answers 502; long: idle callers occupy connections",
     ),
     (
         "drain_timeout",
@@ -490,8 +503,8 @@ fn spelled(field: &str, value: &str) -> String {
         (_, value) if field.ends_with("_bp") => {
             value.parse::<f64>().map_or(value.into(), |bp| format!("{} %", bp / 100.0))
         }
-        ("keys", _) => "off".into(),
-        ("max_buffered_bytes" | "max_body_bytes", value) => {
+        ("keys" | "operator_keys", _) => "off".into(),
+        ("max_buffered_bytes" | "max_body_bytes" | "max_body_memory_bytes", value) => {
             value.parse::<u64>().map_or(value.into(), |bytes| format!("{bytes} ({} MiB)", bytes >> 20))
         }
         (_, value) => value.into(),
