@@ -92,7 +92,8 @@ async fn serve_setup(
     }
     let signals = signals()?;
     reload_on_hangup(&options, &setup.client)?;
-    let wanted = std::mem::replace(&mut options.max_connections, allow_files(options.max_connections));
+    let wanted = options.max_connections;
+    options.max_connections = allow_files(wanted);
     if options.max_connections < wanted {
         tracing::warn!(
             target: "hotspare",
