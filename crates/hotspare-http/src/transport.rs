@@ -70,7 +70,19 @@ impl ReqwestTransport {
         Ok(Self::from_client(client))
     }
 
-    /// An application's own client. It should follow no redirects, make no retries and have no total timeout.
+    /// An application's own client. It must not follow redirects: a reply that comes from another address than the one asked
+    /// is an error of [`Kind::Protocol`], since the key and the prompt went there too. It should make no retries and have no
+    /// total timeout:
+    ///
+    /// ```
+    /// let client = reqwest::Client::builder()
+    ///     .redirect(reqwest::redirect::Policy::none())
+    ///     .retry(reqwest::retry::never())
+    ///     .referer(false)
+    ///     .connect_timeout(std::time::Duration::from_secs(5))
+    ///     .build()?;
+    /// # Ok::<(), reqwest::Error>(())
+    /// ```
     #[must_use]
     pub fn from_client(client: reqwest::Client) -> Self {
         Self { client, addresses: Arc::default() }
@@ -90,6 +102,11 @@ impl ReqwestTransport {
         }
         Ok(url)
     }
+}
+
+/// Whether a reply comes from the address that was asked. User and password do not count: reqwest makes a header of them.
+fn is_same(replied: &Url, asked: &Url) -> bool {
+    replied.origin() == asked.origin() && replied.path() == asked.path() && replied.query() == asked.query()
 }
 
 /// A proxy of a kind that reqwest does not know would be passed by, prompt and key going straight to the host. The address
@@ -129,14 +146,19 @@ fn trust(_: reqwest::ClientBuilder, _: &[u8]) -> Result<reqwest::ClientBuilder, 
 #[async_trait]
 impl Transport for ReqwestTransport {
     async fn send(&self, request: HttpRequest) -> Result<HttpResponse, Error> {
+        let asked = self.address(request.url)?;
         let sent = self
             .client
-            .request(request.method, self.address(request.url)?)
+            .request(request.method, asked.clone())
             .headers(request.headers)
             .body(request.body)
             .send()
             .await;
         let mut response = sent.map_err(error::before_head)?;
+        if !is_same(response.url(), &asked) {
+            let what = "the HTTP client that was given follows redirects; build it with `Policy::none()`";
+            return Err(Error::new(Kind::Protocol, what));
+        }
         let head = Head {
             status: response.status(),
             headers: std::mem::take(response.headers_mut()),

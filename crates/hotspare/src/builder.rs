@@ -60,8 +60,24 @@ impl ClientBuilder {
         self
     }
 
-    /// Sends everything through the application's own HTTP client. It should follow no redirects, make no retries of its
-    /// own and have no total timeout.
+    /// Sends everything through the application's own HTTP client.
+    ///
+    /// The client must not follow redirects, which would hand keys and prompts to other hosts: a reply that was redirected
+    /// counts as a failure of its target ([`Kind::Protocol`](hotspare_core::Kind::Protocol)). It should make no retries of its
+    /// own, which breakers and deadlines would not see, and have no total timeout, which would cut long streams:
+    ///
+    /// ```no_run
+    /// # fn run() -> Result<(), reqwest::Error> {
+    /// let http = reqwest::Client::builder()
+    ///     .redirect(reqwest::redirect::Policy::none())
+    ///     .retry(reqwest::retry::never())
+    ///     .referer(false)
+    ///     .connect_timeout(std::time::Duration::from_secs(5))
+    ///     .build()?;
+    /// let builder = hotspare::Client::builder().http_client(http);
+    /// # Ok(())
+    /// # }
+    /// ```
     #[cfg(feature = "_http")]
     #[must_use]
     pub fn http_client(self, client: reqwest::Client) -> Self {
