@@ -237,18 +237,20 @@ impl Error {
         self.0.trail.as_deref().unwrap_or(&NOTHING)
     }
 
-    /// A text that may be shown to strangers: the provider's words only where the caller must correct the request, our own
-    /// where no target was asked.
+    /// A text that may be shown to strangers. It quotes the provider only where the caller must correct the request. Why a
+    /// call found no target ([`Kind::NoTarget`]) is the operator's concern, since it names targets, limits and budgets:
+    /// [`Error::message`] and [`Error::trail`] have it.
     #[must_use]
     pub fn public_message(&self) -> String {
         let inner = &*self.0;
-        let is_unasked = inner.trail.as_ref().is_some_and(|trail| trail.attempts.is_empty());
-        let own = inner.status.is_none()
-            && (is_unasked || matches!(inner.kind, Kind::NoTarget | Kind::Unsupported));
+        let own = match inner.kind {
+            // An error without a trail was made before any target was considered.
+            Kind::NoTarget => inner.trail.is_none(),
+            Kind::Unsupported => inner.status.is_none(),
+            _ => false,
+        };
         match inner.kind.policy().blame {
             Blame::Caller if !inner.message.is_empty() => inner.message.clone(),
-            // It has a code of its own where it is not about targets.
-            _ if own && inner.kind == Kind::NoTarget && inner.code.is_some() => inner.message.clone(),
             _ if own && !inner.message.is_empty() => format!("{}: {}", inner.kind.summary(), inner.message),
             _ => match self.trail().attempts.len() {
                 0 => inner.kind.summary().to_owned(),
@@ -406,5 +408,10 @@ mod tests {
         assert_eq!(theirs.public_message(), "max_tokens must be positive");
         let ours = Error::new(Kind::Auth, "key of org acme is wrong");
         assert_eq!(ours.public_message(), "the provider rejects the key");
+        let closing = Error::new(Kind::NoTarget, "the gateway is shutting down");
+        assert_eq!(closing.public_message(), "no target could be tried: the gateway is shutting down");
+        let spent = Error::new(Kind::NoTarget, "acme-prod: 5 USD of 5 USD are spent");
+        let spent = spent.with_trail(Arc::new(Trail::EMPTY));
+        assert_eq!(spent.public_message(), "no target could be tried");
     }
 }
