@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
+use futures::future::BoxFuture;
 use futures::stream::BoxStream;
 use hotspare_core::{Capabilities, ChatRequest, Chunk, Error, Origin, RateLimits, Request, SchemaSubset};
 
@@ -66,6 +67,49 @@ pub trait Provider: fmt::Debug + Send + Sync {
 }
 
 const _: fn(&dyn Provider) = |_| ();
+
+/// A shared provider is one as well, so that wrappers take it.
+impl<P: Provider + ?Sized> Provider for Arc<P> {
+    fn wire(&self) -> &'static str {
+        (**self).wire()
+    }
+
+    fn origin(&self) -> Option<Origin> {
+        (**self).origin()
+    }
+
+    fn capabilities(&self, model: &str) -> Capabilities {
+        (**self).capabilities(model)
+    }
+
+    fn notes(&self, request: &ChatRequest, model: &str) -> Vec<String> {
+        (**self).notes(request, model)
+    }
+
+    fn binds(&self, request: &ChatRequest) -> Option<String> {
+        (**self).binds(request)
+    }
+
+    fn thinks(&self, request: &ChatRequest) -> bool {
+        (**self).thinks(request)
+    }
+
+    fn schema_subset(&self, model: &str) -> Option<&'static SchemaSubset> {
+        (**self).schema_subset(model)
+    }
+
+    /// Written as the macro expands it, because `async` would box the future a second time.
+    fn send<'call, 'async_trait>(
+        &'call self,
+        call: Outbound,
+    ) -> BoxFuture<'async_trait, Result<BoxStream<'static, Result<Signal, Error>>, Error>>
+    where
+        'call: 'async_trait,
+        Self: 'async_trait,
+    {
+        (**self).send(call)
+    }
+}
 
 /// One request as it leaves for one target.
 #[derive(Clone, Debug)]

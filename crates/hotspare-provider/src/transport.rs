@@ -4,10 +4,12 @@
 //! or broken response is.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use futures::future::BoxFuture;
 use futures::stream::BoxStream;
 use hotspare_core::Error;
 use http::{HeaderMap, Method, StatusCode};
@@ -27,6 +29,21 @@ pub trait Transport: fmt::Debug + Send + Sync {
 }
 
 const _: fn(&dyn Transport) = |_| ();
+
+/// A shared transport is one as well, so that wrappers take it.
+impl<T: Transport + ?Sized> Transport for Arc<T> {
+    /// Written as the macro expands it, because `async` would box the future a second time.
+    fn send<'call, 'async_trait>(
+        &'call self,
+        request: HttpRequest,
+    ) -> BoxFuture<'async_trait, Result<HttpResponse, Error>>
+    where
+        'call: 'async_trait,
+        Self: 'async_trait,
+    {
+        (**self).send(request)
+    }
+}
 
 /// A request.
 #[derive(Clone)]
