@@ -89,7 +89,7 @@ async fn a_dead_target_is_soon_left_alone() {
         }
         let asked = rig.servers[0].stats().requests;
         assert!(asked <= 12, "a target that answers {status} was asked {asked} times in 100 calls");
-        assert!(heard.lock().unwrap().contains(&(BreakerState::Open, vec!["main".to_owned()])), "{status}");
+        assert!(heard.lock().unwrap().contains(&(BreakerState::Open, vec!["main".into()])), "{status}");
     }
 }
 

@@ -13,6 +13,7 @@ mod conformance;
 mod defaults;
 mod embed;
 mod failover;
+mod library;
 mod limits;
 mod models;
 mod moves;

@@ -13,4 +13,3 @@ mod real_model;
 mod recipes;
 mod sdk_oracle;
 mod stopping;
-mod uploads;

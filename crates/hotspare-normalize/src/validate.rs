@@ -3,10 +3,12 @@
 //! Not a particular schema language: that is one implementation. Invariant: judging never changes an answer.
 
 use std::fmt;
+use std::sync::Arc;
 
 use serde_json::Value;
 
-/// Judges answers. Closures `Fn(&Value) -> Result<(), Vec<Violation>>` are validators too.
+/// Judges answers. Closures `Fn(&Value) -> Result<(), Vec<Violation>>` are validators too. A validator that wraps another
+/// forwards all three methods, or answers that the inner one could repair are rejected.
 pub trait Validator: Send + Sync {
     /// Judges one answer.
     ///
@@ -35,6 +37,20 @@ where
 {
     fn validate(&self, answer: &Value) -> Result<(), Vec<Violation>> {
         self(answer)
+    }
+}
+
+impl<V: Validator + ?Sized> Validator for Arc<V> {
+    fn validate(&self, answer: &Value) -> Result<(), Vec<Violation>> {
+        (**self).validate(answer)
+    }
+
+    fn respell(&self, answer: &mut Value) -> usize {
+        (**self).respell(answer)
+    }
+
+    fn drop_nulls(&self, answer: &mut Value) -> usize {
+        (**self).drop_nulls(answer)
     }
 }
 

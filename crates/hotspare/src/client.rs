@@ -7,8 +7,8 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Arc, PoisonError};
 
 use hotspare_core::{
-    ChatRequest, ChatResponse, EmbedInput, EmbedRequest, EmbedResponse, Error, Kind, Moment, Request,
-    Response, TargetId,
+    ChatRequest, ChatResponse, EmbedInput, EmbedRequest, EmbedResponse, Error, Json, Kind, Moment,
+    OutputFormat, Part, Request, Response, Role, TargetId,
 };
 use hotspare_engine::{Ask, Call, Plan, PlanSeed, Route, ValidateToolCalls};
 use hotspare_normalize::{OutputCheck, Validator, prompt_size};
@@ -17,9 +17,10 @@ use crate::builder::ClientBuilder;
 use crate::clock::entropy;
 use crate::driver::{Driver, Output};
 use crate::explain::{Explained, Explanation};
-use crate::observe::{self, BreakerChange};
+use crate::observe::{self, BreakerChange, ServiceChange};
 use crate::shared::Shared;
 use crate::stream::ChatStream;
+use crate::validators::Both;
 
 /// Sends requests to whichever target answers.
 #[derive(Clone, Debug)]
@@ -69,7 +70,8 @@ impl Client {
     }
 
     /// Asks for JSON that `validator` accepts. An answer that it rejects is repaired, asked for again, or requested from another
-    /// target, as with a schema. The request tells the model what to answer, in its prompt or as its `output`.
+    /// target, as with a schema. The request tells the model what to answer, in its prompt or as its `output`; if that is a
+    /// schema, the answer must fit the schema as well.
     ///
     /// # Errors
     /// As [`Client::chat`]; [`Kind::BadOutput`] if no target gave such an answer, with what was wrong in the trail.
@@ -78,11 +80,13 @@ impl Client {
         request: ChatRequest,
         validator: impl Validator + 'static,
     ) -> Result<ChatResponse, Error> {
-        let form = OutputCheck::validated(Arc::new(validator));
-        words(self.drive(chat(request)?, false, None, Some(form))?).await
+        let form: Arc<dyn Validator> = match &request.output {
+            OutputFormat::JsonSchema { schema, .. } => Arc::new(Both(self.validator(schema)?, validator)),
+            _ => Arc::new(validator),
+        };
+        self.chat_checked(request, OutputCheck::validated(form)).await
     }
 
-    #[cfg(feature = "typed")]
     pub(crate) async fn chat_checked(
         &self,
         request: ChatRequest,
@@ -91,8 +95,7 @@ impl Client {
         words(self.drive(chat(request)?, false, None, Some(form))?).await
     }
 
-    #[cfg(feature = "typed")]
-    pub(crate) fn validator(&self, schema: &hotspare_core::Json) -> Result<Arc<dyn Validator>, Error> {
+    pub(crate) fn validator(&self, schema: &Json) -> Result<Arc<dyn Validator>, Error> {
         self.shared.validators.validator(schema)
     }
 
@@ -181,7 +184,6 @@ impl Client {
 
     fn explain_any(&self, request: &Request) -> Result<Explanation, Error> {
         let route = self.route(request.model())?;
-        self.check_targets(request)?;
         let request = &self.bind(&route, request.clone());
         let now = self.shared.clock.now();
         let size = prompt_size(request);
@@ -216,13 +218,47 @@ impl Client {
         routes.chain(aliases).collect()
     }
 
-    /// Calls `listener`, and all that were registered before it, whenever a breaker changes its state; and, with [`Scope::None`], whenever
-    /// our own network comes to be suspected or is well again. It is called outside every lock, from whichever task noticed,
-    /// and is kept as long as the client: one that holds a clone of the client keeps it for ever.
+    /// Registers a listener for changes of breakers' states. With [`Scope::None`] it reports that the local network is
+    /// suspected, and that it works again.
+    ///
+    /// Listeners run outside all locks, on the task that noticed the change, so they should not block. A panic is caught and
+    /// logged. They live as long as the client: a listener that holds a clone of the client keeps it alive for ever.
+    ///
+    /// ```no_run
+    /// # fn page(_: String) {}
+    /// # fn run(client: &hotspare::Client) {
+    /// client.on_transition(|change| {
+    ///     if change.to == hotspare::BreakerState::Open {
+    ///         page(format!("{}: {}", change.scope_name, change.reason));
+    ///     }
+    /// });
+    /// # }
+    /// ```
     ///
     /// [`Scope::None`]: hotspare_core::Scope::None
     pub fn on_transition(&self, listener: impl Fn(&BreakerChange) + Send + Sync + 'static) {
-        self.shared.observer.write().unwrap_or_else(PoisonError::into_inner).add(Arc::new(listener));
+        let mut observer = self.shared.observer.write().unwrap_or_else(PoisonError::into_inner);
+        observer.on_transition.push(Arc::new(listener));
+    }
+
+    /// Registers a listener for keys and models that go out of service, and come back: a key that was rejected, an account
+    /// without credit, a model that its host no longer has. Unlike a breaker that opens, this usually needs a person.
+    ///
+    /// Listeners run as those of [`Client::on_transition`] do.
+    ///
+    /// ```no_run
+    /// # fn page(_: String) {}
+    /// # fn run(client: &hotspare::Client) {
+    /// client.on_service_change(|change| {
+    ///     if !change.in_service {
+    ///         page(format!("{}: {}", change.scope_name, change.kind.summary()));
+    ///     }
+    /// });
+    /// # }
+    /// ```
+    pub fn on_service_change(&self, listener: impl Fn(&ServiceChange) + Send + Sync + 'static) {
+        let mut observer = self.shared.observer.write().unwrap_or_else(PoisonError::into_inner);
+        observer.on_service_change.push(Arc::new(listener));
     }
 
     /// Marks a request that speaks of state which only one of the route's providers keeps.
@@ -258,7 +294,6 @@ impl Client {
         form: Option<OutputCheck>,
     ) -> Result<Box<Driver>, Error> {
         let route = self.route(request.model())?;
-        self.check_targets(&request)?;
         let request = self.bind(&route, request);
         let shared = &self.shared;
         if shared.fleet.targets().iter().any(|target| target.probe) {
@@ -301,23 +336,12 @@ impl Client {
         exact.or_else(|| shared.routes.get(alias().or_else(rest)?))
     }
 
-    /// Whether the targets that a request names exist: a mistyped one would leave nobody to ask, or nobody out.
-    fn check_targets(&self, request: &Request) -> Result<(), Error> {
-        let (options, targets) = (request.options(), &self.shared.targets);
-        let named = options.only.iter().chain(&options.without);
-        match named.into_iter().find(|id| targets.iter().all(|target| target.id != **id)) {
-            None => Ok(()),
-            Some(id) => {
-                let near = nearest(id.as_str(), targets.iter().map(|target| target.id.to_string()).collect());
-                let what = format!("there is no target `{id}`; the nearest are `{near}`");
-                Err(Error::new(Kind::InvalidRequest, what).with_code("target_not_found"))
-            }
-        }
-    }
-
     fn route(&self, name: &str) -> Result<Arc<Route>, Error> {
         self.find(name).cloned().ok_or_else(|| {
-            let near = nearest(name, self.names());
+            let mut names = self.names();
+            names.sort_by_key(|known| distance(known, name));
+            names.truncate(3);
+            let near = names.join("`, `");
             Error::new(
                 Kind::InvalidRequest,
                 format!("there is no route or target `{name}`; the nearest are `{near}`"),
@@ -332,12 +356,19 @@ impl Client {
 /// the order of most calls.
 const TYPICAL_DRAW: u64 = 4_999;
 
-/// What should stay together: the same user, or the same beginning of a conversation.
+/// What should stay together: the requests of one end user, or of one conversation. Conversations are told apart by their
+/// beginning up to the first user turn, because the instructions before it are often the same for all.
 fn affinity(request: &Request) -> Option<u64> {
     let mut hasher = DefaultHasher::new();
     match (request.user(), request) {
         (Some(user), _) => user.hash(&mut hasher),
-        (None, Request::Chat(chat)) => chat.messages.first()?.joined_text().hash(&mut hasher),
+        (None, Request::Chat(chat)) => {
+            let asked = chat.messages.iter().position(|message| message.role == Role::User);
+            let beginning = chat.messages.get(..=asked.unwrap_or(0))?;
+            for text in beginning.iter().flat_map(|message| &message.parts).filter_map(Part::as_text) {
+                text.hash(&mut hasher);
+            }
+        }
         (None, Request::Embed(_)) => return None,
     }
     Some(hasher.finish())
@@ -392,15 +423,6 @@ async fn whole(mut driver: Box<Driver>) -> Result<Response, Error> {
     });
     let summary = (*result.await)?;
     summary.response.ok_or_else(|| Error::new(Kind::Protocol, "the answer was not held"))
-}
-
-/// The three of `names` that `name` was most likely meant to be. A common beginning says more than the number of edits:
-/// `gpt-9` is rather `gpt-4o-mini` than `o`.
-fn nearest(name: &str, mut names: Vec<String>) -> String {
-    let is_kin = |known: &str| known.chars().zip(name.chars()).take_while(|(a, b)| a == b).count() >= 3;
-    names.sort_by_key(|known| (!is_kin(known), distance(known, name)));
-    names.truncate(3);
-    names.join("`, `")
 }
 
 /// Edits between two names (Levenshtein), so that an error can name what was meant.

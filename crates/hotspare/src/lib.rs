@@ -96,7 +96,7 @@ pub use hotspare_routing::{
 };
 pub use key::Key;
 pub use lint::Lint;
-pub use observe::BreakerChange;
+pub use observe::{BreakerChange, ServiceChange};
 pub use status::TargetStatus;
 pub use stream::ChatStream;
 #[cfg(feature = "typed")]

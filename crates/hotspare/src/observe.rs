@@ -3,10 +3,12 @@
 //! The pure rooms report by value; this is where it becomes words. Invariant: never a prompt, an answer or a key.
 
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::time::Duration;
 
-use hotspare_core::{Attempt, Blame, BreakerState, Error, Outcome, Scope};
-use hotspare_engine::{Fleet, Route, ServiceChange, Summary};
+use hotspare_core::{Blame, BreakerState, Error, Kind, Outcome, Scope, TargetId};
+use hotspare_engine::{Fleet, Route, ServiceChange as Change, Target};
 use hotspare_health::{NetworkChange, Transition};
 use tracing::Span;
 
@@ -19,7 +21,7 @@ pub struct BreakerChange {
     /// Its level.
     pub scope: Scope,
     /// The targets that it concerns.
-    pub targets: Vec<String>,
+    pub targets: Vec<TargetId>,
     /// Before.
     pub from: BreakerState,
     /// After.
@@ -28,20 +30,48 @@ pub struct BreakerChange {
     pub reason: String,
 }
 
-/// A callback of the application.
-type Listener = Arc<dyn Fn(&BreakerChange) + Send + Sync>;
+/// A key or a model that went out of service or came back, with names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ServiceChange {
+    /// The name of what changed: a model at an endpoint, a key.
+    pub scope_name: String,
+    /// Its level.
+    pub scope: Scope,
+    /// The targets that it concerns.
+    pub targets: Vec<TargetId>,
+    /// Whether it is in service now.
+    pub in_service: bool,
+    /// What took it out of service: [`Kind::Auth`], [`Kind::QuotaExhausted`], [`Kind::ModelUnavailable`] and the like.
+    pub kind: Kind,
+    /// Time until a request checks whether it works again; `None` if it is in service, or only an operator can bring it back.
+    pub recheck_after: Option<Duration>,
+}
 
-/// Whom to tell.
+/// A callback of the application.
+pub(crate) type Listener<T> = Arc<dyn Fn(&T) + Send + Sync>;
+
+/// The application's listeners.
 #[derive(Clone, Default)]
 pub(crate) struct Observer {
-    on_transition: Vec<Listener>,
+    pub(crate) on_transition: Vec<Listener<BreakerChange>>,
+    pub(crate) on_service_change: Vec<Listener<ServiceChange>>,
+}
+
+/// Calls all listeners. They run inside whichever call noticed the change, often another caller's, so a panic ends here.
+fn call<T>(listeners: &[Listener<T>], change: &T) {
+    for listener in listeners {
+        if catch_unwind(AssertUnwindSafe(|| listener(change))).is_err() {
+            tracing::error!(target: "hotspare", "a listener of the application panicked");
+        }
+    }
+}
+
+fn ids<'a>(targets: impl Iterator<Item = &'a Target>) -> Vec<TargetId> {
+    targets.map(|target| target.id.clone()).collect()
 }
 
 impl Observer {
-    pub(crate) fn add(&mut self, listener: Listener) {
-        self.on_transition.push(listener);
-    }
-
     /// Tells what the world has to tell. Takes the notices under the lock; speaks after it.
     pub(crate) fn speak(&self, fleet: &Fleet, notices: Vec<Transition>) {
         for notice in notices {
@@ -49,7 +79,7 @@ impl Observer {
             let change = BreakerChange {
                 scope_name: name.to_owned(),
                 scope,
-                targets: fleet.concerned(notice.scope).map(|target| target.id.to_string()).collect(),
+                targets: ids(fleet.concerned(notice.scope)),
                 from: notice.from,
                 to: notice.to,
                 reason: notice.reason.to_string(),
@@ -63,7 +93,7 @@ impl Observer {
                 reason = %change.reason,
                 "breaker {}", change.to,
             );
-            self.on_transition.iter().for_each(|listener| listener(&change));
+            call(&self.on_transition, &change);
         }
     }
 }
@@ -86,89 +116,53 @@ impl Observer {
         let change = BreakerChange {
             scope_name: "local network".to_owned(),
             scope: Scope::None,
-            targets: concerned.map(|target| target.id.to_string()).collect(),
+            targets: ids(concerned),
             from,
             to,
             reason: reason.to_owned(),
         };
         tracing::warn!(target: "hotspare", targets = ?change.targets, reason, "local network {to}");
-        self.on_transition.iter().for_each(|listener| listener(&change));
+        call(&self.on_transition, &change);
+    }
+
+    /// Reports that a key or a model went out of service, or came back.
+    pub(crate) fn speak_of_service(&self, fleet: &Fleet, changes: Vec<Change>) {
+        for change in changes {
+            let (scope, kind, in_service, recheck_after) = match change {
+                Change::Out { scope, why, recheck } => (scope, why, false, recheck),
+                Change::Back { scope, why } => (scope, why, true, None),
+                _ => continue,
+            };
+            let (level, name) = fleet.scope_name(scope).unwrap_or((Scope::None, ""));
+            let change = ServiceChange {
+                scope_name: name.to_owned(),
+                scope: level,
+                targets: ids(fleet.concerned(scope)),
+                in_service,
+                kind,
+                recheck_after,
+            };
+            let ServiceChange { targets, .. } = &change;
+            if in_service {
+                tracing::info!(target: "hotspare", scope = name, ?targets, %kind, "back in service");
+            } else {
+                tracing::warn!(
+                    target: "hotspare",
+                    scope = name,
+                    ?targets,
+                    %kind,
+                    recheck_after_s = recheck_after.map(|pause| pause.as_secs()),
+                    "out of service: {}", kind.summary(),
+                );
+            }
+            call(&self.on_service_change, &change);
+        }
     }
 }
 
 /// What everything that is said of a call stands in.
 pub(crate) fn span_of(route: &Route) -> Span {
     tracing::info_span!(target: "hotspare", "hotspare.call", route = %route.name)
-}
-
-/// Tells that a key or a model went out of service, and that it came back.
-pub(crate) fn speak_of_service(fleet: &Fleet, changes: Vec<ServiceChange>) {
-    for change in changes {
-        let (scope, why, out) = match change {
-            ServiceChange::Out { scope, why, recheck } => (scope, why, Some(recheck)),
-            ServiceChange::Back { scope, why } => (scope, why, None),
-            _ => continue,
-        };
-        let name = fleet.scope_name(scope).map_or("", |(_, name)| name);
-        let targets: Vec<&str> = fleet.concerned(scope).map(|target| target.id.as_str()).collect();
-        match out {
-            Some(recheck) => tracing::warn!(
-                target: "hotspare",
-                scope = name,
-                ?targets,
-                kind = %why,
-                recheck_after_s = recheck.map(|pause| pause.as_secs()),
-                "out of service: {}", why.summary(),
-            ),
-            None => {
-                tracing::info!(target: "hotspare", scope = name, ?targets, kind = %why, "back in service")
-            }
-        }
-    }
-}
-
-/// Longest id of a request that is kept.
-pub(crate) const LONGEST_ID: usize = 128;
-
-/// Longest code of an error that is logged.
-const LONGEST_CODE: usize = 64;
-
-/// A provider's text if it is a mere name, of so many bytes at most: what is longer or has spaces may repeat the prompt.
-pub(crate) fn token(text: Option<&str>, longest: usize) -> Option<&str> {
-    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte);
-    text.filter(|text| !text.is_empty() && text.len() <= longest && text.bytes().all(is_plain))
-}
-
-/// Reports an attempt that failed.
-pub(crate) fn speak_of_attempt(index: usize, attempt: &Attempt, error: &Error) {
-    tracing::debug!(
-        target: "hotspare",
-        attempt = index,
-        target = %attempt.target,
-        kind = %error.kind(),
-        status = error.status(),
-        code = token(error.code(), LONGEST_CODE),
-        upstream_request_id = attempt.request_id,
-        "attempt failed",
-    );
-    // A provider's words may repeat the prompt.
-    tracing::trace!(target: "hotspare", attempt = index, code = error.code(), %error, "what it said");
-}
-
-/// Reports a call that was answered.
-pub(crate) fn speak_of_answer(summary: &Summary) {
-    let attempts = &summary.trail.attempts;
-    let served = attempts.iter().rfind(|attempt| attempt.outcome == Outcome::Served);
-    let ended = attempts.iter().map(|attempt| attempt.started + attempt.duration).max().unwrap_or_default();
-    tracing::debug!(
-        target: "hotspare",
-        served_by = %summary.served_by,
-        attempts = attempts.len(),
-        ms = u64::try_from(ended.as_millis()).unwrap_or(u64::MAX),
-        tokens = summary.usage.total(),
-        upstream_request_id = served.and_then(|attempt| attempt.request_id.as_deref()),
-        "answered",
-    );
 }
 
 /// Tells that a call brought its caller no answer, or only a part of one, and who was tried. Whoever made a request that
@@ -191,30 +185,15 @@ pub(crate) fn speak_of_failure(error: &Error) {
         .chain(error.trail().skipped.iter().map(|skipped| format!("{}: passed over", skipped.target)))
         .collect();
     let tried = tried.join(", ");
-    let code = token(error.code(), LONGEST_CODE);
     if error.blame() == Blame::Caller {
-        tracing::info!(target: "hotspare", %kind, code, attempts, tried, "the call cannot be served: {}", kind.summary());
+        tracing::info!(target: "hotspare", %kind, attempts, tried, "the call cannot be served: {}", kind.summary());
     } else {
-        tracing::warn!(target: "hotspare", %kind, code, attempts, tried, "the call failed: {}", kind.summary());
+        tracing::warn!(target: "hotspare", %kind, attempts, tried, "the call failed: {}", kind.summary());
     }
 }
 
 impl fmt::Debug for Observer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Observer")
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_a_name_is_logged_of_what_a_provider_words() {
-        assert_eq!(token(Some("rate_limit.x-1"), LONGEST_CODE), Some("rate_limit.x-1"));
-        for wrong in ["", "my secret prompt", "a\nb", "é", &"x".repeat(LONGEST_CODE + 1)] {
-            assert_eq!(token(Some(wrong), LONGEST_CODE), None, "{wrong}");
-        }
-        assert_eq!(token(None, LONGEST_CODE), None);
     }
 }

@@ -15,7 +15,7 @@ use hotspare_provider::Provider;
 use crate::clock::Clock;
 use crate::keeper_task::KeeperTask;
 use crate::key::KeySlot;
-use crate::observe::{self, Observer};
+use crate::observe::Observer;
 use crate::validators::Validators;
 use crate::wake::WakeSignals;
 
@@ -108,19 +108,20 @@ impl Shared {
                 world.take_stirred(),
             )
         };
+        // First what others wait for: listeners may take their time.
+        if !woken.is_empty() {
+            self.wake_signals.wake(&woken);
+        }
         if stirred {
             self.keeper.wake();
         }
         if !notices.is_empty() || !service.is_empty() || network.is_some() {
             let observer = self.observer.read().unwrap_or_else(PoisonError::into_inner).clone();
             observer.speak(&self.fleet, notices);
-            observe::speak_of_service(&self.fleet, service);
+            observer.speak_of_service(&self.fleet, service);
             if let Some(news) = &network {
                 observer.speak_of_network(&self.fleet, news);
             }
-        }
-        if !woken.is_empty() {
-            self.wake_signals.wake(&woken);
         }
         result
     }

@@ -1,19 +1,20 @@
 //! Answers as values of a Rust type.
 //!
 //! Not a parser: the schema is derived from the type, and an answer that the type does not accept is treated like one that
-//! does not fit the schema: repaired, asked again, had elsewhere. Invariant: a value that is given was in the answer.
+//! does not fit the schema: it is repaired, asked for again, or requested from another target. Invariant: a value that is
+//! returned was in the answer.
 
-use std::marker::PhantomData;
 use std::ops::Deref;
 use std::sync::Arc;
 
 use hotspare_core::{ChatRequest, ChatResponse, Error, Json, Kind, OutputFormat};
-use hotspare_normalize::{OutputCheck, Validator, Violation};
+use hotspare_normalize::{OutputCheck, Violation};
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::client::Client;
+use crate::validators::Both;
 
 /// An answer and its value. Everything else of the answer (`served_by`, `trail`, `usage`, `cost()`) is there too.
 #[derive(Clone, Debug, PartialEq)]
@@ -52,8 +53,8 @@ impl Client {
         let OutputFormat::JsonSchema { schema, .. } = &request.output else {
             return Err(Error::new(Kind::InvalidRequest, "the request has no schema"));
         };
-        let fits = Fits::<T> { schema: self.validator(schema)?, of: PhantomData };
-        let response = self.chat_checked(request, OutputCheck::validated(Arc::new(fits))).await?;
+        let form = Both(self.validator(schema)?, fits::<T>);
+        let response = self.chat_checked(request, OutputCheck::validated(Arc::new(form))).await?;
         match serde_json::from_str(&response.text()) {
             Ok(value) => Ok(Typed { value, response }),
             Err(_) => {
@@ -82,21 +83,9 @@ fn name<T: JsonSchema>() -> String {
         .collect()
 }
 
-/// Fits the schema, and the type takes it.
-struct Fits<T> {
-    schema: Arc<dyn Validator>,
-    of: PhantomData<fn() -> T>,
-}
-
-impl<T: DeserializeOwned> Validator for Fits<T> {
-    fn validate(&self, answer: &Value) -> Result<(), Vec<Violation>> {
-        self.schema.validate(answer)?;
-        T::deserialize(answer)
-            .map(drop)
-            .map_err(|error| vec![Violation::new("", without_values(&error.to_string()))])
-    }
-
-    fn respell(&self, answer: &mut Value) -> usize {
-        self.schema.respell(answer)
-    }
+/// Whether the type takes the value.
+fn fits<T: DeserializeOwned>(answer: &Value) -> Result<(), Vec<Violation>> {
+    T::deserialize(answer)
+        .map(drop)
+        .map_err(|error| vec![Violation::new("", without_values(&error.to_string()))])
 }

@@ -7,7 +7,8 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use hotspare_core::{Error, Json, OutputFormat, Tool};
-use hotspare_normalize::{OutputCheck, Validator};
+use hotspare_normalize::{OutputCheck, Validator, Violation};
+use serde_json::Value;
 
 /// Most compiled schemas that are kept; an application has a handful, and an agent some dozens of tools.
 const KEPT: usize = 256;
@@ -100,8 +101,26 @@ fn compile(schema: &Json) -> Result<Compiled, Error> {
 /// Without the feature `schema` an answer need only be JSON.
 #[cfg(not(feature = "schema"))]
 fn compile(_: &Json) -> Result<Compiled, Error> {
-    let validator = Arc::new(|_: &serde_json::Value| Ok::<(), Vec<hotspare_normalize::Violation>>(()));
+    let validator = Arc::new(|_: &Value| Ok::<(), Vec<Violation>>(()));
     Ok(Compiled { validator, weight: 0 })
+}
+
+/// A schema, and what the application wants beyond it.
+pub(crate) struct Both<V>(pub(crate) Arc<dyn Validator>, pub(crate) V);
+
+impl<V: Validator> Validator for Both<V> {
+    fn validate(&self, answer: &Value) -> Result<(), Vec<Violation>> {
+        self.0.validate(answer)?;
+        self.1.validate(answer)
+    }
+
+    fn respell(&self, answer: &mut Value) -> usize {
+        self.0.respell(answer) + self.1.respell(answer)
+    }
+
+    fn drop_nulls(&self, answer: &mut Value) -> usize {
+        self.0.drop_nulls(answer) + self.1.drop_nulls(answer)
+    }
 }
 
 impl std::fmt::Debug for Validators {

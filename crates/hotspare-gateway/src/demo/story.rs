@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use futures::StreamExt;
-use hotspare::{BreakerChange, BreakerState, ChatRequest, Client, Event, Scope};
+use hotspare::{BreakerChange, BreakerState, ChatRequest, Client, Event, Scope, TargetId};
 
 /// How many lines are kept.
 const KEPT: usize = 64;
@@ -103,7 +103,7 @@ impl Story {
 }
 
 fn said(change: &BreakerChange) -> String {
-    let mut who = change.targets.join(", ");
+    let mut who = change.targets.iter().map(TargetId::as_str).collect::<Vec<_>>().join(", ");
     match change.scope {
         Scope::Endpoint => who.push_str("'s host"),
         Scope::Credential | Scope::CredentialModel => who.push_str("'s key"),

@@ -1,0 +1,192 @@
+//! The library as an application uses it: typed answers, listeners, an HTTP client and errors that it passes on.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+
+use hotspare::{
+    ChatRequest, Client, Cost, Endpoint, Json, Key, Kind, ModelProfile, OutputFormat, Price, Provider,
+    Secret, Sequential, Sticky, openai,
+};
+use hotspare_chaos::{ChaosProvider, Fault, FaultPlan, Scripted};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
+
+fn scripted(provider: Scripted) -> Endpoint {
+    Endpoint::custom(Arc::new(provider), "m")
+}
+
+fn ask() -> ChatRequest {
+    ChatRequest::to("chat").user("x")
+}
+
+#[derive(Debug, PartialEq, serde::Deserialize, schemars::JsonSchema)]
+struct Note {
+    title: String,
+    #[serde(default)]
+    tags: Vec<String>,
+}
+
+/// Hosts that enforce a schema strictly make every property required, so models write null for what is absent.
+#[tokio::test]
+async fn a_typed_answer_is_repaired_as_any_other() {
+    let client = Client::builder()
+        .target("chat", scripted(Scripted::new().text(r#"{"title": "a", "tags": null}"#)))
+        .build()
+        .unwrap();
+    let answer = client.chat_as::<Note>(ask()).await.unwrap();
+    assert_eq!(answer.value, Note { title: "a".into(), tags: Vec::new() });
+    assert_eq!(answer.trail.attempts.len(), 1, "{}", answer.trail);
+}
+
+#[tokio::test]
+async fn an_error_for_strangers_names_neither_targets_nor_money() {
+    let mut profile = ModelProfile::default();
+    profile.price = Some(Price::per_million(1_000_000, 2_000_000));
+    let target = scripted(Scripted::new().text("hi")).profile(profile);
+    let client = Client::builder()
+        .target("acme-prod-eu", target)
+        .route("chat", Sequential::new(["acme-prod-eu"]))
+        .build()
+        .unwrap();
+    let error = client.chat(ask().max_cost(Cost::ZERO)).await.unwrap_err();
+    assert_eq!(error.kind(), Kind::NoTarget);
+    assert!(error.message().contains("acme-prod-eu"), "{error}");
+    assert_eq!(error.public_message(), "no target could be tried");
+}
+
+/// A listener is the application's code: its panic must cost neither the call that noticed nor the other listeners.
+#[tokio::test]
+async fn a_listener_that_panics_fails_no_call() {
+    let client = Client::builder()
+        .target("main", scripted(Scripted::new().status(500)))
+        .target("spare", scripted(Scripted::new().text("hi")))
+        .route("chat", Sequential::new(["main", "spare"]))
+        .build()
+        .unwrap();
+    let heard = Arc::new(AtomicUsize::new(0));
+    client.on_transition(|_| panic!("a mistake in the application"));
+    let counter = Arc::clone(&heard);
+    client.on_transition(move |_| {
+        counter.fetch_add(1, Ordering::Relaxed);
+    });
+    for _ in 0..12 {
+        assert_eq!(client.chat(ask()).await.unwrap().text(), "hi");
+    }
+    assert!(heard.load(Ordering::Relaxed) > 0, "the breaker opened, and the second listener was called");
+}
+
+/// What only a person can mend reaches the application, not just the log.
+#[tokio::test]
+async fn a_rejected_key_is_reported() {
+    let client = Client::builder()
+        .target("main", scripted(Scripted::new().status(401)).key(Key::from_secret(Secret::new("sk-test"))))
+        .target("spare", scripted(Scripted::new().text("hi")))
+        .route("chat", Sequential::new(["main", "spare"]))
+        .build()
+        .unwrap();
+    let heard = Arc::new(Mutex::new(Vec::new()));
+    let listener = Arc::clone(&heard);
+    client.on_service_change(move |change| {
+        let targets = change.targets.clone();
+        listener.lock().unwrap().push((targets, change.kind, change.in_service));
+    });
+    client.chat(ask()).await.unwrap();
+    assert_eq!(*heard.lock().unwrap(), [(vec!["main".into()], Kind::Auth, false)]);
+}
+
+/// A fault plan wraps what the application shares: a provider behind an `Arc`.
+#[tokio::test]
+async fn a_shared_provider_can_be_wrapped() {
+    let shared: Arc<dyn Provider> = Arc::new(Scripted::new().text("hi"));
+    let wrapped = ChaosProvider::new(Arc::clone(&shared), FaultPlan::scripted([Some(Fault::Status(500))]));
+    let client = Client::builder()
+        .target("main", Endpoint::custom(Arc::new(wrapped), "m"))
+        .target("spare", Endpoint::custom(shared, "m"))
+        .route("chat", Sequential::new(["main", "spare"]))
+        .build()
+        .unwrap();
+    let answer = client.chat(ask().no_failover()).await;
+    assert!(answer.is_ok_and(|answer| answer.trail.attempts.len() == 2), "the fault, then the answer");
+}
+
+/// Answers every connection with `reply` once and counts them.
+async fn answering(reply: String) -> (String, Arc<AtomicUsize>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = format!("http://{}", listener.local_addr().unwrap());
+    let asked = Arc::new(AtomicUsize::new(0));
+    let counter = Arc::clone(&asked);
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            counter.fetch_add(1, Ordering::Relaxed);
+            let mut head = [0; 8192];
+            let _ = stream.read(&mut head).await;
+            let _ = stream.write_all(reply.as_bytes()).await;
+            let _ = stream.shutdown().await;
+        }
+    });
+    (address, asked)
+}
+
+/// A redirect takes keys and prompts to another host: an answer from there is not used, and the error says what to mend.
+#[tokio::test]
+async fn an_http_client_that_follows_redirects_is_reported() {
+    let body = r#"{"id":"c","object":"chat.completion","created":1,"model":"m","choices":[{"index":0,
+        "message":{"role":"assistant","content":"from elsewhere"},"finish_reason":"stop"}]}"#;
+    let length = body.len();
+    let head = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nconnection: close\r\ncontent-length:";
+    let (elsewhere, _) = answering(format!("{head} {length}\r\n\r\n{body}")).await;
+    let (asked, _) = answering(format!(
+        "HTTP/1.1 307 Temporary Redirect\r\nlocation: {elsewhere}/v1/chat/completions\r\nconnection: close\r\n\
+         content-length: 0\r\n\r\n"
+    ))
+    .await;
+    let client = Client::builder()
+        .http_client(reqwest::Client::new())
+        .target(
+            "chat",
+            openai::target("m").base_url(format!("{asked}/v1")).key(Key::from_secret(Secret::new("sk-test"))),
+        )
+        .build()
+        .unwrap();
+    let error = client.chat(ask()).await.unwrap_err();
+    assert_eq!(error.kind(), Kind::Protocol, "{error}");
+    assert!(error.message().contains("follows redirects"), "{error}");
+}
+
+/// Applications give every conversation the same instructions: the first question tells conversations apart.
+#[tokio::test]
+async fn sticky_spreads_conversations_with_common_instructions() {
+    let names = ["a", "b", "c"];
+    let client = names
+        .into_iter()
+        .fold(Client::builder(), |builder, name| builder.target(name, scripted(Scripted::new().text("hi"))))
+        .route("chat", Sticky::new(names))
+        .build()
+        .unwrap();
+    let first = |request: &ChatRequest| client.explain(request).unwrap().choices[0].target.clone();
+    let mut shares = std::collections::BTreeMap::<String, usize>::new();
+    for number in 0..99 {
+        let opening = ChatRequest::to("chat").system("Be brief.").user(format!("question {number}"));
+        let target = first(&opening);
+        assert_eq!(first(&opening.assistant("answer").user("and then?")), target, "a conversation stays");
+        *shares.entry(target.to_string()).or_default() += 1;
+    }
+    assert!(shares.len() == 3 && shares.values().all(|share| *share > 15), "{shares:?}");
+}
+
+/// The schema that is sent is checked, whatever the application's own validator looks at.
+#[tokio::test]
+async fn an_own_validator_comes_on_top_of_the_schema() {
+    let schema =
+        Json::parse(r#"{"type":"object","properties":{"sum":{"type":"integer"}},"required":["sum"]}"#);
+    let output = OutputFormat::JsonSchema { name: "sum".into(), schema: schema.unwrap(), strict: true };
+    let client = Client::builder()
+        .target("main", scripted(Scripted::new().text(r#"{"sum": "four"}"#)))
+        .target("spare", scripted(Scripted::new().text(r#"{"SUM": 4}"#)))
+        .route("chat", Sequential::new(["main", "spare"]))
+        .build()
+        .unwrap();
+    let anything = |_: &serde_json::Value| Ok(());
+    let answer = client.chat_validated(ask().output(output), anything).await.unwrap();
+    assert_eq!(answer.text(), r#"{"sum":4}"#);
+}
