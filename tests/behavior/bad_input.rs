@@ -13,6 +13,12 @@ async fn requests_that_cannot_be_sent() {
         (ChatRequest::to("chat"), Kind::InvalidRequest, "no messages"),
         (ChatRequest::to("caht").user("x"), Kind::InvalidRequest, "the nearest are `chat`"),
         (
+            ChatRequest::to("chat").user("x").only(["mian"]),
+            Kind::InvalidRequest,
+            "no target `mian`; the nearest are `main`",
+        ),
+        (ChatRequest::to("chat").user("x").without(["nope"]), Kind::InvalidRequest, "no target `nope`"),
+        (
             ChatRequest::to("chat").user("x").temperature(f64::NAN),
             Kind::InvalidRequest,
             "not a finite number",

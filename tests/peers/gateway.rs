@@ -164,7 +164,8 @@ async fn bad_requests() {
         (with(r#""hotspare":{"deadline":20}"#), 400),
         (with(r#""hotspare":{"deadline":"0s"}"#), 400),
         (with(r#""hotspare":{"fail":"over"}"#), 400),
-        (with(r#""hotspare":{"only":["nobody"]}"#), 503),
+        (with(r#""hotspare":{"only":["nobody"]}"#), 400),
+        (with(r#""hotspare":{"without":["mian"]}"#), 400),
         (with(&format!(r#""x":{}1{}"#, "[".repeat(5_000), "]".repeat(5_000))), 400),
         ("x".repeat(200_000), 413),
     ];
@@ -381,7 +382,7 @@ async fn pages_from_elsewhere_are_refused_where_no_key_is_asked_for() {
     let refused = ask(open.address, "https://evil.example").await;
     assert_eq!(refused.status(), 403);
     let body: Value = serde_json::from_str(&refused.text().await.unwrap()).unwrap();
-    assert!(body["error"]["message"].as_str().unwrap().contains("set client_keys"), "{body}");
+    assert!(body["error"]["message"].as_str().unwrap().contains("call it from your own backend"), "{body}");
     let mut options = ServeOptions::default();
     options.keys = hotspare_gateway::ClientKeys::parse("ck-one");
     let keyed = start_with(rig.client.clone(), options).await;

@@ -13,3 +13,4 @@ mod real_model;
 mod recipes;
 mod sdk_oracle;
 mod stopping;
+mod uploads;

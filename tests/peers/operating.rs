@@ -305,11 +305,114 @@ async fn a_full_gateway_says_so_and_can_be_looked_at() {
     let reply = ask(&gateway, "chat", false).await;
     assert_eq!((reply.status().as_u16(), &reply.headers()["retry-after"]), (503, &"1".parse().unwrap()));
     assert!(reply.headers().get("x-should-retry").is_none(), "another time it may be served");
-    assert!(reply.text().await.unwrap().contains("no room for another connection"));
+    let told = reply.text().await.unwrap();
+    assert!(told.contains("\"the gateway has no room for another connection"), "{told}");
     assert_eq!(get(&gateway, "/healthz").await, "ok\n");
     assert!(get(&gateway, "/metrics").await.contains("hotspare_max_connections 1\n"));
     assert!(log.lines("WARN").iter().any(|line| line.contains("server.max_connections")));
 
     drop(holds);
     while ask(&gateway, "chat", false).await.status() != 200 {}
+}
+
+#[tokio::test]
+async fn operators_have_keys_of_their_own() {
+    let log = operators_log();
+    let rig = Rig::sequential(&[WireFormat::OpenAi]).await;
+    let mut options = ServeOptions::default();
+    options.keys = ClientKeys::parse("tenant");
+    options.operator_keys = ClientKeys::parse("first second");
+    let gateway = start_with(rig.client.clone(), options).await;
+    let cordon = async |key: &str| {
+        http().post(gateway.at("/targets/main/cordon")).bearer_auth(key).send().await.unwrap()
+    };
+    let look = async |path: &str, key: &str| {
+        http().get(gateway.at(path)).bearer_auth(key).send().await.unwrap().status().as_u16()
+    };
+    for path in ["/targets", "/metrics"] {
+        assert_eq!((look(path, "tenant").await, look(path, "nobody").await), (403, 401), "{path}");
+        assert_eq!(look(path, "first").await, 200, "{path}");
+    }
+    assert_eq!(look("/v1/models", "first").await, 401, "an operator key asks nothing");
+    assert_eq!(cordon("tenant").await.status(), 403);
+    assert!(!rig.client.targets()[0].view.cordoned);
+    let reply = cordon("second").await;
+    assert_eq!(reply.status(), 200);
+    let lines = log.lines(&id(&reply));
+    assert!(lines.iter().any(|line| line.contains("shown=\"operator key 2\"")), "{lines:#?}");
+}
+
+/// Only what an operator must mend makes callers go elsewhere: the rest passes by itself.
+#[tokio::test]
+async fn at_a_rate_limit_callers_are_told_so_and_the_gateway_stays_ready() {
+    let rig = Rig::sequential(&[WireFormat::OpenAi, WireFormat::Anthropic]).await;
+    let gateway = start(rig.client.clone()).await;
+    let ready = async || http().get(gateway.at("/readyz")).send().await.unwrap().status().as_u16();
+    for server in &rig.servers {
+        server.set_fault(Some(Fault::RateLimited(7))).await;
+    }
+    for asked in [true, false, false] {
+        let reply = ask(&gateway, "chat", false).await;
+        assert_eq!(reply.status(), 429);
+        let is_final = reply.headers().contains_key("x-should-retry");
+        assert_eq!(is_final, asked, "where no target was asked, asking again after the pause is right");
+        let pause: u64 = reply.headers()["retry-after"].to_str().unwrap().parse().unwrap();
+        assert!((1..=9).contains(&pause), "{pause}");
+        let body: Value = serde_json::from_str(&reply.text().await.unwrap()).unwrap();
+        assert_eq!(body["error"]["type"], "rate_limit_error", "{body}");
+    }
+    assert!(rig.servers.iter().all(|server| server.stats().requests == 1), "they are left alone");
+    assert_eq!(ready().await, 200);
+    rig.client.cordon("main").unwrap();
+    assert_eq!(ask(&gateway, "chat", false).await.status(), 429, "the other is only at its limit");
+    assert_eq!(ready().await, 200);
+    rig.client.cordon("spare").unwrap();
+    assert_eq!((ask(&gateway, "chat", false).await.status().as_u16(), ready().await), (503, 503));
+}
+
+#[tokio::test]
+async fn a_request_is_followed_from_its_caller_to_its_provider() {
+    let log = operators_log();
+    let rig = Rig::sequential(&[WireFormat::OpenAi]).await;
+    let gateway = start(rig.client.clone()).await;
+    for (sent, logged) in [("trace-1:a/b", true), ("two words", false)] {
+        let asking = http().post(gateway.at("/v1/chat/completions")).header("x-request-id", sent);
+        let reply = asking.body("{}").send().await.unwrap();
+        let lines = log.lines(&id(&reply));
+        assert!(!lines.is_empty());
+        assert_eq!(lines[0].contains(&format!("caller_id=\"{sent}\"")), logged, "{lines:#?}");
+    }
+
+    let debug = Log::default();
+    let writer = debug.clone();
+    let logs = tracing_subscriber::fmt().with_env_filter("hotspare=debug").with_ansi(false);
+    let _guard = tracing::subscriber::set_default(logs.with_writer(move || writer.clone()).finish());
+    let request = hotspare::ChatRequest::to("chat").user("a very private prompt");
+    let answer = rig.client.chat(request.clone()).await.unwrap();
+    let upstream = answer.trail.attempts[0].request_id.clone().unwrap();
+    let lines = debug.lines("answered");
+    let has = |lines: &[String], words: &[&str]| {
+        lines.iter().any(|line| words.iter().all(|word| line.contains(word)))
+    };
+    let told = format!("upstream_request_id=\"{upstream}\"");
+    assert!(has(&lines, &["DEBUG", "served_by=main", "attempts=1", "tokens=", &told]), "{lines:#?}");
+    rig.servers[0].set_fault(Some(Fault::Status(400))).await;
+    let error = rig.client.chat(request).await.unwrap_err();
+    let upstream = error.trail().attempts[0].request_id.clone().unwrap();
+    let told = format!("upstream_request_id=\"{upstream}\"");
+    assert!(has(&debug.lines("attempt failed"), &["target=main", &told]), "{}", debug.text());
+    assert_eq!(debug.lines("private"), [""; 0]);
+}
+
+#[tokio::test]
+async fn a_connection_is_kept_for_its_next_request_so_long_and_no_longer() {
+    let rig = Rig::sequential(&[WireFormat::OpenAi]).await;
+    let mut options = ServeOptions::default();
+    options.idle_timeout = std::time::Duration::from_millis(50);
+    let gateway = start_with(rig.client.clone(), options).await;
+    let mut idle = tokio::net::TcpStream::connect(gateway.address()).await.unwrap();
+    idle.write_all(b"GET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\n").await.unwrap();
+    let mut reply = String::new();
+    idle.read_to_string(&mut reply).await.unwrap();
+    assert!(reply.starts_with("HTTP/1.1 200 ") && reply.ends_with("ok\n"), "{reply}");
 }

@@ -251,6 +251,8 @@ impl Error {
         };
         match inner.kind.policy().blame {
             Blame::Caller if !inner.message.is_empty() => inner.message.clone(),
+            // It has a code of its own where it is not about targets.
+            _ if inner.kind == Kind::NoTarget && inner.code.is_some() => inner.message.clone(),
             _ if own && !inner.message.is_empty() => format!("{}: {}", inner.kind.summary(), inner.message),
             _ => match self.trail().attempts.len() {
                 0 => inner.kind.summary().to_owned(),

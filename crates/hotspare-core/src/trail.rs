@@ -47,6 +47,9 @@ pub struct Attempt {
     pub started: Duration,
     /// How it went.
     pub outcome: Outcome,
+    /// The provider's id of the request, for its support desk.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request_id: Option<String>,
     /// Time from the attempt's start to its first content.
     pub first_content: Option<Duration>,
     /// Time from the attempt's start to its end.
@@ -70,6 +73,7 @@ impl Attempt {
             why,
             started,
             outcome: Outcome::Running,
+            request_id: None,
             first_content: None,
             duration: Duration::ZERO,
             usage: Usage::default(),

@@ -330,6 +330,13 @@ impl Call {
         }
     }
 
+    /// Records the provider's id of an attempt's request.
+    pub fn identify(&mut self, id: AttemptId, request_id: String) {
+        if let Some(attempt) = self.trail.attempts.get_mut(id.0) {
+            attempt.request_id = Some(request_id);
+        }
+    }
+
     /// An attempt was told to give its answer as the arguments of a tool call: they are told as text.
     pub fn answers_by_tool(&mut self, id: AttemptId) {
         if let Some(attempt) = self.live(id) {

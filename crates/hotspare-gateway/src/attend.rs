@@ -5,16 +5,27 @@
 use std::sync::Arc;
 
 use axum::extract::{Request, State};
-use axum::http::HeaderValue;
+use axum::http::{HeaderMap, HeaderValue};
 use axum::middleware::Next;
 use axum::response::Response;
 use tracing::Instrument;
+use tracing::field::Empty;
 
 use crate::gateway::Gateway;
 
 /// A request's name in replies and logs.
 #[derive(Clone, Debug)]
 pub(crate) struct RequestId(pub(crate) Arc<str>);
+
+/// Longest id of a caller's own that is logged.
+const LONGEST_ID: usize = 128;
+
+/// The id under which the caller knows a request, if it is no more than that: it is logged.
+fn caller_id(headers: &HeaderMap) -> Option<&str> {
+    let id = headers.get("x-request-id")?.to_str().ok()?;
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_.-:/+=".contains(&byte);
+    (!id.is_empty() && id.len() <= LONGEST_ID && id.bytes().all(is_plain)).then_some(id)
+}
 
 /// Names a request, and the reply as both wires do.
 pub(crate) async fn attend(
@@ -23,7 +34,10 @@ pub(crate) async fn attend(
     next: Next,
 ) -> Response {
     let id: Arc<str> = gateway.request_id().into();
-    let span = tracing::info_span!(target: "hotspare", "hotspare.request", id = &*id);
+    let span = tracing::info_span!(target: "hotspare", "hotspare.request", id = &*id, caller_id = Empty);
+    if let Some(caller_id) = caller_id(request.headers()) {
+        span.record("caller_id", caller_id);
+    }
     request.extensions_mut().insert(RequestId(Arc::clone(&id)));
     let mut response = next.run(request).instrument(span).await;
     if let Ok(id) = HeaderValue::from_str(&id) {

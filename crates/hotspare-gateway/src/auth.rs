@@ -4,42 +4,122 @@
 
 use std::fmt;
 use std::net::IpAddr;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::{Duration, Instant};
 
+use hotspare::Key;
 use http::HeaderMap;
 
-/// The keys that callers must show; empty means that anybody may call.
+/// How often the source of keys is looked at while requests come: a key that was added or revoked takes no restart.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// The keys that callers must show; empty means that anybody may call. Clones share them.
 #[derive(Clone, Default)]
-pub struct ClientKeys(Vec<String>);
+pub struct ClientKeys(Option<Arc<Held>>);
+
+struct Held {
+    keys: RwLock<Vec<String>>,
+    source: Option<Key>,
+    looked: Mutex<Instant>,
+}
+
+/// What the headers show.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Shown {
+    /// One of the keys, counted from 1; `None` where none is asked for.
+    Known(Option<usize>),
+    /// No key, or none of them.
+    Unknown,
+}
 
 impl ClientKeys {
     /// Keys separated by white space or commas.
     #[must_use]
     pub fn parse(text: &str) -> Self {
-        let keys = text.split(|c: char| c.is_whitespace() || c == ',').filter(|key| !key.is_empty());
-        Self(keys.map(str::to_owned).collect())
+        Self::held(split(text), None)
+    }
+
+    /// Keys whose source is read again while requests come, at most once a second.
+    ///
+    /// # Errors
+    /// If it cannot be read, or holds no key.
+    pub fn from_source(source: Key) -> Result<Self, String> {
+        match split(source.reveal()?.expose()) {
+            keys if keys.is_empty() => Err(format!("{source:?} holds no key")),
+            keys => Ok(Self::held(keys, Some(source))),
+        }
+    }
+
+    fn held(keys: Vec<String>, source: Option<Key>) -> Self {
+        let any = !keys.is_empty();
+        let held = Held { keys: RwLock::new(keys), source, looked: Mutex::new(Instant::now()) };
+        Self(any.then(|| Arc::new(held)))
     }
 
     /// Whether anybody may call.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.0.is_none()
     }
 
-    /// Whether the headers show one of the keys.
-    pub(crate) fn admit(&self, headers: &HeaderMap) -> bool {
-        if self.0.is_empty() {
-            return true;
+    /// Reads the source again. One that cannot be read, or holds no key, changes nothing: it must not let everybody in, nor
+    /// lock everybody out.
+    pub fn reload(&self) {
+        let Some((held, source)) = self.0.as_ref().and_then(|held| Some((held, held.source.as_ref()?)))
+        else {
+            return;
+        };
+        let read = source.reveal().map(|text| split(text.expose()));
+        match read {
+            Ok(keys) if !keys.is_empty() => {
+                *held.keys.write().unwrap_or_else(PoisonError::into_inner) = keys;
+            }
+            Ok(_) => {
+                tracing::warn!(target: "hotspare", "{source:?} holds no key any more: the last ones stay valid")
+            }
+            Err(what) => tracing::warn!(target: "hotspare", "{what}: the last keys stay valid"),
+        }
+    }
+
+    /// Which of the keys the headers show.
+    pub(crate) fn find(&self, headers: &HeaderMap) -> Shown {
+        let Some(held) = &self.0 else { return Shown::Known(None) };
+        if held.is_due() {
+            self.reload();
         }
         let bearer = headers.get(http::header::AUTHORIZATION).and_then(|value| bearer(value.as_bytes()));
         let shown = bearer.or_else(|| headers.get("x-api-key").map(http::HeaderValue::as_bytes));
+        let Some(shown) = shown else { return Shown::Unknown };
+        let keys = held.keys.read().unwrap_or_else(PoisonError::into_inner);
         // Every key is compared, and to its end, so that the time tells nothing.
-        shown.is_some_and(|shown| self.0.iter().fold(false, |found, key| found | same(key.as_bytes(), shown)))
+        let found = keys.iter().enumerate().fold(None, |found, (index, key)| {
+            if same(key.as_bytes(), shown) { Some(index + 1) } else { found }
+        });
+        found.map_or(Shown::Unknown, |place| Shown::Known(Some(place)))
     }
+}
+
+impl Held {
+    /// Whether the source is to be looked at. One of those who come at once looks.
+    fn is_due(&self) -> bool {
+        let Ok(mut looked) = self.looked.try_lock() else { return false };
+        let due = self.source.is_some() && looked.elapsed() >= LOOK_EVERY;
+        if due {
+            *looked = Instant::now();
+        }
+        due
+    }
+}
+
+fn split(text: &str) -> Vec<String> {
+    let keys = text.split(|c: char| c.is_whitespace() || c == ',').filter(|key| !key.is_empty());
+    keys.map(str::to_owned).collect()
 }
 
 impl fmt::Debug for ClientKeys {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "ClientKeys({})", self.0.len())
+        let count = |held: &Arc<Held>| held.keys.read().unwrap_or_else(PoisonError::into_inner).len();
+        write!(f, "ClientKeys({})", self.0.as_ref().map_or(0, count))
     }
 }
 
@@ -54,14 +134,12 @@ pub(crate) fn foreign(headers: &HeaderMap) -> Option<&'static str> {
             Err(name) => is_localhost(&name),
         })
     {
-        return Some(
-            "a page from elsewhere may not ask this server; set client_keys to let callers show a key",
-        );
+        return Some("this server does not answer web pages of other sites: call it from your own backend");
     }
     match text(http::header::HOST) {
-        Some(host) if address(host).is_err_and(|name| !is_localhost(&name)) => {
-            Some("this server is asked for as localhost or 127.0.0.1; set client_keys to serve other names")
-        }
+        Some(host) if address(host).is_err_and(|name| !is_localhost(&name)) => Some(
+            "this server is called as localhost or 127.0.0.1; set server.client_keys to serve other names",
+        ),
         _ => None,
     }
 }
@@ -95,19 +173,43 @@ mod tests {
     fn only_known_keys_are_admitted() {
         let keys = ClientKeys::parse("one, two\nthree");
         let mut headers = HeaderMap::new();
-        assert!(!keys.admit(&headers));
-        headers.insert("authorization", HeaderValue::from_static("Bearer two"));
-        assert!(keys.admit(&headers));
-        headers.insert("authorization", HeaderValue::from_static("Bearer tw"));
-        assert!(!keys.admit(&headers));
-        headers.insert("authorization", HeaderValue::from_static("bearer two"));
-        assert!(keys.admit(&headers), "the scheme may be written in any case");
-        headers.insert("authorization", HeaderValue::from_static("BEARER tWo"));
-        assert!(!keys.admit(&headers), "the key may not");
-        headers.insert("authorization", HeaderValue::from_static("two"));
-        assert!(!keys.admit(&headers));
-        assert!(ClientKeys::default().admit(&headers));
+        assert_eq!(keys.find(&headers), Shown::Unknown);
+        for (value, found) in [
+            ("Bearer two", Some(2)),
+            ("Bearer tw", None),
+            // The scheme may be written in any case, the key may not.
+            ("bearer three", Some(3)),
+            ("BEARER tWo", None),
+            ("two", None),
+        ] {
+            headers.insert("authorization", HeaderValue::from_static(value));
+            let expected = found.map_or(Shown::Unknown, |place| Shown::Known(Some(place)));
+            assert_eq!(keys.find(&headers), expected, "{value}");
+        }
+        assert_eq!(ClientKeys::default().find(&headers), Shown::Known(None));
         assert!(!format!("{keys:?}").contains("one"));
+    }
+
+    #[test]
+    fn a_key_is_added_and_revoked_at_its_source_and_an_empty_source_changes_nothing() {
+        let text = Arc::new(Mutex::new("old".to_owned()));
+        let source = Arc::clone(&text);
+        let keys = ClientKeys::from_source(Key::read("a test", move || {
+            Ok(hotspare::Secret::new(source.lock().unwrap().clone()))
+        }))
+        .unwrap();
+        let shows = |key: &'static str| {
+            let mut headers = HeaderMap::new();
+            headers.insert("x-api-key", HeaderValue::from_static(key));
+            keys.find(&headers) != Shown::Unknown
+        };
+        assert!(shows("old") && !shows("new"));
+        "new".clone_into(&mut text.lock().unwrap());
+        keys.reload();
+        assert!(!shows("old") && shows("new"));
+        text.lock().unwrap().clear();
+        keys.reload();
+        assert!(shows("new") && !keys.is_empty());
     }
 
     #[test]

@@ -9,7 +9,7 @@ use std::task::{Context, Poll};
 use hotspare::{Error, Kind};
 use tokio::sync::watch;
 
-const CODE: &str = "shutting_down";
+use crate::refusal;
 
 /// What everybody who answers listens to.
 #[derive(Clone, Debug)]
@@ -33,12 +33,7 @@ impl Closing {
 
 /// Why an answer is cut off, or not begun.
 pub(crate) fn why() -> Error {
-    Error::new(Kind::NoTarget, "the gateway is shutting down; ask again").with_code(CODE)
-}
-
-/// The code, if that is why.
-pub(crate) fn is_why(error: &Error) -> Option<&'static str> {
-    (error.code() == Some(CODE)).then_some(CODE)
+    Error::new(Kind::NoTarget, "the gateway is shutting down; ask again").with_code(refusal::SHUTTING_DOWN)
 }
 
 /// [`Closing::begun`] for those who poll.

@@ -1,6 +1,7 @@
 //! The commands.
 
 mod decode;
+mod serve;
 
 use std::io::Write;
 use std::net::SocketAddr;
@@ -9,11 +10,11 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Subcommand;
-use futures::{Stream, StreamExt};
-use hotspare::config::ServerConfig;
+use futures::StreamExt;
 use hotspare::{ChatRequest, Client, Event};
-use hotspare_gateway::{ClientKeys, ServeOptions, Setup, serve_on};
-use tokio::net::TcpListener;
+use hotspare_gateway::Setup;
+
+use serve::{exposed, serving};
 
 /// How long `check --live` waits for each reply.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -39,9 +40,9 @@ pub(crate) enum Command {
         /// Configuration file [default: one route over the hosts whose `…_API_KEY` is set].
         #[arg(long)]
         config: Option<PathBuf>,
-        /// Address to listen on [default: 127.0.0.1:8080, or as configured].
+        /// Address to listen on, such as localhost:8080 [default: 127.0.0.1:8080, or as configured].
         #[arg(long)]
-        listen: Option<SocketAddr>,
+        listen: Option<String>,
         /// Allow an address that other machines can reach without client keys.
         #[arg(long)]
         insecure: bool,
@@ -113,9 +114,9 @@ impl Command {
             } => {
                 #[cfg(feature = "demo")]
                 if embedded {
-                    return report(serve_embedded(listen, insecure).await);
+                    return report(serve::serve_embedded(listen.as_deref(), insecure).await);
                 }
-                serve(config.as_deref(), listen, insecure).await
+                serve::serve(config.as_deref(), listen.as_deref(), insecure).await
             }
             Self::Chat { prompt, config, model } => chat(&prompt, config.as_deref(), model).await,
             Self::Check { config, live } => check(&config, live).await,
@@ -164,93 +165,6 @@ fn setup(config: Option<&Path>) -> Result<Setup, String> {
         None => Setup::from_env(),
     };
     setup.map_err(|error| error.to_string())
-}
-
-#[cfg(feature = "demo")]
-async fn serve_embedded(listen: Option<SocketAddr>, insecure: bool) -> Result<(), String> {
-    let embedded = hotspare_gateway::demo::Embedded::start().await.map_err(|error| error.to_string())?;
-    let client = embedded.client().map_err(|error| error.to_string())?;
-    let setup = Setup::of(client, format!("{} embedded providers", embedded.servers.len()));
-    serve_setup(setup, ServeOptions::default(), listen, insecure).await
-}
-
-/// The address and options in the `[server]` section.
-fn serving(server: &ServerConfig) -> Result<(Option<SocketAddr>, ServeOptions), String> {
-    let mut options = ServeOptions::default();
-    if let Some(source) = &server.client_keys {
-        let wrong = |what: String| format!("server.client_keys: {what}");
-        let key = source.source().map_err(wrong)?;
-        options.keys = ClientKeys::parse(key.reveal().map_err(wrong)?.expose());
-        if options.keys.is_empty() {
-            return Err(format!("server.client_keys: {key:?} holds no key"));
-        }
-    }
-    let at_least_one = |name: &str, value: Option<usize>, usual: usize| match value {
-        Some(0) => Err(format!("server.{name} must be at least 1")),
-        value => Ok(value.unwrap_or(usual)),
-    };
-    options.max_body_bytes = at_least_one("max_body_bytes", server.max_body_bytes, options.max_body_bytes)?;
-    options.drain_timeout = server.drain_timeout.unwrap_or(options.drain_timeout);
-    options.max_connections =
-        at_least_one("max_connections", server.max_connections, options.max_connections)?;
-    let listen = server.listen.as_deref().map(str::parse::<SocketAddr>).transpose();
-    Ok((listen.map_err(|_| "server.listen is not an address such as 127.0.0.1:8080".to_owned())?, options))
-}
-
-/// Why an address may not be served without keys.
-fn exposed(listen: SocketAddr, options: &ServeOptions) -> Option<String> {
-    (!listen.ip().is_loopback() && options.keys.is_empty()).then(|| {
-        format!(
-            "other machines can reach {listen}, so callers need a key: set server.client_keys, or pass --insecure"
-        )
-    })
-}
-
-async fn serve(config: Option<&Path>, listen: Option<SocketAddr>, insecure: bool) -> Result<(), String> {
-    let setup = setup(config)?;
-    let (configured, options) = serving(&setup.server)?;
-    serve_setup(setup, options, listen.or(configured), insecure).await
-}
-
-async fn serve_setup(
-    setup: Setup,
-    options: ServeOptions,
-    listen: Option<SocketAddr>,
-    insecure: bool,
-) -> Result<(), String> {
-    let listen = listen.unwrap_or(SocketAddr::from(([127, 0, 0, 1], 8080)));
-    if let Some(why) = exposed(listen, &options).filter(|_| !insecure) {
-        return Err(why);
-    }
-    let signals = signals()?;
-    let listener = TcpListener::bind(listen).await.map_err(|error| format!("{listen}: {error}"))?;
-    let listen = listener.local_addr().unwrap_or(listen);
-    for line in &setup.chosen {
-        note(line);
-    }
-    note(&format!("serving {} at http://{listen}/v1", setup.client.names().join(", ")));
-    serve_on(listener, setup.client, options, signals).await.map_err(|error| error.to_string())
-}
-
-/// Yields at every request to stop.
-fn signals() -> Result<impl Stream<Item = ()>, String> {
-    #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-        let listen = |kind| signal(kind).map_err(|error| format!("cannot listen for signals: {error}"));
-        let both = (listen(SignalKind::interrupt())?, listen(SignalKind::terminate())?);
-        Ok(futures::stream::unfold(both, async |(mut interrupt, mut terminate)| {
-            let more = tokio::select! {
-                more = interrupt.recv() => more,
-                more = terminate.recv() => more,
-            };
-            more.map(|()| ((), (interrupt, terminate)))
-        }))
-    }
-    #[cfg(not(unix))]
-    {
-        Ok(futures::stream::unfold((), async |()| tokio::signal::ctrl_c().await.ok().map(|()| ((), ()))))
-    }
 }
 
 async fn chat(prompt: &str, config: Option<&Path>, model: Option<String>) -> Result<(), String> {

@@ -25,7 +25,7 @@ pub(crate) struct Asked {
 
 /// The status of an error that is the gateway's own, and no wire's to choose.
 fn own_status(error: &Error) -> Option<u16> {
-    let own = |status: &u16| matches!(status, 401 | 403 | 404 | 405 | 408 | 413);
+    let own = |status: &u16| matches!(status, 401 | 403 | 404 | 405 | 408 | 413 | 415);
     error.status().filter(own).filter(|_| error.kind() == Kind::InvalidRequest)
 }
 

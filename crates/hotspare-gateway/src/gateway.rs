@@ -1,27 +1,26 @@
 //! What all handlers share: the client, who may call, and the bounds that requests keep to.
 //!
-//! Not what is answered. Invariant: a body is read within its bounds or refused, and whoever is not admitted is told why.
+//! Not what is answered. Invariant: a caller that is not admitted gets the reason.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
 
-use axum::body::{Body, Bytes};
 use axum::http::HeaderMap;
 use hotspare::{Client, Error, Kind};
 
-use crate::auth::{self, ClientKeys};
+use crate::auth::{self, ClientKeys, Shown};
 use crate::closing::{self, Closing};
 use crate::traffic::Traffic;
+use crate::upload::Uploads;
 
 /// What handlers share.
 #[derive(Debug)]
 pub(crate) struct Gateway {
     pub(crate) client: Client,
     pub(crate) keys: ClientKeys,
-    pub(crate) max_body_bytes: usize,
+    pub(crate) operator_keys: ClientKeys,
+    pub(crate) uploads: Uploads,
     pub(crate) max_connections: usize,
-    pub(crate) body_timeout: Duration,
     /// Only this machine reaches it.
     pub(crate) is_private: bool,
     /// Prefix of request ids, different for each run.
@@ -44,15 +43,39 @@ impl Gateway {
         {
             return Err(Error::new(Kind::InvalidRequest, why).with_status(403).with_code("forbidden"));
         }
-        if self.keys.admit(headers) {
-            return Ok(());
+        match self.keys.find(headers) {
+            Shown::Known(_) => Ok(()),
+            Shown::Unknown => {
+                Err(unknown_key("the key is missing or unknown: send one of the gateway's client keys"))
+            }
         }
-        Err(Error::new(
-            Kind::InvalidRequest,
-            "the key is missing or unknown: send one of the gateway's client keys",
-        )
-        .with_status(401)
-        .with_code("invalid_api_key"))
+    }
+
+    /// Admits an operator, and says which of the operator keys was shown, counted from 1. Where there are none, whoever may
+    /// call may operate.
+    pub(crate) fn admit_operator(&self, headers: &HeaderMap) -> Result<Option<usize>, Error> {
+        if self.operator_keys.is_empty() {
+            self.admit(headers)?;
+            return Ok(match self.keys.find(headers) {
+                Shown::Known(place) => place,
+                Shown::Unknown => None,
+            });
+        }
+        match self.operator_keys.find(headers) {
+            Shown::Known(place) => Ok(place),
+            Shown::Unknown if !self.keys.is_empty() && self.keys.find(headers) != Shown::Unknown => {
+                let what = "this takes an operator key (server.operator_keys), not a client key";
+                Err(Error::new(Kind::InvalidRequest, what).with_status(403).with_code("forbidden"))
+            }
+            Shown::Unknown => {
+                Err(unknown_key("the key is missing or unknown: send one of the gateway's operator keys"))
+            }
+        }
+    }
+
+    /// Whether operators have to show a key.
+    pub(crate) fn is_locked(&self) -> bool {
+        !self.keys.is_empty() || !self.operator_keys.is_empty()
     }
 
     /// What is not answered when the time for that is over is not answered at all.
@@ -66,18 +89,8 @@ impl Gateway {
             () = self.closing.clone().begun() => Err(closing::why()),
         }
     }
+}
 
-    /// A request's body, within its bounds of size and time.
-    pub(crate) async fn body(&self, body: Body) -> Result<Bytes, Error> {
-        let too_large = |_| {
-            let what = format!("the body is larger than {} bytes", self.max_body_bytes);
-            Error::new(Kind::InvalidRequest, what).with_status(413)
-        };
-        let read = axum::body::to_bytes(body, self.max_body_bytes);
-        let read = tokio::time::timeout(self.body_timeout, read).await.map_err(|_| {
-            let what = format!("the body did not arrive within {:?}", self.body_timeout);
-            Error::new(Kind::InvalidRequest, what).with_status(408)
-        })?;
-        read.map_err(too_large)
-    }
+fn unknown_key(what: &str) -> Error {
+    Error::new(Kind::InvalidRequest, what).with_status(401).with_code("invalid_api_key")
 }

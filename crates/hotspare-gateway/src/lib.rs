@@ -12,7 +12,9 @@ mod deadline;
 pub mod demo;
 mod front;
 mod gateway;
+mod logs;
 mod ops;
+mod refusal;
 mod reply;
 mod routes;
 mod serve;
@@ -20,9 +22,11 @@ mod setup;
 #[cfg(feature = "simulate")]
 pub mod simulate;
 mod traffic;
+mod upload;
 
 pub use auth::ClientKeys;
-pub use serve::{ServeOptions, serve_on};
+pub use logs::LogWriter;
+pub use serve::{ServeOptions, allow_files, serve_on};
 pub use setup::{Setup, SetupError};
 
 /// A gateway that is built without the validator would pass any JSON for any schema: it does not compile.

@@ -11,6 +11,7 @@ use clap::{Parser, ValueEnum};
 use tracing_subscriber::EnvFilter;
 
 use commands::Command;
+use hotspare_gateway::LogWriter;
 
 /// Multi-provider LLM failover.
 #[derive(Debug, Parser)]
@@ -40,8 +41,16 @@ fn main() -> ExitCode {
     };
     let colours =
         std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|no| no.is_empty());
-    let logs =
-        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(colours);
+    let writer = match LogWriter::stderr() {
+        Ok(writer) => writer,
+        Err(error) => return commands::fail(&format!("no thread can be started for the log: {error}")),
+    };
+    // A subscriber that reports its own trouble on standard error panics where that is closed or full.
+    let logs = tracing_subscriber::fmt()
+        .log_internal_errors(false)
+        .with_env_filter(filter)
+        .with_writer(writer.clone())
+        .with_ansi(colours);
     match cli.log_format {
         LogFormat::Json => logs.json().init(),
         LogFormat::Text => logs.with_target(false).init(),
@@ -53,6 +62,7 @@ fn main() -> ExitCode {
     let code = runtime.block_on(cli.command.run());
     // A thread may be blocked reading standard input.
     runtime.shutdown_background();
+    writer.flush();
     code
 }
 

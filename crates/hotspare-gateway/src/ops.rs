@@ -1,7 +1,7 @@
 //! What operators see and do: health, metrics, targets, and taking them out of service and back.
 //!
-//! Not what callers ask. Invariant: what changes anything needs a client key, or a listener that only this machine reaches,
-//! and is never done for a page in a browser.
+//! Not what callers ask. Invariant: what changes anything needs an operator key (where there are none, a client key), or a
+//! listener that only this machine reaches, and is never done for a page in a browser.
 
 mod exposition;
 mod metrics;
@@ -15,7 +15,7 @@ use axum::http::{StatusCode, header};
 use axum::response::Response;
 use axum::routing::{get, post};
 use axum::{Extension, Router};
-use hotspare::{Client, Error, Kind};
+use hotspare::{Client, Error, Kind, TargetStatus};
 use serde_json::json;
 
 use crate::attend::RequestId;
@@ -53,11 +53,22 @@ pub(crate) async fn crowded(Extension(RequestId(id)): Extension<RequestId>, requ
     reply::failure_on(messages, &error, &id)
 }
 
-/// Ready while at least one target would be asked.
+/// Ready while at least one target is in service. One that is at a rate limit, or whose breaker is open, may be asked at any
+/// moment, and as a last resort is: sending callers elsewhere would help only against what an operator must mend.
 async fn ready(State(gateway): State<Arc<Gateway>>) -> Response {
-    let usable = gateway.client.targets().iter().filter(|target| target.view.usable).count();
-    let status = if usable > 0 { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    reply::json(status, json!({"usable_targets": usable}).to_string())
+    let targets = gateway.client.targets();
+    let usable = targets.iter().filter(|target| target.view.usable).count();
+    let in_service = targets.iter().filter(|target| is_in_service(target)).count();
+    let status = if in_service > 0 { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    reply::json(status, json!({"usable_targets": usable, "targets_in_service": in_service}).to_string())
+}
+
+fn is_in_service(target: &TargetStatus) -> bool {
+    let has_key = match target.keys.is_empty() {
+        true => !target.view.disabled,
+        false => target.keys.iter().any(|key| key.disabled_by.is_none()),
+    };
+    !target.view.cordoned && target.disabled_by.is_none() && has_key
 }
 
 async fn show_metrics(
@@ -65,8 +76,8 @@ async fn show_metrics(
     Extension(RequestId(id)): Extension<RequestId>,
     request: Request,
 ) -> Response {
-    match gateway.admit(request.headers()) {
-        Ok(()) => reply::with_type(StatusCode::OK, exposition::TYPE, metrics::text(&gateway)),
+    match gateway.admit_operator(request.headers()) {
+        Ok(_) => reply::with_type(StatusCode::OK, exposition::TYPE, metrics::text(&gateway)),
         Err(error) => failure::<Chat>(&error, &id),
     }
 }
@@ -76,8 +87,8 @@ async fn show_targets(
     Extension(RequestId(id)): Extension<RequestId>,
     request: Request,
 ) -> Response {
-    match gateway.admit(request.headers()) {
-        Ok(()) => reply::json(StatusCode::OK, targets::all(&gateway.client).to_string()),
+    match gateway.admit_operator(request.headers()) {
+        Ok(_) => reply::json(StatusCode::OK, targets::all(&gateway.client).to_string()),
         Err(error) => failure::<Chat>(&error, &id),
     }
 }
@@ -118,18 +129,21 @@ async fn operate(
     Path(name): Path<String>,
     request: Request,
 ) -> Response {
-    let done = gateway.admit(request.headers()).and_then(|()| may_act(&gateway, &request)).and_then(|()| {
+    let admitted = gateway.admit_operator(request.headers());
+    let done = admitted.and_then(|key| may_act(&gateway, &request).map(|()| key)).and_then(|key| {
         targets::one(&gateway.client, &name).ok_or_else(|| {
             let targets = gateway.client.targets();
             let known: Vec<&str> = targets.iter().map(|target| target.id.as_str()).collect();
             let what = format!("unknown target; known are {}", known.join(", "));
             refusal(404, what)
         })?;
-        act.on(&gateway.client, &name)
+        act.on(&gateway.client, &name).map(|()| key)
     });
     match done {
-        Ok(()) => {
-            tracing::warn!(target: "hotspare", target = name, "{} by an operator", act.said());
+        Ok(key) => {
+            let whose = if gateway.operator_keys.is_empty() { "client" } else { "operator" };
+            let whose = key.map(|key| format!("{whose} key {key}"));
+            tracing::warn!(target: "hotspare", target = name, shown = whose, "{} by an operator", act.said());
             let shown = targets::one(&gateway.client, &name).unwrap_or_default();
             reply::json(StatusCode::OK, shown.to_string())
         }
@@ -138,8 +152,8 @@ async fn operate(
 }
 
 fn may_act(gateway: &Gateway, request: &Request) -> Result<(), Error> {
-    if !gateway.is_private && gateway.keys.is_empty() {
-        let what = "other machines reach this listener: set server.client_keys to operate targets over it";
+    if !gateway.is_private && !gateway.is_locked() {
+        let what = "other machines reach this listener: set server.operator_keys or server.client_keys to operate targets over it";
         return Err(refusal(403, what));
     }
     // A page of any site can post to this machine, and its browser says so.

@@ -40,7 +40,8 @@ pub(crate) fn failure<F: Front>(error: &Error, id: &str) -> Response {
         );
     }
     // Every target was tried, or none could be: the caller's client must not multiply the load by trying again itself.
-    if attempts > 0 || status.is_client_error() || error.retry_after().is_none() {
+    let is_final = status.is_client_error() && status != StatusCode::TOO_MANY_REQUESTS;
+    if attempts > 0 || is_final || error.retry_after().is_none() {
         headers.insert("x-should-retry", HeaderValue::from_static("false"));
     }
     response

@@ -25,6 +25,7 @@ use crate::gateway::Gateway;
 use crate::ops;
 use crate::reply::{self, failure, mark};
 use crate::traffic::RequestGuard;
+use crate::upload::Room;
 
 /// All routes.
 pub(crate) fn router(gateway: &Arc<Gateway>) -> Router {
@@ -113,7 +114,7 @@ async fn count_tokens(
 ) -> Response {
     let counted = async {
         gateway.admit(request.headers())?;
-        let Asked { request, .. } = gateway.read::<Messages>(request).await?;
+        let (Asked { request, .. }, _room) = gateway.read::<Messages>(request).await?;
         Ok(gateway.client.explain(&request)?.prompt_tokens)
     };
     match counted.await {
@@ -128,19 +129,25 @@ fn shorten(options: &mut CallOptions, deadline: Option<Duration>) {
 }
 
 impl Gateway {
-    async fn read<F: Front>(&self, request: Request) -> Result<Asked, Error> {
+    async fn read<F: Front>(&self, request: Request) -> Result<(Asked, Room), Error> {
         let (head, body) = request.into_parts();
         let deadline = deadline::from_headers(&head.headers)?;
-        let mut asked = F::read(&head.headers, &self.body(body).await?)?;
+        let (body, room) = self.uploads.read(&head.headers, body).await?;
+        let mut asked = F::read(&head.headers, &body)?;
         shorten(&mut asked.request.options, deadline);
-        Ok(asked)
+        Ok((asked, room))
     }
 
     async fn embed(&self, tally: &mut RequestGuard, request: Request) -> Result<Response, Error> {
         self.admit(request.headers())?;
-        let deadline = deadline::from_headers(request.headers())?;
-        let mut incoming = EmbeddingsRequest::parse(&self.body(request.into_body()).await?)?;
+        let (head, body) = request.into_parts();
+        let deadline = deadline::from_headers(&head.headers)?;
+        let (body, room) = self.uploads.read(&head.headers, body).await?;
+        tally.holds(room);
+        let mut incoming = EmbeddingsRequest::parse(&body)?;
+        drop(body);
         shorten(&mut incoming.request.options, deadline);
+        tally.has(incoming.request.options.deadline);
         tally.takes(self.client.route_for(&incoming.request.model));
         let answer = self.client.embed_via(incoming.request.clone(), Some(WIRE)).await?;
         let mut response = reply::json(StatusCode::OK, incoming.body(&answer));
@@ -156,7 +163,9 @@ impl Gateway {
         request: Request,
     ) -> Result<Answer<F>, Error> {
         self.admit(request.headers())?;
-        let asked = self.read::<F>(request).await?;
+        let (asked, room) = self.read::<F>(request).await?;
+        tally.holds(room);
+        tally.has(asked.request.options.deadline);
         let front = F::begin(id, &asked);
         let Asked { request, stream, .. } = asked;
         tally.takes(self.client.route_for(&request.model));

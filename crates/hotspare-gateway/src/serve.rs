@@ -4,6 +4,7 @@
 //! sends no request, and after the signal to stop, answers that are under way are finished before the program ends, or are
 //! told that they are cut off.
 
+mod files;
 mod places;
 
 use std::io;
@@ -25,10 +26,10 @@ use crate::closing::Closing;
 use crate::gateway::Gateway;
 use crate::routes::{crowded, router};
 use crate::traffic::Traffic;
+use crate::upload::Uploads;
 use places::Places;
 
-/// How long a caller may take for the head of a request.
-const HEAD_TIME: Duration = Duration::from_secs(30);
+pub use files::allow_files;
 
 /// A connection without traffic is asked after so long, and then as often, whether anybody is there: a caller whose machine
 /// died leaves upstream's answer to run, and its place to be filled. With Linux's nine questions that takes five minutes.
@@ -43,12 +44,20 @@ const LAST_WORDS: Duration = Duration::from_secs(1);
 pub struct ServeOptions {
     /// The keys that callers must show.
     pub keys: ClientKeys,
-    /// Largest request body in bytes. Default 10 MiB.
+    /// The keys that operators must show; where there are none, those of callers.
+    pub operator_keys: ClientKeys,
+    /// Largest request body in bytes. Default 32 MiB: what the strictest of the large providers takes.
     pub max_body_bytes: usize,
+    /// Most memory in bytes for the bodies of all requests under way, each counted three times: as it came, as it was read,
+    /// and as it is sent. There is always room for one of the largest. Default 1 GiB.
+    pub max_body_memory_bytes: usize,
     /// How long a caller may take for the body of a request. Default 60 s.
     pub body_timeout: Duration,
     /// Most connections at once. Default 10,000.
     pub max_connections: usize,
+    /// How long a connection may wait for its next request, whose head must be there by then. Default 75 s: longer than load
+    /// balancers keep theirs (60 s at AWS and nginx), so that none is closed just as a request comes.
+    pub idle_timeout: Duration,
     /// Time for answers under way after the signal to stop. Default 25 s: what sends the signal (Kubernetes, for one) often
     /// ends the program by force after 30 s.
     pub drain_timeout: Duration,
@@ -58,9 +67,12 @@ impl Default for ServeOptions {
     fn default() -> Self {
         Self {
             keys: ClientKeys::default(),
-            max_body_bytes: 10 << 20,
+            operator_keys: ClientKeys::default(),
+            max_body_bytes: 32 << 20,
+            max_body_memory_bytes: 1 << 30,
             body_timeout: Duration::from_secs(60),
             max_connections: 10_000,
+            idle_timeout: Duration::from_secs(75),
             drain_timeout: Duration::from_secs(25),
         }
     }
@@ -83,16 +95,16 @@ pub async fn serve_on(
         traffic: Arc::clone(&traffic),
         client,
         keys: options.keys,
-        max_body_bytes: options.max_body_bytes,
+        operator_keys: options.operator_keys,
+        uploads: Uploads::new(options.max_body_bytes, options.body_timeout, options.max_body_memory_bytes),
         max_connections: options.max_connections,
-        body_timeout: options.body_timeout,
         is_private: listener.local_addr()?.ip().is_loopback(),
         run: std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), 0u8),
         requests: AtomicU64::new(0),
         closing,
     });
-    let ordinary = (server(true), TowerToHyperService::new(router(&gateway)));
-    let no_room = (server(false), TowerToHyperService::new(crowded(&gateway)));
+    let ordinary = (server(options.idle_timeout, true), TowerToHyperService::new(router(&gateway)));
+    let no_room = (server(options.idle_timeout, false), TowerToHyperService::new(crowded(&gateway)));
     let graceful = GracefulShutdown::new();
     let mut places = Places::new(options.max_connections);
     let mut signals = std::pin::pin!(signals.fuse());
@@ -157,11 +169,12 @@ const HEAD_ROOM: usize = 64 << 10;
 #[cfg(target_os = "linux")]
 const UNREAD: Duration = Duration::from_secs(120);
 
-fn server(keep_alive: bool) -> auto::Builder<hyper_util::rt::TokioExecutor> {
+fn server(idle: Duration, keep_alive: bool) -> auto::Builder<hyper_util::rt::TokioExecutor> {
     let mut server = auto::Builder::new(hyper_util::rt::TokioExecutor::new()).http1_only();
     let mut http = server.http1();
     http.timer(TokioTimer::new())
-        .header_read_timeout(HEAD_TIME)
+        // Runs from the end of the last answer, through the silence before the next head.
+        .header_read_timeout(idle)
         .max_buf_size(HEAD_ROOM)
         .keep_alive(keep_alive);
     server

@@ -8,7 +8,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use hotspare::{Client, Error, Histogram};
+use hotspare::{Client, Error, Histogram, Kind};
+
+use crate::refusal::{self, CALLER_DEADLINE, CANCELLED};
+use crate::upload::Room;
 
 /// What is counted of all callers.
 #[derive(Debug, Default)]
@@ -31,15 +34,16 @@ pub(crate) struct Calls {
 }
 
 const SERVED: &str = "served";
-const CANCELLED: &str = "cancelled";
 
 impl Traffic {
-    /// Nothing was counted yet, but every route is there: a series that begins with its first failure hides that one.
+    /// Nothing was counted yet, but every series is there: one that begins with its first failure hides that one.
     pub(crate) fn of(client: &Client) -> Arc<Self> {
         let names = client.names();
         let routes = names.iter().filter_map(|name| client.route_for(name));
-        let none = Calls { outcomes: BTreeMap::from([(SERVED, 0)]), ..Calls::default() };
-        let routes = routes.map(|route| (route.to_owned(), none.clone())).collect();
+        let kinds = Kind::ALL.iter().map(|kind| kind.as_str());
+        let outcomes = kinds.chain(refusal::OUTCOMES).chain([SERVED]).map(|outcome| (outcome, 0));
+        let none = Calls { outcomes: outcomes.collect(), ..Calls::default() };
+        let routes = routes.chain([""]).map(|route| (route.to_owned(), none.clone())).collect();
         Arc::new(Self { routes: Mutex::new(routes), ..Self::default() })
     }
 
@@ -53,6 +57,8 @@ impl Traffic {
             begun: Instant::now(),
             first_content: None,
             outcome: CANCELLED,
+            deadline: None,
+            room: None,
         }
     }
 
@@ -96,9 +102,23 @@ pub(crate) struct RequestGuard {
     begun: Instant,
     first_content: Option<Duration>,
     outcome: &'static str,
+    /// The time that the caller gave.
+    deadline: Option<Duration>,
+    /// The memory of its body.
+    room: Option<Room>,
 }
 
 impl RequestGuard {
+    /// Its body is kept until it has its answer.
+    pub(crate) fn holds(&mut self, room: Room) {
+        self.room = Some(room);
+    }
+
+    /// The caller gave it so much time.
+    pub(crate) fn has(&mut self, deadline: Option<Duration>) {
+        self.deadline = deadline;
+    }
+
     /// It is for this route.
     pub(crate) fn takes(&mut self, route: Option<&str>) {
         route.unwrap_or_default().clone_into(&mut self.route);
@@ -116,7 +136,12 @@ impl RequestGuard {
 
     /// It has none, or only a part of one.
     pub(crate) fn failed(mut self, error: &Error) {
-        self.outcome = crate::closing::is_why(error).unwrap_or(error.kind().as_str());
+        // A route's own limit, where it is shorter, ends a call before the caller's time is over.
+        let is_callers = self.deadline.is_some_and(|deadline| self.begun.elapsed() >= deadline);
+        self.outcome = match error.kind() {
+            Kind::Deadline if is_callers => CALLER_DEADLINE,
+            _ => refusal::outcome(error),
+        };
     }
 }
 

@@ -5,10 +5,19 @@
 use std::error::Error as _;
 use std::io;
 
-use hotspare_core::{Error, Kind};
+use hotspare_core::{Error, Kind, Scope};
+
+/// The code of an error that is neither the target's nor the network's: no socket could be opened.
+const NO_FILES: &str = "too_many_open_files";
 
 /// Classifies a request that brought no response.
 pub(crate) fn before_head(error: reqwest::Error) -> Error {
+    if is_out_of_files(&error) {
+        let what = "this machine allows no more open files: raise the limit (ulimit -n)";
+        // Held against no target: there is none that could be reached.
+        let ours = Error::new(Kind::Connect, what).with_code(NO_FILES).with_scope(Scope::None);
+        return ours.with_source(error.without_url());
+    }
     let (kind, what) = if error.is_connect() {
         (Kind::Connect, connect_cause(&error))
     } else if error.is_builder() {
@@ -27,6 +36,14 @@ pub(crate) fn before_head(error: reqwest::Error) -> Error {
 pub(crate) fn in_body(error: reqwest::Error) -> Error {
     let what = if error.is_decode() { "the body is damaged" } else { "the connection ended inside the body" };
     Error::new(Kind::Truncated, what).with_source(error.without_url())
+}
+
+/// EMFILE (this process) or ENFILE (the machine), which have these numbers on all Unix systems.
+fn is_out_of_files(error: &(dyn std::error::Error + 'static)) -> bool {
+    let io = error.downcast_ref::<io::Error>();
+    let is_it =
+        cfg!(unix) && io.and_then(io::Error::raw_os_error).is_some_and(|number| matches!(number, 23 | 24));
+    is_it || error.source().is_some_and(is_out_of_files)
 }
 
 fn connect_cause(error: &reqwest::Error) -> &'static str {
@@ -70,4 +87,32 @@ fn is_malformed(error: &reqwest::Error) -> bool {
         source = cause.source();
     }
     false
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug)]
+    struct Outer(io::Error);
+
+    impl std::fmt::Display for Outer {
+        fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str("outer")
+        }
+    }
+
+    impl std::error::Error for Outer {
+        fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+            Some(&self.0)
+        }
+    }
+
+    #[test]
+    fn our_own_lack_of_files_is_told_from_the_hosts_trouble() {
+        for (number, ours) in [(24, true), (23, true), (111, false)] {
+            let error = Outer(io::Error::from_raw_os_error(number));
+            assert_eq!(is_out_of_files(&error), ours && cfg!(unix), "{number}");
+        }
+    }
 }

@@ -184,6 +184,7 @@ impl Client {
 
     fn explain_any(&self, request: &Request) -> Result<Explanation, Error> {
         let route = self.route(request.model())?;
+        self.check_targets(request)?;
         let request = &self.bind(&route, request.clone());
         let now = self.shared.clock.now();
         let size = prompt_size(request);
@@ -294,6 +295,7 @@ impl Client {
         form: Option<OutputCheck>,
     ) -> Result<Box<Driver>, Error> {
         let route = self.route(request.model())?;
+        self.check_targets(&request)?;
         let request = self.bind(&route, request);
         let shared = &self.shared;
         if shared.fleet.targets().iter().any(|target| target.probe) {
@@ -336,12 +338,23 @@ impl Client {
         exact.or_else(|| shared.routes.get(alias().or_else(rest)?))
     }
 
+    /// Whether the targets that a request names exist: a mistyped one would leave nobody to ask, or nobody out.
+    fn check_targets(&self, request: &Request) -> Result<(), Error> {
+        let (options, targets) = (request.options(), &self.shared.targets);
+        let named = options.only.iter().chain(&options.without);
+        match named.into_iter().find(|id| targets.iter().all(|target| target.id != **id)) {
+            None => Ok(()),
+            Some(id) => {
+                let near = nearest(id.as_str(), targets.iter().map(|target| target.id.to_string()).collect());
+                let what = format!("there is no target `{id}`; the nearest are `{near}`");
+                Err(Error::new(Kind::InvalidRequest, what).with_code("target_not_found"))
+            }
+        }
+    }
+
     fn route(&self, name: &str) -> Result<Arc<Route>, Error> {
         self.find(name).cloned().ok_or_else(|| {
-            let mut names = self.names();
-            names.sort_by_key(|known| distance(known, name));
-            names.truncate(3);
-            let near = names.join("`, `");
+            let near = nearest(name, self.names());
             Error::new(
                 Kind::InvalidRequest,
                 format!("there is no route or target `{name}`; the nearest are `{near}`"),
@@ -423,6 +436,15 @@ async fn whole(mut driver: Box<Driver>) -> Result<Response, Error> {
     });
     let summary = (*result.await)?;
     summary.response.ok_or_else(|| Error::new(Kind::Protocol, "the answer was not held"))
+}
+
+/// The three of `names` that `name` was most likely meant to be. A common beginning says more than the number of edits:
+/// `gpt-9` is rather `gpt-4o-mini` than `o`.
+fn nearest(name: &str, mut names: Vec<String>) -> String {
+    let is_kin = |known: &str| known.chars().zip(name.chars()).take_while(|(a, b)| a == b).count() >= 3;
+    names.sort_by_key(|known| (!is_kin(known), distance(known, name)));
+    names.truncate(3);
+    names.join("`, `")
 }
 
 /// Edits between two names (Levenshtein), so that an error can name what was meant.

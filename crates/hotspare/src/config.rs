@@ -10,12 +10,12 @@ mod native;
 mod profile;
 mod prompt;
 mod route;
+mod server;
 mod target;
 mod words;
 
 use std::fmt;
 use std::path::Path;
-use std::time::Duration;
 
 use hotspare_core::{Error, Kind};
 use serde::Deserialize;
@@ -28,6 +28,8 @@ use crate::key::Key;
 use lines::Lines;
 use route::RouteDto;
 use target::TargetDto;
+
+pub use server::ServerConfig;
 
 /// A parsed configuration.
 #[non_exhaustive]
@@ -53,24 +55,6 @@ struct Named<T> {
     name: String,
     line: usize,
     dto: T,
-}
-
-/// What concerns a gateway.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-#[non_exhaustive]
-pub struct ServerConfig {
-    /// Address to listen on.
-    pub listen: Option<String>,
-    /// Where the keys come from that callers must show, separated by white space or commas.
-    pub client_keys: Option<KeyDto>,
-    /// Largest request body in bytes.
-    pub max_body_bytes: Option<usize>,
-    /// Most connections at once.
-    pub max_connections: Option<usize>,
-    /// Time for answers under way after the signal to stop.
-    #[serde(deserialize_with = "words::some_span")]
-    pub drain_timeout: Option<Duration>,
 }
 
 /// Where a secret comes from.
@@ -183,7 +167,7 @@ impl Config {
     /// Takes paths of key files to be relative to `folder`, such as that of the configuration's file.
     pub fn relative_to(&mut self, folder: &Path) {
         let keys = self.targets.iter_mut().flat_map(|target| target.dto.keys.iter_mut());
-        for key in keys.chain(self.server.client_keys.as_mut()) {
+        for key in keys.chain(self.server.client_keys.as_mut()).chain(self.server.operator_keys.as_mut()) {
             key.relative_to(folder);
         }
     }

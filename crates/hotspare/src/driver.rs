@@ -135,8 +135,9 @@ impl Driver {
                 }
                 Step::Done(result) => {
                     self.over = true;
-                    if let Err(error) = &*result {
-                        observe::speak_of_failure(error);
+                    match &*result {
+                        Ok(summary) => observe::speak_of_answer(summary),
+                        Err(error) => observe::speak_of_failure(error),
                     }
                     return Some(Output::Done(result));
                 }
@@ -229,13 +230,16 @@ impl Driver {
             happened = true;
             match polled {
                 Some(Ok(Signal::Chunk(chunk))) => self.call.on_event(now, id, chunk),
-                Some(Ok(Signal::Opened(opened))) => self.note(now, Input::Opened(id, opened.limits)),
+                Some(Ok(Signal::Opened(opened))) => {
+                    self.identify(id, opened.request_id.as_deref());
+                    self.note(now, Input::Opened(id, opened.limits));
+                }
                 Some(Ok(_)) => self.note(now, Input::Alive(id)),
                 Some(Err(error)) => {
-                    let (kind, status) = (error.kind(), error.status());
-                    tracing::debug!(target: "hotspare", attempt = index, %kind, status, code = error.code(), "attempt failed");
-                    // A provider's words may repeat the prompt.
-                    tracing::trace!(target: "hotspare", attempt = index, %error, "what it said");
+                    self.identify(id, error.request_id());
+                    if let Some(attempt) = self.call.trail().attempts.get(index) {
+                        observe::speak_of_attempt(index, attempt, &error);
+                    }
                     let failed = self.attempts[index].take();
                     let renewed = error.kind() == Kind::Auth && failed.is_some_and(|failed| failed.renew());
                     let input = if renewed { Input::Renewed(id, error) } else { Input::Failed(id, error) };
@@ -248,6 +252,12 @@ impl Driver {
             }
         }
         happened
+    }
+
+    fn identify(&mut self, id: AttemptId, request_id: Option<&str>) {
+        if let Some(request_id) = observe::token(request_id, observe::LONGEST_ID) {
+            self.call.identify(id, request_id.to_owned());
+        }
     }
 
     fn tell(&mut self, input: Input) {

@@ -161,6 +161,14 @@ impl KeySlot {
         renewed
     }
 
+    /// Reads its source again although nobody has rejected it, and says whether it holds another key now.
+    pub(crate) fn reload(&self) -> bool {
+        match self {
+            Self::Fetched(_) => false,
+            Self::Read(held) => held.read_again(&held.secret()),
+        }
+    }
+
     /// Whether a key that was rejected, when its source had nothing newer, has been replaced since. Costs one load while
     /// nothing was rejected, and looks at the source at most once a second.
     pub(crate) fn was_replaced(&self, now: Moment) -> bool {

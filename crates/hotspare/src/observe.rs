@@ -7,8 +7,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
-use hotspare_core::{Blame, BreakerState, Error, Kind, Outcome, Scope, TargetId};
-use hotspare_engine::{Fleet, Route, ServiceChange as Change, Target};
+use hotspare_core::{Attempt, Blame, BreakerState, Error, Kind, Outcome, Scope, TargetId};
+use hotspare_engine::{Fleet, Route, ServiceChange as Change, Summary, Target};
 use hotspare_health::{NetworkChange, Transition};
 use tracing::Span;
 
@@ -165,6 +165,50 @@ pub(crate) fn span_of(route: &Route) -> Span {
     tracing::info_span!(target: "hotspare", "hotspare.call", route = %route.name)
 }
 
+/// Longest id of a request that is kept.
+pub(crate) const LONGEST_ID: usize = 128;
+
+/// Longest code of an error that is logged.
+const LONGEST_CODE: usize = 64;
+
+/// A provider's text if it is a mere name, of so many bytes at most: what is longer or has spaces may repeat the prompt.
+pub(crate) fn token(text: Option<&str>, longest: usize) -> Option<&str> {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte);
+    text.filter(|text| !text.is_empty() && text.len() <= longest && text.bytes().all(is_plain))
+}
+
+/// Reports an attempt that failed.
+pub(crate) fn speak_of_attempt(index: usize, attempt: &Attempt, error: &Error) {
+    tracing::debug!(
+        target: "hotspare",
+        attempt = index,
+        target = %attempt.target,
+        kind = %error.kind(),
+        status = error.status(),
+        code = token(error.code(), LONGEST_CODE),
+        upstream_request_id = attempt.request_id,
+        "attempt failed",
+    );
+    // A provider's words may repeat the prompt.
+    tracing::trace!(target: "hotspare", attempt = index, code = error.code(), %error, "what it said");
+}
+
+/// Reports a call that was answered.
+pub(crate) fn speak_of_answer(summary: &Summary) {
+    let attempts = &summary.trail.attempts;
+    let served = attempts.iter().rfind(|attempt| attempt.outcome == Outcome::Served);
+    let ended = attempts.iter().map(|attempt| attempt.started + attempt.duration).max().unwrap_or_default();
+    tracing::debug!(
+        target: "hotspare",
+        served_by = %summary.served_by,
+        attempts = attempts.len(),
+        ms = u64::try_from(ended.as_millis()).unwrap_or(u64::MAX),
+        tokens = summary.usage.total(),
+        upstream_request_id = served.and_then(|attempt| attempt.request_id.as_deref()),
+        "answered",
+    );
+}
+
 /// Tells that a call brought its caller no answer, or only a part of one, and who was tried. Whoever made a request that
 /// cannot be served is told so in the reply; that is nothing to warn an operator of.
 pub(crate) fn speak_of_failure(error: &Error) {
@@ -185,15 +229,30 @@ pub(crate) fn speak_of_failure(error: &Error) {
         .chain(error.trail().skipped.iter().map(|skipped| format!("{}: passed over", skipped.target)))
         .collect();
     let tried = tried.join(", ");
+    let code = token(error.code(), LONGEST_CODE);
     if error.blame() == Blame::Caller {
-        tracing::info!(target: "hotspare", %kind, attempts, tried, "the call cannot be served: {}", kind.summary());
+        tracing::info!(target: "hotspare", %kind, code, attempts, tried, "the call cannot be served: {}", kind.summary());
     } else {
-        tracing::warn!(target: "hotspare", %kind, attempts, tried, "the call failed: {}", kind.summary());
+        tracing::warn!(target: "hotspare", %kind, code, attempts, tried, "the call failed: {}", kind.summary());
     }
 }
 
 impl fmt::Debug for Observer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Observer")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_name_is_logged_of_what_a_provider_words() {
+        assert_eq!(token(Some("rate_limit.x-1"), LONGEST_CODE), Some("rate_limit.x-1"));
+        for wrong in ["", "my secret prompt", "a\nb", "é", &"x".repeat(LONGEST_CODE + 1)] {
+            assert_eq!(token(Some(wrong), LONGEST_CODE), None, "{wrong}");
+        }
+        assert_eq!(token(None, LONGEST_CODE), None);
     }
 }

@@ -100,6 +100,21 @@ impl Client {
         Ok(())
     }
 
+    /// Reads the sources of all keys again. Those that hold another key now use it from the next attempt on, and are in
+    /// service at once. Returns how many that were.
+    pub fn reload_keys(&self) -> usize {
+        let mut renewed = 0;
+        for (place, target) in self.shared().targets.iter().enumerate() {
+            for (key, hole) in target.keys.iter().enumerate() {
+                if hole.reload() {
+                    renewed += 1;
+                    self.shared().with_world(|world| world.renew_key(place, key));
+                }
+            }
+        }
+        renewed
+    }
+
     fn place(&self, target: &str) -> Result<usize, Error> {
         let place = self.shared().fleet.find(target);
         place.ok_or_else(|| Error::new(Kind::Config, format!("there is no target `{target}`")))

@@ -3,13 +3,12 @@
 //! Not a classifier: the kind is given, and what follows from it stands in the policy table. Invariant: this is the only
 //! place that decides to try again.
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 use hotspare_core::{
-    Cost, Error, Evidence, Kind, Moment, Next, Outcome as Ended, Policy, Same, Scope, Usage,
+    Cost, Error, Evidence, Kind, Moment, Next, Outcome as Ended, Policy, Same, Scope, TargetId, Usage,
 };
-use hotspare_health::{Observation, Outcome};
+use hotspare_health::{Cause, Observation, Outcome, Refusal};
 
 use super::{Call, start};
 use crate::attempt::Attempt;
@@ -343,7 +342,8 @@ impl Call {
 
     /// Nothing is left to try or to wait for.
     pub(super) fn give_up(&mut self, now: Moment, world: &mut World) {
-        let nobody = Error::new(self.nobody, self.why_nobody(now));
+        let kind = if self.is_rate_limited() { Kind::RateLimited } else { self.nobody };
+        let nobody = Error::new(kind, self.why_nobody(now));
         let lead = self.lead(nobody);
         // Whoever comes as soon as there is a last resort again is served by it.
         let ill = self.refused.iter().any(|(_, refusal)| start::is_overridden(refusal));
@@ -372,16 +372,31 @@ impl Call {
         }
     }
 
+    /// Whether waiting is all that helps: every target that is in service is at a rate limit.
+    fn is_rate_limited(&self) -> bool {
+        let in_service = |refusal: &&Refusal| !matches!(refusal.cause, Cause::Cordoned | Cause::Disabled);
+        let mut in_service = self.refused.iter().map(|(_, refusal)| refusal).filter(in_service).peekable();
+        in_service.peek().is_some() && in_service.all(start::is_rate_limit)
+    }
+
+    /// Why no target was asked, in the order of the route.
     fn why_nobody(&self, now: Moment) -> String {
+        let place = |target: &TargetId| {
+            let members = &self.route.members;
+            members.iter().position(|&member| self.fleet.targets()[member].id == *target)
+        };
         let refused = self.refused.iter().map(|(choice, refusal)| {
-            format!("{}: {}", self.fleet.targets()[choice.target].id, start::why_refused(now, refusal))
+            (&self.fleet.targets()[choice.target].id, start::why_refused(now, refusal))
         });
-        let skipped = self.trail.skipped.iter().map(|skipped| format!("{}: {}", skipped.target, skipped.why));
-        let reasons: BTreeSet<String> = refused.chain(skipped).collect();
+        let skipped = self.trail.skipped.iter().map(|skipped| (&skipped.target, skipped.why.clone()));
+        let mut reasons: Vec<_> = refused.chain(skipped).collect();
+        reasons.sort_by_key(|(target, _)| place(target));
+        reasons.dedup();
         if reasons.is_empty() {
             return "the route has no targets for this request".into();
         }
-        reasons.into_iter().collect::<Vec<_>>().join("; ")
+        let reasons: Vec<String> = reasons.iter().map(|(target, why)| format!("{target}: {why}")).collect();
+        reasons.join("; ")
     }
 }
 

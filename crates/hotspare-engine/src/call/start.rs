@@ -377,6 +377,11 @@ pub(super) fn is_overridden(refusal: &Refusal) -> bool {
     matches!(refusal.cause, Cause::Open | Cause::HalfOpenBusy | Cause::QuotaSpent)
 }
 
+/// Whether only the pace of requests is in the way.
+pub(super) fn is_rate_limit(refusal: &Refusal) -> bool {
+    matches!(refusal.cause, Cause::Growing | Cause::LimitReached | Cause::QuotaSpent | Cause::RateLimited)
+}
+
 /// A refusal for people.
 pub(super) fn why_refused(now: Moment, refusal: &Refusal) -> String {
     let cause = match refusal.cause {

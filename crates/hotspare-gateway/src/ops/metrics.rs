@@ -3,10 +3,11 @@
 //! Invariant: names, states and counts; labels are names of routes, targets and kinds, so their number is that of the
 //! configuration, whatever callers send.
 
-use hotspare::{BreakerState, Cost, TargetStatus};
+use hotspare::{BreakerState, Cost, Kind, TargetStatus};
 
 use super::exposition::Exposition;
 use crate::gateway::Gateway;
+use crate::logs;
 
 /// All metrics.
 pub(super) fn text(gateway: &Gateway) -> String {
@@ -24,6 +25,12 @@ pub(super) fn text(gateway: &Gateway) -> String {
         "Whether no host can be reached, so that our own network is suspected.",
     )
     .sample(&[], suspected);
+    page.family(
+        "hotspare_log_lines_dropped_total",
+        "counter",
+        "Log lines that standard error did not take, or not fast enough.",
+    )
+    .sample(&[], logs::dropped());
     page.text()
 }
 
@@ -33,7 +40,7 @@ fn callers(page: &mut Exposition, gateway: &Gateway) {
     let mut family = page.family(
         "hotspare_requests_total",
         "counter",
-        "Requests of callers by outcome: served, cancelled by the caller, or the kind of the failure. No route: refused before it came to one.",
+        "Requests of callers by outcome: served, cancelled by the caller, caller_deadline, no_body_memory, shutting_down, or the kind of the failure. No route: refused before it came to one.",
     );
     for (route, calls) in &routes {
         for (outcome, count) in &calls.outcomes {
@@ -62,6 +69,14 @@ fn callers(page: &mut Exposition, gateway: &Gateway) {
         .sample(&[], gateway.traffic.connections());
     page.family("hotspare_max_connections", "gauge", "Most connections of callers at once.")
         .sample(&[], gateway.max_connections);
+    page.family(
+        "hotspare_body_memory_bytes",
+        "gauge",
+        "Memory that bodies of requests under way take, at three times their size.",
+    )
+    .sample(&[], gateway.uploads.taken());
+    page.family("hotspare_max_body_memory_bytes", "gauge", "Most memory that bodies may take.")
+        .sample(&[], gateway.uploads.memory());
 }
 
 /// What it took.
@@ -72,7 +87,8 @@ fn attempts(page: &mut Exposition, statuses: &[TargetStatus]) {
         for (outcome, count) in [("served", counts.served), ("cancelled", counts.cancelled)] {
             family.sample(&[("target", target), ("outcome", outcome)], count);
         }
-        for (kind, count) in &counts.failed {
+        for kind in Kind::ALL.into_iter().filter(|kind| *kind != Kind::Cancelled) {
+            let count = counts.failed.get(&kind).copied().unwrap_or(0);
             family.sample(&[("target", target), ("outcome", kind.as_str())], count);
         }
     }

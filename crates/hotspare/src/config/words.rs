@@ -1,11 +1,12 @@
-//! Values that are written as words: durations, shares, money.
+//! Values that are written as words: durations, sizes, shares, money.
 //!
 //! Invariant: a duration without a unit and a share without its sign are refused, not guessed.
 
 use std::time::Duration;
 
 use hotspare_core::Cost;
-use serde::de::{Deserialize, Deserializer, Error};
+use serde::Deserialize;
+use serde::de::{Deserializer, Error};
 
 /// A duration such as `"250ms"`, `"10s"`, `"5m"`, `"1h"`.
 #[derive(Clone, Copy, Debug)]
@@ -24,6 +25,50 @@ impl<'de> Deserialize<'de> for Span {
 /// A [`Span`] of a field that need not be there.
 pub(super) fn some_span<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {
     Span::deserialize(deserializer).map(|Span(duration)| Some(duration))
+}
+
+/// A size such as `"50MB"` or `"32 MiB"`, or a number of bytes.
+#[derive(Clone, Copy, Debug)]
+struct Size(usize);
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum SizeForm {
+    Bytes(usize),
+    Text(String),
+}
+
+impl<'de> Deserialize<'de> for Size {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let wrong =
+            || D::Error::custom("a size is bytes, or text with its unit, such as \"50MB\" or \"32MiB\"");
+        match SizeForm::deserialize(deserializer).map_err(|_| wrong())? {
+            SizeForm::Bytes(bytes) => Ok(Self(bytes)),
+            SizeForm::Text(text) => size(&text).map(Self).ok_or_else(wrong),
+        }
+    }
+}
+
+/// A [`Size`] of a field that need not be there.
+pub(super) fn some_size<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<usize>, D::Error> {
+    Size::deserialize(deserializer).map(|Size(bytes)| Some(bytes))
+}
+
+fn size(text: &str) -> Option<usize> {
+    let text = text.trim();
+    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+    let number: usize = text[..digits].parse().ok()?;
+    let unit = match text[digits..].trim().to_ascii_lowercase().as_str() {
+        "b" => 1,
+        "kb" => 1_000,
+        "mb" => 1_000_000,
+        "gb" => 1_000_000_000,
+        "kib" => 1 << 10,
+        "mib" => 1 << 20,
+        "gib" => 1 << 30,
+        _ => return None,
+    };
+    number.checked_mul(unit)
 }
 
 /// A share such as `"2%"`, in hundredths of a per cent.
@@ -102,4 +147,21 @@ pub(super) fn parse(text: &str) -> Option<Duration> {
         _ => return None,
     };
     Duration::try_from_secs_f64(number * unit).ok().filter(|span| *span <= Duration::from_secs(7 * 86_400))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_have_a_unit_that_is_read_as_written() {
+        for (text, bytes) in [("50MB", 50_000_000), ("32 MiB", 32 << 20), ("1gib", 1 << 30), ("7 b", 7)] {
+            assert_eq!(size(text), Some(bytes), "{text}");
+        }
+        for wrong in
+            ["", "MB", "5", "1.5MB", "-1MB", "5 parsecs", "99999999999999999999GB", "18446744073709551615KB"]
+        {
+            assert_eq!(size(wrong), None, "{wrong}");
+        }
+    }
 }

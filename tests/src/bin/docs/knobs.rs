@@ -3,12 +3,16 @@
 //! The words are written here, the figures are read from the defaults. Invariant: a field that only the code or only this
 //! table has is an error.
 
+mod server;
+
 use std::collections::BTreeSet;
 use std::fmt::Debug;
 
 use hotspare::{Adaptive, BreakerConfig, Hedge, Limits, Rules};
 use hotspare_gateway::ServeOptions;
 use hotspare_health::Evidence;
+
+use server::SERVER;
 
 /// A field, its name in a configuration, the reason for its default, and what its extremes do.
 type Row = (&'static str, &'static str, &'static str, &'static str);
@@ -295,34 +299,6 @@ const HEDGE: &[Row] = &[
     ),
 ];
 
-const SERVER: &[Row] = &[
-    (
-        "keys",
-        "server.client_keys",
-        "the default address is local; any other needs keys, or `--insecure`",
-        "–",
-    ),
-    (
-        "max_body_bytes",
-        "server.max_body_bytes",
-        "a long conversation with some images",
-        "small: larger requests get 413; large: this much memory per request under way",
-    ),
-    ("body_timeout", "–", "a slow uplink sends several MiB in this time", "–"),
-    (
-        "max_connections",
-        "server.max_connections",
-        "below the usual limit of open files, two per call",
-        "small: further callers get 503, while operators' endpoints still answer; large: limited by the system's open files",
-    ),
-    (
-        "drain_timeout",
-        "server.drain_timeout",
-        "process managers often kill after 30 s",
-        "short: long answers end with an error in their stream; long: shutdown takes as long as the longest answer",
-    ),
-];
-
 /// The whole document, or the fields that it lacks.
 pub(crate) fn document() -> Result<String, String> {
     let mut out = String::from(
@@ -490,8 +466,8 @@ fn spelled(field: &str, value: &str) -> String {
         (_, value) if field.ends_with("_bp") => {
             value.parse::<f64>().map_or(value.into(), |bp| format!("{} %", bp / 100.0))
         }
-        ("keys", _) => "off".into(),
-        ("max_buffered_bytes" | "max_body_bytes", value) => {
+        ("keys" | "operator_keys", _) => "off".into(),
+        ("max_buffered_bytes" | "max_body_bytes" | "max_body_memory_bytes", value) => {
             value.parse::<u64>().map_or(value.into(), |bytes| format!("{bytes} ({} MiB)", bytes >> 20))
         }
         (_, value) => value.into(),

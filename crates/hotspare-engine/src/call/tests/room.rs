@@ -124,7 +124,7 @@ fn a_limit_of_ones_own_is_told_as_one() {
     rig.finishes_with_text(0);
     let _ = rig.next_call(&setup);
     let error = rig.done[0].as_ref().unwrap_err();
-    assert_eq!(error.kind(), Kind::NoTarget);
+    assert_eq!(error.kind(), Kind::RateLimited);
     assert!(error.message().contains("its limit a minute is used up"), "{error}");
 }
 
@@ -226,4 +226,31 @@ fn what_is_under_way_counts_against_what_a_call_may_cost() {
     let rig = setup.rig();
     assert_eq!(rig.targets(), [0, 1], "two prompts of 1 USD each");
     assert!(rig.call.trail().skipped[0].why.contains("the request allows"), "{}", rig.call.trail());
+}
+
+/// What the first caller at a rate limit gets, those after it get, too.
+#[test]
+fn all_at_a_rate_limit_is_a_rate_limit() {
+    let setup = Setup::new(&["a", "b"]);
+    let mut rig = setup.rig();
+    let limited = |seconds| {
+        Error::new(Kind::RateLimited, "").with_status(429).with_retry_after(Duration::from_secs(seconds))
+    };
+    rig.tell(Input::Failed(AttemptId(0), limited(9)));
+    rig.tell(Input::Failed(AttemptId(1), limited(7)));
+    assert_eq!(rig.done[0].as_ref().unwrap_err().kind(), Kind::RateLimited);
+    let _ = rig.next_call(&setup);
+    let error = rig.done[0].as_ref().unwrap_err();
+    assert_eq!(error.kind(), Kind::RateLimited);
+    // The soonest of both, and up to a quarter.
+    let pause = error.retry_after().unwrap();
+    assert!((Duration::from_secs(7)..Duration::from_secs(9)).contains(&pause), "{pause:?}");
+    assert!(error.message().starts_with("a: it asked to be left alone for 9.0 s more; b: "), "{error}");
+    assert!(error.public_message().ends_with(error.message()), "{}", error.public_message());
+    rig.world.set_cordoned(0, true);
+    let _ = rig.next_call(&setup);
+    assert_eq!(rig.done[0].as_ref().unwrap_err().kind(), Kind::RateLimited, "the other passes by itself");
+    rig.world.set_cordoned(1, true);
+    let _ = rig.next_call(&setup);
+    assert_eq!(rig.done[0].as_ref().unwrap_err().kind(), Kind::NoTarget);
 }

@@ -1,0 +1,191 @@
+//! Where log lines go: standard error, from a thread of its own.
+//!
+//! Not what is logged. Invariant: a log line never holds up, fails or panics what it is about. If standard error cannot be
+//! written, or not fast enough, lines are dropped and counted.
+
+use std::io::{self, Write};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::mpsc::{self, Receiver, Sender};
+use std::thread;
+use std::time::Duration;
+
+use tracing_subscriber::fmt::MakeWriter;
+
+/// Most bytes of log lines that wait to be written: about 20,000 lines.
+const ROOM: usize = 4 << 20;
+
+/// How long the last lines may take to be written once the program ends.
+const LAST_LINES: Duration = Duration::from_secs(1);
+
+/// Dropped log lines of this process, which has one standard error.
+static DROPPED: AtomicU64 = AtomicU64::new(0);
+
+/// How many log lines have been dropped.
+pub(crate) fn dropped() -> u64 {
+    DROPPED.load(Ordering::Relaxed)
+}
+
+/// A writer for [`tracing_subscriber::fmt`] that never blocks and never fails.
+#[derive(Clone, Debug)]
+pub struct LogWriter {
+    lines: Sender<Entry>,
+    waiting: Arc<AtomicUsize>,
+}
+
+#[derive(Debug)]
+enum Entry {
+    Line(Vec<u8>),
+    /// All lines before it are written.
+    Flush(Sender<()>),
+}
+
+impl LogWriter {
+    /// A writer to standard error.
+    ///
+    /// # Errors
+    /// If no thread can be started.
+    pub fn stderr() -> io::Result<Self> {
+        Self::to(io::stderr())
+    }
+
+    /// A writer to `out`, which only its own thread touches.
+    fn to(out: impl Write + Send + 'static) -> io::Result<Self> {
+        let (lines, queue) = mpsc::channel();
+        let waiting = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&waiting);
+        thread::Builder::new().name("log".into()).spawn(move || write_all(&queue, &counted, out))?;
+        Ok(Self { lines, waiting })
+    }
+
+    /// Waits until the lines so far are written, for a second at most.
+    pub fn flush(&self) {
+        let (done, written) = mpsc::channel();
+        if self.lines.send(Entry::Flush(done)).is_ok() {
+            // A reader who has stopped reading does not keep the program from ending.
+            let _ = written.recv_timeout(LAST_LINES);
+        }
+    }
+
+    fn push(&self, line: &[u8]) {
+        if self.waiting.fetch_add(line.len(), Ordering::Relaxed) + line.len() > ROOM
+            || self.lines.send(Entry::Line(line.to_owned())).is_err()
+        {
+            self.waiting.fetch_sub(line.len(), Ordering::Relaxed);
+            DROPPED.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
+fn write_all(queue: &Receiver<Entry>, waiting: &AtomicUsize, mut out: impl Write) {
+    let mut reported = 0;
+    while let Ok(entry) = queue.recv() {
+        let line = match entry {
+            Entry::Flush(done) => {
+                let _ = done.send(());
+                continue;
+            }
+            Entry::Line(line) => line,
+        };
+        let written = out.write_all(&line).and_then(|()| out.flush());
+        waiting.fetch_sub(line.len(), Ordering::Relaxed);
+        if written.is_err() {
+            DROPPED.fetch_add(1, Ordering::Relaxed);
+            continue;
+        }
+        let dropped = dropped();
+        if dropped > reported && waiting.load(Ordering::Relaxed) < ROOM / 2 {
+            tracing::warn!(target: "hotspare", "{} log lines were dropped: standard error was full", dropped - reported);
+            reported = dropped;
+        }
+    }
+}
+
+/// Each event is written at once, as a whole line.
+impl Write for LogWriter {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        self.push(line);
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl MakeWriter<'_> for LogWriter {
+    type Writer = Self;
+
+    fn make_writer(&self) -> Self {
+        self.clone()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use super::*;
+
+    /// Standard error on a full disk.
+    struct Full;
+
+    impl Write for Full {
+        fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+            Err(io::ErrorKind::StorageFull.into())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    /// A pipe that is read once the gate opens.
+    struct Pipe(Receiver<()>, Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Pipe {
+        fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+            let _ = self.0.recv();
+            self.1.lock().unwrap().write(line)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn log_to(writer: &LogWriter, lines: u32) {
+        let logs = tracing_subscriber::fmt().with_ansi(false).with_writer(writer.clone()).finish();
+        tracing::subscriber::with_default(logs, || {
+            for line in 0..lines {
+                tracing::info!(line, "{}", "x".repeat(1_000));
+            }
+        });
+    }
+
+    #[test]
+    fn lines_that_cannot_be_written_are_dropped_and_counted() {
+        let writer = LogWriter::to(Full).unwrap();
+        let before = dropped();
+        log_to(&writer, 3);
+        LogWriter::flush(&writer);
+        assert!(dropped() >= before + 3);
+    }
+
+    #[test]
+    fn a_pipe_that_is_not_read_holds_up_nobody_and_fills_no_memory() {
+        let (open, gate) = mpsc::channel();
+        let text = Arc::new(Mutex::new(Vec::new()));
+        let writer = LogWriter::to(Pipe(gate, Arc::clone(&text))).unwrap();
+        let before = dropped();
+        log_to(&writer, 10_000);
+        assert!(writer.waiting.load(Ordering::Relaxed) <= ROOM);
+        let lost = dropped() - before;
+        assert!(lost > 5_000, "{lost}");
+        drop(open);
+        LogWriter::flush(&writer);
+        let text = String::from_utf8(text.lock().unwrap().clone()).unwrap();
+        assert!(text.lines().count() > 3_000);
+        assert!(text.contains("line=0 ") || text.contains("line=0\n"), "the first ones are kept");
+    }
+}

@@ -1,0 +1,183 @@
+//! Request bodies: read within bounds of size, time and memory.
+//!
+//! Not what they say. Invariant: a body that cannot be taken is refused before it is read where its head says so; all bodies
+//! of requests under way together stay within their memory.
+
+use std::error::Error as _;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::http::HeaderMap;
+use axum::http::header::CONTENT_ENCODING;
+use hotspare::{Error, Kind};
+use http_body::Body as _;
+use http_body_util::BodyExt;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use crate::refusal;
+
+/// What a request takes of memory for each byte of its body: as it came, as it was read, and as it is sent.
+pub(crate) const COPIES: usize = 3;
+
+/// Memory is counted in pieces of so many bytes.
+const PIECE: usize = 1 << 10;
+
+/// When a caller for whose body there is no memory should ask again.
+const AGAIN: Duration = Duration::from_secs(1);
+
+/// The bounds, and what is taken of them.
+#[derive(Debug)]
+pub(crate) struct Uploads {
+    most: usize,
+    time: Duration,
+    pieces: usize,
+    free: Arc<Semaphore>,
+}
+
+/// The memory of one body, until this is dropped.
+#[derive(Debug)]
+pub(crate) struct Room(OwnedSemaphorePermit);
+
+impl Uploads {
+    /// Bodies of `most` bytes, each within `time`, and of all in `memory` bytes together: room for one at least.
+    pub(crate) fn new(most: usize, time: Duration, memory: usize) -> Self {
+        let pieces = pieces(memory).max(pieces(most.saturating_mul(COPIES))).min(Semaphore::MAX_PERMITS);
+        Self { most, time, pieces, free: Arc::new(Semaphore::new(pieces)) }
+    }
+
+    /// Bytes of memory that all bodies together may take.
+    pub(crate) fn memory(&self) -> usize {
+        self.pieces * PIECE
+    }
+
+    /// Bytes of memory that they take now.
+    pub(crate) fn taken(&self) -> usize {
+        (self.pieces - self.free.available_permits()) * PIECE
+    }
+
+    /// Reads a body. The room is to be kept until its request is answered.
+    pub(crate) async fn read(&self, headers: &HeaderMap, body: Body) -> Result<(Vec<u8>, Room), Error> {
+        is_plain(headers)?;
+        let declared = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
+        if declared > self.most {
+            return Err(self.too_large());
+        }
+        // Not reserved: a caller who announces much and sends nothing would take it from the others.
+        if pieces(declared.saturating_mul(COPIES)) > self.free.available_permits() {
+            return Err(no_memory());
+        }
+        let read = tokio::time::timeout(self.time, self.collect(body, declared)).await;
+        read.map_err(|_| {
+            let what = format!("the body did not arrive within {:?}", self.time);
+            Error::new(Kind::InvalidRequest, what).with_status(408)
+        })?
+    }
+
+    async fn collect(&self, mut body: Body, declared: usize) -> Result<(Vec<u8>, Room), Error> {
+        let mut room = Room(self.take(1)?);
+        let mut text = Vec::with_capacity(declared.min(64 * PIECE));
+        while let Some(frame) = body.frame().await {
+            let Ok(data) = frame.map_err(|error| broken(&error))?.into_data() else { continue };
+            let size = text.len() + data.len();
+            if size > self.most {
+                return Err(self.too_large());
+            }
+            let missing = pieces(size.saturating_mul(COPIES)).saturating_sub(room.0.num_permits());
+            room.0.merge(self.take(missing)?);
+            text.extend_from_slice(&data);
+        }
+        Ok((text, room))
+    }
+
+    fn take(&self, pieces: usize) -> Result<OwnedSemaphorePermit, Error> {
+        let pieces = u32::try_from(pieces).map_err(|_| no_memory())?;
+        Arc::clone(&self.free).try_acquire_many_owned(pieces).map_err(|_| no_memory())
+    }
+
+    fn too_large(&self) -> Error {
+        let what = format!("the body is larger than {} bytes", self.most);
+        Error::new(Kind::InvalidRequest, what).with_status(413)
+    }
+}
+
+fn pieces(bytes: usize) -> usize {
+    bytes.div_ceil(PIECE)
+}
+
+fn is_plain(headers: &HeaderMap) -> Result<(), Error> {
+    let encoding = headers.get(CONTENT_ENCODING).map(|value| value.to_str().unwrap_or("unknown").trim());
+    match encoding {
+        None | Some("" | "identity") => Ok(()),
+        Some(encoding) => {
+            let what = format!("the body's content-encoding is {encoding}: send it without one");
+            Err(Error::new(Kind::InvalidRequest, what).with_status(415))
+        }
+    }
+}
+
+fn no_memory() -> Error {
+    Error::new(Kind::NoTarget, "the gateway has no memory left for another body of this size; ask again")
+        .with_code(refusal::NO_MEMORY)
+        .with_retry_after(AGAIN)
+}
+
+fn broken(error: &axum::Error) -> Error {
+    let mut source = error.source();
+    let mut has_left = false;
+    while let Some(cause) = source {
+        let io = cause.downcast_ref::<io::Error>().map(io::Error::kind);
+        let hyper = cause.downcast_ref::<hyper::Error>();
+        has_left |= matches!(
+            io,
+            Some(
+                io::ErrorKind::UnexpectedEof
+                    | io::ErrorKind::ConnectionReset
+                    | io::ErrorKind::ConnectionAborted
+            )
+        ) || hyper.is_some_and(|error| error.is_incomplete_message() || error.is_canceled());
+        source = cause.source();
+    }
+    let what = "the body ended early, or its chunks are damaged";
+    let error = Error::new(Kind::InvalidRequest, what).with_status(400);
+    if has_left { error.with_code(refusal::CUT_OFF) } else { error }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::stream;
+
+    use super::*;
+
+    fn uploads(memory: usize) -> Uploads {
+        Uploads::new(10 * PIECE, Duration::from_secs(60), memory)
+    }
+
+    fn body(pieces: usize) -> Body {
+        Body::from_stream(stream::iter((0..pieces).map(|_| Ok::<_, io::Error>(vec![b'x'; PIECE]))))
+    }
+
+    #[tokio::test]
+    async fn memory_is_taken_as_bodies_arrive_and_given_back_with_their_answers() {
+        let uploads = uploads(COPIES * 20 * PIECE);
+        let headers = HeaderMap::new();
+        let (text, first) = uploads.read(&headers, body(10)).await.unwrap();
+        assert_eq!((text.len(), uploads.taken()), (10 * PIECE, COPIES * 10 * PIECE));
+        let second = uploads.read(&headers, body(8)).await.unwrap();
+        for late in [body(3), Body::from(vec![b'x'; 3 * PIECE])] {
+            let error = uploads.read(&headers, late).await.unwrap_err();
+            assert_eq!((error.code(), error.retry_after()), (Some(refusal::NO_MEMORY), Some(AGAIN)));
+        }
+        assert_eq!(uploads.taken(), COPIES * 18 * PIECE, "what was refused holds nothing");
+        drop((first, second));
+        assert_eq!(uploads.taken(), 0);
+        assert!(uploads.read(&headers, body(10)).await.is_ok());
+        assert_eq!(uploads.read(&headers, body(11)).await.unwrap_err().status(), Some(413));
+    }
+
+    #[test]
+    fn there_is_room_for_one_of_the_largest() {
+        assert_eq!(uploads(1).memory(), COPIES * 10 * PIECE);
+    }
+}

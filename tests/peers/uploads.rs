@@ -1,0 +1,106 @@
+//! Bodies of requests: what is refused, when, and in which words.
+
+use hotspare_chaos::{Fault, WireFormat};
+use hotspare_gateway::ServeOptions;
+use hotspare_tests::Rig;
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use crate::gateway::{Running, start, start_with};
+
+async fn connect(gateway: &Running, head: &str) -> TcpStream {
+    let mut caller = TcpStream::connect(gateway.address()).await.unwrap();
+    let head = format!("POST /v1/chat/completions HTTP/1.1\r\nhost: localhost\r\n{head}");
+    caller.write_all(head.as_bytes()).await.unwrap();
+    caller
+}
+
+async fn reply(mut caller: TcpStream) -> String {
+    let mut reply = String::new();
+    caller.shutdown().await.unwrap();
+    caller.read_to_string(&mut reply).await.unwrap();
+    reply
+}
+
+async fn post(gateway: &Running, body: Vec<u8>) -> reqwest::Response {
+    let http = reqwest::Client::builder().no_proxy().build().unwrap();
+    http.post(gateway.at("/v1/chat/completions")).body(body).send().await.unwrap()
+}
+
+async fn metrics(gateway: &Running) -> String {
+    let http = reqwest::Client::builder().no_proxy().build().unwrap();
+    http.get(gateway.at("/metrics")).send().await.unwrap().text().await.unwrap()
+}
+
+#[tokio::test]
+async fn a_body_that_is_announced_as_too_large_is_not_asked_for() {
+    let rig = Rig::sequential(&[WireFormat::OpenAi]).await;
+    let mut options = ServeOptions::default();
+    options.max_body_bytes = 100_000;
+    let gateway = start_with(rig.client.clone(), options).await;
+    let caller = connect(&gateway, "content-length: 200000\r\nexpect: 100-continue\r\n\r\n").await;
+    let reply = reply(caller).await;
+    assert!(reply.starts_with("HTTP/1.1 413 "), "{reply}");
+}
+
+#[tokio::test]
+async fn what_is_wrong_with_a_body_is_told_as_what_it_is() {
+    let rig = Rig::sequential(&[WireFormat::OpenAi]).await;
+    let gateway = start(rig.client.clone()).await;
+    let damaged = reply(connect(&gateway, "transfer-encoding: chunked\r\n\r\nxyz\r\n").await).await;
+    assert!(damaged.starts_with("HTTP/1.1 400 ") && damaged.contains("its chunks are damaged"), "{damaged}");
+    let cut = reply(connect(&gateway, "content-length: 100\r\n\r\n{").await).await;
+    assert!(cut.is_empty() || cut.contains("the body ended early"), "{cut}");
+    let zipped = "content-encoding: gzip\r\ncontent-length: 2\r\nconnection: close\r\n\r\n{}";
+    let zipped = reply(connect(&gateway, zipped).await).await;
+    assert!(zipped.starts_with("HTTP/1.1 415 ") && zipped.contains("gzip"), "{zipped}");
+}
+
+#[tokio::test]
+async fn a_caller_who_leaves_while_sending_has_cancelled() {
+    let rig = Rig::sequential(&[WireFormat::OpenAi]).await;
+    let gateway = start(rig.client.clone()).await;
+    drop(connect(&gateway, "content-length: 100\r\n\r\n{").await);
+    let counted = "hotspare_requests_total{route=\"\",outcome=\"cancelled\"} 1\n";
+    let mut text = String::new();
+    while !text.contains(counted) {
+        text = metrics(&gateway).await;
+        let wrong = "hotspare_requests_total{route=\"\",outcome=\"invalid_request\"} 1\n";
+        assert!(!text.contains(wrong), "{text}");
+    }
+}
+
+#[tokio::test]
+async fn bodies_of_requests_under_way_keep_to_their_memory() {
+    let rig = Rig::sequential(&[WireFormat::OpenAi]).await;
+    rig.servers[0].set_fault(Some(Fault::StallAfter(2))).await;
+    let mut options = ServeOptions::default();
+    options.max_body_bytes = 64 << 10;
+    // There is always room for one of the largest.
+    options.max_body_memory_bytes = 1;
+    let gateway = start_with(rig.client.clone(), options).await;
+    let text = "x".repeat(50 << 10);
+    let body = json!({"model": "chat", "stream": true, "messages": [{"role": "user", "content": text}]});
+    let body = body.to_string().into_bytes();
+
+    let streaming = post(&gateway, body.clone()).await;
+    assert_eq!(streaming.status(), 200);
+    let refused = post(&gateway, body.clone()).await;
+    assert_eq!((refused.status().as_u16(), &refused.headers()["retry-after"]), (503, &"1".parse().unwrap()));
+    let told: Value = serde_json::from_slice(&refused.bytes().await.unwrap()).unwrap();
+    assert!(
+        told["error"]["message"].as_str().unwrap().starts_with("the gateway has no memory left"),
+        "{told}"
+    );
+    let counted = metrics(&gateway).await;
+    assert!(
+        counted.contains("hotspare_requests_total{route=\"\",outcome=\"no_body_memory\"} 1\n"),
+        "{counted}"
+    );
+    assert!(counted.contains("hotspare_max_body_memory_bytes 196608\n"), "{counted}");
+
+    drop(streaming);
+    rig.servers[0].set_fault(None).await;
+    while post(&gateway, body.clone()).await.status() != 200 {}
+}
