@@ -140,7 +140,7 @@ impl Book {
             };
             let before = state.breaker.next_change();
             let change = state.take(now, entry, verdict, draw);
-            state.shedding.ended(entry.number);
+            state.shedding.ended(entry.number, entry.speaks.then_some(entry.pass.generation));
             self.schedule.shift(entry.scope, before, state.breaker.next_change());
             if let Some(change) = change {
                 transitions.push(transition(entry.scope, now, change));
@@ -358,7 +358,7 @@ impl Book {
                 state.breaker.admit(now)
             };
             self.schedule.shift(scope, before, state.breaker.next_change());
-            entries.push(Entry { scope, pass, began: now, number: state.shedding.begin() });
+            entries.push(Entry { scope, pass, began: now, number: state.shedding.begin(), speaks: false });
         }
         Admission::Granted(Permit { entries, last_resort, tokens, late_after, unstreamed: false })
     }

@@ -57,6 +57,8 @@ pub(crate) struct Breaker {
     until: Moment,
     /// When it last left Closed.
     opened_at: Moment,
+    /// The last opening was for refusals for load.
+    busy: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -98,6 +100,7 @@ impl Breaker {
             closed_at: None,
             until: Moment::ZERO,
             opened_at: Moment::ZERO,
+            busy: false,
         }
     }
 
@@ -172,7 +175,8 @@ impl Breaker {
         self.generation += 1;
         self.window.clear();
         // One good probe is not yet a good target: one failure short of opening, until calls that succeed have taken it away.
-        if let Some(rule) = &self.config.evidence {
+        // A busy one will go on to refuse what is too much for it.
+        if let Some(rule) = self.config.evidence.as_ref().filter(|_| !self.busy) {
             self.sum = Sum::one_short_of(now, rule);
         }
         self.closed_at = Some(now);
@@ -228,6 +232,16 @@ impl Breaker {
             }
             State::Open => None,
         }
+    }
+
+    /// What it has just opened for was a refusal for load.
+    pub(crate) fn opened_for_load(&mut self) {
+        self.busy = true;
+    }
+
+    /// Whether its last opening was for refusals for load.
+    pub(crate) fn was_busy(&self) -> bool {
+        self.busy
     }
 
     /// When it left Closed, if it is not back.
@@ -364,6 +378,7 @@ impl Breaker {
         let promised = not_before.map_or(Moment::ZERO, |at| at.min(now + LONGEST_HOLD));
         self.until = self.until.max(now + pause).max(promised);
         self.sum = Sum::default();
+        self.busy = false;
         if self.state == State::Closed {
             self.opened_at = now;
         }

@@ -20,6 +20,10 @@ const UNKNOWN: (Duration, Duration) = (Duration::from_secs(5), Duration::from_se
 /// that it is not, that puts the next one off by itself; if its caller leaves, nothing was found out.
 const RECHECK: Duration = Duration::from_secs(60);
 
+/// How long the first call after a pause has the way to itself. A refusal comes well within that time; what is neither
+/// refused nor answered by then was taken.
+const SCOUT: Duration = Duration::from_millis(500);
+
 /// A scope's gate.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) struct Gate {
@@ -31,6 +35,10 @@ pub(crate) struct Gate {
     disabled: Option<Option<Moment>>,
     /// When it was last asked to be left alone: what succeeds of what began before says nothing about that.
     closed_at: Moment,
+    /// A pause has not yet been followed by a call.
+    unproven: bool,
+    /// Until when the first call after a pause has the way to itself.
+    scout_until: Moment,
     pub(crate) cordoned: bool,
 }
 
@@ -44,17 +52,22 @@ impl Gate {
             Some(Some(until)) => until,
             None => Moment::ZERO,
         };
+        let held_until = self.held_until.max(self.scout_until);
         // Of two obstacles the longer one is told.
-        let (cause, until) = if disabled >= self.held_until {
+        let (cause, until) = if disabled >= held_until {
             (Cause::Disabled, disabled)
         } else {
-            (Cause::RateLimited, self.held_until)
+            (Cause::RateLimited, held_until)
         };
         if now < until { Err((cause, Some(until))) } else { Ok(()) }
     }
 
     /// A call goes through. The one that finds out whether a disabled scope is back puts the next such call off.
     pub(crate) fn pass(&mut self, now: Moment) {
+        // All who waited for the end of a pause would start at the same instant and be refused together.
+        if std::mem::take(&mut self.unproven) {
+            self.scout_until = now + SCOUT;
+        }
         if let Some(Some(until)) = &mut self.disabled {
             *until = now + RECHECK;
         }
@@ -63,7 +76,7 @@ impl Gate {
     pub(crate) fn hold(&mut self, now: Moment, until: Moment) {
         // Replies that were under way when the pause began are no second refusal.
         if now >= self.held_until {
-            self.closed_at = now;
+            self.pause(now);
             if std::mem::replace(&mut self.hinted, true) {
                 self.held_until = now + LEAST_AGAIN;
             }
@@ -76,9 +89,23 @@ impl Gate {
         let pause = UNKNOWN.0.saturating_mul(growth).min(UNKNOWN.1);
         // Replies that were under way when the pause began repeat it; they do not make it longer.
         if now >= self.held_until {
-            self.closed_at = now;
+            self.pause(now);
             self.unexplained = self.unexplained.saturating_add(1);
             self.held_until = now + pause;
+        }
+    }
+
+    /// A pause begins.
+    fn pause(&mut self, now: Moment) {
+        self.closed_at = now;
+        self.unproven = true;
+        self.scout_until = Moment::ZERO;
+    }
+
+    /// A call that began at `began` is being answered: it was not refused.
+    pub(crate) fn answered(&mut self, began: Moment) {
+        if began >= self.closed_at {
+            self.scout_until = Moment::ZERO;
         }
     }
 
@@ -102,6 +129,8 @@ impl Gate {
         }
         self.unexplained = 0;
         self.hinted = false;
+        self.unproven = false;
+        self.scout_until = Moment::ZERO;
         if matches!(self.disabled, Some(Some(_))) {
             self.disabled = None;
         }
@@ -185,6 +214,32 @@ mod tests {
         gate.pass(at(1_261));
         gate.success(at(1_261));
         assert!(gate.check(at(1_262)).is_ok());
+    }
+
+    /// Otherwise all who waited for the end of a pause are refused together.
+    #[test]
+    fn after_a_pause_one_call_goes_first() {
+        let mut gate = Gate::default();
+        let millis = |ms| Moment::ZERO + Duration::from_millis(ms);
+        gate.hold(at(0), at(5));
+        assert!(gate.check(at(5)).is_ok());
+        gate.pass(at(5));
+        assert!(gate.check(at(5)).is_err(), "another is finding out");
+        gate.hold(millis(5_080), at(10));
+        assert!(gate.check(millis(9_999)).is_err() && gate.check(at(10)).is_ok());
+        gate.pass(at(10));
+        gate.answered(at(4));
+        assert!(gate.check(at(10)).is_err(), "that began before the pause");
+        gate.answered(at(10));
+        assert!(gate.check(at(10)).is_ok(), "it was not refused");
+        gate.pass(at(10));
+        assert!(gate.check(at(10)).is_ok(), "only the first one goes alone");
+        gate.hold_unknown(at(20));
+        gate.pass(at(25));
+        assert!(
+            gate.check(millis(25_499)).is_err() && gate.check(millis(25_500)).is_ok(),
+            "nobody waits for silence"
+        );
     }
 
     /// Streams that were under way when the key died end well one after another; none of them brings it back.

@@ -35,6 +35,8 @@ pub(crate) struct Entry {
     pub(crate) began: Moment,
     /// How many calls of the scope began before it.
     pub(crate) number: u64,
+    /// Its first content has come.
+    pub(crate) speaks: bool,
 }
 
 /// One breaker's leave.

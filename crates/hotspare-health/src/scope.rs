@@ -89,7 +89,13 @@ impl ScopeState {
     }
 
     pub(crate) fn observe(&mut self, now: Moment, like: Like, entry: &mut Entry, observation: Observation) {
+        if matches!(observation, Observation::Heard | Observation::FirstContent { .. }) {
+            self.gate.answered(entry.began);
+        }
         if matches!(observation, Observation::FirstContent { .. }) {
+            if !std::mem::replace(&mut entry.speaks, true) {
+                self.shedding.speaks(entry.pass.generation);
+            }
             self.answered_began = self.answered_began.max(Some(entry.began));
             self.shedding.answered(now, entry.pass.generation, entry.number);
             self.breaker.first_content(now, &mut entry.pass);
@@ -141,9 +147,15 @@ impl ScopeState {
                 None
             }
             Verdict::Shed { not_before } => {
-                let weight = self.shedding.refused(now, entry.pass.generation, entry.number, self.window);
+                let busy = self.breaker.was_busy();
+                let weight =
+                    self.shedding.refused(now, entry.pass.generation, entry.number, self.window, busy);
                 self.record.outcome(now, true);
-                self.breaker.failure(now, entry.pass, weight, not_before, draw)
+                let change = self.breaker.failure(now, entry.pass, weight, not_before, draw);
+                if change.is_some() {
+                    self.breaker.opened_for_load();
+                }
+                change
             }
             Verdict::Slow => self.breaker.slow(now, entry.pass, draw),
             Verdict::Hold { until } => {

@@ -10,6 +10,10 @@
 //! Kept without a list: calls are numbered as they begin. From the first refusal on, calls that begin know of it; as many of
 //! them as began before the one that is refused now and have not ended are still under way, so they were let in. Those
 //! that were under way when the first refusal came may be the lucky part of the same crowd, and weigh a quarter as well.
+//! A target whose breaker last opened for such refusals is known to shed load: while it has answers under way that have begun
+//! since it closed, they count as let in. Its places fill within a second or two of its return, by callers who all asked
+//! before the first refusal.
+//!
 //! An answer to one of those who knew begins the count anew, so that who was let in before an outage does not hide it.
 //!
 //! What a refusal costs its caller is the same in any case: who ranks targets is told of a whole failure.
@@ -38,6 +42,8 @@ pub(crate) struct Shedding {
     begun: u64,
     under_way: u64,
     run: Option<Run>,
+    /// Answers under way that have begun, and the generation of the breaker that they belong to.
+    speaking: (u64, u64),
     /// When somebody was answered who asked after another had been refused.
     answered_some_at: Option<Moment>,
 }
@@ -70,8 +76,21 @@ impl Shedding {
         }
     }
 
-    /// A call has ended in any way.
-    pub(crate) fn ended(&mut self, number: u64) {
+    /// A call's first content has come.
+    pub(crate) fn speaks(&mut self, generation: u64) {
+        if generation > self.speaking.1 {
+            self.speaking = (0, generation);
+        }
+        if generation == self.speaking.1 {
+            self.speaking.0 += 1;
+        }
+    }
+
+    /// A call has ended in any way. `spoke`: the generation of one whose first content had come.
+    pub(crate) fn ended(&mut self, number: u64, spoke: Option<u64>) {
+        if spoke == Some(self.speaking.1) {
+            self.speaking.0 = self.speaking.0.saturating_sub(1);
+        }
         self.under_way = self.under_way.saturating_sub(1);
         if let Some(run) = self.run.as_mut().filter(|run| number >= run.first) {
             run.ended += 1;
@@ -79,8 +98,16 @@ impl Shedding {
     }
 
     /// A call is refused, and has not ended yet: what that weighs. A run belongs to a generation of the breaker, so that a
-    /// recovery is not taken for an answer among refusals.
-    pub(crate) fn refused(&mut self, now: Moment, generation: u64, number: u64, window: Duration) -> Weight {
+    /// recovery is not taken for an answer among refusals. `busy`: the breaker last opened for refusals like this one.
+    pub(crate) fn refused(
+        &mut self,
+        now: Moment,
+        generation: u64,
+        number: u64,
+        window: Duration,
+        busy: bool,
+    ) -> Weight {
+        let speaking = if busy && self.speaking.1 == generation { self.speaking.0 } else { 0 };
         // Of those who knew: how many were let in before this one asked, and how many were refused. `None`: it cannot be told.
         let others = match &mut self.run {
             Some(run) if run.generation > generation => None,
@@ -94,6 +121,10 @@ impl Shedding {
             }
         };
         let lately = self.answered_some_at.is_some_and(|at| now.saturating_since(at) < window);
+        let others = match others {
+            None if speaking > 0 => self.run.map(|run| (speaking, run.refused.max(1))),
+            others => others.map(|(inside, refused)| (inside.max(speaking), refused)),
+        };
         let evidence = match others {
             Some((0, _)) if !lately => WHOLE,
             Some((inside, refused)) => {
@@ -119,9 +150,9 @@ mod tests {
     }
 
     fn refuse(shedding: &mut Shedding, now: Moment, number: u64) -> u32 {
-        let weight = shedding.refused(now, 0, number, WINDOW);
+        let weight = shedding.refused(now, 0, number, WINDOW, false);
         assert_eq!(weight.felt, WHOLE, "its caller had to go elsewhere");
-        shedding.ended(number);
+        shedding.ended(number, None);
         weight.evidence
     }
 
@@ -144,7 +175,7 @@ mod tests {
         // Older streams that still end well say nothing about those who ask now.
         for number in streams {
             shedding.answered(at(1), 0, number);
-            shedding.ended(number);
+            shedding.ended(number, None);
             let asks = shedding.begin();
             assert_eq!(refuse(&mut shedding, at(1), asks), WHOLE);
         }
@@ -171,7 +202,7 @@ mod tests {
             [0, LIGHT - LIGHT * 2 / 3, LIGHT / 2],
             "one of three, four, five"
         );
-        inside.iter().for_each(|number| shedding.ended(*number));
+        inside.iter().for_each(|number| shedding.ended(*number, None));
     }
 
     #[test]
@@ -204,7 +235,7 @@ mod tests {
         shedding.answered(at(1), 0, served);
         assert!(shedding.run.is_some(), "it began before anybody was refused");
         shedding.answered(at(1), 0, later);
-        [served, later].into_iter().for_each(|number| shedding.ended(number));
+        [served, later].into_iter().for_each(|number| shedding.ended(number, None));
         let weights = [1, 2, 3, 4].map(|second| {
             let number = shedding.begin();
             refuse(&mut shedding, at(second), number)
@@ -219,9 +250,9 @@ mod tests {
         refuse(&mut shedding, at(0), refused);
         let probe = shedding.begin();
         shedding.answered(at(1), 2, probe);
-        shedding.ended(probe);
+        shedding.ended(probe, None);
         let again = shedding.begin();
-        assert_eq!(shedding.refused(at(1), 3, again, WINDOW).evidence, WHOLE);
+        assert_eq!(shedding.refused(at(1), 3, again, WINDOW, false).evidence, WHOLE);
     }
 
     /// The same with a list of all calls, which knows exactly who is under way.
@@ -281,12 +312,12 @@ mod tests {
                     after.under_way.remove(place);
                     after.youngest_ended = after.youngest_ended.max(number);
                     let mut left = shedding;
-                    left.ended(number);
+                    left.ended(number, None);
                     push(left, after.clone(), second);
 
                     let (mut answered, mut knows) = (shedding, after.clone());
                     answered.answered(at(second), 0, number);
-                    answered.ended(number);
+                    answered.ended(number, None);
                     if knows.first.is_some_and(|first| number >= first) {
                         (knows.first, knows.answered_some_at) = (None, Some(at(second)));
                     }
@@ -314,5 +345,30 @@ mod tests {
         }
         println!("shedding: {} states, {edges} edges", seen.len());
         assert!(seen.len() > 5_000, "{}", seen.len());
+    }
+
+    /// Its places fill before anybody is refused, and stay full.
+    #[test]
+    fn a_target_that_is_known_to_shed_load_is_judged_by_whom_it_answers() {
+        let weigh = |busy: bool| {
+            let mut shedding = Shedding::default();
+            let streams: Vec<u64> = (0..30).map(|_| shedding.begin()).collect();
+            streams.iter().for_each(|_| shedding.speaks(7));
+            let weights: Vec<u32> = (0..40)
+                .map(|_| {
+                    let number = shedding.begin();
+                    let weight = shedding.refused(at(1), 7, number, WINDOW, busy);
+                    shedding.ended(number, None);
+                    weight.evidence
+                })
+                .collect();
+            streams.iter().for_each(|number| shedding.ended(*number, Some(7)));
+            let number = shedding.begin();
+            (weights, shedding.refused(at(2), 7, number, WINDOW, busy).evidence)
+        };
+        let (weights, alone) = weigh(true);
+        assert!(weights.iter().all(|weight| *weight == 0), "thirty are answered: {weights:?}");
+        assert_eq!(alone, WHOLE, "nobody is answered any more");
+        assert_eq!(weigh(false).0[1], WHOLE, "nothing is known of it yet");
     }
 }

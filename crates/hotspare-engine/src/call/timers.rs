@@ -88,11 +88,12 @@ impl Call {
         }
         let attempt = &self.attempts[id.0];
         if self.late_at(attempt).is_some_and(|at| now >= at) {
-            // Where only the call's own end presses, the target is not to blame; nor is it where everybody else was refused.
+            // Where only the call's own end presses, the target is not to blame. Where everybody else was refused, it is only if
+            // it has not been heard of at all: the attempt goes on, but others learn of it.
             let limit = self.first_content_limit(attempt);
             let pressed = attempt.share < limit && now < attempt.started + limit;
             // An answer that comes whole is silent until it is there: the caller may have asked for much.
-            let blamed = attempt.stream && !pressed && !self.waiting.is_empty();
+            let blamed = attempt.stream && !pressed && (!attempt.heard || !self.waiting.is_empty());
             let attempt = &mut self.attempts[id.0];
             attempt.late = true;
             if let Some(permit) = attempt.permit.as_mut().filter(|_| blamed) {
