@@ -11,6 +11,28 @@ use crate::json::Json;
 use crate::message::Part;
 
 /// A function that the model may call.
+///
+/// A model that wants a tool ends its answer with [`FinishReason::ToolCalls`](crate::FinishReason::ToolCalls). Run the calls,
+/// append the answer and the results to the request, and ask again:
+///
+/// ```
+/// use hotspare_core::{ChatRequest, ChatResponse, Json, Message, Tool, ToolResult};
+///
+/// let parameters = r#"{"type":"object","properties":{"city":{"type":"string"}},"required":["city"]}"#;
+/// let weather = Tool::new("weather", Json::parse(parameters)?).with_description("The weather in a city");
+/// let request = ChatRequest::to("chat").tool(weather).user("Do I need an umbrella in Oslo?");
+///
+/// fn next(mut request: ChatRequest, answer: &ChatResponse) -> ChatRequest {
+///     request = request.message(answer.to_message());
+///     for call in answer.tool_calls() {
+///         // Here the application runs the tool with `call.arguments`, which is JSON text.
+///         request = request.message(Message::tool(ToolResult::new(&call.id, "rain all day")));
+///     }
+///     request
+/// }
+/// # let _ = (request, next);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Tool {

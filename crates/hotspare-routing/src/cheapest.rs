@@ -1,7 +1,4 @@
-//! The cheapest that works.
-//!
-//! When: any of the models will do. The price is that of this request: its prompt, and the answer's limit or a usual
-//! length. Equal prices keep the order written; unknown ones come last.
+//! The cheapest target that works.
 
 use hotspare_core::{Cost, TargetId, Usage};
 
@@ -11,7 +8,10 @@ use crate::strategy::Strategy;
 /// Tokens of an answer whose length nobody limits.
 const USUAL_ANSWER: u64 = 500;
 
-/// Cost-aware choice.
+/// Prefers the cheapest target.
+///
+/// Use it when any of the models will do. The price is that of the request at hand: its prompt, and its output limit or a usual
+/// length. Targets with equal prices keep the order written; those without a known price come last.
 #[derive(Clone, Debug)]
 pub struct Cheapest {
     members: Vec<TargetId>,

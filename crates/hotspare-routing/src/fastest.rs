@@ -1,9 +1,4 @@
-//! The faster of two, drawn by lot.
-//!
-//! When: targets are equal in quality and the wait matters. Comparing two that were drawn, instead of always taking the
-//! fastest of all, keeps everybody from running to the same target at once (the power of two choices, Mitzenmacher 2001).
-//! The estimate counts a failure as slow, so that a target that fails fast never looks fast. An estimate is only of calls that
-//! were made: one call in fifty goes to another than the best, so that one bad hour does not last.
+//! The faster of two targets, drawn at random.
 
 use std::time::Duration;
 
@@ -15,7 +10,12 @@ use crate::strategy::Strategy;
 /// One call in so many goes to another target, to find out whether it has become faster.
 const LOOK: u64 = 50;
 
-/// Latency-aware choice.
+/// Prefers the faster of two targets that are drawn at random.
+///
+/// Use it when targets are equal in quality and latency matters. Comparing two instead of always taking the fastest of all keeps
+/// clients from rushing to the same target at once (the power of two choices, Mitzenmacher 2001). The estimate counts a failure
+/// as slow, so a target that fails fast never looks fast. An estimate rests only on calls that were made: one call in fifty goes
+/// to a target other than the best, so that a bad hour is not held against it for ever.
 #[derive(Clone, Debug)]
 pub struct Fastest {
     members: Vec<TargetId>,

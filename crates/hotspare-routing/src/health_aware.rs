@@ -1,8 +1,4 @@
-//! The order written, with those that are unwell moved back.
-//!
-//! When: a preferred target that fails one call in ten should not cost every tenth request its first attempt. A breaker
-//! does not open for that; this strategy ranks it behind the healthy ones until it is better. So that noise does not make
-//! the order flap, a difference counts only from a margin and a number of calls on.
+//! The order written, with unhealthy targets moved back.
 
 use std::cmp::Reverse;
 
@@ -18,6 +14,10 @@ const MIN_SAMPLES: u32 = 10;
 const STEP_BP: u32 = 200;
 
 /// Priority order, corrected by health.
+///
+/// Use it when a preferred target that fails one call in ten should not cost every tenth request its first attempt. A breaker
+/// does not open for that; this strategy ranks the target behind the healthy ones until it recovers. So that noise does not make
+/// the order flap, a difference counts only above a margin and a minimum number of calls.
 #[derive(Clone, Debug)]
 pub struct HealthAware {
     members: Vec<TargetId>,

@@ -1,9 +1,4 @@
-//! A second start when the first content is later than usual.
-//!
-//! When: a few calls are much slower than the rest, and a little more cost is worth less waiting for them. The second
-//! start goes to another target, once the time that 95 % of calls keep has passed, and only for a small share of calls: a
-//! hedge that answers everybody's slowness with more load makes it worse. So there is none while every target is slower
-//! than usual, nor to one that is.
+//! A second attempt when the first content is late.
 
 use std::time::Duration;
 
@@ -12,8 +7,19 @@ use hotspare_core::TargetId;
 use crate::scene::{Ranking, Scene, Start};
 use crate::strategy::Strategy;
 
-/// Budgeted hedging on top of another strategy.
-#[derive(Debug)]
+/// Hedging on top of another strategy: a second attempt when the first content is later than usual.
+///
+/// Use it when a few calls are much slower than the rest and waiting less is worth a little money. The second attempt goes to
+/// another target, once the time that 95 % of calls keep has passed, and only for a small share of calls, because a hedge that
+/// answers everybody's slowness with more load makes it worse. For the same reason there is no hedge while every target is
+/// slower than usual, and none to a target that is.
+///
+/// ```
+/// use hotspare_routing::{Hedge, Hedged, Sequential};
+///
+/// let strategy = Hedged::new(Sequential::new(["main", "spare"]), Hedge::at_p95().budget_bp(200));
+/// ```
+#[derive(Clone, Debug)]
 pub struct Hedged<S> {
     inner: S,
     hedge: Hedge,

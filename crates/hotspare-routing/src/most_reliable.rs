@@ -1,9 +1,4 @@
-//! The one that fails least, by what minutes and days have shown.
-//!
-//! When: several hosts serve the same model and none is preferred. Providers are seldom down and often a little ill: one
-//! that fails one call in fifty costs those requests a second attempt, and no breaker opens for that. This strategy goes by
-//! each target's own record; equals keep the order written. One call in 500 looks at the next in line, so that a record does
-//! not grow stale; more, or further down the line, costs more first tries than it finds.
+//! The target that fails least, by what minutes and days have shown.
 
 use std::cmp::Reverse;
 
@@ -15,7 +10,12 @@ use crate::strategy::Strategy;
 /// One call in so many looks at the next in line.
 const LOOK: u64 = 500;
 
-/// Reliability first.
+/// Prefers the target that fails least.
+///
+/// Use it when several hosts serve the same model and none is preferred. Providers are rarely down but often slightly unhealthy:
+/// one that fails one call in fifty costs those requests a second attempt, and no breaker opens for that. This strategy goes by
+/// each target's own record; equal records keep the order written. One call in 500 goes to the next in line, so that a record
+/// does not grow stale; more, or further down the line, costs more first attempts than it finds.
 #[derive(Clone, Debug)]
 pub struct MostReliable {
     members: Vec<TargetId>,

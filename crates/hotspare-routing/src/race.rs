@@ -1,8 +1,4 @@
-//! The same request to several targets at once; the first good answer serves.
-//!
-//! When: the time to the first token matters more than what it costs. Every racer is paid for, the losers until they are
-//! cancelled. A fast error never wins; the others go on. While every target is slower than usual there is no race: the
-//! load is too high already.
+//! The same request to several targets at once.
 
 use hotspare_core::TargetId;
 
@@ -10,7 +6,11 @@ use crate::scene::{Choice, Ranking, Reason, Scene, Start};
 use crate::sequential::listed;
 use crate::strategy::Strategy;
 
-/// Racing.
+/// Sends a request to several targets at once; the first good answer wins.
+///
+/// Use it when the time to the first token matters more than money: every racer is paid for, the losers until they are
+/// cancelled. A fast error never wins, and the others go on. While every target is slower than usual there is no race, because
+/// the load is too high already.
 #[derive(Clone, Debug)]
 pub struct Race {
     members: Vec<TargetId>,

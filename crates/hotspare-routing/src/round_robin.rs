@@ -1,13 +1,13 @@
-//! One after the other.
-//!
-//! When: equal targets should get equal traffic, call by call.
+//! Targets in turn.
 
 use hotspare_core::TargetId;
 
 use crate::scene::{Choice, Ranking, Reason, Scene};
 use crate::strategy::Strategy;
 
-/// Taking turns.
+/// Takes targets in turn.
+///
+/// Use it when equal targets should get equal traffic, call by call.
 #[derive(Clone, Debug)]
 pub struct RoundRobin {
     members: Vec<TargetId>,

@@ -1,14 +1,20 @@
-//! The first that works, in the order written.
-//!
-//! When: one target is preferred for its quality or price, and the others stand by. It takes no figures into account;
-//! a target whose breaker is open is passed over when its turn comes.
+//! The first target that works, in the order written.
 
 use hotspare_core::TargetId;
 
 use crate::scene::{Choice, Ranking, Reason, Scene};
 use crate::strategy::Strategy;
 
-/// Sequential fallback in priority order.
+/// Sequential fallback: the first target that works, in the order written.
+///
+/// Use it when one target is preferred for its quality or price and the others stand by. It looks at no statistics; a target
+/// whose breaker is open is skipped.
+///
+/// ```
+/// use hotspare_routing::Sequential;
+///
+/// let strategy = Sequential::new(["main", "spare"]);
+/// ```
 #[derive(Clone, Debug)]
 pub struct Sequential {
     members: Vec<TargetId>,

@@ -1,8 +1,4 @@
-//! What belongs together stays together.
-//!
-//! When: providers cache prompts, and a conversation that stays at one of them is cheaper and faster. Each session has its
-//! own order of targets by rendezvous hashing, so that a target that drops out moves only its own sessions. Without an
-//! affinity, the order written.
+//! Requests that belong together go to the same target.
 
 use hotspare_core::TargetId;
 
@@ -10,7 +6,14 @@ use crate::scene::{Choice, Ranking, Reason, Scene};
 use crate::sequential::listed;
 use crate::strategy::Strategy;
 
-/// Affinity with failover.
+/// Keeps the requests of a conversation at one target, with failover.
+///
+/// Use it where providers cache prompts: a conversation that stays at one of them is cheaper and faster. Each conversation has
+/// its own order of targets by rendezvous hashing, so a target that drops out moves only its own conversations.
+///
+/// What stays together is the end user that the request names; without one, all requests that begin with the same messages up
+/// to and including the first user turn. A request that has neither, such as one for embeddings, takes the targets in the order
+/// written.
 #[derive(Clone, Debug)]
 pub struct Sticky {
     members: Vec<TargetId>,

@@ -9,9 +9,35 @@ use crate::scene::{Ranking, Scene};
 
 /// Puts targets into an order.
 ///
-/// It proposes; health disposes: a target that is blocked when its turn comes is passed over. So a strategy need not ask
-/// whether somebody is usable, only whom it would rather have. Invariant: it reads and never changes anything, and the
-/// same scene gives the same ranking.
+/// It proposes; health disposes: a target that is blocked when its turn comes is skipped. So a strategy need not check
+/// whether a target is usable, only which it prefers. Invariant: it reads and never changes anything, and the same scene
+/// gives the same ranking.
+///
+/// ```
+/// use hotspare_core::TargetId;
+/// use hotspare_routing::{Choice, Ranking, Reason, Scene, Strategy};
+///
+/// /// The target with the fewest calls under way.
+/// #[derive(Debug)]
+/// struct LeastBusy(Vec<TargetId>);
+///
+/// impl Strategy for LeastBusy {
+///     fn name(&self) -> &'static str {
+///         "least-busy"
+///     }
+///
+///     fn members(&self) -> Vec<TargetId> {
+///         self.0.clone()
+///     }
+///
+///     fn rank(&self, scene: &Scene<'_>) -> Ranking {
+///         let mut order: Vec<usize> = (0..scene.candidates.len()).collect();
+///         order.sort_by_key(|&index| scene.candidates[index].view.in_flight);
+///         let choice = |index| Choice::new(index, Reason::Own("fewest calls under way".into()));
+///         Ranking { choices: order.into_iter().map(choice).collect() }
+///     }
+/// }
+/// ```
 pub trait Strategy: fmt::Debug + Send + Sync {
     /// Its name, as written in a configuration.
     fn name(&self) -> &'static str;

@@ -1,23 +1,32 @@
-//! Strategies one after another.
-//!
-//! When: two accounts share the load, and a third provider stands by in case both are down.
+//! Strategies in order of preference.
+
+use std::sync::Arc;
 
 use hotspare_core::TargetId;
 
 use crate::scene::{Ranking, Scene, Start};
 use crate::strategy::Strategy;
 
-/// A tier of targets before another.
-#[derive(Debug)]
+/// Tiers of targets: a tier is used once the tiers before it have failed. Each has a strategy of its own.
+///
+/// Use it when, for example, two accounts share the load and a third provider stands by in case both are down.
+///
+/// ```
+/// use hotspare_routing::{Sequential, Tiered, Weighted};
+///
+/// let accounts = Weighted::new([("account-a", 1), ("account-b", 1)]);
+/// let strategy = Tiered::new(vec![Box::new(accounts), Box::new(Sequential::new(["other-provider"]))]);
+/// ```
+#[derive(Clone, Debug)]
 pub struct Tiered {
-    tiers: Vec<Box<dyn Strategy>>,
+    tiers: Vec<Arc<dyn Strategy>>,
 }
 
 impl Tiered {
     /// These tiers, the preferred one first.
     #[must_use]
     pub fn new(tiers: Vec<Box<dyn Strategy>>) -> Self {
-        Self { tiers }
+        Self { tiers: tiers.into_iter().map(Arc::from).collect() }
     }
 }
 

@@ -1,14 +1,14 @@
 //! Shares of traffic.
-//!
-//! When: a new model should get a tenth, or two accounts should share the load. A target that comes back from an outage
-//! gets its share back step by step.
 
 use hotspare_core::TargetId;
 
 use crate::scene::{Choice, Ranking, Reason, Scene};
 use crate::strategy::Strategy;
 
-/// A draw by weight; the others follow in the same manner.
+/// Distributes calls by weight. The targets that follow in case of failure are drawn in the same way.
+///
+/// Use it when a new model should get a tenth of the traffic, or two accounts should share the load. A target that comes back
+/// from an outage gets its share back step by step.
 #[derive(Clone, Debug)]
 pub struct Weighted {
     members: Vec<(TargetId, u32)>,

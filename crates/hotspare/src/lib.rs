@@ -97,6 +97,10 @@ pub use hotspare_routing::{
 pub use key::Key;
 pub use lint::Lint;
 pub use observe::{BreakerChange, ServiceChange};
+#[cfg(feature = "_http")]
+pub use reqwest;
+#[cfg(feature = "typed")]
+pub use schemars;
 pub use status::TargetStatus;
 pub use stream::ChatStream;
 #[cfg(feature = "typed")]

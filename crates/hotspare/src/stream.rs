@@ -12,8 +12,26 @@ use hotspare_normalize::Assembler;
 
 use crate::driver::{Driver, Output};
 
-/// A stream of events. The call has committed: the first content is here, so whoever could not answer was left behind
-/// already.
+/// A stream of events. The call has committed: the first content is here, so targets that could not answer have been left
+/// behind already.
+///
+/// After content has been delivered, an error is the last item. Dropping the stream cancels the request upstream.
+///
+/// ```no_run
+/// use futures::StreamExt;
+/// use hotspare::{ChatRequest, Client, Event};
+///
+/// # async fn run(client: Client) -> Result<(), hotspare::Error> {
+/// let mut stream = client.stream(ChatRequest::to("chat").user("Tell me a story.")).await?;
+/// while let Some(event) = stream.next().await {
+///     if let Event::TextDelta(text) = event? {
+///         print!("{text}");
+///     }
+/// }
+/// println!("\n{}", stream.trail());
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct ChatStream {
     driver: Box<Driver>,

@@ -37,6 +37,26 @@ impl<T> Deref for Typed<T> {
 impl Client {
     /// Asks for a value of `T`. The schema is derived from the type, unless the request has one already.
     ///
+    /// `T` needs [`schemars`](crate::schemars) 1, which is part of this crate's interface, and serde.
+    ///
+    /// ```no_run
+    /// use hotspare::{ChatRequest, Client, schemars};
+    ///
+    /// #[derive(serde::Deserialize, schemars::JsonSchema)]
+    /// struct Triage {
+    ///     severity: u8,
+    ///     #[serde(default)]
+    ///     tags: Vec<String>,
+    /// }
+    ///
+    /// # async fn run(client: Client) -> Result<(), hotspare::Error> {
+    /// let request = ChatRequest::to("chat").user("Checkout has answered 502 since 09:12.");
+    /// let answer = client.chat_as::<Triage>(request).await?;
+    /// println!("severity {} from {:?}", answer.value.severity, answer.served_by);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     /// As [`Client::chat`]; [`Kind::BadOutput`] if no target gave such a value, with what was wrong in the trail, or if
     /// the model refused or called a tool instead.

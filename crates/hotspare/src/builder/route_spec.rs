@@ -14,7 +14,18 @@ use hotspare_routing::Strategy;
 use crate::shared::Prompt;
 
 /// A route that is being put together: a strategy, and what goes with it.
-#[derive(Debug)]
+///
+/// ```
+/// use hotspare::{Limits, OnCut, RouteSpec, Rules, Sequential};
+/// use std::time::Duration;
+///
+/// let mut limits = Limits::interactive();
+/// limits.first_content_deadline = Duration::from_secs(20);
+/// let mut rules = Rules::default();
+/// rules.on_cut = OnCut::Terminate;
+/// let route = RouteSpec::new(Sequential::new(["main", "spare"])).limits(limits).rules(rules);
+/// ```
+#[derive(Clone, Debug)]
 pub struct RouteSpec {
     pub(super) strategy: Arc<dyn Strategy>,
     pub(super) limits: Limits,
