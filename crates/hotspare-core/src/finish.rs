@@ -2,6 +2,8 @@
 //!
 //! Not an error: a failure is an [`Error`](crate::Error). Invariant: a stream without one of these is not an answer.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 /// Why the model stopped, in one vocabulary for all providers.
@@ -23,6 +25,19 @@ pub enum FinishReason {
 }
 
 impl FinishReason {
+    /// The reason as a word in snake case, for logs and metrics.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::ContentFilter => "content_filter",
+            Self::Length => "length",
+            Self::Other(word) => word,
+            Self::Refusal => "refusal",
+            Self::Stop => "stop",
+            Self::ToolCalls => "tool_calls",
+        }
+    }
+
     /// Whether the answer ends where its model was not done, so that its form says nothing about the model.
     #[must_use]
     pub fn is_cut(&self) -> bool {
@@ -38,5 +53,11 @@ impl FinishReason {
             Self::Other(word) => word == "stop_sequence",
             Self::Stop | Self::ToolCalls => false,
         }
+    }
+}
+
+impl fmt::Display for FinishReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
     }
 }

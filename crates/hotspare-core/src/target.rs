@@ -45,6 +45,24 @@ impl From<TargetId> for String {
     }
 }
 
+impl AsRef<str> for TargetId {
+    fn as_ref(&self) -> &str {
+        &self.0
+    }
+}
+
+impl PartialEq<str> for TargetId {
+    fn eq(&self, name: &str) -> bool {
+        *self.0 == *name
+    }
+}
+
+impl PartialEq<&str> for TargetId {
+    fn eq(&self, name: &&str) -> bool {
+        *self.0 == **name
+    }
+}
+
 impl Borrow<str> for TargetId {
     fn borrow(&self) -> &str {
         &self.0

@@ -13,7 +13,19 @@ use crate::spend::SpendLimit;
 /// Least for [`Limits::max_buffered_bytes`]: an answer of 4,000 tokens. With less, ordinary answers would fail.
 const LEAST_BUFFER: usize = 16 << 10;
 
+/// How a mistake names [`Limits::first_content_deadline`], for readers of code and of configurations.
+const DEADLINE: &str = "first_content_deadline (deadline in a configuration)";
+
 /// How long to wait for what.
+///
+/// ```
+/// use hotspare_engine::Limits;
+/// use std::time::Duration;
+///
+/// let mut limits = Limits::interactive();
+/// limits.gap = Duration::from_secs(3);
+/// assert!(limits.mistakes().is_empty());
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Limits {
@@ -135,7 +147,7 @@ impl Limits {
             ("unstreamed", self.unstreamed),
             ("gap", self.gap),
             ("quiet_gap", self.quiet_gap),
-            ("deadline", self.first_content_deadline),
+            (DEADLINE, self.first_content_deadline),
             ("total", self.total),
             ("headers", self.headers.unwrap_or(Duration::MAX)),
             ("attempt", self.attempt.unwrap_or(Duration::MAX)),
@@ -146,17 +158,17 @@ impl Limits {
             .map(|(name, _)| format!("{name} must be longer than 0s"))
             .collect();
         if self.first_content > self.first_content_deadline {
-            mistakes.push("first_content must not be longer than deadline".into());
+            mistakes.push(format!("first_content must not be longer than {DEADLINE}"));
         }
         if self.first_content_deadline > self.total {
-            mistakes.push("deadline must not be longer than total".into());
+            mistakes.push(format!("{DEADLINE} must not be longer than total"));
         }
         if self.adaptive.is_some_and(|adaptive| adaptive.multiplier_percent < 100 || adaptive.min.is_zero()) {
             mistakes
                 .push("adaptive must be at least 1 times the quantile, and its min longer than 0s".into());
         }
         if self.spend.is_some_and(|limit| limit.per.is_zero()) {
-            mistakes.push("spend must be per a time longer than 0s".into());
+            mistakes.push("spend (spend_limit in a configuration) must be per a time longer than 0s".into());
         }
         if self.max_buffered_bytes < LEAST_BUFFER {
             mistakes.push(format!("max_buffered_bytes must be at least {LEAST_BUFFER}"));

@@ -130,9 +130,7 @@ impl<'de> Deserialize<'de> for Money {
 }
 
 fn money(text: &str) -> Option<Cost> {
-    let dollars: f64 = text.trim().strip_suffix("USD")?.trim().parse().ok()?;
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "bounded just before")]
-    (0.0..=1e9).contains(&dollars).then(|| Cost::from_micros((dollars * 1e6).round() as u64))
+    Cost::from_dollars(text.trim().strip_suffix("USD")?.trim().parse().ok()?)
 }
 
 pub(super) fn parse(text: &str) -> Option<Duration> {
