@@ -419,6 +419,29 @@ fn a_spare_that_is_less_is_named_before_it_serves() {
 }
 
 #[tokio::test]
+async fn an_answer_is_as_long_as_its_model_can_make_it() {
+    let sent = async |max_output: Option<u64>, window: u64, words: usize| {
+        let provider = Tells::says("x");
+        let mut profile = ModelProfile::default();
+        (profile.context_window, profile.max_output) = (Some(window), Some(64_000));
+        profile.capabilities.unlimited_output = Some(false);
+        let client = Client::builder().target("main", endpoint(&provider, profile)).build().unwrap();
+        let mut ask = ChatRequest::to("main").user("word ".repeat(words));
+        ask.max_output = max_output;
+        let answer = client.chat(ask).await.unwrap();
+        (provider.requests()[0].max_output, answer.trail.attempts[0].notes.clone())
+    };
+    assert_eq!(sent(None, 200_000, 1).await, (Some(64_000), vec![]), "the wire needs a limit");
+    assert_eq!(sent(Some(9), 200_000, 1).await, (Some(9), vec![]));
+    let (limit, notes) = sent(Some(100_000), 200_000, 1).await;
+    assert_eq!(limit, Some(64_000));
+    assert_eq!(notes, ["max_tokens 100000 lowered to 64000, the model's longest answer"]);
+    let (limit, _) = sent(None, 100_000, 50_000).await;
+    assert!(limit.is_some_and(|limit| (20_000..50_000).contains(&limit)), "beside the prompt: {limit:?}");
+    assert_eq!(sent(None, 100_000, 90_000).await.0, None, "the wire's own default");
+}
+
+#[tokio::test]
 async fn a_model_that_takes_no_temperature_gets_none() {
     let provider = Tells::says("x");
     let mut profile = ModelProfile::default();

@@ -299,8 +299,10 @@ async fn an_assistant_may_speak_first_wherever_the_conversation_goes() {
     let rig = hotspare_tests::Rig::sequential(&[WireFormat::OpenAi, WireFormat::Anthropic]).await;
     let client =
         Client::builder().target("chat", Endpoint::custom(provider, "m").profile(profile)).build().unwrap();
-    let ask =
-        || ChatRequest::to("chat").system("Be brief.").assistant("How can I help?").user("Checkout is down.");
+    let ask = || {
+        let instructed = ChatRequest::to("chat").system("Be brief.").max_output(99);
+        instructed.assistant("How can I help?").user("Checkout is down.")
+    };
     let note = "put a turn of the user before the assistant, who spoke first";
     assert_eq!(client.chat(ask()).await.unwrap().trail.attempts[0].notes, [note]);
     let roles: Vec<Role> =

@@ -3,7 +3,7 @@
 //! Borrows everything: no tree is built, so what a caller or a model spelled keeps its order. Instructions at the head
 //! become `system`; later ones join the user's turn, because most models refuse the role. Neighbouring turns of one role
 //! are merged, for turns must alternate. `max_tokens` is required: where the request sets no limit, [`DEFAULT_MAX_TOKENS`]
-//! is sent. What the wire cannot say and what would change the answer (penalties, a temperature above 1, plain JSON mode)
+//! is sent. What the wire cannot say and what would change the answer (penalties, plain JSON mode)
 //! is refused as unsupported; a seed is a hint and left out. Invariant: thinking goes back only to its author, and tool ids
 //! are spelled as the wire allows.
 
@@ -22,6 +22,9 @@ use blocks::{Block, Turn, begun_without_thought, blocks, turns};
 
 /// Sent as `max_tokens` where the request sets no limit: every model of this wire can give as many.
 pub(crate) const DEFAULT_MAX_TOKENS: u64 = 4_096;
+
+/// The highest temperature.
+const HOTTEST: f64 = 1.0;
 
 /// The field that asks for thinking.
 const THINKING: &str = "thinking";
@@ -71,7 +74,20 @@ pub(crate) fn notes(request: &ChatRequest) -> Vec<String> {
     let unthinking = told_to_think(request)
         && turns().is_some_and(|turns| turns.is_ok_and(|turns| begun_without_thought(&turns)));
     let note = "does not think this time: the tool calls that it goes on with were begun without a thought of its own";
-    if unthinking { vec![note.to_owned()] } else { Vec::new() }
+    let mut notes = if unthinking { vec![note.to_owned()] } else { Vec::new() };
+    let own = request.extras.get(WIRE);
+    let says = |name: &str| own.is_some_and(|own| own.contains_key(name));
+    if let Some(wanted) =
+        request.sampling.temperature.filter(|wanted| *wanted > HOTTEST && !says("temperature"))
+    {
+        notes.push(format!("temperature {wanted} lowered to {HOTTEST}"));
+    }
+    if request.max_output.is_none() && !says("max_tokens") {
+        notes.push(format!(
+            "limited the answer to {DEFAULT_MAX_TOKENS} tokens: the wire needs a limit, and the request has none"
+        ));
+    }
+    notes
 }
 
 /// Whether it must think. A model that may decide for itself takes any beginning.
@@ -84,9 +100,6 @@ fn check(request: &ChatRequest) -> Result<(), Error> {
     request.check_numbers()?;
     let sampling = &request.sampling;
     let unsupported = |what: &str| Err(Error::new(Kind::Unsupported, what));
-    if sampling.temperature.is_some_and(|temperature| temperature > 1.0) {
-        return unsupported("this wire's temperature goes up to 1");
-    }
     if sampling.frequency_penalty.is_some_and(|penalty| penalty != 0.0)
         || sampling.presence_penalty.is_some_and(|penalty| penalty != 0.0)
     {
@@ -151,7 +164,7 @@ impl Serialize for Body<'_> {
             self.field(&mut map, "tools", Some(Tools(request)))?;
             self.field(&mut map, "tool_choice", Choice::of(request))?;
         }
-        self.field(&mut map, "temperature", request.sampling.temperature)?;
+        self.field(&mut map, "temperature", request.sampling.temperature.map(|wanted| wanted.min(HOTTEST)))?;
         self.field(&mut map, "top_p", request.sampling.top_p)?;
         self.field(&mut map, "top_k", request.sampling.top_k)?;
         // The wire refuses stop texts that are nothing but white space.

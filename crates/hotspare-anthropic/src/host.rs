@@ -24,6 +24,9 @@ pub struct Host {
     pub says_stream: bool,
     /// Whether betas are named in the body instead of in a header.
     pub betas_in_body: bool,
+    /// Whether the limit of an answer's length counts against the quota before a word is said, so that a high one costs
+    /// requests that would have had room.
+    pub reserves_output: bool,
     /// How the key is shown.
     pub auth: Auth,
 }
@@ -49,6 +52,7 @@ impl Host {
         version: None,
         says_stream: true,
         betas_in_body: false,
+        reserves_output: false,
         auth: Auth::Header,
     };
 
@@ -60,6 +64,7 @@ impl Host {
         version: Some("bedrock-2023-05-31"),
         says_stream: false,
         betas_in_body: true,
+        reserves_output: true,
         auth: Auth::Outside,
     };
 

@@ -176,7 +176,11 @@ impl MessagesEncoder {
                     hotspare_core::Outcome::Cancelled { .. } => "cancelled",
                     _ => "served",
                 };
-                json!({"target": attempt.target, "kind": kind})
+                let mut entry = json!({"target": attempt.target, "kind": kind});
+                if !attempt.violations.is_empty() {
+                    entry["violations"] = json!(attempt.violations);
+                }
+                entry
             })
             .collect();
         let mut body = json!({

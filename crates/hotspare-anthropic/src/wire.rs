@@ -105,6 +105,7 @@ impl Wire for Anthropic {
         capabilities.forced_tool = Some(true);
         capabilities.json_mode = Some(false);
         capabilities.assistant_first = Some(false);
+        capabilities.unlimited_output = (!self.host.reserves_output).then_some(false);
         capabilities
     }
 

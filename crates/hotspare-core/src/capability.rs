@@ -139,6 +139,9 @@ pub struct Capabilities {
     pub sampling: Option<bool>,
     /// Calls tools.
     pub tools: Option<bool>,
+    /// Takes a request that leaves the length of the answer open. If not, the limit is the longest answer that the model gives
+    /// and its window has room for.
+    pub unlimited_output: Option<bool>,
     /// Reads images.
     pub vision: Option<bool>,
 }

@@ -62,6 +62,9 @@ pub struct Attempt {
     /// What was changed in request or answer for this target: a template, parts left out, repairs.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
+    /// What was wrong with the form of the answer, without a word of it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub violations: Vec<String>,
 }
 
 impl Attempt {
@@ -79,6 +82,7 @@ impl Attempt {
             usage: Usage::default(),
             cost: None,
             notes: Vec::new(),
+            violations: Vec::new(),
         }
     }
 }

@@ -26,6 +26,8 @@ pub struct Ask {
     pub tool_checks: Vec<(String, OutputCheck)>,
     /// Nothing is started that would bring the call's cost over this.
     pub max_cost: Option<Cost>,
+    /// Whether the request has stop sequences, which may end an answer before its first word.
+    pub stops: bool,
     /// Whether an answer that was cut can be carried on: plain text, and nothing in the request that ties an answer to
     /// the one who began it.
     pub continuable: bool,
@@ -45,6 +47,7 @@ impl Ask {
             output_check: None,
             tool_checks: Vec::new(),
             max_cost: None,
+            stops: false,
             continuable: false,
             seed,
         }
@@ -84,6 +87,7 @@ impl Ask {
             deadline: options.deadline,
             max_cost: options.max_cost,
             output_check,
+            stops: !request.stop.is_empty(),
             continuable,
             ..Self::new(stream, seed)
         }

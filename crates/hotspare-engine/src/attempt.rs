@@ -160,11 +160,13 @@ impl Attempt {
         self.permit.is_some()
     }
 
-    /// Whether it said nothing, and nothing explains why.
-    pub(crate) fn is_empty(&self) -> bool {
+    /// Whether it gave no answer, and nothing explains why. Reasoning and white space are none, unless a stop sequence of the
+    /// request may have ended the answer before its first word.
+    pub(crate) fn is_empty(&self, stops: bool) -> bool {
         let explained = self.grammar.finished().is_some_and(FinishReason::explains_silence);
+        let answered = if stops { self.grammar.has_content() } else { self.grammar.has_answer() };
         // A continuation may find that nothing was missing.
-        self.splice.is_none() && !explained && !self.grammar.has_content()
+        self.splice.as_ref().is_none_or(Splice::begins_anew) && !explained && !answered
     }
 
     /// Whether it sent the request as it came in: a trimmed or lengthened one says nothing about the original's size.

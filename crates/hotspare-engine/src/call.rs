@@ -255,11 +255,15 @@ impl Call {
             return;
         }
         let judged = match &chunk.event {
-            Event::Finished(finish) => self.validate_streamed_calls(id, finish),
+            Event::Finished(finish) => {
+                self.validate_streamed_calls(id, finish).and_then(|()| self.judge_silence(id))
+            }
             _ => Ok(()),
         };
         let Some(attempt) = self.live(id) else { return };
         if let Err(error) = judged {
+            // The caller is not told that it has finished.
+            attempt.finished = None;
             attempt.failure = Some(error);
             return;
         }

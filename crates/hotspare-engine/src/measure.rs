@@ -50,7 +50,7 @@ impl<'a> Measure<'a> {
     pub(crate) fn with_room(&self, profile: &ModelProfile, need: Need) -> u64 {
         let window = profile.context_window.unwrap_or(u64::MAX);
         match self.request {
-            Request::Chat(chat) => need.prompt.saturating_add(Need::room(chat, window)),
+            Request::Chat(chat) => need.prompt.saturating_add(Need::room(chat, profile, window)),
             Request::Embed(_) => need.prompt,
         }
     }

@@ -181,8 +181,13 @@ impl Plan {
                 trim_to: needs[choice.index].2,
             });
         }
-        // Whoever can have the whole conversation comes before those that get a part of it.
-        choices.sort_by_key(|choice| choice.trim_to.is_some());
+        // Whoever can have the whole conversation comes before those that get a part of it,
+        // and whoever can give an answer of the length that is asked for before those that give a shorter one.
+        let wanted = request.max_output().unwrap_or(0);
+        choices.sort_by_key(|choice| {
+            let most = fleet.targets()[choice.target].profile.max_output;
+            (choice.trim_to.is_some(), most.is_some_and(|most| most < wanted))
+        });
         if request.options().no_failover {
             choices.truncate(1);
         }
@@ -271,7 +276,7 @@ fn space<'a>(fleet: &'a Fleet, route: &Route, request: &Request) -> Option<Space
 /// The estimate at which a trimmed prompt fits, if any does.
 fn fitting(request: &ChatRequest, profile: &ModelProfile, need: Need, estimated: u64) -> Option<u64> {
     let window = profile.context_window.unwrap_or(u64::MAX).min(need.overflow.unwrap_or(u64::MAX));
-    let left = window.checked_sub(Need::room(request, window))?;
+    let left = window.checked_sub(Need::room(request, profile, window))?;
     // What was estimated may be a little more.
     let tokens = u128::from(left - left / 20) * u128::from(estimated) / u128::from(need.prompt.max(1));
     u64::try_from(tokens).ok().filter(|tokens| *tokens > 0)

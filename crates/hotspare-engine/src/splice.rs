@@ -64,6 +64,11 @@ impl Splice {
         self.matched == self.text.len() && !matches!(self.join, Join::Given { again: Some(_), .. })
     }
 
+    /// Whether the caller has no text yet, so that nothing is carried on.
+    pub(crate) fn begins_anew(&self) -> bool {
+        self.text.trim().is_empty()
+    }
+
     /// Whether it failed because it cannot be told if the model went on or began anew.
     pub(crate) fn is_doubtful(&self) -> bool {
         self.doubtful

@@ -49,6 +49,8 @@ pub struct AttemptStart {
     /// The oldest turns must go until the prompt is estimated at so many tokens (as
     /// [`prompt_size`](hotspare_normalize::prompt_size) estimates).
     pub trim_to: Option<u64>,
+    /// Tokens of the prompt as the target counts them, about.
+    pub prompt_tokens: u64,
     /// The route.
     pub route: usize,
 }

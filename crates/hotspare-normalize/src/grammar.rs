@@ -14,6 +14,8 @@ pub struct Grammar {
     /// Tool calls begun so far: also the index that the next one must have.
     tools: u32,
     content: bool,
+    /// More than reasoning and white space.
+    answer: bool,
     /// Something was said that text cannot be joined to.
     rich: bool,
 }
@@ -47,12 +49,16 @@ impl Grammar {
         match event {
             Event::Started { .. } | Event::Usage(_) | Event::ReasoningSignature(_) | Event::Mark => {}
             Event::TextDelta(text) if text.is_empty() => {}
-            Event::TextDelta(_) => self.open(Block::Text, "text")?,
+            Event::TextDelta(text) => {
+                self.open(Block::Text, "text")?;
+                self.answer = self.answer || !text.trim().is_empty();
+            }
             Event::ReasoningDelta(text) if text.is_empty() => {}
             Event::ReasoningDelta(_) => self.open(Block::Reasoning, "reasoning")?,
             Event::RefusalDelta(text) if text.is_empty() => {}
             Event::RefusalDelta(_) => {
                 self.open(Block::Refusal, "a refusal")?;
+                self.answer = true;
                 self.rich = true;
             }
             Event::ToolStarted { index, .. } => self.begin_tool(*index)?,
@@ -80,11 +86,13 @@ impl Grammar {
                 self.unfinished("a part")?;
                 self.block = Block::None;
                 self.content = true;
+                self.answer = true;
                 self.rich = true;
             }
             Event::Vector(_) => {
                 self.unfinished("a vector")?;
                 self.content = true;
+                self.answer = true;
                 self.rich = true;
             }
             // Annotations, log probabilities and whatever no shared word covers: welcome anywhere.
@@ -109,6 +117,12 @@ impl Grammar {
     #[must_use]
     pub fn has_content(&self) -> bool {
         self.content
+    }
+
+    /// The same without reasoning and text that is only white space.
+    #[must_use]
+    pub fn has_answer(&self) -> bool {
+        self.answer
     }
 
     /// Whether a tool call has begun.
@@ -140,6 +154,7 @@ impl Grammar {
         }
         self.open(Block::Tool, "a tool call")?;
         self.tools = self.tools.saturating_add(1);
+        self.answer = true;
         self.rich = true;
         Ok(())
     }

@@ -134,7 +134,13 @@ impl ChatCompletionsEncoder {
             .iter()
             .map(|attempt| match &attempt.outcome {
                 hotspare_core::Outcome::Failed { kind, status, .. } => {
-                    json!({"target": attempt.target, "kind": kind, "status": status, "ms": millis(attempt.duration)})
+                    let mut entry = json!({
+                        "target": attempt.target, "kind": kind, "status": status, "ms": millis(attempt.duration),
+                    });
+                    if !attempt.violations.is_empty() {
+                        entry["violations"] = json!(attempt.violations);
+                    }
+                    entry
                 }
                 outcome => {
                     let word = match outcome {

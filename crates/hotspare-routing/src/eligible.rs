@@ -22,10 +22,13 @@ pub struct Need {
 }
 
 impl Need {
-    /// Tokens that are kept for the answer: as many as the request allows, or a usual answer.
+    /// Tokens that are kept for the answer: as many as the request allows and the model can give, or a usual answer.
     #[must_use]
-    pub fn room(request: &ChatRequest, window: u64) -> u64 {
-        request.max_output.unwrap_or(USUAL_ROOM.min(window / ROOM_PART))
+    pub fn room(request: &ChatRequest, profile: &ModelProfile, window: u64) -> u64 {
+        match request.max_output {
+            Some(wanted) => wanted.min(profile.max_output.unwrap_or(u64::MAX)),
+            None => USUAL_ROOM.min(window / ROOM_PART),
+        }
     }
 }
 
@@ -39,13 +42,6 @@ pub enum Ineligible {
     NoTools,
     /// It cannot read images.
     NoVision,
-    /// Its longest answer is shorter than the request wants.
-    Output {
-        /// Wanted.
-        wanted: u64,
-        /// Possible.
-        most: u64,
-    },
     /// Prompt and answer do not fit.
     Window {
         /// About so many tokens.
@@ -68,9 +64,6 @@ impl fmt::Display for Ineligible {
             Self::NoEmbeddings => f.write_str("it makes no embeddings"),
             Self::NoTools => f.write_str("it cannot call tools"),
             Self::NoVision => f.write_str("it cannot read images"),
-            Self::Output { wanted, most } => {
-                write!(f, "an answer of {wanted} tokens is wanted, it gives at most {most}")
-            }
             Self::Window { needs, holds } => {
                 write!(f, "the request needs about {needs} tokens, its window holds {holds}")
             }
@@ -91,13 +84,8 @@ pub fn ineligible(request: &ChatRequest, profile: &ModelProfile, need: Need) -> 
     if can.vision == Some(false) && request.has_images() {
         return Some(Ineligible::NoVision);
     }
-    if let (Some(wanted), Some(most)) = (request.max_output, profile.max_output)
-        && wanted > most
-    {
-        return Some(Ineligible::Output { wanted, most });
-    }
     let window = profile.context_window.unwrap_or(u64::MAX);
-    let needs = need.prompt.saturating_add(Need::room(request, window));
+    let needs = need.prompt.saturating_add(Need::room(request, profile, window));
     let certain = needs.saturating_sub(need.prompt / 100 * need.margin);
     if certain > window {
         return Some(Ineligible::Window { needs, holds: window });
@@ -151,6 +139,15 @@ mod tests {
         let request = ChatRequest::to("r").user("x");
         assert_eq!(ineligible(&request, &model, need(98_976, 0)), None);
         assert!(ineligible(&request, &model, need(98_977, 0)).is_some());
+    }
+
+    #[test]
+    fn a_shorter_longest_answer_excludes_nobody() {
+        let mut model = ModelProfile::default();
+        (model.context_window, model.max_output) = (Some(100_000), Some(64_000));
+        let request = ChatRequest::to("r").user("x").max_output(100_000);
+        assert_eq!(ineligible(&request, &model, need(36_000, 0)), None);
+        assert!(ineligible(&request, &model, need(36_001, 0)).is_some());
     }
 
     #[test]

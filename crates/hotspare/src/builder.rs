@@ -402,6 +402,7 @@ fn fill(known: &mut hotspare_core::Capabilities, more: &hotspare_core::Capabilit
     known.reasoning = known.reasoning.or(more.reasoning);
     known.sampling = known.sampling.or(more.sampling);
     known.tools = known.tools.or(more.tools);
+    known.unlimited_output = known.unlimited_output.or(more.unlimited_output);
     known.vision = known.vision.or(more.vision);
 }
 

@@ -99,6 +99,7 @@ pub(crate) fn prepare(
         prepared.to_mut().sampling = Sampling::default();
         notes.push("left out temperature and the like: the model takes none".into());
     }
+    limit(&mut prepared, &mut notes, begin, profile);
     if let Some(reask) = &begin.reask {
         let request = prepared.to_mut();
         request.messages.push(Message::assistant(reask.answer.as_ref()));
@@ -118,6 +119,37 @@ pub(crate) fn prepare(
     };
     Ok(Prepared { request: Request::Chat(request), notes, by_tool })
 }
+
+/// Share of a prompt, in per cent, by which an estimate may be too low.
+const DOUBT: u64 = 30;
+
+/// Limits the answer to what the model can give, where the request wants more or where it says nothing and must.
+fn limit(
+    request: &mut Cow<'_, ChatRequest>,
+    notes: &mut Vec<String>,
+    begin: &AttemptStart,
+    profile: &ModelProfile,
+) {
+    let Some(most) = profile.max_output else { return };
+    match request.max_output {
+        Some(wanted) if wanted > most => {
+            request.to_mut().max_output = Some(most);
+            notes.push(format!("max_tokens {wanted} lowered to {most}, the model's longest answer"));
+        }
+        None if profile.capabilities.unlimited_output == Some(false) => {
+            let prompt = begin.prompt_tokens.saturating_add(begin.prompt_tokens / 100 * DOUBT);
+            let room = profile.context_window.map_or(most, |window| window.saturating_sub(prompt));
+            // With less room than that, the wire's own default is as good a guess.
+            if room >= most.min(ROOM) {
+                request.to_mut().max_output = Some(most.min(room));
+            }
+        }
+        _ => {}
+    }
+}
+
+/// Less room than this, in tokens, is not worth a limit of our own.
+const ROOM: u64 = 4_096;
 
 /// Asks for the form of the answer in the way that the target has for it: a form that it enforces, a tool that it must call,
 /// or words. The answer is judged by the form that the caller asked for, whichever way it is. Says whether it comes as a

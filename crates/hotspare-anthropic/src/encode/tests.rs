@@ -74,9 +74,19 @@ fn thinking_returns_to_its_author_only() {
 #[test]
 fn nothing_is_dropped_silently() {
     let kind = |request: ChatRequest| body(&request, &To::author(false)).unwrap_err().kind();
-    assert_eq!(kind(ChatRequest::to("r").user("x").temperature(1.5)), Kind::Unsupported);
     assert_eq!(kind(ChatRequest::to("r").user("x").output(OutputFormat::JsonObject)), Kind::Unsupported);
     assert_eq!(kind(ChatRequest::to("r").system("only instructions")), Kind::InvalidRequest);
+}
+
+#[test]
+fn what_is_said_differently_is_noted() {
+    let request = ChatRequest::to("r").user("x").temperature(1.5);
+    let value = encoded(&request);
+    assert_eq!((&value["temperature"], &value["max_tokens"]), (&json!(1.0), &json!(DEFAULT_MAX_TOKENS)));
+    let notes = notes(&request);
+    assert_eq!(notes[0], "temperature 1.5 lowered to 1");
+    assert!(notes[1].starts_with("limited the answer to 4096 tokens"), "{notes:?}");
+    assert!(super::notes(&ChatRequest::to("r").user("x").temperature(0.5).max_output(9)).is_empty());
 }
 
 #[test]
@@ -144,7 +154,8 @@ fn a_loop_that_another_began_is_gone_on_with_without_thinking() {
     };
     let result = |id: &str| Message::tool(ToolResult::new(id, "done"));
     let asked = |kind: &str, first: Option<Part>, speaks: bool| {
-        let mut request = ChatRequest::to("r").user("hi").message(step("1", first)).message(result("1"));
+        let mut request = ChatRequest::to("r").max_output(9_000).user("hi");
+        request = request.message(step("1", first)).message(result("1"));
         request = request.message(step("2", None)).message(result("2"));
         if speaks {
             request = request.assistant("there").user("and now?");

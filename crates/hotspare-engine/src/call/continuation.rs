@@ -6,7 +6,7 @@
 use std::cmp::Reverse;
 use std::sync::Arc;
 
-use hotspare_core::{Chunk, Error, Event, Moment, Next, TargetId};
+use hotspare_core::{Chunk, Error, Event, Kind, Moment, Next, TargetId};
 
 use super::Call;
 use crate::plan::PlannedTarget;
@@ -54,6 +54,19 @@ impl Call {
         }
     }
 
+    /// Whether a stream of which the caller has had nothing but reasoning can begin anew elsewhere; without a successor it ends
+    /// as its target ended it.
+    pub(super) fn judge_silence(&self, id: AttemptId) -> Result<(), Error> {
+        let attempt = &self.attempts[id.0];
+        let passed_on = self.committed == Some(id) && attempt.is_empty(self.ask.stops);
+        let successor = !self.waiting.is_empty() || !self.refused.is_empty();
+        let wanted = self.route.rules.on_cut == OnCut::Continue && self.sent.is_some();
+        if passed_on && successor && wanted && attempt.grammar.text_only() {
+            return Err(nothing_said());
+        }
+        Ok(())
+    }
+
     /// Marks the seam, if `id` carries on what another began.
     pub(super) fn hand_over(&mut self, id: AttemptId) {
         if let Some(cut) = self.cut.take() {
@@ -61,6 +74,11 @@ impl Call {
             self.outbox.push_back(Chunk::from(Event::Handover { from: cut.from, to }));
         }
     }
+}
+
+/// An answer that is none.
+pub(super) fn nothing_said() -> Error {
+    Error::new(Kind::Protocol, "the answer is empty")
 }
 
 /// How near two models are, by their names: words that they share from the beginning. One who was brought up alike is likelier

@@ -36,10 +36,12 @@ pub(super) struct Retry {
 impl Call {
     /// Takes an attempt's failure.
     pub(super) fn failed(&mut self, now: Moment, world: &mut World, id: AttemptId, error: Error) {
+        let (stops, passed_on) = (self.ask.stops, self.committed == Some(id));
         let Some(attempt) = self.live(id) else { return };
         // The answer was complete; what broke afterwards concerns nobody.
         let judged = matches!(error.kind(), Kind::BadOutput | Kind::ContentPolicy);
-        if attempt.finished.is_some() && !attempt.is_empty() && !judged {
+        let whole = passed_on || !attempt.is_empty(stops);
+        if attempt.finished.is_some() && whole && !judged {
             attempt.failure = None;
             self.ended(now, world, id);
             return;
@@ -278,6 +280,7 @@ impl Call {
             return false;
         }
         if !world.take_retry(now, &self.route) {
+            self.not_again(failure.place, "the route's budget for retries is used up");
             return false;
         }
         self.reasked.push(failure.place);

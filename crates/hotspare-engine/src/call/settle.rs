@@ -9,6 +9,7 @@ use std::sync::Arc;
 use hotspare_core::{Error, Kind, Moment, Outcome as Ended, Response, Scope, Skipped, UsageSource};
 use hotspare_health::{Observation, Outcome, Verdict};
 
+use super::continuation::nothing_said;
 use super::{Call, start, validate};
 use crate::attempt::Fold;
 use crate::ending::{End, Ending};
@@ -141,16 +142,17 @@ impl Call {
     /// An attempt's stream has ended in order: an answer if it is whole, a failure if not.
     pub(super) fn ended(&mut self, now: Moment, world: &mut World, id: AttemptId) {
         let native = self.ask.native_wire;
+        let (stops, passed_on) = (self.ask.stops, self.committed == Some(id));
         let Some(attempt) = self.live(id) else { return };
         if attempt.finished.is_none() {
             let error = Error::new(Kind::Truncated, "the stream ended without a finish reason");
             self.failed(now, world, id, error);
             return;
         }
+        let empty = attempt.is_empty(stops);
         let joined = attempt.splice.as_ref().is_none_or(Splice::is_joined);
-        if !joined || attempt.is_empty() {
-            let error = Error::new(Kind::Protocol, "the answer is empty");
-            self.failed(now, world, id, error);
+        if !joined || (empty && !passed_on) {
+            self.failed(now, world, id, nothing_said());
             return;
         }
         let refused = attempt.refused && self.committed.is_none();

@@ -367,6 +367,7 @@ impl Call {
             resume,
             reask: None,
             trim_to: choice.trim_to,
+            prompt_tokens: choice.prompt_tokens,
             route: self.route.index,
         }
     }

@@ -25,7 +25,7 @@ impl Call {
         }
         let attempt = &self.attempts[id.0];
         let finish = match attempt.grammar.finished() {
-            Some(finish @ (FinishReason::Stop | FinishReason::Length)) => finish,
+            Some(finish @ (FinishReason::Stop | FinishReason::Length)) => finish.clone(),
             _ => return Ok(()),
         };
         let text = match (&response, &attempt.said) {
@@ -33,7 +33,7 @@ impl Call {
             (None, Some(said)) => said.clone(),
             _ => return Ok(()),
         };
-        match form.check(&text, finish) {
+        match form.check(&text, &finish) {
             Ok(None) => Ok(()),
             Ok(Some(repaired)) if self.committed.is_none() => {
                 self.note(id, [spelled(&repaired.repairs)]);
@@ -50,8 +50,14 @@ impl Call {
                 Err(unfit(&[Violation::new("", format!("would need repairs ({names})"))]))
             }
             Err(violations) => {
-                let feedback = OutputCheck::feedback(&violations).into();
-                self.reask = Some(Reask { answer: text.into(), feedback });
+                if let Some(entry) = self.trail.attempts.get_mut(id.0) {
+                    entry.violations = violations.iter().map(ToString::to_string).collect();
+                }
+                // Within the same limit another try would be cut as well.
+                if finish != FinishReason::Length {
+                    let feedback = OutputCheck::feedback(&violations).into();
+                    self.reask = Some(Reask { answer: text.into(), feedback });
+                }
                 Err(unfit(&violations))
             }
         }

@@ -56,6 +56,45 @@ fn a_turn_that_is_carried_on_is_past_its_thinking() {
 }
 
 #[test]
+fn an_answer_of_reasoning_and_white_space_is_none() {
+    let thought = || Event::ReasoningDelta("hm".into());
+    let blank = || Event::TextDelta(" \n ".into());
+    let mut setup = Setup::new(&["a", "b"]);
+    setup.stream = false;
+    for events in [vec![thought()], vec![blank()], vec![thought(), blank()]] {
+        let mut rig = setup.rig();
+        events.iter().for_each(|event| rig.says(0, event.clone()));
+        rig.finishes(0);
+        assert_eq!(rig.targets(), [0, 1], "{events:?}");
+        rig.finishes_with_text(1);
+        assert!(rig.done[0].is_ok());
+        // A stop sequence may come before the first word.
+        let mut rig = setup.rig();
+        rig.call.ask.stops = true;
+        events.into_iter().for_each(|event| rig.says(0, event));
+        rig.finishes(0);
+        assert!(rig.done[0].is_ok());
+    }
+}
+
+#[test]
+fn a_stream_of_reasoning_alone_begins_anew_while_somebody_is_left() {
+    let mut rig = Setup::new(&["a", "b"]).rig();
+    rig.says(0, Event::ReasoningDelta("hm".into()));
+    rig.says(0, Event::Finished(FinishReason::Stop));
+    assert_eq!(rig.targets(), [0, 1]);
+    assert!(!rig.out.iter().any(|event| matches!(event, Event::Finished(_))), "{:?}", rig.out);
+    rig.finishes_with_text(1);
+    assert_eq!(rig.said(), "[a>b]x");
+    assert!(rig.done[0].is_ok());
+    let mut rig = Setup::new(&["a"]).rig();
+    rig.says(0, Event::ReasoningDelta("hm".into()));
+    rig.says(0, Event::Finished(FinishReason::Stop));
+    rig.fails(0, Kind::Truncated);
+    assert!(rig.done[0].is_ok(), "it is passed on as it came");
+}
+
+#[test]
 fn tool_calls_are_never_carried_on() {
     let mut rig = Setup::new(&["a", "b"]).rig();
     rig.says(0, Event::ToolStarted { index: 0, id: "1".into(), name: "f".into() });

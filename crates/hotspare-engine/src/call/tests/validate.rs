@@ -58,6 +58,27 @@ fn what_cannot_is_asked_again_and_then_elsewhere() {
 }
 
 #[test]
+fn what_the_limit_cut_is_not_asked_for_again_within_it() {
+    let mut rig = setup(false).rig();
+    rig.text(0, "1, 2 and so on");
+    rig.says(0, Event::Finished(FinishReason::Length));
+    rig.tell(Input::Ended(AttemptId(0)));
+    assert_eq!((rig.begun[1].target, &rig.begun[1].reask), (1, &None));
+}
+
+#[test]
+fn why_nobody_was_asked_again_is_told() {
+    let mut rig = setup(false).rig();
+    let route = Arc::clone(&rig.call.route);
+    while rig.world.take_retry(rig.now, &route) {}
+    rig.text(0, "no");
+    rig.finishes(0);
+    assert_eq!(rig.begun[1].target, 1);
+    let why = &rig.call.trail().skipped[0].why;
+    assert_eq!(why, "not asked again: the route's budget for retries is used up");
+}
+
+#[test]
 fn when_nobody_has_it_the_error_names_what_was_wrong() {
     let mut rig = setup(false).rig();
     for attempt in 0..4 {
@@ -68,6 +89,7 @@ fn when_nobody_has_it_the_error_names_what_was_wrong() {
     assert_eq!(error.kind(), Kind::BadOutput);
     assert!(error.message().contains("not JSON"), "{error}");
     assert_eq!(error.trail().attempts.len(), 4, "both, and each asked again");
+    assert!(error.trail().attempts.iter().all(|attempt| attempt.violations.len() == 1), "{}", error.trail());
 }
 
 #[test]
