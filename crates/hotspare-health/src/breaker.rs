@@ -8,8 +8,9 @@
 //! One failure among successes opens nothing.
 //!
 //! **Open** blocks for a cooldown, which doubles each time that the breaker opens anew and shrinks by one step for every
-//! five minutes that it stays closed; half of it is chance, so that many clients do not come back at once. A deadline
-//! that was promised is never moved forward by another failure, only back.
+//! five minutes that it stays closed; half of it is chance, so that many clients do not come back at once. A failure can
+//! extend a pause but never shorten it. A last resort may probe during the pause; only if that probe succeeds does the
+//! pause end early.
 //!
 //! **HalfOpen** lends out a few leases. A probe that succeeds closes the breaker (if enough do); one that fails opens it
 //! again; one that says nothing about health (the caller left, the request was wrong) gives its lease back; one that never
@@ -45,15 +46,14 @@ pub(crate) struct Breaker {
     config: Config,
     state: State,
     generation: u64,
-    /// How often it opened, less what was forgotten.
+    /// How often it opened, less what was forgotten up to the last opening.
     openings: u32,
-    forgotten_at: Moment,
     window: Window,
     sum: Sum,
     next_lease: u64,
-    /// When it closed after having been open; the ramp starts here.
+    /// When it closed after having been open; the ramp starts here, and so does forgetting.
     closed_at: Option<Moment>,
-    /// Longest promise so far to stay open.
+    /// Until when nothing but a last resort is admitted. Only a good probe brings it forward.
     until: Moment,
     /// When it last left Closed.
     opened_at: Moment,
@@ -94,7 +94,6 @@ impl Breaker {
             state: State::Closed,
             generation: 0,
             openings: 0,
-            forgotten_at: Moment::ZERO,
             sum: Sum::default(),
             next_lease: 0,
             closed_at: None,
@@ -119,6 +118,8 @@ impl Breaker {
             // Open and cooled down is as good as half-open: whoever comes first is the probe.
             State::Open if now >= self.until => Ok(()),
             State::Open => Err((Cause::Open, self.until)),
+            // A last resort got in during the pause, which goes on for everybody else.
+            State::HalfOpen { .. } if now < self.until => Err((Cause::Open, self.until)),
             State::HalfOpen { leases, .. } => match taken(leases, self.probes(), now) {
                 None => Ok(()),
                 Some(until) => Err((Cause::HalfOpenBusy, until)),
@@ -153,7 +154,6 @@ impl Breaker {
             return None;
         }
         self.window.success(now, pass.timed);
-        self.forget(now);
         if let Some(rule) = &self.config.evidence {
             self.sum.success(now, rule);
         }
@@ -180,7 +180,7 @@ impl Breaker {
             self.sum = Sum::one_short_of(now, rule);
         }
         self.closed_at = Some(now);
-        self.forgotten_at = now;
+        self.until = now;
         Some((from, BreakerState::Closed, Reason::ProbeSucceeded))
     }
 
@@ -198,7 +198,6 @@ impl Breaker {
         self.window.failure(now, weight, pass.timed);
         match &mut self.state {
             State::Closed => {
-                self.forget(now);
                 if let Some(rule) = &self.config.evidence {
                     self.sum.failure(now, rule, weight.evidence);
                 }
@@ -262,6 +261,7 @@ impl Breaker {
             return None;
         }
         self.openings = self.openings.saturating_sub(1);
+        self.until = now;
         Some(self.half_open(Reason::NetworkSuspected))
     }
 
@@ -368,6 +368,12 @@ impl Breaker {
 
     fn open(&mut self, now: Moment, reason: Reason, not_before: Option<Moment>, draw: u64) -> Change {
         let from = self.state();
+        if self.state == State::Closed {
+            self.opened_at = now;
+            let closed_for = self.closed_at.map_or(Duration::ZERO, |at| now.saturating_since(at));
+            let steps = u32::try_from(closed_for.as_secs() / FORGET.as_secs()).unwrap_or(u32::MAX);
+            self.openings = self.openings.saturating_sub(steps);
+        }
         let growth = 1u32.checked_shl(self.openings.min(16)).unwrap_or(u32::MAX);
         let whole = self.config.cooldown.saturating_mul(growth).min(self.config.cooldown_cap);
         self.openings = self.openings.saturating_add(1);
@@ -379,9 +385,6 @@ impl Breaker {
         self.until = self.until.max(now + pause).max(promised);
         self.sum = Sum::default();
         self.busy = false;
-        if self.state == State::Closed {
-            self.opened_at = now;
-        }
         self.state = State::Open;
         self.generation += 1;
         (from, BreakerState::Open, reason)
@@ -392,13 +395,6 @@ impl Breaker {
         self.state = State::HalfOpen { leases: Vec::new(), good: 0 };
         self.generation += 1;
         (from, BreakerState::HalfOpen, reason)
-    }
-
-    fn forget(&mut self, now: Moment) {
-        while self.openings > 0 && now.saturating_since(self.forgotten_at) >= FORGET {
-            self.openings -= 1;
-            self.forgotten_at = self.forgotten_at + FORGET;
-        }
     }
 }
 

@@ -44,6 +44,11 @@ struct World {
     calls: Vec<Call>,
     probes_lost: Vec<Moment>,
     failures_in_a_row: u32,
+    /// How often it opened, less one for every five minutes that it stayed closed.
+    openings: u32,
+    closed_at: Moment,
+    /// Until when it promised to stay open; a probe that closes it ends the promise.
+    promised: Moment,
     /// When a call was seen to be in time or late since the last recovery: each once.
     timed: Vec<(Moment, bool)>,
 }
@@ -104,6 +109,9 @@ impl World {
                 if self.breaker.state() == BreakerState::Open {
                     return Err("admitted while open".into());
                 }
+                if self.now < self.promised {
+                    return Err("admitted before a promised pause was over".into());
+                }
                 let pass = self.breaker.admit(self.now);
                 self.begin(pass, self.breaker.state() == BreakerState::HalfOpen);
             }
@@ -134,6 +142,9 @@ impl World {
                 let call = self.end(index, false);
                 self.failures_in_a_row = 1;
                 change = self.breaker.failure(self.now, call.pass, Weight::alike(1_000), not_before, 0);
+                if days && change.is_some() {
+                    self.promised = self.promised.max(self.now + LONGEST_HOLD);
+                }
                 self.judge(&before, call.pass, change)?;
             }
             Input::Busy(index) => {
@@ -162,6 +173,7 @@ impl World {
                 }
                 if closed {
                     self.timed.clear();
+                    (self.promised, self.closed_at) = (self.now, self.now);
                 }
             }
             Input::Neutral(index) => {
@@ -172,7 +184,29 @@ impl World {
                 }
             }
         }
+        if let Some((from, BreakerState::Open, _)) = change {
+            self.opens(from)?;
+        }
         self.check(&before, change)
+    }
+
+    /// Each opening doubles the pause up to the cap, and no pause is longer than that or what was promised. With a draw of 0
+    /// half of the pause is left.
+    fn opens(&mut self, from: BreakerState) -> Result<(), String> {
+        let config = &self.breaker.config;
+        if from == BreakerState::Closed {
+            let steps = self.now.saturating_since(self.closed_at).as_secs() / 300;
+            self.openings = self.openings.saturating_sub(u32::try_from(steps).unwrap());
+        }
+        let pause = config.cooldown.saturating_mul(1 << self.openings.min(16)).min(config.cooldown_cap) / 2;
+        self.openings += 1;
+        self.promised = self.promised.max(self.now + pause);
+        if self.breaker.until != self.promised {
+            let found = self.breaker.until.saturating_since(self.now);
+            let due = self.promised.saturating_since(self.now);
+            return Err(format!("open for {found:?} at opening {}, not for {due:?}", self.openings));
+        }
+        Ok(())
     }
 
     fn begin(&mut self, pass: Pass, probe: bool) {
@@ -232,9 +266,6 @@ impl World {
         if after.until.saturating_since(self.now) > LONGEST_HOLD {
             return Err("open for longer than an hour".into());
         }
-        if after.until < before.until {
-            return Err("a promise to stay open was shortened".into());
-        }
         if let State::HalfOpen { leases, .. } = &after.state {
             // A last resort may lend one more than a normal call could have.
             let last_resort = self.calls.iter().filter(|call| call.pass.lease.is_some()).count();
@@ -291,7 +322,8 @@ impl World {
             }
         }
         breaker.until.saturating_since(self.now).hash(&mut hasher);
-        breaker.openings.min(3).hash(&mut hasher);
+        self.promised.saturating_since(self.now).hash(&mut hasher);
+        (breaker.openings.min(3), self.openings.min(3)).hash(&mut hasher);
         (breaker.sum.milli_nats, self.failures_in_a_row).hash(&mut hasher);
         for age in 0..12 {
             let total = breaker.window.total(self.now + TICK * age);
@@ -318,12 +350,15 @@ impl World {
     fn start(config: Config, now: Moment) -> Self {
         let breaker = Breaker::new(config);
         let (calls, probes_lost, timed) = (Vec::new(), Vec::new(), Vec::new());
-        Self { breaker, now, calls, probes_lost, failures_in_a_row: 0, timed }
+        let (failures_in_a_row, openings) = (0, 0);
+        let (closed_at, promised) = (Moment::ZERO, Moment::ZERO);
+        Self { breaker, now, calls, probes_lost, failures_in_a_row, openings, closed_at, promised, timed }
     }
 }
 
 fn explore(name: &str, config: Config, depth: usize) {
-    let start = World::start(config, Moment::ZERO + Duration::from_secs(100));
+    // Late enough that whatever is forgotten with time could be forgotten.
+    let start = World::start(config, Moment::ZERO + Duration::from_secs(100_000));
     let mut seen = BTreeSet::from([start.fingerprint()]);
     let mut queue = VecDeque::from([(start, Vec::new())]);
     let mut edges = 0u64;
@@ -369,7 +404,8 @@ fn it_always_recovers() {
             let mut healed = world.breaker.clone();
             let mut now = world.now;
             for _ in 0..8 {
-                now = healed.next_change().unwrap_or(now).max(now + Duration::from_secs(10));
+                let told = healed.check(now).err().map(|(_, until)| until);
+                now = healed.next_change().max(told).max(Some(now + Duration::from_secs(10))).unwrap();
                 healed.advance(now, 0);
                 if healed.check(now).is_ok() {
                     let pass = healed.admit(now);

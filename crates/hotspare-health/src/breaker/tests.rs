@@ -82,26 +82,55 @@ fn opens_when_others_nearly_always_have_to_serve() {
     assert!(breaker.slow(now, probe, 0).is_some(), "a late probe proves nothing");
 }
 
+/// Opens it at `now` and gives the pause that follows, in seconds, with no chance in it.
+fn pause_of(breaker: &mut Breaker, now: Moment) -> u64 {
+    let pass = breaker.admit(now);
+    breaker.failure(now, pass, Weight::alike(1_000), None, 0).unwrap();
+    let pause = breaker.until.saturating_since(now);
+    breaker.advance(breaker.until, 0);
+    pause.as_secs() * 2
+}
+
 #[test]
-fn the_cooldown_doubles_to_its_cap_and_is_forgotten_step_by_step() {
-    let mut breaker = Breaker::new(Config { failures: Some(1), ..Config::window() });
-    let mut now = at(0);
-    let mut pauses = Vec::new();
-    for _ in 0..4 {
-        let pass = breaker.admit(now);
-        breaker.failure(now, pass, Weight::alike(1_000), None, u64::MAX);
-        pauses.push(breaker.until.saturating_since(now).as_millis());
+fn the_cooldown_doubles_up_to_its_cap() {
+    let cooldown_cap = Duration::from_secs(60);
+    let mut breaker = Breaker::new(Config { failures: Some(1), cooldown_cap, ..Config::window() });
+    let mut now = at(7_200_000);
+    let pauses = [(); 6].map(|()| {
+        let pause = pause_of(&mut breaker, now);
         now = breaker.until;
-        breaker.advance(now, 0);
+        pause
+    });
+    assert_eq!(pauses, [4, 10, 20, 40, 60, 60]);
+}
+
+#[test]
+fn half_of_a_cooldown_is_chance() {
+    for (draw, least, most) in [(0, 2_500, 2_500), (u64::MAX, 2_500, 5_000)] {
+        let mut breaker = Breaker::new(Config { failures: Some(1), ..Config::window() });
+        let pass = breaker.admit(at(0));
+        breaker.failure(at(0), pass, Weight::alike(1_000), None, draw).unwrap();
+        let pause = breaker.until.as_nanos() / 1_000_000;
+        assert!((least..=most).contains(&pause), "{pause}");
     }
-    // Between half of the cooldown and the whole of it.
-    for (pause, whole) in pauses.iter().zip([5_000, 10_000, 15_000, 15_000]) {
-        assert!(*pause >= whole / 2 && *pause <= whole, "{pauses:?}");
-    }
-    succeed(&mut breaker, now);
-    assert_eq!(breaker.openings, 4);
-    succeed(&mut breaker, now + Duration::from_secs(300));
-    assert_eq!(breaker.openings, 3, "one success does not forget an outage");
+}
+
+/// One good probe in the middle of an outage does not forget it; each five minutes in which it stays closed forget a step.
+#[test]
+fn the_growth_of_the_cooldown_is_forgotten_while_it_is_closed() {
+    let pause_after = |closed_for: u64| {
+        let cooldown_cap = Duration::from_secs(300);
+        let mut breaker = Breaker::new(Config { failures: Some(1), cooldown_cap, ..Config::window() });
+        let mut now = at(7_200_000);
+        for _ in 0..4 {
+            pause_of(&mut breaker, now);
+            now = breaker.until;
+        }
+        let closed = succeed(&mut breaker, now);
+        assert_eq!(closed.map(|(_, to, _)| to), Some(BreakerState::Closed));
+        pause_of(&mut breaker, now + Duration::from_secs(closed_for))
+    };
+    assert_eq!([1, 299, 300, 600, 7_200].map(pause_after), [80, 80, 40, 20, 4]);
 }
 
 #[test]
@@ -121,6 +150,28 @@ fn a_last_resort_that_fails_does_not_shorten_the_promise() {
     let pass = breaker.admit_last_resort(at(1_000));
     breaker.failure(at(1_100), pass, Weight::alike(1_000), None, 0);
     assert_eq!(breaker.check(at(39_999)), Err((Cause::Open, at(40_000))));
+}
+
+#[test]
+fn an_inconclusive_last_resort_opens_no_way_for_others_before_the_promised_time() {
+    let mut breaker = Breaker::new(Config { failures: Some(1), ..Config::window() });
+    let pass = breaker.admit(at(0));
+    breaker.failure(at(0), pass, Weight::alike(1_000), Some(at(600_000)), 0);
+    let pass = breaker.admit_last_resort(at(1_000));
+    breaker.neutral(pass);
+    assert_eq!(breaker.check(at(599_999)), Err((Cause::Open, at(600_000))));
+    assert_eq!(breaker.check(at(600_000)), Ok(()));
+}
+
+#[test]
+fn a_promised_pause_ends_with_a_good_probe_and_is_not_taken_up_by_the_next_opening() {
+    let mut breaker = Breaker::new(Config { failures: Some(1), ..Config::window() });
+    let pass = breaker.admit(at(0));
+    breaker.failure(at(0), pass, Weight::alike(1_000), Some(at(3_600_000)), 0);
+    let pass = breaker.admit_last_resort(at(1_000));
+    breaker.success(at(2_000), pass, 0).unwrap();
+    fail(&mut breaker, at(62_000)).unwrap();
+    assert!(breaker.until <= at(72_000), "{:?}", breaker.until);
 }
 
 #[test]
