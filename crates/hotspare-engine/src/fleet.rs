@@ -75,6 +75,11 @@ impl Target {
         self.keys.len()
     }
 
+    /// Whether an operator limits what it gets in a minute.
+    pub(crate) fn has_own_limit(&self) -> bool {
+        self.requests_per_minute.is_some() || self.tokens_per_minute.is_some()
+    }
+
     /// Everything that must be well for a request with this key.
     #[must_use]
     pub fn scopes(&self, key: usize) -> [ScopeId; 4] {

@@ -6,7 +6,7 @@
 //!
 //! Not a task and not a clock: a driver polls it, sends what it says and tells it how that went. Invariant: at most one
 //! probe per key of a target at once; a probe ends by itself in time; the same key is asked at most once a second; every
-//! permit is settled, also when the keeper is dropped with its driver (by its lease).
+//! permit is settled, if a driver that ends calls [`Keeper::give_up`].
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -114,9 +114,15 @@ impl Keeper {
             }
         };
         let end = End::of_probe(outcome, ending);
-        // Not a caller's request, so no chance is at hand; the moment is as good.
-        let draw = now.as_nanos().wrapping_mul(0x9E37_79B9_7F4A_7C15);
-        world.settle(now, target, permit, end, draw);
+        world.settle(now, target, permit, end, draw(now));
+    }
+
+    /// The driver ends with its probes under way: their places and leases go back.
+    pub fn give_up(&mut self, now: Moment, world: &mut World) {
+        for Running { target, permit, .. } in self.running.drain(..) {
+            let end = End::of_probe(Outcome::neutral(), Ending::Cancelled);
+            world.settle(now, target, permit, end, draw(now));
+        }
     }
 
     /// When to poll again although nothing happened.
@@ -139,6 +145,11 @@ impl Keeper {
             })
             .collect()
     }
+}
+
+/// A probe is not a caller's request, so it has no draws of its own; the moment is as good.
+fn draw(now: Moment) -> u64 {
+    now.as_nanos().wrapping_mul(0x9E37_79B9_7F4A_7C15)
 }
 
 #[cfg(test)]

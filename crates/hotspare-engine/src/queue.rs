@@ -1,7 +1,7 @@
 //! Who waits for room at a target that has only so many places.
 //!
 //! Not a timer: calls have their own deadlines and leave by themselves. Invariant: first come, first served; a newcomer
-//! never takes a place that somebody waits for; each line has an end.
+//! never takes a place, or what an operator's limit allows, while others wait for it; each line has an end.
 
 use std::collections::VecDeque;
 

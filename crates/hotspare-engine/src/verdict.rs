@@ -19,7 +19,7 @@ pub(crate) fn outcome(now: Moment, error: &Error, target: &Target, key: usize, w
     let Some(scope) = target.scope(key, policy.scope) else { return Outcome::neutral() };
     let hinted = error.retry_after().map(|pause| now + pause);
     let verdict = match (policy.hold, policy.evidence) {
-        (Hold::Disable, _) => Verdict::Disable { until: Some((now + RECHECK).max(hinted.unwrap_or(now))) },
+        (Hold::Disable, _) => Verdict::Disable { until: (now + RECHECK).max(hinted.unwrap_or(now)) },
         (Hold::Ease, _) => Verdict::Ease { until: hinted },
         (Hold::Until, _) => match hinted {
             Some(until) => Verdict::Hold { until },

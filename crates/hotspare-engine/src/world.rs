@@ -175,23 +175,19 @@ impl World {
         self.advance(now);
         let fleet = Arc::clone(&self.fleet);
         let target = &fleet.targets()[place];
-        let in_flight = self.targets[place].counts.in_flight;
+        let refuse = |cause, until| Err(Refusal { scope: target.scopes(0)[1], cause, until });
         if self.targets[place].cordoned {
-            return Err(Refusal { scope: target.scopes(0)[1], cause: Cause::Cordoned, until: None });
+            return refuse(Cause::Cordoned, None);
         }
-        if let Some(most) = target.max_in_flight {
-            let free = usize::try_from(most.saturating_sub(in_flight)).unwrap_or(usize::MAX);
-            if !self.queues.is_next(place, ticket, free) {
-                let until = Some(now + LOOK_AGAIN);
-                return Err(Refusal { scope: target.scopes(0)[1], cause: Cause::Full, until });
-            }
+        if !self.queues.is_next(place, ticket, self.free_places(place)) {
+            return refuse(Cause::Full, Some(now + LOOK_AGAIN));
         }
         if let Some(until) = self.targets[place].own.wait(now, tokens) {
-            return Err(Refusal {
-                scope: target.scopes(0)[1],
-                cause: Cause::LimitReached,
-                until: Some(until),
-            });
+            return refuse(Cause::LimitReached, Some(until));
+        }
+        // What the limit allows is for the first in line, who is woken or has a timer.
+        if target.has_own_limit() && !self.queues.is_next(place, ticket, 1) {
+            return refuse(Cause::LimitReached, Some(now + LOOK_AGAIN));
         }
         let keys = target.key_count();
         let first = usize::try_from(draw % keys as u64).unwrap_or(0);
@@ -207,6 +203,8 @@ impl World {
             match admission {
                 Admission::Granted(permit) => {
                     self.targets[place].begin(now, tokens);
+                    // What the admission changed is told as well.
+                    self.advance(now);
                     if let Some(ticket) = ticket {
                         self.leave(ticket);
                     }
@@ -229,17 +227,20 @@ impl World {
             return None;
         }
         let at = self.book.probe_at(now, &self.fleet.targets()[place].scopes(key))?;
-        Some(self.targets[place].own.wait(now, 0).map_or(at, |own| own.max(at)))
+        let own = self.targets[place].own.wait(now, 0).unwrap_or(now);
+        let full = !self.queues.is_next(place, None, self.free_places(place));
+        Some(at.max(own).max(if full { now + LOOK_AGAIN } else { now }))
     }
 
     /// Asks for leave to probe with this very key.
     pub(crate) fn admit_probe(&mut self, now: Moment, place: usize, key: usize) -> Option<Permit> {
-        if self.targets[place].own.wait(now, 0).is_some() {
+        if self.probe_at(now, place, key)? > now {
             return None;
         }
         let scopes = self.fleet.targets()[place].scopes(key);
         let Admission::Granted(permit) = self.book.admit(now, &scopes) else { return None };
         self.targets[place].begin(now, 0);
+        self.advance(now);
         Some(permit)
     }
 
@@ -361,10 +362,19 @@ impl World {
         self.targets[place].plain = true;
     }
 
+    /// Wakes as many of those who wait as there are places. Where they wait for time to pass only the first is woken; it
+    /// has a timer, and the next one is woken when it leaves the line.
     fn wake(&mut self, place: usize) {
-        let most = self.fleet.targets()[place].max_in_flight.unwrap_or(u32::MAX);
+        let target = &self.fleet.targets()[place];
+        let for_places = target.max_in_flight.is_some() && !target.has_own_limit();
+        let free = self.free_places(place);
+        self.queues.wake(place, if for_places { free } else { free.min(1) });
+    }
+
+    fn free_places(&self, place: usize) -> usize {
+        let Some(most) = self.fleet.targets()[place].max_in_flight else { return usize::MAX };
         let free = most.saturating_sub(self.targets[place].counts.in_flight);
-        self.queues.wake(place, usize::try_from(free).unwrap_or(usize::MAX));
+        usize::try_from(free).unwrap_or(usize::MAX)
     }
 
     /// A route's call has its answer.

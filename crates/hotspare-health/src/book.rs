@@ -24,6 +24,8 @@ pub struct Book {
     scopes: Vec<ScopeState>,
     schedule: Schedule,
     network: Network,
+    /// Transitions that admissions caused, at most one for each scope: [`Book::advance`] reports them.
+    unreported: Vec<Transition>,
 }
 
 impl Book {
@@ -84,12 +86,12 @@ impl Book {
     }
 
     /// As [`Book::admit`], but an open breaker or a quota that only seems spent is no obstacle. For calls that have nowhere
-    /// else to go; what came to be disabled, cordoned or asked for a pause stays out of reach.
+    /// else to go; what is disabled or asked for a pause stays out of reach.
     pub fn admit_last_resort(&mut self, now: Moment, scopes: &[ScopeId], tokens: u64) -> Admission {
         let obstacle = scopes.iter().find_map(|&scope| {
             let state = self.scopes.get(scope.0 as usize)?;
             let (cause, until) = state.gate.check(now).err()?;
-            Some(Refusal { scope, cause, until })
+            Some(Refusal { scope, cause, until: Some(until) })
         });
         match obstacle {
             Some(refusal) => Admission::Refused(refusal),
@@ -206,9 +208,9 @@ impl Book {
     }
 
     /// Lets time pass for what needs no traffic: cooldowns that are over, leases that expired. Costs nothing for scopes
-    /// that are well.
+    /// that are well. Also reports the transitions that admissions caused since the last time.
     pub fn advance(&mut self, now: Moment) -> Vec<Transition> {
-        let mut transitions = Vec::new();
+        let mut transitions = std::mem::take(&mut self.unreported);
         while let Some(scope) = self.schedule.due(now) {
             let Some(state) = self.scopes.get_mut(scope.0 as usize) else { break };
             let before = state.breaker.next_change();
@@ -265,7 +267,6 @@ impl Book {
             samples: 0,
             degraded: false,
             disabled: false,
-            cordoned: false,
         };
         for &scope in scopes {
             let Some(state) = self.scopes.get(scope.0 as usize) else { continue };
@@ -281,19 +282,11 @@ impl Book {
             view.degraded |= state.is_degraded();
             view.samples = view.samples.max(samples);
             view.disabled |= state.gate.is_disabled(now);
-            view.cordoned |= state.gate.cordoned;
         }
         if view.degraded {
             view.weight_bp /= 10;
         }
         view
-    }
-
-    /// Takes a scope out of service by an operator's will, or puts it back.
-    pub fn set_cordoned(&mut self, scope: ScopeId, cordoned: bool) {
-        if let Some(state) = self.scopes.get_mut(scope.0 as usize) {
-            state.gate.cordoned = cordoned;
-        }
     }
 
     /// Puts a disabled scope back into service.
@@ -315,7 +308,7 @@ impl Book {
         for &scope in scopes {
             let Some(state) = self.scopes.get(scope.0 as usize) else { continue };
             let mut note = |cause, until| {
-                let refusal = Refusal { scope, cause, until };
+                let refusal = Refusal { scope, cause, until: Some(until) };
                 if worst.as_ref().is_none_or(|worst| lasts_longer(&refusal, worst)) {
                     worst = Some(refusal);
                 }
@@ -324,16 +317,16 @@ impl Book {
                 note(cause, until);
             }
             if let Err((cause, until)) = state.breaker.check(now) {
-                note(cause, Some(until));
+                note(cause, until);
             }
             if let Some(until) = state.quota.wait(now, tokens) {
-                note(Cause::QuotaSpent, Some(until));
+                note(Cause::QuotaSpent, until);
             }
             if let Some(until) = Some(state.growth.ready_at(now)).filter(|at| *at > now) {
-                note(Cause::Growing, Some(until));
+                note(Cause::Growing, until);
             }
             if let Some(until) = self.network.held_until(now, scope) {
-                note(Cause::NetworkSuspected, Some(until));
+                note(Cause::NetworkSuspected, until);
             }
         }
         worst
@@ -351,12 +344,10 @@ impl Book {
             let before = state.breaker.next_change();
             late_after =
                 late_after.max(state.pace.as_ref().and_then(|pace| pace.streamed.late_after(tokens)));
-            let pass = if last_resort {
-                state.breaker.admit_last_resort(now)
-            } else {
-                state.breaker.advance(now, 0);
-                state.breaker.admit(now)
-            };
+            let change =
+                if last_resort { state.breaker.override_pause() } else { state.breaker.advance(now, 0) };
+            self.unreported.extend(change.map(|change| transition(scope, now, change)));
+            let pass = state.breaker.admit(now);
             self.schedule.shift(scope, before, state.breaker.next_change());
             entries.push(Entry { scope, pass, began: now, number: state.shedding.begin(), speaks: false });
         }

@@ -141,12 +141,9 @@ impl Breaker {
         Pass { generation: self.generation, lease, timed: false }
     }
 
-    /// Admits a call whatever the state: an open breaker becomes half-open and lends this call a lease.
-    pub(crate) fn admit_last_resort(&mut self, now: Moment) -> Pass {
-        if self.state == State::Open {
-            self.half_open(Reason::CooledDown);
-        }
-        self.admit(now)
+    /// Makes an open breaker half-open during its pause, so that the next call gets a lease.
+    pub(crate) fn override_pause(&mut self) -> Option<Change> {
+        (self.state == State::Open).then(|| self.half_open(Reason::LastResort))
     }
 
     pub(crate) fn success(&mut self, now: Moment, pass: Pass, draw: u64) -> Option<Change> {

@@ -32,34 +32,27 @@ pub(crate) struct Gate {
     unexplained: u32,
     /// A pause was named, and nothing has succeeded since.
     hinted: bool,
-    disabled: Option<Option<Moment>>,
+    /// While it is disabled: when one call may find out whether it is back.
+    disabled: Option<Moment>,
     /// When it was last asked to be left alone: what succeeds of what began before says nothing about that.
     closed_at: Moment,
     /// A pause has not yet been followed by a call.
     unproven: bool,
     /// Until when the first call after a pause has the way to itself.
     scout_until: Moment,
-    pub(crate) cordoned: bool,
 }
 
 impl Gate {
-    pub(crate) fn check(&self, now: Moment) -> Result<(), (Cause, Option<Moment>)> {
-        if self.cordoned {
-            return Err((Cause::Cordoned, None));
-        }
-        let disabled = match self.disabled {
-            Some(None) => return Err((Cause::Disabled, None)),
-            Some(Some(until)) => until,
-            None => Moment::ZERO,
-        };
+    pub(crate) fn check(&self, now: Moment) -> Result<(), (Cause, Moment)> {
+        let disabled = self.disabled.unwrap_or(Moment::ZERO);
         let held_until = self.held_until.max(self.scout_until);
-        // Of two obstacles the longer one is told.
+        // Of two obstacles the longer one is reported.
         let (cause, until) = if disabled >= held_until {
             (Cause::Disabled, disabled)
         } else {
             (Cause::RateLimited, held_until)
         };
-        if now < until { Err((cause, Some(until))) } else { Ok(()) }
+        if now < until { Err((cause, until)) } else { Ok(()) }
     }
 
     /// A call goes through. The one that finds out whether a disabled scope is back puts the next such call off.
@@ -68,7 +61,7 @@ impl Gate {
         if std::mem::take(&mut self.unproven) {
             self.scout_until = now + SCOUT;
         }
-        if let Some(Some(until)) = &mut self.disabled {
+        if let Some(until) = &mut self.disabled {
             *until = now + RECHECK;
         }
     }
@@ -109,13 +102,9 @@ impl Gate {
         }
     }
 
-    pub(crate) fn disable(&mut self, now: Moment, until: Option<Moment>) {
+    pub(crate) fn disable(&mut self, now: Moment, until: Moment) {
         self.closed_at = now;
-        self.disabled = Some(match self.disabled {
-            Some(Some(before)) => until.map(|until| until.max(before)),
-            Some(None) => None,
-            None => until,
-        });
+        self.disabled = self.disabled.max(Some(until));
     }
 
     pub(crate) fn enable(&mut self) {
@@ -131,9 +120,7 @@ impl Gate {
         self.hinted = false;
         self.unproven = false;
         self.scout_until = Moment::ZERO;
-        if matches!(self.disabled, Some(Some(_))) {
-            self.disabled = None;
-        }
+        self.disabled = None;
     }
 
     /// Whether it is disabled, or was and nobody has found out yet if it is back.
@@ -142,11 +129,7 @@ impl Gate {
     }
 
     pub(crate) fn is_disabled(&self, now: Moment) -> bool {
-        match self.disabled {
-            Some(Some(until)) => now < until,
-            Some(None) => true,
-            None => false,
-        }
+        self.disabled.is_some_and(|until| now < until)
     }
 }
 
@@ -166,10 +149,10 @@ mod tests {
         let mut gate = Gate::default();
         gate.hold(at(0), at(30));
         gate.hold(at(1), at(5));
-        assert_eq!(gate.check(at(29)), Err((Cause::RateLimited, Some(at(30)))));
+        assert_eq!(gate.check(at(29)), Err((Cause::RateLimited, at(30))));
         assert_eq!(gate.check(at(30)), Ok(()));
         gate.hold(at(30), Moment::MAX);
-        assert_eq!(gate.check(at(31)), Err((Cause::RateLimited, Some(at(3_630)))));
+        assert_eq!(gate.check(at(31)), Err((Cause::RateLimited, at(3_630))));
     }
 
     #[test]
@@ -179,7 +162,7 @@ mod tests {
         gate.hold(millis(0), millis(0));
         assert_eq!(gate.check(millis(0)), Ok(()), "it is believed once");
         gate.hold(millis(1), millis(1));
-        assert_eq!(gate.check(millis(1_000)), Err((Cause::RateLimited, Some(millis(1_001)))));
+        assert_eq!(gate.check(millis(1_000)), Err((Cause::RateLimited, millis(1_001))));
         gate.success(millis(1_001));
         gate.hold(millis(2_000), millis(2_200));
         assert_eq!(gate.check(millis(2_200)), Ok(()), "a short hint that holds good is kept to");
@@ -190,18 +173,18 @@ mod tests {
         let mut gate = Gate::default();
         gate.hold_unknown(at(0));
         gate.hold_unknown(at(1));
-        assert_eq!(gate.check(at(4)), Err((Cause::RateLimited, Some(at(5)))));
+        assert_eq!(gate.check(at(4)), Err((Cause::RateLimited, at(5))));
         gate.hold_unknown(at(5));
-        assert_eq!(gate.check(at(6)), Err((Cause::RateLimited, Some(at(15)))));
+        assert_eq!(gate.check(at(6)), Err((Cause::RateLimited, at(15))));
         gate.success(at(16));
         gate.hold_unknown(at(20));
-        assert_eq!(gate.check(at(21)), Err((Cause::RateLimited, Some(at(25)))));
+        assert_eq!(gate.check(at(21)), Err((Cause::RateLimited, at(25))));
     }
 
     #[test]
     fn a_disabled_scope_is_asked_once_per_recheck() {
         let mut gate = Gate::default();
-        gate.disable(at(0), Some(at(600)));
+        gate.disable(at(0), at(600));
         assert!(gate.check(at(599)).is_err());
         assert!(gate.check(at(600)).is_ok());
         gate.pass(at(600));
@@ -209,7 +192,7 @@ mod tests {
         // Its caller left: a minute later another finds out, and is turned away.
         assert!(gate.check(at(660)).is_ok());
         gate.pass(at(660));
-        gate.disable(at(661), Some(at(1_261)));
+        gate.disable(at(661), at(1_261));
         assert!(gate.check(at(1_260)).is_err());
         gate.pass(at(1_261));
         gate.success(at(1_261));
@@ -246,13 +229,13 @@ mod tests {
     #[test]
     fn what_began_before_does_not_bring_a_disabled_scope_back() {
         let mut gate = Gate::default();
-        gate.disable(at(10), Some(at(610)));
+        gate.disable(at(10), at(610));
         gate.success(at(9));
         assert!(gate.check(at(11)).is_err());
         let mut gate = Gate::default();
         gate.hold_unknown(at(10));
         gate.success(at(9));
         gate.hold_unknown(at(15));
-        assert_eq!(gate.check(at(16)), Err((Cause::RateLimited, Some(at(25)))));
+        assert_eq!(gate.check(at(16)), Err((Cause::RateLimited, at(25))));
     }
 }

@@ -186,10 +186,10 @@ impl Outcome {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Verdict {
-    /// It is out of service until the moment, or until somebody acts.
+    /// It is out of service.
     Disable {
         /// When one call may find out whether it is back.
-        until: Option<Moment>,
+        until: Moment,
     },
     /// It refuses traffic that grows this fast: half of it from now on, and slowly more. Not ill health.
     Ease {
@@ -229,7 +229,7 @@ pub enum Verdict {
 }
 
 /// A breaker changed its state.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Transition {
     /// Which.
     pub scope: ScopeId,
@@ -268,6 +268,8 @@ pub enum Reason {
         /// Of how many.
         calls: u32,
     },
+    /// No target was available, so a call was let through during the pause.
+    LastResort,
     /// A probe's lease ran out.
     LeaseExpired,
     /// A probe failed.
@@ -307,6 +309,7 @@ impl fmt::Display for Reason {
             Self::FailureRate { rate_bp, calls } => {
                 write!(f, "{:.0} % of {calls} calls failed", percent(rate_bp))
             }
+            Self::LastResort => f.write_str("no target was available, so one call was let through"),
             Self::LeaseExpired => f.write_str("a probe never reported"),
             Self::NetworkSuspected => f.write_str("the local network was down, not the host"),
             Self::Parts { open } => write!(f, "{open} of its models are open, and none of them answers"),

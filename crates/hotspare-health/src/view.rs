@@ -34,8 +34,6 @@ pub struct View {
     pub degraded: bool,
     /// Whether one is disabled.
     pub disabled: bool,
-    /// Whether one is cordoned.
-    pub cordoned: bool,
 }
 
 /// How long the slowest of several scopes usually takes.

@@ -129,7 +129,7 @@ impl Observer {
     pub(crate) fn speak_of_service(&self, fleet: &Fleet, changes: Vec<Change>) {
         for change in changes {
             let (scope, kind, in_service, recheck_after) = match change {
-                Change::Out { scope, why, recheck } => (scope, why, false, recheck),
+                Change::Out { scope, why, recheck } => (scope, why, false, Some(recheck)),
                 Change::Back { scope, why } => (scope, why, true, None),
                 _ => continue,
             };

@@ -19,6 +19,10 @@ struct Rig {
 }
 
 fn rig(keys: u64) -> Rig {
+    rig_with_room(keys, None)
+}
+
+fn rig_with_room(keys: u64, max_in_flight: Option<u32>) -> Rig {
     let mut health = Config::window();
     health.failures = Some(1);
     let spec = |name: &str, probe: bool| TargetSpec {
@@ -29,7 +33,7 @@ fn rig(keys: u64) -> Rig {
         profile: ModelProfile::default(),
         wire: "w",
         keys: (0..keys).collect(),
-        max_in_flight: None,
+        max_in_flight,
         requests_per_minute: None,
         tokens_per_minute: None,
         health: health.clone(),
@@ -142,6 +146,35 @@ fn a_probe_that_says_nothing_does_not_spin() {
 }
 
 #[test]
+fn a_probe_takes_a_place_and_waits_for_one() {
+    let mut rig = rig_with_room(2, Some(1));
+    rig.caller_fails(0, Kind::Auth);
+    rig.run();
+    let (_, stream) = rig.world.admit(rig.now, 0, Wish::default()).unwrap();
+    let recheck = rig.now + Duration::from_secs(600);
+    for _ in 0..5 {
+        assert!(rig.timer());
+        assert_eq!((rig.out.len(), rig.world.counts(0).in_flight), (0, 1));
+    }
+    assert!(rig.now > recheck);
+    let end = End::of_probe(Outcome::success(), Ending::Served);
+    rig.world.settle(rig.now, 0, stream, end, 0);
+    rig.run();
+    assert_eq!((rig.out.len(), rig.world.counts(0).in_flight), (1, 1));
+}
+
+#[test]
+fn a_keeper_that_is_given_up_gives_its_places_back() {
+    let mut rig = rig_with_room(1, Some(1));
+    rig.caller_fails(0, Kind::Server);
+    rig.timer();
+    assert_eq!(rig.world.counts(0).in_flight, 1);
+    rig.keeper.give_up(rig.now, &mut rig.world);
+    assert_eq!(rig.world.counts(0).in_flight, 0);
+    assert!(rig.world.view(rig.now, 0, 0).usable, "the next call may be the probe");
+}
+
+#[test]
 fn a_dead_key_is_asked_again_after_ten_minutes_and_its_neighbour_never() {
     let mut rig = rig(2);
     rig.caller_fails(0, Kind::Auth);
@@ -171,7 +204,7 @@ fn what_goes_out_of_service_is_told_once_and_so_is_what_comes_back() {
     let [ServiceChange::Out { scope, why: Kind::QuotaExhausted, recheck }] = told.as_slice() else {
         panic!("{told:?}")
     };
-    assert_eq!(*recheck, Some(Duration::from_secs(600)));
+    assert_eq!(*recheck, Duration::from_secs(600));
     let status = rig.world.key_status(rig.now, 1, 0);
     assert_eq!((status.usable, status.disabled_by), (false, Some(Kind::QuotaExhausted)));
     assert_eq!(rig.world.disabled_by(1), None, "the model has done nothing");
@@ -211,6 +244,8 @@ enum Happens {
     Timer,
     /// The driver forgets a probe, as if it had been dropped.
     Lost,
+    /// The driver ends, and another one takes its place.
+    Replaced,
 }
 
 #[test]
@@ -227,6 +262,11 @@ fn every_order_of_events_keeps_the_invariants() {
         Happens::Neutral => rig.ends(Err(Error::new(Kind::InvalidRequest, ""))),
         Happens::Timer => drop(rig.timer()),
         Happens::Lost => drop(rig.out.remove(0)),
+        Happens::Replaced => {
+            rig.keeper.give_up(rig.now, &mut rig.world);
+            rig.keeper = Keeper::new(Arc::clone(&rig.keeper.fleet));
+            rig.out.clear();
+        }
     };
     let all = [
         Happens::Fails(0, Kind::Server),
@@ -237,13 +277,15 @@ fn every_order_of_events_keeps_the_invariants() {
         Happens::Neutral,
         Happens::Timer,
         Happens::Lost,
+        Happens::Replaced,
     ];
     let (mut seen, mut edges) = (BTreeSet::new(), 0u64);
-    let mut queue = VecDeque::from([Vec::new()]);
-    while let Some(path) = queue.pop_front() {
-        let mut here = rig(2);
+    let mut queue = VecDeque::from([(None, Vec::new()), (Some(1), Vec::new())]);
+    while let Some((room, path)) = queue.pop_front() {
+        let mut here = rig_with_room(2, room);
         path.iter().for_each(|happens| apply(&mut here, *happens));
         let mut hasher = DefaultHasher::new();
+        room.hash(&mut hasher);
         here.world.fingerprint(&mut hasher);
         format!("{:?} {:?} {:?}", here.keeper.running, here.keeper.resting, here.now).hash(&mut hasher);
         if !seen.insert(hasher.finish()) {
@@ -251,7 +293,7 @@ fn every_order_of_events_keeps_the_invariants() {
         }
         for happens in all {
             edges += 1;
-            let mut next = rig(2);
+            let mut next = rig_with_room(2, room);
             path.iter().for_each(|happens| apply(&mut next, *happens));
             apply(&mut next, happens);
             let mut path = path.clone();
@@ -261,6 +303,9 @@ fn every_order_of_events_keeps_the_invariants() {
             let pairs: BTreeSet<_> = probes.iter().map(|probe| (probe.target, probe.key)).collect();
             assert_eq!(pairs.len(), probes.len(), "one probe per key: {path:?}");
             assert!(next.out.len() <= probes.len(), "{path:?}");
+            let in_flight = next.world.counts(0).in_flight;
+            assert_eq!(usize::try_from(in_flight).unwrap(), probes.len(), "callers have left: {path:?}");
+            assert!(room.is_none_or(|room| in_flight <= room), "no place left for a probe: {path:?}");
             let ill = next.state(0) != BreakerState::Closed || next.world.view(next.now, 0, 0).disabled;
             if ill {
                 assert!(
@@ -269,7 +314,7 @@ fn every_order_of_events_keeps_the_invariants() {
                 );
             }
             if path.len() < DEPTH {
-                queue.push_back(path);
+                queue.push_back((room, path));
             }
         }
     }

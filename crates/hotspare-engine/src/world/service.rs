@@ -29,8 +29,8 @@ pub enum ServiceChange {
         scope: ScopeId,
         /// What takes it out.
         why: Kind,
-        /// How long until a request finds out whether it is back; `None` if only an operator can bring it back.
-        recheck: Option<Duration>,
+        /// How long until a request finds out whether it is back.
+        recheck: Duration,
     },
 }
 
@@ -125,7 +125,7 @@ impl World {
             return;
         };
         if self.service.out.insert(scope, why).is_none() {
-            let recheck = until.map(|until| until.saturating_since(now));
+            let recheck = until.saturating_since(now);
             self.service.tell(ServiceChange::Out { scope, why, recheck });
         }
     }

@@ -58,7 +58,7 @@ impl World {
                 out.usable = false;
                 out.usable_in = out.usable_in.max(Some(at.saturating_since(now)));
             }
-            out.cordoned = view.cordoned || self.targets[place].cordoned;
+            out.cordoned = self.targets[place].cordoned;
             out.disabled = view.disabled;
         }
         out.in_flight = in_flight;

@@ -51,7 +51,7 @@ fn a_refusal_by_one_scope_leaves_the_others_untouched() {
 fn pauses_and_dead_keys_are_not_ill_health() {
     let mut book = Book::new();
     let [host, key] = std::array::from_fn(|_| book.add_scope(Config::window()));
-    for verdict in [Verdict::Hold { until: at(30) }, Verdict::Disable { until: Some(at(600)) }] {
+    for verdict in [Verdict::Hold { until: at(30) }, Verdict::Disable { until: at(600) }] {
         let permit = granted(book.admit_last_resort(at(1), &[host], 0));
         book.settle(at(1), permit, Outcome::neutral(), 0);
         let mut book = book.clone();
@@ -71,12 +71,15 @@ fn a_last_resort_passes_an_open_breaker_and_nothing_else() {
     let permit = granted(book.admit_last_resort(at(1), &[scope], 0));
     assert!(permit.is_last_resort() && permit.is_probe());
     let transitions = book.settle(at(1), permit, Outcome::success(), 0);
+    let told: Vec<_> = transitions.iter().map(|one| (one.from, one.to, one.reason)).collect();
+    let (open, half_open, closed) = (BreakerState::Open, BreakerState::HalfOpen, BreakerState::Closed);
     assert_eq!(
-        transitions.last().map(|last| last.to),
-        Some(BreakerState::Closed),
+        told,
+        [(open, half_open, Reason::LastResort), (half_open, closed, Reason::ProbeSucceeded)],
         "a good one is a good probe"
     );
-    book.set_cordoned(scope, true);
+    let permit = granted(book.admit(at(1), &[scope]));
+    book.settle(at(1), permit, Outcome::at(scope, Verdict::Disable { until: at(600) }), 0);
     assert!(matches!(book.admit_last_resort(at(1), &[scope], 0), Admission::Refused(_)));
 }
 
@@ -87,6 +90,7 @@ fn a_cooldown_ends_without_anybody_advancing_time() {
     open(&mut book, at(1), &[scope], scope);
     assert!(matches!(book.admit(at(2), &[scope]), Admission::Refused(_)));
     assert!(granted(book.admit(at(7), &[scope])).is_probe());
+    assert_eq!(book.advance(at(7)).iter().map(|one| one.reason).collect::<Vec<_>>(), [Reason::CooledDown]);
     assert!(
         matches!(book.admit(at(7), &[scope]), Admission::Refused(refusal) if refusal.cause == Cause::HalfOpenBusy)
     );
@@ -375,6 +379,7 @@ fn a_long_answer_of_a_probe_closes() {
         let now = now + Duration::from_secs(20);
         let mut probe = granted(book.admit(now, &[host, model]));
         assert!(probe.is_probe());
+        assert_eq!(book.advance(now).len(), 1, "it is half-open");
         let after = Duration::from_secs(2);
         book.observe(now + after, &mut probe, Observation::FirstContent { after });
         for second in 3..90 {

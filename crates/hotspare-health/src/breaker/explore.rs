@@ -116,7 +116,8 @@ impl World {
                 self.begin(pass, self.breaker.state() == BreakerState::HalfOpen);
             }
             Input::LastResort => {
-                let pass = self.breaker.admit_last_resort(self.now);
+                change = self.breaker.override_pause();
+                let pass = self.breaker.admit(self.now);
                 self.begin(pass, true);
             }
             Input::Speak(index) => {
@@ -248,10 +249,13 @@ impl World {
         if after.state() != before.state() && after.generation == before.generation {
             return Err("changed its state within a generation".into());
         }
-        if let Some((from, to, _)) = change
-            && (from != before.state() || to != after.state())
-        {
-            return Err("told a transition that did not happen".into());
+        let told = change.map_or((before.state(), before.state()), |(from, to, _)| (from, to));
+        if told != (before.state(), after.state()) {
+            return Err(format!(
+                "went from {:?} to {:?} and reported {told:?}",
+                before.state(),
+                after.state()
+            ));
         }
         if before.state() == BreakerState::Open && after.state() == BreakerState::Closed {
             return Err("closed without having been half-open".into());

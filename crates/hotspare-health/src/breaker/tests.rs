@@ -16,6 +16,11 @@ fn succeed(breaker: &mut Breaker, now: Moment) -> Option<Change> {
     breaker.success(now, pass, 0)
 }
 
+fn admit_last_resort(breaker: &mut Breaker, now: Moment) -> Pass {
+    assert!(breaker.override_pause().is_some());
+    breaker.admit(now)
+}
+
 #[test]
 fn one_failure_among_successes_opens_nothing() {
     let mut breaker = Breaker::new(Config::window());
@@ -147,7 +152,7 @@ fn a_last_resort_that_fails_does_not_shorten_the_promise() {
     let mut breaker = Breaker::new(Config { failures: Some(1), ..Config::window() });
     let pass = breaker.admit(at(0));
     breaker.failure(at(0), pass, Weight::alike(1_000), Some(at(40_000)), 0);
-    let pass = breaker.admit_last_resort(at(1_000));
+    let pass = admit_last_resort(&mut breaker, at(1_000));
     breaker.failure(at(1_100), pass, Weight::alike(1_000), None, 0);
     assert_eq!(breaker.check(at(39_999)), Err((Cause::Open, at(40_000))));
 }
@@ -157,7 +162,7 @@ fn an_inconclusive_last_resort_opens_no_way_for_others_before_the_promised_time(
     let mut breaker = Breaker::new(Config { failures: Some(1), ..Config::window() });
     let pass = breaker.admit(at(0));
     breaker.failure(at(0), pass, Weight::alike(1_000), Some(at(600_000)), 0);
-    let pass = breaker.admit_last_resort(at(1_000));
+    let pass = admit_last_resort(&mut breaker, at(1_000));
     breaker.neutral(pass);
     assert_eq!(breaker.check(at(599_999)), Err((Cause::Open, at(600_000))));
     assert_eq!(breaker.check(at(600_000)), Ok(()));
@@ -168,7 +173,7 @@ fn a_promised_pause_ends_with_a_good_probe_and_is_not_taken_up_by_the_next_openi
     let mut breaker = Breaker::new(Config { failures: Some(1), ..Config::window() });
     let pass = breaker.admit(at(0));
     breaker.failure(at(0), pass, Weight::alike(1_000), Some(at(3_600_000)), 0);
-    let pass = breaker.admit_last_resort(at(1_000));
+    let pass = admit_last_resort(&mut breaker, at(1_000));
     breaker.success(at(2_000), pass, 0).unwrap();
     fail(&mut breaker, at(62_000)).unwrap();
     assert!(breaker.until <= at(72_000), "{:?}", breaker.until);

@@ -20,10 +20,9 @@ enum Input {
     /// A hinted pause of so many seconds.
     Hold(u64),
     HoldUnknown,
-    /// Disabled, to be asked again after so many seconds; `None` by something that only an operator can mend.
-    Disable(Option<u64>),
+    /// Disabled, to be asked again after so many seconds.
+    Disable(u64),
     Enable,
-    Cordon(bool),
     Ease,
     /// A reply says that so many of four requests are left, and all in 8 s.
     Left(u64),
@@ -44,14 +43,14 @@ struct Scope {
 }
 
 impl Scope {
-    /// When a call may go through, as a book sees it; `None` if only an operator can tell.
-    fn ready_at(&self, now: Moment) -> Option<Moment> {
+    /// When a call may go through, as a book sees it.
+    fn ready_at(&self, now: Moment) -> Moment {
         let gate = match self.gate.check(now) {
             Ok(()) => now,
-            Err((_, until)) => until?,
+            Err((_, until)) => until,
         };
         let quota = self.quota.wait(now, 1).unwrap_or(now);
-        Some(gate.max(quota).max(self.growth.ready_at(now)))
+        gate.max(quota).max(self.growth.ready_at(now))
     }
 
     fn apply(&mut self, input: Input) -> Result<(), String> {
@@ -62,9 +61,8 @@ impl Scope {
                 self.promised = self.promised.max(self.now + secs(pause));
             }
             Input::HoldUnknown => self.gate.hold_unknown(self.now),
-            Input::Disable(until) => self.gate.disable(self.now, until.map(|pause| self.now + secs(pause))),
+            Input::Disable(pause) => self.gate.disable(self.now, self.now + secs(pause)),
             Input::Enable => self.gate.enable(),
-            Input::Cordon(on) => self.gate.cordoned = on,
             Input::Ease => self.growth.ease(self.now),
             Input::Left(left) => {
                 let mut limits = RateLimits::default();
@@ -72,7 +70,7 @@ impl Scope {
                 self.quota.learn(self.now, &limits);
             }
             Input::Start => {
-                if self.ready_at(self.now) != Some(self.now) {
+                if self.ready_at(self.now) != self.now {
                     return Ok(());
                 }
                 if self.now < self.promised {
@@ -82,7 +80,7 @@ impl Scope {
                 self.quota.take(self.now, 1);
                 self.growth.start(self.now);
                 // Whoever finds out and does not say leaves the next one to do it.
-                if self.ready_at(self.now).is_none_or(|at| at > self.now + RECHECK) {
+                if self.ready_at(self.now) > self.now + RECHECK {
                     return Err("a call that went through put the next one off".into());
                 }
             }
@@ -93,15 +91,12 @@ impl Scope {
     }
 
     fn check(&self) -> Result<(), String> {
-        let Some(at) = self.ready_at(self.now) else {
-            let shut = self.gate.cordoned || self.gate.disabled == Some(None);
-            return if shut { Ok(()) } else { Err("shut without a time and without an operator".into()) };
-        };
+        let at = self.ready_at(self.now);
         if at.saturating_since(self.now) > LONGEST_HOLD {
             return Err(format!("a wait of {:?}", at.saturating_since(self.now)));
         }
         // Who comes when it was told to finds the way free: nothing is moved back by waiting.
-        if self.ready_at(at) != Some(at) {
+        if self.ready_at(at) != at {
             return Err("told a time at which it was still shut".into());
         }
         Ok(())
@@ -120,11 +115,9 @@ fn every_order_of_pauses_and_quotas_keeps_the_invariants() {
         Input::Hold(3),
         Input::Hold(9_999),
         Input::HoldUnknown,
-        Input::Disable(Some(4)),
-        Input::Disable(None),
+        Input::Disable(4),
+        Input::Disable(9),
         Input::Enable,
-        Input::Cordon(true),
-        Input::Cordon(false),
         Input::Ease,
         Input::Left(0),
         Input::Left(1),

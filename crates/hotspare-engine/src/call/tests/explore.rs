@@ -4,8 +4,10 @@
 //! fingerprint. Bound: three targets, paths of up to 6 inputs: content, the end, failures of five kinds, late events of
 //! attempts that are over, the next timer, room at a target that was full, and the caller leaving.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::hash::{DefaultHasher, Hash, Hasher};
+
+use hotspare_core::BreakerState;
 
 use super::*;
 
@@ -155,6 +157,18 @@ fn forgets_nobody(rig: &Rig) -> Result<(), String> {
     Ok(())
 }
 
+/// What is told of each breaker begins at Closed, and each transition where the one before it ended.
+fn tells_every_transition(rig: &mut Rig) -> Result<(), String> {
+    let mut states = BTreeMap::new();
+    for told in rig.world.take_notices() {
+        let state = states.entry(told.scope).or_insert(BreakerState::Closed);
+        if std::mem::replace(state, told.to) != told.from {
+            return Err(format!("a transition from {:?} was told that did not happen", told.from));
+        }
+    }
+    Ok(())
+}
+
 /// Every field of a call, but for those that no input changes.
 fn fingerprint(rig: &Rig) -> u64 {
     let Call {
@@ -234,7 +248,7 @@ fn explore(setup: &Setup) -> (usize, u64) {
             apply(&mut next, happens);
             let mut path = path.clone();
             path.push(happens);
-            if let Err(broken) = check(&next) {
+            if let Err(broken) = check(&next).and_then(|()| tells_every_transition(&mut next)) {
                 panic!("{broken}\nafter {path:?}\n{:?}", next.call);
             }
             if path.len() < DEPTH && next.done.is_empty() {

@@ -114,6 +114,31 @@ fn a_limit_of_ones_own_is_waited_for() {
     assert_eq!(rig.begun.len(), 1);
 }
 
+/// A limit lets one call through at a time: an end does not wake the whole line, and a newcomer does not pass it.
+#[test]
+fn a_limit_of_ones_own_is_first_come_first_served() {
+    let mut setup = Setup::new(&["a"]);
+    setup.requests_per_minute = Some(1);
+    let mut rig = setup.rig();
+    let first = rig.next_call(&setup);
+    let oldest = rig.next_call(&setup);
+    let others: Vec<Rest> = (0..20).map(|_| rig.next_call(&setup)).collect();
+    let _ = rig.back_to(first);
+    rig.finishes_with_text(0);
+    assert_eq!(rig.world.take_woken().len(), 1);
+    rig.now = rig.now + Duration::from_secs(60);
+    let _ = rig.next_call(&setup);
+    assert!(rig.begun.is_empty(), "others came before it");
+    let _ = rig.back_to(oldest);
+    rig.run();
+    assert_eq!(rig.begun.len(), 1);
+    assert_eq!(
+        rig.world.take_woken(),
+        [others[0].call.ticket().unwrap()],
+        "the next one is the head of the line"
+    );
+}
+
 /// What is in the way is named: it is not a place.
 #[test]
 fn a_limit_of_ones_own_is_told_as_one() {
