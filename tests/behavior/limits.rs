@@ -109,6 +109,24 @@ async fn background_work_is_off_unless_written_and_ends_with_the_client() {
     until(|| server.stats().cancelled > seen.cancelled).await;
 }
 
+/// A client may outlive the runtime that its probes run on.
+#[test]
+fn a_probe_that_ends_with_its_runtime_gives_its_place_back() {
+    let servers = tokio::runtime::Runtime::new().unwrap();
+    let (client, server) = servers.block_on(probed(true));
+    servers.block_on(server.set_fault(Some(Fault::Status(500))));
+    let callers = tokio::runtime::Runtime::new().unwrap();
+    for _ in 0..2 {
+        callers.block_on(client.chat(ChatRequest::to("chat").user("hi"))).unwrap_err();
+    }
+    servers.block_on(server.set_fault(Some(Fault::Silence)));
+    let seen = server.stats().requests;
+    callers.block_on(until(|| server.stats().requests > seen));
+    assert_eq!(client.targets()[0].counts.in_flight, 1);
+    drop(callers);
+    assert_eq!(client.targets()[0].counts.in_flight, 0);
+}
+
 /// A server whose refusals begin and never end.
 async fn refuses_at_length() -> std::net::SocketAddr {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};

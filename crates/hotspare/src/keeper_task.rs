@@ -45,8 +45,8 @@ impl KeeperTask {
         }
         let keeper = Keeper::new(Arc::clone(&shared.fleet));
         if let (true, Ok(runtime)) = (keeper.is_needed(), tokio::runtime::Handle::try_current()) {
-            let running = run(Arc::downgrade(shared), Arc::clone(&self.notify), keeper);
-            *task = Some(runtime.spawn(running).abort_handle());
+            let driven = Driven { shared: Arc::downgrade(shared), keeper };
+            *task = Some(runtime.spawn(run(driven, Arc::clone(&self.notify))).abort_handle());
         }
     }
 }
@@ -69,12 +69,28 @@ enum Wake {
     Time,
 }
 
-async fn run(shared: Weak<Shared>, notify: Arc<Notify>, mut keeper: Keeper) {
+/// A keeper that frees what its probes hold when the task ends before the client does, as it does with its runtime.
+struct Driven {
+    shared: Weak<Shared>,
+    keeper: Keeper,
+}
+
+impl Drop for Driven {
+    fn drop(&mut self) {
+        if let Some(shared) = self.shared.upgrade() {
+            let now = shared.clock.now();
+            shared.with_world(|world| self.keeper.give_up(now, world));
+        }
+    }
+}
+
+async fn run(mut driven: Driven, notify: Arc<Notify>) {
     // Dropping a probe is its cancel.
     let mut probes: Vec<(ProbeId, Probing)> = Vec::new();
     loop {
+        let keeper = &mut driven.keeper;
         let next = {
-            let Some(shared) = shared.upgrade() else { return };
+            let Some(shared) = driven.shared.upgrade() else { return };
             loop {
                 let now = shared.clock.now();
                 match shared.with_world(|world| keeper.poll(now, world)) {
@@ -88,9 +104,9 @@ async fn run(shared: Weak<Shared>, notify: Arc<Notify>, mut keeper: Keeper) {
             at.map(|at| shared.clock.instant(at))
         };
         if let Wake::Answer(id, result) = wait(next, &notify, &mut probes).await {
-            let Some(shared) = shared.upgrade() else { return };
+            let Some(shared) = driven.shared.upgrade() else { return };
             let now = shared.clock.now();
-            shared.with_world(|world| keeper.handle(now, world, id, result));
+            shared.with_world(|world| driven.keeper.handle(now, world, id, result));
         }
     }
 }
