@@ -29,6 +29,14 @@ impl SpendLimit {
     }
 }
 
+/// Why something may not start.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Overspent {
+    pub(crate) why: String,
+    /// When enough of what was spent lies more than a period back; `None` if the limit is too small for it at any time.
+    pub(crate) until: Option<Moment>,
+}
+
 /// What was spent against a limit.
 #[derive(Clone, Debug)]
 pub(crate) struct Spend {
@@ -44,17 +52,36 @@ impl Spend {
     }
 
     /// Why something that is expected to cost so much may not start.
-    pub(crate) fn refuses(&mut self, now: Moment, expected: Cost) -> Option<String> {
+    pub(crate) fn refuses(&mut self, now: Moment, expected: Cost) -> Option<Overspent> {
         self.forget(now);
         let spent = self.spent() + self.under_way;
         let over = spent + expected > self.limit.most;
         over.then(|| {
             let hours = self.limit.per.as_secs_f64() / 3_600.0;
-            format!(
+            let why = format!(
                 "{spent} of {} in {hours:.1} h are spent, and its prompt would cost {expected}",
                 self.limit.most
-            )
+            );
+            Overspent { why, until: self.fits_at(now, expected) }
         })
+    }
+
+    /// When enough is forgotten, if nothing else is spent meanwhile. What is under way is known better in a moment.
+    fn fits_at(&self, now: Moment, expected: Cost) -> Option<Moment> {
+        if expected > self.limit.most {
+            return None;
+        }
+        let spent = self.spent() + self.under_way;
+        let mut over = (spent + expected).saturating_sub(self.limit.most);
+        let mut at = now + Duration::from_secs(1);
+        for (number, cost) in &self.parts {
+            if over == Cost::ZERO {
+                break;
+            }
+            over = over.saturating_sub(*cost);
+            at = self.start_of(number + u64::from(PARTS));
+        }
+        Some(at)
     }
 
     /// What was spent in the period that ends now.
@@ -89,10 +116,18 @@ impl Spend {
         }
     }
 
-    fn number(&self, now: Moment) -> u64 {
+    /// How long a part is, in nanoseconds.
+    fn part(&self) -> u64 {
         let part = (self.limit.per / PARTS).max(Duration::from_millis(1));
-        let since = now.saturating_since(Moment::ZERO).as_nanos() / part.as_nanos();
-        u64::try_from(since).unwrap_or(u64::MAX)
+        u64::try_from(part.as_nanos()).unwrap_or(u64::MAX)
+    }
+
+    fn number(&self, now: Moment) -> u64 {
+        now.as_nanos() / self.part()
+    }
+
+    fn start_of(&self, number: u64) -> Moment {
+        Moment::from_nanos(number.saturating_mul(self.part()))
     }
 }
 
@@ -115,8 +150,10 @@ mod tests {
         assert_eq!(spend.refuses(at(0), dollars(20)), None);
         assert!(spend.refuses(at(0), dollars(21)).is_some(), "30 are under way");
         spend.end(at(0), dollars(30), dollars(49));
-        let why = spend.refuses(at(23), dollars(2)).unwrap();
+        let Overspent { why, until } = spend.refuses(at(23), dollars(2)).unwrap();
         assert!(why.contains("49.000000 USD of 50.000000 USD in 24.0 h"), "{why}");
+        assert_eq!(until, Some(at(24)));
+        assert_eq!(spend.refuses(at(23), dollars(51)).unwrap().until, None, "it never fits");
         assert_eq!(spend.refuses(at(24), dollars(50)), None, "a day later it is forgotten");
     }
 
@@ -131,7 +168,13 @@ mod tests {
             let mut paid: Vec<(Moment, u64)> = Vec::new();
             for (pause, cost) in calls {
                 now = now + Duration::from_secs(pause);
-                if spend.refuses(now, dollars(cost)).is_none() {
+                let refused = spend.refuses(now, dollars(cost));
+                if let Some(at) = refused.as_ref().and_then(|overspent| overspent.until) {
+                    let just_before = Moment::from_nanos(at.as_nanos() - 1);
+                    prop_assert!(at > now && spend.clone().refuses(at, dollars(cost)).is_none());
+                    prop_assert!(spend.clone().refuses(just_before, dollars(cost)).is_some());
+                }
+                if refused.is_none() {
                     spend.begin(dollars(cost));
                     spend.end(now, dollars(cost), dollars(cost));
                     paid.push((now, cost));

@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use hotspare_core::{
-    Cost, Error, Evidence, Kind, Moment, Next, Outcome as Ended, Policy, Same, Scope, TargetId, Usage,
+    Blame, Cost, Error, Evidence, Kind, Moment, Next, Outcome as Ended, Policy, Same, Scope, TargetId, Usage,
 };
 use hotspare_health::{Cause, Observation, Outcome, Refusal};
 
@@ -21,6 +21,9 @@ use crate::world::World;
 
 /// Pause before the same target is asked again after an error of its own; half of it is chance.
 const BACKOFF: Duration = Duration::from_millis(100);
+
+/// What a caller is told to wait where one target has asked for a pause and another may serve at once.
+const SOON: Duration = Duration::from_secs(1);
 
 /// Another try of the same target.
 #[derive(Debug)]
@@ -345,20 +348,49 @@ impl Call {
 
     /// Nothing is left to try or to wait for.
     pub(super) fn give_up(&mut self, now: Moment, world: &mut World) {
+        let pause = self.pause(now, world);
         let kind = if self.is_rate_limited() { Kind::RateLimited } else { self.nobody };
         let nobody = Error::new(kind, self.why_nobody(now));
         let lead = self.lead(nobody);
-        // Whoever comes as soon as there is a last resort again is served by it.
+        // What the caller must correct does not get better with time.
+        let lead = if lead.blame() == Blame::Caller { lead } else { lead.with_retry_after(pause) };
+        self.end(now, world, Err(lead), "the call has failed");
+    }
+
+    /// How long until the same request may be served, if anything is known of that: until the first target can be asked.
+    fn pause(&mut self, now: Moment, world: &mut World) -> Option<Duration> {
+        // As soon as a last resort is allowed again, it serves the next call.
         let ill = self.refused.iter().any(|(_, refusal)| start::is_overridden(refusal));
         let resort = world.last_resort_at(now).filter(|_| ill);
-        let times = self.refused.iter().filter_map(|(_, refusal)| refusal.until);
-        let pauses = times.chain(resort).map(|at| at.saturating_since(now));
+        let times = self.refused.iter().filter_map(|(_, refusal)| refusal.until).chain(resort);
+        let times: Vec<Moment> = times.chain(self.affordable_at(now, world)).collect();
         let hints = self.errors.iter().filter_map(Error::retry_after);
-        let lead = match pauses.chain(hints).min() {
-            Some(pause) => lead.with_retry_after(pause),
-            None => lead,
+        let soonest = times.iter().map(|at| at.saturating_since(now)).chain(hints).min()?;
+        // Another target's pause says nothing about one that failed and can be asked again.
+        let free = |error: &Error| {
+            let place = error.target().and_then(|id| self.fleet.find(id.as_str()));
+            error.retry_after().is_none()
+                && error.blame() != Blame::Caller
+                && place.is_some_and(|place| world.view(now, place, self.prompt_tokens).usable)
         };
-        self.end(now, world, Err(lead), "the call has failed");
+        let pause = if self.errors.iter().any(free) { soonest.min(SOON) } else { soonest };
+        // Up to a quarter of it is chance: all callers that are turned away hear of the same moment.
+        let quarter = u64::try_from((pause / 4).as_nanos()).unwrap_or(u64::MAX);
+        Some(pause + Duration::from_nanos(self.draws.draw() % quarter.max(1)))
+    }
+
+    /// When the first of those that are passed over for want of money can be paid for again.
+    fn affordable_at(&self, now: Moment, world: &mut World) -> Option<Moment> {
+        let asked = |place: usize| {
+            self.tried.contains(&place) || self.refused.iter().any(|(choice, _)| choice.target == place)
+        };
+        let passed_over = self.route.members.iter().copied().filter(|place| !asked(*place));
+        passed_over
+            .filter_map(|place| {
+                let expected = self.expected(place, self.prompt_tokens)?;
+                world.overspent(now, self.route.index, place, expected)?.until
+            })
+            .min()
     }
 
     /// The error that tells the caller most: what cut the answer, what the caller must correct, or the first cause.

@@ -164,14 +164,14 @@ impl Call {
     }
 
     /// What the prompt alone will cost there; the answer's length is not known before it is there.
-    fn expected(&self, choice: &PlannedTarget) -> Option<Cost> {
-        let price = self.fleet.targets()[choice.target].profile.price?;
-        Some(price.cost(&Usage::estimated(Some(choice.prompt_tokens), None)))
+    pub(super) fn expected(&self, place: usize, prompt_tokens: u64) -> Option<Cost> {
+        let price = self.fleet.targets()[place].profile.price?;
+        Some(price.cost(&Usage::estimated(Some(prompt_tokens), None)))
     }
 
     /// Why money keeps a target from being asked. What is under way counts at what it is expected to cost.
     fn too_dear(&self, now: Moment, world: &mut World, choice: &PlannedTarget) -> Option<String> {
-        let prompt = self.expected(choice)?;
+        let prompt = self.expected(choice.target, choice.prompt_tokens)?;
         if let Some(most) = self.ask.max_cost {
             let under_way: Cost =
                 self.attempts.iter().filter(|one| one.is_live()).map(|one| one.expected).sum();
@@ -182,7 +182,7 @@ impl Call {
                 ));
             }
         }
-        world.overspent(now, self.route.index, choice.target, prompt)
+        world.overspent(now, self.route.index, choice.target, prompt).map(|overspent| overspent.why)
     }
 
     /// Notes that a target would have been asked again but for this.
@@ -321,7 +321,7 @@ impl Call {
         attempt.prompt_tokens = choice.prompt_tokens;
         attempt.needs = choice.needs;
         attempt.trim_to = choice.trim_to;
-        attempt.expected = self.expected(choice).unwrap_or_default();
+        attempt.expected = self.expected(choice.target, choice.prompt_tokens).unwrap_or_default();
         world.begin_spending(self.route.index, choice.target, attempt.expected);
         if let Some(inputs) = self.ask.vectors {
             attempt.fold = Some(Fold::Embed(Vectors::new(inputs, self.dimensions)));

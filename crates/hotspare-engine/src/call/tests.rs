@@ -20,6 +20,7 @@ use crate::world::Wish;
 mod cuts;
 mod explore;
 mod network;
+mod pauses;
 mod room;
 mod rules;
 mod spare;
@@ -65,6 +66,7 @@ pub(super) struct Setup {
     pub(super) tools: Vec<(String, OutputCheck)>,
     pub(super) max_cost: Option<Cost>,
     pub(super) prompt_tokens: u64,
+    pub(super) seed: u64,
     /// What ails targets before the call begins.
     pub(super) ills: &'static [(usize, Ill)],
 }
@@ -123,6 +125,7 @@ impl Setup {
             tools: Vec::new(),
             max_cost: None,
             prompt_tokens: 5,
+            seed: 7,
             ills: &[],
         }
     }
@@ -178,7 +181,7 @@ impl Setup {
             &world.views(now, &route, self.prompt_tokens, self.stream),
             PlanSeed::default(),
         );
-        let mut ask = Ask::new(self.stream, 7);
+        let mut ask = Ask::new(self.stream, self.seed);
         ask.continuable = self.form.is_none();
         ask.output_check.clone_from(&self.form);
         ask.tool_checks.clone_from(&self.tools);

@@ -6,7 +6,7 @@
 use hotspare_core::{Cost, Moment};
 
 use super::World;
-use crate::spend::{Spend, SpendLimit};
+use crate::spend::{Overspent, Spend, SpendLimit};
 
 impl World {
     /// Limits what a target may spend in a period.
@@ -19,20 +19,25 @@ impl World {
         self.targets[place].spend.as_mut().map(|spend| spend.spent_at(now))
     }
 
-    /// Why a start that is expected to cost so much would spend too much.
+    /// Why a start that is expected to cost so much would spend too much, and until when.
     pub(crate) fn overspent(
         &mut self,
         now: Moment,
         route: usize,
         place: usize,
         expected: Cost,
-    ) -> Option<String> {
+    ) -> Option<Overspent> {
         let of_target = self.targets[place].spend.as_mut().and_then(|spend| spend.refuses(now, expected));
-        let of_route = || {
-            let spend = self.routes[route].spend.as_mut()?;
-            spend.refuses(now, expected).map(|why| format!("of the route's money {why}"))
-        };
-        of_target.or_else(of_route)
+        let of_route = self.routes[route].spend.as_mut().and_then(|spend| spend.refuses(now, expected));
+        let of_route = of_route
+            .map(|one| Overspent { why: format!("of the route's money {}", one.why), until: one.until });
+        match (of_target, of_route) {
+            (Some(one), Some(other)) => {
+                let until = one.until.zip(other.until).map(|(one, other)| one.max(other));
+                Some(Overspent { until, ..one })
+            }
+            (one, other) => one.or(other),
+        }
     }
 
     /// A start is expected to cost so much.

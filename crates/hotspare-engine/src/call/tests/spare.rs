@@ -121,7 +121,7 @@ fn who_is_turned_away_is_told_when_a_last_resort_would_serve() {
         told = told.or(rig.done.first().and_then(|done| done.as_ref().err()?.retry_after()));
     }
     let told = told.unwrap();
-    assert!(told <= Duration::from_secs(1), "{told:?}");
+    assert!(told <= Duration::from_millis(1_250), "one second, and up to a quarter by chance: {told:?}");
     rig.now = rig.now + told;
     let _ = rig.next_call(&setup);
     assert_eq!(rig.targets(), [0]);

@@ -1,0 +1,77 @@
+//! What callers that get no answer are told about when to come back.
+
+use hotspare_core::Price;
+
+use super::*;
+use crate::spend::SpendLimit;
+
+const HOUR: Duration = Duration::from_secs(3_600);
+
+fn limited(pause: Duration) -> Error {
+    Error::new(Kind::RateLimited, "").with_retry_after(pause)
+}
+
+#[test]
+fn time_mends_nothing_that_the_caller_must_correct() {
+    let mut setup = Setup::new(&["a", "b"]);
+    setup.ills = &[(0, Ill::Open(60))];
+    let mut rig = setup.rig();
+    assert_eq!(rig.targets(), [1]);
+    rig.fails(0, Kind::InvalidRequest);
+    let error = rig.error();
+    assert_eq!((error.kind(), error.retry_after()), (Kind::InvalidRequest, None));
+    assert!(!error.is_retryable());
+}
+
+#[test]
+fn a_pause_of_one_target_is_not_that_of_the_route() {
+    let setup = Setup::new(&["a", "b"]);
+    let mut rig = setup.rig();
+    rig.tell(Input::Failed(AttemptId(0), limited(HOUR)));
+    rig.fails(1, Kind::Timeout);
+    let error = rig.error();
+    assert_eq!(error.kind(), Kind::RateLimited);
+    assert!(error.retry_after().unwrap() < Duration::from_secs(2), "{error:?}");
+    let _ = rig.next_call(&setup);
+    assert_eq!(rig.targets(), [1], "the next call is sent at once");
+}
+
+#[test]
+fn money_that_is_spent_is_back_when_the_period_is_over() {
+    let mut setup = Setup::new(&["a"]);
+    setup.profile.price = Some(Price::per_million(200_000_000_000, 0));
+    let mut rig = setup.rig();
+    rig.world.limit_spending(0, SpendLimit::new(Cost::from_micros(1_500_000), HOUR));
+    rig.finishes_with_text(0);
+    let spent = rig.world.spent(rig.now, 0).unwrap();
+    assert!(spent > Cost::from_micros(500_000), "{spent}");
+    let _ = rig.next_call(&setup);
+    let error = rig.error();
+    assert_eq!(error.kind(), Kind::NoTarget);
+    let pause = error.retry_after().expect("a time");
+    assert!(pause > HOUR * 9 / 10 && pause < HOUR * 5 / 4, "{pause:?}");
+}
+
+/// All callers hear of the same moment. None is told to come before it, and they do not come in one wave.
+#[test]
+fn a_pause_that_is_passed_on_is_spread_over_a_quarter() {
+    let pause = Duration::from_secs(100);
+    let told = |seed| {
+        let mut setup = Setup::new(&["a"]);
+        setup.seed = seed;
+        let mut rig = setup.rig();
+        rig.tell(Input::Failed(AttemptId(0), limited(pause)));
+        let first = rig.error().retry_after().unwrap();
+        let _ = rig.next_call(&setup);
+        assert!(rig.begun.is_empty());
+        [first, rig.error().retry_after().unwrap()]
+    };
+    for kind in 0..2 {
+        let told: BTreeSet<Duration> = (0..40).map(|seed| told(seed)[kind]).collect();
+        assert!(
+            told.len() == 40 && told.iter().all(|told| *told >= pause && *told <= pause * 5 / 4),
+            "{told:?}"
+        );
+        assert!(told.last().unwrap().saturating_sub(*told.first().unwrap()) > pause / 5, "{told:?}");
+    }
+}
