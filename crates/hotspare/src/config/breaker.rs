@@ -1,6 +1,6 @@
 //! `[targets.NAME.breaker]`.
 //!
-//! Invariant: whoever writes a count or a share gets the rule that counts; what is not written keeps its default.
+//! Invariant: a count or a share takes the place of the sum of evidence; what is not written keeps its default.
 
 use hotspare_health::Config as Breaker;
 use serde::Deserialize;
@@ -40,8 +40,12 @@ impl BreakerDto {
             Self::Knobs(knobs) => knobs,
         };
         let mut config = match knobs.evidence {
-            // Whoever writes a count or a share means the rule that counts.
-            None if knobs.failures.is_some() || knobs.failure_rate.is_some() => Breaker::window(),
+            // The count and the share are off by default, and each stays off unless it is written as well.
+            None if knobs.failures.is_some() || knobs.failure_rate.is_some() => {
+                let mut config = Breaker::default();
+                config.evidence = None;
+                config
+            }
             None => Breaker::default(),
             Some(nats) if (0.1..=1_000.0).contains(&nats) => {
                 let mut config = Breaker::evidence();
@@ -70,5 +74,25 @@ impl BreakerDto {
         config.lease = knobs.lease.map_or(config.lease, |span| span.0);
         config.ramp = knobs.ramp.map_or(config.ramp, |span| span.0);
         Ok(config)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rule(text: &str) -> (Option<u32>, Option<u32>, bool) {
+        let knobs: KnobsDto = toml::from_str(text).unwrap();
+        let config = BreakerDto::Knobs(knobs).config().unwrap();
+        (config.failures, config.failure_rate_bp, config.evidence.is_some())
+    }
+
+    #[test]
+    fn a_count_or_a_share_replaces_the_evidence_and_nothing_else_opens() {
+        assert_eq!(rule("failure_rate = \"100%\""), (None, Some(10_000), false));
+        assert_eq!(rule("failures = 7"), (Some(7), None, false));
+        assert_eq!(rule("failures = 7\nfailure_rate = \"40%\""), (Some(7), Some(4_000), false));
+        assert_eq!(rule("cooldown = \"10s\""), (None, None, true));
+        assert_eq!(rule("failures = 7\nevidence = 9.2"), (Some(7), None, true), "both, if both are written");
     }
 }

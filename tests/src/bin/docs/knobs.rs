@@ -173,13 +173,13 @@ const BREAKER: &[Row] = &[
     (
         "failures",
         "breaker.failures",
-        "off: evidence opens instead; a count of consecutive failures means little where most calls succeed",
+        "off: evidence opens instead; a count of failures means little where most calls succeed. Setting this or `failure_rate` turns evidence off unless it is set too",
         "1: every failure opens; many: a dead target costs that many callers a hop",
     ),
     (
         "failure_rate_bp",
         "breaker.failure_rate",
-        "off: evidence opens instead; a rate needs many calls before it means anything",
+        "off: evidence opens instead; a rate needs many calls before it means anything. Setting this or `failures` turns evidence off unless it is set too",
         "low: opens where ranking would handle it better; 100 %: only a dead target opens",
     ),
     (
