@@ -3,6 +3,7 @@
 //! Not a lock: whoever shares a world puts it behind one and keeps it for microseconds. Invariant: every permit that is
 //! given out is settled exactly once or frees itself; what is to be told to people waits in a bounded list.
 
+mod probing;
 mod service;
 mod spending;
 mod views;
@@ -187,7 +188,7 @@ impl World {
         }
         // What the limit allows is for the first in line, who is woken or has a timer.
         if target.has_own_limit() && !self.queues.is_next(place, ticket, 1) {
-            return refuse(Cause::LimitReached, Some(now + LOOK_AGAIN));
+            return refuse(Cause::Queued, Some(now + LOOK_AGAIN));
         }
         let keys = target.key_count();
         let first = usize::try_from(draw % keys as u64).unwrap_or(0);
@@ -219,29 +220,6 @@ impl World {
             }
         }
         Err(refusal.unwrap_or(Refusal { scope: ScopeId(0), cause: Cause::Disabled, until: None }))
-    }
-
-    /// When a request with this key would find out something, if anything there is ill or out of service.
-    pub(crate) fn probe_at(&self, now: Moment, place: usize, key: usize) -> Option<Moment> {
-        if self.targets[place].cordoned {
-            return None;
-        }
-        let at = self.book.probe_at(now, &self.fleet.targets()[place].scopes(key))?;
-        let own = self.targets[place].own.wait(now, 0).unwrap_or(now);
-        let full = !self.queues.is_next(place, None, self.free_places(place));
-        Some(at.max(own).max(if full { now + LOOK_AGAIN } else { now }))
-    }
-
-    /// Asks for leave to probe with this very key.
-    pub(crate) fn admit_probe(&mut self, now: Moment, place: usize, key: usize) -> Option<Permit> {
-        if self.probe_at(now, place, key)? > now {
-            return None;
-        }
-        let scopes = self.fleet.targets()[place].scopes(key);
-        let Admission::Granted(permit) = self.book.admit(now, &scopes) else { return None };
-        self.targets[place].begin(now, 0);
-        self.advance(now);
-        Some(permit)
     }
 
     /// Whether something was put out of service since the last time somebody asked; breakers are among the notices.

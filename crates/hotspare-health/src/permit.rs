@@ -118,6 +118,8 @@ pub enum Cause {
     Full,
     /// What an operator lets it have in a minute is used up.
     LimitReached,
+    /// Others are in line for what an operator lets it have in a minute.
+    Queued,
     /// All probes are under way.
     HalfOpenBusy,
     /// The breaker is open.

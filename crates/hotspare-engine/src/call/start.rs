@@ -207,9 +207,9 @@ impl Call {
                 (_, Some(until)) => until,
                 (_, None) => continue,
             };
-            // A place may become free at any time: it is looked for once more just before the end.
+            // A place may become free, or the line end, at any time: it is looked for once more just before the end.
             let until = match refusal.cause {
-                Cause::Full if now < last_look => until.min(last_look),
+                Cause::Full | Cause::Queued if now < last_look => until.min(last_look),
                 _ => until,
             };
             // There is no use in waiting beyond the call's own end.
@@ -217,7 +217,7 @@ impl Call {
                 continue;
             }
             let waits = match refusal.cause {
-                Cause::Full | Cause::LimitReached | Cause::Growing => {
+                Cause::Full | Cause::LimitReached | Cause::Queued | Cause::Growing => {
                     lines.push(choice.target);
                     world.join(choice.target, &mut self.ticket)
                 }
@@ -380,7 +380,10 @@ pub(super) fn is_overridden(refusal: &Refusal) -> bool {
 
 /// Whether only the pace of requests is in the way.
 pub(super) fn is_rate_limit(refusal: &Refusal) -> bool {
-    matches!(refusal.cause, Cause::Growing | Cause::LimitReached | Cause::QuotaSpent | Cause::RateLimited)
+    matches!(
+        refusal.cause,
+        Cause::Growing | Cause::LimitReached | Cause::Queued | Cause::QuotaSpent | Cause::RateLimited
+    )
 }
 
 /// A refusal for people.
@@ -388,6 +391,7 @@ pub(super) fn why_refused(now: Moment, refusal: &Refusal) -> String {
     let cause = match refusal.cause {
         Cause::Full => "all its places are taken",
         Cause::LimitReached => "its limit a minute is used up",
+        Cause::Queued => "others are in line for it",
         Cause::Open => "its breaker is open",
         Cause::HalfOpenBusy => "its breaker is half-open and a probe is under way",
         Cause::Growing => "it refuses traffic that grows this fast",

@@ -139,6 +139,30 @@ fn a_limit_of_ones_own_is_first_come_first_served() {
     );
 }
 
+/// Two calls of a minute are left, and two wait: the second is served after the first, whoever asks first.
+#[test]
+fn whoever_is_behind_in_line_is_not_sent_away_in_its_last_second() {
+    let mut setup = Setup::new(&["a"]);
+    setup.requests_per_minute = Some(2);
+    setup.limits.first_content_deadline = Duration::from_millis(60_500);
+    let mut rig = setup.rig();
+    let _ = rig.next_call(&setup);
+    let _ = rig.next_call(&setup);
+    let first = rig.next_call(&setup);
+    assert_eq!(rig.world.queued(0), 2);
+    rig.now = rig.now + Duration::from_secs(60);
+    rig.run();
+    assert!(rig.begun.is_empty() && rig.done.is_empty(), "{:?}", rig.done);
+    let second = rig.back_to(first);
+    rig.run();
+    assert_eq!(rig.begun.len(), 1);
+    let ticket = second.call.ticket().unwrap();
+    assert_eq!(rig.world.take_woken(), [ticket]);
+    let _ = rig.back_to(second);
+    rig.tell(Input::Woken);
+    assert_eq!(rig.begun.len(), 1);
+}
+
 /// What is in the way is named: it is not a place.
 #[test]
 fn a_limit_of_ones_own_is_told_as_one() {

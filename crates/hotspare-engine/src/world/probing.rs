@@ -1,0 +1,34 @@
+//! Probes that carry no caller's request.
+//!
+//! Not when to send them: that is the keeper's. Invariant: a probe keeps to the limits that calls keep to, and takes no place
+//! that a call waits for.
+
+use hotspare_core::Moment;
+use hotspare_health::{Admission, Permit};
+
+use super::{LOOK_AGAIN, World};
+
+impl World {
+    /// When a request with this key would find out something, if anything there is ill or out of service.
+    pub(crate) fn probe_at(&self, now: Moment, place: usize, key: usize) -> Option<Moment> {
+        if self.targets[place].cordoned {
+            return None;
+        }
+        let at = self.book.probe_at(now, &self.fleet.targets()[place].scopes(key))?;
+        let own = self.targets[place].own.wait(now, 0).unwrap_or(now);
+        let full = !self.queues.is_next(place, None, self.free_places(place));
+        Some(at.max(own).max(if full { now + LOOK_AGAIN } else { now }))
+    }
+
+    /// Asks for leave to probe with this very key.
+    pub(crate) fn admit_probe(&mut self, now: Moment, place: usize, key: usize) -> Option<Permit> {
+        if self.probe_at(now, place, key)? > now {
+            return None;
+        }
+        let scopes = self.fleet.targets()[place].scopes(key);
+        let Admission::Granted(permit) = self.book.admit(now, &scopes) else { return None };
+        self.targets[place].begin(now, 0);
+        self.advance(now);
+        Some(permit)
+    }
+}
