@@ -44,7 +44,7 @@ pub struct ServiceChange {
     pub in_service: bool,
     /// What took it out of service: [`Kind::Auth`], [`Kind::QuotaExhausted`], [`Kind::ModelUnavailable`] and the like.
     pub kind: Kind,
-    /// Time until a request checks whether it works again; `None` if it is in service, or only an operator can bring it back.
+    /// Time until a request checks whether it works again; `None` if it is in service.
     pub recheck_after: Option<Duration>,
 }
 
