@@ -4,16 +4,14 @@
 //! every state. Usable without the rest of Hotspare:
 //!
 //! ```
-//! use hotspare_core::Moment;
-//! use hotspare_health::{Admission, Book, Config, Outcome, Verdict};
+//! use hotspare_health::{Admission, Book, Config, Moment, Outcome};
 //!
 //! let mut book = Book::new();
 //! let database = book.add_scope(Config::textbook());
 //! let mut now = Moment::ZERO;
 //! for _ in 0..3 {
 //!     let Admission::Granted(permit) = book.admit(now, &[database]) else { panic!("closed") };
-//!     let failure = Verdict::Failure { weight_milli: 1_000, not_before: None };
-//!     book.settle(now, permit, Outcome::at(database, failure), 0);
+//!     book.settle(now, permit, Outcome::failure(), 0);
 //!     now = now + std::time::Duration::from_secs(1);
 //! }
 //! assert!(matches!(book.admit(now, &[database]), Admission::Refused(_)));
@@ -41,6 +39,8 @@ mod window;
 pub use book::Book;
 pub use config::{Config, ConfigError, UnknownRule};
 pub use evidence::Evidence;
+/// The types of the interface that are the core's, so that breakers need no other dependency.
+pub use hotspare_core::{BreakerState, Moment, RateLimits};
 pub use network::NetworkChange;
 pub use permit::{
     Admission, Cause, Observation, Outcome, Permit, Reason, Refusal, ScopeId, Transition, Verdict,

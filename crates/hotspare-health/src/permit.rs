@@ -13,6 +13,10 @@ use hotspare_core::{BreakerState, Moment};
 pub struct ScopeId(pub u32);
 
 /// Leave to make one call.
+///
+/// Settle every permit, also that of a call which is dropped before it ends: a guard whose `Drop` settles with
+/// [`Outcome::neutral`] does. A lost permit frees a breaker's probe when its lease expires, but remains counted as a call
+/// under way.
 #[derive(Debug, PartialEq, Eq)]
 #[must_use = "a permit that is not settled holds its probe until the lease expires"]
 pub struct Permit {
@@ -169,6 +173,12 @@ impl Outcome {
     #[must_use]
     pub const fn success() -> Self {
         Self { verdict: Verdict::Success, at: None }
+    }
+
+    /// It failed, and every scope of the permit counts a full failure.
+    #[must_use]
+    pub const fn failure() -> Self {
+        Self { verdict: Verdict::Failure { weight_milli: 1_000, not_before: None }, at: None }
     }
 
     /// It says nothing about health.
