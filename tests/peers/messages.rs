@@ -137,7 +137,7 @@ async fn errors_have_its_shape_and_keys_its_header() {
         ("caller-key", ask(false).replace("\"chat\"", "\"caht\""), 404, "not_found_error"),
         ("caller-key", "{".into(), 400, "invalid_request_error"),
         ("caller-key", ask(false).replace("\"user\"", "\"wizard\""), 400, "invalid_request_error"),
-        ("caller-key", format!("{{\"model\":\"{}\"}}", "x".repeat(11 << 20)), 413, "request_too_large"),
+        ("caller-key", format!("{{\"model\":\"{}\"}}", "x".repeat(33 << 20)), 413, "request_too_large"),
     ] {
         let reply = send("x-api-key", key, body).await.unwrap();
         assert_eq!(
