@@ -26,7 +26,7 @@ pub(crate) fn dropped() -> u64 {
     DROPPED.load(Ordering::Relaxed)
 }
 
-/// A writer for [`tracing_subscriber::fmt`] that never blocks and never fails.
+/// A writer for [`tracing_subscriber::fmt()`] that never blocks and never fails.
 #[derive(Clone, Debug)]
 pub struct LogWriter {
     lines: Sender<Entry>,

@@ -139,7 +139,7 @@ impl Setup {
         Ok(Self { client, server, chosen: vec![format!("configuration {}", path.display())] })
     }
 
-    /// One route, `default`, over every host in [`DEFAULTS`] whose key is set.
+    /// One route, `default`, over every host of the built-in table whose key is set.
     ///
     /// # Errors
     /// If none is set.
