@@ -15,6 +15,8 @@ use crate::world::World;
 
 /// An answer that comes whole and takes so many times as long as 95 % of the target's others does not come at all.
 const HANGS: u32 = 2;
+/// The same beside the answer that came instead, where nothing is known of the target's own.
+const HANGS_BESIDE_WINNER: u32 = 8;
 
 impl Call {
     /// Does what is due.
@@ -160,7 +162,12 @@ impl Call {
     /// none before it is there, so its silence is judged by what its target is known to need.
     pub(super) fn has_hung(&self, now: Moment, attempt: &Attempt) -> bool {
         let known = attempt.usual.map(|usual| usual.p95.saturating_mul(HANGS));
-        !attempt.heard && (attempt.stream || known.is_some_and(|longest| now >= attempt.started + longest))
+        // Of a target that has not shown what it needs, the winner's time says something once it is far less.
+        let winner = self.committed.and_then(|winner| self.attempts.get(winner.0));
+        let compared =
+            || winner.map(|winner| now.saturating_since(winner.started).saturating_mul(HANGS_BESIDE_WINNER));
+        let longest = known.or_else(compared);
+        !attempt.heard && (attempt.stream || longest.is_some_and(|longest| now >= attempt.started + longest))
     }
 
     pub(super) fn has_content(&self) -> bool {

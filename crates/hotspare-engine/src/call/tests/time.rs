@@ -316,3 +316,20 @@ fn a_target_that_no_longer_gives_answers_is_found_out() {
     }
     assert!(calls <= 5, "{calls} calls lost 30 s each");
 }
+
+/// It has shown nothing yet, but a spare that answers in a thirtieth of its time says enough.
+#[test]
+fn a_target_that_never_answered_is_found_out_beside_a_quick_spare() {
+    let setup = whole(Config::default());
+    let mut rig = setup.rig();
+    let mut calls = 0;
+    while view(&rig).breaker == hotspare_core::BreakerState::Closed && calls < 20 {
+        calls += 1;
+        rig.wait(Duration::from_secs(30));
+        rig.wait(Duration::from_secs(1));
+        assert_eq!(rig.targets(), [0, 1]);
+        rig.finishes_with_text(1);
+        let _ = rig.next_call(&setup);
+    }
+    assert!(calls <= 5, "{calls} calls lost 30 s each");
+}
