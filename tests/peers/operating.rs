@@ -66,7 +66,8 @@ async fn a_failure_is_logged_under_the_id_that_its_caller_got() {
 
     let reply = ask(&gateway, "chat", false).await;
     let lines = log.lines(&format!("id=\"{}\"", id(&reply)));
-    assert!(lines.iter().any(|line| line.contains("the call failed")), "{lines:#?}");
+    let why = |line: &&String| line.contains("the call failed") && line.contains("main: it is disabled");
+    assert!(lines.iter().any(|line| why(&line)), "callers are not told, so the log must say it: {lines:#?}");
     assert!(!lines.iter().any(|line| line.contains("out of service")), "said once: {lines:#?}");
 
     let reply = ask(&gateway, "nobody", false).await;

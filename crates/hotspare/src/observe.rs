@@ -230,10 +230,12 @@ pub(crate) fn speak_of_failure(error: &Error) {
         .collect();
     let tried = tried.join(", ");
     let code = token(error.code(), LONGEST_CODE);
+    // Where no provider was asked the words are our own: what kept each target from being asked.
+    let why = (attempts == 0).then(|| error.message());
     if error.blame() == Blame::Caller {
-        tracing::info!(target: "hotspare", %kind, code, attempts, tried, "the call cannot be served: {}", kind.summary());
+        tracing::info!(target: "hotspare", %kind, code, attempts, tried, why, "the call cannot be served: {}", kind.summary());
     } else {
-        tracing::warn!(target: "hotspare", %kind, code, attempts, tried, "the call failed: {}", kind.summary());
+        tracing::warn!(target: "hotspare", %kind, code, attempts, tried, why, "the call failed: {}", kind.summary());
     }
 }
 
