@@ -1,0 +1,281 @@
+//! A call with the world around it, driven step by step.
+//!
+//! Not a test. Invariant: after each step the call has been polled until it waits.
+
+use super::*;
+
+/// A call, its world, and everything that came out.
+pub(super) struct Rig {
+    pub(super) call: Call,
+    pub(super) world: World,
+    pub(super) now: Moment,
+    /// Calls of others that are under way.
+    pub(super) others: Vec<(usize, Permit)>,
+    pub(super) live: BTreeSet<AttemptId>,
+    pub(super) begun: Vec<AttemptStart>,
+    pub(super) out: Vec<Event>,
+    pub(super) done: Vec<Result<Summary, Error>>,
+}
+
+/// A call that is put aside.
+pub(super) struct Rest {
+    pub(super) call: Call,
+    pub(super) live: BTreeSet<AttemptId>,
+    pub(super) begun: Vec<AttemptStart>,
+    pub(super) done: Vec<Result<Summary, Error>>,
+}
+
+pub(super) struct Setup {
+    pub(super) names: &'static [&'static str],
+    /// Each target's model; "m" where there is none.
+    pub(super) models: &'static [&'static str],
+    pub(super) strategy: Arc<dyn Strategy>,
+    pub(super) limits: Limits,
+    pub(super) rules: Rules,
+    pub(super) stream: bool,
+    pub(super) keys: usize,
+    pub(super) health: Config,
+    pub(super) profile: ModelProfile,
+    pub(super) max_in_flight: Option<u32>,
+    pub(super) requests_per_minute: Option<u64>,
+    pub(super) tokens_per_minute: Option<u64>,
+    pub(super) form: Option<OutputCheck>,
+    pub(super) tools: Vec<(String, OutputCheck)>,
+    pub(super) max_cost: Option<Cost>,
+    pub(super) prompt_tokens: u64,
+    pub(super) seed: u64,
+    /// What ails targets before the call begins.
+    pub(super) ills: &'static [(usize, Ill)],
+}
+
+/// Why a target cannot be had at first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Ill {
+    /// Another call has its place.
+    Busy,
+    /// It asked for a pause of so many seconds.
+    Held(u64),
+    /// Its breaker is open for so many seconds.
+    Open(u64),
+}
+
+impl Ill {
+    /// Makes a target ill; a call that holds its place goes on until somebody settles it.
+    pub(super) fn befall(self, now: Moment, world: &mut World, place: usize) -> Option<(usize, Permit)> {
+        let scopes = world.scopes(place);
+        let (calls, outcome) = match self {
+            Self::Busy => {
+                return world.admit(now, place, Wish::default()).ok().map(|(_, permit)| (place, permit));
+            }
+            Self::Held(secs) => {
+                (1, Outcome::at(scopes[3], Verdict::Hold { until: now + Duration::from_secs(secs) }))
+            }
+            Self::Open(secs) => {
+                let not_before = Some(now + Duration::from_secs(secs));
+                (5, Outcome::at(scopes[1], Verdict::Failure { weight_milli: 1_000, not_before }))
+            }
+        };
+        for _ in 0..calls {
+            let (_, permit) = world.admit(now, place, Wish::default()).unwrap();
+            world.settle(now, place, permit, End::of_probe(outcome, Ending::Cancelled), 0);
+        }
+        None
+    }
+}
+
+impl Setup {
+    pub(super) fn new(names: &'static [&'static str]) -> Self {
+        Self {
+            names,
+            models: &[],
+            strategy: Arc::new(Sequential::new(names.iter().copied())),
+            limits: Limits::default(),
+            rules: Rules::default(),
+            stream: true,
+            keys: 1,
+            health: Config::window(),
+            profile: ModelProfile::default(),
+            max_in_flight: None,
+            requests_per_minute: None,
+            tokens_per_minute: None,
+            form: None,
+            tools: Vec::new(),
+            max_cost: None,
+            prompt_tokens: 5,
+            seed: 7,
+            ills: &[],
+        }
+    }
+
+    pub(super) fn rig(&self) -> Rig {
+        let specs = self.names.iter().enumerate().map(|(index, name)| TargetSpec {
+            id: TargetId::from(*name),
+            endpoint: (*name).to_owned(),
+            address: (*name).to_owned(),
+            model: (*self.models.get(index).unwrap_or(&"m")).to_owned(),
+            profile: self.profile.clone(),
+            wire: if index % 2 == 0 { "even" } else { "odd" },
+            keys: (0..self.keys as u64).collect(),
+            max_in_flight: self.max_in_flight,
+            requests_per_minute: self.requests_per_minute,
+            tokens_per_minute: self.tokens_per_minute,
+            health: self.health.clone(),
+            probe: false,
+        });
+        let (fleet, book) = Fleet::assemble(specs.collect());
+        let route = Route::new("r", 0, Arc::clone(&self.strategy), &fleet)
+            .unwrap()
+            .with_limits(self.limits.clone())
+            .with_rules(self.rules.clone());
+        let route = Arc::new(route);
+        let mut world = World::new(Arc::clone(&fleet), book, &[Arc::clone(&route)]);
+        world.next_turn(&route);
+        let now = Moment::ZERO + Duration::from_secs(1_000);
+        let others =
+            self.ills.iter().filter_map(|(place, ill)| ill.befall(now, &mut world, *place)).collect();
+        let call = self.call(now, fleet, route, &world);
+        let mut rig = Rig {
+            call,
+            world,
+            now,
+            others,
+            live: BTreeSet::new(),
+            begun: Vec::new(),
+            out: Vec::new(),
+            done: Vec::new(),
+        };
+        rig.run();
+        rig
+    }
+
+    pub(super) fn call(&self, now: Moment, fleet: Arc<Fleet>, route: Arc<Route>, world: &World) -> Call {
+        let request = ChatRequest::to("r").user("hi").into();
+        let plan = Plan::new(
+            &fleet,
+            &route,
+            &request,
+            PromptSize::of_text(self.prompt_tokens),
+            &world.views(now, &route, self.prompt_tokens, self.stream),
+            PlanSeed::default(),
+        );
+        let mut ask = Ask::new(self.stream, self.seed);
+        ask.continuable = self.form.is_none();
+        ask.output_check.clone_from(&self.form);
+        ask.tool_checks.clone_from(&self.tools);
+        ask.max_cost = self.max_cost;
+        Call::new(now, fleet, route, ask, plan)
+    }
+}
+
+impl Rig {
+    /// Puts another call into the same world; gives the one that was there, with what came out of it.
+    pub(super) fn next_call(&mut self, setup: &Setup) -> Rest {
+        let (fleet, route) = (Arc::clone(&self.call.fleet), Arc::clone(&self.call.route));
+        let call = setup.call(self.now, fleet, route, &self.world);
+        let rest = Rest {
+            call: std::mem::replace(&mut self.call, call),
+            live: std::mem::take(&mut self.live),
+            begun: std::mem::take(&mut self.begun),
+            done: std::mem::take(&mut self.done),
+        };
+        self.out.clear();
+        self.run();
+        rest
+    }
+
+    /// Brings a call back.
+    pub(super) fn back_to(&mut self, rest: Rest) -> Rest {
+        Rest {
+            call: std::mem::replace(&mut self.call, rest.call),
+            live: std::mem::replace(&mut self.live, rest.live),
+            begun: std::mem::replace(&mut self.begun, rest.begun),
+            done: std::mem::replace(&mut self.done, rest.done),
+        }
+    }
+
+    pub(super) fn run(&mut self) {
+        for _ in 0..1_000 {
+            match self.call.poll(self.now, &mut self.world) {
+                Step::Abort(id) => {
+                    self.live.remove(&id);
+                }
+                Step::Deliver(chunk) => self.out.push(chunk.event),
+                Step::Done(result) => self.done.push(*result),
+                Step::Start(begin) => {
+                    self.live.insert(begin.id);
+                    self.begun.push(begin);
+                }
+                Step::Wait => return,
+            }
+        }
+        panic!("the call never waits");
+    }
+
+    pub(super) fn tell(&mut self, input: Input) {
+        if let Input::Ended(id) | Input::Failed(id, _) = &input {
+            self.live.remove(id);
+        }
+        self.call.handle(self.now, &mut self.world, input);
+        self.run();
+    }
+
+    /// Another call ends, and this one is woken if there is room for it.
+    pub(super) fn makes_room(&mut self) {
+        let (place, permit) = self.others.remove(0);
+        self.world.settle(self.now, place, permit, End::of_probe(Outcome::neutral(), Ending::Cancelled), 0);
+        if self.world.take_woken().into_iter().any(|ticket| Some(ticket) == self.call.ticket()) {
+            self.tell(Input::Woken);
+        }
+    }
+
+    pub(super) fn says(&mut self, attempt: usize, event: Event) {
+        self.call.on_event(self.now, AttemptId(attempt), Chunk::from(event));
+        self.run();
+    }
+
+    pub(super) fn text(&mut self, attempt: usize, text: &str) {
+        self.says(attempt, Event::TextDelta(text.into()));
+    }
+
+    pub(super) fn fails(&mut self, attempt: usize, kind: Kind) {
+        self.tell(Input::Failed(AttemptId(attempt), Error::new(kind, "")));
+    }
+
+    pub(super) fn finishes(&mut self, attempt: usize) {
+        self.says(attempt, Event::Finished(FinishReason::Stop));
+        self.tell(Input::Ended(AttemptId(attempt)));
+    }
+
+    pub(super) fn finishes_with_text(&mut self, attempt: usize) {
+        self.text(attempt, "x");
+        self.finishes(attempt);
+    }
+
+    /// Lets time pass up to the next timer that is due within `limit`.
+    pub(super) fn wait(&mut self, limit: Duration) {
+        let until = self.now + limit;
+        while let Some(at) = self.call.poll_timeout().filter(|at| *at <= until) {
+            self.now = at.max(self.now);
+            self.run();
+        }
+        self.now = until;
+        self.run();
+    }
+
+    pub(super) fn targets(&self) -> Vec<usize> {
+        self.begun.iter().map(|begin| begin.target).collect()
+    }
+
+    pub(super) fn said(&self) -> String {
+        let text = |event: &Event| match event {
+            Event::TextDelta(text) => text.clone(),
+            Event::Handover { from, to } => format!("[{from}>{to}]"),
+            _ => String::new(),
+        };
+        self.out.iter().map(text).collect()
+    }
+
+    pub(super) fn error(&self) -> &Error {
+        self.done[0].as_ref().unwrap_err()
+    }
+}
