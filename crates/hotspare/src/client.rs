@@ -3,20 +3,21 @@
 //! Mechanism only: it looks up the route, makes a plan, and lets the driver drive the machine. Invariant: cheap to clone,
 //! and all clones share one health.
 
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Arc, PoisonError};
 
 use hotspare_core::{
     ChatRequest, ChatResponse, EmbedInput, EmbedRequest, EmbedResponse, Error, Json, Kind, Moment,
-    OutputFormat, Part, Request, Response, Role, TargetId,
+    OutputFormat, Request, Response, TargetId,
 };
 use hotspare_engine::{Ask, Call, Plan, PlanSeed, Route, ValidateToolCalls};
 use hotspare_normalize::{OutputCheck, Validator, prompt_size};
 
+use crate::affinity::affinity;
 use crate::builder::ClientBuilder;
 use crate::clock::entropy;
 use crate::driver::{Driver, Output};
 use crate::explain::{Explained, Explanation};
+use crate::nearest::nearest;
 use crate::observe::{self, BreakerChange, ServiceChange};
 use crate::shared::Shared;
 use crate::stream::ChatStream;
@@ -369,24 +370,6 @@ impl Client {
 /// the order of most calls.
 const TYPICAL_DRAW: u64 = 4_999;
 
-/// What should stay together: the requests of one end user, or of one conversation. Conversations are told apart by their
-/// beginning up to the first user turn, because the instructions before it are often the same for all.
-fn affinity(request: &Request) -> Option<u64> {
-    let mut hasher = DefaultHasher::new();
-    match (request.user(), request) {
-        (Some(user), _) => user.hash(&mut hasher),
-        (None, Request::Chat(chat)) => {
-            let asked = chat.messages.iter().position(|message| message.role == Role::User);
-            let beginning = chat.messages.get(..=asked.unwrap_or(0))?;
-            for text in beginning.iter().flat_map(|message| &message.parts).filter_map(Part::as_text) {
-                text.hash(&mut hasher);
-            }
-        }
-        (None, Request::Embed(_)) => return None,
-    }
-    Some(hasher.finish())
-}
-
 /// A request for words that can be sent.
 fn chat(request: ChatRequest) -> Result<Request, Error> {
     // What is bound may go on from messages that its provider keeps.
@@ -436,29 +419,4 @@ async fn whole(mut driver: Box<Driver>) -> Result<Response, Error> {
     });
     let summary = (*result.await)?;
     summary.response.ok_or_else(|| Error::new(Kind::Protocol, "the answer was not held"))
-}
-
-/// The three of `names` that `name` was most likely meant to be. A common beginning says more than the number of edits:
-/// `gpt-9` is rather `gpt-4o-mini` than `o`.
-fn nearest(name: &str, mut names: Vec<String>) -> String {
-    let is_kin = |known: &str| known.chars().zip(name.chars()).take_while(|(a, b)| a == b).count() >= 3;
-    names.sort_by_key(|known| (!is_kin(known), distance(known, name)));
-    names.truncate(3);
-    names.join("`, `")
-}
-
-/// Edits between two names (Levenshtein), so that an error can name what was meant.
-fn distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().take(64).collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.chars().take(64).enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, y) in b.iter().enumerate() {
-            let change = diagonal + usize::from(x != *y);
-            diagonal = row[j + 1];
-            row[j + 1] = change.min(diagonal + 1).min(row[j] + 1);
-        }
-    }
-    row[b.len()]
 }

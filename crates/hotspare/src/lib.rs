@@ -32,6 +32,7 @@
 //! change of a breaker, with its reason. Keys are never logged. TRACE has providers' error texts, which may repeat parts of
 //! the prompt; the other levels never do.
 
+mod affinity;
 mod builder;
 mod client;
 mod clock;
@@ -43,6 +44,7 @@ mod explain;
 mod keeper_task;
 mod key;
 mod lint;
+mod nearest;
 mod observe;
 mod prepare;
 mod shared;

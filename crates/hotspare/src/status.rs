@@ -105,8 +105,8 @@ impl Client {
     pub fn reload_keys(&self) -> usize {
         let mut renewed = 0;
         for (place, target) in self.shared().targets.iter().enumerate() {
-            for (key, hole) in target.keys.iter().enumerate() {
-                if hole.reload() {
+            for (key, slot) in target.keys.iter().enumerate() {
+                if slot.reload() {
                     renewed += 1;
                     self.shared().with_world(|world| world.renew_key(place, key));
                 }

@@ -1,0 +1,40 @@
+//! What a mistyped name was probably meant to be.
+//!
+//! Only for error texts: nothing is ever resolved to a name that was not written.
+
+/// The three of `names` that `name` was most likely meant to be. A common beginning says more than the number of edits:
+/// `gpt-9` is rather `gpt-4o-mini` than `o`.
+pub(crate) fn nearest(name: &str, mut names: Vec<String>) -> String {
+    let is_kin = |known: &str| known.chars().zip(name.chars()).take_while(|(a, b)| a == b).count() >= 3;
+    names.sort_by_key(|known| (!is_kin(known), distance(known, name)));
+    names.truncate(3);
+    names.join("`, `")
+}
+
+/// Edits between two names (Levenshtein), so that an error can name what was meant.
+fn distance(a: &str, b: &str) -> usize {
+    let b: Vec<char> = b.chars().take(64).collect();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.chars().take(64).enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, y) in b.iter().enumerate() {
+            let change = diagonal + usize::from(x != *y);
+            diagonal = row[j + 1];
+            row[j + 1] = change.min(diagonal + 1).min(row[j] + 1);
+        }
+    }
+    row[b.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_common_beginning_comes_before_few_edits() {
+        let names = || ["o", "chat", "claude", "gpt-4o-mini"].map(str::to_owned).to_vec();
+        assert!(nearest("gpt-9", names()).starts_with("gpt-4o-mini`, `"));
+        assert!(nearest("caht", names()).starts_with("chat`, `"));
+    }
+}
