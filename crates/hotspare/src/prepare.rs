@@ -17,6 +17,12 @@ use hotspare_normalize::{by_tool, portable, rewrite_schema, short_tool_ids, trim
 
 use crate::shared::{Connected, Prompt};
 
+/// Share of a prompt, in per cent, by which an estimate may be too low.
+const DOUBT: u64 = 30;
+
+/// Less room than this, in tokens, is not worth a limit of our own.
+const ROOM: u64 = 4_096;
+
 /// A request for one attempt.
 #[derive(Debug)]
 pub(crate) struct Prepared {
@@ -120,9 +126,6 @@ pub(crate) fn prepare(
     Ok(Prepared { request: Request::Chat(request), notes, by_tool })
 }
 
-/// Share of a prompt, in per cent, by which an estimate may be too low.
-const DOUBT: u64 = 30;
-
 /// Limits the answer to what the model can give, where the request wants more or where it says nothing and must.
 fn limit(
     request: &mut Cow<'_, ChatRequest>,
@@ -147,9 +150,6 @@ fn limit(
         _ => {}
     }
 }
-
-/// Less room than this, in tokens, is not worth a limit of our own.
-const ROOM: u64 = 4_096;
 
 /// Asks for the form of the answer in the way that the target has for it: a form that it enforces, a tool that it must call,
 /// or words. The answer is judged by the form that the caller asked for, whichever way it is. Says whether it comes as a
