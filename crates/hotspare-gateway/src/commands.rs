@@ -4,7 +4,6 @@ mod decode;
 mod serve;
 
 use std::io::Write;
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
@@ -27,7 +26,7 @@ pub(crate) enum Command {
     Demo {
         /// Address the gateway listens on.
         #[arg(long, default_value = "127.0.0.1:0")]
-        listen: SocketAddr,
+        listen: std::net::SocketAddr,
         /// Speed factor: 0.5 halves the length of each act.
         #[arg(long, default_value_t = 1.0)]
         pace: f64,
@@ -143,7 +142,7 @@ pub(crate) fn fail(message: &str) -> ExitCode {
 }
 
 #[cfg(feature = "demo")]
-async fn demo(listen: SocketAddr, pace: f64, record: Option<PathBuf>) -> ExitCode {
+async fn demo(listen: std::net::SocketAddr, pace: f64, record: Option<PathBuf>) -> ExitCode {
     use std::io::IsTerminal;
 
     use hotspare_gateway::demo::{DemoOptions, run};
