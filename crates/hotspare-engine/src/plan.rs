@@ -54,6 +54,13 @@ pub struct PlannedTarget {
     pub trim_to: Option<u64>,
 }
 
+impl PlannedTarget {
+    /// The same target once more. It does not count as clean: a second try is not a first look.
+    pub(crate) fn once_more(&self) -> Self {
+        Self { start: Start::AfterFailure, reason: Reason::Retry, clean: false, ..self.clone() }
+    }
+}
+
 /// A target's usual time to first content.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -79,8 +86,6 @@ pub struct PlanSeed {
     pub draw: u64,
     /// How many calls the route has served.
     pub turn: u64,
-    /// Hash of what should stay together: a session, or the beginning of the prompt.
-    pub affinity: Option<u64>,
 }
 
 impl Plan {
@@ -154,9 +159,7 @@ impl Plan {
             views[index].tokens.overflow = None;
             return Self::new(fleet, route, request, size, &views, seed);
         }
-        let scene = Scene::new(&candidates, request, prompt_tokens)
-            .with_draw(seed.draw, seed.turn)
-            .with_affinity(seed.affinity);
+        let scene = Scene::new(&candidates, request, prompt_tokens).with_draw(seed.draw, seed.turn);
         let mut seen = vec![false; candidates.len()];
         let mut choices = Vec::with_capacity(candidates.len());
         for choice in route.strategy.rank(&scene).choices {

@@ -9,7 +9,9 @@
 use std::borrow::Cow;
 use std::collections::VecDeque;
 
-use hotspare_core::{Chunk, Error, Event, FinishReason, Json, Kind, Native, Origin, Signature, Usage};
+use hotspare_core::{
+    Chunk, Error, Event, FinishReason, Json, Kind, Native, Origin, Signature, Usage, stable_hash,
+};
 use hotspare_provider::{Decoder, Emit, Frame, Text};
 use serde_json::value::RawValue;
 
@@ -226,12 +228,7 @@ fn end(word: &str) -> End {
 
 /// Ids that the wire lacks: the same for the same call in the same answer, streamed or whole.
 fn made_up_id(answer: &str, index: u32, name: &str, arguments: &str) -> String {
-    // FNV-1a, 64 bits; no byte of UTF-8 is 0xff, so parts cannot run into each other.
-    let parts = [answer, &index.to_string(), name, arguments];
-    let bytes = parts.iter().flat_map(|part| part.bytes().chain([0xFF]));
-    let hash = bytes.fold(0xCBF2_9CE4_8422_2325_u64, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01B3)
-    });
+    let hash = stable_hash([answer, &index.to_string(), name, arguments]);
     format!("call_{hash:016x}")
 }
 

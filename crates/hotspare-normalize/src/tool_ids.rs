@@ -6,7 +6,7 @@
 
 use std::collections::BTreeSet;
 
-use hotspare_core::Event;
+use hotspare_core::{Event, stable_hash};
 
 /// Characters of a made-up id: one server family accepts exactly nine letters and digits, the others accept them too.
 const LENGTH: usize = 9;
@@ -59,14 +59,7 @@ pub(crate) fn is_short(id: &str) -> bool {
 
 /// Nine letters and digits that follow from `parts` alone.
 pub(crate) fn made_up(parts: &[&str]) -> String {
-    // FNV-1a, 64 bits: spreads well enough for a handful of ids, and is the same on every platform and release.
-    let mut hash = 0xcbf2_9ce4_8422_2325_u64;
-    let mut eat = |byte: u8| hash = (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
-    for part in parts {
-        part.bytes().for_each(&mut eat);
-        // No byte of UTF-8 is 0xff, so ("ab", "c") and ("a", "bc") differ.
-        eat(0xff);
-    }
+    let mut hash = stable_hash(parts.iter().copied());
     // FNV's low bits are weak in the last bytes; fold the high half in before taking digits.
     hash ^= hash >> 32;
     (0..LENGTH)

@@ -4,6 +4,7 @@
 //! in which every choice carries a human-readable reason.
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
+mod affinity;
 mod cheapest;
 mod eligible;
 mod fastest;

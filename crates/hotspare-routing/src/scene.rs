@@ -9,6 +9,8 @@ use std::time::Duration;
 
 use hotspare_core::{Cost, ModelProfile, Request, TargetId, TargetView};
 
+use crate::affinity::affinity;
+
 /// The moment of choice.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
@@ -19,8 +21,6 @@ pub struct Scene<'a> {
     pub draw: u64,
     /// How many calls the route has served before.
     pub turn: u64,
-    /// Hash of what should stay together: a session, or the beginning of the prompt.
-    pub affinity: Option<u64>,
     /// What is asked.
     pub request: &'a Request,
     /// Estimated tokens of the prompt.
@@ -28,10 +28,10 @@ pub struct Scene<'a> {
 }
 
 impl<'a> Scene<'a> {
-    /// A scene without a draw or an affinity.
+    /// A scene without a draw.
     #[must_use]
     pub fn new(candidates: &'a [Candidate<'a>], request: &'a Request, prompt_tokens: u64) -> Self {
-        Self { candidates, draw: 0, turn: 0, affinity: None, request, prompt_tokens }
+        Self { candidates, draw: 0, turn: 0, request, prompt_tokens }
     }
 
     /// Sets the draw and the turn.
@@ -42,11 +42,11 @@ impl<'a> Scene<'a> {
         self
     }
 
-    /// Sets what should stay together.
+    /// A hash of what should stay together: the end user that the request names, or else the beginning of its conversation up
+    /// to the first user turn. Computed when asked for, because it reads all of that text. The same in every release.
     #[must_use]
-    pub fn with_affinity(mut self, affinity: Option<u64>) -> Self {
-        self.affinity = affinity;
-        self
+    pub fn affinity(&self) -> Option<u64> {
+        affinity(self.request)
     }
 
     /// Whether every candidate has become slow: then the load is too high, and more starts make it higher.

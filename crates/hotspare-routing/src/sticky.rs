@@ -1,6 +1,6 @@
 //! Requests that belong together go to the same target.
 
-use hotspare_core::TargetId;
+use hotspare_core::{TargetId, stable_hash};
 
 use crate::scene::{Choice, Ranking, Reason, Scene};
 use crate::sequential::listed;
@@ -36,7 +36,7 @@ impl Strategy for Sticky {
     }
 
     fn rank(&self, scene: &Scene<'_>) -> Ranking {
-        let Some(affinity) = scene.affinity else { return listed(scene) };
+        let Some(affinity) = scene.affinity() else { return listed(scene) };
         let mut order: Vec<usize> = (0..scene.candidates.len()).collect();
         order.sort_by_key(|&index| {
             let candidate = &scene.candidates[index];
@@ -47,12 +47,11 @@ impl Strategy for Sticky {
     }
 }
 
-/// FNV-1a over the name, mixed with the affinity: the same on every machine and in every release.
+/// The place of a target among others for this affinity: the same on every machine and in every release.
 fn score(affinity: u64, name: &str) -> u64 {
-    let mut hash = 0xCBF2_9CE4_8422_2325 ^ affinity;
-    for byte in name.bytes() {
-        hash = (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01B3);
-    }
-    hash ^= hash >> 33;
-    hash.wrapping_mul(0xFF51_AFD7_ED55_8CCD) ^ (hash >> 29)
+    // The finalizer of MurmurHash3: each bit of both hashes affects each bit of the score.
+    let mut hash = stable_hash([name]) ^ affinity;
+    hash = (hash ^ (hash >> 33)).wrapping_mul(0xFF51_AFD7_ED55_8CCD);
+    hash = (hash ^ (hash >> 33)).wrapping_mul(0xC4CE_B9FE_1A85_EC53);
+    hash ^ (hash >> 33)
 }

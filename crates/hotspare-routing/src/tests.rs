@@ -53,7 +53,7 @@ fn order(
     views: &[(&str, TargetView)],
     draw: u64,
     turn: u64,
-    affinity: Option<u64>,
+    user: Option<&str>,
 ) -> Vec<String> {
     let names: Vec<TargetId> = views.iter().map(|(name, _)| TargetId::from(*name)).collect();
     let profile = ModelProfile::default();
@@ -62,8 +62,9 @@ fn order(
         .zip(views)
         .map(|(target, (_, view))| Candidate { target, profile: &profile, view: view.clone() })
         .collect();
-    let request = ChatRequest::to("r").user("hi").into();
-    let scene = Scene::new(&candidates, &request, 10).with_draw(draw, turn).with_affinity(affinity);
+    let request = ChatRequest::to("r").user("hi");
+    let request = user.map_or(request.clone(), |user| request.for_user(user)).into();
+    let scene = Scene::new(&candidates, &request, 10).with_draw(draw, turn);
     let ranking = strategy.rank(&scene);
     ranking.choices.iter().map(|choice| names[choice.index].to_string()).collect()
 }
@@ -75,26 +76,26 @@ fn well() -> Vec<(&'static str, TargetView)> {
 proptest! {
     #[test]
     fn every_strategy_orders_all_candidates_once_and_repeatably(
-        views in prop::collection::vec(view(), 0..5), draw: u64, turn: u64, affinity: Option<u64>,
+        views in prop::collection::vec(view(), 0..5), draw: u64, turn: u64, user in prop::option::of("[a-z]{1,4}"),
     ) {
         let views: Vec<_> = NAMES.iter().copied().zip(views).collect();
         for strategy in all() {
-            let first = order(&*strategy, &views, draw, turn, affinity);
+            let first = order(&*strategy, &views, draw, turn, user.as_deref());
             let mut sorted = first.clone();
             sorted.sort();
             let expected: Vec<_> = views.iter().map(|(name, _)| (*name).to_owned()).collect();
             prop_assert_eq!(sorted, expected, "{}", strategy.name());
-            prop_assert_eq!(first, order(&*strategy, &views, draw, turn, affinity), "{}", strategy.name());
+            prop_assert_eq!(first, order(&*strategy, &views, draw, turn, user.as_deref()), "{}", strategy.name());
         }
     }
 
     #[test]
-    fn a_lost_target_moves_only_its_own_sessions(affinity: u64, lost in 0usize..5) {
+    fn a_lost_target_moves_only_its_own_sessions(user in "[a-z0-9]{1,9}", lost in 0usize..5) {
         let sticky = Sticky::new(NAMES);
-        let before = order(&sticky, &well(), 0, 0, Some(affinity));
+        let before = order(&sticky, &well(), 0, 0, Some(&user));
         let mut views = well();
         views.remove(lost);
-        let after = order(&sticky, &views, 0, 0, Some(affinity));
+        let after = order(&sticky, &views, 0, 0, Some(&user));
         if before[0] != NAMES[lost] {
             prop_assert_eq!(&before[0], &after[0]);
         }

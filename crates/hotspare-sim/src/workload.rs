@@ -3,6 +3,7 @@
 //! Invariant: request number n of a seed is the same request for every policy.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 use std::time::Duration;
 
 use hotspare_core::{ChatRequest, Moment, Request};
@@ -76,25 +77,24 @@ impl<'a> Workload<'a> {
         }
     }
 
-    pub(crate) fn body(&self, wanted: &Wanted) -> &Request {
-        &self.bodies[wanted.body]
-    }
-
-    /// As [`Workload::body`], for a caller who leaves some targets out.
-    pub(crate) fn without<'b>(
-        &self,
+    /// The request, without the targets that are absent. Each comes from an end user of its own, so that a strategy that keeps
+    /// users together spreads them.
+    pub(crate) fn request<'b>(
+        &mut self,
         wanted: &Wanted,
         absent: impl Iterator<Item = &'b str>,
     ) -> Cow<'_, Request> {
-        let body = self.body(wanted);
         let mut absent = absent.peekable();
-        match body {
-            Request::Chat(chat) if absent.peek().is_some() => {
-                let chat = ChatRequest::clone(chat).without(absent);
-                Cow::Owned(Request::from(chat))
+        let body = &mut self.bodies[wanted.body];
+        if let Request::Chat(chat) = body {
+            // Nobody else holds it by now, so this copies no prompt.
+            let chat = Arc::make_mut(chat);
+            chat.user = Some(wanted.number.to_string());
+            if absent.peek().is_some() {
+                return Cow::Owned(Request::from(chat.clone().without(absent)));
             }
-            body => Cow::Borrowed(body),
         }
+        Cow::Borrowed(body)
     }
 
     /// The next request and when it comes; `None` if the record is over.
@@ -173,6 +173,19 @@ fn gap(cv: f64, chance: Chance, number: u64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn each_request_comes_from_an_end_user_of_its_own() {
+        let text = "what = \"nothing\"\nlength = \"60s\"\nwindow = [\"1s\", \"60s\"]";
+        let scenario = Scenario::parse("none", text).unwrap();
+        let mut workload = Workload::new(&scenario, Chance::new(1), None);
+        let mut user = |absent: &[&str]| {
+            let wanted = workload.take();
+            workload.request(&wanted, absent.iter().copied()).user().map(str::to_owned)
+        };
+        assert_eq!(user(&[]).as_deref(), Some("0"));
+        assert_eq!(user(&["main"]).as_deref(), Some("1"));
+    }
 
     #[test]
     fn gaps_have_their_mean_and_their_spread() {

@@ -12,7 +12,6 @@ use hotspare_core::{
 use hotspare_engine::{Ask, Call, Plan, PlanSeed, Route, ValidateToolCalls};
 use hotspare_normalize::{OutputCheck, Validator, prompt_size};
 
-use crate::affinity::affinity;
 use crate::builder::ClientBuilder;
 use crate::clock::entropy;
 use crate::driver::{Driver, Output};
@@ -190,7 +189,7 @@ impl Client {
         let now = self.shared.clock.now();
         let size = prompt_size(request);
         let views = self.shared.with_world(|world| world.views(now, &route, size.tokens(), true));
-        let plan_seed = PlanSeed { draw: TYPICAL_DRAW, turn: 0, affinity: affinity(request) };
+        let plan_seed = PlanSeed { draw: TYPICAL_DRAW, turn: 0 };
         let plan = Plan::new(&self.shared.fleet, &route, request, size, &views, plan_seed);
         let choices = plan.choices.iter().map(|choice| {
             let place = route.members.iter().position(|member| *member == choice.target);
@@ -309,7 +308,7 @@ impl Client {
         let (views, turn) = shared
             .with_world(|world| (world.views(now, &route, size.tokens(), stream), world.next_turn(&route)));
         // Outside the lock: a strategy is the application's code.
-        let plan_seed = PlanSeed { draw: seed.rotate_left(32), turn, affinity: affinity(&request) };
+        let plan_seed = PlanSeed { draw: seed.rotate_left(32), turn };
         let plan = Plan::new(&shared.fleet, &route, &request, size, &views, plan_seed);
         let mut ask = Ask::of(&request, stream, seed);
         ask.native_wire = wire;

@@ -32,7 +32,6 @@
 //! change of a breaker, with its reason. Keys are never logged. TRACE has providers' error texts, which may repeat parts of
 //! the prompt; the other levels never do.
 
-mod affinity;
 mod builder;
 mod client;
 mod clock;

@@ -4,7 +4,7 @@
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
-use hotspare_core::{Error, Kind, Media, Message, Native, Part, Role, ToolCall, ToolResult};
+use hotspare_core::{Error, Kind, Media, Message, Native, Part, Role, ToolCall, ToolResult, stable_hash};
 use hotspare_provider::fields::Fields;
 use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
@@ -202,9 +202,7 @@ pub(super) fn wire_id(id: &str) -> String {
     if !id.is_empty() && id.len() <= 64 && id.chars().all(fits) {
         return id.to_owned();
     }
-    let hash = id.bytes().fold(0xCBF2_9CE4_8422_2325_u64, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01B3)
-    });
+    let hash = stable_hash([id]);
     let kept: String = id.chars().filter(|character| fits(*character)).take(32).collect();
     format!("{kept}_{hash:016x}")
 }

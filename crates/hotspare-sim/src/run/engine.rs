@@ -63,8 +63,8 @@ impl Stage<'_> {
         let now = self.now;
         let seed = self.chance.draw(Purpose::Call, [wanted.number, 0, 0]);
         let absent = (0..self.scenario.targets.len()).filter(|place| self.weather.is_absent(*place, now));
-        let request =
-            self.workload.without(wanted, absent.map(|place| self.scenario.targets[place].name.as_str()));
+        let absent = absent.map(|place| self.scenario.targets[place].name.as_str());
+        let request = self.workload.request(wanted, absent);
         let request = request.as_ref();
         let Cast::Engine(cast) = &mut self.cast else {
             return Body::Rival(super::rival::RivalCall::default());
@@ -81,7 +81,7 @@ impl Stage<'_> {
             }
             cast.slow[place] = view.degraded;
         }
-        let plan_seed = PlanSeed { draw: seed.rotate_left(32), turn, affinity: Some(wanted.number) };
+        let plan_seed = PlanSeed { draw: seed.rotate_left(32), turn };
         let plan = Plan::new(&cast.fleet, &route, request, size, &views, plan_seed);
         let mut ask = Ask::of(request, wanted.stream, seed);
         ask.deadline = wanted.deadline;
