@@ -14,7 +14,7 @@ use hotspare_normalize::{
     Assembler, Block, Grammar, Repair, StreamedCalls, ThinkSplitter, ToolAnswer, ToolIds, Vectors,
 };
 
-use crate::plan::TypicalLatency;
+use crate::plan::PlannedTarget;
 use crate::rules::Limits;
 use crate::splice::Splice;
 
@@ -26,7 +26,7 @@ const EVENT_COST: usize = 128;
 
 #[derive(Debug)]
 pub(crate) struct Attempt {
-    pub(crate) target: usize,
+    pub(crate) choice: PlannedTarget,
     pub(crate) key: usize,
     pub(crate) stream: bool,
     /// `None` once settled: the attempt is over.
@@ -64,10 +64,6 @@ pub(crate) struct Attempt {
     pub(crate) splice: Option<Splice>,
     /// A failure that came to light in an event and waits for the world.
     pub(crate) failure: Option<Error>,
-    /// Tokens of the prompt as the target counts them, about; and with room for the answer.
-    pub(crate) prompt_tokens: u64,
-    pub(crate) needs: u64,
-    pub(crate) trim_to: Option<u64>,
     /// What its prompt was expected to cost.
     pub(crate) expected: Cost,
     /// It asks again for an answer of another form.
@@ -81,10 +77,6 @@ pub(crate) struct Attempt {
     pub(crate) ids: ToolIds,
     /// The last frame no longer shows its events.
     pub(crate) respelled: bool,
-    /// Whether the target showed no ill health before this call.
-    pub(crate) clean: bool,
-    /// Its usual time to first content; see [`PlannedTarget`](crate::PlannedTarget).
-    pub(crate) usual: Option<TypicalLatency>,
 }
 
 /// An answer that is being put together.
@@ -114,9 +106,16 @@ impl Fold {
 }
 
 impl Attempt {
-    pub(crate) fn new(now: Moment, target: usize, key: usize, stream: bool, permit: Permit) -> Self {
+    pub(crate) fn new(
+        now: Moment,
+        choice: PlannedTarget,
+        (key, permit): (usize, Permit),
+        stream: bool,
+        share: Duration,
+        expected: Cost,
+    ) -> Self {
         Self {
-            target,
+            choice,
             key,
             stream,
             permit: Some(permit),
@@ -125,7 +124,7 @@ impl Attempt {
             late: false,
             overdue: false,
             first_content: None,
-            share: Duration::MAX,
+            share,
             unobserved: false,
             last_event: now,
             finished: None,
@@ -141,18 +140,13 @@ impl Attempt {
             content_bytes: 0,
             splice: None,
             failure: None,
-            prompt_tokens: 0,
-            needs: 0,
-            trim_to: None,
-            expected: Cost::ZERO,
+            expected,
             reask: false,
             refused: false,
             think: None,
             tool_answer: None,
             ids: ToolIds::default(),
             respelled: false,
-            clean: false,
-            usual: None,
         }
     }
 
@@ -171,7 +165,7 @@ impl Attempt {
 
     /// Whether it sent the request as it came in: a trimmed or lengthened one says nothing about the original's size.
     pub(crate) fn is_as_asked(&self) -> bool {
-        !self.reask && self.trim_to.is_none() && self.splice.is_none()
+        !self.reask && self.choice.trim_to.is_none() && self.splice.is_none()
     }
 
     /// Alive and not known to be late: worth waiting for before another is started.
@@ -266,7 +260,7 @@ impl Attempt {
         if !self.heard || (usage.input.is_some() && usage.output.is_some()) {
             return usage;
         }
-        usage.input = usage.input.or(Some(self.prompt_tokens));
+        usage.input = usage.input.or(Some(self.choice.prompt_tokens));
         usage.output = usage.output.or(Some(self.content_bytes.div_ceil(4)));
         usage.source = UsageSource::Estimated;
         usage

@@ -214,9 +214,9 @@ impl Call {
                 if let Some(attempt) = self.live(id) {
                     attempt.heard = true;
                     if let Some(permit) = &mut attempt.permit {
-                        world.observe(now, attempt.target, permit, Observation::Heard);
+                        world.observe(now, attempt.choice.target, permit, Observation::Heard);
                     }
-                    world.learn(now, attempt.target, attempt.key, &limits);
+                    world.learn(now, attempt.choice.target, attempt.key, &limits);
                 }
             }
             Input::Renewed(id, error) => self.renewed(now, world, id, error),

@@ -36,8 +36,8 @@ impl Call {
         let attempt = &self.attempts[id.0];
         match &self.sent {
             Some(sent) if plain && wanted && !self.waiting.is_empty() => {
-                let from = self.fleet.targets()[attempt.target].id.clone();
-                let name = &self.fleet.targets()[attempt.target].name;
+                let from = self.fleet.targets()[attempt.choice.target].id.clone();
+                let name = &self.fleet.targets()[attempt.choice.target].name;
                 let fleet = &self.fleet;
                 // Stable: among equals the route's order stands.
                 let order = |choice: &PlannedTarget| {
@@ -70,7 +70,7 @@ impl Call {
     /// Marks the seam, if `id` carries on what another began.
     pub(super) fn hand_over(&mut self, id: AttemptId) {
         if let Some(cut) = self.cut.take() {
-            let to = self.fleet.targets()[self.attempts[id.0].target].id.clone();
+            let to = self.fleet.targets()[self.attempts[id.0].choice.target].id.clone();
             self.outbox.push_back(Chunk::from(Event::Handover { from: cut.from, to }));
         }
     }

@@ -49,8 +49,7 @@ impl Call {
             self.ended(now, world, id);
             return;
         }
-        let failure = Failure::of(attempt);
-        let (place, needs, as_asked) = (attempt.target, attempt.needs, attempt.is_as_asked());
+        let (place, needs, as_asked) = (attempt.choice.target, attempt.choice.needs, attempt.is_as_asked());
         if let (Some(_), Some(permit)) = (error.status(), &mut attempt.permit) {
             world.observe(now, place, permit, Observation::Heard);
         }
@@ -67,7 +66,7 @@ impl Call {
         self.attempts[id.0].failure = Some(error.clone());
         let plainly = self.committed.is_none()
             && (self.ask_plainly(now, world, id, &error) || self.ask_anew(now, world, id));
-        let again = plainly || (self.committed.is_none() && self.again(now, world, failure, &error));
+        let again = plainly || (self.committed.is_none() && self.again(now, world, id, &error));
         // A connection that was closed before any byte may have been stale, which says nothing about the target; the
         // second try finds out.
         let stale = plainly || (again && error.kind() == Kind::Disconnected);
@@ -93,7 +92,7 @@ impl Call {
             return;
         }
         if !again {
-            self.follow(failure, &error);
+            self.follow(place, &error);
         }
         self.errors.push(error);
     }
@@ -105,7 +104,7 @@ impl Call {
     }
 
     /// Reads the policy table.
-    fn follow(&mut self, failure: Failure, error: &Error) {
+    fn follow(&mut self, place: usize, error: &Error) {
         let policy = error.policy();
         match self.route.rules.on.get(&error.kind()) {
             Some(OnKind::Stop) => self.stopped = true,
@@ -117,7 +116,7 @@ impl Call {
             None if error.kind() == Kind::ContentPolicy && self.route.rules.on_refusal == OnRefusal::Next => {
                 self.advance();
             }
-            None => self.follow_policy(policy, failure.place),
+            None => self.follow_policy(policy, place),
         }
     }
 
@@ -153,24 +152,25 @@ impl Call {
     }
 
     /// Tries the same target again, where that is promising and paid for.
-    fn again(&mut self, now: Moment, world: &mut World, failure: Failure, error: &Error) -> bool {
+    fn again(&mut self, now: Moment, world: &mut World, id: AttemptId, error: &Error) -> bool {
         let policy = error.policy();
         if let Some(reask) = self.reask.take() {
-            return self.ask_again(now, world, failure, reask);
+            return self.ask_again(now, world, id, reask);
         }
         let rule = self.route.rules.on.get(&error.kind());
         let asked_for = rule == Some(&OnKind::Same);
         if (policy.next != Next::Move || rule.is_some()) && !asked_for {
             return false;
         }
-        let target = &self.fleet.targets()[failure.place];
-        let starts = self.attempts.iter().filter(|attempt| attempt.target == failure.place).count();
+        let Attempt { choice, key, .. } = &self.attempts[id.0];
+        let (place, key, clean) = (choice.target, *key, choice.clean);
+        let target = &self.fleet.targets()[place];
+        let starts = self.attempts.iter().filter(|attempt| attempt.choice.target == place).count();
         // Another key is another candidate: untried, so no budget is asked.
         let key_is_ill = matches!(policy.scope, Scope::Credential | Scope::CredentialModel);
         if key_is_ill && starts < target.key_count() {
-            let why = format!("key {} failed ({}); another key", failure.key + 1, error.kind());
-            let choice = self.same(failure);
-            self.retries.push_back(Retry { at: now, choice, why, reask: None, untried: true });
+            let why = format!("key {} failed ({}); another key", key + 1, error.kind());
+            self.retries.push_back(Retry { untried: true, ..self.once_more(now, id, why) });
             return true;
         }
         let pause = match policy.same {
@@ -180,7 +180,7 @@ impl Call {
             Same::Once | Same::OnceIfClean if starts > 1 => return false,
             // Nothing was said, so nothing needs time to recover: the connection was stale or the process is new.
             Same::Once => Duration::ZERO,
-            Same::OnceIfClean if !failure.clean => return false,
+            Same::OnceIfClean if !clean => return false,
             Same::OnceIfClean if matches!(error.status(), Some(500 | 502) | None) => self.backoff(),
             Same::OnceIfClean => return false,
             Same::AfterHint => match error.retry_after() {
@@ -198,8 +198,7 @@ impl Call {
         }
         self.extra_starts += 1;
         let why = format!("once more after {}", error.kind());
-        let choice = self.same(failure);
-        self.retries.push_back(Retry { at: now + pause, choice, why, reask: None, untried: false });
+        self.retries.push_back(self.once_more(now + pause, id, why));
         true
     }
 
@@ -207,7 +206,7 @@ impl Call {
     /// answer, and if that works it is remembered.
     fn ask_plainly(&mut self, now: Moment, world: &mut World, id: AttemptId, error: &Error) -> bool {
         let attempt = &self.attempts[id.0];
-        let place = attempt.target;
+        let place = attempt.choice.target;
         let refused = attempt.stream
             && !self.ask.stream
             && matches!(error.kind(), Kind::InvalidRequest | Kind::Unsupported)
@@ -216,12 +215,9 @@ impl Call {
         if !refused || !allowed || !world.take_retry(now, &self.route) {
             return false;
         }
-        let failure = Failure::of(attempt);
         self.plain.insert(place);
         self.extra_starts += 1;
-        let why = "once more without a stream".to_owned();
-        let choice = self.same(failure);
-        self.retries.push_back(Retry { at: now, choice, why, reask: None, untried: false });
+        self.retries.push_back(self.once_more(now, id, "once more without a stream"));
         true
     }
 
@@ -234,12 +230,10 @@ impl Call {
         if !doubtful || !allowed || !world.take_retry(now, &self.route) {
             return false;
         }
-        let failure = Failure::of(attempt);
-        self.anew.insert(failure.place);
+        self.anew.insert(attempt.choice.target);
         self.extra_starts += 1;
-        let why = "once more, without the beginning as its own turn".to_owned();
-        let choice = self.same(failure);
-        self.retries.push_back(Retry { at: now, choice, why, reask: None, untried: false });
+        let why = "once more, without the beginning as its own turn";
+        self.retries.push_back(self.once_more(now, id, why));
         true
     }
 
@@ -252,53 +246,53 @@ impl Call {
         }
         let again = self.extra_starts < self.route.limits.max_extra_starts;
         let Some(attempt) = self.live(id) else { return };
-        let failure = Failure::of(attempt);
-        let error = error.with_target(self.fleet.targets()[failure.place].id.clone());
+        let place = attempt.choice.target;
+        let error = error.with_target(self.fleet.targets()[place].id.clone());
         let end =
             Ended::Failed { kind: error.kind(), status: error.status(), message: error.message().to_owned() };
         self.settle(now, world, id, Outcome::neutral(), Ending::Failed(error.kind()), end);
         if !again {
-            self.follow(failure, &error);
+            self.follow(place, &error);
             self.errors.push(error);
             return;
         }
         self.errors.push(error);
         self.extra_starts += 1;
-        let why = "its key was rejected and has been renewed".to_owned();
-        let choice = self.same(failure);
-        self.retries.push_back(Retry { at: now, choice, why, reask: None, untried: true });
+        let why = "its key was rejected and has been renewed";
+        self.retries.push_back(Retry { untried: true, ..self.once_more(now, id, why) });
     }
 
     /// Asks the same target again with what was wrong with its answer: it is the one that knows what it meant.
-    fn ask_again(&mut self, now: Moment, world: &mut World, failure: Failure, reask: Reask) -> bool {
+    fn ask_again(&mut self, now: Moment, world: &mut World, id: AttemptId, reask: Reask) -> bool {
+        let place = self.attempts[id.0].choice.target;
         let limits = &self.route.limits;
-        let asked = self.reasked.iter().filter(|place| **place == failure.place).count();
+        let asked = self.reasked.iter().filter(|asked| **asked == place).count();
         let allowed = asked < usize::try_from(limits.max_reasks).unwrap_or(usize::MAX)
             && self.extra_starts < limits.max_extra_starts;
         if !allowed || self.is_hopeful() {
             return false;
         }
-        if let Some(why) = self.too_dear_to_ask_again(failure, limits.max_reask_cost) {
-            self.not_again(failure.place, &why);
+        if let Some(why) = self.too_dear_to_ask_again(id, limits.max_reask_cost) {
+            self.not_again(place, &why);
             return false;
         }
         if !world.take_retry(now, &self.route) {
-            self.not_again(failure.place, "the route's budget for retries is used up");
+            self.not_again(place, "the route's budget for retries is used up");
             return false;
         }
-        self.reasked.push(failure.place);
+        self.reasked.push(place);
         self.extra_starts += 1;
-        let why = "asked again with what was wrong with its answer".to_owned();
-        let choice = self.same(failure);
-        self.retries.push_back(Retry { at: now, choice, why, reask: Some(reask), untried: false });
+        let why = "asked again with what was wrong with its answer";
+        self.retries.push_back(Retry { reask: Some(reask), ..self.once_more(now, id, why) });
         true
     }
 
     /// Why asking again would go beyond its own limit, if it would: the prompt grows by the answer and what was wrong with
     /// it, and another answer is about as long.
-    fn too_dear_to_ask_again(&self, failure: Failure, most: Option<Cost>) -> Option<String> {
+    fn too_dear_to_ask_again(&self, id: AttemptId, most: Option<Cost>) -> Option<String> {
         let most = most?;
-        let price = self.fleet.targets()[failure.place].profile.price?;
+        let last = &self.attempts[id.0];
+        let price = self.fleet.targets()[last.choice.target].profile.price?;
         let spent: Cost = self
             .attempts
             .iter()
@@ -306,25 +300,16 @@ impl Call {
             .filter(|(attempt, _)| attempt.reask)
             .filter_map(|(_, entry)| entry.cost)
             .sum();
-        let last = self.attempts.iter().rev().find(|attempt| attempt.target == failure.place);
-        let usage = last.map(Attempt::usage_or_estimate).unwrap_or_default();
+        let usage = last.usage_or_estimate();
         let again = price.cost(&Usage::estimated(usage.total(), usage.output));
         (spent + again > most)
             .then(|| format!("it would cost {again} on top of {spent}, the route allows {most} for it"))
     }
 
-    fn same(&self, failure: Failure) -> PlannedTarget {
-        // A second try is not a first look: it never counts as clean.
-        PlannedTarget {
-            target: failure.place,
-            start: hotspare_routing::Start::AfterFailure,
-            reason: hotspare_routing::Reason::Retry,
-            clean: false,
-            usual: None,
-            prompt_tokens: failure.prompt_tokens,
-            needs: failure.needs,
-            trim_to: failure.trim_to,
-        }
+    /// The target of a failed attempt once more.
+    fn once_more(&self, at: Moment, id: AttemptId, why: impl Into<String>) -> Retry {
+        let choice = self.attempts[id.0].choice.once_more();
+        Retry { at, choice, why: why.into(), reask: None, untried: false }
     }
 
     /// Equal jitter: half of the pause is certain, half is chance.
@@ -432,29 +417,5 @@ impl Call {
         }
         let reasons: Vec<String> = reasons.iter().map(|(target, why)| format!("{target}: {why}")).collect();
         reasons.join("; ")
-    }
-}
-
-/// Where something failed.
-#[derive(Clone, Copy, Debug)]
-struct Failure {
-    place: usize,
-    key: usize,
-    clean: bool,
-    prompt_tokens: u64,
-    needs: u64,
-    trim_to: Option<u64>,
-}
-
-impl Failure {
-    fn of(attempt: &Attempt) -> Self {
-        Self {
-            place: attempt.target,
-            key: attempt.key,
-            clean: attempt.clean,
-            prompt_tokens: attempt.prompt_tokens,
-            needs: attempt.needs,
-            trim_to: attempt.trim_to,
-        }
     }
 }

@@ -34,9 +34,9 @@ impl Call {
                 // A timer that went off together with the content was not asked.
                 if !attempt.overdue && permit.late_after().is_some_and(|usual| after > usual) {
                     attempt.overdue = true;
-                    world.observe(now, attempt.target, permit, Observation::Overdue);
+                    world.observe(now, attempt.choice.target, permit, Observation::Overdue);
                 }
-                world.observe(now, attempt.target, permit, Observation::FirstContent { after });
+                world.observe(now, attempt.choice.target, permit, Observation::FirstContent { after });
             }
             if let Some(error) = attempt.failure.take() {
                 self.aborts.push_back(AttemptId(index));
@@ -75,7 +75,7 @@ impl Call {
             let outcome = match (had_its_time && !censored, hung) {
                 (true, true) => self.evidence(now, id, &Error::new(Kind::Timeout, "no sign of life")),
                 (true, false) => {
-                    let target = &self.fleet.targets()[attempt.target];
+                    let target = &self.fleet.targets()[attempt.choice.target];
                     let scope = target.scope(attempt.key, Scope::Model);
                     scope.map_or_else(Outcome::neutral, |scope| Outcome::at(scope, Verdict::Slow))
                 }
@@ -86,7 +86,7 @@ impl Call {
             let slow = attempt.was_slow() && (attempt.stream || !hung);
             if let (true, Some(permit)) = (slow, &mut attempt.permit) {
                 let after = now.saturating_since(attempt.started);
-                world.observe(now, attempt.target, permit, Observation::Abandoned { after });
+                world.observe(now, attempt.choice.target, permit, Observation::Abandoned { after });
             }
             self.settle(
                 now,
@@ -112,7 +112,7 @@ impl Call {
         let attempt = &mut self.attempts[id.0];
         let Some(permit) = attempt.permit.take() else { return };
         let usage = attempt.usage_or_estimate();
-        let price = self.fleet.targets()[attempt.target].profile.price;
+        let price = self.fleet.targets()[attempt.choice.target].profile.price;
         let cost = price.filter(|_| usage.total().is_some()).map(|price| price.cost(&usage));
         if let Some(entry) = self.trail.attempts.get_mut(id.0) {
             entry.cost = cost;
@@ -136,7 +136,7 @@ impl Call {
             refused: attempt.refused && ending == Ending::Served,
             counted: counted.map(|counted| (self.size, counted)),
         };
-        world.settle(now, attempt.target, permit, end, self.draws.draw());
+        world.settle(now, attempt.choice.target, permit, end, self.draws.draw());
     }
 
     /// An attempt's stream has ended in order: an answer if it is whole, a failure if not.
@@ -200,13 +200,13 @@ impl Call {
         self.settle(now, world, id, success, Ending::Served, Ended::Served);
         world.earned(&self.route);
         let served = &self.attempts[id.0];
-        if !served.stream && self.plain.contains(&served.target) {
-            world.note_plain(served.target);
+        if !served.stream && self.plain.contains(&served.choice.target) {
+            world.note_plain(served.choice.target);
         }
         self.drop_others(now, world, None, "another target answered first");
         self.stop_waiting(world);
         let attempt = &self.attempts[id.0];
-        let served_by = self.fleet.targets()[attempt.target].id.clone();
+        let served_by = self.fleet.targets()[attempt.choice.target].id.clone();
         let usage = attempt.usage_or_estimate();
         let trail = std::mem::take(&mut self.trail);
         let response = response.map(|mut response| {
@@ -257,7 +257,7 @@ impl Call {
     /// a request that fails two targets alike may itself be the poison: the second weighs a third.
     pub(super) fn evidence(&mut self, now: Moment, id: AttemptId, error: &Error) -> Outcome {
         let attempt = &self.attempts[id.0];
-        let target = &self.fleet.targets()[attempt.target];
+        let target = &self.fleet.targets()[attempt.choice.target];
         let poison =
             error.kind() == Kind::Server && self.errors.iter().any(|before| before.kind() == Kind::Server);
         let outcome = verdict::outcome(now, error, target, attempt.key, if poison { 333 } else { 1_000 });
@@ -265,6 +265,6 @@ impl Call {
             outcome.verdict,
             Verdict::Failure { .. } | Verdict::Shed { .. } | Verdict::Unreachable { .. }
         );
-        if hard && !self.blamed.insert(attempt.target) { Outcome::neutral() } else { outcome }
+        if hard && !self.blamed.insert(attempt.choice.target) { Outcome::neutral() } else { outcome }
     }
 }

@@ -54,7 +54,7 @@ impl Call {
                         world.take_hedge(now, &self.route);
                     }
                     let why = self.why(&choice);
-                    return Some(self.begin(now, world, &choice, (key, permit), why));
+                    return Some(self.begin(now, world, choice, (key, permit), why));
                 }
                 Err(refusal) => {
                     self.refused_at = now;
@@ -84,7 +84,7 @@ impl Call {
         let draw = self.draws.draw();
         match world.admit(now, choice.target, self.wish(world, draw, &choice, false)) {
             Ok(admitted) => {
-                let mut begin = self.begin(now, world, &choice, admitted, why);
+                let mut begin = self.begin(now, world, choice, admitted, why);
                 self.attempts[begin.id.0].reask = reask.is_some();
                 begin.reask = reask;
                 Some(begin)
@@ -265,7 +265,7 @@ impl Call {
                     self.refused.append(&mut kept);
                     self.wanted = 0;
                     let why = format!("last resort: every target is blocked; {}", choice.reason);
-                    return Some(self.begin(now, world, &choice, (key, permit), why));
+                    return Some(self.begin(now, world, choice, (key, permit), why));
                 }
                 // Not asked again now; later, if there is a later.
                 Err(_) => kept.push((choice, refusal)),
@@ -282,7 +282,7 @@ impl Call {
             return format!("carries on for {}; {reason}", cut.from);
         }
         if let Some(late) = self.attempts.iter().find(|attempt| attempt.is_live() && attempt.late) {
-            return format!("{} is late; {reason}", self.fleet.targets()[late.target].id);
+            return format!("{} is late; {reason}", self.fleet.targets()[late.choice.target].id);
         }
         match (self.errors.last(), self.attempts.iter().any(Attempt::is_live)) {
             (Some(error), _) => match error.target() {
@@ -301,28 +301,25 @@ impl Call {
         &mut self,
         now: Moment,
         world: &mut World,
-        choice: &PlannedTarget,
-        (key, permit): (usize, Permit),
+        choice: PlannedTarget,
+        admitted: (usize, Permit),
         why: String,
     ) -> AttemptStart {
         let id = AttemptId(self.attempts.len());
-        let target = &self.fleet.targets()[choice.target];
-        let stream = self.streams(world, choice.target);
-        let mut attempt = Attempt::new(now, choice.target, key, stream, permit);
+        let PlannedTarget { target: place, prompt_tokens, trim_to, .. } = choice;
+        let target = &self.fleet.targets()[place];
+        let stream = self.streams(world, place);
         if !stream {
             // Its first content is the whole.
             self.first_content_at = self.total_at;
         }
         // Those who come after it need time too; more than two of them are not reckoned with.
         let others = u32::try_from(self.waiting.len().min(2)).unwrap_or(2);
-        attempt.share = self.first_content_at.saturating_since(now) / (others + 1);
-        attempt.clean = choice.clean;
-        attempt.usual = choice.usual;
-        attempt.prompt_tokens = choice.prompt_tokens;
-        attempt.needs = choice.needs;
-        attempt.trim_to = choice.trim_to;
-        attempt.expected = self.expected(choice.target, choice.prompt_tokens).unwrap_or_default();
-        world.begin_spending(self.route.index, choice.target, attempt.expected);
+        let share = self.first_content_at.saturating_since(now) / (others + 1);
+        let expected = self.expected(place, prompt_tokens).unwrap_or_default();
+        world.begin_spending(self.route.index, place, expected);
+        let key = admitted.0;
+        let mut attempt = Attempt::new(now, choice, admitted, stream, share, expected);
         if let Some(inputs) = self.ask.vectors {
             attempt.fold = Some(Fold::Embed(Vectors::new(inputs, self.dimensions)));
         } else if !self.ask.stream {
@@ -335,8 +332,8 @@ impl Call {
             attempt.said = judged.then(String::new);
         }
         let resume = self.cut.as_ref().map(|cut| {
-            let accepts = target.profile.capabilities.assistant_prefill == Some(true)
-                && !self.anew.contains(&choice.target);
+            let accepts =
+                target.profile.capabilities.assistant_prefill == Some(true) && !self.anew.contains(&place);
             let given = splice::prefill(&cut.text).filter(|_| accepts);
             attempt.splice = Some(Splice::new(cut.text.clone(), given.is_some()));
             Resume { prefill: given.is_some(), text: given.unwrap_or_else(|| cut.text.clone()) }
@@ -347,7 +344,7 @@ impl Call {
         }
         let since = now.saturating_since(self.started);
         self.trail.attempts.push(Record::begun(target.id.clone(), why, since));
-        self.tried.insert(choice.target);
+        self.tried.insert(place);
         self.attempts.push(attempt);
         self.queue_at = None;
         if id == AttemptId(0) {
@@ -360,14 +357,14 @@ impl Call {
         }
         AttemptStart {
             id,
-            target: choice.target,
+            target: place,
             key,
             stream,
             remaining: self.total_at.saturating_since(now),
             resume,
             reask: None,
-            trim_to: choice.trim_to,
-            prompt_tokens: choice.prompt_tokens,
+            trim_to,
+            prompt_tokens,
             route: self.route.index,
         }
     }

@@ -85,7 +85,7 @@ impl Call {
             let attempt = &mut self.attempts[id.0];
             attempt.overdue = true;
             if let Some(permit) = &mut attempt.permit {
-                world.observe(now, attempt.target, permit, Observation::Overdue);
+                world.observe(now, attempt.choice.target, permit, Observation::Overdue);
             }
         }
         let attempt = &self.attempts[id.0];
@@ -99,7 +99,7 @@ impl Call {
             let attempt = &mut self.attempts[id.0];
             attempt.late = true;
             if let Some(permit) = attempt.permit.as_mut().filter(|_| blamed) {
-                world.observe(now, attempt.target, permit, Observation::Late);
+                world.observe(now, attempt.choice.target, permit, Observation::Late);
             }
             // The late one stays alive: it may still be the first.
             if !self.attempts.iter().any(Attempt::is_hopeful) {
@@ -132,13 +132,13 @@ impl Call {
 
     fn first_content_limit(&self, attempt: &Attempt) -> Duration {
         let limits = &self.route.limits;
-        let profile = &self.fleet.targets()[attempt.target].profile;
+        let profile = &self.fleet.targets()[attempt.choice.target].profile;
         let base = match (attempt.stream, profile.capabilities.reasoning) {
             (_, Some(true)) => limits.first_content_reasoning,
             (true, _) => limits.first_content,
             (false, _) => limits.unstreamed,
         };
-        let base = match (limits.adaptive, attempt.usual) {
+        let base = match (limits.adaptive, attempt.choice.usual) {
             (Some(adaptive), Some(usual)) if attempt.stream && usual.samples >= adaptive.min_samples => {
                 let times = usual.p95.saturating_mul(adaptive.multiplier_percent) / 100;
                 times.max(adaptive.min).min(base)
@@ -153,7 +153,7 @@ impl Call {
     /// Whether silence says something: the limit has passed, and silence is not how the target works (an unstreamed
     /// answer by a model that thinks first).
     pub(super) fn had_its_time(&self, now: Moment, attempt: &Attempt) -> bool {
-        let thinks = self.fleet.targets()[attempt.target].profile.capabilities.reasoning == Some(true);
+        let thinks = self.fleet.targets()[attempt.choice.target].profile.capabilities.reasoning == Some(true);
         let quiet_by_nature = thinks && !attempt.stream;
         !quiet_by_nature && now >= attempt.started + self.first_content_limit(attempt)
     }
@@ -161,7 +161,7 @@ impl Call {
     /// Whether an attempt that never showed a sign of life has failed, rather than being slow. An answer that comes whole shows
     /// none before it is there, so its silence is judged by what its target is known to need.
     pub(super) fn has_hung(&self, now: Moment, attempt: &Attempt) -> bool {
-        let known = attempt.usual.map(|usual| usual.p95.saturating_mul(HANGS));
+        let known = attempt.choice.usual.map(|usual| usual.p95.saturating_mul(HANGS));
         // Of a target that has not shown what it needs, the winner's time says something once it is far less.
         let winner = self.committed.and_then(|winner| self.attempts.get(winner.0));
         let compared =
