@@ -171,7 +171,7 @@ impl Serialize for Body<'_> {
         let stop: Vec<&str> =
             request.stop.iter().map(String::as_str).filter(|text| !text.trim().is_empty()).collect();
         self.field(&mut map, "stop_sequences", Some(stop).filter(|stop| !stop.is_empty()))?;
-        let user = request.user.as_deref().map(|user_id| Metadata { user_id });
+        let user = request.end_user.as_deref().map(|user_id| Metadata { user_id });
         self.field(&mut map, "metadata", user)?;
         let config = OutputConfig { effort: effort(request), output: &request.output, rest: self.config };
         if !config.is_empty() {

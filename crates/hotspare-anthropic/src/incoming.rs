@@ -92,7 +92,7 @@ impl MessagesRequest {
                     user_id: Option<String>,
                 }
                 let metadata: Metadata = read_object(name, value, "an object with a user_id")?;
-                request.user = metadata.user_id;
+                request.end_user = metadata.user_id;
             }
             "output_config" => self.output_config(value)?,
             // The older spelling of `output_config.format`.

@@ -120,7 +120,7 @@ pub(crate) fn notes(request: &ChatRequest, model: &str) -> Vec<String> {
     if request.sampling.seed.is_some() {
         notes.push("left out: the seed".to_owned());
     }
-    if request.user.is_some() {
+    if request.end_user.is_some() {
         notes.push("left out: the user's id".to_owned());
     }
     if request.tools.is_empty() && request.native_tools.is_empty() && !called(request).is_empty() {

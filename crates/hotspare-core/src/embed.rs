@@ -26,7 +26,7 @@ pub struct EmbedRequest {
     /// How many numbers each vector has; `None` leaves the model's own.
     pub dimensions: Option<u32>,
     /// The end user's opaque id, for the provider's abuse detection.
-    pub user: Option<String>,
+    pub end_user: Option<String>,
     /// Fields that only one wire knows, keyed by wire name, then by field name.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub extras: BTreeMap<String, BTreeMap<String, Json>>,

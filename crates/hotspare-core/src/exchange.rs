@@ -41,10 +41,10 @@ impl Request {
 
     /// The end user's opaque id.
     #[must_use]
-    pub fn user(&self) -> Option<&str> {
+    pub fn end_user(&self) -> Option<&str> {
         match self {
-            Self::Chat(chat) => chat.user.as_deref(),
-            Self::Embed(embed) => embed.user.as_deref(),
+            Self::Chat(chat) => chat.end_user.as_deref(),
+            Self::Embed(embed) => embed.end_user.as_deref(),
         }
     }
 

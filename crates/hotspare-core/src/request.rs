@@ -45,7 +45,7 @@ pub struct ChatRequest {
     /// How hard a reasoning model should think, in the provider's word (`low`, `medium`, `high`).
     pub reasoning_effort: Option<String>,
     /// The end user's opaque id, for the provider's abuse detection.
-    pub user: Option<String>,
+    pub end_user: Option<String>,
     /// Fields that only one wire knows, keyed by wire name, then by field name. Sent as they are, to that wire only.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub extras: BTreeMap<String, BTreeMap<String, Json>>,
@@ -181,8 +181,8 @@ impl ChatRequest {
 
     /// Names the end user, for providers' abuse checks and for what should stay together.
     #[must_use]
-    pub fn for_user(mut self, id: impl Into<String>) -> Self {
-        self.user = Some(id.into());
+    pub fn end_user(mut self, id: impl Into<String>) -> Self {
+        self.end_user = Some(id.into());
         self
     }
 

@@ -122,7 +122,7 @@ pub(crate) fn notes(request: &ChatRequest, model: &str) -> Vec<String> {
     if !request.tools.is_empty() && request.parallel_tools == Some(false) {
         note("left out: one tool call at a time".into());
     }
-    if request.user.is_some() {
+    if request.end_user.is_some() {
         note("left out: the user's id".into());
     }
     if request.sampling.seed.is_some_and(|seed| i32::try_from(seed).is_err()) {

@@ -27,7 +27,7 @@ fn wanted<'a>(request: &'a ChatRequest, dialect: &'a Dialect) -> Vec<&'a str> {
         ("tool_choice", forced && !request.tools.is_empty()),
         ("parallel_tool_calls", request.parallel_tools == Some(false) && !request.tools.is_empty()),
         ("reasoning_effort", request.reasoning_effort.is_some()),
-        ("user", request.user.is_some()),
+        ("user", request.end_user.is_some()),
     ];
     let extras = request.extras.get(WIRE).into_iter().flat_map(BTreeMap::keys).map(String::as_str);
     own.into_iter().filter(|(_, wanted)| *wanted).map(|(name, _)| name).chain(extras).collect()
@@ -103,7 +103,7 @@ mod tests {
 
     fn asking() -> ChatRequest {
         let mut request = ChatRequest::to("r").user("hi").temperature(1.8);
-        request.user = Some("u".into());
+        request.end_user = Some("u".into());
         request.sampling.seed = Some(1);
         request.extras.entry(WIRE.into()).or_default().insert("store".into(), json!(true).into());
         request

@@ -60,7 +60,7 @@ impl Serialize for Body<'_> {
         if let Some(dimensions) = request.dimensions.filter(|_| free(&dialect.dimensions_field)) {
             map.serialize_entry(dialect.dimensions_field.as_ref(), &dimensions)?;
         }
-        if let Some(user) = request.user.as_ref().filter(|_| free("user")) {
+        if let Some(user) = request.end_user.as_ref().filter(|_| free("user")) {
             map.serialize_entry("user", user)?;
         }
         for (name, value) in extras.into_iter().flatten() {

@@ -130,7 +130,7 @@ impl Serialize for Body<'_> {
             self.field(&mut map, "stop", &request.stop)?;
         }
         self.hint(&mut map, "reasoning_effort", &request.reasoning_effort)?;
-        self.hint(&mut map, "user", &request.user)?;
+        self.hint(&mut map, "user", &request.end_user)?;
         for (name, value) in self.extras.into_iter().flatten().filter(|(name, _)| self.dialect.takes(name)) {
             map.serialize_entry(name, value)?;
         }

@@ -103,7 +103,7 @@ impl ChatCompletionsRequest {
                 };
             }
             "reasoning_effort" => request.reasoning_effort = Some(read(name, value, "a word")?),
-            "user" => request.user = Some(read(name, value, "a text")?),
+            "user" => request.end_user = Some(read(name, value, "a text")?),
             "n" => {
                 let n: u64 = read(name, value, "a whole number")?;
                 if n != 1 {

@@ -7,7 +7,7 @@ use hotspare_core::{Part, Request, Role, stable_hash};
 /// What should stay together: the requests of one end user, or of one conversation. Conversations are told apart by their
 /// beginning up to the first user turn, because the instructions before it are often the same for all.
 pub(crate) fn affinity(request: &Request) -> Option<u64> {
-    if let Some(user) = request.user() {
+    if let Some(user) = request.end_user() {
         return Some(stable_hash([user]));
     }
     let Request::Chat(chat) = request else { return None };
@@ -31,7 +31,7 @@ mod tests {
     fn is_the_same_in_every_release() {
         let chat = ChatRequest::to("r").system("Be brief.").user("What is a hot spare?");
         assert_eq!(of(chat.clone()), Some(0x3277_708C_DDAF_7AFA));
-        assert_eq!(of(chat.for_user("u-1")), Some(0x884C_6FE5_BC25_5F27));
+        assert_eq!(of(chat.end_user("u-1")), Some(0x884C_6FE5_BC25_5F27));
     }
 
     #[test]
@@ -40,8 +40,8 @@ mod tests {
         let further = opening.clone().assistant("1").user("two");
         assert_eq!(of(further.clone()), of(opening.clone()));
         assert_ne!(of(ChatRequest::to("r").system("Be brief.").user("two")), of(opening.clone()));
-        assert_ne!(of(opening.clone().for_user("a")), of(opening.clone()));
-        assert_eq!(of(opening.for_user("a")), of(further.for_user("a")));
+        assert_ne!(of(opening.clone().end_user("a")), of(opening.clone()));
+        assert_eq!(of(opening.end_user("a")), of(further.end_user("a")));
         assert_eq!(of(ChatRequest::to("r")), None);
         assert_eq!(affinity(&EmbedRequest::to("r").text("text").into()), None);
     }

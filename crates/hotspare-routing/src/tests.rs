@@ -63,7 +63,7 @@ fn order(
         .map(|(target, (_, view))| Candidate { target, profile: &profile, view: view.clone() })
         .collect();
     let request = ChatRequest::to("r").user("hi");
-    let request = user.map_or(request.clone(), |user| request.for_user(user)).into();
+    let request = user.map_or(request.clone(), |user| request.end_user(user)).into();
     let scene = Scene::new(&candidates, &request, 10).with_draw(draw, turn);
     let ranking = strategy.rank(&scene);
     ranking.choices.iter().map(|choice| names[choice.index].to_string()).collect()

@@ -89,7 +89,7 @@ impl<'a> Workload<'a> {
         if let Request::Chat(chat) = body {
             // Nobody else holds it by now, so this copies no prompt.
             let chat = Arc::make_mut(chat);
-            chat.user = Some(wanted.number.to_string());
+            chat.end_user = Some(wanted.number.to_string());
             if absent.peek().is_some() {
                 return Cow::Owned(Request::from(chat.clone().without(absent)));
             }
@@ -181,7 +181,7 @@ mod tests {
         let mut workload = Workload::new(&scenario, Chance::new(1), None);
         let mut user = |absent: &[&str]| {
             let wanted = workload.take();
-            workload.request(&wanted, absent.iter().copied()).user().map(str::to_owned)
+            workload.request(&wanted, absent.iter().copied()).end_user().map(str::to_owned)
         };
         assert_eq!(user(&[]).as_deref(), Some("0"));
         assert_eq!(user(&["main"]).as_deref(), Some("1"));

@@ -99,7 +99,7 @@ pub(super) fn cases() -> Vec<Case> {
     );
     case(
         "messages: user",
-        with(|request| request.user = Some("u1".into())),
+        with(|request| request.end_user = Some("u1".into())),
         json!({"metadata": {"user_id": "u1"}}),
     );
     case(

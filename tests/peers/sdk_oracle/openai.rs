@@ -163,7 +163,7 @@ pub(super) fn cases() -> Vec<Case> {
         with(|request| request.reasoning_effort = Some("low".into())),
         json!({"reasoning_effort": "low"}),
     );
-    case("chat: user", with(|request| request.user = Some("u1".into())), json!({"user": "u1"}));
+    case("chat: user", with(|request| request.end_user = Some("u1".into())), json!({"user": "u1"}));
     case(
         "chat: refusal before",
         ask().message(Message::new(Role::Assistant, vec![Part::Refusal("no".into())])).user("why?"),

@@ -140,7 +140,7 @@ pub(super) fn cases() -> Vec<Case> {
         },
         json!({"reasoning": {"effort": "low", "summary": "auto"}}),
     );
-    case("responses: user", with(|request| request.user = Some("u1".into())), json!({"user": "u1"}));
+    case("responses: user", with(|request| request.end_user = Some("u1".into())), json!({"user": "u1"}));
     case(
         "responses: kept nowhere",
         extras(&[("store", json!(false)), ("include", json!(["reasoning.encrypted_content"]))]),

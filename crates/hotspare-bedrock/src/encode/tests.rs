@@ -171,7 +171,7 @@ fn nothing_is_dropped_silently() {
     assert_eq!(kind(with(Part::Image(Media::from_url("data:image/bmp;base64,AA")))), Kind::Unsupported);
     let mut hints = ChatRequest::to("r").user("x").tool(Tool::new("f", Json::parse("{}").unwrap()));
     assert!(notes(&hints, CLAUDE).is_empty());
-    (hints.parallel_tools, hints.sampling.seed, hints.user) = (Some(false), Some(1), Some("u".into()));
+    (hints.parallel_tools, hints.sampling.seed, hints.end_user) = (Some(false), Some(1), Some("u".into()));
     assert!(body(&hints, CLAUDE).is_ok());
     assert_eq!(notes(&hints, CLAUDE).len(), 3, "what is left out is said");
 }

@@ -239,7 +239,7 @@ fn nothing_is_dropped_silently() {
     let mut request =
         ChatRequest::to("r").user("x").tool(Tool::new("f", Json::parse("{}").unwrap()).with_strict(true));
     request.parallel_tools = Some(false);
-    request.user = Some("u".into());
+    request.end_user = Some("u".into());
     request.sampling.seed = Some(i64::MAX);
     assert_eq!(notes(&request, "m").len(), 4);
 }

@@ -62,7 +62,7 @@ impl EmbeddingsRequest {
                 }
             }
             "dimensions" => request.dimensions = Some(read(name, value, "a whole number of at least 1")?),
-            "user" => request.user = Some(read(name, value, "a text")?),
+            "user" => request.end_user = Some(read(name, value, "a text")?),
             "encoding_format" => {
                 self.base64 = match read::<String>(name, value, "`float` or `base64`")?.as_str() {
                     "base64" => true,

@@ -114,7 +114,7 @@ impl Serialize for Body<'_> {
         self.some(&mut map, "temperature", request.sampling.temperature)?;
         self.some(&mut map, "top_p", request.sampling.top_p)?;
         self.some(&mut map, "max_output_tokens", request.max_output)?;
-        self.some(&mut map, "user", request.user.as_ref())?;
+        self.some(&mut map, "user", request.end_user.as_ref())?;
         for (name, value) in self.extras.into_iter().flatten() {
             if !SHARED.contains(&name.as_str()) {
                 map.serialize_entry(name, value)?;

@@ -96,7 +96,7 @@ impl ResponsesRequest {
                 }
                 request.max_output = Some(tokens);
             }
-            "user" => request.user = Some(read(name, value, "a text")?),
+            "user" => request.end_user = Some(read(name, value, "a text")?),
             "hotspare" => request.options = fields::options(value)?,
             _ => self.extra(name, value)?,
         }
