@@ -62,6 +62,8 @@ pub struct Call {
     /// Tried, in order of their start; an [`AttemptId`] is a place in here.
     attempts: Vec<Attempt>,
     tried: BTreeSet<usize>,
+    /// Cancelled because another answered first: if that answer is cut, they may carry it on.
+    losers: Vec<PlannedTarget>,
     extra_starts: u32,
     /// How many starts are due.
     wanted: u32,
@@ -126,6 +128,7 @@ impl Call {
             refused_at: now,
             attempts: Vec::with_capacity(2),
             tried: BTreeSet::new(),
+            losers: Vec::new(),
             extra_starts: 0,
             wanted: u32::try_from(together).unwrap_or(1),
             retries: VecDeque::new(),

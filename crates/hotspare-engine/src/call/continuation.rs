@@ -35,7 +35,7 @@ impl Call {
         }
         let attempt = &self.attempts[id.0];
         match &self.sent {
-            Some(sent) if plain && wanted && !self.waiting.is_empty() => {
+            Some(sent) if plain && wanted && (!self.waiting.is_empty() || !self.losers.is_empty()) => {
                 let from = self.fleet.targets()[attempt.choice.target].id.clone();
                 let name = &self.fleet.targets()[attempt.choice.target].name;
                 let fleet = &self.fleet;
@@ -54,12 +54,26 @@ impl Call {
         }
     }
 
+    /// Lines up a target that was asked once and outrun, to carry on a cut answer. It has been started before, so it costs a
+    /// retry.
+    pub(super) fn recall_loser(&mut self, now: Moment, world: &mut World) -> bool {
+        let allowed = self.cut.is_some()
+            && !self.losers.is_empty()
+            && self.extra_starts < self.route.limits.max_extra_starts
+            && world.take_retry(now, &self.route);
+        if allowed && let Some(choice) = self.losers.pop() {
+            self.extra_starts += 1;
+            self.waiting.push_back(choice.once_more());
+        }
+        allowed
+    }
+
     /// Whether a stream of which the caller has had nothing but reasoning can begin anew elsewhere; without a successor it ends
     /// as its target ended it.
     pub(super) fn judge_silence(&self, id: AttemptId) -> Result<(), Error> {
         let attempt = &self.attempts[id.0];
         let passed_on = self.committed == Some(id) && attempt.is_empty(self.ask.stops);
-        let successor = !self.waiting.is_empty() || !self.refused.is_empty();
+        let successor = !self.waiting.is_empty() || !self.refused.is_empty() || !self.losers.is_empty();
         let wanted = self.route.rules.on_cut == OnCut::Continue && self.sent.is_some();
         if passed_on && successor && wanted && attempt.grammar.text_only() {
             return Err(nothing_said());

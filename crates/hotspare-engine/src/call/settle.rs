@@ -96,6 +96,9 @@ impl Call {
                 Ending::Cancelled,
                 Ended::Cancelled { reason: reason.into() },
             );
+            if winner.is_some() {
+                self.losers.push(self.attempts[index].choice.clone());
+            }
             self.aborts.push_back(id);
         }
     }

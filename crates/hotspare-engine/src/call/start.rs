@@ -36,7 +36,7 @@ impl Call {
             self.wanted = 0;
         }
         while self.wanted > 0 {
-            if self.waiting.is_empty() && !self.reconsider(now) {
+            if self.waiting.is_empty() && !self.reconsider(now) && !self.recall_loser(now, world) {
                 break;
             }
             let Some(choice) = self.waiting.pop_front() else { break };

@@ -17,6 +17,32 @@ fn a_cut_answer_is_carried_on_without_a_seam() {
 }
 
 #[test]
+fn a_spare_that_was_outrun_carries_on_what_the_winner_leaves() {
+    let mut rig = Setup::new(&["a", "b"]).rig();
+    rig.wait(Duration::from_secs(9));
+    assert_eq!(rig.targets(), [0, 1], "the first is late");
+    rig.text(0, "the standby took");
+    rig.fails(0, Kind::Truncated);
+    assert_eq!(rig.targets(), [0, 1, 1]);
+    rig.text(2, "the standby took over");
+    rig.finishes(2);
+    assert_eq!(rig.said(), "the standby took[a>b] over");
+    assert!(rig.done[0].is_ok());
+}
+
+#[test]
+fn a_spare_that_was_outrun_is_started_again_only_within_the_budget() {
+    let mut setup = Setup::new(&["a", "b"]);
+    setup.limits.max_extra_starts = 0;
+    let mut rig = setup.rig();
+    rig.wait(Duration::from_secs(9));
+    rig.text(0, "the standby took");
+    rig.fails(0, Kind::Truncated);
+    assert_eq!(rig.targets(), [0, 1]);
+    assert_eq!((rig.said().as_str(), rig.error().kind()), ("the standby took", Kind::Truncated));
+}
+
+#[test]
 fn the_same_family_carries_on_first() {
     let mut setup = Setup::new(&["a", "b", "c"]);
     setup.models = &["llama-3.1-70b", "mistral-large", "meta-llama/Llama-3.1-8B"];

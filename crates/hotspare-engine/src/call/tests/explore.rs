@@ -188,6 +188,7 @@ fn fingerprint(rig: &Rig) -> u64 {
         refused_at,
         attempts,
         tried,
+        losers,
         extra_starts,
         wanted,
         retries,
@@ -223,7 +224,8 @@ fn fingerprint(rig: &Rig) -> u64 {
     (!refused.is_empty()).then_some(refused_at).hash(&mut hasher);
     (min_window, dimensions, restricted, objections, blamed, stopped, committed).hash(&mut hasher);
     (sent, over, rig.now).hash(&mut hasher);
-    format!("{waiting:?} {refused:?} {attempts:?} {retries:?} {reask:?} {errors:?}").hash(&mut hasher);
+    format!("{waiting:?} {refused:?} {losers:?} {attempts:?} {retries:?} {reask:?} {errors:?}")
+        .hash(&mut hasher);
     format!("{cut:?} {outbox:?} {aborts:?} {trail:?} {done:?}").hash(&mut hasher);
     hasher.finish()
 }
