@@ -1,45 +1,46 @@
-//! What a model at a target can do, holds and costs, as far as it is known.
+//! What is known about a model at a target: its capabilities, limits and prices.
 //!
-//! Not a lookup: the catalogue and the application fill these. Invariant: unknown is `None`, and an unknown never makes
-//! a target ineligible.
+//! Not a lookup: the catalogue and the application fill these in. Invariant: unknown is `None`, and an unknown never
+//! makes a target ineligible.
 
 use serde::{Deserialize, Serialize};
 
 use crate::cost::Cost;
 use crate::usage::Usage;
 
-/// What is known of one model at one target.
+/// What is known about one model at one target.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 #[serde(default)]
 pub struct ModelProfile {
-    /// Tokens that prompt and answer may fill together.
+    /// Tokens that the prompt and the answer share.
     pub context_window: Option<u64>,
-    /// Tokens that the answer may fill.
+    /// Maximum tokens of the answer.
     pub max_output: Option<u64>,
-    /// Abilities.
+    /// Capabilities.
     pub capabilities: Capabilities,
     /// List prices.
     pub price: Option<Price>,
-    /// How the model's provider cuts text into tokens, where that is published.
+    /// The provider's tokenizer encoding, if it is published.
     pub encoding: Option<Encoding>,
-    /// Tags between which the model writes its thoughts into its text, where it does and its server leaves them there.
+    /// Tags that enclose reasoning within the model's text, if the model writes them and its server does not strip
+    /// them.
     pub think_tags: Option<ThinkTags>,
-    /// Day on which the model is retired (`2026-10-23`), where known.
+    /// Date on which the model is retired (`2026-10-23`), if known.
     pub retires: Option<String>,
-    /// The kind of API that serves it where that is not chat, such as `responses`.
+    /// The kind of API that serves the model if it is not chat, such as `responses`.
     pub mode: Option<String>,
-    /// Whose space its vectors lie in: models of one family give vectors that can be compared. `None` takes the model's
-    /// own name for it.
+    /// The vector space of its embeddings: models of one family produce comparable vectors. `None` stands for the
+    /// model's own name.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub embedding_family: Option<String>,
-    /// How many numbers its vectors have, unless a request says otherwise.
+    /// Dimensions of its vectors, unless a request asks for another number.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub embedding_dimensions: Option<u32>,
 }
 
 impl ModelProfile {
-    /// Whether the model is known to give vectors and not words.
+    /// Whether the model is known to produce embeddings rather than text.
     #[must_use]
     pub fn embeds(&self) -> bool {
         self.mode.as_deref() == Some("embedding")
@@ -49,31 +50,31 @@ impl ModelProfile {
     }
 }
 
-/// What a provider that enforces schemas understands of JSON Schema. Plain data: adapters have it, whoever prepares a
-/// request reads it.
+/// The subset of JSON Schema that a provider accepts where it enforces schemas. Plain data: adapters define it, request
+/// preparation reads it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SchemaSubset {
     /// Every object must say `"additionalProperties": false`.
     pub closed: bool,
-    /// Every property must be required; one that may be missing is written as one that may be null.
+    /// Every property must be required; an optional property is written as a nullable one.
     pub all_required: bool,
     /// A `$ref` must be a schema's only keyword.
     pub lone_refs: bool,
-    /// Keywords that may stand in a schema.
+    /// Keywords that a schema may use.
     pub keywords: &'static [&'static str],
     /// Values that `format` may have.
     pub formats: &'static [&'static str],
 }
 
-/// Tags around the thoughts of a model.
+/// Tags around a model's reasoning.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct ThinkTags {
-    /// Before them.
+    /// The opening tag.
     pub open: String,
-    /// After them.
+    /// The closing tag.
     pub close: String,
-    /// The prompt's template has already opened them, so that the answer begins inside.
+    /// Whether the prompt template already emits the opening tag, so that the answer starts inside the reasoning.
     pub already_open: bool,
 }
 
@@ -85,12 +86,12 @@ impl Default for ThinkTags {
 }
 
 impl ThinkTags {
-    /// These tags.
+    /// Tags that the model writes itself, the opening one included.
     pub fn new(open: impl Into<String>, close: impl Into<String>) -> Self {
         Self { open: open.into(), close: close.into(), already_open: false }
     }
 
-    /// The answer begins inside them.
+    /// Marks the opening tag as emitted by the prompt template.
     #[must_use]
     pub fn already_open(mut self) -> Self {
         self.already_open = true;
@@ -98,7 +99,7 @@ impl ThinkTags {
     }
 }
 
-/// A published way of cutting text into tokens.
+/// A published tokenizer encoding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 #[serde(rename_all = "snake_case")]
@@ -109,37 +110,37 @@ pub enum Encoding {
     O200k,
 }
 
-/// Abilities of a model; `None` where nobody said.
+/// Capabilities of a model; `None` where unknown.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 #[serde(default)]
 pub struct Capabilities {
-    /// Takes a conversation in which the assistant speaks first.
+    /// Accepts a conversation that starts with an assistant message.
     pub assistant_first: Option<bool>,
-    /// Continues a last assistant message.
+    /// Continues a trailing assistant message.
     pub assistant_prefill: Option<bool>,
-    /// Makes embeddings.
+    /// Produces embeddings.
     pub embeddings: Option<bool>,
-    /// Calls the one tool that it is told to call by name, as long as it is not asked to think first.
+    /// Calls the one tool that the request names, as long as reasoning is not requested too.
     pub forced_tool: Option<bool>,
-    /// Takes any id of a tool call that is 1 to 40 ASCII letters, digits, `_` and `-`. If not, an id must be exactly nine
+    /// Accepts any tool call id of 1 to 40 ASCII letters, digits, `_` and `-`. If not, an id must be exactly nine
     /// letters and digits.
     pub free_tool_ids: Option<bool>,
-    /// Enforces that its answer is JSON where no schema is given.
+    /// Enforces JSON output without a schema.
     pub json_mode: Option<bool>,
-    /// Enforces a JSON Schema on its answer.
+    /// Enforces a JSON Schema on its output.
     pub json_schema: Option<bool>,
     /// Calls several tools in one turn.
     pub parallel_tools: Option<bool>,
-    /// Keeps the beginning of prompts for a while, at a lower price.
+    /// Caches prompt prefixes for a while and charges less for them.
     pub prompt_caching: Option<bool>,
-    /// Thinks before it speaks, so its first content may be late.
+    /// Reasons before it answers, so its first content may be late.
     pub reasoning: Option<bool>,
-    /// Takes `temperature`, `top_p` and the like.
+    /// Accepts `temperature`, `top_p` and similar parameters.
     pub sampling: Option<bool>,
     /// Calls tools.
     pub tools: Option<bool>,
-    /// Takes a request that leaves the length of the answer open. If not, the limit is the longest answer that the model gives
+    /// Accepts a request without an output limit. If not, the limit sent is the longest answer that the model supports
     /// and its window has room for.
     pub unlimited_output: Option<bool>,
     /// Reads images.
@@ -155,28 +156,28 @@ pub struct Price {
     pub input: u64,
     /// Answer tokens.
     pub output: u64,
-    /// Prompt tokens from the cache; `None` where they cost the same.
+    /// Prompt tokens read from the cache; `None` if they cost the same.
     pub cached: Option<u64>,
-    /// Prompt tokens that are written to the cache; `None` where they cost the same.
+    /// Prompt tokens written to the cache; `None` if they cost the same.
     pub cache_write: Option<u64>,
-    /// Answer tokens that are reasoning; `None` where they cost the same.
+    /// Reasoning tokens of the answer; `None` if they cost the same.
     pub reasoning: Option<u64>,
-    /// Other prices for long prompts.
+    /// Different prices for long prompts.
     pub long: Option<LongPrice>,
 }
 
-/// Prices of a whole request whose prompt is longer than a mark.
+/// Prices for a whole request whose prompt exceeds a threshold.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 #[serde(default)]
 pub struct LongPrice {
-    /// They hold for prompts of more tokens than this.
+    /// Applies to prompts of more tokens than this.
     pub above: u64,
     /// Prompt tokens.
     pub input: u64,
     /// Answer tokens.
     pub output: u64,
-    /// Prompt tokens from the cache; `None` where they keep their relation to the price of the prompt.
+    /// Prompt tokens read from the cache; `None` keeps their ratio to the prompt price.
     pub cached: Option<u64>,
 }
 
@@ -195,7 +196,7 @@ impl Price {
         Self { input, output, cached: None, cache_write: None, reasoning: None, long: None }
     }
 
-    /// What `usage` costs, rounded down to the millionth; unknown counts cost nothing.
+    /// The cost of `usage`, rounded down to a micro-dollar; unknown counts cost nothing.
     #[must_use]
     pub fn cost(&self, usage: &Usage) -> Cost {
         let (input, output) = (usage.input.unwrap_or(0), usage.output.unwrap_or(0));
@@ -214,7 +215,8 @@ impl Price {
         Cost::from_micros(u64::try_from(pico / 1_000_000).unwrap_or(u64::MAX))
     }
 
-    /// The prices for a prompt of this length. What has no long price of its own keeps its relation to the prompt's.
+    /// The prices for a prompt of this length. A price without a long variant keeps its ratio to the input or output
+    /// price.
     fn of_prompt(&self, tokens: u64) -> Self {
         let Some(long) = self.long.filter(|long| tokens > long.above) else { return *self };
         let scaled = |price: u64, from: u64, to: u64| match from {
@@ -258,7 +260,7 @@ mod tests {
         usage.reasoning = Some(60_000);
         assert_eq!(price.cost(&usage), Cost::from_micros(60_000 + 50_000 + 80_000 + 180_000));
         usage.input = Some(200_001);
-        // Twice the price for the prompt and what is written of it, half as much again for the answer.
+        // The prompt, including what is written to the cache, costs twice as much; the answer costs half as much again.
         assert_eq!(price.cost(&usage), Cost::from_micros(320_002 + 100_000 + 120_000 + 270_000));
     }
 }

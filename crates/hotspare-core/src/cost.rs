@@ -1,7 +1,7 @@
 //! Money.
 //!
-//! Not a bill: list prices times counted or estimated tokens. Invariant: sums never wrap, and what has no known price is
-//! absent rather than free.
+//! Not a bill: list prices times counted or estimated tokens. Invariant: sums never wrap, and a cost without a known
+//! price is absent rather than zero.
 
 use std::fmt;
 use std::iter::Sum;
@@ -15,10 +15,10 @@ use serde::{Deserialize, Serialize};
 pub struct Cost(u64);
 
 impl Cost {
-    /// Nothing.
+    /// Zero.
     pub const ZERO: Self = Self(0);
 
-    /// So many millionths of a US dollar.
+    /// An amount in millionths of a US dollar.
     #[must_use]
     pub const fn from_micros(micros: u64) -> Self {
         Self(micros)
@@ -37,7 +37,7 @@ impl Cost {
         self.0
     }
 
-    /// The difference, or nothing where `other` is more.
+    /// The difference, or zero if `other` is larger.
     #[must_use]
     pub const fn saturating_sub(self, other: Self) -> Self {
         Self(self.0.saturating_sub(other.0))
@@ -64,7 +64,7 @@ impl Sum for Cost {
     }
 }
 
-/// Dollars, with as many places as the millionths need.
+/// Dollars, with six decimal places.
 impl fmt::Display for Cost {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}.{:06} USD", self.0 / 1_000_000, self.0 % 1_000_000)

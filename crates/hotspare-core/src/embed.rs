@@ -1,6 +1,6 @@
 //! Embeddings: texts in, vectors out.
 //!
-//! Not a chat: nothing is streamed or carried on. Invariant: vectors are comparable only within one model's space, so a
+//! Not chat: nothing is streamed or continued. Invariant: vectors are comparable only within one embedding space, so a
 //! request for them never moves to another family or another number of dimensions.
 
 use std::collections::BTreeMap;
@@ -14,28 +14,28 @@ use crate::target::TargetId;
 use crate::trail::Trail;
 use crate::usage::Usage;
 
-/// One request for vectors.
+/// An embedding request.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 #[serde(default)]
 pub struct EmbedRequest {
     /// Name of a route or target.
     pub model: String,
-    /// What to embed; one vector comes back for each.
+    /// The inputs; each yields one vector.
     pub inputs: Vec<EmbedInput>,
-    /// How many numbers each vector has; `None` leaves the model's own.
+    /// Dimensions of each vector; `None` uses the model's default.
     pub dimensions: Option<u32>,
-    /// The end user's opaque id, for the provider's abuse detection.
+    /// Opaque id of the end user, for the provider's abuse detection.
     pub end_user: Option<String>,
-    /// Fields that only one wire knows, keyed by wire name, then by field name.
+    /// Fields that only one wire has, keyed by wire name, then by field name.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub extras: BTreeMap<String, BTreeMap<String, Json>>,
-    /// The caller's wishes about failover, for this request alone.
+    /// Failover options of this request.
     pub options: CallOptions,
 }
 
 impl EmbedRequest {
-    /// A request to a route or target, with nothing to embed yet.
+    /// A request to a route or target, without inputs.
     pub fn to(model: impl Into<String>) -> Self {
         Self { model: model.into(), ..Self::default() }
     }
@@ -54,7 +54,7 @@ impl EmbedRequest {
         self
     }
 
-    /// The inputs, where all of them are texts.
+    /// The inputs, if all of them are texts.
     #[must_use]
     pub fn as_texts(&self) -> Option<Vec<&str>> {
         let texts = self.inputs.iter().map(|input| match input {
@@ -64,14 +64,14 @@ impl EmbedRequest {
         texts.collect()
     }
 
-    /// Appends a text that is already cut into the model's tokens.
+    /// Appends a text that is already tokenized for the model.
     #[must_use]
     pub fn tokens(mut self, tokens: impl Into<Vec<u32>>) -> Self {
         self.inputs.push(EmbedInput::Tokens(tokens.into()));
         self
     }
 
-    /// Sets how many numbers each vector has.
+    /// Sets the dimensions of each vector.
     #[must_use]
     pub fn dimensions(mut self, dimensions: u32) -> Self {
         self.dimensions = Some(dimensions);
@@ -79,7 +79,7 @@ impl EmbedRequest {
     }
 }
 
-/// Something to embed.
+/// An input to embed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum EmbedInput {
@@ -89,41 +89,41 @@ pub enum EmbedInput {
     Tokens(Vec<u32>),
 }
 
-/// One input's vector, as it arrives.
+/// The vector of one input, as it arrives.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Vector {
-    /// Which input, counted from 0.
+    /// Index of the input, counted from 0.
     pub index: u32,
-    /// The numbers.
+    /// The components.
     pub values: Vec<f32>,
 }
 
-/// The vectors of a request.
+/// The answer to an embedding request.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct EmbedResponse {
     /// The provider's id of the answer.
     pub id: Option<String>,
-    /// The model that truly answered.
+    /// The model that actually answered.
     pub model: Option<String>,
-    /// One vector for each input, in the inputs' order; all of one length.
+    /// One vector per input, in input order; all of the same length.
     pub vectors: Vec<Vec<f32>>,
-    /// Tokens read.
+    /// Tokens of the inputs.
     pub usage: Usage,
-    /// Who gave it.
+    /// The target that served it.
     pub served_by: Option<TargetId>,
-    /// Who was tried.
+    /// The record of all attempts.
     pub trail: Trail,
 }
 
 impl EmbedResponse {
-    /// An answer of these vectors.
+    /// An answer with these vectors.
     #[must_use]
     pub fn new(vectors: Vec<Vec<f32>>) -> Self {
         Self { id: None, model: None, vectors, usage: Usage::default(), served_by: None, trail: Trail::EMPTY }
     }
 
-    /// How many numbers each vector has; 0 if there is none.
+    /// Dimensions of the vectors; 0 if there are none.
     #[must_use]
     pub fn dimensions(&self) -> usize {
         self.vectors.first().map_or(0, Vec::len)

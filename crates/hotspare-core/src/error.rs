@@ -1,8 +1,8 @@
 //! The one error type.
 //!
-//! Not a place for keys or prompts: messages are fragments that fit "failed to …", excerpts are short, and whoever
-//! knows a secret scrubs it out with [`Error::scrub`] before the error leaves its room. Invariant: classified once, where
-//! the reply was read; everybody later asks [`Kind::policy`].
+//! Not a place for keys or prompts: messages are fragments that fit "failed to …", excerpts are short, and code that
+//! holds a secret removes it with [`Error::scrub`] before it passes the error on. Invariant: an error is classified
+//! once, where the reply is decoded; everything above asks [`Kind::policy`].
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -13,7 +13,7 @@ use crate::kind::{Blame, Kind, Next, Policy, Same, Scope};
 use crate::target::TargetId;
 use crate::trail::Trail;
 
-/// Longest message kept, in bytes: enough to read, too short to carry a prompt.
+/// Longest message kept, in bytes: enough to be useful, too short to carry a prompt.
 const MESSAGE_LIMIT: usize = 600;
 
 /// What went wrong, where, and what was tried.
@@ -23,7 +23,7 @@ pub struct Error(Box<Inner>);
 #[derive(Clone)]
 struct Inner {
     kind: Kind,
-    /// Narrower or wider than the kind's own, where the reply says so.
+    /// Overrides the kind's own scope, if the reply is more specific.
     scope: Option<Scope>,
     message: String,
     status: Option<u16>,
@@ -36,8 +36,8 @@ struct Inner {
 }
 
 impl Error {
-    /// An error with a message: a lower-case fragment without keys or prompts. Of a long one the beginning is kept, but of
-    /// [`Kind::Config`] all: those are the mistakes in one's own words, and each is to be seen.
+    /// An error with a message: a lower-case fragment without keys or prompts. A long message is truncated, except for
+    /// [`Kind::Config`]: it lists the mistakes in the operator's own configuration, and each must be visible.
     pub fn new(kind: Kind, message: impl Into<String>) -> Self {
         let mut message = message.into();
         if kind != Kind::Config {
@@ -57,8 +57,8 @@ impl Error {
         }))
     }
 
-    /// Says what is ill where the reply knows it better than its kind does: a quota that is one model's leaves the key's
-    /// other models alone. Where the kind's policy finds nothing ill, nothing is.
+    /// Overrides the scope where the reply is more specific than its kind: a quota of one model leaves the key's other
+    /// models usable. It has no effect on a kind whose policy has no scope; `None` keeps the scope as it is.
     #[must_use]
     pub fn with_scope(mut self, scope: impl Into<Option<Scope>>) -> Self {
         self.0.scope = scope.into().or(self.0.scope);
@@ -88,7 +88,7 @@ impl Error {
         self
     }
 
-    /// Adds the time that the provider asks to be left alone.
+    /// Adds the pause that the provider asks for; `None` keeps the one there is.
     #[must_use]
     pub fn with_retry_after(mut self, pause: impl Into<Option<Duration>>) -> Self {
         self.0.retry_after = pause.into().or(self.0.retry_after);
@@ -116,14 +116,14 @@ impl Error {
         self
     }
 
-    /// The same failure in other words.
+    /// The same failure with another message.
     #[must_use]
     pub fn with_message(mut self, message: impl Into<String>) -> Self {
         self.0.message = message.into();
         self
     }
 
-    /// The same failure seen as another kind, which has its own scope.
+    /// The same failure as another kind, with that kind's scope.
     #[must_use]
     pub fn with_kind(mut self, kind: Kind) -> Self {
         self.0.kind = kind;
@@ -131,8 +131,8 @@ impl Error {
         self
     }
 
-    /// Replaces every occurrence of `secret` in the texts, its beginning where a text was cut off inside it, and drops a
-    /// source that shows it.
+    /// Replaces every occurrence of `secret` in the texts, including a prefix of it where truncation cut through the
+    /// secret, and drops a source that contains it.
     #[must_use]
     pub fn scrub(mut self, secret: &str) -> Self {
         if secret.is_empty() {
@@ -158,7 +158,7 @@ impl Error {
         self.0.kind
     }
 
-    /// What follows from it: its kind's row of the table, with its own scope where it has one.
+    /// What follows from it: the policy of its kind, with the scope overridden if the reply was more specific.
     #[must_use]
     pub fn policy(&self) -> Policy {
         let policy = self.0.kind.policy();
@@ -174,7 +174,7 @@ impl Error {
         self.policy().blame
     }
 
-    /// What it says something about.
+    /// What it affects.
     #[must_use]
     pub fn scope(&self) -> Scope {
         self.policy().scope
@@ -187,7 +187,7 @@ impl Error {
         policy.same != Same::Never || policy.blame == Blame::Target || self.0.retry_after.is_some()
     }
 
-    /// Whether another target is tried after this.
+    /// Whether another target is tried after this failure.
     #[must_use]
     pub fn should_fail_over(&self) -> bool {
         matches!(self.policy().next, Next::Move | Next::Larger | Next::Confirm)
@@ -211,14 +211,14 @@ impl Error {
         self.0.code.as_deref()
     }
 
-    /// The provider's id of the request, for its support desk.
+    /// The provider's id of the request, for support inquiries.
     #[must_use]
     pub fn request_id(&self) -> Option<&str> {
         self.0.request_id.as_deref()
     }
 
-    /// How long the provider asks to be left alone; in the error that ends a call, how long until a target may be
-    /// free again.
+    /// How long the provider asks to be left alone; on the error that ends a call, how long until a target may be
+    /// available again.
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {
         self.0.retry_after
@@ -230,16 +230,16 @@ impl Error {
         self.0.target.as_ref()
     }
 
-    /// Every attempt of the call and why it ended; empty unless this error ended a call.
+    /// The record of the call's attempts and how they ended; empty unless this error ended a call.
     #[must_use]
     pub fn trail(&self) -> &Trail {
         static NOTHING: Trail = Trail::EMPTY;
         self.0.trail.as_deref().unwrap_or(&NOTHING)
     }
 
-    /// A text that may be shown to strangers. It quotes the provider only where the caller must correct the request. Why a
-    /// call found no target ([`Kind::NoTarget`]) is the operator's concern, since it names targets, limits and budgets:
-    /// [`Error::message`] and [`Error::trail`] have it.
+    /// A message that is safe to show to untrusted callers. It quotes the provider only where the caller must correct
+    /// the request. Why a call found no target ([`Kind::NoTarget`]) is left to [`Error::message`] and [`Error::trail`],
+    /// because it names targets, limits and budgets.
     #[must_use]
     pub fn public_message(&self) -> String {
         let inner = &*self.0;
@@ -251,7 +251,7 @@ impl Error {
         };
         match inner.kind.policy().blame {
             Blame::Caller if !inner.message.is_empty() => inner.message.clone(),
-            // It has a code of its own where it is not about targets.
+            // A code marks a `NoTarget` error that is not about targets.
             _ if inner.kind == Kind::NoTarget && inner.code.is_some() => inner.message.clone(),
             _ if own && !inner.message.is_empty() => format!("{}: {}", inner.kind.summary(), inner.message),
             _ => match self.trail().attempts.len() {
@@ -327,7 +327,7 @@ fn truncate(text: &mut String) {
     }
 }
 
-/// A text that was cut may end with the beginning of a secret; fewer letters than this give nothing away.
+/// A truncated text may end in a prefix of a secret; prefixes shorter than this give nothing away.
 const LEAST_SHOWN: usize = 4;
 
 fn cut_short(text: &mut String, secret: &str) {
@@ -375,7 +375,7 @@ mod tests {
         assert!(shown.contains("[key]"));
     }
 
-    /// A long text is cut before anybody who knows the secret sees it.
+    /// A long message is truncated before the code that knows the secret sees it.
     #[test]
     fn a_cut_leaves_no_beginning_of_a_secret() {
         let secret = "sk-0123456789";

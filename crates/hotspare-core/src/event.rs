@@ -1,7 +1,8 @@
-//! The one alphabet in which every provider's answer is told.
+//! The one event vocabulary for the answers of all providers.
 //!
-//! Not a wire format. Invariant: adapters put every provider's words into these; above them nobody knows another
-//! alphabet. Order: `Started`, then deltas, then `Finished`; `Usage` may come anywhere and replaces what came before.
+//! Not a wire format. Invariant: adapters translate every provider's stream into these events, and nothing above them
+//! knows another vocabulary. Order: `Started`, then deltas, then `Finished`; `Usage` may come anywhere and replaces
+//! what came before.
 
 use std::fmt;
 
@@ -15,38 +16,38 @@ use crate::message::{Native, Signature};
 use crate::target::TargetId;
 use crate::usage::Usage;
 
-/// A step of an answer.
+/// An event of an answer.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum Event {
-    /// A citation or other note on the text, as the provider wrote it.
+    /// A citation or other annotation of the text, as the provider wrote it.
     Annotation(Json),
-    /// The answer is complete. Nothing but `Usage` follows.
+    /// The answer is complete. Only `Usage` may follow.
     Finished(FinishReason),
-    /// The serving target was cut off and another carries on; text before and after belongs together.
+    /// The serving target was cut off and another continues; the text before and after belongs together.
     Handover {
-        /// Who was cut off.
+        /// The target that was cut off.
         from: TargetId,
-        /// Who carries on.
+        /// The target that continues.
         to: TargetId,
     },
     /// Log probabilities of the text just sent, as the provider wrote them.
     LogProbs(Json),
-    /// The beginning or end of a part, or another frame that says nothing by itself; there so that its spelling can be
-    /// passed on.
+    /// The start or end of a part, or another frame without content of its own. It exists so that its raw frame can be
+    /// passed through.
     Mark,
-    /// A whole part that only one wire knows, such as the result of a tool that the provider ran.
+    /// A complete part that only one wire has, such as the result of a tool that the provider ran.
     Native(Box<Native>),
-    /// Something that no shared word covers, as the provider wrote it.
+    /// Anything that the vocabulary does not cover, as the provider wrote it.
     Other {
         /// The provider's name for it.
         kind: String,
-        /// The whole of it.
+        /// The complete JSON.
         raw: Json,
     },
     /// A piece of the model's reasoning.
     ReasoningDelta(String),
-    /// The author's proof for the reasoning so far, or reasoning that is hidden altogether.
+    /// The provider's signature of the reasoning so far, or reasoning that is redacted entirely.
     ReasoningSignature(Signature),
     /// A piece of a refusal.
     RefusalDelta(String),
@@ -54,7 +55,7 @@ pub enum Event {
     Started {
         /// The provider's id of the answer.
         id: Option<String>,
-        /// The model that truly answers.
+        /// The model that actually answers.
         model: Option<String>,
     },
     /// A piece of text.
@@ -63,10 +64,10 @@ pub enum Event {
     ToolDelta {
         /// Which call, counted from 0 in order of appearance.
         index: u32,
-        /// The next piece of the arguments' text.
+        /// The next fragment of the arguments' text.
         arguments: String,
     },
-    /// The model begins a tool call.
+    /// The model starts a tool call.
     ToolStarted {
         /// Which call, counted from 0 in order of appearance.
         index: u32,
@@ -75,15 +76,16 @@ pub enum Event {
         /// The tool's name.
         name: String,
     },
-    /// Token counts so far; later ones replace earlier ones. Boxed: an event is moved often and counts come once.
+    /// Token counts so far; later ones replace earlier ones. Boxed to keep events small: they are moved often, and
+    /// counts are rare.
     Usage(Box<Usage>),
     /// One input's embedding. Boxed for the same reason.
     Vector(Box<Vector>),
 }
 
 impl Event {
-    /// Whether this is something that a caller waits for: text, reasoning, a refusal, a tool call or a vector. Role frames, pings,
-    /// empty deltas and usage are not. The first content is where a call commits to its target.
+    /// Whether this is content that a caller waits for: text, reasoning, a refusal, a tool call, a native part or a
+    /// vector. Role frames, pings, empty deltas and usage are not. The first content commits a call to its target.
     #[must_use]
     pub fn is_content(&self) -> bool {
         match self {
@@ -103,13 +105,13 @@ impl Event {
     }
 }
 
-/// An event together with the frame it was read from, so that a relay whose caller speaks the same wire can pass the
-/// frame on untouched.
+/// An event together with the frame it was read from, so that a relay whose caller uses the same wire can pass the
+/// frame through unchanged.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Chunk {
-    /// What was said.
+    /// The decoded event.
     pub event: Event,
-    /// How it was spelled.
+    /// The frame it was read from.
     pub raw: Raw,
 }
 
@@ -119,16 +121,16 @@ impl From<Event> for Chunk {
     }
 }
 
-/// The spelling of an event. Opaque above the adapters: carried, never read.
+/// The raw form of an event. Opaque above the adapters: carried, never parsed.
 #[derive(Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Raw {
-    /// Not read from a frame that could be passed on.
+    /// Not read from a frame that can be passed through.
     #[default]
     Absent,
-    /// Spelled by the same frame as the event before it.
+    /// Contained in the frame of the event before it.
     Covered,
-    /// The data of one whole frame.
+    /// One complete frame.
     Frame {
         /// Name of the wire, such as `openai-chat`; equal names mean interchangeable frames.
         wire: &'static str,
@@ -148,7 +150,7 @@ impl Raw {
     }
 }
 
-/// Shows sizes only: a frame holds the caller's words.
+/// Shows sizes only: a frame may contain user data.
 impl fmt::Debug for Raw {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

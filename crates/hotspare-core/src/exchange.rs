@@ -1,7 +1,7 @@
-//! A request and its answer, of whichever sort.
+//! A request and its answer, for chat or for embeddings.
 //!
-//! Not a wire. Invariant: what all requests have in common is read here, so that no room above asks which sort it is for
-//! that.
+//! Not a wire format. Invariant: what all requests have in common is read through these types, so that code above them
+//! matches on the variant only where the two differ.
 
 use std::sync::Arc;
 
@@ -11,12 +11,12 @@ use crate::kind::Kind;
 use crate::request::{CallOptions, ChatRequest};
 use crate::response::ChatResponse;
 
-/// A request. Cheap to clone. Exhaustive on purpose: a new sort must be answered for in every room that tells them apart.
+/// A request. Cheap to clone. Exhaustive on purpose: code that distinguishes the variants must handle a new one.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Request {
-    /// For an answer in words.
+    /// For a chat answer.
     Chat(Arc<ChatRequest>),
-    /// For vectors.
+    /// For embeddings.
     Embed(Arc<EmbedRequest>),
 }
 
@@ -30,7 +30,7 @@ impl Request {
         }
     }
 
-    /// The caller's wishes about failover.
+    /// The request's failover options.
     #[must_use]
     pub fn options(&self) -> &CallOptions {
         match self {
@@ -39,7 +39,7 @@ impl Request {
         }
     }
 
-    /// The end user's opaque id.
+    /// Opaque id of the end user.
     #[must_use]
     pub fn end_user(&self) -> Option<&str> {
         match self {
@@ -48,7 +48,7 @@ impl Request {
         }
     }
 
-    /// Most tokens the answer may have; vectors have none.
+    /// Maximum tokens of the answer; 0 for embeddings.
     #[must_use]
     pub fn max_output(&self) -> Option<u64> {
         match self {
@@ -57,10 +57,10 @@ impl Request {
         }
     }
 
-    /// The request for words.
+    /// The chat request.
     ///
     /// # Errors
-    /// [`Kind::Unsupported`] if it is for something else: what a codec says that knows nothing else.
+    /// [`Kind::Unsupported`] if it is another kind of request; for codecs that support chat only.
     pub fn chat(&self) -> Result<&Arc<ChatRequest>, Error> {
         match self {
             Self::Chat(chat) => Ok(chat),
@@ -87,17 +87,17 @@ impl From<EmbedRequest> for Request {
     }
 }
 
-/// A whole answer, of the sort that its request was.
+/// A complete answer, of the same variant as its request.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Response {
-    /// In words.
+    /// A chat answer.
     Chat(ChatResponse),
-    /// Vectors.
+    /// Embeddings.
     Embed(EmbedResponse),
 }
 
 impl Response {
-    /// The answer in words, if it is one.
+    /// The chat answer, if it is one.
     #[must_use]
     pub fn as_chat(&self) -> Option<&ChatResponse> {
         match self {

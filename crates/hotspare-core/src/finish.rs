@@ -1,6 +1,7 @@
 //! Why an answer ended.
 //!
-//! Not an error: a failure is an [`Error`](crate::Error). Invariant: a stream without one of these is not an answer.
+//! Not an error: a failure is an [`Error`](crate::Error). Invariant: an answer whose stream has none of these is not
+//! complete.
 
 use std::fmt;
 
@@ -10,15 +11,15 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum FinishReason {
-    /// A filter withheld or cut the answer.
+    /// A filter withheld or truncated the answer.
     ContentFilter,
     /// The output limit or the context window was reached.
     Length,
-    /// A reason that no shared word covers, as the provider wrote it.
+    /// A reason without a shared equivalent, as the provider wrote it.
     Other(String),
     /// The model refused.
     Refusal,
-    /// The answer is complete, or a stop sequence was met.
+    /// The answer is complete, or reached a stop sequence.
     Stop,
     /// The model waits for the results of its tool calls.
     ToolCalls,
@@ -38,14 +39,14 @@ impl FinishReason {
         }
     }
 
-    /// Whether the answer ends where its model was not done, so that its form says nothing about the model.
+    /// Whether the answer stops before its model was done, so that a malformed answer is not the model's fault.
     #[must_use]
     pub fn is_cut(&self) -> bool {
         matches!(self, Self::ContentFilter | Self::Length)
     }
 
-    /// Whether it says why an answer has not a word: a filter, a limit, a refusal, or a stop sequence that came first. An
-    /// answer that is empty for any other reason is none.
+    /// Whether it explains an answer without content: a filter, a limit, a refusal, or a stop sequence that came first.
+    /// An answer that is empty for any other reason counts as a failure.
     #[must_use]
     pub fn explains_silence(&self) -> bool {
         match self {

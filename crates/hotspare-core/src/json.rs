@@ -1,7 +1,7 @@
 //! JSON kept as it was written.
 //!
-//! Not a document tree: key order, spacing and numbers survive untouched, because the order of a schema's properties is
-//! the order in which models write them. Invariant: a [`Json`] always holds one valid JSON value.
+//! Not a document tree: key order, whitespace and numbers are preserved, because models write properties in the order
+//! in which the schema lists them. Invariant: a [`Json`] always holds one valid JSON value.
 
 use std::fmt;
 
@@ -9,12 +9,12 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-/// One JSON value in its original spelling.
+/// One JSON value in its original text.
 #[derive(Clone)]
 pub struct Json(Box<RawValue>);
 
 impl Json {
-    /// Checks `text` and keeps it.
+    /// Validates `text` and keeps it as it is.
     ///
     /// # Errors
     /// If `text` is not exactly one JSON value.
@@ -28,8 +28,8 @@ impl Json {
         self.0.get()
     }
 
-    /// The value as a tree, for rooms that must look inside. Key order is lost here. A value that nests deeper than
-    /// the parser's limit (128) reads as null.
+    /// The value as a tree, for code that must inspect it. Key order is lost. A value that nests deeper than the
+    /// parser's limit (128) becomes null.
     #[must_use]
     pub fn to_value(&self) -> Value {
         serde_json::from_str(self.as_str()).unwrap_or(Value::Null)
@@ -39,7 +39,7 @@ impl Json {
 impl From<&Value> for Json {
     fn from(value: &Value) -> Self {
         let text = value.to_string();
-        // A `Value` always prints as valid JSON; `null` is unreachable and only keeps this total.
+        // A `Value` always serializes to valid JSON: the fallback to `null` is unreachable.
         Self::parse(text).unwrap_or_else(|_| Self(RawValue::NULL.to_owned()))
     }
 }
@@ -62,7 +62,7 @@ impl fmt::Display for Json {
     }
 }
 
-/// Equal as text, not as trees: `1` and `1.0` differ.
+/// Compares text, not trees: `1` and `1.0` differ.
 impl PartialEq for Json {
     fn eq(&self, other: &Self) -> bool {
         self.as_str() == other.as_str()

@@ -1,8 +1,8 @@
 //! Kinds of failure and, for each, what follows from it: the one policy table.
 //!
 //! Not a classifier: adapters decide which kind a reply is. Invariant: every question that the engine asks about a
-//! failure (who is to blame, again here, again elsewhere, which scope is ill, how much, for how long) is answered here,
-//! for every kind, or the crate does not compile.
+//! failure (who is to blame, whether to try the same target again or another one, which scope is affected, how much and
+//! for how long) is answered here, for every kind, or the crate does not compile.
 
 use std::fmt;
 
@@ -13,58 +13,61 @@ use serde::{Deserialize, Serialize};
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Kind {
-    /// The provider rejects the key. Hotspare takes that key out and moves on. Replace the key.
+    /// The provider rejects the key. Hotspare disables the key and moves on. Replace the key.
     Auth,
-    /// The model's output was unusable (a broken tool call, an answer that does not fit the schema). Hotspare asks
-    /// elsewhere. Simplify the schema or the tools if it recurs.
+    /// The model's output was unusable (a broken tool call, an answer that does not fit the schema). Hotspare asks the
+    /// model again or another target. Simplify the schema or the tools if it recurs.
     BadOutput,
-    /// The caller went away. Hotspare cancels upstream.
+    /// The caller went away. Hotspare cancels the upstream request.
     Cancelled,
     /// The client's configuration is wrong. Nothing was sent. Correct what the message lists.
     Config,
     /// No connection: refused, name not found, TLS failed, connecting took too long. Hotspare moves on at once and
-    /// blames the endpoint. Check address and network if every target says so.
+    /// blames the endpoint. Check the address and the network if every target fails this way.
     Connect,
     /// The provider's content policy rejects the prompt. Returned at once unless the route opts in. Change the prompt.
     ContentPolicy,
     /// The prompt does not fit the model's context window. Hotspare moves only to larger windows. Shorten the prompt or
     /// add a target with a larger window.
     ContextOverflow,
-    /// The time that the caller or the route gave is over. Hotspare stops. Give more time, or faster targets.
+    /// The deadline of the caller or the route has passed. Hotspare stops. Allow more time, or use faster targets.
     Deadline,
-    /// The connection was closed or reset before any byte of a reply. Hotspare tries the same target once more, then
-    /// moves on.
+    /// The connection was closed or reset before the first byte of a reply. Hotspare tries the same target once more,
+    /// then moves on.
     Disconnected,
-    /// The key may not use this model or region. Hotspare takes that pair out and moves on. Ask for permission.
+    /// The key may not use this model or region. Hotspare disables the key for that model and moves on. Request access.
     Forbidden,
-    /// The provider refuses fast growth of traffic. Hotspare sends less there and moves on.
+    /// The provider limits how fast traffic may grow. Hotspare sends it less and moves on.
     GrowthLimited,
-    /// The request is malformed: the caller's mistake, returned at once. Correct the request.
+    /// The request is malformed: the caller's mistake. Returned at once, unless Hotspare had to translate it: then a
+    /// target on another wire is asked first. Correct the request.
     InvalidRequest,
-    /// The model is unknown or retired at this target. Hotspare takes it out and moves on. Correct the model's name.
+    /// The model is unknown or retired at this target. Hotspare disables it there and moves on. Correct the model's
+    /// name.
     ModelUnavailable,
-    /// No target could be tried: none fits the request, or all are blocked. The message says why for each.
+    /// No target could be tried: none fits the request, or all are blocked. The message gives the reason for each.
     NoTarget,
     /// The provider is overloaded. Hotspare moves on at once and honours the hinted pause.
     Overloaded,
-    /// The reply is not what the wire promises: malformed chunk, empty body, wrong content type. Hotspare moves on.
+    /// The reply violates the wire format: malformed chunk, empty body, wrong content type. Hotspare moves on.
     Protocol,
-    /// The account has no money or its quota is used up. Hotspare takes the key out, or only the key for this model where
-    /// the quota is the model's, and moves on. Pay, or raise the quota.
+    /// The account is out of money or quota. Hotspare disables the key, or only the key for this model if the quota is
+    /// the model's, and moves on. Add funds, or raise the quota.
     QuotaExhausted,
-    /// Too many requests or tokens for now. Not ill health: Hotspare leaves the key alone until the hinted time and
-    /// moves on.
+    /// Too many requests or tokens for now. Not ill health: Hotspare sends nothing with this key until the hinted time
+    /// and moves on.
     RateLimited,
-    /// The provider failed (500, 502 and the like). Hotspare tries the same target once more if it was well, then
+    /// The provider failed (500, 502 and the like). Hotspare tries the same target once more if it was healthy, then
     /// moves on.
     Server,
-    /// A stream went silent between tokens. Hotspare moves on, or continues elsewhere.
+    /// A stream went silent between tokens. Hotspare moves on, or continues the answer at another target.
     Stalled,
     /// No content within the limit. Hotspare moves on.
     Timeout,
-    /// The reply ended before its end mark: cut, not complete. Hotspare moves on, or continues elsewhere.
+    /// The reply ended before its end marker: cut, not complete. Hotspare moves on, or continues the answer at another
+    /// target.
     Truncated,
-    /// This model or endpoint cannot do what the request asks, another may. Hotspare moves on; health is untouched.
+    /// This model or endpoint cannot do what the request asks; another may. Hotspare moves on; health is unaffected.
     Unsupported,
 }
 
@@ -99,7 +102,7 @@ impl Kind {
     /// What follows from a failure of this kind.
     #[must_use]
     pub const fn policy(self) -> Policy {
-        // Columns: who is to blame, the same target again, another target, ill scope, evidence, hold.
+        // Columns: blame, the same target again, another target, affected scope, evidence against health, hold.
         #[rustfmt::skip]
         let (blame, same, next, scope, evidence, hold) = match self {
             Self::Auth             => (Blame::Operator, Same::Never,       Next::Move,    Scope::Credential,      Evidence::None, Hold::Disable),
@@ -129,7 +132,7 @@ impl Kind {
         Policy { blame, same, next, scope, evidence, hold }
     }
 
-    /// The kind as a stable word in snake case, for logs, metrics and wires.
+    /// The kind in snake case, a stable name for logs, metrics and wires.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -159,7 +162,7 @@ impl Kind {
         }
     }
 
-    /// What happened, as a fragment for people.
+    /// What happened, as a fragment for humans.
     #[must_use]
     pub const fn summary(self) -> &'static str {
         match self {
@@ -196,7 +199,7 @@ impl fmt::Display for Kind {
     }
 }
 
-/// What follows from a failure: a row of the table.
+/// What follows from a failure: one row of the table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Policy {
     /// Who is to blame.
@@ -205,22 +208,22 @@ pub struct Policy {
     pub same: Same,
     /// Whether another target is tried.
     pub next: Next,
-    /// What is ill, or held, or disabled.
+    /// What is affected, held or disabled.
     pub scope: Scope,
-    /// How much it says about health.
+    /// How much it counts against health.
     pub evidence: Evidence,
-    /// How long the scope is left alone.
+    /// How long traffic to the scope is held back.
     pub hold: Hold,
 }
 
 /// Who is to blame for a failure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Blame {
-    /// Whoever made the request.
+    /// The caller, who made the request.
     Caller,
-    /// Nobody: limits, time, circumstances.
+    /// Nobody: a limit, a deadline or other circumstances.
     Nobody,
-    /// Whoever configured keys and models.
+    /// The operator, who configures keys and models.
     Operator,
     /// The provider.
     Target,
@@ -229,22 +232,23 @@ pub enum Blame {
 /// Whether the same target is tried again within the call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Same {
-    /// After the hinted pause, if the route is willing to wait that long.
+    /// After the hinted pause, if the route accepts a wait of that length.
     AfterHint,
     /// No.
     Never,
-    /// Once, at once.
+    /// Once, immediately.
     Once,
-    /// Once, if the target showed no ill health before this call.
+    /// Once, if the target was healthy before this call.
     OnceIfClean,
 }
 
 /// Whether another target is tried within the call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Next {
-    /// Once, to confirm, if the request had to be translated for the target that refused it; else the call ends.
+    /// One on another wire, to confirm, if the request had to be translated for the target that rejected it or that
+    /// target stood in for another; otherwise the call ends.
     Confirm,
-    /// Only targets whose context window is larger.
+    /// Only those whose context window is larger.
     Larger,
     /// Yes.
     Move,
@@ -254,12 +258,12 @@ pub enum Next {
     Stop,
 }
 
-/// What a failure says something about.
+/// What a failure affects.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Scope {
     /// The key at this endpoint.
     Credential,
-    /// The key for this model: also the group that shares a quota.
+    /// The key for this model, the unit to which rate limits apply.
     CredentialModel,
     /// The host.
     Endpoint,
@@ -283,32 +287,33 @@ impl Scope {
     }
 }
 
-/// How much a failure says about health.
+/// How much a failure counts against health.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Evidence {
-    /// A failure of service.
+    /// A failure of the service.
     Hard,
     /// Nothing.
     None,
-    /// A failure of service, or of the way there: nothing while no other host can be reached from here either.
+    /// A failure of the service or of the network path to it: no evidence while no other host can be reached either.
     Path,
-    /// The provider is up but sheds load: at most a quarter of a failure while it answers others, since opening would lose
-    /// the share that it does serve, and nothing once it lets a third of them in; a whole one while it answers nobody.
+    /// The provider is up but sheds load. While it answers other calls this is at most a quarter of a failure, since
+    /// opening the breaker would lose the share that it does serve, and no evidence once it lets a third of them in.
+    /// While it answers none, it is a whole failure.
     Soft,
 }
 
-/// How long the scope is left alone, whatever its breaker says.
+/// How long traffic to the scope is held back, whatever the state of its breaker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Hold {
-    /// Until an operator, a re-check or the stated time brings it back.
+    /// Until an operator, a re-check or the hinted time brings it back.
     Disable,
-    /// For a hinted time, if there is one; after it half of its traffic, and slowly more.
+    /// For the hinted time, if there is one; then half of its traffic, rising slowly.
     Ease,
-    /// If it opens, at least for the hinted time.
+    /// If the breaker opens, at least for the hinted time.
     Floor,
     /// Not at all.
     None,
-    /// For the hinted time, or a short growing one without a hint.
+    /// For the hinted time; without a hint, for a short time that grows with each repetition.
     Until,
 }
 

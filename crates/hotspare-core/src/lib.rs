@@ -1,7 +1,7 @@
 //! The vocabulary of Hotspare: requests, events, errors and the policy that follows from each kind of error.
 //!
-//! No IO, clock, async or provider's name. All other crates use these types, so a crate that adds a provider, a strategy or a
-//! validator needs little more than this one.
+//! No IO, clock, async or provider names. All other crates use these types, so a crate that adds a provider, a strategy
+//! or a validator needs little more than this one.
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
 mod capability;

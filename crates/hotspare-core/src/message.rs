@@ -1,7 +1,7 @@
-//! Messages of a conversation: roles and parts.
+//! The messages of a conversation: roles and parts.
 //!
-//! Not a wire format: every adapter spells these in its own way. Invariant: a history written by one provider can be
-//! read by another; what only its author understands (a signature) carries the author's [`Origin`].
+//! Not a wire format: every adapter encodes these in its own way. Invariant: a history written by one provider can be
+//! read by another; data that only its author understands (a signature) carries the author's [`Origin`].
 
 use std::fmt;
 
@@ -10,15 +10,15 @@ use serde::{Deserialize, Serialize};
 use crate::json::Json;
 use crate::tool::{ToolCall, ToolResult};
 
-/// Who speaks.
+/// The author of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum Role {
     /// The model.
     Assistant,
-    /// Instructions by the application, in the newer spelling; adapters fall back to system.
+    /// Instructions from the application, under the newer name of that role; adapters fall back to system.
     Developer,
-    /// Instructions by the application.
+    /// Instructions from the application.
     System,
     /// Results of tool calls.
     Tool,
@@ -26,13 +26,13 @@ pub enum Role {
     User,
 }
 
-/// One turn.
+/// One message of a conversation.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Message {
-    /// Who speaks.
+    /// Its author.
     pub role: Role,
-    /// What is said, in order.
+    /// Its content, in order.
     pub parts: Vec<Part>,
     /// A participant's name, where the wire has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -40,60 +40,61 @@ pub struct Message {
 }
 
 impl Message {
-    /// A turn of several parts.
+    /// A message with several parts.
     #[must_use]
     pub fn new(role: Role, parts: Vec<Part>) -> Self {
         Self { role, parts, name: None }
     }
 
-    /// A turn of one text.
+    /// A message with one text part.
     pub fn text(role: Role, text: impl Into<String>) -> Self {
         Self::new(role, vec![Part::Text(text.into())])
     }
 
-    /// A user's turn.
+    /// A user message.
     pub fn user(text: impl Into<String>) -> Self {
         Self::text(Role::User, text)
     }
 
-    /// An assistant's turn.
+    /// An assistant message.
     pub fn assistant(text: impl Into<String>) -> Self {
         Self::text(Role::Assistant, text)
     }
 
-    /// Instructions.
+    /// A system message.
     pub fn system(text: impl Into<String>) -> Self {
         Self::text(Role::System, text)
     }
 
-    /// A turn that gives a tool's result.
+    /// A message with a tool's result.
     #[must_use]
     pub fn tool(result: ToolResult) -> Self {
         Self::new(Role::Tool, vec![Part::ToolResult(result)])
     }
 
-    /// All text parts, joined without separator.
+    /// All text parts, joined without a separator.
     #[must_use]
     pub fn joined_text(&self) -> String {
         self.parts.iter().filter_map(Part::as_text).collect()
     }
 }
 
-/// A piece of a turn.
+/// A part of a message.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum Part {
     /// A document, such as a PDF.
     Document(Media),
-    /// Fields of the part before it that only one wire knows, such as a cache mark: an object. Other wires leave them out.
+    /// Fields of the part before it that only one wire has, such as a cache marker, as a JSON object. Other wires omit
+    /// them.
     Fields(Native),
     /// An image.
     Image(Media),
-    /// A part that only one wire knows, such as the result of a tool that its provider ran. Other wires leave it out.
+    /// A part that only one wire has, such as the result of a tool that its provider ran. Other wires omit it.
     Native(Native),
-    /// What the model thought before it spoke.
+    /// The model's reasoning.
     Reasoning(Reasoning),
-    /// What the model said instead of an answer.
+    /// The model's refusal, in place of an answer.
     Refusal(String),
     /// Plain text.
     Text(String),
@@ -114,7 +115,7 @@ impl Part {
     }
 }
 
-/// An image or document, by address or as bytes.
+/// An image or document, by URL or inline.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum Media {
@@ -125,12 +126,12 @@ pub enum Media {
         /// Standard base64 with padding, no line breaks.
         data: String,
     },
-    /// An address that the provider fetches.
+    /// A URL that the provider fetches.
     Url(String),
 }
 
 impl Media {
-    /// Reads an `https:` address or a `data:` URL.
+    /// Parses an `https:` or `data:` URL.
     #[must_use]
     pub fn from_url(url: &str) -> Self {
         let embedded = url
@@ -140,7 +141,7 @@ impl Media {
         embedded.unwrap_or_else(|| Self::Url(url.into()))
     }
 
-    /// The address, or the bytes as a `data:` URL.
+    /// The URL, or the bytes as a `data:` URL.
     #[must_use]
     pub fn to_url(&self) -> String {
         match self {
@@ -160,23 +161,23 @@ impl fmt::Debug for Media {
     }
 }
 
-/// Something in one wire's own words, which mean nothing to another.
+/// Data in the format of one wire, which other wires cannot interpret.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Native {
     /// The wire's name, such as `openai-chat`.
     pub wire: String,
-    /// What it says there.
+    /// The data as that wire encodes it.
     pub raw: Json,
 }
 
 impl Native {
-    /// `raw` as `wire` spells it.
+    /// Wraps `raw` as data of `wire`.
     pub fn new(wire: impl Into<String>, raw: Json) -> Self {
         Self { wire: wire.into(), raw }
     }
 }
 
-/// Who wrote something that only its author can read back. Opaque: compared, never interpreted.
+/// The author of data that only its author can read back. Opaque: compared, never interpreted.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Origin(pub String);
 
@@ -184,9 +185,9 @@ pub struct Origin(pub String);
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Reasoning {
-    /// Text as far as the provider shows it; empty when it is redacted.
+    /// The text as far as the provider reveals it; empty if it is redacted.
     pub text: String,
-    /// Proof of authorship that the author wants back with the next turn.
+    /// Signature that the provider wants back with the next turn.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub signature: Option<Signature>,
 }
@@ -197,7 +198,7 @@ impl Reasoning {
         Self { text: text.into(), signature: None }
     }
 
-    /// Adds the author's proof.
+    /// Adds the provider's signature.
     #[must_use]
     pub fn with_signature(mut self, signature: Signature) -> Self {
         self.signature = Some(signature);
@@ -205,12 +206,12 @@ impl Reasoning {
     }
 }
 
-/// A provider-bound proof or ciphertext. Dropped when the conversation moves to another origin.
+/// A signature or ciphertext that only its provider can use. Dropped when the conversation moves to another origin.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Signature {
-    /// Who can read it.
+    /// The provider that can read it.
     pub origin: Origin,
-    /// The bytes, in the author's own spelling.
+    /// The data, in the provider's own encoding.
     pub data: String,
     /// Whether the reasoning itself is hidden inside `data`.
     #[serde(default)]

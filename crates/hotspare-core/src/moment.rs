@@ -7,14 +7,14 @@ use std::fmt;
 use std::ops::Add;
 use std::time::Duration;
 
-/// Nanoseconds since an origin that the owner of the clock chose. Holds 584 years.
+/// Nanoseconds since an origin that the owner of the clock chose. Covers 584 years.
 #[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Moment(u64);
 
 impl Moment {
     /// The origin.
     pub const ZERO: Self = Self(0);
-    /// Later than every moment that will be reached.
+    /// Later than any moment that will be reached.
     pub const MAX: Self = Self(u64::MAX);
 
     /// The moment `nanos` nanoseconds after the origin.
@@ -35,7 +35,7 @@ impl Moment {
         Self(self.0.saturating_add(u64::try_from(by.as_nanos()).unwrap_or(u64::MAX)))
     }
 
-    /// Time since `earlier`, zero if `earlier` is in fact later.
+    /// Time since `earlier`; zero if `earlier` is in fact later.
     #[must_use]
     pub const fn saturating_since(self, earlier: Self) -> Duration {
         Duration::from_nanos(self.0.saturating_sub(earlier.0))

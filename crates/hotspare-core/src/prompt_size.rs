@@ -1,54 +1,54 @@
-//! What a prompt is made of, and how the tokens that a target counts follow from it.
+//! The parts of a prompt, and how many tokens a target counts for them.
 //!
-//! Not a tokenizer and not a learner. Invariant: an estimate is a weighted sum of the same few amounts for every target, so
-//! that what is learned of one request holds for another of the same kinds of parts.
+//! Not a tokenizer, and nothing is learned here. Invariant: an estimate is a weighted sum of the same few amounts for
+//! every target, so that what one request teaches holds for others made of the same kinds of parts.
 
 use serde::{Deserialize, Serialize};
 
-/// How many kinds of parts there are.
+/// Number of kinds of parts.
 const PARTS: usize = 14;
 
-/// What tokens of a prompt are due to.
+/// What a prompt spends tokens on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum PromptPart {
-    /// The request itself: what stands around every prompt. Its amount is 1.
+    /// The request itself: the fixed overhead of every prompt. Its amount is 1.
     Request,
-    /// Messages: their roles and ends.
+    /// Messages: the overhead of each, such as roles and separators.
     Message,
-    /// Texts, calls and results of tools, in tokens.
+    /// Text, tool calls and tool results, in tokens.
     Text,
-    /// Earlier thoughts, in tokens; many models are not shown them again.
+    /// Earlier reasoning, in tokens; many models are not shown it again.
     Thought,
-    /// Calls of tools and their results: what stands around each.
+    /// Tool calls and tool results: the overhead of each.
     Call,
-    /// Images.
+    /// Images: the overhead of each.
     Image,
     /// Pixels of images and pages of documents, in tokens.
     Media,
-    /// Whether there are tools: providers explain how to call them.
+    /// Whether there are tools: providers add instructions for calling them.
     Tools,
-    /// Tools.
+    /// Tools: the overhead of each.
     Tool,
     /// Names, descriptions and schemas of tools, in tokens.
     ToolText,
-    /// The same where none may be called; some providers leave them out then.
+    /// The same if no tool may be called; some providers omit them then.
     IdleTools,
-    /// Whether there is a schema of the answer.
+    /// Whether there is an output schema.
     Schema,
-    /// That schema, in tokens; it is not always shown to the model.
+    /// That schema, in tokens; not every provider shows it to the model.
     SchemaText,
-    /// Whether the request asks for more than every wire knows, thinking for instance.
+    /// Whether the request uses features that not every wire has, such as reasoning.
     Extras,
 }
 
-/// Tokens for one of each part, in thousandths: what is assumed before a target has counted anything.
+/// Tokens per unit of each part, in thousandths: the prior, before a target has reported any counts.
 const USUAL: [i32; PARTS] = [4_000, 4_000, 1_000, 500, 6_000, 60_000, 1_000, 0, 8_000, 1_000, 0, 0, 1_000, 0];
-/// By how much that may be wrong (a standard deviation), in thousandths: from recorded requests whose prompts were counted.
+/// Standard deviation of that prior, in thousandths, measured on recorded requests whose prompts were counted.
 const DOUBT: [u32; PARTS] =
     [10_000, 3_000, 120, 500, 20_000, 300_000, 500, 300_000, 10_000, 250, 600, 60_000, 600, 40_000];
 
-/// The size of a prompt, by its parts.
+/// The size of a prompt, broken down by part.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct PromptSize {
     amounts: [u32; PARTS],
@@ -56,10 +56,10 @@ pub struct PromptSize {
 }
 
 impl PromptSize {
-    /// Kinds of parts; see [`PromptSize::amounts`].
+    /// Number of kinds of parts; see [`PromptSize::amounts`].
     pub const PARTS: usize = PARTS;
 
-    /// A prompt that is nothing but a text of so many tokens.
+    /// A prompt that consists of a text of `tokens` tokens and nothing else.
     #[must_use]
     pub fn of_text(tokens: u64) -> Self {
         let mut size = Self::default();
@@ -67,13 +67,13 @@ impl PromptSize {
         size
     }
 
-    /// Adds to a part.
+    /// Adds to the amount of a part.
     pub fn add(&mut self, part: PromptPart, amount: u64) {
         let kept = &mut self.amounts[part as usize];
         *kept = kept.saturating_add(u32::try_from(amount).unwrap_or(u32::MAX));
     }
 
-    /// How much of a part there is.
+    /// The amount of a part.
     #[must_use]
     pub fn amount(&self, part: PromptPart) -> u32 {
         self.amounts[part as usize]
@@ -85,19 +85,19 @@ impl PromptSize {
         &self.amounts
     }
 
-    /// Notes something whose tokens cannot be told from the request: tools that a provider runs, files by their names,
-    /// images by their addresses.
+    /// Marks the prompt as containing something whose tokens cannot be derived from the request: tools that a provider
+    /// runs, files by name, images by URL.
     pub fn set_opaque(&mut self) {
         self.opaque = true;
     }
 
-    /// Whether it has something whose tokens cannot be told.
+    /// Whether it contains something whose tokens cannot be derived.
     #[must_use]
     pub fn is_opaque(&self) -> bool {
         self.opaque
     }
 
-    /// What is left without a part of it.
+    /// What is left without `part`.
     #[must_use]
     pub fn without(mut self, part: &Self) -> Self {
         for (amount, less) in self.amounts.iter_mut().zip(part.amounts) {
@@ -106,7 +106,7 @@ impl PromptSize {
         self
     }
 
-    /// Tokens for a model of which nothing is known.
+    /// Estimated tokens for a model of which nothing is known.
     #[must_use]
     pub fn tokens(&self) -> u64 {
         TokenScale::default().estimate(self)
@@ -117,13 +117,13 @@ impl PromptSize {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct TokenScale {
-    /// Tokens for one of each part, in thousandths.
+    /// Tokens per unit of each part, in thousandths.
     pub per_mille: [i32; PARTS],
-    /// By how much each may be wrong (a standard deviation), in thousandths.
+    /// Standard deviation of each, in thousandths.
     pub doubt: [u32; PARTS],
-    /// Counts that this rests on.
+    /// Number of reported counts behind the figures.
     pub samples: u32,
-    /// A request of about so many tokens (prompt and room for the answer) was lately too long for it.
+    /// A request of about this many tokens (prompt and room for the answer) was recently rejected as too long.
     pub overflow: Option<u64>,
 }
 
@@ -134,20 +134,19 @@ impl Default for TokenScale {
 }
 
 impl TokenScale {
-    /// Tokens that the target will count, about.
+    /// About how many tokens the target will count.
     #[must_use]
     pub fn estimate(&self, size: &PromptSize) -> u64 {
         let sum = |weights: &[i32; PARTS]| {
             let parts = size.amounts.iter().zip(weights);
             parts.map(|(amount, weight)| i128::from(*amount) * i128::from(*weight)).sum::<i128>() / 1_000
         };
-        // However odd the counts: a long prompt is never taken for nothing.
+        // Whatever was learned, a long prompt is never estimated at next to nothing.
         let least = (sum(&USUAL) / 4).max(1);
         u64::try_from(sum(&self.per_mille).max(least)).unwrap_or(u64::MAX)
     }
 
-    /// By how many tokens the estimate may be wrong (a standard deviation), as far as that lies in what is not known of the
-    /// target.
+    /// Standard deviation of the estimate in tokens, as far as it comes from what is unknown about the target.
     #[must_use]
     pub fn doubt(&self, size: &PromptSize) -> u64 {
         let parts = size.amounts.iter().zip(self.doubt);
@@ -156,7 +155,7 @@ impl TokenScale {
         u64::try_from(square.isqrt() / 1_000).unwrap_or(u64::MAX)
     }
 
-    /// The same for a size whose texts were counted by the target's own encoding.
+    /// The same scale for sizes whose text was counted with the target's own encoding.
     #[must_use]
     pub fn with_exact_text(mut self) -> Self {
         self.per_mille[PromptPart::Text as usize] = 1_000;
@@ -180,7 +179,7 @@ mod tests {
         scale.per_mille[PromptPart::Tools as usize] = 300_000;
         assert_eq!(scale.estimate(&size), 1_504);
         assert_eq!(scale.with_exact_text().estimate(&size), 1_304);
-        // 12 % of the text, 300 tokens for the words around tools, 10 for those around the request.
+        // 12 % of the text, 300 tokens for the presence of tools, 10 for the request itself.
         assert_eq!(TokenScale::default().doubt(&size), 323);
         assert_eq!(size.without(&PromptSize::of_text(400)).tokens(), 604);
     }

@@ -1,7 +1,7 @@
-//! What is asked.
+//! Chat requests.
 //!
-//! Not how it is spelled on a wire. Invariant: everything here has a meaning that more than one provider knows, or sits
-//! in `extras` under the name of the wire it is meant for.
+//! Not a wire format. Invariant: everything here is supported by more than one provider, or sits in `extras` under the
+//! name of the wire it is meant for.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -16,69 +16,69 @@ use crate::message::{Media, Message, Native, Part, Role};
 use crate::target::TargetId;
 use crate::tool::{Tool, ToolChoice};
 
-/// One request for an answer.
+/// A chat request.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 #[serde(default)]
 pub struct ChatRequest {
-    /// Name of a route or target; which model answers is the route's business.
+    /// Name of a route or target; the route decides which model answers.
     pub model: String,
     /// The conversation.
     pub messages: Vec<Message>,
     /// Tools that the model may call.
     pub tools: Vec<Tool>,
-    /// Tools that a provider runs itself, each in its wire's own words: only a target of that wire can serve.
+    /// Tools that a provider runs itself, each in the format of its wire: only a target of that wire can serve them.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub native_tools: Vec<Native>,
     /// Which tools it may or must call; `None` leaves the provider's default.
     pub tool_choice: Option<ToolChoice>,
     /// Whether several tools may be called in one turn; `None` leaves the provider's default.
     pub parallel_tools: Option<bool>,
-    /// The form of the answer.
+    /// The output format.
     pub output: OutputFormat,
-    /// Randomness.
+    /// Sampling parameters.
     pub sampling: Sampling,
-    /// Most tokens the answer may have, reasoning included.
+    /// Maximum tokens of the answer, reasoning included.
     pub max_output: Option<u64>,
-    /// Texts at which the answer stops.
+    /// Stop sequences.
     pub stop: Vec<String>,
-    /// How hard a reasoning model should think, in the provider's word (`low`, `medium`, `high`).
+    /// How much a reasoning model should reason, in the provider's terms (`low`, `medium`, `high`).
     pub reasoning_effort: Option<String>,
-    /// The end user's opaque id, for the provider's abuse detection.
+    /// Opaque id of the end user, for the provider's abuse detection.
     pub end_user: Option<String>,
-    /// Fields that only one wire knows, keyed by wire name, then by field name. Sent as they are, to that wire only.
+    /// Fields that only one wire has, keyed by wire name, then by field name. Sent verbatim, to that wire only.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub extras: BTreeMap<String, BTreeMap<String, Json>>,
-    /// What ties the request to one provider; such a request is never moved to another, nor hedged.
+    /// What ties the request to one target or one wire; targets that cannot serve it are skipped.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub bound: Option<Bound>,
-    /// The caller's wishes about failover, for this request alone.
+    /// Failover options of this request.
     pub options: CallOptions,
 }
 
-/// What not every target can serve: state that one provider keeps and no other knows, which is looked for at the first target
-/// of the route that speaks `wire`; or something that only that wire has words for, which any target of it may serve.
+/// Something that not every target can serve. Either state that one provider keeps: the first target of the route that
+/// uses `wire` is assumed to have it. Or a feature that only `wire` has, which any target of that wire may serve.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Bound {
-    /// The wire on which it is spoken of.
+    /// The wire it belongs to.
     pub wire: String,
-    /// What it is, for people.
+    /// What it is, in words for humans.
     pub what: String,
-    /// Whether one provider keeps it.
+    /// Whether it is state that one provider keeps.
     pub kept: bool,
 }
 
 impl ChatRequest {
-    /// A request to a route or target, with nothing asked yet.
+    /// A request to a route or target, without messages.
     pub fn to(model: impl Into<String>) -> Self {
         Self { model: model.into(), ..Self::default() }
     }
 
-    /// Refuses numbers that no wire can say; what only one wire refuses is its adapter's to check.
+    /// Rejects numbers that no wire accepts; the limits of a single wire are its adapter's to check.
     ///
     /// # Errors
     ///
-    /// `InvalidRequest`, naming the field: a sampling value that is not finite, or an answer of at most no tokens.
+    /// `InvalidRequest`, naming the field: a sampling value that is not finite, or a `max_output` of 0.
     pub fn check_numbers(&self) -> Result<(), Error> {
         let sampling = &self.sampling;
         let numbers = [
@@ -105,19 +105,19 @@ impl ChatRequest {
         self
     }
 
-    /// Appends a user's turn.
+    /// Appends a user message.
     #[must_use]
     pub fn user(self, text: impl Into<String>) -> Self {
         self.message(Message::user(text))
     }
 
-    /// Appends instructions.
+    /// Appends a system message.
     #[must_use]
     pub fn system(self, text: impl Into<String>) -> Self {
         self.message(Message::system(text))
     }
 
-    /// Appends an assistant's turn.
+    /// Appends an assistant message.
     #[must_use]
     pub fn assistant(self, text: impl Into<String>) -> Self {
         self.message(Message::assistant(text))
@@ -151,56 +151,56 @@ impl ChatRequest {
         self
     }
 
-    /// Sets the seed, for repeatable answers as far as the provider can.
+    /// Sets the seed, for answers as repeatable as the provider can make them.
     #[must_use]
     pub fn seed(mut self, seed: i64) -> Self {
         self.sampling.seed = Some(seed);
         self
     }
 
-    /// Adds a text at which the answer ends.
+    /// Adds a stop sequence.
     #[must_use]
     pub fn stop(mut self, text: impl Into<String>) -> Self {
         self.stop.push(text.into());
         self
     }
 
-    /// Says whether and which tool is to be called.
+    /// Sets whether a tool is to be called, and which.
     #[must_use]
     pub fn tool_choice(mut self, choice: ToolChoice) -> Self {
         self.tool_choice = Some(choice);
         self
     }
 
-    /// Says how much to think, in the providers' words: `none`, `minimal`, `low`, `medium`, `high`.
+    /// Sets how much to reason, in the providers' terms: `none`, `minimal`, `low`, `medium`, `high`.
     #[must_use]
     pub fn reasoning_effort(mut self, effort: impl Into<String>) -> Self {
         self.reasoning_effort = Some(effort.into());
         self
     }
 
-    /// Names the end user, for providers' abuse checks and for what should stay together.
+    /// Names the end user, for providers' abuse detection and for session affinity.
     #[must_use]
     pub fn end_user(mut self, id: impl Into<String>) -> Self {
         self.end_user = Some(id.into());
         self
     }
 
-    /// No second start while the first still lives.
+    /// Disables hedging for this request.
     #[must_use]
     pub fn no_hedge(mut self) -> Self {
         self.options.no_hedge = true;
         self
     }
 
-    /// Sets the form of the answer.
+    /// Sets the output format.
     #[must_use]
     pub fn output(mut self, output: OutputFormat) -> Self {
         self.output = output;
         self
     }
 
-    /// Time within which the whole answer must be there.
+    /// Sets the time within which the answer must be complete.
     #[must_use]
     pub fn deadline(mut self, within: Duration) -> Self {
         self.options.deadline = Some(within);
@@ -214,7 +214,7 @@ impl ChatRequest {
         self
     }
 
-    /// Leaves these targets of the route out.
+    /// Excludes these targets of the route.
     #[must_use]
     pub fn without(mut self, targets: impl IntoIterator<Item = impl Into<TargetId>>) -> Self {
         self.options.without = targets.into_iter().map(Into::into).collect();
@@ -228,35 +228,35 @@ impl ChatRequest {
         self
     }
 
-    /// Starts nothing that would bring the call's cost over this, at list price; targets without a known price are not
-    /// judged.
+    /// Starts no attempt that would raise the call's expected cost above this, at list price; targets without a known
+    /// price are exempt.
     #[must_use]
     pub fn max_cost(mut self, cost: Cost) -> Self {
         self.options.max_cost = Some(cost);
         self
     }
 
-    /// Whether an effort of reasoning is asked for.
+    /// Whether the request asks for reasoning.
     #[must_use]
     pub fn asks_for_reasoning(&self) -> bool {
         self.reasoning_effort.as_deref().is_some_and(|effort| effort != "none")
     }
 
-    /// Marks the request as one that speaks of `what`, which one provider of `wire` keeps.
+    /// Marks the request as referring to `what`, which one provider of `wire` keeps.
     #[must_use]
     pub fn bound(mut self, wire: impl Into<String>, what: impl Into<String>) -> Self {
         self.bound = Some(Bound { wire: wire.into(), what: what.into(), kept: true });
         self
     }
 
-    /// Marks the request as one that any target of `wire` can serve and no other, because of `what`.
+    /// Restricts the request to targets of `wire`, because it contains `what`.
     #[must_use]
     pub fn only_on(mut self, wire: impl Into<String>, what: impl Into<String>) -> Self {
         self.bound = Some(Bound { wire: wire.into(), what: what.into(), kept: false });
         self
     }
 
-    /// All parts of the conversation in `wire`'s own words, results of tools included.
+    /// All parts of the conversation in the format of `wire`, including those in tool results.
     pub fn natives<'a>(&'a self, wire: &'a str) -> impl Iterator<Item = &'a Native> {
         self.parts().filter_map(move |part| match part {
             Part::Native(native) if native.wire == wire => Some(native),
@@ -264,7 +264,7 @@ impl ChatRequest {
         })
     }
 
-    /// All images and documents of the conversation, results of tools included.
+    /// All images and documents of the conversation, including those in tool results.
     pub fn media(&self) -> impl Iterator<Item = &Media> {
         self.parts().filter_map(|part| match part {
             Part::Image(media) | Part::Document(media) => Some(media),
@@ -272,7 +272,7 @@ impl ChatRequest {
         })
     }
 
-    /// All parts of the conversation, each result of a tool before its own.
+    /// All parts of the conversation, each tool result followed by its own parts.
     fn parts(&self) -> impl Iterator<Item = &Part> {
         self.messages.iter().flat_map(|message| &message.parts).flat_map(|part| {
             let inner: &[Part] = match part {
@@ -283,13 +283,13 @@ impl ChatRequest {
         })
     }
 
-    /// Whether any message shows an image.
+    /// Whether any message contains an image.
     #[must_use]
     pub fn has_images(&self) -> bool {
         self.parts().any(|part| matches!(part, Part::Image(_)))
     }
 
-    /// The instructions at the head of the conversation, joined by an empty line.
+    /// The system and developer messages at the start of the conversation, joined by an empty line.
     #[must_use]
     pub fn instructions(&self) -> Option<String> {
         let texts: Vec<String> = self
@@ -302,7 +302,7 @@ impl ChatRequest {
     }
 }
 
-/// The form that the answer must have.
+/// The output format.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum OutputFormat {
@@ -322,18 +322,18 @@ pub enum OutputFormat {
     Text,
 }
 
-/// Randomness of the answer; `None` leaves the provider's default.
+/// Sampling parameters; `None` leaves the provider's default.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 #[serde(default)]
 pub struct Sampling {
-    /// 0 is nearly deterministic; the upper end is 1 or 2 by provider.
+    /// 0 is nearly deterministic; the maximum is 1 or 2, depending on the provider.
     pub temperature: Option<f64>,
     /// Nucleus sampling, 0 to 1.
     pub top_p: Option<f64>,
-    /// Number of tokens considered.
+    /// Number of most likely tokens considered.
     pub top_k: Option<u64>,
-    /// Seed for repeatable answers, as far as the provider can.
+    /// Seed for answers as repeatable as the provider can make them.
     pub seed: Option<i64>,
     /// Penalty on repeated tokens by frequency, -2 to 2.
     pub frequency_penalty: Option<f64>,
@@ -341,22 +341,22 @@ pub struct Sampling {
     pub presence_penalty: Option<f64>,
 }
 
-/// The caller's wishes about failover, for one request.
+/// Failover options of one request.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 #[serde(default, deny_unknown_fields)]
 pub struct CallOptions {
-    /// Time within which the whole answer must be there; the route's limit applies where it is shorter.
+    /// Time within which the answer must be complete; a shorter limit of the route still applies.
     pub deadline: Option<Duration>,
     /// Only these targets of the route; empty means all.
     pub only: Vec<TargetId>,
-    /// Not these targets of the route.
+    /// Excluded targets of the route.
     pub without: Vec<TargetId>,
-    /// One target only.
+    /// Try one target only.
     pub no_failover: bool,
-    /// No second start while the first still lives.
+    /// Never hedge.
     pub no_hedge: bool,
-    /// Nothing more is started once the call is expected to cost more than this, at list price.
+    /// Start no attempt that would raise the call's expected cost above this, at list price.
     pub max_cost: Option<Cost>,
 }
 

@@ -1,6 +1,7 @@
-//! The whole answer.
+//! The complete chat answer.
 //!
-//! Not a stream: see [`Event`](crate::Event). Invariant: it holds what the events of its stream said, no more and no less.
+//! Not a stream: see [`Event`](crate::Event). Invariant: it contains what the events of its stream carried, no more and
+//! no less.
 
 use serde::{Deserialize, Serialize};
 
@@ -13,38 +14,37 @@ use crate::tool::ToolCall;
 use crate::trail::Trail;
 use crate::usage::Usage;
 
-/// An answer.
+/// A complete chat answer.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct ChatResponse {
     /// The provider's id of the answer.
     pub id: Option<String>,
-    /// The model that truly answered.
+    /// The model that actually answered.
     pub model: Option<String>,
-    /// What it said, in order: reasoning, text, refusals, tool calls.
+    /// Its content, in order: reasoning, text, refusals, tool calls.
     pub content: Vec<Part>,
     /// Why it ended.
     pub finish: FinishReason,
     /// Tokens of the answer alone; the trail has those of every attempt.
     pub usage: Usage,
-    /// Citations and notes, as the provider wrote them.
+    /// Citations and other annotations, as the provider wrote them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub annotations: Vec<crate::json::Json>,
     /// Log probabilities, as the provider wrote them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub logprobs: Vec<crate::json::Json>,
-    /// Who gave it.
+    /// The target that served it.
     pub served_by: Option<TargetId>,
-    /// Who was tried.
+    /// The record of all attempts.
     pub trail: Trail,
-    /// The answer as its provider spelled it, where it came in one piece, nothing was repaired, and the caller speaks the
-    /// provider's wire.
+    /// The provider's raw answer, if it came in one piece, nothing was repaired, and the caller uses the same wire.
     #[serde(skip)]
     pub raw: Raw,
 }
 
 impl ChatResponse {
-    /// An answer of these parts.
+    /// An answer with these parts.
     #[must_use]
     pub fn new(content: Vec<Part>, finish: FinishReason) -> Self {
         Self {
@@ -81,7 +81,7 @@ impl ChatResponse {
         })
     }
 
-    /// The answer as a turn of the conversation, to be sent back with the next request.
+    /// The answer as an assistant message, to be sent back with the next request.
     #[must_use]
     pub fn to_message(&self) -> Message {
         Message::new(Role::Assistant, self.content.clone())

@@ -1,4 +1,4 @@
-//! Names of the places that a request can go to.
+//! Names of targets, the places that a request can go to.
 //!
 //! Not their health, price or address. Invariant: a [`TargetId`] is a name that the application chose; nothing is
 //! derived from its spelling.
@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 pub struct TargetId(Arc<str>);
 
 impl TargetId {
-    /// A name.
+    /// The id with this name.
     pub fn new(name: impl Into<Arc<str>>) -> Self {
         Self(name.into())
     }

@@ -1,7 +1,7 @@
 //! Tools: what a model may call, what it called, what came back.
 //!
-//! Not an executor. Invariant: arguments are kept as the text that the model wrote; whether it is valid JSON is
-//! checked where answers are normalized.
+//! Not an executor. Invariant: arguments are kept as the text that the model wrote; normalization checks whether they
+//! are valid JSON.
 
 use std::collections::BTreeMap;
 
@@ -36,7 +36,7 @@ use crate::message::Part;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Tool {
-    /// Name, as the model will write it.
+    /// Name, as the model writes it.
     pub name: String,
     /// What it does, for the model.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -46,7 +46,7 @@ pub struct Tool {
     /// Whether the provider must enforce the schema; `None` leaves its default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub strict: Option<bool>,
-    /// Fields that only one wire knows (a cache mark), keyed by wire name, then by field name.
+    /// Fields that only one wire has (a cache marker), keyed by wire name, then by field name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub extras: BTreeMap<String, BTreeMap<String, Json>>,
 }
@@ -63,7 +63,7 @@ impl Tool {
         }
     }
 
-    /// Says what the tool does.
+    /// Sets the description.
     #[must_use]
     pub fn with_description(mut self, text: impl Into<String>) -> Self {
         self.description = Some(text.into());
@@ -93,7 +93,7 @@ pub enum ToolChoice {
     Named(String),
 }
 
-/// One call that a model made.
+/// A tool call made by the model.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct ToolCall {
@@ -101,7 +101,7 @@ pub struct ToolCall {
     pub id: String,
     /// Name of the tool.
     pub name: String,
-    /// Arguments as the text that the model wrote; a JSON object where the model kept to the rules.
+    /// Arguments as the model wrote them; normally a JSON object.
     pub arguments: String,
 }
 
@@ -112,11 +112,11 @@ impl ToolCall {
     }
 }
 
-/// What a tool gave back.
+/// The result of a tool call.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct ToolResult {
-    /// The call that this answers.
+    /// Id of the call that this answers.
     pub id: String,
     /// Text and images.
     pub content: Vec<Part>,
@@ -131,13 +131,13 @@ impl ToolResult {
         Self { id: id.into(), content: vec![Part::Text(text.into())], is_error: false }
     }
 
-    /// A result of several parts.
+    /// A result with several parts.
     #[must_use]
     pub fn from_parts(id: impl Into<String>, content: Vec<Part>) -> Self {
         Self { id: id.into(), content, is_error: false }
     }
 
-    /// Marks the result as the tool's failure.
+    /// Marks whether the tool failed.
     #[must_use]
     pub fn with_error(mut self, is_error: bool) -> Self {
         self.is_error = is_error;

@@ -1,7 +1,7 @@
-//! The record of a call: who was tried, why, and how it went.
+//! The record of a call: which targets were tried, why, and how each attempt went.
 //!
-//! Not a log and not a metric, though both are made from it. Invariant: every attempt that was started, and every
-//! target that was passed over, stands here once, without keys or prompts.
+//! Not a log and not a metric, though both are derived from it. Invariant: every attempt that was started and every
+//! target that was skipped is recorded, without keys or prompts.
 
 use std::fmt;
 use std::time::Duration;
@@ -13,13 +13,13 @@ use crate::kind::Kind;
 use crate::target::TargetId;
 use crate::usage::Usage;
 
-/// Every attempt of one call, in order of their start.
+/// Every attempt of one call, in the order they started.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Trail {
-    /// What was started.
+    /// Attempts that were started.
     pub attempts: Vec<Attempt>,
-    /// What was passed over, and why.
+    /// Targets that were skipped, and why.
     pub skipped: Vec<Skipped>,
 }
 
@@ -27,7 +27,7 @@ impl Trail {
     /// The record of a call that did nothing.
     pub const EMPTY: Self = Self { attempts: Vec::new(), skipped: Vec::new() };
 
-    /// What all attempts cost together, losers included; `None` if no price is known for any of them.
+    /// The cost of all attempts together, losers included; `None` if no price is known for any of them.
     #[must_use]
     pub fn cost(&self) -> Option<Cost> {
         let mut known = self.attempts.iter().filter_map(|attempt| attempt.cost).peekable();
@@ -35,19 +35,19 @@ impl Trail {
     }
 }
 
-/// One start of one target.
+/// One attempt at one target.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Attempt {
-    /// Who was asked.
+    /// The target.
     pub target: TargetId,
-    /// Why this target, now.
+    /// Why this target, at this point.
     pub why: String,
     /// Time from the start of the call to the start of this attempt.
     pub started: Duration,
     /// How it went.
     pub outcome: Outcome,
-    /// The provider's id of the request, for its support desk.
+    /// The provider's id of the request, for support inquiries.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub request_id: Option<String>,
     /// Time from the attempt's start to its first content.
@@ -59,16 +59,16 @@ pub struct Attempt {
     /// What the tokens cost at list price; `None` where no price is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cost: Option<Cost>,
-    /// What was changed in request or answer for this target: a template, parts left out, repairs.
+    /// What was changed in the request or the answer for this target: a template, omitted parts, repairs.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
-    /// What was wrong with the form of the answer, without a word of it.
+    /// What was wrong with the form of the answer, without quoting it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub violations: Vec<String>,
 }
 
 impl Attempt {
-    /// An attempt that has just begun.
+    /// An attempt that has just started.
     #[must_use]
     pub fn begun(target: TargetId, why: String, started: Duration) -> Self {
         Self {
@@ -91,7 +91,7 @@ impl Attempt {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum Outcome {
-    /// It was stopped because another attempt or the caller made it needless.
+    /// It was stopped because another attempt or the caller made it unnecessary.
     Cancelled {
         /// Why.
         reason: String,
@@ -105,24 +105,24 @@ pub enum Outcome {
         /// Details, without keys or prompts.
         message: String,
     },
-    /// It is under way.
+    /// It is in flight.
     Running,
-    /// It gave the answer, or the last part of it.
+    /// It produced the answer, or the last part of it.
     Served,
 }
 
-/// A target that was passed over, or not asked again.
+/// A target that was skipped, or not tried again.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Skipped {
-    /// Which.
+    /// The target.
     pub target: TargetId,
     /// Why.
     pub why: String,
 }
 
 impl Skipped {
-    /// A target and the reason to pass it over.
+    /// A skipped target and the reason.
     #[must_use]
     pub fn new(target: TargetId, why: String) -> Self {
         Self { target, why }
@@ -130,7 +130,7 @@ impl Skipped {
 }
 
 impl fmt::Display for Trail {
-    /// One line per attempt, made for a terminal.
+    /// One line per attempt, for a terminal.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (index, attempt) in self.attempts.iter().enumerate() {
             write!(f, "{}. {} ({}): ", index + 1, attempt.target, attempt.why)?;

@@ -1,13 +1,13 @@
 //! Token counts of an answer.
 //!
-//! Not a price. Invariant: what was not reported is `None`, never 0; counts include their parts (cached tokens are
-//! part of `input`, reasoning tokens part of `output`) whatever the provider's own convention is.
+//! Not a price. Invariant: a count that was not reported is `None`, never 0; counts include their parts (cached tokens
+//! are part of `input`, reasoning tokens part of `output`), whatever the provider's own convention.
 
 use std::ops::AddAssign;
 
 use serde::{Deserialize, Serialize};
 
-/// Tokens read and written.
+/// Token counts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Usage {
@@ -15,8 +15,8 @@ pub struct Usage {
     pub input: Option<u64>,
     /// Tokens of the answer, reasoning included.
     pub output: Option<u64>,
-    /// Part of `input` that came from the provider's prompt cache. As the provider says: some count instructions of their own
-    /// here that `input` leaves out, so it may be more; a price takes no more than there is.
+    /// Part of `input` that came from the provider's prompt cache. As reported: some providers count their own
+    /// instructions here but not in `input`, so it may exceed `input`; prices cap it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cached: Option<u64>,
     /// Part of `input` that was written to the prompt cache.
@@ -49,7 +49,7 @@ impl Usage {
         Self { source: UsageSource::Estimated, ..Self::reported(input, output) }
     }
 
-    /// Takes over every count that `later` states: providers repeat their figures as a stream goes on.
+    /// Takes over every count that `later` has: providers repeat their counts as a stream proceeds.
     pub fn update(&mut self, later: &Self) {
         self.input = later.input.or(self.input);
         self.output = later.output.or(self.output);
@@ -66,7 +66,7 @@ impl Usage {
     }
 }
 
-/// Adds another attempt's counts; the sum is estimated as soon as one part is.
+/// Adds another attempt's counts; the sum is an estimate as soon as one part is.
 impl AddAssign<&Usage> for Usage {
     fn add_assign(&mut self, other: &Usage) {
         self.input = sum(self.input, other.input);

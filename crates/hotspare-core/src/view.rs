@@ -1,6 +1,6 @@
-//! What is known of a target's health at one moment, for whoever chooses or shows.
+//! A target's health at one moment, for strategies and for display.
 //!
-//! Not the health machine: a copy taken from it. Invariant: reading a view changes nothing.
+//! Not the health state itself: a copy of it. Invariant: reading a view changes nothing.
 
 use std::fmt;
 use std::time::Duration;
@@ -15,40 +15,41 @@ use crate::prompt_size::TokenScale;
 pub struct TargetView {
     /// Whether a request would be admitted now.
     pub usable: bool,
-    /// If not, how long until it may be; `None` if nobody knows.
+    /// If not, how long until it may be; `None` if unknown.
     pub usable_in: Option<Duration>,
-    /// The breaker's state; of several, the worst.
+    /// State of its breakers: the worst one's.
     pub breaker: BreakerState,
     /// Share of recent calls that failed, in hundredths of a per cent.
     pub failure_rate_bp: u32,
-    /// Share of calls that is expected to fail, from what minutes and days have shown, in parts per million.
+    /// Share of calls that is expected to fail, based on the last minutes and days, in parts per million.
     #[serde(default)]
     pub expected_failure_ppm: u32,
-    /// Share of its normal traffic that it should get (ramp after recovery, lateness), in hundredths of a per cent.
+    /// Share of its normal traffic that it should get (less while it ramps up after recovery or is slow), in hundredths
+    /// of a per cent.
     pub weight_bp: u32,
-    /// Usual time to first content, which is the whole answer for an unstreamed call: a plan sees the times of calls like its
-    /// own. Failures count as slow, so that a fast failure never looks fast.
+    /// Moving average of the time to first content. For an unstreamed call that is the whole answer, and a plan sees
+    /// the times of calls like its own. Failures count as slow, so that a target that fails fast never looks fast.
     pub latency: Option<Duration>,
-    /// Time to first content that half of recent calls with prompts of this size kept.
+    /// Median time to first content of recent calls with prompts of this size.
     pub latency_p50: Option<Duration>,
-    /// Time to first content that 95 % of recent calls with prompts of this size kept.
+    /// 95th percentile of the time to first content of recent calls with prompts of this size.
     pub latency_p95: Option<Duration>,
-    /// Calls under way.
+    /// Calls in flight.
     pub in_flight: u32,
-    /// Recent calls that the figures rest on.
+    /// Number of recent calls that the figures are based on.
     pub samples: u32,
-    /// Its calls keep passing the time that 95 % of the like kept: it has become slow.
+    /// It has become slow: too many of its calls exceed the 95th percentile of comparable calls.
     pub degraded: bool,
     /// An operator took it out of service.
     pub cordoned: bool,
     /// A key, quota or model problem took it out of service.
     pub disabled: bool,
-    /// What its own counts of tokens say about estimates.
+    /// How it counts tokens, as learned from the counts that it has reported.
     pub tokens: TokenScale,
 }
 
 impl Default for TargetView {
-    /// A target of which nothing is known: usable.
+    /// A target of which nothing is known counts as usable.
     fn default() -> Self {
         Self {
             usable: true,
@@ -70,14 +71,14 @@ impl Default for TargetView {
     }
 }
 
-/// A circuit breaker's state. Closed lets traffic flow, Open blocks it, HalfOpen lets single probes through.
+/// A circuit breaker's state. Closed lets traffic flow, Open blocks it, HalfOpen admits single probes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum BreakerState {
     /// Traffic flows.
     #[default]
     Closed,
-    /// Single probes find out whether it is well again.
+    /// Single probes find out whether it has recovered.
     HalfOpen,
     /// Traffic is blocked.
     Open,

@@ -1,42 +1,42 @@
-//! What the machine needs to know of a request, and no more: it never reads the prompt.
+//! What the engine needs to know about a request, and no more: it never reads the prompt.
 //!
-//! Invariant: what cannot be told from the request is decided for the safe side, so that an answer is carried on only where
-//! nothing ties it to the one who began it.
+//! Invariant: what the request leaves open is decided conservatively, so that an answer is continued only if nothing
+//! ties it to the target that started it.
 
 use std::time::Duration;
 
 use hotspare_core::{ChatRequest, Cost, EmbedRequest, OutputFormat, Request};
 use hotspare_normalize::OutputCheck;
 
-/// What the machine needs to know of a request.
+/// What the engine needs to know about a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Ask {
-    /// Whether the caller takes the answer piece by piece.
+    /// Whether the caller wants the answer as a stream.
     pub stream: bool,
-    /// Time that the caller gives for the whole answer.
+    /// The caller's deadline for the whole answer.
     pub deadline: Option<Duration>,
-    /// The wire over which the request came in; `None` if it was not spelled in any before.
+    /// The wire that the request arrived on; `None` if it was built in the application.
     pub native_wire: Option<&'static str>,
-    /// For vectors: of how many inputs. `None` for an answer in words.
+    /// For embeddings, the number of inputs; `None` for chat.
     pub vectors: Option<usize>,
     /// What the answer is validated against.
     pub output_check: Option<OutputCheck>,
-    /// What tool arguments are validated against, by tool name, if at all.
+    /// What tool arguments are validated against, by tool name.
     pub tool_checks: Vec<(String, OutputCheck)>,
-    /// Nothing is started that would bring the call's cost over this.
+    /// No attempt is started that would raise the call's cost above this.
     pub max_cost: Option<Cost>,
-    /// Whether the request has stop sequences, which may end an answer before its first word.
+    /// Whether the request has stop sequences, which may end an answer before its first token.
     pub stops: bool,
-    /// Whether an answer that was cut can be carried on: plain text, and nothing in the request that ties an answer to
-    /// the one who began it.
+    /// Whether a cut answer can be continued: plain text, and nothing in the request ties the answer to the target that
+    /// started it.
     pub continuable: bool,
-    /// Seed of the call's draws.
+    /// Seed of the call's random draws.
     pub seed: u64,
 }
 
 impl Ask {
-    /// A request for a whole answer.
+    /// A request without further requirements.
     #[must_use]
     pub fn new(stream: bool, seed: u64) -> Self {
         Self {
@@ -53,7 +53,7 @@ impl Ask {
         }
     }
 
-    /// What the machine needs to know of `request`.
+    /// Extracts what the engine needs to know from `request`.
     #[must_use]
     pub fn of(request: &Request, stream: bool, seed: u64) -> Self {
         match request {
@@ -62,7 +62,7 @@ impl Ask {
         }
     }
 
-    /// Vectors come whole: there is nothing to stream, to carry on or to give a form.
+    /// Embeddings arrive as a whole: there is nothing to stream, to continue or to validate.
     fn embed(request: &EmbedRequest, seed: u64) -> Self {
         let options = &request.options;
         Self {
@@ -74,8 +74,8 @@ impl Ask {
     }
 
     fn chat(request: &ChatRequest, stream: bool, seed: u64) -> Self {
-        // What ties an answer to the one who began it: tools and schemas have a form that text cannot be joined to, stop
-        // words and probabilities count from the beginning.
+        // What ties an answer to the target that started it: tool calls and structured output cannot be joined as text,
+        // and stop sequences and log probabilities depend on the answer from its start.
         let tied = ["logprobs", "top_logprobs", "n"];
         let free =
             request.tools.is_empty() && request.stop.is_empty() && request.output == OutputFormat::Text;

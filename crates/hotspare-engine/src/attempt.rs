@@ -1,7 +1,7 @@
-//! One start of one target, seen from its call.
+//! One attempt at one target, as its call sees it.
 //!
-//! Not a connection. Invariant: it holds its permit from the start until it is settled, and its events only until the call
-//! commits.
+//! Not a connection. Invariant: an attempt holds its permit from its start until it is settled, and buffers events only
+//! until the call commits.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -18,10 +18,10 @@ use crate::plan::PlannedTarget;
 use crate::rules::Limits;
 use crate::splice::Splice;
 
-/// How long an answer that has finished may take to close its stream.
+/// How long a stream may stay open after the answer has finished.
 const DRAIN: Duration = Duration::from_millis(250);
 
-/// Counted for each event that is held besides its words, so that a flood of tiny ones is bounded too.
+/// Charged for each buffered event in addition to its content, so that a flood of tiny events is bounded too.
 const EVENT_COST: usize = 128;
 
 #[derive(Debug)]
@@ -36,12 +36,12 @@ pub(crate) struct Attempt {
     pub(crate) heard: bool,
     /// The limit for first content has passed without any.
     pub(crate) late: bool,
-    /// It has been told that the first content is later than usual.
+    /// The book has been told that its first content is later than usual.
     pub(crate) overdue: bool,
     pub(crate) first_content: Option<Moment>,
-    /// Its share of the time that was left when it started, so that those after it have a chance too.
+    /// Its share of the time that was left when it started; the rest is for the targets after it.
     pub(crate) share: Duration,
-    /// First content has come and the book does not know yet.
+    /// First content has arrived, but the book has not been told yet.
     pub(crate) unobserved: bool,
     pub(crate) last_event: Moment,
     pub(crate) finished: Option<Moment>,
@@ -49,37 +49,37 @@ pub(crate) struct Attempt {
     pub(crate) held: VecDeque<Chunk>,
     pub(crate) held_bytes: usize,
     pub(crate) grammar: Grammar,
-    /// Where an answer is put together that is given as a whole.
+    /// Assembles the answer, if it is delivered as a whole.
     pub(crate) fold: Option<Fold>,
-    /// The frame that spells all events so far, while there is just one.
+    /// The raw frame of all events so far, as long as there is only one.
     pub(crate) whole: Option<Raw>,
     pub(crate) usage: Usage,
-    /// The text so far, where a streamed answer's form will be judged.
+    /// The text so far, if a streamed answer will be validated.
     pub(crate) said: Option<String>,
-    /// The tool calls so far of a stream that is passed on.
+    /// The tool calls so far, if the answer is streamed.
     pub(crate) calls: Option<StreamedCalls>,
-    /// Bytes of content, for an estimate where no usage is reported.
+    /// Bytes of content, for an estimate if no usage is reported.
     pub(crate) content_bytes: u64,
-    /// Fits a continuation to what the caller already has.
+    /// Joins a continuation to what the caller already has.
     pub(crate) splice: Option<Splice>,
-    /// A failure that came to light in an event and waits for the world.
+    /// A failure detected in an event, to be processed once the world is at hand.
     pub(crate) failure: Option<Error>,
-    /// What its prompt was expected to cost.
+    /// Expected cost of its prompt.
     pub(crate) expected: Cost,
-    /// It asks again for an answer of another form.
+    /// It asks again for an answer that failed validation.
     pub(crate) reask: bool,
     /// The model refuses, or a filter withholds its answer.
     pub(crate) refused: bool,
-    /// Parts thoughts from words, where the target writes them into its text.
+    /// Separates reasoning from text, if the target writes it into its text.
     pub(crate) think: Option<ThinkSplitter>,
-    /// Tells a call's arguments as text, where the target was told to answer so.
+    /// Converts a call's arguments to text, if the target was told to answer by tool call.
     pub(crate) tool_answer: Option<ToolAnswer>,
     pub(crate) ids: ToolIds,
-    /// The last frame no longer shows its events.
+    /// The last frame no longer matches its events.
     pub(crate) respelled: bool,
 }
 
-/// An answer that is being put together.
+/// An answer that is being assembled.
 #[derive(Debug)]
 pub(crate) enum Fold {
     Chat(Box<Assembler>),
@@ -94,7 +94,7 @@ impl Fold {
         }
     }
 
-    /// The whole, and what had to be repaired in it.
+    /// The whole answer, and what had to be repaired in it.
     pub(crate) fn finish(self) -> Result<(Response, Vec<Repair>), Error> {
         match self {
             Self::Chat(assembler) => {
@@ -154,8 +154,8 @@ impl Attempt {
         self.permit.is_some()
     }
 
-    /// Whether it gave no answer, and nothing explains why. Reasoning and white space are none, unless a stop sequence of the
-    /// request may have ended the answer before its first word.
+    /// Whether it gave no answer and nothing explains why. Reasoning and white space do not count as an answer, unless
+    /// a stop sequence of the request may have ended it before its first token.
     pub(crate) fn is_empty(&self, stops: bool) -> bool {
         let explained = self.grammar.finished().is_some_and(FinishReason::explains_silence);
         let answered = if stops { self.grammar.has_content() } else { self.grammar.has_answer() };
@@ -163,12 +163,12 @@ impl Attempt {
         self.splice.as_ref().is_none_or(Splice::begins_anew) && !explained && !answered
     }
 
-    /// Whether it sent the request as it came in: a trimmed or lengthened one says nothing about the original's size.
+    /// Whether it sent the request unchanged: a trimmed or extended one says nothing about the original's size.
     pub(crate) fn is_as_asked(&self) -> bool {
         !self.reask && self.choice.trim_to.is_none() && self.splice.is_none()
     }
 
-    /// Alive and not known to be late: worth waiting for before another is started.
+    /// Alive and not known to be late: worth waiting for before another attempt is started.
     pub(crate) fn is_hopeful(&self) -> bool {
         self.is_live() && !self.late && self.failure.is_none()
     }
@@ -179,12 +179,13 @@ impl Attempt {
         (!self.overdue && self.first_content.is_none()).then(|| self.started + late_after)
     }
 
-    /// Whether it was cancelled after its time, so that how long it would have taken says something.
+    /// Whether it was late or overdue without content, so that its duration counts as latency although it was
+    /// cancelled.
     pub(crate) fn was_slow(&self) -> bool {
         self.first_content.is_none() && (self.late || self.overdue)
     }
 
-    /// Notes what an event says about the attempt itself.
+    /// Records what an event says about the attempt itself.
     pub(crate) fn note(&mut self, now: Moment, event: &Event, limit: usize) -> Result<(), Error> {
         self.heard = true;
         self.last_event = now;
@@ -226,8 +227,8 @@ impl Attempt {
         }
     }
 
-    /// Notes what was said, before it is told in other words: a call that is told as text has begun with its name, although
-    /// nothing of it can be told yet.
+    /// Records an event before it is converted: an answer by tool call starts with the call's name, which yields no
+    /// text yet.
     pub(crate) fn hear(&mut self, now: Moment, event: &Event) {
         if self.tool_answer.is_some() {
             self.heard = true;
@@ -238,7 +239,7 @@ impl Attempt {
         }
     }
 
-    /// When the attempt's silence becomes too long, if it is the kind of silence that has a limit.
+    /// When the attempt's silence exceeds its limit, if this silence has one.
     pub(crate) fn silent_at(&self, limits: &Limits, listening: Moment) -> Option<Moment> {
         let since = self.last_event.max(listening);
         if let Some(finished) = self.finished {
@@ -247,14 +248,14 @@ impl Attempt {
         self.first_content?;
         let gap = match self.grammar.block() {
             Block::Reasoning | Block::Tool => limits.quiet_gap,
-            // Arguments, whatever they are told as.
+            // Tool arguments, even though they are delivered as text.
             _ if self.tool_answer.is_some() => limits.quiet_gap,
             _ => limits.gap,
         };
         Some(since + gap)
     }
 
-    /// Tokens as reported, or estimated from what was said.
+    /// Token counts as reported, or estimated from the content.
     pub(crate) fn usage_or_estimate(&self) -> Usage {
         let mut usage = self.usage;
         if !self.heard || (usage.input.is_some() && usage.output.is_some()) {
@@ -266,8 +267,8 @@ impl Attempt {
         usage
     }
 
-    /// The event as it is passed on: every tool call with an id of its own. A frame that no longer shows its events is left
-    /// behind.
+    /// The event as it is passed on, with a unique id for every tool call. Drops a frame that no longer matches its
+    /// events.
     pub(crate) fn normalize(&mut self, mut chunk: Chunk) -> Chunk {
         let changed = self.ids.fix(&mut chunk.event) || self.retells();
         if changed || (self.respelled && chunk.raw == Raw::Covered) {
@@ -277,8 +278,8 @@ impl Attempt {
         chunk
     }
 
-    /// The event with thoughts apart from words, and with the answer's call as its text; as it was, where that is how it
-    /// is told.
+    /// Converts the event: separates reasoning from text, and turns an answer by tool call into text. Returns it as an
+    /// error if nothing needs converting.
     pub(crate) fn retell(&mut self, chunk: Chunk) -> Result<impl Iterator<Item = Chunk> + use<>, Chunk> {
         if !self.retells() {
             return Err(chunk);
@@ -299,12 +300,12 @@ impl Attempt {
     }
 }
 
-/// An answer takes more memory than the route allows for one.
+/// The error for an answer that takes more memory than the route allows.
 pub(crate) fn too_long(limit: usize) -> Error {
     Error::new(Kind::Protocol, format!("more than {limit} bytes of the answer would have to be held"))
 }
 
-/// Bytes of text that a model wrote, by which tokens are estimated: a vector has none.
+/// Bytes of text that a model wrote, for estimating tokens; embeddings have none.
 pub(crate) fn size(event: &Event) -> u64 {
     let bytes = match event {
         Event::TextDelta(text) | Event::ReasoningDelta(text) | Event::RefusalDelta(text) => text.len(),
@@ -315,7 +316,7 @@ pub(crate) fn size(event: &Event) -> u64 {
     bytes as u64
 }
 
-/// Bytes that an event and its frame take while they are held, about.
+/// Approximate bytes that a buffered event and its frame take.
 pub(crate) fn weight(chunk: &Chunk) -> usize {
     let frame = match &chunk.raw {
         Raw::Frame { data, .. } => data.len(),

@@ -1,15 +1,15 @@
-//! What extra starts may cost.
+//! Limits the cost of extra attempts.
 //!
-//! Why a budget and not a count: a count per request multiplies load exactly when a provider can bear it least. A budget
-//! ties extra starts to successes, so that a healthy system can retry whatever it likes and a sick one nearly nothing,
-//! with a floor so that a quiet process is not left without its one retry. Invariant: never below zero, and never asked
-//! before the first try of a target that the call has not tried: an answer is worth more than a budget.
+//! Why a budget and not a count: a count per request multiplies load exactly when a provider can least bear it. A
+//! budget ties extra attempts to successes, so that a healthy system can retry freely and a failing one hardly at all,
+//! with a floor so that a quiet process always has its one retry. Invariant: never below zero, and never consulted for
+//! the first try of a target that the call has not tried: an answer matters more than a budget.
 
 use std::time::Duration;
 
 use hotspare_core::Moment;
 
-/// One start, in the unit of account: hundredths of a per cent of a start.
+/// One start, in units of 1/10,000 of a start.
 const START: u64 = 10_000;
 
 /// A bucket of fractional starts.
@@ -23,8 +23,8 @@ pub struct Budget {
 }
 
 impl Budget {
-    /// For same-target retries: ten to begin with, a tenth of a start per success, at most 50 saved, and one every 5 s
-    /// whatever happens.
+    /// For retries at the same target: ten initially, plus a tenth of a start per success, at most 50 saved, and one
+    /// start every 5 s in any case.
     #[must_use]
     pub const fn retries() -> Self {
         Self {
@@ -36,7 +36,7 @@ impl Budget {
         }
     }
 
-    /// For hedges: `share_bp` hundredths of a per cent of a start per first start, at most 10 saved.
+    /// For hedges: `share_bp` hundredths of a per cent of a start per call, at most 10 saved.
     #[must_use]
     pub const fn hedges(share_bp: u32) -> Self {
         Self {
@@ -48,7 +48,7 @@ impl Budget {
         }
     }
 
-    /// For requests to targets that are all known to be ill: a tenth of traffic, and one each second.
+    /// For calls whose targets are all known to be unhealthy: a tenth of traffic, and one per second.
     #[must_use]
     pub const fn last_resort() -> Self {
         Self {
@@ -60,7 +60,7 @@ impl Budget {
         }
     }
 
-    /// Adds what one success (or one first start) earns.
+    /// Adds what one success (for hedges and last resorts, one call) earns.
     pub fn deposit(&mut self) {
         self.saved = (self.saved + self.deposit).min(self.cap);
     }
@@ -81,19 +81,19 @@ impl Budget {
         }
     }
 
-    /// When there is a start without another success; `None` if there may never be.
+    /// When a start is available without further deposits; `None` if never.
     #[must_use]
     pub fn ready_at(&self, now: Moment) -> Option<Moment> {
         if self.saved >= START { Some(now) } else { self.floor_every.map(|_| now.max(self.floor_at)) }
     }
 
-    /// Whether less than one start is left of what was saved.
+    /// Whether less than one start is saved.
     #[must_use]
     pub const fn is_low(&self) -> bool {
         self.saved < START
     }
 
-    /// Thousandths of a start that are left.
+    /// Saved starts, in thousandths.
     #[must_use]
     pub const fn left_milli(&self) -> u64 {
         self.saved / (START / 1_000)

@@ -1,14 +1,14 @@
-//! One request on its way to an answer: the machine behind every call.
+//! The state machine of one call, from request to answer.
 //!
-//! Four verbs, and no clock among them: [`Call::poll`] says what to do next, [`Call::handle`] takes what happened,
-//! [`Call::on_event`] takes what an attempt said, [`Call::poll_timeout`] says when to come back. It never blocks, never
-//! reads a clock, never sees a byte.
+//! Four methods, none of which reads a clock: [`Call::poll`] returns what to do next, [`Call::handle`] takes what
+//! happened, [`Call::on_event`] takes the events of an attempt, [`Call::poll_timeout`] returns when to poll again. It
+//! never blocks, never reads a clock, never sees a byte.
 //!
-//! Life of a call: it starts the plan's first choice. A failure, or content that is late, starts the next one; a late
-//! attempt stays alive, and whoever brings content first serves. At that point the call *commits*: the others are dropped,
-//! and only the chosen one's events reach the caller. A cut after that is carried on by another target where the join is
-//! exact, or reported. Invariant: a call ends exactly once, a truncated answer never ends it well, and every permit that
-//! it was given is settled.
+//! Life of a call: it starts the plan's first choice. A failure or late content starts the next one; a late attempt
+//! stays alive, and the first attempt with content serves. At that point the call *commits*: the other attempts are
+//! dropped, and only the events of the chosen one reach the caller. If its stream is cut after that, another target
+//! continues it where the text joins exactly; otherwise the caller gets an error. Invariant: a call ends exactly once,
+//! never successfully with a truncated answer, and every permit that it was given is settled.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -35,7 +35,7 @@ mod start;
 mod timers;
 mod validate;
 
-/// The per-request machine.
+/// The state machine of one call.
 #[derive(Debug)]
 pub struct Call {
     fleet: Arc<Fleet>,
@@ -44,59 +44,59 @@ pub struct Call {
     started: Moment,
     total_at: Moment,
     first_content_at: Moment,
-    /// Since when the caller listens without a break.
+    /// Since when the caller has been reading without interruption.
     listening: Moment,
     draws: Draws,
     prompt_tokens: u64,
-    /// How many numbers each vector must have, if that is known.
+    /// Dimensions that each vector must have, if known.
     dimensions: Option<u32>,
     size: PromptSize,
-    /// What is wrong where nobody can be asked.
+    /// Kind of the error if no target can be tried.
     nobody: Kind,
-    /// Not tried yet, best first.
+    /// Targets not tried yet, best first.
     waiting: VecDeque<PlannedTarget>,
-    /// Refused by health when their turn came.
+    /// Targets that health refused when their turn came.
     refused: Vec<(PlannedTarget, Refusal)>,
-    /// When the last of them did.
+    /// When the latest refusal occurred.
     refused_at: Moment,
-    /// Tried, in order of their start; an [`AttemptId`] is a place in here.
+    /// Attempts, in start order; an [`AttemptId`] is an index into this list.
     attempts: Vec<Attempt>,
     tried: BTreeSet<usize>,
     /// Cancelled because another answered first: if that answer is cut, they may carry it on.
     losers: Vec<PlannedTarget>,
     extra_starts: u32,
-    /// How many starts are due.
+    /// Number of starts that are due.
     wanted: u32,
     retries: VecDeque<failover::Retry>,
-    /// What to tell the target whose answer has just been found unfit.
+    /// What to tell the target whose answer has just failed validation.
     reask: Option<Reask>,
-    /// Targets that were asked again for that, once for each time.
+    /// Targets that were asked again after failed validation, once per time.
     reasked: Vec<usize>,
-    /// Targets that refused a stream which only the route wanted.
+    /// Targets that rejected a stream which only the route wanted.
     plain: BTreeSet<usize>,
-    /// Targets that are not given the beginning of an answer as their own turn: what they made of it could not be told.
+    /// Targets that do not get the start of a cut answer as prefill, because what they made of it was ambiguous.
     anew: BTreeSet<usize>,
     hedge_at: Option<Moment>,
-    /// The next start is a hedge.
+    /// Whether the next start is a hedge.
     hedging: bool,
-    /// When to ask again for room, if nobody rings before.
+    /// When to ask again for room, unless woken before.
     queue_at: Option<Moment>,
-    /// Its place in the lines of full targets.
+    /// Its ticket in the queues of full targets.
     ticket: Option<Ticket>,
-    /// Only larger windows than this, after an overflow.
+    /// Only targets with larger windows than this, after an overflow.
     min_window: Option<u64>,
-    /// Only these targets, after a failure whose kind the route sends there.
+    /// Only these targets, after a failure of a kind that the route sends there.
     restricted: Option<Vec<TargetId>>,
-    /// Wires on which the request was called malformed.
+    /// Wires on which the request was rejected as malformed.
     objections: BTreeSet<&'static str>,
     /// Targets that this call has already given hard evidence against.
     blamed: BTreeSet<usize>,
     errors: Vec<Error>,
-    /// An error after which nothing new is started.
+    /// Whether an error rules out further starts.
     stopped: bool,
     committed: Option<AttemptId>,
     cut: Option<continuation::Cut>,
-    /// Text that the caller has, as far as a continuation may need it.
+    /// Text that the caller has received, kept as long as a continuation may need it.
     sent: Option<String>,
     outbox: VecDeque<Chunk>,
     aborts: VecDeque<AttemptId>,
@@ -106,7 +106,7 @@ pub struct Call {
 }
 
 impl Call {
-    /// A call that is about to start the first choice of `plan`.
+    /// A call that will start the first choice of `plan`.
     #[must_use]
     pub fn new(now: Moment, fleet: Arc<Fleet>, route: Arc<Route>, ask: Ask, plan: Plan) -> Self {
         let limits = &route.limits;
@@ -163,7 +163,7 @@ impl Call {
         call
     }
 
-    /// What to do next. Call again until it says [`Step::Wait`].
+    /// What to do next. Call it again until it returns [`Step::Wait`].
     pub fn poll(&mut self, now: Moment, world: &mut World) -> Step {
         loop {
             if let Some(id) = self.aborts.pop_front() {
@@ -196,7 +196,7 @@ impl Call {
         if self.over {
             return;
         }
-        // What events brought to light comes first: an end must not meet a failure that nobody has seen yet.
+        // Failures found in events come first: the end of a stream must not precede a failure that is still pending.
         self.tell(now, world);
         if self.over {
             return;
@@ -231,8 +231,8 @@ impl Call {
         }
     }
 
-    /// Takes what an attempt said. Needs no world, so that a shared one is not locked for every piece of text; when
-    /// [`Call::needs_world`] says so afterwards, [`Call::poll`] is due.
+    /// Takes an event of an attempt. Needs no world, so that a shared one is not locked for every piece of text; if
+    /// [`Call::needs_world`] returns true afterwards, [`Call::poll`] is due.
     pub fn on_event(&mut self, now: Moment, id: AttemptId, chunk: Chunk) {
         if self.over || self.committed.is_some_and(|winner| winner != id) {
             return;
@@ -265,14 +265,14 @@ impl Call {
         };
         let Some(attempt) = self.live(id) else { return };
         if let Err(error) = judged {
-            // The caller is not told that it has finished.
+            // The caller must not be told that the answer has finished.
             attempt.finished = None;
             attempt.failure = Some(error);
             return;
         }
         let chunk = match &mut attempt.splice {
             None => chunk,
-            // A frame shows the whole event; what is left of it has no frame of its own.
+            // The frame contains the whole event; what is left of the event has no frame of its own.
             Some(splice) => match splice.fit(chunk.event) {
                 Ok(Some(event)) => Chunk::from(event),
                 Ok(None) => return,
@@ -293,22 +293,22 @@ impl Call {
         self.commit_if_due(now, id);
     }
 
-    /// The caller asks for more after having been away: time that passed meanwhile is not the provider's silence. Needs no
-    /// world: it happens for every piece of an answer.
+    /// The caller reads again after a break: time that passed in between is not the provider's silence. Needs no world,
+    /// because it is called for every piece of an answer.
     pub fn resumed(&mut self, now: Moment) {
         self.listening = now;
-        // Nor could anybody carry on while what was left of a cut answer had not been taken.
+        // Nor could another target continue before the rest of the cut answer had been read.
         if self.cut.is_some() && self.wanted > 0 {
             self.restart_deadline(now);
         }
     }
 
-    /// The next piece for the caller, if it can be had without the world.
+    /// The next piece for the caller, if available without the world.
     pub fn next_delivery(&mut self) -> Option<Chunk> {
         self.outbox.pop_front()
     }
 
-    /// Whether something waits that only [`Call::poll`] can do.
+    /// Whether anything is pending that only [`Call::poll`] can do.
     #[must_use]
     pub fn needs_world(&self) -> bool {
         let waits = |(index, attempt): (usize, &Attempt)| {
@@ -318,13 +318,13 @@ impl Call {
         self.over || !self.aborts.is_empty() || self.attempts.iter().enumerate().any(waits)
     }
 
-    /// When to poll again although nothing happened.
+    /// When to poll again if nothing happens.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Moment> {
         (!self.over).then(|| self.next_timer()).flatten()
     }
 
-    /// Its name among the calls that wait for room, once it had to wait.
+    /// Its ticket in the queues, once it had to wait for room.
     #[must_use]
     pub fn ticket(&self) -> Option<Ticket> {
         self.ticket
@@ -344,20 +344,20 @@ impl Call {
         }
     }
 
-    /// An attempt was told to give its answer as the arguments of a tool call: they are told as text.
+    /// The attempt was told to answer by tool call: the call's arguments are delivered as text.
     pub fn answers_by_tool(&mut self, id: AttemptId) {
         if let Some(attempt) = self.live(id) {
             attempt.tool_answer = Some(ToolAnswer::default());
         }
     }
 
-    /// What was tried so far.
+    /// The record of the call so far.
     #[must_use]
     pub fn trail(&self) -> &Trail {
         &self.trail
     }
 
-    /// Whether the caller has been given content.
+    /// Whether the call has committed to an attempt.
     #[must_use]
     pub fn is_committed(&self) -> bool {
         self.committed.is_some()
@@ -375,7 +375,7 @@ impl Call {
         !self.retries.is_empty() || self.queue_at.is_some() || self.attempts.iter().any(Attempt::is_live)
     }
 
-    /// Whether answers are held until they are whole.
+    /// Whether answers are held until they are complete.
     fn holds_whole(&self) -> bool {
         let rules = &self.route.rules;
         let judged =
@@ -398,7 +398,7 @@ impl Call {
         }
     }
 
-    /// Whether the caller may have what an attempt has said so far.
+    /// Whether the attempt's events may be passed on to the caller.
     fn may_commit(&self, attempt: &Attempt) -> bool {
         let refused = attempt.refused && self.route.rules.on_refusal == OnRefusal::Next;
         // A continuation commits only once it has joined what the caller already has.
@@ -406,7 +406,7 @@ impl Call {
         !self.holds_whole() && self.committed.is_none() && !refused && joined
     }
 
-    /// When the call commits to an attempt because content has been held back long enough.
+    /// When the call commits to an attempt because its content has been held back long enough.
     fn commit_at(&self, attempt: &Attempt) -> Option<Moment> {
         let Commit::After(time) = self.route.rules.commit else { return None };
         let first = attempt.first_content.filter(|_| attempt.is_live() && self.may_commit(attempt))?;
@@ -427,7 +427,7 @@ impl Call {
     fn pass_on(&mut self, chunk: Chunk) {
         if let (Some(sent), Event::TextDelta(text)) = (&mut self.sent, &chunk.event) {
             sent.push_str(text);
-            // What is longer than an answer that would be held is not carried on if it is cut.
+            // An answer longer than the buffer limit is not continued if it is cut.
             if sent.len() > self.route.limits.max_buffered_bytes {
                 self.sent = None;
             }
@@ -437,7 +437,7 @@ impl Call {
 }
 
 impl Attempt {
-    /// Keeps an event until the call commits.
+    /// Buffers an event until the call commits.
     fn hold(&mut self, chunk: Chunk, limit: usize) -> Result<(), Error> {
         if let Some(fold) = &mut self.fold {
             match chunk.raw {

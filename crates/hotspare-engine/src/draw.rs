@@ -1,9 +1,9 @@
-//! Random draws that can be counted.
+//! Reproducible random draws.
 //!
 //! Not a source of entropy: the seed is an argument. Invariant: the n-th draw of a seed is always the same number, so
-//! that a run can be repeated and two policies can meet the same luck.
+//! that a run can be repeated and two policies can be compared under the same luck.
 
-/// A counted sequence of draws.
+/// A numbered sequence of draws.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Draws {
     seed: u64,

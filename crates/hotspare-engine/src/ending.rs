@@ -1,29 +1,29 @@
-//! How an attempt ended: all that the world is told of it.
+//! How an attempt ended: everything that is reported to the world about it.
 //!
-//! Not what follows. Invariant: an ending is made once, by whoever held the permit.
+//! Not what follows. Invariant: the holder of the permit creates it, once per attempt.
 
 use hotspare_core::{Cost, Kind, PromptSize, Usage};
 use hotspare_health::Outcome;
 
-/// How an attempt ended, for the book and for the counts.
+/// How an attempt ended, for the book and the counters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct End {
     pub(crate) outcome: Outcome,
     pub(crate) ending: Ending,
     pub(crate) usage: Usage,
     pub(crate) cost: Option<Cost>,
-    /// What was expected when it began.
+    /// Expected cost when it began.
     pub(crate) expected: Cost,
-    /// `None` for a probe that carries no caller's request.
+    /// `None` for a probe, which carries no caller's request.
     pub(crate) route: Option<usize>,
     pub(crate) reask: bool,
     pub(crate) refused: bool,
-    /// The prompt's size, and what the target counted for it.
+    /// The prompt's size, and how many tokens the target counted for it.
     pub(crate) counted: Option<(PromptSize, u64)>,
 }
 
 impl End {
-    /// How a probe ended that carries no caller's request: its few tokens are not counted.
+    /// The end of a probe that carries no caller's request; its few tokens are not counted.
     pub(crate) fn of_probe(outcome: Outcome, ending: Ending) -> Self {
         Self {
             outcome,
@@ -39,7 +39,7 @@ impl End {
     }
 }
 
-/// How an attempt ended, for the counts.
+/// How an attempt ended, for the counters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Ending {
     Cancelled,

@@ -1,9 +1,9 @@
 //! The targets and routes of a client: what does not change while it runs.
 //!
-//! Not their health. Invariant: built once; a target is its place in the list, and the scopes that can be ill are interned
-//! here, so that two targets at one host share the host's health, and two that share a model or a key at one address share
-//! the model's or the key's. One host may serve several addresses (`/eastus/v1`, `/westus/v1`): what is ill behind one of
-//! them says nothing about the other.
+//! Not their health. Invariant: built once; a target is identified by its index, and health scopes are interned here,
+//! so that targets at one host share the host's health, and targets that share a model or a key at one address share
+//! that health too. One host may serve several addresses (`/eastus/v1`, `/westus/v1`): a failure behind one of them
+//! says nothing about the other.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -14,32 +14,33 @@ use hotspare_routing::Strategy;
 
 use crate::rules::{Limits, Rules};
 
-/// What a target is, before it joins a fleet.
+/// The specification of a target, before it joins a fleet.
 #[derive(Clone, Debug)]
 pub struct TargetSpec {
     /// The application's name for it.
     pub id: TargetId,
-    /// Who answers there: scheme, host and port. Equal endpoints share what concerns the host.
+    /// Scheme, host and port. Targets with equal endpoints share the host's health.
     pub endpoint: String,
-    /// Where its API is: the endpoint and the path before the calls. Models, keys and quotas at equal addresses share health.
+    /// Base address of its API: the endpoint and the path prefix. Models, keys and quotas at equal addresses share
+    /// health.
     pub address: String,
     /// The provider's name of the model.
     pub model: String,
-    /// What is known of the model.
+    /// What is known about the model.
     pub profile: ModelProfile,
     /// Name of the wire.
     pub wire: &'static str,
     /// One opaque fingerprint per key; equal fingerprints at one address share health. Empty where no key is needed.
     pub keys: Vec<u64>,
-    /// Most calls under way at once.
+    /// Maximum number of calls in flight.
     pub max_in_flight: Option<u32>,
-    /// Most requests a minute.
+    /// Maximum requests per minute.
     pub requests_per_minute: Option<u64>,
-    /// Most tokens a minute, prompts as estimated.
+    /// Maximum tokens per minute, with prompts as estimated.
     pub tokens_per_minute: Option<u64>,
     /// When its breakers open.
     pub health: Config,
-    /// Whether the keeper asks it, while it is ill, if it is back.
+    /// Whether the keeper probes it while it is unhealthy.
     pub probe: bool,
 }
 
@@ -51,17 +52,17 @@ pub struct Target {
     pub id: TargetId,
     /// The provider's name of the model.
     pub name: String,
-    /// What is known of the model.
+    /// What is known about the model.
     pub profile: ModelProfile,
     /// Name of the wire.
     pub wire: &'static str,
-    /// Most calls under way at once.
+    /// Maximum number of calls in flight.
     pub max_in_flight: Option<u32>,
-    /// Most requests a minute.
+    /// Maximum requests per minute.
     pub requests_per_minute: Option<u64>,
-    /// Most tokens a minute, prompts as estimated.
+    /// Maximum tokens per minute, with prompts as estimated.
     pub tokens_per_minute: Option<u64>,
-    /// Whether the keeper asks it, while it is ill, if it is back.
+    /// Whether the keeper probes it while it is unhealthy.
     pub probe: bool,
     endpoint: ScopeId,
     model: ScopeId,
@@ -69,18 +70,18 @@ pub struct Target {
 }
 
 impl Target {
-    /// How many keys can be used, at least 1 (no key at all counts as one).
+    /// Number of keys, at least 1 (a target without keys counts as one).
     #[must_use]
     pub fn key_count(&self) -> usize {
         self.keys.len()
     }
 
-    /// Whether an operator limits what it gets in a minute.
+    /// Whether an operator limits its requests or tokens per minute.
     pub(crate) fn has_own_limit(&self) -> bool {
         self.requests_per_minute.is_some() || self.tokens_per_minute.is_some()
     }
 
-    /// Everything that must be well for a request with this key.
+    /// All scopes that must be healthy for a request with this key.
     #[must_use]
     pub fn scopes(&self, key: usize) -> [ScopeId; 4] {
         let (credential, credential_model) = self.keys[key.min(self.keys.len() - 1)];
@@ -120,7 +121,7 @@ impl Fleet {
             .map(|spec| {
                 let mut intern = |level: Scope, host: Option<ScopeId>, identity: String, name: String| {
                     *known.entry((level, identity)).or_insert_with(|| {
-                        // Only calls to the same model are alike enough to say what is slow.
+                        // Only calls to the same model are comparable enough to judge latency.
                         let id = match (level, host) {
                             (Scope::Endpoint, _) => book.add_host(spec.health.clone()),
                             (Scope::Model, Some(host)) => book.add_part(spec.health.clone(), host),
@@ -133,7 +134,7 @@ impl Fleet {
                 let endpoint = intern(Scope::Endpoint, None, spec.endpoint.clone(), spec.endpoint.clone());
                 let model = format!("{} at {}", spec.model, spec.address);
                 let model = intern(Scope::Model, Some(endpoint), model.clone(), model);
-                // A host that needs no key still has one place for its quota.
+                // A host that needs no key still needs a scope for its quota.
                 let keys = if spec.keys.is_empty() {
                     vec![None]
                 } else {
@@ -143,7 +144,7 @@ impl Fleet {
                     .into_iter()
                     .enumerate()
                     .map(|(index, fingerprint): (usize, Option<u64>)| {
-                        // Told apart by fingerprint, shown by place in the list: a fingerprint is not for people.
+                        // Identified by fingerprint, displayed by position: fingerprints are not for humans.
                         let identity = format!("{fingerprint:x?} at {}", spec.address);
                         let label = match fingerprint {
                             Some(_) => format!("key {} at {}", index + 1, spec.address),
@@ -176,25 +177,25 @@ impl Fleet {
         (Arc::new(Self { targets, scopes }), book)
     }
 
-    /// All targets, in the order in which they were given.
+    /// All targets, in the order they were given.
     #[must_use]
     pub fn targets(&self) -> &[Target] {
         &self.targets
     }
 
-    /// The place of a target.
+    /// The index of a target.
     #[must_use]
     pub fn find(&self, id: &str) -> Option<usize> {
         self.targets.iter().position(|target| target.id.as_str() == id)
     }
 
-    /// A scope's level and a name for people.
+    /// A scope's level and display name.
     #[must_use]
     pub fn scope_name(&self, scope: ScopeId) -> Option<(Scope, &str)> {
         self.scopes.get(&scope.0).map(|(level, name)| (*level, name.as_str()))
     }
 
-    /// The targets that a scope's illness concerns.
+    /// The targets that use a scope.
     pub fn concerned(&self, scope: ScopeId) -> impl Iterator<Item = &Target> {
         self.targets.iter().filter(move |target| {
             target.endpoint == scope
@@ -210,15 +211,15 @@ impl Fleet {
 pub struct Route {
     /// Its name.
     pub name: String,
-    /// Its place in the world's list of routes.
+    /// Its index in the world's list of routes.
     pub index: usize,
-    /// Who chooses.
+    /// Ranks the targets.
     pub strategy: Arc<dyn Strategy>,
-    /// The strategy's members as places in the fleet, in its order, each once.
+    /// The strategy's members as indices into the fleet, in its order, each once.
     pub members: Vec<usize>,
     /// How long to wait for what.
     pub limits: Limits,
-    /// What to do where taste differs.
+    /// Behaviour that routes may configure.
     pub rules: Rules,
 }
 
@@ -226,7 +227,7 @@ impl Route {
     /// A route.
     ///
     /// # Errors
-    /// The members that the fleet does not have.
+    /// The members that are not in the fleet.
     pub fn new(
         name: impl Into<String>,
         index: usize,

@@ -1,21 +1,21 @@
-//! How long something took, in buckets.
+//! Durations, counted in buckets.
 //!
-//! Not a quantile: whoever scrapes makes those, over the time and the targets that they like. Invariant: the buckets are the
-//! same everywhere and for ever, so that histograms of several processes add up.
+//! Not quantiles: the monitoring system derives those. Invariant: the buckets are the same everywhere and never change,
+//! so that histograms of several processes can be added up.
 
 use std::time::Duration;
 
-/// Durations, counted by bucket.
+/// A histogram of durations.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Histogram {
-    /// By bucket, the last one for what is beyond the last bound.
+    /// Counts by bucket; the last one is for durations beyond the last bound.
     counts: [u64; Self::BOUNDS.len() + 1],
     sum: Duration,
 }
 
 impl Histogram {
-    /// Upper bounds of the buckets in milliseconds, each bound included: those that Prometheus' clients have by default, and
-    /// on in the same steps to the time that a long answer takes.
+    /// Inclusive upper bounds of the buckets in milliseconds: the defaults of Prometheus clients, continued in the same
+    /// steps up to the duration of a long answer.
     pub const BOUNDS: [u64; 16] = [
         5, 10, 25, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000,
     ];
@@ -27,19 +27,19 @@ impl Histogram {
         self.sum = self.sum.saturating_add(time);
     }
 
-    /// How many were counted.
+    /// Number of recorded durations.
     #[must_use]
     pub fn count(&self) -> u64 {
         self.counts.iter().sum()
     }
 
-    /// All of them together.
+    /// Sum of all recorded durations.
     #[must_use]
     pub fn sum(&self) -> Duration {
         self.sum
     }
 
-    /// For each bound how many were no longer.
+    /// For each bound, how many durations did not exceed it.
     pub fn up_to(&self) -> impl Iterator<Item = (Duration, u64)> {
         let mut count = 0;
         Self::BOUNDS.iter().zip(&self.counts).map(move |(bound, more)| {

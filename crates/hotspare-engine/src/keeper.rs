@@ -1,12 +1,12 @@
-//! What must happen although nobody asks: finding out whether a target that is ill, or whose key or model is out of
-//! service, is back.
+//! What must happen without a caller: finding out whether a target that is unhealthy, or whose key or model is out of
+//! service, has recovered.
 //!
-//! Why: without it the first caller after an outage is the one who finds out. The keeper asks instead, with a request of
-//! its own that is never a copy of anybody's, and only targets for which that is switched on.
+//! Why: otherwise the first caller after an outage has to find out. The keeper probes instead, with a request of its
+//! own that never copies a caller's, and only targets for which that is enabled.
 //!
-//! Not a task and not a clock: a driver polls it, sends what it says and tells it how that went. Invariant: at most one
-//! probe per key of a target at once; a probe ends by itself in time; the same key is asked at most once a second; every
-//! permit is settled, if a driver that ends calls [`Keeper::give_up`].
+//! Not a task and not a clock: a driver polls it, sends the probes that it asks for and reports their results.
+//! Invariant: at most one probe at a time per key of a target; every probe times out; the same key is probed at most
+//! once a second; every permit is settled, provided that a driver which stops calls [`Keeper::give_up`].
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,12 +19,12 @@ use crate::fleet::Fleet;
 use crate::verdict;
 use crate::world::World;
 
-/// A probe that has no answer by then has failed.
+/// Time limit of a probe.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// The least time between the end of one probe and the next of the same key.
+/// Minimum time between the end of a probe and the next one with the same key.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// Names a probe.
+/// Identifies a probe.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ProbeId(pub u64);
 
@@ -34,26 +34,26 @@ pub struct ProbeId(pub u64);
 pub enum KeeperStep {
     /// Drop this probe: it took too long.
     Abort(ProbeId),
-    /// Send a short request to a target, and say how it went with [`Keeper::handle`].
+    /// Send a short request to a target, and report its result with [`Keeper::handle`].
     Probe {
-        /// Its name.
+        /// Identifies the probe.
         id: ProbeId,
-        /// Place of the target in the fleet.
+        /// Index of the target in the fleet.
         target: usize,
-        /// Which of its keys.
+        /// Index of the key.
         key: usize,
     },
-    /// Nothing until [`Keeper::poll_timeout`], or until somebody's call changes the world.
+    /// Do nothing until [`Keeper::poll_timeout`], or until a call changes the world.
     Wait,
 }
 
-/// Background time.
+/// The state machine of the probes.
 #[derive(Debug)]
 pub struct Keeper {
     fleet: Arc<Fleet>,
     next: u64,
     running: Vec<Running>,
-    /// Keys that were asked of late, and when they may be asked again.
+    /// Keys that were probed recently, and when they may be probed again.
     resting: Vec<((usize, usize), Moment)>,
 }
 
@@ -67,19 +67,19 @@ struct Running {
 }
 
 impl Keeper {
-    /// A keeper of these targets.
+    /// A keeper for these targets.
     #[must_use]
     pub fn new(fleet: Arc<Fleet>) -> Self {
         Self { fleet, next: 0, running: Vec::new(), resting: Vec::new() }
     }
 
-    /// Whether any target is to be probed; without one there is nothing to keep.
+    /// Whether any target is to be probed; if not, the keeper has nothing to do.
     #[must_use]
     pub fn is_needed(&self) -> bool {
         self.fleet.targets().iter().any(|target| target.probe)
     }
 
-    /// What to do next. Call again until it says [`KeeperStep::Wait`].
+    /// What to do next. Call it again until it returns [`KeeperStep::Wait`].
     pub fn poll(&mut self, now: Moment, world: &mut World) -> KeeperStep {
         world.advance(now);
         self.resting.retain(|(_, until)| *until > now);
@@ -101,7 +101,7 @@ impl Keeper {
         KeeperStep::Wait
     }
 
-    /// Takes the end of a probe.
+    /// Takes the result of a probe.
     pub fn handle(&mut self, now: Moment, world: &mut World, id: ProbeId, result: Result<(), Error>) {
         let Some(index) = self.running.iter().position(|probe| probe.id == id) else { return };
         let Running { target, key, permit, .. } = self.running.swap_remove(index);
@@ -117,7 +117,7 @@ impl Keeper {
         world.settle(now, target, permit, end, draw(now));
     }
 
-    /// The driver ends with its probes under way: their places and leases go back.
+    /// The driver stops with probes in flight: returns their slots and leases.
     pub fn give_up(&mut self, now: Moment, world: &mut World) {
         for Running { target, permit, .. } in self.running.drain(..) {
             let end = End::of_probe(Outcome::neutral(), Ending::Cancelled);
@@ -125,7 +125,7 @@ impl Keeper {
         }
     }
 
-    /// When to poll again although nothing happened.
+    /// When to poll again if nothing happens.
     #[must_use]
     pub fn poll_timeout(&self, now: Moment, world: &World) -> Option<Moment> {
         let over = self.running.iter().map(|probe| probe.until);
@@ -134,7 +134,7 @@ impl Keeper {
         over.chain(rested).chain(due).chain(world.next_change()).min()
     }
 
-    /// Keys that may be asked: not those that are being asked or rest.
+    /// Keys that may be probed: neither being probed nor resting.
     fn askable(&self) -> Vec<(usize, usize)> {
         let probed = self.fleet.targets().iter().enumerate().filter(|(_, target)| target.probe);
         probed
@@ -147,7 +147,7 @@ impl Keeper {
     }
 }
 
-/// A probe is not a caller's request, so it has no draws of its own; the moment is as good.
+/// A probe has no call whose draws it could use, so the moment stands in for one.
 fn draw(now: Moment) -> u64 {
     now.as_nanos().wrapping_mul(0x9E37_79B9_7F4A_7C15)
 }

@@ -1,20 +1,20 @@
 //! How long a request is for each model that may get it.
 //!
-//! Not a tokenizer and not a judge of what fits. Invariant: a request is counted exactly at most once for each encoding, and
-//! only where an estimate comes close to the window; everywhere else the estimate is certain enough.
+//! Not a tokenizer, and not the judge of what fits. Invariant: a request is counted exactly at most once per encoding,
+//! and only if an estimate comes close to the window; otherwise the estimate is certain enough.
 
 use hotspare_core::{Encoding, ModelProfile, PromptSize, Request, TokenScale};
 use hotspare_normalize::exact_size;
 use hotspare_routing::Need;
 
-/// How close to the window an estimate must be for an exact count, in per cent of the window.
+/// How close to the window an estimate must be to require an exact count, in per cent of the window.
 const CLOSE: u64 = 15;
-/// By how much an estimate may be too high at the least, in per cent: an exact count of texts, for what stands around them; any
-/// other; one of a prompt with something that cannot be told.
+/// Minimum margin by which a count may be too high, in per cent: for an exact count of the text, because of the
+/// overhead around it; for an estimate; and for a prompt that contains something opaque.
 const COUNTED: u64 = 3;
 const ESTIMATED: u64 = 15;
 const OPAQUE: u64 = 30;
-/// How many standard deviations of what is not known of a target count as possible, in halves.
+/// How many standard deviations the margin covers, in halves.
 const POSSIBLE: u64 = 5;
 
 /// Measures one request.
@@ -30,7 +30,7 @@ impl<'a> Measure<'a> {
         Self { request, size, counted: Vec::new() }
     }
 
-    /// What the request needs of a model whose counts are known as `scale`.
+    /// What the request needs of a model whose token counts follow `scale`.
     pub(crate) fn need(&mut self, profile: &ModelProfile, scale: &TokenScale) -> Need {
         let estimated = need(self.size, scale, ESTIMATED);
         let (Some(window), Some(encoding)) = (profile.context_window, profile.encoding) else {
@@ -46,7 +46,7 @@ impl<'a> Measure<'a> {
         }
     }
 
-    /// Tokens of the prompt and the room for the answer.
+    /// Tokens of the prompt plus the room for the answer.
     pub(crate) fn with_room(&self, profile: &ModelProfile, need: Need) -> u64 {
         let window = profile.context_window.unwrap_or(u64::MAX);
         match self.request {

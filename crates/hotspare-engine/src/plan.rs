@@ -1,7 +1,7 @@
-//! Who would be tried, in which order, and why.
+//! Which targets would be tried, in which order, and why.
 //!
-//! Not who *is* tried: health admits at the moment of the start. Invariant: a plan is made from copies, outside every
-//! lock, by the same code for a call and for its dry run; no target stands in it twice.
+//! Not which targets *are* tried: health admits at the moment of the start. Invariant: a plan is made from copies,
+//! outside of every lock, by the same code for a call and for its dry run; no target occurs in it twice.
 
 use std::time::Duration;
 
@@ -18,39 +18,39 @@ use crate::rules::Trim;
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Plan {
-    /// Whom to try, best first.
+    /// Targets to try, best first.
     pub choices: Vec<PlannedTarget>,
-    /// Whom not, and why.
+    /// Targets that are skipped, and why.
     pub skipped: Vec<Skipped>,
     /// Estimated tokens of the prompt.
     pub prompt_tokens: u64,
-    /// How many numbers each vector must have, for a request for vectors and as far as that is known.
+    /// Dimensions that each vector must have, for an embedding request and if known.
     pub dimensions: Option<u32>,
-    /// What is wrong where nobody can be asked: the prompt is too long for every target, or asks for what none of them can
-    /// do; and else that none is free.
+    /// Kind of the error if no target can be tried: the prompt is too long for every target, none of them supports the
+    /// request, or otherwise none is available.
     pub nobody: Kind,
     pub(crate) size: PromptSize,
 }
 
-/// A place in the order.
+/// One target of the plan.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct PlannedTarget {
-    /// Place in the fleet.
+    /// Index of the target in the fleet.
     pub target: usize,
     /// When it starts.
     pub start: Start,
-    /// Why it stands here.
+    /// Why it is ranked here.
     pub reason: Reason,
-    /// Whether it showed no ill health when the plan was made.
+    /// Whether it was healthy when the plan was made.
     pub clean: bool,
-    /// Its usual time to first content for a prompt of this size, if that is known.
+    /// Its usual time to first content for a prompt of this size, if known.
     pub usual: Option<TypicalLatency>,
-    /// Tokens of the prompt as this target counts them, about.
+    /// Tokens of the prompt as estimated for this target.
     pub prompt_tokens: u64,
-    /// The same, and the room for the answer.
+    /// The same plus the room for the answer.
     pub needs: u64,
-    /// The oldest turns must go until the prompt is estimated at so many tokens.
+    /// The oldest turns must be removed until the prompt is estimated at this many tokens.
     pub trim_to: Option<u64>,
 }
 
@@ -65,11 +65,11 @@ impl PlannedTarget {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct TypicalLatency {
-    /// Half of the calls keep this.
+    /// Median.
     pub p50: Duration,
-    /// 95 % of the calls keep this.
+    /// 95th percentile.
     pub p95: Duration,
-    /// Calls within the breaker's window.
+    /// Number of calls within the breaker's window.
     pub samples: u32,
 }
 
@@ -84,13 +84,13 @@ impl TypicalLatency {
 pub struct PlanSeed {
     /// A random draw.
     pub draw: u64,
-    /// How many calls the route has served.
+    /// Number of calls that the route has had before.
     pub turn: u64,
 }
 
 impl Plan {
-    /// Makes a plan. `views` are the health of the route's members, in their order, for a prompt of this `size`, as
-    /// [`prompt_size`](hotspare_normalize::prompt_size) has it.
+    /// Makes a plan. `views` are the health of the route's members, in the same order, for a prompt of this `size`,
+    /// which [`prompt_size`](hotspare_normalize::prompt_size) computes.
     #[must_use]
     pub fn new(
         fleet: &Fleet,
@@ -109,7 +109,7 @@ impl Plan {
         let (mut skipped, mut left_out) = (Vec::new(), 0);
         let mut candidates = Vec::with_capacity(views.len());
         let mut places = Vec::with_capacity(views.len());
-        // Of the targets that only a remembered overflow rules out, the one with the largest.
+        // Of the targets that are ruled out only by a remembered overflow, the one with the largest.
         let mut remembered: Option<(u64, usize)> = None;
         for (index, (&place, view)) in route.members.iter().zip(views).enumerate() {
             let target = &fleet.targets()[place];
@@ -151,7 +151,7 @@ impl Plan {
                 places.push(place);
             }
         }
-        // What one request was told is no reason to refuse another without having asked anybody.
+        // One rejected request is no reason to refuse another without asking any target.
         if candidates.is_empty()
             && let Some((_, index)) = remembered
         {
@@ -163,7 +163,7 @@ impl Plan {
         let mut seen = vec![false; candidates.len()];
         let mut choices = Vec::with_capacity(candidates.len());
         for choice in route.strategy.rank(&scene).choices {
-            // A strategy written elsewhere may break its contract; a plan does not.
+            // A third-party strategy may break its contract; a plan does not.
             let Some(seen) = seen.get_mut(choice.index) else { continue };
             if std::mem::replace(seen, true) {
                 continue;
@@ -184,8 +184,8 @@ impl Plan {
                 trim_to: needs[choice.index].2,
             });
         }
-        // Whoever can have the whole conversation comes before those that get a part of it,
-        // and whoever can give an answer of the length that is asked for before those that give a shorter one.
+        // Targets that can take the whole conversation come before those that get a part of it, and targets that
+        // support an answer of the requested length before those that do not.
         let wanted = request.max_output().unwrap_or(0);
         choices.sort_by_key(|choice| {
             let most = fleet.targets()[choice.target].profile.max_output;
@@ -210,7 +210,7 @@ impl Plan {
 enum Unable {
     /// The request is too long for it.
     Length(String),
-    /// A request of so many tokens was lately too long for it, and this one is no shorter.
+    /// A request of this many tokens was recently too long for it, and this one is no shorter.
     Overflowed(u64, String),
     Other(String),
 }
@@ -220,7 +220,7 @@ fn unwanted(request: &Request, target: &Target) -> bool {
     (!options.only.is_empty() && !options.only.contains(&target.id)) || options.without.contains(&target.id)
 }
 
-/// Who keeps the state that a request speaks of: the first of the route's members, as it is written, that speaks its wire.
+/// The target assumed to keep the state that a request refers to: the first of the route's members that uses its wire.
 fn keeper(fleet: &Fleet, route: &Route, request: &Request) -> Option<usize> {
     let Request::Chat(chat) = request else { return None };
     let bound = chat.bound.as_ref().filter(|bound| bound.kept)?;
@@ -230,7 +230,7 @@ fn keeper(fleet: &Fleet, route: &Route, request: &Request) -> Option<usize> {
     })
 }
 
-/// Why the state that a request speaks of is not at `place`, if it speaks of any.
+/// Why a bound request cannot be served at `place`, if it cannot.
 fn elsewhere(fleet: &Fleet, request: &Request, place: usize, keeper: Option<usize>) -> Option<String> {
     let Request::Chat(chat) = request else { return None };
     let bound = chat.bound.as_ref().filter(|_| keeper != Some(place))?;
@@ -265,8 +265,8 @@ fn unable(request: &Request, target: &Target, need: Need, space: Option<Space<'_
     own.mismatch(&space?).map(|why| Unable::Other(why.to_string()))
 }
 
-/// The space that a route's vectors lie in: that of its first member that can serve, as the route is written. Not of the
-/// one that happens to rank first: vectors of two calls must be comparable.
+/// The vector space of a route: that of its first member that can serve, in the order written. It must not depend on
+/// the ranking, because the vectors of two calls must be comparable.
 fn space<'a>(fleet: &'a Fleet, route: &Route, request: &Request) -> Option<Space<'a>> {
     let Request::Embed(embed) = request else { return None };
     let members = route.members.iter().map(|&place| &fleet.targets()[place]);
@@ -276,11 +276,11 @@ fn space<'a>(fleet: &'a Fleet, route: &Route, request: &Request) -> Option<Space
     Some(Space::new(&first.profile, &first.name, embed.dimensions))
 }
 
-/// The estimate at which a trimmed prompt fits, if any does.
+/// The estimate to which a prompt must be trimmed to fit, if that is possible.
 fn fitting(request: &ChatRequest, profile: &ModelProfile, need: Need, estimated: u64) -> Option<u64> {
     let window = profile.context_window.unwrap_or(u64::MAX).min(need.overflow.unwrap_or(u64::MAX));
     let left = window.checked_sub(Need::room(request, profile, window))?;
-    // What was estimated may be a little more.
+    // Allows for an estimate that is slightly too low.
     let tokens = u128::from(left - left / 20) * u128::from(estimated) / u128::from(need.prompt.max(1));
     u64::try_from(tokens).ok().filter(|tokens| *tokens > 0)
 }

@@ -1,18 +1,18 @@
-//! Who waits for room at a target that has only so many places.
+//! The calls that wait for room at a target with limited capacity.
 //!
-//! Not a timer: calls have their own deadlines and leave by themselves. Invariant: first come, first served; a newcomer
-//! never takes a place, or what an operator's limit allows, while others wait for it; each line has an end.
+//! Not a timer: calls have their own deadlines and leave by themselves. Invariant: first come, first served; a new call
+//! never takes a slot, or capacity under an operator's limit, while others wait for it; each queue is bounded.
 
 use std::collections::VecDeque;
 
-/// Most calls that wait for one target; the next one is refused at once.
+/// Maximum number of calls that wait for one target; further ones are refused at once.
 const LONGEST: usize = 1_000;
 
-/// Names a call that waits.
+/// Identifies a waiting call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Ticket(pub(crate) u64);
 
-/// The lines of all targets.
+/// The queues of all targets.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) struct Queues {
     lines: Vec<VecDeque<Ticket>>,
@@ -30,14 +30,14 @@ impl Queues {
         Ticket(self.next)
     }
 
-    /// Whether one of `free` places is for the holder of `ticket`, or for somebody who does not wait.
+    /// Whether one of `free` slots is available to the holder of `ticket`, or to a call that does not wait.
     pub(crate) fn is_next(&self, place: usize, ticket: Option<Ticket>, free: usize) -> bool {
         let Some(line) = self.lines.get(place) else { return free > 0 };
         let ahead = ticket.and_then(|ticket| line.iter().position(|one| *one == ticket));
         ahead.unwrap_or(line.len()) < free
     }
 
-    /// Joins a line; false if it is too long.
+    /// Joins a queue; false if it is full.
     pub(crate) fn join(&mut self, place: usize, ticket: Ticket) -> bool {
         let Some(line) = self.lines.get_mut(place) else { return false };
         if line.contains(&ticket) {
@@ -50,13 +50,13 @@ impl Queues {
         fits
     }
 
-    /// Leaves every line.
+    /// Leaves every queue.
     pub(crate) fn leave(&mut self, ticket: Ticket) {
         self.leave_all_but(ticket, &[]);
         self.woken.retain(|one| *one != ticket);
     }
 
-    /// Leaves every line but those at `places`; true if it stood in any of the others.
+    /// Leaves every queue except those at `places`; true if it was in any of the others.
     pub(crate) fn leave_all_but(&mut self, ticket: Ticket, places: &[usize]) -> bool {
         let mut left = false;
         let others = self.lines.iter_mut().enumerate().filter(|(place, _)| !places.contains(place));
@@ -68,7 +68,7 @@ impl Queues {
         left
     }
 
-    /// Wakes as many as there are free places.
+    /// Wakes as many waiting calls as there are free slots.
     pub(crate) fn wake(&mut self, place: usize, free: usize) {
         for ticket in self.lines.get(place).into_iter().flatten().take(free) {
             if !self.woken.contains(ticket) {

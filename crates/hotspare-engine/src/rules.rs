@@ -1,7 +1,7 @@
-//! The limits and rules of a route: every knob that decides when to wait, move on or stop.
+//! The limits and rules of a route: every setting that decides when to wait, move on or stop.
 //!
-//! Data only. Invariant: every default says where it comes from; `Limits::validate` refuses what would make a call hang
-//! or never start.
+//! Data only. Invariant: every default is documented; `Limits::mistakes` lists what would make a call hang or never
+//! start.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -10,10 +10,10 @@ use hotspare_core::{Cost, Kind, TargetId};
 
 use crate::spend::SpendLimit;
 
-/// Least for [`Limits::max_buffered_bytes`]: an answer of 4,000 tokens. With less, ordinary answers would fail.
+/// Minimum of [`Limits::max_buffered_bytes`]: an answer of 4,000 tokens. With less, ordinary answers would fail.
 const LEAST_BUFFER: usize = 16 << 10;
 
-/// How a mistake names [`Limits::first_content_deadline`], for readers of code and of configurations.
+/// Name of [`Limits::first_content_deadline`] in error messages, for readers of code and of configurations.
 const DEADLINE: &str = "first_content_deadline (deadline in a configuration)";
 
 /// How long to wait for what.
@@ -29,50 +29,49 @@ const DEADLINE: &str = "first_content_deadline (deadline in a configuration)";
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Limits {
-    /// Time to an attempt's first content, streamed. When it is over the next target starts and the late one stays alive:
-    /// whoever brings content first serves. Default 8 s: beyond the p99 of recorded chat endpoints (1 to 5 s), short
-    /// enough for a person who waits.
+    /// Time to the first content of a streamed attempt. When it has passed, the next target starts and the late one
+    /// stays alive: the first with content serves. Default 8 s: beyond the p99 of recorded chat endpoints (1 to 5 s),
+    /// and short enough for a person who waits.
     pub first_content: Duration,
-    /// The same for models that think before they speak. Default 60 s: healthy ones need 20 to 90 s; being late
-    /// only starts the spare.
+    /// The same for reasoning models. Default 60 s: healthy ones need 20 to 90 s; being late only starts the spare.
     pub first_content_reasoning: Duration,
-    /// Shortens the limits for first content to a multiple of what the target usually needs; those above are then the
-    /// longest. Off by default.
+    /// Shortens the limits for first content to a multiple of what the target usually needs; the limits above then are
+    /// upper bounds. Off by default.
     pub adaptive: Option<Adaptive>,
-    /// Time to the first byte of a reply, where a host is known to answer at once; when it is over the attempt is late, as
-    /// above. Off by default: many servers hold their headers back until the first token.
+    /// Time to the first byte of a reply, for hosts known to answer at once; when it has passed, the attempt is late,
+    /// as above. Off by default: many servers hold their headers back until the first token.
     pub headers: Option<Duration>,
-    /// Time of one attempt until it serves (its answer is whole, where answers are held); when it is over it is dropped and
-    /// the next target starts. Off by default: the limits above find what is silent.
+    /// Time of one attempt until it serves (until its answer is complete, if answers are held); when it has passed, the
+    /// attempt is dropped and the next target starts. Off by default: the limits above detect silence.
     pub attempt: Option<Duration>,
-    /// Time to an unstreamed answer, which shows no sign of life before it is whole. Default 30 s.
+    /// Time to an unstreamed answer, which shows no sign of life until it is complete. Default 30 s.
     pub unstreamed: Duration,
     /// Silence between two pieces of text. Default 8 s.
     pub gap: Duration,
-    /// Silence inside reasoning or a tool's arguments, where providers buffer. Default 300 s.
+    /// Silence within reasoning or tool arguments, which providers may buffer. Default 300 s.
     pub quiet_gap: Duration,
-    /// Time to the call's first content over all its attempts, and once more from where content that had begun was lost. An
-    /// answer that comes unstreamed has [`Limits::total`] instead. Default 120 s. While others wait for their turn, an attempt
-    /// has half of what is left of it, or a third if there are several.
+    /// Time to the first content of the call, over all its attempts; it starts again when content that had started is
+    /// lost. An unstreamed answer has [`Limits::total`] instead. Default 120 s. While other targets are waiting, an
+    /// attempt gets half of what is left of it, or a third if there are several.
     pub first_content_deadline: Duration,
-    /// Time to the end of the answer. Default 600 s, as the providers' own clients have it.
+    /// Time to the end of the answer. Default 600 s, as in the providers' own clients.
     pub total: Duration,
-    /// Most targets that one call may try, where the route wants fewer than it lists.
+    /// Maximum number of targets that one call may try, if that should be fewer than the route lists.
     pub max_targets: Option<u32>,
-    /// Most starts of one call beyond the first try of each target (retries, hedges). Default 2.
+    /// Maximum number of starts per call beyond the first try of each target (retries, hedges). Default 2.
     pub max_extra_starts: u32,
-    /// A hinted pause up to this long is waited out on the same target. Default 0: move on.
+    /// Longest hinted pause that is waited out at the same target. Default 0: move on.
     pub wait_for_rate_limit: Duration,
-    /// How often one target is asked again with what was wrong when its answer does not have the form that was asked
-    /// for. Each counts as an extra start. Default 1.
+    /// How often one target is asked again, with what was wrong, after its answer has failed validation. Each counts as
+    /// an extra start. Default 1.
     pub max_reasks: u32,
-    /// The most that one call may spend on asking again, at list price. Default: no other limit than the number.
+    /// Maximum cost of asking again per call, at list price. Default: limited only by number.
     pub max_reask_cost: Option<Cost>,
-    /// The most that the route may spend in a period, over all its targets. Default: no limit.
+    /// Maximum cost of the route in a period, over all its targets. Default: no limit.
     pub spend: Option<SpendLimit>,
-    /// Most bytes of an answer that are held back before the call commits, frames and a little for each event included; vectors
-    /// have a bound of their own. Also the longest text that is kept so that another target can continue it after a cut. At
-    /// least 16 KiB. Default 64 MiB: a stream of 128k tokens, a frame for each.
+    /// Maximum bytes of an answer that are buffered before the call commits, including frames and a small charge per
+    /// event; embeddings have their own bound. Also the longest text that is kept so that another target can continue
+    /// it after a cut. At least 16 KiB. Default 64 MiB: a stream of 128k tokens with a frame for each.
     pub max_buffered_bytes: usize,
 }
 
@@ -101,7 +100,7 @@ impl Default for Limits {
 }
 
 impl Limits {
-    /// For somebody who watches: 4 s to the first content, 30 s in all to it.
+    /// For interactive use: 4 s to the first content of an attempt, 30 s to the first content of the call.
     #[must_use]
     pub fn interactive() -> Self {
         Self {
@@ -112,7 +111,7 @@ impl Limits {
         }
     }
 
-    /// For work that may wait: 60 s to the first content, short rate limits are waited out.
+    /// For work that can wait: 60 s to the first content; short rate limits are waited out.
     #[must_use]
     pub fn batch() -> Self {
         Self {
@@ -125,7 +124,7 @@ impl Limits {
         }
     }
 
-    /// For answers that must come, whatever they cost: 2 s to the first content, then the next target starts.
+    /// For answers that must arrive at any cost: 2 s to the first content, then the next target starts.
     #[must_use]
     pub fn critical() -> Self {
         Self {
@@ -138,7 +137,7 @@ impl Limits {
         }
     }
 
-    /// What is wrong with these limits, each as a fragment that names the knob.
+    /// What is wrong with these limits, each as a fragment that names the setting.
     #[must_use]
     pub fn mistakes(&self) -> Vec<String> {
         let named = [
@@ -180,7 +179,7 @@ impl Limits {
     }
 }
 
-/// What a route does in situations where taste differs.
+/// Behaviour that routes may configure.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Rules {
@@ -188,7 +187,7 @@ pub struct Rules {
     pub on_cut: OnCut,
     /// When the first content is passed on.
     pub commit: Commit,
-    /// What follows from failures of these kinds, instead of what [`Kind::policy`] says. Health is told the same as ever.
+    /// What follows from failures of these kinds, instead of [`Kind::policy`]. The effect on health stays the same.
     pub on: BTreeMap<Kind, OnKind>,
     /// When a JSON answer is validated.
     pub validate_output: ValidateOutput,
@@ -198,7 +197,7 @@ pub struct Rules {
     pub on_refusal: OnRefusal,
     /// What happens to conversations that are too long for a target.
     pub trim: Trim,
-    /// Ask for a stream although the caller wants the whole answer, so that silence and stalls are seen early.
+    /// Request a stream although the caller wants the whole answer, so that silence and stalls are detected early.
     pub stream_upstream: bool,
 }
 
@@ -206,11 +205,11 @@ pub struct Rules {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum OnRefusal {
-    /// The caller gets the refusal: it is an answer.
+    /// The caller gets the refusal as its answer.
     #[default]
     Deliver,
-    /// The next target, with its own prompt. A stream is held back until something else than a refusal has come. If there is
-    /// no other target left, the caller gets the refusal.
+    /// The next target gets its own prompt. A stream is held back until it contains something other than a refusal.
+    /// Without another target, the caller gets the refusal.
     Next,
 }
 
@@ -218,11 +217,11 @@ pub enum OnRefusal {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Trim {
-    /// The target is passed over.
+    /// The target is skipped.
     #[default]
     Never,
-    /// It gets the conversation without its oldest turns, and the trail says how many are missing. Targets that can have
-    /// the whole come first; instructions and the last turn are never left out.
+    /// The target gets the conversation without its oldest turns, and the trail records how many are missing. Targets
+    /// that can take the whole conversation come first; instructions and the last turn are never removed.
     OldestTurns,
 }
 
@@ -230,25 +229,25 @@ pub enum Trim {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum OnKind {
-    /// The next target.
+    /// Try the next target.
     Next,
-    /// The same target once more, if the budget allows; then the next.
+    /// Try the same target once more, if the budget allows; then the next.
     Same,
-    /// The caller gets the error.
+    /// Return the error to the caller.
     Stop,
-    /// The next of these targets; the others are passed over.
+    /// Try the next of these targets; skip the others.
     To(Vec<TargetId>),
 }
 
-/// A limit for first content that follows what the target has shown of late.
+/// A limit for first content that follows the target's recent latency.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Adaptive {
-    /// So many times the target's 95 % quantile, in hundredths. Default 300.
+    /// Multiple of the target's 95th percentile, in hundredths. Default 300.
     pub multiplier_percent: u32,
-    /// Never shorter than this. Default 1 s.
+    /// Lower bound. Default 1 s.
     pub min: Duration,
-    /// Only once so many calls were seen within the breaker's window. Default 20.
+    /// Number of calls within the breaker's window from which on it applies. Default 20.
     pub min_samples: u32,
 }
 
@@ -259,7 +258,7 @@ impl Default for Adaptive {
 }
 
 impl Adaptive {
-    /// So many hundredths of the target's 95 % quantile, and never shorter than `min`.
+    /// `multiplier_percent` hundredths of the target's 95th percentile, but never less than `min`.
     #[must_use]
     pub fn new(multiplier_percent: u32, min: Duration) -> Self {
         Self { multiplier_percent, min, ..Self::default() }
@@ -270,56 +269,56 @@ impl Adaptive {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum OnCut {
-    /// Another target carries on where the first was cut: plain text only, and only where it joins without a seam in the
-    /// text (by continuing the assistant's turn, or by an answer that begins exactly like the one that was cut).
-    /// Elsewhere as [`OnCut::Terminate`].
+    /// Another target continues where the first was cut: plain text only, and only if the text joins without a seam (by
+    /// continuing the assistant's turn, or by an answer that begins exactly like the one that was cut). Otherwise as
+    /// [`OnCut::Terminate`].
     #[default]
     Continue,
     /// The caller gets a typed error.
     Terminate,
 }
 
-/// When a call commits to the target that serves it: from then on its events reach the caller and no other's do.
+/// When a call commits to the target that serves it: from then on only that target's events reach the caller.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Commit {
-    /// So long after the first content.
+    /// This long after the first content.
     After(Duration),
-    /// At so many pieces of content.
+    /// At this many pieces of content.
     Events(u32),
     /// At the first content.
     #[default]
     FirstContent,
-    /// When the answer is whole and valid.
+    /// When the answer is complete and valid.
     Whole,
 }
 
-/// When an answer that must be JSON, or fit a schema, is validated. An unstreamed answer is always held until it is whole;
-/// this decides about streams.
+/// When an answer that must be JSON, or match a schema, is validated. An unstreamed answer is always held until it is
+/// complete; this setting is about streams.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ValidateOutput {
-    /// The stream is held back until the answer is whole and has the form, so that what is wrong can be repaired, asked
-    /// again or had from another target.
+    /// The stream is held back until the answer is complete and valid, so that an invalid one can be repaired, asked
+    /// for again or taken from another target.
     #[default]
     BeforeDelivery,
-    /// The stream is passed on as it comes; if the whole does not have the form, it ends in an error.
+    /// The stream is passed on as it arrives; if the complete answer is invalid, it ends in an error.
     AtEnd,
     /// Never, streamed or not.
     Never,
 }
 
-/// When the arguments of tool calls are validated. They are JSON objects in any case: otherwise the answer is not one. A target whose
-/// arguments do not pass is not asked again; the next one is.
+/// When the arguments of tool calls are validated against the tool's schema. In any case they must be JSON objects, or
+/// the answer fails. A target whose arguments are invalid is not asked again; the next target is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ValidateToolCalls {
-    /// The application validates them against the tool's schema, and tells the model what is wrong in the tool's result.
+    /// The application validates them, and reports errors to the model in the tool's result.
     #[default]
     Never,
-    /// Against the tool's schema. A stream is passed on as it comes, and ends in an error if they do not fit.
+    /// At the end of the answer. A stream is passed on as it arrives, and ends in an error if they are invalid.
     AtEnd,
-    /// Against the tool's schema. The stream of an answer to a request with tools is held back until it is whole.
+    /// Before delivery. If the request has tools, the stream is held back until the answer is complete.
     BeforeDelivery,
 }
 

@@ -1,39 +1,39 @@
-//! Money over time: what may be spent in a day, an hour, a month, and what was.
+//! Spending over time: what may be spent per hour, day or month, and what was.
 //!
-//! Not a bill: list prices times tokens. Invariant: what is under way is counted at its expected price until its own is
-//! known, so that calls at the same moment cannot pass the limit together; memory is bounded (a few dozen sums).
+//! Not a bill: list prices times tokens. Invariant: attempts in flight count at their expected cost until the actual
+//! one is known, so that concurrent calls cannot exceed the limit together; memory is bounded (a few dozen sums).
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
 use hotspare_core::{Cost, Moment};
 
-/// Parts of the period that leave it one after the other.
+/// Number of parts into which a period is divided; the oldest part expires as a whole.
 const PARTS: u32 = 48;
 
-/// The most that may be spent in a period that ends now.
+/// The maximum cost within a sliding period.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SpendLimit {
-    /// Most.
+    /// Maximum cost.
     pub most: Cost,
-    /// In so much time.
+    /// Length of the period.
     pub per: Duration,
 }
 
 impl SpendLimit {
-    /// At most so much in any so long a time.
+    /// At most `most` within any period of length `per`.
     #[must_use]
     pub const fn new(most: Cost, per: Duration) -> Self {
         Self { most, per }
     }
 }
 
-/// Why something may not start.
+/// Why an attempt may not start.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Overspent {
     pub(crate) why: String,
-    /// When enough of what was spent lies more than a period back; `None` if the limit is too small for it at any time.
+    /// When enough of what was spent has left the period; `None` if the limit is too small at any time.
     pub(crate) until: Option<Moment>,
 }
 
@@ -41,7 +41,7 @@ pub(crate) struct Overspent {
 #[derive(Clone, Debug)]
 pub(crate) struct Spend {
     limit: SpendLimit,
-    /// Number of the part, counted from the beginning of time, and what was spent in it; oldest first.
+    /// Number of the part, counted from the origin, and what was spent in it; oldest first.
     parts: VecDeque<(u64, Cost)>,
     under_way: Cost,
 }
@@ -51,7 +51,7 @@ impl Spend {
         Self { limit, parts: VecDeque::new(), under_way: Cost::ZERO }
     }
 
-    /// Why something that is expected to cost so much may not start.
+    /// Why an attempt of this expected cost may not start, if it may not.
     pub(crate) fn refuses(&mut self, now: Moment, expected: Cost) -> Option<Overspent> {
         self.forget(now);
         let spent = self.spent() + self.under_way;
@@ -66,7 +66,8 @@ impl Spend {
         })
     }
 
-    /// When enough is forgotten, if nothing else is spent meanwhile. What is under way is known better in a moment.
+    /// When it fits, if nothing else is spent meanwhile. At least a second from now, because the actual cost of
+    /// attempts in flight will be known soon.
     fn fits_at(&self, now: Moment, expected: Cost) -> Option<Moment> {
         if expected > self.limit.most {
             return None;
@@ -99,7 +100,7 @@ impl Spend {
         self.forget(now);
         let number = self.number(now);
         match self.parts.back_mut() {
-            // A moment that is a little in the past still counts.
+            // A moment slightly in the past counts towards the latest part.
             Some((last, sum)) if *last >= number => *sum += cost,
             _ => self.parts.push_back((number, cost)),
         }
@@ -116,7 +117,7 @@ impl Spend {
         }
     }
 
-    /// How long a part is, in nanoseconds.
+    /// Length of a part, in nanoseconds.
     fn part(&self) -> u64 {
         let part = (self.limit.per / PARTS).max(Duration::from_millis(1));
         u64::try_from(part.as_nanos()).unwrap_or(u64::MAX)
@@ -179,7 +180,7 @@ mod tests {
                     spend.end(now, dollars(cost), dollars(cost));
                     paid.push((now, cost));
                 }
-                // A part of the period leaves at once: the last one may go up to a part too early.
+                // A part expires as a whole, so the oldest costs may expire up to one part early.
                 let within = |at: Moment| now.saturating_since(at) < limit.per - limit.per / PARTS;
                 let sum: u64 = paid.iter().filter(|(at, _)| within(*at)).map(|(_, cost)| cost).sum();
                 prop_assert!(sum <= 50, "{sum}");

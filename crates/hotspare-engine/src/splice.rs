@@ -1,46 +1,47 @@
-//! Fitting the continuation of a cut answer to what the caller already has.
+//! Joins the continuation of a cut answer to what the caller already has.
 //!
-//! Not a guess: it joins only where the join is exact. With prefill the model carries on in its own turn, and all that it
-//! says is new. Without, the answer must begin with the very text that was sent, which is swallowed.
+//! Not a guess: it joins only where the join is exact. With prefill the model continues its own turn, and everything it
+//! writes is new. Without, the answer must begin with exactly the text that was sent, which is dropped.
 //!
-//! Some servers (llama.cpp's, for one) show the turn that the model was given before they go on with it. So what begins like
-//! that turn is held back until it differs, and then all of it is new, or until the whole turn has been said again, which is
-//! swallowed. After a turn of a few letters that could be either: the continuation fails, and the model is asked anew.
+//! Some servers (llama.cpp's, for one) echo the prefill before they continue it. So text that begins like the prefill
+//! is held back until it differs, in which case all of it is new, or until the whole prefill has been repeated, in
+//! which case the repetition is dropped. After a prefill of a few characters it could be either: the continuation
+//! fails, and the model is asked again without prefill.
 //!
-//! White space at the end of what was sent is not given to the model: some providers refuse a turn that ends in it, and
-//! tokens begin with their space. So the model says it again, and what is the same is swallowed; a model that goes on
-//! without any is in the middle of another word. Invariant: the caller never gets a word twice, never loses one, and never
-//! gets two joined; where that cannot be had, the continuation fails.
+//! White space at the end of what was sent is not part of the prefill: some providers reject a turn that ends in white
+//! space, and tokens begin with their space. So the model writes it again, and what is the same is dropped; a model
+//! that continues without any is in the middle of another word. Invariant: the caller never gets a word twice, never
+//! loses one, and never gets two joined; if that is impossible, the continuation fails.
 
 use std::sync::Arc;
 
 use hotspare_core::{Error, Event, Kind};
 
-/// A turn of so many bytes is not said twice in a row by chance, from its first letter to its last.
+/// A prefill of this many bytes is not repeated in full by chance.
 const NO_CHANCE: usize = 8;
 
-/// One continuation under way.
+/// A continuation in progress.
 #[derive(Clone, Debug)]
 pub(crate) struct Splice {
     text: Arc<str>,
     matched: usize,
     join: Join,
     doubtful: bool,
-    /// The model has reasoned, and said nothing since.
+    /// Whether the model has reasoned without any text since.
     reasoning: bool,
 }
 
-/// How the text is passed that the caller already has.
+/// How the new text relates to what the caller already has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Join {
-    /// The model says all of it again.
+    /// The model writes all of it again.
     Exact,
-    /// Only the white space at its end is missing, which begins at `words`. While `again` is a number, so many bytes of the
-    /// words were said, and it is open whether again.
+    /// Only its trailing white space, from `words` on, is missing. While `again` is a number, that many bytes of the
+    /// prefill have been seen, and it is undecided whether they are an echo.
     Given { words: usize, again: Option<usize> },
 }
 
-/// What a model is given of `text` as the beginning of its own turn; `None` if that is nothing.
+/// The prefill for a model that continues `text`; `None` if it would be empty.
 pub(crate) fn prefill(text: &Arc<str>) -> Option<Arc<str>> {
     let words = text.trim_end();
     match words.len() {
@@ -51,7 +52,7 @@ pub(crate) fn prefill(text: &Arc<str>) -> Option<Arc<str>> {
 }
 
 impl Splice {
-    /// Carries on after `text`.
+    /// A continuation of `text`.
     pub(crate) fn new(text: Arc<str>, prefill: bool) -> Self {
         let words = text.trim_end().len();
         let (matched, join) =
@@ -59,22 +60,22 @@ impl Splice {
         Self { text, matched, join, doubtful: false, reasoning: false }
     }
 
-    /// Whether all that was already sent has been passed.
+    /// Whether everything that was already sent has been accounted for.
     pub(crate) fn is_joined(&self) -> bool {
         self.matched == self.text.len() && !matches!(self.join, Join::Given { again: Some(_), .. })
     }
 
-    /// Whether the caller has no text yet, so that nothing is carried on.
+    /// Whether the caller has no text yet, so that there is nothing to continue.
     pub(crate) fn begins_anew(&self) -> bool {
         self.text.trim().is_empty()
     }
 
-    /// Whether it failed because it cannot be told if the model went on or began anew.
+    /// Whether it failed because an echo of the prefill cannot be distinguished from new text.
     pub(crate) fn is_doubtful(&self) -> bool {
         self.doubtful
     }
 
-    /// What of an event is new to the caller.
+    /// The part of an event that is new to the caller.
     ///
     /// # Errors
     /// [`Kind::BadOutput`] if the answer is not a continuation.
@@ -96,11 +97,11 @@ impl Splice {
             Event::ToolStarted { .. } | Event::RefusalDelta(_) | Event::Native(_) => Err(differs()),
             Event::Finished(_) => match self.join {
                 Join::Exact if !self.is_joined() => Err(differs()),
-                // It stopped while it said, as it seems, the beginning again.
+                // It stopped in the middle of what seems to be an echo.
                 Join::Given { again: Some(1..), .. } => Err(differs()),
                 // Whatever it had to add stayed in its reasoning.
                 Join::Given { .. } if self.reasoning => Err(unspoken()),
-                // Nothing was missing but what the caller has already.
+                // Nothing was missing: the caller has all of it.
                 Join::Exact => Ok(Some(event)),
                 Join::Given { words, .. } => {
                     self.join = Join::Given { words, again: None };
@@ -108,7 +109,7 @@ impl Splice {
                     Ok(Some(event))
                 }
             },
-            // The caller has had its beginning, and the reasoning that led to another answer explains nothing here.
+            // The caller has already had the beginning; the reasoning behind another answer explains nothing here.
             Event::ReasoningDelta(thought) => {
                 self.reasoning |= !thought.is_empty() && !self.is_joined();
                 Ok(None)
@@ -118,7 +119,7 @@ impl Splice {
         }
     }
 
-    /// Takes from an answer that was asked for anew what the caller has.
+    /// Drops from a repeated answer what the caller already has.
     fn swallow(&mut self, text: &mut String) -> Result<(), Error> {
         let known = &self.text.as_bytes()[self.matched..];
         let common = known.len().min(text.len());
@@ -126,13 +127,13 @@ impl Splice {
             return Err(differs());
         }
         self.matched += common;
-        // Both are valid text and equal up to here, so this is a boundary of both.
+        // Both are valid UTF-8 and equal up to here, so this is a boundary of both.
         text.drain(..common);
         Ok(())
     }
 
-    /// Whether the model says the turn that it was given once more, of which it has `said` so many bytes. Until that is known
-    /// nothing is left of the text.
+    /// Decides whether the model echoes its prefill, of which `said` bytes have been seen. Until that is decided, the
+    /// text is held back.
     fn tell_apart(&mut self, words: usize, said: usize, text: &mut String) -> Result<(), Error> {
         let rest = &self.text[said..words];
         let common = common(rest, text);
@@ -155,7 +156,7 @@ impl Splice {
         Ok(())
     }
 
-    /// Takes from the model's next words the white space that the caller has.
+    /// Drops from the model's text the white space that the caller already has.
     fn fit_space(&mut self, words: usize, text: &mut String) -> Result<(), Error> {
         let common = common(&self.text[self.matched..], text);
         self.matched += common;
@@ -164,13 +165,13 @@ impl Splice {
         if self.matched == words && self.matched < self.text.len() && !first.is_whitespace() {
             return Err(differs());
         }
-        // Other white space than what the caller has joins nothing that was apart.
+        // White space that differs from the caller's does not join separate words.
         self.matched = self.text.len();
         Ok(())
     }
 }
 
-/// Bytes of their common beginning.
+/// Length of their common prefix in bytes.
 fn common(known: &str, new: &str) -> usize {
     let same = known.chars().zip(new.chars()).take_while(|(known, new)| known == new);
     same.map(|(_, new)| new.len_utf8()).sum()
@@ -230,7 +231,7 @@ mod tests {
         assert_eq!(after_prefill("the pump", &["the pump failed"]).unwrap(), "the pump failed");
         assert_eq!(after_prefill("the pump ", &["the", " pump", " failed"]).unwrap(), "the pump failed");
         assert_eq!(after_prefill("the pump", &["the pump"]).unwrap(), "the pump", "nothing was missing");
-        // What only begins alike is new, and none of it is lost.
+        // Text that merely begins like the prefill is new, and none of it is lost.
         assert_eq!(after_prefill("the stand", &["the", "re"]).unwrap(), "the standthere");
         assert_eq!(after_prefill("12", &["1"]).unwrap_err().kind(), Kind::BadOutput);
         assert_eq!(after_prefill("11", &["11", " men"]).unwrap_err().kind(), Kind::BadOutput, "1111 or 11?");
@@ -264,7 +265,7 @@ mod tests {
             let sent: String = words[..cut.min(words.len())].concat();
             let pieces: Vec<&str> = words.iter().map(String::as_str).collect();
             prop_assert_eq!(run(&sent, &pieces).unwrap(), &*whole);
-            // Shown again by a server that was given it, without the space at its end.
+            // Echoed by a server that got it as prefill, without the trailing white space.
             if sent.trim_end().len() >= NO_CHANCE {
                 prop_assert_eq!(after_prefill(&sent, &pieces).unwrap(), whole);
             }

@@ -1,14 +1,14 @@
-//! What goes into a call and what comes out.
+//! The inputs and outputs of a call.
 //!
-//! Not behaviour. Invariant: whatever a driver must do for a call is a [`Step`], whatever it must tell the call is an
-//! [`Input`] or an event; there is no third way in or out.
+//! No behaviour. Invariant: whatever a driver must do for a call is a [`Step`], and whatever it must report to the call
+//! is an [`Input`] or an event; there is no other way in or out.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use hotspare_core::{Chunk, Error, RateLimits, Response, TargetId, Trail, Usage};
 
-/// Names an attempt within its call, counted from 0.
+/// Identifies an attempt within its call, counted from 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct AttemptId(pub usize);
 
@@ -16,15 +16,15 @@ pub struct AttemptId(pub usize);
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Step {
-    /// Drop this attempt: nobody waits for it any more.
+    /// Drop this attempt: its result is no longer needed.
     Abort(AttemptId),
     /// Hand this to the caller.
     Deliver(Chunk),
-    /// The call has ended. Given once; nothing follows.
+    /// The call has ended. Returned once; nothing follows.
     Done(Box<Result<Summary, Error>>),
     /// Send a request.
     Start(AttemptStart),
-    /// Nothing, until an input, an event or [`Call::poll_timeout`](crate::Call::poll_timeout).
+    /// Do nothing until an input, an event or [`Call::poll_timeout`](crate::Call::poll_timeout).
     Wait,
 }
 
@@ -32,46 +32,46 @@ pub enum Step {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct AttemptStart {
-    /// Names the attempt in inputs and events.
+    /// Identifies the attempt in inputs and events.
     pub id: AttemptId,
-    /// Place of the target in the fleet.
+    /// Index of the target in the fleet.
     pub target: usize,
-    /// Which of its keys.
+    /// Index of the key.
     pub key: usize,
     /// Whether to ask for a stream.
     pub stream: bool,
     /// Time left for the whole answer.
     pub remaining: Duration,
-    /// What a cut answer has already said, if this one carries it on.
+    /// The cut answer so far, if this attempt continues one.
     pub resume: Option<Resume>,
-    /// What was wrong with the target's answer, if it is asked again for that.
+    /// What was wrong with the target's previous answer, if it is asked again.
     pub reask: Option<Reask>,
-    /// The oldest turns must go until the prompt is estimated at so many tokens (as
-    /// [`prompt_size`](hotspare_normalize::prompt_size) estimates).
+    /// The oldest turns must be removed until the prompt is estimated at this many tokens (by
+    /// [`prompt_size`](hotspare_normalize::prompt_size)).
     pub trim_to: Option<u64>,
-    /// Tokens of the prompt as the target counts them, about.
+    /// Tokens of the prompt as estimated for this target.
     pub prompt_tokens: u64,
-    /// The route.
+    /// Index of the route.
     pub route: usize,
 }
 
-/// An answer that did not have the form that was asked for.
+/// An answer that failed validation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Reask {
-    /// What the model said.
+    /// The model's answer.
     pub answer: Arc<str>,
-    /// What to tell it.
+    /// What to tell the model about it.
     pub feedback: Arc<str>,
 }
 
-/// An answer to carry on.
+/// An answer to continue.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Resume {
-    /// What the caller already has; without white space at its end, if the model gets it as the beginning of its turn.
+    /// What the caller already has, without trailing white space if it is used as prefill.
     pub text: Arc<str>,
-    /// Whether to give it to the model as the beginning of its own turn; otherwise the request is sent anew and the
+    /// Whether to give it to the model as the beginning of its own turn; otherwise the request is sent again and the
     /// answer must begin with the same text.
     pub prefill: bool,
 }
@@ -84,15 +84,15 @@ pub enum Input {
     Alive(AttemptId),
     /// The caller went away.
     CallerGone,
-    /// The attempt's stream has ended in order.
+    /// The attempt's stream has ended cleanly.
     Ended(AttemptId),
     /// The attempt has failed.
     Failed(AttemptId, Error),
-    /// The attempt's reply has begun.
+    /// The attempt's reply has started.
     Opened(AttemptId, RateLimits),
-    /// The attempt's key was rejected, and its source has a newer one, which takes its place.
+    /// The attempt's key was rejected, and has been replaced by a newer one from its source.
     Renewed(AttemptId, Error),
-    /// There may be room at a target for which the call waits.
+    /// There may be room at a target that the call waits for.
     Woken,
 }
 
@@ -100,12 +100,12 @@ pub enum Input {
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Summary {
-    /// Who gave the answer, or its last part.
+    /// The target that produced the answer, or its last part.
     pub served_by: TargetId,
-    /// Who was tried.
+    /// The record of all attempts.
     pub trail: Trail,
-    /// Tokens of the answer.
+    /// Token counts of the answer.
     pub usage: Usage,
-    /// The whole answer, where the call held it.
+    /// The complete answer, if the call held it.
     pub response: Option<Response>,
 }

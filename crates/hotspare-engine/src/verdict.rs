@@ -1,7 +1,7 @@
-//! From a kind of failure to what the health book is told.
+//! Maps a failure to the outcome that is reported to the health book.
 //!
-//! Not a second policy: everything here is read off [`Error::policy`]. Invariant: a failure
-//! touches at most one scope of the permit, and none if the target is not to blame and nothing is held.
+//! Not a second policy: everything here is derived from [`Error::policy`]. Invariant: a failure touches at most one
+//! scope of the permit, and none if the target is not to blame and nothing is held.
 
 use std::time::Duration;
 
@@ -10,10 +10,10 @@ use hotspare_health::{Outcome, Verdict};
 
 use crate::fleet::Target;
 
-/// How long a key, model or quota that failed for good is left alone before one request finds out whether it is back.
+/// How long a key, model or quota that failed permanently stays disabled before one request re-checks it.
 const RECHECK: Duration = Duration::from_secs(600);
 
-/// What the book is told about an attempt that failed. `weight` is the share of a full failure in thousandths.
+/// The outcome of a failed attempt. `weight` is the share of a full failure in thousandths.
 pub(crate) fn outcome(now: Moment, error: &Error, target: &Target, key: usize, weight: u32) -> Outcome {
     let policy = error.policy();
     let Some(scope) = target.scope(key, policy.scope) else { return Outcome::neutral() };

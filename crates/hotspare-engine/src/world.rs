@@ -1,7 +1,7 @@
-//! What all calls of a client share: health, budgets, counts.
+//! What all calls of a client share: health, budgets, counters.
 //!
-//! Not a lock: whoever shares a world puts it behind one and keeps it for microseconds. Invariant: every permit that is
-//! given out is settled exactly once or frees itself; what is to be told to people waits in a bounded list.
+//! Not a lock: the owner puts a shared world behind one and holds it for microseconds. Invariant: every permit that is
+//! granted is settled exactly once or frees itself; pending notices are bounded.
 
 mod probing;
 mod service;
@@ -28,7 +28,7 @@ use service::Service;
 
 pub use service::{KeyStatus, ServiceChange};
 
-/// Most transitions that wait to be told; older ones are dropped first.
+/// Maximum number of pending notices; the oldest are dropped first.
 const NOTICE_LIMIT: usize = 256;
 
 /// Shared state.
@@ -42,24 +42,24 @@ pub struct World {
     queues: Queues,
     notices: VecDeque<Transition>,
     service: Service,
-    /// Something was put out of service.
+    /// Whether a settlement has disabled something or changed a breaker.
     stirred: bool,
-    /// What came to be thought of our own network, and was not told yet.
+    /// The last change in the suspicion of the local network, if not reported yet.
     network: Option<NetworkChange>,
 }
 
 #[derive(Debug, Default)]
 struct TargetState {
     counts: Counts,
-    /// Out of service by an operator's will. The target's own: a neighbour of the same model stays in service.
+    /// Taken out of service by an operator. Per target: another target with the same model stays in service.
     cordoned: bool,
-    /// It refuses streams: what a route would stream on its own is asked for plainly.
+    /// It rejects streams, so the route does not request one unless the caller does.
     plain: bool,
     tokens: Calibration,
-    /// A request of so many tokens was too long, and when that is forgotten.
+    /// A request of this many tokens was too long, and when that is forgotten.
     overflow: Option<(u64, Moment)>,
     spend: Option<Spend>,
-    /// What an operator lets it have in a minute. The target's own, as its places are.
+    /// The operator's limits per minute. Per target, like its slots.
     own: Quota,
 }
 
@@ -80,7 +80,7 @@ struct RouteState {
 }
 
 impl World {
-    /// A world in which everything is well.
+    /// A world in which everything is healthy.
     #[must_use]
     pub fn new(fleet: Arc<Fleet>, book: Book, routes: &[Arc<Route>]) -> Self {
         let own = |target: &Target| Quota::per_minute(target.requests_per_minute, target.tokens_per_minute);
@@ -111,7 +111,7 @@ impl World {
         }
     }
 
-    /// Counts a call of a route and says how many there were before.
+    /// Counts a call of a route; returns the number of calls before it.
     pub fn next_turn(&mut self, route: &Route) -> u64 {
         let state = &mut self.routes[route.index];
         state.hedges.deposit();
@@ -120,7 +120,7 @@ impl World {
         state.turn - 1
     }
 
-    /// Counts of a target.
+    /// The counters of a target.
     #[must_use]
     pub fn counts(&self, place: usize) -> &Counts {
         &self.targets[place].counts
@@ -138,34 +138,34 @@ impl World {
         self.book.next_change()
     }
 
-    /// What happened to breakers since the last time somebody asked.
+    /// Breaker transitions since the last call of this method.
     pub fn take_notices(&mut self) -> Vec<Transition> {
         self.notices.drain(..).collect()
     }
 
-    /// Whether our own network came to be suspected or is no longer, since the last time somebody asked.
+    /// The last change in the suspicion of the local network since the last call of this method, if any.
     pub fn take_network_change(&mut self) -> Option<NetworkChange> {
         self.network.take()
     }
 
-    /// Whether no host can be reached, so that our own network is suspected rather than each of them.
+    /// Whether the local network is suspected, rather than each unreachable host.
     #[must_use]
     pub fn network_is_suspected(&self, now: Moment) -> bool {
         self.book.network_is_suspected(now)
     }
 
-    /// Calls for which there is room now: each is due for a poll after [`Input::Woken`](crate::Input::Woken).
+    /// Calls for which there may be room now: poll each after [`Input::Woken`](crate::Input::Woken).
     pub fn take_woken(&mut self) -> Vec<Ticket> {
         self.queues.take_woken()
     }
 
-    /// How many calls wait for room at a target.
+    /// Number of calls that wait for room at a target.
     #[must_use]
     pub fn queued(&self, place: usize) -> usize {
         self.queues.len(place)
     }
 
-    /// Asks for a start at a target; the first key that is well is taken, beginning at `draw`.
+    /// Requests admission at a target with the first available key, starting at `draw`.
     pub(crate) fn admit(
         &mut self,
         now: Moment,
@@ -186,7 +186,7 @@ impl World {
         if let Some(until) = self.targets[place].own.wait(now, tokens) {
             return refuse(Cause::LimitReached, Some(until));
         }
-        // What the limit allows is for the first in line, who is woken or has a timer.
+        // Capacity under the operator's limit belongs to the first in the queue, which is woken or has a timer.
         if target.has_own_limit() && !self.queues.is_next(place, ticket, 1) {
             return refuse(Cause::Queued, Some(now + LOOK_AGAIN));
         }
@@ -204,7 +204,7 @@ impl World {
             match admission {
                 Admission::Granted(permit) => {
                     self.targets[place].begin(now, tokens);
-                    // What the admission changed is told as well.
+                    // Reports the transitions that the admission has caused.
                     self.advance(now);
                     if let Some(ticket) = ticket {
                         self.leave(ticket);
@@ -222,12 +222,12 @@ impl World {
         Err(refusal.unwrap_or(Refusal { scope: ScopeId(0), cause: Cause::Disabled, until: None }))
     }
 
-    /// Whether something was put out of service since the last time somebody asked; breakers are among the notices.
+    /// Whether a settlement has disabled something or changed a breaker since the last call of this method.
     pub fn take_stirred(&mut self) -> bool {
         std::mem::take(&mut self.stirred)
     }
 
-    /// An attempt brought its first content, or is late with it.
+    /// Takes an observation about an attempt.
     pub(crate) fn observe(
         &mut self,
         now: Moment,
@@ -247,7 +247,7 @@ impl World {
         self.network = change.or(self.network.take());
     }
 
-    /// An attempt has ended.
+    /// Takes the end of an attempt.
     pub(crate) fn settle(&mut self, now: Moment, place: usize, permit: Permit, end: End, draw: u64) {
         let End { outcome, ending, usage, cost, .. } = end;
         self.note_out(now, &outcome, ending);
@@ -261,7 +261,7 @@ impl World {
         let state = &mut self.targets[place];
         if let Some((size, counted)) = end.counted {
             state.tokens.learn(&size, counted);
-            // It holds more than it seemed.
+            // It accepts more than it seemed to.
             state.overflow = state.overflow.filter(|(tokens, _)| counted < *tokens);
         }
         let of_route = end.route.and_then(|route| self.routes[route].spend.as_mut());
@@ -294,16 +294,16 @@ impl World {
         self.wake(place);
     }
 
-    /// A reply says what is left of the provider's quota.
+    /// A reply reports what is left of the provider's quota.
     pub(crate) fn learn(&mut self, now: Moment, place: usize, key: usize, limits: &RateLimits) {
         let [.., credential_model] = self.fleet.targets()[place].scopes(key);
         self.book.learn(now, credential_model, limits);
     }
 
-    /// A request of about so many tokens, room for the answer included, was too long for a target.
+    /// A request of about this many tokens, including room for the answer, was too long for a target.
     pub(crate) fn overflowed(&mut self, now: Moment, place: usize, needs: u64) {
         let window = self.fleet.targets()[place].profile.context_window;
-        // An estimate that was so far off says nothing about requests that are measured well.
+        // An estimate that was this far off says nothing about requests that are measured well.
         if window.is_some_and(|window| needs < window / 2) {
             return;
         }
@@ -312,19 +312,19 @@ impl World {
         state.overflow = Some((known.min(needs), now + OVERFLOW_MEMORY));
     }
 
-    /// A call joins the line at a target; false if the line is too long.
+    /// Queues a call at a target; false if the queue is full.
     pub(crate) fn join(&mut self, place: usize, ticket: &mut Option<Ticket>) -> bool {
         let ticket = *ticket.get_or_insert_with(|| self.queues.ticket());
         self.queues.join(place, ticket)
     }
 
-    /// A call waits no longer: whoever is behind it may be next.
+    /// A call no longer waits; the calls behind it may be next.
     pub(crate) fn leave(&mut self, ticket: Ticket) {
         self.queues.leave(ticket);
         self.wake_all();
     }
 
-    /// A call waits no longer but at `places`.
+    /// A call no longer waits, except at `places`.
     pub(crate) fn leave_all_but(&mut self, ticket: Ticket, places: &[usize]) {
         if self.queues.leave_all_but(ticket, places) {
             self.wake_all();
@@ -335,13 +335,13 @@ impl World {
         (0..self.targets.len()).for_each(|place| self.wake(place));
     }
 
-    /// A target refused a stream and gave the same answer without one.
+    /// A target rejected a stream and answered the same request without one.
     pub(crate) fn note_plain(&mut self, place: usize) {
         self.targets[place].plain = true;
     }
 
-    /// Wakes as many of those who wait as there are places. Where they wait for time to pass only the first is woken; it
-    /// has a timer, and the next one is woken when it leaves the line.
+    /// Wakes as many waiting calls as there are slots. If they wait for time to pass, wakes only the first: it has a
+    /// timer, and the next one is woken when it leaves the queue.
     fn wake(&mut self, place: usize) {
         let target = &self.fleet.targets()[place];
         let for_places = target.max_in_flight.is_some() && !target.has_own_limit();
@@ -355,7 +355,7 @@ impl World {
         usize::try_from(free).unwrap_or(usize::MAX)
     }
 
-    /// A route's call has its answer.
+    /// A call of the route was answered.
     pub(crate) fn earned(&mut self, route: &Route) {
         self.routes[route.index].retries.deposit();
     }
@@ -364,8 +364,8 @@ impl World {
         self.routes[route.index].retries.try_take(now)
     }
 
-    /// Whether a hedge is paid for. Hedges come last: where failures have used up the retries, a second start of what
-    /// works is no help.
+    /// Whether the budgets allow a hedge. Hedges have the lowest priority: once failures have used up the retries, a
+    /// second start of what works does not help.
     pub(crate) fn has_hedge(&self, route: &Route) -> bool {
         let state = &self.routes[route.index];
         !state.retries.is_low() && !state.hedges.is_low()
@@ -376,7 +376,7 @@ impl World {
         let _had = self.routes[route.index].hedges.try_take(now);
     }
 
-    /// When somebody whose targets are all ill may ask one of them all the same.
+    /// When a call whose targets are all unhealthy may use a last resort.
     pub(crate) fn last_resort_at(&self, now: Moment) -> Option<Moment> {
         self.last_resort.ready_at(now)
     }
@@ -385,7 +385,7 @@ impl World {
         self.last_resort.try_take(now)
     }
 
-    /// All that tells two states apart, for explorations.
+    /// Hashes everything that distinguishes two states, for explorations.
     #[cfg(test)]
     pub(crate) fn fingerprint(&self, hasher: &mut impl std::hash::Hasher) {
         use std::hash::Hash;
@@ -411,11 +411,10 @@ impl World {
     }
 }
 
-/// How long a target is taken at its word that a request was too long: servers come back with other windows, and
-/// estimates may be wrong.
+/// How long a rejection as too long is remembered: servers may restart with other windows, and estimates may be wrong.
 const OVERFLOW_MEMORY: Duration = Duration::from_secs(600);
 
-/// How soon a full target is asked again if nobody rings.
+/// How soon a full target is asked again, unless the call is woken before.
 pub(crate) const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
 /// What a call needs of a target.
@@ -425,7 +424,7 @@ pub(crate) struct Wish {
     pub(crate) tokens: u64,
     pub(crate) ticket: Option<Ticket>,
     pub(crate) last_resort: bool,
-    /// The answer comes whole.
+    /// Whether the answer is unstreamed.
     pub(crate) unstreamed: bool,
 }
 

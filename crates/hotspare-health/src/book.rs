@@ -1,7 +1,7 @@
 //! The health of everything that a client talks to.
 //!
-//! Invariant: a call is admitted by all of its scopes or touches none of them; an outcome touches only scopes of its own
-//! permit.
+//! Invariant: a call is admitted by all of its scopes or changes none of them; an outcome changes only scopes of its
+//! own permit.
 
 use hotspare_core::{BreakerState, Moment, RateLimits};
 
@@ -15,7 +15,7 @@ use crate::schedule::Schedule;
 use crate::scope::{Like, Pace, ScopeState};
 use crate::view::{Times, View};
 
-/// So many parts of a host that are open, and none that answers, are the host's illness.
+/// This many open parts, with none that answers, mean that the host itself is down.
 const PARTS: usize = 3;
 
 /// All breakers and gates of a client.
@@ -24,7 +24,7 @@ pub struct Book {
     scopes: Vec<ScopeState>,
     schedule: Schedule,
     network: Network,
-    /// Transitions that admissions caused, at most one for each scope: [`Book::advance`] reports them.
+    /// Transitions caused by admissions, at most one per scope; [`Book::advance`] reports them.
     unreported: Vec<Transition>,
 }
 
@@ -40,21 +40,21 @@ impl Book {
         self.add(config, Some(Box::default()))
     }
 
-    /// Adds a host: how long its calls take says nothing about it, since they are unlike; it can be out of reach.
+    /// Adds a host. Its calls differ too much for one measure of latency, so it has none; it can be unreachable.
     pub fn add_host(&mut self, config: Config) -> ScopeId {
         let id = self.add(config, None);
         self.scopes[id.0 as usize].is_host = true;
         id
     }
 
-    /// Adds a part of a host, such as a model: three of them that are open, and none that answers, are the host's illness.
+    /// Adds a part of a host, such as a model: three open parts, with none that answers, open the host.
     pub fn add_part(&mut self, config: Config, host: ScopeId) -> ScopeId {
         let id = self.add_scope(config);
         self.scopes[id.0 as usize].host = Some(host);
         id
     }
 
-    /// Adds a scope that unlike calls share, such as a key: how long they take says nothing about it.
+    /// Adds a scope shared by calls that differ too much for one measure of latency, such as a key.
     pub fn add_shared_scope(&mut self, config: Config) -> ScopeId {
         self.add(config, None)
     }
@@ -65,19 +65,20 @@ impl Book {
         id
     }
 
-    /// Takes what a reply says of a scope's quota.
+    /// Takes what a reply reports about a scope's quota.
     pub fn learn(&mut self, now: Moment, scope: ScopeId, limits: &RateLimits) {
         if let Some(state) = self.scopes.get_mut(scope.0 as usize) {
             state.quota.learn(now, limits);
         }
     }
 
-    /// Asks all of `scopes` for leave to make one call. Cooldowns that are over are seen here, whoever advanced time last.
+    /// Asks all of `scopes` to admit one call. Takes cooldowns that have passed into account, even if nothing has
+    /// advanced time since.
     pub fn admit(&mut self, now: Moment, scopes: &[ScopeId]) -> Admission {
         self.admit_for(now, scopes, 0)
     }
 
-    /// As [`Book::admit`], for a call of about so many tokens.
+    /// As [`Book::admit`], for a call of about this many tokens.
     pub fn admit_for(&mut self, now: Moment, scopes: &[ScopeId], tokens: u64) -> Admission {
         if let Some(refusal) = self.obstacle(now, scopes, tokens) {
             return Admission::Refused(refusal);
@@ -85,8 +86,8 @@ impl Book {
         self.grant(now, scopes, tokens, false)
     }
 
-    /// As [`Book::admit`], but an open breaker or a quota that only seems spent is no obstacle. For calls that have nowhere
-    /// else to go; what is disabled or asked for a pause stays out of reach.
+    /// As [`Book::admit`], but ignores open breakers and quotas that are only estimated to be used up. For calls that
+    /// have no other target; disabled scopes and requested pauses still refuse.
     pub fn admit_last_resort(&mut self, now: Moment, scopes: &[ScopeId], tokens: u64) -> Admission {
         let obstacle = scopes.iter().find_map(|&scope| {
             let state = self.scopes.get(scope.0 as usize)?;
@@ -99,7 +100,7 @@ impl Book {
         }
     }
 
-    /// Takes something that became known while a call is under way.
+    /// Takes an observation made while a call is in flight.
     pub fn observe(&mut self, now: Moment, permit: &mut Permit, observation: Observation) {
         let like = Like { tokens: permit.tokens, unstreamed: permit.unstreamed, usual: permit.late_after };
         for entry in &mut permit.entries {
@@ -113,7 +114,7 @@ impl Book {
         }
     }
 
-    /// Takes the end of a call. `draw` is chance for the cooldown, if it opens something.
+    /// Takes the end of a call. `draw` randomizes the cooldown if a breaker opens.
     pub fn settle(&mut self, now: Moment, permit: Permit, outcome: Outcome, draw: u64) -> Vec<Transition> {
         let mut transitions = self.advance(now);
         let failed = matches!(
@@ -123,7 +124,7 @@ impl Book {
         let unreachable = matches!(outcome.verdict, Verdict::Unreachable { .. });
         for entry in permit.entries {
             let Some(state) = self.scopes.get_mut(entry.scope.0 as usize) else { continue };
-            // Whatever failed, the call was as good as slow; unless it never left this house.
+            // Any failure counts as a slow call, unless the request never got past the local network.
             let failed = failed && !(unreachable && self.network.is_suspected(now));
             if let Some(pace) = state.pace.as_mut().filter(|_| failed) {
                 pace.failure();
@@ -155,7 +156,7 @@ impl Book {
         transitions
     }
 
-    /// A part has opened: whether that makes three of which none answers.
+    /// A part has changed its state: opens its host if that leaves enough parts open and none that answers.
     fn judge_host(
         &mut self,
         now: Moment,
@@ -164,7 +165,7 @@ impl Book {
         draw: u64,
     ) -> Option<Transition> {
         let host = self.scopes.get(part.0 as usize)?.host?;
-        // A part that is slow answers; one that opens again says nothing new.
+        // A slow part does answer, and a part that reopens adds no information.
         if (from, to) != (BreakerState::Closed, BreakerState::Open)
             || matches!(reason, Reason::SlowRate { .. })
         {
@@ -184,7 +185,7 @@ impl Book {
         Some(transition(host, now, change))
     }
 
-    /// Hosts that opened before it was known that nobody can be reached are not to blame.
+    /// Hosts that opened before the local network came under suspicion are not to blame.
     fn absolve(&mut self, now: Moment, transitions: &mut Vec<Transition>) {
         for (host, since) in self.network.hosts(now) {
             let Some(state) = self.scopes.get_mut(host.0 as usize) else { continue };
@@ -196,25 +197,25 @@ impl Book {
         }
     }
 
-    /// Whether our own network is suspected, rather than each host that cannot be reached.
+    /// Whether the local network is suspected, rather than each unreachable host.
     #[must_use]
     pub fn network_is_suspected(&self, now: Moment) -> bool {
         self.network.is_suspected(now)
     }
 
-    /// What has changed about that, once for each change.
+    /// The last change of that suspicion, reported once.
     pub fn take_network_change(&mut self, now: Moment) -> Option<NetworkChange> {
         self.network.take_change(now)
     }
 
-    /// Lets time pass for what needs no traffic: cooldowns that are over, leases that expired. Costs nothing for scopes
-    /// that are well. Also reports the transitions that admissions caused since the last time.
+    /// Lets time pass for what needs no traffic: cooldowns that have passed, leases that have expired. Costs nothing
+    /// for healthy scopes. Also reports the transitions that admissions have caused since the last call.
     pub fn advance(&mut self, now: Moment) -> Vec<Transition> {
         let mut transitions = std::mem::take(&mut self.unreported);
         while let Some(scope) = self.schedule.due(now) {
             let Some(state) = self.scopes.get_mut(scope.0 as usize) else { break };
             let before = state.breaker.next_change();
-            // An expired lease is rare and needs no fresh chance.
+            // An expired lease is rare: it does not need real randomness.
             let draw = now.as_nanos().wrapping_mul(0x9E37_79B9_7F4A_7C15);
             if let Some(change) = state.breaker.advance(now, draw) {
                 transitions.push(transition(scope, now, change));
@@ -234,8 +235,8 @@ impl Book {
         self.schedule.next()
     }
 
-    /// When a call with these scopes would find out whether what is ill or out of service is back; `None` if nothing is, or
-    /// if only an operator can bring it back.
+    /// When a call with these scopes would show whether what is unhealthy or out of service has recovered; `None` if
+    /// nothing is, or if only an operator can restore it.
     #[must_use]
     pub fn probe_at(&self, now: Moment, scopes: &[ScopeId]) -> Option<Moment> {
         let ill = scopes
@@ -251,7 +252,7 @@ impl Book {
         }
     }
 
-    /// What is known of `scopes`, the worst of each, for a call of about so many tokens.
+    /// What is known of `scopes`, the worst of each figure, for a call of about this many tokens.
     #[must_use]
     pub fn view(&self, now: Moment, scopes: &[ScopeId], tokens: u64) -> View {
         let obstacle = self.obstacle(now, scopes, tokens);
@@ -296,13 +297,13 @@ impl Book {
         }
     }
 
-    /// Whether a scope is disabled, or was and nobody has found out yet if it is back.
+    /// Whether a scope is disabled, or was and no call has confirmed yet that it is back.
     #[must_use]
     pub fn is_out_of_service(&self, scope: ScopeId) -> bool {
         self.scopes.get(scope.0 as usize).is_some_and(|state| state.gate.is_out_of_service())
     }
 
-    /// What stands in the way of a call, if anything: the obstacle that lasts longest.
+    /// What refuses a call, if anything: the obstacle that lasts longest.
     fn obstacle(&self, now: Moment, scopes: &[ScopeId], tokens: u64) -> Option<Refusal> {
         let mut worst: Option<Refusal> = None;
         for &scope in scopes {
@@ -360,7 +361,7 @@ fn transition(scope: ScopeId, at: Moment, (from, to, reason): Change) -> Transit
 }
 
 fn lasts_longer(a: &Refusal, b: &Refusal) -> bool {
-    // An open breaker can be overridden by a last resort, the rest cannot: those are named first.
+    // A last resort can override these causes but not the others, so the others are reported first.
     let soft = |refusal: &Refusal| {
         matches!(refusal.cause, Cause::Open | Cause::HalfOpenBusy | Cause::QuotaSpent | Cause::Growing)
     };

@@ -1,27 +1,26 @@
 //! The circuit breaker of one scope.
 //!
-//! Why one at all: a target that is down costs every request the time to find out, and a target that is struggling is
-//! kept down by everybody's retries. A breaker remembers, so that one request in a while finds out for all.
+//! Why a breaker: a target that is down costs every request the time to find out, and everybody's retries keep a
+//! struggling target down. A breaker remembers, so that an occasional probe finds out on behalf of all requests.
 //!
-//! **Closed** lets traffic flow. It opens when any rule is met: so many failures within the window (fast at any rate of
-//! traffic), a share of calls that failed or were late once there are enough of them to judge, or evidence that adds up.
-//! One failure among successes opens nothing.
+//! **Closed** lets traffic flow. It opens when any rule is met: a number of failures within the window (quick at any
+//! traffic rate), a share of failed or late calls once there are enough calls to judge, or accumulated evidence. A
+//! single failure among successes opens nothing.
 //!
-//! **Open** blocks for a cooldown, which doubles each time that the breaker opens anew and shrinks by one step for every
-//! five minutes that it stays closed; half of it is chance, so that many clients do not come back at once. A failure can
-//! extend a pause but never shorten it. A last resort may probe during the pause; only if that probe succeeds does the
-//! pause end early.
+//! **Open** blocks for a cooldown, which doubles with each opening and shrinks by one step for every five minutes spent
+//! closed; half of it is random, so that many clients do not return at once. A failure can extend a pause but never
+//! shorten it. A last resort may probe during the pause, and only if that probe succeeds does the pause end early.
 //!
-//! **HalfOpen** lends out a few leases. A probe that succeeds closes the breaker (if enough do); one that fails opens it
-//! again; one that says nothing about health (the caller left, the request was wrong) gives its lease back; one that never
-//! reports loses it when it expires. One whose answer has begun has longer to end, and after its own lease it takes nobody's
-//! place. So nothing can wedge it.
+//! **HalfOpen** hands out a few leases. A successful probe closes the breaker (once enough have succeeded); a failed
+//! one reopens it; one that says nothing about health (the caller left, the request was invalid) returns its lease; one
+//! that never reports loses its lease when it expires. A probe whose answer has started may take longer, but once its
+//! original lease is over it no longer occupies a probe slot. So no probe can wedge the breaker.
 //!
-//! Every transition begins a new *generation*. A permit belongs to the generation in which it was given: the end of a call
-//! that straddles a transition is not counted, so that it cannot move the state, not even by way of the next call.
+//! Every transition starts a new *generation*. A permit belongs to the generation that granted it: the end of a call
+//! that straddles a transition is not counted, so it cannot change the state, not even by influencing the next call.
 //!
-//! What this is not: it knows no requests, no status codes, no clocks. Invariants: no admission while Open but for a
-//! marked last resort; at most the configured probes within a lease; only a probe leaves HalfOpen towards Closed.
+//! Not aware of requests, status codes or clocks. Invariants: no admission while Open, except for a marked last resort;
+//! at most the configured number of probes hold a lease; only a probe leads from HalfOpen to Closed.
 
 use std::time::Duration;
 
@@ -33,11 +32,11 @@ use crate::gate::LONGEST_HOLD;
 use crate::permit::{Cause, Pass, Reason};
 use crate::window::{Weight, Window};
 
-/// One step of the cooldown's growth is forgotten after this time in Closed.
+/// Time in Closed after which one doubling of the cooldown is forgotten.
 const FORGET: Duration = Duration::from_secs(300);
 
-/// A probe whose answer has begun has so many times its lease to end: a long stream is well, and what hangs in it is found by
-/// the limits of its call. Ten times 60 s are the longest that an answer may take by default.
+/// A probe whose answer has started has this many times its lease to end: a long stream is healthy, and the limits of
+/// its call catch one that hangs. Ten times 60 s is the longest that an answer may take by default.
 const SPEAKING: u32 = 10;
 
 /// A circuit breaker.
@@ -46,18 +45,18 @@ pub(crate) struct Breaker {
     config: Config,
     state: State,
     generation: u64,
-    /// How often it opened, less what was forgotten up to the last opening.
+    /// Number of openings, less those forgotten up to the last opening.
     openings: u32,
     window: Window,
     sum: Sum,
     next_lease: u64,
-    /// When it closed after having been open; the ramp starts here, and so does forgetting.
+    /// When it closed after having been open; the ramp and the forgetting start here.
     closed_at: Option<Moment>,
-    /// Until when nothing but a last resort is admitted. Only a good probe brings it forward.
+    /// Until when only a last resort is admitted. Only a successful probe shortens it.
     until: Moment,
     /// When it last left Closed.
     opened_at: Moment,
-    /// The last opening was for refusals for load.
+    /// Whether it last opened because the target shed load.
     busy: bool,
 }
 
@@ -71,19 +70,20 @@ enum State {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct Lease {
     id: u64,
-    /// Until when no other probe takes its place.
+    /// Until when it occupies a probe slot.
     holds: Moment,
-    /// When the probe is given up. Later than that, if it speaks: what drips for minutes is neither lost nor in the way.
+    /// When the probe is given up; later than `holds` once its answer has started, so that a slow stream neither fails
+    /// nor blocks the next probe.
     expires: Moment,
 }
 
-/// Whether all places for probes are taken, and until when.
+/// If all probe slots are occupied, until when.
 fn taken(leases: &[Lease], places: usize, now: Moment) -> Option<Moment> {
     let held = || leases.iter().map(|lease| lease.holds).filter(|holds| *holds > now);
     if held().count() < places { None } else { held().min() }
 }
 
-/// A change, before it is known which scope it concerns.
+/// A transition, before its scope is known.
 pub(crate) type Change = (BreakerState, BreakerState, Reason);
 
 impl Breaker {
@@ -115,10 +115,10 @@ impl Breaker {
     pub(crate) fn check(&self, now: Moment) -> Result<(), (Cause, Moment)> {
         match &self.state {
             State::Closed => Ok(()),
-            // Open and cooled down is as good as half-open: whoever comes first is the probe.
+            // Open and cooled down is as good as half-open: the first call becomes the probe.
             State::Open if now >= self.until => Ok(()),
             State::Open => Err((Cause::Open, self.until)),
-            // A last resort got in during the pause, which goes on for everybody else.
+            // A last resort was admitted during the pause, which continues for all other calls.
             State::HalfOpen { .. } if now < self.until => Err((Cause::Open, self.until)),
             State::HalfOpen { leases, .. } => match taken(leases, self.probes(), now) {
                 None => Ok(()),
@@ -156,7 +156,7 @@ impl Breaker {
         }
         let needed = self.config.probes_to_close;
         let State::HalfOpen { leases, good } = &mut self.state else {
-            // Calls that succeed, but late, can open it too.
+            // Calls that succeed but are late can open it too.
             let reason = self.judge(now)?;
             return (self.state == State::Closed).then(|| self.open(now, reason, None, draw));
         };
@@ -171,8 +171,8 @@ impl Breaker {
         self.state = State::Closed;
         self.generation += 1;
         self.window.clear();
-        // One good probe is not yet a good target: one failure short of opening, until calls that succeed have taken it away.
-        // A busy one will go on to refuse what is too much for it.
+        // One good probe does not prove the target healthy: it stays one failure short of opening until successes have
+        // reduced the sum. Not after load shedding, since a busy target will go on refusing what exceeds its capacity.
         if let Some(rule) = self.config.evidence.as_ref().filter(|_| !self.busy) {
             self.sum = Sum::one_short_of(now, rule);
         }
@@ -208,8 +208,8 @@ impl Breaker {
         }
     }
 
-    /// The call was so late that another served: a call without a failure. A probe that is late has not shown that the target
-    /// is well.
+    /// The call was so late that another target served: counts as a call without a failure. A late probe has not shown
+    /// that the target is healthy.
     pub(crate) fn slow(&mut self, now: Moment, pass: Pass, draw: u64) -> Option<Change> {
         if pass.generation != self.generation {
             return None;
@@ -230,28 +230,28 @@ impl Breaker {
         }
     }
 
-    /// What it has just opened for was a refusal for load.
+    /// Records that it has just opened because the target shed load.
     pub(crate) fn opened_for_load(&mut self) {
         self.busy = true;
     }
 
-    /// Whether its last opening was for refusals for load.
+    /// Whether it last opened because the target shed load.
     pub(crate) fn was_busy(&self) -> bool {
         self.busy
     }
 
-    /// When it left Closed, if it is not back.
+    /// When it left Closed, if it has not returned.
     pub(crate) fn ill_since(&self) -> Option<Moment> {
         (self.state != State::Closed).then_some(self.opened_at)
     }
 
-    /// Opens a closed one for a reason that was found elsewhere.
+    /// Opens a closed breaker for a reason found outside of it.
     pub(crate) fn open_for(&mut self, now: Moment, reason: Reason, draw: u64) -> Option<Change> {
         (self.state == State::Closed).then(|| self.open(now, reason, None, draw))
     }
 
-    /// It has opened since then, and was not to blame: the next call may find out, and the opening does not count. A
-    /// pause that was promised stands.
+    /// If it has opened at or after `since`, it was not to blame: lets the next call probe, and does not count the
+    /// opening. A pause that the provider asked for stands.
     pub(crate) fn absolve(&mut self, now: Moment, since: Moment) -> Option<Change> {
         let promised = self.until > now + self.config.cooldown_cap;
         if self.state != State::Open || self.opened_at < since || promised {
@@ -262,7 +262,7 @@ impl Breaker {
         Some(self.half_open(Reason::NetworkSuspected))
     }
 
-    /// The call said nothing about health: a lease goes back.
+    /// The call said nothing about health: returns its lease, if it holds one.
     pub(crate) fn neutral(&mut self, pass: Pass) {
         if pass.generation == self.generation
             && let State::HalfOpen { leases, .. } = &mut self.state
@@ -278,7 +278,7 @@ impl Breaker {
         }
     }
 
-    /// A call's first content has come: in time, if it was not late. A probe that speaks has longer to end.
+    /// A call's first content has arrived: in time, unless it was late before. Extends the lease of a probe.
     pub(crate) fn first_content(&mut self, now: Moment, pass: &mut Pass) {
         if pass.generation != self.generation {
             return;
@@ -293,7 +293,7 @@ impl Breaker {
         }
     }
 
-    /// Lets time pass: a cooldown that is over, leases that expired.
+    /// Lets time pass: cooldowns that have passed, leases that have expired.
     pub(crate) fn advance(&mut self, now: Moment, draw: u64) -> Option<Change> {
         match &mut self.state {
             State::Closed => None,
@@ -314,7 +314,7 @@ impl Breaker {
         }
     }
 
-    /// Calls and the share of them that failed their callers, in hundredths of a per cent.
+    /// Number of calls, and the share that failed from the caller's point of view, in hundredths of a per cent.
     pub(crate) fn failure_rate(&self, now: Moment) -> (u32, u32) {
         let total = self.window.total(now);
         (total.calls, rate_bp(total.felt_milli, total.calls))
@@ -357,7 +357,7 @@ impl Breaker {
         {
             return Some(Reason::FailureRate { rate_bp, calls });
         }
-        // Whether a call is late is known long before its end: the two are counted apart.
+        // Lateness is known long before a call ends, so late calls are counted apart from outcomes.
         let slow = u64::from(total.late) * 1_000;
         let (rate_bp, calls) = share(slow, total.late + total.in_time, self.config.slow_rate_bp)?;
         Some(Reason::SlowRate { rate_bp, calls })
@@ -374,10 +374,10 @@ impl Breaker {
         let growth = 1u32.checked_shl(self.openings.min(16)).unwrap_or(u32::MAX);
         let whole = self.config.cooldown.saturating_mul(growth).min(self.config.cooldown_cap);
         self.openings = self.openings.saturating_add(1);
-        // Equal jitter: half is certain, half is chance.
+        // Equal jitter: half is fixed, half is random.
         let half = u64::try_from(whole.as_nanos() / 2).unwrap_or(u64::MAX);
         let pause = Duration::from_nanos(half.saturating_add(draw % half.max(1)));
-        // As of a pause that is asked for, an hour of it is believed.
+        // A hint is trusted for at most an hour, as in a gate.
         let promised = not_before.map_or(Moment::ZERO, |at| at.min(now + LONGEST_HOLD));
         self.until = self.until.max(now + pause).max(promised);
         self.sum = Sum::default();
@@ -395,7 +395,7 @@ impl Breaker {
     }
 }
 
-/// Takes a probe's lease back; false if the pass holds none that is still lent.
+/// Returns a probe's lease; false if the pass holds none that is still valid.
 fn take(leases: &mut Vec<Lease>, pass: Pass) -> bool {
     let before = leases.len();
     leases.retain(|lease| Some(lease.id) != pass.lease);

@@ -1,45 +1,47 @@
 //! When a breaker opens, for how long, and how it closes again.
 //!
-//! Data only. Invariant: every default says where it comes from, and `validate` refuses values under which a breaker
-//! would never open, never close or never probe.
+//! Data only. Invariant: every default is documented, and `validate` rejects values under which a breaker would never
+//! open, never close or never probe.
 
 use std::time::Duration;
 
 use crate::evidence::Evidence;
 
-/// Knobs of one breaker.
+/// Settings of one breaker.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct Config {
-    /// Opens at so many failures within [`Config::window`]; `None` never for this reason. Default `None`.
+    /// Opens at this many failures within [`Config::window`]; `None` disables the rule. Default `None`.
     pub failures: Option<u32>,
-    /// Opens when at least this share of calls failed, in hundredths of a per cent. Default `None`.
+    /// Opens when at least this share of calls failed, in hundredths of a per cent; `None` disables the rule. Default
+    /// `None`.
     pub failure_rate_bp: Option<u32>,
-    /// Opens when the first content of at least this share of calls was late. Default 8,000 (80 %).
+    /// Opens when the first content of at least this share of calls was late, in hundredths of a per cent; `None`
+    /// disables the rule. Default 8,000 (80 %).
     pub slow_rate_bp: Option<u32>,
-    /// Opens on evidence that adds up, instead of or beside the counts above; see [`Evidence`]. The default; chosen by
-    /// simulation.
+    /// Opens on accumulated evidence, instead of or in addition to the counts above; see [`Evidence`]. The default
+    /// rule, chosen by simulation.
     pub evidence: Option<Evidence>,
-    /// Whether a target whose calls keep passing the time that 95 % of the like kept gets a tenth of its traffic until it
-    /// is better. Default true.
+    /// Whether a target that has become slow (too many of its calls exceed the 95th percentile of comparable calls)
+    /// gets a tenth of its traffic until it recovers. Default true.
     pub degrade: bool,
-    /// The rates are judged from so many calls on. Default 10.
+    /// Number of calls below which the rates are not judged. Default 10.
     pub min_calls: u32,
     /// How far back failures and calls count. Default 30 s.
     pub window: Duration,
-    /// First time that an open breaker blocks. Default 5 s.
+    /// Initial cooldown: how long an open breaker blocks. Default 5 s.
     pub cooldown: Duration,
-    /// Longest time: each time that it opens again doubles the cooldown up to here. Default 15 s, so that a target that
-    /// comes back is found within that time.
+    /// Longest cooldown: each further opening doubles the cooldown up to here. Default 15 s, so that a target that
+    /// recovers is noticed within that time.
     pub cooldown_cap: Duration,
-    /// Probes that may be under way at once while half-open. Default 1.
+    /// Probes that may be in flight at once while half-open. Default 1.
     pub probes: u32,
-    /// Good probes that close the breaker. Default 1.
+    /// Successful probes that close the breaker. Default 1.
     pub probes_to_close: u32,
-    /// A probe that has not reported after this time is given up, or after ten times as long once its answer has begun.
+    /// Time after which a probe that has not reported is given up; ten times as long once its answer has started.
     /// Default 60 s.
     pub lease: Duration,
-    /// After closing, a target's weight rises from a tenth to the whole within this time. Default 10 s.
+    /// Time within which a target's weight rises from a tenth to the whole after closing. Default 10 s.
     pub ramp: Duration,
 }
 
@@ -63,7 +65,7 @@ impl Default for Config {
     }
 }
 
-/// Ready-made rules, by the names that configurations have for them.
+/// Presets, by their names in configurations.
 const READY: [Ready; 5] = [
     ("default", Config::default),
     ("evidence", Config::evidence),
@@ -75,16 +77,16 @@ const READY: [Ready; 5] = [
 type Ready = (&'static str, fn() -> Config);
 
 impl Config {
-    /// The ready-made rule of this name: `default`, `evidence`, `window`, `textbook` or `never`.
+    /// The preset of this name: `default`, `evidence`, `window`, `textbook` or `never`.
     ///
     /// # Errors
-    /// What is known, if it is not.
+    /// If there is no preset of this name; the error lists those that exist.
     pub fn named(name: &str) -> Result<Self, UnknownRule> {
         let found = READY.iter().find(|(known, _)| *known == name);
         found.map(|(_, rule)| rule()).ok_or_else(|| UnknownRule(name.to_owned()))
     }
 
-    /// The rule of the textbooks: 3 failures within 60 s open it for 60 s, one probe closes it.
+    /// The textbook breaker: 3 failures within 60 s open it for 60 s, one probe closes it.
     #[must_use]
     pub fn textbook() -> Self {
         Self {
@@ -98,14 +100,15 @@ impl Config {
         }
     }
 
-    /// Opens on evidence alone: four failures in a row at any rate of traffic, or a net equivalent. The default.
+    /// Opens on evidence and lateness alone: four failures in a row at any traffic rate, or the equivalent. The
+    /// default.
     #[must_use]
     pub fn evidence() -> Self {
         Self::default()
     }
 
-    /// Opens at 5 failures within 30 s, or when half of ten calls and more failed. A count does not know what lies between
-    /// the failures: at 20 calls a second one call in a hundred is enough to open it.
+    /// Opens at 5 failures within 30 s, or when half of at least ten calls failed. A count ignores the successes
+    /// between failures: at 20 calls a second, one failure in a hundred calls is enough to open it.
     #[must_use]
     pub fn window() -> Self {
         Self { failures: Some(5), failure_rate_bp: Some(5_000), evidence: None, ..Self::default() }
@@ -117,10 +120,10 @@ impl Config {
         Self { slow_rate_bp: None, evidence: None, degrade: false, ..Self::default() }
     }
 
-    /// Checks that a breaker with these knobs can open and close.
+    /// Checks that a breaker with these settings can open and close.
     ///
     /// # Errors
-    /// The first knob that makes no sense, and what would.
+    /// The first setting that is invalid, and what it must be.
     pub fn validate(&self) -> Result<(), ConfigError> {
         let zero = [
             ("failures", self.failures == Some(0)),
@@ -149,12 +152,12 @@ impl Config {
     }
 }
 
-/// There is no ready-made rule of this name.
+/// There is no preset of this name.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("unknown breaker `{0}`; known are {known}", known = READY.map(|(name, _)| name).join(", "))]
 pub struct UnknownRule(String);
 
-/// A knob that makes no sense.
+/// An invalid setting.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("breaker: {knob} {rule}")]
 pub struct ConfigError {

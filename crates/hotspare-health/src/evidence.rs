@@ -1,29 +1,30 @@
-//! Evidence of failure, added up.
+//! Accumulated evidence of failure.
 //!
-//! Why beside the window: a window needs a volume of calls to judge a share, and a count of failures does not know what
-//! lies between them. This sum (a CUSUM, Page 1954) needs neither: each outcome adds the logarithm of how much likelier it
-//! is from a target that fails every second call than from one that fails one in fifty. It opens after four failures in a
-//! row at any rate of traffic, sooner or later for every share of failures above about one in six, and never for less.
+//! Why in addition to the window: a window needs a certain volume of calls to judge a share, and a count of failures
+//! ignores what lies between them. This sum (a CUSUM, Page 1954) needs neither: each outcome adds the log-likelihood
+//! ratio between a target that fails every second call and one that fails one in fifty. It trips after four failures in
+//! a row at any traffic rate, sooner or later for any failure rate above about one in six, and below that only by
+//! chance.
 //!
-//! Not a clock: what is old fades when the next outcome comes. Invariant: integers only, never below zero, and turning a
-//! success into a failure never delays the opening.
+//! Not a clock: old evidence fades when the next outcome arrives. Invariant: integers only, never below zero, and
+//! turning a success into a failure never delays the opening.
 
 use std::time::Duration;
 
 use hotspare_core::Moment;
 
-/// When the sum opens a breaker, and what each outcome adds. In thousandths of a nat.
+/// When the sum opens a breaker, and what each outcome adds, in thousandths of a nat.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct Evidence {
-    /// Opens at this sum. Default 11,513 (ln 10⁵: four failures in a row, and one false opening in 10,000 calls and more
-    /// at 5 % failures). 9,210 opens at three, 13,816 at five.
+    /// Opens at this sum. Default 11,513 (ln 10⁵: four failures in a row, and less than one false opening in 10,000
+    /// calls at a failure rate of 5 %). 9,210 opens at three, 13,816 at five.
     pub trip: u32,
-    /// What a whole failure adds. Default 3,219 (ln 0.5/0.02).
+    /// What a full failure adds. Default 3,219 (ln 0.5/0.02).
     pub failure: u32,
-    /// What a success takes away. Default 673 (ln 0.98/0.5).
+    /// What a success subtracts. Default 673 (ln 0.98/0.5).
     pub success: u32,
-    /// Without outcomes the sum halves in this time. Default 10 min.
+    /// Time in which the sum halves without outcomes. Default 10 min.
     pub half_life: Duration,
 }
 
@@ -50,8 +51,8 @@ pub(crate) struct Sum {
 }
 
 impl Sum {
-    /// What is held against a target that one probe found well: the next whole failure trips, and a dozen successes make it
-    /// as good as new.
+    /// The initial sum of a target that one probe found healthy: the next full failure trips, and a dozen successes
+    /// clear it.
     pub(crate) fn one_short_of(now: Moment, rule: &Evidence) -> Self {
         Self { milli_nats: u64::from(rule.trip.saturating_sub(rule.failure)), touched: now }
     }
@@ -61,7 +62,7 @@ impl Sum {
         self.milli_nats = self.milli_nats.saturating_sub(u64::from(rule.success));
     }
 
-    /// `weight_milli` is the share of a whole failure, in thousandths.
+    /// `weight_milli` is the share of a full failure, in thousandths.
     pub(crate) fn failure(&mut self, now: Moment, rule: &Evidence, weight_milli: u32) {
         self.fade(now, rule);
         let more = u64::from(rule.failure) * u64::from(weight_milli) / 1_000;
@@ -88,7 +89,7 @@ mod tests {
     const RULE: Evidence =
         Evidence { trip: 11_513, failure: 3_219, success: 673, half_life: Duration::from_secs(600) };
 
-    /// After how many outcomes it trips, at `gap` seconds from one to the next.
+    /// After how many outcomes it trips, `gap` seconds apart.
     fn trips_after(failures: impl IntoIterator<Item = bool>, gap: u64) -> Option<usize> {
         let mut sum = Sum::default();
         failures.into_iter().enumerate().find_map(|(index, failed)| {
@@ -137,7 +138,7 @@ mod tests {
             prop_assert!(trips_after(worse, 1).unwrap_or(usize::MAX) <= before);
         }
 
-        /// Stretching time without changing the order matters only through the half-life.
+        /// Stretching time without changing the order has an effect only through the half-life.
         #[test]
         fn time_matters_only_through_the_half_life(
             outcomes in prop::collection::vec(any::<bool>(), 1..80), a in 0u64..599, b in 0u64..599,

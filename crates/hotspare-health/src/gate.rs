@@ -1,7 +1,7 @@
-//! Times for which a scope is left alone although it is not ill.
+//! Pauses of a scope that have nothing to do with its health.
 //!
-//! Not a breaker: a provider that asks for a pause, or a key without money, works as it should. Invariant: a pause that
-//! was asked for is never shortened, and never counts as a failure.
+//! Not a breaker: a provider that asks for a pause, or a key without funds, works as intended. Invariant: a requested
+//! pause is never shortened, and never counts as a failure.
 
 use std::time::Duration;
 
@@ -9,36 +9,36 @@ use hotspare_core::Moment;
 
 use crate::permit::Cause;
 
-/// A hint beyond this is treated as this.
+/// Longest hint that is honoured; a longer one is treated as this.
 pub(crate) const LONGEST_HOLD: Duration = Duration::from_secs(3_600);
-/// A hint shorter than this is believed once: whoever comes back in time and is sent away again waits for this long.
+/// A hint shorter than this is trusted once: if the call after it is refused again, the pause is at least this long.
 const LEAST_AGAIN: Duration = Duration::from_secs(1);
-/// Pause after the first request for one that names no time, and the longest that it grows to.
+/// Pause after the first refusal without a hint, and the longest that it grows to.
 const UNKNOWN: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(60));
 
-/// How long the call that finds out whether a disabled scope is back may take before the next one is let through. If it finds
-/// that it is not, that puts the next one off by itself; if its caller leaves, nothing was found out.
+/// How long to wait for the call that re-checks a disabled scope before another is let through. If that call fails, it
+/// disables the scope again; if its caller leaves, the next call has to find out.
 const RECHECK: Duration = Duration::from_secs(60);
 
-/// How long the first call after a pause has the way to itself. A refusal comes well within that time; what is neither
-/// refused nor answered by then was taken.
+/// How long the first call after a pause is the only one let through. A refusal arrives well within that time; a call
+/// that is neither refused nor answered by then has been accepted.
 const SCOUT: Duration = Duration::from_millis(500);
 
 /// A scope's gate.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) struct Gate {
     held_until: Moment,
-    /// How many unexplained requests for a pause came in a row.
+    /// Number of consecutive refusals without a hint.
     unexplained: u32,
-    /// A pause was named, and nothing has succeeded since.
+    /// A hinted pause was requested, and nothing has succeeded since.
     hinted: bool,
-    /// While it is disabled: when one call may find out whether it is back.
+    /// While it is disabled: when one call may check whether it is back.
     disabled: Option<Moment>,
-    /// When it was last asked to be left alone: what succeeds of what began before says nothing about that.
+    /// When it last asked for a pause or was disabled: a success of a call that began earlier says nothing about that.
     closed_at: Moment,
-    /// A pause has not yet been followed by a call.
+    /// No call has followed the pause yet.
     unproven: bool,
-    /// Until when the first call after a pause has the way to itself.
+    /// Until when the first call after a pause is the only one let through.
     scout_until: Moment,
 }
 
@@ -46,7 +46,7 @@ impl Gate {
     pub(crate) fn check(&self, now: Moment) -> Result<(), (Cause, Moment)> {
         let disabled = self.disabled.unwrap_or(Moment::ZERO);
         let held_until = self.held_until.max(self.scout_until);
-        // Of two obstacles the longer one is reported.
+        // Reports the longer of the two obstacles.
         let (cause, until) = if disabled >= held_until {
             (Cause::Disabled, disabled)
         } else {
@@ -55,9 +55,10 @@ impl Gate {
         if now < until { Err((cause, until)) } else { Ok(()) }
     }
 
-    /// A call goes through. The one that finds out whether a disabled scope is back puts the next such call off.
+    /// Lets a call through. If the scope is disabled, the call re-checks it and puts off the next re-check.
     pub(crate) fn pass(&mut self, now: Moment) {
-        // All who waited for the end of a pause would start at the same instant and be refused together.
+        // Otherwise all calls that waited for the end of a pause would start at the same instant and be refused
+        // together.
         if std::mem::take(&mut self.unproven) {
             self.scout_until = now + SCOUT;
         }
@@ -67,7 +68,7 @@ impl Gate {
     }
 
     pub(crate) fn hold(&mut self, now: Moment, until: Moment) {
-        // Replies that were under way when the pause began are no second refusal.
+        // Refusals of calls that were in flight when the pause began do not count again.
         if now >= self.held_until {
             self.pause(now);
             if std::mem::replace(&mut self.hinted, true) {
@@ -80,7 +81,7 @@ impl Gate {
     pub(crate) fn hold_unknown(&mut self, now: Moment) {
         let growth = 1u32.checked_shl(self.unexplained.min(16)).unwrap_or(u32::MAX);
         let pause = UNKNOWN.0.saturating_mul(growth).min(UNKNOWN.1);
-        // Replies that were under way when the pause began repeat it; they do not make it longer.
+        // Refusals of calls that were in flight when the pause began repeat it; they do not lengthen it.
         if now >= self.held_until {
             self.pause(now);
             self.unexplained = self.unexplained.saturating_add(1);
@@ -88,7 +89,7 @@ impl Gate {
         }
     }
 
-    /// A pause begins.
+    /// Starts a pause.
     fn pause(&mut self, now: Moment) {
         self.closed_at = now;
         self.unproven = true;
@@ -123,7 +124,7 @@ impl Gate {
         self.disabled = None;
     }
 
-    /// Whether it is disabled, or was and nobody has found out yet if it is back.
+    /// Whether it is disabled, or was and no call has confirmed yet that it is back.
     pub(crate) fn is_out_of_service(&self) -> bool {
         self.disabled.is_some()
     }
@@ -189,7 +190,7 @@ mod tests {
         assert!(gate.check(at(600)).is_ok());
         gate.pass(at(600));
         assert!(gate.check(at(601)).is_err());
-        // Its caller left: a minute later another finds out, and is turned away.
+        // The caller of the re-check left: a minute later another call checks, and is refused.
         assert!(gate.check(at(660)).is_ok());
         gate.pass(at(660));
         gate.disable(at(661), at(1_261));
@@ -199,7 +200,7 @@ mod tests {
         assert!(gate.check(at(1_262)).is_ok());
     }
 
-    /// Otherwise all who waited for the end of a pause are refused together.
+    /// Otherwise all calls that waited for the end of a pause are refused together.
     #[test]
     fn after_a_pause_one_call_goes_first() {
         let mut gate = Gate::default();
@@ -225,7 +226,7 @@ mod tests {
         );
     }
 
-    /// Streams that were under way when the key died end well one after another; none of them brings it back.
+    /// Streams that were in flight when the key was disabled end successfully one by one; none of them re-enables it.
     #[test]
     fn what_began_before_does_not_bring_a_disabled_scope_back() {
         let mut gate = Gate::default();

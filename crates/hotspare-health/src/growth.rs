@@ -1,22 +1,22 @@
-//! Traffic that a provider wants to see grow slowly.
+//! Limits for a provider that refuses traffic which grows too fast.
 //!
-//! Why not a pause: a provider that refuses *growth* serves what it is used to. Silence would lose that traffic and end in
-//! the same jump as before. So the rate at which calls start is halved and then raised step by step, until it is well
-//! beyond what was refused.
+//! Why not a pause: a provider that refuses *growth* still serves the rate it is used to. A pause would lose that
+//! traffic and end in the same jump as before. So the rate at which calls start is halved and then raised step by step,
+//! until it is well beyond the refused rate.
 //!
-//! Invariant: after a refusal no more starts than the permitted rate and a short burst; every wait has an end.
+//! Invariant: after a refusal there are no more starts than the permitted rate plus a short burst; every wait ends.
 
 use std::time::Duration;
 
 use hotspare_core::Moment;
 
-/// A start's span never falls below this rate per minute, so that something always flows.
+/// The permitted rate never falls below this many starts per minute, so that some traffic always flows.
 const LEAST: u64 = 6;
 /// Refusals this soon after another belong to the same jump.
 const ROUND: Duration = Duration::from_secs(10);
-/// The permitted rate rises by so many thousandths a minute: 49 % in a quarter of an hour. One provider documents 50 %.
+/// The permitted rate rises by this many thousandths a minute: 49 % in 15 minutes. One provider documents 50 %.
 const RISE_MILLI: u64 = 27;
-/// Starts that were not used are saved for so long.
+/// How long unused starts accumulate.
 const BURST: Duration = Duration::from_secs(5);
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -31,17 +31,17 @@ pub(crate) struct Growth {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct Eased {
-    /// Permitted starts a minute, in thousandths, at `since`.
+    /// Permitted starts per minute at `since`, in thousandths.
     milli: u64,
     since: Moment,
-    /// The limit is lifted at this rate, in thousandths.
+    /// Rate at which the limit is lifted, in thousandths.
     goal: u64,
-    /// When the next start would be due if all were evenly spaced.
+    /// When the next start would be due if starts were evenly spaced.
     next: Moment,
 }
 
 impl Growth {
-    /// When a start is permitted.
+    /// When the next start is permitted.
     pub(crate) fn ready_at(&self, now: Moment) -> Moment {
         match &self.eased {
             Some(eased) if eased.milli(now) < eased.goal => {
@@ -68,7 +68,7 @@ impl Growth {
         }
     }
 
-    /// Growth was refused: half of what flowed, from now on.
+    /// Growth was refused: halves the rate of starts.
     pub(crate) fn ease(&mut self, now: Moment) {
         self.turn(now);
         let rate = match &self.eased {
@@ -81,7 +81,7 @@ impl Growth {
             Some(Eased { milli: (rate / 2).max(LEAST * 1_000), since: now, goal, next: now + BURST });
     }
 
-    /// Permitted starts a minute, if they are limited.
+    /// Permitted starts per minute, if they are limited.
     #[cfg(test)]
     fn permitted(&self, now: Moment) -> Option<u64> {
         let eased = self.eased.as_ref()?;
@@ -89,7 +89,7 @@ impl Growth {
         (milli < eased.goal).then_some(milli / 1_000)
     }
 
-    /// Starts a minute of late: the last whole minute fades as this one fills.
+    /// Recent starts per minute: the last whole minute fades as the current one fills.
     fn rate(&self, now: Moment) -> u64 {
         let into = now.as_nanos() % 60_000_000_000;
         let left = 60_000_000_000 - into;
@@ -109,7 +109,7 @@ impl Growth {
 impl Eased {
     fn milli(&self, now: Moment) -> u64 {
         let minutes = now.saturating_since(self.since).as_nanos() / MINUTE.as_nanos();
-        // Beyond two hours every rate has reached its goal (a factor of four takes 53 minutes).
+        // After two hours every rate has reached its goal (a factor of four takes 53 minutes).
         (0..minutes.min(120))
             .fold(self.milli, |milli, _| milli.saturating_add(milli * RISE_MILLI / 1_000 + 1))
     }
@@ -124,7 +124,8 @@ mod tests {
         Moment::ZERO + Duration::from_millis(millis)
     }
 
-    /// Starts as many as it may from `from` on, for so many minutes, trying `wish` times a minute.
+    /// Starts as many as permitted for `minutes` minutes from `from` on, trying `wish` times a minute; returns the
+    /// starts of each.
     fn starts(growth: &mut Growth, from: u64, minutes: u64, wish: u64) -> Vec<u64> {
         let step = 60_000 / wish;
         (0..minutes)

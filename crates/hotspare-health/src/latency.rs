@@ -1,37 +1,37 @@
-//! How long a target usually takes to its first content, which is the whole answer where that is not streamed.
+//! How long a target usually takes to its first content, which is the whole answer if that is not streamed.
 //!
-//! Not a histogram for dashboards. A long prompt takes longer than a short one, so each size of prompt has a distribution
-//! of its own. Invariant: constant size, integers only, and a failure counts as slow, so that a target that fails fast
-//! never looks fast (a plain moving average sends two thirds of all calls there).
+//! Not a histogram for dashboards. Long prompts take longer than short ones, so each size class of prompts has its own
+//! distribution. Invariant: constant size, integers only, and a failure counts as slow, so that a target that fails
+//! fast never looks fast (a plain moving average sends two thirds of all calls there).
 
 use std::time::Duration;
 
 use hotspare_core::Moment;
 
-/// What a failure counts as, unless the target is slower than that anyway.
+/// Latency that a failure counts as, unless the target is slower anyway.
 const PENALTY: Duration = Duration::from_secs(5);
-/// Steps of a distribution: eight per doubling, from 1 ms to 17 minutes, for a whole answer may take long.
+/// Steps of a distribution: eight per doubling, from 1 ms to 17 minutes, because a whole answer may take long.
 const STEPS: usize = 160;
-/// From so many samples on, old ones fade.
+/// Number of samples at which the old ones are halved.
 const FADE_AT: u32 = 512;
-/// Fewer samples than this make no quantile.
+/// Minimum number of samples for a quantile.
 const MIN_SAMPLES: u32 = 20;
-/// Fewer samples than this say nothing about what is late.
+/// Minimum number of samples for judging lateness.
 const SURE_SAMPLES: u32 = 50;
-/// Prompts of up to so many tokens are alike; beyond the last they are alike too.
+/// Upper bounds of the size classes of prompts in tokens; the last class is unbounded.
 const SIZES: [u64; 4] = [1_024, 4_096, 16_384, 65_536];
-/// While a target is not what it was, one sample in this time moves its distributions: a slow hour does not become the
-/// norm, and a model that is slower for good is the norm after about half an hour.
+/// While a target deviates from its norm, only one sample per this time enters its distributions: a slow hour does not
+/// become the norm, while a permanently slower model is the norm after about half an hour.
 const DRIFT: Duration = Duration::from_secs(60);
 
-/// Latency figures of one scope, for streams or for answers that come whole.
+/// Latency of one scope, for streams or for whole answers.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Latency {
     /// Moving average, in microseconds.
     average: Option<u64>,
-    /// By size of the prompt; those that never occurred take no room.
+    /// By size class; classes without samples take no memory.
     sketches: [Option<Box<Sketch>>; SIZES.len() + 1],
-    /// When a sample last moved a distribution.
+    /// When a sample last entered a distribution.
     drifted_at: Moment,
 }
 
@@ -42,7 +42,8 @@ impl Default for Latency {
 }
 
 impl Latency {
-    /// A first content, or that there was none for so long. `steady` is false while the target is not what it was.
+    /// Records the time to first content, or for how long there was none. `steady` is false while the target deviates
+    /// from its norm.
     pub(crate) fn sample(&mut self, now: Moment, tokens: u64, after: Duration, steady: bool) {
         let micros = micros(after);
         self.blend(micros);
@@ -62,17 +63,17 @@ impl Latency {
         self.average.map(Duration::from_micros)
     }
 
-    /// The time that half of the first contents of like prompts kept, to within a tenth.
+    /// Median time to first content of comparable prompts, overestimated by at most an eighth.
     pub(crate) fn p50(&self, tokens: u64) -> Option<Duration> {
         self.quantiles(tokens, MIN_SAMPLES).map(|(p50, _)| p50)
     }
 
-    /// The time that 95 % of the first contents of like prompts kept, to within a tenth.
+    /// 95th percentile of the time to first content of comparable prompts, overestimated by at most an eighth.
     pub(crate) fn p95(&self, tokens: u64) -> Option<Duration> {
         self.quantiles(tokens, MIN_SAMPLES).map(|(_, p95)| p95)
     }
 
-    /// After what time a prompt of this size is late, if enough is known to say so.
+    /// Time after which a prompt of this size is late, if enough is known.
     pub(crate) fn late_after(&self, tokens: u64) -> Option<Duration> {
         self.quantiles(tokens, SURE_SAMPLES).map(|(_, p95)| p95)
     }
@@ -82,7 +83,7 @@ impl Latency {
         Some((Duration::from_micros(sketch.p50), Duration::from_micros(sketch.p95)))
     }
 
-    /// An eighth of each new sample: about the last fifteen count.
+    /// Moving average with weight 1/8: about the last fifteen samples count.
     fn blend(&mut self, micros: u64) {
         self.average = Some(match self.average {
             None => micros,
@@ -91,12 +92,12 @@ impl Latency {
     }
 }
 
-/// A distribution that forgets.
+/// A distribution in which old samples fade.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Sketch {
     counts: [u16; STEPS],
     total: u32,
-    /// Kept up to date, so that looking costs nothing.
+    /// Kept up to date, so that reading costs nothing.
     p50: u64,
     p95: u64,
 }

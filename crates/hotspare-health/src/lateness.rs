@@ -1,25 +1,25 @@
-//! Evidence that a target has become slow, while its calls are still under way.
+//! Evidence that a target has become slow, available while its calls are still in flight.
 //!
-//! Why: a target that freezes fails nothing for as long as callers wait. Each call that passes the time which 95 % of the
-//! like kept adds to a sum, each one that keeps it takes away; in health one in twenty is late and the sum stays near
-//! zero, and five in a row (or nearly) say that the target is not what it was. That degrades it: it keeps a tenth of its
-//! traffic, so that it is seen to recover. Nothing is opened for slowness of this kind.
+//! Why: a target that freezes fails nothing for as long as its callers wait. Each call that exceeds the 95th percentile
+//! of comparable calls adds to a sum, each one within it subtracts; normally one call in twenty is late and the sum
+//! stays near zero, while five late calls in (nearly) a row indicate that the target has changed. That degrades it: it
+//! keeps a tenth of its traffic, so that its recovery is noticed. This kind of slowness opens no breaker.
 //!
-//! Invariant: integers only, bounded; what was late once is counted once.
+//! Invariant: integers only, bounded; each call counts as late at most once.
 
 use std::time::Duration;
 
 use hotspare_core::Moment;
 
-/// What a late call adds, what one in time takes away, and the sum that degrades, in thousandths of a nat: the logarithm
-/// of how much likelier each is if every second call is late than if one in twenty is (ln 0.5/0.05, ln 0.95/0.5). A
-/// healthy target is degraded by chance once in 295,000 calls.
+/// What a late call adds, what a call in time subtracts, and the sum that degrades, in thousandths of a nat: the
+/// log-likelihood ratio between a target where every second call is late and one where one in twenty is (ln 0.5/0.05,
+/// ln 0.95/0.5). A healthy target is degraded by chance once in 295,000 calls.
 const LATE: u32 = 2_350;
 const IN_TIME: u32 = 690;
 const DEGRADE: u32 = 11_500;
-/// So many calls in time must have been seen before a degraded target is trusted again.
+/// Calls in time that must follow before a degraded target is trusted again.
 const FRESH: u32 = 5;
-/// Without calls the sum halves in this time.
+/// Time in which the sum halves without calls.
 const HALF_LIFE: Duration = Duration::from_secs(600);
 
 /// The sum of one scope.
@@ -32,7 +32,7 @@ pub(crate) struct Lateness {
 }
 
 impl Lateness {
-    /// A call has passed its usual time without content.
+    /// A call has exceeded its usual time without content.
     pub(crate) fn late(&mut self, now: Moment) {
         self.fade(now);
         self.fresh = 0;
@@ -40,7 +40,7 @@ impl Lateness {
         self.degraded |= self.milli_nats >= DEGRADE;
     }
 
-    /// A call's first content came within its usual time.
+    /// A call's first content arrived within its usual time.
     pub(crate) fn in_time(&mut self, now: Moment) {
         self.fade(now);
         self.fresh = (self.fresh + 1).min(FRESH);
@@ -48,7 +48,7 @@ impl Lateness {
         self.degraded &= self.milli_nats > 0 || self.fresh < FRESH;
     }
 
-    /// Whether it may be about to degrade: what is measured now may not be the norm.
+    /// Whether it may be about to degrade, so that current measurements may not reflect the norm.
     pub(crate) fn is_suspect(&self) -> bool {
         self.degraded || self.milli_nats >= 2 * LATE
     }

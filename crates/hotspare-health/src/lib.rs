@@ -39,7 +39,7 @@ mod window;
 pub use book::Book;
 pub use config::{Config, ConfigError, UnknownRule};
 pub use evidence::Evidence;
-/// The types of the interface that are the core's, so that breakers need no other dependency.
+/// Re-exported because they appear in the public API, so that users of this crate need no other dependency.
 pub use hotspare_core::{BreakerState, Moment, RateLimits};
 pub use network::NetworkChange;
 pub use permit::{

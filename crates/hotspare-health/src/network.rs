@@ -1,15 +1,15 @@
-//! Whether it is our own network that is down.
+//! Detects that our own network is down.
 //!
-//! Why: when several hosts that have nothing to do with each other cannot be reached at the same time, the common cause is
-//! nearly always here. If each of their breakers opened, callers would wait for cooldowns that grow, for hosts that were
-//! well all along. So while it is suspected, failures to connect are evidence against nobody, each host is tried once a
-//! second, and the first sign of life from anywhere ends the suspicion.
+//! Why: when several unrelated hosts become unreachable at the same time, the common cause is nearly always local. If
+//! each of their breakers opened, callers would wait out growing cooldowns for hosts that were healthy all along. So
+//! while the local network is suspected, connection failures count against no host, each host is tried once a second,
+//! and the first sign of life from any host ends the suspicion.
 //!
-//! Suspected: two hosts and more have failed to be reached twice in a row and within the last minute, and since the last of
-//! them began to, nobody was heard in a call that began later. A host that is not asked, or that answers, is never held back
-//! by it. One host alone is never enough: that is what breakers are for.
+//! Suspected: at least two hosts could not be reached twice in a row and within the last minute, and no call that began
+//! after the latest of these outages started has shown a sign of life. Hosts that are not called, or that answer, are
+//! never held back. One host alone is never enough: that is what breakers are for.
 //!
-//! Invariant: no host is held back for longer than a second at a time, and none that was heard since it failed.
+//! Invariant: no host is held back for longer than a second at a time, and none that has answered since it failed.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -18,20 +18,20 @@ use hotspare_core::Moment;
 
 use crate::permit::ScopeId;
 
-/// So many hosts must fail alike, each so often in a row.
+/// This many hosts must fail, each this often in a row.
 const HOSTS: usize = 2;
 const IN_A_ROW: u32 = 2;
-/// A failure is forgotten after this time without another.
+/// Time after which a failure is forgotten if no other follows.
 const MEMORY: Duration = Duration::from_secs(60);
-/// How often each host is tried meanwhile.
+/// Interval at which each host is tried while the network is suspected.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// What is known of ways to hosts.
+/// What is known about the reachability of hosts.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) struct Network {
-    /// Hosts that could not be reached the last time.
+    /// Hosts that were unreachable at the last attempt.
     lost: BTreeMap<ScopeId, Lost>,
-    /// When the youngest call began from which something was heard.
+    /// When the latest call began that has shown a sign of life.
     heard: Option<Moment>,
     suspected: bool,
     told: bool,
@@ -45,17 +45,18 @@ struct Lost {
     asked: Moment,
 }
 
-/// The local network came to be suspected, or is no longer.
+/// The local network has come under suspicion, or is no longer suspected.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NetworkChange {
     /// Whether it is suspected now.
     pub suspected: bool,
-    /// The hosts that cannot be reached.
+    /// The hosts that are unreachable.
     pub hosts: Vec<ScopeId>,
 }
 
 impl Network {
-    /// A host could not be reached. Says whether that is no evidence against it.
+    /// A host could not be reached. Returns whether the local network is suspected, so that the failure does not count
+    /// against the host.
     pub(crate) fn lost(&mut self, now: Moment, host: ScopeId) -> bool {
         let new = Lost { in_a_row: 0, since: now, last: now, asked: now };
         let lost = self.lost.entry(host).or_insert(new);
@@ -68,8 +69,8 @@ impl Network {
         self.suspected
     }
 
-    /// Some sign of life came from a host, in a call that began at `began`. Streams that stand already may go on where no
-    /// new connection can be made, such as without names; they say nothing about those that come.
+    /// A host has shown a sign of life, in a call that began at `began`. Existing streams may continue while no new
+    /// connection can be made (for example without DNS), so they say nothing about calls that begin later.
     pub(crate) fn heard(&mut self, now: Moment, host: ScopeId, began: Moment) {
         if self.lost.get(&host).is_some_and(|lost| began >= lost.since) {
             self.lost.remove(&host);
@@ -85,7 +86,7 @@ impl Network {
         }
     }
 
-    /// Until when a host is left alone, if it is.
+    /// Until when a host is held back, if it is.
     pub(crate) fn held_until(&self, now: Moment, host: ScopeId) -> Option<Moment> {
         let lost = self.failing(now).find(|(failing, _)| **failing == host)?.1;
         let until = lost.asked.max(lost.since) + PAUSE;
@@ -96,12 +97,12 @@ impl Network {
         self.suspected && self.judge(now)
     }
 
-    /// Hosts that cannot be reached, and since when.
+    /// Hosts that are unreachable, and since when.
     pub(crate) fn hosts(&self, now: Moment) -> Vec<(ScopeId, Moment)> {
         self.failing(now).map(|(host, lost)| (*host, lost.since)).collect()
     }
 
-    /// What is to be told, once for each change.
+    /// A change that has not been reported yet.
     pub(crate) fn take_change(&mut self, now: Moment) -> Option<NetworkChange> {
         let suspected = self.is_suspected(now);
         (std::mem::replace(&mut self.told, suspected) != suspected)
@@ -166,8 +167,8 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever happens: suspicion needs two hosts with failures and no sign of life between them; nobody who was heard
-        /// since is held back, and nobody for longer than a second.
+        /// In any sequence of events: suspicion requires two failing hosts without a sign of life in between; a host
+        /// that has answered since is never held back, and no host for longer than a second.
         #[test]
         fn suspects_only_what_all_share(steps in prop::collection::vec((0u32..4, 0u8..3, 0u64..1_500), 1..120)) {
             let mut network = Network::default();

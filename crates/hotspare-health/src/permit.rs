@@ -1,93 +1,94 @@
-//! What is handed out with an admission and handed back with a verdict.
+//! What an admission hands out and a verdict takes back.
 //!
-//! Invariant: a permit cannot be cloned and settling consumes it, so that every call settles at most once; it carries the
-//! generation in which it was given, so that a reply from before a transition cannot move the state after it.
+//! Invariant: a permit cannot be cloned and settling consumes it, so that every call settles at most once; it carries
+//! the generation that granted it, so that a reply from before a transition cannot change the state after it.
 
 use std::fmt;
 use std::time::Duration;
 
 use hotspare_core::{BreakerState, Moment};
 
-/// A place that can be ill: an endpoint, a model there, a key. Health never learns its name.
+/// Something that can fail as a unit: an endpoint, a model there, a key. Opaque to this crate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ScopeId(pub u32);
 
-/// Leave to make one call.
+/// Permission to make one call.
 ///
-/// Settle every permit, also that of a call which is dropped before it ends: a guard whose `Drop` settles with
-/// [`Outcome::neutral`] does. A lost permit frees a breaker's probe when its lease expires, but remains counted as a call
-/// under way.
+/// Settle every permit, including that of a call that is dropped before it ends; a guard whose `Drop` settles with
+/// [`Outcome::neutral`] does that. A lost permit frees a breaker's probe slot when its lease expires, but keeps
+/// counting as a call in flight.
 #[derive(Debug, PartialEq, Eq)]
 #[must_use = "a permit that is not settled holds its probe until the lease expires"]
 pub struct Permit {
     pub(crate) entries: Vec<Entry>,
     pub(crate) last_resort: bool,
-    /// Tokens of the call's prompt, about.
+    /// Estimated tokens of the call's prompt.
     pub(crate) tokens: u64,
-    /// The time that 95 % of like calls kept, when it was given.
+    /// 95th percentile of the latency of comparable calls when it was granted.
     pub(crate) late_after: Option<Duration>,
-    /// Its answer comes whole.
+    /// The answer arrives as a whole.
     pub(crate) unstreamed: bool,
 }
 
-/// A permit's part for one scope.
+/// The part of a permit that belongs to one scope.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Entry {
     pub(crate) scope: ScopeId,
     pub(crate) pass: Pass,
-    /// When it was given.
+    /// When it was granted.
     pub(crate) began: Moment,
-    /// How many calls of the scope began before it.
+    /// Number of calls of the scope that began before it.
     pub(crate) number: u64,
-    /// Its first content has come.
+    /// Its first content has arrived.
     pub(crate) speaks: bool,
 }
 
-/// One breaker's leave.
+/// One breaker's part of a permit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Pass {
     pub(crate) generation: u64,
-    /// The lease that a probe holds.
+    /// The lease, if the call is a probe.
     pub(crate) lease: Option<u64>,
-    /// It was counted already as late or in time.
+    /// It was already counted as late or in time.
     pub(crate) timed: bool,
 }
 
 impl Permit {
-    /// Whether the call finds out if an ill scope is well again.
+    /// Whether the call checks if an unhealthy scope has recovered.
     #[must_use]
     pub fn is_probe(&self) -> bool {
         self.entries.iter().any(|entry| entry.pass.lease.is_some())
     }
 
-    /// The answer of the call comes whole, so that its first content is its end. How long that takes depends mostly on how much
-    /// the caller asks for: such times are kept apart from those of streams, and none is [`Observation::Overdue`].
+    /// Marks the call's answer as unstreamed: its first content is its end. How long that takes depends mostly on how
+    /// much the caller asks for, so such times are kept apart from those of streams, and none is
+    /// [`Observation::Overdue`].
     pub fn unstreamed(mut self) -> Self {
         (self.unstreamed, self.late_after) = (true, None);
         self
     }
 
-    /// Tokens of its prompt, as they were reckoned.
+    /// Tokens of the prompt, as estimated at admission.
     #[must_use]
     pub fn tokens(&self) -> u64 {
         self.tokens
     }
 
-    /// After what time without content the call is later than 95 % of the like, if enough of them were seen. It is then
-    /// to be observed as [`Observation::Overdue`], once.
+    /// Time without content after which the call is later than 95 % of comparable calls, if enough of them were seen.
+    /// At that point observe [`Observation::Overdue`], once.
     #[must_use]
     pub fn late_after(&self) -> Option<Duration> {
         self.late_after
     }
 
-    /// Whether it was given although a breaker is open.
+    /// Whether it was granted as a last resort, although a breaker may be open.
     #[must_use]
     pub fn is_last_resort(&self) -> bool {
         self.last_resort
     }
 }
 
-/// The answer to a wish to call.
+/// The answer to a request for admission.
 #[derive(Debug, PartialEq, Eq)]
 #[must_use]
 pub enum Admission {
@@ -97,14 +98,14 @@ pub enum Admission {
     Refused(Refusal),
 }
 
-/// Why not, and until when.
+/// Why a call was refused, and until when.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Refusal {
-    /// What is in the way.
+    /// The scope that refuses.
     pub scope: ScopeId,
     /// Why.
     pub cause: Cause,
-    /// When it may be different; `None` only where an operator must act.
+    /// When that may change; `None` only if an operator must act.
     pub until: Option<Moment>,
 }
 
@@ -114,46 +115,47 @@ pub struct Refusal {
 pub enum Cause {
     /// An operator took it out of service.
     Cordoned,
-    /// It refuses traffic that grows faster than this.
+    /// It refuses traffic that grows this fast.
     Growing,
     /// A key, quota or model problem took it out of service.
     Disabled,
-    /// All its places are taken.
+    /// All its slots are taken.
     Full,
-    /// What an operator lets it have in a minute is used up.
+    /// The operator's limit per minute is used up.
     LimitReached,
-    /// Others are in line for what an operator lets it have in a minute.
+    /// Other calls are queued for the operator's limit per minute.
     Queued,
-    /// All probes are under way.
+    /// All probe slots are taken.
     HalfOpenBusy,
     /// The breaker is open.
     Open,
-    /// Nobody can be reached from here; this one is tried again in a moment.
+    /// No host can be reached from here; this one is retried shortly.
     NetworkSuspected,
-    /// By what its replies reported, its quota of requests or tokens is used up for now.
+    /// According to its replies, its quota of requests or tokens is used up for now.
     QuotaSpent,
-    /// It asked to be left alone.
+    /// It asked for a pause.
     RateLimited,
 }
 
-/// Something that became known while a call is under way. Moves figures, never a breaker's state by hard evidence.
+/// Something that became known while a call is in flight. Updates statistics; never opens or closes a breaker by
+/// itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Observation {
-    /// Some sign of life came from the host: a head, whatever it says.
+    /// The host has shown a sign of life: response headers, whatever they say.
     Heard,
-    /// Nobody waits for the first content any more, which would have taken longer than this. Counts as at least as slow,
-    /// so that a target whose slow calls are rescued by others does not look fast.
+    /// The call no longer waits for the first content, which would have taken longer than this. Counts as at least that
+    /// slow, so that a target whose slow calls are rescued by others does not look fast.
     Abandoned {
         /// Time since the start.
         after: Duration,
     },
-    /// The first content came so long after the start.
+    /// The first content arrived after this time.
     FirstContent {
         /// Time since the start.
         after: Duration,
     },
-    /// The first content is later than callers want to wait.
+    /// The first content is later than a caller should have to wait.
     Late,
     /// The first content is later than [`Permit::late_after`].
     Overdue,
@@ -162,20 +164,20 @@ pub enum Observation {
 /// How a call ended, as far as health is concerned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Outcome {
-    /// How.
+    /// The verdict.
     pub verdict: Verdict,
-    /// Which scope of the permit it concerns; the others learn nothing. `None`: all of them.
+    /// The scope of the permit that it concerns; the others learn nothing. `None` means all of them.
     pub at: Option<ScopeId>,
 }
 
 impl Outcome {
-    /// It worked.
+    /// The call succeeded.
     #[must_use]
     pub const fn success() -> Self {
         Self { verdict: Verdict::Success, at: None }
     }
 
-    /// It failed, and every scope of the permit counts a full failure.
+    /// It failed; every scope of the permit counts a full failure.
     #[must_use]
     pub const fn failure() -> Self {
         Self { verdict: Verdict::Failure { weight_milli: 1_000, not_before: None }, at: None }
@@ -187,7 +189,7 @@ impl Outcome {
         Self { verdict: Verdict::Neutral, at: None }
     }
 
-    /// It concerns one scope.
+    /// It concerns one scope only.
     #[must_use]
     pub const fn at(scope: ScopeId, verdict: Verdict) -> Self {
         Self { verdict, at: Some(scope) }
@@ -200,12 +202,12 @@ impl Outcome {
 pub enum Verdict {
     /// It is out of service.
     Disable {
-        /// When one call may find out whether it is back.
+        /// When one call may check whether it is back.
         until: Moment,
     },
-    /// It refuses traffic that grows this fast: half of it from now on, and slowly more. Not ill health.
+    /// It refuses traffic that grows this fast: halves the traffic, then lets it rise slowly. Not ill health.
     Ease {
-        /// Nothing before then, if it said so.
+        /// Earliest time of the next call, if a pause was requested.
         until: Option<Moment>,
     },
     /// It failed.
@@ -215,39 +217,40 @@ pub enum Verdict {
         /// If this opens the breaker, it stays open at least until then.
         not_before: Option<Moment>,
     },
-    /// It wants to be left alone until the moment. Not ill health.
+    /// It asks for a pause until this time. Not ill health.
     Hold {
-        /// Until when; at most an hour counts.
+        /// End of the pause; at most an hour is honoured.
         until: Moment,
     },
-    /// It wants to be left alone and does not say for how long: 5 s, doubling while it goes on.
+    /// It asks for a pause without saying how long: 5 s, doubling up to a minute while it is repeated.
     HoldUnknown,
-    /// Nothing.
+    /// Says nothing about health.
     Neutral,
-    /// It refused for load. At most a quarter of a failure while it answers others, a whole one while it answers nobody.
+    /// It shed load. Counts as at most a quarter of a failure while other calls are answered, and as a full failure
+    /// while none is.
     Shed {
         /// If this opens the breaker, it stays open at least until then.
         not_before: Option<Moment>,
     },
-    /// It was so late that another served: a call, and no failure.
+    /// It was so late that another target served: counts as a call, not as a failure.
     Slow,
-    /// It is well.
+    /// It is healthy.
     Success,
-    /// There was no way to it. A failure, unless nobody else can be reached from here either.
+    /// It could not be reached. A failure, unless no other host can be reached either.
     Unreachable {
         /// Share of a full failure, in thousandths.
         weight_milli: u32,
     },
 }
 
-/// A breaker changed its state.
+/// A breaker's change of state.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Transition {
-    /// Which.
+    /// The scope.
     pub scope: ScopeId,
-    /// Before.
+    /// State before.
     pub from: BreakerState,
-    /// After.
+    /// State after.
     pub to: BreakerState,
     /// When.
     pub at: Moment,
@@ -259,47 +262,47 @@ pub struct Transition {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Reason {
-    /// The cooldown is over.
+    /// The cooldown has passed.
     CooledDown,
-    /// Evidence of failure has added up.
+    /// Evidence of failure has accumulated.
     Evidence {
-        /// To this sum, in thousandths of a nat.
+        /// The sum, in thousandths of a nat.
         milli_nats: u64,
     },
-    /// So many failures in the window.
+    /// This many failures occurred within the window.
     Failures {
         /// How many.
         count: u32,
-        /// Within which time.
+        /// The length of the window.
         within: Duration,
     },
-    /// A share of calls failed.
+    /// The share of failed calls is too high.
     FailureRate {
         /// Hundredths of a per cent.
         rate_bp: u32,
-        /// Of how many.
+        /// Number of calls.
         calls: u32,
     },
     /// No target was available, so a call was let through during the pause.
     LastResort,
-    /// A probe's lease ran out.
+    /// A probe's lease expired.
     LeaseExpired,
     /// A probe failed.
     ProbeFailed,
-    /// It opened because the local network was down, as became known afterwards.
+    /// It opened because the local network was down, which was recognized afterwards.
     NetworkSuspected,
-    /// So many of its parts are open, and none has answered since the first of them opened.
+    /// This many of its parts are open, and none has answered since the first of them opened.
     Parts {
         /// How many.
         open: u32,
     },
     /// Enough probes succeeded.
     ProbeSucceeded,
-    /// A share of calls was late.
+    /// The share of late calls is too high.
     SlowRate {
         /// Hundredths of a per cent.
         rate_bp: u32,
-        /// Of how many.
+        /// Number of calls.
         calls: u32,
     },
 }

@@ -1,14 +1,14 @@
-//! A provider's bucket of requests or tokens, mirrored here so that traffic moves away before the provider says no.
+//! A local mirror of a provider's bucket of requests or tokens, so that traffic moves away before the provider refuses
+//! it.
 //!
-//! Not a rate limiter of our own, though a limit that an operator writes down is the same buckets, kept by whoever has the
-//! limit. Invariant: the level is never above the limit; what a reply reports replaces what was reckoned; no wait is longer
-//! than an hour.
+//! Not a rate limiter, although limits set by an operator use the same buckets. Invariant: the level never exceeds the
+//! limit; what a reply reports replaces the estimate; no wait is longer than an hour.
 
 use std::time::Duration;
 
 use hotspare_core::{Allowance, Moment, RateLimits};
 
-/// Waits beyond this are taken for this: a header may be garbage.
+/// Longest wait; a longer one is treated as this, because a header may be garbage.
 const LONGEST: Duration = Duration::from_secs(3_600);
 
 /// Buckets of requests and of tokens.
@@ -19,13 +19,13 @@ pub struct Quota {
 }
 
 impl Quota {
-    /// Full buckets into which so much flows in each minute; `None` is no limit.
+    /// Full buckets that refill by these amounts per minute; `None` means no limit.
     #[must_use]
     pub fn per_minute(requests: Option<u64>, tokens: Option<u64>) -> Self {
         Self { requests: requests.map(Bucket::per_minute), tokens: tokens.map(Bucket::per_minute) }
     }
 
-    /// When there is enough for one request of so many tokens; `None` if that is now.
+    /// When there is enough for one request of `tokens` tokens; `None` if that is now.
     #[must_use]
     pub fn wait(&self, now: Moment, tokens: u64) -> Option<Moment> {
         let request = self.requests.as_ref().map(|bucket| bucket.ready_at(now, 1));
@@ -33,7 +33,7 @@ impl Quota {
         request.max(tokens).filter(|at| *at > now)
     }
 
-    /// Takes one request of so many tokens, as far as they are there.
+    /// Takes one request of `tokens` tokens, as far as available.
     pub fn take(&mut self, now: Moment, tokens: u64) {
         for (bucket, need) in [(&mut self.requests, 1), (&mut self.tokens, tokens)] {
             if let Some(bucket) = bucket {
@@ -42,8 +42,8 @@ impl Quota {
         }
     }
 
-    /// A call has ended that was reckoned with so many tokens and used others. For a limit of one's own: a provider's mirror
-    /// is corrected by the next reply.
+    /// Corrects the tokens of a call that has ended from the estimate to what it used. For an operator's own limit; the
+    /// mirror of a provider's bucket is corrected by the next reply.
     pub fn correct(&mut self, now: Moment, reckoned: u64, used: u64) {
         if let Some(tokens) = &mut self.tokens {
             tokens.correct(now, reckoned, used);
@@ -60,24 +60,24 @@ impl Quota {
     }
 }
 
-/// A bucket that fills evenly.
+/// A bucket that refills at a constant rate.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Bucket {
     limit: u64,
-    /// What is there, at `at`; that lies ahead where more was taken than there was.
+    /// Units available at `at`; `at` lies in the future while the bucket is in debt.
     level: u64,
-    /// Time in which one unit flows in, in nanoseconds.
+    /// Time in which one unit is refilled, in nanoseconds.
     unit: u64,
     at: Moment,
 }
 
 impl Bucket {
-    /// A full bucket of which `per_minute` units flow in each minute.
+    /// A full bucket of `limit` units that refills by as many per minute.
     pub(crate) fn per_minute(limit: u64) -> Self {
         Self { limit, level: limit, unit: 60_000_000_000 / limit.max(1), at: Moment::ZERO }
     }
 
-    /// What a reply reports. `None` where it says nothing of when the bucket is full again, and nothing is missing.
+    /// What a reply reports. `None` if units are missing and the reply does not say when the bucket is full again.
     pub(crate) fn reported(now: Moment, allowance: &Allowance) -> Option<Self> {
         let missing = allowance.limit.saturating_sub(allowance.remaining);
         let reset = allowance.reset.or((missing == 0).then_some(Duration::ZERO))?.min(LONGEST);
@@ -85,7 +85,7 @@ impl Bucket {
         Some(Self { limit: allowance.limit, level: allowance.remaining, unit, at: now })
     }
 
-    /// When `need` units are there. More than the bucket holds is never there, and asking is as good as ever.
+    /// When `need` units are available. More than the bucket holds never are, so the wait is capped at a full bucket.
     pub(crate) fn ready_at(&self, now: Moment, need: u64) -> Moment {
         let level = self.level(now);
         let Some(missing) = need.min(self.limit).checked_sub(level).filter(|missing| *missing > 0) else {
@@ -95,7 +95,7 @@ impl Bucket {
         (now.max(self.at) + wait).min(now + LONGEST)
     }
 
-    /// Gives back what was not used, or takes what was used beyond what was reckoned: as a debt, if it is not there.
+    /// Returns what was not used, or takes what was used beyond the estimate, as a debt if it is not available.
     fn correct(&mut self, now: Moment, reckoned: u64, used: u64) {
         self.take(now, 0);
         let ahead = u64::try_from(self.at.saturating_since(now).as_nanos()).unwrap_or(u64::MAX);
@@ -107,11 +107,11 @@ impl Bucket {
         self.at = if owed.is_zero() { self.at.min(now) } else { now + owed };
     }
 
-    /// Takes `need` units, as far as they are there.
+    /// Takes `need` units, as far as available.
     pub(crate) fn take(&mut self, now: Moment, need: u64) {
         let flowed = self.flowed(now);
         let level = self.level.saturating_add(flowed);
-        // Part of a unit that has flowed in is kept for later, unless the bucket runs over.
+        // A partially refilled unit is kept, unless the bucket is full.
         let whole = Duration::from_nanos(flowed.saturating_mul(self.unit));
         self.at = if level >= self.limit { now } else { self.at + whole };
         self.level = level.min(self.limit).saturating_sub(need);
@@ -188,7 +188,8 @@ mod tests {
             }
         }
 
-        /// In any minute no more than the limit and what was saved goes through; and who waits for it gets all of it.
+        /// In any period no more passes than the limit and the initial burst, and a caller that waits gets the full
+        /// rate.
         #[test]
         fn a_limit_of_our_own_is_kept(gaps in prop::collection::vec(0u64..3_000, 1..300)) {
             let mut bucket = Bucket::per_minute(30);

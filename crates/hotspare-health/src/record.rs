@@ -1,11 +1,12 @@
 //! How often a scope fails, over minutes and over days.
 //!
-//! Why beside the window: a window of seconds forgets a provider that fails one call in fifty, and that is what providers
-//! do most of the time. Two averages remember it: a fast one that follows trouble within some thirty calls, and a slow one
-//! that knows what is usual. Without calls the fast one returns to the slow one, so that trouble is not held against a
-//! target for longer than it lasts. Constants are those that did best on recorded availability (see the decisions).
+//! Why in addition to the window: a window of seconds forgets a provider that fails one call in fifty, which is how
+//! providers fail most of the time. Two averages remember it: a fast one that follows an incident within some thirty
+//! calls, and a slow one for the long-term rate. Without calls the fast one decays towards the slow one, so that an
+//! incident does not count against a target for longer than it lasts. The constants are those that performed best on
+//! recorded availability (see the decisions).
 //!
-//! Not a breaker: it moves nobody's state. Invariant: integers only, between 0 and a million.
+//! Not a breaker: it changes no state. Invariant: integers only, between 0 and a million.
 
 use std::time::Duration;
 
@@ -13,14 +14,14 @@ use hotspare_core::Moment;
 
 /// A failure, in parts per million.
 const WHOLE: i64 = 1_000_000;
-/// What is expected of a target that nobody has called: neither better nor worse than usual.
+/// Expected failure rate of a target without calls: neither better nor worse than usual.
 const PRIOR: i64 = 5_000;
-/// One new outcome counts for so much of the fast and of the slow average, once that many were seen.
+/// Divisors of the fast and the slow average: the weight of one new outcome, once that many were seen.
 const FAST: i64 = 32;
 const SLOW: i64 = 512;
-/// The slow average believes its first outcomes as if so many had gone before.
+/// The slow average starts as if it had already seen this many outcomes.
 const BELIEVED: i64 = 20;
-/// Half of the fast average's way back to the slow one.
+/// Half-life of the fast average's decay towards the slow one.
 const HALF_LIFE: Duration = Duration::from_secs(900);
 
 /// The record of one scope.
@@ -39,8 +40,8 @@ impl Default for Record {
 }
 
 impl Record {
-    /// Takes an outcome. A refusal that says little of the target's health (it sheds load) costs its caller as much as any
-    /// other failure, so here each counts whole, whatever it weighs for the breaker.
+    /// Takes an outcome. Every failure counts in full, whatever it weighs for the breaker: a refusal that says little
+    /// about the target's health (load shedding) still costs its caller as much as any other failure.
     pub(crate) fn outcome(&mut self, now: Moment, failed: bool) {
         self.fast = self.faded(now);
         self.at = now.max(self.at);

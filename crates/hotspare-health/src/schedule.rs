@@ -1,6 +1,6 @@
-//! Which scopes have something to do when, so that letting time pass costs nothing for those that have not.
+//! When each scope is due, so that letting time pass costs nothing for scopes that are not.
 //!
-//! Invariant: holds exactly the scopes whose breaker is not closed, at the moment of their next change.
+//! Invariant: contains exactly the scopes whose breaker has a pending change, at the time of that change.
 
 use std::collections::BTreeSet;
 
@@ -8,14 +8,14 @@ use hotspare_core::Moment;
 
 use crate::permit::ScopeId;
 
-/// An agenda.
+/// Scopes by due time.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) struct Schedule {
     due: BTreeSet<(Moment, ScopeId)>,
 }
 
 impl Schedule {
-    /// Moves a scope from one moment to another.
+    /// Moves a scope from one time to another.
     pub(crate) fn shift(&mut self, scope: ScopeId, from: Option<Moment>, to: Option<Moment>) {
         if from == to {
             return;

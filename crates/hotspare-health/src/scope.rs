@@ -1,7 +1,7 @@
-//! All that is remembered of one scope, and what an outcome does to it.
+//! Everything that is remembered of one scope, and how an outcome changes it.
 //!
-//! Not who is asked for leave, nor what follows for others: that is the book's. Invariant: what is not the scope's fault
-//! moves no breaker, it gives a lease back.
+//! Not the admission, nor the effects on other scopes: both belong to the book. Invariant: an outcome that is not the
+//! scope's fault changes no breaker; it only returns a lease.
 
 use std::time::Duration;
 
@@ -25,26 +25,26 @@ pub(crate) struct ScopeState {
     pub(crate) gate: Gate,
     pub(crate) growth: Growth,
     pub(crate) quota: Quota,
-    /// `None` where calls differ too much for one measure of time.
+    /// `None` if calls differ too much for one measure of latency.
     pub(crate) pace: Option<Box<Pace>>,
     pub(crate) degrade: bool,
     pub(crate) record: Record,
-    /// What it is a part of.
+    /// The host that it is a part of.
     pub(crate) host: Option<ScopeId>,
     pub(crate) is_host: bool,
-    /// When the youngest call that was answered began.
+    /// When the latest call that was answered began.
     pub(crate) answered_began: Option<Moment>,
     pub(crate) shedding: Shedding,
-    /// How long an answer among refusals counts.
+    /// How long an answer in between refusals counts.
     pub(crate) window: Duration,
 }
 
-/// How fast a scope is, and whether that is as usual.
+/// How fast a scope is, and whether it has become slower.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) struct Pace {
     /// Times to first content of streams.
     pub(crate) streamed: Latency,
-    /// Times to answers that come whole.
+    /// Times to unstreamed answers.
     pub(crate) unstreamed: Latency,
     pub(crate) lateness: Lateness,
 }
@@ -56,13 +56,13 @@ impl Pace {
     }
 }
 
-/// What an observed call has in common with those that it is compared with.
+/// What determines which calls an observed call is compared with.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Like {
     /// Tokens of its prompt.
     pub(crate) tokens: u64,
     pub(crate) unstreamed: bool,
-    /// The time that 95 % of like calls kept.
+    /// 95th percentile of comparable calls.
     pub(crate) usual: Option<Duration>,
 }
 

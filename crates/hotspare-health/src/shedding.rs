@@ -1,27 +1,28 @@
-//! Whether a target that refuses for load still answers anybody.
+//! Tells whether a target that sheds load still answers other calls.
 //!
-//! Why: the same words (503, 529) say "less, please" and "nobody is here". If a target with room for 60 % of its callers is
-//! opened, its 60 % are lost too; if one that is gone is taken for a busy one, every caller finds out anew. What tells them
-//! apart is the others. A refusal is evidence of a whole failure when nobody is let in, and of a quarter of one while somebody who
-//! asked at about the same time is being answered, or was within the window. The more are let in, the less is left of the
-//! quarter: nothing once it is one for two who are refused. They are counted while they are inside, because a refusal is over
-//! at once and an answer takes its time: judged by their ends alone, a queue that fills looks like an outage.
+//! Why: the same reply (503, 529) can mean "send less" and "nothing works". Opening a target that has room for 60 % of
+//! its calls loses those 60 % too; taking a dead target for a busy one makes every caller find out again. The other
+//! calls tell the two apart. A refusal counts as a full failure when no call is accepted, and as a quarter of one while
+//! a call that started at about the same time is being answered, or was within the window. The more calls are accepted,
+//! the less remains of the quarter: nothing once one call is accepted for every two refused. Accepted calls count while
+//! they are in flight, because a refusal is immediate and an answer takes time: judged by completed calls alone, a
+//! queue that fills up looks like an outage.
 //!
-//! Kept without a list: calls are numbered as they begin. From the first refusal on, calls that begin know of it; as many of
-//! them as began before the one that is refused now and have not ended are still under way, so they were let in. Those
-//! that were under way when the first refusal came may be the lucky part of the same crowd, and weigh a quarter as well.
-//! A target whose breaker last opened for such refusals is known to shed load: while it has answers under way that have begun
-//! since it closed, they count as let in. Its places fill within a second or two of its return, by callers who all asked
-//! before the first refusal.
+//! No list is kept: calls are numbered as they begin. All calls that begin after the first refusal form the run. Those
+//! of them that began before the call being refused now and have not ended are still in flight, so they were accepted.
+//! Refusing a call that was already in flight at the first refusal counts as a quarter too, because others of the same
+//! burst may have been accepted. A target whose breaker last opened for load shedding is known to shed load: answers
+//! that have started since it closed and are still in flight count as accepted. Its capacity fills within a second or
+//! two of its return, with calls that all began before the first refusal.
 //!
-//! An answer to one of those who knew begins the count anew, so that who was let in before an outage does not hide it.
+//! An answer to a call of the run ends it, so that calls accepted before an outage do not hide the outage.
 //!
-//! What a refusal costs its caller is the same in any case: who ranks targets is told of a whole failure.
+//! To its caller a refusal costs the same in any case: for ranking it always counts as a full failure.
 //!
-//! Invariant: constant room; a whole failure is never said while a call that began between the first refusal and this one
-//! has been let in (but where a younger one was refused before an older one, which makes one glance too hard); of callers
-//! who come one after the other, each refused, every one weighs whole; less than a quarter is said only while somebody who
-//! asked after the first refusal is inside.
+//! Invariant: constant memory; a refusal never counts as a full failure while a call that began between the first
+//! refusal and this one is accepted (except that a younger call refused before an older one can make one verdict too
+//! harsh); of calls made one after another and all refused, each counts as a full failure; less than a quarter is
+//! returned only while a call that began after the first refusal is in flight.
 
 use std::time::Duration;
 
@@ -29,11 +30,11 @@ use hotspare_core::Moment;
 
 use crate::window::Weight;
 
-/// Shares of a failure, in thousandths.
+/// Shares of a full failure, in thousandths.
 const LIGHT: u32 = 250;
 const WHOLE: u32 = 1_000;
-/// For each one who is let in, so many refusals are no evidence: to open a target that serves a third of its callers loses
-/// more than it saves the others, whose way to the next target is short.
+/// Number of refusals excused by each accepted call: opening a target that serves a third of its calls loses more than
+/// it saves the others, which fail over quickly.
 const FORGIVEN: u64 = 2;
 
 /// What is known of one scope's refusals.
@@ -42,26 +43,26 @@ pub(crate) struct Shedding {
     begun: u64,
     under_way: u64,
     run: Option<Run>,
-    /// Answers under way that have begun, and the generation of the breaker that they belong to.
+    /// Number of answers in flight that have started, and the breaker generation they belong to.
     speaking: (u64, u64),
-    /// When somebody was answered who asked after another had been refused.
+    /// When a call that began after another's refusal was last answered.
     answered_some_at: Option<Moment>,
 }
 
-/// Refusals with no answer between them.
+/// Refusals without an answer between them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct Run {
     generation: u64,
     /// Number of the first call that began after the first refusal.
     first: u64,
-    /// How many from there on have ended.
+    /// How many calls from there on have ended.
     ended: u64,
-    /// How many of them were refused.
+    /// How many of those were refused.
     refused: u64,
 }
 
 impl Shedding {
-    /// A call begins; its number.
+    /// A call begins; returns its number.
     pub(crate) fn begin(&mut self) -> u64 {
         self.begun += 1;
         self.under_way += 1;
@@ -76,7 +77,7 @@ impl Shedding {
         }
     }
 
-    /// A call's first content has come.
+    /// A call's first content has arrived.
     pub(crate) fn speaks(&mut self, generation: u64) {
         if generation > self.speaking.1 {
             self.speaking = (0, generation);
@@ -86,7 +87,7 @@ impl Shedding {
         }
     }
 
-    /// A call has ended in any way. `spoke`: the generation of one whose first content had come.
+    /// A call has ended in any way. `spoke` is the generation of a call whose first content had arrived.
     pub(crate) fn ended(&mut self, number: u64, spoke: Option<u64>) {
         if spoke == Some(self.speaking.1) {
             self.speaking.0 = self.speaking.0.saturating_sub(1);
@@ -97,8 +98,9 @@ impl Shedding {
         }
     }
 
-    /// A call is refused, and has not ended yet: what that weighs. A run belongs to a generation of the breaker, so that a
-    /// recovery is not taken for an answer among refusals. `busy`: the breaker last opened for refusals like this one.
+    /// What the refusal of a call that has not ended yet weighs. A run belongs to one breaker generation, so that a
+    /// recovery is not mistaken for an answer between refusals. `busy` is whether the breaker last opened for load
+    /// shedding.
     pub(crate) fn refused(
         &mut self,
         now: Moment,
@@ -108,7 +110,8 @@ impl Shedding {
         busy: bool,
     ) -> Weight {
         let speaking = if busy && self.speaking.1 == generation { self.speaking.0 } else { 0 };
-        // Of those who knew: how many were let in before this one asked, and how many were refused. `None`: it cannot be told.
+        // Of the calls of this run: how many began before this one and are still in flight, and how many were refused.
+        // `None` if unknown.
         let others = match &mut self.run {
             Some(run) if run.generation > generation => None,
             Some(run) if run.generation == generation => number.checked_sub(run.first).map(|before| {
@@ -172,7 +175,7 @@ mod tests {
         let crossing: Vec<u64> = (0..3).map(|_| shedding.begin()).collect();
         let light = crossing.into_iter().map(|number| refuse(&mut shedding, at(0), number));
         assert_eq!(light.collect::<Vec<_>>(), [LIGHT; 3]);
-        // Older streams that still end well say nothing about those who ask now.
+        // Older streams that still end well say nothing about calls that begin now.
         for number in streams {
             shedding.answered(at(1), 0, number);
             shedding.ended(number, None);
@@ -189,7 +192,7 @@ mod tests {
         for number in outside {
             assert_eq!(refuse(&mut shedding, at(0), *number), LIGHT);
         }
-        // The next crowd: the first of it is let in, and still silent.
+        // The next burst: its first call is accepted, and has no content yet.
         let _pending = shedding.begin();
         let asks = shedding.begin();
         assert_eq!(refuse(&mut shedding, at(0), asks), 0, "one of two is inside");
@@ -208,14 +211,14 @@ mod tests {
     #[test]
     fn who_was_let_in_before_an_outage_does_not_hide_it() {
         let mut shedding = Shedding::default();
-        // Busy: every other one is let in and streams for long.
+        // Busy: every other call is accepted and streams for long.
         let mut inside = Vec::new();
         for _ in 0..40 {
             inside.push(shedding.begin());
             let asks = shedding.begin();
             refuse(&mut shedding, at(0), asks);
         }
-        // Then nobody is. The last of those who were let in get their first word, and stream on.
+        // Then none is. The last of the accepted calls get their first content and keep streaming.
         inside.iter().for_each(|number| shedding.answered(at(1), 0, *number));
         let weights: Vec<u32> = (0..5)
             .map(|_| {
@@ -255,7 +258,7 @@ mod tests {
         assert_eq!(shedding.refused(at(1), 3, again, WINDOW, false).evidence, WHOLE);
     }
 
-    /// The same with a list of all calls, which knows exactly who is under way.
+    /// The same logic with a list of all calls, which knows exactly which are in flight.
     #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
     struct Known {
         under_way: Vec<u64>,
@@ -270,13 +273,13 @@ mod tests {
             self.answered_some_at.is_some_and(|at| now.saturating_since(at) < WINDOW)
         }
 
-        /// How many who knew of a refusal and asked before `number` are let in.
+        /// How many calls of the run that began before `number` are accepted.
         fn inside(&self, number: u64) -> u64 {
             let Some(first) = self.first else { return 0 };
             self.under_way.iter().filter(|other| (first..number).contains(other)).count() as u64
         }
 
-        /// Whether somebody who knew of a refusal and asked before `number` is let in.
+        /// Whether any call of the run that began before `number` is accepted.
         fn somebody_is_in(&self, now: Moment, number: u64) -> bool {
             let first = self.first.unwrap_or(0);
             let in_order = number > self.youngest_ended;
@@ -284,8 +287,8 @@ mod tests {
         }
     }
 
-    /// Every order of four calls at once, up to a depth: never whole while somebody is known to be let in, and whole where
-    /// one comes after the other.
+    /// Every order of four concurrent calls, up to a depth: never a full failure while a call is known to be accepted,
+    /// and a full one where calls are made one after another.
     #[test]
     fn explore_every_order_of_calls() {
         let mut seen = BTreeSet::new();
@@ -347,7 +350,7 @@ mod tests {
         assert!(seen.len() > 5_000, "{}", seen.len());
     }
 
-    /// Its places fill before anybody is refused, and stay full.
+    /// Its capacity fills before the first refusal, and stays full.
     #[test]
     fn a_target_that_is_known_to_shed_load_is_judged_by_whom_it_answers() {
         let weigh = |busy: bool| {

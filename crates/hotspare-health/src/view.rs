@@ -1,6 +1,6 @@
 //! What is known of a set of scopes at one moment.
 //!
-//! Invariant: looking changes nothing; what is shown for several scopes is the worst of them.
+//! Invariant: reading changes nothing; each figure is the worst of the scopes.
 
 use std::time::Duration;
 
@@ -20,31 +20,31 @@ pub struct View {
     pub state: BreakerState,
     /// The highest share of failures, in hundredths of a per cent.
     pub failure_rate_bp: u32,
-    /// The highest share of calls that is expected to fail, over minutes and days, in parts per million.
+    /// The highest share of calls that is expected to fail, based on minutes and days, in parts per million.
     pub expected_failure_ppm: u32,
     /// The lowest weight, in hundredths of a per cent.
     pub weight_bp: u32,
     /// Times to the first content of streams.
     pub streamed: Times,
-    /// Times to answers that come whole.
+    /// Times to unstreamed answers.
     pub unstreamed: Times,
-    /// Calls in the window of the most used scope.
+    /// Calls in the window; the highest number among the scopes.
     pub samples: u32,
-    /// Whether one has become slow.
+    /// Whether any scope has become slow.
     pub degraded: bool,
-    /// Whether one is disabled.
+    /// Whether any scope is disabled.
     pub disabled: bool,
 }
 
-/// How long the slowest of several scopes usually takes.
+/// Latency of the slowest of several scopes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Times {
-    /// The average of late, failures counted as slow.
+    /// Moving average, in which failures count as slow.
     pub average: Option<Duration>,
-    /// The time that half of the calls with prompts of this size keep.
+    /// Median for prompts of this size.
     pub p50: Option<Duration>,
-    /// The time that 95 % of them keep.
+    /// 95th percentile for prompts of this size.
     pub p95: Option<Duration>,
 }
 

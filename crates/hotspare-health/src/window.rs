@@ -1,8 +1,8 @@
 //! Outcomes of the recent past, counted exactly.
 //!
 //! A ring of ten buckets over the window's length. Not a timer: the ring is read and written at a `now` that the caller
-//! gives, and what is older than the window is forgotten on the way. Invariant: counts are of the last window, to within
-//! one bucket, whatever the traffic's rate is.
+//! passes, which also discards what is older than the window. Invariant: counts cover the last window, to within one
+//! bucket, at any traffic rate.
 
 use std::time::Duration;
 
@@ -10,17 +10,17 @@ use hotspare_core::Moment;
 
 const BUCKETS: u64 = 10;
 
-/// What a failure weighs, as shares of a whole one, in thousandths.
+/// What a failure weighs, as shares of a full failure, in thousandths.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Weight {
-    /// To its caller: for who ranks targets.
+    /// As experienced by the caller; used for ranking.
     pub(crate) felt: u32,
-    /// Against the target: for the rules that open it.
+    /// As evidence against the target; used by the rules that open the breaker.
     pub(crate) evidence: u32,
 }
 
 impl Weight {
-    /// As much to its caller as against the target.
+    /// The same weight for both.
     pub(crate) const fn alike(milli: u32) -> Self {
         Self { felt: milli, evidence: milli }
     }
@@ -31,13 +31,13 @@ impl Weight {
 pub(crate) struct Tally {
     /// Calls that succeeded or failed.
     pub(crate) calls: u32,
-    /// Failures among them as evidence against the target, in thousandths: half a failure counts half.
+    /// Failures among them as evidence against the target, in thousandths.
     pub(crate) failures_milli: u64,
-    /// Failures among them as callers feel them, in thousandths.
+    /// Failures among them as experienced by callers, in thousandths.
     pub(crate) felt_milli: u64,
     /// Calls whose first content was late.
     pub(crate) late: u32,
-    /// Calls whose first content came in time, or that ended without any before it was late.
+    /// Calls whose first content arrived in time, or that ended before it was late.
     pub(crate) in_time: u32,
 }
 
@@ -56,7 +56,7 @@ impl Window {
         Self { width: width.max(1), newest: 0, ring: [Tally::default(); BUCKETS as usize] }
     }
 
-    /// A call has succeeded; `timed` if it was counted already as late or in time.
+    /// A call has succeeded; `timed` if it was already counted as late or in time.
     pub(crate) fn success(&mut self, now: Moment, timed: bool) {
         self.failure(now, Weight::alike(0), timed);
     }
@@ -86,7 +86,7 @@ impl Window {
         let newest = (now.as_nanos() / self.width).max(self.newest);
         let mut total = Tally::default();
         for age in 0..BUCKETS {
-            // The ring holds the buckets that end at `self.newest`; those that time has passed by are gone.
+            // The ring holds the buckets up to `self.newest`; skip those that time has passed by.
             let Some(number) = newest.checked_sub(age) else { break };
             if number > self.newest || self.newest - number >= BUCKETS {
                 continue;
@@ -126,7 +126,7 @@ mod tests {
     const BUSY: Weight = Weight { felt: 1_000, evidence: 250 };
 
     proptest! {
-        /// Against the obvious model: a list of all outcomes with their bucket.
+        /// Compared with a simple model: a list of all outcomes with their buckets.
         #[test]
         fn counts_like_a_list(steps in prop::collection::vec((0u64..4_000, any::<bool>()), 1..200)) {
             let mut window = Window::new(Duration::from_secs(10));

@@ -5,20 +5,21 @@ use hotspare_core::{Cost, TargetId, Usage};
 use crate::scene::{Choice, Ranking, Reason, Scene};
 use crate::strategy::Strategy;
 
-/// Tokens of an answer whose length nobody limits.
+/// Assumed length of an answer in tokens; a lower output limit replaces it.
 const USUAL_ANSWER: u64 = 500;
 
 /// Prefers the cheapest target.
 ///
-/// Use it when any of the models will do. The price is that of the request at hand: its prompt, and its output limit or a usual
-/// length. Targets with equal prices keep the order written; those without a known price come last.
+/// Use it when any of the models will do. The price is that of the request at hand: its prompt, and an answer of a
+/// usual length or of its output limit if that is lower. Targets with equal prices keep the order written; those
+/// without a known price come last.
 #[derive(Clone, Debug)]
 pub struct Cheapest {
     members: Vec<TargetId>,
 }
 
 impl Cheapest {
-    /// These targets.
+    /// A strategy over these targets.
     pub fn new(targets: impl IntoIterator<Item = impl Into<TargetId>>) -> Self {
         Self { members: targets.into_iter().map(Into::into).collect() }
     }

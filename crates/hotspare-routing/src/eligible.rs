@@ -1,28 +1,29 @@
 //! Whether a target can serve a request at all.
 //!
-//! Not whether it is well. Invariant: what nobody knows excludes nobody, and an estimate excludes only by a margin.
+//! Not whether it is healthy. Invariant: unknown properties exclude no target, and an estimate excludes only by a
+//! margin.
 
 use std::fmt;
 
 use hotspare_core::{ChatRequest, ModelProfile};
 
-/// The room that an answer is given where the request does not limit it, in tokens, and as a part of the window.
+/// Tokens reserved for an answer without an output limit: this many, but at most this part of the window.
 const USUAL_ROOM: u64 = 1_024;
 const ROOM_PART: u64 = 8;
 
-/// What a request needs of a model's window.
+/// What a request needs of a model's context window.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Need {
     /// Tokens of the prompt, as the model counts them.
     pub prompt: u64,
     /// By how much the count may be too high, in per cent.
     pub margin: u64,
-    /// A request that needed so many tokens was lately too long.
+    /// A request that needed this many tokens was recently rejected as too long.
     pub overflow: Option<u64>,
 }
 
 impl Need {
-    /// Tokens that are kept for the answer: as many as the request allows and the model can give, or a usual answer.
+    /// Tokens reserved for the answer: as many as the request allows and the model supports, or a usual length.
     #[must_use]
     pub fn room(request: &ChatRequest, profile: &ModelProfile, window: u64) -> u64 {
         match request.max_output {
@@ -36,24 +37,24 @@ impl Need {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Ineligible {
-    /// It makes no embeddings.
+    /// It produces no embeddings.
     NoEmbeddings,
     /// It cannot call tools.
     NoTools,
     /// It cannot read images.
     NoVision,
-    /// Prompt and answer do not fit.
+    /// The prompt and the answer do not fit.
     Window {
-        /// About so many tokens.
+        /// Estimated tokens needed.
         needs: u64,
-        /// The window.
+        /// The window, in tokens.
         holds: u64,
     },
-    /// A request that was no longer was lately refused as too long.
+    /// A request of at most this length was recently rejected as too long.
     Overflowed {
-        /// About so many tokens.
+        /// Estimated tokens needed.
         needs: u64,
-        /// So many were too many.
+        /// Tokens of the rejected request.
         lately: u64,
     },
 }
@@ -94,15 +95,15 @@ pub fn ineligible(request: &ChatRequest, profile: &ModelProfile, need: Need) -> 
 }
 
 impl Ineligible {
-    /// Whether the request is too long, and nothing else is wrong.
+    /// Whether the only obstacle is the request's length.
     #[must_use]
     pub fn is_length(&self) -> bool {
         matches!(self, Self::Window { .. } | Self::Overflowed { .. })
     }
 }
 
-/// Why `profile`'s model makes no vectors, if it does not. Windows bound each input, not the sum, and are the provider's
-/// to judge.
+/// Why `profile`'s model cannot produce embeddings, if it cannot. Windows apply to each input rather than to their sum,
+/// and are left to the provider.
 #[must_use]
 pub fn ineligible_to_embed(profile: &ModelProfile) -> Option<Ineligible> {
     (profile.capabilities.embeddings == Some(false)).then_some(Ineligible::NoEmbeddings)

@@ -7,22 +7,23 @@ use hotspare_core::{TargetId, TargetView};
 use crate::scene::{Choice, Ranking, Reason, Scene};
 use crate::strategy::Strategy;
 
-/// One call in so many goes to another target, to find out whether it has become faster.
+/// One call in this many explores another target, to find out whether it has become faster.
 const LOOK: u64 = 50;
 
-/// Prefers the faster of two targets that are drawn at random.
+/// Prefers the faster of two targets drawn at random.
 ///
-/// Use it when targets are equal in quality and latency matters. Comparing two instead of always taking the fastest of all keeps
-/// clients from rushing to the same target at once (the power of two choices, Mitzenmacher 2001). The estimate counts a failure
-/// as slow, so a target that fails fast never looks fast. An estimate rests only on calls that were made: one call in fifty goes
-/// to a target other than the best, so that a bad hour is not held against it for ever.
+/// Use it when targets are equal in quality and latency matters. Comparing two instead of always taking the fastest of
+/// all keeps clients from rushing to the same target at once (the power of two choices, Mitzenmacher 2001). The
+/// estimate counts a failure as slow, so a target that fails fast never looks fast. Since only calls update an
+/// estimate, one call in fifty goes to a target other than the best, so that a bad hour does not count against it for
+/// ever.
 #[derive(Clone, Debug)]
 pub struct Fastest {
     members: Vec<TargetId>,
 }
 
 impl Fastest {
-    /// These targets.
+    /// A strategy over these targets.
     pub fn new(targets: impl IntoIterator<Item = impl Into<TargetId>>) -> Self {
         Self { members: targets.into_iter().map(Into::into).collect() }
     }
@@ -43,7 +44,7 @@ impl Strategy for Fastest {
         order.sort_by_key(|&index| (!view(index).usable, load(view(index))));
         let usable = scene.candidates.iter().filter(|candidate| candidate.view.usable).count();
         if usable > 2 {
-            // Of two that were drawn, the faster one comes first; the rest stay in order of speed.
+            // The faster of the two drawn comes first; the rest stay in order of speed.
             let a = usize::try_from(scene.draw % usable as u64).unwrap_or(0);
             let b = usize::try_from((scene.draw >> 32) % (usable as u64 - 1)).unwrap_or(0);
             let b = if b >= a { b + 1 } else { b };
@@ -65,7 +66,8 @@ impl Strategy for Fastest {
     }
 }
 
-/// Expected wait: the usual time, times those that are already waiting. Unknown counts as none, to find out.
+/// Expected wait: the usual latency times the calls in flight, this one included. Unknown latency counts as zero, so
+/// that the target is tried.
 fn load(view: &TargetView) -> Duration {
     view.latency.unwrap_or(Duration::ZERO).saturating_mul(view.in_flight.saturating_add(1))
 }

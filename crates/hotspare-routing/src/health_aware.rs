@@ -7,24 +7,24 @@ use hotspare_core::{TargetId, TargetView};
 use crate::scene::{Choice, Ranking, Reason, Scene};
 use crate::strategy::Strategy;
 
-/// Fewer recent calls than this say nothing about a rate.
+/// Minimum number of recent calls for judging a failure rate.
 const MIN_SAMPLES: u32 = 10;
-/// A step of failures: targets within one step of each other keep their written order. 2 % is what providers fail on an
-/// ordinary day (2.1 % of calls at the mean of 462 recorded endpoints).
+/// Granularity of failure rates: targets within one step of each other keep their written order. Providers fail 2 % of
+/// calls on an ordinary day (2.1 % at the mean of 462 recorded endpoints).
 const STEP_BP: u32 = 200;
 
 /// Priority order, corrected by health.
 ///
-/// Use it when a preferred target that fails one call in ten should not cost every tenth request its first attempt. A breaker
-/// does not open for that; this strategy ranks the target behind the healthy ones until it recovers. So that noise does not make
-/// the order flap, a difference counts only above a margin and a minimum number of calls.
+/// Use it when a preferred target that fails one call in ten should not cost every tenth request its first attempt. A
+/// breaker does not open for that; this strategy ranks the target behind the healthy ones until it recovers. To keep
+/// noise from reordering targets, a difference counts only above a margin and a minimum number of calls.
 #[derive(Clone, Debug)]
 pub struct HealthAware {
     members: Vec<TargetId>,
 }
 
 impl HealthAware {
-    /// These targets, the preferred one first.
+    /// A strategy over these targets, the preferred one first.
     pub fn new(targets: impl IntoIterator<Item = impl Into<TargetId>>) -> Self {
         Self { members: targets.into_iter().map(Into::into).collect() }
     }
@@ -42,7 +42,7 @@ impl Strategy for HealthAware {
     fn rank(&self, scene: &Scene<'_>) -> Ranking {
         let of = scene.candidates.len();
         let mut order: Vec<usize> = (0..of).collect();
-        // Stable: equals keep the order written.
+        // Stable sort: equals keep the order written.
         order.sort_by_key(|&index| {
             let view = &scene.candidates[index].view;
             (Reverse(view.usable), ill(view, scene.draw))
@@ -67,8 +67,9 @@ impl Strategy for HealthAware {
     }
 }
 
-/// How many steps back. One call in fifty goes to the target all the same, to find out whether it is better; one that comes
-/// back from an outage gets traffic as its weight rises, and one that has become slow gets a tenth.
+/// By how many steps a target is moved back. One call in fifty ignores health, to find out whether targets have
+/// recovered; a target that returns from an outage gets traffic as its weight rises, and one that has become slow gets
+/// a tenth.
 fn ill(view: &TargetView, draw: u64) -> u32 {
     if draw.is_multiple_of(50) {
         return 0;

@@ -1,4 +1,4 @@
-//! A second attempt when the first content is late.
+//! A second attempt if the first content is late.
 
 use std::time::Duration;
 
@@ -7,12 +7,12 @@ use hotspare_core::TargetId;
 use crate::scene::{Ranking, Scene, Start};
 use crate::strategy::Strategy;
 
-/// Hedging on top of another strategy: a second attempt when the first content is later than usual.
+/// Hedging on top of another strategy: a second attempt if the first content is later than usual.
 ///
-/// Use it when a few calls are much slower than the rest and waiting less is worth a little money. The second attempt goes to
-/// another target, once the time that 95 % of calls keep has passed, and only for a small share of calls, because a hedge that
-/// answers everybody's slowness with more load makes it worse. For the same reason there is no hedge while every target is
-/// slower than usual, and none to a target that is.
+/// Use it when a few calls are much slower than the rest and lower latency is worth a little money. The second attempt
+/// goes to another target after the 95th percentile of the time to first content, and only for a small share of calls,
+/// because answering general slowness with more load makes it worse. For the same reason nothing is hedged while every
+/// target is slower than usual, and no target that is slow itself serves as a hedge.
 ///
 /// ```
 /// use hotspare_routing::{Hedge, Hedged, Sequential};
@@ -25,11 +25,12 @@ pub struct Hedged<S> {
     hedge: Hedge,
 }
 
-/// When to hedge and how much.
+/// When to hedge, and how often.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Hedge {
-    /// A fixed delay; `None` takes the live 95 % quantile of the first choice, and hedges nothing until it is known.
+    /// A fixed delay; `None` takes the current 95th percentile of the first choice, and does not hedge until that is
+    /// known.
     pub delay: Option<Duration>,
     /// Never sooner than this. Default 300 ms.
     pub floor: Duration,
@@ -38,13 +39,13 @@ pub struct Hedge {
 }
 
 impl Hedge {
-    /// At the time that 95 % of first contents keep.
+    /// After the 95th percentile of the time to first content.
     #[must_use]
     pub const fn at_p95() -> Self {
         Self { delay: None, floor: Duration::from_millis(300), budget_bp: 500 }
     }
 
-    /// At a fixed time.
+    /// After a fixed time.
     #[must_use]
     pub const fn after(delay: Duration) -> Self {
         Self { delay: Some(delay), floor: Duration::ZERO, budget_bp: 500 }
@@ -79,7 +80,7 @@ impl<S: Strategy> Strategy for Hedged<S> {
         if scene.is_slow_throughout() {
             return ranking;
         }
-        // Whoever cannot be had now is passed over: the first of the rest serves, the next one is its hedge.
+        // Unusable choices are skipped: the first usable one serves, the next one is its hedge.
         let view = |index: usize| scene.candidates.get(index).map(|candidate| &candidate.view);
         let mut usable = ranking
             .choices

@@ -1,7 +1,7 @@
 //! Routing strategies: which target first, and why.
 //!
-//! One file per strategy. A new one implements [`Strategy`] and nothing else: it reads a [`Scene`] and returns a [`Ranking`],
-//! in which every choice carries a human-readable reason.
+//! One file per strategy. A new one only implements [`Strategy`]: it reads a [`Scene`] and returns a [`Ranking`], in
+//! which every choice has a human-readable reason.
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
 mod affinity;

@@ -1,4 +1,4 @@
-//! The target that fails least, by what minutes and days have shown.
+//! The target with the lowest failure rate over minutes and days.
 
 use std::cmp::Reverse;
 
@@ -7,22 +7,23 @@ use hotspare_core::TargetId;
 use crate::scene::{Choice, Ranking, Reason, Scene};
 use crate::strategy::Strategy;
 
-/// One call in so many looks at the next in line.
+/// One call in this many explores the second choice.
 const LOOK: u64 = 500;
 
 /// Prefers the target that fails least.
 ///
-/// Use it when several hosts serve the same model and none is preferred. Providers are rarely down but often slightly unhealthy:
-/// one that fails one call in fifty costs those requests a second attempt, and no breaker opens for that. This strategy goes by
-/// each target's own record; equal records keep the order written. One call in 500 goes to the next in line, so that a record
-/// does not grow stale; more, or further down the line, costs more first attempts than it finds.
+/// Use it when several hosts serve the same model and none is preferred. Providers are rarely down but often slightly
+/// unhealthy: one that fails one call in fifty costs those requests a second attempt, and no breaker opens for that.
+/// This strategy ranks targets by their recorded failure rates; equal rates keep the order written. One call in 500
+/// goes to the second choice, to keep its rate current; exploring more often or further down costs more first attempts
+/// than it gains.
 #[derive(Clone, Debug)]
 pub struct MostReliable {
     members: Vec<TargetId>,
 }
 
 impl MostReliable {
-    /// These targets.
+    /// A strategy over these targets.
     pub fn new(targets: impl IntoIterator<Item = impl Into<TargetId>>) -> Self {
         Self { members: targets.into_iter().map(Into::into).collect() }
     }
@@ -40,7 +41,7 @@ impl Strategy for MostReliable {
     fn rank(&self, scene: &Scene<'_>) -> Ranking {
         let view = |index: usize| &scene.candidates[index].view;
         let mut order: Vec<usize> = (0..scene.candidates.len()).collect();
-        // Stable: equals keep the order written.
+        // Stable sort: equals keep the order written.
         order.sort_by_key(|&index| {
             (Reverse(view(index).usable), view(index).degraded, view(index).expected_failure_ppm)
         });

@@ -8,9 +8,9 @@ use crate::strategy::Strategy;
 
 /// Sends a request to several targets at once; the first good answer wins.
 ///
-/// Use it when the time to the first token matters more than money: every racer is paid for, the losers until they are
-/// cancelled. A fast error never wins, and the others go on. While every target is slower than usual there is no race, because
-/// the load is too high already.
+/// Use it when the time to first token matters more than money: every racer is paid for, the losers until they are
+/// cancelled. A fast error never wins; the others continue. While every target is slower than usual there is no race,
+/// because the load is too high already.
 #[derive(Clone, Debug)]
 pub struct Race {
     members: Vec<TargetId>,
@@ -18,12 +18,12 @@ pub struct Race {
 }
 
 impl Race {
-    /// These targets, two at once.
+    /// A race of these targets, two at once.
     pub fn new(targets: impl IntoIterator<Item = impl Into<TargetId>>) -> Self {
         Self { members: targets.into_iter().map(Into::into).collect(), width: 2 }
     }
 
-    /// So many at once; at least one.
+    /// Sets how many start at once; at least one.
     #[must_use]
     pub fn width(mut self, width: usize) -> Self {
         self.width = width.max(1);
@@ -42,7 +42,7 @@ impl Strategy for Race {
 
     fn rank(&self, scene: &Scene<'_>) -> Ranking {
         let mut ranking = listed(scene);
-        // Somebody who would not be admitted must not take a place at the start.
+        // A target that would not be admitted must not take one of the starting places.
         ranking.choices.sort_by_key(|choice| !scene.candidates[choice.index].view.usable);
         let usable = scene.candidates.iter().filter(|candidate| candidate.view.usable).count();
         let width = if scene.is_slow_throughout() { 1 } else { self.width.min(usable.max(1)) };

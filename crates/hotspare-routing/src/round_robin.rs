@@ -14,7 +14,7 @@ pub struct RoundRobin {
 }
 
 impl RoundRobin {
-    /// These targets.
+    /// A strategy over these targets.
     pub fn new(targets: impl IntoIterator<Item = impl Into<TargetId>>) -> Self {
         Self { members: targets.into_iter().map(Into::into).collect() }
     }

@@ -1,7 +1,7 @@
-//! What a strategy sees and what it answers.
+//! What a strategy sees and what it returns.
 //!
-//! Not the health machine: views are copies. Invariant: a ranking names places in the scene; whoever is not in the scene
-//! cannot be chosen.
+//! Not the health state: views are copies. Invariant: a ranking refers to candidates by index, so only targets in the
+//! scene can be chosen.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -11,17 +11,17 @@ use hotspare_core::{Cost, ModelProfile, Request, TargetId, TargetView};
 
 use crate::affinity::affinity;
 
-/// The moment of choice.
+/// The situation in which a strategy chooses.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct Scene<'a> {
-    /// Who can serve the request, in the route's order.
+    /// Targets that can serve the request, in the route's order.
     pub candidates: &'a [Candidate<'a>],
     /// A random draw, fresh for each call.
     pub draw: u64,
     /// How many calls the route has served before.
     pub turn: u64,
-    /// What is asked.
+    /// The request.
     pub request: &'a Request,
     /// Estimated tokens of the prompt.
     pub prompt_tokens: u64,
@@ -42,14 +42,14 @@ impl<'a> Scene<'a> {
         self
     }
 
-    /// A hash of what should stay together: the end user that the request names, or else the beginning of its conversation up
-    /// to the first user turn. Computed when asked for, because it reads all of that text. The same in every release.
+    /// A hash of what should stay on one target: the end user named in the request, or else the beginning of its
+    /// conversation up to the first user turn. Computed on demand, because it reads all of that text. Stable across releases.
     #[must_use]
     pub fn affinity(&self) -> Option<u64> {
         affinity(self.request)
     }
 
-    /// Whether every candidate has become slow: then the load is too high, and more starts make it higher.
+    /// Whether every candidate has become slow: then the load is too high, and more attempts would add to it.
     pub(crate) fn is_slow_throughout(&self) -> bool {
         !self.candidates.is_empty() && self.candidates.iter().all(|candidate| candidate.view.degraded)
     }
@@ -64,12 +64,12 @@ impl<'a> Scene<'a> {
     }
 }
 
-/// Somebody who can be chosen.
+/// A target that can be chosen.
 #[derive(Clone, Debug)]
 pub struct Candidate<'a> {
     /// Its name.
     pub target: &'a TargetId,
-    /// What is known of its model.
+    /// What is known about its model.
     pub profile: &'a ModelProfile,
     /// Its health.
     pub view: TargetView,
@@ -85,11 +85,11 @@ pub struct Ranking {
 /// A place in the order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Choice {
-    /// Place in the scene's candidates.
+    /// Index in the scene's candidates.
     pub index: usize,
     /// When it starts.
     pub start: Start,
-    /// Why it stands here.
+    /// Why it is ranked here.
     pub reason: Reason,
 }
 
@@ -105,61 +105,61 @@ impl Choice {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Start {
-    /// When no content has come by then.
+    /// After this time without content.
     After(Duration),
-    /// When those before it have failed or are late.
+    /// Once those before it have failed or are late.
     AfterFailure,
     /// Together with the first.
     AtOnce,
 }
 
-/// Why a candidate stands where it stands, for people.
+/// Why a candidate is ranked where it is, for humans.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Reason {
     /// Its price for this request.
     Cheapest {
-        /// About so much, if the price is known.
+        /// Estimated price, if known.
         price: Option<Cost>,
     },
-    /// It has become slower than it was, which put it here, not its place in the list.
+    /// Moved from its place in the list because it has become slow.
     Degraded,
     /// The shortest expected wait of those compared.
     Fastest {
-        /// Expected time to first content; unknown targets are tried to find out.
+        /// Expected time to first content; targets with unknown latency are tried to find out.
         latency: Option<Duration>,
     },
-    /// Its place in the order that was written.
+    /// Its place in the written order.
     Listed {
-        /// Counted from 1.
+        /// Place, counted from 1.
         place: usize,
-        /// Of how many.
+        /// Number of candidates.
         of: usize,
     },
-    /// Not the best by what is known: looked at now and again, for what is known grows old.
+    /// Not the best by current knowledge: explored occasionally, to keep that knowledge current.
     Looked,
-    /// Why, in a strategy's own words.
+    /// A strategy's own reason.
     Own(Cow<'static, str>),
     /// Raced against the others.
     Raced {
-        /// How many start at once.
+        /// Number of targets that start at once.
         width: usize,
     },
-    /// The same target once more.
+    /// Another attempt at the same target.
     Retry,
-    /// Its record of failures.
+    /// Its failure rate over minutes and days.
     MostReliable {
         /// Share of calls that is expected to fail, in parts per million.
         expected_ppm: u32,
     },
-    /// The session or prompt belongs here.
+    /// The session or prompt has affinity to it.
     Sticky,
-    /// It is its turn.
+    /// Its turn in the rotation.
     Turn {
-        /// The route's call, counted from 0.
+        /// Number of the call on this route, counted from 0.
         turn: u64,
     },
-    /// Its health put it here, not its place in the list.
+    /// Moved from its place in the list because of its health.
     Unwell {
         /// Share of failures in hundredths of a per cent.
         failure_rate_bp: u32,
@@ -168,9 +168,9 @@ pub enum Reason {
     },
     /// Drawn by weight.
     Weighted {
-        /// Its weight now.
+        /// Its current weight.
         weight: u64,
-        /// The weight of all.
+        /// Sum of all weights.
         of: u64,
     },
 }

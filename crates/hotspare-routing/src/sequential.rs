@@ -7,8 +7,8 @@ use crate::strategy::Strategy;
 
 /// Sequential fallback: the first target that works, in the order written.
 ///
-/// Use it when one target is preferred for its quality or price and the others stand by. It looks at no statistics; a target
-/// whose breaker is open is skipped.
+/// Use it when one target is preferred for its quality or price and the others stand by. It ignores statistics; a
+/// target whose breaker is open is skipped.
 ///
 /// ```
 /// use hotspare_routing::Sequential;
@@ -21,7 +21,7 @@ pub struct Sequential {
 }
 
 impl Sequential {
-    /// These targets, the preferred one first.
+    /// A strategy over these targets, the preferred one first.
     pub fn new(targets: impl IntoIterator<Item = impl Into<TargetId>>) -> Self {
         Self { members: targets.into_iter().map(Into::into).collect() }
     }

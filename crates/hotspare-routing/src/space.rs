@@ -1,13 +1,13 @@
-//! Whose vectors can be compared with whose.
+//! Which models' vectors can be compared.
 //!
-//! Not whether a target is well. Invariant: which space a route's vectors lie in depends on the route and the request, never
+//! Not whether a target is healthy. Invariant: the vector space of a route depends on the route and the request, never
 //! on health or chance, so that two calls of one route never mix two spaces.
 
 use std::fmt;
 
 use hotspare_core::ModelProfile;
 
-/// The space that a model's vectors lie in.
+/// The vector space of a model's embeddings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Space<'a> {
     family: &'a str,
@@ -15,7 +15,7 @@ pub struct Space<'a> {
 }
 
 impl<'a> Space<'a> {
-    /// The space of `model`, of which `profile` is known, where `wanted` numbers are asked for.
+    /// The space of `model`, described by `profile`, if `wanted` dimensions are requested.
     #[must_use]
     pub fn new(profile: &'a ModelProfile, model: &'a str, wanted: Option<u32>) -> Self {
         Self {
@@ -24,14 +24,13 @@ impl<'a> Space<'a> {
         }
     }
 
-    /// How many numbers each vector has, if that is known.
+    /// Dimensions of each vector, if known.
     #[must_use]
     pub fn dimensions(&self) -> Option<u32> {
         self.dimensions
     }
 
-    /// Why vectors of this space cannot stand for those of `other`, if they cannot. A number of dimensions that nobody
-    /// knows differs from none.
+    /// Why vectors of this space cannot replace those of `other`, if they cannot. Unknown dimensions match any.
     #[must_use]
     pub fn mismatch(&self, other: &Self) -> Option<Mismatch> {
         if self.family != other.family {
@@ -49,7 +48,7 @@ impl<'a> Space<'a> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Mismatch {
-    /// They have different lengths.
+    /// They have different dimensions.
     Dimensions {
         /// Of the target.
         is: u32,

@@ -8,19 +8,19 @@ use crate::strategy::Strategy;
 
 /// Keeps the requests of a conversation at one target, with failover.
 ///
-/// Use it where providers cache prompts: a conversation that stays at one of them is cheaper and faster. Each conversation has
-/// its own order of targets by rendezvous hashing, so a target that drops out moves only its own conversations.
+/// Use it where providers cache prompts: a conversation that stays at one of them is cheaper and faster. Rendezvous
+/// hashing gives each conversation its own order of targets, so a target that drops out moves only its own
+/// conversations.
 ///
-/// What stays together is the end user that the request names; without one, all requests that begin with the same messages up
-/// to and including the first user turn. A request that has neither, such as one for embeddings, takes the targets in the order
-/// written.
+/// Requests are grouped by the end user that they name or, without one, by the messages up to and including the first
+/// user turn. A request that has neither, such as one for embeddings, takes the targets in the order written.
 #[derive(Clone, Debug)]
 pub struct Sticky {
     members: Vec<TargetId>,
 }
 
 impl Sticky {
-    /// These targets.
+    /// A strategy over these targets.
     pub fn new(targets: impl IntoIterator<Item = impl Into<TargetId>>) -> Self {
         Self { members: targets.into_iter().map(Into::into).collect() }
     }
@@ -47,7 +47,7 @@ impl Strategy for Sticky {
     }
 }
 
-/// The place of a target among others for this affinity: the same on every machine and in every release.
+/// Rank of a target for this affinity: stable across machines and releases.
 fn score(affinity: u64, name: &str) -> u64 {
     // The finalizer of MurmurHash3: each bit of both hashes affects each bit of the score.
     let mut hash = stable_hash([name]) ^ affinity;

@@ -7,11 +7,11 @@ use hotspare_core::TargetId;
 
 use crate::scene::{Ranking, Scene};
 
-/// Puts targets into an order.
+/// Orders targets.
 ///
-/// It proposes; health disposes: a target that is blocked when its turn comes is skipped. So a strategy need not check
-/// whether a target is usable, only which it prefers. Invariant: it reads and never changes anything, and the same scene
-/// gives the same ranking.
+/// It proposes; health decides: a target that is blocked when its turn comes is skipped. So a strategy need not check
+/// whether a target is usable, only which one it prefers. Invariant: it reads and never changes anything, and the same
+/// scene gives the same ranking.
 ///
 /// ```
 /// use hotspare_core::TargetId;
@@ -42,13 +42,13 @@ pub trait Strategy: fmt::Debug + Send + Sync {
     /// Its name, as written in a configuration.
     fn name(&self) -> &'static str;
 
-    /// The targets that it chooses among, as they were written.
+    /// The targets that it chooses among, in the order written.
     fn members(&self) -> Vec<TargetId>;
 
     /// Orders the candidates: each at most once, best first.
     fn rank(&self, scene: &Scene<'_>) -> Ranking;
 
-    /// At most how many targets start at once: what a call may cost in the best case.
+    /// Maximum number of targets that start at once, which bounds the cost of a call without failures.
     fn width(&self) -> usize {
         1
     }

@@ -1,4 +1,4 @@
-//! What holds for every strategy, and for each its point.
+//! Properties of all strategies, and an example of what each is for.
 
 use std::time::Duration;
 
@@ -47,7 +47,7 @@ fn view() -> impl proptest::strategy::Strategy<Value = TargetView> {
     )
 }
 
-/// The order of names that a strategy gives.
+/// The order of names that a strategy returns.
 fn order(
     strategy: &dyn Strategy,
     views: &[(&str, TargetView)],
@@ -161,7 +161,8 @@ fn ranked(strategy: &dyn Strategy, views: &[(&str, TargetView)], draw: u64) -> R
 }
 
 proptest! {
-    /// Whoever fails is penalised in its figure, and of two whose figures differ the better one is never second.
+    /// A failing target's latency includes its penalties, and of two targets with different expected waits the better
+    /// one always comes first.
     #[test]
     fn of_two_the_one_with_the_longer_expected_wait_never_comes_first(
         a in 1u64..60_000, b in 1u64..60_000, loads in (0u32..20, 0u32..20), draw: u64,
@@ -177,7 +178,7 @@ proptest! {
         prop_assert!(a == b || (first == "a") == (a < b), "{first} of {a} and {b}");
     }
 
-    /// Of many the slowest is never first, but for the calls that look; and no target takes everything while others are as good.
+    /// With many targets the slowest never comes first, except when explored.
     #[test]
     fn the_slowest_of_many_is_never_drawn_first(slowest in 0usize..5, draw: u64) {
         let mut views = well();
@@ -188,7 +189,8 @@ proptest! {
         prop_assert!(first != NAMES[slowest] || draw % 50 == 0);
     }
 
-    /// A tier of shares before spares: a spare never stands before a member of the tier, however the tier is drawn.
+    /// Weighted members before spares: a spare never ranks above a member of the first tier, however that tier is
+    /// drawn.
     #[test]
     fn a_spare_never_comes_before_the_tier(views in prop::collection::vec(view(), 5), draw: u64) {
         let views: Vec<_> = NAMES.iter().copied().zip(views).collect();
@@ -200,7 +202,7 @@ proptest! {
         prop_assert!(order[..2].iter().all(|name| name == "a" || name == "b"), "{order:?}");
     }
 
-    /// Every choice says why, in words that a person can read.
+    /// Every choice has a human-readable reason.
     #[test]
     fn every_choice_has_a_reason(views in prop::collection::vec(view(), 5), draw: u64) {
         let views: Vec<_> = NAMES.iter().copied().zip(views).collect();
@@ -213,7 +215,7 @@ proptest! {
     }
 }
 
-/// What is known of a target is only of the calls that it got: every one that is well gets some.
+/// Statistics cover only the calls that a target gets, so every healthy target must get some.
 #[test]
 fn nobody_who_is_well_is_forgotten() {
     let mut views = well();
@@ -280,7 +282,7 @@ fn the_most_reliable_comes_first_and_the_next_is_looked_at_now_and_then() {
     assert_eq!(looks, 20);
 }
 
-/// Names a place that is not in the scene, as a strategy written elsewhere may.
+/// Returns an index that is not in the scene, as a third-party strategy may.
 #[derive(Debug)]
 struct Astray;
 

@@ -23,7 +23,7 @@ pub struct Tiered {
 }
 
 impl Tiered {
-    /// These tiers, the preferred one first.
+    /// A strategy over these tiers, the preferred one first.
     #[must_use]
     pub fn new(tiers: Vec<Box<dyn Strategy>>) -> Self {
         Self { tiers: tiers.into_iter().map(Arc::from).collect() }

@@ -7,15 +7,15 @@ use crate::strategy::Strategy;
 
 /// Distributes calls by weight. The targets that follow in case of failure are drawn in the same way.
 ///
-/// Use it when a new model should get a tenth of the traffic, or two accounts should share the load. A target that comes back
-/// from an outage gets its share back step by step.
+/// Use it when a new model should get a tenth of the traffic, or two accounts should share the load. A target that
+/// returns from an outage gets its share back step by step.
 #[derive(Clone, Debug)]
 pub struct Weighted {
     members: Vec<(TargetId, u32)>,
 }
 
 impl Weighted {
-    /// These targets with their weights; a weight of 0 means only if nobody else is left.
+    /// These targets with their weights; a target of weight 0 is used only if no other is left.
     pub fn new(targets: impl IntoIterator<Item = (impl Into<TargetId>, u32)>) -> Self {
         Self { members: targets.into_iter().map(|(target, weight)| (target.into(), weight)).collect() }
     }

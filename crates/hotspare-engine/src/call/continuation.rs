@@ -1,7 +1,8 @@
-//! What follows when a committed stream is cut.
+//! Handles a committed stream that is cut.
 //!
-//! Not for tool calls, schemas or anything else that text cannot be joined to: there the caller gets the error. Invariant:
-//! text from a second target reaches the caller only after a [`Event::Handover`] and only where it joins exactly.
+//! Not for tool calls, structured output or anything else that cannot be joined as text: the caller gets the error
+//! then. Invariant: text from a second target reaches the caller only after an [`Event::Handover`] and only where it
+//! joins exactly.
 
 use std::cmp::Reverse;
 use std::sync::Arc;
@@ -14,12 +15,12 @@ use crate::rules::OnCut;
 use crate::step::AttemptId;
 use crate::world::World;
 
-/// An answer that was cut and may be carried on.
+/// An answer that was cut and may be continued.
 #[derive(Clone, Debug)]
 pub(super) struct Cut {
     pub(super) from: TargetId,
     pub(super) text: Arc<str>,
-    /// What the caller gets if nobody can carry on.
+    /// What the caller gets if no target can continue.
     pub(super) error: Error,
 }
 
@@ -30,7 +31,7 @@ impl Call {
         let plain = attempt.grammar.text_only() && error.policy().next == Next::Move;
         let wanted = self.route.rules.on_cut == OnCut::Continue && self.sent.is_some();
         if plain && wanted {
-            // Who was refused when this call began may be well by now.
+            // Targets that were refused earlier in the call may be available by now.
             self.line_up_refused();
         }
         let attempt = &self.attempts[id.0];
@@ -39,7 +40,7 @@ impl Call {
                 let from = self.fleet.targets()[attempt.choice.target].id.clone();
                 let name = &self.fleet.targets()[attempt.choice.target].name;
                 let fleet = &self.fleet;
-                // Stable: among equals the route's order stands.
+                // Stable sort: equals keep the route's order.
                 let order = |choice: &PlannedTarget| {
                     let kin = kinship(name, &fleet.targets()[choice.target].name);
                     (choice.trim_to.is_some(), Reverse(kin))
@@ -54,8 +55,8 @@ impl Call {
         }
     }
 
-    /// Lines up a target that was asked once and outrun, to carry on a cut answer. It has been started before, so it costs a
-    /// retry.
+    /// Lines up a target that was cancelled because another answered first, to continue the answer that was cut. It has been
+    /// started before, so it costs a retry.
     pub(super) fn recall_loser(&mut self, now: Moment, world: &mut World) -> bool {
         let allowed = self.cut.is_some()
             && !self.losers.is_empty()
@@ -68,8 +69,8 @@ impl Call {
         allowed
     }
 
-    /// Whether a stream of which the caller has had nothing but reasoning can begin anew elsewhere; without a successor it ends
-    /// as its target ended it.
+    /// Fails a finished stream that has delivered nothing but reasoning, if another target can start over. Without a
+    /// successor the stream ends as its target ended it.
     pub(super) fn judge_silence(&self, id: AttemptId) -> Result<(), Error> {
         let attempt = &self.attempts[id.0];
         let passed_on = self.committed == Some(id) && attempt.is_empty(self.ask.stops);
@@ -81,7 +82,7 @@ impl Call {
         Ok(())
     }
 
-    /// Marks the seam, if `id` carries on what another began.
+    /// Emits the handover, if `id` continues another target's answer.
     pub(super) fn hand_over(&mut self, id: AttemptId) {
         if let Some(cut) = self.cut.take() {
             let to = self.fleet.targets()[self.attempts[id.0].choice.target].id.clone();
@@ -90,16 +91,16 @@ impl Call {
     }
 }
 
-/// An answer that is none.
+/// The error for an empty answer.
 pub(super) fn nothing_said() -> Error {
     Error::new(Kind::Protocol, "the answer is empty")
 }
 
-/// How near two models are, by their names: words that they share from the beginning. One who was brought up alike is likelier
-/// to carry on in the same words.
+/// Similarity of two models by name: the number of leading words that they share. A related model is likelier to
+/// continue in the same words.
 fn kinship(a: &str, b: &str) -> usize {
     let words = |name: &str| -> Vec<String> {
-        // Hosts put an author before the name, or a region.
+        // Hosts prefix names with an author or a region.
         let own = name.rsplit('/').next().unwrap_or(name).to_ascii_lowercase();
         own.split(|letter: char| !letter.is_ascii_alphanumeric()).map(str::to_owned).collect()
     };

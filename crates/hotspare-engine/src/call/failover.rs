@@ -1,6 +1,6 @@
-//! What follows from a failed attempt: again here, elsewhere, or not at all.
+//! Decides what follows a failed attempt: the same target again, another one, or none.
 //!
-//! Not a classifier: the kind is given, and what follows from it stands in the policy table. Invariant: this is the only
+//! Not a classifier: the kind is given, and the policy table defines what follows from it. Invariant: this is the only
 //! place that decides to try again.
 
 use std::time::Duration;
@@ -19,29 +19,29 @@ use crate::splice::Splice;
 use crate::step::{AttemptId, Reask};
 use crate::world::World;
 
-/// Pause before the same target is asked again after an error of its own; half of it is chance.
+/// Pause before the same target is retried after a server error; half of it is random.
 const BACKOFF: Duration = Duration::from_millis(100);
 
-/// What a caller is told to wait where one target has asked for a pause and another may serve at once.
+/// Retry hint for the caller if one target asked for a pause but another may serve at once.
 const SOON: Duration = Duration::from_secs(1);
 
-/// Another try of the same target.
+/// Another attempt at the same target.
 #[derive(Debug)]
 pub(super) struct Retry {
     pub(super) at: Moment,
     pub(super) choice: PlannedTarget,
     pub(super) why: String,
     pub(super) reask: Option<Reask>,
-    /// With a key that this call has not tried: it waits for its turn as any other candidate does.
+    /// Uses a key that this call has not tried, so a refusal is handled like that of any other candidate.
     pub(super) untried: bool,
 }
 
 impl Call {
-    /// Takes an attempt's failure.
+    /// Takes the failure of an attempt.
     pub(super) fn failed(&mut self, now: Moment, world: &mut World, id: AttemptId, error: Error) {
         let (stops, passed_on) = (self.ask.stops, self.committed == Some(id));
         let Some(attempt) = self.live(id) else { return };
-        // The answer was complete; what broke afterwards concerns nobody.
+        // The answer was complete; what broke afterwards does not matter.
         let judged = matches!(error.kind(), Kind::BadOutput | Kind::ContentPolicy);
         let whole = passed_on || !attempt.is_empty(stops);
         if attempt.finished.is_some() && whole && !judged {
@@ -53,22 +53,22 @@ impl Call {
         if let (Some(_), Some(permit)) = (error.status(), &mut attempt.permit) {
             world.observe(now, place, permit, Observation::Heard);
         }
-        // What cannot be measured, and what was changed on the way, says nothing about other requests of this size.
+        // A prompt that cannot be measured, or was changed on the way, says nothing about other requests of this size.
         if error.kind() == Kind::ContextOverflow && as_asked && !self.size.is_opaque() {
             world.overflowed(now, place, needs);
         }
         let error = error.with_target(self.fleet.targets()[place].id.clone());
         if id == AttemptId(0) {
-            // A hedge is of the first; what follows from its failure is decided here.
+            // Hedges are for the first attempt only; its failure is handled here instead.
             self.hedge_at = None;
         }
-        // From here on nobody waits for this attempt.
+        // From here on the attempt no longer counts as a reason to wait.
         self.attempts[id.0].failure = Some(error.clone());
         let plainly = self.committed.is_none()
             && (self.ask_plainly(now, world, id, &error) || self.ask_anew(now, world, id));
         let again = plainly || (self.committed.is_none() && self.again(now, world, id, &error));
-        // A connection that was closed before any byte may have been stale, which says nothing about the target; the
-        // second try finds out.
+        // A connection closed before the first byte may have been stale, which says nothing about the target; the retry
+        // will tell.
         let stale = plainly || (again && error.kind() == Kind::Disconnected);
         let outcome = if stale { Outcome::neutral() } else { self.evidence(now, id, &error) };
         let end =
@@ -76,7 +76,8 @@ impl Call {
         self.settle(now, world, id, outcome, Ending::Failed(error.kind()), end);
         self.attempts[id.0].failure = None;
         if self.attempts[id.0].first_content.is_some() {
-            // What had begun is lost: whoever begins anew, or carries on, has as long as the first.
+            // Content that had arrived is lost, so whichever target starts over or continues gets the first content
+            // deadline again.
             self.restart_deadline(now);
         }
         let error = if error.policy().evidence == Evidence::Path && world.network_is_suspected(now) {
@@ -97,13 +98,13 @@ impl Call {
         self.errors.push(error);
     }
 
-    /// Whoever begins now has as long for first content as the first target had.
+    /// Gives a target that starts now as much time for its first content as the first one had.
     pub(super) fn restart_deadline(&mut self, now: Moment) {
         let deadline = now + self.route.limits.first_content_deadline;
         self.first_content_at = self.first_content_at.max(deadline).min(self.total_at);
     }
 
-    /// Reads the policy table.
+    /// Applies the route's rules, then the policy table.
     fn follow(&mut self, place: usize, error: &Error) {
         let policy = error.policy();
         match self.route.rules.on.get(&error.kind()) {
@@ -142,8 +143,9 @@ impl Call {
         }
     }
 
-    /// Whether a target of the caller's own wire answers for another that never judged the request, while one of a different
-    /// wire is untried. Hosts of one wire differ in what they take, so its objection is not yet the caller's mistake.
+    /// Whether the target, on the caller's own wire, stands in for another that never judged the request, while a
+    /// target of a different wire is untried. Hosts on one wire differ in what they accept, so its objection is not yet
+    /// the caller's mistake.
     fn stands_in(&self, place: usize) -> bool {
         let targets = self.fleet.targets();
         let another = self.errors.iter().any(|error| error.target() != Some(&targets[place].id));
@@ -151,7 +153,7 @@ impl Call {
         another && untried.into_iter().any(|choice| targets[choice.target].wire != targets[place].wire)
     }
 
-    /// Tries the same target again, where that is promising and paid for.
+    /// Retries the same target if that is promising and the budget allows.
     fn again(&mut self, now: Moment, world: &mut World, id: AttemptId, error: &Error) -> bool {
         let policy = error.policy();
         if let Some(reask) = self.reask.take() {
@@ -166,7 +168,7 @@ impl Call {
         let (place, key, clean) = (choice.target, *key, choice.clean);
         let target = &self.fleet.targets()[place];
         let starts = self.attempts.iter().filter(|attempt| attempt.choice.target == place).count();
-        // Another key is another candidate: untried, so no budget is asked.
+        // Another key counts as an untried candidate, so it needs no budget.
         let key_is_ill = matches!(policy.scope, Scope::Credential | Scope::CredentialModel);
         if key_is_ill && starts < target.key_count() {
             let why = format!("key {} failed ({}); another key", key + 1, error.kind());
@@ -178,7 +180,8 @@ impl Call {
             _ if asked_for => error.retry_after().unwrap_or_else(|| self.backoff()),
             Same::Never => return false,
             Same::Once | Same::OnceIfClean if starts > 1 => return false,
-            // Nothing was said, so nothing needs time to recover: the connection was stale or the process is new.
+            // No reply had started, so nothing needs time to recover: the connection was stale or the process has
+            // restarted.
             Same::Once => Duration::ZERO,
             Same::OnceIfClean if !clean => return false,
             Same::OnceIfClean if matches!(error.status(), Some(500 | 502) | None) => self.backoff(),
@@ -202,8 +205,8 @@ impl Call {
         true
     }
 
-    /// A host may refuse the stream that the route wanted and the caller did not: it is asked once more for the whole
-    /// answer, and if that works it is remembered.
+    /// A host may reject a stream that the route wanted and the caller did not: it is asked once more for the whole
+    /// answer, and if that works, the world remembers it.
     fn ask_plainly(&mut self, now: Moment, world: &mut World, id: AttemptId, error: &Error) -> bool {
         let attempt = &self.attempts[id.0];
         let place = attempt.choice.target;
@@ -221,8 +224,8 @@ impl Call {
         true
     }
 
-    /// A target was given a beginning of a few letters as its own turn, and said just those: whether again or once more cannot
-    /// be told. Asked anew, it says all of them.
+    /// A target got a prefill of a few characters and returned exactly those, which may be an echo or a repetition. It
+    /// is asked once more without prefill, so that its answer contains all of the text.
     fn ask_anew(&mut self, now: Moment, world: &mut World, id: AttemptId) -> bool {
         let attempt = &self.attempts[id.0];
         let doubtful = attempt.splice.as_ref().is_some_and(Splice::is_doubtful);
@@ -237,8 +240,8 @@ impl Call {
         true
     }
 
-    /// A key was rejected and a newer one stands in its place: nothing is said about health, and the same target is asked
-    /// at once, or, where the call has no start left for that, the next one is.
+    /// A key was rejected and its source has a newer one. That says nothing about health: the same target is retried at
+    /// once or, if the call has no extra start left, the next one is due.
     pub(super) fn renewed(&mut self, now: Moment, world: &mut World, id: AttemptId, error: Error) {
         if self.committed.is_some() {
             self.failed(now, world, id, error);
@@ -262,7 +265,7 @@ impl Call {
         self.retries.push_back(Retry { untried: true, ..self.once_more(now, id, why) });
     }
 
-    /// Asks the same target again with what was wrong with its answer: it is the one that knows what it meant.
+    /// Asks the same target again and tells it what was wrong with its answer, since it knows best what it meant.
     fn ask_again(&mut self, now: Moment, world: &mut World, id: AttemptId, reask: Reask) -> bool {
         let place = self.attempts[id.0].choice.target;
         let limits = &self.route.limits;
@@ -287,8 +290,8 @@ impl Call {
         true
     }
 
-    /// Why asking again would go beyond its own limit, if it would: the prompt grows by the answer and what was wrong with
-    /// it, and another answer is about as long.
+    /// Why asking again would exceed its cost limit, if it would: the prompt grows by the answer and the feedback, and
+    /// another answer is expected to be as long.
     fn too_dear_to_ask_again(&self, id: AttemptId, most: Option<Cost>) -> Option<String> {
         let most = most?;
         let last = &self.attempts[id.0];
@@ -312,19 +315,19 @@ impl Call {
         Retry { at, choice, why: why.into(), reask: None, untried: false }
     }
 
-    /// Equal jitter: half of the pause is certain, half is chance.
+    /// Equal jitter: half of the pause is fixed, half is random.
     fn backoff(&mut self) -> Duration {
         let half = BACKOFF / 2;
         let nanos = u64::try_from(half.as_nanos()).unwrap_or(1).max(1);
         half + Duration::from_nanos(self.draws.draw() % nanos)
     }
 
-    /// Whether an answer may still come without a second try of the same target.
+    /// Whether an answer may still come without retrying the same target.
     fn is_hopeful(&self) -> bool {
         !self.retries.is_empty() || self.attempts.iter().any(Attempt::is_hopeful)
     }
 
-    /// The next target is due, unless somebody is at work who may still be in time.
+    /// The next target is due, unless an attempt is still within its time.
     pub(super) fn advance(&mut self) {
         if !self.attempts.iter().any(Attempt::is_hopeful) {
             self.wanted = self.wanted.max(1);
@@ -337,21 +340,21 @@ impl Call {
         let kind = if self.is_rate_limited() { Kind::RateLimited } else { self.nobody };
         let nobody = Error::new(kind, self.why_nobody(now));
         let lead = self.lead(nobody);
-        // What the caller must correct does not get better with time.
+        // Waiting does not help with what the caller must correct.
         let lead = if lead.blame() == Blame::Caller { lead } else { lead.with_retry_after(pause) };
         self.end(now, world, Err(lead), "the call has failed");
     }
 
-    /// How long until the same request may be served, if anything is known of that: until the first target can be asked.
+    /// How long until the same request may be served, if known: until the first target becomes available.
     fn pause(&mut self, now: Moment, world: &mut World) -> Option<Duration> {
-        // As soon as a last resort is allowed again, it serves the next call.
+        // A last resort serves the next call as soon as its budget allows.
         let ill = self.refused.iter().any(|(_, refusal)| start::is_overridden(refusal));
         let resort = world.last_resort_at(now).filter(|_| ill);
         let times = self.refused.iter().filter_map(|(_, refusal)| refusal.until).chain(resort);
         let times: Vec<Moment> = times.chain(self.affordable_at(now, world)).collect();
         let hints = self.errors.iter().filter_map(Error::retry_after);
         let soonest = times.iter().map(|at| at.saturating_since(now)).chain(hints).min()?;
-        // Another target's pause says nothing about one that failed and can be asked again.
+        // A pause of one target does not apply to another that failed and is available.
         let free = |error: &Error| {
             let place = error.target().and_then(|id| self.fleet.find(id.as_str()));
             error.retry_after().is_none()
@@ -359,12 +362,12 @@ impl Call {
                 && place.is_some_and(|place| world.view(now, place, self.prompt_tokens).usable)
         };
         let pause = if self.errors.iter().any(free) { soonest.min(SOON) } else { soonest };
-        // Up to a quarter of it is chance: all callers that are turned away hear of the same moment.
+        // Adds up to a quarter at random, because all callers that are turned away get the same hint.
         let quarter = u64::try_from((pause / 4).as_nanos()).unwrap_or(u64::MAX);
         Some(pause + Duration::from_nanos(self.draws.draw() % quarter.max(1)))
     }
 
-    /// When the first of those that are passed over for want of money can be paid for again.
+    /// When the first of the targets that were skipped for their cost becomes affordable again.
     fn affordable_at(&self, now: Moment, world: &mut World) -> Option<Moment> {
         let asked = |place: usize| {
             self.tried.contains(&place) || self.refused.iter().any(|(choice, _)| choice.target == place)
@@ -378,7 +381,7 @@ impl Call {
             .min()
     }
 
-    /// The error that tells the caller most: what cut the answer, what the caller must correct, or the first cause.
+    /// The most useful error for the caller: what cut the answer, what the caller must correct, or the first cause.
     pub(super) fn lead(&mut self, otherwise: Error) -> Error {
         if let Some(cut) = self.cut.take() {
             return cut.error;
@@ -392,14 +395,14 @@ impl Call {
         }
     }
 
-    /// Whether waiting is all that helps: every target that is in service is at a rate limit.
+    /// Whether the only remedy is to wait: every target in service is rate limited.
     fn is_rate_limited(&self) -> bool {
         let in_service = |refusal: &&Refusal| !matches!(refusal.cause, Cause::Cordoned | Cause::Disabled);
         let mut in_service = self.refused.iter().map(|(_, refusal)| refusal).filter(in_service).peekable();
         in_service.peek().is_some() && in_service.all(start::is_rate_limit)
     }
 
-    /// Why no target was asked, in the order of the route.
+    /// Why no target was asked, in the route's order.
     fn why_nobody(&self, now: Moment) -> String {
         let place = |target: &TargetId| {
             let members = &self.route.members;

@@ -1,7 +1,7 @@
-//! How attempts and calls end, and what the world is told.
+//! How attempts and calls end, and what is reported to the world.
 //!
-//! Not a decision on what follows: that is failover's. Invariant: every permit that a call was given is settled exactly once,
-//! and a call that is over has nothing under way.
+//! Not a decision on what follows: that is made in `failover`. Invariant: every permit that a call was given is settled
+//! exactly once, and a call that is over has nothing in flight.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -20,7 +20,7 @@ use crate::verdict;
 use crate::world::World;
 
 impl Call {
-    /// Tells the world what events brought to light.
+    /// Reports to the world what events have brought to light.
     pub(super) fn tell(&mut self, now: Moment, world: &mut World) {
         for index in 0..self.attempts.len() {
             let attempt = &mut self.attempts[index];
@@ -31,7 +31,7 @@ impl Call {
                 if let Some(entry) = self.trail.attempts.get_mut(index) {
                     entry.first_content = Some(after);
                 }
-                // A timer that went off together with the content was not asked.
+                // The first content may arrive when the timer is already due but has not been handled.
                 if !attempt.overdue && permit.late_after().is_some_and(|usual| after > usual) {
                     attempt.overdue = true;
                     world.observe(now, attempt.choice.target, permit, Observation::Overdue);
@@ -51,7 +51,7 @@ impl Call {
         }
     }
 
-    /// Ends every live attempt but `winner`.
+    /// Ends every live attempt except `winner`.
     pub(super) fn drop_others(
         &mut self,
         now: Moment,
@@ -65,11 +65,12 @@ impl Call {
             if Some(id) == winner || !attempt.is_live() {
                 continue;
             }
-            // Never a byte, though it had its time: that is a failure whoever answered meanwhile. Pings and no content
-            // are slowness, and so is silence that is no sign of ill health. A target that had no time yet is not judged by a
-            // race that it lost.
+            // No byte within the time limit is a failure, whichever target answered meanwhile. Signs of life without
+            // content count as slowness, and so does silence that is no sign of ill health. A target that still had
+            // time is not judged by a race that it lost.
             let had_its_time = attempt.first_content.is_none() && self.had_its_time(now, attempt);
-            // Where nobody answered, the silence before an answer that comes whole says as much of who stopped listening.
+            // If no target answered, the silence before an unstreamed answer only shows when the caller stopped
+            // waiting.
             let censored = !attempt.stream && self.committed.is_none();
             let hung = self.has_hung(now, attempt);
             let outcome = match (had_its_time && !censored, hung) {
@@ -82,7 +83,7 @@ impl Call {
                 (false, _) => Outcome::neutral(),
             };
             let attempt = &mut self.attempts[index];
-            // A whole answer that does not come at all is no measure of how long the others take.
+            // An unstreamed answer that never arrives is no sample of how long others take.
             let slow = attempt.was_slow() && (attempt.stream || !hung);
             if let (true, Some(permit)) = (slow, &mut attempt.permit) {
                 let after = now.saturating_since(attempt.started);
@@ -125,7 +126,7 @@ impl Call {
             entry.first_content = attempt.first_content.map(|first| first.saturating_since(attempt.started));
         }
         attempt.held = VecDeque::new();
-        // What the target counted for the request as it came in.
+        // The target's token count for the unchanged request.
         let reported = attempt.is_as_asked() && attempt.usage.source == UsageSource::Reported;
         let counted = attempt.usage.input.filter(|_| reported);
         let end = End {
@@ -142,7 +143,7 @@ impl Call {
         world.settle(now, attempt.choice.target, permit, end, self.draws.draw());
     }
 
-    /// An attempt's stream has ended in order: an answer if it is whole, a failure if not.
+    /// An attempt's stream has ended cleanly: an answer if it is complete, a failure if not.
     pub(super) fn ended(&mut self, now: Moment, world: &mut World, id: AttemptId) {
         let native = self.ask.native_wire;
         let (stops, passed_on) = (self.ask.stops, self.committed == Some(id));
@@ -256,8 +257,8 @@ impl Call {
         self.done = Some(Box::new(result));
     }
 
-    /// What the book is told about a failed attempt. One call gives at most one piece of hard evidence per target, and
-    /// a request that fails two targets alike may itself be the poison: the second weighs a third.
+    /// The outcome that is reported for a failed attempt. One call gives at most one piece of hard evidence per target.
+    /// A request that causes server errors at two targets may itself be the cause, so the second counts a third.
     pub(super) fn evidence(&mut self, now: Moment, id: AttemptId, error: &Error) -> Outcome {
         let attempt = &self.attempts[id.0];
         let target = &self.fleet.targets()[attempt.choice.target];

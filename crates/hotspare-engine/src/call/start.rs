@@ -1,7 +1,7 @@
-//! Whom a call starts next.
+//! Chooses which target a call starts next.
 //!
-//! Not when: that is decided where failures and timers are. Invariant: a target that was not tried and would be admitted
-//! is never refused by a budget; a budget only limits what comes on top.
+//! Not when: failures and timers decide that. Invariant: a target that the call has not tried and that would admit it
+//! is never refused for lack of budget; budgets only limit extra attempts.
 
 use std::time::Duration;
 
@@ -19,11 +19,11 @@ use crate::splice::{self, Splice};
 use crate::step::{AttemptId, AttemptStart, Resume};
 use crate::world::{LOOK_AGAIN, Wish, World};
 
-/// Shortest pause before somebody who refused is asked again.
+/// Shortest pause before a target that refused is asked again.
 const SHORTEST_WAIT: Duration = Duration::from_millis(1);
 
 impl Call {
-    /// The next request to send, if one is due and somebody admits it.
+    /// The next request to send, if one is due and a target admits it.
     pub(super) fn start(&mut self, now: Moment, world: &mut World) -> Option<AttemptStart> {
         while let Some(due) = self.retries.iter().position(|retry| now >= retry.at) {
             let Some(retry) = self.retries.remove(due) else { break };
@@ -66,7 +66,7 @@ impl Call {
         if self.wanted == 0 || !self.is_alone() {
             return None;
         }
-        // Who is late may still answer: no breaker is overridden beside it.
+        // A late attempt may still answer: no breaker is overridden beside it.
         if self.queue(now, world) || self.attempts.iter().any(Attempt::is_live) {
             self.wanted = 0;
             return None;
@@ -74,7 +74,7 @@ impl Call {
         self.last_resort(now, world)
     }
 
-    /// The same target once more, if it admits that.
+    /// Retries the same target, if it admits that.
     fn start_again(&mut self, now: Moment, world: &mut World, retry: Retry) -> Option<AttemptStart> {
         let Retry { choice, why, reask, untried, .. } = retry;
         if let Some(why) = self.too_dear(now, world, &choice) {
@@ -101,13 +101,13 @@ impl Call {
         }
     }
 
-    /// Nobody is at work from whom content is expected.
+    /// Whether no attempt is in flight that is expected to bring content.
     fn is_alone(&self) -> bool {
         self.retries.is_empty() && !self.has_content() && !self.attempts.iter().any(Attempt::is_hopeful)
     }
 
-    /// Everybody has been asked, and time has passed since some refused: they are asked once more before the call is
-    /// given up. A breaker may have cooled down, or somebody else's probe may have closed it.
+    /// All targets have been asked, and time has passed since some refused: asks those once more before the call gives
+    /// up. A breaker may have cooled down, or another call's probe may have closed it.
     fn reconsider(&mut self, now: Moment) -> bool {
         if !self.is_alone() || self.refused.is_empty() || self.refused_at >= now {
             return false;
@@ -129,7 +129,7 @@ impl Call {
         words && (self.ask.stream || (!refuses && world.streams_upstream(&self.route, place)))
     }
 
-    /// Why a target is passed over although its turn has come.
+    /// Why a target is skipped although its turn has come.
     fn unfit(&self, now: Moment, choice: &PlannedTarget) -> Option<String> {
         let target = &self.fleet.targets()[choice.target];
         if let Some(most) = self.route.limits.max_targets
@@ -143,7 +143,7 @@ impl Call {
         {
             return Some(format!("its window of {window} tokens is not larger than the one that overflowed"));
         }
-        // The first start is worth a try; to be handed from one to the next without a chance is worth nothing.
+        // The first attempt is made in any case; a further one is pointless if it has no chance to be in time.
         let end = self.first_content_at;
         if let Some(usual) = choice.usual.filter(|_| !self.attempts.is_empty())
             && now + usual.p50 > end
@@ -163,13 +163,13 @@ impl Call {
         None
     }
 
-    /// What the prompt alone will cost there; the answer's length is not known before it is there.
+    /// What the prompt alone will cost there; the length of the answer is not known in advance.
     pub(super) fn expected(&self, place: usize, prompt_tokens: u64) -> Option<Cost> {
         let price = self.fleet.targets()[place].profile.price?;
         Some(price.cost(&Usage::estimated(Some(prompt_tokens), None)))
     }
 
-    /// Why money keeps a target from being asked. What is under way counts at what it is expected to cost.
+    /// Why cost rules a target out. Attempts in flight count with their expected cost.
     fn too_dear(&self, now: Moment, world: &mut World, choice: &PlannedTarget) -> Option<String> {
         let prompt = self.expected(choice.target, choice.prompt_tokens)?;
         if let Some(most) = self.ask.max_cost {
@@ -185,14 +185,14 @@ impl Call {
         world.overspent(now, self.route.index, choice.target, prompt).map(|overspent| overspent.why)
     }
 
-    /// Notes that a target would have been asked again but for this.
+    /// Records why a target was not asked again.
     pub(super) fn not_again(&mut self, place: usize, why: &str) {
         let target = self.fleet.targets()[place].id.clone();
         self.trail.skipped.push(Skipped::new(target, format!("not asked again: {why}")));
     }
 
-    /// Waits for room, where that is all that is missing or the pause is short enough; and beside somebody who is late, for
-    /// whatever may change in time.
+    /// Waits for room if that is all that is missing or the pause is short enough; with a late attempt in flight, waits
+    /// for any refusal to end.
     fn queue(&mut self, now: Moment, world: &mut World) -> bool {
         let late = self.attempts.iter().any(Attempt::is_live);
         let patience = self.route.limits.wait_for_rate_limit;
@@ -202,17 +202,17 @@ impl Call {
         for (choice, refusal) in &self.refused {
             let pause = refusal.until.map(|until| until.saturating_since(now));
             let until = match (refusal.cause, refusal.until) {
-                // A probe may report at any time.
+                // Another call's probe may end at any time.
                 (Cause::HalfOpenBusy, Some(until)) if late => until.min(now + LOOK_AGAIN),
                 (_, Some(until)) => until,
                 (_, None) => continue,
             };
-            // A place may become free, or the line end, at any time: it is looked for once more just before the end.
+            // A slot or a place in the queue may open at any time: looks once more just before the deadline.
             let until = match refusal.cause {
                 Cause::Full | Cause::Queued if now < last_look => until.min(last_look),
                 _ => until,
             };
-            // There is no use in waiting beyond the call's own end.
+            // Waiting beyond the call's own deadline is useless.
             if until >= self.first_content_at {
                 continue;
             }
@@ -230,7 +230,7 @@ impl Call {
                 at = Some(at.map_or(until, |at| at.min(until)));
             }
         }
-        // A place in any other line would keep those behind it from a target that they could have.
+        // A ticket in any other queue would keep the calls behind it from a target that they could use.
         if let Some(ticket) = self.ticket {
             world.leave_all_but(ticket, &lines);
         }
@@ -238,19 +238,20 @@ impl Call {
         at.is_some()
     }
 
-    /// Room may be there again: everybody who was refused for want of it is asked again.
+    /// There may be room again: asks every target that refused once more.
     pub(super) fn unqueue(&mut self) {
         self.queue_at = None;
         self.wanted = self.wanted.max(1);
         self.line_up_refused();
     }
 
-    /// Whoever was refused waits for another turn.
+    /// Puts refused targets back in line.
     pub(super) fn line_up_refused(&mut self) {
         self.waiting.extend(self.refused.drain(..).map(|(choice, _)| choice));
     }
 
-    /// Everybody is blocked: one of those whose breaker is open is asked all the same, the soonest to close first.
+    /// All targets are blocked: asks one whose refusal a last resort overrides, starting with the refusal that ends
+    /// first.
     fn last_resort(&mut self, now: Moment, world: &mut World) -> Option<AttemptStart> {
         self.refused.sort_by_key(|(_, refusal)| refusal.until);
         let mut kept = Vec::new();
@@ -267,7 +268,7 @@ impl Call {
                     let why = format!("last resort: every target is blocked; {}", choice.reason);
                     return Some(self.begin(now, world, choice, (key, permit), why));
                 }
-                // Not asked again now; later, if there is a later.
+                // Not asked again now, but possibly later.
                 Err(_) => kept.push((choice, refusal)),
             }
         }
@@ -310,10 +311,10 @@ impl Call {
         let target = &self.fleet.targets()[place];
         let stream = self.streams(world, place);
         if !stream {
-            // Its first content is the whole.
+            // Its first content is the whole answer.
             self.first_content_at = self.total_at;
         }
-        // Those who come after it need time too; more than two of them are not reckoned with.
+        // Leaves time for the targets after it, but for at most two of them.
         let others = u32::try_from(self.waiting.len().min(2)).unwrap_or(2);
         let share = self.first_content_at.saturating_since(now) / (others + 1);
         let expected = self.expected(place, prompt_tokens).unwrap_or_default();
@@ -338,7 +339,7 @@ impl Call {
             attempt.splice = Some(Splice::new(cut.text.clone(), given.is_some()));
             Resume { prefill: given.is_some(), text: given.unwrap_or_else(|| cut.text.clone()) }
         });
-        // A turn that is carried on is past its tags: what comes is text from its first letter.
+        // A turn continued by prefill is past its reasoning tags: everything that arrives is text.
         if resume.as_ref().is_none_or(|resume| !resume.prefill) {
             attempt.think = target.profile.think_tags.as_ref().map(ThinkSplitter::of);
         }
@@ -348,7 +349,7 @@ impl Call {
         self.attempts.push(attempt);
         self.queue_at = None;
         if id == AttemptId(0) {
-            // Those before the one that is marked were not usable when the plan was made.
+            // Choices before the marked one were not usable when the plan was made.
             let delay = self.waiting.iter().find_map(|choice| match choice.start {
                 Start::After(delay) => Some(delay),
                 _ => None,
@@ -370,12 +371,12 @@ impl Call {
     }
 }
 
-/// Whether a last resort asks all the same.
+/// Whether a last resort overrides this refusal.
 pub(super) fn is_overridden(refusal: &Refusal) -> bool {
     matches!(refusal.cause, Cause::Open | Cause::HalfOpenBusy | Cause::QuotaSpent)
 }
 
-/// Whether only the pace of requests is in the way.
+/// Whether only the rate of requests is the obstacle.
 pub(super) fn is_rate_limit(refusal: &Refusal) -> bool {
     matches!(
         refusal.cause,
@@ -383,7 +384,7 @@ pub(super) fn is_rate_limit(refusal: &Refusal) -> bool {
     )
 }
 
-/// A refusal for people.
+/// Describes a refusal for humans.
 pub(super) fn why_refused(now: Moment, refusal: &Refusal) -> String {
     let cause = match refusal.cause {
         Cause::Full => "all its places are taken",

@@ -1,4 +1,4 @@
-//! What a call does, step by step; the exhaustive run is in `explore`.
+//! Examples of a call's behaviour, step by step; the exhaustive exploration is in `explore`.
 
 use std::time::Duration;
 

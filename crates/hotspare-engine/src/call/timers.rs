@@ -1,7 +1,7 @@
-//! When a call must act although nothing happened.
+//! Timers: when a call must act although nothing happened.
 //!
 //! Not a clock: moments are compared with `now`. Invariant: every limit that a call waits for is among the timers that
-//! `poll_timeout` names, and acting on it changes the state, so that no timer fires twice.
+//! `poll_timeout` covers, and acting on one changes the state, so that no timer fires twice.
 
 use std::time::Duration;
 
@@ -13,13 +13,13 @@ use crate::attempt::Attempt;
 use crate::step::AttemptId;
 use crate::world::World;
 
-/// An answer that comes whole and takes so many times as long as 95 % of the target's others does not come at all.
+/// An unstreamed answer that takes this many times the target's 95th percentile is considered hung.
 const HANGS: u32 = 2;
-/// The same beside the answer that came instead, where nothing is known of the target's own.
+/// The same relative to the answer that arrived instead, if the target has no known latency.
 const HANGS_BESIDE_WINNER: u32 = 8;
 
 impl Call {
-    /// Does what is due.
+    /// Acts on every timer that is due.
     pub(super) fn expire(&mut self, now: Moment, world: &mut World) {
         if self.over {
             return;
@@ -90,25 +90,26 @@ impl Call {
         }
         let attempt = &self.attempts[id.0];
         if self.late_at(attempt).is_some_and(|at| now >= at) {
-            // Where only the call's own end presses, the target is not to blame. Where everybody else was refused, it is only if
-            // it has not been heard of at all: the attempt goes on, but others learn of it.
+            // If only the call's own deadline presses, the target is not to blame. If all other targets have refused,
+            // it is to blame only if it has shown no sign of life at all: the attempt goes on, but other calls learn of
+            // it.
             let limit = self.first_content_limit(attempt);
             let pressed = attempt.share < limit && now < attempt.started + limit;
-            // An answer that comes whole is silent until it is there: the caller may have asked for much.
+            // An unstreamed answer is silent until it is complete: the caller may have asked for a long one.
             let blamed = attempt.stream && !pressed && (!attempt.heard || !self.waiting.is_empty());
             let attempt = &mut self.attempts[id.0];
             attempt.late = true;
             if let Some(permit) = attempt.permit.as_mut().filter(|_| blamed) {
                 world.observe(now, attempt.choice.target, permit, Observation::Late);
             }
-            // The late one stays alive: it may still be the first.
+            // The late attempt stays alive: it may still be the first with content.
             if !self.attempts.iter().any(Attempt::is_hopeful) {
                 self.wanted = self.wanted.max(1);
             }
         }
     }
 
-    /// When an attempt's first content is late; only asked while there is somebody else to ask, now or later.
+    /// When an attempt's first content is late; `None` unless there is another target to ask, now or later.
     fn late_at(&self, attempt: &Attempt) -> Option<Moment> {
         if attempt.late || attempt.first_content.is_some() || self.committed.is_some() || self.stopped {
             return None;
@@ -124,7 +125,7 @@ impl Call {
         Some(attempt.started.max(self.listening) + limit)
     }
 
-    /// When an attempt that does not serve yet has had all the time that one may have.
+    /// When an attempt that does not serve yet has used up the time limit of one attempt.
     fn attempt_over_at(&self, attempt: &Attempt) -> Option<Moment> {
         let serves = self.committed.is_some() || attempt.failure.is_some();
         self.route.limits.attempt.filter(|_| !serves).map(|limit| attempt.started + limit)
@@ -145,24 +146,24 @@ impl Call {
             }
             _ => base,
         };
-        // Reading a long prompt takes time: one more base for every 32k tokens.
+        // Processing a long prompt takes time: adds the base limit once more for every 32k tokens.
         let kilotokens = u32::try_from(self.prompt_tokens / 1_024).unwrap_or(u32::MAX);
         base.saturating_add(base.saturating_mul(kilotokens) / 32)
     }
 
-    /// Whether silence says something: the limit has passed, and silence is not how the target works (an unstreamed
-    /// answer by a model that thinks first).
+    /// Whether its silence is significant: the limit has passed, and silence is not how the target works (an unstreamed
+    /// answer by a reasoning model).
     pub(super) fn had_its_time(&self, now: Moment, attempt: &Attempt) -> bool {
         let thinks = self.fleet.targets()[attempt.choice.target].profile.capabilities.reasoning == Some(true);
         let quiet_by_nature = thinks && !attempt.stream;
         !quiet_by_nature && now >= attempt.started + self.first_content_limit(attempt)
     }
 
-    /// Whether an attempt that never showed a sign of life has failed, rather than being slow. An answer that comes whole shows
-    /// none before it is there, so its silence is judged by what its target is known to need.
+    /// Whether an attempt without any sign of life has failed rather than being slow. An unstreamed answer shows none
+    /// until it is complete, so its silence is judged by the target's known latency.
     pub(super) fn has_hung(&self, now: Moment, attempt: &Attempt) -> bool {
         let known = attempt.choice.usual.map(|usual| usual.p95.saturating_mul(HANGS));
-        // Of a target that has not shown what it needs, the winner's time says something once it is far less.
+        // Without a known latency, compare with the winner's, which is significant once it is far shorter.
         let winner = self.committed.and_then(|winner| self.attempts.get(winner.0));
         let compared =
             || winner.map(|winner| now.saturating_since(winner.started).saturating_mul(HANGS_BESIDE_WINNER));

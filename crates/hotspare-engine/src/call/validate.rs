@@ -1,7 +1,7 @@
-//! Whether an answer passes the check that was asked for, and what is kept of it.
+//! Validates answers against the check that was requested, and applies repairs.
 //!
-//! The check itself is [`OutputCheck`](hotspare_normalize::OutputCheck). Invariant: an answer with tool calls, a refusal or a
-//! filtered answer is not JSON by right and is not validated; what is repaired is noted in the trail.
+//! The check itself is [`OutputCheck`](hotspare_normalize::OutputCheck). Invariant: tool calls, refusals and filtered
+//! answers need not be JSON and are not validated; repairs are recorded in the trail.
 
 use std::collections::BTreeMap;
 
@@ -13,7 +13,7 @@ use crate::rules::ValidateOutput;
 use crate::step::{AttemptId, Reask};
 
 impl Call {
-    /// Validates the whole answer of an attempt; repairs it where nobody has had it yet.
+    /// Validates the complete answer of an attempt; repairs it if the caller has not received any of it.
     pub(super) fn validate(
         &mut self,
         id: AttemptId,
@@ -43,7 +43,7 @@ impl Call {
                 }
                 Ok(())
             }
-            // It can be repaired, but the caller has it already.
+            // It could be repaired, but the caller already has it.
             Ok(Some(repaired)) => {
                 let names =
                     repaired.repairs.iter().map(|repair| repair.as_str()).collect::<Vec<_>>().join(", ");
@@ -53,7 +53,7 @@ impl Call {
                 if let Some(entry) = self.trail.attempts.get_mut(id.0) {
                     entry.violations = violations.iter().map(ToString::to_string).collect();
                 }
-                // Within the same limit another try would be cut as well.
+                // Within the same limit another answer would be cut as well.
                 if finish != FinishReason::Length {
                     let feedback = OutputCheck::feedback(&violations).into();
                     self.reask = Some(Reask { answer: text.into(), feedback });
@@ -63,7 +63,7 @@ impl Call {
         }
     }
 
-    /// Validates the tool calls of a stream once they are whole.
+    /// Validates the tool calls of a stream once they are complete.
     pub(super) fn validate_streamed_calls(&self, id: AttemptId, finish: &FinishReason) -> Result<(), Error> {
         if finish.is_cut() {
             return Ok(());
@@ -71,7 +71,7 @@ impl Call {
         self.attempts[id.0].calls.as_ref().map_or(Ok(()), |calls| calls.validate(&self.ask.tool_checks))
     }
 
-    /// Validates the tool calls of a whole answer by their tools' schemas, and spells keys as those have them.
+    /// Validates the tool calls of a complete answer against their tools' schemas, and applies repairs.
     pub(super) fn validate_tool_calls(
         &mut self,
         id: AttemptId,
@@ -101,7 +101,7 @@ impl Call {
         Ok(())
     }
 
-    /// Puts the repaired text in place of the pieces that are held; their frames no longer show it.
+    /// Replaces the buffered text with the repaired text; its frames no longer match and are dropped.
     fn replace_held(&mut self, id: AttemptId, text: String) {
         let attempt = &mut self.attempts[id.0];
         let mut text = Some(text);
@@ -117,7 +117,7 @@ impl Call {
 }
 
 fn replace(response: &mut ChatResponse, text: String) {
-    // The provider's spelling no longer shows it.
+    // The provider's raw answer no longer matches.
     response.raw = Raw::Absent;
     let mut text = Some(text);
     response.content = std::mem::take(&mut response.content)

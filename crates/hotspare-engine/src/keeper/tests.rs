@@ -1,4 +1,4 @@
-//! What the keeper does by itself, and what it leaves alone; then every order of its events up to a bound.
+//! What the keeper does, and what it leaves alone; then an exploration of every order of its events, up to a bound.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -242,9 +242,9 @@ enum Happens {
     Ends(bool),
     Neutral,
     Timer,
-    /// The driver forgets a probe, as if it had been dropped.
+    /// The driver loses a probe, as if it had been dropped.
     Lost,
-    /// The driver ends, and another one takes its place.
+    /// The driver stops, and another one takes its place.
     Replaced,
 }
 

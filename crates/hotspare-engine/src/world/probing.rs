@@ -1,7 +1,7 @@
 //! Probes that carry no caller's request.
 //!
-//! Not when to send them: that is the keeper's. Invariant: a probe keeps to the limits that calls keep to, and takes no place
-//! that a call waits for.
+//! Not when to send them: the keeper decides that. Invariant: a probe respects the same limits as calls, and takes no
+//! slot that a call waits for.
 
 use hotspare_core::Moment;
 use hotspare_health::{Admission, Permit};
@@ -9,7 +9,8 @@ use hotspare_health::{Admission, Permit};
 use super::{LOOK_AGAIN, World};
 
 impl World {
-    /// When a request with this key would find out something, if anything there is ill or out of service.
+    /// When a request with this key would show whether something has recovered, if anything there is unhealthy or out
+    /// of service.
     pub(crate) fn probe_at(&self, now: Moment, place: usize, key: usize) -> Option<Moment> {
         if self.targets[place].cordoned {
             return None;
@@ -20,7 +21,7 @@ impl World {
         Some(at.max(own).max(if full { now + LOOK_AGAIN } else { now }))
     }
 
-    /// Asks for leave to probe with this very key.
+    /// Requests admission of a probe with exactly this key.
     pub(crate) fn admit_probe(&mut self, now: Moment, place: usize, key: usize) -> Option<Permit> {
         if self.probe_at(now, place, key)? > now {
             return None;

@@ -1,7 +1,7 @@
-//! What is out of service, and why: keys and models that failed for good, and targets that an operator took out.
+//! What is out of service, and why: keys and models that failed permanently, and targets that an operator took out.
 //!
-//! Not breakers: what is out of service cannot work until somebody mends it, or must not. Invariant: what goes out is told
-//! once, and so is what comes back, however many calls find out meanwhile.
+//! Not breakers: what is out of service cannot work until it is fixed, or must not be used. Invariant: each change is
+//! reported once, in either direction, however many calls notice it.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
@@ -18,33 +18,33 @@ use crate::ending::Ending;
 pub enum ServiceChange {
     /// It is in service again.
     Back {
-        /// What.
+        /// The scope.
         scope: ScopeId,
-        /// What had taken it out.
+        /// What had disabled it.
         why: Kind,
     },
-    /// It is left alone.
+    /// It is disabled.
     Out {
-        /// What.
+        /// The scope.
         scope: ScopeId,
-        /// What takes it out.
+        /// What disabled it.
         why: Kind,
-        /// How long until a request finds out whether it is back.
+        /// How long until a request re-checks it.
         recheck: Duration,
     },
 }
 
-/// One of a target's keys, with all that a request with it needs.
+/// The status of one of a target's keys, including everything else that a request with it needs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct KeyStatus {
     /// Whether a request with it would be admitted.
     pub usable: bool,
-    /// If not, how long until it may be; `None` if nobody knows.
+    /// If not, how long until it may be; `None` if unknown.
     pub usable_in: Option<Duration>,
     /// The worst state of its breakers.
     pub breaker: BreakerState,
-    /// What took the key, or the key for this model, out of service.
+    /// What disabled the key, or the key for this model.
     pub disabled_by: Option<Kind>,
 }
 
@@ -65,13 +65,13 @@ impl Service {
 }
 
 impl World {
-    /// Takes a target out of service, or back in, by an operator's will.
+    /// Takes a target out of service, or back in, on behalf of an operator.
     pub fn set_cordoned(&mut self, place: usize, cordoned: bool) {
         self.targets[place].cordoned = cordoned;
         self.wake(place);
     }
 
-    /// A key that was rejected has been replaced at its source: it is in service again.
+    /// A rejected key has been replaced at its source: enables it.
     pub fn renew_key(&mut self, place: usize, key: usize) {
         let [_, _, credential, credential_model] = self.fleet.targets()[place].scopes(key);
         self.book.enable(credential);
@@ -80,8 +80,7 @@ impl World {
         self.wake(place);
     }
 
-    /// Puts a target's model and keys into service again without waiting for their re-check: somebody has mended what took
-    /// them out.
+    /// Enables a target's model and keys without waiting for a re-check, once an operator has fixed what disabled them.
     pub fn enable(&mut self, place: usize) {
         let target = &self.fleet.targets()[place];
         self.book.enable(target.scopes(0)[1]);
@@ -90,14 +89,14 @@ impl World {
         }
     }
 
-    /// What took a target's model out of service.
+    /// What disabled a target's model.
     #[must_use]
     pub fn disabled_by(&self, place: usize) -> Option<Kind> {
         let [_, model, ..] = self.fleet.targets()[place].scopes(0);
         self.service.out.get(&model).copied()
     }
 
-    /// One of a target's keys, counted from 0.
+    /// The status of one of a target's keys, counted from 0.
     #[must_use]
     pub fn key_status(&self, now: Moment, place: usize, key: usize) -> KeyStatus {
         let scopes = self.fleet.targets()[place].scopes(key);
@@ -112,12 +111,12 @@ impl World {
         }
     }
 
-    /// What went out of service and came back since the last time somebody asked.
+    /// What was disabled and enabled since the last call of this method.
     pub fn take_service_changes(&mut self) -> Vec<ServiceChange> {
         self.service.untold.drain(..).collect()
     }
 
-    /// An outcome that the book has not heard of yet may put something out of service.
+    /// Records what an outcome disables; called before the book takes the outcome.
     pub(super) fn note_out(&mut self, now: Moment, outcome: &Outcome, ending: Ending) {
         let (Verdict::Disable { until }, Some(scope), Ending::Failed(why)) =
             (outcome.verdict, outcome.at, ending)
@@ -130,7 +129,7 @@ impl World {
         }
     }
 
-    /// Something may have come back.
+    /// Records what is no longer disabled.
     pub(super) fn note_back(&mut self) {
         let book = &self.book;
         let back: Vec<_> =

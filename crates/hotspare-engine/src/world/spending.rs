@@ -1,7 +1,7 @@
-//! What targets and routes may spend, asked before a start and told at its end.
+//! What targets and routes may spend: checked before an attempt starts, and updated when it ends.
 //!
-//! Not what a start costs: that is reckoned by whoever starts it. Invariant: a start is counted with what it is expected to
-//! cost until its end says what it did.
+//! Not what an attempt costs: the call that starts it computes that. Invariant: an attempt counts at its expected cost
+//! until its actual cost is known.
 
 use hotspare_core::{Cost, Moment};
 
@@ -14,12 +14,12 @@ impl World {
         self.targets[place].spend = Some(Spend::new(limit));
     }
 
-    /// What a target and its limit's period say: spent so far, if it has a limit.
+    /// What a target has spent in the period of its limit; `None` without a limit.
     pub fn spent(&mut self, now: Moment, place: usize) -> Option<Cost> {
         self.targets[place].spend.as_mut().map(|spend| spend.spent_at(now))
     }
 
-    /// Why a start that is expected to cost so much would spend too much, and until when.
+    /// Why an attempt of this expected cost would exceed a limit, and until when.
     pub(crate) fn overspent(
         &mut self,
         now: Moment,
@@ -40,7 +40,7 @@ impl World {
         }
     }
 
-    /// A start is expected to cost so much.
+    /// Reserves the expected cost of an attempt.
     pub(crate) fn begin_spending(&mut self, route: usize, place: usize, expected: Cost) {
         let spends = [self.targets[place].spend.as_mut(), self.routes[route].spend.as_mut()];
         spends.into_iter().flatten().for_each(|spend| spend.begin(expected));

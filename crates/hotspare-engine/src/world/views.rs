@@ -1,6 +1,6 @@
-//! The health of targets as strategies and people see it.
+//! The health of targets as strategies and humans see it.
 //!
-//! Not a decision on who is admitted. Invariant: looking changes nothing.
+//! Not an admission. Invariant: reading changes nothing.
 
 use hotspare_core::{Moment, TargetView};
 
@@ -8,8 +8,8 @@ use super::World;
 use crate::fleet::Route;
 
 impl World {
-    /// The health of a route's members, in their order, for a prompt of about so many tokens, and an answer that the caller
-    /// wants as a stream or not: the times are those of answers that come as this one will.
+    /// The health of a route's members, in the same order, for a prompt of about this many tokens. `stream` is whether
+    /// the caller wants a stream: latencies are those of answers that arrive in the same way.
     #[must_use]
     pub fn views(&self, now: Moment, route: &Route, prompt_tokens: u64, stream: bool) -> Vec<TargetView> {
         let view = |&place: &usize| {
@@ -19,12 +19,12 @@ impl World {
         route.members.iter().map(view).collect()
     }
 
-    /// Whether the route asks a target for a stream although the caller wants none.
+    /// Whether the route requests a stream from a target although the caller wants none.
     pub(crate) fn streams_upstream(&self, route: &Route, place: usize) -> bool {
         route.rules.stream_upstream && !self.targets[place].plain
     }
 
-    /// The health of one target: of several keys, the best one's.
+    /// The health of one target; with several keys, that of the best one.
     #[must_use]
     pub fn view(&self, now: Moment, place: usize, prompt_tokens: u64) -> TargetView {
         self.view_of(now, place, prompt_tokens, true)

@@ -1,4 +1,4 @@
-//! What holds for several scopes at once.
+//! Behaviour that involves several scopes.
 
 use std::time::Duration;
 
@@ -41,7 +41,7 @@ fn a_refusal_by_one_scope_leaves_the_others_untouched() {
     let mut book = Book::new();
     let [host, model] = std::array::from_fn(|_| book.add_scope(Config::window()));
     open(&mut book, at(1), &[host], host);
-    // The host cools down and needs its one probe; the model is blocked: nobody may take the probe in vain.
+    // The host has cooled down and needs its single probe; the refusal by the model must not consume it.
     open(&mut book, at(6), &[model], model);
     assert!(matches!(book.admit(at(7), &[host, model]), Admission::Refused(_)));
     assert!(book.view(at(7), &[host], 0).usable);
@@ -130,7 +130,7 @@ fn how_long_calls_take_is_told_apart_by_model_and_not_by_host() {
         }
     }
     assert!(book.view(at(60), &[host, fast], 10).streamed.average < Some(Duration::from_secs(1)));
-    // A model whose calls are all late opens, and the host with its other model does not.
+    // A model whose calls are all late opens; the host and its other model do not.
     for second in 60..90 {
         let Admission::Granted(mut permit) = book.admit_for(at(second), &[host, slow], 10) else { continue };
         book.observe(at(second), &mut permit, Observation::Late);
@@ -205,13 +205,13 @@ fn who_sheds_load_fails_its_callers_as_often_as_it_does() {
     assert_eq!(expected(250), expected(1_000));
 }
 
-/// Twenty calls a second at a target that refuses a share of them after 80 ms, from the second `from` on: how often it opened,
-/// and how many calls it was sent from then until it first did.
+/// Twenty calls a second to a target that refuses a share of them after 80 ms, from second `from` on: how often its
+/// breaker opened, and how many calls were sent from then until it first did.
 fn shed(served: impl Fn(u64) -> bool, from: u64, secs: u64) -> (usize, usize) {
     let mut book = Book::new();
     let model = book.add_scope(Config::evidence());
     let millis = |ms: u64| Moment::ZERO + Duration::from_millis(ms);
-    // What happens when: 0 is a first content, 1 an end, 2 a refusal.
+    // Scheduled events: 0 is the first content, 1 an end, 2 a refusal.
     let mut due: std::collections::BTreeMap<(u64, u64, u8), ()> = std::collections::BTreeMap::new();
     let mut permits = std::collections::BTreeMap::new();
     let (mut opened, mut sent) = (0, 0);
@@ -254,13 +254,14 @@ fn shed(served: impl Fn(u64) -> bool, from: u64, secs: u64) -> (usize, usize) {
 fn a_target_that_refuses_everybody_opens_within_half_a_second_of_load() {
     let (opened, sent) = shed(|_| false, 60, 70);
     assert!(opened >= 1);
-    // Two or three are under way when the first refusal comes; older streams that end well weigh against the rest.
+    // Two or three calls are in flight when the first refusal arrives, and older streams that end well weaken the
+    // evidence.
     assert!(sent <= 10, "{sent} calls");
 }
 
 #[test]
 fn a_target_that_serves_most_is_left_in_service() {
-    // A draw per call, so that runs of refusals come as chance has them.
+    // One draw per call, so that runs of refusals occur by chance.
     let draw = |call: u64| {
         (call + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15).rotate_left(29).wrapping_mul(0xBF58_476D_1CE4_E5B9)
             >> 32
@@ -271,7 +272,7 @@ fn a_target_that_serves_most_is_left_in_service() {
     }
     let (opened, _) = shed(|call| draw(call) % 100 < 10, 60, 660);
     assert!(opened > 0, "nine of ten go there in vain");
-    // It serves some for a minute, then nobody: three seconds of load after that it is open.
+    // It serves some calls for a minute, then none: it opens within three seconds of load.
     let (opened, sent) = shed(|call| call < 2_400 && draw(call) % 100 < 60, 60, 130);
     assert!(opened > 0 && sent <= 1_200 + 60, "{sent} calls");
 }
@@ -302,7 +303,7 @@ fn three_models_that_fail_are_the_hosts_illness() {
         panic!("the host is open")
     };
     assert_eq!(refusal.scope, host);
-    // Whoever asks after the cooldown finds out for all; a fourth model that is well brings the host back.
+    // The first call after the cooldown is the probe for all: a healthy fourth model restores the host.
     let permit = granted(book.admit(at(20), &[host, models[3]]));
     book.settle(at(20), permit, Outcome::success(), 0);
     assert_eq!(book.view(at(20), &[host], 0).state, BreakerState::Closed);
@@ -317,7 +318,7 @@ fn models_that_fail_while_another_answers_fail_alone() {
         book.settle(at(second + 1), permit, Outcome::success(), 0);
     }
     assert!(book.view(at(6), &[host, models[3]], 0).usable);
-    // One that comes and goes never adds up to three.
+    // One that fails and recovers repeatedly never adds up to three.
     let (mut book, host, models) = self::host();
     for second in (0..400).step_by(20) {
         fail(&mut book, at(second), host, models[0]);
@@ -344,7 +345,7 @@ fn a_host_that_opened_before_the_network_was_suspected_is_not_to_blame() {
     let reasons: Vec<_> = told.iter().map(|one| (one.scope, one.to, one.reason)).collect();
     assert_eq!(reasons, [(a, BreakerState::HalfOpen, Reason::NetworkSuspected)]);
     assert!(book.network_is_suspected(at(11)));
-    // Each is asked once a second, and nobody opens.
+    // Each host is tried once a second, and no breaker opens.
     for tenth in 120..300 {
         let now = Moment::ZERO + Duration::from_millis(tenth * 100);
         for host in [a, b] {
@@ -367,7 +368,7 @@ fn a_host_that_opened_before_the_network_was_suspected_is_not_to_blame() {
     );
 }
 
-/// First content after 2 s, the end after 90 s: longer than a lease.
+/// First content after 2 s, the end after 90 s, which is longer than a lease.
 #[test]
 fn a_long_answer_of_a_probe_closes() {
     let mut book = Book::new();
@@ -390,7 +391,7 @@ fn a_long_answer_of_a_probe_closes() {
     }
 }
 
-/// Streams hang on connections to a process that is gone; they are found late after a new one is well.
+/// Streams hang on connections to a dead process; they are found to be late after its replacement is healthy.
 #[test]
 fn lateness_of_an_older_generation_is_not_counted() {
     let mut book = Book::new();

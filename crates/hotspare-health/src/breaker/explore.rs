@@ -1,10 +1,10 @@
-//! Every order of admit, first content, lateness, settle, late settle, lost permit and time, up to a bound, against the
-//! breaker's invariants.
+//! Explores every order of admission, first content, lateness, end, late end, lost permit and time, up to a bound, and
+//! checks the breaker's invariants.
 //!
-//! Not sampling: states are visited breadth first and told apart by their fingerprint, so that within the bound nothing is
-//! left out. Bound: at most three calls under way, any of them settled in any order and any way or lost, time in steps of
-//! half a cooldown, paths of up to 14 inputs; once for a breaker that counts, once for one that adds up evidence, and, with two
-//! calls under way and 11 inputs, for one that goes by the share of late calls.
+//! Not sampling: states are visited breadth first and deduplicated by fingerprint, so nothing within the bound is left
+//! out. Bound: at most three calls in flight, settled in any order and any way, or lost; time in steps of half a
+//! cooldown; paths of up to 14 inputs. Run for a breaker that counts failures, for one that accumulates evidence, and
+//! (with two calls in flight and 11 inputs) for one that judges the share of late calls.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -20,15 +20,15 @@ const IN_FLIGHT: usize = 3;
 enum Input {
     Admit,
     LastResort,
-    /// Content has begun to come.
+    /// The first content arrives.
     Speak(usize),
-    /// No content came in time.
+    /// The first content is late.
     BeLate(usize),
     Fail(usize),
     /// It fails and asks for a pause of days.
     FailForDays(usize),
     Succeed(usize),
-    /// Refused for load by a target that lets others in.
+    /// Refused by a target that sheds load but serves other calls.
     Busy(usize),
     Neutral(usize),
     Slow(usize),
@@ -36,7 +36,7 @@ enum Input {
     Tick,
 }
 
-/// The breaker, and what an outsider has seen of it.
+/// The breaker, and a model of what it should do.
 #[derive(Clone)]
 struct World {
     breaker: Breaker,
@@ -44,12 +44,12 @@ struct World {
     calls: Vec<Call>,
     probes_lost: Vec<Moment>,
     failures_in_a_row: u32,
-    /// How often it opened, less one for every five minutes that it stayed closed.
+    /// Number of openings, less one for every five minutes spent closed.
     openings: u32,
     closed_at: Moment,
-    /// Until when it promised to stay open; a probe that closes it ends the promise.
+    /// Until when it must stay open; a probe that closes it ends that.
     promised: Moment,
-    /// When a call was seen to be in time or late since the last recovery: each once.
+    /// Each call since the last recovery that is known to be late or in time, counted once.
     timed: Vec<(Moment, bool)>,
 }
 
@@ -81,7 +81,7 @@ fn counts() -> Config {
     }
 }
 
-/// Opens when three of five calls are late.
+/// Opens when 60 % of the calls are late.
 fn is_late() -> Config {
     Config { failures: None, slow_rate_bp: Some(6_000), min_calls: 2, ..counts() }
 }
@@ -191,8 +191,8 @@ impl World {
         self.check(&before, change)
     }
 
-    /// Each opening doubles the pause up to the cap, and no pause is longer than that or what was promised. With a draw of 0
-    /// half of the pause is left.
+    /// Each opening doubles the pause up to the cap, and no pause exceeds that or the requested one. A draw of 0 leaves
+    /// half of the pause.
     fn opens(&mut self, from: BreakerState) -> Result<(), String> {
         let config = &self.breaker.config;
         if from == BreakerState::Closed {
@@ -215,7 +215,7 @@ impl World {
         self.calls.push(Call { pass, probe, expires, spoke: false, timed: false });
     }
 
-    /// A call is known to be late, or not to be.
+    /// A call turns out to be late, or in time.
     fn time(&mut self, index: usize, late: bool) {
         let call = &mut self.calls[index];
         if call.pass.generation == self.breaker.generation && !std::mem::replace(&mut call.timed, true) {
@@ -228,7 +228,7 @@ impl World {
         self.calls.remove(index)
     }
 
-    /// The share of late ones among the calls of this generation, each counted once.
+    /// The share of late calls in this generation, each counted once.
     fn late_share(&self) -> (u32, u32) {
         let bucket = |moment: Moment| moment.saturating_since(Moment::ZERO).as_secs() / 2;
         let recent = self.timed.iter().filter(|(at, _)| bucket(self.now) - bucket(*at) < 10);
@@ -271,7 +271,7 @@ impl World {
             return Err("open for longer than an hour".into());
         }
         if let State::HalfOpen { leases, .. } = &after.state {
-            // A last resort may lend one more than a normal call could have.
+            // Last resorts may hold leases beyond the configured number.
             let last_resort = self.calls.iter().filter(|call| call.pass.lease.is_some()).count();
             let held = leases.iter().filter(|lease| lease.holds > self.now).count();
             if held > after.probes() + last_resort {
@@ -301,7 +301,7 @@ impl World {
             inputs.extend([Input::Fail(index), Input::Succeed(index), Input::Neutral(index)]);
             inputs.extend([Input::Slow(index), Input::Lose(index)]);
             inputs.extend([Input::Busy(index), Input::FailForDays(index)]);
-            // Where lateness opens nothing, only what probes say matters.
+            // Unless lateness can open the breaker, only the first content of a probe matters.
             if !call.spoke && (slow || call.pass.lease.is_some()) {
                 inputs.push(Input::Speak(index));
             }
@@ -312,7 +312,7 @@ impl World {
         inputs
     }
 
-    /// Time and generations are rebased, so that states that only differ in age are one.
+    /// Times and generations are relative, so that states which differ only in age are one.
     fn fingerprint(&self) -> u64 {
         let mut hasher = DefaultHasher::new();
         let ago = |moment: Moment| (self.now.saturating_since(moment), moment.saturating_since(self.now));
@@ -361,7 +361,7 @@ impl World {
 }
 
 fn explore(name: &str, config: Config, depth: usize) {
-    // Late enough that whatever is forgotten with time could be forgotten.
+    // Late enough for everything that fades with time to have faded.
     let start = World::start(config, Moment::ZERO + Duration::from_secs(100_000));
     let mut seen = BTreeSet::from([start.fingerprint()]);
     let mut queue = VecDeque::from([(start, Vec::new())]);
@@ -394,7 +394,7 @@ fn every_order_of_events_keeps_the_invariants() {
     explore("minds lateness", is_late(), 11);
 }
 
-/// From anywhere, time and one good call lead back to Closed: nothing wedges.
+/// From any state, time and successful calls lead back to Closed: nothing wedges.
 #[test]
 fn it_always_recovers() {
     for config in [counts(), adds_up(), is_late()] {

@@ -87,7 +87,7 @@ fn opens_when_others_nearly_always_have_to_serve() {
     assert!(breaker.slow(now, probe, 0).is_some(), "a late probe proves nothing");
 }
 
-/// Opens it at `now` and gives the pause that follows, in seconds, with no chance in it.
+/// Opens it at `now` and returns the pause that follows in seconds, without the random half.
 fn pause_of(breaker: &mut Breaker, now: Moment) -> u64 {
     let pass = breaker.admit(now);
     breaker.failure(now, pass, Weight::alike(1_000), None, 0).unwrap();
@@ -120,7 +120,7 @@ fn half_of_a_cooldown_is_chance() {
     }
 }
 
-/// One good probe in the middle of an outage does not forget it; each five minutes in which it stays closed forget a step.
+/// One good probe in the middle of an outage does not reset the growth; every five minutes spent closed undo one step.
 #[test]
 fn the_growth_of_the_cooldown_is_forgotten_while_it_is_closed() {
     let pause_after = |closed_for: u64| {
@@ -237,7 +237,7 @@ fn a_share_of_late_calls_is_one_of_calls() {
     }
 }
 
-/// An answer that drips for minutes is no failed probe, and nobody waits for its end to send another.
+/// A slow answer is not a failed probe, and the next probe need not wait for its end.
 #[test]
 fn a_probe_that_speaks_makes_room_for_the_next() {
     let config = Config { failures: Some(1), lease: Duration::from_secs(60), ..Config::window() };

@@ -1,7 +1,7 @@
-//! Every order of holds, quotas, refused growth and time, up to a bound, against what must hold for a scope's gates.
+//! Explores every order of holds, quotas, refused growth and time, up to a bound, and checks the invariants of a
+//! scope's gates.
 //!
-//! Bound: paths of up to 7 inputs, time in steps of 2 s. States are told apart by all that they hold, with moments taken
-//! relative to now.
+//! Bound: paths of up to 7 inputs, time in steps of 2 s. States are distinguished by all of their fields.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -17,14 +17,14 @@ const DEPTH: usize = 7;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Input {
-    /// A hinted pause of so many seconds.
+    /// A hinted pause of this many seconds.
     Hold(u64),
     HoldUnknown,
-    /// Disabled, to be asked again after so many seconds.
+    /// Disabled, to be re-checked after this many seconds.
     Disable(u64),
     Enable,
     Ease,
-    /// A reply says that so many of four requests are left, and all in 8 s.
+    /// A reply reports that this many of four requests are left, and that the bucket is full again in 8 s.
     Left(u64),
     /// A call goes through, if it may.
     Start,
@@ -38,12 +38,12 @@ struct Scope {
     quota: Quota,
     growth: Growth,
     now: Moment,
-    /// Longest pause that was asked for.
+    /// End of the longest pause that was requested.
     promised: Moment,
 }
 
 impl Scope {
-    /// When a call may go through, as a book sees it.
+    /// When a call may go through, by the same rules as in a book.
     fn ready_at(&self, now: Moment) -> Moment {
         let gate = match self.gate.check(now) {
             Ok(()) => now,
@@ -79,7 +79,7 @@ impl Scope {
                 self.gate.pass(self.now);
                 self.quota.take(self.now, 1);
                 self.growth.start(self.now);
-                // Whoever finds out and does not say leaves the next one to do it.
+                // A re-check that never reports must leave the next one to another call.
                 if self.ready_at(self.now) > self.now + RECHECK {
                     return Err("a call that went through put the next one off".into());
                 }
@@ -95,7 +95,7 @@ impl Scope {
         if at.saturating_since(self.now) > LONGEST_HOLD {
             return Err(format!("a wait of {:?}", at.saturating_since(self.now)));
         }
-        // Who comes when it was told to finds the way free: nothing is moved back by waiting.
+        // A call that arrives at the promised time is let through: waiting does not postpone it further.
         if self.ready_at(at) != at {
             return Err("told a time at which it was still shut".into());
         }

@@ -1,4 +1,4 @@
-//! What follows when an answer is cut after its beginning has reached the caller.
+//! Cuts of an answer whose beginning has reached the caller.
 
 use super::*;
 
@@ -50,7 +50,7 @@ fn the_same_family_carries_on_first() {
     rig.text(0, "the standby took");
     rig.fails(0, Kind::Truncated);
     assert_eq!(rig.targets(), [0, 2]);
-    // Before an answer has begun, the route's own order stands.
+    // Before an answer has started, the route's own order applies.
     let mut rig = setup.rig();
     rig.fails(0, Kind::Overloaded);
     assert_eq!(rig.targets(), [0, 1]);
@@ -94,7 +94,7 @@ fn an_answer_of_reasoning_and_white_space_is_none() {
         assert_eq!(rig.targets(), [0, 1], "{events:?}");
         rig.finishes_with_text(1);
         assert!(rig.done[0].is_ok());
-        // A stop sequence may come before the first word.
+        // A stop sequence may come before the first token.
         let mut rig = setup.rig();
         rig.call.ask.stops = true;
         events.into_iter().for_each(|event| rig.says(0, event));
@@ -155,7 +155,7 @@ fn whoever_was_refused_when_the_call_began_may_carry_on() {
     assert_eq!(rig.said(), "the standby took[b>a] over");
 }
 
-/// Says a word every five seconds for 130 s, and is cut.
+/// Delivers a word every five seconds for 130 s, then cuts the stream.
 fn cut_late(rig: &mut Rig) {
     for _ in 0..26 {
         rig.text(0, "word ");
@@ -194,7 +194,8 @@ fn an_answer_that_was_held_and_lost_is_had_elsewhere_however_late() {
     assert!(rig.done[0].is_ok());
 }
 
-/// What the caller has not read yet keeps the next target from being started; that is not the next target's fault.
+/// As long as the caller has not read everything, the next target is not started; that must not count against its
+/// deadline.
 #[test]
 fn a_slow_reader_gets_the_rest_too() {
     let mut rig = Setup::new(&["a", "b"]).rig();

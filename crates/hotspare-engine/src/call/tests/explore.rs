@@ -1,8 +1,8 @@
-//! Every order of what can happen to a call, up to a bound, against its invariants.
+//! Explores every order of what can happen to a call, up to a bound, and checks its invariants.
 //!
-//! Inputs are replayed from the start for each path, because permits cannot be cloned; states are told apart by their
-//! fingerprint. Bound: three targets, paths of up to 6 inputs: content, the end, failures of five kinds, late events of
-//! attempts that are over, the next timer, room at a target that was full, and the caller leaving.
+//! Each path is replayed from the start, because permits cannot be cloned; states are deduplicated by fingerprint.
+//! Bound: three targets, paths of up to 6 inputs: content, the end, failures of five kinds, late events of attempts
+//! that are over, the next timer, room at a full target, and the caller leaving.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -18,7 +18,7 @@ enum Happens {
     Content(usize),
     Ends(usize),
     Breaks(usize, Kind),
-    /// Another call ends, at a target that has room for one.
+    /// Another call ends, which makes room at a full target.
     Room,
     Timer,
     Leaves,
@@ -47,7 +47,7 @@ fn possible(rig: &Rig) -> Vec<Happens> {
     }
     for begin in &rig.begun {
         let id = begin.id.0;
-        // Events of attempts that are over may still be on their way.
+        // Events of attempts that are over may still be in transit.
         all.push(Happens::Content(id));
         if rig.live.contains(&begin.id) {
             all.push(Happens::Ends(id));
@@ -124,7 +124,7 @@ fn check(rig: &Rig) -> Result<(), String> {
     Ok(())
 }
 
-/// Whoever was refused is asked again in time, while nobody is at work but those who are late.
+/// Targets that refused are asked again in time, as long as only late attempts are in flight.
 fn forgets_nobody(rig: &Rig) -> Result<(), String> {
     let call = &rig.call;
     if call.committed.is_some() && !call.retries.is_empty() {
@@ -157,7 +157,7 @@ fn forgets_nobody(rig: &Rig) -> Result<(), String> {
     Ok(())
 }
 
-/// What is told of each breaker begins at Closed, and each transition where the one before it ended.
+/// For each breaker, the notices start at Closed and each transition starts where the previous one ended.
 fn tells_every_transition(rig: &mut Rig) -> Result<(), String> {
     let mut states = BTreeMap::new();
     for told in rig.world.take_notices() {
@@ -169,7 +169,7 @@ fn tells_every_transition(rig: &mut Rig) -> Result<(), String> {
     Ok(())
 }
 
-/// Every field of a call, but for those that no input changes.
+/// Covers every field of a call except those that no input changes.
 fn fingerprint(rig: &Rig) -> u64 {
     let Call {
         fleet: _,
@@ -220,7 +220,7 @@ fn fingerprint(rig: &Rig) -> u64 {
     rig.world.fingerprint(&mut hasher);
     (started, total_at, first_content_at, listening, draws, prompt_tokens).hash(&mut hasher);
     (tried, extra_starts, wanted, reasked, plain, anew, hedge_at, queue_at, ticket).hash(&mut hasher);
-    // Only of consequence while somebody may be asked again.
+    // Only relevant while a refused target may be asked again.
     (!refused.is_empty()).then_some(refused_at).hash(&mut hasher);
     (min_window, dimensions, restricted, objections, blamed, stopped, committed).hash(&mut hasher);
     (sent, over, rig.now).hash(&mut hasher);
@@ -275,14 +275,14 @@ fn every_order_of_events_keeps_the_invariants() {
             }
         }
     }
-    // "x" is not JSON, so each whole answer is asked again and then had elsewhere, or ends in an error.
+    // "x" is not JSON, so each complete answer is asked for again, then taken from another target, or ends in an error.
     for stream in [true, false] {
         let mut setup = Setup::new(&["a", "b", "c"]);
         setup.stream = stream;
         setup.form = Some(OutputCheck::json_object());
         setups.push(setup);
     }
-    // A second key each, a route that streams what nobody asked to be streamed, a hedge, and places for one call only.
+    // A second key per target; a route that streams upstream; a hedge; and targets with room for one call.
     let mut keys = Setup::new(&["a", "b", "c"]);
     keys.keys = 2;
     let mut upstream = Setup::new(&["a", "b", "c"]);
@@ -297,7 +297,7 @@ fn every_order_of_events_keeps_the_invariants() {
     let mut held = Setup::new(&["a", "b", "c"]);
     held.rules.commit = Commit::After(Duration::from_secs(2));
     setups.extend([keys, upstream, hedged, narrow, held]);
-    // Spares that cannot be had at first.
+    // Spares that are unavailable at first.
     for ills in [&[(1, Ill::Busy), (2, Ill::Held(9))], &[(0, Ill::Open(9)), (2, Ill::Busy)]] {
         let mut setup = Setup::new(&["a", "b", "c"]);
         (setup.max_in_flight, setup.ills) = (Some(1), ills);

@@ -1,10 +1,10 @@
-//! When nobody can be reached from here.
+//! No host can be reached from here.
 
 use hotspare_core::BreakerState;
 
 use super::*;
 
-/// A call whose every attempt finds no connection.
+/// Lets every attempt of the call fail to connect.
 fn unreachable(rig: &mut Rig) {
     while rig.done.is_empty() {
         let id = *rig.live.first().expect("somebody is asked, or the call is over");
@@ -34,7 +34,7 @@ fn our_own_network_is_suspected_instead_of_every_host() {
     let change = rig.world.take_network_change().unwrap();
     assert!(change.suspected && change.hosts.len() == 2, "told when the second one was known to be lost");
     assert_eq!(rig.world.take_network_change(), None);
-    // One answer, and everything is as before.
+    // One answer restores everything.
     rig.now = rig.now + Duration::from_secs(1);
     let _ = rig.next_call(&setup);
     rig.finishes_with_text(0);

@@ -1,4 +1,4 @@
-//! What callers that get no answer are told about when to come back.
+//! The retry hints that callers without an answer get.
 
 use hotspare_core::Price;
 
@@ -52,7 +52,7 @@ fn money_that_is_spent_is_back_when_the_period_is_over() {
     assert!(pause > HOUR * 9 / 10 && pause < HOUR * 5 / 4, "{pause:?}");
 }
 
-/// All callers hear of the same moment. None is told to come before it, and they do not come in one wave.
+/// All callers get the same hint. None may come back before it is over, and they should not come back in one wave.
 #[test]
 fn a_pause_that_is_passed_on_is_spread_over_a_quarter() {
     let pause = Duration::from_secs(100);

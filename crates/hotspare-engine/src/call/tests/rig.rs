@@ -1,15 +1,15 @@
-//! A call with the world around it, driven step by step.
+//! A test rig: a call with the world around it, driven step by step.
 //!
-//! Not a test. Invariant: after each step the call has been polled until it waits.
+//! Contains no tests. Invariant: after each step the call has been polled until it waits.
 
 use super::*;
 
-/// A call, its world, and everything that came out.
+/// A call, its world, and everything it returned.
 pub(super) struct Rig {
     pub(super) call: Call,
     pub(super) world: World,
     pub(super) now: Moment,
-    /// Calls of others that are under way.
+    /// Permits of other calls in flight.
     pub(super) others: Vec<(usize, Permit)>,
     pub(super) live: BTreeSet<AttemptId>,
     pub(super) begun: Vec<AttemptStart>,
@@ -17,7 +17,7 @@ pub(super) struct Rig {
     pub(super) done: Vec<Result<Summary, Error>>,
 }
 
-/// A call that is put aside.
+/// A call that is set aside.
 pub(super) struct Rest {
     pub(super) call: Call,
     pub(super) live: BTreeSet<AttemptId>,
@@ -27,7 +27,7 @@ pub(super) struct Rest {
 
 pub(super) struct Setup {
     pub(super) names: &'static [&'static str],
-    /// Each target's model; "m" where there is none.
+    /// Each target's model; "m" by default.
     pub(super) models: &'static [&'static str],
     pub(super) strategy: Arc<dyn Strategy>,
     pub(super) limits: Limits,
@@ -44,23 +44,23 @@ pub(super) struct Setup {
     pub(super) max_cost: Option<Cost>,
     pub(super) prompt_tokens: u64,
     pub(super) seed: u64,
-    /// What ails targets before the call begins.
+    /// What makes targets unavailable before the call starts.
     pub(super) ills: &'static [(usize, Ill)],
 }
 
-/// Why a target cannot be had at first.
+/// Why a target is unavailable at first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Ill {
-    /// Another call has its place.
+    /// Another call occupies its only slot.
     Busy,
-    /// It asked for a pause of so many seconds.
+    /// It asked for a pause of this many seconds.
     Held(u64),
-    /// Its breaker is open for so many seconds.
+    /// Its breaker is open for this many seconds.
     Open(u64),
 }
 
 impl Ill {
-    /// Makes a target ill; a call that holds its place goes on until somebody settles it.
+    /// Makes a target unavailable; returns the permit of a call that occupies its slot, which the caller must settle.
     pub(super) fn befall(self, now: Moment, world: &mut World, place: usize) -> Option<(usize, Permit)> {
         let scopes = world.scopes(place);
         let (calls, outcome) = match self {
@@ -168,7 +168,7 @@ impl Setup {
 }
 
 impl Rig {
-    /// Puts another call into the same world; gives the one that was there, with what came out of it.
+    /// Starts another call in the same world; returns the previous one and what it returned.
     pub(super) fn next_call(&mut self, setup: &Setup) -> Rest {
         let (fleet, route) = (Arc::clone(&self.call.fleet), Arc::clone(&self.call.route));
         let call = setup.call(self.now, fleet, route, &self.world);
@@ -183,7 +183,7 @@ impl Rig {
         rest
     }
 
-    /// Brings a call back.
+    /// Switches back to a call that was set aside; returns the current one.
     pub(super) fn back_to(&mut self, rest: Rest) -> Rest {
         Rest {
             call: std::mem::replace(&mut self.call, rest.call),
@@ -219,7 +219,7 @@ impl Rig {
         self.run();
     }
 
-    /// Another call ends, and this one is woken if there is room for it.
+    /// Another call ends; this one is woken if that makes room for it.
     pub(super) fn makes_room(&mut self) {
         let (place, permit) = self.others.remove(0);
         self.world.settle(self.now, place, permit, End::of_probe(Outcome::neutral(), Ending::Cancelled), 0);
@@ -251,7 +251,7 @@ impl Rig {
         self.finishes(attempt);
     }
 
-    /// Lets time pass up to the next timer that is due within `limit`.
+    /// Lets time pass up to `limit`, stopping at each timer.
     pub(super) fn wait(&mut self, limit: Duration) {
         let until = self.now + limit;
         while let Some(at) = self.call.poll_timeout().filter(|at| *at <= until) {

@@ -1,4 +1,4 @@
-//! Room: places, quotas, and the line of those who wait.
+//! Room: slots, quotas, and the queue.
 
 use hotspare_core::{Allowance, RateLimits, UsageSource};
 
@@ -83,7 +83,7 @@ fn a_quota_that_is_used_up_is_left_before_it_is_refused() {
         rig.world.view(rig.now, 0, 0).breaker == hotspare_core::BreakerState::Closed,
         "that is not ill health"
     );
-    // One request flows in each second.
+    // One request is refilled per second.
     rig.now = rig.now + Duration::from_secs(1);
     let _ = rig.next_call(&setup);
     assert_eq!(rig.begun[0].target, 0);
@@ -114,7 +114,7 @@ fn a_limit_of_ones_own_is_waited_for() {
     assert_eq!(rig.begun.len(), 1);
 }
 
-/// A limit lets one call through at a time: an end does not wake the whole line, and a newcomer does not pass it.
+/// A limit admits one call at a time: an ended call does not wake the whole queue, and a new call does not jump it.
 #[test]
 fn a_limit_of_ones_own_is_first_come_first_served() {
     let mut setup = Setup::new(&["a"]);
@@ -139,7 +139,7 @@ fn a_limit_of_ones_own_is_first_come_first_served() {
     );
 }
 
-/// Two calls of a minute are left, and two wait: the second is served after the first, whoever asks first.
+/// Two calls per minute are allowed and two are queued: the second is served after the first, whichever asks first.
 #[test]
 fn whoever_is_behind_in_line_is_not_sent_away_in_its_last_second() {
     let mut setup = Setup::new(&["a"]);
@@ -163,7 +163,7 @@ fn whoever_is_behind_in_line_is_not_sent_away_in_its_last_second() {
     assert_eq!(rig.begun.len(), 1);
 }
 
-/// What is in the way is named: it is not a place.
+/// The error must name the obstacle, which is not a missing slot.
 #[test]
 fn a_limit_of_ones_own_is_told_as_one() {
     let mut setup = Setup::new(&["a"]);
@@ -221,7 +221,7 @@ fn what_is_held_back_is_bounded_whatever_it_is() {
     assert_eq!(rig.error().kind(), Kind::Protocol);
 }
 
-/// Two accounts at one host, one of which may have less.
+/// Two accounts at one host, one of which has a lower limit.
 #[test]
 fn a_limit_a_minute_is_one_targets_own() {
     let spec = |id: &str, key: u64, requests: u64| TargetSpec {
@@ -247,7 +247,7 @@ fn a_limit_a_minute_is_one_targets_own() {
     assert_eq!((view.usable, view.usable_in), (false, Some(Duration::from_secs(20))));
 }
 
-/// Nobody knows when there is room, so a deadline that is near is no reason not to wait.
+/// It is unknown when there will be room, so a near deadline is no reason not to wait.
 #[test]
 fn room_is_waited_for_until_the_end() {
     let mut setup = Setup::new(&["a"]);
@@ -264,7 +264,7 @@ fn room_is_waited_for_until_the_end() {
     assert_eq!(rig.targets(), [0]);
 }
 
-/// A prompt is paid for when it is sent, not when the answer is there.
+/// A prompt is paid for when it is sent, not when the answer arrives.
 #[test]
 fn what_is_under_way_counts_against_what_a_call_may_cost() {
     let mut setup = Setup::new(&["a", "b", "c"]);
@@ -277,7 +277,7 @@ fn what_is_under_way_counts_against_what_a_call_may_cost() {
     assert!(rig.call.trail().skipped[0].why.contains("the request allows"), "{}", rig.call.trail());
 }
 
-/// What the first caller at a rate limit gets, those after it get, too.
+/// Later callers get the same error as the first caller that met the rate limit.
 #[test]
 fn all_at_a_rate_limit_is_a_rate_limit() {
     let setup = Setup::new(&["a", "b"]);
@@ -291,7 +291,7 @@ fn all_at_a_rate_limit_is_a_rate_limit() {
     let _ = rig.next_call(&setup);
     let error = rig.done[0].as_ref().unwrap_err();
     assert_eq!(error.kind(), Kind::RateLimited);
-    // The soonest of both, and up to a quarter.
+    // The shorter of the two, plus up to a quarter.
     let pause = error.retry_after().unwrap();
     assert!((Duration::from_secs(7)..Duration::from_secs(9)).contains(&pause), "{pause:?}");
     assert!(error.message().starts_with("a: it asked to be left alone for 9.0 s more; b: "), "{error}");

@@ -1,4 +1,4 @@
-//! What a route may decide differently.
+//! What a route can configure differently from the defaults.
 
 use super::*;
 use crate::rules::{Adaptive, OnKind};
@@ -179,7 +179,7 @@ fn a_cut_after_a_space_is_carried_on_by_prefill_without_it() {
     assert!(rig.done[0].is_ok());
 }
 
-/// Two letters, and then the same two letters: a server that shows the turn it was given, or a word that goes on.
+/// Two letters, followed by the same two letters: either the server echoes the prefill, or a word continues.
 #[test]
 fn where_it_cannot_be_told_if_a_turn_goes_on_its_model_is_asked_anew() {
     let mut setup = Setup::new(&["a", "b"]);
@@ -199,7 +199,7 @@ fn where_it_cannot_be_told_if_a_turn_goes_on_its_model_is_asked_anew() {
     assert!(rig.done[0].is_ok());
 }
 
-/// The estimate is 5 tokens and room for the answer, and the window is known to be far larger.
+/// The estimate is 5 tokens plus room for the answer, and the window is known to be far larger.
 #[test]
 fn one_callers_overflow_takes_no_target_from_the_others() {
     let known = |rig: &Rig| [0, 1].map(|place| rig.world.view(rig.now, place, 5).tokens.overflow);

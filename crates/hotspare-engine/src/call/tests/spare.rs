@@ -1,4 +1,4 @@
-//! Spares that could not be had at the moment when they were wanted.
+//! Spares that were unavailable when they were needed.
 
 use hotspare_routing::{RoundRobin, Tiered};
 
@@ -77,7 +77,7 @@ fn no_breaker_is_overridden_beside_one_that_may_still_answer() {
     assert!(rig.done[0].is_ok());
 }
 
-/// An attempt that was given half an answer says that it is over; then its connection ends before anybody looked.
+/// A continuation that does not fit reports its end, and then its connection ends before the call is polled.
 #[test]
 fn an_end_right_after_a_misfit_is_one_failure() {
     let mut rig = Setup::new(&["a", "b"]).rig();
@@ -141,7 +141,7 @@ fn a_target_of_two_tiers_is_tried_once() {
     assert_eq!(rig.error().kind(), Kind::Overloaded);
 }
 
-/// A window for holding back that outlives the attempt which opened it would be a timer that is due for ever.
+/// A hold-back window that outlives the attempt which opened it would be a timer that stays due for ever.
 #[test]
 fn a_window_to_hold_back_ends_with_its_attempt() {
     let mut setup = Setup::new(&["a", "b"]);
@@ -171,7 +171,8 @@ fn a_refusal_is_held_back_beyond_the_window() {
     assert_eq!((rig.targets(), rig.out.len()), (vec![0, 1], 0));
 }
 
-/// The pause that the full target asks for meanwhile is longer than the call has time, so the call no longer waits for it.
+/// The full target meanwhile asks for a pause longer than the call's remaining time, so the call no longer waits for
+/// it.
 #[test]
 fn a_call_that_no_longer_waits_leaves_the_line() {
     let mut rig = with(&[(1, Ill::Busy)]);
@@ -192,7 +193,7 @@ fn each_rejected_key_of_a_race_is_followed_by_its_neighbour() {
     setup.keys = 2;
     setup.strategy = Arc::new(Race::new(["a", "b"]));
     let mut rig = setup.rig();
-    // Both are heard of before the call is polled again.
+    // Both failures are handled before the call is polled again.
     for attempt in [0, 1] {
         let failed = Input::Failed(AttemptId(attempt), Error::new(Kind::Auth, ""));
         rig.call.handle(rig.now, &mut rig.world, failed);
@@ -201,14 +202,14 @@ fn each_rejected_key_of_a_race_is_followed_by_its_neighbour() {
     assert_eq!(rig.targets(), [0, 1, 0, 1]);
 }
 
-/// The place of the key that was rejected is taken before the next key can have it.
+/// The slot freed by the rejected key is taken before the next key can have it.
 #[test]
 fn a_key_that_was_not_tried_yet_waits_for_room() {
     let mut setup = Setup::new(&["a"]);
     (setup.keys, setup.max_in_flight) = (2, Some(1));
     let mut rig = setup.rig();
     let first = rig.next_call(&setup);
-    // The first call's key fails while the second is next in line.
+    // The first call's key fails while the second call is next in the queue.
     let second = rig.back_to(first);
     rig.fails(0, Kind::Auth);
     assert_eq!(rig.targets(), [0], "the place is for the one who waited");

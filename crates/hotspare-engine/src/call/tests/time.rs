@@ -1,10 +1,10 @@
-//! Time: what is late, what is not started any more, and what slowness says about health.
+//! Time: what is late, what is no longer started, and what slowness says about health.
 
 use hotspare_core::TargetView;
 
 use super::*;
 
-/// Lets `calls` calls be served by the first target, each with its first content after `after`.
+/// Has the first target serve `calls` calls, each with its first content after `after`.
 fn answered(rig: &mut Rig, setup: &Setup, calls: usize, after: Duration) {
     for _ in 0..calls {
         rig.now = rig.now + after;
@@ -24,7 +24,7 @@ fn a_freeze_is_known_long_before_the_limit_and_opens_nothing() {
     let setup = Setup::new(&["a", "b"]);
     let mut rig = setup.rig();
     answered(&mut rig, &setup, 60, Duration::from_millis(400));
-    // Nothing comes any more, and calls go on coming in.
+    // Nothing arrives any more, while new calls keep coming in.
     let mut calls = vec![rig.next_call(&setup)];
     (0..4).for_each(|_| calls.push(rig.next_call(&setup)));
     let frozen = rig.now;
@@ -83,7 +83,7 @@ fn what_is_rescued_by_a_hedge_still_counts_as_slow() {
 fn a_hop_without_a_chance_is_not_started() {
     let setup = Setup::new(&["b", "a"]);
     let mut rig = setup.rig();
-    // The second target needs 3 s, as a rule.
+    // The second target usually needs 3 s.
     for _ in 0..30 {
         rig.fails(0, Kind::ModelUnavailable);
         rig.now = rig.now + Duration::from_secs(3);
@@ -150,7 +150,7 @@ fn a_host_that_refuses_streams_is_asked_plainly_and_that_is_remembered() {
     assert_eq!(view(&rig).failure_rate_bp, 0);
     let _ = rig.next_call(&setup);
     assert!(!rig.begun[0].stream, "it is known now");
-    // A request that is wrong stays wrong, and is nobody else's business.
+    // A request that is invalid stays invalid, and concerns no other target.
     rig.fails(0, Kind::InvalidRequest);
     assert_eq!(rig.error().kind(), Kind::InvalidRequest);
 }
@@ -203,14 +203,14 @@ fn an_answer_that_comes_whole_has_the_time_of_the_whole() {
     let mut rig = setup.rig();
     rig.wait(Duration::from_secs(601));
     assert_eq!(rig.error().kind(), Kind::Deadline);
-    // One that is streamed for the route's sake shows that it is alive.
+    // A stream requested upstream by the route must show signs of life.
     setup.rules.stream_upstream = true;
     let mut rig = setup.rig();
     rig.wait(Duration::from_secs(121));
     assert_eq!(rig.error().kind(), Kind::Deadline);
 }
 
-/// Nothing is heard of an answer that comes whole before it is there: who hangs up has learnt nothing.
+/// An unstreamed answer is silent until it is complete, so a caller that hangs up has learned nothing.
 #[test]
 fn callers_who_hang_up_on_an_unstreamed_answer_hurt_nobody() {
     let mut setup = Setup::new(&["a"]);
@@ -223,8 +223,7 @@ fn callers_who_hang_up_on_an_unstreamed_answer_hurt_nobody() {
     }
 }
 
-/// The first content of an answer that comes whole is its end: how long it takes says nothing about streams, and the other way
-/// round.
+/// The first content of an unstreamed answer is its end: its latency says nothing about streams, and vice versa.
 #[test]
 fn streams_and_whole_answers_are_timed_apart() {
     let mut setup = Setup::new(&["a", "b"]);
@@ -238,7 +237,7 @@ fn streams_and_whole_answers_are_timed_apart() {
     let p95 = |rig: &Rig, stream| rig.world.views(rig.now, &route, 5, stream)[0].latency_p95.unwrap();
     assert!(p95(&rig, true) < Duration::from_millis(500), "{:?}", p95(&rig, true));
     assert!(p95(&rig, false) > Duration::from_secs(19), "{:?}", p95(&rig, false));
-    // Half of the whole answers take longer than this call has; of the streams, none does.
+    // Half of the unstreamed answers take longer than this call has left; none of the streams does.
     setup.stream = true;
     setup.strategy = Arc::new(Sequential::new(["b", "a"]));
     let _ = rig.next_call(&setup);
@@ -272,7 +271,7 @@ fn whole(health: Config) -> Setup {
     setup
 }
 
-/// One call whose first target needs longer than the limit, and whose spare answers within 8 s.
+/// One call whose first target exceeds the limit and whose spare answers within 8 s.
 fn rescued(rig: &mut Rig) {
     rig.wait(Duration::from_secs(38));
     assert_eq!(rig.targets(), [0, 1]);
@@ -288,7 +287,7 @@ fn a_target_that_gives_long_answers_whole_is_not_ill() {
         let _ = rig.next_call(&setup);
     }
     assert_eq!(view(&rig).breaker, hotspare_core::BreakerState::Closed, "nobody knows how long it takes");
-    // Twelve answers of 35 s, all of which come.
+    // Twelve answers that each take 35 s and all arrive.
     let mut rig = setup.rig();
     let mut calls: Vec<Rest> = (0..11).map(|_| rig.next_call(&setup)).collect();
     let began = rig.now;
@@ -317,7 +316,7 @@ fn a_target_that_no_longer_gives_answers_is_found_out() {
     assert!(calls <= 5, "{calls} calls lost 30 s each");
 }
 
-/// It has shown nothing yet, but a spare that answers in a thirtieth of its time says enough.
+/// The target has no track record, but a spare that answers in a thirtieth of the time is evidence enough.
 #[test]
 fn a_target_that_never_answered_is_found_out_beside_a_quick_spare() {
     let setup = whole(Config::default());

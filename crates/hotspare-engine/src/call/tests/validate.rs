@@ -126,7 +126,7 @@ fn calls(rig: &mut Rig, attempt: usize, arguments: &[&str]) {
 
 #[test]
 fn arguments_that_are_no_object_never_pass_for_an_answer() {
-    // A whole answer is had elsewhere, a stream that has begun ends in an error.
+    // An unstreamed answer is taken from another target; a stream that has started ends in an error.
     for (stream, ok) in [(false, true), (true, false)] {
         let mut setup = Setup::new(&["a", "b"]);
         setup.stream = stream;
@@ -243,7 +243,7 @@ fn what_money_forbids_to_ask_again_stands_in_the_trail() {
         setup.profile.price = Some(Price::per_million(1_000_000_000, 0));
         setup
     };
-    // Five tokens are 0.005 USD: the first question is paid for, another is not.
+    // Five tokens cost 0.005 USD: the first request is affordable, another is not.
     let mut setup = dear();
     setup.max_cost = Some(Cost::from_micros(7_000));
     let of_call = skipped(setup);
@@ -267,7 +267,7 @@ fn a_call_that_is_told_as_text_has_a_calls_time() {
     let mut rig = setup.rig();
     rig.call.answers_by_tool(AttemptId(0));
     rig.says(0, Event::ToolStarted { index: 0, id: "c".into(), name: "answer".into() });
-    // Providers say arguments once a value is whole: that is neither late nor a stall.
+    // Providers send arguments once a value is complete: that is neither late nor a stall.
     rig.wait(Duration::from_secs(40));
     let part = |text: &str| Event::ToolDelta { index: 0, arguments: text.into() };
     rig.says(0, part(r#"{"ok""#));
