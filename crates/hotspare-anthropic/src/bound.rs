@@ -1,18 +1,18 @@
-//! What ties a request to the provider that keeps or runs something for it.
+//! What ties a request to the provider that stores or runs something for it.
 //!
-//! Invariant: read off the request alone, so that it is known before any target is chosen.
+//! Invariant: determined from the request alone, so that it is known before any target is chosen.
 
 use hotspare_core::{ChatRequest, Json};
 
 use crate::WIRE;
 
-/// Fields that speak of what the provider keeps or runs.
+/// Fields that refer to something the provider stores or runs.
 const KEPT: [&str; 2] = ["container", "mcp_servers"];
 
-/// Tools that run at the provider, by the beginning of their type.
+/// Tools that run at the provider, by prefix of their type.
 const SERVED: [&str; 3] = ["code_execution", "web_fetch", "web_search"];
 
-/// What ties the request, if anything does.
+/// Describes what ties the request to its provider, if anything does.
 pub(crate) fn binds(request: &ChatRequest) -> Option<String> {
     let says = |value: &Json| !matches!(value.as_str(), "null" | "[]");
     let own = request.extras.get(WIRE).into_iter().flatten();

@@ -1,7 +1,7 @@
-//! What an unsuccessful reply means.
+//! Classification of unsuccessful replies.
 //!
-//! Invariant: total; the finer code is believed before the type, the type before the status, and an unknown word is taken
-//! by its status.
+//! Invariant: total. The detailed code takes precedence over the type, and the type over the status; if a word is
+//! unknown, the status decides.
 
 use std::time::SystemTime;
 
@@ -9,7 +9,7 @@ use hotspare_core::{Error, Kind, Scope};
 use hotspare_provider::{Head, Meaning, Rule, Words, judge, plain, retry_after};
 use serde_json::Value;
 
-/// The table, most telling first; a reply that no rule knows is taken by its status.
+/// The rules, most specific first; a reply that matches none is classified by its status.
 pub const RULES: &[Rule] = &[
     Rule::word(&["ramp_limit_exceeded"], Kind::GrowthLimited),
     Rule::word(&["billing_error", "organization_on_hold"], Kind::QuotaExhausted),
@@ -19,14 +19,14 @@ pub const RULES: &[Rule] = &[
             "specified api usage limits",
             "insufficient balance",
             "spend limit",
-            // Of codes, which keep being added: `enforced_spend_limit_reached` and its like.
+            // Part of codes, of which new ones keep appearing, such as `enforced_spend_limit_reached`.
             "spend_limit",
             "linked_organization",
             "out of extra usage",
         ],
         Kind::QuotaExhausted,
     ),
-    // Some servers' parsers give up on what the model wrote, and quote it: no later text is trusted.
+    // Some servers fail to parse the model's output and quote it, so no text rule below this one can be trusted.
     Rule::text(&["failed to parse input at pos"], Kind::BadOutput).at(500),
     Rule::word(&["exceed_context_size_error", "request_too_large"], Kind::ContextOverflow),
     Rule::text(
@@ -46,12 +46,12 @@ pub const RULES: &[Rule] = &[
     ),
     Rule::text(&["acceleration", "usage increase rate"], Kind::GrowthLimited).at(429),
     Rule::text(&["per day", "daily rate limit"], Kind::QuotaExhausted).within(Scope::CredentialModel).at(429),
-    // What a plan allows in some hours.
+    // A plan's allowance for a period of hours.
     Rule::text(&["usage limit reached"], Kind::QuotaExhausted).within(Scope::CredentialModel).at(429),
     Rule::text(&["organization has been disabled"], Kind::Auth),
     Rule::text(&["blocked by content filtering policy"], Kind::ContentPolicy),
     Rule::text(&["upstream connect error"], Kind::Server),
-    // An address that this provider cannot reach, another may.
+    // A URL that this provider cannot reach may be reachable for another.
     Rule::text(&["unable to download the file"], Kind::Unsupported),
     Rule::text(
         &[
@@ -73,13 +73,13 @@ pub const RULES: &[Rule] = &[
     Rule::word(&["rate_limit_error", "resource_exhausted"], Kind::RateLimited),
     Rule::word(&["authentication_error", "unauthenticated"], Kind::Auth),
     Rule::word(&["permission_error", "permission_denied"], Kind::Forbidden),
-    // What a request names and its author no longer has.
+    // The request refers to something that the provider no longer has.
     Rule::text(&["file not found", "container "], Kind::InvalidRequest).at(404),
     Rule::word(&["not_found_error", "not_found"], Kind::ModelUnavailable),
     Rule::word(&["timeout_error", "deadline_exceeded"], Kind::Timeout),
     Rule::word(&["conflict_error"], Kind::Overloaded),
     Rule::word(&["invalid_request_error"], Kind::InvalidRequest).at(400),
-    // Some servers answer their clients' mistakes with 500.
+    // Some servers answer client errors with 500.
     Rule::text(&["parse_error", "must not be empty", "failed to parse"], Kind::InvalidRequest).at(500),
 ];
 
@@ -88,7 +88,7 @@ pub(crate) fn reply(head: &Head, body: &[u8]) -> Error {
     let said = Said::read(&String::from_utf8_lossy(body));
     let status = head.status.as_u16();
     let hint = retry_after(head);
-    // A request that alone is over the limit comes with a 429 that asks not to be tried again.
+    // A request that alone exceeds the limit gets a 429 that asks not to be retried.
     let hopeless = status == 429 && hint.is_none() && head.header("x-should-retry") == Some("false");
     let mut error = said.error(Some(status)).with_status(status);
     if hopeless && error.kind() == Kind::RateLimited {
@@ -97,13 +97,13 @@ pub(crate) fn reply(head: &Head, body: &[u8]) -> Error {
     error.with_retry_after(hint)
 }
 
-/// Classifies an error that was reported inside a stream.
+/// Classifies an error reported inside a stream.
 pub(crate) fn in_reply(raw: &str) -> Error {
     let said = Said::read(raw);
     said.error((said.kind == "invalid_request_error").then_some(400).or(said.status))
 }
 
-/// Classifies a body or a frame that is neither an answer nor this wire's error, if it speaks of one in its own fields.
+/// Classifies a body or frame that is neither an answer nor this wire's error, if it has fields of an error.
 pub(crate) fn flat(data: &[u8]) -> Option<Error> {
     let value: Value = serde_json::from_slice(data).ok()?;
     let speaks = ["message", "msg"].iter().any(|name| value.get(name).is_some_and(Value::is_string));
@@ -115,7 +115,7 @@ struct Said {
     message: String,
     kind: String,
     detail: String,
-    /// The status that an error inside a successful reply names.
+    /// The status given in an error inside a successful reply.
     status: Option<u16>,
     request_id: Option<String>,
 }
@@ -126,7 +126,7 @@ impl Said {
         let Ok(value) = serde_json::from_str::<Value>(text) else {
             return Self { message: plain(text).to_owned(), ..Self::default() };
         };
-        // One host puts its errors into a list.
+        // One host wraps its errors in a list.
         let value = match value {
             Value::Array(mut list) if list.len() == 1 => list.remove(0),
             value => value,
@@ -168,7 +168,7 @@ impl Said {
     }
 }
 
-/// Seconds since 1970 of an RFC 3339 time; fractions are dropped.
+/// Parses an RFC 3339 time; fractions of a second are dropped.
 pub(crate) fn rfc3339(text: &str) -> Option<SystemTime> {
     let number = |from: usize, to: usize| text.get(from..to)?.parse::<i64>().ok();
     let (year, month, day) = (number(0, 4)?, number(5, 7)?, number(8, 10)?);
@@ -179,7 +179,7 @@ pub(crate) fn rfc3339(text: &str) -> Option<SystemTime> {
     if !(0..24).contains(&hour) || !(0..60).contains(&minute) || !(0..=60).contains(&second) {
         return None;
     }
-    // Days since 1970 in the proleptic Gregorian calendar (Hinnant, "days from civil").
+    // Days since 1970-01-01 in the proleptic Gregorian calendar (Hinnant, "days from civil").
     let shifted = if month <= 2 { year - 1 } else { year };
     let (era, of_era) = (shifted / 400, shifted % 400);
     let of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;

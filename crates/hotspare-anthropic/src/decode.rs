@@ -1,8 +1,8 @@
 //! Frames to events: streams and whole answers.
 //!
-//! Invariant: an answer is complete once its stop reason was seen; a body that ends without one is truncated, whatever it
-//! said before. Blocks that only this wire knows (server tools and their results) pass whole as [`Event::Native`], and every
-//! frame passes: one that says nothing by itself as [`Event::Mark`].
+//! Invariant: an answer is complete once its stop reason was seen; a body that ends without one is truncated, whatever
+//! it contained. Blocks that only this wire has (server tools and their results) are emitted whole as
+//! [`Event::Native`], and every frame is emitted: one without an event of its own as [`Event::Mark`].
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -14,22 +14,22 @@ use serde_json::value::RawValue;
 use crate::dto;
 use crate::{ORIGIN, WIRE, classify};
 
-/// Reads one reply.
+/// Decodes one reply.
 #[derive(Debug, Default)]
 pub(crate) struct MessagesDecoder {
     heard: bool,
     finished: bool,
-    /// Some text, thought or call has been told.
+    /// Some text, reasoning or a call has been emitted.
     said: bool,
     usage: Usage,
     prompt: Prompt,
     /// Tool calls so far.
     tools: u32,
-    /// The block that is open.
+    /// The open block.
     open: Open,
 }
 
-/// The parts of the prompt's count, as last told: a later count leaves out what has not changed.
+/// The parts of the prompt's token count, as last reported: a later report omits what has not changed.
 #[derive(Debug, Default)]
 struct Prompt {
     fresh: Option<u64>,
@@ -37,7 +37,7 @@ struct Prompt {
     written: Option<u64>,
 }
 
-/// The block that is open.
+/// The open block.
 #[derive(Debug, Default)]
 enum Open {
     #[default]
@@ -46,7 +46,7 @@ enum Open {
         index: u32,
         empty: bool,
     },
-    /// A block that only this wire knows, and the pieces of its input.
+    /// A block that only this wire has, and the pieces of its input.
     Native {
         block: String,
         input: String,
@@ -102,7 +102,7 @@ impl MessagesDecoder {
                     events.push(Event::Finished(finish_reason(&word.0, self.said)));
                 }
             }
-            // Some hosts leave the type out.
+            // Some hosts omit the type.
             Some("completion") | None if frame.completion.is_some() => {
                 if !self.heard {
                     self.start(dto::Message::default(), events);
@@ -118,7 +118,7 @@ impl MessagesDecoder {
                 let raw = frame.error.map_or("", RawValue::get);
                 return Err(classify::in_reply(raw));
             }
-            // Some servers keep another wire's shape for their errors.
+            // Some servers send errors in another wire's format.
             _ if frame.error.is_some() => {
                 return Err(classify::in_reply(frame.error.map_or("", RawValue::get)));
             }
@@ -142,7 +142,7 @@ impl MessagesDecoder {
         self.count(message.usage, events);
     }
 
-    /// The text of a completion: how the wire's first version answered, and some hosts' oldest models still do.
+    /// Emits the text of a completion, the wire's first format, which some hosts' oldest models still use.
     fn complete(&mut self, text: Option<Text<'_>>, events: &mut Emit<'_>) {
         self.said |= text.as_ref().is_some_and(|text| !text.0.is_empty());
         events.text(Event::TextDelta, text);
@@ -182,7 +182,7 @@ impl MessagesDecoder {
                 self.open = Open::Tool { index, empty };
             }
             Some(other) => {
-                // The provider's own failover: who goes on is another model.
+                // The provider's own failover: another model continues the answer.
                 if let ("fallback", Some(to)) = (other, block.to) {
                     events.push(Event::Started { id: None, model: to.model.map(|name| name.0.into_owned()) });
                 }
@@ -192,7 +192,7 @@ impl MessagesDecoder {
         }
     }
 
-    /// Takes a delta that only this wire knows into the open block that only this wire knows.
+    /// Adds a delta that only this wire has to the open block, if that is one that only this wire has.
     fn grow(&mut self, data: &[u8], delta: Option<&dto::Delta<'_>>) -> bool {
         const KNOWN: [&str; 5] =
             ["citations_delta", "input_json_delta", "signature_delta", "text_delta", "thinking_delta"];
@@ -225,7 +225,7 @@ impl MessagesDecoder {
         }
     }
 
-    /// A call without arguments has an empty object.
+    /// Closes the open block; a call without arguments gets an empty object.
     fn close(&mut self, events: &mut Emit<'_>) {
         match std::mem::take(&mut self.open) {
             Open::Tool { index, empty: true } => {
@@ -240,7 +240,7 @@ impl MessagesDecoder {
         }
     }
 
-    /// Counts are cumulative; the prompt's has to be added up.
+    /// Counts are cumulative; the prompt's parts have to be added up.
     fn count(&mut self, usage: Option<dto::Usage<'_>>, events: &mut Emit<'_>) {
         let Some(usage) = usage else { return };
         let Prompt { fresh, read, written } = &mut self.prompt;
@@ -258,7 +258,7 @@ impl MessagesDecoder {
         counted.reasoning = usage.output_tokens_details.and_then(|details| details.thinking_tokens);
         self.usage.update(&counted);
         events.push(Event::Usage(Box::new(self.usage)));
-        // What another model took (an advisor, the provider's own spare) has another price, and is not among the counts.
+        // Usage of another model (an advisor, or the provider's fallback) has its own price and is not in the counts.
         for raw in usage.iterations.unwrap_or_default() {
             let turn: dto::Iteration<'_> = serde_json::from_str(raw.get()).unwrap_or_default();
             if turn.model.is_some() {
@@ -281,7 +281,7 @@ impl Decoder for MessagesDecoder {
         match parse(data) {
             Ok(parsed) => {
                 self.frame(data, parsed, &mut events)?;
-                // What comes after the end, and signs of life, are the relay's own to give.
+                // Frames after the end, and pings, are for the relay itself to send.
                 if !self.finished && !data.ends_with(br#""ping"}"#) {
                     events.mark();
                 }
@@ -308,7 +308,7 @@ fn parse<'a, T: serde::Deserialize<'a>>(data: &'a [u8]) -> Result<T, Error> {
         .map_err(|_| Error::new(Kind::Protocol, "a frame is not the JSON of this wire"))
 }
 
-/// A block whose input came in pieces, put together.
+/// Inserts an input that arrived in pieces into its block.
 fn with_input(block: String, input: &str) -> String {
     let spelled = || {
         let input: &RawValue = serde_json::from_str(input).ok()?;
@@ -319,7 +319,7 @@ fn with_input(block: String, input: &str) -> String {
     spelled().unwrap_or(block)
 }
 
-/// A block with what a frame's delta adds to it: texts grow, anything else is set.
+/// Adds a frame's delta to a block: text is appended, anything else is replaced.
 fn grown(block: &str, data: &[u8]) -> Option<String> {
     type Owned = BTreeMap<String, Box<RawValue>>;
     #[derive(serde::Deserialize)]
@@ -342,7 +342,7 @@ fn grown(block: &str, data: &[u8]) -> Option<String> {
 
 fn finish_reason(word: &str, said: bool) -> FinishReason {
     match word {
-        // The stop text came first: an answer without a word, which the reason has to explain.
+        // The stop sequence came first, so there is no text, and the reason has to explain why.
         "stop_sequence" if !said => FinishReason::Other(word.to_owned()),
         "end_turn" | "stop_sequence" => FinishReason::Stop,
         "max_tokens" | "model_context_window_exceeded" => FinishReason::Length,

@@ -1,6 +1,7 @@
-//! The wire's JSON, as borrowed from a frame.
+//! The wire's JSON, borrowed from a frame.
 //!
-//! Only what is used is read. Invariant: lenient where servers differ (null, missing), strict only in being JSON.
+//! Only the fields in use are read. Invariant: lenient where servers differ (null, missing), strict only in that it
+//! must be JSON.
 
 use hotspare_provider::Text;
 use serde::Deserialize;
@@ -74,12 +75,12 @@ pub(crate) struct Block<'a> {
     pub(crate) input: Option<&'a RawValue>,
     #[serde(borrow)]
     pub(crate) citations: Option<&'a RawValue>,
-    /// Who goes on, in a block that tells of the provider's own failover.
+    /// The model that continues, in a block that reports the provider's own failover.
     #[serde(borrow)]
     pub(crate) to: Option<To<'a>>,
 }
 
-/// A model that goes on.
+/// A model that continues an answer.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(crate) struct To<'a> {
@@ -87,7 +88,7 @@ pub(crate) struct To<'a> {
     pub(crate) model: Option<Text<'a>>,
 }
 
-/// What a frame adds.
+/// What a frame adds to a block or to the message.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(crate) struct Delta<'a> {
@@ -107,11 +108,11 @@ pub(crate) struct Delta<'a> {
     pub(crate) stop_reason: Option<Text<'a>>,
 }
 
-/// Counts; the prompt's is in three parts.
+/// Token counts; the prompt's is in three parts.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(crate) struct Usage<'a> {
-    /// What each turn at the provider took. The counts are sums of those of the model that was asked.
+    /// The usage of each turn at the provider. The counts are sums over the turns of the requested model.
     #[serde(borrow)]
     pub(crate) iterations: Option<Vec<&'a RawValue>>,
     #[serde(deserialize_with = "hotspare_provider::count")]
@@ -132,7 +133,7 @@ pub(crate) struct OutputDetails {
     pub(crate) thinking_tokens: Option<u64>,
 }
 
-/// A turn at the provider. It names a model only where that is another one than was asked.
+/// A turn at the provider. It names a model only if that is not the requested one.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(crate) struct Iteration<'a> {

@@ -1,11 +1,11 @@
 //! Requests to the wire's JSON.
 //!
-//! Borrows everything: no tree is built, so what a caller or a model spelled keeps its order. Instructions at the head
-//! become `system`; later ones join the user's turn, because most models refuse the role. Neighbouring turns of one role
-//! are merged, for turns must alternate. `max_tokens` is required: where the request sets no limit, [`DEFAULT_MAX_TOKENS`]
-//! is sent. What the wire cannot say and what would change the answer (penalties, plain JSON mode)
-//! is refused as unsupported; a seed is a hint and left out. Invariant: thinking goes back only to its author, and tool ids
-//! are spelled as the wire allows.
+//! Borrows everything: no tree is built, so JSON from a caller or a model keeps its order. Leading instructions become
+//! `system`; later ones join the user's turn, because most models refuse the role. Consecutive turns of one role are
+//! merged, because turns must alternate. `max_tokens` is required: if the request sets no limit, [`DEFAULT_MAX_TOKENS`]
+//! is sent. What the wire lacks and would change the answer (penalties, plain JSON mode) is refused as unsupported; a
+//! seed is a hint and dropped. Invariant: reasoning goes back only to its origin, and tool ids use only the characters
+//! that the wire allows.
 
 mod blocks;
 
@@ -20,7 +20,7 @@ use serde::ser::{SerializeMap, SerializeSeq, Serializer};
 use crate::{BETA, Host, WIRE};
 use blocks::{Block, Turn, begun_without_thought, blocks, turns};
 
-/// Sent as `max_tokens` where the request sets no limit: every model of this wire can give as many.
+/// Sent as `max_tokens` if the request sets no limit: every model of this wire supports this many.
 pub(crate) const DEFAULT_MAX_TOKENS: u64 = 4_096;
 
 /// The highest temperature.
@@ -29,7 +29,7 @@ const HOTTEST: f64 = 1.0;
 /// The field that asks for thinking.
 const THINKING: &str = "thinking";
 
-/// Where a request goes.
+/// The destination of a request.
 #[derive(Debug)]
 pub(crate) struct To<'a> {
     pub(crate) host: Host,
@@ -39,7 +39,7 @@ pub(crate) struct To<'a> {
     pub(crate) betas: Vec<&'a str>,
 }
 
-/// Spells a request's body.
+/// Encodes the body of a request.
 pub(crate) fn body(request: &ChatRequest, to: &To<'_>) -> Result<Vec<u8>, Error> {
     check(request)?;
     let head = request.messages.iter().take_while(|message| is_instruction(message)).count();
@@ -49,7 +49,7 @@ pub(crate) fn body(request: &ChatRequest, to: &To<'_>) -> Result<Vec<u8>, Error>
         return Err(Error::new(Kind::InvalidRequest, "the request has instructions but no turn to answer"));
     }
     let extras = request.extras.get(WIRE);
-    // What is no object is sent as it is, and the provider says what is wrong with it.
+    // Anything but an object is sent unchanged, and the provider will report the error.
     let config: Option<Fields<'_>> = extras
         .and_then(|extras| extras.get("output_config"))
         .and_then(|config| serde_json::from_str(config.as_str()).ok());
@@ -62,7 +62,7 @@ pub(crate) fn body(request: &ChatRequest, to: &To<'_>) -> Result<Vec<u8>, Error>
     Ok(out)
 }
 
-/// What of a request is said differently or not at all.
+/// The parts of a request that are changed or dropped.
 pub(crate) fn notes(request: &ChatRequest) -> Vec<String> {
     let turns = || {
         request
@@ -90,7 +90,7 @@ pub(crate) fn notes(request: &ChatRequest) -> Vec<String> {
     notes
 }
 
-/// Whether it must think. A model that may decide for itself takes any beginning.
+/// Whether the request forces the model to think. A model that decides for itself accepts any history.
 fn told_to_think(request: &ChatRequest) -> bool {
     let own = request.extras.get(WIRE).and_then(|extras| extras.get(THINKING));
     own.is_some_and(|thinking| thinking.to_value()["type"] == "enabled")
@@ -121,14 +121,14 @@ struct Body<'a> {
     system: Option<System<'a>>,
     turns: Vec<Turn<'a>>,
     extras: Option<&'a BTreeMap<String, Json>>,
-    /// Fields of `output_config` that no shared word covers.
+    /// Fields of `output_config` without a shared equivalent.
     config: Option<&'a Fields<'a>>,
-    /// Whether thinking is asked for where the request wants it.
+    /// Whether to ask for thinking if the request does.
     thinks: bool,
 }
 
 impl Body<'_> {
-    /// Fields named in the extras win over those that are written here.
+    /// Writes a field unless the extras contain it: they take precedence.
     fn field<M: SerializeMap, T: Serialize>(
         &self,
         map: &mut M,
@@ -167,7 +167,7 @@ impl Serialize for Body<'_> {
         self.field(&mut map, "temperature", request.sampling.temperature.map(|wanted| wanted.min(HOTTEST)))?;
         self.field(&mut map, "top_p", request.sampling.top_p)?;
         self.field(&mut map, "top_k", request.sampling.top_k)?;
-        // The wire refuses stop texts that are nothing but white space.
+        // The wire refuses stop sequences that consist of white space.
         let stop: Vec<&str> =
             request.stop.iter().map(String::as_str).filter(|text| !text.trim().is_empty()).collect();
         self.field(&mut map, "stop_sequences", Some(stop).filter(|stop| !stop.is_empty()))?;
@@ -187,7 +187,7 @@ impl Serialize for Body<'_> {
     }
 }
 
-/// Other wires have words below `low`; this one has none, and thinks only where it is told to.
+/// Other wires have efforts below `low`; this one does not, and does not think unless it is asked to.
 fn effort(request: &ChatRequest) -> Option<&str> {
     match request.reasoning_effort.as_deref()? {
         "none" => None,
@@ -201,7 +201,7 @@ struct Metadata<'a> {
     user_id: &'a str,
 }
 
-/// Instructions: one text where that says everything.
+/// Instructions: a single text if they have nothing else.
 enum System<'a> {
     Blocks(Vec<Block<'a>>),
     Text(Cow<'a, str>),

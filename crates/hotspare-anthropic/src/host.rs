@@ -1,50 +1,50 @@
-//! Who serves the wire, as data.
+//! The hosts that serve the wire, as data.
 //!
-//! Not a list of addresses: a base address comes with each target. Invariant: nobody asks who a host is; what differs is a
-//! field, and a new host is a new row.
+//! Not a list of addresses: each target brings its own base URL. Invariant: no code asks which host it serves; a
+//! difference is a field, and a new host is a new row.
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
-/// What stands in a path as it is: unreserved characters, and `@`, which some hosts' ids of models hold.
+/// Characters that need no escape in a path: the unreserved ones, and `@`, which some hosts use in model ids.
 const PATH: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b'@');
 
-/// How a host serves the wire: what differs from its author's own address.
+/// How a host serves the wire: its differences from Anthropic's own API.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Host {
-    /// Whose list in a catalogue of models applies.
+    /// The provider whose list in the model catalogue applies.
     pub id: &'static str,
-    /// Where whole answers are asked for, behind the base address; `{model}` stands for the model's id.
+    /// Path of whole answers under the base URL; `{model}` stands for the model's id.
     pub path: &'static str,
-    /// Where streams are asked for.
+    /// Path of streams under the base URL.
     pub stream_path: &'static str,
-    /// The version that is named in the body, in place of the model there and of the version's header.
+    /// The version stated in the body, which then replaces the version header and the body's model.
     pub version: Option<&'static str>,
     /// Whether a field of the body asks for a stream.
     pub says_stream: bool,
-    /// Whether betas are named in the body instead of in a header.
+    /// Whether betas are listed in the body instead of in a header.
     pub betas_in_body: bool,
-    /// Whether the limit of an answer's length counts against the quota before a word is said, so that a high one costs
-    /// requests that would have had room.
+    /// Whether the limit of an answer's length counts against the quota up front, so that a high one blocks requests
+    /// that would have had room.
     pub reserves_output: bool,
-    /// How the key is shown.
+    /// How the key is sent.
     pub auth: Auth,
 }
 
-/// How a key is shown.
+/// How a key is sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Auth {
-    /// As a bearer.
+    /// As a bearer token.
     Bearer,
     /// In the wire's own header.
     Header,
-    /// Not by this wire: whoever wraps it or signs its requests does.
+    /// Not by this wire, but by the code that wraps it or signs its requests.
     Outside,
 }
 
 impl Host {
-    /// The wire's author.
+    /// Anthropic, the wire's author.
     pub const AUTHOR: Self = Self {
         id: "anthropic",
         path: "/messages",
@@ -56,7 +56,7 @@ impl Host {
         auth: Auth::Header,
     };
 
-    /// Amazon Bedrock, inside its envelope (`hotspare-bedrock` has it). The base address is scheme and host.
+    /// Amazon Bedrock, inside its envelope (see `hotspare-bedrock`). The base URL is scheme and host.
     pub const BEDROCK: Self = Self {
         id: "bedrock",
         path: "/model/{model}/invoke",
@@ -68,7 +68,7 @@ impl Host {
         auth: Auth::Outside,
     };
 
-    /// Vertex AI. The base address ends with `/publishers/anthropic/models`; see [`Host::vertex_address`].
+    /// Vertex AI. The base URL ends with `/publishers/anthropic/models`; see [`Host::vertex_address`].
     pub const VERTEX: Self = Self {
         id: "vertex",
         path: "/{model}:rawPredict",
@@ -78,7 +78,7 @@ impl Host {
         ..Self::AUTHOR
     };
 
-    /// The base address of a project's models at Vertex AI. `location` is a region or `global`.
+    /// The base URL of a project's models at Vertex AI. `location` is a region or `global`.
     #[must_use]
     pub fn vertex_address(project: &str, location: &str) -> String {
         let part = |text| utf8_percent_encode(text, PATH).to_string();
@@ -89,7 +89,7 @@ impl Host {
         )
     }
 
-    /// The address of a request.
+    /// The URL of a request.
     pub(crate) fn address(&self, base_url: &str, model: &str, stream: bool) -> String {
         let path = if stream { self.stream_path } else { self.path };
         match path.split_once("{model}") {

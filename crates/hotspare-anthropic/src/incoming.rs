@@ -1,8 +1,8 @@
-//! The wire's request JSON to a core request: what a server needs that speaks this wire to its callers.
+//! The wire's request JSON to a core request, for a server that offers this wire to its callers.
 //!
-//! Not a validator of models' rules: those are the providers'. Whatever only this wire knows is kept where it stood, as
-//! [`Native`] parts, fields and tools, and goes back to targets that speak this wire. Invariant: whatever is wrong is an
-//! error that names the field; nothing is guessed.
+//! Does not validate models' rules: that is up to the providers. What only this wire has is kept in place, as
+//! [`Native`] parts, fields and tools, and sent back to targets of this wire. Invariant: every error names the field it
+//! is about; nothing is guessed.
 
 mod blocks;
 
@@ -16,18 +16,18 @@ use serde_json::value::RawValue;
 use crate::{WIRE, bound};
 use blocks::{object, parts};
 
-/// A request as it came in.
+/// A caller's request.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct MessagesRequest {
-    /// What is asked.
+    /// The request.
     pub request: ChatRequest,
     /// Whether the caller wants a stream.
     pub stream: bool,
 }
 
 impl MessagesRequest {
-    /// Reads a body.
+    /// Parses a body.
     ///
     /// # Errors
     /// [`Kind::InvalidRequest`] naming the field and what is wrong with it.
@@ -56,7 +56,7 @@ impl MessagesRequest {
             return Err(invalid("`messages` is missing or empty"));
         }
         incoming.request.messages.append(&mut turns);
-        // Here, and not only where a target of this wire is asked: a route may have none.
+        // Checked here, and not only by targets of this wire, because a route may have none.
         if let Some(what) = bound::binds(&incoming.request) {
             incoming.request = incoming.request.bound(WIRE, what);
         }
@@ -95,7 +95,7 @@ impl MessagesRequest {
                 request.end_user = metadata.user_id;
             }
             "output_config" => self.output_config(value)?,
-            // The older spelling of `output_config.format`.
+            // The older name of `output_config.format`.
             "output_format" => request.output = format(name, value)?,
             "hotspare" => request.options = fields::options(value)?,
             _ => self.extra(name, json(name, value)?),
@@ -154,7 +154,7 @@ impl MessagesRequest {
     }
 }
 
-/// Reads one turn. Results of tools are turns of their own in the core, as they are on most wires.
+/// Parses one turn. Tool results are turns of their own in core, as on most wires.
 fn message(at: &str, raw: &RawValue, turns: &mut Vec<Message>) -> Result<(), Error> {
     #[derive(Deserialize)]
     struct Turn<'a> {

@@ -1,7 +1,7 @@
 //! The Anthropic Messages wire.
 //!
 //! A codec: no sockets, clock or retries. [`Anthropic`] encodes requests and decodes replies for targets;
-//! [`MessagesRequest`] and [`MessagesEncoder`] do the reverse, for a server that speaks this wire to its callers.
+//! [`MessagesRequest`] and [`MessagesEncoder`] do the reverse, for a server that offers this wire to its callers.
 #![cfg_attr(not(test), deny(clippy::disallowed_methods, clippy::disallowed_types))]
 
 mod bound;
@@ -24,11 +24,11 @@ pub use wire::Anthropic;
 /// The wire's name: frames and requests of equal wires are interchangeable.
 pub const WIRE: &str = "anthropic-messages";
 
-/// The header that names the wire's version; callers of this wire are known by it.
+/// The header with the wire's version, by which callers of this wire are recognized.
 pub const VERSION_HEADER: &str = "anthropic-version";
 
-/// The header that asks for betas. As an extra of this wire it is sent as the header that it is.
+/// The header that enables betas. As an extra of this wire it is sent as a header.
 pub const BETA: &str = "anthropic-beta";
 
-/// Who signs this wire's reasoning.
+/// The origin of this wire's reasoning signatures.
 pub(crate) const ORIGIN: &str = "anthropic";

@@ -1,6 +1,6 @@
 //! Rate-limit headers.
 //!
-//! Invariant: figures that make no sense are absent; a reset in the past is no reset.
+//! Invariant: implausible figures are absent, and so is a reset in the past.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use hotspare_provider::Head;
 
 use crate::classify::rfc3339;
 
-/// Beyond this, a reset says nothing: no bucket fills for longer than a month.
+/// A longer reset is ignored: no bucket takes more than a month to fill.
 const LONGEST: Duration = Duration::from_secs(31 * 24 * 3600);
 
 /// Reads `anthropic-ratelimit-{requests,tokens,input-tokens,output-tokens}-{limit,remaining,reset}`.

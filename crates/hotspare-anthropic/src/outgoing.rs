@@ -1,8 +1,8 @@
-//! Core answers to the wire's JSON: what a server needs that speaks this wire to its callers.
+//! Core answers to the wire's JSON, for a server that offers this wire to its callers.
 //!
-//! Writes whole server-sent frames, for this wire names them. Frames of a provider that speaks this wire are passed on
-//! untouched, and what they begin and end is noted, so that frames of our own fit between them. Invariant: blocks are
-//! numbered in order and every one that begins ends; an error never looks like an end.
+//! Writes whole server-sent events, because this wire names them. Frames from a provider of this wire are forwarded
+//! unchanged, and the blocks that they begin and end are tracked so that frames of our own fit between them. Invariant:
+//! blocks are numbered in order and every one that begins ends; an error never looks like a normal end.
 
 mod whole;
 
@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use crate::{ORIGIN, WIRE};
 
-/// Spells one answer.
+/// Encodes one answer.
 #[derive(Clone, Debug)]
 pub struct MessagesEncoder {
     id: String,
@@ -20,19 +20,19 @@ pub struct MessagesEncoder {
     /// Blocks begun so far.
     blocks: u64,
     open: Open,
-    /// The block of each tool call.
+    /// The index of each tool call's block.
     tools: Vec<u64>,
     usage: Usage,
     finish: Option<FinishReason>,
-    /// The provider's own frame has told the end.
+    /// The provider's own frame has already reported the end.
     told: bool,
 }
 
-/// The block that is open.
+/// The open block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Open {
     None,
-    /// Of the provider's own spelling; its kind shows with its first delta.
+    /// Begun by a provider's own frame; its kind is not known before its first delta.
     Some,
     Text,
     Thinking,
@@ -40,7 +40,7 @@ enum Open {
 }
 
 impl MessagesEncoder {
-    /// An answer with this id, given by `model`.
+    /// An answer with this id from `model`.
     pub fn new(id: impl Into<String>, model: impl Into<String>) -> Self {
         Self {
             id: id.into(),
@@ -55,7 +55,7 @@ impl MessagesEncoder {
         }
     }
 
-    /// Appends a provider's own frame, and notes what it and its first event say.
+    /// Forwards a provider's own frame, and tracks it and its first event.
     pub fn relay(&mut self, data: &[u8], event: &Event, out: &mut Vec<u8>) {
         let name = frame_name(data);
         match name {
@@ -72,7 +72,7 @@ impl MessagesEncoder {
         write(out, name, data);
     }
 
-    /// Notes an event whose frame has been passed on already.
+    /// Tracks an event whose frame has already been forwarded.
     pub fn covered(&mut self, event: &Event) {
         match event {
             Event::TextDelta(_) if self.open == Open::Some => self.open = Open::Text,
@@ -87,7 +87,7 @@ impl MessagesEncoder {
         }
     }
 
-    /// Appends the frames for an event that no provider has spelled for this wire.
+    /// Appends the frames for an event that has no frame of this wire.
     pub fn event(&mut self, event: &Event, out: &mut Vec<u8>) {
         match event {
             Event::Started { id, model } => {
@@ -142,7 +142,7 @@ impl MessagesEncoder {
         }
     }
 
-    /// Appends what ends an answer that is complete.
+    /// Appends the frames that end a complete answer.
     pub fn end(&mut self, out: &mut Vec<u8>) {
         self.start(out);
         self.close(out);
@@ -160,10 +160,10 @@ impl MessagesEncoder {
         write(out, "error", &Self::error_body(error, None));
     }
 
-    /// A sign of life: a whole frame.
+    /// A ping, as a whole frame.
     pub const PING: &'static [u8] = b"event: ping\ndata: {\"type\": \"ping\"}\n\n";
 
-    /// An error's body.
+    /// The body of an error.
     #[must_use]
     pub fn error_body(error: &Error, request_id: Option<&str>) -> Vec<u8> {
         let attempts: Vec<Value> = error
@@ -195,7 +195,7 @@ impl MessagesEncoder {
         body.to_string().into_bytes()
     }
 
-    /// The status that tells a caller what to do: correct the request, wait, or give up.
+    /// The status that tells a caller what to do: fix the request, wait, or give up.
     #[must_use]
     pub fn status(error: &Error) -> u16 {
         match error_word(error) {
@@ -224,7 +224,7 @@ impl MessagesEncoder {
         out.extend_from_slice(Self::PING);
     }
 
-    /// Opens a block, unless one of its kind is open already.
+    /// Opens a block, unless one of its kind is already open.
     fn open(&mut self, kind: Open, block: &Value, out: &mut Vec<u8>) {
         if self.open == kind {
             return;
@@ -254,7 +254,7 @@ impl MessagesEncoder {
         );
     }
 
-    /// Another author's proof would be taken for this wire's when it comes back, so it is left out.
+    /// A signature of another origin is omitted: if it came back, it would be taken for this wire's own.
     fn sign(&mut self, signature: &Signature, out: &mut Vec<u8>) {
         if signature.origin.0 != ORIGIN {
             return;
@@ -276,7 +276,7 @@ impl MessagesEncoder {
     }
 }
 
-/// The name of a frame: its `type`, which nearly always comes first.
+/// A frame's name: its `type`, which nearly always comes first.
 fn frame_name(data: &[u8]) -> &'static str {
     const NAMES: [&str; 8] = [
         "content_block_delta",

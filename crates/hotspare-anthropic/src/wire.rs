@@ -1,4 +1,4 @@
-//! The wire: codec rooms put together.
+//! The wire, assembled from the codec's modules.
 //!
 //! Invariant: the key goes into one header and nowhere else.
 
@@ -11,7 +11,7 @@ use crate::encode::To;
 use crate::host::{Auth, Host};
 use crate::{BETA, ORIGIN, VERSION_HEADER, WIRE, bound, classify, encode, limits};
 
-/// The version of the wire that is spoken.
+/// The version of the wire.
 const VERSION: &str = "2023-06-01";
 
 /// The Messages wire.
@@ -29,36 +29,36 @@ impl Default for Anthropic {
 }
 
 impl Anthropic {
-    /// At its author's address.
+    /// The wire at Anthropic's own API.
     #[must_use]
     pub fn new() -> Self {
         Self::at(Host::AUTHOR, "https://api.anthropic.com/v1")
     }
 
-    /// As `host` serves it, at this base address.
+    /// The wire as `host` serves it, at this base URL.
     #[must_use]
     pub fn at(host: Host, base_url: &str) -> Self {
         Self { host, base_url: base_url.trim_end_matches('/').to_owned(), headers: HeaderMap::new() }
     }
 
-    /// At another address, up to and including the version.
+    /// Sets the base URL, up to and including the version.
     #[must_use]
     pub fn with_base_url(mut self, base_url: &str) -> Self {
         base_url.trim_end_matches('/').clone_into(&mut self.base_url);
         self
     }
 
-    /// Sends the key as a bearer instead of in the wire's own header.
+    /// Sends the key as a bearer token instead of in the wire's own header.
     #[must_use]
     pub fn with_bearer(mut self) -> Self {
         self.host.auth = Auth::Bearer;
         self
     }
 
-    /// Sends one more header with each request, such as a beta's name.
+    /// Adds a header to every request, such as a beta's name.
     ///
     /// # Errors
-    /// [`Kind::Config`] if name or value cannot stand in a header.
+    /// [`Kind::Config`] if the name or value is not valid in a header.
     pub fn with_header(mut self, name: &str, value: &str) -> Result<Self, Error> {
         let (name, value) = header(name, value)?;
         self.headers.insert(name, value);
@@ -66,7 +66,7 @@ impl Anthropic {
     }
 }
 
-/// What structured outputs take (Anthropic's guide of that name, JSON Schema limitations).
+/// The schemas that structured outputs accept (Anthropic's guide of that name, JSON Schema limitations).
 const SUBSET: SchemaSubset = SchemaSubset {
     closed: true,
     all_required: false,

@@ -1,8 +1,8 @@
-//! Answers that models give in their own house's spelling, inside Bedrock's envelope.
+//! Answers in the model vendors' own formats, inside Bedrock's envelope.
 //!
-//! Only read: such models are asked over Converse, which spells for all of them. A body's own fields tell whose it is,
-//! never a model's name, for the ARN of a profile has none. Of several answers the first is read. Invariant: an answer is
-//! complete once a reason for its end was seen; a body that ends without one is truncated.
+//! For decoding only: requests to such models use Converse, which works for all of them. The body's fields identify the
+//! format, not the model's name, which the ARN of a profile does not contain. Of several answers the first is read.
+//! Invariant: an answer is complete once a stop reason was seen; a body that ends without one is truncated.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -18,14 +18,14 @@ use crate::classify;
 use crate::decode::ConverseDecoder;
 use crate::wire::request_id;
 
-/// Names no other wire's frames.
+/// Unlike any other wire's name, so its frames are never forwarded to callers of another wire.
 const WIRE: &str = "bedrock-body";
 
-/// The Converse wire's events, which one house's streams have as fields.
+/// The Converse wire's events, which appear as fields in one vendor's streams.
 const EVENTS: [&str; 6] =
     ["messageStart", "contentBlockStart", "contentBlockDelta", "contentBlockStop", "messageStop", "metadata"];
 
-/// Reads bodies in a model's own spelling; inside [`Invoke`](crate::Invoke).
+/// Decodes bodies in a model's own format; for use inside [`Invoke`](crate::Invoke).
 #[derive(Clone, Copy, Debug, Default)]
 pub struct ModelBody;
 
@@ -62,7 +62,7 @@ impl Wire for ModelBody {
     }
 }
 
-/// A piece of an answer, or all of it, in any of the spellings that have no events.
+/// A piece of an answer, or all of it, in any of the formats without events.
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct Reply<'a> {
@@ -75,7 +75,7 @@ struct Reply<'a> {
     generation_token_count: Option<u64>,
     #[serde(borrow)]
     stop_reason: Option<Text<'a>>,
-    /// Titan: a list in a whole answer, flat in a stream.
+    /// Titan: a list in a whole answer, top-level fields in a stream.
     #[serde(borrow)]
     results: Option<Vec<Said<'a>>>,
     #[serde(borrow, rename = "outputText")]
@@ -100,7 +100,7 @@ struct Reply<'a> {
     usage: Option<Counts>,
 }
 
-/// What the host behind has counted, in the spelling of chat completions.
+/// The usage reported by the host behind Bedrock, in the format of chat completions.
 #[derive(Clone, Copy, Default, Deserialize)]
 #[serde(default)]
 struct Counts {
@@ -110,7 +110,7 @@ struct Counts {
     completion_tokens: Option<u64>,
 }
 
-/// One answer of a list.
+/// One answer in a list.
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct Said<'a> {
@@ -150,7 +150,7 @@ struct Called<'a> {
 struct Function<'a> {
     #[serde(borrow)]
     name: Option<Text<'a>>,
-    /// Text that holds JSON, or the object itself.
+    /// A string of JSON, or the object itself.
     #[serde(borrow)]
     arguments: Option<&'a RawValue>,
 }
@@ -171,12 +171,12 @@ struct Reason<'a> {
     reason: Option<Text<'a>>,
 }
 
-/// Reads one reply.
+/// Decodes one reply.
 #[derive(Debug, Default)]
 struct BodyDecoder {
     model: String,
     id: Option<String>,
-    /// Reads the house's spelling that is the Converse wire's own.
+    /// Decodes the format of the vendor whose events are the Converse wire's.
     converse: Option<ConverseDecoder>,
     started: bool,
     finished: bool,
@@ -276,7 +276,7 @@ impl Decoder for BodyDecoder {
                 .push(Frame { name: Some(Bytes::from_static(event.as_bytes())), data, whole: false }, out);
         }
         let reply: Reply<'_> = parse(data)?;
-        // Words behind the end cannot change it.
+        // Frames after the end cannot change it.
         if self.finished { Ok(()) } else { self.read(reply, &mut Emit::bare(out)) }
     }
 
@@ -290,7 +290,7 @@ impl Decoder for BodyDecoder {
     }
 }
 
-/// Vectors in the spellings of Titan and Nova.
+/// Vectors in the formats of Titan and Nova.
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct Vectors {
@@ -315,7 +315,7 @@ struct ByType {
     float: Option<Vec<f32>>,
 }
 
-/// Reads one reply.
+/// Decodes one reply.
 #[derive(Debug, Default)]
 struct VectorDecoder {
     heard: bool,

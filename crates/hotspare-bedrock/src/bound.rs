@@ -1,12 +1,13 @@
-//! What ties a request to what its account at Bedrock keeps: a guardrail, a prompt, an object in S3, a tool that runs there.
+//! What ties a request to something its Bedrock account stores or runs: a guardrail, a prompt, an object in S3, a tool.
 //!
-//! Not whether the account has it. Invariant: what another provider could serve as well is not tied.
+//! Does not check whether the account has it. Invariant: what another provider could serve as well is not tied.
 
 use hotspare_core::{ChatRequest, Json, Media};
 
 use crate::WIRE;
 
-/// Fields that name something kept there, or fill it in. Without its guardrail an answer would not be the one asked for.
+/// Fields that name such a resource, or supply its variables. Without its guardrail, an answer is not the one
+/// requested.
 const FIELDS: [&str; 2] = ["guardrailConfig", "promptVariables"];
 
 /// See [`Wire::binds`](hotspare_provider::Wire::binds).

@@ -1,13 +1,13 @@
-//! What an unsuccessful reply or an exception inside a stream means.
+//! Classification of unsuccessful replies and of exceptions inside a stream.
 //!
-//! Invariant: total; a name is believed before a text, a text before the status, and the name that says only that something
-//! is wrong is told apart by its text.
+//! Invariant: total. The exception's name takes precedence over the message, and the message over the status; the name
+//! that only says that the request is invalid is narrowed down by the message.
 
 use hotspare_core::{Error, Kind, Scope};
 use hotspare_provider::{Head, Meaning, Rule, Words, judge, plain, retry_after};
 use serde_json::Value;
 
-/// The table, most telling first; a reply that no rule knows is taken by its status.
+/// The rules, most specific first; a reply that matches none is classified by its status.
 pub const RULES: &[Rule] = &[
     Rule::text(&["payment instrument", "payment_instrument"], Kind::QuotaExhausted),
     Rule::word(
@@ -29,14 +29,14 @@ pub const RULES: &[Rule] = &[
         ],
         Kind::Auth,
     ),
-    // One name for a key that is not known and for a model that a key may not use.
+    // One name covers both an unknown key and a model that the key may not use.
     Rule::text(
         &["api key", "bearer token", "security token", "authentication failed", "signature"],
         Kind::Auth,
     )
     .at(403),
     Rule::word(&["accessdenied", "accessdeniedexception", "optinrequired"], Kind::Forbidden),
-    // A model's allowance of a day comes under the names for one of a minute.
+    // A model's daily quota is reported under the names for a per-minute one.
     Rule::text(&["tokens per day", "requests per day"], Kind::QuotaExhausted).within(Scope::CredentialModel),
     Rule::word(
         &[
@@ -61,7 +61,7 @@ pub const RULES: &[Rule] = &[
         Kind::Overloaded,
     ),
     Rule::word(&["modeltimeoutexception", "requesttimeout", "requesttimeoutexception"], Kind::Timeout),
-    // No fault of the host's: the model wrote a call that nobody can read.
+    // Not the host's fault: the model wrote a malformed call.
     Rule::text(&["invalid sequence as part of tooluse"], Kind::BadOutput),
     Rule::word(
         &[
@@ -77,7 +77,7 @@ pub const RULES: &[Rule] = &[
     Rule::word(&["resourcenotfound", "resourcenotfoundexception"], Kind::ModelUnavailable),
     Rule::word(&["contenttoolargeexception", "requestentitytoolargeexception"], Kind::ContextOverflow),
     Rule::word(&["unknownoperationexception", "unsupportedmediatypeexception"], Kind::Unsupported),
-    // A request that was looked at and refused: only the text tells why.
+    // A request refused by validation: only the message tells why.
     Rule::text(
         &[
             "input is too long",
@@ -112,7 +112,7 @@ pub const RULES: &[Rule] = &[
         Kind::ContentPolicy,
     )
     .at(400),
-    // This model, or this host alone, cannot do it; another target may.
+    // A limitation of this model or this host; another target may be able to serve the request.
     Rule::text(
         &[
             "n't support",
@@ -146,13 +146,13 @@ pub(crate) fn reply(head: &Head, body: &[u8]) -> Error {
     error.with_retry_after(retry_after(head))
 }
 
-/// Classifies an exception of this name inside a stream.
+/// Classifies an exception with this name inside a stream.
 pub(crate) fn in_stream(code: &str, data: &[u8]) -> Error {
     in_reply(code, data)
         .unwrap_or_else(|| Said { code: bare(code).to_owned(), ..Said::default() }.error(None))
 }
 
-/// Classifies a body that should have been an answer, if it says that it is an error.
+/// Classifies a body that should have been an answer, if it is an error.
 pub(crate) fn in_reply(code: &str, data: &[u8]) -> Option<Error> {
     let mut said = Said::read(&String::from_utf8_lossy(data));
     if !code.is_empty() {
@@ -161,7 +161,7 @@ pub(crate) fn in_reply(code: &str, data: &[u8]) -> Option<Error> {
     (!said.code.is_empty() || !said.message.is_empty()).then(|| said.error(None))
 }
 
-/// An exception's name without its name space before `#` and what follows `:`.
+/// An exception's name, without the namespace before `#` and anything after `:`.
 fn bare(name: &str) -> &str {
     let name = name.split(':').next().unwrap_or_default();
     name.rsplit('#').next().unwrap_or_default().trim()
@@ -179,7 +179,7 @@ impl Said {
         let Ok(value) = serde_json::from_str::<Value>(text) else {
             return Self { message: plain(text).to_owned(), ..Self::default() };
         };
-        // One of the host's fronts wraps its errors once more.
+        // One of the host's frontends wraps its errors once more.
         let value = value.get("Output").unwrap_or(&value);
         let word = |names: &[&str]| {
             let found = names.iter().find_map(|name| value.get(name).and_then(Value::as_str));
@@ -196,9 +196,9 @@ impl Said {
     }
 
     fn meaning(&self, status: Option<u16>) -> Meaning {
-        // Typographic apostrophes come and go.
+        // Some messages use typographic apostrophes.
         let lower = self.message.to_ascii_lowercase().replace('\u{2019}', "'");
-        // Inside a stream there is no status, but this name has only one.
+        // There is no status inside a stream, but this name always has the same one.
         let refused = self.code.eq_ignore_ascii_case("ValidationException").then_some(400);
         let status = refused.or(status);
         let said = Words { status, words: &[&self.code], text: &lower };

@@ -1,8 +1,8 @@
 //! Frames to events: streams and whole answers.
 //!
-//! Invariant: an answer is complete once its stop reason was seen; a body that ends without one is truncated, whatever it
-//! said before. Blocks that only this wire knows (the host's own tools and their results, images) pass whole as
-//! [`Event::Native`], whether they came in one piece or in several; a guardrail's trace as [`Event::Other`].
+//! Invariant: an answer is complete once its stop reason was seen; a body that ends without one is truncated, whatever
+//! it contained. Blocks that only this wire has (the host's own tools and their results, images) are emitted whole as
+//! [`Event::Native`], whether they came in one piece or in several; a guardrail's trace is emitted as [`Event::Other`].
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -16,32 +16,32 @@ use crate::family::Family;
 use crate::native::Pieces;
 use crate::{WIRE, classify, dto};
 
-/// Most blocks that are open at once; a server opens one after the other.
+/// The most blocks open at once; a server opens one after the other.
 const OPEN_LIMIT: usize = 64;
 
-/// Reads one reply.
+/// Decodes one reply.
 #[derive(Debug)]
 pub(crate) struct ConverseDecoder {
-    /// The body is one whole answer.
+    /// Whether the body is a whole answer.
     whole: bool,
     family: Family,
-    /// The reply's id, which stands in its head.
+    /// The reply's id, from its head.
     id: Option<String>,
     heard: bool,
     finished: bool,
-    /// Some text, thought or call has been told.
+    /// Some text, reasoning or a call has been emitted.
     said: bool,
     usage: Usage,
     /// Tool calls so far.
     tools: u32,
-    /// Blocks that began with a start, by their index.
+    /// Blocks that began with a start event, by their index.
     open: BTreeMap<u64, Open>,
 }
 
-/// A block that began with a start.
+/// A block that began with a start event.
 #[derive(Debug)]
 enum Open {
-    /// Something of the host's own.
+    /// A block that only this wire has.
     Native(Pieces),
     /// A tool call.
     Tool { index: u32, empty: bool },
@@ -113,7 +113,7 @@ impl ConverseDecoder {
         out.push(Event::Started { id: self.id.take(), model: None });
     }
 
-    /// A block of a whole answer.
+    /// Emits a block of a whole answer.
     fn block(&mut self, raw: &RawValue, out: &mut Emit<'_>) -> Result<(), Error> {
         self.said = true;
         let block: dto::Block<'_> = parse(raw.get().as_bytes())?;
@@ -163,7 +163,7 @@ impl ConverseDecoder {
             return Err(Error::new(Kind::Protocol, "arguments for a tool call that never began"));
         };
         let Some(input) = call.input else { return Ok(()) };
-        // A piece of text; some hosts in front of this one have been seen to send the object itself.
+        // A piece of text; some hosts in front of this one have been seen sending the object itself.
         let piece = match serde_json::from_str::<Text<'_>>(input.get()) {
             Ok(text) => text.0.into_owned(),
             Err(_) => input.get().to_owned(),
@@ -175,7 +175,7 @@ impl ConverseDecoder {
         Ok(())
     }
 
-    /// A call without arguments has an empty object.
+    /// Closes a block; a call without arguments gets an empty object.
     fn close(&mut self, at: u64, out: &mut Emit<'_>) {
         match self.open.remove(&at) {
             Some(Open::Tool { index, empty: true }) => {
@@ -197,7 +197,7 @@ impl ConverseDecoder {
         index
     }
 
-    /// Text, thoughts and citations: the same in a block and in a delta.
+    /// Emits text, reasoning and citations, which have the same form in a block and in a delta.
     fn said_in(&mut self, block: dto::Block<'_>, raw: &RawValue, out: &mut Emit<'_>) {
         self.said = true;
         if let Some(text) = block.text {
@@ -227,13 +227,13 @@ impl ConverseDecoder {
         }
     }
 
-    /// Hidden reasoning in its author's spelling.
+    /// Hidden reasoning in the format of its origin.
     fn hidden(&self, blob: &str) -> String {
         let text = self.family.redacts_text.then(|| STANDARD.decode(blob).ok()).flatten();
         text.and_then(|bytes| String::from_utf8(bytes).ok()).unwrap_or_else(|| blob.to_owned())
     }
 
-    /// The prompt's count has to be added up.
+    /// The prompt's count has to be added up from its parts.
     fn count(&mut self, usage: Option<dto::Usage>, out: &mut Emit<'_>) {
         let Some(usage) = usage else { return };
         let read = usage.cache_read_input_tokens.or(usage.cache_read_input_token_count);
@@ -253,7 +253,7 @@ impl ConverseDecoder {
             self.close(at, out);
         }
         let reason = match word {
-            // The stop text came first: an answer without a word, which the reason has to explain.
+            // The stop sequence came first, so there is no text, and the reason has to explain why.
             "stop_sequence" if !self.said => FinishReason::Other(word.to_owned()),
             "end_turn" | "stop_sequence" => FinishReason::Stop,
             "max_tokens" | "model_context_window_exceeded" => FinishReason::Length,
@@ -300,12 +300,12 @@ impl Decoder for ConverseDecoder {
     }
 }
 
-/// Whether the caller runs the tool; the host runs its own.
+/// Whether the caller runs the tool; others run at the host.
 fn is_own(call: &dto::ToolUse<'_>) -> bool {
     call.kind.as_ref().is_none_or(|kind| kind.0 != "server_tool_use")
 }
 
-/// What a guardrail or a router did.
+/// Emits the trace of a guardrail or a router.
 fn trace(raw: Option<&RawValue>, out: &mut Emit<'_>) {
     if let Some(raw) = raw {
         out.other("trace", raw.get());

@@ -1,6 +1,7 @@
-//! The wire's JSON, as borrowed from a frame.
+//! The wire's JSON, borrowed from a frame.
 //!
-//! Only what is used is read. Invariant: lenient where models differ (null, missing), strict only in being JSON.
+//! Only the fields in use are read. Invariant: lenient where models differ (null, missing), strict only in that it must
+//! be JSON.
 
 use hotspare_provider::Text;
 use serde::Deserialize;
@@ -50,7 +51,7 @@ pub(crate) struct Event<'a> {
     pub(crate) trace: Option<&'a RawValue>,
 }
 
-/// A block of content, its start, or what is added to it: one of these.
+/// A block of content, the start of one, or a delta to one.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub(crate) struct Block<'a> {
@@ -75,14 +76,14 @@ pub(crate) struct ToolUse<'a> {
     pub(crate) tool_use_id: Option<Text<'a>>,
     #[serde(borrow)]
     pub(crate) name: Option<Text<'a>>,
-    /// An object in a whole answer, a piece of text in a stream.
+    /// An object in a whole answer, a piece of its text in a stream.
     #[serde(borrow)]
     pub(crate) input: Option<&'a RawValue>,
     #[serde(borrow, rename = "type")]
     pub(crate) kind: Option<Text<'a>>,
 }
 
-/// Flat in a stream, one level down in a whole answer.
+/// The fields are at the top level in a stream, one level down in a whole answer.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub(crate) struct Reasoning<'a> {
@@ -121,7 +122,7 @@ pub(crate) struct CitedText<'a> {
     pub(crate) text: Option<Text<'a>>,
 }
 
-/// Counts; the prompt's is in three parts, two of which have had two names.
+/// Token counts; the prompt's is in three parts, two of which have had two names.
 #[derive(Clone, Copy, Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub(crate) struct Usage {

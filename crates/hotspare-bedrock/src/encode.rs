@@ -1,11 +1,11 @@
 //! Requests to the wire's JSON.
 //!
-//! Instructions at the head become `system`; later ones join the user's turn. Neighbouring turns of one role are merged, for
-//! turns must alternate. What the wire has no word for and what would change the answer (penalties, a temperature above 1) is
-//! refused as unsupported, as is a picture by address; what is a hint is left out and named by [`notes`]. Plain JSON mode has
-//! no word either, but the answer's form is judged by whoever asked for it. A history with tool calls needs tools: where none
-//! are offered, those that were called are named. Invariant: thinking goes back only to its author, and tool ids are spelled
-//! as the wire allows.
+//! Leading instructions become `system`; later ones join the user's turn. Consecutive turns of one role are merged,
+//! because turns must alternate. What the wire lacks and would change the answer (penalties, a temperature above 1) is
+//! refused as unsupported, as is an image by URL; a mere hint is dropped and listed by [`notes`]. The wire has no plain
+//! JSON mode, either, but that format is checked in the answer. A history with tool calls needs tools: if none are
+//! offered, those that were called are declared. Invariant: reasoning goes back only to its origin, and tool ids use
+//! only the characters that the wire allows.
 
 mod content;
 
@@ -19,17 +19,17 @@ use crate::WIRE;
 use crate::family::Family;
 use content::Blocks;
 
-/// The model's own field that asks for thinking, where it has one of this name.
+/// The model's own field that enables thinking, if it has one with this name.
 const THINKING: &str = "thinking";
 
-/// Says that thinking is left out.
+/// The note that thinking is left out.
 const UNTHINKING: &str =
     "does not think this time: the tool calls that it goes on with were begun without a thought of its own";
 
-/// Where a model's own fields go.
+/// The field for a model's own fields.
 const OWN: &str = "additionalModelRequestFields";
 
-/// Spells a request's body.
+/// Encodes the body of a request.
 pub(crate) fn body(request: &ChatRequest, model: &str) -> Result<String, Error> {
     check(request)?;
     let family = Family::of(model);
@@ -48,7 +48,7 @@ pub(crate) fn body(request: &ChatRequest, model: &str) -> Result<String, Error> 
     out.put("inferenceConfig", Some(inference(request)).filter(|inference| !inference.is_empty()));
     let mut config = Map::new();
     if let OutputFormat::JsonSchema { name, schema, .. } = &request.output {
-        // The schema is text here, and keeps its order.
+        // The schema is a string here, so its key order is kept.
         let schema = json!({"name": name, "schema": schema.as_str()});
         config
             .insert("textFormat".into(), json!({"type": "json_schema", "structure": {"jsonSchema": schema}}));
@@ -65,7 +65,7 @@ pub(crate) fn body(request: &ChatRequest, model: &str) -> Result<String, Error> 
         let mut theirs = value.to_value();
         let thinking = theirs.as_object_mut().filter(|_| unthinking && name == OWN);
         let left = thinking.and_then(|own| own.remove(THINKING)).is_some();
-        // The caller's word for a model's own fields stands beside those that the request asks for.
+        // The caller's own model fields are merged with those that the request implies.
         match (out.get_mut(name), theirs) {
             (Some(Value::Object(mine)), Value::Object(theirs)) => mine.extend(theirs),
             (_, theirs) if left => out.put(name, Some(theirs)),
@@ -75,7 +75,7 @@ pub(crate) fn body(request: &ChatRequest, model: &str) -> Result<String, Error> 
     Ok(out.finish())
 }
 
-/// Whether the loop of tool calls that is under way was begun without a thought that can be shown.
+/// Whether the current loop of tool calls began without reasoning that can be sent back.
 fn begun_without_thought(turns: &[Value]) -> bool {
     let answers = |turn: &Value| {
         let blocks = turn["content"].as_array();
@@ -87,13 +87,13 @@ fn begun_without_thought(turns: &[Value]) -> bool {
     first.is_some_and(|turn| turn["content"][0].get("reasoningContent").is_none())
 }
 
-/// Whether it must think. A model that may decide for itself takes any beginning.
+/// Whether the request forces the model to think. A model that decides for itself accepts any history.
 fn told_to_think(request: &ChatRequest) -> bool {
     let own = request.extras.get(WIRE).and_then(|extras| extras.get(OWN)).map(Json::to_value);
     own.is_some_and(|own| own[THINKING]["type"] == "enabled")
 }
 
-/// Whether one of a model's own fields asks it to think.
+/// Whether one of the model's own fields asks it to think.
 pub(crate) fn thinks(request: &ChatRequest) -> bool {
     let own = request.extras.get(WIRE).and_then(|extras| extras.get(OWN)).map(Json::to_value);
     let own = own.as_ref();
@@ -103,7 +103,7 @@ pub(crate) fn thinks(request: &ChatRequest) -> bool {
         .any(|config| config["type"] != "disabled")
 }
 
-/// What of a request is said differently or not at all.
+/// The parts of a request that are changed or dropped.
 pub(crate) fn notes(request: &ChatRequest, model: &str) -> Vec<String> {
     let mut notes = Vec::new();
     let family = Family::of(model);
@@ -160,7 +160,7 @@ fn inference(request: &ChatRequest) -> Map<String, Value> {
             out.insert(name.into(), json!(value));
         }
     }
-    // Stop texts that are nothing but white space are refused.
+    // The wire refuses stop sequences that consist of white space.
     let stop: Vec<Value> =
         request.stop.iter().filter(|text| !text.trim().is_empty()).map(|text| text.as_str().into()).collect();
     if !stop.is_empty() {
@@ -169,7 +169,7 @@ fn inference(request: &ChatRequest) -> Map<String, Value> {
     out
 }
 
-/// What only the model itself has words for.
+/// Fields that only the model itself has.
 fn own(request: &ChatRequest, family: Family) -> Result<Map<String, Value>, Error> {
     let mut out = Map::new();
     if let Some(top_k) = request.sampling.top_k {
@@ -219,7 +219,7 @@ fn messages(messages: &[Message], blocks: &mut Blocks) -> Result<Vec<Value>, Err
         return Err(Error::new(Kind::InvalidRequest, "the request has instructions but no turn to answer"));
     }
     let turns = turns.into_iter().map(|(role, mut content)| {
-        // Results come first in a turn, whatever else the caller put there.
+        // The wire requires tool results first in a turn, wherever the caller put them.
         content.sort_by_key(|block| block.get("toolResult").is_none());
         json!({"role": role, "content": content})
     });
@@ -245,7 +245,7 @@ fn tools(request: &ChatRequest) -> Result<Option<String>, Error> {
     let called = called(request);
     let forbidden = request.tool_choice == Some(ToolChoice::None);
     if forbidden && called.is_empty() {
-        // There is no word that forbids a call, but what is not offered is not called.
+        // The wire cannot forbid calls, but a tool that is not offered is not called.
         return Ok(None);
     }
     if forbidden {
@@ -279,7 +279,7 @@ fn tools(request: &ChatRequest) -> Result<Option<String>, Error> {
 fn tool(tool: &hotspare_core::Tool) -> String {
     let mut spec = Object::default();
     spec.put("name", Some(tool.name.as_str()));
-    // An empty description is refused; none is not.
+    // An empty description is refused; a missing one is not.
     spec.put("description", tool.description.as_deref().filter(|text| !text.trim().is_empty()));
     spec.put("strict", Some(true).filter(|_| tool.strict == Some(true)));
     spec.spell("inputSchema", format!("{{\"json\":{}}}", tool.parameters));

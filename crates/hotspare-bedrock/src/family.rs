@@ -1,31 +1,33 @@
-//! What differs between the families of models that this one wire serves.
+//! Differences between the model families on this wire.
 //!
-//! Data, found by the vendor's segment in a model's id, whatever region stands before it and whether or not the id is an
-//! ARN. Not a list of models: a family that is missing has no words of its own. Invariant: nobody asks for a vendor's name.
+//! Data, found by the vendor's segment in a model's id, whatever its region prefix and whether or not it is an ARN. Not
+//! a list of models: a family that is missing has no fields of its own. Invariant: no code asks for a vendor's name.
 
 /// A vendor's models.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Family {
     vendor: &'static str,
-    /// Who signs its reasoning: its author, where the author reads it back also from other hosts.
+    /// The origin of its reasoning signatures: the vendor, if they are also valid on other hosts, otherwise Bedrock.
     pub(crate) origin: &'static str,
-    /// Whether hidden reasoning is its author's text once more in base64.
+    /// Whether hidden reasoning is the vendor's own text, encoded in base64 once more.
     pub(crate) redacts_text: bool,
-    /// Whether a model that is told to think goes on with a loop of tool calls only if that began with a thought of its own.
+    /// Whether a model that is forced to think continues a loop of tool calls only if that began with its own
+    /// reasoning.
     pub(crate) thought_leads: bool,
-    /// Where `top_k` belongs among the model's own fields.
+    /// The path of `top_k` among the model's own fields.
     pub(crate) top_k: Option<&'static [&'static str]>,
-    /// What asks for an effort: places among the model's own fields, and a fixed word or else the effort itself. Empty for the
-    /// wire's own field.
+    /// The model's own fields that set an effort: each a path and a fixed value, or else the effort itself. Empty if
+    /// the wire's own field is used.
     pub(crate) effort: &'static [(&'static [&'static str], Option<&'static str>)],
-    /// Whether its models call the tool that they are told to by name (API reference, `ToolChoice`); `None` where some do.
+    /// Whether its models call the tool that they are required to call by name (API reference, `ToolChoice`); `None` if
+    /// only some do.
     pub(crate) forced_tool: Option<bool>,
     /// Whether the wire's schema for answers is enforced on its models (user guide, "Get validated JSON results");
-    /// `None` where it is on some: the catalogue knows which.
+    /// `None` if only on some, which the catalogue lists.
     pub(crate) json_schema: Option<bool>,
 }
 
-/// Models without words of their own.
+/// Models without fields of their own.
 const OTHER: Family = Family {
     vendor: "",
     origin: "bedrock",
@@ -52,7 +54,7 @@ const FAMILIES: [Family; 4] = [
     },
     Family {
         vendor: "anthropic",
-        // Its signatures are valid on every host that serves it.
+        // Its signatures are valid on every host of its models.
         origin: "anthropic",
         redacts_text: true,
         thought_leads: true,
@@ -66,7 +68,7 @@ const FAMILIES: [Family; 4] = [
 ];
 
 impl Family {
-    /// The family of a model.
+    /// The family that a model belongs to.
     pub(crate) fn of(model: &str) -> Self {
         let segments = || model.split(['.', '/', ':']);
         FAMILIES.into_iter().find(|family| segments().any(|part| part == family.vendor)).unwrap_or(OTHER)

@@ -1,7 +1,7 @@
-//! Another wire inside Bedrock's envelope: its bodies as they are, its stream's events in base64 inside an event stream.
+//! Another wire inside Bedrock's envelope: its bodies unchanged, its stream's events in base64 inside an event stream.
 //!
-//! Not a wire of its own: what a body says is the inner wire's business, and so is the address, which its host's row spells;
-//! frames stay interchangeable with those of its other hosts. Failures are in Bedrock's words. Invariant: the inner wire
+//! Not a wire of its own: bodies belong to the inner wire, and so do URLs, which its row for this host defines; frames
+//! stay interchangeable with those of the wire's other hosts. Errors have Bedrock's format. Invariant: the inner wire
 //! never sees a key.
 
 use std::collections::VecDeque;
@@ -23,7 +23,7 @@ pub struct Invoke<W> {
 }
 
 impl<W: Wire> Invoke<W> {
-    /// Puts `inner`, which spells addresses and bodies for this host, into the envelope.
+    /// Wraps `inner`, which must produce URLs and bodies for this host.
     pub fn new(inner: W) -> Self {
         Self { inner }
     }
@@ -83,12 +83,12 @@ impl<W: Wire> Wire for Invoke<W> {
     }
 }
 
-/// Takes events out of their envelope.
+/// Unwraps events from their envelope.
 struct Unwrap {
     inner: Counted,
 }
 
-/// Tells the host's counts where the inner wire has none.
+/// Emits the host's token counts if the inner wire has none.
 struct Counted {
     inner: Box<dyn Decoder>,
     counts: Option<Usage>,
@@ -101,7 +101,7 @@ impl Decoder for Counted {
         self.inner.push(frame, out)?;
         self.told |= out.range(before..).any(|chunk| matches!(chunk.event, Event::Usage(_)));
         if let Some(counts) = self.counts.take().filter(|_| !self.told) {
-            // Before the answer's end, with which it is complete.
+            // Before the finish event, which completes the answer.
             let ends = |chunk: &Chunk| matches!(chunk.event, Event::Finished(_));
             let at = out.range(before..).position(ends).map_or(out.len(), |at| before + at);
             out.insert(at, Event::Usage(Box::new(counts)).into());
@@ -114,7 +114,7 @@ impl Decoder for Counted {
     }
 }
 
-/// What a whole reply's head counts.
+/// The token counts in a whole reply's head.
 fn counts(head: &Head) -> Option<Usage> {
     let count = |name: &str| head.header(name)?.trim().parse::<u64>().ok();
     let read = count("x-amzn-bedrock-input-token-count");
@@ -122,10 +122,10 @@ fn counts(head: &Head) -> Option<Usage> {
     (read.is_some() || written.is_some()).then(|| Usage::reported(read, written))
 }
 
-/// Where the last event of a stream has its counts.
+/// The field with the token counts in a stream's last event.
 const METRICS: &str = "amazon-bedrock-invocationMetrics";
 
-/// What the last event of a stream counts, beside the model's own words.
+/// The token counts in a stream's last event, beside the model's own output.
 #[derive(Debug, Default, Deserialize)]
 struct Measured {
     #[serde(rename = "amazon-bedrock-invocationMetrics")]
@@ -141,7 +141,7 @@ struct Metrics {
     output_token_count: Option<u64>,
 }
 
-/// The envelope; its `p` is padding.
+/// The envelope; its field `p` is padding.
 #[derive(Debug, Deserialize)]
 struct Envelope<'a> {
     #[serde(borrow)]

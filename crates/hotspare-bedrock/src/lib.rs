@@ -1,6 +1,6 @@
 //! The Bedrock Converse wire, and other wires inside Bedrock's envelope.
 //!
-//! A codec: no sockets, clock or retries. Bedrock reports no rate limits in headers, so there is nothing to read them.
+//! A codec: no sockets, clock or retries. Bedrock reports no rate limits in headers, so there are none to decode.
 #![cfg_attr(not(test), deny(clippy::disallowed_methods, clippy::disallowed_types))]
 
 mod body;

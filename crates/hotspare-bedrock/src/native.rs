@@ -1,12 +1,12 @@
-//! Blocks that only this wire knows, put together from the pieces of a stream.
+//! Blocks that only this wire has, assembled from the pieces of a stream.
 //!
-//! Knows no block by its name: objects are merged, lists appended, and the text in which a tool's input is streamed is read
-//! as the JSON that it is. Invariant: what is put together has at most [`LIMIT`] bytes of pieces.
+//! Knows no block by name: objects are merged, lists appended, and a tool's input, which is streamed as text, is parsed
+//! as JSON. Invariant: a block holds at most [`LIMIT`] bytes of pieces.
 
 use hotspare_core::{Error, Kind};
 use serde_json::Value;
 
-/// Most bytes of one block: as much as of one frame.
+/// The most bytes of one block: as many as of one frame.
 const LIMIT: usize = hotspare_provider::FRAME_LIMIT;
 
 /// The pieces of one block.
@@ -39,7 +39,7 @@ impl Pieces {
         Ok(())
     }
 
-    /// The block as a whole answer would have it.
+    /// The block as it would appear in a whole answer.
     pub(crate) fn whole(mut self) -> String {
         for block in self.block.as_object_mut().into_iter().flat_map(|members| members.values_mut()) {
             if let Some(Value::String(text)) = block.get("input") {
@@ -50,7 +50,7 @@ impl Pieces {
     }
 }
 
-/// A member's place, if there can be one.
+/// The member with this name, created if needed; `None` if the value is not an object.
 fn member(value: &mut Value, name: String) -> Option<&mut Value> {
     if value.is_null() {
         *value = Value::Object(serde_json::Map::new());

@@ -1,8 +1,8 @@
-//! Signatures of the AWS kind, version 4.
+//! AWS Signature Version 4.
 //!
-//! The arithmetic is `aws-sigv4`'s. A secret has the form `id:key` or `id:key:token`; one without parts is a bearer key,
-//! which stands in the request already. Invariant: the key itself is in no header, and what a host may change on the way is
-//! not signed.
+//! The computation is `aws-sigv4`'s. A secret has the form `id:key` or `id:key:token`; one without parts is a bearer
+//! key, which is already in the request. Invariant: the secret key itself is in no header, and headers that may change
+//! in transit are not signed.
 
 use std::time::SystemTime;
 
@@ -21,12 +21,12 @@ pub struct SigV4 {
 }
 
 impl SigV4 {
-    /// For Bedrock in this region.
+    /// Signs for Bedrock in this region.
     pub fn new(region: impl Into<String>) -> Self {
         Self { region: region.into(), service: "bedrock".into() }
     }
 
-    /// For another service of the same kind.
+    /// Signs for another AWS service instead.
     #[must_use]
     pub fn with_service(mut self, service: impl Into<String>) -> Self {
         self.service = service.into();
@@ -76,7 +76,7 @@ impl Signer for SigV4 {
     }
 }
 
-/// What belongs to the request and reaches the host as it was sent.
+/// Whether a header belongs to the request and arrives unchanged.
 fn is_signed(name: &HeaderName) -> bool {
     name == http::header::CONTENT_TYPE || name.as_str().starts_with("x-amz")
 }

@@ -1,7 +1,7 @@
-//! The wire: codec rooms put together.
+//! The wire, assembled from the codec's modules.
 //!
-//! Invariant: a bearer key goes into one header and nowhere else; an access key stays out of the request, for its signature
-//! is made once the request is finished.
+//! Invariant: a bearer key goes into one header and nowhere else; an access key stays out of the request, which is
+//! signed once it is finished.
 
 use hotspare_core::{Capabilities, ChatRequest, Error, Kind, Origin};
 use hotspare_provider::{Decoding, EventStream, Head, HttpRequest, Outbound, Secret, Whole, Wire, header};
@@ -15,7 +15,7 @@ use crate::{WIRE, bound, classify, encode};
 /// The media type of streams.
 pub(crate) const EVENT_STREAM: &str = "application/vnd.amazon.eventstream";
 
-/// What stands in a path as it is: the characters that RFC 3986 leaves unreserved.
+/// Characters that need no escape in a path: those that RFC 3986 leaves unreserved.
 const PATH: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// The Converse wire.
@@ -27,37 +27,37 @@ pub struct Bedrock {
 }
 
 impl Bedrock {
-    /// In this region, at its public address.
+    /// The wire in this region, at its public endpoint.
     #[must_use]
     pub fn new(region: &str) -> Self {
         Self { base_url: base_url(region), headers: HeaderMap::new(), family: Family::of("") }
     }
 
-    /// At another address: scheme and host, without a path.
+    /// Sets the base URL: scheme and host, without a path.
     #[must_use]
     pub fn with_base_url(mut self, base_url: &str) -> Self {
         base_url.trim_end_matches('/').clone_into(&mut self.base_url);
         self
     }
 
-    /// For this model: whose signed reasoning can be read back depends on it.
+    /// Sets the model, which determines whose reasoning signatures are accepted.
     #[must_use]
     pub fn for_model(mut self, model: &str) -> Self {
         self.family = Family::of(model);
         self
     }
 
-    /// Sends one more header with each request.
+    /// Adds a header to every request.
     ///
     /// # Errors
-    /// [`Kind::Config`] if name or value cannot stand in a header.
+    /// [`Kind::Config`] if the name or value is not valid in a header.
     pub fn with_header(mut self, name: &str, value: &str) -> Result<Self, Error> {
         let (name, value) = header(name, value)?;
         self.headers.insert(name, value);
         Ok(self)
     }
 
-    /// The public address of a region.
+    /// The public endpoint of a region.
     #[must_use]
     pub fn address(region: &str) -> String {
         base_url(region)
@@ -138,7 +138,7 @@ pub(crate) fn request_id(head: &Head) -> Option<String> {
     head.header("x-amzn-requestid").or_else(|| head.header("x-request-id")).map(str::to_owned)
 }
 
-/// Shows a key that has one part; one of several parts is an access key, with which a request is signed.
+/// Sends a key of one part as a bearer token; one of several parts is an access key, which signs the request instead.
 pub(crate) fn bear(request: HttpRequest, secret: Option<&Secret>) -> Result<HttpRequest, Error> {
     request.with_bearer(secret.filter(|secret| secret.parts().count() == 1))
 }

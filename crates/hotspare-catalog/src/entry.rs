@@ -1,7 +1,7 @@
 //! One line of the catalogue.
 //!
-//! Not a profile: that is what targets have. Invariant: a field that is unknown here is an error, so that data and code
-//! cannot drift apart.
+//! Not a profile, which is what targets have. Invariant: an unknown field is an error, so that data and code cannot
+//! drift apart.
 
 use hotspare_core::{Encoding, LongPrice, ModelProfile, Price};
 use serde::Deserialize;
@@ -10,9 +10,9 @@ use serde::Deserialize;
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Entry {
-    /// Whose list.
+    /// The provider whose list contains the model.
     pub provider: String,
-    /// The model's name there.
+    /// The model's name in that list.
     pub id: String,
     fields: Fields,
 }
@@ -41,12 +41,12 @@ impl Entry {
         Ok(Self { provider: provider.into(), id: id.into(), fields: serde_json::from_str(fields)? })
     }
 
-    /// Efforts beyond `low`, `medium` and `high` that the model takes.
+    /// Reasoning efforts beyond `low`, `medium` and `high` that the model accepts.
     pub fn extra_efforts(&self) -> impl Iterator<Item = &str> {
         self.fields.efforts.split_whitespace()
     }
 
-    /// Whether the model is served only under the names of inference profiles (`us.` and the like).
+    /// Whether the model is available only under the names of inference profiles (`us.` and the like).
     #[must_use]
     pub fn is_regional_only(&self) -> bool {
         self.fields.regional_only
@@ -56,7 +56,7 @@ impl Entry {
         self.fields.regions.split_whitespace().any(|known| known == region)
     }
 
-    /// What is known, in the shape that targets have.
+    /// The known data as a [`ModelProfile`].
     #[must_use]
     pub fn profile(&self) -> ModelProfile {
         let fields = &self.fields;

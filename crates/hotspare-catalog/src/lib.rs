@@ -1,8 +1,8 @@
 //! Context windows, prices and capabilities of models: vendored data.
 //!
-//! A model is found by its exact name in its provider's list, by one of the two kinds of alias that [`Alias`] documents, or
-//! not at all; a target can have its own [`ModelProfile`] instead. Invariant: what the data does not state is unknown, never
-//! "no". A lookup is a binary search in sorted text and parses one line.
+//! A model is found by its exact name in its provider's list, by one of the two kinds of alias that [`Alias`]
+//! documents, or not at all; a target can have its own [`ModelProfile`] instead. Invariant: what the data does not
+//! state is unknown, never "no". A lookup is a binary search in sorted text and parses a single line.
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
 mod entry;
@@ -14,53 +14,53 @@ use hotspare_core::ModelProfile;
 
 pub use entry::Entry;
 
-/// The data as it was compiled; `data/README.md` has sources, licences and fields.
+/// The embedded data; `data/README.md` lists sources, licences and fields.
 const DATA: &str = include_str!("../data/models.txt");
 
 /// Models by provider and name.
 #[derive(Clone)]
 pub struct Catalog {
-    /// One model a line, in the order of `provider/id`.
+    /// One model per line, sorted by `provider/id`.
     text: Cow<'static, str>,
 }
 
-/// How a model was found under a name that is not in the list.
+/// How a model was found whose name is not in the list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Alias {
     /// The name ends in a date (`-2025-08-07`, `-20250807`, `@20250807`, with or without Bedrock's `-v1:0`), and the list
     /// has the name without it.
     Dated,
-    /// The name begins with the prefix of an inference profile (`us.`), and the list names that prefix for the rest.
+    /// The name begins with the prefix of an inference profile (`us.`), and the list has that prefix for the rest.
     Regional,
 }
 
-/// A model, and under which name it was found.
+/// A model, and how its name matched.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Found {
-    /// What is known.
+    /// The model's entry.
     pub entry: Entry,
-    /// `None` if the name is in the list as it is.
+    /// `None` if the list contains the name itself.
     pub alias: Option<Alias>,
 }
 
 impl Found {
-    /// What is known, in the shape that targets have.
+    /// The known data as a [`ModelProfile`].
     #[must_use]
     pub fn profile(&self) -> ModelProfile {
         self.entry.profile()
     }
 }
 
-/// Why a text is no catalogue: a line, counted from 1, and what is wrong with it.
+/// Why a text is not a catalogue: the first invalid line, and what is wrong with it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("line {line}: {why}")]
 #[non_exhaustive]
 pub struct BadLine {
-    /// Counted from 1.
+    /// The line number, counted from 1.
     pub line: usize,
-    /// What is wrong, as a fragment.
+    /// What is wrong, as a lower-case fragment.
     pub why: String,
 }
 
@@ -71,10 +71,10 @@ impl Catalog {
         Self { text: Cow::Borrowed(DATA) }
     }
 
-    /// Reads a catalogue of the same form; every line of it.
+    /// Parses a catalogue in the same format, checking every line.
     ///
     /// # Errors
-    /// The first line that is not as `data/README.md` describes, or not in order.
+    /// The first line that deviates from the format in `data/README.md`, or is out of order.
     pub fn parse(text: impl Into<String>) -> Result<Self, BadLine> {
         let text = text.into();
         let mut before = "";
@@ -90,7 +90,7 @@ impl Catalog {
         Ok(Self { text: Cow::Owned(text) })
     }
 
-    /// The model of this name in this provider's list, or of the name that this one is an [`Alias`] of.
+    /// The model of this name in this provider's list, or the model that this name is an [`Alias`] of.
     #[must_use]
     pub fn lookup(&self, provider: &str, model: &str) -> Option<Found> {
         if let Some(entry) = self.exact(provider, model) {
@@ -129,7 +129,7 @@ impl Catalog {
     }
 }
 
-/// Shows the size: the text is long.
+/// Shows only the size: the text is long.
 impl fmt::Debug for Catalog {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Catalog({} bytes)", self.text.len())
@@ -140,9 +140,9 @@ fn split(line: &str) -> Option<(&str, &str)> {
     line.split_once('\t').filter(|(key, _)| key.contains('/'))
 }
 
-/// The name without its date, if it ends in one.
+/// The name without the date it ends in, if it has one.
 fn undated(model: &str) -> Option<String> {
-    // Bedrock puts its own version behind the date.
+    // Bedrock appends a version of its own after the date.
     let (name, version) = match model.rfind("-v") {
         Some(at) if model[at + 2..].bytes().all(|byte| byte.is_ascii_digit() || byte == b':') => {
             model.split_at(at)

@@ -1,4 +1,4 @@
-//! The data is sane, and names lead where they say.
+//! The data is plausible, and every name is found.
 
 use super::*;
 
@@ -17,7 +17,7 @@ fn every_entry_is_sane() {
         }
         let is_date = |day: &str| day.len() == 10 && day.starts_with("20");
         assert!(profile.retires.as_deref().is_none_or(is_date), "{name}");
-        // What is in the list is found under its own name, and as itself.
+        // Each listed name is found as itself, not as an alias.
         let found =
             catalog.lookup(&entry.provider, &entry.id).unwrap_or_else(|| panic!("{name} is not found"));
         assert_eq!((&found.entry, found.alias), (&entry, None), "{name}");

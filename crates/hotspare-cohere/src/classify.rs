@@ -1,12 +1,12 @@
-//! What an unsuccessful reply means.
+//! Classification of unsuccessful replies.
 //!
-//! The wire has no codes: an error is a sentence. Invariant: total; the sentence is believed before the status.
+//! The wire has no error codes, only a message. Invariant: total; the message takes precedence over the status.
 
 use hotspare_core::{Error, Kind};
 use hotspare_provider::{Head, Rule, Words, judge, plain, retry_after};
 use serde_json::Value;
 
-/// The table, most telling first; a reply that no rule knows is taken by its status.
+/// The rules, most specific first; a reply that matches none is classified by its status.
 pub const RULES: &[Rule] = &[
     Rule::text(
         &["too many tokens", "size limit exceeded", "maximum context length", "context window"],
@@ -28,7 +28,7 @@ pub const RULES: &[Rule] = &[
         Kind::Unsupported,
     ),
     Rule::text(&["safety", "blocked by", "toxic"], Kind::ContentPolicy).at(403),
-    // This host's own status: the prompt or the answer holds a word of its deny list.
+    // A status of this host's own: the prompt or the answer contains a word from its deny list.
     Rule::status(498, Kind::ContentPolicy),
 ];
 
@@ -50,7 +50,7 @@ pub(crate) fn reply(head: &Head, body: &[u8]) -> Error {
     error.with_retry_after(retry_after(head))
 }
 
-/// Classifies an error by its sentence and, where a stream tells one, its word.
+/// Classifies an error by its message and, if a stream gives one, its error type.
 pub(crate) fn said(message: &str, word: &str, status: Option<u16>) -> Error {
     let lower = message.to_ascii_lowercase();
     let words = Words { status, words: &[word], text: &lower };

@@ -1,7 +1,7 @@
-//! Frames to events: streams and whole answers of both versions.
+//! Frames to events, for streams and whole answers of both versions.
 //!
-//! A plan that the model makes before it calls tools is reasoning. Invariant: an answer is complete once its finish reason
-//! was seen; a body that ends without one is truncated, whatever it said before.
+//! A plan that the model makes before it calls tools is reasoning. Invariant: an answer is complete once its finish
+//! reason was seen; a body that ends without one is truncated, whatever it contained.
 
 use std::collections::VecDeque;
 
@@ -12,7 +12,7 @@ use serde_json::value::RawValue;
 use crate::dto::{self, Content, Message, Reply, ToolCall, many};
 use crate::{WIRE, classify};
 
-/// Reads one reply.
+/// Decodes one reply.
 #[derive(Debug, Default)]
 pub(crate) struct ChatDecoder {
     started: bool,
@@ -28,7 +28,7 @@ impl ChatDecoder {
             events.push(Event::Started { id: reply.id.or(reply.generation_id), model: None });
         }
         match reply.event_type.as_deref() {
-            // A stream's last frame repeats the whole answer; only its counts and calls are new.
+            // A stream's last frame repeats the whole answer; only its usage and tool calls are new.
             Some("stream-end") => {
                 let whole: Reply<'_> = many(reply.response).map_err(shape)?.pop().unwrap_or_default();
                 if self.tools.is_empty() {
@@ -37,7 +37,7 @@ impl ChatDecoder {
                 count(whole.meta, events);
                 return self.end(reply.finish_reason.or(whole.finish_reason), None, None, events);
             }
-            // What the model looked for, and pieces that the end repeats.
+            // Search queries and results, and pieces that the last frame repeats.
             Some(kind) if kind != "text-generation" => return Ok(()),
             _ => {}
         }
@@ -53,7 +53,7 @@ impl ChatDecoder {
         self.calls(None, reply.tool_calls, events)?;
         notes(reply.citations, events);
         let mut reason = reply.finish_reason.or(delta.finish_reason);
-        // One is asked for; a host that gives more is read as far as the first.
+        // Hotspare never requests several answers; if a host sends more than one, only the first is read.
         if let Some(first) = reply.generations.unwrap_or_default().into_iter().next() {
             events.text(Event::TextDelta, first.text);
             reason = reason.or(first.finish_reason);
@@ -150,18 +150,18 @@ impl Decoder for ChatDecoder {
         }
         let reply: Reply<'_> = match serde_json::from_slice(data) {
             Ok(reply) => reply,
-            // One damaged frame after the answer's end costs nothing.
+            // A damaged frame after the end of the answer loses nothing.
             Err(_) if self.finished => return Ok(()),
             Err(error) => return Err(shape(error)),
         };
         let untyped = reply.kind.is_none() && reply.event_type.is_none();
-        // One answer is asked for; a host that gives more is read as far as the first.
+        // Hotspare never requests several answers; if a host sends more than one, only the first is read.
         if untyped && reply.is_finished.is_some() && reply.index.unwrap_or(0) > 0 {
             return Ok(());
         }
         let known = !untyped || reply.is_finished.is_some() || reply.generations.is_some();
         if !known && reply.finish_reason.is_none() {
-            // An error that came with a success has a sentence where an answer has its message.
+            // An error with a successful status has a string where an answer has its message object.
             return match reply.message.and_then(|raw| serde_json::from_str::<String>(raw.get()).ok()) {
                 Some(message) => Err(classify::said(&message, "", None)),
                 None => Err(Error::new(Kind::Protocol, "a frame is neither an answer nor an error")),
@@ -179,7 +179,7 @@ impl Decoder for ChatDecoder {
     }
 }
 
-/// Arguments are text that holds JSON, or the object itself.
+/// Arguments are a string of JSON, or the object itself.
 fn arguments(place: usize, raw: Option<&RawValue>, events: &mut Emit<'_>) {
     let Some(spelled) = raw.map(RawValue::get).filter(|spelled| *spelled != "null") else { return };
     let text = match serde_json::from_str::<String>(spelled) {
@@ -199,7 +199,7 @@ fn notes(raw: Option<&RawValue>, events: &mut Emit<'_>) {
     }
 }
 
-/// What is paid for differs from what was read; the latter is told, and the former only where it is all there is.
+/// Billed tokens differ from processed ones; the processed are reported, and the billed only if there is nothing else.
 fn count(usage: Option<dto::Usage>, events: &mut Emit<'_>) {
     let Some(usage) = usage else { return };
     let Some(tokens) = usage.tokens.or(usage.billed_units) else { return };

@@ -1,7 +1,7 @@
-//! The wire's JSON, of both versions, as borrowed from a frame.
+//! The wire's JSON, of both versions, borrowed from a frame.
 //!
-//! Only what is used is read. Invariant: lenient where the versions differ (null, missing, one or a list), strict only in
-//! being JSON.
+//! Only the fields in use are read. Invariant: lenient where the versions differ (null, missing, one value or a list),
+//! strict only in that it must be JSON.
 
 use hotspare_provider::Count;
 use serde::Deserialize;
@@ -13,7 +13,7 @@ use serde_json::value::RawValue;
 pub(crate) struct Reply<'a> {
     #[serde(rename = "type")]
     pub(crate) kind: Option<String>,
-    /// The kind of a frame of the first version.
+    /// The type of a frame in version 1.
     pub(crate) event_type: Option<String>,
     pub(crate) id: Option<String>,
     pub(crate) generation_id: Option<String>,
@@ -26,15 +26,15 @@ pub(crate) struct Reply<'a> {
     pub(crate) finish_reason: Option<String>,
     pub(crate) usage: Option<Usage>,
     pub(crate) meta: Option<Usage>,
-    /// Stands in every frame of the oldest streams, which may hold several answers.
+    /// Present in every frame of the oldest streams, which may contain several answers.
     pub(crate) is_finished: Option<bool>,
-    /// Text of the first version.
+    /// The text in version 1.
     pub(crate) text: Option<String>,
     #[serde(borrow)]
     pub(crate) tool_calls: Option<&'a RawValue>,
     #[serde(borrow)]
     pub(crate) citations: Option<&'a RawValue>,
-    /// The whole answer at the end of a stream of the first version.
+    /// The whole answer at the end of a version 1 stream.
     #[serde(borrow)]
     pub(crate) response: Option<&'a RawValue>,
     pub(crate) generations: Option<Vec<Generation>>,
@@ -53,7 +53,7 @@ pub(crate) struct Delta<'a> {
     pub(crate) error_type: Option<String>,
 }
 
-/// A message: in a stream its fields hold one piece, in a whole answer lists.
+/// A message: in a stream its fields hold single pieces, in a whole answer lists.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(crate) struct Message<'a> {
@@ -79,7 +79,7 @@ pub(crate) struct ToolCall<'a> {
     pub(crate) id: Option<String>,
     #[serde(borrow)]
     pub(crate) function: Option<Function<'a>>,
-    /// Name and arguments in the first version.
+    /// Name and arguments in version 1.
     pub(crate) name: Option<String>,
     #[serde(borrow)]
     pub(crate) parameters: Option<&'a RawValue>,
@@ -100,7 +100,7 @@ pub(crate) struct Generation {
     pub(crate) finish_reason: Option<String>,
 }
 
-/// Counts: what was read and written, and what is paid for.
+/// Token counts, as processed and as billed.
 #[derive(Clone, Copy, Debug, Default, Deserialize)]
 #[serde(default)]
 pub(crate) struct Usage {

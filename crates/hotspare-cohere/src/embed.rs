@@ -14,7 +14,7 @@ use serde_json::{Map, Value, json};
 
 use crate::{WIRE, classify};
 
-/// Spells a request's body. What the texts are for is required; unless `extras` say, they are to be searched.
+/// Encodes the body of a request. An input type is required; unless `extras` set it, it is `search_document`.
 pub(crate) fn body(request: &EmbedRequest, model: &str) -> Result<Vec<u8>, Error> {
     let Some(texts) = request.as_texts() else {
         return Err(Error::new(Kind::Unsupported, "this wire embeds texts, not tokens"));
@@ -33,7 +33,7 @@ pub(crate) fn body(request: &EmbedRequest, model: &str) -> Result<Vec<u8>, Error
     Ok(Value::Object(out).to_string().into_bytes())
 }
 
-/// Reads one reply.
+/// Decodes one reply.
 #[derive(Debug, Default)]
 pub(crate) struct EmbedDecoder {
     heard: bool,
@@ -51,7 +51,7 @@ struct Reply<'a> {
     message: Option<String>,
 }
 
-/// A list in the oldest spelling; since then lists by the type of their numbers, of which the most exact is read.
+/// Vectors are a list in the oldest format; since then, lists by numeric type, of which the most precise is read.
 fn vectors(raw: &RawValue) -> Option<Vec<Vec<f32>>> {
     let list = |raw: &RawValue| serde_json::from_str::<Vec<Vec<f32>>>(raw.get()).ok();
     list(raw).or_else(|| {
@@ -64,7 +64,7 @@ fn vectors(raw: &RawValue) -> Option<Vec<Vec<f32>>> {
     })
 }
 
-/// Little-endian floats of single precision in base64.
+/// Decodes little-endian single-precision floats in base64.
 fn floats(text: &str) -> Option<Vec<f32>> {
     let bytes = STANDARD.decode(text).ok()?;
     let (floats, rest) = bytes.as_chunks::<4>();

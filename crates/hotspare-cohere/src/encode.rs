@@ -1,7 +1,7 @@
-//! Requests to the wire's JSON, second version.
+//! Requests to the wire's JSON, version 2.
 //!
-//! What the wire cannot say and what would change the answer (one tool by name, a temperature above 1, a document) is
-//! refused as unsupported. Invariant: schemas are sent as they were spelled.
+//! What the wire lacks and would change the answer (one tool by name, a temperature above 1, a document) is refused as
+//! unsupported. Invariant: schemas are sent verbatim.
 
 use hotspare_core::{ChatRequest, Error, Kind, Message, OutputFormat, Part, Role, ToolChoice, ToolResult};
 use hotspare_provider::{Object, functions};
@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::WIRE;
 
-/// Spells a request's body.
+/// Encodes the body of a request.
 pub(crate) fn body(request: &ChatRequest, model: &str, stream: bool) -> Result<String, Error> {
     check(request)?;
     let mut out = Object::default();

@@ -1,4 +1,4 @@
-//! The wire: codec rooms put together.
+//! The wire, assembled from the codec's modules.
 //!
 //! Invariant: the key goes into one header and nowhere else.
 
@@ -9,7 +9,7 @@ use crate::decode::ChatDecoder;
 use crate::embed::EmbedDecoder;
 use crate::{WIRE, classify, embed, encode};
 
-/// The chat wire of Cohere.
+/// Cohere's chat wire.
 #[derive(Clone, Debug)]
 pub struct Cohere {
     chat_url: String,
@@ -23,13 +23,13 @@ impl Default for Cohere {
 }
 
 impl Cohere {
-    /// At its author's address.
+    /// The wire at Cohere's public API.
     #[must_use]
     pub fn new() -> Self {
         Self { chat_url: String::new(), embed_url: String::new() }.with_base_url("https://api.cohere.com/v2")
     }
 
-    /// At another address, up to and including the version.
+    /// Sets the base URL, up to and including the version.
     #[must_use]
     pub fn with_base_url(mut self, base_url: &str) -> Self {
         let base_url = base_url.trim_end_matches('/');
@@ -63,7 +63,7 @@ impl Wire for Cohere {
         };
         match head.media_type().as_str() {
             "text/event-stream" => Ok(Decoding { framer: Box::new(Sse::default()), decoder }),
-            // The first version streams lines.
+            // Version 1 streams newline-delimited JSON.
             "application/stream+json" | "application/x-ndjson" => {
                 Ok(Decoding { framer: Box::new(Ndjson::default()), decoder })
             }

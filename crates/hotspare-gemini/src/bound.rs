@@ -1,13 +1,13 @@
-//! What ties a request to what this wire's provider keeps: a cache, a file, a tool that it runs.
+//! What ties a request to something this wire's provider stores or runs: a cache, a file, a tool.
 //!
-//! Not whether the host knows it. Invariant: what another provider could serve as well is not tied.
+//! Does not check whether the host has it. Invariant: what another provider could serve as well is not tied.
 
 use hotspare_core::{ChatRequest, Json, Media};
 use serde_json::Value;
 
 use crate::WIRE;
 
-/// The field that names a cache, as the wire spells it and as it is also understood.
+/// The field that names a cache, as the wire writes it and as it also accepts it.
 const CACHE: [&str; 2] = ["cachedContent", "cached_content"];
 /// Tools that run at the provider (`Tool` in the API reference of both hosts), in lower case and without `_`.
 const SERVED: [&str; 9] = [
@@ -42,20 +42,20 @@ pub(crate) fn binds(request: &ChatRequest) -> Option<String> {
     shown.then(|| "a file that only its provider can look up".to_owned())
 }
 
-/// The name of a tool that runs at the provider: a tool here is an object of one field per kind.
+/// The name of a tool that runs at the provider: on this wire, a tool is an object with one field per kind.
 fn served(tool: &Value) -> Option<String> {
     let plain = |name: &str| name.replace('_', "").to_ascii_lowercase();
     tool.as_object()?.keys().find(|name| SERVED.contains(&plain(name).as_str())).cloned()
 }
 
-/// Whether a part in the wire's own words shows such a file.
+/// Whether a native part refers to such a file.
 fn refers(part: &Value) -> bool {
     let file = part.get("fileData").or_else(|| part.get("file_data"));
     let address = file.and_then(|file| file.get("fileUri").or_else(|| file.get("file_uri")));
     address.and_then(Value::as_str).is_some_and(kept)
 }
 
-/// A file that was uploaded to the Gemini API, or an object that Vertex AI reads with the rights of its project.
+/// Whether a URL is an upload to the Gemini API, or an object that Vertex AI reads with its project's permissions.
 fn kept(address: &str) -> bool {
     let uploaded = address.strip_prefix("https://generativelanguage.googleapis.com/");
     address.starts_with("gs://") || uploaded.is_some_and(|path| path.contains("files/"))

@@ -1,7 +1,7 @@
-//! What an unsuccessful reply means.
+//! Classification of unsuccessful replies.
 //!
-//! Invariant: total; the reason in the details is believed before the message, the message before the status word, the word
-//! before the HTTP status, and an unknown word is taken by its status.
+//! Invariant: total. The reason in the details takes precedence over the message, the message over the status word, and
+//! the word over the HTTP status; if a word is unknown, the HTTP status decides.
 
 use hotspare_core::{Error, Kind, Scope};
 use hotspare_provider::{Head, Meaning, Rule, Words, judge, plain, retry_after};
@@ -9,10 +9,10 @@ use serde_json::Value;
 
 use crate::limits::Quota;
 
-/// Stands among the words where a quota's id tells that it is one of a day, or is not for sale: see `limits`.
+/// Added to the words if the exhausted quota is not one that refills within minutes; see `limits`.
 const USED_UP: &str = "quota used up";
 
-/// Another model, or another host, can do what this one cannot.
+/// Another model or another host may be able to do what this one cannot.
 const CANNOT: &[&str] = &[
     "unsupported",
     "not supported",
@@ -32,10 +32,10 @@ const CANNOT: &[&str] = &[
     "cannot be combined",
 ];
 
-/// What a request names and this host does not have, or not for this key: another request is not concerned.
+/// The request refers to something that this host lacks or withholds from this key; other requests are not affected.
 const NAMED: &[&str] = &["cachedcontent", "cached content", "access the file"];
 
-/// The table, most telling first; a reply that no rule knows is taken by its status.
+/// The rules, most specific first; a reply that matches none is classified by its status.
 pub const RULES: &[Rule] = &[
     Rule::word(&["billing_disabled"], Kind::QuotaExhausted),
     Rule::word(
@@ -62,7 +62,7 @@ pub const RULES: &[Rule] = &[
     ),
     Rule::text(&["credits are depleted", "prepayment", "spending cap", "spend cap"], Kind::QuotaExhausted)
         .at(429),
-    // No key at all, or one that its issuer has withdrawn.
+    // No key, or one that its issuer has revoked.
     Rule::text(&["unregistered callers", "reported as leaked", "api key was"], Kind::Auth).at(403),
     Rule::text(&["api key not valid", "api key expired"], Kind::Auth).at(400),
     Rule::text(
@@ -72,17 +72,17 @@ pub const RULES: &[Rule] = &[
     .at(400),
     Rule::text(NAMED, Kind::InvalidRequest).at(403),
     Rule::text(NAMED, Kind::InvalidRequest).at(404),
-    // Where a person is, no other model changes.
+    // Another model does not change the user's location.
     Rule::text(&["user location"], Kind::Forbidden).at(400),
     Rule::text(CANNOT, Kind::Unsupported).at(400),
     Rule::text(CANNOT, Kind::Unsupported).at(500),
-    // The Gemini API has 402 for an empty account, under the word for quotas.
+    // The Gemini API sends 402 with the quota word if the account is empty.
     Rule::word(&["resource_exhausted"], Kind::QuotaExhausted).at(402),
-    // Each model of a project has its own.
+    // Each model of a project has a quota of its own.
     Rule::word(&[USED_UP], Kind::QuotaExhausted).within(Scope::CredentialModel),
     Rule::word(&["resource_exhausted", "too_many_requests", "rate_limit_exceeded"], Kind::RateLimited),
     Rule::word(&["unauthenticated", "unauthorized", "authentication_error"], Kind::Auth),
-    // The Gemini API says the second where it does not serve, or not without payment.
+    // The Gemini API sends the second word where it is unavailable, or available only with billing.
     Rule::word(&["permission_denied", "failed_precondition"], Kind::Forbidden),
     Rule::word(&["not_found"], Kind::ModelUnavailable),
     Rule::word(&["unavailable", "service_unavailable", "overloaded", "aborted"], Kind::Overloaded),
@@ -103,7 +103,7 @@ pub(crate) fn reply(head: &Head, body: &[u8]) -> Error {
     error.with_retry_after(retry_after(head))
 }
 
-/// Classifies an error that was reported inside a reply.
+/// Classifies an error reported inside a reply.
 pub(crate) fn in_reply(text: &str) -> Error {
     Said::read(text).error(None)
 }
@@ -111,7 +111,7 @@ pub(crate) fn in_reply(text: &str) -> Error {
 #[derive(Debug, Default)]
 struct Said {
     message: String,
-    /// The word, such as `INVALID_ARGUMENT`.
+    /// The status word, such as `INVALID_ARGUMENT`.
     status: String,
     code: Option<u16>,
     /// `google.rpc.ErrorInfo.reason`.
@@ -125,7 +125,7 @@ impl Said {
         let Some(value) = parse(text) else {
             return Self { message: plain(text).to_owned(), ..Self::default() };
         };
-        // Where an array was asked for, the error stands in one.
+        // If an array was requested, the error is wrapped in one.
         let value = value.get(0).unwrap_or(&value);
         let error = value.get("error").unwrap_or(value);
         let word = |name: &str| error.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
@@ -137,7 +137,7 @@ impl Said {
         Self {
             quota: Quota::read(details, &message),
             message,
-            // The Interactions API has its words in the code's place.
+            // The Interactions API puts the word in the field `code`.
             status: code
                 .as_str()
                 .filter(|code| code.parse::<u16>().is_err())
@@ -166,7 +166,7 @@ impl Said {
     }
 }
 
-/// Reads JSON, also with the comma before a closing bracket that one host has sent.
+/// Parses JSON, tolerating the comma before a closing bracket that one host has sent.
 fn parse(text: &str) -> Option<Value> {
     let read = serde_json::from_str(text).ok();
     read.or_else(|| {

@@ -1,9 +1,9 @@
 //! A conversation as the wire's turns.
 //!
-//! Instructions at the head of the conversation are not among them; later ones join as the user's. All responses to one
-//! turn's calls stand in one turn, and what the caller says beside them in the next. Calls have names here, so responses are
-//! named after the call that they answer. Invariant: a proof of thought stands on the part that its author put it on, and
-//! goes back to its author only.
+//! Leading instructions are not among them; later ones become part of the user's turns. All responses to the calls of
+//! one turn form one turn, and what the caller adds to them the next. Responses must name their function, so the name
+//! is taken from the call. Invariant: a thought signature stays on the part where its origin put it, and goes back to
+//! its origin only.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -16,7 +16,7 @@ use serde_json::value::RawValue;
 use crate::WIRE;
 use crate::generation::Generation;
 
-/// Stands for the proof of a call that another model made; ai.google.dev/gemini-api/docs/thought-signatures.
+/// Replaces the signature of a call that another model made; ai.google.dev/gemini-api/docs/thought-signatures.
 pub(crate) const FOREIGN_CALL: &str = "skip_thought_signature_validator";
 
 /// A turn.
@@ -27,7 +27,7 @@ pub(crate) struct Turn<'a> {
     pub(crate) parts: Vec<Piece<'a>>,
 }
 
-/// A piece of a turn, or one that came in this wire's own words.
+/// A part of a turn, or one that came in this wire's own format.
 #[derive(Debug, Serialize)]
 #[serde(untagged)]
 pub(crate) enum Piece<'a> {
@@ -41,7 +41,7 @@ impl<'a> From<WirePart<'a>> for Piece<'a> {
     }
 }
 
-/// A piece of a turn in shared words.
+/// A part of a turn in the wire's format.
 #[derive(Debug, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct WirePart<'a> {
@@ -59,7 +59,7 @@ pub(crate) struct WirePart<'a> {
     function_response: Option<Response<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     thought_signature: Option<&'a str>,
-    /// Further fields that only this wire knows.
+    /// Other fields, which only this wire has.
     #[serde(flatten)]
     fields: BTreeMap<String, Json>,
 }
@@ -122,11 +122,11 @@ pub(crate) fn instructs(message: &Message) -> bool {
     matches!(message.role, Role::System | Role::Developer)
 }
 
-/// Spells the turns of a conversation that follow its instructions.
+/// Encodes the turns that follow a conversation's leading instructions.
 ///
 /// # Errors
-/// [`Kind::InvalidRequest`] if there are none, or a tool's result answers no call before it; [`Kind::Unsupported`] if an
-/// earlier call's arguments are no JSON object.
+/// [`Kind::InvalidRequest`] if there are none, or a tool result answers no call before it; [`Kind::Unsupported`] if an
+/// earlier call's arguments are not a JSON object.
 pub(crate) fn turns<'a>(
     messages: &'a [Message],
     origin: &str,
@@ -153,11 +153,11 @@ pub(crate) fn turns<'a>(
 
 struct Writer<'a> {
     turns: Vec<Turn<'a>>,
-    /// The tools that were called, by the call's id: which call it was, and its name.
+    /// The calls so far by id: each call's position among them, and the tool's name.
     calls: BTreeMap<&'a str, (usize, &'a str)>,
-    /// The turn of responses that is open, each with the number of the call that it answers.
+    /// The open turn of responses, each with the position of the call that it answers.
     responses: Vec<(usize, Piece<'a>)>,
-    /// What follows it.
+    /// The turn that follows the responses.
     beside: Vec<Piece<'a>>,
 }
 
@@ -168,10 +168,10 @@ impl<'a> Writer<'a> {
         }
     }
 
-    /// Ends a turn of responses.
+    /// Ends the turn of responses.
     fn close(&mut self) {
         let (mut responses, beside) = (std::mem::take(&mut self.responses), std::mem::take(&mut self.beside));
-        // Older models know calls of one name apart by their order alone.
+        // Older models tell calls of the same function apart only by their order.
         responses.sort_by_key(|(place, _)| *place);
         self.turn("user", responses.into_iter().map(|(_, piece)| piece).collect());
         self.turn("user", beside);
@@ -229,7 +229,7 @@ impl<'a> Writer<'a> {
         generation: &Generation,
     ) -> Result<Vec<Piece<'a>>, Error> {
         let mut out: Vec<Piece<'a>> = Vec::with_capacity(parts.len());
-        // A proof that stands before the part that it belongs to.
+        // The signature of a part that is still to come.
         let mut proof: Option<&'a str> = None;
         let mut first_call = true;
         for part in parts {
@@ -261,7 +261,7 @@ impl<'a> Writer<'a> {
                 Part::ToolCall(call) => {
                     let place = self.calls.len();
                     self.calls.insert(&call.id, (place, &call.name));
-                    // Only a turn's first call needs one.
+                    // Only a turn's first call needs a signature.
                     let foreign = (first_call && generation.wants_signatures).then_some(FOREIGN_CALL);
                     first_call = false;
                     let called = WirePart {
@@ -281,12 +281,12 @@ impl<'a> Writer<'a> {
     }
 }
 
-/// A proof that came with nothing, as the last piece of a stream.
+/// A signature that came without a part, as at the end of a stream.
 fn alone(proof: &str) -> Piece<'_> {
     WirePart { thought_signature: Some(proof), ..WirePart::text("") }.into()
 }
 
-/// Adds fields of this wire to the part before them.
+/// Adds this wire's own fields to the part before them.
 fn add(fields: &Native, part: Option<&mut Piece<'_>>) {
     if let (true, Some(Piece::Said(part))) = (fields.wire == WIRE, part)
         && let Ok(fields) = serde_json::from_str::<BTreeMap<String, Json>>(fields.raw.as_str())
@@ -303,7 +303,7 @@ fn arguments(call: &ToolCall) -> Result<Cow<'_, RawValue>, Error> {
     })
 }
 
-/// A function responds with an object: its own, or its text under the key that the documentation gives.
+/// A function's response must be an object: the result itself if it is one, else its text under the documented key.
 fn response(result: &ToolResult) -> Result<Cow<'_, RawValue>, Error> {
     let key = if result.is_error { "error" } else { "output" };
     let texts: Vec<&str> = result.content.iter().filter_map(Part::as_text).collect();
@@ -324,7 +324,7 @@ fn object(text: &str) -> Option<Cow<'_, RawValue>> {
     raw.get().starts_with('{').then_some(Cow::Borrowed(raw))
 }
 
-/// The media type that an address's ending tells. Vertex AI asks for one; the Gemini API finds out by itself.
+/// The media type suggested by a URL's extension. Vertex AI requires one; the Gemini API detects it.
 fn media_type(url: &str) -> Option<&'static str> {
     const TYPES: [(&str, &str); 17] = [
         ("csv", "text/csv"),

@@ -1,10 +1,11 @@
-//! Frames to events: streams and whole answers alike.
+//! Frames to events, for streams and whole answers.
 //!
-//! A stream has no end mark but a finish reason and the end of its body. The end is told with the finish reason, so that a
-//! connection that breaks after it costs nothing; only where a model ran something, or has not said a word, does a stream
-//! go on after a first finish reason, and the end is told when the body ends. Only the first of several candidates is read. Parts that
-//! only this wire knows (code that the model ran, media that it made) pass as [`Event::Native`]. Invariant: an answer is
-//! complete once a finish reason was seen; a body that ends without one is truncated, whatever it said before.
+//! A stream has no end mark besides a finish reason and the end of its body. The end is emitted with the finish reason,
+//! so that a connection that breaks after it loses nothing; only if the model ran something, or has not produced any
+//! content yet, can a stream continue after a first finish reason, and then the end is emitted when the body ends. Only
+//! the first of several candidates is read. Parts that only this wire has (code that the model ran, media that it made)
+//! are emitted as [`Event::Native`]. Invariant: an answer is complete once a finish reason was seen; a body that ends
+//! without one is truncated, whatever it contained.
 
 use std::borrow::Cow;
 use std::collections::VecDeque;
@@ -19,7 +20,7 @@ use crate::dto;
 use crate::host::Host;
 use crate::{WIRE, classify};
 
-/// Reads one reply.
+/// Decodes one reply.
 #[derive(Debug)]
 pub(crate) struct ContentDecoder {
     host: Host,
@@ -28,9 +29,9 @@ pub(crate) struct ContentDecoder {
     /// The last finish reason.
     finish: Option<String>,
     ended: bool,
-    /// Some text, thought or call has been told.
+    /// Some text, reasoning or a call has been emitted.
     said: bool,
-    /// There were parts that only this wire knows.
+    /// Some parts were ones that only this wire has.
     native: bool,
     /// Tool calls so far.
     tools: u32,
@@ -102,7 +103,7 @@ impl ContentDecoder {
         let Ok(part) = serde_json::from_str::<dto::Part<'_>>(raw.get()) else { return };
         if part.text.is_none() && part.function_call.is_none() && is_native(raw) {
             self.native = true;
-            // With its proof, if it has one.
+            // Includes its signature, if it has one.
             if let Ok(raw) = Json::parse(raw.get()) {
                 events.push(Event::Native(Box::new(Native::new(WIRE, raw))));
             }
@@ -111,7 +112,7 @@ impl ContentDecoder {
         let thought = part.thought == Some(true);
         let said = part.text.filter(|text| !text.0.is_empty());
         let signature = part.thought_signature.filter(|signature| !signature.0.is_empty());
-        // A thought is signed after its words; on anything else the proof holds a hidden thought that came before it.
+        // A thought is signed after its text; on any other part the signature stands for hidden reasoning before it.
         if let (Some(signature), false) = (&signature, thought) {
             self.sign(signature, true, events);
         }
@@ -148,7 +149,7 @@ impl ContentDecoder {
         events.push(Event::ToolDelta { index, arguments: arguments.into_owned() });
     }
 
-    /// Tells the end, if it was seen.
+    /// Emits the end if a finish reason was seen.
     fn end(&mut self, events: &mut Emit<'_>) -> Result<(), Error> {
         let Some(word) = self.finish.as_deref().filter(|_| !self.ended) else { return Ok(()) };
         self.ended = true;
@@ -170,9 +171,9 @@ impl Decoder for ContentDecoder {
         let mut events = Emit::framed(out, WIRE, frame.data.clone());
         match data.first() {
             None => Ok(()),
-            // The wire's author sends no such mark, but relays do.
+            // The hosts themselves send no such mark, but relays do.
             _ if data == b"[DONE]" => self.end(&mut events),
-            // An error may stand in an array of one.
+            // An error may be wrapped in an array.
             Some(b'[') => {
                 let frames: Vec<&RawValue> = serde_json::from_slice(data)
                     .map_err(|_| Error::new(Kind::Protocol, "a frame is not the JSON of this wire"))?;
@@ -193,7 +194,7 @@ impl Decoder for ContentDecoder {
     }
 }
 
-/// What a finish reason means.
+/// The meaning of a finish reason.
 enum End {
     Finished(FinishReason),
     Failed(Kind, &'static str),
@@ -226,20 +227,20 @@ fn end(word: &str) -> End {
     }
 }
 
-/// Ids that the wire lacks: the same for the same call in the same answer, streamed or whole.
+/// Makes the id that the wire lacks: the same for the same call of the same answer, streamed or whole.
 fn made_up_id(answer: &str, index: u32, name: &str, arguments: &str) -> String {
     let hash = stable_hash([answer, &index.to_string(), name, arguments]);
     format!("call_{hash:016x}")
 }
 
-/// Whether a part says something that no shared word covers.
+/// Whether a part contains something without a shared equivalent.
 fn is_native(raw: &RawValue) -> bool {
     let known = ["text", "thought", "thoughtSignature", "functionCall"];
     serde_json::from_str::<std::collections::BTreeMap<Text<'_>, &RawValue>>(raw.get())
         .is_ok_and(|fields| fields.into_keys().any(|name| !known.contains(&name.0.as_ref())))
 }
 
-/// JSON without the white space between its tokens: whole answers come indented.
+/// JSON without white space between its tokens: whole answers are indented.
 fn compact(json: &str) -> Cow<'_, str> {
     if !json.contains('\n') {
         return Cow::Borrowed(json);
@@ -264,7 +265,7 @@ fn text(text: Option<Text<'_>>) -> String {
     text.map(|text| text.0.into_owned()).unwrap_or_default()
 }
 
-/// A note under the name of its field; servers send empty ones, too.
+/// Emits an annotation under its field's name, unless it is empty.
 fn note(events: &mut Emit<'_>, name: &str, raw: Option<&RawValue>) {
     let Some(raw) = raw.map(RawValue::get).filter(|raw| !matches!(*raw, "{}" | "null" | "[]")) else {
         return;
@@ -281,7 +282,7 @@ fn count(events: &mut Emit<'_>, usage: dto::Usage) {
     };
     let input = sum(usage.prompt_token_count, usage.tool_use_prompt_token_count);
     let spoken = sum(usage.candidates_token_count, usage.thoughts_token_count);
-    // A count of zero is left out, and the total then shows that it is one.
+    // A count of zero is omitted; the total then shows that it is zero.
     let output = spoken.or_else(|| usage.total_token_count?.checked_sub(input?));
     if input.is_none() && output.is_none() {
         return;

@@ -1,7 +1,7 @@
-//! The wire's JSON, as borrowed from a frame.
+//! The wire's JSON, borrowed from a frame.
 //!
-//! Only what is used is read. Invariant: lenient where hosts differ (null, missing, numbers for words), strict only in
-//! being JSON.
+//! Only the fields in use are read. Invariant: lenient where hosts differ (null, missing, numbers instead of words),
+//! strict only in that it must be JSON.
 
 use hotspare_provider::Text;
 use serde::Deserialize;
@@ -24,7 +24,7 @@ pub(crate) struct Reply<'a> {
     pub(crate) error: Option<&'a RawValue>,
 }
 
-/// One of the answers.
+/// One of several alternative answers.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub(crate) struct Candidate<'a> {
@@ -51,7 +51,7 @@ pub(crate) struct Content<'a> {
     pub(crate) parts: Option<Vec<&'a RawValue>>,
 }
 
-/// A piece of an answer.
+/// A part of an answer.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub(crate) struct Part<'a> {
@@ -75,7 +75,7 @@ pub(crate) struct FunctionCall<'a> {
     pub(crate) args: Option<&'a RawValue>,
 }
 
-/// What the host thinks of the prompt.
+/// The host's verdict on the prompt.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub(crate) struct Feedback<'a> {
@@ -83,8 +83,8 @@ pub(crate) struct Feedback<'a> {
     pub(crate) block_reason: Option<Text<'a>>,
 }
 
-/// Counts, cumulative over a stream. Prompts that tools made and thoughts are counted beside the rest; a count of zero is
-/// left out.
+/// Token counts, cumulative over a stream. Prompts made by tools, and thoughts, are counted separately; a count of zero
+/// is omitted.
 #[derive(Clone, Copy, Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub(crate) struct Usage {

@@ -1,8 +1,8 @@
 //! Embeddings: texts to JSON, JSON to vectors.
 //!
-//! Two spellings: `batchEmbedContents`, and Vertex AI's `predict`; a row of the host says which. Fields in `extras` (a task
-//! type, a title) are said of each text, as the wire has it. Invariant: vectors come out in the order of their texts, which
-//! is all that tells them apart.
+//! There are two formats, `batchEmbedContents` and Vertex AI's `predict`; the host's row selects one. Fields in
+//! `extras` (a task type, a title) are sent with each text, as the wire requires. Invariant: vectors come out in the
+//! order of their texts, which is all that identifies them.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -14,7 +14,7 @@ use serde_json::value::RawValue;
 use crate::host::Embed;
 use crate::{WIRE, classify, dto};
 
-/// Spells a request's body. `path` is the model's, as it stands in the address.
+/// Encodes the body of a request. `path` is the model's path as in the URL.
 pub(crate) fn body(request: &EmbedRequest, path: &str, spelling: Embed) -> Result<Vec<u8>, Error> {
     let Some(texts) = request.as_texts() else {
         return Err(Error::new(Kind::Unsupported, "this wire embeds texts, not tokens"));
@@ -85,7 +85,7 @@ struct Parameters {
     output_dimensionality: Option<u32>,
 }
 
-/// Reads one reply, in either spelling.
+/// Decodes one reply, in either format.
 #[derive(Debug, Default)]
 pub(crate) struct EmbedDecoder {
     heard: bool,

@@ -1,9 +1,9 @@
 //! Requests to the wire's JSON.
 //!
-//! What the wire cannot say and what would change the answer (a temperature above 2, more than five stop texts) is refused
-//! as unsupported; what is a hint, or is asked of the answer afterwards anyway, is left out and named by [`notes`].
-//! Invariant: fields named in `extras` win over those that Hotspare writes; a `generationConfig` there is merged field by
-//! field, and `tools` there stand beside the functions.
+//! What the wire lacks and would change the answer (a temperature above 2, more than five stop sequences) is refused as
+//! unsupported; what is only a hint, or is checked in the answer anyway, is dropped and listed by [`notes`]. Invariant:
+//! fields named in `extras` win over those that Hotspare writes; a `generationConfig` there is merged field by field,
+//! and `tools` there are added to the functions.
 
 use std::collections::BTreeMap;
 
@@ -17,7 +17,7 @@ use crate::contents::{Turn, WirePart, turns};
 use crate::generation::{self, Thinking};
 use crate::schema::Rewritten;
 
-/// Most stop texts: `GenerationConfig.stopSequences` of the API reference.
+/// The most stop sequences: `GenerationConfig.stopSequences` of the API reference.
 const MOST_STOPS: usize = 5;
 
 #[derive(Serialize)]
@@ -44,7 +44,7 @@ enum ToolSet<'a> {
         #[serde(rename = "functionDeclarations")]
         declarations: Vec<Declaration<'a>>,
     },
-    /// One that the provider runs.
+    /// A tool that the provider runs.
     Own(Json),
 }
 
@@ -59,7 +59,7 @@ struct Declaration<'a> {
     extras: Option<&'a BTreeMap<String, Json>>,
 }
 
-/// Spells a request's body.
+/// Encodes the body of a request.
 pub(crate) fn body(request: &ChatRequest, model: &str, origin: &str) -> Result<Vec<u8>, Error> {
     check(request)?;
     let generation = generation::of(model);
@@ -102,7 +102,7 @@ pub(crate) fn body(request: &ChatRequest, model: &str, origin: &str) -> Result<V
         .map_err(|_| Error::new(Kind::InvalidRequest, "the request cannot be written as JSON"))
 }
 
-/// What of a request is said differently or not at all.
+/// The parts of a request that are changed or dropped.
 pub(crate) fn notes(request: &ChatRequest, model: &str) -> Vec<String> {
     let mut notes = Vec::new();
     let mut note = |what: String| notes.push(what);
@@ -177,18 +177,19 @@ fn config(request: &ChatRequest, thinks: &Thinking) -> Result<BTreeMap<String, J
     Ok(config)
 }
 
-/// How an effort is said to a generation.
+/// A reasoning effort as a generation expresses it.
 struct Effort {
     config: Option<serde_json::Value>,
-    /// In words.
+    /// A description for the notes.
     said: String,
-    /// Whether that is not quite what was asked.
+    /// Whether it differs from what was requested.
     changed: bool,
 }
 
-/// Thoughts are asked for with it: they are part of the answer, and show that a model that thinks for long is alive.
+/// Encodes a reasoning effort. It also requests the thoughts: they are part of the answer, and show that a model that
+/// thinks for long is alive.
 fn thinking(effort: &str, thinks: &Thinking) -> Result<Effort, Error> {
-    // Tokens for each word: what the provider's own OpenAI-compatible endpoint makes of it.
+    // The token budget for each effort is that of the provider's own OpenAI-compatible endpoint.
     let (tokens, level) = match effort {
         "none" => (0, "low"),
         "minimal" => (512, "minimal"),

@@ -1,40 +1,40 @@
-//! What differs by generation of models, as rows.
+//! Differences between generations of models, as rows.
 //!
-//! Not the catalogue: this is how a request is spelled for a model, not what the model holds or costs. Invariant: the
-//! first row whose beginning fits a model's plain name applies, so longer beginnings stand first; a name that no row knows
-//! (a tuned model, another family) gets nothing that only some generations take.
+//! Not the catalogue: this is about how a request is encoded for a model, not about the model's limits or prices.
+//! Invariant: the first row whose prefix matches a model's plain name applies, so longer prefixes come first; a name
+//! without a row (a tuned model, another family) gets nothing that only some generations accept.
 
 use std::ops::RangeInclusive;
 
-/// How requests to a generation are spelled.
+/// How requests to a generation are encoded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Generation {
-    /// How the names of its models begin.
+    /// The prefix of its models' names.
     begins: &'static str,
-    /// How thinking is asked for.
+    /// How thinking is requested.
     pub(crate) thinking: Thinking,
-    /// A function call of the history without its proof is refused, unless it carries the word that the documentation
-    /// gives for calls that another model made.
+    /// Whether a function call in the history is refused without its signature, unless it carries the documented
+    /// placeholder for calls that another model made.
     pub(crate) wants_signatures: bool,
-    /// Images that a function gives back stand inside its response; elsewhere they follow it.
+    /// Whether images in a function's result go inside its response; otherwise they follow it.
     pub(crate) media_in_responses: bool,
 }
 
-/// How thinking is asked for.
+/// How thinking is requested.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Thinking {
-    /// A number of tokens; `off` says whether 0 is taken.
+    /// By a number of tokens; `off` tells whether 0 is accepted.
     Budget { off: bool, range: RangeInclusive<u32> },
-    /// A word.
+    /// By a level.
     Level,
-    /// Not at all.
+    /// It cannot be requested.
     None,
 }
 
 const UNKNOWN: Generation =
     Generation { begins: "", thinking: Thinking::None, wants_signatures: false, media_in_responses: false };
 
-/// Ranges of budgets: ai.google.dev/gemini-api/docs/thinking.
+/// Ranges of budgets are from ai.google.dev/gemini-api/docs/thinking.
 static ROWS: [Generation; 7] = [
     Generation { begins: "gemini-1", ..UNKNOWN },
     Generation { begins: "gemini-2.0", ..UNKNOWN },
@@ -54,7 +54,7 @@ static ROWS: [Generation; 7] = [
         ..UNKNOWN
     },
     Generation { begins: "gemini-2", ..UNKNOWN },
-    // The third generation, later ones, and names such as `gemini-flash-latest`.
+    // The third generation, later ones, and aliases such as `gemini-flash-latest`.
     Generation {
         begins: "gemini-",
         thinking: Thinking::Level,
@@ -65,7 +65,7 @@ static ROWS: [Generation; 7] = [
 
 static LAST: Generation = UNKNOWN;
 
-/// The row for a model, by its plain name or its whole path.
+/// The row for a model, given by its plain name or its whole path.
 pub(crate) fn of(model: &str) -> &'static Generation {
     let plain = model.rsplit('/').next().unwrap_or(model);
     ROWS.iter().find(|row| plain.starts_with(row.begins)).unwrap_or(&LAST)

@@ -1,43 +1,43 @@
-//! Where the wire is spoken, as rows.
+//! The hosts of the wire, as rows.
 //!
-//! Data only: no code asks which host it serves. Invariant: a row says everything in which hosts differ but an address's
-//! project and location.
+//! Data only: no code asks which host it serves. Invariant: a row holds every difference between hosts, except the
+//! project and location in a URL.
 
 /// A host of this wire.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Host {
-    /// Name, also of its list in the model catalogue.
+    /// Its name, which is also that of its list in the model catalogue.
     pub id: &'static str,
-    /// How the key is shown.
+    /// How the key is sent.
     pub auth: Auth,
-    /// What comes before a model's plain name in an address.
+    /// The path before a model's plain name in a URL.
     pub models: &'static str,
-    /// How texts are embedded.
+    /// The format of embedding requests.
     pub embed: Embed,
-    /// Who signs its thoughts: a proof may not be read elsewhere.
+    /// The origin of its thought signatures: another host may not accept them.
     pub origin: &'static str,
-    /// What finish reasons mean that are sent as numbers, by number.
+    /// The finish reasons that are sent as numbers, by number.
     pub finish_reasons: &'static [&'static str],
 }
 
-/// How a key is shown.
+/// How a key is sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Auth {
-    /// An OAuth access token, as a bearer.
+    /// An OAuth access token, as a bearer token.
     Bearer,
     /// An API key, in the header of this name.
     Header(&'static str),
 }
 
-/// How texts are embedded.
+/// The format of embedding requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Embed {
-    /// By `batchEmbedContents`.
+    /// `batchEmbedContents`.
     Batch,
-    /// By `predict`.
+    /// `predict`.
     Predict,
 }
 
@@ -51,7 +51,7 @@ impl Embed {
 }
 
 impl Host {
-    /// The Gemini API, with an API key. Numbers: `google.ai.generativelanguage.v1beta.Candidate.FinishReason`.
+    /// The Gemini API, with an API key. Finish reasons: `google.ai.generativelanguage.v1beta.Candidate.FinishReason`.
     pub const GEMINI: Self = Self {
         id: "gemini",
         auth: Auth::Header("x-goog-api-key"),
@@ -75,7 +75,7 @@ impl Host {
         ],
     };
 
-    /// Vertex AI, with an access token. Numbers: `google.cloud.aiplatform.v1.Candidate.FinishReason`.
+    /// Vertex AI, with an access token. Finish reasons: `google.cloud.aiplatform.v1.Candidate.FinishReason`.
     pub const VERTEX: Self = Self {
         id: "vertex",
         auth: Auth::Bearer,
@@ -103,7 +103,7 @@ impl Host {
         ],
     };
 
-    /// The word for a finish reason that may have been sent as a number.
+    /// The name of a finish reason, which may have been sent as a number.
     pub(crate) fn finish_reason<'a>(&self, word: &'a str) -> &'a str {
         let known = word.parse::<usize>().ok().and_then(|number| self.finish_reasons.get(number).copied());
         known.unwrap_or(word)

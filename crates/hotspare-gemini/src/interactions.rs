@@ -1,9 +1,9 @@
-//! The Interactions wire of the Gemini API, as far as answers go.
+//! The Interactions wire of the Gemini API, for replies only.
 //!
-//! Only read: what is asked goes to `generateContent`, which keeps no state at the provider. Both spellings are read, steps
-//! and the `content.*` events before them. A step that no shared word covers (a search, code that ran) passes as
-//! [`Event::Other`]. Invariant: an answer is complete once the interaction said so; a stream that ends before that is
-//! truncated.
+//! Requests go to `generateContent`, which keeps no state at the provider. Both formats of replies are read: steps, and
+//! the `content.*` events that preceded them. A step without a shared equivalent (a search, code that ran) is emitted
+//! as [`Event::Other`]. Invariant: an answer is complete once the interaction says so; a stream that ends before that
+//! is truncated.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -17,13 +17,13 @@ use serde_json::value::RawValue;
 use crate::classify;
 use crate::host::Host;
 
-/// Names no other wire's frames.
+/// Unlike any other wire's name, so its frames are never forwarded to callers of another wire.
 const WIRE: &str = "gemini-interactions";
 
-/// Most calls that a stream may have open at once.
+/// The most calls that a stream may have open at once.
 const OPEN_LIMIT: usize = 128;
 
-/// Reads answers of the Interactions wire.
+/// Decodes answers of the Interactions wire.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Interactions;
 
@@ -90,7 +90,7 @@ struct Interaction<'a> {
     error: Option<&'a RawValue>,
 }
 
-/// A step, an item of one, or what is added to it.
+/// A step, an item of one, or a delta to it.
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct Step<'a> {
@@ -104,17 +104,17 @@ struct Step<'a> {
     id: Option<Text<'a>>,
     #[serde(borrow)]
     name: Option<Text<'a>>,
-    /// An object, or a piece of its text.
+    /// An object, or a piece of its JSON text.
     #[serde(borrow, alias = "partial_arguments")]
     arguments: Option<&'a RawValue>,
-    /// One item in what is added to a thought, a list in a whole step.
+    /// A single item in a thought's delta, a list in a whole step.
     #[serde(borrow, alias = "summary")]
     content: Option<&'a RawValue>,
     #[serde(borrow)]
     annotations: Option<Vec<&'a RawValue>>,
 }
 
-/// Counts; thoughts and prompts that tools made are counted beside the rest.
+/// Token counts; thoughts, and prompts made by tools, are counted separately.
 #[derive(Clone, Copy, Default, Deserialize)]
 #[serde(default)]
 struct Counts {
@@ -130,15 +130,15 @@ struct Counts {
     total_thought_tokens: Option<u64>,
 }
 
-/// A call whose arguments may still come.
+/// A call whose arguments may still arrive.
 #[derive(Debug)]
 struct Call {
     index: u32,
-    /// The arguments that came with its beginning, until others come.
+    /// The arguments that came with its start, unless others follow.
     first: Option<String>,
 }
 
-/// Reads one reply.
+/// Decodes one reply.
 #[derive(Debug, Default)]
 pub(crate) struct InteractionDecoder {
     started: bool,
@@ -193,7 +193,7 @@ impl InteractionDecoder {
         }
     }
 
-    /// A whole answer, or the end of a stream, which repeats no steps.
+    /// Reads a whole answer, or the end of a stream, which repeats no steps.
     fn whole(&mut self, interaction: Interaction<'_>, steps: bool, out: &mut Emit<'_>) -> Result<(), Error> {
         self.start(&interaction, out);
         if interaction.error.is_some_and(|error| error.get() != "null") {
@@ -229,14 +229,14 @@ impl InteractionDecoder {
                 out.signature(Host::GEMINI.origin, step.signature, true);
             }
             "function_call" => self.call(at, step, out)?,
-            // What was asked is repeated where that was asked for.
+            // The input is repeated if the request asked for that.
             "user_input" => {}
             other => out.other(other, raw.get()),
         }
         Ok(())
     }
 
-    /// An item of what the model says.
+    /// Emits an item of the model's output.
     fn item(&mut self, raw: &RawValue, out: &mut Emit<'_>) -> Result<(), Error> {
         let item: Step<'_> = read(raw)?;
         match item.kind.as_ref().map_or("", |kind| &*kind.0) {
@@ -289,7 +289,7 @@ impl InteractionDecoder {
         }
     }
 
-    /// A step has ended: arguments that came with its beginning, and no others, are the call's.
+    /// Ends a step: a call without further arguments has those that came with its start.
     fn close(&mut self, at: u64, out: &mut Emit<'_>) {
         if let Some(Call { index, first: Some(arguments) }) = self.open.remove(&at) {
             out.push(Event::ToolDelta { index, arguments });
@@ -350,7 +350,7 @@ fn count(counts: Counts, out: &mut Emit<'_>) {
     out.push(Event::Usage(Box::new(usage)));
 }
 
-/// One item, or a list of them.
+/// A single item, or a list of them.
 fn items(raw: Option<&RawValue>) -> Result<Vec<&RawValue>, Error> {
     match raw {
         Some(list) if list.get().starts_with('[') => read(list),

@@ -1,7 +1,7 @@
 //! The Gemini wire: `generateContent`, `streamGenerateContent` and embeddings, at the Gemini API and at Vertex AI.
 //!
-//! A codec: no sockets, clock or retries. Differences between the two hosts (address, key, spelling of enumerations) are rows of
-//! [`Host`]; differences between generations of models are rows, too.
+//! A codec: no sockets, clock or retries. Differences between the two hosts (URL, key, numbers of finish reasons) are
+//! rows of [`Host`]; differences between generations of models are rows, too.
 #![cfg_attr(not(test), deny(clippy::disallowed_methods, clippy::disallowed_types))]
 
 mod bound;

@@ -1,26 +1,26 @@
-//! Quotas, as error bodies tell of them; replies have no headers for it.
+//! Quotas as reported in error bodies; replies have no headers for them.
 //!
-//! Invariant: total; a text that is no duration is no hint.
+//! Invariant: total; text that is not a duration is no hint.
 
 use std::time::Duration;
 
 use hotspare_provider::{pause, pause_in_words};
 use serde_json::Value;
 
-/// Beyond this, a pause is no matter of a minute's allowance.
+/// A longer pause does not belong to a per-minute quota.
 const LONG: Duration = Duration::from_secs(3_600);
 
-/// What a refusal says of the quota that it is about.
+/// The quota that a refusal is about.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Quota {
     /// How long to wait.
     pub(crate) retry_after: Option<Duration>,
-    /// It is not a matter of minutes: a day's allowance is used up.
+    /// Whether it will not refill within minutes, such as a daily quota that is used up.
     pub(crate) used_up: bool,
 }
 
 impl Quota {
-    /// Reads `google.rpc.QuotaFailure` and `google.rpc.RetryInfo`, and the message where they are missing.
+    /// Reads `google.rpc.QuotaFailure` and `google.rpc.RetryInfo`, or the message if they are missing.
     pub(crate) fn read(details: &[Value], message: &str) -> Self {
         let text = |value: &Value, name: &str| value[name].as_str().unwrap_or_default().to_owned();
         let retry_after = details
@@ -52,7 +52,7 @@ mod tests {
         let minute = Quota::read(&failure("RequestsPerMinutePerProjectPerModel", "10"), "");
         assert_eq!(minute, Quota { retry_after: Some(Duration::from_secs(7)), used_up: false });
         assert!(Quota::read(&failure("RequestsPerDayPerProjectPerModel-FreeTier", "50"), "").used_up);
-        // No allowance of this model at all: nothing is said of the key's other models.
+        // This model has no quota at all, which says nothing about the key's other models.
         assert!(!Quota::read(&failure("InputTokensPerModelPerMinute-FreeTier", "0"), "").used_up);
         assert!(Quota::read(&[], "Please retry in 9h54m1s.").used_up);
         assert!(Quota::read(&[], "Quota exceeded for aiplatform.googleapis.com/requests_per_day.").used_up);

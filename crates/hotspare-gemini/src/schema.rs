@@ -1,9 +1,9 @@
-//! JSON Schema to the part of it that this wire takes.
+//! Reduces JSON Schema to the subset that this wire accepts.
 //!
-//! The wire has two fields for a schema: an older dialect of its own, and JSON Schema less some keywords. The second is
-//! used. What a keyword says that is left out is still asked of the answer: whoever set the schema validates against the
-//! whole of it. Invariant: every keyword that is left out or respelled is named; a rewritten schema accepts whatever the
-//! original does, except where two schemas had to be joined into one.
+//! The wire has two fields for a schema: an older dialect of its own, and JSON Schema minus some keywords. The second
+//! is used. Dropped keywords still apply: the answer is validated against the original schema. Invariant: every keyword
+//! that is dropped or rewritten is noted; a rewritten schema accepts whatever the original does, except where two
+//! schemas had to be merged into one.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use crate::tree::Tree;
 
-/// Keywords that are taken, by `GenerationConfig.responseJsonSchema` of the API reference.
+/// Keywords that are accepted, from `GenerationConfig.responseJsonSchema` of the API reference.
 const TAKEN: [&str; 21] = [
     "$anchor",
     "$defs",
@@ -36,9 +36,9 @@ const TAKEN: [&str; 21] = [
     "title",
     "type",
 ];
-/// Formats of text that are taken; others are left out.
+/// String formats that are accepted; others are dropped.
 const FORMATS: [&str; 3] = ["date", "date-time", "time"];
-/// Keywords that only comment on a schema: nobody misses them.
+/// Keywords that only annotate a schema; dropping them needs no note.
 const COMMENTS: [&str; 10] = [
     "$comment",
     "$schema",
@@ -52,17 +52,17 @@ const COMMENTS: [&str; 10] = [
     "writeOnly",
 ];
 
-/// A schema as this wire takes it, and what was done to it.
+/// A schema as this wire accepts it, and the changes made to it.
 #[derive(Debug)]
 pub(crate) struct Rewritten {
-    /// `None` if nothing had to be done.
+    /// `None` if nothing had to be changed.
     tree: Option<Tree>,
-    /// How often each thing was done.
+    /// How often each change was made.
     done: BTreeMap<String, u32>,
 }
 
 impl Rewritten {
-    /// Rewrites `schema`. One that nests too deep to be read is left to its receiver.
+    /// Rewrites `schema`. One that nests too deep to parse is left to the provider.
     pub(crate) fn of(schema: &Json) -> Self {
         let mut done = BTreeMap::new();
         let tree = serde_json::from_str(schema.as_str()).ok().and_then(|tree: Tree| {
@@ -72,13 +72,13 @@ impl Rewritten {
         Self { tree, done }
     }
 
-    /// The text to send: `schema`'s own, or the rewritten one's.
+    /// The schema text to send, rewritten or original.
     pub(crate) fn text(&self, schema: &Json) -> String {
         let rewritten = self.tree.as_ref().and_then(|tree| serde_json::to_string(tree).ok());
         rewritten.unwrap_or_else(|| schema.as_str().to_owned())
     }
 
-    /// What was done, in words, if it is worth a word.
+    /// Describes the changes, if any is worth noting.
     pub(crate) fn note(&self) -> Option<String> {
         let list: Vec<String> = self
             .done
@@ -101,7 +101,7 @@ impl Writer<'_> {
     fn schema(&mut self, tree: Tree) -> Tree {
         let mut keywords = match tree {
             Tree::Map(keywords) => keywords,
-            // `true` allows everything, as does an empty schema; this wire knows objects only.
+            // `true` accepts everything, as does an empty schema; this wire accepts only objects.
             Tree::Plain(Value::Bool(_)) => Vec::new(),
             other => return other,
         };
@@ -110,7 +110,7 @@ impl Writer<'_> {
         let refers = keywords.iter().any(|(name, _)| name == "$ref");
         for (name, value) in keywords {
             match name.as_str() {
-                // Beside a reference only keywords with `$` are taken.
+                // Beside a reference, only keywords that begin with `$` are accepted.
                 _ if refers && !name.starts_with('$') && name != "definitions" => {
                     if !matches!(name.as_str(), "description" | "title") && !COMMENTS.contains(&name.as_str())
                     {
@@ -126,7 +126,7 @@ impl Writer<'_> {
                 "items" | "additionalProperties" => {
                     let value = match value {
                         plain @ Tree::Plain(Value::Bool(_)) => plain,
-                        // Drafts before 2020-12 spell tuples this way.
+                        // Drafts before 2020-12 write tuples this way.
                         Tree::List(items) => {
                             out.push(("prefixItems".into(), self.list(Tree::List(items))));
                             continue;
@@ -151,7 +151,7 @@ impl Writer<'_> {
         Tree::Map(out)
     }
 
-    /// Brings `allOf` into its schema where no keyword is in both; what cannot be joined is left out.
+    /// Merges `allOf` into its schema if no keyword is in both; what cannot be merged is dropped.
     fn join(&mut self, keywords: &mut Vec<(String, Tree)>) {
         let Some(at) = keywords.iter().position(|(name, _)| name == "allOf") else { return };
         let (_, all) = keywords.remove(at);

@@ -1,7 +1,7 @@
 //! A JSON value as a tree that keeps the order of keys.
 //!
-//! For schemas, where the order of properties is the order in which a model writes them. Invariant: what is not touched is
-//! written as it was read.
+//! For schemas, where the order of properties is the order in which a model writes them. Invariant: whatever is not
+//! changed is written as it was read.
 
 use std::fmt;
 
@@ -14,7 +14,7 @@ use serde_json::Value;
 pub(crate) enum Tree {
     List(Vec<Tree>),
     Map(Vec<(String, Tree)>),
-    /// Null, a truth value, a number or text.
+    /// Null, a boolean, a number or a string.
     Plain(Value),
 }
 

@@ -1,6 +1,6 @@
-//! The wire: codec rooms put together.
+//! The wire, assembled from the codec's modules.
 //!
-//! Invariant: the key goes into one header and nowhere else, above all not into an address.
+//! Invariant: the key goes into one header and nowhere else, least of all into a URL.
 
 use hotspare_core::{Capabilities, ChatRequest, Error, Kind, Origin, Request};
 use hotspare_provider::{Decoding, Head, HttpRequest, JsonArray, Outbound, Sse, Whole, Wire, header};
@@ -11,9 +11,9 @@ use crate::embeddings::{self, EmbedDecoder};
 use crate::host::{Auth, Host};
 use crate::{WIRE, bound, classify, encode};
 
-/// The version of the Gemini API that is spoken.
+/// The base URL of the Gemini API, with its version.
 const GEMINI_BASE: &str = "https://generativelanguage.googleapis.com/v1beta";
-/// The version of Vertex AI: the one that knows ids of function calls, which the official clients use, too.
+/// The version of Vertex AI's API: the one with ids of function calls, which the official clients also use.
 const VERTEX_VERSION: &str = "v1beta1";
 
 /// The Gemini wire at one host.
@@ -25,19 +25,19 @@ pub struct Gemini {
 }
 
 impl Gemini {
-    /// At the Gemini API, with an API key.
+    /// The wire at the Gemini API, with an API key.
     #[must_use]
     pub fn new() -> Self {
         Self::at(Host::GEMINI, GEMINI_BASE)
     }
 
-    /// At Vertex AI, with an OAuth access token. `location` is a region such as `europe-west4`, or `global`.
+    /// The wire at Vertex AI, with an OAuth access token. `location` is a region such as `europe-west4`, or `global`.
     ///
     /// # Errors
-    /// [`Kind::Config`] if project or location cannot stand in an address.
+    /// [`Kind::Config`] if the project or location is not valid in a URL.
     pub fn vertex(project: &str, location: &str) -> Result<Self, Error> {
         for (what, text) in [("project", project), ("location", location)] {
-            // Projects of organisations carry a domain: `example.com:project`.
+            // Project ids of some organizations contain a domain: `example.com:project`.
             let fits = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b':');
             if text.is_empty() || !text.bytes().all(fits) {
                 return Err(Error::new(Kind::Config, format!("the {what} `{text}` is not one")));
@@ -51,36 +51,36 @@ impl Gemini {
         Ok(Self::at(Host::VERTEX, base))
     }
 
-    /// At a host of one's own, of this row, with an address up to what comes before the models.
+    /// The wire at a host like `host`, with a base URL up to the path of the models.
     pub fn at(host: Host, base_url: impl Into<String>) -> Self {
         let mut base_url: String = base_url.into();
         base_url.truncate(base_url.trim_end_matches('/').len());
         Self { host, base_url, headers: HeaderMap::new() }
     }
 
-    /// At another address.
+    /// Sets the base URL.
     #[must_use]
     pub fn with_base_url(self, base_url: impl Into<String>) -> Self {
         Self { headers: self.headers, ..Self::at(self.host, base_url) }
     }
 
-    /// The address, up to what comes before the models.
+    /// The base URL, up to the path of the models.
     #[must_use]
     pub fn base_url(&self) -> &str {
         &self.base_url
     }
 
-    /// Sends one more header with each request.
+    /// Adds a header to every request.
     ///
     /// # Errors
-    /// [`Kind::Config`] if name or value cannot stand in a header.
+    /// [`Kind::Config`] if the name or value is not valid in a header.
     pub fn with_header(mut self, name: &str, value: &str) -> Result<Self, Error> {
         let (name, value) = header(name, value)?;
         self.headers.insert(name, value);
         Ok(self)
     }
 
-    /// A model's path: its plain name behind the host's beginning, or a path as it is (`tunedModels/mine`).
+    /// A model's path: the host's prefix and the plain name, or a path unchanged (`tunedModels/mine`).
     fn path(&self, model: &str) -> Result<String, Error> {
         let fits =
             |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'@' | b'/');
@@ -109,7 +109,7 @@ impl Wire for Gemini {
 
     fn capabilities(&self, _: &str) -> Capabilities {
         let mut capabilities = Capabilities::default();
-        // A turn of calls must follow the user's.
+        // A turn of function calls must follow a user's turn.
         capabilities.assistant_first = Some(false);
         capabilities
     }
@@ -151,7 +151,7 @@ impl Wire for Gemini {
         let decoder = Box::new(ContentDecoder::new(self.host.clone()));
         match kind.as_str() {
             "text/event-stream" => Ok(Decoding { framer: Box::new(Sse::default()), decoder }),
-            // A whole answer, or a stream from a host that passes on no `alt=sse`: the first byte tells.
+            // A whole answer, or a stream from a host that drops `alt=sse`: the first byte tells them apart.
             "application/json" | "" => Ok(Decoding { framer: Box::new(JsonArray::default()), decoder }),
             other => Err(Error::new(Kind::Protocol, format!("the reply's type is {other}"))),
         }

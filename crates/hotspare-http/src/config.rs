@@ -10,22 +10,22 @@ use std::time::Duration;
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct HttpConfig {
-    /// Time to connect, TLS included. Default 1 s: a handshake across an ocean takes 0.3 s.
+    /// Time allowed for connecting, including TLS. Default 1 s: a handshake across an ocean takes 0.3 s.
     pub connect_timeout: Duration,
-    /// How long an idle connection is kept. Default 4 s: common model servers close theirs after 5 s, and a request that
-    /// meets such an end is lost time.
+    /// How long an idle connection is kept. Default 4 s: common model servers close theirs after 5 s, and a request
+    /// sent on a connection that is being closed wastes time.
     pub pool_idle_timeout: Duration,
-    /// Most idle connections per host. Default 64.
+    /// The most idle connections per host. Default 64.
     pub pool_max_idle_per_host: usize,
-    /// Address of an HTTP proxy.
+    /// URL of an HTTP proxy.
     pub proxy: Option<String>,
-    /// Use the proxies that the environment names. Default off.
+    /// Whether to use the proxies set in the environment. Default off.
     pub proxy_from_env: bool,
-    /// Further certificate authorities to trust, PEM.
+    /// Additional certificate authorities to trust, in PEM.
     pub ca: Option<Vec<u8>>,
 }
 
-/// Shows that there is a proxy, not its address: that may hold a password.
+/// Omits the proxy's address, which may hold a password.
 impl fmt::Debug for HttpConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("HttpConfig")
@@ -53,7 +53,7 @@ impl Default for HttpConfig {
 }
 
 impl HttpConfig {
-    /// Sets the time to connect.
+    /// Sets the connect timeout.
     #[must_use]
     pub fn connect_timeout(mut self, limit: Duration) -> Self {
         self.connect_timeout = limit;
@@ -67,14 +67,14 @@ impl HttpConfig {
         self
     }
 
-    /// Uses the proxies that the environment names (`HTTPS_PROXY` and its siblings).
+    /// Uses the proxies set in the environment (`HTTPS_PROXY` and its siblings).
     #[must_use]
     pub fn proxy_from_env(mut self) -> Self {
         self.proxy_from_env = true;
         self
     }
 
-    /// Trusts further certificate authorities.
+    /// Trusts additional certificate authorities.
     #[must_use]
     pub fn ca(mut self, pem: impl Into<Vec<u8>>) -> Self {
         self.ca = Some(pem.into());

@@ -1,20 +1,21 @@
-//! What a failed connection means.
+//! Classification of connection failures.
 //!
-//! Not what a status means: that is the adapter's to say. Invariant: no address and no header leaves here in a text.
+//! Does not interpret statuses: that is up to the adapter. Invariant: no address and no header appears in an error's
+//! text.
 
 use std::error::Error as _;
 use std::io;
 
 use hotspare_core::{Error, Kind, Scope};
 
-/// The code of an error that is neither the target's nor the network's: no socket could be opened.
+/// The error code if no socket could be opened, which is neither the target's nor the network's fault.
 const NO_FILES: &str = "too_many_open_files";
 
-/// Classifies a request that brought no response.
+/// Classifies a request that got no response.
 pub(crate) fn before_head(error: reqwest::Error) -> Error {
     if is_out_of_files(&error) {
         let what = "this machine allows no more open files: raise the limit (ulimit -n)";
-        // Held against no target: there is none that could be reached.
+        // Not held against the target: no other one could be reached, either.
         let ours = Error::new(Kind::Connect, what).with_code(NO_FILES).with_scope(Scope::None);
         return ours.with_source(error.without_url());
     }
@@ -32,13 +33,13 @@ pub(crate) fn before_head(error: reqwest::Error) -> Error {
     Error::new(kind, what).with_source(error.without_url())
 }
 
-/// Classifies a body that broke off.
+/// Classifies a body that was cut off.
 pub(crate) fn in_body(error: reqwest::Error) -> Error {
     let what = if error.is_decode() { "the body is damaged" } else { "the connection ended inside the body" };
     Error::new(Kind::Truncated, what).with_source(error.without_url())
 }
 
-/// EMFILE (this process) or ENFILE (the machine), which have these numbers on all Unix systems.
+/// EMFILE (this process) or ENFILE (the whole machine), which have these numbers on all Unix systems.
 fn is_out_of_files(error: &(dyn std::error::Error + 'static)) -> bool {
     let io = error.downcast_ref::<io::Error>();
     let is_it =
@@ -61,7 +62,7 @@ fn connect_cause(error: &reqwest::Error) -> &'static str {
                 _ => {}
             }
         }
-        // The resolver's and the TLS library's own types are not public here; their texts are.
+        // The error types of the resolver and the TLS library are not accessible here, only their messages.
         let text = cause.to_string();
         if text.contains("dns") {
             return "the host's name was not found";

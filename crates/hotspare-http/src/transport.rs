@@ -1,11 +1,11 @@
-//! Requests by way of reqwest.
+//! Sends requests with reqwest.
 //!
-//! One request in, one response out. It follows no redirect and makes no second attempt that the engine does not see, with
-//! one exception below HTTP: where the server closed a kept-alive connection before the request's first byte was taken,
-//! hyper sends it on a fresh one, because that request was never begun. A connection that ends later without a byte of
-//! reply is reported as disconnected, and the engine, which alone decides to try again, asks the same target once more.
-//! Invariant: no total timeout, for a healthy stream may be long (only what an unsuccessful reply says has to come soon);
-//! dropping the body closes the connection.
+//! One request in, one response out. It follows no redirect and makes no second attempt behind the engine's back, with
+//! one exception below HTTP: if the server closed a kept-alive connection before the first byte of the request was
+//! written, hyper sends it on a fresh one, because that request never began. A connection that ends later without a
+//! byte of the reply is reported as disconnected, and the engine, which alone decides on retries, asks the same target
+//! once more. Invariant: no total timeout, because a healthy stream may be long (only the body of an unsuccessful reply
+//! has a time limit); dropping the body closes the connection.
 
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -22,25 +22,25 @@ use reqwest::Url;
 use crate::config::HttpConfig;
 use crate::error;
 
-/// How long the body of an unsuccessful reply may take. Hosts send it with the head.
+/// Time limit for the body of an unsuccessful reply. Hosts send it together with the head.
 const WORDS: Duration = Duration::from_secs(1);
 
-/// Most addresses that are kept parsed; a client has a handful.
+/// The most parsed URLs to cache; a client uses a handful.
 const ADDRESSES: usize = 64;
 
 /// A transport over a pool of connections.
 #[derive(Clone, Debug)]
 pub struct ReqwestTransport {
     client: reqwest::Client,
-    /// Addresses as parsed: they come back with every request, and parsing one costs more than building the request.
+    /// Parsed URLs: they recur with every request, and parsing one costs more than building the request.
     addresses: Arc<RwLock<HashMap<String, Url>>>,
 }
 
 impl ReqwestTransport {
-    /// A pool of its own.
+    /// Creates a transport with its own connection pool.
     ///
     /// # Errors
-    /// [`Kind::Config`] if the proxy's address or the certificates cannot be read, or TLS cannot be set up.
+    /// [`Kind::Config`] if the proxy's address or the certificates are invalid, or TLS cannot be set up.
     pub fn new(config: &HttpConfig) -> Result<Self, Error> {
         let wrong = |what: &'static str| {
             move |error: reqwest::Error| Error::new(Kind::Config, what).with_source(error.without_url())
@@ -70,9 +70,9 @@ impl ReqwestTransport {
         Ok(Self::from_client(client))
     }
 
-    /// An application's own client. It must not follow redirects: a reply that comes from another address than the one asked
-    /// is an error of [`Kind::Protocol`], since the key and the prompt went there too. It should make no retries and have no
-    /// total timeout:
+    /// Uses an application's own client. It must not follow redirects: a reply from another URL than the requested one
+    /// is an error of [`Kind::Protocol`], because the key and the prompt went there, too. It should make no retries and
+    /// have no total timeout:
     ///
     /// ```
     /// let client = reqwest::Client::builder()
@@ -104,13 +104,13 @@ impl ReqwestTransport {
     }
 }
 
-/// Whether a reply comes from the address that was asked. User and password do not count: reqwest makes a header of them.
+/// Whether a reply comes from the requested URL. User and password do not count: reqwest turns them into a header.
 fn is_same(replied: &Url, asked: &Url) -> bool {
     replied.origin() == asked.origin() && replied.path() == asked.path() && replied.query() == asked.query()
 }
 
-/// A proxy of a kind that reqwest does not know would be passed by, prompt and key going straight to the host. The address
-/// is not shown: it may hold a password.
+/// Builds the proxy. One of a kind that reqwest does not support is refused: it would be bypassed, and prompt and key
+/// would go straight to the host. Errors omit the address, which may hold a password.
 fn through(address: &str) -> Result<reqwest::Proxy, Error> {
     let wrong =
         || Error::new(Kind::Config, "the proxy's address must be http://host:port or https://host:port");
@@ -167,7 +167,7 @@ impl Transport for ReqwestTransport {
         let failed = !head.status.is_success();
         let body = response.bytes_stream().map(|piece| piece.map_err(error::in_body));
         let body: BoxStream<'static, _> = if failed {
-            // The head has said what is wrong: its words are waited for, but not for long.
+            // The head has already reported the failure: wait for the explanation in the body, but not for long.
             Box::pin(body.take_until(tokio::time::sleep(WORDS)))
         } else {
             Box::pin(body)

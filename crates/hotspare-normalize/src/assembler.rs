@@ -1,7 +1,8 @@
-//! Folds the events of a stream into the whole answer.
+//! Assembles the events of a stream into the whole answer.
 //!
-//! Not a judge of content: it asks whether the answer is complete and well-formed, never whether it is good. Invariant:
-//! how the stream was cut into deltas leaves no trace in the answer; text is never changed, not even its spaces.
+//! Does not judge content: it checks whether the answer is complete and well-formed, never whether it is good.
+//! Invariant: the answer does not depend on how the stream was split into deltas; text is never changed, not even its
+//! white space.
 
 use std::ops::Range;
 
@@ -15,24 +16,24 @@ use crate::grammar::Grammar;
 use crate::repair::{Repair, repair_json};
 use crate::tool_ids::ToolIds;
 
-/// Default bound on what one answer may hold: far above the longest output of any model, far below what hurts a host.
+/// Default limit on the size of one answer: far above the longest output of any model, far below what strains a host.
 const LIMIT: usize = 32 << 20;
-/// Counted for each part and note besides its text, so that a flood of tiny ones is bounded too.
+/// Counted for each part and annotation in addition to its text, so that a flood of tiny ones is bounded, too.
 const PART_COST: usize = 128;
-/// Bytes of text per token: the usual rule of thumb, for answers whose provider reports no usage.
+/// Bytes of text per token, the usual rule of thumb, for answers whose provider reports no usage.
 const BYTES_PER_TOKEN: u64 = 4;
 
-/// Folds events into an answer. Bounded in memory.
+/// Assembles events into an answer. Its memory is bounded.
 #[derive(Clone, Debug)]
 pub struct Assembler {
     grammar: Grammar,
     ids: ToolIds,
     id: Option<String>,
     model: Option<String>,
-    /// All text; the pieces refer to it.
+    /// All text; the pieces refer to ranges of it.
     text: String,
     pieces: Vec<Piece>,
-    /// Where in `pieces` the tool call of each index is.
+    /// For each tool call by index, its position in `pieces`.
     tools: Vec<usize>,
     usage: Option<Usage>,
     annotations: Vec<Json>,
@@ -58,7 +59,7 @@ impl Default for Assembler {
 }
 
 impl Assembler {
-    /// An assembler that refuses answers above `limit` bytes, small overheads included. The default is 32 MiB.
+    /// Creates an assembler that refuses answers above `limit` bytes, including small overheads. The default is 32 MiB.
     #[must_use]
     pub fn with_limit(limit: usize) -> Self {
         Self {
@@ -78,7 +79,7 @@ impl Assembler {
         }
     }
 
-    /// Takes the next event.
+    /// Adds the next event.
     ///
     /// # Errors
     /// [`Kind::Protocol`] if it is out of order (see [`Grammar`]) or the answer grows beyond the limit.
@@ -116,7 +117,7 @@ impl Assembler {
                 self.grow(note.as_str().len() + PART_COST)?;
                 self.logprobs.push(note);
             }
-            // The finish reason is in the grammar; a handover joins text to text; the rest has no place in an answer.
+            // The grammar keeps the finish reason; a handover joins text to text; the rest is not part of an answer.
             _ => {}
         }
         Ok(())
@@ -128,7 +129,7 @@ impl Assembler {
         &self.text
     }
 
-    /// Tokens as the provider reported them so far; empty where it did not.
+    /// Usage as reported by the provider so far; empty if it reported none.
     #[must_use]
     pub fn usage(&self) -> Usage {
         self.usage.unwrap_or_default()
@@ -136,22 +137,22 @@ impl Assembler {
 
     /// The whole answer.
     ///
-    /// Adjacent text is one part; every tool call has an id of its own and a JSON object as arguments (none at all
-    /// becomes `{}`), unless the answer was cut by the output limit or a filter, which leaves its calls as they are. A
-    /// plain stop with tool calls reads [`FinishReason::ToolCalls`]. Output tokens that were not reported are estimated
-    /// at four bytes each, and the usage says so.
+    /// Adjacent text is one part; every tool call has a unique id and a JSON object as arguments (`{}` if there are
+    /// none), unless the answer was cut off by the output limit or a filter, which leaves its calls as they are. A
+    /// plain stop with tool calls becomes [`FinishReason::ToolCalls`]. If the provider did not report output tokens,
+    /// they are estimated at four bytes each, and the usage is marked as an estimate.
     ///
     /// # Errors
-    /// [`Kind::Truncated`] if no finish reason came, [`Kind::Protocol`] if the answer is empty and nothing explains why,
-    /// [`Kind::BadOutput`] if a tool call cannot be used.
+    /// [`Kind::Truncated`] if there was no finish reason, [`Kind::Protocol`] if the answer is empty for no stated
+    /// reason, [`Kind::BadOutput`] if a tool call is unusable.
     pub fn finish(self) -> Result<ChatResponse, Error> {
         self.finish_noting().map(|(response, _)| response)
     }
 
-    /// As [`Assembler::finish`], with what had to be repaired in the arguments of tool calls, once per place.
+    /// Like [`Assembler::finish`], and also returns the repairs made to arguments of tool calls, one for each place.
     ///
     /// # Errors
-    /// As [`Assembler::finish`].
+    /// Those of [`Assembler::finish`].
     pub fn finish_noting(self) -> Result<(ChatResponse, Vec<Repair>), Error> {
         let mut repairs = Vec::new();
         let Some(mut finish) = self.grammar.finished().cloned() else {
@@ -169,7 +170,7 @@ impl Assembler {
                 Piece::Native(native) => Part::Native(native),
                 Piece::Reasoning(reasoning) => Part::Reasoning(reasoning),
                 Piece::Refusal(refusal) => Part::Refusal(refusal),
-                // The usual answer has one text, which need not be copied.
+                // Most answers have a single text, which need not be copied.
                 Piece::Text(range) if range.len() == text.len() => Part::Text(std::mem::take(&mut text)),
                 Piece::Text(range) => Part::Text(text.get(range).unwrap_or_default().to_owned()),
                 Piece::Tool(call) if cut => Part::ToolCall(call),
@@ -209,7 +210,7 @@ impl Assembler {
     fn push_reasoning(&mut self, delta: String) -> Result<(), Error> {
         self.grow_content(delta.len())?;
         match self.pieces.last_mut() {
-            // A signature closes what it signs: more text would make it invalid.
+            // A signature ends the reasoning it signs: more text would invalidate it.
             Some(Piece::Reasoning(reasoning)) if reasoning.signature.is_none() => {
                 reasoning.text.push_str(&delta)
             }
@@ -227,7 +228,7 @@ impl Assembler {
             Some(Piece::Reasoning(reasoning)) if reasoning.signature.is_none() && !signature.redacted => {
                 reasoning.signature = Some(signature);
             }
-            // Hidden reasoning, or a proof without words: a part of its own, at its place.
+            // Hidden reasoning, or a signature without text: a part of its own, in its place.
             _ => self.pieces.push(Piece::Reasoning(Reasoning::default().with_signature(signature))),
         }
         Ok(())
@@ -248,7 +249,7 @@ impl Assembler {
     fn push_arguments(&mut self, index: u32, delta: &str) -> Result<(), Error> {
         self.grow_content(delta.len())?;
         let place = usize::try_from(index).ok().and_then(|index| self.tools.get(index));
-        // The grammar has refused unknown indices, so there always is one.
+        // The grammar has refused unknown indexes, so this always matches.
         if let Some(Piece::Tool(call)) = place.and_then(|&place| self.pieces.get_mut(place)) {
             call.arguments.push_str(delta);
         }
@@ -281,7 +282,7 @@ impl Assembler {
     }
 }
 
-/// Later words replace earlier ones, but an empty or missing one says nothing: some servers begin with a nameless frame.
+/// Later values replace earlier ones, except empty or missing ones: some servers begin with a nameless frame.
 fn replace(known: &mut Option<String>, later: Option<String>) {
     if let Some(later) = later.filter(|later| !later.is_empty()) {
         *known = Some(later);
@@ -296,7 +297,7 @@ fn usable(mut call: ToolCall) -> Result<(ToolCall, Vec<Repair>), Error> {
         call.arguments = "{}".to_owned();
         return Ok((call, Vec::new()));
     }
-    // Where, not what: the arguments may hold the caller's words.
+    // The error gives the position only: the arguments may contain the caller's text.
     let (json, repairs) = repair_json(&call.arguments, &FinishReason::ToolCalls).map_err(|bad| {
         Error::new(Kind::BadOutput, format!("the arguments of a tool call are not valid JSON: {bad}"))
     })?;

@@ -1,30 +1,31 @@
 //! The legal order of an answer's events.
 //!
-//! Not a collector: nothing that was said is kept but the finish reason, so a check costs no allocation per event.
-//! Invariant: what passes can be folded into one answer without losing or misplacing a word. Lenient where real servers
-//! are odd (no `Started`, or several; usage and notes after the end), strict where leniency would corrupt an answer.
+//! Not a collector: of the content, it keeps only the finish reason, so a check allocates nothing. Invariant: events
+//! that pass can be assembled into one answer without losing or misplacing a word. Lenient where real servers are odd
+//! (no `Started`, or several; usage and annotations after the end), strict where leniency would corrupt an answer.
 
 use hotspare_core::{Error, Event, FinishReason, Kind};
 
-/// Checks the order of one answer's events and knows what the stream is in the middle of.
+/// Checks the order of one answer's events and tracks the open block.
 #[derive(Clone, Debug, Default)]
 pub struct Grammar {
     block: Block,
     finished: Option<FinishReason>,
-    /// Tool calls begun so far: also the index that the next one must have.
+    /// The number of tool calls so far, which is also the index that the next one must have.
     tools: u32,
     content: bool,
-    /// More than reasoning and white space.
+    /// Whether there was more than reasoning and white space.
     answer: bool,
-    /// Something was said that text cannot be joined to.
+    /// Whether there was anything that text of another model cannot be joined to.
     rich: bool,
 }
 
-/// What is open in a stream. Limits on silence differ: a model may think for minutes, but a text that stops is cut.
+/// The open block of a stream. Limits on silence depend on it: a model may think for minutes, but text that stops has
+/// been cut off.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Block {
-    /// Nothing: before the first content and after the end.
+    /// None: before the first content, and after the end.
     #[default]
     None,
     /// Reasoning.
@@ -38,13 +39,13 @@ pub enum Block {
 }
 
 impl Grammar {
-    /// Takes note of the next event.
+    /// Checks and tracks the next event.
     ///
-    /// Empty deltas are always in order and change nothing: servers send them as role frames and next to the finish
-    /// reason.
+    /// Empty deltas are always in order and change nothing: servers send them as role frames and together with the
+    /// finish reason.
     ///
     /// # Errors
-    /// [`Kind::Protocol`], naming what was out of order. The event has then not been noted.
+    /// [`Kind::Protocol`], naming what was out of order. Such an event is not tracked.
     pub fn check(&mut self, event: &Event) -> Result<(), Error> {
         match event {
             Event::Started { .. } | Event::Usage(_) | Event::ReasoningSignature(_) | Event::Mark => {}
@@ -95,44 +96,44 @@ impl Grammar {
                 self.answer = true;
                 self.rich = true;
             }
-            // Annotations, log probabilities and whatever no shared word covers: welcome anywhere.
+            // Annotations, log probabilities and unknown events may come at any time.
             _ => self.rich = true,
         }
         Ok(())
     }
 
-    /// What is open now.
+    /// The block that is open.
     #[must_use]
     pub fn block(&self) -> Block {
         self.block
     }
 
-    /// Why the answer ended, once it has.
+    /// The finish reason, once the answer has ended.
     #[must_use]
     pub fn finished(&self) -> Option<&FinishReason> {
         self.finished.as_ref()
     }
 
-    /// Whether text, reasoning, a refusal, a tool call or a vector has come.
+    /// Whether there was any text, reasoning, refusal, tool call or vector.
     #[must_use]
     pub fn has_content(&self) -> bool {
         self.content
     }
 
-    /// The same without reasoning and text that is only white space.
+    /// Like [`Grammar::has_content`], but ignores reasoning and white space.
     #[must_use]
     pub fn has_answer(&self) -> bool {
         self.answer
     }
 
-    /// Whether a tool call has begun.
+    /// Whether there was a tool call.
     #[must_use]
     pub fn has_tool_calls(&self) -> bool {
         self.tools > 0
     }
 
-    /// Whether nothing but text and reasoning has come: no tool call, refusal, annotation, log probability or unknown
-    /// event. Only such an answer can be carried on by another model after a cut.
+    /// Whether there was nothing but text and reasoning: no tool call, refusal, annotation, log probability or unknown
+    /// event. Only such an answer can be continued by another model after it was cut off.
     #[must_use]
     pub fn text_only(&self) -> bool {
         !self.rich

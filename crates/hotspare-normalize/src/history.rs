@@ -1,8 +1,8 @@
-//! Makes a conversation that one model wrote acceptable to another.
+//! Makes a conversation with one model acceptable to another.
 //!
-//! Not a translation to any wire, and not a trimming: no word of the conversation is lost. Invariant: a result follows
-//! from the request and the origin alone, turn by turn, so that the beginning of a growing conversation is always
-//! rewritten to the same text and stays in the provider's prompt cache.
+//! Neither a translation to a wire nor trimming: no word of the conversation is lost. Invariant: the result depends
+//! only on the request, the wire and the origin, turn by turn, so that the beginning of a growing conversation is
+//! always rewritten to the same text and stays in the provider's prompt cache.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -12,37 +12,38 @@ use hotspare_core::{ChatRequest, Error, Kind, Message, Origin, Part, Role, Signa
 
 use crate::tool_ids::{is_short, made_up};
 
-/// Longest id of a tool call that every known server takes.
+/// The longest id of a tool call that all known servers accept.
 const ID_LIMIT: usize = 40;
 
-/// What the user says where the assistant must not speak first: the least that is not empty and asks for nothing.
+/// The user's first turn where the assistant must not speak first: as short as possible without being empty, and it
+/// asks for nothing.
 const OPENING: &str = "Begin.";
 
-/// A request that its target will understand, and what had to be changed for that.
+/// A request that its target accepts, and the changes that this required.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Portable<'a> {
-    /// The request; borrowed if nothing had to be changed.
+    /// The request; borrowed if it is unchanged.
     pub request: Cow<'a, ChatRequest>,
-    /// What was changed, each kind once.
+    /// The changes, one note for each kind.
     pub notes: Vec<Note>,
 }
 
-/// A change that was made to a conversation, and how often.
+/// A change made to a conversation, with the number of places.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Note {
-    /// Hidden reasoning that only another author can read was left out.
+    /// Removed hidden reasoning that only its origin can read.
     HiddenReasoning(usize),
-    /// Parts in the words of another wire were left out.
+    /// Removed parts that belong to another wire.
     Native(usize),
-    /// Proofs of another author were taken off reasoning that is shown.
+    /// Removed another origin's signatures from visible reasoning.
     Signatures(usize),
-    /// Tool calls got a new id: theirs was empty, used before, or not acceptable there.
+    /// Changed ids of tool calls that were empty, used before, or not acceptable to the target.
     ToolIds(usize),
-    /// Empty texts and messages without anything in them were left out.
+    /// Removed empty texts and messages.
     Empty(usize),
-    /// A turn of the user was put before the assistant, who spoke first.
+    /// Inserted a user turn before the assistant, who spoke first.
     UserFirst,
 }
 
@@ -59,14 +60,14 @@ impl fmt::Display for Note {
     }
 }
 
-/// Rewrites `request` for a target that speaks `wire` and reads signatures of `origin` only, or of nobody if `None`.
+/// Rewrites `request` for a target that uses `wire` and accepts only signatures of `origin`, or none if that is `None`.
 ///
-/// Foreign signatures go, and with them reasoning that is hidden inside them. Parts and fields in the words of another
-/// wire go; a field is only a hint, so its loss is not noted. Ids of tool calls become unique and plain
-/// (1 to 40 ASCII letters, digits, `_`, `-`), in calls and results alike. Empty texts and messages go.
+/// Foreign signatures are removed, and with them reasoning that is hidden inside them. Parts and fields of other wires
+/// are removed; fields are only hints, so their loss is not noted. Ids of tool calls become unique and plain (1 to 40
+/// ASCII letters, digits, `_`, `-`), in calls and results alike. Empty texts and messages are removed.
 ///
 /// # Errors
-/// [`Kind::InvalidRequest`] if a tool result answers no call before it, or one that already has its result.
+/// [`Kind::InvalidRequest`] if a tool result answers no call before it, or one that already has a result.
 pub fn portable<'a>(
     request: &'a ChatRequest,
     wire: &str,
@@ -100,10 +101,10 @@ pub fn portable<'a>(
     Ok(Portable { request: Cow::Owned(request), notes })
 }
 
-/// Rewrites `request` for a target that wants the user to speak first: where the assistant does, a short turn of the user
-/// goes before it. `None` if nothing has to be changed.
+/// Rewrites `request` for a target that requires the user to speak first: if the assistant does, a short user turn is
+/// inserted before it. `None` if nothing has to be changed.
 ///
-/// Messages without more than white space do not count as speech, for some wires leave them out.
+/// Messages of nothing but white space do not count, because some wires drop them.
 #[must_use]
 pub fn user_first(request: &ChatRequest) -> Option<(ChatRequest, Note)> {
     let says = |part: &Part| part.as_text().is_none_or(|text| !text.trim().is_empty());
@@ -119,10 +120,11 @@ pub fn user_first(request: &ChatRequest) -> Option<(ChatRequest, Note)> {
     Some((request, Note::UserFirst))
 }
 
-/// Rewrites `request` for a target that takes only ids of nine ASCII letters and digits for tool calls, in calls and results
-/// alike. `None` if nothing has to be changed.
+/// Rewrites `request` for a target that accepts only nine ASCII letters and digits as ids of tool calls, in calls and
+/// results alike. `None` if nothing has to be changed.
 ///
-/// A new id follows from the old one and the ids before it, so that a growing conversation keeps its beginning.
+/// A new id depends only on the old one and the ids before it, so the beginning of a growing conversation stays the
+/// same.
 #[must_use]
 pub fn short_tool_ids(request: &ChatRequest) -> Option<(ChatRequest, Note)> {
     let parts = || request.messages.iter().flat_map(|message| &message.parts);
@@ -165,22 +167,22 @@ enum Edit {
 
 fn apply(part: &mut Part, edit: Edit) {
     match (edit, part) {
-        // Empty text is swept out afterwards, in one go.
+        // Empty texts are removed in a later pass.
         (Edit::Remove, part) => *part = Part::Text(String::new()),
         (Edit::Rename(id), Part::ToolCall(call)) => call.id = id,
         (Edit::Rename(id), Part::ToolResult(result)) => result.id = id,
         (Edit::Unsign, Part::Reasoning(reasoning)) => reasoning.signature = None,
-        // Edits are made for the very part they are applied to.
+        // Unreachable: each edit was made for the part it is applied to.
         (Edit::Rename(_) | Edit::Unsign, _) => {}
     }
 }
 
-/// Reads a conversation from its beginning and says what must change.
+/// Reads a conversation from its beginning and decides what to change.
 struct Reader<'a> {
     wire: &'a str,
     origin: Option<&'a Origin>,
     taken: BTreeSet<String>,
-    /// For every id as written: the calls that have no result yet, by the id that they have now, oldest first.
+    /// For each original id, the current ids of its calls that have no result yet, oldest first.
     open: BTreeMap<&'a str, VecDeque<String>>,
     calls: usize,
     hidden: usize,
@@ -251,7 +253,7 @@ impl<'a> Reader<'a> {
         })
     }
 
-    /// The id that a call must have, if it is another than it has.
+    /// The new id for a call, if its own cannot be kept.
     fn call(&mut self, id: &'a str, name: &str) -> Option<String> {
         let place = self.calls.to_string();
         self.calls += 1;
@@ -267,7 +269,7 @@ impl<'a> Reader<'a> {
     }
 
     fn orphan(&self, at: usize, id: &str) -> Error {
-        // Anything but a plain id may hold the caller's words.
+        // An id that is not plain may contain the caller's text.
         let named = if is_plain(id) { format!(" \"{id}\"") } else { String::new() };
         let why =
             if self.open.contains_key(id) { "already has its result" } else { "was not made before it" };

@@ -1,7 +1,7 @@
-//! Makes answers complete and well-formed, whichever model gave them.
+//! Makes answers complete and well-formed, whichever model they come from.
 //!
-//! Not a decoder: adapters have already turned each provider's replies into [`Event`](hotspare_core::Event)s. Nothing here
-//! sees bytes, headers, a clock or a provider's name; equal inputs give equal outputs.
+//! Not a decoder: adapters have already turned each provider's replies into [`Event`](hotspare_core::Event)s. Nothing
+//! here sees bytes, headers, a clock or a provider's name; equal inputs give equal outputs.
 //!
 //! ```
 //! use hotspare_core::{Event, FinishReason};

@@ -1,7 +1,7 @@
-//! Checks an answer against the format that was asked for, and says what to tell a model whose answer fails.
+//! Checks an answer against the requested format, and builds the feedback for a model whose answer fails.
 //!
-//! Not a schema language: a [`Validator`] is that. Invariant: an answer that already has the form is not changed, and a
-//! repaired one is validated by the same validator as any other.
+//! Not a schema language: a [`Validator`] is that. Invariant: an answer that already conforms is not changed, and a
+//! repaired one is validated like any other.
 
 use std::fmt;
 use std::sync::Arc;
@@ -12,42 +12,42 @@ use serde_json::Value;
 use crate::repair::{Repair, read_json};
 use crate::validate::{Validator, Violation};
 
-/// Most feedback that a model is sent, in bytes.
+/// The most feedback to send to a model, in bytes.
 const FEEDBACK_LIMIT: usize = 2_000;
 
-/// What an answer must be: any JSON object, or JSON that a validator accepts.
+/// The format required of an answer: any JSON object, or JSON that a validator accepts.
 #[derive(Clone)]
 pub struct OutputCheck {
     validator: Option<Arc<dyn Validator>>,
 }
 
-/// An answer that passes once it is repaired.
+/// An answer that conforms after repairs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Repaired {
     /// The answer as JSON text.
     pub text: String,
-    /// What was repaired, once per place.
+    /// The repairs, one for each place.
     pub repairs: Vec<Repair>,
 }
 
 impl OutputCheck {
-    /// Any JSON object.
+    /// Accepts any JSON object.
     #[must_use]
     pub const fn json_object() -> Self {
         Self { validator: None }
     }
 
-    /// JSON that `validator` accepts.
+    /// Accepts JSON that `validator` accepts.
     #[must_use]
     pub const fn validated(validator: Arc<dyn Validator>) -> Self {
         Self { validator: Some(validator) }
     }
 
-    /// Validates a whole answer: `None` if it passes as it is.
+    /// Validates a whole answer: `None` if it conforms as it is.
     ///
     /// # Errors
-    /// What is wrong with it beyond repair; at least one violation.
+    /// The violations that cannot be repaired; at least one.
     pub fn check(&self, text: &str, finish: &FinishReason) -> Result<Option<Repaired>, Vec<Violation>> {
         let (value, json, mut repairs) =
             read_json(text, finish).map_err(|bad| vec![Violation::new("", format!("not JSON: {bad}"))])?;
@@ -63,7 +63,7 @@ impl OutputCheck {
         Ok(Some(Repaired { text: repaired, repairs }))
     }
 
-    /// What to tell the model whose answer failed.
+    /// The feedback for a model whose answer failed.
     #[must_use]
     pub fn feedback(violations: &[Violation]) -> String {
         let mut text = String::from("Your answer does not have the form that was asked for:\n");
@@ -86,8 +86,8 @@ impl OutputCheck {
         }
     }
 
-    /// The answer with its keys spelled as the form has them and without nulls for what is absent, if that is all that
-    /// was wrong.
+    /// The answer with its keys renamed to the schema's spelling and without nulls for absent properties, if nothing
+    /// else is wrong with it.
     fn respelled(&self, mut value: Value) -> Option<(String, Vec<Repair>)> {
         let validator = self.validator.as_ref()?;
         let keys = validator.respell(&mut value);

@@ -1,17 +1,17 @@
-//! Rewriting a request for the model that it goes to.
+//! Rewrites a request for the model that it is sent to.
 //!
-//! Not a wire format, and not a repair of history. Invariant: same request and model, same result.
+//! Not a wire format, and not a repair of the history. Invariant: equal requests and models give equal results.
 
 use hotspare_core::{ChatRequest, Error};
 
-/// Gives a request the words and settings that a model works best with. Closures
-/// `Fn(&ChatRequest, &str) -> Result<ChatRequest, Error>` are templates too.
+/// Adapts a request's text and settings to a model. Closures `Fn(&ChatRequest, &str) -> Result<ChatRequest, Error>` are
+/// templates, too.
 pub trait PromptTemplate: Send + Sync {
-    /// The request as `model` should get it.
+    /// Returns the request to send to `model`.
     ///
     /// # Errors
-    /// [`Kind::Config`](hotspare_core::Kind::Config) if the template does not work for this request. The message holds
-    /// none of the request's words.
+    /// [`Kind::Config`](hotspare_core::Kind::Config) if the template does not work for this request. The message
+    /// contains none of the request's text.
     fn apply(&self, request: &ChatRequest, model: &str) -> Result<ChatRequest, Error>;
 }
 

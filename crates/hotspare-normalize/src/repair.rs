@@ -1,8 +1,8 @@
-//! Gets the JSON out of an answer that was meant to be JSON.
+//! Extracts the JSON from an answer that was meant to be JSON.
 //!
-//! Not a guesser: a repair is made only where one reading is possible, and each has a name. What would need a choice (two
-//! objects, a lost bracket in the middle, half a string) is an error, so that the model can be asked again. Invariant:
-//! valid JSON is never changed; time and memory are linear in the text.
+//! It does not guess: a repair is made only where a single reading is possible, and each has a name. What would require
+//! a choice (two objects, a bracket missing in the middle, half a string) is an error, so that the model can be asked
+//! again. Invariant: valid JSON is never changed; time and memory are linear in the text.
 
 mod scan;
 
@@ -14,34 +14,34 @@ use serde_json::Value;
 
 use self::scan::{Fail, Found, scan};
 
-/// A repair that keeps the meaning.
+/// A repair that preserves the meaning.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Repair {
-    /// A Markdown code fence around the JSON was taken off.
+    /// Removed a Markdown code fence around the JSON.
     CodeFence,
-    /// A line break or other control character inside a string was escaped.
+    /// Escaped a line break or another control character inside a string.
     ControlCharacter,
-    /// `\'` became `'`.
+    /// Replaced `\'` with `'`.
     EscapedApostrophe,
-    /// A key was spelled as the schema has it (`ownerName` for `owner_name`).
+    /// Renamed a key to the schema's spelling (`ownerName` for `owner_name`).
     KeySpelling,
-    /// Brackets that the output limit had cut off were added. Every value that is there was complete.
+    /// Added brackets that the output limit had cut off. Every value before them was complete.
     MissingClose,
-    /// `null` stood for a property that the schema lets be absent, but not null.
+    /// Removed a null property that the schema does not require and does not allow to be null.
     NullForAbsent,
-    /// Words before or after the JSON were left out.
+    /// Dropped prose before or after the JSON.
     Prose,
-    /// `True`, `False` or `None` became `true`, `false` or `null`.
+    /// Replaced `True`, `False` or `None` with `true`, `false` or `null`.
     PythonLiteral,
-    /// A string or key in single quotes got double ones.
+    /// Replaced single quotes around a string or key.
     SingleQuotes,
-    /// A comma before a closing bracket was dropped.
+    /// Dropped a comma before a closing bracket.
     TrailingComma,
 }
 
 impl Repair {
-    /// The repair as a stable word in snake case, for trails and metrics.
+    /// The repair's stable name in snake case, for trails and metrics.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -65,14 +65,14 @@ impl fmt::Display for Repair {
     }
 }
 
-/// Why a text is not JSON and cannot be made so without guessing. Holds no word of the text.
+/// Why a text is not JSON and cannot be repaired without guessing. Contains nothing of the text.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{reason} (at byte {offset})")]
 #[non_exhaustive]
 pub struct BadJson {
-    /// What is wrong, as a fragment.
+    /// What is wrong, as a lower-case fragment.
     pub reason: &'static str,
-    /// Where, in bytes from the beginning of the text.
+    /// The position, in bytes from the beginning of the text.
     pub offset: usize,
 }
 
@@ -88,7 +88,7 @@ impl From<BadJson> for Error {
     }
 }
 
-/// The JSON value in an answer, and what had to be repaired, once per place.
+/// The JSON value in an answer, and the repairs made, one for each place.
 ///
 /// # Errors
 /// See [`repair_json`].
@@ -99,18 +99,18 @@ pub fn parse_json(text: &str, finish: &FinishReason) -> Result<(Value, Vec<Repai
     }
 }
 
-/// An answer as JSON text with its own key order and spacing, and what had to be repaired, once per place.
+/// The JSON text in an answer, with its own key order and spacing, and the repairs made, one for each place.
 ///
-/// Any valid JSON value is given back as it is. Otherwise exactly one object (or, without objects, one array) must be
-/// found; brackets are closed only if `finish` is [`FinishReason::Length`].
+/// Any valid JSON value is returned unchanged. Otherwise the text must contain exactly one object (or, without objects,
+/// one array); brackets are closed only if `finish` is [`FinishReason::Length`].
 ///
 /// # Errors
-/// If no value is found, more than one, or one that cannot be repaired without a guess; nesting is limited to 127.
+/// If no value is found, more than one, or one that cannot be repaired without guessing; nesting is limited to 127.
 pub fn repair_json<'a>(text: &'a str, finish: &FinishReason) -> Result<(Cow<'a, str>, Vec<Repair>), BadJson> {
     read_json(text, finish).map(|(_, json, repairs)| (json, repairs))
 }
 
-/// The value and the text of an answer, and what had to be repaired: read once.
+/// Like [`parse_json`] and [`repair_json`] in one pass.
 pub(crate) fn read_json<'a>(
     text: &'a str,
     finish: &FinishReason,
@@ -125,14 +125,14 @@ fn mend(text: &str, finish: &FinishReason) -> Result<(Value, String, Vec<Repair>
     let found = find(text, *finish == FinishReason::Length)?;
     let mut repairs = surroundings(text, &found)?;
     repairs.extend(found.repairs);
-    // The scanner knows brackets and strings; numbers and escapes are judged here.
+    // The scanner checks brackets and strings; the parser checks numbers and escapes.
     match serde_json::from_str(&found.json) {
         Ok(value) => Ok((value, found.json, repairs)),
         Err(_) => Err(BadJson::new("a number or an escape is malformed", found.start)),
     }
 }
 
-/// The one value that is meant.
+/// Finds the one value that the answer contains.
 fn find(text: &str, cut: bool) -> Result<Found, BadJson> {
     let mut object: Option<Found> = None;
     let mut array: Option<Found> = None;
@@ -141,7 +141,7 @@ fn find(text: &str, cut: bool) -> Result<Found, BadJson> {
     while let Some(step) = text[at..].find(['{', '[', '}']) {
         at += step;
         if text.as_bytes()[at] == b'}' {
-            // Something that this closes was lost.
+            // Its opening brace, and perhaps more, was lost.
             return Err(BadJson::new("a closing brace without its opening one", at));
         }
         match scan(text, at, cut) {
@@ -156,13 +156,13 @@ fn find(text: &str, cut: bool) -> Result<Found, BadJson> {
                     object = Some(found);
                 }
             }
-            // Brackets in prose, as in "[see below]". All inner brackets up to here would fail at the same place.
+            // Brackets in prose, as in "[see below]". Every inner bracket up to here would fail at the same position.
             Err(Fail::Prose(end)) => at = end,
             Err(Fail::Broken(bad)) => return Err(bad),
         }
     }
     match (object, array) {
-        // Small arrays beside an object are marks of citation or lists in the prose.
+        // Small arrays beside an object are citation marks or lists in the prose.
         (Some(object), _) => Ok(object),
         (None, Some(array)) if arrays == 1 => Ok(array),
         (None, Some(array)) => Err(BadJson::new("more than one array", array.start)),
@@ -170,7 +170,7 @@ fn find(text: &str, cut: bool) -> Result<Found, BadJson> {
     }
 }
 
-/// Names what stands around the value, and refuses it if it looks like more JSON.
+/// Names the repairs around the value, and refuses it if what surrounds it looks like more JSON.
 fn surroundings(text: &str, found: &Found) -> Result<Vec<Repair>, BadJson> {
     let mut before = text[..found.start].trim_end();
     let mut after = text[found.end..].trim_start();
@@ -192,7 +192,7 @@ fn surroundings(text: &str, found: &Found) -> Result<Vec<Repair>, BadJson> {
     Ok(repairs)
 }
 
-/// What is outside of a code fence whose inside ends `before` and begins `after`.
+/// The text outside a code fence whose contents end `before` and begin `after`.
 fn unfence<'a>(before: &'a str, after: &'a str) -> Option<(&'a str, &'a str)> {
     let language =
         |character: char| character.is_ascii_alphanumeric() || matches!(character, '_' | '-' | '+');
@@ -200,7 +200,7 @@ fn unfence<'a>(before: &'a str, after: &'a str) -> Option<(&'a str, &'a str)> {
     let mark = if opening.ends_with('~') { '~' } else { '`' };
     let outside = opening.trim_end_matches(mark);
     let fence = &opening[outside.len()..];
-    // One or two marks are code within a line, which has no language and always ends.
+    // One or two marks are inline code, which has no language and is always closed.
     let block = fence.len() >= 3;
     if fence.is_empty() || (!block && (mark == '~' || opening.len() != before.len())) {
         return None;

@@ -1,8 +1,8 @@
 //! Validation against a JSON Schema.
 //!
-//! Not a fetcher: references lead from a schema's root into the schema (`#`, `#/…`), every other kind is refused when it
-//! is compiled. Invariant: a schema may come from a stranger, so its size, its depth, its regular expressions and the work
-//! that its references stand for are bounded.
+//! It fetches nothing: references must point from the schema's root into the schema (`#`, `#/…`); any other kind is
+//! refused at compile time. Invariant: a schema may be untrusted, so its size, its depth, its regular expressions and
+//! the work that its references cause are bounded.
 
 mod nulls;
 mod places;
@@ -16,20 +16,20 @@ use serde_json::Value;
 use self::work::Work;
 use crate::validate::{Validator, Violation};
 
-/// Longest schema, in bytes: several times the largest that providers take.
+/// The longest schema, in bytes: several times the largest that providers accept.
 const SIZE_LIMIT: usize = 256 << 10;
-/// Deepest nesting of a schema; validation recurses.
+/// The deepest nesting of a schema; validation recurses.
 const DEPTH_LIMIT: u32 = 64;
-/// Violations that are worth telling: a model corrects the first few, and the rest often follow from them.
+/// The most violations to report: a model corrects the first few, and the rest often follow from them.
 const VIOLATION_LIMIT: usize = 16;
-/// Longest text of a violation, in bytes.
+/// The longest message of a violation, in bytes.
 const MESSAGE_LIMIT: usize = 300;
-/// Steps back that one regular expression may take on one text.
+/// The most backtracking steps that one regular expression may take on one text.
 const BACKTRACK_LIMIT: usize = 50_000;
-/// Bytes that one compiled regular expression may take, and as many again for its cache. Compiling that much takes some
-/// milliseconds; ten classes of Unicode in a row fit.
+/// The most bytes for one compiled regular expression, and as many again for its cache. Compiling that much takes a few
+/// milliseconds; ten Unicode classes in a row fit.
 const PATTERN_LIMIT: usize = 256 << 10;
-/// Most regular expressions of one schema, each counted once.
+/// The most different regular expressions in one schema.
 const PATTERNS_LIMIT: usize = 64;
 
 /// A compiled JSON Schema: draft 2020-12, or the draft that its `$schema` names.
@@ -50,9 +50,9 @@ impl JsonSchema {
     /// Compiles a schema.
     ///
     /// # Errors
-    /// [`Kind::InvalidRequest`] if it is not a valid schema, refers to anything but `#` and `#/…`, is longer than 256 KiB,
-    /// nests deeper than 64, has more than 20,000 subschemas when its references are written out, or more than 64 different
-    /// regular expressions.
+    /// [`Kind::InvalidRequest`] if it is not a valid schema, contains references other than `#` and `#/…`, is longer
+    /// than 256 KiB, nests deeper than 64, has more than 20,000 subschemas when its references are expanded, or more
+    /// than 64 different regular expressions.
     pub fn compile(schema: &Json) -> Result<Self, Error> {
         let text = schema.as_str();
         if text.len() > SIZE_LIMIT {
@@ -80,7 +80,7 @@ impl JsonSchema {
         Ok(Self { schema, work, tree, weight })
     }
 
-    /// Bytes that it may take in memory, about.
+    /// The memory that it may use, in bytes, approximately.
     #[must_use]
     pub fn weight(&self) -> usize {
         self.weight
@@ -89,7 +89,7 @@ impl JsonSchema {
 
 impl Validator for JsonSchema {
     fn validate(&self, answer: &Value) -> Result<(), Vec<Violation>> {
-        // Most answers are valid, and this asks without collecting anything.
+        // Most answers are valid, and this check collects nothing.
         if self.schema.is_valid(answer) {
             return Ok(());
         }
@@ -122,7 +122,7 @@ fn violation(error: &ValidationError<'_>) -> Violation {
     Violation::new(error.instance_path().to_string(), message)
 }
 
-/// Levels of arrays and objects. The parser has bounded this recursion.
+/// The number of levels of arrays and objects. The parser has bounded this recursion.
 fn depth(value: &Value) -> u32 {
     match value {
         Value::Array(items) => 1 + items.iter().map(depth).max().unwrap_or(0),

@@ -1,7 +1,7 @@
-//! The tool calls of a stream, as far as they have come.
+//! The tool calls of a stream, as far as they have arrived.
 //!
-//! Not an assembler: nothing else of the answer is kept. Invariant: bounded; what grows beyond the bound is not validated, for the
-//! caller has it already.
+//! Not an assembler: nothing else of the answer is kept. Invariant: memory is bounded; calls that exceed the bound are
+//! not validated, because the caller already has them.
 
 use hotspare_core::{Error, Event, Kind};
 use serde_json::Value;
@@ -9,10 +9,10 @@ use serde_json::Value;
 use crate::output_check::OutputCheck;
 use crate::validate::Violation;
 
-/// Most bytes of names and arguments that are kept, several times the longest answer of any model.
+/// The most bytes of names and arguments to keep, several times the longest answer of any model.
 const LIMIT: usize = 4 << 20;
 
-/// Tool calls of a streamed answer, by their index.
+/// The tool calls of a streamed answer, by index.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct StreamedCalls {
     calls: Vec<(String, String)>,
@@ -20,7 +20,7 @@ pub struct StreamedCalls {
 }
 
 impl StreamedCalls {
-    /// Takes note of an event that is in order.
+    /// Records an event, which must be in order.
     pub fn push(&mut self, event: &Event) {
         let (Event::ToolStarted { name: piece, .. } | Event::ToolDelta { arguments: piece, .. }) = event
         else {
@@ -43,13 +43,13 @@ impl StreamedCalls {
         }
     }
 
-    /// Validates the whole calls: the arguments of each must be a JSON object that passes the check for its name.
+    /// Validates the complete calls: the arguments of each must be a JSON object that passes the check for its name.
     ///
     /// # Errors
-    /// [`Kind::BadOutput`] that names the tool and what is wrong, without the arguments' words.
+    /// [`Kind::BadOutput`] that names the tool and what is wrong, without quoting the arguments.
     pub fn validate(&self, checks: &[(String, OutputCheck)]) -> Result<(), Error> {
         for (name, arguments) in &self.calls {
-            // A call without arguments is one with none.
+            // Empty arguments mean that there are none.
             let text = if arguments.trim().is_empty() { "{}" } else { arguments };
             let Some(value) = serde_json::from_str(text).ok().filter(Value::is_object) else {
                 let what = format!("the arguments of a call of {name} are not a JSON object");
@@ -63,7 +63,7 @@ impl StreamedCalls {
     }
 }
 
-/// The error for arguments that do not fit their tool.
+/// The error for arguments that violate their tool's schema.
 #[must_use]
 pub fn invalid_arguments(tool: &str, violations: &[Violation]) -> Error {
     let place = |violation: &Violation| match violation.path.as_str() {

@@ -1,8 +1,8 @@
-//! A JSON Schema as a provider that enforces it will take it.
+//! Rewrites a JSON Schema so that a provider that enforces it accepts it.
 //!
-//! Not a validator: the answer is judged against the schema as it was asked for. Invariant: whatever fits the rewritten
-//! schema fits the original as far as the provider enforces it, once nulls that stand for absent properties are taken
-//! off; what had to be left out or changed is named. Keys keep their order: models write them in that order.
+//! Not a validator: the answer is validated against the original schema. Invariant: whatever conforms to the rewritten
+//! schema conforms to the original as far as the provider enforces it, once nulls that stand for absent properties are
+//! removed; whatever had to be dropped or changed is noted. Keys keep their order, in which models write them.
 
 use std::collections::BTreeMap;
 
@@ -10,24 +10,24 @@ use hotspare_core::{Json, SchemaSubset};
 
 use crate::tree::Tree;
 
-/// A schema that was made to fit.
+/// A schema rewritten to fit a subset.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Rewritten {
-    /// The schema.
+    /// The rewritten schema.
     pub schema: Json,
-    /// What was changed, each kind once, for people.
+    /// The changes, one note for each kind, for people.
     pub notes: Vec<String>,
 }
 
-/// Deepest nesting that is rewritten.
+/// The deepest nesting that is rewritten.
 const DEPTH_LIMIT: u32 = 64;
 
 /// Rewrites `schema` to `subset`.
 ///
 /// # Errors
-/// What the subset has no words for, as a fragment. The provider cannot enforce such a schema; an answer can still be asked
-/// for and judged.
+/// What the subset cannot express, as a fragment. The provider cannot enforce such a schema; an answer can still be
+/// requested and validated.
 pub fn rewrite_schema(schema: &Json, subset: &SchemaSubset) -> Result<Rewritten, &'static str> {
     let mut tree = Tree::parse(schema.as_str()).ok_or("a schema that nests too deep")?;
     if tree.get("type").and_then(Tree::as_str) != Some("object") {
@@ -49,7 +49,7 @@ pub fn rewrite_schema(schema: &Json, subset: &SchemaSubset) -> Result<Rewritten,
 
 struct Rewriter<'a> {
     subset: &'a SchemaSubset,
-    /// Keywords that were left out, and how often.
+    /// The keywords that were dropped, and how often.
     dropped: BTreeMap<String, usize>,
     closed: usize,
     nullable: usize,
@@ -79,7 +79,7 @@ impl Rewriter<'_> {
                 keyword == "format" && !value.as_str().is_some_and(|format| subset.formats.contains(&format));
             let keep =
                 subset.keywords.contains(&keyword.as_str()) && !odd_format && (!lone || keyword == "$ref");
-            // Marks for readers of the schema, not for its validators.
+            // Annotations for readers of the schema, which validators ignore.
             if !keep && !matches!(keyword.as_str(), "$schema" | "$id" | "$comment" | "title" | "examples") {
                 *dropped.entry(keyword.clone()).or_default() += 1;
             }
@@ -110,7 +110,7 @@ impl Rewriter<'_> {
         Ok(())
     }
 
-    /// Closes an object, and asks for all of its properties where the subset wants that.
+    /// Closes an object, and requires all of its properties if the subset does.
     fn object(&mut self, schema: &mut Tree) -> Result<(), &'static str> {
         if !schema.allows_type("object") {
             return Ok(());

@@ -1,7 +1,7 @@
-//! Prompt templates: one model's spelling of instructions, with its settings.
+//! Prompt templates: instructions in the form that one model works best with, and settings for it.
 //!
-//! Not a program: no files, no includes, no clock, and a bound on steps. Invariant: what can be known to be wrong is said
-//! when a template is loaded, with its name and line, not when a request waits for it.
+//! Not a program: no files, no includes, no clock, and a limit on steps. Invariant: every error that can be detected in
+//! advance is reported when a template is loaded, with its name and line, not when a request waits for it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -11,16 +11,16 @@ use minijinja::{AutoEscape, Environment, UndefinedBehavior, Value};
 
 use crate::prompt::PromptTemplate;
 
-/// Steps that one rendering may take; a long prompt template takes a few hundred.
+/// The most steps that one rendering may take; a long prompt template takes a few hundred.
 const FUEL: u64 = 50_000;
-/// Names that every template may use.
+/// Names defined in every template.
 const GIVEN: [&str; 2] = ["model", "system"];
 
-/// A prompt template in Jinja's language, with the settings that go with it.
+/// A prompt template in Jinja syntax, with the settings that go with it.
 ///
-/// The text makes the instructions at the head of the conversation. It may use `{{ system }}` (the request's own
-/// instructions, empty if it has none), `{{ model }}` and the variables that were given with it; anything undefined is an
-/// error. Instructions that render to nothing but white space are left out.
+/// The text becomes the instructions at the head of the conversation. It may use `{{ system }}` (the request's own
+/// instructions, empty if it has none), `{{ model }}` and the variables supplied with it; anything undefined is an
+/// error. Instructions that render to white space only are omitted.
 #[derive(Clone)]
 pub struct Template {
     name: String,
@@ -34,7 +34,7 @@ pub struct Template {
     sampling: Sampling,
 }
 
-/// How a model takes instructions.
+/// How a model receives instructions.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum InstructionRole {
@@ -43,12 +43,12 @@ pub enum InstructionRole {
     /// As system messages.
     #[default]
     System,
-    /// Not at all: they stand at the beginning of the user's first turn.
+    /// In the user's first turn, at its beginning.
     User,
 }
 
 impl Template {
-    /// Reads a template that has no variables of its own. `name` is for messages.
+    /// Parses a template without variables of its own. `name` appears in messages.
     ///
     /// # Errors
     /// See [`Template::parse_with`].
@@ -56,7 +56,7 @@ impl Template {
         Self::parse_with(name, text, BTreeMap::new())
     }
 
-    /// Reads a template and tries it, with instructions and without.
+    /// Parses a template and tries it, with instructions and without.
     ///
     /// # Errors
     /// [`Kind::Config`] with name and line if the text is not a template, uses an unknown variable, filter or function,
@@ -71,7 +71,7 @@ impl Template {
         }
         let mut environment = Environment::new();
         environment.set_undefined_behavior(UndefinedBehavior::Strict);
-        // A prompt is not HTML, whatever the template is called.
+        // A prompt is not HTML, whatever the template's name.
         environment.set_auto_escape_callback(|_| AutoEscape::None);
         environment.set_fuel(Some(FUEL));
         let explain = |error: &minijinja::Error| {
@@ -109,42 +109,42 @@ impl Template {
         Ok(template)
     }
 
-    /// How the model takes instructions; as system messages unless set.
+    /// Sets how the model receives instructions; the default is system messages.
     #[must_use]
     pub fn with_instruction_role(mut self, role: InstructionRole) -> Self {
         self.role = role;
         self
     }
 
-    /// Adds an exchange that shows the model what is wanted; it stands between instructions and conversation.
+    /// Adds an example exchange; it is placed between instructions and conversation.
     #[must_use]
     pub fn with_example(mut self, user: impl Into<String>, assistant: impl Into<String>) -> Self {
         self.examples.push((user.into(), assistant.into()));
         self
     }
 
-    /// Puts text directly before the user's last turn.
+    /// Inserts text directly before the user's last turn.
     #[must_use]
     pub fn with_prefix(mut self, prefix: impl Into<String>) -> Self {
         self.prefix = prefix.into();
         self
     }
 
-    /// Puts text directly after the user's last turn.
+    /// Appends text directly after the user's last turn.
     #[must_use]
     pub fn with_suffix(mut self, suffix: impl Into<String>) -> Self {
         self.suffix = suffix.into();
         self
     }
 
-    /// Adds texts at which the answer stops to those of the request.
+    /// Adds stop sequences to those of the request.
     #[must_use]
     pub fn with_stop(mut self, stop: impl IntoIterator<Item = impl Into<String>>) -> Self {
         self.stop.extend(stop.into_iter().map(Into::into));
         self
     }
 
-    /// Replaces the request's sampling, setting by setting, by whatever is set here.
+    /// Overrides the request's sampling settings with those that are set here.
     #[must_use]
     pub fn with_sampling(mut self, sampling: Sampling) -> Self {
         self.sampling = sampling;
@@ -157,7 +157,7 @@ impl Template {
         &self.name
     }
 
-    /// The name with a fingerprint of everything that the template does, for trails: equal fingerprints, equal prompts.
+    /// The name with a fingerprint of all that the template does, for trails: equal fingerprints mean equal prompts.
     #[must_use]
     pub fn version_name(&self) -> String {
         let source = self.environment.get_template(&self.name).map(|template| template.source().to_owned());
@@ -165,7 +165,7 @@ impl Template {
             "{source:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?}",
             self.variables, self.role, self.examples, self.prefix, self.suffix, self.stop, self.sampling
         );
-        // FNV-1a: the same on every platform and in every release.
+        // FNV-1a, which is the same on every platform and in every release.
         let hash = words
             .bytes()
             .fold(0x811C_9DC5_u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
@@ -178,10 +178,10 @@ impl Template {
         self.environment.get_template(&self.name)?.render(Value::from_pairs(own.chain(given)))
     }
 
-    /// Takes the instructions off the head and gives them back rewritten.
+    /// Removes the leading instructions and returns them rewritten.
     fn instructions(&self, request: &mut ChatRequest, model: &str) -> Result<Vec<Part>, Error> {
         let text = self.render(&request.instructions().unwrap_or_default(), model).map_err(|error| {
-            // The detail may quote the request.
+            // The error's detail may quote the request.
             let line = error.line().map(|line| format!(", line {line}")).unwrap_or_default();
             Error::new(Kind::Config, format!("template {}{line}: {}", self.name, error.kind()))
         })?;
@@ -229,7 +229,7 @@ impl PromptTemplate for Template {
     }
 }
 
-/// Shows the name only: variables may be confidential.
+/// Shows only the name: variables may be confidential.
 impl fmt::Debug for Template {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Template({:?})", self.name)
@@ -240,7 +240,7 @@ fn is_instruction(message: &Message) -> bool {
     matches!(message.role, Role::System | Role::Developer)
 }
 
-/// Whether the user speaks here, rather than a tool in the user's name.
+/// Whether this is the user's own turn, rather than tool results sent in the user's role.
 fn is_turn(message: &Message) -> bool {
     message.role == Role::User && !message.parts.iter().any(|part| matches!(part, Part::ToolResult(_)))
 }
@@ -258,7 +258,7 @@ fn instruct(messages: &mut Vec<Message>, role: Role, mut parts: Vec<Part>) {
     }
 }
 
-/// Lengthens the first and the last text, so that no wire puts anything between.
+/// Extends the first and the last text, so that no wire inserts anything between.
 fn surround(parts: &mut Vec<Part>, prefix: &str, suffix: &str) {
     if !prefix.is_empty() {
         match parts.first_mut() {
@@ -283,7 +283,7 @@ fn override_sampling(sampling: &mut Sampling, by: &Sampling) {
     sampling.presence_penalty = by.presence_penalty.or(sampling.presence_penalty);
 }
 
-/// The first line that uses `name` after a tag has begun. The engine names unknown variables without their place.
+/// The first line that uses `name` after a tag has begun. The engine reports unknown variables without their position.
 fn line_of(text: &str, name: &str) -> Option<usize> {
     let is_word = |character: char| character.is_alphanumeric() || character == '_';
     let tag = text.find("{{").into_iter().chain(text.find("{%")).min()?;

@@ -1,32 +1,32 @@
-//! Splits the thinking that open models write into their text (`<think>…</think>`) off as reasoning.
+//! Separates the thinking that open models write into their text (`<think>…</think>`) as reasoning.
 //!
-//! Not on by itself: a target opts in, because a model may write the same characters as plain words. Invariant: only a
-//! tag at the very beginning of the answer counts; nothing else is changed, and how the stream was cut into deltas makes
-//! no difference.
+//! Off by default: a target opts in, because a model may write the same characters as ordinary text. Invariant: only a
+//! tag at the very beginning of the answer counts; nothing else is changed, and the result does not depend on how the
+//! stream was split into deltas.
 
 use std::borrow::Cow;
 
 use hotspare_core::{Event, ThinkTags};
 
-/// White space that may stand before the opening tag, in bytes: chat templates put a line break there.
+/// The most white space allowed before the opening tag, in bytes: chat templates put a line break there.
 const LEAD_LIMIT: usize = 64;
 
-/// Turns text between tags at the beginning of an answer into reasoning. One for each answer.
+/// Turns text between tags at the beginning of an answer into reasoning. Create one for each answer.
 ///
-/// The tags disappear, with white space before the opening one and line breaks after the closing one, which belong to
-/// them. Thinking that is never closed stays reasoning.
+/// The tags are removed, together with white space before the opening one and line breaks after the closing one, which
+/// belong to them. Thinking that is never closed stays reasoning.
 #[derive(Clone, Debug)]
 pub struct ThinkSplitter {
     open: Cow<'static, str>,
     close: Cow<'static, str>,
     state: State,
-    /// What may yet turn out to be a tag. Shorter than a tag, but for white space within the limit.
+    /// Text that may still turn out to be a tag. Shorter than a tag, apart from white space within the limit.
     held: String,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
-    /// Nothing but white space or the beginning of the opening tag has come.
+    /// Only white space or a prefix of the opening tag has arrived.
     Start,
     /// Between the tags.
     Inside,
@@ -43,32 +43,32 @@ impl Default for ThinkSplitter {
 }
 
 impl ThinkSplitter {
-    /// A splitter for other tags than `<think>` and `</think>`.
+    /// Creates a splitter for tags other than `<think>` and `</think>`.
     pub fn with_tags(open: impl Into<Cow<'static, str>>, close: impl Into<Cow<'static, str>>) -> Self {
         Self { open: open.into(), close: close.into(), state: State::Start, held: String::new() }
     }
 
-    /// A splitter for a target's tags.
+    /// Creates a splitter for a target's tags.
     #[must_use]
     pub fn of(tags: &ThinkTags) -> Self {
         let splitter = Self::with_tags(tags.open.clone(), tags.close.clone());
         if tags.already_open { splitter.already_open() } else { splitter }
     }
 
-    /// For models whose prompt template already ends with the opening tag, so that the answer begins inside.
+    /// For models whose prompt template ends with the opening tag, so that the answer begins inside.
     #[must_use]
     pub fn already_open(mut self) -> Self {
         self.state = State::Inside;
         self
     }
 
-    /// Whether everything from here on is passed on as it is.
+    /// Whether all further events pass through unchanged.
     #[must_use]
     pub fn is_done(&self) -> bool {
         self.state == State::Done
     }
 
-    /// Takes the next event and gives the events to pass on instead: none, one or two.
+    /// Takes the next event and returns the events that replace it: none, one or two.
     pub fn push(&mut self, event: Event) -> impl Iterator<Item = Event> + use<> {
         let events = match event {
             Event::TextDelta(text) if self.state != State::Done => self.text(&text),
@@ -78,7 +78,7 @@ impl ThinkSplitter {
         events.into_iter().flatten()
     }
 
-    /// What is still held back when the stream ends without a finish reason. (`Finished` flushes by itself.)
+    /// Returns the text still held back if the stream ends without a finish reason. (`Finished` flushes by itself.)
     pub fn flush(&mut self) -> Option<Event> {
         let held = std::mem::take(&mut self.held);
         match self.state {
@@ -148,7 +148,7 @@ fn reasoning(text: String) -> Option<Event> {
     (!text.is_empty()).then_some(Event::ReasoningDelta(text))
 }
 
-/// Length of the longest end of `text` that begins `tag` but is not all of it.
+/// Length of the longest suffix of `text` that is a proper prefix of `tag`.
 fn overlap(text: &str, tag: &str) -> usize {
     let longest = tag.len().saturating_sub(1).min(text.len());
     (1..=longest)
@@ -163,7 +163,7 @@ mod tests {
     use hotspare_core::FinishReason;
     use proptest::prelude::*;
 
-    /// Reasoning and text of an answer that came in these pieces.
+    /// The reasoning and text of an answer that arrived in these pieces.
     fn split(mut splitter: ThinkSplitter, pieces: &[&str]) -> (String, String) {
         let texts = pieces.iter().map(|&piece| Event::TextDelta(piece.into()));
         let (mut thought, mut said) = (String::new(), String::new());
@@ -226,7 +226,7 @@ mod tests {
         let usage = || Event::Usage(Box::default());
         assert_eq!(splitter.push(usage()).collect::<Vec<_>>(), [usage()]);
         assert_eq!(splitter.push(tool()).collect::<Vec<_>>(), [Event::TextDelta("<th".into()), tool()]);
-        // The beginning is over: what the server splits itself, or text after a call, is left alone.
+        // The beginning is over: reasoning that the server separates itself, or text after a call, is left alone.
         let later = || Event::TextDelta("<think>".into());
         assert_eq!(splitter.push(later()).collect::<Vec<_>>(), [later()]);
     }
@@ -245,7 +245,7 @@ mod tests {
             let pieces: Vec<&str> = cuts.windows(2).map(|pair| &text[pair[0]..pair[1]]).collect();
             let (thought, said) = split(splitter.clone(), &pieces);
             prop_assert_eq!(split(splitter, &[&text]), (thought.clone(), said.clone()));
-            // Nothing but tags and the white space at their side is lost.
+            // Only tags and the white space beside them are lost.
             let letters = |text: &str| text.matches(['a', 'é']).count();
             prop_assert_eq!(letters(&thought) + letters(&said), letters(&text));
         }

@@ -1,7 +1,7 @@
-//! How many tokens a prompt has: estimated for any model, exact where its encoding is published.
+//! Prompt size in tokens: estimated for any model, exact where its encoding is published.
 //!
-//! Not a promise: what a provider wraps around a request is its own affair, and [`Calibration`] learns it from what it
-//! reports. Invariant: an estimate is one pass over the text and allocates nothing; same request, same size.
+//! Not a promise: providers wrap requests in text of their own, and [`Calibration`] learns its size from what they
+//! report. Invariant: an estimate is one pass over the text and allocates nothing; equal requests have equal sizes.
 
 mod calibration;
 mod exact;
@@ -17,13 +17,13 @@ pub use calibration::Calibration;
 pub use exact::{count_text, exact_size};
 pub use text::estimate_text;
 
-/// Bytes of fields of one wire beyond which a prompt cannot be measured.
+/// If the extra fields of a request are longer than this, in bytes, its prompt cannot be measured.
 const EXTRAS: usize = 1 << 10;
-/// Bytes of a part in another wire's words that may be text, and what a longer one is taken for.
+/// A native part of up to this many bytes is measured as text; a longer one is assumed to have `MOST_NATIVE` tokens.
 const NATIVE: usize = 16 << 10;
 const MOST_NATIVE: u64 = 1_500;
 
-/// The size of a prompt, tools and schema included, or of all that is to be embedded.
+/// The size of a prompt, including tools and schema, or of everything to be embedded.
 #[must_use]
 pub fn prompt_size(request: &Request) -> PromptSize {
     match request {
@@ -38,7 +38,7 @@ pub fn chat_size(request: &ChatRequest) -> PromptSize {
     count(request, &estimate_text)
 }
 
-/// The size of one message, as it counts in a request.
+/// The size of one message as part of a request.
 pub(crate) fn message_size(message: &Message) -> PromptSize {
     let mut size = PromptSize::default();
     add_message(&mut size, message, &estimate_text);
@@ -54,7 +54,7 @@ fn of_inputs(request: &EmbedRequest) -> PromptSize {
     PromptSize::of_text(inputs.sum())
 }
 
-/// Adds up a request whose texts are counted by `text`.
+/// Measures a request, counting texts with `text`.
 fn count(request: &ChatRequest, text: &dyn Fn(&str) -> u64) -> PromptSize {
     let mut size = PromptSize::default();
     size.add(PromptPart::Request, 1);
@@ -80,7 +80,7 @@ fn count(request: &ChatRequest, text: &dyn Fn(&str) -> u64) -> PromptSize {
     let extras =
         request.reasoning_effort.is_some() || request.extras.values().any(|fields| !fields.is_empty());
     size.add(PromptPart::Extras, u64::from(extras));
-    // Fields of one wire may hold what the model reads (functions, documents, a prediction) or what it does not.
+    // Extra fields may hold content that the model reads (functions, documents, a prediction) or does not.
     let unread: usize =
         request.extras.values().flat_map(|fields| fields.values()).map(|json| json.as_str().len()).sum();
     if unread > EXTRAS {
@@ -116,12 +116,12 @@ fn add_part(size: &mut PromptSize, part: &Part, text: &dyn Fn(&str) -> u64) {
         Part::Image(image) => media::add_image(size, image),
         Part::Document(document) => media::add_document(size, document),
         Part::Native(native) => {
-            // Most of a long one is base64: sound, or a file.
+            // A long one is mostly base64: audio or a file.
             let raw = native.raw.as_str();
             size.add(PromptPart::Media, if raw.len() > NATIVE { MOST_NATIVE } else { text(raw) });
             size.set_opaque();
         }
-        // Cache marks and the like stand beside what they mark.
+        // Cache marks and the like, which add nothing to their part.
         Part::Fields(_) => {}
         _ => size.set_opaque(),
     }

@@ -1,29 +1,29 @@
-//! An answer of a given form, had as the arguments of a tool call.
+//! A structured answer, obtained as the arguments of a tool call.
 //!
-//! For models that enforce no schema on their words but write arguments to one. Not for requests with tools of their own.
-//! Invariant: whoever reads the rewritten events sees an answer in text, never a call; the text is what the model wrote as
-//! arguments, however it was cut into deltas; a model that answers in words all the same is told as it spoke.
+//! For models that enforce no schema on their text but write arguments to one. Not for requests with tools of their
+//! own. Invariant: the rewritten events contain an answer in text, never a call; the text is what the model wrote as
+//! arguments, however it was split into deltas; a model that answers in text anyway is passed through unchanged.
 
 use hotspare_core::{ChatRequest, Event, FinishReason, OutputFormat, Role, Tool, ToolChoice};
 
 use crate::tree::Tree;
 
-/// The tool's name where the form has none that is one.
+/// The name of the tool if the format's own name is not a valid one.
 const NAME: &str = "answer";
 
-/// Longest name of a tool that every known provider takes.
+/// The longest tool name that all known providers accept.
 const NAME_LIMIT: usize = 64;
 
-/// What the model is told of the tool.
+/// The description of the tool for the model.
 const DESCRIPTION: &str = "Gives the answer. Its arguments are the whole of it: nothing else is read.";
 
-/// Longest text before a call, in bytes, that is not yet taken for an answer in words: a sentence or two.
+/// Longer text before a call, in bytes, is taken for an answer in text; a preamble is a sentence or two.
 const PREAMBLE_LIMIT: usize = 256;
 
-/// The request with its form as a tool that must be called, in place of a schema for its words.
+/// The request with its format as a tool that must be called, instead of a schema for its text.
 ///
-/// `None` where that cannot be: no schema is asked for, its root is not an object with its own words (providers take no
-/// other as arguments), the request has tools already, or the assistant's last turn is to be continued.
+/// `None` if that is impossible: there is no schema, its root is not a plain object (providers accept nothing else as
+/// arguments), the request already has tools, or the assistant's last turn is to be continued.
 #[must_use]
 pub fn by_tool(request: &ChatRequest) -> Option<ChatRequest> {
     let OutputFormat::JsonSchema { name, schema, .. } = &request.output else { return None };
@@ -36,7 +36,7 @@ pub fn by_tool(request: &ChatRequest) -> Option<ChatRequest> {
     if root.get("type").and_then(Tree::as_str) != Some("object") || alternative {
         return None;
     }
-    // Marks for readers of the schema; some models refuse a tool whose root has them.
+    // Annotations for readers of the schema; some models refuse a tool whose root has them.
     root.remove(&["$schema", "$id", "$comment", "title"]);
     let name = if is_name(name) { name.clone() } else { NAME.to_owned() };
     let mut asked = request.clone();
@@ -53,9 +53,9 @@ fn is_name(name: &str) -> bool {
     (1..=NAME_LIMIT).contains(&name.len()) && name.bytes().all(allowed)
 }
 
-/// Tells the arguments of an answer's first tool call as its text. One for each answer.
+/// Emits the arguments of an answer's first tool call as its text. Create one for each answer.
 ///
-/// A short text before the call is left out, for it is not part of the answer; further calls are too.
+/// A short text before the call is not part of the answer and is dropped, as are further calls.
 #[derive(Clone, Debug, Default)]
 pub struct ToolAnswer {
     state: State,
@@ -63,11 +63,11 @@ pub struct ToolAnswer {
 
 #[derive(Clone, Debug)]
 enum State {
-    /// No call has come: what was said, as long as it may yet be words before one.
+    /// No call yet: the text so far, as long as it may be a preamble.
     Preamble(String),
-    /// The model answers in words.
+    /// The model answers in text.
     Words,
-    /// The call of this index is the answer; whether any of it has come.
+    /// The call with this index is the answer; `begun` once any of its arguments have arrived.
     Call { index: u32, begun: bool },
 }
 
@@ -78,7 +78,7 @@ impl Default for State {
 }
 
 impl ToolAnswer {
-    /// Takes the next event and gives the events to pass on instead: none, one or two.
+    /// Takes the next event and returns the events that replace it: none, one or two.
     pub fn push(&mut self, event: Event) -> impl Iterator<Item = Event> + use<> {
         let events = match event {
             Event::TextDelta(text) => [None, self.text(text)],
@@ -99,7 +99,7 @@ impl ToolAnswer {
         match &mut self.state {
             State::Preamble(said) => {
                 said.push_str(&text);
-                // JSON is no preamble.
+                // JSON is not a preamble.
                 if said.len() <= PREAMBLE_LIMIT && !said.trim_start().starts_with(['{', '`']) {
                     return None;
                 }
@@ -125,14 +125,14 @@ impl ToolAnswer {
     fn finished(&mut self, reason: FinishReason) -> [Option<Event>; 2] {
         let (rest, reason) = match (&mut self.state, reason) {
             (State::Preamble(said), reason) => (std::mem::take(said), reason),
-            // A call without a word of arguments has none.
+            // A call that never got any arguments has none.
             (State::Call { begun: false, .. }, FinishReason::ToolCalls | FinishReason::Stop) => {
                 ("{}".to_owned(), FinishReason::Stop)
             }
             (State::Call { .. }, FinishReason::ToolCalls) => (String::new(), FinishReason::Stop),
             (_, reason) => (String::new(), reason),
         };
-        // What was held is told once, whatever is said after the end.
+        // Held text is emitted only once, whatever follows the end.
         match &mut self.state {
             State::Call { begun, .. } => *begun = true,
             state => *state = State::Words,
@@ -160,7 +160,7 @@ mod tests {
         events.into_iter().flat_map(|event| answer.push(event)).collect()
     }
 
-    /// The text and the end of an answer in which nothing else came.
+    /// The text and finish reason of an answer that must contain nothing else.
     fn text(events: impl IntoIterator<Item = Event>) -> (String, Option<FinishReason>) {
         let (mut said, mut finish) = (String::new(), None);
         for event in told(events) {
@@ -189,14 +189,14 @@ mod tests {
         for reason in [FinishReason::ToolCalls, FinishReason::Stop] {
             assert_eq!(text(call().into_iter().chain([ends(reason)])), json);
         }
-        // Words around it and further calls are not the answer.
+        // Text around it and further calls are not part of the answer.
         let more = [says("Let me do that."), says("")].into_iter().chain(call());
         let more = more.chain([says(" Done."), started(1), part(1, "{}"), ends(FinishReason::ToolCalls)]);
         assert_eq!(text(more), json);
-        // A cut answer is not a whole one.
+        // A truncated answer is not complete.
         let cut = [started(0), part(0, r#"{"a"#), ends(FinishReason::Length)];
         assert_eq!(text(cut), (r#"{"a"#.to_owned(), Some(FinishReason::Length)));
-        // No arguments are an empty object, but not in an answer that was cut before them.
+        // No arguments are an empty object, but not in an answer that was cut off before them.
         assert_eq!(text([started(0), ends(FinishReason::ToolCalls)]), ("{}".to_owned(), stop));
         let nothing = text([started(0), ends(FinishReason::Length)]);
         assert_eq!(nothing, (String::new(), Some(FinishReason::Length)));
@@ -207,13 +207,13 @@ mod tests {
         let stop = Some(FinishReason::Stop);
         let short = text([says("I would "), says("rather not."), ends(FinishReason::Stop)]);
         assert_eq!(short, ("I would rather not.".to_owned(), stop.clone()));
-        // JSON, fenced or not, and what is longer than a preamble goes on at once.
+        // JSON, fenced or not, and anything longer than a preamble is passed on at once.
         for first in [" {", "```json"] {
             assert_eq!(told([says(first)]), [says(first)]);
         }
         let long = "x".repeat(PREAMBLE_LIMIT + 1);
         assert_eq!(told([says(&long), says("y")]), [says(&long), says("y")]);
-        // Whatever else is said is passed on, and an end that is said twice says nothing twice.
+        // All other events are passed on, and a repeated finish does not repeat the text.
         let usage = || Event::Usage(Box::default());
         let thought = || Event::ReasoningDelta("hm".into());
         let twice = [thought(), says("no"), ends(FinishReason::Stop), ends(FinishReason::Stop), usage()];
@@ -252,7 +252,7 @@ mod tests {
         assert_eq!(asked.output, OutputFormat::Text);
         assert_eq!(asked.tool_choice, Some(ToolChoice::Named("triage".into())));
         let [tool] = asked.tools.as_slice() else { panic!("{asked:?}") };
-        // In the order in which the form has its keys: models write them so.
+        // Keys stay in the schema's order, in which models write them.
         let root = r#"{"type":"object","properties":{"b":{"title":"B"},"a":{}}}"#;
         assert_eq!((tool.name.as_str(), tool.parameters.as_str()), ("triage", root));
         for odd in ["", "two words", &"x".repeat(65)] {

@@ -1,18 +1,18 @@
-//! Ids of tool calls: never empty, never the same twice in one answer.
+//! Ids of tool calls: never empty, and unique within an answer.
 //!
-//! Not a source of chance: an id that has to be made up follows from the answer's id, the call's place and the tool's
-//! name, so the streamed and the whole answer agree and a replay gives the same. Invariant: what is made up is nine
-//! ASCII letters and digits, which every known server accepts.
+//! Not random: a generated id is derived from the answer's id, the call's position and the tool's name, so the streamed
+//! and the whole answer agree, and a replay gives the same. Invariant: a generated id has nine ASCII letters and
+//! digits, which every known server accepts.
 
 use std::collections::BTreeSet;
 
 use hotspare_core::{Event, stable_hash};
 
-/// Characters of a made-up id: one server family accepts exactly nine letters and digits, the others accept them too.
+/// The length of a generated id: one server family requires nine letters and digits, which the others accept, too.
 const LENGTH: usize = 9;
 const ALPHABET: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
-/// Gives every tool call of one answer an id of its own.
+/// Gives every tool call of one answer a unique id.
 #[derive(Clone, Debug, Default)]
 pub struct ToolIds {
     answer: Option<String>,
@@ -20,8 +20,8 @@ pub struct ToolIds {
 }
 
 impl ToolIds {
-    /// Puts a proper id into a `ToolStarted` whose own is empty or was used before, and remembers the answer's id from
-    /// `Started`. Everything else is left alone. Says whether the event was changed.
+    /// Replaces the id of a `ToolStarted` if it is empty or was used before, and remembers the answer's id from
+    /// `Started`. All other events are left alone. Returns whether the event was changed.
     pub fn fix(&mut self, event: &mut Event) -> bool {
         match event {
             Event::Started { id: Some(id), .. } if self.answer.is_none() && !id.is_empty() => {
@@ -52,15 +52,15 @@ impl ToolIds {
     }
 }
 
-/// Whether an id could have been made up here.
+/// Whether an id has the form of a generated one.
 pub(crate) fn is_short(id: &str) -> bool {
     id.len() == LENGTH && id.bytes().all(|byte| byte.is_ascii_alphanumeric())
 }
 
-/// Nine letters and digits that follow from `parts` alone.
+/// Nine letters and digits derived from `parts` alone.
 pub(crate) fn made_up(parts: &[&str]) -> String {
     let mut hash = stable_hash(parts.iter().copied());
-    // FNV's low bits are weak in the last bytes; fold the high half in before taking digits.
+    // FNV's low bits depend little on the last bytes; fold the high half in before taking digits.
     hash ^= hash >> 32;
     (0..LENGTH)
         .map(|_| {

@@ -1,6 +1,6 @@
-//! JSON whose objects keep their order.
+//! JSON with ordered object keys.
 //!
-//! Not for answers: schemas only. Invariant: what is not touched is spelled as it was.
+//! For schemas only, not for answers. Invariant: whatever is not changed keeps its original text.
 
 use std::fmt;
 
@@ -9,7 +9,7 @@ use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde::ser::{Serialize, SerializeMap, SerializeSeq, Serializer};
 use serde_json::value::{RawValue, to_raw_value};
 
-/// A value; objects and arrays are opened, the rest is as written.
+/// A value; objects and arrays are opened, the rest is raw JSON.
 #[derive(Clone, Debug)]
 pub(crate) enum Tree {
     Array(Vec<Tree>),
@@ -18,7 +18,7 @@ pub(crate) enum Tree {
 }
 
 impl Tree {
-    /// Reads a value that nests no deeper than the parser allows.
+    /// Parses a value that nests no deeper than the parser allows.
     pub(crate) fn parse(text: &str) -> Option<Self> {
         serde_json::from_str(text).ok()
     }
@@ -27,7 +27,7 @@ impl Tree {
         Json::parse(serde_json::to_string(self).ok()?).ok()
     }
 
-    /// A value that is written without quotes.
+    /// A value written without quotes.
     pub(crate) fn literal(text: &str) -> Self {
         RawValue::from_string(text.to_owned()).map_or_else(|_| Self::Array(Vec::new()), Self::Leaf)
     }
@@ -38,7 +38,7 @@ impl Tree {
 
     pub(crate) fn as_str(&self) -> Option<&str> {
         match self {
-            // Names of types and formats have no escapes; a string with some is none of them.
+            // Names of types and formats have no escapes, so a string with escapes cannot be one.
             Self::Leaf(leaf) => {
                 leaf.get().strip_prefix('"')?.strip_suffix('"').filter(|text| !text.contains('\\'))
             }
@@ -68,7 +68,7 @@ impl Tree {
         }
     }
 
-    /// Takes fields off an object.
+    /// Removes fields from an object.
     pub(crate) fn remove(&mut self, keys: &[&str]) {
         if let Self::Object(fields) = self {
             fields.retain(|(name, _)| !keys.contains(&name.as_str()));
@@ -89,7 +89,7 @@ impl Tree {
         }
     }
 
-    /// Whether the schema names this type among its own.
+    /// Whether this type is among those that the schema lists.
     pub(crate) fn allows_type(&self, name: &str) -> bool {
         match self.get("type") {
             Some(list @ Self::Array(_)) => list.strings().iter().any(|known| known == name),
@@ -98,7 +98,7 @@ impl Tree {
         }
     }
 
-    /// The schema, or null.
+    /// Makes the schema accept null, too.
     pub(crate) fn make_nullable(&mut self) {
         let simple = self.get("enum").is_none() && self.get("const").is_none() && self.get("anyOf").is_none();
         if simple && let Some(kind) = self.get_mut("type") {
@@ -144,7 +144,7 @@ impl<'de> Deserialize<'de> for Tree {
     }
 }
 
-/// Opens objects and arrays; each level is read once more, which schemas are small enough for.
+/// Opens objects and arrays; each level is parsed once more, which is acceptable for the size of schemas.
 fn open(raw: Box<RawValue>) -> Result<Tree, serde_json::Error> {
     match raw.get().as_bytes().first() {
         Some(b'{') => serde_json::from_str::<Fields>(raw.get()).map(|fields| Tree::Object(fields.0)),

@@ -1,18 +1,18 @@
-//! A conversation without its oldest turns, for a window that cannot hold the whole.
+//! Drops the oldest turns of a conversation that does not fit the context window.
 //!
-//! Not on by itself, and not a summary. Invariant: instructions and everything from the user's last turn on stay, a tool's
-//! result never stays without its call, and what is left is a piece of the conversation in its order.
+//! Off by default, and not a summary. Invariant: instructions and everything from the user's last turn on are kept, a
+//! tool result is never kept without its call, and what remains is a contiguous part of the conversation.
 
 use hotspare_core::{ChatRequest, Message, Part, Role};
 
 use crate::tokens::{chat_size, message_size};
 
-/// Leaves out the oldest turns of `request` until it is estimated at no more than `most` tokens. Gives the request and how
-/// many messages are missing; `None` if even the last turn alone is too long.
+/// Drops the oldest turns of `request` until it is estimated at no more than `most` tokens. Returns the request and the
+/// number of messages dropped; `None` if the last turn alone is too long.
 #[must_use]
 pub fn trim(request: &ChatRequest, most: u64) -> Option<(ChatRequest, usize)> {
     let mut left = chat_size(request);
-    // Where the user's turns begin: everything up to the next one belongs together.
+    // The start of each user turn: everything up to the next one belongs together.
     let turns: Vec<usize> = request
         .messages
         .iter()
@@ -50,7 +50,7 @@ fn instructs(message: &Message) -> bool {
     matches!(message.role, Role::System | Role::Developer)
 }
 
-/// Whether the user speaks here, rather than a tool in the user's name.
+/// Whether this is the user's own turn, rather than tool results sent in the user's role.
 fn begins_turn(message: &Message) -> bool {
     message.role == Role::User && !message.parts.iter().any(|part| matches!(part, Part::ToolResult(_)))
 }
@@ -95,7 +95,7 @@ mod tests {
         ) {
             let request = conversation(&turns);
             let Some((trimmed, missing)) = trim(&request, most) else {
-                // Nothing shorter than instructions and the last turn can be had.
+                // Nothing is shorter than the instructions and the last turn.
                 let least = ChatRequest::to("r").system("Be brief.").user("and now?");
                 prop_assert!(chat_size(&least).tokens() > most);
                 return Ok(());
@@ -105,7 +105,7 @@ mod tests {
             prop_assert_eq!(&trimmed.messages[0], &request.messages[0]);
             prop_assert_eq!(&trimmed.messages[1..], &request.messages[1 + missing..]);
             prop_assert!(crate::portable(&trimmed, "w", None).is_ok(), "a result without its call");
-            // No more is left out than must be.
+            // No more is dropped than necessary.
             if missing > 0 {
                 prop_assert!(chat_size(&request).tokens() > most);
             }

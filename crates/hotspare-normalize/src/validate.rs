@@ -1,30 +1,30 @@
-//! The question whether an answer has the form that was asked for.
+//! The interface for checking whether an answer has the requested format.
 //!
-//! Not a particular schema language: that is one implementation. Invariant: judging never changes an answer.
+//! Not a particular schema language, which is one implementation. Invariant: validation never changes an answer.
 
 use std::fmt;
 use std::sync::Arc;
 
 use serde_json::Value;
 
-/// Judges answers. Closures `Fn(&Value) -> Result<(), Vec<Violation>>` are validators too. A validator that wraps another
-/// forwards all three methods, or answers that the inner one could repair are rejected.
+/// Validates answers. Closures `Fn(&Value) -> Result<(), Vec<Violation>>` are validators, too. A validator that wraps
+/// another must forward all three methods; otherwise, answers that the inner one could repair are rejected.
 pub trait Validator: Send + Sync {
-    /// Judges one answer.
+    /// Validates one answer.
     ///
     /// # Errors
     /// What is wrong with it: at least one violation.
     fn validate(&self, answer: &Value) -> Result<(), Vec<Violation>>;
 
-    /// Spells keys as the form has them, where they differ from it only by case, `_`, `-` or spaces and one key fits
-    /// one name. Gives the number of keys that changed. The result is judged again.
+    /// Renames keys to the schema's spelling, if they differ from it only by case, `_`, `-` or spaces and the match is
+    /// unique. Returns the number of keys changed. The result is validated again.
     fn respell(&self, answer: &mut Value) -> usize {
         let _ = answer;
         0
     }
 
-    /// Takes off properties that are null where the form lets them be absent and does not let them be null: so answers a
-    /// model that had to name every property. Gives how many. The result is judged again.
+    /// Removes null properties that the schema does not require and does not allow to be null: models that must name
+    /// every property write them. Returns how many. The result is validated again.
     fn drop_nulls(&self, answer: &mut Value) -> usize {
         let _ = answer;
         0
@@ -54,18 +54,18 @@ impl<V: Validator + ?Sized> Validator for Arc<V> {
     }
 }
 
-/// One thing that is wrong with an answer, in words that can be shown to the model that wrote it.
+/// One problem with an answer, worded so that it can be shown to the model that wrote it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Violation {
-    /// Where, as a JSON pointer; empty means the whole answer.
+    /// The position, as a JSON pointer; empty for the whole answer.
     pub path: String,
-    /// What, without values of the answer (names of its properties may be quoted).
+    /// What is wrong, without values of the answer (names of its properties may be quoted).
     pub message: String,
 }
 
 impl Violation {
-    /// A violation at a JSON pointer.
+    /// Creates a violation at a JSON pointer.
     pub fn new(path: impl Into<String>, message: impl Into<String>) -> Self {
         Self { path: path.into(), message: message.into() }
     }

@@ -1,19 +1,19 @@
-//! Folds vectors into the whole answer.
+//! Assembles vectors into the whole answer.
 //!
-//! Not a judge of what they mean. Invariant: an answer has one vector for each input, all of one length and all numbers
+//! Does not judge what they mean. Invariant: an answer has one vector for each input, all of one length and all numbers
 //! finite; anything less is a failure, never a shorter answer.
 
 use hotspare_core::{EmbedResponse, Error, Event, FinishReason, Kind, Usage, Vector};
 
-/// Most numbers that one answer may hold (256 MiB of them): far above any provider's limit on inputs.
+/// The most numbers in one answer (256 MiB of them): far above any provider's limit on inputs.
 const LIMIT: usize = 64 << 20;
 
-/// Folds events into an answer of vectors. Bounded in memory.
+/// Assembles events into an answer of vectors. Its memory is bounded.
 #[derive(Clone, Debug)]
 pub struct Vectors {
     id: Option<String>,
     model: Option<String>,
-    /// By input.
+    /// By index of the input.
     vectors: Vec<Option<Vec<f32>>>,
     dimensions: Option<u32>,
     usage: Usage,
@@ -22,7 +22,7 @@ pub struct Vectors {
 }
 
 impl Vectors {
-    /// Expects one vector for each of `inputs`, of `dimensions` numbers if that is known.
+    /// Expects one vector for each of `inputs`, with `dimensions` numbers if that is known.
     #[must_use]
     pub fn new(inputs: usize, dimensions: Option<u32>) -> Self {
         Self {
@@ -36,11 +36,11 @@ impl Vectors {
         }
     }
 
-    /// Takes the next event.
+    /// Adds the next event.
     ///
     /// # Errors
-    /// [`Kind::Protocol`] for a vector that nobody asked for, comes twice or holds what is no number;
-    /// [`Kind::Unsupported`] for one of another length than was asked for.
+    /// [`Kind::Protocol`] for a vector that was not requested, is repeated or contains a non-finite number;
+    /// [`Kind::Unsupported`] for one of another length than was requested.
     pub fn push(&mut self, event: Event) -> Result<(), Error> {
         match event {
             Event::Started { id, model } => {
@@ -58,7 +58,7 @@ impl Vectors {
     /// The whole answer.
     ///
     /// # Errors
-    /// [`Kind::Truncated`] if its end did not come, [`Kind::Protocol`] if a vector is missing or lengths differ.
+    /// [`Kind::Truncated`] if the answer did not end, [`Kind::Protocol`] if a vector is missing or lengths differ.
     pub fn finish(self) -> Result<EmbedResponse, Error> {
         if !self.finished {
             return Err(Error::new(Kind::Truncated, "the vectors ended early"));

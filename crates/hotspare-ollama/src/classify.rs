@@ -1,18 +1,18 @@
-//! What an unsuccessful reply means.
+//! Classification of unsuccessful replies.
 //!
-//! The wire has no codes: an error is a sentence. Invariant: total; the sentence is believed before the status.
+//! The wire has no error codes, only a message. Invariant: total; the message takes precedence over the status.
 
 use hotspare_core::{Error, Kind};
 use hotspare_provider::{Head, Rule, Words, judge, plain, retry_after};
 use serde_json::Value;
 
-/// The table, most telling first; a reply that no rule knows is taken by its status.
+/// The rules, most specific first; a reply that matches none is classified by its status.
 pub const RULES: &[Rule] = &[
     Rule::text(
         &["context length", "context window", "prompt too long", "exceeds the available context"],
         Kind::ContextOverflow,
     ),
-    // The model's own, which this host could not read.
+    // The model's output, which this host could not parse.
     Rule::text(&["error parsing tool call", "xml syntax error on line"], Kind::BadOutput),
     Rule::text(&["try pulling it first", "not found"], Kind::ModelUnavailable).at(404),
     Rule::text(&["not found, try pulling", "model is required"], Kind::ModelUnavailable),
@@ -33,7 +33,7 @@ pub(crate) fn reply(head: &Head, body: &[u8]) -> Error {
     error.with_retry_after(retry_after(head))
 }
 
-/// Classifies an error that was reported inside a stream.
+/// Classifies an error reported inside a stream.
 pub(crate) fn in_reply(raw: &str) -> Error {
     said(raw, None)
 }

@@ -1,7 +1,7 @@
-//! Frames to events: streams and whole answers alike.
+//! Frames to events, for streams and whole answers.
 //!
-//! A frame is a whole answer or a piece of one; the last says `done`. Invariant: an answer is complete once `done` was
-//! seen; a body that ends without it is truncated, whatever it said before.
+//! A frame is a whole answer or a piece of one; the last one has `done` set. Invariant: an answer is complete once
+//! `done` was seen; a body that ends without it is truncated, whatever it contained.
 
 use std::collections::VecDeque;
 
@@ -12,7 +12,7 @@ use serde_json::value::RawValue;
 
 use crate::{WIRE, classify};
 
-/// Reads one reply.
+/// Decodes one reply.
 #[derive(Debug, Default)]
 pub(crate) struct ChatDecoder {
     started: bool,
@@ -26,7 +26,7 @@ pub(crate) struct ChatDecoder {
 struct Reply<'a> {
     model: Option<String>,
     message: Option<Message<'a>>,
-    /// Text of the older wire.
+    /// The text in the older API.
     response: Option<String>,
     thinking: Option<String>,
     done: Option<bool>,
@@ -62,7 +62,6 @@ struct Call<'a> {
 #[serde(default)]
 struct Function<'a> {
     name: Option<String>,
-    /// An object.
     #[serde(borrow)]
     arguments: Option<&'a RawValue>,
 }
@@ -88,7 +87,7 @@ impl ChatDecoder {
         if let Some(Ok(logprobs)) = reply.logprobs.map(|raw| Json::parse(raw.get())) {
             events.push(Event::LogProbs(logprobs));
         }
-        // A prompt that was in the cache is not counted: unknown, not zero.
+        // The host does not count a cached prompt: the count is then unknown, not zero.
         if reply.prompt_eval_count.is_some() || reply.eval_count.is_some() {
             let usage = Usage::reported(reply.prompt_eval_count, reply.eval_count);
             events.push(Event::Usage(Box::new(usage)));

@@ -12,7 +12,7 @@ use serde_json::{Map, Value, json};
 
 use crate::{WIRE, classify};
 
-/// Spells a request's body.
+/// Encodes the body of a request.
 pub(crate) fn body(request: &EmbedRequest, model: &str) -> Result<Vec<u8>, Error> {
     let Some(texts) = request.as_texts() else {
         return Err(Error::new(Kind::Unsupported, "this wire embeds texts, not tokens"));
@@ -29,7 +29,7 @@ pub(crate) fn body(request: &EmbedRequest, model: &str) -> Result<Vec<u8>, Error
     Ok(Value::Object(out).to_string().into_bytes())
 }
 
-/// Reads one reply, also of the older path that gives one vector.
+/// Decodes one reply, including those of the older endpoint, which returns a single vector.
 #[derive(Debug, Default)]
 pub(crate) struct EmbedDecoder {
     heard: bool,

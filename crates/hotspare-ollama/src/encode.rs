@@ -1,8 +1,8 @@
 //! Requests to the wire's JSON.
 //!
-//! Tool results name the tool, not the call, so names are looked up in the turns before. What the wire cannot say and what
-//! would change the answer (a forced tool, an image by address, a document) is refused as unsupported. Invariant: schemas
-//! are sent as they were spelled.
+//! Tool results name the tool, not the call, so names are looked up in the turns before. What the wire lacks and would
+//! change the answer (a forced tool, an image by URL, a document) is refused as unsupported. Invariant: schemas are
+//! sent verbatim.
 
 use std::collections::BTreeMap;
 
@@ -12,13 +12,13 @@ use serde_json::{Map, Value, json};
 
 use crate::WIRE;
 
-/// Spells a request's body.
+/// Encodes the body of a request.
 pub(crate) fn body(request: &ChatRequest, model: &str, stream: bool) -> Result<String, Error> {
     check(request)?;
     let mut out = Object::default();
     out.put("model", Some(model));
     out.put("messages", Some(messages(&request.messages)?));
-    // Streaming is this wire's default.
+    // Written even if false, because streaming is this wire's default.
     out.put("stream", Some(stream));
     out.put("options", Some(options(request)).filter(|options| !options.is_empty()));
     match request.reasoning_effort.as_deref() {

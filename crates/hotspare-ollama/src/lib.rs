@@ -1,7 +1,8 @@
 //! Ollama's own chat wire.
 //!
-//! A codec: no sockets, clock or retries. The same servers also speak the OpenAI wire; this one adds reasoning, context size and
-//! how long a model stays loaded, and reports errors as plain text. Replies of the older `/api/generate` can be read, too.
+//! A codec: no sockets, clock or retries. The same servers also offer the OpenAI wire; this one adds reasoning, the
+//! context size and how long a model stays loaded, and reports errors as plain text. Replies of the older
+//! `/api/generate` can be decoded, too.
 #![cfg_attr(not(test), deny(clippy::disallowed_methods, clippy::disallowed_types))]
 
 mod classify;

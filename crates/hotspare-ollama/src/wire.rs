@@ -1,4 +1,4 @@
-//! The wire: codec rooms put together.
+//! The wire, assembled from the codec's modules.
 //!
 //! Invariant: the key goes into one header and nowhere else.
 
@@ -9,7 +9,7 @@ use crate::decode::ChatDecoder;
 use crate::embed::EmbedDecoder;
 use crate::{WIRE, classify, embed, encode};
 
-/// The chat wire of an Ollama server.
+/// Ollama's chat wire.
 #[derive(Clone, Debug)]
 pub struct Ollama {
     chat_url: String,
@@ -23,13 +23,13 @@ impl Default for Ollama {
 }
 
 impl Ollama {
-    /// At a server on this machine.
+    /// The wire at a server on this machine.
     #[must_use]
     pub fn new() -> Self {
         Self { chat_url: String::new(), embed_url: String::new() }.with_base_url("http://127.0.0.1:11434")
     }
 
-    /// At another address, without `/api`.
+    /// Sets the base URL, without `/api`.
     #[must_use]
     pub fn with_base_url(mut self, base_url: &str) -> Self {
         let base_url = base_url.trim_end_matches('/');

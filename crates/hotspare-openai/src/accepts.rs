@@ -1,7 +1,7 @@
-//! What a host takes of a request, by its dialect's list.
+//! Which fields of a request a host accepts, from its dialect's list.
 //!
-//! Not the spelling. Invariant: nothing that was asked for is dropped in silence: what changes the answer's meaning is
-//! refused, so that another target serves, and what is only a hint is left out by name.
+//! Does not encode anything. Invariant: nothing requested is dropped silently. A field that changes the answer's
+//! meaning is refused, so that another target serves the request, and a mere hint is dropped with a note.
 
 use std::collections::BTreeMap;
 
@@ -10,10 +10,10 @@ use hotspare_core::{ChatRequest, Error, Json, Kind, ToolChoice};
 use crate::WIRE;
 use crate::dialect::Dialect;
 
-/// Fields without which the answer would not be what was asked for.
+/// Fields that cannot be dropped without changing the meaning of the answer.
 const MEANT: [&str; 5] = ["logprobs", "n", "stop", "tool_choice", "top_logprobs"];
 
-/// The optional fields that a request asks for, by the wire's names.
+/// The optional fields that a request sets, by their names on the wire.
 fn wanted<'a>(request: &'a ChatRequest, dialect: &'a Dialect) -> Vec<&'a str> {
     let sampling = &request.sampling;
     let forced = request.tool_choice.as_ref().is_some_and(|choice| *choice != ToolChoice::Auto);
@@ -33,7 +33,7 @@ fn wanted<'a>(request: &'a ChatRequest, dialect: &'a Dialect) -> Vec<&'a str> {
     own.into_iter().filter(|(_, wanted)| *wanted).map(|(name, _)| name).chain(extras).collect()
 }
 
-/// Refuses what the host cannot do and what matters.
+/// Refuses a request that sets an essential field the host does not accept.
 pub(crate) fn check(request: &ChatRequest, dialect: &Dialect) -> Result<(), Error> {
     let missing =
         wanted(request, dialect).into_iter().find(|name| MEANT.contains(name) && !dialect.takes(name));
@@ -43,7 +43,7 @@ pub(crate) fn check(request: &ChatRequest, dialect: &Dialect) -> Result<(), Erro
     }
 }
 
-/// What will be left out or changed, for people.
+/// Describes, for a person, what will be dropped or changed.
 pub(crate) fn changes(request: &ChatRequest, dialect: &Dialect) -> Vec<String> {
     let mut changes = Vec::new();
     let left: Vec<&str> = wanted(request, dialect).into_iter().filter(|name| !dialect.takes(name)).collect();
@@ -56,13 +56,13 @@ pub(crate) fn changes(request: &ChatRequest, dialect: &Dialect) -> Vec<String> {
     changes
 }
 
-/// Fields of the chat wire that speak of what the provider keeps or runs.
+/// Fields of the chat wire that refer to something the provider stores or runs.
 pub(crate) const KEPT: [&str; 1] = ["web_search_options"];
 
-/// Fields of the chat wire that change what is answered and that no other wire has words for.
+/// Fields of the chat wire that change the answer and have no equivalent on other wires.
 const ONLY_HERE: [&str; 5] = ["audio", "function_call", "functions", "logprobs", "modalities"];
 
-/// What makes a request one for this wire alone.
+/// What makes a request servable by this wire only, if anything does.
 pub(crate) fn only_here(request: &ChatRequest) -> Option<String> {
     let says = |json: &Json| !matches!(json.as_str(), "false" | "null" | "[]" | r#"["text"]"# | "\"none\"");
     let own = request.extras.get(WIRE)?.iter();
@@ -70,10 +70,10 @@ pub(crate) fn only_here(request: &ChatRequest) -> Option<String> {
     field.map(|(name, _)| format!("the field {name}"))
 }
 
-/// What ties a request to whoever keeps the state that it speaks of: one of these fields, a tool that the provider runs, or
-/// something that is known there by its id.
+/// What ties a request to the provider that holds its state: one of these fields, a tool that the provider runs, or a
+/// reference to something it stores under an id.
 pub(crate) fn binds(request: &ChatRequest, wire: &str, fields: &[&str]) -> Option<String> {
-    /// Tools that run at the provider, by the beginning of their type.
+    /// Tools that run at the provider, by prefix of their type.
     const SERVED: [&str; 5] = ["code_interpreter", "file_search", "image_generation", "mcp", "web_search"];
     let says = |json: &Json| !matches!(json.as_str(), "false" | "null");
     let own = request.extras.get(wire).into_iter().flatten();

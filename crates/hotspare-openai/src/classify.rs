@@ -1,7 +1,7 @@
-//! What an unsuccessful reply means.
+//! Classification of unsuccessful replies.
 //!
-//! Read from the body first: hosts use the same status for a bad key, an empty wallet and a malformed request. A reply that
-//! no rule knows is taken by its status. Invariant: total, and the provider's own words are kept short.
+//! The body is read first, because hosts use the same status for a bad key, an exhausted balance and a malformed
+//! request. If no rule matches, the status decides. Invariant: total, and the provider's message is kept short.
 
 use std::ops::Range;
 use std::time::{Duration, SystemTime};
@@ -24,17 +24,17 @@ pub(crate) fn reply(head: &Head, body: &[u8]) -> Error {
     error.with_retry_after(pause.or_else(|| full().filter(|_| status == 429)))
 }
 
-/// Classifies an error that was reported inside a successful reply. Its code may be the status it should have had.
+/// Classifies an error reported inside a successful reply. Its code may be the status it should have had.
 pub(crate) fn in_reply(raw: &str) -> Error {
     let said = Said::read(raw.as_bytes());
     let code = || said.codes.iter().find_map(|code| code.parse().ok().filter(|code| FAILED.contains(code)));
-    // The caller's mistake, found out after the headers were sent.
+    // A mistake of the caller's that the host found only after it had sent the headers.
     let invalid = || said.codes.iter().any(|code| code == "invalid_request_error").then_some(400);
     let error = said.error(said.status.or_else(code).or_else(invalid));
     error.with_retry_after(said.pause.or_else(|| pause_in_words(&said.message)))
 }
 
-/// Classifies a frame without an answer, if it speaks of an error in its own fields, as some hosts' do.
+/// Classifies a frame without an answer if it has an error's fields at its top level, as some hosts send them.
 pub(crate) fn flat(raw: &str) -> Option<Error> {
     let value: Value = serde_json::from_str(raw).ok()?;
     ["base_resp", "code", "detail", "errors", "message", "msg"]
@@ -46,25 +46,25 @@ pub(crate) fn flat(raw: &str) -> Option<Error> {
 /// Statuses of failed replies.
 const FAILED: Range<u16> = 400..600;
 
-/// A relay's only hint: when its bucket is full again, as a time in milliseconds.
+/// When a relay's bucket is full again, a Unix time in milliseconds: the only hint that it gives.
 fn reset(at: &str, received_at: SystemTime) -> Option<Duration> {
     let at = at.trim().parse::<u64>().ok().filter(|at| *at > 1_000_000_000_000)?;
     let at = SystemTime::UNIX_EPOCH.checked_add(Duration::from_millis(at))?;
     at.duration_since(received_at).ok().filter(|pause| *pause <= ABSURD)
 }
 
-/// What a host said, whatever shape it used.
+/// The contents of an error, whatever its shape.
 #[derive(Debug, Default)]
 struct Said {
     message: String,
     /// Codes and types.
     codes: Vec<String>,
     status: Option<u16>,
-    /// A pause that the body names.
+    /// A pause stated in the body.
     pause: Option<Duration>,
-    /// When a relay's bucket is full again, where the body quotes its headers.
+    /// When a relay's bucket is full again, if the body quotes its headers.
     reset: Option<String>,
-    /// Names of the quotas that were exceeded: what the message leaves out.
+    /// Names of the exceeded quotas, which the message omits.
     quotas: String,
 }
 
@@ -80,7 +80,7 @@ impl Said {
         said
     }
 
-    /// Walks down the places where hosts put their words.
+    /// Collects the fields of an error from wherever hosts put them.
     fn gather(&mut self, value: &Value, depth: u32) {
         if depth > 4 {
             return;
@@ -96,7 +96,7 @@ impl Said {
                         _ => {}
                     }
                 }
-                // A status, or a host's own code in its place.
+                // A status, or a host-specific code in its place.
                 if let Some(code) = map.get("status_code").and_then(Value::as_u64).filter(|code| *code != 0) {
                     match u16::try_from(code).ok().filter(|code| FAILED.contains(code)) {
                         Some(status) => self.status = self.status.or(Some(status)),
@@ -134,7 +134,7 @@ impl Said {
                         self.gather(inner, depth + 1);
                     }
                 }
-                // A relay quotes the host behind it, which knows better why.
+                // A relay quotes the error of the host behind it, which is more specific.
                 if let Some(raw) =
                     map.get("metadata").and_then(|metadata| metadata.get("raw")).and_then(Value::as_str)
                 {
@@ -148,7 +148,7 @@ impl Said {
         }
     }
 
-    /// A part of `google.rpc.Status`, which hosts pass on as they got it: a pause, or the quotas that were exceeded.
+    /// Reads a detail of `google.rpc.Status`, which hosts forward unchanged: a pause, or the quotas that were exceeded.
     fn detail(&mut self, detail: &Value) {
         self.pause = self.pause.or_else(|| pause(detail.get("retryDelay")?.as_str()?));
         for violation in detail.get("violations").and_then(Value::as_array).into_iter().flatten() {

@@ -1,8 +1,8 @@
-//! Frames to events: streams and whole answers alike.
+//! Frames to events, for streams and whole answers.
 //!
-//! Both have the same shape but for one field's name, so one reader serves both. Hosts differ in many small ways (see the
-//! tests); what they mean is the same. Invariant: an answer is complete once its finish reason was seen; a body that ends
-//! without one is truncated, whatever it said before. Only in a whole answer does an empty word count as `stop`.
+//! The two differ in the name of one field, so one reader handles both. Hosts differ in many small ways (see the tests)
+//! that do not change the meaning. Invariant: an answer is complete once its finish reason was seen; a body that ends
+//! without one is truncated, whatever it contained. An empty finish reason counts as `stop` only in a whole answer.
 
 use std::borrow::Cow;
 use std::collections::VecDeque;
@@ -15,36 +15,36 @@ use crate::WIRE;
 use crate::classify;
 use crate::dto::{Choice, Content, Delta, Function, ReasoningDetail, Reply, ToolCall, is_json, json};
 
-/// Reads one reply.
+/// Decodes one reply.
 #[derive(Debug, Default)]
 pub(crate) struct ChatDecoder {
-    /// The frame being read is one whole answer.
+    /// The current frame is a whole answer.
     whole: bool,
     reasoning_beside_output: bool,
-    /// Who signs reasoning here, where anybody does.
+    /// The origin of reasoning signatures, if this host signs reasoning.
     signs: Option<Origin>,
     started: bool,
-    /// Whether any frame made sense.
+    /// Whether any frame was understood.
     heard: bool,
     finished: bool,
-    /// The host has counted the answer.
+    /// The host has sent usage.
     counted: bool,
     refused: bool,
-    /// The sources told last.
+    /// The last list of citations emitted.
     cited: Option<Json>,
     id: String,
     tools: Vec<Tool>,
-    /// An end that waits for the frame after it: some hosts end each of several tool calls.
+    /// A finish event held back until the next frame: some hosts finish each of several tool calls.
     held: Option<Chunk>,
 }
 
-/// A tool call under way: the index that the host uses for it, its id and its name.
+/// A tool call being received: the host's index for it, its id and its name.
 #[derive(Debug)]
 struct Tool {
     index: Option<u64>,
     id: String,
     name: String,
-    /// Its arguments came whole, with its beginning.
+    /// Its first frame already had all of its arguments.
     complete: bool,
 }
 
@@ -69,7 +69,7 @@ impl ChatDecoder {
                 None if self.whole => {
                     Err(Error::new(Kind::Protocol, "the reply is neither an answer nor an error"))
                 }
-                // A piece that speaks of something else leaves the answer as it was.
+                // A piece about something else leaves the answer as it is.
                 None => Ok(()),
             };
         }
@@ -84,7 +84,7 @@ impl ChatDecoder {
             events.push(Event::Started { id, model: name(reply.model.take()) });
         }
         for choice in reply.choices.iter_mut() {
-            // A request for several answers is not sent; a host that gives more is read as far as the first.
+            // Hotspare never requests several answers; if a host sends more than one, only the first is read.
             if choice.index.0.unwrap_or(0) > 0 {
                 continue;
             }
@@ -103,7 +103,7 @@ impl ChatDecoder {
                 events.push(Event::LogProbs(logprobs));
             }
             let word = match choice.finish_reason.as_ref().map(|word| &*word.0) {
-                // A whole body was not cut on its way: a host that leaves the word empty has ended all the same.
+                // A whole body was not cut off in transit: a host that leaves the reason empty has still finished.
                 Some("") => self.whole.then_some("stop"),
                 word => word,
             };
@@ -119,7 +119,7 @@ impl ChatDecoder {
                 }
             }
         }
-        // One host repeats its whole list in every frame.
+        // One host repeats its full list of citations in every frame.
         if let Some(list) = reply.citations.and_then(json).filter(|list| self.cited.as_ref() != Some(list)) {
             self.cited = Some(list.clone());
             events.push(Event::Annotation(list));
@@ -146,7 +146,7 @@ impl ChatDecoder {
                 Content::Parts(_) => true,
             };
         if let Some(details) = delta.reasoning_details.filter(|_| self.signs.is_some() || !told) {
-            // One of another shape says and proves nothing.
+            // An entry of another shape has neither text nor a signature.
             for raw in serde_json::from_str::<Vec<&RawValue>>(details.get()).unwrap_or_default() {
                 let detail: ReasoningDetail<'_> = serde_json::from_str(raw.get()).unwrap_or_default();
                 if let Some(text) = detail.text.as_ref().or(detail.summary.as_ref()).filter(|_| !told) {
@@ -172,7 +172,7 @@ impl ChatDecoder {
         for call in delta.tool_calls.take().unwrap_or_default() {
             self.tool(call, events);
         }
-        // Hosts that write every field show an empty one where there is no call.
+        // Hosts that write every field send an empty function call where there is none.
         let blank = |function: &Function<'_>| {
             function.name.as_ref().is_none_or(|name| name.0.is_empty())
                 && function.arguments.is_none_or(|arguments| spelled(arguments).is_empty())
@@ -186,8 +186,8 @@ impl ChatDecoder {
     }
 
     /// A new id begins a new call, even under an index that was used before; without an id the index decides, and
-    /// without either, a name. Under an index, a name begins a call if it is another one, or if the call before it has all
-    /// its arguments. In a whole answer each call is one.
+    /// without either, the name. Under a known index, a name begins a new call if it differs, or if the call before it
+    /// has all its arguments. In a whole answer each entry is a call.
     fn tool(&mut self, call: ToolCall<'_>, events: &mut Emit<'_>) {
         let Function { name, arguments } = call.function.unwrap_or_default();
         let id = call.id.map(|id| id.0).unwrap_or_default();
@@ -212,7 +212,7 @@ impl ChatDecoder {
             let place = self.tools.len();
             let id = if id.is_empty() { format!("call_{}_{place}", self.id) } else { id.into_owned() };
             let name = name.into_owned();
-            // All at once, as hosts send calls that number them badly: a call in pieces has an object only at its end.
+            // All at once, as from hosts with unreliable indexes: arguments in pieces form an object only at the end.
             let complete =
                 arguments.as_ref().is_some_and(|text| text.ends_with('}') && is_json(text.as_bytes()));
             self.tools.push(Tool { index, id: id.clone(), name: name.clone(), complete });
@@ -225,7 +225,7 @@ impl ChatDecoder {
     }
 
     fn finish_reason(&self, word: &str) -> Result<FinishReason, Error> {
-        // One host adds its own word to the wire's.
+        // One host appends a word of its own to the wire's.
         let lower = word.to_ascii_lowercase();
         Ok(match lower.split_once(':').map_or(lower.as_str(), |(word, _)| word.trim_end()) {
             "stop" | "eos" | "eos_token" | "end_turn" | "stop_sequence" | "complete" => {
@@ -278,7 +278,7 @@ impl Decoder for ChatDecoder {
         self.whole = frame.whole;
         if data == b"[DONE]" {
             out.extend(self.held.take());
-            // A host without a word for the end: it has counted the whole and marked the end, which no cut stream does.
+            // A host without a finish reason: it has sent usage and the end mark, which no truncated stream has.
             if !self.finished && self.started && self.counted {
                 self.finished = true;
                 let reason = self.finish_reason("stop")?;
@@ -292,13 +292,13 @@ impl Decoder for ChatDecoder {
         if frame.name.as_deref() == Some(b"error") {
             return Err(classify::in_reply(&String::from_utf8_lossy(data)));
         }
-        // Checked as a whole once, so that the parser need not check each text in it.
+        // Validated once as a whole, so that the parser need not validate each string in it.
         let Ok(text) = std::str::from_utf8(data) else {
             return Err(Error::new(Kind::Protocol, "a frame is not UTF-8"));
         };
         let mut reply = match Reply::read(text) {
             Ok(reply) => reply,
-            // One damaged frame after the answer's end costs nothing.
+            // A damaged frame after the end of the answer loses nothing.
             Err(_) if self.finished => return Ok(()),
             Err(_) if is_json(data) => {
                 return Err(Error::new(Kind::Protocol, "a frame has an unexpected shape"));
@@ -336,7 +336,7 @@ impl Decoder for ChatDecoder {
     }
 }
 
-/// An error, if one is told: hosts that write every field show an empty one where there is none.
+/// The error, if there is one: hosts that write every field send an empty value where there is none.
 pub(crate) fn told(error: Option<&RawValue>) -> Option<&RawValue> {
     error.filter(|error| !matches!(error.get(), "null" | "{}" | "\"\""))
 }

@@ -1,67 +1,68 @@
-//! What differs between the hosts that speak this wire, as data.
+//! The differences between the hosts of this wire, as data.
 //!
-//! Not behaviour: no code asks who a dialect is. A difference that is not data becomes a field here once two rows need it,
-//! or a crate of its own. Invariant: a row is complete; what it does not say is as at the host that the wire comes from.
+//! Not behavior: no code asks which host a dialect belongs to. A difference that is not data becomes a field here once
+//! two rows need it, or a crate of its own. Invariant: a row is complete; what it does not set is inherited from the
+//! row it extends, in the end from OpenAI's.
 
 use std::borrow::Cow;
 
-/// One host's way of speaking.
+/// One host's dialect.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Dialect {
-    /// Its name in configurations, and in the model catalogue.
+    /// Its name in configurations.
     pub id: Cow<'static, str>,
-    /// Address up to and including the version.
+    /// Base URL, up to and including the version.
     pub base_url: Cow<'static, str>,
     /// The environment variable that usually holds the key.
     pub key_env: Option<Cow<'static, str>>,
-    /// Where the key goes.
+    /// How the key is sent.
     pub auth: Auth,
-    /// Path of chat completions under the base address; `{model}` stands for the model's name.
+    /// Path of chat completions under the base URL; `{model}` stands for the model's name.
     pub chat_path: Cow<'static, str>,
-    /// Path of responses under the base address.
+    /// Path of responses under the base URL.
     pub responses_path: Cow<'static, str>,
-    /// What follows a `?` in every address, such as a version; empty for nothing.
+    /// The query string of every URL, such as an API version; empty for none.
     pub query: Cow<'static, str>,
-    /// Path of embeddings under the base address.
+    /// Path of embeddings under the base URL.
     pub embed_path: Cow<'static, str>,
-    /// Whether vectors can be had as floats in base64, which is a third of the bytes.
+    /// Whether vectors can be requested as floats in base64, which takes a third of the bytes.
     pub embed_base64: bool,
-    /// Whether tokens can be embedded, beside texts.
+    /// Whether tokens can be embedded, in addition to texts.
     pub embed_tokens: bool,
-    /// The field's name for the number of dimensions.
+    /// The name of the field for the number of dimensions.
     pub dimensions_field: Cow<'static, str>,
-    /// Optional fields that are accepted; others are refused or left out by name. `None` sends whatever is asked.
+    /// Optional fields that are accepted; others are refused or dropped with a note. `None` sends all requested ones.
     pub accepts: Option<&'static [&'static str]>,
     /// The highest temperature, in tenths; a higher one is lowered to it.
     pub hottest_tenths: u8,
-    /// Whose list in the model catalogue applies.
+    /// The provider whose list in the model catalogue applies.
     pub catalog: Cow<'static, str>,
-    /// How the answer's length is limited.
+    /// The field that limits the answer's length.
     pub max_tokens: MaxTokens,
-    /// Whether the role `developer` is known; otherwise it is sent as `system`.
+    /// Whether the role `developer` is accepted; otherwise it is sent as `system`.
     pub developer_role: bool,
-    /// Whether token counts of a stream must be asked for.
+    /// Whether a stream includes usage only on request.
     pub ask_stream_usage: bool,
-    /// Whether reasoning tokens are counted beside the answer's tokens instead of among them.
+    /// Whether reasoning tokens are counted separately from the answer's tokens instead of among them.
     pub reasoning_beside_output: bool,
-    /// Whether reasoning is signed, or hidden, in `reasoning_details`, and wanted back there.
+    /// Whether reasoning is signed or encrypted in `reasoning_details`, which must be sent back.
     pub signs_reasoning: bool,
-    /// The field's name for the seed.
+    /// The name of the field for the seed.
     pub seed_field: Cow<'static, str>,
-    /// Whether images are read.
+    /// Whether images are accepted.
     pub images: bool,
-    /// Whether a JSON Schema is enforced; otherwise only `json_object` is asked for.
+    /// Whether a JSON Schema is enforced; otherwise only `json_object` is requested.
     pub json_schema: bool,
-    /// Whether a model calls the tool that it is told to by name; `None` where nobody said.
+    /// Whether a model calls the tool that it is required to call by name; `None` if unknown.
     pub forced_tool: Option<bool>,
-    /// Whether ids of tool calls may be other than nine letters and digits.
+    /// Whether ids of tool calls may be something other than nine letters and digits.
     pub free_tool_ids: bool,
-    /// Header with the request's id.
+    /// The response header with the request id.
     pub request_id: Cow<'static, str>,
 }
 
-/// Where the key goes.
+/// How the key is sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Auth {
@@ -69,11 +70,11 @@ pub enum Auth {
     Bearer,
     /// A header of this name.
     Header(Cow<'static, str>),
-    /// Nowhere, unless one is given: then as a bearer.
+    /// No key is required; one that is given is sent as a bearer token.
     Optional,
 }
 
-/// How the answer's length is limited.
+/// The field that limits the answer's length.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum MaxTokens {
@@ -95,7 +96,7 @@ impl MaxTokens {
 }
 
 impl Dialect {
-    /// The same way of speaking at another address.
+    /// The same dialect at another base URL.
     #[must_use]
     pub fn at(mut self, base_url: impl Into<Cow<'static, str>>) -> Self {
         self.base_url = base_url.into();
@@ -114,7 +115,7 @@ impl Dialect {
         f64::from(self.hottest_tenths) / 10.0
     }
 
-    /// The row of this name.
+    /// The row with this name.
     #[must_use]
     pub fn find(id: &str) -> Option<&'static Self> {
         Self::ALL.iter().find(|row| row.id == id)

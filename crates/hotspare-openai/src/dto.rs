@@ -1,7 +1,7 @@
-//! The wire's JSON, as borrowed from a frame.
+//! The wire's JSON, borrowed from a frame.
 //!
-//! Not core's vocabulary. Only what is used is read; everything else is skipped without a tree. Invariant: lenient where
-//! hosts differ (null, missing, another type), strict only in being JSON.
+//! Not core's vocabulary. Only the fields in use are read; everything else is skipped without building a tree.
+//! Invariant: lenient where hosts differ (null, missing, another type), strict only in that it must be JSON.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -47,7 +47,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for Content<'a> {
                 Ok(Content::None)
             }
 
-            /// A host that parsed the model's JSON already: its spelling is the text.
+            /// From a host that has already parsed the model's JSON: serialized again as the text.
             fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
                 let value = serde_json::Value::deserialize(MapAccessDeserializer::new(map))?;
                 Ok(Content::Text(Text(Cow::Owned(value.to_string()))))
@@ -76,7 +76,7 @@ pub(crate) struct ContentPart<'a> {
     pub(crate) refusal: Option<Text<'a>>,
     #[serde(borrow)]
     pub(crate) thinking: Option<Box<Content<'a>>>,
-    /// Reasoning, in pieces of its own.
+    /// Reasoning, as a list of pieces.
     #[serde(borrow)]
     pub(crate) summary: Option<Vec<Summary<'a>>>,
 }
@@ -99,19 +99,19 @@ pub(crate) struct Reply<'a> {
     pub(crate) error: Option<&'a RawValue>,
     pub(crate) citations: Option<&'a RawValue>,
     pub(crate) x_groq: Option<Box<Groq<'a>>>,
-    /// Present in answers of hosts that report errors flat.
+    /// Read to recognize errors that hosts send without an `error` field.
     pub(crate) object: Option<Text<'a>>,
     pub(crate) base_resp: Option<BaseResp>,
 }
 
-/// Where one host reports errors that it sends with status 200; its code is 0 if there is none.
+/// Where one host reports errors sent with status 200; the code is 0 if there is none.
 #[derive(Clone, Copy, Debug, Default, Deserialize)]
 #[serde(default)]
 pub(crate) struct BaseResp {
     pub(crate) status_code: Count,
 }
 
-/// One host's place for the counts of a stream, and for what broke it.
+/// Where one host puts the usage of a stream, and the error that interrupted it.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(crate) struct Groq<'a> {
@@ -120,7 +120,7 @@ pub(crate) struct Groq<'a> {
     pub(crate) error: Option<&'a RawValue>,
 }
 
-/// The answers in a frame: one, as a rule, and then without a list around it.
+/// The answers in a frame: usually one, which is then stored without a list.
 #[derive(Debug, Default)]
 pub(crate) struct Choices<'a> {
     pub(crate) first: Option<Choice<'a>>,
@@ -142,13 +142,13 @@ pub(crate) struct Choice<'a> {
     pub(crate) index: Count,
     pub(crate) delta: Option<Delta<'a>>,
     pub(crate) message: Option<Box<Delta<'a>>>,
-    /// Where the older completions wire has its text.
+    /// The text in the older completions format.
     pub(crate) text: Option<Text<'a>>,
     pub(crate) finish_reason: Option<Text<'a>>,
     pub(crate) logprobs: Option<&'a RawValue>,
-    /// Where relays report what broke this answer.
+    /// Where relays report what interrupted this answer.
     pub(crate) error: Option<&'a RawValue>,
-    /// Where one host has the counts of a stream.
+    /// Where one host puts the usage of a stream.
     pub(crate) usage: Option<Box<Usage>>,
 }
 
@@ -162,14 +162,14 @@ pub(crate) struct Delta<'a> {
     pub(crate) tool_calls: Option<Vec<ToolCall<'a>>>,
     pub(crate) function_call: Option<Box<Function<'a>>>,
     pub(crate) images: Option<Vec<&'a RawValue>>,
-    /// Speech, with what is said in it.
+    /// Speech, with its transcript.
     pub(crate) audio: Option<Box<Audio<'a>>>,
     pub(crate) annotations: Option<Vec<&'a RawValue>>,
-    /// Reasoning once more, with what proves or hides it.
+    /// The reasoning again, with its signature or in encrypted form.
     pub(crate) reasoning_details: Option<&'a RawValue>,
 }
 
-/// A piece of signed or hidden reasoning.
+/// A piece of signed or encrypted reasoning.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(crate) struct ReasoningDetail<'a> {
@@ -205,7 +205,7 @@ pub(crate) struct ToolCall<'a> {
 pub(crate) struct Function<'a> {
     #[serde(borrow)]
     pub(crate) name: Option<Text<'a>>,
-    /// Text, or an object where a host has it so.
+    /// A string, or at some hosts an object.
     #[serde(borrow)]
     pub(crate) arguments: Option<&'a RawValue>,
 }
@@ -215,7 +215,7 @@ pub(crate) struct Function<'a> {
 pub(crate) struct Usage {
     pub(crate) prompt_tokens: Count,
     pub(crate) completion_tokens: Count,
-    /// The names that other wires have for the two above; some relays write both.
+    /// Other wires' names for the two above; some relays send both.
     pub(crate) input_tokens: Count,
     pub(crate) output_tokens: Count,
     pub(crate) total_tokens: Count,
@@ -238,12 +238,12 @@ pub(crate) struct CompletionDetails {
     pub(crate) reasoning_tokens: Count,
 }
 
-/// Whether bytes are JSON at all.
+/// Whether bytes are valid JSON.
 pub(crate) fn is_json(bytes: &[u8]) -> bool {
     serde_json::from_slice::<IgnoredAny>(bytes).is_ok()
 }
 
-/// A value as it is spelled; `null` is none.
+/// The raw value, or `None` for `null`.
 pub(crate) fn json(raw: &RawValue) -> Option<Json> {
     (raw.get() != "null").then(|| Json::parse(raw.get()).ok()).flatten()
 }

@@ -1,7 +1,7 @@
 //! Embeddings: requests to JSON, JSON to vectors.
 //!
-//! Not the chat codec, though it shares the host's dialect and its errors. Invariant: numbers come out as they were sent, in
-//! whichever of the wire's two encodings: lists of numbers, or the bytes of little-endian floats in base64.
+//! Not the chat codec, though it shares the host's dialect and errors. Invariant: numbers come out as they were sent in
+//! either encoding of the wire: lists of numbers, or little-endian floats in base64.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -24,7 +24,7 @@ mod incoming;
 
 pub use incoming::EmbeddingsRequest;
 
-/// Spells a request's body.
+/// Encodes the body of a request.
 pub(crate) fn body(request: &EmbedRequest, model: &str, dialect: &Dialect) -> Result<Vec<u8>, Error> {
     let tokens = request.inputs.iter().filter(|input| matches!(input, EmbedInput::Tokens(_))).count();
     if tokens != 0 && tokens != request.inputs.len() {
@@ -82,7 +82,7 @@ impl Serialize for Input<'_> {
     }
 }
 
-/// Reads one reply.
+/// Decodes one reply.
 #[derive(Debug, Default)]
 pub(crate) struct EmbedDecoder {
     heard: bool,
@@ -183,8 +183,8 @@ impl<'de> Deserialize<'de> for Values {
     }
 }
 
-/// Little-endian floats of single precision. One server sends them doubled: then the low word of each double has only the
-/// three highest bits to spare, because the numbers behind it are single; floats of a real vector never look like that.
+/// Decodes little-endian single-precision floats. One server sends doubles instead: converted from single precision,
+/// each has 29 trailing zero bits, which the floats of a real vector never all have.
 fn floats(bytes: &[u8]) -> Option<Vec<f32>> {
     let word = |bytes: &[u8]| bytes.try_into().map_or(0, u32::from_le_bytes);
     let doubled = bytes.len().is_multiple_of(8)

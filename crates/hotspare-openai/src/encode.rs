@@ -1,9 +1,9 @@
 //! Requests to the wire's JSON.
 //!
-//! Borrows everything: no tree is built. What a dialect cannot say and what would change the answer's meaning (images, a
-//! schema, `top_k`) is refused as unsupported, so that another target serves; what is only a hint (the user's id, an
-//! allowance of parallel calls) is left out. Invariant: a body that leaves here is valid JSON, and fields named in `extras`
-//! win over those that Hotspare writes.
+//! Borrows everything: no tree is built. What a dialect lacks and would change the answer's meaning (images, a schema,
+//! `top_k`) is refused as unsupported, so that another target serves the request; a mere hint (the user's id,
+//! permission for parallel calls) is dropped. Invariant: the body is valid JSON, and fields named in `extras` win over
+//! those that Hotspare writes.
 
 use std::collections::BTreeMap;
 
@@ -20,7 +20,7 @@ mod turns;
 use turns::Messages;
 pub(crate) use turns::moves;
 
-/// Spells a request's body.
+/// Encodes the body of a request.
 pub(crate) fn body(
     request: &ChatRequest,
     model: &str,
@@ -77,7 +77,7 @@ impl Body<'_> {
         value.as_ref().map_or(Ok(()), |value| self.field(map, name, value))
     }
 
-    /// A field that the host may not take; [`accepts`] has said what becomes of it then.
+    /// Writes a field unless the host does not accept it; [`accepts`] has refused or noted that case.
     fn hint<M: SerializeMap, T: Serialize>(
         &self,
         map: &mut M,

@@ -1,6 +1,6 @@
 //! One host: its address, its headers, its key.
 //!
-//! Shared by the wires that a host speaks. Invariant: the key goes into one header and nowhere else.
+//! Shared by the wires that a host offers. Invariant: the key goes into one header and nowhere else.
 
 use std::borrow::Cow;
 
@@ -10,10 +10,10 @@ use http::HeaderMap;
 
 use crate::dialect::{Auth, Dialect};
 
-/// What a path holds in place of the model's name, where a host wants it there.
+/// The placeholder for the model's name in a path.
 const MODEL: &str = "{model}";
 
-/// A host in its dialect.
+/// A host with its dialect.
 #[derive(Clone, Debug)]
 pub(crate) struct Host {
     pub(crate) dialect: Cow<'static, Dialect>,
@@ -25,14 +25,14 @@ impl Host {
         Self { dialect, headers: HeaderMap::new() }
     }
 
-    /// Sends one more header with each request.
+    /// Adds a header to every request.
     pub(crate) fn with_header(mut self, name: &str, value: &str) -> Result<Self, Error> {
         let (name, value) = header(name, value)?;
         self.headers.insert(name, value);
         Ok(self)
     }
 
-    /// The address of a path, which may name the model.
+    /// The URL for a path, which may contain the model's name.
     pub(crate) fn url(&self, path: &str, model: &str) -> String {
         let base = self.dialect.base_url.trim_end_matches('/');
         let query = &*self.dialect.query;
@@ -48,7 +48,7 @@ impl Host {
         url
     }
 
-    /// A request with everything that this host wants in its head.
+    /// Builds a request with the headers and the key that this host requires.
     pub(crate) fn post(
         &self,
         url: String,
@@ -70,7 +70,7 @@ impl Host {
     }
 }
 
-/// A name as one step of a path.
+/// Percent-encodes a name as one path segment.
 fn escaped(name: &str) -> Cow<'_, str> {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
     if name.bytes().all(plain) {

@@ -1,7 +1,7 @@
-//! The wire's request JSON to a core request: what a server needs that speaks this wire to its callers.
+//! The wire's request JSON to a core request, for a server that offers this wire to its callers.
 //!
-//! Not a validator of models' rules: those are the providers'. Fields that no shared word covers are kept and sent on to
-//! targets that speak this wire. Invariant: whatever is wrong is an error that names the field; nothing is guessed.
+//! Does not validate models' rules: that is up to the providers. Fields without a shared equivalent are kept and
+//! forwarded to targets of this wire. Invariant: every error names the field it is about; nothing is guessed.
 
 use hotspare_core::{
     ChatRequest, Error, Json, Media, Message, Native, OutputFormat, Part, Role, Tool, ToolCall, ToolChoice,
@@ -13,20 +13,20 @@ use serde_json::value::RawValue;
 
 use crate::{WIRE, accepts};
 
-/// A request as it came in.
+/// A caller's request.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct ChatCompletionsRequest {
-    /// What is asked.
+    /// The request.
     pub request: ChatRequest,
     /// Whether the caller wants a stream.
     pub stream: bool,
-    /// Whether the stream is to end with token counts.
+    /// Whether the stream should end with usage.
     pub include_usage: bool,
 }
 
 impl ChatCompletionsRequest {
-    /// Reads a body.
+    /// Parses a body.
     ///
     /// # Errors
     /// [`Kind::InvalidRequest`](hotspare_core::Kind::InvalidRequest) naming the field and what is wrong with it.
@@ -71,7 +71,7 @@ impl ChatCompletionsRequest {
                 for (index, raw) in list.into_iter().enumerate() {
                     let at = format!("tools[{index}]");
                     let dto: ToolDto = read_object(&at, raw, "{type, function}")?;
-                    // Tools of other types are the provider's own, or its own idea of one.
+                    // Tools of other types run at the provider, or have a format of its own.
                     match dto.kind.as_deref() {
                         None | Some("function") => request.tools.push(tool(&at, dto)?),
                         Some(_) => request.native_tools.push(native(&at, raw)?),
@@ -282,12 +282,12 @@ fn content_parts(at: &str, raw: &RawValue) -> Result<Vec<Part>, Error> {
                         fields = file.filename.map(|name| serde_json::json!({"filename": name}));
                         Part::Document(Media::from_url(&data))
                     }
-                    // A file that was given to one provider.
+                    // A file that was uploaded to one provider.
                     (None, Some(_)) => Part::Native(native(&at, raw)?),
                     (None, None) => return Err(missing("file.file_data")),
                 }
             }
-            // Sound is for targets of this wire.
+            // Audio can only be sent to targets of this wire.
             "input_audio" => Part::Native(native(&at, raw)?),
             other => {
                 let known = "text, image_url, file, input_audio and refusal";

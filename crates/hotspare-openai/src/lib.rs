@@ -1,7 +1,7 @@
-//! The OpenAI wire, and the hosts that speak it as rows of data.
+//! The OpenAI wire, and the hosts that offer it as rows of data.
 //!
 //! A codec: no sockets, clock or retries. [`OpenAi`] encodes requests and decodes replies for targets;
-//! [`ChatCompletionsRequest`] and [`ChatCompletionsEncoder`] do the reverse, for a server that speaks this wire to its
+//! [`ChatCompletionsRequest`] and [`ChatCompletionsEncoder`] do the reverse, for a server that offers this wire to its
 //! callers.
 #![cfg_attr(not(test), deny(clippy::disallowed_methods, clippy::disallowed_types))]
 

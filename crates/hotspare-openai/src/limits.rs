@@ -1,25 +1,25 @@
 //! Rate-limit headers.
 //!
 //! Hosts name their buckets in many ways (`x-ratelimit-remaining-requests`, `…-remaining-tokens-month`,
-//! `ratelimitbysize-remaining`), and some have several of a kind: the scarcest is told, for it is the one that will refuse.
-//! Invariant: figures that make no sense are absent, and so are buckets of anything but requests and tokens.
+//! `ratelimitbysize-remaining`), and some have several of a kind: the scarcest is reported, because it is the one that
+//! will refuse. Invariant: implausible figures are absent, and so are buckets of anything but requests and tokens.
 
 use std::time::{Duration, SystemTime};
 
 use hotspare_core::{Allowance, RateLimits};
 use hotspare_provider::{ABSURD, Head, pause};
 
-/// A bucket of that much is no limit.
+/// A bucket with this much left is unlimited.
 const ENDLESS: u64 = 1 << 60;
 
-/// What a bucket holds.
+/// What a bucket counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Of {
     Requests,
     Tokens,
 }
 
-/// What a header says of its bucket.
+/// Which value of its bucket a header holds.
 #[derive(Clone, Copy, Debug)]
 enum Says {
     Limit,
@@ -28,7 +28,7 @@ enum Says {
     Period,
 }
 
-/// A bucket as its headers tell of it.
+/// A bucket, assembled from its headers.
 #[derive(Debug)]
 struct Bucket<'a> {
     name: &'a str,
@@ -36,11 +36,11 @@ struct Bucket<'a> {
     limit: Option<u64>,
     remaining: Option<u64>,
     reset: Option<Duration>,
-    /// How soon it is full again at the latest, where its name or another header says so.
+    /// The longest time until it is full again, if its name or another header states one.
     period: Option<Duration>,
 }
 
-/// Reads them in one pass: most hosts send none, and looking for each name would cost more than reading the answer.
+/// Reads all headers in one pass: most hosts send none, and a lookup per name would cost more than reading the answer.
 pub(crate) fn limits(head: &Head) -> RateLimits {
     let mut buckets: Vec<Bucket<'_>> = Vec::new();
     for (name, value) in &head.headers {
@@ -67,7 +67,7 @@ pub(crate) fn limits(head: &Head) -> RateLimits {
     limits
 }
 
-/// Takes a header's name apart.
+/// Splits a header's name into the value it holds and its bucket.
 fn header(name: &str) -> Option<(Says, &str)> {
     let name = name.strip_prefix("x-").unwrap_or(name).strip_prefix("ratelimit")?;
     let name = name.strip_prefix("bysize").unwrap_or(name).strip_prefix('-')?;
@@ -83,7 +83,7 @@ fn header(name: &str) -> Option<(Says, &str)> {
     })
 }
 
-/// What a bucket of this name holds, and how soon it is full again, if its name says so.
+/// What a bucket of this name counts, and its period, if its name states one.
 fn kind(bucket: &str, header: &str) -> Option<(Of, Option<Duration>)> {
     let periods = [
         ("10-second", 10),
@@ -107,7 +107,7 @@ fn kind(bucket: &str, header: &str) -> Option<(Of, Option<Duration>)> {
     Some((of, period))
 }
 
-/// A time until then, or, where the number is far too large for one, the time itself since 1970.
+/// A duration, or, if the number is far too large for one, a Unix time.
 fn reset(value: &str, received_at: SystemTime) -> Option<Duration> {
     let at = match value.trim().parse::<u64>() {
         Ok(millis @ 1_000_000_000_000..) => Duration::from_millis(millis),
@@ -121,7 +121,7 @@ fn reset(value: &str, received_at: SystemTime) -> Option<Duration> {
 fn scarcest(buckets: &[Bucket<'_>], of: Of) -> Option<Allowance> {
     let told = buckets.iter().filter(|bucket| bucket.of == of).filter_map(|bucket| {
         let remaining = bucket.remaining.filter(|remaining| *remaining < ENDLESS)?;
-        // Some hosts tell what is left and not of how much.
+        // Some hosts report what is left but not the limit.
         Allowance::new(bucket.limit.unwrap_or(remaining.max(1)), remaining, bucket.reset.or(bucket.period))
     });
     let share = |bucket: &Allowance| bucket.remaining as f64 / bucket.limit as f64;

@@ -1,7 +1,7 @@
-//! Core answers to the wire's JSON: what a server needs that speaks this wire to its callers.
+//! Core answers to the wire's JSON, for a server that offers this wire to its callers.
 //!
-//! Not a relay: frames that can be passed on untouched never come here. Invariant: every piece of JSON that leaves is whole
-//! and valid, and an error never looks like an end.
+//! Not a relay: frames that can be forwarded unchanged never come here. Invariant: all JSON written here is complete
+//! and valid, and an error never looks like a normal end.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use crate::WIRE;
 
-/// Spells one answer.
+/// Encodes one answer.
 #[derive(Clone, Debug)]
 pub struct ChatCompletionsEncoder {
     id: String,
@@ -20,12 +20,12 @@ pub struct ChatCompletionsEncoder {
 }
 
 impl ChatCompletionsEncoder {
-    /// An answer with this id, given by `model`, begun at `created` (seconds since 1970).
+    /// An answer with this id from `model`, created at `created` (Unix time in seconds).
     pub fn new(id: impl Into<String>, model: impl Into<String>, created: u64) -> Self {
         Self { id: id.into(), model: model.into(), created }
     }
 
-    /// Takes over the upstream's own names, where it gave any.
+    /// Adopts the upstream's id and model name, if it sent any.
     pub fn rename(&mut self, id: Option<&str>, model: Option<&str>) {
         if let Some(id) = id {
             id.clone_into(&mut self.id);
@@ -35,7 +35,7 @@ impl ChatCompletionsEncoder {
         }
     }
 
-    /// The data of a stream's frame for an event; `None` for events that this wire has no frame for.
+    /// The data of the stream frame for an event; `None` for events that have no frame on this wire.
     #[must_use]
     pub fn frame(&self, event: &Event) -> Option<Vec<u8>> {
         let delta = match event {
@@ -57,7 +57,7 @@ impl ChatCompletionsEncoder {
                 );
             }
             Event::Handover { from, to } => {
-                // Clients take the first choice of every chunk without counts for granted.
+                // Clients rely on a first choice in every chunk without usage.
                 let mut chunk = self.head(json!([{"index": 0, "delta": {}, "finish_reason": null}]));
                 chunk["hotspare"] = json!({"handover": {"from": from, "to": to}});
                 return Some(chunk.to_string().into_bytes());
@@ -67,7 +67,7 @@ impl ChatCompletionsEncoder {
         Some(self.chunk(json!([{"index": 0, "delta": delta, "finish_reason": null}])))
     }
 
-    /// The data of the frame that ends a stream with token counts.
+    /// The data of the frame that ends a stream with usage.
     #[must_use]
     pub fn usage_frame(&self, usage: &Usage) -> Vec<u8> {
         let mut chunk = self.head(json!([]));
@@ -75,7 +75,7 @@ impl ChatCompletionsEncoder {
         chunk.to_string().into_bytes()
     }
 
-    /// A whole answer's body.
+    /// The body of a whole answer.
     #[must_use]
     pub fn body(&self, answer: &ChatResponse) -> Vec<u8> {
         let mut message = json!({"role": "assistant", "content": null});
@@ -121,7 +121,7 @@ impl ChatCompletionsEncoder {
         .into_bytes()
     }
 
-    /// An error's body, and the data of the frame that reports it inside a stream.
+    /// The body of an error, and the data of the frame that reports it inside a stream.
     #[must_use]
     pub fn error_body(error: &Error) -> Vec<u8> {
         let (kind, code) = error_words(error);
@@ -157,7 +157,7 @@ impl ChatCompletionsEncoder {
         body.to_string().into_bytes()
     }
 
-    /// The status that tells a caller what to do: correct the request, wait, or give up.
+    /// The status that tells a caller what to do: fix the request, wait, or give up.
     #[must_use]
     pub fn status(error: &Error) -> u16 {
         match error.kind() {
@@ -174,7 +174,7 @@ impl ChatCompletionsEncoder {
     }
 
     fn text_frame(&self, field: &str, text: &str) -> Vec<u8> {
-        // By far the most frequent frame: written without a tree.
+        // By far the most frequent frame, so it is written without building a tree.
         let mut out = Vec::with_capacity(160 + text.len());
         out.extend_from_slice(b"{\"id\":");
         append(&mut out, &self.id);
@@ -204,7 +204,7 @@ impl ChatCompletionsEncoder {
 
 fn append<T: Serialize + ?Sized>(out: &mut Vec<u8>, value: &T) {
     let before = out.len();
-    // Text and numbers always have a spelling; null only keeps this total.
+    // Strings and numbers can always be serialized; `null` only keeps this function total.
     if serde_json::to_writer(&mut *out, value).is_err() {
         out.truncate(before);
         out.extend_from_slice(b"null");

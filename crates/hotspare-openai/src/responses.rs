@@ -1,7 +1,7 @@
-//! The Responses wire: the same rooms as chat completions have, for the newer way of asking the same hosts.
+//! The Responses wire: the same modules as for chat completions, for the newer API of the same hosts.
 //!
-//! Shared with chat: hosts, keys, errors and limits. Invariant: what only this wire knows travels as
-//! [`Native`](hotspare_core::Native) parts and comes back to it untouched.
+//! Shares hosts, keys, errors and limits with chat. Invariant: what only this wire has travels as
+//! [`Native`](hotspare_core::Native) parts and is sent back to it unchanged.
 
 mod decode;
 mod dto;
@@ -17,5 +17,5 @@ pub use wire::Responses;
 /// The wire's name.
 pub const RESPONSES_WIRE: &str = "openai-responses";
 
-/// Fields that speak of what the provider keeps.
+/// Fields that refer to state the provider keeps.
 const KEPT: [&str; 4] = ["background", "conversation", "previous_response_id", "prompt"];

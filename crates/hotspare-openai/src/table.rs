@@ -1,13 +1,14 @@
 //! The rows.
 //!
-//! One per host that speaks the wire. A row names what differs from [`Dialect::OPENAI`]; a new host is a new row and a
-//! recorded reply in the tests. Facts are from the hosts' documentation and from recorded traffic.
+//! One row per host of the wire. A row sets what differs from the row it extends, [`Dialect::OPENAI`] in the end; a new
+//! host is a new row and a recorded reply in the tests. Facts are from the hosts' documentation and from recorded
+//! traffic.
 
 use std::borrow::Cow::Borrowed;
 
 use crate::dialect::{Auth, Dialect, MaxTokens};
 
-/// Optional fields by host, from their documentation of chat completions.
+/// Optional fields that each host accepts, from its documentation of chat completions.
 const CEREBRAS_TAKES: &[&str] = &[
     "temperature",
     "top_p",
@@ -114,7 +115,7 @@ const PERPLEXITY_TAKES: &[&str] = &[
 ];
 
 impl Dialect {
-    /// Where the wire comes from.
+    /// OpenAI, where the wire comes from.
     pub const OPENAI: Self = Self {
         id: Borrowed("openai"),
         base_url: Borrowed("https://api.openai.com/v1"),
@@ -143,7 +144,7 @@ impl Dialect {
         request_id: Borrowed("x-request-id"),
     };
 
-    /// What most others have in common: older spellings, no `developer` role.
+    /// What most other hosts have in common: older field names, no `developer` role.
     pub const COMPATIBLE: Self = Self {
         id: Borrowed("compatible"),
         catalog: Borrowed("compatible"),
@@ -157,7 +158,7 @@ impl Dialect {
         ..Self::OPENAI
     };
 
-    /// Azure's version 1 paths; the base address names the resource.
+    /// Azure's version 1 API; the base URL names the resource.
     pub const AZURE: Self = Self {
         id: Borrowed("azure"),
         catalog: Borrowed("azure"),
@@ -168,7 +169,7 @@ impl Dialect {
         ..Self::OPENAI
     };
 
-    /// Azure's older paths: the deployment stands in the address, beside a version.
+    /// Azure's older API: the URL holds the deployment and an API version.
     pub const AZURE_DEPLOYMENTS: Self = Self {
         id: Borrowed("azure-deployments"),
         catalog: Borrowed("azure"),
@@ -211,7 +212,7 @@ impl Dialect {
         ..Self::COMPATIBLE
     };
 
-    /// DeepSeek: text only, JSON without a schema; keep-alive comments while it queues.
+    /// DeepSeek: text only, JSON without a schema; it sends keep-alive comments while a request is queued.
     pub const DEEPSEEK: Self = Self {
         id: Borrowed("deepseek"),
         catalog: Borrowed("deepseek"),
@@ -276,7 +277,7 @@ impl Dialect {
         base_url: Borrowed("https://api.mistral.ai/v1"),
         key_env: Some(Borrowed("MISTRAL_API_KEY")),
         auth: Auth::Bearer,
-        // Counts come unasked, and the option is not accepted everywhere.
+        // Usage is sent without being requested, and the option is not accepted everywhere.
         ask_stream_usage: false,
         embed_tokens: false,
         dimensions_field: Borrowed("output_dimension"),

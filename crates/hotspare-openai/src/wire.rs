@@ -1,6 +1,6 @@
-//! Chat completions and embeddings: codec rooms put together.
+//! Chat completions and embeddings, assembled from the codec's modules.
 //!
-//! Invariant: what a host makes of a request is told by its dialect, never by its name.
+//! Invariant: what a request becomes depends on the host's dialect, never on its name.
 
 use std::borrow::Cow;
 
@@ -20,16 +20,16 @@ pub struct OpenAi {
 }
 
 impl OpenAi {
-    /// Speaks this dialect, at its own address.
+    /// Uses this dialect, at its own base URL.
     #[must_use]
     pub fn new(dialect: impl Into<Cow<'static, Dialect>>) -> Self {
         Self { host: Host::new(dialect.into()) }
     }
 
-    /// Sends one more header with each request, such as an organisation's name.
+    /// Adds a header to every request, such as an organization's name.
     ///
     /// # Errors
-    /// [`Kind::Config`] if name or value cannot stand in a header.
+    /// [`Kind::Config`] if the name or value is not valid in a header.
     pub fn with_header(self, name: &str, value: &str) -> Result<Self, Error> {
         self.host.with_header(name, value).map(|host| Self { host })
     }
@@ -53,7 +53,7 @@ impl From<Dialect> for Cow<'static, Dialect> {
     }
 }
 
-/// What a model can do as far as its host's dialect tells.
+/// What a model supports, as far as its host's dialect states it.
 pub(crate) fn capabilities(dialect: &Dialect) -> Capabilities {
     let mut capabilities = Capabilities::default();
     capabilities.vision = (!dialect.images).then_some(false);
@@ -62,8 +62,8 @@ pub(crate) fn capabilities(dialect: &Dialect) -> Capabilities {
     capabilities.free_tool_ids = (!dialect.free_tool_ids).then_some(false);
     capabilities
 }
-/// What strict structured outputs take (OpenAI's guide "Structured Outputs", supported schemas). Bounds of numbers, texts
-/// and lists are taken by some models only, so they are left to validation.
+/// The schemas that strict structured outputs accept (OpenAI's guide "Structured Outputs", supported schemas). Bounds
+/// of numbers, strings and arrays are accepted by some models only, so they are left to validation.
 const STRICT: SchemaSubset = SchemaSubset {
     closed: true,
     all_required: true,
@@ -91,7 +91,7 @@ impl Wire for OpenAi {
         WIRE
     }
 
-    /// Its own spelling of proofs, which no other wire of the same host reads.
+    /// Includes the wire's name: no other wire of the same host can read these signatures.
     fn origin(&self) -> Option<Origin> {
         let dialect = self.dialect();
         dialect.signs_reasoning.then(|| Origin(format!("{}-chat", dialect.id)))
@@ -128,7 +128,7 @@ impl Wire for OpenAi {
         let kind = head.media_type();
         let embed = matches!(call.request, Request::Embed(_));
         match kind.as_str() {
-            // Read as what it is, also where a stream was asked for: some hosts answer whole all the same.
+            // Decoded by its actual type, even if a stream was requested: some hosts answer with a whole body anyway.
             "application/json" | "" if embed => Ok(Decoding {
                 framer: Box::new(Whole::default()),
                 decoder: Box::new(EmbedDecoder::default()),

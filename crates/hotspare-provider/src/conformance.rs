@@ -1,9 +1,9 @@
-//! The conformance kit: what every provider must do, as checks that its author runs.
+//! The conformance kit: what every provider must do, as checks that the provider's author runs.
 //!
-//! Not a test of answers' quality, and not a network test: the kit plays the server, byte by byte, without a runtime or a
-//! clock. An author gives a wire and what its servers say; the kit cuts, splits, breaks and cancels it. Invariant: nothing
-//! passes silently: what a wire cannot express is [`Verdict::Skipped`] with a reason, and what the author left out fails.
-//!
+//! It judges neither the quality of answers nor the network: the kit plays the server, byte by byte, without a runtime
+//! or a clock. The author supplies a wire and sample replies of its servers; the kit truncates, splits, corrupts and
+//! cancels them. Invariant: nothing passes silently. What a wire cannot express is [`Verdict::Skipped`] with a reason,
+//! and a missing sample is a failure.
 //! ```no_run
 //! # fn wire() -> impl hotspare_provider::Wire { unimplemented!() as std::sync::Arc<dyn hotspare_provider::Wire> }
 //! use hotspare_core::Kind;
@@ -40,22 +40,22 @@ pub use report::{Check, Report, Verdict};
 
 use line::{Line, Pace, Run};
 
-/// The key that must never show.
+/// The key that must never appear in any output.
 const PLANTED: &str = "sk-planted-key-0123456789";
 
-/// What a server may be asked to do; each is given, or said to be impossible with [`Conformance::cannot`].
+/// A behavior the kit tests; each needs a sample reply, or a reason in [`Conformance::cannot`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Scenario {
-    /// An answer that the output limit cut.
+    /// An answer cut off by the output limit.
     Length,
-    /// A failure that is reported inside a stream.
+    /// A failure reported inside a stream.
     LateFailure,
-    /// An answer in pieces.
+    /// An answer streamed in pieces.
     Streamed,
     /// An answer that calls a tool.
     ToolCall,
-    /// An answer in one piece.
+    /// An answer sent as one body.
     Whole,
 }
 
@@ -63,7 +63,7 @@ impl Scenario {
     const ALL: [Self; 5] = [Self::Whole, Self::Streamed, Self::ToolCall, Self::Length, Self::LateFailure];
 }
 
-/// A wire under test, and what its servers say.
+/// A wire under test, with sample replies of its servers.
 #[derive(Debug)]
 #[must_use]
 pub struct Conformance {
@@ -78,13 +78,13 @@ pub struct Conformance {
 struct Given {
     scenario: Scenario,
     reply: Reply,
-    /// The text, or the name of the tool.
+    /// The expected text, or the expected name of the tool.
     says: String,
     late: Option<Kind>,
 }
 
 impl Conformance {
-    /// Tests a wire.
+    /// Creates a test of `wire` without samples.
     pub fn new(wire: impl Wire + 'static) -> Self {
         Self {
             wire: Arc::new(wire),
@@ -95,44 +95,44 @@ impl Conformance {
         }
     }
 
-    /// Asks for a model of this name.
+    /// Sets the name of the requested model.
     pub fn model(mut self, model: impl Into<String>) -> Self {
         self.model = model.into();
         self
     }
 
-    /// A whole answer that says `text`.
+    /// Adds an unstreamed answer with the text `text`.
     pub fn whole(self, reply: Reply, text: impl Into<String>) -> Self {
         self.give(Scenario::Whole, reply, text, None)
     }
 
-    /// A streamed answer that says `text`, in more than one piece.
+    /// Adds a streamed answer with the text `text`, in more than one piece.
     pub fn streamed(self, reply: Reply, text: impl Into<String>) -> Self {
         self.give(Scenario::Streamed, reply, text, None)
     }
 
-    /// An answer, whole or streamed, that calls `tool` once.
+    /// Adds an answer, whole or streamed, that calls `tool` once.
     pub fn tool_call(self, reply: Reply, tool: impl Into<String>) -> Self {
         self.give(Scenario::ToolCall, reply, tool, None)
     }
 
-    /// An answer, whole or streamed, that says `text` and was cut by the output limit.
+    /// Adds an answer, whole or streamed, with the text `text`, cut off by the output limit.
     pub fn length(self, reply: Reply, text: impl Into<String>) -> Self {
         self.give(Scenario::Length, reply, text, None)
     }
 
-    /// A stream that reports a failure of this kind, after `text` or at once.
+    /// Adds a stream that reports a failure of this kind, after `text` or at once.
     pub fn late_failure(self, reply: Reply, text: impl Into<String>, kind: Kind) -> Self {
         self.give(Scenario::LateFailure, reply, text, Some(kind))
     }
 
-    /// A reply that is a failure of this kind. [`Kind::Auth`] and [`Kind::RateLimited`] must be among them.
+    /// Adds an unsuccessful reply of this kind. [`Kind::Auth`] and [`Kind::RateLimited`] are required.
     pub fn failure(mut self, kind: Kind, reply: Reply) -> Self {
         self.failures.push((kind, reply));
         self
     }
 
-    /// The wire has no way to say this; the report names the reason.
+    /// Declares that the wire cannot express `scenario`; the report gives the reason.
     pub fn cannot(mut self, scenario: Scenario, reason: impl Into<String>) -> Self {
         self.impossible.push((scenario, reason.into()));
         self
@@ -192,7 +192,7 @@ impl Conformance {
     }
 }
 
-/// Whether an answer is what its author says it is.
+/// Checks an answer against what the author expects.
 fn said(given: &Given, run: &Run) -> Result<(), String> {
     let text: String = run
         .events()
@@ -256,7 +256,7 @@ fn said(given: &Given, run: &Run) -> Result<(), String> {
     }
 }
 
-/// A provider over the kit's own line.
+/// A provider whose transport is `line`.
 fn provider(wire: &Arc<dyn Wire>, line: &Arc<Line>) -> impl Provider {
     crate::HttpProvider::new(Arc::clone(wire), Arc::clone(line) as Arc<dyn crate::Transport>)
 }

@@ -1,6 +1,6 @@
-//! Where a decoder's events go.
+//! The output of a decoder: events, with the frame they came in.
 //!
-//! Knows no wire. Invariant: the first event of a frame takes the frame with it, and the others say that it has been taken.
+//! Knows no wire. Invariant: the first event of a frame carries the frame; later events are marked as covered by it.
 
 use std::collections::VecDeque;
 
@@ -8,7 +8,7 @@ use bytes::Bytes;
 use hotspare_core::{Chunk, Event, Json, Origin, Raw, Signature};
 use serde_json::value::RawValue;
 
-/// Puts out what one frame says.
+/// Emits the events of one frame.
 #[derive(Debug)]
 pub struct Emit<'a> {
     out: &'a mut VecDeque<Chunk>,
@@ -17,48 +17,48 @@ pub struct Emit<'a> {
 }
 
 impl<'a> Emit<'a> {
-    /// For a frame that can be passed on as it is to whoever speaks `wire`.
+    /// For a frame that may be forwarded unchanged to a caller that uses `wire`.
     pub fn framed(out: &'a mut VecDeque<Chunk>, wire: &'static str, data: Bytes) -> Self {
         Self { out, raw: Raw::Frame { wire, data }, told: false }
     }
 
-    /// For events without a frame, or with one that nobody passes on.
+    /// For events without a frame, or with a frame that is never forwarded.
     pub fn bare(out: &'a mut VecDeque<Chunk>) -> Self {
         Self { out, raw: Raw::Absent, told: false }
     }
 
-    /// Whether anything was put out.
+    /// Whether anything was emitted.
     #[must_use]
     pub fn told(&self) -> bool {
         self.told
     }
 
-    /// Puts out an event.
+    /// Emits an event.
     pub fn push(&mut self, event: Event) {
         let chunk = self.chunk(event);
         self.out.push_back(chunk);
     }
 
-    /// An event with the frame, if that has not been taken, to be put out later.
+    /// Pairs an event with the frame, if no earlier event took it, for the caller to emit later.
     pub fn chunk(&mut self, event: Event) -> Chunk {
         self.told = true;
         let rest = if self.raw == Raw::Absent { Raw::Absent } else { Raw::Covered };
         Chunk { event, raw: std::mem::replace(&mut self.raw, rest) }
     }
 
-    /// Puts out events in order.
+    /// Emits events in order.
     pub fn extend(&mut self, events: impl IntoIterator<Item = Event>) {
         events.into_iter().for_each(|event| self.push(event));
     }
 
-    /// Puts out text, if there is any.
+    /// Emits text unless it is empty.
     pub fn text(&mut self, event: fn(String) -> Event, text: Option<impl Into<String>>) {
         if let Some(text) = text.map(Into::into).filter(|text: &String| !text.is_empty()) {
             self.push(event(text));
         }
     }
 
-    /// Puts out a signature of reasoning, if there is any.
+    /// Emits a signature of reasoning unless it is empty.
     pub fn signature(&mut self, origin: &str, data: Option<impl Into<String>>, redacted: bool) {
         if let Some(data) = data.map(Into::into).filter(|data: &String| !data.is_empty()) {
             let origin = Origin(origin.to_owned());
@@ -66,21 +66,21 @@ impl<'a> Emit<'a> {
         }
     }
 
-    /// Puts out an annotation; `null` is none.
+    /// Emits an annotation unless it is `null`.
     pub fn note(&mut self, raw: &RawValue) {
         if let Some(Ok(note)) = Some(raw.get()).filter(|raw| *raw != "null").map(Json::parse) {
             self.push(Event::Annotation(note));
         }
     }
 
-    /// Puts out what no shared word covers.
+    /// Emits JSON that no shared event covers.
     pub fn other(&mut self, kind: impl Into<String>, raw: &str) {
         if let Ok(raw) = Json::parse(raw) {
             self.push(Event::Other { kind: kind.into(), raw });
         }
     }
 
-    /// Puts out the frame as a whole, which no shared word covers.
+    /// Emits the whole frame as an event of its own, where no shared event covers it.
     pub fn other_frame(&mut self, kind: impl Into<String>) {
         if let Raw::Frame { data, .. } = &self.raw {
             let text = String::from_utf8_lossy(data).into_owned();
@@ -88,7 +88,7 @@ impl<'a> Emit<'a> {
         }
     }
 
-    /// A frame that gave no event passes all the same.
+    /// Emits a frame without events of its own, so that it is still forwarded.
     pub fn mark(&mut self) {
         if matches!(self.raw, Raw::Frame { .. }) {
             self.push(Event::Mark);

@@ -1,7 +1,7 @@
-//! A caller's JSON body, field by field: what codecs share that also read requests.
+//! A caller's JSON body, field by field, for codecs that also read requests.
 //!
-//! Not a schema: which fields there are is the codec's to say. Invariant: whatever is wrong is an error that names the
-//! field and never quotes the body, which may hold a prompt.
+//! Not a schema: the codec decides which fields exist. Invariant: every error names the field and never quotes the
+//! body, which may hold a prompt.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -15,16 +15,16 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-/// Deeper JSON is refused: servers behind refuse it, too, and not all of them do so gracefully.
+/// Deeper JSON is refused: upstream servers refuse it too, and not all of them gracefully.
 pub const DEPTH_LIMIT: usize = 100;
 
-/// An object's fields as they are spelled.
+/// An object's fields, each as raw JSON.
 pub type Fields<'a> = BTreeMap<Cow<'a, str>, &'a RawValue>;
 
-/// Reads a body that must be an object; fields that are null are left out.
+/// Reads a body that must be an object; null fields are dropped.
 ///
 /// # Errors
-/// [`Kind::InvalidRequest`] if it is no object, or a field nests deeper than [`DEPTH_LIMIT`].
+/// [`Kind::InvalidRequest`] if it is not an object, or a field nests deeper than [`DEPTH_LIMIT`].
 pub fn body(body: &[u8]) -> Result<Fields<'_>, Error> {
     let mut fields: Fields<'_> = serde_json::from_slice(body)
         .map_err(|error| invalid(format!("the body is not a JSON object: {}", place(&error))))?;
@@ -35,7 +35,7 @@ pub fn body(body: &[u8]) -> Result<Fields<'_>, Error> {
     }
 }
 
-/// Reads a field; `wanted` says what it should be.
+/// Reads a field; `wanted` describes its type in the error.
 ///
 /// # Errors
 /// [`Kind::InvalidRequest`] naming the field.
@@ -52,7 +52,7 @@ pub fn read_object<'a, T: Deserialize<'a>>(name: &str, raw: &'a RawValue, wanted
     read::<Object<T>>(name, raw, wanted).map(|object| object.0)
 }
 
-/// A struct that is spelled as an object. By itself, a derived struct also accepts a list, field by field.
+/// A struct read from a JSON object only. A derived `Deserialize` would also accept an array of the fields.
 #[derive(Debug)]
 pub struct Object<T>(pub T);
 
@@ -76,7 +76,7 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for ObjectVisitor<T> {
     }
 }
 
-/// Reads a number that has bounds.
+/// Reads a number within bounds.
 ///
 /// # Errors
 /// [`Kind::InvalidRequest`] naming the field and its bounds.
@@ -88,10 +88,10 @@ pub fn within(name: &str, raw: &RawValue, least: f64, most: f64) -> Result<f64, 
     Err(invalid(format!("`{name}` is {value}; it must lie between {least} and {most}")))
 }
 
-/// Reads the caller's wishes about failover: the field `hotspare`, the same on every wire.
+/// Reads the caller's failover options: the field `hotspare`, the same on every wire.
 ///
 /// # Errors
-/// [`Kind::InvalidRequest`] naming what is wrong.
+/// [`Kind::InvalidRequest`] naming the invalid option.
 pub fn options(raw: &RawValue) -> Result<CallOptions, Error> {
     let wanted = "an object with only, without, no_failover, no_hedge, deadline, max_cost_usd";
     let dto: OptionsDto = read_object("hotspare", raw, wanted)?;
@@ -129,12 +129,12 @@ struct OptionsDto {
     max_cost_usd: Option<f64>,
 }
 
-/// A request that the caller has to correct.
+/// An error that the caller has to fix in the request.
 pub fn invalid(message: impl Into<String>) -> Error {
     Error::new(Kind::InvalidRequest, message).with_status(400)
 }
 
-/// One number and its unit; not zero.
+/// Parses one number and its unit; zero is refused.
 fn duration(text: &str) -> Option<Duration> {
     let unit = text.find(|c: char| c.is_ascii_alphabetic())?;
     let seconds = match &text[unit..] {
@@ -148,7 +148,7 @@ fn duration(text: &str) -> Option<Duration> {
     Duration::try_from_secs_f64(number * seconds).ok().filter(|time| *time > Duration::ZERO)
 }
 
-/// The parser's words without what it quotes of the body.
+/// The parser's error without the excerpt of the body that it quotes.
 fn place(error: &serde_json::Error) -> String {
     use serde_json::error::Category;
     let what = match error.classify() {
@@ -159,7 +159,7 @@ fn place(error: &serde_json::Error) -> String {
     format!("{what} (line {}, column {})", error.line(), error.column())
 }
 
-/// How deep valid JSON nests.
+/// The nesting depth of valid JSON.
 fn depth(json: &str) -> usize {
     let (mut now, mut most, mut text, mut escaped) = (0usize, 0, false, false);
     for byte in json.bytes() {

@@ -1,7 +1,7 @@
-//! A wire and a transport make a provider: the one IO loop.
+//! Combines a wire and a transport into a provider: the one IO loop.
 //!
-//! Not a client with opinions: it never retries, never waits, never looks at health. Invariant: one request is sent per
-//! call, and no error that leaves here shows the key.
+//! It never retries, never waits and never looks at health. Invariant: one request is sent per call, and no error from
+//! here shows the key.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -25,7 +25,7 @@ use crate::wire::{Decoding, Wire};
 /// How much of an unsuccessful reply is read to classify it.
 const ERROR_BODY_LIMIT: usize = 64 << 10;
 
-/// A part of a credential is at least so long.
+/// Shorter parts of credentials and header values are not scrubbed: they may be ordinary words.
 const SHORTEST_PART: usize = 8;
 
 /// A provider reached over HTTP.
@@ -38,20 +38,20 @@ pub struct HttpProvider<W> {
 }
 
 impl<W: Wire> HttpProvider<W> {
-    /// Speaks `wire` over `transport`.
+    /// A provider that uses `wire` over `transport`.
     pub fn new(wire: W, transport: Arc<dyn Transport>) -> Self {
         Self { wire, transport, signer: None, deadline_header: None }
     }
 
-    /// Signs every request that has a key, after the wire has spelled it.
+    /// Signs every request that has a key, after the wire has encoded it.
     #[must_use]
     pub fn with_signer(mut self, signer: Option<Arc<dyn Signer>>) -> Self {
         self.signer = signer;
         self
     }
 
-    /// Tells the server in this header how much time is left for the answer: `20000ms`, or the bare number if the name
-    /// ends with `-ms`.
+    /// Sends the time left for the answer in this header: `20000ms`, or the bare number if the header's name ends in
+    /// `-ms`.
     #[must_use]
     pub fn with_deadline_header(mut self, name: HeaderName) -> Self {
         self.deadline_header = Some(name);
@@ -104,7 +104,7 @@ impl<W: Wire> HttpProvider<W> {
     }
 }
 
-/// Values of headers that users set, which may be secrets; the key's own is known anyway.
+/// The values of user-set headers, which may be secrets. Those that contain the key are scrubbed with it.
 fn hidden(headers: &HeaderMap, secret: Option<&Secret>) -> Vec<String> {
     let secret = secret.map_or("", |secret| secret.expose());
     headers
@@ -158,8 +158,8 @@ impl<W: Wire> Provider for HttpProvider<W> {
     }
 }
 
-/// What an unsuccessful reply means, with its status and the provider's id of the request. Only the first 64 KiB of the
-/// body are looked at.
+/// Classifies an unsuccessful reply, and adds its status and the provider's request id. Only the first 64 KiB of the
+/// body are read.
 pub fn failure<W: Wire + ?Sized>(wire: &W, head: &Head, body: &[u8]) -> Error {
     let body = unmarked(body);
     let mut error = wire.classify(head, &body[..body.len().min(ERROR_BODY_LIMIT)]);
@@ -172,7 +172,7 @@ pub fn failure<W: Wire + ?Sized>(wire: &W, head: &Head, body: &[u8]) -> Error {
     }
 }
 
-/// A reply on its way: body to frames to chunks.
+/// A reply being read: body to frames to chunks.
 struct Reply {
     opened: Option<Box<Opened>>,
     body: Option<BoxStream<'static, Result<Bytes, Error>>>,
@@ -205,7 +205,7 @@ impl Reply {
         self.decoding.decoder.finish(&mut self.chunks)
     }
 
-    /// Whatever was decoded before a failure is told before it.
+    /// Chunks decoded before the failure are still delivered before it.
     fn fail(&mut self, error: Error) {
         self.body = None;
         self.frames.clear();
@@ -257,7 +257,6 @@ impl fmt::Debug for Reply {
 
 fn scrub(error: Error, secret: Option<&Secret>) -> Error {
     let Some(secret) = secret else { return error };
-    // What is shorter is a word, not a secret, and would mutilate the text.
     let parts = secret.parts().filter(|part| part.len() >= SHORTEST_PART && *part != secret.expose());
     parts.fold(error.scrub(secret.expose()), |error, part| error.scrub(part))
 }

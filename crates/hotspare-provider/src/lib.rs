@@ -1,8 +1,9 @@
 //! The interface that providers implement.
 //!
-//! There are two ways to add a provider. If it speaks HTTP, implement [`Wire`], a codec without IO, and [`HttpProvider`] does
-//! the rest over any [`Transport`]. If it does not, implement [`Provider`]. Retries, health and timeouts are the engine's, for
-//! all providers alike. The feature `conformance` adds a test kit that checks what the engine expects.
+//! There are two ways to add a provider. If it is reached over HTTP, implement [`Wire`], a codec without IO, and
+//! [`HttpProvider`] does the rest over any [`Transport`]. Otherwise, implement [`Provider`]. The engine handles
+//! retries, health and timeouts for all providers alike. The feature `conformance` adds a test kit that checks what the
+//! engine expects of a provider.
 #![cfg_attr(not(test), deny(clippy::disallowed_methods, clippy::disallowed_types))]
 
 #[cfg(feature = "conformance")]

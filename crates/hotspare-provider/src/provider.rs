@@ -1,7 +1,7 @@
-//! The port: what the engine's driver asks of a provider.
+//! The port between the engine's driver and a provider.
 //!
-//! Not a place for retries, health or clocks. Invariant: one [`Provider::send`] is one request on the wire; dropping its
-//! future or stream cancels that request, and nothing is left running behind it.
+//! Not a place for retries, health or clocks. Invariant: one [`Provider::send`] is one request on the wire; dropping
+//! its future or stream cancels the request and leaves nothing running.
 
 use std::fmt;
 use std::sync::Arc;
@@ -17,42 +17,44 @@ use crate::secret::Secret;
 /// Something that answers requests: usually an [`HttpProvider`](crate::HttpProvider), or your own.
 #[async_trait]
 pub trait Provider: fmt::Debug + Send + Sync {
-    /// The wire's name, such as `openai-chat`. Equal names mean that frames are interchangeable, and that a request
-    /// which came in over this wire reaches the provider untranslated.
+    /// The wire's name, such as `openai-chat`. Providers with equal names can exchange frames, and a request that came
+    /// in over this wire is forwarded without translation.
     fn wire(&self) -> &'static str;
 
-    /// Whose signed reasoning it can read back, if anybody's; what others signed is taken off before a request is sent.
+    /// The origin of the reasoning signatures that it accepts, if any; others are removed before a request is sent.
     fn origin(&self) -> Option<Origin> {
         None
     }
 
-    /// What `model` can do here as far as the provider knows; the catalogue and the application know more.
+    /// What `model` supports, as far as the provider knows; the catalogue and the application may know more.
     fn capabilities(&self, model: &str) -> Capabilities {
         let _ = model;
         Capabilities::default()
     }
 
-    /// What of `request` is said differently, or not at all, when it goes to `model`: hints that the wire has no word
-    /// for, parts of a schema that it does not take. For the trail; what would change the answer is an error instead.
+    /// The parts of `request` that are changed or dropped when it is sent to `model`, such as hints that the wire lacks
+    /// or unsupported parts of a schema. Recorded in the trail; a change that would affect the answer is an error
+    /// instead.
     fn notes(&self, request: &ChatRequest, model: &str) -> Vec<String> {
         let _ = (request, model);
         Vec::new()
     }
 
-    /// What ties a request to state that this provider keeps (a conversation, a file, a tool that it runs), if anything
-    /// does, for people. Such a request is never moved.
+    /// What ties `request` to state that this provider keeps (a conversation, a file, a tool it runs), described for a
+    /// person; `None` if nothing does. Such a request never moves to another provider.
     fn binds(&self, request: &ChatRequest) -> Option<String> {
         let _ = request;
         None
     }
 
-    /// Whether `request` asks the model to think before it answers. Some words for that are the wire's own.
+    /// Whether `request` asks the model to reason before it answers. Overridden where the wire has options of its own
+    /// for that.
     fn thinks(&self, request: &ChatRequest) -> bool {
         request.asks_for_reasoning()
     }
 
-    /// What it understands of JSON Schema where it enforces `model`'s answers; `None` if it takes any schema, or enforces
-    /// none.
+    /// The subset of JSON Schema that it accepts when it enforces a schema on `model`'s answers; `None` if it accepts
+    /// any schema or enforces none.
     fn schema_subset(&self, model: &str) -> Option<&'static SchemaSubset> {
         let _ = model;
         None
@@ -62,13 +64,13 @@ pub trait Provider: fmt::Debug + Send + Sync {
     /// event; a reply that ends early yields an error instead of an end.
     ///
     /// # Errors
-    /// Whatever kept the reply from beginning, classified.
+    /// Whatever prevented the reply from starting, classified.
     async fn send(&self, call: Outbound) -> Result<BoxStream<'static, Result<Signal, Error>>, Error>;
 }
 
 const _: fn(&dyn Provider) = |_| ();
 
-/// A shared provider is one as well, so that wrappers take it.
+/// A shared provider is a provider, so that wrappers accept it.
 impl<P: Provider + ?Sized> Provider for Arc<P> {
     fn wire(&self) -> &'static str {
         (**self).wire()
@@ -98,7 +100,7 @@ impl<P: Provider + ?Sized> Provider for Arc<P> {
         (**self).schema_subset(model)
     }
 
-    /// Written as the macro expands it, because `async` would box the future a second time.
+    /// Written as the macro expands, because `async` would box the future a second time.
     fn send<'call, 'async_trait>(
         &'call self,
         call: Outbound,
@@ -111,21 +113,21 @@ impl<P: Provider + ?Sized> Provider for Arc<P> {
     }
 }
 
-/// One request as it leaves for one target.
+/// One request, ready to be sent to one target.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Outbound {
-    /// What is asked, prepared for this target.
+    /// The request, prepared for this target.
     pub request: Request,
-    /// The provider's name of the model.
+    /// The provider's name for the model.
     pub model: Arc<str>,
-    /// Whether the answer is wanted piece by piece.
+    /// Whether to stream the answer.
     pub stream: bool,
     /// The key to use.
     pub secret: Option<Secret>,
-    /// Time that is left for the whole answer, where it is limited.
+    /// The time left for the whole answer, if it is limited.
     pub remaining: Option<Duration>,
-    /// Wall time at which it leaves: signatures are dated with it. The beginning of 1970 where nobody said.
+    /// The wall-clock time of sending, which dates signatures. The Unix epoch if unset.
     pub sent_at: SystemTime,
 }
 
@@ -142,29 +144,29 @@ impl Outbound {
         }
     }
 
-    /// What is asked in words.
+    /// The chat request.
     ///
     /// # Errors
-    /// [`Kind::Unsupported`](hotspare_core::Kind::Unsupported) if something else is asked.
+    /// [`Kind::Unsupported`](hotspare_core::Kind::Unsupported) if the request is of another type.
     pub fn chat(&self) -> Result<&ChatRequest, Error> {
         self.request.chat().map(|request| &**request)
     }
 
-    /// Adds the key.
+    /// Sets the key.
     #[must_use]
     pub fn with_secret(mut self, secret: Option<Secret>) -> Self {
         self.secret = secret;
         self
     }
 
-    /// Adds the time left.
+    /// Sets the time left.
     #[must_use]
     pub fn with_remaining(mut self, remaining: Option<Duration>) -> Self {
         self.remaining = remaining;
         self
     }
 
-    /// Adds the wall time.
+    /// Sets the wall-clock time of sending.
     #[must_use]
     pub fn with_sent_at(mut self, sent_at: SystemTime) -> Self {
         self.sent_at = sent_at;
@@ -172,7 +174,7 @@ impl Outbound {
     }
 }
 
-/// What comes back.
+/// What a provider's stream yields.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Signal {
@@ -180,7 +182,7 @@ pub enum Signal {
     Alive,
     /// A piece of the answer.
     Chunk(Chunk),
-    /// The reply has begun: headers are here, content is not.
+    /// The reply has begun: its headers have arrived, but no content yet.
     Opened(Box<Opened>),
 }
 
@@ -192,12 +194,12 @@ pub struct Opened {
     pub status: Option<u16>,
     /// The provider's id of the request.
     pub request_id: Option<String>,
-    /// What the provider says of its limits.
+    /// The rate limits that the head reports.
     pub limits: RateLimits,
 }
 
 impl Opened {
-    /// The head of a reply.
+    /// Creates the head of a reply.
     #[must_use]
     pub fn new(status: Option<u16>, request_id: Option<String>, limits: RateLimits) -> Self {
         Self { status, request_id, limits }

@@ -1,13 +1,13 @@
-//! How long a reply asks to be left alone.
+//! How long a reply asks callers to wait.
 //!
-//! Not a decision: caps and floors are the health book's. Invariant: total; nonsense (negative, absurd, unreadable) is
-//! no hint at all, and a date in the past is a pause of zero.
+//! Not a decision: the health book applies caps and floors. Invariant: parsing is total; a negative, absurd or
+//! unreadable value is no hint at all, and a date in the past is a pause of zero.
 
 use std::time::{Duration, SystemTime};
 
 use crate::transport::Head;
 
-/// Beyond this, a hint is a mistake: 31 days.
+/// A longer hint is taken for a mistake: 31 days.
 pub const ABSURD: Duration = Duration::from_secs(31 * 24 * 3600);
 
 /// Reads `retry-after-ms`, then `retry-after` as seconds (fractions allowed), as an HTTP date, or with units as in
@@ -28,13 +28,13 @@ fn parse(text: &str, received_at: SystemTime) -> Option<Duration> {
     number(text, 1.0).or_else(date).or_else(|| spelled(text).filter(|(_, rest)| rest.is_empty())?.0)
 }
 
-/// Reads `1h2m3.5s`, `250ms`, `12 seconds`, and a bare number as seconds; what no longer looks like one ends it.
+/// Parses `1h2m3.5s`, `250ms`, `12 seconds`, and a bare number as seconds; stops at the first other text.
 #[must_use]
 pub fn pause(text: &str) -> Option<Duration> {
     spelled(text)?.0
 }
 
-/// A pause that a sentence names: "try again in 6.07s", "retry after 12 seconds", "wait 30 seconds before".
+/// A pause stated in a sentence: "try again in 6.07s", "retry after 12 seconds", "please wait 30 seconds before".
 #[must_use]
 pub fn pause_in_words(sentence: &str) -> Option<Duration> {
     let lower = sentence.to_ascii_lowercase();
@@ -43,7 +43,7 @@ pub fn pause_in_words(sentence: &str) -> Option<Duration> {
     ["try again in ", "retry in ", "retry after ", "please wait "].into_iter().find_map(named)
 }
 
-/// A duration in units, and what follows it; none if nothing like one stands there.
+/// A duration with units, and the text after it; `None` if the text does not begin with a duration.
 fn spelled(text: &str) -> Option<(Option<Duration>, &str)> {
     let (mut total, mut any, mut rest) = (0.0, false, text.trim());
     loop {
@@ -72,7 +72,7 @@ fn spelled(text: &str) -> Option<(Option<Duration>, &str)> {
 
 fn number(text: &str, unit: f64) -> Option<Duration> {
     let text = text.trim();
-    // `f64` also reads "inf", "nan" and "1e9"; a header holds digits.
+    // `f64` also parses "inf", "nan" and "1e9"; a header holds only digits and a point.
     if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.') {
         return None;
     }

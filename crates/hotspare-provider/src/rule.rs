@@ -1,42 +1,43 @@
-//! Rules by which failed replies are told apart: the data that an adapter's `classify` is made of.
+//! Rules that classify failed replies: the data behind an adapter's `classify`.
 //!
-//! Not a reader of bodies: an adapter digs out its host's words and brings them here. A table is tried from top to bottom,
-//! the most telling rule first. Invariant: a table is data, so that it can be printed, reviewed and tested as a whole.
+//! Does not parse bodies: an adapter extracts its host's error fields and passes them here. A table is tried from top
+//! to bottom, the most specific rule first. Invariant: a table is data, so it can be printed, reviewed and tested as a
+//! whole.
 
 use hotspare_core::{Error, Kind, Scope};
 
-/// One rule: all that it names must be there.
+/// One rule: every condition it states must hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Rule {
-    /// The status; `None` any.
+    /// The status; `None` matches any.
     pub status: Option<u16>,
-    /// The code, type or other fixed word is one of these, in lower case; empty any.
+    /// The code, type or other fixed word equals one of these, in lower case; empty matches any.
     pub words: &'static [&'static str],
-    /// The text holds one of these, in lower case; empty any.
+    /// The text contains one of these, in lower case; empty matches any.
     pub text: &'static [&'static str],
-    /// It also holds one of these; empty any.
+    /// The text also contains one of these; empty matches any.
     pub also: &'static [&'static str],
-    /// What it means.
+    /// The kind of failure.
     pub kind: Kind,
-    /// What is ill, where the rule knows it better than the kind.
+    /// The scope that is affected, if the rule knows it better than the kind.
     pub scope: Option<Scope>,
 }
 
 impl Rule {
-    /// By a code, type or other fixed word.
+    /// Matches a code, type or other fixed word.
     #[must_use]
     pub const fn word(words: &'static [&'static str], kind: Kind) -> Self {
         Self { words, ..Self::of(kind) }
     }
 
-    /// By what the text holds.
+    /// Matches the text.
     #[must_use]
     pub const fn text(text: &'static [&'static str], kind: Kind) -> Self {
         Self { text, ..Self::of(kind) }
     }
 
-    /// By the status alone.
+    /// Matches the status alone.
     #[must_use]
     pub const fn status(status: u16, kind: Kind) -> Self {
         Self { status: Some(status), ..Self::of(kind) }
@@ -46,35 +47,35 @@ impl Rule {
         Self { status: None, words: &[], text: &[], also: &[], kind, scope: None }
     }
 
-    /// The same rule at one status only.
+    /// Restricts the rule to one status.
     #[must_use]
     pub const fn at(mut self, status: u16) -> Self {
         self.status = Some(status);
         self
     }
 
-    /// The same rule where the text also holds one of these.
+    /// Also requires the text to contain one of these.
     #[must_use]
     pub const fn saying(mut self, text: &'static [&'static str]) -> Self {
         self.text = text;
         self
     }
 
-    /// The same rule where the text holds one of these besides.
+    /// Requires the text to contain one of these besides any other text condition.
     #[must_use]
     pub const fn and(mut self, text: &'static [&'static str]) -> Self {
         self.also = text;
         self
     }
 
-    /// The same rule about this much, not about all that its kind concerns.
+    /// Narrows the failure to this scope instead of the kind's.
     #[must_use]
     pub const fn within(mut self, scope: Scope) -> Self {
         self.scope = Some(scope);
         self
     }
 
-    /// Whether all that the rule names is there.
+    /// Whether every condition of the rule holds.
     #[must_use]
     pub fn holds(&self, said: &Words<'_>) -> bool {
         let same = |word: &&str| said.words.iter().any(|said| said.eq_ignore_ascii_case(word));
@@ -85,10 +86,10 @@ impl Rule {
     }
 }
 
-/// What a failed reply says, dug out of its body.
+/// The contents of a failed reply, extracted from its body.
 #[derive(Clone, Copy, Debug)]
 pub struct Words<'a> {
-    /// The status, or the one that an error inside a successful reply should have had.
+    /// The status; for an error inside a successful reply, the one it should have had.
     pub status: Option<u16>,
     /// Codes, types and other fixed words, in any case.
     pub words: &'a [&'a str],
@@ -96,25 +97,25 @@ pub struct Words<'a> {
     pub text: &'a str,
 }
 
-/// What a failed reply means.
+/// The meaning of a failed reply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Meaning {
-    /// What went wrong.
+    /// The kind of failure.
     pub kind: Kind,
-    /// What is ill, where the reply knows it better than its kind does.
+    /// The scope that is affected, if the reply states it more exactly than its kind.
     pub scope: Option<Scope>,
 }
 
 impl Meaning {
-    /// An error of this meaning, in the host's words.
+    /// Builds an error of this meaning with the host's message.
     #[must_use]
     pub fn error(self, message: impl Into<String>) -> Error {
         Error::new(self.kind, message).with_scope(self.scope)
     }
 }
 
-/// What the first rule that holds says; without one the status decides, as in [`by_status`].
+/// The meaning given by the first rule that holds; without one, the status decides as in [`by_status`].
 #[must_use]
 pub fn judge(rules: &[Rule], said: &Words<'_>) -> Meaning {
     match rules.iter().find(|rule| rule.holds(said)) {
@@ -123,7 +124,7 @@ pub fn judge(rules: &[Rule], said: &Words<'_>) -> Meaning {
     }
 }
 
-/// The words of a failed reply that is no JSON.
+/// The message of a failed reply that is not JSON.
 #[must_use]
 pub fn plain(text: &str) -> &str {
     match text.trim() {
@@ -133,7 +134,7 @@ pub fn plain(text: &str) -> &str {
     }
 }
 
-/// What a status means by itself, where no rule of an adapter knows better.
+/// The meaning of a status by itself, where no rule of an adapter is more specific.
 pub const BY_STATUS: &[Rule] = &[
     Rule::status(401, Kind::Auth),
     Rule::status(402, Kind::QuotaExhausted),
@@ -143,11 +144,11 @@ pub const BY_STATUS: &[Rule] = &[
     Rule::status(409, Kind::Overloaded),
     Rule::status(410, Kind::ModelUnavailable),
     Rule::status(413, Kind::ContextOverflow),
-    // What it relies on failed: a model behind a front, or a computation that others had started.
+    // A dependency failed: a model behind a frontend, or a computation that other requests had started.
     Rule::status(424, Kind::Server),
     Rule::status(425, Kind::Overloaded),
     Rule::status(429, Kind::RateLimited),
-    // Somebody cancelled it, and it was not the caller, who would not read this.
+    // The request was cancelled, but not by the caller, who would not have read this reply.
     Rule::status(499, Kind::Server),
     Rule::status(501, Kind::Unsupported),
     Rule::status(503, Kind::Overloaded),
@@ -156,7 +157,7 @@ pub const BY_STATUS: &[Rule] = &[
     Rule::status(529, Kind::Overloaded),
 ];
 
-/// What a status means by itself: [`BY_STATUS`], then its class. An error without a status is the provider's failure.
+/// The kind for a status alone: [`BY_STATUS`], then its class. An error without a status is the provider's failure.
 #[must_use]
 pub fn by_status(status: Option<u16>) -> Kind {
     let rule = BY_STATUS.iter().find(|rule| rule.status == status);

@@ -1,12 +1,12 @@
-//! A key that does not print.
+//! A key that is never printed.
 //!
-//! Not a vault: it lives in memory like any string. Invariant: `Debug` shows nothing, there is no `Display`, and the one
-//! way to the text is [`Secret::expose`], which is easy to search for.
+//! Not a vault: it lives in memory like any string. Invariant: `Debug` is redacted, there is no `Display`, and the only
+//! access to the text is [`Secret::expose`], which is easy to search for.
 
 use std::fmt;
 use std::sync::Arc;
 
-/// An API key or token; several parts of one credential are joined by `:`.
+/// An API key or token; the parts of a compound credential are joined by `:`.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(Arc<str>);
 
@@ -16,13 +16,13 @@ impl Secret {
         Self(text.into())
     }
 
-    /// The key itself, for the header it belongs in and for nothing else.
+    /// The key itself; only for the header that carries it.
     #[must_use]
     pub fn expose(&self) -> &str {
         &self.0
     }
 
-    /// The credential's parts: the whole, where it is one.
+    /// The parts of the credential; a simple key is one part.
     pub fn parts(&self) -> impl Iterator<Item = &str> {
         self.0.split(':')
     }

@@ -1,7 +1,7 @@
-//! Bodies that hold JSON which somebody else spelled.
+//! JSON bodies that embed JSON verbatim.
 //!
-//! Not a schema: names are the codec's. Invariant: schemas and extras are put in as they are spelled, for a tree would sort
-//! their keys; a name stands in a body once.
+//! Not a schema: the codec chooses the names. Invariant: schemas and extra fields keep their original text, because a
+//! `Value` would sort their keys; each name appears in a body once.
 
 use hotspare_core::{Json, Tool};
 use serde_json::{Map, Value};
@@ -14,31 +14,31 @@ pub struct Object {
 }
 
 impl Object {
-    /// Puts in a field, if it has a value.
+    /// Sets a field if it has a value.
     pub fn put(&mut self, name: &str, value: Option<impl Into<Value>>) {
         if let Some(value) = value {
             self.fields.insert(name.to_owned(), value.into());
         }
     }
 
-    /// Puts in a field whose value is JSON already, in place of what stood under its name.
+    /// Sets a field to JSON text, replacing any field of that name.
     pub fn spell(&mut self, name: &str, json: impl Into<String>) {
         self.fields.remove(name);
         self.spelled.retain(|(written, _)| written != name);
         self.spelled.push((name.to_owned(), json.into()));
     }
 
-    /// Puts in the caller's own fields, in place of what stood under their names.
+    /// Sets the caller's extra fields, replacing any fields of the same names.
     pub fn overlay<'a>(&mut self, extras: impl IntoIterator<Item = (&'a String, &'a Json)>) {
         extras.into_iter().for_each(|(name, value)| self.spell(name, value.as_str()));
     }
 
-    /// A field that was put in as a value.
+    /// A field that was set as a value.
     pub fn get_mut(&mut self, name: &str) -> Option<&mut Value> {
         self.fields.get_mut(name)
     }
 
-    /// The object as text.
+    /// Serializes the object.
     #[must_use]
     pub fn finish(self) -> String {
         let mut text = Value::Object(self.fields).to_string();
@@ -56,7 +56,7 @@ impl Object {
     }
 }
 
-/// Tools as most wires spell them: `{"type":"function","function":{"name", "description", "parameters"}}`.
+/// Tools in the format that most wires use: `{"type":"function","function":{"name", "description", "parameters"}}`.
 #[must_use]
 pub fn functions(tools: &[Tool]) -> String {
     let spelled: Vec<String> = tools

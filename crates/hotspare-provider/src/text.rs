@@ -1,6 +1,6 @@
-//! Text that stays in the frame it came in, and counts however they are spelled.
+//! Text borrowed from the frame it came in, and counts in any notation.
 //!
-//! Not a check of what is said. Invariant: a text without escapes is never copied; a count is a whole number or unknown.
+//! Does not validate content. Invariant: text without escapes is never copied; a count is a whole number or unknown.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -9,8 +9,8 @@ use serde::Deserialize;
 use serde::de::{self, Deserializer, Visitor};
 use serde_json::value::RawValue;
 
-/// Text as it stands in a frame, unless it has escapes. A number, which hosts send where a word belongs, is read as its
-/// digits.
+/// Text borrowed from its frame unless it has escapes. A number, which some hosts send in place of a string, is read as
+/// its digits.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Text<'a>(pub Cow<'a, str>);
 
@@ -52,8 +52,8 @@ impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
     }
 }
 
-/// A count. Null, a negative number, a true fraction or anything else is unknown; `28.0`, as some fronts spell whole numbers,
-/// is 28.
+/// A count. Null, a negative number, a number with a fraction or anything else is unknown; `28.0`, as some frontends
+/// write whole numbers, is 28.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Count(pub Option<u64>);
 
@@ -104,8 +104,8 @@ impl<'de> Deserialize<'de> for Count {
     }
 }
 
-/// Text that holds JSON, such as the arguments of a call; where a host sends the value itself, its spelling is the text, and
-/// `null` is no text.
+/// Text that holds JSON, such as a call's arguments. Where a host sends the value itself instead of a string, its JSON
+/// is the text; `null` is empty.
 #[must_use]
 pub fn spelled(raw: &RawValue) -> Cow<'_, str> {
     match raw.get() {
@@ -115,10 +115,10 @@ pub fn spelled(raw: &RawValue) -> Cow<'_, str> {
     }
 }
 
-/// Reads a [`Count`] into what is in it, for `#[serde(deserialize_with)]`.
+/// Reads a [`Count`] and unwraps it, for `#[serde(deserialize_with)]`.
 ///
 /// # Errors
-/// If a list or an object stands there.
+/// If the value is an array or an object.
 pub fn count<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
     Count::deserialize(deserializer).map(|count| count.0)
 }

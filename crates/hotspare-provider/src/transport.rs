@@ -1,7 +1,7 @@
 //! One HTTP request in, one response out.
 //!
-//! Not reqwest: that is one implementation, in its own crate. Invariant: a status is not an error here; only a missing
-//! or broken response is.
+//! Independent of reqwest, which is one implementation, in its own crate. Invariant: an HTTP status is not an error
+//! here; only a missing or broken response is.
 
 use std::fmt;
 use std::sync::Arc;
@@ -16,23 +16,23 @@ use http::{HeaderMap, Method, StatusCode};
 
 use crate::secret::Secret;
 
-/// Carries requests.
+/// Sends requests.
 #[async_trait]
 pub trait Transport: fmt::Debug + Send + Sync {
-    /// Sends a request and returns when the head of the response is here. Dropping the future or the body cancels it.
+    /// Sends a request and returns once the head of the response has arrived. Dropping the future or body cancels it.
     ///
     /// # Errors
-    /// [`Kind::Connect`](hotspare_core::Kind::Connect) if no connection came about,
-    /// [`Kind::Disconnected`](hotspare_core::Kind::Disconnected) if it ended before the head. In the body:
+    /// [`Kind::Connect`](hotspare_core::Kind::Connect) if no connection was established,
+    /// [`Kind::Disconnected`](hotspare_core::Kind::Disconnected) if it closed before the head. In the body:
     /// [`Kind::Truncated`](hotspare_core::Kind::Truncated).
     async fn send(&self, request: HttpRequest) -> Result<HttpResponse, Error>;
 }
 
 const _: fn(&dyn Transport) = |_| ();
 
-/// A shared transport is one as well, so that wrappers take it.
+/// A shared transport is a transport, so that wrappers accept it.
 impl<T: Transport + ?Sized> Transport for Arc<T> {
-    /// Written as the macro expands it, because `async` would box the future a second time.
+    /// Written as the macro expands, because `async` would box the future a second time.
     fn send<'call, 'async_trait>(
         &'call self,
         request: HttpRequest,
@@ -45,21 +45,21 @@ impl<T: Transport + ?Sized> Transport for Arc<T> {
     }
 }
 
-/// A request.
+/// An HTTP request.
 #[derive(Clone)]
 pub struct HttpRequest {
     /// Usually POST.
     pub method: Method,
-    /// Absolute address.
+    /// The absolute URL.
     pub url: String,
-    /// Headers, the key among them.
+    /// Headers, including the key.
     pub headers: HeaderMap,
     /// Body.
     pub body: Bytes,
 }
 
 impl HttpRequest {
-    /// A POST of JSON.
+    /// A POST request with a JSON body.
     #[must_use]
     pub fn post_json(url: String, body: impl Into<Bytes>) -> Self {
         let mut headers = HeaderMap::with_capacity(4);
@@ -70,7 +70,7 @@ impl HttpRequest {
     /// Adds a header that holds the key.
     ///
     /// # Errors
-    /// [`Kind::Config`](hotspare_core::Kind::Config) if name or value cannot stand in a header.
+    /// [`Kind::Config`](hotspare_core::Kind::Config) if the name or value is not valid in a header.
     pub fn with_key(mut self, name: &str, value: &str) -> Result<Self, Error> {
         let pair = (http::HeaderName::from_bytes(name.as_bytes()), http::HeaderValue::from_str(value));
         let (Ok(name), Ok(mut value)) = pair else {
@@ -81,10 +81,10 @@ impl HttpRequest {
         Ok(self)
     }
 
-    /// Adds a key, where there is one, as a bearer.
+    /// Adds the key, if any, as a bearer token.
     ///
     /// # Errors
-    /// [`Kind::Config`](hotspare_core::Kind::Config) if it cannot stand in a header.
+    /// [`Kind::Config`](hotspare_core::Kind::Config) if it is not valid in a header.
     pub fn with_bearer(self, secret: Option<&Secret>) -> Result<Self, Error> {
         match secret {
             Some(secret) => self.with_key("authorization", &format!("Bearer {}", secret.expose())),
@@ -93,7 +93,7 @@ impl HttpRequest {
     }
 }
 
-/// Headers that say where a message ends: they are the transport's own.
+/// Connection and framing headers, which only the transport may set.
 const FRAMING: [http::HeaderName; 4] = [
     http::header::CONNECTION,
     http::header::CONTENT_LENGTH,
@@ -101,11 +101,11 @@ const FRAMING: [http::HeaderName; 4] = [
     http::header::UPGRADE,
 ];
 
-/// A header that users name. Its value may be a secret, and `Debug` does not show it.
+/// Parses a user-configured header. Its value may be a secret, so `Debug` does not show it.
 ///
 /// # Errors
-/// [`Kind::Config`](hotspare_core::Kind::Config) if name or value cannot stand in a header, or the header is the
-/// transport's own.
+/// [`Kind::Config`](hotspare_core::Kind::Config) if the name or value is not valid in a header, or the transport sets
+/// that header itself.
 pub fn header(name: &str, value: &str) -> Result<(http::HeaderName, http::HeaderValue), Error> {
     let wrong = |what: String| Error::new(hotspare_core::Kind::Config, what);
     let name = http::HeaderName::from_bytes(name.as_bytes())
@@ -119,7 +119,7 @@ pub fn header(name: &str, value: &str) -> Result<(http::HeaderName, http::Header
     Ok((name, value))
 }
 
-/// Shows neither headers (keys) nor body (prompts), nor an address's query (keys again).
+/// Omits headers (keys), the body (prompts) and the URL's query (keys again).
 impl fmt::Debug for HttpRequest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let address = self.url.split('?').next().unwrap_or_default();
@@ -134,18 +134,18 @@ pub struct Head {
     pub status: StatusCode,
     /// Headers.
     pub headers: HeaderMap,
-    /// When it came, by wall clock: dates in headers are relative to it.
+    /// When it arrived, by wall clock: dates in headers are relative to it.
     pub received_at: SystemTime,
 }
 
 impl Head {
-    /// A header's value as text.
+    /// The value of a header, if it is text.
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name)?.to_str().ok()
     }
 
-    /// The media type without parameters, in lower case; empty if unstated.
+    /// The media type without parameters, in lower case; empty if absent.
     #[must_use]
     pub fn media_type(&self) -> String {
         let value = self.header("content-type").unwrap_or_default();
@@ -153,7 +153,7 @@ impl Head {
     }
 }
 
-/// A response whose body is still on its way.
+/// A response whose body is still arriving.
 pub struct HttpResponse {
     /// Head.
     pub head: Head,

@@ -1,7 +1,7 @@
-//! What an adapter is: a codec.
+//! The interface of an adapter: a codec.
 //!
-//! Not a client: no async, no sockets, no clock, no opinion on retries. Invariant: a decoder gives the same events
-//! however the bytes were split on their way.
+//! Not a client: no async, sockets or clock, and no decision on retries. Invariant: a decoder gives the same events
+//! however the bytes were split in transit.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -13,44 +13,44 @@ use crate::framing::{Frame, Framer};
 use crate::provider::Outbound;
 use crate::transport::{Head, HttpRequest};
 
-/// The spelling of requests and replies of one family of providers.
+/// Encodes requests and decodes replies for one family of providers.
 pub trait Wire: fmt::Debug + Send + Sync {
     /// The wire's name; see [`Provider::wire`](crate::Provider::wire).
     fn name(&self) -> &'static str;
 
-    /// Whose signed reasoning it can read back; see [`Provider::origin`](crate::Provider::origin).
+    /// The origin of the reasoning signatures that it accepts; see [`Provider::origin`](crate::Provider::origin).
     fn origin(&self) -> Option<Origin> {
         None
     }
 
-    /// What `model` can do here as far as the wire tells.
+    /// What `model` supports, as far as the wire knows.
     fn capabilities(&self, model: &str) -> Capabilities {
         let _ = model;
         Capabilities::default()
     }
 
-    /// What of a request it says differently or not at all; see [`Provider::notes`](crate::Provider::notes).
+    /// The parts of a request that it changes or drops; see [`Provider::notes`](crate::Provider::notes).
     fn notes(&self, request: &ChatRequest, model: &str) -> Vec<String> {
         let _ = (request, model);
         Vec::new()
     }
 
-    /// Whether a request asks the model to think; see [`Provider::thinks`](crate::Provider::thinks).
+    /// Whether a request asks the model to reason; see [`Provider::thinks`](crate::Provider::thinks).
     fn thinks(&self, request: &ChatRequest) -> bool {
         request.asks_for_reasoning()
     }
 
-    /// What it understands of JSON Schema; see [`Provider::schema_subset`](crate::Provider::schema_subset).
+    /// The subset of JSON Schema that it accepts; see [`Provider::schema_subset`](crate::Provider::schema_subset).
     fn schema_subset(&self, model: &str) -> Option<&'static SchemaSubset> {
         let _ = model;
         None
     }
 
-    /// Spells a request.
+    /// Encodes a request.
     ///
     /// # Errors
-    /// [`Kind::Unsupported`](hotspare_core::Kind::Unsupported) if the wire has no words for it,
-    /// [`Kind::InvalidRequest`](hotspare_core::Kind::InvalidRequest) if no wire would.
+    /// [`Kind::Unsupported`](hotspare_core::Kind::Unsupported) if this wire cannot express it,
+    /// [`Kind::InvalidRequest`](hotspare_core::Kind::InvalidRequest) if no wire could.
     fn encode(&self, call: &Outbound) -> Result<HttpRequest, Error>;
 
     /// What ties a request to state that this wire's provider keeps; see [`Provider::binds`](crate::Provider::binds).
@@ -59,16 +59,16 @@ pub trait Wire: fmt::Debug + Send + Sync {
         None
     }
 
-    /// How the body of a successful reply is to be read.
+    /// Chooses the framer and decoder for the body of a successful reply.
     ///
     /// # Errors
-    /// [`Kind::Protocol`](hotspare_core::Kind::Protocol) if the head already shows that this is no answer.
+    /// [`Kind::Protocol`](hotspare_core::Kind::Protocol) if the head already shows that this is not an answer.
     fn decoder(&self, call: &Outbound, head: &Head) -> Result<Decoding, Error>;
 
-    /// What an unsuccessful reply means. `body` holds its beginning, at most 64 KiB.
+    /// Classifies an unsuccessful reply. `body` holds its beginning, at most 64 KiB.
     fn classify(&self, head: &Head, body: &[u8]) -> Error;
 
-    /// What a reply's head says of the provider's limits.
+    /// The rate limits in a reply's head.
     fn limits(&self, head: &Head) -> RateLimits {
         let _ = head;
         RateLimits::default()
@@ -135,9 +135,9 @@ impl<W: Wire + ?Sized> Wire for Arc<W> {
 
 /// How a body is read: bytes to frames, frames to events.
 pub struct Decoding {
-    /// Cuts the body into frames.
+    /// Splits the body into frames.
     pub framer: Box<dyn Framer>,
-    /// Reads the frames.
+    /// Decodes the frames.
     pub decoder: Box<dyn Decoder>,
 }
 
@@ -147,18 +147,18 @@ impl fmt::Debug for Decoding {
     }
 }
 
-/// Reads the frames of one reply.
+/// Decodes the frames of one reply.
 pub trait Decoder: Send {
-    /// Reads a frame and appends what it says.
+    /// Decodes a frame and appends its events.
     ///
     /// # Errors
-    /// A frame that reports a failure, classified by its own words, or one that makes no sense
-    /// ([`Kind::Protocol`](hotspare_core::Kind::Protocol)).
+    /// The failure that a frame reports, classified by its content, or
+    /// [`Kind::Protocol`](hotspare_core::Kind::Protocol) for a frame that cannot be decoded.
     fn push(&mut self, frame: Frame, out: &mut VecDeque<Chunk>) -> Result<(), Error>;
 
-    /// The body has ended. Appends what was still open.
+    /// Ends the body. Appends what was still open.
     ///
     /// # Errors
-    /// [`Kind::Truncated`](hotspare_core::Kind::Truncated) if the answer had not.
+    /// [`Kind::Truncated`](hotspare_core::Kind::Truncated) if the answer was incomplete.
     fn finish(&mut self, out: &mut VecDeque<Chunk>) -> Result<(), Error>;
 }

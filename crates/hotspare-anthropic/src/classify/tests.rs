@@ -1,4 +1,4 @@
-//! Statuses and bodies as they are really sent.
+//! Statuses and bodies as they are actually sent.
 
 use http::{HeaderMap, HeaderValue, StatusCode};
 use proptest::prelude::*;
@@ -84,7 +84,7 @@ proptest! {
     }
 }
 
-/// What is documented and nobody has recorded.
+/// Errors that are documented and have not been recorded.
 #[test]
 fn documented_types_mean_what_their_author_says() {
     let body = |kind: &str, message: &str, detail: &str| {
@@ -149,7 +149,7 @@ fn what_one_request_names_takes_no_model_out() {
         (404, typed("not_found_error", "Container container_01 not found"), Kind::InvalidRequest),
         (404, typed("not_found_error", "model: container-1"), Kind::ModelUnavailable),
         (410, typed("not_found_error_from_tomorrow", "gone"), Kind::ModelUnavailable),
-        // One server's parser gave up on what its model wrote.
+        // One server failed to parse the output of its model.
         (
             500,
             r#"{"error":{"code":500,"message":"Failed to parse input at pos 12: </tool_call> prefill","type":"server_error"}}"#

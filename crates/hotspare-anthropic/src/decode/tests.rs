@@ -1,4 +1,4 @@
-//! What servers really send, and that it means the same however it is cut.
+//! Replies as servers actually send them, with the same events however the bytes are split.
 
 use bytes::Bytes;
 use hotspare_provider::{Framer, Sse};
@@ -195,7 +195,7 @@ fn errors_inside_a_stream() {
     let overloaded =
         r#"{"type":"error","error":{"details":null,"type":"overloaded_error","message":"Overloaded"}}"#;
     assert_eq!(run(&sse(&[overloaded]), &[]), (vec![], Err(Kind::Overloaded)));
-    // In a shape of the host's own, alone or in place of a whole answer.
+    // An error in a host's own format, as a frame of a stream or in place of a whole answer.
     let own = r#"{"code":500,"msg":"404 NOT_FOUND","success":false}"#;
     assert_eq!(run(&sse(&[own]), &[]).1, Err(Kind::Server));
     let mut decoder = MessagesDecoder::default();

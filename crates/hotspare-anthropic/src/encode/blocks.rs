@@ -1,6 +1,7 @@
 //! Turns and their blocks of content.
 //!
-//! Invariant: a part's own fields stay with it, results lead their turn, and what only others can read is not written.
+//! Invariant: a part keeps its own fields, tool results lead their turn, and parts that only other providers can read
+//! are not written.
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
@@ -18,7 +19,7 @@ pub(super) struct Turn<'a> {
     blocks: Vec<Block<'a>>,
 }
 
-/// Merges neighbours of one role; turns without a word are left out.
+/// Merges consecutive messages of one role; empty turns are dropped.
 pub(super) fn turns(messages: &[Message]) -> Result<Vec<Turn<'_>>, Error> {
     let mut turns: Vec<Turn<'_>> = Vec::new();
     for message in messages {
@@ -34,14 +35,14 @@ pub(super) fn turns(messages: &[Message]) -> Result<Vec<Turn<'_>>, Error> {
         }
     }
     for turn in &mut turns {
-        // Results come first in a turn, whatever else the caller put there.
+        // The wire requires tool results first in a turn, wherever the caller put them.
         turn.blocks.sort_by_key(|block| !matches!(block.part, Part::ToolResult(_)));
     }
     Ok(turns)
 }
 
-/// Whether the loop of tool calls that is under way was begun without a thought that can be shown: a model that is told to
-/// think refuses to go on with it.
+/// Whether the current loop of tool calls began without reasoning that can be sent back: a model that is forced to
+/// think refuses to continue it.
 pub(super) fn begun_without_thought(turns: &[Turn<'_>]) -> bool {
     let answers = |turn: &Turn<'_>| turn.blocks.iter().any(|block| matches!(block.part, Part::ToolResult(_)));
     let spoken = turns.iter().rposition(|turn| turn.role == "user" && !answers(turn));
@@ -50,10 +51,10 @@ pub(super) fn begun_without_thought(turns: &[Turn<'_>]) -> bool {
     first.is_some_and(|turn| !matches!(turn.blocks.first(), Some(Block { part: Part::Reasoning(_), .. })))
 }
 
-/// The blocks that are written for these parts.
+/// The blocks to write for these parts.
 pub(super) fn blocks(parts: &[Part]) -> Vec<Block<'_>> {
     let mut blocks: Vec<Block<'_>> = Vec::with_capacity(parts.len());
-    // Fields of a part that is not written go with it.
+    // Fields of a part that is not written are dropped with it.
     let mut written = false;
     for part in parts {
         match part {
@@ -75,7 +76,7 @@ pub(super) fn blocks(parts: &[Part]) -> Vec<Block<'_>> {
 
 fn is_written(part: &Part) -> bool {
     match part {
-        // Blank texts are refused.
+        // The wire refuses blank texts.
         Part::Text(text) | Part::Refusal(text) => !text.trim().is_empty(),
         Part::Reasoning(reasoning) => {
             reasoning.signature.as_ref().is_some_and(|signature| signature.origin.0 == ORIGIN)
@@ -95,7 +96,7 @@ impl Serialize for Turn<'_> {
     }
 }
 
-/// One text as text, anything else as a list.
+/// A single text as a string, anything else as a list.
 struct Content<'a>(&'a [Block<'a>]);
 
 impl Serialize for Content<'_> {
@@ -109,14 +110,14 @@ impl Serialize for Content<'_> {
     }
 }
 
-/// A part and the fields that only this wire knows.
+/// A part, with the fields that only this wire has.
 pub(super) struct Block<'a> {
     part: &'a Part,
     fields: Option<&'a Native>,
 }
 
 impl Block<'_> {
-    /// Whether it can be written at all.
+    /// Checks that the part can be written.
     fn check(&self) -> Result<(), Error> {
         match self.part {
             Part::ToolCall(call) if input(call).is_none() => {
@@ -188,15 +189,15 @@ impl Serialize for Block<'_> {
     }
 }
 
-/// A call's arguments as the model wrote them, if they are an object.
+/// A call's arguments exactly as the model wrote them, if they are an object.
 fn input(call: &ToolCall) -> Option<&RawValue> {
     let text = call.arguments.trim();
     let text = if text.is_empty() { "{}" } else { text };
     serde_json::from_str(text).ok().filter(|raw: &&RawValue| raw.get().starts_with('{'))
 }
 
-/// The wire's ids hold letters, digits, `_` and `-`. Another's id is respelled, the same way at every place; a hash keeps
-/// two that differ only in what was respelled apart.
+/// The wire's ids consist of letters, digits, `_` and `-`. Another wire's id is rewritten, the same way wherever it
+/// occurs; a hash keeps ids distinct that differ only in the characters removed.
 pub(super) fn wire_id(id: &str) -> String {
     let fits = |character: char| character.is_ascii_alphanumeric() || matches!(character, '_' | '-');
     if !id.is_empty() && id.len() <= 64 && id.chars().all(fits) {
@@ -207,7 +208,7 @@ pub(super) fn wire_id(id: &str) -> String {
     format!("{kept}_{hash:016x}")
 }
 
-/// Where an image or document comes from.
+/// The source of an image or a document.
 #[derive(Serialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 enum Source<'a> {

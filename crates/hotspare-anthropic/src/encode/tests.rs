@@ -1,4 +1,4 @@
-//! What goes out, field by field.
+//! Encoded requests, field by field.
 
 use hotspare_core::{Json, Origin, Reasoning, Signature, Tool, ToolCall, ToolResult};
 use serde_json::{Value, json};
@@ -8,7 +8,7 @@ use super::*;
 use crate::ORIGIN;
 
 impl To<'static> {
-    /// The model `m` at the wire's author.
+    /// The model `m` at Anthropic itself.
     pub(crate) fn author(stream: bool) -> Self {
         Self { host: Host::AUTHOR, model: "m", stream, betas: Vec::new() }
     }

@@ -1,7 +1,7 @@
-//! Blocks of content, as callers send them.
+//! Content blocks in callers' requests.
 //!
-//! Invariant: a block whose kind or source has no shared word is kept whole; a known block's unknown fields are kept
-//! beside it.
+//! Invariant: a block whose type or source has no shared equivalent is kept whole; a known block's unknown fields are
+//! kept beside it.
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
@@ -12,7 +12,7 @@ use serde_json::value::RawValue;
 
 use crate::{ORIGIN, WIRE};
 
-/// A text, or a list of blocks.
+/// Parses a string or a list of blocks.
 pub(super) fn parts(at: &str, raw: &RawValue) -> Result<Vec<Part>, Error> {
     if raw.get().starts_with('"') {
         return Ok(vec![Part::Text(read(at, raw, "a text")?)]);
@@ -69,7 +69,7 @@ fn block(at: &str, raw: &RawValue, out: &mut Vec<Part>) -> Result<(), Error> {
     Ok(())
 }
 
-/// What is shown, if it can be shown to others: a file that was given to one provider cannot.
+/// The media of a block, if other providers can read it; not so for a file uploaded to one provider.
 fn media(at: &str, fields: &mut Fields<'_>) -> Result<Option<Media>, Error> {
     let at = format!("{at}.source");
     let raw = fields.get("source").ok_or_else(|| invalid(format!("`{at}` is missing")))?;
@@ -95,7 +95,7 @@ fn media(at: &str, fields: &mut Fields<'_>) -> Result<Option<Media>, Error> {
     Ok(Some(media))
 }
 
-/// An empty signature proves nothing: callers send it back for reasoning of models that sign nothing.
+/// An empty signature is dropped: callers send it back with the reasoning of models that do not sign.
 fn signed(text: String, data: String, redacted: bool) -> Reasoning {
     let reasoning = Reasoning::new(text);
     if data.is_empty() {
@@ -124,9 +124,9 @@ fn optional<T: DeserializeOwned>(at: &str, fields: &mut Fields<'_>, name: &str) 
     fields.remove(name).map(|raw| read(&format!("{at}.{name}"), raw, "of its type")).transpose()
 }
 
-/// Fields put back into an object, each as it was spelled.
+/// The fields as an object, each with its original JSON.
 pub(crate) fn object(fields: &Fields<'_>) -> Json {
-    // Names and raw values always have a spelling; null is unreachable and only keeps this total.
+    // Names and raw values can always be serialized; `null` is unreachable and only keeps this function total.
     let text = serde_json::to_string(fields).unwrap_or_else(|_| "null".into());
     Json::parse(text).unwrap_or_else(|_| Json::from(serde_json::Value::Null))
 }

@@ -1,4 +1,4 @@
-//! What callers get, read back by this crate's own decoder.
+//! Responses to callers, read back by this crate's own decoder.
 
 use std::collections::VecDeque;
 
@@ -85,7 +85,7 @@ fn the_full_sequence() {
     assert_eq!(frames[12].1["usage"]["input_tokens"], 3, "counts that come late are told all the same");
 }
 
-/// A relay that is cut off goes on in its own words, and the blocks still fit.
+/// A relayed answer that is cut off continues in frames of our own, and the block indexes still fit.
 #[test]
 fn frames_of_our_own_fit_between_those_passed_on() {
     let (mut outgoing, mut out) = (MessagesEncoder::new("id", "m"), Vec::new());
@@ -201,7 +201,7 @@ fn said() -> impl Strategy<Value = Vec<Event>> {
 }
 
 proptest! {
-    /// Whatever was said reads back as it was said, and a relay of it gives the same bytes but for the pings.
+    /// Any answer is read back as it was written, and relaying it gives the same bytes except for the pings.
     #[test]
     fn what_is_spelled_reads_back(events in said()) {
         let body = spell(&events);

@@ -7,7 +7,7 @@ use super::{MessagesEncoder, finish_word};
 use crate::{ORIGIN, WIRE};
 
 impl MessagesEncoder {
-    /// A whole answer's body.
+    /// The body of a whole answer.
     #[must_use]
     pub fn body(&self, answer: &ChatResponse) -> Vec<u8> {
         let content: Vec<Value> = answer.content.iter().filter_map(block).collect();
@@ -25,13 +25,13 @@ impl MessagesEncoder {
         .into_bytes()
     }
 
-    /// The body that answers how long a prompt is. Its figure is an estimate, and it says so.
+    /// The body of a token count, marked as an estimate.
     #[must_use]
     pub fn token_count(tokens: u64) -> Vec<u8> {
         json!({"input_tokens": tokens, "hotspare": {"estimated": true}}).to_string().into_bytes()
     }
 
-    /// The body that lists what can be asked for.
+    /// The body of the list of available models.
     #[must_use]
     pub fn models(names: &[String]) -> Vec<u8> {
         let data: Vec<Value> = names.iter().map(|name| described(name)).collect();
@@ -39,7 +39,7 @@ impl MessagesEncoder {
         json!({"data": data, "has_more": false, "first_id": first, "last_id": last}).to_string().into_bytes()
     }
 
-    /// The body that tells of one of them.
+    /// The body that describes one model.
     #[must_use]
     pub fn model(name: &str) -> Vec<u8> {
         described(name).to_string().into_bytes()
@@ -55,7 +55,7 @@ fn block(part: &Part) -> Option<Value> {
         Part::Text(text) | Part::Refusal(text) if text.is_empty() => return None,
         Part::Text(text) | Part::Refusal(text) => json!({"type": "text", "text": text}),
         Part::Reasoning(reasoning) => {
-            // Another author's proof would be taken for this wire's when it comes back.
+            // If it came back, a signature of another origin would be taken for this wire's own.
             let own = reasoning.signature.as_ref().filter(|signature| signature.origin.0 == ORIGIN);
             match own {
                 Some(signature) if signature.redacted => {
@@ -69,7 +69,7 @@ fn block(part: &Part) -> Option<Value> {
             }
         }
         Part::ToolCall(call) => {
-            // What is no JSON is what a cut answer left of it.
+            // Arguments that are not JSON were cut off with the answer.
             let input: Value = serde_json::from_str(&call.arguments).unwrap_or_else(|_| json!({}));
             json!({"type": "tool_use", "id": call.id, "name": call.name, "input": input})
         }
@@ -78,7 +78,7 @@ fn block(part: &Part) -> Option<Value> {
     })
 }
 
-/// This wire counts the cached part of a prompt apart.
+/// This wire counts the cached part of a prompt separately.
 pub(super) fn usage_json(usage: &Usage) -> Value {
     let (cached, written) = (usage.cached.unwrap_or(0), usage.cache_written.unwrap_or(0));
     let mut out = json!({

@@ -1,4 +1,4 @@
-//! Every house's spelling, whole and streamed.
+//! Every vendor's format, whole and streamed.
 
 use proptest::prelude::*;
 

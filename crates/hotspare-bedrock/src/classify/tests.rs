@@ -1,4 +1,4 @@
-//! Statuses, names and texts as they are really sent.
+//! Statuses, names and messages as they are actually sent.
 
 use std::time::SystemTime;
 
@@ -192,7 +192,7 @@ proptest! {
     }
 }
 
-/// What is documented and nobody has recorded: status and name by the service's model.
+/// Exceptions that are documented and have not been recorded; status and name are from the service's API model.
 #[test]
 fn documented_exceptions_mean_what_their_host_says() {
     for (status, name, expected) in [

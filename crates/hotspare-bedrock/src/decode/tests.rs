@@ -1,4 +1,4 @@
-//! What Bedrock really sends, and that it means the same however it is cut.
+//! Replies as Bedrock actually sends them, with the same events however the bytes are split.
 
 use bytes::Bytes;
 use hotspare_provider::Framer;
@@ -10,7 +10,7 @@ use super::*;
 
 const CLAUDE: &str = "us.anthropic.claude-sonnet-4-6";
 
-/// A message of an event stream. The port's own tests hold the checksums to known values.
+/// A message of an event stream. The framer's own tests check the checksums against known values.
 fn message(kind: &str, name: &str, payload: &str) -> Vec<u8> {
     let which = if kind == "event" { ":event-type" } else { ":exception-type" };
     let mut headers = Vec::new();

@@ -1,6 +1,6 @@
-//! Parts of a turn to blocks of content.
+//! Parts of a turn to content blocks.
 //!
-//! Invariant: media go out as bytes or by an address that the host itself reads (`s3:`), never as text about them.
+//! Invariant: media are sent as bytes or by a URL that the host itself reads (`s3:`), never as text about them.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -11,11 +11,11 @@ use super::unsupported;
 use crate::WIRE;
 use crate::family::Family;
 
-/// What the wire calls the forms of images.
+/// The wire's names for image formats.
 const IMAGES: [(&str, &str); 4] =
     [("image/png", "png"), ("image/jpeg", "jpeg"), ("image/gif", "gif"), ("image/webp", "webp")];
 
-/// What the wire calls the forms of documents.
+/// The wire's names for document formats.
 const DOCUMENTS: [(&str, &str); 9] = [
     ("application/pdf", "pdf"),
     ("text/csv", "csv"),
@@ -28,11 +28,11 @@ const DOCUMENTS: [(&str, &str); 9] = [
     ("text/markdown", "md"),
 ];
 
-/// Spells the parts of one conversation.
+/// Encodes the parts of one conversation.
 #[derive(Debug)]
 pub(super) struct Blocks {
     family: Family,
-    /// Documents so far: each needs a name of its own.
+    /// The number of documents so far: each needs a name of its own.
     documents: u32,
 }
 
@@ -41,10 +41,10 @@ impl Blocks {
         Self { family, documents: 0 }
     }
 
-    /// Spells a part behind those that came before it in its turn.
+    /// Appends a part to those before it in its turn.
     pub(super) fn part(&mut self, part: &Part, out: &mut Vec<Value>) -> Result<(), Error> {
         match part {
-            // Blank texts are refused.
+            // The wire refuses blank texts.
             Part::Text(text) | Part::Refusal(text) if text.trim().is_empty() => {}
             Part::Text(text) | Part::Refusal(text) => out.push(json!({"text": text})),
             Part::Image(media) => out.push(image(media)?),
@@ -93,7 +93,7 @@ impl Blocks {
             self.part(part, &mut content)?;
         }
         if content.is_empty() {
-            // A result without content is refused; a tool may well have nothing to say.
+            // A result without content is refused, although a tool may have no output.
             content.push(json!({"text": "(no output)"}));
         }
         let mut out = json!({"toolUseId": wire_id(&result.id), "content": content});
@@ -140,8 +140,8 @@ fn tool_use(call: &ToolCall) -> Result<Value, Error> {
     Ok(json!({"toolUse": {"toolUseId": wire_id(&call.id), "name": call.name, "input": input}}))
 }
 
-/// The wire's ids hold letters, digits, `_` and `-`, at most 64. Another's id is respelled, the same way at every place; a
-/// hash keeps two that differ only in what was respelled apart.
+/// The wire's ids are at most 64 letters, digits, `_` and `-`. Another wire's id is rewritten, the same way wherever it
+/// occurs; a hash keeps ids distinct that differ only in the characters removed.
 pub(super) fn wire_id(id: &str) -> String {
     let fits = |character: char| character.is_ascii_alphanumeric() || matches!(character, '_' | '-');
     if !id.is_empty() && id.len() <= 64 && id.chars().all(fits) {

@@ -1,4 +1,4 @@
-//! What goes out, field by field.
+//! Encoded requests, field by field.
 
 use hotspare_core::{Json, Media, Native, Origin, Reasoning, Signature, Tool, ToolCall, ToolResult};
 

@@ -1,4 +1,4 @@
-//! Another wire's events come out of the envelope as they went in.
+//! Another wire's events come out of the envelope unchanged.
 
 use std::sync::Arc;
 use std::time::SystemTime;

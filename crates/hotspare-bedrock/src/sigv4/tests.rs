@@ -1,4 +1,4 @@
-//! Signatures against published ones.
+//! Checks signatures against published ones.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use super::*;
 
 const KEY: &str = "AKIDEXAMPLE:wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY";
 
-/// 2015-08-30 12:36:00 UTC, the moment of the published test suite.
+/// 2015-08-30 12:36:00 UTC, the time used by the published test suite.
 fn moment() -> SystemTime {
     SystemTime::UNIX_EPOCH + Duration::from_secs(1_440_938_160)
 }

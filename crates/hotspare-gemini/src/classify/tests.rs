@@ -1,4 +1,4 @@
-//! Statuses and bodies as they are really sent.
+//! Statuses and bodies as they are actually sent.
 
 use hotspare_core::Scope;
 use http::{HeaderMap, HeaderValue, StatusCode};
@@ -153,7 +153,7 @@ proptest! {
     }
 }
 
-/// What is documented and nobody has recorded.
+/// Errors that are documented and have not been recorded.
 #[test]
 fn documented_words_mean_what_their_host_says() {
     for (status, word, message, expected) in [

@@ -1,4 +1,4 @@
-//! What servers really send, and that it means the same however it is cut.
+//! Replies as servers actually send them, with the same events however the bytes are split.
 
 use bytes::Bytes;
 use hotspare_provider::{Framer, JsonArray, Sse};
@@ -134,7 +134,7 @@ fn what_ends_with_its_words_needs_no_end_of_the_body() {
         (events.iter().filter(|event| matches!(event, Event::Finished(_))).count(), result),
         (1, Ok(()))
     );
-    // An end before the first word is none yet.
+    // A finish reason before the first content is not the end.
     let early = r#"{"candidates":[{"content":{"parts":[{"text":""}]},"finishReason":"STOP"}]}"#;
     let (events, _) = streamed(&[early, &finish("\"STOP\"")]);
     assert_eq!(events.last(), Some(&Event::Finished(FinishReason::Stop)));
@@ -160,7 +160,7 @@ fn ends() {
             ends(FinishReason::Other("ESCALATION".into())),
             ends(FinishReason::Other("ESCALATION".into())),
         ),
-        // The same number is not the same word everywhere.
+        // The hosts number their finish reasons differently.
         ("10", Err(Kind::BadOutput), ends(FinishReason::ContentFilter)),
         ("99", ends(FinishReason::Other("99".into())), ends(FinishReason::Other("99".into()))),
     ] {

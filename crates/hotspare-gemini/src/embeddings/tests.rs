@@ -1,4 +1,4 @@
-//! Both spellings, out and in.
+//! Both formats, encoded and decoded.
 
 use bytes::Bytes;
 use proptest::prelude::*;

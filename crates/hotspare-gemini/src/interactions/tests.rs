@@ -1,4 +1,4 @@
-//! Streams and whole answers, in both spellings.
+//! Streams and whole answers, in both formats.
 
 use hotspare_provider::Framer;
 use proptest::prelude::*;

@@ -1,4 +1,4 @@
-//! What is kept, what is respelled, what is left out and named.
+//! What is kept, what is rewritten, and what is dropped and noted.
 
 use proptest::prelude::*;
 

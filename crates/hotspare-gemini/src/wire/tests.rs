@@ -1,4 +1,4 @@
-//! Addresses and keys.
+//! URLs and keys.
 
 use std::sync::Arc;
 use std::time::SystemTime;

@@ -1,4 +1,4 @@
-//! What answers are folded into.
+//! The answers that events are assembled into.
 
 use super::*;
 use hotspare_core::{Origin, TargetId};
@@ -129,7 +129,7 @@ fn arguments_are_a_json_object() {
 fn a_cut_call_stays_as_it_was_left() {
     for finish in [FinishReason::Length, FinishReason::ContentFilter] {
         for left in ["", "{\"a\":"] {
-            // `{}` would make a call that was cut before its arguments look complete.
+            // `{}` would make a call that was cut off before its arguments look complete.
             assert_eq!(arguments_of(finish.clone(), left).unwrap(), left);
         }
     }
@@ -185,12 +185,12 @@ fn memory_is_bounded() {
     }
 }
 
-/// One block of an answer: what kind of delta, and its text.
+/// One block of an answer: the kind of its deltas, and its text.
 fn blocks() -> impl Strategy<Value = Vec<(u8, String)>> {
     proptest::collection::vec((0..4_u8, "[a-z é\u{301}😀\n<>{}\"]{1,12}"), 1..8)
 }
 
-/// Spells blocks as events, cutting after every `step`-th character.
+/// The blocks as events, split after every `step`-th character.
 fn spell(blocks: &[(u8, String)], step: usize) -> Vec<Event> {
     let mut events = Vec::new();
     let mut tools = 0;

@@ -1,4 +1,4 @@
-//! Which orders of events are legal.
+//! Legal and illegal orders of events.
 
 use super::*;
 use hotspare_core::Json;

@@ -1,4 +1,4 @@
-//! Conversations that change hands.
+//! Conversations that move between models.
 
 use super::*;
 use hotspare_core::{Json, Message, Native, Reasoning, Role, ToolCall, ToolResult};
@@ -28,7 +28,7 @@ fn request(messages: impl IntoIterator<Item = Message>) -> ChatRequest {
     messages.into_iter().fold(ChatRequest::to("m"), ChatRequest::message)
 }
 
-/// Ids of calls and, for each result in order, its id and text.
+/// The ids of calls, and for each result in order its id and text.
 type Ids = (Vec<String>, Vec<(String, String)>);
 
 fn ids(request: &ChatRequest) -> Ids {
@@ -174,7 +174,7 @@ fn parts_of_another_wire_stay_behind() {
 }
 
 proptest! {
-    /// Conversations of rounds: some calls, then all their results in any order.
+    /// Conversations of rounds: some calls, then all their results in either order.
     #[test]
     fn rewritten_conversations_are_sound(
         rounds in proptest::collection::vec(proptest::collection::vec("[abé. ]{0,2}|[a-z]{39,42}", 1..4), 1..5),
@@ -192,12 +192,12 @@ proptest! {
         let unique: BTreeSet<&String> = calls.iter().collect();
         prop_assert_eq!(unique.len(), calls.len());
         prop_assert!(calls.iter().all(|id| is_plain(id)));
-        // Each result still answers a call that had its id before.
+        // Each result still answers the call that had its id before.
         let before: BTreeMap<&String, String> = calls.iter().zip(ids(&request).0).collect();
         for (id, text) in &results {
             prop_assert_eq!(before.get(id), Some(text));
         }
-        // What was rewritten once stays so as the conversation grows.
+        // What has been rewritten stays the same as the conversation grows.
         let longer = request.clone().message(assistant(vec![call("later")])).message(Message::user("x"));
         let longer = portable(&longer, "w", None).unwrap();
         prop_assert_eq!(&longer.request.messages[..moved.request.messages.len()], &moved.request.messages[..]);
@@ -221,7 +221,7 @@ fn an_assistant_who_speaks_first_is_given_a_user_who_spoke_before() {
             let rewritten = user_first(&request(conversation.clone()));
             assert_eq!(rewritten.is_some(), changed, "{conversation:?}");
             if let Some((rewritten, note)) = rewritten {
-                // Alike however long the conversation has become, so that it stays in the prompt cache.
+                // The same however long the conversation has become, so that it stays in the prompt cache.
                 assert_eq!(note, Note::UserFirst);
                 assert_eq!(rewritten.messages[..head], conversation[..head]);
                 assert_eq!(rewritten.messages[head], Message::user(OPENING));

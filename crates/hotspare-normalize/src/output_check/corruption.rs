@@ -1,4 +1,5 @@
-//! Answers that models bent, for more than 200 schemas: what keeps its meaning comes back as it was, the rest never passes.
+//! Answers corrupted the way models do it, for more than 200 schemas: if the meaning is unambiguous the original is
+//! restored, and otherwise the answer is rejected.
 
 use std::sync::Arc;
 
@@ -21,7 +22,7 @@ fn cases() -> Vec<Case> {
     let cases = lines.filter_map(|line| {
         let line: Value = serde_json::from_str(line).unwrap();
         let list = |name: &str| line[name].as_array().cloned().unwrap_or_default();
-        // What points out of the schema, or into it by other means than a pointer, is refused on purpose.
+        // Schemas with references that leave the schema or are not JSON pointers are refused on purpose.
         let schema = JsonSchema::compile(&Json::from(&line["schema"])).ok()?;
         Some(Case {
             from: format!("{} {}", line["from"], line["schema"]),
@@ -37,13 +38,13 @@ fn form(case: &Case) -> OutputCheck {
     OutputCheck::validated(Arc::clone(&case.schema) as Arc<dyn Validator>)
 }
 
-/// Whether a text that lacks its last bracket could have gone on in more than one way: a number may have more digits, and
-/// an object that has just been opened may hold anything.
+/// Whether a text without its last bracket could continue in more than one way: a number may have more digits, and an
+/// object that has just been opened may hold anything.
 fn may_go_on(text: &str) -> bool {
     text[..text.len() - 1].ends_with(|last: char| last.is_ascii_digit() || last == '{')
 }
 
-/// Every way in which a text is bent and can be bent back, as far as the text has a place for it.
+/// All corruptions that can be undone, as far as they apply to the text.
 fn bent(text: &str) -> Vec<(&'static str, FinishReason, String)> {
     let mut bent = vec![
         ("fence", FinishReason::Stop, format!("```json\n{text}\n```")),
@@ -69,7 +70,7 @@ fn bent(text: &str) -> Vec<(&'static str, FinishReason, String)> {
     bent
 }
 
-/// Ways that cannot be bent back without a guess.
+/// Corruptions that cannot be undone without guessing.
 fn broken(text: &str) -> Vec<(&'static str, FinishReason, String)> {
     let cut = text[..text.len() - 1].to_owned();
     let mut broken = vec![
@@ -117,7 +118,7 @@ fn what_is_broken_never_passes() {
             }
         }
         for instance in &case.invalid {
-            // A name that is only spelled otherwise is repaired, by name; nothing passes as it is, and what passes fits.
+            // A key in another spelling is repaired and noted; nothing else passes, and what passes conforms.
             match form.check(&instance.to_string(), &FinishReason::Stop) {
                 Err(violations) => assert!(!violations.is_empty(), "{}", case.from),
                 Ok(None) => panic!("{instance} passes as it is for {}", case.from),

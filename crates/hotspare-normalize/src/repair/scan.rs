@@ -1,23 +1,23 @@
 //! Reads one object or array and writes it as strict JSON.
 //!
-//! Not a parser: it follows brackets and strings and leaves numbers to the real one. Invariant: one pass, no recursion;
-//! whatever is not edited is copied as it stands.
+//! Not a parser: it tracks brackets and strings and leaves numbers to the real one. Invariant: one pass, no recursion;
+//! whatever is not edited is copied unchanged.
 
 use super::{BadJson, Repair};
 
-/// Nesting that the JSON parser takes.
+/// The nesting that the JSON parser accepts.
 const DEPTH_LIMIT: usize = 127;
 
-/// A value that was found in a text.
+/// A value found in a text.
 #[derive(Debug)]
 pub(super) struct Found {
-    /// Where it begins in the text, in bytes.
+    /// Its start in the text, in bytes.
     pub(super) start: usize,
-    /// Where it ends in the text.
+    /// Its end in the text.
     pub(super) end: usize,
-    /// It as strict JSON, but for numbers and escapes.
+    /// The value as strict JSON, except that numbers and escapes are unchecked.
     pub(super) json: String,
-    /// What was repaired, in order.
+    /// The repairs, in order.
     pub(super) repairs: Vec<Repair>,
 }
 
@@ -29,13 +29,13 @@ impl Found {
 
 /// Why there is no value at an opening bracket.
 pub(super) enum Fail {
-    /// It looked like JSON and is broken.
+    /// It looked like JSON, but is broken.
     Broken(BadJson),
-    /// It is a bracket in prose; nothing up to here is JSON.
+    /// It is a bracket in prose; nothing before this position is JSON.
     Prose(usize),
 }
 
-/// Reads the value whose opening bracket is at `start`. With `cut`, brackets missing at the end of the text are added.
+/// Reads the value whose opening bracket is at `start`. If `cut`, brackets missing at the end of the text are added.
 pub(super) fn scan(text: &str, start: usize, cut: bool) -> Result<Found, Fail> {
     let mut scanner = Scanner {
         text,
@@ -55,7 +55,7 @@ pub(super) fn scan(text: &str, start: usize, cut: bool) -> Result<Found, Fail> {
 /// What may come next.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Expect {
-    /// A value; the enclosing array or object has just begun where `first`.
+    /// A value; `first` if the enclosing array or object has just begun.
     Value {
         first: bool,
     },
@@ -63,7 +63,7 @@ enum Expect {
         first: bool,
     },
     Colon,
-    /// A comma or the closing bracket; a number may go on where the text is cut.
+    /// A comma or the closing bracket; where the text was cut off, a number may be incomplete.
     Next {
         number: bool,
     },
@@ -78,7 +78,7 @@ struct Scanner<'a> {
     /// Everything before this has been copied to `out` or edited away.
     kept: usize,
     out: String,
-    /// Closing brackets that are due, innermost last.
+    /// The closing brackets still expected, innermost last.
     open: Vec<u8>,
     /// Whether any string, number or literal was read: from then on it is JSON, not prose.
     tokens: bool,
@@ -141,7 +141,7 @@ impl Scanner<'_> {
                     match expect {
                         Expect::Next { .. } | Expect::Value { first: true } | Expect::Key { first: true } => {
                         }
-                        // In an object a value without its comma cannot be due: that is after a colon.
+                        // In an object, a value is expected only after a colon, never after a comma.
                         Expect::Value { first: false } if byte == b'}' => {
                             return Err("a key without a value");
                         }
@@ -175,7 +175,7 @@ impl Scanner<'_> {
         Ok(expect)
     }
 
-    /// Adds the brackets that are due, where the text ends.
+    /// Adds the expected brackets at the end of the text.
     fn close_all(&mut self) {
         self.edit(self.at, self.at, "");
         while let Some(close) = self.open.pop() {
@@ -200,7 +200,7 @@ impl Scanner<'_> {
                     }
                     self.at += 2;
                 }
-                // What is escaped may be the quote; whether the escape is valid is judged by the parser.
+                // The escaped character may be the quote; the parser checks whether the escape is valid.
                 b'\\' if self.bytes.get(self.at + 1).is_some_and(u8::is_ascii) => self.at += 2,
                 b'\\' => return Err("a malformed escape"),
                 _ if byte == quote => {
@@ -248,7 +248,7 @@ impl Scanner<'_> {
         Ok(())
     }
 
-    /// Copies what stands before `start` and puts `new` in the place of what stands up to `end`.
+    /// Copies the text up to `start`, and writes `new` in place of the text from `start` to `end`.
     fn edit(&mut self, start: usize, end: usize, new: &str) {
         self.out.push_str(&self.text[self.kept..start]);
         self.out.push_str(new);
@@ -266,7 +266,7 @@ impl Scanner<'_> {
     }
 
     fn fail(&self, reason: Reason) -> Fail {
-        // Only `[` is usual in prose, and only before anything that could be JSON.
+        // Only `[` is common in prose, and it is taken for prose only before anything that could be JSON.
         let prose = !self.tokens
             && !self.open.contains(&b'}')
             && self.at < self.bytes.len()

@@ -1,4 +1,4 @@
-//! What is repaired, and what is not.
+//! What is repaired and what is not.
 
 use super::*;
 use proptest::prelude::*;
@@ -45,7 +45,7 @@ fn only_the_output_limit_excuses_missing_brackets() {
         assert_eq!((read, repairs.last()), (value, Some(&Repair::MissingClose)), "{text:?}");
         assert!(parse(text).is_err(), "{text:?}");
     }
-    // Here the cut may have changed a value, or taken one away.
+    // In these the cut may have changed a value, or removed one.
     for text in
         ["{\"a\": 1", "{\"a\": \"b", "{\"a\": tru", "{\"a\"", "{\"a\":", "{\"a\": 1,", "{", "[[1], [", "[1.5"]
     {
@@ -101,7 +101,7 @@ fn the_text_keeps_its_order_and_spacing() {
 
 #[test]
 fn hostile_texts_end_soon() {
-    // Quadratic work on any of these would take minutes.
+    // Quadratic time on any of these would take minutes.
     for unit in
         ["[", "{", "[x", "[[x] ", "\"", "'", "[]", "[\"a\"]", "\\", "`", "{\"a\":", "[1,", "[ ", "[[[[[[[[x]"]
     {
@@ -112,7 +112,7 @@ fn hostile_texts_end_soon() {
     }
 }
 
-/// Any object or array, with strings that tempt the scanner.
+/// Any object or array, with strings that could confuse the scanner.
 fn documents() -> impl Strategy<Value = Value> {
     let text = "[a'\"`\\\\{}\\[\\],:\n\té😀 ]{0,8}|True|None";
     let leaf = prop_oneof![
@@ -133,7 +133,7 @@ fn documents() -> impl Strategy<Value = Value> {
     value.prop_filter("objects and arrays", |value| value.is_object() || value.is_array())
 }
 
-/// Bad habits in writing JSON.
+/// Common mistakes in writing JSON.
 #[derive(Clone, Copy, Debug)]
 struct Habits {
     commas: bool,
@@ -262,7 +262,7 @@ proptest! {
         characters.remove(at.index(characters.len()));
         let text: String = characters.into_iter().collect();
         if let Ok((read, repairs)) = parse(&text) {
-            // A backslash that lost its character and stands before `'` has but one reading.
+            // A backslash that lost its character and precedes `'` has only one reading.
             let plain = repairs.iter().all(|&repair| repair == Repair::EscapedApostrophe);
             prop_assert!(plain || read == value, "{} became {} by {:?}", text, read, repairs);
         }

@@ -1,13 +1,13 @@
-//! Nulls that stand for nothing.
+//! Removes nulls that stand for absent properties.
 //!
-//! Not a guess: a property goes only where the schema names it, does not require it, and does not allow null for it.
-//! Invariant: no other value is lost.
+//! It does not guess: a property is removed only if the schema names it, does not require it, and does not allow null
+//! for it. Invariant: no other value is lost.
 
 use serde_json::{Map, Value};
 
 use super::places::{Reader, edit_objects, property};
 
-/// Takes such properties off `answer`; gives how many.
+/// Removes such properties from `answer`; returns how many.
 pub(super) fn drop_nulls(schema: &Value, answer: &mut Value) -> usize {
     edit_objects(schema, answer, drop_from)
 }
@@ -77,7 +77,7 @@ mod tests {
             dropped(&schema, answer),
             (1, json!({"events": [{"kind": "note"}, {"kind": "call", "text": null}]}))
         );
-        // Without a tag, one branch that needs it is enough.
+        // Without a tag, one branch that requires the property is enough.
         assert_eq!(dropped(&schema, json!({"events": [{"text": null}]})).0, 0);
     }
 

@@ -1,29 +1,29 @@
-//! Which parts of a schema describe which part of an answer.
+//! Finds the parts of a schema that describe each part of an answer.
 //!
-//! Not a validator: a branch counts unless a property that it fixes (the tag of a union) has another value in the answer.
-//! Invariant: the work is bounded whatever the schema refers to, and each part of the answer is met once.
+//! Not a validator: a branch applies unless a property that it fixes (the tag of a union) has another value in the
+//! answer. Invariant: the work is bounded whatever the schema refers to, and each part of the answer is visited once.
 
 use std::collections::BTreeSet;
 
 use serde_json::{Map, Value};
 
-/// Most subschemas that are looked at for one answer: a schema may refer to itself, and may come from a stranger.
+/// The most subschemas to visit for one answer: a schema may refer to itself, and may be untrusted.
 const STEPS: u32 = 1_000_000;
 
-/// What is done to an object that these schemas describe; gives how many changes were made.
+/// An edit of an object that these schemas describe; returns the number of changes.
 pub(super) type Edit<'a> = fn(&mut Reader<'a>, &[&'a Value], &mut Map<String, Value>) -> usize;
 
-/// Does `edit` to every object of `answer` that `schema` describes, from the outside in.
+/// Applies `edit` to every object of `answer` that `schema` describes, from the outside in.
 pub(super) fn edit_objects<'a>(schema: &'a Value, answer: &mut Value, edit: Edit<'a>) -> usize {
     Reader { root: schema, left: STEPS }.walk(&[schema], answer, edit)
 }
 
-/// The schemas that `schemas` have for this property.
+/// The subschemas for this property.
 pub(super) fn property<'a>(schemas: &[&'a Value], name: &str) -> Vec<&'a Value> {
     schemas.iter().filter_map(|schema| schema.get("properties")?.get(name)).collect()
 }
 
-/// Reads one schema.
+/// Walks one schema and an answer, with a bound on the number of steps.
 pub(super) struct Reader<'a> {
     root: &'a Value,
     left: u32,
@@ -68,7 +68,7 @@ impl<'a> Reader<'a> {
         applying
     }
 
-    /// Whether null does not fit, as far as the schema says so itself.
+    /// Whether the schema rules out null, as far as its own keywords show.
     pub(super) fn refuses_null(&mut self, schema: &'a Value) -> bool {
         self.refuses(schema, 64)
     }
@@ -107,7 +107,7 @@ fn branches<'a>(schema: &'a Value, keyword: &str) -> &'a [Value] {
     schema.get(keyword).and_then(Value::as_array).map_or(&[], Vec::as_slice)
 }
 
-/// Whether a property that the schema fixes has another value. Null may stand for one that is not there.
+/// Whether a property that the schema fixes has another value. A null may stand for an absent one.
 fn contradicts(schema: &Value, object: &Map<String, Value>) -> bool {
     let Some(properties) = schema.get("properties").and_then(Value::as_object) else { return false };
     properties.iter().any(|(name, below)| {

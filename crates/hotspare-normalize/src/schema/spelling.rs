@@ -1,7 +1,7 @@
-//! Keys that a model spelled in its own way.
+//! Renames keys that a model spelled in its own way.
 //!
-//! Not a guess: a key is renamed only to a property that the schema names, that is not there yet, and that no other key
-//! of the object could mean. Invariant: no value is lost or moved to another object.
+//! It does not guess: a key is renamed only to a property that the schema names, that is not present, and that no other
+//! key of the object could mean. Invariant: no value is lost or moved to another object.
 
 use std::collections::BTreeSet;
 
@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 
 use super::places::{Reader, edit_objects};
 
-/// Renames keys of `answer` to the properties of `schema`; gives how many.
+/// Renames keys of `answer` to the properties of `schema`; returns how many.
 pub(super) fn respell(schema: &Value, answer: &mut Value) -> usize {
     edit_objects(schema, answer, rename)
 }
@@ -39,7 +39,7 @@ fn rename<'a>(_: &mut Reader<'a>, schemas: &[&'a Value], object: &mut Map<String
     renamed
 }
 
-/// A key without what spelling conventions differ in.
+/// A key without what naming conventions differ in.
 fn plain(key: &str) -> String {
     key.chars()
         .filter(|character| !matches!(character, '_' | '-' | ' '))

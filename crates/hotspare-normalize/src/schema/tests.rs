@@ -1,4 +1,4 @@
-//! Schemas, right, wrong and hostile.
+//! Valid, invalid and hostile schemas.
 
 use super::*;
 use serde_json::json;
@@ -73,7 +73,7 @@ fn nothing_outside_is_read() {
             assert_eq!(error.kind(), Kind::InvalidRequest, "{schema}");
         }
     }
-    // What a document says of itself, and the drafts, are inside.
+    // A document's own `$id`, and the drafts, do not point outside.
     let own = json!({
         "$schema": "http://json-schema.org/draft-07/schema#",
         "$id": "https://example.com/me",
@@ -101,7 +101,7 @@ fn broken_and_boundless_schemas_are_refused() {
 
 #[test]
 fn deep_recursion_fits_the_stack() {
-    // As many steps as are allowed from one level of the answer to the next, and the deepest answer there is.
+    // The most steps allowed from one level of the answer to the next, and the deepest possible answer.
     let chain = |steps: u32| {
         let mut links = serde_json::Map::new();
         for n in 0..steps {
@@ -125,7 +125,7 @@ fn deep_recursion_fits_the_stack() {
 
 #[test]
 fn hostile_schemas_end_soon() {
-    // Each would run for long or for ever if its work were not bounded or shared.
+    // Each would run for a long time or forever if its work were not bounded or shared.
     let mut doubling = serde_json::Map::new();
     for n in 0..20 {
         let next = json!({ "$ref": format!("#/$defs/d{}", n + 1) });

@@ -1,23 +1,23 @@
-//! How much work a schema can cause, before it causes any.
+//! Bounds the work that a schema can cause, before it causes any.
 //!
-//! Not a validator: it only counts. A few lines of schema can stand for years of work, because references may double at
-//! every step. Invariant: every reference is followed as the validator follows it, so whatever could point elsewhere (an
-//! address, an anchor, a nested `$id`, a dynamic reference) is refused.
+//! Not a validator: it only counts. A few lines of schema can cause years of work, because references may double it at
+//! every step. Invariant: every reference is followed as the validator follows it, so any that could point elsewhere (a
+//! URL, an anchor, a nested `$id`, a dynamic reference) is refused.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value};
 
-/// Most subschemas that one place of an answer may meet with all references written out. The largest schema that
-/// providers take has a few thousand.
+/// The most subschemas that can apply to one place of an answer, with all references expanded. The largest schema that
+/// providers accept has a few thousand.
 const LIMIT: u64 = 20_000;
-/// Deepest nesting of subschemas with references written out: both counting and validating recurse.
+/// The deepest nesting of subschemas with references expanded: both counting and validating recurse.
 const DEPTH_LIMIT: u32 = 64;
-/// Most subschemas that may be met to describe what is wrong with an answer.
+/// The most subschemas that may be visited to describe what is wrong with an answer.
 const ERROR_LIMIT: u64 = 2_000_000;
 
-/// Keywords that hold a schema or a list of schemas.
+/// Keywords whose value is a schema or a list of schemas.
 const SCHEMAS: [&str; 15] = [
     "additionalItems",
     "additionalProperties",
@@ -35,23 +35,23 @@ const SCHEMAS: [&str; 15] = [
     "then",
     "unevaluatedItems",
 ];
-/// Keywords that hold schemas by name.
+/// Keywords whose value maps names to schemas.
 const NAMED: [&str; 6] =
     ["$defs", "definitions", "dependencies", "dependentSchemas", "patternProperties", "properties"];
 
 /// The work that a schema can cause.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Work {
-    /// Subschemas, with references written out until they come back to where they are.
+    /// The number of subschemas, with references expanded until they recur.
     schemas: u64,
-    /// References that come back: each repeats all the work one level deeper in the answer.
+    /// The number of recurring references: each repeats all the work one level deeper in the answer.
     loops: u64,
-    /// Subschemas within each other, likewise.
+    /// The nesting of subschemas, expanded likewise.
     height: u32,
 }
 
 impl Work {
-    /// The work of a whole schema.
+    /// Computes the work of a whole schema.
     pub(super) fn of(schema: &Value) -> Result<Self, Cow<'static, str>> {
         let mut counter = Counter { root: schema, known: BTreeMap::new(), depth: 0 };
         counter.known.insert(String::new(), None);
@@ -64,8 +64,8 @@ impl Work {
         Ok(work)
     }
 
-    /// Whether all that is wrong with an answer of this depth can be listed. (Whether anything is wrong always can be
-    /// told: the validator remembers results, but not reasons.)
+    /// Whether all violations in an answer of this depth can be listed. (Whether there are any can always be
+    /// determined: the validator caches results, but not reasons.)
     pub(super) fn can_explain(self, depth: u32) -> bool {
         self.loops
             .checked_pow(depth)
@@ -79,7 +79,7 @@ impl Work {
     }
 }
 
-/// Different regular expressions anywhere in a schema: each is compiled once.
+/// The number of different regular expressions anywhere in a schema: each is compiled once.
 pub(super) fn patterns(schema: &Value) -> usize {
     fn collect<'a>(value: &'a Value, patterns: &mut BTreeSet<&'a str>) {
         match value {
@@ -100,7 +100,7 @@ pub(super) fn patterns(schema: &Value) -> usize {
 
 struct Counter<'a> {
     root: &'a Value,
-    /// By pointer; `None` while it is being counted.
+    /// Work by JSON pointer; `None` while it is being computed.
     known: BTreeMap<String, Option<Work>>,
     depth: u32,
 }
@@ -182,7 +182,7 @@ fn subschemas<'a>(keyword: &str, value: &'a Value) -> Box<dyn Iterator<Item = &'
     }
 }
 
-/// Undoes the percent encoding of a pointer in a reference.
+/// Decodes the percent encoding of a pointer in a reference.
 fn decode(pointer: &str) -> Option<String> {
     let mut bytes = pointer.bytes();
     let mut plain = Vec::with_capacity(pointer.len());

@@ -1,4 +1,4 @@
-//! Schemas made to fit, and what is said of it.
+//! Schemas rewritten to fit, and the notes about them.
 
 use super::*;
 
@@ -57,7 +57,7 @@ fn what_is_optional_becomes_nullable_and_order_stays() {
     );
 }
 
-/// As schemars, Pydantic and zod write a field that has a type of its own and a comment.
+/// As schemars, Pydantic and zod write a field with a named type and a description.
 #[test]
 fn a_reference_stands_alone_where_it_must() {
     let text = r##"{"type":"object","properties":{"a":{"$ref":"#/$defs/x","description":"first","default":null}},

@@ -1,4 +1,4 @@
-//! Prompt templates, right and wrong.
+//! Prompt templates, valid and invalid.
 
 use super::*;
 use hotspare_core::ToolResult;
@@ -72,7 +72,7 @@ fn examples_prefix_and_suffix() {
     ];
     assert_eq!(texts(&ready)[..6], expected);
     assert_eq!(ready.messages.last(), Some(&results));
-    // Instructions of a model without that role come before the examples.
+    // For a model without that role, instructions precede the examples.
     let ready = template.with_instruction_role(InstructionRole::User).apply(&request, "m").unwrap();
     assert_eq!(texts(&ready)[0], said(Role::User, "s\n\n2+2"));
 }

@@ -1,46 +1,47 @@
-//! What a target's own counts say about our estimates.
+//! Learns from a target's reported counts how far our estimates are off.
 //!
-//! Not a model of any provider: what each part of a prompt costs is learned from what the target reported, by a Kalman
-//! filter that starts from what is usual. A part that has not been seen keeps its usual cost, and one that has been is told
-//! apart from the others as soon as requests differ in it. Invariant: bounded, whatever is reported; one odd report moves
-//! little (what lies far outside of what is likely hardly counts), and several in a row open the filter again.
+//! Not a model of any provider: the cost of each part of a prompt is learned from what the target reported, by a Kalman
+//! filter that starts from typical costs. A part that has not been seen keeps its typical cost, and one that has been
+//! is separated from the others as soon as requests differ in it. Invariant: bounded, whatever is reported; one outlier
+//! changes little, because it hardly counts, and several in a row reopen the filter.
 
 use hotspare_core::{PromptPart, PromptSize, TokenScale};
 
 const PARTS: usize = PromptSize::PARTS;
 
-/// The error of an estimate of text, which no learning takes away, as a standard deviation: some tokens, a share of the count
-/// for its style, and what grows with the square root of its length.
+/// The error of a text estimate that cannot be learned away, as a standard deviation: a few tokens, a share of the
+/// count for the text's style, and a term that grows with the square root of its length.
 const NOISE: f64 = 2.0;
 const NOISE_SHARE: f64 = 0.08;
 const NOISE_ROOT: f64 = 0.7;
-/// How many standard deviations are likely.
+/// A count within this many standard deviations is not an outlier.
 const LIKELY: f64 = 3.0;
-/// How much less a count weighs that is not.
+/// How much an outlier's excess increases the noise that it is weighed with.
 const ODD: f64 = 20.0;
-/// So many odd counts in a row mean that the target counts otherwise now: a new model behind an old name.
+/// This many outliers in a row mean that the target now counts differently, such as a new model behind an old name.
 const CHANGED: u32 = 4;
-/// How much more may be otherwise then than at first: ten times the deviation, so that the next count is no surprise again.
+/// The factor on the initial variance when the filter is reopened: ten times the deviation, so that the next count is
+/// no outlier again.
 const REOPENED: f64 = 100.0;
-/// How much doubt comes back with each count, as a share of what there was at first.
+/// How much uncertainty returns with each count, as a share of the initial deviation.
 const DRIFT: f64 = 0.02;
-/// A count far beyond any window is a mistake of whoever reported it.
+/// A count far beyond any context window is a reporting mistake.
 const SANE: u64 = 50_000_000;
-/// Tokens for a token of text, in thousandths: more or less is chance.
+/// Tokens per estimated token of text, in thousandths: anything outside is chance.
 const TEXT: std::ops::RangeInclusive<f64> = 500.0..=3_000.0;
-/// The most tokens that one of anything costs or saves, in thousandths: a million.
+/// The most tokens that one unit of any part costs or saves, in thousandths: a million tokens.
 const MOST: f64 = 1e9;
 
-/// Learns from counts that a target reported.
+/// Learns from the counts that a target reports.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Calibration {
-    /// Most targets are never asked in most processes.
+    /// Boxed, because most targets are never asked in most processes.
     filter: Option<Box<Filter>>,
     scale: TokenScale,
 }
 
 impl Calibration {
-    /// A prompt of this size was counted as `reported` tokens. A size with something that cannot be told teaches nothing.
+    /// Records that a prompt of this size counted as `reported` tokens. Unmeasurable sizes are ignored.
     pub fn learn(&mut self, size: &PromptSize, reported: u64) {
         let likely = |amount: &u32| u64::from(*amount) <= SANE;
         if reported == 0 || reported > SANE || size.is_opaque() || !size.amounts().iter().all(likely) {
@@ -53,14 +54,14 @@ impl Calibration {
         self.scale.samples = self.scale.samples.saturating_add(1);
     }
 
-    /// What the counts say now.
+    /// The current scale.
     #[must_use]
     pub fn scale(&self) -> TokenScale {
         self.scale
     }
 }
 
-/// Costs of parts, in tokens, and their covariance.
+/// The costs of parts, in tokens, and their covariance.
 #[derive(Clone, Debug, PartialEq)]
 struct Filter {
     cost: [f64; PARTS],
@@ -75,12 +76,12 @@ impl Default for Filter {
     }
 }
 
-/// The variance of each cost before anything is known of a target.
+/// The variance of each cost before anything is known about a target.
 fn variance() -> [f64; PARTS] {
     TokenScale::default().doubt.map(|doubt| square(f64::from(doubt) / 1_000.0))
 }
 
-/// The covariance when nothing is known, or `factor` times as much.
+/// The initial covariance, scaled by `factor`.
 fn open(factor: f64) -> [[f64; PARTS]; PARTS] {
     let mut covariance = [[0.0; PARTS]; PARTS];
     for (at, variance) in variance().into_iter().enumerate() {
@@ -91,7 +92,7 @@ fn open(factor: f64) -> [[f64; PARTS]; PARTS] {
 
 impl Filter {
     fn update(&mut self, amounts: &[f64; PARTS], counted: f64) {
-        // A request has few kinds of parts; the others neither change nor matter.
+        // A request has few kinds of parts; those with an amount of zero add nothing to the sums.
         let present = || amounts.iter().copied().enumerate().filter(|(_, amount)| *amount > 0.0);
         let usual = variance();
         for (part, _) in present() {
@@ -140,12 +141,12 @@ impl Filter {
     }
 }
 
-/// `powi` may differ from platform to platform, and a simulated world must not.
+/// `powi` may differ between platforms, and a simulation must not.
 fn square(value: f64) -> f64 {
     value * value
 }
 
-/// The nearest whole number of one that is known to be within ±[`MOST`].
+/// Rounds to the nearest integer; the value must be within ±[`MOST`].
 #[expect(clippy::cast_possible_truncation, reason = "its callers clamp it")]
 fn whole(value: f64) -> i32 {
     value.round() as i32

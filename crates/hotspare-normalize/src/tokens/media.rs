@@ -1,21 +1,22 @@
 //! Tokens of images and documents.
 //!
-//! Not exact for anybody: each provider scales and tiles in its own way; what it counts for each image and for its pixels is
-//! learned apart. Invariant: only the head of an image is decoded, and what cannot be read costs what a usual one costs.
+//! Not exact for any provider, because each scales and tiles in its own way; its costs per image and per pixel are
+//! learned separately. Invariant: only the head of an image is decoded, and an unreadable one is assumed to have a
+//! typical size.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use hotspare_core::{Media, PromptPart, PromptSize};
 
-/// An image of unknown size: about 1000 × 750.
+/// The tokens of an image of unknown size: about 1000 × 750 pixels.
 const USUAL: u64 = 1_000;
-/// The most that an image is taken for: providers shrink larger ones.
+/// The most tokens assumed for an image: providers shrink larger ones.
 const MOST: u64 = 1_600;
-/// Square pixels per token, between the published formulas.
+/// Pixels per token, between the published formulas.
 const PIXELS: u64 = 750;
-/// Characters of base64 that hold the size in every usual format.
+/// Characters of base64 that contain the dimensions in every common format.
 const HEAD: usize = 32 << 10;
-/// A page of a document, and its usual size in characters of base64.
+/// The tokens of a page of a document, and its typical size in characters of base64.
 const PAGE: u64 = 1_500;
 const PAGE_SIZE: u64 = 60_000;
 
@@ -37,7 +38,7 @@ fn pixels(image: &Media) -> Option<u64> {
     Some((size.width as u64).saturating_mul(size.height as u64).div_euclid(PIXELS).clamp(1, MOST))
 }
 
-/// Adds a document: plain text as text, anything else by its length in pages.
+/// Adds a document: plain text as text, anything else by its estimated number of pages.
 pub(super) fn add_document(size: &mut PromptSize, document: &Media) {
     match document {
         Media::Base64 { media_type, data } if media_type.starts_with("text/") => {

@@ -23,7 +23,8 @@ fn tools_count_apart_where_none_may_be_called() {
     assert_eq!(sizes[2].amount(PromptPart::Tools), 0);
 }
 
-/// Counted with o200k: a token for 128 spaces, for 8 of breaks and tabs in turn, and for about 3 of any white space.
+/// Counted with o200k: one token for 128 spaces, for 8 alternating breaks and tabs, and for about 3 of mixed white
+/// space.
 #[test]
 fn white_space_counts_by_its_length() {
     let any: String = (0..6_000_u64).map(|n| [' ', '\n', '\t', '\r'][(n * n / 7 % 4) as usize]).collect();
@@ -36,7 +37,7 @@ fn white_space_counts_by_its_length() {
 
 #[test]
 fn images_count_by_their_pixels() {
-    // The head of a PNG says how large it is.
+    // The head of a PNG holds its dimensions.
     let png = |width: u32, height: u32| {
         let mut bytes = vec![0x89, b'P', b'N', b'G', 13, 10, 26, 10, 0, 0, 0, 13, b'I', b'H', b'D', b'R'];
         bytes.extend(width.to_be_bytes());
@@ -52,13 +53,13 @@ fn images_count_by_their_pixels() {
     assert_eq!(size(png(750, 750)), (1, 750, false));
     assert_eq!(size(png(10, 10)), (1, 1, false));
     assert_eq!(size(png(10_000, 10_000)), (1, 1_600, false));
-    // What cannot be seen is taken for a usual one, and nothing is learned from it.
+    // An unreadable image is assumed to have a typical size, and nothing is learned from it.
     assert_eq!(size(Part::Image(Media::Url("https://h/x.png".into()))), (1, 1_000, true));
     let broken = Media::Base64 { media_type: "image/png".into(), data: "%".into() };
     assert_eq!(size(Part::Image(broken)), (1, 1_000, true));
 }
 
-/// A prompt of one message and so many tokens, with so many tools of 40 tokens each.
+/// A prompt of one message with `text` tokens, and with `tools` tools of 40 tokens each.
 fn prompt(text: u64, tools: u64) -> PromptSize {
     let mut size = PromptSize::of_text(text);
     size.add(PromptPart::Request, 1);
@@ -69,14 +70,14 @@ fn prompt(text: u64, tools: u64) -> PromptSize {
     size
 }
 
-/// Off by less than so many per cent.
+/// Whether the estimate is off by less than this percentage.
 fn near(estimate: u64, counted: u64, per_cent: u64) -> bool {
     estimate.abs_diff(counted) * 100 <= counted * per_cent
 }
 
 #[test]
 fn what_a_target_wraps_around_tools_is_told_apart_from_its_texts() {
-    // It counts 1.25 for a token of text, and explains tools in 340 tokens, each in 20 more.
+    // This target counts 1.25 per token of text, 340 tokens to explain tools, and 20 more for each tool.
     let counted = |text: u64, tools: u64| 10 + text * 5 / 4 + tools.min(1) * 340 + tools * 60;
     let mut calibration = Calibration::default();
     assert_eq!(calibration.scale().estimate(&prompt(1_000, 0)), 1_008);
@@ -88,7 +89,7 @@ fn what_a_target_wraps_around_tools_is_told_apart_from_its_texts() {
         let estimate = calibration.scale().estimate(&prompt(text, tools));
         assert!(near(estimate, counted(text, tools), 10), "{text} {tools}: {estimate}");
     }
-    // One odd report, or one that holds what cannot be told, changes nothing.
+    // A single outlier, or a prompt with unmeasurable parts, changes nothing.
     let before = calibration.scale().estimate(&prompt(500, 1));
     calibration.learn(&prompt(500, 1), 30_000);
     let mut opaque = prompt(500, 1);

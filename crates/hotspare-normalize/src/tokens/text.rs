@@ -1,13 +1,13 @@
-//! Tokens of a text, by the kinds of its characters.
+//! Estimates the tokens of a text by the classes of its characters.
 //!
-//! Not a tokenizer: the weights are those of today's vocabularies of 100,000 to 200,000 entries, where a common word is
-//! one token in most scripts. Invariant: one pass, no allocation; longer text is never estimated smaller than a piece of
-//! it by more than a token at the seam.
+//! Not a tokenizer: the weights are those of current vocabularies of 100,000 to 200,000 entries, in which a common word
+//! is one token in most scripts. Invariant: one pass, no allocation; the estimate of a text is never smaller than that
+//! of a part of it, except by up to one token at each cut.
 
 /// Hundredths of a token.
 type Centi = u64;
 
-/// What runs of characters are made of.
+/// The classes of characters that form runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Class {
     Break,
@@ -15,12 +15,12 @@ enum Class {
     Letter,
     Mark,
     Space,
-    /// Counted by the character.
+    /// Weighed character by character.
     Script(Centi),
 }
 
-/// Tokens of `text`, about: within a fifth of the published encodings for prose in the scripts of the large languages,
-/// code and JSON.
+/// The approximate number of tokens of `text`: within a fifth of the published encodings for code, JSON and prose in
+/// the scripts of the major languages.
 #[must_use]
 pub fn estimate_text(text: &str) -> u64 {
     let mut centi: Centi = 0;
@@ -35,7 +35,7 @@ pub fn estimate_text(text: &str) -> u64 {
         }
         run = match run {
             Some((now, length)) if now == class => Some((now, length + 1)),
-            // Indentation belongs to the break before it.
+            // Indentation belongs to the line break before it.
             Some((Class::Break, length)) if class == Class::Space => Some((Class::Break, length + 1)),
             other => {
                 centi += other.map_or(0, weigh);
@@ -47,23 +47,23 @@ pub fn estimate_text(text: &str) -> u64 {
     centi.div_ceil(100)
 }
 
-/// White space beyond what one token spells: a text of nothing else is as long as any.
+/// The cost of white space beyond one token per run; without it, a text of nothing else would cost almost nothing.
 #[derive(Clone, Copy, Debug, Default)]
 struct White {
     last: char,
-    /// How often the run so far goes from one character to another.
+    /// How often the character has changed in the current run.
     turns: u64,
     length: u64,
 }
 
 impl White {
-    /// Indentation with the break before it, or a few blank lines, are one token.
+    /// Changes of character within one token: indentation with the line break before it, or a few blank lines.
     const TURNS: u64 = 4;
-    /// Of the same character; breaks and tabs make shorter tokens than spaces.
+    /// The most repetitions of one character in a token; runs of line breaks and tabs are split sooner than spaces.
     const SPACES: u64 = 128;
     const OTHERS: u64 = 16;
 
-    /// What `character` adds to the token that its run counts as anyway.
+    /// The cost of `character` beyond the one token that its run costs anyway.
     fn push(&mut self, character: char) -> Centi {
         if !matches!(character, ' ' | '\t' | '\n' | '\r') {
             *self = Self::default();
@@ -81,16 +81,16 @@ impl White {
     }
 }
 
-/// What a run of one class is worth.
+/// The cost of a run of one class.
 fn weigh((class, length): (Class, u64)) -> Centi {
     match class {
-        // Common words are one token; longer ones, and names made of several, are cut every five letters or so.
+        // Common words are one token; longer ones, and compound names, are split about every five letters.
         Class::Letter => 100 + length.saturating_sub(7) * 20,
         Class::Digit => length.div_ceil(3) * 100,
-        // Code and JSON: `":{"` is one token as often as not.
+        // Code and JSON: `":{"` is about as often one token as several.
         Class::Mark => 93 + (length - 1) * 10,
         Class::Break => 100,
-        // One space belongs to the word after it.
+        // A single space belongs to the word after it.
         Class::Space => {
             if length > 1 {
                 100
@@ -113,10 +113,10 @@ fn classify(character: char) -> Class {
     }
 }
 
-/// Hundredths of a token for a character beyond ASCII, by its block.
+/// The cost of a non-ASCII character, by its block.
 fn script(code: u32) -> Centi {
     match code {
-        // Latin with marks: breaks words into more pieces than their plain neighbours.
+        // Latin with diacritics, which breaks words into more pieces than plain letters do.
         0x80..=0x24f => 60,
         0x370..=0x3ff => 50,
         // Cyrillic, Armenian.
@@ -125,14 +125,14 @@ fn script(code: u32) -> Centi {
         // Hebrew; Arabic and its neighbours.
         0x590..=0x5ff => 45,
         0x600..=0x77f => 40,
-        // The scripts of India, where marks are characters of their own.
+        // The scripts of India, in which vowel signs are characters of their own.
         0x900..=0xdff => 40,
         0xe00..=0xe7f => 45,
         0x1100..=0x11ff | 0xac00..=0xd7af => 70,
         0x250..=0x36f | 0x780..=0x8ff | 0xe80..=0x1fff => 70,
         // Punctuation, arrows, boxes.
         0x2000..=0x2fff => 100,
-        // Kana, and the punctuation beside it.
+        // Kana, and CJK punctuation.
         0x3000..=0x30ff => 75,
         0x3400..=0x4dbf | 0x4e00..=0x9fff => 85,
         0x1_0000.. => 200,

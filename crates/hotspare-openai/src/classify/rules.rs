@@ -1,7 +1,7 @@
-//! The rules by which this wire's failed replies are told apart.
+//! The rules that classify this wire's failed replies.
 //!
-//! Only data: who reads a body, and what decides where no rule holds, is next door. Invariant: the first rule that holds
-//! wins, so a rule stands above every rule that is less specific.
+//! Only data: the parent module reads bodies and applies the rules. Invariant: the first rule that holds wins, so a
+//! rule stands above every less specific one.
 
 use hotspare_core::{Kind, Scope};
 use hotspare_provider::Rule;
@@ -18,7 +18,7 @@ const fn at(status: u16, text: &'static [&'static str], kind: Kind) -> Rule {
     Rule::text(text, kind).at(status)
 }
 
-/// The account has no money, at any status.
+/// The account is out of money, whatever the status.
 const MONEY: &[&str] = &[
     "insufficient balance",
     "credit balance",
@@ -31,7 +31,7 @@ const MONEY: &[&str] = &[
     "key limit exceeded",
 ];
 
-/// The table, most telling first.
+/// The rules, most specific first.
 pub const RULES: &[Rule] = &[
     word(
         &[
@@ -67,7 +67,7 @@ pub const RULES: &[Rule] = &[
     ),
     word(&["slow_down"], Kind::GrowthLimited),
     word(&["tool_use_failed", "json_validate_failed"], Kind::BadOutput),
-    // Some servers' parsers give up on what the model wrote, and quote it: no later text is trusted.
+    // Some servers fail to parse the model's output and quote it, so no text rule below this one can be trusted.
     at(500, &["failed to parse input at pos"], Kind::BadOutput),
     text(&["error parsing tool call", "xml syntax error on line"], Kind::BadOutput),
     word(
@@ -87,7 +87,7 @@ pub const RULES: &[Rule] = &[
         Kind::ContentPolicy,
     ),
     at(403, &["violates usage guidelines"], Kind::ContentPolicy),
-    // A relay has hosts for the model, and none for all that the request asks of it.
+    // A relay has hosts for the model, but none that supports everything the request asks for.
     text(&["no endpoints found that"], Kind::Unsupported),
     word(
         &[
@@ -163,17 +163,17 @@ pub const RULES: &[Rule] = &[
         Kind::Overloaded,
     ),
     word(&["timeout", "vector_store_timeout"], Kind::Timeout),
-    // The request alone is over the limit: waiting will not help.
+    // The request alone exceeds the limit: waiting will not help.
     at(413, &["tokens per min", "request too large"], Kind::Unsupported),
     at(429, &["request too large"], Kind::Unsupported),
-    // An allowance of a day is one model's; money is the key's.
+    // A daily allowance belongs to one model; money belongs to the key.
     at(429, &["per day", "per-day", "perday", "per_day", "byday"], Kind::QuotaExhausted)
         .within(Scope::CredentialModel),
-    // What a plan allows in some hours.
+    // A plan's allowance for a period of hours.
     word(&["1308"], Kind::QuotaExhausted).within(Scope::CredentialModel).at(429),
-    // Other hosts use these numbers for other things.
+    // Other hosts use these numbers for something else.
     word(&["1002", "1039"], Kind::RateLimited).saying(&["limit"]),
-    // One host says of a minute's allowance too that the current quota is exceeded; who means money has a code for it.
+    // One host says "exceeded your current quota" even of a per-minute limit; hosts that mean money have a code for it.
     word(&["resource_exhausted"], Kind::RateLimited).at(429),
     text(MONEY, Kind::QuotaExhausted),
     at(429, &["exceeded your current quota"], Kind::QuotaExhausted),
@@ -231,10 +231,10 @@ pub const RULES: &[Rule] = &[
         Kind::ModelUnavailable,
     ),
     text(&["does not exist", "is not found"], Kind::ModelUnavailable).and(&["model"]).at(400),
-    // What a request names (a file, an earlier answer, a conversation) and this host does not have.
+    // The request refers to something (a file, an earlier answer, a conversation) that this host does not have.
     at(404, &["with id", "no such"], Kind::InvalidRequest),
     at(403, &["moderation", "flagged", "guardrail"], Kind::ContentPolicy),
-    // An address that this host cannot reach or will not fetch, another may; one that is no address is nobody's.
+    // A URL that this host cannot reach or will not fetch may work at another host; a malformed one works at none.
     text(&["image url is invalid"], Kind::InvalidRequest),
     text(
         &[
@@ -258,26 +258,26 @@ pub const RULES: &[Rule] = &[
             "unsupported content",
             "models require at least one of",
             "different pooling type",
-            // The order of turns that this model's template takes.
+            // The order of turns that this model's template accepts.
             "unexpected role",
             "should alternate",
             "param requires --jinja",
             "doesn't support",
             "tool choice requires",
             "is enabled only for api versions",
-            // More output than this model can give.
+            // More output than this model can generate.
             "max_tokens is too large",
             "maximum allowed number of output tokens",
         ],
         Kind::Unsupported,
     ),
-    // A kind of content that this host does not read.
+    // A kind of content that this host does not accept.
     text(&["unknown variant"], Kind::Unsupported).and(&["expected `text`"]),
     text(&["upstream connect error", "degraded function cannot be invoked"], Kind::Server),
     text(&["over_capacity", "over capacity"], Kind::Overloaded),
-    // Some servers answer their clients' mistakes with 500.
+    // Some servers answer client errors with 500.
     at(500, &["parse_error", "must not be empty", "failed to parse", "invalid type"], Kind::InvalidRequest),
-    // Below the texts: an address that this host cannot reach comes under one of these words, too.
+    // Below the text rules, because hosts also use one of these words for a URL that they cannot reach.
     word(
         &[
             "invalid_image",
@@ -295,6 +295,6 @@ pub const RULES: &[Rule] = &[
         Kind::InvalidRequest,
     ),
     word(&["rate_limit_exceeded", "rate_limit_error"], Kind::RateLimited),
-    // One host's own: no room for requests that wait for room.
+    // A status of one host's own: it has no capacity left for flexible requests.
     at(498, &[], Kind::Overloaded),
 ];

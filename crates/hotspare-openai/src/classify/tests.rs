@@ -1,4 +1,4 @@
-//! Statuses and bodies as hosts really send them.
+//! Statuses and bodies as hosts actually send them.
 
 use std::time::SystemTime;
 
@@ -178,7 +178,7 @@ proptest! {
     }
 }
 
-/// What hosts document and nobody has recorded.
+/// Errors that hosts document and that have not been recorded.
 #[test]
 fn documented_codes_mean_what_their_hosts_say() {
     let mut wrong = Vec::new();
@@ -271,7 +271,7 @@ fn documented_codes_mean_what_their_hosts_say() {
             Kind::Overloaded,
         ),
         (400, r#"{"code":"x","error":"Model not found: grok-0"}"#, Kind::ModelUnavailable),
-        // The request at this model.
+        // The request does not fit this model.
         (
             400,
             r#"{"error":{"message":"m","metadata":{"error_type":"context_length_exceeded"}}}"#,
@@ -343,7 +343,7 @@ fn documented_codes_mean_what_their_hosts_say() {
             r#"{"object":"error","message":"Service unavailable.","type":"internal_server_error","code":"1000"}"#,
             Kind::Server,
         ),
-        // A number in a prompt that is quoted is no status.
+        // Numbers in a quoted prompt are not statuses.
         (
             400,
             r#"{"error":{"message":"Invalid value: 'error 429 503' at messages[0]","type":"invalid_request_error"}}"#,

@@ -1,4 +1,4 @@
-//! What hosts really send, and that it means the same however it is cut.
+//! Replies as hosts actually send them, with the same events however the bytes are split.
 
 use bytes::Bytes;
 use hotspare_provider::{Framer, Sse};
@@ -108,7 +108,7 @@ fn errors_in_other_wrappings_are_errors() {
         let piece = r#"{"id":"c","choices":[{"delta":{"content":"Hi"}}]}"#;
         assert_eq!(run(&sse(&[piece, frame]), &[]).1, Err(kind), "{frame}");
     }
-    // Under the type of a stream, without events.
+    // A whole body under a stream's content type.
     let error = br#"{"error":{"message":"Rate limit reached","code":"rate_limit_exceeded"}}"#;
     assert_eq!(run(error, &[]).1, Err(Kind::RateLimited));
     let answer = b"{\n \"choices\": [{\"message\": {\"content\": \"Hi\"}, \"finish_reason\": \"\"}]\n}";
@@ -181,7 +181,7 @@ fn tool_calls_in_every_spelling() {
     // Arguments as an object, no id.
     let object = call(r#"{"function":{"name":"f","arguments":{"x":1}}}"#);
     assert_eq!(tools(&[&object]), [started(0, "call_r_0"), delta(0, r#"{"x":1}"#)]);
-    // A forced call ends with `stop` all the same.
+    // A forced call also ends with `stop`.
     let forced = [whole.as_str(), r#"{"choices":[{"delta":{},"finish_reason":"stop"}]}"#];
     assert!(run(&sse(&forced), &[]).0.contains(&Event::Finished(FinishReason::ToolCalls)));
 }
@@ -364,7 +364,7 @@ fn one_hosts_own_error_field_is_an_error() {
     assert_eq!(run(&sse(&[&frame("null", "\"stop\"")]), &[]).1, Ok(()));
 }
 
-/// A call that begins without an id, under a number that is taken.
+/// A call that begins without an id, under an index already in use.
 #[test]
 fn a_name_begins_a_call_where_nothing_else_does() {
     let calls = |frames: &[&str]| -> Vec<(String, String)> {
@@ -394,7 +394,7 @@ fn a_name_begins_a_call_where_nothing_else_does() {
     let g = r#"{"index":0,"function":{"name":"g","arguments":"{}"}}"#;
     assert_eq!(calls(&[&f("{\"x\":1}"), g]), said(&[("f", "{\"x\":1}"), ("g", "{}")]));
     assert_eq!(calls(&[&f("{\"x\":1}"), &f("{\"x\":2}")]), said(&[("f", "{\"x\":1}"), ("f", "{\"x\":2}")]));
-    // A host that repeats the name with each piece is still in the same call.
+    // A host that repeats the name with each piece is still sending the same call.
     assert_eq!(calls(&[&f("{\"x\""), &f(":1}"), &f("")]), said(&[("f", "{\"x\":1}")]));
 }
 

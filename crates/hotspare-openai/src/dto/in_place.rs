@@ -1,8 +1,8 @@
-//! Reads a reply where it stands.
+//! Deserializes a reply in place.
 //!
-//! Derived code builds each struct and moves it up level by level; for a frame with one word in it, that costs as much as
-//! parsing it. Not lenient beyond the fields' own types. Invariant: a field that comes twice has its last value, `null`
-//! reads as missing.
+//! Derived code builds each struct and moves it up level by level; for a frame with one word in it, that costs as much
+//! as parsing it. No more lenient than the types of the fields. Invariant: the last value of a repeated field wins, and
+//! `null` reads as missing.
 
 use std::fmt;
 
@@ -12,7 +12,7 @@ use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, Seq
 use super::{Choice, Choices, Delta, Reply};
 
 impl<'a> Reply<'a> {
-    /// Reads a whole frame.
+    /// Deserializes a whole frame.
     pub(crate) fn read(text: &'a str) -> Result<Self, serde_json::Error> {
         let mut reply = Self::default();
         let mut json = serde_json::Deserializer::from_str(text);
@@ -24,15 +24,15 @@ impl<'a> Reply<'a> {
     }
 }
 
-/// Something with named fields.
+/// A type with named fields.
 trait Fields<'de> {
     type Name: Deserialize<'de>;
 
-    /// Reads the value of one field.
+    /// Deserializes the value of one field.
     fn field<A: MapAccess<'de>>(&mut self, name: Self::Name, map: &mut A) -> Result<(), A::Error>;
 }
 
-/// Reads into a place; false for `null`.
+/// Deserializes into an existing value; returns false for `null`.
 struct InPlace<'p, T>(&'p mut T);
 
 impl<'de, T: Fields<'de>> DeserializeSeed<'de> for InPlace<'_, T> {
@@ -62,7 +62,7 @@ impl<'de, T: Fields<'de>> Visitor<'de> for InPlace<'_, T> {
     }
 }
 
-/// Reads the list of choices, the first one without a list around it.
+/// Deserializes the list of choices, storing the first one without a list around it.
 struct List<'p, 'a>(&'p mut Choices<'a>);
 
 impl<'de> DeserializeSeed<'de> for List<'_, 'de> {

@@ -1,7 +1,7 @@
-//! The other way round: a caller's request for vectors, and the body that answers it.
+//! The server side of embeddings: a caller's request, and the body of the response.
 //!
-//! Not a relay: what leaves is in the encoding that the caller asked for, whichever the provider used. Invariant: whatever
-//! is wrong is an error that names the field.
+//! Not a relay: vectors are sent in the encoding that the caller asked for, whichever the provider used. Invariant:
+//! every error names the field it is about.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -13,21 +13,21 @@ use serde_json::value::RawValue;
 
 use crate::WIRE;
 
-/// A request for vectors as it came in.
+/// A caller's embeddings request.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct EmbeddingsRequest {
-    /// What is asked.
+    /// The request.
     pub request: EmbedRequest,
-    /// Whether the vectors are to be sent in base64.
+    /// Whether to send the vectors in base64.
     pub base64: bool,
 }
 
-/// More inputs than any host takes at once (OpenAI: 2,048).
+/// More inputs than any host accepts at once (OpenAI: 2,048).
 const MOST_INPUTS: usize = 10_000;
 
 impl EmbeddingsRequest {
-    /// Reads a body.
+    /// Parses a body.
     ///
     /// # Errors
     /// [`Kind::InvalidRequest`](hotspare_core::Kind::InvalidRequest) naming the field and what is wrong with it.
@@ -83,7 +83,7 @@ impl EmbeddingsRequest {
         Ok(())
     }
 
-    /// The body that answers it.
+    /// The body of the response.
     #[must_use]
     pub fn body(&self, answer: &EmbedResponse) -> Vec<u8> {
         let data: Vec<_> = answer

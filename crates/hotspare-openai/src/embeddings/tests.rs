@@ -1,4 +1,4 @@
-//! Both encodings, both ways.
+//! Both encodings, in both directions.
 
 use proptest::prelude::*;
 
@@ -79,7 +79,7 @@ proptest! {
         let list = serde_json::to_string(&values).unwrap();
         let spelled = |embedding: &str| read(&format!(r#"{{"data":[{{"index":0,"embedding":{embedding}}}]}}"#)).unwrap();
         prop_assert_eq!(&vectors(&spelled(&list))[0], &values);
-        // Single floats that look like halves of doubles do not come about by themselves.
+        // Excludes floats that happen to look like halves of doubles, which real vectors never do.
         let odd = values.iter().step_by(2).all(|value| value.to_bits().trailing_zeros() >= 29);
         if !odd {
             let text = format!("\"{}\"", STANDARD.encode(&bytes));

@@ -1,6 +1,7 @@
-//! Signed and hidden reasoning, back to the host that signed it.
+//! Signed and encrypted reasoning, sent back to the host that signed it.
 //!
-//! Not whose it is: what others signed has been taken off before. Invariant: a proof goes back as the host spelled it.
+//! Does not check the origin: signatures of other hosts have been removed before. Invariant: a signature goes back
+//! exactly as the host sent it.
 
 use hotspare_core::{Part, Reasoning};
 use hotspare_provider::fields::Fields;
@@ -11,7 +12,7 @@ pub(super) fn is_signed(part: &Part) -> bool {
     matches!(part, Part::Reasoning(Reasoning { signature: Some(_), .. }))
 }
 
-/// The list `reasoning_details` of a turn.
+/// The `reasoning_details` list of a turn.
 pub(super) struct Details<'a>(pub(super) &'a [Part]);
 
 impl Serialize for Details<'_> {
@@ -21,7 +22,7 @@ impl Serialize for Details<'_> {
             let Part::Reasoning(Reasoning { text, signature: Some(proof), .. }) = part else { continue };
             let words = to_raw_value(text).map_err(S::Error::custom)?;
             let Ok(mut detail) = serde_json::from_str::<Fields<'_>>(&proof.data) else { continue };
-            // A stream gives the proof after the words that it is for.
+            // A stream sends the signature after the text that it covers.
             if !proof.redacted && !text.is_empty() {
                 detail.entry("text".into()).or_insert(&words);
             }

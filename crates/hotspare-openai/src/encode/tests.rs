@@ -1,4 +1,4 @@
-//! What goes out, field by field.
+//! Encoded requests, field by field.
 
 use hotspare_core::{Media, Message, Origin, Part, Reasoning, Role, Signature, ToolCall, ToolResult};
 use serde_json::{Value, json};

@@ -1,7 +1,7 @@
 //! A conversation as the wire's messages.
 //!
-//! Results of tools are messages of their own, and say words only: what they show follows the last of them in a turn of the
-//! user. Invariant: a message says, shows or calls something.
+//! Tool results are messages of their own and hold only text: their media follow the last of them, in a user turn.
+//! Invariant: no assistant message is empty unless it came that way.
 
 use hotspare_core::{ChatRequest, Message, Native, Part, Role, ToolResult};
 use hotspare_provider::fields::Fields;
@@ -18,7 +18,7 @@ pub(super) struct Messages<'a>(pub(super) &'a [Message], pub(super) &'a Dialect)
 impl Serialize for Messages<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut list = serializer.serialize_seq(None)?;
-        // What results show, until the last of them is told.
+        // Media of tool results, held until the last result in a row.
         let mut shown: Vec<&Part> = Vec::new();
         for (at, message) in self.0.iter().enumerate() {
             for part in &message.parts {
@@ -41,7 +41,7 @@ impl Serialize for Messages<'_> {
     }
 }
 
-/// Said before what results show, which tool messages have no place for.
+/// Precedes the media of tool results, which tool messages cannot hold.
 const SHOWN: &str = "What the tools have shown:";
 
 fn answers(message: &Message) -> bool {
@@ -52,7 +52,7 @@ fn is_media(part: &Part) -> bool {
     matches!(part, Part::Image(_) | Part::Document(_))
 }
 
-/// What stands in another turn than it was said in, for people.
+/// Describes, for a person, what is moved to another turn.
 pub(crate) fn moves(request: &ChatRequest) -> Vec<String> {
     let parts = request.messages.iter().flat_map(|message| &message.parts);
     let shows = parts.into_iter().any(|part| match part {
@@ -63,14 +63,14 @@ pub(crate) fn moves(request: &ChatRequest) -> Vec<String> {
     shows.then(|| what.to_owned()).into_iter().collect()
 }
 
-/// Whether nothing is left of an assistant's turn in the words of this wire: it only thought, say.
+/// Whether nothing of an assistant's turn can be sent on this wire, such as a turn of reasoning only.
 fn is_silent(message: &Message, dialect: &Dialect) -> bool {
     let counts = |part: &Part| match part {
         Part::Refusal(_) | Part::ToolCall(_) => true,
         Part::Reasoning(_) => dialect.signs_reasoning && is_signed(part),
         part => is_said(part),
     };
-    // A turn that came empty is the caller's, and goes as it is.
+    // A turn that was empty from the start is the caller's, and is sent as it is.
     message.role == Role::Assistant && !message.parts.is_empty() && !message.parts.iter().any(counts)
 }
 
@@ -87,7 +87,7 @@ impl<'a> ToolMessage<'a> {
     }
 }
 
-/// What a result says.
+/// The text of a tool result.
 struct ResultParts<'a>(&'a [Part]);
 
 impl Serialize for ResultParts<'_> {
@@ -106,7 +106,7 @@ struct Shown<'a> {
     content: Media<'a>,
 }
 
-/// Pictures and documents.
+/// Images and documents.
 struct Media<'a>(Vec<&'a Part>);
 
 impl Serialize for Media<'_> {
@@ -120,7 +120,7 @@ impl Serialize for Media<'_> {
     }
 }
 
-/// A message other than a tool's result.
+/// A message other than a tool result.
 struct Plain<'a>(&'a Message, &'a Dialect);
 
 impl Serialize for Plain<'_> {
@@ -161,7 +161,7 @@ fn role(role: Role, dialect: &Dialect) -> &'static str {
     }
 }
 
-/// What a message says: one text as text, anything else as a list.
+/// The content of a message: a single text as a string, anything else as a list.
 struct Parts<'a>(&'a [Part]);
 
 impl Serialize for Parts<'_> {
@@ -193,7 +193,7 @@ fn is_said(part: &Part) -> bool {
     }
 }
 
-/// A part and the fields that only this wire knows.
+/// A part, with the fields that only this wire has.
 struct Piece<'a>(&'a Part, Option<&'a Native>);
 
 impl Serialize for Piece<'_> {
@@ -221,7 +221,7 @@ impl Serialize for Piece<'_> {
     }
 }
 
-/// A field, another that may be replaced, and the fields that only this wire knows.
+/// A field, a default that may be overridden, and the fields that only this wire has.
 struct With<'a>(&'static str, &'a str, Option<(&'static str, &'static str)>, Option<&'a Native>);
 
 impl Serialize for With<'_> {

@@ -1,4 +1,4 @@
-//! Requests of callers, right and wrong.
+//! Callers' requests, valid and invalid.
 
 use std::time::Duration;
 

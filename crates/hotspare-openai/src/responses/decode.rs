@@ -1,9 +1,9 @@
-//! Events to events, and whole answers to the same.
+//! Frames to events, for streams and whole answers.
 //!
-//! A stream tells everything up to three times: piece by piece, as a finished part, and in the answer as a whole. Each is
-//! read once: pieces where there are any, else the part, else the whole. Hosts leave out what they like (numbers, names of
-//! items, frames), so what belongs together is found by number, by name, or by being the latest. Invariant: an answer is
-//! complete once the wire says so; a body that ends before is truncated, whatever it said.
+//! A stream sends everything up to three times: in pieces, as a finished item, and in the answer as a whole. Each is
+//! read once: the pieces if there are any, else the item, else the whole. Hosts omit fields and frames freely, so what
+//! belongs together is matched by index, by id, or as the latest of its kind. Invariant: an answer is complete once the
+//! wire says so; a body that ends before that is truncated, whatever it contained.
 
 use std::collections::VecDeque;
 
@@ -21,33 +21,33 @@ mod events;
 
 use events::{list, read, text, whole_json};
 
-/// What stands between two paragraphs of reasoning that the wire sends apart.
+/// Separates two paragraphs of reasoning that the wire sends as separate parts.
 const PARAGRAPH: &str = "\n\n";
 
-/// Reads one reply.
+/// Decodes one reply.
 #[derive(Debug)]
 pub(super) struct ResponseDecoder {
     origin: Origin,
     started: bool,
-    /// Whether any frame made sense.
+    /// Whether any frame was understood.
     heard: bool,
     finished: bool,
     refused: bool,
-    /// Whether the provider keeps nothing: then an item's name alone says nothing to it.
+    /// Whether the provider stores nothing: then an item's id alone is of no use to it.
     stateless: bool,
     items: Vec<Under>,
     tools: u32,
-    /// A call of a tool that has no schema: its caller must act, too.
+    /// A tool without a schema was called; the caller must act on that, too.
     custom: bool,
 }
 
-/// An item under way.
+/// An item being received.
 #[derive(Debug, Default)]
 struct Under {
     number: Option<u64>,
     id: String,
     what: What,
-    /// Something of it has been told, piece by piece.
+    /// Some of it has been emitted in pieces.
     told: bool,
     notes: usize,
     done: bool,
@@ -132,7 +132,7 @@ impl ResponseDecoder {
             "error" => {
                 return Err(classify::in_reply(told(frame.error).map_or(data, RawValue::get)));
             }
-            // What it tells comes once more: with the pieces before it, or with the finished item.
+            // Repeats what comes in pieces before it, or with the finished item.
             "response.content_part.added"
             | "response.content_part.done"
             | "response.output_text.done"
@@ -165,7 +165,7 @@ impl ResponseDecoder {
         }
     }
 
-    /// The answer as a whole: all of it, or what ends a stream.
+    /// Reads a whole answer: all of it, or the copy that ends a stream.
     fn whole(&mut self, data: &str, events: &mut Emit<'_>) -> Result<(), Error> {
         let response: Response<'_> = read(data)?;
         if response.object.as_ref().is_some_and(|object| object.0 == "error") {
@@ -187,7 +187,7 @@ impl ResponseDecoder {
                 })
             }
             Some("failed") => return Err(failed()),
-            // Nobody waits here for a job that somebody may look up later.
+            // A background job: its answer would have to be fetched later, which Hotspare does not do.
             Some(other) => {
                 let what = format!("the answer is not there yet: its status is {other}");
                 return Err(Error::new(Kind::Unsupported, what).with_code(other));
@@ -211,7 +211,7 @@ impl ResponseDecoder {
         Ok(())
     }
 
-    /// An item begins.
+    /// Begins an item.
     fn begin(&mut self, frame: &Frame<'_>, events: &mut Emit<'_>) -> Result<(), Error> {
         let Some(raw) = frame.item else { return Ok(()) };
         let item: Item<'_> = read(raw.get())?;
@@ -233,7 +233,7 @@ impl ResponseDecoder {
         events.push(Event::ToolStarted { index, id, name: text(&item.name) });
     }
 
-    /// An item is whole.
+    /// Ends an item.
     fn end(&mut self, frame: &Frame<'_>, events: &mut Emit<'_>) -> Result<(), Error> {
         let Some(raw) = frame.item else { return Ok(()) };
         let item: Item<'_> = read(raw.get())?;
@@ -247,7 +247,7 @@ impl ResponseDecoder {
         self.item(raw, place, events)
     }
 
-    /// Tells of a whole item what its pieces have not told.
+    /// Emits what the pieces of a finished item have not.
     fn item(&mut self, raw: &RawValue, place: Option<usize>, events: &mut Emit<'_>) -> Result<(), Error> {
         let item: Item<'_> = read(raw.get())?;
         let place = place.unwrap_or_else(|| {
@@ -291,7 +291,7 @@ impl ResponseDecoder {
         Ok(())
     }
 
-    /// Reasoning, and the item as it is: its author wants it back.
+    /// Emits reasoning, and the raw item, which its origin expects back.
     fn thought(
         &mut self,
         raw: &RawValue,
@@ -320,7 +320,7 @@ impl ResponseDecoder {
         Ok(())
     }
 
-    /// A piece of an item.
+    /// Emits a piece of an item.
     fn piece(
         &mut self,
         frame: &Frame<'_>,
@@ -335,7 +335,7 @@ impl ResponseDecoder {
         }
     }
 
-    /// The finished text of a part whose pieces some hosts leave out.
+    /// Emits the finished text of a part whose pieces the host omitted.
     fn repeat(&mut self, frame: &Frame<'_>, kind: &str, events: &mut Emit<'_>) {
         let (what, whole, event): (_, _, fn(String) -> Event) = match kind {
             "response.output_text.done" => (What::Message, frame.text, Event::TextDelta),
@@ -373,7 +373,7 @@ impl ResponseDecoder {
         }
     }
 
-    /// The item that a frame belongs to: by its number, its name, or as the latest of its sort.
+    /// The item that a frame belongs to: by its index, its id, or as the latest of its kind.
     fn find(&mut self, frame: &Frame<'_>, what: What) -> usize {
         let (id, number) = (frame.item_id.as_ref().map_or("", |id| &id.0), frame.output_index.0);
         // The latest first: nearly every frame belongs to it.
@@ -384,7 +384,7 @@ impl ResponseDecoder {
         };
         let found = known.or_else(latest);
         found.unwrap_or_else(|| {
-            // A call cannot be begun without its name: its item will tell all of it at its end.
+            // A call cannot begin without its name: the finished item will supply all of it.
             let what = if matches!(what, What::Call(_)) { What::Other } else { what };
             self.items.push(Under { number, id: id.to_owned(), what, ..Under::default() });
             self.items.len() - 1
@@ -425,7 +425,7 @@ fn failed() -> Error {
     Error::new(Kind::Server, "the provider failed and does not say why")
 }
 
-/// Frames that say only how far a provider's own tool has come: the finished item says what it did.
+/// Frames that only report the progress of a tool that the provider runs: the finished item holds the result.
 fn is_progress(kind: &str) -> bool {
     let ends = [".in_progress", ".searching", ".interpreting", ".generating", ".completed", ".failed"];
     let told_at_the_end = [

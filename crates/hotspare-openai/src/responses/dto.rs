@@ -1,7 +1,7 @@
-//! The wire's JSON, as borrowed from a frame.
+//! The wire's JSON, borrowed from a frame.
 //!
-//! Not core's vocabulary. Items stay as they are spelled until somebody reads them. Invariant: lenient where hosts differ
-//! (null, missing, another type), strict only in being JSON.
+//! Not core's vocabulary. Items stay raw JSON until they are needed. Invariant: lenient where hosts differ (null,
+//! missing, another type), strict only in that it must be JSON.
 
 use hotspare_provider::{Count, Text};
 use serde::Deserialize;
@@ -25,7 +25,7 @@ pub(super) struct Frame<'a> {
     pub(super) summary_index: Count,
     #[serde(borrow)]
     pub(super) delta: Option<&'a RawValue>,
-    /// A part's text; in a whole answer the form of its text.
+    /// A part's text; in a whole answer, the text format.
     #[serde(borrow)]
     pub(super) text: Option<&'a RawValue>,
     #[serde(borrow)]
@@ -40,7 +40,7 @@ pub(super) struct Frame<'a> {
     pub(super) error: Option<&'a RawValue>,
 }
 
-/// A whole answer, or what is known of it so far.
+/// A whole answer, or as much of it as is known so far.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct Response<'a> {
@@ -69,7 +69,7 @@ pub(super) struct Incomplete<'a> {
     pub(super) reason: Option<Text<'a>>,
 }
 
-/// A part of an answer.
+/// An output item.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct Item<'a> {
@@ -83,7 +83,7 @@ pub(super) struct Item<'a> {
     pub(super) call_id: Option<Text<'a>>,
     #[serde(borrow)]
     pub(super) name: Option<Text<'a>>,
-    /// Text that holds JSON, or an object where a host has it so.
+    /// A string of JSON, or at some hosts an object.
     #[serde(borrow)]
     pub(super) arguments: Option<&'a RawValue>,
     #[serde(borrow)]
@@ -131,7 +131,7 @@ struct OutputDetails {
 }
 
 impl Usage {
-    /// In core's words: parts are counted within their sums here, too.
+    /// As core usage: details are included in their totals on this wire, too.
     pub(super) fn counts(&self) -> hotspare_core::Usage {
         let mut usage = hotspare_core::Usage::reported(self.input_tokens.0, self.output_tokens.0);
         usage.cached = self.input_tokens_details.and_then(|details| details.cached_tokens.0);

@@ -1,8 +1,8 @@
 //! Requests to the wire's JSON.
 //!
-//! Borrows everything: no tree is built. What the wire has no words for and what would change the answer's meaning is
-//! refused as unsupported, so that another target serves. Invariant: a body that leaves here is valid JSON, fields named in
-//! `extras` win over those that Hotspare writes, and items of the wire's own go back as they came.
+//! Borrows everything: no tree is built. What the wire lacks and would change the answer's meaning is refused as
+//! unsupported, so that another target serves the request. Invariant: the body is valid JSON, fields named in `extras`
+//! win over those that Hotspare writes, and the wire's own items go back unchanged.
 
 use std::collections::BTreeMap;
 
@@ -16,7 +16,7 @@ use serde::ser::{SerializeMap, SerializeSeq, Serializer};
 use super::RESPONSES_WIRE as WIRE;
 use crate::dialect::Dialect;
 
-/// Spells a request's body.
+/// Encodes the body of a request.
 pub(super) fn body(
     request: &ChatRequest,
     model: &str,
@@ -57,7 +57,7 @@ struct Body<'a> {
     extras: Option<&'a BTreeMap<String, Json>>,
 }
 
-/// Fields that Hotspare writes a part of; the caller's own parts join them.
+/// Fields that Hotspare writes in part; the caller's own parts are merged into them.
 const SHARED: [&str; 2] = ["reasoning", "text"];
 
 impl Body<'_> {
@@ -124,7 +124,7 @@ impl Serialize for Body<'_> {
     }
 }
 
-/// A field of ours beside the caller's own.
+/// A field that Hotspare writes, merged with the caller's own object.
 struct Joined<'a, T> {
     field: &'static str,
     value: Option<T>,
@@ -136,7 +136,7 @@ impl<T: Serialize> Serialize for Joined<'_, T> {
         let own = match self.own.map(|own| serde_json::from_str::<Fields<'_>>(own.as_str())) {
             None => Fields::default(),
             Some(Ok(own)) => own,
-            // Not an object: the provider says what is wrong with it.
+            // Not an object: the provider will report the error.
             Some(Err(_)) => return self.own.serialize(serializer),
         };
         let mut map = serializer.serialize_map(None)?;
@@ -179,7 +179,7 @@ impl<'a> Format<'a> {
     }
 }
 
-/// The instructions at the head, which have a field of their own, and the rest.
+/// Splits off the leading instructions, which have a field of their own.
 fn split(messages: &[Message]) -> (Option<&str>, &[Message]) {
     match messages {
         [Message { role: Role::System, parts, .. }, rest @ ..] => match parts.as_slice() {
@@ -202,14 +202,14 @@ impl Serialize for Input<'_> {
     }
 }
 
-/// The items of one turn: what it says in one or more messages, everything else at its place between them.
+/// The items of one turn: its content as one or more messages, and everything else in its place between them.
 fn items<L: SerializeSeq>(message: &Message, dialect: &Dialect, list: &mut L) -> Result<(), L::Error> {
     let role = role(message.role, dialect);
     let mut said = 0;
     for (at, part) in message.parts.iter().enumerate() {
         let own = match part {
             Part::Text(_) | Part::Image(_) | Part::Document(_) | Part::Refusal(_) => continue,
-            // The fields of a message are its end, those of a part go with it.
+            // In an assistant's turn, fields mark the end of a message; in other turns they go with their part.
             Part::Fields(fields) if message.role != Role::Assistant || fields.wire != WIRE => continue,
             Part::Native(native) if native.wire != WIRE || is_content(native) => continue,
             part => part,
@@ -234,7 +234,7 @@ fn items<L: SerializeSeq>(message: &Message, dialect: &Dialect, list: &mut L) ->
                 output: Content { parts: &result.content, assistant: false },
             })?,
             Part::Reasoning(reasoning) => {
-                // Unsigned reasoning is another model's, which this wire has no place for: the history's notes say so.
+                // Unsigned reasoning is from another model and has no place on this wire; the history's notes say so.
                 if let Some(item) =
                     reasoning.signature.as_ref().and_then(|proof| Json::parse(proof.data.as_str()).ok())
                 {
@@ -296,7 +296,7 @@ fn is_said(part: &Part) -> bool {
     }
 }
 
-/// Whether a part of the wire's own stands inside a message.
+/// Whether a native part belongs inside a message.
 fn is_content(native: &Native) -> bool {
     let kind: Option<Kinded> = serde_json::from_str(native.raw.as_str()).ok();
     kind.is_some_and(|kind| kind.kind.starts_with("input_") || kind.kind.starts_with("output_"))
@@ -308,7 +308,8 @@ struct Kinded {
     kind: String,
 }
 
-/// What a message or a result says: one text as text, anything else as a list. A model's own words are always a list.
+/// The content of a message or a result: a single text as a string, anything else as a list. The model's own content is
+/// always a list.
 struct Content<'a> {
     parts: &'a [Part],
     assistant: bool,

@@ -1,7 +1,7 @@
-//! The wire's request JSON to a core request: what a server needs that speaks this wire to its callers.
+//! The wire's request JSON to a core request, for a server that offers this wire to its callers.
 //!
-//! Not a validator of models' rules: those are the providers'. What no shared word covers is kept as fields, parts and tools
-//! of this wire. Invariant: whatever is wrong is an error that names the field; nothing is guessed.
+//! Does not validate models' rules: that is up to the providers. What has no shared equivalent is kept as fields, parts
+//! and tools of this wire. Invariant: every error names the field it is about; nothing is guessed.
 
 use hotspare_core::{
     ChatRequest, Error, Json, Media, Message, Native, Origin, OutputFormat, Part, Reasoning, Role, Signature,
@@ -15,18 +15,18 @@ use super::{KEPT, RESPONSES_WIRE as WIRE};
 use crate::accepts;
 use crate::dialect::Dialect;
 
-/// A request as it came in.
+/// A caller's request.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct ResponsesRequest {
-    /// What is asked.
+    /// The request.
     pub request: ChatRequest,
     /// Whether the caller wants a stream.
     pub stream: bool,
 }
 
 impl ResponsesRequest {
-    /// Reads a body.
+    /// Parses a body.
     ///
     /// # Errors
     /// [`Kind::InvalidRequest`](hotspare_core::Kind::InvalidRequest) naming the field and what is wrong with it.
@@ -46,7 +46,7 @@ impl ResponsesRequest {
         if !asked {
             return Err(invalid("`input` is missing or empty"));
         }
-        // Here, and not only where a target of this wire is asked: a route may have none.
+        // Checked here, and not only by targets of this wire, because a route may have none.
         if let Some(what) = accepts::binds(&incoming.request, WIRE, &KEPT) {
             incoming.request = incoming.request.bound(WIRE, what);
         }
@@ -116,7 +116,7 @@ impl ResponsesRequest {
                     schema: dto.schema.ok_or_else(|| invalid("`text.format.schema` is missing"))?,
                     strict: dto.strict.unwrap_or(false),
                 },
-                // A form that only this wire knows.
+                // A format that only this wire has.
                 _ => {
                     fields.insert("format".into(), format);
                     OutputFormat::Text
@@ -149,7 +149,7 @@ struct FormatDto {
     strict: Option<bool>,
 }
 
-/// Reads one item onto the conversation: the model's items in a row are one turn.
+/// Appends one item to the conversation: consecutive items of the model form one turn.
 fn item(at: &str, raw: &RawValue, messages: &mut Vec<Message>) -> Result<(), Error> {
     let mut fields: Fields<'_> = read(at, raw, "an object")?;
     fields.retain(|_, value| value.get() != "null");
@@ -165,7 +165,7 @@ fn item(at: &str, raw: &RawValue, messages: &mut Vec<Message>) -> Result<(), Err
         Some("function_call") => {
             let (id, name) = (text(need("call_id")?)?, text(need("name")?)?);
             if fields.contains_key("namespace") {
-                // A name alone would not find the tool again.
+                // The name alone would not identify the tool.
                 native(at, raw)?
             } else {
                 let mut need = |name: &str| fields.remove(name).map(|value| (format!("{at}.{name}"), value));
@@ -226,7 +226,7 @@ fn message(at: &str, mut fields: Fields<'_>, messages: &mut Vec<Message>) -> Res
         messages.push(Message::new(role, parts));
         return Ok(());
     }
-    // The message's own name and phase, with its end: what follows belongs to another.
+    // The message's id and phase, which also mark its end: what follows belongs to another message.
     parts.push(Part::Fields(Native::new(WIRE, object(&fields))));
     match messages.last_mut().filter(|last| last.role == Role::Assistant) {
         Some(turn) => turn.parts.extend(parts),
@@ -263,12 +263,13 @@ fn parts(at: &str, raw: &RawValue, role: Role) -> Result<Vec<Part>, Error> {
             },
             _ => None,
         };
-        // Something at the provider (a file's id), or of a sort that only this wire knows.
+        // Something stored at the provider (a file id), or of a type that only this wire has.
         let Some(part) = part else {
             parts.push(native(&at, raw)?);
             continue;
         };
-        // Notes on the model's own words are for people; they end with the message's fields.
+        // Annotations of the model's own text are for people and are dropped: only the message's own fields follow its
+        // parts.
         let own = role == Role::Assistant && matches!(part, Part::Text(_) | Part::Refusal(_));
         parts.push(part);
         if !own && !fields.is_empty() {
@@ -308,7 +309,7 @@ fn tool(at: &str, raw: &RawValue, request: &mut ChatRequest) -> Result<(), Error
     Ok(())
 }
 
-/// A choice in shared words; `None` for one that only this wire knows.
+/// A choice in core's terms; `None` for one that only this wire has.
 fn choice(raw: &RawValue) -> Option<ToolChoice> {
     #[derive(Deserialize)]
     #[serde(untagged)]
@@ -341,7 +342,7 @@ fn json(name: &str, raw: &RawValue) -> Result<Json, Error> {
     Json::parse(raw.get()).map_err(|_| invalid(format!("`{name}` is not valid JSON")))
 }
 
-/// Fields as the object that they are left of.
+/// The remaining fields, as an object.
 fn object(fields: &Fields<'_>) -> Json {
     let fields: std::collections::BTreeMap<_, _> = fields.iter().collect();
     serde_json::to_string(&fields)

@@ -1,8 +1,8 @@
-//! Core answers to the wire's JSON: what a server needs that speaks this wire to its callers.
+//! Core answers to the wire's JSON, for a server that offers this wire to its callers.
 //!
-//! Not a relay: frames that can be passed on untouched are only counted here, so that another target can carry on after
-//! them. Invariant: every item that begins also ends, the pieces, the finished item and the whole say the same, and an
-//! error never looks like an end.
+//! Not a relay: frames that can be forwarded unchanged are only tracked here, so that another target can carry on after
+//! them. Invariant: every item that begins also ends; the pieces, the finished item and the whole answer agree; and an
+//! error never looks like a normal end.
 
 use hotspare_core::{ChatResponse, Error, Event, FinishReason, Part, Usage};
 use serde_json::{Value, json};
@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::RESPONSES_WIRE;
 use crate::ChatCompletionsEncoder;
 
-/// Spells one answer.
+/// Encodes one answer.
 #[derive(Clone, Debug)]
 pub struct ResponsesEncoder {
     id: String,
@@ -25,7 +25,7 @@ pub struct ResponsesEncoder {
     usage: Usage,
 }
 
-/// The item under way.
+/// The item in progress.
 #[derive(Clone, Debug)]
 struct Open {
     what: What,
@@ -42,7 +42,7 @@ enum What {
 }
 
 impl ResponsesEncoder {
-    /// An answer with this id, given by `model`, begun at `created` (seconds since 1970).
+    /// An answer with this id from `model`, created at `created` (Unix time in seconds).
     pub fn new(id: impl Into<String>, model: impl Into<String>, created: u64) -> Self {
         Self {
             id: id.into(),
@@ -57,7 +57,7 @@ impl ResponsesEncoder {
         }
     }
 
-    /// Appends the frames for a piece of a streamed answer.
+    /// Appends the frames for an event of a streamed answer.
     pub fn event(&mut self, event: &Event, out: &mut Vec<u8>) {
         if let Event::Started { id, model } = event {
             if let Some(id) = id {
@@ -110,7 +110,7 @@ impl ResponsesEncoder {
         }
     }
 
-    /// Appends what ends a streamed answer that is complete.
+    /// Appends the frames that end a complete streamed answer.
     pub fn end(&mut self, out: &mut Vec<u8>) {
         self.begin(out);
         self.close(out);
@@ -121,7 +121,7 @@ impl ResponsesEncoder {
         self.frame(name, json!({"response": response}), out);
     }
 
-    /// A whole answer's body.
+    /// The body of a whole answer.
     #[must_use]
     pub fn body(&self, answer: &ChatResponse) -> Vec<u8> {
         let mut spelled = self.clone();
@@ -162,7 +162,7 @@ impl ResponsesEncoder {
         append(&json!({"type": "error", "code": code, "message": message, "param": null}), "error", out);
     }
 
-    /// Appends a provider's own frame of this wire.
+    /// Forwards a provider's own frame of this wire.
     pub fn relay(data: &[u8], out: &mut Vec<u8>) {
         #[derive(serde::Deserialize)]
         struct Kinded<'a> {
@@ -264,7 +264,7 @@ impl ResponsesEncoder {
         self.open = None;
     }
 
-    /// Where the item under way stands.
+    /// The position of the item in progress.
     fn at(&self) -> Value {
         let mut at = json!({"item_id": self.name(), "output_index": self.items.len()});
         match self.open.as_ref().map(|open| &open.what) {

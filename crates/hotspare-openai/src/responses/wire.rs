@@ -1,6 +1,6 @@
-//! The wire: codec rooms put together.
+//! The wire, assembled from the codec's modules.
 //!
-//! Invariant: whoever answers here is the author of what only he can read back.
+//! Invariant: a host is the origin of the signatures it sends, because only it can read them back.
 
 use std::borrow::Cow;
 
@@ -13,28 +13,28 @@ use crate::dialect::Dialect;
 use crate::host::Host;
 use crate::{accepts, classify, limits, wire};
 
-/// Responses in one host's dialect.
+/// The Responses wire in one host's dialect.
 #[derive(Clone, Debug)]
 pub struct Responses {
     host: Host,
 }
 
 impl Responses {
-    /// Speaks this dialect, at its own address.
+    /// Uses this dialect, at its own base URL.
     #[must_use]
     pub fn new(dialect: impl Into<Cow<'static, Dialect>>) -> Self {
         Self { host: Host::new(dialect.into()) }
     }
 
-    /// Sends one more header with each request, such as an organisation's name.
+    /// Adds a header to every request, such as an organization's name.
     ///
     /// # Errors
-    /// [`Kind::Config`] if name or value cannot stand in a header.
+    /// [`Kind::Config`] if the name or value is not valid in a header.
     pub fn with_header(self, name: &str, value: &str) -> Result<Self, Error> {
         self.host.with_header(name, value).map(|host| Self { host })
     }
 
-    /// Who can read the proofs that come from here: the host, as its row is called.
+    /// The origin of signatures from here: the id of the host's row.
     fn author(&self) -> Origin {
         Origin(self.host.dialect.id.to_string())
     }

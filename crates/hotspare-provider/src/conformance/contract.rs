@@ -1,4 +1,4 @@
-//! The streaming contract: opened first, events in order, one end.
+//! The streaming contract: opened first, events in order, a single end.
 
 use futures::StreamExt;
 use hotspare_core::Event;
@@ -7,8 +7,8 @@ use super::line::Run;
 use super::report::Report;
 use crate::provider::{Outbound, Provider, Signal};
 
-/// Asks a live provider once and checks what comes: for providers that are no [`Wire`](crate::Wire). The reply must be an
-/// answer; failures are tested with the provider's own server.
+/// Sends one request to a live provider and checks the stream: for providers that are not a [`Wire`](crate::Wire). The
+/// request must succeed; test failures against the provider's own server.
 pub async fn stream_contract(provider: &dyn Provider, call: Outbound) -> Report {
     let mut report = Report::default();
     let mut signals = Vec::new();
@@ -27,7 +27,7 @@ pub async fn stream_contract(provider: &dyn Provider, call: Outbound) -> Report 
     report
 }
 
-/// Whether a run kept the contract, however it ended.
+/// Checks that a run kept the contract, whether or not it succeeded.
 pub(super) fn check(run: &Run) -> Result<(), String> {
     order(&run.signals, run.outcome.is_ok())
 }

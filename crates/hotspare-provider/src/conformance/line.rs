@@ -1,6 +1,6 @@
-//! The server that the kit plays: a transport without a network, and what came of one call.
+//! The server that the kit plays: a transport without a network, and the outcome of one call.
 //!
-//! Invariant: everything is ready at once or never, so a call needs no runtime: what is pending stays pending.
+//! Invariant: everything is ready at once or never, so a call needs no runtime; a future that is pending stays pending.
 
 use std::collections::VecDeque;
 use std::future::Future;
@@ -33,22 +33,22 @@ pub struct Reply {
 }
 
 impl Reply {
-    /// A reply of any type.
+    /// A reply of any content type.
     pub fn new(status: u16, content_type: &str, body: impl Into<Bytes>) -> Self {
         Self { status, headers: HeaderMap::new(), body: body.into() }.header("content-type", content_type)
     }
 
-    /// A reply of JSON.
+    /// A JSON reply.
     pub fn json(status: u16, body: impl Into<Bytes>) -> Self {
         Self::new(status, "application/json", body)
     }
 
-    /// A stream of server-sent events, as its bytes.
+    /// A stream of server-sent events.
     pub fn sse(body: impl Into<Bytes>) -> Self {
         Self::new(200, "text/event-stream", body)
     }
 
-    /// Adds a header; one that cannot stand in a reply is left out.
+    /// Adds a header; an invalid one is dropped.
     pub fn header(mut self, name: &str, value: &str) -> Self {
         let pair = (HeaderName::from_bytes(name.as_bytes()), HeaderValue::from_str(value));
         if let (Ok(name), Ok(value)) = pair {
@@ -65,44 +65,44 @@ impl Reply {
         self.clone().header("content-type", content_type)
     }
 
-    /// Whether the caller must have asked for pieces to get it.
+    /// Whether the request for this reply must ask for streaming.
     pub(super) fn is_stream(&self) -> bool {
         let kind = self.headers.get(header::CONTENT_TYPE).map(HeaderValue::as_bytes).unwrap_or_default();
         !kind.starts_with(b"application/json")
     }
 }
 
-/// How a reply's bytes come.
+/// How the body of a reply arrives.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Pace {
-    /// As they are, in one piece.
+    /// In one piece.
     Whole,
     /// In pieces of this size.
     Every(usize),
-    /// In two pieces.
+    /// In two pieces, split at this position.
     Cut(usize),
-    /// So many, and then an end as if that were all.
+    /// This many bytes, then a clean end of the body.
     EndAfter(usize),
-    /// So many, and then a broken connection.
+    /// This many bytes, then a connection error.
     BreakAfter(usize),
-    /// So many, and then nothing.
+    /// This many bytes, then nothing more.
     HangAfter(usize),
-    /// Not even a head.
+    /// Not even a head arrives.
     HangBefore,
 }
 
-/// A transport that gives one reply.
+/// A transport that serves one reply.
 #[derive(Debug)]
 pub(super) struct Line {
     reply: Reply,
     pace: Pace,
     sent: AtomicUsize,
-    /// Requests and bodies that are under way.
+    /// The number of requests and bodies in flight.
     open: Arc<AtomicUsize>,
     asked: AtomicBool,
 }
 
-/// What came of a call.
+/// The outcome of a call.
 #[derive(Debug)]
 pub(super) struct Run {
     pub(super) signals: Vec<Signal>,
@@ -134,7 +134,7 @@ impl Line {
         })
     }
 
-    /// One call, to its end.
+    /// Runs one call to its end.
     pub(super) fn call(self: Arc<Self>, wire: &Arc<dyn Wire>, call: Outbound) -> Run {
         let provider = super::provider(wire, &self);
         let mut signals = Vec::new();
@@ -153,7 +153,7 @@ impl Line {
         Run { signals, outcome, sent: self.sent.load(Ordering::Relaxed) }
     }
 
-    /// A call that is dropped after so many signals; what is still under way then.
+    /// Drops a call after this many signals; returns the number of requests and bodies still in flight.
     pub(super) fn drop_after(self: Arc<Self>, wire: &Arc<dyn Wire>, call: Outbound, signals: usize) -> usize {
         {
             let provider = super::provider(wire, &self);
@@ -178,7 +178,7 @@ fn stuck() -> Error {
     Error::new(Kind::Stalled, "it waits for something that is not the reply")
 }
 
-/// What a future gives without being woken.
+/// The output of a future that never has to be woken.
 pub(super) fn ready<F: Future>(future: F) -> Option<F::Output> {
     let mut future = pin!(future);
     let mut cx = Context::from_waker(Waker::noop());
@@ -188,7 +188,7 @@ pub(super) fn ready<F: Future>(future: F) -> Option<F::Output> {
     })
 }
 
-/// Counts itself for as long as it lives.
+/// Counted in `open` for as long as it lives.
 #[derive(Debug)]
 struct Alive(Arc<AtomicUsize>);
 

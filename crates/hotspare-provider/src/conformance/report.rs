@@ -1,4 +1,4 @@
-//! What the kit found.
+//! The kit's findings.
 
 use std::fmt;
 
@@ -6,7 +6,7 @@ use std::fmt;
 #[derive(Clone, Debug, Default)]
 #[must_use]
 pub struct Report {
-    /// Each check, in the order in which it was made.
+    /// The checks, in the order in which they were made.
     pub checks: Vec<Check>,
 }
 
@@ -15,23 +15,23 @@ pub struct Report {
 pub struct Check {
     /// What was checked.
     pub name: String,
-    /// What came of it.
+    /// Its result.
     pub verdict: Verdict,
 }
 
-/// What came of a check.
+/// The result of a check.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// It does not hold.
+    /// The check failed.
     Failed {
         /// What was found.
         why: String,
     },
-    /// It holds.
+    /// The check passed.
     Passed,
     /// The wire cannot express it.
     Skipped {
-        /// Why, in the author's words.
+        /// The reason the author gave.
         reason: String,
     },
 }
@@ -54,13 +54,13 @@ impl Report {
         self.checks.push(Check { name: name.to_owned(), verdict });
     }
 
-    /// Whether nothing failed.
+    /// Whether no check failed.
     #[must_use]
     pub fn passed(&self) -> bool {
         !self.checks.iter().any(|check| matches!(check.verdict, Verdict::Failed { .. }))
     }
 
-    /// Ends a test.
+    /// Asserts in a test that no check failed.
     ///
     /// # Panics
     /// If a check failed; the message is the whole report.

@@ -7,7 +7,7 @@ use super::report::Report;
 use super::{Conformance, PLANTED, Scenario};
 use crate::framing::{BODY_LIMIT, FRAME_LIMIT};
 
-/// Every position up to this many is tried; in longer replies, as many spread evenly.
+/// Up to this length, a reply is cut at every position; a longer one at this many positions, evenly spaced.
 const POSITIONS: usize = 600;
 
 fn positions(length: usize) -> impl Iterator<Item = usize> {
@@ -33,10 +33,10 @@ impl Conformance {
         Ok(())
     }
 
-    /// An answer that is not all there is an error, whether the connection ends or breaks, and what was told before it is
-    /// the answer's beginning.
+    /// A truncated answer is an error, whether the connection ends cleanly or breaks. One that still succeeds must have
+    /// given every event of the whole.
     pub(super) fn truncations(&self, reply: &Reply, whole: &Run) -> Result<(), String> {
-        // Counts may follow the end, and some servers leave them out.
+        // Usage may follow the end, and some servers omit it.
         let told = |run: &Run| {
             format!(
                 "{:?}",
@@ -50,7 +50,7 @@ impl Conformance {
             for pace in [Pace::EndAfter(at), Pace::BreakAfter(at)] {
                 let run = self.play(reply, pace);
                 match &run.outcome {
-                    // Nothing but an end mark, counts or white space was missing.
+                    // Only an end marker, usage or white space was missing.
                     Ok(()) if told(&run) == all => {}
                     Ok(()) => return Err(format!("{pace:?} passes as a whole answer")),
                     Err(error) if error.blame() == Blame::Caller => {
@@ -107,7 +107,7 @@ impl Conformance {
         }
     }
 
-    /// A proxy in front of the server knows no words of the wire.
+    /// Replies of a proxy in front of the server, which does not use the wire's error format.
     fn statuses(&self) -> Result<(), String> {
         let quota = [Kind::RateLimited, Kind::QuotaExhausted, Kind::GrowthLimited, Kind::Overloaded];
         for body in ["", "<html><body>nginx</body></html>"] {
@@ -128,7 +128,7 @@ impl Conformance {
     fn noise(&self) -> Result<(), String> {
         let mut state = 1u64;
         let mut byte = || {
-            // An ordinary linear congruence: the same bytes at every run.
+            // A linear congruential generator: the same bytes in every run.
             state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
             state.to_be_bytes()[0]
         };
@@ -148,7 +148,7 @@ impl Conformance {
         Ok(())
     }
 
-    /// Status 200, and no answer.
+    /// Status 200 without an answer in the body.
     fn nonsense(&self) -> Result<(), String> {
         for given in &self.given {
             let page = given.reply.with_body("<html>Log in to the hotel's network</html>");
@@ -176,7 +176,7 @@ impl Conformance {
         Ok(())
     }
 
-    /// The key is shown nowhere: not by values, and not by errors, even where the server says it.
+    /// Neither `Debug` output nor errors show the key, even where the server's reply quotes it.
     pub(super) fn secrets(&self, report: &mut Report) {
         let call = self.call(true);
         let mut texts = vec![("the call", format!("{call:?}")), ("the wire", format!("{:?}", self.wire))];

@@ -1,10 +1,10 @@
 //! `application/vnd.amazon.eventstream`: binary messages with named headers and two checksums.
 //!
-//! A message is: total length, length of its headers, CRC-32 of these 8 bytes (each a big-endian u32), headers, payload,
-//! CRC-32 of all before it. Says nothing of what a payload means. The frame's name is the message's `:event-type`; a
-//! message that is no event is named `exception:` or `error:` and what the host calls it, which no event can be, and the
-//! data of an error is its `:error-message`. Invariant: a message is given only once both checksums were right; what is
-//! cut inside one is truncated.
+//! A message is: total length, length of its headers, CRC-32 of these 8 bytes (each a big-endian u32), headers,
+//! payload, CRC-32 of everything before it. Payloads are not interpreted. The frame's name is the message's
+//! `:event-type`; an exception or error has the prefix `exception:` or `error:` before the host's name for it, so it
+//! cannot be confused with an event, and an error's data is its `:error-message`. Invariant: a message is emitted only
+//! after both checksums match; a body that ends inside a message is truncated.
 
 use std::collections::VecDeque;
 
@@ -13,17 +13,17 @@ use hotspare_core::{Error, Kind};
 
 use super::{FRAME_LIMIT, Frame, Framer};
 
-/// Total length, length of headers, checksum of both.
+/// Total length, length of headers, and their checksum.
 const PRELUDE: usize = 12;
 /// The checksum at the end.
 const TRAILER: usize = 4;
 
-/// Cuts a body into the messages of an event stream.
+/// Splits a body into event stream messages.
 #[derive(Debug)]
 pub struct EventStream {
-    /// The beginning of a message whose end has not come.
+    /// The bytes of an incomplete message.
     partial: BytesMut,
-    /// The length that a checked prelude told.
+    /// The message length from the verified prelude.
     total: Option<usize>,
     limit: usize,
 }
@@ -35,9 +35,9 @@ impl Default for EventStream {
 }
 
 impl EventStream {
-    /// Begins the name of a frame that reports a failure which the host's interface lists.
+    /// Prefix of the name of a frame that reports an exception declared in the host's API.
     pub const EXCEPTION: &str = "exception:";
-    /// Begins the name of a frame that reports any other failure.
+    /// Prefix of the name of a frame that reports any other failure.
     pub const ERROR: &str = "error:";
 
     /// Accepts messages of at most `limit` bytes.
@@ -46,7 +46,7 @@ impl EventStream {
         Self { partial: BytesMut::new(), total: None, limit }
     }
 
-    /// The length of the message that begins here, once its prelude is here.
+    /// The length of the message at the start of the buffer, once its prelude has arrived and its checksum matched.
     fn length(&mut self) -> Result<Option<usize>, Error> {
         if let Some(total) = self.total {
             return Ok(Some(total));
@@ -88,7 +88,7 @@ impl Framer for EventStream {
     }
 }
 
-/// One message, whose prelude was checked.
+/// Parses one message whose prelude has been verified.
 fn message(whole: Bytes) -> Result<Frame, Error> {
     let checked = whole.len() - TRAILER;
     if crc32fast::hash(&whole[..checked]) != number(&whole[checked..]) {
@@ -110,7 +110,7 @@ fn message(whole: Bytes) -> Result<Frame, Error> {
     })
 }
 
-/// The headers that name a message; all others are skipped.
+/// The headers that name a message; the others are skipped.
 #[derive(Debug, Default)]
 struct Headers {
     kind: Option<Bytes>,
@@ -126,7 +126,8 @@ impl Headers {
             let length = usize::from(rest.get_u8());
             let name = take(&mut rest, length)?;
             let kind = take(&mut rest, 1)?[0];
-            // True, false, 1, 2, 4, 8 bytes, bytes and text with their length, time, UUID.
+            // Header types: true, false, integers of 1, 2, 4 and 8 bytes, bytes and string (both length-prefixed),
+            // timestamp, UUID.
             let length = match kind {
                 0 | 1 => 0,
                 2 => 1,
@@ -158,7 +159,7 @@ fn take(rest: &mut Bytes, length: usize) -> Result<Bytes, Error> {
     Ok(rest.split_to(length))
 }
 
-/// The first four bytes; nobody asks for fewer.
+/// The first four bytes as a big-endian integer; callers never pass fewer.
 fn number(mut bytes: &[u8]) -> u32 {
     bytes.try_get_u32().unwrap_or(0)
 }

@@ -1,8 +1,9 @@
 //! A JSON array whose elements are frames, or one object that is the only frame.
 //!
-//! For wires that stream by writing an array piece by piece, and answer whole with an object of the same type: which of
-//! the two comes shows only in the first byte, and so does a stream of events under their type. Finds where elements end,
-//! and leaves it to the decoder whether they are valid. Invariant: a frame exists only once its last byte is here, and an array that is not closed is cut.
+//! For wires that stream by writing an array piece by piece, and send a whole answer as an object of the same content
+//! type. Only the first byte tells the two apart, and also reveals server-sent events under that content type. This
+//! framer finds where elements end; the decoder validates them. Invariant: a frame exists only once its last byte has
+//! arrived, and an unclosed array is truncated.
 
 use std::collections::VecDeque;
 
@@ -11,10 +12,10 @@ use hotspare_core::{Error, Kind};
 
 use super::{BODY_LIMIT, FRAME_LIMIT, Frame, Framer, MARK, Sse};
 
-/// Cuts an array at its elements, which must be objects.
+/// Splits an array into its elements, which must be objects.
 #[derive(Debug)]
 pub struct JsonArray {
-    /// The beginning of an element whose end has not come.
+    /// The bytes of an incomplete element.
     partial: BytesMut,
     place: Place,
     events: Sse,
@@ -24,24 +25,24 @@ pub struct JsonArray {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Place {
-    /// Before the first byte that means something.
+    /// Before the first significant byte.
     Start,
-    /// In the array, outside its elements.
+    /// In the array, between elements.
     Between,
-    /// In an element, or in the only object.
+    /// In an element, or in the sole object.
     Inside { array: bool, depth: usize, text: Text },
-    /// After the last byte that means something.
+    /// After the last significant byte.
     End,
-    /// The body is a stream of events.
+    /// The body is a stream of server-sent events.
     Events,
 }
 
-/// Brackets in strings are no brackets.
+/// Whether the scan is inside a string, where brackets do not count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Text {
     Outside,
     Inside,
-    /// The next byte is not what it seems.
+    /// After a backslash: the next byte is escaped.
     Escaped,
 }
 
@@ -59,7 +60,7 @@ impl JsonArray {
         Self { partial: BytesMut::new(), place: Place::Start, events, element, body }
     }
 
-    /// Where the element ends that the first of these bytes is in: the number of its bytes, or `None` if it goes on.
+    /// The length of the element that these bytes are in, or `None` if it continues past them.
     fn scan(bytes: &[u8], depth: &mut usize, text: &mut Text) -> Option<usize> {
         let mut at = 0;
         while at < bytes.len() {
@@ -128,7 +129,7 @@ impl Framer for JsonArray {
             match (self.place, first) {
                 (Place::Start, b'[') => self.place = Place::Between,
                 (Place::Start, mark) if MARK.contains(&mark) => {}
-                // A comment, or one of `data`, `event`, `id` and `retry`.
+                // A comment, or the start of `data`, `event`, `id` or `retry`.
                 (Place::Start, b':' | b'd' | b'e' | b'i' | b'r') => {
                     self.place = Place::Events;
                     return self.events.push(bytes.slice_ref(rest), out);

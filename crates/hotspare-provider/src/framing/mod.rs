@@ -1,8 +1,8 @@
 //! Bytes to frames.
 //!
-//! Knows nothing of what a frame says. Whether a body is a stream or one whole answer shows in its first bytes: hosts send
-//! either under the content type of the other, and framers take both. Invariant: the frames are the same however the bytes
-//! were split, and no input makes a framer hold more than its limit.
+//! Does not interpret frames. Some hosts send a stream under the content type of a whole answer or the reverse, so
+//! framers tell the two apart by the first bytes and accept both. Invariant: frames do not depend on how the bytes were
+//! split, and no input makes a framer buffer more than its limit.
 
 mod event_stream;
 mod json_array;
@@ -22,25 +22,25 @@ pub use ndjson::Ndjson;
 pub use sse::Sse;
 pub use whole::Whole;
 
-/// Largest frame of a stream that is accepted: 4 MiB, far beyond any recorded one (tool arguments and images included).
+/// The largest accepted frame of a stream: 4 MiB, far beyond any recorded one (tool arguments and images included).
 pub const FRAME_LIMIT: usize = 4 << 20;
 
-/// Largest unstreamed body that is accepted: 32 MiB.
+/// The largest accepted unstreamed body: 32 MiB.
 pub const BODY_LIMIT: usize = 32 << 20;
 
-/// A frame: the unit in which a wire speaks.
+/// A frame: the unit of a wire's framing.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Frame {
     /// The frame's name, where the framing has names (`event:` in SSE).
     pub name: Option<Bytes>,
-    /// What it says.
+    /// The content.
     pub data: Bytes,
-    /// It is the whole body, not a piece of a stream.
+    /// Whether it is the whole body rather than a piece of a stream.
     pub whole: bool,
 }
 
 impl Frame {
-    /// A piece of a stream, without a name.
+    /// A piece of a stream, unnamed.
     #[must_use]
     pub fn piece(data: impl Into<Bytes>) -> Self {
         Self { name: None, data: data.into(), whole: false }
@@ -52,7 +52,7 @@ impl Frame {
         Self { name: None, data: data.into(), whole: true }
     }
 
-    /// What it says, without white space around it, and without the list that some hosts put around a single object.
+    /// The content without surrounding white space, and without the array that some hosts wrap around a single object.
     #[must_use]
     pub fn object(&self) -> &[u8] {
         let data = self.data.trim_ascii();
@@ -63,23 +63,23 @@ impl Frame {
     }
 }
 
-/// A byte order mark, which some hosts put before their JSON and no reader of JSON takes.
+/// A byte order mark, which some hosts put before their JSON and JSON parsers reject.
 const MARK: &[u8] = b"\xef\xbb\xbf";
 
-/// The bytes without their mark.
+/// The bytes without a leading byte order mark.
 pub(crate) fn unmarked(bytes: &[u8]) -> &[u8] {
     bytes.strip_prefix(MARK).unwrap_or(bytes)
 }
 
-/// Cuts a body into frames.
+/// Splits a body into frames.
 pub trait Framer: Send {
-    /// Takes the next bytes and appends the frames that they complete.
+    /// Takes the next bytes and appends the frames they complete.
     ///
     /// # Errors
     /// [`Kind::Protocol`](hotspare_core::Kind::Protocol) if a frame is larger than the limit.
     fn push(&mut self, bytes: Bytes, out: &mut VecDeque<Frame>) -> Result<(), Error>;
 
-    /// The body has ended. Appends a last frame if one was still open and the framing allows it.
+    /// Ends the body. Appends a last frame if one was still open and the framing allows it.
     ///
     /// # Errors
     /// [`Kind::Truncated`](hotspare_core::Kind::Truncated) if the body ended inside a frame.

@@ -1,6 +1,6 @@
-//! Newline-delimited JSON: a line is a frame.
+//! Newline-delimited JSON: each line is a frame.
 //!
-//! Invariant: empty lines are not frames; a last line without its newline is one.
+//! Invariant: empty lines are not frames; a last line without a newline is one.
 
 use std::collections::VecDeque;
 
@@ -9,7 +9,7 @@ use hotspare_core::{Error, Kind};
 
 use super::{FRAME_LIMIT, Frame, Framer, unmarked};
 
-/// Cuts at newlines.
+/// Splits a body at newlines.
 #[derive(Debug)]
 pub struct Ndjson {
     partial: BytesMut,

@@ -1,7 +1,8 @@
 //! Server-sent events: the framing of nearly every stream.
 //!
-//! Follows the WHATWG rules for `data` and `event` fields, comments and the three line ends; `id` and `retry` mean
-//! nothing here. A body that begins like JSON has no events; it is the whole frame. Invariant: an event exists only once its empty line is here; what is cut before that is not an event.
+//! Follows the WHATWG rules for `data` and `event` fields, comments and the three line endings; `id` and `retry` are
+//! ignored. A body that begins like JSON is a single frame, not a stream. Invariant: an event exists only once its
+//! empty line has arrived; one cut off before that is dropped.
 
 use std::collections::VecDeque;
 
@@ -10,24 +11,24 @@ use hotspare_core::{Error, Kind};
 
 use super::{FRAME_LIMIT, Frame, Framer, unmarked};
 
-/// Cuts a body into server-sent events.
+/// Splits a body into server-sent events.
 #[derive(Debug)]
 pub struct Sse {
-    /// The beginning of a line whose end has not come.
+    /// The bytes of an incomplete line.
     partial: BytesMut,
-    /// The last byte of the piece before was a carriage return: a newline that follows belongs to it.
+    /// The previous piece ended with a carriage return: a newline at the start of the next one belongs to it.
     after_return: bool,
     started: bool,
-    /// A field has been seen: the body is what it should be.
+    /// A field has been seen, so the body is an event stream.
     fielded: bool,
-    /// The body so far, where it is JSON.
+    /// The body so far, if it is JSON rather than events.
     bare: Option<BytesMut>,
     name: Option<Bytes>,
     data: Data,
     limit: usize,
 }
 
-/// The `data` lines of the event that is being read. One line, the usual case, is kept without a copy.
+/// The `data` lines of the event being read. A single line, the usual case, is kept without a copy.
 #[derive(Debug, Default)]
 enum Data {
     #[default]
@@ -62,7 +63,7 @@ impl Sse {
         Error::new(Kind::Protocol, format!("an event is larger than {} bytes", self.limit))
     }
 
-    /// Takes a line of a body that is no stream; no field begins like JSON.
+    /// Collects a line of a body that is JSON rather than events; no field starts with a bracket or brace.
     fn is_bare(&mut self, line: &[u8]) -> Result<bool, Error> {
         match (&mut self.bare, line.trim_ascii_start().first()) {
             (Some(body), _) if body.len() + line.len() >= self.limit => Err(self.too_large()),
@@ -83,7 +84,7 @@ impl Sse {
         }
     }
 
-    /// Takes one line; `own` makes a part of it last without a copy, where that can be done.
+    /// Processes one line; `own` turns part of it into owned [`Bytes`], without a copy where possible.
     fn line<'a>(
         &mut self,
         mut line: &'a [u8],
@@ -133,7 +134,7 @@ impl Framer for Sse {
             self.after_return = false;
             rest = rest.strip_prefix(b"\n").unwrap_or(rest);
         }
-        // A line that began in an earlier piece is completed in `partial`; all others are read where they lie.
+        // A line that began in an earlier piece is completed in `partial`; all others are parsed in place.
         while let Some(end) = line_end(rest) {
             let (line, terminator) = (&rest[..end], rest[end]);
             rest = &rest[end + 1..];
@@ -162,7 +163,7 @@ impl Framer for Sse {
 
     fn finish(&mut self, out: &mut VecDeque<Frame>) -> Result<(), Error> {
         if !self.fielded {
-            // JSON need not end with a line.
+            // JSON need not end with a newline.
             let last = self.partial.split();
             self.line(&last, Bytes::copy_from_slice)?;
             out.extend(self.bare.take().map(Frame::whole));
@@ -175,7 +176,7 @@ fn line_end(bytes: &[u8]) -> Option<usize> {
     memchr::memchr2(b'\n', b'\r', bytes)
 }
 
-/// The value of a line if its field is `name`.
+/// The value of a line whose field is `name`.
 fn field<'a>(line: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
     let rest = line.strip_prefix(name)?;
     match rest.strip_prefix(b":") {

@@ -1,6 +1,7 @@
 //! The whole body as one frame.
 //!
-//! A stream under the content type of a whole answer is cut into its events after all. Invariant: nothing is given before the body ends.
+//! Server-sent events under the content type of a whole answer are still split into events. Invariant: no frame is
+//! emitted before the body ends.
 
 use std::collections::VecDeque;
 
@@ -31,7 +32,7 @@ impl Whole {
     }
 }
 
-/// No JSON begins like this.
+/// Whether the body is an event stream; no JSON begins with one of these.
 fn is_stream(body: &[u8]) -> bool {
     let body = body.trim_ascii_start();
     [&b":"[..], b"data:", b"event:", b"id:", b"retry:"].iter().any(|begin| body.starts_with(begin))
@@ -42,7 +43,7 @@ impl Framer for Whole {
         if self.first.len() + self.rest.len() + bytes.len() > self.limit {
             return Err(Error::new(Kind::Protocol, format!("the body is larger than {} bytes", self.limit)));
         }
-        // Most bodies come in one piece and need no copy.
+        // Most bodies arrive in one piece and need no copy.
         if self.first.is_empty() {
             self.first = bytes;
         } else {

@@ -1,4 +1,4 @@
-//! What leaves for the transport, and what errors show.
+//! What is sent to the transport, and what errors show.
 
 use std::collections::VecDeque;
 use std::future::Future;
@@ -16,7 +16,7 @@ use crate::framing::Ndjson;
 use crate::transport::{HttpRequest, HttpResponse};
 use crate::wire::Decoder;
 
-/// A wire whose replies are lines; `!` is a failure.
+/// A wire whose replies are lines; `!` marks a failure.
 #[derive(Debug)]
 struct Lines;
 
@@ -49,7 +49,7 @@ impl Decoder for Lines {
     }
 }
 
-/// Answers with what it is given and keeps the requests.
+/// Replies with a fixed response and records the requests.
 #[derive(Debug)]
 struct Canned(u16, &'static str, Mutex<Vec<HttpRequest>>);
 

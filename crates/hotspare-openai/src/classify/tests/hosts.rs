@@ -1,8 +1,8 @@
-//! Errors of single hosts, in their own words.
+//! Errors of individual hosts, verbatim.
 
 use super::*;
 
-/// Checks each reply, or at status 200 each error inside one, and reports all that differ.
+/// Checks each reply (at status 200, an error inside one) and reports all mismatches.
 fn mean(rows: &[(u16, &str, Kind)]) {
     let read = |status, body: &str| match status {
         200 => in_reply(body).kind(),
@@ -39,7 +39,7 @@ fn a_mistake_of_the_caller_is_one_inside_a_stream_too() {
         (200, r#"{"code":"image_parse_error","message":"m"}"#, InvalidRequest),
         (200, r#"{"code":"unsupported_image_media_type","message":"m"}"#, Unsupported),
         (200, r#"{"code":"failed_to_download_image","message":"m"}"#, Unsupported),
-        // The word blames the address; the text, what the host could not do with it.
+        // The code blames the URL; the message shows that the host could not fetch or read it.
         (
             400,
             r#"{"error":{"message":"Error while downloading https://a/b.png.","type":"invalid_request_error","code":"invalid_image_url"}}"#,
@@ -166,7 +166,7 @@ fn money_and_keys() {
             r#"{"error":{"message":"key not allowed to access model. This key can only access models=['a']. Tried to access m","type":"key_model_access_denied","param":"model","code":"401"}}"#,
             Forbidden,
         ),
-        // One envelope for both: a list of errors.
+        // The same envelope for both: a list of errors.
         (
             429,
             r#"{"errors":[{"message":"AiError: AiError: you have used up your daily free allocation of 10,000 neurons","code":4006}],"success":false,"result":{},"messages":[]}"#,
@@ -187,7 +187,7 @@ fn money_and_keys() {
             r#"{"errors":[{"code":"token_quota_reached","message":"This api request is exceeding the monthly limit"}],"trace":"x","status_code":403}"#,
             QuotaExhausted,
         ),
-        // One host's own report, beside an answer that is none.
+        // One host's report of an error beside an empty answer.
         (
             200,
             r#"{"choices":null,"base_resp":{"status_code":1008,"status_msg":"insufficient balance"}}"#,
@@ -198,7 +198,7 @@ fn money_and_keys() {
         (200, r#"{"base_resp":{"status_code":2049,"status_msg":"m"}}"#, Auth),
         (200, r#"{"base_resp":{"status_code":1002,"status_msg":"rate limit"}}"#, RateLimited),
         (200, r#"{"base_resp":{"status_code":1039,"status_msg":"TPM rate limit"}}"#, RateLimited),
-        // The same number at another host.
+        // The same number from another host.
         (401, r#"{"error":{"code":"1002","message":"Authorization Token is invalid"}}"#, Auth),
     ]);
     let error = reply(&head(429), br#"{"error":{"type":"usage_limit_reached","message":"The usage limit has been reached","resets_in_seconds":173470}}"#);

@@ -1,8 +1,8 @@
-//! Whose trouble it is: the key's, the model's, the host's, or one request's own.
+//! The scope of a failure: the key, the model, the host, or just one request.
 
 use super::*;
 
-/// Replies of which the status says something else than the words: what they mean, and what is ill.
+/// Replies whose body contradicts their status: the expected kind and scope.
 fn mean(rows: &[(u16, &str, Kind, Scope)]) {
     let wrong: Vec<String> = rows
         .iter()
@@ -44,7 +44,7 @@ fn a_days_quota_is_the_models_and_money_is_the_keys() {
             RateLimited,
             Scope::CredentialModel,
         ),
-        // One host's own words, on a wire that is not its own.
+        // Errors in one host's own format, sent over this wire.
         (
             429,
             r#"[{"error":{"code":429,"message":"You exceeded your current quota, please check your plan and billing details. Please retry in 31.5s.","status":"RESOURCE_EXHAUSTED","details":[{"violations":[{"quotaId":"GenerateRequestsPerMinutePerProjectPerModel-FreeTier"}]}]}}]"#,

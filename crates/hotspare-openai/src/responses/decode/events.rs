@@ -1,6 +1,6 @@
-//! Pieces of a frame, read.
+//! Reads parts of a frame.
 //!
-//! Not what they mean. Invariant: what is not the JSON that it should be is said to be so, never taken for nothing.
+//! Does not interpret them. Invariant: malformed JSON is an error, never treated as absent.
 
 use hotspare_core::{Error, Json, Kind};
 use hotspare_provider::Text;
@@ -23,7 +23,7 @@ pub(super) fn whole_json(raw: &RawValue) -> Result<Json, Error> {
     Json::parse(raw.get()).map_err(|_| Error::new(Kind::Protocol, "an item is not JSON"))
 }
 
-/// A list that has something in it.
+/// A list, unless it is empty.
 pub(super) fn list(raw: &RawValue) -> Option<Json> {
     let inside = raw.get().trim_start_matches('[').trim_start();
     (!inside.starts_with(']')).then(|| json(raw)).flatten()

@@ -1,4 +1,4 @@
-//! Streams and wholes, as the wire's many hosts spell them.
+//! Streams and whole answers, as the wire's many hosts send them.
 
 use proptest::prelude::*;
 
@@ -25,7 +25,7 @@ fn started() -> Event {
     Event::Started { id: Some("r".into()), model: Some("m".into()) }
 }
 
-/// Numbers, names of items, neither: what belongs together is found all the same, and nothing is told twice.
+/// With indexes, item ids or neither, what belongs together is matched, and nothing is emitted twice.
 #[test]
 fn pieces_are_told_once_however_little_a_host_says_of_them() {
     for (with, item) in [
@@ -54,7 +54,7 @@ fn pieces_are_told_once_however_little_a_host_says_of_them() {
     }
 }
 
-/// What a host leaves out of the stream is taken from the finished part, or from the answer as a whole.
+/// What a host omits from the stream is taken from the finished item, or from the answer as a whole.
 #[test]
 fn what_was_not_told_in_pieces_is_told_in_one() {
     let item = r#"{"type":"message","id":"m1","content":[{"type":"output_text","text":"ab"}]}"#;
@@ -132,7 +132,7 @@ fn reasoning_goes_back_to_its_author_as_it_came() {
         let signature = Signature { origin: Origin("o".into()), data: item.into(), redacted: false };
         assert!(events.contains(&Event::ReasoningSignature(signature)));
     }
-    // Nothing is kept and nothing is sealed: its name alone says nothing to anybody.
+    // Nothing is stored and nothing is encrypted, so the item's id alone is of no use to any provider.
     let bare = r#"{"object":"response","status":"completed","store":false,"output":[{"type":"reasoning","id":"rs","summary":[]}]}"#;
     assert!(!decode(&[bare]).unwrap().iter().any(|event| matches!(event, Event::ReasoningSignature(_))));
 }
@@ -194,7 +194,7 @@ fn what_no_shared_word_covers_is_kept() {
 }
 
 proptest! {
-    /// Whatever comes, it is told or refused, and what is refused is no panic.
+    /// Whatever the input, it is decoded or refused without a panic.
     #[test]
     fn nothing_panics(frames in prop::collection::vec(frame(), 0..12)) {
         let frames: Vec<&str> = frames.iter().map(String::as_str).collect();

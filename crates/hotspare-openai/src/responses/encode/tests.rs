@@ -1,4 +1,4 @@
-//! Requests as the wire spells them.
+//! Encoded requests.
 
 use hotspare_core::{Origin, Reasoning, Signature, ToolCall, ToolResult};
 use serde_json::{Value, json};

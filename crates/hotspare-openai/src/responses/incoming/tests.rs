@@ -1,4 +1,4 @@
-//! Callers' bodies, read.
+//! Parsing of callers' requests.
 
 use hotspare_core::Kind;
 use serde_json::json;

@@ -1,4 +1,4 @@
-//! What is spelled is read back by the wire's own decoder.
+//! The wire's own decoder reads back what the encoder writes.
 
 use std::collections::VecDeque;
 

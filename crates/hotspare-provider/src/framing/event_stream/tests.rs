@@ -1,10 +1,10 @@
-//! Messages whole, cut anywhere, and with any byte wrong.
+//! Whole messages, messages cut at any position, and messages with any byte wrong.
 
 use proptest::prelude::*;
 
 use super::*;
 
-/// One message as a host would send it.
+/// Encodes a message as a host would.
 fn spelled(headers: &[(&str, &str)], payload: &[u8]) -> Vec<u8> {
     let mut head = Vec::new();
     for (name, value) in headers {
@@ -71,7 +71,7 @@ fn names_tell_events_from_failures() {
     assert_eq!(frames[3].1, "oh");
 }
 
-/// The message of the format's own documentation.
+/// The example message from the format's documentation.
 #[test]
 fn a_known_message() {
     let bytes = [
@@ -142,7 +142,7 @@ proptest! {
         prop_assert_eq!(run(&stream(), &cuts), run(&stream(), &[]));
     }
 
-    /// No byte can be changed without being noticed, but for a length that now says that more is to come.
+    /// Any changed byte is detected, except in a length that now says that more bytes are to come.
     #[test]
     fn a_wrong_byte_is_noticed(at in 0usize..1_000, flip in 1u8..) {
         let mut body = stream();

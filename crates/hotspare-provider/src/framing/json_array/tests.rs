@@ -1,4 +1,4 @@
-//! Elements, however they are cut, and what is no array.
+//! Elements for every split of the bytes, and bodies that are not arrays.
 
 use proptest::prelude::*;
 

@@ -1,4 +1,4 @@
-//! Events are the same for every split of the bytes, and limits hold.
+//! Events do not depend on how the bytes were split, and limits hold.
 
 use super::*;
 use proptest::prelude::*;
