@@ -50,7 +50,7 @@ pub(super) fn setup(path: &Path, route: Option<&str>) -> Result<Setup, String> {
         rules: route.rules.clone(),
     };
     for spec in &mut setup.specs {
-        // A scenario's hosts are apart unless it says otherwise.
+        // Limits the keys that are simulated per target.
         spec.keys.truncate(64);
     }
     Ok(setup)
