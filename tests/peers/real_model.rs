@@ -1,4 +1,4 @@
-//! A real language model behind a real server, as third target behind a dead first and a silent second.
+//! A real language model on a real server, as the third target behind a dead and a silent one.
 
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
@@ -8,7 +8,7 @@ use futures::StreamExt;
 use hotspare::{ChatRequest, Client, Event, Key, Limits, RouteSpec, Secret, Sequential, openai};
 use hotspare_chaos::{ChaosServer, Fault, Settings, WireFormat};
 
-/// A server that is killed when the test ends, however it ends.
+/// A server process that is killed when the test ends, however it ends.
 struct Server(Child);
 
 impl Drop for Server {
@@ -30,8 +30,8 @@ fn free_port() -> u16 {
     std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
-/// Asks until the model is loaded; it answers 503 while it is not. False if the prebuilt server does not run on this
-/// processor: it dies of an illegal instruction.
+/// Polls until the model is loaded; until then it answers 503. Returns false if the prebuilt server does not run on
+/// this processor (it dies of an illegal instruction).
 async fn is_up(server: &mut Server, client: &Client) -> bool {
     use std::os::unix::process::ExitStatusExt;
     for _ in 0..600 {
@@ -45,7 +45,7 @@ async fn is_up(server: &mut Server, client: &Client) -> bool {
             );
             return false;
         }
-        // A process of its own: there is nothing to wait for but its answer.
+        // A separate process: there is nothing to wait for but its answer.
         hotspare_tests::pass_time(Duration::from_millis(100)).await;
     }
     panic!("the real server did not come up within a minute");
@@ -102,8 +102,8 @@ async fn twenty_prompts_behind_a_dead_and_a_silent_target() {
     }
 }
 
-/// Killed in the middle of a stream: a typed error or an answer that another target carried on, never a short answer that
-/// passes for a whole one.
+/// Killed in the middle of a stream: a typed error or an answer continued by another target, never a truncated answer
+/// that looks complete.
 #[tokio::test(flavor = "multi_thread")]
 async fn killed_in_the_middle_of_a_stream() {
     let port = free_port();
@@ -132,9 +132,9 @@ async fn killed_in_the_middle_of_a_stream() {
     assert!(pieces >= 10);
 }
 
-/// The server behind a stream is killed thirty times, at positions all over the answer; the other carries on. Half of the
-/// time the second model is given the beginning as its own turn, half of the time it is asked anew and joined where its
-/// text is the same.
+/// The server behind a stream is killed thirty times, at positions spread over the answer; the other continues. In half
+/// of the rounds the second model gets the beginning as a prefill; in the other half it starts over and is joined where
+/// its text matches.
 #[tokio::test(flavor = "multi_thread")]
 async fn killed_thirty_times_and_carried_on() {
     let ports = [free_port(), free_port()];
@@ -178,14 +178,14 @@ async fn killed_thirty_times_and_carried_on() {
             }
         }
         seams += usize::from(seam.is_some());
-        // This server shows the turn that it was given before it goes on with it.
+        // This server repeats the prefill before it continues.
         if let Some((before, after)) = seam.map(|seam| text.split_at(seam)) {
             assert!(before.len() < 8 || !after.starts_with(before), "round {round}: had twice: {text}");
         }
         if text == unbroken {
             same += 1;
         } else if text.starts_with(&unbroken) || unbroken.starts_with(&text) {
-            // What is left of the length that the caller allows is estimated from the bytes that were sent.
+            // The remaining output limit is estimated from the bytes already sent.
             shorter += 1;
         } else {
             differ.push((kill_at, if round % 2 == 0 { "continued" } else { "asked anew" }));
@@ -214,7 +214,7 @@ async fn answers_fit_their_schema_or_are_errors() {
     if !is_up(&mut first, &up(ports[0])).await || !is_up(&mut second, &up(ports[1])).await {
         return;
     }
-    // The sabotaged one enforces no schema, so that its small model must be asked in words, and is told to rhyme.
+    // The sabotaged one enforces no schema, so its small model is asked in words, and told to rhyme.
     let mut sabotaged = hotspare::ModelProfile::default();
     sabotaged.capabilities.json_schema = Some(false);
     let client = Client::builder()
