@@ -1,7 +1,7 @@
 //! One connection: requests in, answers or faults out.
 //!
-//! Invariant: a client that disconnects during an answer is noticed at once; an aborted connection is reset rather than
-//! closed, as when a process is killed.
+//! Invariant: a client that disconnects during an answer is noticed at once; when the server stops listening,
+//! connections are reset rather than closed, as when a process is killed.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -10,7 +10,7 @@ use hotspare_core::{Kind, Moment};
 
 use super::{Rival, Sight, untried};
 
-/// Three failures within 60 s bar a target for 60 s.
+/// Three failures within 60 s bar a target for 60 s; then it is used again.
 #[derive(Debug)]
 pub(super) struct SimpleBreaker(Vec<(VecDeque<Moment>, Moment)>);
 
