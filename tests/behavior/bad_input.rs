@@ -39,7 +39,7 @@ async fn requests_that_cannot_be_sent() {
     rig.client.chat(ChatRequest::to("chat").message(odd)).await.unwrap();
 }
 
-/// A provider's reply is never a panic, a hang or an unbounded buffer; without a spare it is a typed error.
+/// No reply causes a panic, a hang or an unbounded buffer; without a spare it is a typed error.
 #[tokio::test]
 async fn replies_that_make_no_sense() {
     for fault in Fault::examples() {
@@ -64,9 +64,10 @@ async fn replies_that_make_no_sense() {
             } else {
                 rig.client.chat(request).await.err()
             };
-            // Slow is not wrong: with nobody to turn to, the answer is waited for as long as the deadline allows.
+            // Slow is not wrong: without another target, the answer is awaited until the deadline.
             let slow = matches!(fault, Fault::SlowDrip(_) | Fault::SlowFirstToken(_));
-            // A drip of an unstreamed answer, and a damaged frame that is followed by whole ones.
+            // A slow drip of an unstreamed answer, or one damaged frame followed by intact ones, may still be a
+            // success.
             assert!(slow || error.is_some(), "{fault} {wire:?} {stream}: passed as a success");
         }
     }
@@ -104,7 +105,7 @@ async fn each_key_can_be_tried_by_itself() {
     assert!(client.targets()[0].view.usable, "health has seen none of it");
 }
 
-/// Everything that is logged, down to the finest level, while a key is rejected and a target fails over.
+/// Captures all logs, down to TRACE, while a key is rejected and a target fails over.
 #[tokio::test]
 async fn logs_show_neither_keys_nor_prompts() {
     let log = Log::default();
@@ -114,7 +115,7 @@ async fn logs_show_neither_keys_nor_prompts() {
         .with_span_events(tracing_subscriber::fmt::format::FmtSpan::FULL)
         .with_writer(move || writer.clone())
         .finish();
-    // For the whole process: a subscriber of one thread loses events while other tests register theirs for the first time.
+    // Global: with a per-thread subscriber, events get lost while other tests register their callsites.
     tracing::subscriber::set_global_default(subscriber).unwrap();
     let main = ChaosServer::start(Settings::new(WireFormat::OpenAi).key("another")).await.unwrap();
     let spare = ChaosServer::start(Settings::new(WireFormat::OpenAi)).await.unwrap();

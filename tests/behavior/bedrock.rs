@@ -51,7 +51,7 @@ async fn a_tool_is_called() {
     assert_eq!(arguments, r#"{"city":"Ulm"}"#);
 }
 
-/// Cut between binary messages and inside one: carried on where the text joins, told where it may not be.
+/// Cut between binary messages and inside one: continued where the text joins, an error where it must not.
 #[tokio::test]
 async fn a_cut_stream_is_carried_on_or_told() {
     for fault in [
@@ -92,7 +92,7 @@ async fn a_cut_stream_is_carried_on_or_told() {
     }
 }
 
-/// A key that is no longer accepted is read again at its source, and the call that noticed is served.
+/// A rejected key is re-read from its source, and the call that noticed is still served.
 #[tokio::test]
 async fn a_rejected_key_is_renewed() {
     let server = ChaosServer::start(Settings::new(WireFormat::Bedrock).key("key-after")).await.unwrap();
@@ -110,7 +110,7 @@ async fn a_rejected_key_is_renewed() {
     assert_eq!(reads.load(std::sync::atomic::Ordering::SeqCst), 2);
 }
 
-/// A token that has to be fetched is fetched before each request, and once more when it is rejected.
+/// A fetched token is requested before each request, and once more when it is rejected.
 #[tokio::test]
 async fn a_fetched_key_is_asked_for_and_told_of_its_rejection() {
     use std::sync::Mutex;

@@ -1,4 +1,4 @@
-//! Requests that speak of what one provider keeps: never moved, and the trail says why.
+//! Requests that refer to state kept by one provider: they never move, and the trail says why.
 
 use hotspare::{ChatRequest, Client, Json, RouteSpec, Sequential, anthropic, openai};
 use hotspare_chaos::{ChaosServer, Fault, Settings, WireFormat};
@@ -43,7 +43,7 @@ async fn what_only_one_provider_keeps_goes_there_or_nowhere() {
     assert_eq!((servers[0].stats().requests, servers[2].stats().requests), (0, 0));
 }
 
-/// A request that speaks of nothing is free, and one that nobody on the route can look up says so.
+/// A request without such references moves freely, and one that no target of the route can resolve says so.
 #[tokio::test]
 async fn others_move_as_ever() {
     let (servers, client) = servers().await;
@@ -55,7 +55,7 @@ async fn others_move_as_ever() {
     assert!(error.to_string().contains("bound to a provider of the wire another wire: a cache"), "{error}");
 }
 
-/// What only another wire has words for and would be missed is not left out in silence, whoever is on the route.
+/// Features of another wire that matter are never dropped silently, whatever the route's targets.
 #[tokio::test]
 async fn nothing_that_would_be_missed_is_left_out() {
     let server = ChaosServer::start(Settings::new(WireFormat::OpenAi)).await.unwrap();

@@ -1,8 +1,8 @@
-//! Broken configurations, requests and replies, a row each: every one ends in a clear typed error within its bounds.
+//! Invalid configurations, requests and replies, one per row: each ends in a clear typed error within its bounds.
 //!
-//! Faults of connections stand in [`bad_input`](super::bad_input), played by a real server; these rows need no socket.
-//! Replies are played to the shipped wires through the port's one IO loop, and what the loop takes from an endless body is
-//! counted.
+//! Connection faults are tested in [`bad_input`](super::bad_input) with a real server; these rows need no socket.
+//! Replies are fed to the shipped wires through the provider interface's IO loop, and the bytes that the loop reads of
+//! an endless body are counted.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -19,10 +19,10 @@ use proptest::prelude::*;
 
 const PLANTED: &str = "sk-planted-0123456789";
 
-/// Pieces in which endless bodies come.
+/// Chunk size of endless bodies.
 const PIECE: usize = 64 << 10;
 
-/// What is written, and what the error must say.
+/// A configuration, and what the error must contain.
 const CONFIGS: [(&str, &str); 45] = [
     (
         "[targets.a]\nprovider = \"ollama\"\nmodel = \"m\"\nproxy = \"socks5://u:hunter2@h:1\"",
@@ -179,7 +179,7 @@ fn configurations() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// However many there are, each is told, in the order of the text.
+/// All mistakes are reported, however many, in the order of the text.
 #[test]
 fn every_mistake_is_told() {
     let targets =
@@ -192,7 +192,7 @@ fn every_mistake_is_told() {
     }
 }
 
-/// Fields of a request beside a model and a turn, and what the error must say: on the wire of chat completions.
+/// Chat completions: fields of a request, and what the error must contain.
 const CHAT: [(&str, &str); 20] = [
     (r#""temperature":-1"#, "`temperature` is -1"),
     (r#""temperature":1e999"#, "`temperature`"),
@@ -216,7 +216,7 @@ const CHAT: [(&str, &str); 20] = [
     (r#""hotspare":{"onyl":[]}"#, "`hotspare` must be an object"),
 ];
 
-/// Turns, and what the error must say, on both wires.
+/// Turns, and what the error must contain, on both wires.
 const TURNS: [(&str, &str); 9] = [
     ("", "`messages` is missing or empty"),
     (r#""hi""#, "`messages[0]` must be an object"),
@@ -270,17 +270,17 @@ fn requests() {
     }
 }
 
-/// A reply's body: some bytes, then a piece again and again.
+/// A reply's body: some bytes, then a chunk repeated.
 #[derive(Clone, Debug)]
 struct Played {
     status: u16,
     kind: &'static str,
     begin: Bytes,
-    /// Repeated for ever.
+    /// Repeated forever.
     more: Option<Bytes>,
 }
 
-/// Plays one reply and counts what is taken of it.
+/// Sends one reply and counts the bytes read of it.
 #[derive(Debug)]
 struct Player(Played, Arc<AtomicUsize>);
 
@@ -302,7 +302,7 @@ impl Transport for Player {
     }
 }
 
-/// How a reply ends, and how many bytes were taken of it.
+/// How a reply ends, and how many bytes were read of it.
 async fn play(wire: Arc<dyn Wire>, played: Played) -> (Result<(), Error>, usize) {
     let taken = Arc::new(AtomicUsize::new(0));
     let stream = played.kind != "application/json";
@@ -331,10 +331,10 @@ fn wires() -> [(&'static str, Arc<dyn Wire>); 2] {
 const JSON: &str = "application/json";
 const SSE: &str = "text/event-stream";
 
-/// What it is, status, type, body, and what it must be.
+/// Name, status, media type, body, and the accepted kinds of error.
 type Nonsense = (&'static str, u16, &'static str, Vec<u8>, &'static [Kind]);
 
-/// Replies that no wire can make sense of.
+/// Replies that no wire can parse.
 fn nonsense() -> Vec<Nonsense> {
     const BROKEN: &[Kind] = &[Kind::Protocol];
     const CUT: &[Kind] = &[Kind::Protocol, Kind::Truncated];
@@ -403,7 +403,7 @@ async fn replies() {
     }
 }
 
-/// Bodies without an end: what is taken of them is bounded, and so is what can be held.
+/// Endless bodies: the bytes read, and those buffered, are bounded.
 #[tokio::test]
 async fn endless_replies() {
     let piece = |text: &str| Some(Bytes::from(text.repeat(PIECE / text.len())));
@@ -435,7 +435,7 @@ fn there_are_enough_rows() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
-    /// Wherever a server puts the key into what it says, nothing that is shown repeats it.
+    /// Wherever a server repeats the key in a reply, nothing that is shown contains it.
     #[test]
     fn a_key_that_a_server_repeats_is_not_passed_on(
         status in 200u16..600, before in "[a-z{}\": ]{0,20}", after in "[a-z{}\": ]{0,20}", place in 0usize..5, streamed: bool,

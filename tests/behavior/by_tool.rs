@@ -1,4 +1,4 @@
-//! A model that enforces no schema answers by a tool call, and nobody but the trail notices.
+//! A model that cannot enforce a schema answers through a tool call, which is visible only in the trail.
 
 use std::sync::Arc;
 
@@ -28,7 +28,7 @@ fn unenforced() -> ModelProfile {
     profile
 }
 
-/// A main target that has to be asked by a tool, and a spare that enforces schemas.
+/// A main target that needs a tool call for schemas, and a spare that enforces them.
 struct Pair {
     main: ChaosServer,
     spare: ChaosServer,
@@ -49,12 +49,12 @@ impl Pair {
     }
 }
 
-/// Refuses in words; what counts is what it calls its tool with.
+/// Refuses in words; only the arguments of its tool call count.
 fn calls(wire: WireFormat, arguments: &[&str]) -> Settings {
     Settings::new(wire).answer(["I would rather ", "not."]).arguments(arguments.iter().copied())
 }
 
-/// The text of a stream in pieces and its end, or the error's kind; nothing but text may come.
+/// The pieces of a stream's text and its end, or the error's kind; there must be no other content.
 async fn streamed(client: &Client) -> (Vec<String>, Result<FinishReason, Kind>, Trail) {
     let mut stream = match client.stream(ask()).await {
         Ok(stream) => stream,
@@ -124,9 +124,9 @@ async fn arguments_are_passed_on_as_they_come_where_the_route_judges_at_the_end(
         let pair = Pair::new(wire, calls(wire, &whole), rules.clone()).await;
         let (pieces, end, trail) = streamed(&pair.client).await;
         assert_eq!((pieces.concat(), end), (whole.concat(), Ok(FinishReason::Stop)), "{trail}");
-        // This wire's server says its arguments at once.
+        // This wire's server sends its arguments in one piece.
         assert!(wire == WireFormat::Responses || pieces.len() == 3, "{wire:?}: {pieces:?}");
-        // Too late for another, and the verdict comes at the end.
+        // Too late for another target: the verdict comes at the end.
         pair.main.set_settings(calls(wire, &[r#"{"severity": 2}"#]));
         let (pieces, end, trail) = streamed(&pair.client).await;
         let judged =
@@ -147,7 +147,7 @@ async fn a_call_that_is_cut_is_never_carried_on() {
             pair.main.set_fault(Some(Fault::CleanEndAfter(2))).await;
             let (pieces, end, trail) = streamed(&pair.client).await;
             if served {
-                // Nobody had a word of it, so the spare gives the whole answer.
+                // The caller had received nothing yet, so the spare gives the whole answer.
                 assert_eq!((pieces.concat().as_str(), end), (GOOD, Ok(FinishReason::Stop)), "{trail}");
             } else {
                 assert_eq!((pieces.concat().as_str(), end), (arguments[0], Err(Kind::Truncated)), "{trail}");

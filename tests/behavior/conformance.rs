@@ -1,4 +1,4 @@
-//! The shipped wires pass the kit that authors of others run.
+//! The shipped wires pass the conformance kit for third-party wires.
 
 use hotspare_core::Kind;
 use hotspare_provider::conformance::{Conformance, Reply};
@@ -284,7 +284,7 @@ fn chat_in_lines_conforms() {
     report.assert();
 }
 
-/// A binary stream of these events.
+/// A binary stream with these events.
 fn binary(events: &[(&str, &str)]) -> Reply {
     let framed = |(name, payload): &(&str, &str)| {
         let (kind, which) = if name.ends_with("Exception") {
@@ -349,7 +349,7 @@ fn converse_conforms() {
     report.assert();
 }
 
-/// The kit finds what is wrong: each flaw of this wire fails the check that is named.
+/// The kit detects violations: each flaw of this wire fails the named check.
 #[test]
 fn flaws_are_found() {
     let find = |flaw: &'static str| {
@@ -386,7 +386,7 @@ fn flaws_are_found() {
 }
 
 mod flawed {
-    //! A wire that is right but for one flaw.
+    //! A wire that is correct except for one flaw.
 
     use std::collections::VecDeque;
 
@@ -437,7 +437,7 @@ mod flawed {
         }
     }
 
-    /// Takes each piece for a frame.
+    /// Treats each chunk as a frame.
     struct Pieces;
 
     impl Framer for Pieces {

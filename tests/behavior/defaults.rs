@@ -1,4 +1,4 @@
-//! What users get who tune nothing, and what rivals get wrong.
+//! What users get without tuning, and what rivals get wrong.
 
 use std::time::{Duration, Instant};
 
@@ -11,7 +11,7 @@ struct Shipped {
     servers: Vec<ChaosServer>,
 }
 
-/// Targets at servers of these settings behind a plain sequential route: nothing is tuned.
+/// Targets at servers with these settings behind a plain sequential route with default settings.
 async fn shipped(settings: impl IntoIterator<Item = Settings>) -> Shipped {
     let mut builder = Client::builder();
     let mut servers = Vec::new();
@@ -64,7 +64,7 @@ async fn every_slow_or_broken_stream_is_rescued_within_fifteen_seconds() {
         })
     });
     for case in cases {
-        // The mark is part of the promise, and five times what a rescue needs beyond its limit.
+        // The mark is part of the promise: five times what a failover needs beyond its limit.
         assert!(case.await.unwrap() < Duration::from_secs(15));
     }
 }
@@ -105,7 +105,7 @@ async fn one_callers_mistake_takes_nothing_down() {
     assert_eq!(rig.client.chat(ask()).await.unwrap().served_by.unwrap().as_str(), "spare");
 }
 
-/// A head is no answer: whatever a 200 turns out to be, the caller gets the spare's.
+/// Response headers are no answer: whatever a 200 turns out to be, the caller gets the spare's answer.
 #[tokio::test]
 async fn a_head_commits_to_nothing() {
     let faults = [
@@ -150,7 +150,7 @@ async fn when_all_are_down_the_first_cause_and_every_attempt_are_told() {
     assert_eq!(outcomes.len(), 2);
 }
 
-/// The caller was away for longer than a gap may last; the provider was not silent.
+/// The caller paused for longer than the gap limit; the provider was not silent.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_slow_reader_is_never_blamed_on_the_provider() {
     let rig =
@@ -169,7 +169,8 @@ async fn a_slow_reader_is_never_blamed_on_the_provider() {
     assert_unblamed(&rig.client, 1);
 }
 
-/// First content after the limit for models that do not reason: twelve at once, more than it takes to judge a rate.
+/// First content after the limit for models that do not reason; twelve concurrent calls, more than a rate needs to be
+/// judged.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_healthy_reasoning_model_is_never_blamed_for_thinking() {
     let server = ChaosServer::start(Settings::new(WireFormat::OpenAi)).await.unwrap();
@@ -189,7 +190,7 @@ async fn a_healthy_reasoning_model_is_never_blamed_for_thinking() {
     assert_unblamed(&client, 12);
 }
 
-/// The first target served so many calls, and nothing is held against it.
+/// The first target served this many calls, and its health is untouched.
 fn assert_unblamed(client: &Client, served: u64) {
     let main = &client.targets()[0];
     assert_eq!((main.counts.served, main.counts.failed.len()), (served, 0), "{main:?}");
@@ -249,12 +250,12 @@ async fn a_key_file_is_read_again_when_its_key_is_rejected() {
     std::fs::remove_file(file).unwrap();
 }
 
-/// A target that comes back carries traffic again, also where there is little: nobody waits for a volume that never comes.
+/// A recovered target carries traffic again even at a low rate: no breaker waits for a volume that never comes.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_target_that_comes_back_is_found_at_one_request_every_few_seconds() {
     let rig = shipped([Settings::new(WireFormat::OpenAi), Settings::new(WireFormat::OpenAi)]).await;
     rig.servers[0].set_fault(Some(Fault::Status(503))).await;
-    // It answers nobody: four in a row open it.
+    // It answers no request: four failures in a row open its breaker.
     for _ in 0..4 {
         rig.client.chat(ask()).await.unwrap();
     }

@@ -1,4 +1,4 @@
-//! Vectors through sockets: whoever answers, they can be compared.
+//! Embeddings through sockets: vectors stay comparable, whichever target answers.
 
 use hotspare::{
     Client, Cost, EmbedRequest, Endpoint, HealthAware, Kind, ModelProfile, Price, RouteSpec, anthropic,
@@ -29,7 +29,7 @@ fn ask() -> EmbedRequest {
     EmbedRequest::to("embed").texts(["the pump", "the fan"])
 }
 
-/// Whatever befalls the main target, the spare of the same model gives the very vectors that it would have given.
+/// Whatever fault the main target has, the spare with the same model gives the same vectors.
 #[tokio::test]
 async fn every_fault_of_the_main_target_is_survived() {
     for fault in Fault::examples() {
@@ -45,7 +45,7 @@ async fn every_fault_of_the_main_target_is_survived() {
     }
 }
 
-/// Vectors are no tokens: they cost what was read to make them.
+/// Vectors are not tokens: only the input is charged.
 #[tokio::test]
 async fn vectors_cost_nothing() {
     for wire in [WireFormat::OpenAi, WireFormat::Gemini] {
@@ -66,7 +66,7 @@ async fn vectors_cost_nothing() {
     }
 }
 
-/// One model at two hosts that spell vectors in different ways.
+/// One model at two hosts with different encodings of vectors.
 #[tokio::test]
 async fn another_wire_gives_the_same_vectors() {
     for fault in [Fault::Status(503), Fault::RateLimited(7), Fault::CutAfter(1), Fault::ErrorEventAfter(0)] {
@@ -84,7 +84,8 @@ async fn another_wire_gives_the_same_vectors() {
     }
 }
 
-/// Another family, another length, a model without embeddings: passed over, with the reason, even if nobody else is left.
+/// Another model family, another length, a model without embeddings: skipped with the reason, even if no target is
+/// left.
 #[tokio::test]
 async fn what_cannot_be_compared_is_never_served() {
     let (main, spare) = (server().await, server().await);
@@ -105,7 +106,7 @@ async fn what_cannot_be_compared_is_never_served() {
         let answer = client.embed(ask()).await.unwrap();
         assert_eq!(answer.trail.skipped[0].why, why);
         main.set_fault(Some(Fault::Status(500))).await;
-        // Not even when its health is bad: the space belongs to the route, not to whoever ranks first.
+        // Not even when its health is bad: the route determines the vector space, not the current ranking.
         for _ in 0..6 {
             let error = client.embed(ask()).await.unwrap_err();
             assert_eq!(error.trail().skipped[0].why, why);
@@ -145,7 +146,7 @@ async fn what_no_provider_would_take_is_not_sent() {
     assert_eq!(server.stats().requests, 0);
 }
 
-/// Says nothing but what it was asked.
+/// Records what it was asked.
 #[derive(Debug, Default)]
 struct Listener(std::sync::Mutex<Vec<bool>>);
 
@@ -167,7 +168,7 @@ impl hotspare::Provider for Listener {
     }
 }
 
-/// A model of vectors that is greeted with words would be taken for one that does not exist.
+/// A chat probe sent to an embedding model would make the model look as if it did not exist.
 #[tokio::test]
 async fn a_target_is_greeted_in_the_way_in_which_it_is_used() {
     let (vectors, words) =

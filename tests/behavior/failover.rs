@@ -1,4 +1,4 @@
-//! The three troubles, each routed around; the caller sees an answer.
+//! Outage, degradation and limits, each routed around; the caller sees an answer.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ fn ask() -> ChatRequest {
     ChatRequest::to("chat").user("what happened?")
 }
 
-/// Every fault, streamed and not: an answer from the spare, and the trail says why the main target was left.
+/// Every fault, streamed and not: the spare answers, and the trail says why the main target did not.
 #[tokio::test]
 async fn every_fault_of_the_main_target_is_survived() {
     for fault in Fault::examples() {
@@ -190,14 +190,14 @@ async fn the_fastest_racer_serves_and_losers_are_cancelled_upstream() {
     let answer = rig.client.chat(ask()).await.unwrap();
     assert_eq!(answer.served_by.unwrap().as_str(), "spare");
     assert!(matches!(answer.trail.attempts[2].outcome, Outcome::Cancelled { .. }), "{}", answer.trail);
-    // The server sees its client leave without being asked for anything more.
+    // The server notices that its client left, without another request.
     while rig.servers[2].stats().cancelled == 0 {
         tokio::task::yield_now().await;
     }
 }
 
-/// The pool keeps idle connections for a shorter time than the server does (4 s and 5 s as shipped, in the same proportion
-/// here), so no pause between requests meets a connection that is just being closed.
+/// The pool drops idle connections earlier than the server does (4 s and 5 s as shipped, in the same proportion here),
+/// so that no request meets a connection that is just being closed.
 #[tokio::test]
 async fn an_idle_connection_that_is_closed_costs_no_request() {
     let server =
@@ -220,7 +220,7 @@ async fn an_idle_connection_that_is_closed_costs_no_request() {
     assert_eq!(client.targets()[0].view.failure_rate_bp, 0);
 }
 
-/// Where a connection dies between two requests all the same, the request is sent once more and nobody is blamed.
+/// If a connection dies between two requests anyway, the request is sent once more and no target's health is affected.
 #[tokio::test]
 async fn a_connection_that_dies_before_a_byte_is_replaced() {
     let rig = Rig::sequential(&[WireFormat::OpenAi]).await;
@@ -237,7 +237,7 @@ async fn a_connection_that_dies_before_a_byte_is_replaced() {
 
 #[tokio::test]
 async fn five_hundred_in_flight_when_the_main_target_dies() {
-    // The shipped limits: nobody is late while the main target is well.
+    // The shipped limits: nothing is late while the main target is healthy.
     let route = RouteSpec::new(Sequential::new(["main", "spare"]));
     let rig = Rig::with(&[WireFormat::OpenAi, WireFormat::Anthropic], route).await;
     let settings = rig.servers[0].settings().pace(Duration::from_secs(60), Duration::ZERO);
@@ -258,7 +258,7 @@ async fn five_hundred_in_flight_when_the_main_target_dies() {
     }
 }
 
-/// A server that reads a request and closes the connection if it is for `big`; other models are answered.
+/// A server that closes the connection when it reads a request for `big`; it answers for other models.
 async fn crashes_on_big() -> std::net::SocketAddr {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     const BODY: &str = r#"{"id":"x","object":"chat.completion","choices":[{"index":0,"message":{"role":"assistant","content":"hi"},"finish_reason":"stop"}]}"#;
@@ -268,7 +268,7 @@ async fn crashes_on_big() -> std::net::SocketAddr {
         while let Ok((mut socket, _)) = listener.accept().await {
             tokio::spawn(async move {
                 let (mut request, mut piece) = (String::new(), [0; 4096]);
-                // The model's name comes with the body; these bodies end with the only `]}`.
+                // The model's name is in the body, and only the end of these bodies contains `]}`.
                 while !request.contains("]}") {
                     let read = socket.read(&mut piece).await.unwrap_or(0);
                     if read == 0 {
@@ -287,7 +287,7 @@ async fn crashes_on_big() -> std::net::SocketAddr {
     address
 }
 
-/// What ends connections may be one model: its siblings at the same host are not lost with it.
+/// Dropped connections may be due to one model: its siblings on the same host must stay available.
 #[tokio::test]
 async fn a_model_that_crashes_its_server_does_not_take_its_sibling_away() {
     let url = format!("http://{}/v1", crashes_on_big().await);

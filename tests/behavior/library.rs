@@ -1,4 +1,4 @@
-//! The library as an application uses it: typed answers, listeners, an HTTP client and errors that it passes on.
+//! The library as an application uses it: typed answers, listeners, custom HTTP clients and propagated errors.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -26,7 +26,7 @@ struct Note {
     tags: Vec<String>,
 }
 
-/// Hosts that enforce a schema strictly make every property required, so models write null for what is absent.
+/// Hosts with strict schemas make every property required, so models write null for absent ones.
 #[tokio::test]
 async fn a_typed_answer_is_repaired_as_any_other() {
     let client = Client::builder()
@@ -54,7 +54,7 @@ async fn an_error_for_strangers_names_neither_targets_nor_money() {
     assert_eq!(error.public_message(), "no target could be tried");
 }
 
-/// A listener is the application's code: its panic must cost neither the call that noticed nor the other listeners.
+/// A listener is application code: its panic must not fail the call that noticed the change, nor skip other listeners.
 #[tokio::test]
 async fn a_listener_that_panics_fails_no_call() {
     let client = Client::builder()
@@ -75,7 +75,7 @@ async fn a_listener_that_panics_fails_no_call() {
     assert!(heard.load(Ordering::Relaxed) > 0, "the breaker opened, and the second listener was called");
 }
 
-/// What only a person can mend reaches the application, not just the log.
+/// Failures that need a person are reported to the application, not only logged.
 #[tokio::test]
 async fn a_rejected_key_is_reported() {
     let client = Client::builder()
@@ -94,7 +94,7 @@ async fn a_rejected_key_is_reported() {
     assert_eq!(*heard.lock().unwrap(), [(vec!["main".into()], Kind::Auth, false)]);
 }
 
-/// A fault plan wraps what the application shares: a provider behind an `Arc`.
+/// A fault plan can wrap a provider that the application shares behind an `Arc`.
 #[tokio::test]
 async fn a_shared_provider_can_be_wrapped() {
     let shared: Arc<dyn Provider> = Arc::new(Scripted::new().text("hi"));
@@ -109,7 +109,7 @@ async fn a_shared_provider_can_be_wrapped() {
     assert!(answer.is_ok_and(|answer| answer.trail.attempts.len() == 2), "the fault, then the answer");
 }
 
-/// Answers every connection with `reply` once and counts them.
+/// Answers every connection once with `reply` and counts them.
 async fn answering(reply: String) -> (String, Arc<AtomicUsize>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = format!("http://{}", listener.local_addr().unwrap());
@@ -127,7 +127,7 @@ async fn answering(reply: String) -> (String, Arc<AtomicUsize>) {
     (address, asked)
 }
 
-/// A redirect takes keys and prompts to another host: an answer from there is not used, and the error says what to mend.
+/// A redirect would send keys and prompts to another host: its answer is not used, and the error says what to fix.
 #[tokio::test]
 async fn an_http_client_that_follows_redirects_is_reported() {
     let body = r#"{"id":"c","object":"chat.completion","created":1,"model":"m","choices":[{"index":0,
@@ -153,7 +153,7 @@ async fn an_http_client_that_follows_redirects_is_reported() {
     assert!(error.message().contains("follows redirects"), "{error}");
 }
 
-/// Applications give every conversation the same instructions: the first question tells conversations apart.
+/// Conversations often share their instructions, so the first question identifies a conversation.
 #[tokio::test]
 async fn sticky_spreads_conversations_with_common_instructions() {
     let names = ["a", "b", "c"];
@@ -174,7 +174,7 @@ async fn sticky_spreads_conversations_with_common_instructions() {
     assert!(shares.len() == 3 && shares.values().all(|share| *share > 15), "{shares:?}");
 }
 
-/// The schema that is sent is checked, whatever the application's own validator looks at.
+/// The schema is checked in addition to the application's own validator.
 #[tokio::test]
 async fn an_own_validator_comes_on_top_of_the_schema() {
     let schema =

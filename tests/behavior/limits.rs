@@ -1,4 +1,4 @@
-//! Limits that protect a target: places, and what waits for them.
+//! Limits that protect a target: concurrent calls, and the calls waiting for room.
 
 use std::time::Duration;
 
@@ -45,7 +45,7 @@ async fn a_dead_key_is_left_out_and_the_other_carries_on() {
     assert!(client.targets()[0].view.usable);
 }
 
-/// A route of one target that is asked in the background while it is ill.
+/// A route with one target that is probed in the background while it is unhealthy.
 async fn probed(probe: bool) -> (Client, ChaosServer) {
     let server = ChaosServer::start(Settings::new(WireFormat::OpenAi)).await.unwrap();
     let mut breaker = hotspare::BreakerConfig::window();
@@ -90,7 +90,7 @@ async fn background_work_is_off_unless_written_and_ends_with_the_client() {
     client.chat(ChatRequest::to("chat").user("hi")).await.unwrap_err();
     client.chat(ChatRequest::to("chat").user("hi")).await.unwrap_err();
     let seen = server.stats().requests;
-    // Ten times the cooldown after which one that is written begins.
+    // Ten times the cooldown, after which any configured probe would have started.
     hotspare_tests::pass_time(Duration::from_secs(1)).await;
     assert_eq!(server.stats().requests, seen, "nobody asked for probes");
     drop(client);
@@ -109,7 +109,7 @@ async fn background_work_is_off_unless_written_and_ends_with_the_client() {
     until(|| server.stats().cancelled > seen.cancelled).await;
 }
 
-/// A client may outlive the runtime that its probes run on.
+/// A client may outlive the runtime of its probes.
 #[test]
 fn a_probe_that_ends_with_its_runtime_gives_its_place_back() {
     let servers = tokio::runtime::Runtime::new().unwrap();
@@ -127,7 +127,7 @@ fn a_probe_that_ends_with_its_runtime_gives_its_place_back() {
     assert_eq!(client.targets()[0].counts.in_flight, 0);
 }
 
-/// A server whose refusals begin and never end.
+/// A server whose error replies start and never end.
 async fn refuses_at_length() -> std::net::SocketAddr {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -146,7 +146,7 @@ async fn refuses_at_length() -> std::net::SocketAddr {
     address
 }
 
-/// Its head says what is wrong: the words are not waited for until the deadline, and the status is not forgotten.
+/// The status says what is wrong: the body is not awaited until the deadline, and the status is kept.
 #[tokio::test]
 async fn a_refusal_that_stalls_is_a_refusal() {
     let address = refuses_at_length().await;
@@ -157,7 +157,7 @@ async fn a_refusal_that_stalls_is_a_refusal() {
     assert!(error.retry_after().is_some_and(|pause| pause > Duration::from_secs(5)), "{error}");
 }
 
-/// A route may answer to the name of a target: who asks for that gets the route's spares.
+/// A route may answer to a target's name: requests for it then get the route's spares.
 #[tokio::test]
 async fn a_route_may_take_a_targets_name() {
     let rig = hotspare_tests::Rig::sequential(&[WireFormat::OpenAi, WireFormat::Anthropic]).await;

@@ -1,6 +1,6 @@
 //! What callers see, through sockets: the shipped client in front of real servers that misbehave.
 //!
-//! Order and counts are judged here; timings belong to the benches.
+//! Only order and counts are tested here; timings belong to the benches.
 
 #![expect(clippy::panic, clippy::unwrap_used, reason = "a test that cannot go on says so")]
 

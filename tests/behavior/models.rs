@@ -1,4 +1,5 @@
-//! Models differ: windows, prices, tags, refusals, prompts. What of that a route makes good, and what it says.
+//! Differences between models: windows, prices, tags, refusals, prompts. Which of them a route handles, and what it
+//! reports.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -14,7 +15,7 @@ use hotspare::{
 use hotspare_core::Chunk;
 use hotspare_provider::{Outbound, Signal};
 
-/// Answers with these events, the last list again and again, and remembers what it was asked.
+/// Answers with these events, the last list repeatedly, and records what it was asked.
 #[derive(Debug)]
 struct Tells {
     answers: Vec<Result<Vec<Event>, Error>>,
@@ -104,7 +105,7 @@ async fn what_cannot_fit_is_not_sent_and_the_numbers_are_told() {
     assert_eq!((answer.text().as_str(), small.requests().len()), ("large", 0));
     let why = &answer.trail.skipped[0].why;
     assert!(why.contains("needs about 91") && why.contains("holds 4096"), "{why}");
-    // Too long for everybody: the caller must shorten it.
+    // Too long for every target: the caller must shorten it.
     let error = client.chat(long(200_000)).await.unwrap_err();
     assert_eq!(error.kind(), Kind::ContextOverflow);
     assert!(error.message().contains("holds 100000"), "{error}");
@@ -115,7 +116,7 @@ async fn an_overflow_moves_on_and_is_remembered() {
     let overflow = Error::new(Kind::ContextOverflow, "too long").with_status(400);
     let small = Tells::new(vec![Err(overflow), Ok(said("small"))]);
     let large = Tells::says("large");
-    // Nothing is known of the first one's window.
+    // The first one's window is unknown.
     let client = pair((&small, ModelProfile::default()), (&large, holds(100_000)), Rules::default());
     let answer = client.chat(long(2_000)).await.unwrap();
     assert_eq!((answer.text().as_str(), answer.trail.attempts.len()), ("large", 2));
@@ -128,7 +129,7 @@ async fn an_overflow_moves_on_and_is_remembered() {
 
 #[tokio::test]
 async fn estimates_follow_what_a_target_counts() {
-    // It counts three tokens where we see about one.
+    // It counts three tokens for each that we estimate.
     let answers = (1..=20).map(|n: u64| Ok(counted("x", n * 300))).collect();
     let (small, large) = (Tells::new(answers), Tells::says("large"));
     let client = pair((&small, holds(10_000)), (&large, holds(100_000)), Rules::default());
@@ -329,7 +330,7 @@ async fn tool_calls_have_ids_arguments_and_usage() {
     let notes = &answer.trail.attempts[0].notes;
     assert_eq!(notes, &["tool arguments repaired: single_quotes ×1, trailing_comma ×1"]);
     assert_eq!(answer.usage.source, UsageSource::Estimated, "nothing was reported");
-    // What a caller has had already cannot be repaired: streamed, such arguments are an error.
+    // What a caller has already received cannot be repaired: when streamed, such arguments are an error.
     let mut stream = client.stream(ChatRequest::to("main").user("x")).await.unwrap();
     let mut last = None;
     while let Some(event) = stream.next().await {

@@ -1,4 +1,4 @@
-//! What only one wire knows: where it goes, and what is said of it where it cannot.
+//! Features of a single wire: where such requests go, and what is reported if they cannot.
 
 use hotspare::{ChatRequest, Json, Kind, Message, Native, Outcome, Part, Role, anthropic, openai};
 use hotspare_chaos::WireFormat;

@@ -1,11 +1,11 @@
-//! Parts of one's own: providers, validators, and answers that come in pieces and are wanted whole.
+//! Custom providers and validators, and streamed answers that are collected.
 
 use std::sync::Arc;
 
 use hotspare::{ChatRequest, Client, Endpoint, Error, Event, FinishReason, RouteSpec, Sequential};
 use hotspare_chaos::Scripted;
 
-/// Health is the provider's own, however it shows itself: two that look alike do not take each other down.
+/// Health belongs to a provider, whatever its name: two that look alike do not affect each other.
 #[tokio::test]
 async fn providers_of_ones_own_have_health_of_their_own() {
     let (broken, well) = (Scripted::new().status(500), Scripted::new().status(500).text("hi"));
@@ -22,7 +22,7 @@ async fn providers_of_ones_own_have_health_of_their_own() {
     assert_eq!(usable, [false, true]);
 }
 
-/// What only whoever makes the connections can do is not passed over in silence: a proxy least of all.
+/// Settings that only the transport's owner can apply are not silently ignored, least of all a proxy.
 #[test]
 fn what_a_given_transport_cannot_do_is_a_mistake() {
     let provider = Arc::new(Scripted::new().text("hi"));
@@ -50,7 +50,7 @@ async fn a_stream_can_be_had_whole() {
     assert_eq!(whole.trail.attempts.len(), 1);
 }
 
-/// Whatever an application wants of an answer, a target that does not give it is left like one that fails.
+/// An answer that the application's validator rejects counts as a failure of its target.
 #[tokio::test]
 async fn a_validator_of_ones_own_is_asked() {
     let says = |text: &str| Endpoint::custom(Arc::new(Scripted::new().text(text)), "m");

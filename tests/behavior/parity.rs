@@ -47,7 +47,7 @@ async fn streamed_text(client: &Client, request: ChatRequest) -> (Option<String>
     (Some(text), stream.trail().clone())
 }
 
-/// What a model may do to an answer, and how many requests it takes until the answer is right.
+/// How a model may damage an answer, and how many requests it takes to get a valid one.
 const FLAWS: [(&str, &[&str], usize); 10] = [
     ("as asked", &[r#"{"severity": 2,"#, r#" "owner": "ops"}"#], 1),
     ("fenced", &["```json\n", GOOD, "\n```"], 1),
@@ -60,7 +60,7 @@ const FLAWS: [(&str, &[&str], usize); 10] = [
     ("half of it, as if it were whole", &[r#"{"severity": 2, "own"#], 3),
     (CUT, &[r#"{"severity": 2,"#, r#" "owner": "ops"}"#], 2),
 ];
-/// This one is cut off by its connection.
+/// This flaw is a truncated connection.
 const CUT: &str = "a connection that ends in the middle";
 
 /// A target that costs 1 and 2 dollars per million tokens.
@@ -149,7 +149,7 @@ async fn if_no_model_has_the_form_the_error_says_what_each_got_wrong() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn arguments_of_tools_fit_their_tool_where_the_route_says_so() {
-    // The servers call the tool that they must with arguments of their own choice.
+    // The servers call required tools with arguments of their own.
     let tool = |required: &str| {
         let schema = format!(r#"{{"type":"object","required":[{required}]}}"#);
         hotspare::Tool::new("get_weather", Json::parse(schema).unwrap())

@@ -1,4 +1,4 @@
-//! Limits that a provider sets: whom they concern.
+//! Limits set by providers, and which models and keys they apply to.
 
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -7,7 +7,7 @@ use futures::StreamExt;
 use hotspare::{ChatRequest, Client, Endpoint, Error, Kind, Sequential, gemini, openai};
 use hotspare_provider::{Head, HttpRequest, HttpResponse, Transport};
 
-/// Refuses what names the big model, with this status and body, and answers the rest.
+/// Refuses requests for the big model with this status and body, and answers the rest.
 #[derive(Debug)]
 struct Refuses(u16, &'static str, &'static str);
 

@@ -1,4 +1,4 @@
-//! Streams that survive: cuts and stalls at every place.
+//! Streams that survive cuts and stalls at every position.
 
 use std::time::Duration;
 
@@ -28,8 +28,8 @@ async fn read(rig: &Rig) -> (String, usize, Result<(), Error>) {
     (text, handovers, Ok(()))
 }
 
-/// A cut at every token of a 60-token answer: the exact text, once by a model that carries on in its own turn and once by
-/// one that has to begin anew.
+/// A cut at every token of a 60-token answer still gives the exact text, both with a model that continues its own turn
+/// and with one that has to start over.
 #[tokio::test]
 async fn a_cut_at_every_position_is_carried_on_exactly() {
     for prefill in [true, false] {
@@ -43,14 +43,14 @@ async fn a_cut_at_every_position_is_carried_on_exactly() {
                     panic!("cut at {at}, prefill {prefill}: {error}\n{}", error.trail())
                 });
                 assert_eq!(text, expected, "cut at {at}, prefill {prefill}");
-                // A cut before the first token is survived before anything was said.
+                // A cut before the first token is survived before anything was delivered.
                 assert_eq!(handovers, usize::from(at > 0), "cut at {at}, prefill {prefill}");
             }
         }
     }
 }
 
-/// The limits for the beginning and for silence are for the beginning and for silence: an answer that flows is never cut.
+/// The limits on first content and on gaps apply to nothing else: a flowing answer is never cut.
 #[tokio::test]
 async fn a_healthy_stream_outlives_every_short_limit() {
     let mut limits = short_limits();
@@ -65,7 +65,7 @@ async fn a_healthy_stream_outlives_every_short_limit() {
     assert_eq!(rig.servers[1].stats().requests, 0);
 }
 
-/// A cut answer goes on over another wire, to and from the one whose streams have no end mark but their end.
+/// A truncated answer continues over another wire, including the one whose streams have no end marker.
 #[tokio::test]
 async fn a_cut_is_carried_on_over_another_wire() {
     let faults = [Fault::CutAfter as fn(u32) -> Fault, Fault::CleanEndAfter, Fault::ErrorEventAfter];
@@ -90,7 +90,7 @@ async fn a_cut_is_carried_on_over_another_wire() {
     }
 }
 
-/// Words that end in their space: a provider that refuses a beginning which ends in white space goes on all the same.
+/// Words that end in a space: the answer continues even on a provider that rejects prefills with trailing white space.
 #[tokio::test]
 async fn a_cut_after_a_space_is_carried_on_exactly() {
     for spare in [WireFormat::Anthropic, WireFormat::OpenAi] {
@@ -153,7 +153,7 @@ async fn dropping_a_stream_cancels_upstream() {
     assert_eq!((target.counts.in_flight, target.counts.cancelled, target.view.failure_rate_bp), (0, 1, 0));
 }
 
-/// The main target is cut; the spare accepts a beginning or does not.
+/// The main target is cut; the spare supports prefill or not.
 async fn rig(prefill: bool, on_cut: OnCut) -> Rig {
     rig_of([WireFormat::OpenAi; 2], prefill, on_cut).await
 }
@@ -170,7 +170,7 @@ async fn rig_of(wires: [WireFormat; 2], prefill: bool, on_cut: OnCut) -> Rig {
         let server = ChaosServer::start(Settings::new(wire).tokens(60)).await.unwrap();
         let mut profile = ModelProfile::default();
         profile.capabilities.assistant_prefill = Some(prefill);
-        // The main target is to stay in use however often it is cut.
+        // Keeps the main target in use however often it is cut.
         let endpoint = hotspare_tests::endpoint(&server, wire).profile(profile);
         builder = builder.target(name, endpoint.breaker(hotspare::BreakerConfig::never()));
         servers.push(server);

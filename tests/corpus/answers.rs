@@ -1,4 +1,4 @@
-//! Every successful reply, read by its adapter and by a reader of its own.
+//! Every successful reply, read by its adapter and by an independent reader.
 
 use hotspare::Kind;
 use hotspare::recorded::{Decoded, Outcome};
@@ -7,7 +7,7 @@ use crate::reader;
 use crate::recordings::all;
 use crate::report::Report;
 
-/// Replies that differ on purpose, and why.
+/// Replies that differ deliberately, and why.
 pub(crate) const EXCEPTIONS: &[(&str, &str)] = &[
     ("4121199933c02df4", "a call of a tool without a schema: its input is text, not JSON"),
     ("69b6a40b05fa627f", "an empty turn: deliberately a failure, so that another target answers"),
@@ -38,7 +38,7 @@ fn every_answer_says_what_its_body_says() {
                 let expected = reader::vectors::read(exchange);
                 (true, reader::vectors::differs(&answer.vectors, &expected))
             }
-            // A list of something else.
+            // A list of something other than vectors.
             (Outcome::Failed(_), None) if exchange.endpoint == "embeddings" => {
                 let expected = reader::vectors::read(exchange);
                 (true, reader::vectors::differs(&[], &expected))
@@ -70,7 +70,7 @@ fn judge(decoded: &Decoded, expected: &reader::Answer) -> Vec<String> {
     match (&decoded.outcome, expected.failed) {
         (Outcome::Failed(_), true) => Vec::new(),
         (Outcome::Answered { .. }, true) => vec!["a failure was read as an answer".into()],
-        // A tool call whose arguments a model broke is read, and refused as an answer.
+        // A tool call with malformed arguments is decoded, but rejected as an answer.
         (Outcome::Failed(error), false)
             if error.kind() == Kind::BadOutput && expected.has_broken_arguments() =>
         {

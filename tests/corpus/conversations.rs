@@ -1,7 +1,7 @@
-//! Recorded conversations, told to wires that take turns.
+//! Recorded conversations, continued on other wires.
 //!
-//! What one provider's client wrote, and what each of the others would have answered, must be acceptable to the next: every
-//! request that is encoded keeps the rules of the wire that it goes to.
+//! A conversation that one provider's client wrote, with answers as any of the others would give them, must be
+//! acceptable to the next: every encoded request follows the rules of its wire.
 
 mod rules;
 
@@ -24,8 +24,8 @@ use crate::recordings::all;
 use crate::tokens::any_request;
 use rules::Verdict;
 
-/// The conversation up to each point where a model is to speak: after a user's turn, or after the last result that the turn
-/// before waits for.
+/// The conversation up to each point at which a model has to answer: after a user turn, or after the last result that
+/// the preceding turn waits for.
 fn turns(whole: &ChatRequest) -> Vec<ChatRequest> {
     let mut open = 0_usize;
     let mut turns = Vec::new();
@@ -48,12 +48,12 @@ fn turns(whole: &ChatRequest) -> Vec<ChatRequest> {
     turns
 }
 
-/// Somebody who takes a turn.
+/// A model that takes turns in a conversation.
 struct Speaker {
     wire: Box<dyn Wire>,
     model: &'static str,
     rules: fn(&Value) -> Verdict,
-    /// How it spells the id of its calls, by their number in the conversation and in its turn.
+    /// How it spells the id of a call, given the call's number in the conversation and in its turn.
     id: fn(usize, usize) -> String,
 }
 
@@ -70,7 +70,7 @@ fn speakers() -> Vec<Speaker> {
             |at, _| format!("{at:09}"),
         ),
         speaker(Box::new(Anthropic::new()), "claude", rules::messages, |at, _| format!("toolu_{at:024}")),
-        // Older models give none, so that each turn counts anew.
+        // Older models give no ids, so each turn counts from the start.
         speaker(
             Box::new(Gemini::new()),
             "gemini-2.5-flash",
@@ -104,7 +104,8 @@ fn speakers() -> Vec<Speaker> {
 }
 
 impl Speaker {
-    /// The body; `None` where the wire has no word for something, says so, and the next target is asked.
+    /// The body; `None` if the wire cannot express the request and reports so, in which case the next target would be
+    /// tried.
     fn encoded(&self, request: &ChatRequest) -> Result<Option<Value>, String> {
         let origin = self.wire.origin();
         let portable =
@@ -121,7 +122,7 @@ impl Speaker {
             plain = changed;
         }
         plain.max_output = Some(256);
-        // The form of answers is no matter of the order of turns, and what a wire has no word for is no matter here.
+        // Output formats, and anything else that the wire cannot express, are not what this test is about.
         plain.output = OutputFormat::Text;
         plain.tool_choice = None;
         plain.stop.clear();
@@ -134,7 +135,7 @@ impl Speaker {
         }
     }
 
-    /// Whether the request was told to the wire at all.
+    /// Whether the wire could express the request at all.
     fn judge(&self, request: &ChatRequest) -> Result<bool, String> {
         let Some(body) = self.encoded(request)? else { return Ok(false) };
         (self.rules)(&body)?;
@@ -149,7 +150,7 @@ impl Speaker {
         }
     }
 
-    /// A thought in its own manner: with a proof where it gives one.
+    /// Its own form of a reasoning part, with a signature if it gives one.
     fn thought(&self, reasoning: Option<&Reasoning>) -> Reasoning {
         let text = reasoning.map(|reasoning| reasoning.text.clone()).filter(|text| !text.is_empty());
         let mut thought = Reasoning::new(text.unwrap_or_else(|| "Let me see.".into()));
@@ -170,8 +171,8 @@ fn mark(origin: &Origin) -> String {
     format!("{MARK}{};", origin.0)
 }
 
-/// The conversation as it would be if each answer had been given by the speaker whose turn it was: ids of calls, thoughts and
-/// proofs are theirs.
+/// The conversation as if each answer had been given by the speaker whose turn it was, with its call ids, reasoning and
+/// signatures.
 fn as_spoken(whole: &ChatRequest, ends: &[usize], speakers: &[Speaker], first: usize) -> ChatRequest {
     let mut spoken = whole.clone();
     let (mut calls, mut renamed) = (0, Vec::<(String, String)>::new());
@@ -227,12 +228,12 @@ fn what_one_wire_wrote_the_next_accepts() {
         let Some(whole) = any_request(exchange) else { continue };
         let parts = || whole.messages.iter().flat_map(|message| &message.parts);
         let tools = parts().any(|part| matches!(part, Part::ToolResult(_)));
-        // What only one wire can say is not told to another.
+        // What only one wire can express is not sent to another.
         let asked = whole.messages.iter().filter(|message| message.role == Role::User);
         let native = !whole.native_tools.is_empty()
             || asked.flat_map(|message| &message.parts).any(|part| matches!(part, Part::Native(_)));
         let turns = turns(&whole);
-        // Recordings that break the rules of their own wire are sent as they are, for their provider to say so.
+        // Recordings that violate the rules of their own wire are sent unchanged, so that the provider can report it.
         let sound = portable(&whole, "", None).is_ok();
         if !tools || native || !sound || turns.len() < 2 || !known.insert(format!("{:?}", whole.messages)) {
             continue;
@@ -240,7 +241,7 @@ fn what_one_wire_wrote_the_next_accepts() {
         conversations += 1;
         thoughtful += usize::from(parts().any(|part| matches!(part, Part::Reasoning(_))));
         let ends: Vec<usize> = turns.iter().map(|turn| turn.messages.len()).collect();
-        // A third of the ways to begin: over all conversations, everybody takes every turn.
+        // A third of the starting speakers: over all conversations, every speaker takes every turn.
         for first in (conversations % 3..speakers.len()).step_by(3) {
             let spoken = as_spoken(&whole, &ends, &speakers, first);
             for (at, end) in ends.iter().enumerate() {

@@ -1,7 +1,7 @@
-//! Recorded requests of the Converse wire: read into the core's words by a small reader, and written back.
+//! Recorded Converse requests: parsed into core types by a small reader, and encoded again.
 //!
-//! What may differ is what [`plain`] takes out of both, each with its reason. Requests that were refused may be refused here,
-//! too.
+//! [`plain`] removes permitted differences from both sides, each with its reason. Requests that the provider rejected
+//! may be rejected here, too.
 
 use std::sync::Arc;
 
@@ -26,7 +26,7 @@ fn requests_are_written_as_they_were_recorded() {
         }
         all += 1;
         let name = record["id"].as_str().unwrap_or_default();
-        // The model as the address has it.
+        // The model as given in the URL.
         let url = record["url"].as_str().unwrap_or_default();
         let spelled = url.split("/model/").nth(1).and_then(|rest| rest.split('/').next()).unwrap_or_default();
         let model = spelled.replace("%3A", ":").replace("%2F", "/");
@@ -53,7 +53,8 @@ fn requests_are_written_as_they_were_recorded() {
     assert!(wrong.is_empty(), "{} of {all} differ:\n{}", wrong.len(), wrong.join("\n"));
 }
 
-/// A body without what says nothing: empty lists and objects, defaults, names of documents (they are counted), blank texts.
+/// A body without what has no meaning: empty lists and objects, defaults, names of documents (they are numbered), blank
+/// texts.
 fn plain(body: &Value) -> Value {
     match body {
         Value::Object(fields) => {
@@ -67,7 +68,7 @@ fn plain(body: &Value) -> Value {
                 let counted = name == "name" && fields.contains_key("source");
                 !(empty || default || counted)
             };
-            // Ids are respelled where a model's host would not take them; how they begin is kept.
+            // Ids are rewritten if a model's host would not accept them; their beginning is kept.
             let respelled = |(name, value): (String, Value)| match value.as_str() {
                 Some(id) if name == "toolUseId" => {
                     let kept: String = id.chars().filter(char::is_ascii_alphanumeric).take(20).collect();
@@ -80,7 +81,7 @@ fn plain(body: &Value) -> Value {
         Value::Array(items) => {
             let blank = |item: &&Value| item["text"].as_str().is_none_or(|text| !text.trim().is_empty());
             let mut items: Vec<Value> = items.iter().filter(blank).map(plain).collect();
-            // Turns of one role in a row are one turn: not every model takes them apart.
+            // Consecutive turns of one role are merged: not every model accepts them separately.
             let mut at = 1;
             while at < items.len() {
                 let turn = items[at]["content"].as_array().cloned();

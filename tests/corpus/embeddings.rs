@@ -1,4 +1,4 @@
-//! Embeddings of the hosts that speak OpenAI's wire, read twice: by the codec, and here by the book.
+//! Embeddings of hosts with OpenAI's wire, decoded by the codec and by an independent reader.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -11,10 +11,10 @@ use serde_json::Value;
 
 use crate::recordings::all;
 
-/// Sizes of the pieces that bytes arrive in.
+/// Chunk sizes in which bodies arrive.
 const SPLITS: [usize; 4] = [1, 7, 4_096, usize::MAX];
 
-/// Feeds a body in pieces to the codec.
+/// Feeds a body to the codec in chunks.
 fn chunks(wire: &dyn Wire, exchange: &Exchange, cut: usize) -> Result<VecDeque<Chunk>, Error> {
     let call = Outbound::new(EmbedRequest::to("m"), "m", false);
     let mut decoding = wire.decoder(&call, &exchange.head)?;
@@ -33,7 +33,7 @@ fn chunks(wire: &dyn Wire, exchange: &Exchange, cut: usize) -> Result<VecDeque<C
     Ok(chunks)
 }
 
-/// The bytes of base64, by the book.
+/// Decodes base64, straight from the specification.
 fn base64(text: &str) -> Vec<u8> {
     let alphabet = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let (mut bits, mut count, mut out) = (0u32, 0, Vec::new());
@@ -49,14 +49,14 @@ fn base64(text: &str) -> Vec<u8> {
     out
 }
 
-/// The numbers of a vector, as often as they are there.
+/// The numbers of a vector.
 #[expect(clippy::cast_possible_truncation, reason = "vectors are of single precision")]
 fn numbers(value: &Value, model: &str) -> Vec<f32> {
     match value {
         Value::Array(list) => list.iter().map(|number| number.as_f64().unwrap() as f32).collect(),
         value => {
             let bytes = base64(value.as_str().unwrap());
-            // One server spells floats as doubles; this model's vectors are known to have 4,096 numbers.
+            // One server encodes floats as doubles; this model's vectors are known to have 4,096 numbers.
             if model.ends_with("e5-mistral-7b-instruct") && bytes.len() == 4_096 * 8 {
                 return bytes
                     .chunks(8)

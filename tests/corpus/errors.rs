@@ -1,8 +1,8 @@
-//! Every failed reply against a table that people have reviewed.
+//! Every failed reply, checked against a table reviewed by people.
 //!
-//! `errors.tsv` says what each failure means by provider, status, code and a text that tells it apart; its rows are
-//! judgements on what the provider documents, not on what a classifier does. First row that fits wins. A failure without
-//! a row must at least mean what its status allows; where the documented set is read, there is none.
+//! `errors.tsv` gives the meaning of each failure by provider, status, code and a distinctive text. Its rows follow
+//! what providers document, not what the classifier does. The first matching row applies. A failure without a row must
+//! at least have a kind that its status allows; in the documented set there is none.
 
 use std::collections::BTreeMap;
 
@@ -20,7 +20,7 @@ struct Row {
     text: &'static str,
     kind: &'static str,
     scope: &'static str,
-    /// Milliseconds, `-` for none, `*` for any, or where it is said: `header`, `retry_info`.
+    /// Milliseconds, `-` for none, `*` for any, or where the pause is given: `header`, `retry_info`.
     pause: &'static str,
 }
 
@@ -70,7 +70,7 @@ impl Row {
     }
 }
 
-/// The pause in `google.rpc.RetryInfo`, looked for in the text alone.
+/// The pause in `google.rpc.RetryInfo`, found by text search alone.
 fn retry_info(body: &[u8]) -> Option<u128> {
     let text = String::from_utf8_lossy(body);
     let after = text.split_once("\"retryDelay\"")?.1;
@@ -131,7 +131,7 @@ fn failures_mean_what_reviewers_say() {
     assert!(wrong.is_empty(), "{} wrong:\n{}", wrong.len(), wrong.join("\n"));
 }
 
-/// What a failure of this status may mean at all.
+/// The kinds that a failure with this status may have.
 fn plausible(status: u16) -> &'static [Kind] {
     match status {
         401 => &[Kind::Auth],

@@ -1,8 +1,8 @@
-//! Recorded replies, broken at random: whatever a host sends, a client gets an answer or a typed error.
+//! Recorded replies, mutated at random: whatever a host sends, a client gets an answer or a typed error.
 //!
-//! Structure-aware: JSON values are exchanged, frames are dropped, repeated and swapped, bytes are flipped. A few hundred
-//! cases in an ordinary run; `cargo xtask fuzz --seconds 60` gives each target as long. A failure is shrunk and shows the
-//! recording's id and what was done to it.
+//! Structure-aware: JSON values are replaced; frames are dropped, repeated and swapped; bytes are flipped. An ordinary
+//! run has a few hundred cases; `cargo xtask fuzz --seconds 60` runs each target for that long. A failure is shrunk and
+//! shows the recording's id and the mutations.
 
 use std::time::{Duration, Instant};
 
@@ -15,14 +15,14 @@ use proptest::test_runner::{Config, TestRunner};
 
 use crate::recordings::all;
 
-/// Cases of an ordinary run, and of each round of a longer one.
+/// Number of cases in an ordinary run, and in each round of a longer one.
 const CASES: u32 = 150;
-/// Bodies above this make a case slow without making it better.
+/// Larger bodies make cases slower but no better.
 const LARGEST: usize = 12 << 10;
-/// No host asks for more, and no hint beyond it is believed.
+/// No longer pause is accepted, whatever a host asks for.
 const LONGEST_PAUSE: Duration = Duration::from_secs(31 * 24 * 3600);
 
-/// One thing done to a body; places are taken modulo its length.
+/// One mutation of a body; positions are taken modulo its length.
 #[derive(Clone, Debug)]
 enum Harm {
     Cut(u32),
@@ -33,7 +33,7 @@ enum Harm {
     Value(u32, usize),
 }
 
-/// What is done to a frame.
+/// A mutation of a frame.
 #[derive(Clone, Debug)]
 enum Framing {
     Drop,
@@ -41,7 +41,7 @@ enum Framing {
     Swap(u32),
 }
 
-/// What takes a JSON value's place.
+/// Replacements for JSON values.
 const VALUES: [&str; 16] = [
     "null",
     "true",
@@ -61,7 +61,7 @@ const VALUES: [&str; 16] = [
     "[[[[[[[[[[[[[[[[{}]]]]]]]]]]]]]]]]",
 ];
 
-/// What stands between frames, or should not.
+/// Separators between frames, valid and invalid.
 const PIECES: [&[u8]; 10] = [
     b"\n",
     b"\r\n",
@@ -75,7 +75,7 @@ const PIECES: [&[u8]; 10] = [
     b"{\"error\":\"x\"}\n",
 ];
 
-/// What an array of JSON objects is made of, or should not be.
+/// Pieces of an array of JSON objects, valid and invalid.
 const BRACKETS: [&[u8]; 12] =
     [b"[", b"]", b",", b" ", b"{", b"}", b"{}", b"[{", b",{", b"\"", b"\\\"", b"{\"a\":[{\"]}\":1}]}"];
 
@@ -138,7 +138,7 @@ impl Harm {
                 *body = frames.concat().into_bytes();
             }
             Self::Value(at, value) => {
-                // After a colon that begins a value, up to where the value can end.
+                // Colons that start a value.
                 let colons: Vec<usize> = body
                     .windows(2)
                     .enumerate()
@@ -154,7 +154,7 @@ impl Harm {
     }
 }
 
-/// How many bytes a JSON value takes here; a guess where there is none.
+/// The length in bytes of the JSON value at the start; a guess if there is none.
 fn value_length(rest: &[u8]) -> usize {
     let (mut depth, mut quoted, mut escaped) = (0usize, false, false);
     for (at, &byte) in rest.iter().enumerate() {
@@ -175,7 +175,7 @@ fn value_length(rest: &[u8]) -> usize {
     rest.len()
 }
 
-/// Runs a target for a round, or for as long as `HOTSPARE_FUZZ_SECONDS` says.
+/// Runs a target for one round, or for as long as `HOTSPARE_FUZZ_SECONDS` says.
 fn target<S: Strategy>(name: &str, strategy: &S, check: impl Fn(S::Value) -> Result<(), TestCaseError>) {
     let seconds = std::env::var("HOTSPARE_FUZZ_SECONDS").ok().and_then(|text| text.parse().ok()).unwrap_or(0);
     let (begun, mut cases) = (Instant::now(), 0);
@@ -192,7 +192,7 @@ fn target<S: Strategy>(name: &str, strategy: &S, check: impl Fn(S::Value) -> Res
     println!("{name}: {cases} cases");
 }
 
-/// The recordings of each wire that are small enough, by kind of call.
+/// The sufficiently small recordings of each wire, by kind of call.
 fn seeds(keep: impl Fn(&Exchange) -> bool) -> Vec<(String, Vec<&'static Exchange>)> {
     let mut seeds: std::collections::BTreeMap<String, Vec<&Exchange>> = Default::default();
     for recording in &all().recordings {

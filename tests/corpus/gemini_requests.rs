@@ -1,8 +1,8 @@
-//! Recorded requests of the Gemini wire as core types, and back: a small reader for the test alone.
+//! Recorded Gemini requests, parsed into core types by a small test-only reader, and encoded again.
 //!
-//! What differs although it means the same: spelling of keys (`generation_config`), turns of one role in a row, ids of calls
-//! (minted where the recording has none), an older field for a tool's schema, and thoughts that nobody signed, which are
-//! not sent back.
+//! Permitted differences: spelling of keys (`generation_config`), consecutive turns of one role, ids of calls
+//! (generated where the recording has none), an older field for a tool's schema, and unsigned thoughts, which are not
+//! sent back.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -23,7 +23,7 @@ fn requests_keep_their_meaning() {
     let (mut same, mut respelled, mut refused) = (0, 0, BTreeMap::<String, u32>::new());
     let mut wrong = Vec::new();
     for exchange in all.filter(|exchange| exchange.endpoint.ends_with("generate_content")) {
-        // What the provider itself refused has no meaning to keep.
+        // A request that the provider rejected has no meaning to preserve.
         let accepted = exchange.head.status.is_success();
         let Ok(recorded) = serde_json::from_slice::<Value>(&exchange.request) else { continue };
         match round_trip(&recorded, &exchange.model, &exchange.provider) {
@@ -43,7 +43,7 @@ fn requests_keep_their_meaning() {
     assert!(wrong.is_empty(), "{} differ:\n{}", wrong.len(), wrong.join("\n"));
 }
 
-/// Reads and encodes again: what differs, if anything, and how many notes there are for the trail.
+/// Parses and encodes again; returns what differs, if anything, and the number of notes for the trail.
 fn round_trip(recorded: &Value, model: &str, provider: &str) -> Result<(Option<String>, usize), String> {
     let host = if provider == "vertex" { Host::VERTEX } else { Host::GEMINI };
     let recorded = plain(recorded);
@@ -55,7 +55,7 @@ fn round_trip(recorded: &Value, model: &str, provider: &str) -> Result<(Option<S
     let encoded: Value = serde_json::from_slice(&encoded.body).unwrap();
     let (mut before, mut after) = (meaning(&recorded), meaning(&encoded));
     if !notes.is_empty() {
-        // The rewriting of schemas has tests of its own.
+        // Schema rewriting has its own tests.
         for meaning in [&mut before, &mut after] {
             meaning.remove("schemas");
         }
@@ -77,7 +77,7 @@ fn round_trip(recorded: &Value, model: &str, provider: &str) -> Result<(Option<S
     Ok((difference, notes.len()))
 }
 
-/// Keys in camel case, as far as the wire owns them, and no nulls.
+/// The wire's own keys in camel case, and no nulls.
 pub(crate) fn plain(value: &Value) -> Value {
     match value {
         Value::Array(items) => items.iter().map(plain).collect(),
@@ -212,7 +212,7 @@ fn settings(request: &mut ChatRequest, value: &Value, extras: &mut BTreeMap<Stri
 }
 
 fn messages(contents: &Value, origin: &str) -> Vec<Message> {
-    // Calls that wait for their responses: id, name, and the id that the recording gave.
+    // Calls that wait for their responses: id, name, and the id in the recording.
     let mut open: Vec<(String, String, Value)> = Vec::new();
     let mut made = 0;
     let mut messages = Vec::new();
@@ -285,7 +285,7 @@ fn inline(part: &Value) -> Option<Media> {
     Some(Media::Base64 { media_type: text("mimeType"), data: text("data") })
 }
 
-/// A body as what it means: equal meanings are equal values.
+/// A body in a normal form: equal meanings give equal values.
 fn meaning(body: &Value) -> Map<String, Value> {
     let mut out = Map::new();
     let mut schemas = Vec::new();
@@ -326,7 +326,7 @@ fn meaning(body: &Value) -> Map<String, Value> {
                 let mut fields = value.as_object().unwrap().clone();
                 schemas.extend(fields.remove("responseJsonSchema"));
                 for (name, value) in fields {
-                    // 0 and 0.0 are one number.
+                    // 0 and 0.0 are the same number.
                     let value = value.as_f64().map_or(value, |number| json!(number));
                     if value != json!([]) {
                         out.insert(format!("generationConfig.{name}"), value);
@@ -337,7 +337,7 @@ fn meaning(body: &Value) -> Map<String, Value> {
                 let text = value.to_string();
                 let empty = text == "{}" || text == "[]";
                 if !empty {
-                    // Modes are words in any case.
+                    // Modes are case-insensitive.
                     let value =
                         if name == "toolConfig" { text.to_ascii_lowercase().into() } else { value.clone() };
                     out.insert(name.clone(), value);
@@ -349,7 +349,7 @@ fn meaning(body: &Value) -> Map<String, Value> {
     out
 }
 
-/// Some keywords only comment.
+/// Drops keywords that are only annotations.
 fn without_comments(schema: &Value) -> Value {
     match schema {
         Value::Array(items) => items.iter().map(without_comments).collect(),
@@ -361,7 +361,7 @@ fn without_comments(schema: &Value) -> Value {
     }
 }
 
-/// Who said what, in order; turns of one role in a row are one.
+/// Who said what, in order; consecutive turns of one role are merged.
 fn said(contents: &Value) -> Value {
     let mut said = Vec::new();
     for turn in list(contents) {

@@ -1,4 +1,4 @@
-//! Recorded embeddings of the Gemini wire, in its three spellings, read twice.
+//! Recorded Gemini embeddings in their three formats, decoded twice.
 
 use std::collections::VecDeque;
 
@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use crate::recordings::all;
 
-/// What the adapter makes of a reply whose body comes in pieces of `size`.
+/// The adapter's decoding of a reply whose body arrives in chunks of `size`.
 fn decode(exchange: &Exchange, inputs: usize, size: usize) -> Result<EmbedResponse, Error> {
     let wire = Gemini::at(Host::GEMINI, "https://host");
     let call = Outbound::new(EmbedRequest::to("r"), "m", false);
@@ -30,7 +30,7 @@ fn decode(exchange: &Exchange, inputs: usize, size: usize) -> Result<EmbedRespon
     vectors.finish()
 }
 
-/// The vectors and the tokens that a body tells of, by a reader of its own.
+/// The vectors and token count in a body, by an independent reader.
 fn read(body: &Value) -> (Vec<Vec<f64>>, Option<u64>) {
     let list = |value: &Value| value.as_array().cloned().unwrap_or_default();
     let mut found = list(&body["embeddings"]);

@@ -1,4 +1,4 @@
-//! What is too large, too deep or too many ends in a typed error, not in memory or on the stack.
+//! Input that is too large, too deep or too numerous ends in a typed error, without exhausting memory or the stack.
 
 use bytes::Bytes;
 use hotspare::Kind;

@@ -1,7 +1,7 @@
-//! Adapters against recorded traffic: what providers really sent, read twice.
+//! Adapters against recorded traffic: what providers really sent, decoded by two independent implementations.
 //!
-//! Reads every recording in the folder that `HOTSPARE_CORPUS` names, or the small subset in `recorded/` without it. Any
-//! set of the same format can be read: rules are judged by what recordings say, exceptions are named by their ids.
+//! Reads every recording in the folder named by `HOTSPARE_CORPUS`, or else the small subset in `recorded/`. Works with
+//! any set in the same format: rules depend on the recordings' contents, exceptions are listed by id.
 #![expect(
     clippy::panic,
     clippy::print_stdout,

@@ -1,6 +1,7 @@
-//! Which capability is verified at which provider, and how: the table in `docs/providers.md`.
+//! Which capabilities are verified at which provider, and how: the table in `docs/providers.md`.
 //!
-//! Invariant: a number counts recordings whose replies were read correctly, and never stands where requests are refused.
+//! Invariant: a number counts recordings whose replies were decoded correctly, and is never shown where requests are
+//! refused.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,7 +9,7 @@ use hotspare::Part;
 use hotspare::recorded::{Decoded, Exchange, Outcome};
 use hotspare_openai::Dialect;
 
-/// What is looked for, in the table's order.
+/// The capabilities, in the table's order.
 const COLUMNS: [&str; 10] = [
     "answers",
     "streams",
@@ -21,7 +22,7 @@ const COLUMNS: [&str; 10] = [
     "vectors",
     "failures",
 ];
-/// Hosts with a wire of their own, and its crate.
+/// Hosts with their own wire, and its crate.
 const WIRES: [(&str, &str); 6] = [
     ("anthropic", "hotspare-anthropic"),
     ("bedrock", "hotspare-bedrock"),
@@ -30,12 +31,12 @@ const WIRES: [(&str, &str); 6] = [
     ("ollama", "hotspare-ollama"),
     ("vertex", "hotspare-gemini"),
 ];
-/// What the adapter refuses to ask for. Bedrock's replies with vectors are read from recordings, but never requested.
+/// What the adapter does not support. Bedrock's embedding replies are decoded from recordings, but never requested.
 const NEVER: [(&str, &str); 2] = [("anthropic", "vectors"), ("bedrock", "vectors")];
-/// Hosts that tests run against as live servers, where they are installed.
+/// Hosts that tests run as live servers, if installed.
 const LIVE: [(&str, &str); 1] = [("llamacpp", "llama-server, by `tests/peers`")];
 
-/// Marks in a request's body.
+/// Substrings of a request's body that indicate a capability.
 const ASKED: [(&str, &[&str]); 3] = [
     (
         "tool results",
@@ -77,7 +78,7 @@ const ASKED: [(&str, &[&str]); 3] = [
 pub(crate) struct Providers(BTreeMap<String, BTreeMap<&'static str, u32>>);
 
 impl Providers {
-    /// Notes what a recording shows, if its reply was read right.
+    /// Notes what a recording demonstrates, if its reply was decoded correctly.
     pub(crate) fn note(&mut self, exchange: &Exchange, decoded: &Decoded) {
         let mut shown: Vec<&'static str> = Vec::new();
         match &decoded.outcome {

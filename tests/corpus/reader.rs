@@ -1,6 +1,7 @@
 //! A second reader of replies: small, slow, and independent of the adapters.
 //!
-//! One file a wire. A reader looks at a recording's body alone and says what is in it; what it does not look for is `None`.
+//! One file per wire. A reader only looks at a recording's body and reports its contents; what it does not look for is
+//! `None`.
 
 mod bedrock;
 mod chat;
@@ -18,7 +19,7 @@ use serde_json::Value;
 
 type Reader = fn(&Exchange) -> Answer;
 
-/// Which reader reads which kind of call: provider (empty: any), kind of call, part of the model's name (empty: any).
+/// Readers by provider (empty: any), kind of call, and a part of the model's name (empty: any).
 const READERS: &[(&str, &str, &str, Reader)] = &[
     ("", "chat_completions", "", chat::read),
     ("", "completions", "", chat::read),
@@ -44,7 +45,7 @@ const READERS: &[(&str, &str, &str, Reader)] = &[
     ("", "stream_raw_predict", "claude", messages::read),
 ];
 
-/// Reads a successful reply, if a reader knows its kind.
+/// Reads a successful reply, if there is a reader for its kind.
 pub(crate) fn read(exchange: &Exchange) -> Option<Answer> {
     if exchange.endpoint == "invoke" && !vectors::read(exchange).is_empty() {
         return None;
@@ -57,33 +58,33 @@ pub(crate) fn read(exchange: &Exchange) -> Option<Answer> {
     READERS.iter().find(fits).map(|(.., reader)| reader(exchange))
 }
 
-/// What a reply says.
+/// The contents of a reply.
 #[derive(Debug, Default)]
 pub(crate) struct Answer {
     pub(crate) text: String,
     pub(crate) reasoning: Option<String>,
     pub(crate) refusal: Option<String>,
     pub(crate) tools: Vec<Call>,
-    /// The finish word as sent.
+    /// The finish reason as sent.
     pub(crate) finish: Option<String>,
     pub(crate) input: Option<u64>,
     pub(crate) output: Option<u64>,
     pub(crate) cached: Option<u64>,
     pub(crate) reasoning_tokens: Option<u64>,
-    /// It reports an error, or ends before its end.
+    /// Whether it reports an error or is truncated.
     pub(crate) failed: bool,
 }
 
 /// A tool call.
 #[derive(Debug, Default)]
 pub(crate) struct Call {
-    /// Empty where the provider gives none.
+    /// Empty if the provider gives none.
     pub(crate) id: String,
     pub(crate) name: String,
     pub(crate) arguments: String,
 }
 
-/// Every provider's finish words, lower case, and what they mean.
+/// Every provider's finish reasons in lower case, and their meaning.
 const FINISH: &[(&str, &str)] = &[
     ("blocklist", "content_filter"),
     ("complete", "stop"),
@@ -116,7 +117,7 @@ const FINISH: &[(&str, &str)] = &[
 ];
 
 impl Answer {
-    /// The finish word's meaning; a plain stop means more where calls or a refusal came with it.
+    /// The meaning of the finish reason; a plain stop means more if there were calls or a refusal.
     fn meaning(&self) -> Option<&'static str> {
         let word = self.finish.as_deref()?.to_ascii_lowercase();
         let meaning = FINISH.iter().find(|(known, _)| *known == word).map_or("other", |(_, meaning)| meaning);
@@ -127,7 +128,7 @@ impl Answer {
         })
     }
 
-    /// A model wrote arguments that are no JSON object, in an answer that was not cut: no client is given that.
+    /// Whether a model wrote arguments that are not a JSON object, in a complete answer: clients never get those.
     pub(crate) fn has_broken_arguments(&self) -> bool {
         self.meaning() != Some("length")
             && self.tools.iter().any(|call| {
@@ -136,7 +137,7 @@ impl Answer {
             })
     }
 
-    /// Nothing was said.
+    /// Whether the reply has no content.
     pub(crate) fn is_silent(&self) -> bool {
         let nothing = |text: &Option<String>| text.as_deref().is_none_or(str::is_empty);
         self.text.is_empty() && self.tools.is_empty() && nothing(&self.reasoning) && nothing(&self.refusal)
@@ -176,7 +177,7 @@ impl Answer {
                 FinishReason::ToolCalls => "tool_calls",
                 _ => "other",
             };
-            // A stop without a word must say why it stopped.
+            // An empty answer with a stop reason must say why it stopped.
             if !(self.is_silent() && meaning == "stop" && read == "other") {
                 same("finish", read, meaning);
             }
@@ -211,7 +212,7 @@ impl Answer {
     }
 }
 
-/// The JSON values of a reply: one, or those of its events.
+/// The JSON values of a reply: one, or one per event.
 pub(crate) fn frames(exchange: &Exchange) -> Vec<Value> {
     let text = String::from_utf8_lossy(&exchange.body);
     let text = text.trim();
@@ -227,12 +228,12 @@ pub(crate) fn frames(exchange: &Exchange) -> Vec<Value> {
         .collect()
 }
 
-/// Appends a text where there is one.
+/// Appends a text if there is one.
 pub(crate) fn append(to: &mut String, text: &Value) {
     to.push_str(text.as_str().unwrap_or_default());
 }
 
-/// Replaces a count where there is one.
+/// Replaces a count if there is one.
 pub(crate) fn count(to: &mut Option<u64>, number: &Value) {
     let whole = number.as_f64().filter(|number| number.fract() == 0.0).map(|number| number as u64);
     *to = number.as_u64().or(whole).or(*to);

@@ -1,6 +1,6 @@
-//! The recordings, and which set of them is being read.
+//! The recordings, and which set of them is in use.
 //!
-//! Invariant: a line that cannot be read fails the test; nothing is passed over in silence.
+//! Invariant: a line that cannot be parsed fails the test; nothing is skipped silently.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader};
@@ -10,17 +10,17 @@ use std::sync::OnceLock;
 use hotspare::recorded::Exchange;
 use serde_json::Value;
 
-/// One recording and what its recorder says of it.
+/// One recording, with what its recorder noted.
 pub(crate) struct Recording {
     pub(crate) exchange: Exchange,
-    /// The error's code as the recorder read it: `type/status/code`.
+    /// The error's code as noted by the recorder: `type/status/code`.
     pub(crate) code: String,
 }
 
 /// A set of recordings.
 pub(crate) struct Set {
     pub(crate) recordings: Vec<Recording>,
-    /// Follows from the ids alone: tells whether a document speaks of this set.
+    /// A hash of the ids, which tells whether a document describes this set.
     pub(crate) fingerprint: u64,
     /// Whether it is the subset in the tree.
     pub(crate) subset: bool,

@@ -1,7 +1,7 @@
-//! What was read, as a table: printed by the test, and kept in `docs/corpus.md` and `docs/providers.md`.
+//! The results as tables: printed by the test, and kept in `docs/corpus.md` and `docs/providers.md`.
 //!
-//! The documents speak of one set of recordings and name its fingerprint. While that set is read they must be
-//! up to date (`HOTSPARE_BLESS=1` writes it); with any other set only the test's output tells.
+//! The documents describe one set of recordings and name its fingerprint. With that set they must be up to date
+//! (`HOTSPARE_BLESS=1` rewrites them); with any other set, results are only printed.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -106,7 +106,7 @@ impl Report {
         out
     }
 
-    /// Compares with the documents, or writes them.
+    /// Compares the results with the documents, or rewrites them.
     pub(crate) fn settle(&self) {
         let set = format!("{:016x}", self.fingerprint);
         for (name, fresh) in [("corpus.md", self.document()), ("providers.md", self.providers.document(&set))]

@@ -1,7 +1,7 @@
-//! Recorded requests: read into the core's words, written back, and written for other wires.
+//! Recorded requests: parsed into core types, encoded again, and encoded for other wires.
 //!
-//! A request is compared with what it became field by field; what may differ is data here, each with its reason. Requests
-//! that their provider refused may be refused by the reader, too.
+//! Requests are compared field by field; permitted differences are data, each with its reason. Requests that their
+//! provider rejected may be rejected by the reader, too.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -10,18 +10,18 @@ use hotspare_openai::Dialect;
 use hotspare_provider::{Outbound, Wire};
 use serde_json::Value;
 
-/// What a comparison may pass over: a pattern of a path (`*` for any index) and what is done there.
+/// A permitted difference, by a path pattern (`*` for any index).
 #[derive(Clone, Copy)]
 enum Allowed {
-    /// These values say what their absence says.
+    /// These values mean the same as omitting the field.
     Default(&'static [&'static str]),
-    /// A list's order has no meaning.
+    /// The order of the list has no meaning.
     Order,
-    /// It has another place, or another spelling that means the same.
+    /// The value moved, or has another form with the same meaning.
     Respelled,
-    /// The field is the older spelling of another.
+    /// The field is the older name of another.
     Renamed(&'static str),
-    /// Nobody downstream reads it.
+    /// Nothing reads it.
     Unread,
 }
 
@@ -95,7 +95,7 @@ const RESPONSES: &[(&str, Allowed, &str)] = &[
     ("input.*.content.*.filename", Allowed::Respelled, "a name is made up where it is missing"),
 ];
 
-/// Instructions at the head are a field of their own; a turn's words are a list.
+/// Normalizes leading instructions to their own field, and a turn's text to a list.
 fn instructed(body: &mut Value) {
     if let Value::String(text) = &body["input"] {
         body["input"] = serde_json::json!([{"role": "user", "content": text}]);
@@ -157,7 +157,7 @@ fn recorded(endpoint: &str, providers: &[&str]) -> Option<Vec<Recorded>> {
     });
     let found = wanted.filter_map(|record| {
         let mut raw = record["request_body"].as_str()?.to_owned();
-        // Some hosts name the model in the address.
+        // Some hosts name the model in the URL.
         let mut body: Value = serde_json::from_str(&raw).ok()?;
         if body.is_object() && body["model"].is_null() {
             body["model"] = record["model"].as_str().unwrap_or("m").into();
@@ -174,7 +174,7 @@ fn recorded(endpoint: &str, providers: &[&str]) -> Option<Vec<Recorded>> {
     Some(found.collect())
 }
 
-/// Brings a body into the form in which equal meanings are equal.
+/// Brings a body into a normal form, in which equal meanings are equal.
 fn normal(path: &str, value: &Value, allowed: &[(&str, Allowed, &str)]) -> Value {
     let rules = |path: &str| {
         let path = path.to_owned();
@@ -209,7 +209,7 @@ fn normal(path: &str, value: &Value, allowed: &[(&str, Allowed, &str)]) -> Value
             if rules(path).any(|rule| matches!(rule, Allowed::Order)) {
                 items.sort_by_key(ToString::to_string);
             }
-            // A text alone and a list of one text are the same.
+            // A single text and a list with one text are the same.
             match items.as_slice() {
                 [only] if only["type"] == "text" && only.as_object().is_some_and(|part| part.len() == 2) => {
                     only["text"].clone()
@@ -222,8 +222,8 @@ fn normal(path: &str, value: &Value, allowed: &[(&str, Allowed, &str)]) -> Value
     }
 }
 
-/// Merges neighbouring turns of one role, results first: the wire does the same. The beta's name of the answer's form
-/// gives way to the present one.
+/// Merges consecutive turns of one role, results first, as the wire does. Also renames the beta field for the output
+/// format.
 fn merged(body: &mut Value) {
     let older = body.as_object_mut().and_then(|fields| fields.remove("output_format"));
     if let Some(format) = older {
@@ -254,7 +254,7 @@ fn merged(body: &mut Value) {
         .collect();
 }
 
-/// What results show, in a turn of the user after the last of them: the host refuses it anywhere else.
+/// Moves images in results to a user turn after the last result: the host rejects them anywhere else.
 fn shown_apart(body: &mut Value) {
     let Some(messages) = body["messages"].as_array_mut() else { return };
     let (mut out, mut shown) = (Vec::new(), Vec::new());
@@ -290,7 +290,7 @@ fn sent(
     Ok(serde_json::from_slice(&wire.encode(&call)?.body).unwrap())
 }
 
-/// What differs, as paths.
+/// The paths of all differences.
 fn differences(path: &str, left: &Value, right: &Value, out: &mut VecDeque<String>) {
     match (left, right) {
         (Value::Object(a), Value::Object(b)) => {
@@ -311,8 +311,8 @@ fn differences(path: &str, left: &Value, right: &Value, out: &mut VecDeque<Strin
     }
 }
 
-/// Words of a request that a body does not hold. What only its author can read back, and what only one wire knows, may go:
-/// the trail says so.
+/// Texts of a request that are missing in a body. What only its own model can read back, and what only one wire
+/// supports, may be missing: the trail says so.
 fn lost(request: &ChatRequest, body: &Value) -> Vec<String> {
     let (mut said, mut held) = (Vec::new(), String::new());
     for message in &request.messages {
@@ -333,7 +333,7 @@ fn words(parts: &[Part], out: &mut Vec<String>) {
             Part::Image(Media::Base64 { data, .. }) => out.push(data.clone()),
             Part::Image(Media::Url(url)) => out.push(url.clone()),
             Part::ToolCall(call) => out.push(call.name.clone()),
-            // A result that is JSON may be put in as JSON.
+            // A JSON result may be embedded as JSON.
             Part::ToolResult(result) if serde_json::from_str::<Value>(&text_of(&result.content)).is_ok() => {}
             Part::ToolResult(result) => words(&result.content, out),
             _ => {}
@@ -345,7 +345,7 @@ fn text_of(parts: &[Part]) -> String {
     parts.iter().filter_map(Part::as_text).collect()
 }
 
-/// Every text in a body.
+/// All texts in a body.
 fn collect(value: &Value, out: &mut String) {
     match value {
         Value::String(text) => {
@@ -360,7 +360,7 @@ fn collect(value: &Value, out: &mut String) {
 
 type Read = fn(&[u8]) -> Result<(ChatRequest, bool), hotspare_core::Error>;
 
-/// Reads every request of an endpoint and writes it back, and for other wires.
+/// Parses every request of an endpoint and encodes it again, also for other wires.
 fn round_trip(
     endpoint: &str,
     providers: &[&str],
@@ -379,7 +379,7 @@ fn round_trip(
         count[0] += 1;
         let (request, stream) = match read(raw.as_bytes()) {
             Ok(read) => read,
-            // Its provider would not have it either.
+            // Its provider rejected it, too.
             Err(_) if *status >= 400 => {
                 count[1] += 1;
                 continue;
@@ -412,11 +412,11 @@ fn round_trip(
         } else {
             differing.push(format!("{provider} {id} ({status}): {}", Vec::from(found).join("; ")));
         }
-        // Another wire carries every word of it, or says what it has no word for.
+        // Another wire keeps all texts, or reports what it does not support.
         for other in others {
             match sent(*other, &request, "m", stream) {
                 Ok(body) => {
-                    // What the provider's state holds is bound to it, so those requests do not move as they are.
+                    // State kept by the provider binds a request to it, so these requests do not move as they are.
                     let lost = if endpoint == "responses" { Vec::new() } else { lost(&request, &body) };
                     if !lost.is_empty() {
                         differing.push(format!("{provider} {id}: {} loses {lost:?}", other.name()));

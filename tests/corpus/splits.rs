@@ -1,8 +1,8 @@
-//! How the bytes were cut on their way must not matter.
+//! Decoding does not depend on how the bytes are split.
 
 use crate::recordings::all;
 
-/// Bodies above this are cut into larger pieces only: one byte at a time is slow in a debug build.
+/// Larger bodies are only split into larger chunks: byte by byte is slow in a debug build.
 const SMALL: usize = 24 << 10;
 
 #[test]
@@ -15,7 +15,7 @@ fn an_answer_is_the_same_however_its_bytes_were_cut() {
             continue;
         }
         let whole = format!("{:?}", exchange.decode().outcome);
-        // A size of its own for each recording, so that sets as a whole are cut everywhere.
+        // A different size for each recording, so that the set as a whole is split everywhere.
         let own = 2 + exchange.body.len() % 251;
         let sizes: &[usize] = if exchange.body.len() <= SMALL { &[1, 7, own] } else { &[own, 1_447] };
         for &size in sizes {

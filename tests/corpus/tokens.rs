@@ -1,4 +1,4 @@
-//! Estimates of prompts beside what providers counted.
+//! Prompt estimates compared with providers' counts.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,12 +13,11 @@ use serde_json::Value;
 
 use crate::recordings::all;
 
-/// Counts after which estimates are judged.
+/// Number of counts after which estimates are evaluated.
 const SETTLED: usize = 20;
-/// Tokens from which an error of a few tokens is no longer a large share.
+/// From this size on, an error of a few tokens is no longer a large share.
 const LONG: u64 = 200;
-/// Fields of one wire that make the provider put in what the request does not hold: state that it keeps, tools that it runs,
-/// what it finds on the web.
+/// Fields of one wire that make the provider add tokens not in the request: stored state, tools it runs, web results.
 const ADDS: &[&str] = &[
     "cachedContent",
     "container",
@@ -30,10 +29,10 @@ const ADDS: &[&str] = &[
     "web_search_options",
 ];
 
-/// The wires whose recordings constants were chosen by, on one half of the models.
+/// The wires whose recordings, for half of the models, were used to choose constants.
 const TUNED: &str = "chat completions and messages";
 
-/// A recorded chat request of the wires that callers speak.
+/// A recorded chat request, for the wires that the gateway accepts.
 fn request(exchange: &Exchange) -> Option<ChatRequest> {
     match exchange.endpoint.as_str() {
         "chat_completions" => {
@@ -46,7 +45,7 @@ fn request(exchange: &Exchange) -> Option<ChatRequest> {
     }
 }
 
-/// The same of every wire that there is a reader for.
+/// The same for every wire that has a reader.
 pub(crate) fn any_request(exchange: &Exchange) -> Option<ChatRequest> {
     let body = || serde_json::from_slice::<Value>(&exchange.request).ok();
     match exchange.endpoint.as_str() {
@@ -63,7 +62,7 @@ pub(crate) fn any_request(exchange: &Exchange) -> Option<ChatRequest> {
     }
 }
 
-/// A target speaks one wire.
+/// The wire of a recording.
 fn wire(exchange: &Exchange) -> &str {
     match exchange.endpoint.as_str() {
         "stream_generate_content" => "generate_content",
@@ -72,7 +71,7 @@ fn wire(exchange: &Exchange) -> &str {
     }
 }
 
-/// Whether everything that the provider counted can be told from the request.
+/// Whether the request contains everything that the provider counted.
 fn can_be_told(request: &ChatRequest, size: &PromptSize) -> bool {
     let mut extras = request.extras.values().flat_map(|fields| fields.keys());
     !size.is_opaque() && !extras.any(|name| ADDS.contains(&name.as_str()))
@@ -84,9 +83,9 @@ struct Errors {
     /// In thousandths.
     all: Vec<u64>,
     long: Vec<u64>,
-    /// Of prompts whose kinds of parts the target had counted before, each of them.
+    /// For prompts whose kinds of parts the target had all counted before.
     known: Vec<u64>,
-    /// Of short prompts, in tokens.
+    /// For short prompts, in tokens.
     tokens: Vec<u64>,
 }
 
@@ -117,7 +116,7 @@ impl Errors {
     }
 }
 
-/// Median and 95 % quantile.
+/// Median and 95th percentile.
 fn quantiles(errors: &mut [u64]) -> (u64, u64) {
     errors.sort_unstable();
     let at = |share: usize| errors.get(errors.len() * share / 100).or(errors.last()).copied().unwrap_or(0);
@@ -136,7 +135,7 @@ fn kinds(size: &PromptSize) -> BTreeSet<usize> {
     size.amounts().iter().enumerate().filter(|(_, amount)| **amount > 0).map(|(kind, _)| kind).collect()
 }
 
-/// By how many per cent an estimate may be too high before a target is passed over, at the least.
+/// By how many per cent, at least, an estimate may be too high before a target is skipped.
 fn margin(scale: &TokenScale, size: &PromptSize, estimate: u64) -> u64 {
     (scale.doubt(size) * 250 / estimate).clamp(15, 100)
 }
@@ -212,7 +211,7 @@ fn estimates_follow_what_providers_count_and_refuse_nothing_that_fitted() {
     }
 }
 
-/// Tokens by the two published encodings, and the text with its line breaks escaped.
+/// Token counts by the two published encodings, and the text with escaped line breaks.
 const COUNTED: &str = include_str!("tokens.tsv");
 
 fn counted() -> impl Iterator<Item = (u64, u64, String)> {

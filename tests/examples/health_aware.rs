@@ -1,6 +1,7 @@
-//! Health-aware routing: a circuit breaker remembers, so that one request in a while finds out for all.
+//! Health-aware routing: the circuit breaker remembers failures, so that only an occasional request probes a failed
+//! target.
 //!
-//! Runs without a key. The textbook's breaker (3 failures in 60 s) is used by name.
+//! Runs without a key. Uses the textbook breaker (3 failures in 60 s), selected by name.
 #![expect(clippy::print_stdout, reason = "an example shows what it does")]
 
 use std::sync::Arc;

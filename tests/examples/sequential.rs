@@ -1,4 +1,4 @@
-//! Sequential fallback: the first that works, in the order written.
+//! Sequential fallback: the first target that works, in the configured order.
 //!
 //! Runs without a key: two scripted providers stand in for real ones.
 #![expect(clippy::print_stdout, reason = "an example shows what it does")]

@@ -1,4 +1,4 @@
-//! AWS's own Python library: the same signatures, the same bodies, and streams that it reads as we do.
+//! AWS's own Python library as an oracle: the same signatures, the same bodies, and the same decoded streams.
 
 use std::process::Command;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use hotspare_chaos::{ChaosServer, Settings, WireFormat};
 use hotspare_provider::{HttpRequest, Outbound};
 use serde_json::Value;
 
-/// Runs a script of the library's; `None` where it is not set up.
+/// Runs a script with the library; `None` if it is not installed.
 fn botocore(script: &str, args: &[&str]) -> Option<String> {
     let python = hotspare_tests::peer::python("botocore")?;
     let out = Command::new(python).arg("-c").arg(script).args(args).output().unwrap();
@@ -70,7 +70,7 @@ fn signatures_are_those_of_the_library() {
     }
 }
 
-/// `20250830T123600Z` as a time.
+/// Parses a time such as `20250830T123600Z`.
 fn moment(text: &str) -> SystemTime {
     let number = |from: usize, to: usize| text[from..to].parse::<u64>().unwrap();
     let (year, month, day) = (number(0, 4), number(4, 6), number(6, 8));
@@ -107,7 +107,7 @@ for call in calls:
     sent.clear()
 "#;
 
-/// What is asked, in our words and in the library's.
+/// The calls, as core requests and as arguments of the library.
 fn calls() -> Vec<(ChatRequest, Value)> {
     let schema = r#"{"type":"object","properties":{"city":{"type":"string"}},"required":["city"]}"#;
     let weather = Tool::new("weather", Json::parse(schema).unwrap()).with_description("Tells the weather.");

@@ -1,4 +1,4 @@
-//! The gateway in this process, on a real socket, and what any HTTP client sees of it.
+//! The gateway, run in this process on a real socket, as any HTTP client sees it.
 
 use std::net::SocketAddr;
 
@@ -22,7 +22,7 @@ impl Running {
         format!("http://{}/v1", self.address)
     }
 
-    /// A path of this gateway.
+    /// The URL of a path on this gateway.
     pub(crate) fn at(&self, path: &str) -> String {
         format!("http://{}{path}", self.address)
     }
@@ -31,7 +31,7 @@ impl Running {
         self.address
     }
 
-    /// A signal to stop.
+    /// Sends a signal to stop.
     pub(crate) fn signal(&self) {
         let _ = self.signals.unbounded_send(());
     }
@@ -114,7 +114,7 @@ async fn usage_that_was_asked_for_survives_a_failover() {
     }
 }
 
-/// A table of bad requests: each a typed error with its status, never a panic, a hang or a call upstream.
+/// A table of bad requests: each gives a typed error with its status, never a panic, a hang or a call upstream.
 #[tokio::test]
 async fn bad_requests() {
     let rig = Rig::sequential(&[WireFormat::OpenAi]).await;
@@ -229,7 +229,8 @@ fn the_commented_configuration_is_accepted() {
     for name in ["OPENAI_API_KEY", "ANTHROPIC_API_KEY", "VERTEX_TOKEN", "AWS_BEARER_TOKEN_BEDROCK"] {
         assert!(text.contains(name));
     }
-    // Keys are read when the client is built; here it is the text that is checked, with keys that need no variable.
+    // Keys are read when the client is built; only the text is under test, so the keys use a variable that is always
+    // set.
     let text = text
         .replace("env = \"OPENAI_API_KEY\"", "env = \"PATH\"")
         .replace("env = \"ANTHROPIC_API_KEY\"", "env = \"PATH\"")
@@ -239,7 +240,8 @@ fn the_commented_configuration_is_accepted() {
     assert!(client.names().contains(&"gpt-4o".to_owned()));
 }
 
-/// An unknown key's error lists the known ones: each of them stands in the commented configuration, or behind a comment.
+/// The error for an unknown key lists the known ones: each must appear in the commented configuration, possibly
+/// commented out.
 #[test]
 fn the_commented_configuration_has_every_key() {
     let text = include_str!("../../docs/hotspare.toml");
@@ -268,7 +270,7 @@ fn the_commented_configuration_has_every_key() {
 
 #[tokio::test]
 async fn vectors_come_in_the_encoding_that_was_asked_for() {
-    // Both hosts serve one model, under one name, so either may answer.
+    // Both hosts serve one model under one name, so either may answer.
     let servers = [WireFormat::OpenAi, WireFormat::OpenAi];
     let rig = Rig::sequential(&servers).await;
     rig.servers[0].set_fault(Some(Fault::Status(500))).await;
@@ -311,7 +313,7 @@ async fn a_caller_who_gives_little_time_is_answered_within_it() {
     assert!(views.iter().all(|target| target.view.failure_rate_bp == 0), "short patience is nobody's fault");
 }
 
-/// Whoever serves, and whoever carries on after a cut, the caller of the Responses wire reads that wire.
+/// Whichever target serves, or continues after a cut, a caller of the Responses wire gets that wire.
 #[tokio::test]
 async fn responses_are_answered_by_any_wire() {
     let http = reqwest::Client::builder().no_proxy().build().unwrap();
@@ -348,7 +350,7 @@ async fn responses_are_answered_by_any_wire() {
     }
 }
 
-/// Whoever announces a body and does not send it holds a place that others need.
+/// A client that announces a body and does not send it holds a connection that others need.
 #[tokio::test]
 async fn a_body_that_does_not_come_is_not_waited_for() {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -366,7 +368,7 @@ async fn a_body_that_does_not_come_is_not_waited_for() {
     assert!(reply.contains("the body did not arrive within 50ms"), "{reply}");
 }
 
-/// Without client keys any page in a browser on this machine could spend its reader's money.
+/// Without client keys, any web page in a local browser could spend the user's money.
 #[tokio::test]
 async fn pages_from_elsewhere_are_refused_where_no_key_is_asked_for() {
     let rig = Rig::sequential(&[WireFormat::OpenAi]).await;

@@ -1,6 +1,6 @@
-//! Real peers: the official Python client in front, and a real model on a real server behind.
+//! Real peers: official Python clients in front, and a real model on a real server behind.
 //!
-//! Each test skips itself with a message where its peer is not set up; CI sets both up.
+//! Each test is skipped with a message if its peer is not installed; CI installs all.
 #![expect(clippy::panic, clippy::unwrap_used, reason = "a test that cannot go on says so")]
 
 mod bedrock;

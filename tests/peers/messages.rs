@@ -1,4 +1,4 @@
-//! The Messages wire towards callers: what any HTTP client sees of `/v1/messages`.
+//! The Messages API of the gateway: what any HTTP client sees of `/v1/messages`.
 
 use hotspare_chaos::{Fault, WireFormat};
 use hotspare_gateway::{ClientKeys, ServeOptions};

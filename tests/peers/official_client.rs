@@ -89,7 +89,7 @@ except openai.BadRequestError as e:
     print("ok", e)
 "#;
 
-/// Runs a script, if there is a Python with the package that it needs.
+/// Runs a script if there is a Python with the required package.
 pub(crate) fn python(package: &str, script: &str, args: &[&str]) -> Option<()> {
     let python = hotspare_tests::peer::python(package)?;
     let out = Command::new(python).arg("-c").arg(script).args(args).output().unwrap();
@@ -127,7 +127,7 @@ async fn vectors_come_from_whoever_is_up() {
     let _ = tokio::task::spawn_blocking(move || python("openai", EMBED, &[&url])).await.unwrap();
 }
 
-/// A route `chat` whose only target is down, and a route `cut` whose only target is cut off; with both servers.
+/// A route `chat` whose only target is down, and a route `cut` whose only target truncates; with both servers.
 pub(crate) async fn down(wire: WireFormat) -> (hotspare::Client, ChaosServer, ChaosServer) {
     let server = ChaosServer::start(Settings::new(wire)).await.unwrap();
     let cut = ChaosServer::start(Settings::new(wire)).await.unwrap();

@@ -1,4 +1,4 @@
-//! What an operator sees of the gateway and does to it: logs, metrics, targets.
+//! What an operator sees of the gateway and can do: logs, metrics, targets.
 
 use std::sync::OnceLock;
 
@@ -11,7 +11,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::gateway::{Running, start, start_at, start_with};
 
-/// All that is logged in this process, as a gateway's operator sees it: at the level that `serve` has.
+/// All logs of this process, at the default level of `serve`.
 fn operators_log() -> Log {
     static LOG: OnceLock<Log> = OnceLock::new();
     let open = || {
@@ -124,7 +124,7 @@ async fn callers_are_counted_by_what_they_got() {
     assert!(connections.unwrap().parse::<u32>().unwrap() >= 1);
 }
 
-/// A dead key is not an open breaker, and it is known which one it is; once it is paid for it is back at once.
+/// A dead key is not an open breaker; it is identified, and back at once after it was paid for.
 #[tokio::test]
 async fn a_dead_key_is_named_and_put_back() {
     let server = ChaosServer::start(Settings::new(WireFormat::OpenAi).key("sk-good")).await.unwrap();
@@ -343,7 +343,7 @@ async fn operators_have_keys_of_their_own() {
     assert!(lines.iter().any(|line| line.contains("shown=\"operator key 2\"")), "{lines:#?}");
 }
 
-/// Only what an operator must mend makes callers go elsewhere: the rest passes by itself.
+/// Readiness fails only for what an operator must fix; rate limits pass by themselves.
 #[tokio::test]
 async fn at_a_rate_limit_callers_are_told_so_and_the_gateway_stays_ready() {
     let rig = Rig::sequential(&[WireFormat::OpenAi, WireFormat::Anthropic]).await;

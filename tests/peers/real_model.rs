@@ -1,4 +1,4 @@
-//! A real language model behind a real server, as third target behind a dead first and a silent second.
+//! A real language model on a real server, as the third target behind a dead and a silent one.
 
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -10,7 +10,7 @@ use hotspare_chaos::{ChaosServer, Fault, Settings, WireFormat};
 /// The longest that a real server may keep a test waiting.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// A server that is killed when the test ends, however it ends.
+/// A server process that is killed when the test ends, however it ends.
 struct Server(Child);
 
 /// A model takes whole cores: its tests run one at a time.
@@ -35,7 +35,7 @@ fn free_port() -> u16 {
     std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
-/// Asks until the model is loaded; the server answers 503 until it is.
+/// Polls until the model is loaded; until then the server answers 503.
 async fn wait_until_up(server: &mut Server, client: &Client) {
     for _ in 0..600 {
         if client.chat(ChatRequest::to("real").user("hi").max_output(1)).await.is_ok() {
@@ -44,7 +44,7 @@ async fn wait_until_up(server: &mut Server, client: &Client) {
         if let Some(status) = server.0.try_wait().unwrap() {
             panic!("the real server ended with {status}");
         }
-        // A process of its own: there is nothing to wait for but its answer.
+        // A separate process: there is nothing to wait for but its answer.
         hotspare_tests::pass_time(Duration::from_millis(100)).await;
     }
     panic!("the real server did not come up within a minute");
@@ -107,8 +107,8 @@ async fn twenty_prompts_behind_a_dead_and_a_silent_target() {
     }
 }
 
-/// Killed in the middle of a stream: a typed error or an answer that another target carried on, never a short answer that
-/// passes for a whole one.
+/// Killed in the middle of a stream: a typed error or an answer continued by another target, never a truncated answer
+/// that looks complete.
 #[tokio::test(flavor = "multi_thread")]
 async fn killed_in_the_middle_of_a_stream() {
     let _turn = TURN.lock().await;
@@ -142,9 +142,9 @@ async fn killed_in_the_middle_of_a_stream() {
     assert!(pieces >= 10);
 }
 
-/// The server behind a stream is killed thirty times, at positions all over the answer; the other carries on. Half of the
-/// time the second model is given the beginning as its own turn, half of the time it is asked anew and joined where its
-/// text is the same.
+/// The server behind a stream is killed thirty times, at positions spread over the answer; the other continues. In half
+/// of the rounds the second model gets the beginning as a prefill; in the other half it starts over and is joined where
+/// its text matches.
 #[tokio::test(flavor = "multi_thread")]
 async fn killed_thirty_times_and_carried_on() {
     let _turn = TURN.lock().await;
@@ -194,14 +194,14 @@ async fn killed_thirty_times_and_carried_on() {
             }
         }
         seams += usize::from(seam.is_some());
-        // This server shows the turn that it was given before it goes on with it.
+        // This server repeats the prefill before it continues.
         if let Some((before, after)) = seam.map(|seam| text.split_at(seam)) {
             assert!(before.len() < 8 || !after.starts_with(before), "round {round}: had twice: {text}");
         }
         if text == *unbroken {
             same += 1;
         } else if text.starts_with(unbroken.as_str()) || unbroken.starts_with(&text) {
-            // What is left of the length that the caller allows is estimated from the bytes that were sent.
+            // The remaining output limit is estimated from the bytes already sent.
             shorter += 1;
         } else {
             differ.push((kill_at, if round % 2 == 0 { "continued" } else { "asked anew" }));
@@ -230,7 +230,7 @@ async fn answers_fit_their_schema_or_are_errors() {
     let up = |port| Client::builder().target("real", real(port)).build().unwrap();
     wait_until_up(&mut first, &up(ports[0])).await;
     wait_until_up(&mut second, &up(ports[1])).await;
-    // The sabotaged one enforces no schema, so that its small model must be asked in words, and is told to rhyme.
+    // The sabotaged one enforces no schema, so its small model is asked in words, and told to rhyme.
     let mut sabotaged = hotspare::ModelProfile::default();
     sabotaged.capabilities.json_schema = Some(false);
     let client = Client::builder()

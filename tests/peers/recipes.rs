@@ -1,6 +1,7 @@
-//! The recipes of docs/recipes.md, run as they stand there.
+//! Runs the recipes of docs/recipes.md as written.
 //!
-//! A recipe is the code block under its heading; it finds the gateway's address in `HOTSPARE_URL` and prints the answer.
+//! A recipe is the code block under its heading; it reads the gateway's address from `HOTSPARE_URL` and prints the
+//! answer.
 
 use std::process::Command;
 
@@ -16,7 +17,7 @@ fn recipe(heading: &str) -> String {
     block.split_once('\n').unwrap().1.to_owned()
 }
 
-/// Runs a recipe in front of a gateway and looks for the answer; says why where the peer is not set up.
+/// Runs a recipe against a gateway and checks the answer; skipped with the reason if the peer is not installed.
 async fn run(heading: &'static str, command: impl FnOnce(&str) -> Option<Command> + Send + 'static) {
     let rig = Rig::sequential(&[WireFormat::Anthropic, WireFormat::OpenAi]).await;
     let expected = rig.servers[0].settings().answer.concat();

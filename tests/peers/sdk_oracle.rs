@@ -1,7 +1,7 @@
-//! The official SDKs as oracles: for canonical calls, this project's encoders send what they send.
+//! The official SDKs as oracles: for canonical calls, this project's encoders send the same bodies.
 //!
-//! A case is a core request and the same call in the SDK's own words. `record_sdk.py` makes the calls against a loopback
-//! server and hands their bytes over; the bodies are compared as JSON. What may differ is data here, with its reason.
+//! A case is a core request and the same call in terms of the SDK. `record_sdk.py` makes the calls against a loopback
+//! server and returns their bodies, which are compared as JSON. Permitted differences are data, each with its reason.
 
 mod anthropic;
 mod google;
@@ -16,14 +16,14 @@ use hotspare_core::{ChatRequest, Tool};
 use hotspare_provider::{Outbound, Wire};
 use serde_json::{Value, json};
 
-/// Fields that differ by intent: SDK, field, and why.
+/// Fields that differ deliberately: SDK, field, and why.
 const ALLOWED: [(&str, &str, &str); 1] = [(
     "openai",
     "stream_options",
     "counts are always asked for, because failover has to know what was spent",
 )];
 
-/// A call in both words.
+/// A call in both forms.
 pub(crate) struct Case {
     pub(crate) name: &'static str,
     pub(crate) sdk: &'static str,
@@ -35,7 +35,7 @@ pub(crate) struct Case {
     pub(crate) stream: bool,
 }
 
-/// What most cases change.
+/// The base request that most cases modify.
 fn ask() -> ChatRequest {
     ChatRequest::to("r").user("hi")
 }
@@ -67,8 +67,8 @@ fn cases() -> Vec<(Case, Box<dyn Wire>)> {
     chat_cases.chain(messages_cases).chain(content_cases).chain(response_cases).collect()
 }
 
-/// The Gemini API takes both spellings of a field's name, and its SDK writes both; it gives instructions a role that is not
-/// read, and settings where there are none.
+/// The Gemini API accepts both spellings of field names, and its SDK sends both; it also gives instructions a role that
+/// is ignored, and sends empty settings.
 fn one_spelling(mut body: Value) -> Value {
     const NAMES: [(&str, &str); 3] = [
         ("mime_type", "mimeType"),

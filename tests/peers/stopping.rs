@@ -1,4 +1,4 @@
-//! How the gateway stops: answers under way are finished, or their callers are told that they are not.
+//! How the gateway stops: in-flight answers are finished, or end with an error.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ fn post(gateway: &Running, path: &str, stream: bool) -> reqwest::RequestBuilder 
     http.post(gateway.at(path)).body(body.to_string())
 }
 
-/// A gateway in front of a provider that says two words and falls silent, with limits that outlast the test.
+/// A gateway in front of a provider that sends two words and stalls, with limits that outlast the test.
 async fn silent() -> Rig {
     let route = hotspare::RouteSpec::new(hotspare::Sequential::new(["main"]));
     let rig = Rig::with(&[WireFormat::OpenAi], route).await;
@@ -56,7 +56,7 @@ async fn a_second_signal_ends_streams_in_the_words_of_their_wire() {
         let mut text = reply.chunk().await.unwrap().unwrap().to_vec();
         gateway.signal();
         gateway.signal();
-        // An error here would be the cut connection that this is about.
+        // An error here would be the dropped connection that this test guards against.
         while let Some(more) = reply.chunk().await.unwrap() {
             text.extend_from_slice(&more);
         }
@@ -95,7 +95,7 @@ async fn the_drain_time_ends_an_answer_that_has_not_begun() {
     }
 }
 
-/// A caller who holds a connection and asks nothing is nobody to wait for.
+/// A client that holds a connection without sending a request must not delay shutdown.
 #[tokio::test]
 async fn connections_without_a_request_do_not_hold_it_up() {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -105,7 +105,7 @@ async fn connections_without_a_request_do_not_hold_it_up() {
     idle.write_all(b"GET /healthz HTTP/1.1\r\nhost: here\r\n\r\n").await.unwrap();
     assert!(idle.read(&mut [0; 256]).await.unwrap() > 0);
     let silent = tokio::net::TcpStream::connect(gateway.address()).await.unwrap();
-    // Until both are known to be accepted.
+    // Wait until both are accepted.
     let http = reqwest::Client::builder().no_proxy().build().unwrap();
     let mut text = String::new();
     while !text.contains("hotspare_connections 3\n") {

@@ -1,4 +1,4 @@
-//! Bodies of requests: what is refused, when, and in which words.
+//! Request bodies: what is refused, when, and with which error.
 
 use hotspare_chaos::{Fault, WireFormat};
 use hotspare_gateway::ServeOptions;

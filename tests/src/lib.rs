@@ -1,4 +1,4 @@
-//! What the tests share: a client in front of servers that misbehave on request.
+//! Shared by the tests: a client in front of servers that misbehave on request.
 //!
 //! Not a test. Invariant: real sockets, real wires, shipped code; only the limits are shorter than the shipped ones.
 
@@ -15,8 +15,8 @@ use hotspare::{
 };
 use hotspare_chaos::{ChaosServer, Settings, WireFormat};
 
-/// Lets real time pass where time itself is under test: how long a reader stays away, how long a connection is idle. Never
-/// a way to wait for something: wait for the thing.
+/// Lets real time pass where time itself is under test: how long a reader pauses, how long a connection is idle. Never
+/// use it to wait for an event: wait for the event itself.
 pub async fn pass_time(time: Duration) {
     let _ = tokio::time::timeout(time, std::future::pending::<()>()).await;
 }
@@ -33,7 +33,7 @@ pub struct Rig {
 /// Names of a rig's targets.
 pub const NAMES: [&str; 3] = ["main", "spare", "third"];
 
-/// Limits in tenths of the shipped ones and less, so that a test takes no longer than it must.
+/// Limits of a tenth of the shipped ones or less, to keep tests short.
 #[must_use]
 pub fn short_limits() -> Limits {
     let mut limits = Limits::default();
@@ -81,7 +81,7 @@ impl Rig {
     }
 }
 
-/// The description of a server as a target.
+/// A target for a server.
 #[must_use]
 pub fn endpoint(server: &ChaosServer, wire: WireFormat) -> Endpoint {
     let model = wire.model();
@@ -98,7 +98,7 @@ pub fn endpoint(server: &ChaosServer, wire: WireFormat) -> Endpoint {
     }
 }
 
-/// A key that looks like one.
+/// A key that looks real.
 #[must_use]
 pub fn key() -> hotspare::Key {
     hotspare::Key::from_secret(hotspare::Secret::new("sk-test-key"))

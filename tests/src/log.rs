@@ -1,21 +1,21 @@
-//! What is logged, kept to be read.
+//! Captures log output for inspection.
 
 use std::io::Write;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// A writer of logs that remembers them; clones share what is written.
+/// A log writer that keeps what is written; clones share it.
 #[derive(Clone, Debug, Default)]
 pub struct Log(Arc<Mutex<Vec<u8>>>);
 
 impl Log {
-    /// All of it.
+    /// Everything logged so far.
     #[must_use]
     pub fn text(&self) -> String {
         let bytes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         String::from_utf8_lossy(&bytes).into_owned()
     }
 
-    /// The lines that have this in them.
+    /// The lines that contain `what`.
     #[must_use]
     pub fn lines(&self, what: &str) -> Vec<String> {
         self.text().lines().filter(|line| line.contains(what)).map(str::to_owned).collect()

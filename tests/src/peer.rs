@@ -1,13 +1,13 @@
-//! What some tests need and the repository does not have: real servers, official clients, recorded traffic.
+//! Things that some tests need and the repository does not contain: real servers, official clients, recorded traffic.
 //!
-//! Invariant: a test without its peer says so where `cargo xtask test` counts it, and a peer that is named must work: only an
+//! Invariant: a skipped test says so where `cargo xtask test` counts it, and a peer that is named must work: only an
 //! unset variable skips.
 
 use std::ffi::{OsStr, OsString};
 use std::io::Write;
 use std::process::Command;
 
-/// What an environment variable names; a test that gets nothing skips itself.
+/// The value of an environment variable; a test that gets `None` skips itself.
 #[must_use]
 pub fn named(variable: &str, what: &str) -> Option<OsString> {
     let value = std::env::var_os(variable).filter(|value| !value.is_empty());
@@ -17,7 +17,7 @@ pub fn named(variable: &str, what: &str) -> Option<OsString> {
     value
 }
 
-/// The Python of `HOTSPARE_PYTHON`, which must have this package.
+/// The Python named by `HOTSPARE_PYTHON`, which must have this package.
 ///
 /// # Panics
 /// If it does not.
@@ -31,9 +31,9 @@ pub fn python(package: &str) -> Option<OsString> {
     Some(python)
 }
 
-/// Says that a test does not run, past the capture of its output.
+/// Reports a skipped test, bypassing output capture.
 pub fn skip(why: &str) {
-    // A closed stdout is no reason to fail.
+    // A closed stdout is not a failure.
     let _ = writeln!(std::io::stdout(), "skipped: {why}");
 }
 

@@ -1,6 +1,6 @@
-//! The largest recorded streams of each kind of call, for what measures decoding.
+//! The largest recorded streams of each kind of call, for benches of decoding.
 //!
-//! From the folder that `HOTSPARE_CORPUS` names, or the subset in the tree. Invariant: the same set in every run.
+//! From the folder named by `HOTSPARE_CORPUS`, or the subset in the repository. Invariant: the same set in every run.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::path::PathBuf;
@@ -11,7 +11,7 @@ use hotspare::recorded::Exchange;
 use hotspare_core::{Chunk, Error};
 use hotspare_provider::{Frame, Outbound};
 
-/// As much as a socket gives at once.
+/// As much as a socket returns at once.
 const PIECE: usize = 8 << 10;
 
 /// The `count` largest streams of each kind of call, by its name.
@@ -41,11 +41,11 @@ pub fn largest(count: usize) -> std::io::Result<BTreeMap<String, Vec<Exchange>>>
     Ok(found)
 }
 
-/// Cuts and decodes a stream as it would have arrived; gives the frames if they are asked for, and how many events there
-/// were.
+/// Splits and decodes a stream as if it had just arrived; collects the frames if requested, and returns the number of
+/// events.
 ///
 /// # Errors
-/// What the codec says of it.
+/// The codec's error.
 pub fn decode(exchange: &Exchange, mut frames_too: Option<&mut Vec<Bytes>>) -> Result<usize, Error> {
     let wire = exchange.wire().map_err(|why| Error::new(hotspare::Kind::Unsupported, why))?;
     let call = Outbound::new(ChatRequest::default(), "m", true);

@@ -1,8 +1,8 @@
-//! `cargo xtask catalog --from DIR`: the model catalogue, made anew from tables that others keep.
+//! `cargo xtask catalog --from DIR`: regenerates the model catalogue from tables that others maintain.
 //!
-//! Not a download: DIR holds `models.json` (one list of models with limits, prices and abilities; see
+//! Does not download: DIR holds `models.json` (a list of models with limits, prices and capabilities; see
 //! `crates/hotspare-catalog/data/README.md`). Invariant: the same table gives the same file, line by line, so that a
-//! refresh can be read as a diff.
+//! refresh can be reviewed as a diff.
 
 use std::fs;
 use std::path::Path;
@@ -39,7 +39,7 @@ fn key(line: &str) -> &str {
     line.split_once('\t').map_or(line, |(key, _)| key)
 }
 
-/// `provider/id`, a tab, and what is known as JSON without white space.
+/// `provider/id`, a tab, and the known facts as compact JSON.
 fn line(model: &Value) -> Result<String, String> {
     let word =
         |field: &str| model[field].as_str().ok_or_else(|| format!("a model has no `{field}`: {model}"));
@@ -76,7 +76,7 @@ fn line(model: &Value) -> Result<String, String> {
     if !can.is_empty() {
         put("can", can.join(" ").into());
     }
-    // For these two the table says no; for the rest, false also means that nobody said.
+    // For these capabilities false means no; for all others it may also mean unknown.
     let mut cannot: Vec<&str> =
         said[6..].iter().filter(|(_, field)| model[field] == false).map(|(word, _)| *word).collect();
     if asks_by_tool {
@@ -107,7 +107,7 @@ fn words(list: &Value) -> Option<String> {
     (!words.is_empty()).then(|| words.join(" "))
 }
 
-/// Prompt, answer, from the cache, into the cache; the last two only where they are known.
+/// Prices of prompt, answer, cache reads and cache writes; the last two only where known.
 fn prices(model: &Value) -> Result<Value, String> {
     let (Some(input), Some(output)) =
         (micros(&model["input_cost_per_token"])?, micros(&model["output_cost_per_token"])?)
@@ -123,7 +123,7 @@ fn prices(model: &Value) -> Result<Value, String> {
     })
 }
 
-/// Mark in tokens, prompt, answer, from the cache.
+/// Threshold in tokens, then prices of prompt, answer and cache reads.
 fn long_prices(model: &Value) -> Result<Value, String> {
     let Some(tiers) = model["price_tiers"].as_object() else { return Ok(Value::Null) };
     let mark = |name: &str| {
@@ -145,7 +145,7 @@ fn long_prices(model: &Value) -> Result<Value, String> {
     })
 }
 
-/// Dollars per token as millionths of a dollar per million tokens.
+/// Converts dollars per token to micro-dollars per million tokens.
 fn micros(price: &Value) -> Result<Option<u64>, String> {
     let Some(dollars) = price.as_f64() else { return Ok(None) };
     let micros = dollars * 1e12;
@@ -155,9 +155,9 @@ fn micros(price: &Value) -> Result<Option<u64>, String> {
     Ok(Some(micros.round() as u64))
 }
 
-/// Models that call tools and enforce no schema on their words: those that came before their provider did, by its pages on
-/// structured outputs. The table says of some that they take a schema, for the client that it was made for asks them by a
-/// tool.
+/// Models that can call tools but not enforce a schema on their text: those older than their provider's structured
+/// outputs, according to its documentation. The table says of some that they accept a schema, because the client it was
+/// made for emulates schemas with a tool.
 fn asks_by_tool(provider: &str, id: &str) -> bool {
     let claude = [
         "claude-3-",
@@ -180,8 +180,8 @@ fn asks_by_tool(provider: &str, id: &str) -> bool {
     }
 }
 
-/// How a model's text is cut into tokens: the prefixes are those of tiktoken's own table (`model.py`, MIT License,
-/// Copyright (c) 2022 OpenAI, Shantanu Jain). Applied once, here; whoever looks a model up reads what was found.
+/// The model's tokenizer. The prefixes are those of tiktoken's own table (`model.py`, MIT License, Copyright (c) 2022
+/// OpenAI, Shantanu Jain). Applied only here; lookups read the stored result.
 fn encoding(provider: &str, id: &str) -> Option<&'static str> {
     if !matches!(provider, "openai" | "azure") {
         return None;

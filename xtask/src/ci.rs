@@ -29,7 +29,7 @@ const STEPS: [Step; 16] = [
             "tokens",
         ]))
     }),
-    // A minute or more for each adapter's decoder, about eleven minutes in all.
+    // Half a minute for each adapter's decoder, about eleven minutes in all.
     ("fuzz", || test::fuzz(&["--seconds".into(), "30".into()])),
     ("alone", alone),
     ("examples", examples),
@@ -80,8 +80,8 @@ fn docs() -> Result<(), String> {
     run(command)
 }
 
-/// Each crate by itself, without its default features and with each feature alone: unification hides what it forgot. A
-/// feature whose name begins with `_` only serves others, with which it is tried.
+/// Checks each crate by itself, without default features and with each feature alone: feature unification hides missing
+/// ones. A feature whose name starts with `_` is internal and checked with those that enable it.
 fn alone() -> Result<(), String> {
     let metadata = tidy::metadata()?;
     for package in metadata["packages"].as_array().into_iter().flatten() {
@@ -102,7 +102,7 @@ fn alone() -> Result<(), String> {
     Ok(())
 }
 
-/// The provider crate outside the workspace, with this workspace's versions and what it has built.
+/// Tests the provider crate outside the workspace, with the workspace's lock file and target directory.
 fn custom() -> Result<(), String> {
     let (root, own) = (root(), root().join("docs/custom-provider"));
     std::fs::copy(root.join("Cargo.lock"), own.join("Cargo.lock")).map_err(|error| error.to_string())?;
@@ -112,7 +112,7 @@ fn custom() -> Result<(), String> {
     run(command)
 }
 
-/// Every example runs without a key and ends well.
+/// Runs every example without a key.
 fn examples() -> Result<(), String> {
     let mut names: Vec<String> = std::fs::read_dir(root().join("tests/examples"))
         .map_err(|error| error.to_string())?

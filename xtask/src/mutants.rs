@@ -1,7 +1,7 @@
-//! `cargo xtask mutants`: the code broken on purpose, to see the tests fail.
+//! `cargo xtask mutants`: breaks the code on purpose and expects tests to fail.
 //!
-//! Works on a copy. Some must make a test of their own room fail, others a scenario of the simulator. Invariant: a mutation
-//! whose text is no longer there is an error, so that the list cannot rot.
+//! Works on a copy. Most mutations must fail a test of their own crate, others a scenario of the simulator. Invariant:
+//! a mutation whose text is no longer in the code is an error, so that the list stays current.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -402,13 +402,13 @@ const MUTANTS: &[Mutant] = &[
     },
 ];
 
-/// What each mutation is called.
+/// The names of all mutations.
 pub(crate) fn names() -> BTreeSet<&'static str> {
     MUTANTS.iter().map(|mutant| mutant.name).collect()
 }
 
-/// Applies each mutation to a copy and runs its package's tests, which must fail, or its scenario. `only` keeps those whose
-/// name or package has it; those of the simulator are of the package `simulated`.
+/// Applies each mutation to a copy and runs its package's tests or its scenario, which must fail. `only` selects
+/// mutations by name or package; those of the simulator belong to the package `simulated`.
 pub(crate) fn run(only: &[String]) -> Result<(), String> {
     let copy = root().join("target/mutants/tree");
     let mut survivors = Vec::new();
@@ -422,11 +422,11 @@ pub(crate) fn run(only: &[String]) -> Result<(), String> {
     refresh(&copy)?;
     for mutant in MUTANTS.iter().filter(|mutant| chosen(mutant.name, mutant.package)) {
         let whole = mutate(&copy, mutant.name, mutant.file, (mutant.from, mutant.to))?;
-        // One that does not compile would be caught by nothing.
+        // A mutation that does not compile would look caught without any test.
         if !cargo_passes(&copy, mutant.package, &["--no-run"])? {
             return Err(format!("`{}` does not compile", mutant.name));
         }
-        // Most are caught by an example; explorations take minutes, so they come last.
+        // Most are caught by an example; explorations take minutes, so they run last.
         let survived = cargo_passes(&copy, mutant.package, &["--", "--skip", "explore"])?
             && cargo_passes(&copy, mutant.package, &["explore"])?;
         write(&copy, mutant.file, &whole)?;
@@ -451,7 +451,7 @@ pub(crate) fn run(only: &[String]) -> Result<(), String> {
     if survivors.is_empty() { Ok(()) } else { Err(format!("survived: {}", survivors.join(", "))) }
 }
 
-/// Replaces one text in the copy; what the file was. Writing that back keeps everything else built.
+/// Replaces one text in the copy and returns the original file. Restoring that file keeps everything else built.
 fn mutate(copy: &Path, name: &str, file: &str, (from, to): (&str, &str)) -> Result<String, String> {
     let whole = std::fs::read_to_string(copy.join(file)).map_err(|error| format!("{file}: {error}"))?;
     if whole.matches(from).count() != 1 {

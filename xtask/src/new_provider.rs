@@ -1,6 +1,7 @@
-//! `cargo xtask new-provider NAME`: the rooms of a new adapter, with a wire that is simple and complete.
+//! `cargo xtask new-provider NAME`: creates an adapter crate with a simple but complete wire.
 //!
-//! What it writes compiles, is tidy and passes the conformance kit, so that an author changes one thing at a time.
+//! The generated crate compiles, is tidy and passes the conformance kit, so that its author can change one thing at a
+//! time.
 
 use std::fs;
 
@@ -18,7 +19,7 @@ const FILES: [(&str, &str); 7] = [
     ("src/tests.rs", include_str!("../templates/tests.rs.txt")),
 ];
 
-/// Makes the rooms.
+/// Creates the crate.
 pub(crate) fn new_provider(args: &[String]) -> Result<(), String> {
     let [name] = args else { return Err("usage: cargo xtask new-provider NAME".into()) };
     let plain = name.starts_with(|c: char| c.is_ascii_lowercase())
@@ -38,13 +39,13 @@ pub(crate) fn new_provider(args: &[String]) -> Result<(), String> {
         let path = folder.join(file);
         fs::write(&path, text).map_err(|error| format!("{}: {error}", path.display()))?;
     }
-    // How lines break depends on the name.
+    // Line breaks depend on the length of the name.
     run(cargo(&["fmt", "-p", &format!("hotspare-{name}")]))?;
     println!("wrote crates/hotspare-{name}; next: cargo test -p hotspare-{name}, and docs/extending.md");
     Ok(())
 }
 
-/// Makes a provider, tests it as its author would, and takes it away again.
+/// Creates a provider, tests it as its author would, and removes it.
 pub(crate) fn check() -> Result<(), String> {
     const NAME: &str = "rehearsal";
     let folder = root().join(format!("crates/hotspare-{NAME}"));

@@ -1,13 +1,13 @@
 //! Tests and mutations named by documents must exist.
 //!
-//! Not whether those tests pass. Invariant: a reference names exactly one file and a `#[test]` in it, so that a test that
-//! is renamed, moved or removed is noticed.
+//! Does not check that the tests pass. Invariant: a reference names exactly one file and a `#[test]` in it, so that a
+//! renamed, moved or removed test is noticed.
 
 use std::collections::BTreeSet;
 use std::path::Path;
 
-/// What is wrong with the references `` `path/to/file.rs::name` `` of a document. The path may leave out leading
-/// directories as long as one file alone is meant.
+/// Broken references of the form `` `path/to/file.rs::name` `` in a document. The path may omit leading directories as
+/// long as it stays unique.
 pub(crate) fn tests(document: &str, text: &str, files: &[(String, String)]) -> Vec<String> {
     let named = text.split('`').skip(1).step_by(2).filter_map(|code| code.split_once(".rs::"));
     named
@@ -26,7 +26,7 @@ pub(crate) fn tests(document: &str, text: &str, files: &[(String, String)]) -> V
         .collect()
 }
 
-/// Whether the source has a function of this name under a test attribute, or in a block of properties.
+/// Whether the source has a function of this name under a test attribute or in a `proptest!` block.
 fn is_test(source: &str, name: &str) -> bool {
     let wanted = format!("fn {name}(");
     source.match_indices(&wanted).any(|(at, _)| {
@@ -40,7 +40,7 @@ fn is_test(source: &str, name: &str) -> bool {
     })
 }
 
-/// Mutations named in the last column of a table that are not in the list.
+/// Mutations named in the last column of a table that do not exist.
 pub(crate) fn mutations(document: &str, text: &str, known: &BTreeSet<&str>) -> Vec<String> {
     let rows = text.lines().skip_while(|line| !line.trim_end().ends_with("| mutation |")).skip(2);
     rows.take_while(|line| line.starts_with('|'))

@@ -3,26 +3,26 @@
 use std::path::PathBuf;
 use std::process::Command;
 
-/// The project's folder.
+/// The workspace root.
 pub(crate) fn root() -> PathBuf {
     let manifest = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
     manifest.parent().map_or_else(|| manifest.clone(), PathBuf::from)
 }
 
-/// Cargo, in the project's folder.
+/// A cargo command in the workspace root.
 pub(crate) fn cargo(args: &[&str]) -> Command {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.current_dir(root()).args(args);
     command
 }
 
-/// Runs a command and says what failed.
+/// Runs a command; an error names it.
 pub(crate) fn run(mut command: Command) -> Result<(), String> {
     let status = command.status().map_err(|error| format!("{command:?}: {error}"))?;
     if status.success() { Ok(()) } else { Err(format!("{command:?} ended with {status}")) }
 }
 
-/// Runs a binary of the tests, optimized because it measures.
+/// Runs a binary of the tests crate, optimized because it measures.
 pub(crate) fn binary(name: &str, args: &[String]) -> Result<(), String> {
     let mut command = cargo(&["run", "--quiet", "--release", "-p", "hotspare-tests", "--bin", name, "--"]);
     command.args(args);
@@ -52,7 +52,7 @@ fn simulate(args: &[String]) -> Command {
     command
 }
 
-/// Outages: in virtual time by default, or against the shipped driver, or through sockets.
+/// Fault-injection runs: in virtual time by default, or with the shipped driver, or through sockets.
 pub(crate) fn chaos(args: &[String]) -> Result<(), String> {
     if matches!(args, [flag] if flag == "--help" || flag == "-h") {
         println!("{CHAOS_HELP}");
@@ -87,8 +87,8 @@ pub(crate) fn chaos(args: &[String]) -> Result<(), String> {
     }
 }
 
-/// Rewrites every table of docs/chaos.md; `rest` goes to the run of all scenarios. A missed mark is reported at the end and
-/// does not stop the other runs.
+/// Rewrites every table in docs/chaos.md; `rest` applies to the run of all scenarios. A missed mark is reported at the
+/// end and does not stop the other runs.
 fn write_docs(rest: &[String]) -> Result<(), String> {
     let words = |text: &str| text.split(' ').map(str::to_owned).collect::<Vec<_>>();
     let docs = words("--docs docs/chaos.md");

@@ -1,11 +1,11 @@
-//! `cargo xtask test` and `fuzz`: run tests and sum up their results.
+//! `cargo xtask test` and `fuzz`: run tests and summarize their results.
 
 use std::io::{BufRead, BufReader};
 use std::process::Stdio;
 
 use crate::run::{cargo, run};
 
-/// Runs every test, doctests included, or those whose name contains a filter.
+/// Runs every test including doctests, or those whose name contains a filter.
 pub(crate) fn test(args: &[String]) -> Result<(), String> {
     let mut command = cargo(&["test", "--workspace", "--no-fail-fast"]);
     command.args(filter(args)?);
@@ -28,7 +28,7 @@ pub(crate) fn test(args: &[String]) -> Result<(), String> {
     if status.success() { Ok(()) } else { Err("some tests failed".into()) }
 }
 
-/// The filter to pass on to `cargo test`; options are refused rather than ignored.
+/// The filter to pass to `cargo test`; options are rejected rather than ignored.
 fn filter(args: &[String]) -> Result<Option<&str>, String> {
     match args {
         [] => Ok(None),
@@ -37,7 +37,7 @@ fn filter(args: &[String]) -> Result<Option<&str>, String> {
     }
 }
 
-/// Runs the fuzz targets for the given time each; not optimized, so that an overflow is a failure.
+/// Runs each fuzz target for the given time; unoptimized, so that an overflow is a failure.
 pub(crate) fn fuzz(args: &[String]) -> Result<(), String> {
     let seconds = match args {
         [] => 60,
@@ -52,7 +52,7 @@ pub(crate) fn fuzz(args: &[String]) -> Result<(), String> {
     run(command)
 }
 
-/// Passed, failed and ignored in the last line of a test binary's run.
+/// Passed, failed and ignored counts from the summary line of a test binary.
 fn counts(line: &str) -> Option<[u64; 3]> {
     let rest = line.strip_prefix("test result:")?;
     let number = |word: &str| {

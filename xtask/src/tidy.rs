@@ -1,8 +1,8 @@
-//! `cargo xtask tidy`: the rules of the house, checked.
+//! `cargo xtask tidy`: checks the project's structural rules.
 //!
-//! Floors: a crate depends only on lower floors; nothing depends on what stands outside; the pure floors pull in no runtime,
-//! no sockets, no clock and no chance. Files: each opens by saying what it is, none is too long, none has a name that says
-//! nothing, and shared rooms name no provider.
+//! Layers: a crate depends only on lower ones; no crate depends on those outside the layers; the pure ones depend on no
+//! runtime, socket, clock or randomness. Files: each starts with a description, none is too long or has a meaningless
+//! name, and shared crates name no provider.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -12,12 +12,12 @@ use serde_json::Value;
 
 use crate::run::{cargo, root};
 
-/// Longest file before its tests.
+/// Maximum length of a file before its tests, in lines.
 const BUDGET: usize = 500;
-/// What no crate below floor 3 may pull in.
+/// Dependencies that no crate below floor 3 may have.
 const IMPURE: [&str; 10] =
     ["tokio", "reqwest", "hyper", "rand", "fastrand", "getrandom", "mio", "axum", "chrono", "tracing"];
-/// Rooms in which no provider has a name.
+/// Crates that must not name a provider.
 const NAMELESS: [&str; 6] = ["core", "health", "routing", "normalize", "engine", "provider"];
 const PROVIDERS: [&str; 14] = [
     "openai",
@@ -35,11 +35,11 @@ const PROVIDERS: [&str; 14] = [
     "openrouter",
     "vllm",
 ];
-/// Where tests that are about time itself get it from.
+/// The only file through which tests may let real time pass.
 const PASSES_TIME: &str = "tests/src/lib.rs";
-/// Names that say nothing.
+/// Meaningless file names.
 const EMPTY_NAMES: [&str; 5] = ["util", "utils", "common", "helpers", "misc"];
-/// What a pure room may not say.
+/// Text that must not appear in a pure crate.
 const IMPURE_WORDS: [&str; 7] =
     ["Instant::now", "SystemTime::now", "std::env::", "std::thread", "println!", "tracing::", "tokio::"];
 
@@ -60,7 +60,7 @@ pub(crate) fn run() -> Result<(), String> {
     Err(format!("{} things to mend:\n{}", broken.len(), broken.join("\n")))
 }
 
-/// What cargo knows of the workspace.
+/// The output of `cargo metadata`.
 pub(crate) fn metadata() -> Result<Value, String> {
     let out = cargo(&["metadata", "--format-version", "1", "--all-features"])
         .stderr(Stdio::inherit())
@@ -69,7 +69,7 @@ pub(crate) fn metadata() -> Result<Value, String> {
     serde_json::from_slice(&out.stdout).map_err(|error| format!("cargo metadata: {error}"))
 }
 
-/// Edges that go up or sideways, and impure dependencies below floor 3.
+/// Dependencies that go up or sideways, and impure dependencies below floor 3.
 fn floors(metadata: &Value) -> Vec<String> {
     let list = |value: &Value| value.as_array().cloned().unwrap_or_default();
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
@@ -114,7 +114,7 @@ fn floors(metadata: &Value) -> Vec<String> {
         }
         if own.is_some_and(|own| own < 3) {
             for found in reached(name, &direct).intersection(&IMPURE.map(str::to_owned).into()) {
-                // The port is written with async traits; its runtime is the driver's.
+                // The provider interface uses async traits; the runtime belongs to the driver.
                 broken.push(format!(
                     "{name}: pulls in {found}; below floor 3 time, chance and IO are arguments"
                 ));
@@ -155,7 +155,7 @@ fn files(root: &Path) -> Result<Vec<PathBuf>, String> {
     Ok(found)
 }
 
-/// Everything that is wrong with one file.
+/// All violations in one file.
 fn check_file(name: &str, text: &str) -> Vec<String> {
     let mut broken = Vec::new();
     let mut say = |line: usize, what: String| broken.push(format!("{name}:{line}: {what}"));
@@ -183,7 +183,7 @@ fn check_file(name: &str, text: &str) -> Vec<String> {
         let words: BTreeSet<&str> = lower.split(|c: char| !c.is_ascii_alphanumeric()).collect();
         if let (Some(room), false) = (room, is_test) {
             if let Some(provider) = PROVIDERS.iter().find(|provider| words.contains(**provider)) {
-                // An example of a wire's or model's name in a doc line is for people.
+                // Provider and model names are allowed as examples in doc comments.
                 if !lower.contains("such as") && !lower.contains("`") {
                     say(at + 1, format!("`{provider}` has no name in {room}: adapters know providers"));
                 }
@@ -212,7 +212,7 @@ fn check_file(name: &str, text: &str) -> Vec<String> {
     broken
 }
 
-/// Tests and mutations that documents name and nobody wrote.
+/// Tests and mutations that documents name but that do not exist.
 fn promises(root: &Path) -> Result<Vec<String>, String> {
     let read =
         |path: &Path| std::fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()));
@@ -227,7 +227,7 @@ fn promises(root: &Path) -> Result<Vec<String>, String> {
     Ok(broken)
 }
 
-/// Relative links of documents that lead nowhere.
+/// Relative links in documents that lead nowhere.
 fn links(root: &Path) -> Result<Vec<String>, String> {
     let mut documents = vec![root.join("README.md")];
     let mut folders = vec![root.join("docs")];
@@ -299,7 +299,7 @@ mod tests {
         assert_eq!(wrong(room, "//! x\nfn a() {}"), "");
     }
 
-    /// The house is tidy: also a test, so that nobody has to remember the verb.
+    /// Also a test, so that `cargo test` catches violations.
     #[test]
     fn the_house_is_tidy() {
         run().unwrap();

@@ -1,55 +1,55 @@
-//! The fault alphabet: everything that a provider can do wrong, as data.
+//! The faults: every way a provider can fail, as data.
 //!
-//! Not behaviour: servers and wrappers act on it. Invariant: closed, and each fault has one spelling that reads back to the
-//! same fault, so that a failing run can be repeated from one line.
+//! Not behaviour: servers and wrappers act on it. Invariant: closed, and each fault has one spelling that parses back
+//! to it, so that one line suffices to reproduce a failing run.
 
 use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
-/// One way to fail. Token counts are of content, from 0.
+/// One way to fail. Token counts refer to content tokens and start at 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Fault {
-    /// A well-formed end before the answer's own: `clean-end-after:N`.
+    /// A well-formed end of stream before the answer is complete: `clean-end-after:N`.
     CleanEndAfter(u32),
-    /// The connection is closed without a byte: `close-before-head`.
+    /// The connection is closed before the first byte: `close-before-head`.
     CloseBeforeHead,
     /// The connection ends inside the body: `cut-after:N`.
     CutAfter(u32),
-    /// Status 200 and nothing: `empty-200`.
+    /// Status 200 with an empty body: `empty-200`.
     Empty200,
     /// An error event inside a successful stream: `error-event-after:N`.
     ErrorEventAfter(u32),
-    /// Headers beyond every limit: `header-bomb`.
+    /// Headers that exceed every limit: `header-bomb`.
     HeaderBomb,
-    /// Status 200 and an HTML page: `html-200`.
+    /// Status 200 with an HTML page: `html-200`.
     Html200,
     /// A body of 50 MiB: `huge-body`.
     HugeBody,
     /// One line of 10 MiB: `huge-line`.
     HugeLine,
-    /// A frame that is not JSON, the rest fine: `malformed-after:N`.
+    /// One frame that is not JSON; the rest is intact: `malformed-after:N`.
     MalformedAfter(u32),
-    /// Only the end mark: `only-done`.
+    /// Only the end marker: `only-done`.
     OnlyDone,
-    /// Pings for ever: `only-pings`.
+    /// Pings forever: `only-pings`.
     OnlyPings,
-    /// Status 429 for want of money: `quota-exhausted`.
+    /// Status 429 because credit is exhausted: `quota-exhausted`.
     QuotaExhausted,
     /// Status 429, with a pause in seconds unless 0: `rate-limited:S`.
     RateLimited(u32),
     /// No connection: `refuse`.
     Refuse,
-    /// The connection is reset after so many bytes of the reply, head included: `reset-after-bytes:N`.
+    /// The connection is reset after this many bytes of the reply, including the head: `reset-after-bytes:N`.
     ResetAfterBytes(u32),
-    /// The connection is reset without a byte: `reset-before-head`.
+    /// The connection is reset before the first byte: `reset-before-head`.
     ResetBeforeHead,
-    /// The request is taken and never answered: `silence`.
+    /// The request is accepted and never answered: `silence`.
     Silence,
-    /// Each token takes so long: `slow-drip:250ms`.
+    /// Each token takes this long: `slow-drip:250ms`.
     SlowDrip(Duration),
-    /// The first token takes so long: `slow-first-token:2000ms`.
+    /// The first token takes this long: `slow-first-token:2000ms`.
     SlowFirstToken(Duration),
     /// Silence after some content: `stall-after:N`.
     StallAfter(u32),
@@ -86,7 +86,7 @@ impl fmt::Display for Fault {
     }
 }
 
-/// A text that spells no fault.
+/// A text that names no fault.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("`{0}` is no fault; faults are spelled like `refuse`, `cut-after:5`, `status:503`")]
 pub struct UnknownFault(String);

@@ -1,4 +1,4 @@
-//! Fault injection for providers of language models.
+//! Fault injection for LLM providers.
 //!
 //! Faults are data ([`Fault`], [`FaultPlan`]). The same fault can be injected into a provider's events ([`ChaosProvider`]), the
 //! bytes below it ([`ChaosTransport`]), or a server on a loopback socket ([`ChaosServer`]). [`Scripted`] is a provider for

@@ -1,7 +1,7 @@
-//! Which call meets which fault.
+//! Which calls get which faults.
 //!
-//! Pure: the same seed and the same call always meet the same fault, on every machine, so that policies can be compared and
-//! failures repeated. Not a generator that is used up: any call can be asked about, in any order.
+//! Pure: the same seed and call always give the same fault, on every machine, so that policies can be compared and
+//! failures reproduced. Stateless: any call can be looked up, in any order.
 
 use crate::fault::Fault;
 
@@ -9,33 +9,33 @@ use crate::fault::Fault;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct FaultPlan {
     seed: u64,
-    /// Each with its share of calls in hundredths of a per cent.
+    /// Each fault with its share of calls, in hundredths of a per cent.
     shares: Vec<(Fault, u32)>,
-    /// What the first calls meet.
+    /// The faults of the first calls.
     script: Vec<Option<Fault>>,
 }
 
 impl FaultPlan {
-    /// No faults yet.
+    /// A plan without faults.
     #[must_use]
     pub fn seeded(seed: u64) -> Self {
         Self { seed, ..Self::default() }
     }
 
-    /// The first calls meet these, the rest nothing.
+    /// The first calls get these faults, all later ones none.
     #[must_use]
     pub fn scripted(script: impl IntoIterator<Item = Option<Fault>>) -> Self {
         Self { script: script.into_iter().collect(), ..Self::default() }
     }
 
-    /// A share of calls (hundredths of a per cent) meets `fault`.
+    /// Adds `fault` for a share of calls, in hundredths of a per cent.
     #[must_use]
     pub fn share(mut self, fault: Fault, share_bp: u32) -> Self {
         self.shares.push((fault, share_bp));
         self
     }
 
-    /// What the call of this number meets, counted from 0.
+    /// The fault for a call, counted from 0.
     #[must_use]
     pub fn at(&self, call: u64) -> Option<Fault> {
         if let Some(scripted) = usize::try_from(call).ok().and_then(|call| self.script.get(call)) {

@@ -1,7 +1,7 @@
-//! Any provider, made unreliable.
+//! Makes any provider unreliable.
 //!
-//! Works on events, so it fits whatever stands behind the port; the byte level has its own wrapper. Invariant: a call that
-//! the plan spares passes untouched.
+//! Works on events, so it fits any provider; for bytes, see `ChaosTransport`. Invariant: a call without a planned fault
+//! passes through untouched.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -17,7 +17,7 @@ use crate::fault::Fault;
 use crate::plan::FaultPlan;
 use crate::scripted::failure;
 
-/// Wraps a provider and lets calls meet the faults of a plan.
+/// Wraps a provider and injects the faults of a plan.
 #[derive(Debug)]
 pub struct ChaosProvider<P> {
     inner: P,
@@ -115,7 +115,7 @@ impl<P: Provider> Provider for ChaosProvider<P> {
             Fault::StallAfter(n) => {
                 Ok(Box::pin(first(n, self.inner.send(call).await?).chain(futures::stream::pending())))
             }
-            // There are no bytes here: the reply begins and is cut.
+            // There are no bytes at this level: the reply begins and is then cut.
             Fault::ResetAfterBytes(_) => {
                 let cut = Err(Error::new(Kind::Truncated, format!("injected: {fault}")));
                 Ok(Box::pin(futures::stream::iter([Ok(opened()), cut])))
@@ -130,14 +130,14 @@ impl<P: Provider> Provider for ChaosProvider<P> {
     }
 }
 
-/// How often a server that has nothing to say shows that it lives.
+/// Interval between pings of a server that sends nothing else.
 const PING: Duration = Duration::from_millis(500);
 
 fn opened() -> Signal {
     Signal::Opened(Box::default())
 }
 
-/// What comes before the content after the first `n` pieces.
+/// The signals up to and including the first `n` pieces of content.
 fn first(
     n: u32,
     signals: BoxStream<'static, Result<Signal, Error>>,

@@ -1,7 +1,7 @@
-//! A provider that says what a test wants, without a network.
+//! A provider with scripted replies, without a network.
 //!
-//! For tests of an application, and of Hotspare on paused clocks. Invariant: replies come in the order written, the last one
-//! again and again; what was asked is remembered.
+//! For tests of applications, and of Hotspare with a paused clock. Invariant: replies come in the order added, the last
+//! one repeatedly; all requests are recorded.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -12,7 +12,7 @@ use futures::stream::{self, BoxStream};
 use hotspare_core::{ChatRequest, Chunk, Error, Event, FinishReason, Kind, Usage};
 use hotspare_provider::{Outbound, Provider, Signal};
 
-/// A scripted provider. Each verb appends one reply.
+/// A scripted provider. Each of its replies is added by one method call.
 #[derive(Clone, Debug, Default)]
 pub struct Scripted {
     replies: Vec<Reply>,
@@ -27,13 +27,13 @@ pub struct ScriptedRequest {
     pub request: Arc<ChatRequest>,
     /// The model.
     pub model: Arc<str>,
-    /// Whether a stream was wanted.
+    /// Whether a stream was requested.
     pub stream: bool,
 }
 
 #[derive(Clone, Debug)]
 enum Reply {
-    /// These pieces after a pause each, and then an end.
+    /// These pieces, each after a pause, and then an end.
     Says {
         delay: Duration,
         pieces: Vec<String>,
@@ -52,7 +52,7 @@ enum End {
 }
 
 impl Scripted {
-    /// A provider without replies; asked all the same, it fails.
+    /// A provider without replies; requests to it fail.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
@@ -64,45 +64,45 @@ impl Scripted {
         self.pieces([text.into()])
     }
 
-    /// Answers with a text in pieces.
+    /// Answers with a text in several pieces.
     #[must_use]
     pub fn pieces(self, pieces: impl IntoIterator<Item = impl Into<String>>) -> Self {
         self.says(Duration::ZERO, pieces, End::Finished)
     }
 
-    /// Answers with a text, each piece so much later than the one before.
+    /// Answers with a text in pieces, with a delay before each.
     #[must_use]
     pub fn paced(self, delay: Duration, pieces: impl IntoIterator<Item = impl Into<String>>) -> Self {
         self.says(delay, pieces, End::Finished)
     }
 
-    /// Says these pieces and is cut off.
+    /// Sends these pieces, then the stream is truncated.
     #[must_use]
     pub fn cut(self, pieces: impl IntoIterator<Item = impl Into<String>>) -> Self {
         self.says(Duration::ZERO, pieces, End::Fails(Error::new(Kind::Truncated, "cut by the script")))
     }
 
-    /// Says these pieces and goes silent.
+    /// Sends these pieces, then stalls.
     #[must_use]
     pub fn stall_after(self, pieces: impl IntoIterator<Item = impl Into<String>>) -> Self {
         self.says(Duration::ZERO, pieces, End::Stalls)
     }
 
-    /// Takes the request and never answers.
+    /// Accepts the request and never answers.
     #[must_use]
     pub fn stall(mut self) -> Self {
         self.replies.push(Reply::Stalls);
         self
     }
 
-    /// Fails with a status, classed as most hosts would mean it.
+    /// Fails with a status, with the kind that most hosts mean by it.
     #[must_use]
     pub fn status(self, status: u16) -> Self {
         self.fail(failure(status, "failed by the script"))
     }
 
-    /// Answers with these events, after `Started`: tool calls, reasoning, counts, whatever a provider may say.
-    /// Without a `Finished` among them the answer is cut.
+    /// Answers with these events after `Started`: tool calls, reasoning, token counts, or whatever a provider may send.
+    /// Without a `Finished` among them, the answer is truncated.
     #[must_use]
     pub fn events(mut self, events: impl IntoIterator<Item = Event>) -> Self {
         self.replies.push(Reply::Tells(events.into_iter().collect()));
@@ -162,7 +162,7 @@ impl Provider for Scripted {
     }
 }
 
-/// What most hosts mean by a status.
+/// The error that most hosts mean by a status.
 pub(crate) fn failure(status: u16, message: impl Into<String>) -> Error {
     let kind = match status {
         401 => Kind::Auth,

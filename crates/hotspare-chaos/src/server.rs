@@ -1,8 +1,8 @@
-//! A real server on a real socket that speaks a provider's wire and misbehaves on request.
+//! A server on a real socket that speaks a provider's wire and misbehaves on request.
 //!
-//! HTTP/1.1 by hand on a bare socket, because no server library lets one close inside a chunk, reset a connection or say
-//! nothing. It answers every prompt with the same words, so that answers of different servers can be compared. Invariant:
-//! one connection serves one request at a time, and what a client does not read does not pile up.
+//! HTTP/1.1 implemented on a bare socket, because no server library can close inside a chunk, reset a connection or
+//! stay silent on purpose. Every prompt gets the same answer, so that answers of different servers can be compared.
+//! Invariant: one connection serves one request at a time, and output that a client does not read is not buffered.
 
 mod binary;
 mod connection;
@@ -22,32 +22,32 @@ use crate::plan::FaultPlan;
 
 pub use speech::WireFormat;
 
-/// How a server behaves while nothing is wrong.
+/// How a server behaves without faults.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Settings {
     /// Its wire.
     pub wire: WireFormat,
-    /// The model that it says it is.
+    /// The model name it reports.
     pub model: String,
-    /// The key that it asks for.
+    /// The key it requires.
     pub key: Option<String>,
     /// The words of every answer.
     pub answer: Vec<String>,
-    /// The pieces of a tool call's arguments, where a call is forced; without any, it answers in words all the same.
+    /// The pieces of a tool call's arguments, if a call is forced; if empty, it answers in words anyway.
     pub arguments: Vec<String>,
     /// Time to the first token.
     pub first_token: Duration,
     /// Time between tokens.
     pub gap: Duration,
-    /// How long an idle connection is kept.
+    /// How long an idle connection is kept open.
     pub idle: Duration,
-    /// Further lines of every reply's head.
+    /// Additional header lines for every reply.
     pub headers: String,
 }
 
 impl Settings {
-    /// A healthy server of this wire that answers at once with twenty words.
+    /// A healthy server that answers at once with twenty words.
     #[must_use]
     pub fn new(wire: WireFormat) -> Self {
         Self {
@@ -70,7 +70,7 @@ impl Settings {
         self
     }
 
-    /// Answers with so many words.
+    /// Answers with this many words.
     #[must_use]
     pub fn tokens(mut self, count: usize) -> Self {
         self.answer = speech::words(count);
@@ -84,7 +84,7 @@ impl Settings {
         self
     }
 
-    /// Calls tools that it must call with these pieces of arguments.
+    /// Answers forced tool calls with these pieces of arguments.
     #[must_use]
     pub fn arguments(mut self, pieces: impl IntoIterator<Item = impl Into<String>>) -> Self {
         self.arguments = pieces.into_iter().map(Into::into).collect();
@@ -99,7 +99,7 @@ impl Settings {
         self
     }
 
-    /// Asks for this key.
+    /// Requires this key.
     #[must_use]
     pub fn key(mut self, key: impl Into<String>) -> Self {
         self.key = Some(key.into());
@@ -121,17 +121,17 @@ impl Settings {
     }
 }
 
-/// What a server has seen.
+/// A server's counters.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Stats {
     /// Connections accepted.
     pub connections: u64,
-    /// Requests taken.
+    /// Requests received.
     pub requests: u64,
-    /// Answers given to their end.
+    /// Answers sent in full.
     pub completed: u64,
-    /// Answers during which the client went away.
+    /// Answers during which the client disconnected.
     pub cancelled: u64,
 }
 
@@ -143,13 +143,13 @@ pub struct ChaosServer {
     accepting: JoinHandle<()>,
 }
 
-/// What connections share.
+/// State shared by all connections.
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) settings: Mutex<Arc<Settings>>,
     fault: Mutex<Option<Fault>>,
     plan: Mutex<FaultPlan>,
-    /// False while nothing listens.
+    /// Whether the server is listening.
     up: watch::Sender<bool>,
     connections: AtomicU64,
     requests: AtomicU64,
@@ -179,37 +179,37 @@ impl ChaosServer {
         Ok(Self { shared, address, accepting })
     }
 
-    /// Where it listens.
+    /// The address it listens on.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// The address that a client of its wire needs.
+    /// The base URL for a client of its wire.
     #[must_use]
     pub fn base_url(&self) -> String {
         format!("http://{}/v1", self.address)
     }
 
-    /// From now on every request meets this fault; `None` makes it well again. [`Fault::Refuse`] takes effect at once, also
-    /// on open connections, and returns when nothing listens any more.
+    /// Applies this fault to every request from now on; `None` restores normal behaviour. [`Fault::Refuse`] takes
+    /// effect at once, on open connections too, and this returns once nothing listens.
     pub async fn set_fault(&self, fault: Option<Fault>) {
         *lock(&self.shared.fault) = fault;
         self.listen(fault != Some(Fault::Refuse)).await;
     }
 
-    /// The fault that every request meets now, if any.
+    /// The fault that currently applies to every request, if any.
     #[must_use]
     pub fn fault(&self) -> Option<Fault> {
         *lock(&self.shared.fault)
     }
 
-    /// From now on requests meet the faults of a plan, by their number.
+    /// Applies a plan's faults to requests from now on, by request number.
     pub fn set_plan(&self, plan: FaultPlan) {
         *lock(&self.shared.plan) = plan;
     }
 
-    /// Stops listening and resets every connection, as a process that was killed does.
+    /// Stops listening and resets every connection, as if the process had been killed.
     pub async fn kill(&self) {
         self.listen(false).await;
     }
@@ -219,18 +219,18 @@ impl ChaosServer {
         self.listen(true).await;
     }
 
-    /// Changes how it behaves while nothing is wrong.
+    /// Changes its behaviour without faults.
     pub fn set_settings(&self, settings: Settings) {
         *lock(&self.shared.settings) = Arc::new(settings);
     }
 
-    /// How it behaves while nothing is wrong.
+    /// Its behaviour without faults.
     #[must_use]
     pub fn settings(&self) -> Settings {
         Settings::clone(&self.shared.settings())
     }
 
-    /// What it has seen.
+    /// Its counters.
     #[must_use]
     pub fn stats(&self) -> Stats {
         let read = |count: &AtomicU64| count.load(Ordering::SeqCst);
@@ -247,7 +247,7 @@ impl ChaosServer {
         if !changed {
             return;
         }
-        // Until the change can be seen from outside.
+        // Wait until the change is visible to clients.
         for _ in 0..2_000 {
             let reached = tokio::net::TcpStream::connect(self.address).await.is_ok();
             if reached == up {
@@ -270,7 +270,7 @@ impl Shared {
         Arc::clone(&lock(&self.settings))
     }
 
-    /// Counts a request and says what it meets.
+    /// Counts a request and returns its fault.
     pub(crate) fn next_request(&self) -> Option<Fault> {
         let number = self.requests.fetch_add(1, Ordering::SeqCst);
         let live = *lock(&self.fault);
@@ -300,7 +300,7 @@ async fn accept(shared: Arc<Shared>, address: SocketAddr, listener: TcpListener)
             Some(listening) => listening,
             None => match bind(address) {
                 Ok(listening) => listening,
-                // The port is still on its way out; nothing else uses it.
+                // The port is still being released; nothing else uses it.
                 Err(_) => {
                     tokio::time::sleep(Duration::from_millis(1)).await;
                     continue;

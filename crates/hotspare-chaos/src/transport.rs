@@ -1,7 +1,7 @@
-//! Any transport, made unreliable.
+//! Makes any transport unreliable.
 //!
-//! Works on bytes: bodies are cut, stalled and sliced wherever the plan says, whatever they mean. Invariant: a request that
-//! the plan spares passes untouched.
+//! Works on bytes: bodies are cut, stalled and split where the plan says, whatever they mean. Invariant: a request
+//! without a planned fault passes through untouched.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -16,7 +16,7 @@ use hotspare_provider::{HttpRequest, HttpResponse, Transport};
 use crate::fault::Fault;
 use crate::plan::FaultPlan;
 
-/// Wraps a transport and lets requests meet the faults of a plan. Counts are of pieces of the body.
+/// Wraps a transport and injects the faults of a plan. Counts refer to chunks of the body.
 #[derive(Debug)]
 pub struct ChaosTransport<T> {
     inner: T,
@@ -57,7 +57,7 @@ impl<T: Transport> Transport for ChaosTransport<T> {
                 let body = b"{\"error\":{\"code\":\"insufficient_quota\",\"message\":\"injected: insufficient_quota\"}}";
                 refuse(&mut response, 429, body);
             }
-            // A transport that keeps its bounds says so before anybody sees the reply.
+            // A transport that enforces its limits rejects the reply before its caller sees it.
             Some(Fault::HeaderBomb) => {
                 return Err(Error::new(Kind::Protocol, "injected: the message head is too large"));
             }
@@ -73,7 +73,7 @@ fn refuse(response: &mut HttpResponse, status: u16, body: &'static [u8]) {
     response.body = Box::pin(stream::iter([Ok(Bytes::from_static(body))]));
 }
 
-/// A piece of a body that never ends.
+/// Size of the chunks of an endless body.
 const PIECE: usize = 64 << 10;
 
 fn broken(
@@ -102,7 +102,7 @@ fn broken(
                 let reset = Err(Error::new(Kind::Truncated, "injected: reset"));
                 stream::iter([Ok(kept), reset])
             };
-            // Whatever is beyond the cut is not read: the error ends the reply.
+            // Nothing is read beyond the cut: the error ends the reply.
             Box::pin(begun.flat_map(move |piece| match piece {
                 Ok((true, kept)) => cut(kept).left_stream(),
                 Ok((false, kept)) => stream::iter([Ok(kept)]).right_stream(),
@@ -124,7 +124,7 @@ fn broken(
             };
             Box::pin(stream::unfold((), move |()| ping()))
         }
-        // Neither has an end: whoever reads keeps a bound.
+        // Both are endless: readers must enforce a limit.
         Fault::HugeBody => Box::pin(stream::repeat_with(|| Ok(Bytes::from(vec![b' '; PIECE])))),
         Fault::HugeLine => {
             let begun = stream::iter([Ok(Bytes::from_static(b"data: \""))]);
@@ -134,7 +134,7 @@ fn broken(
             tokio::time::sleep(time).await;
             piece
         })),
-        // What is done before there is a body.
+        // Faults that apply before there is a body.
         Fault::CloseBeforeHead
         | Fault::HeaderBomb
         | Fault::QuotaExhausted
@@ -155,7 +155,7 @@ mod tests {
 
     use super::*;
 
-    /// Says three pieces.
+    /// Replies with three chunks.
     #[derive(Debug)]
     struct Well;
 
@@ -174,7 +174,7 @@ mod tests {
         }
     }
 
-    /// What a caller makes of it within an hour, and at most a megabyte of it.
+    /// What a caller receives within an hour, up to a megabyte.
     async fn seen(plan: FaultPlan) -> (u16, Vec<u8>, String, Duration) {
         let begun = tokio::time::Instant::now();
         let mut read = (0, Vec::new(), String::new());

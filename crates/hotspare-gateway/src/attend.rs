@@ -1,6 +1,6 @@
-//! What is done around every request: its id, in the reply and in all that is logged of it.
+//! Middleware around every request: assigns its id, for the reply and for all logging.
 //!
-//! Not what it is answered. Invariant: every reply has an id, and no id is given twice in a run.
+//! Does not answer requests. Invariant: every reply has an id, and no id is used twice in a run.
 
 use std::sync::Arc;
 
@@ -13,21 +13,21 @@ use tracing::field::Empty;
 
 use crate::gateway::Gateway;
 
-/// A request's name in replies and logs.
+/// A request's id in replies and logs.
 #[derive(Clone, Debug)]
 pub(crate) struct RequestId(pub(crate) Arc<str>);
 
-/// Longest id of a caller's own that is logged.
+/// Longest client-supplied id that is logged.
 const LONGEST_ID: usize = 128;
 
-/// The id under which the caller knows a request, if it is no more than that: it is logged.
+/// The client's own id for a request, if it is a plain token: it is logged.
 fn caller_id(headers: &HeaderMap) -> Option<&str> {
     let id = headers.get("x-request-id")?.to_str().ok()?;
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_.-:/+=".contains(&byte);
     (!id.is_empty() && id.len() <= LONGEST_ID && id.bytes().all(is_plain)).then_some(id)
 }
 
-/// Names a request, and the reply as both wires do.
+/// Assigns an id to a request and sets it on the reply, under both wires' header names.
 pub(crate) async fn attend(
     State(gateway): State<Arc<Gateway>>,
     mut request: Request,

@@ -1,6 +1,6 @@
-//! Who may call.
+//! Authentication of clients.
 //!
-//! Invariant: an inbound key is compared and forgotten: never forwarded, never logged.
+//! Invariant: an inbound key is compared and then dropped: never forwarded, never logged.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -10,10 +10,10 @@ use std::time::{Duration, Instant};
 use hotspare::Key;
 use http::HeaderMap;
 
-/// How often the source of keys is looked at while requests come: a key that was added or revoked takes no restart.
+/// How often the source of keys is re-read while requests arrive, so that adding or revoking a key needs no restart.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
-/// The keys that callers must show; empty means that anybody may call. Clones share them.
+/// The keys that clients must present; if empty, no key is needed. Clones share them.
 #[derive(Clone, Default)]
 pub struct ClientKeys(Option<Arc<Held>>);
 
@@ -23,12 +23,12 @@ struct Held {
     looked: Mutex<Instant>,
 }
 
-/// What the headers show.
+/// What a request's headers present.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Shown {
-    /// One of the keys, counted from 1; `None` where none is asked for.
+    /// One of the keys, counted from 1; `None` if no key is needed.
     Known(Option<usize>),
-    /// No key, or none of them.
+    /// No key, or an unknown one.
     Unknown,
 }
 
@@ -39,10 +39,10 @@ impl ClientKeys {
         Self::held(split(text), None)
     }
 
-    /// Keys whose source is read again while requests come, at most once a second.
+    /// Keys whose source is re-read while requests arrive, at most once a second.
     ///
     /// # Errors
-    /// If it cannot be read, or holds no key.
+    /// If it cannot be read, or contains no key.
     pub fn from_source(source: Key) -> Result<Self, String> {
         match split(source.reveal()?.expose()) {
             keys if keys.is_empty() => Err(format!("{source:?} holds no key")),
@@ -56,14 +56,14 @@ impl ClientKeys {
         Self(any.then(|| Arc::new(held)))
     }
 
-    /// Whether anybody may call.
+    /// Whether no key is needed.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_none()
     }
 
-    /// Reads the source again. One that cannot be read, or holds no key, changes nothing: it must not let everybody in, nor
-    /// lock everybody out.
+    /// Re-reads the source. A source that cannot be read or contains no key changes nothing: it must neither admit
+    /// everyone nor lock everyone out.
     pub fn reload(&self) {
         let Some((held, source)) = self.0.as_ref().and_then(|held| Some((held, held.source.as_ref()?)))
         else {
@@ -81,7 +81,7 @@ impl ClientKeys {
         }
     }
 
-    /// Which of the keys the headers show.
+    /// Which of the keys the headers present.
     pub(crate) fn find(&self, headers: &HeaderMap) -> Shown {
         let Some(held) = &self.0 else { return Shown::Known(None) };
         if held.is_due() {
@@ -91,7 +91,7 @@ impl ClientKeys {
         let shown = bearer.or_else(|| headers.get("x-api-key").map(http::HeaderValue::as_bytes));
         let Some(shown) = shown else { return Shown::Unknown };
         let keys = held.keys.read().unwrap_or_else(PoisonError::into_inner);
-        // Every key is compared, and to its end, so that the time tells nothing.
+        // Every key is compared in full, so that timing reveals nothing.
         let found = keys.iter().enumerate().fold(None, |found, (index, key)| {
             if same(key.as_bytes(), shown) { Some(index + 1) } else { found }
         });
@@ -100,7 +100,7 @@ impl ClientKeys {
 }
 
 impl Held {
-    /// Whether the source is to be looked at. One of those who come at once looks.
+    /// Whether the source is due to be re-read. Only one of several concurrent callers gets `true`.
     fn is_due(&self) -> bool {
         let Ok(mut looked) = self.looked.try_lock() else { return false };
         let due = self.source.is_some() && looked.elapsed() >= LOOK_EVERY;
@@ -123,8 +123,8 @@ impl fmt::Debug for ClientKeys {
     }
 }
 
-/// Why a request is some web page's and not its user's, if it is: a browser sends along where the page is from, and the name
-/// under which it found this server, which anybody can let point here.
+/// Why a request comes from a foreign web page rather than from the user, if it does. Browsers send the page's origin
+/// and the host name under which they found this server; that name can be anyone's (DNS rebinding).
 pub(crate) fn foreign(headers: &HeaderMap) -> Option<&'static str> {
     let text = |name| headers.get(name).map(|value: &http::HeaderValue| value.to_str().unwrap_or_default());
     let is_localhost = |name: &str| name == "localhost" || name.ends_with(".localhost");
@@ -144,7 +144,7 @@ pub(crate) fn foreign(headers: &HeaderMap) -> Option<&'static str> {
     }
 }
 
-/// The address in `host:port`, or the name.
+/// The IP address in `host:port`, or else the name.
 fn address(host: &str) -> Result<IpAddr, String> {
     let name = match host.rsplit_once(':') {
         Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
@@ -154,7 +154,7 @@ fn address(host: &str) -> Result<IpAddr, String> {
     name.parse().map_err(|_| name)
 }
 
-/// The token of that scheme, whose name may be written in any case.
+/// The bearer token. The scheme's name is case-insensitive.
 fn bearer(value: &[u8]) -> Option<&[u8]> {
     let (scheme, token) = value.split_at_checked(b"bearer ".len())?;
     scheme.eq_ignore_ascii_case(b"bearer ").then_some(token)
@@ -177,7 +177,7 @@ mod tests {
         for (value, found) in [
             ("Bearer two", Some(2)),
             ("Bearer tw", None),
-            // The scheme may be written in any case, the key may not.
+            // The scheme is case-insensitive, the key is not.
             ("bearer three", Some(3)),
             ("BEARER tWo", None),
             ("two", None),

@@ -1,9 +1,8 @@
-//! A stream of events as a stream of server-sent frames.
+//! A stream of events as a response body of server-sent events.
 //!
-//! Not a wire: how an event is spelled is the front's to say. Invariant: a failure after the first frame is an error
-//! event, and never followed by the end mark; no silence is longer than [`PATIENCE`], because what stands between caller
-//! and gateway closes connections that seem idle, and a model may think for minutes; a stream that is cut off because the
-//! gateway closes says so.
+//! Not a wire: the front encodes events. Invariant: a failure after the first frame is sent as an error event and never
+//! followed by the end marker; no silence is longer than [`PATIENCE`], because proxies close connections that seem idle
+//! and a model may think for minutes; a stream cut off because the gateway shuts down says so.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -19,25 +18,25 @@ use crate::closing::{self, Closing, Watch};
 use crate::front::Front;
 use crate::traffic::RequestGuard;
 
-/// How often a caller who waits gets a sign of life.
+/// How often a waiting client gets a keep-alive.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(15);
 
-/// Frames that are ready leave together up to about this many bytes.
+/// Frames that are ready together are written together, up to about this many bytes.
 const BATCH: usize = 16 << 10;
 
-/// A stream that has begun, or is still looking for somebody to serve it.
+/// A stream that is still being opened: no target has sent content yet.
 type Opening = Pin<Box<dyn Future<Output = Result<ChatStream, Error>> + Send>>;
 
 /// The frames of one answer.
 pub(crate) struct Frames<F> {
     source: Source,
     front: F,
-    /// When the caller should have heard something at the latest. The timer is set to it only once it has gone off: most
-    /// are overtaken by frames.
+    /// When the next keep-alive is due. The timer is reset to it only when it fires: most keep-alives are overtaken by
+    /// frames.
     due: Instant,
     timer: Pin<Box<Sleep>>,
     closing: Option<Watch>,
-    /// Counts it, until it has ended.
+    /// Counts the request; taken when the stream ends.
     tally: Option<RequestGuard>,
 }
 
@@ -52,7 +51,7 @@ impl<F: Front> Frames<F> {
         Self::new(Source::Open(Box::new(stream)), front, Instant::now() + PATIENCE)
     }
 
-    /// For a caller who has waited for a while.
+    /// For a client that has already waited for [`PATIENCE`]: the first keep-alive is due at once.
     pub(crate) fn opening(stream: Opening, front: F) -> Self {
         Self::new(Source::Opening(stream), front, Instant::now())
     }
@@ -62,7 +61,7 @@ impl<F: Front> Frames<F> {
         Self { source, front, due, timer, closing: None, tally: None }
     }
 
-    /// Ends with an error when the gateway closes, and is counted.
+    /// Ends the stream with an error when the gateway shuts down, and counts it in `tally`.
     pub(crate) fn watched(mut self, closing: Closing, mut tally: RequestGuard) -> Self {
         if matches!(self.source, Source::Open(_)) {
             tally.content();
@@ -72,7 +71,7 @@ impl<F: Front> Frames<F> {
         self
     }
 
-    /// Ends with an error.
+    /// Ends the stream with an error.
     fn fail(&mut self, error: &Error, out: &mut Vec<u8>) {
         F::failure(error, out);
         self.source = Source::Done;
@@ -81,7 +80,7 @@ impl<F: Front> Frames<F> {
         }
     }
 
-    /// Nothing has come: the gateway may close, and a sign of life may be due.
+    /// Nothing is ready: checks whether the gateway shuts down or a keep-alive is due.
     fn poll_quiet(&mut self, cx: &mut Context<'_>) -> Poll<Bytes> {
         if self.closing.as_mut().is_some_and(|closing| closing.poll(cx).is_ready()) {
             let mut out = Vec::new();
@@ -91,7 +90,7 @@ impl<F: Front> Frames<F> {
         self.poll_alive(cx)
     }
 
-    /// A sign of life, once nothing was said for long.
+    /// A keep-alive, once nothing was sent for [`PATIENCE`].
     fn poll_alive(&mut self, cx: &mut Context<'_>) -> Poll<Bytes> {
         loop {
             std::task::ready!(self.timer.as_mut().poll(cx));
@@ -131,7 +130,8 @@ impl<F: Front> Stream for Frames<F> {
                 },
                 Source::Open(_) => {}
             }
-            // What is ready leaves together: one write for many frames where tokens come fast, one each where they do not.
+            // Frames that are ready are batched: one write for many where tokens arrive fast, one each where they do
+            // not.
             let mut out = Vec::new();
             while let Source::Open(stream) = &mut this.source {
                 match stream.poll_chunk(cx) {

@@ -1,7 +1,7 @@
-//! The end of the time in which answers under way may be finished.
+//! The end of the grace period for in-flight answers.
 //!
-//! Not the signal to stop, which only begins that time. Invariant: whoever still waits is told in the words of their wire,
-//! inside the stream if it has begun, and no answer that was cut off looks like one that has ended.
+//! Not the signal to stop, which only starts that period. Invariant: clients still waiting get an error in their wire's
+//! format, inside the stream if it has begun, and no answer that was cut off looks complete.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -11,32 +11,32 @@ use tokio::sync::watch;
 
 use crate::refusal;
 
-/// What everybody who answers listens to.
+/// Observed by everything that produces an answer.
 #[derive(Clone, Debug)]
 pub(crate) struct Closing(watch::Receiver<bool>);
 
 impl Closing {
-    /// Whoever closes says `true`.
+    /// Sending `true` on the returned sender begins the closing.
     pub(crate) fn new() -> (watch::Sender<bool>, Self) {
         let (close, closing) = watch::channel(false);
         (close, Self(closing))
     }
 
-    /// Resolves when answers under way are to be cut off.
+    /// Resolves when in-flight answers are to be cut off.
     pub(crate) async fn begun(mut self) {
         if self.0.wait_for(|closing| *closing).await.is_err() {
-            // Whoever would close has gone, and nobody else will.
+            // The sender is gone, so this can no longer happen.
             std::future::pending::<()>().await;
         }
     }
 }
 
-/// Why an answer is cut off, or not begun.
+/// The error with which an answer is cut off or refused.
 pub(crate) fn why() -> Error {
     Error::new(Kind::NoTarget, "the gateway is shutting down; ask again").with_code(refusal::SHUTTING_DOWN)
 }
 
-/// [`Closing::begun`] for those who poll.
+/// [`Closing::begun`] for polling.
 pub(crate) struct Watch(Pin<Box<dyn Future<Output = ()> + Send>>);
 
 impl Watch {

@@ -239,7 +239,7 @@ async fn check(path: &Path, live: bool) -> Result<(), String> {
 fn today() -> String {
     let seconds =
         std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |time| time.as_secs());
-    // Days to a date of the proleptic Gregorian calendar, in eras of 400 years that begin on 1 March.
+    // Converts days to a date of the proleptic Gregorian calendar, in 400-year eras that begin on 1 March.
     let days = seconds / 86_400 + 719_468;
     let (era, day) = (days / 146_097, days % 146_097);
     let year = (day - day / 1_460 + day / 36_524 - day / 146_096) / 365;
@@ -260,7 +260,7 @@ fn explain(config: Option<&Path>, model: Option<String>, prompt: &str) -> Result
     Ok(())
 }
 
-/// Every route once, without aliases.
+/// All routes, without their further names.
 fn routes(client: &Client) -> Vec<String> {
     client.names().into_iter().filter(|name| client.route_for(name) == Some(name)).collect()
 }

@@ -1,9 +1,9 @@
-//! How much time a caller gives, as a header says it.
+//! The caller's deadline, from request headers.
 //!
 //! `x-hotspare-deadline` and `x-request-timeout` hold a duration with its unit, such as `20s` or `1500ms`;
-//! `x-envoy-expected-rq-timeout-ms`, which Envoy sets by itself, holds milliseconds. Not the route's limit, which applies
-//! where it is shorter. Invariant: of several the shortest counts, and a header that cannot be read is the caller's
-//! mistake, not a silence.
+//! `x-envoy-expected-rq-timeout-ms`, which Envoy sets by itself, holds milliseconds. The route's own limit applies as
+//! well. Invariant: the shortest of several headers applies, and a header that cannot be parsed is an error, never
+//! ignored.
 
 use std::time::Duration;
 
@@ -12,13 +12,13 @@ use hotspare::{Error, Kind};
 
 /// Headers whose value has a unit.
 const SPELLED: [&str; 2] = ["x-hotspare-deadline", "x-request-timeout"];
-/// Milliseconds.
+/// Header with a value in milliseconds.
 const ENVOY: &str = "x-envoy-expected-rq-timeout-ms";
 
-/// The time that the caller gives, if a header says so.
+/// The caller's deadline, if a header sets one.
 ///
 /// # Errors
-/// If it is not a duration, or none at all.
+/// If a header is not a duration, or is zero.
 pub(crate) fn from_headers(headers: &HeaderMap) -> Result<Option<Duration>, Error> {
     let mut shortest: Option<Duration> = None;
     for name in SPELLED.into_iter().chain([ENVOY]) {

@@ -1,7 +1,7 @@
-//! The wires that callers may speak.
+//! The wires that clients may use.
 //!
-//! Not adapters: how a wire is spelled stands with its codec. Invariant: where the serving target speaks the caller's
-//! wire, its frames are passed on untouched; otherwise they are spelled anew, and a failure never looks like an end.
+//! Not adapters: encodings live with their codecs. Invariant: if the serving target speaks the client's wire, its
+//! frames are relayed untouched; otherwise they are re-encoded, and a failure never looks like a normal end.
 
 mod chat;
 mod messages;
@@ -14,46 +14,46 @@ pub(crate) use chat::Chat;
 pub(crate) use messages::Messages;
 pub(crate) use responses::Responses;
 
-/// What a caller asks.
+/// A client's parsed request.
 #[derive(Debug)]
 pub(crate) struct Asked {
     pub(crate) request: ChatRequest,
     pub(crate) stream: bool,
-    /// Whether a stream is to end with token counts, where the wire leaves that to the caller.
+    /// Whether a stream ends with token counts, where the wire makes that optional.
     pub(crate) include_usage: bool,
 }
 
-/// The status of an error that is the gateway's own, and no wire's to choose.
+/// The status of an error that the gateway itself raised, which takes precedence over the wire's mapping.
 fn own_status(error: &Error) -> Option<u16> {
     let own = |status: &u16| matches!(status, 401 | 403 | 404 | 405 | 408 | 413 | 415);
     error.status().filter(own).filter(|_| error.kind() == Kind::InvalidRequest)
 }
 
-/// A wire towards callers, and one answer that is being spelled on it.
+/// A wire towards clients, and the state of one answer being encoded for it.
 pub(crate) trait Front: Send + Unpin + 'static {
     /// The wire's name.
     const WIRE: &'static str;
-    /// What a caller who waits for the first content gets as a sign of life.
+    /// The keep-alive for a client that waits for the first content.
     const ALIVE: &'static [u8];
 
-    /// Reads a request.
+    /// Parses a request.
     fn read(headers: &HeaderMap, body: &[u8]) -> Result<Asked, Error>;
 
-    /// Begins an answer.
+    /// Starts an answer.
     fn begin(id: &str, asked: &Asked) -> Self;
 
     /// A whole answer's body.
     fn body(&self, answer: &ChatResponse) -> Vec<u8>;
 
-    /// Appends the frames for a piece of a streamed answer.
+    /// Appends the frames for one chunk of a streamed answer.
     fn chunk(&mut self, chunk: &Chunk, out: &mut Vec<u8>);
 
-    /// Appends what ends a streamed answer that is complete.
+    /// Appends the end of a complete streamed answer.
     fn end(&mut self, out: &mut Vec<u8>);
 
     /// Appends the frame that reports a failure.
     fn failure(error: &Error, out: &mut Vec<u8>);
 
-    /// An error's status and body.
+    /// An error's HTTP status and body.
     fn error(error: &Error, id: &str) -> (u16, Vec<u8>);
 }

@@ -1,6 +1,6 @@
-//! What all handlers share: the client, who may call, and the bounds that requests keep to.
+//! State shared by all handlers: the client, the keys, and the limits on requests.
 //!
-//! Not what is answered. Invariant: a caller that is not admitted gets the reason.
+//! Does not answer requests. Invariant: a caller that is not admitted gets the reason.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -13,7 +13,7 @@ use crate::closing::{self, Closing};
 use crate::traffic::Traffic;
 use crate::upload::Uploads;
 
-/// What handlers share.
+/// State shared by all handlers.
 #[derive(Debug)]
 pub(crate) struct Gateway {
     pub(crate) client: Client,
@@ -21,9 +21,9 @@ pub(crate) struct Gateway {
     pub(crate) operator_keys: ClientKeys,
     pub(crate) uploads: Uploads,
     pub(crate) max_connections: usize,
-    /// Only this machine reaches it.
+    /// Only local processes can reach the listener.
     pub(crate) is_private: bool,
-    /// Prefix of request ids, different for each run.
+    /// Prefix of request ids, different in each run.
     pub(crate) run: u64,
     pub(crate) requests: AtomicU64,
     pub(crate) traffic: Arc<Traffic>,
@@ -36,7 +36,7 @@ impl Gateway {
     }
 
     pub(crate) fn admit(&self, headers: &HeaderMap) -> Result<(), Error> {
-        // Where no key is asked for, being on this machine is what admits; a page in its browser is not.
+        // Without keys, being on this machine is what admits a caller; a web page in a local browser does not qualify.
         if self.keys.is_empty()
             && self.is_private
             && let Some(why) = auth::foreign(headers)
@@ -51,8 +51,8 @@ impl Gateway {
         }
     }
 
-    /// Admits an operator, and says which of the operator keys was shown, counted from 1. Where there are none, whoever may
-    /// call may operate.
+    /// Admits an operator and returns which operator key was presented, counted from 1. If no operator keys are
+    /// configured, clients may operate.
     pub(crate) fn admit_operator(&self, headers: &HeaderMap) -> Result<Option<usize>, Error> {
         if self.operator_keys.is_empty() {
             self.admit(headers)?;
@@ -73,12 +73,12 @@ impl Gateway {
         }
     }
 
-    /// Whether operators have to show a key.
+    /// Whether operators must present a key.
     pub(crate) fn is_locked(&self) -> bool {
         !self.keys.is_empty() || !self.operator_keys.is_empty()
     }
 
-    /// What is not answered when the time for that is over is not answered at all.
+    /// Resolves to `answer`, or to an error once the grace period is over.
     pub(crate) async fn unless_closing<T>(
         &self,
         answer: impl Future<Output = Result<T, Error>>,

@@ -29,5 +29,5 @@ pub use logs::LogWriter;
 pub use serve::{ServeOptions, allow_files, serve_on};
 pub use setup::{Setup, SetupError};
 
-/// A gateway that is built without the validator would pass any JSON for any schema: it does not compile.
+/// Does not compile without the schema validator: such a gateway would accept any JSON for any schema.
 const _: fn(&hotspare::Json) -> Result<hotspare::JsonSchema, hotspare::Error> = hotspare::JsonSchema::compile;

@@ -1,7 +1,7 @@
-//! Where log lines go: standard error, from a thread of its own.
+//! Writes log lines to standard error from a dedicated thread.
 //!
-//! Not what is logged. Invariant: a log line never holds up, fails or panics what it is about. If standard error cannot be
-//! written, or not fast enough, lines are dropped and counted.
+//! Does not decide what is logged. Invariant: logging never blocks, fails or panics the code that logs. If standard
+//! error cannot be written, or not fast enough, lines are dropped and counted.
 
 use std::io::{self, Write};
 use std::sync::Arc;
@@ -12,16 +12,16 @@ use std::time::Duration;
 
 use tracing_subscriber::fmt::MakeWriter;
 
-/// Most bytes of log lines that wait to be written: about 20,000 lines.
+/// Maximum size of queued log lines in bytes: about 20,000 lines.
 const ROOM: usize = 4 << 20;
 
-/// How long the last lines may take to be written once the program ends.
+/// How long writing the remaining lines may take when the program ends.
 const LAST_LINES: Duration = Duration::from_secs(1);
 
-/// Dropped log lines of this process, which has one standard error.
+/// Log lines dropped by this process, which has a single standard error.
 static DROPPED: AtomicU64 = AtomicU64::new(0);
 
-/// How many log lines have been dropped.
+/// Number of log lines dropped so far.
 pub(crate) fn dropped() -> u64 {
     DROPPED.load(Ordering::Relaxed)
 }
@@ -36,7 +36,7 @@ pub struct LogWriter {
 #[derive(Debug)]
 enum Entry {
     Line(Vec<u8>),
-    /// All lines before it are written.
+    /// Answered once all earlier lines are written.
     Flush(Sender<()>),
 }
 
@@ -49,7 +49,7 @@ impl LogWriter {
         Self::to(io::stderr())
     }
 
-    /// A writer to `out`, which only its own thread touches.
+    /// A writer to `out`, which only the writer thread touches.
     fn to(out: impl Write + Send + 'static) -> io::Result<Self> {
         let (lines, queue) = mpsc::channel();
         let waiting = Arc::new(AtomicUsize::new(0));
@@ -58,11 +58,11 @@ impl LogWriter {
         Ok(Self { lines, waiting })
     }
 
-    /// Waits until the lines so far are written, for a second at most.
+    /// Waits until all lines so far are written, for at most a second.
     pub fn flush(&self) {
         let (done, written) = mpsc::channel();
         if self.lines.send(Entry::Flush(done)).is_ok() {
-            // A reader who has stopped reading does not keep the program from ending.
+            // A reader that has stopped reading must not keep the program from exiting.
             let _ = written.recv_timeout(LAST_LINES);
         }
     }
@@ -101,7 +101,7 @@ fn write_all(queue: &Receiver<Entry>, waiting: &AtomicUsize, mut out: impl Write
     }
 }
 
-/// Each event is written at once, as a whole line.
+/// `tracing_subscriber` writes each event as one whole line.
 impl Write for LogWriter {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         self.push(line);
@@ -140,7 +140,7 @@ mod tests {
         }
     }
 
-    /// A pipe that is read once the gate opens.
+    /// A pipe whose reader starts once the gate opens.
     struct Pipe(Receiver<()>, Arc<Mutex<Vec<u8>>>);
 
     impl Write for Pipe {

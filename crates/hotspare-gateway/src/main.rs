@@ -45,7 +45,7 @@ fn main() -> ExitCode {
         Ok(writer) => writer,
         Err(error) => return commands::fail(&format!("no thread can be started for the log: {error}")),
     };
-    // A subscriber that reports its own trouble on standard error panics where that is closed or full.
+    // A subscriber that reports its own errors on standard error panics if that is closed or full.
     let logs = tracing_subscriber::fmt()
         .log_internal_errors(false)
         .with_env_filter(filter)

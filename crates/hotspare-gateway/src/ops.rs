@@ -1,7 +1,7 @@
-//! What operators see and do: health, metrics, targets, and taking them out of service and back.
+//! Endpoints for operators: health, metrics, targets, and taking targets out of and back into service.
 //!
-//! Not what callers ask. Invariant: what changes anything needs an operator key (where there are none, a client key), or a
-//! listener that only this machine reaches, and is never done for a page in a browser.
+//! Not the endpoints for clients. Invariant: a change needs an operator key (a client key if there are none) or a
+//! listener that only this machine can reach, and is never accepted from a web page.
 
 mod exposition;
 mod metrics;
@@ -23,7 +23,7 @@ use crate::front::Chat;
 use crate::gateway::Gateway;
 use crate::reply::{self, failure};
 
-/// All routes for operators.
+/// The operators' endpoints.
 pub(crate) fn router() -> Router<Arc<Gateway>> {
     Router::new()
         .route("/healthz", get(|| async { "ok\n" }))
@@ -44,7 +44,7 @@ pub(crate) fn router() -> Router<Arc<Gateway>> {
         )
 }
 
-/// What anybody else is told while there is no room.
+/// The reply to other requests while there is no room.
 pub(crate) async fn crowded(Extension(RequestId(id)): Extension<RequestId>, request: Request) -> Response {
     let error = Error::new(Kind::NoTarget, "the gateway has no room for another connection; ask again")
         .with_code("too_many_connections")
@@ -53,8 +53,9 @@ pub(crate) async fn crowded(Extension(RequestId(id)): Extension<RequestId>, requ
     reply::failure_on(messages, &error, &id)
 }
 
-/// Ready while at least one target is in service. One that is at a rate limit, or whose breaker is open, may be asked at any
-/// moment, and as a last resort is: sending callers elsewhere would help only against what an operator must mend.
+/// Ready while at least one target is in service. A rate-limited target, or one whose breaker is open, counts as in
+/// service: it may be tried at any moment, and as a last resort is. Diverting callers helps only where an operator has
+/// to act.
 async fn ready(State(gateway): State<Arc<Gateway>>) -> Response {
     let targets = gateway.client.targets();
     let usable = targets.iter().filter(|target| target.view.usable).count();
@@ -93,13 +94,13 @@ async fn show_targets(
     }
 }
 
-/// What an operator may do to a target.
+/// An operation on a target.
 #[derive(Clone, Copy)]
 enum Act {
-    /// It gets no more calls; those under way go on.
+    /// Takes it out of service; in-flight calls continue.
     Cordon,
     Uncordon,
-    /// Its disabled keys and model are in service again at once, without waiting for a re-check.
+    /// Puts its disabled keys and model back into service at once, without waiting for a re-check.
     Enable,
 }
 
@@ -121,7 +122,7 @@ impl Act {
     }
 }
 
-/// Does something to a target and shows it as it is then.
+/// Performs an operation on a target and returns its new state.
 async fn operate(
     act: Act,
     State(gateway): State<Arc<Gateway>>,
@@ -156,7 +157,7 @@ fn may_act(gateway: &Gateway, request: &Request) -> Result<(), Error> {
         let what = "other machines reach this listener: set server.operator_keys or server.client_keys to operate targets over it";
         return Err(refusal(403, what));
     }
-    // A page of any site can post to this machine, and its browser says so.
+    // Any web page can post to this machine; browsers then send an `Origin` header.
     if request.headers().contains_key(header::ORIGIN) {
         return Err(refusal(403, "targets are not operated from a browser's page"));
     }

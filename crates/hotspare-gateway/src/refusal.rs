@@ -1,25 +1,26 @@
-//! What the gateway refuses for reasons of its own, and how that is counted.
+//! Errors that the gateway itself raises, and how they are counted.
 //!
-//! Not a target's failure. Invariant: such an error has one of these codes, which is its outcome in metrics.
+//! Not failures of targets. Invariant: each of these errors has one of the codes below, which is also its outcome in
+//! metrics.
 
 use hotspare::Error;
 
-/// The caller broke off while it was sending.
+/// The client disconnected while sending the body.
 pub(crate) const CUT_OFF: &str = "body_cut_off";
-/// Bodies take all the memory that they may.
+/// Request bodies use all the memory they may.
 pub(crate) const NO_MEMORY: &str = "no_body_memory";
 /// The gateway is stopping.
 pub(crate) const SHUTTING_DOWN: &str = "shutting_down";
 
-/// The outcome of a caller who left.
+/// The outcome of a request whose client disconnected.
 pub(crate) const CANCELLED: &str = "cancelled";
-/// The outcome of a request whose caller gave too little time.
+/// The outcome of a request that ran out of the time its client allowed.
 pub(crate) const CALLER_DEADLINE: &str = "caller_deadline";
 
-/// All outcomes that are no kind of failure, but for `served`.
+/// All outcomes other than `served` and the kinds of failure.
 pub(crate) const OUTCOMES: [&str; 4] = [CALLER_DEADLINE, CANCELLED, NO_MEMORY, SHUTTING_DOWN];
 
-/// As what a request counts that ended so.
+/// The outcome under which a failed request is counted.
 pub(crate) fn outcome(error: &Error) -> &'static str {
     match error.code() {
         Some(CUT_OFF) => CANCELLED,

@@ -1,7 +1,7 @@
-//! Replies.
+//! HTTP replies.
 //!
-//! Not what they say. Invariant: an error has the shape of the wire that was asked on, and tells the caller's client not to
-//! try again what was tried everywhere.
+//! Not their content. Invariant: an error has the format of the wire that was used, and tells the client not to retry
+//! what was already tried everywhere.
 
 use axum::body::Body;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
@@ -11,12 +11,12 @@ use hotspare::anthropic::VERSION_HEADER;
 
 use crate::front::{Chat, Front, Messages};
 
-/// Whether a request speaks Anthropic's wire, as far as one can tell without its body.
+/// Whether a request uses Anthropic's wire, as far as path and headers tell.
 pub(crate) fn speaks_messages(path: &str, headers: &HeaderMap) -> bool {
     headers.contains_key(VERSION_HEADER) || path.contains("/v1/messages")
 }
 
-/// An error on the wire that the caller seems to speak.
+/// An error in the format of the wire that the client seems to use.
 pub(crate) fn failure_on(messages: bool, error: &Error, id: &str) -> Response {
     if messages { failure::<Messages>(error, id) } else { failure::<Chat>(error, id) }
 }
@@ -26,7 +26,8 @@ pub(crate) fn failure<F: Front>(error: &Error, id: &str) -> Response {
     let (status, body) = F::error(error, id);
     let (attempts, skipped) = (error.trail().attempts.len(), error.trail().skipped.len());
     if attempts + skipped == 0 {
-        // What came to be a call was told by the client. Not the message, which may repeat what the caller sent.
+        // Requests that became calls were already logged by the client. The message is omitted, as it may quote the
+        // request.
         tracing::info!(target: "hotspare", status, kind = %error.kind(), code = error.code(), "request refused");
     }
     let status = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_GATEWAY);
@@ -39,7 +40,7 @@ pub(crate) fn failure<F: Front>(error: &Error, id: &str) -> Response {
             HeaderValue::from(pause.as_secs() + u64::from(pause.subsec_nanos() > 0)),
         );
     }
-    // Every target was tried, or none could be: the caller's client must not multiply the load by trying again itself.
+    // Every target was tried, or none could be: a retry by the client would only multiply the load.
     let is_final = status.is_client_error() && status != StatusCode::TOO_MANY_REQUESTS;
     if attempts > 0 || is_final || error.retry_after().is_none() {
         headers.insert("x-should-retry", HeaderValue::from_static("false"));
@@ -47,7 +48,7 @@ pub(crate) fn failure<F: Front>(error: &Error, id: &str) -> Response {
     response
 }
 
-/// Who served, and after how many attempts.
+/// Sets the headers for the serving target and the number of attempts.
 pub(crate) fn mark(response: &mut Response, served: Option<&str>, attempts: usize) {
     let headers = response.headers_mut();
     if let Some(value) = served.and_then(|served| HeaderValue::from_str(served).ok()) {

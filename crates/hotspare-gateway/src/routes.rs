@@ -1,7 +1,7 @@
-//! The endpoints for callers.
+//! The endpoints for clients.
 //!
-//! Not those for operators. Invariant: every reply has the shape of the wire that was asked on and names the target that
-//! served it, and every request for an answer is counted.
+//! Not those for operators. Invariant: every reply has the format of the wire that was used and names the serving
+//! target, and every request for an answer is counted.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,7 +27,7 @@ use crate::reply::{self, failure, mark};
 use crate::traffic::RequestGuard;
 use crate::upload::Room;
 
-/// All routes.
+/// All endpoints.
 pub(crate) fn router(gateway: &Arc<Gateway>) -> Router {
     let router = ops::router()
         .route("/v1/chat/completions", post(ask::<Chat>))
@@ -42,7 +42,7 @@ pub(crate) fn router(gateway: &Arc<Gateway>) -> Router {
     attended(router, gateway)
 }
 
-/// The routes of a server that has no room: those of operators.
+/// The endpoints of a server without room: only those for operators.
 pub(crate) fn crowded(gateway: &Arc<Gateway>) -> Router {
     attended(ops::router().fallback(ops::crowded), gateway)
 }
@@ -51,7 +51,7 @@ fn attended(router: Router<Arc<Gateway>>, gateway: &Arc<Gateway>) -> Router {
     router.layer(middleware::from_fn_with_state(Arc::clone(gateway), attend)).with_state(Arc::clone(gateway))
 }
 
-/// What a caller gets.
+/// A reply to a client.
 enum Answer<F> {
     Whole(Response),
     Stream { frames: Frames<F>, served: Option<String>, attempts: usize },
@@ -75,7 +75,7 @@ async fn ask<F: Front>(
             let headers = response.headers_mut();
             headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
             headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
-            // What stands before the gateway (nginx, for one) would collect frames otherwise.
+            // Disables buffering in reverse proxies such as nginx, which would hold frames back.
             headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
             mark(&mut response, served.as_deref(), attempts);
             response
@@ -87,7 +87,7 @@ async fn ask<F: Front>(
     }
 }
 
-/// Vectors, in the encoding that the caller wants; errors are spelled as on the wire's other paths.
+/// Embeddings, in the encoding that the client asks for; errors have the format of the wire's other endpoints.
 async fn embeddings(
     State(gateway): State<Arc<Gateway>>,
     Extension(RequestId(id)): Extension<RequestId>,
@@ -106,7 +106,7 @@ async fn embeddings(
     }
 }
 
-/// Estimates a prompt's tokens: which tokenizer counts is known only once a target has served.
+/// Estimates a prompt's tokens: the actual tokenizer is known only once a target has served.
 async fn count_tokens(
     State(gateway): State<Arc<Gateway>>,
     Extension(RequestId(id)): Extension<RequestId>,
@@ -123,7 +123,7 @@ async fn count_tokens(
     }
 }
 
-/// Of the body's deadline and the header's the shorter counts.
+/// Applies the shorter of the deadlines in the body and in the headers.
 fn shorten(options: &mut CallOptions, deadline: Option<Duration>) {
     options.deadline = [options.deadline, deadline].into_iter().flatten().min();
 }
@@ -182,7 +182,8 @@ impl Gateway {
         }
         let client = self.client.clone();
         let mut opening = Box::pin(async move { client.stream_via(request, Some(F::WIRE)).await });
-        // Headers are held back while a failure can still be reported by status, but only for so long.
+        // Response headers are held back while a failure can still be reported by status, but no longer than
+        // [`PATIENCE`].
         Ok(match tokio::time::timeout(PATIENCE, &mut opening).await {
             Ok(stream) => {
                 let stream = stream?;
@@ -216,7 +217,7 @@ async fn models(
     }
 }
 
-/// One model: any name that a request may use.
+/// One model: any name that a request's `model` may use.
 async fn model(
     State(gateway): State<Arc<Gateway>>,
     Extension(RequestId(id)): Extension<RequestId>,
@@ -251,7 +252,7 @@ async fn unknown(Extension(RequestId(id)): Extension<RequestId>, request: Reques
     reply::failure_on(reply::speaks_messages(path, request.headers()), &error, &id)
 }
 
-/// The path is known but not with this method; the `allow` header lists the methods it accepts.
+/// The path exists but not with this method; the `allow` header lists those it accepts.
 async fn not_so(Extension(RequestId(id)): Extension<RequestId>, request: Request) -> Response {
     let (method, path) = (request.method(), request.uri().path());
     let error = Error::new(Kind::InvalidRequest, format!("{path} does not accept {method}")).with_status(405);

@@ -1,8 +1,8 @@
-//! Listening, limits, and an orderly end.
+//! Listening, limits, and graceful shutdown.
 //!
-//! Invariant: TCP_NODELAY on every socket, a bounded number of connections, none of them held by a caller who is gone or
-//! sends no request, and after the signal to stop, answers that are under way are finished before the program ends, or are
-//! told that they are cut off.
+//! Invariant: TCP_NODELAY on every socket; a bounded number of connections, none held by a client that is gone or sends
+//! no request; after the signal to stop, in-flight answers are finished before the program ends, or end with an error
+//! that says why.
 
 mod files;
 mod places;
@@ -31,35 +31,37 @@ use places::Places;
 
 pub use files::allow_files;
 
-/// A connection without traffic is asked after so long, and then as often, whether anybody is there: a caller whose machine
-/// died leaves upstream's answer to run, and its place to be filled. With Linux's nine questions that takes five minutes.
+/// TCP keep-alive: idle time before the first probe, and interval between probes. Without it, a client whose machine
+/// died would keep its upstream answer running and its place taken. With Linux's nine probes, detection takes five
+/// minutes.
 const KEEPALIVE: Duration = Duration::from_secs(30);
 
-/// How long those who are cut off may take to read why.
+/// How long clients that are cut off may take to read why.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// Limits of a server.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct ServeOptions {
-    /// The keys that callers must show.
+    /// The keys that clients must present.
     pub keys: ClientKeys,
-    /// The keys that operators must show; where there are none, those of callers.
+    /// The keys that operators must present; if empty, client keys are used.
     pub operator_keys: ClientKeys,
-    /// Largest request body in bytes. Default 32 MiB: what the strictest of the large providers takes.
+    /// Maximum size of a request body in bytes. Default 32 MiB: what the strictest of the large providers accepts.
     pub max_body_bytes: usize,
-    /// Most memory in bytes for the bodies of all requests under way, each counted three times: as it came, as it was read,
-    /// and as it is sent. There is always room for one of the largest. Default 1 GiB.
+    /// Maximum memory in bytes for the bodies of all in-flight requests, each counted three times: as received, as
+    /// parsed, and as sent. There is always room for one of the largest. Default 1 GiB.
     pub max_body_memory_bytes: usize,
-    /// How long a caller may take for the body of a request. Default 60 s.
+    /// How long a client may take to send the body of a request. Default 60 s.
     pub body_timeout: Duration,
-    /// Most connections at once. Default 10,000.
+    /// Maximum number of concurrent connections. Default 10,000.
     pub max_connections: usize,
-    /// How long a connection may wait for its next request, whose head must be there by then. Default 75 s: longer than load
-    /// balancers keep theirs (60 s at AWS and nginx), so that none is closed just as a request comes.
+    /// How long a connection may wait for its next request, whose head must have arrived by then. Default 75 s: longer
+    /// than load balancers keep theirs (60 s at AWS and nginx), so that a connection is not closed just as a request
+    /// arrives.
     pub idle_timeout: Duration,
-    /// Time for answers under way after the signal to stop. Default 25 s: what sends the signal (Kubernetes, for one) often
-    /// ends the program by force after 30 s.
+    /// How long in-flight answers may continue after the signal to stop. Default 25 s: Kubernetes, for one, often kills
+    /// the program 30 s after the signal.
     pub drain_timeout: Duration,
 }
 
@@ -78,11 +80,11 @@ impl Default for ServeOptions {
     }
 }
 
-/// Serves until the first of `signals`, and then finishes the answers under way, until the drain timeout is over or the second
-/// one comes: who is not served by then is told so in the words of their wire.
+/// Serves until the first of `signals`, then finishes in-flight answers until the drain timeout is over or a second
+/// signal arrives. Answers that are cut off then end with an error in the client's wire format.
 ///
 /// # Errors
-/// If the listener fails for good.
+/// If the listener fails permanently.
 pub async fn serve_on(
     listener: TcpListener,
     client: Client,
@@ -115,7 +117,7 @@ pub async fn serve_on(
         };
         let stream = match accepted {
             Ok((stream, _)) => stream,
-            // Out of file descriptors, or a connection that was gone at once: neither ends a server.
+            // Out of file descriptors, or the connection was already gone: neither should end the server.
             Err(error) => {
                 tracing::warn!(target: "hotspare", %error, "a connection could not be accepted");
                 tokio::time::sleep(Duration::from_millis(50)).await;
@@ -155,17 +157,17 @@ pub async fn serve_on(
             tracing::warn!(target: "hotspare", "{answers} answers are cut off, and their callers told so");
         }
         close.send_replace(true);
-        // Whoever reads no more is not waited for.
+        // Clients that no longer read are not waited for.
         let _ = tokio::time::timeout(LAST_WORDS, finished).await;
     }
     Ok(())
 }
 
-/// Most bytes of a head, and of what is read ahead: a stranger's half head costs no more.
+/// Maximum size of a request head and of read-ahead: an incomplete head from an unknown client costs no more memory.
 const HEAD_ROOM: usize = 64 << 10;
 
-/// How long a caller may leave what was sent to him unread before he is taken to be gone: his place, and that of his call at its
-/// target, are wanted by others. A caller who reads slowly is not concerned.
+/// How long sent data may stay unacknowledged before the client is taken to be gone (`TCP_USER_TIMEOUT`), which frees
+/// its connection here and its call at the target. A client that merely reads slowly is not affected.
 #[cfg(target_os = "linux")]
 const UNREAD: Duration = Duration::from_secs(120);
 
@@ -173,7 +175,7 @@ fn server(idle: Duration, keep_alive: bool) -> auto::Builder<hyper_util::rt::Tok
     let mut server = auto::Builder::new(hyper_util::rt::TokioExecutor::new()).http1_only();
     let mut http = server.http1();
     http.timer(TokioTimer::new())
-        // Runs from the end of the last answer, through the silence before the next head.
+        // Runs from the end of the last answer, including the idle time before the next head.
         .header_read_timeout(idle)
         .max_buf_size(HEAD_ROOM)
         .keep_alive(keep_alive);

@@ -1,6 +1,6 @@
 //! Builds a client from a configuration file, or from the keys in the environment.
 //!
-//! Invariant: nothing is chosen silently: everything chosen without a configuration is in [`Setup::chosen`].
+//! Invariant: nothing is chosen silently: every choice made without a configuration is listed in [`Setup::chosen`].
 
 use std::path::Path;
 
@@ -16,7 +16,7 @@ pub struct Setup {
     pub client: Client,
     /// The configuration's `[server]` section.
     pub server: ServerConfig,
-    /// What was chosen, one line each, to be printed.
+    /// The choices made, one line each, to be printed.
     pub chosen: Vec<String>,
 }
 
@@ -24,7 +24,7 @@ pub struct Setup {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SetupError {
-    /// The configuration is wrong: one mistake per line.
+    /// The configuration is invalid: one mistake per line.
     #[error("{0}")]
     Config(String),
     /// No configuration was given, and the environment has no known key.
@@ -38,9 +38,9 @@ pub enum SetupError {
     Unreadable(String),
 }
 
-/// What is used without a configuration: a host, and a model there. The first four lead, the others follow the table of
-/// hosts. Left out are hosts that need an address (Azure) and those whose token is commonly set for other purposes
-/// (`GITHUB_TOKEN`, `HF_TOKEN`): finding it does not mean that prompts may go there.
+/// What is used without a configuration: a host and a model of it. The first four come first, the others follow the
+/// table of hosts. Hosts that need an address (Azure) are left out, as are those whose token is commonly set for other
+/// purposes (`GITHUB_TOKEN`, `HF_TOKEN`): finding it does not mean that prompts may be sent there.
 const DEFAULTS: [(&str, &str); 14] = [
     ("openai", "gpt-4o-mini"),
     ("anthropic", "claude-haiku-4-5"),
@@ -76,7 +76,7 @@ impl Choice {
     }
 }
 
-/// Every variable that is looked at, for people.
+/// All variables that are checked, for messages.
 fn variables() -> String {
     let variables: Vec<&str> = choices(|_| true).iter().map(|choice| choice.variable).collect();
     variables.join(", ")
@@ -111,7 +111,7 @@ fn client(choices: &[Choice], key: impl Fn(&'static str) -> Key) -> Result<Clien
 }
 
 impl Setup {
-    /// A client made by other means, and a line to print about it.
+    /// A client made by other means, with a line to print about it.
     #[must_use]
     pub fn of(client: Client, chosen: String) -> Self {
         Self { client, server: ServerConfig::default(), chosen: vec![chosen] }
@@ -120,7 +120,7 @@ impl Setup {
     /// Reads a configuration file.
     ///
     /// # Errors
-    /// If it cannot be read or is wrong; lists every mistake with file and line.
+    /// If the file cannot be read or is invalid; lists every mistake with file and line.
     pub fn from_file(path: &Path) -> Result<Self, SetupError> {
         let text = std::fs::read_to_string(path)
             .map_err(|error| SetupError::Unreadable(format!("{}: {error}", path.display())))?;

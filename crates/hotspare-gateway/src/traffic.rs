@@ -1,7 +1,7 @@
-//! What callers got: counts and times of their requests.
+//! Counts and durations of clients' requests.
 //!
-//! Not attempts, those are the client's to count: a request that took three of them is one here. Invariant: every request for
-//! an answer is counted once, when its answer has left, has failed, or has lost its caller.
+//! Not attempts, which the client counts: a request with three attempts is one here. Invariant: every request for an
+//! answer is counted once, when its answer was sent, it failed, or its client disconnected.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -13,30 +13,31 @@ use hotspare::{Client, Error, Histogram, Kind};
 use crate::refusal::{self, CALLER_DEADLINE, CANCELLED};
 use crate::upload::Room;
 
-/// What is counted of all callers.
+/// Counts over all clients.
 #[derive(Debug, Default)]
 pub(crate) struct Traffic {
-    /// By route; the empty name is for requests that never got to one.
+    /// By route; the empty name is for requests that did not reach one.
     routes: Mutex<BTreeMap<String, Calls>>,
     under_way: AtomicUsize,
     connections: AtomicUsize,
 }
 
-/// What is counted of one route's callers.
+/// Counts of one route's requests.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Calls {
-    /// `served`, `cancelled`, or why not.
+    /// `served`, `cancelled`, or the reason for the failure.
     pub(crate) outcomes: BTreeMap<&'static str, u64>,
-    /// From request to first content, of streams.
+    /// Time from request to first content, for streams.
     pub(crate) first_content: Histogram,
-    /// From request to the last byte, of requests that were served.
+    /// Time from request to last byte, for requests that were served.
     pub(crate) duration: Histogram,
 }
 
 const SERVED: &str = "served";
 
 impl Traffic {
-    /// Nothing was counted yet, but every series is there: one that begins with its first failure hides that one.
+    /// Starts with every series at zero: a series that appears with its first failure would hide that failure from
+    /// rates.
     pub(crate) fn of(client: &Client) -> Arc<Self> {
         let names = client.names();
         let routes = names.iter().filter_map(|name| client.route_for(name));
@@ -47,7 +48,7 @@ impl Traffic {
         Arc::new(Self { routes: Mutex::new(routes), ..Self::default() })
     }
 
-    /// A request has come in.
+    /// Registers a request.
     pub(crate) fn begin(self: &Arc<Self>) -> RequestGuard {
         self.under_way.fetch_add(1, Ordering::Relaxed);
         let traffic = Arc::clone(self);
@@ -62,18 +63,18 @@ impl Traffic {
         }
     }
 
-    /// A connection was accepted; it counts until this is dropped.
+    /// Registers an open connection until the guard is dropped.
     pub(crate) fn connect(self: &Arc<Self>) -> Connection {
         self.connections.fetch_add(1, Ordering::Relaxed);
         Connection(Arc::clone(self))
     }
 
-    /// Requests whose answer has not ended.
+    /// Number of in-flight requests.
     pub(crate) fn under_way(&self) -> usize {
         self.under_way.load(Ordering::Relaxed)
     }
 
-    /// Open connections.
+    /// Number of open connections.
     pub(crate) fn connections(&self) -> usize {
         self.connections.load(Ordering::Relaxed)
     }
@@ -94,7 +95,7 @@ impl Drop for Connection {
     }
 }
 
-/// One request. It counts when it is dropped, as one whose caller left unless something else was said.
+/// One request. It is counted when dropped: as cancelled, unless another outcome was set.
 #[derive(Debug)]
 pub(crate) struct RequestGuard {
     traffic: Arc<Traffic>,
@@ -102,41 +103,41 @@ pub(crate) struct RequestGuard {
     begun: Instant,
     first_content: Option<Duration>,
     outcome: &'static str,
-    /// The time that the caller gave.
+    /// The caller's deadline.
     deadline: Option<Duration>,
-    /// The memory of its body.
+    /// The memory reserved for its body.
     room: Option<Room>,
 }
 
 impl RequestGuard {
-    /// Its body is kept until it has its answer.
+    /// Keeps the body's memory reserved until the request is answered.
     pub(crate) fn holds(&mut self, room: Room) {
         self.room = Some(room);
     }
 
-    /// The caller gave it so much time.
+    /// Sets the caller's deadline.
     pub(crate) fn has(&mut self, deadline: Option<Duration>) {
         self.deadline = deadline;
     }
 
-    /// It is for this route.
+    /// Sets the route.
     pub(crate) fn takes(&mut self, route: Option<&str>) {
         route.unwrap_or_default().clone_into(&mut self.route);
     }
 
-    /// The first content of its stream is here.
+    /// Records that the first content of its stream has arrived.
     pub(crate) fn content(&mut self) {
         self.first_content.get_or_insert_with(|| self.begun.elapsed());
     }
 
-    /// It has its answer.
+    /// Ends the request as served.
     pub(crate) fn served(mut self) {
         self.outcome = SERVED;
     }
 
-    /// It has none, or only a part of one.
+    /// Ends the request as failed, including one that was answered in part.
     pub(crate) fn failed(mut self, error: &Error) {
-        // A route's own limit, where it is shorter, ends a call before the caller's time is over.
+        // A shorter limit of the route ends a call before the caller's deadline.
         let is_callers = self.deadline.is_some_and(|deadline| self.begun.elapsed() >= deadline);
         self.outcome = match error.kind() {
             Kind::Deadline if is_callers => CALLER_DEADLINE,

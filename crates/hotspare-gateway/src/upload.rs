@@ -1,7 +1,7 @@
-//! Request bodies: read within bounds of size, time and memory.
+//! Reads request bodies within limits of size, time and memory.
 //!
-//! Not what they say. Invariant: a body that cannot be taken is refused before it is read where its head says so; all bodies
-//! of requests under way together stay within their memory.
+//! Does not parse them. Invariant: a body that is too large according to its headers is refused before it is read; the
+//! bodies of all in-flight requests together stay within their memory limit.
 
 use std::error::Error as _;
 use std::io;
@@ -18,16 +18,16 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::refusal;
 
-/// What a request takes of memory for each byte of its body: as it came, as it was read, and as it is sent.
+/// Memory per byte of a request body: as received, as parsed, and as sent.
 pub(crate) const COPIES: usize = 3;
 
-/// Memory is counted in pieces of so many bytes.
+/// Memory is accounted in pieces of this many bytes.
 const PIECE: usize = 1 << 10;
 
-/// When a caller for whose body there is no memory should ask again.
+/// When a client should retry if there was no memory for its body.
 const AGAIN: Duration = Duration::from_secs(1);
 
-/// The bounds, and what is taken of them.
+/// The limits, and the memory in use.
 #[derive(Debug)]
 pub(crate) struct Uploads {
     most: usize,
@@ -36,35 +36,36 @@ pub(crate) struct Uploads {
     free: Arc<Semaphore>,
 }
 
-/// The memory of one body, until this is dropped.
+/// The memory reserved for one body, until dropped.
 #[derive(Debug)]
 pub(crate) struct Room(OwnedSemaphorePermit);
 
 impl Uploads {
-    /// Bodies of `most` bytes, each within `time`, and of all in `memory` bytes together: room for one at least.
+    /// Allows bodies of `most` bytes, each within `time`, and `memory` bytes for all together, but at least enough for
+    /// one.
     pub(crate) fn new(most: usize, time: Duration, memory: usize) -> Self {
         let pieces = pieces(memory).max(pieces(most.saturating_mul(COPIES))).min(Semaphore::MAX_PERMITS);
         Self { most, time, pieces, free: Arc::new(Semaphore::new(pieces)) }
     }
 
-    /// Bytes of memory that all bodies together may take.
+    /// Maximum memory in bytes for all bodies together.
     pub(crate) fn memory(&self) -> usize {
         self.pieces * PIECE
     }
 
-    /// Bytes of memory that they take now.
+    /// Memory in bytes in use.
     pub(crate) fn taken(&self) -> usize {
         (self.pieces - self.free.available_permits()) * PIECE
     }
 
-    /// Reads a body. The room is to be kept until its request is answered.
+    /// Reads a body. Keep the returned room until the request is answered.
     pub(crate) async fn read(&self, headers: &HeaderMap, body: Body) -> Result<(Vec<u8>, Room), Error> {
         is_plain(headers)?;
         let declared = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
         if declared > self.most {
             return Err(self.too_large());
         }
-        // Not reserved: a caller who announces much and sends nothing would take it from the others.
+        // Only checked, not reserved: a client that announces much and sends nothing would block the others.
         if pieces(declared.saturating_mul(COPIES)) > self.free.available_permits() {
             return Err(no_memory());
         }

@@ -1,10 +1,10 @@
-//! Draws that are looked up, not used up.
+//! Random draws that are looked up by purpose, not taken from a sequence.
 //!
-//! Not a generator: a draw is a hash of the seed and of what it is for, so that the same request at the same target meets
-//! the same luck whichever policy sent it there, in whatever order (common random numbers). Invariant: no draw depends on
-//! how many were made before.
+//! Not a generator: a draw is a hash of the seed and of what it is for, so that the same request at the same target has
+//! the same luck under every policy, in any order (common random numbers). Invariant: no draw depends on how many were
+//! made before.
 
-/// What a draw is for; numbers of its own, so that no two purposes share luck.
+/// What a draw is for; each purpose has its own number, so that no two share draws.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u64)]
 pub(crate) enum Purpose {
@@ -24,7 +24,7 @@ pub(crate) enum Purpose {
     Output,
 }
 
-/// The luck of one seed.
+/// The random draws of one seed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Chance(u64);
 

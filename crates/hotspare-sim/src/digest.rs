@@ -1,6 +1,6 @@
-//! What is kept of a run once it is over: figures, verdicts, and what a picture needs.
+//! What is kept of a run once it is over: figures, verdicts, and the data for a timeline.
 //!
-//! Invariant: small and without references, so that who runs thousands keeps them all.
+//! Invariant: small and free of references, so that a suite can keep thousands.
 
 use crate::ledger::Ledger;
 use crate::marks::Measure;
@@ -10,7 +10,7 @@ use crate::story::Story;
 use crate::verdict::{Judged, Verdict};
 use crate::watch::Breach;
 
-/// Measures that are kept of every run, in this order.
+/// Measures that are kept for every run, in this order.
 pub const KEPT: [Measure; 18] = [
     Measure::Available,
     Measure::Lost,
@@ -32,24 +32,24 @@ pub const KEPT: [Measure; 18] = [
     Measure::Used,
 ];
 
-/// A run, digested.
+/// The digest of a run.
 #[derive(Clone, Debug)]
 pub struct Digest {
     /// The seed.
     pub seed: u64,
-    /// Over every event.
+    /// Hash over all events.
     pub hash: u64,
     /// Requests that arrived.
     pub requests: u64,
-    /// Events that were handled.
+    /// Events that were processed.
     pub events: u64,
-    /// Invariants that did not hold.
+    /// Invariants that were violated.
     pub breaches: Vec<Breach>,
-    /// The scenario's marks.
+    /// Verdicts on the scenario's marks.
     pub judged: Vec<Judged>,
-    /// Values of [`KEPT`] in the scenario's window; `None` where nothing was to be measured.
+    /// Values of [`KEPT`] in the scenario's window; `None` if there was nothing to measure.
     pub kept: [Option<f64>; KEPT.len()],
-    /// What a timeline shows, if the run kept it.
+    /// Data for a timeline, if the run recorded it.
     pub story: Option<Story>,
 }
 
@@ -79,7 +79,7 @@ impl Digest {
         KEPT.iter().position(|kept| *kept == measure).and_then(|at| self.kept[at])
     }
 
-    /// Whether no mark was missed and every invariant held.
+    /// Whether no mark was missed and no invariant violated.
     #[must_use]
     pub fn passed(&self) -> bool {
         self.breaches.is_empty() && self.judged.iter().all(|judged| judged.verdict != Verdict::Missed)

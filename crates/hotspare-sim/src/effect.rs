@@ -1,8 +1,8 @@
-//! What a fault does to requests that meet it.
+//! How a fault affects requests.
 //!
-//! The alphabet is that of [`Fault`], so that one spelling breaks a simulated provider, a wrapper and a server alike; a few
-//! words come on top for what only a world has: distances, speeds, capacities. Invariant: closed, and every effect reads
-//! back from its spelling.
+//! Shares the vocabulary of [`Fault`], so that one spelling works for a simulated provider, a wrapper and a server
+//! alike, and adds effects that only a simulation has: distances, speeds, capacities. Invariant: closed, and every
+//! effect parses back from its spelling.
 
 use std::fmt;
 use std::time::Duration;
@@ -14,17 +14,17 @@ use serde::de::{Deserialize, Deserializer, Error as _};
 /// An effect.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Effect {
-    /// More than so many requests a second are answered with 503: `at-most:5`.
+    /// Answers requests beyond this rate per second with 503: `at-most:5`.
     AtMost(f64),
-    /// Tokens come so many times slower: `gap-times:10`.
+    /// Tokens arrive this many times slower: `gap-times:10`.
     GapTimes(f64),
-    /// 429 with a pause that makes no sense: `rate-limited-garbage`.
+    /// 429 with a nonsensical pause: `rate-limited-garbage`.
     RateLimitedGarbage,
-    /// First content takes so many times longer: `ttft-times:20`.
+    /// First content takes this many times longer: `ttft-times:20`.
     TtftTimes(f64),
-    /// Packets vanish: no connection, and it takes the connect timeout to notice: `unreachable`.
+    /// Packets are dropped: no connection, noticed only at the connect timeout: `unreachable`.
     Unreachable,
-    /// One of the shared alphabet.
+    /// A fault of the shared vocabulary.
     Wire(Fault),
 }
 
@@ -67,7 +67,8 @@ impl<'de> Deserialize<'de> for Effect {
     }
 }
 
-/// What a reply with this status is taken for; the adapters' tables say the same of a reply without a telling body.
+/// The error for a reply with this status; the adapters' tables give the same kind for a reply without a distinctive
+/// body.
 pub(crate) fn status(status: u16) -> Error {
     let kind = match status {
         400 | 413 | 422 => Kind::InvalidRequest,
@@ -82,7 +83,7 @@ pub(crate) fn status(status: u16) -> Error {
     Error::new(kind, "simulated").with_status(status)
 }
 
-/// A refusal for rate.
+/// A rate limit error.
 pub(crate) fn rate_limited(pause: Option<Duration>) -> Error {
     let error = Error::new(Kind::RateLimited, "simulated").with_status(429);
     match pause {

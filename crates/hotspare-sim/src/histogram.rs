@@ -1,11 +1,11 @@
-//! Times, counted in buckets of constant number.
+//! A histogram of durations with a fixed number of buckets.
 //!
-//! Invariant: constant size whatever is counted, and a quantile is right to within 2.2 % (32 buckets per doubling).
+//! Invariant: constant size, and quantiles are accurate to within 2.2 % (32 buckets per doubling).
 
 /// From 1 ms to 18 hours.
 const BUCKETS: usize = 26 * 32;
 
-/// Counts of times.
+/// A histogram of durations.
 #[derive(Clone, Debug)]
 pub(crate) struct Histogram {
     counts: Vec<u32>,
@@ -20,7 +20,7 @@ impl Default for Histogram {
 }
 
 impl Histogram {
-    /// Counts a time in nanoseconds.
+    /// Counts a duration in nanoseconds.
     pub(crate) fn count(&mut self, nanos: u64) {
         if self.counts.is_empty() {
             self.counts = vec![0; BUCKETS];
@@ -45,7 +45,7 @@ impl Histogram {
         self.total == 0
     }
 
-    /// The time in seconds that this share of what was counted kept; 0 if nothing was.
+    /// The duration in seconds that this share of the counted ones did not exceed; 0 if there are none.
     pub(crate) fn quantile(&self, share: f64) -> f64 {
         let rank = ((self.total as f64 * share).ceil() as u64).clamp(1, self.total.max(1));
         let mut seen = 0;
@@ -57,7 +57,7 @@ impl Histogram {
     }
 }
 
-/// Position of the highest bit and the five bits below it.
+/// The bucket: position of the highest bit, and the five bits below it.
 fn bucket(nanos: u64) -> usize {
     let scaled = (nanos / 31_250).max(32);
     let high = scaled.ilog2();

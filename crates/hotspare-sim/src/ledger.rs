@@ -1,7 +1,7 @@
-//! What happened in a run, counted.
+//! Counts what happened in a run.
 //!
-//! Not a verdict: marks judge. Invariant: constant memory whatever the number of requests; every request that arrived is
-//! counted once, when it ends, in each span of time in which it arrived.
+//! Not a verdict: marks judge. Invariant: memory is independent of the number of requests; every request that arrived
+//! is counted once, when it ends, in each span of time in which it arrived.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,7 @@ use crate::histogram::Histogram;
 use crate::marks::{Mark, Measure};
 use crate::scenario::Scenario;
 
-/// Longest list of bins.
+/// Maximum number of bins.
 const BINS: u64 = 7_200;
 
 /// How a request ended.
@@ -19,13 +19,13 @@ const BINS: u64 = 7_200;
 pub(crate) enum Fate {
     /// Answered in full.
     Answered,
-    /// The caller left.
+    /// The caller hung up.
     Left,
-    /// Not answered: the kind that the caller was told. `cut`: after the first content.
+    /// Not answered; `kind` is what the caller was told. `cut`: after the first content.
     Lost { kind: Kind, cut: bool },
-    /// The caller's own mistake, and told so.
+    /// Rejected as the caller's own mistake.
     Mistaken,
-    /// It came while no target existed: it counts for no player.
+    /// It arrived while no target existed; it is not counted for any player.
     Unserved,
 }
 
@@ -39,10 +39,10 @@ pub(crate) struct Ended {
     pub(crate) first_target: Option<usize>,
     /// Nanoseconds from arrival to first content.
     pub(crate) ttft: Option<u64>,
-    /// The first attempt failed or met a fault, and did not answer.
+    /// The first attempt failed or met a fault, and did not give the answer.
     pub(crate) affected: bool,
     pub(crate) hedged: bool,
-    /// Longest silence after first content, in nanoseconds.
+    /// Longest gap after first content, in nanoseconds.
     pub(crate) silence: u64,
     pub(crate) cost: u64,
     pub(crate) wasted: u64,
@@ -66,9 +66,9 @@ pub(crate) struct Tally {
     pub(crate) silence: f64,
     pub(crate) cost: u64,
     pub(crate) wasted: u64,
-    /// First starts, by target.
+    /// First attempts, by target.
     pub(crate) first: Vec<u64>,
-    /// All starts that began within the span, and those of them that were refused for rate, by target.
+    /// All attempts started within the span, and those of them that were rate-limited, by target.
     pub(crate) starts: Vec<u64>,
     pub(crate) refused: Vec<u64>,
 }
@@ -117,7 +117,7 @@ impl Tally {
         }
     }
 
-    /// Requests that somebody should have answered.
+    /// Requests that should have been answered.
     pub(crate) fn fair(&self) -> u64 {
         self.answered + self.lost
     }
@@ -131,7 +131,7 @@ pub(crate) struct Bin {
     pub(crate) lost: u32,
     pub(crate) cost: u64,
     pub(crate) first: Vec<u32>,
-    /// Only where a run is to be shown.
+    /// Only recorded for a run that is to be shown.
     pub(crate) ttft: Histogram,
 }
 
@@ -143,16 +143,16 @@ pub(crate) struct Ledger {
     pub(crate) bin: u64,
     pub(crate) detail: bool,
     pub(crate) kinds: BTreeMap<Kind, u64>,
-    /// When which target's breaker changed to what.
+    /// State changes of the targets' breakers.
     pub(crate) changes: Vec<(Moment, usize, BreakerState)>,
     opens: Vec<(Moment, usize)>,
-    /// When a target was taken for slow.
+    /// When a target was marked slow.
     degrades: Vec<(Moment, usize)>,
-    /// Ends of calls that began within the window, until the target's breaker first opened in it.
+    /// Outcomes of calls that began within the window, by target, until its breaker first opened there.
     outcomes: Vec<u64>,
     targets: usize,
     window: (u64, u64),
-    /// Places whose provider is well throughout.
+    /// Whether a target's provider is healthy throughout, by place.
     well: Vec<bool>,
     pub(crate) used: Vec<Option<f64>>,
 }
@@ -238,7 +238,7 @@ impl Ledger {
         }
     }
 
-    /// A call that began then ended well or badly.
+    /// A call that began at `began` ended, well or badly.
     pub(crate) fn outcome(&mut self, began: Moment, place: usize) {
         let from = Moment::from_nanos(self.window.0);
         if began >= from && !self.opens.iter().any(|(at, one)| *one == place && *at >= from) {
@@ -268,10 +268,10 @@ impl Ledger {
         self.value(mark.measure, place, mark.span(scenario))
     }
 
-    /// A measure of one target and span.
+    /// A measure for one target and span.
     pub(crate) fn value(&self, measure: Measure, place: usize, span: (u64, u64)) -> Option<f64> {
         let tally = self.spans.iter().find(|(known, _)| *known == span).map(|(_, tally)| tally)?;
-        // Of nothing there is no share.
+        // A share of nothing is undefined.
         let share = |part: u64, of: u64| (of > 0).then(|| part as f64 / of as f64);
         let of_some =
             |histogram: &Histogram, at: f64| (!histogram.is_empty()).then(|| histogram.quantile(at));
@@ -321,7 +321,7 @@ impl Ledger {
         })
     }
 
-    /// The most starts per arrival in ten seconds in which at least 50 requests came.
+    /// The most starts per arrival over any ten seconds with at least 50 arrivals.
     fn amplification(&self) -> f64 {
         let width = usize::try_from(10_000_000_000 / self.bin).unwrap_or(1).max(1);
         let ratio = |bins: &[Bin]| {
@@ -332,7 +332,7 @@ impl Ledger {
         self.bins.windows(width.min(self.bins.len())).map(ratio).fold(0.0, f64::max)
     }
 
-    /// Seconds after the window until five seconds in a row bring 90 % of the share before the window.
+    /// Seconds from the window's end until the target first has 90 % of its share before the window, over five seconds.
     fn recovered_after(&self, place: usize) -> Option<f64> {
         let index = |nanos: u64| usize::try_from(nanos / self.bin).unwrap_or(usize::MAX).min(self.bins.len());
         let share = |bins: &[Bin]| {

@@ -1,7 +1,7 @@
 //! The failover engine in virtual time.
 //!
-//! Runs the engine that serves production ([`hotspare_engine::Call`], `World`, strategies) through described, recorded and
-//! random outages, beside common failover strategies and an oracle. Pure: a run is a function of scenario, player and seed;
+//! Runs the production engine ([`hotspare_engine::Call`], `World`, strategies) through scripted, recorded and random
+//! outages, next to common failover strategies and an oracle. Pure: a run is a function of scenario, player and seed;
 //! threads, files and output are the caller's.
 //!
 //! ```

@@ -1,6 +1,6 @@
-//! The scenarios that come with the program.
+//! The built-in scenarios.
 //!
-//! Invariant: each parses; a test reads them all.
+//! Invariant: each parses; a test parses them all.
 
 use crate::scenario::Scenario;
 
@@ -65,21 +65,21 @@ const FILES: &[(&str, &str)] = &[
 ];
 
 impl Scenario {
-    /// The names of the scenarios that come with the program.
+    /// The names of the built-in scenarios.
     pub fn names() -> impl Iterator<Item = &'static str> {
         FILES.iter().map(|(name, _)| *name)
     }
 
-    /// The text of a scenario that comes with the program.
+    /// The text of a built-in scenario.
     #[must_use]
     pub fn text(name: &str) -> Option<&'static str> {
         FILES.iter().find(|(known, _)| *known == name).map(|(_, text)| *text)
     }
 
-    /// A scenario that comes with the program.
+    /// A built-in scenario.
     ///
     /// # Errors
-    /// If there is none of that name.
+    /// If there is none with that name.
     pub fn find(name: &str) -> Result<Self, String> {
         let text = Self::text(name).ok_or_else(|| format!("there is no scenario `{name}`"))?;
         Self::parse(name, text)

@@ -1,6 +1,6 @@
-//! What must be reached, as a scenario states it.
+//! The marks that a scenario requires a run to reach.
 //!
-//! Not the measuring: that is the ledger's. Invariant: a mark names a measure that exists and at least one bound.
+//! Measuring is the ledger's job. Invariant: a mark names an existing measure and at least one bound.
 
 use std::fmt;
 
@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::scenario::Scenario;
 use crate::words::{Span, nanos, percent, seconds};
 
-/// Least part of a span, in nanoseconds, that says something about the whole.
+/// The shortest part of a span, in nanoseconds, that is representative of the whole.
 const MINUTE: u64 = 60_000_000_000;
 
 /// A measure and its bounds.
@@ -18,11 +18,11 @@ const MINUTE: u64 = 60_000_000_000;
 #[serde(deny_unknown_fields)]
 pub(crate) struct Mark {
     pub(crate) measure: Measure,
-    /// The target that it is about, where it is about one; the first if left out.
+    /// The target, for measures of one target; the first if omitted.
     pub(crate) target: Option<String>,
-    /// Of requests that arrive from then on; the window's beginning if left out.
+    /// Counts requests that arrive from then on; the window's start if omitted.
     pub(crate) from: Option<Span>,
-    /// Of requests that arrive before then; the window's end if left out.
+    /// Counts requests that arrive before then; the window's end if omitted.
     pub(crate) until: Option<Span>,
     #[serde(default, deserialize_with = "bound")]
     pub(crate) at_least: Option<Bound>,
@@ -34,7 +34,7 @@ pub(crate) struct Mark {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Measure {
-    /// Requests that another target answered because the first one tried failed or met a fault, and lost requests.
+    /// Requests that another target answered because the first one tried failed or met a fault, plus lost requests.
     Affected,
     /// The most starts per arrival within ten seconds, anywhere in the run.
     Amplification,
@@ -44,48 +44,48 @@ pub enum Measure {
     Available,
     /// Share of requests that were cut after their first content.
     Cut,
-    /// How often targets were taken for slow with which nothing was ever wrong.
+    /// How often targets that were healthy throughout were marked slow.
     DegradesOfTheWell,
-    /// Share of requests that were answered by the first target tried, or whose first target was well when a hedge was
-    /// faster.
+    /// Share of requests that were answered by the first target tried, or by a faster hedge while the first target was
+    /// healthy.
     FirstTry,
-    /// Share of requests that a second start raced.
+    /// Share of requests for which a second attempt was raced.
     Hedged,
     /// Requests that were not answered.
     Lost,
-    /// Seconds from the window's beginning until the target's breaker opened.
+    /// Seconds from the window's start until the target's breaker opened.
     OpenAfter,
     /// How often the target's breaker opened.
     Opens,
-    /// How often breakers of targets opened with which nothing was ever wrong.
+    /// How often breakers of targets opened that were healthy throughout.
     OpensOfTheWell,
-    /// Ends of calls that began within the window and that the target's breaker saw before it opened.
+    /// Outcomes of calls started in the window that the target's breaker saw before it opened.
     OutcomesToOpen,
     /// Seconds from the window's end until the target has 90 % of its former share again.
     RecoveredAfter,
-    /// Share of the target's starts that it refused for rate.
+    /// Share of the target's starts that it rate-limited.
     Refused,
-    /// Seconds that 99 % of requests without an answer waited to be told.
+    /// 99th percentile of the seconds that unanswered requests waited for their error.
     ToldAfter,
     /// Share of first starts that went to the target.
     Share,
-    /// Longest silence in a stream before it went on or was ended, in seconds.
+    /// Longest gap in a stream before it continued or ended, in seconds.
     Silence,
     /// Starts at the target.
     Starts,
-    /// Seconds to first content that half of the answers kept.
+    /// Median of the seconds to first content.
     TtftP50,
-    /// Seconds to first content that 95 % of the answers kept.
+    /// 95th percentile of the seconds to first content.
     TtftP95,
-    /// Seconds to first content that 99 % of the answers kept.
+    /// 99th percentile of the seconds to first content.
     TtftP99,
     /// Share of the target's quota that was used over the whole run.
     Used,
-    /// Share of spend that bought no answer.
+    /// Share of spend that paid for no answer.
     Waste,
 }
 
-/// A bound as written and as a number: shares of 1, seconds, or counts.
+/// A bound as written and as a number: a fraction of 1, seconds, or a count.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Bound {
     pub(crate) text: String,
@@ -132,14 +132,14 @@ impl Mark {
         (!known).then(|| format!("the mark {} is about `{target}`, which is no target", self.measure))
     }
 
-    /// The time of arrival that it is about, in nanoseconds.
+    /// The span of arrival times it covers, in nanoseconds.
     pub(crate) fn span(&self, scenario: &Scenario) -> (u64, u64) {
         let [from, until] = scenario.window;
         (self.from.unwrap_or(from).nanos(), self.until.unwrap_or(until).nanos())
     }
 
-    /// Whether a run was long enough to judge it. A span that lasts until the scenario's end is cut with the run, down to a
-    /// minute; of any other, the whole must have been run.
+    /// Whether a run was long enough to judge it. A span that lasts until the scenario's end may be cut with the run,
+    /// down to a minute; any other must have been run in full.
     pub(crate) fn is_due(&self, scenario: &Scenario, value: Option<f64>) -> bool {
         let length = scenario.length.nanos();
         let full = scenario.full_length().nanos();
@@ -223,12 +223,12 @@ impl fmt::Display for Measure {
 }
 
 impl Measure {
-    /// Whether it is the time or the cost of something that may never happen.
+    /// Whether it is the time or cost of an event that may never happen.
     pub(crate) const fn is_event(self) -> bool {
         matches!(self, Self::OpenAfter | Self::OutcomesToOpen | Self::RecoveredAfter)
     }
 
-    /// Whether it is a part of 1.
+    /// Whether it is a fraction of 1.
     const fn is_share(self) -> bool {
         matches!(
             self,
@@ -243,13 +243,13 @@ impl Measure {
         )
     }
 
-    /// Whether a value can be had: shares are of 1, and nothing is below 0.
+    /// Whether a value is possible: shares are at most 1, and nothing is below 0.
     fn takes(self, value: f64) -> bool {
         let most = if self.is_share() { 1.0 } else { f64::MAX };
         (0.0..=most).contains(&value)
     }
 
-    /// A value as people read it.
+    /// A value formatted for display.
     #[must_use]
     pub fn show(self, value: f64) -> String {
         match self {

@@ -1,20 +1,20 @@
-//! The headline figures of a suite of runs, each with its interval, its goal, and what it is taken over.
+//! The headline figures of a suite of runs, each with its confidence interval, its goal, and what it was measured over.
 //!
-//! Not a verdict on scenarios: marks judge those. Invariant: a figure that was not measured is left out, never guessed, and
-//! every interval is of resampled runs (or scenarios), so that the same runs give the same text.
+//! Not a verdict on scenarios: marks judge those. Invariant: a figure that was not measured is left out, never guessed,
+//! and every interval comes from resampled runs (or scenarios), so that the same runs give the same text.
 
 use crate::digest::Digest;
 use crate::marks::Measure;
 use crate::stats::{Estimate, quantile};
 use crate::summary::ScenarioRuns;
 
-/// Scenarios in which a failure is told at once, and in which it is not told at all.
+/// Scenarios in which failures are reported at once, and those in which they are not reported at all.
 const TOLD: [&str; 7] =
     ["clean-end", "error-event", "half-errors", "malformed", "refused", "status-503", "tenth-errors"];
 const SILENT: [&str; 4] = ["silence", "slow-start-20", "slow-start-5", "unreachable"];
 /// Scenarios in which a share of calls fails until the breaker opens: a name and the share.
 const FAILING: [(&str, f64); 3] = [("refused", 1.0), ("status-503", 1.0), ("half-errors", 0.5)];
-/// What a healthy target fails, and how sure an opening must be: the assumptions of the bound on detection.
+/// The failure rate of a healthy target, and the required odds for opening: the assumptions of the bound on detection.
 const USUAL: f64 = 0.02;
 const SURE: f64 = 1e5;
 
@@ -23,22 +23,22 @@ const SURE: f64 = 1e5;
 pub struct Headline {
     /// Its number and name.
     pub name: String,
-    /// What it is taken over.
+    /// What it was measured over.
     pub over: String,
     /// The figure, with its interval where it has one.
     pub figure: String,
-    /// What it should be.
+    /// The goal.
     pub goal: String,
-    /// Whether it is.
+    /// Whether the goal is met.
     pub standing: Standing,
 }
 
-/// How a figure stands to its goal.
+/// How a figure compares with its goal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Standing {
-    /// It is as it should be.
+    /// The goal is met.
     Reached,
-    /// It is not.
+    /// The goal is missed.
     Missed,
     /// Too little was run to tell.
     Unknown,
@@ -50,8 +50,8 @@ impl From<bool> for Standing {
     }
 }
 
-/// The figures of these runs. The first player is the one on trial; those that compare need `oracle`, `random` and
-/// `unhedged` beside it.
+/// The figures for these runs. The first player is the one under test; comparisons need the players `oracle`, `random`
+/// and `unhedged` as well.
 #[must_use]
 pub fn headlines(runs: &[ScenarioRuns]) -> Vec<Headline> {
     let suite = Suite { runs };
@@ -112,12 +112,12 @@ impl Suite<'_> {
         self.runs.iter().find(|run| run.name == name)
     }
 
-    /// Runs of the player on trial beside another's on the same seed.
+    /// Runs of the player under test, paired with another player's on the same seed.
     fn beside<'b>(run: &'b ScenarioRuns, other: &str) -> impl Iterator<Item = (&'b Digest, &'b Digest)> {
         Self::between(Some(run.trial()), run.runs(other))
     }
 
-    /// Runs of two players on the same seed.
+    /// Runs of two players, paired by seed.
     fn between<'b>(
         one: Option<&'b [Digest]>,
         other: Option<&'b [Digest]>,
@@ -173,7 +173,7 @@ impl Suite<'_> {
         )
     }
 
-    /// Outcomes that a test as sure as this needs on average (Wald), over those that were used.
+    /// Outcomes that a sequential test with these odds needs on average (Wald), divided by those that were used.
     fn detection(&self, name: &str, share: f64) -> Option<Headline> {
         let part = |p: f64, q: f64| if p > 0.0 { p * libm::log(p / q) } else { 0.0 };
         let bound = libm::log(SURE) / (part(share, USUAL) + part(1.0 - share, 1.0 - USUAL));
@@ -251,7 +251,7 @@ impl Suite<'_> {
         line(name, "`healthy`, with and without hedges", shown(value, show), "≥ 8 %", value.mean >= 8.0)
     }
 
-    /// Events per 1,000 hours of a target with which nothing is wrong, and what 95 % of repetitions would stay below.
+    /// Events per 1,000 hours of a healthy target, with the upper limit of the 95 % interval.
     fn ejections(&self, what: &str, measure: Measure, goal: f64) -> Option<Headline> {
         let (mut events, mut hours) = (0.0, 0.0);
         for run in self.runs.iter().filter(|run| run.well > 0) {
@@ -260,7 +260,7 @@ impl Suite<'_> {
             hours += values.len() as f64 * run.well as f64 * run.outage.min(run.length) / 3_600.0;
         }
         (hours > 0.0).then_some(())?;
-        // The upper end of an exact interval is near this for a count of events (Byar).
+        // Byar's approximation of the upper end of an exact Poisson interval.
         let least = events + 1.0;
         let root = 1.0 - 1.0 / (9.0 * least) + 1.96 / (3.0 * libm::sqrt(least));
         let most = least * root * root * root / hours * 1_000.0;

@@ -1,7 +1,8 @@
-//! Providers: places and queues, quotas and what is said of them, limits on growth.
+//! Simulated providers: capacity and queues, quotas and how they are reported, limits on growth.
 //!
-//! Not health, and no opinion: it answers whoever comes as a server would. Invariant: what a request meets depends on the
-//! seed, the request, the target, how many times it was tried there, and the provider's state; never on who asks.
+//! Knows nothing of health or routing: it answers every request as a server would. Invariant: what a request meets
+//! depends on the seed, the request, the target, how often it was tried there, and the provider's state; never on the
+//! player.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -17,14 +18,14 @@ use crate::weather::{Spell, Weather};
 use crate::words::nanos;
 use crate::workload::Wanted;
 
-/// To refuse costs a server this long.
+/// How long a server takes to refuse a request, in nanoseconds.
 const REFUSAL: u64 = 20_000_000;
-/// To notice that packets vanish: the shipped connect timeout.
+/// How long it takes to notice dropped packets: the shipped connect timeout.
 const CONNECT: u64 = 1_000_000_000;
-/// A refused connection comes back after one round trip.
+/// How long a refused connection takes: one round trip.
 const ROUND_TRIP: u64 = 1_000_000;
 
-/// Names an attempt: the call's slot, its generation, and which attempt.
+/// Identifies an attempt: the call's slot and generation, and the attempt's index.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Seat {
     pub(crate) call: u32,
@@ -32,7 +33,7 @@ pub(crate) struct Seat {
     pub(crate) attempt: u8,
 }
 
-/// All providers of a run, by place of the target.
+/// All providers of a run, in the order of the targets.
 #[derive(Debug)]
 pub(crate) struct Providers {
     list: Vec<Provider>,
@@ -44,21 +45,21 @@ struct Provider {
     target: TargetDto,
     busy: u32,
     line: VecDeque<Seat>,
-    /// Requests and tokens of each key.
+    /// Request and token buckets of each key.
     quotas: Vec<[Option<Bucket>; 2]>,
     growth: Option<Grown>,
-    /// Of what a fault lets through.
+    /// Limits requests that an `at-most` fault lets through.
     let_through: Bucket,
-    /// What was used and what was there, for the fit of quotas.
+    /// Quota consumed so far, for the measure of how much was used.
     pub(crate) taken: f64,
 }
 
-/// What a provider does with a newcomer.
+/// How a provider receives a new request.
 #[derive(Debug)]
 pub(crate) enum Welcome {
     /// The reply begins now.
     Now(Reply),
-    /// It waits in line and knows nothing of it.
+    /// It is queued, without any reply.
     Later,
 }
 
@@ -68,7 +69,7 @@ impl Providers {
         Self { list, chance }
     }
 
-    /// A request arrives at a target with one of its keys, the `nth` time.
+    /// A request arrives at a target with one of its keys, for the `nth` time.
     pub(crate) fn welcome(&mut self, now: Moment, place: usize, seat: Seat, ask: &Ask<'_>) -> Welcome {
         let chance = self.chance;
         let provider = &mut self.list[place];
@@ -88,7 +89,7 @@ impl Providers {
         Welcome::Now(self.serve(now, place, ask))
     }
 
-    /// Whether a request that arrives now meets a fault other than a limit on the number of requests.
+    /// Whether a request that arrives now meets a fault other than a rate cap.
     pub(crate) fn is_ill(&self, now: Moment, place: usize, ask: &Ask<'_>) -> bool {
         let of = [ask.wanted.number, place as u64, ask.nth];
         ask.weather
@@ -96,7 +97,7 @@ impl Providers {
             .any(|spell| !matches!(spell.effect, Effect::AtMost(_)) && ask.meets(spell, self.chance, of))
     }
 
-    /// The reply of a provider that has taken the request.
+    /// The reply of a provider that has accepted the request.
     pub(crate) fn serve(&mut self, now: Moment, place: usize, ask: &Ask<'_>) -> Reply {
         let chance = self.chance;
         let provider = &mut self.list[place];
@@ -122,7 +123,7 @@ impl Providers {
         Reply::Speech(Speech::new(nanos(first), nanos(gap), ask.wanted.output_tokens, end, limits))
     }
 
-    /// An attempt is over: its place is free. Gives it to whoever waited longest, if that one is still there.
+    /// An attempt is over and frees its slot, which goes to the attempt that has been queued the longest.
     pub(crate) fn leave(&mut self, place: usize, seat: Seat, was_waiting: bool) -> Option<Seat> {
         let provider = &mut self.list[place];
         provider.target.capacity?;
@@ -139,12 +140,12 @@ impl Providers {
         }
     }
 
-    /// Attempts that have a place now.
+    /// The number of attempts being served.
     pub(crate) fn busy(&self, place: usize) -> u32 {
         self.list[place].busy
     }
 
-    /// The share of a target's requests (or tokens) per minute that was used within a time.
+    /// The share of a target's quota of requests (or tokens) that was used within a time.
     pub(crate) fn used(&self, place: usize, time: Duration) -> Option<f64> {
         let provider = &self.list[place];
         let quota = provider.target.quota?;
@@ -154,13 +155,13 @@ impl Providers {
     }
 }
 
-/// What a request brings to a provider.
+/// A request as a provider sees it.
 #[derive(Debug)]
 pub(crate) struct Ask<'a> {
     pub(crate) wanted: &'a Wanted,
     pub(crate) weather: &'a Weather,
     pub(crate) key: usize,
-    /// How many times it was tried here before.
+    /// How often it was tried here before.
     pub(crate) nth: u64,
 }
 
@@ -189,7 +190,7 @@ impl Provider {
         }
     }
 
-    /// Everything that is said before a place is taken.
+    /// Refusals that precede admission to a slot.
     fn turned_away(&mut self, now: Moment, place: usize, ask: &Ask<'_>, chance: Chance) -> Option<Reply> {
         let of = [ask.wanted.number, place as u64, ask.nth];
         for spell in ask.weather.at(place, now) {
@@ -261,7 +262,7 @@ impl Provider {
         Some(Reply::refusal(REFUSAL, effect::rate_limited(pause)))
     }
 
-    /// What a good reply says of the quota.
+    /// What a successful reply reports of the quota.
     fn limits(&mut self, now: Moment, key: usize) -> RateLimits {
         let mut limits = RateLimits::default();
         if self.target.quota.is_some_and(|quota| quota.says == Says::Everything)
@@ -274,7 +275,7 @@ impl Provider {
     }
 }
 
-/// What a fault says instead of an answer.
+/// The failure that a fault produces instead of an answer.
 fn refusal(fault: Fault, after: u64) -> Option<Reply> {
     let kind = |kind| Some(Reply::refusal(after, Error::new(kind, "simulated")));
     match fault {
@@ -299,7 +300,7 @@ fn refusal(fault: Fault, after: u64) -> Option<Reply> {
     }
 }
 
-/// A bucket that fills evenly.
+/// A bucket that refills at a constant rate.
 #[derive(Clone, Debug)]
 struct Bucket {
     limit: f64,
@@ -320,7 +321,7 @@ impl Bucket {
         self.at = now;
     }
 
-    /// How long until there is enough; `None` if there is.
+    /// The time until there is enough; `None` if there is.
     fn wait(&mut self, now: Moment, need: f64) -> Option<Duration> {
         self.fill(now);
         let missing = need.min(self.limit) - self.level;
@@ -337,7 +338,7 @@ impl Bucket {
         )
     }
 
-    /// Takes one of so many a second, if there is one.
+    /// Takes one token at this rate per second, if available.
     fn with_rate(&mut self, now: Moment, rate: f64) -> bool {
         self.per_nano = rate / 1e9;
         self.limit = rate.max(1.0);
@@ -347,7 +348,7 @@ impl Bucket {
     }
 }
 
-/// Requests of this window and of the one before.
+/// Requests of the current window and of the one before.
 #[derive(Debug)]
 struct Grown {
     limit: Growth,

@@ -1,8 +1,8 @@
-//! What one attempt will hear, fixed when it begins.
+//! The reply to one attempt, fixed when it begins.
 //!
-//! Not per token: a healthy stream is told in a few pieces, as many as the limits on silence can tell apart. Invariant: a
-//! piece is told at the moment of its last token, no two pieces are further apart than [`Speech::span`] unless the stream
-//! itself is slower, and the last token of every kind of end is told at its own moment.
+//! Not one event per token: a healthy stream is delivered in a few pieces, as many as the limits on gaps can tell
+//! apart. Invariant: a piece is delivered at the moment of its last token; no two pieces are further apart than `span`
+//! unless the stream itself is slower; and the last token of any kind of end is delivered at its own moment.
 
 use hotspare_chaos::Fault;
 use hotspare_core::{Error, Kind, RateLimits};
@@ -10,11 +10,11 @@ use hotspare_core::{Error, Kind, RateLimits};
 /// A reply.
 #[derive(Debug)]
 pub(crate) enum Reply {
-    /// A refusal, so many nanoseconds from now.
+    /// A refusal after this many nanoseconds.
     Refusal(u64, Option<Error>),
-    /// Nothing, ever; or pings and nothing else.
+    /// Nothing, ever, or only pings.
     Silence { pings: bool },
-    /// An answer, whole or not.
+    /// An answer, complete or not.
     Speech(Speech),
 }
 
@@ -30,7 +30,7 @@ pub(crate) struct Speech {
     /// Nanoseconds to the first token, and between tokens.
     first: u64,
     gap: u64,
-    /// Tokens of the whole answer, and how many were told; a continuation begins further on.
+    /// Tokens in the whole answer, and tokens delivered so far; a continuation starts further on.
     total: u32,
     pub(crate) told: u32,
     pub(crate) began: bool,
@@ -41,18 +41,18 @@ pub(crate) struct Speech {
 /// How an answer ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum End {
-    /// In order, without a finish reason, after so many tokens.
+    /// A clean end of stream without a finish reason, after this many tokens.
     Clean(u32),
-    /// With a failure of this kind after so many tokens.
+    /// A failure of this kind after this many tokens.
     Failure(Kind, u32),
-    /// As it should.
+    /// Normally.
     Finish,
-    /// Never, after so many tokens.
+    /// Never: it stalls after this many tokens.
     Stall(u32),
 }
 
 impl End {
-    /// What a fault makes of an answer that has begun.
+    /// How a fault ends an answer that has begun.
     pub(crate) fn of(fault: Fault) -> Option<Self> {
         Some(match fault {
             Fault::CleanEndAfter(n) => Self::Clean(n),
@@ -73,16 +73,16 @@ impl End {
     }
 }
 
-/// What is told next.
+/// The next delivery.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Told {
-    /// The tokens from one to before another; the answer goes on.
+    /// A range of tokens (end exclusive); more follow.
     Tokens(u32, u32),
-    /// The last tokens, and the end in order.
+    /// The last range of tokens, and the normal end.
     Last(u32, u32),
     /// A failure.
     Failure(Kind),
-    /// The end of the stream without a finish.
+    /// The end of the stream without a finish reason.
     Clean,
 }
 
@@ -91,10 +91,10 @@ impl Speech {
         Self { first: first.max(1), gap: gap.max(1), total, told: 0, began: false, end, limits }
     }
 
-    /// Carries on after so many tokens that another has told.
+    /// Continues after this many tokens, which another target has delivered.
     pub(crate) fn carry_on(&mut self, from: u32) {
         self.told = from.min(self.total);
-        // A fault counts the tokens that its own target tells.
+        // A fault counts the tokens that its own target delivers.
         let shift = |n: u32| n.saturating_add(from);
         self.end = match self.end {
             End::Finish => End::Finish,
@@ -104,7 +104,7 @@ impl Speech {
         };
     }
 
-    /// Nanoseconds to what is told next, if anything ever is. `whole`: nothing is told before the end.
+    /// Nanoseconds to the next delivery, if there is one. `whole`: nothing is delivered before the end.
     pub(crate) fn wait(&self, span: u64, whole: bool) -> Option<u64> {
         let last = self.end.after(self.total);
         let tokens = |n: u32| self.gap.saturating_mul(u64::from(n));
@@ -116,7 +116,7 @@ impl Speech {
             return Some(self.first);
         }
         if self.told >= last {
-            // The piece that was just told was the last; a stall has nothing more to tell.
+            // The last piece was just delivered; a stall has nothing more to deliver.
             return if matches!(self.end, End::Stall(_)) { None } else { Some(self.gap) };
         }
         Some(tokens(self.piece(span, last)))
@@ -127,7 +127,7 @@ impl Speech {
         most.min(last - self.told)
     }
 
-    /// Tells what is next.
+    /// Makes the next delivery.
     pub(crate) fn tell(&mut self, span: u64, whole: bool) -> Told {
         let last = self.end.after(self.total);
         let from = self.told;

@@ -1,7 +1,7 @@
-//! The report: one page that needs nothing else, for people who want to know whether to trust it.
+//! The report: one self-contained page for people deciding whether to trust Hotspare.
 //!
-//! Not a number of its own: it shows what the summary says. Invariant: no script, no font, no address is loaded; what is
-//! shown in colour is also said in words; text from files is escaped.
+//! Computes no figures: it shows those of the summary. Invariant: no script, font or URL is loaded; what colour shows
+//! is also stated in words; text from files is escaped.
 
 mod markdown;
 mod picture;
@@ -21,11 +21,11 @@ pub struct Frame {
     pub command: String,
     /// Seeds of each scenario.
     pub seeds: u32,
-    /// Requests of the player on trial.
+    /// Requests of the player under test.
     pub requests: u64,
     /// Requests of all players.
     pub played: u64,
-    /// Virtual time of the player on trial, in seconds.
+    /// Virtual time of the player under test, in seconds.
     pub simulated: f64,
     /// Wall time, in seconds.
     pub took: f64,
@@ -58,7 +58,7 @@ pub fn html(frame: &Frame, runs: &[ScenarioRuns]) -> String {
     page
 }
 
-/// The verdict in plain words.
+/// The verdict in a sentence.
 #[must_use]
 pub fn verdict_text(runs: &[ScenarioRuns]) -> String {
     let marked = runs.iter().any(|run| !run.marks().is_empty());
@@ -114,7 +114,7 @@ pub fn verdict_text(runs: &[ScenarioRuns]) -> String {
     format!("{safety} {marks}{far}")
 }
 
-/// Regret does not count lost requests, so they are said beside it.
+/// Regret does not count lost requests, so they are listed next to it.
 fn answered_beside(runs: &[ScenarioRuns]) -> Option<String> {
     let pairs = runs.iter().filter_map(|run| {
         let answered = |name: &str| Some(run.estimate(name, Measure::Available)?.mean);
@@ -148,7 +148,7 @@ fn verdict(page: &mut String, frame: &Frame, runs: &[ScenarioRuns]) {
     );
 }
 
-/// Everybody beside each other, over all scenarios.
+/// All players side by side, over all scenarios.
 fn versus(page: &mut String, runs: &[ScenarioRuns]) {
     let names: Vec<&str> =
         runs.first().map_or(Vec::new(), |run| run.players.iter().map(|(name, _)| name.as_str()).collect());
@@ -301,7 +301,7 @@ fn sentence(text: &str) -> String {
     chars.next().map_or_else(String::new, |first| first.to_uppercase().chain(chars).collect())
 }
 
-/// A number with its thousands apart.
+/// A number with its thousands separated.
 #[must_use]
 pub fn grouped(number: u64) -> String {
     let digits = number.to_string();

@@ -1,7 +1,7 @@
-//! Whom Hotspare is compared with: the usual ways to fail over, and an oracle.
+//! Rivals for comparison: common failover strategies, and an oracle.
 //!
-//! Own code, small, and apart from the router's: a bug of ours cannot hide in theirs. Invariant: a rival sees outcomes of
-//! its own requests and nothing else; only the oracle sees the weather, and not even it sees the draws.
+//! Separate, small code: a bug in the router cannot hide in theirs. Invariant: a rival sees the outcomes of its own
+//! requests and nothing else; only the oracle sees the weather, and not even it sees the draws.
 
 mod breakers;
 mod oracle;
@@ -15,30 +15,30 @@ use hotspare_core::{Kind, Moment};
 use crate::scenario::Scenario;
 use crate::weather::Weather;
 
-/// Somebody else's way to fail over.
+/// A failover strategy to compare with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum RivalKind {
-    /// The best order by a moving average of own outcomes.
+    /// Best first, by a moving average of its own outcomes.
     Ewma,
-    /// Five failures in a row eject for 30 s and longer each time; at most a tenth of the hosts, at least one.
+    /// Five failures in a row eject a host for 30 s, longer each time; at most a tenth of the hosts, but at least one.
     EnvoyLike,
-    /// Sees what each provider is like now, though not the draws.
+    /// Knows each provider's current state, but not the draws.
     Oracle,
-    /// A new order for each request.
+    /// A random order for each request.
     Random,
-    /// Half of 100 calls open for 60 s; ten probes.
+    /// Opens for 60 s when half of 100 calls fail; ten probes.
     Resilience4jLike,
-    /// The first target, three times.
+    /// The first target, up to three times.
     RetrySame,
-    /// Three failures within 60 s open for 60 s.
+    /// Three failures within 60 s open the breaker for 60 s.
     SimpleBreaker,
-    /// The order written.
+    /// The configured order.
     Static,
 }
 
 impl RivalKind {
-    /// Everybody.
+    /// All rivals.
     pub const ALL: [Self; 8] = [
         Self::Static,
         Self::Random,
@@ -65,7 +65,7 @@ impl RivalKind {
         }
     }
 
-    /// By its name.
+    /// Finds a rival by its name.
     #[must_use]
     pub fn find(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| kind.name() == name)
@@ -86,28 +86,28 @@ impl RivalKind {
     }
 }
 
-/// What may be looked at when a target is chosen.
+/// What a rival may look at when it chooses a target.
 pub(crate) struct Sight<'a> {
     pub(crate) now: Moment,
-    /// For the oracle alone.
+    /// For the oracle only.
     pub(crate) scenario: &'a Scenario,
-    /// For the oracle alone.
+    /// For the oracle only.
     pub(crate) weather: &'a Weather,
 }
 
-/// Chooses, and learns from what came of it.
+/// Chooses targets, and learns from the outcomes.
 pub(crate) trait Rival: fmt::Debug {
-    /// The next target of a request that has tried some; `None` gives up.
+    /// The next target for a request that has tried some; `None` gives up.
     fn choose(&mut self, sight: &Sight<'_>, tried: &[usize], luck: u64) -> Option<usize>;
 
-    /// How an attempt ended: well, or with a failure of this kind.
+    /// An attempt ended: successfully, or with a failure of this kind.
     fn outcome(&mut self, _now: Moment, _place: usize, _failed: Option<Kind>, _took: Duration) {}
 
-    /// An attempt that was begun then ended without saying anything of the target: its caller left or was mistaken.
+    /// An attempt that began then ended without evidence about the target: its caller left or made a mistake.
     fn released(&mut self, _began: Moment, _place: usize) {}
 }
 
-/// Places that were not tried, in order.
+/// Targets not tried yet, in order.
 fn untried(targets: usize, tried: &[usize]) -> impl Iterator<Item = usize> {
     (0..targets).filter(|place| !tried.contains(place))
 }

@@ -1,8 +1,8 @@
-//! One run: a world, its weather, its callers, and a player who answers them.
+//! One run: targets, their weather, callers, and a player that answers them.
 //!
-//! The loop does for the engine what the product's driver does, and nothing else: it polls a call until it waits, does
-//! what the steps say, and tells it what happened. Invariant: what happens depends on scenario, player and seed alone; the
-//! hash over every event says so.
+//! The loop does for the engine what the product's driver does, and nothing else: it polls a call until it waits,
+//! carries out its steps, and reports events back. Invariant: what happens depends only on scenario, player and seed;
+//! the hash over all events proves it.
 
 mod bill;
 mod connections;
@@ -41,51 +41,51 @@ enum Event {
     Timer { call: u32, generation: u32 },
 }
 
-/// An attempt under way, seen from outside.
+/// A running attempt, seen from outside.
 #[derive(Debug)]
 struct Going {
     place: usize,
     key: usize,
     nth: u64,
     stream: bool,
-    /// `None` while it waits in line.
+    /// `None` while it is queued.
     reply: Option<Reply>,
     over: bool,
-    /// It holds a place at its provider, or waits for one.
+    /// It holds or waits for a slot at its provider.
     seated: bool,
     began: Moment,
-    /// Whose words it speaks, and from which on.
+    /// Which target's text it produces, and from which word on.
     voice: usize,
     from: u32,
     stakes: Option<Stakes>,
-    /// It met a fault that does not show as a failure, such as silence.
+    /// It met a fault that is not visible as a failure, such as silence.
     ill: bool,
     failed: bool,
 }
 
 impl Going {
-    /// Whether its target served it worse than a well one: it met a fault, failed, or was still waiting in line.
+    /// Whether its target served it worse than a healthy one: it met a fault, failed, or was still queued.
     const fn suffered(&self) -> bool {
         self.ill || self.failed || self.reply.is_none()
     }
 }
 
-/// A call under way.
+/// A call in progress.
 struct Live {
     wanted: Wanted,
     arrived: Moment,
     body: Body,
     going: Vec<Going>,
-    /// When its timer goes off; [`Moment::MAX`] if none is set.
+    /// When its timer fires; [`Moment::MAX`] if none is set.
     timer: Moment,
-    /// Words that the caller has, whose they are, and when the first and the last came.
+    /// Words that the caller has received, whose they are, and when the first and the last arrived.
     words: u32,
     voice: Option<usize>,
     first: Option<Moment>,
     last: Moment,
     silence: u64,
     hedged: bool,
-    /// The attempt that gave the answer, or the rest of one that another had begun.
+    /// The attempt that gave the answer, or the last part of it.
     served: Option<usize>,
     world: usize,
     ticket: Option<Ticket>,
@@ -111,13 +111,13 @@ struct EngineCast {
     setup: Setup,
     fleet: Arc<Fleet>,
     route: Arc<Route>,
-    /// The last one is the process that runs; the others finish what they have begun.
+    /// The last world is the running process; earlier ones finish what they have begun.
     worlds: Vec<World>,
-    /// Targets that a scope concerns.
+    /// Targets that a scope affects.
     concerned: BTreeMap<ScopeId, Vec<usize>>,
-    /// State of each target as it was last told.
+    /// Each target's state as last reported.
     shown: Vec<BreakerState>,
-    /// Whether a target was taken for slow when it was last looked at.
+    /// Whether a target was marked slow when last checked.
     slow: Vec<bool>,
     tickets: BTreeMap<(usize, Ticket), (u32, u32)>,
     woken: Vec<(u32, u32)>,
@@ -216,7 +216,7 @@ impl Stage<'_> {
         let length = self.now.saturating_since(Moment::ZERO);
         for place in 0..self.scenario.targets.len() {
             self.ledger.used[place] = self.providers.used(place, length);
-            // A route on trial may have fewer targets than the scenario.
+            // The route under test may have fewer targets than the scenario.
             if let Cast::Engine(cast) = &self.cast
                 && place < cast.fleet.targets().len()
             {
@@ -290,7 +290,7 @@ impl Stage<'_> {
         });
     }
 
-    /// Does something with a call that is still there, and sets its timer.
+    /// Acts on a call if it still exists, then sets its timer.
     fn with_live(
         &mut self,
         call: u32,
@@ -312,7 +312,7 @@ impl Stage<'_> {
             Body::Engine(machine) => machine.poll_timeout(),
             Body::Rival(own) => own.timer,
         };
-        // As the driver does: a timer that is later than the one that is set is set again once that one has gone off.
+        // Like the driver: if the deadline has moved later, the timer is reset only once it fires.
         if let Some(at) = at.filter(|at| *at < live.timer) {
             live.timer = at.max(self.now);
             self.timeline.push(live.timer, Event::Timer { call, generation });
@@ -363,9 +363,9 @@ impl Stage<'_> {
         Heard::Speech(opened, told)
     }
 
-    /// A request has ended.
+    /// Records the end of a request.
     fn end(&mut self, live: &mut Live, fate: Fate) {
-        // Nobody was there to be asked: no policy can be blamed.
+        // No target existed, so no policy can be blamed.
         let absent = live.going.is_empty()
             && self.weather.is_measured()
             && (0..self.scenario.targets.len()).all(|place| self.weather.is_absent(place, live.arrived));
@@ -380,7 +380,7 @@ impl Stage<'_> {
         if live.words > 0 && fate != Fate::Answered {
             live.silence = live.silence.max(self.now.saturating_since(live.last).as_nanos() as u64);
         }
-        // A hedge that is faster than a well first target is no effect of failure; one that stands in for an ill one is.
+        // A hedge that beats a healthy first target is no effect of failure; one that replaces an unhealthy target is.
         let affected = live.served != Some(0) && live.going.first().is_some_and(Going::suffered);
         let (cost, wasted) = self.bill(live, fate == Fate::Answered);
         self.ledger.ended(&Ended {
@@ -398,7 +398,7 @@ impl Stage<'_> {
         });
     }
 
-    /// The caller gets words of an answer.
+    /// Delivers words of an answer to the caller.
     fn deliver(&self, live: &mut Live, to: u32) {
         if live.first.is_some() {
             let quiet = self.now.saturating_since(live.last).as_nanos() as u64;
@@ -410,7 +410,7 @@ impl Stage<'_> {
     }
 }
 
-/// What is heard of an attempt.
+/// What was received from an attempt.
 #[derive(Debug)]
 enum Heard {
     Failure(Option<hotspare_core::Error>),

@@ -1,11 +1,11 @@
-//! What a world is like and what goes wrong in it, as text that people write.
+//! Scenarios: targets, load and faults, as text written by people.
 //!
-//! Not a run. Invariant: unknown keys are errors and everything that is left out has a value that this file states; a
-//! scenario that was accepted can be run with any seed.
+//! Not a run. Invariant: unknown keys are errors, and every omitted key has a default stated in this file; a scenario
+//! that was accepted can be run with any seed.
 //!
-//! Left out, the world is this one: three targets `a`, `b`, `c` at endpoints of their own, first content after 0.6 s for
-//! half of the requests, 1.2 s for 95 %, 4 s for 99 %, then a token each 20 ms, 150 of them; 20 requests a second, all
-//! streamed, Poisson arrivals, ten minutes; what goes wrong goes wrong from minute 2 to minute 5.
+//! Defaults: three targets `a`, `b`, `c` at separate endpoints; first content after 0.6 s (median), 1.2 s (95 %) or 4 s
+//! (99 %), then one token every 20 ms, 150 of them; 20 requests a second, all streamed, with Poisson arrivals, for ten
+//! minutes; faults last from minute 2 to minute 5.
 
 mod breaker;
 mod mistakes;
@@ -22,11 +22,11 @@ use crate::words::{Share, Span};
 pub(crate) use breaker::BreakerDto;
 pub(crate) use target::{Growth, PriceDto, QuotaDto, Says, TargetDto};
 
-/// A world, its load, what goes wrong, the route under test, and the marks that must be reached.
+/// Targets, load, faults, the route under test, and the marks to reach.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Scenario {
-    /// Set by whoever reads it: the file's name.
+    /// Set by the reader: the file's name.
     #[serde(skip)]
     pub(crate) name: String,
     pub(crate) what: String,
@@ -34,15 +34,15 @@ pub struct Scenario {
     pub(crate) length: Span,
     #[serde(default = "window")]
     pub(crate) window: [Span; 2],
-    /// Fewer seeds than asked for, where one run is long.
+    /// Limits the number of seeds, for scenarios whose runs are long.
     pub(crate) seeds: Option<u32>,
-    /// It says something only as a whole: a suite does not shorten it.
+    /// Only meaningful at full length: a suite does not shorten it.
     #[serde(default)]
     pub(crate) whole: bool,
     /// Its length before it was shortened.
     #[serde(skip)]
     pub(crate) full: Option<Span>,
-    /// A new process takes over: its calls know nothing of what went before.
+    /// When a new process takes over, which knows nothing of earlier calls.
     pub(crate) restart: Option<Span>,
     #[serde(default)]
     pub(crate) load: Load,
@@ -58,7 +58,7 @@ pub struct Scenario {
     pub(crate) marks: Vec<Mark>,
 }
 
-/// Who asks, how often, for what.
+/// The load: how many requests, and of what kind.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Load {
@@ -71,11 +71,11 @@ pub(crate) struct Load {
     pub(crate) output_tokens: u64,
     pub(crate) long_prompts: Option<LongPrompts>,
     pub(crate) leave: Option<Leave>,
-    /// Requests that every provider calls malformed.
+    /// Share of requests that every provider rejects as malformed.
     pub(crate) invalid: Share,
     pub(crate) deadline: Option<Span>,
     pub(crate) bursts: Vec<Burst>,
-    /// This many arrive together at the beginning of the window, on top.
+    /// Number of additional requests that arrive together at the window's start.
     pub(crate) crowd: u32,
 }
 
@@ -121,24 +121,24 @@ pub(crate) struct Burst {
     pub(crate) times: f64,
 }
 
-/// Something that goes wrong.
+/// A fault.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct FaultDto {
     /// Names of targets or groups, or `all`.
     pub(crate) on: Vec<String>,
     pub(crate) effect: Effect,
-    /// From then on; the window's beginning if left out.
+    /// Start; the window's start if omitted.
     pub(crate) from: Option<Span>,
-    /// Until then; the window's end if left out.
+    /// End; the window's end if omitted.
     pub(crate) until: Option<Span>,
-    /// Share of requests that meet it.
+    /// Share of requests that are affected.
     pub(crate) share: Option<Share>,
-    /// How long the reply takes that tells of it.
+    /// How long the failing reply takes.
     pub(crate) after: Option<Span>,
-    /// Only requests with this key, counted from 1.
+    /// Affects only requests with this key, counted from 1.
     pub(crate) key: Option<u32>,
-    /// On and off by turns.
+    /// Alternates between on and off.
     pub(crate) flap: Option<Flap>,
 }
 
@@ -149,26 +149,26 @@ pub(crate) struct Flap {
     pub(crate) off: Span,
 }
 
-/// Incidents as status pages report them: clustered, log-normal lengths, mostly partial.
+/// Incidents as status pages report them: clustered, with log-normal lengths, mostly partial.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Incidents {
     pub(crate) per_month: f64,
     /// Median length.
     pub(crate) median: Span,
-    /// Of the logarithm of the length.
+    /// Standard deviation of the logarithm of the length.
     pub(crate) sigma: f64,
     /// Share of incidents in which only a share of requests fails.
     pub(crate) partial: Share,
 }
 
-/// Targets break one by one in random order and come back in another.
+/// Targets fail one by one in random order and recover in another.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Swizzle {
     pub(crate) effects: Vec<Effect>,
     pub(crate) every: Span,
-    /// Nobody is broken after this.
+    /// All targets are healthy after this.
     pub(crate) until: Span,
 }
 
@@ -182,7 +182,7 @@ pub(crate) struct RouteDto {
     pub(crate) hedge_budget: Share,
     /// `default`, `interactive`, `batch` or `critical`.
     pub(crate) preset: String,
-    /// Multiple of the usual 95 % quantile after which first content is late; 0 is off.
+    /// Multiple of the usual 95th percentile after which first content counts as late; 0 is off.
     pub(crate) adaptive: f64,
     pub(crate) first_content: Option<Span>,
     pub(crate) gap: Option<Span>,
@@ -224,10 +224,10 @@ fn abc() -> Vec<TargetDto> {
 }
 
 impl Scenario {
-    /// Reads a scenario.
+    /// Parses a scenario.
     ///
     /// # Errors
-    /// What is wrong, with its line, or what would not make sense.
+    /// What is wrong, with its line number for syntax errors.
     pub fn parse(name: &str, text: &str) -> Result<Self, String> {
         let mut scenario: Self = toml::from_str(text).map_err(|error| {
             let at = error.span().map_or(1, |span| 1 + text[..span.start].matches('\n').count());
@@ -246,13 +246,13 @@ impl Scenario {
         &self.name
     }
 
-    /// What goes wrong, for people.
+    /// What goes wrong, in words.
     #[must_use]
     pub fn what(&self) -> &str {
         &self.what
     }
 
-    /// How many seeds it is run with, if so many are asked for.
+    /// The number of seeds to run if `asked` are requested.
     #[must_use]
     pub fn seeds(&self, asked: u32) -> u32 {
         self.seeds.map_or(asked, |most| most.min(asked))
@@ -264,7 +264,7 @@ impl Scenario {
         self.length.0
     }
 
-    /// Another length in virtual time.
+    /// Sets another length in virtual time.
     pub fn set_length(&mut self, length: Duration) {
         self.full = Some(self.full_length());
         self.length = Span(length);
@@ -275,31 +275,31 @@ impl Scenario {
         self.full.unwrap_or(self.length)
     }
 
-    /// Whether it says something only as a whole.
+    /// Whether it is only meaningful at full length.
     #[must_use]
     pub fn is_whole(&self) -> bool {
         self.whole
     }
 
-    /// Takes the marks away: they are of the route that the scenario describes, and another one is tried.
+    /// Removes the marks, which apply only to the route that the scenario describes.
     pub fn unmark(&mut self) {
         self.marks.clear();
     }
 
-    /// Makes room for targets of these names: those that the scenario does not have are well.
+    /// Adds healthy targets for those of `names` beyond the scenario's own.
     pub fn fit(&mut self, names: &[&str]) {
         for name in names.iter().skip(self.targets.len()) {
             self.targets.push(TargetDto::named(name));
         }
     }
 
-    /// About how many requests one run makes.
+    /// Approximate number of requests per run.
     #[must_use]
     pub fn requests(&self) -> u64 {
         (self.load.rate * self.length.0.as_secs_f64()) as u64
     }
 
-    /// Whether something may go wrong with the first target that then has to come back.
+    /// Whether a fault may affect the first target, which then has to recover.
     pub(crate) fn first_falls_ill(&self) -> bool {
         let ill = |fault: &FaultDto| {
             self.targets.first().is_some_and(|first| fault.on.iter().any(|name| first.answers_to(name)))
@@ -307,7 +307,7 @@ impl Scenario {
         self.incidents.is_some() || self.swizzle.is_some() || self.faults.iter().any(ill)
     }
 
-    /// Targets with which nothing is ever wrong, whatever the seed; none where somebody has less room than callers want.
+    /// Number of targets that no fault ever affects, whatever the seed; 0 if any target has limited capacity.
     pub(crate) fn well(&self) -> usize {
         let scarce = |target: &TargetDto| {
             target.capacity.is_some() || target.quota.is_some() || target.growth.is_some()

@@ -1,7 +1,6 @@
-//! What is put on trial: targets as the engine knows them, a strategy, limits and rules.
+//! The route under test: targets as the engine knows them, a strategy, limits and rules.
 //!
-//! Not the world around it. Invariant: every run assembles a fleet, a book and a world of its own, so that runs share
-//! nothing.
+//! Not its environment. Invariant: every run assembles its own fleet, book and world, so that runs share nothing.
 
 use std::sync::Arc;
 
@@ -16,22 +15,22 @@ use hotspare_routing::{
 use crate::scenario::{PriceDto, RouteDto, Scenario, TargetDto};
 use crate::words::seconds;
 
-/// A route on trial.
+/// A route under test.
 #[derive(Clone, Debug)]
 pub struct Setup {
     /// Its name in tables.
     pub name: String,
     /// Its targets; the first stands for a scenario's first, and so on.
     pub specs: Vec<TargetSpec>,
-    /// Who chooses.
+    /// The strategy.
     pub strategy: Arc<dyn Strategy>,
-    /// How long to wait for what.
+    /// The route's limits.
     pub limits: Limits,
-    /// What to do where taste differs.
+    /// The route's rules.
     pub rules: Rules,
 }
 
-/// A setup that has come to life for one run.
+/// A setup assembled for one run.
 #[derive(Debug)]
 pub(crate) struct Assembled {
     pub(crate) fleet: Arc<Fleet>,
@@ -52,10 +51,10 @@ impl Setup {
 }
 
 impl Scenario {
-    /// The route that the scenario itself describes.
+    /// The setup of the route that the scenario describes.
     ///
     /// # Errors
-    /// What makes no sense.
+    /// What is invalid.
     pub fn setup(&self) -> Result<Setup, String> {
         let specs: Vec<TargetSpec> = self.targets.iter().map(TargetDto::spec).collect::<Result<_, _>>()?;
         let names: Vec<&str> = self.targets.iter().map(|target| target.name.as_str()).collect();
@@ -70,20 +69,20 @@ impl Scenario {
         Ok(Setup { name: "hotspare".into(), specs, strategy: Arc::from(strategy), limits, rules })
     }
 
-    /// The same without hedges: what they cost and what they bring.
+    /// The same without hedging, to measure what hedging costs and gains.
     ///
     /// # Errors
-    /// What makes no sense.
+    /// What is invalid.
     pub fn setup_unhedged(&self) -> Result<Setup, String> {
         let mut calm = self.clone();
         calm.route.hedge = "off".into();
         Ok(Setup { name: "unhedged".into(), ..calm.setup()? })
     }
 
-    /// The same targets on a route that names nothing else: what the product does unless told otherwise.
+    /// The same targets on a route with default settings.
     ///
     /// # Errors
-    /// What makes no sense.
+    /// What is invalid.
     pub fn setup_defaults(&self) -> Result<Setup, String> {
         let names = self.targets.iter().map(|target| target.name.as_str());
         Ok(Setup {
@@ -95,7 +94,7 @@ impl Scenario {
         })
     }
 
-    /// The same with another strategy of the product.
+    /// The same with another of the product's strategies.
     ///
     /// # Errors
     /// If there is no such strategy.
@@ -108,10 +107,10 @@ impl Scenario {
     }
 }
 
-/// A strategy of the product by its name, over targets in order of preference.
+/// A strategy of the product by name, over targets in order of preference.
 ///
 /// # Errors
-/// If there is none.
+/// If there is no such strategy.
 pub fn strategy(name: &str, targets: &[&str]) -> Result<Box<dyn Strategy>, String> {
     let targets = targets.iter().copied();
     Ok(match name {

@@ -1,33 +1,33 @@
-//! Means and how sure they are.
+//! Means and their confidence intervals.
 //!
-//! Invariant: the same values give the same interval on every machine; resampling is by counted draws.
+//! Invariant: the same values give the same interval on every machine; resampling uses numbered draws.
 
 use crate::chance::{Chance, Purpose};
 
-/// Resamples of a bootstrap.
+/// Number of bootstrap resamples.
 const RESAMPLES: u64 = 1_000;
 
-/// A mean over seeds with the interval that 95 % of resamples fall into.
+/// A mean over seeds with its 95 % bootstrap interval.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Estimate {
     /// The mean.
     pub mean: f64,
-    /// Lower end.
+    /// Lower end of the interval.
     pub low: f64,
-    /// Upper end.
+    /// Upper end of the interval.
     pub high: f64,
-    /// Of how many values.
+    /// Number of values.
     pub count: usize,
 }
 
 impl Estimate {
-    /// Of these values; `None` if there are none.
+    /// The estimate for these values; `None` if there are none.
     #[must_use]
     pub fn of(values: &[f64]) -> Option<Self> {
         Self::ratio(values, &vec![1.0; values.len()])
     }
 
-    /// Of the sum of these values over the sum of those, resampled in pairs; `None` if there are none.
+    /// The estimate for the ratio of the two sums, resampled in pairs; `None` if there are no values.
     #[must_use]
     pub fn ratio(values: &[f64], over: &[f64]) -> Option<Self> {
         let count = values.len().min(over.len());
@@ -56,7 +56,7 @@ impl Estimate {
     }
 }
 
-/// The value that this share of values do not exceed; 0 if there are none.
+/// The value that this share of the values does not exceed; 0 if there are none.
 #[must_use]
 pub fn quantile(values: &[f64], share: f64) -> f64 {
     let mut sorted = values.to_vec();

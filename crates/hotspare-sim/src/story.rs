@@ -1,6 +1,6 @@
-//! What a timeline shows of one run.
+//! The data for a timeline of one run.
 //!
-//! Invariant: a fixed number of columns at most, whatever the run's length.
+//! Invariant: at most a fixed number of columns, whatever the run's length.
 
 use hotspare_core::BreakerState;
 
@@ -9,10 +9,10 @@ use crate::ledger::Ledger;
 use crate::scenario::Scenario;
 use crate::weather::Weather;
 
-/// Most columns of a timeline.
+/// Maximum number of columns of a timeline.
 const COLUMNS: usize = 150;
 
-/// A run as columns of equal length, in seconds.
+/// A run in columns of equal length, in seconds.
 #[derive(Clone, Debug)]
 pub struct Story {
     pub(crate) length: f64,
@@ -25,9 +25,9 @@ pub struct Story {
 #[derive(Clone, Debug)]
 pub(crate) struct Lane {
     pub(crate) name: String,
-    /// What was wrong with its provider: from, until, what.
+    /// Faults at its provider: start, end, description.
     pub(crate) ill: Vec<(f64, f64, String)>,
-    /// From when on its breaker was in which state.
+    /// State changes of its breaker.
     pub(crate) states: Vec<(f64, BreakerState)>,
 }
 
@@ -37,9 +37,9 @@ pub(crate) struct Column {
     pub(crate) arrivals: u32,
     pub(crate) starts: u32,
     pub(crate) lost: u32,
-    /// Dollars.
+    /// Dollars spent.
     pub(crate) spent: f64,
-    /// First starts, by target.
+    /// First attempts, by target.
     pub(crate) first: Vec<u32>,
     pub(crate) ttft_p50: f64,
     pub(crate) ttft_p99: f64,
@@ -68,7 +68,7 @@ impl Story {
                 states: changes.map(|(at, _, state)| (secs(at.as_nanos()), *state)).collect(),
             }
         };
-        // The last bin only holds what came after the end.
+        // The last bin only holds what happened after the end.
         let bins = &ledger.bins[..ledger.bins.len().saturating_sub(1).max(1)];
         let per = bins.len().div_ceil(COLUMNS).max(1);
         let column = |bins: &[crate::ledger::Bin]| {

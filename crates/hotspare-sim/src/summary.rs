@@ -1,6 +1,6 @@
-//! What a suite of runs says: players beside each other, and how far each is from the oracle.
+//! Results of a suite: players compared with each other and with the oracle.
 //!
-//! Invariant: players are compared on the same seeds, pair by pair; a figure that was not measured takes no part.
+//! Invariant: players are compared in pairs on the same seeds; a figure that was not measured is left out.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,7 @@ use crate::scenario::Scenario;
 use crate::stats::Estimate;
 use crate::verdict::Verdict;
 
-/// First tries of which the oracle wins less than this over a random order say nothing about routing.
+/// If the oracle's first tries beat a random order by less than this, they say nothing about routing.
 const WORTHWHILE: f64 = 0.01;
 
 /// Runs of one scenario by several players.
@@ -21,34 +21,34 @@ pub struct ScenarioRuns {
     pub name: String,
     /// What goes wrong.
     pub what: String,
-    /// Seconds for which things go wrong.
+    /// Seconds during which faults occur.
     pub outage: f64,
     /// Seconds of one run.
     pub length: f64,
-    /// Seconds of the scenario as written.
+    /// Seconds of the scenario at full length.
     pub full: f64,
-    /// Seconds of one run after things are right again.
+    /// Seconds of one run after the faults end.
     pub rest: f64,
-    /// Targets with which nothing is ever wrong.
+    /// Number of targets that no fault ever affects.
     pub well: usize,
-    /// Whether the first target falls ill and has to come back.
+    /// Whether a fault may affect the first target, which then has to recover.
     pub returns: bool,
-    /// By player, in the order of seeds. The first is the one on trial.
+    /// By player, in the order of seeds. The first is the one under test.
     pub players: Vec<(String, Vec<Digest>)>,
 }
 
 /// A mark over all seeds.
 #[derive(Clone, Debug)]
 pub struct MarkResult {
-    /// As people read it.
+    /// The mark, formatted for display.
     pub mark: String,
     /// What was measured.
     pub measure: Measure,
-    /// Runs that reached it.
+    /// Number of runs that reached it.
     pub held: usize,
-    /// Of how many that were long enough to judge it.
+    /// Number of runs that were long enough to judge it.
     pub runs: usize,
-    /// Values that were measured.
+    /// The measured values.
     pub values: Vec<f64>,
     /// The first seed that missed it.
     pub missed: Option<u64>,
@@ -61,7 +61,7 @@ impl MarkResult {
         self.runs > 0 && self.held * 100 >= self.runs * 99
     }
 
-    /// Whether a run could be judged, and too many missed it.
+    /// Whether any run could be judged, and too many missed it.
     #[must_use]
     pub fn failed(&self) -> bool {
         self.runs > 0 && !self.passed()
@@ -69,7 +69,7 @@ impl MarkResult {
 }
 
 impl ScenarioRuns {
-    /// Nothing has been run yet.
+    /// A summary without runs.
     #[must_use]
     pub fn new(scenario: &Scenario, players: &[Player]) -> Self {
         let [from, until] = scenario.window;
@@ -86,13 +86,13 @@ impl ScenarioRuns {
         }
     }
 
-    /// The runs of the player on trial.
+    /// The runs of the player under test.
     #[must_use]
     pub fn trial(&self) -> &[Digest] {
         self.players.first().map_or(&[], |(_, runs)| runs)
     }
 
-    /// The scenario's marks, for the player on trial.
+    /// The scenario's marks, for the player under test.
     #[must_use]
     pub fn marks(&self) -> Vec<MarkResult> {
         let runs = self.trial();
@@ -114,18 +114,18 @@ impl ScenarioRuns {
         (0..count).map(of).collect()
     }
 
-    /// Runs of the player on trial in which an invariant broke.
+    /// Runs of the player under test in which an invariant was violated.
     pub fn breached(&self) -> impl Iterator<Item = &Digest> {
         self.trial().iter().filter(|run| !run.breaches.is_empty())
     }
 
-    /// Whether marks and invariants held, and every mark could be judged.
+    /// Whether all marks could be judged and were reached, and no invariant was violated.
     #[must_use]
     pub fn passed(&self) -> bool {
         self.breached().next().is_none() && self.marks().iter().all(MarkResult::passed)
     }
 
-    /// Whether a mark was missed or an invariant broke.
+    /// Whether a mark was missed or an invariant violated.
     #[must_use]
     pub fn failed(&self) -> bool {
         self.breached().next().is_some() || self.marks().iter().any(MarkResult::failed)
@@ -159,10 +159,10 @@ impl ScenarioRuns {
         self.players.iter().find(|(name, _)| name == player).map(|(_, runs)| runs.as_slice())
     }
 
-    /// How far a player is from the oracle, seed by seed: the mean of what applies of (1) the share of the way from a
-    /// random order to the oracle that is missing in first tries, where there is a way worth going (1 %), (2) how much longer 99 % of callers wait for first
-    /// content, (3) how much later a target that is back gets its share, by the length of the outage, (4) starts per
-    /// request beyond the oracle's. Each is floored at 0.
+    /// How far a player is from the oracle, seed by seed: the mean of those that apply of (1) the share of the oracle's
+    /// gain in first tries over a random order that is missing, if that gain is worthwhile (1 %); (2) how much longer
+    /// the 99th percentile of time to first content is; (3) how much later a recovered target gets its share back,
+    /// relative to the length of the outage; (4) starts per request beyond the oracle's. Each is floored at 0.
     #[must_use]
     pub fn regret(&self, player: &str) -> Option<Estimate> {
         let (own, oracle) = (self.runs(player)?, self.runs("oracle")?);
@@ -180,7 +180,7 @@ impl ScenarioRuns {
         Estimate::of(&values)
     }
 
-    /// log10 of how many times more requests a player loses than the oracle, one more each.
+    /// log10 of the ratio of requests lost by the player to those lost by the oracle, with one added to each.
     #[must_use]
     pub fn nines_gap(&self, player: &str) -> Option<f64> {
         let lost = |player: &str| {
@@ -209,7 +209,7 @@ impl ScenarioRuns {
             && self.outage > 0.0
             && self.returns
         {
-            // Who never gives a target its share back is as late as the run is long.
+            // A player that never gives the target its share back counts as late by the rest of the run.
             let own = run.value(Measure::RecoveredAfter).unwrap_or(self.rest);
             parts.push((own - oracle) / self.outage);
         }

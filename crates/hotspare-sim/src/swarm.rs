@@ -1,14 +1,14 @@
-//! Worlds that chance makes, and how to make one that fails as small as it can be.
+//! Random scenarios, and how to minimize one that fails.
 //!
-//! A random subset of faults for each seed finds what a list of scenarios does not (swarm testing, Groce et al. 2012).
-//! Invariant: a seed always makes the same world, and a world is written down as text that reads back.
+//! A random subset of faults per seed finds what a list of scenarios does not (swarm testing, Groce et al. 2012).
+//! Invariant: a seed always gives the same scenario, and its text parses back.
 
 use std::fmt::Write;
 
 use crate::chance::{Chance, Purpose};
 use crate::scenario::Scenario;
 
-/// What may go wrong. The first half leaves answers possible, the rest does not.
+/// Possible effects. The first half leaves answers possible, the rest does not.
 const EFFECTS: [&str; 20] = [
     "ttft-times:10",
     "gap-times:20",
@@ -32,7 +32,7 @@ const EFFECTS: [&str; 20] = [
     "quota-exhausted",
 ];
 
-/// One fault of a made world, as text.
+/// One fault of a random scenario.
 #[derive(Clone, Debug, PartialEq)]
 struct Line {
     on: &'static str,
@@ -43,7 +43,7 @@ struct Line {
     flap: Option<u64>,
 }
 
-/// A world that chance made.
+/// A random scenario.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Swarm {
     seed: u64,
@@ -55,12 +55,12 @@ pub struct Swarm {
 }
 
 impl Swarm {
-    /// The world of a seed: two minutes of trouble among three targets, and a minute to recover.
+    /// The scenario of a seed: three targets, two minutes of faults, and a minute to recover.
     #[must_use]
     pub fn new(seed: u64) -> Self {
         let chance = Chance::new(seed);
         let draw = |n: u64, what: u64, of: u64| chance.draw(Purpose::Swarm, [n, what, 0]) % of;
-        // Not every kind of fault in every world: a world of its own for each subset.
+        // Each scenario uses a random subset of the kinds of fault.
         let kinds: Vec<&'static str> =
             EFFECTS.into_iter().zip(100..).filter(|(_, n)| draw(*n, 0, 4) == 0).map(|(one, _)| one).collect();
         let count = 1 + draw(0, 1, 8);
@@ -98,7 +98,7 @@ impl Swarm {
         }
     }
 
-    /// The world as a scenario file.
+    /// The scenario as the text of a file.
     #[must_use]
     pub fn text(&self) -> String {
         let mut text = format!(
@@ -108,7 +108,7 @@ impl Swarm {
         if self.hedge {
             text.push_str("route = { hedge = \"p95\", adaptive = 3.0 }\n");
         }
-        // A key that was called dead is left alone for ten minutes: who has lost every key is not back at the end.
+        // A rejected key is re-checked only after ten minutes: a target that has lost every key is not back at the end.
         let dead = |target: &str| {
             let kills = |line: &&Line| ["status:401", "quota-exhausted"].contains(&line.effect);
             self.lines.iter().filter(kills).any(|line| [target, "all"].contains(&line.on))
@@ -118,7 +118,7 @@ impl Swarm {
                 "marks = [{ measure = \"available\", from = \"165s\", until = \"190s\", at_least = \"99%\" }]\n",
             );
         }
-        // Writing to text does not fail.
+        // Writing to a string cannot fail.
         let _ = writeln!(text, "[load]\nrate = {}.0\n{}", self.rate, self.knobs.join("\n"));
         for line in &self.lines {
             let Line { on, effect, from, until, share, flap } = line;
@@ -133,16 +133,16 @@ impl Swarm {
         text
     }
 
-    /// The world as a scenario.
+    /// The parsed scenario.
     ///
     /// # Errors
-    /// None that a test has not seen: what is written reads back.
+    /// None in practice: a test checks that the text parses.
     pub fn scenario(&self) -> Result<Scenario, String> {
         Scenario::parse(&format!("swarm-{}", self.seed), &self.text())
     }
 
-    /// The smallest world that still fails: faults and knobs are taken out, times and loads halved, for as long as
-    /// `fails` says yes.
+    /// The smallest scenario that still fails: removes faults and settings and halves times and loads for as long as
+    /// `fails` returns true.
     #[must_use]
     pub fn shrink(mut self, mut fails: impl FnMut(&Scenario) -> bool) -> Self {
         let mut still = |world: &Self| world.scenario().is_ok_and(|scenario| fails(&scenario));

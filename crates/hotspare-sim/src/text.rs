@@ -1,16 +1,16 @@
-//! What simulated models say.
+//! The text that simulated models produce.
 //!
-//! Invariant: word n of a voice is the same for every request and as long as every other, so that what a caller was given
-//! can be checked by comparing bytes.
+//! Invariant: word n of a voice is the same for every request, and all words have the same length, so that answers can
+//! be checked by comparing bytes.
 
 use crate::workload::LONGEST;
 
-/// Bytes of a word.
+/// Length of a word in bytes.
 pub(crate) const WORD: usize = 4;
-/// Voices that differ.
+/// Number of distinct voices.
 const VOICES: usize = 4;
 
-/// The words of a few voices.
+/// The text of a few voices.
 #[derive(Debug)]
 pub(crate) struct Text(Vec<String>);
 
@@ -24,7 +24,7 @@ impl Text {
         Self((0..targets.clamp(1, VOICES)).map(voice).collect())
     }
 
-    /// Words `from` to before `to`.
+    /// Words in the range `from..to`.
     pub(crate) fn words(&self, voice: usize, from: u32, to: u32) -> &str {
         let voice = &self.0[voice % self.0.len()];
         let range = |word: u32| (word as usize * WORD).min(voice.len());

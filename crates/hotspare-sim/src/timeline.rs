@@ -1,18 +1,18 @@
-//! What happens next: events in the order of their moments.
+//! The event queue, ordered by time.
 //!
-//! Not a clock: it knows only what was put in. Invariant: events of one moment come out in the order in which they went in,
-//! so that a run is the same on every machine.
+//! Not a clock. Invariant: events of the same moment come out in insertion order, so that a run is the same on every
+//! machine.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
 use hotspare_core::Moment;
 
-/// Events that are still to come.
+/// Pending events.
 #[derive(Debug)]
 pub(crate) struct Timeline<E> {
     heap: BinaryHeap<Reverse<Entry<E>>>,
-    /// How many events went in.
+    /// Number of events inserted so far.
     count: u64,
 }
 

@@ -1,7 +1,7 @@
-//! Recorded availability and recorded arrivals, from the text of their files.
+//! Parses recorded availability and recorded arrivals.
 //!
-//! Not a reader of files, and no compression: it takes text. Invariant: a figure that is not there makes a target absent,
-//! not ill: whoever is not listed, or had no traffic by which to be judged, is no candidate in that time.
+//! Takes text; does not open or decompress files. Invariant: a missing figure makes a target absent, not unhealthy: an
+//! endpoint that was not listed, or had no traffic to be judged by, is no candidate during that time.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -22,10 +22,10 @@ pub struct ModelTrace {
     length: f64,
 }
 
-/// Availability of the endpoints of each model: `endpoints.csv`, then pairs of a file of polls and one of figures.
+/// The availability of each model's endpoints: `endpoints.csv`, then pairs of a polls file and a figures file.
 ///
 /// # Errors
-/// What cannot be read, and in which line.
+/// What cannot be parsed, with its line number.
 pub fn availability(endpoints: &str, parts: &[(&str, &str)]) -> Result<Vec<ModelTrace>, String> {
     let mut models: BTreeMap<String, Vec<(u32, String)>> = BTreeMap::new();
     for (number, line) in endpoints.lines().enumerate().skip(1) {
@@ -63,7 +63,7 @@ pub fn availability(endpoints: &str, parts: &[(&str, &str)]) -> Result<Vec<Model
                 fields.nth(1).and_then(|figure| figure.parse::<f32>().ok()).map(|percent| percent / 100.0);
             let at = nanos(poll).ok_or_else(|| format!("figures: there is no poll {poll}"))?;
             let points = series.entry(id).or_default();
-            // Polls in between at which it was not listed.
+            // Intermediate polls in which it was not listed.
             if let Some(gap) = seen.get(&id).filter(|last| **last + 1 < poll) {
                 points.extend(nanos(gap + 1).map(|at| (at, None)));
             }
@@ -93,7 +93,7 @@ pub fn availability(endpoints: &str, parts: &[(&str, &str)]) -> Result<Vec<Model
 }
 
 impl ModelTrace {
-    /// The world of this model: its endpoints in the order listed, equally fast, so many requests a second.
+    /// A scenario for this model: its endpoints in the order listed, equally fast, at this rate of requests per second.
     #[must_use]
     pub fn scenario(&self, rate: f64, strategy: &str) -> Scenario {
         let target = |name: &String| {
@@ -121,23 +121,23 @@ impl ModelTrace {
         }
     }
 
-    /// What a run of it is given.
+    /// The course of a run over this trace.
     #[must_use]
     pub fn course(&self) -> Course {
         Course { series: Some(self.series.clone().into()), ..Course::default() }
     }
 
-    /// How many endpoints serve it.
+    /// Number of endpoints that serve it.
     #[must_use]
     pub fn endpoints(&self) -> usize {
         self.endpoints.len()
     }
 }
 
-/// Recorded arrivals: seconds (`t_s`) or milliseconds (`t_ms`), tokens of the prompt, tokens of the answer.
+/// Recorded arrivals: seconds (`t_s`) or milliseconds (`t_ms`), prompt tokens, output tokens.
 ///
 /// # Errors
-/// What cannot be read.
+/// What cannot be parsed.
 pub fn arrivals(text: &str) -> Result<Arc<[Arrival]>, String> {
     let mut lines = text.lines();
     let scale = match lines.next().and_then(|head| head.split(',').next()) {
@@ -165,7 +165,7 @@ pub fn arrivals(text: &str) -> Result<Arc<[Arrival]>, String> {
         .collect()
 }
 
-/// Seconds since 1970 of a time such as `2026-08-07T00:01:04Z`.
+/// The Unix time of a text such as `2026-08-07T00:01:04Z`, in seconds.
 fn unix(text: &str) -> Option<u64> {
     let (date, time) = text.trim().strip_suffix('Z')?.split_once('T')?;
     let numbers = |text: &str, by: char| {

@@ -1,7 +1,7 @@
 //! Whether a run reached its marks.
 //!
-//! Invariant: every mark of the scenario is judged, in its order, or said not to be; a run in which an invariant broke is
-//! a failure whatever its marks say.
+//! Invariant: every mark of the scenario is judged, in order, or reported as not judged; a run that violated an
+//! invariant fails whatever its marks say.
 
 use crate::marks::{Mark, Measure};
 use crate::run::Outcome;
@@ -10,22 +10,22 @@ use crate::scenario::Scenario;
 /// One mark, judged.
 #[derive(Clone, Debug)]
 pub struct Judged {
-    /// As people read it.
+    /// The mark, formatted for display.
     pub mark: String,
     /// What was measured.
     pub measure: Measure,
-    /// The value; `None` if what it is about never happened.
+    /// The value; `None` if there was nothing to measure.
     pub value: Option<f64>,
-    /// Whether it was reached.
+    /// The verdict.
     pub verdict: Verdict,
 }
 
-/// What is known of a mark after a run.
+/// The verdict on a mark after a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// It was reached.
+    /// The mark was reached.
     Reached,
-    /// It was missed.
+    /// The mark was missed.
     Missed,
     /// The run was too short, or held nothing to measure.
     NotJudged,
@@ -48,13 +48,13 @@ impl Outcome {
         scenario.marks.iter().map(judge).collect()
     }
 
-    /// A measure of the scenario's window and first target.
+    /// A measure over the scenario's window, for the first target.
     #[must_use]
     pub fn in_window(&self, measure: Measure) -> Option<f64> {
         self.ledger.value(measure, 0, self.ledger.window())
     }
 
-    /// A measure of the whole run and first target.
+    /// A measure over the whole run, for the first target.
     #[must_use]
     pub fn whole(&self, measure: Measure) -> Option<f64> {
         self.ledger.value(measure, 0, (0, u64::MAX))

@@ -1,11 +1,11 @@
 //! The invariants, checked after every event of every run.
 //!
-//! Not a second machine: it keeps only what it needs to contradict one. What is checked: no start at an open breaker but a
-//! marked last resort; at most the configured probes within a lease; only a probe leaves half-open for closed, and no state is skipped;
-//! started = served + failed + cancelled + under way; starts of a call stay within its limit; a call ends once and leaves
-//! nothing under way; first content and end come within their deadlines; what was delivered is one answer, no word lost
-//! or twice; a cut answer is no success; a caller's mistake is not tried again; nobody is lost while an untried target
-//! would have admitted the call.
+//! Not a second state machine: it keeps only what it needs to detect a violation. It checks that: no attempt starts at
+//! an open breaker except a marked last resort; there are at most the configured probes within a lease; only a probe
+//! moves half-open to closed, and no state is skipped; started = served + failed + cancelled + in flight; a call's
+//! starts stay within its limit; a call ends once and leaves nothing running; first content and end meet their
+//! deadlines; what was delivered is one answer with no word lost or repeated; a truncated answer is no success; a
+//! caller's mistake is not retried; no request is lost while an untried target would have admitted the call.
 
 use std::time::Duration;
 
@@ -13,21 +13,21 @@ use hotspare_core::{BreakerState, Kind, Moment};
 use hotspare_engine::{Fleet, Route, World};
 use hotspare_health::{Reason, ScopeId, Transition};
 
-/// Deadlines are kept to within this.
+/// Tolerance for deadlines.
 const TICK: Duration = Duration::from_millis(1);
-/// More are not written down.
+/// Maximum number of breaches recorded.
 const MOST: usize = 20;
 
-/// An invariant that did not hold.
+/// An invariant that was violated.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Breach {
-    /// Since the start of the run.
+    /// Time since the start of the run.
     pub at: Duration,
-    /// What should not have happened.
+    /// What happened.
     pub what: String,
 }
 
-/// The states that the watch knows of.
+/// The breaker states known to the watch.
 #[derive(Debug)]
 pub(crate) struct Watch {
     scopes: Vec<Scope>,
@@ -38,19 +38,20 @@ pub(crate) struct Watch {
 struct Scope {
     state: BreakerState,
     generation: u32,
-    /// When the probes under way began. One that speaks may outlast its lease, and is then in nobody's way.
+    /// When the current probes began. A probe that is streaming may outlast its lease, and then no longer blocks
+    /// others.
     probes: Vec<Moment>,
     most: Probes,
 }
 
-/// What a breaker allows.
+/// The probes that a breaker allows.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Probes {
     pub(crate) at_once: u32,
     pub(crate) lease: Duration,
 }
 
-/// The scopes of an attempt, with the generations in which it began, and when, where it is a probe.
+/// The scopes of an attempt, each with its generation at the start and, for a probe, its start time.
 pub(crate) type Stakes = [(ScopeId, u32, Option<Moment>); 4];
 
 impl Watch {
@@ -69,7 +70,7 @@ impl Watch {
         Self { scopes, breaches: Vec::new() }
     }
 
-    /// Everything is as new: another process has taken over.
+    /// Resets all states: another process has taken over.
     pub(crate) fn restart(&mut self) {
         for scope in &mut self.scopes {
             scope.state = BreakerState::Closed;
@@ -84,7 +85,7 @@ impl Watch {
         }
     }
 
-    /// Whether any breaker of these scopes is open, or half-open.
+    /// The worst breaker state among these scopes.
     pub(crate) fn state(&self, scopes: &[ScopeId]) -> BreakerState {
         scopes.iter().map(|scope| self.scopes[scope.0 as usize].state).max().unwrap_or_default()
     }
@@ -114,7 +115,7 @@ impl Watch {
         for stake in &mut stakes {
             let scope = &mut self.scopes[stake.0.0 as usize];
             if last_resort && scope.state == BreakerState::Open {
-                // The last resort is the probe, whatever the cooldown says.
+                // The last resort acts as the probe, regardless of the cooldown.
                 scope.state = BreakerState::HalfOpen;
                 scope.generation += 1;
                 scope.probes.clear();
@@ -149,7 +150,7 @@ impl Watch {
         }
     }
 
-    /// Started = served + failed + cancelled + under way.
+    /// Checks that started = served + failed + cancelled + in flight.
     pub(crate) fn balance(&mut self, now: Moment, world: &World, place: usize) {
         let counts = world.counts(place);
         let ended = counts.served + counts.cancelled + counts.failed.values().sum::<u64>();
@@ -163,7 +164,7 @@ impl Watch {
         }
     }
 
-    /// What must hold when a call ends.
+    /// Checks what must hold when a call ends.
     pub(crate) fn call_ended(&mut self, now: Moment, end: &CallEnd<'_>) {
         let limits = &end.route.limits;
         let starts = end.starts;
@@ -178,7 +179,7 @@ impl Watch {
         if now > end.arrived + limits.total + TICK {
             self.say(now, || "a call lasted longer than its total".into());
         }
-        // Of a whole answer the first content is its end.
+        // For a whole answer, the first content arrives with its end.
         let begins = if end.stream { limits.first_content_deadline } else { limits.total };
         if end.first.is_some_and(|first| first > end.arrived + begins + TICK) {
             self.say(now, || "first content came after its deadline".into());
@@ -191,7 +192,7 @@ impl Watch {
                 self.say(now, || format!("a malformed request was sent {starts} times"));
             }
             Some(kind) if end.may_be_missed && !matches!(kind, Kind::Cancelled | Kind::Deadline) => {
-                // Whoever cannot be in time is rightly passed over.
+                // Targets that cannot answer in time are rightly skipped.
                 let left = (end.arrived + begins).saturating_since(now);
                 let would = |place: usize| {
                     let view = end.world.view(now, place, 0);
@@ -214,7 +215,7 @@ impl Watch {
     }
 }
 
-/// A call that has ended, as far as invariants are concerned.
+/// A call that has ended, as far as the invariants need to know.
 #[derive(Debug)]
 pub(crate) struct CallEnd<'a> {
     pub(crate) fleet: &'a Fleet,
@@ -224,16 +225,16 @@ pub(crate) struct CallEnd<'a> {
     pub(crate) stream: bool,
     pub(crate) first: Option<Moment>,
     pub(crate) failed: Option<Kind>,
-    /// Whether nothing but the request was wrong.
+    /// Whether an invalid request was the only problem.
     pub(crate) only_invalid: bool,
-    /// Whether another target could still have answered: not after a cut, not after a caller's own mistake.
+    /// Whether another target could still have answered: not after a cut, nor after a caller's mistake.
     pub(crate) may_be_missed: bool,
     pub(crate) starts: usize,
     pub(crate) under_way: usize,
     pub(crate) tried: &'a [usize],
-    /// Places that the caller did not want.
+    /// Targets that the caller excluded.
     pub(crate) left_out: &'a [usize],
-    /// Words that the caller has, and that the answer has.
+    /// Words that the caller received, and words in the answer.
     pub(crate) words: u32,
     pub(crate) wanted: u32,
 }

@@ -1,7 +1,7 @@
-//! What the providers are like at each moment: the latent state behind every outcome.
+//! The state of the providers at each moment, which underlies all outcomes.
 //!
-//! Not an outcome: whether one request meets a fault is its own draw. Invariant: fixed before the run begins, by scenario
-//! and seed alone, so that every policy meets the same weather.
+//! Not an outcome: whether a request meets a fault is a separate draw. Invariant: fixed before the run starts, by
+//! scenario and seed alone, so that every policy gets the same weather.
 
 use hotspare_core::Moment;
 
@@ -10,37 +10,37 @@ use crate::effect::Effect;
 use crate::scenario::{FaultDto, Incidents, Scenario, Swizzle};
 use crate::words::nanos;
 
-/// Latency of a reply that refuses, unless the fault says otherwise.
+/// Latency of a refusal in nanoseconds, unless the fault sets another.
 const REJECT: u64 = 80_000_000;
 
-/// The weather of a run, by place of the target.
+/// The weather of a run, by target.
 #[derive(Clone, Debug)]
 pub(crate) struct Weather {
     spells: Vec<Vec<Spell>>,
     series: Vec<Option<Series>>,
 }
 
-/// A time in which something is wrong.
+/// A span of time during which a fault is active.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Spell {
     pub(crate) from: u64,
     pub(crate) until: u64,
-    /// Length of a turn on and of a turn off, in nanoseconds.
+    /// Lengths of the on and off phases, in nanoseconds.
     flap: Option<(u64, u64)>,
     pub(crate) effect: Effect,
-    /// Share of requests that meet it.
+    /// Share of requests that are affected.
     pub(crate) share: f64,
     pub(crate) key: Option<u32>,
-    /// Which of its target's spells it is: overlapping spells are drawn apart.
+    /// Its index among the target's spells, so that overlapping spells have separate draws.
     pub(crate) number: u64,
-    /// How long the reply takes, in nanoseconds.
+    /// Latency of the failing reply, in nanoseconds.
     pub(crate) after: u64,
 }
 
-/// Success probabilities that were measured, each until the next.
+/// Measured success probabilities, each valid until the next.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Series {
-    /// Moment in nanoseconds, and the share of requests that succeed; `None`: not listed then.
+    /// Moment in nanoseconds, and the share of requests that succeed; `None` if not listed then.
     pub(crate) points: Vec<(u64, Option<f32>)>,
 }
 
@@ -77,28 +77,28 @@ impl Weather {
         weather
     }
 
-    /// Measured success probabilities, by place.
+    /// Sets measured success probabilities, by target.
     pub(crate) fn with_series(mut self, series: Vec<Series>) -> Self {
         self.series = series.into_iter().map(Some).collect();
         self
     }
 
-    /// What is wrong at a target now.
+    /// The faults active at a target now.
     pub(crate) fn at(&self, place: usize, now: Moment) -> impl Iterator<Item = &Spell> {
         self.spells.get(place).into_iter().flatten().filter(move |spell| spell.is_on(now))
     }
 
-    /// Everything that is ever wrong at a target.
+    /// All faults of a target, at any time.
     pub(crate) fn all(&self, place: usize) -> &[Spell] {
         self.spells.get(place).map_or(&[], Vec::as_slice)
     }
 
-    /// The measured share of successes, if the target has one.
+    /// The measured success probability, if the target has one.
     pub(crate) fn measured(&self, place: usize, now: Moment) -> Option<f32> {
         self.series.get(place)?.as_ref()?.at(now)
     }
 
-    /// Whether the target is not listed now: nobody can be sent there.
+    /// Whether the target is not listed now and so cannot be used.
     pub(crate) fn is_absent(&self, place: usize, now: Moment) -> bool {
         self.series
             .get(place)
@@ -110,7 +110,7 @@ impl Weather {
         self.series.iter().any(Option::is_some)
     }
 
-    /// Whether anything is ever wrong at a target.
+    /// Whether a target ever has a fault.
     pub(crate) fn is_ever_ill(&self, place: usize) -> bool {
         self.spells.get(place).is_some_and(|spells| !spells.is_empty())
             || self.measured(place, Moment::ZERO).is_some()
@@ -199,7 +199,7 @@ impl Spell {
         inside && turn
     }
 
-    /// Whether a request that meets it gets no answer.
+    /// Whether an affected request gets no answer.
     pub(crate) fn kills(&self) -> bool {
         use hotspare_chaos::Fault;
         !matches!(
@@ -212,7 +212,7 @@ impl Spell {
     }
 }
 
-/// A normal draw from two uniform ones (Box and Muller).
+/// A normal draw from two uniform ones (Box–Muller).
 pub(crate) fn normal(a: f64, b: f64) -> f64 {
     libm::sqrt(-2.0 * libm::log(1.0 - a)) * libm::cos(2.0 * std::f64::consts::PI * b)
 }

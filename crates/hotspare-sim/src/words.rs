@@ -1,6 +1,6 @@
-//! Values that scenario files write as words: durations, shares, spreads.
+//! Values written as text in scenario files: durations, shares, distributions.
 //!
-//! Invariant: a duration without its unit is refused, not guessed; floating point stays inside basic arithmetic and
+//! Invariant: a duration without a unit is rejected, not guessed; floating point is limited to basic arithmetic and
 //! `libm`, so that every machine computes the same numbers.
 
 use std::time::Duration;
@@ -33,7 +33,7 @@ impl<'de> Deserialize<'de> for Span {
     }
 }
 
-/// Seconds of a duration's text.
+/// Parses a duration to seconds.
 pub(crate) fn seconds(text: &str) -> Option<f64> {
     let text = text.trim();
     let digits = text.bytes().take_while(|byte| byte.is_ascii_digit() || *byte == b'.').count();
@@ -63,16 +63,16 @@ impl<'de> Deserialize<'de> for Share {
     }
 }
 
-/// A per cent's text as a share of 1.
+/// Parses a percentage to a fraction of 1.
 pub(crate) fn percent(text: &str) -> Option<f64> {
     let number: f64 = text.trim().strip_suffix('%')?.trim().parse().ok()?;
     Some(number / 100.0)
 }
 
-/// A distribution given by its quantiles; between them the logarithm is linear, so tails may be as heavy as they are.
+/// A distribution given by its quantiles, log-linear in between, so that tails may be arbitrarily heavy.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Spread {
-    /// Probability and the logarithm of the value in seconds.
+    /// Probability, and the logarithm of the value in seconds.
     points: Vec<(f64, f64)>,
 }
 
@@ -88,7 +88,7 @@ struct SpreadDto {
 }
 
 impl Spread {
-    /// From quantiles in seconds, in rising order.
+    /// From quantiles in seconds, in increasing order.
     pub(crate) fn new(points: &[(f64, f64)]) -> Option<Self> {
         let rising = points.windows(2).all(|pair| pair[0].0 < pair[1].0 && pair[0].1 <= pair[1].1);
         let sane = points.first().is_some_and(|first| first.0 == 0.0 && first.1 > 0.0)
@@ -97,12 +97,12 @@ impl Spread {
             .then(|| Self { points: points.iter().map(|(at, value)| (*at, libm::log(*value))).collect() })
     }
 
-    /// Always the same, in seconds.
+    /// A constant, in seconds.
     pub(crate) fn constant(secs: f64) -> Self {
         Self { points: vec![(0.0, libm::log(secs)), (1.0, libm::log(secs))] }
     }
 
-    /// The value in seconds below which the share `unit` lies.
+    /// The quantile at `unit`, in seconds.
     pub(crate) fn at(&self, unit: f64) -> f64 {
         let after = self.points.iter().position(|(at, _)| *at > unit).unwrap_or(self.points.len() - 1);
         let (a, b) = (self.points[after.saturating_sub(1)], self.points[after]);
@@ -133,9 +133,9 @@ impl<'de> Deserialize<'de> for Spread {
     }
 }
 
-/// Nanoseconds of a time in seconds.
+/// Converts seconds to nanoseconds.
 pub(crate) fn nanos(secs: f64) -> u64 {
-    // Saturates at both ends: negative and absurd times are cut, never wrapped.
+    // The cast saturates at both ends: negative or absurd times are clamped, never wrapped.
     (secs * 1e9) as u64
 }
 

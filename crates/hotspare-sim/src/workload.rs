@@ -1,4 +1,4 @@
-//! Who asks when, and for what.
+//! The requests of a run: when they arrive, and what they ask for.
 //!
 //! Invariant: request number n of a seed is the same request for every policy.
 
@@ -16,7 +16,7 @@ use crate::words::nanos;
 /// Longest answer, in tokens.
 pub(crate) const LONGEST: u32 = 20_000;
 
-/// One request, before anybody has tried to answer it.
+/// One request, before any attempt to answer it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Wanted {
     pub(crate) number: u64,
@@ -24,22 +24,22 @@ pub(crate) struct Wanted {
     pub(crate) invalid: bool,
     pub(crate) prompt_tokens: u64,
     pub(crate) output_tokens: u32,
-    /// How much longer than usual its first content takes.
+    /// Factor on the usual time to first content.
     pub(crate) ttft_times: f64,
     pub(crate) leaves_after: Option<Duration>,
     pub(crate) deadline: Option<Duration>,
-    /// Which of the prepared requests it is.
+    /// Index of the prepared request body.
     pub(crate) body: usize,
 }
 
-/// An arrival that was recorded: seconds since the first, tokens of prompt and answer.
+/// A recorded arrival.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Arrival {
-    /// Seconds since the first.
+    /// Seconds since the first arrival.
     pub at: f64,
-    /// Tokens of the prompt.
+    /// Prompt tokens.
     pub prompt: u64,
-    /// Tokens of the answer.
+    /// Output tokens.
     pub output: u32,
 }
 
@@ -49,7 +49,7 @@ pub(crate) struct Workload<'a> {
     load: &'a Load,
     chance: Chance,
     recorded: Option<&'a [Arrival]>,
-    /// Of the request that comes next.
+    /// Number of the next request.
     number: u64,
     crowd: u32,
     crowd_at: Moment,
@@ -61,7 +61,7 @@ impl<'a> Workload<'a> {
         let load = &scenario.load;
         let long = load.long_prompts.as_ref().map(|long| long.tokens);
         let sizes = std::iter::once(load.prompt_tokens).chain(long);
-        // Four bytes are about a token; a message costs four more.
+        // A token is about four bytes; a message adds four tokens.
         let body = |tokens: u64| {
             let bytes = usize::try_from(tokens.saturating_sub(4).saturating_mul(4)).unwrap_or(0).min(4 << 20);
             Request::from(ChatRequest::to("trial").user("x".repeat(bytes)))
@@ -77,8 +77,8 @@ impl<'a> Workload<'a> {
         }
     }
 
-    /// The request, without the targets that are absent. Each comes from an end user of its own, so that a strategy that keeps
-    /// users together spreads them.
+    /// The request, excluding absent targets. Each has its own end user, so that strategies which keep a user's requests
+    /// together still spread them.
     pub(crate) fn request<'b>(
         &mut self,
         wanted: &Wanted,
@@ -87,7 +87,7 @@ impl<'a> Workload<'a> {
         let mut absent = absent.peekable();
         let body = &mut self.bodies[wanted.body];
         if let Request::Chat(chat) = body {
-            // Nobody else holds it by now, so this copies no prompt.
+            // No other reference is left by now, so this does not copy the prompt.
             let chat = Arc::make_mut(chat);
             chat.end_user = Some(wanted.number.to_string());
             if absent.peek().is_some() {
@@ -97,7 +97,7 @@ impl<'a> Workload<'a> {
         Cow::Borrowed(body)
     }
 
-    /// The next request and when it comes; `None` if the record is over.
+    /// When the next request arrives; `None` at the end of a record.
     pub(crate) fn next(&mut self, now: Moment) -> Option<Moment> {
         if let Some(recorded) = self.recorded {
             let arrival = recorded.get(usize::try_from(self.number).ok()?)?;
@@ -111,7 +111,7 @@ impl<'a> Workload<'a> {
         Some(now + Duration::from_nanos(nanos(gap).max(1)))
     }
 
-    /// What arrives now.
+    /// The request that arrives now.
     pub(crate) fn take(&mut self) -> Wanted {
         let number = self.number;
         self.number += 1;
@@ -144,7 +144,7 @@ impl<'a> Workload<'a> {
     }
 }
 
-/// A gap between two arrivals with mean 1: exponential, constant, or Gamma with this coefficient of variation.
+/// A gap between arrivals with mean 1: exponential, constant, or Gamma with this coefficient of variation.
 fn gap(cv: f64, chance: Chance, number: u64) -> f64 {
     let unit = |what: u64| chance.unit(Purpose::Arrival, [number, what, 0]);
     if cv == 0.0 {
@@ -154,7 +154,7 @@ fn gap(cv: f64, chance: Chance, number: u64) -> f64 {
         return -libm::log(1.0 - unit(0));
     }
     let shape = 1.0 / (cv * cv);
-    // Marsaglia and Tsang 2000; a shape below 1 is drawn one higher and corrected.
+    // Marsaglia and Tsang 2000; for a shape below 1, draws with a shape one higher and corrects.
     let boosted = if shape < 1.0 { shape + 1.0 } else { shape };
     let d = boosted - 1.0 / 3.0;
     let c = 1.0 / libm::sqrt(9.0 * d);

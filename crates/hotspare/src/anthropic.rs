@@ -10,7 +10,7 @@ use hotspare_core::{ChatRequest, Error};
 
 use crate::endpoint::Endpoint;
 
-/// Its author's address.
+/// Anthropic's own API.
 const BASE_URL: &str = "https://api.anthropic.com/v1";
 
 /// A model at Anthropic.
@@ -25,16 +25,15 @@ pub fn target(model: impl Into<String>) -> AnthropicTarget {
     }
 }
 
-/// A model of Anthropic's at Vertex AI. `location` is a region such as `us-east5`, or `global`. The key is an OAuth access
-/// token, which lasts an hour: fetch it with [`Key::from_credentials`](crate::Key::from_credentials), or keep a file fresh and name it with
-/// [`Key::file`](crate::Key::file); it is read again when the token is refused.
+/// An Anthropic model on Vertex AI. `location` is a region such as `us-east5`, or `global`. The key is an OAuth access
+/// token that lasts an hour: fetch it with [`Key::from_credentials`](crate::Key::from_credentials), or keep a file up
+/// to date and pass it as [`Key::file`](crate::Key::file), which is re-read when the token is rejected.
 pub fn vertex(project: &str, location: &str, model: impl Into<String>) -> AnthropicTarget {
     AnthropicTarget { host: Host::VERTEX, base_url: Host::vertex_address(project, location), ..target(model) }
 }
 
-/// A request from the wire's JSON, so that code which makes such bodies can send them to a route. Whether a stream was
-/// asked for is the caller's to say again, by [`Client::chat`](crate::Client::chat) or
-/// [`Client::stream`](crate::Client::stream).
+/// Parses a request in this wire's JSON, so that code which already produces such bodies can send them to a route. The
+/// `stream` field is ignored: call [`Client::chat`](crate::Client::chat) or [`Client::stream`](crate::Client::stream).
 ///
 /// # Errors
 /// [`Kind::InvalidRequest`](crate::Kind::InvalidRequest) naming the field and what is wrong with it.
@@ -54,7 +53,7 @@ pub struct AnthropicTarget {
 }
 
 impl AnthropicTarget {
-    /// Sets the address, up to and including the version.
+    /// Sets the base URL, up to and including the version.
     #[must_use]
     pub fn base_url(mut self, base_url: impl Into<String>) -> Self {
         self.base_url = base_url.into();
@@ -62,14 +61,14 @@ impl AnthropicTarget {
         self
     }
 
-    /// Sends one more header with each request.
+    /// Adds a header to each request.
     #[must_use]
     pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.headers.push((name.into(), value.into()));
         self
     }
 
-    /// Sends the key as a bearer.
+    /// Sends the key as a bearer token.
     #[must_use]
     pub fn bearer(mut self) -> Self {
         self.bearer = true;
@@ -82,7 +81,7 @@ impl AnthropicTarget {
         self.endpoint().key(key)
     }
 
-    /// The finished description.
+    /// Finishes the description without adding a key.
     #[must_use]
     pub fn endpoint(self) -> Endpoint {
         let mut mistakes = crate::endpoint::url_mistakes(&self.base_url);

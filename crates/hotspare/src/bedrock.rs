@@ -1,8 +1,8 @@
 //! Targets at Amazon Bedrock: the Converse wire for any model, the Messages wire for Anthropic's.
 //!
-//! Keys are access keys, with which each request is signed, or bearer keys. Where no key is named they are found as AWS's
-//! own tools find them: in the environment, then in a profile's files (see [`credentials`]). Invariant: a target without a
-//! region and without an address of its own is a mistake, not a guess.
+//! Keys are access keys, which sign each request, or bearer keys. A target without an explicit key looks where AWS's
+//! own tools do: in the environment, then in a profile's files (see [`credentials`]). Invariant: a target with neither
+//! a region nor a base URL is reported as a mistake; no region is guessed.
 
 mod files;
 
@@ -23,13 +23,13 @@ pub fn target(model: impl Into<String>) -> BedrockTarget {
     BedrockTarget::new(model.into(), false)
 }
 
-/// A model of Anthropic's at Bedrock, over the Messages wire: what only that wire knows keeps its words.
+/// An Anthropic model on Bedrock, over the Messages wire, so features that only this wire has need no translation.
 pub fn anthropic(model: impl Into<String>) -> BedrockTarget {
     BedrockTarget::new(model.into(), true)
 }
 
-/// Keys as AWS's own tools find them: a bearer key, or an access key with or without its token, in the environment, else the
-/// profile that it names, else the profile `default`.
+/// Looks for keys where AWS's own tools do: a bearer key or an access key (with an optional session token) in the
+/// environment, else the profile named there, else the profile `default`.
 #[must_use]
 pub fn credentials() -> Key {
     Key::read("the AWS credentials of environment or profile", || {
@@ -52,7 +52,7 @@ pub fn profile(name: impl Into<String>) -> Key {
     Key::read(format!("the AWS profile `{name}`"), move || Files::from_env().secret(&name))
 }
 
-/// An access key that the application already holds, with its token if it is a temporary one.
+/// An access key that the application already holds, with its session token if it is temporary.
 #[must_use]
 pub fn access_key(id: &str, key: &str, token: Option<&str>) -> Key {
     Key::from_secret(joined(id, key, token))
@@ -69,7 +69,7 @@ fn profile_name() -> String {
     std::env::var("AWS_PROFILE").unwrap_or_else(|_| "default".into())
 }
 
-/// The region of environment or profile.
+/// The region from the environment or the profile.
 fn region() -> Option<String> {
     let env = |name: &str| std::env::var(name).ok().filter(|value| !value.trim().is_empty());
     env("AWS_REGION")
@@ -82,7 +82,7 @@ fn region() -> Option<String> {
 #[derive(Clone, Debug)]
 pub struct BedrockTarget {
     model: String,
-    /// Over the Messages wire.
+    /// Whether to use the Messages wire instead of Converse.
     messages: bool,
     region: Option<String>,
     base_url: Option<String>,
@@ -94,40 +94,40 @@ impl BedrockTarget {
         Self { model, messages, region: None, base_url: None, headers: Vec::new() }
     }
 
-    /// Sets the region; otherwise that of `AWS_REGION`, `AWS_DEFAULT_REGION` or the profile.
+    /// Sets the region. Defaults to `AWS_REGION`, `AWS_DEFAULT_REGION` or the profile's region.
     #[must_use]
     pub fn region(mut self, region: impl Into<String>) -> Self {
         self.region = Some(region.into());
         self
     }
 
-    /// Sets the address: scheme and host. It may need a key or not.
+    /// Sets the base URL: scheme and host. A key becomes optional.
     #[must_use]
     pub fn base_url(mut self, base_url: impl Into<String>) -> Self {
         self.base_url = Some(base_url.into());
         self
     }
 
-    /// Sends one more header with each request.
+    /// Adds a header to each request.
     #[must_use]
     pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.headers.push((name.into(), value.into()));
         self
     }
 
-    /// Adds a key, such as [`profile`], in place of those that are found.
+    /// Adds a key, such as [`profile`], instead of looking for one.
     #[must_use]
     pub fn key(self, key: Key) -> Endpoint {
         self.endpoint().key(key)
     }
 
-    /// The finished description.
+    /// Finishes the description without adding a key.
     #[must_use]
     pub fn endpoint(self) -> Endpoint {
         let mut mistakes = Vec::new();
         let own_address = self.base_url.is_some();
         let region = self.region.clone().or_else(region);
-        // A name and nothing else: it becomes part of the address.
+        // The region becomes part of the host name, so it must not contain anything else.
         let is_name = |region: &String| {
             !region.is_empty() && region.chars().all(|c| c.is_ascii_alphanumeric() || c == '-')
         };

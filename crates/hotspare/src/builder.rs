@@ -1,4 +1,4 @@
-//! Building a client: everything that is wrong is reported at once.
+//! Builds a client and reports every mistake at once.
 //!
 //! Invariant: nothing is sent while building, and a client that was built has targets, routes and readable keys.
 
@@ -27,14 +27,14 @@ use crate::endpoint::{Backend, Endpoint, Net};
 use crate::key::KeySlot;
 use crate::shared::{Connected, Prompt, Shared};
 
-/// A client that is being put together.
+/// A client under construction.
 #[derive(Debug, Default)]
 pub struct ClientBuilder {
     targets: Vec<(TargetId, Endpoint)>,
     routes: Vec<(String, RouteSpec)>,
     transport: Option<Arc<dyn Transport>>,
     pub(crate) mistakes: Mistakes,
-    /// Targets that were named and cannot be described: nothing else follows from that.
+    /// Targets that were named but could not be described, so that routes using them are not reported as well.
     pub(crate) broken: Vec<TargetId>,
 }
 
@@ -53,7 +53,7 @@ impl ClientBuilder {
         self
     }
 
-    /// Sends everything through this transport, such as one made of the application's own HTTP client.
+    /// Sends everything through this transport, such as one built on the application's own HTTP client.
     #[must_use]
     pub fn transport(mut self, transport: Arc<dyn Transport>) -> Self {
         self.transport = Some(transport);
@@ -121,7 +121,7 @@ impl ClientBuilder {
         }
         let described = specs.clone();
         let (fleet, book) = Fleet::assemble(specs);
-        // Every target can be asked by its own name, unless a route was given it.
+        // Every target can be requested by its own name, unless a route already uses that name.
         let taken = |name: &str| {
             self.routes
                 .iter()
@@ -146,7 +146,7 @@ impl ClientBuilder {
     }
 }
 
-/// Gives a provider of one's own a name for its health: one for all targets over the same provider.
+/// Gives a custom provider a name for its health, shared by all targets that use the same provider.
 fn place(name: &TargetId, endpoint: &mut Endpoint, placed: &mut Vec<(*const (), String)>) {
     let Backend::Provider(provider) = &endpoint.backend else { return };
     if !endpoint.host.is_empty() {
@@ -163,7 +163,8 @@ fn place(name: &TargetId, endpoint: &mut Endpoint, placed: &mut Vec<(*const (), 
     endpoint.host = host;
 }
 
-/// What was asked of a connection that is not made here: it would be passed over in silence, a proxy among it.
+/// Connection settings that would have no effect because the connection is not made here. They are mistakes: ignoring a
+/// proxy, for one, could go unnoticed.
 fn idle(endpoint: &Endpoint, given: bool) -> Option<String> {
     let custom = matches!(endpoint.backend, Backend::Provider(_));
     let net = endpoint.net != Net::default();
@@ -177,7 +178,7 @@ fn idle(endpoint: &Endpoint, given: bool) -> Option<String> {
     Some(format!("{what}: no effect, for {whose} makes the connections"))
 }
 
-/// Which of a route's targets get prompts of the route.
+/// The prompts that a route sets for its targets.
 fn prompts(
     route: &str,
     spec: &RouteSpec,
@@ -212,7 +213,7 @@ fn prompts(
     prompts.into_iter().map(|(place, (_, prompt))| (place, prompt)).collect()
 }
 
-/// A limit on money that nobody could count is a mistake.
+/// Reports spend limits that cannot be enforced because a price is unknown.
 fn unpriced(spends: &[(usize, SpendLimit)], fleet: &Fleet, routes: &[Arc<Route>], mistakes: &mut Mistakes) {
     let free = |place: &usize| fleet.targets()[*place].profile.price.is_none();
     let id = |place: usize| &fleet.targets()[place].id;
@@ -388,7 +389,7 @@ fn connect(
     (spec, target)
 }
 
-/// Takes over what the catalogue does not know.
+/// Fills in capabilities that the catalogue does not state.
 fn fill(known: &mut hotspare_core::Capabilities, more: &hotspare_core::Capabilities) {
     known.assistant_first = known.assistant_first.or(more.assistant_first);
     known.assistant_prefill = known.assistant_prefill.or(more.assistant_prefill);
@@ -406,7 +407,7 @@ fn fill(known: &mut hotspare_core::Capabilities, more: &hotspare_core::Capabilit
     known.vision = known.vision.or(more.vision);
 }
 
-/// Tells keys apart without keeping them.
+/// Distinguishes keys without keeping them.
 fn fingerprint(secret: &Secret) -> u64 {
     let mut hasher = DefaultHasher::new();
     secret.expose().hash(&mut hasher);

@@ -1,7 +1,7 @@
 //! The client: what an application holds.
 //!
-//! Mechanism only: it looks up the route, makes a plan, and lets the driver drive the machine. Invariant: cheap to clone,
-//! and all clones share one health.
+//! Mechanism only: it looks up the route, makes a plan, and lets the driver run the state machine. Invariant: cheap to
+//! clone, and all clones share one health.
 
 use std::sync::{Arc, PoisonError};
 
@@ -22,7 +22,7 @@ use crate::shared::Shared;
 use crate::stream::ChatStream;
 use crate::validators::Both;
 
-/// Sends requests to whichever target answers.
+/// Sends requests and fails over between targets.
 #[derive(Clone, Debug)]
 pub struct Client {
     shared: Arc<Shared>,
@@ -41,22 +41,23 @@ impl Client {
         &self.shared.routes
     }
 
-    /// Begins a client.
+    /// Starts building a client.
     #[must_use]
     pub fn builder() -> ClientBuilder {
         ClientBuilder::default()
     }
 
-    /// Asks for a whole answer. It is held until it is complete, so whatever breaks before is invisible.
+    /// Requests a whole answer. It is held back until it is complete, so failures along the way stay invisible.
     ///
     /// # Errors
-    /// When no target gave an answer; [`Error::trail`] has every attempt, and the error itself is the one that tells most.
+    /// If no target gave an answer. The error returned is the most informative one; its [`Error::trail`] lists every
+    /// attempt.
     pub async fn chat(&self, request: ChatRequest) -> Result<ChatResponse, Error> {
         self.chat_via(request, None).await
     }
 
-    /// As [`Client::chat`], for a request that came in over a wire (such as `openai-chat`): a target of another wire that
-    /// finds it malformed is not taken at its word.
+    /// As [`Client::chat`], for a request that arrived over a wire (such as `openai-chat`). If a target of another wire
+    /// calls the request malformed, the translation may be at fault, so another target is tried.
     ///
     /// # Errors
     /// As [`Client::chat`].
@@ -69,12 +70,12 @@ impl Client {
         words(self.drive(chat(request)?, false, wire, form)?).await
     }
 
-    /// Asks for JSON that `validator` accepts. An answer that it rejects is repaired, asked for again, or requested from another
-    /// target, as with a schema. The request tells the model what to answer, in its prompt or as its `output`; if that is a
-    /// schema, the answer must fit the schema as well.
+    /// Requests JSON that `validator` accepts. An answer that it rejects is repaired, requested again, or requested
+    /// from another target, as with a schema. The request must say what to answer, in its prompt or as its `output`; if
+    /// that is a schema, the answer must match it as well.
     ///
     /// # Errors
-    /// As [`Client::chat`]; [`Kind::BadOutput`] if no target gave such an answer, with what was wrong in the trail.
+    /// As [`Client::chat`]; [`Kind::BadOutput`] if no target gave a valid answer, with the violations in the trail.
     pub async fn chat_validated(
         &self,
         request: ChatRequest,
@@ -99,8 +100,9 @@ impl Client {
         self.shared.validators.validator(schema)
     }
 
-    /// Asks for vectors. Only targets of one family and one number of dimensions stand in for each other: those of the
-    /// route's first member that makes vectors. The trail names the others and why they were passed over.
+    /// Requests embedding vectors. Only targets of the same model family and number of dimensions can replace each
+    /// other: the first member of the route that can embed decides. The trail lists the others and why they were
+    /// skipped.
     ///
     /// # Errors
     /// As [`Client::chat`].
@@ -108,7 +110,7 @@ impl Client {
         self.embed_via(request, None).await
     }
 
-    /// As [`Client::embed`], for a request that came in over a wire.
+    /// As [`Client::embed`], for a request that arrived over a wire.
     ///
     /// # Errors
     /// As [`Client::chat`].
@@ -124,16 +126,16 @@ impl Client {
         }
     }
 
-    /// Asks for an answer piece by piece. Returns once the first content is here: until then every trouble moves on
-    /// unseen.
+    /// Requests an answer piece by piece. Returns once the first content has arrived; until then, failing over is
+    /// invisible.
     ///
     /// # Errors
-    /// When no target gave any content. What breaks later is the stream's last item.
+    /// If no target gave any content. A later failure is the stream's last item.
     pub async fn stream(&self, request: ChatRequest) -> Result<ChatStream, Error> {
         self.stream_via(request, None).await
     }
 
-    /// As [`Client::stream`], for a request that came in over a wire.
+    /// As [`Client::stream`], for a request that arrived over a wire.
     ///
     /// # Errors
     /// As [`Client::stream`].
@@ -154,11 +156,11 @@ impl Client {
         }
     }
 
-    /// Sends one tiny request to a target with one of its keys, counted from 0: past routes and health, and without a
-    /// trace there. The caller limits the time.
+    /// Sends one tiny request to a target with one of its keys, counted from 0. It bypasses routes and health and
+    /// affects neither. It has no timeout of its own; set one around it.
     ///
     /// # Errors
-    /// Whatever the target says; [`Kind::Config`] if there is no such target.
+    /// Whatever the target answers; [`Kind::Config`] if there is no such target.
     pub async fn check_key(&self, target: &TargetId, key: usize) -> Result<(), Error> {
         let place = self.shared.targets.iter().position(|connected| connected.id == *target);
         let place =
@@ -166,7 +168,7 @@ impl Client {
         crate::keeper_task::probe(&self.shared, place, key).await
     }
 
-    /// What would be tried for a request, in which order, and why. Sends nothing.
+    /// Shows which targets would be tried for a request, in which order, and why. Sends nothing.
     ///
     /// # Errors
     /// If there is no such route.
@@ -174,7 +176,7 @@ impl Client {
         self.explain_any(&Request::from(request.clone()))
     }
 
-    /// As [`Client::explain`], for vectors.
+    /// As [`Client::explain`], for embeddings.
     ///
     /// # Errors
     /// If there is no such route.
@@ -211,7 +213,7 @@ impl Client {
         })
     }
 
-    /// The names that a request's `model` may have: routes, their further names, and targets.
+    /// The names that a request's `model` may use: routes, their further names, and targets.
     #[must_use]
     pub fn names(&self) -> Vec<String> {
         let routes = self.shared.routes.iter().map(|route| route.name.clone());
@@ -219,11 +221,12 @@ impl Client {
         routes.chain(aliases).collect()
     }
 
-    /// Registers a listener for changes of breakers' states. With [`Scope::None`] it reports that the local network is
-    /// suspected, and that it works again.
+    /// Registers a listener for breaker state changes. With [`Scope::None`], it reports that the local network is
+    /// suspected to be down, or works again.
     ///
-    /// Listeners run outside all locks, on the task that noticed the change, so they should not block. A panic is caught and
-    /// logged. They live as long as the client: a listener that holds a clone of the client keeps it alive for ever.
+    /// Listeners run outside all locks, on the task that noticed the change, so they should not block. A panic is
+    /// caught and logged. Listeners live as long as the client: one that holds a clone of the client keeps it alive
+    /// forever.
     ///
     /// ```no_run
     /// # fn page(_: String) {}
@@ -242,10 +245,10 @@ impl Client {
         observer.on_transition.push(Arc::new(listener));
     }
 
-    /// Registers a listener for keys and models that go out of service, and come back: a key that was rejected, an account
-    /// without credit, a model that its host no longer has. Unlike a breaker that opens, this usually needs a person.
+    /// Registers a listener for keys and models that go out of service or come back: a rejected key, an account without
+    /// credit, a model that its host has removed. Unlike an open breaker, this usually needs a person to fix it.
     ///
-    /// Listeners run as those of [`Client::on_transition`] do.
+    /// Listeners run under the same rules as those of [`Client::on_transition`].
     ///
     /// ```no_run
     /// # fn page(_: String) {}
@@ -262,7 +265,7 @@ impl Client {
         observer.on_service_change.push(Arc::new(listener));
     }
 
-    /// Marks a request that speaks of state which only one of the route's providers keeps.
+    /// Marks a request that refers to state which only one of the route's providers has.
     fn bind(&self, route: &Route, request: Request) -> Request {
         let Request::Chat(chat) = &request else { return request };
         if chat.bound.as_ref().is_some_and(|bound| bound.kept) {
@@ -275,7 +278,7 @@ impl Client {
         }
     }
 
-    /// Puts keys into service again that were rejected and have been replaced at their sources.
+    /// Puts rejected keys back into service once their sources hold a new one.
     fn take_new_keys(&self, route: &Route, now: Moment) {
         for &place in &route.members {
             for (key, slot) in self.shared.targets[place].keys.iter().enumerate() {
@@ -307,7 +310,7 @@ impl Client {
         let size = prompt_size(&request);
         let (views, turn) = shared
             .with_world(|world| (world.views(now, &route, size.tokens(), stream), world.next_turn(&route)));
-        // Outside the lock: a strategy is the application's code.
+        // Outside the lock: a strategy may be application code.
         let plan_seed = PlanSeed { draw: seed.rotate_left(32), turn };
         let plan = Plan::new(&shared.fleet, &route, &request, size, &views, plan_seed);
         let mut ask = Ask::of(&request, stream, seed);
@@ -320,7 +323,7 @@ impl Client {
         }
         let span = observe::span_of(&route);
         let call = Call::new(now, Arc::clone(&shared.fleet), route, ask, plan);
-        // Boxed, so that the futures around it stay small: they are moved more often than it is made.
+        // Boxed to keep the surrounding futures small: they are moved more often than the driver is created.
         Ok(Box::new(Driver::new(Arc::clone(shared), request, call, span)))
     }
 
@@ -338,7 +341,8 @@ impl Client {
         exact.or_else(|| shared.routes.get(alias().or_else(rest)?))
     }
 
-    /// Whether the targets that a request names exist: a mistyped one would leave nobody to ask, or nobody out.
+    /// Checks that the targets named in the request's options exist: a typo would leave no target to try, or exclude
+    /// none.
     fn check_targets(&self, request: &Request) -> Result<(), Error> {
         let (options, targets) = (request.options(), &self.shared.targets);
         let named = options.only.iter().chain(&options.without);
@@ -365,21 +369,21 @@ impl Client {
     }
 }
 
-/// A draw with which no strategy explores (they do so at round numbers), and that lies in the middle where shares are drawn:
-/// the order of most calls.
+/// A draw for which no strategy explores (they do so at round numbers), in the middle of the range from which weights
+/// are drawn: it gives the most common order.
 const TYPICAL_DRAW: u64 = 4_999;
 
-/// A request for words that can be sent.
+/// A chat request that can be sent.
 fn chat(request: ChatRequest) -> Result<Request, Error> {
-    // What is bound may go on from messages that its provider keeps.
+    // A bound request may continue from messages that its provider stores.
     if request.messages.is_empty() && request.extras.is_empty() {
         return Err(Error::new(Kind::InvalidRequest, "the request has no messages"));
     }
     Ok(request.into())
 }
 
-/// A request for vectors that can be sent. Empty inputs are refused here: most providers refuse them, and some answer
-/// with fewer vectors than were asked for.
+/// An embedding request that can be sent. Empty inputs are rejected here: most providers reject them, and some return
+/// fewer vectors than inputs.
 fn embed(request: EmbedRequest) -> Result<Request, Error> {
     let wrong = |what: String| Err(Error::new(Kind::InvalidRequest, what));
     if request.inputs.is_empty() {
@@ -399,7 +403,7 @@ fn embed(request: EmbedRequest) -> Result<Request, Error> {
     }
 }
 
-/// Drives a call to its answer in words.
+/// Drives a call to a chat response.
 async fn words(driver: Box<Driver>) -> Result<ChatResponse, Error> {
     match whole(driver).await? {
         Response::Chat(response) => Ok(response),

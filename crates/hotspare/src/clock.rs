@@ -1,6 +1,6 @@
-//! The one file that reads a clock or asks for chance.
+//! The only file that reads a clock or draws random numbers.
 //!
-//! Invariant: everything below this crate gets time and chance as arguments; tokio's clock is used, so that tests can
+//! Invariant: everything below this crate takes time and randomness as arguments. Uses tokio's clock, so that tests can
 //! pause it.
 
 use std::hash::{BuildHasher, RandomState};
@@ -9,7 +9,7 @@ use std::time::SystemTime;
 use hotspare_core::Moment;
 use tokio::time::Instant;
 
-/// A client's clock: moments count from its start.
+/// A client's clock; moments are counted from its creation.
 #[derive(Clone, Debug)]
 pub(crate) struct Clock {
     origin: Instant,
@@ -24,13 +24,13 @@ impl Clock {
         Moment::ZERO + self.origin.elapsed()
     }
 
-    /// Wall time: signatures are dated with it, and tokens run out by it.
+    /// Wall-clock time, for dating signatures and for the expiry of tokens.
     pub(crate) fn wall() -> SystemTime {
         SystemTime::now()
     }
 
     pub(crate) fn instant(&self, at: Moment) -> Instant {
-        // A moment beyond what the platform's clock can hold is as good as thirty years away.
+        // A moment beyond the range of the platform's clock is treated as thirty years away.
         let since = at.saturating_since(Moment::ZERO);
         self.origin
             .checked_add(since)
@@ -38,7 +38,7 @@ impl Clock {
     }
 }
 
-/// Chance from the operating system, by way of the standard library's hash keys.
+/// Randomness from the operating system, by way of the standard library's hash keys.
 pub(crate) fn entropy() -> u64 {
     RandomState::new().hash_one(0u64)
 }

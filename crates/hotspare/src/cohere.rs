@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::endpoint::Endpoint;
 
-/// Its author's address.
+/// Cohere's own API.
 const BASE_URL: &str = "https://api.cohere.com/v2";
 
 /// A model at Cohere.
@@ -22,7 +22,7 @@ pub struct CohereTarget {
 }
 
 impl CohereTarget {
-    /// Sets the address, up to and including the version.
+    /// Sets the base URL, up to and including the version.
     #[must_use]
     pub fn base_url(mut self, base_url: impl Into<String>) -> Self {
         self.base_url = base_url.into();
@@ -35,7 +35,7 @@ impl CohereTarget {
         self.endpoint().key(key)
     }
 
-    /// The finished description.
+    /// Finishes the description without adding a key.
     #[must_use]
     pub fn endpoint(self) -> Endpoint {
         let wire = Cohere::new().with_base_url(&self.base_url);

@@ -1,7 +1,7 @@
 //! Configuration as text: the same for the library and the gateway.
 //!
-//! Text, not files: whoever has a file reads it. Invariant: unknown keys are errors, secrets are named and never written
-//! here, durations carry their unit, and every mistake is reported at once with its line.
+//! Text, not files: reading files is the caller's job. Invariant: unknown keys are errors, secrets are referenced and
+//! never inline, durations carry their unit, and every mistake is reported at once with its line.
 
 mod breaker;
 mod cloud;
@@ -34,13 +34,13 @@ pub use server::ServerConfig;
 /// A parsed configuration.
 #[non_exhaustive]
 pub struct Config {
-    /// What concerns a gateway; a library ignores it.
+    /// Settings for a gateway; a library ignores them.
     pub server: ServerConfig,
     targets: Vec<Named<TargetDto>>,
     routes: Vec<Named<RouteDto>>,
 }
 
-/// Shows names only: addresses of proxies and values of headers may be secrets.
+/// Shows names only: proxy URLs and header values may be secrets.
 impl fmt::Debug for Config {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let targets: Vec<&str> = self.targets.iter().map(|target| target.name.as_str()).collect();
@@ -70,7 +70,7 @@ pub struct KeyDto {
     profile: Option<String>,
 }
 
-/// What is no table is not shown: it may be the key itself.
+/// The input is not echoed if it is not a table: it may be the key itself.
 #[derive(Deserialize)]
 #[serde(
     untagged,
@@ -95,10 +95,10 @@ impl From<KeyForm> for KeyDto {
 }
 
 impl KeyDto {
-    /// The source that is named.
+    /// The configured source.
     ///
     /// # Errors
-    /// If not exactly one is named.
+    /// Unless exactly one source is named.
     pub fn source(&self) -> Result<Key, String> {
         match (&self.env, &self.file, &self.profile) {
             (Some(name), None, None) => Ok(Key::env(name)),
@@ -120,7 +120,7 @@ impl Config {
     /// Reads a configuration.
     ///
     /// # Errors
-    /// [`Kind::Config`] with every mistake, one a line, each with the line where it stands.
+    /// [`Kind::Config`] with every mistake, one per line, each with its line number.
     pub fn parse(text: &str) -> Result<Self, Error> {
         let lines = Lines::of(text);
         let (table, broken) = DeTable::parse_recoverable(text);
@@ -152,7 +152,7 @@ impl Config {
         if mistakes.is_empty() {
             return Ok(config);
         }
-        // What can be read is looked at, too: whoever mends a file wants to know all of it.
+        // Entries that do parse are checked as well, so that one run reports every mistake in the file.
         for Named { name, line, mut dto } in config.targets {
             (dto.ca, dto.prompt) = (None, None);
             mistakes.extend(dto.endpoint().err().map(|what| (line, format!("targets.{name}: {what}"))));
@@ -164,7 +164,7 @@ impl Config {
         Err(sorted(mistakes))
     }
 
-    /// Takes paths of key files to be relative to `folder`, such as that of the configuration's file.
+    /// Resolves paths of key files relative to `folder`, such as the one that holds the configuration file.
     pub fn relative_to(&mut self, folder: &Path) {
         let keys = self.targets.iter_mut().flat_map(|target| target.dto.keys.iter_mut());
         for key in keys.chain(self.server.client_keys.as_mut()).chain(self.server.operator_keys.as_mut()) {
@@ -172,7 +172,7 @@ impl Config {
         }
     }
 
-    /// Reads the files that prompts and certificate authorities name, each by `read`, which gets the path as written.
+    /// Reads the files named for prompts and certificate authorities. `read` gets each path as written.
     ///
     /// # Errors
     /// [`Kind::Config`] with every file that cannot be read.
@@ -201,16 +201,16 @@ impl Config {
         if mistakes.is_empty() { Ok(()) } else { Err(sorted(mistakes)) }
     }
 
-    /// The client that it describes. Keys are read here.
+    /// Builds the client. Keys are read here.
     ///
     /// # Errors
-    /// [`Kind::Config`] with every mistake that parsing could not see: unset variables, unknown targets, values that make
-    /// no sense.
+    /// [`Kind::Config`] with every mistake that parsing could not detect: unset variables, unknown targets, values that
+    /// make no sense.
     pub fn client(self) -> Result<Client, Error> {
         self.builder().build()
     }
 
-    /// The builder that it fills.
+    /// A builder filled from this configuration.
     #[must_use]
     pub fn builder(self) -> ClientBuilder {
         let mut builder = Client::builder();
@@ -269,13 +269,13 @@ fn each<T: for<'de> Deserialize<'de>>(
             Some(Named { name, line, dto })
         })
         .collect();
-    // In the order written, which is the order in which people read and name them.
+    // In file order, which is the order in which people read and name them.
     read.sort_by_key(|entry| entry.line);
     read
 }
 
-/// Reads one table. What is wrong in it is taken out and the rest looked at again, so that one mistake does not hide the
-/// next.
+/// Reads one table. On an error, the offending entry is removed and the rest is read again, so that one mistake does
+/// not hide the next.
 fn read<T: for<'de> Deserialize<'de>>(
     lines: &Lines<'_>,
     path: &str,
@@ -288,7 +288,7 @@ fn read<T: for<'de> Deserialize<'de>>(
             Ok(dto) => return well.then_some(dto),
             Err(error) => error,
         };
-        // A key that is missing may be the one that was taken out.
+        // A field reported as missing may be one that was removed above.
         if well || !error.message().starts_with("missing field") {
             let mut told = lines.tell(&error, path);
             if error.span().is_none() {

@@ -1,8 +1,8 @@
-//! The loop that drives a call: the only one that knows a clock.
+//! The loop that drives a call, and the only one that knows a clock.
 //!
-//! It does what the machine says and tells it what happened; it decides nothing. The caller's polling is what moves it, so
-//! there is no task behind a call: dropping it drops the connections, which is the cancel. Invariant: the world's lock is
-//! held only inside [`Shared::with_world`], never across an await and never around an application's code.
+//! It carries out the machine's steps and reports events back; it decides nothing. It runs while the caller polls,
+//! without a task of its own: dropping it drops the connections, which cancels the call. Invariant: the world's lock is
+//! held only inside [`Shared::with_world`], never across an await and never around application code.
 
 use std::fmt;
 use std::pin::Pin;
@@ -27,15 +27,15 @@ use crate::wake::WakeSignal;
 
 type Signals = BoxStream<'static, Result<Signal, Error>>;
 
-/// One attempt under way.
+/// One running attempt.
 struct Running {
     stage: Stage,
-    /// The key that it uses, and what it was.
+    /// The key slot it uses, and the secret that was actually sent.
     key: Option<(Arc<KeySlot>, Arc<OnceLock<Secret>>)>,
 }
 
 impl Running {
-    /// Whether its rejected key has been replaced at its source.
+    /// Returns whether its rejected key has been replaced at its source.
     fn renew(&self) -> bool {
         let Some((slot, used)) = &self.key else { return false };
         used.get().is_some_and(|rejected| slot.renew(rejected))
@@ -47,26 +47,26 @@ enum Stage {
     Streaming(Signals),
 }
 
-/// What a driver hands to its caller.
+/// What a driver returns to its caller.
 #[derive(Debug)]
 pub(crate) enum Output {
     Chunk(Chunk),
     Done(Box<Result<Summary, Error>>),
 }
 
-/// A call on its way.
+/// A call in progress.
 pub(crate) struct Driver {
     shared: Arc<Shared>,
     request: Request,
     call: Call,
-    /// By attempt; `None` once it is over.
+    /// Indexed by attempt; `None` once the attempt is over.
     attempts: Vec<Option<Running>>,
     timer: Option<Pin<Box<Sleep>>>,
-    /// Rung when there may be room, once the call had to wait for it.
+    /// Set once the call had to wait for room; signalled when there may be some.
     wake: Option<(Ticket, Arc<WakeSignal>)>,
-    /// The machine has something to say or must be asked.
+    /// The machine must be polled: it may have a new step.
     due: bool,
-    /// The caller was given something and has not come back yet.
+    /// Output was returned to the caller, which has not polled again yet.
     away: bool,
     over: bool,
     span: Span,
@@ -96,7 +96,7 @@ impl Driver {
     pub(crate) fn poll_output(&mut self, cx: &mut Context<'_>) -> Poll<Output> {
         let span = self.span.clone();
         let _entered = span.enter();
-        // One reading of the clock serves for all that is ready by then.
+        // One reading of the clock serves everything that is ready by now.
         let mut now = self.shared.clock.now();
         if std::mem::take(&mut self.away) {
             self.call.resumed(now);
@@ -123,7 +123,7 @@ impl Driver {
         }
     }
 
-    /// Asks the machine until it waits, or has something for the caller.
+    /// Polls the machine until it waits or has output for the caller.
     fn turn(&mut self) -> Option<Output> {
         loop {
             let now = self.shared.clock.now();
@@ -187,8 +187,8 @@ impl Driver {
         self.attempts.push(Some(Running { stage, key }));
     }
 
-    /// Whether the call was woken. A call that has just begun to wait registers its signal and polls once more: there may have
-    /// been room in between.
+    /// Whether the call was woken. A call that has just begun to wait registers its signal and polls once more, because
+    /// room may have been freed in between.
     fn is_woken(&mut self, cx: &Context<'_>) -> bool {
         let Some(ticket) = self.call.ticket() else { return false };
         let woken = match &self.wake {
@@ -206,7 +206,7 @@ impl Driver {
         woken
     }
 
-    /// Hears what attempts have to say. Returns whether anything happened.
+    /// Polls all attempts. Returns whether any made progress.
     fn listen(&mut self, cx: &mut Context<'_>, now: Moment) -> bool {
         let mut happened = false;
         for index in 0..self.attempts.len() {
@@ -266,13 +266,13 @@ impl Driver {
         self.due = true;
     }
 
-    /// As [`Driver::tell`], for what calls for nothing but patience: at most it moves a timer.
+    /// As [`Driver::tell`], for events that need no new step: at most they move a timer.
     fn note(&mut self, now: Moment, input: Input) {
         self.shared.with_world(|world| self.call.handle(now, world, input));
     }
 
-    /// Waits for the machine's next timer. A timer that turns out to be later than the one that is set is only set again
-    /// once the earlier one has gone off: most are overtaken by events.
+    /// Waits for the machine's next timer. If the deadline has moved later, the timer is reset only once it fires: most
+    /// timers are overtaken by events.
     fn poll_timer(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let Some(at) = self.call.poll_timeout() else { return Poll::Pending };
         let at = self.shared.clock.instant(at);
@@ -291,7 +291,7 @@ impl Driver {
     }
 }
 
-/// Dropping a call is how its caller leaves.
+/// Dropping a call cancels it.
 impl Drop for Driver {
     fn drop(&mut self) {
         if !self.over {

@@ -1,7 +1,7 @@
 //! What a target is: a model at an endpoint, with its keys.
 //!
-//! A plain description: nothing is connected or read before the client is built. Invariant: whatever cannot be right is
-//! reported by the builder, together with everything else that is wrong.
+//! A plain description: nothing is connected or read before the client is built. Invariant: mistakes are collected and
+//! reported by the builder with all others.
 
 use std::fmt;
 use std::sync::Arc;
@@ -21,17 +21,17 @@ use crate::shared::Prompt;
 pub struct Endpoint {
     pub(crate) backend: Backend,
     pub(crate) model: String,
-    /// Who answers: names the scope of the host's health.
+    /// The host, which names the scope of its health.
     pub(crate) host: String,
-    /// Where its API is: names the scopes of its models' and keys' health.
+    /// The API's address, which names the scopes of its models' and keys' health.
     pub(crate) address: String,
     pub(crate) keys: Vec<Key>,
     pub(crate) needs_key: bool,
-    /// The key that is used where none is named.
+    /// The key to use if none is given.
     pub(crate) found_key: Option<Key>,
     pub(crate) signer: Option<Arc<dyn Signer>>,
     pub(crate) profile: Option<ModelProfile>,
-    /// Whose list in the model catalogue applies.
+    /// The provider under which the model catalogue lists the model.
     pub(crate) catalog: Option<String>,
     pub(crate) max_in_flight: Option<u32>,
     pub(crate) requests_per_minute: Option<u64>,
@@ -43,18 +43,18 @@ pub struct Endpoint {
     pub(crate) deadline_header: Option<String>,
     pub(crate) net: Net,
     pub(crate) prompt: Option<Prompt>,
-    /// What is already known to be wrong.
+    /// Mistakes found so far.
     pub(crate) mistakes: Vec<String>,
 }
 
-/// How to talk to it.
+/// How to talk to the endpoint.
 #[derive(Clone, Debug)]
 pub(crate) enum Backend {
     Provider(Arc<dyn Provider>),
     Wire(Arc<dyn Wire>),
 }
 
-/// What concerns the connection.
+/// Network settings.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub(crate) struct Net {
     pub(crate) proxy: Option<String>,
@@ -63,7 +63,7 @@ pub(crate) struct Net {
     pub(crate) connect: Option<Duration>,
 }
 
-/// Shows that there is a proxy, not its address: that may hold a password.
+/// Shows whether there is a proxy but not its address, which may contain a password.
 impl fmt::Debug for Net {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Net")
@@ -76,14 +76,14 @@ impl fmt::Debug for Net {
 }
 
 impl Endpoint {
-    /// A model behind a provider of your own. Targets over the same `Arc` share its health; see
+    /// A model behind a custom provider. Targets that use the same `Arc` share its health; see
     /// [`Endpoint::health_group`].
     pub fn custom(provider: Arc<dyn Provider>, model: impl Into<String>) -> Self {
-        // Named by the builder, which knows whose it is.
+        // The builder sets the host, from the target's name.
         Self::new(Backend::Provider(provider), model.into(), String::new())
     }
 
-    /// A model behind an HTTP wire of your own, reached at `host` (a name for its health, such as `https://example.com`).
+    /// A model behind a custom HTTP wire, reached at `host` (a name for its health, such as `https://example.com`).
     pub fn wire(wire: Arc<dyn Wire>, model: impl Into<String>, host: impl Into<String>) -> Self {
         Self::new(Backend::Wire(wire), model.into(), host.into())
     }
@@ -123,29 +123,29 @@ impl Endpoint {
         }
     }
 
-    /// Adds a key. Several keys share the traffic, and one that is dead or out of quota is left out.
+    /// Adds a key. Traffic is spread over several keys; a key that is rejected or out of quota is skipped.
     #[must_use]
     pub fn key(mut self, key: Key) -> Self {
         self.keys.push(key);
         self
     }
 
-    /// Signs its requests with the key, after its wire has spelled them; for wires of your own.
+    /// Signs requests with the key after the wire has encoded them; for custom wires.
     #[must_use]
     pub fn signer(mut self, signer: Arc<dyn Signer>) -> Self {
         self.signer = Some(signer);
         self
     }
 
-    /// Says what the model can do, holds and costs, instead of the catalogue.
+    /// Sets what the model can do, its limits and its prices, instead of the catalogue's entry.
     #[must_use]
     pub fn profile(mut self, profile: ModelProfile) -> Self {
         self.profile = Some(profile);
         self
     }
 
-    /// Groups targets for health by this name instead of by address: targets of one group share the health of their host,
-    /// and of equal models and keys there.
+    /// Groups targets for health by this name instead of by address: the targets of a group share the health of their
+    /// host, and that of equal models and keys.
     #[must_use]
     pub fn health_group(mut self, name: impl Into<String>) -> Self {
         self.host = name.into();
@@ -153,69 +153,69 @@ impl Endpoint {
         self
     }
 
-    /// Most calls under way at once; a server that queues silently needs this.
+    /// Maximum number of concurrent calls; needed for servers that queue silently.
     #[must_use]
     pub fn max_in_flight(mut self, calls: u32) -> Self {
         self.max_in_flight = Some(calls);
         self
     }
 
-    /// Most requests a minute. Whoever comes when they are used up goes to the next target, or waits where there is none.
+    /// Maximum number of requests per minute. Beyond that, a call goes to the next target, or waits if there is none.
     #[must_use]
     pub fn requests_per_minute(mut self, requests: u64) -> Self {
         self.requests_per_minute = Some(requests);
         self
     }
 
-    /// Most tokens a minute, prompts as estimated; otherwise as [`Endpoint::requests_per_minute`].
+    /// Maximum number of tokens per minute, with estimated prompts; otherwise as [`Endpoint::requests_per_minute`].
     #[must_use]
     pub fn tokens_per_minute(mut self, tokens: u64) -> Self {
         self.tokens_per_minute = Some(tokens);
         self
     }
 
-    /// The most that it may cost in any `per`, at list price. Whoever comes when the money is spent goes to the next
-    /// target. Needs a known price.
+    /// Limits what the target may cost within any window of length `per`, at list prices. Beyond that, calls go to the
+    /// next target. Needs a known price.
     #[must_use]
     pub fn spend_limit(mut self, most: Cost, per: Duration) -> Self {
         self.spend_limit = Some(SpendLimit::new(most, per));
         self
     }
 
-    /// The model writes its thoughts between these tags into its text, and its server leaves them there: they are told as
-    /// reasoning.
+    /// The model writes its reasoning between these tags in its text, and its server leaves them there. What they
+    /// enclose is reported as reasoning.
     #[must_use]
     pub fn think_tags(mut self, tags: ThinkTags) -> Self {
         self.think_tags = Some(tags);
         self
     }
 
-    /// When its breakers open.
+    /// Sets when its breakers open.
     #[must_use]
     pub fn breaker(mut self, config: Breaker) -> Self {
         self.breaker = config;
         self
     }
 
-    /// While it is ill, or its key or model is out of service, asks it in the background whether it is back, so that no
-    /// caller has to find out. Such a request says hello and asks for 16 tokens; it is paid for like any other. Off unless
-    /// written.
+    /// While the target is unhealthy, or its key or model is out of service, probes it in the background, so that no
+    /// caller has to find out whether it works again. A probe says hello and asks for 16 tokens; it is billed like any
+    /// other request. Off by default.
     #[must_use]
     pub fn probe(mut self, on: bool) -> Self {
         self.probe = on;
         self
     }
 
-    /// Tells it in this header how much time is left for the answer, such as `x-hotspare-deadline` for another gateway of
-    /// this kind: `20000ms`, or the bare number if the header's name ends with `-ms`. Off unless written.
+    /// Sends the time left for the answer in this header, such as `x-hotspare-deadline` for another Hotspare gateway:
+    /// `20000ms`, or the bare number if the header's name ends in `-ms`. Off by default.
     #[must_use]
     pub fn deadline_header(mut self, name: impl Into<String>) -> Self {
         self.deadline_header = Some(name.into());
         self
     }
 
-    /// Rewrites requests for this model with a template in Jinja's language; see [`Template`](crate::Template). It may
-    /// use `{{ system }}` and `{{ model }}`. What is wrong with it is reported when the client is built.
+    /// Rewrites requests for this model with a Jinja template; see [`Template`](crate::Template). The template may use
+    /// `{{ system }}` and `{{ model }}`. Mistakes in it are reported when the client is built.
     #[cfg(feature = "templates")]
     #[must_use]
     pub fn prompt(mut self, text: &str) -> Self {
@@ -228,35 +228,35 @@ impl Endpoint {
         }
     }
 
-    /// Rewrites requests for this model with a template of any kind; `name` stands in the trail.
+    /// Rewrites requests for this model with a template of any kind; `name` identifies it in the trail.
     #[must_use]
     pub fn template(mut self, name: impl Into<String>, template: impl PromptTemplate + 'static) -> Self {
         self.prompt = Some(Prompt { name: name.into(), template: Arc::new(template) });
         self
     }
 
-    /// Reaches it through an HTTP proxy.
+    /// Connects through an HTTP proxy.
     #[must_use]
     pub fn proxy(mut self, url: impl Into<String>) -> Self {
         self.net.proxy = Some(url.into());
         self
     }
 
-    /// Reaches it through the proxies that the environment names (`HTTPS_PROXY` and its siblings).
+    /// Connects through the proxies named in the environment (`HTTPS_PROXY` and related variables).
     #[must_use]
     pub fn proxy_from_env(mut self) -> Self {
         self.net.proxy_from_env = true;
         self
     }
 
-    /// Also trusts these certificate authorities (PEM).
+    /// Trusts these certificate authorities (PEM) in addition to the default ones.
     #[must_use]
     pub fn ca(mut self, pem: impl Into<Vec<u8>>) -> Self {
         self.net.ca = Some(pem.into());
         self
     }
 
-    /// Time to connect. Default 1 s.
+    /// Time limit for connecting. Default 1 s.
     #[must_use]
     pub fn connect_timeout(mut self, limit: Duration) -> Self {
         self.net.connect = Some(limit);
@@ -272,7 +272,7 @@ fn host_of(url: &str) -> String {
     url[..end].to_ascii_lowercase()
 }
 
-/// What is wrong with an address, as far as its spelling tells. An address that may hold a password is not shown.
+/// Mistakes in a base URL that its spelling reveals. A URL that may contain a password is not shown.
 #[cfg(feature = "_http")]
 pub(crate) fn url_mistakes(url: &str) -> Vec<String> {
     if url.contains('@') {
@@ -298,6 +298,6 @@ pub(crate) fn url_mistakes(url: &str) -> Vec<String> {
     mistakes
 }
 
-/// What is added to an address, and often pasted with it.
+/// Endpoint paths that are often pasted with a base URL.
 #[cfg(feature = "_http")]
 const CALLS: [&str; 5] = ["/chat/completions", "/completions", "/embeddings", "/messages", "/responses"];

@@ -1,6 +1,6 @@
 //! What a request would do, without doing it.
 //!
-//! Not a guess: the same plan that a call would follow, made by the same code. Invariant: nothing is sent, nothing changes.
+//! Not an estimate: the same code makes the plan that a call would follow. Invariant: nothing is sent, nothing changes.
 
 use std::fmt;
 
@@ -14,13 +14,13 @@ pub struct Explanation {
     pub route: String,
     /// Its strategy.
     pub strategy: &'static str,
-    /// How many targets start at once.
+    /// How many targets start concurrently.
     pub at_once: usize,
     /// Estimated tokens of the prompt.
     pub prompt_tokens: u64,
-    /// Whom it would try, in order.
+    /// The targets it would try, in order.
     pub choices: Vec<Explained>,
-    /// Whom it would not, and why.
+    /// The targets it would not try, and why.
     pub skipped: Vec<Skipped>,
 }
 
@@ -28,15 +28,15 @@ pub struct Explanation {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Explained {
-    /// Which.
+    /// The target.
     pub target: TargetId,
-    /// Why it stands here.
+    /// Why it is at this position.
     pub why: String,
-    /// Tokens of the prompt as it counts them, about.
+    /// Approximate prompt tokens, by this target's tokenizer.
     pub prompt_tokens: u64,
-    /// It would get the conversation without its oldest turns.
+    /// Whether it would get the conversation without its oldest turns.
     pub trimmed: bool,
-    /// Its health now.
+    /// Its current health.
     pub view: TargetView,
 }
 

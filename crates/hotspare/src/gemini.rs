@@ -8,14 +8,14 @@ use hotspare_core::Error;
 
 use crate::endpoint::Endpoint;
 
-/// A model at the Gemini API, with an API key.
+/// A model on the Gemini API, with an API key.
 pub fn target(model: impl Into<String>) -> GeminiTarget {
     GeminiTarget::new(Host::GEMINI, Ok(Gemini::new()), model.into())
 }
 
-/// A model at Vertex AI. `location` is a region such as `europe-west4`, or `global`. The key is an OAuth access token,
-/// which lasts an hour: keep a file fresh (`gcloud auth print-access-token`) and name it with [`Key::file`](crate::Key::file);
-/// it is read again when the token is refused.
+/// A model on Vertex AI. `location` is a region such as `europe-west4`, or `global`. The key is an OAuth access token
+/// that lasts an hour: keep a file up to date (`gcloud auth print-access-token`) and pass it as
+/// [`Key::file`](crate::Key::file), which is re-read when the token is rejected.
 pub fn vertex(project: &str, location: &str, model: impl Into<String>) -> GeminiTarget {
     GeminiTarget::new(Host::VERTEX, Gemini::vertex(project, location), model.into())
 }
@@ -38,7 +38,7 @@ impl GeminiTarget {
         Self { wire, host, model, own_address: false, headers: Vec::new(), mistakes }
     }
 
-    /// Sets the address, up to what comes before the models.
+    /// Sets the base URL: the part of the address before the models.
     #[must_use]
     pub fn base_url(mut self, base_url: impl Into<String>) -> Self {
         let base_url = base_url.into();
@@ -48,7 +48,7 @@ impl GeminiTarget {
         self
     }
 
-    /// Sends one more header with each request.
+    /// Adds a header to each request.
     #[must_use]
     pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.headers.push((name.into(), value.into()));
@@ -61,7 +61,7 @@ impl GeminiTarget {
         self.endpoint().key(key)
     }
 
-    /// The finished description.
+    /// Finishes the description without adding a key.
     #[must_use]
     pub fn endpoint(mut self) -> Endpoint {
         for (name, value) in &self.headers {

@@ -1,8 +1,8 @@
-//! The one task of a client: it drives the keeper.
+//! A client's only task: it drives the keeper.
 //!
-//! Mechanism only: what to probe and when is the engine's. Spawned with the first request of a client that has a target to
-//! probe, and ended with the last clone of the client. Invariant: it holds no client alive, and what it sends is a greeting
-//! of its own, never a caller's words.
+//! Mechanism only: the engine decides what to probe and when. Spawned with the first request of a client that has a
+//! target to probe, and ended with the last clone of the client. Invariant: it does not keep the client alive, and its
+//! probes are greetings of its own, never a caller's prompt.
 
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -20,10 +20,10 @@ use tokio::time::Instant;
 use crate::clock::Clock;
 use crate::shared::Shared;
 
-/// Tokens of a probe's answer: enough for models that refuse to answer in one.
+/// Maximum length of a probe's answer in tokens: enough for models that reject a limit of one.
 const ANSWER: u64 = 16;
 
-/// The keeper's task, once there is one.
+/// The keeper's task, once it has been spawned.
 #[derive(Debug, Default)]
 pub(crate) struct KeeperTask {
     task: Mutex<Option<AbortHandle>>,
@@ -32,12 +32,12 @@ pub(crate) struct KeeperTask {
 }
 
 impl KeeperTask {
-    /// Something became unhealthy, or recovered.
+    /// Call when something became unhealthy or recovered.
     pub(crate) fn wake(&self) {
         self.notify.notify_one();
     }
 
-    /// Spawns the task, if there is anything to keep and no task yet (or its runtime has gone).
+    /// Spawns the task if there is a target to probe and no live task (its runtime may have shut down).
     pub(crate) fn spawn(&self, shared: &Arc<Shared>) {
         let mut task = self.task.lock().unwrap_or_else(PoisonError::into_inner);
         if task.as_ref().is_some_and(|task| !task.is_finished()) {
@@ -51,7 +51,7 @@ impl KeeperTask {
     }
 }
 
-/// The last client has gone, and with it all connections of its probes.
+/// Dropping the last client aborts the task, and with it all connections of its probes.
 impl Drop for KeeperTask {
     fn drop(&mut self) {
         let task = self.task.get_mut().unwrap_or_else(PoisonError::into_inner);
@@ -63,13 +63,13 @@ impl Drop for KeeperTask {
 
 type Probing = BoxFuture<'static, Result<(), Error>>;
 
-/// What ends a wait.
+/// What ended a wait.
 enum Wake {
     Answer(ProbeId, Result<(), Error>),
     Time,
 }
 
-/// A keeper that frees what its probes hold when the task ends before the client does, as it does with its runtime.
+/// A keeper that releases what its probes hold if the task ends before the client does, as when its runtime shuts down.
 struct Driven {
     shared: Weak<Shared>,
     keeper: Keeper,
@@ -85,7 +85,7 @@ impl Drop for Driven {
 }
 
 async fn run(mut driven: Driven, notify: Arc<Notify>) {
-    // Dropping a probe is its cancel.
+    // Dropping a probe cancels it.
     let mut probes: Vec<(ProbeId, Probing)> = Vec::new();
     loop {
         let keeper = &mut driven.keeper;
@@ -111,7 +111,7 @@ async fn run(mut driven: Driven, notify: Arc<Notify>) {
     }
 }
 
-/// Waits for the first of: the moment, a notification, the end of a probe.
+/// Waits for the given moment, a notification or the end of a probe, whichever comes first.
 async fn wait(at: Option<Instant>, notify: &Notify, probes: &mut Vec<(ProbeId, Probing)>) -> Wake {
     let mut sleep = at.map(|at| Box::pin(tokio::time::sleep_until(at)));
     let mut notified = std::pin::pin!(notify.notified());
@@ -130,7 +130,8 @@ async fn wait(at: Option<Instant>, notify: &Notify, probes: &mut Vec<(ProbeId, P
     .await
 }
 
-/// Greets a target with one of its keys, in the way in which it is used.
+/// Sends a greeting to a target with one of its keys, as a chat or embedding request according to how the target is
+/// used.
 pub(crate) fn probe(shared: &Shared, target: usize, key: usize) -> Probing {
     let connected = &shared.targets[target];
     let request: Request = if connected.embeds.load(Ordering::Relaxed) {
@@ -152,7 +153,7 @@ pub(crate) fn probe(shared: &Shared, target: usize, key: usize) -> Probing {
         if let (Err(error), Some(slot), Some(rejected)) = (&result, &slot, &secret)
             && error.kind() == Kind::Auth
         {
-            // Whoever comes next uses the newer key, if there is one.
+            // Later requests use the newer key, if there is one.
             slot.renew(rejected);
         }
         result

@@ -1,7 +1,8 @@
 //! Where an API key comes from.
 //!
-//! Not the key itself: it is read when the client is built, once more when it is rejected, and then now and again until its
-//! source has another; what has to be fetched is asked for before each request. Invariant: neither `Debug` nor an error shows a key, only the name of its source.
+//! Not the key itself: that is read when the client is built, once more when it is rejected, and then periodically
+//! until its source has another; a fetched key is requested anew before each request. Invariant: neither `Debug` nor an
+//! error shows a key, only the name of its source.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -33,7 +34,7 @@ impl Key {
         Self(Source::Env(name.into()))
     }
 
-    /// The contents of a file, without white space around it.
+    /// The contents of a file, trimmed.
     pub fn file(path: impl Into<PathBuf>) -> Self {
         Self(Source::File(path.into()))
     }
@@ -44,14 +45,14 @@ impl Key {
         Self(Source::Given(secret))
     }
 
-    /// A key that has to be fetched and runs out, such as a cloud's access token.
+    /// A key that has to be fetched and expires, such as a cloud's access token.
     #[must_use]
     pub fn from_credentials(credentials: Arc<dyn Credentials>) -> Self {
         Self(Source::Fetched(credentials))
     }
 
-    /// A key that `read` finds when the client is built, and again when it is rejected. `name` stands in messages and fits
-    /// "cannot use …"; what `read` says of a failure must not hold a key.
+    /// A key that `read` returns when the client is built and again when it is rejected. `name` appears in messages and
+    /// must fit "cannot use …"; an error from `read` must not contain a key.
     pub fn read(
         name: impl Into<String>,
         read: impl Fn() -> Result<Secret, String> + Send + Sync + 'static,
@@ -59,10 +60,10 @@ impl Key {
         Self(Source::Read(name.into(), Arc::new(read)))
     }
 
-    /// Reads text that may hold several keys, such as those that callers must show.
+    /// Reads the text, which may contain several keys, such as those that clients must present.
     ///
     /// # Errors
-    /// If the variable is not set or the file cannot be read, and what to do.
+    /// If the variable is not set or the file cannot be read; the text says what to do.
     pub fn reveal(&self) -> Result<Secret, String> {
         match &self.0 {
             Source::Given(secret) => Ok(secret.clone()),
@@ -90,12 +91,12 @@ impl Key {
         Ok(Secret::new(text))
     }
 
-    /// Whether its source may come to hold another key.
+    /// Whether its source may hold another key later.
     fn can_change(&self) -> bool {
         matches!(self.0, Source::File(_) | Source::Read(..))
     }
 
-    /// Who fetches it, where it has to be fetched.
+    /// The provider of credentials, for a key that has to be fetched.
     pub(crate) fn credentials(&self) -> Option<&Arc<dyn Credentials>> {
         match &self.0 {
             Source::Fetched(credentials) => Some(credentials),
@@ -106,9 +107,9 @@ impl Key {
 
 /// A key in use.
 pub(crate) enum KeySlot {
-    /// Where it has to be fetched from.
+    /// The provider of credentials to fetch it from.
     Fetched(Arc<dyn Credentials>),
-    /// Where it came from, and what it was when it was last read.
+    /// Its source, and its value when it was last read.
     Read(Box<Held>),
 }
 
@@ -116,14 +117,14 @@ pub(crate) enum KeySlot {
 pub(crate) struct Held {
     source: Key,
     secret: RwLock<Secret>,
-    /// From when on its source may be looked at again, in nanoseconds of the client's clock, once it was rejected and had nothing
-    /// newer; `NEVER` while nobody has rejected it.
+    /// When its source may be read again, in nanoseconds of the client's clock, after the key was rejected and the
+    /// source had nothing newer; `NEVER` if the key was not rejected.
     look_at: AtomicU64,
 }
 
 const NEVER: u64 = u64::MAX;
 
-/// How often the source of a rejected key is looked at: a key that is replaced a moment after it was revoked should not have
+/// How often the source of a rejected key is read: a key that is replaced shortly after it was revoked should not have
 /// to wait for the re-check.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
@@ -136,7 +137,7 @@ impl KeySlot {
         Self::Fetched(credentials)
     }
 
-    /// The key to use now.
+    /// The current key.
     pub(crate) async fn secret(&self, now: SystemTime) -> Result<Secret, Error> {
         match self {
             Self::Fetched(credentials) => credentials.secret(now).await,
@@ -144,8 +145,8 @@ impl KeySlot {
         }
     }
 
-    /// Whether there is a newer key than the one that was `rejected`. Its source is read again: that is small and local,
-    /// and a rejected key is rare, so this is done where it is needed.
+    /// Whether there is a newer key than `rejected`. Reads the source again, synchronously: that is small and local,
+    /// and rejected keys are rare.
     pub(crate) fn renew(&self, rejected: &Secret) -> bool {
         let held = match self {
             Self::Fetched(credentials) => return credentials.rejected(rejected),
@@ -161,7 +162,7 @@ impl KeySlot {
         renewed
     }
 
-    /// Reads its source again although nobody has rejected it, and says whether it holds another key now.
+    /// Reads its source again although the key was not rejected. Returns whether the key changed.
     pub(crate) fn reload(&self) -> bool {
         match self {
             Self::Fetched(_) => false,
@@ -169,8 +170,8 @@ impl KeySlot {
         }
     }
 
-    /// Whether a key that was rejected, when its source had nothing newer, has been replaced since. Costs one load while
-    /// nothing was rejected, and looks at the source at most once a second.
+    /// Whether a key that was rejected while its source had nothing newer has been replaced since. Costs one load if no
+    /// key was rejected, and reads the source at most once a second.
     pub(crate) fn was_replaced(&self, now: Moment) -> bool {
         let Self::Read(held) = self else { return false };
         let look_at = held.look_at.load(Ordering::Relaxed);
@@ -178,7 +179,7 @@ impl KeySlot {
             return false;
         }
         let next = now + LOOK_EVERY;
-        // One of those who come at once looks.
+        // Of several concurrent callers, one reads the source.
         if held
             .look_at
             .compare_exchange(look_at, next.as_nanos(), Ordering::Relaxed, Ordering::Relaxed)

@@ -1,8 +1,8 @@
 //! Multi-provider failover for LLM applications.
 //!
-//! A [`Client`] holds targets (a model at a provider, with its keys) and routes (a strategy over targets). A request goes to
-//! the first target that the strategy chooses; if it is down, slow, out of quota or truncates its answer, the next one
-//! answers, and the [`Trail`] has every attempt.
+//! A [`Client`] holds targets (a model at a provider, with its keys) and routes (a strategy over targets). A request
+//! goes to the first target that the strategy chooses; if it is down, slow, out of quota or truncates its answer, the
+//! next one answers, and the [`Trail`] lists every attempt.
 //!
 //! ```no_run
 //! use hotspare::{ChatRequest, Client, Key, Sequential, anthropic, openai};
@@ -28,9 +28,9 @@
 //! (`Client::from_toml`), `rustls`, `schema`, `templates`, `typed` (`Client::chat_as`). Off: `bedrock` (Converse and the
 //! Messages wire at AWS, with signed requests), `tiktoken` (exact token counts; adds the vocabularies), `recorded`.
 //!
-//! **Tracing.** Spans `hotspare.call` and `hotspare.attempt` under the target `hotspare`: INFO for each failover, WARN for each
-//! change of a breaker, with its reason. Keys are never logged. TRACE has providers' error texts, which may repeat parts of
-//! the prompt; the other levels never do.
+//! **Tracing.** Spans `hotspare.call` and `hotspare.attempt` under the target `hotspare`: INFO for each failover, WARN
+//! for each breaker state change, with its reason. Keys are never logged. TRACE includes providers' error texts, which
+//! may repeat parts of the prompt; other levels never do.
 
 mod builder;
 mod client;
@@ -107,7 +107,7 @@ pub use stream::ChatStream;
 #[cfg(feature = "typed")]
 pub use typed::Typed;
 
-/// The code of the front page, compiled.
+/// Compiles the README's examples.
 #[cfg(doctest)]
 #[doc = include_str!("../../../README.md")]
 struct FrontPage;

@@ -1,7 +1,7 @@
-//! What a configuration lets one target of a route do and not the next: parity that would be lost without a word.
+//! Differences between the targets of a route that would otherwise surface only on a failover.
 //!
-//! Not a judge of models: it compares what is known of them. Invariant: nothing is sent, and what is unknown is said to be
-//! unknown rather than taken for a difference.
+//! Does not judge models: it compares what is known of them. Invariant: nothing is sent, and unknown values are
+//! reported as unknown, not as differences.
 
 use std::fmt;
 
@@ -11,10 +11,10 @@ use hotspare_engine::Target;
 use crate::client::Client;
 use crate::shared::Shared;
 
-/// A price that is so many times the main target's is worth a word.
+/// Reports a spare whose price is at least this multiple of the main target's.
 const DEARER: u64 = 2;
 
-/// Something that a caller will notice when a route moves on.
+/// Something a caller will notice when a route fails over.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Lint {
@@ -22,7 +22,7 @@ pub struct Lint {
     pub route: String,
     /// The target that differs.
     pub target: TargetId,
-    /// How, as a fragment.
+    /// What differs, as a sentence fragment.
     pub what: String,
 }
 
@@ -33,13 +33,13 @@ impl fmt::Display for Lint {
 }
 
 impl Client {
-    /// Compares each route's further targets with its first: what they cannot do, hold or write, what they cost, and until
-    /// when they are served. `today` is a date such as `2026-11-25`; without it no model counts as retired.
+    /// Compares each route's further targets with its first: capabilities, context windows, output limits, prices and
+    /// retirement dates. `today` is a date such as `2026-11-25`; without it no model counts as retired.
     #[must_use]
     pub fn lint(&self, today: Option<&str>) -> Vec<Lint> {
         let shared = self.shared();
         let mut lints = Vec::new();
-        // A target's route of its own name compares with nobody, but dates and modes concern it too.
+        // A target's own route has nothing to compare, but retirement dates and modes still apply.
         for route in &shared.routes {
             let Some((&first, rest)) = route.members.split_first() else { continue };
             let targets = shared.fleet.targets();
@@ -62,10 +62,10 @@ impl Client {
         lints
     }
 
-    /// Renders every prompt with a sample conversation, with instructions and without.
+    /// Renders every prompt template with a sample conversation, with and without instructions.
     ///
     /// # Errors
-    /// What is wrong, one fragment for each prompt that fails.
+    /// What is wrong, one fragment for each template that fails.
     pub fn try_prompts(&self) -> Result<usize, Vec<String>> {
         let shared = self.shared();
         let bare = ChatRequest::to("sample").user("What happened?").assistant("Nothing.").user("And then?");
@@ -103,18 +103,18 @@ fn every_prompt(shared: &Shared) -> impl Iterator<Item = (Option<&str>, usize, &
     own.chain(routed)
 }
 
-/// What is worth knowing of a target wherever it stands.
+/// What is worth reporting of a target whatever its position.
 fn by_itself(target: &Target, today: Option<&str>) -> Vec<String> {
     let profile = &target.profile;
     let mut what = Vec::new();
-    // What its wire says of every model's abilities is not knowledge of this one.
+    // Capabilities that the wire sets for all models say nothing about this model.
     let mut model = profile.clone();
     model.capabilities = Capabilities::default();
     if model == ModelProfile::default() {
         what.push("is not in the catalogue: its window and price are unknown; set its profile".into());
     }
     if let Some(day) = &profile.retires {
-        // Dates of this form compare as text.
+        // ISO dates compare as text.
         let over = today.is_some_and(|today| day.as_str() <= today);
         what.push(if over {
             format!("was to be retired on {day}")
@@ -128,7 +128,7 @@ fn by_itself(target: &Target, today: Option<&str>) -> Vec<String> {
     what
 }
 
-/// What a spare lacks beside the main target.
+/// What a spare lacks compared with the main target.
 fn beside(main: &Target, spare: &Target) -> Vec<String> {
     let (a, b) = (&main.profile, &spare.profile);
     let mut what = Vec::new();

@@ -1,9 +1,9 @@
-//! What a mistyped name was probably meant to be.
+//! Suggestions for mistyped names.
 //!
-//! Only for error texts: nothing is ever resolved to a name that was not written.
+//! For error texts only: a name is never resolved to anything but itself.
 
-/// The three of `names` that `name` was most likely meant to be. A common beginning says more than the number of edits:
-/// `gpt-9` is rather `gpt-4o-mini` than `o`.
+/// The three of `names` most likely meant by `name`. A shared prefix outweighs the edit distance: `gpt-9` is closer to
+/// `gpt-4o-mini` than to `o`.
 pub(crate) fn nearest(name: &str, mut names: Vec<String>) -> String {
     let is_kin = |known: &str| known.chars().zip(name.chars()).take_while(|(a, b)| a == b).count() >= 3;
     names.sort_by_key(|known| (!is_kin(known), distance(known, name)));
@@ -11,7 +11,7 @@ pub(crate) fn nearest(name: &str, mut names: Vec<String>) -> String {
     names.join("`, `")
 }
 
-/// Edits between two names (Levenshtein), so that an error can name what was meant.
+/// The Levenshtein distance between two names.
 fn distance(a: &str, b: &str) -> usize {
     let b: Vec<char> = b.chars().take(64).collect();
     let mut row: Vec<usize> = (0..=b.len()).collect();

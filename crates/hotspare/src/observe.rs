@@ -1,6 +1,7 @@
 //! Reports what happened: to tracing, and to the application's listeners.
 //!
-//! The pure rooms report by value; this is where it becomes words. Invariant: never a prompt, an answer or a key.
+//! The pure crates report events as values; this is where they become text. Invariant: never a prompt, an answer or a
+//! key.
 
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -12,15 +13,15 @@ use hotspare_engine::{Fleet, Route, ServiceChange as Change, Summary, Target};
 use hotspare_health::{NetworkChange, Transition};
 use tracing::Span;
 
-/// A breaker's change of state, with names.
+/// A breaker's state change, with names.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct BreakerChange {
-    /// The name of what changed: an endpoint, a model there, a key.
+    /// The name of what changed: an endpoint, a model at an endpoint, a key.
     pub scope_name: String,
     /// Its level.
     pub scope: Scope,
-    /// The targets that it concerns.
+    /// The targets affected.
     pub targets: Vec<TargetId>,
     /// Before.
     pub from: BreakerState,
@@ -30,7 +31,7 @@ pub struct BreakerChange {
     pub reason: String,
 }
 
-/// A key or a model that went out of service or came back, with names.
+/// A key or model that went out of service or came back, with names.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ServiceChange {
@@ -38,7 +39,7 @@ pub struct ServiceChange {
     pub scope_name: String,
     /// Its level.
     pub scope: Scope,
-    /// The targets that it concerns.
+    /// The targets affected.
     pub targets: Vec<TargetId>,
     /// Whether it is in service now.
     pub in_service: bool,
@@ -58,7 +59,8 @@ pub(crate) struct Observer {
     pub(crate) on_service_change: Vec<Listener<ServiceChange>>,
 }
 
-/// Calls all listeners. They run inside whichever call noticed the change, often another caller's, so a panic ends here.
+/// Calls all listeners. They run inside whichever call noticed the change, which is often unrelated, so panics are
+/// caught.
 fn call<T>(listeners: &[Listener<T>], change: &T) {
     for listener in listeners {
         if catch_unwind(AssertUnwindSafe(|| listener(change))).is_err() {
@@ -72,7 +74,7 @@ fn ids<'a>(targets: impl Iterator<Item = &'a Target>) -> Vec<TargetId> {
 }
 
 impl Observer {
-    /// Tells what the world has to tell. Takes the notices under the lock; speaks after it.
+    /// Reports breaker changes. Called without the world's lock.
     pub(crate) fn speak(&self, fleet: &Fleet, notices: Vec<Transition>) {
         for notice in notices {
             let (scope, name) = fleet.scope_name(notice.scope).unwrap_or((Scope::None, ""));
@@ -99,8 +101,8 @@ impl Observer {
 }
 
 impl Observer {
-    /// Tells that our own network came to be suspected, or is no longer: as a breaker of its own, since each host is then
-    /// tried once a second.
+    /// Reports that the local network became suspect, or is no longer. It is presented as a breaker of its own, since
+    /// each host is then tried once a second.
     pub(crate) fn speak_of_network(&self, fleet: &Fleet, news: &NetworkChange) {
         let concerned = fleet.targets().iter();
         let concerned = concerned.filter(|target| news.hosts.contains(&target.scopes(0)[0]));
@@ -160,18 +162,18 @@ impl Observer {
     }
 }
 
-/// What everything that is said of a call stands in.
+/// The span of a call, which contains all its events.
 pub(crate) fn span_of(route: &Route) -> Span {
     tracing::info_span!(target: "hotspare", "hotspare.call", route = %route.name)
 }
 
-/// Longest id of a request that is kept.
+/// Longest request id that is kept.
 pub(crate) const LONGEST_ID: usize = 128;
 
-/// Longest code of an error that is logged.
+/// Longest error code that is logged.
 const LONGEST_CODE: usize = 64;
 
-/// A provider's text if it is a mere name, of so many bytes at most: what is longer or has spaces may repeat the prompt.
+/// The text if it is a plain token of at most `longest` bytes: anything longer or with spaces may repeat the prompt.
 pub(crate) fn token(text: Option<&str>, longest: usize) -> Option<&str> {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte);
     text.filter(|text| !text.is_empty() && text.len() <= longest && text.bytes().all(is_plain))
@@ -189,7 +191,7 @@ pub(crate) fn speak_of_attempt(index: usize, attempt: &Attempt, error: &Error) {
         upstream_request_id = attempt.request_id,
         "attempt failed",
     );
-    // A provider's words may repeat the prompt.
+    // A provider's error text may repeat the prompt.
     tracing::trace!(target: "hotspare", attempt = index, code = error.code(), %error, "what it said");
 }
 
@@ -209,8 +211,8 @@ pub(crate) fn speak_of_answer(summary: &Summary) {
     );
 }
 
-/// Tells that a call brought its caller no answer, or only a part of one, and who was tried. Whoever made a request that
-/// cannot be served is told so in the reply; that is nothing to warn an operator of.
+/// Reports a call that gave its caller no answer or only part of one, with the targets tried. A request that cannot be
+/// served is the caller's problem, reported in the reply, and nothing to warn an operator of.
 pub(crate) fn speak_of_failure(error: &Error) {
     let kind = error.kind();
     let attempts = error.trail().attempts.len();
@@ -219,7 +221,7 @@ pub(crate) fn speak_of_failure(error: &Error) {
         .attempts
         .iter()
         .map(|attempt| match &attempt.outcome {
-            // Not the provider's words: they may repeat the prompt.
+            // Not the provider's error text: it may repeat the prompt.
             Outcome::Failed { kind, status: Some(status), .. } => {
                 format!("{}: {kind} ({status})", attempt.target)
             }
@@ -230,7 +232,7 @@ pub(crate) fn speak_of_failure(error: &Error) {
         .collect();
     let tried = tried.join(", ");
     let code = token(error.code(), LONGEST_CODE);
-    // Where no provider was asked the words are our own: what kept each target from being asked.
+    // If no provider was asked, the text is our own: why each target was skipped.
     let why = (attempts == 0).then(|| error.message());
     if error.blame() == Blame::Caller {
         tracing::info!(target: "hotspare", %kind, code, attempts, tried, why, "the call cannot be served: {}", kind.summary());

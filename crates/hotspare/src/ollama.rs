@@ -6,10 +6,10 @@ use std::sync::Arc;
 
 use crate::endpoint::Endpoint;
 
-/// A server on this machine.
+/// A server on this machine, on the default port.
 const BASE_URL: &str = "http://127.0.0.1:11434";
 
-/// A model at a server on this machine.
+/// A model on a server on this machine.
 pub fn target(model: impl Into<String>) -> OllamaTarget {
     OllamaTarget { model: model.into(), base_url: BASE_URL.into() }
 }
@@ -22,20 +22,20 @@ pub struct OllamaTarget {
 }
 
 impl OllamaTarget {
-    /// Sets the address, without `/api`.
+    /// Sets the base URL, without `/api`.
     #[must_use]
     pub fn base_url(mut self, base_url: impl Into<String>) -> Self {
         self.base_url = base_url.into();
         self
     }
 
-    /// Adds a key, sent as a bearer.
+    /// Adds a key, sent as a bearer token.
     #[must_use]
     pub fn key(self, key: crate::Key) -> Endpoint {
         self.endpoint().key(key)
     }
 
-    /// The finished description.
+    /// Finishes the description without adding a key.
     #[must_use]
     pub fn endpoint(self) -> Endpoint {
         let wire = Ollama::new().with_base_url(&self.base_url);

@@ -23,19 +23,18 @@ pub fn deepseek(model: impl Into<String>) -> OpenAiTarget {
     dialect(&Dialect::DEEPSEEK, model)
 }
 
-/// A model at a host that speaks this wire, at `base_url` (up to and including the version). It may need a key or not.
+/// A model on a host that speaks this wire, at `base_url` (up to and including the version). A key is optional.
 pub fn compatible(base_url: impl Into<String>, model: impl Into<String>) -> OpenAiTarget {
     dialect(&Dialect::COMPATIBLE, model).base_url(base_url)
 }
 
-/// A model at the host of this row.
+/// A model on the host described by this row.
 pub fn dialect(row: &Dialect, model: impl Into<String>) -> OpenAiTarget {
     OpenAiTarget { dialect: row.clone(), model: model.into(), headers: Vec::new(), api: None }
 }
 
-/// A request from the wire's JSON, so that code which makes such bodies can send them to a route. Whether a stream was
-/// asked for is the caller's to say again, by [`Client::chat`](crate::Client::chat) or
-/// [`Client::stream`](crate::Client::stream).
+/// Parses a request in this wire's JSON, so that code which already produces such bodies can send them to a route. The
+/// `stream` field is ignored: call [`Client::chat`](crate::Client::chat) or [`Client::stream`](crate::Client::stream).
 ///
 /// # Errors
 /// [`Kind::InvalidRequest`](crate::Kind::InvalidRequest) naming the field and what is wrong with it.
@@ -52,7 +51,7 @@ pub struct OpenAiTarget {
     api: Option<Api>,
 }
 
-/// Which of a host's wires a target speaks.
+/// Which of a host's wires a target uses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Api {
     Chat,
@@ -60,29 +59,28 @@ enum Api {
 }
 
 impl OpenAiTarget {
-    /// Speaks the Responses wire. Without this or [`OpenAiTarget::chat`] a model that the catalogue knows to be served
-    /// by it alone does so by itself.
+    /// Uses the Responses wire. This is the default for models that, according to the catalogue, no other wire serves.
     #[must_use]
     pub fn responses(mut self) -> Self {
         self.api = Some(Api::Responses);
         self
     }
 
-    /// Speaks the chat wire, whatever the catalogue says.
+    /// Uses the chat wire, whatever the catalogue says.
     #[must_use]
     pub fn chat(mut self) -> Self {
         self.api = Some(Api::Chat);
         self
     }
 
-    /// Sets the address, up to and including the version.
+    /// Sets the base URL, up to and including the version.
     #[must_use]
     pub fn base_url(mut self, base_url: impl Into<String>) -> Self {
         self.dialect = self.dialect.at(base_url.into());
         self
     }
 
-    /// Sends one more header with each request.
+    /// Adds a header to each request.
     #[must_use]
     pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.headers.push((name.into(), value.into()));
@@ -95,7 +93,7 @@ impl OpenAiTarget {
         self.endpoint().key(key)
     }
 
-    /// The finished description.
+    /// Finishes the description without adding a key.
     #[must_use]
     pub fn endpoint(self) -> Endpoint {
         let base_url = self.dialect.base_url.to_string();
@@ -131,7 +129,7 @@ impl From<OpenAiTarget> for Endpoint {
     }
 }
 
-/// The wire with all headers that can stand in a request.
+/// The wire with all valid headers added; the others are mistakes.
 fn headed<W: Clone>(
     mut wire: W,
     add: fn(W, &str, &str) -> Result<W, Error>,

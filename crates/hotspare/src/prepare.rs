@@ -1,10 +1,10 @@
-//! A request as one target gets it.
+//! Adapts a request to one target.
 //!
-//! Not an adapter: no wire is spelled here. Order: what another model's turns hold that this one cannot read goes, then
-//! the oldest turns where the whole is too long, then the target's template, then a turn of the user where the assistant
-//! must not speak first, then the form of the answer as a tool or in words where the target does not enforce it, then what this attempt
-//! adds (what was wrong with an answer, the beginning of an answer). Invariant: what is not changed is not copied, and what is changed is
-//! said.
+//! Not an adapter: no wire format is known here. Steps, in order: drop what the target cannot read of turns by other
+//! models; drop the oldest turns if the prompt is too long; apply the target's template; add a user turn if the
+//! assistant must not speak first; express the output format as a tool or in words if the target does not enforce it;
+//! add what this attempt needs (what was wrong with an answer, the beginning of an answer). Invariant: what is
+//! unchanged is not copied, and every change is noted.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -17,19 +17,19 @@ use hotspare_normalize::{by_tool, portable, rewrite_schema, short_tool_ids, trim
 
 use crate::shared::{Connected, Prompt};
 
-/// Share of a prompt, in per cent, by which an estimate may be too low.
+/// By how much, in per cent of the prompt, the estimate may be too low.
 const DOUBT: u64 = 30;
 
-/// Less room than this, in tokens, is not worth a limit of our own.
+/// With less room than this, in tokens, setting a limit is no better than the wire's default.
 const ROOM: u64 = 4_096;
 
-/// A request for one attempt.
+/// A request prepared for one attempt.
 #[derive(Debug)]
 pub(crate) struct Prepared {
     pub(crate) request: Request,
     /// What was changed, for the trail.
     pub(crate) notes: Vec<String>,
-    /// The answer comes as the arguments of a tool call.
+    /// Whether the answer arrives as the arguments of a tool call.
     pub(crate) by_tool: bool,
 }
 
@@ -66,7 +66,7 @@ pub(crate) fn prepare(
         let names: Vec<&str> = fields.keys().map(String::as_str).collect();
         notes.push(format!("left out fields that only another wire knows ({})", names.join(", ")));
     }
-    // A history that makes no sense is sent as it is: the provider says what is wrong with it.
+    // An inconsistent history is sent unchanged; the provider reports what is wrong with it.
     if let Ok(portable) = portable(request, wire, target.provider.origin().as_ref()) {
         notes.extend(portable.notes.iter().map(ToString::to_string));
         prepared = portable.request;
@@ -113,7 +113,7 @@ pub(crate) fn prepare(
     }
     if let Some(resume) = begin.resume.as_ref().filter(|resume| resume.prefill) {
         let request = prepared.to_mut();
-        // The second part gets what the first has left of the answer's length; four bytes are about a token.
+        // The continuation gets what is left of the output limit, at about four bytes per token.
         let sent = resume.text.len() as u64 / 4;
         request.max_output = request.max_output.map(|most| most.saturating_sub(sent).max(1));
         request.messages.push(Message::assistant(resume.text.as_ref()));
@@ -126,7 +126,7 @@ pub(crate) fn prepare(
     Ok(Prepared { request: Request::Chat(request), notes, by_tool })
 }
 
-/// Limits the answer to what the model can give, where the request wants more or where it says nothing and must.
+/// Limits the answer to the model's maximum, if the request asks for more or gives no limit where the wire needs one.
 fn limit(
     request: &mut Cow<'_, ChatRequest>,
     notes: &mut Vec<String>,
@@ -142,7 +142,7 @@ fn limit(
         None if profile.capabilities.unlimited_output == Some(false) => {
             let prompt = begin.prompt_tokens.saturating_add(begin.prompt_tokens / 100 * DOUBT);
             let room = profile.context_window.map_or(most, |window| window.saturating_sub(prompt));
-            // With less room than that, the wire's own default is as good a guess.
+            // With less room, the wire's own default is as good a guess.
             if room >= most.min(ROOM) {
                 request.to_mut().max_output = Some(most.min(room));
             }
@@ -151,9 +151,9 @@ fn limit(
     }
 }
 
-/// Asks for the form of the answer in the way that the target has for it: a form that it enforces, a tool that it must call,
-/// or words. The answer is judged by the form that the caller asked for, whichever way it is. Says whether it comes as a
-/// tool call.
+/// Requests the output format in the way the target supports: an enforced format, a tool it must call, or words in the
+/// prompt. The answer is always checked against the format that the caller asked for. Returns whether the answer
+/// arrives as a tool call.
 fn shape(
     request: &mut Cow<'_, ChatRequest>,
     notes: &mut Vec<String>,
@@ -195,7 +195,7 @@ fn shape(
     false
 }
 
-/// Spells a schema that is to be enforced as far as the target understands schemas.
+/// Rewrites a schema that is to be enforced into the subset that the target supports.
 fn spell_schema(request: &mut Cow<'_, ChatRequest>, notes: &mut Vec<String>, target: &Connected) {
     let OutputFormat::JsonSchema { name, schema, strict } = &request.output else { return };
     let Some(subset) = target.provider.schema_subset(&target.model).filter(|_| *strict) else { return };

@@ -1,13 +1,12 @@
-//! Recorded exchanges, read as if they had just arrived.
+//! Decodes recorded exchanges as if they had just arrived.
 //!
-//! Not a player: nothing is sent, and requests are carried, never read. What a recording holds of a reply (status, headers,
-//! body) goes through the very codecs that serve live traffic, so what is shown here is what a client would have seen.
-//! Invariant: one line in, one verdict out, in order; a line that is no recording is named and passed over, and memory is
-//! bounded by the longest line.
+//! Not a player: nothing is sent, and request bodies are not interpreted. A recorded reply (status, headers, body) goes
+//! through the same codecs as live traffic, so the result is what a client would have seen. Invariant: one line in, one
+//! verdict out, in order; an invalid line is reported and skipped, and memory is bounded by the longest line.
 //!
-//! A recording is one JSON object a line: `provider`, `endpoint`, `status` and `response_body` (text, or base64 where
-//! `response_body_encoding` says so); `id`, `model`, `streaming`, `response_headers`, `response_kind`, `url` and
-//! `request_body` are used where they are there, everything else is skipped.
+//! A recording is one JSON object per line with the fields `provider`, `endpoint`, `status` and `response_body` (text,
+//! or base64 if `response_body_encoding` says so). `id`, `model`, `streaming`, `response_headers`, `response_kind`,
+//! `url` and `request_body` are optional; other fields are ignored.
 //!
 //! ```
 //! let line = r#"{"id":"1","provider":"groq","endpoint":"chat_completions","status":429,
@@ -37,19 +36,19 @@ pub use table::{Reads, Row, TABLE};
 pub struct Decoded {
     /// The recording's id.
     pub id: String,
-    /// Who answered.
+    /// The provider that answered.
     pub provider: String,
     /// The kind of call.
     pub endpoint: String,
     /// HTTP status of the reply.
     pub status: u16,
-    /// What the reply's head says of the provider's limits.
+    /// The provider's limits as stated in the reply's headers.
     pub limits: RateLimits,
-    /// How it went.
+    /// The result.
     pub outcome: Outcome,
 }
 
-/// How a recorded exchange went.
+/// The result of a recorded exchange.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Outcome {
@@ -57,12 +56,12 @@ pub enum Outcome {
     Answered {
         /// The answer.
         answer: Box<ChatResponse>,
-        /// What the provider sent that no shared word covers, by its names, in order.
+        /// Names of provider-specific events without a common equivalent, in order.
         others: Vec<String>,
     },
-    /// A failure; also an answer that a client would not have been given, such as one that was cut.
+    /// A failure, including an answer that a client would not have been given, such as a truncated one.
     Failed(Error),
-    /// Not a call of a model, or none that a wire reads: why.
+    /// Not a model call, or one that no wire reads, and why.
     Skipped(&'static str),
     /// Vectors.
     Vectors(Box<EmbedResponse>),

@@ -1,6 +1,6 @@
-//! What all clones of a client share.
+//! State shared by all clones of a client.
 //!
-//! Invariant: built once and never changed, but for the world behind its lock, which is held for microseconds.
+//! Invariant: immutable once built, except for the world behind its lock, which is held for microseconds.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -23,12 +23,12 @@ use crate::wake::WakeSignals;
 pub(crate) struct Shared {
     pub(crate) clock: Clock,
     pub(crate) fleet: Arc<Fleet>,
-    /// By place in the fleet.
+    /// In the fleet's order.
     pub(crate) targets: Vec<Connected>,
     pub(crate) routes: Vec<Arc<Route>>,
-    /// By route: prompts of its own for some of its targets.
+    /// By route: prompt templates it sets for some of its targets.
     pub(crate) prompts: Vec<BTreeMap<usize, Prompt>>,
-    /// Further names of routes; `*` takes every other name.
+    /// Further names of routes; `*` matches every other name.
     pub(crate) aliases: Vec<(String, usize)>,
     pub(crate) observer: RwLock<Observer>,
     pub(crate) validators: Validators,
@@ -37,7 +37,7 @@ pub(crate) struct Shared {
     world: Mutex<World>,
 }
 
-/// A target that can be talked to.
+/// A target with everything needed to send to it.
 #[derive(Debug)]
 pub(crate) struct Connected {
     pub(crate) id: TargetId,
@@ -45,18 +45,19 @@ pub(crate) struct Connected {
     pub(crate) model: Arc<str>,
     pub(crate) keys: Vec<Arc<KeySlot>>,
     pub(crate) prompt: Option<Prompt>,
-    /// Whether it was last asked for vectors, or nobody has asked yet and its model is known to give them.
+    /// Whether its last request was for embeddings or, before the first one, whether its model is known to provide
+    /// them.
     pub(crate) embeds: AtomicBool,
 }
 
-/// A target's prompt template, and its name for the trail.
+/// A target's prompt template, with its name for the trail.
 #[derive(Clone)]
 pub(crate) struct Prompt {
     pub(crate) name: String,
     pub(crate) template: Arc<dyn PromptTemplate>,
 }
 
-/// A template may hold what is confidential: the name says enough.
+/// A template may be confidential, so only its name is shown.
 impl fmt::Debug for Prompt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Prompt({})", self.name)
@@ -87,17 +88,17 @@ impl Shared {
         }
     }
 
-    /// The prompt that a target has in a route: the route's for it, or its own.
+    /// The prompt template of a target in a route: the route's, else its own.
     pub(crate) fn prompt(&self, route: usize, target: usize) -> Option<&Prompt> {
         let of_route = self.prompts.get(route).and_then(|prompts| prompts.get(&target));
         of_route.or(self.targets[target].prompt.as_ref())
     }
 
-    /// Does something with the world, and outside its lock what follows from it: breakers that changed are told, calls
-    /// for which there is room are woken.
+    /// Acts on the world under its lock, then handles the consequences outside the lock: reports breaker changes and
+    /// wakes calls for which there is room.
     pub(crate) fn with_world<T>(&self, act: impl FnOnce(&mut World) -> T) -> T {
         let (result, notices, service, network, woken, stirred) = {
-            // A panic elsewhere does not make it unusable: its state is consistent between any two calls.
+            // A panic elsewhere does not invalidate the world: its state is consistent between any two calls.
             let mut world = self.world.lock().unwrap_or_else(PoisonError::into_inner);
             (
                 act(&mut world),
@@ -108,7 +109,7 @@ impl Shared {
                 world.take_stirred(),
             )
         };
-        // First what others wait for: listeners may take their time.
+        // Wake waiting calls first: listeners may take their time.
         if !woken.is_empty() {
             self.wake_signals.wake(&woken);
         }

@@ -1,13 +1,13 @@
-//! What an operator sees of a client's targets, and may do to them.
+//! A client's targets as an operator sees them, and what an operator may do to them.
 //!
-//! Not what a call does. Invariant: looking changes nothing.
+//! Not part of any call. Invariant: reading the status changes nothing.
 
 use hotspare_core::{Cost, Error, Kind, ModelProfile, TargetId, TargetView};
 use hotspare_engine::{Counts, KeyStatus};
 
 use crate::client::Client;
 
-/// A target's state, for people and metrics.
+/// A target's state, for display and metrics.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct TargetStatus {
@@ -15,21 +15,21 @@ pub struct TargetStatus {
     pub id: TargetId,
     /// Name of its wire.
     pub wire: &'static str,
-    /// The provider's name of the model.
+    /// The model's name at the provider.
     pub model: String,
-    /// What is known of the model.
+    /// The model's profile.
     pub profile: ModelProfile,
-    /// Its keys, in the order in which they were given; none where no key is needed.
+    /// Its keys, in the order in which they were added; empty if it needs none.
     pub keys: Vec<KeyStatus>,
-    /// What took its model out of service; a key's own trouble stands with the key.
+    /// Why its model is out of service, if it is; a key's own trouble is listed with the key.
     pub disabled_by: Option<Kind>,
     /// Its health.
     pub view: TargetView,
     /// Its counts.
     pub counts: Counts,
-    /// Calls queued for it.
+    /// Calls waiting for it.
     pub queued: usize,
-    /// What it cost in the period of its limit, if it has one.
+    /// What it cost in the current period of its spend limit, if it has one.
     pub spent: Option<Cost>,
 }
 
@@ -60,14 +60,14 @@ impl Client {
         })
     }
 
-    /// Whether no host can be reached, so that our own network is suspected rather than each of them.
+    /// Whether no host can be reached, so that the local network is suspected rather than every host.
     #[must_use]
     pub fn network_is_suspected(&self) -> bool {
         let now = self.shared().clock.now();
         self.shared().with_world(|world| world.network_is_suspected(now))
     }
 
-    /// Takes a target out of service until [`Client::uncordon`]. Calls in flight continue.
+    /// Takes a target out of service until [`Client::uncordon`]. In-flight calls continue.
     ///
     /// # Errors
     /// If there is no such target.
@@ -89,8 +89,8 @@ impl Client {
         Ok(())
     }
 
-    /// Enables a target's disabled keys and model at once, without waiting for a re-check: the cause (a rejected key, no credit,
-    /// an unknown model) was fixed. Other targets that share them get them back, too.
+    /// Enables a target's disabled keys and model at once, without waiting for a re-check, after the cause (a rejected
+    /// key, no credit, an unknown model) has been fixed. This also applies to other targets that share them.
     ///
     /// # Errors
     /// If there is no such target.
@@ -100,8 +100,8 @@ impl Client {
         Ok(())
     }
 
-    /// Reads the sources of all keys again. Those that hold another key now use it from the next attempt on, and are in
-    /// service at once. Returns how many that were.
+    /// Re-reads the sources of all keys. New keys are used from the next attempt on and are in service at once. Returns
+    /// the number of keys that changed.
     pub fn reload_keys(&self) -> usize {
         let mut renewed = 0;
         for (place, target) in self.shared().targets.iter().enumerate() {

@@ -1,6 +1,6 @@
 //! An answer as it arrives.
 //!
-//! Invariant: after content has been given, an error is the last item; dropping the stream cancels upstream.
+//! Invariant: an error after the first content is the last item; dropping the stream cancels upstream.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -12,8 +12,8 @@ use hotspare_normalize::Assembler;
 
 use crate::driver::{Driver, Output};
 
-/// A stream of events. The call has committed: the first content is here, so targets that could not answer have been left
-/// behind already.
+/// A stream of events. The call has committed: the first content has arrived, so failover before it has already
+/// happened.
 ///
 /// After content has been delivered, an error is the last item. Dropping the stream cancels the request upstream.
 ///
@@ -46,7 +46,7 @@ impl ChatStream {
         Self { driver, first: Some(first), end: None, failed: None, over: false }
     }
 
-    /// Who was tried so far, and how it went.
+    /// The attempts so far, and their outcomes.
     #[must_use]
     pub fn trail(&self) -> &Trail {
         match (&self.end, &self.failed) {
@@ -56,7 +56,7 @@ impl ChatStream {
         }
     }
 
-    /// Who serves: the last one that was started and is under way, or gave the answer.
+    /// The target that serves: the one that gave the answer, or the last one started that is still running.
     #[must_use]
     pub fn served_by(&self) -> Option<&TargetId> {
         use hotspare_core::Outcome;
@@ -68,11 +68,11 @@ impl ChatStream {
         serves.map(|attempt| &attempt.target)
     }
 
-    /// The whole answer, once it is there: text, reasoning, tool calls, usage, who served and the trail, as
-    /// [`Client::chat`](crate::Client::chat) gives it. What was read from the stream before is not in it.
+    /// Collects the rest of the stream into an answer: text, reasoning, tool calls, usage, `served_by` and the trail,
+    /// as [`Client::chat`](crate::Client::chat) returns it. Events already read from the stream are not included.
     ///
     /// # Errors
-    /// What ended the stream.
+    /// The error that ended the stream.
     pub async fn into_response(mut self) -> Result<ChatResponse, Error> {
         let mut answer = Assembler::default();
         while let Some(event) = self.next().await {
@@ -84,7 +84,7 @@ impl ChatStream {
         Ok(response)
     }
 
-    /// The next piece with the frame it was read from, for relays whose caller speaks the provider's wire.
+    /// The next event with the frame it was read from, for relays whose caller speaks the provider's wire.
     pub fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Chunk, Error>>> {
         if self.over {
             return Poll::Ready(None);

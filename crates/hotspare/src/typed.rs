@@ -1,8 +1,8 @@
 //! Answers as values of a Rust type.
 //!
-//! Not a parser: the schema is derived from the type, and an answer that the type does not accept is treated like one that
-//! does not fit the schema: it is repaired, asked for again, or requested from another target. Invariant: a value that is
-//! returned was in the answer.
+//! Not a parser: the schema is derived from the type, and an answer that the type does not accept is treated like one
+//! that does not match the schema: repaired, requested again, or requested from another target. Invariant: a returned
+//! value was in the answer.
 
 use std::ops::Deref;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use serde_json::Value;
 use crate::client::Client;
 use crate::validators::Both;
 
-/// An answer and its value. Everything else of the answer (`served_by`, `trail`, `usage`, `cost()`) is there too.
+/// An answer and its value. It dereferences to the answer (`served_by`, `trail`, `usage`, `cost()`).
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Typed<T> {
@@ -35,9 +35,10 @@ impl<T> Deref for Typed<T> {
 }
 
 impl Client {
-    /// Asks for a value of `T`. The schema is derived from the type, unless the request has one already.
+    /// Requests a value of `T`. The schema is derived from the type, unless the request already has one.
     ///
-    /// `T` needs [`schemars`](crate::schemars) 1, which is part of this crate's interface, and serde.
+    /// `T` must implement `serde::Deserialize` and `JsonSchema` of [`schemars`](crate::schemars) 1, which is
+    /// re-exported.
     ///
     /// ```no_run
     /// use hotspare::{ChatRequest, Client, schemars};
@@ -58,7 +59,7 @@ impl Client {
     /// ```
     ///
     /// # Errors
-    /// As [`Client::chat`]; [`Kind::BadOutput`] if no target gave such a value, with what was wrong in the trail, or if
+    /// As [`Client::chat`]; [`Kind::BadOutput`] if no target gave such a value, with the violations in the trail, or if
     /// the model refused or called a tool instead.
     pub async fn chat_as<T>(&self, mut request: ChatRequest) -> Result<Typed<T>, Error>
     where
@@ -85,7 +86,7 @@ impl Client {
     }
 }
 
-/// What a type has against a value, without the value: `invalid value: integer `300`, expected u8` quotes it.
+/// A deserialization error without the value, which messages such as `invalid value: integer `300`, expected u8` quote.
 fn without_values(message: &str) -> String {
     match (message.split_once(": "), message.rsplit_once(", expected ")) {
         (Some((what, _)), Some((_, wanted))) => format!("{what}, expected {wanted}"),
@@ -93,7 +94,7 @@ fn without_values(message: &str) -> String {
     }
 }
 
-/// The schema's name as every provider takes it.
+/// The schema's name in characters that every provider accepts.
 fn name<T: JsonSchema>() -> String {
     let plain = |character: char| character.is_ascii_alphanumeric() || matches!(character, '_' | '-');
     T::schema_name()
@@ -103,7 +104,7 @@ fn name<T: JsonSchema>() -> String {
         .collect()
 }
 
-/// Whether the type takes the value.
+/// Whether the value deserializes as `T`.
 fn fits<T: DeserializeOwned>(answer: &Value) -> Result<(), Vec<Violation>> {
     T::deserialize(answer)
         .map(drop)

@@ -1,7 +1,7 @@
 //! Validators for answers and tool arguments, compiled once per schema.
 //!
-//! Not a validator: `hotspare-normalize` has those. Invariant: what is kept, and what one request may have compiled, is bounded
-//! by its weight, whatever callers send.
+//! Not a validator: those are in `hotspare-normalize`. Invariant: the weight of cached schemas, and of those compiled
+//! for one request, is bounded, whatever callers send.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -10,10 +10,10 @@ use hotspare_core::{Error, Json, OutputFormat, Tool};
 use hotspare_normalize::{OutputCheck, Validator, Violation};
 use serde_json::Value;
 
-/// Most compiled schemas that are kept; an application has a handful, and an agent some dozens of tools.
+/// Maximum number of cached schemas; an application has a handful, an agent some dozens of tools.
 const KEPT: usize = 256;
 
-/// Bytes that all of them may take together, about; and those of one request's tools.
+/// Approximate maximum size in bytes of all cached schemas, and of those for one request's tools.
 const WEIGHT: usize = 128 << 20;
 const TOOLS: usize = WEIGHT / 2;
 
@@ -21,7 +21,7 @@ const TOOLS: usize = WEIGHT / 2;
 #[derive(Default)]
 pub(crate) struct Validators(Mutex<Kept>);
 
-/// By their text, and what they weigh together.
+/// Compiled schemas by their text, with their total weight.
 #[derive(Default)]
 struct Kept {
     by_text: HashMap<String, Compiled>,
@@ -31,7 +31,7 @@ struct Kept {
 #[derive(Clone)]
 struct Compiled {
     validator: Arc<dyn Validator>,
-    /// Bytes that it may take, about.
+    /// Approximate size in bytes.
     weight: usize,
 }
 
@@ -50,8 +50,8 @@ impl Validators {
         }
     }
 
-    /// The checks for tool arguments. A tool whose schema cannot be used, or is too large beside the others, is left to its
-    /// provider to judge.
+    /// The checks for tool arguments. A tool whose schema cannot be used, or exceeds the remaining budget, is left to
+    /// its provider to judge.
     pub(crate) fn for_tools(&self, tools: &[Tool]) -> Vec<(String, OutputCheck)> {
         let mut left = TOOLS;
         let mut checks = Vec::with_capacity(tools.len());
@@ -78,7 +78,7 @@ impl Validators {
         if let Some(compiled) = known {
             return Ok(compiled);
         }
-        // Outside the lock: others need not wait for it.
+        // Outside the lock, so that other requests need not wait.
         let compiled = compile(schema)?;
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if kept.by_text.len() >= KEPT || kept.weight.saturating_add(compiled.weight) > WEIGHT {
@@ -105,7 +105,7 @@ fn compile(_: &Json) -> Result<Compiled, Error> {
     Ok(Compiled { validator, weight: 0 })
 }
 
-/// A schema, and what the application wants beyond it.
+/// A schema combined with the application's validator.
 pub(crate) struct Both<V>(pub(crate) Arc<dyn Validator>, pub(crate) V);
 
 impl<V: Validator> Validator for Both<V> {

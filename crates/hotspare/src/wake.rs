@@ -1,6 +1,6 @@
 //! Wakes calls that wait for room at a target.
 //!
-//! Not a queue: the engine decides who is next. Invariant: a signal that is set before its call polls is not lost.
+//! Not a queue: the engine decides which call is next. Invariant: a signal set before its call polls is not lost.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -18,7 +18,7 @@ pub(crate) struct WakeSignal {
 }
 
 impl WakeSignal {
-    /// Takes the signal: whether it was set since the last time. If not, the task is woken once it is.
+    /// Takes the signal and returns whether it was set. If not, registers the task to be woken when it is.
     pub(crate) fn take(&self, cx: &Context<'_>) -> bool {
         self.waker.register(cx.waker());
         self.set.swap(false, Ordering::AcqRel)

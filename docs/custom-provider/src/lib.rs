@@ -1,7 +1,7 @@
 //! Parrot: an invented provider.
 //!
 //! `POST {base}/speak` with `{"voice", "script": [{"who", "says"}], "longest", "pieces"}` and the key in `x-parrot-key`. The
-//! reply is one object, or with `"pieces": true` a line each: `{"says"}`, and at last `{"why", "heard", "said"}`. Trouble is
+//! reply is one object or, with `"pieces": true`, one line per piece: `{"says"}`, and finally `{"why", "heard", "said"}`. Errors are
 //! `{"oops", "mood"}`, with a status or inside a stream.
 
 use std::collections::VecDeque;
@@ -12,14 +12,14 @@ use hotspare_provider::{
 };
 use serde_json::{Value, json};
 
-/// The wire, at one address.
+/// The wire, for one base URL.
 #[derive(Clone, Debug)]
 pub struct Parrot {
     base_url: String,
 }
 
 impl Parrot {
-    /// A server at this address.
+    /// The wire of the server at this URL.
     pub fn at(base_url: impl Into<String>) -> Self {
         Self { base_url: base_url.into() }
     }
@@ -30,7 +30,7 @@ impl Wire for Parrot {
         "parrot"
     }
 
-    /// What is known to be impossible keeps requests away that would need it.
+    /// Capabilities known to be missing: requests that need them go to other targets.
     fn capabilities(&self, _: &str) -> Capabilities {
         let mut capabilities = Capabilities::default();
         capabilities.tools = Some(false);
@@ -41,7 +41,7 @@ impl Wire for Parrot {
 
     fn encode(&self, call: &Outbound) -> Result<HttpRequest, Error> {
         let request = call.chat()?;
-        // What would change the answer is refused, so that another target serves; a hint may be left out.
+        // Refuse what would change the answer, so that another target serves; hints may be left out.
         let parts = request.messages.iter().flat_map(|message| &message.parts);
         if !request.tools.is_empty() || parts.clone().any(|part| !matches!(part, Part::Text(_))) {
             return Err(Error::new(Kind::Unsupported, "a parrot only speaks and listens"));
@@ -94,7 +94,7 @@ impl Wire for Parrot {
     }
 }
 
-/// What the server's own words mean.
+/// The meaning of the server's own error codes.
 fn trouble(said: &Value, otherwise: Kind) -> Error {
     let kind = match said["mood"].as_str() {
         Some("tired") => Kind::Overloaded,
@@ -104,7 +104,7 @@ fn trouble(said: &Value, otherwise: Kind) -> Error {
     Error::new(kind, said["oops"].as_str().unwrap_or_default())
 }
 
-/// Reads a reply: the whole of it in one frame, or a line each.
+/// Decodes a reply: a single frame, or one frame per line.
 #[derive(Debug, Default)]
 struct Speech {
     started: bool,

@@ -1,7 +1,7 @@
-//! What each wire asks of a conversation, as its provider states it.
+//! Each wire's rules for conversations, as its provider documents them.
 //!
-//! Not the encoders' knowledge: this reads finished bodies and shares no code with whoever wrote them. Invariant: a rule that
-//! is broken is told with the place where it is.
+//! Independent of the encoders: this reads finished bodies and shares no code with them. Invariant: a violated rule is
+//! reported with its position.
 
 use std::collections::BTreeSet;
 
@@ -68,7 +68,7 @@ fn object(at: usize, arguments: &Value) -> Verdict {
     check(is_object, || format!("{at}: the arguments are no object: {arguments}"))
 }
 
-/// A text, or a list of parts of these kinds; something must be said.
+/// A text, or a list of parts of these kinds; it must not be empty.
 fn content(at: usize, content: &Value, kinds: &[&str]) -> Verdict {
     if let Value::String(said) = content {
         return check(!said.is_empty(), || format!("{at}: an empty text"));
@@ -84,8 +84,8 @@ fn content(at: usize, content: &Value, kinds: &[&str]) -> Verdict {
     Ok(())
 }
 
-/// Chat completions: results directly follow their calls, each answered once; only users show pictures; an assistant says or
-/// calls something.
+/// Chat completions: results directly follow their calls, each answered once; only users send images; an assistant turn
+/// has text or calls.
 pub(super) fn chat(body: &Value) -> Verdict {
     let mut calls = Calls::with_ids_up_to(40);
     let messages = list(&body["messages"]);
@@ -121,7 +121,7 @@ pub(super) fn chat(body: &Value) -> Verdict {
     check(matches!(last, Some("user" | "tool")), || format!("the last message is by {last:?}"))
 }
 
-/// Chat completions where an id is nine letters and digits.
+/// Chat completions with ids of nine letters and digits.
 pub(super) fn chat_with_short_ids(body: &Value) -> Verdict {
     let ids = list(&body["messages"]).iter().flat_map(|message| {
         list(&message["tool_calls"]).iter().map(|call| &call["id"]).chain(message.get("tool_call_id"))
@@ -133,7 +133,7 @@ pub(super) fn chat_with_short_ids(body: &Value) -> Verdict {
     chat(body)
 }
 
-/// Responses: every call has its output and every output its call; a thought leads to something that its author said or did.
+/// Responses: every call has its output and every output its call; reasoning is followed by output of the same model.
 pub(super) fn responses(body: &Value) -> Verdict {
     let mut calls = Calls::with_ids_up_to(64);
     let items = list(&body["input"]);
@@ -167,9 +167,9 @@ pub(super) fn responses(body: &Value) -> Verdict {
     check(last.is_some(), || "the last item is not the caller's".into())
 }
 
-/// Messages: roles alternate from the user's first turn to the user's last; results lead the turn after their calls, all of
-/// them; no text is blank; thoughts are signed and do not end a turn; a loop of calls that a model is told to think in begins
-/// with a thought.
+/// Messages: roles alternate, starting and ending with the user; results open the turn after their calls, all of them;
+/// no text is blank; thinking blocks are signed and do not end a turn; with thinking enabled, a tool loop starts with a
+/// thinking block.
 pub(super) fn messages(body: &Value) -> Verdict {
     let thinks = body["thinking"]["type"] == "enabled";
     let turns: Vec<Turn<'_>> = list(&body["messages"])
@@ -194,8 +194,8 @@ pub(super) fn messages(body: &Value) -> Verdict {
     })
 }
 
-/// Converse: as messages, in its own words; a conversation with calls has tools, and a result has content.
-/// `thought_leads` where the model, told to think, must begin with a thought.
+/// Converse: like Messages, in its own terms; a conversation with calls has tools, and a result has content.
+/// `thought_leads` if the model, with thinking enabled, must start with a thinking block.
 pub(super) fn converse(body: &Value, thought_leads: bool) -> Verdict {
     let turns: Vec<Turn<'_>> = list(&body["messages"])
         .iter()
@@ -234,7 +234,7 @@ struct Turn<'a> {
 
 enum Block<'a> {
     Call(&'a str, &'a str, &'a Value),
-    /// And whether its content is as it must be.
+    /// A result: its id, and whether its content is valid.
     Result(&'a str, bool),
     Shown,
     Text(&'a str),
@@ -294,7 +294,7 @@ fn alternate<'a>(turns: &'a [Turn<'a>], thinks: bool, read: impl Fn(&'a Value) -
     check(turns.len() % 2 == 1, || "the last turn is not the user's".into())
 }
 
-/// Whether this is the first turn of the assistant in the loop of calls that the conversation ends with.
+/// Whether this is the assistant's first turn in the tool loop that ends the conversation.
 fn begins_loop<'a>(turns: &'a [Turn<'a>], at: usize, read: &impl Fn(&'a Value) -> Block<'a>) -> bool {
     let speaks = |turn: &Turn<'a>| {
         let answers = turn.blocks.iter().any(|block| matches!(read(block), Block::Result(..)));
@@ -304,8 +304,8 @@ fn begins_loop<'a>(turns: &'a [Turn<'a>], at: usize, read: &impl Fn(&'a Value) -
     turns[at].role == "assistant" && at == spoken.map_or(0, |spoken| spoken + 1)
 }
 
-/// generateContent: a turn of calls follows one of the user's, and its responses follow at once: as many, for the same names,
-/// in one turn. `signed` models want a proof on the first call of each turn since the user last spoke.
+/// generateContent: a turn with calls follows a user turn, and its responses follow at once, in one turn, with the same
+/// number and names. `signed` models need a signature on the first call of each turn since the last user text.
 pub(super) fn contents(body: &Value, signed: bool) -> Verdict {
     let turns = list(&body["contents"]);
     let names = |turn: &Value, key: &str| -> Vec<(String, String)> {
@@ -348,7 +348,7 @@ pub(super) fn contents(body: &Value, signed: bool) -> Verdict {
     check(turns.last().is_some_and(|turn| turn["role"] == "user"), || "the model speaks last".into())
 }
 
-/// Ollama: results follow their calls and name the tool; a turn of the assistant says or calls something.
+/// Ollama: results follow their calls and name the tool; an assistant turn has text or calls.
 pub(super) fn ollama(body: &Value) -> Verdict {
     let mut waiting: Vec<String> = Vec::new();
     let messages = list(&body["messages"]);
@@ -375,7 +375,7 @@ pub(super) fn ollama(body: &Value) -> Verdict {
     check(matches!(last, Some("user" | "tool")), || format!("the last message is by {last:?}"))
 }
 
-/// Cohere: results directly follow their calls; a turn says or calls something.
+/// Cohere: results directly follow their calls; an assistant turn has text or calls.
 pub(super) fn cohere(body: &Value) -> Verdict {
     let mut calls = Calls::with_ids_up_to(64);
     let messages = list(&body["messages"]);

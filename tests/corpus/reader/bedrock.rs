@@ -1,4 +1,4 @@
-//! Replies of the Converse wire, and of the messages wire inside the host's envelope.
+//! Converse replies, and Messages replies inside Bedrock's envelope.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::{Answer, Call, append, count, messages as inner};
 
-/// The messages of a binary stream: their event's name and what they say. Checksums are the adapter's business.
+/// The messages of a binary stream: event name and payload. The adapter checks the checksums.
 fn stream(mut rest: &[u8]) -> Vec<(String, Value)> {
     let number = |at: &[u8]| u32::from_be_bytes(at[..4].try_into().unwrap()) as usize;
     let mut found = Vec::new();
@@ -15,7 +15,7 @@ fn stream(mut rest: &[u8]) -> Vec<(String, Value)> {
         let (total, head) = (number(rest), number(&rest[4..]));
         let headers = String::from_utf8_lossy(&rest[12..12 + head]).into_owned();
         let after = |name: &str| {
-            // A type, two bytes of length, then the name up to the next header.
+            // A type byte and two length bytes, then the name up to the next header.
             let value = headers.split_once(name)?.1.get(3..)?;
             Some(value.chars().take_while(char::is_ascii_alphanumeric).collect::<String>())
         };
@@ -38,7 +38,7 @@ pub(crate) fn converse(exchange: &Exchange) -> Answer {
 
 fn told(events: Vec<(String, Value)>) -> Answer {
     let mut answer = Answer { reasoning: Some(String::new()), ..Answer::default() };
-    // Whether the open block is a call of the caller's own tool.
+    // Whether the open block is a call of one of the caller's tools.
     let mut own = false;
     for (name, said) in events {
         if name.ends_with("Exception") {
@@ -72,7 +72,7 @@ fn told(events: Vec<(String, Value)>) -> Answer {
     answer
 }
 
-/// A block, its start, or a piece of it; says whether a call of the caller's own tool is open.
+/// A block, its start, or a piece of it; returns whether a call of one of the caller's tools is open.
 fn block_of(answer: &mut Answer, block: &Value, open: bool) -> bool {
     append(&mut answer.text, &block["text"]);
     let thought = &block["reasoningContent"];
@@ -98,7 +98,7 @@ fn block_of(answer: &mut Answer, block: &Value, open: bool) -> bool {
     open && !block["toolResult"].is_object()
 }
 
-/// A model's own spelling, whole or in an envelope: whatever fields have a text, a reason or a count.
+/// A model's own format, whole or in an envelope: any field with a text, a finish reason or a count.
 pub(crate) fn body(exchange: &Exchange) -> Answer {
     let said: Vec<Value> = match serde_json::from_slice(&exchange.body) {
         Ok(whole) => vec![whole],
@@ -116,7 +116,7 @@ pub(crate) fn body(exchange: &Exchange) -> Answer {
     }
     let mut answer = Answer::default();
     for frame in &said {
-        // Of several answers the first.
+        // Only the first of several answers.
         if frame["index"].as_u64().unwrap_or(0) > 0 {
             continue;
         }
@@ -165,7 +165,7 @@ pub(crate) fn body(exchange: &Exchange) -> Answer {
     answer
 }
 
-/// The Converse wire's events, each a field of its own.
+/// The Converse events, each a field of its own.
 fn converse_of(said: Vec<Value>) -> Answer {
     let mut events = Vec::new();
     for frame in said {
@@ -177,7 +177,7 @@ fn converse_of(said: Vec<Value>) -> Answer {
     told(events)
 }
 
-/// The messages wire, taken out of its envelope.
+/// A Messages reply taken out of its envelope.
 pub(crate) fn messages(exchange: &Exchange) -> Answer {
     let mut inside = exchange.clone();
     if serde_json::from_slice::<Value>(&exchange.body).is_err() {

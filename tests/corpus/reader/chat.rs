@@ -1,4 +1,4 @@
-//! Replies of the chat wire, and of the older one that completes a text.
+//! Replies of the chat wire, and of the older text completions.
 
 use hotspare::recorded::Exchange;
 use serde_json::Value;
@@ -8,7 +8,7 @@ use super::{Answer, Call, append, count, frames};
 pub(crate) fn read(exchange: &Exchange) -> Answer {
     let mut answer =
         Answer { reasoning: Some(String::new()), refusal: Some(String::new()), ..Answer::default() };
-    // With the index that the host gives a call.
+    // Calls with the index that the host gives them.
     let mut calls: Vec<(Option<u64>, Call)> = Vec::new();
     let (mut total, mut ended_badly) = (None, false);
     for frame in frames(exchange) {
@@ -38,7 +38,7 @@ pub(crate) fn read(exchange: &Exchange) -> Answer {
                 Some(text) if !text.is_empty() => thought.push_str(text),
                 _ => append(thought, &said["reasoning"]),
             }
-            // Some hosts have it only in pieces, each with its proof.
+            // Some hosts send reasoning only in pieces, each with its signature.
             if !["reasoning_content", "reasoning"]
                 .iter()
                 .any(|name| said[*name].as_str().is_some_and(|text| !text.is_empty()))
@@ -71,7 +71,7 @@ pub(crate) fn read(exchange: &Exchange) -> Answer {
         }
     }
     answer.tools = calls.into_iter().map(|(_, call)| call).collect();
-    // A total that only adds up with the reasoning shows that it is counted beside the answer.
+    // If the total only adds up with the reasoning tokens, they are not included in the output count.
     if let (Some(input), Some(output), Some(thought), Some(total)) =
         (answer.input, answer.output, answer.reasoning_tokens, total)
         && thought > 0
@@ -80,7 +80,7 @@ pub(crate) fn read(exchange: &Exchange) -> Answer {
         answer.output = Some(output + thought);
     }
     let plain = answer.finish.as_deref().is_some_and(|word| ["stop", "eos"].contains(&word));
-    // One host has no word for the end; it counts the answer and sends the wire's last mark.
+    // One host sends no finish reason; it sends the output count and the wire's end marker.
     let marked = exchange.body.trim_ascii_end().ends_with(b"[DONE]") && answer.output.is_some();
     answer.failed = ended_badly || (answer.finish.is_none() && !marked) || (answer.is_silent() && plain);
     answer

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::{Answer, Call, append, count, frames};
 
-/// Ends that are no answer: a call that cannot be used, or nothing that explains itself.
+/// Finish reasons that mean there is no answer: an unusable call, or no explanation at all.
 const FAILED: [&str; 7] = [
     "FINISH_REASON_UNSPECIFIED",
     "MALFORMED_FUNCTION_CALL",
@@ -44,7 +44,7 @@ pub(super) fn read(exchange: &Exchange) -> Answer {
         }
         match &candidate["finishReason"] {
             Value::String(word) => answer.finish = Some(word.clone()),
-            // Where enumerations are sent as numbers; the next ones differ from host to host.
+            // Enums sent as numbers; values beyond these differ between hosts.
             Value::Number(number) => {
                 let words =
                     ["FINISH_REASON_UNSPECIFIED", "STOP", "MAX_TOKENS", "SAFETY", "RECITATION", "OTHER"];

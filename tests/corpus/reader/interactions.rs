@@ -32,7 +32,7 @@ pub(crate) fn read(exchange: &Exchange) -> Answer {
     answer
 }
 
-/// A whole step, or what is added to one.
+/// A whole step, or a delta of one.
 fn said(answer: &mut Answer, step: &Value) {
     match step["type"].as_str() {
         Some("text") => append(&mut answer.text, &step["text"]),

@@ -7,7 +7,7 @@ use super::{Answer, Call, append, count, frames};
 
 pub(crate) fn read(exchange: &Exchange) -> Answer {
     let mut answer = Answer { reasoning: Some(String::new()), ..Answer::default() };
-    // Whether the open block is a call of the caller's own tool.
+    // Whether the open block is a call of one of the caller's tools.
     let mut own = false;
     let (mut fresh, mut written, mut cached) = (None, None, None);
     for frame in frames(exchange) {
@@ -27,7 +27,7 @@ pub(crate) fn read(exchange: &Exchange) -> Answer {
         if frame["content_block"].is_object() {
             own = begin(&mut answer, &frame["content_block"]);
         }
-        // The wire's first version answered with one text.
+        // The wire's first version answered with a single text.
         append(&mut answer.text, &frame["completion"]);
         let delta = &frame["delta"];
         append(&mut answer.text, &delta["text"]);
@@ -47,7 +47,7 @@ pub(crate) fn read(exchange: &Exchange) -> Answer {
     answer
 }
 
-/// A block with all that it holds already; says whether it is a call of the caller's own tool.
+/// A block with its initial contents; returns whether it is a call of one of the caller's tools.
 fn begin(answer: &mut Answer, block: &Value) -> bool {
     match block["type"].as_str() {
         Some("text") => append(&mut answer.text, &block["text"]),

@@ -1,4 +1,4 @@
-//! Replies of the responses wire, by their finished parts: the pieces of a stream are not looked at.
+//! Replies of the Responses wire, read from their finished parts; deltas are ignored.
 
 use hotspare::recorded::Exchange;
 use serde_json::Value;

@@ -1,15 +1,15 @@
-//! Replies with vectors, of every wire: wherever a body has a list of numbers, or floats in base64 where one would be.
+//! Embedding replies of every wire: any list of numbers in a body, or base64 floats in its place.
 
 use hotspare::recorded::Exchange;
 use serde_json::Value;
 
-/// All vectors in the body's order; none if there is something else.
+/// All vectors in the order of the body; none if there is something else.
 pub(crate) fn read(exchange: &Exchange) -> Vec<Vec<f64>> {
     let body: Value = serde_json::from_slice(&exchange.body).unwrap_or_default();
     let mut found = Vec::new();
     let items = ["data", "embeddings", "embedding", "predictions", "embeddingsByType"];
     for name in items {
-        // A house that says the same vector twice, the second time by the type of its numbers.
+        // One provider sends the same vector twice, the second time by element type.
         if name == "embeddingsByType" && !found.is_empty() {
             break;
         }
@@ -37,7 +37,7 @@ fn walk(value: &Value, found: &mut Vec<Vec<f64>>) {
     }
 }
 
-/// Four bytes a number, or eight where the adapter's four would be noise.
+/// Four bytes per number, or eight if reading four at a time would give noise.
 fn floats(text: &str) -> Vec<f64> {
     use base64::Engine as _;
     let bytes = base64::engine::general_purpose::STANDARD.decode(text).unwrap_or_default();
@@ -52,7 +52,7 @@ pub(crate) fn differs(read: &[Vec<f32>], expected: &[Vec<f64>]) -> Vec<String> {
     }
     let mut wrong = Vec::new();
     for (at, (read, expected)) in read.iter().zip(expected).enumerate() {
-        // Doubled floats: twice as many words, read as half as many numbers.
+        // Doubles read as floats: twice as many numbers.
         if read.len() * 2 == expected.len() {
             continue;
         }

@@ -1,4 +1,4 @@
-//! Messages. The SDK has no words any more for sampling; such fields go through its `extra_body`.
+//! Messages. The SDK no longer has sampling arguments; such fields go through its `extra_body`.
 
 use hotspare_core::{
     ChatRequest, Json, Media, Message, Native, Origin, OutputFormat, Part, Reasoning, Role, Signature,

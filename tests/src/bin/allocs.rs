@@ -1,5 +1,6 @@
-//! Allocations of decoding, per event: the largest recorded streams of each kind of call, beside parsing their frames into
-//! `serde_json::Value`s. Its own program, because counting slows everything else down. Part of `cargo xtask bench decode`.
+//! Allocations per decoded event: the largest recorded streams of each kind of call, compared with parsing their frames
+//! into `serde_json::Value`s. A separate program, because counting slows everything else down. Part of `cargo xtask
+//! bench decode`.
 #![expect(clippy::print_stdout, clippy::expect_used, reason = "a bench that cannot go on says so")]
 
 use hotspare_tests::recorded::{decode, largest};

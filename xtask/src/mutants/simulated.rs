@@ -1,8 +1,8 @@
-//! Mutations that the simulator must catch, each by a scenario that is named.
+//! Mutations that the simulator must catch, each with the scenarios that should do so.
 //!
-//! What it takes to be caught: a mark that is missed or an invariant that breaks, where the code as it is reaches every mark.
+//! A mutation is caught if a mark is missed or an invariant violated; without it, every mark is reached.
 
-/// A mutation and the scenarios of which one must notice.
+/// A mutation, and scenarios of which at least one must catch it.
 pub(super) struct Simulated {
     pub(super) name: &'static str,
     pub(super) file: &'static str,

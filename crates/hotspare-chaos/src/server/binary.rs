@@ -1,8 +1,8 @@
-//! Events in binary messages instead of lines of text.
+//! Frames events as binary messages instead of lines of text.
 //!
-//! Not a reader. Invariant: lengths and checksums are right; a fault cuts or changes what was framed before.
+//! Does not decode. Invariant: lengths and checksums are right; faults cut or alter events before they are framed.
 
-/// Frames events, each `event: NAME` or `exception: NAME`, a line `data: …` and an empty line.
+/// Frames events, each of the form `event: NAME` or `exception: NAME`, a line `data: …` and an empty line.
 pub(super) fn framed(text: &str) -> Vec<u8> {
     text.split("\n\n").filter(|event| !event.is_empty()).flat_map(message).collect()
 }
@@ -15,7 +15,7 @@ fn message(event: &str) -> Vec<u8> {
     for (header, value) in [(which, name), (":content-type", "application/json"), (":message-type", kind)] {
         headers.push(header.len() as u8);
         headers.extend(header.as_bytes());
-        // Text.
+        // Header value type 7: a string.
         headers.push(7);
         headers.extend((value.len() as u16).to_be_bytes());
         headers.extend(value.as_bytes());

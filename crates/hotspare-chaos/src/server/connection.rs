@@ -1,7 +1,7 @@
 //! One connection: requests in, answers or faults out.
 //!
-//! Invariant: while an answer is on its way, a client that leaves is noticed at once; a connection that does not matter any
-//! more is reset, not closed in order, so that the client sees what a killed process looks like.
+//! Invariant: a client that disconnects during an answer is noticed at once; when the server stops listening,
+//! connections are reset rather than closed, as when a process is killed.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,11 +16,11 @@ use super::speech::{Asked, Speech, WireFormat};
 use super::{Settings, Shared};
 use crate::fault::Fault;
 
-/// Larger heads and bodies than these are not read.
+/// Limits for the size of request heads and bodies.
 const HEAD_LIMIT: usize = 64 << 10;
 const BODY_LIMIT: usize = 64 << 20;
 
-/// Serves a connection until either side has enough.
+/// Serves a connection until either side ends it.
 pub(super) async fn serve(shared: Arc<Shared>, stream: TcpStream, mut up: watch::Receiver<bool>) {
     if stream.set_nodelay(true).is_err() {
         return;
@@ -31,7 +31,7 @@ pub(super) async fn serve(shared: Arc<Shared>, stream: TcpStream, mut up: watch:
         _ = up.wait_for(|up| !*up) => Ending::Reset,
     };
     if ending == Ending::Reset {
-        // Unread or unsent bytes or not, the client gets a reset.
+        // Whatever is unread or unsent, the client gets a reset.
         let _ = connection.stream.set_zero_linger();
     }
 }
@@ -42,7 +42,7 @@ enum Ending {
     Reset,
 }
 
-/// What went wrong for good.
+/// The connection is over, and how it ends.
 struct Gone(Ending);
 
 impl From<std::io::Error> for Gone {
@@ -55,7 +55,7 @@ struct Connection {
     stream: TcpStream,
     buffer: Vec<u8>,
     shared: Arc<Shared>,
-    /// Bytes after which the connection is reset.
+    /// Number of bytes left before the connection is reset.
     left: Option<usize>,
 }
 
@@ -74,7 +74,7 @@ impl Connection {
                 Ok(Err(Gone(ending))) => return ending,
                 _ => return Ending::Closed,
             };
-            // As they are now: they may have changed while the connection was idle.
+            // Read again for each request: they may have changed while the connection was idle.
             let settings = self.shared.settings();
             let shared = Arc::clone(&self.shared);
             match self.answer(&settings, &request).await {
@@ -166,7 +166,7 @@ impl Connection {
         }
     }
 
-    /// Faults that take the whole answer's place. Says whether this was one.
+    /// Faults that replace the whole answer. Returns whether this was one.
     async fn instead(&mut self, fault: Fault, speech: &Speech<'_>) -> Result<bool, Gone> {
         match fault {
             Fault::Refuse | Fault::ResetBeforeHead => return Err(Gone(Ending::Reset)),
@@ -201,7 +201,7 @@ impl Connection {
             }
             Fault::Empty200 => self.whole(200, "application/json", "", "").await?,
             Fault::Html200 => self.whole(200, "text/html", "", "<html><body>Welcome</body></html>").await?,
-            // An end without a beginning: no event at all where the wire has no mark for it.
+            // An end without a beginning; on a wire without an end marker, no event at all.
             Fault::OnlyDone if speech.wire == WireFormat::Bedrock => {
                 self.whole(200, speech.wire.stream_type(), "", "").await?;
             }
@@ -272,7 +272,7 @@ impl Connection {
         self.send(b"0\r\n\r\n").await
     }
 
-    /// Faults inside a stream, before the token of this number.
+    /// Faults inside a stream, before the token with this index.
     async fn break_at(&mut self, at: usize, fault: Option<Fault>, speech: &Speech<'_>) -> Result<(), Gone> {
         let here = |n: u32| usize::try_from(n) == Ok(at);
         match fault {
@@ -376,7 +376,7 @@ impl Connection {
         self.send(&out).await
     }
 
-    /// Sends bytes, or as many as a fault leaves.
+    /// Sends bytes, or as many of them as the fault allows.
     async fn send(&mut self, bytes: &[u8]) -> Result<(), Gone> {
         let whole = bytes.len();
         let sent = self.left.map_or(whole, |left| left.min(whole));
@@ -388,7 +388,7 @@ impl Connection {
         if sent < whole { Err(Gone(Ending::Reset)) } else { Ok(()) }
     }
 
-    /// Lets time pass, for ever if none is given, unless the client leaves.
+    /// Waits for this time, or forever if `None`, unless the client disconnects.
     async fn wait(&mut self, time: Option<Duration>) -> Result<(), Gone> {
         if time.is_some_and(|time| time.is_zero()) {
             return Ok(());
@@ -403,7 +403,7 @@ impl Connection {
         tokio::select! {
             () = pause => Ok(()),
             read = self.stream.read(&mut byte) => match read {
-                // A client that sends more before it has its answer is kept waiting.
+                // A client that sends more before it has its answer has to wait.
                 Ok(1) => {
                     self.buffer.push(byte[0]);
                     Ok(())

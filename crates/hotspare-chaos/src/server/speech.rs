@@ -1,7 +1,7 @@
-//! What a server says, in its wire's words.
+//! The replies of a server, in the format of its wire.
 //!
-//! Shaped like recorded traffic: a first frame with the role alone, counts in a frame of their own, pings and comments.
-//! Invariant: the same prompt gets the same answer from every server, whatever its wire.
+//! Shaped like recorded traffic: a first frame with only the role, a separate frame with token counts, pings and
+//! comments. Invariant: a prompt gets the same answer from every server, whatever its wire.
 
 mod calls;
 mod responses;
@@ -29,7 +29,7 @@ pub enum WireFormat {
 }
 
 impl WireFormat {
-    /// The host that a server of this wire takes after.
+    /// The host that a server of this wire imitates.
     #[must_use]
     pub const fn host(self) -> &'static str {
         match self {
@@ -49,7 +49,7 @@ impl WireFormat {
         }
     }
 
-    /// The model that a server of this wire says it is.
+    /// The model name that a server of this wire reports.
     #[must_use]
     pub const fn model(self) -> &'static str {
         match self {
@@ -62,25 +62,25 @@ impl WireFormat {
     }
 }
 
-/// The words that all servers use, over and over.
+/// The words of all answers, repeated as needed.
 const WORDS: [&str; 24] = [
     "The", "pump", "failed", "at", "nine", "twelve", "and", "the", "standby", "took", "over", "within", "a",
     "moment;", "nobody", "noticed,", "because", "a", "hot", "spare", "was", "ready", "all", "along.",
 ];
 
-/// So many words, each but the first with a space before it, as tokens have.
+/// This many words, each but the first preceded by a space, like tokens.
 pub(crate) fn words(count: usize) -> Vec<String> {
     (0..count).map(|at| format!("{}{}", if at == 0 { "" } else { " " }, WORDS[at % WORDS.len()])).collect()
 }
 
-/// A request, as far as an answer depends on it.
+/// The parts of a request that affect its answer.
 #[derive(Debug, Default)]
 pub(crate) struct Asked {
     pub(crate) stream: bool,
     pub(crate) include_usage: bool,
-    /// The text of a last turn that is the assistant's own.
+    /// The text of a final assistant turn, to be continued.
     pub(crate) prefill: String,
-    /// The tool that has to be called.
+    /// The tool that must be called.
     pub(crate) tool: Option<String>,
 }
 
@@ -114,7 +114,7 @@ impl Asked {
         }
     }
 
-    /// The wire that says in its path whether it wants a stream.
+    /// Reads a Gemini request, whose path says whether to stream.
     fn contents(path: &str, body: &Value) -> Self {
         let last = body["contents"].as_array().and_then(|turns| turns.last());
         let parts = last.filter(|turn| turn["role"] == "model").and_then(|turn| turn["parts"].as_array());
@@ -128,7 +128,7 @@ impl Asked {
         }
     }
 
-    /// The words that are still to be said.
+    /// The words still to be sent after a prefill.
     pub(crate) fn rest(&self, answer: &[String]) -> Vec<String> {
         let mut said = self.prefill.as_str();
         let mut rest = answer.iter();
@@ -137,7 +137,7 @@ impl Asked {
             match said.strip_prefix(word.as_str()) {
                 Some(after) => said = after,
                 None => {
-                    // The beginning may have been cut inside a word.
+                    // The prefill may end inside a word.
                     out.push(word.strip_prefix(said).unwrap_or(word).to_owned());
                     break;
                 }
@@ -148,7 +148,7 @@ impl Asked {
     }
 }
 
-/// Spells one answer.
+/// Encodes one answer.
 #[derive(Debug)]
 pub(crate) struct Speech<'a> {
     pub(crate) wire: WireFormat,
@@ -168,7 +168,7 @@ impl Speech<'_> {
         )
     }
 
-    /// A frame of the wire whose frames are answers in part, with the line ends that its author sends.
+    /// A Gemini frame, which is a partial answer, with CRLF line ends like Google's.
     fn part(&self, parts: &Value, finish: Option<(&str, usize)>) -> String {
         format!("data: {}\r\n\r\n", self.candidate(parts, finish))
     }
@@ -192,7 +192,7 @@ impl Speech<'_> {
         format!("event: {name}\ndata: {data}\n\n")
     }
 
-    /// What comes before the first token.
+    /// The frames before the first token.
     pub(crate) fn opening(&self) -> String {
         match self.wire {
             WireFormat::Gemini => self.part(&json!([{"text": ""}]), None),
@@ -217,7 +217,7 @@ impl Speech<'_> {
         }
     }
 
-    /// A sign of life that is no content.
+    /// A ping or keep-alive without content.
     pub(crate) fn ping(&self) -> String {
         match self.wire {
             WireFormat::Anthropic => Self::event("ping", &json!({"type": "ping"})),
@@ -226,7 +226,7 @@ impl Speech<'_> {
         }
     }
 
-    /// The first token opens the block that the others continue.
+    /// The frame of a token. The first token opens the block that the others continue.
     pub(crate) fn token(&self, at: usize, text: &str) -> String {
         match self.wire {
             WireFormat::Gemini => self.part(&json!([{"text": text}]), None),
@@ -250,7 +250,7 @@ impl Speech<'_> {
         }
     }
 
-    /// What comes after the last token.
+    /// The frames after the last token.
     pub(crate) fn closing(&self, words: &[String], include_usage: bool) -> String {
         let tokens = words.len();
         match self.wire {
@@ -279,7 +279,7 @@ impl Speech<'_> {
         }
     }
 
-    /// The end of a message of the Converse wire.
+    /// The end of a Converse message.
     fn end(&self, block: u32, reason: &str, tokens: usize) -> String {
         let stop = Self::event("contentBlockStop", &json!({"contentBlockIndex": block}));
         let reason = Self::event("messageStop", &json!({"stopReason": reason}));
@@ -356,7 +356,7 @@ impl Speech<'_> {
         body.to_string()
     }
 
-    /// A vector for each input, the same from every server: they stand for hosts of one model.
+    /// One vector per input, the same from every server, as if all hosted the same model.
     pub(crate) fn vectors(&self, asked: &Value) -> String {
         let inputs = match (&asked["input"], &asked["requests"]) {
             (Value::Array(list), _) if !list.iter().all(Value::is_number) => list.clone(),
@@ -425,7 +425,7 @@ impl Speech<'_> {
                 json!({"error": error}).to_string()
             }
             WireFormat::Bedrock => {
-                // Its own name for each kind of error; the shared words are those of the other wires.
+                // Bedrock has its own name for each kind of error; `kind` uses the names of the other wires.
                 let name = match kind {
                     "authentication_error" => "UnrecognizedClientException",
                     "rate_limit_error" => "ThrottlingException",

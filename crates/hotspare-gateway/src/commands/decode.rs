@@ -1,7 +1,7 @@
-//! `hotspare decode`: recorded exchanges, read as if they had just arrived.
+//! `hotspare decode`: decodes recorded exchanges as if they had just arrived.
 //!
-//! Only files and lines; what a reply means is told by [`hotspare::recorded`]. Invariant: one line of JSON for each
-//! recorded exchange, in order; a broken line is named in its place and fails the command at the end.
+//! Files and lines only; [`hotspare::recorded`] does the decoding. Invariant: one line of JSON for each recorded
+//! exchange, in order; an invalid line is reported in its place and fails the command at the end.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, BufWriter, Write};
@@ -31,14 +31,14 @@ pub(super) fn decode(files: &[PathBuf]) -> Result<(), String> {
     });
     match written.and_then(|()| out.flush()) {
         Ok(()) => {}
-        // A reader who went away has seen enough.
+        // The reader of a closed pipe has seen enough.
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {}
         Err(error) => return Err(format!("the output cannot be written: {error}")),
     }
     if broken > 0 { Err(format!("{broken} of the lines could not be read")) } else { Ok(()) }
 }
 
-/// Writes the verdict on each line of one file; gives how many lines were broken.
+/// Writes the verdict on each line of one file; returns the number of invalid lines.
 fn lines(name: &str, reader: impl BufRead, out: &mut impl Write) -> io::Result<u64> {
     let mut broken = 0;
     for line in hotspare::recorded::decode(reader) {

@@ -1,6 +1,7 @@
 //! `hotspare serve` and the `[server]` section.
 //!
-//! Not the server itself. Invariant: an address that other machines can reach is served without keys only on request.
+//! Not the server itself. Invariant: an address that other machines can reach is served without keys only with
+//! `--insecure`.
 
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::Path;
@@ -65,13 +66,13 @@ fn address(text: &str) -> Result<SocketAddr, String> {
     let found = text.to_socket_addrs().map_err(|error| {
         format!("`{text}` is not an address such as 127.0.0.1:8080 or localhost:8080: {error}")
     })?;
-    // `localhost` is both ::1 and 127.0.0.1; the default address is the latter.
+    // `localhost` resolves to both ::1 and 127.0.0.1; prefer the latter, as in the default address.
     let mut found: Vec<SocketAddr> = found.collect();
     found.sort_by_key(SocketAddr::is_ipv6);
     found.into_iter().next().ok_or_else(|| format!("`{text}` has no address"))
 }
 
-/// Why an address may not be served without keys.
+/// Why an address must not be served without keys, if so.
 pub(super) fn exposed(listen: SocketAddr, options: &ServeOptions) -> Option<String> {
     (!listen.ip().is_loopback() && options.keys.is_empty()).then(|| {
         format!(
@@ -110,7 +111,7 @@ async fn serve_setup(
     serve_on(listener, setup.client, options, signals).await.map_err(|error| error.to_string())
 }
 
-/// Reads all keys again on SIGHUP, which would otherwise end the process.
+/// Re-reads all keys on SIGHUP, which would otherwise terminate the process.
 fn reload_on_hangup(options: &ServeOptions, client: &Client) -> Result<(), String> {
     #[cfg(unix)]
     {
@@ -132,7 +133,7 @@ fn reload_on_hangup(options: &ServeOptions, client: &Client) -> Result<(), Strin
     Ok(())
 }
 
-/// Yields at every request to stop.
+/// Yields once for every signal to stop.
 fn signals() -> Result<impl Stream<Item = ()>, String> {
     #[cfg(unix)]
     {

@@ -1,6 +1,6 @@
-//! What happens to the providers, and when.
+//! The faults of the providers, and their schedule.
 //!
-//! Invariant: faults come only from here: from the current act, and on top of it from the viewer's keys.
+//! Invariant: faults come only from here: from the current act, and additionally from the viewer's keys.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use hotspare_chaos::{ChaosServer, Fault};
 pub(crate) struct Act {
     pub(crate) title: &'static str,
     pub(crate) length: Duration,
-    /// Faults of the first servers in order; the others are healthy.
+    /// Faults of the first servers, in order; the others are healthy.
     faults: &'static [Fault],
 }
 

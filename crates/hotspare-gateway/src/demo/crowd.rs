@@ -1,6 +1,6 @@
-//! Callers: every other one takes its answer as a stream.
+//! Simulated callers; every other one streams its answer.
 //!
-//! Invariant: an answer counts only if its text is whole; everybody who asked is counted once.
+//! Invariant: an answer counts only if its text is complete; every request is counted once.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -11,7 +11,7 @@ use futures::StreamExt;
 use hotspare::{ChatRequest, Client, Event};
 use tokio::task::JoinSet;
 
-/// How long the loop of the textbook waits for an answer: far less than the usual 30 s or 60 s, to its advantage.
+/// How long the plain loop waits for an answer: far less than the usual 30 s or 60 s, in its favour.
 const PLAIN_LIMIT: Duration = Duration::from_secs(4);
 
 /// Callers of one kind.
@@ -25,16 +25,16 @@ pub(crate) struct Crowd {
     calls: Mutex<JoinSet<()>>,
 }
 
-/// How callers fared.
+/// Results of the callers' requests.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Score {
     pub(crate) asked: u64,
     pub(crate) answered: u64,
     pub(crate) lost: u64,
     pub(crate) slowest: Duration,
-    /// Calls that did not serve anybody.
+    /// Calls whose answer was not used.
     pub(crate) wasted: u64,
-    /// What all calls cost, in multiples of what those cost that served.
+    /// The cost of all calls as a multiple of the cost of those that served.
     pub(crate) cost: Option<f64>,
     /// Why answers were lost.
     pub(crate) reasons: BTreeMap<String, u64>,
@@ -61,7 +61,7 @@ impl Crowd {
         }
     }
 
-    /// One more caller asks.
+    /// Starts one more request.
     pub(crate) fn ask(&self) {
         let number = self.asked.fetch_add(1, Ordering::Relaxed);
         let (client, expected, score) =
@@ -92,7 +92,7 @@ impl Crowd {
         lock(&self.score).clone()
     }
 
-    /// Waits for everybody who asked.
+    /// Waits for all requests.
     pub(crate) async fn finish(&self) -> Score {
         let calls = std::mem::take(&mut *lock(&self.calls));
         calls.join_all().await;
@@ -100,7 +100,7 @@ impl Crowd {
     }
 }
 
-/// Each target in turn, until one gives an answer. What a stream has shown cannot be taken back.
+/// Tries each target in turn until one answers. Text that was already streamed cannot be taken back.
 async fn loop_over(client: &Client, stream: bool, expected: &str) -> (Result<(), String>, u64) {
     let mut wasted = 0;
     let mut result = Err("nobody was asked".to_owned());
@@ -122,7 +122,7 @@ async fn loop_over(client: &Client, stream: bool, expected: &str) -> (Result<(),
     (result, wasted)
 }
 
-/// One request, and whether its text came whole.
+/// Sends one request and checks that its text is complete.
 async fn once(client: &Client, model: &str, stream: bool, expected: &str) -> Result<(), String> {
     let request = ChatRequest::to(model).user("What happened this morning?");
     if !stream {

@@ -1,9 +1,9 @@
-//! A screenful of text with tones: what is shown, before anybody knows where.
+//! A screenful of styled text, independent of where it is shown.
 //!
 //! Not a terminal: the same frame is drawn by [`Terminal`](super::terminal::Terminal) and written by a
 //! [`Recording`](super::recording::Recording). Invariant: no control codes in any text.
 
-/// How a piece of text stands out.
+/// How a piece of text is styled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Tone {
     Plain,
@@ -33,7 +33,7 @@ impl Line {
         self
     }
 
-    /// The line without tones.
+    /// The line without styles.
     pub(crate) fn text(&self) -> String {
         self.0.iter().map(|span| span.text.as_str()).collect()
     }

@@ -48,13 +48,13 @@ pub struct Report {
     pub answered: u64,
 }
 
-/// Options of a demonstration.
+/// Options for a demonstration.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct DemoOptions {
-    /// Where the gateway listens; port 0 takes a free one.
+    /// Address the gateway listens on; port 0 picks a free one.
     pub listen: SocketAddr,
-    /// Length of each act, as a share of its written length.
+    /// Length of each act relative to its nominal length.
     pub pace: f64,
     /// Redraw a screen instead of printing lines.
     pub live: bool,
@@ -68,7 +68,7 @@ impl Default for DemoOptions {
     }
 }
 
-/// How far the demonstration is.
+/// How far the demonstration has got.
 #[derive(Clone, Copy, Debug)]
 struct Progress {
     act: usize,
@@ -104,7 +104,7 @@ impl Embedded {
     /// Never in practice: the configuration is fixed.
     pub fn client(&self) -> Result<Client, hotspare::Error> {
         let mut limits = Limits::default();
-        // The providers are near and fast, so what is late here is late at once.
+        // The providers are local and fast, so short limits suffice to detect lateness.
         limits.first_content = Duration::from_millis(400);
         limits.unstreamed = Duration::from_millis(700);
         limits.gap = Duration::from_millis(400);
@@ -125,7 +125,7 @@ impl Embedded {
         PROVIDERS.iter().zip(&self.servers).map(|((name, wire), server)| {
             let (model, url) = (wire.model(), server.base_url());
             let key = Key::from_secret(Secret::new("sk-embedded"));
-            // Dollars per million tokens, as models of these hosts cost.
+            // Dollars per million tokens, as for real models of these hosts.
             let (endpoint, price) = match wire {
                 WireFormat::Anthropic => (anthropic::target(model).base_url(url).endpoint(), (3, 15)),
                 WireFormat::DeepSeek => (openai::deepseek(model).base_url(url).key(key), (1, 2)),
@@ -141,8 +141,8 @@ impl Embedded {
 /// Runs the demonstration.
 ///
 /// # Errors
-/// If a port cannot be bound, the terminal not be switched, the recording not be written, or the embedded configuration
-/// is wrong.
+/// If a port cannot be bound, the terminal cannot be switched, the recording cannot be written, or the embedded
+/// configuration is wrong.
 pub async fn run(options: DemoOptions) -> Result<Report, Box<dyn std::error::Error + Send + Sync>> {
     let embedded = Embedded::start().await?;
     let client = embedded.client()?;
@@ -169,7 +169,7 @@ pub async fn run(options: DemoOptions) -> Result<Report, Box<dyn std::error::Err
     Ok(report)
 }
 
-/// Everything that takes part.
+/// All parts of the demonstration.
 struct Stage {
     embedded: Embedded,
     client: Client,
@@ -205,7 +205,7 @@ impl Stage {
         })
     }
 
-    /// Plays every act, or until the viewer quits.
+    /// Plays all acts, or until the viewer quits.
     async fn play(&mut self, options: &DemoOptions) -> io::Result<Option<Recording>> {
         let mut terminal = if options.live { Some(Terminal::open()?) } else { None };
         let mut recording = options.record.as_ref().map(|_| Recording::default());
@@ -243,7 +243,7 @@ impl Stage {
         Ok(recording)
     }
 
-    /// Draws the current state and handles keys. False to quit.
+    /// Draws the current state and handles keys. Returns false to quit.
     async fn show(
         &mut self,
         progress: Progress,
@@ -300,7 +300,7 @@ impl Stage {
         [mine, plain]
     }
 
-    /// Waits for all requests under way, and sums up.
+    /// Waits for all in-flight requests, and sums up.
     async fn close(
         mut self,
         options: &DemoOptions,
@@ -342,13 +342,13 @@ impl Stage {
     }
 }
 
-/// One answer in this many is read word for word.
+/// One in this many requests is also read word by word.
 const SAMPLE: u32 = 5;
 
-/// Time between two callers of each kind.
+/// Interval between two requests of each kind.
 const TICK: Duration = Duration::from_millis(50);
 
-/// The cost of all calls as a multiple of those that served, and how many did not serve.
+/// The cost of all calls as a multiple of those that served, and the number that did not serve.
 fn spent(client: &Client) -> (Option<f64>, u64) {
     let (mut cost, mut wasted, mut calls) = (0, 0, 0);
     for target in client.targets() {
@@ -360,13 +360,13 @@ fn spent(client: &Client) -> (Option<f64>, u64) {
     ((useful > 0).then(|| cost as f64 / useful as f64), calls)
 }
 
-/// A closed standard output is no reason to stop.
+/// A closed standard output is not a failure.
 fn say(line: &str) {
     let mut out = io::stdout().lock();
     let _ = writeln!(out, "{line}");
 }
 
-/// The plain loop: each target in turn, with one timeout for the whole answer, and no memory.
+/// The plain loop's client: targets in turn, one timeout for the whole answer, and no memory of failures.
 fn plain_client(embedded: &Embedded) -> Result<Client, hotspare::Error> {
     let mut limits = Limits::default();
     limits.max_extra_starts = 0;

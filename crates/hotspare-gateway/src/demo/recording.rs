@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::frame::{Frame, Line, Tone};
 
-/// Width of a letter and height of a line, in the picture's units.
+/// Width of a character and height of a line, in SVG units.
 const LETTER: f64 = 8.4;
 const ROW: f64 = 19.0;
 const MARGIN: f64 = 14.0;
@@ -19,7 +19,7 @@ pub(crate) struct Recording {
 }
 
 impl Recording {
-    /// How often a frame is kept.
+    /// Interval between recorded frames.
     pub(crate) const EVERY: Duration = Duration::from_millis(700);
 
     /// Keeps a frame if it is due.
@@ -30,14 +30,14 @@ impl Recording {
         }
     }
 
-    /// Keeps a last frame, which is held for a while before the animation restarts.
+    /// Adds a last frame, which is shown for a while before the animation restarts.
     pub(crate) fn close(&mut self, frame: Frame) {
         for _ in 0..6 {
             self.frames.push(frame.clone());
         }
     }
 
-    /// The picture.
+    /// Renders the animation.
     pub(crate) fn to_svg(&self) -> String {
         let columns = self.lines().map(|line| line.text().chars().count()).max().unwrap_or(0);
         let rows = self.frames.iter().map(|frame| frame.0.len()).max().unwrap_or(0);

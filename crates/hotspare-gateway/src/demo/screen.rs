@@ -1,7 +1,7 @@
-//! What the watcher sees at one moment.
+//! The screen at one moment.
 //!
-//! Only looks: it counts nothing and breaks nothing. Invariant: every figure comes from a counter of the client, of the
-//! callers or of the story.
+//! Read-only: it counts nothing and injects no faults. Invariant: every figure comes from a counter of the client, of
+//! the callers or of the story.
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -14,16 +14,16 @@ use super::frame::{Frame, Line, Tone};
 use super::story::{Seam, Story};
 use super::{PROVIDERS, Progress};
 
-/// How often shares are taken anew.
+/// How often traffic shares are updated.
 const SAMPLE: Duration = Duration::from_secs(1);
-/// Letters of a bar that stands for all answers.
+/// Width of a full bar, in characters.
 const BAR: f64 = 18.0;
 
 /// Draws the demonstration.
 #[derive(Debug)]
 pub(crate) struct Screen {
     address: SocketAddr,
-    /// Answers served per target when the share was last taken.
+    /// Answers served per target when the shares were last updated.
     before: Vec<u64>,
     shares: Vec<f64>,
     sampled: Option<Instant>,
@@ -34,7 +34,7 @@ impl Screen {
         Self { address, before: Vec::new(), shares: Vec::new(), sampled: None }
     }
 
-    /// A request that anybody can send meanwhile, in lines that fit a terminal and can be copied as they are.
+    /// A request for viewers to try, in lines that fit a terminal and can be copied as they are.
     pub(crate) fn curl(&self) -> [String; 2] {
         [
             format!("curl {}/v1/chat/completions \\", self.address),
@@ -42,7 +42,7 @@ impl Screen {
         ]
     }
 
-    /// The screen as it is now.
+    /// The current screen.
     pub(crate) fn frame(
         &mut self,
         progress: Progress,
@@ -139,7 +139,7 @@ fn breaker(target: &TargetStatus) -> (Tone, String) {
     }
 }
 
-/// The score of both kinds of callers.
+/// The scores of both kinds of callers.
 pub(crate) fn scores(frame: &mut Frame, mine: &Score, plain: &Score) {
     frame.push(Line::default().put(
         Tone::Faint,
@@ -164,7 +164,7 @@ pub(crate) fn scores(frame: &mut Frame, mine: &Score, plain: &Score) {
     }
 }
 
-/// A cut answer around its seam.
+/// An answer that was cut and continued, shown around its seam.
 pub(crate) fn seam_lines(frame: &mut Frame, seam: &Seam) {
     let exact = if seam.exact { "exact text ✓" } else { "ANOTHER TEXT" };
     frame.push(Line::default().put(Tone::Faint, format!("a cut stream as its reader saw it ({exact})")));

@@ -9,10 +9,10 @@ use std::time::{Duration, Instant};
 use futures::StreamExt;
 use hotspare::{BreakerChange, BreakerState, ChatRequest, Client, Event, Scope, TargetId};
 
-/// How many lines are kept.
+/// Maximum number of lines kept.
 const KEPT: usize = 64;
 
-/// Lines that grow while the demonstration runs.
+/// A log that grows while the demonstration runs.
 #[derive(Clone, Debug)]
 pub(crate) struct Story {
     begun: Instant,
@@ -22,7 +22,7 @@ pub(crate) struct Story {
 #[derive(Debug, Default)]
 struct Lines {
     kept: VecDeque<String>,
-    /// How many there were in all, and how many of them were printed.
+    /// Number of lines in all, and how many of them were printed.
     all: usize,
     told: usize,
     seam: Option<Seam>,
@@ -40,7 +40,7 @@ pub(crate) struct Seam {
 }
 
 impl Story {
-    /// A story that begins now and logs every breaker change of `client`.
+    /// A story that starts now and logs every breaker change of `client`.
     pub(crate) fn of(client: &Client) -> Self {
         let story = Self { begun: Instant::now(), lines: Arc::default() };
         let listener = story.clone();
@@ -79,13 +79,13 @@ impl Story {
         self.lock().seam.clone()
     }
 
-    /// Number of answers read word for word, and what was wrong with each bad one.
+    /// Number of answers read word by word, and what was wrong with each bad one.
     pub(crate) fn samples(&self) -> (u64, Vec<String>) {
         let lines = self.lock();
         (lines.sampled, lines.broken.clone())
     }
 
-    /// Reads one answer word for word.
+    /// Reads one answer word by word.
     pub(crate) async fn sample(self, client: Client, expected: String) {
         let read = read(&client, &expected).await;
         let mut lines = self.lock();

@@ -1,6 +1,6 @@
-//! A frame on the watcher's terminal, and the keys that the watcher presses.
+//! Draws frames on the viewer's terminal, and reads the viewer's keys.
 //!
-//! Invariant: the terminal is as it was once this is dropped, also when the program fails.
+//! Invariant: dropping it restores the terminal, even if the program fails.
 
 use std::io::{self, Write};
 use std::time::Duration;
@@ -20,7 +20,7 @@ pub(crate) struct Terminal {
     out: io::Stdout,
 }
 
-/// What the watcher wants.
+/// What the viewer asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Wish {
     Key(char),
@@ -28,7 +28,7 @@ pub(crate) enum Wish {
 }
 
 impl Terminal {
-    /// Takes the terminal over.
+    /// Takes over the terminal.
     ///
     /// # Errors
     /// If it cannot be switched.
@@ -43,7 +43,7 @@ impl Terminal {
     /// Draws a frame over the one before.
     ///
     /// # Errors
-    /// If the terminal went away.
+    /// If the terminal is gone.
     pub(crate) fn draw(&mut self, frame: &Frame) -> io::Result<()> {
         let (columns, rows) = size().unwrap_or((80, 24));
         queue!(self.out, cursor::MoveTo(0, 0))?;
@@ -69,7 +69,7 @@ impl Terminal {
         self.out.flush()
     }
 
-    /// What was pressed since the last time; never waits.
+    /// Keys pressed since the last call; never waits.
     pub(crate) fn wishes(&self) -> Vec<Wish> {
         let mut wishes = Vec::new();
         while poll(Duration::ZERO).unwrap_or(false) {

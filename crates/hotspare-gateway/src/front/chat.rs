@@ -1,4 +1,4 @@
-//! Chat completions.
+//! The front for Chat Completions.
 
 use std::time::SystemTime;
 
@@ -8,15 +8,15 @@ use http::HeaderMap;
 
 use super::{Asked, Front, own_status};
 
-/// Chat completions towards a caller.
+/// One Chat Completions answer.
 #[derive(Debug)]
 pub(crate) struct Chat {
     outgoing: ChatCompletionsEncoder,
     include_usage: bool,
     usage: Option<Usage>,
-    /// Token counts have left in a frame of the provider's own.
+    /// Token counts were already sent in a relayed frame.
     usage_sent: bool,
-    /// The last frame was of the caller's own wire and was passed on.
+    /// The last frame was in the client's own wire format and was relayed.
     relays: bool,
 }
 

@@ -1,4 +1,4 @@
-//! Messages.
+//! The front for Messages.
 
 use hotspare::anthropic::{BETA, MessagesEncoder, MessagesRequest, WIRE};
 use hotspare::{ChatResponse, Chunk, Error, Event, Json, Raw};
@@ -6,13 +6,14 @@ use http::HeaderMap;
 
 use super::{Asked, Front, own_status};
 
-/// Messages towards a caller.
+/// One Messages answer.
 #[derive(Debug)]
 pub(crate) struct Messages {
     outgoing: MessagesEncoder,
-    /// The last frame was of the caller's own wire and was passed on.
+    /// The last frame was in the client's own wire format and was relayed.
     relays: bool,
-    /// Another target carries the answer on: its frames are numbered from the beginning and cannot follow.
+    /// Another target continues the answer. Its content blocks are numbered from the start, so its frames cannot be
+    /// relayed.
     moved: bool,
 }
 
@@ -22,7 +23,7 @@ impl Front for Messages {
 
     fn read(headers: &HeaderMap, body: &[u8]) -> Result<Asked, Error> {
         let MessagesRequest { mut request, stream, .. } = MessagesRequest::parse(body)?;
-        // The caller's betas mean something to targets of its own wire only, as the fields do that need them.
+        // The client's beta flags only mean something to targets of the same wire, like the fields that need them.
         let betas: Vec<&str> = headers.get_all(BETA).iter().filter_map(|value| value.to_str().ok()).collect();
         if !betas.is_empty() {
             let betas = Json::from(serde_json::Value::from(betas.join(",")));

@@ -1,4 +1,4 @@
-//! Responses, for callers that keep their conversation themselves.
+//! The front for Responses, for clients that keep the conversation themselves.
 
 use std::time::SystemTime;
 
@@ -8,15 +8,15 @@ use http::HeaderMap;
 
 use super::{Asked, Front, own_status};
 
-/// Responses towards a caller.
+/// One Responses answer.
 #[derive(Debug)]
 pub(crate) struct Responses {
     outgoing: ResponsesEncoder,
-    /// The last frame was of the caller's own wire and was passed on.
+    /// The last frame was in the client's own wire format and was relayed.
     relays: bool,
-    /// Another target carries the answer on: its frames are numbered from the beginning and cannot follow.
+    /// Another target continues the answer. Its frames are numbered from the start again, so they cannot be relayed.
     moved: bool,
-    /// The provider's own end has left.
+    /// The provider's own final frame was relayed.
     ended: bool,
 }
 
@@ -51,7 +51,7 @@ impl Front for Responses {
             self.outgoing.event(&chunk.event, out);
             return;
         }
-        // Counted, so that another target can carry on from here.
+        // Encoded only to keep the counters, so that another target can continue from here.
         self.outgoing.event(&chunk.event, &mut Vec::new());
         self.ended |= matches!(chunk.event, Event::Finished(_));
         if let Raw::Frame { data, .. } = &chunk.raw {

@@ -1,7 +1,7 @@
-//! The text format that Prometheus reads.
+//! The Prometheus text exposition format.
 //!
-//! Not what is measured. Invariant: a family's samples stand together under one header, and no label can break out of its
-//! quotes.
+//! Does not choose what is measured. Invariant: a family's samples are contiguous under one header, and label values
+//! are escaped.
 
 use std::fmt::{Display, Write};
 
@@ -14,11 +14,11 @@ pub(super) const TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 #[derive(Debug, Default)]
 pub(super) struct Exposition(String);
 
-/// Names and values.
+/// Label names and values.
 type Labels<'a> = &'a [(&'a str, &'a str)];
 
 impl Exposition {
-    /// Begins a family, whose samples follow.
+    /// Starts a family; its samples follow.
     pub(super) fn family(&mut self, name: &'static str, kind: &str, help: &str) -> Family<'_> {
         // Writing to a string cannot fail.
         let _ = writeln!(self.0, "# HELP {name} {help}\n# TYPE {name} {kind}");
@@ -30,7 +30,7 @@ impl Exposition {
     }
 }
 
-/// Metrics of one name.
+/// A family: the metrics of one name.
 #[derive(Debug)]
 pub(super) struct Family<'a> {
     out: &'a mut String,

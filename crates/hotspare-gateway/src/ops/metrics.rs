@@ -1,7 +1,7 @@
-//! Metrics: what callers got, what it took at the targets, and how well those are.
+//! Metrics: the requests of clients, the attempts at targets, and the targets' health.
 //!
-//! Invariant: names, states and counts; labels are names of routes, targets and kinds, so their number is that of the
-//! configuration, whatever callers send.
+//! Invariant: names, states and counts only; labels are names of routes, targets and kinds, so that the configuration
+//! bounds their number, whatever clients send.
 
 use hotspare::{BreakerState, Cost, Kind, TargetStatus};
 
@@ -34,7 +34,7 @@ pub(super) fn text(gateway: &Gateway) -> String {
     page.text()
 }
 
-/// What callers got.
+/// Requests of clients.
 fn callers(page: &mut Exposition, gateway: &Gateway) {
     let routes = gateway.traffic.routes();
     let mut family = page.family(
@@ -79,7 +79,7 @@ fn callers(page: &mut Exposition, gateway: &Gateway) {
         .sample(&[], gateway.uploads.memory());
 }
 
-/// What it took.
+/// Attempts at targets.
 fn attempts(page: &mut Exposition, statuses: &[TargetStatus]) {
     let mut family = page.family("hotspare_attempts_total", "counter", "Attempts by outcome.");
     for status in statuses {
@@ -130,7 +130,7 @@ fn attempts(page: &mut Exposition, statuses: &[TargetStatus]) {
     }
 }
 
-/// How well the targets are.
+/// Health of the targets.
 fn health(page: &mut Exposition, statuses: &[TargetStatus]) {
     let mut of_targets = |name, help, value: &dyn Fn(&TargetStatus) -> u8| {
         let mut family = page.family(name, "gauge", help);

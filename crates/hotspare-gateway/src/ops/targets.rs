@@ -1,6 +1,6 @@
 //! Targets as JSON.
 //!
-//! Invariant: names, states and counts; never a prompt or a key, nor a part of one.
+//! Invariant: names, states and counts only; never a prompt or any part of a key.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ pub(super) fn all(client: &Client) -> Value {
     json!({ "targets": targets })
 }
 
-/// One of them, if there is such a one.
+/// One target, if it exists.
 pub(super) fn one(client: &Client, name: &str) -> Option<Value> {
     client.targets().iter().find(|status| status.id.as_str() == name).map(target)
 }
@@ -40,7 +40,7 @@ fn target(status: &TargetStatus) -> Value {
     })
 }
 
-/// Keys are named by their place in the configuration, counted from 1, as in logs.
+/// Keys are identified by their position in the configuration, counted from 1, as in logs.
 fn key(index: usize, status: &KeyStatus) -> Value {
     json!({
         "key": index + 1, "usable": status.usable, "usable_in_ms": status.usable_in.map(millis),

@@ -1,16 +1,16 @@
-//! Room for sockets: the limit of open files.
+//! The limit of open files.
 //!
-//! Invariant: connections are never promised for which the system gives no files, because callers who come first would then
-//! take those that their requests need upstream.
+//! Invariant: no more connections are accepted than the system has files for; otherwise accepted connections would use
+//! up the files that their requests need upstream.
 
-/// Files that are no connection of a caller's nor its request's: listener, log, clock, places for operators.
+/// Files used for anything but client connections and their requests: listener, log, clock, operators' connections.
 const OTHERS: usize = 64;
 
-/// Files that a caller's connection takes: its own, and its request's to a provider.
+/// Files per client connection: its own, and that of its request to a provider.
 const EACH: usize = 2;
 
-/// Raises this process's limit of open files, as far as the system lets it, to what `connections` of callers need. Returns
-/// for how many the limit is enough.
+/// Raises this process's limit of open files, as far as the system allows, to what `connections` clients need. Returns
+/// the number of connections for which the limit suffices.
 #[must_use]
 pub fn allow_files(connections: usize) -> usize {
     let needed = u64::try_from(connections.saturating_mul(EACH).saturating_add(OTHERS)).unwrap_or(u64::MAX);
@@ -21,7 +21,7 @@ fn enough_for(limit: u64) -> usize {
     (usize::try_from(limit).unwrap_or(usize::MAX).saturating_sub(OTHERS) / EACH).max(1)
 }
 
-/// The limit, raised to `needed` if that can be done; `None` if there is none.
+/// The limit, raised to `needed` if possible; `None` if there is no limit.
 #[cfg(unix)]
 fn limit(needed: u64) -> Option<u64> {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};

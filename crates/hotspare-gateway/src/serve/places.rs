@@ -1,7 +1,7 @@
-//! Room for connections.
+//! Slots for connections.
 //!
-//! Not who gets an answer. Invariant: no more connections than there are places; a few places beyond those are kept for
-//! operators, so that a full server can still be looked at and says that it is full.
+//! Invariant: there are never more connections than places; a few extra places are reserved for operators, so that a
+//! full server can still be inspected and can reply that it is full.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,10 +9,10 @@ use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
-/// Connections beyond the limit that are told that there is no room.
+/// Connections beyond the limit that get a reply that there is no room.
 const SPARE: usize = 32;
 
-/// How often it is said that there is no room.
+/// How often a full server is logged.
 const AGAIN: Duration = Duration::from_secs(10);
 
 /// All places.
@@ -24,7 +24,7 @@ pub(super) struct Places {
     told: Option<Instant>,
 }
 
-/// A place, until it is dropped.
+/// A place, freed when dropped.
 #[derive(Debug)]
 pub(super) struct Place {
     is_spare: bool,
@@ -32,7 +32,7 @@ pub(super) struct Place {
 }
 
 impl Place {
-    /// Whether it is one of those beyond the limit.
+    /// Whether it is one of the extra places beyond the limit.
     pub(super) fn is_spare(&self) -> bool {
         self.is_spare
     }
@@ -49,7 +49,7 @@ impl Places {
         }
     }
 
-    /// The next place: an ordinary one if there is one, else a spare one, else whichever comes free first.
+    /// The next place: an ordinary one if available, else a spare one, else whichever is freed first.
     pub(super) async fn take(&mut self) -> Place {
         if let Ok(permit) = Arc::clone(&self.ordinary).try_acquire_owned() {
             return Place { is_spare: false, _permit: Some(permit) };
@@ -62,7 +62,7 @@ impl Places {
                 "{most} connections are open and there may be no more: further callers get 503 (server.max_connections)",
             );
         }
-        // A semaphore that nobody closes gives a permit in the end.
+        // The semaphores are never closed, so a permit is always granted eventually.
         tokio::select! {
             biased;
             permit = Arc::clone(&self.ordinary).acquire_owned() => Place { is_spare: false, _permit: permit.ok() },

@@ -1,6 +1,7 @@
 //! Files that a simulation reads: scenarios, configurations, recordings.
 //!
-//! Invariant: nothing is written but tables into a document that has places for them, and what cannot be read is named.
+//! Invariant: the only thing written is tables, into the places that a document has for them; unreadable files are
+//! named.
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -9,7 +10,7 @@ use flate2::read::MultiGzDecoder;
 use hotspare::config::Config;
 use hotspare_sim::{Scenario, Setup};
 
-/// Most bytes of a recording, unpacked: a zip bomb is not a trace.
+/// Maximum size of a recording, unpacked, as a guard against zip bombs.
 const LARGEST: u64 = 1 << 30;
 
 pub(super) fn text(path: &Path) -> Result<String, String> {
@@ -29,7 +30,7 @@ pub(super) fn scenario(path: &Path) -> Result<Scenario, String> {
     Scenario::parse(&name, &text(path)?).map_err(|what| format!("{}: {what}", path.display()))
 }
 
-/// A route of a configuration as it would be on trial. Keys are not read: a simulation has no use for them.
+/// The setup of one of a configuration's routes. Keys are not read: a simulation has no use for them.
 pub(super) fn setup(path: &Path, route: Option<&str>) -> Result<Setup, String> {
     let wrong = |error: hotspare::Error| format!("{}: {}", path.display(), error.message());
     let mut config = Config::parse(&text(path)?).map_err(wrong)?;
@@ -49,13 +50,13 @@ pub(super) fn setup(path: &Path, route: Option<&str>) -> Result<Setup, String> {
         rules: route.rules.clone(),
     };
     for spec in &mut setup.specs {
-        // A scenario's hosts are apart unless it says otherwise.
+        // Limits the keys that are simulated per target.
         spec.keys.truncate(64);
     }
     Ok(setup)
 }
 
-/// Writes tables into their places in a document.
+/// Writes tables to their places in a document.
 pub(super) fn place(path: &Path, tables: &[(&str, String)]) -> Result<(), String> {
     let mut document = text(path)?;
     for (name, table) in tables {
@@ -65,7 +66,7 @@ pub(super) fn place(path: &Path, tables: &[(&str, String)]) -> Result<(), String
     std::fs::write(path, document).map_err(|error| format!("{}: {error}", path.display()))
 }
 
-/// A folder as given, or one of that name where recordings lie.
+/// The folder itself if it exists, or the one of that name among the recordings.
 pub(super) fn folder(named: &Path) -> Result<PathBuf, String> {
     if named.is_dir() {
         return Ok(named.to_owned());
@@ -87,7 +88,7 @@ pub(super) fn folder(named: &Path) -> Result<PathBuf, String> {
     if folder.is_dir() { Ok(folder) } else { Err(format!("{} is no folder", folder.display())) }
 }
 
-/// Files of a folder whose names end like this, in order.
+/// The files in a folder whose names end in one of `with`, sorted.
 pub(super) fn ending(folder: &Path, with: &[&str]) -> Result<Vec<PathBuf>, String> {
     let entries = std::fs::read_dir(folder).map_err(|error| format!("{}: {error}", folder.display()))?;
     let named = |path: &PathBuf| {

@@ -1,7 +1,7 @@
 //! `hotspare simulate`: runs a configuration through outages in virtual time, without a provider or a key.
 //!
 //! Files, threads and output; the runs themselves are in `hotspare-sim`. Invariant: equal arguments print the same on
-//! standard output except for wall times; a breach or a missed mark ends in an error with the command that repeats it.
+//! standard output except for wall times; a breach or a missed mark is an error that includes the command to repeat it.
 
 mod files;
 mod output;
@@ -35,12 +35,12 @@ pub struct SimulateArgs {
     /// First seed, for seeds that no default was tuned on.
     #[arg(long, default_value_t = 1)]
     pub from: u64,
-    /// Maximum virtual hours per scenario; a scenario that means nothing in part is run whole, unless named with
-    /// --scenario or --file.
+    /// Maximum virtual hours per scenario; a scenario that must be run whole ignores this unless named with --scenario
+    /// or --file.
     #[arg(long, default_value_t = 2.0, value_parser = hours)]
     pub hours: f64,
-    /// Simulate this configuration; its targets stand for the scenario's targets in order. The built-in scenarios' marks
-    /// apply only to the built-in routes; marks in a scenario file of your own always apply.
+    /// Simulate this configuration; its targets stand for the scenario's targets, in order. The built-in scenarios'
+    /// marks apply only to the built-in routes; marks in your own scenario file always apply.
     #[arg(long, conflicts_with_all = ["policy", "compare"])]
     pub config: Option<PathBuf>,
     /// Compare two configurations on the same seeds.
@@ -90,7 +90,7 @@ pub struct SimulateArgs {
     pub threads: Option<usize>,
 }
 
-/// A number of hours that a run can last.
+/// Parses a number of hours within the supported range.
 fn hours(text: &str) -> Result<f64, String> {
     let hours = text.parse::<f64>().map_err(|error| error.to_string())?;
     if hours > 0.0 && hours <= 1e6 {
@@ -101,14 +101,14 @@ fn hours(text: &str) -> Result<f64, String> {
 }
 
 impl SimulateArgs {
-    /// The range of `count` seeds, or the one that was given.
+    /// The range of `count` seeds, or the single seed that was given.
     fn seeds_of(&self, count: u32) -> std::ops::Range<u64> {
         self.seed
             .map_or(self.from..self.from.saturating_add(count.into()), |seed| seed..seed.saturating_add(1))
     }
 }
 
-/// Runs the simulation. `program` is how the command was called, for the line that repeats a failure.
+/// Runs the simulation. `program` is the command as called, for the line that repeats a failure.
 ///
 /// # Errors
 /// If an argument is wrong, or marks were missed.
@@ -173,7 +173,7 @@ pub fn simulate(args: &SimulateArgs, program: &str) -> Result<(), String> {
     finish(args, &frame, &runs, program)
 }
 
-/// Prints and writes what came of it.
+/// Prints and writes the results.
 fn finish(args: &SimulateArgs, frame: &Frame, runs: &[ScenarioRuns], program: &str) -> Result<(), String> {
     if args.json {
         runs.iter().for_each(|run| output::say(&output::json(run)));
@@ -264,12 +264,12 @@ fn scenarios(args: &SimulateArgs) -> Result<Vec<Scenario>, String> {
     Ok(scenarios)
 }
 
-/// The seed in the name of a world that chance made.
+/// The seed in the name of a random scenario.
 fn seed_of(scenario: &Scenario) -> u64 {
     scenario.name().rsplit('-').next().and_then(|seed| seed.parse().ok()).unwrap_or(1)
 }
 
-/// Who plays: the one on trial first.
+/// The players: the one under test first.
 fn players(args: &SimulateArgs, mut scenario: Scenario) -> Result<(Scenario, Vec<Player>), String> {
     let configs: Vec<PathBuf> = args.compare.clone().unwrap_or_else(|| args.config.iter().cloned().collect());
     let mut players: Vec<Player> = Vec::new();
@@ -315,7 +315,7 @@ fn twice(args: &SimulateArgs, scenarios: &[Scenario]) -> Result<(), String> {
     Ok(())
 }
 
-/// The smallest world that fails like the one of this seed.
+/// The smallest scenario that fails like the random one of this seed.
 fn shrink(args: &SimulateArgs, seed: u64) -> String {
     let fails = |scenario: &Scenario| {
         let Ok((scenario, players)) = players(args, scenario.clone()) else { return false };
@@ -327,7 +327,7 @@ fn shrink(args: &SimulateArgs, seed: u64) -> String {
     format!("# The smallest world that still fails; give it with --file and --seed {seed}.\n{}", small.text())
 }
 
-/// The command that repeats all of it.
+/// The command that repeats this run.
 fn repeat(args: &SimulateArgs, program: &str) -> String {
     let mut words = vec![program.to_owned()];
     let mut flag = |on: bool, word: &str| on.then(|| words.push(word.to_owned()));

@@ -1,6 +1,6 @@
 //! Results for terminals, programs and CI systems.
 //!
-//! Invariant: each failure comes with one line that repeats it.
+//! Invariant: each failure comes with the command that repeats it.
 
 use std::fmt::Write as _;
 use std::io::Write;
@@ -11,12 +11,12 @@ use serde_json::{Value, json as object};
 
 use super::SimulateArgs;
 
-/// On standard output; whoever closed it has seen enough.
+/// Prints to standard output; a closed pipe is not a failure.
 pub(super) fn say(text: &str) {
     let _ = writeln!(std::io::stdout(), "{text}");
 }
 
-/// On standard error.
+/// Prints to standard error.
 pub(super) fn note(text: &str) {
     let _ = writeln!(std::io::stderr(), "{text}");
 }
@@ -87,7 +87,7 @@ fn missed(mark: &MarkResult) -> String {
     format!("MISSED {} (median {value}, held in {} of {})", mark.mark, mark.held, mark.runs)
 }
 
-/// What failed, each with the line that repeats it.
+/// The failures, each with the command that repeats it.
 pub(super) fn failures(runs: &[ScenarioRuns], args: &SimulateArgs, program: &str) -> Vec<String> {
     let mut failures = Vec::new();
     for run in runs.iter().filter(|run| run.failed()) {

@@ -1,6 +1,6 @@
-//! Recorded availability and recorded arrivals, replayed.
+//! Replays recorded availability and recorded arrivals.
 //!
-//! Invariant: every player meets the same record with the same luck.
+//! Invariant: every player gets the same record with the same random draws.
 
 use std::path::Path;
 use std::time::Instant;
@@ -10,7 +10,7 @@ use hotspare_sim::{Course, Digest, Estimate, Measure, Player, RivalKind, Scenari
 
 use super::{SimulateArgs, files, output, work};
 
-/// Marks of a replay of availability: first try, answered, starts per request.
+/// Marks for a replay of availability: first try, answered, starts per request.
 const MARKS: [(Measure, f64, bool); 3] = [
     (Measure::FirstTry, 0.9985, true),
     (Measure::Available, 0.99985, true),
@@ -178,7 +178,7 @@ fn models(args: &SimulateArgs, folder: &Path, program: &str) -> Result<(), Strin
     ))
 }
 
-/// Recorded arrivals against a healthy world: nobody may be suspected, nobody kept waiting.
+/// Replays recorded arrivals against healthy targets: no breaker may open, no request may wait.
 fn load(args: &SimulateArgs, folder: &Path, program: &str) -> Result<(), String> {
     let mut failures = Vec::new();
     let mut told = Told::default();
@@ -215,7 +215,7 @@ fn load(args: &SimulateArgs, folder: &Path, program: &str) -> Result<(), String>
     if failures.is_empty() { Ok(()) } else { Err(failures.join("\n")) }
 }
 
-/// What was printed, for a document.
+/// The lines printed, for a document.
 #[derive(Default)]
 struct Told(Vec<String>);
 
@@ -225,7 +225,7 @@ impl Told {
         self.0.push(line.trim_end().to_owned());
     }
 
-    /// Writes it to its place, which is named after what was replayed.
+    /// Writes the lines to their place, which is named after the folder replayed.
     fn place(&self, args: &SimulateArgs, folder: &Path, what: &str, program: &str) -> Result<(), String> {
         let Some(document) = &args.docs else { return Ok(()) };
         let name = args.trace.as_deref().unwrap_or(folder).file_name();

@@ -1,4 +1,4 @@
-//! Every flag as a user gives it, on a world of twenty seconds.
+//! Every flag as a user would give it, on a scenario of twenty seconds.
 
 use std::path::{Path, PathBuf};
 
@@ -32,7 +32,7 @@ keys = [{ file = "/no/such/file" }]
 targets = ["main", "spare"]
 "#;
 
-/// A folder of its own for each test, with a world whose mark is this, and two configurations.
+/// A separate folder for each test, with a scenario that has this mark, and two configurations.
 fn folder(name: &str, mark: &str) -> PathBuf {
     let folder = std::env::temp_dir().join(format!("hotspare-simulate-{}-{name}", std::process::id()));
     std::fs::create_dir_all(&folder).unwrap();
@@ -50,7 +50,7 @@ fn play(folder: &Path, words: &str) -> Result<(), String> {
     simulate(&cli.args, "hotspare simulate")
 }
 
-/// The marks that come with the program are of its own routes: they do not judge another.
+/// The built-in scenarios' marks are for the built-in routes only.
 #[test]
 fn a_configuration_is_not_judged_by_marks_of_another() {
     let folder = folder("marks", KEPT);
@@ -83,7 +83,7 @@ fn a_missed_mark_is_told_with_the_line_that_repeats_it_and_in_junit() {
 fn runs_repeat_and_worlds_of_chance_are_made_and_shrunk() {
     let folder = folder("swarm", KEPT);
     play(&folder, "--replay --file @/world.toml").unwrap();
-    // Whether such a world reaches its mark is not the question here.
+    // Whether this scenario meets its marks does not matter here.
     let outcome = play(&folder, "--swarm --seed 3 --shrink");
     assert!(outcome.is_ok() || outcome.unwrap_err().contains("--swarm --shrink --seed 3"));
 }
@@ -125,7 +125,7 @@ fn a_flag_that_would_have_no_effect_is_refused() {
     }
 }
 
-/// Nothing that was not run is called reached or missed.
+/// Marks of a run that was cut short are neither met nor missed.
 #[test]
 fn a_run_that_is_too_short_for_a_mark_neither_passes_nor_fails() {
     let folder = folder(

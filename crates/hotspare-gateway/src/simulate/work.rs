@@ -1,6 +1,6 @@
-//! Many runs at once, each on one thread from beginning to end.
+//! Runs jobs in parallel, each on one thread from start to end.
 //!
-//! Invariant: results come back in the order of the jobs, whoever finished first.
+//! Invariant: results are returned in the order of the jobs, regardless of which finishes first.
 
 use std::io::{IsTerminal, Write};
 use std::sync::Mutex;
@@ -16,7 +16,8 @@ pub(super) struct Job {
     pub(super) detail: bool,
 }
 
-/// Does all jobs. `weigh` says how long one takes, in any unit: the longest begin first, and progress is told by it.
+/// Runs all jobs. `weigh` estimates how long each takes, in any unit: the longest start first, and progress is measured
+/// by it.
 pub(super) fn all<J: Sync, T: Send>(
     jobs: &[J],
     threads: Option<usize>,
@@ -49,7 +50,7 @@ pub(super) fn all<J: Sync, T: Send>(
     results.into_iter().map(|slot| slot.into_inner().ok().flatten().unwrap_or_else(missing)).collect()
 }
 
-/// A line on standard error that says how far it is, if somebody watches.
+/// A progress line on standard error, if that is a terminal.
 struct Progress {
     total: u64,
     begun: Instant,
@@ -72,7 +73,7 @@ impl Progress {
         let bar: String =
             (0..30).map(|step| if f64::from(step) < share * 30.0 { '█' } else { '·' }).collect();
         let left = self.begun.elapsed().as_secs_f64() * (1.0 - share) / share.max(1e-6);
-        // Nobody is told less if standard error is gone.
+        // A closed standard error is not a failure.
         let _ = write!(std::io::stderr(), "\r{bar} {:>3.0} %, {left:.0} s left   ", share * 100.0);
     }
 

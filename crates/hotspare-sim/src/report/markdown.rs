@@ -1,7 +1,7 @@
-//! The tables of a document, and the places in it that they go to.
+//! The tables of a Markdown document, and where they go.
 //!
-//! Not prose: a document's words are written by people, its figures by a command. Invariant: only what lies between a
-//! table's own marks is replaced, and a document without them is an error, not appended to.
+//! Not prose: people write a document's text, a command its figures. Invariant: only what lies between a table's own
+//! markers is replaced, and a document without them is an error, not appended to.
 
 use std::fmt::Write;
 
@@ -22,7 +22,7 @@ pub fn tables(frame: &Frame, runs: &[ScenarioRuns]) -> Vec<(&'static str, String
     all
 }
 
-/// Puts a text between the marks of its place.
+/// Puts a text between the markers of its place.
 ///
 /// # Errors
 /// If the document has no such place.

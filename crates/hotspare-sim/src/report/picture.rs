@@ -1,7 +1,7 @@
-//! The timeline of one run as a picture that scales.
+//! The timeline of one run as a scalable picture.
 //!
-//! Four bands over one axis of time: each target's provider and breaker, the share of traffic, the wait for first content,
-//! and what was lost, started on top and spent. Invariant: everything lies within the view box, whatever the figures.
+//! Four bands over one time axis: each target's provider and breaker, the traffic shares, the time to first content,
+//! and losses with extra starts and spend. Invariant: everything lies within the view box, whatever the figures.
 
 use std::fmt::Write;
 
@@ -10,7 +10,7 @@ use hotspare_core::BreakerState;
 use super::escape;
 use crate::story::{Column, Lane, Story};
 
-/// The plot's left edge, right edge, and the whole width.
+/// The plot's left edge, its right edge, and the total width.
 const LEFT: f64 = 92.0;
 const RIGHT: f64 = 868.0;
 const WIDTH: f64 = 880.0;
@@ -75,7 +75,7 @@ fn title(page: &mut String, y: f64, text: &str) {
     let _ = write!(page, "<text class=\"title\" x=\"{LEFT}\" y=\"{y:.1}\">{text}</text>");
 }
 
-/// The upper half of a lane is what the provider was, the lower half what the breaker did.
+/// Draws a lane: its upper half is the provider's state, its lower half the breaker's.
 fn states(page: &mut String, lane: &Lane, y: f64, length: f64, at: &dyn Fn(f64) -> f64) {
     let _ = write!(
         page,
@@ -206,7 +206,7 @@ fn waits(page: &mut String, story: &Story, top: f64) {
     scale(page, top, &format!("{most:.1} s"), "0");
 }
 
-/// Bars up for requests that were lost; a line for starts beyond one a request, and one for spend.
+/// Bars for lost requests; one line for starts beyond one per request, and one for spend.
 fn losses(page: &mut String, story: &Story, top: f64) {
     let worst = story.columns.iter().map(|column| column.lost).max().unwrap_or(0);
     let extra = |column: &Column| {

@@ -1,6 +1,6 @@
-//! Rivals with a breaker a target, as well-known libraries have them by default.
+//! Rivals with one breaker per target, with the defaults of well-known libraries.
 //!
-//! Models of their rules as documented, not their code. Where all targets are barred, the order written is used, as a
+//! Models of their documented rules, not their code. If every target is barred, the configured order is used, as a
 //! careful user of such a library would do.
 
 use std::collections::VecDeque;
@@ -10,7 +10,7 @@ use hotspare_core::{Kind, Moment};
 
 use super::{Rival, Sight, untried};
 
-/// Three failures within 60 s bar a target for 60 s; then it is let in again.
+/// Three failures within 60 s bar a target for 60 s; then it is used again.
 #[derive(Debug)]
 pub(super) struct SimpleBreaker(Vec<(VecDeque<Moment>, Moment)>);
 
@@ -44,7 +44,7 @@ impl Rival for SimpleBreaker {
     }
 }
 
-/// A count window of 100 calls, judged once it is full; open for 60 s; ten probes decide.
+/// A count window of 100 calls, evaluated once it is full; open for 60 s; ten probes decide.
 #[derive(Clone, Debug, Default)]
 struct Window {
     calls: VecDeque<bool>,
@@ -53,7 +53,7 @@ struct Window {
     results: Vec<bool>,
 }
 
-/// As resilience4j with its defaults.
+/// Like resilience4j with its defaults.
 #[derive(Debug)]
 pub(super) struct Resilience4jLike(Vec<Window>);
 
@@ -104,7 +104,7 @@ impl Rival for Resilience4jLike {
         }
     }
 
-    /// A permission that was not used is given back.
+    /// Returns an unused permission.
     fn released(&mut self, began: Moment, place: usize) {
         let window = &mut self.0[place];
         if window.until.is_some_and(|until| began >= until) {
@@ -113,8 +113,8 @@ impl Rival for Resilience4jLike {
     }
 }
 
-/// As Envoy's outlier detection with its defaults, in a cluster of so many hosts: five failures in a row eject for 30 s
-/// times the ejections so far, at most 300 s; never more than a tenth of the hosts, but one.
+/// Like Envoy's outlier detection with its defaults: five failures in a row eject for 30 s times the number of
+/// ejections so far, at most 300 s; never more than a tenth of the hosts, but at least one.
 #[derive(Debug)]
 pub(super) struct EnvoyLike(Vec<(u32, u32, Moment)>);
 
@@ -128,7 +128,7 @@ impl Rival for EnvoyLike {
     fn choose(&mut self, sight: &Sight<'_>, tried: &[usize], _: u64) -> Option<usize> {
         let count = self.0.len();
         let ejected = self.0.iter().filter(|host| host.2 > sight.now).count();
-        // Below half of the hosts, health is ignored.
+        // With fewer than half of the hosts left, health is ignored (panic mode).
         let panic = (count - ejected) * 2 < count;
         let fit = |place: &usize| panic || self.0[*place].2 <= sight.now;
         untried(count, tried).find(fit).or_else(|| untried(count, tried).next())
@@ -138,7 +138,7 @@ impl Rival for EnvoyLike {
         let most = (self.0.len() / 10).max(1);
         let ejected = self.0.iter().filter(|host| host.2 > now).count();
         let (run, times, until) = &mut self.0[place];
-        // Limits are no failures of service.
+        // Rate limits and rejected keys are not failures of the service.
         let bad =
             failed.is_some_and(|kind| !matches!(kind, Kind::RateLimited | Kind::GrowthLimited | Kind::Auth));
         *run = if bad { *run + 1 } else { 0 };

@@ -1,8 +1,8 @@
-//! What could be had with perfect knowledge of the providers' states.
+//! What perfect knowledge of the providers' states could achieve.
 //!
-//! It sees the weather of the moment, never the draws: the best that a router can do which is always right about
-//! everybody's health. A search that ends with the first success is shortest if it goes by expected time over probability
-//! of success; that is the order, by exchange of neighbours. Invariant: no code of the router's is used here.
+//! It sees the current weather but never the draws: an upper bound for routers that are always right about health. A
+//! search that ends at the first success is shortest in the order of expected time over probability of success, by an
+//! exchange argument. Invariant: none of the router's code is used here.
 
 use hotspare_chaos::Fault;
 
@@ -10,15 +10,15 @@ use super::{Rival, Sight, untried};
 use crate::effect::Effect;
 use crate::scenario::Scenario;
 
-/// Time that a silent provider costs.
+/// Time that a silent provider costs, in seconds.
 const SILENT: f64 = 8.0;
 
-/// The state oracle.
+/// An oracle of provider states.
 #[derive(Debug)]
 pub(super) struct Oracle {
     /// Mean time to first content, by place.
     means: Vec<f64>,
-    /// Expected time and probability of success, as they were last reckoned.
+    /// Expected time and probability of success, as last computed.
     known: Vec<(u64, f64, f64)>,
 }
 

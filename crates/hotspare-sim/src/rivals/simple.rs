@@ -6,7 +6,7 @@ use hotspare_core::{Kind, Moment};
 
 use super::{Rival, Sight, untried};
 
-/// The order written.
+/// The configured order.
 #[derive(Debug)]
 pub(super) struct Static(pub(super) usize);
 
@@ -16,7 +16,7 @@ impl Rival for Static {
     }
 }
 
-/// Another order for each request.
+/// A random order for each request.
 #[derive(Debug)]
 pub(super) struct Random(pub(super) usize);
 
@@ -27,7 +27,7 @@ impl Rival for Random {
     }
 }
 
-/// The first, again and again.
+/// The first target, repeatedly.
 #[derive(Debug)]
 pub(super) struct RetrySame;
 
@@ -37,7 +37,7 @@ impl Rival for RetrySame {
     }
 }
 
-/// A moving average of successes, α = 0.02, best first; equals in the order written.
+/// A moving average of successes, α = 0.02, best first; ties in the configured order.
 #[derive(Debug)]
 pub(super) struct Ewma(Vec<f64>);
 

@@ -1,6 +1,6 @@
-//! Between a call and the providers: requests that go out, replies that begin, connections that close.
+//! The connections between a call and the providers: sending requests, starting replies, closing.
 //!
-//! Invariant: whoever holds a place at a provider, or waits for one, gives it back exactly once.
+//! Invariant: an attempt that holds or waits for a slot at a provider releases it exactly once.
 
 use hotspare_core::Moment;
 
@@ -42,7 +42,7 @@ impl Stage<'_> {
         }
     }
 
-    /// An attempt is over: its connection is closed and its place is free.
+    /// An attempt is over: closes its connection and frees its slot.
     pub(super) fn hang_up(&mut self, seat: Seat, live: &mut Live, index: usize) {
         let Some(going) = live.going.get_mut(index).filter(|going| !going.over) else { return };
         going.over = true;
@@ -58,7 +58,7 @@ impl Stage<'_> {
         }
     }
 
-    /// A place came free for an attempt that waited in line.
+    /// A slot became free for a queued attempt.
     fn seat(&mut self, mut next: Seat, place: usize) {
         loop {
             let slot = &mut self.slots[next.call as usize];

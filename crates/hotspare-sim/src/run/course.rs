@@ -1,6 +1,6 @@
-//! What a run is given beside its scenario and seed, and what comes of it.
+//! A run's further inputs, beside scenario and seed, and its outcome.
 //!
-//! Invariant: plain values: the same ones give the same run.
+//! Invariant: plain values; equal inputs give the same run.
 
 use std::sync::Arc;
 
@@ -14,9 +14,9 @@ use crate::workload::Arrival;
 /// Who answers the callers.
 #[derive(Clone, Debug)]
 pub enum Player {
-    /// The engine of the product, with this route.
+    /// The production engine, with this setup.
     Hotspare(Box<Setup>),
-    /// Somebody else.
+    /// A rival.
     Rival(RivalKind),
 }
 
@@ -43,26 +43,26 @@ impl Player {
     }
 }
 
-/// What a run may be given beside scenario, player and seed.
+/// A run's optional inputs.
 #[derive(Clone, Debug, Default)]
 pub struct Course {
-    /// Keep what a timeline shows.
+    /// Record the data for a timeline.
     pub(crate) detail: bool,
-    /// Arrivals that were recorded, instead of drawn ones.
+    /// Recorded arrivals in place of drawn ones.
     pub(crate) arrivals: Option<Arc<[Arrival]>>,
-    /// Success probabilities that were measured, by place of the target.
+    /// Measured success probabilities, by target.
     pub(crate) series: Option<Arc<[Series]>>,
 }
 
 impl Course {
-    /// Keeps what a timeline shows, or not.
+    /// Sets whether the data for a timeline is recorded.
     #[must_use]
     pub fn with_detail(mut self, detail: bool) -> Self {
         self.detail = detail;
         self
     }
 
-    /// Arrivals that were recorded, instead of drawn ones.
+    /// Uses recorded arrivals in place of drawn ones.
     #[must_use]
     pub fn with_arrivals(mut self, arrivals: Arc<[Arrival]>) -> Self {
         self.arrivals = Some(arrivals);
@@ -70,16 +70,16 @@ impl Course {
     }
 }
 
-/// What came of a run.
+/// The outcome of a run.
 #[derive(Debug)]
 pub struct Outcome {
-    /// Over every event.
+    /// Hash over all events.
     pub hash: u64,
     /// Requests that arrived.
     pub requests: u64,
-    /// Events that were handled.
+    /// Events that were processed.
     pub events: u64,
-    /// Invariants that did not hold.
+    /// Invariants that were violated.
     pub breaches: Vec<Breach>,
     pub(crate) ledger: Ledger,
 }

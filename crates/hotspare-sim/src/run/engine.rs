@@ -1,7 +1,7 @@
-//! The engine as a player: what the product's driver does, in virtual time.
+//! The engine as a player: does what the product's driver does, in virtual time.
 //!
-//! Not a second driver with opinions: poll until it waits, do what the step says, tell what happened. Invariant: whatever
-//! is asked of the engine here, the product's driver asks too, in the same order.
+//! Decides nothing: polls until the call waits, carries out its steps, and reports events back. Invariant: whatever
+//! this asks of the engine, the product's driver asks too, in the same order.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -58,7 +58,7 @@ impl EngineCast {
 }
 
 impl Stage<'_> {
-    /// As the client does: views and turn from the world, the plan outside it, a call from the plan.
+    /// Like the client: takes views and turn from the world, plans outside it, and creates a call from the plan.
     pub(super) fn begin_call(&mut self, wanted: &Wanted) -> Body {
         let now = self.now;
         let seed = self.chance.draw(Purpose::Call, [wanted.number, 0, 0]);
@@ -97,7 +97,7 @@ impl Stage<'_> {
         }
     }
 
-    /// Asks the machine until it waits. True once the call is over.
+    /// Polls the machine until it waits. Returns true once the call is over.
     pub(super) fn turn(&mut self, seat: Seat, live: &mut Live) -> bool {
         loop {
             let now = self.now;
@@ -117,7 +117,7 @@ impl Stage<'_> {
                 }
                 Step::Start(begin) => self.begin(seat, live, &begin),
                 _ => {
-                    // A call that has just begun to wait asks once more: there may have been room in between.
+                    // A call that has just begun to wait polls once more: room may have been freed in between.
                     let (Cast::Engine(cast), Body::Engine(machine)) = (&mut self.cast, &mut live.body) else {
                         return true;
                     };
@@ -140,7 +140,7 @@ impl Stage<'_> {
         let last_resort = why.starts_with("last resort");
         live.hedged |= why.starts_with("hedge");
         let scopes = cast.fleet.targets()[begin.target].scopes(begin.key);
-        // A world of before the restart is not watched: its states are its own.
+        // Worlds from before the restart are not watched: their breaker states are separate.
         let current = live.world + 1 == cast.worlds.len();
         let stakes = current.then(|| self.watch.started(self.now, scopes, last_resort));
         let (from, voice) = match &begin.resume {
@@ -240,7 +240,7 @@ impl Stage<'_> {
         self.tell_changes(live.world);
     }
 
-    /// The caller takes a piece of the answer, and checks that it is the next one.
+    /// The caller receives a piece of the answer and checks that it is the next one.
     fn take(&mut self, live: &mut Live, chunk: &Chunk) {
         match &chunk.event {
             Said::TextDelta(text) => {
@@ -361,7 +361,7 @@ impl Stage<'_> {
         self.turn(seat, live)
     }
 
-    /// Hears what breakers did and who may be woken.
+    /// Collects breaker changes and calls to wake.
     fn tell_changes(&mut self, world: usize) {
         let Cast::Engine(cast) = &mut self.cast else { return };
         let current = world + 1 == cast.worlds.len();

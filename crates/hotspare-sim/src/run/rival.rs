@@ -1,7 +1,7 @@
-//! Somebody else as a player: one attempt at a time, at most three, no hedge, no continuation.
+//! A rival as a player: one attempt at a time, at most three, without hedging or continuation.
 //!
-//! Not the engine, on purpose: own code, so that a bug of the engine cannot hide in what it is compared with. Invariant: a
-//! rival meets the same weather and the same luck as the engine.
+//! Separate code on purpose, so that a bug of the engine cannot hide in what it is compared with. Invariant: a rival
+//! gets the same weather and the same draws as the engine.
 
 use hotspare_core::{Kind, Moment};
 
@@ -11,10 +11,10 @@ use crate::ledger::Fate;
 use crate::reply::Told;
 use crate::rivals::Sight;
 
-/// Most attempts of a rival's call.
+/// Maximum number of attempts per call of a rival.
 const MOST: usize = 3;
 
-/// A rival's call under way.
+/// A rival's call in progress.
 #[derive(Clone, Debug, Default)]
 pub(super) struct RivalCall {
     pub(super) timer: Option<Moment>,
@@ -23,7 +23,7 @@ pub(super) struct RivalCall {
 }
 
 impl Stage<'_> {
-    /// Starts the next attempt, or gives up. True once the call is over.
+    /// Starts the next attempt or gives up. Returns true once the call is over.
     pub(super) fn rival_next(&mut self, seat: Seat, live: &mut Live) -> bool {
         let (Cast::Rival(rival), Body::Rival(own)) = (&mut self.cast, &mut live.body) else { return true };
         let luck = self.chance.draw(Purpose::Call, [live.wanted.number, own.tried.len() as u64, 1]);
@@ -74,7 +74,7 @@ impl Stage<'_> {
         let Cast::Rival(rival) = &mut self.cast else { return };
         let going = &live.going[index];
         let took = self.now.saturating_since(going.began);
-        // That the request is wrong says nothing of the provider.
+        // An invalid request is no evidence about the provider.
         if kind == Some(Kind::InvalidRequest) {
             rival.released(going.began, going.place);
         } else {

@@ -1,4 +1,4 @@
-//! Runs as a whole: repeatable, without a breach, and able to tell a good player from a bad one.
+//! Whole runs: repeatable, without a breach, and able to tell a good player from a bad one.
 
 use super::*;
 use crate::marks::Measure;
@@ -57,7 +57,7 @@ fn everybody_meets_the_same_world() {
     assert!(lost(RivalKind::RetrySame) > Some(3_000.0), "whoever asks the dead one only, loses all");
 }
 
-/// Nobody's luck depends on what others do: the oracle's first tries are as good with a rival before it.
+/// Draws do not depend on the player: without faults every rival answers at the first try.
 #[test]
 fn a_request_without_a_fault_is_answered_at_the_first_try() {
     let scenario =
@@ -106,7 +106,7 @@ fn a_hedge_counts_against_the_first_try_only_where_the_first_target_was_ill() {
 fn what_a_loser_was_asked_is_paid_for_and_buys_nothing() {
     let waste = hedged("").in_window(Measure::Waste).unwrap();
     let hedged = hedged("").in_window(Measure::Hedged).unwrap();
-    // A prompt costs 500 millionths, an answer 600 more.
+    // A prompt costs 500 micro-dollars, an answer 600 more.
     let prompts = hedged * 500.0 / (1_100.0 + hedged * 500.0);
     assert!((waste / prompts - 1.0).abs() < 0.25, "{waste} of {prompts}");
 }
@@ -127,7 +127,7 @@ fn a_run_that_was_cut_short_is_judged_by_what_it_held() {
     cut = judge("probes-hang", 320);
     assert!(cut.contains(&(Measure::Available, Verdict::Reached)), "its window was run: {cut:?}");
     assert!(!cut.contains(&(Measure::RecoveredAfter, Verdict::Missed)), "it had no time to: {cut:?}");
-    // What lasts until the end is judged by a part of it.
+    // A mark that lasts until the end is judged by the part that was run.
     assert!(judge("healthy", 90).contains(&(Measure::Available, Verdict::Reached)));
 }
 

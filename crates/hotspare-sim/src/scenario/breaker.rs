@@ -1,6 +1,6 @@
-//! A target's breaker as a scenario writes it: by name, or by its knobs.
+//! A target's breaker in a scenario: by name, or by its settings.
 //!
-//! Invariant: what is left out is as the product has it, and a rule that makes no sense is an error.
+//! Invariant: omitted settings have the product's defaults, and an invalid setting is an error.
 
 use hotspare_health::Config as Breaker;
 use serde::Deserialize;

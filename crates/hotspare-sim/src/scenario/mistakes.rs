@@ -1,7 +1,7 @@
-//! What is wrong with a scenario that reads well: what could not be run, or would have no effect.
+//! Mistakes in a scenario that parses: what could not be run, or would have no effect.
 //!
-//! Not syntax: unknown keys and values of a wrong kind never get here. Invariant: what has no effect is a mistake, so that
-//! nobody believes to have tried what was ignored; whatever is accepted ends.
+//! Not syntax: unknown keys and values of a wrong type never get here. Invariant: a setting without effect is a
+//! mistake, so that no result seems to cover what was ignored; every accepted scenario terminates.
 
 use super::{BreakerDto, FaultDto, Load, Scenario};
 use crate::words::Span;

@@ -1,6 +1,6 @@
-//! A target as a scenario writes it: how fast its provider is, how much it takes, and what it says of that.
+//! A target in a scenario: its provider's speed, its limits, and how it reports them.
 //!
-//! Not what goes wrong there: that is a fault. Invariant: what is left out makes a provider that is well and takes everybody.
+//! Does not describe faults. Invariant: the defaults make a healthy provider without limits.
 
 use serde::Deserialize;
 
@@ -12,9 +12,9 @@ use crate::words::{Span, Spread};
 #[serde(deny_unknown_fields)]
 pub(crate) struct TargetDto {
     pub(crate) name: String,
-    /// Who answers there; equal endpoints share health. Its own name if left out.
+    /// The endpoint; targets at the same endpoint share health. The target's own name if omitted.
     pub(crate) endpoint: Option<String>,
-    /// Names under which faults find it together with others.
+    /// Group names by which faults can address several targets.
     #[serde(default)]
     pub(crate) groups: Vec<String>,
     #[serde(default = "first_content")]
@@ -45,7 +45,7 @@ pub(crate) struct PriceDto {
     pub(crate) output: f64,
 }
 
-/// Places at a provider, and how many wait for one without a word. Beyond that it answers 503.
+/// Slots at a provider, and how many requests are queued silently. Beyond that it answers 503.
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Capacity {
@@ -54,7 +54,7 @@ pub(crate) struct Capacity {
     pub(crate) queue: u32,
 }
 
-/// A provider's limits per key, and how it speaks of them.
+/// A provider's limits per key, and how it reports them.
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct QuotaDto {
@@ -64,34 +64,34 @@ pub(crate) struct QuotaDto {
     pub(crate) says: Says,
 }
 
-/// What a provider says of its limits.
+/// What a provider reports of its limits.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Says {
-    /// Every reply tells what is left, and refusals tell when to come back.
+    /// Every reply states what is left, and refusals state when to retry.
     #[default]
     Everything,
-    /// Figures that make no sense.
+    /// Nonsensical figures.
     Garbage,
     /// Nothing: a bare 429.
     Nothing,
-    /// Refusals tell when to come back.
+    /// Refusals state when to retry.
     RetryAfter,
 }
 
-/// A provider that refuses traffic which grows faster than this.
+/// A provider that rejects traffic growing faster than this.
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Growth {
-    /// Times the requests of the window before.
+    /// Maximum multiple of the previous window's requests.
     pub(crate) factor: f64,
     pub(crate) window: Span,
-    /// This many a window are always taken.
+    /// This many requests per window are always accepted.
     pub(crate) floor: u32,
 }
 
 impl TargetDto {
-    /// A target like those of the usual world.
+    /// A target with the defaults.
     pub(crate) fn named(name: &str) -> Self {
         Self {
             name: name.to_owned(),
@@ -113,7 +113,7 @@ impl TargetDto {
         }
     }
 
-    /// Whether a fault on `name` concerns it.
+    /// Whether a fault on `name` affects it.
     pub(crate) fn answers_to(&self, name: &str) -> bool {
         name == "all" || name == self.name || self.groups.iter().any(|group| group == name)
     }
@@ -136,6 +136,6 @@ fn token_gap() -> Spread {
 }
 
 fn spread(points: &[(f64, f64)]) -> Spread {
-    // The points above are in order; the fallback is never taken.
+    // The points above are sorted; the fallback is never used.
     Spread::new(points).unwrap_or_else(|| Spread::constant(1.0))
 }

@@ -1,6 +1,6 @@
 //! AWS's own files: keys and regions by profile.
 //!
-//! Reads what is written there and nothing else: no roles, no sign-on, no other programs; whoever has these fetches keys with
+//! Reads static keys only: no roles, no SSO, no credential processes; for those, use
 //! [`Key::from_credentials`](crate::Key::from_credentials). Invariant: messages name files and profiles, never a value.
 
 use std::path::PathBuf;
@@ -9,7 +9,7 @@ use hotspare_provider::Secret;
 
 use super::joined;
 
-/// Where the files lie.
+/// Paths of the two files.
 #[derive(Debug)]
 pub(super) struct Files {
     pub(super) credentials: Option<PathBuf>,
@@ -54,7 +54,7 @@ impl Files {
         self.texts().iter().find_map(|text| value(section(text, profile)?, "region").map(str::to_owned))
     }
 
-    /// A file that is not there says nothing.
+    /// The contents of both files; a missing file is skipped.
     fn texts(&self) -> Vec<String> {
         [&self.credentials, &self.config]
             .into_iter()
@@ -64,7 +64,7 @@ impl Files {
     }
 }
 
-/// The lines of a profile's section; in one of the files its name stands behind `profile`.
+/// The lines of a profile's section. The config file names it `[profile NAME]`, the credentials file `[NAME]`.
 fn section<'a>(text: &'a str, profile: &str) -> Option<&'a str> {
     let header = |line: &str| {
         let name = line.trim().strip_prefix('[')?.split(']').next()?.trim();
@@ -82,12 +82,12 @@ fn section<'a>(text: &'a str, profile: &str) -> Option<&'a str> {
     text.get(start?..)
 }
 
-/// A setting of a section. Lines that are indented belong to another.
+/// The value of a setting in a section. Indented lines belong to a nested setting.
 fn value<'a>(section: &'a str, name: &str) -> Option<&'a str> {
     section.lines().find_map(|line| {
         let (key, value) = line.split_once('=')?;
         let fits = !line.starts_with([' ', '\t']) && key.trim().eq_ignore_ascii_case(name);
-        // What follows white space and a mark is a comment.
+        // A comment starts at white space followed by `#` or `;`.
         let value = value.split(" #").next().and_then(|value| value.split(" ;").next()).unwrap_or_default();
         (fits && !value.trim().is_empty()).then_some(value.trim())
     })

@@ -1,6 +1,6 @@
-//! What is wrong with a description of a client.
+//! The mistakes found in a client's description.
 //!
-//! Invariant: all of it is told at once, each thing with the line where it stands if it was written in a file.
+//! Invariant: all of them are reported at once, each with its line number if it comes from a file.
 
 use std::collections::BTreeMap;
 
@@ -18,7 +18,7 @@ pub(crate) enum About {
 #[derive(Debug, Default)]
 pub(crate) struct Mistakes {
     found: Vec<(About, String)>,
-    /// Where routes and targets were written, if they were.
+    /// The lines on which routes and targets are defined, if they come from a file.
     lines: BTreeMap<About, usize>,
 }
 
@@ -32,7 +32,7 @@ impl Mistakes {
         self.lines.insert(about, line);
     }
 
-    /// One a line, by the lines where they stand.
+    /// Formats the mistakes one per line, sorted by line number.
     pub(crate) fn error(self) -> Result<(), Error> {
         if self.found.is_empty() {
             return Ok(());

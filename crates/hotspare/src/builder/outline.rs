@@ -1,7 +1,7 @@
-//! A client that is described and not built.
+//! A client that is described but not built.
 //!
-//! For whoever tries a configuration where nothing is sent, such as a simulation. Invariant: no key is read and no
-//! connection made, and what would be a mistake in a client is one here.
+//! For trying out a configuration without sending anything, as a simulation does. Invariant: no key is read and no
+//! connection made, and whatever `build` would reject is rejected here.
 
 use std::sync::Arc;
 
@@ -13,21 +13,21 @@ use super::{ClientBuilder, NoTransport};
 use crate::endpoint::Net;
 use crate::key::Key;
 
-/// What a client is made of, without keys, connections or a world.
+/// What a client consists of, without keys, connections or a world.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Outline {
-    /// The targets, in the order written.
+    /// The targets, in the order in which they were added.
     pub targets: Vec<TargetSpec>,
-    /// The routes, those written first.
+    /// The routes: explicit ones first, then each target's own.
     pub routes: Vec<Arc<Route>>,
 }
 
 impl ClientBuilder {
-    /// What the client would be, for whoever tries it where nothing is sent: no key is read, no connection made.
+    /// Describes the client without building it, for example to simulate it: no key is read, no connection made.
     ///
     /// # Errors
-    /// As [`ClientBuilder::build`], but for keys.
+    /// As [`ClientBuilder::build`], except for keys.
     pub fn outline(mut self) -> Result<Outline, Error> {
         self.transport = Some(Arc::new(NoTransport));
         for (_, endpoint) in &mut self.targets {
@@ -35,7 +35,7 @@ impl ClientBuilder {
             if endpoint.needs_key && endpoint.keys.is_empty() {
                 endpoint.keys.push(Key::from_secret(Secret::new("none")));
             }
-            // Equal sources stay equal: what shares a key shares its health.
+            // Equal sources stay equal, because targets that share a key share its health.
             for key in &mut endpoint.keys {
                 *key = Key::from_secret(stand_in(key));
             }
@@ -45,7 +45,7 @@ impl ClientBuilder {
     }
 }
 
-/// Stands for a key that is not read: its source's name, as a header would take it.
+/// A placeholder for a key that is not read: the name of its source, in characters that a header accepts.
 fn stand_in(key: &Key) -> Secret {
     let name = format!("{key:?}");
     Secret::new(name.chars().map(|c| if c.is_ascii_graphic() { c } else { '-' }).collect::<String>())

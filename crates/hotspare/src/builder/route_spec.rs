@@ -1,7 +1,7 @@
-//! A route that is being put together.
+//! A route under construction.
 //!
-//! A plain description, like an endpoint's. Invariant: what is wrong with it is kept, and reported by the builder with the
-//! rest.
+//! A plain description, like an endpoint's. Invariant: mistakes are collected and reported by the builder with all
+//! others.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use hotspare_routing::Strategy;
 
 use crate::shared::Prompt;
 
-/// A route that is being put together: a strategy, and what goes with it.
+/// A route under construction: a strategy with its limits, rules and prompts.
 ///
 /// ```
 /// use hotspare::{Limits, OnCut, RouteSpec, Rules, Sequential};
@@ -31,7 +31,7 @@ pub struct RouteSpec {
     pub(super) limits: Limits,
     pub(super) rules: Rules,
     pub(super) answers_to: Vec<String>,
-    /// Prompts of its own for targets, by name, or for models whose name begins alike, by `beginning*`.
+    /// Prompt templates by target name, or by `prefix*` for all models whose names start with it.
     pub(super) prompts: Vec<(String, Prompt)>,
     pub(super) mistakes: Vec<String>,
 }
@@ -69,9 +69,9 @@ impl RouteSpec {
         self
     }
 
-    /// Rewrites requests on this route with a template in Jinja's language, instead of the target's own: for the target of
-    /// this name, or, where `whom` ends in `*`, for every target whose model's name begins so. A target's name wins over a
-    /// family, a longer beginning over a shorter one.
+    /// Rewrites requests on this route with a Jinja template in place of the target's own template. It applies to the
+    /// target named `whom` or, if `whom` ends in `*`, to every target whose model name starts with what precedes the
+    /// `*`. A target's name takes precedence over a prefix, and a longer prefix over a shorter one.
     #[cfg(feature = "templates")]
     #[must_use]
     pub fn prompt(mut self, whom: impl Into<String>, text: &str) -> Self {
@@ -88,7 +88,7 @@ impl RouteSpec {
         }
     }
 
-    /// As [`RouteSpec::prompt`], with a template of any kind; `name` stands in the trail.
+    /// As [`RouteSpec::prompt`], with a template of any kind; `name` identifies it in the trail.
     #[must_use]
     pub fn template(
         mut self,
@@ -100,20 +100,21 @@ impl RouteSpec {
         self
     }
 
-    /// The most that the route may cost in any `per`, at list price, over all its targets. Needs known prices.
+    /// Limits what the route may cost within any window of length `per`, at list prices, over all its targets. Needs
+    /// known prices.
     #[must_use]
     pub fn spend_limit(mut self, most: Cost, per: Duration) -> Self {
         self.limits.spend = Some(SpendLimit::new(most, per));
         self
     }
 
-    /// Notes something that is wrong, to be reported with the rest.
+    /// Records a mistake, to be reported by the builder with all others.
     #[cfg(feature = "config")]
     pub(crate) fn mistake(&mut self, what: String) {
         self.mistakes.push(what);
     }
 
-    /// Further names that requests may use; `*` takes every name that nothing else has.
+    /// Adds further names by which requests may address this route; `*` matches every name that is not otherwise taken.
     #[must_use]
     pub fn answers_to(mut self, names: impl IntoIterator<Item = impl Into<String>>) -> Self {
         self.answers_to.extend(names.into_iter().map(Into::into));

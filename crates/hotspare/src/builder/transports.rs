@@ -1,7 +1,7 @@
-//! Connections for targets: one pool per kind of network.
+//! Connections for targets: one pool per set of network settings.
 //!
-//! Not a transport: that is another crate's, or the application's. Invariant: targets that ask for the same network share
-//! one pool.
+//! Not a transport: the transport comes from `hotspare-http` or the application. Invariant: targets with the same
+//! network settings share one pool.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use hotspare_provider::Transport;
 
 use crate::endpoint::Net;
 
-/// One pool of connections per kind of network.
+/// The connection pools by network settings.
 pub(super) struct Transports {
     pub(super) given: Option<Arc<dyn Transport>>,
     pub(super) made: Vec<(Net, Arc<dyn Transport>)>,
@@ -48,7 +48,7 @@ fn make(_: &Net) -> Result<Arc<dyn Transport>, String> {
     Err("this build has no HTTP transport; give the client one with `transport`".into())
 }
 
-/// Stands where a transport could not be made; the build fails before it is used.
+/// A placeholder where no transport could be made; the build fails before it is used.
 #[derive(Debug)]
 pub(super) struct NoTransport;
 

@@ -1,6 +1,6 @@
 //! `[targets.NAME.breaker]`.
 //!
-//! Invariant: a count or a share takes the place of the sum of evidence; what is not written keeps its default.
+//! Invariant: a count or a rate replaces the default evidence threshold; other omitted settings keep their defaults.
 
 use hotspare_health::Config as Breaker;
 use serde::Deserialize;
@@ -22,7 +22,7 @@ pub(super) struct KnobsDto {
     failure_rate: Option<Share>,
     slow_rate: Option<Share>,
     min_calls: Option<u32>,
-    /// The sum of evidence that opens it, in nats.
+    /// The accumulated evidence that opens the breaker, in nats.
     evidence: Option<f64>,
     degrade: Option<bool>,
     cooldown: Option<Span>,
@@ -40,7 +40,7 @@ impl BreakerDto {
             Self::Knobs(knobs) => knobs,
         };
         let mut config = match knobs.evidence {
-            // The count and the share are off by default, and each stays off unless it is written as well.
+            // Count and rate are off by default, and each stays off unless it is set.
             None if knobs.failures.is_some() || knobs.failure_rate.is_some() => {
                 let mut config = Breaker::default();
                 config.evidence = None;

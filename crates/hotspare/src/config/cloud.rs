@@ -1,6 +1,6 @@
-//! Models that a cloud serves under its own addresses and keys.
+//! Models that a cloud serves at its own addresses and with its own keys.
 //!
-//! Invariant: what a build leaves out is said by name, not taken for something unknown.
+//! Invariant: a provider that this build leaves out is reported as such, not as unknown.
 
 use super::target::LikeDto;
 use crate::anthropic::{self, AnthropicTarget};

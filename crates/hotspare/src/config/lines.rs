@@ -1,7 +1,6 @@
-//! Where things stand in a configuration's text.
+//! Line numbers in a configuration's text.
 //!
-//! Invariant: a mistake is told with its line and the key that it stands at, and without the text itself, which may hold what
-//! should not be shown.
+//! Invariant: a mistake is reported with its line and key but without the text itself, which may be secret.
 
 /// The text.
 pub(super) struct Lines<'a>(&'a str);
@@ -11,12 +10,12 @@ impl<'a> Lines<'a> {
         Self(text)
     }
 
-    /// The line of an offset, from 1.
+    /// The line number of an offset, counted from 1.
     pub(super) fn number(&self, offset: usize) -> usize {
         1 + self.0.bytes().take(offset).filter(|byte| *byte == b'\n').count()
     }
 
-    /// A mistake with its line; `path` is the table in which it stands.
+    /// A mistake with its line number; `path` is the table that contains it.
     pub(super) fn tell(&self, error: &toml::de::Error, path: &str) -> (usize, String) {
         let message = error.message().trim();
         let Some(span) = error.span() else { return (1, format!("{path}: {message}")) };

@@ -1,6 +1,6 @@
-//! The own wires of hosts whose plain name stands for their OpenAI-compatible endpoint.
+//! Native wires of hosts whose plain name refers to their OpenAI-compatible endpoint.
 //!
-//! Invariant: what a build leaves out is said by name, not taken for something unknown.
+//! Invariant: a provider that this build leaves out is reported as such, not as unknown.
 
 use super::target::LikeDto;
 use crate::endpoint::Endpoint;

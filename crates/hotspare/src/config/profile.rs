@@ -1,6 +1,6 @@
 //! `[targets.NAME.profile]`: what a model can do, holds and costs.
 //!
-//! Invariant: what is written here stands above the catalogue's entry that it is `like`; nothing is guessed from a name.
+//! Invariant: what is written here overrides the catalogue entry named by `like`; nothing is guessed from a name.
 
 use hotspare_catalog::Catalog;
 use hotspare_core::{Encoding, LongPrice, ModelProfile, Price};
@@ -9,7 +9,7 @@ use serde::Deserialize;
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct ProfileDto {
-    /// `provider/model` in the catalogue; what else is said here stands above it.
+    /// `provider/model` in the catalogue; the other fields override it.
     like: Option<String>,
     context_window: Option<u64>,
     max_output: Option<u64>,

@@ -1,6 +1,7 @@
 //! `[targets.NAME.prompt]`.
 //!
-//! Invariant: a template is text by the time a client is built; whoever may open files has put it there.
+//! Invariant: by the time a client is built, a template is text; [`Config::read_files`](super::Config::read_files) has
+//! loaded it.
 
 use hotspare_normalize::{InstructionRole, Template};
 use serde::Deserialize;
@@ -48,7 +49,7 @@ struct SamplingDto {
 }
 
 impl PromptDto {
-    /// The file that is named and not read yet.
+    /// The path of a file that has not been read yet.
     fn file(&self) -> Option<&str> {
         match self {
             Self::Path(path) => Some(path),
@@ -57,7 +58,7 @@ impl PromptDto {
         }
     }
 
-    /// Puts in what the file holds that is named, if one is.
+    /// Replaces the path of a file, if there is one, by its contents.
     pub(super) fn read(&mut self, read: impl Fn(&str) -> std::io::Result<String>) -> Result<(), String> {
         let Some(file) = self.file() else { return Ok(()) };
         let text = read(file).map_err(|error| format!("prompt {file}: {error}"))?;
@@ -75,7 +76,7 @@ impl PromptDto {
         }
     }
 
-    /// The template, and its name with its version.
+    /// The template, with its name and version.
     pub(super) fn template(self) -> Result<Option<(String, Template)>, String> {
         if let Some(file) = self.file() {
             return Err(format!(

@@ -1,6 +1,6 @@
 //! `[routes.NAME]`.
 //!
-//! Invariant: a route that asks for something that its strategy cannot do is a mistake, not a silence.
+//! Invariant: a setting that the route's strategy cannot honour is a mistake, never silently ignored.
 
 use std::collections::BTreeMap;
 
@@ -38,7 +38,7 @@ pub(super) struct RouteDto {
     on_refusal: Option<String>,
     trim: Option<String>,
     spend_limit: Option<Allowance>,
-    /// By target, or by the beginning of models' names and `*`.
+    /// By target name, or by model name prefix followed by `*`.
     #[serde(default)]
     pub(super) prompts: BTreeMap<String, PromptDto>,
     #[serde(default)]
@@ -47,7 +47,7 @@ pub(super) struct RouteDto {
     stream_upstream: bool,
 }
 
-/// A target, or several that share a place.
+/// A target, or several targets of equal rank.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(
     untagged,
@@ -79,7 +79,7 @@ struct LimitsDto {
     max_buffered_bytes: Option<usize>,
 }
 
-/// What follows from a failure of one kind.
+/// How to react to a failure of one kind.
 #[derive(Debug, Deserialize)]
 #[serde(
     untagged,
@@ -165,7 +165,7 @@ impl RouteDto {
         }
     }
 
-    /// What would be passed over in silence.
+    /// Rejects settings that would otherwise be silently ignored.
     fn check(&self, names: &[String], flat: bool) -> Result<(), String> {
         let unwritten = if flat { "sequential" } else { "weighted" };
         let strategy = self.strategy.as_deref().unwrap_or(unwritten);

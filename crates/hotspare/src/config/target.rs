@@ -38,7 +38,7 @@ pub(super) struct TargetDto {
     proxy: Option<String>,
     #[serde(default)]
     proxy_from_env: bool,
-    /// File of further certificate authorities, PEM.
+    /// File with additional certificate authorities, PEM.
     pub(super) ca: Option<CaDto>,
     health_group: Option<String>,
     breaker: Option<BreakerDto>,
@@ -56,7 +56,7 @@ enum ProviderDto {
     Like(LikeDto),
 }
 
-/// Which wire, where a host speaks several.
+/// Which wire to use if a host has several.
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum ApiDto {
@@ -71,16 +71,16 @@ pub(super) struct LikeDto {
     pub(super) base_url: Option<String>,
     #[serde(default)]
     pub(super) headers: BTreeMap<String, String>,
-    /// Where a cloud has several places.
+    /// For clouds with several regions.
     pub(super) region: Option<String>,
-    /// Whose models a cloud serves, and where.
+    /// For clouds that group models by project and location.
     pub(super) project: Option<String>,
     pub(super) location: Option<String>,
-    /// Also accepted here, beside its place on the target.
+    /// Also accepted here, in addition to its place on the target.
     max_in_flight: Option<u32>,
 }
 
-/// Certificate authorities: the path of a file, and what stood there.
+/// Certificate authorities: the path of a file, and its contents once read.
 #[derive(Debug, Deserialize)]
 #[serde(from = "String")]
 pub(super) struct CaDto {
@@ -106,7 +106,7 @@ impl CaDto {
     }
 }
 
-/// Tags around a model's thoughts.
+/// Tags around a model's reasoning.
 #[derive(Debug, Deserialize)]
 #[serde(
     untagged,
@@ -245,7 +245,7 @@ fn provider(like: LikeDto, model: String, api: Option<ApiDto>) -> Result<Endpoin
         known.extend(native::NAMES);
         return Err(format!("unknown provider `{}`; known are {}", like.like, known.join(", ")));
     };
-    // A host of one's own may need no key, whoever it resembles.
+    // A custom host may not need a key, even if it is like a host that does.
     let own = like.base_url.is_some();
     let mut target = openai::dialect(row, model);
     target = match api {

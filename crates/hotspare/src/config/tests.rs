@@ -1,4 +1,4 @@
-//! Right and wrong configurations.
+//! Valid and invalid configurations.
 
 use super::*;
 

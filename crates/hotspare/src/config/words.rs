@@ -1,6 +1,6 @@
-//! Values that are written as words: durations, sizes, shares, money.
+//! Values written as text: durations, sizes, shares, money.
 //!
-//! Invariant: a duration without a unit and a share without its sign are refused, not guessed.
+//! Invariant: a duration without a unit or a share without a per cent sign is rejected, not guessed.
 
 use std::time::Duration;
 
@@ -22,7 +22,7 @@ impl<'de> Deserialize<'de> for Span {
     }
 }
 
-/// A [`Span`] of a field that need not be there.
+/// A [`Span`] for an optional field.
 pub(super) fn some_span<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {
     Span::deserialize(deserializer).map(|Span(duration)| Some(duration))
 }
@@ -49,7 +49,7 @@ impl<'de> Deserialize<'de> for Size {
     }
 }
 
-/// A [`Size`] of a field that need not be there.
+/// A [`Size`] for an optional field.
 pub(super) fn some_size<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<usize>, D::Error> {
     Size::deserialize(deserializer).map(|Size(bytes)| Some(bytes))
 }
@@ -84,12 +84,12 @@ impl<'de> Deserialize<'de> for Share {
         if !(0.0..=100.0).contains(&number) {
             return Err(D::Error::custom("a share lies between 0% and 100%"));
         }
-        // Between 0 and 10,000 after the check above.
+        // The check above limits it to 0 to 10,000.
         Ok(Self((number * 100.0).round() as u32))
     }
 }
 
-/// Money in a time, such as `"50 USD/day"`.
+/// An amount of money per time, such as `"50 USD/day"`.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Allowance {
     pub(super) most: Cost,
@@ -117,7 +117,7 @@ impl<'de> Deserialize<'de> for Allowance {
     }
 }
 
-/// Money such as `"0.05 USD"`.
+/// An amount of money such as `"0.05 USD"`.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Money(pub(super) Cost);
 

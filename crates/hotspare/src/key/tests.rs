@@ -1,4 +1,4 @@
-//! Keys that change while they are in use, and what is shown of them.
+//! Keys that change while they are in use, and how keys are displayed.
 
 use std::sync::Mutex;
 
@@ -20,7 +20,7 @@ fn a_rejected_key_is_read_again_and_kept_only_if_it_changed() {
     assert!(!slot.renew(&Secret::new("second")), "what is no key is not taken");
 }
 
-/// Revoked first and replaced a moment later: the usual order of secrets that are mounted.
+/// Revoked first and replaced a moment later, as is usual for mounted secrets.
 #[test]
 fn a_key_that_is_replaced_later_is_found() {
     let (stored, reads) = (Arc::new(Mutex::new("first".to_owned())), Arc::new(AtomicU64::new(0)));

@@ -1,7 +1,7 @@
-//! One recording, and its way through the codecs.
+//! One recording, and its decoding by the codecs.
 //!
-//! Not a judge: what a reply means is the adapter's word. Invariant: head and body reach the codec as they were recorded;
-//! only a content type that the recorder lost is put back, from what it says of the body.
+//! Does not interpret replies: that is the adapter's job. Invariant: headers and body reach the codec as recorded,
+//! except that a missing content type is restored from the recorder's description of the body.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, VecDeque};
@@ -27,25 +27,25 @@ use super::{Decoded, Outcome};
 pub struct Exchange {
     /// The recording's id; empty if it has none.
     pub id: String,
-    /// Who answered.
+    /// The provider that answered.
     pub provider: String,
     /// The kind of call, such as `chat_completions`.
     pub endpoint: String,
     /// The model that the request names; empty if unknown.
     pub model: String,
-    /// Where the request went; empty if unknown.
+    /// The request's URL; empty if unknown.
     pub url: String,
-    /// Whether a stream was asked for, or came.
+    /// Whether a stream was requested or received.
     pub streaming: bool,
     /// The request's body.
     pub request: Bytes,
-    /// The reply's head.
+    /// The reply's status and headers.
     pub head: Head,
-    /// The reply's body, with content encodings undone.
+    /// The reply's body, with content encodings decoded.
     pub body: Bytes,
 }
 
-/// A line, as borrowed from a file.
+/// A line, borrowed from the file.
 #[derive(Deserialize)]
 struct Line<'a> {
     #[serde(borrow, default)]
@@ -79,10 +79,10 @@ impl Exchange {
     /// Reads one line.
     ///
     /// # Errors
-    /// What is wrong with the line, as a lower-case fragment that shows nothing of its contents.
+    /// What is wrong with the line, as a lower-case fragment that quotes none of its contents.
     pub fn parse(line: &[u8]) -> Result<Self, String> {
         let line: Line<'_> = serde_json::from_slice(line).map_err(|error| {
-            // Which field is missing or of the wrong type; never a value.
+            // The name of the missing field, or the position of a wrong type; never a value.
             let what = error.to_string();
             if what.starts_with("missing field") {
                 what
@@ -120,7 +120,7 @@ impl Exchange {
         })
     }
 
-    /// The codec that reads this kind of call.
+    /// The codec for this kind of call.
     ///
     /// # Errors
     /// Why none does.
@@ -128,7 +128,7 @@ impl Exchange {
         self.codec().map(|(wire, _)| wire)
     }
 
-    /// The codec, and the request that it is to read an answer to.
+    /// The codec, and the request whose answer it decodes.
     fn codec(&self) -> Result<(Arc<dyn Wire>, Outbound), &'static str> {
         let model = self.model.as_str();
         match table::find(self) {
@@ -143,13 +143,13 @@ impl Exchange {
         }
     }
 
-    /// What Hotspare makes of it.
+    /// Decodes the exchange.
     #[must_use]
     pub fn decode(&self) -> Decoded {
         self.decode_in_pieces(usize::MAX)
     }
 
-    /// The same with the body arriving in pieces of at most `size` bytes, which must not make a difference.
+    /// Decodes the body in pieces of at most `size` bytes, which must not make a difference.
     #[must_use]
     pub fn decode_in_pieces(&self, size: usize) -> Decoded {
         let (limits, outcome) = match self.codec() {
@@ -181,7 +181,7 @@ impl Exchange {
         }
     }
 
-    /// Whatever was read before a failure is told before it.
+    /// Everything read before a failure is delivered before it.
     fn read(
         &self,
         wire: &dyn Wire,
@@ -204,7 +204,7 @@ impl Exchange {
     }
 }
 
-/// The whole answer, as a client would have been given it.
+/// The whole answer, as a client would have received it.
 fn fold(request: &Request, chunks: VecDeque<Chunk>, read: Result<(), Error>) -> Result<Outcome, Error> {
     match request {
         Request::Chat(_) => {
@@ -219,7 +219,7 @@ fn fold(request: &Request, chunks: VecDeque<Chunk>, read: Result<(), Error>) -> 
             Ok(Outcome::Answered { answer: Box::new(answer.finish()?), others })
         }
         Request::Embed(_) => {
-            // How many were asked for is the recorder's secret; none may be missing between those that came.
+            // The recording does not say how many were requested; there must be no gap between those received.
             let came = chunks.iter().filter(|chunk| matches!(chunk.event, Event::Vector(_))).count();
             let mut answer = Vectors::new(came, None);
             chunks.into_iter().try_for_each(|chunk| answer.push(chunk.event))?;
@@ -239,7 +239,7 @@ fn bytes(
         None | Some("") => Ok(Bytes::from(text.into_owned())),
         Some("base64") => {
             let once = STANDARD.decode(text.as_bytes()).map_err(|_| format!("{name} is not base64"))?;
-            // Some recorders had kept binary bodies as base64 already; such a text has no binary meaning.
+            // Some recorders stored binary bodies as base64 already; ASCII text is no valid binary message.
             let twice = once.is_ascii().then(|| STANDARD.decode(&once).ok()).flatten();
             Ok(Bytes::from(twice.filter(|bytes| !bytes.is_empty()).unwrap_or(once)))
         }
@@ -247,7 +247,7 @@ fn bytes(
     }
 }
 
-/// Headers that cannot have been sent are left out.
+/// Skips headers that cannot have been sent.
 fn headers(recorded: BTreeMap<String, Value>) -> HeaderMap {
     let mut headers = HeaderMap::new();
     for (name, value) in recorded {
@@ -271,7 +271,7 @@ fn headers(recorded: BTreeMap<String, Value>) -> HeaderMap {
     headers
 }
 
-/// The content type of a body whose recorder lost it.
+/// The content type of a body if the recorder dropped it.
 fn content_type(kind: Option<&str>, body: &[u8]) -> Option<&'static str> {
     let begins =
         |words: &[&str]| words.iter().any(|word| body.trim_ascii_start().starts_with(word.as_bytes()));

@@ -1,7 +1,8 @@
-//! Whose spelling a body inside Bedrock's envelope has.
+//! Which model family's format a body inside Bedrock's envelope has.
 //!
-//! Not a model's name, for the ARN of a profile tells none: the answer's own fields do. Invariant: total; a body without
-//! telling fields is read as that of a model with its own spelling, which names what it lacks.
+//! Decided by the answer's own fields, not by the model's name, since the ARN of a profile does not reveal it.
+//! Invariant: total; a body without distinctive fields gets the codec for Bedrock's own models, which reports what is
+//! missing.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -28,7 +29,7 @@ const RERANK: Reads = Reads::Nothing("ranks documents: not an answer");
 
 type Fields<'a> = BTreeMap<Cow<'a, str>, &'a RawValue>;
 
-/// What reads it. A failure is in the host's words, whatever model was asked.
+/// The codec to use. A failure is in Bedrock's format, whatever the model.
 pub(super) fn reads(exchange: &Exchange) -> Reads {
     let Some(first) = first(&exchange.body).filter(|_| exchange.head.status.is_success()) else { return OWN };
     let Ok(fields) = serde_json::from_slice::<Fields<'_>>(&first) else { return OWN };
@@ -39,7 +40,7 @@ pub(super) fn reads(exchange: &Exchange) -> Reads {
         return OWN_VECTORS;
     }
     if let Some(vectors) = fields.get("embeddings") {
-        // One house's vectors are lists of numbers, by type or not, another's are objects.
+        // Cohere's vectors are lists of numbers, or such lists by type; Amazon's are objects.
         let objects = vectors.get().trim_start_matches(['[', ' ', '\n', '\r', '\t']).starts_with('{');
         return if vectors.get().starts_with('[') && objects { OWN_VECTORS } else { COHERE_VECTORS };
     }
@@ -58,7 +59,7 @@ pub(super) fn reads(exchange: &Exchange) -> Reads {
     OWN
 }
 
-/// The body, or what the first event of a stream has in its envelope.
+/// The body, or the payload of a stream's first event.
 fn first(body: &[u8]) -> Option<Cow<'_, [u8]>> {
     if body.trim_ascii_start().starts_with(b"{") {
         return Some(Cow::Borrowed(body));

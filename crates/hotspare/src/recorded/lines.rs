@@ -1,31 +1,31 @@
-//! Lines of a file, each an exchange.
+//! Lines of a file, each one exchange.
 //!
-//! Invariant: a broken line costs itself alone, and no line makes the reader hold more than its limit.
+//! Invariant: an invalid line affects only itself, and no line makes the reader hold more than its limit.
 
 use std::io::{self, BufRead};
 
 use super::{Decoded, Exchange};
 
-/// Longest line that is read: 64 MiB, several times what the longest body may be.
+/// Longest line that is read: 64 MiB, several times the maximum size of a body.
 const LINE_LIMIT: usize = 64 << 20;
 
-/// A line that could not be read.
+/// A line that could not be decoded.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("line {line}: {why}")]
 #[non_exhaustive]
 pub struct BadLine {
-    /// Which, counted from 1.
+    /// The line number, counted from 1.
     pub line: u64,
     /// What is wrong with it.
     pub why: String,
 }
 
-/// Decodes recordings line by line; empty lines are passed over.
+/// Decodes recordings line by line; empty lines are skipped.
 pub fn decode<R: BufRead>(reader: R) -> Lines<R> {
     Lines { reader, line: 0, buffer: Vec::new(), limit: LINE_LIMIT, over: false }
 }
 
-/// The verdicts on a file's lines, in order. Ends after an error of the reader, which is told as the last line's.
+/// The verdicts on a file's lines, in order. Ends after an I/O error, which is reported for the line where it occurred.
 #[derive(Debug)]
 pub struct Lines<R> {
     reader: R,
@@ -36,7 +36,7 @@ pub struct Lines<R> {
 }
 
 impl<R: BufRead> Lines<R> {
-    /// Reads the next line into the buffer. `None` at the end, `false` if it was too long.
+    /// Reads the next line into the buffer. Returns `None` at the end of input, `Some(false)` if the line was too long.
     fn next_line(&mut self) -> io::Result<Option<bool>> {
         self.buffer.clear();
         let (mut any, mut fits) = (false, true);

@@ -1,6 +1,6 @@
 //! A verdict as one line of JSON.
 //!
-//! Invariant: one object without a line break; what is unknown or empty is left out, but for the answer's own fields.
+//! Invariant: one object without a line break; unknown or empty fields are omitted, except the answer's own fields.
 
 use std::time::Duration;
 
@@ -38,7 +38,7 @@ struct Answer<'a> {
     refusal: String,
     tool_calls: Vec<Call<'a>>,
     finish: &'a str,
-    /// The provider's own word where no shared one covers it.
+    /// The provider's own finish reason if it has no common equivalent.
     #[serde(skip_serializing_if = "Option::is_none")]
     finish_word: Option<&'a str>,
     usage: Counts,
@@ -50,7 +50,7 @@ struct Answer<'a> {
     annotations: &'a [Json],
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     logprobs: &'a [Json],
-    /// Names of what no shared word covers.
+    /// Names of events without a common equivalent.
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     others: &'a [String],
 }
@@ -70,7 +70,7 @@ struct Embedded<'a> {
 struct Call<'a> {
     id: &'a str,
     name: &'a str,
-    /// JSON as the model wrote it; broken where the answer was cut inside.
+    /// JSON as the model wrote it; incomplete if the answer was truncated inside it.
     arguments: &'a str,
 }
 
@@ -148,8 +148,8 @@ impl Decoded {
                 });
             }
         }
-        // Strings and numbers alone: printing them cannot fail. What is passed on as it was spelled may have line breaks
-        // between its words; within strings they are always escaped.
+        // Only strings and numbers, so serialization cannot fail. JSON passed through verbatim may contain line breaks
+        // between its tokens; within strings they are always escaped.
         serde_json::to_string(&line).unwrap_or_default().replace(['\n', '\r'], " ")
     }
 }

@@ -1,7 +1,7 @@
 //! Which codec reads which kind of call.
 //!
-//! Data: a new wire is a new row. Rows are tried from top to bottom, so a narrower one stands above a wider one.
-//! Invariant: whether a call is read never depends on who answered it, unless a row says so.
+//! Data: a new wire is a new row. Rows are tried from top to bottom, so a narrow row precedes a wider one. Invariant:
+//! the choice of codec never depends on the provider unless a row names one.
 
 use std::fmt;
 use std::sync::Arc;
@@ -16,35 +16,35 @@ use hotspare_provider::Wire;
 
 use super::{Exchange, house};
 
-/// A kind of call and what reads it.
+/// A kind of call and its codec.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct Row {
-    /// Who answers; empty for anybody.
+    /// The provider; empty for any.
     pub provider: &'static str,
     /// The kind of call.
     pub endpoint: &'static str,
-    /// What the model's name holds; empty for any model.
+    /// A part of the model's name; empty for any model.
     pub model: &'static str,
-    /// What the address ends in, without its query; empty for any address.
+    /// The end of the URL without its query; empty for any URL.
     pub path: &'static str,
-    /// What reads it.
+    /// What to decode it with.
     pub reads: Reads,
 }
 
-/// What reads a kind of call.
+/// How a kind of call is decoded.
 #[derive(Clone, Copy)]
 #[non_exhaustive]
 pub enum Reads {
-    /// A wire, asked for an answer in words.
+    /// As a chat answer.
     Chat(fn(&Exchange) -> Arc<dyn Wire>),
-    /// A wire, asked for vectors.
+    /// As embeddings.
     Vectors(fn(&Exchange) -> Arc<dyn Wire>),
-    /// What the body tells.
+    /// Decided by the body.
     Told(fn(&Exchange) -> Reads),
-    /// A wire, but only where the call failed: it is not a call of a model.
+    /// Only if the call failed: it is not a model call.
     Failures(fn(&Exchange) -> Arc<dyn Wire>),
-    /// Nothing, and why.
+    /// Not at all, and why.
     Nothing(&'static str),
 }
 
@@ -79,7 +79,7 @@ const VERTEX: Reads = Reads::Chat(|_| Arc::new(Gemini::at(Host::VERTEX, "")));
 const COHERE: Reads = Reads::Chat(|_| Arc::new(Cohere::new()));
 const OLLAMA: Reads = Reads::Chat(|_| Arc::new(Ollama::new()));
 const RESPONSES: Reads = Reads::Chat(|exchange| Arc::new(Responses::new(dialect(exchange))));
-/// A region is part of an address, and nothing is sent here.
+/// The region only matters for the address, and nothing is sent here.
 const CONVERSE: Reads =
     Reads::Chat(|exchange| Arc::new(Bedrock::new("us-east-1").for_model(&exchange.model)));
 const INVOKE: Reads = Reads::Told(house::reads);
@@ -106,10 +106,10 @@ pub const TABLE: &[Row] = &[
     at("vertex", "stream_generate_content", "", VERTEX),
     any("generate_content", GEMINI),
     any("stream_generate_content", GEMINI),
-    // One host serves other houses' models under their own wires.
+    // Vertex AI serves Anthropic's models under their own wire.
     of("raw_predict", "claude", MESSAGES),
     of("stream_raw_predict", "claude", MESSAGES),
-    // Completions of a text: the same frames with the text in another place.
+    // Text completions: the same frames with the text in another field.
     any("completions", CHAT),
     any("fim", CHAT),
     any("chat_v1", COHERE),
@@ -146,7 +146,7 @@ pub const TABLE: &[Row] = &[
     any("files", CHAT_FAILURES),
 ];
 
-/// What reads this recording, if any row knows its kind of call.
+/// How this recording is decoded, if a row matches its kind of call.
 pub(super) fn find(exchange: &Exchange) -> Option<Reads> {
     let path = exchange.url.split(['?', '#']).next().unwrap_or_default();
     let fits = |row: &&Row| {
@@ -162,7 +162,7 @@ pub(super) fn find(exchange: &Exchange) -> Option<Reads> {
     })
 }
 
-/// The way of speaking of whoever answered; the common one for hosts without a row.
+/// The provider's dialect, or the generic one for hosts without a row.
 fn dialect(exchange: &Exchange) -> &'static Dialect {
     Dialect::find(&exchange.provider).unwrap_or(&Dialect::COMPATIBLE)
 }
@@ -171,7 +171,7 @@ fn dialect(exchange: &Exchange) -> &'static Dialect {
 mod tests {
     use super::*;
 
-    /// A wider row above a narrower one would hide it.
+    /// A row below a wider one would never match.
     #[test]
     fn every_row_can_be_reached() {
         for (at, row) in TABLE.iter().enumerate() {

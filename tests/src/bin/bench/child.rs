@@ -1,11 +1,11 @@
-//! This program in other roles, each in a process of its own, so that what is measured is measured alone.
+//! Runs this program in other roles, each in its own process, so that each is measured separately.
 
 use std::process::{Command, Stdio};
 
 use hotspare::Client;
 use hotspare_chaos::{ChaosServer, Settings, WireFormat};
 
-/// This program in another role, until it is dropped.
+/// This program in another role; killed when dropped.
 pub(crate) struct Child {
     process: std::process::Child,
     pub(crate) url: String,
@@ -47,7 +47,7 @@ pub(crate) async fn until_closed() {
     let _ = tokio::task::spawn_blocking(|| std::io::stdin().read_line(&mut String::new())).await;
 }
 
-/// The server that all clients of a run talk to; it ends with its parent's pipe.
+/// The server that all clients of a run use; it ends with its parent's pipe.
 pub(crate) async fn serve(tokens: usize) {
     let server =
         ChaosServer::start(Settings::new(WireFormat::OpenAi).tokens(tokens)).await.expect("a loopback port");
@@ -56,7 +56,7 @@ pub(crate) async fn serve(tokens: usize) {
     drop(server);
 }
 
-/// The client that is measured: a main target at `url`, and a spare that stands by.
+/// The client under test: a main target at `url`, and a spare on standby.
 pub(crate) fn hotspare(url: &str) -> Client {
     let key = || hotspare::Key::from_secret(hotspare::Secret::new("sk-bench"));
     Client::builder()

@@ -1,7 +1,7 @@
-//! Decoding recorded streams beside plain JSON parsing of the same frames.
+//! Decoding recorded streams, compared with plain JSON parsing of the same frames.
 //!
-//! Decoding is all from bytes to events: cutting, parsing, telling. Parsing has the frames cut already and builds
-//! `serde_json::Value`s, or skips over them (the floor: nothing is kept). Allocations are counted by the program `allocs`.
+//! Decoding covers everything from bytes to events. Parsing starts from frames that are already split, and builds
+//! `serde_json::Value`s or only skips over the JSON (the lower bound). The program `allocs` counts allocations.
 
 use std::hint::black_box;
 use std::time::{Duration, Instant};
@@ -12,11 +12,11 @@ use hotspare_tests::recorded::{decode, largest};
 use serde::de::IgnoredAny;
 use serde_json::Value;
 
-/// Streams of each kind of call.
+/// Number of streams per kind of call.
 const STREAMS: usize = 5;
-/// Rounds, in turn, of which the median counts.
+/// Number of alternating rounds; the median counts.
 const ROUNDS: usize = 9;
-/// Least bytes in a round: short streams are read several times.
+/// Minimum number of bytes per round: short streams are read several times.
 const ENOUGH: usize = 4 << 20;
 
 /// Runs the bench.

@@ -1,4 +1,4 @@
-//! CPU per request of the gateway, beside a proxy that looks at nothing: the floor.
+//! CPU time per request of the gateway, compared with a proxy that only copies bytes.
 
 use futures::StreamExt;
 
@@ -14,7 +14,7 @@ pub(crate) async fn serve(url: &str) {
             .await;
 }
 
-/// The floor: bytes in, bytes out.
+/// The baseline: bytes in, bytes out.
 pub(crate) async fn copy(url: &str) {
     let upstream = url.trim_start_matches("http://").trim_end_matches("/v1").to_owned();
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a loopback port");

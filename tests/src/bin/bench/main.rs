@@ -1,6 +1,6 @@
 //! `cargo xtask bench`: what Hotspare costs, as ratios within one run.
 //!
-//! One bench a file. Absolute times are this machine's; the ratios are what to look at.
+//! One bench per file. Absolute times depend on the machine; look at the ratios.
 #![expect(
     clippy::print_stdout,
     clippy::print_stderr,

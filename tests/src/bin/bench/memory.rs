@@ -1,4 +1,4 @@
-//! What a stream and a target cost in memory: resident bytes of this process, which is the client's alone.
+//! Memory per stream and per target: resident bytes of this process, which runs only the client.
 
 use std::time::Duration;
 
@@ -8,9 +8,9 @@ use hotspare_chaos::{ChaosServer, Fault, Settings, WireFormat};
 
 use crate::child::{Child, until_closed};
 
-/// Streams that are held.
+/// Number of open streams.
 const STREAMS: usize = 10_000;
-/// Targets that are compared with one.
+/// Number of targets, compared with one.
 const TARGETS: usize = 2_000;
 
 /// Runs the bench.
@@ -46,7 +46,7 @@ pub(crate) async fn run() {
     println!("after they were dropped: {in_flight} under way, {} MiB", resident() / 1_024 / 1_024);
 }
 
-/// A server that says one word and then nothing; it ends with its parent's pipe.
+/// A server that sends one word and then stalls; it ends with its parent's pipe.
 pub(crate) async fn serve() {
     let server = ChaosServer::start(Settings::new(WireFormat::OpenAi)).await.expect("a loopback port");
     server.set_fault(Some(Fault::StallAfter(1))).await;

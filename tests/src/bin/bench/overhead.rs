@@ -1,6 +1,7 @@
-//! The client beside bare reqwest with typed serde: the same requests to the same loopback server, with a spare standing by.
+//! The client compared with bare reqwest and typed serde: the same requests to the same loopback server, with a spare
+//! on standby.
 //!
-//! Instructions are callgrind's, where valgrind is installed.
+//! Instructions are counted by callgrind if valgrind is installed.
 
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -29,7 +30,7 @@ pub(crate) async fn run() {
     for kind in ["json", "stream"] {
         let counted = |name: &str| instructions(&me, &format!("{name}-{kind}"), url);
         let (bare, ours) = (counted("bare"), counted("hotspare"));
-        // In turn, so that the machine's mood hits both.
+        // Alternating, so that changes in machine load affect both.
         let (mut slow, mut fast) = (Vec::new(), Vec::new());
         for _ in 0..7 {
             fast.push(time(&format!("bare-{kind}"), url).await);
@@ -66,7 +67,7 @@ async fn time(mode: &str, url: &str) -> Duration {
     begun.elapsed() / COUNT
 }
 
-/// Instructions of one request: those of many less those of few.
+/// Instructions per request: the difference between many requests and few.
 fn instructions(me: &std::path::Path, mode: &str, url: &str) -> Option<u64> {
     let count = |requests: &str| -> Option<u64> {
         let out = Command::new("valgrind")
@@ -81,7 +82,7 @@ fn instructions(me: &std::path::Path, mode: &str, url: &str) -> Option<u64> {
     Some(count("40")?.saturating_sub(count("10")?) / 30)
 }
 
-/// So many requests of one kind.
+/// Sends this many requests of one kind.
 pub(crate) async fn client(mode: &str, count: u32, url: &str) {
     match mode {
         "bare-json" | "bare-stream" => {

@@ -1,4 +1,4 @@
-//! What it costs to judge an answer's form and to count a prompt, beside bare parsing of the same text.
+//! The cost of validating an answer's format and counting a prompt, compared with bare parsing of the same text.
 
 use std::hint::black_box;
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use hotspare_normalize::{Assembler, JsonSchema, OutputCheck, count_text, prompt_
 
 const ROUNDS: u32 = 200;
 
-/// The median of so many runs.
+/// The median over this many runs.
 fn median(rounds: u32, mut work: impl FnMut()) -> Duration {
     let mut times: Vec<Duration> = (0..rounds)
         .map(|_| {

@@ -1,8 +1,8 @@
-//! `cargo xtask chaos`: outages against the real engine, through sockets.
+//! `cargo xtask chaos --tier socket`: outages against the real engine, through sockets.
 //!
-//! Each scenario breaks the main target of a route while callers ask, half of them for streams, and is judged by marks:
-//! requests lost, attempts per request, calls that still reach the broken target. A breach prints the line that repeats it
-//! and ends with exit code 1.
+//! Each scenario breaks the main target of a route while requests arrive, half of them streamed, and is judged by
+//! marks: requests lost, attempts per request, calls that still reach the broken target. A breach prints the command to
+//! reproduce it and ends with exit code 1.
 #![expect(
     clippy::print_stdout,
     clippy::print_stderr,
@@ -44,7 +44,7 @@ struct Scenario {
 
 enum Breaks {
     Main(Fault),
-    /// This share of calls to the main target, in hundredths of a per cent.
+    /// A share of calls to the main target, in hundredths of a per cent.
     Share(Fault, u32),
     /// The main target dies with this many calls in flight.
     InFlight,
@@ -65,8 +65,8 @@ const fn marks(attempts: u64, calls: u64) -> Marks {
 }
 
 fn scenarios() -> Vec<Scenario> {
-    // A call every 5 ms and 300 ms until a silence is too long: 60 calls are under way when the first is found out. With
-    // the five that open the breaker and a few probes that makes 75; pings need ten calls before a share can be judged.
+    // With a call every 5 ms and 300 ms until silence is detected, 60 calls are in flight by then. With the five that
+    // open the breaker and a few probes, that makes 75; pings need ten calls before a rate can be judged.
     let main =
         |name, what, fault, marks| Scenario { name, what, breaks: Breaks::Main(fault), requests: 150, marks };
     vec![
@@ -290,7 +290,7 @@ async fn main() -> ExitCode {
     if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-/// Both tiers beside each other, on the screen and in a document.
+/// Compares both tiers, on the screen and in a document.
 async fn pairs(rounds: u64, only: Option<&str>, docs: Option<String>) -> Result<bool, String> {
     let (table, agree) = pairs::compare(rounds, only).await?;
     println!("{table}");
@@ -308,7 +308,7 @@ async fn run(scenario: &Scenario, seed: u64) -> Outcome {
     let mut limits = short_limits();
     let in_flight = matches!(scenario.breaks, Breaks::InFlight);
     if in_flight {
-        // Nobody is late while the main target is well.
+        // Nothing is late while the main target is healthy.
         limits.unstreamed = Duration::from_secs(30);
         limits.first_content = Duration::from_secs(8);
     }
@@ -373,7 +373,7 @@ async fn run(scenario: &Scenario, seed: u64) -> Outcome {
     outcome
 }
 
-/// One request, and whether its text came whole.
+/// Sends one request and checks that its text is complete.
 async fn ask(client: &hotspare::Client, stream: bool, expected: &str) -> Result<(), String> {
     let request = ChatRequest::to("chat").user("what happened?");
     let word = |kind: Kind| kind.to_string();

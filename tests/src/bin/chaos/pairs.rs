@@ -1,9 +1,9 @@
-//! The same outages in virtual time and on real sockets, beside each other.
+//! The same outages in virtual time and on real sockets, compared.
 //!
-//! One description makes both worlds: three equal servers, a request every 10 ms, streams of twenty tokens, short limits.
-//! Invariant: both tiers are judged by the same words: lost exactly, starts per request within 5 %, added time to first
-//! content within 20 % or 5 ms. What differs between the clocks (a loaded machine, the accept queue) is taken out by the
-//! median of several rounds, and by subtracting the same run without a fault.
+//! One description defines both setups: three equal servers, a request every 10 ms, streams of twenty tokens, short
+//! limits. Invariant: both tiers meet the same criteria: requests lost match exactly, starts per request within 5 %,
+//! added time to first content within 20 % or 5 ms. Effects of the real clock (a loaded machine, the accept queue) are
+//! removed by taking the median of several rounds, and by subtracting the same run without a fault.
 
 use std::time::{Duration, Instant};
 
@@ -13,7 +13,7 @@ use hotspare_chaos::{Fault, FaultPlan, WireFormat};
 use hotspare_sim::{Course, Measure, Player, Scenario, quantile, run};
 use hotspare_tests::{NAMES, Rig, short_limits};
 
-/// Requests, and the time between two.
+/// Number of requests, and their interval.
 const REQUESTS: u64 = 300;
 const EVERY: Duration = Duration::from_millis(10);
 /// Pace of every server.
@@ -21,7 +21,7 @@ const FIRST: Duration = Duration::from_millis(40);
 const GAP: Duration = Duration::from_millis(2);
 const TOKENS: usize = 20;
 
-/// What breaks at the first server, and for which share of calls, in hundredths of a per cent.
+/// The fault at the first server, and its share of calls in hundredths of a per cent.
 const PAIRS: [(&str, &str, u32); 8] = [
     ("refused", "refuse", 10_000),
     ("status-500", "status:500", 10_000),
@@ -33,12 +33,12 @@ const PAIRS: [(&str, &str, u32); 8] = [
     ("stall", "stall-after:5", 10_000),
 ];
 
-/// What came of a run in either tier.
+/// The result of a run in either tier.
 #[derive(Clone, Copy, Debug, Default)]
 struct Came {
     lost: f64,
     attempts: f64,
-    /// Time to first content that half and 95 % of answers kept, in milliseconds.
+    /// Median and 95th percentile of time to first content, in milliseconds.
     p50: f64,
     p95: f64,
 }
@@ -49,7 +49,7 @@ impl Came {
     }
 }
 
-/// Runs all pairs. The table, and whether the tiers agree.
+/// Runs all pairs. Returns the table, and whether the tiers agree.
 pub(crate) async fn compare(rounds: u64, only: Option<&str>) -> Result<(String, bool), String> {
     let mut table = String::from(
         "| outage | lost: real, sim | starts per request: real, sim | added to first content, 50 %: real, sim | 95 %: real, sim | |\n|---|---|---|---|---|---|\n",
@@ -115,7 +115,7 @@ async fn real(seed: u64, broken: Option<(&str, u32)>) -> Result<Came, String> {
     let mut calls = Vec::new();
     let begun = Instant::now();
     for number in 0..REQUESTS {
-        // By the clock, so that a late tick does not move those that follow.
+        // Scheduled by absolute time, so that a late request does not delay later ones.
         let due = EVERY * u32::try_from(number).unwrap_or(u32::MAX);
         tokio::time::sleep(due.saturating_sub(begun.elapsed())).await;
         let (client, expected) = (rig.client.clone(), expected.clone());
@@ -136,7 +136,7 @@ async fn real(seed: u64, broken: Option<(&str, u32)>) -> Result<Came, String> {
     })
 }
 
-/// The time to first content, if the answer came whole.
+/// The time to first content, if the answer is complete.
 async fn ask(client: &hotspare::Client, expected: &str) -> Option<Duration> {
     let begun = Instant::now();
     let mut events = client.stream(ChatRequest::to("chat").user("what happened?")).await.ok()?;
@@ -150,8 +150,9 @@ async fn ask(client: &hotspare::Client, expected: &str) -> Option<Duration> {
     first.filter(|_| text == expected)
 }
 
-/// The same world in virtual time. The servers say the same words, so that a cut answer that another begins anew joins exactly;
-/// in virtual time every target has words of its own, so there the other is given what was said.
+/// The same setup in virtual time. The real servers all send the same text, so that a truncated answer joins exactly
+/// with one that starts over; simulated targets each have their own text, so there the continuation is given the
+/// beginning.
 fn simulated(rounds: u64, broken: Option<(&str, u32)>) -> Result<Came, String> {
     let fault = broken.map_or_else(String::new, |(fault, share)| {
         format!(

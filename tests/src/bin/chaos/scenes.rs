@@ -1,7 +1,7 @@
-//! Outages with a story: several steps, and marks of their own.
+//! Outages with several steps, and marks of their own.
 //!
-//! Times are tenths of real ones and less. Every scene uses the shipped engine on real sockets; what is judged is what
-//! callers and providers see: answers lost, calls made, breakers opened, what was cancelled and what was booked.
+//! Times are a tenth of real ones or less. Every scene uses the shipped engine on real sockets; it is judged by what
+//! callers and providers see: answers lost, calls made, breakers opened, calls cancelled and costs recorded.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -18,14 +18,14 @@ use hotspare_tests::{endpoint, short_limits};
 
 mod whose_fault;
 
-/// A story.
+/// An outage with several steps.
 pub(crate) struct Scene {
     pub(crate) name: &'static str,
     pub(crate) what: &'static str,
     pub(crate) play: fn() -> BoxFuture<'static, Vec<Mark>>,
 }
 
-/// One figure and what it may be.
+/// One figure and its permitted range.
 pub(crate) struct Mark {
     pub(crate) what: &'static str,
     pub(crate) got: u64,
@@ -78,7 +78,7 @@ struct Stage {
     client: Client,
     servers: Vec<ChaosServer>,
     opened: Arc<AtomicU64>,
-    /// Names of the states that breakers went to, in order.
+    /// The states that breakers entered, in order.
     story: Arc<Mutex<Vec<BreakerState>>>,
 }
 
@@ -136,7 +136,7 @@ impl Stage {
         self.client.targets().iter().map(|target| target.counts.started).sum()
     }
 
-    /// Sends requests one after the other; how many were lost.
+    /// Sends sequential requests; returns how many were lost.
     async fn ask(&self, requests: u64, pause: Duration) -> u64 {
         let mut lost = 0;
         for _ in 0..requests {
@@ -155,7 +155,7 @@ const fn ms(millis: u64) -> Duration {
     Duration::from_millis(millis)
 }
 
-/// A breaker in tenths.
+/// A breaker with short times.
 fn brisk() -> BreakerConfig {
     let mut breaker = BreakerConfig::default();
     breaker.cooldown = ms(500);
@@ -252,7 +252,7 @@ async fn leavers() -> Vec<Mark> {
         }
     });
     let as_wished = join_all(calls).await.into_iter().filter(|done| *done).count() as u64;
-    // Leaving is dropping; what it takes until the provider sees it is judged from the last one on.
+    // Callers leave by dropping the call; the time until the provider notices is measured from the last one.
     let left = Instant::now();
     while stage.servers[0].stats().cancelled < 30 && left.elapsed() < ms(2_000) {
         tokio::time::sleep(ms(1)).await;
@@ -293,7 +293,7 @@ async fn straddling() -> Vec<Mark> {
     let settings = vec![long, Settings::new(WireFormat::OpenAi)];
     let stage = Stage::new(settings, short_limits(), |_, _, target| {
         let mut breaker = brisk();
-        // No probe falls within the outage, so whatever closes it was begun before.
+        // No probe falls within the outage, so only earlier calls could close the breaker.
         breaker.cooldown = Duration::from_secs(8);
         breaker.cooldown_cap = Duration::from_secs(8);
         target.breaker(breaker)
@@ -363,7 +363,7 @@ async fn one_model() -> Vec<Mark> {
         _ => target,
     })
     .await;
-    // The third target is another model of the first one's host.
+    // The third target is another model on the first one's host.
     stage.servers[0].set_fault(Some(Fault::StallAfter(0))).await;
     let lost = stage.ask(15, ms(5)).await;
     let mut other = 0;
@@ -405,7 +405,7 @@ async fn thinker() -> Vec<Mark> {
             });
             lost += join_all(calls).await.into_iter().filter(|whole| !whole).count() as u64;
         }
-        // A first token at half as long again as the limit is late, and still nobody is ill for a third of such calls.
+        // A first token at one and a half times the limit is late, but a third of such calls must not open a breaker.
         opened += if first < 600 { stage.opened() } else { 0 };
     }
     vec![exactly("lost", lost, 0), exactly("opened", opened, 0)]

@@ -2,7 +2,7 @@
 
 use hotspare_provider::{BY_STATUS, Rule};
 
-/// Adapters, how they read a failure, and their tables.
+/// Adapters, how they parse a failure, and their tables.
 const ADAPTERS: &[(&str, &str, &[Rule])] = &[
     (
         "hotspare-openai",
@@ -70,7 +70,7 @@ fn table(rules: &[Rule]) -> String {
     out
 }
 
-/// Alternatives; text in two backticks, for it may hold one.
+/// Alternatives as code spans, in double backticks because they may contain one.
 fn list(words: &[&str]) -> String {
     let spelled: Vec<String> = words
         .iter()

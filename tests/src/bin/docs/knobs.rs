@@ -1,7 +1,7 @@
-//! docs/knobs.md: every setting, with its default from the code, the reason for it, and what its extremes do.
+//! docs/knobs.md: every setting, with its default from the code, the reason for it, and the effect of its extremes.
 //!
-//! The words are written here, the figures are read from the defaults. Invariant: a field that only the code or only this
-//! table has is an error.
+//! The text is written here, the figures are read from the defaults. Invariant: a field that exists only in the code or
+//! only in this table is an error.
 
 mod server;
 
@@ -14,7 +14,7 @@ use hotspare_health::Evidence;
 
 use server::SERVER;
 
-/// A field, its name in a configuration, the reason for its default, and what its extremes do.
+/// A field, its name in a configuration, the reason for its default, and the effect of its extremes.
 type Row = (&'static str, &'static str, &'static str, &'static str);
 
 const LIMITS: &[Row] = &[
@@ -299,7 +299,7 @@ const HEDGE: &[Row] = &[
     ),
 ];
 
-/// The whole document, or the fields that it lacks.
+/// The whole document, or an error with the fields that it lacks.
 pub(crate) fn document() -> Result<String, String> {
     let mut out = String::from(
         "# Settings\n\nEvery setting of routes, breakers, hedges, targets and the gateway: its name in a configuration (the library has a field of \
@@ -379,7 +379,7 @@ fn section<T: Debug>(
     Ok(())
 }
 
-/// The fields of a struct and their values, read off its pretty `Debug`.
+/// The fields of a struct and their values, parsed from its pretty `Debug` output.
 fn fields(value: &impl Debug) -> Vec<(String, String)> {
     let mut fields: Vec<(String, String)> = Vec::new();
     for line in format!("{value:#?}").lines() {
@@ -445,7 +445,7 @@ fn accepted(name: &str, value: &str) -> Result<(), String> {
     hotspare::Client::from_toml(&text).map(drop).map_err(|error| format!("{name} = {value}: {error}"))
 }
 
-/// As a person would write it.
+/// A value as a person would write it.
 fn spelled(field: &str, value: &str) -> String {
     let value =
         value.trim_end_matches(',').trim_end_matches(')').trim_end_matches(',').trim_start_matches("Some(");

@@ -36,7 +36,7 @@ fn main() -> ExitCode {
     ExitCode::SUCCESS
 }
 
-/// The README with a fresh failover table.
+/// The README with an up-to-date failover table.
 fn readme(root: &Path) -> Result<String, String> {
     let text = std::fs::read_to_string(root.join("README.md")).map_err(|error| error.to_string())?;
     match (text.find(BEGIN), text.find(END)) {
@@ -45,7 +45,7 @@ fn readme(root: &Path) -> Result<String, String> {
     }
 }
 
-/// Writes a document, or compares it with the file.
+/// Writes a document, or with `--check` compares it with the file.
 fn keep(root: &Path, name: &str, fresh: &str, check: bool) -> Result<(), String> {
     let path = root.join(name);
     if std::fs::read_to_string(&path).is_ok_and(|there| there == fresh) {

@@ -1,7 +1,7 @@
 //! Tool calls in place of an answer.
 //!
-//! Invariant: the pieces of the arguments are told as they are, also where they are no JSON; a whole answer of a wire whose
-//! arguments are an object then has an empty one.
+//! Invariant: argument pieces are sent verbatim, even if they are not JSON; in whole answers of wires whose arguments
+//! are an object, invalid ones become an empty object.
 
 use serde_json::{Value, json};
 
@@ -13,8 +13,8 @@ pub(super) fn input(arguments: &str) -> Value {
 }
 
 impl Speech<'_> {
-    /// A stream's frames: the beginning of the call, each piece of its arguments, and what follows. Wires that do not
-    /// stream arguments have all in one.
+    /// The frames of a stream: the start of the call, each piece of its arguments, and the end. Wires that do not
+    /// stream arguments have everything in one frame.
     pub(crate) fn call(&self, name: &str, pieces: &[String]) -> Vec<String> {
         let (begin, close) = match self.wire {
             WireFormat::Gemini => {
@@ -65,7 +65,7 @@ impl Speech<'_> {
         json!([{"functionCall": {"name": name, "args": input(arguments)}}])
     }
 
-    /// An event that is called by its type.
+    /// An event named after its type.
     fn typed(data: &Value) -> String {
         Self::event(data["type"].as_str().unwrap_or_default(), data)
     }

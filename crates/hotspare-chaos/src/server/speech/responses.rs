@@ -1,6 +1,6 @@
-//! What a server of the responses wire says: everything three times, as the real ones do.
+//! The replies of a Responses server, which send everything three times, as real ones do.
 //!
-//! Invariant: the pieces, the finished part and the answer as a whole say the same.
+//! Invariant: the deltas, the finished part and the whole answer agree.
 
 use serde_json::{Value, json};
 
@@ -12,7 +12,7 @@ impl Speech<'_> {
         Self::event(name, &data)
     }
 
-    /// The answer as a whole.
+    /// The whole answer.
     pub(super) fn response(&self, items: &Value, tokens: usize) -> Value {
         json!({
             "id": format!("resp_{}", self.id), "object": "response", "created_at": 1_760_000_000, "status": "completed",

@@ -1,4 +1,4 @@
-//! Lines as recorders write them, and lines as they should not be.
+//! Lines as recorders write them, and malformed lines.
 
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -83,7 +83,7 @@ fn broken_lines_say_what_is_wrong_and_show_nothing() {
 }
 
 proptest! {
-    /// Nobody can write a line that brings the reader down.
+    /// No input makes the reader panic.
     #[test]
     fn total(line in prop::collection::vec(any::<u8>(), 0..200), body in "\\PC{0,200}", status in 0u16..1_200) {
         let _ = Exchange::parse(&line);

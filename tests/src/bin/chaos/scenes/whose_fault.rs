@@ -1,4 +1,4 @@
-//! Scenes in which several failures together say more than each: a host, a crowd, our own network.
+//! Scenes in which several failures together mean more than each alone: a host, a crowd, the local network.
 
 use super::*;
 
@@ -16,7 +16,8 @@ pub(super) fn all() -> Vec<Scene> {
     ]
 }
 
-/// An address at which connections hang: its line of waiting ones is full, and nobody takes them. Kept alive by what is given.
+/// An address at which connections hang: its backlog is full, and nothing accepts. Stays so while the returned handles
+/// live.
 async fn hole() -> (std::net::SocketAddr, Vec<tokio::task::JoinHandle<()>>) {
     let socket = tokio::net::TcpSocket::new_v4().expect("a socket");
     socket.bind(([127, 0, 0, 1], 0).into()).expect("a loopback port");
@@ -32,7 +33,7 @@ async fn hole() -> (std::net::SocketAddr, Vec<tokio::task::JoinHandle<()>>) {
             std::future::pending().await
         }));
     }
-    // Full once a connection has to wait.
+    // The backlog is full once a connection has to wait.
     while let Ok(Ok(_)) = tokio::time::timeout(ms(100), tokio::net::TcpStream::connect(address)).await {}
     (address, holders)
 }
@@ -40,7 +41,7 @@ async fn hole() -> (std::net::SocketAddr, Vec<tokio::task::JoinHandle<()>>) {
 async fn blackhole() -> Vec<Mark> {
     let (address, holders) = hole().await;
     let settings = vec![Settings::new(WireFormat::OpenAi); 2];
-    // The shipped limit for connecting, 1 s.
+    // The shipped connect timeout, 1 s.
     let stage = Stage::new(settings, Limits::default(), |index, _, target| match index {
         0 => {
             hotspare::openai::target("m").base_url(format!("http://{address}/v1")).key(hotspare_tests::key())
@@ -75,7 +76,7 @@ async fn gone() -> Vec<Mark> {
     lost += stage.ask(50, ms(1)).await;
     vec![
         exactly("lost", lost, 0),
-        // A probe may fall due where the machine is slow.
+        // On a slow machine a probe may become due.
         Mark { what: "opened", got: stage.opened(), least: 1, most: 3 },
         at_most("calls that it refused, ten of them at once", stage.servers[0].stats().requests - before, 16),
     ]
