@@ -2,7 +2,7 @@
 //!
 //! Layers: a crate depends only on lower ones; no crate depends on those outside the layers; the pure ones depend on no
 //! runtime, socket, clock or randomness. Files: each starts with a description, none is too long or has a meaningless
-//! name, and shared crates name no provider.
+//! name, and shared crates name no provider. Lists: each mutant still applies to the code.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -10,6 +10,7 @@ use std::process::Stdio;
 
 use serde_json::Value;
 
+use crate::mutants;
 use crate::run::{cargo, root};
 
 /// Maximum length of a file before its tests, in lines.
@@ -53,6 +54,7 @@ pub(crate) fn run() -> Result<(), String> {
     }
     broken.extend(links(&root())?);
     broken.extend(promises(&root())?);
+    broken.extend(mutants::stale(&root()));
     if broken.is_empty() {
         println!("tidy: nothing to mend");
         return Ok(());

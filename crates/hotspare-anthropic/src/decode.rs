@@ -90,8 +90,11 @@ impl MessagesDecoder {
                     self.block(block, events);
                 }
             }
-            Some("content_block_delta") if self.grow(data, frame.delta.as_ref()) => {}
-            Some("content_block_delta") => self.delta(frame.delta.unwrap_or_default(), events),
+            Some("content_block_delta") => {
+                if !self.grow(data, frame.delta.as_ref())? {
+                    self.delta(frame.delta.unwrap_or_default(), events)?;
+                }
+            }
             Some("content_block_stop") => self.close(events),
             Some("message_delta") => {
                 self.count(frame.usage, events);
@@ -193,36 +196,40 @@ impl MessagesDecoder {
     }
 
     /// Adds a delta that only this wire has to the open block, if that is one that only this wire has.
-    fn grow(&mut self, data: &[u8], delta: Option<&dto::Delta<'_>>) -> bool {
+    fn grow(&mut self, data: &[u8], delta: Option<&dto::Delta<'_>>) -> Result<bool, Error> {
         const KNOWN: [&str; 5] =
             ["citations_delta", "input_json_delta", "signature_delta", "text_delta", "thinking_delta"];
-        let Open::Native { block, .. } = &mut self.open else { return false };
+        let Open::Native { block, .. } = &mut self.open else { return Ok(false) };
         let known = |kind: &Text<'_>| KNOWN.contains(&&*kind.0);
         if delta.and_then(|delta| delta.kind.as_ref()).is_none_or(known) {
-            return false;
+            return Ok(false);
         }
-        if let Some(grown) = grown(block, data).filter(|grown| grown.len() < FRAME_LIMIT) {
-            *block = grown;
+        if let Some(grown) = grown(block, data) {
+            *block = within_limit(grown)?;
         }
-        true
+        Ok(true)
     }
 
-    fn delta(&mut self, delta: dto::Delta<'_>, events: &mut Emit<'_>) {
+    fn delta(&mut self, delta: dto::Delta<'_>, events: &mut Emit<'_>) -> Result<(), Error> {
         events.text(Event::TextDelta, delta.text);
         events.text(Event::ReasoningDelta, delta.thinking);
         events.signature(ORIGIN, delta.signature, false);
         if let Some(citation) = delta.citation {
             events.note(citation);
         }
-        let Some(json) = delta.partial_json.filter(|json| !json.0.is_empty()) else { return };
+        let Some(json) = delta.partial_json.filter(|json| !json.0.is_empty()) else { return Ok(()) };
         match &mut self.open {
             Open::Tool { index, empty } => {
                 *empty = false;
                 events.push(Event::ToolDelta { index: *index, arguments: json.0.into_owned() });
             }
-            Open::Native { input, .. } if input.len() < FRAME_LIMIT => input.push_str(&json.0),
+            Open::Native { input, .. } => {
+                input.push_str(&json.0);
+                *input = within_limit(std::mem::take(input))?;
+            }
             _ => {}
         }
+        Ok(())
     }
 
     /// Closes the open block; a call without arguments gets an empty object.
@@ -306,6 +313,17 @@ impl Decoder for MessagesDecoder {
 fn parse<'a, T: serde::Deserialize<'a>>(data: &'a [u8]) -> Result<T, Error> {
     serde_json::from_slice(data)
         .map_err(|_| Error::new(Kind::Protocol, "a frame is not the JSON of this wire"))
+}
+
+/// A block that grows without end is refused: it is kept until it closes.
+fn within_limit(block: String) -> Result<String, Error> {
+    if block.len() > FRAME_LIMIT {
+        return Err(Error::new(
+            Kind::Protocol,
+            format!("a content block is longer than {FRAME_LIMIT} bytes"),
+        ));
+    }
+    Ok(block)
 }
 
 /// Inserts an input that arrived in pieces into its block.

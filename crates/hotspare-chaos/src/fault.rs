@@ -1,6 +1,6 @@
 //! The faults: every way a provider can fail, as data.
 //!
-//! Not behaviour: servers and wrappers act on it. Invariant: closed, and each fault has one spelling that parses back
+//! Not behavior: servers and wrappers act on it. Invariant: closed, and each fault has one spelling that parses back
 //! to it, so that one line suffices to reproduce a failing run.
 
 use std::fmt;

@@ -191,7 +191,7 @@ impl ChaosServer {
         format!("http://{}/v1", self.address)
     }
 
-    /// Applies this fault to every request from now on; `None` restores normal behaviour. [`Fault::Refuse`] takes
+    /// Applies this fault to every request from now on; `None` restores normal behavior. [`Fault::Refuse`] takes
     /// effect at once, on open connections too, and this returns once nothing listens.
     pub async fn set_fault(&self, fault: Option<Fault>) {
         *lock(&self.shared.fault) = fault;
@@ -219,12 +219,12 @@ impl ChaosServer {
         self.listen(true).await;
     }
 
-    /// Changes its behaviour without faults.
+    /// Changes its behavior without faults.
     pub fn set_settings(&self, settings: Settings) {
         *lock(&self.shared.settings) = Arc::new(settings);
     }
 
-    /// Its behaviour without faults.
+    /// Its behavior without faults.
     #[must_use]
     pub fn settings(&self) -> Settings {
         Settings::clone(&self.shared.settings())

@@ -1,6 +1,6 @@
 //! The inputs and outputs of a call.
 //!
-//! No behaviour. Invariant: whatever a driver must do for a call is a [`Step`], and whatever it must report to the call
+//! No behavior. Invariant: whatever a driver must do for a call is a [`Step`], and whatever it must report to the call
 //! is an [`Input`] or an event; there is no other way in or out.
 
 use std::sync::Arc;

@@ -182,7 +182,9 @@ impl<'a> Writer<'a> {
         if !answers {
             self.close();
         }
+        let mut written = false;
         for part in &message.parts {
+            let before = self.beside.len();
             match part {
                 Part::ToolResult(result) => self.response(result, generation)?,
                 Part::Text(text) | Part::Refusal(text) if !text.is_empty() => {
@@ -191,10 +193,11 @@ impl<'a> Writer<'a> {
                 Part::Image(media) | Part::Document(media) => self.beside.push(WirePart::media(media).into()),
                 Part::Native(native) if native.wire == WIRE => self.beside.push(Piece::Own(&native.raw)),
                 Part::Fields(fields) => {
-                    add(fields, self.beside.last_mut());
+                    add(fields, self.beside.last_mut().filter(|_| written));
                 }
                 _ => {}
             }
+            written = self.beside.len() > before || (written && matches!(part, Part::Fields(_)));
         }
         if !answers {
             self.close();
@@ -232,12 +235,16 @@ impl<'a> Writer<'a> {
         // The signature of a part that is still to come.
         let mut proof: Option<&'a str> = None;
         let mut first_call = true;
+        // Fields of a part that is not written are dropped with it.
+        let mut written = false;
         for part in parts {
+            let before = out.len();
             match part {
                 Part::Reasoning(reasoning) => {
                     let Some(signature) =
                         reasoning.signature.as_ref().filter(|signature| signature.origin.0 == origin)
                     else {
+                        written = false;
                         continue;
                     };
                     if reasoning.text.is_empty() {
@@ -272,9 +279,10 @@ impl<'a> Writer<'a> {
                     out.push(called.into());
                 }
                 Part::Native(native) if native.wire == WIRE => out.push(Piece::Own(&native.raw)),
-                Part::Fields(fields) => add(fields, out.last_mut()),
+                Part::Fields(fields) => add(fields, out.last_mut().filter(|_| written)),
                 _ => {}
             }
+            written = out.len() > before || (written && matches!(part, Part::Fields(_)));
         }
         out.extend(proof.take().map(alone));
         Ok(out)

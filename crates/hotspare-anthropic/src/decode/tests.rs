@@ -227,3 +227,16 @@ proptest! {
         let _ = decoder.push(Frame::whole(Bytes::from(body)), &mut VecDeque::new());
     }
 }
+
+#[test]
+fn a_block_that_grows_without_end_is_an_error() {
+    let piece = "x".repeat(1 << 20);
+    let delta = format!(
+        r#"{{"type":"content_block_delta","index":0,"delta":{{"type":"input_json_delta","partial_json":"{piece}"}}}}"#
+    );
+    let start = r#"{"type":"content_block_start","index":0,"content_block":{"type":"server_tool_use","id":"s","name":"web_search","input":{}}}"#;
+    let begins = [r#"{"type":"message_start","message":{"content":[]}}"#, start];
+    let frames: Vec<&str> = begins.into_iter().chain(std::iter::repeat_n(delta.as_str(), 5)).collect();
+    assert_eq!(run(&sse(&frames), &[]).1, Err(Kind::Protocol));
+    assert_eq!(run(&sse(&frames[..5]), &[]).1, Err(Kind::Truncated), "what fits is not refused");
+}

@@ -34,15 +34,18 @@ pub(super) struct Blocks {
     family: Family,
     /// The number of documents so far: each needs a name of its own.
     documents: u32,
+    /// Whether the last part was written: fields of one that was not are dropped with it.
+    written: bool,
 }
 
 impl Blocks {
     pub(super) fn new(family: Family) -> Self {
-        Self { family, documents: 0 }
+        Self { family, documents: 0, written: false }
     }
 
     /// Appends a part to those before it in its turn.
     pub(super) fn part(&mut self, part: &Part, out: &mut Vec<Value>) -> Result<(), Error> {
+        let before = out.len();
         match part {
             // The wire refuses blank texts.
             Part::Text(text) | Part::Refusal(text) if text.trim().is_empty() => {}
@@ -55,13 +58,14 @@ impl Blocks {
             Part::Native(native) if native.wire == WIRE => out.push(native.raw.to_value()),
             Part::Fields(native) if native.wire == WIRE => {
                 if let (Some(Value::Object(block)), Value::Object(fields)) =
-                    (out.last_mut(), native.raw.to_value())
+                    (out.last_mut().filter(|_| self.written), native.raw.to_value())
                 {
                     block.extend(fields);
                 }
             }
             _ => {}
         }
+        self.written = out.len() > before || (self.written && matches!(part, Part::Fields(_)));
         Ok(())
     }
 

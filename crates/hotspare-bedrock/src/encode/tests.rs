@@ -203,3 +203,11 @@ fn a_loop_that_another_began_is_gone_on_with_without_thinking() {
     assert_eq!(asked(CLAUDE, "openai"), (false, 1));
     assert_eq!(asked("us.amazon.nova-pro-v1:0", "openai"), (true, 0), "nobody said that it minds");
 }
+
+#[test]
+fn fields_of_a_part_that_is_not_written_are_dropped_with_it() {
+    let fields = Native::new(WIRE, Json::parse(r#"{"cited":true}"#).unwrap());
+    let parts = vec![Part::Text("a".into()), Part::Text(" ".into()), Part::Fields(fields)];
+    let value = encoded(&ChatRequest::to("r").message(Message::new(Role::User, parts)), CLAUDE);
+    assert_eq!(value["messages"][0]["content"], json!([{"text": "a"}]));
+}

@@ -1,4 +1,4 @@
-//! Examples of a call's behaviour, step by step; the exhaustive exploration is in `explore`.
+//! Examples of a call's behavior, step by step; the exhaustive exploration is in `explore`.
 
 use std::time::Duration;
 

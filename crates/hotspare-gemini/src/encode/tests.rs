@@ -221,6 +221,16 @@ fn own_parts_fields_and_tools_return_to_their_wire() {
 }
 
 #[test]
+fn fields_of_a_part_that_is_not_written_are_dropped_with_it() {
+    let fields = Native::new(WIRE, Json::parse(r#"{"thoughtSignature":"S"}"#).unwrap());
+    let parts = || vec![Part::Text("a".into()), Part::Text(String::new()), Part::Fields(fields.clone())];
+    for role in [Role::User, Role::Assistant] {
+        let value = encoded(&ChatRequest::to("r").message(Message::new(role, parts())), "m");
+        assert_eq!(value["contents"][0]["parts"], json!([{"text": "a"}]));
+    }
+}
+
+#[test]
 fn nothing_is_dropped_silently() {
     let kind = |request: ChatRequest| body(&request, "m", "gemini").unwrap_err().kind();
     assert_eq!(kind(ChatRequest::to("r").user("x").temperature(2.5)), Kind::Unsupported);
