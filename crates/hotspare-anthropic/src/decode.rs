@@ -74,12 +74,23 @@ impl MessagesDecoder {
         }
         match stop {
             Some(word) => {
-                self.finished = true;
-                events.push(Event::Finished(finish_reason(&word.0, self.said)));
+                self.end(&word.0, events);
                 Ok(())
             }
             None => Err(Error::new(Kind::Truncated, "the answer has no stop reason")),
         }
+    }
+
+    fn end(&mut self, word: &str, events: &mut Emit<'_>) {
+        self.finished = true;
+        let reason = match finish_reason(word, self.said) {
+            FinishReason::Stop if self.tools > 0 => {
+                events.respell(word, "tool_use");
+                FinishReason::ToolCalls
+            }
+            reason => reason,
+        };
+        events.push(Event::Finished(reason));
     }
 
     fn frame(&mut self, data: &[u8], frame: dto::Frame<'_>, events: &mut Emit<'_>) -> Result<(), Error> {
@@ -101,8 +112,7 @@ impl MessagesDecoder {
                 if let Some(word) = frame.delta.and_then(|delta| delta.stop_reason)
                     && !self.finished
                 {
-                    self.finished = true;
-                    events.push(Event::Finished(finish_reason(&word.0, self.said)));
+                    self.end(&word.0, events);
                 }
             }
             // Some hosts omit the type.
@@ -112,8 +122,7 @@ impl MessagesDecoder {
                 }
                 self.complete(frame.completion, events);
                 if let Some(word) = frame.stop_reason {
-                    self.finished = true;
-                    events.push(Event::Finished(finish_reason(&word.0, self.said)));
+                    self.end(&word.0, events);
                 }
             }
             Some("message_stop" | "ping") => {}

@@ -14,6 +14,7 @@ use serde_json::value::RawValue;
 use crate::WIRE;
 use crate::classify;
 use crate::dto::{Choice, Content, Delta, Function, ReasoningDetail, Reply, ToolCall, is_json, json};
+use crate::outgoing::finish_word;
 
 /// Decodes one reply.
 #[derive(Debug, Default)]
@@ -34,6 +35,8 @@ pub(crate) struct ChatDecoder {
     cited: Option<Json>,
     id: String,
     tools: Vec<Tool>,
+    /// They came as the wire's legacy functions, which have a finish reason of their own.
+    by_function: bool,
     /// A finish event held back until the next frame: some hosts finish each of several tool calls.
     held: Option<Chunk>,
 }
@@ -102,16 +105,17 @@ impl ChatDecoder {
             if let Some(logprobs) = choice.logprobs.and_then(json) {
                 events.push(Event::LogProbs(logprobs));
             }
-            let word = match choice.finish_reason.as_ref().map(|word| &*word.0) {
-                // A whole body was not cut off in transit: a host that leaves the reason empty has still finished.
-                Some("") => self.whole.then_some("stop"),
-                word => word,
-            };
-            if let Some(word) = word
+            if let Some(Text(word)) = choice.finish_reason.as_ref()
+                && (self.whole || !word.is_empty())
                 && !self.finished
             {
                 self.finished = true;
-                let reason = self.finish_reason(word)?;
+                // A whole body was not cut off in transit: a host that leaves the reason empty has still finished.
+                let reason = self.finish_reason(if word.is_empty() { "stop" } else { word })?;
+                let own = finish_word(&reason);
+                if own != word && !self.by_function {
+                    events.respell(word, own);
+                }
                 if reason == FinishReason::ToolCalls && !self.whole {
                     self.held = Some(events.chunk(Event::Finished(reason)));
                 } else {
@@ -178,6 +182,7 @@ impl ChatDecoder {
                 && function.arguments.is_none_or(|arguments| spelled(arguments).is_empty())
         };
         if let Some(function) = delta.function_call.take().filter(|function| !blank(function)) {
+            self.by_function = true;
             self.tool(ToolCall { function: Some(*function), ..ToolCall::default() }, events);
         }
         for note in delta.annotations.take().unwrap_or_default() {

@@ -211,7 +211,8 @@ fn append<T: Serialize + ?Sized>(out: &mut Vec<u8>, value: &T) {
     }
 }
 
-fn finish_word(reason: &FinishReason) -> &str {
+/// The wire's word for a finish reason.
+pub(crate) fn finish_word(reason: &FinishReason) -> &str {
     match reason {
         FinishReason::ContentFilter => "content_filter",
         FinishReason::Length => "length",

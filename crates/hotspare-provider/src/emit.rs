@@ -12,6 +12,8 @@ use serde_json::value::RawValue;
 #[derive(Debug)]
 pub struct Emit<'a> {
     out: &'a mut VecDeque<Chunk>,
+    /// Position in `out` of its first event.
+    from: usize,
     raw: Raw,
     told: bool,
 }
@@ -19,12 +21,14 @@ pub struct Emit<'a> {
 impl<'a> Emit<'a> {
     /// For a frame that may be forwarded unchanged to a caller that uses `wire`.
     pub fn framed(out: &'a mut VecDeque<Chunk>, wire: &'static str, data: Bytes) -> Self {
-        Self { out, raw: Raw::Frame { wire, data }, told: false }
+        let from = out.len();
+        Self { out, from, raw: Raw::Frame { wire, data }, told: false }
     }
 
     /// For events without a frame, or with a frame that is never forwarded.
     pub fn bare(out: &'a mut VecDeque<Chunk>) -> Self {
-        Self { out, raw: Raw::Absent, told: false }
+        let from = out.len();
+        Self { out, from, raw: Raw::Absent, told: false }
     }
 
     /// Whether anything was emitted.
@@ -44,6 +48,22 @@ impl<'a> Emit<'a> {
         self.told = true;
         let rest = if self.raw == Raw::Absent { Raw::Absent } else { Raw::Covered };
         Chunk { event, raw: std::mem::replace(&mut self.raw, rest) }
+    }
+
+    /// Replaces the host's `word` with the wire's `own` in the frame. `word` must be a string of the frame that borrows from it;
+    /// if it is not, the frame is dropped, because it would contradict its events.
+    pub fn respell(&mut self, word: &str, own: &str) {
+        let taken = self.out.range_mut(self.from..).map(|chunk| &mut chunk.raw);
+        let mut raws: Vec<&mut Raw> = taken.chain([&mut self.raw]).collect();
+        let frame = raws.iter_mut().find_map(|raw| match raw {
+            Raw::Frame { data, .. } => Some(data),
+            _ => None,
+        });
+        let Some(data) = frame else { return };
+        match replaced(data, word, own) {
+            Some(respelled) => *data = respelled,
+            None => raws.into_iter().for_each(|raw| *raw = Raw::Absent),
+        }
     }
 
     /// Emits events in order.
@@ -96,6 +116,15 @@ impl<'a> Emit<'a> {
     }
 }
 
+/// The data with `own` in place of `word`, which must be a slice of it and a whole JSON string.
+fn replaced(data: &[u8], word: &str, own: &str) -> Option<Bytes> {
+    let start = word.as_ptr().addr().checked_sub(data.as_ptr().addr())?;
+    let head = data.get(..start)?.strip_suffix(b"\"")?;
+    let tail = data.get(start..)?.strip_prefix(word.as_bytes())?.strip_prefix(b"\"")?;
+    let own = serde_json::to_vec(own).ok()?;
+    Some([head, &own, tail].concat().into())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -118,6 +147,32 @@ mod tests {
         assert_eq!(out[0].event, Event::Mark);
         let mut out = VecDeque::new();
         Emit::bare(&mut out).extend([Event::Mark, Event::Mark]);
+        assert!(out.iter().all(|chunk| chunk.raw == Raw::Absent));
+    }
+
+    #[test]
+    fn a_word_is_respelled_where_it_stands() {
+        let data = Bytes::from_static(br#"{"said":"eos","end":"eos"}"#);
+        let word = std::str::from_utf8(&data[21..24]).unwrap();
+        for told_before in [true, false] {
+            let mut out = VecDeque::from([Chunk::from(Event::Mark)]);
+            let mut emit = Emit::framed(&mut out, "w", data.clone());
+            emit.text(Event::TextDelta, told_before.then_some("eos"));
+            emit.respell(word, "stop");
+            emit.push(Event::Mark);
+            let data = Bytes::from_static(br#"{"said":"eos","end":"stop"}"#);
+            assert_eq!(out[1].raw, Raw::Frame { wire: "w", data });
+        }
+    }
+
+    #[test]
+    fn a_frame_that_cannot_be_respelled_is_dropped() {
+        let data = Bytes::from_static(br#"{"end":"e\u006fs"}"#);
+        let mut out = VecDeque::new();
+        let mut emit = Emit::framed(&mut out, "w", data);
+        emit.extend([Event::Mark, Event::Mark]);
+        emit.respell("eos", "stop");
+        emit.push(Event::Mark);
         assert!(out.iter().all(|chunk| chunk.raw == Raw::Absent));
     }
 }

@@ -81,7 +81,7 @@ fn the_same_answer_whole() {
     decoder.finish(&mut out).unwrap();
     let events: Vec<Event> = out.into_iter().map(|chunk| chunk.event).collect();
     assert!(events.contains(&Event::ToolDelta { index: 0, arguments: r#"{"b":1,"a":2}"#.into() }));
-    assert_eq!(events.last(), Some(&Event::Finished(FinishReason::Stop)));
+    assert_eq!(events.last(), Some(&Event::Finished(FinishReason::ToolCalls)));
 }
 
 #[test]
@@ -239,4 +239,27 @@ fn a_block_that_grows_without_end_is_an_error() {
     let frames: Vec<&str> = begins.into_iter().chain(std::iter::repeat_n(delta.as_str(), 5)).collect();
     assert_eq!(run(&sse(&frames), &[]).1, Err(Kind::Protocol));
     assert_eq!(run(&sse(&frames[..5]), &[]).1, Err(Kind::Truncated), "what fits is not refused");
+}
+
+/// Some hosts end a turn with tool calls as any other turn.
+#[test]
+fn an_answer_with_tool_calls_ends_with_them() {
+    let frames = |word: &str| {
+        [
+            r#"{"type":"content_block_start","index":0,"content_block":{"type":"tool_use","id":"a","name":"f","input":{}}}"#.to_owned(),
+            r#"{"type":"content_block_stop","index":0}"#.to_owned(),
+            format!(r#"{{"type":"message_delta","delta":{{"stop_reason":"{word}"}},"usage":{{"output_tokens":2}}}}"#),
+        ]
+    };
+    let (mut decoder, mut out) = (MessagesDecoder::default(), VecDeque::new());
+    for frame in frames("end_turn") {
+        decoder.push(Frame { name: None, data: frame.into(), whole: false }, &mut out).unwrap();
+    }
+    decoder.finish(&mut out).unwrap();
+    assert!(out.iter().any(|chunk| chunk.event == Event::Finished(FinishReason::ToolCalls)), "{out:?}");
+    let passed = out.iter().filter_map(|chunk| match &chunk.raw {
+        hotspare_core::Raw::Frame { data, .. } => Some(data.clone()),
+        _ => None,
+    });
+    assert_eq!(passed.collect::<Vec<_>>(), frames("tool_use").map(Bytes::from));
 }

@@ -195,7 +195,8 @@ fn said() -> impl Strategy<Value = Vec<Event>> {
                 events.push(piece);
             }
         }
-        events.push(Event::Finished(FinishReason::Stop));
+        let end = if tools > 0 { FinishReason::ToolCalls } else { FinishReason::Stop };
+        events.push(Event::Finished(end));
         events
     })
 }

@@ -93,6 +93,41 @@ fn a_whole_answer_with_an_empty_word_has_ended_and_a_stream_has_not() {
     assert_eq!(end(false, r#"{"delta":{"content":"x"},"finish_reason":""}"#), Err(Kind::Truncated));
 }
 
+/// Who gets the frames as they are reads the same end as who gets the events.
+#[test]
+fn frames_that_are_passed_on_end_with_the_wires_own_word() {
+    let last = |whole: bool, frames: &[&str]| {
+        let (mut decoder, mut out) = (ChatDecoder::default(), VecDeque::new());
+        for frame in frames {
+            let data = Bytes::from((*frame).to_owned());
+            decoder.push(Frame { name: None, data, whole }, &mut out).unwrap();
+        }
+        decoder.finish(&mut out).unwrap();
+        let frame = out.into_iter().filter_map(|chunk| match chunk.raw {
+            Raw::Frame { data, .. } => Some(data),
+            _ => None,
+        });
+        String::from_utf8(frame.last().unwrap().to_vec()).unwrap()
+    };
+    let call = r#"{"choices":[{"delta":{"tool_calls":[{"index":0,"id":"a","function":{"name":"f","arguments":"{}"}}]}}]}"#;
+    let end = |word: &str| {
+        format!(
+            r#"{{"choices":[{{"delta":{{}},"finish_reason":"{word}"}}],"usage":{{"completion_tokens":2}}}}"#
+        )
+    };
+    assert_eq!(last(false, &[call, &end("stop")]), end("tool_calls"));
+    let at_once = |word: &str| call.replace("}}]}}]}", &format!(r#"}}}}]}},"finish_reason":"{word}"}}]}}"#));
+    assert_eq!(last(false, &[&at_once("stop")]), at_once("tool_calls"));
+    let whole = |word: &str| at_once(word).replace("delta", "message");
+    assert_eq!(last(true, &[&whole("")]), whole("tool_calls"));
+    let text = r#"{"choices":[{"delta":{"content":"stop"}}]}"#;
+    assert_eq!(last(false, &[text, &end("eos")]), end("stop"));
+    assert_eq!(last(false, &[text, &end("max_tokens")]), end("length"));
+    assert_eq!(last(false, &[text, &end("stop")]), end("stop"));
+    let function = r#"{"choices":[{"delta":{"function_call":{"name":"f","arguments":"{}"}}}]}"#;
+    assert_eq!(last(false, &[function, &end("function_call")]), end("function_call"));
+}
+
 #[test]
 fn errors_in_other_wrappings_are_errors() {
     for (frame, kind) in [
