@@ -24,6 +24,7 @@
 //! templates) and `tiktoken` (exact token counts where the encoding is published).
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
+mod amend;
 mod assembler;
 mod grammar;
 mod history;

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use hotspare_core::FinishReason;
 use serde_json::Value;
 
+use crate::amend::amended;
 use crate::repair::{Repair, read_json};
 use crate::validate::{Validator, Violation};
 
@@ -55,7 +56,7 @@ impl OutputCheck {
             Ok(()) if repairs.is_empty() => return Ok(None),
             Ok(()) => json.into_owned(),
             Err(violations) => {
-                let Some((respelled, more)) = self.respelled(value) else { return Err(violations) };
+                let Some((respelled, more)) = self.respelled(value, &json) else { return Err(violations) };
                 repairs.extend(more);
                 respelled
             }
@@ -88,14 +89,14 @@ impl OutputCheck {
 
     /// The answer with its keys renamed to the schema's spelling and without nulls for absent properties, if nothing
     /// else is wrong with it.
-    fn respelled(&self, mut value: Value) -> Option<(String, Vec<Repair>)> {
+    fn respelled(&self, mut value: Value, text: &str) -> Option<(String, Vec<Repair>)> {
         let validator = self.validator.as_ref()?;
         let keys = validator.respell(&mut value);
         let mut repairs = vec![Repair::KeySpelling; keys];
         if validator.validate(&value).is_err() {
             repairs.extend(vec![Repair::NullForAbsent; validator.drop_nulls(&mut value)]);
         }
-        (!repairs.is_empty() && validator.validate(&value).is_ok()).then(|| (value.to_string(), repairs))
+        (!repairs.is_empty() && validator.validate(&value).is_ok()).then(|| (amended(text, &value), repairs))
     }
 }
 

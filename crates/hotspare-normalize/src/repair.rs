@@ -137,6 +137,7 @@ fn find(text: &str, cut: bool) -> Result<Found, BadJson> {
     let mut object: Option<Found> = None;
     let mut array: Option<Found> = None;
     let mut arrays = 0_usize;
+    let mut rows: Option<usize> = None;
     let mut at = 0;
     while let Some(step) = text[at..].find(['{', '[', '}']) {
         at += step;
@@ -149,6 +150,7 @@ fn find(text: &str, cut: bool) -> Result<Found, BadJson> {
                 at = found.end;
                 if !found.is_object() {
                     arrays += 1;
+                    rows = rows.or(found.holds_object.then_some(found.start));
                     array = Some(found);
                 } else if object.is_some() {
                     return Err(BadJson::new("more than one object", found.start));
@@ -162,6 +164,9 @@ fn find(text: &str, cut: bool) -> Result<Found, BadJson> {
         }
     }
     match (object, array) {
+        (Some(_), _) if let Some(start) = rows => {
+            Err(BadJson::new("an array of objects beside an object", start))
+        }
         // Small arrays beside an object are citation marks or lists in the prose.
         (Some(object), _) => Ok(object),
         (None, Some(array)) if arrays == 1 => Ok(array),

@@ -1,13 +1,17 @@
 //! JSON with ordered object keys.
 //!
-//! For schemas only, not for answers. Invariant: whatever is not changed keeps its original text.
+//! Not a parser; serde_json is. Invariants: whatever is not changed keeps its original text, and nothing nests deeper than
+//! the parser's own limit, because code that walks a tree recurses.
 
 use std::fmt;
 
 use hotspare_core::Json;
-use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde::ser::{Serialize, SerializeMap, SerializeSeq, Serializer};
 use serde_json::value::{RawValue, to_raw_value};
+
+/// The deepest nesting of a value: serde_json's limit, which does not apply to raw values.
+const DEPTH_LIMIT: u32 = 127;
 
 /// A value; objects and arrays are opened, the rest is raw JSON.
 #[derive(Clone, Debug)]
@@ -18,9 +22,9 @@ pub(crate) enum Tree {
 }
 
 impl Tree {
-    /// Parses a value that nests no deeper than the parser allows.
+    /// Parses a value that nests at most 127 levels deep.
     pub(crate) fn parse(text: &str) -> Option<Self> {
-        serde_json::from_str(text).ok()
+        open(serde_json::from_str(text).ok()?, DEPTH_LIMIT)
     }
 
     pub(crate) fn to_json(&self) -> Option<Json> {
@@ -137,36 +141,38 @@ impl Serialize for Tree {
     }
 }
 
-impl<'de> Deserialize<'de> for Tree {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let raw = Box::<RawValue>::deserialize(deserializer)?;
-        open(raw).map_err(serde::de::Error::custom)
+/// Opens objects and arrays down to `depth` levels. Each level is parsed once more; the limit bounds that.
+fn open(raw: &RawValue, depth: u32) -> Option<Tree> {
+    let text = raw.get();
+    let below = depth.checked_sub(1);
+    match text.as_bytes().first() {
+        Some(b'{') => {
+            let Fields(fields) = serde_json::from_str(text).ok()?;
+            let field = |(name, value)| Some((name, open(value, below?)?));
+            fields.into_iter().map(field).collect::<Option<_>>().map(Tree::Object)
+        }
+        Some(b'[') => {
+            let items: Vec<&RawValue> = serde_json::from_str(text).ok()?;
+            items.into_iter().map(|item| open(item, below?)).collect::<Option<_>>().map(Tree::Array)
+        }
+        _ => Some(Tree::Leaf(raw.to_owned())),
     }
 }
 
-/// Opens objects and arrays; each level is parsed once more, which is acceptable for the size of schemas.
-fn open(raw: Box<RawValue>) -> Result<Tree, serde_json::Error> {
-    match raw.get().as_bytes().first() {
-        Some(b'{') => serde_json::from_str::<Fields>(raw.get()).map(|fields| Tree::Object(fields.0)),
-        Some(b'[') => serde_json::from_str::<Items>(raw.get()).map(|items| Tree::Array(items.0)),
-        _ => Ok(Tree::Leaf(raw)),
-    }
-}
+/// The fields of an object, in order.
+struct Fields<'a>(Vec<(String, &'a RawValue)>);
 
-struct Fields(Vec<(String, Tree)>);
-struct Items(Vec<Tree>);
-
-impl<'de> Deserialize<'de> for Fields {
+impl<'de> Deserialize<'de> for Fields<'de> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct InOrder;
         impl<'de> Visitor<'de> for InOrder {
-            type Value = Fields;
+            type Value = Fields<'de>;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("an object")
             }
 
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Fields, A::Error> {
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
                 let mut fields = Vec::new();
                 while let Some(field) = map.next_entry()? {
                     fields.push(field);
@@ -178,24 +184,14 @@ impl<'de> Deserialize<'de> for Fields {
     }
 }
 
-impl<'de> Deserialize<'de> for Items {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct InOrder;
-        impl<'de> Visitor<'de> for InOrder {
-            type Value = Items;
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an array")
-            }
-
-            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Items, A::Error> {
-                let mut items = Vec::new();
-                while let Some(item) = seq.next_element()? {
-                    items.push(item);
-                }
-                Ok(Items(items))
-            }
-        }
-        deserializer.deserialize_seq(InOrder)
+    #[test]
+    fn what_nests_too_deep_is_not_opened() {
+        let nested = |depth: usize| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
+        assert!(Tree::parse(&nested(127)).is_some());
+        assert!(Tree::parse(&nested(200_000)).is_none());
     }
 }

@@ -19,6 +19,8 @@ pub(super) struct Found {
     pub(super) json: String,
     /// The repairs, in order.
     pub(super) repairs: Vec<Repair>,
+    /// Whether it is an object or holds one.
+    pub(super) holds_object: bool,
 }
 
 impl Found {
@@ -45,11 +47,18 @@ pub(super) fn scan(text: &str, start: usize, cut: bool) -> Result<Found, Fail> {
         out: String::new(),
         open: Vec::new(),
         tokens: false,
+        entered_object: false,
         repairs: Vec::new(),
     };
     scanner.value(cut).map_err(|reason| scanner.fail(reason))?;
     scanner.edit(scanner.at, scanner.at, "");
-    Ok(Found { start, end: scanner.at, json: scanner.out, repairs: scanner.repairs })
+    Ok(Found {
+        start,
+        end: scanner.at,
+        json: scanner.out,
+        repairs: scanner.repairs,
+        holds_object: scanner.entered_object,
+    })
 }
 
 /// What may come next.
@@ -82,6 +91,7 @@ struct Scanner<'a> {
     open: Vec<u8>,
     /// Whether any string, number or literal was read: from then on it is JSON, not prose.
     tokens: bool,
+    entered_object: bool,
     repairs: Vec<Repair>,
 }
 
@@ -171,6 +181,7 @@ impl Scanner<'_> {
             return Err("nested too deep");
         }
         self.open.push(close);
+        self.entered_object |= close == b'}';
         self.at += 1;
         Ok(expect)
     }

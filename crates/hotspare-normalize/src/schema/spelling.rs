@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 use serde_json::{Map, Value};
 
 use super::places::{Reader, edit_objects};
+use crate::amend::plain;
 
 /// Renames keys of `answer` to the properties of `schema`; returns how many.
 pub(super) fn respell(schema: &Value, answer: &mut Value) -> usize {
@@ -24,11 +25,10 @@ fn rename<'a>(_: &mut Reader<'a>, schemas: &[&'a Value], object: &mut Map<String
         object.keys().filter(|key| !properties.contains(key.as_str())).cloned().collect();
     let mut renamed = 0;
     for stranger in &strangers {
-        let plain = plain(stranger);
-        let mut fits =
-            properties.iter().filter(|name| !object.contains_key(**name) && self::plain(name) == plain);
+        let meant = plain(stranger);
+        let mut fits = properties.iter().filter(|name| !object.contains_key(**name) && plain(name) == meant);
         let (Some(name), None) = (fits.next(), fits.next()) else { continue };
-        let rivals = strangers.iter().filter(|other| self::plain(other) == plain).count();
+        let rivals = strangers.iter().filter(|other| plain(other) == meant).count();
         if rivals == 1
             && let Some(value) = object.remove(stranger)
         {
@@ -37,14 +37,6 @@ fn rename<'a>(_: &mut Reader<'a>, schemas: &[&'a Value], object: &mut Map<String
         }
     }
     renamed
-}
-
-/// A key without what naming conventions differ in.
-fn plain(key: &str) -> String {
-    key.chars()
-        .filter(|character| !matches!(character, '_' | '-' | ' '))
-        .flat_map(char::to_lowercase)
-        .collect()
 }
 
 #[cfg(test)]
