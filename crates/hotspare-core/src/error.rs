@@ -132,10 +132,11 @@ impl Error {
     }
 
     /// Replaces every occurrence of `secret` in the texts, including a prefix of it where truncation cut through the
-    /// secret, and drops a source that contains it.
+    /// secret, and drops a source that contains it. A secret of fewer than 8 bytes is left alone: it also occurs inside
+    /// ordinary words (`max_tokens` contains `k`), and replacing it there would garble the message.
     #[must_use]
     pub fn scrub(mut self, secret: &str) -> Self {
-        if secret.is_empty() {
+        if secret.len() < SHORTEST_SECRET {
             return self;
         }
         let inner = &mut *self.0;
@@ -327,6 +328,10 @@ fn truncate(text: &mut String) {
     }
 }
 
+/// The length in bytes from which a secret is scrubbed. Providers issue much longer keys; shorter ones are placeholders for
+/// servers that want any key at all.
+const SHORTEST_SECRET: usize = 8;
+
 /// A truncated text may end in a prefix of a secret; prefixes shorter than this give nothing away.
 const LEAST_SHOWN: usize = 4;
 
@@ -373,6 +378,13 @@ mod tests {
         let shown = format!("{error} {error:?} {} {:?}", error.public_message(), StdError::source(&error));
         assert!(!shown.contains("sk-secret"), "{shown}");
         assert!(shown.contains("[key]"));
+    }
+
+    #[test]
+    fn a_placeholder_for_a_key_does_not_garble_messages() {
+        let error = Error::new(Kind::InvalidRequest, "max_tokens is too large").scrub("k").scrub("tokens");
+        assert_eq!(error.message(), "max_tokens is too large");
+        assert_eq!(error.with_message("bad key-1234").scrub("key-1234").message(), "bad [key]");
     }
 
     /// A long message is truncated before the code that knows the secret sees it.

@@ -25,9 +25,6 @@ use crate::wire::{Decoding, Wire};
 /// How much of an unsuccessful reply is read to classify it.
 const ERROR_BODY_LIMIT: usize = 64 << 10;
 
-/// Shorter parts of credentials and header values are not scrubbed: they may be ordinary words.
-const SHORTEST_PART: usize = 8;
-
 /// A provider reached over HTTP.
 #[derive(Clone, Debug)]
 pub struct HttpProvider<W> {
@@ -82,7 +79,7 @@ impl<W: Wire> HttpProvider<W> {
         if let (Some(signer), Some(secret)) = (&self.signer, &call.secret) {
             signer.sign(&mut request, secret, call.sent_at)?;
         }
-        let hidden = hidden(&request.headers, call.secret.as_ref());
+        let hidden = hidden(&request.headers);
         let response = self.transport.send(request).await?;
         let head = response.head;
         if !head.status.is_success() {
@@ -104,16 +101,10 @@ impl<W: Wire> HttpProvider<W> {
     }
 }
 
-/// The values of user-set headers, which may be secrets. Those that contain the key are scrubbed with it.
-fn hidden(headers: &HeaderMap, secret: Option<&Secret>) -> Vec<String> {
-    let secret = secret.map_or("", |secret| secret.expose());
-    headers
-        .values()
-        .filter(|value| value.is_sensitive())
-        .filter_map(|value| value.to_str().ok())
-        .filter(|value| value.len() >= SHORTEST_PART && (secret.is_empty() || !value.contains(secret)))
-        .map(str::to_owned)
-        .collect()
+/// The values of user-set headers and of the key's own, which may be secrets.
+fn hidden(headers: &HeaderMap) -> Vec<String> {
+    let sensitive = headers.values().filter(|value| value.is_sensitive());
+    sensitive.filter_map(|value| value.to_str().ok()).map(str::to_owned).collect()
 }
 
 fn conceal(error: Error, hidden: &[String]) -> Error {
@@ -257,7 +248,7 @@ impl fmt::Debug for Reply {
 
 fn scrub(error: Error, secret: Option<&Secret>) -> Error {
     let Some(secret) = secret else { return error };
-    let parts = secret.parts().filter(|part| part.len() >= SHORTEST_PART && *part != secret.expose());
+    let parts = secret.parts().filter(|part| *part != secret.expose());
     parts.fold(error.scrub(secret.expose()), |error, part| error.scrub(part))
 }
 
