@@ -1,8 +1,8 @@
 //! Requests to the wire's JSON.
 //!
 //! Leading instructions become `system`; later ones join the user's turn. Consecutive turns of one role are merged,
-//! because turns must alternate. What the wire lacks and would change the answer (penalties, a temperature above 1) is
-//! refused as unsupported, as is an image by URL; a mere hint is dropped and listed by [`notes`]. The wire has no plain
+//! because turns must alternate. What the wire lacks and would change the answer (penalties) is refused as unsupported, as
+//! is an image by URL; a mere hint is dropped and listed by [`notes`], as is a lowered temperature. The wire has no plain
 //! JSON mode, either, but that format is checked in the answer. A history with tool calls needs tools: if none are
 //! offered, those that were called are declared. Invariant: reasoning goes back only to its origin, and tool ids use
 //! only the characters that the wire allows.
@@ -25,6 +25,9 @@ const THINKING: &str = "thinking";
 /// The note that thinking is left out.
 const UNTHINKING: &str =
     "does not think this time: the tool calls that it goes on with were begun without a thought of its own";
+
+/// The highest temperature.
+const HOTTEST: f64 = 1.0;
 
 /// The field for a model's own fields.
 const OWN: &str = "additionalModelRequestFields";
@@ -114,6 +117,11 @@ pub(crate) fn notes(request: &ChatRequest, model: &str) -> Vec<String> {
             notes.push(UNTHINKING.to_owned());
         }
     }
+    let inference = request.extras.get(WIRE).and_then(|own| own.get("inferenceConfig")).map(Json::to_value);
+    let own = inference.is_some_and(|inference| inference.get("temperature").is_some());
+    if let Some(wanted) = request.sampling.temperature.filter(|wanted| *wanted > HOTTEST && !own) {
+        notes.push(format!("temperature {wanted} lowered to {HOTTEST}"));
+    }
     if request.parallel_tools == Some(false) && !request.tools.is_empty() {
         notes.push("left out: one tool call at a time".to_owned());
     }
@@ -136,9 +144,6 @@ fn unsupported(what: impl Into<String>) -> Error {
 fn check(request: &ChatRequest) -> Result<(), Error> {
     request.check_numbers()?;
     let sampling = &request.sampling;
-    if sampling.temperature.is_some_and(|temperature| temperature > 1.0) {
-        return Err(unsupported("this wire's temperature goes up to 1"));
-    }
     let penalties = [sampling.frequency_penalty, sampling.presence_penalty];
     if penalties.into_iter().flatten().any(|penalty| penalty != 0.0) {
         return Err(unsupported("this wire has no word for penalties"));
@@ -155,7 +160,8 @@ fn inference(request: &ChatRequest) -> Map<String, Value> {
         out.insert("maxTokens".into(), tokens.into());
     }
     let sampling = &request.sampling;
-    for (name, value) in [("temperature", sampling.temperature), ("topP", sampling.top_p)] {
+    let temperature = sampling.temperature.map(|wanted| wanted.min(HOTTEST));
+    for (name, value) in [("temperature", temperature), ("topP", sampling.top_p)] {
         if let Some(value) = value {
             out.insert(name.into(), json!(value));
         }

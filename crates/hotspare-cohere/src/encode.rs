@@ -1,13 +1,32 @@
 //! Requests to the wire's JSON, version 2.
 //!
-//! What the wire lacks and would change the answer (one tool by name, a temperature above 1, a document) is refused as
-//! unsupported. Invariant: schemas are sent verbatim.
+//! What the wire lacks and would change the answer (one tool by name, a document) is refused as unsupported; a mere hint is
+//! dropped and listed by [`notes`], as is a lowered temperature. Invariant: schemas are sent verbatim.
 
 use hotspare_core::{ChatRequest, Error, Kind, Message, OutputFormat, Part, Role, ToolChoice, ToolResult};
 use hotspare_provider::{Object, functions};
 use serde_json::{Value, json};
 
 use crate::WIRE;
+
+/// The highest temperature.
+const HOTTEST: f64 = 1.0;
+
+/// The parts of a request that are changed or dropped.
+pub(crate) fn notes(request: &ChatRequest) -> Vec<String> {
+    let mut notes = Vec::new();
+    let own = request.extras.get(WIRE).is_some_and(|own| own.contains_key("temperature"));
+    if let Some(wanted) = request.sampling.temperature.filter(|wanted| *wanted > HOTTEST && !own) {
+        notes.push(format!("temperature {wanted} lowered to {HOTTEST}"));
+    }
+    if request.parallel_tools == Some(false) && !request.tools.is_empty() {
+        notes.push("left out: one tool call at a time".to_owned());
+    }
+    if request.end_user.is_some() {
+        notes.push("left out: the user's id".to_owned());
+    }
+    notes
+}
 
 /// Encodes the body of a request.
 pub(crate) fn body(request: &ChatRequest, model: &str, stream: bool) -> Result<String, Error> {
@@ -18,7 +37,7 @@ pub(crate) fn body(request: &ChatRequest, model: &str, stream: bool) -> Result<S
     out.put("messages", Some(messages(&request.messages)?));
     out.put("stream", stream.then_some(true));
     out.put("max_tokens", request.max_output);
-    out.put("temperature", sampling.temperature.map(|value| json!(value)));
+    out.put("temperature", sampling.temperature.map(|wanted| json!(wanted.min(HOTTEST))));
     out.put("p", sampling.top_p.map(|value| json!(value)));
     out.put("k", sampling.top_k);
     out.put("seed", sampling.seed);
@@ -58,11 +77,7 @@ pub(crate) fn body(request: &ChatRequest, model: &str, stream: bool) -> Result<S
 
 fn check(request: &ChatRequest) -> Result<(), Error> {
     request.check_numbers()?;
-    let sampling = &request.sampling;
     let unsupported = |what: &str| Err(Error::new(Kind::Unsupported, what));
-    if sampling.temperature.is_some_and(|temperature| temperature > 1.0) {
-        return unsupported("this wire's temperature goes up to 1");
-    }
     if request.stop.len() > 5 {
         return unsupported("this wire takes at most 5 stop texts");
     }
@@ -163,12 +178,23 @@ mod tests {
     }
 
     #[test]
+    fn what_it_cannot_say_exactly_is_noted() {
+        let mut request = ChatRequest::to("x").user("hi").temperature(1.0);
+        assert_eq!(notes(&request), Vec::<String>::new());
+        request = request.temperature(1.5).end_user("u").tool(Tool::new("f", Json::parse("{}").unwrap()));
+        request.parallel_tools = Some(false);
+        let read: Value = serde_json::from_str(&body(&request, "m", false).unwrap()).unwrap();
+        assert_eq!(read["temperature"], json!(1.0));
+        let lost = ["left out: one tool call at a time", "left out: the user's id"];
+        assert_eq!(notes(&request), ["temperature 1.5 lowered to 1", lost[0], lost[1]]);
+    }
+
+    #[test]
     fn what_it_cannot_say_is_refused() {
         let kind = |request: &ChatRequest| body(request, "m", false).unwrap_err().kind();
         let mut named = ChatRequest::to("x").user("hi");
         named.tool_choice = Some(ToolChoice::Named("f".into()));
         assert_eq!(kind(&named), Kind::Unsupported);
-        assert_eq!(kind(&ChatRequest::to("x").user("hi").temperature(1.5)), Kind::Unsupported);
         let shown = vec![Part::Image(Media::Base64 { media_type: "image/png".into(), data: "AAAA".into() })];
         let shown =
             ChatRequest::to("x").user("hi").message(Message::tool(ToolResult::from_parts("c", shown)));

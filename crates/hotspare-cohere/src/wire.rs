@@ -2,7 +2,7 @@
 //!
 //! Invariant: the key goes into one header and nowhere else.
 
-use hotspare_core::{Allowance, Error, Kind, RateLimits, Request};
+use hotspare_core::{Allowance, ChatRequest, Error, Kind, RateLimits, Request};
 use hotspare_provider::{Decoder, Decoding, Head, HttpRequest, Ndjson, Outbound, Sse, Whole, Wire};
 
 use crate::decode::ChatDecoder;
@@ -42,6 +42,10 @@ impl Cohere {
 impl Wire for Cohere {
     fn name(&self) -> &'static str {
         WIRE
+    }
+
+    fn notes(&self, request: &ChatRequest, _: &str) -> Vec<String> {
+        encode::notes(request)
     }
 
     fn encode(&self, call: &Outbound) -> Result<HttpRequest, Error> {

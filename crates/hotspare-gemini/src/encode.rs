@@ -1,7 +1,7 @@
 //! Requests to the wire's JSON.
 //!
-//! What the wire lacks and would change the answer (a temperature above 2, more than five stop sequences) is refused as
-//! unsupported; what is only a hint, or is checked in the answer anyway, is dropped and listed by [`notes`]. Invariant:
+//! What the wire lacks and would change the answer (more than five stop sequences) is refused as unsupported; what is only
+//! a hint, or is checked in the answer anyway, is dropped and listed by [`notes`], as is a lowered temperature. Invariant:
 //! fields named in `extras` win over those that Hotspare writes; a `generationConfig` there is merged field by field,
 //! and `tools` there are added to the functions.
 
@@ -19,6 +19,9 @@ use crate::schema::Rewritten;
 
 /// The most stop sequences: `GenerationConfig.stopSequences` of the API reference.
 const MOST_STOPS: usize = 5;
+
+/// The highest temperature.
+const HOTTEST: f64 = 2.0;
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -122,6 +125,11 @@ pub(crate) fn notes(request: &ChatRequest, model: &str) -> Vec<String> {
     if !request.tools.is_empty() && request.parallel_tools == Some(false) {
         note("left out: one tool call at a time".into());
     }
+    let config = request.extras.get(WIRE).and_then(|own| own.get("generationConfig")).map(Json::to_value);
+    let own = config.is_some_and(|config| config.get("temperature").is_some());
+    if let Some(wanted) = request.sampling.temperature.filter(|wanted| *wanted > HOTTEST && !own) {
+        note(format!("temperature {wanted} lowered to {HOTTEST}"));
+    }
     if request.end_user.is_some() {
         note("left out: the user's id".into());
     }
@@ -139,11 +147,7 @@ pub(crate) fn notes(request: &ChatRequest, model: &str) -> Vec<String> {
 
 fn check(request: &ChatRequest) -> Result<(), Error> {
     request.check_numbers()?;
-    let sampling = &request.sampling;
     let unsupported = |what: &str| Err(Error::new(Kind::Unsupported, what));
-    if sampling.temperature.is_some_and(|temperature| temperature > 2.0) {
-        return unsupported("this wire's temperature goes up to 2");
-    }
     if request.stop.iter().filter(|text| !text.is_empty()).count() > MOST_STOPS {
         return unsupported("this wire takes up to five stop texts");
     }
@@ -157,7 +161,7 @@ fn config(request: &ChatRequest, thinks: &Thinking) -> Result<BTreeMap<String, J
     };
     let sampling = &request.sampling;
     put("maxOutputTokens", request.max_output.map(Into::into));
-    put("temperature", sampling.temperature.map(Into::into));
+    put("temperature", sampling.temperature.map(|wanted| wanted.min(HOTTEST).into()));
     put("topP", sampling.top_p.map(Into::into));
     put("topK", sampling.top_k.map(Into::into));
     put("seed", sampling.seed.and_then(|seed| i32::try_from(seed).ok()).map(Into::into));

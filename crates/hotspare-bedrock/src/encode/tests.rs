@@ -165,15 +165,16 @@ fn a_schema_is_text() {
 fn nothing_is_dropped_silently() {
     let kind = |request: ChatRequest| body(&request, CLAUDE).unwrap_err().kind();
     let with = |part| ChatRequest::to("r").message(Message::new(Role::User, vec![part]));
-    assert_eq!(kind(ChatRequest::to("r").user("x").temperature(1.5)), Kind::Unsupported);
     assert_eq!(kind(ChatRequest::to("r").system("only instructions")), Kind::InvalidRequest);
     assert_eq!(kind(with(Part::Image(Media::Url("https://example.com/a.png".into())))), Kind::Unsupported);
     assert_eq!(kind(with(Part::Image(Media::from_url("data:image/bmp;base64,AA")))), Kind::Unsupported);
     let mut hints = ChatRequest::to("r").user("x").tool(Tool::new("f", Json::parse("{}").unwrap()));
     assert!(notes(&hints, CLAUDE).is_empty());
     (hints.parallel_tools, hints.sampling.seed, hints.end_user) = (Some(false), Some(1), Some("u".into()));
-    assert!(body(&hints, CLAUDE).is_ok());
-    assert_eq!(notes(&hints, CLAUDE).len(), 3, "what is left out is said");
+    hints.sampling.temperature = Some(1.5);
+    assert_eq!(encoded(&hints, CLAUDE)["inferenceConfig"]["temperature"], json!(1.0));
+    let notes = notes(&hints, CLAUDE);
+    assert_eq!((notes.len(), notes[0].as_str()), (4, "temperature 1.5 lowered to 1"));
 }
 
 #[test]

@@ -233,7 +233,6 @@ fn fields_of_a_part_that_is_not_written_are_dropped_with_it() {
 #[test]
 fn nothing_is_dropped_silently() {
     let kind = |request: ChatRequest| body(&request, "m", "gemini").unwrap_err().kind();
-    assert_eq!(kind(ChatRequest::to("r").user("x").temperature(2.5)), Kind::Unsupported);
     assert_eq!(kind(ChatRequest::to("r").user("x").temperature(f64::NAN)), Kind::InvalidRequest);
     assert_eq!(kind(ChatRequest::to("r").system("only instructions")), Kind::InvalidRequest);
     assert_eq!(
@@ -251,7 +250,11 @@ fn nothing_is_dropped_silently() {
     request.parallel_tools = Some(false);
     request.end_user = Some("u".into());
     request.sampling.seed = Some(i64::MAX);
-    assert_eq!(notes(&request, "m").len(), 4);
+    request.sampling.temperature = Some(2.5);
+    let sent = encoded(&ChatRequest::to("r").user("x").temperature(2.5), "m");
+    assert_eq!(sent["generationConfig"]["temperature"], json!(2.0));
+    let notes = notes(&request, "m");
+    assert!(notes.len() == 5 && notes.contains(&"temperature 2.5 lowered to 2".to_owned()), "{notes:?}");
 }
 
 proptest! {
