@@ -2,12 +2,12 @@
 
 use std::time::Instant;
 
-use crate::run::{binary, cargo, chaos, root, run};
+use crate::run::{binary, cargo, chaos, root, run, same_in_both_builds};
 use crate::{new_provider, test, tidy};
 
 type Step = (&'static str, fn() -> Result<(), String>);
 
-const STEPS: [Step; 16] = [
+const STEPS: [Step; 17] = [
     ("fmt", || run(cargo(&["fmt", "--all", "--check"]))),
     ("tidy", tidy::run),
     ("clippy", || {
@@ -37,6 +37,7 @@ const STEPS: [Step; 16] = [
     ("rehearsal", new_provider::check),
     ("demo", || run(cargo(&["run", "--release", "--", "demo"]))),
     ("sim", || chaos(&[])),
+    ("builds", same_in_both_builds),
     ("swarm", || chaos(&["--swarm".into(), "--seeds".into(), "50".into()])),
     ("chaos", || binary("chaos", &["--seed".into(), "1".into()])),
     ("generated", || binary("docs", &["--check".into()])),

@@ -1,7 +1,7 @@
 //! Starting processes.
 
 use std::path::PathBuf;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 /// The workspace root.
 pub(crate) fn root() -> PathBuf {
@@ -84,6 +84,36 @@ pub(crate) fn chaos(args: &[String]) -> Result<(), String> {
             binary("chaos", &rest)
         }
         other => Err(format!("unknown tier `{other}`; known are sim, driver, socket and both")),
+    }
+}
+
+/// Scenarios that cover most of the engine: refusals and queues, hedges and continued answers, unstreamed calls, and
+/// everything breaking in turn.
+const VARIED: [&str; 4] = ["one-left-and-small", "stall", "unstreamed-stall", "swizzle"];
+
+/// Runs six minutes of a few scenarios with and without optimization: the hashes of all events must be equal.
+pub(crate) fn same_in_both_builds() -> Result<(), String> {
+    let hashes = |profile: &str| {
+        let mut args = vec!["run", "--quiet", "--profile", profile, "--", "simulate", "--replay", "--versus"];
+        args.extend(["--seed", "1", "--hours", "0.1"]);
+        args.extend(VARIED.iter().flat_map(|name| ["--scenario", name]));
+        let mut command = cargo(&args);
+        let output =
+            command.stderr(Stdio::inherit()).output().map_err(|error| format!("{command:?}: {error}"))?;
+        match output.status.success() {
+            true => Ok(String::from_utf8_lossy(&output.stdout).into_owned()),
+            false => Err(format!("{command:?} ended with {}", output.status)),
+        }
+    };
+    let (debug, release) = (hashes("dev")?, hashes("release")?);
+    let differs = debug.lines().zip(release.lines()).find(|(debug, release)| debug != release);
+    match differs {
+        Some((debug, release)) => Err(format!("builds differ:\n  dev:     {debug}\n  release: {release}")),
+        None if debug.lines().count() != release.lines().count() => Err("builds differ in their runs".into()),
+        None => {
+            println!("{} runs give the same hash in both builds", debug.lines().count());
+            Ok(())
+        }
     }
 }
 

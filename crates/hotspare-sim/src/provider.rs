@@ -4,6 +4,8 @@
 //! depends on the seed, the request, the target, how often it was tried there, and the provider's state; never on the
 //! player.
 
+mod foresight;
+
 use std::collections::VecDeque;
 use std::time::Duration;
 
@@ -40,7 +42,7 @@ pub(crate) struct Providers {
     chance: Chance,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Provider {
     target: TargetDto,
     busy: u32,
@@ -99,28 +101,7 @@ impl Providers {
 
     /// The reply of a provider that has accepted the request.
     pub(crate) fn serve(&mut self, now: Moment, place: usize, ask: &Ask<'_>) -> Reply {
-        let chance = self.chance;
-        let provider = &mut self.list[place];
-        let of = [ask.wanted.number, place as u64, ask.nth];
-        let target = &provider.target;
-        let mut first = target.ttft.at(chance.unit(Purpose::FirstContent, of)) * ask.wanted.ttft_times;
-        let mut gap = target.token_gap.at(chance.unit(Purpose::Pace, of));
-        let mut end = End::Finish;
-        for spell in ask.weather.at(place, now) {
-            if !ask.meets(spell, chance, of) {
-                continue;
-            }
-            match spell.effect {
-                Effect::TtftTimes(times) => first *= times,
-                Effect::GapTimes(times) => gap *= times,
-                Effect::Wire(Fault::SlowFirstToken(time)) => first += time.as_secs_f64(),
-                Effect::Wire(Fault::SlowDrip(time)) => gap = time.as_secs_f64(),
-                Effect::Wire(fault) => end = End::of(fault).unwrap_or(end),
-                _ => {}
-            }
-        }
-        let limits = provider.limits(now, ask.key);
-        Reply::Speech(Speech::new(nanos(first), nanos(gap), ask.wanted.output_tokens, end, limits))
+        self.list[place].reply(now, place, ask, self.chance)
     }
 
     /// An attempt is over and frees its slot, which goes to the attempt that has been queued the longest.
@@ -233,6 +214,30 @@ impl Provider {
             ));
         }
         self.over_quota(now, ask)
+    }
+
+    /// The reply to a request that it has taken.
+    fn reply(&mut self, now: Moment, place: usize, ask: &Ask<'_>, chance: Chance) -> Reply {
+        let of = [ask.wanted.number, place as u64, ask.nth];
+        let target = &self.target;
+        let mut first = target.ttft.at(chance.unit(Purpose::FirstContent, of)) * ask.wanted.ttft_times;
+        let mut gap = target.token_gap.at(chance.unit(Purpose::Pace, of));
+        let mut end = End::Finish;
+        for spell in ask.weather.at(place, now) {
+            if !ask.meets(spell, chance, of) {
+                continue;
+            }
+            match spell.effect {
+                Effect::TtftTimes(times) => first *= times,
+                Effect::GapTimes(times) => gap *= times,
+                Effect::Wire(Fault::SlowFirstToken(time)) => first += time.as_secs_f64(),
+                Effect::Wire(Fault::SlowDrip(time)) => gap = time.as_secs_f64(),
+                Effect::Wire(fault) => end = End::of(fault).unwrap_or(end),
+                _ => {}
+            }
+        }
+        let limits = self.limits(now, ask.key);
+        Reply::Speech(Speech::new(nanos(first), nanos(gap), ask.wanted.output_tokens, end, limits))
     }
 
     fn over_quota(&mut self, now: Moment, ask: &Ask<'_>) -> Option<Reply> {
@@ -349,7 +354,7 @@ impl Bucket {
 }
 
 /// Requests of the current window and of the one before.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Grown {
     limit: Growth,
     window: u64,

@@ -91,6 +91,11 @@ impl Speech {
         Self { first: first.max(1), gap: gap.max(1), total, told: 0, began: false, end, limits }
     }
 
+    /// Nanoseconds to the first token, if the answer will be complete.
+    pub(crate) fn whole_after(&self) -> Option<u64> {
+        (self.end == End::Finish).then_some(self.first)
+    }
+
     /// Continues after this many tokens, which another target has delivered.
     pub(crate) fn carry_on(&mut self, from: u32) {
         self.told = from.min(self.total);

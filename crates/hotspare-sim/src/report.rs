@@ -12,7 +12,7 @@ use crate::marks::Measure;
 use crate::stats::Estimate;
 use crate::summary::{MarkResult, ScenarioRuns};
 
-pub use markdown::{place, tables};
+pub use markdown::{place, regret_table, tables};
 
 /// A page's frame: what was run, how, and how long it took.
 #[derive(Clone, Debug, Default)]

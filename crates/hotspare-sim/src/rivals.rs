@@ -1,7 +1,7 @@
-//! Rivals for comparison: common failover strategies, and an oracle.
+//! Rivals for comparison: common failover strategies, and oracles.
 //!
 //! Separate, small code: a bug in the router cannot hide in theirs. Invariant: a rival sees the outcomes of its own
-//! requests and nothing else; only the oracle sees the weather, and not even it sees the draws.
+//! requests and nothing else; only oracles see the weather, and only the clairvoyant one sees the draws.
 
 mod breakers;
 mod oracle;
@@ -12,19 +12,39 @@ use std::time::Duration;
 
 use hotspare_core::{Kind, Moment};
 
+use crate::provider::Providers;
 use crate::scenario::Scenario;
 use crate::weather::Weather;
+use crate::workload::Wanted;
+use oracle::{Knows, Oracle};
 
 /// A failover strategy to compare with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum RivalKind {
+    /// The single order that would have been best over the whole window.
+    BestFixed,
+    /// Sees the outcome of each request at each target in advance.
+    Clairvoyant,
     /// Best first, by a moving average of its own outcomes.
     Ewma,
     /// Five failures in a row eject a host for 30 s, longer each time; at most a tenth of the hosts, but at least one.
     EnvoyLike,
-    /// Knows each provider's current state, but not the draws.
+    /// Knows each provider's current state and free capacity, but not the draws.
     Oracle,
+    /// Knows each provider's state of one second ago.
+    Oracle1s,
+    /// Knows each provider's state of 5 s ago.
+    Oracle5s,
+    /// Knows each provider's state of 30 s ago.
+    Oracle30s,
+    /// Knows each provider's state of two minutes ago.
+    Oracle120s,
+    /// Knows each provider's state of 15 minutes ago.
+    Oracle900s,
+    /// Knows each provider's mean state, and sees all current states whenever one of its own attempts fails: more than a
+    /// router can learn from its failures.
+    OracleAtFailures,
     /// A random order for each request.
     Random,
     /// Opens for 60 s when half of 100 calls fail; ten probes.
@@ -39,7 +59,7 @@ pub enum RivalKind {
 
 impl RivalKind {
     /// All rivals.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 16] = [
         Self::Static,
         Self::Random,
         Self::RetrySame,
@@ -47,16 +67,32 @@ impl RivalKind {
         Self::Ewma,
         Self::Resilience4jLike,
         Self::EnvoyLike,
+        Self::BestFixed,
+        Self::OracleAtFailures,
+        Self::Oracle900s,
+        Self::Oracle120s,
+        Self::Oracle30s,
+        Self::Oracle5s,
+        Self::Oracle1s,
         Self::Oracle,
+        Self::Clairvoyant,
     ];
 
     /// Its name.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
+            Self::BestFixed => "best-fixed",
+            Self::Clairvoyant => "clairvoyant",
             Self::Ewma => "ewma",
             Self::EnvoyLike => "envoy-like",
             Self::Oracle => "oracle",
+            Self::Oracle1s => "oracle-1s",
+            Self::Oracle5s => "oracle-5s",
+            Self::Oracle30s => "oracle-30s",
+            Self::Oracle120s => "oracle-120s",
+            Self::Oracle900s => "oracle-900s",
+            Self::OracleAtFailures => "oracle-at-failures",
             Self::Random => "random",
             Self::Resilience4jLike => "resilience4j-like",
             Self::RetrySame => "retry-same",
@@ -73,10 +109,20 @@ impl RivalKind {
 
     pub(crate) fn rival(self, scenario: &Scenario) -> Box<dyn Rival> {
         let targets = scenario.targets.len();
+        let oracle = |knows: Knows| Box::new(Oracle::new(scenario, knows));
+        let ago = |secs: u64| oracle(Knows::Ago(Duration::from_secs(secs)));
         match self {
+            Self::BestFixed => oracle(Knows::Mean),
+            Self::Clairvoyant => oracle(Knows::Draws),
             Self::Ewma => Box::new(simple::Ewma::new(targets)),
             Self::EnvoyLike => Box::new(breakers::EnvoyLike::new(targets)),
-            Self::Oracle => Box::new(oracle::Oracle::new(scenario)),
+            Self::Oracle => oracle(Knows::Now),
+            Self::Oracle1s => ago(1),
+            Self::Oracle5s => ago(5),
+            Self::Oracle30s => ago(30),
+            Self::Oracle120s => ago(120),
+            Self::Oracle900s => ago(900),
+            Self::OracleAtFailures => oracle(Knows::AtFailures),
             Self::Random => Box::new(simple::Random(targets)),
             Self::Resilience4jLike => Box::new(breakers::Resilience4jLike::new(targets)),
             Self::RetrySame => Box::new(simple::RetrySame),
@@ -89,10 +135,22 @@ impl RivalKind {
 /// What a rival may look at when it chooses a target.
 pub(crate) struct Sight<'a> {
     pub(crate) now: Moment,
-    /// For the oracle only.
+    /// This and the following are for oracles only.
     pub(crate) scenario: &'a Scenario,
-    /// For the oracle only.
     pub(crate) weather: &'a Weather,
+    pub(crate) providers: &'a Providers,
+    pub(crate) wanted: &'a Wanted,
+}
+
+/// The next step of a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Next {
+    GiveUp,
+    Start(usize),
+    /// Starts an attempt that only the total limit ends.
+    Trust(usize),
+    /// Asks the rival again after this long, within the call's deadline.
+    Wait(Duration),
 }
 
 /// Chooses targets, and learns from the outcomes.
@@ -100,11 +158,21 @@ pub(crate) trait Rival: fmt::Debug {
     /// The next target for a request that has tried some; `None` gives up.
     fn choose(&mut self, sight: &Sight<'_>, tried: &[usize], luck: u64) -> Option<usize>;
 
+    /// The next step of a request. Only oracles know when waiting pays.
+    fn next(&mut self, sight: &Sight<'_>, tried: &[usize], luck: u64) -> Next {
+        self.choose(sight, tried, luck).map_or(Next::GiveUp, Next::Start)
+    }
+
     /// An attempt ended: successfully, or with a failure of this kind.
     fn outcome(&mut self, _now: Moment, _place: usize, _failed: Option<Kind>, _took: Duration) {}
 
     /// An attempt that began then ended without evidence about the target: its caller left or made a mistake.
     fn released(&mut self, _began: Moment, _place: usize) {}
+}
+
+/// The key with which a request is sent to a target.
+pub(crate) fn key(scenario: &Scenario, place: usize, luck: u64) -> usize {
+    usize::try_from(luck % u64::from(scenario.targets[place].keys.max(1))).unwrap_or(0)
 }
 
 /// Targets not tried yet, in order.

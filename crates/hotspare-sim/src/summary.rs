@@ -68,6 +68,40 @@ impl MarkResult {
     }
 }
 
+/// How far one run is from the oracle's on the same seed. A part that does not apply is `None`; none is below 0.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Regret {
+    /// The share of the oracle's gain in first tries over a random order that is missing, if that gain is worthwhile.
+    pub(crate) first_tries: Option<f64>,
+    /// How much longer the 99th percentile of time to first content is.
+    pub(crate) wait: Option<f64>,
+    /// How much later a recovered target gets its share back, relative to the length of the outage. A player that never
+    /// gives it back counts as late by the rest of the run.
+    pub(crate) lag: Option<f64>,
+    /// Starts per request beyond the oracle's.
+    pub(crate) starts: Option<f64>,
+}
+
+/// The name of a part, and the part.
+pub(crate) type RegretPart = (&'static str, fn(&Regret) -> Option<f64>);
+
+impl Regret {
+    /// The parts by name.
+    pub(crate) const PARTS: [RegretPart; 4] = [
+        ("first tries", |regret| regret.first_tries),
+        ("wait", |regret| regret.wait),
+        ("late return", |regret| regret.lag),
+        ("starts", |regret| regret.starts),
+    ];
+
+    /// The mean of the parts that apply.
+    pub(crate) fn mean(&self) -> f64 {
+        let parts = Self::PARTS.map(|(_, part)| part(self));
+        let count = parts.iter().flatten().count();
+        parts.iter().flatten().sum::<f64>() / count.max(1) as f64
+    }
+}
+
 impl ScenarioRuns {
     /// A summary without runs.
     #[must_use]
@@ -159,25 +193,24 @@ impl ScenarioRuns {
         self.players.iter().find(|(name, _)| name == player).map(|(_, runs)| runs.as_slice())
     }
 
-    /// How far a player is from the oracle, seed by seed: the mean of those that apply of (1) the share of the oracle's
-    /// gain in first tries over a random order that is missing, if that gain is worthwhile (1 %); (2) how much longer
-    /// the 99th percentile of time to first content is; (3) how much later a recovered target gets its share back,
-    /// relative to the length of the outage; (4) starts per request beyond the oracle's. Each is floored at 0.
+    /// How far a player is from the oracle: the mean over seeds of [`Regret::mean`].
     #[must_use]
     pub fn regret(&self, player: &str) -> Option<Estimate> {
+        let values: Vec<f64> = self.regrets(player)?.iter().map(Regret::mean).collect();
+        Estimate::of(&values)
+    }
+
+    /// How far a player is from the oracle, seed by seed.
+    pub(crate) fn regrets(&self, player: &str) -> Option<Vec<Regret>> {
         let (own, oracle) = (self.runs(player)?, self.runs("oracle")?);
         let random = self.runs("random");
         let by_seed: BTreeMap<u64, &Digest> = oracle.iter().map(|run| (run.seed, run)).collect();
-        let values: Vec<f64> = own
-            .iter()
-            .enumerate()
-            .filter_map(|(index, run)| {
-                let best = by_seed.get(&run.seed)?;
-                let random = random.and_then(|runs| runs.get(index)).filter(|random| random.seed == run.seed);
-                Some(self.regret_of(run, best, random))
-            })
-            .collect();
-        Estimate::of(&values)
+        let regrets = own.iter().enumerate().filter_map(|(index, run)| {
+            let best = by_seed.get(&run.seed)?;
+            let random = random.and_then(|runs| runs.get(index)).filter(|random| random.seed == run.seed);
+            Some(self.regret_of(run, best, random))
+        });
+        Some(regrets.collect())
     }
 
     /// log10 of the ratio of requests lost by the player to those lost by the oracle, with one added to each.
@@ -191,35 +224,22 @@ impl ScenarioRuns {
         Some((lost(player)? / lost("oracle")?).log10())
     }
 
-    fn regret_of(&self, run: &Digest, best: &Digest, random: Option<&Digest>) -> f64 {
+    fn regret_of(&self, run: &Digest, best: &Digest, random: Option<&Digest>) -> Regret {
         let both = |measure: Measure| run.value(measure).zip(best.value(measure));
-        let mut parts = Vec::new();
-        if let (Some((own, oracle)), Some(random)) =
-            (both(Measure::FirstTry), random.and_then(|run| run.value(Measure::FirstTry)))
-            && oracle - random > WORTHWHILE
-        {
-            parts.push(1.0 - (own - random) / (oracle - random));
-        }
-        if let Some((own, oracle)) = both(Measure::TtftP99)
-            && oracle > 0.0
-        {
-            parts.push((own - oracle) / oracle);
-        }
-        if let Some(oracle) = best.value(Measure::RecoveredAfter)
-            && self.outage > 0.0
-            && self.returns
-        {
-            // A player that never gives the target its share back counts as late by the rest of the run.
-            let own = run.value(Measure::RecoveredAfter).unwrap_or(self.rest);
-            parts.push((own - oracle) / self.outage);
-        }
-        if let Some((own, oracle)) = both(Measure::Attempts) {
-            parts.push(own - oracle);
-        }
-        if parts.is_empty() {
-            0.0
-        } else {
-            parts.iter().map(|part| part.max(0.0)).sum::<f64>() / parts.len() as f64
-        }
+        let random = random.and_then(|run| run.value(Measure::FirstTry));
+        let first_tries = both(Measure::FirstTry).zip(random).and_then(|((own, oracle), random)| {
+            let way = oracle - random;
+            (way > WORTHWHILE).then(|| (1.0 - (own - random) / way).max(0.0))
+        });
+        let wait = both(Measure::TtftP99)
+            .filter(|(_, oracle)| *oracle > 0.0)
+            .map(|(own, oracle)| ((own - oracle) / oracle).max(0.0));
+        let lag =
+            best.value(Measure::RecoveredAfter).filter(|_| self.outage > 0.0 && self.returns).map(|oracle| {
+                let own = run.value(Measure::RecoveredAfter).unwrap_or(self.rest);
+                ((own - oracle) / self.outage).max(0.0)
+            });
+        let starts = both(Measure::Attempts).map(|(own, oracle)| (own - oracle).max(0.0));
+        Regret { first_tries, wait, lag, starts }
     }
 }

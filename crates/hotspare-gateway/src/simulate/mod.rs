@@ -12,7 +12,7 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use clap::Args;
-use hotspare_sim::report::{Frame, html, tables, verdict_text};
+use hotspare_sim::report::{Frame, html, regret_table, tables, verdict_text};
 use hotspare_sim::{Course, Digest, Player, RivalKind, Scenario, ScenarioRuns, Swarm, run};
 
 use work::Job;
@@ -180,6 +180,9 @@ fn finish(args: &SimulateArgs, frame: &Frame, runs: &[ScenarioRuns], program: &s
     } else {
         output::say(&output::table(runs));
         output::say(&verdict_text(runs));
+        if args.versus {
+            output::say(&format!("\nWhere the regret comes from:\n\n{}", regret_table(runs)));
+        }
         let speed = frame.played as f64 / frame.took.max(1e-9) * 60.0 / 1e6;
         output::say(&format!(
             "{} requests in {:.1} virtual days; {:.1} s for all players, {speed:.1} million requests a minute",

@@ -8,7 +8,7 @@ use std::fmt::Write;
 use crate::marks::Measure;
 use crate::metrics::{Standing, headlines};
 use crate::stats::{Estimate, quantile};
-use crate::summary::ScenarioRuns;
+use crate::summary::{Regret, ScenarioRuns};
 
 use super::{Frame, grouped, verdict_text};
 
@@ -18,6 +18,7 @@ pub fn tables(frame: &Frame, runs: &[ScenarioRuns]) -> Vec<(&'static str, String
     let mut all = vec![("scenarios", scenarios(frame, runs))];
     if runs.iter().any(|run| run.players.len() > 1) {
         all.extend([("versus", versus(frame, runs)), ("metrics", metrics(frame, runs))]);
+        all.push(("regret", heading(frame) + &regret_table(runs)));
     }
     all
 }
@@ -122,6 +123,48 @@ fn versus(frame: &Frame, runs: &[ScenarioRuns]) -> String {
             mean(Measure::Attempts),
             mean(Measure::TtftP99)
         );
+    }
+    out
+}
+
+/// Where the regret of the player under test comes from, largest first. Scenarios that contribute less than 1 % each share
+/// one row.
+#[must_use]
+pub fn regret_table(runs: &[ScenarioRuns]) -> String {
+    let mut rows: Vec<(&str, Vec<Regret>, Estimate)> = runs
+        .iter()
+        .filter_map(|run| {
+            let name = &run.players.first()?.0;
+            Some((run.name.as_str(), run.regrets(name)?, run.regret(name)?))
+        })
+        .collect();
+    rows.sort_by(|one, other| other.2.mean.total_cmp(&one.2.mean));
+    let sum: f64 = rows.iter().map(|(_, _, regret)| regret.mean).sum();
+    let mut out = String::from("| scenario | regret (95 %) | of the sum |");
+    for (part, _) in Regret::PARTS {
+        let _ = write!(out, " {part} |");
+    }
+    out.push_str("\n|---|---|---|---|---|---|---|\n");
+    let (shown, rest): (Vec<_>, Vec<_>) = rows.into_iter().partition(|row| row.2.mean >= sum / 100.0);
+    for (name, regrets, all) in &shown {
+        let _ = write!(
+            out,
+            "| `{name}` | {:.3} ({:.3} to {:.3}) | {:.1} % |",
+            all.mean,
+            all.low,
+            all.high,
+            all.mean / sum * 100.0
+        );
+        for (_, part) in Regret::PARTS {
+            let values: Vec<f64> = regrets.iter().filter_map(part).collect();
+            let mean = Estimate::of(&values).map_or("–".into(), |value| format!("{:.3}", value.mean));
+            let _ = write!(out, " {mean} |");
+        }
+        out.push('\n');
+    }
+    if !rest.is_empty() {
+        let share: f64 = rest.iter().map(|(_, _, regret)| regret.mean).sum::<f64>() / sum.max(1e-9);
+        let _ = writeln!(out, "| {} others | | {:.1} % | | | | |", rest.len(), share * 100.0);
     }
     out
 }

@@ -9,7 +9,7 @@ use super::{Body, Cast, Going, Heard, Live, Seat, Stage};
 use crate::chance::Purpose;
 use crate::ledger::Fate;
 use crate::reply::Told;
-use crate::rivals::Sight;
+use crate::rivals::{self, Next, Sight};
 
 /// Maximum number of attempts per call of a rival.
 const MOST: usize = 3;
@@ -18,6 +18,8 @@ const MOST: usize = 3;
 #[derive(Clone, Debug, Default)]
 pub(super) struct RivalCall {
     pub(super) timer: Option<Moment>,
+    /// It is queued: the timer is for the next check.
+    waiting: bool,
     tried: Vec<usize>,
     last: Option<Kind>,
 }
@@ -27,15 +29,34 @@ impl Stage<'_> {
     pub(super) fn rival_next(&mut self, seat: Seat, live: &mut Live) -> bool {
         let (Cast::Rival(rival), Body::Rival(own)) = (&mut self.cast, &mut live.body) else { return true };
         let luck = self.chance.draw(Purpose::Call, [live.wanted.number, own.tried.len() as u64, 1]);
-        let sight = Sight { now: self.now, scenario: self.scenario, weather: &self.weather };
+        let sight = Sight {
+            now: self.now,
+            scenario: self.scenario,
+            weather: &self.weather,
+            providers: &self.providers,
+            wanted: &live.wanted,
+        };
         let mut out = own.tried.clone();
         if self.weather.is_measured() {
             out.extend(
                 (0..self.scenario.targets.len()).filter(|place| self.weather.is_absent(*place, self.now)),
             );
         }
-        let choice = if own.tried.len() < MOST { rival.choose(&sight, &out, luck) } else { None };
-        let Some(place) = choice else {
+        let next = match own.tried.len() {
+            0..MOST => rival.next(&sight, &out, luck),
+            _ => Next::GiveUp,
+        };
+        let deadline = live.arrived + live.wanted.deadline.unwrap_or(self.limits.first_content_deadline);
+        let (place, trusted) = match next {
+            Next::Start(place) => (Some(place), false),
+            Next::Trust(place) => (Some(place), true),
+            Next::Wait(time) if self.now + time < deadline => {
+                (own.timer, own.waiting) = (Some(self.now + time), true);
+                return false;
+            }
+            Next::Wait(_) | Next::GiveUp => (None, false),
+        };
+        let Some(place) = place else {
             let kind = own.last.unwrap_or(Kind::NoTarget);
             let fate = if live.wanted.invalid && kind == Kind::InvalidRequest {
                 Fate::Mistaken
@@ -46,14 +67,13 @@ impl Stage<'_> {
             return true;
         };
         own.tried.push(place);
-        let keys = u64::from(self.scenario.targets[place].keys.max(1));
         let limit = if live.wanted.stream { self.limits.first_content } else { self.limits.unstreamed };
         let limit =
             if self.scenario.targets[place].reasoning { self.limits.first_content_reasoning } else { limit };
-        own.timer = Some(self.now + limit);
+        own.timer = Some(if trusted { live.arrived + self.limits.total } else { self.now + limit });
         let going = Going {
             place,
-            key: usize::try_from(luck % keys).unwrap_or(0),
+            key: rivals::key(self.scenario, place, luck),
             nth: 0,
             stream: live.wanted.stream,
             reply: None,
@@ -129,6 +149,11 @@ impl Stage<'_> {
     }
 
     pub(super) fn rival_timer(&mut self, seat: Seat, live: &mut Live) -> bool {
+        if let Body::Rival(own) = &mut live.body
+            && std::mem::take(&mut own.waiting)
+        {
+            return self.rival_next(seat, live);
+        }
         let Some(index) = live.going.len().checked_sub(1) else { return true };
         let kind = if live.words > 0 { Kind::Stalled } else { Kind::Timeout };
         self.rival_failed(seat, live, index, kind)
