@@ -254,7 +254,7 @@ async fn answers_fit_their_schema_or_are_errors() {
         let schema = Json::parse(schemas[round % 5]).unwrap();
         let validator = hotspare_normalize::JsonSchema::compile(&schema).unwrap();
         let output = OutputFormat::JsonSchema { name: "answer".into(), schema, strict: false };
-        let request = ChatRequest::to("chat").user("Fill in the form.").output(output).max_output(80);
+        let request = ChatRequest::to("chat").user("Fill in the form.").output(output).max_output(40);
         match client.chat(request).await {
             Ok(answer) => {
                 let value = serde_json::from_str(&answer.text())
