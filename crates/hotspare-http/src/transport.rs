@@ -106,7 +106,12 @@ impl ReqwestTransport {
 
 /// Whether a reply comes from the requested URL. User and password do not count: reqwest turns them into a header.
 fn is_same(replied: &Url, asked: &Url) -> bool {
-    replied.origin() == asked.origin() && replied.path() == asked.path() && replied.query() == asked.query()
+    let alike = || {
+        replied.origin() == asked.origin()
+            && replied.path() == asked.path()
+            && replied.query() == asked.query()
+    };
+    replied == asked || alike()
 }
 
 /// Builds the proxy. One of a kind that reqwest does not support is refused: it would be bypassed, and prompt and key
@@ -147,14 +152,11 @@ fn trust(_: reqwest::ClientBuilder, _: &[u8]) -> Result<reqwest::ClientBuilder, 
 impl Transport for ReqwestTransport {
     async fn send(&self, request: HttpRequest) -> Result<HttpResponse, Error> {
         let asked = self.address(request.url)?;
-        let sent = self
-            .client
-            .request(request.method, asked.clone())
-            .headers(request.headers)
-            .body(request.body)
-            .send()
-            .await;
-        let mut response = sent.map_err(error::before_head)?;
+        // Put together without reqwest's builder, which would copy the headers one by one.
+        let mut outgoing = reqwest::Request::new(request.method, asked.clone());
+        *outgoing.headers_mut() = request.headers;
+        *outgoing.body_mut() = Some(request.body.into());
+        let mut response = self.client.execute(outgoing).await.map_err(error::before_head)?;
         if !is_same(response.url(), &asked) {
             let what = "the HTTP client that was given follows redirects; build it with `Policy::none()`";
             return Err(Error::new(Kind::Protocol, what));
