@@ -157,7 +157,7 @@ impl Wire for Anthropic {
     }
 
     fn decoder(&self, _: &Outbound, head: &Head) -> Result<Decoding, Error> {
-        match head.media_type().as_str() {
+        match &*head.media_type() {
             "text/event-stream" => Ok(Decoding {
                 framer: Box::new(Sse::default()),
                 decoder: Box::new(MessagesDecoder::default()),

@@ -112,7 +112,7 @@ impl Wire for Bedrock {
     }
 
     fn decoder(&self, call: &Outbound, head: &Head) -> Result<Decoding, Error> {
-        match head.media_type().as_str() {
+        match &*head.media_type() {
             EVENT_STREAM => Ok(Decoding {
                 framer: Box::new(EventStream::default()),
                 decoder: Box::new(ConverseDecoder::streamed(&call.model, self.request_id(head))),

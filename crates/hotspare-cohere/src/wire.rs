@@ -65,7 +65,7 @@ impl Wire for Cohere {
             Request::Chat(_) => Box::new(ChatDecoder::default()),
             Request::Embed(_) => Box::new(EmbedDecoder::default()),
         };
-        match head.media_type().as_str() {
+        match &*head.media_type() {
             "text/event-stream" => Ok(Decoding { framer: Box::new(Sse::default()), decoder }),
             // Version 1 streams newline-delimited JSON.
             "application/stream+json" | "application/x-ndjson" => {

@@ -42,7 +42,7 @@ impl Wire for Interactions {
 
     fn decoder(&self, _: &Outbound, head: &Head) -> Result<Decoding, Error> {
         let decoder = Box::new(InteractionDecoder::default());
-        match head.media_type().as_str() {
+        match &*head.media_type() {
             "text/event-stream" => Ok(Decoding { framer: Box::new(Sse::default()), decoder }),
             "application/json" | "" => Ok(Decoding { framer: Box::new(Whole::default()), decoder }),
             other => Err(Error::new(Kind::Protocol, format!("the reply's type is {other}"))),

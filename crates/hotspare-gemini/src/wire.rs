@@ -144,12 +144,12 @@ impl Wire for Gemini {
 
     fn decoder(&self, call: &Outbound, head: &Head) -> Result<Decoding, Error> {
         let kind = head.media_type();
-        if matches!(call.request, Request::Embed(_)) && matches!(kind.as_str(), "application/json" | "") {
+        if matches!(call.request, Request::Embed(_)) && matches!(&*kind, "application/json" | "") {
             let decoder = Box::new(EmbedDecoder::default());
             return Ok(Decoding { framer: Box::new(Whole::default()), decoder });
         }
         let decoder = Box::new(ContentDecoder::new(self.host.clone()));
-        match kind.as_str() {
+        match &*kind {
             "text/event-stream" => Ok(Decoding { framer: Box::new(Sse::default()), decoder }),
             // A whole answer, or a stream from a host that drops `alt=sse`: the first byte tells them apart.
             "application/json" | "" => Ok(Decoding { framer: Box::new(JsonArray::default()), decoder }),

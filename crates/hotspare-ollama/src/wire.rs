@@ -61,7 +61,7 @@ impl Wire for Ollama {
             Request::Chat(_) => Box::new(ChatDecoder::default()),
             Request::Embed(_) => Box::new(EmbedDecoder::default()),
         };
-        match head.media_type().as_str() {
+        match &*head.media_type() {
             "application/x-ndjson" => Ok(Decoding { framer: Box::new(Ndjson::default()), decoder }),
             "application/json" | "" => Ok(Decoding { framer: Box::new(Whole::default()), decoder }),
             other => Err(Error::new(Kind::Protocol, format!("the reply's type is {other}"))),

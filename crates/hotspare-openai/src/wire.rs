@@ -127,7 +127,7 @@ impl Wire for OpenAi {
     fn decoder(&self, call: &Outbound, head: &Head) -> Result<Decoding, Error> {
         let kind = head.media_type();
         let embed = matches!(call.request, Request::Embed(_));
-        match kind.as_str() {
+        match &*kind {
             // Decoded by its actual type, even if a stream was requested: some hosts answer with a whole body anyway.
             "application/json" | "" if embed => Ok(Decoding {
                 framer: Box::new(Whole::default()),

@@ -3,6 +3,7 @@
 //! Independent of reqwest, which is one implementation, in its own crate. Invariant: an HTTP status is not an error
 //! here; only a missing or broken response is.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -71,9 +72,19 @@ impl HttpRequest {
     ///
     /// # Errors
     /// [`Kind::Config`](hotspare_core::Kind::Config) if the name or value is not valid in a header.
-    pub fn with_key(mut self, name: &str, value: &str) -> Result<Self, Error> {
-        let pair = (http::HeaderName::from_bytes(name.as_bytes()), http::HeaderValue::from_str(value));
-        let (Ok(name), Ok(mut value)) = pair else {
+    pub fn with_key(self, name: &str, value: &str) -> Result<Self, Error> {
+        self.with_sensitive(
+            http::HeaderName::from_bytes(name.as_bytes()).ok(),
+            http::HeaderValue::from_str(value).ok(),
+        )
+    }
+
+    fn with_sensitive(
+        mut self,
+        name: Option<http::HeaderName>,
+        value: Option<http::HeaderValue>,
+    ) -> Result<Self, Error> {
+        let (Some(name), Some(mut value)) = (name, value) else {
             return Err(Error::new(hotspare_core::Kind::Config, "the key cannot stand in a header"));
         };
         value.set_sensitive(true);
@@ -87,7 +98,10 @@ impl HttpRequest {
     /// [`Kind::Config`](hotspare_core::Kind::Config) if it is not valid in a header.
     pub fn with_bearer(self, secret: Option<&Secret>) -> Result<Self, Error> {
         match secret {
-            Some(secret) => self.with_key("authorization", &format!("Bearer {}", secret.expose())),
+            Some(secret) => {
+                let value = ["Bearer ", secret.expose()].concat();
+                self.with_sensitive(Some(http::header::AUTHORIZATION), value.try_into().ok())
+            }
             None => Ok(self),
         }
     }
@@ -147,9 +161,14 @@ impl Head {
 
     /// The media type without parameters, in lower case; empty if absent.
     #[must_use]
-    pub fn media_type(&self) -> String {
-        let value = self.header("content-type").unwrap_or_default();
-        value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
+    pub fn media_type(&self) -> Cow<'_, str> {
+        let value = self.headers.get(http::header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+        let kind = value.unwrap_or_default().split(';').next().unwrap_or_default().trim();
+        if kind.bytes().any(|byte| byte.is_ascii_uppercase()) {
+            kind.to_ascii_lowercase().into()
+        } else {
+            kind.into()
+        }
     }
 }
 

@@ -74,7 +74,7 @@ impl Wire for Responses {
 
     fn decoder(&self, _: &Outbound, head: &Head) -> Result<Decoding, Error> {
         let decoder = Box::new(ResponseDecoder::new(self.author()));
-        match head.media_type().as_str() {
+        match &*head.media_type() {
             "text/event-stream" => Ok(Decoding { framer: Box::new(Sse::default()), decoder }),
             "application/json" | "" => Ok(Decoding { framer: Box::new(Whole::default()), decoder }),
             other => Err(Error::new(Kind::Protocol, format!("the reply's type is {other}"))),
