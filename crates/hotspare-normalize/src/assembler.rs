@@ -95,7 +95,7 @@ impl Assembler {
                 Some(known) => known.update(&usage),
                 None => self.usage = Some(*usage),
             },
-            Event::TextDelta(delta) if !delta.is_empty() => self.push_text(&delta)?,
+            Event::TextDelta(delta) if !delta.is_empty() => self.push_text(delta)?,
             Event::ReasoningDelta(delta) if !delta.is_empty() => self.push_reasoning(delta)?,
             Event::ReasoningSignature(signature) => self.sign(signature)?,
             Event::RefusalDelta(delta) if !delta.is_empty() => self.push_refusal(delta)?,
@@ -193,10 +193,15 @@ impl Assembler {
         Ok((response, repairs))
     }
 
-    fn push_text(&mut self, delta: &str) -> Result<(), Error> {
+    fn push_text(&mut self, delta: String) -> Result<(), Error> {
         self.grow_content(delta.len())?;
         let start = self.text.len();
-        self.text.push_str(delta);
+        // An answer that comes whole is one text, which need not be copied.
+        if start == 0 {
+            self.text = delta;
+        } else {
+            self.text.push_str(&delta);
+        }
         match self.pieces.last_mut() {
             Some(Piece::Text(range)) => range.end = self.text.len(),
             _ => {
