@@ -116,17 +116,19 @@ impl Sketch {
             self.counts.iter_mut().for_each(|count| *count /= 2);
             self.total = self.counts.iter().map(|count| u32::from(*count)).sum();
         }
-        self.p50 = self.at_rank(self.total.div_ceil(2));
-        self.p95 = self.at_rank(self.total - self.total / 20);
-    }
-
-    fn at_rank(&self, rank: u32) -> u64 {
+        let (half, most) = (self.total.div_ceil(2), self.total - self.total / 20);
         let mut seen = 0;
-        let at = self.counts.iter().position(|count| {
+        for (step, count) in self.counts.iter().enumerate() {
+            let before = seen;
             seen += u32::from(*count);
-            seen >= rank
-        });
-        at.map_or(0, upper)
+            if before < half && seen >= half {
+                self.p50 = upper(step);
+            }
+            if seen >= most {
+                self.p95 = upper(step);
+                break;
+            }
+        }
     }
 }
 

@@ -41,6 +41,24 @@ pub(crate) struct Tally {
     pub(crate) in_time: u32,
 }
 
+impl Tally {
+    fn add(&mut self, other: &Self) {
+        self.calls += other.calls;
+        self.failures_milli += other.failures_milli;
+        self.felt_milli += other.felt_milli;
+        self.late += other.late;
+        self.in_time += other.in_time;
+    }
+
+    fn subtract(&mut self, part: &Self) {
+        self.calls -= part.calls;
+        self.failures_milli -= part.failures_milli;
+        self.felt_milli -= part.felt_milli;
+        self.late -= part.late;
+        self.in_time -= part.in_time;
+    }
+}
+
 /// A sliding window.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Window {
@@ -48,12 +66,14 @@ pub(crate) struct Window {
     /// Number of the newest bucket since the origin.
     newest: u64,
     ring: [Tally; BUCKETS as usize],
+    /// Of all buckets, so that looking does not add them up.
+    sum: Tally,
 }
 
 impl Window {
     pub(crate) fn new(length: Duration) -> Self {
         let width = u64::try_from(length.as_nanos()).unwrap_or(u64::MAX) / BUCKETS;
-        Self { width: width.max(1), newest: 0, ring: [Tally::default(); BUCKETS as usize] }
+        Self { width: width.max(1), newest: 0, ring: Default::default(), sum: Tally::default() }
     }
 
     /// A call has succeeded; `timed` if it was already counted as late or in time.
@@ -62,55 +82,53 @@ impl Window {
     }
 
     pub(crate) fn failure(&mut self, now: Moment, weight: Weight, timed: bool) {
-        let bucket = self.bucket(now);
-        bucket.calls += 1;
-        bucket.failures_milli += u64::from(weight.evidence);
-        bucket.felt_milli += u64::from(weight.felt);
-        bucket.in_time += u32::from(!timed);
+        let outcome = Tally {
+            calls: 1,
+            failures_milli: weight.evidence.into(),
+            felt_milli: weight.felt.into(),
+            late: 0,
+            in_time: u32::from(!timed),
+        };
+        self.add(now, &outcome);
     }
 
     pub(crate) fn late(&mut self, now: Moment) {
-        self.bucket(now).late += 1;
+        self.add(now, &Tally { late: 1, ..Tally::default() });
     }
 
     pub(crate) fn in_time(&mut self, now: Moment) {
-        self.bucket(now).in_time += 1;
+        self.add(now, &Tally { in_time: 1, ..Tally::default() });
     }
 
     pub(crate) fn clear(&mut self) {
-        self.ring = [Tally::default(); BUCKETS as usize];
+        self.ring = Default::default();
+        self.sum = Tally::default();
     }
 
     /// What happened within the window that ends at `now`.
     pub(crate) fn total(&self, now: Moment) -> Tally {
-        let newest = (now.as_nanos() / self.width).max(self.newest);
-        let mut total = Tally::default();
-        for age in 0..BUCKETS {
-            // The ring holds the buckets up to `self.newest`; skip those that time has passed by.
-            let Some(number) = newest.checked_sub(age) else { break };
-            if number > self.newest || self.newest - number >= BUCKETS {
-                continue;
-            }
-            let tally = self.ring[index(number)];
-            total.calls += tally.calls;
-            total.failures_milli += tally.failures_milli;
-            total.felt_milli += tally.felt_milli;
-            total.late += tally.late;
-            total.in_time += tally.in_time;
+        let mut total = self.sum;
+        for bucket in self.passed(now) {
+            total.subtract(&self.ring[bucket]);
         }
         total
     }
 
-    fn bucket(&mut self, now: Moment) -> &mut Tally {
-        let number = now.as_nanos() / self.width;
-        if number > self.newest {
-            let passed = (number - self.newest).min(BUCKETS);
-            for age in 0..passed {
-                self.ring[index(number - age)] = Tally::default();
-            }
-            self.newest = number;
+    fn add(&mut self, now: Moment, outcome: &Tally) {
+        for bucket in self.passed(now) {
+            self.sum.subtract(&self.ring[bucket]);
+            self.ring[bucket] = Tally::default();
         }
-        &mut self.ring[index(self.newest)]
+        self.newest = self.newest.max(now.as_nanos() / self.width);
+        self.ring[index(self.newest)].add(outcome);
+        self.sum.add(outcome);
+    }
+
+    /// The buckets whose places time has taken since the newest one was written.
+    fn passed(&self, now: Moment) -> impl Iterator<Item = usize> + use<> {
+        let passed = (now.as_nanos() / self.width).saturating_sub(self.newest).min(BUCKETS);
+        let oldest = self.newest % BUCKETS + 1;
+        (oldest..oldest + passed).map(index)
     }
 }
 
