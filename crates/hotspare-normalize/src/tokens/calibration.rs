@@ -49,8 +49,8 @@ impl Calibration {
         }
         let Ok(counted) = u32::try_from(reported) else { return };
         let filter = self.filter.get_or_insert_with(Box::default);
-        filter.update(&size.amounts().map(f64::from), f64::from(counted));
-        filter.publish(&mut self.scale);
+        let moved = filter.update(&size.amounts().map(f64::from), f64::from(counted));
+        filter.publish(&mut self.scale, moved);
         self.scale.samples = self.scale.samples.saturating_add(1);
     }
 
@@ -91,7 +91,8 @@ fn open(factor: f64) -> [[f64; PARTS]; PARTS] {
 }
 
 impl Filter {
-    fn update(&mut self, amounts: &[f64; PARTS], counted: f64) {
+    /// Learns from one count and returns, for each part, whether its estimate has moved.
+    fn update(&mut self, amounts: &[f64; PARTS], counted: f64) -> [bool; PARTS] {
         // A request has few kinds of parts; those with an amount of zero add nothing to the sums.
         let present = || amounts.iter().copied().enumerate().filter(|(_, amount)| *amount > 0.0);
         let usual = variance();
@@ -118,20 +119,24 @@ impl Filter {
         } else {
             self.odd = 0;
         }
-        for (at, moved) in along.into_iter().enumerate().filter(|(_, moved)| *moved != 0.0) {
+        // Most parts are uncorrelated with those of this request.
+        let moving = || along.into_iter().enumerate().filter(|(_, moved)| *moved != 0.0);
+        for (at, moved) in moving() {
             self.cost[at] += moved / spread * surprise;
-            for (covariance, other) in self.covariance[at].iter_mut().zip(along) {
-                *covariance -= moved * other / spread;
+            for (other, along) in moving() {
+                self.covariance[at][other] -= moved * along / spread;
             }
         }
         if self.odd >= CHANGED {
             self.odd = 0;
             self.covariance = open(REOPENED);
+            return [true; PARTS];
         }
+        along.map(|moved| moved != 0.0)
     }
 
-    fn publish(&self, scale: &mut TokenScale) {
-        for (at, cost) in self.cost.iter().enumerate() {
+    fn publish(&self, scale: &mut TokenScale, moved: [bool; PARTS]) {
+        for (at, cost) in self.cost.iter().enumerate().filter(|(at, _)| moved[*at]) {
             let text = at == PromptPart::Text as usize;
             let (least, most) = if text { (*TEXT.start(), *TEXT.end()) } else { (-MOST, MOST) };
             scale.per_mille[at] = whole((cost * 1_000.0).clamp(least, most));
