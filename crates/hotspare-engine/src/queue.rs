@@ -77,6 +77,11 @@ impl Queues {
         }
     }
 
+    /// Whether nobody has been woken since that was last taken.
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.woken.is_empty()
+    }
+
     pub(crate) fn take_woken(&mut self) -> Vec<Ticket> {
         std::mem::take(&mut self.woken)
     }

@@ -138,6 +138,16 @@ impl World {
         self.book.next_change()
     }
 
+    /// Whether every `take_*` method would return nothing.
+    #[must_use]
+    pub fn is_quiet(&self) -> bool {
+        self.notices.is_empty()
+            && self.service.is_quiet()
+            && self.network.is_none()
+            && self.queues.is_quiet()
+            && !self.stirred
+    }
+
     /// Breaker transitions since the last call of this method.
     pub fn take_notices(&mut self) -> Vec<Transition> {
         self.notices.drain(..).collect()

@@ -100,8 +100,12 @@ impl Shared {
         let (result, notices, service, network, woken, stirred) = {
             // A panic elsewhere does not invalidate the world: its state is consistent between any two calls.
             let mut world = self.world.lock().unwrap_or_else(PoisonError::into_inner);
+            let result = act(&mut world);
+            if world.is_quiet() {
+                return result;
+            }
             (
-                act(&mut world),
+                result,
                 world.take_notices(),
                 world.take_service_changes(),
                 world.take_network_change(),

@@ -56,6 +56,10 @@ pub(super) struct Service {
 }
 
 impl Service {
+    pub(super) fn is_quiet(&self) -> bool {
+        self.untold.is_empty()
+    }
+
     fn tell(&mut self, change: ServiceChange) {
         if self.untold.len() == NOTICE_LIMIT {
             self.untold.pop_front();
