@@ -105,10 +105,10 @@ impl Plan {
         let prompt_tokens = size.tokens();
         let mut measure = Measure::new(request, &size);
         let (mut measured, mut lengths) = (0, 0);
-        let mut needs = Vec::with_capacity(views.len());
         let (mut skipped, mut left_out) = (Vec::new(), 0);
         let mut candidates = Vec::with_capacity(views.len());
-        let mut places = Vec::with_capacity(views.len());
+        // What a choice needs to know about its candidate; taken by the first choice that names it.
+        let mut facts = Vec::with_capacity(views.len());
         // Of the targets that are ruled out only by a remembered overflow, the one with the largest.
         let mut remembered: Option<(u64, usize)> = None;
         for (index, (&place, view)) in route.members.iter().zip(views).enumerate() {
@@ -142,13 +142,12 @@ impl Plan {
             if let Some(Unable::Length(why) | Unable::Overflowed(_, why) | Unable::Other(why)) = why {
                 skipped.push(Skipped::new(target.id.clone(), why));
             } else {
-                needs.push((need.prompt, measure.with_room(&target.profile, need), trim_to));
+                facts.push(Some((place, need.prompt, measure.with_room(&target.profile, need), trim_to)));
                 candidates.push(Candidate {
                     target: &target.id,
                     profile: &target.profile,
                     view: view.clone(),
                 });
-                places.push(place);
             }
         }
         // One rejected request is no reason to refuse another without asking any target.
@@ -160,28 +159,25 @@ impl Plan {
             return Self::new(fleet, route, request, size, &views, seed);
         }
         let scene = Scene::new(&candidates, request, prompt_tokens).with_draw(seed.draw, seed.turn);
-        let mut seen = vec![false; candidates.len()];
         let mut choices = Vec::with_capacity(candidates.len());
         for choice in route.strategy.rank(&scene).choices {
             // A third-party strategy may break its contract; a plan does not.
-            let Some(seen) = seen.get_mut(choice.index) else { continue };
-            if std::mem::replace(seen, true) {
-                continue;
-            }
+            let taken = facts.get_mut(choice.index).and_then(Option::take);
+            let Some((target, prompt_tokens, needs, trim_to)) = taken else { continue };
             let view = &candidates[choice.index].view;
             let start = match choice.start {
                 Start::After(_) if request.options().no_hedge => Start::AfterFailure,
                 start => start,
             };
             choices.push(PlannedTarget {
-                target: places[choice.index],
+                target,
                 start,
                 reason: choice.reason,
                 clean: view.usable && view.failure_rate_bp == 0,
                 usual: TypicalLatency::of(view),
-                prompt_tokens: needs[choice.index].0,
-                needs: needs[choice.index].1,
-                trim_to: needs[choice.index].2,
+                prompt_tokens,
+                needs,
+                trim_to,
             });
         }
         // Targets that can take the whole conversation come before those that get a part of it, and targets that
