@@ -61,7 +61,6 @@ pub struct Call {
     refused_at: Moment,
     /// Attempts, in start order; an [`AttemptId`] is an index into this list.
     attempts: Vec<Attempt>,
-    tried: BTreeSet<usize>,
     /// Cancelled because another answered first: if that answer is cut, they may carry it on.
     losers: Vec<PlannedTarget>,
     extra_starts: u32,
@@ -126,8 +125,7 @@ impl Call {
             nobody: plan.nobody,
             refused: Vec::new(),
             refused_at: now,
-            attempts: Vec::with_capacity(2),
-            tried: BTreeSet::new(),
+            attempts: Vec::with_capacity(1),
             losers: Vec::new(),
             extra_starts: 0,
             wanted: u32::try_from(together).unwrap_or(1),

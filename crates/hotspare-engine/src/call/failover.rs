@@ -370,7 +370,8 @@ impl Call {
     /// When the first of the targets that were skipped for their cost becomes affordable again.
     fn affordable_at(&self, now: Moment, world: &mut World) -> Option<Moment> {
         let asked = |place: usize| {
-            self.tried.contains(&place) || self.refused.iter().any(|(choice, _)| choice.target == place)
+            self.attempts.iter().any(|attempt| attempt.choice.target == place)
+                || self.refused.iter().any(|(choice, _)| choice.target == place)
         };
         let passed_over = self.route.members.iter().copied().filter(|place| !asked(*place));
         passed_over

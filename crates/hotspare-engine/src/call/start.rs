@@ -3,6 +3,7 @@
 //! Not when: failures and timers decide that. Invariant: a target that the call has not tried and that would admit it
 //! is never refused for lack of budget; budgets only limit extra attempts.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use hotspare_core::{Attempt as Record, Cost, Moment, Skipped, Usage};
@@ -132,11 +133,12 @@ impl Call {
     /// Why a target is skipped although its turn has come.
     fn unfit(&self, now: Moment, choice: &PlannedTarget) -> Option<String> {
         let target = &self.fleet.targets()[choice.target];
-        if let Some(most) = self.route.limits.max_targets
-            && !self.tried.contains(&choice.target)
-            && self.tried.len() >= usize::try_from(most).unwrap_or(usize::MAX)
-        {
-            return Some(format!("the route tries at most {most} targets"));
+        if let Some(most) = self.route.limits.max_targets {
+            let tried: BTreeSet<usize> = self.attempts.iter().map(|attempt| attempt.choice.target).collect();
+            let is_full = tried.len() >= usize::try_from(most).unwrap_or(usize::MAX);
+            if is_full && !tried.contains(&choice.target) {
+                return Some(format!("the route tries at most {most} targets"));
+            }
         }
         if let (Some(least), Some(window)) = (self.min_window, target.profile.context_window)
             && window <= least
@@ -345,7 +347,6 @@ impl Call {
         }
         let since = now.saturating_since(self.started);
         self.trail.attempts.push(Record::begun(target.id.clone(), why, since));
-        self.tried.insert(place);
         self.attempts.push(attempt);
         self.queue_at = None;
         if id == AttemptId(0) {

@@ -187,7 +187,6 @@ fn fingerprint(rig: &Rig) -> u64 {
         refused,
         refused_at,
         attempts,
-        tried,
         losers,
         extra_starts,
         wanted,
@@ -219,7 +218,7 @@ fn fingerprint(rig: &Rig) -> u64 {
     let mut hasher = DefaultHasher::new();
     rig.world.fingerprint(&mut hasher);
     (started, total_at, first_content_at, listening, draws, prompt_tokens).hash(&mut hasher);
-    (tried, extra_starts, wanted, reasked, plain, anew, hedge_at, queue_at, ticket).hash(&mut hasher);
+    (extra_starts, wanted, reasked, plain, anew, hedge_at, queue_at, ticket).hash(&mut hasher);
     // Only relevant while a refused target may be asked again.
     (!refused.is_empty()).then_some(refused_at).hash(&mut hasher);
     (min_window, dimensions, restricted, objections, blamed, stopped, committed).hash(&mut hasher);
