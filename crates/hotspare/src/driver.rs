@@ -102,31 +102,31 @@ impl Driver {
             self.call.resumed(now);
         }
         loop {
-            if std::mem::take(&mut self.due) || self.call.needs_world() {
-                if let Some(output) = self.turn() {
-                    self.away = true;
-                    return Poll::Ready(output);
-                }
-                now = self.shared.clock.now();
+            if (std::mem::take(&mut self.due) || self.call.needs_world())
+                && let Some(output) = self.turn(now)
+            {
+                self.away = true;
+                return Poll::Ready(output);
             }
             if let Some(chunk) = self.call.next_delivery() {
                 self.away = true;
                 return Poll::Ready(Output::Chunk(chunk));
             }
-            if self.listen(cx, now) || self.is_woken(cx) {
+            if self.listen(cx, now) || self.is_woken(cx, now) {
                 continue;
             }
             if self.poll_timer(cx).is_pending() {
                 return Poll::Pending;
             }
+            // The timer may have gone off since.
+            now = self.shared.clock.now();
             self.due = true;
         }
     }
 
     /// Polls the machine until it waits or has output for the caller.
-    fn turn(&mut self) -> Option<Output> {
+    fn turn(&mut self, now: Moment) -> Option<Output> {
         loop {
-            let now = self.shared.clock.now();
             match self.shared.with_world(|world| self.call.poll(now, world)) {
                 Step::Abort(id) => self.attempts[id.0] = None,
                 Step::Deliver(chunk) => {
@@ -189,7 +189,7 @@ impl Driver {
 
     /// Whether the call was woken. A call that has just begun to wait registers its signal and polls once more, because
     /// room may have been freed in between.
-    fn is_woken(&mut self, cx: &Context<'_>) -> bool {
+    fn is_woken(&mut self, cx: &Context<'_>, now: Moment) -> bool {
         let Some(ticket) = self.call.ticket() else { return false };
         let woken = match &self.wake {
             Some((_, signal)) => signal.take(cx),
@@ -201,7 +201,7 @@ impl Driver {
             }
         };
         if woken {
-            self.tell(Input::Woken);
+            self.tell(now, Input::Woken);
         }
         woken
     }
@@ -231,37 +231,37 @@ impl Driver {
             match polled {
                 Some(Ok(Signal::Chunk(chunk))) => self.call.on_event(now, id, chunk),
                 Some(Ok(Signal::Opened(opened))) => {
-                    self.identify(id, opened.request_id.as_deref());
+                    self.identify(id, opened.request_id);
                     self.note(now, Input::Opened(id, opened.limits));
                 }
                 Some(Ok(_)) => self.note(now, Input::Alive(id)),
                 Some(Err(error)) => {
-                    self.identify(id, error.request_id());
+                    self.identify(id, error.request_id().map(str::to_owned));
                     if let Some(attempt) = self.call.trail().attempts.get(index) {
                         observe::speak_of_attempt(index, attempt, &error);
                     }
                     let failed = self.attempts[index].take();
                     let renewed = error.kind() == Kind::Auth && failed.is_some_and(|failed| failed.renew());
                     let input = if renewed { Input::Renewed(id, error) } else { Input::Failed(id, error) };
-                    self.tell(input);
+                    self.tell(now, input);
                 }
                 None => {
                     self.attempts[index] = None;
-                    self.tell(Input::Ended(id));
+                    self.tell(now, Input::Ended(id));
                 }
             }
         }
         happened
     }
 
-    fn identify(&mut self, id: AttemptId, request_id: Option<&str>) {
-        if let Some(request_id) = observe::token(request_id, observe::LONGEST_ID) {
-            self.call.identify(id, request_id.to_owned());
+    fn identify(&mut self, id: AttemptId, request_id: Option<String>) {
+        let is_name = |id: &String| observe::token(Some(id), observe::LONGEST_ID).is_some();
+        if let Some(request_id) = request_id.filter(is_name) {
+            self.call.identify(id, request_id);
         }
     }
 
-    fn tell(&mut self, input: Input) {
-        let now = self.shared.clock.now();
+    fn tell(&mut self, now: Moment, input: Input) {
         self.note(now, input);
         self.due = true;
     }
@@ -296,7 +296,7 @@ impl Drop for Driver {
     fn drop(&mut self) {
         if !self.over {
             self.attempts.clear();
-            self.tell(Input::CallerGone);
+            self.tell(self.shared.clock.now(), Input::CallerGone);
         }
         if let Some((ticket, _)) = self.wake.take() {
             self.shared.wake_signals.remove(ticket);
