@@ -9,7 +9,7 @@ use hotspare_core::{
     ChatRequest, ChatResponse, EmbedInput, EmbedRequest, EmbedResponse, Error, Json, Kind, Moment,
     OutputFormat, Request, Response, TargetId,
 };
-use hotspare_engine::{Ask, Call, Plan, PlanSeed, Route, ValidateToolCalls};
+use hotspare_engine::{Ask, Call, Plan, PlanSeed, Route, Summary, ValidateToolCalls};
 use hotspare_normalize::{OutputCheck, Validator, prompt_size};
 
 use crate::builder::ClientBuilder;
@@ -420,6 +420,11 @@ async fn whole(mut driver: Box<Driver>) -> Result<Response, Error> {
             }
         }
     });
-    let summary = (*result.await)?;
-    summary.response.ok_or_else(|| Error::new(Kind::Protocol, "the answer was not held"))
+    let Summary { served_by, trail, response, .. } = (*result.await)?;
+    let mut response = response.ok_or_else(|| Error::new(Kind::Protocol, "the answer was not held"))?;
+    match &mut response {
+        Response::Chat(chat) => (chat.served_by, chat.trail) = (Some(served_by), trail),
+        Response::Embed(embed) => (embed.served_by, embed.trail) = (Some(served_by), trail),
+    }
+    Ok(response)
 }

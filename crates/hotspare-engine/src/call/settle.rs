@@ -213,15 +213,6 @@ impl Call {
         let served_by = self.fleet.targets()[attempt.choice.target].id.clone();
         let usage = attempt.usage_or_estimate();
         let trail = std::mem::take(&mut self.trail);
-        let response = response.map(|mut response| {
-            let (by, how) = match &mut response {
-                Response::Embed(response) => (&mut response.served_by, &mut response.trail),
-                Response::Chat(response) => (&mut response.served_by, &mut response.trail),
-            };
-            *by = Some(served_by.clone());
-            how.clone_from(&trail);
-            response
-        });
         self.finish(Ok(Summary { served_by, trail, usage, response }));
     }
 
