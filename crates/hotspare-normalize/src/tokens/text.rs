@@ -7,7 +7,7 @@
 /// Hundredths of a token.
 type Centi = u64;
 
-/// The classes of characters that form runs.
+/// The classes of ASCII characters, which form runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Class {
     Break,
@@ -15,42 +15,62 @@ enum Class {
     Letter,
     Mark,
     Space,
-    /// Weighed character by character.
-    Script(Centi),
 }
+
+/// The class of each ASCII character.
+const CLASSES: [Class; 128] = {
+    let mut classes = [Class::Mark; 128];
+    let mut byte = 0;
+    while byte < 128 {
+        classes[byte as usize] = match byte {
+            b'a'..=b'z' | b'A'..=b'Z' => Class::Letter,
+            b'0'..=b'9' => Class::Digit,
+            b' ' => Class::Space,
+            b'\t' | b'\n' | b'\r' => Class::Break,
+            _ => Class::Mark,
+        };
+        byte += 1;
+    }
+    classes
+};
 
 /// The approximate number of tokens of `text`: within a fifth of the published encodings for code, JSON and prose in
 /// the scripts of the major languages.
 #[must_use]
 pub fn estimate_text(text: &str) -> u64 {
     let mut centi: Centi = 0;
-    let mut run: Option<(Class, u64)> = None;
     let mut white = White::default();
-    for character in text.chars() {
-        centi += white.push(character);
-        let class = classify(character);
-        if let Class::Script(weight) = class {
-            centi += run.take().map_or(0, weigh) + weight;
+    let mut rest = text;
+    while let Some(&byte) = rest.as_bytes().first() {
+        let Some(&class) = CLASSES.get(usize::from(byte)) else {
+            // Other characters are weighed one by one.
+            let mut characters = rest.chars();
+            centi += characters.next().map_or(0, |character| script(u32::from(character)));
+            rest = characters.as_str();
+            white = White::default();
             continue;
-        }
-        run = match run {
-            Some((now, length)) if now == class => Some((now, length + 1)),
-            // Indentation belongs to the line break before it.
-            Some((Class::Break, length)) if class == Class::Space => Some((Class::Break, length + 1)),
-            other => {
-                centi += other.map_or(0, weigh);
-                Some((class, 1))
-            }
         };
+        // Indentation belongs to the line break before it.
+        let belongs = |byte: &u8| {
+            let other = CLASSES.get(usize::from(*byte));
+            other == Some(&class) || (class == Class::Break && other == Some(&Class::Space))
+        };
+        let length = rest.bytes().take_while(belongs).count();
+        let (run, more) = rest.split_at(length);
+        centi += weigh(class, length as u64);
+        match class {
+            Class::Break | Class::Space => centi += run.bytes().map(|byte| white.push(byte)).sum::<Centi>(),
+            _ => white = White::default(),
+        }
+        rest = more;
     }
-    centi += run.map_or(0, weigh);
     centi.div_ceil(100)
 }
 
 /// The cost of white space beyond one token per run; without it, a text of nothing else would cost almost nothing.
 #[derive(Clone, Copy, Debug, Default)]
 struct White {
-    last: char,
+    last: u8,
     /// How often the character has changed in the current run.
     turns: u64,
     length: u64,
@@ -63,26 +83,22 @@ impl White {
     const SPACES: u64 = 128;
     const OTHERS: u64 = 16;
 
-    /// The cost of `character` beyond the one token that its run costs anyway.
-    fn push(&mut self, character: char) -> Centi {
-        if !matches!(character, ' ' | '\t' | '\n' | '\r') {
-            *self = Self::default();
-            return 0;
-        }
-        let turns = character != self.last;
-        self.last = character;
+    /// The cost of a white-space character beyond the one token that its run costs anyway.
+    fn push(&mut self, byte: u8) -> Centi {
+        let turns = byte != self.last;
+        self.last = byte;
         self.length += 1;
         if turns {
             self.turns += 1;
             return if self.turns > Self::TURNS { 20 } else { 0 };
         }
-        let whole = if character == ' ' { Self::SPACES } else { Self::OTHERS };
+        let whole = if byte == b' ' { Self::SPACES } else { Self::OTHERS };
         if self.length.is_multiple_of(whole) { 100 } else { 0 }
     }
 }
 
 /// The cost of a run of one class.
-fn weigh((class, length): (Class, u64)) -> Centi {
+fn weigh(class: Class, length: u64) -> Centi {
     match class {
         // Common words are one token; longer ones, and compound names, are split about every five letters.
         Class::Letter => 100 + length.saturating_sub(7) * 20,
@@ -98,18 +114,6 @@ fn weigh((class, length): (Class, u64)) -> Centi {
                 0
             }
         }
-        Class::Script(weight) => weight * length,
-    }
-}
-
-fn classify(character: char) -> Class {
-    match character {
-        'a'..='z' | 'A'..='Z' => Class::Letter,
-        '0'..='9' => Class::Digit,
-        ' ' => Class::Space,
-        '\t' | '\n' | '\r' => Class::Break,
-        '\0'..='\x7f' => Class::Mark,
-        _ => Class::Script(script(u32::from(character))),
     }
 }
 
