@@ -63,14 +63,9 @@ impl Latency {
         self.average.map(Duration::from_micros)
     }
 
-    /// Median time to first content of comparable prompts, overestimated by at most an eighth.
-    pub(crate) fn p50(&self, tokens: u64) -> Option<Duration> {
-        self.quantiles(tokens, MIN_SAMPLES).map(|(p50, _)| p50)
-    }
-
-    /// 95th percentile of the time to first content of comparable prompts, overestimated by at most an eighth.
-    pub(crate) fn p95(&self, tokens: u64) -> Option<Duration> {
-        self.quantiles(tokens, MIN_SAMPLES).map(|(_, p95)| p95)
+    /// Median and 95th percentile of the time to first content of comparable prompts, overestimated by at most an eighth.
+    pub(crate) fn p50_and_p95(&self, tokens: u64) -> Option<(Duration, Duration)> {
+        self.quantiles(tokens, MIN_SAMPLES)
     }
 
     /// Time after which a prompt of this size is late, if enough is known.
@@ -187,15 +182,15 @@ mod tests {
         for _ in 0..400 {
             latency.sample(NOW, 100, Duration::from_millis(500), true);
         }
-        let usual = latency.p95(100);
+        let usual = latency.p50_and_p95(100);
         let mut slow = |from: u64, until: u64| {
             for second in from..until {
                 latency.sample(NOW + Duration::from_secs(second), 100, Duration::from_secs(5), false);
             }
-            latency.p95(100)
+            latency.p50_and_p95(100)
         };
         assert_eq!(slow(0, 600), usual, "ten minutes at one call a second");
-        assert!(slow(600, 3_600) > Some(Duration::from_secs(4)));
+        assert!(slow(600, 3_600).unwrap().1 > Duration::from_secs(4));
     }
 
     proptest! {
@@ -213,9 +208,10 @@ mod tests {
                 latency.sample(NOW, 0, Duration::from_micros(sample), true);
             }
             sorted.sort_unstable();
-            let ranks = [(latency.p95(0), sorted.len() - sorted.len() / 20), (latency.p50(0), sorted.len().div_ceil(2))];
+            let (p50, p95) = latency.p50_and_p95(0).unwrap();
+            let ranks = [(p95, sorted.len() - sorted.len() / 20), (p50, sorted.len().div_ceil(2))];
             for (found, rank) in ranks {
-                let (found, exact) = (micros(found.unwrap()), sorted[rank - 1]);
+                let (found, exact) = (micros(found), sorted[rank - 1]);
                 prop_assert!(found >= exact && found <= exact + exact / 6, "{found} {exact}");
             }
         }

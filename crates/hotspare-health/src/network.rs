@@ -88,9 +88,12 @@ impl Network {
 
     /// Until when a host is held back, if it is.
     pub(crate) fn held_until(&self, now: Moment, host: ScopeId) -> Option<Moment> {
+        if !self.is_suspected(now) {
+            return None;
+        }
         let lost = self.failing(now).find(|(failing, _)| **failing == host)?.1;
         let until = lost.asked.max(lost.since) + PAUSE;
-        (self.is_suspected(now) && until > now).then_some(until)
+        (until > now).then_some(until)
     }
 
     pub(crate) fn is_suspected(&self, now: Moment) -> bool {

@@ -50,7 +50,8 @@ pub struct Times {
 
 impl Times {
     pub(crate) fn of(latency: &Latency, tokens: u64) -> Self {
-        Self { average: latency.average(), p50: latency.p50(tokens), p95: latency.p95(tokens) }
+        let (p50, p95) = latency.p50_and_p95(tokens).unzip();
+        Self { average: latency.average(), p50, p95 }
     }
 
     /// The longer of each.
