@@ -33,7 +33,7 @@ const ADDRESSES: usize = 64;
 pub struct ReqwestTransport {
     client: reqwest::Client,
     /// Parsed URLs: they recur with every request, and parsing one costs more than building the request.
-    addresses: Arc<RwLock<HashMap<String, Url>>>,
+    addresses: Arc<RwLock<HashMap<String, Arc<Url>>>>,
 }
 
 impl ReqwestTransport {
@@ -88,17 +88,18 @@ impl ReqwestTransport {
         Self { client, addresses: Arc::default() }
     }
 
-    fn address(&self, spelled: String) -> Result<Url, Error> {
+    fn address(&self, spelled: String) -> Result<Arc<Url>, Error> {
         let known = self.addresses.read().unwrap_or_else(PoisonError::into_inner);
         if let Some(url) = known.get(&spelled) {
-            return Ok(url.clone());
+            return Ok(Arc::clone(url));
         }
         drop(known);
         let url = Url::parse(&spelled)
             .map_err(|error| Error::new(Kind::Config, "the address makes no sense").with_source(error))?;
+        let url = Arc::new(url);
         let mut known = self.addresses.write().unwrap_or_else(PoisonError::into_inner);
         if known.len() < ADDRESSES {
-            known.insert(spelled, url.clone());
+            known.insert(spelled, Arc::clone(&url));
         }
         Ok(url)
     }
@@ -153,7 +154,7 @@ impl Transport for ReqwestTransport {
     async fn send(&self, request: HttpRequest) -> Result<HttpResponse, Error> {
         let asked = self.address(request.url)?;
         // Put together without reqwest's builder, which would copy the headers one by one.
-        let mut outgoing = reqwest::Request::new(request.method, asked.clone());
+        let mut outgoing = reqwest::Request::new(request.method, Url::clone(&asked));
         *outgoing.headers_mut() = request.headers;
         *outgoing.body_mut() = Some(request.body.into());
         let mut response = self.client.execute(outgoing).await.map_err(error::before_head)?;
