@@ -126,7 +126,7 @@ impl MessagesRequest {
         let mut fields: Fields<'_> = read(at, raw, "an object with a name")?;
         fields.retain(|_, value| value.get() != "null");
         let kind: Option<String> =
-            fields.remove("type").map(|kind| read(&format!("{at}.type"), kind, "a word")).transpose()?;
+            fields.remove("type").map(|kind| read(format_args!("{at}.type"), kind, "a word")).transpose()?;
         if kind.is_some_and(|kind| kind != "custom") {
             self.request.native_tools.push(Native::new(WIRE, json(at, raw)?));
             return Ok(());
@@ -140,10 +140,10 @@ impl MessagesRequest {
         }
         let mut tool = Tool::new(read::<String>(&field("name"), name, "a name")?, json(at, schema)?);
         if let Some(text) = fields.remove("description") {
-            tool.description = Some(read(&field("description"), text, "a text")?);
+            tool.description = Some(read(field("description"), text, "a text")?);
         }
         if let Some(strict) = fields.remove("strict") {
-            tool.strict = Some(read(&field("strict"), strict, "true or false")?);
+            tool.strict = Some(read(field("strict"), strict, "true or false")?);
         }
         for (name, value) in fields {
             let value = json(&field(&name), value)?;

@@ -3,6 +3,8 @@
 //! Does not validate models' rules: that is up to the providers. Fields without a shared equivalent are kept and
 //! forwarded to targets of this wire. Invariant: every error names the field it is about; nothing is guessed.
 
+use std::fmt;
+
 use hotspare_core::{
     ChatRequest, Error, Json, Media, Message, Native, OutputFormat, Part, Role, Tool, ToolCall, ToolChoice,
     ToolResult,
@@ -58,7 +60,7 @@ impl ChatCompletionsRequest {
             "messages" => {
                 let list: Vec<&RawValue> = read(name, value, "a list")?;
                 for (index, message) in list.iter().enumerate() {
-                    request.messages.push(self::message(&format!("messages[{index}]"), message)?);
+                    request.messages.push(self::message(format_args!("messages[{index}]"), message)?);
                 }
             }
             "stream" => self.stream = read(name, value, "true or false")?,
@@ -212,7 +214,7 @@ struct SchemaDto {
     strict: Option<bool>,
 }
 
-fn message(at: &str, raw: &RawValue) -> Result<Message, Error> {
+fn message(at: fmt::Arguments<'_>, raw: &RawValue) -> Result<Message, Error> {
     let dto: MessageDto<'_> = read_object(at, raw, "an object with role and content")?;
     let role = match dto.role.as_deref() {
         Some("system") => Role::System,
@@ -228,7 +230,7 @@ fn message(at: &str, raw: &RawValue) -> Result<Message, Error> {
         None => return Err(invalid(format!("`{at}.role` is missing"))),
     };
     let said = match dto.content {
-        Some(content) => content_parts(&format!("{at}.content"), content)?,
+        Some(content) => content_parts(format_args!("{at}.content"), content)?,
         None => Vec::new(),
     };
     if role == Role::Tool {
@@ -253,7 +255,7 @@ fn message(at: &str, raw: &RawValue) -> Result<Message, Error> {
     Ok(message)
 }
 
-fn content_parts(at: &str, raw: &RawValue) -> Result<Vec<Part>, Error> {
+fn content_parts(at: fmt::Arguments<'_>, raw: &RawValue) -> Result<Vec<Part>, Error> {
     if raw.get().starts_with('"') {
         return Ok(vec![Part::Text(read(at, raw, "a text")?)]);
     }

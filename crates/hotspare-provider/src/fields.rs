@@ -39,7 +39,11 @@ pub fn body(body: &[u8]) -> Result<Fields<'_>, Error> {
 ///
 /// # Errors
 /// [`Kind::InvalidRequest`] naming the field.
-pub fn read<'a, T: Deserialize<'a>>(name: &str, raw: &'a RawValue, wanted: &str) -> Result<T, Error> {
+pub fn read<'a, T: Deserialize<'a>>(
+    name: impl fmt::Display,
+    raw: &'a RawValue,
+    wanted: &str,
+) -> Result<T, Error> {
     serde_json::from_str(raw.get())
         .map_err(|error| invalid(format!("`{name}` must be {wanted}: {}", place(&error))))
 }
@@ -48,7 +52,11 @@ pub fn read<'a, T: Deserialize<'a>>(name: &str, raw: &'a RawValue, wanted: &str)
 ///
 /// # Errors
 /// [`Kind::InvalidRequest`] naming the field.
-pub fn read_object<'a, T: Deserialize<'a>>(name: &str, raw: &'a RawValue, wanted: &str) -> Result<T, Error> {
+pub fn read_object<'a, T: Deserialize<'a>>(
+    name: impl fmt::Display,
+    raw: &'a RawValue,
+    wanted: &str,
+) -> Result<T, Error> {
     read::<Object<T>>(name, raw, wanted).map(|object| object.0)
 }
 
@@ -161,21 +169,31 @@ fn place(error: &serde_json::Error) -> String {
 
 /// The nesting depth of valid JSON.
 fn depth(json: &str) -> usize {
-    let (mut now, mut most, mut text, mut escaped) = (0usize, 0, false, false);
-    for byte in json.bytes() {
+    let (mut now, mut most) = (0usize, 0);
+    let mut rest = json.as_bytes().iter();
+    while let Some(byte) = rest.next() {
         match byte {
-            _ if escaped => escaped = false,
-            b'\\' if text => escaped = true,
-            b'"' => text = !text,
-            b'[' | b'{' if !text => {
+            b'"' => rest = after_text(rest.as_slice()).iter(),
+            b'[' | b'{' => {
                 now += 1;
                 most = most.max(now);
             }
-            b']' | b'}' if !text => now = now.saturating_sub(1),
+            b']' | b'}' => now = now.saturating_sub(1),
             _ => {}
         }
     }
     most
+}
+
+/// What follows a text that has just begun: most of a body is prompts, so they are skipped rather than read.
+fn after_text(mut text: &[u8]) -> &[u8] {
+    while let Some(at) = memchr::memchr2(b'"', b'\\', text) {
+        if text[at] == b'"' {
+            return &text[at + 1..];
+        }
+        text = text.get(at + 2..).unwrap_or_default();
+    }
+    &[]
 }
 
 #[cfg(test)]

@@ -117,11 +117,11 @@ fn take<T: DeserializeOwned>(
     wanted: &str,
 ) -> Result<T, Error> {
     let raw = fields.remove(name).ok_or_else(|| invalid(format!("`{at}.{name}` is missing")))?;
-    read(&format!("{at}.{name}"), raw, wanted)
+    read(format_args!("{at}.{name}"), raw, wanted)
 }
 
 fn optional<T: DeserializeOwned>(at: &str, fields: &mut Fields<'_>, name: &str) -> Result<Option<T>, Error> {
-    fields.remove(name).map(|raw| read(&format!("{at}.{name}"), raw, "of its type")).transpose()
+    fields.remove(name).map(|raw| read(format_args!("{at}.{name}"), raw, "of its type")).transpose()
 }
 
 /// The fields as an object, each with its original JSON.

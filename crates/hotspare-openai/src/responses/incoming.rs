@@ -154,7 +154,7 @@ fn item(at: &str, raw: &RawValue, messages: &mut Vec<Message>) -> Result<(), Err
     let mut fields: Fields<'_> = read(at, raw, "an object")?;
     fields.retain(|_, value| value.get() != "null");
     let kind: Option<String> =
-        fields.remove("type").map(|kind| read(&format!("{at}.type"), kind, "a word")).transpose()?;
+        fields.remove("type").map(|kind| read(format_args!("{at}.type"), kind, "a word")).transpose()?;
     let mut need = |name: &str| {
         let value = fields.remove(name).ok_or_else(|| invalid(format!("`{at}.{name}` is missing")))?;
         Ok::<_, Error>((format!("{at}.{name}"), value))
@@ -182,7 +182,7 @@ fn item(at: &str, raw: &RawValue, messages: &mut Vec<Message>) -> Result<(), Err
         Some("reasoning") => {
             let shown = |name: &str| {
                 let list: Vec<Object<TextDto>> = match fields.get(name) {
-                    Some(value) => read(&format!("{at}.{name}"), value, "a list of texts")?,
+                    Some(value) => read(format_args!("{at}.{name}"), value, "a list of texts")?,
                     None => Vec::new(),
                 };
                 Ok::<_, Error>(
@@ -210,7 +210,7 @@ struct TextDto {
 
 fn message(at: &str, mut fields: Fields<'_>, messages: &mut Vec<Message>) -> Result<(), Error> {
     let role = fields.remove("role").ok_or_else(|| invalid(format!("`{at}.role` is missing")))?;
-    let role = match read::<String>(&format!("{at}.role"), role, "a word")?.as_str() {
+    let role = match read::<String>(format_args!("{at}.role"), role, "a word")?.as_str() {
         "system" => Role::System,
         "developer" => Role::Developer,
         "user" => Role::User,
@@ -246,10 +246,10 @@ fn parts(at: &str, raw: &RawValue, role: Role) -> Result<Vec<Part>, Error> {
         let mut fields: Fields<'_> = read(&at, raw, "an object with a type")?;
         fields.retain(|_, value| value.get() != "null");
         let kind = fields.remove("type").ok_or_else(|| invalid(format!("`{at}.type` is missing")))?;
-        let kind: String = read(&format!("{at}.type"), kind, "a word")?;
+        let kind: String = read(format_args!("{at}.type"), kind, "a word")?;
         let mut text = |name: &str| {
             let value = fields.remove(name)?;
-            Some(read::<String>(&format!("{at}.{name}"), value, "a text"))
+            Some(read::<String>(format_args!("{at}.{name}"), value, "a text"))
         };
         let part = match kind.as_str() {
             "input_text" | "output_text" | "text" | "summary_text" => {
@@ -283,23 +283,23 @@ fn tool(at: &str, raw: &RawValue, request: &mut ChatRequest) -> Result<(), Error
     let mut fields: Fields<'_> = read(at, raw, "an object with a type")?;
     fields.retain(|_, value| value.get() != "null");
     let kind: Option<String> =
-        fields.remove("type").map(|kind| read(&format!("{at}.type"), kind, "a word")).transpose()?;
+        fields.remove("type").map(|kind| read(format_args!("{at}.type"), kind, "a word")).transpose()?;
     if kind.as_deref() != Some("function") {
         request.native_tools.push(Native::new(WIRE, json(at, raw)?));
         return Ok(());
     }
     let name = fields.remove("name").ok_or_else(|| invalid(format!("`{at}.name` is missing")))?;
-    let name: String = read(&format!("{at}.name"), name, "a name")?;
+    let name: String = read(format_args!("{at}.name"), name, "a name")?;
     let parameters = match fields.remove("parameters") {
         Some(schema) => json(&format!("{at}.parameters"), schema)?,
         None => Json::from(serde_json::json!({"type": "object", "properties": {}})),
     };
     let mut tool = Tool::new(name, parameters);
     if let Some(text) = fields.remove("description") {
-        tool.description = Some(read(&format!("{at}.description"), text, "a text")?);
+        tool.description = Some(read(format_args!("{at}.description"), text, "a text")?);
     }
     if let Some(strict) = fields.remove("strict") {
-        tool.strict = Some(read(&format!("{at}.strict"), strict, "true or false")?);
+        tool.strict = Some(read(format_args!("{at}.strict"), strict, "true or false")?);
     }
     for (name, value) in fields {
         let value = json(&format!("{at}.{name}"), value)?;
