@@ -3,6 +3,7 @@
 //! Not those for operators. Invariant: every reply has the format of the wire that was used and names the serving
 //! target, and every request for an answer is counted.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -63,7 +64,11 @@ async fn ask<F: Front>(
     request: Request,
 ) -> Response {
     let mut tally = gateway.traffic.begin();
-    let answer = gateway.unless_closing(gateway.answer::<F>(&id, &mut tally, request)).await;
+    let answer = {
+        // Pinned here, because it is large and would be moved several times.
+        let answer = pin!(gateway.answer::<F>(&id, &mut tally, request));
+        gateway.unless_closing(answer).await
+    };
     match answer {
         Ok(Answer::Whole(response)) => {
             tally.served();
