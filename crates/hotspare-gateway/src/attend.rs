@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, HeaderValue};
+use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use axum::middleware::Next;
 use axum::response::Response;
 use tracing::Instrument;
@@ -17,12 +17,16 @@ use crate::gateway::Gateway;
 #[derive(Clone, Debug)]
 pub(crate) struct RequestId(pub(crate) Arc<str>);
 
+/// The request's id under each wire's name; clients send theirs under the second.
+static REQUEST_ID: HeaderName = HeaderName::from_static("request-id");
+static X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
 /// Longest client-supplied id that is logged.
 const LONGEST_ID: usize = 128;
 
 /// The client's own id for a request, if it is a plain token: it is logged.
 fn caller_id(headers: &HeaderMap) -> Option<&str> {
-    let id = headers.get("x-request-id")?.to_str().ok()?;
+    let id = headers.get(&X_REQUEST_ID)?.to_str().ok()?;
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_.-:/+=".contains(&byte);
     (!id.is_empty() && id.len() <= LONGEST_ID && id.bytes().all(is_plain)).then_some(id)
 }
@@ -41,8 +45,8 @@ pub(crate) async fn attend(
     request.extensions_mut().insert(RequestId(Arc::clone(&id)));
     let mut response = next.run(request).instrument(span).await;
     if let Ok(id) = HeaderValue::from_str(&id) {
-        response.headers_mut().insert("request-id", id.clone());
-        response.headers_mut().insert("x-request-id", id);
+        response.headers_mut().insert(&REQUEST_ID, id.clone());
+        response.headers_mut().insert(&X_REQUEST_ID, id);
     }
     response
 }

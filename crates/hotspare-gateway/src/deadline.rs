@@ -7,13 +7,14 @@
 
 use std::time::Duration;
 
-use axum::http::HeaderMap;
+use axum::http::{HeaderMap, HeaderName};
 use hotspare::{Error, Kind};
 
 /// Headers whose value has a unit.
-const SPELLED: [&str; 2] = ["x-hotspare-deadline", "x-request-timeout"];
+static SPELLED: [HeaderName; 2] =
+    [HeaderName::from_static("x-hotspare-deadline"), HeaderName::from_static("x-request-timeout")];
 /// Header with a value in milliseconds.
-const ENVOY: &str = "x-envoy-expected-rq-timeout-ms";
+static ENVOY: HeaderName = HeaderName::from_static("x-envoy-expected-rq-timeout-ms");
 
 /// The caller's deadline, if a header sets one.
 ///
@@ -21,12 +22,12 @@ const ENVOY: &str = "x-envoy-expected-rq-timeout-ms";
 /// If a header is not a duration, or is zero.
 pub(crate) fn from_headers(headers: &HeaderMap) -> Result<Option<Duration>, Error> {
     let mut shortest: Option<Duration> = None;
-    for name in SPELLED.into_iter().chain([ENVOY]) {
+    for name in SPELLED.iter().chain([&ENVOY]) {
         let Some(value) = headers.get(name) else { continue };
         let text = value.to_str().unwrap_or_default().trim();
-        let read = if name == ENVOY { text.parse().ok().map(Duration::from_millis) } else { spelled(text) };
+        let read = if *name == ENVOY { text.parse().ok().map(Duration::from_millis) } else { spelled(text) };
         let Some(deadline) = read.filter(|deadline| !deadline.is_zero()) else {
-            let form = if name == ENVOY { "milliseconds" } else { "a duration such as 20s or 1500ms" };
+            let form = if *name == ENVOY { "milliseconds" } else { "a duration such as 20s or 1500ms" };
             let what = format!("the header {name} must hold {form}, more than nothing");
             return Err(Error::new(Kind::InvalidRequest, what).with_code("invalid_deadline"));
         };

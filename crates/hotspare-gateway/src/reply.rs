@@ -4,12 +4,15 @@
 //! what was already tried everywhere.
 
 use axum::body::Body;
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::Response;
 use hotspare::Error;
 use hotspare::anthropic::VERSION_HEADER;
 
 use crate::front::{Chat, Front, Messages};
+
+static SERVED_BY: HeaderName = HeaderName::from_static("x-hotspare-served-by");
+static ATTEMPTS: HeaderName = HeaderName::from_static("x-hotspare-attempts");
 
 /// Whether a request uses Anthropic's wire, as far as path and headers tell.
 pub(crate) fn speaks_messages(path: &str, headers: &HeaderMap) -> bool {
@@ -52,10 +55,10 @@ pub(crate) fn failure<F: Front>(error: &Error, id: &str) -> Response {
 pub(crate) fn mark(response: &mut Response, served: Option<&str>, attempts: usize) {
     let headers = response.headers_mut();
     if let Some(value) = served.and_then(|served| HeaderValue::from_str(served).ok()) {
-        headers.insert("x-hotspare-served-by", value);
+        headers.insert(&SERVED_BY, value);
     }
     if attempts > 0 {
-        headers.insert("x-hotspare-attempts", HeaderValue::from(attempts));
+        headers.insert(&ATTEMPTS, HeaderValue::from(attempts));
     }
 }
 

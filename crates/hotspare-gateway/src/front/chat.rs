@@ -32,7 +32,7 @@ impl Front for Chat {
 
     fn begin(id: &str, asked: &Asked) -> Self {
         let outgoing = ChatCompletionsEncoder::new(
-            format!("chatcmpl-{id}"),
+            ["chatcmpl-", id].concat(),
             asked.request.model.clone(),
             unix_seconds(),
         );
