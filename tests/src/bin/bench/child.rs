@@ -14,16 +14,29 @@ pub(crate) struct Child {
 impl Child {
     pub(crate) fn start(args: &[&str]) -> Self {
         let me = std::env::current_exe().expect("this program");
-        let mut process = Command::new(me)
-            .args(args)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("a process");
+        Self::of(Command::new(me).args(args)).expect("a process")
+    }
+
+    /// As [`Child::start`], under callgrind; `None` without valgrind.
+    pub(crate) fn counted(args: &[&str]) -> Option<Self> {
+        let me = std::env::current_exe().expect("this program");
+        Self::of(callgrind().arg(me).args(args).stderr(Stdio::piped()))
+    }
+
+    fn of(command: &mut Command) -> Option<Self> {
+        let mut process = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().ok()?;
         let mut url = String::new();
         let mut out = std::io::BufReader::new(process.stdout.take().expect("a pipe"));
         std::io::BufRead::read_line(&mut out, &mut url).expect("an address");
-        Self { process, url: url.trim().to_owned() }
+        Some(Self { process, url: url.trim().to_owned() })
+    }
+
+    /// Ends a child that was started under callgrind, and returns the instructions it took.
+    pub(crate) fn instructions(mut self) -> Option<u64> {
+        drop(self.process.stdin.take());
+        let mut text = String::new();
+        std::io::Read::read_to_string(self.process.stderr.as_mut()?, &mut text).ok()?;
+        collected(&text)
     }
 
     /// CPU time so far, in hundredths of a second.
@@ -40,6 +53,18 @@ impl Drop for Child {
         drop(self.process.stdin.take());
         let _ = self.process.wait();
     }
+}
+
+/// Callgrind, without a file of its own.
+pub(crate) fn callgrind() -> Command {
+    let mut command = Command::new("valgrind");
+    command.args(["--tool=callgrind", "--callgrind-out-file=/dev/null"]);
+    command
+}
+
+/// The instructions that callgrind reports at its end.
+pub(crate) fn collected(text: &str) -> Option<u64> {
+    text.lines().find_map(|line| line.split("Collected : ").nth(1))?.trim().parse().ok()
 }
 
 /// Runs until the parent closes the pipe.

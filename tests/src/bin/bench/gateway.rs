@@ -41,7 +41,7 @@ pub(crate) async fn run() {
     const COUNT: usize = 8_000;
     let server = Child::start(&["server", "20"]);
     println!("CPU per request beside a proxy that only copies bytes; 16 callers, 20 tokens an answer\n");
-    println!("{:<10}{:>16}{:>16}{:>8}", "", "copying proxy", "gateway", "ratio");
+    println!("{:<10}{:>16}{:>16}{:>8}{:>16}", "", "copying proxy", "gateway", "ratio", "instructions");
     for (kind, stream) in [("json", false), ("stream", true)] {
         let mut micros = Vec::new();
         for role in ["proxy-child", "gateway-child"] {
@@ -50,16 +50,9 @@ pub(crate) async fn run() {
             let mut used = 0;
             for round in 0..2 {
                 let before = child.ticks();
-                let calls = futures::stream::iter(0..COUNT).for_each_concurrent(16, |_| async {
-                    let body = format!(
-                        r#"{{"model":"chat","stream":{stream},"messages":[{{"role":"user","content":"x"}}]}}"#
-                    );
-                    let url = format!("{}/chat/completions", child.url);
-                    let reply = http.post(url).bearer_auth("sk-bench").body(body).send();
-                    let bytes = reply.await.expect("a reply").bytes().await.expect("a body");
-                    assert!(bytes.len() > 100);
-                });
-                calls.await;
+                futures::stream::iter(0..COUNT)
+                    .for_each_concurrent(16, |_| ask(&http, &child.url, stream))
+                    .await;
                 // The first round warms up.
                 if round == 1 {
                     used = child.ticks() - before;
@@ -67,6 +60,33 @@ pub(crate) async fn run() {
             }
             micros.push(used as f64 * 10_000.0 / COUNT as f64);
         }
-        println!("{kind:<10}{:>13.1} µs{:>13.1} µs{:>8.2}", micros[0], micros[1], micros[1] / micros[0]);
+        let instructions = instructions(&server.url, stream).await;
+        let instructions = instructions.map_or("no valgrind".to_owned(), |count| count.to_string());
+        let (copied, served) = (micros[0], micros[1]);
+        println!("{kind:<10}{copied:>13.1} µs{served:>13.1} µs{:>8.2}{instructions:>16}", served / copied);
     }
+}
+
+/// One request, read to its end.
+async fn ask(http: &reqwest::Client, base: &str, stream: bool) {
+    let body =
+        format!(r#"{{"model":"chat","stream":{stream},"messages":[{{"role":"user","content":"x"}}]}}"#);
+    let reply = http.post(format!("{base}/chat/completions")).bearer_auth("sk-bench").body(body).send();
+    let bytes = reply.await.expect("a reply").bytes().await.expect("a body");
+    assert!(bytes.len() > 100);
+}
+
+/// The gateway's instructions per request: the difference between many requests and few, one after the other.
+async fn instructions(url: &str, stream: bool) -> Option<u64> {
+    let mut counts = Vec::new();
+    for requests in [10, 60] {
+        let child = Child::counted(&["gateway-child", url])?;
+        let http = reqwest::Client::builder().no_proxy().tcp_nodelay(true).build().expect("a client");
+        for _ in 0..requests {
+            ask(&http, &child.url, stream).await;
+        }
+        drop(http);
+        counts.push(child.instructions()?);
+    }
+    Some(counts[1].saturating_sub(counts[0]) / 50)
 }

@@ -3,14 +3,13 @@
 //!
 //! Instructions are counted by callgrind if valgrind is installed.
 
-use std::process::Command;
 use std::time::{Duration, Instant};
 
 use futures::StreamExt;
 use hotspare::{ChatRequest, Client, Event};
 use serde::{Deserialize, Serialize};
 
-use crate::child::{Child, hotspare};
+use crate::child::{Child, callgrind, collected, hotspare};
 
 /// Tokens of an answer.
 const TOKENS: usize = 200;
@@ -70,14 +69,8 @@ async fn time(mode: &str, url: &str) -> Duration {
 /// Instructions per request: the difference between many requests and few.
 fn instructions(me: &std::path::Path, mode: &str, url: &str) -> Option<u64> {
     let count = |requests: &str| -> Option<u64> {
-        let out = Command::new("valgrind")
-            .args(["--tool=callgrind", "--callgrind-out-file=/dev/null"])
-            .arg(me)
-            .args(["client", mode, requests, url])
-            .output()
-            .ok()?;
-        let text = String::from_utf8_lossy(&out.stderr);
-        text.lines().find_map(|line| line.split("Collected : ").nth(1))?.trim().parse().ok()
+        let out = callgrind().arg(me).args(["client", mode, requests, url]).output().ok()?;
+        collected(&String::from_utf8_lossy(&out.stderr))
     };
     Some(count("40")?.saturating_sub(count("10")?) / 30)
 }
