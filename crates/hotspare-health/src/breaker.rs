@@ -28,7 +28,7 @@ use hotspare_core::{BreakerState, Moment};
 
 use crate::config::Config;
 use crate::evidence::Sum;
-use crate::gate::LONGEST_HOLD;
+use crate::gate::{LONGEST_HINT, LONGEST_HOLD};
 use crate::permit::{Cause, Pass, Reason};
 use crate::window::{Weight, Window};
 
@@ -377,7 +377,8 @@ impl Breaker {
         // Equal jitter: half is fixed, half is random.
         let half = u64::try_from(whole.as_nanos() / 2).unwrap_or(u64::MAX);
         let pause = Duration::from_nanos(half.saturating_add(draw % half.max(1)));
-        // A hint is trusted for at most an hour, as in a gate.
+        // A hint is trusted for at most an hour, and not at all if it makes no sense, as in a gate.
+        let not_before = not_before.filter(|at| *at <= now + LONGEST_HINT);
         let promised = not_before.map_or(Moment::ZERO, |at| at.min(now + LONGEST_HOLD));
         self.until = self.until.max(now + pause).max(promised);
         self.sum = Sum::default();

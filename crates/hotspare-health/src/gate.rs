@@ -11,6 +11,8 @@ use crate::permit::Cause;
 
 /// Longest hint that is honoured; a longer one is treated as this.
 pub(crate) const LONGEST_HOLD: Duration = Duration::from_secs(3_600);
+/// A longer hint is a mistake of the server, since no rate limit is counted over more than a month: it counts as none.
+pub(crate) const LONGEST_HINT: Duration = Duration::from_secs(31 * 86_400);
 /// A hint shorter than this is trusted once: if the call after it is refused again, the pause is at least this long.
 const LEAST_AGAIN: Duration = Duration::from_secs(1);
 /// Pause after the first refusal without a hint, and the longest that it grows to.
@@ -45,12 +47,13 @@ pub(crate) struct Gate {
 impl Gate {
     pub(crate) fn check(&self, now: Moment) -> Result<(), (Cause, Moment)> {
         let disabled = self.disabled.unwrap_or(Moment::ZERO);
-        let held_until = self.held_until.max(self.scout_until);
-        // Reports the longer of the two obstacles.
-        let (cause, until) = if disabled >= held_until {
+        // Reports the obstacle that lasts longest.
+        let (cause, until) = if disabled >= self.held_until.max(self.scout_until) {
             (Cause::Disabled, disabled)
+        } else if self.held_until >= self.scout_until {
+            (Cause::RateLimited, self.held_until)
         } else {
-            (Cause::RateLimited, held_until)
+            (Cause::Scouted, self.scout_until)
         };
         if now < until { Err((cause, until)) } else { Ok(()) }
     }
@@ -68,6 +71,9 @@ impl Gate {
     }
 
     pub(crate) fn hold(&mut self, now: Moment, until: Moment) {
+        if until > now + LONGEST_HINT {
+            return self.hold_unknown(now);
+        }
         // Refusals of calls that were in flight when the pause began do not count again.
         if now >= self.held_until {
             self.pause(now);
@@ -152,8 +158,17 @@ mod tests {
         gate.hold(at(1), at(5));
         assert_eq!(gate.check(at(29)), Err((Cause::RateLimited, at(30))));
         assert_eq!(gate.check(at(30)), Ok(()));
-        gate.hold(at(30), Moment::MAX);
+        gate.hold(at(30), at(5 * 86_400));
         assert_eq!(gate.check(at(31)), Err((Cause::RateLimited, at(3_630))));
+    }
+
+    #[test]
+    fn a_hint_of_years_is_no_hint() {
+        let mut gate = Gate::default();
+        gate.hold(at(0), at(1_000_000_000));
+        assert_eq!(gate.check(at(1)), Err((Cause::RateLimited, at(5))));
+        gate.hold(at(5), Moment::MAX);
+        assert_eq!(gate.check(at(6)), Err((Cause::RateLimited, at(15))), "the pause doubles");
     }
 
     #[test]
@@ -208,7 +223,8 @@ mod tests {
         gate.hold(at(0), at(5));
         assert!(gate.check(at(5)).is_ok());
         gate.pass(at(5));
-        assert!(gate.check(at(5)).is_err(), "another is finding out");
+        let scouted = gate.check(at(5));
+        assert_eq!(scouted, Err((Cause::Scouted, millis(5_500))), "another call is finding out");
         gate.hold(millis(5_080), at(10));
         assert!(gate.check(millis(9_999)).is_err() && gate.check(at(10)).is_ok());
         gate.pass(at(10));

@@ -135,6 +135,8 @@ pub enum Cause {
     QuotaSpent,
     /// It asked for a pause.
     RateLimited,
+    /// Its pause is over, and the first call since is finding out whether it serves again.
+    Scouted,
 }
 
 /// Something that became known while a call is in flight. Updates statistics; never opens or closes a breaker by

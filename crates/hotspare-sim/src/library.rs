@@ -40,6 +40,7 @@ const FILES: &[(&str, &str)] = &[
     ("rate-limited-alone", include_str!("../scenarios/rate-limited-alone.toml")),
     ("rate-limited-bare", include_str!("../scenarios/rate-limited-bare.toml")),
     ("rate-limited-hint", include_str!("../scenarios/rate-limited-hint.toml")),
+    ("rate-limited-now-and-then", include_str!("../scenarios/rate-limited-now-and-then.toml")),
     ("refused", include_str!("../scenarios/refused.toml")),
     ("restart", include_str!("../scenarios/restart.toml")),
     ("retired-model", include_str!("../scenarios/retired-model.toml")),

@@ -111,8 +111,8 @@ pub(super) const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "of two obstacles the shorter is told",
         file: "crates/hotspare-health/src/gate.rs",
-        from: "if disabled >= held_until {",
-        to: "if disabled < held_until {",
+        from: "if disabled >= self.held_until.max(self.scout_until) {",
+        to: "if disabled < self.held_until.max(self.scout_until) {",
         package: "hotspare-health",
     },
     Mutant {

@@ -223,6 +223,8 @@ impl Call {
                     lines.push(choice.target);
                     world.join(choice.target, &mut self.ticket)
                 }
+                // Half a second at most, and by then the target may well serve again.
+                Cause::Scouted => true,
                 Cause::RateLimited | Cause::QuotaSpent | Cause::NetworkSuspected => {
                     late || pause.is_some_and(|pause| pause <= patience)
                 }
@@ -381,7 +383,12 @@ pub(super) fn is_overridden(refusal: &Refusal) -> bool {
 pub(super) fn is_rate_limit(refusal: &Refusal) -> bool {
     matches!(
         refusal.cause,
-        Cause::Growing | Cause::LimitReached | Cause::Queued | Cause::QuotaSpent | Cause::RateLimited
+        Cause::Growing
+            | Cause::LimitReached
+            | Cause::Queued
+            | Cause::QuotaSpent
+            | Cause::RateLimited
+            | Cause::Scouted
     )
 }
 
@@ -397,6 +404,7 @@ pub(super) fn why_refused(now: Moment, refusal: &Refusal) -> String {
         Cause::NetworkSuspected => "no host can be reached from here, so that it waits",
         Cause::QuotaSpent => "its quota seems to be used up",
         Cause::RateLimited => "it asked to be left alone",
+        Cause::Scouted => "another call is finding out whether its pause is over",
         Cause::Disabled => "it is disabled",
         Cause::Cordoned => "an operator took it out of service",
         _ => "it is blocked",

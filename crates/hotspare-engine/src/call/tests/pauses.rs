@@ -75,3 +75,21 @@ fn a_pause_that_is_passed_on_is_spread_over_a_quarter() {
         assert!(told.last().unwrap().saturating_sub(*told.first().unwrap()) > pause / 5, "{told:?}");
     }
 }
+
+/// A route that waits for no pause still waits this half second: the pause is over, and the target may well be back.
+#[test]
+fn a_call_without_another_target_waits_for_the_one_that_goes_first() {
+    let setup = Setup::new(&["a"]);
+    let mut rig = setup.rig();
+    rig.tell(Input::Failed(AttemptId(0), limited(Duration::from_secs(5))));
+    rig.now = rig.now + Duration::from_secs(5);
+    let _ = rig.next_call(&setup);
+    assert_eq!(rig.targets(), [0], "it goes first");
+    let _ = rig.next_call(&setup);
+    assert!(rig.begun.is_empty() && rig.done.is_empty());
+    rig.wait(Duration::from_millis(500));
+    assert_eq!(rig.targets(), [0]);
+    rig.tell(Input::Failed(AttemptId(0), limited(Duration::from_secs(5))));
+    let _ = rig.next_call(&setup);
+    assert_eq!(rig.error().kind(), Kind::RateLimited, "a pause itself is not waited for");
+}
