@@ -146,6 +146,8 @@ pub(crate) struct Ledger {
     /// State changes of the targets' breakers.
     pub(crate) changes: Vec<(Moment, usize, BreakerState)>,
     opens: Vec<(Moment, usize)>,
+    /// Places whose breaker has opened since the window began.
+    opened: Vec<bool>,
     /// When a target was marked slow.
     degrades: Vec<(Moment, usize)>,
     /// Outcomes of calls that began within the window, by target, until its breaker first opened there.
@@ -181,6 +183,7 @@ impl Ledger {
             kinds: BTreeMap::new(),
             changes: Vec::new(),
             opens: Vec::new(),
+            opened: vec![false; targets],
             degrades: Vec::new(),
             outcomes: vec![0; targets],
             targets,
@@ -240,8 +243,7 @@ impl Ledger {
 
     /// A call that began at `began` ended, well or badly.
     pub(crate) fn outcome(&mut self, began: Moment, place: usize) {
-        let from = Moment::from_nanos(self.window.0);
-        if began >= from && !self.opens.iter().any(|(at, one)| *one == place && *at >= from) {
+        if began.as_nanos() >= self.window.0 && !self.opened[place] {
             self.outcomes[place] += 1;
         }
     }
@@ -253,6 +255,7 @@ impl Ledger {
     }
 
     pub(crate) fn changed(&mut self, now: Moment, place: usize, to: BreakerState) {
+        self.opened[place] |= to == BreakerState::Open && now.as_nanos() >= self.window.0;
         if to == BreakerState::Open && self.opens.len() < 100_000 {
             self.opens.push((now, place));
         }
