@@ -48,7 +48,9 @@ pub struct PlannedTarget {
     pub usual: Option<TypicalLatency>,
     /// Tokens of the prompt as estimated for this target.
     pub prompt_tokens: u64,
-    /// The same plus the room for the answer.
+    /// The most tokens that the prompt may have there, by what is known of the target's counts.
+    pub most_prompt_tokens: u64,
+    /// The estimate plus the room for the answer.
     pub needs: u64,
     /// The oldest turns must be removed until the prompt is estimated at this many tokens.
     pub trim_to: Option<u64>,
@@ -142,7 +144,7 @@ impl Plan {
             if let Some(Unable::Length(why) | Unable::Overflowed(_, why) | Unable::Other(why)) = why {
                 skipped.push(Skipped::new(target.id.clone(), why));
             } else {
-                facts.push(Some((place, need.prompt, measure.with_room(&target.profile, need), trim_to)));
+                facts.push(Some((place, need, measure.with_room(&target.profile, need), trim_to)));
                 candidates.push(Candidate {
                     target: &target.id,
                     profile: &target.profile,
@@ -163,7 +165,7 @@ impl Plan {
         for choice in route.strategy.rank(&scene).choices {
             // A third-party strategy may break its contract; a plan does not.
             let taken = facts.get_mut(choice.index).and_then(Option::take);
-            let Some((target, prompt_tokens, needs, trim_to)) = taken else { continue };
+            let Some((target, need, needs, trim_to)) = taken else { continue };
             let view = &candidates[choice.index].view;
             let start = match choice.start {
                 Start::After(_) if request.options().no_hedge => Start::AfterFailure,
@@ -175,7 +177,8 @@ impl Plan {
                 reason: choice.reason,
                 clean: view.usable && view.failure_rate_bp == 0,
                 usual: TypicalLatency::of(view),
-                prompt_tokens,
+                prompt_tokens: need.prompt,
+                most_prompt_tokens: need.most_prompt(),
                 needs,
                 trim_to,
             });

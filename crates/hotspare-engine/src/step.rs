@@ -49,8 +49,8 @@ pub struct AttemptStart {
     /// The oldest turns must be removed until the prompt is estimated at this many tokens (by
     /// [`prompt_size`](hotspare_normalize::prompt_size)).
     pub trim_to: Option<u64>,
-    /// Tokens of the prompt as estimated for this target.
-    pub prompt_tokens: u64,
+    /// The most tokens that the prompt may have at this target: the estimate and its margin.
+    pub most_prompt_tokens: u64,
     /// Index of the route.
     pub route: usize,
 }

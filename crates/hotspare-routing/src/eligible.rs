@@ -23,6 +23,12 @@ pub struct Need {
 }
 
 impl Need {
+    /// The most tokens that the prompt may have: the count may be as much too low as too high.
+    #[must_use]
+    pub fn most_prompt(&self) -> u64 {
+        self.prompt.saturating_add((self.prompt / 100).saturating_mul(self.margin))
+    }
+
     /// Tokens reserved for the answer: as many as the request allows and the model supports, or a usual length.
     #[must_use]
     pub fn room(request: &ChatRequest, profile: &ModelProfile, window: u64) -> u64 {

@@ -17,9 +17,6 @@ use hotspare_normalize::{by_tool, portable, rewrite_schema, short_tool_ids, trim
 
 use crate::shared::{Connected, Prompt};
 
-/// By how much, in per cent of the prompt, the estimate may be too low.
-const DOUBT: u64 = 30;
-
 /// With less room than this, in tokens, setting a limit is no better than the wire's default.
 const ROOM: u64 = 4_096;
 
@@ -140,7 +137,7 @@ fn limit(
             notes.push(format!("max_tokens {wanted} lowered to {most}, the model's longest answer"));
         }
         None if profile.capabilities.unlimited_output == Some(false) => {
-            let prompt = begin.prompt_tokens.saturating_add(begin.prompt_tokens / 100 * DOUBT);
+            let prompt = begin.most_prompt_tokens;
             let room = profile.context_window.map_or(most, |window| window.saturating_sub(prompt));
             // With less room, the wire's own default is as good a guess.
             if room >= most.min(ROOM) {

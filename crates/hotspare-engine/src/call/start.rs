@@ -311,7 +311,7 @@ impl Call {
         why: String,
     ) -> AttemptStart {
         let id = AttemptId(self.attempts.len());
-        let PlannedTarget { target: place, prompt_tokens, trim_to, .. } = choice;
+        let PlannedTarget { target: place, prompt_tokens, most_prompt_tokens, trim_to, .. } = choice;
         let target = &self.fleet.targets()[place];
         let stream = self.streams(world, place);
         if !stream {
@@ -368,7 +368,7 @@ impl Call {
             resume,
             reask: None,
             trim_to,
-            prompt_tokens,
+            most_prompt_tokens,
             route: self.route.index,
         }
     }

@@ -164,6 +164,19 @@ fn an_unstreamed_answer_is_held_until_it_is_whole() {
     assert_eq!(rig.out, vec![]);
 }
 
+/// A window is filled up to what the target is known to count, not by a flat margin.
+#[test]
+fn a_prompts_upper_bound_follows_what_was_learned() {
+    let rig = Setup::new(&["a", "b"]).rig();
+    let request = ChatRequest::to("r").user("hi").into();
+    let mut views = rig.world.views(rig.now, &rig.call.route, 10_000, true);
+    views[1].tokens.doubt = [0; PromptSize::PARTS];
+    let size = PromptSize::of_text(10_000);
+    let plan = Plan::new(&rig.call.fleet, &rig.call.route, &request, size, &views, PlanSeed::default());
+    let bounds: Vec<u64> = plan.choices.iter().map(|choice| choice.most_prompt_tokens).collect();
+    assert_eq!(bounds, [13_000, 11_500], "2.5 standard deviations, and never less than 15 %");
+}
+
 #[test]
 fn an_empty_answer_is_a_failure() {
     let mut rig = Setup::new(&["a", "b"]).rig();
