@@ -87,7 +87,7 @@ impl From<EmbedRequest> for Request {
     }
 }
 
-/// A complete answer, of the same variant as its request.
+/// A complete answer, of the same variant as its request. Exhaustive for the same reason as [`Request`].
 #[derive(Clone, Debug, PartialEq)]
 pub enum Response {
     /// A chat answer.

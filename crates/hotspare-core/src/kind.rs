@@ -258,7 +258,7 @@ pub enum Next {
     Stop,
 }
 
-/// What a failure affects.
+/// What a failure affects. Exhaustive on purpose: the engine must know what to record for every scope.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Scope {
     /// The key at this endpoint.
