@@ -1,7 +1,9 @@
 //! The library as an application uses it: typed answers, listeners, custom HTTP clients and propagated errors.
 
+use std::future::poll_fn;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::task::Poll;
 
 use hotspare::{
     ChatRequest, Client, Cost, Endpoint, Json, Key, Kind, ModelProfile, OutputFormat, Price, Provider,
@@ -189,4 +191,38 @@ async fn an_own_validator_comes_on_top_of_the_schema() {
     let anything = |_: &serde_json::Value| Ok(());
     let answer = client.chat_validated(ask().output(output), anything).await.unwrap();
     assert_eq!(answer.text(), r#"{"sum":4}"#);
+}
+
+/// Compiling regular expressions takes a while, and a caller chooses them: meanwhile other tasks of the thread go on.
+#[test]
+fn a_schema_with_regular_expressions_is_compiled_off_the_thread_and_once() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().max_blocking_threads(1).build();
+    runtime.unwrap().block_on(async {
+        let client = Client::builder().target("main", scripted(Scripted::new().text(r#"{"a":"ab"}"#)));
+        let client = client.route("chat", Sequential::new(["main"])).build().unwrap();
+        let with = |pattern: &str| {
+            let schema = format!(r#"{{"type":"object","properties":{{"a":{{"pattern":"{pattern}"}}}}}}"#);
+            let schema = Json::parse(schema).unwrap();
+            ask().output(OutputFormat::JsonSchema { name: "n".into(), schema, strict: true })
+        };
+        // Occupies the only thread for blocking work until the sender is dropped.
+        let occupy = || {
+            let (release, wait) = std::sync::mpsc::channel::<()>();
+            drop(tokio::task::spawn_blocking(move || wait.recv()));
+            release
+        };
+        for (pattern, works) in [("^a", true), ("(", false)] {
+            let busy = occupy();
+            let mut first = std::pin::pin!(client.chat(with(pattern)));
+            let mut waits = async || poll_fn(|cx| Poll::Ready(first.as_mut().poll(cx).is_pending())).await;
+            assert!(waits().await);
+            client.chat(ask()).await.unwrap();
+            assert!(waits().await, "not compiled on this thread");
+            drop(busy);
+            assert_eq!(first.await.is_ok(), works, "{pattern}");
+            let busy = occupy();
+            assert_eq!(client.chat(with(pattern)).await.is_ok(), works, "{pattern} is known by now");
+            drop(busy);
+        }
+    });
 }

@@ -66,6 +66,7 @@ impl Client {
         request: ChatRequest,
         wire: Option<&'static str>,
     ) -> Result<ChatResponse, Error> {
+        self.compile(&request).await?;
         let form = self.shared.validators.for_output(&request.output)?;
         words(self.drive(chat(request)?, false, wire, form)?).await
     }
@@ -81,6 +82,7 @@ impl Client {
         request: ChatRequest,
         validator: impl Validator + 'static,
     ) -> Result<ChatResponse, Error> {
+        self.compile(&request).await?;
         let form: Arc<dyn Validator> = match &request.output {
             OutputFormat::JsonSchema { schema, .. } => Arc::new(Both(self.validator(schema)?, validator)),
             _ => Arc::new(validator),
@@ -94,6 +96,13 @@ impl Client {
         form: OutputCheck,
     ) -> Result<ChatResponse, Error> {
         words(self.drive(chat(request)?, false, None, Some(form))?).await
+    }
+
+    /// Compiles a request's schemas in advance, off this thread if that takes long.
+    pub(crate) async fn compile(&self, request: &ChatRequest) -> Result<(), Error> {
+        let checks_tools = |route: &Arc<Route>| route.rules.validate_tool_calls != ValidateToolCalls::Never;
+        let with_tools = self.find(&request.model).is_some_and(checks_tools);
+        self.shared.validators.prepare(request, with_tools).await
     }
 
     pub(crate) fn validator(&self, schema: &Json) -> Result<Arc<dyn Validator>, Error> {
@@ -144,6 +153,7 @@ impl Client {
         request: ChatRequest,
         wire: Option<&'static str>,
     ) -> Result<ChatStream, Error> {
+        self.compile(&request).await?;
         let form = self.shared.validators.for_output(&request.output)?;
         let mut driver = self.drive(chat(request)?, true, wire, form)?;
         let first = std::future::poll_fn(|cx| driver.poll_output(cx)).await;

@@ -31,7 +31,7 @@ pub(crate) struct Shared {
     /// Further names of routes; `*` matches every other name.
     pub(crate) aliases: Vec<(String, usize)>,
     pub(crate) observer: RwLock<Observer>,
-    pub(crate) validators: Validators,
+    pub(crate) validators: Arc<Validators>,
     pub(crate) wake_signals: WakeSignals,
     pub(crate) keeper: KeeperTask,
     world: Mutex<World>,
@@ -81,7 +81,7 @@ impl Shared {
             prompts,
             aliases,
             observer: RwLock::default(),
-            validators: Validators::default(),
+            validators: Arc::default(),
             wake_signals: WakeSignals::default(),
             keeper: KeeperTask::default(),
             world: Mutex::new(world),

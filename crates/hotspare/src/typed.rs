@@ -71,6 +71,7 @@ impl Client {
                 .map_err(|_| Error::new(Kind::InvalidRequest, "the type's schema is not JSON"))?;
             request.output = OutputFormat::JsonSchema { name: name::<T>(), schema, strict: true };
         }
+        self.compile(&request).await?;
         let OutputFormat::JsonSchema { schema, .. } = &request.output else {
             return Err(Error::new(Kind::InvalidRequest, "the request has no schema"));
         };

@@ -4,9 +4,9 @@
 //! for one request, is bounded, whatever callers send.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use hotspare_core::{Error, Json, OutputFormat, Tool};
+use hotspare_core::{ChatRequest, Error, Json, Kind, OutputFormat, Tool};
 use hotspare_normalize::{OutputCheck, Validator, Violation};
 use serde_json::Value;
 
@@ -17,14 +17,19 @@ const KEPT: usize = 256;
 const WEIGHT: usize = 128 << 20;
 const TOOLS: usize = WEIGHT / 2;
 
+/// The largest schema in bytes that is compiled on the caller's thread, if it has no regular expressions: about a
+/// millisecond's work. A schema with 64 large regular expressions takes more than a hundred times as long.
+#[cfg(feature = "schema")]
+const QUICK: usize = 8 << 10;
+
 /// Compiled schemas.
 #[derive(Default)]
 pub(crate) struct Validators(Mutex<Kept>);
 
-/// Compiled schemas by their text, with their total weight.
+/// Compiled schemas by their text, and why others cannot be compiled, with their total weight.
 #[derive(Default)]
 struct Kept {
-    by_text: HashMap<String, Compiled>,
+    by_text: HashMap<String, Result<Compiled, Error>>,
     weight: usize,
 }
 
@@ -73,21 +78,65 @@ impl Validators {
     }
 
     fn compiled(&self, schema: &Json) -> Result<Compiled, Error> {
-        let known =
-            self.0.lock().unwrap_or_else(PoisonError::into_inner).by_text.get(schema.as_str()).cloned();
-        if let Some(compiled) = known {
-            return Ok(compiled);
+        if let Some(known) = self.kept().by_text.get(schema.as_str()) {
+            return known.clone();
         }
         // Outside the lock, so that other requests need not wait.
-        let compiled = compile(schema)?;
-        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if kept.by_text.len() >= KEPT || kept.weight.saturating_add(compiled.weight) > WEIGHT {
+        let compiled = compile(schema);
+        let text = schema.as_str();
+        let weight = compiled.as_ref().map_or(text.len(), |compiled| compiled.weight);
+        let mut kept = self.kept();
+        if kept.by_text.len() >= KEPT || kept.weight.saturating_add(weight) > WEIGHT {
             *kept = Kept::default();
         }
-        if kept.by_text.insert(schema.as_str().to_owned(), compiled.clone()).is_none() {
-            kept.weight = kept.weight.saturating_add(compiled.weight);
+        if kept.by_text.insert(text.to_owned(), compiled.clone()).is_none() {
+            kept.weight = kept.weight.saturating_add(weight);
         }
-        Ok(compiled)
+        compiled
+    }
+
+    /// Compiles the schemas of a request that would hold up other tasks on this thread, on a thread of the blocking pool.
+    /// Afterwards the cache has them, whether they can be used or not.
+    ///
+    /// # Errors
+    /// [`Kind::Cancelled`] if the runtime is shutting down.
+    pub(crate) async fn prepare(self: &Arc<Self>, chat: &ChatRequest, with_tools: bool) -> Result<(), Error> {
+        let output = match &chat.output {
+            OutputFormat::JsonSchema { schema, .. } if self.is_slow(schema) => Some(schema.clone()),
+            _ => None,
+        };
+        let slow = with_tools && chat.tools.iter().any(|tool| self.is_slow(&tool.parameters));
+        let tools = if slow { chat.tools.clone() } else { Vec::new() };
+        if output.is_none() && tools.is_empty() {
+            return Ok(());
+        }
+        let validators = Arc::clone(self);
+        let compile = move || {
+            if let Some(schema) = &output {
+                drop(validators.compiled(schema));
+            }
+            drop(validators.for_tools(&tools));
+        };
+        let done = tokio::task::spawn_blocking(compile).await;
+        done.map_err(|_| Error::new(Kind::Cancelled, "the runtime is shutting down"))
+    }
+
+    /// Whether a schema has to be compiled yet and that may take long.
+    #[cfg(feature = "schema")]
+    fn is_slow(&self, schema: &Json) -> bool {
+        let text = schema.as_str();
+        // Includes `patternProperties`, and keywords that are written with escapes.
+        let regular = text.contains("\"pattern") || text.contains("\\u");
+        (text.len() > QUICK || regular) && !self.kept().by_text.contains_key(text)
+    }
+
+    #[cfg(not(feature = "schema"))]
+    fn is_slow(&self, _: &Json) -> bool {
+        false
+    }
+
+    fn kept(&self) -> MutexGuard<'_, Kept> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
