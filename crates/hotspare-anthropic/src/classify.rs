@@ -6,7 +6,7 @@
 use std::time::SystemTime;
 
 use hotspare_core::{Error, Kind, Scope};
-use hotspare_provider::{Head, Meaning, Rule, Words, judge, plain, retry_after};
+use hotspare_provider::{Head, Meaning, Rule, Words, judge, pause_in_words, plain, retry_after};
 use serde_json::Value;
 
 /// The rules, most specific first; a reply that matches none is classified by its status.
@@ -16,7 +16,7 @@ pub const RULES: &[Rule] = &[
     Rule::text(
         &[
             "credit balance is too low",
-            "specified api usage limits",
+            "api usage limits",
             "insufficient balance",
             "spend limit",
             // Part of codes, of which new ones keep appearing, such as `enforced_spend_limit_reached`.
@@ -47,8 +47,12 @@ pub const RULES: &[Rule] = &[
     Rule::text(&["acceleration", "usage increase rate"], Kind::GrowthLimited).at(429),
     Rule::text(&["per day", "daily rate limit"], Kind::QuotaExhausted).within(Scope::CredentialModel).at(429),
     // A plan's allowance for a period of hours.
-    Rule::text(&["usage limit reached"], Kind::QuotaExhausted).within(Scope::CredentialModel).at(429),
-    Rule::text(&["organization has been disabled"], Kind::Auth),
+    Rule::text(&["usage limit reached", "usage limit for this billing cycle"], Kind::QuotaExhausted)
+        .within(Scope::CredentialModel),
+    Rule::text(&["limit exhausted"], Kind::QuotaExhausted).within(Scope::CredentialModel).at(429),
+    Rule::text(&["organization has been disabled", "only authorized for use with"], Kind::Auth),
+    Rule::word(&["billing_disabled"], Kind::QuotaExhausted),
+    Rule::text(&["is not allowed to use publisher model"], Kind::Forbidden),
     Rule::text(&["blocked by content filtering policy"], Kind::ContentPolicy),
     Rule::text(&["upstream connect error"], Kind::Server),
     // A URL that this provider cannot reach may be reachable for another.
@@ -66,9 +70,13 @@ pub const RULES: &[Rule] = &[
             "is deprecated for this model",
             "maximum allowed number of output tokens",
             "required for long context requests",
+            "may not be enabled when",
+            "disallowed feature",
         ],
         Kind::Unsupported,
     ),
+    // A policy of the project; the host sends the status of a caller's mistake.
+    Rule::word(&["failed_precondition"], Kind::Forbidden),
     Rule::word(&["overloaded_error", "unavailable"], Kind::Overloaded),
     Rule::word(&["rate_limit_error", "resource_exhausted"], Kind::RateLimited),
     Rule::word(&["authentication_error", "unauthenticated"], Kind::Auth),
@@ -94,7 +102,7 @@ pub(crate) fn reply(head: &Head, body: &[u8]) -> Error {
     if hopeless && error.kind() == Kind::RateLimited {
         error = error.with_kind(Kind::Unsupported);
     }
-    error.with_retry_after(hint)
+    error.with_retry_after(hint.or_else(|| pause_in_words(&said.message)))
 }
 
 /// Classifies an error reported inside a stream.
@@ -135,7 +143,15 @@ impl Said {
         let word = |value: &Value, name: &str| {
             value.get(name).and_then(Value::as_str).unwrap_or_default().to_owned()
         };
-        let detail = error.get("details").map(|details| word(details, "error_code")).unwrap_or_default();
+        // The provider's own, or the list of `google.rpc.Status`.
+        let detail = match error.get("details") {
+            Some(Value::Array(list)) => {
+                list.iter().map(|detail| word(detail, "reason")).find(|it| !it.is_empty())
+            }
+            Some(details) => Some(word(details, "error_code")),
+            None => None,
+        };
+        let detail = detail.unwrap_or_default();
         let named = Some(word(error, "message")).filter(|message| !message.is_empty());
         let message =
             match (named.unwrap_or_else(|| word(error, "msg")), value.get("error").and_then(Value::as_str)) {
@@ -143,10 +159,11 @@ impl Said {
                 (_, Some(text)) => text.to_owned(),
             };
         let request_id = Some(word(&value, "request_id")).filter(|id| !id.is_empty());
-        let kind = Some(word(error, "type")).filter(|kind| !kind.is_empty());
         let status = error.get("code").and_then(Value::as_u64).and_then(|code| u16::try_from(code).ok());
         let status = status.filter(|status| (400..600).contains(status));
-        Self { message, kind: kind.unwrap_or_else(|| word(error, "status")), detail, status, request_id }
+        let named = ["type", "status", "code"].map(|name| word(error, name));
+        let kind = named.into_iter().find(|kind| !kind.is_empty()).unwrap_or_default();
+        Self { message, kind, detail, status, request_id }
     }
 
     fn meaning(&self, status: Option<u16>) -> Meaning {

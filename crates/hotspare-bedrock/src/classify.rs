@@ -74,6 +74,8 @@ pub const RULES: &[Rule] = &[
         ],
         Kind::Server,
     ),
+    // The account's owner has not answered what the model's maker asks of each account.
+    Rule::text(&["use case details have not been submitted"], Kind::Forbidden).within(Scope::CredentialModel),
     Rule::word(&["resourcenotfound", "resourcenotfoundexception"], Kind::ModelUnavailable),
     Rule::word(&["contenttoolargeexception", "requestentitytoolargeexception"], Kind::ContextOverflow),
     Rule::word(&["unknownoperationexception", "unsupportedmediatypeexception"], Kind::Unsupported),
@@ -90,6 +92,7 @@ pub const RULES: &[Rule] = &[
             "context length",
             "expected maxlength",
             "total number of tokens",
+            "too many total text bytes",
         ],
         Kind::ContextOverflow,
     )
@@ -106,7 +109,11 @@ pub const RULES: &[Rule] = &[
         Kind::ModelUnavailable,
     )
     .at(400),
-    Rule::text(&["access to the model", "operation not allowed", "not authorized"], Kind::Forbidden).at(400),
+    Rule::text(
+        &["access to the model", "operation not allowed", "not authorized", "unsupported countries"],
+        Kind::Forbidden,
+    )
+    .at(400),
     Rule::text(
         &["content filter", "blocked by", "responsible ai", "content policy", "usage policy"],
         Kind::ContentPolicy,

@@ -73,7 +73,7 @@ pub const RULES: &[Rule] = &[
     Rule::text(NAMED, Kind::InvalidRequest).at(403),
     Rule::text(NAMED, Kind::InvalidRequest).at(404),
     // Another model does not change the user's location.
-    Rule::text(&["user location"], Kind::Forbidden).at(400),
+    Rule::text(&["user location", "in your country"], Kind::Forbidden).at(400),
     Rule::text(CANNOT, Kind::Unsupported).at(400),
     Rule::text(CANNOT, Kind::Unsupported).at(500),
     // The Gemini API sends 402 with the quota word if the account is empty.

@@ -16,9 +16,16 @@ pub const RULES: &[Rule] = &[
     Rule::text(&["error parsing tool call", "xml syntax error on line"], Kind::BadOutput),
     Rule::text(&["try pulling it first", "not found"], Kind::ModelUnavailable).at(404),
     Rule::text(&["not found, try pulling", "model is required"], Kind::ModelUnavailable),
-    Rule::text(&["usage limit", "upgrade for higher limits"], Kind::QuotaExhausted),
+    Rule::text(&["usage limit", "upgrade for higher limits", "payment is past due"], Kind::QuotaExhausted),
     Rule::text(
-        &["does not support", "doesn't support", "is not supported", "unsupported"],
+        &[
+            "does not support",
+            "doesn't support",
+            "is not supported",
+            "unsupported",
+            "missing data required for image input",
+            "model's maximum output tokens",
+        ],
         Kind::Unsupported,
     ),
     Rule::text(&["server busy", "maximum pending requests", "loading model"], Kind::Overloaded),

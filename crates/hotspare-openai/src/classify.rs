@@ -97,7 +97,8 @@ impl Said {
                     }
                 }
                 // A status, or a host-specific code in its place.
-                if let Some(code) = map.get("status_code").and_then(Value::as_u64).filter(|code| *code != 0) {
+                let code = map.get("status_code").or_else(|| map.get("http_status_code"));
+                if let Some(code) = code.and_then(Value::as_u64).filter(|code| *code != 0) {
                     match u16::try_from(code).ok().filter(|code| FAILED.contains(code)) {
                         Some(status) => self.status = self.status.or(Some(status)),
                         None => self.codes.push(code.to_string()),
@@ -148,8 +149,10 @@ impl Said {
         }
     }
 
-    /// Reads a detail of `google.rpc.Status`, which hosts forward unchanged: a pause, or the quotas that were exceeded.
+    /// Reads a detail of `google.rpc.Status`, which hosts forward unchanged: a reason, a pause, or the quotas that were
+    /// exceeded.
     fn detail(&mut self, detail: &Value) {
+        self.codes.extend(detail.get("reason").and_then(Value::as_str).map(str::to_owned));
         self.pause = self.pause.or_else(|| pause(detail.get("retryDelay")?.as_str()?));
         for violation in detail.get("violations").and_then(Value::as_array).into_iter().flatten() {
             if let Some(quota) = violation.get("quotaId").and_then(Value::as_str) {

@@ -27,6 +27,8 @@ pub(crate) struct ChatDecoder {
     started: bool,
     /// Whether any frame was understood.
     heard: bool,
+    /// The answer comes in deltas, so a message beside them repeats it.
+    by_delta: bool,
     finished: bool,
     /// The host has sent usage.
     counted: bool,
@@ -86,6 +88,9 @@ impl ChatDecoder {
             self.id = id.clone().unwrap_or_default();
             events.push(Event::Started { id, model: name(reply.model.take()) });
         }
+        if self.whole {
+            reply.choices.unite();
+        }
         for choice in reply.choices.iter_mut() {
             // Hotspare never requests several answers; if a host sends more than one, only the first is read.
             if choice.index.0.unwrap_or(0) > 0 {
@@ -93,7 +98,12 @@ impl ChatDecoder {
             }
             let (delta, message) = (choice.delta.as_mut(), choice.message.as_deref_mut());
             let (first, second) = if self.whole { (message, delta) } else { (delta, message) };
-            if let Some(delta) = first.or(second) {
+            if !self.whole && first.is_some() {
+                self.by_delta = true;
+            }
+            // One host ends its stream with the whole answer once more.
+            let repeated = first.is_none() && self.by_delta;
+            if let Some(delta) = first.or(second.filter(|_| !repeated)) {
                 self.delta(delta, events);
             } else if let Some(text) = &choice.text {
                 said(&text.0, false, events);
@@ -204,7 +214,10 @@ impl ChatDecoder {
         let known = if self.whole {
             None
         } else if !id.is_empty() {
-            self.tools.iter().rposition(|tool| tool.id == id)
+            let same = self.tools.iter().rposition(|tool| tool.id == id);
+            // Some hosts make up an id for each piece; a call that begins has a name.
+            let nameless = || self.tools.iter().rposition(|tool| name.is_empty() && tool.index == index);
+            same.or_else(nameless)
         } else if index.is_some() {
             let known = self.tools.iter().rposition(|tool| tool.index == index);
             known.filter(|place| !another(&self.tools[*place]))
@@ -271,8 +284,15 @@ impl ChatDecoder {
         usage.reasoning = reasoning;
         let details = wire.prompt_tokens_details;
         let cached = details.and_then(|details| details.cached_tokens.0);
-        usage.cached = cached.or(wire.prompt_cache_hit_tokens.0).or(wire.num_cached_tokens.0);
-        usage.cache_written = details.and_then(|details| details.cache_write_tokens.0);
+        let elsewhere = [
+            wire.prompt_cache_hit_tokens,
+            wire.num_cached_tokens,
+            wire.cached_tokens,
+            wire.cache_read_input_tokens,
+        ];
+        usage.cached = cached.or_else(|| elsewhere.iter().find_map(|count| count.0));
+        let written = details.and_then(|details| details.cache_write_tokens.0);
+        usage.cache_written = written.or(wire.cache_creation_input_tokens.0);
         usage
     }
 }

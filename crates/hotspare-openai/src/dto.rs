@@ -135,6 +135,23 @@ impl<'a> Choices<'a> {
     pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Choice<'a>> {
         self.first.iter_mut().chain(&mut self.more)
     }
+
+    /// Moves the tool calls into the first choice of a whole answer that ends with calls and has none: one host puts the
+    /// text into a choice of its own.
+    pub(crate) fn unite(&mut self) {
+        let calls =
+            |choice: &mut Choice<'a>| choice.message.as_mut().and_then(|message| message.tool_calls.take());
+        let Some(first) = &mut self.first else { return };
+        let word = first.finish_reason.as_ref().map_or("", |word| &*word.0);
+        let Some(message) = first.message.as_mut().filter(|_| word == "tool_calls" && !self.more.is_empty())
+        else {
+            return;
+        };
+        if message.tool_calls.as_ref().is_none_or(Vec::is_empty) {
+            message.tool_calls = self.more.iter_mut().find_map(calls);
+            self.more.clear();
+        }
+    }
 }
 
 #[derive(Debug, Default)]
@@ -223,6 +240,9 @@ pub(crate) struct Usage {
     pub(crate) completion_tokens_details: Option<CompletionDetails>,
     pub(crate) prompt_cache_hit_tokens: Count,
     pub(crate) num_cached_tokens: Count,
+    pub(crate) cached_tokens: Count,
+    pub(crate) cache_read_input_tokens: Count,
+    pub(crate) cache_creation_input_tokens: Count,
 }
 
 #[derive(Clone, Copy, Debug, Default, Deserialize)]

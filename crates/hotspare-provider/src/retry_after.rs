@@ -40,7 +40,9 @@ pub fn pause_in_words(sentence: &str) -> Option<Duration> {
     let lower = sentence.to_ascii_lowercase();
     let named =
         |words: &str| lower.match_indices(words).find_map(|(at, _)| pause(&lower[at + words.len()..]));
-    ["try again in ", "retry in ", "retry after ", "please wait "].into_iter().find_map(named)
+    ["try again in ", "try again after ", "retry in ", "retry after ", "please wait "]
+        .into_iter()
+        .find_map(named)
 }
 
 /// A duration with units, and the text after it; `None` if the text does not begin with a duration.
@@ -158,6 +160,7 @@ mod tests {
             ("Please wait 42 seconds before retrying.", Some(42_000)),
             ("Please retry after a while, or try again in 250ms", Some(250)),
             ("Please wait and try again in 3s", Some(3_000)),
+            ("please try again after 1 seconds", Some(1_000)),
             ("try again in a while", None),
             ("please wait 5 times", None),
             ("", None),

@@ -172,3 +172,56 @@ fn a_days_limit_is_the_models() {
     let error = reply(&head(429), body.as_bytes());
     assert_eq!((error.kind(), error.scope()), (Kind::QuotaExhausted, hotspare_core::Scope::CredentialModel));
 }
+
+#[test]
+fn relays_and_other_hosts_of_this_wire() {
+    for (status, body, expected) in [
+        (
+            429,
+            r#"{"error":{"code":"1310","message":"Weekly/Monthly Limit Exhausted. Your limit will reset at 2026-02-01 10:00:00"},"request_id":"x"}"#,
+            Kind::QuotaExhausted,
+        ),
+        (
+            403,
+            r#"{"error":{"type":"permission_error","message":"You've reached your usage limit for this billing cycle. Your quota will be refreshed in the next cycle. Upgrade to get more: https://www.kimi.com/code/console"},"type":"error"}"#,
+            Kind::QuotaExhausted,
+        ),
+        (
+            403,
+            r#"{"type":"error","error":{"type":"permission_error","message":"You've reached your usage limit for this billing cycle. Your quota will be refreshed in the next cycle. To continue now, purchase extra usage or upgrade your plan: https://www.kimi.com/code/#pricing"}}"#,
+            Kind::QuotaExhausted,
+        ),
+        (
+            400,
+            r#"{"error":{"code":400,"message":"Project `123` is not allowed to use Publisher Model `projects/x/locations/us-east5/publishers/anthropic/models/claude-sonnet-4`","status":"FAILED_PRECONDITION"}}"#,
+            Kind::Forbidden,
+        ),
+        (
+            400,
+            r#"{"error":{"code":400,"message":"Organization Policy constraint constraints/vertexai.allowedModels violated for `projects/1` attempting to use a disallowed Gen AI model claude","status":"FAILED_PRECONDITION"}}"#,
+            Kind::Forbidden,
+        ),
+        (
+            403,
+            r#"{"error":{"code":403,"message":"This API method requires billing to be enabled. Please enable billing on project #x","status":"PERMISSION_DENIED","details":[{"@type":"type.googleapis.com/google.rpc.ErrorInfo","reason":"BILLING_DISABLED"}]}}"#,
+            Kind::QuotaExhausted,
+        ),
+        (
+            400,
+            r#"{"type":"error","error":{"type":"invalid_request_error","message":"Thinking may not be enabled when tool_choice forces tool use."}}"#,
+            Kind::Unsupported,
+        ),
+        (
+            400,
+            r#"{"type":"error","error":{"type":"invalid_request_error","message":"This credential is only authorized for use with Claude Code and cannot be used for other API requests."}}"#,
+            Kind::Auth,
+        ),
+        (
+            400,
+            r#"{"type":"error","error":{"type":"invalid_request_error","message":"You have reached your specified workspace API usage limits. You will regain access on 2025-10-01 at 00:00 UTC."}}"#,
+            Kind::QuotaExhausted,
+        ),
+    ] {
+        assert_eq!(reply(&head(status), body.as_bytes()).kind(), expected, "{status} {body}");
+    }
+}

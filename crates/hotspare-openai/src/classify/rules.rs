@@ -29,10 +29,16 @@ const MONEY: &[&str] = &[
     "any credits yet",
     "daily free allocation",
     "key limit exceeded",
+    "payment is past due",
+    "enter a payment method",
 ];
 
 /// The rules, most specific first.
 pub const RULES: &[Rule] = &[
+    // One host's code for money also covers tokens per minute, and a free allowance that each model has.
+    text(&["free allocated quota exceeded"], Kind::QuotaExhausted).within(Scope::CredentialModel),
+    text(&["workspace allocated quota exceeded"], Kind::QuotaExhausted),
+    at(429, &["allocated quota exceeded, please increase"], Kind::RateLimited),
     word(
         &[
             "context_length_exceeded",
@@ -62,10 +68,16 @@ pub const RULES: &[Rule] = &[
             "token_quota_reached",
             "usage_limit_reached",
             "1008",
+            "postpaidbilloverdue",
+            "accountoverdueerror",
+            "customer_verification_required",
         ],
         Kind::QuotaExhausted,
     ),
-    word(&["slow_down"], Kind::GrowthLimited),
+    // A limit that the account's owner has set for one model.
+    word(&["allocationquota.freetieronly", "setlimitexceeded"], Kind::QuotaExhausted)
+        .within(Scope::CredentialModel),
+    word(&["slow_down", "limit_burst_rate"], Kind::GrowthLimited),
     word(&["tool_use_failed", "json_validate_failed"], Kind::BadOutput),
     // Some servers fail to parse the model's output and quote it, so no text rule below this one can be trusted.
     at(500, &["failed to parse input at pos"], Kind::BadOutput),
@@ -83,9 +95,22 @@ pub const RULES: &[Rule] = &[
             "cyber_policy",
             "moderation_blocked",
             "data_inspection_failed",
+            "sensitivecontentdetected",
+            "inputtextsensitivecontentdetected",
+            "inputimagesensitivecontentdetected",
+            "outputtextsensitivecontentdetected",
+            "outputimagesensitivecontentdetected",
+            "censorship_blocked",
+            "censorship_block",
+            "1026",
+            "1027",
+            "1301",
         ],
         Kind::ContentPolicy,
     ),
+    text(&["new_sensitive", "content management policy"], Kind::ContentPolicy),
+    // A field of the request that this host no longer accepts; its model is still there.
+    at(410, &["live search is deprecated"], Kind::Unsupported),
     at(403, &["violates usage guidelines"], Kind::ContentPolicy),
     // A relay has hosts for the model, but none that supports everything the request asks for.
     text(&["no endpoints found that"], Kind::Unsupported),
@@ -105,6 +130,8 @@ pub const RULES: &[Rule] = &[
             "operationnotsupported",
             "model_not_available",
             "unsupported_api_for_model",
+            "unavailable_model",
+            "1211",
         ],
         Kind::ModelUnavailable,
     ),
@@ -115,11 +142,16 @@ pub const RULES: &[Rule] = &[
             "authentication_error",
             "invalid_authentication",
             "organization_restricted",
+            "api_key_invalid",
+            "api_key_expired",
             "1004",
             "2049",
         ],
         Kind::Auth,
     ),
+    word(&["unauthorized"], Kind::Auth).at(403),
+    // A plan that does not include the model.
+    word(&["1311"], Kind::Forbidden).at(429),
     word(
         &[
             "unsupported_country_region_territory",
@@ -170,7 +202,10 @@ pub const RULES: &[Rule] = &[
     at(429, &["per day", "per-day", "perday", "per_day", "byday"], Kind::QuotaExhausted)
         .within(Scope::CredentialModel),
     // A plan's allowance for a period of hours.
-    word(&["1308"], Kind::QuotaExhausted).within(Scope::CredentialModel).at(429),
+    word(&["1308", "1309", "1310"], Kind::QuotaExhausted).within(Scope::CredentialModel).at(429),
+    text(&["usage limit reached", "usage limit for this billing cycle"], Kind::QuotaExhausted)
+        .within(Scope::CredentialModel),
+    at(429, &["limit exhausted", "tpd rate limit"], Kind::QuotaExhausted).within(Scope::CredentialModel),
     // Other hosts use these numbers for something else.
     word(&["1002", "1039"], Kind::RateLimited).saying(&["limit"]),
     // One host says "exceeded your current quota" even of a per-minute limit; hosts that mean money have a code for it.
@@ -208,10 +243,28 @@ pub const RULES: &[Rule] = &[
             "maximum allowed input length",
             "configured context size",
             "reduce the length of the messages",
+            "maximum input length is",
+            "tokens, exceeding max",
+            "longer than the maximum model length",
+            "cannot exceed the total tokens limit",
+            "exceed max message tokens",
+            "must be less than max_seq_len",
+            // Hosts that forward another wire's errors.
+            "input is too long",
+            "exceed context limit",
         ],
         Kind::ContextOverflow,
     ),
-    text(&["incorrect api key", "invalid api key", "no api key"], Kind::Auth),
+    text(
+        &[
+            "incorrect api key",
+            "invalid api key",
+            "no api key",
+            "api key not valid",
+            "missing or invalid authorization header",
+        ],
+        Kind::Auth,
+    ),
     at(400, &["content exists risk"], Kind::ContentPolicy),
     text(
         &[
@@ -227,6 +280,9 @@ pub const RULES: &[Rule] = &[
             "supported models are",
             "non-serverless model",
             "not accessible via the",
+            "is not found for api version",
+            "invalid model name",
+            "model not exist",
         ],
         Kind::ModelUnavailable,
     ),
@@ -261,13 +317,27 @@ pub const RULES: &[Rule] = &[
             // The order of turns that this model's template accepts.
             "unexpected role",
             "should alternate",
+            "roles must alternate",
             "param requires --jinja",
             "doesn't support",
             "tool choice requires",
             "is enabled only for api versions",
+            "cannot be combined",
+            "' is unsupported",
+            "unsupported parameter",
+            "not supported on this model",
+            "only support stream",
+            "for non-streaming",
+            // Fewer images than the request has, or none.
+            "image(s) may be provided",
+            "is not a multimodal model",
             // More output than this model can generate.
             "max_tokens is too large",
             "maximum allowed number of output tokens",
+            "the maximum value for `max_",
+            "valid range of max_tokens",
+            "range of max_tokens should be",
+            "model's maximum output tokens",
         ],
         Kind::Unsupported,
     ),

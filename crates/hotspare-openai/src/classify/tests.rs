@@ -10,6 +10,7 @@ use super::*;
 
 mod hosts;
 mod whose;
+mod words;
 
 fn head(status: u16) -> Head {
     Head {

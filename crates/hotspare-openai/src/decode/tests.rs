@@ -8,6 +8,8 @@ use hotspare_core::Raw;
 
 use super::*;
 
+mod hosts;
+
 fn run(body: &[u8], cuts: &[usize]) -> (Vec<Event>, Result<(), Kind>) {
     let (mut sse, mut decoder) = (Sse::default(), ChatDecoder::default());
     let (mut frames, mut chunks) = (VecDeque::new(), VecDeque::new());

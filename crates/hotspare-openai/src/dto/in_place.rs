@@ -7,9 +7,10 @@
 use std::fmt;
 
 use serde::Deserialize;
+use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-use super::{Choice, Choices, Delta, Reply};
+use super::{Choice, Choices, Delta, Reply, ToolCall};
 
 impl<'a> Reply<'a> {
     /// Deserializes a whole frame.
@@ -211,10 +212,41 @@ impl<'de> Fields<'de> for Delta<'de> {
             DeltaField::ReasoningDetails => self.reasoning_details = map.next_value()?,
             DeltaField::ReasoningText => self.reasoning_text = map.next_value()?,
             DeltaField::Refusal => self.refusal = map.next_value()?,
-            DeltaField::ToolCalls => self.tool_calls = map.next_value()?,
+            DeltaField::ToolCalls => self.tool_calls = map.next_value::<OneOrMany<'de>>()?.0,
             DeltaField::Unknown => skip(map)?,
         }
         Ok(())
+    }
+}
+
+/// Tool calls; one host sends a call without the list around it.
+struct OneOrMany<'a>(Option<Vec<ToolCall<'a>>>);
+
+impl<'de> Deserialize<'de> for OneOrMany<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Calls;
+
+        impl<'de> Visitor<'de> for Calls {
+            type Value = OneOrMany<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a list of tool calls, one of them, or null")
+            }
+
+            fn visit_unit<E>(self) -> Result<Self::Value, E> {
+                Ok(OneOrMany(None))
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
+                ToolCall::deserialize(MapAccessDeserializer::new(map)).map(|call| OneOrMany(Some(vec![call])))
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, list: A) -> Result<Self::Value, A::Error> {
+                Vec::deserialize(SeqAccessDeserializer::new(list)).map(|calls| OneOrMany(Some(calls)))
+            }
+        }
+
+        deserializer.deserialize_any(Calls)
     }
 }
 

@@ -3,7 +3,7 @@
 use super::*;
 
 /// Checks each reply (at status 200, an error inside one) and reports all mismatches.
-fn mean(rows: &[(u16, &str, Kind)]) {
+pub(super) fn mean(rows: &[(u16, &str, Kind)]) {
     let read = |status, body: &str| match status {
         200 => in_reply(body).kind(),
         _ => kind(status, body),
