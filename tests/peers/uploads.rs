@@ -1,7 +1,7 @@
 //! Request bodies: what is refused, when, and with which error.
 
 use hotspare_chaos::{Fault, WireFormat};
-use hotspare_gateway::ServeOptions;
+use hotspare_gateway::{ClientKeys, ServeOptions};
 use hotspare_tests::Rig;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -42,6 +42,23 @@ async fn a_body_that_is_announced_as_too_large_is_not_asked_for() {
     let caller = connect(&gateway, "content-length: 200000\r\nexpect: 100-continue\r\n\r\n").await;
     let reply = reply(caller).await;
     assert!(reply.starts_with("HTTP/1.1 413 "), "{reply}");
+}
+
+/// Most clients send their whole body before they read the reply.
+#[tokio::test]
+async fn a_refusal_reaches_a_caller_who_is_still_sending() {
+    let rig = Rig::sequential(&[WireFormat::OpenAi]).await;
+    let mut small = ServeOptions::default();
+    small.max_body_bytes = 100_000;
+    let mut closed = ServeOptions::default();
+    closed.keys = ClientKeys::parse("sk-caller");
+    for (options, status) in [(small, "413"), (closed, "401")] {
+        let gateway = start_with(rig.client.clone(), options).await;
+        let mut caller = connect(&gateway, "content-length: 16777216\r\n\r\n").await;
+        caller.write_all(&vec![b' '; 16 << 20]).await.unwrap();
+        let reply = reply(caller).await;
+        assert!(reply.starts_with(&format!("HTTP/1.1 {status} ")), "{reply}");
+    }
 }
 
 #[tokio::test]
@@ -93,6 +110,7 @@ async fn bodies_of_requests_under_way_keep_to_their_memory() {
         told["error"]["message"].as_str().unwrap().starts_with("the gateway has no memory left"),
         "{told}"
     );
+    assert_eq!(told["error"]["code"], "no_body_memory");
     let counted = metrics(&gateway).await;
     assert!(
         counted.contains("hotspare_requests_total{route=\"\",outcome=\"no_body_memory\"} 1\n"),

@@ -20,7 +20,8 @@ pub struct ClientKeys(Option<Arc<Held>>);
 struct Held {
     keys: RwLock<Vec<String>>,
     source: Option<Key>,
-    looked: Mutex<Instant>,
+    /// When the source was last read; `None` while it is being read.
+    looked: Mutex<Option<Instant>>,
 }
 
 /// What a request's headers present.
@@ -52,7 +53,7 @@ impl ClientKeys {
 
     fn held(keys: Vec<String>, source: Option<Key>) -> Self {
         let any = !keys.is_empty();
-        let held = Held { keys: RwLock::new(keys), source, looked: Mutex::new(Instant::now()) };
+        let held = Held { keys: RwLock::new(keys), source, looked: Mutex::new(Some(Instant::now())) };
         Self(any.then(|| Arc::new(held)))
     }
 
@@ -81,11 +82,22 @@ impl ClientKeys {
         }
     }
 
+    fn looked(&self) {
+        if let Some(held) = &self.0 {
+            *held.looked.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+        }
+    }
+
     /// Which of the keys the headers present.
     pub(crate) fn find(&self, headers: &HeaderMap) -> Shown {
         let Some(held) = &self.0 else { return Shown::Known(None) };
         if held.is_due() {
-            self.reload();
+            // In the background, since a file on a mount that hangs would otherwise stop every request.
+            let keys = self.clone();
+            tokio::task::spawn_blocking(move || {
+                keys.reload();
+                keys.looked();
+            });
         }
         let bearer = headers.get(http::header::AUTHORIZATION).and_then(|value| bearer(value.as_bytes()));
         let shown = bearer.or_else(|| headers.get("x-api-key").map(http::HeaderValue::as_bytes));
@@ -103,9 +115,9 @@ impl Held {
     /// Whether the source is due to be re-read. Only one of several concurrent callers gets `true`.
     fn is_due(&self) -> bool {
         let Ok(mut looked) = self.looked.try_lock() else { return false };
-        let due = self.source.is_some() && looked.elapsed() >= LOOK_EVERY;
+        let due = self.source.is_some() && looked.is_some_and(|looked| looked.elapsed() >= LOOK_EVERY);
         if due {
-            *looked = Instant::now();
+            *looked = None;
         }
         due
     }

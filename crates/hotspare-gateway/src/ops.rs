@@ -22,6 +22,7 @@ use crate::attend::RequestId;
 use crate::front::Chat;
 use crate::gateway::Gateway;
 use crate::reply::{self, failure};
+use crate::upload;
 
 /// The operators' endpoints.
 pub(crate) fn router() -> Router<Arc<Gateway>> {
@@ -49,8 +50,9 @@ pub(crate) async fn crowded(Extension(RequestId(id)): Extension<RequestId>, requ
     let error = Error::new(Kind::NoTarget, "the gateway has no room for another connection; ask again")
         .with_code("too_many_connections")
         .with_retry_after(Duration::from_secs(1));
-    let messages = reply::speaks_messages(request.uri().path(), request.headers());
-    reply::failure_on(messages, &error, &id)
+    let (head, body) = request.into_parts();
+    upload::discard(&head.headers, body);
+    reply::failure_on(reply::speaks_messages(head.uri.path(), &head.headers), &error, &id)
 }
 
 /// Ready while at least one target is in service. A rate-limited target, or one whose breaker is open, counts as in

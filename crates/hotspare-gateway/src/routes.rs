@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::{Path, Request, State};
+use axum::http::request::Parts;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::Response;
 use axum::routing::{get, post};
@@ -26,7 +27,7 @@ use crate::gateway::Gateway;
 use crate::ops;
 use crate::reply::{self, failure, mark};
 use crate::traffic::RequestGuard;
-use crate::upload::Room;
+use crate::upload::{self, Room};
 
 /// All endpoints.
 pub(crate) fn router(gateway: &Arc<Gateway>) -> Router {
@@ -118,7 +119,6 @@ async fn count_tokens(
     request: Request,
 ) -> Response {
     let counted = async {
-        gateway.admit(request.headers())?;
         let (Asked { request, .. }, _room) = gateway.read::<Messages>(request).await?;
         Ok(gateway.client.explain(&request)?.prompt_tokens)
     };
@@ -134,20 +134,30 @@ fn shorten(options: &mut CallOptions, deadline: Option<Duration>) {
 }
 
 impl Gateway {
-    async fn read<F: Front>(&self, request: Request) -> Result<(Asked, Room), Error> {
+    /// Admits a request and reads its deadline and body.
+    async fn upload(&self, request: Request) -> Result<(Option<Duration>, Parts, Vec<u8>, Room), Error> {
         let (head, body) = request.into_parts();
-        let deadline = deadline::from_headers(&head.headers)?;
-        let (body, room) = self.uploads.read(&head.headers, body).await?;
+        match self.admit(&head.headers).and_then(|()| deadline::from_headers(&head.headers)) {
+            Ok(deadline) => {
+                let (body, room) = self.uploads.read(&head.headers, body).await?;
+                Ok((deadline, head, body, room))
+            }
+            Err(error) => {
+                upload::discard(&head.headers, body);
+                Err(error)
+            }
+        }
+    }
+
+    async fn read<F: Front>(&self, request: Request) -> Result<(Asked, Room), Error> {
+        let (deadline, head, body, room) = self.upload(request).await?;
         let mut asked = F::read(&head.headers, &body)?;
         shorten(&mut asked.request.options, deadline);
         Ok((asked, room))
     }
 
     async fn embed(&self, tally: &mut RequestGuard, request: Request) -> Result<Response, Error> {
-        self.admit(request.headers())?;
-        let (head, body) = request.into_parts();
-        let deadline = deadline::from_headers(&head.headers)?;
-        let (body, room) = self.uploads.read(&head.headers, body).await?;
+        let (deadline, _, body, room) = self.upload(request).await?;
         tally.holds(room);
         let mut incoming = EmbeddingsRequest::parse(&body)?;
         drop(body);
@@ -167,7 +177,6 @@ impl Gateway {
         tally: &mut RequestGuard,
         request: Request,
     ) -> Result<Answer<F>, Error> {
-        self.admit(request.headers())?;
         let (asked, room) = self.read::<F>(request).await?;
         tally.holds(room);
         tally.has(asked.request.options.deadline);

@@ -80,6 +80,10 @@ impl Default for ServeOptions {
     }
 }
 
+/// How long a connection beyond the limit may idle: its place is needed for the next caller that must be told so, and for
+/// operators.
+const SPARE_IDLE: Duration = Duration::from_secs(2);
+
 /// Serves until the first of `signals`, then finishes in-flight answers until the drain timeout is over or a second
 /// signal arrives. Answers that are cut off then end with an error in the client's wire format.
 ///
@@ -106,7 +110,8 @@ pub async fn serve_on(
         closing,
     });
     let ordinary = (server(options.idle_timeout, true), TowerToHyperService::new(router(&gateway)));
-    let no_room = (server(options.idle_timeout, false), TowerToHyperService::new(crowded(&gateway)));
+    let no_room =
+        (server(options.idle_timeout.min(SPARE_IDLE), false), TowerToHyperService::new(crowded(&gateway)));
     let graceful = GracefulShutdown::new();
     let mut places = Places::new(options.max_connections);
     let mut signals = std::pin::pin!(signals.fuse());

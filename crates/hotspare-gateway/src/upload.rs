@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::HeaderMap;
-use axum::http::header::CONTENT_ENCODING;
+use axum::http::header::{CONTENT_ENCODING, EXPECT};
 use hotspare::{Error, Kind};
 use http_body::Body as _;
 use http_body_util::BodyExt;
@@ -26,6 +26,9 @@ const PIECE: usize = 1 << 10;
 
 /// When a client should retry if there was no memory for its body.
 const AGAIN: Duration = Duration::from_secs(1);
+
+/// How much of a refused body is still read, and for how long.
+const LINGER: (usize, Duration) = (64 << 20, Duration::from_secs(2));
 
 /// The limits, and the memory in use.
 #[derive(Debug)]
@@ -59,7 +62,15 @@ impl Uploads {
     }
 
     /// Reads a body. Keep the returned room until the request is answered.
-    pub(crate) async fn read(&self, headers: &HeaderMap, body: Body) -> Result<(Vec<u8>, Room), Error> {
+    pub(crate) async fn read(&self, headers: &HeaderMap, mut body: Body) -> Result<(Vec<u8>, Room), Error> {
+        let read = self.accept(headers, &mut body).await;
+        if read.is_err() {
+            discard(headers, body);
+        }
+        read
+    }
+
+    async fn accept(&self, headers: &HeaderMap, body: &mut Body) -> Result<(Vec<u8>, Room), Error> {
         is_plain(headers)?;
         let declared = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
         if declared > self.most {
@@ -76,7 +87,7 @@ impl Uploads {
         })?
     }
 
-    async fn collect(&self, mut body: Body, declared: usize) -> Result<(Vec<u8>, Room), Error> {
+    async fn collect(&self, body: &mut Body, declared: usize) -> Result<(Vec<u8>, Room), Error> {
         let mut room = Room(self.take(1)?);
         let mut text = Vec::with_capacity(declared.min(64 * PIECE));
         while let Some(frame) = body.frame().await {
@@ -101,6 +112,25 @@ impl Uploads {
         let what = format!("the body is larger than {} bytes", self.most);
         Error::new(Kind::InvalidRequest, what).with_status(413)
     }
+}
+
+/// Reads on in the background after a request was refused: a client that sends its whole body before it reads would see a
+/// broken connection instead of the refusal.
+pub(crate) fn discard(headers: &HeaderMap, mut body: Body) {
+    // A client that waits for permission has sent nothing.
+    if headers.contains_key(EXPECT) || body.is_end_stream() {
+        return;
+    }
+    let (most, time) = LINGER;
+    tokio::spawn(tokio::time::timeout(time, async move {
+        let mut size = 0;
+        while let Some(Ok(frame)) = body.frame().await {
+            size += frame.data_ref().map_or(0, bytes::Bytes::len);
+            if size > most {
+                break;
+            }
+        }
+    }));
 }
 
 fn pieces(bytes: usize) -> usize {

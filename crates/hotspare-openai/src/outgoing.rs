@@ -251,6 +251,8 @@ fn error_words(error: &Error) -> (&'static str, &str) {
         Kind::ContentPolicy => "content_filter",
         Kind::RateLimited => "rate_limit_exceeded",
         Kind::InvalidRequest => error.code().unwrap_or("invalid_request"),
+        // Of the gateway itself: no upstream was asked that could have given a code.
+        Kind::NoTarget => error.code().unwrap_or(Kind::NoTarget.as_str()),
         kind => kind.as_str(),
     };
     (kind, code)

@@ -105,7 +105,13 @@ pub fn options(raw: &RawValue) -> Result<CallOptions, Error> {
     let dto: OptionsDto = read_object("hotspare", raw, wanted)?;
     let names = |list: Vec<String>| list.into_iter().map(TargetId::from).collect();
     let mut options = CallOptions::default();
-    options.only = names(dto.only);
+    // An allow-list that is empty allows nothing, where no list at all allows every target.
+    if dto.only.as_ref().is_some_and(Vec::is_empty) {
+        return Err(invalid(
+            "`hotspare.only` names no target; leave it out to allow all targets of the route",
+        ));
+    }
+    options.only = names(dto.only.unwrap_or_default());
     options.without = names(dto.without);
     options.no_failover = dto.no_failover;
     options.no_hedge = dto.no_hedge;
@@ -129,7 +135,7 @@ pub fn options(raw: &RawValue) -> Result<CallOptions, Error> {
 #[derive(Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 struct OptionsDto {
-    only: Vec<String>,
+    only: Option<Vec<String>>,
     without: Vec<String>,
     no_failover: bool,
     no_hedge: bool,
@@ -213,6 +219,8 @@ mod tests {
         }
         let raw: &RawValue = serde_json::from_str(r#"{"only":["a"]}"#).unwrap();
         assert_eq!(options(raw).unwrap().only, [TargetId::from("a".to_owned())]);
+        let raw: &RawValue = serde_json::from_str(r#"{"only":[]}"#).unwrap();
+        assert_eq!(options(raw).unwrap_err().kind(), Kind::InvalidRequest);
     }
 
     #[test]
