@@ -193,7 +193,7 @@ impl ScenarioRuns {
         self.players.iter().find(|(name, _)| name == player).map(|(_, runs)| runs.as_slice())
     }
 
-    /// How far a player is from the oracle: the mean over seeds of [`Regret::mean`].
+    /// How far a player is from the oracle: the mean over seeds.
     #[must_use]
     pub fn regret(&self, player: &str) -> Option<Estimate> {
         let values: Vec<f64> = self.regrets(player)?.iter().map(Regret::mean).collect();

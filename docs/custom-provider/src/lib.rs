@@ -71,7 +71,7 @@ impl Wire for Parrot {
 
     fn decoder(&self, _: &Outbound, head: &Head) -> Result<Decoding, Error> {
         let decoder = Box::new(Speech::default());
-        match head.media_type().as_str() {
+        match &*head.media_type() {
             "application/x-ndjson" => Ok(Decoding { framer: Box::new(Ndjson::default()), decoder }),
             "application/json" => Ok(Decoding { framer: Box::new(Whole::default()), decoder }),
             other => Err(Error::new(Kind::Protocol, format!("the reply's type is {other}"))),
