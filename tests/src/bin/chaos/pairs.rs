@@ -174,7 +174,7 @@ fn simulated(rounds: u64, broken: Option<(&str, u32)>) -> Result<Came, String> {
         .collect();
     let limits = short_limits();
     let text = format!(
-        "what = \"a pair\"\nlength = \"{length}ms\"\nwindow = [\"0s\", \"1h\"]\n\
+        "what = \"a pair\"\nlength = \"{length}ms\"\nwindow = [\"0s\", \"{length}ms\"]\n\
          load = {{ rate = {}.0, cv = 0.0, output_tokens = {TOKENS} }}\n\
          route = {{ strategy = \"sequential\", first_content = \"{}ms\", gap = \"{}ms\", deadline = \"{}ms\", total = \"{}ms\" }}\n\
          {targets}{fault}",
