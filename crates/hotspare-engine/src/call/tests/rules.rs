@@ -43,6 +43,17 @@ fn a_kind_may_have_targets_of_its_own() {
     assert!(rig.call.trail().skipped[0].why.contains("elsewhere"));
 }
 
+/// A call that fails twice at one target is one bad request, or one bad moment.
+#[test]
+fn a_call_counts_once_against_a_target() {
+    let mut rig = Setup::new(&["a"]).rig();
+    rig.fails(0, Kind::Server);
+    rig.wait(Duration::from_secs(1));
+    assert_eq!(rig.targets(), [0, 0]);
+    rig.fails(1, Kind::Server);
+    assert_eq!((rig.error().kind(), rig.world.view(rig.now, 0, 0).samples), (Kind::Server, 1));
+}
+
 #[test]
 fn a_renewed_key_is_tried_at_once_and_nobody_is_blamed() {
     let mut rig = Setup::new(&["a"]).rig();
