@@ -77,9 +77,6 @@ impl<S: Strategy> Strategy for Hedged<S> {
 
     fn rank(&self, scene: &Scene<'_>) -> Ranking {
         let mut ranking = self.inner.rank(scene);
-        if scene.is_slow_throughout() {
-            return ranking;
-        }
         // Unusable choices are skipped: the first usable one serves, the next one is its hedge.
         let view = |index: usize| scene.candidates.get(index).map(|candidate| &candidate.view);
         let mut usable = ranking
@@ -90,6 +87,7 @@ impl<S: Strategy> Strategy for Hedged<S> {
         if let Some(delay) = self.hedge.delay.or(known)
             && let Some((view, second)) = usable.next()
             && second.start == Start::AfterFailure
+            // A slow spare is no help, so nothing is hedged while every target is slow.
             && !view.degraded
         {
             second.start = Start::After(delay.max(self.hedge.floor));

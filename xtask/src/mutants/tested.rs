@@ -195,8 +195,8 @@ pub(super) const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "hedges go on while everybody is slow",
         file: "crates/hotspare-routing/src/hedged.rs",
-        from: "if scene.is_slow_throughout() {",
-        to: "if false {",
+        from: "&& !view.degraded",
+        to: "",
         package: "hotspare-routing",
     },
     Mutant {
