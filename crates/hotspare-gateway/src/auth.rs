@@ -13,6 +13,9 @@ use http::HeaderMap;
 /// How often the source of keys is re-read while requests arrive, so that adding or revoking a key needs no restart.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
+/// How long a request waits for that.
+const LONGEST_READ: Duration = Duration::from_secs(1);
+
 /// The keys that clients must present; if empty, no key is needed. Clones share them.
 #[derive(Clone, Default)]
 pub struct ClientKeys(Option<Arc<Held>>);
@@ -82,23 +85,22 @@ impl ClientKeys {
         }
     }
 
-    fn looked(&self) {
-        if let Some(held) = &self.0 {
+    /// Re-reads the source if that is due, so that a revoked key is refused at once. Waits for a short time only: a file on a
+    /// mount that hangs must not stop every request.
+    pub(crate) async fn refresh(&self) {
+        let Some(held) = self.0.as_ref().filter(|held| held.is_due()) else { return };
+        let (keys, held) = (self.clone(), Arc::clone(held));
+        let reading = tokio::task::spawn_blocking(move || {
+            keys.reload();
             *held.looked.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
-        }
+        });
+        // Late or failed, the keys that were read last stay valid.
+        let _ = tokio::time::timeout(LONGEST_READ, reading).await;
     }
 
     /// Which of the keys the headers present.
     pub(crate) fn find(&self, headers: &HeaderMap) -> Shown {
         let Some(held) = &self.0 else { return Shown::Known(None) };
-        if held.is_due() {
-            // In the background, since a file on a mount that hangs would otherwise stop every request.
-            let keys = self.clone();
-            tokio::task::spawn_blocking(move || {
-                keys.reload();
-                keys.looked();
-            });
-        }
         let bearer = headers.get(http::header::AUTHORIZATION).and_then(|value| bearer(value.as_bytes()));
         let shown = bearer.or_else(|| headers.get("x-api-key").map(http::HeaderValue::as_bytes));
         let Some(shown) = shown else { return Shown::Unknown };
@@ -222,6 +224,30 @@ mod tests {
         text.lock().unwrap().clear();
         keys.reload();
         assert!(shows("new") && !keys.is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_revoked_key_is_refused_after_any_pause() {
+        let text = Arc::new(Mutex::new("old".to_owned()));
+        let source = Arc::clone(&text);
+        let keys = ClientKeys::from_source(Key::read("a test", move || {
+            Ok(hotspare::Secret::new(source.lock().unwrap().clone()))
+        }))
+        .unwrap();
+        let mut headers = HeaderMap::new();
+        headers.insert("x-api-key", HeaderValue::from_static("old"));
+        let looked = || &keys.0.as_ref().unwrap().looked;
+        let long_ago = Instant::now().checked_sub(2 * LOOK_EVERY).unwrap();
+        "new".clone_into(&mut text.lock().unwrap());
+        *looked().lock().unwrap() = Some(long_ago);
+        keys.refresh().await;
+        assert_eq!(keys.find(&headers), Shown::Unknown);
+        // Another request is still reading.
+        *looked().lock().unwrap() = None;
+        "newer".clone_into(&mut text.lock().unwrap());
+        keys.refresh().await;
+        headers.insert("x-api-key", HeaderValue::from_static("new"));
+        assert_eq!(keys.find(&headers), Shown::Known(Some(1)), "one reader at a time");
     }
 
     #[test]

@@ -35,7 +35,7 @@ impl Gateway {
         format!("hs-{:08x}-{}", self.run & 0xffff_ffff, self.requests.fetch_add(1, Ordering::Relaxed) + 1)
     }
 
-    pub(crate) fn admit(&self, headers: &HeaderMap) -> Result<(), Error> {
+    pub(crate) async fn admit(&self, headers: &HeaderMap) -> Result<(), Error> {
         // Without keys, being on this machine is what admits a caller; a web page in a local browser does not qualify.
         if self.keys.is_empty()
             && self.is_private
@@ -43,6 +43,7 @@ impl Gateway {
         {
             return Err(Error::new(Kind::InvalidRequest, why).with_status(403).with_code("forbidden"));
         }
+        self.keys.refresh().await;
         match self.keys.find(headers) {
             Shown::Known(_) => Ok(()),
             Shown::Unknown => {
@@ -53,14 +54,15 @@ impl Gateway {
 
     /// Admits an operator and returns which operator key was presented, counted from 1. If no operator keys are
     /// configured, clients may operate.
-    pub(crate) fn admit_operator(&self, headers: &HeaderMap) -> Result<Option<usize>, Error> {
+    pub(crate) async fn admit_operator(&self, headers: &HeaderMap) -> Result<Option<usize>, Error> {
         if self.operator_keys.is_empty() {
-            self.admit(headers)?;
+            self.admit(headers).await?;
             return Ok(match self.keys.find(headers) {
                 Shown::Known(place) => place,
                 Shown::Unknown => None,
             });
         }
+        self.operator_keys.refresh().await;
         match self.operator_keys.find(headers) {
             Shown::Known(place) => Ok(place),
             Shown::Unknown if !self.keys.is_empty() && self.keys.find(headers) != Shown::Unknown => {

@@ -79,7 +79,7 @@ async fn show_metrics(
     Extension(RequestId(id)): Extension<RequestId>,
     request: Request,
 ) -> Response {
-    match gateway.admit_operator(request.headers()) {
+    match gateway.admit_operator(request.headers()).await {
         Ok(_) => reply::with_type(StatusCode::OK, exposition::TYPE, metrics::text(&gateway)),
         Err(error) => failure::<Chat>(&error, &id),
     }
@@ -90,7 +90,7 @@ async fn show_targets(
     Extension(RequestId(id)): Extension<RequestId>,
     request: Request,
 ) -> Response {
-    match gateway.admit_operator(request.headers()) {
+    match gateway.admit_operator(request.headers()).await {
         Ok(_) => reply::json(StatusCode::OK, targets::all(&gateway.client).to_string()),
         Err(error) => failure::<Chat>(&error, &id),
     }
@@ -132,7 +132,7 @@ async fn operate(
     Path(name): Path<String>,
     request: Request,
 ) -> Response {
-    let admitted = gateway.admit_operator(request.headers());
+    let admitted = gateway.admit_operator(request.headers()).await;
     let done = admitted.and_then(|key| may_act(&gateway, &request).map(|()| key)).and_then(|key| {
         targets::one(&gateway.client, &name).ok_or_else(|| {
             let targets = gateway.client.targets();

@@ -137,7 +137,7 @@ impl Gateway {
     /// Admits a request and reads its deadline and body.
     async fn upload(&self, request: Request) -> Result<(Option<Duration>, Parts, Vec<u8>, Room), Error> {
         let (head, body) = request.into_parts();
-        match self.admit(&head.headers).and_then(|()| deadline::from_headers(&head.headers)) {
+        match self.admit(&head.headers).await.and_then(|()| deadline::from_headers(&head.headers)) {
             Ok(deadline) => {
                 let (body, room) = self.uploads.read(&head.headers, body).await?;
                 Ok((deadline, head, body, room))
@@ -216,7 +216,7 @@ async fn models(
     request: Request,
 ) -> Response {
     let messages = request.headers().contains_key(VERSION_HEADER);
-    match gateway.admit(request.headers()) {
+    match gateway.admit(request.headers()).await {
         Err(error) => reply::failure_on(messages, &error, &id),
         Ok(()) => {
             let names = gateway.client.names();
@@ -239,7 +239,7 @@ async fn model(
     request: Request,
 ) -> Response {
     let messages = request.headers().contains_key(VERSION_HEADER);
-    let known = gateway.admit(request.headers()).and_then(|()| {
+    let known = gateway.admit(request.headers()).await.and_then(|()| {
         let what = || format!("unknown model `{name}`; GET /v1/models lists the available ones");
         let route = gateway.client.route_for(&name);
         route.ok_or_else(|| {

@@ -195,7 +195,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_step_holds_its_value_to_a_tenth(micros in 1_000u64..60_000_000) {
+        fn a_step_holds_its_value_to_an_eighth(micros in 1_000u64..60_000_000) {
             let top = upper(step(micros));
             prop_assert!(top >= micros && top - micros <= micros / 7, "{micros} {top}");
         }
