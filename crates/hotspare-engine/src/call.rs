@@ -62,7 +62,7 @@ pub struct Call {
     /// Attempts, in start order; an [`AttemptId`] is an index into this list.
     attempts: Vec<Attempt>,
     /// Cancelled because another answered first: if that answer is cut, they may carry it on.
-    losers: Vec<PlannedTarget>,
+    losers: VecDeque<PlannedTarget>,
     extra_starts: u32,
     /// Number of starts that are due.
     wanted: u32,
@@ -126,7 +126,7 @@ impl Call {
             refused: Vec::new(),
             refused_at: now,
             attempts: Vec::with_capacity(1),
-            losers: Vec::new(),
+            losers: VecDeque::new(),
             extra_starts: 0,
             wanted: u32::try_from(together).unwrap_or(1),
             retries: VecDeque::new(),

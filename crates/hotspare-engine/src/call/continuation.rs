@@ -36,7 +36,7 @@ impl Call {
         }
         let attempt = &self.attempts[id.0];
         match &self.sent {
-            Some(sent) if plain && wanted && (!self.waiting.is_empty() || !self.losers.is_empty()) => {
+            Some(sent) if plain && wanted && self.has_successor() => {
                 let from = self.fleet.targets()[attempt.choice.target].id.clone();
                 let name = &self.fleet.targets()[attempt.choice.target].name;
                 let fleet = &self.fleet;
@@ -55,6 +55,11 @@ impl Call {
         }
     }
 
+    /// Whether any target is left that may take over.
+    fn has_successor(&self) -> bool {
+        !self.waiting.is_empty() || !self.refused.is_empty() || !self.losers.is_empty()
+    }
+
     /// Lines up a target that was cancelled because another answered first, to continue the answer that was cut. It has been
     /// started before, so it costs a retry.
     pub(super) fn recall_loser(&mut self, now: Moment, world: &mut World) -> bool {
@@ -62,7 +67,7 @@ impl Call {
             && !self.losers.is_empty()
             && self.extra_starts < self.route.limits.max_extra_starts
             && world.take_retry(now, &self.route);
-        if allowed && let Some(choice) = self.losers.pop() {
+        if allowed && let Some(choice) = self.losers.pop_front() {
             self.extra_starts += 1;
             self.waiting.push_back(choice.once_more());
         }
@@ -74,9 +79,8 @@ impl Call {
     pub(super) fn judge_silence(&self, id: AttemptId) -> Result<(), Error> {
         let attempt = &self.attempts[id.0];
         let passed_on = self.committed == Some(id) && attempt.is_empty(self.ask.stops);
-        let successor = !self.waiting.is_empty() || !self.refused.is_empty() || !self.losers.is_empty();
         let wanted = self.route.rules.on_cut == OnCut::Continue && self.sent.is_some();
-        if passed_on && successor && wanted && attempt.grammar.text_only() {
+        if passed_on && self.has_successor() && wanted && attempt.grammar.text_only() {
             return Err(nothing_said());
         }
         Ok(())

@@ -98,7 +98,7 @@ impl Call {
                 Ended::Cancelled { reason: reason.into() },
             );
             if winner.is_some() {
-                self.losers.push(self.attempts[index].choice.clone());
+                self.losers.push_back(self.attempts[index].choice.clone());
             }
             self.aborts.push_back(id);
         }

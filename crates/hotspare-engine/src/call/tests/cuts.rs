@@ -31,6 +31,16 @@ fn a_spare_that_was_outrun_carries_on_what_the_winner_leaves() {
 }
 
 #[test]
+fn of_several_that_were_outrun_the_better_placed_carries_on() {
+    let mut setup = Setup::new(&["a", "b", "c"]);
+    setup.strategy = Arc::new(Race::new(["a", "b", "c"]).width(3));
+    let mut rig = setup.rig();
+    rig.text(0, "the standby took");
+    rig.fails(0, Kind::Truncated);
+    assert_eq!(rig.targets(), [0, 1, 2, 1]);
+}
+
+#[test]
 fn a_spare_that_was_outrun_is_started_again_only_within_the_budget() {
     let mut setup = Setup::new(&["a", "b"]);
     setup.limits.max_extra_starts = 0;
