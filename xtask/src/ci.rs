@@ -76,7 +76,7 @@ pub(crate) fn ci(args: &[String]) -> Result<(), String> {
 }
 
 fn docs() -> Result<(), String> {
-    let mut command = cargo(&["doc", "--workspace", "--no-deps", "--quiet"]);
+    let mut command = cargo(&["doc", "--workspace", "--no-deps", "--all-features", "--quiet"]);
     command.env("RUSTDOCFLAGS", "-D warnings");
     run(command)
 }
