@@ -250,7 +250,7 @@ mod tests {
         assert_eq!(price.cost(&Usage::default()), Cost::ZERO);
     }
     #[test]
-    fn writing_to_the_cache_thinking_and_long_prompts_have_their_own_prices() {
+    fn cache_writes_reasoning_and_long_prompts_have_own_prices() {
         let mut price = Price::per_million(1_000_000, 2_000_000);
         price.cache_write = Some(1_250_000);
         price.reasoning = Some(3_000_000);

@@ -363,12 +363,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn stays_small_in_a_result() {
+    fn error_is_pointer_sized() {
         assert_eq!(size_of::<Error>(), size_of::<usize>());
     }
 
     #[test]
-    fn scrubbing_leaves_no_trace() {
+    fn scrub_removes_the_secret_everywhere() {
         let inner = Error::new(Kind::Auth, "bad key sk-secret");
         let error = Error::new(Kind::Auth, "incorrect key: sk-secret")
             .with_code("sk-secret")
@@ -381,7 +381,7 @@ mod tests {
     }
 
     #[test]
-    fn a_placeholder_for_a_key_does_not_garble_messages() {
+    fn scrub_ignores_placeholder_keys() {
         let error = Error::new(Kind::InvalidRequest, "max_tokens is too large").scrub("k").scrub("tokens");
         assert_eq!(error.message(), "max_tokens is too large");
         assert_eq!(error.with_message("bad key-1234").scrub("key-1234").message(), "bad [key]");
@@ -389,7 +389,7 @@ mod tests {
 
     /// A long message is truncated before the code that knows the secret sees it.
     #[test]
-    fn a_cut_leaves_no_beginning_of_a_secret() {
+    fn truncation_leaves_no_prefix_of_a_secret() {
         let secret = "sk-0123456789";
         for room in 0..=secret.len() {
             let told = format!("{}{secret} and more", "x".repeat(MESSAGE_LIMIT - room));
@@ -399,7 +399,7 @@ mod tests {
     }
 
     #[test]
-    fn a_scope_of_its_own_changes_where_and_nothing_else() {
+    fn with_scope_changes_only_the_scope() {
         let pair = Scope::CredentialModel;
         let quota = Error::new(Kind::QuotaExhausted, "x").with_scope(pair);
         assert_eq!(quota.policy(), Policy { scope: pair, ..Kind::QuotaExhausted.policy() });
@@ -411,13 +411,13 @@ mod tests {
     }
 
     #[test]
-    fn long_messages_are_cut_at_a_character() {
+    fn long_messages_are_truncated_at_a_char_boundary() {
         let error = Error::new(Kind::Server, "é".repeat(5_000));
         assert!(error.message().len() <= MESSAGE_LIMIT + '…'.len_utf8());
     }
 
     #[test]
-    fn strangers_see_the_provider_only_when_they_must_correct_something() {
+    fn public_message_quotes_the_provider_only_for_caller_errors() {
         let theirs = Error::new(Kind::InvalidRequest, "max_tokens must be positive");
         assert_eq!(theirs.public_message(), "max_tokens must be positive");
         let ours = Error::new(Kind::Auth, "key of org acme is wrong");

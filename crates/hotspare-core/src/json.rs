@@ -96,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_what_is_not_one_value() {
+    fn rejects_anything_but_a_single_value() {
         for bad in ["", "{", "1 2", "nul", "{\"a\":1}x"] {
             assert!(Json::parse(bad).is_err(), "{bad:?}");
         }

@@ -322,7 +322,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn all_is_complete_and_in_order() {
+    fn all_lists_every_kind_in_order() {
         for (index, kind) in Kind::ALL.iter().enumerate() {
             assert_eq!(*kind as usize, index, "{kind}");
             assert_eq!(serde_json::to_string(kind).unwrap(), format!("{:?}", kind.as_str()));
@@ -330,7 +330,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_is_not_the_target_never_gives_evidence() {
+    fn only_kinds_that_blame_the_target_are_evidence() {
         for kind in Kind::ALL {
             let policy = kind.policy();
             assert!(

@@ -230,7 +230,7 @@ mod tests {
     }
 
     #[test]
-    fn messages_can_be_stored() {
+    fn messages_round_trip_through_json() {
         let message = Message::new(
             Role::Assistant,
             vec![

@@ -169,7 +169,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_estimate_is_a_sum_over_parts() {
+    fn estimate_is_the_sum_over_parts() {
         let mut size = PromptSize::of_text(1_000);
         size.add(PromptPart::Request, 1);
         size.add(PromptPart::Tools, 1);
@@ -185,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn no_scale_takes_a_long_prompt_for_nothing() {
+    fn extreme_scales_do_not_underestimate_or_overflow() {
         let mut scale = TokenScale { per_mille: [i32::MIN; PARTS], ..TokenScale::default() };
         assert_eq!(scale.estimate(&PromptSize::of_text(4_000)), 1_000);
         assert_eq!(scale.estimate(&PromptSize::default()), 1);

@@ -365,7 +365,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_that_no_wire_can_say_are_refused_by_name() {
+    fn invalid_numbers_are_rejected_by_field_name() {
         type Break = fn(&mut ChatRequest);
         let broken: [(&str, Break); 5] = [
             ("temperature", |request| request.sampling.temperature = Some(f64::NAN)),

@@ -20,7 +20,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn is_the_published_fnv_1a_with_ends_of_parts() {
+    fn matches_fnv_1a_with_part_separators() {
         // The offset basis, and one more step for each end of a part.
         assert_eq!(stable_hash([]), 0xCBF2_9CE4_8422_2325);
         // The published value of "foobar", continued with the byte 0xFF.

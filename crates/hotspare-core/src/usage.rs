@@ -103,14 +103,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn unknown_is_not_zero() {
+    fn unknown_counts_are_not_zero() {
         let mut total = Usage::reported(None, Some(3));
         total += &Usage::reported(None, None);
         assert_eq!((total.input, total.output, total.total()), (None, Some(3), Some(3)));
     }
 
     #[test]
-    fn an_update_replaces_and_a_sum_adds() {
+    fn update_replaces_and_add_assign_adds() {
         let mut usage = Usage::reported(Some(10), Some(1));
         usage.update(&Usage::reported(None, Some(7)));
         assert_eq!(usage, Usage::reported(Some(10), Some(7)));

@@ -339,7 +339,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn vectors_take_room_and_are_no_tokens() {
+    fn vectors_count_as_bytes_but_not_as_tokens() {
         let vector = Event::Vector(Box::new(Vector { index: 0, values: vec![0.5; 256] }));
         assert_eq!(size(&vector), 0);
         assert!(weight(&Chunk::from(vector)) >= 1_024);

@@ -106,7 +106,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn what_is_saved_goes_first_and_then_one_every_five_seconds() {
+    fn spent_budget_refills_one_retry_every_five_seconds() {
         let mut budget = Budget::retries();
         let at = |secs| Moment::ZERO + Duration::from_secs(secs);
         assert!((0..11).all(|_| budget.try_take(at(0))));
@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn the_smallest_share_is_saved_too() {
+    fn smallest_share_still_accumulates() {
         let mut budget = Budget::hedges(1);
         assert!(budget.try_take(Moment::ZERO) && !budget.try_take(Moment::ZERO));
         (0..10_000).for_each(|_| budget.deposit());
@@ -125,7 +125,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn extra_starts_stay_a_share_of_successes(steps in prop::collection::vec((any::<bool>(), 0u64..400), 1..400)) {
+        fn extra_starts_stay_within_a_share_of_successes(steps in prop::collection::vec((any::<bool>(), 0u64..400), 1..400)) {
             let mut budget = Budget::retries();
             let (mut now, mut earned, mut taken) = (Moment::ZERO, 0u64, 0u64);
             for (success, millis) in steps {

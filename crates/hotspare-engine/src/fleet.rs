@@ -295,7 +295,7 @@ mod tests {
     }
 
     #[test]
-    fn addresses_at_one_host_share_the_host_and_nothing_else() {
+    fn addresses_on_one_host_share_only_the_host_scope() {
         let (fleet, _) = Fleet::assemble(vec![
             spec("east", "https://host/east"),
             spec("west", "https://host/west"),

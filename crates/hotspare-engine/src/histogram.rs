@@ -54,7 +54,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_bound_belongs_to_its_bucket_and_nothing_is_lost_beyond_the_last() {
+    fn bucket_bounds_are_inclusive_and_overflow_is_counted() {
         let mut histogram = Histogram::default();
         for millis in [0, 5, 6, 500_000, 500_001] {
             histogram.record(Duration::from_millis(millis));

@@ -96,7 +96,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn first_come_first_served_and_nobody_barges_in() {
+    fn waiters_are_served_in_fifo_order() {
         let mut queues = Queues::new(1);
         let (a, b) = (queues.ticket(), queues.ticket());
         assert!(queues.join(0, a) && queues.join(0, b) && queues.join(0, a));
@@ -110,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_has_an_end() {
+    fn queue_length_is_bounded() {
         let mut queues = Queues::new(1);
         let joined = (0..2_000).filter(|_| {
             let ticket = queues.ticket();

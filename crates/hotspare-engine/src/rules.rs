@@ -327,7 +327,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_buffer_too_small_for_an_ordinary_answer_is_a_mistake() {
+    fn too_small_a_buffer_limit_is_rejected() {
         assert_eq!(Limits::default().mistakes(), Vec::<String>::new());
         let limits = Limits { max_buffered_bytes: 0, ..Limits::default() };
         assert_eq!(limits.mistakes(), ["max_buffered_bytes must be at least 16384"]);

@@ -144,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn a_day_is_any_day_and_what_is_under_way_counts() {
+    fn spend_window_slides_and_counts_in_flight_cost() {
         let mut spend = Spend::new(SpendLimit::new(dollars(50), DAY));
         let at = |hours: u64| Moment::ZERO + Duration::from_secs(3_600 * hours);
         spend.begin(dollars(30));
@@ -160,7 +160,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_more_than_the_limit_is_spent_in_any_period(
+        fn spending_never_exceeds_the_limit_in_any_window(
             calls in proptest::collection::vec((0..90_u64, 0..20_u64), 1..200),
         ) {
             let limit = SpendLimit::new(dollars(50), Duration::from_secs(1_440));

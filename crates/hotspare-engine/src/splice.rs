@@ -213,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn space_at_the_end_is_neither_given_to_the_model_nor_had_twice() {
+    fn trailing_whitespace_is_neither_prefilled_nor_duplicated() {
         assert_eq!(prefill(&"the pump \n".into()).as_deref(), Some("the pump"));
         assert_eq!(prefill(&" \n".into()), None, "an empty turn is refused by some");
         assert_eq!(after_prefill("the pump ", &[" failed"]).unwrap(), "the pump failed");
@@ -227,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn a_turn_that_is_shown_again_is_not_had_twice() {
+    fn echoed_prefill_is_not_duplicated() {
         assert_eq!(after_prefill("the pump", &["the pump failed"]).unwrap(), "the pump failed");
         assert_eq!(after_prefill("the pump ", &["the", " pump", " failed"]).unwrap(), "the pump failed");
         assert_eq!(after_prefill("the pump", &["the pump"]).unwrap(), "the pump", "nothing was missing");
@@ -239,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn reasoning_alone_is_not_the_rest_of_an_answer() {
+    fn reasoning_only_continuation_is_rejected() {
         let leg = |events: Vec<Event>| {
             let mut splice = Splice::new("the pump".into(), true);
             events.into_iter().try_for_each(|event| splice.fit(event).map(drop))
@@ -252,13 +252,13 @@ mod tests {
     }
 
     #[test]
-    fn another_answer_is_refused() {
+    fn mismatched_continuation_is_rejected() {
         assert_eq!(run("the pump", &["the", " fan"]).unwrap_err().kind(), Kind::BadOutput);
     }
 
     proptest! {
         #[test]
-        fn any_cut_and_any_split_give_the_same_text(
+        fn cut_and_chunk_boundaries_do_not_change_the_text(
             words in prop::collection::vec("[a-zé世 ]{0,5}", 1..20), cut in 0usize..20,
         ) {
             let whole: String = words.concat();

@@ -104,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn four_in_a_row_trip_at_any_rate_and_one_in_ten_never_does() {
+    fn four_consecutive_failures_trip_but_one_in_ten_never_does() {
         for gap in [0, 1, 60, 500] {
             assert_eq!(trips_after([true; 10], gap), Some(4), "one call in {gap} s");
         }
@@ -114,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn an_hour_of_silence_forgets_what_was_nearly_enough() {
+    fn evidence_decays_within_an_hour() {
         let mut sum = Sum::default();
         for _ in 0..3 {
             sum.failure(Moment::ZERO, &RULE, 1_000);
@@ -127,7 +127,7 @@ mod tests {
     proptest! {
         /// The metamorphic invariant: more failures never trip later.
         #[test]
-        fn turning_a_success_into_a_failure_never_delays_the_trip(
+        fn more_failures_never_delay_the_trip(
             outcomes in prop::collection::vec(any::<bool>(), 1..80), turned in 0usize..80,
         ) {
             let before = trips_after(outcomes.clone(), 1).unwrap_or(usize::MAX);

@@ -152,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn a_promised_pause_is_never_shortened_and_never_absurd() {
+    fn pause_is_never_shortened_and_is_capped_at_an_hour() {
         let mut gate = Gate::default();
         gate.hold(at(0), at(30));
         gate.hold(at(1), at(5));
@@ -163,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn a_hint_of_years_is_no_hint() {
+    fn hint_of_years_is_ignored() {
         let mut gate = Gate::default();
         gate.hold(at(0), at(1_000_000_000));
         assert_eq!(gate.check(at(1)), Err((Cause::RateLimited, at(5))));
@@ -172,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn a_hint_of_nothing_makes_no_tight_loop() {
+    fn repeated_zero_hints_back_off() {
         let mut gate = Gate::default();
         let millis = |ms| Moment::ZERO + Duration::from_millis(ms);
         gate.hold(millis(0), millis(0));
@@ -185,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unexplained_pause_doubles_once_per_round() {
+    fn unhinted_pause_doubles_once_per_round() {
         let mut gate = Gate::default();
         gate.hold_unknown(at(0));
         gate.hold_unknown(at(1));
@@ -198,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn a_disabled_scope_is_asked_once_per_recheck() {
+    fn disabled_scope_admits_one_call_per_recheck() {
         let mut gate = Gate::default();
         gate.disable(at(0), at(600));
         assert!(gate.check(at(599)).is_err());
@@ -217,7 +217,7 @@ mod tests {
 
     /// Otherwise all calls that waited for the end of a pause are refused together.
     #[test]
-    fn after_a_pause_one_call_goes_first() {
+    fn one_trial_call_goes_first_after_a_pause() {
         let mut gate = Gate::default();
         let millis = |ms| Moment::ZERO + Duration::from_millis(ms);
         gate.hold(at(0), at(5));
@@ -244,7 +244,7 @@ mod tests {
 
     /// Streams that were in flight when the key was disabled end successfully one by one; none of them re-enables it.
     #[test]
-    fn what_began_before_does_not_bring_a_disabled_scope_back() {
+    fn older_successes_do_not_reenable_a_disabled_scope() {
         let mut gate = Gate::default();
         gate.disable(at(10), at(610));
         gate.success(at(9));

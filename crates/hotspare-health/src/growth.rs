@@ -144,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn half_flows_at_once_and_more_by_and_by() {
+    fn permitted_rate_starts_at_half_and_grows_slowly() {
         let mut growth = Growth::default();
         starts(&mut growth, 0, 2, 600);
         growth.ease(at(120_000));
@@ -159,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn a_quiet_process_is_never_shut_out() {
+    fn low_rate_process_is_never_locked_out() {
         let mut growth = Growth::default();
         for round in 0..50 {
             growth.ease(at(round * 11_000));
@@ -170,7 +170,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_more_than_the_permitted_rate_and_a_burst(wish in 20u64..2_000, gaps in 1u64..30) {
+        fn starts_never_exceed_the_permitted_rate_plus_a_burst(wish in 20u64..2_000, gaps in 1u64..30) {
             let mut growth = Growth::default();
             starts(&mut growth, 0, 2, wish);
             growth.ease(at(120_000));

@@ -157,7 +157,7 @@ mod tests {
     const NOW: Moment = Moment::ZERO;
 
     #[test]
-    fn a_fast_failure_never_looks_fast() {
+    fn fast_failures_do_not_lower_latency() {
         let (mut healthy, mut failing) = (Latency::default(), Latency::default());
         for _ in 0..50 {
             healthy.sample(NOW, 10, Duration::from_millis(800), true);
@@ -167,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn long_prompts_are_measured_by_themselves() {
+    fn long_prompts_are_tracked_separately() {
         let mut latency = Latency::default();
         for _ in 0..60 {
             latency.sample(NOW, 100, Duration::from_millis(500), true);
@@ -177,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn a_slow_hour_does_not_become_the_norm_and_a_slower_model_does() {
+    fn brief_slowness_keeps_the_baseline_but_lasting_slowness_moves_it() {
         let mut latency = Latency::default();
         for _ in 0..400 {
             latency.sample(NOW, 100, Duration::from_millis(500), true);
@@ -195,13 +195,13 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_step_holds_its_value_to_an_eighth(micros in 1_000u64..60_000_000) {
+        fn latency_steps_are_within_an_eighth(micros in 1_000u64..60_000_000) {
             let top = upper(step(micros));
             prop_assert!(top >= micros && top - micros <= micros / 7, "{micros} {top}");
         }
 
         #[test]
-        fn quantiles_lie_where_they_should(samples in prop::collection::vec(1_000u64..10_000_000, 20..400)) {
+        fn quantiles_are_within_a_sixth(samples in prop::collection::vec(1_000u64..10_000_000, 20..400)) {
             let mut latency = Latency::default();
             let mut sorted = samples.clone();
             for &sample in &samples {

@@ -70,7 +70,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_freeze_is_seen_after_five_calls_and_one_late_call_in_twenty_never_degrades() {
+    fn five_late_calls_degrade_but_one_in_twenty_never_does() {
         let mut frozen = Lateness::default();
         let seen = (1..10).find(|_| {
             frozen.late(Moment::ZERO);
@@ -89,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn recovery_takes_seventeen_calls_in_time() {
+    fn recovers_after_seventeen_punctual_calls() {
         let mut lateness = Lateness::default();
         (0..50).for_each(|_| lateness.late(Moment::ZERO));
         let calls = (1..100).find(|_| {

@@ -139,7 +139,7 @@ mod tests {
     const C: ScopeId = ScopeId(2);
 
     #[test]
-    fn two_hosts_that_fail_alike_are_suspicious_and_one_is_not() {
+    fn suspects_the_network_when_two_hosts_fail_not_one() {
         let mut network = Network::default();
         network.heard(at(0), C, at(0));
         let said: Vec<bool> = (1..20).map(|step| network.lost(at(step * 100), A)).collect();
@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn a_minute_of_silence_forgets() {
+    fn suspicion_expires_after_a_minute() {
         let mut network = Network::default();
         for host in [A, B, A, B] {
             network.lost(at(0), host);
@@ -173,7 +173,7 @@ mod tests {
         /// In any sequence of events: suspicion requires two failing hosts without a sign of life in between; a host
         /// that has answered since is never held back, and no host for longer than a second.
         #[test]
-        fn suspects_only_what_all_share(steps in prop::collection::vec((0u32..4, 0u8..3, 0u64..1_500), 1..120)) {
+        fn suspicion_requires_failures_on_two_hosts(steps in prop::collection::vec((0u32..4, 0u8..3, 0u64..1_500), 1..120)) {
             let mut network = Network::default();
             let (mut now, mut silent) = (at(0), [0u32; 4]);
             for (host, what, gap) in steps {

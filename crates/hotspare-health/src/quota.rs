@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_bucket_says_when_there_is_enough() {
+    fn empty_bucket_reports_when_it_refills() {
         let allowance = Allowance::new(60, 0, Some(Duration::from_secs(60))).unwrap();
         let mut bucket = Bucket::reported(at(0), &allowance).unwrap();
         assert_eq!(bucket.ready_at(at(0), 1), at(1_000));
@@ -148,14 +148,14 @@ mod tests {
     }
 
     #[test]
-    fn a_report_without_a_reset_says_nothing_unless_the_bucket_is_full() {
+    fn report_without_reset_is_ignored_unless_the_bucket_is_full() {
         assert_eq!(Bucket::reported(at(0), &Allowance::new(60, 10, None).unwrap()), None);
         let full = Bucket::reported(at(0), &Allowance::new(60, 60, None).unwrap()).unwrap();
         assert_eq!(full.ready_at(at(0), 60), at(0));
     }
 
     #[test]
-    fn what_was_not_used_comes_back_and_what_was_used_beyond_is_owed() {
+    fn corrections_refund_unused_and_charge_overused_tokens() {
         let mut bucket = Bucket::per_minute(60);
         bucket.take(at(0), 40);
         bucket.correct(at(0), 40, 10);
@@ -176,7 +176,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn whatever_is_reported_no_wait_is_longer_than_an_hour(
+        fn no_report_causes_a_wait_longer_than_an_hour(
             limit in 1u64.., part in 0u64..=100, reset in 0u64.., need in 0u64.., later in 0u64..,
         ) {
             let allowance = Allowance::new(limit, limit / 100 * part, Some(Duration::from_nanos(reset))).unwrap();
@@ -191,7 +191,7 @@ mod tests {
         /// In any period no more passes than the limit and the initial burst, and a caller that waits gets the full
         /// rate.
         #[test]
-        fn a_limit_of_our_own_is_kept(gaps in prop::collection::vec(0u64..3_000, 1..300)) {
+        fn configured_limit_is_never_exceeded_and_fully_usable(gaps in prop::collection::vec(0u64..3_000, 1..300)) {
             let mut bucket = Bucket::per_minute(30);
             let (mut now, mut taken) = (0, 0u64);
             for gap in gaps {

@@ -74,7 +74,7 @@ mod tests {
     }
 
     #[test]
-    fn one_failure_in_fifty_is_remembered_and_trouble_is_forgiven() {
+    fn record_remembers_rare_failures_and_forgives_outages() {
         let well = after((0..2_000).map(|_| false));
         let weak = after((0..2_000).map(|n| n % 50 == 0));
         assert!(well.expected_ppm(Moment::ZERO) < 200, "{well:?}");
@@ -86,7 +86,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn stays_a_share_and_a_failure_never_helps(outcomes in prop::collection::vec((any::<bool>(), 0u64..4_000), 0..200)) {
+        fn failures_never_lower_the_expected_failure_rate(outcomes in prop::collection::vec((any::<bool>(), 0u64..4_000), 0..200)) {
             let (mut record, mut now) = (Record::default(), Moment::ZERO);
             for (failed, gap) in outcomes {
                 now = now + Duration::from_secs(gap);

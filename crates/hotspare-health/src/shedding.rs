@@ -160,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_refuses_one_after_the_other_is_gone() {
+    fn sequential_refusals_count_fully() {
         let mut shedding = Shedding::default();
         for second in 0..10 {
             let number = shedding.begin();
@@ -169,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn an_outage_under_load_is_seen_once_those_who_were_under_way_are_through() {
+    fn outage_under_load_is_detected_once_in_flight_calls_end() {
         let mut shedding = Shedding::default();
         let streams: Vec<u64> = (0..70).map(|_| shedding.begin()).collect();
         let crossing: Vec<u64> = (0..3).map(|_| shedding.begin()).collect();
@@ -185,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn a_crowd_that_is_let_in_in_part_is_load() {
+    fn partially_admitted_burst_counts_as_load_shedding() {
         let mut shedding = Shedding::default();
         let crowd: Vec<u64> = (0..100).map(|_| shedding.begin()).collect();
         let (inside, outside) = crowd.split_at(60);
@@ -209,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn who_was_let_in_before_an_outage_does_not_hide_it() {
+    fn calls_admitted_before_an_outage_do_not_mask_it() {
         let mut shedding = Shedding::default();
         // Busy: every other call is accepted and streams for long.
         let mut inside = Vec::new();
@@ -230,7 +230,7 @@ mod tests {
     }
 
     #[test]
-    fn one_answer_among_refusals_counts_for_a_window() {
+    fn one_answer_among_refusals_discounts_a_window() {
         let mut shedding = Shedding::default();
         let [refused, served] = std::array::from_fn(|_| shedding.begin());
         refuse(&mut shedding, at(0), refused);
@@ -247,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn a_recovery_is_not_an_answer_among_refusals() {
+    fn recovery_does_not_count_as_load_shedding() {
         let mut shedding = Shedding::default();
         let refused = shedding.begin();
         refuse(&mut shedding, at(0), refused);
@@ -290,7 +290,7 @@ mod tests {
     /// Every order of four concurrent calls, up to a depth: never a full failure while a call is known to be accepted,
     /// and a full one where calls are made one after another.
     #[test]
-    fn explore_every_order_of_calls() {
+    fn invariants_hold_for_every_order_of_calls() {
         let mut seen = BTreeSet::new();
         let mut layer = vec![(Shedding::default(), Known::default(), 0u64)];
         let mut edges = 0u64;
@@ -352,7 +352,7 @@ mod tests {
 
     /// Its capacity fills before the first refusal, and stays full.
     #[test]
-    fn a_target_that_is_known_to_shed_load_is_judged_by_whom_it_answers() {
+    fn known_load_shedder_is_judged_by_the_calls_it_answers() {
         let weigh = |busy: bool| {
             let mut shedding = Shedding::default();
             let streams: Vec<u64> = (0..30).map(|_| shedding.begin()).collect();

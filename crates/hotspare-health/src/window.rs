@@ -146,7 +146,7 @@ mod tests {
     proptest! {
         /// Compared with a simple model: a list of all outcomes with their buckets.
         #[test]
-        fn counts_like_a_list(steps in prop::collection::vec((0u64..4_000, any::<bool>()), 1..200)) {
+        fn window_matches_a_list_model(steps in prop::collection::vec((0u64..4_000, any::<bool>()), 1..200)) {
             let mut window = Window::new(Duration::from_secs(10));
             let mut list: Vec<(u64, bool)> = Vec::new();
             let mut millis = 0;

@@ -127,7 +127,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn any_object_is_repaired_and_nothing_else_passes() {
+    fn json_objects_are_repaired_and_anything_else_is_rejected() {
         let form = OutputCheck::json_object();
         assert_eq!(form.check(r#"{"a":1}"#, &FinishReason::Stop), Ok(None));
         let repaired = form.check("```json\n{'a': 1,}\n```", &FinishReason::Stop).unwrap().unwrap();
@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn a_complaint_is_bounded_and_names_the_places() {
+    fn feedback_is_bounded_and_names_the_paths() {
         let many: Vec<_> = (0..1_000).map(|n| Violation::new(format!("/rows/{n}"), "is missing")).collect();
         let feedback = OutputCheck::feedback(&many);
         assert!(feedback.contains("/rows/0: is missing") && feedback.len() < 2_200, "{feedback}");

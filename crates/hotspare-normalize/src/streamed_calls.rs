@@ -92,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn arguments_come_in_pieces_and_crosswise() {
+    fn validates_arguments_from_interleaved_deltas() {
         let good = calls(&[(0, "{\"a\":"), (1, ""), (0, "1}"), (1, " ")]);
         assert!(good.validate(&[]).is_ok());
         for bad in ["{\"a\":", "[1]", "{'a':1}", "x"] {
@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn each_tool_has_a_form_of_its_own() {
+    fn each_tool_has_its_own_schema() {
         let has_city = |value: &Value| match value.get("city") {
             Some(_) => Ok(()),
             None => Err(vec![Violation::new("", "city is missing")]),
@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_too_long_is_not_kept() {
+    fn oversized_arguments_are_not_kept() {
         let mut calls = calls(&[(0, "x")]);
         calls.push(&Event::ToolDelta { index: 0, arguments: "y".repeat(LIMIT) });
         assert!(calls.calls.is_empty() && calls.validate(&[]).is_ok());

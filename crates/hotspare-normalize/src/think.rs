@@ -192,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn splits_at_the_beginning_only() {
+    fn splits_think_tags_only_at_the_start() {
         for (text, expected) in [
             ("<think>a</think>\n\n  b</think>", pair("a", "  b</think>")),
             ("\n<think>\na\n</think>b", pair("\na\n", "b")),
@@ -212,14 +212,14 @@ mod tests {
     }
 
     #[test]
-    fn other_tags_and_open_beginnings() {
+    fn accepts_custom_and_already_open_tags() {
         let other = ThinkSplitter::with_tags("[THINK]", "[/THINK]");
         assert_eq!(split(other, &["[THINK]a[/THI", "NK]b"]), pair("a", "b"));
         assert_eq!(split(ThinkSplitter::default().already_open(), &["a</think>b"]), pair("a", "b"));
     }
 
     #[test]
-    fn nothing_is_held_past_another_event() {
+    fn held_text_is_flushed_by_the_next_event() {
         let tool = || Event::ToolStarted { index: 0, id: "a".into(), name: "f".into() };
         let mut splitter = ThinkSplitter::default();
         assert_eq!(splitter.push(Event::TextDelta("<th".into())).count(), 0);
@@ -233,7 +233,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_split_into_deltas_makes_no_difference(
+        fn delta_boundaries_do_not_change_the_split(
             text in "[ \n]{0,2}(<think>)?([a<é/>\n ]|</thin|<think>|</think>){0,12}",
             cuts in proptest::collection::vec(0..80_usize, 0..10),
             open in any::<bool>(),

@@ -182,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_call_is_the_answer_and_its_end_an_ordinary_one() {
+    fn first_tool_call_becomes_the_answer_and_finishes_with_stop() {
         let stop = Some(FinishReason::Stop);
         let json = (r#"{"a":1}"#.to_owned(), stop.clone());
         let call = || [started(0), part(0, r#"{"a""#), part(0, ""), part(0, ":1}")];
@@ -203,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_in_words_is_told_as_it_was_said() {
+    fn text_answer_is_passed_through() {
         let stop = Some(FinishReason::Stop);
         let short = text([says("I would "), says("rather not."), ends(FinishReason::Stop)]);
         assert_eq!(short, ("I would rather not.".to_owned(), stop.clone()));
@@ -223,7 +223,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn how_arguments_were_cut_into_deltas_makes_no_difference(
+        fn argument_delta_boundaries_do_not_change_the_answer(
             arguments in "[{}\":a-zé, ]{0,40}",
             cuts in proptest::collection::vec(0..60_usize, 0..8),
             preamble in "[a-z ]{0,20}",
@@ -246,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn a_form_becomes_the_one_tool() {
+    fn output_schema_becomes_the_only_tool() {
         let schema = r#"{"$schema":"s","title":"T","type":"object","properties":{"b":{"title":"B"},"a":{}}}"#;
         let asked = by_tool(&ask("triage", schema)).unwrap();
         assert_eq!(asked.output, OutputFormat::Text);
@@ -261,7 +261,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_a_tool_is_left_alone() {
+    fn request_that_cannot_use_a_tool_is_unchanged() {
         let object = r#"{"type":"object"}"#;
         for schema in [
             r#"{"type":"array"}"#,

@@ -85,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn good_ids_stay_and_bad_ones_are_replaced() {
+    fn valid_ids_are_kept_and_others_replaced() {
         let mut ids = ToolIds::default();
         assert_eq!(fix(&mut ids, 0, "a", "f"), "a");
         let second = fix(&mut ids, 1, "a", "f");
@@ -97,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn answers_differ_and_replays_agree() {
+    fn generated_ids_differ_by_answer_and_are_deterministic() {
         let of = |answer: Option<&str>| {
             let mut ids = ToolIds::default();
             ids.fix(&mut Event::Started { id: answer.map(Into::into), model: None });
@@ -109,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn a_real_id_that_looks_made_up_is_not_doubled() {
+    fn generated_id_never_collides_with_a_real_one() {
         let would_be = fix(&mut ToolIds::default(), 1, "", "f");
         let mut ids = ToolIds::default();
         assert_eq!(fix(&mut ids, 0, &would_be, "f"), would_be);

@@ -189,7 +189,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_nests_too_deep_is_not_opened() {
+    fn overly_deep_nesting_is_rejected() {
         let nested = |depth: usize| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
         assert!(Tree::parse(&nested(127)).is_some());
         assert!(Tree::parse(&nested(200_000)).is_none());

@@ -76,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn the_oldest_turns_go_and_the_last_stays() {
+    fn trims_oldest_turns_and_keeps_the_last() {
         let request = conversation(&[(100, true), (100, false), (5, false)]);
         let (trimmed, missing) = trim(&request, 150).unwrap();
         assert_eq!(missing, 4);
@@ -89,7 +89,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_left_fits_and_makes_sense(
+        fn trimmed_conversation_fits_and_is_well_formed(
             turns in proptest::collection::vec((0..60_usize, any::<bool>()), 0..12),
             most in 0..900_u64,
         ) {

@@ -123,14 +123,14 @@ mod tests {
     }
 
     #[test]
-    fn order_is_that_of_the_inputs() {
+    fn vectors_are_in_input_order() {
         let end = Event::Finished(FinishReason::Stop);
         let whole = fold(2, Some(1), vec![vector(1, &[2.0]), vector(0, &[1.0]), end]).unwrap();
         assert_eq!(whole.vectors, [[1.0], [2.0]]);
     }
 
     #[test]
-    fn anything_less_than_one_vector_for_each_input_is_a_failure() {
+    fn missing_or_malformed_vectors_are_errors() {
         let end = || Event::Finished(FinishReason::Stop);
         let cases = [
             (Kind::Truncated, vec![vector(0, &[1.0]), vector(1, &[1.0])]),

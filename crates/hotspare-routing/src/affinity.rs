@@ -28,14 +28,14 @@ mod tests {
 
     /// Gateways of two releases behind one load balancer must agree, so this number never changes.
     #[test]
-    fn is_the_same_in_every_release() {
+    fn affinity_hash_is_stable_across_releases() {
         let chat = ChatRequest::to("r").system("Be brief.").user("What is a hot spare?");
         assert_eq!(of(chat.clone()), Some(0x3277_708C_DDAF_7AFA));
         assert_eq!(of(chat.end_user("u-1")), Some(0x884C_6FE5_BC25_5F27));
     }
 
     #[test]
-    fn is_that_of_the_beginning_or_of_the_end_user() {
+    fn affinity_follows_the_opening_or_the_end_user() {
         let opening = ChatRequest::to("r").system("Be brief.").user("one");
         let further = opening.clone().assistant("1").user("two");
         assert_eq!(of(further.clone()), of(opening.clone()));

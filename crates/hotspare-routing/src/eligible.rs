@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn unknown_excludes_nobody_and_numbers_are_named() {
+    fn unknown_limits_exclude_nothing_and_reasons_name_numbers() {
         let request = ChatRequest::to("r").user("x").max_output(100);
         assert_eq!(ineligible(&request, &ModelProfile::default(), need(1_000_000, 15)), None);
         let mut small = ModelProfile::default();
@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_without_a_limit_gets_usual_room() {
+    fn answer_without_a_limit_reserves_a_default() {
         let mut model = ModelProfile::default();
         model.context_window = Some(100_000);
         let request = ChatRequest::to("r").user("x");
@@ -149,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn a_shorter_longest_answer_excludes_nobody() {
+    fn lower_max_output_does_not_exclude_a_target() {
         let mut model = ModelProfile::default();
         (model.context_window, model.max_output) = (Some(100_000), Some(64_000));
         let request = ChatRequest::to("r").user("x").max_output(100_000);
@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_too_long_is_not_tried_again() {
+    fn prompt_beyond_a_recent_overflow_is_ineligible() {
         let request = ChatRequest::to("r").user("x").max_output(100);
         let at = |prompt| Need { prompt, margin: 30, overflow: Some(5_000) };
         assert_eq!(ineligible(&request, &ModelProfile::default(), at(4_899)), None);

@@ -82,7 +82,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_what_is_known_to_differ_differs() {
+    fn spaces_mismatch_only_on_known_differences() {
         let unknown = ModelProfile::default();
         let mut known = ModelProfile::default();
         known.embedding_family = Some("e".into());

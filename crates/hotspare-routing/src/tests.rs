@@ -75,7 +75,7 @@ fn well() -> Vec<(&'static str, TargetView)> {
 
 proptest! {
     #[test]
-    fn every_strategy_orders_all_candidates_once_and_repeatably(
+    fn every_strategy_ranks_all_candidates_deterministically(
         views in prop::collection::vec(view(), 0..5), draw: u64, turn: u64, user in prop::option::of("[a-z]{1,4}"),
     ) {
         let views: Vec<_> = NAMES.iter().copied().zip(views).collect();
@@ -90,7 +90,7 @@ proptest! {
     }
 
     #[test]
-    fn a_lost_target_moves_only_its_own_sessions(user in "[a-z0-9]{1,9}", lost in 0usize..5) {
+    fn losing_a_target_moves_only_its_sessions(user in "[a-z0-9]{1,9}", lost in 0usize..5) {
         let sticky = Sticky::new(NAMES);
         let before = order(&sticky, &well(), 0, 0, Some(&user));
         let mut views = well();
@@ -103,7 +103,7 @@ proptest! {
 }
 
 #[test]
-fn weights_are_shares() {
+fn weights_are_traffic_shares() {
     let weighted = Weighted::new([("a", 1), ("b", 3)]);
     let views = vec![("a", TargetView::default()), ("b", TargetView::default())];
     let mut draw = 1u64;
@@ -116,7 +116,7 @@ fn weights_are_shares() {
 }
 
 #[test]
-fn a_target_that_fails_one_call_in_ten_is_asked_later() {
+fn target_failing_one_call_in_ten_is_ranked_last() {
     let mut views = well();
     views[0].1.failure_rate_bp = 1_000;
     views[0].1.samples = 40;
@@ -135,7 +135,7 @@ fn only_usable_targets_race() {
 }
 
 #[test]
-fn the_busy_and_the_slow_are_avoided() {
+fn busy_and_slow_targets_are_avoided() {
     let mut views = vec![("a", TargetView::default()), ("b", TargetView::default())];
     views[0].1.latency = Some(Duration::from_millis(100));
     views[0].1.in_flight = 9;
@@ -164,7 +164,7 @@ proptest! {
     /// A failing target's latency includes its penalties, and of two targets with different expected waits the better
     /// one always comes first.
     #[test]
-    fn of_two_the_one_with_the_longer_expected_wait_never_comes_first(
+    fn longer_expected_wait_never_ranks_first_of_two(
         a in 1u64..60_000, b in 1u64..60_000, loads in (0u32..20, 0u32..20), draw: u64,
     ) {
         let mut views = vec![("a", TargetView::default()), ("b", TargetView::default())];
@@ -180,7 +180,7 @@ proptest! {
 
     /// With many targets the slowest never comes first, except when explored.
     #[test]
-    fn the_slowest_of_many_is_never_drawn_first(slowest in 0usize..5, draw: u64) {
+    fn slowest_of_many_never_ranks_first(slowest in 0usize..5, draw: u64) {
         let mut views = well();
         for (index, (_, view)) in views.iter_mut().enumerate() {
             view.latency = Some(Duration::from_millis(if index == slowest { 9_000 } else { 300 }));
@@ -192,7 +192,7 @@ proptest! {
     /// Weighted members before spares: a spare never ranks above a member of the first tier, however that tier is
     /// drawn.
     #[test]
-    fn a_spare_never_comes_before_the_tier(views in prop::collection::vec(view(), 5), draw: u64) {
+    fn spare_never_ranks_above_the_first_tier(views in prop::collection::vec(view(), 5), draw: u64) {
         let views: Vec<_> = NAMES.iter().copied().zip(views).collect();
         let tiered = Tiered::new(vec![
             Box::new(Weighted::new([("a", 1), ("b", 5)])),
@@ -217,7 +217,7 @@ proptest! {
 
 /// Statistics cover only the calls that a target gets, so every healthy target must get some.
 #[test]
-fn nobody_who_is_well_is_forgotten() {
+fn every_healthy_target_gets_traffic() {
     let mut views = well();
     for (index, (_, view)) in views.iter_mut().enumerate() {
         view.latency = Some(Duration::from_millis(300 * (index as u64 + 1)));
@@ -228,7 +228,7 @@ fn nobody_who_is_well_is_forgotten() {
 }
 
 #[test]
-fn what_is_drawn_is_spread() {
+fn equal_targets_share_the_traffic() {
     let mut views = well();
     views.iter_mut().for_each(|(_, view)| view.latency = Some(Duration::from_millis(300)));
     let mut draw = 1u64;
@@ -241,7 +241,7 @@ fn what_is_drawn_is_spread() {
 }
 
 #[test]
-fn while_everybody_is_slow_nothing_is_started_twice() {
+fn degraded_targets_disable_hedges_and_races() {
     let hedged = Hedged::new(Sequential::new(NAMES), Hedge::after(Duration::from_millis(400)));
     let race = Race::new(NAMES).width(3);
     let mut views = well();
@@ -257,7 +257,7 @@ fn while_everybody_is_slow_nothing_is_started_twice() {
 }
 
 #[test]
-fn a_slow_target_keeps_a_tenth_and_the_reason_says_so() {
+fn degraded_target_keeps_a_tenth_of_the_traffic() {
     let mut views = well();
     views[0].1.degraded = true;
     views[0].1.weight_bp = 1_000;
@@ -270,7 +270,7 @@ fn a_slow_target_keeps_a_tenth_and_the_reason_says_so() {
 }
 
 #[test]
-fn the_most_reliable_comes_first_and_the_next_is_looked_at_now_and_then() {
+fn most_reliable_ranks_first_and_the_next_is_explored() {
     let mut views = well();
     for ((_, view), ppm) in views.iter_mut().zip([20_000, 300, 300, 9_000, 1]) {
         view.expected_failure_ppm = ppm;
@@ -301,7 +301,7 @@ impl Strategy for Astray {
 }
 
 #[test]
-fn the_hedge_is_the_second_of_those_that_can_be_had() {
+fn hedge_is_the_second_usable_target() {
     fn starts(strategy: impl Strategy, views: &[(&'static str, TargetView)]) -> Vec<Start> {
         let hedged = Hedged::new(strategy, Hedge::at_p95());
         ranked(&hedged, views, 0).choices.iter().map(|choice| choice.start).collect()

@@ -64,7 +64,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn draws_are_uniform_and_apart() {
+    fn draws_are_uniform_and_independent() {
         let chance = Chance::new(1);
         let mean = |purpose, place: usize| {
             let sum: f64 = (0..20_000u64)

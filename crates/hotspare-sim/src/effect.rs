@@ -97,7 +97,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_effect_reads_back() {
+    fn every_effect_round_trips_through_text() {
         let own = [
             Effect::AtMost(5.0),
             Effect::GapTimes(10.0),

@@ -77,7 +77,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn quantiles_are_right_to_a_fortieth(mut times in prop::collection::vec(1_000_000u64..1_000_000_000_000, 1..300), share in 0.01f64..1.0) {
+        fn quantiles_are_within_a_fortieth(mut times in prop::collection::vec(1_000_000u64..1_000_000_000_000, 1..300), share in 0.01f64..1.0) {
             let mut histogram = Histogram::default();
             times.iter().for_each(|time| histogram.count(*time));
             times.sort_unstable();

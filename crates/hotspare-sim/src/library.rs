@@ -92,7 +92,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_file_is_a_scenario() {
+    fn every_scenario_file_parses() {
         for name in Scenario::names() {
             if let Err(what) = Scenario::find(name) {
                 panic!("{what}");

@@ -310,7 +310,7 @@ mod tests {
     use crate::{Course, Player, RivalKind, Scenario, run};
 
     #[test]
-    fn figures_are_of_the_runs_that_they_name_and_a_worse_player_reaches_fewer_goals() {
+    fn headline_figures_match_their_runs_and_a_worse_player_scores_lower() {
         let play = |trial: fn(&Scenario) -> Player| {
             let mut all = Vec::new();
             for name in ["refused", "half-errors"] {

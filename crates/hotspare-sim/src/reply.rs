@@ -175,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stream_is_told_in_few_pieces_and_on_time() {
+    fn stream_is_emitted_in_few_timed_pieces() {
         let (told, at) = story(End::Finish, 150, false);
         assert_eq!(told, [Told::Tokens(0, 1), Told::Tokens(1, 101), Told::Last(101, 150)]);
         assert_eq!(at, 600 + 149 * 20);
@@ -184,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn ends_come_where_they_should() {
+    fn replies_end_at_the_configured_token() {
         let (told, at) = story(End::Failure(Kind::Truncated, 50), 150, false);
         assert_eq!(told, [Told::Tokens(0, 1), Told::Tokens(1, 50), Told::Failure(Kind::Truncated)]);
         assert_eq!(at, 600 + 50 * 20);

@@ -324,7 +324,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_page_needs_nothing_else_and_escapes_what_it_shows() {
+    fn html_page_is_self_contained_and_escaped() {
         let frame = Frame { command: "a <b> & c".into(), ..Frame::default() };
         let page = html(&frame, &[ScenarioRuns { name: "<x>".into(), ..ScenarioRuns::default() }]);
         assert!(page.contains("a &lt;b&gt; &amp; c") && page.contains("&lt;x&gt;") && !page.contains("<x>"));

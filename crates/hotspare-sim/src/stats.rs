@@ -70,7 +70,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_interval_holds_its_mean_and_shrinks_with_more_values() {
+    fn confidence_interval_contains_the_mean_and_shrinks() {
         let values = |n: u64| (0..n).map(|n| (n * 7 % 13) as f64).collect::<Vec<_>>();
         let (few, many) = (Estimate::of(&values(13)).unwrap(), Estimate::of(&values(1_300)).unwrap());
         assert!(few.low <= few.mean && few.mean <= few.high);

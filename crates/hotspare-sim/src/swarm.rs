@@ -200,7 +200,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_world_reads_back() {
+    fn every_swarm_world_parses() {
         for seed in 0..300 {
             let swarm = Swarm::new(seed);
             if let Err(what) = swarm.scenario() {
@@ -211,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn shrinking_keeps_what_fails_and_nothing_else() {
+    fn shrinking_keeps_only_what_fails() {
         let guilty = |scenario: &Scenario| {
             scenario.faults.iter().any(|fault| fault.effect.to_string().starts_with("status"))
         };

@@ -65,7 +65,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn comes_out_sorted_and_stable(moments in prop::collection::vec(0u64..20, 0..200)) {
+        fn timeline_pops_in_stable_time_order(moments in prop::collection::vec(0u64..20, 0..200)) {
             let mut timeline = Timeline::new();
             for (number, at) in moments.iter().enumerate() {
                 timeline.push(Moment::from_nanos(*at), number);

@@ -187,7 +187,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn times_are_read() {
+    fn parses_timestamps() {
         assert_eq!(unix("1970-01-01T00:00:00Z"), Some(0));
         assert_eq!(unix("2026-08-07T00:01:04Z"), Some(1_786_060_864));
         assert_eq!(unix("2026-13-07T00:01:04Z"), None);
@@ -195,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_listed_is_absent() {
+    fn missing_samples_are_absent() {
         let endpoints = "endpoint,model,provider\n0,m,A\n1,m,B\n";
         let polls = "poll,ts_utc\n0,2026-08-07T00:00:00Z\n1,2026-08-07T00:15:00Z\n2,2026-08-07T00:30:00Z\n";
         let figures = "endpoint,poll,status,up5m,up30m\n0,0,0,99.5,99\n0,1,0,,99\n0,2,0,98,99\n1,0,0,100,100\n1,2,0,50,50\n";

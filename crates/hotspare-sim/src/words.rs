@@ -144,7 +144,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_spread_meets_its_quantiles() {
+    fn spread_interpolates_its_quantiles() {
         let spread = Spread::new(&[(0.0, 0.3), (0.5, 0.6), (0.95, 1.2), (0.99, 4.0), (1.0, 12.0)]).unwrap();
         for (at, value) in [(0.0, 0.3), (0.5, 0.6), (0.95, 1.2), (0.99, 4.0)] {
             assert!((spread.at(at) - value).abs() < 1e-9);
@@ -154,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn words_are_read_and_bare_numbers_refused() {
+    fn units_are_required() {
         assert_eq!(seconds("1.5s"), Some(1.5));
         assert_eq!(seconds("90d"), Some(7_776_000.0));
         assert_eq!(seconds("10"), None);

@@ -175,7 +175,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_request_comes_from_an_end_user_of_its_own() {
+    fn each_request_has_its_own_end_user() {
         let text = "what = \"nothing\"\nlength = \"60s\"\nwindow = [\"1s\", \"60s\"]";
         let scenario = Scenario::parse("none", text).unwrap();
         let mut workload = Workload::new(&scenario, Chance::new(1), None);
@@ -188,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn gaps_have_their_mean_and_their_spread() {
+    fn gaps_match_mean_and_variation() {
         for cv in [0.0, 0.5, 1.0, 2.0, 4.0] {
             let gaps: Vec<f64> = (0..40_000).map(|number| gap(cv, Chance::new(3), number)).collect();
             let mean = gaps.iter().sum::<f64>() / gaps.len() as f64;

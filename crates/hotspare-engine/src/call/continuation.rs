@@ -116,7 +116,7 @@ mod tests {
     use super::kinship;
 
     #[test]
-    fn models_of_one_family_are_near() {
+    fn kinship_is_higher_within_a_model_family() {
         assert_eq!(kinship("meta-llama/Llama-3.1-70B-Instruct", "llama-3.1-70b"), 4);
         assert!(kinship("gpt-4o", "openai/gpt-4o-mini") > kinship("gpt-4o", "gpt-5"));
         assert_eq!(kinship("gpt-4o", "claude-sonnet-4-5"), 0);

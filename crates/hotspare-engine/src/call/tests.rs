@@ -31,7 +31,7 @@ mod validate;
 use rig::{Ill, Rest, Rig, Setup};
 
 #[test]
-fn a_failure_moves_on_and_the_trail_says_why() {
+fn fails_over_and_records_the_reason_in_the_trail() {
     let mut rig = Setup::new(&["a", "b"]).rig();
     rig.fails(0, Kind::Connect);
     rig.text(1, "hi");
@@ -43,7 +43,7 @@ fn a_failure_moves_on_and_the_trail_says_why() {
 }
 
 #[test]
-fn role_frames_and_usage_commit_to_nobody() {
+fn events_without_content_do_not_commit() {
     let mut rig = Setup::new(&["a", "b"]).rig();
     rig.says(0, Event::Started { id: None, model: None });
     rig.text(0, "");
@@ -53,7 +53,7 @@ fn role_frames_and_usage_commit_to_nobody() {
 }
 
 #[test]
-fn late_content_starts_the_spare_and_the_late_one_may_still_win() {
+fn late_first_content_starts_a_spare_but_the_late_target_can_win() {
     let mut rig = Setup::new(&["a", "b", "c"]).rig();
     rig.wait(Duration::from_secs(9));
     assert_eq!(rig.targets(), [0, 1]);
@@ -65,7 +65,7 @@ fn late_content_starts_the_spare_and_the_late_one_may_still_win() {
 }
 
 #[test]
-fn a_caller_mistake_returns_at_once_and_hurts_nobody() {
+fn caller_error_returns_at_once_without_affecting_health() {
     let mut rig = Setup::new(&["a", "b"]).rig();
     rig.fails(0, Kind::InvalidRequest);
     assert_eq!(rig.error().kind(), Kind::InvalidRequest);
@@ -74,7 +74,7 @@ fn a_caller_mistake_returns_at_once_and_hurts_nobody() {
 }
 
 #[test]
-fn a_single_server_error_is_tried_once_more_where_it_happened() {
+fn server_error_is_retried_once_on_the_same_target() {
     let mut rig = Setup::new(&["a", "b"]).rig();
     rig.fails(0, Kind::Server);
     rig.wait(Duration::from_millis(100));
@@ -89,7 +89,7 @@ fn a_single_server_error_is_tried_once_more_where_it_happened() {
 }
 
 #[test]
-fn another_key_of_the_same_target_comes_before_another_target() {
+fn next_key_is_tried_before_the_next_target() {
     let mut setup = Setup::new(&["a", "b"]);
     setup.keys = 2;
     let mut rig = setup.rig();
@@ -101,7 +101,7 @@ fn another_key_of_the_same_target_comes_before_another_target() {
 }
 
 #[test]
-fn a_fast_error_never_wins_a_race() {
+fn fast_error_never_wins_a_race() {
     let mut setup = Setup::new(&["a", "b"]);
     setup.strategy = Arc::new(Race::new(["a", "b"]));
     let mut rig = setup.rig();
@@ -114,7 +114,7 @@ fn a_fast_error_never_wins_a_race() {
 }
 
 #[test]
-fn race_losers_are_dropped_and_counted() {
+fn race_losers_are_cancelled_and_their_usage_counts() {
     let mut setup = Setup::new(&["a", "b", "c"]);
     setup.strategy = Arc::new(Race::new(["a", "b", "c"]).width(3));
     let mut rig = setup.rig();
@@ -129,7 +129,7 @@ fn race_losers_are_dropped_and_counted() {
 }
 
 #[test]
-fn a_hedge_starts_once_and_only_within_its_budget() {
+fn hedge_starts_once_after_its_delay() {
     let mut setup = Setup::new(&["a", "b", "c"]);
     setup.strategy =
         Arc::new(Hedged::new(Sequential::new(["a", "b", "c"]), Hedge::after(Duration::from_millis(400))));
@@ -140,7 +140,7 @@ fn a_hedge_starts_once_and_only_within_its_budget() {
 }
 
 #[test]
-fn a_stall_is_seen_and_a_slow_reader_is_not_one() {
+fn stall_is_detected_but_a_slow_reader_is_not_a_stall() {
     let mut rig = Setup::new(&["a", "b"]).rig();
     rig.text(0, "x");
     rig.now = rig.now + Duration::from_secs(60);
@@ -152,7 +152,7 @@ fn a_stall_is_seen_and_a_slow_reader_is_not_one() {
 }
 
 #[test]
-fn an_unstreamed_answer_is_held_until_it_is_whole() {
+fn unstreamed_answer_is_held_until_complete() {
     let mut setup = Setup::new(&["a", "b"]);
     setup.stream = false;
     let mut rig = setup.rig();
@@ -166,7 +166,7 @@ fn an_unstreamed_answer_is_held_until_it_is_whole() {
 
 /// A window is filled up to what the target is known to count, not by a flat margin.
 #[test]
-fn a_prompts_upper_bound_follows_what_was_learned() {
+fn prompt_upper_bound_follows_learned_token_counts() {
     let rig = Setup::new(&["a", "b"]).rig();
     let request = ChatRequest::to("r").user("hi").into();
     let mut views = rig.world.views(rig.now, &rig.call.route, 10_000, true);
@@ -178,14 +178,14 @@ fn a_prompts_upper_bound_follows_what_was_learned() {
 }
 
 #[test]
-fn an_empty_answer_is_a_failure() {
+fn empty_answer_is_a_failure() {
     let mut rig = Setup::new(&["a", "b"]).rig();
     rig.finishes(0);
     assert_eq!(rig.targets(), [0, 1]);
 }
 
 #[test]
-fn an_end_without_a_finish_reason_is_a_cut() {
+fn stream_end_without_finish_reason_is_truncated() {
     let mut rig = Setup::new(&["a"]).rig();
     rig.text(0, "half an ans");
     rig.tell(Input::Ended(AttemptId(0)));
@@ -193,7 +193,7 @@ fn an_end_without_a_finish_reason_is_a_cut() {
 }
 
 #[test]
-fn what_breaks_after_the_answer_concerns_nobody() {
+fn errors_after_the_finish_event_are_ignored() {
     let mut rig = Setup::new(&["a", "b"]).rig();
     rig.text(0, "x");
     rig.says(0, Event::Finished(FinishReason::Stop));
@@ -202,7 +202,7 @@ fn what_breaks_after_the_answer_concerns_nobody() {
 }
 
 #[test]
-fn when_all_are_blocked_one_is_asked_all_the_same() {
+fn last_resort_is_tried_when_all_targets_are_blocked() {
     fn ask_again(rig: &mut Rig) {
         let (fleet, route) = (Arc::clone(&rig.call.fleet), Arc::clone(&rig.call.route));
         let request = ChatRequest::to("r").user("hi").into();
@@ -227,7 +227,7 @@ fn when_all_are_blocked_one_is_asked_all_the_same() {
 }
 
 #[test]
-fn nobody_is_waited_for_beyond_the_deadline() {
+fn call_ends_at_the_deadline() {
     let mut rig = Setup::new(&["a"]).rig();
     rig.wait(Duration::from_secs(121));
     assert_eq!(rig.error().kind(), Kind::Deadline);
@@ -235,7 +235,7 @@ fn nobody_is_waited_for_beyond_the_deadline() {
 }
 
 #[test]
-fn a_caller_who_leaves_hurts_nobody() {
+fn caller_disconnect_does_not_affect_health() {
     let mut rig = Setup::new(&["a", "b"]).rig();
     rig.tell(Input::CallerGone);
     assert_eq!(rig.world.counts(0).in_flight, 0);

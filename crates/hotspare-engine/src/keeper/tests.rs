@@ -86,7 +86,7 @@ impl Rig {
 }
 
 #[test]
-fn nothing_is_sent_while_all_is_well_or_where_nobody_asked_for_it() {
+fn probes_only_unhealthy_targets_that_opted_in() {
     let mut rig = rig(1);
     rig.run();
     assert_eq!((rig.out.len(), rig.keeper.poll_timeout(rig.now, &rig.world)), (0, None));
@@ -98,7 +98,7 @@ fn nothing_is_sent_while_all_is_well_or_where_nobody_asked_for_it() {
 }
 
 #[test]
-fn an_open_breaker_is_closed_without_a_caller() {
+fn probe_closes_an_open_breaker_without_traffic() {
     let mut rig = rig(1);
     rig.caller_fails(0, Kind::Server);
     rig.run();
@@ -113,7 +113,7 @@ fn an_open_breaker_is_closed_without_a_caller() {
 }
 
 #[test]
-fn a_probe_that_hangs_is_given_up_and_asked_again_later() {
+fn hung_probe_is_abandoned_and_retried() {
     let mut rig = rig(1);
     rig.caller_fails(0, Kind::Server);
     rig.timer();
@@ -131,7 +131,7 @@ fn a_probe_that_hangs_is_given_up_and_asked_again_later() {
 }
 
 #[test]
-fn a_probe_that_says_nothing_does_not_spin() {
+fn inconclusive_probe_is_retried_after_a_pause() {
     let mut rig = rig(1);
     rig.caller_fails(0, Kind::Server);
     rig.timer();
@@ -146,7 +146,7 @@ fn a_probe_that_says_nothing_does_not_spin() {
 }
 
 #[test]
-fn a_probe_takes_a_place_and_waits_for_one() {
+fn probe_waits_for_a_slot_and_occupies_it() {
     let mut rig = rig_with_room(2, Some(1));
     rig.caller_fails(0, Kind::Auth);
     rig.run();
@@ -164,7 +164,7 @@ fn a_probe_takes_a_place_and_waits_for_one() {
 }
 
 #[test]
-fn a_keeper_that_is_given_up_gives_its_places_back() {
+fn give_up_releases_the_keepers_slots() {
     let mut rig = rig_with_room(1, Some(1));
     rig.caller_fails(0, Kind::Server);
     rig.timer();
@@ -175,7 +175,7 @@ fn a_keeper_that_is_given_up_gives_its_places_back() {
 }
 
 #[test]
-fn a_dead_key_is_asked_again_after_ten_minutes_and_its_neighbour_never() {
+fn only_the_rejected_key_is_rechecked_after_ten_minutes() {
     let mut rig = rig(2);
     rig.caller_fails(0, Kind::Auth);
     rig.run();
@@ -191,7 +191,7 @@ fn a_dead_key_is_asked_again_after_ten_minutes_and_its_neighbour_never() {
 }
 
 #[test]
-fn what_goes_out_of_service_is_told_once_and_so_is_what_comes_back() {
+fn service_changes_are_reported_once() {
     let mut rig = rig(1);
     let under_way: Vec<_> = (0..3).map(|_| rig.world.admit(rig.now, 1, Wish::default()).unwrap().1).collect();
     for permit in under_way {
@@ -218,7 +218,7 @@ fn what_goes_out_of_service_is_told_once_and_so_is_what_comes_back() {
 }
 
 #[test]
-fn a_model_that_a_recheck_finds_again_is_told_to_be_back() {
+fn successful_recheck_reports_the_model_as_back() {
     let mut rig = rig(2);
     rig.caller_fails(0, Kind::ModelUnavailable);
     assert_eq!(rig.world.disabled_by(0), Some(Kind::ModelUnavailable));
@@ -249,7 +249,7 @@ enum Happens {
 }
 
 #[test]
-fn every_order_of_events_keeps_the_invariants() {
+fn invariants_hold_for_every_event_order() {
     const DEPTH: usize = 7;
     let apply = |rig: &mut Rig, happens: Happens| match happens {
         Happens::Fails(place, kind) => {

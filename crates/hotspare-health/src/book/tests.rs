@@ -25,7 +25,7 @@ fn open(book: &mut Book, now: Moment, scopes: &[ScopeId], at: ScopeId) {
 }
 
 #[test]
-fn an_outcome_touches_only_what_it_names() {
+fn outcome_affects_only_its_scope() {
     let mut book = Book::new();
     let [host, model, other] = std::array::from_fn(|_| book.add_scope(Config::window()));
     open(&mut book, at(1), &[host, model], model);
@@ -37,7 +37,7 @@ fn an_outcome_touches_only_what_it_names() {
 }
 
 #[test]
-fn a_refusal_by_one_scope_leaves_the_others_untouched() {
+fn refusal_by_one_scope_does_not_consume_another_scopes_probe() {
     let mut book = Book::new();
     let [host, model] = std::array::from_fn(|_| book.add_scope(Config::window()));
     open(&mut book, at(1), &[host], host);
@@ -48,7 +48,7 @@ fn a_refusal_by_one_scope_leaves_the_others_untouched() {
 }
 
 #[test]
-fn pauses_and_dead_keys_are_not_ill_health() {
+fn pauses_and_rejected_keys_do_not_affect_health() {
     let mut book = Book::new();
     let [host, key] = std::array::from_fn(|_| book.add_scope(Config::window()));
     for verdict in [Verdict::Hold { until: at(30) }, Verdict::Disable { until: at(600) }] {
@@ -64,7 +64,7 @@ fn pauses_and_dead_keys_are_not_ill_health() {
 }
 
 #[test]
-fn a_last_resort_passes_an_open_breaker_and_nothing_else() {
+fn last_resort_bypasses_only_an_open_breaker() {
     let mut book = Book::new();
     let scope = book.add_scope(Config::window());
     open(&mut book, at(1), &[scope], scope);
@@ -84,7 +84,7 @@ fn a_last_resort_passes_an_open_breaker_and_nothing_else() {
 }
 
 #[test]
-fn a_cooldown_ends_without_anybody_advancing_time() {
+fn cooldown_ends_without_an_explicit_advance() {
     let mut book = Book::new();
     let scope = book.add_scope(Config::window());
     open(&mut book, at(1), &[scope], scope);
@@ -97,7 +97,7 @@ fn a_cooldown_ends_without_anybody_advancing_time() {
 }
 
 #[test]
-fn letting_time_pass_costs_nothing_for_scopes_that_are_well_and_misses_none_that_is_not() {
+fn advance_visits_exactly_the_unhealthy_scopes() {
     let mut book = Book::new();
     let scopes: Vec<ScopeId> = (0..1_000).map(|_| book.add_scope(Config::window())).collect();
     assert_eq!(book.next_change(), None);
@@ -117,7 +117,7 @@ fn letting_time_pass_costs_nothing_for_scopes_that_are_well_and_misses_none_that
 }
 
 #[test]
-fn how_long_calls_take_is_told_apart_by_model_and_not_by_host() {
+fn latency_is_tracked_per_model_not_per_host() {
     let mut book = Book::new();
     let host = book.add_shared_scope(Config::window());
     let [fast, slow] = std::array::from_fn(|_| book.add_scope(Config::window()));
@@ -141,7 +141,7 @@ fn how_long_calls_take_is_told_apart_by_model_and_not_by_host() {
 }
 
 #[test]
-fn a_frozen_target_is_degraded_after_five_calls_and_trusted_again_when_it_is_back() {
+fn frozen_target_degrades_after_five_calls_and_recovers() {
     let mut book = Book::new();
     let model = book.add_scope(Config::window());
     let usual = Duration::from_millis(400);
@@ -172,7 +172,7 @@ fn a_frozen_target_is_degraded_after_five_calls_and_trusted_again_when_it_is_bac
 }
 
 #[test]
-fn refused_growth_halves_the_traffic_and_hurts_nobody() {
+fn growth_limit_halves_the_traffic_without_affecting_health() {
     let mut book = Book::new();
     let key = book.add_scope(Config::window());
     let mut permits: Vec<Permit> = (0..60).map(|_| granted(book.admit(at(61), &[key]))).collect();
@@ -191,7 +191,7 @@ fn refused_growth_halves_the_traffic_and_hurts_nobody() {
 }
 
 #[test]
-fn who_sheds_load_fails_its_callers_as_often_as_it_does() {
+fn discounted_failures_count_fully_in_the_expected_failure_rate() {
     let expected = |weight_milli: u32| {
         let mut book = Book::new();
         let host = book.add_scope(Config::default());
@@ -251,7 +251,7 @@ fn shed(served: impl Fn(u64) -> bool, from: u64, secs: u64) -> (usize, usize) {
 }
 
 #[test]
-fn a_target_that_refuses_everybody_opens_within_half_a_second_of_load() {
+fn target_that_refuses_every_call_opens_within_half_a_second() {
     let (opened, sent) = shed(|_| false, 60, 70);
     assert!(opened >= 1);
     // Two or three calls are in flight when the first refusal arrives, and older streams that end well weaken the
@@ -260,7 +260,7 @@ fn a_target_that_refuses_everybody_opens_within_half_a_second_of_load() {
 }
 
 #[test]
-fn a_target_that_serves_most_is_left_in_service() {
+fn target_that_serves_most_calls_stays_closed() {
     // One draw per call, so that runs of refusals occur by chance.
     let draw = |call: u64| {
         (call + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15).rotate_left(29).wrapping_mul(0xBF58_476D_1CE4_E5B9)
@@ -292,7 +292,7 @@ fn fail(book: &mut Book, now: Moment, host: ScopeId, model: ScopeId) {
 }
 
 #[test]
-fn three_models_that_fail_are_the_hosts_illness() {
+fn three_failing_models_open_the_host() {
     let (mut book, host, models) = host();
     fail(&mut book, at(1), host, models[0]);
     fail(&mut book, at(2), host, models[1]);
@@ -310,7 +310,7 @@ fn three_models_that_fail_are_the_hosts_illness() {
 }
 
 #[test]
-fn models_that_fail_while_another_answers_fail_alone() {
+fn failing_models_do_not_open_a_host_that_answers() {
     let (mut book, host, models) = host();
     for (second, model) in [(1, models[0]), (3, models[1]), (5, models[2])] {
         fail(&mut book, at(second), host, model);
@@ -329,7 +329,7 @@ fn models_that_fail_while_another_answers_fail_alone() {
 }
 
 #[test]
-fn a_host_that_opened_before_the_network_was_suspected_is_not_to_blame() {
+fn suspected_network_exonerates_an_open_host() {
     let mut book = Book::new();
     let [a, b] = std::array::from_fn(|_| book.add_host(Config::evidence()));
     let lost = |book: &mut Book, now, host| {
@@ -370,7 +370,7 @@ fn a_host_that_opened_before_the_network_was_suspected_is_not_to_blame() {
 
 /// First content after 2 s, the end after 90 s, which is longer than a lease.
 #[test]
-fn a_long_answer_of_a_probe_closes() {
+fn long_probe_answer_closes_the_breaker() {
     let mut book = Book::new();
     let host = book.add_host(Config::window());
     let model = book.add_part(Config::window(), host);
@@ -393,7 +393,7 @@ fn a_long_answer_of_a_probe_closes() {
 
 /// Streams hang on connections to a dead process; they are found to be late after its replacement is healthy.
 #[test]
-fn lateness_of_an_older_generation_is_not_counted() {
+fn lateness_from_an_older_generation_is_ignored() {
     let mut book = Book::new();
     let model = book.add_scope(Config::default());
     let mut hung: Vec<Permit> = (0..60).map(|_| granted(book.admit(at(1_000), &[model]))).collect();

@@ -388,7 +388,7 @@ fn explore(name: &str, config: Config, depth: usize) {
 }
 
 #[test]
-fn every_order_of_events_keeps_the_invariants() {
+fn invariants_hold_for_every_event_order() {
     explore("counts", counts(), DEPTH);
     explore("adds up", adds_up(), DEPTH);
     explore("minds lateness", is_late(), 11);
@@ -396,7 +396,7 @@ fn every_order_of_events_keeps_the_invariants() {
 
 /// From any state, time and successful calls lead back to Closed: nothing wedges.
 #[test]
-fn it_always_recovers() {
+fn breaker_always_recovers() {
     for config in [counts(), adds_up(), is_late()] {
         let mut draws = 7u64;
         let mut world = World::start(config, Moment::ZERO);

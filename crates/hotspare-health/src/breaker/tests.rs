@@ -22,7 +22,7 @@ fn admit_last_resort(breaker: &mut Breaker, now: Moment) -> Pass {
 }
 
 #[test]
-fn one_failure_among_successes_opens_nothing() {
+fn rare_failures_do_not_open() {
     let mut breaker = Breaker::new(Config::window());
     for step in 0..1_000 {
         let change = if step % 50 == 0 {
@@ -35,7 +35,7 @@ fn one_failure_among_successes_opens_nothing() {
 }
 
 #[test]
-fn opens_at_the_fifth_failure_in_the_window_and_not_when_they_are_spread() {
+fn opens_at_the_fifth_failure_within_the_window_only() {
     let mut breaker = Breaker::new(Config::window());
     for step in 0..20 {
         assert_eq!(fail(&mut breaker, at(step * 9_000)), None, "four in any 30 s");
@@ -72,7 +72,7 @@ fn opens_when_nearly_all_calls_are_late() {
 }
 
 #[test]
-fn opens_when_others_nearly_always_have_to_serve() {
+fn opens_when_nearly_all_calls_are_rescued_by_others() {
     let mut breaker = Breaker::new(Config::window());
     let mut opened = None;
     for step in 0..12 {
@@ -110,7 +110,7 @@ fn the_cooldown_doubles_up_to_its_cap() {
 }
 
 #[test]
-fn half_of_a_cooldown_is_chance() {
+fn half_of_the_cooldown_is_jitter() {
     for (draw, least, most) in [(0, 2_500, 2_500), (u64::MAX, 2_500, 5_000)] {
         let mut breaker = Breaker::new(Config { failures: Some(1), ..Config::window() });
         let pass = breaker.admit(at(0));
@@ -122,7 +122,7 @@ fn half_of_a_cooldown_is_chance() {
 
 /// One good probe in the middle of an outage does not reset the growth; every five minutes spent closed undo one step.
 #[test]
-fn the_growth_of_the_cooldown_is_forgotten_while_it_is_closed() {
+fn cooldown_growth_decays_while_closed() {
     let pause_after = |closed_for: u64| {
         let cooldown_cap = Duration::from_secs(300);
         let mut breaker = Breaker::new(Config { failures: Some(1), cooldown_cap, ..Config::window() });
@@ -139,7 +139,7 @@ fn the_growth_of_the_cooldown_is_forgotten_while_it_is_closed() {
 }
 
 #[test]
-fn a_promise_to_stay_open_is_kept() {
+fn stays_open_until_the_promised_time() {
     let mut breaker = Breaker::new(Config { failures: Some(1), ..Config::window() });
     let pass = breaker.admit(at(0));
     breaker.failure(at(0), pass, Weight::alike(1_000), Some(at(40_000)), 0);
@@ -148,7 +148,7 @@ fn a_promise_to_stay_open_is_kept() {
 }
 
 #[test]
-fn a_last_resort_that_fails_does_not_shorten_the_promise() {
+fn failed_last_resort_does_not_shorten_the_promised_pause() {
     let mut breaker = Breaker::new(Config { failures: Some(1), ..Config::window() });
     let pass = breaker.admit(at(0));
     breaker.failure(at(0), pass, Weight::alike(1_000), Some(at(40_000)), 0);
@@ -158,7 +158,7 @@ fn a_last_resort_that_fails_does_not_shorten_the_promise() {
 }
 
 #[test]
-fn an_inconclusive_last_resort_opens_no_way_for_others_before_the_promised_time() {
+fn inconclusive_last_resort_does_not_shorten_the_promised_pause() {
     let mut breaker = Breaker::new(Config { failures: Some(1), ..Config::window() });
     let pass = breaker.admit(at(0));
     breaker.failure(at(0), pass, Weight::alike(1_000), Some(at(600_000)), 0);
@@ -169,7 +169,7 @@ fn an_inconclusive_last_resort_opens_no_way_for_others_before_the_promised_time(
 }
 
 #[test]
-fn a_promised_pause_ends_with_a_good_probe_and_is_not_taken_up_by_the_next_opening() {
+fn successful_last_resort_clears_the_promised_pause() {
     let mut breaker = Breaker::new(Config { failures: Some(1), ..Config::window() });
     let pass = breaker.admit(at(0));
     breaker.failure(at(0), pass, Weight::alike(1_000), Some(at(3_600_000)), 0);
@@ -180,7 +180,7 @@ fn a_promised_pause_ends_with_a_good_probe_and_is_not_taken_up_by_the_next_openi
 }
 
 #[test]
-fn the_weight_rises_after_recovery() {
+fn weight_ramps_up_after_recovery() {
     let mut breaker = Breaker::new(Config { failures: Some(1), ..Config::window() });
     fail(&mut breaker, at(0));
     assert_eq!(breaker.weight_bp(at(1)), 0);
@@ -193,7 +193,7 @@ fn the_weight_rises_after_recovery() {
 }
 
 #[test]
-fn a_target_that_a_probe_found_well_is_on_probation_for_a_dozen_calls() {
+fn recovered_target_is_on_probation_for_a_dozen_calls() {
     let closed = || {
         let mut breaker = Breaker::new(Config::default());
         (0..4).for_each(|step| assert_ne!(fail(&mut breaker, at(step)).is_some(), step < 3));
@@ -211,7 +211,7 @@ fn a_target_that_a_probe_found_well_is_on_probation_for_a_dozen_calls() {
 }
 
 #[test]
-fn a_promise_beyond_an_hour_is_an_hour() {
+fn promised_pause_is_capped_at_an_hour() {
     let mut breaker = Breaker::new(Config { failures: Some(1), ..Config::window() });
     let pass = breaker.admit(at(0));
     breaker.failure(
@@ -225,7 +225,7 @@ fn a_promise_beyond_an_hour_is_an_hour() {
 }
 
 #[test]
-fn a_share_of_late_calls_is_one_of_calls() {
+fn late_rate_counts_punctual_calls_still_in_flight() {
     let mut breaker = Breaker::new(Config::default());
     let mut passes: Vec<Pass> = (0..19).map(|_| breaker.admit(at(0))).collect();
     for mut pass in passes.drain(..10) {
@@ -239,7 +239,7 @@ fn a_share_of_late_calls_is_one_of_calls() {
 
 /// A slow answer is not a failed probe, and the next probe need not wait for its end.
 #[test]
-fn a_probe_that_speaks_makes_room_for_the_next() {
+fn slow_probe_with_content_lets_the_next_probe_start() {
     let config = Config { failures: Some(1), lease: Duration::from_secs(60), ..Config::window() };
     let mut breaker = Breaker::new(config);
     let at = |secs| Moment::ZERO + Duration::from_secs(secs);

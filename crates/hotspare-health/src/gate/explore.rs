@@ -110,7 +110,7 @@ impl Scope {
 }
 
 #[test]
-fn every_order_of_pauses_and_quotas_keeps_the_invariants() {
+fn invariants_hold_for_every_order_of_pauses_and_quotas() {
     let inputs = [
         Input::Hold(3),
         Input::Hold(9_999),

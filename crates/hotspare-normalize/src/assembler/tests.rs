@@ -42,7 +42,7 @@ fn arguments_of(finish: FinishReason, text: &str) -> Result<String, Error> {
 }
 
 #[test]
-fn a_plain_answer() {
+fn assembles_a_plain_answer() {
     let started = |id: &str, model: &str| Event::Started { id: Some(id.into()), model: Some(model.into()) };
     let response = fold([
         started("", ""),
@@ -62,7 +62,7 @@ fn a_plain_answer() {
 }
 
 #[test]
-fn parts_keep_their_order_and_signatures_their_reasoning() {
+fn parts_keep_their_order_and_signatures_stay_with_reasoning() {
     let sign = |data: &str, redacted| Event::ReasoningSignature(signature(data, redacted));
     let response = fold_to(
         FinishReason::Stop,
@@ -99,14 +99,14 @@ fn parts_keep_their_order_and_signatures_their_reasoning() {
 }
 
 #[test]
-fn a_handover_joins_text_to_text() {
+fn text_is_joined_across_a_handover() {
     let handover = Event::Handover { from: TargetId::from("a"), to: TargetId::from("b") };
     let response = fold_to(FinishReason::Stop, [text("one "), handover, text("two")]).unwrap();
     assert_eq!(response.content, [Part::Text("one two".into())]);
 }
 
 #[test]
-fn arguments_are_a_json_object() {
+fn arguments_must_be_a_json_object() {
     let pairs = [
         ("", "{}"),
         (" \n", "{}"),
@@ -126,7 +126,7 @@ fn arguments_are_a_json_object() {
 }
 
 #[test]
-fn a_cut_call_stays_as_it_was_left() {
+fn arguments_cut_by_a_limit_are_left_as_they_are() {
     for finish in [FinishReason::Length, FinishReason::ContentFilter] {
         for left in ["", "{\"a\":"] {
             // `{}` would make a call that was cut off before its arguments look complete.
@@ -136,7 +136,7 @@ fn a_cut_call_stays_as_it_was_left() {
 }
 
 #[test]
-fn ids_are_unique_and_never_empty() {
+fn tool_call_ids_are_unique_and_not_empty() {
     let calls = [tool(0, "", "f"), tool(1, "x", "f"), tool(2, "x", "g"), tool(3, "", "f")];
     let response = fold_to(FinishReason::ToolCalls, calls.clone()).unwrap();
     let ids: std::collections::BTreeSet<&str> = response.tool_calls().map(|call| call.id.as_str()).collect();
@@ -145,7 +145,7 @@ fn ids_are_unique_and_never_empty() {
 }
 
 #[test]
-fn what_cannot_be_used_is_refused() {
+fn unusable_answers_are_rejected() {
     let kind = |result: Result<ChatResponse, Error>| result.unwrap_err().kind();
     assert_eq!(kind(fold([text("half an ans")])), Kind::Truncated);
     assert_eq!(kind(fold_to(FinishReason::Stop, [])), Kind::Protocol);
@@ -161,7 +161,7 @@ fn what_cannot_be_used_is_refused() {
 }
 
 #[test]
-fn usage_is_estimated_only_where_it_is_missing() {
+fn missing_usage_is_estimated() {
     let response = fold_to(FinishReason::Stop, [text("123456789")]).unwrap();
     assert_eq!(response.usage, Usage::estimated(None, Some(3)));
     let half = [Event::Usage(Box::new(Usage::reported(Some(7), None))), text("1234")];
@@ -217,7 +217,7 @@ fn spell(blocks: &[(u8, String)], step: usize) -> Vec<Event> {
 
 proptest! {
     #[test]
-    fn any_split_folds_to_the_same_answer(blocks in blocks(), step in 1..6_usize) {
+    fn delta_boundaries_do_not_change_the_answer(blocks in blocks(), step in 1..6_usize) {
         let whole = fold(spell(&blocks, usize::MAX)).unwrap();
         let said: String = blocks.iter().filter(|(kind, _)| *kind == 0).map(|(_, words)| words.as_str()).collect();
         prop_assert_eq!(whole.text(), said);
@@ -225,7 +225,7 @@ proptest! {
     }
 
     #[test]
-    fn any_order_of_events_ends_in_an_answer_or_an_error(picks in proptest::collection::vec((0..8_u8, 0..3_u32), 0..20)) {
+    fn any_event_order_yields_an_answer_or_an_error(picks in proptest::collection::vec((0..8_u8, 0..3_u32), 0..20)) {
         let mut assembler = Assembler::with_limit(2_048);
         for (pick, n) in picks {
             let event = match pick {

@@ -32,7 +32,7 @@ fn check(events: &[Event]) -> Result<Grammar, Error> {
 }
 
 #[test]
-fn odd_but_harmless_orders_pass() {
+fn unusual_but_harmless_orders_are_accepted() {
     let note = || Event::Annotation(Json::parse("{}").unwrap());
     for events in [
         vec![],
@@ -54,7 +54,7 @@ fn odd_but_harmless_orders_pass() {
 }
 
 #[test]
-fn disorder_is_named() {
+fn order_violations_are_named() {
     for (events, word) in [
         (vec![stop(), text("a")], "text after"),
         (vec![stop(), Event::ReasoningDelta("a".into())], "reasoning after"),
@@ -75,7 +75,7 @@ fn disorder_is_named() {
 }
 
 #[test]
-fn a_refused_event_leaves_no_trace() {
+fn rejected_event_leaves_the_state_unchanged() {
     let mut grammar = check(&[text("a"), stop()]).unwrap();
     let before = format!("{grammar:?}");
     grammar.check(&tool(0)).unwrap_err();
@@ -84,7 +84,7 @@ fn a_refused_event_leaves_no_trace() {
 }
 
 #[test]
-fn knows_what_is_open() {
+fn tracks_the_open_block() {
     let mut grammar = Grammar::default();
     let mut block = |event: Event| {
         grammar.check(&event).unwrap();
@@ -102,7 +102,7 @@ fn knows_what_is_open() {
 }
 
 #[test]
-fn knows_what_came() {
+fn tracks_what_has_arrived() {
     let grammar = check(&[started(), text(""), stop()]).unwrap();
     assert!(!grammar.has_content() && grammar.text_only() && !grammar.has_tool_calls());
     assert_eq!(grammar.finished(), Some(&FinishReason::Stop));

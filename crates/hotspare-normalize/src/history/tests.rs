@@ -47,7 +47,7 @@ fn ids(request: &ChatRequest) -> Ids {
 }
 
 #[test]
-fn a_plain_conversation_is_not_even_copied() {
+fn portable_conversation_is_not_copied() {
     let signed = Part::Reasoning(Reasoning::new("hm").with_signature(signature("a", false)));
     let request = request([
         Message::system("s"),
@@ -62,7 +62,7 @@ fn a_plain_conversation_is_not_even_copied() {
 }
 
 #[test]
-fn foreign_proofs_go_and_shown_reasoning_stays() {
+fn foreign_signatures_are_dropped_and_visible_reasoning_is_kept() {
     let request = request([assistant(vec![
         Part::Reasoning(Reasoning::new("shown").with_signature(signature("a", false))),
         Part::Reasoning(Reasoning::new("[hidden]").with_signature(signature("a", true))),
@@ -84,7 +84,7 @@ fn foreign_proofs_go_and_shown_reasoning_stays() {
 }
 
 #[test]
-fn empty_turns_go() {
+fn empty_turns_are_dropped() {
     let hidden = Part::Reasoning(Reasoning::default().with_signature(signature("a", true)));
     let request = request([
         Message::user("u"),
@@ -99,7 +99,7 @@ fn empty_turns_go() {
 }
 
 #[test]
-fn results_find_their_calls_under_new_ids() {
+fn tool_results_match_their_calls_after_ids_are_rewritten() {
     let odd = "functions.f:0";
     let request = request([
         assistant(vec![call("x"), call("")]),
@@ -122,7 +122,7 @@ fn results_find_their_calls_under_new_ids() {
 }
 
 #[test]
-fn ids_are_nine_letters_and_digits_where_others_are_refused() {
+fn short_tool_ids_are_nine_alphanumerics() {
     let taken = made_up(&["call_1", "0"]);
     let turns = [
         assistant(vec![call("abcDEF123"), call(&taken), call("call_1")]),
@@ -147,7 +147,7 @@ fn ids_are_nine_letters_and_digits_where_others_are_refused() {
 }
 
 #[test]
-fn orphans_are_the_callers_mistake() {
+fn orphaned_tool_results_are_invalid_requests() {
     for (messages, word) in [
         (vec![result("x", "r")], "was not made before it"),
         (vec![result("x", "r"), assistant(vec![call("x")])], "was not made before it"),
@@ -162,7 +162,7 @@ fn orphans_are_the_callers_mistake() {
 }
 
 #[test]
-fn parts_of_another_wire_stay_behind() {
+fn native_parts_of_another_wire_are_dropped() {
     let native = |wire: &str| Native::new(wire, Json::parse(r#"{"type":"server_tool_use"}"#).unwrap());
     let parts =
         |wire: &str| vec![Part::Text("hi".into()), Part::Fields(native(wire)), Part::Native(native(wire))];
@@ -176,7 +176,7 @@ fn parts_of_another_wire_stay_behind() {
 proptest! {
     /// Conversations of rounds: some calls, then all their results in either order.
     #[test]
-    fn rewritten_conversations_are_sound(
+    fn rewritten_conversations_are_well_formed(
         rounds in proptest::collection::vec(proptest::collection::vec("[abé. ]{0,2}|[a-z]{39,42}", 1..4), 1..5),
         backwards in any::<bool>(),
     ) {
@@ -205,7 +205,7 @@ proptest! {
 }
 
 #[test]
-fn an_assistant_who_speaks_first_is_given_a_user_who_spoke_before() {
+fn leading_assistant_turn_is_preceded_by_a_user_turn() {
     for (before, changed) in [
         (vec![], true),
         (vec![Message::system("s"), Message::new(Role::Developer, vec![Part::Text("d".into())])], true),

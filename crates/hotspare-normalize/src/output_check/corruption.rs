@@ -87,7 +87,7 @@ fn broken(text: &str) -> Vec<(&'static str, FinishReason, String)> {
 }
 
 #[test]
-fn what_is_bent_comes_back_as_it_was() {
+fn repairable_corruption_is_undone() {
     let cases = cases();
     for case in &cases {
         let form = form(case);
@@ -109,7 +109,7 @@ fn what_is_bent_comes_back_as_it_was() {
 }
 
 #[test]
-fn what_is_broken_never_passes() {
+fn irreparable_corruption_is_rejected() {
     for case in &cases() {
         let form = form(case);
         for instance in &case.valid {
@@ -132,7 +132,7 @@ fn what_is_broken_never_passes() {
 }
 
 #[test]
-fn keys_in_another_spelling_come_back() {
+fn respelled_keys_are_restored() {
     let mut seen = 0;
     for case in cases().iter().filter(|case| case.from.starts_with("\"own/")) {
         let form = form(case);

@@ -12,7 +12,7 @@ fn parse(text: &str) -> Result<(Value, Vec<Repair>), BadJson> {
 }
 
 #[test]
-fn each_repair_has_its_name() {
+fn each_repair_is_reported_by_name() {
     use Repair::*;
     for (text, value, repairs) in [
         ("```json\n{\"a\": 1}\n```", json!({"a": 1}), vec![CodeFence]),
@@ -34,7 +34,7 @@ fn each_repair_has_its_name() {
 }
 
 #[test]
-fn only_the_output_limit_excuses_missing_brackets() {
+fn missing_brackets_are_closed_only_after_a_length_limit() {
     for (text, value) in [
         ("{\"a\": [true", json!({"a": [true]})),
         ("{\"a\": \"b\"", json!({"a": "b"})),
@@ -54,7 +54,7 @@ fn only_the_output_limit_excuses_missing_brackets() {
 }
 
 #[test]
-fn no_guesses() {
+fn ambiguous_text_is_rejected() {
     for text in [
         "",
         "no JSON at all",
@@ -95,14 +95,14 @@ fn no_guesses() {
 }
 
 #[test]
-fn the_text_keeps_its_order_and_spacing() {
+fn repairs_keep_order_and_spacing() {
     let (json, _) = repair_json("So: {\"z\" : 1.50, 'a':[ ],}", &STOP).unwrap();
     assert_eq!(json, "{\"z\" : 1.50, \"a\":[ ]}");
     assert!(matches!(repair_json(" {\"z\":1} ", &STOP), Ok((Cow::Borrowed(" {\"z\":1} "), _))));
 }
 
 #[test]
-fn hostile_texts_end_soon() {
+fn hostile_text_takes_linear_time() {
     // Quadratic time on any of these would take minutes.
     for unit in
         ["[", "{", "[x", "[[x] ", "\"", "'", "[]", "[\"a\"]", "\\", "`", "{\"a\":", "[1,", "[ ", "[[[[[[[[x]"]
@@ -206,14 +206,14 @@ fn spell(value: &Value, habits: Habits) -> String {
 
 proptest! {
     #[test]
-    fn valid_json_is_never_changed(value in documents(), pretty in any::<bool>()) {
+    fn valid_json_is_unchanged(value in documents(), pretty in any::<bool>()) {
         let text = if pretty { serde_json::to_string_pretty(&value).unwrap() } else { value.to_string() };
         prop_assert_eq!(parse(&text).unwrap(), (value, vec![]));
         prop_assert_eq!(repair_json(&text, &LENGTH).unwrap(), (Cow::from(text.as_str()), vec![]));
     }
 
     #[test]
-    fn repairs_give_back_the_same_value(
+    fn repairs_restore_the_same_value(
         value in documents(),
         habits in habits(),
         around in prop_oneof![
@@ -232,7 +232,7 @@ proptest! {
     }
 
     #[test]
-    fn missing_brackets_give_back_the_same_value(
+    fn closing_brackets_restores_the_same_value(
         value in documents(),
         last in prop_oneof![Just(json!("]")), Just(json!(true)), Just(Value::Null)],
         keep in 0..4_usize,
@@ -246,7 +246,7 @@ proptest! {
     }
 
     #[test]
-    fn a_cut_answer_is_completed_by_brackets_or_not_at_all(value in documents(), at in any::<prop::sample::Index>()) {
+    fn truncated_json_is_only_completed_by_closing_brackets(value in documents(), at in any::<prop::sample::Index>()) {
         let text = value.to_string();
         let cut: String = text.chars().take(at.index(text.chars().count()) + 1).collect();
         if let Ok((json, repairs)) = repair_json(&cut, &LENGTH) {
@@ -258,7 +258,7 @@ proptest! {
     }
 
     #[test]
-    fn a_lost_character_is_not_covered_up(value in documents(), at in any::<prop::sample::Index>()) {
+    fn lost_character_is_not_hidden_by_a_repair(value in documents(), at in any::<prop::sample::Index>()) {
         let whole = value.to_string();
         let mut characters: Vec<char> = whole.chars().collect();
         characters.remove(at.index(characters.len()));
@@ -271,7 +271,7 @@ proptest! {
     }
 
     #[test]
-    fn any_text_ends_in_a_value_or_an_error(text in "([\\[\\]{}:,\"'`\\\\ntrue1]|```|\n|é){0,40}", cut in any::<bool>()) {
+    fn any_text_yields_a_value_or_an_error(text in "([\\[\\]{}:,\"'`\\\\ntrue1]|```|\n|é){0,40}", cut in any::<bool>()) {
         let finish = if cut { LENGTH } else { STOP };
         if let Err(bad) = parse_json(&text, &finish) {
             prop_assert!(bad.offset <= text.len());

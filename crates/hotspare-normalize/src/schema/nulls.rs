@@ -37,7 +37,7 @@ mod tests {
     }
 
     #[test]
-    fn only_nulls_that_can_mean_nothing_else_go() {
+    fn drops_only_nulls_that_the_schema_forbids() {
         let schema = json!({
             "properties": {
                 "a": {"type": "string"}, "b": {"type": ["string", "null"]}, "c": {"type": "string"}, "d": {},
@@ -52,7 +52,7 @@ mod tests {
     }
 
     #[test]
-    fn alternatives_and_constants_refuse_null_unless_one_of_them_is_null() {
+    fn unions_and_constants_reject_null_unless_they_include_it() {
         let schema = json!({"properties": {
             "a": {"anyOf": [{"type": "string"}, {"type": "integer"}]},
             "b": {"const": "x"},
@@ -67,7 +67,7 @@ mod tests {
     }
 
     #[test]
-    fn of_a_union_the_branch_with_the_answers_tag_counts() {
+    fn union_branch_is_selected_by_the_tag() {
         let schema = json!({"properties": {"events": {"items": {"oneOf": [
             {"properties": {"kind": {"const": "note"}, "text": {"type": "string"}}, "required": ["kind"]},
             {"properties": {"kind": {"enum": ["call"]}, "text": {"type": ["string", "null"]}}, "required": ["kind", "text"]},
@@ -82,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn a_schema_that_refers_to_itself_many_times_ends() {
+    fn exponentially_recursive_schema_terminates() {
         let again = json!({"anyOf": [{"$ref": "#"}, {"$ref": "#"}], "properties": {"a": {"anyOf": [{"$ref": "#"}, {"$ref": "#/properties/a"}, {"$ref": "#/properties/a"}]}}});
         let answer = (0..100).fold(json!(null), |inner, _| json!({"a": inner}));
         assert_eq!(dropped(&again, answer).0, 0);

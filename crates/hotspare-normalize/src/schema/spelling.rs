@@ -45,7 +45,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn keys_get_the_schemas_spelling_where_one_fits_one() {
+    fn keys_are_respelled_on_an_unambiguous_match() {
         let schema = json!({
             "properties": {"owner_name": {}, "rows": {"items": {"$ref": "#/$defs/row"}}},
             "$defs": {"row": {"properties": {"startTime": {}}}},
@@ -56,7 +56,7 @@ mod tests {
     }
 
     #[test]
-    fn two_candidates_are_left_alone() {
+    fn ambiguous_keys_are_left_alone() {
         let schema = json!({"properties": {"a_b": {}, "c": {}, "C": {}}});
         for start in [json!({"aB": 1, "AB": 2}), json!({"a_b": 1, "AB": 2}), json!({"_c": 1})] {
             let mut answer = start.clone();
@@ -66,7 +66,7 @@ mod tests {
     }
 
     #[test]
-    fn branches_name_properties_too() {
+    fn union_branches_contribute_property_names() {
         let schema = json!({"anyOf": [
             {"properties": {"kind": {"const": "a"}, "owner_name": {}}},
             {"properties": {"kind": {"const": "b"}, "ownerName": {}}},
@@ -77,7 +77,7 @@ mod tests {
     }
 
     #[test]
-    fn a_schema_that_refers_to_itself_ends() {
+    fn self_referencing_schema_terminates() {
         let schema = json!({"$ref": "#"});
         assert_eq!(respell(&schema, &mut json!({"a": 1})), 0);
     }

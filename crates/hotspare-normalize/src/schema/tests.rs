@@ -26,7 +26,7 @@ fn person() -> Value {
 }
 
 #[test]
-fn judges_answers() {
+fn validates_answers() {
     assert_eq!(judge(person(), json!({ "name": "Ada", "born": "1815", "friends": [{ "name": "Bo" }] })), []);
     for (answer, path, word) in [
         (json!({}), "", "name"),
@@ -45,7 +45,7 @@ fn judges_answers() {
 }
 
 #[test]
-fn violations_hold_no_values_and_are_few() {
+fn violations_are_bounded_and_contain_no_values() {
     let answer = json!((0..1_000).map(|n| format!("secret {n}")).collect::<Vec<_>>());
     let violations = judge(json!({ "items": { "type": "integer" } }), answer);
     assert_eq!(violations.len(), VIOLATION_LIMIT);
@@ -55,7 +55,7 @@ fn violations_hold_no_values_and_are_few() {
 }
 
 #[test]
-fn nothing_outside_is_read() {
+fn external_references_are_rejected() {
     for reference in [
         "https://example.com/s.json",
         "http://127.0.0.1/s",
@@ -84,7 +84,7 @@ fn nothing_outside_is_read() {
 }
 
 #[test]
-fn broken_and_boundless_schemas_are_refused() {
+fn invalid_or_oversized_schemas_are_rejected() {
     let deep = (0..100).fold(json!({}), |inner, _| json!({ "items": inner }));
     let long = json!({ "description": "x".repeat(SIZE_LIMIT) });
     for schema in [
@@ -124,7 +124,7 @@ fn deep_recursion_fits_the_stack() {
 }
 
 #[test]
-fn hostile_schemas_end_soon() {
+fn hostile_schemas_take_bounded_time() {
     // Each would run for a long time or forever if its work were not bounded or shared.
     let mut doubling = serde_json::Map::new();
     for n in 0..20 {

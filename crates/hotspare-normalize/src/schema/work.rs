@@ -205,7 +205,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn counts_what_references_stand_for() {
+    fn counts_referenced_subschemas() {
         let work = |schema: Value| Work::of(&schema).map(|work| (work.schemas, work.loops));
         assert_eq!(work(json!(true)), Ok((1, 0)));
         assert_eq!(work(json!({ "properties": { "a": {}, "$ref": { "items": [{}, {}] } } })), Ok((5, 0)));
@@ -219,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn says_when_reasons_would_take_too_long() {
+    fn detects_when_explanations_would_be_too_expensive() {
         let work = |loops| Work { schemas: 100, loops, height: 1 };
         assert!(work(0).can_explain(127) && work(1).can_explain(127));
         assert!(work(2).can_explain(14) && !work(2).can_explain(15) && !work(u64::MAX).can_explain(127));

@@ -29,14 +29,14 @@ fn rewritten(schema: &str) -> Result<(String, Vec<String>), &'static str> {
 }
 
 #[test]
-fn a_schema_that_fits_is_not_touched() {
+fn conforming_schema_is_unchanged() {
     let schema = r#"{"type": "object","properties":{"z":{"type":"integer"}, "a":{"type":"string"}},
                      "required":["z","a"],"additionalProperties":false}"#;
     assert_eq!(rewritten(schema), Ok((schema.to_owned(), Vec::new())));
 }
 
 #[test]
-fn what_is_optional_becomes_nullable_and_order_stays() {
+fn optional_properties_become_nullable_in_place() {
     let (schema, notes) = rewritten(
         r##"{"$schema":"x","type":"object","properties":{"z":{"type":"integer","minimum":1},"a":{"type":"string","format":"uri"},
            "k":{"enum":["x"]},"r":{"$ref":"#/$defs/row"}},"required":["z"],
@@ -59,7 +59,7 @@ fn what_is_optional_becomes_nullable_and_order_stays() {
 
 /// As schemars, Pydantic and zod write a field with a named type and a description.
 #[test]
-fn a_reference_stands_alone_where_it_must() {
+fn reference_siblings_are_dropped_where_forbidden() {
     let text = r##"{"type":"object","properties":{"a":{"$ref":"#/$defs/x","description":"first","default":null}},
         "required":["a"],"additionalProperties":false,"$defs":{"x":{"type":"string"}}}"##;
     let (schema, notes) = rewritten(text).unwrap();
@@ -71,7 +71,7 @@ fn a_reference_stands_alone_where_it_must() {
 }
 
 #[test]
-fn what_has_no_words_there_is_refused() {
+fn inexpressible_schemas_are_rejected() {
     for (schema, what) in [
         (r#"{"type":"array","items":{"type":"string"}}"#, "root"),
         (r#"{"type":"object","additionalProperties":{"type":"string"}}"#, "not fixed"),

@@ -40,7 +40,7 @@ fn instructions_are_rewritten() {
 }
 
 #[test]
-fn roles_are_mapped_throughout() {
+fn roles_are_mapped_in_every_turn() {
     let request = ChatRequest::to("m").system("a").user("b").system("c").assistant("d");
     let with = |role| texts(&plain().with_instruction_role(role).apply(&request, "m").unwrap());
     let head = |role| [said(role, "a"), said(Role::User, "b"), said(role, "c"), said(Role::Assistant, "d")];
@@ -56,7 +56,7 @@ fn roles_are_mapped_throughout() {
 }
 
 #[test]
-fn examples_prefix_and_suffix() {
+fn applies_examples_prefix_and_suffix() {
     let template = plain().with_example("2+2", "4").with_prefix("Q: ").with_suffix(" /fast");
     let results = Message::new(Role::User, vec![Part::ToolResult(ToolResult::new("1", "r"))]);
     let request =
@@ -78,7 +78,7 @@ fn examples_prefix_and_suffix() {
 }
 
 #[test]
-fn settings_are_overridden() {
+fn template_overrides_settings() {
     let mut sampling = Sampling::default();
     sampling.top_k = Some(20);
     sampling.temperature = Some(0.6);
@@ -95,7 +95,7 @@ fn settings_are_overridden() {
 }
 
 #[test]
-fn mistakes_are_named_when_loading() {
+fn template_errors_are_reported_on_load() {
     for (text, words) in [
         ("a\nb {{ system", "line 2"),
         ("a\nsystm\n{{ system }}{{ systm }}", "line 3: unknown systm; known are model, system"),
@@ -118,7 +118,7 @@ fn mistakes_are_named_when_loading() {
 }
 
 #[test]
-fn failures_with_a_request_do_not_quote_it() {
+fn render_errors_do_not_quote_the_request() {
     let template = Template::parse("t", "{% if system == 'secret' %}{{ system|int }}{% endif %}").unwrap();
     let error = template.apply(&ChatRequest::to("m").system("secret"), "m").unwrap_err();
     assert_eq!(error.kind(), Kind::Config);

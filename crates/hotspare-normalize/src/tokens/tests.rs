@@ -11,7 +11,7 @@ fn tool() -> Tool {
 }
 
 #[test]
-fn tools_count_apart_where_none_may_be_called() {
+fn tools_count_as_idle_when_tool_choice_is_none() {
     let plain = ChatRequest::to("r").user("What is the weather in Paris?");
     let with = plain.clone().tool(tool());
     let mut without = with.clone();
@@ -26,7 +26,7 @@ fn tools_count_apart_where_none_may_be_called() {
 /// Counted with o200k: one token for 128 spaces, for 8 alternating breaks and tabs, and for about 3 of mixed white
 /// space.
 #[test]
-fn white_space_counts_by_its_length() {
+fn whitespace_is_estimated_by_length() {
     let any: String = (0..6_000_u64).map(|n| [' ', '\n', '\t', '\r'][(n * n / 7 % 4) as usize]).collect();
     for (text, counted) in [(" ".repeat(12_800), 100), ("\n\t".repeat(4_000), 1_000), (any, 2_000)] {
         let estimate = estimate_text(&text);
@@ -36,7 +36,7 @@ fn white_space_counts_by_its_length() {
 }
 
 #[test]
-fn images_count_by_their_pixels() {
+fn images_are_estimated_by_pixels() {
     // The head of a PNG holds its dimensions.
     let png = |width: u32, height: u32| {
         let mut bytes = vec![0x89, b'P', b'N', b'G', 13, 10, 26, 10, 0, 0, 0, 13, b'I', b'H', b'D', b'R'];
@@ -76,7 +76,7 @@ fn near(estimate: u64, counted: u64, per_cent: u64) -> bool {
 }
 
 #[test]
-fn what_a_target_wraps_around_tools_is_told_apart_from_its_texts() {
+fn calibration_separates_tool_overhead_from_text() {
     // This target counts 1.25 per token of text, 340 tokens to explain tools, and 20 more for each tool.
     let counted = |text: u64, tools: u64| 10 + text * 5 / 4 + tools.min(1) * 340 + tools * 60;
     let mut calibration = Calibration::default();
@@ -100,7 +100,7 @@ fn what_a_target_wraps_around_tools_is_told_apart_from_its_texts() {
 }
 
 #[test]
-fn doubt_is_lost_by_counting_and_only_for_what_was_counted() {
+fn doubt_shrinks_only_for_observed_parts() {
     let mut calibration = Calibration::default();
     let doubt = |calibration: &Calibration, size: &PromptSize| calibration.scale().doubt(size);
     let (words, tools) = (prompt(1_000, 0), prompt(10, 4));
@@ -113,7 +113,7 @@ fn doubt_is_lost_by_counting_and_only_for_what_was_counted() {
 }
 
 #[test]
-fn a_new_model_behind_an_old_name_is_learned_anew() {
+fn calibration_adapts_to_a_changed_model() {
     let mut calibration = Calibration::default();
     for n in 1..=40 {
         calibration.learn(&prompt(n * 50, 0), n * 50 + 8);
@@ -127,7 +127,7 @@ fn a_new_model_behind_an_old_name_is_learned_anew() {
 
 proptest! {
     #[test]
-    fn text_is_about_the_sum_of_its_pieces(a in "\\PC{0,60}", b in "\\PC{0,60}") {
+    fn estimates_are_roughly_additive(a in "\\PC{0,60}", b in "\\PC{0,60}") {
         let whole = estimate_text(&format!("{a}{b}"));
         let sum = estimate_text(&a) + estimate_text(&b);
         prop_assert!(whole <= sum + 1 && whole + 60 >= sum, "{whole} {sum}");
@@ -135,7 +135,7 @@ proptest! {
     }
 
     #[test]
-    fn nothing_that_is_reported_breaks_the_estimate(
+    fn arbitrary_reports_do_not_break_the_estimate(
         seen in proptest::collection::vec((0..u64::MAX, 0..6_u64, 0..u64::MAX), 0..80),
         tokens in 0..u64::MAX,
     ) {

@@ -189,7 +189,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_table_replaces_what_lies_between_its_marks_and_nothing_else() {
+    fn table_replaces_only_the_text_between_its_markers() {
         let document = "a\n<!-- begin x -->\nold\n<!-- end x -->\nb\n";
         let placed = place(document, "x", "new\n").unwrap();
         assert_eq!(placed, "a\n<!-- begin x -->\nnew\n<!-- end x -->\nb\n");

@@ -262,7 +262,7 @@ mod tests {
     }
 
     #[test]
-    fn the_older_the_knowledge_the_worse() {
+    fn staler_oracles_score_worse() {
         let text = turns();
         let first = |kind| measured(&text, kind, Measure::FirstTry);
         assert_eq!(first(RivalKind::Oracle), 1.0);
@@ -280,7 +280,7 @@ mod tests {
     }
 
     #[test]
-    fn only_the_clairvoyant_avoids_what_is_drawn_and_the_best_order_is_by_the_whole_window() {
+    fn only_the_clairvoyant_avoids_random_faults() {
         let text = format!(
             "{TWO}targets = [{{ name = \"a\" }}, {{ name = \"b\" }}]\nfaults = [\n\
              {{ on = [\"a\"], effect = \"status:500\", share = \"30%\" }},\n\
@@ -300,7 +300,7 @@ mod tests {
 
     /// It learns of a change when it fails, and from then on knows all.
     #[test]
-    fn a_failure_or_two_a_change_is_what_news_costs() {
+    fn learning_from_failures_costs_a_failure_or_two_per_change() {
         let failed = measured(&turns(), RivalKind::OracleAtFailures, Measure::Affected);
         assert!(
             (9.0..40.0).contains(&failed),
@@ -310,7 +310,7 @@ mod tests {
 
     /// Both know what room there is: they ask nobody in vain.
     #[test]
-    fn a_quota_is_used_and_not_overdrawn() {
+    fn oracle_uses_a_quota_without_exceeding_it() {
         let text = format!(
             "{TWO}[[targets]]\nname = \"a\"\nquota = {{ requests_per_minute = 600, says = \"nothing\" }}\n[[targets]]\nname = \"b\"\n"
         );
@@ -324,7 +324,7 @@ mod tests {
 
     /// Twenty a second come, and there are thirty places; an answer takes 3.7 s.
     #[test]
-    fn those_for_whom_there_is_no_room_wait_in_line() {
+    fn oracle_sends_no_more_than_the_capacity() {
         let text = format!("{TWO}[[targets]]\nname = \"a\"\ncapacity = {{ places = 30, queue = 0 }}\n");
         let value = |measure| measured(&text, RivalKind::Oracle, measure);
         let (answered, starts) = (value(Measure::Available), value(Measure::Attempts));

@@ -13,7 +13,7 @@ fn play(name: &str, seed: u64) -> (Scenario, Outcome) {
 }
 
 #[test]
-fn the_same_seed_gives_the_same_run_on_every_machine() {
+fn same_seed_gives_the_same_run() {
     let (_, first) = play("status-503", 1);
     let (_, again) = play("status-503", 1);
     let (_, other) = play("status-503", 2);
@@ -22,7 +22,7 @@ fn the_same_seed_gives_the_same_run_on_every_machine() {
 }
 
 #[test]
-fn no_invariant_breaks_whatever_is_broken() {
+fn no_scenario_breaks_an_invariant() {
     for name in [
         "stall",
         "swizzle",
@@ -40,7 +40,7 @@ fn no_invariant_breaks_whatever_is_broken() {
 }
 
 #[test]
-fn everybody_meets_the_same_world() {
+fn every_player_meets_the_same_world() {
     let scenario = Scenario::find("status-503").unwrap();
     let play = |player: Player| run(&scenario, &player, 5, &Course::default()).unwrap();
     let ours = play(Player::from(scenario.setup().unwrap()));
@@ -59,7 +59,7 @@ fn everybody_meets_the_same_world() {
 
 /// Draws do not depend on the player: without faults every rival answers at the first try.
 #[test]
-fn a_request_without_a_fault_is_answered_at_the_first_try() {
+fn requests_succeed_at_the_first_try_without_faults() {
     let scenario =
         Scenario::parse("none", "what = \"nothing\"\nlength = \"60s\"\nwindow = [\"1s\", \"60s\"]").unwrap();
     for kind in RivalKind::ALL {
@@ -69,7 +69,7 @@ fn a_request_without_a_fault_is_answered_at_the_first_try() {
 }
 
 #[test]
-fn marks_are_reached() {
+fn scenarios_meet_their_marks() {
     for name in
         ["status-503", "rate-limited-hint", "no-money", "common-overload", "tenth-errors", "cut-terminate"]
     {
@@ -91,7 +91,7 @@ fn hedged(faults: &str) -> Outcome {
 }
 
 #[test]
-fn a_hedge_counts_against_the_first_try_only_where_the_first_target_was_ill() {
+fn hedge_counts_as_a_retry_only_if_the_first_target_failed() {
     let well = hedged("");
     assert_eq!(well.in_window(Measure::FirstTry), Some(1.0));
     assert!(well.in_window(Measure::Hedged) > Some(0.01));
@@ -103,7 +103,7 @@ fn a_hedge_counts_against_the_first_try_only_where_the_first_target_was_ill() {
 }
 
 #[test]
-fn what_a_loser_was_asked_is_paid_for_and_buys_nothing() {
+fn prompts_of_losing_attempts_count_as_waste() {
     let waste = hedged("").in_window(Measure::Waste).unwrap();
     let hedged = hedged("").in_window(Measure::Hedged).unwrap();
     // A prompt costs 500 micro-dollars, an answer 600 more.
@@ -112,7 +112,7 @@ fn what_a_loser_was_asked_is_paid_for_and_buys_nothing() {
 }
 
 #[test]
-fn a_run_that_was_cut_short_is_judged_by_what_it_held() {
+fn shortened_run_is_judged_only_on_completed_windows() {
     let judge = |name: &str, secs: u64| {
         let mut scenario = Scenario::find(name).unwrap();
         scenario.set_length(std::time::Duration::from_secs(secs));
@@ -132,7 +132,7 @@ fn a_run_that_was_cut_short_is_judged_by_what_it_held() {
 }
 
 #[test]
-fn faults_that_overlap_are_drawn_apart() {
+fn overlapping_faults_are_drawn_independently() {
     let half = "{ on = [\"all\"], effect = \"status:500\", share = \"50%\" }";
     let text = format!(
         "what = \"x\"\nlength = \"60s\"\nwindow = [\"1s\", \"60s\"]\nfaults = [{half}, {half}]\ntargets = [{{ name = \"a\" }}]"

@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn what_would_not_end_or_have_no_effect_is_refused() {
+    fn endless_or_ineffective_scenarios_are_rejected() {
         assert_eq!(wrong(""), "");
         for (text, says) in [
             ("load = { rate = nan }", "load.rate"),

@@ -3,7 +3,7 @@
 use super::*;
 
 #[test]
-fn a_cut_answer_is_carried_on_without_a_seam() {
+fn cut_stream_continues_seamlessly() {
     let mut rig = Setup::new(&["a", "b"]).rig();
     rig.text(0, "the standby ");
     rig.text(0, "took");
@@ -17,7 +17,7 @@ fn a_cut_answer_is_carried_on_without_a_seam() {
 }
 
 #[test]
-fn a_spare_that_was_outrun_carries_on_what_the_winner_leaves() {
+fn cancelled_spare_continues_the_winners_cut_stream() {
     let mut rig = Setup::new(&["a", "b"]).rig();
     rig.wait(Duration::from_secs(9));
     assert_eq!(rig.targets(), [0, 1], "the first is late");
@@ -31,7 +31,7 @@ fn a_spare_that_was_outrun_carries_on_what_the_winner_leaves() {
 }
 
 #[test]
-fn of_several_that_were_outrun_the_better_placed_carries_on() {
+fn best_ranked_loser_continues_the_cut_stream() {
     let mut setup = Setup::new(&["a", "b", "c"]);
     setup.strategy = Arc::new(Race::new(["a", "b", "c"]).width(3));
     let mut rig = setup.rig();
@@ -41,7 +41,7 @@ fn of_several_that_were_outrun_the_better_placed_carries_on() {
 }
 
 #[test]
-fn a_spare_that_was_outrun_is_started_again_only_within_the_budget() {
+fn cancelled_spare_restarts_only_within_the_extra_start_limit() {
     let mut setup = Setup::new(&["a", "b"]);
     setup.limits.max_extra_starts = 0;
     let mut rig = setup.rig();
@@ -53,7 +53,7 @@ fn a_spare_that_was_outrun_is_started_again_only_within_the_budget() {
 }
 
 #[test]
-fn the_same_family_carries_on_first() {
+fn continuation_prefers_the_same_model_family() {
     let mut setup = Setup::new(&["a", "b", "c"]);
     setup.models = &["llama-3.1-70b", "mistral-large", "meta-llama/Llama-3.1-8B"];
     let mut rig = setup.rig();
@@ -67,7 +67,7 @@ fn the_same_family_carries_on_first() {
 }
 
 #[test]
-fn an_answer_that_differs_ends_in_the_error_that_cut_it() {
+fn mismatched_continuation_returns_the_error_of_the_cut() {
     let mut rig = Setup::new(&["a", "b"]).rig();
     rig.text(0, "the standby");
     rig.fails(0, Kind::Truncated);
@@ -78,7 +78,7 @@ fn an_answer_that_differs_ends_in_the_error_that_cut_it() {
 }
 
 #[test]
-fn a_turn_that_is_carried_on_is_past_its_thinking() {
+fn prefilled_continuation_is_past_the_think_block() {
     let mut setup = Setup::new(&["a", "b"]);
     setup.profile.capabilities.assistant_prefill = Some(true);
     setup.profile.think_tags = Some(ThinkTags::default().already_open());
@@ -92,7 +92,7 @@ fn a_turn_that_is_carried_on_is_past_its_thinking() {
 }
 
 #[test]
-fn an_answer_of_reasoning_and_white_space_is_none() {
+fn answer_of_only_reasoning_and_whitespace_is_empty() {
     let thought = || Event::ReasoningDelta("hm".into());
     let blank = || Event::TextDelta(" \n ".into());
     let mut setup = Setup::new(&["a", "b"]);
@@ -114,7 +114,7 @@ fn an_answer_of_reasoning_and_white_space_is_none() {
 }
 
 #[test]
-fn a_stream_of_reasoning_alone_begins_anew_while_somebody_is_left() {
+fn reasoning_only_stream_restarts_while_targets_remain() {
     let mut rig = Setup::new(&["a", "b"]).rig();
     rig.says(0, Event::ReasoningDelta("hm".into()));
     rig.says(0, Event::Finished(FinishReason::Stop));
@@ -131,7 +131,7 @@ fn a_stream_of_reasoning_alone_begins_anew_while_somebody_is_left() {
 }
 
 #[test]
-fn tool_calls_are_never_carried_on() {
+fn cut_tool_calls_are_never_continued() {
     let mut rig = Setup::new(&["a", "b"]).rig();
     rig.says(0, Event::ToolStarted { index: 0, id: "1".into(), name: "f".into() });
     rig.fails(0, Kind::Truncated);
@@ -140,7 +140,7 @@ fn tool_calls_are_never_carried_on() {
 }
 
 #[test]
-fn terminate_means_terminate() {
+fn on_cut_terminate_never_continues() {
     let mut setup = Setup::new(&["a", "b"]);
     setup.rules.on_cut = OnCut::Terminate;
     let mut rig = setup.rig();
@@ -150,7 +150,7 @@ fn terminate_means_terminate() {
 }
 
 #[test]
-fn whoever_was_refused_when_the_call_began_may_carry_on() {
+fn target_held_at_call_start_can_continue_later() {
     let mut setup = Setup::new(&["a", "b"]);
     setup.ills = &[(0, Ill::Held(5))];
     let mut rig = setup.rig();
@@ -176,7 +176,7 @@ fn cut_late(rig: &mut Rig) {
 }
 
 #[test]
-fn a_late_cut_starts_one_after_the_other_like_an_early_one() {
+fn late_cut_starts_continuations_one_after_another() {
     let mut rig = Setup::new(&["a", "b", "c", "d"]).rig();
     cut_late(&mut rig);
     assert_eq!(rig.targets(), [0, 1]);
@@ -185,7 +185,7 @@ fn a_late_cut_starts_one_after_the_other_like_an_early_one() {
 }
 
 #[test]
-fn a_continuation_that_never_begins_ends_in_the_error_of_the_cut() {
+fn continuation_without_content_returns_the_error_of_the_cut() {
     let mut rig = Setup::new(&["a", "b"]).rig();
     cut_late(&mut rig);
     rig.wait(Duration::from_secs(121));
@@ -194,7 +194,7 @@ fn a_continuation_that_never_begins_ends_in_the_error_of_the_cut() {
 }
 
 #[test]
-fn an_answer_that_was_held_and_lost_is_had_elsewhere_however_late() {
+fn held_answer_that_is_cut_late_fails_over() {
     let mut setup = Setup::new(&["a", "b"]);
     setup.rules.commit = Commit::Whole;
     let mut rig = setup.rig();
@@ -207,7 +207,7 @@ fn an_answer_that_was_held_and_lost_is_had_elsewhere_however_late() {
 /// As long as the caller has not read everything, the next target is not started; that must not count against its
 /// deadline.
 #[test]
-fn a_slow_reader_gets_the_rest_too() {
+fn slow_reader_still_receives_the_continuation() {
     let mut rig = Setup::new(&["a", "b"]).rig();
     rig.text(0, "the standby");
     rig.call.on_event(rig.now, AttemptId(0), Chunk::from(Event::TextDelta(" took".into())));
@@ -222,7 +222,7 @@ fn a_slow_reader_gets_the_rest_too() {
 }
 
 #[test]
-fn what_is_kept_for_a_continuation_is_bounded() {
+fn text_kept_for_continuation_is_bounded() {
     let mut setup = Setup::new(&["a", "b"]);
     setup.limits.max_buffered_bytes = 2_000;
     let mut rig = setup.rig();

@@ -261,7 +261,7 @@ fn explore(setup: &Setup) -> (usize, u64) {
 }
 
 #[test]
-fn every_order_of_events_keeps_the_invariants() {
+fn invariants_hold_for_every_event_order() {
     let mut setups = Vec::new();
     for stream in [true, false] {
         for width in [1, 2] {

@@ -13,7 +13,7 @@ fn unreachable(rig: &mut Rig) {
 }
 
 #[test]
-fn our_own_network_is_suspected_instead_of_every_host() {
+fn local_network_is_suspected_when_all_hosts_are_unreachable() {
     let setup = Setup::new(&["a", "b", "c"]);
     let mut rig = setup.rig();
     for call in 0..50 {
@@ -44,7 +44,7 @@ fn our_own_network_is_suspected_instead_of_every_host() {
 }
 
 #[test]
-fn the_first_failures_name_the_network_once_it_is_suspected() {
+fn trail_notes_the_network_once_it_is_suspected() {
     let setup = Setup::new(&["a", "b"]);
     let mut rig = setup.rig();
     unreachable(&mut rig);
@@ -56,7 +56,7 @@ fn the_first_failures_name_the_network_once_it_is_suspected() {
 }
 
 #[test]
-fn hosts_that_are_down_while_another_answers_are_blamed() {
+fn unreachable_hosts_are_blamed_while_another_answers() {
     let setup = Setup::new(&["a", "b", "c"]);
     let mut rig = setup.rig();
     for _ in 0..6 {
@@ -78,7 +78,7 @@ fn hosts_that_are_down_while_another_answers_are_blamed() {
 }
 
 #[test]
-fn an_error_with_a_status_is_a_sign_of_life() {
+fn http_error_status_proves_the_network_works() {
     let setup = Setup::new(&["a", "b", "c"]);
     let mut rig = setup.rig();
     for _ in 0..6 {

@@ -12,7 +12,7 @@ fn limited(pause: Duration) -> Error {
 }
 
 #[test]
-fn time_mends_nothing_that_the_caller_must_correct() {
+fn caller_errors_carry_no_retry_after() {
     let mut setup = Setup::new(&["a", "b"]);
     setup.ills = &[(0, Ill::Open(60))];
     let mut rig = setup.rig();
@@ -24,7 +24,7 @@ fn time_mends_nothing_that_the_caller_must_correct() {
 }
 
 #[test]
-fn a_pause_of_one_target_is_not_that_of_the_route() {
+fn one_targets_pause_is_not_the_routes_retry_after() {
     let setup = Setup::new(&["a", "b"]);
     let mut rig = setup.rig();
     rig.tell(Input::Failed(AttemptId(0), limited(HOUR)));
@@ -37,7 +37,7 @@ fn a_pause_of_one_target_is_not_that_of_the_route() {
 }
 
 #[test]
-fn money_that_is_spent_is_back_when_the_period_is_over() {
+fn exhausted_spend_limit_reports_when_it_frees_up() {
     let mut setup = Setup::new(&["a"]);
     setup.profile.price = Some(Price::per_million(200_000_000_000, 0));
     let mut rig = setup.rig();
@@ -54,7 +54,7 @@ fn money_that_is_spent_is_back_when_the_period_is_over() {
 
 /// All callers get the same hint. None may come back before it is over, and they should not come back in one wave.
 #[test]
-fn a_pause_that_is_passed_on_is_spread_over_a_quarter() {
+fn retry_after_is_jittered_by_up_to_a_quarter() {
     let pause = Duration::from_secs(100);
     let told = |seed| {
         let mut setup = Setup::new(&["a"]);
@@ -78,7 +78,7 @@ fn a_pause_that_is_passed_on_is_spread_over_a_quarter() {
 
 /// A route that waits for no pause still waits this half second: the pause is over, and the target may well be back.
 #[test]
-fn a_call_without_another_target_waits_for_the_one_that_goes_first() {
+fn call_with_one_target_waits_for_the_trial_call_after_a_pause() {
     let setup = Setup::new(&["a"]);
     let mut rig = setup.rig();
     rig.tell(Input::Failed(AttemptId(0), limited(Duration::from_secs(5))));

@@ -11,7 +11,7 @@ fn spent(requests: u64, reset: Duration) -> RateLimits {
 }
 
 #[test]
-fn whoever_waits_longest_is_served_first_and_is_woken_for_it() {
+fn longest_waiting_call_is_woken_first() {
     let mut setup = Setup::new(&["a"]);
     setup.max_in_flight = Some(1);
     let mut rig = setup.rig();
@@ -34,7 +34,7 @@ fn whoever_waits_longest_is_served_first_and_is_woken_for_it() {
 }
 
 #[test]
-fn a_call_that_leaves_makes_way_for_the_next() {
+fn cancelled_waiter_yields_to_the_next() {
     let mut setup = Setup::new(&["a"]);
     setup.max_in_flight = Some(1);
     let mut rig = setup.rig();
@@ -50,7 +50,7 @@ fn a_call_that_leaves_makes_way_for_the_next() {
 }
 
 #[test]
-fn with_a_spare_nobody_waits() {
+fn call_uses_a_spare_instead_of_queueing() {
     let mut setup = Setup::new(&["a", "b"]);
     setup.max_in_flight = Some(1);
     let mut rig = setup.rig();
@@ -59,7 +59,7 @@ fn with_a_spare_nobody_waits() {
 }
 
 #[test]
-fn a_line_is_left_when_the_time_is_over() {
+fn waiter_leaves_the_queue_at_its_deadline() {
     let mut setup = Setup::new(&["a"]);
     setup.max_in_flight = Some(1);
     let mut rig = setup.rig();
@@ -72,7 +72,7 @@ fn a_line_is_left_when_the_time_is_over() {
 }
 
 #[test]
-fn a_quota_that_is_used_up_is_left_before_it_is_refused() {
+fn exhausted_quota_is_avoided_before_a_rejection() {
     let setup = Setup::new(&["a", "b"]);
     let mut rig = setup.rig();
     rig.tell(Input::Opened(AttemptId(0), spent(0, Duration::from_secs(100))));
@@ -92,7 +92,7 @@ fn a_quota_that_is_used_up_is_left_before_it_is_refused() {
 }
 
 #[test]
-fn a_report_that_makes_no_sense_blocks_nobody_for_good() {
+fn implausible_quota_report_does_not_block_forever() {
     let setup = Setup::new(&["a"]);
     let mut rig = setup.rig();
     rig.tell(Input::Opened(AttemptId(0), spent(0, Duration::MAX)));
@@ -103,7 +103,7 @@ fn a_report_that_makes_no_sense_blocks_nobody_for_good() {
 }
 
 #[test]
-fn a_limit_of_ones_own_is_waited_for() {
+fn waits_for_a_configured_rate_limit() {
     let mut setup = Setup::new(&["a"]);
     setup.requests_per_minute = Some(1);
     let mut rig = setup.rig();
@@ -116,7 +116,7 @@ fn a_limit_of_ones_own_is_waited_for() {
 
 /// A limit admits one call at a time: an ended call does not wake the whole queue, and a new call does not jump it.
 #[test]
-fn a_limit_of_ones_own_is_first_come_first_served() {
+fn configured_rate_limit_serves_in_fifo_order() {
     let mut setup = Setup::new(&["a"]);
     setup.requests_per_minute = Some(1);
     let mut rig = setup.rig();
@@ -141,7 +141,7 @@ fn a_limit_of_ones_own_is_first_come_first_served() {
 
 /// Two calls per minute are allowed and two are queued: the second is served after the first, whichever asks first.
 #[test]
-fn whoever_is_behind_in_line_is_not_sent_away_in_its_last_second() {
+fn queued_call_is_not_rejected_just_before_its_deadline() {
     let mut setup = Setup::new(&["a"]);
     setup.requests_per_minute = Some(2);
     setup.limits.first_content_deadline = Duration::from_millis(60_500);
@@ -165,7 +165,7 @@ fn whoever_is_behind_in_line_is_not_sent_away_in_its_last_second() {
 
 /// The error must name the obstacle, which is not a missing slot.
 #[test]
-fn a_limit_of_ones_own_is_told_as_one() {
+fn configured_rate_limit_is_named_in_the_error() {
     let mut setup = Setup::new(&["a"]);
     setup.requests_per_minute = Some(1);
     setup.limits.first_content_deadline = Duration::from_secs(5);
@@ -178,7 +178,7 @@ fn a_limit_of_ones_own_is_told_as_one() {
 }
 
 #[test]
-fn an_answer_that_was_longer_than_reckoned_is_made_up_for() {
+fn token_overuse_is_repaid_before_the_next_call() {
     let mut setup = Setup::new(&["a"]);
     setup.tokens_per_minute = Some(600);
     setup.prompt_tokens = 100;
@@ -197,7 +197,7 @@ fn an_answer_that_was_longer_than_reckoned_is_made_up_for() {
 }
 
 #[test]
-fn what_is_held_back_is_bounded_whatever_it_is() {
+fn held_back_events_are_bounded() {
     let note = || Event::Annotation(hotspare_core::Json::parse("{\"at\":1}").unwrap());
     let frame = || {
         let data = vec![b'x'; 300].into();
@@ -223,7 +223,7 @@ fn what_is_held_back_is_bounded_whatever_it_is() {
 
 /// Two accounts at one host, one of which has a lower limit.
 #[test]
-fn a_limit_a_minute_is_one_targets_own() {
+fn rate_limit_is_per_target() {
     let spec = |id: &str, key: u64, requests: u64| TargetSpec {
         id: id.into(),
         endpoint: "host".into(),
@@ -249,7 +249,7 @@ fn a_limit_a_minute_is_one_targets_own() {
 
 /// It is unknown when there will be room, so a near deadline is no reason not to wait.
 #[test]
-fn room_is_waited_for_until_the_end() {
+fn waits_for_a_slot_until_the_deadline() {
     let mut setup = Setup::new(&["a"]);
     setup.max_in_flight = Some(1);
     setup.limits.first_content_deadline = Duration::from_millis(900);
@@ -266,7 +266,7 @@ fn room_is_waited_for_until_the_end() {
 
 /// A prompt is paid for when it is sent, not when the answer arrives.
 #[test]
-fn what_is_under_way_counts_against_what_a_call_may_cost() {
+fn in_flight_attempts_count_towards_the_cost_limit() {
     let mut setup = Setup::new(&["a", "b", "c"]);
     setup.strategy = Arc::new(hotspare_routing::Race::new(["a", "b", "c"]).width(3));
     setup.prompt_tokens = 1_000;
@@ -279,7 +279,7 @@ fn what_is_under_way_counts_against_what_a_call_may_cost() {
 
 /// Later callers get the same error as the first caller that met the rate limit.
 #[test]
-fn all_at_a_rate_limit_is_a_rate_limit() {
+fn all_targets_rate_limited_is_reported_as_rate_limited() {
     let setup = Setup::new(&["a", "b"]);
     let mut rig = setup.rig();
     let limited = |seconds| {

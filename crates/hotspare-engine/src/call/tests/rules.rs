@@ -14,7 +14,7 @@ fn targets(rig: &Rig) -> Vec<usize> {
 }
 
 #[test]
-fn stop_stops_and_next_moves_on() {
+fn stop_and_next_rules_override_the_policy() {
     let mut rig = with(Kind::Overloaded, OnKind::Stop).rig();
     rig.fails(0, Kind::Overloaded);
     assert_eq!(rig.done[0].as_ref().unwrap_err().kind(), Kind::Overloaded);
@@ -27,7 +27,7 @@ fn stop_stops_and_next_moves_on() {
 }
 
 #[test]
-fn same_tries_once_more_and_then_moves_on() {
+fn same_rule_retries_once_then_fails_over() {
     let mut rig = with(Kind::Overloaded, OnKind::Same).rig();
     rig.fails(0, Kind::Overloaded);
     rig.wait(Duration::from_millis(100));
@@ -36,7 +36,7 @@ fn same_tries_once_more_and_then_moves_on() {
 }
 
 #[test]
-fn a_kind_may_have_targets_of_its_own() {
+fn rule_can_send_a_kind_to_named_targets() {
     let mut rig = with(Kind::ContextOverflow, OnKind::To(vec!["c".into()])).rig();
     rig.fails(0, Kind::ContextOverflow);
     assert_eq!(targets(&rig), [0, 2]);
@@ -45,7 +45,7 @@ fn a_kind_may_have_targets_of_its_own() {
 
 /// A call that fails twice at one target is one bad request, or one bad moment.
 #[test]
-fn a_call_counts_once_against_a_target() {
+fn retries_within_a_call_count_as_one_failure() {
     let mut rig = Setup::new(&["a"]).rig();
     rig.fails(0, Kind::Server);
     rig.wait(Duration::from_secs(1));
@@ -55,7 +55,7 @@ fn a_call_counts_once_against_a_target() {
 }
 
 #[test]
-fn a_renewed_key_is_tried_at_once_and_nobody_is_blamed() {
+fn renewed_key_is_tried_at_once_without_blame() {
     let mut rig = Setup::new(&["a"]).rig();
     rig.tell(Input::Renewed(AttemptId(0), Error::new(Kind::Auth, "")));
     assert_eq!(targets(&rig), [0, 0]);
@@ -68,7 +68,7 @@ fn a_renewed_key_is_tried_at_once_and_nobody_is_blamed() {
 }
 
 #[test]
-fn a_renewed_key_costs_no_target_its_turn() {
+fn key_renewal_does_not_prevent_failover() {
     let mut setup = Setup::new(&["a", "b"]);
     setup.limits.max_extra_starts = 0;
     let mut rig = setup.rig();
@@ -78,7 +78,7 @@ fn a_renewed_key_costs_no_target_its_turn() {
 }
 
 #[test]
-fn a_cordon_is_one_targets_own() {
+fn cordon_affects_only_its_target() {
     let mut setup = Setup::new(&["a", "b"]);
     setup.limits.max_extra_starts = 0;
     let mut rig = setup.rig();
@@ -93,7 +93,7 @@ fn a_cordon_is_one_targets_own() {
 }
 
 #[test]
-fn a_limit_follows_what_the_target_usually_needs() {
+fn adaptive_limit_follows_typical_latency() {
     let mut setup = Setup::new(&["a", "b"]);
     setup.limits.adaptive = Some(Adaptive::default());
     let mut rig = setup.rig();
@@ -111,7 +111,7 @@ fn a_limit_follows_what_the_target_usually_needs() {
 }
 
 #[test]
-fn a_request_that_fails_two_targets_alike_weighs_a_third_at_the_second() {
+fn second_identical_failure_weighs_a_third() {
     let mut rig = with(Kind::Server, OnKind::Next).rig();
     rig.fails(0, Kind::Server);
     rig.fails(1, Kind::Server);
@@ -120,7 +120,7 @@ fn a_request_that_fails_two_targets_alike_weighs_a_third_at_the_second() {
 }
 
 #[test]
-fn a_translated_requests_400_is_confirmed_by_another_wire_and_hurts_nobody() {
+fn translated_request_400_is_confirmed_on_another_wire() {
     let setup = Setup::new(&["a", "b", "c"]);
     let mut rig = setup.rig();
     rig.call.ask.native_wire = Some("odd");
@@ -133,7 +133,7 @@ fn a_translated_requests_400_is_confirmed_by_another_wire_and_hurts_nobody() {
 }
 
 #[test]
-fn a_stand_in_of_the_callers_wire_is_confirmed_too() {
+fn spare_400_on_the_callers_wire_is_confirmed_on_another_wire() {
     let mut setup = Setup::new(&["a", "b", "c"]);
     setup.strategy = Arc::new(Sequential::new(["a", "c", "b"]));
     let stood_in = || {
@@ -160,7 +160,7 @@ fn a_stand_in_of_the_callers_wire_is_confirmed_too() {
 }
 
 #[test]
-fn a_cut_within_the_thoughts_begins_anew_and_gives_nobody_an_empty_turn() {
+fn cut_during_reasoning_restarts_without_prefill() {
     let mut setup = Setup::new(&["a", "b"]);
     setup.profile.capabilities.assistant_prefill = Some(true);
     let mut rig = setup.rig();
@@ -176,7 +176,7 @@ fn a_cut_within_the_thoughts_begins_anew_and_gives_nobody_an_empty_turn() {
 }
 
 #[test]
-fn a_cut_after_a_space_is_carried_on_by_prefill_without_it() {
+fn prefill_omits_trailing_space_before_the_cut() {
     let mut setup = Setup::new(&["a", "b"]);
     setup.profile.capabilities.assistant_prefill = Some(true);
     let mut rig = setup.rig();
@@ -192,7 +192,7 @@ fn a_cut_after_a_space_is_carried_on_by_prefill_without_it() {
 
 /// Two letters, followed by the same two letters: either the server echoes the prefill, or a word continues.
 #[test]
-fn where_it_cannot_be_told_if_a_turn_goes_on_its_model_is_asked_anew() {
+fn ambiguous_prefill_echo_retries_without_prefill() {
     let mut setup = Setup::new(&["a", "b"]);
     setup.profile.capabilities.assistant_prefill = Some(true);
     let mut rig = setup.rig();
@@ -212,7 +212,7 @@ fn where_it_cannot_be_told_if_a_turn_goes_on_its_model_is_asked_anew() {
 
 /// The estimate is 5 tokens plus room for the answer, and the window is known to be far larger.
 #[test]
-fn one_callers_overflow_takes_no_target_from_the_others() {
+fn one_overflow_does_not_lastingly_exclude_a_target() {
     let known = |rig: &Rig| [0, 1].map(|place| rig.world.view(rig.now, place, 5).tokens.overflow);
     let mut setup = Setup::new(&["a", "b"]);
     setup.profile.context_window = Some(128_000);
@@ -238,7 +238,7 @@ fn one_callers_overflow_takes_no_target_from_the_others() {
 }
 
 #[test]
-fn what_is_too_long_and_cannot_be_measured_says_nothing_about_others() {
+fn overflow_of_an_unmeasurable_prompt_is_not_learned() {
     fn known(rig: &Rig) -> Option<u64> {
         rig.world.view(rig.now, 0, 5).tokens.overflow
     }

@@ -14,7 +14,7 @@ fn with(ills: &'static [(usize, Ill)]) -> Rig {
 }
 
 #[test]
-fn a_spare_that_was_full_is_started_as_soon_as_there_is_room() {
+fn full_spare_starts_when_a_slot_frees_up() {
     let mut rig = with(&[(1, Ill::Busy)]);
     rig.wait(BEFORE_LATE);
     assert_eq!((rig.targets(), rig.world.queued(1)), (vec![0], 1), "it stands in line beside the late one");
@@ -25,7 +25,7 @@ fn a_spare_that_was_full_is_started_as_soon_as_there_is_room() {
 }
 
 #[test]
-fn a_spare_whose_pause_ends_is_started_then() {
+fn held_spare_starts_when_its_pause_ends() {
     for ills in [&[(1, Ill::Held(10))], &[(1, Ill::Open(10))]] {
         let mut rig = with(ills);
         let began = rig.now;
@@ -40,7 +40,7 @@ fn a_spare_whose_pause_ends_is_started_then() {
 }
 
 #[test]
-fn the_first_that_was_held_is_the_spare_of_the_second() {
+fn held_first_target_becomes_the_spare() {
     let mut rig = with(&[(0, Ill::Held(5))]);
     assert_eq!(rig.targets(), [1]);
     rig.wait(Duration::from_secs(9));
@@ -50,7 +50,7 @@ fn the_first_that_was_held_is_the_spare_of_the_second() {
 }
 
 #[test]
-fn whose_late_target_answers_leaves_the_line() {
+fn call_leaves_the_queue_when_its_late_target_answers() {
     for commit in [Commit::FirstContent, Commit::Whole] {
         let mut setup = Setup::new(&["a", "b"]);
         setup.max_in_flight = Some(1);
@@ -69,7 +69,7 @@ fn whose_late_target_answers_leaves_the_line() {
 }
 
 #[test]
-fn no_breaker_is_overridden_beside_one_that_may_still_answer() {
+fn open_breaker_is_not_overridden_while_an_attempt_is_live() {
     let mut rig = with(&[(1, Ill::Open(500))]);
     rig.wait(Duration::from_secs(60));
     assert_eq!(rig.targets(), [0]);
@@ -79,7 +79,7 @@ fn no_breaker_is_overridden_beside_one_that_may_still_answer() {
 
 /// A continuation that does not fit reports its end, and then its connection ends before the call is polled.
 #[test]
-fn an_end_right_after_a_misfit_is_one_failure() {
+fn stream_end_after_a_mismatch_is_one_failure() {
     let mut rig = Setup::new(&["a", "b"]).rig();
     rig.text(0, "the standby");
     rig.fails(0, Kind::Truncated);
@@ -89,7 +89,7 @@ fn an_end_right_after_a_misfit_is_one_failure() {
 }
 
 #[test]
-fn what_was_to_be_tried_again_is_not_once_another_serves() {
+fn pending_retry_is_dropped_once_another_target_serves() {
     let mut rig = Setup::new(&["a", "b"]).rig();
     rig.wait(Duration::from_secs(8));
     rig.fails(1, Kind::Server);
@@ -99,7 +99,7 @@ fn what_was_to_be_tried_again_is_not_once_another_serves() {
 }
 
 #[test]
-fn a_hedge_is_not_started_on_top_of_a_failover() {
+fn no_hedge_is_started_after_a_failover() {
     let mut setup = Setup::new(&["a", "b", "c"]);
     let hedge = Hedge::after(Duration::from_secs(1)).budget_bp(10_000);
     setup.strategy = Arc::new(Hedged::new(Sequential::new(["a", "b", "c"]), hedge));
@@ -111,7 +111,7 @@ fn a_hedge_is_not_started_on_top_of_a_failover() {
 }
 
 #[test]
-fn who_is_turned_away_is_told_when_a_last_resort_would_serve() {
+fn retry_after_points_at_the_next_last_resort() {
     let mut setup = Setup::new(&["a"]);
     setup.ills = &[(0, Ill::Open(13))];
     let mut rig = setup.rig();
@@ -128,7 +128,7 @@ fn who_is_turned_away_is_told_when_a_last_resort_would_serve() {
 }
 
 #[test]
-fn a_target_of_two_tiers_is_tried_once() {
+fn target_in_two_tiers_is_tried_once() {
     let mut setup = Setup::new(&["a", "b", "c"]);
     let tiers: Vec<Box<dyn Strategy>> =
         vec![Box::new(RoundRobin::new(["a", "b"])), Box::new(Sequential::new(["b", "c"]))];
@@ -143,7 +143,7 @@ fn a_target_of_two_tiers_is_tried_once() {
 
 /// A hold-back window that outlives the attempt which opened it would be a timer that stays due for ever.
 #[test]
-fn a_window_to_hold_back_ends_with_its_attempt() {
+fn hold_back_window_ends_with_its_attempt() {
     let mut setup = Setup::new(&["a", "b"]);
     setup.rules.commit = Commit::After(Duration::from_secs(2));
     let mut rig = setup.rig();
@@ -160,7 +160,7 @@ fn a_window_to_hold_back_ends_with_its_attempt() {
 }
 
 #[test]
-fn a_refusal_is_held_back_beyond_the_window() {
+fn refusal_is_held_back_past_the_window() {
     let mut setup = Setup::new(&["a", "b"]);
     setup.rules.commit = Commit::After(Duration::from_secs(2));
     setup.rules.on_refusal = crate::rules::OnRefusal::Next;
@@ -174,7 +174,7 @@ fn a_refusal_is_held_back_beyond_the_window() {
 /// The full target meanwhile asks for a pause longer than the call's remaining time, so the call no longer waits for
 /// it.
 #[test]
-fn a_call_that_no_longer_waits_leaves_the_line() {
+fn call_leaves_the_queue_when_it_stops_waiting() {
     let mut rig = with(&[(1, Ill::Busy)]);
     rig.wait(BEFORE_LATE);
     assert_eq!(rig.world.queued(1), 1);
@@ -188,7 +188,7 @@ fn a_call_that_no_longer_waits_leaves_the_line() {
 }
 
 #[test]
-fn each_rejected_key_of_a_race_is_followed_by_its_neighbour() {
+fn each_rejected_key_in_a_race_falls_back_to_the_next_key() {
     let mut setup = Setup::new(&["a", "b"]);
     setup.keys = 2;
     setup.strategy = Arc::new(Race::new(["a", "b"]));
@@ -204,7 +204,7 @@ fn each_rejected_key_of_a_race_is_followed_by_its_neighbour() {
 
 /// The slot freed by the rejected key is taken before the next key can have it.
 #[test]
-fn a_key_that_was_not_tried_yet_waits_for_room() {
+fn untried_key_waits_for_a_slot() {
     let mut setup = Setup::new(&["a"]);
     (setup.keys, setup.max_in_flight) = (2, Some(1));
     let mut rig = setup.rig();
@@ -232,7 +232,7 @@ fn hedged(names: &'static [&'static str]) -> Setup {
 }
 
 #[test]
-fn a_hedge_that_is_not_admitted_costs_nothing() {
+fn unadmitted_hedge_uses_no_extra_start() {
     let mut setup = hedged(&["a", "b"]);
     setup.max_in_flight = Some(1);
     let mut rig = setup.rig();
@@ -247,7 +247,7 @@ fn a_hedge_that_is_not_admitted_costs_nothing() {
 }
 
 #[test]
-fn while_the_first_is_down_the_second_is_hedged_with_the_third() {
+fn hedge_skips_unavailable_targets() {
     for ills in [&[(0, Ill::Open(60))], &[(1, Ill::Open(60))]] {
         let mut setup = hedged(&["a", "b", "c"]);
         setup.ills = ills;

@@ -20,7 +20,7 @@ fn view(rig: &Rig) -> TargetView {
 }
 
 #[test]
-fn a_freeze_is_known_long_before_the_limit_and_opens_nothing() {
+fn freeze_degrades_the_target_without_opening_the_breaker() {
     let setup = Setup::new(&["a", "b"]);
     let mut rig = setup.rig();
     answered(&mut rig, &setup, 60, Duration::from_millis(400));
@@ -47,7 +47,7 @@ fn a_freeze_is_known_long_before_the_limit_and_opens_nothing() {
 }
 
 #[test]
-fn a_long_prompt_that_takes_long_is_not_late() {
+fn slow_long_prompts_are_not_late() {
     let mut setup = Setup::new(&["a", "b"]);
     let mut rig = setup.rig();
     answered(&mut rig, &setup, 60, Duration::from_millis(400));
@@ -59,7 +59,7 @@ fn a_long_prompt_that_takes_long_is_not_late() {
 }
 
 #[test]
-fn what_is_rescued_by_a_hedge_still_counts_as_slow() {
+fn attempts_rescued_by_a_hedge_still_count_as_slow() {
     let mut setup = Setup::new(&["a", "b"]);
     setup.strategy = Arc::new(Hedged::new(Sequential::new(["a", "b"]), Hedge::at_p95().budget_bp(10_000)));
     let mut rig = setup.rig();
@@ -80,7 +80,7 @@ fn what_is_rescued_by_a_hedge_still_counts_as_slow() {
 }
 
 #[test]
-fn a_hop_without_a_chance_is_not_started() {
+fn target_too_slow_for_the_remaining_time_is_skipped() {
     let setup = Setup::new(&["b", "a"]);
     let mut rig = setup.rig();
     // The second target usually needs 3 s.
@@ -103,7 +103,7 @@ fn a_hop_without_a_chance_is_not_started() {
 }
 
 #[test]
-fn a_host_that_answers_at_once_may_be_held_to_it() {
+fn headers_timeout_applies_until_the_host_responds() {
     let mut setup = Setup::new(&["a", "b"]);
     setup.limits.headers = Some(Duration::from_millis(500));
     let mut rig = setup.rig();
@@ -116,7 +116,7 @@ fn a_host_that_answers_at_once_may_be_held_to_it() {
 }
 
 #[test]
-fn an_attempt_may_have_a_limit_of_its_own_until_it_serves() {
+fn attempt_timeout_applies_only_until_it_serves() {
     let mut setup = Setup::new(&["a", "b"]);
     setup.limits.attempt = Some(Duration::from_secs(5));
     setup.rules.stream_upstream = true;
@@ -136,7 +136,7 @@ fn an_attempt_may_have_a_limit_of_its_own_until_it_serves() {
 }
 
 #[test]
-fn a_host_that_refuses_streams_is_asked_plainly_and_that_is_remembered() {
+fn stream_refusal_falls_back_to_unstreamed_and_is_remembered() {
     let mut setup = Setup::new(&["a", "b"]);
     setup.rules.stream_upstream = true;
     setup.stream = false;
@@ -156,7 +156,7 @@ fn a_host_that_refuses_streams_is_asked_plainly_and_that_is_remembered() {
 }
 
 #[test]
-fn refused_growth_moves_half_of_the_traffic_and_hurts_nobody() {
+fn growth_limit_shifts_half_the_traffic_without_affecting_health() {
     let setup = Setup::new(&["a", "b"]);
     let mut rig = setup.rig();
     answered(&mut rig, &setup, 40, Duration::from_millis(100));
@@ -174,7 +174,7 @@ fn refused_growth_moves_half_of_the_traffic_and_hurts_nobody() {
 }
 
 #[test]
-fn a_model_that_thinks_leaves_time_for_the_spare() {
+fn reasoning_model_leaves_time_for_the_spare() {
     let mut setup = Setup::new(&["a", "b"]);
     setup.profile.capabilities.reasoning = Some(true);
     setup.limits.first_content_deadline = Duration::from_secs(20);
@@ -192,7 +192,7 @@ fn a_model_that_thinks_leaves_time_for_the_spare() {
 }
 
 #[test]
-fn an_answer_that_comes_whole_has_the_time_of_the_whole() {
+fn unstreamed_answer_may_use_the_total_deadline() {
     let mut setup = Setup::new(&["a"]);
     setup.stream = false;
     let mut rig = setup.rig();
@@ -212,7 +212,7 @@ fn an_answer_that_comes_whole_has_the_time_of_the_whole() {
 
 /// An unstreamed answer is silent until it is complete, so a caller that hangs up has learned nothing.
 #[test]
-fn callers_who_hang_up_on_an_unstreamed_answer_hurt_nobody() {
+fn hangup_on_an_unstreamed_answer_does_not_affect_health() {
     let mut setup = Setup::new(&["a"]);
     for (stream, hurt) in [(false, false), (true, true)] {
         setup.stream = stream;
@@ -225,7 +225,7 @@ fn callers_who_hang_up_on_an_unstreamed_answer_hurt_nobody() {
 
 /// The first content of an unstreamed answer is its end: its latency says nothing about streams, and vice versa.
 #[test]
-fn streams_and_whole_answers_are_timed_apart() {
+fn streamed_and_unstreamed_latencies_are_tracked_separately() {
     let mut setup = Setup::new(&["a", "b"]);
     let mut rig = setup.rig();
     answered(&mut rig, &setup, 60, Duration::from_millis(400));
@@ -247,7 +247,7 @@ fn streams_and_whole_answers_are_timed_apart() {
 }
 
 #[test]
-fn a_hedge_of_a_whole_answer_waits_as_long_as_whole_answers_take() {
+fn unstreamed_hedge_delay_follows_unstreamed_latency() {
     let mut setup = Setup::new(&["a", "b"]);
     setup.strategy = Arc::new(Hedged::new(Sequential::new(["a", "b"]), Hedge::at_p95().budget_bp(10_000)));
     let mut rig = setup.rig();
@@ -279,7 +279,7 @@ fn rescued(rig: &mut Rig) {
 }
 
 #[test]
-fn a_target_that_gives_long_answers_whole_is_not_ill() {
+fn long_unstreamed_answers_do_not_open_the_breaker() {
     let setup = whole(Config::default());
     let mut rig = setup.rig();
     for _ in 0..8 {
@@ -303,7 +303,7 @@ fn a_target_that_gives_long_answers_whole_is_not_ill() {
 }
 
 #[test]
-fn a_target_that_no_longer_gives_answers_is_found_out() {
+fn target_that_stops_answering_opens_its_breaker() {
     let setup = whole(Config::default());
     let mut rig = setup.rig();
     answered(&mut rig, &setup, 30, Duration::from_secs(8));
@@ -318,7 +318,7 @@ fn a_target_that_no_longer_gives_answers_is_found_out() {
 
 /// The target has no track record, but a spare that answers in a thirtieth of the time is evidence enough.
 #[test]
-fn a_target_that_never_answered_is_found_out_beside_a_quick_spare() {
+fn target_that_never_answered_opens_its_breaker_beside_a_fast_spare() {
     let setup = whole(Config::default());
     let mut rig = setup.rig();
     let mut calls = 0;

@@ -23,7 +23,7 @@ fn answer(rig: &Rig) -> String {
 }
 
 #[test]
-fn what_can_be_repaired_is_repaired_and_noted() {
+fn repairable_output_is_repaired_and_noted() {
     for stream in [true, false] {
         let mut rig = setup(stream).rig();
         rig.text(0, "Sure: {'ok': ");
@@ -37,7 +37,7 @@ fn what_can_be_repaired_is_repaired_and_noted() {
 }
 
 #[test]
-fn what_cannot_is_asked_again_and_then_elsewhere() {
+fn invalid_output_is_reasked_then_fails_over() {
     for stream in [true, false] {
         let mut rig = setup(stream).rig();
         rig.text(0, "I cannot.");
@@ -58,7 +58,7 @@ fn what_cannot_is_asked_again_and_then_elsewhere() {
 }
 
 #[test]
-fn what_the_limit_cut_is_not_asked_for_again_within_it() {
+fn output_cut_by_its_length_limit_is_not_reasked() {
     let mut rig = setup(false).rig();
     rig.text(0, "1, 2 and so on");
     rig.says(0, Event::Finished(FinishReason::Length));
@@ -67,7 +67,7 @@ fn what_the_limit_cut_is_not_asked_for_again_within_it() {
 }
 
 #[test]
-fn why_nobody_was_asked_again_is_told() {
+fn trail_says_why_there_was_no_reask() {
     let mut rig = setup(false).rig();
     let route = Arc::clone(&rig.call.route);
     while rig.world.take_retry(rig.now, &route) {}
@@ -79,7 +79,7 @@ fn why_nobody_was_asked_again_is_told() {
 }
 
 #[test]
-fn when_nobody_has_it_the_error_names_what_was_wrong() {
+fn error_names_the_violations_when_all_outputs_are_invalid() {
     let mut rig = setup(false).rig();
     for attempt in 0..4 {
         rig.text(attempt, "no");
@@ -93,7 +93,7 @@ fn when_nobody_has_it_the_error_names_what_was_wrong() {
 }
 
 #[test]
-fn a_stream_that_is_judged_at_the_end_ends_in_an_error_if_it_is_unfit() {
+fn validate_at_end_fails_an_invalid_stream() {
     for (text, fits) in [("{}", true), ("{'a':1}", false), ("no", false)] {
         let mut setup = setup(true);
         setup.rules.validate_output = ValidateOutput::AtEnd;
@@ -106,7 +106,7 @@ fn a_stream_that_is_judged_at_the_end_ends_in_an_error_if_it_is_unfit() {
 }
 
 #[test]
-fn never_means_never() {
+fn validate_never_passes_invalid_output() {
     let mut setup = setup(false);
     setup.rules.validate_output = ValidateOutput::Never;
     let mut rig = setup.rig();
@@ -125,7 +125,7 @@ fn calls(rig: &mut Rig, attempt: usize, arguments: &[&str]) {
 }
 
 #[test]
-fn arguments_that_are_no_object_never_pass_for_an_answer() {
+fn non_object_tool_arguments_are_bad_output() {
     // An unstreamed answer is taken from another target; a stream that has started ends in an error.
     for (stream, ok) in [(false, true), (true, false)] {
         let mut setup = Setup::new(&["a", "b"]);
@@ -149,7 +149,7 @@ fn arguments_that_are_no_object_never_pass_for_an_answer() {
 }
 
 #[test]
-fn arguments_are_judged_by_their_tool_where_the_route_says_so() {
+fn tool_arguments_are_validated_if_the_route_enables_it() {
     let city = |value: &serde_json::Value| match value["city"].as_str() {
         Some(_) => Ok(()),
         None => Err(vec![hotspare_normalize::Violation::new("", "city is missing")]),
@@ -183,7 +183,7 @@ fn arguments_are_judged_by_their_tool_where_the_route_says_so() {
 }
 
 #[test]
-fn cut_arguments_are_what_the_limit_left_of_them() {
+fn arguments_cut_by_the_length_limit_are_passed_through() {
     let mut rig = Setup::new(&["a"]).rig();
     rig.says(0, Event::ToolStarted { index: 0, id: "1".into(), name: "f".into() });
     rig.says(0, Event::ToolDelta { index: 0, arguments: "{\"a".into() });
@@ -193,7 +193,7 @@ fn cut_arguments_are_what_the_limit_left_of_them() {
 }
 
 #[test]
-fn a_tool_call_is_not_judged() {
+fn tool_calls_are_not_checked_against_the_output_schema() {
     let mut rig = setup(false).rig();
     rig.says(0, Event::ToolStarted { index: 0, id: "1".into(), name: "f".into() });
     rig.says(0, Event::ToolDelta { index: 0, arguments: "{}".into() });
@@ -203,7 +203,7 @@ fn a_tool_call_is_not_judged() {
 }
 
 #[test]
-fn a_stream_that_is_held_whole_is_delivered_whole() {
+fn commit_whole_delivers_only_complete_streams() {
     let mut setup = Setup::new(&["a", "b"]);
     setup.rules.commit = crate::rules::Commit::Whole;
     let mut rig = setup.rig();
@@ -217,7 +217,7 @@ fn a_stream_that_is_held_whole_is_delivered_whole() {
 }
 
 #[test]
-fn nothing_is_started_that_would_cost_too_much() {
+fn no_attempt_starts_above_the_cost_limit() {
     let mut setup = setup(false);
     setup.profile.price = Some(Price::per_million(1_000_000_000, 0));
     setup.max_cost = Some(Cost::from_micros(1));
@@ -228,7 +228,7 @@ fn nothing_is_started_that_would_cost_too_much() {
 }
 
 #[test]
-fn what_money_forbids_to_ask_again_stands_in_the_trail() {
+fn trail_records_reasks_skipped_for_cost() {
     let skipped = |setup: Setup| -> Vec<(String, String)> {
         let mut rig = setup.rig();
         rig.text(0, "no");
@@ -261,7 +261,7 @@ fn what_money_forbids_to_ask_again_stands_in_the_trail() {
 }
 
 #[test]
-fn a_call_that_is_told_as_text_has_a_calls_time() {
+fn answer_by_tool_has_tool_call_timeouts() {
     let mut setup = setup(true);
     setup.rules.validate_output = ValidateOutput::AtEnd;
     let mut rig = setup.rig();
@@ -280,7 +280,7 @@ fn a_call_that_is_told_as_text_has_a_calls_time() {
 }
 
 #[test]
-fn a_second_target_tells_its_own_way_of_answering() {
+fn answer_by_tool_is_tracked_per_attempt() {
     let mut rig = setup(true).rig();
     rig.call.answers_by_tool(AttemptId(0));
     rig.says(0, Event::ToolStarted { index: 0, id: "c".into(), name: "answer".into() });
@@ -291,7 +291,7 @@ fn a_second_target_tells_its_own_way_of_answering() {
 }
 
 #[test]
-fn a_stream_that_is_too_long_to_be_validated_is_an_error() {
+fn stream_too_long_to_validate_is_an_error() {
     let mut setup = Setup::new(&["a"]);
     setup.form = Some(OutputCheck::json_object());
     setup.rules.validate_output = ValidateOutput::AtEnd;
