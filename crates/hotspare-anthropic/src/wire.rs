@@ -198,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn thinking_is_asked_for_in_more_than_one_way() {
+    fn detects_every_way_to_request_thinking() {
         let wire = Anthropic::default();
         let asking = |extra: Option<&str>, effort: Option<&str>| {
             let mut request = ChatRequest::to("r").user("hi");
@@ -215,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn each_host_has_its_address_and_its_key() {
+    fn each_host_has_its_url_and_auth_header() {
         let author = sent(&Anthropic::new(), "claude-sonnet-4-5", true);
         assert_eq!(author.url, "https://api.anthropic.com/v1/messages");
         assert_eq!(author.headers["x-api-key"], "k");

@@ -61,7 +61,7 @@ mod tests {
     }
 
     #[test]
-    fn state_at_the_provider_binds() {
+    fn provider_side_state_binds_the_request() {
         let guard =
             with_field("guardrailConfig", json!({"guardrailIdentifier": "g", "guardrailVersion": "1"}));
         assert_eq!(binds(&guard).unwrap(), "the field guardrailConfig");
@@ -82,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn what_others_can_serve_is_free() {
+    fn portable_requests_are_not_bound() {
         assert_eq!(binds(&asking()), None);
         assert_eq!(binds(&with_field("guardrailConfig", json!(null))), None);
         assert_eq!(binds(&with_field("performanceConfig", json!({"latency": "optimized"}))), None);

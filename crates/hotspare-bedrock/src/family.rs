@@ -80,7 +80,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_family_is_found_in_every_spelling_of_a_model() {
+    fn family_is_found_in_every_model_id_format() {
         for (model, vendor) in [
             ("anthropic.claude-3-haiku-20240307-v1:0", "anthropic"),
             ("us.anthropic.claude-sonnet-4-6", "anthropic"),

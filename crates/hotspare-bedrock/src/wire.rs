@@ -156,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_family_enforces_and_calls_is_told_and_so_is_a_wish_to_think() {
+    fn capabilities_depend_on_the_family_and_thinking_is_detected() {
         let of = |model: &str| {
             let can = Bedrock::new("eu-west-1").capabilities(model);
             (can.json_schema, can.forced_tool)
@@ -176,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn a_model_stands_in_the_path() {
+    fn model_id_is_percent_encoded_in_the_path() {
         let wire = Bedrock::new("eu-central-1");
         let profile = "arn:aws:bedrock:us-east-1:123456789012:inference-profile/us.amazon.nova-lite-v1:0";
         for (model, stream, path) in [
@@ -207,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bearer_key_is_shown_and_an_access_key_is_not() {
+    fn only_bearer_keys_are_sent_as_authorization() {
         let wire = Bedrock::new("us-east-1");
         assert_eq!(sent(&wire, "m", false, "ABSK1").headers["authorization"], "Bearer ABSK1");
         assert!(sent(&wire, "m", false, "AKID:key").headers.get("authorization").is_none());

@@ -3,7 +3,7 @@
 use super::*;
 
 #[test]
-fn every_entry_is_sane() {
+fn every_entry_has_plausible_values() {
     let catalog = Catalog::parse(DATA).unwrap();
     let mut count = 0;
     for entry in catalog.iter() {
@@ -26,7 +26,7 @@ fn every_entry_is_sane() {
 }
 
 #[test]
-fn the_shipped_text_is_found_without_being_read_whole() {
+fn vendored_lookup_finds_only_exact_names() {
     let model = Catalog::vendored().lookup("anthropic", "claude-haiku-4-5").unwrap();
     let profile = model.profile();
     assert_eq!((model.alias, profile.context_window), (None, Some(200_000)));
@@ -38,7 +38,7 @@ fn the_shipped_text_is_found_without_being_read_whole() {
 }
 
 #[test]
-fn an_alias_is_a_date_or_a_region_that_the_list_knows() {
+fn resolves_dated_and_regional_aliases() {
     let text = "bedrock/a.m-v1:0\t{\"window\":1000,\"regions\":\"eu us\"}\nopenai/m\t{\"window\":2000}\n";
     let catalog = Catalog::parse(text).unwrap();
     let found = |provider: &str, name: &str| {
@@ -56,7 +56,7 @@ fn an_alias_is_a_date_or_a_region_that_the_list_knows() {
 }
 
 #[test]
-fn a_text_out_of_order_is_refused() {
+fn unsorted_or_malformed_text_is_rejected() {
     for (text, says) in [
         ("b/b\t{}\na/a\t{}\n", "not in order"),
         ("a/a\t{}\na/a\t{}\n", "there twice"),
@@ -69,7 +69,7 @@ fn a_text_out_of_order_is_refused() {
 }
 
 #[test]
-fn models_from_before_their_provider_enforced_schemas_are_said_not_to() {
+fn old_models_are_listed_without_schema_enforcement() {
     let schema = |list: &str, model: &str| {
         let found = Catalog::vendored().lookup(list, model).unwrap_or_else(|| panic!("{list}/{model}"));
         found.profile().capabilities.json_schema

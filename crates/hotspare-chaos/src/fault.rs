@@ -173,7 +173,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn every_fault_reads_back() {
+    fn every_fault_round_trips_through_text() {
         for fault in Fault::examples() {
             assert_eq!(fault.to_string().parse(), Ok(fault));
         }
@@ -181,7 +181,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn reading_is_total(text in "\\PC{0,30}") {
+        fn parsing_never_panics_and_round_trips(text in "\\PC{0,30}") {
             if let Ok(fault) = text.parse::<Fault>() {
                 prop_assert_eq!(fault.to_string().parse(), Ok(fault));
             }

@@ -65,7 +65,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn shares_are_kept_and_repeated() {
+    fn fault_shares_hold_and_are_reproducible() {
         let plan = FaultPlan::seeded(7).share(Fault::Silence, 1_000).share(Fault::Refuse, 500);
         let met: Vec<_> = (0..20_000).map(|call| plan.at(call)).collect();
         let count = |fault| met.iter().filter(|met| **met == Some(fault)).count();
@@ -75,7 +75,7 @@ mod tests {
     }
 
     #[test]
-    fn scripts_come_first() {
+    fn scripted_faults_occur_in_order() {
         let plan = FaultPlan::scripted([None, Some(Fault::Empty200)]);
         assert_eq!([plan.at(0), plan.at(1), plan.at(2)], [None, Some(Fault::Empty200), None]);
     }

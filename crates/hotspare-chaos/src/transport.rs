@@ -201,7 +201,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn every_fault_is_felt_and_what_is_spared_is_not() {
+    async fn every_fault_is_observable_by_the_client() {
         let well = seen(FaultPlan::scripted([None])).await;
         assert_eq!((well.0, well.3), (200, Duration::ZERO));
         for fault in Fault::examples() {

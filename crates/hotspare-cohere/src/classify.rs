@@ -77,7 +77,7 @@ mod tests {
     }
 
     #[test]
-    fn sentences_before_statuses() {
+    fn error_text_takes_precedence_over_status() {
         for (status, body, expected) in [
             (
                 400,
@@ -141,7 +141,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn total(status in 100u16..999, body in "\\PC{0,80}") {
+        fn arbitrary_replies_never_panic(status in 100u16..999, body in "\\PC{0,80}") {
             kind(status, &body);
         }
     }

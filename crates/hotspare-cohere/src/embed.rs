@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn vectors_in_each_spelling() {
+    fn decodes_every_embedding_format() {
         assert_eq!(read(r#"{"embeddings":[[1.5],[2]]}"#).unwrap(), [[1.5], [2.0]]);
         assert_eq!(read(r#"{"embeddings":{"float":[[1.5]],"int8":null}}"#).unwrap(), [[1.5]]);
         assert_eq!(read(r#"{"embeddings":{"int8":[[-3]]}}"#).unwrap(), [[-3.0]]);
@@ -139,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn a_request() {
+    fn encodes_an_embedding_request() {
         let request = EmbedRequest::to("x").text("a").dimensions(256);
         let read: Value = serde_json::from_slice(&body(&request, "m").unwrap()).unwrap();
         assert_eq!(read["texts"], json!(["a"]));

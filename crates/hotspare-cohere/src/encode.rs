@@ -155,7 +155,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_conversation_with_a_tool() {
+    fn encodes_a_conversation_with_a_tool() {
         let schema = Json::parse(r#"{"type":"object","properties":{"z":{},"a":{}}}"#).unwrap();
         let mut request = ChatRequest::to("x")
             .system("be brief")
@@ -178,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn what_it_cannot_say_exactly_is_noted() {
+    fn approximated_settings_are_noted() {
         let mut request = ChatRequest::to("x").user("hi").temperature(1.0);
         assert_eq!(notes(&request), Vec::<String>::new());
         request = request.temperature(1.5).end_user("u").tool(Tool::new("f", Json::parse("{}").unwrap()));
@@ -190,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn what_it_cannot_say_is_refused() {
+    fn unsupported_settings_are_rejected() {
         let kind = |request: &ChatRequest| body(request, "m", false).unwrap_err().kind();
         let mut named = ChatRequest::to("x").user("hi");
         named.tool_choice = Some(ToolChoice::Named("f".into()));

@@ -87,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn state_at_the_provider_binds() {
+    fn provider_side_state_binds_the_request() {
         let cache = with_field("cachedContent", json!("cachedContents/1"));
         assert_eq!(binds(&cache).unwrap(), "the field cachedContent");
         assert!(binds(&with_field("cached_content", json!("cachedContents/1"))).is_some());
@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn what_others_can_serve_is_free() {
+    fn portable_requests_are_not_bound() {
         assert_eq!(binds(&asking()), None);
         assert_eq!(binds(&with_field("cachedContent", json!(null))), None);
         assert_eq!(binds(&with_field("tools", json!([{"functionDeclarations": []}, 1]))), None);

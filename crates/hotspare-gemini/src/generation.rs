@@ -76,7 +76,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn rows_by_name() {
+    fn generation_is_found_by_model_name() {
         for (model, thinks, signs) in [
             ("gemini-1.5-flash", false, false),
             ("gemini-2.0-flash", false, false),

@@ -45,7 +45,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn a_minute_and_a_day() {
+    fn tells_daily_quotas_from_per_minute_quotas() {
         let failure = |id: &str, value: &str| {
             [json!({"violations": [{"quotaId": id, "quotaValue": value}]}), json!({"retryDelay": "7s"})]
         };

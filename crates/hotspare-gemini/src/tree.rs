@@ -102,7 +102,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn order_and_values_stay() {
+    fn order_and_values_are_preserved() {
         let text = r#"{"z":[1,-2,3.5,true,null],"a":{"y":"x","b":{}}}"#;
         let tree: Tree = serde_json::from_str(text).unwrap();
         assert_eq!(serde_json::to_string(&tree).unwrap(), text);

@@ -110,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn our_own_lack_of_files_is_told_from_the_hosts_trouble() {
+    fn local_file_exhaustion_is_detected() {
         for (number, ours) in [(24, true), (23, true), (111, false)] {
             let error = Outer(io::Error::from_raw_os_error(number));
             assert_eq!(is_out_of_files(&error), ours && cfg!(unix), "{number}");

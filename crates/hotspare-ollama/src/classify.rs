@@ -83,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn sentences_before_statuses() {
+    fn error_text_takes_precedence_over_status() {
         for (status, body, expected) in [
             (400, r#"{"error":"the input length exceeds the context length"}"#, Kind::ContextOverflow),
             (404, r#"{"error":"model \"x\" not found, try pulling it first"}"#, Kind::ModelUnavailable),
@@ -130,7 +130,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn total(status in 100u16..999, body in "\\PC{0,80}") {
+        fn arbitrary_replies_never_panic(status in 100u16..999, body in "\\PC{0,80}") {
             kind(status, &body);
             in_reply(&body);
         }

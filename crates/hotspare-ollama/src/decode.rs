@@ -165,7 +165,7 @@ mod tests {
     );
 
     #[test]
-    fn a_stream() {
+    fn decodes_a_stream() {
         let expected = vec![
             Event::Started { id: None, model: Some("q".into()) },
             Event::ReasoningDelta("hm".into()),
@@ -179,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn the_older_wire() {
+    fn decodes_the_generate_api() {
         let body = r#"{"model":"q","response":"hi","done":true,"eval_count":2}"#;
         let read = events(body.as_bytes(), 9).unwrap();
         assert!(read.contains(&Event::TextDelta("hi".into())), "{read:?}");
@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn failures() {
+    fn malformed_or_failed_streams_are_errors() {
         let kind = |body: &str| events(body.as_bytes(), 5).unwrap_err().kind();
         let first = STREAM.lines().next().unwrap();
         assert_eq!(kind(""), Kind::Protocol);
@@ -199,12 +199,12 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_split_gives_the_same(cut in 1usize..200) {
+        fn chunk_boundaries_do_not_change_events(cut in 1usize..200) {
             prop_assert_eq!(events(STREAM.as_bytes(), cut).unwrap(), events(STREAM.as_bytes(), 1_000).unwrap());
         }
 
         #[test]
-        fn total(body in prop::collection::vec(any::<u8>(), 0..300)) {
+        fn arbitrary_bytes_never_panic(body in prop::collection::vec(any::<u8>(), 0..300)) {
             let _ = events(&body, 7);
         }
     }

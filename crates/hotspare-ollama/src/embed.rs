@@ -95,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn vectors_of_both_paths() {
+    fn decodes_both_embedding_apis() {
         let vector = |values: Vec<f32>| Chunk::from(Event::Vector(Box::new(Vector { index: 0, values })));
         assert!(
             events(r#"{"model":"m","embeddings":[[1.5]],"prompt_eval_count":2}"#)
@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn a_request() {
+    fn encodes_an_embedding_request() {
         let read: Value =
             serde_json::from_slice(&body(&EmbedRequest::to("x").text("a"), "m").unwrap()).unwrap();
         assert_eq!(read, json!({"model": "m", "input": ["a"]}));

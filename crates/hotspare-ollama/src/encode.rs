@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn a_conversation_with_a_tool() {
+    fn encodes_a_conversation_with_a_tool() {
         let schema = Json::parse(r#"{"type":"object","properties":{"z":{},"a":{}}}"#).unwrap();
         let mut request = ChatRequest::to("x")
             .system("be brief")
@@ -179,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn what_it_cannot_say_is_refused() {
+    fn unsupported_settings_are_rejected() {
         let kind = |request: &ChatRequest| body(request, "m", false).unwrap_err().kind();
         let mut forced = ChatRequest::to("x").user("hi");
         forced.tool_choice = Some(ToolChoice::Required);

@@ -110,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn hints_are_left_out_by_name_and_what_matters_is_refused() {
+    fn unsupported_hints_are_dropped_and_noted_but_semantics_are_rejected() {
         let mistral = Dialect::find("mistral").unwrap();
         let mut request = asking();
         assert_eq!(
@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn state_at_the_provider_binds() {
+    fn provider_side_state_binds_the_request() {
         let native = |value: serde_json::Value| Native::new(WIRE, value.into());
         let mut request = ChatRequest::to("r").user("hi");
         assert_eq!(binds(&request, WIRE, &["conversation"]), None);

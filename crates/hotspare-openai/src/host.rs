@@ -85,7 +85,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_host_may_want_the_model_and_a_version_in_the_address() {
+    fn url_can_contain_the_deployment_and_api_version() {
         let dialect = Dialect::find("azure-deployments").unwrap();
         let host = Host::new(Cow::Borrowed(dialect));
         assert_eq!(

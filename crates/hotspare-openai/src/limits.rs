@@ -135,7 +135,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn sense_is_read_and_nonsense_is_absent() {
+    fn reads_valid_limits_and_ignores_invalid_ones() {
         let read = |pairs: &[(&'static str, &'static str)]| {
             let mut headers = HeaderMap::new();
             for (name, value) in pairs {

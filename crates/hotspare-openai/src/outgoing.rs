@@ -269,7 +269,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_chunk_has_a_choice_but_the_counts() {
+    fn every_chunk_but_usage_has_a_choice() {
         let outgoing = ChatCompletionsEncoder::new("c", "m", 1);
         let read = |event: &Event| {
             let frame = outgoing.frame(event).unwrap();

@@ -130,7 +130,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_first_event_takes_the_frame() {
+    fn frame_is_attached_to_the_first_event() {
         let mut out = VecDeque::new();
         let mut emit = Emit::framed(&mut out, "w", Bytes::from_static(b"{}"));
         assert!(!emit.told());
@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn a_word_is_respelled_where_it_stands() {
+    fn value_is_replaced_in_place_in_the_frame() {
         let data = Bytes::from_static(br#"{"said":"eos","end":"eos"}"#);
         let word = std::str::from_utf8(&data[21..24]).unwrap();
         for told_before in [true, false] {
@@ -166,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn a_frame_that_cannot_be_respelled_is_dropped() {
+    fn frame_that_cannot_be_edited_is_dropped() {
         let data = Bytes::from_static(br#"{"end":"e\u006fs"}"#);
         let mut out = VecDeque::new();
         let mut emit = Emit::framed(&mut out, "w", data);

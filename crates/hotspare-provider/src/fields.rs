@@ -212,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn a_list_is_no_object() {
+    fn options_must_be_an_object() {
         for wrong in ["[]", r#"[["a"]]"#, "null", "1"] {
             let raw: &RawValue = serde_json::from_str(wrong).unwrap();
             assert_eq!(options(raw).unwrap_err().kind(), Kind::InvalidRequest, "{wrong}");
@@ -224,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn durations_have_units() {
+    fn durations_require_units() {
         assert_eq!(duration("1.5s"), Some(Duration::from_millis(1_500)));
         assert_eq!(duration("250ms"), Some(Duration::from_millis(250)));
         for wrong in ["", "20", "0s", "-1s", "s", "1e400s", "NaNs", "1d", "ä1s"] {

@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn reads_every_spelling() {
+    fn parses_every_retry_after_format() {
         let seconds = |text| retry_after(&head(&[("retry-after", text)]));
         assert_eq!(seconds("30"), Some(Duration::from_secs(30)));
         assert_eq!(seconds(" 1.5 "), Some(Duration::from_millis(1_500)));
@@ -112,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn nonsense_is_no_hint() {
+    fn invalid_retry_after_is_ignored() {
         for text in [
             "",
             "-1",
@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn pauses_with_units() {
+    fn parses_pauses_with_units() {
         for (text, expected) in [
             ("16s", Some(16_000)),
             ("16.302655129s.", Some(16_302)),
@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn pauses_in_sentences() {
+    fn parses_pauses_in_sentences() {
         for (sentence, expected) in [
             ("Please try again in 6.07s. Visit", Some(6_070)),
             ("Try again in 1m2.5s.", Some(62_500)),
@@ -171,7 +171,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn total_and_bounded(text in "[ -~]{0,40}", secs in 0u64..4_000_000_000) {
+        fn parsing_never_panics_and_is_bounded(text in "[ -~]{0,40}", secs in 0u64..4_000_000_000) {
             let at = SystemTime::UNIX_EPOCH + Duration::from_secs(secs);
             prop_assert!(parse(&text, at).is_none_or(|pause| pause <= ABSURD));
             let sentence = format!("retry in {text}");

@@ -176,7 +176,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_rule_holds_where_all_that_it_names_is_there() {
+    fn rule_matches_only_if_all_its_conditions_do() {
         let said = |status, text| Words { status, words: &["Rate_Limit"], text };
         let rule = Rule::word(&["other", "rate_limit"], Kind::RateLimited).at(429).saying(&["per day"]);
         assert!(rule.holds(&said(Some(429), "50 requests per day")));
@@ -189,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_rule_wins_and_every_status_means_something() {
+    fn first_matching_rule_wins_and_every_status_has_a_kind() {
         let rules = [Rule::text(&["a"], Kind::Auth).within(Scope::Model), Rule::status(400, Kind::BadOutput)];
         let judged = |status, text| {
             let error = judge(&rules, &Words { status: Some(status), words: &[], text }).error("m");

@@ -77,7 +77,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_order_is_kept_and_a_name_stands_once() {
+    fn keys_keep_their_order_and_are_unique() {
         let mut object = Object::default();
         object.spell("s", r#"{"z":1,"a":2}"#);
         assert_eq!(object.clone().finish(), r#"{"s":{"z":1,"a":2}}"#);
@@ -91,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn a_function() {
+    fn encodes_a_function_tool() {
         let tool = Tool::new("f", Json::parse(r#"{"type":"object","properties":{"z":{},"a":{}}}"#).unwrap());
         let function = r#"{"name":"f","parameters":{"type":"object","properties":{"z":{},"a":{}}}}"#;
         assert_eq!(functions(&[tool]), format!(r#"[{{"type":"function","function":{function}}}]"#));

@@ -128,7 +128,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_escapes_cost_a_copy() {
+    fn only_escaped_strings_are_copied() {
         let read = |json: &'static str| serde_json::from_str::<Text<'_>>(json).unwrap().0;
         assert!(matches!(read(r#""as it is""#), Cow::Borrowed("as it is")));
         assert!(matches!(read(r#""a\"b""#), Cow::Owned(text) if text == "a\"b"));
@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn json_in_a_text_and_json_itself_read_alike() {
+    fn json_strings_and_json_values_read_alike() {
         for (json, expected) in [
             (r#""{\"a\":1}""#, r#"{"a":1}"#),
             (r#"{"a": 1}"#, r#"{"a": 1}"#),
@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn a_count_is_whole_or_unknown() {
+    fn counts_are_whole_numbers_or_unknown() {
         for (json, expected) in [
             ("7", Some(7)),
             ("28.0", Some(28)),

@@ -18,7 +18,7 @@ fn typed(kind: &str, message: &str) -> String {
 }
 
 #[test]
-fn words_before_statuses() {
+fn error_text_takes_precedence_over_status() {
     for (status, body, expected) in [
         (400, typed("invalid_request_error", "max_tokens: Field required"), Kind::InvalidRequest),
         (400, typed("invalid_request_error", "Your credit balance is too low to access the API"), Kind::QuotaExhausted),
@@ -54,7 +54,7 @@ fn words_before_statuses() {
 }
 
 #[test]
-fn a_request_that_is_alone_too_large_is_not_a_pause() {
+fn unretryable_429_without_retry_after_is_unsupported() {
     let mut head = head(429);
     head.headers.insert("x-should-retry", HeaderValue::from_static("false"));
     let body = typed("rate_limit_error", "m");
@@ -65,7 +65,7 @@ fn a_request_that_is_alone_too_large_is_not_a_pause() {
 }
 
 #[test]
-fn times() {
+fn parses_rfc3339_timestamps() {
     let seconds = |text| rfc3339(text).map(|at| at.duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs());
     assert_eq!(seconds("1970-01-01T00:00:00Z"), Some(0));
     assert_eq!(seconds("2024-02-29T12:00:01.5Z"), Some(1_709_208_001));
@@ -77,7 +77,7 @@ fn times() {
 
 proptest! {
     #[test]
-    fn total(status in 100u16..999, body in prop::collection::vec(any::<u8>(), 0..200), text in "\\PC{0,60}") {
+    fn arbitrary_replies_never_panic(status in 100u16..999, body in prop::collection::vec(any::<u8>(), 0..200), text in "\\PC{0,60}") {
         let _ = reply(&head(status), &body);
         let _ = in_reply(&text);
         let _ = rfc3339(&text);
@@ -86,7 +86,7 @@ proptest! {
 
 /// Errors that are documented and have not been recorded.
 #[test]
-fn documented_types_mean_what_their_author_says() {
+fn classifies_documented_error_types() {
     let body = |kind: &str, message: &str, detail: &str| {
         format!(
             r#"{{"type":"error","error":{{"type":"{kind}","message":"{message}","details":{{"error_code":"{detail}"}}}},"request_id":"r"}}"#
@@ -143,7 +143,7 @@ fn documented_types_mean_what_their_author_says() {
 }
 
 #[test]
-fn what_one_request_names_takes_no_model_out() {
+fn errors_about_one_request_do_not_disable_the_model() {
     for (status, body, expected) in [
         (404, typed("not_found_error", "File not found: file_011CNha8iCJcU1wXNR6q4V8w"), Kind::InvalidRequest),
         (404, typed("not_found_error", "Container container_01 not found"), Kind::InvalidRequest),
@@ -167,14 +167,14 @@ fn what_one_request_names_takes_no_model_out() {
 }
 
 #[test]
-fn a_days_limit_is_the_models() {
+fn daily_limit_is_scoped_to_key_and_model() {
     let body = typed("rate_limit_error", "This request would exceed the limit of 1,000,000 tokens per day");
     let error = reply(&head(429), body.as_bytes());
     assert_eq!((error.kind(), error.scope()), (Kind::QuotaExhausted, hotspare_core::Scope::CredentialModel));
 }
 
 #[test]
-fn relays_and_other_hosts_of_this_wire() {
+fn classifies_errors_of_relays_and_compatible_hosts() {
     for (status, body, expected) in [
         (
             429,

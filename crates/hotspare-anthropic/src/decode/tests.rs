@@ -57,7 +57,7 @@ fn whole() -> Vec<u8> {
 }
 
 #[test]
-fn a_stream_with_everything() {
+fn decodes_a_full_stream() {
     let (events, result) = run(&whole(), &[]);
     assert_eq!(result, Ok(()));
     let mut usage = Usage::reported(Some(10), Some(42));
@@ -73,7 +73,7 @@ fn a_stream_with_everything() {
 }
 
 #[test]
-fn the_same_answer_whole() {
+fn decodes_an_unstreamed_answer() {
     let body = br#"{"id":"msg_1","type":"message","model":"c","content":[{"type":"text","text":"hi"},{"type":"tool_use","id":"t","name":"f","input":{"b":1,"a":2}}],"stop_reason":"end_turn","usage":{"input_tokens":1,"output_tokens":2}}"#;
     let mut decoder = MessagesDecoder::default();
     let mut out = VecDeque::new();
@@ -85,7 +85,7 @@ fn the_same_answer_whole() {
 }
 
 #[test]
-fn what_another_model_took_is_told_beside_the_counts() {
+fn usage_of_other_models_is_reported_separately() {
     let body = br#"{"type":"message","content":[{"type":"text","text":"hi"}],"stop_reason":"end_turn","usage":{"input_tokens":5,"output_tokens":3,"cache_read_input_tokens":18446744073709551615,"iterations":[{"type":"message","input_tokens":5,"output_tokens":3},{"type":"advisor_message","model":"other","input_tokens":7,"output_tokens":2}]}}"#;
     let (mut decoder, mut out) = (MessagesDecoder::default(), VecDeque::new());
     decoder.push(Frame::whole(Bytes::from_static(body)), &mut out).unwrap();
@@ -100,7 +100,7 @@ fn what_another_model_took_is_told_beside_the_counts() {
 }
 
 #[test]
-fn completions_of_the_first_version() {
+fn decodes_legacy_completions() {
     let stream = sse(&[
         r#"{"type":"completion","completion":" Hi","stop_reason":null,"stop":null}"#,
         r#"{"completion":"","stop_reason":"stop_sequence","stop":"\n\nHuman:"}"#,
@@ -119,7 +119,7 @@ fn completions_of_the_first_version() {
 }
 
 #[test]
-fn a_block_that_only_this_wire_knows_grows_by_deltas_that_only_it_knows() {
+fn native_block_is_assembled_from_its_deltas() {
     let start = r#"{"type":"message_start","message":{"id":"m"}}"#;
     let delta = |delta: &str| format!(r#"{{"type":"content_block_delta","index":0,"delta":{delta}}}"#);
     let stream = sse(&[
@@ -145,7 +145,7 @@ fn a_block_that_only_this_wire_knows_grows_by_deltas_that_only_it_knows() {
 }
 
 #[test]
-fn a_block_of_another_shape_is_kept() {
+fn block_of_unexpected_shape_is_kept_as_native() {
     let events = |block: &str| {
         let body = format!(r#"{{"type":"message","content":[{block}],"stop_reason":"end_turn"}}"#);
         let (mut decoder, mut out) = (MessagesDecoder::default(), VecDeque::new());
@@ -159,7 +159,7 @@ fn a_block_of_another_shape_is_kept() {
 }
 
 #[test]
-fn the_parts_of_the_prompt_are_added_up_as_last_told() {
+fn input_tokens_sum_the_last_reported_parts() {
     let stream = sse(&[
         r#"{"type":"message_start","message":{"id":"m","usage":{"input_tokens":5,"cache_read_input_tokens":1000,"cache_creation_input_tokens":20,"output_tokens":1}}}"#,
         r#"{"type":"content_block_start","index":0,"content_block":{"type":"text","text":"hi"}}"#,
@@ -175,7 +175,7 @@ fn the_parts_of_the_prompt_are_added_up_as_last_told() {
 }
 
 #[test]
-fn the_other_content_type_is_read_as_well() {
+fn body_is_decoded_despite_mismatched_content_type() {
     let body = br#"{"type":"message","content":[{"type":"text","text":"hi"}],"stop_reason":"end_turn"}"#;
     let (events, result) = run(body, &[9]);
     assert_eq!((events[1].clone(), result), (Event::TextDelta("hi".into()), Ok(())));
@@ -191,7 +191,7 @@ fn the_other_content_type_is_read_as_well() {
 }
 
 #[test]
-fn errors_inside_a_stream() {
+fn errors_inside_a_stream_are_classified() {
     let overloaded =
         r#"{"type":"error","error":{"details":null,"type":"overloaded_error","message":"Overloaded"}}"#;
     assert_eq!(run(&sse(&[overloaded]), &[]), (vec![], Err(Kind::Overloaded)));
@@ -210,14 +210,14 @@ fn errors_inside_a_stream() {
 
 proptest! {
     #[test]
-    fn any_split_gives_the_same_events(cuts in prop::collection::vec(0usize..2_000, 0..12)) {
+    fn chunk_boundaries_do_not_change_events(cuts in prop::collection::vec(0usize..2_000, 0..12)) {
         let mut cuts = cuts;
         cuts.sort_unstable();
         prop_assert_eq!(run(&whole(), &cuts), run(&whole(), &[]));
     }
 
     #[test]
-    fn no_bytes_make_it_panic(body in prop::collection::vec(any::<u8>(), 0..300), inner in "[\\[\\]{}:,\"a-z0-9. -]{0,60}") {
+    fn arbitrary_bytes_never_panic(body in prop::collection::vec(any::<u8>(), 0..300), inner in "[\\[\\]{}:,\"a-z0-9. -]{0,60}") {
         let mut framed = b"data: ".to_vec();
         framed.extend(&body);
         framed.extend(b"\n\n");
@@ -229,7 +229,7 @@ proptest! {
 }
 
 #[test]
-fn a_block_that_grows_without_end_is_an_error() {
+fn oversized_block_is_a_protocol_error() {
     let piece = "x".repeat(1 << 20);
     let delta = format!(
         r#"{{"type":"content_block_delta","index":0,"delta":{{"type":"input_json_delta","partial_json":"{piece}"}}}}"#
@@ -243,7 +243,7 @@ fn a_block_that_grows_without_end_is_an_error() {
 
 /// Some hosts end a turn with tool calls as any other turn.
 #[test]
-fn an_answer_with_tool_calls_ends_with_them() {
+fn finish_reason_is_tool_calls_if_there_are_any() {
     let frames = |word: &str| {
         [
             r#"{"type":"content_block_start","index":0,"content_block":{"type":"tool_use","id":"a","name":"f","input":{}}}"#.to_owned(),

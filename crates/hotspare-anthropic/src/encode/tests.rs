@@ -19,7 +19,7 @@ fn encoded(request: &ChatRequest) -> Value {
 }
 
 #[test]
-fn turns_alternate_and_instructions_lead() {
+fn merges_consecutive_turns_and_hoists_instructions() {
     let request = ChatRequest::to("r")
         .system("one")
         .message(Message::text(Role::Developer, "two"))
@@ -36,7 +36,7 @@ fn turns_alternate_and_instructions_lead() {
 }
 
 #[test]
-fn results_follow_their_calls_under_the_same_respelled_id() {
+fn tool_results_share_the_rewritten_call_id() {
     let foreign = "call:1/ä";
     let request = ChatRequest::to("r")
         .user("hi")
@@ -58,7 +58,7 @@ fn results_follow_their_calls_under_the_same_respelled_id() {
 }
 
 #[test]
-fn thinking_returns_to_its_author_only() {
+fn reasoning_is_replayed_only_to_its_origin() {
     let thought = |origin: &str| {
         let signature = Signature { origin: Origin(origin.into()), data: "S".into(), redacted: false };
         Part::Reasoning(Reasoning::new("hm").with_signature(signature))
@@ -79,7 +79,7 @@ fn nothing_is_dropped_silently() {
 }
 
 #[test]
-fn what_is_said_differently_is_noted() {
+fn adjusted_settings_are_noted() {
     let request = ChatRequest::to("r").user("x").temperature(1.5);
     let value = encoded(&request);
     assert_eq!((&value["temperature"], &value["max_tokens"]), (&json!(1.0), &json!(DEFAULT_MAX_TOKENS)));
@@ -90,7 +90,7 @@ fn what_is_said_differently_is_noted() {
 }
 
 #[test]
-fn a_host_changes_the_head_of_the_body_and_nothing_else() {
+fn host_changes_only_the_leading_body_fields() {
     let request = ChatRequest::to("r").system("s").user("x").max_output(7);
     let at = |host, stream| -> Value {
         let to = To { host, model: "m", stream, betas: vec!["b1", "b2"] };
@@ -114,7 +114,7 @@ fn a_host_changes_the_head_of_the_body_and_nothing_else() {
 }
 
 #[test]
-fn betas_are_a_header_and_no_field() {
+fn betas_are_sent_as_a_header_not_in_the_body() {
     use hotspare_provider::{Outbound, Wire};
     let mut request = ChatRequest::to("r").user("x");
     let betas = Json::from(Value::from("a-2026,b-2026"));
@@ -127,7 +127,7 @@ fn betas_are_a_header_and_no_field() {
 }
 
 #[test]
-fn blank_texts_are_left_out() {
+fn blank_text_blocks_are_omitted() {
     let call = Part::ToolCall(ToolCall::new("c", "f", ""));
     let request = ChatRequest::to("r")
         .user("hi")
@@ -143,7 +143,7 @@ fn blank_texts_are_left_out() {
 }
 
 #[test]
-fn a_loop_that_another_began_is_gone_on_with_without_thinking() {
+fn tool_loop_from_another_origin_continues_without_thinking() {
     let thought = |origin: &str| {
         let signature = Signature { origin: Origin(origin.into()), data: "S".into(), redacted: false };
         Part::Reasoning(Reasoning::new("hm").with_signature(signature))

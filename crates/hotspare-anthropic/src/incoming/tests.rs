@@ -13,7 +13,7 @@ fn wrong(body: &str) -> String {
 }
 
 #[test]
-fn what_is_wrong_is_named() {
+fn validation_errors_name_the_field() {
     let with = |fields: &str| {
         wrong(&format!(r#"{{"model":"m","messages":[{{"role":"user","content":"hi"}}],{fields}}}"#))
     };
@@ -61,7 +61,7 @@ fn what_is_wrong_is_named() {
 }
 
 #[test]
-fn everything_returns_to_where_it_stood() {
+fn request_round_trips_unchanged() {
     let body = json!({
         "model": "m", "max_tokens": 10, "stream": true, "temperature": 0.5, "top_k": 5, "stop_sequences": ["x"],
         "system": [{"type": "text", "text": "a"}, {"type": "text", "text": "b", "cache_control": {"type": "ephemeral"}}],
@@ -106,7 +106,7 @@ fn everything_returns_to_where_it_stood() {
 }
 
 #[test]
-fn arguments_keep_their_spelling() {
+fn tool_arguments_round_trip_verbatim() {
     let body = r#"{"model":"m","messages":[{"role":"assistant","content":[{"type":"tool_use","id":"t","name":"f","input":{"z":1.50,"a":{"y":1e3,"b":[]}}}]}]}"#;
     let request = MessagesRequest::parse(body.as_bytes()).unwrap().request;
     let again = String::from_utf8(encode::body(&request, &To::author(false)).unwrap()).unwrap();
@@ -115,7 +115,7 @@ fn arguments_keep_their_spelling() {
 
 proptest! {
     #[test]
-    fn no_bytes_make_it_panic(body in prop::collection::vec(any::<u8>(), 0..300), text in "[\\[\\]{}:,\"a-z0-9. -]{0,80}") {
+    fn arbitrary_bytes_never_panic(body in prop::collection::vec(any::<u8>(), 0..300), text in "[\\[\\]{}:,\"a-z0-9. -]{0,80}") {
         let _ = MessagesRequest::parse(&body);
         let _ = MessagesRequest::parse(text.as_bytes());
         let _ = MessagesRequest::parse(format!(r#"{{"model":"m","messages":[{text}]}}"#).as_bytes());

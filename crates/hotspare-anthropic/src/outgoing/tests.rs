@@ -49,7 +49,7 @@ fn started() -> Event {
 }
 
 #[test]
-fn the_full_sequence() {
+fn encodes_the_full_event_sequence() {
     let events = [
         started(),
         Event::ReasoningDelta("hm".into()),
@@ -87,7 +87,7 @@ fn the_full_sequence() {
 
 /// A relayed answer that is cut off continues in frames of our own, and the block indexes still fit.
 #[test]
-fn frames_of_our_own_fit_between_those_passed_on() {
+fn generated_frames_continue_relayed_block_indexes() {
     let (mut outgoing, mut out) = (MessagesEncoder::new("id", "m"), Vec::new());
     let theirs: [(&str, Event); 3] = [
         (r#"{"type":"message_start","message":{"id":"x"}}"#, started()),
@@ -124,7 +124,7 @@ fn frames_of_our_own_fit_between_those_passed_on() {
 }
 
 #[test]
-fn proofs_of_others_stay_behind() {
+fn drops_foreign_reasoning_signatures() {
     let sign = |origin: &str, redacted| {
         Event::ReasoningSignature(Signature { origin: Origin(origin.into()), data: "proof".into(), redacted })
     };
@@ -140,7 +140,7 @@ fn proofs_of_others_stay_behind() {
 }
 
 #[test]
-fn errors_have_the_wires_shape() {
+fn encodes_errors_in_the_wire_format() {
     for (error, status, word) in [
         (Error::new(Kind::InvalidRequest, "no").with_status(404), 404, "not_found_error"),
         (Error::new(Kind::InvalidRequest, "no").with_status(401), 401, "authentication_error"),
@@ -161,7 +161,7 @@ fn errors_have_the_wires_shape() {
 }
 
 #[test]
-fn whole_answers() {
+fn encodes_unstreamed_answers() {
     let mut answer = ChatResponse::new(
         vec![Part::Text("hi".into()), Part::ToolCall(ToolCall::new("t", "f", r#"{"a":1}"#))],
         FinishReason::ToolCalls,
@@ -204,7 +204,7 @@ fn said() -> impl Strategy<Value = Vec<Event>> {
 proptest! {
     /// Any answer is read back as it was written, and relaying it gives the same bytes except for the pings.
     #[test]
-    fn what_is_spelled_reads_back(events in said()) {
+    fn encoded_answers_round_trip(events in said()) {
         let body = spell(&events);
         let chunks = read(&body);
         let told = |event: &Event| !matches!(event, Event::Mark | Event::Usage(_));

@@ -25,7 +25,7 @@ fn read(frames: &[&str]) -> Result<(String, FinishReason, Option<Usage>), Error>
 }
 
 #[test]
-fn every_house_is_read() {
+fn decodes_the_body_of_every_vendor() {
     let counted = |input, output| Some(Usage::reported(Some(input), Some(output)));
     let cases: &[(&[&str], &str, FinishReason, Option<Usage>)] = &[
         (
@@ -121,7 +121,7 @@ fn every_house_is_read() {
 }
 
 #[test]
-fn failures() {
+fn malformed_or_truncated_bodies_are_errors() {
     assert_eq!(read(&[]).unwrap_err().kind(), Kind::Protocol);
     assert_eq!(read(&["{}"]).unwrap_err().kind(), Kind::Protocol);
     assert_eq!(read(&["x"]).unwrap_err().kind(), Kind::Protocol);
@@ -130,7 +130,7 @@ fn failures() {
 }
 
 #[test]
-fn vectors_in_each_spelling() {
+fn decodes_every_embedding_format() {
     for (body, expected) in [
         (r#"{"embedding":[1.5],"inputTextTokenCount":2}"#, vec![vec![1.5]]),
         (r#"{"embeddingsByType":{"float":[1.5]}}"#, vec![vec![1.5]]),
@@ -154,7 +154,7 @@ fn vectors_in_each_spelling() {
 
 proptest! {
     #[test]
-    fn total(inside in "[\\[\\]{}:,\"a-z_0-9]{0,60}", name in "(output|metadata|results|choices|generation)") {
+    fn arbitrary_bodies_never_panic(inside in "[\\[\\]{}:,\"a-z_0-9]{0,60}", name in "(output|metadata|results|choices|generation)") {
         let _ = read(&[&format!("{{\"{name}\":{inside}}}")]);
         let _ = read(&[&inside]);
     }

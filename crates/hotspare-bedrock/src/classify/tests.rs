@@ -17,7 +17,7 @@ fn head(status: u16, name: &str) -> Head {
 }
 
 #[test]
-fn names_then_texts_then_statuses() {
+fn classifies_by_name_then_message_then_status() {
     for (status, name, message, expected) in [
         (400, "ValidationException", "The provided model identifier is invalid.", Kind::ModelUnavailable),
         (400, "", "The provided model identifier is invalid.", Kind::ModelUnavailable),
@@ -151,7 +151,7 @@ fn names_then_texts_then_statuses() {
 }
 
 #[test]
-fn a_name_may_stand_in_the_body_and_the_text_under_two_spellings() {
+fn reads_error_name_from_body_and_either_message_key() {
     let body = br#"{"__type":"com.amazon.coral.availability#ThrottlingException","Message":"Rate exceeded"}"#;
     let error = reply(&head(400, ""), body);
     assert_eq!(
@@ -166,7 +166,7 @@ fn a_name_may_stand_in_the_body_and_the_text_under_two_spellings() {
 }
 
 #[test]
-fn exceptions_inside_a_stream() {
+fn exceptions_inside_a_stream_are_classified() {
     for (code, expected) in [
         ("throttlingException", Kind::RateLimited),
         ("modelStreamErrorException", Kind::Server),
@@ -185,7 +185,7 @@ fn exceptions_inside_a_stream() {
 
 proptest! {
     #[test]
-    fn total(status in 100u16..999, body in prop::collection::vec(any::<u8>(), 0..200), name in "[ -~]{0,30}") {
+    fn arbitrary_replies_never_panic(status in 100u16..999, body in prop::collection::vec(any::<u8>(), 0..200), name in "[ -~]{0,30}") {
         let _ = reply(&head(status, &name), &body);
         let _ = in_stream(&name, &body);
         let _ = in_reply("", &body);
@@ -194,7 +194,7 @@ proptest! {
 
 /// Exceptions that are documented and have not been recorded; status and name are from the service's API model.
 #[test]
-fn documented_exceptions_mean_what_their_host_says() {
+fn classifies_documented_exceptions() {
     for (status, name, expected) in [
         (400, "ServiceQuotaExceededException", Kind::QuotaExhausted),
         (400, "ConflictException", Kind::Overloaded),
@@ -225,7 +225,7 @@ fn documented_exceptions_mean_what_their_host_says() {
 }
 
 #[test]
-fn a_days_tokens_are_the_models() {
+fn daily_token_limit_is_scoped_to_key_and_model() {
     let body = br#"{"message":"Too many tokens per day, please wait before trying again."}"#;
     for (status, name) in [(429, "ThrottlingException"), (429, "")] {
         let error = reply(&head(status, name), body);

@@ -102,7 +102,7 @@ fn everything() -> Vec<u8> {
 }
 
 #[test]
-fn a_stream_with_everything() {
+fn decodes_a_full_stream() {
     let (events, result) = run(&everything(), &[]);
     assert_eq!(result, Ok(()));
     let signature = |data: &str, redacted| {
@@ -144,7 +144,7 @@ fn whole(body: &str) -> (Vec<Event>, Result<(), Kind>) {
 }
 
 #[test]
-fn a_whole_answer() {
+fn decodes_an_unstreamed_answer() {
     let (events, result) = whole(
         r#"{"metrics":{"latencyMs":1},"output":{"message":{"content":[
             {"reasoningContent":{"reasoningText":{"signature":"SIG","text":"hm"}}},
@@ -164,7 +164,7 @@ fn a_whole_answer() {
 }
 
 #[test]
-fn what_is_no_answer() {
+fn incomplete_or_failed_answers_are_errors() {
     let start = ("messageStart", "{}");
     let text = ("contentBlockDelta", r#"{"delta":{"text":"x"}}"#);
     assert_eq!(run(&stream(&[start, text]), &[]).1, Err(Kind::Truncated));
@@ -191,7 +191,7 @@ fn what_is_no_answer() {
 }
 
 #[test]
-fn every_stop_reason() {
+fn maps_every_stop_reason() {
     for (word, expected) in [
         ("end_turn", FinishReason::Stop),
         ("stop_sequence", FinishReason::Stop),
@@ -210,7 +210,7 @@ fn every_stop_reason() {
 }
 
 #[test]
-fn blocks_that_never_close_are_bounded() {
+fn number_of_open_blocks_is_bounded() {
     let many: Vec<u8> = (0..100)
         .flat_map(|at| {
             let start = format!(
@@ -224,14 +224,14 @@ fn blocks_that_never_close_are_bounded() {
 
 proptest! {
     #[test]
-    fn any_split_gives_the_same_events(cuts in prop::collection::vec(0usize..3_500, 0..12)) {
+    fn chunk_boundaries_do_not_change_events(cuts in prop::collection::vec(0usize..3_500, 0..12)) {
         let mut cuts = cuts;
         cuts.sort_unstable();
         prop_assert_eq!(run(&everything(), &cuts), run(&everything(), &[]));
     }
 
     #[test]
-    fn no_payload_makes_it_panic(name in "(messageStart|contentBlockStart|contentBlockDelta|contentBlockStop|messageStop|metadata|x)",
+    fn arbitrary_payloads_never_panic(name in "(messageStart|contentBlockStart|contentBlockDelta|contentBlockStop|messageStop|metadata|x)",
         inner in "[\\[\\]{}:,\"a-z0-9. -]{0,60}", body in prop::collection::vec(any::<u8>(), 0..100)) {
         let _ = run(&message("event", &name, &format!(r#"{{"contentBlockIndex":0,"start":{inner},"delta":{inner}}}"#)), &[]);
         let _ = run(&message("event", &name, &inner), &[]);

@@ -12,7 +12,7 @@ fn encoded(request: &ChatRequest, model: &str) -> Value {
 }
 
 #[test]
-fn turns_alternate_and_instructions_lead() {
+fn merges_consecutive_turns_and_hoists_instructions() {
     let request = ChatRequest::to("r")
         .system("one")
         .message(Message::text(Role::Developer, "two"))
@@ -39,7 +39,7 @@ fn turns_alternate_and_instructions_lead() {
 }
 
 #[test]
-fn tools_results_and_media() {
+fn encodes_tools_results_and_media() {
     let foreign = "call:1/ä";
     let image = Media::from_url("data:image/png;base64,AAAA");
     let mut request = ChatRequest::to("r")
@@ -90,7 +90,7 @@ fn tools_results_and_media() {
 }
 
 #[test]
-fn a_history_with_calls_brings_its_tools() {
+fn tools_are_inferred_from_calls_in_the_history() {
     let mut request = ChatRequest::to("r")
         .user("hi")
         .message(Message::new(Role::Assistant, vec![Part::ToolCall(ToolCall::new("t", "f", ""))]))
@@ -107,7 +107,7 @@ fn a_history_with_calls_brings_its_tools() {
 }
 
 #[test]
-fn thinking_returns_to_its_author_only() {
+fn reasoning_is_replayed_only_to_its_origin() {
     let thought = |origin: &str, redacted| {
         let signature = Signature { origin: Origin(origin.into()), data: "S".into(), redacted };
         Part::Reasoning(Reasoning::new("hm").with_signature(signature))
@@ -127,7 +127,7 @@ fn thinking_returns_to_its_author_only() {
 }
 
 #[test]
-fn what_only_a_model_has_words_for() {
+fn model_specific_fields_depend_on_the_family() {
     let mut request = ChatRequest::to("r").user("hi");
     request.sampling.top_k = Some(5);
     request.reasoning_effort = Some("high".into());
@@ -150,7 +150,7 @@ fn what_only_a_model_has_words_for() {
 }
 
 #[test]
-fn a_schema_is_text() {
+fn output_schema_is_sent_as_a_string() {
     let schema = Json::parse(r#"{"type":"object","properties":{"z":{},"a":{}}}"#).unwrap();
     let output = OutputFormat::JsonSchema { name: "n".into(), schema: schema.clone(), strict: true };
     let value = encoded(&ChatRequest::to("r").user("x").output(output), CLAUDE);
@@ -178,13 +178,13 @@ fn nothing_is_dropped_silently() {
 }
 
 #[test]
-fn json_without_a_schema_is_refused_not_dropped() {
+fn json_mode_without_a_schema_is_rejected() {
     let request = ChatRequest::to("r").user("hi").output(OutputFormat::JsonObject);
     assert_eq!(body(&request, CLAUDE).unwrap_err().kind(), Kind::Unsupported);
 }
 
 #[test]
-fn a_loop_that_another_began_is_gone_on_with_without_thinking() {
+fn tool_loop_from_another_origin_continues_without_thinking() {
     let asked = |model: &str, origin: &str| {
         let signature = Signature { origin: Origin(origin.into()), data: "S".into(), redacted: false };
         let thought = Part::Reasoning(Reasoning::new("hm").with_signature(signature));
@@ -206,7 +206,7 @@ fn a_loop_that_another_began_is_gone_on_with_without_thinking() {
 }
 
 #[test]
-fn fields_of_a_part_that_is_not_written_are_dropped_with_it() {
+fn extra_fields_of_an_omitted_part_are_dropped() {
     let fields = Native::new(WIRE, Json::parse(r#"{"cited":true}"#).unwrap());
     let parts = vec![Part::Text("a".into()), Part::Text(" ".into()), Part::Fields(fields)];
     let value = encoded(&ChatRequest::to("r").message(Message::new(Role::User, parts)), CLAUDE);

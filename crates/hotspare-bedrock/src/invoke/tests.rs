@@ -69,7 +69,7 @@ fn call(key: &str) -> Outbound {
 }
 
 #[test]
-fn what_the_inner_wire_says_of_requests_holds_here() {
+fn request_properties_come_from_the_inner_wire() {
     let wire = Invoke::new(Inner);
     assert_eq!(wire.binds(&ChatRequest::default()).unwrap(), "a file");
     assert_eq!(wire.schema_subset("m").map(|subset| subset.keywords), Some(SUBSET.keywords));
@@ -104,7 +104,7 @@ fn events_are_unwrapped_and_exceptions_classified() {
 }
 
 #[test]
-fn a_bearer_key_is_shown_and_an_access_key_is_not() {
+fn only_bearer_keys_are_sent_as_authorization() {
     let wire = Invoke::new(Inner);
     assert_eq!(wire.encode(&call("ABSK1")).unwrap().headers["authorization"], "Bearer ABSK1");
     assert!(wire.encode(&call("AKID:key")).unwrap().headers.get("authorization").is_none());

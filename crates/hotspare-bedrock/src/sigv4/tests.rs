@@ -18,7 +18,7 @@ fn signed(mut request: HttpRequest, signer: &SigV4, key: &str) -> HttpRequest {
 
 /// `post-vanilla` of the AWS Signature Version 4 test suite.
 #[test]
-fn a_published_signature() {
+fn matches_the_published_sigv4_signature() {
     let mut request = HttpRequest::post_json("https://example.amazonaws.com/".into(), "");
     request.headers.clear();
     let signed = signed(request, &SigV4::new("us-east-1").with_service("service"), KEY);
@@ -31,7 +31,7 @@ fn a_published_signature() {
 }
 
 #[test]
-fn keys_of_one_two_and_three_parts() {
+fn parses_bearer_keys_and_access_keys_with_optional_token() {
     let request = || {
         HttpRequest::post_json(
             "https://bedrock-runtime.us-east-1.amazonaws.com/model/a%3A0/converse".into(),

@@ -23,7 +23,7 @@ async fn ask_at(server: &ChaosServer, path: &str, body: &str) -> String {
 }
 
 #[tokio::test]
-async fn speaks_its_wire_and_says_the_same() {
+async fn serves_the_same_text_streamed_and_unstreamed() {
     for wire in [WireFormat::OpenAi, WireFormat::Anthropic, WireFormat::DeepSeek, WireFormat::Responses] {
         let server = ChaosServer::start(Settings::new(wire).tokens(3)).await.unwrap();
         let whole = ask(&server, r#"{"messages":[]}"#).await;
@@ -38,7 +38,7 @@ async fn speaks_its_wire_and_says_the_same() {
 }
 
 #[tokio::test]
-async fn the_path_may_ask_for_a_stream() {
+async fn path_can_request_a_stream() {
     let server = ChaosServer::start(Settings::new(WireFormat::Gemini).tokens(4)).await.unwrap();
     let body = r#"{"contents":[{"role":"user","parts":[{"text":"x"}]},{"role":"model","parts":[{"text":"The pu"}]}]}"#;
     let whole = ask_at(&server, "/v1/models/m:generateContent", body).await;
@@ -51,14 +51,14 @@ async fn the_path_may_ask_for_a_stream() {
 }
 
 #[tokio::test]
-async fn carries_on_where_the_assistant_was_cut() {
+async fn continues_an_assistant_prefill() {
     let server = ChaosServer::start(Settings::new(WireFormat::OpenAi).tokens(4)).await.unwrap();
     let body = r#"{"messages":[{"role":"user","content":"x"},{"role":"assistant","content":"The pu"}]}"#;
     assert!(ask(&server, body).await.contains(r#""content":"mp failed at""#));
 }
 
 #[tokio::test]
-async fn is_killed_and_comes_back_on_the_same_port() {
+async fn restores_on_the_same_port_after_kill() {
     let server = ChaosServer::start(Settings::new(WireFormat::OpenAi)).await.unwrap();
     server.kill().await;
     assert!(TcpStream::connect(server.address()).await.is_err());
@@ -67,7 +67,7 @@ async fn is_killed_and_comes_back_on_the_same_port() {
 }
 
 #[tokio::test]
-async fn meets_its_plan() {
+async fn follows_the_scripted_fault_plan() {
     let server = ChaosServer::start(Settings::new(WireFormat::OpenAi)).await.unwrap();
     server.set_plan(FaultPlan::scripted([Some(Fault::Status(503)), Some(Fault::RateLimited(7)), None]));
     assert!(ask(&server, "{}").await.starts_with("HTTP/1.1 503"));

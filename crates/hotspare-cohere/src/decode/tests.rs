@@ -33,7 +33,7 @@ const STREAM: &str = concat!(
 );
 
 #[test]
-fn a_stream() {
+fn decodes_a_stream() {
     let mut usage = Usage::reported(Some(30), Some(4));
     usage.cached = Some(16);
     let expected = vec![
@@ -50,7 +50,7 @@ fn a_stream() {
 }
 
 #[test]
-fn whole_answers_of_both_versions_and_of_generate() {
+fn decodes_unstreamed_answers_of_every_api() {
     for body in [
         r#"{"id":"i","finish_reason":"COMPLETE","message":{"role":"assistant","content":[{"type":"text","text":"hi"}]},"usage":{"tokens":{"input_tokens":1,"output_tokens":2}}}"#,
         r#"{"text":"hi","generation_id":"i","finish_reason":"COMPLETE","meta":{"tokens":{"input_tokens":1,"output_tokens":2}}}"#,
@@ -67,7 +67,7 @@ fn whole_answers_of_both_versions_and_of_generate() {
 }
 
 #[test]
-fn failures() {
+fn malformed_or_failed_streams_are_errors() {
     let kind = |body: &str| events(&mut Sse::default(), body.as_bytes(), 5).unwrap_err().kind();
     let ended = |rest: &str| {
         kind(&format!("data: {{\"type\":\"message-end\",\"delta\":{{\"finish_reason\":{rest}}}}}\n\n"))
@@ -84,13 +84,13 @@ fn failures() {
 
 proptest! {
     #[test]
-    fn any_split_gives_the_same(cut in 1usize..200) {
+    fn chunk_boundaries_do_not_change_events(cut in 1usize..200) {
         let whole = events(&mut Sse::default(), STREAM.as_bytes(), 10_000).unwrap();
         prop_assert_eq!(events(&mut Sse::default(), STREAM.as_bytes(), cut).unwrap(), whole);
     }
 
     #[test]
-    fn total(body in prop::collection::vec(any::<u8>(), 0..300)) {
+    fn arbitrary_bytes_never_panic(body in prop::collection::vec(any::<u8>(), 0..300)) {
         let _ = events(&mut Whole::default(), &body, 7);
     }
 }

@@ -21,7 +21,7 @@ fn said(status: u16, word: &str, message: &str) -> String {
 }
 
 #[test]
-fn words_before_statuses() {
+fn error_text_takes_precedence_over_status() {
     for (status, word, message, expected) in [
         (400, "INVALID_ARGUMENT", "Please use a valid role: user, model.", Kind::InvalidRequest),
         (400, "INVALID_ARGUMENT", "The document has no pages.", Kind::InvalidRequest),
@@ -90,7 +90,7 @@ fn words_before_statuses() {
 }
 
 #[test]
-fn bodies_that_are_no_json() {
+fn classifies_non_json_bodies() {
     for (status, body, expected) in [
         (404, "", Kind::ModelUnavailable),
         (404, "<!DOCTYPE html><title>Error 404 (Not Found)!!1</title>", Kind::ModelUnavailable),
@@ -109,7 +109,7 @@ fn bodies_that_are_no_json() {
 }
 
 #[test]
-fn a_minutes_quota_is_a_pause_and_a_days_is_not() {
+fn per_minute_quota_is_a_rate_limit_but_a_daily_quota_is_not() {
     let body = |period: &str| {
         json!({"error": {"code": 429, "message": "You exceeded your current quota. Please retry in 48.9s.", "status": "RESOURCE_EXHAUSTED",
             "details": [
@@ -128,7 +128,7 @@ fn a_minutes_quota_is_a_pause_and_a_days_is_not() {
 }
 
 #[test]
-fn the_reason_in_the_details_leads() {
+fn error_reason_in_details_takes_precedence() {
     let body = |status: u16, word: &str, reason: &str| {
         json!({"error": {"code": status, "message": "m", "status": word, "details": [{"reason": reason}]}})
             .to_string()
@@ -146,7 +146,7 @@ fn the_reason_in_the_details_leads() {
 
 proptest! {
     #[test]
-    fn total(status in 100u16..999, body in prop::collection::vec(any::<u8>(), 0..200), text in "[\\[\\]{}:,\"a-z0-9. ]{0,60}") {
+    fn arbitrary_replies_never_panic(status in 100u16..999, body in prop::collection::vec(any::<u8>(), 0..200), text in "[\\[\\]{}:,\"a-z0-9. ]{0,60}") {
         let _ = reply(&head(status), &body);
         let _ = reply(&head(status), text.as_bytes());
         let _ = in_reply(&text);
@@ -155,7 +155,7 @@ proptest! {
 
 /// Errors that are documented and have not been recorded.
 #[test]
-fn documented_words_mean_what_their_host_says() {
+fn classifies_documented_errors() {
     for (status, word, message, expected) in [
         (400, "FAILED_PRECONDITION", "User location is not supported for the API use.", Kind::Forbidden),
         (402, "RESOURCE_EXHAUSTED", "Prepayment credits are depleted.", Kind::QuotaExhausted),
@@ -194,7 +194,7 @@ fn documented_words_mean_what_their_host_says() {
 }
 
 #[test]
-fn what_one_request_names_takes_no_key_out() {
+fn errors_about_one_request_do_not_disable_the_key() {
     for (status, word, message, expected) in [
         (403, "PERMISSION_DENIED", "CachedContent not found (or permission denied)", Kind::InvalidRequest),
         (
@@ -212,7 +212,7 @@ fn what_one_request_names_takes_no_key_out() {
 }
 
 #[test]
-fn a_days_quota_is_the_models_and_money_is_the_keys() {
+fn daily_quota_is_scoped_to_the_model_and_billing_to_the_key() {
     let day = "Quota exceeded for quota metric 'requests' and limit 'requests per day'.";
     for (status, word, message, scope) in [
         (429, "RESOURCE_EXHAUSTED", day, Scope::CredentialModel),

@@ -48,7 +48,7 @@ const FRAMES: [&str; 5] = [
 ];
 
 #[test]
-fn a_stream_with_everything() {
+fn decodes_a_full_stream() {
     let (events, result) = streamed(&FRAMES);
     assert_eq!(result, Ok(()));
     let signature = |data: &str, redacted| {
@@ -89,7 +89,7 @@ fn a_stream_with_everything() {
 }
 
 #[test]
-fn an_array_and_an_object_say_the_same() {
+fn decodes_json_array_and_object_alike() {
     let array = format!("[{}\r\n]", FRAMES.join("\r\n,\r\n"));
     assert_eq!(run(&mut JsonArray::default(), Host::GEMINI, array.as_bytes(), &[]), streamed(&FRAMES));
     let whole = run(&mut JsonArray::default(), Host::GEMINI, FRAMES[4].as_bytes(), &[]);
@@ -101,7 +101,7 @@ fn an_array_and_an_object_say_the_same() {
 }
 
 #[test]
-fn the_other_content_type_is_read_as_well() {
+fn body_is_decoded_despite_mismatched_content_type() {
     let events = sse(&FRAMES);
     assert_eq!(run(&mut JsonArray::default(), Host::GEMINI, &events, &[1, 3, 40]), streamed(&FRAMES));
     let whole = run(&mut JsonArray::default(), Host::GEMINI, FRAMES[4].as_bytes(), &[]);
@@ -112,7 +112,7 @@ fn the_other_content_type_is_read_as_well() {
 }
 
 #[test]
-fn an_end_that_was_none() {
+fn stop_before_any_text_is_not_the_end() {
     let ran = r#"{"candidates":[{"content":{"parts":[{"codeExecutionResult":{"output":"63"}}]},"finishReason":"STOP"}]}"#;
     let (events, result) = streamed(&[ran, &finish("\"STOP\"")]);
     assert_eq!(result, Ok(()));
@@ -123,7 +123,7 @@ fn an_end_that_was_none() {
 }
 
 #[test]
-fn what_ends_with_its_words_needs_no_end_of_the_body() {
+fn finish_reason_ends_the_answer_before_the_body_ends() {
     let (mut decoder, mut out) = (ContentDecoder::new(Host::GEMINI), VecDeque::new());
     let frame = Frame::piece(Bytes::from(finish("\"STOP\"")));
     decoder.push(frame, &mut out).unwrap();
@@ -142,7 +142,7 @@ fn what_ends_with_its_words_needs_no_end_of_the_body() {
 }
 
 #[test]
-fn ends() {
+fn maps_every_finish_reason() {
     let last = |host: Host, word: &str| {
         let (events, result) = run(&mut Sse::default(), host, &sse(&[&finish(word)]), &[]);
         result.map(|()| events.last().cloned())
@@ -169,7 +169,7 @@ fn ends() {
 }
 
 #[test]
-fn failures_inside_a_reply() {
+fn errors_inside_a_stream_are_classified() {
     let error = r#"{"error":{"code":503,"message":"The model is overloaded.","status":"UNAVAILABLE"}}"#;
     assert_eq!(streamed(&[error]), (vec![], Err(Kind::Overloaded)));
     assert_eq!(streamed(&[&format!("[{error}]")]).1, Err(Kind::Overloaded));
@@ -184,13 +184,13 @@ fn failures_inside_a_reply() {
 }
 
 #[test]
-fn arguments_lose_their_indentation_only() {
+fn compacting_arguments_removes_only_indentation() {
     assert_eq!(compact("{\n  \"a\": \"x \\\" \\\\\",\n  \"b\": [1,\n 2]\n}"), r#"{"a":"x \" \\","b":[1,2]}"#);
 }
 
 proptest! {
     #[test]
-    fn any_split_gives_the_same_events(cuts in prop::collection::vec(0usize..2_000, 0..12)) {
+    fn chunk_boundaries_do_not_change_events(cuts in prop::collection::vec(0usize..2_000, 0..12)) {
         let mut cuts = cuts;
         cuts.sort_unstable();
         let body = sse(&FRAMES);
@@ -206,7 +206,7 @@ proptest! {
     }
 
     #[test]
-    fn no_bytes_make_it_panic(body in prop::collection::vec(any::<u8>(), 0..300), inner in "[\\[\\]{}:,\"a-z0-9. -]{0,60}") {
+    fn arbitrary_bytes_never_panic(body in prop::collection::vec(any::<u8>(), 0..300), inner in "[\\[\\]{}:,\"a-z0-9. -]{0,60}") {
         let _ = run(&mut JsonArray::default(), Host::GEMINI, &body, &[]);
         let part = format!(r#"{{"candidates":[{{"content":{{"parts":[{inner}]}},"finishReason":{inner}}}]}}"#);
         let _ = streamed(&[&part, &inner]);

@@ -23,7 +23,7 @@ fn read(body: &str) -> Result<Vec<Event>, Kind> {
 }
 
 #[test]
-fn each_text_has_its_own_request() {
+fn encodes_one_request_per_text() {
     let encoded = |spelling| {
         let bytes = body(&asked(), "models/m", spelling).unwrap();
         serde_json::from_slice::<Value>(&bytes).unwrap()
@@ -42,7 +42,7 @@ fn each_text_has_its_own_request() {
 }
 
 #[test]
-fn vectors_in_each_spelling() {
+fn decodes_every_embedding_format() {
     let vector = |index, values: &[f32]| Event::Vector(Box::new(Vector { index, values: values.to_vec() }));
     let counted = |tokens| Event::Usage(Box::new(Usage::reported(Some(tokens), Some(0))));
     let started = Event::Started { id: None, model: None };
@@ -60,7 +60,7 @@ fn vectors_in_each_spelling() {
 }
 
 #[test]
-fn what_is_no_answer() {
+fn replies_without_vectors_are_errors() {
     for body in ["", "{}", "[]", "<html>", r#"{"embeddings":[{}]}"#, r#"{"embeddings":[{"values":["x"]}]}"#] {
         assert_eq!(read(body), Err(Kind::Protocol), "{body}");
     }
@@ -70,7 +70,7 @@ fn what_is_no_answer() {
 
 proptest! {
     #[test]
-    fn no_text_makes_it_panic(text in "[\\[\\]{}:,\"a-z0-9. -]{0,60}") {
+    fn arbitrary_text_never_panics(text in "[\\[\\]{}:,\"a-z0-9. -]{0,60}") {
         let _ = read(&text);
         let _ = read(&format!(r#"{{"embeddings":{text}}}"#));
     }

@@ -21,7 +21,7 @@ fn call(id: &str, name: &str) -> Part {
 }
 
 #[test]
-fn instructions_turns_and_settings() {
+fn encodes_instructions_turns_and_settings() {
     let mut request = ChatRequest::to("r")
         .system("one")
         .message(Message::text(Role::Developer, "two"))
@@ -47,7 +47,7 @@ fn instructions_turns_and_settings() {
 }
 
 #[test]
-fn responses_stand_together_and_are_named_after_their_calls() {
+fn tool_results_are_grouped_and_named_after_their_calls() {
     let image = Part::Image(Media::from_url("data:image/png;base64,AAAA"));
     let request = ChatRequest::to("r")
         .user("hi")
@@ -77,7 +77,7 @@ fn responses_stand_together_and_are_named_after_their_calls() {
 }
 
 #[test]
-fn proofs_stand_where_they_stood_and_go_to_their_author() {
+fn signatures_keep_their_position_and_return_only_to_their_origin() {
     let said = vec![
         proof("gemini", "T", "hm"),
         proof("someone else", "X", ""),
@@ -98,7 +98,7 @@ fn proofs_stand_where_they_stood_and_go_to_their_author() {
 }
 
 #[test]
-fn a_call_that_another_model_made_says_so_where_that_is_asked_for() {
+fn foreign_calls_get_a_placeholder_signature_where_required() {
     let turn = Message::new(Role::Assistant, vec![proof("other", "X", ""), call("1", "f"), call("2", "f")]);
     let request = ChatRequest::to("r").user("hi").message(turn);
     let parts = encoded(&request, "gemini-3-flash")["contents"][1]["parts"].clone();
@@ -108,7 +108,7 @@ fn a_call_that_another_model_made_says_so_where_that_is_asked_for() {
 }
 
 #[test]
-fn tools_and_choices() {
+fn encodes_tools_and_tool_choices() {
     let tool = Tool::new("f", Json::parse(r#"{"type":"object","properties":{"z":{},"a":{}}}"#).unwrap())
         .with_description("does");
     let mut request = ChatRequest::to("r").user("x").tool(tool);
@@ -130,7 +130,7 @@ fn tools_and_choices() {
 }
 
 #[test]
-fn media_by_value_and_by_address() {
+fn encodes_inline_media_and_urls() {
     let parts = vec![
         Part::Image(Media::from_url("data:image/png;base64,AAAA")),
         Part::Document(Media::Url("https://example.com/a.PDF?x=.png".into())),
@@ -146,7 +146,7 @@ fn media_by_value_and_by_address() {
 }
 
 #[test]
-fn thinking_is_asked_for_as_each_generation_takes_it() {
+fn thinking_config_depends_on_the_model_generation() {
     let config = |effort: &str, model: &str| {
         let mut request = ChatRequest::to("r").user("x");
         request.reasoning_effort = Some(effort.into());
@@ -167,7 +167,7 @@ fn thinking_is_asked_for_as_each_generation_takes_it() {
 }
 
 #[test]
-fn schemas_and_json() {
+fn encodes_json_mode_and_schemas() {
     let mut request = ChatRequest::to("r").user("x").output(OutputFormat::JsonObject);
     assert_eq!(encoded(&request, "m")["generationConfig"], json!({"responseMimeType": "application/json"}));
     let schema =
@@ -179,7 +179,7 @@ fn schemas_and_json() {
 }
 
 #[test]
-fn own_fields_win_and_are_merged() {
+fn extra_fields_override_and_are_merged() {
     let mut request = ChatRequest::to("r").system("s").user("x").temperature(1.0).max_output(5);
     request = request.tool(Tool::new("f", Json::parse("{}").unwrap()));
     let extras = [
@@ -200,7 +200,7 @@ fn own_fields_win_and_are_merged() {
 }
 
 #[test]
-fn own_parts_fields_and_tools_return_to_their_wire() {
+fn native_parts_fields_and_tools_round_trip() {
     let native = |wire: &str, text: &str| Native::new(wire, Json::parse(text).unwrap());
     let code = r#"{"executableCode":{"code":"1"},"thoughtSignature":"S"}"#;
     let asked = vec![
@@ -221,7 +221,7 @@ fn own_parts_fields_and_tools_return_to_their_wire() {
 }
 
 #[test]
-fn fields_of_a_part_that_is_not_written_are_dropped_with_it() {
+fn extra_fields_of_an_omitted_part_are_dropped() {
     let fields = Native::new(WIRE, Json::parse(r#"{"thoughtSignature":"S"}"#).unwrap());
     let parts = || vec![Part::Text("a".into()), Part::Text(String::new()), Part::Fields(fields.clone())];
     for role in [Role::User, Role::Assistant] {
@@ -259,7 +259,7 @@ fn nothing_is_dropped_silently() {
 
 proptest! {
     #[test]
-    fn any_conversation_is_json_or_a_typed_error(
+    fn any_conversation_encodes_to_json_or_a_typed_error(
         roles in prop::collection::vec(0usize..4, 0..6),
         text in "\\PC{0,20}",
         arguments in "[{}\\[\\]:,\"a-z0-9 ]{0,20}",

@@ -68,7 +68,7 @@ fn told() -> Vec<Event> {
 }
 
 #[test]
-fn a_stream_and_its_whole_answer_say_the_same() {
+fn decodes_streamed_and_unstreamed_answers_alike() {
     assert_eq!(events(steps().as_bytes(), true, 1 << 20).unwrap(), told());
     let steps = concat!(
         r#"{"type":"user_input","content":[{"type":"text","text":"asked"}]},"#,
@@ -82,7 +82,7 @@ fn a_stream_and_its_whole_answer_say_the_same() {
 }
 
 #[test]
-fn the_older_spelling() {
+fn decodes_the_older_event_names() {
     let body = stream(&[
         r#"{"event_type":"interaction.start","interaction":{"id":"i","model":"m"}}"#,
         r#"{"event_type":"content.start","index":0,"content":{"type":"text"}}"#,
@@ -103,7 +103,7 @@ fn the_older_spelling() {
 }
 
 #[test]
-fn failures() {
+fn incomplete_or_failed_interactions_are_errors() {
     let kind = |body: &str, stream| events(body.as_bytes(), stream, 1 << 20).unwrap_err().kind();
     let first = r#"{"event_type":"interaction.created","interaction":{"id":"i"}}"#;
     assert_eq!(kind("", true), Kind::Protocol);
@@ -124,12 +124,12 @@ fn failures() {
 
 proptest! {
     #[test]
-    fn any_split_gives_the_same(cut in 1usize..200) {
+    fn chunk_boundaries_do_not_change_events(cut in 1usize..200) {
         prop_assert_eq!(events(steps().as_bytes(), true, cut).unwrap(), told());
     }
 
     #[test]
-    fn total(kind in "[a-z._]{0,12}", inside in "[\\[\\]{}:,\"a-z_]{0,40}") {
+    fn arbitrary_events_never_panic(kind in "[a-z._]{0,12}", inside in "[\\[\\]{}:,\"a-z_]{0,40}") {
         let _ = events(stream(&[&format!("{{\"event_type\":\"{kind}\",{inside}}}")]).as_bytes(), true, 9);
         let _ = events(inside.as_bytes(), false, 9);
     }

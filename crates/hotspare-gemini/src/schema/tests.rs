@@ -11,14 +11,14 @@ fn rewritten(schema: &str) -> (String, String) {
 }
 
 #[test]
-fn what_the_wire_takes_is_sent_as_it_was_written() {
+fn supported_schema_is_sent_verbatim() {
     let schema = r##"{ "type":"object", "properties":{"z":{"type":["string","null"]},"a":{"$ref":"#/$defs/A"}},
         "required":["z"], "additionalProperties":false, "$defs":{"A":{"type":"integer","minimum":1}} }"##;
     assert_eq!(rewritten(schema), (schema.to_owned(), String::new()));
 }
 
 #[test]
-fn what_it_does_not_take_is_left_out_and_named() {
+fn unsupported_keywords_are_removed_and_noted() {
     let (text, note) = rewritten(
         r#"{"$schema":"x","type":"object","properties":{"b":{"type":"string","pattern":"^x","minLength":1,"default":"y"},
         "a":{"type":"string","minLength":2,"format":"email"}},"not":{}}"#,
@@ -28,14 +28,14 @@ fn what_it_does_not_take_is_left_out_and_named() {
 }
 
 #[test]
-fn a_property_may_be_named_like_a_keyword() {
+fn property_named_like_a_keyword_is_kept() {
     let schema =
         r#"{"type":"object","properties":{"pattern":{"type":"string"},"default":{"type":"number"}}}"#;
     assert_eq!(rewritten(schema).0, schema);
 }
 
 #[test]
-fn other_spellings_of_the_same() {
+fn equivalent_keywords_are_rewritten() {
     for (schema, expected) in [
         (r#"{"const":"x"}"#, r#"{"enum":["x"]}"#),
         (
@@ -56,7 +56,7 @@ fn other_spellings_of_the_same() {
 
 proptest! {
     #[test]
-    fn any_json_is_rewritten_to_json_and_only_once(
+    fn rewriting_is_idempotent_and_yields_json(
         text in prop::sample::select(vec![
             "{}", "[]", "1", "true", "null", "\"x\"",
             r#"{"allOf":1}"#, r#"{"allOf":[1,{"allOf":[{}]}]}"#, r#"{"properties":[]}"#, r#"{"$ref":1,"type":2}"#,

@@ -16,7 +16,7 @@ fn encoded(wire: &Gemini, model: &str, stream: bool) -> HttpRequest {
 }
 
 #[test]
-fn addresses() {
+fn builds_request_urls() {
     let gemini = Gemini::new();
     let vertex = Gemini::vertex("my-project", "europe-west4").unwrap();
     let global = Gemini::vertex("example.com:p", "global").unwrap();
@@ -56,7 +56,7 @@ fn addresses() {
 }
 
 #[test]
-fn the_key_stands_in_one_header_and_is_shown_nowhere() {
+fn key_is_only_in_one_sensitive_header() {
     let vertex = Gemini::vertex("p", "global").unwrap();
     for (wire, name, value) in
         [(Gemini::new(), "x-goog-api-key", "AIza-secret"), (vertex, "authorization", "Bearer AIza-secret")]
@@ -71,7 +71,7 @@ fn the_key_stands_in_one_header_and_is_shown_nowhere() {
 }
 
 #[test]
-fn what_cannot_stand_in_an_address() {
+fn names_unfit_for_a_url_are_rejected() {
     let request = Arc::new(ChatRequest::to("r").user("x"));
     for model in ["", "a b", "m?key=x", "m:generateContent", "../m", "m#", "mö"] {
         let call = Outbound::new(Arc::clone(&request), model, false);
@@ -83,7 +83,7 @@ fn what_cannot_stand_in_an_address() {
 }
 
 #[test]
-fn what_kind_of_reply_it_is() {
+fn accepts_known_content_types() {
     let call = Outbound::new(ChatRequest::to("r"), "m", true);
     let decoder = |kind: Option<&'static str>| {
         let mut headers = HeaderMap::new();

@@ -25,7 +25,7 @@ fn kind(status: u16, body: &str) -> Kind {
 }
 
 #[test]
-fn bodies_say_more_than_statuses() {
+fn error_body_takes_precedence_over_status() {
     for (status, body, expected) in [
         (
             429,
@@ -117,7 +117,7 @@ fn bodies_say_more_than_statuses() {
 }
 
 #[test]
-fn pauses_from_headers_and_words() {
+fn reads_pauses_from_headers_and_messages() {
     let mut with_header = head(429);
     with_header.headers.insert("retry-after", HeaderValue::from_static("12"));
     assert_eq!(reply(&with_header, b"").retry_after(), Some(Duration::from_secs(12)));
@@ -132,13 +132,13 @@ fn pauses_from_headers_and_words() {
 }
 
 #[test]
-fn a_relay_that_quotes_is_taken_at_the_quote() {
+fn error_quoted_by_a_relay_is_classified() {
     let body = r#"{"error":{"message":"Provider returned error","code":400,"metadata":{"raw":"{\"error\":{\"message\":\"This endpoint's maximum context length is 10 tokens\"}}"}}}"#;
     assert_eq!(kind(400, body), Kind::ContextOverflow);
 }
 
 #[test]
-fn a_quoted_host_has_codes_and_a_relay_has_hints() {
+fn reads_codes_of_quoted_errors_and_hints_of_relays() {
     let body = r#"{"error":{"message":"Provider returned error","code":400,"metadata":{"raw":"{\"error\":{\"code\":\"content_filter\",\"message\":\"m\"}}"}}}"#;
     assert_eq!(kind(400, body), Kind::ContentPolicy);
     let body =
@@ -161,7 +161,7 @@ fn a_quoted_host_has_codes_and_a_relay_has_hints() {
 }
 
 #[test]
-fn absurd_pauses_are_none() {
+fn implausible_pauses_are_ignored() {
     let text = |text: &str| {
         reply(&head(429), format!(r#"{{"error":{{"message":"{text}"}}}}"#).as_bytes()).retry_after()
     };
@@ -171,7 +171,7 @@ fn absurd_pauses_are_none() {
 
 proptest! {
     #[test]
-    fn total(status in 100u16..999, body in prop::collection::vec(any::<u8>(), 0..200), text in "\\PC{0,80}") {
+    fn arbitrary_replies_never_panic(status in 100u16..999, body in prop::collection::vec(any::<u8>(), 0..200), text in "\\PC{0,80}") {
         let head = head(status);
         let _ = reply(&head, &body);
         let _ = reply(&head, text.as_bytes());
@@ -181,7 +181,7 @@ proptest! {
 
 /// Errors that hosts document and that have not been recorded.
 #[test]
-fn documented_codes_mean_what_their_hosts_say() {
+fn classifies_documented_error_codes() {
     let mut wrong = Vec::new();
     for (status, body, expected) in [
         // Money.

@@ -44,7 +44,7 @@ fn text(text: &str) -> Event {
 }
 
 #[test]
-fn a_plain_stream() {
+fn decodes_a_plain_stream() {
     let body = sse(&[
         r#"{"id":"c1","model":"m","choices":[{"index":0,"delta":{"role":"assistant","content":null}}]}"#,
         r#"{"id":"c1","choices":[{"index":0,"delta":{"content":"Hel\u0142o"}}],"usage":null}"#,
@@ -64,7 +64,7 @@ fn a_plain_stream() {
 }
 
 #[test]
-fn what_ends_without_a_finish_reason_is_truncated_and_nothing_is_a_protocol_failure() {
+fn missing_finish_reason_is_truncated_and_empty_stream_is_protocol_error() {
     let body = sse(&[r#"{"choices":[{"delta":{"content":"x"}}]}"#]);
     assert_eq!(run(&body, &[]).1, Err(Kind::Truncated));
     for empty in [&b""[..], b"data: [DONE]\n\n", b": ping\n\n", b"data: {}\n\n", b"data: <html>\n\n"] {
@@ -73,7 +73,7 @@ fn what_ends_without_a_finish_reason_is_truncated_and_nothing_is_a_protocol_fail
 }
 
 #[test]
-fn a_whole_answer_with_an_empty_word_has_ended_and_a_stream_has_not() {
+fn empty_finish_reason_ends_an_unstreamed_answer_but_not_a_stream() {
     let end = |whole: bool, choice: &str| {
         let (mut decoder, mut out) = (ChatDecoder::default(), VecDeque::new());
         let data = Bytes::from(format!("{{\"choices\":[{choice}]}}"));
@@ -97,7 +97,7 @@ fn a_whole_answer_with_an_empty_word_has_ended_and_a_stream_has_not() {
 
 /// Who gets the frames as they are reads the same end as who gets the events.
 #[test]
-fn frames_that_are_passed_on_end_with_the_wires_own_word() {
+fn relayed_frames_carry_the_corrected_finish_reason() {
     let last = |whole: bool, frames: &[&str]| {
         let (mut decoder, mut out) = (ChatDecoder::default(), VecDeque::new());
         for frame in frames {
@@ -131,7 +131,7 @@ fn frames_that_are_passed_on_end_with_the_wires_own_word() {
 }
 
 #[test]
-fn errors_in_other_wrappings_are_errors() {
+fn errors_in_unusual_shapes_are_recognized() {
     for (frame, kind) in [
         (
             r#"[{"error":{"code":503,"message":"The model is overloaded","status":"UNAVAILABLE"}}]"#,
@@ -154,7 +154,7 @@ fn errors_in_other_wrappings_are_errors() {
 }
 
 #[test]
-fn errors_inside_a_stream_are_seen_before_anything_else() {
+fn errors_inside_a_stream_take_precedence() {
     for (frame, kind) in [
         (
             r#"{"error":{"message":"m","type":"server_error","code":"server_is_overloaded"}}"#,
@@ -191,7 +191,7 @@ fn errors_inside_a_stream_are_seen_before_anything_else() {
 }
 
 #[test]
-fn tool_calls_in_every_spelling() {
+fn decodes_every_tool_call_format() {
     let started = |index, id: &str| Event::ToolStarted { index, id: id.into(), name: "f".into() };
     let delta = |index, arguments: &str| Event::ToolDelta { index, arguments: arguments.into() };
     let tools = |frames: &[&str]| -> Vec<Event> {
@@ -224,7 +224,7 @@ fn tool_calls_in_every_spelling() {
 }
 
 #[test]
-fn a_call_that_follows_an_end_is_not_lost() {
+fn tool_call_after_a_finish_reason_is_kept() {
     let call = |index: u32, end: &str| {
         format!(
             r#"{{"choices":[{{"delta":{{"tool_calls":[{{"index":{index},"id":"c{index}","function":{{"name":"f","arguments":"{{}}"}}}}]}},"finish_reason":{end}}}]}}"#
@@ -243,7 +243,7 @@ fn a_call_that_follows_an_end_is_not_lost() {
 }
 
 #[test]
-fn reasoning_under_every_name() {
+fn decodes_every_reasoning_field() {
     for delta in [
         r#"{"reasoning_content":"hm"}"#,
         r#"{"reasoning":"hm"}"#,
@@ -264,7 +264,7 @@ fn reasoning_under_every_name() {
 }
 
 #[test]
-fn a_repeated_finish_and_nonsense_counts_are_harmless() {
+fn repeated_finish_and_invalid_usage_are_ignored() {
     let body = sse(&[
         r#"{"choices":[{"delta":{"content":"x"},"finish_reason":"length"}]}"#,
         r#"{"choices":[{"delta":{},"finish_reason":"stop"}],"usage":{"prompt_tokens":-1,"completion_tokens":2.5,"total_tokens":null}}"#,
@@ -276,7 +276,7 @@ fn a_repeated_finish_and_nonsense_counts_are_harmless() {
 }
 
 #[test]
-fn counts_under_any_name_and_in_any_place() {
+fn reads_usage_under_any_name_and_position() {
     let both = r#"{"prompt_tokens":9,"completion_tokens":2,"total_tokens":11,"input_tokens":0,"output_tokens":0,"input_tokens_details":null}"#;
     let other = r#"{"input_tokens":9,"output_tokens":2}"#;
     for end in [
@@ -292,7 +292,7 @@ fn counts_under_any_name_and_in_any_place() {
 }
 
 #[test]
-fn frames_about_something_else_leave_the_answer_alone() {
+fn unrelated_frames_are_ignored() {
     let answer = r#"{"id":"c","choices":[{"index":0,"delta":{"content":"ok"},"finish_reason":"stop"}],"base_resp":{"status_code":0}}"#;
     for other in [
         r#"{"choices":[],"prompt_filter_results":[]}"#,
@@ -310,7 +310,7 @@ fn frames_about_something_else_leave_the_answer_alone() {
 }
 
 #[test]
-fn images_are_parts_and_sources_are_told_once() {
+fn images_are_parts_and_citations_are_emitted_once() {
     let image = r#"{"type":"image_url","image_url":{"url":"data:image/png;base64,AAA"}}"#;
     let piece =
         format!(r#"{{"choices":[{{"delta":{{"content":"","images":[{image}]}}}}],"citations":["a"]}}"#);
@@ -325,7 +325,7 @@ fn images_are_parts_and_sources_are_told_once() {
 }
 
 #[test]
-fn a_frame_is_attached_to_its_first_event() {
+fn frame_is_attached_to_its_first_event() {
     let mut decoder = ChatDecoder::default();
     let mut out = VecDeque::new();
     let data =
@@ -336,7 +336,7 @@ fn a_frame_is_attached_to_its_first_event() {
 }
 
 #[test]
-fn proofs_are_kept_as_they_are_spelled() {
+fn reasoning_details_are_kept_verbatim() {
     let detail = r#"{"type":"reasoning.encrypted","data":"d","index":0}"#;
     let piece = format!(
         r#"{{"id":"c","model":"m","choices":[{{"index":0,"delta":{{"reasoning":"hm","reasoning_details":[{detail},{{"type":"reasoning.text","text":"hm"}}],"content":"a"}},"finish_reason":"stop"}}]}}"#
@@ -353,7 +353,7 @@ fn proofs_are_kept_as_they_are_spelled() {
 }
 
 #[test]
-fn a_counted_and_marked_answer_is_complete_without_a_word_for_its_end() {
+fn usage_and_done_marker_complete_an_answer_without_finish_reason() {
     let piece = r#"{"id":"","model":"m","choices":[{"index":0,"delta":{"content":"4"}}]}"#;
     let counts = r#"{"id":"","model":"m","choices":[],"usage":{"prompt_tokens":2,"completion_tokens":1}}"#;
     let (events, result) = run(&sse(&[piece, counts, "[DONE]"]), &[]);
@@ -364,7 +364,7 @@ fn a_counted_and_marked_answer_is_complete_without_a_word_for_its_end() {
 }
 
 #[test]
-fn ends_that_are_none_and_ends_in_other_words() {
+fn maps_unusual_finish_reasons() {
     let end = |word: &str| {
         let frame = format!(r#"{{"choices":[{{"delta":{{"content":"x"}},"finish_reason":"{word}"}}]}}"#);
         let (mut events, result) = run(&sse(&[&frame]), &[]);
@@ -391,7 +391,7 @@ fn ends_that_are_none_and_ends_in_other_words() {
 }
 
 #[test]
-fn one_hosts_own_error_field_is_an_error() {
+fn vendor_specific_error_field_is_an_error() {
     let frame = |error: &str, end: &str| {
         format!(
             r#"{{"id":"c","choices":[{{"delta":{{"content":"x"}},"finish_reason":{end}}}],"x_groq":{{"id":"r","error":{error}}}}}"#
@@ -403,7 +403,7 @@ fn one_hosts_own_error_field_is_an_error() {
 
 /// A call that begins without an id, under an index already in use.
 #[test]
-fn a_name_begins_a_call_where_nothing_else_does() {
+fn function_name_starts_a_new_tool_call() {
     let calls = |frames: &[&str]| -> Vec<(String, String)> {
         let call =
             |inner: &&str| format!(r#"{{"id":"r","choices":[{{"delta":{{"tool_calls":[{inner}]}}}}]}}"#);
@@ -436,7 +436,7 @@ fn a_name_begins_a_call_where_nothing_else_does() {
 }
 
 #[test]
-fn each_call_of_a_whole_answer_is_one() {
+fn unstreamed_tool_calls_are_never_merged() {
     for id in ["", "same"] {
         let call = format!(r#"{{"index":0,"id":"{id}","function":{{"name":"f","arguments":"{{}}"}}}}"#);
         let body = format!(
@@ -457,7 +457,7 @@ fn each_call_of_a_whole_answer_is_one() {
 
 proptest! {
     #[test]
-    fn any_split_gives_the_same_events(cuts in prop::collection::vec(0usize..700, 0..10)) {
+    fn chunk_boundaries_do_not_change_events(cuts in prop::collection::vec(0usize..700, 0..10)) {
         let body = sse(&[
             r#"{"id":"c1","choices":[{"delta":{"role":"assistant","content":"é世"}}]}"#,
             r#"{"choices":[{"delta":{"tool_calls":[{"index":0,"id":"a","function":{"name":"f","arguments":"{}"}}]}}]}"#,
@@ -470,7 +470,7 @@ proptest! {
     }
 
     #[test]
-    fn no_bytes_make_it_panic(body in prop::collection::vec(any::<u8>(), 0..300)) {
+    fn arbitrary_bytes_never_panic(body in prop::collection::vec(any::<u8>(), 0..300)) {
         let mut framed = b"data: ".to_vec();
         framed.extend(body);
         framed.extend(b"\n\n");
@@ -478,7 +478,7 @@ proptest! {
     }
 
     #[test]
-    fn no_json_makes_it_panic(inner in "[\\[\\]{}:,\"a-z0-9. -]{0,60}") {
+    fn arbitrary_json_never_panics(inner in "[\\[\\]{}:,\"a-z0-9. -]{0,60}") {
         let _ = run(&sse(&[&format!(r#"{{"choices":[{{"delta":{inner}}}]}}"#)]), &[]);
     }
 }

@@ -128,7 +128,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_shape_of_input_is_read() {
+    fn every_input_shape_is_parsed() {
         let inputs = |input: &str| {
             let body = format!(r#"{{"model":"r","input":{input}}}"#);
             EmbeddingsRequest::parse(body.as_bytes()).map(|incoming| incoming.request.inputs)
@@ -144,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn the_answer_is_in_the_encoding_that_was_asked_for() {
+    fn answer_uses_the_requested_encoding() {
         let body = |format: &str| {
             let body = format!(r#"{{"model":"r","input":"x","encoding_format":"{format}"}}"#);
             let incoming = EmbeddingsRequest::parse(body.as_bytes()).unwrap();

@@ -21,7 +21,7 @@ fn vectors(events: &[Event]) -> Vec<Vec<f32>> {
 }
 
 #[test]
-fn a_request_is_spelled_in_the_hosts_words() {
+fn request_uses_the_dialects_field_names() {
     let mut request = EmbedRequest::to("r").texts(["a", "b"]).dimensions(256);
     let spelled = |request: &EmbedRequest, dialect: &Dialect| {
         String::from_utf8(body(request, "m", dialect).unwrap()).unwrap()
@@ -42,7 +42,7 @@ fn a_request_is_spelled_in_the_hosts_words() {
 }
 
 #[test]
-fn hosts_differ_in_what_they_leave_out() {
+fn missing_index_and_usage_fields_are_tolerated() {
     let events =
         read(r#"{"data":[{"embedding":[1,-0.5]},{"embedding":[0,2e-3]}],"usage":{"total_tokens":7}}"#);
     let events = events.unwrap();
@@ -51,7 +51,7 @@ fn hosts_differ_in_what_they_leave_out() {
 }
 
 #[test]
-fn what_is_no_vector_is_an_error() {
+fn malformed_vectors_are_errors() {
     let cases = [
         ("", Kind::Protocol),
         ("{", Kind::Protocol),
@@ -73,7 +73,7 @@ fn single() -> impl Strategy<Value = f32> {
 
 proptest! {
     #[test]
-    fn both_encodings_say_the_same(values in prop::collection::vec(single(), 1..40)) {
+    fn base64_and_float_encodings_decode_alike(values in prop::collection::vec(single(), 1..40)) {
         let bytes: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
         let doubles: Vec<u8> = values.iter().flat_map(|value| f64::from(*value).to_le_bytes()).collect();
         let list = serde_json::to_string(&values).unwrap();

@@ -10,7 +10,7 @@ fn encoded(request: &ChatRequest, stream: bool, dialect: &Dialect) -> Value {
 }
 
 #[test]
-fn a_plain_request() {
+fn encodes_a_plain_request() {
     let request = ChatRequest::to("r").system("be brief").user("hi").max_output(5).temperature(0.5);
     assert_eq!(
         encoded(&request, true, &Dialect::OPENAI),
@@ -26,7 +26,7 @@ fn a_plain_request() {
 }
 
 #[test]
-fn tools_and_their_results() {
+fn encodes_tools_and_their_results() {
     let schema = Json::parse(r#"{"type":"object","properties":{"z":{},"a":{}}}"#).unwrap();
     let request = ChatRequest::to("r")
         .user("hi")
@@ -55,7 +55,7 @@ fn tools_and_their_results() {
 }
 
 #[test]
-fn images_are_parts_and_refused_where_nobody_would_see_them() {
+fn images_are_rejected_by_hosts_without_vision() {
     let image = Part::Image(Media::from_url("https://example.com/a.png"));
     let request =
         ChatRequest::to("r").message(Message::new(Role::User, vec![Part::Text("see".into()), image]));
@@ -66,7 +66,7 @@ fn images_are_parts_and_refused_where_nobody_would_see_them() {
 }
 
 #[test]
-fn extras_win_and_nonsense_is_refused() {
+fn extra_fields_override_and_nan_is_rejected() {
     let mut request = ChatRequest::to("r").user("hi").temperature(1.0);
     let extras = BTreeMap::from([
         ("temperature".to_owned(), Json::parse("0").unwrap()),
@@ -80,7 +80,7 @@ fn extras_win_and_nonsense_is_refused() {
 }
 
 #[test]
-fn a_proof_goes_back_where_it_is_wanted() {
+fn reasoning_details_are_replayed_to_their_origin() {
     let signed = |text: &str, data: &str, redacted| {
         let origin = Origin("openrouter-chat".into());
         Part::Reasoning(Reasoning::new(text).with_signature(Signature {
@@ -107,7 +107,7 @@ fn a_proof_goes_back_where_it_is_wanted() {
 }
 
 #[test]
-fn what_results_show_follows_the_last_of_them_and_silent_turns_are_left_out() {
+fn images_in_tool_results_follow_the_last_result() {
     let shown = |id: &str, text: Option<&str>| {
         let mut parts = vec![Part::Image(Media::from_url(&format!("https://x/{id}.png")))];
         parts.extend(text.map(|text| Part::Text(text.into())));

@@ -14,7 +14,7 @@ fn wrong(body: &str) -> String {
 }
 
 #[test]
-fn what_is_wrong_is_named() {
+fn validation_errors_name_the_field() {
     let with = |fields: &str| {
         wrong(&format!(r#"{{"model":"m","messages":[{{"role":"user","content":"hi"}}],{fields}}}"#))
     };
@@ -47,7 +47,7 @@ fn what_is_wrong_is_named() {
 }
 
 #[test]
-fn lists_are_no_objects() {
+fn arrays_are_not_accepted_as_objects() {
     let message = r#"{"role":"user","content":"hi"}"#;
     for (fields, name) in [
         (r#""messages":[["user","hi",null,null,null,null,null]]"#.to_owned(), "messages[0]"),
@@ -71,7 +71,7 @@ fn lists_are_no_objects() {
 }
 
 #[test]
-fn deep_nesting_is_refused_here_and_text_that_looks_like_it_is_not() {
+fn deep_nesting_is_rejected_except_inside_strings() {
     let deep = format!(r#"{{"model":"m","messages":[],"x":{}{}}}"#, "[".repeat(101), "]".repeat(101));
     assert!(wrong(&deep).contains("`x` nests deeper than 100 levels"));
     let text = format!(r#"{{"model":"m","messages":[{{"role":"user","content":"{}"}}]}}"#, "[".repeat(5_000));
@@ -85,7 +85,7 @@ fn prompts_do_not_leak_into_errors() {
 }
 
 #[test]
-fn what_no_shared_word_covers_is_kept() {
+fn unknown_fields_are_kept() {
     let incoming = ChatCompletionsRequest::parse(
         br#"{"model":"m","messages":[{"role":"user","content":"hi"}],"logit_bias":{"5":1},"stream":true,
         "stream_options":{"include_usage":true},"hotspare":{"only":["a"],"deadline":"1.5s"}}"#,
@@ -97,7 +97,7 @@ fn what_no_shared_word_covers_is_kept() {
 }
 
 #[test]
-fn what_only_this_wire_knows_stays_where_it_stood() {
+fn native_parts_round_trip_in_place() {
     let incoming = ChatCompletionsRequest::parse(
         br#"{"model":"m","tools":[{"type":"custom","custom":{"name":"c"}}],"messages":[{"role":"user","content":[
         {"type":"image_url","image_url":{"url":"https://h/a.png","detail":"low"}},
@@ -116,7 +116,7 @@ fn what_only_this_wire_knows_stays_where_it_stood() {
 
 proptest! {
     #[test]
-    fn no_bytes_make_it_panic(body in prop::collection::vec(any::<u8>(), 0..300), text in "[\\[\\]{}:,\"a-z0-9. -]{0,80}") {
+    fn arbitrary_bytes_never_panic(body in prop::collection::vec(any::<u8>(), 0..300), text in "[\\[\\]{}:,\"a-z0-9. -]{0,80}") {
         let _ = ChatCompletionsRequest::parse(&body);
         let _ = ChatCompletionsRequest::parse(text.as_bytes());
         let _ = ChatCompletionsRequest::parse(format!(r#"{{"model":"m","messages":[{text}]}}"#).as_bytes());

@@ -85,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stream_that_calls_itself_whole_is_cut_after_all() {
+    fn sse_body_labelled_as_json_is_split_into_frames() {
         assert_eq!(frames("{\"a\": \"data: x\"}"), ["{\"a\": \"data: x\"}"]);
         assert_eq!(frames("\ndata: {}\n\ndata: [DONE]\n\n"), ["{}", "[DONE]"]);
         assert_eq!(frames(":\n\ndata: {}\n\n"), ["{}"]);

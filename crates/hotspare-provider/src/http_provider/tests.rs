@@ -90,7 +90,7 @@ fn call(secret: Option<&str>) -> Outbound {
 }
 
 #[test]
-fn a_request_with_a_key_is_signed_at_its_time() {
+fn request_with_a_key_is_signed_at_send_time() {
     let transport = Arc::new(Canned(200, "", Mutex::default()));
     let shared: Arc<dyn Transport> = Arc::<Canned>::clone(&transport);
     let provider = HttpProvider::new(Lines, shared).with_signer(Some(Arc::new(Dated)));
@@ -102,7 +102,7 @@ fn a_request_with_a_key_is_signed_at_its_time() {
 }
 
 #[test]
-fn no_part_of_a_key_is_shown() {
+fn every_part_of_a_key_is_redacted() {
     let echo = "the canonical request for AKIDEXAMPLE with wJalrXUtnFEMI and AQoDYXdzEJr was wrong";
     let provider = HttpProvider::new(Lines, Arc::new(Canned(403, echo, Mutex::default())));
     let key = "AKIDEXAMPLE:wJalrXUtnFEMI:AQoDYXdzEJr:the";
@@ -111,7 +111,7 @@ fn no_part_of_a_key_is_shown() {
 }
 
 #[test]
-fn what_came_before_a_broken_frame_is_told() {
+fn chunks_before_a_broken_frame_are_delivered() {
     let mut long = String::from("hello\n");
     long.push_str(&"x".repeat(crate::FRAME_LIMIT + 1));
     let long: &'static str = long.leak();
@@ -123,7 +123,7 @@ fn what_came_before_a_broken_frame_is_told() {
 }
 
 #[test]
-fn the_time_left_is_told_only_where_that_is_wanted_and_in_the_unit_of_the_header() {
+fn remaining_time_is_sent_only_in_a_configured_header() {
     let transport = Arc::new(Canned(200, "", Mutex::default()));
     for name in [None, Some("x-hotspare-deadline"), Some("x-rq-timeout-ms")] {
         let mut provider = HttpProvider::new(Lines, Arc::clone(&transport) as Arc<dyn Transport>);

@@ -19,7 +19,7 @@ pub(super) fn mean(rows: &[(u16, &str, Kind)]) {
 }
 
 #[test]
-fn a_mistake_of_the_caller_is_one_inside_a_stream_too() {
+fn caller_errors_inside_a_stream_are_classified() {
     use Kind::{ContentPolicy, InvalidRequest, RateLimited, Server, Unsupported};
     mean(&[
         (
@@ -52,7 +52,7 @@ fn a_mistake_of_the_caller_is_one_inside_a_stream_too() {
 }
 
 #[test]
-fn a_prompt_that_is_too_long() {
+fn classifies_context_overflows() {
     let sentences = [
         "prompt token count of 391491 exceeds the limit of 128000",
         "The input (516368 tokens) is longer than the model's context length (262144 tokens).",
@@ -82,7 +82,7 @@ fn a_prompt_that_is_too_long() {
 }
 
 #[test]
-fn what_only_this_target_cannot_do() {
+fn classifies_target_specific_limitations() {
     use Kind::{BadOutput, ModelUnavailable, Overloaded, Server, Unsupported};
     mean(&[
         (
@@ -139,7 +139,7 @@ fn what_only_this_target_cannot_do() {
 }
 
 #[test]
-fn money_and_keys() {
+fn classifies_billing_and_key_errors() {
     use Kind::{Auth, Forbidden, QuotaExhausted, RateLimited};
     let budget = r#"{"error":{"message":"Budget has been exceeded! Current cost: 5.0, Max budget: 1.0","type":"budget_exceeded","param":null,"code":"429"}}"#;
     mean(&[

@@ -17,7 +17,7 @@ fn mean(rows: &[(u16, &str, Kind, Scope)]) {
 }
 
 #[test]
-fn a_days_quota_is_the_models_and_money_is_the_keys() {
+fn daily_quota_is_scoped_to_the_model_and_billing_to_the_key() {
     use Kind::{QuotaExhausted, RateLimited};
     mean(&[
         (
@@ -91,7 +91,7 @@ fn a_days_quota_is_the_models_and_money_is_the_keys() {
 }
 
 #[test]
-fn what_a_host_has_done_is_no_mistake_of_the_caller() {
+fn host_side_errors_are_not_blamed_on_the_caller() {
     use Kind::{Auth, Forbidden, ModelUnavailable, Overloaded, Server};
     mean(&[
         (
@@ -141,7 +141,7 @@ fn what_a_host_has_done_is_no_mistake_of_the_caller() {
 }
 
 #[test]
-fn what_one_request_did_takes_nobody_out() {
+fn errors_about_one_request_have_no_scope() {
     use Kind::{ContentPolicy, ContextOverflow, InvalidRequest, ModelUnavailable, Unsupported};
     mean(&[
         (
@@ -216,7 +216,7 @@ fn what_one_request_did_takes_nobody_out() {
 }
 
 #[test]
-fn garbled_output_is_the_models_and_garbled_arguments_are_the_callers() {
+fn garbled_output_is_bad_output_but_garbled_arguments_are_invalid() {
     mean(&[
         (
             500,
@@ -234,7 +234,7 @@ fn garbled_output_is_the_models_and_garbled_arguments_are_the_callers() {
 }
 
 #[test]
-fn a_relays_body_holds_its_headers() {
+fn reads_headers_embedded_in_a_relays_body() {
     let mut later = head(429);
     later.received_at = SystemTime::UNIX_EPOCH + Duration::from_secs(1_754_667_600);
     let body = br#"{"error":{"message":"Rate limit exceeded: free-models-per-day.","code":429,"metadata":{"headers":{"X-RateLimit-Limit":"50","X-RateLimit-Remaining":"0","X-RateLimit-Reset":"1754671200000"}}}}"#;

@@ -4,7 +4,7 @@ use super::hosts::mean;
 use super::*;
 
 #[test]
-fn a_key_that_is_refused_with_another_status() {
+fn rejected_keys_with_unusual_statuses_are_auth_errors() {
     use Kind::Auth;
     mean(&[
         (
@@ -31,7 +31,7 @@ fn a_key_that_is_refused_with_another_status() {
 }
 
 #[test]
-fn models_that_a_host_does_not_have() {
+fn missing_models_are_model_unavailable() {
     use Kind::ModelUnavailable;
     mean(&[
         (
@@ -68,7 +68,7 @@ fn models_that_a_host_does_not_have() {
 }
 
 #[test]
-fn what_one_host_cannot_do_another_may() {
+fn host_limitations_are_unsupported() {
     use Kind::Unsupported;
     mean(&[
         (
@@ -151,7 +151,7 @@ fn what_one_host_cannot_do_another_may() {
 }
 
 #[test]
-fn limits_that_look_like_something_else() {
+fn rate_limits_disguised_as_other_errors_are_recognized() {
     use Kind::{Forbidden, GrowthLimited, RateLimited};
     mean(&[
         (
@@ -173,7 +173,7 @@ fn limits_that_look_like_something_else() {
 }
 
 #[test]
-fn money_and_allowances_in_the_words_of_hosts() {
+fn billing_messages_are_quota_exhausted() {
     use Kind::QuotaExhausted;
     mean(&[
         (
@@ -245,7 +245,7 @@ fn money_and_allowances_in_the_words_of_hosts() {
 }
 
 #[test]
-fn filters_by_their_names() {
+fn content_filter_errors_are_content_policy() {
     use Kind::ContentPolicy;
     mean(&[
         (
@@ -292,7 +292,7 @@ fn filters_by_their_names() {
 }
 
 #[test]
-fn too_long_in_the_words_of_hosts() {
+fn overflow_messages_are_context_overflow() {
     use Kind::ContextOverflow;
     mean(&[
         (

@@ -29,7 +29,7 @@ fn call() -> Vec<(String, String)> {
 }
 
 #[test]
-fn a_stream_that_closes_with_the_whole_answer_says_it_once() {
+fn final_full_message_is_not_emitted_twice() {
     for finish in [r#""stop""#, "null"] {
         let last_delta =
             format!(r#"{{"choices":[{{"delta":{{"content":" there"}},"finish_reason":{finish}}}]}}"#);
@@ -54,7 +54,7 @@ fn a_stream_that_closes_with_the_whole_answer_says_it_once() {
 }
 
 #[test]
-fn a_whole_answer_may_have_its_calls_in_a_choice_of_their_own() {
+fn tool_calls_in_a_second_choice_are_read() {
     for index in ["", r#""index":0,"#, r#""index":1,"#] {
         let (events, result) = whole(&format!(
             r#"{{"id":"c","choices":[{{"index":0,"finish_reason":"tool_calls","message":{{"content":"I'll look"}}}},{{{index}"finish_reason":"tool_calls","message":{{"tool_calls":[{{"id":"t","type":"function","function":{{"name":"f","arguments":"{{\"a\":1}}"}}}}]}}}}]}}"#
@@ -65,7 +65,7 @@ fn a_whole_answer_may_have_its_calls_in_a_choice_of_their_own() {
 }
 
 #[test]
-fn an_id_of_its_own_for_each_piece_is_still_one_call() {
+fn tool_call_deltas_with_changing_ids_are_one_call() {
     let body = sse(&[
         r#"{"id":"c","choices":[{"delta":{"tool_calls":[{"index":0,"id":"x","function":{"name":"f","arguments":""}}]}}]}"#,
         r#"{"choices":[{"delta":{"tool_calls":[{"index":0,"id":"y","function":{"arguments":"{\"a\":"}}]}}]}"#,
@@ -75,7 +75,7 @@ fn an_id_of_its_own_for_each_piece_is_still_one_call() {
 }
 
 #[test]
-fn a_call_without_a_list_around_it_is_one() {
+fn tool_call_outside_an_array_is_read() {
     let body = sse(&[
         r#"{"id":"c","choices":[{"delta":{"tool_calls":{"index":0,"id":"","function":{"name":"f","arguments":"{\"a\":1}"}}},"finish_reason":"stop"}]}"#,
     ]);
@@ -83,7 +83,7 @@ fn a_call_without_a_list_around_it_is_one() {
 }
 
 #[test]
-fn an_error_in_a_stream_may_name_its_status() {
+fn stream_error_status_is_used() {
     let frame = r#"{"error":{"message":"Input validation error","http_status_code":422}}"#;
     let told = |frame: &str| run(&sse(&[frame]), &[]).1;
     assert_eq!(told(frame), Err(Kind::InvalidRequest));
@@ -91,7 +91,7 @@ fn an_error_in_a_stream_may_name_its_status() {
 }
 
 #[test]
-fn cached_tokens_under_other_names() {
+fn reads_cached_tokens_under_any_name() {
     let usage = |fields: &str| {
         let body = format!(
             r#"{{"id":"c","choices":[{{"message":{{"content":"x"}},"finish_reason":"stop"}}],"usage":{{"prompt_tokens":10,"completion_tokens":2,{fields}}}}}"#

@@ -27,7 +27,7 @@ fn started() -> Event {
 
 /// With indexes, item ids or neither, what belongs together is matched, and nothing is emitted twice.
 #[test]
-fn pieces_are_told_once_however_little_a_host_says_of_them() {
+fn items_without_ids_or_indexes_are_emitted_once() {
     for (with, item) in [
         (r#""output_index":0,"item_id":"changes with each frame","#, r#""id":"m1","#),
         (r#""item_id":"m1","#, r#""id":"m1","#),
@@ -56,7 +56,7 @@ fn pieces_are_told_once_however_little_a_host_says_of_them() {
 
 /// What a host omits from the stream is taken from the finished item, or from the answer as a whole.
 #[test]
-fn what_was_not_told_in_pieces_is_told_in_one() {
+fn content_missing_from_deltas_is_taken_from_the_final_item() {
     let item = r#"{"type":"message","id":"m1","content":[{"type":"output_text","text":"ab"}]}"#;
     let done = format!(r#"{{"type":"response.output_item.done","item":{item}}}"#);
     let completed =
@@ -70,7 +70,7 @@ fn what_was_not_told_in_pieces_is_told_in_one() {
 }
 
 #[test]
-fn calls_are_numbered_and_their_arguments_told_once() {
+fn calls_are_indexed_and_arguments_emitted_once() {
     let added = |id: &str| {
         format!(
             r#"{{"type":"response.output_item.added","item":{{"type":"function_call","id":"f{id}","call_id":"{id}","name":"n","arguments":""}}}}"#
@@ -104,7 +104,7 @@ fn calls_are_numbered_and_their_arguments_told_once() {
 }
 
 #[test]
-fn reasoning_goes_back_to_its_author_as_it_came() {
+fn reasoning_items_round_trip_to_their_origin() {
     let item = r#"{"type":"reasoning","id":"rs","summary":[{"type":"summary_text","text":"one"},{"type":"summary_text","text":"two"}],"encrypted_content":"x"}"#;
     let whole =
         format!(r#"{{"object":"response","id":"r","model":"m","status":"completed","output":[{item}]}}"#);
@@ -138,7 +138,7 @@ fn reasoning_goes_back_to_its_author_as_it_came() {
 }
 
 #[test]
-fn every_end_is_told_apart() {
+fn maps_every_response_status() {
     let end = |response: &str| {
         let frame = format!(r#"{{"type":"response.completed","response":{response}}}"#);
         decode(&[CREATED, &frame]).map(|events| events.last().cloned())
@@ -165,7 +165,7 @@ fn every_end_is_told_apart() {
 }
 
 #[test]
-fn errors_and_cuts_are_never_an_end() {
+fn errors_and_truncation_are_not_a_normal_end() {
     let cases: [(&[&str], Kind); 6] = [
         (&[], Kind::Protocol),
         (&["[DONE]"], Kind::Protocol),
@@ -180,7 +180,7 @@ fn errors_and_cuts_are_never_an_end() {
 }
 
 #[test]
-fn what_no_shared_word_covers_is_kept() {
+fn unknown_fields_are_kept() {
     let search = r#"{"type":"web_search_call","id":"ws","status":"completed","action":{"type":"search"}}"#;
     let done = format!(r#"{{"type":"response.output_item.done","output_index":0,"item":{search}}}"#);
     let new = r#"{"type":"response.dream.added","dream":1}"#;
@@ -196,7 +196,7 @@ fn what_no_shared_word_covers_is_kept() {
 proptest! {
     /// Whatever the input, it is decoded or refused without a panic.
     #[test]
-    fn nothing_panics(frames in prop::collection::vec(frame(), 0..12)) {
+    fn arbitrary_frames_never_panic(frames in prop::collection::vec(frame(), 0..12)) {
         let frames: Vec<&str> = frames.iter().map(String::as_str).collect();
         let _ = decode(&frames);
     }
@@ -230,7 +230,7 @@ fn frame() -> impl Strategy<Value = String> {
 }
 
 #[test]
-fn what_failed_is_no_answer_however_little_is_said_of_it() {
+fn failed_response_without_details_is_an_error() {
     let piece = r#"{"type":"response.output_text.delta","delta":"Hi"}"#;
     for end in [
         r#"{"type":"response.failed"}"#,

@@ -10,7 +10,7 @@ fn spelled(request: &ChatRequest) -> Value {
 }
 
 #[test]
-fn a_conversation_becomes_items() {
+fn encodes_a_conversation_as_items() {
     let proof = r#"{"type":"reasoning","id":"rs","summary":[],"encrypted_content":"x"}"#;
     let signature = Signature { origin: Origin("openai".into()), data: proof.into(), redacted: true };
     let mut request = ChatRequest::to("r").system("be brief").user("hi");
@@ -46,7 +46,7 @@ fn a_conversation_becomes_items() {
 }
 
 #[test]
-fn fields_of_the_callers_own_join_ours() {
+fn extra_fields_are_merged() {
     let mut request = ChatRequest::to("r").user("hi").output(OutputFormat::JsonObject);
     request.reasoning_effort = Some("low".into());
     let extras = request.extras.entry(WIRE.into()).or_default();
@@ -60,7 +60,7 @@ fn fields_of_the_callers_own_join_ours() {
 }
 
 #[test]
-fn what_the_wire_cannot_say_is_refused() {
+fn unsupported_settings_are_rejected() {
     let mut request = ChatRequest::to("r").user("hi");
     request.stop.push("x".into());
     let error = body(&request, "m", false, &Dialect::OPENAI).unwrap_err();

@@ -6,7 +6,7 @@ use serde_json::json;
 use super::*;
 
 #[test]
-fn the_models_items_in_a_row_are_one_turn() {
+fn consecutive_assistant_items_become_one_turn() {
     let body = json!({"model": "r", "instructions": "be brief", "store": false, "input": [
         {"role": "user", "content": "hi"},
         {"type": "reasoning", "id": "rs", "summary": [{"type": "summary_text", "text": "hm"}]},
@@ -29,7 +29,7 @@ fn the_models_items_in_a_row_are_one_turn() {
 }
 
 #[test]
-fn what_is_wrong_is_named() {
+fn validation_errors_name_the_field() {
     let cases = [
         (json!({"model": "r"}), "`input` is missing or empty"),
         (json!({"input": "x"}), "`model` is missing: name a route or a target"),

@@ -35,7 +35,7 @@ fn said() -> Vec<Event> {
 }
 
 #[test]
-fn a_stream_is_read_back_as_it_was_told() {
+fn encoded_stream_round_trips() {
     let mut outgoing = ResponsesEncoder::new("x", "y", 0);
     let mut out = Vec::new();
     for event in said() {
@@ -52,7 +52,7 @@ fn a_stream_is_read_back_as_it_was_told() {
 }
 
 #[test]
-fn a_whole_answer_is_read_back() {
+fn encoded_answer_round_trips() {
     let content = vec![Part::Text("ab".into()), Part::ToolCall(ToolCall::new("c", "f", "{}"))];
     let answer = ChatResponse::new(content, FinishReason::ToolCalls);
     let body = ResponsesEncoder::new("x", "y", 0).body(&answer);
@@ -63,7 +63,7 @@ fn a_whole_answer_is_read_back() {
 }
 
 #[test]
-fn a_short_answer_is_incomplete() {
+fn length_limited_answer_is_incomplete() {
     let mut outgoing = ResponsesEncoder::new("x", "y", 0);
     let mut out = Vec::new();
     outgoing.event(&Event::TextDelta("a".into()), &mut out);

@@ -62,7 +62,7 @@ fn run(body: &[u8], cuts: &[usize]) -> (Vec<(String, String)>, Result<(), Kind>)
 }
 
 #[test]
-fn names_tell_events_from_failures() {
+fn message_types_distinguish_events_from_errors() {
     let (frames, result) = run(&stream(), &[]);
     assert_eq!(result, Ok(()));
     let names: Vec<&str> = frames.iter().map(|(name, _)| name.as_str()).collect();
@@ -73,7 +73,7 @@ fn names_tell_events_from_failures() {
 
 /// The example message from the format's documentation.
 #[test]
-fn a_known_message() {
+fn decodes_the_documented_example() {
     let bytes = [
         0, 0, 0, 0x3d, 0, 0, 0, 0x20, 0x07, 0xFD, 0x83, 0x96, 0x0C, b'c', b'o', b'n', b't', b'e', b'n', b't',
         b'-', b't', b'y', b'p', b'e', 0x07, 0, 0x10, b'a', b'p', b'p', b'l', b'i', b'c', b'a', b't', b'i',
@@ -84,7 +84,7 @@ fn a_known_message() {
 }
 
 #[test]
-fn every_type_of_header_is_skipped_by_its_length() {
+fn skips_every_header_type() {
     let mut headers = Vec::new();
     for (kind, value) in [
         (0, &b""[..]),
@@ -107,7 +107,7 @@ fn every_type_of_header_is_skipped_by_its_length() {
 }
 
 #[test]
-fn what_is_cut_inside_a_message_is_truncated() {
+fn body_cut_inside_a_message_is_truncated() {
     let body = stream();
     let mut ends = vec![0];
     while ends[ends.len() - 1] < body.len() {
@@ -123,7 +123,7 @@ fn what_is_cut_inside_a_message_is_truncated() {
 }
 
 #[test]
-fn lengths_that_make_no_sense_are_refused_before_anything_is_kept() {
+fn implausible_lengths_are_rejected_before_buffering() {
     let prelude = |total: u32, headers: u32| {
         let mut out = [total.to_be_bytes(), headers.to_be_bytes()].concat();
         out.extend(crc32fast::hash(&out).to_be_bytes());
@@ -136,7 +136,7 @@ fn lengths_that_make_no_sense_are_refused_before_anything_is_kept() {
 
 proptest! {
     #[test]
-    fn any_split_gives_the_same_frames(cuts in prop::collection::vec(0usize..400, 0..12)) {
+    fn chunk_boundaries_do_not_change_frames(cuts in prop::collection::vec(0usize..400, 0..12)) {
         let mut cuts = cuts;
         cuts.sort_unstable();
         prop_assert_eq!(run(&stream(), &cuts), run(&stream(), &[]));
@@ -144,7 +144,7 @@ proptest! {
 
     /// Any changed byte is detected, except in a length that now says that more bytes are to come.
     #[test]
-    fn a_wrong_byte_is_noticed(at in 0usize..1_000, flip in 1u8..) {
+    fn corrupted_byte_is_detected(at in 0usize..1_000, flip in 1u8..) {
         let mut body = stream();
         let at = at % body.len();
         body[at] ^= flip;
@@ -152,7 +152,7 @@ proptest! {
     }
 
     #[test]
-    fn total(body in prop::collection::vec(any::<u8>(), 0..200), headers in prop::collection::vec(any::<u8>(), 0..60)) {
+    fn arbitrary_bytes_never_panic(body in prop::collection::vec(any::<u8>(), 0..200), headers in prop::collection::vec(any::<u8>(), 0..60)) {
         let _ = run(&body, &[3, 12]);
         let _ = run(&raw(&headers, &body), &[]);
     }

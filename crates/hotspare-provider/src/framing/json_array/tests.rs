@@ -13,7 +13,7 @@ fn run(pieces: &[&[u8]]) -> Result<Vec<String>, Kind> {
 }
 
 #[test]
-fn elements_are_frames() {
+fn each_element_is_a_frame() {
     let body = b"[{\"a\": [1, {}]}\r\n,\r\n{\"b\":\"]}\\\"{\\\\\"}\n]\n";
     assert_eq!(run(&[body]).unwrap(), ["{\"a\": [1, {}]}", "{\"b\":\"]}\\\"{\\\\\"}"]);
     assert_eq!(run(&[b"[]"]).unwrap(), [""; 0]);
@@ -21,13 +21,13 @@ fn elements_are_frames() {
 }
 
 #[test]
-fn an_object_is_the_only_frame() {
+fn top_level_object_is_the_only_frame() {
     assert_eq!(run(&[b" {\"a\":", b"[1]} "]).unwrap(), ["{\"a\":[1]}"]);
     assert_eq!(run(&[b"{}{}"]), Err(Kind::Protocol));
 }
 
 #[test]
-fn events_and_marks_are_read_all_the_same() {
+fn reads_sse_bodies_and_byte_order_marks() {
     let body = b":\n\ndata: {\"a\":1}\n\ndata: {}\n\n";
     for size in [1, 2, 100] {
         let pieces: Vec<&[u8]> = body.chunks(size).collect();
@@ -37,7 +37,7 @@ fn events_and_marks_are_read_all_the_same() {
 }
 
 #[test]
-fn what_is_cut_is_cut() {
+fn incomplete_arrays_are_truncated_and_others_rejected() {
     for body in ["[", "[{}", "[{},", "[{\"a\":1", "{\"a\":\"}", "{\"a\":\"\\\"}"] {
         assert_eq!(run(&[body.as_bytes()]), Err(Kind::Truncated), "{body}");
     }
@@ -47,7 +47,7 @@ fn what_is_cut_is_cut() {
 }
 
 #[test]
-fn an_element_has_less_room_than_a_body() {
+fn element_limit_is_lower_than_the_body_limit() {
     let long = "x".repeat(100);
     assert_eq!(run(&[format!("[{{\"a\":\"{long}\"}}]").as_bytes()]), Err(Kind::Protocol));
     assert_eq!(run(&[format!("{{\"a\":\"{long}\"}}").as_bytes()]).unwrap().len(), 1);
@@ -57,7 +57,7 @@ fn an_element_has_less_room_than_a_body() {
 
 proptest! {
     #[test]
-    fn any_split_gives_the_same_frames(
+    fn chunk_boundaries_do_not_change_frames(
         body in r#"\[?(\{("[a\\"\[\]{}]{0,5}")?[a,:\[\]{}\\ ]{0,4}\},?){0,4}\]?"#,
         cuts in prop::collection::vec(0usize..80, 0..6),
     ) {

@@ -19,7 +19,7 @@ fn plain(data: &[&str]) -> Vec<(Option<String>, String)> {
 }
 
 #[test]
-fn reads_fields_comments_and_all_line_ends() {
+fn reads_fields_comments_and_all_line_endings() {
     assert_eq!(frames(&[b"data: a\n\ndata:b\r\n\r\ndata: c\r\r"]), plain(&["a", "b", "c"]));
     assert_eq!(frames(&[b": ping\n\n:\n\ndata: x\n: inside\ndata: y\n\n"]), plain(&["x\ny"]));
     assert_eq!(frames(&[b"event: error\ndata: {}\n\n"]), vec![(Some("error".into()), "{}".into())]);
@@ -28,13 +28,13 @@ fn reads_fields_comments_and_all_line_ends() {
 }
 
 #[test]
-fn what_is_cut_before_its_empty_line_is_no_event() {
+fn event_without_its_blank_line_is_dropped() {
     assert_eq!(frames(&[b"data: a\n\ndata: b\n"]), plain(&["a"]));
     assert_eq!(frames(&[b"data: a"]), plain(&[]));
 }
 
 #[test]
-fn a_body_that_is_json_is_one_frame() {
+fn json_body_is_one_frame() {
     for body in ["{\"a\":\n1}", "\n[\n{}\n]\n", "\u{feff}{}", ": keep-alive\n\n{\"a\":1}\n\n{}"] {
         for size in [1, 2, 3, 100] {
             let pieces: Vec<&[u8]> = body.as_bytes().chunks(size).collect();
@@ -53,12 +53,12 @@ fn a_body_that_is_json_is_one_frame() {
 }
 
 #[test]
-fn a_name_does_not_leak_into_the_next_event() {
+fn event_name_does_not_leak_into_the_next_event() {
     assert_eq!(frames(&[b"event: ping\n\ndata: a\n\n"]), plain(&["a"]));
 }
 
 #[test]
-fn an_endless_line_is_refused() {
+fn endless_line_is_rejected() {
     let mut sse = Sse::with_limit(100);
     let mut out = VecDeque::new();
     let piece = Bytes::from_static(&[b'x'; 60]);
@@ -67,7 +67,7 @@ fn an_endless_line_is_refused() {
 }
 
 #[test]
-fn endless_data_lines_are_refused() {
+fn endless_data_lines_are_rejected() {
     let mut sse = Sse::with_limit(100);
     let mut out = VecDeque::new();
     let line = Bytes::from_static(b"data: 0123456789\n");
@@ -77,7 +77,7 @@ fn endless_data_lines_are_refused() {
 
 proptest! {
     #[test]
-    fn any_split_gives_the_same_events(
+    fn chunk_boundaries_do_not_change_events(
         lines in prop::collection::vec("(data: ?[a-z{}é]{0,8}|event: [a-z]{1,4}|: ?[a-z]{0,3}|)", 0..24),
         ends in prop::collection::vec(prop::sample::select(vec!["\n", "\r\n", "\r"]), 24),
         cuts in prop::collection::vec(0usize..400, 0..12),
