@@ -7,7 +7,7 @@ use hotspare_tests::{Log, Rig};
 const PLANTED: &str = "sk-planted-0123456789";
 
 #[tokio::test]
-async fn requests_that_cannot_be_sent() {
+async fn invalid_requests_are_typed_errors() {
     let rig = Rig::sequential(&[WireFormat::OpenAi, WireFormat::Anthropic]).await;
     let cases = [
         (ChatRequest::to("chat"), Kind::InvalidRequest, "no messages"),
@@ -41,7 +41,7 @@ async fn requests_that_cannot_be_sent() {
 
 /// No reply causes a panic, a hang or an unbounded buffer; without a spare it is a typed error.
 #[tokio::test]
-async fn replies_that_make_no_sense() {
+async fn every_fault_ends_in_an_answer_or_a_typed_error() {
     for fault in Fault::examples() {
         for (wire, stream) in
             [(WireFormat::OpenAi, false), (WireFormat::OpenAi, true), (WireFormat::Anthropic, true)]
@@ -74,7 +74,7 @@ async fn replies_that_make_no_sense() {
 }
 
 #[tokio::test]
-async fn a_planted_key_is_shown_nowhere() {
+async fn keys_never_appear_in_output() {
     let server = ChaosServer::start(Settings::new(WireFormat::OpenAi).key("another")).await.unwrap();
     let endpoint =
         openai::target("m").base_url(server.base_url()).key(Key::from_secret(Secret::new(PLANTED)));
@@ -92,7 +92,7 @@ async fn a_planted_key_is_shown_nowhere() {
 }
 
 #[tokio::test]
-async fn each_key_can_be_tried_by_itself() {
+async fn each_key_can_be_checked_individually() {
     let server = ChaosServer::start(Settings::new(WireFormat::OpenAi).key("right")).await.unwrap();
     let key = |text: &str| Key::from_secret(Secret::new(text));
     let endpoint = openai::target("m").base_url(server.base_url()).key(key("wrong")).key(key("right"));
@@ -107,7 +107,7 @@ async fn each_key_can_be_tried_by_itself() {
 
 /// Captures all logs, down to TRACE, while a key is rejected and a target fails over.
 #[tokio::test]
-async fn logs_show_neither_keys_nor_prompts() {
+async fn logs_contain_neither_keys_nor_prompts() {
     let log = Log::default();
     let writer = log.clone();
     let subscriber = tracing_subscriber::fmt()
@@ -135,7 +135,7 @@ async fn logs_show_neither_keys_nor_prompts() {
 }
 
 #[test]
-fn every_mistake_of_a_builder_is_reported_at_once() {
+fn all_builder_errors_are_reported_at_once() {
     let error = Client::builder()
         .target("a", openai::target("").key(Key::env("HOTSPARE_TEST_UNSET")))
         .target("a", openai::target("m").base_url("ftp://host").key(Key::file("/nonexistent")))

@@ -14,7 +14,7 @@ fn ask() -> ChatRequest {
 }
 
 #[tokio::test]
-async fn an_answer_whole_and_in_pieces() {
+async fn serves_streamed_and_unstreamed_answers() {
     let rig = Rig::sequential(&[WireFormat::Bedrock]).await;
     let expected = rig.servers[0].settings().answer.concat();
     let answer = rig.client.chat(ask()).await.unwrap();
@@ -33,7 +33,7 @@ async fn an_answer_whole_and_in_pieces() {
 }
 
 #[tokio::test]
-async fn a_tool_is_called() {
+async fn serves_tool_calls() {
     let rig = Rig::sequential(&[WireFormat::Bedrock]).await;
     let mut request = ask().tool(Tool::new("weather", Json::parse(r#"{"type":"object"}"#).unwrap()));
     request.tool_choice = Some(ToolChoice::Required);
@@ -53,7 +53,7 @@ async fn a_tool_is_called() {
 
 /// Cut between binary messages and inside one: continued where the text joins, an error where it must not.
 #[tokio::test]
-async fn a_cut_stream_is_carried_on_or_told() {
+async fn cut_stream_is_continued_or_reported() {
     for fault in [
         Fault::CutAfter(7),
         Fault::ErrorEventAfter(7),
@@ -94,7 +94,7 @@ async fn a_cut_stream_is_carried_on_or_told() {
 
 /// A rejected key is re-read from its source, and the call that noticed is still served.
 #[tokio::test]
-async fn a_rejected_key_is_renewed() {
+async fn rejected_key_is_reread_and_retried() {
     let server = ChaosServer::start(Settings::new(WireFormat::Bedrock).key("key-after")).await.unwrap();
     let (reads, key) = (std::sync::Arc::new(std::sync::atomic::AtomicU32::new(0)), "a token service");
     let count = std::sync::Arc::clone(&reads);
@@ -112,7 +112,7 @@ async fn a_rejected_key_is_renewed() {
 
 /// A fetched token is requested before each request, and once more when it is rejected.
 #[tokio::test]
-async fn a_fetched_key_is_asked_for_and_told_of_its_rejection() {
+async fn credentials_are_fetched_per_request_and_refreshed_on_rejection() {
     use std::sync::Mutex;
     use std::time::SystemTime;
 

@@ -26,7 +26,7 @@ fn going_on() -> ChatRequest {
 }
 
 #[tokio::test]
-async fn what_only_one_provider_keeps_goes_there_or_nowhere() {
+async fn bound_request_goes_only_to_its_provider() {
     let (servers, client) = servers().await;
     let answer = client.chat(going_on()).await.unwrap();
     assert_eq!(answer.served_by.as_ref().unwrap().as_str(), "keeper");
@@ -45,7 +45,7 @@ async fn what_only_one_provider_keeps_goes_there_or_nowhere() {
 
 /// A request without such references moves freely, and one that no target of the route can resolve says so.
 #[tokio::test]
-async fn others_move_as_ever() {
+async fn unbound_request_fails_over_freely() {
     let (servers, client) = servers().await;
     servers[0].set_fault(Some(Fault::Status(503))).await;
     let free = client.chat(ChatRequest::to("r").user("hi")).await.unwrap();
@@ -57,7 +57,7 @@ async fn others_move_as_ever() {
 
 /// Features of another wire that matter are never dropped silently, whatever the route's targets.
 #[tokio::test]
-async fn nothing_that_would_be_missed_is_left_out() {
+async fn essential_native_features_are_not_dropped() {
     let server = ChaosServer::start(Settings::new(WireFormat::OpenAi)).await.unwrap();
     let other = ChaosServer::start(Settings::new(WireFormat::Anthropic)).await.unwrap();
     let client = Client::builder()

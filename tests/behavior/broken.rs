@@ -162,7 +162,7 @@ const CONFIGS: [(&str, &str); 45] = [
 ];
 
 #[test]
-fn configurations() {
+fn invalid_configs_are_typed_errors() {
     let mut wrong = Vec::new();
     for (text, says) in CONFIGS {
         match Client::from_toml(text) {
@@ -181,7 +181,7 @@ fn configurations() {
 
 /// All mistakes are reported, however many, in the order of the text.
 #[test]
-fn every_mistake_is_told() {
+fn all_config_errors_are_reported_in_order() {
     let targets =
         (0..40).map(|n| format!("[targets.t{n}]\nprovider = \"no such house {n}\"\nmodel = \"m\"\n"));
     let error = Client::from_toml(&targets.collect::<String>()).unwrap_err();
@@ -243,7 +243,7 @@ const BODIES: [(&str, &str); 9] = [
 ];
 
 #[test]
-fn requests() {
+fn malformed_requests_are_typed_errors() {
     type Read = fn(&str) -> Result<ChatRequest, Error>;
     let (chat, messages): (Read, Read) = (hotspare::openai::request, hotspare::anthropic::request);
     let refused = |read: Read, body: &str, says: &str| {
@@ -390,7 +390,7 @@ fn nonsense() -> Vec<Nonsense> {
 }
 
 #[tokio::test]
-async fn replies() {
+async fn malformed_replies_are_typed_errors() {
     for (what, status, kind, body, expected) in nonsense() {
         for (name, wire) in wires() {
             let (result, _) =
@@ -405,7 +405,7 @@ async fn replies() {
 
 /// Endless bodies: the bytes read, and those buffered, are bounded.
 #[tokio::test]
-async fn endless_replies() {
+async fn endless_replies_are_bounded() {
     let piece = |text: &str| Some(Bytes::from(text.repeat(PIECE / text.len())));
     for (what, status, kind, begin, more, most) in [
         ("a body that goes on", 200, JSON, "{\"x\":\"", piece("a"), BODY_LIMIT),
@@ -427,7 +427,7 @@ async fn endless_replies() {
 }
 
 #[test]
-fn there_are_enough_rows() {
+fn tables_have_enough_cases() {
     let rows = CONFIGS.len() + CHAT.len() + TURNS.len() + BODIES.len() + nonsense().len() + 7;
     assert!(rows >= 60, "{rows}");
 }
@@ -437,7 +437,7 @@ proptest! {
 
     /// Wherever a server repeats the key in a reply, nothing that is shown contains it.
     #[test]
-    fn a_key_that_a_server_repeats_is_not_passed_on(
+    fn key_echoed_by_a_server_is_redacted(
         status in 200u16..600, before in "[a-z{}\": ]{0,20}", after in "[a-z{}\": ]{0,20}", place in 0usize..5, streamed: bool,
     ) {
         let text = format!("{before}{PLANTED}{after}").replace('"', "'");

@@ -74,7 +74,7 @@ async fn streamed(client: &Client) -> (Vec<String>, Result<FinishReason, Kind>, 
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_arguments_of_the_call_are_the_answer() {
+async fn tool_arguments_become_the_answer() {
     let cases: [(&str, &[&str], usize); 6] = [
         ("as asked", &[r#"{"severity": 2,"#, r#" "owner": "ops"}"#], 1),
         ("keys in another spelling", &[r#"{"Severity": 2, "#, r#""OWNER": "ops"}"#], 1),
@@ -113,7 +113,7 @@ async fn the_arguments_of_the_call_are_the_answer() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn arguments_are_passed_on_as_they_come_where_the_route_judges_at_the_end() {
+async fn arguments_stream_through_when_validated_at_the_end() {
     for (form, wire) in [ValidateOutput::AtEnd, ValidateOutput::Never]
         .into_iter()
         .flat_map(|form| WIRES.map(|wire| (form, wire)))
@@ -137,7 +137,7 @@ async fn arguments_are_passed_on_as_they_come_where_the_route_judges_at_the_end(
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_call_that_is_cut_is_never_carried_on() {
+async fn cut_tool_call_is_never_continued() {
     for (form, served) in [(ValidateOutput::BeforeDelivery, true), (ValidateOutput::AtEnd, false)] {
         for wire in [WireFormat::Anthropic, WireFormat::Bedrock, WireFormat::OpenAi] {
             let mut rules = Rules::default();
@@ -158,7 +158,7 @@ async fn a_call_that_is_cut_is_never_carried_on() {
 }
 
 #[tokio::test]
-async fn a_model_that_answers_in_words_is_judged_by_them() {
+async fn text_answer_is_validated_instead_of_a_tool_call() {
     for wire in WIRES {
         let settings = calls(wire, &[]).answer(["Here you are: ", GOOD, " Anything else?"]);
         let pair = Pair::new(wire, settings, Rules::default()).await;
@@ -170,7 +170,7 @@ async fn a_model_that_answers_in_words_is_judged_by_them() {
 }
 
 #[tokio::test]
-async fn a_tool_is_asked_for_only_where_nothing_speaks_against_it() {
+async fn answer_tool_is_used_only_where_compatible() {
     let tool = || Tool::new("look_up", Json::parse(r#"{"type":"object"}"#).unwrap());
     let list = Json::parse(r#"{"type":"array"}"#).unwrap();
     let list = OutputFormat::JsonSchema { name: "list".into(), schema: list, strict: false };
@@ -214,7 +214,7 @@ async fn a_tool_is_asked_for_only_where_nothing_speaks_against_it() {
 }
 
 #[tokio::test]
-async fn asked_again_by_the_tool_it_hears_what_was_wrong() {
+async fn reask_by_tool_includes_the_violations() {
     let scripted = Arc::new(Scripted::new().text(r#"{"severity": 2}"#).text(GOOD));
     let mut profile = unenforced();
     profile.capabilities.forced_tool = Some(true);

@@ -105,7 +105,7 @@ fn messages_conform() {
 }
 
 #[test]
-fn generated_content_conforms() {
+fn gemini_content_conforms() {
     let piece = |parts: &str, more: &str| {
         format!(
             r#"{{"candidates":[{{"content":{{"role":"model","parts":[{parts}]}}{more}}}],"modelVersion":"g"}}"#
@@ -213,7 +213,7 @@ fn responses_conform() {
 }
 
 #[test]
-fn second_version_chat_conforms() {
+fn cohere_v2_chat_conforms() {
     let start = r#"{"type":"message-start","id":"c","delta":{"message":{"role":"assistant"}}}"#;
     let piece = |text: &str| {
         format!(
@@ -252,7 +252,7 @@ fn second_version_chat_conforms() {
 }
 
 #[test]
-fn chat_in_lines_conforms() {
+fn ollama_chat_conforms() {
     let piece = |message: &str, rest: &str| {
         format!(r#"{{"model":"m","message":{{"role":"assistant",{message}}},"done":{rest}}}"#)
     };
@@ -351,7 +351,7 @@ fn converse_conforms() {
 
 /// The kit detects violations: each flaw of this wire fails the named check.
 #[test]
-fn flaws_are_found() {
+fn conformance_kit_detects_flaws() {
     let find = |flaw: &'static str| {
         let report = Conformance::new(flawed::Flawed(flaw))
             .whole(Reply::json(200, r#"{"text":"hello"}"#), "hello")

@@ -43,7 +43,7 @@ async fn text(client: &Client) -> Result<String, hotspare::Error> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_slow_or_broken_stream_is_rescued_within_fifteen_seconds() {
+async fn slow_or_broken_streams_are_rescued_within_fifteen_seconds() {
     let faults = [
         Fault::SlowFirstToken(Duration::from_secs(20)),
         Fault::StallAfter(20),
@@ -70,7 +70,7 @@ async fn every_slow_or_broken_stream_is_rescued_within_fifteen_seconds() {
 }
 
 #[tokio::test]
-async fn a_single_error_among_healthy_answers_is_retried_in_place_and_benches_nobody() {
+async fn single_error_is_retried_in_place_without_opening_a_breaker() {
     for fault in [Fault::Status(500), Fault::ResetBeforeHead] {
         let rig = shipped([Settings::new(WireFormat::OpenAi), Settings::new(WireFormat::OpenAi)]).await;
         rig.servers[0].set_plan(FaultPlan::scripted((0..30).map(|call| (call == 10).then_some(fault))));
@@ -84,7 +84,7 @@ async fn a_single_error_among_healthy_answers_is_retried_in_place_and_benches_no
 }
 
 #[tokio::test]
-async fn a_target_reached_by_failover_is_treated_like_the_first() {
+async fn failover_target_gets_the_same_rules_as_the_first() {
     let server = || Settings::new(WireFormat::OpenAi);
     let rig = shipped([server(), server(), server()]).await;
     rig.servers[0].set_fault(Some(Fault::Status(503))).await;
@@ -93,7 +93,7 @@ async fn a_target_reached_by_failover_is_treated_like_the_first() {
 }
 
 #[tokio::test]
-async fn one_callers_mistake_takes_nothing_down() {
+async fn caller_error_on_the_spare_does_not_disable_it() {
     let server = || Settings::new(WireFormat::OpenAi);
     let rig = shipped([server(), server()]).await;
     rig.servers[0].set_fault(Some(Fault::Refuse)).await;
@@ -107,7 +107,7 @@ async fn one_callers_mistake_takes_nothing_down() {
 
 /// Response headers are no answer: whatever a 200 turns out to be, the caller gets the spare's answer.
 #[tokio::test]
-async fn a_head_commits_to_nothing() {
+async fn response_headers_do_not_commit() {
     let faults = [
         Fault::CutAfter(0),
         Fault::ResetAfterBytes(120),
@@ -126,7 +126,7 @@ async fn a_head_commits_to_nothing() {
 }
 
 #[tokio::test]
-async fn a_dead_key_an_empty_account_and_an_unknown_model_are_left_for_the_spare() {
+async fn auth_billing_and_model_errors_fail_over_to_the_spare() {
     for fault in [Fault::Status(401), Fault::Status(402), Fault::Status(404), Fault::QuotaExhausted] {
         let rig = shipped([Settings::new(WireFormat::OpenAi), Settings::new(WireFormat::OpenAi)]).await;
         rig.servers[0].set_fault(Some(fault)).await;
@@ -138,7 +138,7 @@ async fn a_dead_key_an_empty_account_and_an_unknown_model_are_left_for_the_spare
 }
 
 #[tokio::test]
-async fn when_all_are_down_the_first_cause_and_every_attempt_are_told() {
+async fn total_outage_reports_the_first_cause_and_every_attempt() {
     let rig = shipped([Settings::new(WireFormat::OpenAi), Settings::new(WireFormat::Anthropic)]).await;
     rig.servers[0].set_fault(Some(Fault::RateLimited(30))).await;
     rig.servers[1].set_fault(Some(Fault::Status(529))).await;
@@ -152,7 +152,7 @@ async fn when_all_are_down_the_first_cause_and_every_attempt_are_told() {
 
 /// The caller paused for longer than the gap limit; the provider was not silent.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_slow_reader_is_never_blamed_on_the_provider() {
+async fn slow_reader_is_not_blamed_on_the_provider() {
     let rig =
         shipped([Settings::new(WireFormat::OpenAi).tokens(60), Settings::new(WireFormat::OpenAi)]).await;
     let mut stream = rig.client.stream(ask()).await.unwrap();
@@ -172,7 +172,7 @@ async fn a_slow_reader_is_never_blamed_on_the_provider() {
 /// First content after the limit for models that do not reason; twelve concurrent calls, more than a rate needs to be
 /// judged.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_healthy_reasoning_model_is_never_blamed_for_thinking() {
+async fn reasoning_model_is_not_blamed_for_thinking() {
     let server = ChaosServer::start(Settings::new(WireFormat::OpenAi)).await.unwrap();
     server.set_fault(Some(Fault::SlowFirstToken(Duration::from_secs(9)))).await;
     let spare = ChaosServer::start(Settings::new(WireFormat::OpenAi)).await.unwrap();
@@ -199,7 +199,7 @@ fn assert_unblamed(client: &Client, served: u64) {
 }
 
 #[tokio::test]
-async fn five_targets_and_a_limit_of_three() {
+async fn all_targets_are_tried_unless_max_targets_is_set() {
     let mut settings = Vec::new();
     settings.resize_with(5, || Settings::new(WireFormat::OpenAi));
     let servers = shipped(settings).await;
@@ -223,7 +223,7 @@ async fn five_targets_and_a_limit_of_three() {
 }
 
 #[tokio::test]
-async fn a_quota_reported_in_headers_is_left_before_it_is_refused() {
+async fn quota_exhausted_by_headers_is_avoided() {
     let nearly = Settings::new(WireFormat::OpenAi)
         .header("x-ratelimit-limit-requests", "100")
         .header("x-ratelimit-remaining-requests", "0")
@@ -234,7 +234,7 @@ async fn a_quota_reported_in_headers_is_left_before_it_is_refused() {
 }
 
 #[tokio::test]
-async fn a_key_file_is_read_again_when_its_key_is_rejected() {
+async fn key_file_is_reread_when_its_key_is_rejected() {
     let file = std::env::temp_dir().join(format!("hotspare-key-{}", std::process::id()));
     std::fs::write(&file, "sk-old").unwrap();
     let server = ChaosServer::start(Settings::new(WireFormat::OpenAi).key("sk-old")).await.unwrap();
@@ -252,7 +252,7 @@ async fn a_key_file_is_read_again_when_its_key_is_rejected() {
 
 /// A recovered target carries traffic again even at a low rate: no breaker waits for a volume that never comes.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_target_that_comes_back_is_found_at_one_request_every_few_seconds() {
+async fn recovered_target_is_found_at_a_low_request_rate() {
     let rig = shipped([Settings::new(WireFormat::OpenAi), Settings::new(WireFormat::OpenAi)]).await;
     rig.servers[0].set_fault(Some(Fault::Status(503))).await;
     // It answers no request: four failures in a row open its breaker.

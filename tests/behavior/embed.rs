@@ -31,7 +31,7 @@ fn ask() -> EmbedRequest {
 
 /// Whatever fault the main target has, the spare with the same model gives the same vectors.
 #[tokio::test]
-async fn every_fault_of_the_main_target_is_survived() {
+async fn embeddings_survive_every_fault_of_the_main_target() {
     for fault in Fault::examples() {
         let (main, spare) = (server().await, server().await);
         let client = client(vec![target(&main, "e"), target(&spare, "e")]);
@@ -47,7 +47,7 @@ async fn every_fault_of_the_main_target_is_survived() {
 
 /// Vectors are not tokens: only the input is charged.
 #[tokio::test]
-async fn vectors_cost_nothing() {
+async fn embeddings_charge_only_for_input() {
     for wire in [WireFormat::OpenAi, WireFormat::Gemini] {
         let server = ChaosServer::start(Settings::new(wire)).await.unwrap();
         let mut profile = ModelProfile::default();
@@ -68,7 +68,7 @@ async fn vectors_cost_nothing() {
 
 /// One model at two hosts with different encodings of vectors.
 #[tokio::test]
-async fn another_wire_gives_the_same_vectors() {
+async fn failover_to_another_wire_gives_the_same_vectors() {
     for fault in [Fault::Status(503), Fault::RateLimited(7), Fault::CutAfter(1), Fault::ErrorEventAfter(0)] {
         let main = ChaosServer::start(Settings::new(WireFormat::Gemini)).await.unwrap();
         let spare = server().await;
@@ -87,7 +87,7 @@ async fn another_wire_gives_the_same_vectors() {
 /// Another model family, another length, a model without embeddings: skipped with the reason, even if no target is
 /// left.
 #[tokio::test]
-async fn what_cannot_be_compared_is_never_served() {
+async fn incompatible_embedding_models_are_skipped() {
     let (main, spare) = (server().await, server().await);
     let mut longer = ModelProfile::default();
     longer.embedding_family = Some("e".into());
@@ -116,7 +116,7 @@ async fn what_cannot_be_compared_is_never_served() {
 }
 
 #[tokio::test]
-async fn a_length_that_was_not_asked_for_is_left_behind() {
+async fn vectors_of_unexpected_length_are_rejected() {
     let (main, spare) = (server().await, server().await);
     let mut profile = ModelProfile::default();
     profile.embedding_dimensions = Some(12);
@@ -129,7 +129,7 @@ async fn a_length_that_was_not_asked_for_is_left_behind() {
 }
 
 #[tokio::test]
-async fn base64_says_the_same_as_numbers() {
+async fn base64_and_float_vectors_are_equal() {
     let server = server().await;
     let openai = openai::target("e").base_url(server.base_url()).key(hotspare_tests::key());
     let [base64, numbers] = [openai, target(&server, "e")].map(|target| client(vec![target]));
@@ -137,7 +137,7 @@ async fn base64_says_the_same_as_numbers() {
 }
 
 #[tokio::test]
-async fn what_no_provider_would_take_is_not_sent() {
+async fn invalid_embedding_requests_are_not_sent() {
     let server = server().await;
     let client = client(vec![target(&server, "e")]);
     for bad in [EmbedRequest::to("embed"), EmbedRequest::to("embed").text(""), ask().dimensions(0)] {
@@ -170,7 +170,7 @@ impl hotspare::Provider for Listener {
 
 /// A chat probe sent to an embedding model would make the model look as if it did not exist.
 #[tokio::test]
-async fn a_target_is_greeted_in_the_way_in_which_it_is_used() {
+async fn probe_matches_the_kind_of_model() {
     let (vectors, words) =
         (std::sync::Arc::new(Listener::default()), std::sync::Arc::new(Listener::default()));
     let mut profile = ModelProfile::default();

@@ -14,7 +14,7 @@ fn ask() -> ChatRequest {
 
 /// Every fault, streamed and not: the spare answers, and the trail says why the main target did not.
 #[tokio::test]
-async fn every_fault_of_the_main_target_is_survived() {
+async fn every_fault_of_the_main_target_fails_over() {
     for fault in Fault::examples() {
         for stream in [false, true] {
             for wires in [
@@ -58,7 +58,7 @@ async fn answer(rig: &Rig, stream: bool, name: &str) -> (String, hotspare::Trail
 }
 
 #[tokio::test]
-async fn all_wires_answer_when_all_is_well() {
+async fn every_wire_answers() {
     for wire in [
         WireFormat::OpenAi,
         WireFormat::Anthropic,
@@ -76,7 +76,7 @@ async fn all_wires_answer_when_all_is_well() {
 }
 
 #[tokio::test]
-async fn a_dead_target_is_soon_left_alone() {
+async fn failing_target_is_soon_avoided() {
     for status in [500, 503] {
         let rig = Rig::strategy(&WIRES, HealthAware::new(["main", "spare", "third"])).await;
         let heard = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
@@ -94,7 +94,7 @@ async fn a_dead_target_is_soon_left_alone() {
 }
 
 #[tokio::test]
-async fn a_single_error_benches_nobody() {
+async fn single_error_does_not_open_a_breaker() {
     let rig = Rig::sequential(&WIRES).await;
     rig.client.chat(ask()).await.unwrap();
     rig.servers[0].set_plan(hotspare_chaos::FaultPlan::scripted([None, Some(Fault::Status(500))]));
@@ -108,7 +108,7 @@ async fn a_single_error_benches_nobody() {
 }
 
 #[tokio::test]
-async fn a_rate_limit_is_honoured_and_is_not_ill_health() {
+async fn rate_limit_is_honored_without_affecting_health() {
     let rig = Rig::sequential(&WIRES).await;
     rig.servers[0].set_fault(Some(Fault::RateLimited(60))).await;
     for _ in 0..10 {
@@ -120,7 +120,7 @@ async fn a_rate_limit_is_honoured_and_is_not_ill_health() {
 }
 
 #[tokio::test]
-async fn an_empty_wallet_takes_the_key_out() {
+async fn exhausted_quota_disables_the_key() {
     for wires in [
         [WireFormat::OpenAi, WireFormat::DeepSeek],
         [WireFormat::Anthropic, WireFormat::OpenAi],
@@ -137,7 +137,7 @@ async fn an_empty_wallet_takes_the_key_out() {
 }
 
 #[tokio::test]
-async fn a_callers_mistake_returns_at_once_and_hurts_nobody() {
+async fn caller_error_returns_at_once_without_affecting_health() {
     let rig = Rig::sequential(&WIRES).await;
     rig.servers[0].set_fault(Some(Fault::Status(400))).await;
     for _ in 0..20 {
@@ -150,7 +150,7 @@ async fn a_callers_mistake_returns_at_once_and_hurts_nobody() {
 }
 
 #[tokio::test]
-async fn a_request_that_had_to_be_translated_is_confirmed_elsewhere() {
+async fn rejected_translated_request_is_confirmed_on_another_wire() {
     let rig = Rig::sequential(&[WireFormat::Anthropic, WireFormat::OpenAi, WireFormat::DeepSeek]).await;
     rig.servers[0].set_fault(Some(Fault::Status(400))).await;
     let answer = rig.client.chat_via(ask(), Some("openai-chat")).await.unwrap();
@@ -162,7 +162,7 @@ async fn a_request_that_had_to_be_translated_is_confirmed_elsewhere() {
 }
 
 #[tokio::test]
-async fn when_all_fail_the_error_has_every_attempt() {
+async fn error_lists_every_attempt_when_all_fail() {
     let rig = Rig::sequential(&WIRES).await;
     rig.servers[0].set_fault(Some(Fault::Status(503))).await;
     rig.servers[1].set_fault(Some(Fault::Html200)).await;
@@ -183,7 +183,7 @@ async fn when_all_fail_the_error_has_every_attempt() {
 }
 
 #[tokio::test]
-async fn the_fastest_racer_serves_and_losers_are_cancelled_upstream() {
+async fn fastest_racer_serves_and_losers_are_cancelled_upstream() {
     let rig = Rig::strategy(&WIRES, Race::new(["main", "spare", "third"]).width(3)).await;
     rig.servers[0].set_fault(Some(Fault::Status(500))).await;
     rig.servers[2].set_fault(Some(Fault::SlowFirstToken(Duration::from_secs(30)))).await;
@@ -199,7 +199,7 @@ async fn the_fastest_racer_serves_and_losers_are_cancelled_upstream() {
 /// The pool drops idle connections earlier than the server does (4 s and 5 s as shipped, in the same proportion here),
 /// so that no request meets a connection that is just being closed.
 #[tokio::test]
-async fn an_idle_connection_that_is_closed_costs_no_request() {
+async fn closing_idle_connection_costs_no_request() {
     let server =
         ChaosServer::start(Settings::new(WireFormat::OpenAi).idle(Duration::from_millis(250))).await.unwrap();
     let mut pool = hotspare_http::HttpConfig::default();
@@ -222,7 +222,7 @@ async fn an_idle_connection_that_is_closed_costs_no_request() {
 
 /// If a connection dies between two requests anyway, the request is sent once more and no target's health is affected.
 #[tokio::test]
-async fn a_connection_that_dies_before_a_byte_is_replaced() {
+async fn request_is_resent_if_its_connection_dies_before_a_reply() {
     let rig = Rig::sequential(&[WireFormat::OpenAi]).await;
     for fault in [Fault::CloseBeforeHead, Fault::ResetBeforeHead] {
         rig.client.chat(ask()).await.unwrap();
@@ -236,7 +236,7 @@ async fn a_connection_that_dies_before_a_byte_is_replaced() {
 }
 
 #[tokio::test]
-async fn five_hundred_in_flight_when_the_main_target_dies() {
+async fn all_in_flight_calls_survive_the_death_of_the_main_target() {
     // The shipped limits: nothing is late while the main target is healthy.
     let route = RouteSpec::new(Sequential::new(["main", "spare"]));
     let rig = Rig::with(&[WireFormat::OpenAi, WireFormat::Anthropic], route).await;
@@ -289,7 +289,7 @@ async fn crashes_on_big() -> std::net::SocketAddr {
 
 /// Dropped connections may be due to one model: its siblings on the same host must stay available.
 #[tokio::test]
-async fn a_model_that_crashes_its_server_does_not_take_its_sibling_away() {
+async fn crashing_model_does_not_disable_its_siblings() {
     let url = format!("http://{}/v1", crashes_on_big().await);
     let target = |model| hotspare::openai::compatible(url.clone(), model).key(hotspare_tests::key());
     let client = Client::builder()

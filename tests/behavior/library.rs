@@ -30,7 +30,7 @@ struct Note {
 
 /// Hosts with strict schemas make every property required, so models write null for absent ones.
 #[tokio::test]
-async fn a_typed_answer_is_repaired_as_any_other() {
+async fn typed_answers_are_repaired_too() {
     let client = Client::builder()
         .target("chat", scripted(Scripted::new().text(r#"{"title": "a", "tags": null}"#)))
         .build()
@@ -41,7 +41,7 @@ async fn a_typed_answer_is_repaired_as_any_other() {
 }
 
 #[tokio::test]
-async fn an_error_for_strangers_names_neither_targets_nor_money() {
+async fn public_message_names_neither_targets_nor_costs() {
     let mut profile = ModelProfile::default();
     profile.price = Some(Price::per_million(1_000_000, 2_000_000));
     let target = scripted(Scripted::new().text("hi")).profile(profile);
@@ -58,7 +58,7 @@ async fn an_error_for_strangers_names_neither_targets_nor_money() {
 
 /// A listener is application code: its panic must not fail the call that noticed the change, nor skip other listeners.
 #[tokio::test]
-async fn a_listener_that_panics_fails_no_call() {
+async fn panicking_listener_does_not_fail_the_call() {
     let client = Client::builder()
         .target("main", scripted(Scripted::new().status(500)))
         .target("spare", scripted(Scripted::new().text("hi")))
@@ -79,7 +79,7 @@ async fn a_listener_that_panics_fails_no_call() {
 
 /// Failures that need a person are reported to the application, not only logged.
 #[tokio::test]
-async fn a_rejected_key_is_reported() {
+async fn rejected_key_is_reported_to_listeners() {
     let client = Client::builder()
         .target("main", scripted(Scripted::new().status(401)).key(Key::from_secret(Secret::new("sk-test"))))
         .target("spare", scripted(Scripted::new().text("hi")))
@@ -98,7 +98,7 @@ async fn a_rejected_key_is_reported() {
 
 /// A fault plan can wrap a provider that the application shares behind an `Arc`.
 #[tokio::test]
-async fn a_shared_provider_can_be_wrapped() {
+async fn shared_provider_can_be_wrapped() {
     let shared: Arc<dyn Provider> = Arc::new(Scripted::new().text("hi"));
     let wrapped = ChaosProvider::new(Arc::clone(&shared), FaultPlan::scripted([Some(Fault::Status(500))]));
     let client = Client::builder()
@@ -131,7 +131,7 @@ async fn answering(reply: String) -> (String, Arc<AtomicUsize>) {
 
 /// A redirect would send keys and prompts to another host: its answer is not used, and the error says what to fix.
 #[tokio::test]
-async fn an_http_client_that_follows_redirects_is_reported() {
+async fn http_client_that_follows_redirects_is_rejected() {
     let body = r#"{"id":"c","object":"chat.completion","created":1,"model":"m","choices":[{"index":0,
         "message":{"role":"assistant","content":"from elsewhere"},"finish_reason":"stop"}]}"#;
     let length = body.len();
@@ -157,7 +157,7 @@ async fn an_http_client_that_follows_redirects_is_reported() {
 
 /// Conversations often share their instructions, so the first question identifies a conversation.
 #[tokio::test]
-async fn sticky_spreads_conversations_with_common_instructions() {
+async fn sticky_spreads_conversations_that_share_instructions() {
     let names = ["a", "b", "c"];
     let client = names
         .into_iter()
@@ -178,7 +178,7 @@ async fn sticky_spreads_conversations_with_common_instructions() {
 
 /// The schema is checked in addition to the application's own validator.
 #[tokio::test]
-async fn an_own_validator_comes_on_top_of_the_schema() {
+async fn custom_validator_runs_in_addition_to_the_schema() {
     let schema =
         Json::parse(r#"{"type":"object","properties":{"sum":{"type":"integer"}},"required":["sum"]}"#);
     let output = OutputFormat::JsonSchema { name: "sum".into(), schema: schema.unwrap(), strict: true };
@@ -195,7 +195,7 @@ async fn an_own_validator_comes_on_top_of_the_schema() {
 
 /// Compiling regular expressions takes a while, and a caller chooses them: meanwhile other tasks of the thread go on.
 #[test]
-fn a_schema_with_regular_expressions_is_compiled_off_the_thread_and_once() {
+fn regex_schema_is_compiled_once_on_a_blocking_thread() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().max_blocking_threads(1).build();
     runtime.unwrap().block_on(async {
         let client = Client::builder().target("main", scripted(Scripted::new().text(r#"{"a":"ab"}"#)));

@@ -6,7 +6,7 @@ use hotspare::{BreakerState, ChatRequest, Client, Sequential};
 use hotspare_chaos::{ChaosServer, Fault, Settings, WireFormat};
 
 #[tokio::test]
-async fn a_target_never_has_more_calls_than_its_places_and_nobody_is_lost() {
+async fn concurrency_limit_holds_and_no_call_is_lost() {
     let pace = Settings::new(WireFormat::OpenAi).pace(Duration::from_millis(5), Duration::ZERO);
     let server = ChaosServer::start(pace).await.unwrap();
     let client = Client::builder()
@@ -28,7 +28,7 @@ async fn a_target_never_has_more_calls_than_its_places_and_nobody_is_lost() {
 }
 
 #[tokio::test]
-async fn a_dead_key_is_left_out_and_the_other_carries_on() {
+async fn rejected_key_is_skipped_and_the_other_serves() {
     let server = ChaosServer::start(Settings::new(WireFormat::OpenAi).key("good")).await.unwrap();
     let key = |text: &str| hotspare::Key::from_secret(hotspare::Secret::new(text));
     let client = Client::builder()
@@ -68,7 +68,7 @@ async fn until(what: impl Fn() -> bool) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_target_that_is_back_is_found_without_a_caller() {
+async fn recovered_target_is_found_by_probes_without_traffic() {
     let (client, server) = probed(true).await;
     server.set_fault(Some(Fault::Status(503))).await;
     while client.targets()[0].view.breaker == BreakerState::Closed {
@@ -84,7 +84,7 @@ async fn a_target_that_is_back_is_found_without_a_caller() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn background_work_is_off_unless_written_and_ends_with_the_client() {
+async fn probes_are_opt_in_and_end_with_the_client() {
     let (client, server) = probed(false).await;
     server.set_fault(Some(Fault::Status(500))).await;
     client.chat(ChatRequest::to("chat").user("hi")).await.unwrap_err();
@@ -111,7 +111,7 @@ async fn background_work_is_off_unless_written_and_ends_with_the_client() {
 
 /// A client may outlive the runtime of its probes.
 #[test]
-fn a_probe_that_ends_with_its_runtime_gives_its_place_back() {
+fn probe_releases_its_slot_when_its_runtime_ends() {
     let servers = tokio::runtime::Runtime::new().unwrap();
     let (client, server) = servers.block_on(probed(true));
     servers.block_on(server.set_fault(Some(Fault::Status(500))));
@@ -148,7 +148,7 @@ async fn refuses_at_length() -> std::net::SocketAddr {
 
 /// The status says what is wrong: the body is not awaited until the deadline, and the status is kept.
 #[tokio::test]
-async fn a_refusal_that_stalls_is_a_refusal() {
+async fn stalled_error_body_keeps_its_status() {
     let address = refuses_at_length().await;
     let target = hotspare::openai::compatible(format!("http://{address}/v1"), "m").endpoint();
     let client = Client::builder().target("main", target).build().unwrap();
@@ -159,7 +159,7 @@ async fn a_refusal_that_stalls_is_a_refusal() {
 
 /// A route may answer to a target's name: requests for it then get the route's spares.
 #[tokio::test]
-async fn a_route_may_take_a_targets_name() {
+async fn route_can_shadow_a_target_name() {
     let rig = hotspare_tests::Rig::sequential(&[WireFormat::OpenAi, WireFormat::Anthropic]).await;
     let [main, spare] = [0, 1].map(|place| &rig.servers[place]);
     let client = Client::builder()

@@ -98,7 +98,7 @@ fn long(words: usize) -> ChatRequest {
 }
 
 #[tokio::test]
-async fn what_cannot_fit_is_not_sent_and_the_numbers_are_told() {
+async fn oversized_prompt_is_not_sent_and_the_error_names_the_numbers() {
     let (small, large) = (Tells::says("small"), Tells::says("large"));
     let client = pair((&small, holds(4_096)), (&large, holds(100_000)), Rules::default());
     let answer = client.chat(long(9_000)).await.unwrap();
@@ -112,7 +112,7 @@ async fn what_cannot_fit_is_not_sent_and_the_numbers_are_told() {
 }
 
 #[tokio::test]
-async fn an_overflow_moves_on_and_is_remembered() {
+async fn context_overflow_fails_over_and_is_remembered() {
     let overflow = Error::new(Kind::ContextOverflow, "too long").with_status(400);
     let small = Tells::new(vec![Err(overflow), Ok(said("small"))]);
     let large = Tells::says("large");
@@ -128,7 +128,7 @@ async fn an_overflow_moves_on_and_is_remembered() {
 }
 
 #[tokio::test]
-async fn estimates_follow_what_a_target_counts() {
+async fn token_estimates_follow_reported_counts() {
     // It counts three tokens for each that we estimate.
     let answers = (1..=20).map(|n: u64| Ok(counted("x", n * 300))).collect();
     let (small, large) = (Tells::new(answers), Tells::says("large"));
@@ -143,7 +143,7 @@ async fn estimates_follow_what_a_target_counts() {
 }
 
 #[tokio::test]
-async fn trimming_is_asked_for_told_and_the_last_resort() {
+async fn trimming_is_opt_in_noted_and_a_last_resort() {
     let mut rules = Rules::default();
     rules.trim = Trim::OldestTurns;
     let (small, large) = (Tells::says("small"), Tells::says("large"));
@@ -170,7 +170,7 @@ async fn trimming_is_asked_for_told_and_the_last_resort() {
 }
 
 #[tokio::test]
-async fn money_over_time_is_limited_per_target_and_route() {
+async fn spend_limits_apply_per_target_and_route() {
     // Each answer costs 100,000 tokens at 10 dollars a million: a dollar.
     let dear = Tells::new(vec![Ok(counted("dear", 100_000))]);
     let cheap = Tells::new(vec![Ok(counted("cheap", 100_000))]);
@@ -197,7 +197,7 @@ async fn money_over_time_is_limited_per_target_and_route() {
 }
 
 #[test]
-fn a_limit_on_money_that_nobody_can_count_is_a_mistake() {
+fn spend_limit_without_a_known_price_is_a_config_error() {
     let text = r#"
         [targets.main]
         provider = { like = "openai", base_url = "http://h" }
@@ -217,7 +217,7 @@ fn a_limit_on_money_that_nobody_can_count_is_a_mistake() {
 }
 
 #[tokio::test]
-async fn every_cost_has_a_kind() {
+async fn costs_are_attributed_by_kind() {
     let mut bad = counted("no JSON", 100_000);
     bad.insert(0, Event::Started { id: None, model: None });
     let main = Tells::new(vec![Ok(bad.clone()), Ok(bad), Ok(counted("{}", 100_000))]);
@@ -240,7 +240,7 @@ async fn every_cost_has_a_kind() {
 }
 
 #[tokio::test]
-async fn a_refusal_moves_on_where_the_route_says_so_and_is_counted() {
+async fn model_refusal_fails_over_if_the_route_enables_it() {
     for streamed in [false, true] {
         for (rule, spare_answers, expected, asked) in [
             (OnRefusal::Deliver, Ok(said("yes")), "", 0),
@@ -281,7 +281,7 @@ async fn a_refusal_moves_on_where_the_route_says_so_and_is_counted() {
 }
 
 #[tokio::test]
-async fn thoughts_in_the_text_are_told_as_reasoning() {
+async fn think_tags_in_text_become_reasoning() {
     let pieces = ["<thi", "nk>Two and two", " make four.</th", "ink>\n\nFour."];
     let mut events: Vec<Event> = pieces.iter().map(|piece| Event::TextDelta((*piece).into())).collect();
     events.push(Event::Finished(FinishReason::Stop));
@@ -311,7 +311,7 @@ async fn thoughts_in_the_text_are_told_as_reasoning() {
 }
 
 #[tokio::test]
-async fn tool_calls_have_ids_arguments_and_usage() {
+async fn tool_calls_get_ids_repaired_arguments_and_usage() {
     let call = |index: u32, id: &str, arguments: &str| {
         [
             Event::ToolStarted { index, id: id.into(), name: "f".into() },
@@ -354,7 +354,7 @@ async fn tool_calls_have_ids_arguments_and_usage() {
 }
 
 #[tokio::test]
-async fn a_route_has_prompts_for_targets_and_families() {
+async fn route_prompts_match_targets_and_families() {
     let (a, b) = (Tells::says("a"), Tells::says("b"));
     let own = endpoint(&a, ModelProfile::default()).prompt("own");
     let client = Client::builder()
@@ -384,7 +384,7 @@ async fn a_route_has_prompts_for_targets_and_families() {
 }
 
 #[test]
-fn a_spare_that_is_less_is_named_before_it_serves() {
+fn lint_names_a_weaker_spare() {
     let text = r#"
         [targets.main]
         provider = { like = "openai", base_url = "http://h" }
@@ -420,7 +420,7 @@ fn a_spare_that_is_less_is_named_before_it_serves() {
 }
 
 #[tokio::test]
-async fn an_answer_is_as_long_as_its_model_can_make_it() {
+async fn max_output_is_clamped_to_the_model_and_window() {
     let sent = async |max_output: Option<u64>, window: u64, words: usize| {
         let provider = Tells::says("x");
         let mut profile = ModelProfile::default();
@@ -443,7 +443,7 @@ async fn an_answer_is_as_long_as_its_model_can_make_it() {
 }
 
 #[tokio::test]
-async fn a_model_that_takes_no_temperature_gets_none() {
+async fn sampling_is_dropped_for_models_without_it() {
     let provider = Tells::says("x");
     let mut profile = ModelProfile::default();
     profile.capabilities.sampling = Some(false);

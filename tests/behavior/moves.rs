@@ -9,7 +9,7 @@ fn own(text: &str) -> Native {
 }
 
 #[tokio::test]
-async fn what_a_provider_runs_or_holds_goes_to_its_wire_only() {
+async fn provider_side_tools_and_files_go_only_to_their_wire() {
     let tool = own(r#"{"type":"web_search_20250305","name":"web_search"}"#);
     let file = own(r#"{"type":"document","source":{"type":"file","file_id":"f1"}}"#);
     let mut with_tool = ChatRequest::to("chat").user("x");
@@ -35,7 +35,7 @@ async fn what_a_provider_runs_or_holds_goes_to_its_wire_only() {
 }
 
 #[tokio::test]
-async fn fields_that_stay_behind_are_named_in_the_trail() {
+async fn dropped_fields_are_named_in_the_trail() {
     let body = r#"{"model":"chat","max_tokens":64,"thinking":{"type":"enabled","budget_tokens":1024},
         "messages":[{"role":"user","content":"x"}]}"#;
     let request = anthropic::request(body).unwrap();
@@ -48,7 +48,7 @@ async fn fields_that_stay_behind_are_named_in_the_trail() {
 }
 
 #[tokio::test]
-async fn a_whole_answer_keeps_its_spelling_for_callers_of_its_wire() {
+async fn raw_answer_is_kept_for_callers_of_its_wire() {
     let rig = Rig::sequential(&[WireFormat::OpenAi]).await;
     let ask = || ChatRequest::to("chat").user("x");
     assert_eq!(rig.client.chat_via(ask(), Some(openai::WIRE)).await.unwrap().raw.wire(), Some(openai::WIRE));

@@ -7,7 +7,7 @@ use hotspare_chaos::Scripted;
 
 /// Health belongs to a provider, whatever its name: two that look alike do not affect each other.
 #[tokio::test]
-async fn providers_of_ones_own_have_health_of_their_own() {
+async fn custom_providers_have_separate_health() {
     let (broken, well) = (Scripted::new().status(500), Scripted::new().status(500).text("hi"));
     let client = Client::builder()
         .target("main", Endpoint::custom(Arc::new(broken), "m"))
@@ -24,7 +24,7 @@ async fn providers_of_ones_own_have_health_of_their_own() {
 
 /// Settings that only the transport's owner can apply are not silently ignored, least of all a proxy.
 #[test]
-fn what_a_given_transport_cannot_do_is_a_mistake() {
+fn settings_a_custom_transport_ignores_are_config_errors() {
     let provider = Arc::new(Scripted::new().text("hi"));
     let custom = || Endpoint::custom(provider.clone(), "m");
     let why = |client: Result<Client, Error>| client.unwrap_err().message().to_owned();
@@ -36,7 +36,7 @@ fn what_a_given_transport_cannot_do_is_a_mistake() {
 }
 
 #[tokio::test]
-async fn a_stream_can_be_had_whole() {
+async fn stream_can_be_collected_into_a_response() {
     let call = Event::ToolStarted { index: 0, id: "call_1".into(), name: "look".into() };
     let arguments = Event::ToolDelta { index: 0, arguments: "{\"at\":1}".into() };
     let events =
@@ -52,7 +52,7 @@ async fn a_stream_can_be_had_whole() {
 
 /// An answer that the application's validator rejects counts as a failure of its target.
 #[tokio::test]
-async fn a_validator_of_ones_own_is_asked() {
+async fn custom_validator_can_reject_an_answer() {
     let says = |text: &str| Endpoint::custom(Arc::new(Scripted::new().text(text)), "m");
     let client = Client::builder()
         .target("main", says("{\"sum\": 3}"))

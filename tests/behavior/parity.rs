@@ -71,7 +71,7 @@ fn priced(server: &ChaosServer, wire: WireFormat) -> Endpoint {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn whatever_the_main_model_does_to_the_form_the_answer_has_it() {
+async fn answer_conforms_to_the_schema_despite_every_flaw() {
     println!("flaw, what came of it, how it was asked for, requests, cost of each");
     for (wires, streamed) in [
         ([WireFormat::OpenAi, WireFormat::Anthropic], false),
@@ -117,7 +117,7 @@ async fn whatever_the_main_model_does_to_the_form_the_answer_has_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn if_no_model_has_the_form_the_error_says_what_each_got_wrong() {
+async fn error_names_each_models_violations() {
     for streamed in [false, true] {
         let main = served(WireFormat::OpenAi, &["no"]).await;
         let spare = served(WireFormat::Anthropic, &[r#"{"severity": 2}"#]).await;
@@ -148,7 +148,7 @@ async fn if_no_model_has_the_form_the_error_says_what_each_got_wrong() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn arguments_of_tools_fit_their_tool_where_the_route_says_so() {
+async fn tool_arguments_are_validated_if_the_route_enables_it() {
     // The servers call required tools with arguments of their own.
     let tool = |required: &str| {
         let schema = format!(r#"{{"type":"object","required":[{required}]}}"#);
@@ -201,7 +201,7 @@ async fn arguments_of_tools_fit_their_tool_where_the_route_says_so() {
 }
 
 #[tokio::test]
-async fn a_typed_answer_is_a_value_or_an_error_that_says_why() {
+async fn typed_answer_is_a_value_or_a_descriptive_error() {
     let scripted = Arc::new(
         Scripted::new().text(r#"{"severity": 300, "owner": "ops"}"#).text(GOOD).text("no").text("still no"),
     );
@@ -222,7 +222,7 @@ async fn a_typed_answer_is_a_value_or_an_error_that_says_why() {
 }
 
 #[tokio::test]
-async fn a_model_that_enforces_no_schema_is_told_in_words() {
+async fn schema_is_put_in_the_prompt_if_not_enforced() {
     let scripted = Arc::new(Scripted::new().text(GOOD));
     let mut profile = ModelProfile::default();
     profile.capabilities.json_schema = Some(false);
@@ -239,7 +239,7 @@ async fn a_model_that_enforces_no_schema_is_told_in_words() {
 }
 
 #[tokio::test]
-async fn a_model_without_json_mode_is_told_in_words_and_its_answer_is_judged() {
+async fn json_is_requested_in_the_prompt_without_json_mode_and_validated() {
     let object = || ChatRequest::to("chat").user("Checkout answers 502.").output(OutputFormat::JsonObject);
     for (words, requests) in [(&["```json\n", GOOD, "\n```"][..], 2), (&["I would rather not."], 3)] {
         for (wire, streamed) in
@@ -270,7 +270,7 @@ async fn a_model_without_json_mode_is_told_in_words_and_its_answer_is_judged() {
 }
 
 #[tokio::test]
-async fn where_nothing_is_enforced_the_words_stand_alone() {
+async fn prompt_is_the_only_request_for_json_if_nothing_is_enforced() {
     let scripted = Arc::new(Scripted::new().text("{'severity': 2, 'owner': 'ops'}").text("[1]").text("{}"));
     let mut profile = ModelProfile::default();
     profile.capabilities.json_schema = Some(false);
@@ -291,7 +291,7 @@ async fn where_nothing_is_enforced_the_words_stand_alone() {
 }
 
 #[tokio::test]
-async fn an_assistant_may_speak_first_wherever_the_conversation_goes() {
+async fn leading_assistant_turn_is_accepted_by_every_target() {
     let scripted = Arc::new(Scripted::new().text("hi"));
     let mut profile = ModelProfile::default();
     profile.capabilities.assistant_first = Some(false);
@@ -317,7 +317,7 @@ async fn an_assistant_may_speak_first_wherever_the_conversation_goes() {
 }
 
 #[tokio::test]
-async fn what_a_wire_leaves_out_of_a_schema_is_said_and_still_asked_for() {
+async fn dropped_schema_keywords_are_noted_and_still_validated() {
     let settings = Settings::new(WireFormat::Gemini).answer([r#"{"id":"#, r#""x"}"#]);
     let server = ChaosServer::start(settings).await.unwrap();
     let client = Client::builder()
@@ -337,7 +337,7 @@ async fn what_a_wire_leaves_out_of_a_schema_is_said_and_still_asked_for() {
 }
 
 #[tokio::test]
-async fn each_model_gets_its_own_prompt() {
+async fn each_target_gets_its_own_prompt_template() {
     let (main, spare) = (Arc::new(Scripted::new().status(503)), Arc::new(Scripted::new().text("hi")));
     let endpoint =
         |provider: &Arc<Scripted>| Endpoint::custom(Arc::clone(provider) as Arc<dyn hotspare::Provider>, "m");
@@ -354,7 +354,7 @@ async fn each_model_gets_its_own_prompt() {
 }
 
 #[test]
-fn a_template_that_cannot_work_is_reported_when_the_client_is_built() {
+fn invalid_template_is_a_config_error() {
     let text = |prompt: &str| {
         format!(
             "[targets.main]\nprovider = {{ like = \"openai\", base_url = \"http://h\" }}\nmodel = \"m\"\nprompt = {prompt}"
@@ -374,7 +374,7 @@ fn a_template_that_cannot_work_is_reported_when_the_client_is_built() {
 }
 
 #[tokio::test]
-async fn money_is_counted_and_can_be_limited() {
+async fn cost_is_counted_and_can_be_limited() {
     let scripted = Arc::new(Scripted::new().status(500).text("four words of text"));
     let mut profile = ModelProfile::default();
     profile.price = Some(Price::per_million(1_000_000, 2_000_000));

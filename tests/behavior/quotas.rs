@@ -37,7 +37,7 @@ fn two_models(target: fn(&str) -> Endpoint, refuses: Refuses) -> Client {
 }
 
 #[tokio::test]
-async fn one_models_daily_quota_leaves_the_keys_other_models_alone() {
+async fn daily_quota_of_one_model_does_not_affect_other_models() {
     let gemini: fn(&str) -> Endpoint = |model| gemini::target(model).key(hotspare_tests::key());
     let chat: fn(&str) -> Endpoint = |model| openai::target(model).key(hotspare_tests::key());
     let says_gemini =

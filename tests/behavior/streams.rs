@@ -31,7 +31,7 @@ async fn read(rig: &Rig) -> (String, usize, Result<(), Error>) {
 /// A cut at every token of a 60-token answer still gives the exact text, both with a model that continues its own turn
 /// and with one that has to start over.
 #[tokio::test]
-async fn a_cut_at_every_position_is_carried_on_exactly() {
+async fn cut_at_every_position_continues_exactly() {
     for prefill in [true, false] {
         for fault in [Fault::CutAfter as fn(u32) -> Fault, Fault::ErrorEventAfter] {
             let rig = rig(prefill, OnCut::Continue).await;
@@ -52,7 +52,7 @@ async fn a_cut_at_every_position_is_carried_on_exactly() {
 
 /// The limits on first content and on gaps apply to nothing else: a flowing answer is never cut.
 #[tokio::test]
-async fn a_healthy_stream_outlives_every_short_limit() {
+async fn healthy_stream_outlives_every_short_limit() {
     let mut limits = short_limits();
     limits.first_content_deadline = Duration::from_millis(400);
     let route = RouteSpec::new(Sequential::new(["main", "spare"])).limits(limits);
@@ -67,7 +67,7 @@ async fn a_healthy_stream_outlives_every_short_limit() {
 
 /// A truncated answer continues over another wire, including the one whose streams have no end marker.
 #[tokio::test]
-async fn a_cut_is_carried_on_over_another_wire() {
+async fn cut_stream_continues_on_another_wire() {
     let faults = [Fault::CutAfter as fn(u32) -> Fault, Fault::CleanEndAfter, Fault::ErrorEventAfter];
     for wires in [
         [WireFormat::Gemini, WireFormat::Anthropic],
@@ -92,7 +92,7 @@ async fn a_cut_is_carried_on_over_another_wire() {
 
 /// Words that end in a space: the answer continues even on a provider that rejects prefills with trailing white space.
 #[tokio::test]
-async fn a_cut_after_a_space_is_carried_on_exactly() {
+async fn cut_after_a_space_continues_exactly() {
     for spare in [WireFormat::Anthropic, WireFormat::OpenAi] {
         let rig = rig_of([WireFormat::OpenAi, spare], true, OnCut::Continue).await;
         let words = ["The ", "pump ", "failed.\n", "\n", "- It ", "was ", "old."];
@@ -109,7 +109,7 @@ async fn a_cut_after_a_space_is_carried_on_exactly() {
 }
 
 #[tokio::test]
-async fn another_answer_is_never_mixed_in() {
+async fn mismatched_continuation_is_never_spliced_in() {
     let rig = rig(false, OnCut::Continue).await;
     rig.servers[1].set_settings(Settings::new(WireFormat::OpenAi).answer(["Something", " else."]));
     rig.servers[0].set_fault(Some(Fault::CutAfter(5))).await;
@@ -120,7 +120,7 @@ async fn another_answer_is_never_mixed_in() {
 }
 
 #[tokio::test]
-async fn terminate_reports_the_cut_and_never_a_clean_end() {
+async fn on_cut_terminate_reports_an_error_not_a_clean_end() {
     for fault in
         [Fault::CutAfter(5), Fault::CleanEndAfter(5), Fault::StallAfter(5), Fault::ErrorEventAfter(5)]
     {

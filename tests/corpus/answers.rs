@@ -14,7 +14,7 @@ pub(crate) const EXCEPTIONS: &[(&str, &str)] = &[
 ];
 
 #[test]
-fn every_answer_says_what_its_body_says() {
+fn decoded_answers_match_an_independent_reader() {
     let set = all();
     let mut report = Report::new(set.fingerprint, set.recordings.len());
     let mut differing = Vec::new();

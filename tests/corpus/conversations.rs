@@ -214,7 +214,7 @@ fn as_spoken(whole: &ChatRequest, ends: &[usize], speakers: &[Speaker], first: u
 }
 
 #[test]
-fn what_one_wire_wrote_the_next_accepts() {
+fn conversations_are_accepted_by_every_other_wire() {
     let set = all();
     let speakers = speakers();
     let (mut conversations, mut thoughtful, mut broken) = (0, 0, Vec::new());

@@ -16,7 +16,7 @@ use hotspare_provider::{Outbound, Wire};
 use serde_json::{Value, json};
 
 #[test]
-fn requests_are_written_as_they_were_recorded() {
+fn encoded_requests_match_the_recordings() {
     let Some(records) = crate::requests::records() else { return };
     let (mut same, mut all, mut wrong) = (0, 0, Vec::new());
     for record in records.iter().filter(|record| record["provider"] == "bedrock") {

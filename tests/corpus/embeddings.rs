@@ -69,7 +69,7 @@ fn numbers(value: &Value, model: &str) -> Vec<f32> {
 }
 
 #[test]
-fn embeddings() {
+fn decoded_embeddings_match_an_independent_reader() {
     let recorded = all().recordings.iter().map(|recording| &recording.exchange);
     let mut counts: BTreeMap<&str, (u32, u32)> = BTreeMap::new();
     for exchange in

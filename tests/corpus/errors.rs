@@ -79,7 +79,7 @@ fn retry_info(body: &[u8]) -> Option<u128> {
 }
 
 #[test]
-fn failures_mean_what_reviewers_say() {
+fn failures_are_classified_as_reviewed() {
     let rows = Row::all();
     let (mut wrong, mut unknown) = (Vec::new(), Vec::new());
     let mut used: BTreeMap<usize, u32> = BTreeMap::new();

@@ -205,7 +205,7 @@ fn seeds(keep: impl Fn(&Exchange) -> bool) -> Vec<(String, Vec<&'static Exchange
 }
 
 #[test]
-fn broken_answers_are_answers_or_typed_errors() {
+fn corrupted_answers_decode_or_give_typed_errors() {
     for (endpoint, seeds) in seeds(|exchange| exchange.head.status.is_success()) {
         let strategy = (0..seeds.len(), prop::collection::vec(harm(), 1..5), 1usize..200);
         target(&format!("decode {endpoint}"), &strategy, |(seed, harms, size)| {
@@ -238,7 +238,7 @@ fn broken_answers_are_answers_or_typed_errors() {
 }
 
 #[test]
-fn broken_failures_are_typed_errors() {
+fn corrupted_failures_give_typed_errors() {
     let header = (
         prop::sample::select(vec![
             "retry-after",
@@ -301,7 +301,7 @@ fn framed(framer: &mut dyn Framer, body: &[u8], size: usize) -> (Vec<Frame>, boo
 }
 
 #[test]
-fn frames_are_the_same_however_bytes_were_split() {
+fn chunk_boundaries_do_not_change_frames() {
     type Make = fn() -> Box<dyn Framer>;
     let framers: [(&str, Make); 5] = [
         ("sse", || Box::new(Sse::default())),

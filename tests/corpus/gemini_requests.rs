@@ -18,7 +18,7 @@ use serde_json::{Map, Value, json};
 use crate::recordings::all;
 
 #[test]
-fn requests_keep_their_meaning() {
+fn recorded_requests_round_trip() {
     let all = all().recordings.iter().map(|recording| &recording.exchange);
     let (mut same, mut respelled, mut refused) = (0, 0, BTreeMap::<String, u32>::new());
     let mut wrong = Vec::new();

@@ -45,7 +45,7 @@ fn read(body: &Value) -> (Vec<Vec<f64>>, Option<u64>) {
 }
 
 #[test]
-fn vectors_are_what_a_second_reader_finds() {
+fn decoded_vectors_match_an_independent_reader() {
     let mut count = 0;
     for recording in &all().recordings {
         let exchange = &recording.exchange;

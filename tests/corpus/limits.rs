@@ -30,7 +30,7 @@ const WIRES: [(&str, &str); 4] = [
 ];
 
 #[test]
-fn a_frame_without_end_is_refused() {
+fn endless_frame_is_rejected() {
     for (endpoint, content_type) in WIRES {
         let body = format!("data: {{\"x\":\"{}", "x".repeat(hotspare_provider::FRAME_LIMIT + 1));
         assert_eq!(kind(&exchange(endpoint, content_type, body)), Kind::Protocol, "{endpoint}");
@@ -38,7 +38,7 @@ fn a_frame_without_end_is_refused() {
 }
 
 #[test]
-fn a_body_without_end_is_refused() {
+fn endless_body_is_rejected() {
     for (endpoint, _) in WIRES {
         let body = " ".repeat(hotspare_provider::BODY_LIMIT + 1);
         assert_eq!(kind(&exchange(endpoint, "application/json", body)), Kind::Protocol, "{endpoint}");
@@ -46,7 +46,7 @@ fn a_body_without_end_is_refused() {
 }
 
 #[test]
-fn nesting_does_not_reach_the_stack() {
+fn deep_nesting_does_not_overflow_the_stack() {
     let deep = format!("{}{}", "[".repeat(200_000), "]".repeat(200_000));
     for (endpoint, _) in WIRES {
         for field in ["content", "choices", "error", "message", "delta", "unknown", "usage"] {
@@ -61,7 +61,7 @@ fn nesting_does_not_reach_the_stack() {
 }
 
 #[test]
-fn many_headers_are_only_many() {
+fn many_headers_are_tolerated() {
     let mut record =
         json!({"provider": "openai", "endpoint": "chat_completions", "status": 429, "response_headers": {}});
     for at in 0..20_000 {

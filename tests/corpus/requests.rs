@@ -442,7 +442,7 @@ fn round_trip(
 }
 
 #[test]
-fn messages_come_back() {
+fn messages_requests_round_trip() {
     let read: Read =
         |body| hotspare_anthropic::MessagesRequest::parse(body).map(|read| (read.request, read.stream));
     let own = hotspare_anthropic::Anthropic::new();
@@ -451,7 +451,7 @@ fn messages_come_back() {
 }
 
 #[test]
-fn chat_completions_come_back() {
+fn chat_completions_requests_round_trip() {
     let read: Read =
         |body| hotspare_openai::ChatCompletionsRequest::parse(body).map(|read| (read.request, read.stream));
     let own = hotspare_openai::OpenAi::new(&Dialect::OPENAI);
@@ -468,7 +468,7 @@ fn chat_completions_come_back() {
 }
 
 #[test]
-fn responses_come_back() {
+fn responses_requests_round_trip() {
     use hotspare_openai::{Responses, ResponsesRequest};
     let read: Read = |body| ResponsesRequest::parse(body).map(|read| (read.request, read.stream));
     let own = Responses::new(&Dialect::OPENAI);

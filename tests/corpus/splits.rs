@@ -6,7 +6,7 @@ use crate::recordings::all;
 const SMALL: usize = 24 << 10;
 
 #[test]
-fn an_answer_is_the_same_however_its_bytes_were_cut() {
+fn chunk_boundaries_do_not_change_answers() {
     let mut differing = Vec::new();
     let mut cut = 0;
     for recording in &all().recordings {

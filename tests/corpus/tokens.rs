@@ -141,7 +141,7 @@ fn margin(scale: &TokenScale, size: &PromptSize, estimate: u64) -> u64 {
 }
 
 #[test]
-fn estimates_follow_what_providers_count_and_refuse_nothing_that_fitted() {
+fn estimates_track_reported_counts_and_exclude_no_prompt_that_fitted() {
     let set = all();
     let mut targets: BTreeMap<(&str, &str, &str), Counts> = BTreeMap::new();
     let mut errors: BTreeMap<String, Errors> = BTreeMap::new();
@@ -224,7 +224,7 @@ fn counted() -> impl Iterator<Item = (u64, u64, String)> {
 }
 
 #[test]
-fn estimates_are_near_the_published_encodings_in_every_script() {
+fn estimates_are_close_to_published_encodings_in_every_script() {
     let mut errors = Vec::new();
     for (o200k, _, text) in counted().filter(|(o200k, ..)| *o200k >= 20) {
         errors.push(hotspare_normalize::estimate_text(&text).abs_diff(o200k) * 1_000 / o200k);
@@ -237,7 +237,7 @@ fn estimates_are_near_the_published_encodings_in_every_script() {
 
 #[cfg(feature = "tiktoken")]
 #[test]
-fn exact_counts_are_those_of_the_encodings_own_library() {
+fn exact_counts_match_the_reference_tokenizer() {
     use hotspare_core::Encoding;
     use hotspare_normalize::count_text;
     let mut texts = 0;

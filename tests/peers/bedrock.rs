@@ -32,7 +32,7 @@ for case in json.loads(sys.argv[1]):
 "#;
 
 #[test]
-fn signatures_are_those_of_the_library() {
+fn signatures_match_botocore() {
     let runtime = |region: &str| format!("https://bedrock-runtime.{region}.amazonaws.com");
     let claude = "/model/us.anthropic.claude-sonnet-4-5-20250929-v1%3A0/converse";
     let arn = "/model/arn%3Aaws%3Abedrock%3Aus-east-1%3A123456789012%3Ainference-profile%2Fus.amazon.nova-lite-v1%3A0/converse-stream";
@@ -158,7 +158,7 @@ fn calls() -> Vec<(ChatRequest, Value)> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_library_sends_the_same_and_reads_what_we_read() {
+async fn requests_and_answers_match_botocore() {
     let server = ChaosServer::start(Settings::new(WireFormat::Bedrock)).await.unwrap();
     let model = WireFormat::Bedrock.model();
     let url = format!("http://{}", server.address());

@@ -75,7 +75,7 @@ fn ask(stream: bool) -> String {
 }
 
 #[tokio::test]
-async fn replies_say_who_served_and_after_how_many_attempts() {
+async fn reply_headers_name_the_target_and_attempts() {
     let rig = Rig::sequential(&[WireFormat::OpenAi, WireFormat::Anthropic]).await;
     rig.servers[0].set_fault(Some(Fault::Status(503))).await;
     let gateway = start(rig.client.clone()).await;
@@ -90,7 +90,7 @@ async fn replies_say_who_served_and_after_how_many_attempts() {
 }
 
 #[tokio::test]
-async fn frames_of_the_callers_wire_pass_untouched() {
+async fn frames_of_the_callers_wire_are_relayed_verbatim() {
     let rig = Rig::sequential(&[WireFormat::OpenAi]).await;
     let gateway = start(rig.client.clone()).await;
     let through = post(&gateway, &ask(true)).await.text().await.unwrap();
@@ -100,7 +100,7 @@ async fn frames_of_the_callers_wire_pass_untouched() {
 }
 
 #[tokio::test]
-async fn usage_that_was_asked_for_survives_a_failover() {
+async fn requested_usage_survives_a_failover() {
     for wires in [[WireFormat::OpenAi, WireFormat::OpenAi], [WireFormat::OpenAi, WireFormat::Anthropic]] {
         let rig = Rig::sequential(&wires).await;
         rig.servers[0].set_fault(Some(Fault::Status(503))).await;
@@ -116,7 +116,7 @@ async fn usage_that_was_asked_for_survives_a_failover() {
 
 /// A table of bad requests: each gives a typed error with its status, never a panic, a hang or a call upstream.
 #[tokio::test]
-async fn bad_requests() {
+async fn bad_requests_get_typed_errors() {
     let rig = Rig::sequential(&[WireFormat::OpenAi]).await;
     let mut options = ServeOptions::default();
     options.max_body_bytes = 100_000;
@@ -182,7 +182,7 @@ async fn bad_requests() {
 }
 
 #[tokio::test]
-async fn callers_need_a_key_where_keys_are_set_and_it_goes_no_further() {
+async fn client_keys_are_required_and_not_forwarded() {
     let rig = Rig::sequential(&[WireFormat::OpenAi]).await;
     let mut options = ServeOptions::default();
     options.keys = ClientKeys::parse("let-me-in");
@@ -202,7 +202,7 @@ async fn callers_need_a_key_where_keys_are_set_and_it_goes_no_further() {
 }
 
 #[tokio::test]
-async fn a_caller_who_leaves_cancels_upstream() {
+async fn client_disconnect_cancels_upstream() {
     let rig = Rig::sequential(&[WireFormat::OpenAi]).await;
     for fault in [Fault::Silence, Fault::StallAfter(3)] {
         rig.servers[0].set_fault(Some(fault)).await;
@@ -224,7 +224,7 @@ async fn a_caller_who_leaves_cancels_upstream() {
 }
 
 #[test]
-fn the_commented_configuration_is_accepted() {
+fn example_config_is_accepted() {
     let text = include_str!("../../docs/hotspare.toml");
     for name in ["OPENAI_API_KEY", "ANTHROPIC_API_KEY", "VERTEX_TOKEN", "AWS_BEARER_TOKEN_BEDROCK"] {
         assert!(text.contains(name));
@@ -243,7 +243,7 @@ fn the_commented_configuration_is_accepted() {
 /// The error for an unknown key lists the known ones: each must appear in the commented configuration, possibly
 /// commented out.
 #[test]
-fn the_commented_configuration_has_every_key() {
+fn example_config_mentions_every_key() {
     let text = include_str!("../../docs/hotspare.toml");
     let mut seen = 0;
     for wrong in [
@@ -269,7 +269,7 @@ fn the_commented_configuration_has_every_key() {
 }
 
 #[tokio::test]
-async fn vectors_come_in_the_encoding_that_was_asked_for() {
+async fn embeddings_use_the_requested_encoding() {
     // Both hosts serve one model under one name, so either may answer.
     let servers = [WireFormat::OpenAi, WireFormat::OpenAi];
     let rig = Rig::sequential(&servers).await;
@@ -293,7 +293,7 @@ async fn vectors_come_in_the_encoding_that_was_asked_for() {
 }
 
 #[tokio::test]
-async fn a_caller_who_gives_little_time_is_answered_within_it() {
+async fn deadline_headers_are_honored() {
     let rig = Rig::sequential(&[WireFormat::OpenAi, WireFormat::Anthropic]).await;
     for server in &rig.servers {
         server.set_fault(Some(Fault::Silence)).await;
@@ -315,7 +315,7 @@ async fn a_caller_who_gives_little_time_is_answered_within_it() {
 
 /// Whichever target serves, or continues after a cut, a caller of the Responses wire gets that wire.
 #[tokio::test]
-async fn responses_are_answered_by_any_wire() {
+async fn responses_api_is_served_by_every_wire() {
     let http = reqwest::Client::builder().no_proxy().build().unwrap();
     for wires in [[WireFormat::Responses, WireFormat::OpenAi], [WireFormat::Anthropic, WireFormat::Responses]]
     {
@@ -352,7 +352,7 @@ async fn responses_are_answered_by_any_wire() {
 
 /// A client that announces a body and does not send it holds a connection that others need.
 #[tokio::test]
-async fn a_body_that_does_not_come_is_not_waited_for() {
+async fn missing_request_body_times_out() {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     let rig = Rig::sequential(&[WireFormat::OpenAi]).await;
     let mut options = ServeOptions::default();
@@ -370,7 +370,7 @@ async fn a_body_that_does_not_come_is_not_waited_for() {
 
 /// Without client keys, any web page in a local browser could spend the user's money.
 #[tokio::test]
-async fn pages_from_elsewhere_are_refused_where_no_key_is_asked_for() {
+async fn cross_origin_requests_are_rejected_without_client_keys() {
     let rig = Rig::sequential(&[WireFormat::OpenAi]).await;
     let ask = |address: std::net::SocketAddr, origin: &'static str| async move {
         let body = r#"{"model":"chat","messages":[{"role":"user","content":"hi"}]}"#;

@@ -39,7 +39,7 @@ fn frames(text: &str) -> Vec<(String, Value)> {
 }
 
 #[tokio::test]
-async fn the_whole_sequence_whoever_serves() {
+async fn messages_api_emits_the_full_sequence_for_every_wire() {
     for wire in [WireFormat::Anthropic, WireFormat::OpenAi, WireFormat::DeepSeek] {
         let rig = Rig::sequential(&[wire]).await;
         let expected = rig.servers[0].settings().answer.concat();
@@ -86,7 +86,7 @@ async fn the_whole_sequence_whoever_serves() {
 }
 
 #[tokio::test]
-async fn a_cut_stream_goes_on_in_numbered_blocks_or_ends_in_an_error() {
+async fn cut_stream_continues_with_consistent_block_indexes() {
     for (wires, continues) in [
         ([WireFormat::Anthropic, WireFormat::OpenAi], true),
         ([WireFormat::OpenAi, WireFormat::Anthropic], true),
@@ -121,7 +121,7 @@ async fn a_cut_stream_goes_on_in_numbered_blocks_or_ends_in_an_error() {
 }
 
 #[tokio::test]
-async fn errors_have_its_shape_and_keys_its_header() {
+async fn messages_api_uses_its_error_format_and_key_header() {
     let rig = Rig::sequential(&[WireFormat::OpenAi]).await;
     let mut options = ServeOptions::default();
     options.keys = ClientKeys::parse("caller-key");
@@ -151,7 +151,7 @@ async fn errors_have_its_shape_and_keys_its_header() {
 }
 
 #[tokio::test]
-async fn tokens_are_counted_by_estimate_and_it_says_so() {
+async fn count_tokens_returns_a_marked_estimate() {
     let rig = Rig::sequential(&[WireFormat::Anthropic]).await;
     let gateway = start(rig.client.clone()).await;
     let body =

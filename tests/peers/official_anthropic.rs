@@ -73,7 +73,7 @@ except anthropic.APIStatusError as e:
 "#;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_official_client_is_at_home() {
+async fn official_client_works() {
     for wires in [[WireFormat::OpenAi, WireFormat::Anthropic], [WireFormat::Anthropic, WireFormat::OpenAi]] {
         // Healthy, and with the first target dead.
         for fault in [None, Some(Fault::Refuse)] {
@@ -91,7 +91,7 @@ async fn the_official_client_is_at_home() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn its_own_retries_do_not_multiply_ours() {
+async fn official_client_retries_do_not_multiply() {
     let (client, server, _cut) = crate::official_client::down(WireFormat::Anthropic).await;
     let gateway = crate::gateway::start(client).await;
     let url = gateway.url();

@@ -99,7 +99,7 @@ pub(crate) fn python(package: &str, script: &str, args: &[&str]) -> Option<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_official_client_is_at_home() {
+async fn official_client_works() {
     for wires in [[WireFormat::OpenAi, WireFormat::Anthropic], [WireFormat::Anthropic, WireFormat::OpenAi]] {
         // Healthy, and with the first target dead.
         for fault in [None, Some(Fault::Refuse)] {
@@ -119,7 +119,7 @@ async fn the_official_client_is_at_home() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn vectors_come_from_whoever_is_up() {
+async fn embeddings_fail_over_for_the_official_client() {
     let rig = Rig::sequential(&[WireFormat::OpenAi, WireFormat::OpenAi]).await;
     rig.servers[0].set_fault(Some(Fault::Refuse)).await;
     let gateway = crate::gateway::start(rig.client.clone()).await;
@@ -146,7 +146,7 @@ pub(crate) async fn down(wire: WireFormat) -> (hotspare::Client, ChaosServer, Ch
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn its_own_retries_do_not_multiply_ours() {
+async fn official_client_retries_do_not_multiply() {
     let (client, server, _cut) = down(WireFormat::OpenAi).await;
     let gateway = crate::gateway::start(client).await;
     let url = gateway.url();

@@ -50,7 +50,7 @@ fn id(reply: &reqwest::Response) -> String {
 }
 
 #[tokio::test]
-async fn a_failure_is_logged_under_the_id_that_its_caller_got() {
+async fn failures_are_logged_with_the_request_id() {
     let log = operators_log();
     let rig = Rig::sequential(&[WireFormat::OpenAi]).await;
     rig.servers[0].set_fault(Some(Fault::Status(401))).await;
@@ -79,7 +79,7 @@ async fn a_failure_is_logged_under_the_id_that_its_caller_got() {
 }
 
 #[tokio::test]
-async fn callers_are_counted_by_what_they_got() {
+async fn requests_are_counted_by_outcome() {
     let rig = Rig::sequential(&[WireFormat::OpenAi, WireFormat::Anthropic]).await;
     let gateway = start(rig.client.clone()).await;
     let before = get(&gateway, "/metrics").await;
@@ -126,7 +126,7 @@ async fn callers_are_counted_by_what_they_got() {
 
 /// A dead key is not an open breaker; it is identified, and back at once after it was paid for.
 #[tokio::test]
-async fn a_dead_key_is_named_and_put_back() {
+async fn rejected_key_is_shown_and_can_be_reenabled() {
     let server = ChaosServer::start(Settings::new(WireFormat::OpenAi).key("sk-good")).await.unwrap();
     let endpoint = openai::target("m").base_url(server.base_url());
     let endpoint = ["sk-dead", "sk-good"]
@@ -175,7 +175,7 @@ async fn a_dead_key_is_named_and_put_back() {
 }
 
 #[tokio::test]
-async fn a_model_that_was_unknown_is_tried_again_when_it_is_said_to_be_there() {
+async fn unavailable_model_can_be_reenabled() {
     let rig = Rig::sequential(&[WireFormat::OpenAi]).await;
     rig.servers[0].set_fault(Some(Fault::Status(404))).await;
     let gateway = start(rig.client.clone()).await;
@@ -188,7 +188,7 @@ async fn a_model_that_was_unknown_is_tried_again_when_it_is_said_to_be_there() {
 }
 
 #[tokio::test]
-async fn a_target_is_taken_out_and_put_back() {
+async fn target_can_be_cordoned_and_uncordoned() {
     let log = operators_log();
     let rig = Rig::sequential(&[WireFormat::OpenAi, WireFormat::Anthropic]).await;
     let gateway = start(rig.client.clone()).await;
@@ -219,7 +219,7 @@ async fn a_target_is_taken_out_and_put_back() {
 }
 
 #[tokio::test]
-async fn only_who_may_call_may_operate() {
+async fn admin_requests_require_a_client_key() {
     let rig = Rig::sequential(&[WireFormat::OpenAi]).await;
     let open = start_at("0.0.0.0", rig.client.clone(), ServeOptions::default()).await;
     let reply = http().post(open.at("/targets/main/cordon")).send().await.unwrap();
@@ -240,7 +240,7 @@ async fn only_who_may_call_may_operate() {
 }
 
 #[tokio::test]
-async fn models_are_told_of_one_by_one_and_in_the_callers_words() {
+async fn model_lookup_uses_the_callers_api_format() {
     let rig = Rig::sequential(&[WireFormat::OpenAi]).await;
     let gateway = start(rig.client.clone()).await;
     let ask = async |path: &str, anthropic: bool| -> (u16, Value) {
@@ -266,7 +266,7 @@ async fn models_are_told_of_one_by_one_and_in_the_callers_words() {
 }
 
 #[tokio::test]
-async fn what_is_not_there_is_refused_in_the_callers_words() {
+async fn unknown_paths_and_methods_are_rejected_in_the_callers_api_format() {
     let rig = Rig::sequential(&[WireFormat::OpenAi]).await;
     let gateway = start(rig.client.clone()).await;
     let reply = http().get(gateway.at("/v1/chat/completions")).send().await.unwrap();
@@ -293,7 +293,7 @@ async fn what_is_not_there_is_refused_in_the_callers_words() {
 }
 
 #[tokio::test]
-async fn a_full_gateway_says_so_and_can_be_looked_at() {
+async fn full_gateway_returns_503_and_stays_observable() {
     let log = operators_log();
     let rig = Rig::sequential(&[WireFormat::OpenAi]).await;
     let mut options = ServeOptions::default();
@@ -317,7 +317,7 @@ async fn a_full_gateway_says_so_and_can_be_looked_at() {
 }
 
 #[tokio::test]
-async fn operators_have_keys_of_their_own() {
+async fn operator_keys_are_separate_from_client_keys() {
     let log = operators_log();
     let rig = Rig::sequential(&[WireFormat::OpenAi]).await;
     let mut options = ServeOptions::default();
@@ -345,7 +345,7 @@ async fn operators_have_keys_of_their_own() {
 
 /// Readiness fails only for what an operator must fix; rate limits pass by themselves.
 #[tokio::test]
-async fn at_a_rate_limit_callers_are_told_so_and_the_gateway_stays_ready() {
+async fn rate_limits_return_429_and_the_gateway_stays_ready() {
     let rig = Rig::sequential(&[WireFormat::OpenAi, WireFormat::Anthropic]).await;
     let gateway = start(rig.client.clone()).await;
     let ready = async || http().get(gateway.at("/readyz")).send().await.unwrap().status().as_u16();
@@ -372,7 +372,7 @@ async fn at_a_rate_limit_callers_are_told_so_and_the_gateway_stays_ready() {
 }
 
 #[tokio::test]
-async fn a_request_is_followed_from_its_caller_to_its_provider() {
+async fn request_ids_are_traced_from_caller_to_provider() {
     let log = operators_log();
     let rig = Rig::sequential(&[WireFormat::OpenAi]).await;
     let gateway = start(rig.client.clone()).await;
@@ -406,7 +406,7 @@ async fn a_request_is_followed_from_its_caller_to_its_provider() {
 }
 
 #[tokio::test]
-async fn a_connection_is_kept_for_its_next_request_so_long_and_no_longer() {
+async fn idle_connection_is_closed_after_its_timeout() {
     let rig = Rig::sequential(&[WireFormat::OpenAi]).await;
     let mut options = ServeOptions::default();
     options.idle_timeout = std::time::Duration::from_millis(50);

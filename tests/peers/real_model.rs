@@ -64,7 +64,7 @@ fn real(port: u16) -> hotspare::Endpoint {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn twenty_prompts_behind_a_dead_and_a_silent_target() {
+async fn serves_prompts_behind_a_dead_and_a_silent_target() {
     let _turn = TURN.lock().await;
     let port = free_port();
     let Some(mut server) = serve(port) else { return };
@@ -110,7 +110,7 @@ async fn twenty_prompts_behind_a_dead_and_a_silent_target() {
 /// Killed in the middle of a stream: a typed error or an answer continued by another target, never a truncated answer
 /// that looks complete.
 #[tokio::test(flavor = "multi_thread")]
-async fn killed_in_the_middle_of_a_stream() {
+async fn server_killed_mid_stream_gives_a_typed_error() {
     let _turn = TURN.lock().await;
     let port = free_port();
     let Some(mut server) = serve(port) else { return };
@@ -146,7 +146,7 @@ async fn killed_in_the_middle_of_a_stream() {
 /// of the rounds the second model gets the beginning as a prefill; in the other half it starts over and is joined where
 /// its text matches.
 #[tokio::test(flavor = "multi_thread")]
-async fn killed_thirty_times_and_carried_on() {
+async fn streams_continue_after_thirty_kills() {
     let _turn = TURN.lock().await;
     let ports = [free_port(), free_port()];
     let Some(mut first) = serve(ports[0]) else { return };
@@ -221,7 +221,7 @@ async fn killed_thirty_times_and_carried_on() {
 
 /// Answers with a schema from two real servers, one of which is told to write something else: valid or a typed error.
 #[tokio::test(flavor = "multi_thread")]
-async fn answers_fit_their_schema_or_are_errors() {
+async fn answers_conform_to_the_schema_or_are_errors() {
     let _turn = TURN.lock().await;
     use hotspare::{Json, OutputFormat};
     let ports = [free_port(), free_port()];

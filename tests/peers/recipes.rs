@@ -37,7 +37,7 @@ async fn run(heading: &'static str, command: impl FnOnce(&str) -> Option<Command
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn langchain() {
+async fn langchain_recipe_works() {
     run("LangChain (Python)", |code| {
         let mut command = Command::new(hotspare_tests::peer::python("langchain_openai")?);
         command.arg("-c").arg(code);
@@ -47,7 +47,7 @@ async fn langchain() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_ai_sdk() {
+async fn ai_sdk_recipe_works() {
     run("Vercel AI SDK (TypeScript)", |code| {
         let what = "a folder with the npm packages ai and @ai-sdk/openai-compatible";
         let folder = hotspare_tests::peer::named("HOTSPARE_NODE", what)?;

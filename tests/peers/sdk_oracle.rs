@@ -129,7 +129,7 @@ fn record(cases: &[(Case, Box<dyn Wire>)]) -> Option<BTreeMap<String, Value>> {
 }
 
 #[test]
-fn our_bodies_are_theirs() {
+fn request_bodies_match_the_official_sdks() {
     let cases = cases();
     assert!(cases.len() >= 40, "{} canonical calls", cases.len());
     let Some(recorded) = record(&cases) else { return };

@@ -26,7 +26,7 @@ async fn silent() -> Rig {
 }
 
 #[tokio::test]
-async fn an_answer_under_way_is_finished() {
+async fn shutdown_finishes_answers_in_flight() {
     let rig = Rig::sequential(&[WireFormat::OpenAi]).await;
     let pace = Settings::new(WireFormat::OpenAi).tokens(20).pace(Duration::ZERO, Duration::from_millis(10));
     rig.servers[0].set_settings(pace);
@@ -44,7 +44,7 @@ async fn an_answer_under_way_is_finished() {
 }
 
 #[tokio::test]
-async fn a_second_signal_ends_streams_in_the_words_of_their_wire() {
+async fn second_signal_ends_streams_with_an_error_event() {
     for (path, error) in [
         ("/v1/chat/completions", "data: {\"error\":{"),
         ("/v1/messages", "event: error\ndata: {"),
@@ -73,7 +73,7 @@ async fn a_second_signal_ends_streams_in_the_words_of_their_wire() {
 }
 
 #[tokio::test]
-async fn the_drain_time_ends_an_answer_that_has_not_begun() {
+async fn drain_timeout_ends_unstarted_answers() {
     let rig = silent().await;
     rig.servers[0].set_fault(Some(Fault::Silence)).await;
     let mut options = ServeOptions::default();
@@ -97,7 +97,7 @@ async fn the_drain_time_ends_an_answer_that_has_not_begun() {
 
 /// A client that holds a connection without sending a request must not delay shutdown.
 #[tokio::test]
-async fn connections_without_a_request_do_not_hold_it_up() {
+async fn idle_connections_do_not_delay_shutdown() {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     let rig = Rig::sequential(&[WireFormat::OpenAi]).await;
     let gateway = start(rig.client.clone()).await;

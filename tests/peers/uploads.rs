@@ -34,7 +34,7 @@ async fn metrics(gateway: &Running) -> String {
 }
 
 #[tokio::test]
-async fn a_body_that_is_announced_as_too_large_is_not_asked_for() {
+async fn body_declared_too_large_is_rejected_without_100_continue() {
     let rig = Rig::sequential(&[WireFormat::OpenAi]).await;
     let mut options = ServeOptions::default();
     options.max_body_bytes = 100_000;
@@ -46,7 +46,7 @@ async fn a_body_that_is_announced_as_too_large_is_not_asked_for() {
 
 /// Most clients send their whole body before they read the reply.
 #[tokio::test]
-async fn a_refusal_reaches_a_caller_who_is_still_sending() {
+async fn rejection_reaches_a_client_that_is_still_sending() {
     let rig = Rig::sequential(&[WireFormat::OpenAi]).await;
     let mut small = ServeOptions::default();
     small.max_body_bytes = 100_000;
@@ -62,7 +62,7 @@ async fn a_refusal_reaches_a_caller_who_is_still_sending() {
 }
 
 #[tokio::test]
-async fn what_is_wrong_with_a_body_is_told_as_what_it_is() {
+async fn body_errors_have_specific_messages() {
     let rig = Rig::sequential(&[WireFormat::OpenAi]).await;
     let gateway = start(rig.client.clone()).await;
     let damaged = reply(connect(&gateway, "transfer-encoding: chunked\r\n\r\nxyz\r\n").await).await;
@@ -75,7 +75,7 @@ async fn what_is_wrong_with_a_body_is_told_as_what_it_is() {
 }
 
 #[tokio::test]
-async fn a_caller_who_leaves_while_sending_has_cancelled() {
+async fn disconnect_during_upload_counts_as_cancelled() {
     let rig = Rig::sequential(&[WireFormat::OpenAi]).await;
     let gateway = start(rig.client.clone()).await;
     drop(connect(&gateway, "content-length: 100\r\n\r\n{").await);
@@ -89,7 +89,7 @@ async fn a_caller_who_leaves_while_sending_has_cancelled() {
 }
 
 #[tokio::test]
-async fn bodies_of_requests_under_way_keep_to_their_memory() {
+async fn in_flight_bodies_stay_within_the_memory_limit() {
     let rig = Rig::sequential(&[WireFormat::OpenAi]).await;
     rig.servers[0].set_fault(Some(Fault::StallAfter(2))).await;
     let mut options = ServeOptions::default();

@@ -56,7 +56,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_not_there_is_missed() {
+    fn missing_tests_are_reported() {
         let file = |path: &str, text: &str| (path.to_owned(), text.to_owned());
         let files = [
             file("tests/behavior/a.rs", "#[tokio::test]\nasync fn one() {}\nfn helper() {}"),

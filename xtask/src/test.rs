@@ -67,14 +67,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn reads_the_closing_line() {
+    fn parses_the_summary_line() {
         let line = "test result: FAILED. 12 passed; 3 failed; 1 ignored; 0 measured; 0 filtered out; finished in 0.1s";
         assert_eq!(counts(line), Some([12, 3, 1]));
         assert_eq!(counts("running 3 tests"), None);
     }
 
     #[test]
-    fn a_filter_is_passed_on_and_options_are_refused() {
+    fn filter_is_passed_on_and_options_are_rejected() {
         let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
         assert_eq!(filter(&[]), Ok(None));
         assert_eq!(filter(&words(&["explore"])), Ok(Some("explore")));

@@ -271,7 +271,7 @@ mod tests {
     }
 
     #[test]
-    fn edges_go_down_and_pure_floors_stay_pure() {
+    fn dependencies_go_down_and_pure_crates_stay_pure() {
         let found = floors(&json!({
             "workspace_members": ["a", "b", "c", "t"],
             "packages": [
@@ -286,7 +286,7 @@ mod tests {
     }
 
     #[test]
-    fn files_are_checked() {
+    fn check_file_detects_violations() {
         let wrong = |name: &str, text: &str| check_file(name, text).join("\n");
         assert!(wrong("crates/x/src/a.rs", "fn a() {}").contains("open the file with"));
         assert!(wrong("crates/x/src/util.rs", "//! x").contains("says nothing"));
@@ -303,7 +303,7 @@ mod tests {
 
     /// Also a test, so that `cargo test` catches violations.
     #[test]
-    fn the_house_is_tidy() {
+    fn repository_is_tidy() {
         run().unwrap();
     }
 }

@@ -205,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_is_added_and_revoked_at_its_source_and_an_empty_source_changes_nothing() {
+    fn reload_adds_and_revokes_keys_but_ignores_an_empty_source() {
         let text = Arc::new(Mutex::new("old".to_owned()));
         let source = Arc::clone(&text);
         let keys = ClientKeys::from_source(Key::read("a test", move || {
@@ -227,7 +227,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_revoked_key_is_refused_after_any_pause() {
+    async fn revoked_key_is_rejected_after_any_pause() {
         let text = Arc::new(Mutex::new("old".to_owned()));
         let source = Arc::clone(&text);
         let keys = ClientKeys::from_source(Key::read("a test", move || {
@@ -251,7 +251,7 @@ mod tests {
     }
 
     #[test]
-    fn pages_from_elsewhere_are_told_apart_from_their_reader() {
+    fn cross_origin_requests_are_detected() {
         let asks = |origin: Option<&'static str>, host: &'static str| {
             let mut headers = HeaderMap::new();
             headers.insert("host", HeaderValue::from_static(host));

@@ -169,7 +169,7 @@ mod tests {
     use crate::front::{Asked, Chat};
 
     #[tokio::test(start_paused = true)]
-    async fn a_caller_is_never_left_in_silence() {
+    async fn silent_streams_get_keepalive_frames() {
         let mut limits = Limits::default();
         limits.gap = Duration::from_secs(60);
         let thinks = Scripted::new().paced(Duration::from_secs(40), ["a", "b"]);

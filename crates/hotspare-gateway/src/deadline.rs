@@ -64,7 +64,7 @@ mod tests {
     }
 
     #[test]
-    fn the_shortest_counts_and_what_cannot_be_read_is_said() {
+    fn shortest_deadline_header_wins_and_invalid_values_are_rejected() {
         assert_eq!(read(&[]).unwrap(), None);
         assert_eq!(read(&[("x-hotspare-deadline", "1.5s")]).unwrap(), Some(Duration::from_millis(1_500)));
         let several = [("x-request-timeout", "1m"), ("x-envoy-expected-rq-timeout-ms", "250")];

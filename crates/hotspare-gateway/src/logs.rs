@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_that_cannot_be_written_are_dropped_and_counted() {
+    fn log_lines_that_cannot_be_written_are_dropped_and_counted() {
         let writer = LogWriter::to(Full).unwrap();
         let before = dropped();
         log_to(&writer, 3);
@@ -173,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pipe_that_is_not_read_holds_up_nobody_and_fills_no_memory() {
+    fn blocked_log_pipe_neither_blocks_callers_nor_buffers_unboundedly() {
         let (open, gate) = mpsc::channel();
         let text = Arc::new(Mutex::new(Vec::new()));
         let writer = LogWriter::to(Pipe(gate, Arc::clone(&text))).unwrap();

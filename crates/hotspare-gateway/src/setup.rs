@@ -167,7 +167,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_api_key_of_the_table_of_hosts_is_used_without_a_configuration() {
+    fn every_api_key_variable_is_used_without_a_config() {
         let rows = Dialect::ALL.iter().filter(|row| !row.base_url.contains("RESOURCE"));
         let keyed = rows.filter(|row| row.key_env.as_deref().is_some_and(|name| name.ends_with("_API_KEY")));
         let lead = ["openai", "anthropic", "gemini", "deepseek"];
@@ -177,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn only_hosts_whose_key_is_set_are_used() {
+    fn uses_only_hosts_whose_key_is_set() {
         let found = choices(|variable| matches!(variable, "MISTRAL_API_KEY" | "ANTHROPIC_API_KEY"));
         assert_eq!(found.iter().map(|choice| choice.host).collect::<Vec<_>>(), ["anthropic", "mistral"]);
         let client = client(&found, |_| Key::from_secret(Secret::new("sk-x"))).unwrap();

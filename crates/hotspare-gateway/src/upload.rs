@@ -190,7 +190,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn memory_is_taken_as_bodies_arrive_and_given_back_with_their_answers() {
+    async fn upload_memory_is_reserved_on_arrival_and_released_after_the_answer() {
         let uploads = uploads(COPIES * 20 * PIECE);
         let headers = HeaderMap::new();
         let (text, first) = uploads.read(&headers, body(10)).await.unwrap();
@@ -208,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn there_is_room_for_one_of_the_largest() {
+    fn one_maximum_size_body_always_fits() {
         assert_eq!(uploads(1).memory(), COPIES * 10 * PIECE);
     }
 }

@@ -32,7 +32,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_common_beginning_comes_before_few_edits() {
+    fn common_prefix_beats_edit_distance() {
         let names = || ["o", "chat", "claude", "gpt-4o-mini"].map(str::to_owned).to_vec();
         assert!(nearest("gpt-9", names()).starts_with("gpt-4o-mini`, `"));
         assert!(nearest("caht", names()).starts_with("chat`, `"));

@@ -252,7 +252,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_a_name_is_logged_of_what_a_provider_words() {
+    fn only_identifier_like_codes_are_logged() {
         assert_eq!(token(Some("rate_limit.x-1"), LONGEST_CODE), Some("rate_limit.x-1"));
         for wrong in ["", "my secret prompt", "a\nb", "é", &"x".repeat(LONGEST_CODE + 1)] {
             assert_eq!(token(Some(wrong), LONGEST_CODE), None, "{wrong}");

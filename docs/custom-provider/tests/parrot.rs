@@ -15,7 +15,7 @@ const LINES: &str =
     "{\"says\":\"hello\"}\n{\"says\":\" there\"}\n{\"why\":\"done\",\"heard\":7,\"said\":2}\n";
 
 #[test]
-fn conforms() {
+fn provider_conforms() {
     let lines = |body: &'static str| Reply::new(200, "application/x-ndjson", body);
     let report = Conformance::new(Parrot::at("http://parrot.example"))
         .whole(Reply::json(200, WHOLE), "hello there")
@@ -88,13 +88,13 @@ async fn client() -> Client {
 }
 
 #[tokio::test]
-async fn behind_the_client() {
+async fn serves_through_the_client() {
     let answer = client().await.chat(ChatRequest::to("chat").user("hello?")).await.unwrap();
     assert_eq!((answer.text().as_str(), answer.usage.output), ("hello there", Some(2)));
 }
 
 #[tokio::test]
-async fn behind_the_gateway() {
+async fn serves_through_the_gateway() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     tokio::spawn(serve_on(listener, client().await, ServeOptions::default(), futures::stream::pending()));

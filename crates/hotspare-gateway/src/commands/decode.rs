@@ -59,7 +59,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_broken_line_is_named_in_its_place() {
+    fn broken_line_is_reported_by_file_and_line() {
         let good = r#"{"id":"a","provider":"openai","endpoint":"models","status":200}"#;
         let text = format!("{good}\nnonsense\n{good}\n");
         let mut out = Vec::new();

@@ -96,7 +96,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_was_shown_cannot_break_out_of_the_picture() {
+    fn recorded_text_is_escaped_in_the_svg() {
         let mut frame = Frame::default();
         frame.push(Line::default().put(Tone::Bad, "</text><script>&\u{1b}[2J"));
         let mut recording = Recording::default();

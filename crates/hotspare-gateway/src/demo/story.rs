@@ -154,7 +154,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lines_are_told_once_and_do_not_grow_without_bound() {
+    fn story_lines_are_returned_once_and_bounded() {
         let story = Story { begun: Instant::now(), lines: Arc::default() };
         for number in 0..KEPT * 3 {
             story.tell(&number.to_string());

@@ -72,7 +72,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn labels_stay_in_their_quotes_and_buckets_add_up() {
+    fn labels_are_escaped_and_buckets_are_cumulative() {
         let mut page = Exposition::default();
         page.family("a", "gauge", "Some.").sample(&[("x", "q\"\\\n"), ("y", "")], 1);
         page.family("b", "gauge", "None.").sample(&[], 0.5);

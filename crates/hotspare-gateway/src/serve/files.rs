@@ -45,7 +45,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_connection_has_a_file_for_its_request_upstream() {
+    fn connection_limit_leaves_files_for_upstream_requests() {
         assert_eq!(enough_for(128), 32);
         assert_eq!(enough_for(1_024), 480);
         assert_eq!(enough_for(0), 1);

@@ -52,7 +52,7 @@ fn play(folder: &Path, words: &str) -> Result<(), String> {
 
 /// The built-in scenarios' marks are for the built-in routes only.
 #[test]
-fn a_configuration_is_not_judged_by_marks_of_another() {
+fn built_in_marks_do_not_apply_to_a_custom_config() {
     let folder = folder("marks", KEPT);
     play(&folder, "--config @/a.toml --scenario dead-key --seeds 1 --hours 0.05").unwrap();
     let own = play(&folder, "--config @/a.toml --file @/world.toml --seeds 1");
@@ -62,7 +62,7 @@ fn a_configuration_is_not_judged_by_marks_of_another() {
 const KEPT: &str = r#"{ measure = "available", at_least = "100%" }"#;
 
 #[test]
-fn a_configuration_is_tried_without_its_keys_and_two_are_compared() {
+fn configs_run_without_keys_and_can_be_compared() {
     let folder = folder("config", KEPT);
     play(&folder, "--config @/a.toml --file @/world.toml --seeds 2").unwrap();
     play(&folder, "--compare @/a.toml @/b.toml --file @/world.toml --seeds 2").unwrap();
@@ -71,7 +71,7 @@ fn a_configuration_is_tried_without_its_keys_and_two_are_compared() {
 }
 
 #[test]
-fn a_missed_mark_is_told_with_the_line_that_repeats_it_and_in_junit() {
+fn missed_mark_prints_the_repro_command_and_fails_in_junit() {
     let folder = folder("junit", r#"{ measure = "affected", at_most = 0 }"#);
     let missed = play(&folder, "--file @/world.toml --seeds 2 --from 7 --junit @/out.xml").unwrap_err();
     assert!(missed.contains("world.toml --seed 7 --hours 2"), "{missed}");
@@ -80,7 +80,7 @@ fn a_missed_mark_is_told_with_the_line_that_repeats_it_and_in_junit() {
 }
 
 #[test]
-fn runs_repeat_and_worlds_of_chance_are_made_and_shrunk() {
+fn replay_is_deterministic_and_swarm_can_shrink() {
     let folder = folder("swarm", KEPT);
     play(&folder, "--replay --file @/world.toml").unwrap();
     // Whether this scenario meets its marks does not matter here.
@@ -89,7 +89,7 @@ fn runs_repeat_and_worlds_of_chance_are_made_and_shrunk() {
 }
 
 #[test]
-fn tables_go_to_their_places_and_to_no_others() {
+fn docs_tables_replace_only_their_marked_sections() {
     let folder = folder("docs", KEPT);
     let page = folder.join("page.md");
     std::fs::write(&page, "# Mine\n<!-- begin scenarios -->\nSTALE\n<!-- end scenarios -->\n").unwrap();
@@ -106,7 +106,7 @@ fn tables_go_to_their_places_and_to_no_others() {
 }
 
 #[test]
-fn a_flag_that_would_have_no_effect_is_refused() {
+fn ineffective_flags_are_rejected() {
     let folder = folder("flags", KEPT);
     for words in [
         "--config @/a.toml --policy ewma --file @/world.toml",
@@ -127,7 +127,7 @@ fn a_flag_that_would_have_no_effect_is_refused() {
 
 /// Marks of a run that was cut short are neither met nor missed.
 #[test]
-fn a_run_that_is_too_short_for_a_mark_neither_passes_nor_fails() {
+fn run_too_short_for_a_mark_is_not_judged() {
     let folder = folder(
         "short",
         r#"{ measure = "available", at_least = "100%" }, { measure = "attempts", at_most = 1.0 }"#,

@@ -128,7 +128,7 @@ aws_session_token = tok/en==
     }
 
     #[test]
-    fn profiles_have_keys_and_regions() {
+    fn reads_keys_and_regions_of_profiles() {
         let (files, folder) = files();
         assert_eq!(files.secret("default").unwrap().expose(), "AKIDDEFAULT:wJalr/default+key==");
         assert_eq!(files.secret("work").unwrap().expose(), "AKIDWORK:work:tok/en==");
@@ -143,7 +143,7 @@ aws_session_token = tok/en==
     }
 
     #[test]
-    fn files_that_are_not_there_say_nothing() {
+    fn missing_files_give_errors_or_defaults() {
         let files = Files { credentials: Some("/nonexistent/a".into()), config: None };
         assert!(files.secret("default").unwrap_err().contains("/nonexistent/a"));
         assert_eq!(files.region("default"), None);

@@ -56,7 +56,7 @@ mod tests {
     use crate::{Client, Key, RouteSpec, Sequential, openai};
 
     #[test]
-    fn keys_that_are_not_there_are_not_missed() {
+    fn outline_builds_without_the_keys() {
         let target = |key| openai::target("gpt-4o").key(key);
         let builder = Client::builder()
             .target("main", target(Key::env("NO_SUCH_VARIABLE")))

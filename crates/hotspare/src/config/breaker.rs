@@ -88,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn a_count_or_a_share_replaces_the_evidence_and_nothing_else_opens() {
+    fn failure_count_or_rate_disables_evidence() {
         assert_eq!(rule("failure_rate = \"100%\""), (None, Some(10_000), false));
         assert_eq!(rule("failures = 7"), (Some(7), None, false));
         assert_eq!(rule("failures = 7\nfailure_rate = \"40%\""), (Some(7), Some(4_000), false));

@@ -36,13 +36,13 @@ fn wrong(text: &str) -> String {
 }
 
 #[test]
-fn a_good_one_is_accepted() {
+fn valid_config_is_accepted() {
     let client = Client::from_toml(GOOD).unwrap();
     assert_eq!(client.names(), ["chat", "main", "spare", "local", "gpt-4o"]);
 }
 
 #[test]
-fn what_is_wrong_is_named_with_its_line() {
+fn errors_name_the_field_and_line() {
     let with = |from: &str, to: &str| {
         assert!(GOOD.contains(from), "{from}");
         wrong(&GOOD.replace(from, to))
@@ -81,7 +81,7 @@ fn what_is_wrong_is_named_with_its_line() {
 }
 
 #[test]
-fn every_mistake_is_reported_at_once() {
+fn all_errors_are_reported_at_once() {
     let message = wrong(
         &GOOD
             .replace("model = \"c\"", "modle = \"c\"")
@@ -92,7 +92,7 @@ fn every_mistake_is_reported_at_once() {
 }
 
 #[test]
-fn keys_are_named_and_never_written() {
+fn config_references_keys_but_never_contains_them() {
     let with = |keys: &str| {
         wrong(&GOOD.replace("provider = \"ollama\"", &format!("provider = \"openai\"\nkeys = {keys}")))
     };
@@ -104,7 +104,7 @@ fn keys_are_named_and_never_written() {
 }
 
 #[test]
-fn hosts_with_two_wires() {
+fn selects_the_wire_of_hosts_that_have_two() {
     let with = |provider: &str| {
         let text = GOOD.replace("provider = \"ollama\"", &format!("provider = {provider}"));
         let client =
@@ -131,7 +131,7 @@ fn hosts_with_two_wires() {
 }
 
 #[test]
-fn models_in_clouds() {
+fn configures_cloud_providers() {
     let with = |provider: &str| {
         let text = GOOD.replace(
             "provider = \"ollama\"",
@@ -154,7 +154,7 @@ fn models_in_clouds() {
 }
 
 #[test]
-fn a_configuration_shows_no_secret() {
+fn debug_output_contains_no_secret() {
     let text = GOOD.replace(
         "base_url = \"http://127.0.0.1:1/v1\"",
         "base_url = \"http://h/v1\", headers = { x = \"hunter2\" }",

@@ -152,7 +152,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn sizes_have_a_unit_that_is_read_as_written() {
+    fn sizes_require_a_unit() {
         for (text, bytes) in [("50MB", 50_000_000), ("32 MiB", 32 << 20), ("1gib", 1 << 30), ("7 b", 7)] {
             assert_eq!(size(text), Some(bytes), "{text}");
         }

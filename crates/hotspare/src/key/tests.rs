@@ -5,7 +5,7 @@ use std::sync::Mutex;
 use super::*;
 
 #[test]
-fn a_rejected_key_is_read_again_and_kept_only_if_it_changed() {
+fn rejected_key_is_reread_and_replaced_only_if_changed() {
     let stored = Arc::new(Mutex::new("first".to_owned()));
     let source = Arc::clone(&stored);
     let key = Key::read("the store", move || Ok(Secret::new(source.lock().unwrap().as_str())));
@@ -22,7 +22,7 @@ fn a_rejected_key_is_read_again_and_kept_only_if_it_changed() {
 
 /// Revoked first and replaced a moment later, as is usual for mounted secrets.
 #[test]
-fn a_key_that_is_replaced_later_is_found() {
+fn late_key_replacement_is_detected() {
     let (stored, reads) = (Arc::new(Mutex::new("first".to_owned())), Arc::new(AtomicU64::new(0)));
     let (source, count) = (Arc::clone(&stored), Arc::clone(&reads));
     let key = Key::read("the store", move || {
@@ -44,7 +44,7 @@ fn a_key_that_is_replaced_later_is_found() {
 }
 
 #[test]
-fn nobody_shows_a_key() {
+fn keys_are_redacted_in_debug_output() {
     let key = Key::read("the store", || Ok(Secret::new("sk-secret")));
     let slot = KeySlot::read(key.clone(), key.resolve().unwrap());
     for shown in

@@ -92,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn a_body_tells_whose_it_is() {
+    fn wire_is_detected_from_the_body() {
         for (body, expected) in [
             (r#"{"type":"message_start","message":{}}"#, "anthropic-messages"),
             (r#"{"completion":" hi","stop_reason":null}"#, "anthropic-messages"),

@@ -96,7 +96,7 @@ mod tests {
     const GOOD: &str = r#"{"id":"a","provider":"openai","endpoint":"models","status":200}"#;
 
     #[test]
-    fn a_broken_line_costs_itself_alone() {
+    fn broken_line_does_not_affect_others() {
         let text = format!("{GOOD}\n\n{{\"id\":1\n{GOOD}\r\n{{}}\n{GOOD}");
         let read: Vec<_> = decode(text.as_bytes()).map(|line| line.map_err(|bad| bad.line)).collect();
         let lines: Vec<_> =
@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn a_long_line_is_not_held() {
+    fn overlong_line_is_skipped_without_buffering() {
         let text = format!("{GOOD}\n{}\n{GOOD}\n", "x".repeat(5_000));
         let mut lines = decode(io::BufReader::with_capacity(64, text.as_bytes()));
         lines.limit = 1_000;
@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reader_that_fails_is_told_once() {
+    fn read_error_is_reported_once() {
         struct Fails;
         impl io::Read for Fails {
             fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {

@@ -173,7 +173,7 @@ mod tests {
 
     /// A row below a wider one would never match.
     #[test]
-    fn every_row_can_be_reached() {
+    fn every_table_row_is_reachable() {
         for (at, row) in TABLE.iter().enumerate() {
             let hides = |above: &Row| {
                 above.endpoint == row.endpoint

@@ -15,7 +15,7 @@ fn chat(body: &str) -> Value {
 }
 
 #[test]
-fn an_answer_of_a_host_without_a_row() {
+fn decodes_an_answer_of_an_unknown_host() {
     let body = json!({"id": "c", "model": "m", "choices": [{"index": 0, "finish_reason": "stop", "message": {
         "role": "assistant", "content": "hi", "reasoning_content": "hm",
         "tool_calls": [{"id": "t", "type": "function", "function": {"name": "f", "arguments": "{\"a\":1}"}}]}}],
@@ -30,7 +30,7 @@ fn an_answer_of_a_host_without_a_row() {
 }
 
 #[test]
-fn a_stream_whose_type_was_lost_and_whose_body_is_base64() {
+fn decodes_a_base64_stream_without_content_type() {
     let body = "data: {\"id\":\"c\",\"choices\":[{\"delta\":{\"content\":\"é\"},\"finish_reason\":\"stop\"}]}\n\ndata: [DONE]\n\n";
     let mut record = chat(&STANDARD.encode(body));
     record["response_body_encoding"] = json!("base64");
@@ -38,7 +38,7 @@ fn a_stream_whose_type_was_lost_and_whose_body_is_base64() {
 }
 
 #[test]
-fn failures_keep_status_pause_and_ids() {
+fn errors_keep_status_pause_and_ids() {
     let mut record = chat(r#"{"error":{"message":"slow","code":"rate_limit_exceeded"}}"#);
     record["status"] = json!(429);
     record["response_headers"] = json!({
@@ -53,7 +53,7 @@ fn failures_keep_status_pause_and_ids() {
 }
 
 #[test]
-fn a_line_is_a_line_whatever_is_passed_on() {
+fn output_is_a_single_line() {
     let body = "{\"choices\":[{\"finish_reason\":\"stop\",\"message\":{\"content\":\"a\\nb\"},\"logprobs\":{\r\n \"content\":[]\n}}]}";
     let line = Exchange::parse(chat(body).to_string().as_bytes()).unwrap().decode().to_json();
     assert!(!line.contains(['\n', '\r']), "{line}");
@@ -62,7 +62,7 @@ fn a_line_is_a_line_whatever_is_passed_on() {
 }
 
 #[test]
-fn what_is_no_call_says_so() {
+fn skipped_records_give_the_reason() {
     let record = json!({"provider": "openai", "endpoint": "models", "status": 200});
     assert_eq!(read(&record)["skipped"], "not a call of a model");
     let record = json!({"provider": "openai", "endpoint": "telepathy", "status": 200});
@@ -70,7 +70,7 @@ fn what_is_no_call_says_so() {
 }
 
 #[test]
-fn broken_lines_say_what_is_wrong_and_show_nothing() {
+fn parse_errors_name_the_cause_without_quoting_data() {
     let broken = |text: &str| Exchange::parse(text.as_bytes()).unwrap_err();
     assert!(broken("{\"secret\"").starts_with("not JSON"));
     assert!(broken("[]").starts_with("not a recorded exchange"));
@@ -85,7 +85,7 @@ fn broken_lines_say_what_is_wrong_and_show_nothing() {
 proptest! {
     /// No input makes the reader panic.
     #[test]
-    fn total(line in prop::collection::vec(any::<u8>(), 0..200), body in "\\PC{0,200}", status in 0u16..1_200) {
+    fn arbitrary_records_never_panic(line in prop::collection::vec(any::<u8>(), 0..200), body in "\\PC{0,200}", status in 0u16..1_200) {
         let _ = Exchange::parse(&line);
         let mut record = chat(&body);
         record["status"] = json!(status);
