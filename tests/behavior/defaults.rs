@@ -1,9 +1,11 @@
 //! What users get without tuning, and what rivals get wrong.
 
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use futures::StreamExt;
-use hotspare::{BreakerState, ChatRequest, Client, Event, Kind, Outcome, Sequential};
+use hotspare::{BreakerState, ChatRequest, Client, Event, Kind, Outcome, Secret, Sequential};
 use hotspare_chaos::{ChaosServer, Fault, FaultPlan, Settings, WireFormat};
 
 struct Shipped {
@@ -248,6 +250,28 @@ async fn key_file_is_reread_when_its_key_is_rejected() {
     assert_eq!(answer.trail.attempts.len(), 2, "{}", answer.trail);
     assert_eq!(client.chat(ask()).await.unwrap().trail.attempts.len(), 1);
     std::fs::remove_file(file).unwrap();
+}
+
+/// A source that hangs costs the rejected call a second, and later calls nothing.
+#[tokio::test]
+async fn hanging_key_source_does_not_block_a_worker_thread() {
+    let server = ChaosServer::start(Settings::new(WireFormat::OpenAi).key("sk-new")).await.unwrap();
+    let (release, hang) = std::sync::mpsc::channel();
+    let (reads, hang) = (AtomicU64::new(0), Mutex::new(hang));
+    let key = hotspare::Key::read("the mount", move || {
+        if reads.fetch_add(1, Ordering::SeqCst) == 0 {
+            return Ok(Secret::new("sk-old"));
+        }
+        hang.lock().unwrap().recv().map_err(|_| "gone")?;
+        Ok(Secret::new("sk-new"))
+    });
+    let target = hotspare::openai::target("m").base_url(server.base_url()).key(key);
+    let client = Client::builder().target("chat", target).build().unwrap();
+    // This runtime has one thread: if it read the source, the test would never end.
+    assert_eq!(client.chat(ask()).await.unwrap_err().kind(), Kind::Auth);
+    client.chat(ask()).await.unwrap_err();
+    release.send(()).unwrap();
+    while client.chat(ask()).await.is_err() {}
 }
 
 /// A recovered target carries traffic again even at a low rate: no breaker waits for a volume that never comes.

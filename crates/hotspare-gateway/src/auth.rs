@@ -7,14 +7,11 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
-use hotspare::Key;
+use hotspare::{Key, KeyReader};
 use http::HeaderMap;
 
 /// How often the source of keys is re-read while requests arrive, so that adding or revoking a key needs no restart.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
-
-/// How long a request waits for that.
-const LONGEST_READ: Duration = Duration::from_secs(1);
 
 /// The keys that clients must present; if empty, no key is needed. Clones share them.
 #[derive(Clone, Default)]
@@ -22,9 +19,9 @@ pub struct ClientKeys(Option<Arc<Held>>);
 
 struct Held {
     keys: RwLock<Vec<String>>,
-    source: Option<Key>,
-    /// When the source was last read; `None` while it is being read.
-    looked: Mutex<Option<Instant>>,
+    source: Option<KeyReader>,
+    /// When the source was last read.
+    looked: Mutex<Instant>,
 }
 
 /// What a request's headers present.
@@ -56,7 +53,8 @@ impl ClientKeys {
 
     fn held(keys: Vec<String>, source: Option<Key>) -> Self {
         let any = !keys.is_empty();
-        let held = Held { keys: RwLock::new(keys), source, looked: Mutex::new(Some(Instant::now())) };
+        let source = source.map(KeyReader::new);
+        let held = Held { keys: RwLock::new(keys), source, looked: Mutex::new(Instant::now()) };
         Self(any.then(|| Arc::new(held)))
     }
 
@@ -66,36 +64,25 @@ impl ClientKeys {
         self.0.is_none()
     }
 
-    /// Re-reads the source. A source that cannot be read or contains no key changes nothing: it must neither admit
+    /// Re-reads the source. A source that cannot be read in time or contains no key changes nothing: it must neither admit
     /// everyone nor lock everyone out.
-    pub fn reload(&self) {
+    pub async fn reload(&self) {
         let Some((held, source)) = self.0.as_ref().and_then(|held| Some((held, held.source.as_ref()?)))
         else {
             return;
         };
-        let read = source.reveal().map(|text| split(text.expose()));
-        match read {
-            Ok(keys) if !keys.is_empty() => {
-                *held.keys.write().unwrap_or_else(PoisonError::into_inner) = keys;
-            }
-            Ok(_) => {
-                tracing::warn!(target: "hotspare", "{source:?} holds no key any more: the last ones stay valid")
-            }
-            Err(what) => tracing::warn!(target: "hotspare", "{what}: the last keys stay valid"),
+        let reading = Arc::clone(held);
+        let read = source.read(move |source| reading.take(source.reveal()?.expose(), source));
+        if let Err(what) = read.await.flatten() {
+            tracing::warn!(target: "hotspare", "{what}: the last keys stay valid");
         }
     }
 
-    /// Re-reads the source if that is due, so that a revoked key is refused at once. Waits for a short time only: a file on a
-    /// mount that hangs must not stop every request.
+    /// Re-reads the source if that is due, so that a revoked key is refused at once.
     pub(crate) async fn refresh(&self) {
-        let Some(held) = self.0.as_ref().filter(|held| held.is_due()) else { return };
-        let (keys, held) = (self.clone(), Arc::clone(held));
-        let reading = tokio::task::spawn_blocking(move || {
-            keys.reload();
-            *held.looked.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
-        });
-        // Late or failed, the keys that were read last stay valid.
-        let _ = tokio::time::timeout(LONGEST_READ, reading).await;
+        if self.0.as_ref().is_some_and(|held| held.is_due()) {
+            self.reload().await;
+        }
     }
 
     /// Which of the keys the headers present.
@@ -117,11 +104,21 @@ impl Held {
     /// Whether the source is due to be re-read. Only one of several concurrent callers gets `true`.
     fn is_due(&self) -> bool {
         let Ok(mut looked) = self.looked.try_lock() else { return false };
-        let due = self.source.is_some() && looked.is_some_and(|looked| looked.elapsed() >= LOOK_EVERY);
+        let due =
+            self.source.as_ref().is_some_and(|source| !source.is_reading()) && looked.elapsed() >= LOOK_EVERY;
         if due {
-            *looked = None;
+            *looked = Instant::now();
         }
         due
+    }
+
+    fn take(&self, text: &str, source: &Key) -> Result<(), String> {
+        let keys = split(text);
+        if keys.is_empty() {
+            return Err(format!("{source:?} holds no key"));
+        }
+        *self.keys.write().unwrap_or_else(PoisonError::into_inner) = keys;
+        Ok(())
     }
 }
 
@@ -204,50 +201,43 @@ mod tests {
         assert!(!format!("{keys:?}").contains("one"));
     }
 
-    #[test]
-    fn reload_adds_and_revokes_keys_but_ignores_an_empty_source() {
+    /// Keys whose source is this text.
+    fn stored(text: &Arc<Mutex<String>>) -> ClientKeys {
+        let source = Arc::clone(text);
+        let read = move || Ok(hotspare::Secret::new(source.lock().unwrap().clone()));
+        ClientKeys::from_source(Key::read("a test", read)).unwrap()
+    }
+
+    fn admits(keys: &ClientKeys, key: &'static str) -> bool {
+        let mut headers = HeaderMap::new();
+        headers.insert("x-api-key", HeaderValue::from_static(key));
+        keys.find(&headers) != Shown::Unknown
+    }
+
+    #[tokio::test]
+    async fn reload_adds_and_revokes_keys_but_ignores_an_empty_source() {
         let text = Arc::new(Mutex::new("old".to_owned()));
-        let source = Arc::clone(&text);
-        let keys = ClientKeys::from_source(Key::read("a test", move || {
-            Ok(hotspare::Secret::new(source.lock().unwrap().clone()))
-        }))
-        .unwrap();
-        let shows = |key: &'static str| {
-            let mut headers = HeaderMap::new();
-            headers.insert("x-api-key", HeaderValue::from_static(key));
-            keys.find(&headers) != Shown::Unknown
-        };
-        assert!(shows("old") && !shows("new"));
+        let keys = stored(&text);
+        assert!(admits(&keys, "old") && !admits(&keys, "new"));
         "new".clone_into(&mut text.lock().unwrap());
-        keys.reload();
-        assert!(!shows("old") && shows("new"));
+        keys.reload().await;
+        assert!(!admits(&keys, "old") && admits(&keys, "new"));
         text.lock().unwrap().clear();
-        keys.reload();
-        assert!(shows("new") && !keys.is_empty());
+        keys.reload().await;
+        assert!(admits(&keys, "new") && !keys.is_empty());
     }
 
     #[tokio::test]
     async fn revoked_key_is_rejected_after_any_pause() {
         let text = Arc::new(Mutex::new("old".to_owned()));
-        let source = Arc::clone(&text);
-        let keys = ClientKeys::from_source(Key::read("a test", move || {
-            Ok(hotspare::Secret::new(source.lock().unwrap().clone()))
-        }))
-        .unwrap();
-        let mut headers = HeaderMap::new();
-        headers.insert("x-api-key", HeaderValue::from_static("old"));
-        let looked = || &keys.0.as_ref().unwrap().looked;
-        let long_ago = Instant::now().checked_sub(2 * LOOK_EVERY).unwrap();
+        let keys = stored(&text);
         "new".clone_into(&mut text.lock().unwrap());
-        *looked().lock().unwrap() = Some(long_ago);
         keys.refresh().await;
-        assert_eq!(keys.find(&headers), Shown::Unknown);
-        // Another request is still reading.
-        *looked().lock().unwrap() = None;
-        "newer".clone_into(&mut text.lock().unwrap());
+        assert!(admits(&keys, "old"), "the source was read a moment ago");
+        let long_ago = Instant::now().checked_sub(2 * LOOK_EVERY).unwrap();
+        *keys.0.as_ref().unwrap().looked.lock().unwrap() = long_ago;
         keys.refresh().await;
-        headers.insert("x-api-key", HeaderValue::from_static("new"));
-        assert_eq!(keys.find(&headers), Shown::Known(Some(1)), "one reader at a time");
+        assert!(!admits(&keys, "old"));
     }
 
     #[test]

@@ -35,16 +35,23 @@ struct Running {
 }
 
 impl Running {
-    /// Returns whether its rejected key has been replaced at its source.
-    fn renew(&self) -> bool {
-        let Some((slot, used)) = &self.key else { return false };
-        used.get().is_some_and(|rejected| slot.renew(rejected))
+    /// Its next stage after its key was rejected: looks for another one.
+    fn renew(&mut self, error: Error) {
+        let key = self.key.take();
+        let renewing = async move {
+            let Some((slot, used)) = key else { return false };
+            let Some(rejected) = used.get() else { return false };
+            slot.renew(rejected).await
+        };
+        self.stage = Stage::Renewing(Box::pin(renewing), error);
     }
 }
 
 enum Stage {
     Connecting(BoxFuture<'static, Result<Signals, Error>>),
     Streaming(Signals),
+    /// Resolves to whether its rejected key has been replaced at its source.
+    Renewing(BoxFuture<'static, bool>, Error),
 }
 
 /// What a driver returns to its caller.
@@ -226,6 +233,15 @@ impl Driver {
                     Poll::Pending => continue,
                     Poll::Ready(item) => item,
                 },
+                Stage::Renewing(renewing, error) => {
+                    let Poll::Ready(renewed) = renewing.as_mut().poll(cx) else { continue };
+                    let error = error.clone();
+                    self.attempts[index] = None;
+                    let input = if renewed { Input::Renewed(id, error) } else { Input::Failed(id, error) };
+                    self.tell(now, input);
+                    happened = true;
+                    continue;
+                }
             };
             happened = true;
             match polled {
@@ -240,10 +256,13 @@ impl Driver {
                     if let Some(attempt) = self.call.trail().attempts.get(index) {
                         observe::speak_of_attempt(index, attempt, &error);
                     }
-                    let failed = self.attempts[index].take();
-                    let renewed = error.kind() == Kind::Auth && failed.is_some_and(|failed| failed.renew());
-                    let input = if renewed { Input::Renewed(id, error) } else { Input::Failed(id, error) };
-                    self.tell(now, input);
+                    match &mut self.attempts[index] {
+                        Some(running) if error.kind() == Kind::Auth => running.renew(error),
+                        attempt => {
+                            *attempt = None;
+                            self.tell(now, Input::Failed(id, error));
+                        }
+                    }
                 }
                 None => {
                     self.attempts[index] = None;

@@ -154,7 +154,7 @@ pub(crate) fn probe(shared: &Shared, target: usize, key: usize) -> Probing {
             && error.kind() == Kind::Auth
         {
             // Later requests use the newer key, if there is one.
-            slot.renew(rejected);
+            slot.renew(rejected).await;
         }
         result
     })

@@ -1,17 +1,21 @@
 //! Where an API key comes from.
 //!
-//! Not the key itself: that is read when the client is built, once more when it is rejected, and then periodically
-//! until its source has another; a fetched key is requested anew before each request. Invariant: neither `Debug` nor an
-//! error shows a key, only the name of its source.
+//! Not the key in use, which is in [`slot`]. Invariant: neither `Debug` nor an error shows a key, only the name of its
+//! source; a file that never ends is not read.
+
+mod reader;
+mod slot;
 
 use std::fmt;
-use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
-use std::time::{Duration, SystemTime};
+use std::fs::File;
+use std::io::{self, ErrorKind, Read};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use hotspare_core::{Error, Moment};
 use hotspare_provider::{Credentials, Secret};
+
+pub use reader::KeyReader;
+pub(crate) use slot::KeySlot;
 
 /// The source of a key.
 #[derive(Clone)]
@@ -71,7 +75,7 @@ impl Key {
                 .map(Secret::new)
                 .map_err(|_| format!("the environment variable {name} is not set; export it or use a file")),
             Source::Fetched(_) => Err(format!("{self:?} has to be fetched and cannot be read")),
-            Source::File(path) => std::fs::read_to_string(path)
+            Source::File(path) => read_small(path)
                 .map(Secret::new)
                 .map_err(|error| format!("the key file {} cannot be read: {error}", path.display())),
             Source::Read(_, read) => read(),
@@ -105,119 +109,25 @@ impl Key {
     }
 }
 
-/// A key in use.
-pub(crate) enum KeySlot {
-    /// The provider of credentials to fetch it from.
-    Fetched(Arc<dyn Credentials>),
-    /// Its source, and its value when it was last read.
-    Read(Box<Held>),
-}
+/// The largest key file in bytes: several thousand client keys.
+const LARGEST_FILE: u64 = 1 << 20;
 
-/// A key as it was last read.
-pub(crate) struct Held {
-    source: Key,
-    secret: RwLock<Secret>,
-    /// When its source may be read again, in nanoseconds of the client's clock, after the key was rejected and the
-    /// source had nothing newer; `NEVER` if the key was not rejected.
-    look_at: AtomicU64,
-}
-
-const NEVER: u64 = u64::MAX;
-
-/// How often the source of a rejected key is read: a key that is replaced shortly after it was revoked should not have
-/// to wait for the re-check.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
-
-impl KeySlot {
-    pub(crate) fn read(source: Key, secret: Secret) -> Self {
-        Self::Read(Box::new(Held { source, secret: RwLock::new(secret), look_at: AtomicU64::new(NEVER) }))
+/// Reads a small file. Pipes and devices are refused, because they may never end.
+pub(crate) fn read_small(path: &Path) -> io::Result<String> {
+    let about = std::fs::metadata(path)?;
+    if !about.is_file() {
+        return Err(io::Error::new(ErrorKind::InvalidInput, "it is not a regular file"));
     }
-
-    pub(crate) fn fetched(credentials: Arc<dyn Credentials>) -> Self {
-        Self::Fetched(credentials)
+    if about.len() > LARGEST_FILE {
+        return Err(io::Error::new(
+            ErrorKind::FileTooLarge,
+            format!("it is larger than {LARGEST_FILE} bytes"),
+        ));
     }
-
-    /// The current key.
-    pub(crate) async fn secret(&self, now: SystemTime) -> Result<Secret, Error> {
-        match self {
-            Self::Fetched(credentials) => credentials.secret(now).await,
-            Self::Read(held) => Ok(held.secret()),
-        }
-    }
-
-    /// Whether there is a newer key than `rejected`. Reads the source again, synchronously: that is small and local,
-    /// and rejected keys are rare.
-    pub(crate) fn renew(&self, rejected: &Secret) -> bool {
-        let held = match self {
-            Self::Fetched(credentials) => return credentials.rejected(rejected),
-            Self::Read(held) => held,
-        };
-        if held.secret() != *rejected {
-            return true;
-        }
-        let renewed = held.read_again(rejected);
-        if !renewed && held.source.can_change() {
-            held.look_at.store(0, Ordering::Relaxed);
-        }
-        renewed
-    }
-
-    /// Reads its source again although the key was not rejected. Returns whether the key changed.
-    pub(crate) fn reload(&self) -> bool {
-        match self {
-            Self::Fetched(_) => false,
-            Self::Read(held) => held.read_again(&held.secret()),
-        }
-    }
-
-    /// Whether a key that was rejected while its source had nothing newer has been replaced since. Costs one load if no
-    /// key was rejected, and reads the source at most once a second.
-    pub(crate) fn was_replaced(&self, now: Moment) -> bool {
-        let Self::Read(held) = self else { return false };
-        let look_at = held.look_at.load(Ordering::Relaxed);
-        if look_at == NEVER || now.as_nanos() < look_at {
-            return false;
-        }
-        let next = now + LOOK_EVERY;
-        // Of several concurrent callers, one reads the source.
-        if held
-            .look_at
-            .compare_exchange(look_at, next.as_nanos(), Ordering::Relaxed, Ordering::Relaxed)
-            .is_err()
-        {
-            return false;
-        }
-        let replaced = held.read_again(&held.secret());
-        if replaced {
-            held.look_at.store(NEVER, Ordering::Relaxed);
-        }
-        replaced
-    }
-}
-
-impl Held {
-    fn secret(&self) -> Secret {
-        self.secret.read().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    fn read_again(&self, rejected: &Secret) -> bool {
-        match self.source.resolve() {
-            Ok(secret) if secret != *rejected => {
-                *self.secret.write().unwrap_or_else(PoisonError::into_inner) = secret;
-                true
-            }
-            _ => false,
-        }
-    }
-}
-
-impl fmt::Debug for KeySlot {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Fetched(credentials) => credentials.fmt(f),
-            Self::Read(held) => held.source.fmt(f),
-        }
-    }
+    let mut text = String::new();
+    // It may be growing.
+    File::open(path)?.take(LARGEST_FILE).read_to_string(&mut text)?;
+    Ok(text)
 }
 
 impl fmt::Debug for Key {

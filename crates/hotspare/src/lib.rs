@@ -95,7 +95,7 @@ pub use hotspare_routing::{
     Cheapest, Fastest, HealthAware, Hedge, Hedged, MostReliable, Race, RoundRobin, Sequential, Sticky,
     Strategy, Tiered, Weighted,
 };
-pub use key::Key;
+pub use key::{Key, KeyReader};
 pub use lint::Lint;
 pub use observe::{BreakerChange, ServiceChange};
 #[cfg(feature = "_http")]

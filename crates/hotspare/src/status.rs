@@ -101,18 +101,24 @@ impl Client {
     }
 
     /// Re-reads the sources of all keys. New keys are used from the next attempt on and are in service at once. Returns
-    /// the number of keys that changed.
-    pub fn reload_keys(&self) -> usize {
-        let mut renewed = 0;
-        for (place, target) in self.shared().targets.iter().enumerate() {
-            for (key, slot) in target.keys.iter().enumerate() {
-                if slot.reload() {
-                    renewed += 1;
-                    self.shared().with_world(|world| world.renew_key(place, key));
-                }
+    /// the number of keys that changed. A key whose source cannot be read within a second stays in use, and the log says
+    /// so.
+    pub async fn reload_keys(&self) -> usize {
+        let shared = self.shared();
+        let slots = shared.targets.iter().enumerate().flat_map(|(place, target)| {
+            target.keys.iter().enumerate().map(move |(key, slot)| (place, key, target, slot))
+        });
+        let reloading = slots.map(async |(place, key, target, slot)| {
+            let changed = slot.reload().await.unwrap_or_else(|what| {
+                tracing::warn!(target: "hotspare", target = %target.id, key = key + 1, "{what}: the last key stays in use");
+                false
+            });
+            if changed {
+                shared.with_world(|world| world.renew_key(place, key));
             }
-        }
-        renewed
+            usize::from(changed)
+        });
+        futures::future::join_all(reloading).await.into_iter().sum()
     }
 
     fn place(&self, target: &str) -> Result<usize, Error> {

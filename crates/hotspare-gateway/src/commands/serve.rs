@@ -121,9 +121,7 @@ fn reload_on_hangup(options: &ServeOptions, client: &Client) -> Result<(), Strin
         let (keys, operators, client) = (options.keys.clone(), options.operator_keys.clone(), client.clone());
         tokio::spawn(async move {
             while hangups.recv().await.is_some() {
-                keys.reload();
-                operators.reload();
-                let renewed = client.reload_keys();
+                let ((), (), renewed) = tokio::join!(keys.reload(), operators.reload(), client.reload_keys());
                 tracing::info!(target: "hotspare", renewed, "keys read again after SIGHUP");
             }
         });

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use hotspare_provider::Secret;
 
 use super::joined;
+use crate::key::read_small;
 
 /// Paths of the two files.
 #[derive(Debug)]
@@ -59,7 +60,7 @@ impl Files {
         [&self.credentials, &self.config]
             .into_iter()
             .flatten()
-            .filter_map(|path| std::fs::read_to_string(path).ok())
+            .filter_map(|path| read_small(path).ok())
             .collect()
     }
 }
