@@ -42,18 +42,13 @@ pub(super) fn setup(path: &Path, route: Option<&str>) -> Result<Setup, String> {
         .ok_or_else(|| format!("{}: there is no route `{}`", path.display(), route.unwrap_or_default()))?;
     // The route's members first, in its order: the first stands for a scenario's first target.
     let members = route.members.iter().filter_map(|place| outline.targets.get(*place));
-    let mut setup = Setup {
+    Ok(Setup {
         name: path.file_stem().map_or_else(|| "config".into(), |stem| stem.to_string_lossy().into_owned()),
         specs: members.cloned().collect(),
         strategy: route.strategy.clone(),
         limits: route.limits.clone(),
         rules: route.rules.clone(),
-    };
-    for spec in &mut setup.specs {
-        // Limits the keys that are simulated per target.
-        spec.keys.truncate(64);
-    }
-    Ok(setup)
+    })
 }
 
 /// Writes tables to their places in a document.
