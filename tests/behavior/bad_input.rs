@@ -26,8 +26,18 @@ async fn invalid_requests_are_typed_errors() {
         (ChatRequest::to("chat").user("x").max_output(0), Kind::InvalidRequest, "at least 1"),
         (
             ChatRequest::to("chat").user("x").without(["main", "spare"]),
-            Kind::NoTarget,
-            "the request leaves it out",
+            Kind::InvalidRequest,
+            "the option `without` leaves no target of the route `chat`",
+        ),
+        (
+            ChatRequest::to("main").user("x").only(["spare"]),
+            Kind::InvalidRequest,
+            "the option `only` leaves no target of the route `main`",
+        ),
+        (
+            ChatRequest::to("chat").user("x").only(["main"]).without(["main"]),
+            Kind::InvalidRequest,
+            "the options `only` and `without` leave no target",
         ),
     ];
     for (request, kind, text) in cases {

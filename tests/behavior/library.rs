@@ -51,6 +51,12 @@ async fn public_message_names_neither_targets_nor_costs() {
         .build()
         .unwrap();
     let error = client.chat(ask().max_cost(Cost::ZERO)).await.unwrap_err();
+    assert_eq!(
+        error.public_message(),
+        "the option `max_cost_usd` is too low for any target of the route `chat`"
+    );
+    client.cordon("acme-prod-eu").unwrap();
+    let error = client.chat(ask()).await.unwrap_err();
     assert_eq!(error.kind(), Kind::NoTarget);
     assert!(error.message().contains("acme-prod-eu"), "{error}");
     assert_eq!(error.public_message(), "no target could be tried");

@@ -389,5 +389,5 @@ async fn cost_is_counted_and_can_be_limited() {
     assert!(answer.cost().is_some_and(|cost| cost > Cost::ZERO), "{}", answer.trail);
     assert_eq!(client.targets()[0].counts.cost, answer.cost().unwrap());
     let error = client.chat(ask.max_cost(Cost::ZERO)).await.unwrap_err();
-    assert_eq!(error.kind(), Kind::NoTarget);
+    assert_eq!((error.kind(), error.code()), (Kind::InvalidRequest, Some("no_target_left")));
 }

@@ -166,6 +166,7 @@ async fn bad_requests_get_typed_errors() {
         (with(r#""hotspare":{"fail":"over"}"#), 400),
         (with(r#""hotspare":{"only":["nobody"]}"#), 400),
         (with(r#""hotspare":{"without":["mian"]}"#), 400),
+        (with(r#""hotspare":{"without":["main"]}"#), 400),
         (with(&format!(r#""x":{}1{}"#, "[".repeat(5_000), "]".repeat(5_000))), 400),
         ("x".repeat(200_000), 413),
     ];

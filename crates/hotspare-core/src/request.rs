@@ -360,6 +360,14 @@ pub struct CallOptions {
     pub max_cost: Option<Cost>,
 }
 
+impl CallOptions {
+    /// Whether the request may use this target.
+    #[must_use]
+    pub fn allows(&self, target: &TargetId) -> bool {
+        (self.only.is_empty() || self.only.contains(target)) && !self.without.contains(target)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -115,7 +115,7 @@ impl Plan {
         let mut remembered: Option<(u64, usize)> = None;
         for (index, (&place, view)) in route.members.iter().zip(views).enumerate() {
             let target = &fleet.targets()[place];
-            if unwanted(request, target) {
+            if !request.options().allows(&target.id) {
                 left_out += 1;
                 skipped.push(Skipped::new(target.id.clone(), "the request leaves it out".into()));
                 continue;
@@ -214,18 +214,13 @@ enum Unable {
     Other(String),
 }
 
-fn unwanted(request: &Request, target: &Target) -> bool {
-    let options = request.options();
-    (!options.only.is_empty() && !options.only.contains(&target.id)) || options.without.contains(&target.id)
-}
-
 /// The target assumed to keep the state that a request refers to: the first of the route's members that uses its wire.
 fn keeper(fleet: &Fleet, route: &Route, request: &Request) -> Option<usize> {
     let Request::Chat(chat) = request else { return None };
     let bound = chat.bound.as_ref().filter(|bound| bound.kept)?;
     route.members.iter().copied().find(|&place| {
         let target = &fleet.targets()[place];
-        target.wire == bound.wire && !unwanted(request, target)
+        target.wire == bound.wire && request.options().allows(&target.id)
     })
 }
 
@@ -270,7 +265,7 @@ fn space<'a>(fleet: &'a Fleet, route: &Route, request: &Request) -> Option<Space
     let Request::Embed(embed) = request else { return None };
     let members = route.members.iter().map(|&place| &fleet.targets()[place]);
     let first = members
-        .filter(|target| !unwanted(request, target))
+        .filter(|target| request.options().allows(&target.id))
         .find(|target| ineligible_to_embed(&target.profile).is_none())?;
     Some(Space::new(&first.profile, &first.name, embed.dimensions))
 }

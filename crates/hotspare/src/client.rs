@@ -6,8 +6,8 @@
 use std::sync::{Arc, PoisonError};
 
 use hotspare_core::{
-    ChatRequest, ChatResponse, EmbedInput, EmbedRequest, EmbedResponse, Error, Json, Kind, Moment,
-    OutputFormat, Request, Response, TargetId,
+    ChatRequest, ChatResponse, Cost, EmbedInput, EmbedRequest, EmbedResponse, Error, Json, Kind, Moment,
+    OutputFormat, Request, Response, TargetId, Usage,
 };
 use hotspare_engine::{Ask, Call, Plan, PlanSeed, Route, Summary, ValidateToolCalls};
 use hotspare_normalize::{OutputCheck, Validator, prompt_size};
@@ -68,7 +68,7 @@ impl Client {
     ) -> Result<ChatResponse, Error> {
         self.compile(&request).await?;
         let form = self.shared.validators.for_output(&request.output)?;
-        words(self.drive(chat(request)?, false, wire, form)?).await
+        words(self.drive(chat(request)?, false, wire, form).await?).await
     }
 
     /// Requests JSON that `validator` accepts. An answer that it rejects is repaired, requested again, or requested
@@ -95,7 +95,7 @@ impl Client {
         request: ChatRequest,
         form: OutputCheck,
     ) -> Result<ChatResponse, Error> {
-        words(self.drive(chat(request)?, false, None, Some(form))?).await
+        words(self.drive(chat(request)?, false, None, Some(form)).await?).await
     }
 
     /// Compiles a request's schemas in advance, off this thread if that takes long.
@@ -128,7 +128,7 @@ impl Client {
         request: EmbedRequest,
         wire: Option<&'static str>,
     ) -> Result<EmbedResponse, Error> {
-        let driver = self.drive(embed(request)?, false, wire, None)?;
+        let driver = self.drive(embed(request)?, false, wire, None).await?;
         match whole(driver).await? {
             Response::Embed(response) => Ok(response),
             Response::Chat(_) => Err(Error::new(Kind::Protocol, "the answer is not of vectors")),
@@ -155,7 +155,7 @@ impl Client {
     ) -> Result<ChatStream, Error> {
         self.compile(&request).await?;
         let form = self.shared.validators.for_output(&request.output)?;
-        let mut driver = self.drive(chat(request)?, true, wire, form)?;
+        let mut driver = self.drive(chat(request)?, true, wire, form).await?;
         let first = std::future::poll_fn(|cx| driver.poll_output(cx)).await;
         match first {
             Output::Done(result) if result.is_err() => match *result {
@@ -196,7 +196,7 @@ impl Client {
 
     fn explain_any(&self, request: &Request) -> Result<Explanation, Error> {
         let route = self.route(request.model())?;
-        self.check_targets(request)?;
+        self.check_targets(&route, request)?;
         let request = &self.bind(&route, request.clone());
         let now = self.shared.clock.now();
         let size = prompt_size(request);
@@ -289,18 +289,20 @@ impl Client {
     }
 
     /// Puts rejected keys back into service once their sources hold a new one.
-    fn take_new_keys(&self, route: &Route, now: Moment) {
+    async fn take_new_keys(&self, route: &Route, now: Moment) {
         for &place in &route.members {
-            for (key, slot) in self.shared.targets[place].keys.iter().enumerate() {
-                if slot.was_replaced(now) {
-                    tracing::info!(target: "hotspare", target = %self.shared.targets[place].id, key = key + 1, "key replaced");
+            let target = &self.shared.targets[place];
+            for (key, slot) in target.keys.iter().enumerate().filter(|(_, slot)| slot.is_rejected()) {
+                // Boxed because it is rare and large.
+                if Box::pin(slot.was_replaced(now)).await {
+                    tracing::info!(target: "hotspare", target = %target.id, key = key + 1, "key replaced");
                     self.shared.with_world(|world| world.renew_key(place, key));
                 }
             }
         }
     }
 
-    fn drive(
+    async fn drive(
         &self,
         request: Request,
         stream: bool,
@@ -308,21 +310,23 @@ impl Client {
         form: Option<OutputCheck>,
     ) -> Result<Box<Driver>, Error> {
         let route = self.route(request.model())?;
-        self.check_targets(&request)?;
+        self.check_targets(&route, &request)?;
         let request = self.bind(&route, request);
         let shared = &self.shared;
         if shared.fleet.targets().iter().any(|target| target.probe) {
             shared.keeper.spawn(shared);
         }
         let seed = entropy();
+        let begun = shared.clock.now();
+        self.take_new_keys(&route, begun).await;
         let now = shared.clock.now();
-        self.take_new_keys(&route, now);
         let size = prompt_size(&request);
         let (views, turn) = shared
             .with_world(|world| (world.views(now, &route, size.tokens(), stream), world.next_turn(&route)));
         // Outside the lock: a strategy may be application code.
         let plan_seed = PlanSeed { draw: seed.rotate_left(32), turn };
         let plan = Plan::new(&shared.fleet, &route, &request, size, &views, plan_seed);
+        self.check_cost(&route, &request, &plan)?;
         let mut ask = Ask::of(&request, stream, seed);
         ask.native_wire = wire;
         ask.output_check = form;
@@ -332,7 +336,7 @@ impl Client {
             ask.tool_checks = shared.validators.for_tools(&chat.tools);
         }
         let span = observe::span_of(&route);
-        let call = Call::new(now, Arc::clone(&shared.fleet), route, ask, plan);
+        let call = Call::new(begun, Arc::clone(&shared.fleet), route, ask, plan);
         // Boxed to keep the surrounding futures small: they are moved more often than the driver is created.
         Ok(Box::new(Driver::new(Arc::clone(shared), request, call, span)))
     }
@@ -351,18 +355,45 @@ impl Client {
         exact.or_else(|| shared.routes.get(alias().or_else(rest)?))
     }
 
-    /// Checks that the targets named in the request's options exist: a typo would leave no target to try, or exclude
-    /// none.
-    fn check_targets(&self, request: &Request) -> Result<(), Error> {
+    /// Checks that the targets named in the request's options exist and that one is left: the caller's mistake must not look
+    /// like an outage.
+    fn check_targets(&self, route: &Route, request: &Request) -> Result<(), Error> {
         let (options, targets) = (request.options(), &self.shared.targets);
         let named = options.only.iter().chain(&options.without);
-        match named.into_iter().find(|id| targets.iter().all(|target| target.id != **id)) {
-            None => Ok(()),
-            Some(id) => {
-                let near = nearest(id.as_str(), targets.iter().map(|target| target.id.to_string()).collect());
-                let what = format!("there is no target `{id}`; the nearest are `{near}`");
-                Err(Error::new(Kind::InvalidRequest, what).with_code("target_not_found"))
+        if let Some(id) = named.into_iter().find(|id| targets.iter().all(|target| target.id != **id)) {
+            let near = nearest(id.as_str(), targets.iter().map(|target| target.id.to_string()).collect());
+            let what = format!("there is no target `{id}`; the nearest are `{near}`");
+            return Err(Error::new(Kind::InvalidRequest, what).with_code("target_not_found"));
+        }
+        if route.members.iter().any(|&place| options.allows(&targets[place].id)) {
+            return Ok(());
+        }
+        let option = match (options.only.is_empty(), options.without.is_empty()) {
+            (false, false) => "options `only` and `without` leave",
+            (false, true) => "option `only` leaves",
+            (true, _) => "option `without` leaves",
+        };
+        let what = format!("the {option} no target of the route `{}`", route.name);
+        Err(Error::new(Kind::InvalidRequest, what).with_code(NO_TARGET_LEFT))
+    }
+
+    /// Checks that a request may pay for its prompt at one of the planned targets at least.
+    fn check_cost(&self, route: &Route, request: &Request, plan: &Plan) -> Result<(), Error> {
+        let Some(most) = request.options().max_cost else { return Ok(()) };
+        let prompts = plan.choices.iter().map(|choice| {
+            let price = self.shared.fleet.targets()[choice.target].profile.price?;
+            Some(price.cost(&Usage::estimated(Some(choice.prompt_tokens), None)))
+        });
+        match prompts.collect::<Option<Vec<Cost>>>().and_then(|prompts| prompts.into_iter().min()) {
+            // Callers see this message, and prices are none of their business.
+            Some(least) if least > most => {
+                let what = format!(
+                    "the option `max_cost_usd` is too low for any target of the route `{}`",
+                    route.name
+                );
+                Err(Error::new(Kind::InvalidRequest, what).with_code(NO_TARGET_LEFT))
             }
+            _ => Ok(()),
         }
     }
 
@@ -378,6 +409,9 @@ impl Client {
         })
     }
 }
+
+/// The code of a request whose own options rule out every target.
+const NO_TARGET_LEFT: &str = "no_target_left";
 
 /// A draw for which no strategy explores (they do so at round numbers), in the middle of the range from which weights
 /// are drawn: it gives the most common order.
