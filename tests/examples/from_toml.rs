@@ -19,7 +19,7 @@ max_in_flight = 2
 targets = ["main", "spare"]
 strategy = "health-aware"
 answers_to = ["gpt-4o"]
-limits = { first_content = "4s", deadline = "30s" }
+limits = { first_content = "4s", first_content_deadline = "30s" }
 "#;
 
 fn main() -> Result<(), hotspare::Error> {

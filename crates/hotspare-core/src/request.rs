@@ -186,7 +186,8 @@ impl ChatRequest {
         self
     }
 
-    /// Disables hedging for this request.
+    /// Starts no hedge and no race for this request. A target whose first content is late is still joined by the next
+    /// one: that is failover.
     #[must_use]
     pub fn no_hedge(mut self) -> Self {
         self.options.no_hedge = true;
@@ -354,7 +355,7 @@ pub struct CallOptions {
     pub without: Vec<TargetId>,
     /// Try one target only.
     pub no_failover: bool,
-    /// Never hedge.
+    /// Start no hedge and no race: a further attempt starts only once the one before it has failed or is late.
     pub no_hedge: bool,
     /// Start no attempt that would raise the call's expected cost above this, at list price.
     pub max_cost: Option<Cost>,

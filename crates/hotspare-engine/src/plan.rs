@@ -167,14 +167,17 @@ impl Plan {
             let taken = facts.get_mut(choice.index).and_then(Option::take);
             let Some((target, need, needs, trim_to)) = taken else { continue };
             let view = &candidates[choice.index].view;
-            let start = match choice.start {
-                Start::After(_) if request.options().no_hedge => Start::AfterFailure,
-                start => start,
+            let (start, reason) = match choice.start {
+                Start::After(_) if request.options().no_hedge => (Start::AfterFailure, choice.reason),
+                Start::AtOnce if request.options().no_hedge => {
+                    (Start::AfterFailure, Reason::Own("not raced: the request rules it out".into()))
+                }
+                start => (start, choice.reason),
             };
             choices.push(PlannedTarget {
                 target,
                 start,
-                reason: choice.reason,
+                reason,
                 clean: view.usable && view.failure_rate_bp == 0,
                 usual: TypicalLatency::of(view),
                 prompt_tokens: need.prompt,

@@ -13,9 +13,6 @@ use crate::spend::SpendLimit;
 /// Minimum of [`Limits::max_buffered_bytes`]: an answer of 4,000 tokens. With less, ordinary answers would fail.
 const LEAST_BUFFER: usize = 16 << 10;
 
-/// Name of [`Limits::first_content_deadline`] in error messages, for readers of code and of configurations.
-const DEADLINE: &str = "first_content_deadline (deadline in a configuration)";
-
 /// How long to wait for what.
 ///
 /// ```
@@ -146,7 +143,7 @@ impl Limits {
             ("unstreamed", self.unstreamed),
             ("gap", self.gap),
             ("quiet_gap", self.quiet_gap),
-            (DEADLINE, self.first_content_deadline),
+            ("first_content_deadline", self.first_content_deadline),
             ("total", self.total),
             ("headers", self.headers.unwrap_or(Duration::MAX)),
             ("attempt", self.attempt.unwrap_or(Duration::MAX)),
@@ -157,10 +154,10 @@ impl Limits {
             .map(|(name, _)| format!("{name} must be longer than 0s"))
             .collect();
         if self.first_content > self.first_content_deadline {
-            mistakes.push(format!("first_content must not be longer than {DEADLINE}"));
+            mistakes.push("first_content must not be longer than first_content_deadline".into());
         }
         if self.first_content_deadline > self.total {
-            mistakes.push(format!("{DEADLINE} must not be longer than total"));
+            mistakes.push("first_content_deadline must not be longer than total".into());
         }
         if self.adaptive.is_some_and(|adaptive| adaptive.multiplier_percent < 100 || adaptive.min.is_zero()) {
             mistakes

@@ -12,7 +12,8 @@ use std::borrow::Cow;
 pub struct Dialect {
     /// Its name in configurations.
     pub id: Cow<'static, str>,
-    /// Base URL, up to and including the version.
+    /// Base URL, up to and including the version. If a part of it is the user's own, such as the name of a resource, it
+    /// stands in braces, which no address may contain.
     pub base_url: Cow<'static, str>,
     /// The environment variable that usually holds the key.
     pub key_env: Option<Cow<'static, str>>,

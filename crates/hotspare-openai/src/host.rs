@@ -87,10 +87,10 @@ mod tests {
     #[test]
     fn url_can_contain_the_deployment_and_api_version() {
         let dialect = Dialect::find("azure-deployments").unwrap();
-        let host = Host::new(Cow::Borrowed(dialect));
+        let host = Host::new(Cow::Owned(dialect.clone().at("https://acme.openai.azure.com/openai")));
         assert_eq!(
             host.url(&dialect.chat_path, "my gpt"),
-            "https://RESOURCE.openai.azure.com/openai/deployments/my%20gpt/chat/completions?api-version=2024-10-21"
+            "https://acme.openai.azure.com/openai/deployments/my%20gpt/chat/completions?api-version=2024-10-21"
         );
         assert_eq!(
             Host::new(Cow::Owned(Dialect::OPENAI)).url("/chat/completions", "gpt-4o"),

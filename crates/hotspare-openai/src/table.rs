@@ -158,22 +158,22 @@ impl Dialect {
         ..Self::OPENAI
     };
 
-    /// Azure's version 1 API; the base URL names the resource.
+    /// Azure's version 1 API. Its base URL names your resource: until [`Dialect::at`] sets it, it is not a valid address.
     pub const AZURE: Self = Self {
         id: Borrowed("azure"),
         catalog: Borrowed("azure"),
-        base_url: Borrowed("https://RESOURCE.openai.azure.com/openai/v1"),
+        base_url: Borrowed("https://{resource}.openai.azure.com/openai/v1"),
         key_env: Some(Borrowed("AZURE_OPENAI_API_KEY")),
         auth: Auth::Header(Borrowed("api-key")),
         request_id: Borrowed("apim-request-id"),
         ..Self::OPENAI
     };
 
-    /// Azure's older API: the URL holds the deployment and an API version.
+    /// Azure's older API: the URL holds the deployment and an API version. The base URL is yours to set, as above.
     pub const AZURE_DEPLOYMENTS: Self = Self {
         id: Borrowed("azure-deployments"),
         catalog: Borrowed("azure"),
-        base_url: Borrowed("https://RESOURCE.openai.azure.com/openai"),
+        base_url: Borrowed("https://{resource}.openai.azure.com/openai"),
         chat_path: Borrowed("/deployments/{model}/chat/completions"),
         embed_path: Borrowed("/deployments/{model}/embeddings"),
         query: Borrowed("api-version=2024-10-21"),

@@ -278,6 +278,10 @@ pub(crate) fn url_mistakes(url: &str) -> Vec<String> {
     if url.contains('@') {
         return vec!["base_url holds a user name or password; keys belong in `keys`".into()];
     }
+    if let Some((_, rest)) = url.split_once('{') {
+        let name = rest.split('}').next().unwrap_or_default();
+        return vec![format!("base_url must be set: `{url}` with your own {name} in place of the braces")];
+    }
     let mut mistakes = Vec::new();
     match url.parse::<http::Uri>() {
         Ok(uri) if uri.host().is_some_and(|host| !host.is_empty()) => match uri.scheme_str() {

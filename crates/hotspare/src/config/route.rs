@@ -69,7 +69,7 @@ struct LimitsDto {
     unstreamed: Option<Span>,
     gap: Option<Span>,
     quiet_gap: Option<Span>,
-    deadline: Option<Span>,
+    first_content_deadline: Option<Span>,
     total: Option<Span>,
     max_targets: Option<u32>,
     max_extra_starts: Option<u32>,
@@ -256,7 +256,7 @@ impl RouteDto {
             set(&mut limits.unstreamed, dto.unstreamed);
             set(&mut limits.gap, dto.gap);
             set(&mut limits.quiet_gap, dto.quiet_gap);
-            set(&mut limits.first_content_deadline, dto.deadline);
+            set(&mut limits.first_content_deadline, dto.first_content_deadline);
             set(&mut limits.total, dto.total);
             set(&mut limits.wait_for_rate_limit, dto.wait_for_rate_limit);
             limits.headers = dto.headers.map(|span| span.0).or(limits.headers);

@@ -19,7 +19,7 @@ max_in_flight = 2
 targets = ["main", ["spare", "local"]]
 weights = { spare = 3 }
 answers_to = ["gpt-4o", "*"]
-limits = { first_content = "250ms", deadline = "20s" }
+limits = { first_content = "250ms", first_content_deadline = "20s" }
 hedge = { at = "p95", budget = "2%" }
 on_cut = "terminate"
 on = { content_policy = "next" }
@@ -63,7 +63,8 @@ fn errors_name_the_field_and_line() {
     assert!(cloud("\"gemini\"").contains("it needs a key"));
     assert!(with("model = \"c\"", "modle = \"c\"").contains("line 8: targets.spare: unknown field `modle`"));
     assert!(
-        with("\"20s\"", "20").contains("line 18: routes.chat.deadline: a duration is text with its unit")
+        with("\"20s\"", "20")
+            .contains("line 18: routes.chat.first_content_deadline: a duration is text with its unit")
     );
     assert!(with("\"2%\"", "\"2\"").contains("a share is text with its sign"));
     assert!(with("\"250ms\"", "\"0s\"").contains("first_content must be longer than 0s"));
@@ -150,6 +151,18 @@ fn configures_cloud_providers() {
     } else {
         assert!(bedrock.unwrap_err().contains("build it with the feature `bedrock`"));
         assert!(wrong.contains("no provider `anthropic-bedrock`"), "{wrong}");
+    }
+}
+
+/// Anyone may own the host that a placeholder happens to name.
+#[test]
+fn placeholder_in_an_address_is_refused_and_cannot_be_sent_to() {
+    for host in ["azure", "azure-deployments"] {
+        let text = GOOD.replace("provider = \"ollama\"", &format!("provider = \"{host}\""));
+        let message = wrong(&text);
+        assert!(message.contains("target `local`: base_url must be set: `https://{resource}."), "{message}");
+        let address = &crate::openai::Dialect::find(host).unwrap().base_url;
+        assert!(address.parse::<http::Uri>().is_err(), "{address}");
     }
 }
 

@@ -42,6 +42,7 @@ pub(super) struct Setup {
     pub(super) form: Option<OutputCheck>,
     pub(super) tools: Vec<(String, OutputCheck)>,
     pub(super) max_cost: Option<Cost>,
+    pub(super) no_hedge: bool,
     pub(super) prompt_tokens: u64,
     pub(super) seed: u64,
     /// What makes targets unavailable before the call starts.
@@ -101,6 +102,7 @@ impl Setup {
             form: None,
             tools: Vec::new(),
             max_cost: None,
+            no_hedge: false,
             prompt_tokens: 5,
             seed: 7,
             ills: &[],
@@ -149,7 +151,9 @@ impl Setup {
     }
 
     pub(super) fn call(&self, now: Moment, fleet: Arc<Fleet>, route: Arc<Route>, world: &World) -> Call {
-        let request = ChatRequest::to("r").user("hi").into();
+        let mut request = ChatRequest::to("r").user("hi");
+        request.options.no_hedge = self.no_hedge;
+        let request = request.into();
         let plan = Plan::new(
             &fleet,
             &route,

@@ -99,6 +99,26 @@ fn pending_retry_is_dropped_once_another_target_serves() {
 }
 
 #[test]
+fn request_without_hedges_starts_one_target_until_that_is_late() {
+    let hedge = Hedge::after(Duration::from_secs(1)).budget_bp(10_000);
+    let strategies: [Arc<dyn Strategy>; 2] = [
+        Arc::new(Race::new(["a", "b", "c"]).width(3)),
+        Arc::new(Hedged::new(Sequential::new(["a", "b", "c"]), hedge)),
+    ];
+    for strategy in strategies {
+        let mut setup = Setup::new(&["a", "b", "c"]);
+        (setup.strategy, setup.no_hedge) = (strategy, true);
+        let mut rig = setup.rig();
+        rig.wait(setup.limits.first_content - Duration::from_millis(1));
+        assert_eq!(rig.targets(), [0]);
+        rig.wait(Duration::from_millis(1));
+        assert_eq!(rig.targets(), [0, 1]);
+        rig.finishes_with_text(0);
+        assert!(rig.done[0].is_ok());
+    }
+}
+
+#[test]
 fn no_hedge_is_started_after_a_failover() {
     let mut setup = Setup::new(&["a", "b", "c"]);
     let hedge = Hedge::after(Duration::from_secs(1)).budget_bp(10_000);
