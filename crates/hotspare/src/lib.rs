@@ -32,6 +32,7 @@
 //! for each breaker state change, with its reason. Keys are never logged. TRACE includes providers' error texts, which
 //! may repeat parts of the prompt; other levels never do.
 
+mod blocking;
 mod builder;
 mod client;
 mod clock;

@@ -6,9 +6,11 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use hotspare_core::{ChatRequest, Error, Json, Kind, OutputFormat, Tool};
+use hotspare_core::{ChatRequest, Error, Json, OutputFormat, Tool};
 use hotspare_normalize::{OutputCheck, Validator, Violation};
 use serde_json::Value;
+
+use crate::blocking;
 
 /// Maximum number of cached schemas; an application has a handful, an agent some dozens of tools.
 const KEPT: usize = 256;
@@ -99,7 +101,7 @@ impl Validators {
     /// Afterwards the cache has them, whether they can be used or not.
     ///
     /// # Errors
-    /// [`Kind::Cancelled`] if the runtime is shutting down.
+    /// [`Kind::Cancelled`](hotspare_core::Kind::Cancelled) if the runtime is shutting down.
     pub(crate) async fn prepare(self: &Arc<Self>, chat: &ChatRequest, with_tools: bool) -> Result<(), Error> {
         let output = match &chat.output {
             OutputFormat::JsonSchema { schema, .. } if self.is_slow(schema) => Some(schema.clone()),
@@ -117,8 +119,7 @@ impl Validators {
             }
             drop(validators.for_tools(&tools));
         };
-        let done = tokio::task::spawn_blocking(compile).await;
-        done.map_err(|_| Error::new(Kind::Cancelled, "the runtime is shutting down"))
+        blocking::run(compile).await
     }
 
     /// Whether a schema has to be compiled yet and that may take long.
