@@ -236,7 +236,7 @@ pub enum Same {
     AfterHint,
     /// No.
     Never,
-    /// Once, immediately.
+    /// Once, immediately, if the attempt failed within a second or no other target is left.
     Once,
     /// Once, if the target was healthy before this call.
     OnceIfClean,

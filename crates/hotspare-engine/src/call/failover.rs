@@ -22,6 +22,10 @@ use crate::world::World;
 /// Pause before the same target is retried after a server error; half of it is random.
 const BACKOFF: Duration = Duration::from_millis(100);
 
+/// How young an attempt must be for its connection to have been stale. One that the peer closed earlier is reset by the
+/// first packet, so it fails within a round trip; the longest, over satellites, take about 0.6 s.
+const STALE: Duration = Duration::from_secs(1);
+
 /// Retry hint for the caller if one target asked for a pause but another may serve at once.
 const SOON: Duration = Duration::from_secs(1);
 
@@ -67,10 +71,9 @@ impl Call {
         let plainly = self.committed.is_none()
             && (self.ask_plainly(now, world, id, &error) || self.ask_anew(now, world, id));
         let again = plainly || (self.committed.is_none() && self.again(now, world, id, &error));
-        // A connection closed before the first byte may have been stale, which says nothing about the target; the retry
-        // will tell.
-        let stale = plainly || (again && error.kind() == Kind::Disconnected);
-        let outcome = if stale { Outcome::neutral() } else { self.evidence(now, id, &error) };
+        // A stale connection says nothing about the target; the retry will tell.
+        let stale = again && error.kind() == Kind::Disconnected && self.is_young(now, id);
+        let outcome = if plainly || stale { Outcome::neutral() } else { self.evidence(now, id, &error) };
         let end =
             Ended::Failed { kind: error.kind(), status: error.status(), message: error.message().to_owned() };
         self.settle(now, world, id, outcome, Ending::Failed(error.kind()), end);
@@ -180,6 +183,8 @@ impl Call {
             _ if asked_for => error.retry_after().unwrap_or_else(|| self.backoff()),
             Same::Never => return false,
             Same::Once | Same::OnceIfClean if starts > 1 => return false,
+            // The target had been working on the request, and closed the connection all the same.
+            Same::Once if !self.is_young(now, id) && !self.waiting.is_empty() => return false,
             // No reply had started, so nothing needs time to recover: the connection was stale or the process has
             // restarted.
             Same::Once => Duration::ZERO,
@@ -203,6 +208,11 @@ impl Call {
         let why = format!("once more after {}", error.kind());
         self.retries.push_back(self.once_more(now + pause, id, why));
         true
+    }
+
+    /// Whether an attempt is so young that its connection may have been stale.
+    fn is_young(&self, now: Moment, id: AttemptId) -> bool {
+        now.saturating_since(self.attempts[id.0].started) <= STALE
     }
 
     /// A host may reject a stream that the route wanted and the caller did not: it is asked once more for the whole

@@ -89,6 +89,36 @@ fn server_error_is_retried_once_on_the_same_target() {
 }
 
 #[test]
+fn connection_closed_young_is_retried_in_place_without_blame() {
+    let mut rig = Setup::new(&["a", "b"]).rig();
+    rig.wait(Duration::from_millis(600));
+    rig.fails(0, Kind::Disconnected);
+    assert_eq!(rig.targets(), [0, 0], "its connection may have been stale");
+    assert_eq!(rig.world.view(rig.now, 0, 0).failure_rate_bp, 0);
+    rig.fails(1, Kind::Disconnected);
+    assert_eq!(rig.targets(), [0, 0, 1], "a new connection is not stale");
+    assert_eq!(rig.world.view(rig.now, 0, 0).failure_rate_bp, 10_000);
+}
+
+#[test]
+fn connection_closed_during_work_moves_on_and_counts() {
+    let mut rig = Setup::new(&["a", "b"]).rig();
+    rig.wait(Duration::from_secs(3));
+    rig.fails(0, Kind::Disconnected);
+    assert_eq!(rig.targets(), [0, 1]);
+    assert_eq!(rig.world.view(rig.now, 0, 0).failure_rate_bp, 10_000);
+}
+
+#[test]
+fn connection_closed_during_work_is_retried_in_place_if_no_other_target_is_left() {
+    let mut rig = Setup::new(&["a"]).rig();
+    rig.wait(Duration::from_secs(3));
+    rig.fails(0, Kind::Disconnected);
+    assert_eq!(rig.targets(), [0, 0]);
+    assert_eq!(rig.world.view(rig.now, 0, 0).failure_rate_bp, 10_000, "and counts");
+}
+
+#[test]
 fn next_key_is_tried_before_the_next_target() {
     let mut setup = Setup::new(&["a", "b"]);
     setup.keys = 2;

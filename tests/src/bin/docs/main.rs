@@ -68,7 +68,7 @@ fn table() -> String {
         let same = match policy.same {
             Same::AfterHint => "after the hinted pause, if the route waits",
             Same::Never => "no",
-            Same::Once => "once, at once",
+            Same::Once => "once, if it failed within 1 s",
             Same::OnceIfClean => "once, if it was healthy",
         };
         let next = match policy.next {
