@@ -202,7 +202,7 @@ async fn answer_tool_is_used_only_where_compatible() {
         let endpoint = Endpoint::custom(provider, "m").profile(profile);
         let client = Client::builder().target("chat", endpoint).build().unwrap();
         let _judged = client.chat(request.clone()).await;
-        let sent = Arc::clone(&scripted.requests()[0].request);
+        let sent = scripted.requests()[0].chat().clone();
         if by_tool {
             assert_eq!(sent.tool_choice, Some(ToolChoice::Named("triage".into())), "case {at}");
             assert_eq!((sent.tools.len(), &sent.output), (1, &OutputFormat::Text), "case {at}");
@@ -225,10 +225,10 @@ async fn reask_by_tool_includes_the_violations() {
     assert_eq!(answer.text(), GOOD);
     let [first, again] = &scripted.requests()[..] else { panic!("{}", answer.trail) };
     assert_eq!(
-        (&again.request.tools, &again.request.tool_choice),
-        (&first.request.tools, &first.request.tool_choice)
+        (&again.chat().tools, &again.chat().tool_choice),
+        (&first.chat().tools, &first.chat().tool_choice)
     );
-    let turns = &again.request.messages[first.request.messages.len()..];
+    let turns = &again.chat().messages[first.chat().messages.len()..];
     assert_eq!(turns[0].joined_text(), r#"{"severity": 2}"#);
     assert!(turns[1].joined_text().contains("owner"), "{turns:?}");
 }

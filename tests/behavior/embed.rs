@@ -4,7 +4,7 @@ use hotspare::{
     Client, Cost, EmbedRequest, Endpoint, HealthAware, Kind, ModelProfile, Price, RouteSpec, anthropic,
     gemini, openai,
 };
-use hotspare_chaos::{ChaosServer, Fault, Settings, WireFormat};
+use hotspare_chaos::{ChaosServer, Fault, Scripted, Settings, WireFormat};
 
 fn target(server: &ChaosServer, model: &str) -> Endpoint {
     openai::compatible(server.base_url(), model).endpoint()
@@ -187,4 +187,16 @@ async fn probe_matches_the_kind_of_model() {
     assert_eq!(*vectors.0.lock().unwrap(), [true]);
     let heard = words.0.lock().unwrap();
     assert_eq!((heard.first(), heard.last()), (Some(&false), Some(&true)), "{heard:?}");
+}
+
+/// An application that embeds can be tested without a network.
+#[tokio::test]
+async fn scripted_provider_answers_with_vectors() {
+    let scripted = Scripted::new().status(500).vectors([vec![1.0, 0.0], vec![0.0, 1.0]]);
+    let provider = std::sync::Arc::new(scripted.clone());
+    let client = Client::builder().target("embed", Endpoint::custom(provider, "e")).build().unwrap();
+    assert_eq!(client.embed(ask()).await.unwrap().vectors, [[1.0, 0.0], [0.0, 1.0]]);
+    let asked: Vec<String> =
+        scripted.requests().iter().map(|asked| asked.request.model().to_owned()).collect();
+    assert_eq!(asked, ["embed", "embed"]);
 }

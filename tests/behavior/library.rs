@@ -161,6 +161,32 @@ async fn http_client_that_follows_redirects_is_rejected() {
     assert!(error.message().contains("follows redirects"), "{error}");
 }
 
+/// Only connecting is limited by the transport itself. A time limit of the application's own client ends a call that the
+/// host has accepted, which is no evidence that the host cannot be reached.
+#[tokio::test]
+async fn time_limit_of_the_applications_own_client_is_not_a_connect_failure() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = format!("http://{}/v1", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        let mut held = Vec::new();
+        while let Ok((stream, _)) = listener.accept().await {
+            held.push(stream);
+        }
+    });
+    let own = reqwest::Client::builder()
+        .redirect(reqwest::redirect::Policy::none())
+        .timeout(std::time::Duration::from_millis(50))
+        .build()
+        .unwrap();
+    let client = Client::builder()
+        .http_client(own)
+        .target("chat", openai::target("m").base_url(address).key(Key::from_secret(Secret::new("sk-test"))))
+        .build()
+        .unwrap();
+    let error = client.chat(ask()).await.unwrap_err();
+    assert_eq!(error.kind(), Kind::Timeout, "{error}");
+}
+
 /// Conversations often share their instructions, so the first question identifies a conversation.
 #[tokio::test]
 async fn sticky_spreads_conversations_that_share_instructions() {

@@ -213,7 +213,8 @@ async fn typed_answer_is_a_value_or_a_descriptive_error() {
     let answer = client.chat_as::<Triage>(ask()).await.unwrap();
     assert_eq!(answer.value, Triage { severity: 2, owner: "ops".into() });
     assert_eq!(answer.trail.attempts.len(), 2, "300 is no u8, so it was asked again");
-    let again = &scripted.requests()[1].request.messages;
+    let requests = scripted.requests();
+    let again = &requests[1].chat().messages;
     assert!(again.last().unwrap().joined_text().contains("/severity"), "{again:?}");
 
     let error = client.chat_as::<Triage>(ask()).await.unwrap_err();
@@ -233,7 +234,8 @@ async fn schema_is_put_in_the_prompt_if_not_enforced() {
     request.model = "main".into();
     let answer = client.chat(request).await.unwrap();
     assert_eq!(answer.trail.attempts[0].notes, ["the schema is asked for in words"]);
-    let sent = &scripted.requests()[0].request;
+    let requests = scripted.requests();
+    let sent = requests[0].chat();
     assert_eq!(sent.output, OutputFormat::JsonObject);
     assert!(sent.instructions().unwrap().contains("\"severity\""), "{sent:?}");
 }
@@ -285,8 +287,9 @@ async fn prompt_is_the_only_request_for_json_if_nothing_is_enforced() {
         client.chat(ChatRequest::to("chat").user("x").output(OutputFormat::JsonObject)).await.unwrap();
     assert_eq!((answer.text().as_str(), answer.trail.attempts.len()), ("{}", 2), "a list is no object");
     for asked in scripted.requests() {
-        assert_eq!(asked.request.output, OutputFormat::Text);
-        assert!(asked.request.instructions().unwrap().contains("JSON"), "{:?}", asked.request);
+        let asked = asked.chat();
+        assert_eq!(asked.output, OutputFormat::Text);
+        assert!(asked.instructions().unwrap().contains("JSON"), "{asked:?}");
     }
 }
 
@@ -306,7 +309,7 @@ async fn leading_assistant_turn_is_accepted_by_every_target() {
     let note = "put a turn of the user before the assistant, who spoke first";
     assert_eq!(client.chat(ask()).await.unwrap().trail.attempts[0].notes, [note]);
     let roles: Vec<Role> =
-        scripted.requests()[0].request.messages.iter().map(|message| message.role).collect();
+        scripted.requests()[0].chat().messages.iter().map(|message| message.role).collect();
     assert_eq!(roles, [Role::System, Role::User, Role::Assistant, Role::User]);
 
     rig.servers[0].set_fault(Some(Fault::Status(503))).await;
@@ -348,8 +351,8 @@ async fn each_target_gets_its_own_prompt_template() {
         .build()
         .unwrap();
     let answer = client.chat(ChatRequest::to("chat").system("Be brief.").user("x")).await.unwrap();
-    assert_eq!(main.requests()[0].request.instructions().unwrap(), "Be brief.");
-    assert_eq!(spare.requests()[0].request.instructions().unwrap(), "Be brief. You are m.");
+    assert_eq!(main.requests()[0].chat().instructions().unwrap(), "Be brief.");
+    assert_eq!(spare.requests()[0].chat().instructions().unwrap(), "Be brief. You are m.");
     assert_eq!(answer.trail.attempts[1].notes, ["prompt prompt"]);
 }
 

@@ -9,8 +9,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures::StreamExt;
 use futures::stream::{self, BoxStream};
-use hotspare_core::{ChatRequest, Chunk, Error, Event, FinishReason, Kind, Usage};
-use hotspare_provider::{Outbound, Provider, Signal};
+use hotspare_core::{ChatRequest, Chunk, Error, Event, FinishReason, Kind, Request, Usage, Vector};
+use hotspare_provider::{Outbound, Provider, Signal, by_status};
 
 /// A scripted provider. Each of its replies is added by one method call.
 #[derive(Clone, Debug, Default)]
@@ -23,12 +23,27 @@ pub struct Scripted {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct ScriptedRequest {
-    /// The request.
-    pub request: Arc<ChatRequest>,
+    /// The request: chat or embeddings.
+    pub request: Request,
     /// The model.
     pub model: Arc<str>,
     /// Whether a stream was requested.
     pub stream: bool,
+}
+
+impl ScriptedRequest {
+    /// The chat request.
+    ///
+    /// # Panics
+    /// If it is a request for embeddings.
+    #[must_use]
+    #[expect(clippy::panic, reason = "for tests, which should fail where they expected a chat request")]
+    pub fn chat(&self) -> &ChatRequest {
+        match &self.request {
+            Request::Chat(chat) => chat,
+            other => panic!("the scripted provider received no chat request, but one for {other:?}"),
+        }
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -101,6 +116,30 @@ impl Scripted {
         self.fail(failure(status, "failed by the script"))
     }
 
+    /// Answers 429, with the pause that it asks for.
+    #[must_use]
+    pub fn rate_limited(self, pause: impl Into<Option<Duration>>) -> Self {
+        self.fail(failure(429, "rate limited by the script").with_retry_after(pause))
+    }
+
+    /// Answers with one tool call. `arguments` are JSON text, valid or not.
+    #[must_use]
+    pub fn tool_call(self, name: impl Into<String>, arguments: impl Into<String>) -> Self {
+        self.events([
+            Event::ToolStarted { index: 0, id: "call_1".into(), name: name.into() },
+            Event::ToolDelta { index: 0, arguments: arguments.into() },
+            Event::Finished(FinishReason::ToolCalls),
+        ])
+    }
+
+    /// Answers a request for embeddings with these vectors, one for each input.
+    #[must_use]
+    pub fn vectors(self, vectors: impl IntoIterator<Item = Vec<f32>>) -> Self {
+        let vectors =
+            (0..).zip(vectors).map(|(index, values)| Event::Vector(Box::new(Vector { index, values })));
+        self.events(vectors.chain([Event::Finished(FinishReason::Stop)]))
+    }
+
     /// Answers with these events after `Started`: tool calls, reasoning, token counts, or whatever a provider may send.
     /// Without a `Finished` among them, the answer is truncated.
     #[must_use]
@@ -141,7 +180,7 @@ impl Provider for Scripted {
     }
 
     async fn send(&self, call: Outbound) -> Result<BoxStream<'static, Result<Signal, Error>>, Error> {
-        let request = Arc::clone(call.request.chat()?);
+        let request = call.request;
         let turn = {
             let mut log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
             log.push(ScriptedRequest { request, model: call.model, stream: call.stream });
@@ -162,20 +201,9 @@ impl Provider for Scripted {
     }
 }
 
-/// The error that most hosts mean by a status.
+/// The error that hosts without rules of their own mean by a status.
 pub(crate) fn failure(status: u16, message: impl Into<String>) -> Error {
-    let kind = match status {
-        401 => Kind::Auth,
-        402 => Kind::QuotaExhausted,
-        403 => Kind::Forbidden,
-        404 => Kind::ModelUnavailable,
-        408 | 504 => Kind::Timeout,
-        429 => Kind::RateLimited,
-        503 | 529 => Kind::Overloaded,
-        400..=499 => Kind::InvalidRequest,
-        _ => Kind::Server,
-    };
-    Error::new(kind, message).with_status(status)
+    Error::new(by_status(Some(status)), message).with_status(status)
 }
 
 fn tell(delay: Duration, pieces: Vec<String>, end: End) -> BoxStream<'static, Result<Signal, Error>> {
@@ -198,4 +226,23 @@ fn tell(delay: Duration, pieces: Vec<String>, end: End) -> BoxStream<'static, Re
         End::Stalls => Box::pin(stream::pending()),
     };
     Box::pin(opened.chain(content).chain(last))
+}
+
+#[cfg(test)]
+mod tests {
+    use hotspare_core::Kind;
+
+    use super::failure;
+
+    #[test]
+    fn statuses_mean_what_they_mean_to_real_providers() {
+        for (status, kind) in [
+            (409, Kind::Overloaded),
+            (413, Kind::ContextOverflow),
+            (501, Kind::Unsupported),
+            (524, Kind::Timeout),
+        ] {
+            assert_eq!(failure(status, "").kind(), kind, "{status}");
+        }
+    }
 }

@@ -4,6 +4,7 @@
 
 mod config;
 mod error;
+mod resolve;
 mod transport;
 
 pub use config::HttpConfig;

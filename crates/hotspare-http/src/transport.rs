@@ -5,7 +5,8 @@
 //! written, hyper sends it on a fresh one, because that request never began. A connection that ends later without a
 //! byte of the reply is reported as disconnected, and the engine, which alone decides on retries, asks the same target
 //! once more. Invariant: no total timeout, because a healthy stream may be long (only the body of an unsuccessful reply
-//! has a time limit); dropping the body closes the connection.
+//! has a time limit); one connection carries one call, so that no call waits for another's (see
+//! `docs/decisions/0027-one-connection-carries-one-call.md`), and dropping the body closes it.
 
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -21,6 +22,7 @@ use reqwest::Url;
 
 use crate::config::HttpConfig;
 use crate::error;
+use crate::resolve::FewAddresses;
 
 /// Time limit for the body of an unsuccessful reply. Hosts send it together with the head.
 const WORDS: Duration = Duration::from_secs(1);
@@ -51,13 +53,15 @@ impl ReqwestTransport {
             .pool_max_idle_per_host(config.pool_max_idle_per_host)
             .tcp_nodelay(true)
             .tcp_keepalive(std::time::Duration::from_secs(30))
-            .http2_keep_alive_interval(std::time::Duration::from_secs(15))
-            .http2_keep_alive_timeout(std::time::Duration::from_secs(10))
+            .http1_only()
+            .dns_resolver(FewAddresses)
             .redirect(reqwest::redirect::Policy::none())
             .retry(reqwest::retry::never())
             .referer(false)
             .user_agent(concat!("hotspare/", env!("CARGO_PKG_VERSION")));
-        if !config.proxy_from_env {
+        if config.proxy_from_env {
+            check_environment(|name| std::env::var(name).ok())?;
+        } else {
             builder = builder.no_proxy();
         }
         if let Some(proxy) = &config.proxy {
@@ -71,14 +75,16 @@ impl ReqwestTransport {
     }
 
     /// Uses an application's own client. It must not follow redirects: a reply from another URL than the requested one
-    /// is an error of [`Kind::Protocol`], because the key and the prompt went there, too. It should make no retries and
-    /// have no total timeout:
+    /// is an error of [`Kind::Protocol`], because the key and the prompt went there, too. It should make no retries,
+    /// have no total timeout, and use HTTP/1.1: over HTTP/2 it waits for one connection per host, without telling, when
+    /// that has as many streams as the host allows:
     ///
     /// ```
     /// let client = reqwest::Client::builder()
     ///     .redirect(reqwest::redirect::Policy::none())
     ///     .retry(reqwest::retry::never())
     ///     .referer(false)
+    ///     .http1_only()
     ///     .connect_timeout(std::time::Duration::from_secs(5))
     ///     .build()?;
     /// # Ok::<(), reqwest::Error>(())
@@ -126,6 +132,22 @@ fn through(address: &str) -> Result<reqwest::Proxy, Error> {
         return Err(wrong());
     }
     reqwest::Proxy::all(url).map_err(|_| wrong())
+}
+
+/// The variables that name a proxy.
+const PROXIES: [&str; 3] = ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"];
+
+/// Refuses what [`through`] refuses also where the environment says so. The error names the variable only: its value may
+/// hold a password.
+fn check_environment(variable: impl Fn(&str) -> Option<String>) -> Result<(), Error> {
+    for name in PROXIES.into_iter().flat_map(|name| [name.to_owned(), name.to_ascii_lowercase()]) {
+        let value = variable(&name).filter(|value| !value.trim().is_empty());
+        if value.is_some_and(|value| through(&value).is_err()) {
+            let what = format!("{name} must be http://host:port or https://host:port, or unset");
+            return Err(Error::new(Kind::Config, what));
+        }
+    }
+    Ok(())
 }
 
 #[cfg(feature = "rustls")]
@@ -176,5 +198,28 @@ impl Transport for ReqwestTransport {
             Box::pin(body)
         };
         Ok(HttpResponse { head, body })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn proxies_in_the_environment_that_would_be_bypassed_are_refused() {
+        for (name, value, refused) in [
+            ("https_proxy", "socks://127.0.0.1:1080", true),
+            ("ALL_PROXY", "ftp://user:secret@proxy", true),
+            ("HTTP_PROXY", "http://user:secret@proxy:3128", false),
+            ("HTTPS_PROXY", "proxy:3128", false),
+            ("http_proxy", "", false),
+            ("NO_PROXY", "socks://x", false),
+        ] {
+            let result = check_environment(|asked| (asked == name).then(|| value.to_owned()));
+            assert_eq!(result.is_err(), refused, "{name}={value}");
+            if let Err(error) = result {
+                assert!(error.message().contains(name) && !error.message().contains("secret"), "{error}");
+            }
+        }
     }
 }

@@ -12,8 +12,9 @@ use std::task::{Context, Poll};
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::stream::{BoxStream, Stream, StreamExt};
-use hotspare_core::{Capabilities, ChatRequest, Chunk, Error, Origin, SchemaSubset};
-use http::{HeaderMap, HeaderName, HeaderValue};
+use hotspare_core::{Capabilities, ChatRequest, Chunk, Error, Kind, Origin, SchemaSubset};
+use http::header::{CONTENT_ENCODING, LOCATION};
+use http::{HeaderMap, HeaderName, HeaderValue, Uri};
 
 use crate::framing::{Frame, unmarked};
 use crate::provider::{Opened, Outbound, Provider, Signal};
@@ -64,7 +65,8 @@ impl<W: Wire> HttpProvider<W> {
                 break;
             }
         }
-        failure(&self.wire, head, &read)
+        // What cannot be read explains nothing.
+        failure(&self.wire, head, if compressed(head).is_some() { &[] } else { &read })
     }
 
     async fn open(&self, call: &Outbound) -> Result<Reply, Error> {
@@ -84,6 +86,10 @@ impl<W: Wire> HttpProvider<W> {
         let head = response.head;
         if !head.status.is_success() {
             return Err(conceal(self.failure(&head, response.body).await, &hidden));
+        }
+        if let Some(encoding) = compressed(&head) {
+            let what = format!("the reply is compressed ({encoding}), although that was not asked for");
+            return Err(Error::new(Kind::Protocol, what).with_status(head.status.as_u16()));
         }
         let decoding = self.wire.decoder(call, &head)?;
         let opened =
@@ -153,13 +159,36 @@ impl<W: Wire> Provider for HttpProvider<W> {
 /// body are read.
 pub fn failure<W: Wire + ?Sized>(wire: &W, head: &Head, body: &[u8]) -> Error {
     let body = unmarked(body);
-    let mut error = wire.classify(head, &body[..body.len().min(ERROR_BODY_LIMIT)]);
+    let mut error = match redirect(head) {
+        Some(to) => Error::new(Kind::Protocol, format!("the host redirects to {to}: set `base_url` to it")),
+        None => wire.classify(head, &body[..body.len().min(ERROR_BODY_LIMIT)]),
+    };
     if error.status().is_none() {
         error = error.with_status(head.status.as_u16());
     }
     match wire.request_id(head) {
         Some(id) if error.request_id().is_none() => error.with_request_id(id),
         _ => error,
+    }
+}
+
+/// How the body is compressed, if it is.
+fn compressed(head: &Head) -> Option<String> {
+    let encoding = head.headers.get(CONTENT_ENCODING)?.to_str().unwrap_or("unreadable").trim();
+    let is_plain = encoding.is_empty() || encoding.eq_ignore_ascii_case("identity");
+    (!is_plain).then(|| encoding.chars().take(20).collect())
+}
+
+/// Where a reply redirects to: the origin, without a path or user, which may hold a secret.
+fn redirect(head: &Head) -> Option<String> {
+    let location = head.headers.get(LOCATION).filter(|_| head.status.is_redirection())?;
+    let to = Uri::try_from(location.as_bytes()).ok()?;
+    match (to.scheme_str(), to.host()) {
+        (Some(scheme), Some(host)) => {
+            let port = to.port().map(|port| format!(":{port}")).unwrap_or_default();
+            Some(format!("{scheme}://{host}{port}"))
+        }
+        _ => Some("another path".into()),
     }
 }
 

@@ -107,8 +107,9 @@ impl HttpRequest {
     }
 }
 
-/// Connection and framing headers, which only the transport may set.
-const FRAMING: [http::HeaderName; 4] = [
+/// Connection and framing headers, which only the transport may set. No reply is decompressed.
+const FRAMING: [http::HeaderName; 5] = [
+    http::header::ACCEPT_ENCODING,
     http::header::CONNECTION,
     http::header::CONTENT_LENGTH,
     http::header::TRANSFER_ENCODING,

@@ -49,16 +49,16 @@ impl Decoder for Lines {
     }
 }
 
-/// Replies with a fixed response and records the requests.
+/// Replies with a fixed response, whose headers may be changed, and records the requests.
 #[derive(Debug)]
-struct Canned(u16, &'static str, Mutex<Vec<HttpRequest>>);
+struct Canned(u16, &'static str, Mutex<Vec<HttpRequest>>, HeaderMap);
 
 #[async_trait]
 impl Transport for Canned {
     async fn send(&self, request: HttpRequest) -> Result<HttpResponse, Error> {
         self.2.lock().unwrap().push(request);
         let status = StatusCode::from_u16(self.0).unwrap();
-        let head = Head { status, headers: HeaderMap::new(), received_at: SystemTime::UNIX_EPOCH };
+        let head = Head { status, headers: self.3.clone(), received_at: SystemTime::UNIX_EPOCH };
         let body = Bytes::from_static(self.1.as_bytes());
         Ok(HttpResponse { head, body: Box::pin(stream::iter([Ok(body)])) })
     }
@@ -91,7 +91,7 @@ fn call(secret: Option<&str>) -> Outbound {
 
 #[test]
 fn request_with_a_key_is_signed_at_send_time() {
-    let transport = Arc::new(Canned(200, "", Mutex::default()));
+    let transport = Arc::new(Canned(200, "", Mutex::default(), HeaderMap::new()));
     let shared: Arc<dyn Transport> = Arc::<Canned>::clone(&transport);
     let provider = HttpProvider::new(Lines, shared).with_signer(Some(Arc::new(Dated)));
     now(provider.send(call(Some("id:key:token")))).map(drop).unwrap();
@@ -104,7 +104,7 @@ fn request_with_a_key_is_signed_at_send_time() {
 #[test]
 fn every_part_of_a_key_is_redacted() {
     let echo = "the canonical request for AKIDEXAMPLE with wJalrXUtnFEMI and AQoDYXdzEJr was wrong";
-    let provider = HttpProvider::new(Lines, Arc::new(Canned(403, echo, Mutex::default())));
+    let provider = HttpProvider::new(Lines, Arc::new(Canned(403, echo, Mutex::default(), HeaderMap::new())));
     let key = "AKIDEXAMPLE:wJalrXUtnFEMI:AQoDYXdzEJr:the";
     let error = now(provider.send(call(Some(key)))).map(drop).unwrap_err();
     assert_eq!(error.message(), "the canonical request for [key] with [key] and [key] was wrong");
@@ -115,7 +115,7 @@ fn chunks_before_a_broken_frame_are_delivered() {
     let mut long = String::from("hello\n");
     long.push_str(&"x".repeat(crate::FRAME_LIMIT + 1));
     let long: &'static str = long.leak();
-    let provider = HttpProvider::new(Lines, Arc::new(Canned(200, long, Mutex::default())));
+    let provider = HttpProvider::new(Lines, Arc::new(Canned(200, long, Mutex::default(), HeaderMap::new())));
     let signals = now(provider.send(call(None))).map_err(|error| error.kind()).unwrap();
     let heard: Vec<_> = now(signals.collect());
     assert!(matches!(&heard[1], Ok(Signal::Chunk(_))), "{heard:?}");
@@ -124,7 +124,7 @@ fn chunks_before_a_broken_frame_are_delivered() {
 
 #[test]
 fn remaining_time_is_sent_only_in_a_configured_header() {
-    let transport = Arc::new(Canned(200, "", Mutex::default()));
+    let transport = Arc::new(Canned(200, "", Mutex::default(), HeaderMap::new()));
     for name in [None, Some("x-hotspare-deadline"), Some("x-rq-timeout-ms")] {
         let mut provider = HttpProvider::new(Lines, Arc::clone(&transport) as Arc<dyn Transport>);
         if let Some(name) = name {
@@ -141,4 +141,35 @@ fn remaining_time_is_sent_only_in_a_configured_header() {
     };
     let told: Vec<Vec<String>> = sent.iter().map(told).collect();
     assert_eq!(told, [vec![], vec!["20500ms".to_owned()], vec!["20500".to_owned()]]);
+}
+
+/// The error of a reply with a header.
+fn failed(status: u16, body: &'static str, name: &'static str, value: &'static str) -> Error {
+    let headers = HeaderMap::from_iter([(HeaderName::from_static(name), HeaderValue::from_static(value))]);
+    let provider = HttpProvider::new(Lines, Arc::new(Canned(status, body, Mutex::default(), headers)));
+    now(provider.send(call(None))).map(drop).unwrap_err()
+}
+
+#[test]
+fn compressed_replies_are_refused_and_not_shown() {
+    let error = failed(200, "\u{1f}binary", "content-encoding", "gzip");
+    assert_eq!(error.kind(), Kind::Protocol);
+    assert!(error.message().contains("(gzip)"), "{error}");
+    let error = failed(401, "\u{1f}binary", "content-encoding", "br");
+    assert_eq!((error.status(), error.message()), (Some(401), ""));
+    assert_eq!(failed(401, "words", "content-encoding", "identity").message(), "words");
+}
+
+#[test]
+fn redirects_name_the_origin_and_nothing_else() {
+    for (location, named) in [
+        ("https://user:secret@api.host:8443/v1/chat?key=secret", "redirects to https://api.host:8443:"),
+        ("https://api.host/v1", "redirects to https://api.host:"),
+        ("/v2/chat?key=secret", "redirects to another path:"),
+    ] {
+        let error = failed(301, "", "location", location);
+        assert_eq!((error.kind(), error.status()), (Kind::Protocol, Some(301)));
+        assert!(error.message().contains(named) && !error.message().contains("secret"), "{error}");
+    }
+    assert_eq!(failed(401, "words", "location", "/login").message(), "words");
 }
