@@ -90,6 +90,28 @@ async fn reply_headers_name_the_target_and_attempts() {
 }
 
 #[tokio::test]
+async fn reply_header_says_what_was_changed_for_the_target() {
+    let rig = Rig::sequential(&[WireFormat::OpenAi, WireFormat::Anthropic]).await;
+    let gateway = start(rig.client.clone()).await;
+    for stream in [false, true] {
+        let mut body: Value = serde_json::from_str(&ask(stream)).unwrap();
+        body["logit_bias"] = json!({"50256": -100});
+        body["caf\u{e9}"] = json!(1);
+        rig.servers[0].set_fault(None).await;
+        let reply = post(&gateway, &body.to_string()).await;
+        assert_eq!(reply.headers()["x-hotspare-served-by"], "main");
+        assert!(!reply.headers().contains_key("x-hotspare-notes"), "nothing was changed");
+        rig.servers[0].set_fault(Some(Fault::Status(503))).await;
+        let reply = post(&gateway, &body.to_string()).await;
+        let notes = reply.headers()["x-hotspare-notes"].to_str().unwrap();
+        assert!(notes.contains("left out fields that only another wire knows (caf?, logit_bias)"), "{notes}");
+        body["x".repeat(5_000)] = json!(1);
+        let reply = post(&gateway, &body.to_string()).await;
+        assert_eq!(reply.headers()["x-hotspare-notes"].len(), 1_024);
+    }
+}
+
+#[tokio::test]
 async fn frames_of_the_callers_wire_are_relayed_verbatim() {
     let rig = Rig::sequential(&[WireFormat::OpenAi]).await;
     let gateway = start(rig.client.clone()).await;

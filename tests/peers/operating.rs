@@ -195,6 +195,13 @@ async fn target_can_be_cordoned_and_uncordoned() {
     let post = |path: &str| http().post(gateway.at(path)).send();
     let served_by = async || ask(&gateway, "chat", false).await.headers()["x-hotspare-served-by"].clone();
 
+    let usable = async |count: usize| {
+        let line = format!("hotspare_route_usable_targets{{route=\"chat\"}} {count}\n");
+        let metrics = get(&gateway, "/metrics").await;
+        let alone = metrics.contains("hotspare_route_usable_targets{route=\"main\"}");
+        metrics.contains(&line) && !alone
+    };
+    assert!(usable(2).await);
     let reply = post("/targets/main/cordon").await.unwrap();
     let request = id(&reply);
     assert_eq!(reply.status(), 200);
@@ -203,6 +210,8 @@ async fn target_can_be_cordoned_and_uncordoned() {
         (&shown["target"], &shown["cordoned"], &shown["usable"]),
         (&json!("main"), &json!(true), &json!(false))
     );
+    assert_eq!((&shown["samples"], &shown["failure_rate"]), (&json!(0), &Value::Null), "no calls yet");
+    assert!(usable(1).await);
     assert_eq!(served_by().await, "spare");
     assert!(get(&gateway, "/metrics").await.contains("hotspare_target_cordoned{target=\"main\"} 1\n"));
     assert!(log.lines(&request).iter().any(|line| line.contains("cordoned by an operator")));

@@ -166,28 +166,11 @@ impl MessagesEncoder {
     /// The body of an error.
     #[must_use]
     pub fn error_body(error: &Error, request_id: Option<&str>) -> Vec<u8> {
-        let attempts: Vec<Value> = error
-            .trail()
-            .attempts
-            .iter()
-            .map(|attempt| {
-                let kind = match &attempt.outcome {
-                    hotspare_core::Outcome::Failed { kind, .. } => kind.as_str(),
-                    hotspare_core::Outcome::Cancelled { .. } => "cancelled",
-                    _ => "served",
-                };
-                let mut entry = json!({"target": attempt.target, "kind": kind});
-                if !attempt.violations.is_empty() {
-                    entry["violations"] = json!(attempt.violations);
-                }
-                entry
-            })
-            .collect();
         let mut body = json!({
             "type": "error", "error": {"type": error_word(error), "message": error.public_message()},
         });
-        if !attempts.is_empty() {
-            body["error"]["attempts"] = attempts.into();
+        if let Some(attempts) = hotspare_provider::attempts(error) {
+            body["error"]["attempts"] = attempts;
         }
         if let Some(id) = request_id {
             body["request_id"] = id.into();
@@ -195,20 +178,16 @@ impl MessagesEncoder {
         body.to_string().into_bytes()
     }
 
-    /// The status that tells a caller what to do: fix the request, wait, or give up.
+    /// The status that tells a caller what to do: [`Error::http_status`] in the numbers of this wire.
     #[must_use]
     pub fn status(error: &Error) -> u16 {
-        match error_word(error) {
-            "authentication_error" => 401,
-            "invalid_request_error" => 400,
-            "not_found_error" => 404,
-            "overloaded_error" => 529,
-            "rate_limit_error" => 429,
-            "request_too_large" => 413,
-            "timeout_error" => 504,
-            _ if error.kind() == Kind::Cancelled => 499,
-            _ if error.kind() == Kind::Config => 500,
-            _ => 502,
+        match (error_word(error), error.http_status()) {
+            ("authentication_error", _) => 401,
+            ("not_found_error", _) => 404,
+            ("request_too_large", _) => 413,
+            ("invalid_request_error", _) => 400,
+            ("overloaded_error", _) => 529,
+            (_, status) => status,
         }
     }
 

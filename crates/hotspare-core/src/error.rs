@@ -200,10 +200,35 @@ impl Error {
         &self.0.message
     }
 
-    /// HTTP status of the provider's reply.
+    /// HTTP status of the provider's reply. It concerns your key and your account as well as the request, so it is not the
+    /// status to return to your own caller: that is [`Error::http_status`].
     #[must_use]
     pub fn status(&self) -> Option<u16> {
         self.0.status
+    }
+
+    /// The status with which a server should answer its own caller: 400 or 422 if the request has to change, 429 or 503 if it
+    /// may succeed later, 502 or 504 if the targets failed.
+    ///
+    /// ```
+    /// use hotspare_core::{Error, Kind};
+    ///
+    /// let rejected = Error::new(Kind::Auth, "the key is wrong").with_status(401);
+    /// assert_eq!(rejected.http_status(), 502); // our key, not the caller's
+    /// ```
+    #[must_use]
+    pub fn http_status(&self) -> u16 {
+        match self.0.kind {
+            Kind::InvalidRequest if self.code() == Some("model_not_found") => 404,
+            Kind::InvalidRequest | Kind::ContextOverflow | Kind::ContentPolicy => 400,
+            Kind::Unsupported => 422,
+            Kind::RateLimited | Kind::GrowthLimited => 429,
+            Kind::Deadline | Kind::Timeout => 504,
+            Kind::NoTarget | Kind::Overloaded => 503,
+            Kind::Cancelled => 499,
+            Kind::Config => 500,
+            _ => 502,
+        }
     }
 
     /// The provider's own error code.

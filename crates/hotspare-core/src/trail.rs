@@ -27,6 +27,12 @@ impl Trail {
     /// The record of a call that did nothing.
     pub const EMPTY: Self = Self { attempts: Vec::new(), skipped: Vec::new() };
 
+    /// The attempt that gave the answer, or the last one started that is still running.
+    #[must_use]
+    pub fn serving(&self) -> Option<&Attempt> {
+        self.attempts.iter().rfind(|attempt| matches!(attempt.outcome, Outcome::Served | Outcome::Running))
+    }
+
     /// The cost of all attempts together, losers included; `None` if no price is known for any of them.
     #[must_use]
     pub fn cost(&self) -> Option<Cost> {

@@ -6,13 +6,17 @@
 use axum::body::Body;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::Response;
-use hotspare::Error;
 use hotspare::anthropic::VERSION_HEADER;
+use hotspare::{Error, Trail};
 
 use crate::front::{Chat, Front, Messages};
 
 static SERVED_BY: HeaderName = HeaderName::from_static("x-hotspare-served-by");
 static ATTEMPTS: HeaderName = HeaderName::from_static("x-hotspare-attempts");
+static NOTES: HeaderName = HeaderName::from_static("x-hotspare-notes");
+
+/// Longest `x-hotspare-notes`, in bytes. Notes name fields of the request, so the caller decides how long they are.
+const LONGEST_NOTES: usize = 1_024;
 
 /// Whether a request uses Anthropic's wire, as far as path and headers tell.
 pub(crate) fn speaks_messages(path: &str, headers: &HeaderMap) -> bool {
@@ -35,7 +39,7 @@ pub(crate) fn failure<F: Front>(error: &Error, id: &str) -> Response {
     }
     let status = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_GATEWAY);
     let mut response = json(status, body);
-    mark(&mut response, None, attempts);
+    Marks { attempts, ..Marks::default() }.put(&mut response);
     let headers = response.headers_mut();
     if let Some(pause) = error.retry_after() {
         headers.insert(
@@ -51,15 +55,42 @@ pub(crate) fn failure<F: Front>(error: &Error, id: &str) -> Response {
     response
 }
 
-/// Sets the headers for the serving target and the number of attempts.
-pub(crate) fn mark(response: &mut Response, served: Option<&str>, attempts: usize) {
-    let headers = response.headers_mut();
-    if let Some(value) = served.and_then(|served| HeaderValue::from_str(served).ok()) {
-        headers.insert(&SERVED_BY, value);
+/// Headers about how a call went.
+#[derive(Debug, Default)]
+pub(crate) struct Marks {
+    served: Option<HeaderValue>,
+    attempts: usize,
+    notes: Option<HeaderValue>,
+}
+
+impl Marks {
+    pub(crate) fn of(trail: &Trail) -> Self {
+        let serving = trail.serving();
+        let served = serving.and_then(|attempt| HeaderValue::from_str(attempt.target.as_str()).ok());
+        let notes = serving.filter(|attempt| !attempt.notes.is_empty());
+        let notes = notes.and_then(|attempt| HeaderValue::from_str(&as_header(&attempt.notes)).ok());
+        Self { served, attempts: trail.attempts.len(), notes }
     }
-    if attempts > 0 {
-        headers.insert(&ATTEMPTS, HeaderValue::from(attempts));
+
+    pub(crate) fn put(self, response: &mut Response) {
+        let headers = response.headers_mut();
+        if let Some(served) = self.served {
+            headers.insert(&SERVED_BY, served);
+        }
+        if self.attempts > 0 {
+            headers.insert(&ATTEMPTS, HeaderValue::from(self.attempts));
+        }
+        if let Some(notes) = self.notes {
+            headers.insert(&NOTES, notes);
+        }
     }
+}
+
+/// Notes as one line of printable ASCII.
+fn as_header(notes: &[String]) -> String {
+    let line = notes.join("; ");
+    let printable = |character: char| if matches!(character, ' '..='~') { character } else { '?' };
+    line.chars().map(printable).take(LONGEST_NOTES).collect()
 }
 
 pub(crate) fn json(status: StatusCode, body: impl Into<Body>) -> Response {

@@ -25,7 +25,7 @@ use crate::deadline;
 use crate::front::{Asked, Chat, Front, Messages, Responses};
 use crate::gateway::Gateway;
 use crate::ops;
-use crate::reply::{self, failure, mark};
+use crate::reply::{self, Marks, failure};
 use crate::traffic::RequestGuard;
 use crate::upload::{self, Room};
 
@@ -56,7 +56,7 @@ fn attended(router: Router<Arc<Gateway>>, gateway: &Arc<Gateway>) -> Router {
 /// A reply to a client.
 enum Answer<F> {
     Whole(Response),
-    Stream { frames: Frames<F>, served: Option<String>, attempts: usize },
+    Stream { frames: Frames<F>, marks: Marks },
 }
 
 async fn ask<F: Front>(
@@ -75,7 +75,7 @@ async fn ask<F: Front>(
             tally.served();
             response
         }
-        Ok(Answer::Stream { frames, served, attempts }) => {
+        Ok(Answer::Stream { frames, marks }) => {
             let frames = frames.watched(gateway.closing.clone(), tally);
             let mut response = Response::new(Body::from_stream(frames));
             let headers = response.headers_mut();
@@ -83,7 +83,7 @@ async fn ask<F: Front>(
             headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
             // Disables buffering in reverse proxies such as nginx, which would hold frames back.
             headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
-            mark(&mut response, served.as_deref(), attempts);
+            marks.put(&mut response);
             response
         }
         Err(error) => {
@@ -166,8 +166,7 @@ impl Gateway {
         tally.takes(self.client.route_for(&incoming.request.model));
         let answer = self.client.embed_via(incoming.request.clone(), Some(WIRE)).await?;
         let mut response = reply::json(StatusCode::OK, incoming.body(&answer));
-        let served = answer.served_by.as_ref().map(|target| target.as_str());
-        mark(&mut response, served, answer.trail.attempts.len());
+        Marks::of(&answer.trail).put(&mut response);
         Ok(response)
     }
 
@@ -190,8 +189,7 @@ impl Gateway {
                 _ => Body::from(front.body(&answer)),
             };
             let mut response = reply::json(StatusCode::OK, body);
-            let served = answer.served_by.as_ref().map(|target| target.as_str());
-            mark(&mut response, served, answer.trail.attempts.len());
+            Marks::of(&answer.trail).put(&mut response);
             return Ok(Answer::Whole(response));
         }
         let client = self.client.clone();
@@ -201,11 +199,10 @@ impl Gateway {
         Ok(match tokio::time::timeout(PATIENCE, &mut opening).await {
             Ok(stream) => {
                 let stream = stream?;
-                let served = stream.served_by().map(ToString::to_string);
-                let attempts = stream.trail().attempts.len();
-                Answer::Stream { frames: Frames::open(stream, front), served, attempts }
+                let marks = Marks::of(stream.trail());
+                Answer::Stream { frames: Frames::open(stream, front), marks }
             }
-            Err(_) => Answer::Stream { frames: Frames::opening(opening, front), served: None, attempts: 0 },
+            Err(_) => Answer::Stream { frames: Frames::opening(opening, front), marks: Marks::default() },
         })
     }
 }

@@ -3,8 +3,6 @@
 //! Not a relay: frames that can be forwarded unchanged never come here. Invariant: all JSON written here is complete
 //! and valid, and an error never looks like a normal end.
 
-use std::time::Duration;
-
 use hotspare_core::{ChatResponse, Error, Event, FinishReason, Kind, Part, Usage};
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -128,49 +126,16 @@ impl ChatCompletionsEncoder {
         let mut body = json!({"error": {
             "message": error.public_message(), "type": kind, "param": null, "code": code,
         }});
-        let attempts: Vec<Value> = error
-            .trail()
-            .attempts
-            .iter()
-            .map(|attempt| match &attempt.outcome {
-                hotspare_core::Outcome::Failed { kind, status, .. } => {
-                    let mut entry = json!({
-                        "target": attempt.target, "kind": kind, "status": status, "ms": millis(attempt.duration),
-                    });
-                    if !attempt.violations.is_empty() {
-                        entry["violations"] = json!(attempt.violations);
-                    }
-                    entry
-                }
-                outcome => {
-                    let word = match outcome {
-                        hotspare_core::Outcome::Cancelled { .. } => "cancelled",
-                        _ => "served",
-                    };
-                    json!({"target": attempt.target, "kind": word, "ms": millis(attempt.duration)})
-                }
-            })
-            .collect();
-        if !attempts.is_empty() {
-            body["error"]["attempts"] = attempts.into();
+        if let Some(attempts) = hotspare_provider::attempts(error) {
+            body["error"]["attempts"] = attempts;
         }
         body.to_string().into_bytes()
     }
 
-    /// The status that tells a caller what to do: fix the request, wait, or give up.
+    /// The status that tells a caller what to do: [`Error::http_status`].
     #[must_use]
     pub fn status(error: &Error) -> u16 {
-        match error.kind() {
-            Kind::InvalidRequest if error.code() == Some("model_not_found") => 404,
-            Kind::InvalidRequest | Kind::ContextOverflow | Kind::ContentPolicy => 400,
-            Kind::Unsupported => 422,
-            Kind::RateLimited | Kind::GrowthLimited => 429,
-            Kind::Deadline | Kind::Timeout => 504,
-            Kind::NoTarget | Kind::Overloaded => 503,
-            Kind::Cancelled => 499,
-            Kind::Config => 500,
-            _ => 502,
-        }
+        error.http_status()
     }
 
     fn text_frame(&self, field: &str, text: &str) -> Vec<u8> {
@@ -256,10 +221,6 @@ fn error_words(error: &Error) -> (&'static str, &str) {
         kind => kind.as_str(),
     };
     (kind, code)
-}
-
-fn millis(time: Duration) -> u64 {
-    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@
 //! engine expects of a provider.
 #![cfg_attr(not(test), deny(clippy::disallowed_methods, clippy::disallowed_types))]
 
+mod attempts;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 mod emit;
@@ -22,6 +23,7 @@ mod text;
 mod transport;
 mod wire;
 
+pub use attempts::attempts;
 pub use emit::Emit;
 pub use framing::{BODY_LIMIT, EventStream, FRAME_LIMIT, Frame, Framer, JsonArray, Ndjson, Sse, Whole};
 pub use http_provider::{HttpProvider, failure};

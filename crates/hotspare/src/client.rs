@@ -37,10 +37,6 @@ impl Client {
         Self { shared: Arc::new(shared) }
     }
 
-    pub(crate) fn routes(&self) -> &[Arc<Route>] {
-        &self.shared.routes
-    }
-
     /// Starts building a client.
     #[must_use]
     pub fn builder() -> ClientBuilder {

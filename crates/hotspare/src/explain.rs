@@ -67,8 +67,8 @@ impl fmt::Display for Explanation {
             if view.samples > 0 {
                 write!(f, ", {:.1} % of {} failed", f64::from(view.failure_rate_bp) / 100.0, view.samples)?;
             }
-            if let Some(latency) = view.latency {
-                write!(f, ", first content after about {} ms", latency.as_millis())?;
+            if let Some(usual) = view.latency_p50 {
+                write!(f, ", first content usually after {} ms", usual.as_millis())?;
             }
             match view.usable_in {
                 Some(pause) if !view.usable => writeln!(f, ", blocked for {:.1} s", pause.as_secs_f64())?,

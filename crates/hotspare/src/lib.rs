@@ -103,7 +103,7 @@ pub use observe::{BreakerChange, ServiceChange};
 pub use reqwest;
 #[cfg(feature = "typed")]
 pub use schemars;
-pub use status::TargetStatus;
+pub use status::{RouteStatus, TargetStatus};
 pub use stream::ChatStream;
 #[cfg(feature = "typed")]
 pub use typed::Typed;

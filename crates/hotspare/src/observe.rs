@@ -198,7 +198,8 @@ pub(crate) fn speak_of_attempt(index: usize, attempt: &Attempt, error: &Error) {
 /// Reports a call that was answered.
 pub(crate) fn speak_of_answer(summary: &Summary) {
     let attempts = &summary.trail.attempts;
-    let served = attempts.iter().rfind(|attempt| attempt.outcome == Outcome::Served);
+    let served = summary.trail.serving();
+    let notes = served.map_or(&[][..], |attempt| &attempt.notes);
     let ended = attempts.iter().map(|attempt| attempt.started + attempt.duration).max().unwrap_or_default();
     tracing::debug!(
         target: "hotspare",
@@ -206,9 +207,12 @@ pub(crate) fn speak_of_answer(summary: &Summary) {
         attempts = attempts.len(),
         ms = u64::try_from(ended.as_millis()).unwrap_or(u64::MAX),
         tokens = summary.usage.total(),
+        notes = notes.len(),
         upstream_request_id = served.and_then(|attempt| attempt.request_id.as_deref()),
         "answered",
     );
+    // They name fields of the request, which are the caller's words.
+    tracing::trace!(target: "hotspare", ?notes, "what was changed for this target");
 }
 
 /// Reports a call that gave its caller no answer or only part of one, with the targets tried. A request that cannot be

@@ -2,8 +2,10 @@
 //!
 //! Not part of any call. Invariant: reading the status changes nothing.
 
+use std::sync::Arc;
+
 use hotspare_core::{Cost, Error, Kind, ModelProfile, TargetId, TargetView};
-use hotspare_engine::{Counts, KeyStatus};
+use hotspare_engine::{Counts, KeyStatus, Route};
 
 use crate::client::Client;
 
@@ -33,7 +35,37 @@ pub struct TargetStatus {
     pub spent: Option<Cost>,
 }
 
+/// A route's state, for display and metrics.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct RouteStatus {
+    /// Its name.
+    pub name: String,
+    /// Its targets, in the order written.
+    pub targets: Vec<TargetId>,
+    /// How many of them would admit a request now.
+    pub usable: usize,
+}
+
 impl Client {
+    /// All routes, without those that each target has under its own name.
+    #[must_use]
+    pub fn routes(&self) -> Vec<RouteStatus> {
+        let shared = self.shared();
+        let now = shared.clock.now();
+        let is_own = |route: &Route| matches!(route.members[..], [place] if shared.fleet.find(&route.name) == Some(place));
+        let routes = shared.routes.iter().filter(|route| !is_own(route));
+        shared.with_world(|world| {
+            world.advance(now);
+            let status = |route: &Arc<Route>| RouteStatus {
+                name: route.name.clone(),
+                targets: route.members.iter().map(|&place| shared.targets[place].id.clone()).collect(),
+                usable: world.views(now, route, 0, true).iter().filter(|view| view.usable).count(),
+            };
+            routes.map(status).collect()
+        })
+    }
+
     /// All targets with their health and counts.
     #[must_use]
     pub fn targets(&self) -> Vec<TargetStatus> {

@@ -59,13 +59,7 @@ impl ChatStream {
     /// The target that serves: the one that gave the answer, or the last one started that is still running.
     #[must_use]
     pub fn served_by(&self) -> Option<&TargetId> {
-        use hotspare_core::Outcome;
-        let attempts = &self.trail().attempts;
-        let serves = attempts
-            .iter()
-            .rev()
-            .find(|attempt| matches!(attempt.outcome, Outcome::Served | Outcome::Running));
-        serves.map(|attempt| &attempt.target)
+        self.trail().serving().map(|attempt| &attempt.target)
     }
 
     /// Collects the rest of the stream into an answer: text, reasoning, tool calls, usage, `served_by` and the trail,

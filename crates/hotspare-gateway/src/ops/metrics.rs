@@ -18,6 +18,14 @@ pub(super) fn text(gateway: &Gateway) -> String {
     let statuses = gateway.client.targets();
     attempts(&mut page, &statuses);
     health(&mut page, &statuses);
+    let mut family = page.family(
+        "hotspare_route_usable_targets",
+        "gauge",
+        "Targets of a route that would admit a request.",
+    );
+    for route in gateway.client.routes() {
+        family.sample(&[("route", &route.name)], route.usable);
+    }
     let suspected = u8::from(gateway.client.network_is_suspected());
     page.family(
         "hotspare_network_suspected",

@@ -29,8 +29,10 @@ fn target(status: &TargetStatus) -> Value {
     let keys: Vec<Value> = status.keys.iter().enumerate().map(|(index, status)| key(index, status)).collect();
     json!({
         "target": id, "wire": wire, "model": model, "usable": view.usable, "usable_in_ms": view.usable_in.map(millis),
-        "breaker": view.breaker, "failure_rate": f64::from(view.failure_rate_bp) / 10_000.0,
-        "weight": f64::from(view.weight_bp) / 10_000.0, "first_content_ms": view.latency.map(millis),
+        "breaker": view.breaker, "samples": view.samples,
+        "failure_rate": (view.samples > 0).then(|| f64::from(view.failure_rate_bp) / 10_000.0),
+        "weight": f64::from(view.weight_bp) / 10_000.0, "ranking_latency_ms": view.latency.map(millis),
+        "first_content_p50_ms": view.latency_p50.map(millis), "first_content_p95_ms": view.latency_p95.map(millis),
         "in_flight": view.in_flight, "queued": status.queued, "degraded": view.degraded,
         "disabled": view.disabled, "disabled_by": status.disabled_by, "cordoned": view.cordoned, "keys": keys,
         "started": counts.started, "served": counts.served, "cancelled": counts.cancelled, "failed": failed,

@@ -41,7 +41,7 @@ impl ClientBuilder {
             }
         }
         let (client, targets) = self.put_together()?;
-        Ok(Outline { targets, routes: client.routes().to_vec() })
+        Ok(Outline { targets, routes: client.shared().routes.clone() })
     }
 }
 
