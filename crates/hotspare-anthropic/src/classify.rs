@@ -50,7 +50,10 @@ pub const RULES: &[Rule] = &[
     Rule::text(&["usage limit reached", "usage limit for this billing cycle"], Kind::QuotaExhausted)
         .within(Scope::CredentialModel),
     Rule::text(&["limit exhausted"], Kind::QuotaExhausted).within(Scope::CredentialModel).at(429),
-    Rule::text(&["organization has been disabled", "only authorized for use with"], Kind::Auth),
+    Rule::text(
+        &["organization has been disabled", "only authorized for use with", "token has been revoked"],
+        Kind::Auth,
+    ),
     Rule::word(&["billing_disabled"], Kind::QuotaExhausted),
     Rule::text(&["is not allowed to use publisher model"], Kind::Forbidden),
     Rule::text(&["blocked by content filtering policy"], Kind::ContentPolicy),
@@ -61,6 +64,7 @@ pub const RULES: &[Rule] = &[
         &[
             "does not support",
             "is not supported",
+            "schema not supported",
             "prefill",
             "pre-fill",
             "too complex for compilation",
@@ -72,6 +76,8 @@ pub const RULES: &[Rule] = &[
             "required for long context requests",
             "may not be enabled when",
             "disallowed feature",
+            "extra inputs are not permitted",
+            "not yet available for this subscription",
         ],
         Kind::Unsupported,
     ),
@@ -84,6 +90,7 @@ pub const RULES: &[Rule] = &[
     // The request refers to something that the provider no longer has.
     Rule::text(&["file not found", "container "], Kind::InvalidRequest).at(404),
     Rule::word(&["not_found_error", "not_found"], Kind::ModelUnavailable),
+    Rule::text(&["model doesn't exist", "model does not exist"], Kind::ModelUnavailable),
     Rule::word(&["timeout_error", "deadline_exceeded"], Kind::Timeout),
     Rule::word(&["conflict_error"], Kind::Overloaded),
     Rule::word(&["invalid_request_error"], Kind::InvalidRequest).at(400),

@@ -78,8 +78,9 @@ pub const RULES: &[Rule] = &[
     Rule::text(CANNOT, Kind::Unsupported).at(500),
     // The Gemini API sends 402 with the quota word if the account is empty.
     Rule::word(&["resource_exhausted"], Kind::QuotaExhausted).at(402),
+    Rule::word(&["model_capacity_exhausted"], Kind::Overloaded),
     // Each model of a project has a quota of its own.
-    Rule::word(&[USED_UP], Kind::QuotaExhausted).within(Scope::CredentialModel),
+    Rule::word(&[USED_UP, "quota_exhausted"], Kind::QuotaExhausted).within(Scope::CredentialModel),
     Rule::word(&["resource_exhausted", "too_many_requests", "rate_limit_exceeded"], Kind::RateLimited),
     Rule::word(&["unauthenticated", "unauthorized", "authentication_error"], Kind::Auth),
     // The Gemini API sends the second word where it is unavailable, or available only with billing.

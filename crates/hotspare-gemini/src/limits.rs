@@ -25,7 +25,10 @@ impl Quota {
         let text = |value: &Value, name: &str| value[name].as_str().unwrap_or_default().to_owned();
         let retry_after = details
             .iter()
-            .find_map(|detail| pause(detail["retryDelay"].as_str()?))
+            .find_map(|detail| {
+                let delay = detail["retryDelay"].as_str();
+                pause(delay.or_else(|| detail["metadata"]["quotaResetDelay"].as_str())?)
+            })
             .or_else(|| pause_in_words(message));
         let mut violations = details.iter().filter_map(|detail| detail["violations"].as_array()).flatten();
         let lower = message.to_ascii_lowercase();

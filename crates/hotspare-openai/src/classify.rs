@@ -12,6 +12,7 @@ use serde_json::Value;
 
 mod rules;
 
+use rules::RATE_LIMITED;
 pub use rules::RULES;
 
 /// Classifies an unsuccessful reply.
@@ -28,9 +29,10 @@ pub(crate) fn reply(head: &Head, body: &[u8]) -> Error {
 pub(crate) fn in_reply(raw: &str) -> Error {
     let said = Said::read(raw.as_bytes());
     let code = || said.codes.iter().find_map(|code| code.parse().ok().filter(|code| FAILED.contains(code)));
-    // A mistake of the caller's that the host found only after it had sent the headers.
+    // The status that the host would have sent, had it noticed before it sent the headers.
+    let limited = || said.codes.iter().any(|code| RATE_LIMITED.contains(&code.as_str())).then_some(429);
     let invalid = || said.codes.iter().any(|code| code == "invalid_request_error").then_some(400);
-    let error = said.error(said.status.or_else(code).or_else(invalid));
+    let error = said.error(said.status.or_else(code).or_else(limited).or_else(invalid));
     error.with_retry_after(said.pause.or_else(|| pause_in_words(&said.message)))
 }
 
@@ -66,6 +68,7 @@ struct Said {
     reset: Option<String>,
     /// Names of the exceeded quotas, which the message omits.
     quotas: String,
+    request_id: Option<String>,
 }
 
 impl Said {
@@ -103,6 +106,11 @@ impl Said {
                         Some(status) => self.status = self.status.or(Some(status)),
                         None => self.codes.push(code.to_string()),
                     }
+                }
+                // Deeper ids belong to errors that a relay quotes.
+                if depth <= 1 && self.request_id.is_none() {
+                    let id = map.get("request_id").and_then(Value::as_str).filter(|id| !id.is_empty());
+                    self.request_id = id.map(str::to_owned);
                 }
                 self.pause = self.pause.or_else(|| {
                     let names = ["retry_after", "retry_after_seconds", "resets_in_seconds"];
@@ -170,10 +178,13 @@ impl Said {
         if let Some(status) = status {
             error = error.with_status(status);
         }
-        match self.codes.first() {
-            Some(code) => error.with_code(code.clone()),
-            None => error,
+        if let Some(code) = self.codes.first() {
+            error = error.with_code(code.clone());
         }
+        if let Some(id) = &self.request_id {
+            error = error.with_request_id(id.clone());
+        }
+        error
     }
 }
 

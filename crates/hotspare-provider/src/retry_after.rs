@@ -34,15 +34,25 @@ pub fn pause(text: &str) -> Option<Duration> {
     spelled(text)?.0
 }
 
-/// A pause stated in a sentence: "try again in 6.07s", "retry after 12 seconds", "please wait 30 seconds before".
+/// A pause stated in a sentence: "try again in 6.07s", "retry after 12 seconds", "please wait 30 seconds before",
+/// "resets in 9h22m20s".
 #[must_use]
 pub fn pause_in_words(sentence: &str) -> Option<Duration> {
     let lower = sentence.to_ascii_lowercase();
     let named =
         |words: &str| lower.match_indices(words).find_map(|(at, _)| pause(&lower[at + words.len()..]));
-    ["try again in ", "try again after ", "retry in ", "retry after ", "please wait "]
-        .into_iter()
-        .find_map(named)
+    let phrases = [
+        "try again in ",
+        "try again after ",
+        "retry in ",
+        "retry after ",
+        "please wait ",
+        "reset in ",
+        "resets in ",
+        "reset after ",
+        "resets after ",
+    ];
+    phrases.into_iter().find_map(named)
 }
 
 /// A duration with units, and the text after it; `None` if the text does not begin with a duration.
@@ -164,6 +174,9 @@ mod tests {
             ("try again in a while", None),
             ("please wait 5 times", None),
             ("", None),
+            ("All accounts have exhausted their quota (reset after 140h 21m 10s)", Some(505_270_000)),
+            ("Individual quota reached. Resets in 9h22m20s.", Some(33_740_000)),
+            ("The limit resets after every 5 messages", None),
         ] {
             assert_eq!(pause_in_words(sentence).map(|pause| pause.as_millis()), expected, "{sentence}");
         }

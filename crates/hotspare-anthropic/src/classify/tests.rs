@@ -48,6 +48,11 @@ fn error_text_takes_precedence_over_status() {
         (404, r#"[{"error":{"code":404,"message":"Publisher Model `x` was not found","status":"NOT_FOUND"}}]"#.into(), Kind::ModelUnavailable),
         (429, r#"{"error":{"code":429,"message":"Quota exceeded","status":"RESOURCE_EXHAUSTED"}}"#.into(), Kind::RateLimited),
         (401, r#"{"error":{"code":401,"message":"token","status":"UNAUTHENTICATED"}}"#.into(), Kind::Auth),
+        (403, typed("permission_error", "OAuth token has been revoked. Please obtain a new token."), Kind::Auth),
+        (400, typed("invalid_request_error", "JSON Schema not supported: could not understand the instance"), Kind::Unsupported),
+        (400, typed("invalid_request_error", "output_config.format: Extra inputs are not permitted"), Kind::Unsupported),
+        (400, typed("invalid_request_error", "The long context beta is not yet available for this subscription."), Kind::Unsupported),
+        (422, r#"{"error":{"message":"The given model doesn't exist in the requested endpoint","code":422,"model":"m"}}"#.into(), Kind::ModelUnavailable),
     ] {
         assert_eq!(reply(&head(status), body.as_bytes()).kind(), expected, "{status} {body}");
     }

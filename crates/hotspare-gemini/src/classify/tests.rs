@@ -144,6 +144,24 @@ fn error_reason_in_details_takes_precedence() {
     }
 }
 
+/// One host's limits are told apart only by the reason.
+#[test]
+fn error_reasons_distinguish_quota_capacity_and_rate_limits() {
+    let told = |reason: &str, metadata: serde_json::Value| {
+        let details =
+            json!([{"reason": reason, "domain": "cloudcode-pa.googleapis.com", "metadata": metadata}]);
+        let error = json!({"code": 429, "message": "m", "status": "RESOURCE_EXHAUSTED", "details": details});
+        let error = reply(&head(429), json!({"error": error}).to_string().as_bytes());
+        (error.kind(), error.scope(), error.retry_after().map(|pause| pause.as_secs()))
+    };
+    let used_up = told("QUOTA_EXHAUSTED", json!({"quotaResetDelay": "540.91s", "model": "m"}));
+    assert_eq!(used_up, (Kind::QuotaExhausted, Scope::CredentialModel, Some(540)));
+    let crowded = told("MODEL_CAPACITY_EXHAUSTED", json!({"model": "m"}));
+    assert_eq!((crowded.0, crowded.2), (Kind::Overloaded, None));
+    let limited = told("RATE_LIMIT_EXCEEDED", json!({"quotaResetDelay": "2s"}));
+    assert_eq!((limited.0, limited.2), (Kind::RateLimited, Some(2)));
+}
+
 proptest! {
     #[test]
     fn arbitrary_replies_never_panic(status in 100u16..999, body in prop::collection::vec(any::<u8>(), 0..200), text in "[\\[\\]{}:,\"a-z0-9. ]{0,60}") {

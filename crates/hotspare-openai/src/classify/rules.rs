@@ -27,10 +27,25 @@ const MONEY: &[&str] = &[
     "spending limit",
     "balance is insufficient",
     "any credits yet",
+    "any credits or licenses yet",
+    "run out of credits",
+    "credit limit is insufficient",
+    "exceededbudget",
+    "exceededtokenbudget",
     "daily free allocation",
     "key limit exceeded",
     "payment is past due",
     "enter a payment method",
+];
+
+/// Words for a rate limit, whatever the status.
+pub(super) const RATE_LIMITED: &[&str] = &[
+    "rate_limit_exceeded",
+    "rate_limit_error",
+    "rate_limit_reached_error",
+    "rate_limited",
+    "too_many_requests",
+    "too_many_requests_error",
 ];
 
 /// The rules, most specific first.
@@ -42,6 +57,7 @@ pub const RULES: &[Rule] = &[
     word(
         &[
             "context_length_exceeded",
+            "context_exceeded",
             "exceed_context_size_error",
             "too_many_prompt_tokens",
             "token_limit_exceeded",
@@ -71,6 +87,8 @@ pub const RULES: &[Rule] = &[
             "postpaidbilloverdue",
             "accountoverdueerror",
             "customer_verification_required",
+            "insufficient_user_quota",
+            "pre_consume_token_quota_failed",
         ],
         Kind::QuotaExhausted,
     ),
@@ -150,8 +168,9 @@ pub const RULES: &[Rule] = &[
         Kind::Auth,
     ),
     word(&["unauthorized"], Kind::Auth).at(403),
-    // A plan that does not include the model.
+    // A plan that does not include the model, or a project that may not use it.
     word(&["1311"], Kind::Forbidden).at(429),
+    text(&["model is not supported when using", "is not allowed to use publisher model"], Kind::Forbidden),
     word(
         &[
             "unsupported_country_region_territory",
@@ -202,9 +221,12 @@ pub const RULES: &[Rule] = &[
     at(429, &["per day", "per-day", "perday", "per_day", "byday"], Kind::QuotaExhausted)
         .within(Scope::CredentialModel),
     // A plan's allowance for a period of hours.
-    word(&["1308", "1309", "1310"], Kind::QuotaExhausted).within(Scope::CredentialModel).at(429),
-    text(&["usage limit reached", "usage limit for this billing cycle"], Kind::QuotaExhausted)
-        .within(Scope::CredentialModel),
+    word(&["1308", "1309", "1310", "1316"], Kind::QuotaExhausted).within(Scope::CredentialModel).at(429),
+    text(
+        &["usage limit reached", "usage limit for this billing cycle", "subscription quota exceeded"],
+        Kind::QuotaExhausted,
+    )
+    .within(Scope::CredentialModel),
     at(429, &["limit exhausted", "tpd rate limit"], Kind::QuotaExhausted).within(Scope::CredentialModel),
     // Other hosts use these numbers for something else.
     word(&["1002", "1039"], Kind::RateLimited).saying(&["limit"]),
@@ -249,6 +271,10 @@ pub const RULES: &[Rule] = &[
             "cannot exceed the total tokens limit",
             "exceed max message tokens",
             "must be less than max_seq_len",
+            "exceeds maximum input length",
+            "exceeds the max_model_len",
+            "exceed n_ctx",
+            "超过最大长度",
             // Hosts that forward another wire's errors.
             "input is too long",
             "exceed context limit",
@@ -283,9 +309,12 @@ pub const RULES: &[Rule] = &[
             "is not found for api version",
             "invalid model name",
             "model not exist",
+            "model not supported by provider",
+            "model you requested is unavailable",
         ],
         Kind::ModelUnavailable,
     ),
+    at(400, &["unknown model", "failed to load model"], Kind::ModelUnavailable),
     text(&["does not exist", "is not found"], Kind::ModelUnavailable).and(&["model"]).at(400),
     // The request refers to something (a file, an earlier answer, a conversation) that this host does not have.
     at(404, &["with id", "no such"], Kind::InvalidRequest),
@@ -317,13 +346,29 @@ pub const RULES: &[Rule] = &[
             // The order of turns that this model's template accepts.
             "unexpected role",
             "should alternate",
+            "should be alternating",
             "roles must alternate",
+            "jinja exception",
+            "raise_exception(",
             "param requires --jinja",
             "doesn't support",
             "tool choice requires",
             "is enabled only for api versions",
             "cannot be combined",
             "' is unsupported",
+            "extra_forbidden",
+            "extra inputs are not permitted",
+            // Values that other models accept.
+            "is immutable for this model",
+            "is allowed for this model",
+            "is limited for this model",
+            "'response_format.type' must be",
+            // A schema that the host cannot turn into a grammar.
+            "unsupported json schema",
+            "json schema conversion failed",
+            "failed to initialize samplers",
+            // More tools than the host accepts.
+            "'tools': array too long",
             "unsupported parameter",
             "not supported on this model",
             "only support stream",
@@ -335,16 +380,19 @@ pub const RULES: &[Rule] = &[
             "max_tokens is too large",
             "maximum allowed number of output tokens",
             "the maximum value for `max_",
+            "`max_new_tokens` must be <=",
             "valid range of max_tokens",
             "range of max_tokens should be",
             "model's maximum output tokens",
         ],
         Kind::Unsupported,
     ),
+    // Reasoning that this host wants back and that the caller no longer has; other hosts do not ask for it.
+    text(&["reasoning_content"], Kind::Unsupported).and(&["missing", "must be passed back"]),
     // A kind of content that this host does not accept.
     text(&["unknown variant"], Kind::Unsupported).and(&["expected `text`"]),
     text(&["upstream connect error", "degraded function cannot be invoked"], Kind::Server),
-    text(&["over_capacity", "over capacity"], Kind::Overloaded),
+    text(&["over_capacity", "over capacity", "is at capacity"], Kind::Overloaded),
     // Some servers answer client errors with 500.
     at(500, &["parse_error", "must not be empty", "failed to parse", "invalid type"], Kind::InvalidRequest),
     // Below the text rules, because hosts also use one of these words for a URL that they cannot reach.
@@ -364,7 +412,7 @@ pub const RULES: &[Rule] = &[
         ],
         Kind::InvalidRequest,
     ),
-    word(&["rate_limit_exceeded", "rate_limit_error"], Kind::RateLimited),
+    word(RATE_LIMITED, Kind::RateLimited),
     // A status of one host's own: it has no capacity left for flexible requests.
     at(498, &[], Kind::Overloaded),
 ];

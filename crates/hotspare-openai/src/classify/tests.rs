@@ -8,6 +8,7 @@ use proptest::prelude::*;
 
 use super::*;
 
+mod allowances;
 mod hosts;
 mod whose;
 mod words;

@@ -64,6 +64,22 @@ fn missing_models_are_model_unavailable() {
             r#"{"error":{"message":"Model not exist.","type":"invalid_request_error","param":null,"code":"invalid_parameter_error"}}"#,
             ModelUnavailable,
         ),
+        (400, r#"{"error":"Model not supported by provider together"}"#, ModelUnavailable),
+        (
+            400,
+            r#"{"message":"The model you requested is unavailable in your region. To access it, enable cross region inference with AWS_APJ, AWS_EU, AWS_US, AZURE_EU, AZURE_US, ANY_REGION.","request_id":"01bee91c"}"#,
+            ModelUnavailable,
+        ),
+        (
+            400,
+            r#"{"message":"unknown model \"llama3-70b\"","request_id":"5d1e","error_code":""}"#,
+            ModelUnavailable,
+        ),
+        (
+            400,
+            r#"{"error":{"message":"Failed to load model \"gpt-oss-20b\". Error: Error loading model.","type":"invalid_request_error","param":"model","code":"model_not_found_locally"}}"#,
+            ModelUnavailable,
+        ),
     ]);
 }
 
@@ -147,99 +163,77 @@ fn host_limitations_are_unsupported() {
             r#"{"code":"The requested resource is no longer available","error":"Live search is deprecated. Please switch to the Agent Tools API: https://docs.x.ai/docs/guides/tools/overview"}"#,
             Unsupported,
         ),
-    ]);
-}
-
-#[test]
-fn rate_limits_disguised_as_other_errors_are_recognized() {
-    use Kind::{Forbidden, GrowthLimited, RateLimited};
-    mean(&[
         (
-            429,
-            r#"{"error":{"message":"Allocated quota exceeded, please increase your quota limit.","type":"insufficient_quota","param":null,"code":"insufficient_quota"}}"#,
-            RateLimited,
+            400,
+            r#"{"message":"Validation: top_p is immutable for this model and must be 0.95, got 1","type":"Bad Request","code":400}"#,
+            Unsupported,
         ),
         (
-            429,
-            r#"{"error":{"message":"Request rate increased too quickly. To ensure system stability, please adjust your client logic to scale requests more smoothly over time.","type":"limit_burst_rate","param":null,"code":"limit_burst_rate"}}"#,
-            GrowthLimited,
+            400,
+            r#"{"error":{"message":"invalid temperature: only 1 is allowed for this model","type":"invalid_request_error"}}"#,
+            Unsupported,
+        ),
+        (416, r#"{"error":"max_completion_tokens is limited for this model"}"#, Unsupported),
+        (400, r#"{"error":"'response_format.type' must be 'json_schema' or 'text'"}"#, Unsupported),
+        (
+            400,
+            r#"{"error":"Your request cannot be validated, it is incorrect. detail={'type': 'extra_forbidden', 'loc': ('body', 'dimensions'), 'msg': 'Extra inputs are not permitted', 'input': 1024}"}"#,
+            Unsupported,
         ),
         (
-            429,
-            r#"{"error":{"message":"Your current subscription plan does not yet include access to GLM-5","code":"1311"}}"#,
-            Forbidden,
-        ),
-    ]);
-}
-
-#[test]
-fn billing_messages_are_quota_exhausted() {
-    use Kind::QuotaExhausted;
-    mean(&[
-        (
-            403,
-            r#"{"error":{"message":"The free tier of the model has been exhausted. If you wish to continue access the model on a paid basis, please disable the \"use free tier only\" mode in the management console.","type":"AllocationQuota.FreeTierOnly","param":null,"code":"AllocationQuota.FreeTierOnly"}}"#,
-            QuotaExhausted,
+            422,
+            r#"{"object":"error","message":{"detail":[{"type":"extra_forbidden","loc":["body","seed"],"msg":"Extra inputs are not permitted","input":1}]},"type":"invalid_request_error"}"#,
+            Unsupported,
         ),
         (
-            429,
-            r#"{"error":{"message":"Free allocated quota exceeded.","type":"Throttling.AllocationQuota","param":null,"code":"Throttling.AllocationQuota"}}"#,
-            QuotaExhausted,
+            400,
+            r#"{"message":"Unsupported JSON schema fields: {'minItems', 'items'}","type":"invalid_request_error","param":"response_format","code":"wrong_api_format"}"#,
+            Unsupported,
         ),
         (
-            429,
-            r#"{"error":{"message":"The postpaid bill is overdue.","type":"PostpaidBillOverdue","param":null,"code":"PostpaidBillOverdue"}}"#,
-            QuotaExhausted,
+            400,
+            r#"{"error":{"code":400,"message":"json schema conversion failed:\nPattern must start with '^' and end with '$'","type":"invalid_request_error"}}"#,
+            Unsupported,
         ),
         (
-            429,
-            r#"{"error":{"message":"Weekly/Monthly Limit Exhausted. Your limit will reset at 2026-02-01 10:00:00","code":"1310"}}"#,
-            QuotaExhausted,
+            400,
+            r#"{"error":{"code":400,"message":"Failed to initialize samplers: Unexpected empty grammar stack after accepting piece: <think> (248068)","type":"invalid_request_error"}}"#,
+            Unsupported,
         ),
         (
-            429,
-            r#"{"error":{"type":"rate_limit_error","code":"1310","message":"[1310][Weekly/Monthly Limit Exhausted. Your limit will reset at 2026-08-01 10:03:40][202607280616391a9088331cb844d2]"}}"#,
-            QuotaExhausted,
+            422,
+            r#"{"error":"Input validation error: `max_new_tokens` must be <= 192. Given: 200","error_type":"validation"}"#,
+            Unsupported,
         ),
         (
-            429,
-            r#"{"error":{"message":"Your GLM Coding Plan package has expired and is temporarily unavailable.","code":"1309"}}"#,
-            QuotaExhausted,
+            400,
+            r#"{"error":{"message":"Invalid 'tools': array too long. Expected an array with maximum length 128, but got an array with length 150 instead.","type":"invalid_request_error","param":"tools","code":"array_above_max_length"}}"#,
+            Unsupported,
         ),
         (
-            429,
-            r#"{"type":"error","error":{"type":"rate_limit_error","message":"usage limit exceeded, 5-hour usage limit reached for Token Plan Plus (4500/4500 used), resets at 2026-03-20T15:00:00+08:00 (2056)","http_code":"429"},"request_id":"x"}"#,
-            QuotaExhausted,
+            500,
+            r#"{"error":{"code":500,"message":"Jinja Exception: System message must be at the beginning.","type":"server_error"}}"#,
+            Unsupported,
         ),
         (
-            429,
-            r#"{"error":{"message":"Your account org-x<ak-y> request reached organization TPD rate limit, current: 1526210, limit: 1500000","type":"rate_limit_reached_error"}}"#,
-            QuotaExhausted,
+            500,
+            r#"{"error":{"code":500,"message":"Cannot pass both content and thinking in an assistant message with tool calls! at row 290, column 178:\n {{- raise_exception(\"Cannot pass both content and thinking\") }}\n","type":"server_error"}}"#,
+            Unsupported,
         ),
         (
-            403,
-            r#"{"error":{"message":"The request failed because your account has an overdue balance. Request id: 0217","code":"AccountOverdueError","param":"","type":"Forbidden"}}"#,
-            QuotaExhausted,
+            400,
+            r#"{"error":{"message":"After the (optional) system message(s), user and assistant roles should be alternating.","type":"invalid_message","code":400}}"#,
+            Unsupported,
         ),
         (
-            403,
-            r#"{"error":{"message":"AI Gateway requires a valid credit card on file to service requests. Please visit https://vercel.com/d?to=... to add a card and unlock your free credits.","type":"customer_verification_required"}}"#,
-            QuotaExhausted,
+            400,
+            r#"{"error":{"message":"Missing `reasoning_content` field in the assistant message at message index 4. For more information, please refer to https://api-docs.deepseek.com/guides/thinking_mode#tool-calls","type":"invalid_request_error","param":null,"code":"invalid_request_error"}}"#,
+            Unsupported,
         ),
         (
-            403,
-            r#"{"detail":{"error":"inference prohibited, please enter a payment method or top up your balance"}}"#,
-            QuotaExhausted,
-        ),
-        (
-            403,
-            r#"{"error":{"message":"your subscription payment is past due. update your payment method: https://ollama.com/settings/billing (ref: x)","type":"api_error","param":null,"code":null}}"#,
-            QuotaExhausted,
-        ),
-        (
-            429,
-            r#"{"error":{"message":"Your account [2100] has reached the set inference limit for the [deepseek-r1] model, and the model service has been paused. To continue using this model, please visit the Model Activation page to adjust or close the \"Safe Experience Mode\". Request id: 02","code":"SetLimitExceeded","param":"","type":"TooManyRequests"}}"#,
-            QuotaExhausted,
+            400,
+            r#"{"error":{"message":"The `reasoning_content` in the thinking mode must be passed back to the API.","type":"invalid_request_error"}}"#,
+            Unsupported,
         ),
     ]);
 }
@@ -345,5 +339,39 @@ fn overflow_messages_are_context_overflow() {
             r#"{"code":20015,"message":"length of prompt_tokens (33281) must be less than max_seq_len (32768).","data":null}"#,
             ContextOverflow,
         ),
+        (
+            400,
+            r#"{"message":"{\"object\":\"error\",\"message\":\"Requested input length 132490 exceeds maximum input length 32767\",\"type\":\"invalid_request_error\"}"}"#,
+            ContextOverflow,
+        ),
+        (
+            400,
+            r#"{"object":"error","message":"The engine prompt length 1327246 exceeds the max_model_len 131072. Please reduce prompt.","type":"BadRequestError","param":null,"code":400}"#,
+            ContextOverflow,
+        ),
+        (
+            400,
+            r#"{"error":{"code":400,"message":"Illegal param: prefill 744 tokens exceed n_ctx_per_seq, try increasing total context size","type":"invalid_request_error"}}"#,
+            ContextOverflow,
+        ),
+        (
+            400,
+            r#"{"error":{"message":"Prompt tokens (70213) exceeds context size (32768)","type":"context_exceeded","n_prompt_tokens":70213,"n_ctx":32768}}"#,
+            ContextOverflow,
+        ),
+        (
+            400,
+            r#"{"error":{"message":"输入内容超过最大长度","type":"invalid_request_error","param":null,"code":"invalid_parameter_error"}}"#,
+            ContextOverflow,
+        ),
     ]);
+}
+
+#[test]
+fn request_ids_are_read_from_the_body() {
+    let id = |body: &str| reply(&head(400), body.as_bytes()).request_id().map(str::to_owned);
+    assert_eq!(id(r#"{"message":"Unauthorized","request_id":"a580"}"#).as_deref(), Some("a580"));
+    assert_eq!(id(r#"{"error":{"message":"m","code":"x"},"request_id":"0e2a"}"#).as_deref(), Some("0e2a"));
+    assert_eq!(id(r#"{"error":{"message":"m","metadata":{"raw":"{\"request_id\":\"x\"}"}}}"#), None);
+    assert_eq!(id(r#"{"message":"m","request_id":""}"#), None);
 }
