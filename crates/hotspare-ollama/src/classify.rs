@@ -45,6 +45,15 @@ pub(crate) fn in_reply(raw: &str) -> Error {
     said(raw, None)
 }
 
+/// Classifies a line that is neither an answer nor an error of this wire, if it has a field named after an error: some
+/// versions put the message into the name.
+pub(crate) fn flat(data: &[u8]) -> Option<Error> {
+    let value: Value = serde_json::from_slice(data).ok()?;
+    let (name, detail) = value.as_object()?.iter().find(|(name, _)| name.starts_with("error "))?;
+    let detail = detail.as_str().map_or_else(|| detail.to_string(), str::to_owned);
+    Some(said(&Value::String(format!("{name}: {detail}")).to_string(), None))
+}
+
 fn said(body: &str, status: Option<u16>) -> Error {
     let text = body.trim();
     let message = match serde_json::from_str::<Value>(text) {
@@ -122,6 +131,10 @@ mod tests {
             assert_eq!(kind(status, body), expected, "{status} {body}");
         }
         assert_eq!(in_reply(r#"{"error":"error parsing tool call: raw='x'"}"#).kind(), Kind::BadOutput);
+        let error = flat(br#"{"error parsing tool call":"invalid character 'c'"}"#).unwrap();
+        assert_eq!(error.kind(), Kind::BadOutput);
+        assert_eq!(error.message(), "error parsing tool call: invalid character 'c'");
+        assert!(flat(br#"{"status":"success"}"#).is_none());
         assert_eq!(
             in_reply(r#"{"error":"an error was encountered while running the model"}"#).kind(),
             Kind::Server

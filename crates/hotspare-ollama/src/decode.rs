@@ -116,7 +116,8 @@ impl Decoder for ChatDecoder {
             return Err(classify::in_reply(error.get()));
         }
         if reply.message.is_none() && reply.response.is_none() && reply.done.is_none() {
-            return Err(Error::new(Kind::Protocol, "a frame is neither an answer nor an error"));
+            let unknown = || Error::new(Kind::Protocol, "a frame is neither an answer nor an error");
+            return Err(classify::flat(data).unwrap_or_else(unknown));
         }
         self.read(reply, &mut Emit::framed(out, WIRE, frame.data.clone()));
         Ok(())
@@ -195,6 +196,8 @@ mod tests {
         assert_eq!(kind("nonsense"), Kind::Protocol);
         assert_eq!(kind(first), Kind::Truncated);
         assert_eq!(kind(&format!("{first}\n{{\"error\":\"the model crashed\"}}\n")), Kind::Server);
+        let unparsed = format!("{first}\n{{\"error parsing tool call\":\"invalid character\"}}\n");
+        assert_eq!(kind(&unparsed), Kind::BadOutput);
     }
 
     proptest! {

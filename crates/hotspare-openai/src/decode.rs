@@ -15,6 +15,9 @@ use crate::WIRE;
 use crate::classify;
 use crate::dto::{Choice, Content, Delta, Function, ReasoningDetail, Reply, ToolCall, is_json, json};
 use crate::outgoing::finish_word;
+use calls::Calls;
+
+mod calls;
 
 /// Decodes one reply.
 #[derive(Debug, Default)]
@@ -36,21 +39,11 @@ pub(crate) struct ChatDecoder {
     /// The last list of citations emitted.
     cited: Option<Json>,
     id: String,
-    tools: Vec<Tool>,
+    calls: Calls,
     /// They came as the wire's legacy functions, which have a finish reason of their own.
     by_function: bool,
     /// A finish event held back until the next frame: some hosts finish each of several tool calls.
     held: Option<Chunk>,
-}
-
-/// A tool call being received: the host's index for it, its id and its name.
-#[derive(Debug)]
-struct Tool {
-    index: Option<u64>,
-    id: String,
-    name: String,
-    /// Its first frame already had all of its arguments.
-    complete: bool,
 }
 
 impl ChatDecoder {
@@ -121,6 +114,10 @@ impl ChatDecoder {
             {
                 self.finished = true;
                 // A whole body was not cut off in transit: a host that leaves the reason empty has still finished.
+                self.calls.end(&self.id, events);
+                if let Some(Text(native)) = &choice.native_finish_reason {
+                    self.finish_reason(native)?;
+                }
                 let reason = self.finish_reason(if word.is_empty() { "stop" } else { word })?;
                 let own = finish_word(&reason);
                 if own != word && !self.by_function {
@@ -184,7 +181,7 @@ impl ChatDecoder {
             events.push(Event::RefusalDelta(text.0.to_string()));
         }
         for call in delta.tool_calls.take().unwrap_or_default() {
-            self.tool(call, events);
+            self.calls.add(call, self.whole, &self.id, events);
         }
         // Hosts that write every field send an empty function call where there is none.
         let blank = |function: &Function<'_>| {
@@ -193,52 +190,11 @@ impl ChatDecoder {
         };
         if let Some(function) = delta.function_call.take().filter(|function| !blank(function)) {
             self.by_function = true;
-            self.tool(ToolCall { function: Some(*function), ..ToolCall::default() }, events);
+            let call = ToolCall { function: Some(*function), ..ToolCall::default() };
+            self.calls.add(call, self.whole, &self.id, events);
         }
         for note in delta.annotations.take().unwrap_or_default() {
             events.extend(json(note).map(Event::Annotation));
-        }
-    }
-
-    /// A new id begins a new call, even under an index that was used before; without an id the index decides, and
-    /// without either, the name. Under a known index, a name begins a new call if it differs, or if the call before it
-    /// has all its arguments. In a whole answer each entry is a call.
-    fn tool(&mut self, call: ToolCall<'_>, events: &mut Emit<'_>) {
-        let Function { name, arguments } = call.function.unwrap_or_default();
-        let id = call.id.map(|id| id.0).unwrap_or_default();
-        let name = name.map(|name| name.0).unwrap_or_default();
-        let index = call.index.0;
-        let arguments = arguments.map(spelled).filter(|text| !text.is_empty());
-        let another =
-            |tool: &Tool| !name.is_empty() && (tool.name != name || (tool.complete && arguments.is_some()));
-        let known = if self.whole {
-            None
-        } else if !id.is_empty() {
-            let same = self.tools.iter().rposition(|tool| tool.id == id);
-            // Some hosts make up an id for each piece; a call that begins has a name.
-            let nameless = || self.tools.iter().rposition(|tool| name.is_empty() && tool.index == index);
-            same.or_else(nameless)
-        } else if index.is_some() {
-            let known = self.tools.iter().rposition(|tool| tool.index == index);
-            known.filter(|place| !another(&self.tools[*place]))
-        } else if name.is_empty() {
-            self.tools.len().checked_sub(1)
-        } else {
-            None
-        };
-        let place = known.unwrap_or_else(|| {
-            let place = self.tools.len();
-            let id = if id.is_empty() { format!("call_{}_{place}", self.id) } else { id.into_owned() };
-            let name = name.into_owned();
-            // All at once, as from hosts with unreliable indexes: arguments in pieces form an object only at the end.
-            let complete =
-                arguments.as_ref().is_some_and(|text| text.ends_with('}') && is_json(text.as_bytes()));
-            self.tools.push(Tool { index, id: id.clone(), name: name.clone(), complete });
-            events.push(Event::ToolStarted { index: to_u32(place), id, name });
-            place
-        });
-        if let Some(arguments) = arguments {
-            events.push(Event::ToolDelta { index: to_u32(place), arguments: arguments.into_owned() });
         }
     }
 
@@ -247,7 +203,7 @@ impl ChatDecoder {
         let lower = word.to_ascii_lowercase();
         Ok(match lower.split_once(':').map_or(lower.as_str(), |(word, _)| word.trim_end()) {
             "stop" | "eos" | "eos_token" | "end_turn" | "stop_sequence" | "complete" => {
-                match (self.tools.is_empty(), self.refused) {
+                match (self.calls.is_empty(), self.refused) {
                     (false, _) => FinishReason::ToolCalls,
                     (true, true) => FinishReason::Refusal,
                     (true, false) => FinishReason::Stop,
@@ -306,8 +262,9 @@ impl Decoder for ChatDecoder {
             // A host without a finish reason: it has sent usage and the end mark, which no truncated stream has.
             if !self.finished && self.started && self.counted {
                 self.finished = true;
-                let reason = self.finish_reason("stop")?;
-                Emit::bare(out).push(Event::Finished(reason));
+                let mut events = Emit::bare(out);
+                self.calls.end(&self.id, &mut events);
+                events.push(Event::Finished(self.finish_reason("stop")?));
             }
             return Ok(());
         }
@@ -395,10 +352,6 @@ fn said(text: &str, reasoning: bool, events: &mut Emit<'_>) {
         (false, true) => events.push(Event::ReasoningDelta(text.to_owned())),
         (false, false) => events.push(Event::TextDelta(text.to_owned())),
     }
-}
-
-fn to_u32(place: usize) -> u32 {
-    u32::try_from(place).unwrap_or(u32::MAX)
 }
 
 #[cfg(test)]

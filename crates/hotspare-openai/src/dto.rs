@@ -162,6 +162,8 @@ pub(crate) struct Choice<'a> {
     /// The text in the older completions format.
     pub(crate) text: Option<Text<'a>>,
     pub(crate) finish_reason: Option<Text<'a>>,
+    /// The word of the host behind a relay, which reports a failure as `stop`.
+    pub(crate) native_finish_reason: Option<Text<'a>>,
     pub(crate) logprobs: Option<&'a RawValue>,
     /// Where relays report what interrupted this answer.
     pub(crate) error: Option<&'a RawValue>,

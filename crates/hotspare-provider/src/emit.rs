@@ -62,8 +62,14 @@ impl<'a> Emit<'a> {
         let Some(data) = frame else { return };
         match replaced(data, word, own) {
             Some(respelled) => *data = respelled,
-            None => raws.into_iter().for_each(|raw| *raw = Raw::Absent),
+            None => self.detach(),
         }
+    }
+
+    /// Drops the frame, because its events differ from it.
+    pub fn detach(&mut self) {
+        let taken = self.out.range_mut(self.from..).map(|chunk| &mut chunk.raw);
+        taken.chain([&mut self.raw]).for_each(|raw| *raw = Raw::Absent);
     }
 
     /// Emits events in order.

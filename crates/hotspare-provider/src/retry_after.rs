@@ -47,6 +47,7 @@ pub fn pause_in_words(sentence: &str) -> Option<Duration> {
         "retry in ",
         "retry after ",
         "please wait ",
+        "please wait for ",
         "reset in ",
         "resets in ",
         "reset after ",
@@ -175,6 +176,7 @@ mod tests {
             ("please wait 5 times", None),
             ("", None),
             ("All accounts have exhausted their quota (reset after 140h 21m 10s)", Some(505_270_000)),
+            ("Too many requests. Please wait for 15 seconds", Some(15_000)),
             ("Individual quota reached. Resets in 9h22m20s.", Some(33_740_000)),
             ("The limit resets after every 5 messages", None),
         ] {

@@ -146,6 +146,7 @@ enum ChoiceField {
     Index,
     Logprobs,
     Message,
+    NativeFinishReason,
     Text,
     Usage,
     #[serde(other)]
@@ -171,6 +172,7 @@ impl<'de> Fields<'de> for Choice<'de> {
                     self.message = None;
                 }
             }
+            ChoiceField::NativeFinishReason => self.native_finish_reason = map.next_value()?,
             ChoiceField::Text => self.text = map.next_value()?,
             ChoiceField::Usage => self.usage = map.next_value()?,
             ChoiceField::Unknown => skip(map)?,

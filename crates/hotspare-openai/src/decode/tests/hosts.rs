@@ -74,12 +74,107 @@ fn tool_call_deltas_with_changing_ids_are_one_call() {
     assert_eq!(said(&run(&body, &[]).0).2, call());
 }
 
+/// A stream of these pieces of tool calls.
+fn pieces(pieces: &[&str]) -> (Vec<Event>, Result<(), Kind>) {
+    let frames: Vec<String> = pieces
+        .iter()
+        .map(|piece| format!(r#"{{"id":"c","choices":[{{"delta":{{"tool_calls":[{piece}]}}}}]}}"#))
+        .collect();
+    let mut frames: Vec<&str> = frames.iter().map(String::as_str).collect();
+    frames.push(r#"{"choices":[{"delta":{},"finish_reason":"tool_calls"}]}"#);
+    run(&sse(&frames), &[])
+}
+
+#[test]
+fn tool_call_names_may_arrive_late() {
+    // The id first.
+    let (events, result) = pieces(&[
+        r#"{"index":0,"id":"x","type":"function"}"#,
+        r#"{"index":0,"function":{"name":"f"}}"#,
+        r#"{"index":0,"function":{"arguments":"{\"a\":1}"}}"#,
+    ]);
+    assert_eq!((said(&events).2, result), (call(), Ok(())));
+    let begun = Event::ToolStarted { index: 0, id: "x".into(), name: "f".into() };
+    assert!(events.contains(&begun), "{events:?}");
+    // The arguments first.
+    let (events, result) = pieces(&[
+        r#"{"index":0,"function":{"arguments":"{\"a\":"}}"#,
+        r#"{"index":0,"id":"x","function":{"name":"f","arguments":"1}"}}"#,
+    ]);
+    assert_eq!((said(&events).2, result), (call(), Ok(())));
+    assert!(events.contains(&begun), "{events:?}");
+    // Another call is named first.
+    let (events, _) = pieces(&[
+        r#"{"index":0,"id":"x"}"#,
+        r#"{"index":1,"id":"y","function":{"name":"g","arguments":"{}"}}"#,
+        r#"{"index":0,"function":{"name":"f","arguments":"{\"a\":1}"}}"#,
+    ]);
+    assert_eq!(said(&events).2, [("g".into(), "{}".into()), call().remove(0)]);
+    // A name that never arrives, and an entry without content.
+    let (events, _) = pieces(&[r#"{"index":0,"function":{"arguments":"{}"}}"#, r#"{"index":1}"#]);
+    assert_eq!(said(&events).2, [(String::new(), "{}".into())]);
+}
+
+#[test]
+fn frames_around_held_back_pieces_are_not_forwarded() {
+    let frame = |delta: &str| format!(r#"{{"id":"c","choices":[{{"delta":{delta}}}]}}"#);
+    let early = frame(r#"{"content":"x","tool_calls":[{"index":0,"function":{"arguments":"{\"a\":"}}]}"#);
+    let name = frame(r#"{"tool_calls":[{"index":0,"id":"x","function":{"name":"f","arguments":"1"}}]}"#);
+    let rest = frame(r#"{"tool_calls":[{"index":0,"function":{"arguments":"}"}}]}"#);
+    let (mut decoder, mut out) = (ChatDecoder::default(), VecDeque::new());
+    for text in [early, name, rest.clone()] {
+        decoder.push(Frame::piece(Bytes::from(text)), &mut out).unwrap();
+    }
+    let forwarded: Vec<&Raw> =
+        out.iter().map(|chunk| &chunk.raw).filter(|raw| **raw != Raw::Absent).collect();
+    assert_eq!(forwarded, [&Raw::Frame { wire: WIRE, data: Bytes::from(rest) }]);
+}
+
+#[test]
+fn arguments_under_the_next_index_belong_to_a_colliding_call() {
+    let (events, result) = pieces(&[
+        r#"{"index":0,"id":"x","function":{"name":"f","arguments":""}}"#,
+        r#"{"index":0,"function":{"arguments":"{\"a\":1}"}}"#,
+        r#"{"index":0,"id":"y","function":{"name":"g","arguments":""}}"#,
+        r#"{"index":1,"function":{"arguments":"{\"b\":"}}"#,
+        r#"{"index":1,"function":{"arguments":"2}"}}"#,
+    ]);
+    assert_eq!(result, Ok(()));
+    assert_eq!(said(&events).2, [call().remove(0), ("g".into(), r#"{"b":2}"#.into())]);
+}
+
+#[test]
+fn held_back_pieces_are_bounded() {
+    let piece = format!(r#"{{"index":0,"function":{{"arguments":"{}"}}}}"#, "x".repeat(1 << 10));
+    let (mut decoder, mut out) = (ChatDecoder::default(), VecDeque::new());
+    let frame = format!(r#"{{"id":"c","choices":[{{"delta":{{"tool_calls":[{piece}]}}}}]}}"#);
+    for _ in 0..100 {
+        decoder.push(Frame::piece(Bytes::from(frame.clone())), &mut out).unwrap();
+    }
+    assert!(out.len() > 30, "{}", out.len());
+}
+
 #[test]
 fn tool_call_outside_an_array_is_read() {
     let body = sse(&[
         r#"{"id":"c","choices":[{"delta":{"tool_calls":{"index":0,"id":"","function":{"name":"f","arguments":"{\"a\":1}"}}},"finish_reason":"stop"}]}"#,
     ]);
     assert_eq!(said(&run(&body, &[]).0).2, call());
+}
+
+#[test]
+fn failing_native_finish_reasons_are_errors() {
+    let end = |native: &str| {
+        whole(&format!(
+            r#"{{"id":"c","choices":[{{"message":{{"content":"Half an ans"}},"finish_reason":"stop","native_finish_reason":{native}}}]}}"#
+        ))
+        .1
+    };
+    assert_eq!(end(r#""network_error""#), Err(Kind::Server));
+    assert_eq!(end(r#""MALFORMED_FUNCTION_CALL""#), Err(Kind::BadOutput));
+    for fine in [r#""STOP""#, r#""end_turn""#, r#""length""#, "null", "7"] {
+        assert_eq!(end(fine), Ok(()), "{fine}");
+    }
 }
 
 #[test]
