@@ -7,6 +7,7 @@
 mod whole;
 
 use hotspare_core::{Error, Event, FinishReason, Json, Kind, Native, Signature, Usage};
+use hotspare_provider::write_event;
 use serde_json::{Value, json};
 
 use crate::{ORIGIN, WIRE};
@@ -69,7 +70,7 @@ impl MessagesEncoder {
             _ => {}
         }
         self.covered(event);
-        write(out, name, data);
+        write_event(Some(name), data, out);
     }
 
     /// Tracks an event whose frame has already been forwarded.
@@ -152,12 +153,12 @@ impl MessagesEncoder {
             let usage = whole::usage_json(&self.usage);
             frame(out, "message_delta", &json!({"type": "message_delta", "delta": delta, "usage": usage}));
         }
-        write(out, "message_stop", br#"{"type":"message_stop"}"#);
+        write_event(Some("message_stop"), br#"{"type":"message_stop"}"#, out);
     }
 
     /// Appends the frame that reports a failure; nothing may follow it.
     pub fn failure(error: &Error, out: &mut Vec<u8>) {
-        write(out, "error", &Self::error_body(error, None));
+        write_event(Some("error"), &Self::error_body(error, None), out);
     }
 
     /// A ping, as a whole frame.
@@ -315,16 +316,7 @@ fn error_word(error: &Error) -> &'static str {
 }
 
 fn frame(out: &mut Vec<u8>, name: &str, data: &Value) {
-    write(out, name, data.to_string().as_bytes());
-}
-
-fn write(out: &mut Vec<u8>, name: &str, data: &[u8]) {
-    out.reserve(name.len() + data.len() + 16);
-    out.extend_from_slice(b"event: ");
-    out.extend_from_slice(name.as_bytes());
-    out.extend_from_slice(b"\ndata: ");
-    out.extend_from_slice(data);
-    out.extend_from_slice(b"\n\n");
+    write_event(Some(name), data.to_string().as_bytes(), out);
 }
 
 #[cfg(test)]

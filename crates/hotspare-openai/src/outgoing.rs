@@ -138,6 +138,11 @@ impl ChatCompletionsEncoder {
         error.http_status()
     }
 
+    /// Appends a frame: a provider's own, one of [`frame`](Self::frame) or [`usage_frame`](Self::usage_frame), or `[DONE]`.
+    pub fn relay(data: &[u8], out: &mut Vec<u8>) {
+        hotspare_provider::write_event(None, data, out);
+    }
+
     fn text_frame(&self, field: &str, text: &str) -> Vec<u8> {
         // By far the most frequent frame, so it is written without building a tree.
         let mut out = Vec::with_capacity(160 + text.len());

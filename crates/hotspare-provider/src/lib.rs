@@ -25,7 +25,9 @@ mod wire;
 
 pub use attempts::attempts;
 pub use emit::Emit;
-pub use framing::{BODY_LIMIT, EventStream, FRAME_LIMIT, Frame, Framer, JsonArray, Ndjson, Sse, Whole};
+pub use framing::{
+    BODY_LIMIT, EventStream, FRAME_LIMIT, Frame, Framer, JsonArray, Ndjson, Sse, Whole, write_event,
+};
 pub use http_provider::{HttpProvider, failure};
 pub use provider::{Opened, Outbound, Provider, Signal};
 pub use retry_after::{ABSURD, pause, pause_in_words, retry_after};

@@ -73,7 +73,7 @@ impl Key {
             Source::Given(secret) => Ok(secret.clone()),
             Source::Env(name) => std::env::var(name)
                 .map(Secret::new)
-                .map_err(|_| format!("the environment variable {name} is not set; export it or use a file")),
+                .map_err(|_| format!("{self:?} is not set; export it or use a file")),
             Source::Fetched(_) => Err(format!("{self:?} has to be fetched and cannot be read")),
             Source::File(path) => read_small(path)
                 .map(Secret::new)
@@ -130,10 +130,20 @@ pub(crate) fn read_small(path: &Path) -> io::Result<String> {
     Ok(text)
 }
 
+/// Whether this is surely a variable's name and not a key that was put in its place.
+fn is_variable(name: &str) -> bool {
+    let is_word = |byte: u8| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_';
+    let is_identifier = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+    name.bytes().all(is_word) || (name.len() < 20 && name.bytes().all(is_identifier))
+}
+
 impl fmt::Debug for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
-            Source::Env(name) => write!(f, "the environment variable {name}"),
+            Source::Env(name) if is_variable(name) => write!(f, "the environment variable {name}"),
+            Source::Env(_) => {
+                f.write_str("the variable that `env` names (not shown: it may be the key itself)")
+            }
             Source::Fetched(credentials) => credentials.fmt(f),
             Source::File(path) => write!(f, "the key file {}", path.display()),
             Source::Given(_) => f.write_str("[key]"),

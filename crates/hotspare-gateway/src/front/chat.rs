@@ -60,12 +60,12 @@ impl Front for Chat {
                     return;
                 }
                 self.usage_sent |= only_usage;
-                append(out, data);
+                ChatCompletionsEncoder::relay(data, out);
             }
             Raw::Covered if self.relays => {}
             _ => {
                 if let Some(data) = self.outgoing.frame(&chunk.event) {
-                    append(out, &data);
+                    ChatCompletionsEncoder::relay(&data, out);
                 }
             }
         }
@@ -73,26 +73,19 @@ impl Front for Chat {
 
     fn end(&mut self, out: &mut Vec<u8>) {
         if let Some(usage) = self.usage.filter(|_| self.include_usage && !self.usage_sent) {
-            append(out, &self.outgoing.usage_frame(&usage));
+            ChatCompletionsEncoder::relay(&self.outgoing.usage_frame(&usage), out);
         }
-        append(out, b"[DONE]");
+        ChatCompletionsEncoder::relay(b"[DONE]", out);
     }
 
     fn failure(error: &Error, out: &mut Vec<u8>) {
-        append(out, &ChatCompletionsEncoder::error_body(error));
+        ChatCompletionsEncoder::relay(&ChatCompletionsEncoder::error_body(error), out);
     }
 
     fn error(error: &Error, _: &str) -> (u16, Vec<u8>) {
         let status = own_status(error).unwrap_or_else(|| ChatCompletionsEncoder::status(error));
         (status, ChatCompletionsEncoder::error_body(error))
     }
-}
-
-fn append(out: &mut Vec<u8>, data: &[u8]) {
-    out.reserve(data.len() + 8);
-    out.extend_from_slice(b"data: ");
-    out.extend_from_slice(data);
-    out.extend_from_slice(b"\n\n");
 }
 
 fn unix_seconds() -> u64 {

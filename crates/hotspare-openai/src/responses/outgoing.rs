@@ -5,6 +5,7 @@
 //! error never looks like a normal end.
 
 use hotspare_core::{ChatResponse, Error, Event, FinishReason, Part, Usage};
+use hotspare_provider::write_event;
 use serde_json::{Value, json};
 
 use super::RESPONSES_WIRE;
@@ -159,7 +160,8 @@ impl ResponsesEncoder {
         let body: Value =
             serde_json::from_slice(&ChatCompletionsEncoder::error_body(error)).unwrap_or_default();
         let (code, message) = (&body["error"]["code"], &body["error"]["message"]);
-        append(&json!({"type": "error", "code": code, "message": message, "param": null}), "error", out);
+        let data = json!({"type": "error", "code": code, "message": message, "param": null});
+        write_event(Some("error"), data.to_string().as_bytes(), out);
     }
 
     /// Forwards a provider's own frame of this wire.
@@ -169,14 +171,8 @@ impl ResponsesEncoder {
             #[serde(rename = "type", borrow, default)]
             kind: std::borrow::Cow<'a, str>,
         }
-        if let Ok(frame) = serde_json::from_slice::<Kinded<'_>>(data) {
-            out.extend_from_slice(b"event: ");
-            out.extend_from_slice(frame.kind.as_bytes());
-            out.push(b'\n');
-        }
-        out.extend_from_slice(b"data: ");
-        out.extend_from_slice(data);
-        out.extend_from_slice(b"\n\n");
+        let frame = serde_json::from_slice::<Kinded<'_>>(data).ok();
+        write_event(frame.as_ref().map(|frame| &*frame.kind), data, out);
     }
 
     fn begin(&mut self, out: &mut Vec<u8>) {
@@ -322,16 +318,8 @@ impl ResponsesEncoder {
         data["type"] = name.into();
         data["sequence_number"] = self.frames.into();
         self.frames += 1;
-        append(&data, name, out);
+        write_event(Some(name), data.to_string().as_bytes(), out);
     }
-}
-
-fn append(data: &Value, name: &str, out: &mut Vec<u8>) {
-    out.extend_from_slice(b"event: ");
-    out.extend_from_slice(name.as_bytes());
-    out.extend_from_slice(b"\ndata: ");
-    out.extend_from_slice(data.to_string().as_bytes());
-    out.extend_from_slice(b"\n\n");
 }
 
 #[cfg(test)]

@@ -19,7 +19,7 @@ use serde_json::value::RawValue;
 pub use event_stream::EventStream;
 pub use json_array::JsonArray;
 pub use ndjson::Ndjson;
-pub use sse::Sse;
+pub use sse::{Sse, write_event};
 pub use whole::Whole;
 
 /// The largest accepted frame of a stream: 4 MiB, far beyond any recorded one (tool arguments and images included).

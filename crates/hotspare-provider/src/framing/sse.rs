@@ -11,6 +11,30 @@ use hotspare_core::{Error, Kind};
 
 use super::{FRAME_LIMIT, Frame, Framer, unmarked};
 
+/// Writes an event. `data` is JSON or a word. A host may have spread its JSON over several lines: line ends in it are white
+/// space, and are written as spaces, lest the rest of the text become fields or events of its own. A name with anything
+/// but letters, digits, `_`, `.` and `-` is left out for the same reason.
+pub fn write_event(name: Option<&str>, data: &[u8], out: &mut Vec<u8>) {
+    let is_plain =
+        |name: &&str| name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte));
+    let name = name.filter(is_plain).unwrap_or_default();
+    out.reserve(name.len() + data.len() + 16);
+    if !name.is_empty() {
+        out.extend_from_slice(b"event: ");
+        out.extend_from_slice(name.as_bytes());
+        out.push(b'\n');
+    }
+    out.extend_from_slice(b"data: ");
+    let mut rest = data;
+    while let Some(at) = memchr::memchr2(b'\n', b'\r', rest) {
+        out.extend_from_slice(&rest[..at]);
+        out.push(b' ');
+        rest = &rest[at + 1..];
+    }
+    out.extend_from_slice(rest);
+    out.extend_from_slice(b"\n\n");
+}
+
 /// Splits a body into server-sent events.
 #[derive(Debug)]
 pub struct Sse {

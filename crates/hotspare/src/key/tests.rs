@@ -123,3 +123,18 @@ fn keys_are_redacted_in_debug_output() {
         assert!(!shown.contains("sk-secret"), "{shown}");
     }
 }
+
+#[test]
+fn key_in_place_of_a_variable_is_not_shown() {
+    for (name, shown) in [
+        ("NO_SUCH_API_KEY", true),
+        ("no_such_variable", true),
+        ("sk-inline-key-1", false),
+        ("gsk_2f6k8Zq0aB1cD3eF5gH7", false),
+    ] {
+        let key = Key::env(name);
+        let told = key.reveal().map(drop).unwrap_err();
+        assert_eq!((told.contains(name), format!("{key:?}").contains(name)), (shown, shown), "{told}");
+        assert!(told.contains("is not set"), "{told}");
+    }
+}

@@ -95,3 +95,17 @@ proptest! {
         prop_assert_eq!(frames(&pieces), frames(&[bytes]));
     }
 }
+
+proptest! {
+    /// Whatever a host put into an event, exactly one event comes out, with the same JSON.
+    #[test]
+    fn written_event_is_read_back_as_one(name in "[ -~\n]{0,8}", data in "[ -~\n\r]{1,40}") {
+        let mut out = Vec::new();
+        write_event(Some(&name), data.as_bytes(), &mut out);
+        let read = frames(&[&out]);
+        prop_assert_eq!(read.len(), 1);
+        let told = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte)) && !name.is_empty();
+        prop_assert_eq!(&read[0].0, &told.then_some(name));
+        prop_assert_eq!(&read[0].1, &data.replace(['\n', '\r'], " "));
+    }
+}
