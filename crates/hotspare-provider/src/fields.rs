@@ -18,21 +18,32 @@ use serde_json::value::RawValue;
 /// Deeper JSON is refused: upstream servers refuse it too, and not all of them gracefully.
 pub const DEPTH_LIMIT: usize = 100;
 
+/// A body of more values is refused: parsed, a value takes some 60 bytes, however few it has in the body. The largest
+/// request that hosts accept is one of 300,000 tokens to embed.
+pub const VALUES_LIMIT: usize = 500_000;
+
 /// An object's fields, each as raw JSON.
 pub type Fields<'a> = BTreeMap<Cow<'a, str>, &'a RawValue>;
 
 /// Reads a body that must be an object; null fields are dropped.
 ///
 /// # Errors
-/// [`Kind::InvalidRequest`] if it is not an object, or a field nests deeper than [`DEPTH_LIMIT`].
+/// [`Kind::InvalidRequest`] if it is not an object, or exceeds [`DEPTH_LIMIT`] or [`VALUES_LIMIT`].
 pub fn body(body: &[u8]) -> Result<Fields<'_>, Error> {
+    let shape = Shape::of(body);
+    if shape.values > VALUES_LIMIT {
+        return Err(invalid(format!("the body holds more than {VALUES_LIMIT} values")));
+    }
     let mut fields: Fields<'_> = serde_json::from_slice(body)
         .map_err(|error| invalid(format!("the body is not a JSON object: {}", place(&error))))?;
     fields.retain(|_, value| value.get() != "null");
-    match fields.iter().find(|(_, value)| depth(value.get()) > DEPTH_LIMIT) {
-        Some((name, _)) => Err(invalid(format!("`{name}` nests deeper than {DEPTH_LIMIT} levels"))),
-        None => Ok(fields),
+    // The body is a level by itself.
+    if shape.depth > DEPTH_LIMIT + 1 {
+        let name = fields.iter().find(|(_, value)| Shape::of(value.get().as_bytes()).depth > DEPTH_LIMIT);
+        let name = name.map_or("", |(name, _)| name);
+        return Err(invalid(format!("`{name}` nests deeper than {DEPTH_LIMIT} levels")));
     }
+    Ok(fields)
 }
 
 /// Reads a field; `wanted` describes its type in the error.
@@ -173,22 +184,32 @@ fn place(error: &serde_json::Error) -> String {
     format!("{what} (line {}, column {})", error.line(), error.column())
 }
 
-/// The nesting depth of valid JSON.
-fn depth(json: &str) -> usize {
-    let (mut now, mut most) = (0usize, 0);
-    let mut rest = json.as_bytes().iter();
-    while let Some(byte) = rest.next() {
-        match byte {
-            b'"' => rest = after_text(rest.as_slice()).iter(),
-            b'[' | b'{' => {
-                now += 1;
-                most = most.max(now);
+/// How deep JSON nests, and how many values it has, as far as it is valid.
+#[derive(Debug, PartialEq, Eq)]
+struct Shape {
+    depth: usize,
+    values: usize,
+}
+
+impl Shape {
+    fn of(json: &[u8]) -> Self {
+        let (mut now, mut shape) = (0usize, Self { depth: 0, values: 1 });
+        let mut rest = json.iter();
+        while let Some(byte) = rest.next() {
+            match byte {
+                b'"' => rest = after_text(rest.as_slice()).iter(),
+                b'[' | b'{' => {
+                    now += 1;
+                    shape.depth = shape.depth.max(now);
+                    shape.values += 1;
+                }
+                b']' | b'}' => now = now.saturating_sub(1),
+                b',' => shape.values += 1,
+                _ => {}
             }
-            b']' | b'}' => now = now.saturating_sub(1),
-            _ => {}
         }
+        shape
     }
-    most
 }
 
 /// What follows a text that has just begun: most of a body is prompts, so they are skipped rather than read.
@@ -208,7 +229,19 @@ mod tests {
 
     #[test]
     fn brackets_inside_text_do_not_nest() {
-        assert_eq!(depth(r#"{"a":[1,"[[[{\"[",{"b":[]}]}"#), 4);
+        let shape = Shape::of(br#"{"a":[1,"[[[,,{\"[",{"b":[]}]}"#);
+        assert_eq!(shape, Shape { depth: 4, values: 7 });
+    }
+
+    #[test]
+    fn bodies_of_too_many_values_or_levels_are_refused() {
+        let nested = |levels: usize| format!(r#"{{"a":{}{}}}"#, "[".repeat(levels), "]".repeat(levels));
+        let many = |values: usize| format!(r#"{{"a":[{}1]}}"#, "1,".repeat(values));
+        let told = |text: &str| body(text.as_bytes()).map(drop).map_err(|error| error.message().to_owned());
+        assert_eq!(told(&nested(DEPTH_LIMIT)), Ok(()));
+        assert_eq!(told(&nested(DEPTH_LIMIT + 1)), Err("`a` nests deeper than 100 levels".into()));
+        assert_eq!(told(&many(300_000)), Ok(()));
+        assert_eq!(told(&many(VALUES_LIMIT)), Err("the body holds more than 500000 values".into()));
     }
 
     #[test]
