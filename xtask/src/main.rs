@@ -6,6 +6,7 @@
 
 mod catalog;
 mod ci;
+mod licences;
 mod mutants;
 mod new_provider;
 mod promises;

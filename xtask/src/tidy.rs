@@ -2,7 +2,8 @@
 //!
 //! Layers: a crate depends only on lower ones; no crate depends on those outside the layers; the pure ones depend on no
 //! runtime, socket, clock or randomness. Files: each starts with a description, none is too long or has a meaningless
-//! name, and shared crates name no provider. Lists: each mutant still applies to the code.
+//! name, and shared crates name no provider. Lists: each mutant still applies to the code. Dependencies: all have
+//! permissive licences.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -10,8 +11,8 @@ use std::process::Stdio;
 
 use serde_json::Value;
 
-use crate::mutants;
 use crate::run::{cargo, root};
+use crate::{licences, mutants};
 
 /// Maximum length of a file before its tests, in lines.
 const BUDGET: usize = 500;
@@ -46,7 +47,9 @@ const IMPURE_WORDS: [&str; 7] =
 
 /// Runs every check.
 pub(crate) fn run() -> Result<(), String> {
-    let mut broken = floors(&metadata()?);
+    let metadata = metadata()?;
+    let mut broken = floors(&metadata);
+    broken.extend(licences::other(&metadata));
     for file in files(&root())? {
         let text = std::fs::read_to_string(&file).map_err(|error| format!("{}: {error}", file.display()))?;
         let name = file.strip_prefix(root()).unwrap_or(&file).to_string_lossy().into_owned();
