@@ -4,7 +4,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use futures::StreamExt;
-use hotspare::{ChatRequest, Client, Event, Key, Limits, RouteSpec, Secret, Sequential, openai};
+use hotspare::{AnswerLimit, ChatRequest, Client, Event, Key, Limits, RouteSpec, Secret, Sequential, openai};
 use hotspare_chaos::{ChaosServer, Fault, Settings, WireFormat};
 
 /// The longest that a real server may keep a test waiting.
@@ -53,7 +53,8 @@ async fn wait_until_up(server: &mut Server, client: &Client) {
 /// A busy machine is no outage: these limits see a dead server, not a slow one.
 fn patient() -> Limits {
     let mut limits = Limits::default();
-    (limits.first_content, limits.unstreamed, limits.gap) = (PATIENCE, PATIENCE, PATIENCE);
+    (limits.first_content, limits.gap) = (PATIENCE, PATIENCE);
+    limits.unstreamed = AnswerLimit::Fixed(PATIENCE);
     limits
 }
 
@@ -74,7 +75,7 @@ async fn serves_prompts_behind_a_dead_and_a_silent_target() {
     silent.set_fault(Some(Fault::Silence)).await;
     let mut limits = patient();
     limits.first_content = Duration::from_millis(500);
-    limits.unstreamed = Duration::from_millis(500);
+    limits.unstreamed = AnswerLimit::Fixed(Duration::from_millis(500));
     let client = Client::builder()
         .target("dead", hotspare_tests::endpoint(&dead, WireFormat::OpenAi))
         .target("silent", hotspare_tests::endpoint(&silent, WireFormat::Anthropic))

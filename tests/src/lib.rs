@@ -11,7 +11,8 @@ pub use log::Log;
 use std::time::Duration;
 
 use hotspare::{
-    Client, Endpoint, Limits, RouteSpec, Sequential, Strategy, anthropic, bedrock, gemini, openai,
+    AnswerLimit, Client, Endpoint, Limits, RouteSpec, Sequential, Strategy, anthropic, bedrock, gemini,
+    openai,
 };
 use hotspare_chaos::{ChaosServer, Settings, WireFormat};
 
@@ -38,7 +39,7 @@ pub const NAMES: [&str; 3] = ["main", "spare", "third"];
 pub fn short_limits() -> Limits {
     let mut limits = Limits::default();
     limits.first_content = Duration::from_millis(300);
-    limits.unstreamed = Duration::from_millis(300);
+    limits.unstreamed = AnswerLimit::Fixed(Duration::from_millis(300));
     limits.gap = Duration::from_millis(300);
     limits.first_content_deadline = Duration::from_secs(10);
     limits.total = Duration::from_secs(20);

@@ -36,7 +36,8 @@ pub use keeper::{Keeper, KeeperStep, ProbeId};
 pub use plan::{Plan, PlanSeed, PlannedTarget, TypicalLatency};
 pub use queue::Ticket;
 pub use rules::{
-    Adaptive, Commit, Limits, OnCut, OnKind, OnRefusal, Rules, Trim, ValidateOutput, ValidateToolCalls,
+    Adaptive, AnswerLimit, Commit, Limits, OnCut, OnKind, OnRefusal, Rules, Trim, ValidateOutput,
+    ValidateToolCalls,
 };
 pub use spend::SpendLimit;
 pub use step::{AttemptId, AttemptStart, Input, Reask, Resume, Step, Summary};

@@ -41,8 +41,9 @@ pub struct Limits {
     /// Time of one attempt until it serves (until its answer is complete, if answers are held); when it has passed, the
     /// attempt is dropped and the next target starts. Off by default: the limits above detect silence.
     pub attempt: Option<Duration>,
-    /// Time to an unstreamed answer, which shows no sign of life until it is complete. Default 30 s.
-    pub unstreamed: Duration,
+    /// Time to an unstreamed answer, which shows no sign of life until it is complete; when it has passed, the attempt
+    /// is late, as above. Default: learned, from 30 s.
+    pub unstreamed: AnswerLimit,
     /// Silence between two pieces of text. Default 8 s.
     pub gap: Duration,
     /// Silence within reasoning or tool arguments, which providers may buffer. Default 300 s.
@@ -80,7 +81,7 @@ impl Default for Limits {
             adaptive: None,
             headers: None,
             attempt: None,
-            unstreamed: Duration::from_secs(30),
+            unstreamed: AnswerLimit::Learned(Duration::from_secs(30)),
             gap: Duration::from_secs(8),
             quiet_gap: Duration::from_secs(300),
             first_content_deadline: Duration::from_secs(120),
@@ -113,7 +114,7 @@ impl Limits {
     pub fn batch() -> Self {
         Self {
             first_content: Duration::from_secs(60),
-            unstreamed: Duration::from_secs(180),
+            unstreamed: AnswerLimit::Learned(Duration::from_secs(180)),
             first_content_deadline: Duration::from_secs(600),
             total: Duration::from_secs(3_600),
             wait_for_rate_limit: Duration::from_secs(5),
@@ -127,7 +128,7 @@ impl Limits {
         Self {
             first_content: Duration::from_secs(2),
             first_content_reasoning: Duration::from_secs(20),
-            unstreamed: Duration::from_secs(10),
+            unstreamed: AnswerLimit::Learned(Duration::from_secs(10)),
             gap: Duration::from_secs(4),
             max_extra_starts: 6,
             ..Self::default()
@@ -140,7 +141,7 @@ impl Limits {
         let named = [
             ("first_content", self.first_content),
             ("first_content_reasoning", self.first_content_reasoning),
-            ("unstreamed", self.unstreamed),
+            ("unstreamed", self.unstreamed.initial()),
             ("gap", self.gap),
             ("quiet_gap", self.quiet_gap),
             ("first_content_deadline", self.first_content_deadline),
@@ -173,6 +174,29 @@ impl Limits {
             mistakes.push("max_targets must be at least 1".into());
         }
         mistakes
+    }
+}
+
+/// When an unstreamed answer is late.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum AnswerLimit {
+    /// Always after this time.
+    Fixed(Duration),
+    /// After twice the 95th percentile of the target's own unstreamed answers to prompts of similar size, at least 2 s;
+    /// after this time until 20 such answers are known, and while too many of them were abandoned to know the
+    /// percentile. A target that stays silent does not change it, and a model that needs long for whole answers gets
+    /// the time that it needs.
+    Learned(Duration),
+}
+
+impl AnswerLimit {
+    /// The limit for a target of which nothing is known.
+    #[must_use]
+    pub fn initial(self) -> Duration {
+        match self {
+            Self::Fixed(limit) | Self::Learned(limit) => limit,
+        }
     }
 }
 

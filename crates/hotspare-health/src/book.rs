@@ -15,6 +15,8 @@ use crate::schedule::Schedule;
 use crate::scope::{Like, Pace, ScopeState};
 use crate::view::{Times, View};
 
+/// An unstreamed answer is late after this many times the 95th percentile: how long it takes depends on the request.
+const UNSTREAMED_LATE: u32 = 2;
 /// This many open parts, with none that answers, mean that the host itself is down.
 const PARTS: usize = 3;
 
@@ -102,7 +104,7 @@ impl Book {
 
     /// Takes an observation made while a call is in flight.
     pub fn observe(&mut self, now: Moment, permit: &mut Permit, observation: Observation) {
-        let like = Like { tokens: permit.tokens, unstreamed: permit.unstreamed, usual: permit.late_after };
+        let like = Like { tokens: permit.tokens, unstreamed: permit.unstreamed, usual: permit.late_after() };
         for entry in &mut permit.entries {
             let Some(state) = self.scopes.get_mut(entry.scope.0 as usize) else { continue };
             if state.is_host && matches!(observation, Observation::Heard | Observation::FirstContent { .. }) {
@@ -335,7 +337,7 @@ impl Book {
 
     fn grant(&mut self, now: Moment, scopes: &[ScopeId], tokens: u64, last_resort: bool) -> Admission {
         let mut entries = Vec::with_capacity(scopes.len());
-        let mut late_after = None;
+        let mut late_after = [None; 2];
         for &scope in scopes {
             let Some(state) = self.scopes.get_mut(scope.0 as usize) else { continue };
             state.gate.pass(now);
@@ -343,8 +345,13 @@ impl Book {
             state.growth.start(now);
             state.quota.take(now, tokens);
             let before = state.breaker.next_change();
-            late_after =
-                late_after.max(state.pace.as_ref().and_then(|pace| pace.streamed.late_after(tokens)));
+            if let Some(pace) = &state.pace {
+                let [streamed, unstreamed] = late_after;
+                late_after = [
+                    streamed.max(pace.streamed.late_after(tokens)),
+                    unstreamed.max(pace.unstreamed.late_after(tokens).map(|usual| usual * UNSTREAMED_LATE)),
+                ];
+            }
             let change =
                 if last_resort { state.breaker.override_pause() } else { state.breaker.advance(now, 0) };
             self.unreported.extend(change.map(|change| transition(scope, now, change)));

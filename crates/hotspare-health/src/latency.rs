@@ -3,6 +3,14 @@
 //! Not a histogram for dashboards. Long prompts take longer than short ones, so each size class of prompts has its own
 //! distribution. Invariant: constant size, integers only, and a failure counts as slow, so that a target that fails
 //! fast never looks fast (a plain moving average sends two thirds of all calls there).
+//!
+//! A whole answer that was abandoned because another target answered first (a *censored* sample) would have taken
+//! longer than it was waited for. Leaving it out would make a target look faster the more of its long answers are
+//! abandoned; counting the wait itself would do the same, only less. So it counts as one of the known answers that took
+//! longer, each of which is as likely (Efron's redistribution to the right, which yields the Kaplan-Meier estimate). If
+//! none took longer, it counts as longer than all that is known; once that is true of a fifth of the samples, the
+//! quantile is unknown rather than wrong. A target that stays silent therefore never seems to need more than it has
+//! been seen to need.
 
 use std::time::Duration;
 
@@ -54,6 +62,17 @@ impl Latency {
         self.sketches[size(tokens)].get_or_insert_default().add(micros);
     }
 
+    /// Records that a whole answer was not there after this time, and would have come later.
+    pub(crate) fn longer_than(&mut self, now: Moment, tokens: u64, after: Duration, steady: bool) {
+        let micros = micros(after);
+        self.blend(micros.max(self.average.unwrap_or(0)));
+        if !steady && now.saturating_since(self.drifted_at) < DRIFT {
+            return;
+        }
+        self.drifted_at = now;
+        self.sketches[size(tokens)].get_or_insert_default().add_longer(micros);
+    }
+
     pub(crate) fn failure(&mut self) {
         let slow = self.average.unwrap_or(0).max(micros(PENALTY));
         self.blend(slow);
@@ -75,7 +94,7 @@ impl Latency {
 
     fn quantiles(&self, tokens: u64, least: u32) -> Option<(Duration, Duration)> {
         let sketch = self.sketches[size(tokens)].as_deref().filter(|sketch| sketch.total >= least)?;
-        Some((Duration::from_micros(sketch.p50), Duration::from_micros(sketch.p95)))
+        Some((Duration::from_micros(sketch.p50?), Duration::from_micros(sketch.p95?)))
     }
 
     /// Moving average with weight 1/8: about the last fifteen samples count.
@@ -91,38 +110,82 @@ impl Latency {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Sketch {
     counts: [u16; STEPS],
+    /// Samples that are longer than all known answers, and the highest step that is known to be too low for one.
+    longer: u16,
+    longer_than: u8,
     total: u32,
-    /// Kept up to date, so that reading costs nothing.
-    p50: u64,
-    p95: u64,
+    /// Spreads censored samples over what they may have become.
+    turn: u32,
+    /// Kept up to date, so that reading costs nothing. Unknown if too many samples are longer than all known answers.
+    p50: Option<u64>,
+    p95: Option<u64>,
 }
 
 impl Default for Sketch {
     fn default() -> Self {
-        Self { counts: [0; STEPS], total: 0, p50: 0, p95: 0 }
+        Self { counts: [0; STEPS], longer: 0, longer_than: 0, total: 0, turn: 0, p50: None, p95: None }
     }
 }
 
 impl Sketch {
     fn add(&mut self, micros: u64) {
-        self.counts[step(micros)] += 1;
+        let step = step(micros);
+        self.counts[step] += 1;
+        if step > usize::from(self.longer_than) {
+            // Those that were longer than all known answers may have been like this one.
+            self.counts[step] += std::mem::take(&mut self.longer);
+            self.longer_than = 0;
+        }
+        self.count();
+    }
+
+    /// Adds a sample that is longer than this.
+    fn add_longer(&mut self, micros: u64) {
+        let least = step(micros) + 1;
+        let above: u64 = self.counts[least.min(STEPS)..].iter().map(|count| u64::from(*count)).sum();
+        // Steps of the golden ratio spread evenly, however few there are.
+        self.turn = self.turn.wrapping_add(0x9E37_79B9);
+        let mut rank = (above * u64::from(self.turn)) >> 32;
+        let found = self.counts.iter_mut().skip(least).find(|count| {
+            let here = u64::from(**count);
+            let found = rank < here;
+            rank = rank.saturating_sub(here);
+            found
+        });
+        if let Some(count) = found {
+            *count += 1;
+        } else {
+            self.longer += 1;
+            self.longer_than = self.longer_than.max(u8::try_from(least - 1).unwrap_or(u8::MAX));
+        }
+        self.count();
+    }
+
+    fn count(&mut self) {
         self.total += 1;
         if self.total >= FADE_AT {
             self.counts.iter_mut().for_each(|count| *count /= 2);
-            self.total = self.counts.iter().map(|count| u32::from(*count)).sum();
+            self.longer /= 2;
+            self.total =
+                self.counts.iter().map(|count| u32::from(*count)).sum::<u32>() + u32::from(self.longer);
         }
         let (half, most) = (self.total.div_ceil(2), self.total - self.total / 20);
+        (self.p50, self.p95) = (None, None);
         let mut seen = 0;
         for (step, count) in self.counts.iter().enumerate() {
             let before = seen;
             seen += u32::from(*count);
             if before < half && seen >= half {
-                self.p50 = upper(step);
+                self.p50 = Some(upper(step));
             }
             if seen >= most {
-                self.p95 = upper(step);
-                break;
+                self.p95 = Some(upper(step));
+                return;
             }
+        }
+        // A few samples are longer than all known answers: the longest of these is not far from the percentile.
+        if u32::from(self.longer) <= self.total / 5 {
+            self.p95 = self.counts.iter().rposition(|count| *count > 0).map(upper);
         }
     }
 }
@@ -193,7 +256,83 @@ mod tests {
         assert!(slow(600, 3_600).unwrap().1 > Duration::from_secs(4));
     }
 
+    const LONG: Duration = Duration::from_secs(60);
+
+    /// Half of the answers take a second, half a minute, and the long ones are abandoned after `patience`.
+    fn half_abandoned(latency: &mut Latency, calls: u32, patience: Duration) {
+        for _ in 0..calls {
+            latency.sample(NOW, 0, Duration::from_secs(1), true);
+            latency.longer_than(NOW, 0, patience, true);
+        }
+    }
+
+    #[test]
+    fn abandoned_answers_do_not_count_as_short() {
+        let mut latency = Latency::default();
+        half_abandoned(&mut latency, 300, Duration::from_secs(30));
+        assert_eq!(latency.p50_and_p95(0), None, "half of the answers take longer than all that arrived");
+        // A few callers wait for the long ones.
+        (0..8).for_each(|_| latency.sample(NOW, 0, LONG, true));
+        half_abandoned(&mut latency, 300, Duration::from_secs(30));
+        assert!(latency.p50_and_p95(0).unwrap().1 > LONG);
+    }
+
+    #[test]
+    fn longest_known_answer_stands_for_a_few_longer_ones() {
+        let mut latency = Latency::default();
+        for n in 0..400 {
+            latency.sample(NOW, 0, Duration::from_secs(20 + n % 20), true);
+            if n % 10 == 0 {
+                latency.longer_than(NOW, 0, LONG, true);
+            }
+        }
+        let (p50, p95) = latency.p50_and_p95(0).unwrap();
+        assert!(
+            p50 < Duration::from_secs(36) && p95 >= Duration::from_secs(39) && p95 < Duration::from_secs(45)
+        );
+    }
+
+    #[test]
+    fn silence_never_raises_quantiles_beyond_answers() {
+        let mut latency = Latency::default();
+        for n in 0..200 {
+            latency.sample(NOW, 0, Duration::from_secs(if n % 10 == 0 { 9 } else { 2 }), true);
+        }
+        for wait in [1, 3, 20, 300] {
+            for _ in 0..1_000 {
+                latency.longer_than(NOW, 0, Duration::from_secs(wait), true);
+                let p95 = latency.p50_and_p95(0).map(|(_, p95)| p95);
+                assert!(p95 < Some(Duration::from_secs(11)), "{wait} s: {p95:?}");
+            }
+        }
+        assert_eq!(latency.p50_and_p95(0), None);
+        // Nor does what was never answered.
+        let mut latency = Latency::default();
+        (0..1_000).for_each(|_| latency.longer_than(NOW, 0, LONG, true));
+        assert_eq!(latency.p50_and_p95(0), None);
+    }
+
     proptest! {
+        /// Abandoned at random, answers seem to take as long as they would have taken.
+        #[test]
+        fn abandoned_answers_count_as_they_would_have_ended(
+            samples in prop::collection::vec((1.0f64..100.0, 5.0f64..200.0), 400..500),
+        ) {
+            let (mut latency, mut all) = (Latency::default(), Latency::default());
+            for (needs, waits) in samples {
+                let after = Duration::from_secs_f64(needs.min(waits));
+                if needs <= waits {
+                    latency.sample(NOW, 0, after, true);
+                } else {
+                    latency.longer_than(NOW, 0, after, true);
+                }
+                all.sample(NOW, 0, Duration::from_secs_f64(needs), true);
+            }
+            let (found, known) = (latency.p50_and_p95(0), all.p50_and_p95(0).unwrap());
+            prop_assert!(found.is_none_or(|(p50, p95)| p50 > known.0.mul_f64(0.75)
+                && p50 < known.0.mul_f64(1.35) && p95 > known.1.mul_f64(0.8)), "{found:?} {known:?}");
+        }
+
         #[test]
         fn latency_steps_are_within_an_eighth(micros in 1_000u64..60_000_000) {
             let top = upper(step(micros));

@@ -24,8 +24,9 @@ pub struct Permit {
     pub(crate) last_resort: bool,
     /// Estimated tokens of the call's prompt.
     pub(crate) tokens: u64,
-    /// 95th percentile of the latency of comparable calls when it was granted.
-    pub(crate) late_after: Option<Duration>,
+    /// Time without content after which the call is late, by what was known when it was granted: for a stream, and for
+    /// an unstreamed answer.
+    pub(crate) late_after: [Option<Duration>; 2],
     /// The answer arrives as a whole.
     pub(crate) unstreamed: bool,
 }
@@ -61,10 +62,9 @@ impl Permit {
     }
 
     /// Marks the call's answer as unstreamed: its first content is its end. How long that takes depends mostly on how
-    /// much the caller asks for, so such times are kept apart from those of streams, and none is
-    /// [`Observation::Overdue`].
+    /// much the caller asks for, so such times are kept apart from those of streams.
     pub fn unstreamed(mut self) -> Self {
-        (self.unstreamed, self.late_after) = (true, None);
+        self.unstreamed = true;
         self
     }
 
@@ -74,11 +74,11 @@ impl Permit {
         self.tokens
     }
 
-    /// Time without content after which the call is later than 95 % of comparable calls, if enough of them were seen.
-    /// At that point observe [`Observation::Overdue`], once.
+    /// Time without content after which the call is later than usual, if enough comparable calls were seen: their 95th
+    /// percentile or, for an unstreamed answer, twice that. At that point observe [`Observation::Overdue`], once.
     #[must_use]
     pub fn late_after(&self) -> Option<Duration> {
-        self.late_after
+        self.late_after[usize::from(self.unstreamed)]
     }
 
     /// Whether it was granted as a last resort, although a breaker may be open.
@@ -147,7 +147,8 @@ pub enum Observation {
     /// The host has shown a sign of life: response headers, whatever they say.
     Heard,
     /// The call no longer waits for the first content, which would have taken longer than this. Counts as at least that
-    /// slow, so that a target whose slow calls are rescued by others does not look fast.
+    /// slow, so that a target whose slow calls are rescued by others does not look fast. A stream counts as exactly
+    /// this slow; an unstreamed answer counts as one of the answers known to have taken longer.
     Abandoned {
         /// Time since the start.
         after: Duration,

@@ -62,7 +62,7 @@ pub(crate) struct Like {
     /// Tokens of its prompt.
     pub(crate) tokens: u64,
     pub(crate) unstreamed: bool,
-    /// 95th percentile of comparable calls.
+    /// Time after which comparable calls are late.
     pub(crate) usual: Option<Duration>,
 }
 
@@ -101,18 +101,25 @@ impl ScopeState {
             self.breaker.first_content(now, &mut entry.pass);
         }
         let Some(pace) = &mut self.pace else { return };
-        let steady = self.breaker.state() == BreakerState::Closed && !pace.lateness.is_suspect();
+        // How long an unstreamed answer takes depends on the request, so a slow one is no deviation from a norm.
+        let steady =
+            self.breaker.state() == BreakerState::Closed && (like.unstreamed || !pace.lateness.is_suspect());
         let latency = if like.unstreamed { &mut pace.unstreamed } else { &mut pace.streamed };
         match observation {
             Observation::FirstContent { after } => {
-                if like.usual.is_some_and(|usual| after <= usual) {
-                    pace.lateness.in_time(now);
+                match like.usual {
+                    Some(usual) if after <= usual => pace.lateness.in_time(now, entry.began, usual),
+                    Some(_) if like.unstreamed => pace.lateness.answered(now),
+                    _ => {}
                 }
                 latency.sample(now, like.tokens, after, steady);
             }
+            Observation::Abandoned { after } if like.unstreamed => {
+                latency.longer_than(now, like.tokens, after, steady);
+            }
             Observation::Abandoned { after } => latency.sample(now, like.tokens, after, steady),
             Observation::Heard => {}
-            Observation::Overdue => pace.lateness.late(now),
+            Observation::Overdue => pace.lateness.late(now, entry.began),
             Observation::Late => self.breaker.late(now, &mut entry.pass),
         }
     }

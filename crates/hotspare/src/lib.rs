@@ -82,8 +82,8 @@ pub use hotspare_core::{
     ToolChoice, ToolResult, Trail, Usage, UsageSource, Vector,
 };
 pub use hotspare_engine::{
-    Adaptive, Commit, CostKind, Counts, Histogram, KeyStatus, Limits, OnCut, OnKind, OnRefusal, Rules,
-    SpendLimit, Trim, ValidateOutput, ValidateToolCalls,
+    Adaptive, AnswerLimit, Commit, CostKind, Counts, Histogram, KeyStatus, Limits, OnCut, OnKind, OnRefusal,
+    Rules, SpendLimit, Trim, ValidateOutput, ValidateToolCalls,
 };
 pub use hotspare_health::Config as BreakerConfig;
 #[cfg(feature = "schema")]

@@ -10,8 +10,9 @@ use hotspare_core::{Error, Kind, Moment, Outcome as Ended, Response, Scope, Skip
 use hotspare_health::{Observation, Outcome, Verdict};
 
 use super::continuation::nothing_said;
+use super::timers::exceeds_norm;
 use super::{Call, start, validate};
-use crate::attempt::Fold;
+use crate::attempt::{Attempt, Fold};
 use crate::ending::{End, Ending};
 use crate::rules::OnRefusal;
 use crate::splice::Splice;
@@ -69,11 +70,7 @@ impl Call {
             // content count as slowness, and so does silence that is no sign of ill health. A target that still had
             // time is not judged by a race that it lost.
             let had_its_time = attempt.first_content.is_none() && self.had_its_time(now, attempt);
-            // If no target answered, the silence before an unstreamed answer only shows when the caller stopped
-            // waiting.
-            let censored = !attempt.stream && self.committed.is_none();
-            let hung = self.has_hung(now, attempt);
-            let outcome = match (had_its_time && !censored, hung) {
+            let outcome = match (had_its_time && self.is_comparable(attempt), self.has_hung(now, attempt)) {
                 (true, true) => self.evidence(now, id, &Error::new(Kind::Timeout, "no sign of life")),
                 (true, false) => {
                     let target = &self.fleet.targets()[attempt.choice.target];
@@ -82,10 +79,18 @@ impl Call {
                 }
                 (false, _) => Outcome::neutral(),
             };
+            // A stream that was in time says nothing, while an unstreamed answer would have arrived later than now. One
+            // that will never arrive is no sample of how long others take.
+            let attempt = &self.attempts[index];
+            let sample = match attempt.stream {
+                true => attempt.was_slow(),
+                false => {
+                    let never = exceeds_norm(now, attempt) == Some(true);
+                    winner.is_some() && attempt.first_content.is_none() && !never
+                }
+            };
             let attempt = &mut self.attempts[index];
-            // An unstreamed answer that never arrives is no sample of how long others take.
-            let slow = attempt.was_slow() && (attempt.stream || !hung);
-            if let (true, Some(permit)) = (slow, &mut attempt.permit) {
+            if let (true, Some(permit)) = (sample, &mut attempt.permit) {
                 let after = now.saturating_since(attempt.started);
                 world.observe(now, attempt.choice.target, permit, Observation::Abandoned { after });
             }
@@ -102,6 +107,14 @@ impl Call {
             }
             self.aborts.push_back(id);
         }
+    }
+
+    /// Whether the answer that arrived shows how long this one should have taken. How long an unstreamed answer takes
+    /// depends on the request: one that was requested later than the winner's may still have been quicker. If no target
+    /// answered, the silence only shows when the caller stopped waiting.
+    fn is_comparable(&self, attempt: &Attempt) -> bool {
+        let winner = self.committed.and_then(|winner| self.attempts.get(winner.0));
+        attempt.stream || winner.is_some_and(|winner| attempt.started <= winner.started)
     }
 
     pub(super) fn settle(

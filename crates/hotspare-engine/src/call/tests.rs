@@ -27,6 +27,7 @@ mod rules;
 mod spare;
 mod time;
 mod validate;
+mod whole;
 
 use rig::{Ill, Rest, Rig, Setup};
 

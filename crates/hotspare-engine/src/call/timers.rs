@@ -10,11 +10,14 @@ use hotspare_health::Observation;
 
 use super::Call;
 use crate::attempt::Attempt;
+use crate::rules::AnswerLimit;
 use crate::step::AttemptId;
 use crate::world::World;
 
 /// An unstreamed answer that takes this many times the target's 95th percentile is considered hung.
 const HANGS: u32 = 2;
+/// Shortest learned limit for unstreamed answers: a lost packet or a new connection may take a second.
+const SHORTEST: Duration = Duration::from_secs(2);
 /// The same relative to the answer that arrived instead, if the target has no known latency.
 const HANGS_BESIDE_WINNER: u32 = 8;
 
@@ -133,11 +136,19 @@ impl Call {
 
     fn first_content_limit(&self, attempt: &Attempt) -> Duration {
         let limits = &self.route.limits;
-        let profile = &self.fleet.targets()[attempt.choice.target].profile;
-        let base = match (attempt.stream, profile.capabilities.reasoning) {
-            (_, Some(true)) => limits.first_content_reasoning,
-            (true, _) => limits.first_content,
-            (false, _) => limits.unstreamed,
+        let base = match (attempt.stream, self.thinks(attempt)) {
+            (true, true) => limits.first_content_reasoning,
+            (true, false) => limits.first_content,
+            (false, thinks) => match (limits.unstreamed, attempt.choice.usual) {
+                // What is usual already depends on the prompt's size.
+                (AnswerLimit::Learned(_), Some(usual)) => {
+                    return usual.p95.saturating_mul(HANGS).max(SHORTEST);
+                }
+                (AnswerLimit::Learned(initial), None) if thinks => {
+                    initial.max(limits.first_content_reasoning)
+                }
+                (limit, _) => limit.initial(),
+            },
         };
         let base = match (limits.adaptive, attempt.choice.usual) {
             (Some(adaptive), Some(usual)) if attempt.stream && usual.samples >= adaptive.min_samples => {
@@ -151,24 +162,28 @@ impl Call {
         base.saturating_add(base.saturating_mul(kilotokens) / 32)
     }
 
+    fn thinks(&self, attempt: &Attempt) -> bool {
+        self.fleet.targets()[attempt.choice.target].profile.capabilities.reasoning == Some(true)
+    }
+
     /// Whether its silence is significant: the limit has passed, and silence is not how the target works (an unstreamed
-    /// answer by a reasoning model).
+    /// answer by a reasoning model that is not known to be quicker).
     pub(super) fn had_its_time(&self, now: Moment, attempt: &Attempt) -> bool {
-        let thinks = self.fleet.targets()[attempt.choice.target].profile.capabilities.reasoning == Some(true);
-        let quiet_by_nature = thinks && !attempt.stream;
+        let quiet_by_nature = !attempt.stream && self.thinks(attempt) && attempt.choice.usual.is_none();
         !quiet_by_nature && now >= attempt.started + self.first_content_limit(attempt)
     }
 
     /// Whether an attempt without any sign of life has failed rather than being slow. An unstreamed answer shows none
     /// until it is complete, so its silence is judged by the target's known latency.
     pub(super) fn has_hung(&self, now: Moment, attempt: &Attempt) -> bool {
-        let known = attempt.choice.usual.map(|usual| usual.p95.saturating_mul(HANGS));
         // Without a known latency, compare with the winner's, which is significant once it is far shorter.
-        let winner = self.committed.and_then(|winner| self.attempts.get(winner.0));
-        let compared =
-            || winner.map(|winner| now.saturating_since(winner.started).saturating_mul(HANGS_BESIDE_WINNER));
-        let longest = known.or_else(compared);
-        !attempt.heard && (attempt.stream || longest.is_some_and(|longest| now >= attempt.started + longest))
+        let compared = || {
+            let winner = self.attempts.get(self.committed?.0)?;
+            let longest = now.saturating_since(winner.started).saturating_mul(HANGS_BESIDE_WINNER);
+            Some(now >= attempt.started + longest)
+        };
+        let silent = || exceeds_norm(now, attempt).or_else(compared) == Some(true);
+        !attempt.heard && (attempt.stream || silent())
     }
 
     pub(super) fn has_content(&self) -> bool {
@@ -203,4 +218,11 @@ impl Call {
         let lead = self.lead(error);
         self.end(now, world, Err(lead), "the time is over");
     }
+}
+
+/// Whether an unstreamed answer has taken so long, by the target's known latency, that it will not arrive; `None` if
+/// the latency is unknown.
+pub(super) fn exceeds_norm(now: Moment, attempt: &Attempt) -> Option<bool> {
+    let usual = attempt.choice.usual?;
+    Some(now >= attempt.started + usual.p95.saturating_mul(HANGS))
 }

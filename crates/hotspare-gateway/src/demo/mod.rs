@@ -18,8 +18,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use hotspare::{
-    BreakerConfig, Client, Endpoint, Key, Limits, ModelProfile, Price, RouteSpec, Secret, Sequential,
-    anthropic, openai,
+    AnswerLimit, BreakerConfig, Client, Endpoint, Key, Limits, ModelProfile, Price, RouteSpec, Secret,
+    Sequential, anthropic, openai,
 };
 use hotspare_chaos::{ChaosServer, Settings, WireFormat};
 use tokio::net::TcpListener;
@@ -106,7 +106,7 @@ impl Embedded {
         let mut limits = Limits::default();
         // The providers are local and fast, so short limits suffice to detect lateness.
         limits.first_content = Duration::from_millis(400);
-        limits.unstreamed = Duration::from_millis(700);
+        limits.unstreamed = AnswerLimit::Fixed(Duration::from_millis(700));
         limits.gap = Duration::from_millis(400);
         let route =
             RouteSpec::new(Sequential::new(["main", "spare", "third"])).limits(limits).answers_to(["*"]);

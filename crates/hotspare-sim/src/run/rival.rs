@@ -67,7 +67,8 @@ impl Stage<'_> {
             return true;
         };
         own.tried.push(place);
-        let limit = if live.wanted.stream { self.limits.first_content } else { self.limits.unstreamed };
+        let limit =
+            if live.wanted.stream { self.limits.first_content } else { self.limits.unstreamed.initial() };
         let limit =
             if self.scenario.targets[place].reasoning { self.limits.first_content_reasoning } else { limit };
         own.timer = Some(if trusted { live.arrived + self.limits.total } else { self.now + limit });

@@ -6,7 +6,8 @@ use std::collections::BTreeMap;
 
 use hotspare_core::Kind;
 use hotspare_engine::{
-    Adaptive, Commit, Limits, OnCut, OnKind, OnRefusal, Rules, Trim, ValidateOutput, ValidateToolCalls,
+    Adaptive, AnswerLimit, Commit, Limits, OnCut, OnKind, OnRefusal, Rules, Trim, ValidateOutput,
+    ValidateToolCalls,
 };
 use hotspare_routing::{
     Cheapest, Fastest, HealthAware, Hedge, Hedged, MostReliable, Race, RoundRobin, Sequential, Sticky,
@@ -253,12 +254,14 @@ impl RouteDto {
             }
             set(&mut limits.first_content, dto.first_content);
             set(&mut limits.first_content_reasoning, dto.first_content_reasoning);
-            set(&mut limits.unstreamed, dto.unstreamed);
             set(&mut limits.gap, dto.gap);
             set(&mut limits.quiet_gap, dto.quiet_gap);
             set(&mut limits.first_content_deadline, dto.first_content_deadline);
             set(&mut limits.total, dto.total);
             set(&mut limits.wait_for_rate_limit, dto.wait_for_rate_limit);
+            if let Some(span) = dto.unstreamed {
+                limits.unstreamed = AnswerLimit::Fixed(span.0);
+            }
             limits.headers = dto.headers.map(|span| span.0).or(limits.headers);
             limits.attempt = dto.attempt.map(|span| span.0).or(limits.attempt);
             limits.max_targets = dto.max_targets.or(limits.max_targets);

@@ -36,6 +36,17 @@ fn wrong(text: &str) -> String {
 }
 
 #[test]
+fn written_unstreamed_limit_is_fixed() {
+    use hotspare_engine::AnswerLimit::{Fixed, Learned};
+    let thirty = std::time::Duration::from_secs(30);
+    for (written, expected) in [("", Learned(thirty)), ("unstreamed = \"30s\", ", Fixed(thirty))] {
+        let text = GOOD.replace("limits = { ", &format!("limits = {{ {written}"));
+        let outline = Config::parse(&text).unwrap().builder().outline().unwrap();
+        assert_eq!(outline.routes[0].limits.unstreamed, expected);
+    }
+}
+
+#[test]
 fn valid_config_is_accepted() {
     let client = Client::from_toml(GOOD).unwrap();
     assert_eq!(client.names(), ["chat", "main", "spare", "local", "gpt-4o"]);

@@ -17,7 +17,7 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use futures::StreamExt;
-use hotspare::{ChatRequest, Event, HealthAware, Kind, RouteSpec, Sequential};
+use hotspare::{AnswerLimit, ChatRequest, Event, HealthAware, Kind, RouteSpec, Sequential};
 use hotspare_chaos::{Fault, FaultPlan, WireFormat};
 use hotspare_tests::{NAMES, Rig, short_limits};
 
@@ -309,7 +309,7 @@ async fn run(scenario: &Scenario, seed: u64) -> Outcome {
     let in_flight = matches!(scenario.breaks, Breaks::InFlight);
     if in_flight {
         // Nothing is late while the main target is healthy.
-        limits.unstreamed = Duration::from_secs(30);
+        limits.unstreamed = AnswerLimit::Fixed(Duration::from_secs(30));
         limits.first_content = Duration::from_secs(8);
     }
     let route = match scenario.breaks {

@@ -34,7 +34,7 @@ const LIMITS: &[Row] = &[
         "adaptive",
         "limits.adaptive = { multiplier, min }",
         "off: a fixed limit is easier to explain",
-        "on: the limit is this multiple of the target's live p95, never below `min` or above the fixed limit; needs 20 calls in the breaker's window",
+        "on: the limit for streams is this multiple of the target's live p95, never below `min` or above the fixed limit; needs 20 calls in the breaker's window",
     ),
     (
         "headers",
@@ -51,8 +51,8 @@ const LIMITS: &[Row] = &[
     (
         "unstreamed",
         "limits.unstreamed",
-        "several hundred tokens at 30 per second",
-        "short: long answers start the spare; long: silence is detected late, because an unstreamed call shows no progress",
+        "several hundred tokens at 30 per second; from twenty answers on twice the target's own p95 for prompts of similar size, at least 2 s (docs/decisions/0024)",
+        "written, it is fixed. Short: long answers start the spare; long: silence is detected late, because an unstreamed call shows no progress",
     ),
     (
         "gap",
@@ -452,6 +452,9 @@ fn spelled(field: &str, value: &str) -> String {
     match (field, value) {
         ("multiplier_percent", value) => {
             value.parse::<f64>().map_or(value.into(), |percent| (percent / 100.0).to_string())
+        }
+        ("unstreamed", value) if value.starts_with("Learned(") => {
+            format!("{} (learned)", value.trim_start_matches("Learned(").trim_end_matches(','))
         }
         ("trip", value) => value.parse::<f64>().map_or(value.into(), |milli| (milli / 1_000.0).to_string()),
         (_, "0ns") => "0s".into(),

@@ -5,7 +5,7 @@ use hotspare_core::TargetView;
 use super::*;
 
 /// Has the first target serve `calls` calls, each with its first content after `after`.
-fn answered(rig: &mut Rig, setup: &Setup, calls: usize, after: Duration) {
+pub(super) fn answered(rig: &mut Rig, setup: &Setup, calls: usize, after: Duration) {
     for _ in 0..calls {
         rig.now = rig.now + after;
         rig.run();
@@ -15,7 +15,7 @@ fn answered(rig: &mut Rig, setup: &Setup, calls: usize, after: Duration) {
     }
 }
 
-fn view(rig: &Rig) -> TargetView {
+pub(super) fn view(rig: &Rig) -> TargetView {
     rig.world.view(rig.now, 0, 5)
 }
 
@@ -210,19 +210,6 @@ fn unstreamed_answer_may_use_the_total_deadline() {
     assert_eq!(rig.error().kind(), Kind::Deadline);
 }
 
-/// An unstreamed answer is silent until it is complete, so a caller that hangs up has learned nothing.
-#[test]
-fn hangup_on_an_unstreamed_answer_does_not_affect_health() {
-    let mut setup = Setup::new(&["a"]);
-    for (stream, hurt) in [(false, false), (true, true)] {
-        setup.stream = stream;
-        let mut rig = setup.rig();
-        rig.wait(Duration::from_secs(35));
-        rig.tell(Input::CallerGone);
-        assert_eq!(view(&rig).failure_rate_bp > 0, hurt);
-    }
-}
-
 /// The first content of an unstreamed answer is its end: its latency says nothing about streams, and vice versa.
 #[test]
 fn streamed_and_unstreamed_latencies_are_tracked_separately() {
@@ -263,72 +250,4 @@ fn unstreamed_hedge_delay_follows_unstreamed_latency() {
     assert_eq!(rig.targets(), [0]);
     rig.wait(Duration::from_secs(3));
     assert_eq!(rig.targets(), [0, 1]);
-}
-
-fn whole(health: Config) -> Setup {
-    let mut setup = Setup::new(&["a", "b"]);
-    (setup.stream, setup.health) = (false, health);
-    setup
-}
-
-/// One call whose first target exceeds the limit and whose spare answers within 8 s.
-fn rescued(rig: &mut Rig) {
-    rig.wait(Duration::from_secs(38));
-    assert_eq!(rig.targets(), [0, 1]);
-    rig.finishes_with_text(1);
-}
-
-#[test]
-fn long_unstreamed_answers_do_not_open_the_breaker() {
-    let setup = whole(Config::default());
-    let mut rig = setup.rig();
-    for _ in 0..8 {
-        rescued(&mut rig);
-        let _ = rig.next_call(&setup);
-    }
-    assert_eq!(view(&rig).breaker, hotspare_core::BreakerState::Closed, "nobody knows how long it takes");
-    // Twelve answers that each take 35 s and all arrive.
-    let mut rig = setup.rig();
-    let mut calls: Vec<Rest> = (0..11).map(|_| rig.next_call(&setup)).collect();
-    let began = rig.now;
-    for _ in 0..12 {
-        rig.now = began;
-        rig.wait(Duration::from_secs(35));
-        assert_eq!(rig.targets(), [0, 1]);
-        rig.finishes_with_text(0);
-        let Some(next) = calls.pop() else { break };
-        let _ = rig.back_to(next);
-    }
-    assert_eq!((rig.world.counts(0).served, view(&rig).breaker), (12, hotspare_core::BreakerState::Closed));
-}
-
-#[test]
-fn target_that_stops_answering_opens_its_breaker() {
-    let setup = whole(Config::default());
-    let mut rig = setup.rig();
-    answered(&mut rig, &setup, 30, Duration::from_secs(8));
-    let mut calls = 0;
-    while view(&rig).breaker == hotspare_core::BreakerState::Closed && calls < 20 {
-        calls += 1;
-        rescued(&mut rig);
-        let _ = rig.next_call(&setup);
-    }
-    assert!(calls <= 5, "{calls} calls lost 30 s each");
-}
-
-/// The target has no track record, but a spare that answers in a thirtieth of the time is evidence enough.
-#[test]
-fn target_that_never_answered_opens_its_breaker_beside_a_fast_spare() {
-    let setup = whole(Config::default());
-    let mut rig = setup.rig();
-    let mut calls = 0;
-    while view(&rig).breaker == hotspare_core::BreakerState::Closed && calls < 20 {
-        calls += 1;
-        rig.wait(Duration::from_secs(30));
-        rig.wait(Duration::from_secs(1));
-        assert_eq!(rig.targets(), [0, 1]);
-        rig.finishes_with_text(1);
-        let _ = rig.next_call(&setup);
-    }
-    assert!(calls <= 5, "{calls} calls lost 30 s each");
 }
