@@ -13,9 +13,9 @@ use crate::run::root;
 
 /// Writes the catalogue.
 pub(crate) fn run(args: &[String]) -> Result<(), String> {
-    let [flag, folder] = args else { return Err("say where the table is: --from DIR".into()) };
+    let [flag, folder] = args else { return Err("name the folder of the table: --from DIR".into()) };
     if flag != "--from" {
-        return Err(format!("unknown option `{flag}`; known is --from DIR"));
+        return Err(format!("unknown option `{flag}`; the valid value is --from DIR"));
     }
     let path = Path::new(folder).join("models.json");
     let text = fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()))?;
@@ -27,7 +27,7 @@ pub(crate) fn run(args: &[String]) -> Result<(), String> {
     }
     lines.sort();
     if let Some(twice) = lines.windows(2).find(|pair| key(&pair[0]) == key(&pair[1])) {
-        return Err(format!("{} is there twice", key(&twice[0])));
+        return Err(format!("{} is defined twice", key(&twice[0])));
     }
     let out = root().join("crates/hotspare-catalog/data/models.txt");
     fs::write(&out, lines.join("\n") + "\n").map_err(|error| format!("{}: {error}", out.display()))?;
@@ -45,7 +45,7 @@ fn line(model: &Value) -> Result<String, String> {
         |field: &str| model[field].as_str().ok_or_else(|| format!("a model has no `{field}`: {model}"));
     let (provider, id) = (word("provider")?, word("id")?);
     if provider.contains(['/', '\t', '\n']) || id.contains(['\t', '\n']) {
-        return Err(format!("{provider} {id} cannot stand in a line"));
+        return Err(format!("{provider} {id} contains a tab or line break"));
     }
     let mut out = Map::new();
     let mut put = |name: &str, value: Value| {

@@ -49,7 +49,7 @@ pub(crate) fn run(only: &[String]) -> Result<(), String> {
     if !simulated.is_empty() {
         let scenarios: BTreeSet<&str> = simulated.iter().map(|mutant| mutant.scenario).collect();
         if !scenarios_pass(&copy, &scenarios.into_iter().collect::<Vec<_>>())? {
-            return Err("a scenario fails although nothing was broken: it would catch everything".into());
+            return Err("a scenario fails without any mutation, so it would catch everything".into());
         }
     }
     for mutant in simulated {
@@ -81,9 +81,7 @@ fn mutated(
 ) -> Result<(String, String), String> {
     let whole = std::fs::read_to_string(root.join(file)).map_err(|error| format!("{file}: {error}"))?;
     if whole.matches(from).count() != 1 {
-        return Err(format!(
-            "{file}: the mutant `{name}` replaces a text that is not, or not only once, there"
-        ));
+        return Err(format!("{file}: the text that the mutant `{name}` replaces must occur exactly once"));
     }
     let broken = whole.replacen(from, to, 1);
     Ok((whole, broken))
@@ -128,6 +126,6 @@ fn refresh(copy: &Path) -> Result<(), String> {
     let status = Command::new("sh").current_dir(root()).args(["-c", &script]).status();
     match status {
         Ok(status) if status.success() => Ok(()),
-        _ => Err("the work tree could not be copied".into()),
+        _ => Err("the working tree could not be copied".into()),
     }
 }

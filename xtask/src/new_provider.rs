@@ -25,11 +25,11 @@ pub(crate) fn new_provider(args: &[String]) -> Result<(), String> {
     let plain = name.starts_with(|c: char| c.is_ascii_lowercase())
         && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit());
     if !plain {
-        return Err(format!("`{name}` is no name for a crate here: lower-case letters and digits"));
+        return Err(format!("`{name}` is not a valid crate name here: use lower-case letters and digits"));
     }
     let folder = root().join(format!("crates/hotspare-{name}"));
     if folder.exists() {
-        return Err(format!("{} is there already", folder.display()));
+        return Err(format!("{} already exists", folder.display()));
     }
     let kind: String =
         name.chars().take(1).flat_map(char::to_uppercase).chain(name.chars().skip(1)).collect();

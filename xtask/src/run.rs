@@ -83,7 +83,7 @@ pub(crate) fn chaos(args: &[String]) -> Result<(), String> {
             rest.insert(0, "--pairs".into());
             binary("chaos", &rest)
         }
-        other => Err(format!("unknown tier `{other}`; known are sim, driver, socket and both")),
+        other => Err(format!("unknown tier `{other}`; valid values are sim, driver, socket and both")),
     }
 }
 

@@ -23,7 +23,7 @@ pub(crate) fn test(args: &[String]) -> Result<(), String> {
     let status = child.wait().map_err(|error| error.to_string())?;
     let [passed, failed, ignored] = total;
     println!(
-        "{passed} passed, {failed} failed, {ignored} ignored; {skipped} skipped for want of a peer, as said above"
+        "{passed} passed, {failed} failed, {ignored} ignored; {skipped} skipped: an optional dependency is missing, see above"
     );
     if status.success() { Ok(()) } else { Err("some tests failed".into()) }
 }

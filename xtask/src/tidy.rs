@@ -59,10 +59,10 @@ pub(crate) fn run() -> Result<(), String> {
     broken.extend(promises(&root())?);
     broken.extend(mutants::stale(&root()));
     if broken.is_empty() {
-        println!("tidy: nothing to mend");
+        println!("tidy: no problems");
         return Ok(());
     }
-    Err(format!("{} things to mend:\n{}", broken.len(), broken.join("\n")))
+    Err(format!("{} problems:\n{}", broken.len(), broken.join("\n")))
 }
 
 /// The output of `cargo metadata`.
@@ -107,7 +107,7 @@ fn floors(metadata: &Value) -> Vec<String> {
             match (own, floor.get(dependency)) {
                 (_, None) => {}
                 (_, Some(None)) => {
-                    broken.push(format!("{name}: depends on {dependency}, which stands outside"))
+                    broken.push(format!("{name}: depends on {dependency}, which is outside the floors"))
                 }
                 (Some(own), Some(Some(theirs))) if theirs >= own => {
                     broken.push(format!(
@@ -180,7 +180,7 @@ fn check_file(name: &str, text: &str) -> Vec<String> {
     let stem =
         Path::new(name).file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
     if EMPTY_NAMES.contains(&stem.as_str()) {
-        say(1, format!("`{stem}` says nothing; name what it is"));
+        say(1, format!("`{stem}` is not descriptive; name what it is"));
     }
     let room = NAMELESS.iter().find(|room| name.starts_with(&format!("crates/hotspare-{room}/src/")));
     for (at, line) in code.iter().enumerate() {
@@ -190,27 +190,30 @@ fn check_file(name: &str, text: &str) -> Vec<String> {
             if let Some(provider) = PROVIDERS.iter().find(|provider| words.contains(**provider)) {
                 // Provider and model names are allowed as examples in doc comments.
                 if !lower.contains("such as") && !lower.contains("`") {
-                    say(at + 1, format!("`{provider}` has no name in {room}: adapters know providers"));
+                    say(
+                        at + 1,
+                        format!("`{provider}` must not be named in {room}: only adapters know providers"),
+                    );
                 }
             }
             if *room != "provider"
                 && !line.trim_start().starts_with("//")
                 && let Some(word) = IMPURE_WORDS.iter().find(|word| line.contains(**word))
             {
-                say(at + 1, format!("`{word}` in a pure room: make it an argument"));
+                say(at + 1, format!("`{word}` in a pure crate: make it an argument"));
             }
         }
         if name.starts_with("crates/hotspare-openai/src/")
             && (line.contains("dialect.id ==") || line.contains("match dialect.id"))
         {
-            say(at + 1, "nobody asks who a dialect is: make the difference a field".into());
+            say(at + 1, "do not match on the dialect: make the difference a field".into());
         }
     }
     if is_test {
         for (at, line) in text.lines().enumerate() {
             let sleeps = ["time::sleep(", "thread::sleep(", "pending::<()>()"];
             if sleeps.iter().any(|sleep| line.contains(sleep)) && name != PASSES_TIME {
-                say(at + 1, "no sleep in a test: wait for what is to happen".into());
+                say(at + 1, "no sleep in a test: wait for the event".into());
             }
         }
     }
@@ -256,7 +259,7 @@ fn links(root: &Path) -> Result<Vec<String>, String> {
             let path = target.split('#').next().unwrap_or_default();
             let outside = path.is_empty() || path.contains("://") || path.starts_with("mailto:");
             if !outside && !document.parent().unwrap_or(root).join(path).exists() {
-                broken.push(format!("{}: the link to {path} leads nowhere", document.display()));
+                broken.push(format!("{}: the link to {path} is broken", document.display()));
             }
         }
     }
@@ -284,7 +287,7 @@ mod tests {
         }));
         let all = found.join("\n");
         assert!(all.contains("b (floor 1): depends on c (floor 1)"), "{all}");
-        assert!(all.contains("c: depends on t, which stands outside"), "{all}");
+        assert!(all.contains("c: depends on t, which is outside the floors"), "{all}");
         assert!(all.contains("a: pulls in tokio"), "{all}");
     }
 
@@ -292,11 +295,11 @@ mod tests {
     fn check_file_detects_violations() {
         let wrong = |name: &str, text: &str| check_file(name, text).join("\n");
         assert!(wrong("crates/x/src/a.rs", "fn a() {}").contains("open the file with"));
-        assert!(wrong("crates/x/src/util.rs", "//! x").contains("says nothing"));
+        assert!(wrong("crates/x/src/util.rs", "//! x").contains("not descriptive"));
         assert!(wrong("crates/x/src/a.rs", &format!("//! x\n{}", "x\n".repeat(600))).contains("split it"));
         let room = "crates/hotspare-engine/src/a.rs";
-        assert!(wrong(room, "//! x\n// for Anthropic").contains("has no name in engine"));
-        assert!(wrong(room, "//! x\nlet now = Instant::now();").contains("pure room"));
+        assert!(wrong(room, "//! x\n// for Anthropic").contains("must not be named in engine"));
+        assert!(wrong(room, "//! x\nlet now = Instant::now();").contains("pure crate"));
         assert!(wrong("tests/behavior/a.rs", "//! x\ntokio::time::sleep(x)").contains("no sleep"));
         let pending = "//! x\ntokio::time::timeout(x, pending::<()>())";
         assert!(wrong("tests/behavior/a.rs", pending).contains("no sleep"));
