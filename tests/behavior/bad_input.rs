@@ -112,7 +112,7 @@ async fn each_key_can_be_checked_individually() {
     assert_eq!(client.check_key(&target.id, 0).await.unwrap_err().kind(), Kind::Auth);
     client.check_key(&target.id, 1).await.unwrap();
     assert_eq!(client.check_key(&"nobody".into(), 0).await.unwrap_err().kind(), Kind::Config);
-    assert!(client.targets()[0].view.usable, "health has seen none of it");
+    assert!(client.targets()[0].view.usable, "health is unaffected");
 }
 
 /// Captures all logs, down to TRACE, while a key is rejected and a target fails over.
@@ -156,7 +156,7 @@ fn all_builder_errors_are_reported_at_once() {
     for part in [
         "the model's name is empty",
         "HOTSPARE_TEST_UNSET is not set",
-        "`a` is there twice",
+        "`a` is defined twice",
         "must begin with http:// or https://",
         "/nonexistent cannot be read",
         "names the target `b`, which does not exist",

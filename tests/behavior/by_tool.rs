@@ -10,7 +10,7 @@ use hotspare::{
 use hotspare_chaos::{ChaosServer, Fault, Scripted, Settings, WireFormat};
 
 const GOOD: &str = r#"{"severity": 2, "owner": "ops"}"#;
-const NOTE: &str = "the schema is asked for as a tool call";
+const NOTE: &str = "the schema is requested as a tool call";
 const WIRES: [WireFormat; 4] =
     [WireFormat::Anthropic, WireFormat::Bedrock, WireFormat::OpenAi, WireFormat::Responses];
 
@@ -104,7 +104,7 @@ async fn tool_arguments_become_the_answer() {
             assert_eq!((answer.finish.clone(), end), (FinishReason::Stop, Ok(FinishReason::Stop)));
             assert!(matches!(answer.content.as_slice(), [Part::Text(_)]), "{:?}", answer.content);
             if requests == 1 {
-                assert_eq!(answer.raw.wire(), None, "the frame shows a call");
+                assert_eq!(answer.raw.wire(), None, "the frame contains a tool call");
             }
             let asked = (main.stats().requests, spare.stats().requests);
             assert_eq!(asked, if requests == 1 { (2, 0) } else { (4, 2) }, "{what} at {wire:?}");

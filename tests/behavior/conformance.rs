@@ -371,18 +371,18 @@ fn conformance_kit_detects_flaws() {
     };
     assert_eq!(find("nothing"), Vec::<String>::new());
     for (flaw, check) in [
-        ("truncated is fine", "cut short is an error"),
-        ("splits show", "any split gives the same"),
-        ("finishes twice", "opened first, in order, one end"),
-        ("every failure is the caller's", "failures are told by their status alone"),
-        ("shows the key", "the key is shown nowhere"),
+        ("truncated is fine", "truncation is an error"),
+        ("splits show", "chunk boundaries do not matter"),
+        ("finishes twice", "signals are in order"),
+        ("every failure is the caller's", "failures are classified by status alone"),
+        ("shows the key", "the key is never shown"),
         ("open header", "the key's header is sensitive"),
     ] {
         let found = find(flaw);
         assert!(found.iter().any(|line| line.contains(check)), "{flaw}: {found:?}");
     }
     let report = Conformance::new(flawed::Flawed("nothing")).run();
-    assert!(!report.passed(), "what is left out does not pass: {report}");
+    assert!(!report.passed(), "a missing scenario fails: {report}");
 }
 
 mod flawed {

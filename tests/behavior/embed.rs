@@ -96,9 +96,9 @@ async fn incompatible_embedding_models_are_skipped() {
     short.embedding_dimensions = Some(8);
     let chat = anthropic::target("claude-demo").base_url(spare.base_url()).endpoint();
     let others = [
-        (target(&spare, "other"), "its vectors are of the family other, those of the route of e"),
-        (target(&spare, "f").profile(longer), "its vectors have 16 numbers, those of the route 8"),
-        (chat, "it makes no embeddings"),
+        (target(&spare, "other"), "its embedding family is other, that of the route e"),
+        (target(&spare, "f").profile(longer), "its vectors have 16 dimensions, those of the route 8"),
+        (chat, "it does not support embeddings"),
     ];
     for (other, why) in others {
         main.set_fault(None).await;
@@ -125,7 +125,7 @@ async fn vectors_of_unexpected_length_are_rejected() {
     assert_eq!(answer.dimensions(), 4);
     let error = client.embed(ask()).await.unwrap_err();
     assert_eq!(error.kind(), Kind::Unsupported, "{error}");
-    assert!(error.to_string().contains("8 numbers where 12 are wanted"), "{error}");
+    assert!(error.to_string().contains("8 dimensions instead of 12"), "{error}");
 }
 
 #[tokio::test]

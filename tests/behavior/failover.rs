@@ -88,7 +88,7 @@ async fn failing_target_is_soon_avoided() {
             rig.client.chat(ask()).await.unwrap();
         }
         let asked = rig.servers[0].stats().requests;
-        assert!(asked <= 12, "a target that answers {status} was asked {asked} times in 100 calls");
+        assert!(asked <= 12, "a target that answers {status} was tried {asked} times in 100 calls");
         assert!(heard.lock().unwrap().contains(&(BreakerState::Open, vec!["main".into()])), "{status}");
     }
 }
@@ -114,7 +114,7 @@ async fn rate_limit_is_honored_without_affecting_health() {
     for _ in 0..10 {
         assert_eq!(rig.client.chat(ask()).await.unwrap().served_by.unwrap().as_str(), "spare");
     }
-    assert_eq!(rig.servers[0].stats().requests, 1, "left alone until the hinted time");
+    assert_eq!(rig.servers[0].stats().requests, 1, "not tried before the hinted time");
     let view = &rig.client.targets()[0].view;
     assert_eq!((view.breaker, view.failure_rate_bp, view.usable), (BreakerState::Closed, 0, false));
 }
@@ -168,7 +168,7 @@ async fn error_lists_every_attempt_when_all_fail() {
     rig.servers[1].set_fault(Some(Fault::Html200)).await;
     rig.servers[2].set_fault(Some(Fault::Refuse)).await;
     let error = rig.client.chat(ask()).await.unwrap_err();
-    assert_eq!(error.kind(), Kind::Overloaded, "the first cause leads");
+    assert_eq!(error.kind(), Kind::Overloaded, "the first failure is reported");
     assert_eq!(error.target().unwrap().as_str(), "main");
     let kinds: Vec<Kind> = error
         .trail()

@@ -253,7 +253,7 @@ fn regex_schema_is_compiled_once_on_a_blocking_thread() {
             drop(busy);
             assert_eq!(first.await.is_ok(), works, "{pattern}");
             let busy = occupy();
-            assert_eq!(client.chat(with(pattern)).await.is_ok(), works, "{pattern} is known by now");
+            assert_eq!(client.chat(with(pattern)).await.is_ok(), works, "{pattern} is cached");
             drop(busy);
         }
     });

@@ -92,7 +92,7 @@ async fn probes_are_opt_in_and_end_with_the_client() {
     let seen = server.stats().requests;
     // Ten times the cooldown, after which any configured probe would have started.
     hotspare_tests::pass_time(Duration::from_secs(1)).await;
-    assert_eq!(server.stats().requests, seen, "nobody asked for probes");
+    assert_eq!(server.stats().requests, seen, "probes are not enabled");
     drop(client);
 
     let (client, server) = probed(true).await;

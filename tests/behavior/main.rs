@@ -2,22 +2,22 @@
 //!
 //! Only order and counts are tested here; timings belong to the benches.
 
-#![expect(clippy::panic, clippy::unwrap_used, reason = "a test that cannot go on says so")]
+#![expect(clippy::panic, clippy::unwrap_used, reason = "tests panic on failure")]
 
 mod bad_input;
 mod bedrock;
-mod bound;
-mod broken;
+mod bound_requests;
 mod by_tool;
 mod conformance;
+mod custom;
 mod defaults;
 mod embed;
 mod failover;
 mod library;
 mod limits;
+mod malformed;
 mod models;
-mod moves;
-mod own;
 mod parity;
+mod portability;
 mod quotas;
 mod streams;

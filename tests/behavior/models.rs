@@ -17,12 +17,12 @@ use hotspare_provider::{Outbound, Signal};
 
 /// Answers with these events, the last list repeatedly, and records what it was asked.
 #[derive(Debug)]
-struct Tells {
+struct FixedAnswers {
     answers: Vec<Result<Vec<Event>, Error>>,
     asked: Mutex<Vec<Arc<ChatRequest>>>,
 }
 
-impl Tells {
+impl FixedAnswers {
     fn new(answers: Vec<Result<Vec<Event>, Error>>) -> Arc<Self> {
         Arc::new(Self { answers, asked: Mutex::default() })
     }
@@ -37,14 +37,14 @@ impl Tells {
 }
 
 #[async_trait]
-impl Provider for Tells {
+impl Provider for FixedAnswers {
     fn wire(&self) -> &'static str {
         "told"
     }
 
     async fn send(&self, call: Outbound) -> Result<BoxStream<'static, Result<Signal, Error>>, Error> {
         let mut asked = self.asked.lock().unwrap();
-        let Request::Chat(chat) = call.request else { panic!("nobody asks for vectors here") };
+        let Request::Chat(chat) = call.request else { panic!("no embedding is requested here") };
         asked.push(chat);
         let answer = self.answers.get(asked.len() - 1).or(self.answers.last()).unwrap().clone()?;
         let chunks = answer.into_iter().map(|event| Ok(Signal::Chunk(Chunk::from(event))));
@@ -79,12 +79,16 @@ fn costs(dollars_per_million: u64) -> ModelProfile {
     profile
 }
 
-fn endpoint(provider: &Arc<Tells>, profile: ModelProfile) -> Endpoint {
+fn endpoint(provider: &Arc<FixedAnswers>, profile: ModelProfile) -> Endpoint {
     Endpoint::custom(Arc::clone(provider) as Arc<dyn Provider>, "m").profile(profile)
 }
 
 /// Two targets in a row.
-fn pair(a: (&Arc<Tells>, ModelProfile), b: (&Arc<Tells>, ModelProfile), rules: Rules) -> Client {
+fn pair(
+    a: (&Arc<FixedAnswers>, ModelProfile),
+    b: (&Arc<FixedAnswers>, ModelProfile),
+    rules: Rules,
+) -> Client {
     Client::builder()
         .target("small", endpoint(a.0, a.1).health_group("a"))
         .target("large", endpoint(b.0, b.1).health_group("b"))
@@ -99,7 +103,7 @@ fn long(words: usize) -> ChatRequest {
 
 #[tokio::test]
 async fn oversized_prompt_is_not_sent_and_the_error_names_the_numbers() {
-    let (small, large) = (Tells::says("small"), Tells::says("large"));
+    let (small, large) = (FixedAnswers::says("small"), FixedAnswers::says("large"));
     let client = pair((&small, holds(4_096)), (&large, holds(100_000)), Rules::default());
     let answer = client.chat(long(9_000)).await.unwrap();
     assert_eq!((answer.text().as_str(), small.requests().len()), ("large", 0));
@@ -114,15 +118,15 @@ async fn oversized_prompt_is_not_sent_and_the_error_names_the_numbers() {
 #[tokio::test]
 async fn context_overflow_fails_over_and_is_remembered() {
     let overflow = Error::new(Kind::ContextOverflow, "too long").with_status(400);
-    let small = Tells::new(vec![Err(overflow), Ok(said("small"))]);
-    let large = Tells::says("large");
+    let small = FixedAnswers::new(vec![Err(overflow), Ok(said("small"))]);
+    let large = FixedAnswers::says("large");
     // The first one's window is unknown.
     let client = pair((&small, ModelProfile::default()), (&large, holds(100_000)), Rules::default());
     let answer = client.chat(long(2_000)).await.unwrap();
     assert_eq!((answer.text().as_str(), answer.trail.attempts.len()), ("large", 2));
     let again = client.chat(long(2_000)).await.unwrap();
     assert_eq!((again.text().as_str(), again.trail.attempts.len()), ("large", 1));
-    assert!(again.trail.skipped[0].why.contains("lately too many"), "{}", again.trail);
+    assert!(again.trail.skipped[0].why.contains("recently rejected"), "{}", again.trail);
     let shorter = client.chat(long(1_000)).await.unwrap();
     assert_eq!(shorter.text(), "small");
 }
@@ -131,7 +135,7 @@ async fn context_overflow_fails_over_and_is_remembered() {
 async fn token_estimates_follow_reported_counts() {
     // It counts three tokens for each that we estimate.
     let answers = (1..=20).map(|n: u64| Ok(counted("x", n * 300))).collect();
-    let (small, large) = (Tells::new(answers), Tells::says("large"));
+    let (small, large) = (FixedAnswers::new(answers), FixedAnswers::says("large"));
     let client = pair((&small, holds(10_000)), (&large, holds(100_000)), Rules::default());
     for n in 1..=20 {
         client.chat(long(n * 100)).await.unwrap();
@@ -146,7 +150,7 @@ async fn token_estimates_follow_reported_counts() {
 async fn trimming_is_opt_in_noted_and_a_last_resort() {
     let mut rules = Rules::default();
     rules.trim = Trim::OldestTurns;
-    let (small, large) = (Tells::says("small"), Tells::says("large"));
+    let (small, large) = (FixedAnswers::says("small"), FixedAnswers::says("large"));
     let mut talk = ChatRequest::to("chat").system("Be brief.").max_output(100);
     for n in 0..10 {
         talk = talk.user(format!("{n} {}", "word ".repeat(500))).assistant("yes");
@@ -154,7 +158,7 @@ async fn trimming_is_opt_in_noted_and_a_last_resort() {
     let talk = talk.user("And now?");
     let client = pair((&small, holds(2_048)), (&large, holds(100_000)), rules.clone());
     let answer = client.chat(talk.clone()).await.unwrap();
-    assert_eq!(answer.text(), "large", "whoever can have the whole comes first");
+    assert_eq!(answer.text(), "large", "a target that fits the whole conversation comes first");
     let client = pair((&small, holds(2_048)), (&large, holds(1_024)), rules);
     let answer = client.chat(talk.clone()).await.unwrap();
     let sent = &small.requests()[0];
@@ -165,15 +169,15 @@ async fn trimming_is_opt_in_noted_and_a_last_resort() {
     let missing = talk.messages.len() - sent.messages.len();
     assert_eq!(
         answer.trail.attempts[0].notes,
-        [format!("left out the {missing} oldest messages: the whole is too long for its window")]
+        [format!("dropped the {missing} oldest messages: the conversation is too long for its window")]
     );
 }
 
 #[tokio::test]
 async fn spend_limits_apply_per_target_and_route() {
     // Each answer costs 100,000 tokens at 10 dollars a million: a dollar.
-    let dear = Tells::new(vec![Ok(counted("dear", 100_000))]);
-    let cheap = Tells::new(vec![Ok(counted("cheap", 100_000))]);
+    let dear = FixedAnswers::new(vec![Ok(counted("dear", 100_000))]);
+    let cheap = FixedAnswers::new(vec![Ok(counted("cheap", 100_000))]);
     let dollar = |n: u64| Cost::from_micros(n * 1_000_000);
     let day = Duration::from_secs(86_400);
     let client = Client::builder()
@@ -188,7 +192,7 @@ async fn spend_limits_apply_per_target_and_route() {
             Ok(answer) => texts.push(answer.text()),
             Err(error) => {
                 assert_eq!(error.kind(), Kind::NoTarget);
-                assert!(error.message().contains("of the route's money"), "{error}");
+                assert!(error.message().contains("of the route's budget"), "{error}");
             }
         }
     }
@@ -210,7 +214,9 @@ fn spend_limit_without_a_known_price_is_a_config_error() {
     let error = Client::from_toml(text).unwrap_err();
     assert!(error.message().contains("`main` has a spend_limit and no known price"), "{error}");
     assert!(error.message().contains("route `chat` has a spend_limit"), "{error}");
-    for (wrong, says) in [("5/day", "a spend_limit is money"), ("5 USD/year", "hour, day, week and month")] {
+    for (wrong, says) in
+        [("5/day", "a spend_limit is an amount"), ("5 USD/year", "hour, day, week and month")]
+    {
         let error = Client::from_toml(&text.replace("5 USD/day", wrong)).unwrap_err();
         assert!(error.message().contains(says), "{error}");
     }
@@ -220,8 +226,8 @@ fn spend_limit_without_a_known_price_is_a_config_error() {
 async fn costs_are_attributed_by_kind() {
     let mut bad = counted("no JSON", 100_000);
     bad.insert(0, Event::Started { id: None, model: None });
-    let main = Tells::new(vec![Ok(bad.clone()), Ok(bad), Ok(counted("{}", 100_000))]);
-    let spare = Tells::new(vec![Ok(counted("{}", 100_000))]);
+    let main = FixedAnswers::new(vec![Ok(bad.clone()), Ok(bad), Ok(counted("{}", 100_000))]);
+    let spare = FixedAnswers::new(vec![Ok(counted("{}", 100_000))]);
     let client = pair((&main, costs(10)), (&spare, costs(10)), Rules::default());
     let ask = || ChatRequest::to("chat").user("x").output(hotspare::OutputFormat::JsonObject);
     let answer = client.chat(ask()).await.unwrap();
@@ -249,8 +255,8 @@ async fn model_refusal_fails_over_if_the_route_enables_it() {
         ] {
             let mut rules = Rules::default();
             rules.on_refusal = rule;
-            let main = Tells::new(vec![Ok(refused())]);
-            let spare = Tells::new(vec![spare_answers]);
+            let main = FixedAnswers::new(vec![Ok(refused())]);
+            let spare = FixedAnswers::new(vec![spare_answers]);
             let client = pair((&main, ModelProfile::default()), (&spare, ModelProfile::default()), rules);
             let ask = ChatRequest::to("chat").user("x");
             let (text, refusal) = if streamed {
@@ -285,7 +291,7 @@ async fn think_tags_in_text_become_reasoning() {
     let pieces = ["<thi", "nk>Two and two", " make four.</th", "ink>\n\nFour."];
     let mut events: Vec<Event> = pieces.iter().map(|piece| Event::TextDelta((*piece).into())).collect();
     events.push(Event::Finished(FinishReason::Stop));
-    let provider = Tells::new(vec![Ok(events)]);
+    let provider = FixedAnswers::new(vec![Ok(events)]);
     let client = Client::builder()
         .target("main", endpoint(&provider, ModelProfile::default()).think_tags(ThinkTags::default()))
         .target("plain", endpoint(&provider, ModelProfile::default()))
@@ -307,7 +313,7 @@ async fn think_tags_in_text_become_reasoning() {
     }
     assert_eq!((thought.as_str(), text.as_str()), ("Two and two make four.", "Four."));
     let plain = client.chat(ChatRequest::to("plain").user("2+2?")).await.unwrap();
-    assert!(plain.text().starts_with("<think>"), "nothing is split that nobody asked for");
+    assert!(plain.text().starts_with("<think>"), "tags are split only if configured");
 }
 
 #[tokio::test]
@@ -320,7 +326,7 @@ async fn tool_calls_get_ids_repaired_arguments_and_usage() {
     };
     let mut events: Vec<Event> = call(0, "", "{'a': 1,}").into_iter().chain(call(1, "", "{}")).collect();
     events.push(Event::Finished(FinishReason::Stop));
-    let provider = Tells::new(vec![Ok(events)]);
+    let provider = FixedAnswers::new(vec![Ok(events)]);
     let client =
         Client::builder().target("main", endpoint(&provider, ModelProfile::default())).build().unwrap();
     let answer = client.chat(ChatRequest::to("main").user("x")).await.unwrap();
@@ -339,7 +345,7 @@ async fn tool_calls_get_ids_repaired_arguments_and_usage() {
     assert_eq!(last.unwrap().unwrap_err().kind(), Kind::BadOutput);
     let mut events: Vec<Event> = call(0, "", r#"{"a":1}"#).into_iter().chain(call(1, "", "{}")).collect();
     events.push(Event::Finished(FinishReason::Stop));
-    let provider = Tells::new(vec![Ok(events)]);
+    let provider = FixedAnswers::new(vec![Ok(events)]);
     let client =
         Client::builder().target("main", endpoint(&provider, ModelProfile::default())).build().unwrap();
     let mut stream = client.stream(ChatRequest::to("main").user("x")).await.unwrap();
@@ -355,7 +361,7 @@ async fn tool_calls_get_ids_repaired_arguments_and_usage() {
 
 #[tokio::test]
 async fn route_prompts_match_targets_and_families() {
-    let (a, b) = (Tells::says("a"), Tells::says("b"));
+    let (a, b) = (FixedAnswers::says("a"), FixedAnswers::says("b"));
     let own = endpoint(&a, ModelProfile::default()).prompt("own");
     let client = Client::builder()
         .target("one", own)
@@ -379,7 +385,7 @@ async fn route_prompts_match_targets_and_families() {
         .route("r", RouteSpec::new(Sequential::new(["one"])).prompt("gpt*", "x").prompt("one", "{{ nope }}"))
         .build()
         .unwrap_err();
-    assert!(nobody.message().contains("`gpt*`, which fits none"), "{nobody}");
+    assert!(nobody.message().contains("`gpt*`, which matches none"), "{nobody}");
     assert!(nobody.message().contains("unknown nope"), "{nobody}");
 }
 
@@ -422,7 +428,7 @@ fn lint_names_a_weaker_spare() {
 #[tokio::test]
 async fn max_output_is_clamped_to_the_model_and_window() {
     let sent = async |max_output: Option<u64>, window: u64, words: usize| {
-        let provider = Tells::says("x");
+        let provider = FixedAnswers::says("x");
         let mut profile = ModelProfile::default();
         (profile.context_window, profile.max_output) = (Some(window), Some(64_000));
         profile.capabilities.unlimited_output = Some(false);
@@ -444,12 +450,12 @@ async fn max_output_is_clamped_to_the_model_and_window() {
 
 #[tokio::test]
 async fn sampling_is_dropped_for_models_without_it() {
-    let provider = Tells::says("x");
+    let provider = FixedAnswers::says("x");
     let mut profile = ModelProfile::default();
     profile.capabilities.sampling = Some(false);
     let client = Client::builder().target("main", endpoint(&provider, profile)).build().unwrap();
     let ask = ChatRequest::to("main").message(Message::text(Role::User, "x")).temperature(0.2);
     let answer = client.chat(ask).await.unwrap();
     assert_eq!(provider.requests()[0].sampling, hotspare::Sampling::default());
-    assert!(answer.trail.attempts[0].notes[0].contains("takes none"), "{}", answer.trail);
+    assert!(answer.trail.attempts[0].notes[0].contains("accepts none"), "{}", answer.trail);
 }

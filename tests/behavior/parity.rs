@@ -233,7 +233,7 @@ async fn schema_is_put_in_the_prompt_if_not_enforced() {
     let mut request = ask().system("Be brief.");
     request.model = "main".into();
     let answer = client.chat(request).await.unwrap();
-    assert_eq!(answer.trail.attempts[0].notes, ["the schema is asked for in words"]);
+    assert_eq!(answer.trail.attempts[0].notes, ["the schema is requested in the prompt"]);
     let requests = scripted.requests();
     let sent = requests[0].chat();
     assert_eq!(sent.output, OutputFormat::JsonObject);
@@ -266,7 +266,7 @@ async fn json_is_requested_in_the_prompt_without_json_mode_and_validated() {
             assert_eq!(text, (requests == 2).then(|| GOOD.to_owned()), "{trail}");
             assert_eq!(trail.attempts.len(), requests, "{trail}");
             assert!(trail.attempts[0].notes.is_empty(), "the main target has a JSON mode");
-            assert_eq!(trail.attempts[1].notes[0], "JSON is asked for in words", "{trail}");
+            assert_eq!(trail.attempts[1].notes[0], "JSON is requested in the prompt", "{trail}");
         }
     }
 }
@@ -282,10 +282,10 @@ async fn prompt_is_the_only_request_for_json_if_nothing_is_enforced() {
         Client::builder().target("chat", Endpoint::custom(provider, "m").profile(profile)).build().unwrap();
     let answer = client.chat(ask()).await.unwrap();
     assert_eq!(serde_json::from_str::<Triage>(&answer.text()).unwrap().owner, "ops");
-    assert_eq!(answer.trail.attempts[0].notes[0], "the schema is asked for in words");
+    assert_eq!(answer.trail.attempts[0].notes[0], "the schema is requested in the prompt");
     let answer =
         client.chat(ChatRequest::to("chat").user("x").output(OutputFormat::JsonObject)).await.unwrap();
-    assert_eq!((answer.text().as_str(), answer.trail.attempts.len()), ("{}", 2), "a list is no object");
+    assert_eq!((answer.text().as_str(), answer.trail.attempts.len()), ("{}", 2), "an array is not an object");
     for asked in scripted.requests() {
         let asked = asked.chat();
         assert_eq!(asked.output, OutputFormat::Text);
@@ -306,7 +306,7 @@ async fn leading_assistant_turn_is_accepted_by_every_target() {
         let instructed = ChatRequest::to("chat").system("Be brief.").max_output(99);
         instructed.assistant("How can I help?").user("Checkout is down.")
     };
-    let note = "put a turn of the user before the assistant, who spoke first";
+    let note = "inserted a user turn before the leading assistant turn";
     assert_eq!(client.chat(ask()).await.unwrap().trail.attempts[0].notes, [note]);
     let roles: Vec<Role> =
         scripted.requests()[0].chat().messages.iter().map(|message| message.role).collect();
@@ -315,7 +315,7 @@ async fn leading_assistant_turn_is_accepted_by_every_target() {
     rig.servers[0].set_fault(Some(Fault::Status(503))).await;
     let answer = rig.client.chat(ask()).await.unwrap();
     let attempts = &answer.trail.attempts;
-    assert!(attempts[0].notes.is_empty(), "the main target takes it as it is: {}", answer.trail);
+    assert!(attempts[0].notes.is_empty(), "the main target accepts it unchanged: {}", answer.trail);
     assert_eq!(attempts.last().unwrap().notes, [note], "{}", answer.trail);
 }
 
@@ -334,7 +334,7 @@ async fn dropped_schema_keywords_are_noted_and_still_validated() {
         OutputFormat::JsonSchema { name: "n".into(), schema: Json::parse(text).unwrap(), strict: true }
     };
     let answer = client.chat(ChatRequest::to("chat").user("x").output(schema("^x"))).await.unwrap();
-    assert_eq!(answer.trail.attempts[0].notes, ["output: the wire's schema is without pattern"]);
+    assert_eq!(answer.trail.attempts[0].notes, ["output: removed from the schema: pattern"]);
     let error = client.chat(ChatRequest::to("chat").user("x").output(schema("^y"))).await.unwrap_err();
     assert_eq!(error.kind(), Kind::BadOutput, "{error}");
 }
@@ -364,7 +364,7 @@ fn invalid_template_is_a_config_error() {
         )
     };
     for (prompt, says) in [
-        ("{ text = \"{{ sytem }}\" }", "unknown sytem; known are model, system"),
+        ("{ text = \"{{ sytem }}\" }", "unknown sytem; valid values are model, system"),
         ("{ text = \"{% if %}\" }", "line 1"),
         ("\"prompts/x.j2\"", "was not read"),
         ("{ prefix = \"x\" }", "needs `file` or `text`"),

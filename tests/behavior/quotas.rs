@@ -58,10 +58,10 @@ async fn daily_quota_of_one_model_does_not_affect_other_models() {
             assert_eq!(answer.trail.attempts.len(), attempts, "{}", answer.trail);
         }
         let usable: Vec<bool> = client.targets().iter().map(|target| target.view.usable).collect();
-        assert_eq!(usable, [false, true], "the quota is used up, and left alone");
+        assert_eq!(usable, [false, true], "the exhausted quota is not tried again");
     }
     let broke = two_models(chat, Refuses(429, wallet, says_chat));
     let error = broke.chat(ChatRequest::to("chat").user("hi")).await.unwrap_err();
     assert_eq!(error.kind(), Kind::QuotaExhausted);
-    assert!(broke.targets().iter().all(|target| !target.view.usable), "money is the key's");
+    assert!(broke.targets().iter().all(|target| !target.view.usable), "billing is scoped to the key");
 }

@@ -135,7 +135,7 @@ async fn on_cut_terminate_reports_an_error_not_a_clean_end() {
             _ => Kind::Truncated,
         };
         assert_eq!(error.kind(), expected, "{fault}");
-        assert!(error.trail().attempts[0].usage.output.is_some(), "what was read is in the books");
+        assert!(error.trail().attempts[0].usage.output.is_some(), "usage up to the cut is counted");
     }
 }
 

@@ -69,7 +69,7 @@ fn decoded_answers_match_an_independent_reader() {
 fn judge(decoded: &Decoded, expected: &reader::Answer) -> Vec<String> {
     match (&decoded.outcome, expected.failed) {
         (Outcome::Failed(_), true) => Vec::new(),
-        (Outcome::Answered { .. }, true) => vec!["a failure was read as an answer".into()],
+        (Outcome::Answered { .. }, true) => vec!["a failure was decoded as an answer".into()],
         // A tool call with malformed arguments is decoded, but rejected as an answer.
         (Outcome::Failed(error), false)
             if error.kind() == Kind::BadOutput && expected.has_broken_arguments() =>

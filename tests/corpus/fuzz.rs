@@ -24,7 +24,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(31 * 24 * 3600);
 
 /// One mutation of a body; positions are taken modulo its length.
 #[derive(Clone, Debug)]
-enum Harm {
+enum Corruption {
     Cut(u32),
     Drop(u32, u16),
     Flip(u32, u8),
@@ -79,15 +79,15 @@ const PIECES: [&[u8]; 10] = [
 const BRACKETS: [&[u8]; 12] =
     [b"[", b"]", b",", b" ", b"{", b"}", b"{}", b"[{", b",{", b"\"", b"\\\"", b"{\"a\":[{\"]}\":1}]}"];
 
-fn harm() -> impl Strategy<Value = Harm> {
+fn corruption() -> impl Strategy<Value = Corruption> {
     prop_oneof![
-        1 => any::<u32>().prop_map(Harm::Cut),
-        2 => (any::<u32>(), any::<u16>()).prop_map(|(at, len)| Harm::Drop(at, len % 512)),
-        2 => (any::<u32>(), 0u8..8).prop_map(|(at, bit)| Harm::Flip(at, bit)),
-        4 => (any::<u32>(), framing()).prop_map(|(at, framing)| Harm::Frame(at, framing)),
-        2 => (any::<u32>(), prop::sample::select(PIECES.to_vec())).prop_map(|(at, piece)| Harm::Insert(at, piece.to_vec())),
-        1 => (any::<u32>(), prop::collection::vec(any::<u8>(), 1..20)).prop_map(|(at, piece)| Harm::Insert(at, piece)),
-        6 => (any::<u32>(), 0..VALUES.len()).prop_map(|(at, value)| Harm::Value(at, value)),
+        1 => any::<u32>().prop_map(Corruption::Cut),
+        2 => (any::<u32>(), any::<u16>()).prop_map(|(at, len)| Corruption::Drop(at, len % 512)),
+        2 => (any::<u32>(), 0u8..8).prop_map(|(at, bit)| Corruption::Flip(at, bit)),
+        4 => (any::<u32>(), framing()).prop_map(|(at, framing)| Corruption::Frame(at, framing)),
+        2 => (any::<u32>(), prop::sample::select(PIECES.to_vec())).prop_map(|(at, piece)| Corruption::Insert(at, piece.to_vec())),
+        1 => (any::<u32>(), prop::collection::vec(any::<u8>(), 1..20)).prop_map(|(at, piece)| Corruption::Insert(at, piece)),
+        6 => (any::<u32>(), 0..VALUES.len()).prop_map(|(at, value)| Corruption::Value(at, value)),
     ]
 }
 
@@ -99,7 +99,7 @@ fn place(at: u32, length: usize) -> usize {
     at as usize % length.max(1)
 }
 
-impl Harm {
+impl Corruption {
     fn apply(&self, body: &mut Vec<u8>) {
         match self {
             Self::Cut(at) => body.truncate(place(*at, body.len())),
@@ -207,11 +207,11 @@ fn seeds(keep: impl Fn(&Exchange) -> bool) -> Vec<(String, Vec<&'static Exchange
 #[test]
 fn corrupted_answers_decode_or_give_typed_errors() {
     for (endpoint, seeds) in seeds(|exchange| exchange.head.status.is_success()) {
-        let strategy = (0..seeds.len(), prop::collection::vec(harm(), 1..5), 1usize..200);
-        target(&format!("decode {endpoint}"), &strategy, |(seed, harms, size)| {
+        let strategy = (0..seeds.len(), prop::collection::vec(corruption(), 1..5), 1usize..200);
+        target(&format!("decode {endpoint}"), &strategy, |(seed, corruptions, size)| {
             let mut exchange = seeds[seed].clone();
             let mut body = exchange.body.to_vec();
-            harms.iter().for_each(|harm| harm.apply(&mut body));
+            corruptions.iter().for_each(|corruption| corruption.apply(&mut body));
             exchange.body = Bytes::from(body);
             let (whole, split) = (exchange.decode(), exchange.decode_in_pieces(size));
             prop_assert_eq!(
@@ -259,14 +259,14 @@ fn corrupted_failures_give_typed_errors() {
     for (endpoint, seeds) in seeds(|exchange| !exchange.head.status.is_success()) {
         let strategy = (
             0..seeds.len(),
-            prop::collection::vec(harm(), 0..5),
+            prop::collection::vec(corruption(), 0..5),
             prop::collection::vec(header.clone(), 0..3),
             300u16..600,
         );
-        target(&format!("classify {endpoint}"), &strategy, |(seed, harms, headers, status)| {
+        target(&format!("classify {endpoint}"), &strategy, |(seed, corruptions, headers, status)| {
             let mut exchange = seeds[seed].clone();
             let mut body = exchange.body.to_vec();
-            harms.iter().for_each(|harm| harm.apply(&mut body));
+            corruptions.iter().for_each(|corruption| corruption.apply(&mut body));
             exchange.body = Bytes::from(body);
             exchange.head.status = StatusCode::from_u16(status).unwrap();
             for (name, value) in headers {

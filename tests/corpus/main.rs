@@ -2,12 +2,7 @@
 //!
 //! Reads every recording in the folder named by `HOTSPARE_CORPUS`, or else the small subset in `recorded/`. Works with
 //! any set in the same format: rules depend on the recordings' contents, exceptions are listed by id.
-#![expect(
-    clippy::panic,
-    clippy::print_stdout,
-    clippy::unwrap_used,
-    reason = "a test that tells what it read"
-)]
+#![expect(clippy::panic, clippy::print_stdout, clippy::unwrap_used, reason = "tests print a summary")]
 
 mod answers;
 mod conversations;

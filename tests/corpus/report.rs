@@ -118,7 +118,10 @@ impl Report {
             }
             let known = std::fs::read_to_string(&path).unwrap_or_default();
             if known.contains(&set) {
-                assert!(known == fresh, "docs/{name} is behind: run the tests once with HOTSPARE_BLESS=1");
+                assert!(
+                    known == fresh,
+                    "docs/{name} is out of date: run the tests once with HOTSPARE_BLESS=1"
+                );
             } else {
                 println!("docs/{name} speaks of another set of recordings");
             }

@@ -260,7 +260,7 @@ fn shown_apart(body: &mut Value) {
     let (mut out, mut shown) = (Vec::new(), Vec::new());
     for mut message in messages.drain(..) {
         if message["role"] != "tool" && !shown.is_empty() {
-            shown.insert(0, serde_json::json!({"type": "text", "text": "What the tools have shown:"}));
+            shown.insert(0, serde_json::json!({"type": "text", "text": "Media from the tool results:"}));
             out.push(serde_json::json!({"role": "user", "content": std::mem::take(&mut shown)}));
         }
         let seen = |part: &Value| part["type"] == "image_url" || part["type"] == "file";
@@ -274,7 +274,7 @@ fn shown_apart(body: &mut Value) {
         out.push(message);
     }
     if !shown.is_empty() {
-        shown.insert(0, serde_json::json!({"type": "text", "text": "What the tools have shown:"}));
+        shown.insert(0, serde_json::json!({"type": "text", "text": "Media from the tool results:"}));
         out.push(serde_json::json!({"role": "user", "content": shown}));
     }
     *messages = out;

@@ -1,7 +1,7 @@
 //! A client from configuration text: the same text that the gateway reads.
 //!
 //! Runs without a key, and sends nothing: it explains what it would do.
-#![expect(clippy::print_stdout, reason = "an example shows what it does")]
+#![expect(clippy::print_stdout, reason = "examples print their results")]
 
 use hotspare::{ChatRequest, Client};
 

@@ -2,7 +2,7 @@
 //! target.
 //!
 //! Runs without a key. Uses the textbook breaker (3 failures in 60 s), selected by name.
-#![expect(clippy::print_stdout, reason = "an example shows what it does")]
+#![expect(clippy::print_stdout, reason = "examples print their results")]
 
 use std::sync::Arc;
 

@@ -1,7 +1,7 @@
 //! Racing: the same request to two targets at once; the first good answer serves, the loser is cancelled and counted.
 //!
 //! Runs without a key.
-#![expect(clippy::print_stdout, reason = "an example shows what it does")]
+#![expect(clippy::print_stdout, reason = "examples print their results")]
 
 use std::sync::Arc;
 use std::time::Duration;

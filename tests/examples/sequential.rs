@@ -1,7 +1,7 @@
 //! Sequential fallback: the first target that works, in the configured order.
 //!
 //! Runs without a key: two scripted providers stand in for real ones.
-#![expect(clippy::print_stdout, reason = "an example shows what it does")]
+#![expect(clippy::print_stdout, reason = "examples print their results")]
 
 use std::sync::Arc;
 

@@ -104,7 +104,7 @@ async fn reply_header_says_what_was_changed_for_the_target() {
         rig.servers[0].set_fault(Some(Fault::Status(503))).await;
         let reply = post(&gateway, &body.to_string()).await;
         let notes = reply.headers()["x-hotspare-notes"].to_str().unwrap();
-        assert!(notes.contains("left out fields that only another wire knows (caf?, logit_bias)"), "{notes}");
+        assert!(notes.contains("dropped fields specific to another wire (caf?, logit_bias)"), "{notes}");
         body["x".repeat(5_000)] = json!(1);
         let reply = post(&gateway, &body.to_string()).await;
         assert_eq!(reply.headers()["x-hotspare-notes"].len(), 1_024);
@@ -117,7 +117,7 @@ async fn frames_of_the_callers_wire_are_relayed_verbatim() {
     let gateway = start(rig.client.clone()).await;
     let through = post(&gateway, &ask(true)).await.text().await.unwrap();
     assert!(through.contains("chatcmpl-") && through.contains(r#""created":1760000000"#), "{through}");
-    assert!(!through.contains("usage"), "counts that nobody asked for");
+    assert!(!through.contains("usage"), "usage was not requested");
     assert_eq!(through.matches("[DONE]").count(), 1);
 }
 
@@ -337,7 +337,10 @@ async fn deadline_headers_are_honored() {
     assert_eq!(ask("x-envoy-expected-rq-timeout-ms", "200").await, 504);
     assert_eq!(ask("x-request-timeout", "soon").await, 400);
     let views = rig.client.targets();
-    assert!(views.iter().all(|target| target.view.failure_rate_bp == 0), "short patience is nobody's fault");
+    assert!(
+        views.iter().all(|target| target.view.failure_rate_bp == 0),
+        "a short caller deadline blames no target"
+    );
 }
 
 /// Whichever target serves, or continues after a cut, a caller of the Responses wire gets that wire.
@@ -415,6 +418,10 @@ async fn cross_origin_requests_are_rejected_without_client_keys() {
     let mut options = ServeOptions::default();
     options.keys = hotspare_gateway::ClientKeys::parse("ck-one");
     let keyed = start_with(rig.client.clone(), options).await;
-    assert_eq!(ask(keyed.address, "https://evil.example").await.status(), 200, "a key says who asks");
+    assert_eq!(
+        ask(keyed.address, "https://evil.example").await.status(),
+        200,
+        "a client key authorizes the request"
+    );
     assert_eq!(rig.servers[0].stats().requests, 2);
 }

@@ -1,7 +1,7 @@
 //! Real peers: official Python clients in front, and a real model on a real server behind.
 //!
 //! Each test is skipped with a message if its peer is not installed; CI installs all.
-#![expect(clippy::panic, clippy::unwrap_used, reason = "a test that cannot go on says so")]
+#![expect(clippy::panic, clippy::unwrap_used, reason = "tests panic on failure")]
 
 mod bedrock;
 mod gateway;

@@ -81,7 +81,7 @@ async fn messages_api_emits_the_full_sequence_for_every_wire() {
             names.iter().filter(|name| **name == "content_block_start").count(),
             names.iter().filter(|name| **name == "content_block_stop").count(),
         );
-        assert_eq!(begun, ended, "{wire:?}: every block that begins ends");
+        assert_eq!(begun, ended, "{wire:?}: every opened block is closed");
     }
 }
 
@@ -102,7 +102,7 @@ async fn cut_stream_continues_with_consistent_block_indexes() {
         for (name, data) in &frames {
             match name.as_str() {
                 "content_block_start" => {
-                    assert_eq!(open, None, "{wires:?}: a block begins inside another");
+                    assert_eq!(open, None, "{wires:?}: a block is opened inside another");
                     open = Some(data["index"].clone());
                 }
                 "content_block_delta" => assert_eq!(open.as_ref(), Some(&data["index"]), "{wires:?}"),

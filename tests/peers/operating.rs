@@ -67,8 +67,8 @@ async fn failures_are_logged_with_the_request_id() {
     let reply = ask(&gateway, "chat", false).await;
     let lines = log.lines(&format!("id=\"{}\"", id(&reply)));
     let why = |line: &&String| line.contains("the call failed") && line.contains("main: it is disabled");
-    assert!(lines.iter().any(|line| why(&line)), "callers are not told, so the log must say it: {lines:#?}");
-    assert!(!lines.iter().any(|line| line.contains("out of service")), "said once: {lines:#?}");
+    assert!(lines.iter().any(|line| why(&line)), "callers do not see it, so the log must: {lines:#?}");
+    assert!(!lines.iter().any(|line| line.contains("out of service")), "logged once: {lines:#?}");
 
     let reply = ask(&gateway, "nobody", false).await;
     let lines = log.lines(&format!("id=\"{}\"", id(&reply)));
@@ -182,7 +182,7 @@ async fn unavailable_model_can_be_reenabled() {
     assert_ne!(ask(&gateway, "chat", false).await.status(), 200);
     rig.servers[0].set_fault(None).await;
     assert_eq!(targets(&gateway).await[0]["disabled_by"], "model_unavailable");
-    assert_eq!(ask(&gateway, "chat", false).await.status(), 503, "it is left alone");
+    assert_eq!(ask(&gateway, "chat", false).await.status(), 503, "it is not tried");
     http().post(gateway.at("/targets/main/enable")).send().await.unwrap();
     assert_eq!(ask(&gateway, "chat", false).await.status(), 200);
 }
@@ -224,7 +224,7 @@ async fn target_can_be_cordoned_and_uncordoned() {
     let page = http().post(gateway.at("/targets/main/cordon")).header("origin", "https://a.page").send();
     assert_eq!(page.await.unwrap().status(), 403);
     assert_eq!(http().get(gateway.at("/targets/main/cordon")).send().await.unwrap().status(), 405);
-    assert_eq!(served_by().await, "main", "none of those did anything");
+    assert_eq!(served_by().await, "main", "none of them had an effect");
 }
 
 #[tokio::test]
@@ -314,9 +314,9 @@ async fn full_gateway_returns_503_and_stays_observable() {
 
     let reply = ask(&gateway, "chat", false).await;
     assert_eq!((reply.status().as_u16(), &reply.headers()["retry-after"]), (503, &"1".parse().unwrap()));
-    assert!(reply.headers().get("x-should-retry").is_none(), "another time it may be served");
+    assert!(reply.headers().get("x-should-retry").is_none(), "a retry may succeed");
     let told = reply.text().await.unwrap();
-    assert!(told.contains("\"the gateway has no room for another connection"), "{told}");
+    assert!(told.contains("\"the gateway has no capacity for another connection"), "{told}");
     assert_eq!(get(&gateway, "/healthz").await, "ok\n");
     assert!(get(&gateway, "/metrics").await.contains("hotspare_max_connections 1\n"));
     assert!(log.lines("WARN").iter().any(|line| line.contains("server.max_connections")));
@@ -343,7 +343,7 @@ async fn operator_keys_are_separate_from_client_keys() {
         assert_eq!((look(path, "tenant").await, look(path, "nobody").await), (403, 401), "{path}");
         assert_eq!(look(path, "first").await, 200, "{path}");
     }
-    assert_eq!(look("/v1/models", "first").await, 401, "an operator key asks nothing");
+    assert_eq!(look("/v1/models", "first").await, 401, "an operator key may not call models");
     assert_eq!(cordon("tenant").await.status(), 403);
     assert!(!rig.client.targets()[0].view.cordoned);
     let reply = cordon("second").await;
@@ -365,16 +365,16 @@ async fn rate_limits_return_429_and_the_gateway_stays_ready() {
         let reply = ask(&gateway, "chat", false).await;
         assert_eq!(reply.status(), 429);
         let is_final = reply.headers().contains_key("x-should-retry");
-        assert_eq!(is_final, asked, "where no target was asked, asking again after the pause is right");
+        assert_eq!(is_final, asked, "retrying after the pause is right if no target was tried");
         let pause: u64 = reply.headers()["retry-after"].to_str().unwrap().parse().unwrap();
         assert!((1..=9).contains(&pause), "{pause}");
         let body: Value = serde_json::from_str(&reply.text().await.unwrap()).unwrap();
         assert_eq!(body["error"]["type"], "rate_limit_error", "{body}");
     }
-    assert!(rig.servers.iter().all(|server| server.stats().requests == 1), "they are left alone");
+    assert!(rig.servers.iter().all(|server| server.stats().requests == 1), "no target is tried");
     assert_eq!(ready().await, 200);
     rig.client.cordon("main").unwrap();
-    assert_eq!(ask(&gateway, "chat", false).await.status(), 429, "the other is only at its limit");
+    assert_eq!(ask(&gateway, "chat", false).await.status(), 429, "the other is only rate limited");
     assert_eq!(ready().await, 200);
     rig.client.cordon("spare").unwrap();
     assert_eq!((ask(&gateway, "chat", false).await.status().as_u16(), ready().await), (503, 503));

@@ -135,8 +135,8 @@ async fn server_killed_mid_stream_gives_a_typed_error() {
             }
             Some(Ok(_)) => {}
             Some(Err(error)) => break error,
-            None if pieces < 10 => panic!("the model had no more to say than {pieces} pieces"),
-            None => panic!("a cut answer ended as if it were whole after {pieces} pieces"),
+            None if pieces < 10 => panic!("the model finished after only {pieces} pieces"),
+            None => panic!("a truncated answer looked complete after {pieces} pieces"),
         }
     };
     assert_eq!(error.kind(), hotspare::Kind::Truncated, "{error}");
@@ -197,7 +197,7 @@ async fn streams_continue_after_thirty_kills() {
         seams += usize::from(seam.is_some());
         // This server repeats the prefill before it continues.
         if let Some((before, after)) = seam.map(|seam| text.split_at(seam)) {
-            assert!(before.len() < 8 || !after.starts_with(before), "round {round}: had twice: {text}");
+            assert!(before.len() < 8 || !after.starts_with(before), "round {round}: duplicated text: {text}");
         }
         if text == *unbroken {
             same += 1;
@@ -215,8 +215,8 @@ async fn streams_continue_after_thirty_kills() {
         "30 streams ended normally, {seams} with a seam; {same} read as if unbroken, {shorter} up to where the shorter one \
          ends; others: {differ:?}"
     );
-    assert!(seams >= 25, "the server outran its death: {seams}");
-    assert!(same >= 15, "what was asked anew is joined only where it is the same: {differ:?}");
+    assert!(seams >= 25, "the server finished before the kill: {seams}");
+    assert!(same >= 15, "restarted answers are joined only where they match: {differ:?}");
     assert!(same + shorter >= 24, "tokens that straddle the seam are few: {differ:?}");
 }
 

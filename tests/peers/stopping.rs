@@ -39,7 +39,7 @@ async fn shutdown_finishes_answers_in_flight() {
     }
     assert!(String::from_utf8(text).unwrap().ends_with("data: [DONE]\n\n"));
     let gone = post(&gateway, "/v1/chat/completions", true).send().await;
-    assert!(gone.is_err_and(|error| error.is_connect()), "nobody new is let in");
+    assert!(gone.is_err_and(|error| error.is_connect()), "new calls are rejected");
     gateway.stopped().await;
 }
 
@@ -68,7 +68,7 @@ async fn second_signal_ends_streams_with_an_error_event() {
             "{path}: {end}"
         );
         gateway.stopped().await;
-        assert_eq!(rig.client.targets()[0].counts.in_flight, 0, "and upstream is let go");
+        assert_eq!(rig.client.targets()[0].counts.in_flight, 0, "the upstream request is cancelled");
     }
 }
 
@@ -89,7 +89,7 @@ async fn drain_timeout_ends_unstarted_answers() {
         assert_eq!(reply.status(), 503);
         let body: Value = serde_json::from_str(&reply.text().await.unwrap()).unwrap();
         assert!(
-            body["error"]["message"].as_str().unwrap().starts_with("the gateway is shutting down; ask again")
+            body["error"]["message"].as_str().unwrap().starts_with("the gateway is shutting down; retry")
         );
         gateway.stopped().await;
     }
@@ -113,6 +113,6 @@ async fn idle_connections_do_not_delay_shutdown() {
     }
     gateway.signal();
     let stopped = tokio::time::timeout(Duration::from_secs(10), gateway.stopped()).await;
-    assert!(stopped.is_ok(), "it waits for callers who ask nothing");
+    assert!(stopped.is_ok(), "it waited for idle connections");
     drop((idle, silent));
 }

@@ -68,7 +68,7 @@ impl Rig {
     ///
     /// # Panics
     /// If a port cannot be bound.
-    #[expect(clippy::expect_used, reason = "a test without its servers cannot go on")]
+    #[expect(clippy::expect_used, reason = "tests panic on failure")]
     pub async fn with(wires: &[WireFormat], route: RouteSpec) -> Self {
         let mut servers = Vec::new();
         let mut builder = Client::builder().route("chat", route);

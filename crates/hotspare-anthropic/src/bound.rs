@@ -28,5 +28,5 @@ pub(crate) fn binds(request: &ChatRequest) -> Option<String> {
         return Some(format!("the tool {kind}, which the provider runs"));
     }
     let kept = request.natives(WIRE).find(|native| native.raw.as_str().contains("\"file_id\""));
-    kept.map(|native| format!("a part that only its provider can look up ({})", kind(&native.raw)))
+    kept.map(|native| format!("a part that only its provider can resolve ({})", kind(&native.raw)))
 }

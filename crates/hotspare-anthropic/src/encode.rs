@@ -54,7 +54,7 @@ pub(crate) fn body(request: &ChatRequest, to: &To<'_>) -> Result<Vec<u8>, Error>
         .and_then(|extras| extras.get("output_config"))
         .and_then(|config| serde_json::from_str(config.as_str()).ok());
     let config = config.as_ref();
-    let thinks = !(told_to_think(request) && begun_without_thought(&turns));
+    let thinks = !(requests_thinking(request) && begun_without_thought(&turns));
     let mut out = Vec::with_capacity(1_024);
     Body { request, to, system: System::of(head), turns, extras, config, thinks }
         .serialize(&mut serde_json::Serializer::new(&mut out))
@@ -71,9 +71,9 @@ pub(crate) fn notes(request: &ChatRequest) -> Vec<String> {
             .position(|message| !is_instruction(message))
             .map(|at| turns(&request.messages[at..]))
     };
-    let unthinking = told_to_think(request)
+    let unthinking = requests_thinking(request)
         && turns().is_some_and(|turns| turns.is_ok_and(|turns| begun_without_thought(&turns)));
-    let note = "does not think this time: the tool calls that it goes on with were begun without a thought of its own";
+    let note = "thinking disabled: the tool calls being continued have no reasoning from this provider";
     let mut notes = if unthinking { vec![note.to_owned()] } else { Vec::new() };
     let own = request.extras.get(WIRE);
     let says = |name: &str| own.is_some_and(|own| own.contains_key(name));
@@ -91,7 +91,7 @@ pub(crate) fn notes(request: &ChatRequest) -> Vec<String> {
 }
 
 /// Whether the request forces the model to think. A model that decides for itself accepts any history.
-fn told_to_think(request: &ChatRequest) -> bool {
+fn requests_thinking(request: &ChatRequest) -> bool {
     let own = request.extras.get(WIRE).and_then(|extras| extras.get(THINKING));
     own.is_some_and(|thinking| thinking.to_value()["type"] == "enabled")
 }
@@ -103,10 +103,10 @@ fn check(request: &ChatRequest) -> Result<(), Error> {
     if sampling.frequency_penalty.is_some_and(|penalty| penalty != 0.0)
         || sampling.presence_penalty.is_some_and(|penalty| penalty != 0.0)
     {
-        return unsupported("this wire has no word for penalties");
+        return unsupported("this wire does not support penalties");
     }
     if request.output == OutputFormat::JsonObject {
-        return unsupported("this wire has no JSON mode without a schema");
+        return unsupported("this wire does not support JSON mode without a schema");
     }
     Ok(())
 }

@@ -168,7 +168,9 @@ fn message(at: &str, raw: &RawValue, turns: &mut Vec<Message>) -> Result<(), Err
         Some("assistant") => Role::Assistant,
         Some("system") => Role::System,
         Some(other) => {
-            return Err(invalid(format!("`{at}.role` is `{other}`; known are user, assistant and system")));
+            return Err(invalid(format!(
+                "`{at}.role` is `{other}`; valid values are user, assistant and system"
+            )));
         }
         None => return Err(invalid(format!("`{at}.role` is missing"))),
     };
@@ -216,7 +218,7 @@ fn tool_choice(request: &mut ChatRequest, raw: &RawValue) -> Result<(), Error> {
         ("tool", None) => return Err(invalid("`tool_choice.name` is missing")),
         (other, _) => {
             return Err(invalid(format!(
-                "`tool_choice.type` is `{other}`; known are auto, any, tool and none"
+                "`tool_choice.type` is `{other}`; valid values are auto, any, tool and none"
             )));
         }
     });
@@ -236,7 +238,7 @@ fn format(at: &str, raw: &RawValue) -> Result<OutputFormat, Error> {
             Ok(OutputFormat::JsonSchema { name: "answer".into(), schema, strict: true })
         }
         ("json_schema", None) => Err(invalid(format!("`{at}.schema` is missing"))),
-        (other, _) => Err(invalid(format!("`{at}.type` is `{other}`; known is json_schema"))),
+        (other, _) => Err(invalid(format!("`{at}.type` is `{other}`; the valid value is json_schema"))),
     }
 }
 

@@ -145,8 +145,9 @@ impl Wire for Anthropic {
         if self.host.betas_in_body {
             headers.remove(BETA);
         } else if let Some(beta) = &asked {
-            let value = HeaderValue::from_str(beta)
-                .map_err(|_| Error::new(Kind::InvalidRequest, format!("{BETA} cannot stand in a header")))?;
+            let value = HeaderValue::from_str(beta).map_err(|_| {
+                Error::new(Kind::InvalidRequest, format!("{BETA} is not a valid header value"))
+            })?;
             headers.append(HeaderName::from_static(BETA), value);
         }
         match (&call.secret, self.host.auth) {
@@ -166,7 +167,7 @@ impl Wire for Anthropic {
                 framer: Box::new(Whole::default()),
                 decoder: Box::new(MessagesDecoder::default()),
             }),
-            other => Err(Error::new(Kind::Protocol, format!("the reply's type is {other}"))),
+            other => Err(Error::new(Kind::Protocol, format!("the reply has the content type {other}"))),
         }
     }
 

@@ -193,7 +193,7 @@ impl BodyDecoder {
             || reply.completions.is_some()
             || reply.choices.is_some();
         if !known {
-            return Err(Error::new(Kind::Protocol, "the body is in no known model's spelling"));
+            return Err(Error::new(Kind::Protocol, "the body has no known format"));
         }
         if !self.started {
             self.started = true;

@@ -24,7 +24,7 @@ const THINKING: &str = "thinking";
 
 /// The note that thinking is left out.
 const UNTHINKING: &str =
-    "does not think this time: the tool calls that it goes on with were begun without a thought of its own";
+    "thinking disabled: the tool calls being continued have no reasoning from this provider";
 
 /// The highest temperature.
 const HOTTEST: f64 = 1.0;
@@ -46,7 +46,7 @@ pub(crate) fn body(request: &ChatRequest, model: &str) -> Result<String, Error> 
     }
     out.put("system", Some(system).filter(|system| !system.is_empty()));
     let turns = messages(rest, &mut blocks)?;
-    let unthinking = family.thought_leads && told_to_think(request) && begun_without_thought(&turns);
+    let unthinking = family.thought_leads && requests_thinking(request) && begun_without_thought(&turns);
     out.put("messages", Some(turns));
     out.put("inferenceConfig", Some(inference(request)).filter(|inference| !inference.is_empty()));
     let mut config = Map::new();
@@ -91,7 +91,7 @@ fn begun_without_thought(turns: &[Value]) -> bool {
 }
 
 /// Whether the request forces the model to think. A model that decides for itself accepts any history.
-fn told_to_think(request: &ChatRequest) -> bool {
+fn requests_thinking(request: &ChatRequest) -> bool {
     let own = request.extras.get(WIRE).and_then(|extras| extras.get(OWN)).map(Json::to_value);
     own.is_some_and(|own| own[THINKING]["type"] == "enabled")
 }
@@ -110,7 +110,7 @@ pub(crate) fn thinks(request: &ChatRequest) -> bool {
 pub(crate) fn notes(request: &ChatRequest, model: &str) -> Vec<String> {
     let mut notes = Vec::new();
     let family = Family::of(model);
-    if family.thought_leads && told_to_think(request) {
+    if family.thought_leads && requests_thinking(request) {
         let head = request.messages.iter().take_while(|message| is_instruction(message)).count();
         let turns = messages(&request.messages[head..], &mut Blocks::new(family));
         if turns.is_ok_and(|turns| begun_without_thought(&turns)) {
@@ -123,16 +123,16 @@ pub(crate) fn notes(request: &ChatRequest, model: &str) -> Vec<String> {
         notes.push(format!("temperature {wanted} lowered to {HOTTEST}"));
     }
     if request.parallel_tools == Some(false) && !request.tools.is_empty() {
-        notes.push("left out: one tool call at a time".to_owned());
+        notes.push("dropped: one tool call at a time".to_owned());
     }
     if request.sampling.seed.is_some() {
-        notes.push("left out: the seed".to_owned());
+        notes.push("dropped: the seed".to_owned());
     }
     if request.end_user.is_some() {
-        notes.push("left out: the user's id".to_owned());
+        notes.push("dropped: the end user's id".to_owned());
     }
     if request.tools.is_empty() && request.native_tools.is_empty() && !called(request).is_empty() {
-        notes.push("tools that the conversation called are named again".to_owned());
+        notes.push("declared the tools that the conversation has called".to_owned());
     }
     notes
 }
@@ -146,10 +146,10 @@ fn check(request: &ChatRequest) -> Result<(), Error> {
     let sampling = &request.sampling;
     let penalties = [sampling.frequency_penalty, sampling.presence_penalty];
     if penalties.into_iter().flatten().any(|penalty| penalty != 0.0) {
-        return Err(unsupported("this wire has no word for penalties"));
+        return Err(unsupported("this wire does not support penalties"));
     }
     if request.output == OutputFormat::JsonObject {
-        return Err(unsupported("this wire has no JSON mode without a schema"));
+        return Err(unsupported("this wire does not support JSON mode without a schema"));
     }
     Ok(())
 }
@@ -179,7 +179,7 @@ fn inference(request: &ChatRequest) -> Map<String, Value> {
 fn own(request: &ChatRequest, family: Family) -> Result<Map<String, Value>, Error> {
     let mut out = Map::new();
     if let Some(top_k) = request.sampling.top_k {
-        let place = family.top_k.ok_or_else(|| unsupported("this model has no known word for top_k"))?;
+        let place = family.top_k.ok_or_else(|| unsupported("this model is not known to support top_k"))?;
         put(&mut out, place, top_k.into());
     }
     if let Some(effort) = &request.reasoning_effort {
@@ -255,9 +255,7 @@ fn tools(request: &ChatRequest) -> Result<Option<String>, Error> {
         return Ok(None);
     }
     if forbidden {
-        return Err(unsupported(
-            "this wire has no word against tool calls in a conversation that has had some",
-        ));
+        return Err(unsupported("this wire cannot disable tool calls in a conversation that contains some"));
     }
     let mut spelled: Vec<String> = request.tools.iter().map(tool).collect();
     let native = request.native_tools.iter().filter(|native| native.wire == WIRE);

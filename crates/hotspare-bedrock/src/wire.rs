@@ -121,7 +121,7 @@ impl Wire for Bedrock {
                 framer: Box::new(Whole::default()),
                 decoder: Box::new(ConverseDecoder::whole(&call.model, self.request_id(head))),
             }),
-            other => Err(Error::new(Kind::Protocol, format!("the reply's type is {other}"))),
+            other => Err(Error::new(Kind::Protocol, format!("the reply has the content type {other}"))),
         }
     }
 

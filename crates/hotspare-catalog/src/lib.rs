@@ -82,7 +82,7 @@ impl Catalog {
             let bad = |why: String| BadLine { line: at + 1, why };
             let (key, _) = split(line).ok_or_else(|| bad("no `provider/id`, tab and object".into()))?;
             if key <= before {
-                return Err(bad(format!("`{key}` is not in order, or there twice")));
+                return Err(bad(format!("`{key}` is out of order or duplicated")));
             }
             Entry::parse(line).map_err(|error| bad(error.to_string()))?;
             before = key;

@@ -58,8 +58,8 @@ fn resolves_dated_and_regional_aliases() {
 #[test]
 fn unsorted_or_malformed_text_is_rejected() {
     for (text, says) in [
-        ("b/b\t{}\na/a\t{}\n", "not in order"),
-        ("a/a\t{}\na/a\t{}\n", "there twice"),
+        ("b/b\t{}\na/a\t{}\n", "out of order"),
+        ("a/a\t{}\na/a\t{}\n", "duplicated"),
         ("a/a {}\n", "no `provider/id`"),
         ("a/a\t{\"colour\":1}\n", "colour"),
     ] {

@@ -88,7 +88,7 @@ impl fmt::Display for Fault {
 
 /// A text that names no fault.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is no fault; faults are spelled like `refuse`, `cut-after:5`, `status:503`")]
+#[error("`{0}` is not a fault; faults are written like `refuse`, `cut-after:5`, `status:503`")]
 pub struct UnknownFault(String);
 
 impl FromStr for Fault {

@@ -235,7 +235,7 @@ mod tests {
     use super::failure;
 
     #[test]
-    fn statuses_mean_what_they_mean_to_real_providers() {
+    fn classifies_statuses_as_real_providers_mean_them() {
         for (status, kind) in [
             (409, Kind::Overloaded),
             (413, Kind::ContextOverflow),

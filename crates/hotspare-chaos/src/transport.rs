@@ -157,10 +157,10 @@ mod tests {
 
     /// Replies with three chunks.
     #[derive(Debug)]
-    struct Well;
+    struct Healthy;
 
     #[async_trait]
-    impl Transport for Well {
+    impl Transport for Healthy {
         async fn send(&self, _: HttpRequest) -> Result<HttpResponse, Error> {
             let head = Head {
                 status: http::StatusCode::OK,
@@ -180,7 +180,7 @@ mod tests {
         let mut read = (0, Vec::new(), String::new());
         let reading = async {
             let request = HttpRequest::post_json("http://h".into(), "{}");
-            let mut response = match ChaosTransport::new(Well, plan).send(request).await {
+            let mut response = match ChaosTransport::new(Healthy, plan).send(request).await {
                 Ok(response) => response,
                 Err(error) => {
                     read.2 = error.to_string();

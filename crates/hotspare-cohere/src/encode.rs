@@ -20,10 +20,10 @@ pub(crate) fn notes(request: &ChatRequest) -> Vec<String> {
         notes.push(format!("temperature {wanted} lowered to {HOTTEST}"));
     }
     if request.parallel_tools == Some(false) && !request.tools.is_empty() {
-        notes.push("left out: one tool call at a time".to_owned());
+        notes.push("dropped: one tool call at a time".to_owned());
     }
     if request.end_user.is_some() {
-        notes.push("left out: the user's id".to_owned());
+        notes.push("dropped: the end user's id".to_owned());
     }
     notes
 }
@@ -79,7 +79,7 @@ fn check(request: &ChatRequest) -> Result<(), Error> {
     request.check_numbers()?;
     let unsupported = |what: &str| Err(Error::new(Kind::Unsupported, what));
     if request.stop.len() > 5 {
-        return unsupported("this wire takes at most 5 stop texts");
+        return unsupported("this wire allows at most 5 stop sequences");
     }
     if matches!(request.tool_choice, Some(ToolChoice::Named(_))) {
         return unsupported("this wire cannot force one tool by name");
@@ -104,7 +104,10 @@ fn messages(messages: &[Message]) -> Result<Vec<Value>, Error> {
                     content.push(json!({"type": "image_url", "image_url": {"url": media.to_url()}}));
                 }
                 Part::Document(_) => {
-                    return Err(Error::new(Kind::Unsupported, "this wire takes no documents of this kind"));
+                    return Err(Error::new(
+                        Kind::Unsupported,
+                        "this wire does not support documents of this kind",
+                    ));
                 }
                 Part::Reasoning(reasoning) => plan.push_str(&reasoning.text),
                 Part::ToolCall(call) => {
@@ -142,7 +145,7 @@ fn messages(messages: &[Message]) -> Result<Vec<Value>, Error> {
 
 fn tool_result(result: &ToolResult) -> Result<Value, Error> {
     if result.content.iter().any(|part| matches!(part, Part::Image(_) | Part::Document(_))) {
-        return Err(Error::new(Kind::Unsupported, "this wire takes only words as a tool's result"));
+        return Err(Error::new(Kind::Unsupported, "this wire allows only text in tool results"));
     }
     let text: String = result.content.iter().filter_map(Part::as_text).collect();
     Ok(json!({"role": "tool", "tool_call_id": result.id, "content": text}))
@@ -185,7 +188,7 @@ mod tests {
         request.parallel_tools = Some(false);
         let read: Value = serde_json::from_str(&body(&request, "m", false).unwrap()).unwrap();
         assert_eq!(read["temperature"], json!(1.0));
-        let lost = ["left out: one tool call at a time", "left out: the user's id"];
+        let lost = ["dropped: one tool call at a time", "dropped: the end user's id"];
         assert_eq!(notes(&request), ["temperature 1.5 lowered to 1", lost[0], lost[1]]);
     }
 

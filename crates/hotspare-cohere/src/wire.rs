@@ -72,7 +72,7 @@ impl Wire for Cohere {
                 Ok(Decoding { framer: Box::new(Ndjson::default()), decoder })
             }
             "application/json" | "" => Ok(Decoding { framer: Box::new(Whole::default()), decoder }),
-            other => Err(Error::new(Kind::Protocol, format!("the reply's type is {other}"))),
+            other => Err(Error::new(Kind::Protocol, format!("the reply has the content type {other}"))),
         }
     }
 

@@ -27,7 +27,7 @@ impl Cost {
     /// An amount in US dollars, rounded to millionths; `None` if it is negative, not a number, or above a billion.
     #[must_use]
     pub fn from_dollars(dollars: f64) -> Option<Self> {
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "bounded just before")]
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked just before")]
         (0.0..=1e9).contains(&dollars).then(|| Self((dollars * 1e6).round() as u64))
     }
 

@@ -304,7 +304,7 @@ impl fmt::Display for Error {
         }
         let others = self.trail().attempts.len().saturating_sub(1);
         if others > 0 {
-            write!(f, "; {} attempts in all", others + 1)?;
+            write!(f, "; {} attempts in total", others + 1)?;
         }
         Ok(())
     }
@@ -446,7 +446,7 @@ mod tests {
         let theirs = Error::new(Kind::InvalidRequest, "max_tokens must be positive");
         assert_eq!(theirs.public_message(), "max_tokens must be positive");
         let ours = Error::new(Kind::Auth, "key of org acme is wrong");
-        assert_eq!(ours.public_message(), "the provider rejects the key");
+        assert_eq!(ours.public_message(), "the provider rejected the key");
         let closing = Error::new(Kind::NoTarget, "the gateway is shutting down");
         assert_eq!(closing.public_message(), "no target could be tried: the gateway is shutting down");
         let spent = Error::new(Kind::NoTarget, "acme-prod: 5 USD of 5 USD are spent");

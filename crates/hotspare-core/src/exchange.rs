@@ -64,7 +64,7 @@ impl Request {
     pub fn chat(&self) -> Result<&Arc<ChatRequest>, Error> {
         match self {
             Self::Chat(chat) => Ok(chat),
-            Self::Embed(_) => Err(Error::new(Kind::Unsupported, "this wire has no embeddings")),
+            Self::Embed(_) => Err(Error::new(Kind::Unsupported, "this wire does not support embeddings")),
         }
     }
 }

@@ -18,7 +18,7 @@ pub enum Kind {
     /// The model's output was unusable (a broken tool call, an answer that does not fit the schema). Hotspare asks the
     /// model again or another target. Simplify the schema or the tools if it recurs.
     BadOutput,
-    /// The caller went away. Hotspare cancels the upstream request.
+    /// The caller disconnected. Hotspare cancels the upstream request.
     Cancelled,
     /// The client's configuration is wrong. Nothing was sent. Correct what the message lists.
     Config,
@@ -166,29 +166,29 @@ impl Kind {
     #[must_use]
     pub const fn summary(self) -> &'static str {
         match self {
-            Self::Auth => "the provider rejects the key",
+            Self::Auth => "the provider rejected the key",
             Self::BadOutput => "the model's output was unusable",
-            Self::Cancelled => "the caller went away",
-            Self::Config => "the configuration is wrong",
-            Self::Connect => "no connection to the provider",
-            Self::ContentPolicy => "the provider's content policy rejects the prompt",
+            Self::Cancelled => "the caller disconnected",
+            Self::Config => "the configuration is invalid",
+            Self::Connect => "cannot connect to the provider",
+            Self::ContentPolicy => "the provider's content policy rejected the prompt",
             Self::ContextOverflow => "the prompt does not fit the model's context window",
-            Self::Deadline => "the time given is over",
+            Self::Deadline => "the deadline has passed",
             Self::Disconnected => "the connection was closed before a reply",
             Self::Forbidden => "the key may not use this model",
-            Self::GrowthLimited => "the provider refuses traffic that grows this fast",
+            Self::GrowthLimited => "the provider limits how fast traffic may grow",
             Self::InvalidRequest => "the request is malformed",
             Self::ModelUnavailable => "the model is unknown or retired",
             Self::NoTarget => "no target could be tried",
             Self::Overloaded => "the provider is overloaded",
-            Self::Protocol => "the reply is not what the wire promises",
-            Self::QuotaExhausted => "the account's money or quota is used up",
-            Self::RateLimited => "too many requests or tokens for now",
+            Self::Protocol => "the reply violates the wire protocol",
+            Self::QuotaExhausted => "the account's credit or quota is exhausted",
+            Self::RateLimited => "the rate limit is exceeded",
             Self::Server => "the provider failed",
-            Self::Stalled => "the stream went silent",
-            Self::Timeout => "no content within the limit",
-            Self::Truncated => "the reply was cut before its end",
-            Self::Unsupported => "the target cannot do what is asked",
+            Self::Stalled => "the stream stalled",
+            Self::Timeout => "no content within the time limit",
+            Self::Truncated => "the reply was truncated",
+            Self::Unsupported => "the target does not support the request",
         }
     }
 }

@@ -160,7 +160,7 @@ impl Attempt {
         let explained = self.grammar.finished().is_some_and(FinishReason::explains_silence);
         let answered = if stops { self.grammar.has_content() } else { self.grammar.has_answer() };
         // A continuation may find that nothing was missing.
-        self.splice.as_ref().is_none_or(Splice::begins_anew) && !explained && !answered
+        self.splice.as_ref().is_none_or(Splice::starts_over) && !explained && !answered
     }
 
     /// Whether it sent the request unchanged: a trimmed or extended one says nothing about the original's size.
@@ -302,7 +302,7 @@ impl Attempt {
 
 /// The error for an answer that takes more memory than the route allows.
 pub(crate) fn too_long(limit: usize) -> Error {
-    Error::new(Kind::Protocol, format!("more than {limit} bytes of the answer would have to be held"))
+    Error::new(Kind::Protocol, format!("the answer exceeds the buffer limit of {limit} bytes"))
 }
 
 /// Bytes of text that a model wrote, for estimating tokens; embeddings have none.

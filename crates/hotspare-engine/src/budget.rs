@@ -135,7 +135,7 @@ mod tests {
                     earned += 1;
                 } else {
                     let ready = budget.ready_at(now) == Some(now);
-                    prop_assert_eq!(ready, budget.try_take(now), "who comes when it was told to gets one");
+                    prop_assert_eq!(ready, budget.try_take(now), "a caller that retries when told to gets one");
                     taken += u64::from(ready);
                 }
                 let floors = now.as_nanos() / 5_000_000_000 + 1;

@@ -206,8 +206,8 @@ impl Call {
                 }
             }
             Input::CallerGone => {
-                let error = Error::new(Kind::Cancelled, "the caller went away");
-                self.end(now, world, Err(error), "the caller went away");
+                let error = Error::new(Kind::Cancelled, "the caller disconnected");
+                self.end(now, world, Err(error), "the caller disconnected");
             }
             Input::Ended(id) => self.ended(now, world, id),
             Input::Failed(id, error) => self.failed(now, world, id, error),

@@ -85,7 +85,7 @@ impl Keeper {
         self.resting.retain(|(_, until)| *until > now);
         if let Some(late) = self.running.iter().position(|probe| now >= probe.until) {
             let id = self.running[late].id;
-            self.handle(now, world, id, Err(Error::new(Kind::Timeout, "the probe was not answered")));
+            self.handle(now, world, id, Err(Error::new(Kind::Timeout, "the probe timed out")));
             return KeeperStep::Abort(id);
         }
         for (target, key) in self.askable() {

@@ -117,7 +117,7 @@ impl Plan {
             let target = &fleet.targets()[place];
             if !request.options().allows(&target.id) {
                 left_out += 1;
-                skipped.push(Skipped::new(target.id.clone(), "the request leaves it out".into()));
+                skipped.push(Skipped::new(target.id.clone(), "the request excludes it".into()));
                 continue;
             }
             if let Some(why) = elsewhere(fleet, request, place, keeper) {
@@ -233,7 +233,7 @@ fn elsewhere(fleet: &Fleet, request: &Request, place: usize, keeper: Option<usiz
     let bound = chat.bound.as_ref().filter(|_| keeper != Some(place))?;
     if !bound.kept {
         let other = fleet.targets()[place].wire != bound.wire;
-        return other.then(|| format!("only the wire {} has words for {}", bound.wire, bound.what));
+        return other.then(|| format!("only the wire {} supports {}", bound.wire, bound.what));
     }
     Some(match keeper {
         Some(keeper) => format!("the request is bound to {}: {}", fleet.targets()[keeper].id, bound.what),

@@ -149,7 +149,7 @@ mod tests {
         let at = |hours: u64| Moment::ZERO + Duration::from_secs(3_600 * hours);
         spend.begin(dollars(30));
         assert_eq!(spend.refuses(at(0), dollars(20)), None);
-        assert!(spend.refuses(at(0), dollars(21)).is_some(), "30 are under way");
+        assert!(spend.refuses(at(0), dollars(21)).is_some(), "30 are in flight");
         spend.end(at(0), dollars(30), dollars(49));
         let Overspent { why, until } = spend.refuses(at(23), dollars(2)).unwrap();
         assert!(why.contains("49.000000 USD of 50.000000 USD in 24.0 h"), "{why}");

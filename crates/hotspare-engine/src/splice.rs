@@ -66,7 +66,7 @@ impl Splice {
     }
 
     /// Whether the caller has no text yet, so that there is nothing to continue.
-    pub(crate) fn begins_anew(&self) -> bool {
+    pub(crate) fn starts_over(&self) -> bool {
         self.text.trim().is_empty()
     }
 
@@ -178,11 +178,11 @@ fn common(known: &str, new: &str) -> usize {
 }
 
 fn unspoken() -> Error {
-    Error::new(Kind::BadOutput, "the continuation has reasoning and no text")
+    Error::new(Kind::BadOutput, "the continuation has reasoning but no text")
 }
 
 fn differs() -> Error {
-    Error::new(Kind::BadOutput, "the answer does not begin like the one that was cut")
+    Error::new(Kind::BadOutput, "the continuation does not match the text already delivered")
 }
 
 #[cfg(test)]
@@ -215,7 +215,7 @@ mod tests {
     #[test]
     fn trailing_whitespace_is_neither_prefilled_nor_duplicated() {
         assert_eq!(prefill(&"the pump \n".into()).as_deref(), Some("the pump"));
-        assert_eq!(prefill(&" \n".into()), None, "an empty turn is refused by some");
+        assert_eq!(prefill(&" \n".into()), None, "some providers reject an empty turn");
         assert_eq!(after_prefill("the pump ", &[" failed"]).unwrap(), "the pump failed");
         assert_eq!(after_prefill("the pump\n\n", &["\n", "", "\n- one"]).unwrap(), "the pump\n\n- one");
         assert_eq!(after_prefill("the pump\n", &["\n\n", "- one"]).unwrap(), "the pump\n\n- one");

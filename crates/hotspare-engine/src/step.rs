@@ -82,7 +82,7 @@ pub struct Resume {
 pub enum Input {
     /// Bytes without content arrived: the attempt is alive.
     Alive(AttemptId),
-    /// The caller went away.
+    /// The caller disconnected.
     CallerGone,
     /// The attempt's stream has ended cleanly.
     Ended(AttemptId),

@@ -46,7 +46,7 @@ impl ClientKeys {
     /// If it cannot be read, or contains no key.
     pub fn from_source(source: Key) -> Result<Self, String> {
         match split(source.reveal()?.expose()) {
-            keys if keys.is_empty() => Err(format!("{source:?} holds no key")),
+            keys if keys.is_empty() => Err(format!("{source:?} contains no key")),
             keys => Ok(Self::held(keys, Some(source))),
         }
     }
@@ -74,7 +74,7 @@ impl ClientKeys {
         let reading = Arc::clone(held);
         let read = source.read(move |source| reading.take(source.reveal()?.expose(), source));
         if let Err(what) = read.await.flatten() {
-            tracing::warn!(target: "hotspare", "{what}: the last keys stay valid");
+            tracing::warn!(target: "hotspare", "{what}: the previous keys stay valid");
         }
     }
 
@@ -115,7 +115,7 @@ impl Held {
     fn take(&self, text: &str, source: &Key) -> Result<(), String> {
         let keys = split(text);
         if keys.is_empty() {
-            return Err(format!("{source:?} holds no key"));
+            return Err(format!("{source:?} contains no key"));
         }
         *self.keys.write().unwrap_or_else(PoisonError::into_inner) = keys;
         Ok(())
@@ -145,11 +145,13 @@ pub(crate) fn foreign(headers: &HeaderMap) -> Option<&'static str> {
             Err(name) => is_localhost(&name),
         })
     {
-        return Some("this server does not answer web pages of other sites: call it from your own backend");
+        return Some(
+            "this server rejects requests from web pages of other sites: call it from your own backend",
+        );
     }
     match text(http::header::HOST) {
         Some(host) if address(host).is_err_and(|name| !is_localhost(&name)) => Some(
-            "this server is called as localhost or 127.0.0.1; set server.client_keys to serve other names",
+            "this server answers only to localhost and 127.0.0.1; set server.client_keys to serve other names",
         ),
         _ => None,
     }
@@ -268,10 +270,7 @@ mod tests {
                 assert!(!asks(Some(page), host), "{page} at {host}");
             }
         }
-        assert!(
-            !asks(None, "evil.example") && !asks(None, "evil.example:8080"),
-            "a name that was let point here"
-        );
-        assert!(asks(None, "192.168.1.7:8080"), "an address is nobody's to let point elsewhere");
+        assert!(!asks(None, "evil.example") && !asks(None, "evil.example:8080"), "DNS rebinding");
+        assert!(asks(None, "192.168.1.7:8080"), "an IP address cannot be rebound");
     }
 }

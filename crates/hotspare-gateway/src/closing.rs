@@ -33,7 +33,7 @@ impl Closing {
 
 /// The error with which an answer is cut off or refused.
 pub(crate) fn why() -> Error {
-    Error::new(Kind::NoTarget, "the gateway is shutting down; ask again").with_code(refusal::SHUTTING_DOWN)
+    Error::new(Kind::NoTarget, "the gateway is shutting down; retry").with_code(refusal::SHUTTING_DOWN)
 }
 
 /// [`Closing::begun`] for polling.

@@ -61,7 +61,7 @@ pub(crate) enum Command {
         #[arg(long)]
         model: Option<String>,
     },
-    /// Check a configuration and report every mistake.
+    /// Check a configuration and report every problem.
     Check {
         /// Configuration file.
         config: PathBuf,

@@ -28,7 +28,7 @@ pub(crate) fn from_headers(headers: &HeaderMap) -> Result<Option<Duration>, Erro
         let read = if *name == ENVOY { text.parse().ok().map(Duration::from_millis) } else { spelled(text) };
         let Some(deadline) = read.filter(|deadline| !deadline.is_zero()) else {
             let form = if *name == ENVOY { "milliseconds" } else { "a duration such as 20s or 1500ms" };
-            let what = format!("the header {name} must hold {form}, more than nothing");
+            let what = format!("the header {name} must be {form}, greater than zero");
             return Err(Error::new(Kind::InvalidRequest, what).with_code("invalid_deadline"));
         };
         shortest = Some(shortest.map_or(deadline, |shortest| shortest.min(deadline)));

@@ -186,6 +186,6 @@ mod tests {
         LogWriter::flush(&writer);
         let text = String::from_utf8(text.lock().unwrap().clone()).unwrap();
         assert!(text.lines().count() > 3_000);
-        assert!(text.contains("line=0 ") || text.contains("line=0\n"), "the first ones are kept");
+        assert!(text.contains("line=0 ") || text.contains("line=0\n"), "the first lines are kept");
     }
 }

@@ -47,7 +47,7 @@ pub(crate) fn router() -> Router<Arc<Gateway>> {
 
 /// The reply to other requests while there is no room.
 pub(crate) async fn crowded(Extension(RequestId(id)): Extension<RequestId>, request: Request) -> Response {
-    let error = Error::new(Kind::NoTarget, "the gateway has no room for another connection; ask again")
+    let error = Error::new(Kind::NoTarget, "the gateway has no capacity for another connection; retry")
         .with_code("too_many_connections")
         .with_retry_after(Duration::from_secs(1));
     let (head, body) = request.into_parts();
@@ -137,7 +137,7 @@ async fn operate(
         targets::one(&gateway.client, &name).ok_or_else(|| {
             let targets = gateway.client.targets();
             let known: Vec<&str> = targets.iter().map(|target| target.id.as_str()).collect();
-            let what = format!("unknown target; known are {}", known.join(", "));
+            let what = format!("unknown target; valid values are {}", known.join(", "));
             refusal(404, what)
         })?;
         act.on(&gateway.client, &name).map(|()| key)
@@ -161,7 +161,7 @@ fn may_act(gateway: &Gateway, request: &Request) -> Result<(), Error> {
     }
     // Any web page can post to this machine; browsers then send an `Origin` header.
     if request.headers().contains_key(header::ORIGIN) {
-        return Err(refusal(403, "targets are not operated from a browser's page"));
+        return Err(refusal(403, "targets cannot be operated from a web page"));
     }
     Ok(())
 }

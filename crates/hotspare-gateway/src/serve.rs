@@ -149,7 +149,7 @@ pub async fn serve_on(
     }
     drop(listener);
     let (answers, within) = (traffic.under_way(), options.drain_timeout);
-    tracing::info!(target: "hotspare", ?within, "stopping: finishing {answers} answers; once more to stop at once");
+    tracing::info!(target: "hotspare", ?within, "shutting down: finishing {answers} answers; signal again to stop at once");
     let mut finished = std::pin::pin!(graceful.shutdown());
     let is_finished = tokio::select! {
         () = &mut finished => true,
@@ -159,7 +159,7 @@ pub async fn serve_on(
     if !is_finished {
         let answers = traffic.under_way();
         if answers > 0 {
-            tracing::warn!(target: "hotspare", "{answers} answers are cut off, and their callers told so");
+            tracing::warn!(target: "hotspare", "{answers} answers are cut off with an error to their callers");
         }
         close.send_replace(true);
         // Clients that no longer read are not waited for.

@@ -149,7 +149,7 @@ fn is_plain(headers: &HeaderMap) -> Result<(), Error> {
 }
 
 fn no_memory() -> Error {
-    Error::new(Kind::NoTarget, "the gateway has no memory left for another body of this size; ask again")
+    Error::new(Kind::NoTarget, "the gateway has no memory left for another body of this size; retry")
         .with_code(refusal::NO_MEMORY)
         .with_retry_after(AGAIN)
 }
@@ -200,7 +200,7 @@ mod tests {
             let error = uploads.read(&headers, late).await.unwrap_err();
             assert_eq!((error.code(), error.retry_after()), (Some(refusal::NO_MEMORY), Some(AGAIN)));
         }
-        assert_eq!(uploads.taken(), COPIES * 18 * PIECE, "what was refused holds nothing");
+        assert_eq!(uploads.taken(), COPIES * 18 * PIECE, "a rejected body holds no memory");
         drop((first, second));
         assert_eq!(uploads.taken(), 0);
         assert!(uploads.read(&headers, body(10)).await.is_ok());

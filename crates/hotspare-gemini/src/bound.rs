@@ -39,7 +39,7 @@ pub(crate) fn binds(request: &ChatRequest) -> Option<String> {
     }
     let shown = request.media().any(|media| matches!(media, Media::Url(url) if kept(url)))
         || request.natives(WIRE).any(|native| refers(&native.raw.to_value()));
-    shown.then(|| "a file that only its provider can look up".to_owned())
+    shown.then(|| "a file that only its provider can resolve".to_owned())
 }
 
 /// The name of a tool that runs at the provider: on this wire, a tool is an object with one field per kind.
@@ -106,7 +106,7 @@ mod tests {
             Part::Native(Native::new(WIRE, json!({"fileData": {"fileUri": FILE}}).into())),
         ] {
             let what = format!("{part:?}");
-            assert_eq!(binds(&showing(part)).unwrap(), "a file that only its provider can look up", "{what}");
+            assert_eq!(binds(&showing(part)).unwrap(), "a file that only its provider can resolve", "{what}");
         }
     }
 

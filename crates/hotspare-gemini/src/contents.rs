@@ -207,7 +207,7 @@ impl<'a> Writer<'a> {
 
     fn response(&mut self, result: &'a ToolResult, generation: &Generation) -> Result<(), Error> {
         let (place, name) = self.calls.get(result.id.as_str()).copied().ok_or_else(|| {
-            Error::new(Kind::InvalidRequest, "a tool's result answers no call of this conversation")
+            Error::new(Kind::InvalidRequest, "a tool result matches no call in this conversation")
         })?;
         let media = result.content.iter().filter_map(|part| match part {
             Part::Image(media) | Part::Document(media) => Some(WirePart::media(media)),

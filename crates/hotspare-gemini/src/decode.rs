@@ -75,7 +75,9 @@ impl ContentDecoder {
         if candidates.is_empty()
             && let Some(reason) = blocked
         {
-            return Err(Error::new(Kind::ContentPolicy, "the provider blocks the prompt").with_code(reason.0));
+            return Err(
+                Error::new(Kind::ContentPolicy, "the provider blocked the prompt").with_code(reason.0)
+            );
         }
         let first = candidates.into_iter().find(|candidate| candidate.index.unwrap_or(0) == 0);
         self.candidate(first.unwrap_or_default(), events);
@@ -215,10 +217,10 @@ fn end(word: &str) -> End {
         | "SAFETY"
         | "SPII" => End::Finished(FinishReason::ContentFilter),
         "MALFORMED_FUNCTION_CALL" | "UNEXPECTED_TOOL_CALL" | "TOO_MANY_TOOL_CALLS" => {
-            End::Failed(Kind::BadOutput, "the model made a tool call that cannot be used")
+            End::Failed(Kind::BadOutput, "the model made an unusable tool call")
         }
         "MISSING_THOUGHT_SIGNATURE" => {
-            End::Failed(Kind::Unsupported, "the model wants proofs of its thoughts that are not there")
+            End::Failed(Kind::Unsupported, "the model requires thought signatures that are missing")
         }
         "FINISH_REASON_UNSPECIFIED" | "IMAGE_OTHER" | "MALFORMED_RESPONSE" | "NO_IMAGE" | "OTHER" => {
             End::Failed(Kind::BadOutput, "the model stopped without an answer")

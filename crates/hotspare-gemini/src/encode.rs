@@ -80,13 +80,13 @@ pub(crate) fn body(request: &ChatRequest, model: &str, origin: &str) -> Result<V
     );
     if let Some(own) = extras.remove("tools") {
         let own: Vec<Json> = serde_json::from_str(own.as_str())
-            .map_err(|_| Error::new(Kind::InvalidRequest, "the extra field `tools` is no list"))?;
+            .map_err(|_| Error::new(Kind::InvalidRequest, "the extra field `tools` is not a list"))?;
         tools.extend(own.into_iter().map(ToolSet::Own));
     }
     let mut config = config(request, &generation.thinking)?;
     if let Some(own) = extras.remove("generationConfig") {
         let own: BTreeMap<String, Json> = serde_json::from_str(own.as_str()).map_err(|_| {
-            Error::new(Kind::InvalidRequest, "the extra field `generationConfig` is no object")
+            Error::new(Kind::InvalidRequest, "the extra field `generationConfig` is not an object")
         })?;
         config.extend(own);
     }
@@ -120,10 +120,10 @@ pub(crate) fn notes(request: &ChatRequest, model: &str) -> Vec<String> {
         note(format!("output: {what}"));
     }
     if request.tools.iter().any(|tool| tool.strict == Some(true)) {
-        note("left out: tools are to be called strictly by their schema".into());
+        note("dropped: strict tool schemas".into());
     }
     if !request.tools.is_empty() && request.parallel_tools == Some(false) {
-        note("left out: one tool call at a time".into());
+        note("dropped: one tool call at a time".into());
     }
     let config = request.extras.get(WIRE).and_then(|own| own.get("generationConfig")).map(Json::to_value);
     let own = config.is_some_and(|config| config.get("temperature").is_some());
@@ -131,16 +131,16 @@ pub(crate) fn notes(request: &ChatRequest, model: &str) -> Vec<String> {
         note(format!("temperature {wanted} lowered to {HOTTEST}"));
     }
     if request.end_user.is_some() {
-        note("left out: the user's id".into());
+        note("dropped: the end user's id".into());
     }
     if request.sampling.seed.is_some_and(|seed| i32::try_from(seed).is_err()) {
-        note("left out: a seed of more than 32 bits".into());
+        note("dropped: a seed of more than 32 bits".into());
     }
     if let Some(effort) = &request.reasoning_effort
         && let Ok(thinking) = thinking(effort, &generation::of(model).thinking)
         && thinking.changed
     {
-        note(format!("reasoning effort {effort} is said as {}", thinking.said));
+        note(format!("reasoning effort {effort} mapped to {}", thinking.said));
     }
     notes
 }
@@ -149,7 +149,7 @@ fn check(request: &ChatRequest) -> Result<(), Error> {
     request.check_numbers()?;
     let unsupported = |what: &str| Err(Error::new(Kind::Unsupported, what));
     if request.stop.iter().filter(|text| !text.is_empty()).count() > MOST_STOPS {
-        return unsupported("this wire takes up to five stop texts");
+        return unsupported("this wire allows at most 5 stop sequences");
     }
     Ok(())
 }
@@ -201,7 +201,7 @@ fn thinking(effort: &str, thinks: &Thinking) -> Result<Effort, Error> {
         "medium" => (8_192, "medium"),
         "high" => (24_576, "high"),
         "xhigh" | "max" => (32_768, "xhigh"),
-        _ => return Err(Error::new(Kind::Unsupported, "this wire has no such reasoning effort")),
+        _ => return Err(Error::new(Kind::Unsupported, "this wire does not support this reasoning effort")),
     };
     Ok(match thinks {
         Thinking::None => Effort { config: None, said: "nothing".into(), changed: effort != "none" },

@@ -45,7 +45,7 @@ impl Wire for Interactions {
         match &*head.media_type() {
             "text/event-stream" => Ok(Decoding { framer: Box::new(Sse::default()), decoder }),
             "application/json" | "" => Ok(Decoding { framer: Box::new(Whole::default()), decoder }),
-            other => Err(Error::new(Kind::Protocol, format!("the reply's type is {other}"))),
+            other => Err(Error::new(Kind::Protocol, format!("the reply has the content type {other}"))),
         }
     }
 

@@ -85,7 +85,7 @@ impl Rewritten {
             .iter()
             .map(|(what, count)| if *count > 1 { format!("{what} ({count})") } else { what.clone() })
             .collect();
-        (!list.is_empty()).then(|| format!("the wire's schema is without {}", list.join(", ")))
+        (!list.is_empty()).then(|| format!("removed from the schema: {}", list.join(", ")))
     }
 }
 

@@ -40,7 +40,7 @@ impl Gemini {
             // Project ids of some organizations contain a domain: `example.com:project`.
             let fits = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b':');
             if text.is_empty() || !text.bytes().all(fits) {
-                return Err(Error::new(Kind::Config, format!("the {what} `{text}` is not one")));
+                return Err(Error::new(Kind::Config, format!("`{text}` is not a valid {what}")));
             }
         }
         let server = match location {
@@ -85,7 +85,7 @@ impl Gemini {
         let fits =
             |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'@' | b'/');
         if model.is_empty() || !model.bytes().all(fits) || model.contains("..") {
-            return Err(Error::new(Kind::ModelUnavailable, "the model's name cannot stand in an address"));
+            return Err(Error::new(Kind::ModelUnavailable, "the model's name is not valid in a URL"));
         }
         let before = if model.contains('/') { "" } else { self.host.models };
         Ok(format!("{before}{model}"))
@@ -153,7 +153,7 @@ impl Wire for Gemini {
             "text/event-stream" => Ok(Decoding { framer: Box::new(Sse::default()), decoder }),
             // A whole answer, or a stream from a host that drops `alt=sse`: the first byte tells them apart.
             "application/json" | "" => Ok(Decoding { framer: Box::new(JsonArray::default()), decoder }),
-            other => Err(Error::new(Kind::Protocol, format!("the reply's type is {other}"))),
+            other => Err(Error::new(Kind::Protocol, format!("the reply has the content type {other}"))),
         }
     }
 

@@ -154,7 +154,7 @@ impl Config {
 
 /// There is no preset of this name.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("unknown breaker `{0}`; known are {known}", known = READY.map(|(name, _)| name).join(", "))]
+#[error("unknown breaker `{0}`; valid values are {known}", known = READY.map(|(name, _)| name).join(", "))]
 pub struct UnknownRule(String);
 
 /// An invalid setting.

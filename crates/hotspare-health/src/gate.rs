@@ -176,12 +176,12 @@ mod tests {
         let mut gate = Gate::default();
         let millis = |ms| Moment::ZERO + Duration::from_millis(ms);
         gate.hold(millis(0), millis(0));
-        assert_eq!(gate.check(millis(0)), Ok(()), "it is believed once");
+        assert_eq!(gate.check(millis(0)), Ok(()), "honored once");
         gate.hold(millis(1), millis(1));
         assert_eq!(gate.check(millis(1_000)), Err((Cause::RateLimited, millis(1_001))));
         gate.success(millis(1_001));
         gate.hold(millis(2_000), millis(2_200));
-        assert_eq!(gate.check(millis(2_200)), Ok(()), "a short hint that holds good is kept to");
+        assert_eq!(gate.check(millis(2_200)), Ok(()), "a short hint that proves right is honored");
     }
 
     #[test]
@@ -224,21 +224,21 @@ mod tests {
         assert!(gate.check(at(5)).is_ok());
         gate.pass(at(5));
         let scouted = gate.check(at(5));
-        assert_eq!(scouted, Err((Cause::Scouted, millis(5_500))), "another call is finding out");
+        assert_eq!(scouted, Err((Cause::Scouted, millis(5_500))), "another call is testing");
         gate.hold(millis(5_080), at(10));
         assert!(gate.check(millis(9_999)).is_err() && gate.check(at(10)).is_ok());
         gate.pass(at(10));
         gate.answered(at(4));
-        assert!(gate.check(at(10)).is_err(), "that began before the pause");
+        assert!(gate.check(at(10)).is_err(), "it began before the pause");
         gate.answered(at(10));
-        assert!(gate.check(at(10)).is_ok(), "it was not refused");
+        assert!(gate.check(at(10)).is_ok(), "the first call was not refused");
         gate.pass(at(10));
-        assert!(gate.check(at(10)).is_ok(), "only the first one goes alone");
+        assert!(gate.check(at(10)).is_ok(), "only the first call goes alone");
         gate.hold_unknown(at(20));
         gate.pass(at(25));
         assert!(
             gate.check(millis(25_499)).is_err() && gate.check(millis(25_500)).is_ok(),
-            "nobody waits for silence"
+            "a silent first call does not block others"
         );
     }
 

@@ -154,7 +154,7 @@ mod tests {
         assert!(after.windows(2).all(|pair| pair[1] <= pair[0] + pair[0] / 20 + 30), "{after:?}");
         let quarter: u64 = after[15];
         assert!(quarter <= 460, "at most half more in a quarter of an hour: {quarter}");
-        assert_eq!(after[89], 600, "and in the end all of it");
+        assert_eq!(after[89], 600, "all of it in the end");
         assert_eq!(growth.permitted(at(6_000_000)), None);
     }
 

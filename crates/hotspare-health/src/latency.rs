@@ -236,7 +236,7 @@ mod tests {
             latency.sample(NOW, 100, Duration::from_millis(500), true);
         }
         assert!(latency.late_after(100) < Some(Duration::from_millis(600)));
-        assert_eq!(latency.late_after(100_000), None, "nobody knows what is late for a long one");
+        assert_eq!(latency.late_after(100_000), None, "no latency of long prompts is known");
     }
 
     #[test]

@@ -150,12 +150,15 @@ mod tests {
             Some((true, vec![A, B]))
         );
         assert_eq!(network.held_until(at(2_100), B), Some(at(3_000)));
-        assert_eq!(network.held_until(at(2_100), C), None, "nobody knows anything bad of it");
+        assert_eq!(network.held_until(at(2_100), C), None, "it has not failed");
         network.heard(at(2_400), C, at(1_900));
-        assert!(network.is_suspected(at(2_400)), "an old stream that goes on proves nothing");
+        assert!(network.is_suspected(at(2_400)), "an old stream proves nothing");
         network.heard(at(2_500), C, at(2_450));
         assert!(!network.is_suspected(at(2_500)) && network.held_until(at(2_500), B).is_none());
-        assert!(!network.lost(at(2_600), A) && !network.lost(at(2_700), B), "somebody answers: it is they");
+        assert!(
+            !network.lost(at(2_600), A) && !network.lost(at(2_700), B),
+            "a host answers, so the failing hosts are at fault"
+        );
         assert_eq!(network.take_change(at(2_700)).map(|change| change.suspected), Some(false));
         assert_eq!(network.take_change(at(2_700)), None, "told once");
     }

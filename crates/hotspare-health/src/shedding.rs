@@ -154,7 +154,7 @@ mod tests {
 
     fn refuse(shedding: &mut Shedding, now: Moment, number: u64) -> u32 {
         let weight = shedding.refused(now, 0, number, WINDOW, false);
-        assert_eq!(weight.felt, WHOLE, "its caller had to go elsewhere");
+        assert_eq!(weight.felt, WHOLE, "its caller had to fail over");
         shedding.ended(number, None);
         weight.evidence
     }
@@ -195,7 +195,7 @@ mod tests {
         // The next burst: its first call is accepted, and has no content yet.
         let _pending = shedding.begin();
         let asks = shedding.begin();
-        assert_eq!(refuse(&mut shedding, at(0), asks), 0, "one of two is inside");
+        assert_eq!(refuse(&mut shedding, at(0), asks), 0, "one of two is admitted");
         let mut more = || {
             let asks = shedding.begin();
             refuse(&mut shedding, at(0), asks)
@@ -236,7 +236,7 @@ mod tests {
         refuse(&mut shedding, at(0), refused);
         let later = shedding.begin();
         shedding.answered(at(1), 0, served);
-        assert!(shedding.run.is_some(), "it began before anybody was refused");
+        assert!(shedding.run.is_some(), "it began before the first refusal");
         shedding.answered(at(1), 0, later);
         [served, later].into_iter().for_each(|number| shedding.ended(number, None));
         let weights = [1, 2, 3, 4].map(|second| {
@@ -280,7 +280,7 @@ mod tests {
         }
 
         /// Whether any call of the run that began before `number` is accepted.
-        fn somebody_is_in(&self, now: Moment, number: u64) -> bool {
+        fn has_admitted_call(&self, now: Moment, number: u64) -> bool {
             let first = self.first.unwrap_or(0);
             let in_order = number > self.youngest_ended;
             self.lately(now) || in_order && self.under_way.iter().any(|other| (first..number).contains(other))
@@ -328,7 +328,7 @@ mod tests {
 
                     let (mut refused, mut knows) = (shedding, after);
                     let weight = refuse(&mut refused, at(second), number);
-                    let somebody = known.somebody_is_in(at(second), number);
+                    let somebody = known.has_admitted_call(at(second), number);
                     assert!(!(somebody && weight == WHOLE), "{known:?} {shedding:?} {number}");
                     let inside = known.inside(number);
                     assert!(weight >= LIGHT || inside > 0, "{known:?} {shedding:?} {number}");
@@ -371,7 +371,7 @@ mod tests {
         };
         let (weights, alone) = weigh(true);
         assert!(weights.iter().all(|weight| *weight == 0), "thirty are answered: {weights:?}");
-        assert_eq!(alone, WHOLE, "nobody is answered any more");
-        assert_eq!(weigh(false).0[1], WHOLE, "nothing is known of it yet");
+        assert_eq!(alone, WHOLE, "no call is answered any more");
+        assert_eq!(weigh(false).0[1], WHOLE, "it has no record yet");
     }
 }

@@ -21,7 +21,7 @@ pub(crate) fn before_head(error: reqwest::Error) -> Error {
     let (kind, what) = if error.is_connect() {
         (Kind::Connect, connect_cause(&error))
     } else if error.is_builder() {
-        (Kind::Config, "the address or a header cannot be sent")
+        (Kind::Config, "the URL or a header is invalid")
     } else if error.is_timeout() {
         // Only connecting has a limit here; these are TCP's, or those of an application's own client.
         (Kind::Timeout, "no reply within the connection's own time limit")

@@ -101,7 +101,7 @@ impl ReqwestTransport {
         }
         drop(known);
         let url = Url::parse(&spelled)
-            .map_err(|error| Error::new(Kind::Config, "the address makes no sense").with_source(error))?;
+            .map_err(|error| Error::new(Kind::Config, "the URL is invalid").with_source(error))?;
         let url = Arc::new(url);
         let mut known = self.addresses.write().unwrap_or_else(PoisonError::into_inner);
         if known.len() < ADDRESSES {
@@ -167,7 +167,7 @@ fn trust(mut builder: reqwest::ClientBuilder, pem: &[u8]) -> Result<reqwest::Cli
 fn trust(_: reqwest::ClientBuilder, _: &[u8]) -> Result<reqwest::ClientBuilder, Error> {
     Err(Error::new(
         Kind::Config,
-        "certificates were given, but this build has no TLS: turn on the feature `rustls`",
+        "certificates were given, but this build has no TLS: enable the feature `rustls`",
     ))
 }
 

@@ -50,12 +50,12 @@ pub enum Note {
 impl fmt::Display for Note {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::HiddenReasoning(n) => write!(f, "left out hidden reasoning of another model ({n})"),
-            Self::Native(n) => write!(f, "left out parts that only another wire knows ({n})"),
+            Self::HiddenReasoning(n) => write!(f, "dropped hidden reasoning of another model ({n})"),
+            Self::Native(n) => write!(f, "dropped parts specific to another wire ({n})"),
             Self::Signatures(n) => write!(f, "dropped another model's signatures ({n})"),
             Self::ToolIds(n) => write!(f, "renamed tool calls ({n})"),
-            Self::Empty(n) => write!(f, "left out empty text or messages ({n})"),
-            Self::UserFirst => f.write_str("put a turn of the user before the assistant, who spoke first"),
+            Self::Empty(n) => write!(f, "dropped empty text or messages ({n})"),
+            Self::UserFirst => f.write_str("inserted a user turn before the leading assistant turn"),
         }
     }
 }

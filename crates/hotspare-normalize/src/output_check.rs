@@ -67,7 +67,7 @@ impl OutputCheck {
     /// The feedback for a model whose answer failed.
     #[must_use]
     pub fn feedback(violations: &[Violation]) -> String {
-        let mut text = String::from("Your answer does not have the form that was asked for:\n");
+        let mut text = String::from("Your answer does not match the requested format:\n");
         for violation in violations {
             let line = format!("- {violation}\n");
             if text.len() + line.len() > FEEDBACK_LIMIT {

@@ -143,7 +143,7 @@ fn find(text: &str, cut: bool) -> Result<Found, BadJson> {
         at += step;
         if text.as_bytes()[at] == b'}' {
             // Its opening brace, and perhaps more, was lost.
-            return Err(BadJson::new("a closing brace without its opening one", at));
+            return Err(BadJson::new("a closing brace without an opening one", at));
         }
         match scan(text, at, cut) {
             Ok(found) => {

@@ -52,7 +52,7 @@ impl StreamedCalls {
             // Empty arguments mean that there are none.
             let text = if arguments.trim().is_empty() { "{}" } else { arguments };
             let Some(value) = serde_json::from_str(text).ok().filter(Value::is_object) else {
-                let what = format!("the arguments of a call of {name} are not a JSON object");
+                let what = format!("the arguments of a call to {name} are not a JSON object");
                 return Err(Error::new(Kind::BadOutput, what));
             };
             if let Some((_, form)) = checks.iter().find(|(known, _)| known == name) {
@@ -71,7 +71,7 @@ pub fn invalid_arguments(tool: &str, violations: &[Violation]) -> Error {
         _ => violation.to_string(),
     };
     let list: Vec<String> = violations.iter().map(place).collect();
-    Error::new(Kind::BadOutput, format!("the arguments of a call of {tool} do not fit: {}", list.join("; ")))
+    Error::new(Kind::BadOutput, format!("the arguments of a call to {tool} are invalid: {}", list.join("; ")))
 }
 
 #[cfg(test)]
@@ -98,7 +98,7 @@ mod tests {
         for bad in ["{\"a\":", "[1]", "{'a':1}", "x"] {
             let error = calls(&[(0, "{}"), (1, bad)]).validate(&[]).unwrap_err();
             assert_eq!(error.kind(), Kind::BadOutput);
-            assert_eq!(error.message(), "the arguments of a call of t1 are not a JSON object");
+            assert_eq!(error.message(), "the arguments of a call to t1 are not a JSON object");
         }
     }
 
@@ -111,7 +111,7 @@ mod tests {
         let checks = [("t1".to_owned(), OutputCheck::validated(Arc::new(has_city)))];
         assert!(calls(&[(0, "{}"), (1, "{\"city\":1}")]).validate(&checks).is_ok());
         let error = calls(&[(0, "{}"), (1, "")]).validate(&checks).unwrap_err();
-        assert!(error.message().ends_with("t1 do not fit: city is missing"), "{error}");
+        assert!(error.message().ends_with("t1 are invalid: city is missing"), "{error}");
     }
 
     #[test]

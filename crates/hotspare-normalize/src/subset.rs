@@ -42,7 +42,7 @@ pub fn rewrite_schema(schema: &Json, subset: &SchemaSubset) -> Result<Rewritten,
     let schema = if notes.is_empty() {
         schema.clone()
     } else {
-        tree.to_json().ok_or("a schema that cannot be spelled")?
+        tree.to_json().ok_or("a schema that cannot be serialized")?
     };
     Ok(Rewritten { schema, notes })
 }
@@ -62,7 +62,7 @@ impl Rewriter<'_> {
         let Tree::Object(keywords) = schema else { return Err("a schema that allows anything or nothing") };
         for unsayable in ["allOf", "not", "if", "patternProperties", "prefixItems", "$dynamicRef"] {
             if keywords.iter().any(|(keyword, _)| keyword == unsayable) && !self.allows(unsayable) {
-                return Err(unsayable_words(unsayable));
+                return Err(keyword_name(unsayable));
             }
         }
         if !self.allows("oneOf") {
@@ -155,7 +155,7 @@ impl Rewriter<'_> {
         let mut notes = Vec::new();
         if !self.dropped.is_empty() {
             let list: Vec<String> = self.dropped.iter().map(|(name, n)| format!("{name} ×{n}")).collect();
-            notes.push(format!("schema: left out what the provider does not enforce ({})", list.join(", ")));
+            notes.push(format!("schema: removed what the provider does not enforce ({})", list.join(", ")));
         }
         let counted = [
             (self.closed, "closed objects"),
@@ -167,7 +167,7 @@ impl Rewriter<'_> {
     }
 }
 
-fn unsayable_words(keyword: &str) -> &'static str {
+fn keyword_name(keyword: &str) -> &'static str {
     match keyword {
         "allOf" => "allOf",
         "not" => "not",

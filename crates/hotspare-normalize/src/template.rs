@@ -89,7 +89,7 @@ impl Template {
         let unknown: Vec<String> = used.into_iter().filter(|used| !known(used)).collect();
         if let Some(first) = unknown.first() {
             let names: Vec<&str> = GIVEN.into_iter().chain(variables.keys().map(String::as_str)).collect();
-            let why = format!("unknown {}; known are {}", unknown.join(", "), names.join(", "));
+            let why = format!("unknown {}; valid values are {}", unknown.join(", "), names.join(", "));
             return Err(bad(line_of(text, first), &why));
         }
         let template = Self {

@@ -15,7 +15,7 @@ const NAME: &str = "answer";
 const NAME_LIMIT: usize = 64;
 
 /// The description of the tool for the model.
-const DESCRIPTION: &str = "Gives the answer. Its arguments are the whole of it: nothing else is read.";
+const DESCRIPTION: &str = "Returns the answer. Only its arguments are read.";
 
 /// Longer text before a call, in bytes, is taken for an answer in text; a preamble is a sentence or two.
 const PREAMBLE_LIMIT: usize = 256;

@@ -66,7 +66,7 @@ impl Vectors {
         let of = self.vectors.len();
         let whole: Option<Vec<Vec<f32>>> = self.vectors.into_iter().collect();
         let Some(vectors) = whole else {
-            return Err(Error::new(Kind::Protocol, format!("not every one of {of} inputs got a vector")));
+            return Err(Error::new(Kind::Protocol, format!("not every one of {of} inputs has a vector")));
         };
         let length = vectors.first().map_or(0, Vec::len);
         if vectors.iter().any(|vector| vector.len() != length) {
@@ -84,22 +84,25 @@ impl Vectors {
         let of = self.vectors.len();
         let place = usize::try_from(index).ok().and_then(|index| self.vectors.get_mut(index));
         let Some(place) = place else {
-            return Err(Error::new(Kind::Protocol, format!("vector {index} came for {of} inputs")));
+            return Err(Error::new(
+                Kind::Protocol,
+                format!("vector {index} is out of range for {of} inputs"),
+            ));
         };
         if place.is_some() {
-            return Err(Error::new(Kind::Protocol, format!("vector {index} came twice")));
+            return Err(Error::new(Kind::Protocol, format!("vector {index} is duplicated")));
         }
         if values.is_empty() || !values.iter().all(|value| value.is_finite()) {
-            return Err(Error::new(Kind::Protocol, format!("vector {index} is not one of numbers")));
+            return Err(Error::new(Kind::Protocol, format!("vector {index} is empty or not finite")));
         }
         let length = u32::try_from(values.len()).unwrap_or(u32::MAX);
         if let Some(wanted) = self.dimensions.filter(|wanted| *wanted != length) {
-            let what = format!("its vectors have {length} numbers where {wanted} are wanted");
+            let what = format!("its vectors have {length} dimensions instead of {wanted}");
             return Err(Error::new(Kind::Unsupported, what));
         }
         self.held = self.held.saturating_add(values.len());
         if self.held > LIMIT {
-            return Err(Error::new(Kind::Protocol, format!("the vectors have more than {LIMIT} numbers")));
+            return Err(Error::new(Kind::Protocol, format!("the vectors have more than {LIMIT} values")));
         }
         *place = Some(values);
         Ok(())

@@ -84,17 +84,19 @@ fn messages(messages: &[Message]) -> Result<Vec<Value>, Error> {
                 Part::Reasoning(reasoning) => thinking.push_str(&reasoning.text),
                 Part::Image(Media::Base64 { data, .. }) => images.push(Value::from(data.as_str())),
                 Part::Image(_) => {
-                    return Err(Error::new(Kind::Unsupported, "this wire takes images as data only"));
+                    return Err(Error::new(Kind::Unsupported, "this wire accepts images only as data"));
                 }
                 Part::Document(_) => {
-                    return Err(Error::new(Kind::Unsupported, "this wire takes no documents"));
+                    return Err(Error::new(Kind::Unsupported, "this wire does not support documents"));
                 }
                 Part::ToolCall(call) => {
                     names.insert(&call.id, &call.name);
                     let text = if call.arguments.trim().is_empty() { "{}" } else { &call.arguments };
                     let arguments = serde_json::from_str::<Map<String, Value>>(text).map_err(|_| {
-                        let what =
-                            format!("the arguments of the earlier call to `{}` are no object", call.name);
+                        let what = format!(
+                            "the arguments of the earlier call to `{}` are not a JSON object",
+                            call.name
+                        );
                         Error::new(Kind::Unsupported, what)
                     })?;
                     calls.push(
@@ -104,7 +106,7 @@ fn messages(messages: &[Message]) -> Result<Vec<Value>, Error> {
                 Part::ToolResult(result) => {
                     let shown = |part: &Part| matches!(part, Part::Image(_) | Part::Document(_));
                     if result.content.iter().any(shown) {
-                        let what = "this wire takes only words as a tool's result";
+                        let what = "this wire allows only text in tool results";
                         return Err(Error::new(Kind::Unsupported, what));
                     }
                     let content: String = result.content.iter().filter_map(Part::as_text).collect();

@@ -64,7 +64,7 @@ impl Wire for Ollama {
         match &*head.media_type() {
             "application/x-ndjson" => Ok(Decoding { framer: Box::new(Ndjson::default()), decoder }),
             "application/json" | "" => Ok(Decoding { framer: Box::new(Whole::default()), decoder }),
-            other => Err(Error::new(Kind::Protocol, format!("the reply's type is {other}"))),
+            other => Err(Error::new(Kind::Protocol, format!("the reply has the content type {other}"))),
         }
     }
 

@@ -38,7 +38,7 @@ pub(crate) fn check(request: &ChatRequest, dialect: &Dialect) -> Result<(), Erro
     let missing =
         wanted(request, dialect).into_iter().find(|name| MEANT.contains(name) && !dialect.takes(name));
     match missing {
-        Some(name) => Err(Error::new(Kind::Unsupported, format!("this host does not take {name}"))),
+        Some(name) => Err(Error::new(Kind::Unsupported, format!("this host does not accept {name}"))),
         None => Ok(()),
     }
 }
@@ -48,7 +48,7 @@ pub(crate) fn changes(request: &ChatRequest, dialect: &Dialect) -> Vec<String> {
     let mut changes = Vec::new();
     let left: Vec<&str> = wanted(request, dialect).into_iter().filter(|name| !dialect.takes(name)).collect();
     if !left.is_empty() {
-        changes.push(format!("left out fields that this host does not take ({})", left.join(", ")));
+        changes.push(format!("dropped fields that this host does not accept ({})", left.join(", ")));
     }
     if let Some(wanted) = request.sampling.temperature.filter(|wanted| *wanted > dialect.hottest()) {
         changes.push(format!("temperature {wanted} lowered to {}", dialect.hottest()));
@@ -91,7 +91,7 @@ pub(crate) fn binds(request: &ChatRequest, wire: &str, fields: &[&str]) -> Optio
     }
     let kept = |raw: &Json| raw.as_str().contains("\"file_id\"") || kind(raw) == "item_reference";
     let shown = request.natives(wire).find(|native| kept(&native.raw));
-    shown.map(|native| format!("a part that only its provider can look up ({})", kind(&native.raw)))
+    shown.map(|native| format!("a part that only its provider can resolve ({})", kind(&native.raw)))
 }
 
 #[cfg(test)]
@@ -115,13 +115,16 @@ mod tests {
         let mut request = asking();
         assert_eq!(
             changes(&request, mistral),
-            ["left out fields that this host does not take (user, store)", "temperature 1.8 lowered to 1.5"]
+            ["dropped fields that this host does not accept (user, store)", "temperature 1.8 lowered to 1.5"]
         );
         assert_eq!(changes(&request, &Dialect::OPENAI), [""; 0]);
         check(&request, mistral).unwrap();
         request.extras.entry(WIRE.into()).or_default().insert("logprobs".into(), json!(true).into());
         let error = check(&request, mistral).unwrap_err();
-        assert_eq!((error.kind(), error.message()), (Kind::Unsupported, "this host does not take logprobs"));
+        assert_eq!(
+            (error.kind(), error.message()),
+            (Kind::Unsupported, "this host does not accept logprobs")
+        );
     }
 
     #[test]

@@ -28,7 +28,7 @@ pub use incoming::EmbeddingsRequest;
 pub(crate) fn body(request: &EmbedRequest, model: &str, dialect: &Dialect) -> Result<Vec<u8>, Error> {
     let tokens = request.inputs.iter().filter(|input| matches!(input, EmbedInput::Tokens(_))).count();
     if tokens != 0 && tokens != request.inputs.len() {
-        return Err(Error::new(Kind::Unsupported, "this wire takes texts or tokens, not both at once"));
+        return Err(Error::new(Kind::Unsupported, "this wire accepts texts or tokens, not both at once"));
     }
     if tokens != 0 && !dialect.embed_tokens {
         return Err(Error::new(Kind::Unsupported, "this host embeds texts, not tokens"));

@@ -39,10 +39,10 @@ fn check(request: &ChatRequest, dialect: &Dialect) -> Result<(), Error> {
     request.check_numbers()?;
     accepts::check(request, dialect)?;
     if !dialect.images && request.has_images() {
-        return Err(Error::new(Kind::Unsupported, "this host reads no images"));
+        return Err(Error::new(Kind::Unsupported, "this host does not support images"));
     }
     if request.sampling.top_k.is_some() {
-        return Err(Error::new(Kind::Unsupported, "this wire has no word for top_k"));
+        return Err(Error::new(Kind::Unsupported, "this wire does not support top_k"));
     }
     Ok(())
 }

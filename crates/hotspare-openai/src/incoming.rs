@@ -224,7 +224,7 @@ fn message(at: fmt::Arguments<'_>, raw: &RawValue) -> Result<Message, Error> {
         Some("tool" | "function") => Role::Tool,
         Some(other) => {
             return Err(invalid(format!(
-                "`{at}.role` is `{other}`; known are system, developer, user, assistant and tool"
+                "`{at}.role` is `{other}`; valid values are system, developer, user, assistant and tool"
             )));
         }
         None => return Err(invalid(format!("`{at}.role` is missing"))),
@@ -293,7 +293,7 @@ fn content_parts(at: fmt::Arguments<'_>, raw: &RawValue) -> Result<Vec<Part>, Er
             "input_audio" => Part::Native(native(&at, raw)?),
             other => {
                 let known = "text, image_url, file, input_audio and refusal";
-                return Err(invalid(format!("`{at}.type` is `{other}`; known are {known}")));
+                return Err(invalid(format!("`{at}.type` is `{other}`; valid values are {known}")));
             }
         });
         parts.extend(fields.map(|fields| Part::Fields(Native::new(WIRE, Json::from(fields)))));
@@ -333,7 +333,9 @@ fn tool_choice(raw: &RawValue) -> Result<ToolChoice, Error> {
         "auto" => Ok(ToolChoice::Auto),
         "none" => Ok(ToolChoice::None),
         "required" | "any" => Ok(ToolChoice::Required),
-        other => Err(invalid(format!("`tool_choice` is `{other}`; known are auto, none and required"))),
+        other => {
+            Err(invalid(format!("`tool_choice` is `{other}`; valid values are auto, none and required")))
+        }
     }
 }
 
@@ -353,7 +355,7 @@ fn output(raw: &RawValue) -> Result<OutputFormat, Error> {
         }
         other => {
             let known = "text, json_object and json_schema";
-            Err(invalid(format!("`response_format.type` is `{other}`; known are {known}")))
+            Err(invalid(format!("`response_format.type` is `{other}`; valid values are {known}")))
         }
     }
 }

@@ -141,7 +141,7 @@ impl Wire for OpenAi {
                 }
                 Ok(Decoding { framer: Box::new(Sse::default()), decoder })
             }
-            other => Err(Error::new(Kind::Protocol, format!("the reply's type is {other}"))),
+            other => Err(Error::new(Kind::Protocol, format!("the reply has the content type {other}"))),
         }
     }
 

@@ -151,9 +151,10 @@ impl Conformance {
             let mut given = self.given.iter().filter(|given| given.scenario == scenario).peekable();
             match self.impossible.iter().find(|(impossible, _)| *impossible == scenario) {
                 Some((_, reason)) if given.peek().is_none() => report.skip(&name, reason),
-                Some(_) => report.fail(&name, "is given and said to be impossible"),
+                Some(_) => report.fail(&name, "is given, but declared impossible"),
                 None if given.peek().is_none() => {
-                    report.fail(&name, "is missing: give a reply, or say with `cannot` why there is none");
+                    report
+                        .fail(&name, "is missing: give a reply, or explain with `cannot` why there is none");
                 }
                 None => given.for_each(|given| self.scenario(given, &mut report)),
             }
@@ -166,13 +167,13 @@ impl Conformance {
     fn scenario(&self, given: &Given, report: &mut Report) {
         let name = format!("{:?}", given.scenario);
         let run = self.play(&given.reply, Pace::Whole);
-        report.note(&format!("{name}: says what it says"), said(given, &run));
-        report.note(&format!("{name}: opened first, in order, one end"), contract::check(&run));
-        report.note(&format!("{name}: one request a call"), run.one_request());
-        report.note(&format!("{name}: any split gives the same"), self.splits(&given.reply, &run));
-        report.note(&format!("{name}: dropping it stops it"), self.cancels(&given.reply));
+        report.note(&format!("{name}: decodes the expected answer"), said(given, &run));
+        report.note(&format!("{name}: signals are in order"), contract::check(&run));
+        report.note(&format!("{name}: one request per call"), run.one_request());
+        report.note(&format!("{name}: chunk boundaries do not matter"), self.splits(&given.reply, &run));
+        report.note(&format!("{name}: dropping it cancels it"), self.cancels(&given.reply));
         if given.late.is_none() {
-            report.note(&format!("{name}: cut short is an error"), self.truncations(&given.reply, &run));
+            report.note(&format!("{name}: truncation is an error"), self.truncations(&given.reply, &run));
         }
     }
 
@@ -237,7 +238,7 @@ fn said(given: &Given, run: &Run) -> Result<(), String> {
             }
             match serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(&arguments) {
                 Err(_) if !arguments.is_empty() => {
-                    Err(format!("its arguments are no JSON object: {arguments}"))
+                    Err(format!("its arguments are not a JSON object: {arguments}"))
                 }
                 _ if finish != Some(&FinishReason::ToolCalls) => {
                     Err(format!("finishes with {finish:?}, not ToolCalls"))

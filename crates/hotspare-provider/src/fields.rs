@@ -104,7 +104,7 @@ pub fn within(name: &str, raw: &RawValue, least: f64, most: f64) -> Result<f64, 
     if (least..=most).contains(&value) {
         return Ok(value);
     }
-    Err(invalid(format!("`{name}` is {value}; it must lie between {least} and {most}")))
+    Err(invalid(format!("`{name}` is {value}; it must be between {least} and {most}")))
 }
 
 /// Reads the caller's failover options: the field `hotspare`, the same on every wire.
@@ -132,7 +132,7 @@ pub fn options(raw: &RawValue) -> Result<CallOptions, Error> {
                 "`hotspare.max_cost_usd` is {dollars}; write dollars, such as 0.05"
             )));
         }
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "bounded just above")]
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked just above")]
         let micros = (dollars * 1e6) as u64;
         options.max_cost = Some(Cost::from_micros(micros));
     }
@@ -179,7 +179,7 @@ fn place(error: &serde_json::Error) -> String {
     let what = match error.classify() {
         Category::Eof => "it ends too early",
         Category::Syntax | Category::Io => "it is not valid JSON",
-        Category::Data => "it has another shape",
+        Category::Data => "it has an unexpected shape",
     };
     format!("{what} (line {}, column {})", error.line(), error.column())
 }

@@ -76,11 +76,7 @@ impl<'de> Visitor<'de> for CountVisitor {
 
     fn visit_f64<E>(self, count: f64) -> Result<Count, E> {
         let whole = count.fract() == 0.0 && (0.0..9e15).contains(&count);
-        #[expect(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "whole, and bounded just above"
-        )]
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked just above")]
         let count = count as u64;
         Ok(Count(whole.then_some(count)))
     }

@@ -85,7 +85,7 @@ impl HttpRequest {
         value: Option<http::HeaderValue>,
     ) -> Result<Self, Error> {
         let (Some(name), Some(mut value)) = (name, value) else {
-            return Err(Error::new(hotspare_core::Kind::Config, "the key cannot stand in a header"));
+            return Err(Error::new(hotspare_core::Kind::Config, "the key is not a valid header value"));
         };
         value.set_sensitive(true);
         self.headers.insert(name, value);
@@ -126,7 +126,7 @@ pub fn header(name: &str, value: &str) -> Result<(http::HeaderName, http::Header
     let name = http::HeaderName::from_bytes(name.as_bytes())
         .map_err(|_| wrong(format!("`{}` is not the name of a header", name.escape_debug())))?;
     if FRAMING.contains(&name) {
-        return Err(wrong(format!("the header `{name}` is not for users to set")));
+        return Err(wrong(format!("the header `{name}` cannot be set by users")));
     }
     let mut value = http::HeaderValue::from_str(value)
         .map_err(|_| wrong(format!("the value of the header `{name}` cannot be sent")))?;

@@ -68,14 +68,17 @@ pub enum Ineligible {
 impl fmt::Display for Ineligible {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NoEmbeddings => f.write_str("it makes no embeddings"),
+            Self::NoEmbeddings => f.write_str("it does not support embeddings"),
             Self::NoTools => f.write_str("it cannot call tools"),
             Self::NoVision => f.write_str("it cannot read images"),
             Self::Window { needs, holds } => {
                 write!(f, "the request needs about {needs} tokens, its window holds {holds}")
             }
             Self::Overflowed { needs, lately } => {
-                write!(f, "the request needs about {needs} tokens, and {lately} were lately too many for it")
+                write!(
+                    f,
+                    "the request needs about {needs} tokens, but it recently rejected {lately} as too many"
+                )
             }
         }
     }
@@ -163,6 +166,6 @@ mod tests {
         let at = |prompt| Need { prompt, margin: 30, overflow: Some(5_000) };
         assert_eq!(ineligible(&request, &ModelProfile::default(), at(4_899)), None);
         let why = ineligible(&request, &ModelProfile::default(), at(4_900)).unwrap();
-        assert!(why.is_length() && why.to_string().contains("5000 were lately too many"), "{why}");
+        assert!(why.is_length() && why.to_string().contains("recently rejected 5000"), "{why}");
     }
 }

@@ -178,22 +178,22 @@ pub enum Reason {
 impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Cheapest { price: Some(price) } => write!(f, "cheapest left: about {price}"),
-            Self::Cheapest { price: None } => f.write_str("price unknown, so after those that are known"),
+            Self::Cheapest { price: Some(price) } => write!(f, "cheapest remaining: about {price}"),
+            Self::Cheapest { price: None } => f.write_str("price unknown, ranked after known prices"),
             Self::Degraded => f.write_str("moved back: slower than usual"),
             Self::Fastest { latency: Some(latency) } => {
                 write!(f, "fastest of two: {} ms", latency.as_millis())
             }
-            Self::Fastest { latency: None } => f.write_str("speed unknown, tried to find out"),
+            Self::Fastest { latency: None } => f.write_str("speed unknown, explored"),
             Self::Listed { place, of } => write!(f, "{place} of {of} in order"),
-            Self::Looked => f.write_str("looked at now and again, to find out"),
+            Self::Looked => f.write_str("explored occasionally"),
             Self::Own(why) => f.write_str(why),
             Self::Raced { width } => write!(f, "raced, {width} at once"),
-            Self::Retry => f.write_str("once more"),
+            Self::Retry => f.write_str("retry"),
             Self::MostReliable { expected_ppm } => {
                 write!(f, "fails {:.2} % of calls", f64::from(*expected_ppm) / 10_000.0)
             }
-            Self::Sticky => f.write_str("kept together with what came before"),
+            Self::Sticky => f.write_str("session affinity"),
             Self::Turn { turn } => write!(f, "its turn in round {turn}"),
             Self::Unwell { failure_rate_bp, usable: true } => {
                 write!(f, "moved back: {:.1} % failures", f64::from(*failure_rate_bp) / 100.0)

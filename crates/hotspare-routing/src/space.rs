@@ -68,10 +68,10 @@ impl fmt::Display for Mismatch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Dimensions { is, wanted } => {
-                write!(f, "its vectors have {is} numbers, those of the route {wanted}")
+                write!(f, "its vectors have {is} dimensions, those of the route {wanted}")
             }
             Self::Family { is, wanted } => {
-                write!(f, "its vectors are of the family {is}, those of the route of {wanted}")
+                write!(f, "its embedding family is {is}, that of the route {wanted}")
             }
         }
     }
@@ -92,9 +92,9 @@ mod tests {
         let space = |profile, model, wanted| Space::new(profile, model, wanted);
         assert_eq!(space(&unknown, "e", None).mismatch(&space(&known, "another name", None)), None);
         let other = space(&unknown, "f", None).mismatch(&space(&known, "e", None)).unwrap();
-        assert_eq!(other.to_string(), "its vectors are of the family f, those of the route of e");
+        assert_eq!(other.to_string(), "its embedding family is f, that of the route e");
         let other = space(&longer, "e", None).mismatch(&space(&known, "e", None)).unwrap();
-        assert_eq!(other.to_string(), "its vectors have 512 numbers, those of the route 256");
+        assert_eq!(other.to_string(), "its vectors have 512 dimensions, those of the route 256");
         assert_eq!(space(&longer, "e", Some(64)).mismatch(&space(&known, "e", Some(64))), None);
     }
 }

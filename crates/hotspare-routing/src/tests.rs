@@ -284,11 +284,11 @@ fn most_reliable_ranks_first_and_the_next_is_explored() {
 
 /// Returns an index that is not in the scene, as a third-party strategy may.
 #[derive(Debug)]
-struct Astray;
+struct UnknownMembers;
 
-impl Strategy for Astray {
+impl Strategy for UnknownMembers {
     fn name(&self) -> &'static str {
-        "astray"
+        "unknown-members"
     }
 
     fn members(&self) -> Vec<TargetId> {
@@ -313,7 +313,7 @@ fn hedge_is_the_second_usable_target() {
     }
     let (late, after) = (Start::AfterFailure, |millis| Start::After(Duration::from_millis(millis)));
     assert_eq!(starts(Sequential::new(["a", "b", "c"]), &views), [late, after(400), late]);
-    assert_eq!(starts(Astray, &views), [late, late, after(400)]);
+    assert_eq!(starts(UnknownMembers, &views), [late, late, after(400)]);
     views[0].1.usable = false;
     assert_eq!(starts(Sequential::new(["a", "b", "c"]), &views), [late, late, after(500)]);
     views[1].1.usable = false;

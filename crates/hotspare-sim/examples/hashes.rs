@@ -2,7 +2,7 @@
 //! every rival. Equal on every machine and in every build profile; a second run must give it again.
 //!
 //! `cargo run --release -p hotspare-sim --example hashes -- silence stall`
-#![expect(clippy::print_stdout, reason = "an example shows what it found")]
+#![expect(clippy::print_stdout, reason = "examples print their results")]
 
 use std::time::Duration;
 

@@ -1,7 +1,7 @@
 //! Shows that a run of ten million requests takes no more memory than one of a million. Linux only.
 //!
 //! `cargo run --release -p hotspare-sim --example memory`
-#![expect(clippy::print_stdout, reason = "an example shows what it found")]
+#![expect(clippy::print_stdout, reason = "examples print their results")]
 
 use hotspare_sim::{Course, Measure, Player, Scenario, run};
 

@@ -1,7 +1,7 @@
 //! Runs scenarios of the library by name, two seeds each, and fails if a mark is missed or an invariant breaks.
 //!
 //! `cargo run -p hotspare-sim --example scenario -- silence stall`
-#![expect(clippy::print_stdout, reason = "an example shows what it found")]
+#![expect(clippy::print_stdout, reason = "examples print their results")]
 
 use std::process::ExitCode;
 

@@ -129,7 +129,7 @@ impl Mark {
         }
         let target = self.target.as_ref()?;
         let known = scenario.targets.iter().any(|known| known.name == *target);
-        (!known).then(|| format!("the mark {} is about `{target}`, which is no target", self.measure))
+        (!known).then(|| format!("the mark {} is about `{target}`, which is not a target", self.measure))
     }
 
     /// The span of arrival times it covers, in nanoseconds.

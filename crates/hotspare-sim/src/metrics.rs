@@ -340,7 +340,7 @@ mod tests {
         );
         assert_eq!(figure(&ours, "M1").map(|(_, standing)| standing), Some(Standing::Reached));
         assert_eq!(figure(&theirs, "M1").map(|(_, standing)| standing), Some(Standing::Missed));
-        assert_eq!(figure(&theirs, "M4"), None, "a rival without a breaker has found nothing out");
-        assert_eq!(figure(&ours, "M8"), None, "nobody ran without hedges");
+        assert_eq!(figure(&theirs, "M4"), None, "a rival without a breaker detects nothing");
+        assert_eq!(figure(&ours, "M8"), None, "no run without hedges");
     }
 }

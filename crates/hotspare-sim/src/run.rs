@@ -224,7 +224,7 @@ impl Stage<'_> {
                 let left: u32 = cast.worlds.iter().map(|world| world.counts(place).in_flight).sum();
                 if left > 0 || self.providers.busy(place) > 0 {
                     self.watch.say(self.now, || {
-                        format!("the run ended with {left} attempts under way at target {place}")
+                        format!("the run ended with {left} attempts in flight at target {place}")
                     });
                 }
             }

@@ -42,7 +42,7 @@ impl Setup {
     pub(crate) fn assemble(&self) -> Result<Assembled, String> {
         let (fleet, book) = Fleet::assemble(self.specs.clone());
         let route = Route::new("trial", 0, Arc::clone(&self.strategy), &fleet).map_err(|unknown| {
-            format!("{}: the strategy names {unknown:?}, which are no targets", self.name)
+            format!("{}: the strategy names {unknown:?}, which are not targets", self.name)
         })?;
         let route = Arc::new(route.with_limits(self.limits.clone()).with_rules(self.rules.clone()));
         let world = World::new(Arc::clone(&fleet), book, std::slice::from_ref(&route));
@@ -63,7 +63,9 @@ impl Scenario {
         rules.on_cut = match self.route.on_cut.as_str() {
             "continue" => OnCut::Continue,
             "terminate" => OnCut::Terminate,
-            other => return Err(format!("unknown on_cut `{other}`; known are continue and terminate")),
+            other => {
+                return Err(format!("unknown on_cut `{other}`; valid values are continue and terminate"));
+            }
         };
         let strategy = self.route.hedged(strategy(&self.route.strategy, &names)?)?;
         Ok(Setup { name: "hotspare".into(), specs, strategy: Arc::from(strategy), limits, rules })
@@ -125,7 +127,7 @@ pub fn strategy(name: &str, targets: &[&str]) -> Result<Box<dyn Strategy>, Strin
         "sticky" => Box::new(Sticky::new(targets)),
         other => {
             let known = "sequential, health-aware, race, weighted, round-robin, fastest, cheapest, most-reliable and sticky";
-            return Err(format!("unknown strategy `{other}`; known are {known}"));
+            return Err(format!("unknown strategy `{other}`; valid values are {known}"));
         }
     })
 }
@@ -152,7 +154,7 @@ impl RouteDto {
             "critical" => Limits::critical(),
             other => {
                 return Err(format!(
-                    "unknown preset `{other}`; known are default, interactive, batch and critical"
+                    "unknown preset `{other}`; valid values are default, interactive, batch and critical"
                 ));
             }
         };

@@ -33,7 +33,7 @@ pub fn availability(endpoints: &str, parts: &[(&str, &str)]) -> Result<Vec<Model
         let [id, model, provider, ..] = fields[..] else {
             return Err(format!("endpoints, line {}: too few fields", number + 1));
         };
-        let id = id.parse().map_err(|_| format!("endpoints, line {}: `{id}` is no number", number + 1))?;
+        let id = id.parse().map_err(|_| format!("endpoints, line {}: `{id}` is not a number", number + 1))?;
         models.entry(model.to_owned()).or_default().push((id, provider.to_owned()));
     }
     let mut series: BTreeMap<u32, Vec<(u64, Option<f32>)>> = BTreeMap::new();
@@ -145,7 +145,7 @@ pub fn arrivals(text: &str) -> Result<Arc<[Arrival]>, String> {
         Some("t_ms") => 0.001,
         other => {
             return Err(format!(
-                "arrivals begin with `{}`; known are t_s and t_ms",
+                "arrivals begin with `{}`; valid values are t_s and t_ms",
                 other.unwrap_or_default()
             ));
         }

@@ -25,7 +25,7 @@ impl<'de> Deserialize<'de> for Span {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let wrong = || {
             D::Error::custom(
-                "a duration is text with its unit, such as \"250ms\", \"10s\", \"5m\" or \"24h\"",
+                "a duration is a string with a unit, such as \"250ms\", \"10s\", \"5m\" or \"24h\"",
             )
         };
         let text = String::deserialize(deserializer).map_err(|_| wrong())?;
@@ -56,7 +56,7 @@ pub(crate) struct Share(pub(crate) f64);
 
 impl<'de> Deserialize<'de> for Share {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let wrong = || D::Error::custom("a share is text with its sign between 0% and 100%, such as \"2%\"");
+        let wrong = || D::Error::custom("a share is a string between \"0%\" and \"100%\", such as \"2%\"");
         let text = String::deserialize(deserializer).map_err(|_| wrong())?;
         let number = percent(&text).ok_or_else(wrong)?;
         if (0.0..=1.0).contains(&number) { Ok(Self(number)) } else { Err(wrong()) }

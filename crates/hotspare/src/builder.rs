@@ -100,7 +100,7 @@ impl ClientBuilder {
         let mut seen = BTreeMap::new();
         for (name, _) in &self.targets {
             if seen.insert(name.clone(), ()).is_some() {
-                mistakes.add(About::Target(name.to_string()), format!("target `{name}` is there twice"));
+                mistakes.add(About::Target(name.to_string()), format!("target `{name}` is defined twice"));
             }
         }
         let mut transports = Transports { given: self.transport.take(), made: Vec::new() };
@@ -175,7 +175,7 @@ fn idle(endpoint: &Endpoint, given: bool) -> Option<String> {
     ];
     let what = idle.iter().find(|(_, idle)| *idle)?.0;
     let whose = if custom { "its provider" } else { "the transport that the client was given" };
-    Some(format!("{what}: no effect, for {whose} makes the connections"))
+    Some(format!("{what}: no effect, because {whose} makes the connections"))
 }
 
 /// The prompts that a route sets for its targets.
@@ -206,7 +206,8 @@ fn prompts(
             }
         }
         if !found {
-            let what = format!("route `{route}` has a prompt for `{whom}`, which fits none of its targets");
+            let what =
+                format!("route `{route}` has a prompt for `{whom}`, which matches none of its targets");
             mistakes.add(About::Route(route.to_owned()), what);
         }
     }
@@ -252,7 +253,7 @@ fn routes(
     for (name, spec) in specs {
         let mut wrong = |what: String| mistakes.add(About::Route(name.clone()), what);
         if routes.iter().any(|route| route.name == name) {
-            wrong(format!("route `{name}` is there twice"));
+            wrong(format!("route `{name}` is defined twice"));
         }
         for what in spec.limits.mistakes() {
             wrong(format!("route `{name}`: {what}"));

@@ -127,7 +127,7 @@ impl Client {
         let driver = self.drive(embed(request)?, false, wire, None).await?;
         match whole(driver).await? {
             Response::Embed(response) => Ok(response),
-            Response::Chat(_) => Err(Error::new(Kind::Protocol, "the answer is not of vectors")),
+            Response::Chat(_) => Err(Error::new(Kind::Protocol, "the answer has no vectors")),
         }
     }
 
@@ -447,7 +447,7 @@ fn embed(request: EmbedRequest) -> Result<Request, Error> {
 async fn words(driver: Box<Driver>) -> Result<ChatResponse, Error> {
     match whole(driver).await? {
         Response::Chat(response) => Ok(response),
-        Response::Embed(_) => Err(Error::new(Kind::Protocol, "the answer is not in words")),
+        Response::Embed(_) => Err(Error::new(Kind::Protocol, "the answer is not a chat response")),
     }
 }
 
@@ -461,7 +461,7 @@ async fn whole(mut driver: Box<Driver>) -> Result<Response, Error> {
         }
     });
     let Summary { served_by, trail, response, .. } = (*result.await)?;
-    let mut response = response.ok_or_else(|| Error::new(Kind::Protocol, "the answer was not held"))?;
+    let mut response = response.ok_or_else(|| Error::new(Kind::Protocol, "the answer was not collected"))?;
     match &mut response {
         Response::Chat(chat) => (chat.served_by, chat.trail) = (Some(served_by), trail),
         Response::Embed(embed) => (embed.served_by, embed.trail) = (Some(served_by), trail),

@@ -141,7 +141,8 @@ impl Config {
                 "targets" => config.targets = each(&lines, "targets", value, &mut mistakes),
                 "routes" => config.routes = each(&lines, "routes", value, &mut mistakes),
                 other => {
-                    let what = format!("unknown section `{other}`; known are server, targets and routes");
+                    let what =
+                        format!("unknown section `{other}`; valid values are server, targets and routes");
                     mistakes.push((line, what));
                 }
             }

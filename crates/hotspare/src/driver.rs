@@ -143,8 +143,8 @@ impl Driver {
                 Step::Done(result) => {
                     self.over = true;
                     match &*result {
-                        Ok(summary) => observe::speak_of_answer(summary),
-                        Err(error) => observe::speak_of_failure(error),
+                        Ok(summary) => observe::log_answer(summary),
+                        Err(error) => observe::log_failure(error),
                     }
                     return Some(Output::Done(result));
                 }
@@ -254,7 +254,7 @@ impl Driver {
                 Some(Err(error)) => {
                     self.identify(id, error.request_id().map(str::to_owned));
                     if let Some(attempt) = self.call.trail().attempts.get(index) {
-                        observe::speak_of_attempt(index, attempt, &error);
+                        observe::log_attempt_failure(index, attempt, &error);
                     }
                     match &mut self.attempts[index] {
                         Some(running) if error.kind() == Kind::Auth => running.renew(error),

@@ -291,13 +291,12 @@ pub(crate) fn url_mistakes(url: &str) -> Vec<String> {
         _ => mistakes.push(format!("base_url `{url}` is not an address such as https://host/v1")),
     }
     if url.contains(['?', '#']) {
-        mistakes.push("base_url goes up to the version, without `?` or `#` and what follows".into());
+        mistakes.push("base_url ends with the version, without a query or fragment".into());
     }
     let path = url.trim_end_matches('/');
     if let Some(call) = CALLS.iter().find(|call| path.ends_with(*call)) {
-        mistakes.push(format!(
-            "base_url goes up to the version: leave out `{call}`, which is added to each call"
-        ));
+        mistakes
+            .push(format!("base_url ends with the version: remove `{call}`, which is appended to each call"));
     }
     mistakes
 }

@@ -44,7 +44,7 @@ impl fmt::Display for Explanation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "route {} ({}), about {} prompt tokens", self.route, self.strategy, self.prompt_tokens)?;
         if self.at_once > 1 {
-            writeln!(f, "   {} targets start at once, and each is paid for", self.at_once)?;
+            writeln!(f, "   {} targets start at once; each one is billed", self.at_once)?;
         }
         for (index, choice) in self.choices.iter().enumerate() {
             let view = &choice.view;

@@ -168,5 +168,5 @@ async fn greet(provider: &dyn Provider, outbound: Outbound) -> Result<(), Error>
             finished |= matches!(chunk.event, Event::Finished(_));
         }
     }
-    if finished { Ok(()) } else { Err(Error::new(Kind::Truncated, "the probe's answer has no end")) }
+    if finished { Ok(()) } else { Err(Error::new(Kind::Truncated, "the probe's answer is too long")) }
 }

@@ -74,7 +74,7 @@ impl Key {
             Source::Env(name) => std::env::var(name)
                 .map(Secret::new)
                 .map_err(|_| format!("{self:?} is not set; export it or use a file")),
-            Source::Fetched(_) => Err(format!("{self:?} has to be fetched and cannot be read")),
+            Source::Fetched(_) => Err(format!("{self:?} must be fetched and cannot be read")),
             Source::File(path) => read_small(path)
                 .map(Secret::new)
                 .map_err(|error| format!("the key file {} cannot be read: {error}", path.display())),
@@ -90,7 +90,7 @@ impl Key {
             return Err(format!("{self:?} is empty"));
         }
         if text.chars().any(|character| character.is_control() || character.is_whitespace()) {
-            return Err(format!("{self:?} holds white space or control characters inside the key"));
+            return Err(format!("{self:?} contains whitespace or control characters inside the key"));
         }
         Ok(Secret::new(text))
     }

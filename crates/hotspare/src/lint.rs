@@ -123,7 +123,7 @@ fn by_itself(target: &Target, today: Option<&str>) -> Vec<String> {
         });
     }
     if let Some(mode) = &profile.mode {
-        what.push(format!("is served by the API `{mode}` alone"));
+        what.push(format!("is served only by the API `{mode}`"));
     }
     what
 }

@@ -103,17 +103,17 @@ impl Observer {
 impl Observer {
     /// Reports that the local network became suspect, or is no longer. It is presented as a breaker of its own, since
     /// each host is then tried once a second.
-    pub(crate) fn speak_of_network(&self, fleet: &Fleet, news: &NetworkChange) {
+    pub(crate) fn log_network_change(&self, fleet: &Fleet, news: &NetworkChange) {
         let concerned = fleet.targets().iter();
         let concerned = concerned.filter(|target| news.hosts.contains(&target.scopes(0)[0]));
         let (from, to, reason) = if news.suspected {
             (
                 BreakerState::Closed,
                 BreakerState::HalfOpen,
-                "no host can be reached: this is held against none of them",
+                "no host is reachable: this counts against none of them",
             )
         } else {
-            (BreakerState::HalfOpen, BreakerState::Closed, "a host can be reached")
+            (BreakerState::HalfOpen, BreakerState::Closed, "a host is reachable again")
         };
         let change = BreakerChange {
             scope_name: "local network".to_owned(),
@@ -128,7 +128,7 @@ impl Observer {
     }
 
     /// Reports that a key or a model went out of service, or came back.
-    pub(crate) fn speak_of_service(&self, fleet: &Fleet, changes: Vec<Change>) {
+    pub(crate) fn log_service_changes(&self, fleet: &Fleet, changes: Vec<Change>) {
         for change in changes {
             let (scope, kind, in_service, recheck_after) = match change {
                 Change::Out { scope, why, recheck } => (scope, why, false, Some(recheck)),
@@ -180,7 +180,7 @@ pub(crate) fn token(text: Option<&str>, longest: usize) -> Option<&str> {
 }
 
 /// Reports an attempt that failed.
-pub(crate) fn speak_of_attempt(index: usize, attempt: &Attempt, error: &Error) {
+pub(crate) fn log_attempt_failure(index: usize, attempt: &Attempt, error: &Error) {
     tracing::debug!(
         target: "hotspare",
         attempt = index,
@@ -196,7 +196,7 @@ pub(crate) fn speak_of_attempt(index: usize, attempt: &Attempt, error: &Error) {
 }
 
 /// Reports a call that was answered.
-pub(crate) fn speak_of_answer(summary: &Summary) {
+pub(crate) fn log_answer(summary: &Summary) {
     let attempts = &summary.trail.attempts;
     let served = summary.trail.serving();
     let notes = served.map_or(&[][..], |attempt| &attempt.notes);
@@ -217,7 +217,7 @@ pub(crate) fn speak_of_answer(summary: &Summary) {
 
 /// Reports a call that gave its caller no answer or only part of one, with the targets tried. A request that cannot be
 /// served is the caller's problem, reported in the reply, and nothing to warn an operator of.
-pub(crate) fn speak_of_failure(error: &Error) {
+pub(crate) fn log_failure(error: &Error) {
     let kind = error.kind();
     let attempts = error.trail().attempts.len();
     let tried: Vec<String> = error

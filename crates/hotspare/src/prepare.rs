@@ -56,12 +56,12 @@ pub(crate) fn prepare(
     let foreign = |part: &&Part| matches!(part, Part::Native(native) if native.wire != wire);
     if let Some(Part::Native(native)) = asked.flat_map(|message| &message.parts).find(foreign) {
         let what =
-            format!("the request shows something that only a provider of the wire {} reads", native.wire);
+            format!("the request has a part that only a provider of the wire {} can read", native.wire);
         return Err(Error::new(Kind::Unsupported, what));
     }
     for (_, fields) in request.extras.iter().filter(|(meant, _)| *meant != wire) {
         let names: Vec<&str> = fields.keys().map(String::as_str).collect();
-        notes.push(format!("left out fields that only another wire knows ({})", names.join(", ")));
+        notes.push(format!("dropped fields specific to another wire ({})", names.join(", ")));
     }
     // An inconsistent history is sent unchanged; the provider reports what is wrong with it.
     if let Ok(portable) = portable(request, wire, target.provider.origin().as_ref()) {
@@ -74,7 +74,7 @@ pub(crate) fn prepare(
         })?;
         if missing > 0 {
             notes.push(format!(
-                "left out the {missing} oldest messages: the whole is too long for its window"
+                "dropped the {missing} oldest messages: the conversation is too long for its window"
             ));
             prepared = Cow::Owned(trimmed);
         }
@@ -100,7 +100,7 @@ pub(crate) fn prepare(
     let by_tool = shape(&mut prepared, &mut notes, target, profile);
     if profile.capabilities.sampling == Some(false) && prepared.sampling != Sampling::default() {
         prepared.to_mut().sampling = Sampling::default();
-        notes.push("left out temperature and the like: the model takes none".into());
+        notes.push("dropped the sampling parameters: the model accepts none".into());
     }
     limit(&mut prepared, &mut notes, begin, profile);
     if let Some(reask) = &begin.reask {
@@ -163,13 +163,13 @@ fn shape(
         && can.tools != Some(false)
         && !target.provider.thinks(request);
     if forced && let Some(asked) = by_tool(request) {
-        notes.push("the schema is asked for as a tool call".into());
+        notes.push("the schema is requested as a tool call".into());
         *request = Cow::Owned(asked);
         return true;
     }
     let words = match &request.output {
         OutputFormat::JsonSchema { schema, .. } if can.json_schema == Some(false) => {
-            notes.push("the schema is asked for in words".into());
+            notes.push("the schema is requested in the prompt".into());
             format!(
                 "Answer with one JSON value and nothing else: no words around it, no code fence. It must be valid \
                  against this JSON Schema:\n{}",
@@ -177,7 +177,7 @@ fn shape(
             )
         }
         OutputFormat::JsonObject if can.json_mode == Some(false) => {
-            notes.push("JSON is asked for in words".into());
+            notes.push("JSON is requested in the prompt".into());
             "Answer with one JSON object and nothing else: no words around it, no code fence.".to_owned()
         }
         _ => {
@@ -204,9 +204,8 @@ fn spell_schema(request: &mut Cow<'_, ChatRequest>, notes: &mut Vec<String>, tar
             OutputFormat::JsonSchema { name, schema: rewritten.schema, strict: true }
         }
         Err(what) => {
-            notes.push(format!(
-                "the schema cannot be enforced there ({what}); the answer is judged all the same"
-            ));
+            notes
+                .push(format!("the schema cannot be enforced there ({what}); the answer is still validated"));
             OutputFormat::JsonSchema { name, schema: schema.clone(), strict: false }
         }
     };

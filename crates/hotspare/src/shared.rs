@@ -123,9 +123,9 @@ impl Shared {
         if !notices.is_empty() || !service.is_empty() || network.is_some() {
             let observer = self.observer.read().unwrap_or_else(PoisonError::into_inner).clone();
             observer.speak(&self.fleet, notices);
-            observer.speak_of_service(&self.fleet, service);
+            observer.log_service_changes(&self.fleet, service);
             if let Some(news) = &network {
-                observer.speak_of_network(&self.fleet, news);
+                observer.log_network_change(&self.fleet, news);
             }
         }
         result

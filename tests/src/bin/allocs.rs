@@ -1,7 +1,7 @@
 //! Allocations per decoded event: the largest recorded streams of each kind of call, compared with parsing their frames
 //! into `serde_json::Value`s. A separate program, because counting slows everything else down. Part of `cargo xtask
 //! bench decode`.
-#![expect(clippy::print_stdout, clippy::expect_used, reason = "a bench that cannot go on says so")]
+#![expect(clippy::print_stdout, clippy::expect_used, reason = "benchmarks panic on failure")]
 
 use hotspare_tests::recorded::{decode, largest};
 

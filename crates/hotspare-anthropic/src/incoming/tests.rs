@@ -18,7 +18,7 @@ fn validation_errors_name_the_field() {
         wrong(&format!(r#"{{"model":"m","messages":[{{"role":"user","content":"hi"}}],{fields}}}"#))
     };
     for (fields, says) in [
-        (r#""temperature":1.5"#, "`temperature` is 1.5; it must lie between 0 and 1"),
+        (r#""temperature":1.5"#, "`temperature` is 1.5; it must be between 0 and 1"),
         (r#""max_tokens":0"#, "`max_tokens` must be at least 1"),
         (r#""top_k":-1"#, "`top_k` must be a whole number"),
         (r#""tools":[{"name":"f"}]"#, "`tools[0].input_schema` is missing"),

@@ -82,7 +82,7 @@ fn encodes_the_full_event_sequence() {
         ]
     );
     assert_eq!(frames[12].1["delta"]["stop_reason"], "tool_use");
-    assert_eq!(frames[12].1["usage"]["input_tokens"], 3, "counts that come late are told all the same");
+    assert_eq!(frames[12].1["usage"]["input_tokens"], 3, "late usage is still reported");
 }
 
 /// A relayed answer that is cut off continues in frames of our own, and the block indexes still fit.

@@ -118,7 +118,7 @@ fn source(media: &Media, formats: &[(&str, &'static str)]) -> Result<(&'static s
         let found = formats.iter().find(|(kind, format)| given == *kind || given == *format);
         found
             .map(|(_, format)| *format)
-            .ok_or_else(|| unsupported(format!("this wire takes no {what} of the form {given}")))
+            .ok_or_else(|| unsupported(format!("this wire does not support {what} in the format {given}")))
     };
     match media {
         Media::Base64 { media_type, data } => {
@@ -131,7 +131,7 @@ fn source(media: &Media, formats: &[(&str, &'static str)]) -> Result<(&'static s
             let ending = if ending == "jpg" { "jpeg" } else { &ending };
             Ok((known("object", ending)?, json!({"s3Location": {"uri": url}})))
         }
-        _ => Err(unsupported("this wire takes images and documents as bytes, not by their address")),
+        _ => Err(unsupported("this wire accepts images and documents as bytes, not by URL")),
     }
 }
 

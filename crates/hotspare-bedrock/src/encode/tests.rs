@@ -103,7 +103,7 @@ fn tools_are_inferred_from_calls_in_the_history() {
     assert_eq!(body(&request, CLAUDE).unwrap_err().kind(), Kind::Unsupported);
     let mut fresh = ChatRequest::to("r").user("hi").tool(Tool::new("f", Json::parse("{}").unwrap()));
     fresh.tool_choice = Some(ToolChoice::None);
-    assert!(encoded(&fresh, CLAUDE).get("toolConfig").is_none(), "what is not offered is not called");
+    assert!(encoded(&fresh, CLAUDE).get("toolConfig").is_none(), "tools that may not be called are not sent");
 }
 
 #[test]
@@ -202,7 +202,7 @@ fn tool_loop_from_another_origin_continues_without_thinking() {
     };
     assert_eq!(asked(CLAUDE, "anthropic"), (true, 0));
     assert_eq!(asked(CLAUDE, "openai"), (false, 1));
-    assert_eq!(asked("us.amazon.nova-pro-v1:0", "openai"), (true, 0), "nobody said that it minds");
+    assert_eq!(asked("us.amazon.nova-pro-v1:0", "openai"), (true, 0), "not known to require it");
 }
 
 #[test]

@@ -81,7 +81,7 @@ impl Call {
         let passed_on = self.committed == Some(id) && attempt.is_empty(self.ask.stops);
         let wanted = self.route.rules.on_cut == OnCut::Continue && self.sent.is_some();
         if passed_on && self.has_successor() && wanted && attempt.grammar.text_only() {
-            return Err(nothing_said());
+            return Err(empty_answer());
         }
         Ok(())
     }
@@ -96,7 +96,7 @@ impl Call {
 }
 
 /// The error for an empty answer.
-pub(super) fn nothing_said() -> Error {
+pub(super) fn empty_answer() -> Error {
     Error::new(Kind::Protocol, "the answer is empty")
 }
 

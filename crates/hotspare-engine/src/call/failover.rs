@@ -84,9 +84,8 @@ impl Call {
             self.restart_deadline(now);
         }
         let error = if error.policy().evidence == Evidence::Path && world.network_is_suspected(now) {
-            self.note(id, ["no other host can be reached either: evidence against nobody".to_owned()]);
-            let message =
-                format!("{}; no host can be reached, the local network may be down", error.message());
+            self.note(id, ["no other host is reachable either: not counted against any target".to_owned()]);
+            let message = format!("{}; no host is reachable, the local network may be down", error.message());
             error.with_message(message)
         } else {
             error
@@ -174,7 +173,7 @@ impl Call {
         // Another key counts as an untried candidate, so it needs no budget.
         let key_is_ill = matches!(policy.scope, Scope::Credential | Scope::CredentialModel);
         if key_is_ill && starts < target.key_count() {
-            let why = format!("key {} failed ({}); another key", key + 1, error.kind());
+            let why = format!("key {} failed ({}); next key", key + 1, error.kind());
             self.retries.push_back(Retry { untried: true, ..self.once_more(now, id, why) });
             return true;
         }
@@ -205,7 +204,7 @@ impl Call {
             return false;
         }
         self.extra_starts += 1;
-        let why = format!("once more after {}", error.kind());
+        let why = format!("retry after {}", error.kind());
         self.retries.push_back(self.once_more(now + pause, id, why));
         true
     }
@@ -230,7 +229,7 @@ impl Call {
         }
         self.plain.insert(place);
         self.extra_starts += 1;
-        self.retries.push_back(self.once_more(now, id, "once more without a stream"));
+        self.retries.push_back(self.once_more(now, id, "retry without streaming"));
         true
     }
 
@@ -245,7 +244,7 @@ impl Call {
         }
         self.anew.insert(attempt.choice.target);
         self.extra_starts += 1;
-        let why = "once more, without the beginning as its own turn";
+        let why = "retry without prefill";
         self.retries.push_back(self.once_more(now, id, why));
         true
     }
@@ -285,24 +284,24 @@ impl Call {
         if !allowed || self.is_hopeful() {
             return false;
         }
-        if let Some(why) = self.too_dear_to_ask_again(id, limits.max_reask_cost) {
-            self.not_again(place, &why);
+        if let Some(why) = self.reask_exceeds_cost_limit(id, limits.max_reask_cost) {
+            self.note_not_retried(place, &why);
             return false;
         }
         if !world.take_retry(now, &self.route) {
-            self.not_again(place, "the route's budget for retries is used up");
+            self.note_not_retried(place, "the route's retry budget is exhausted");
             return false;
         }
         self.reasked.push(place);
         self.extra_starts += 1;
-        let why = "asked again with what was wrong with its answer";
+        let why = "asked again with the validation errors";
         self.retries.push_back(Retry { reask: Some(reask), ..self.once_more(now, id, why) });
         true
     }
 
     /// Why asking again would exceed its cost limit, if it would: the prompt grows by the answer and the feedback, and
     /// another answer is expected to be as long.
-    fn too_dear_to_ask_again(&self, id: AttemptId, most: Option<Cost>) -> Option<String> {
+    fn reask_exceeds_cost_limit(&self, id: AttemptId, most: Option<Cost>) -> Option<String> {
         let most = most?;
         let last = &self.attempts[id.0];
         let price = self.fleet.targets()[last.choice.target].profile.price?;
@@ -348,7 +347,7 @@ impl Call {
     pub(super) fn give_up(&mut self, now: Moment, world: &mut World) {
         let pause = self.pause(now, world);
         let kind = if self.is_rate_limited() { Kind::RateLimited } else { self.nobody };
-        let nobody = Error::new(kind, self.why_nobody(now));
+        let nobody = Error::new(kind, self.no_target_reason(now));
         let lead = self.lead(nobody);
         // Waiting does not help with what the caller must correct.
         let lead = if lead.blame() == Blame::Caller { lead } else { lead.with_retry_after(pause) };
@@ -414,7 +413,7 @@ impl Call {
     }
 
     /// Why no target was asked, in the route's order.
-    fn why_nobody(&self, now: Moment) -> String {
+    fn no_target_reason(&self, now: Moment) -> String {
         let place = |target: &TargetId| {
             let members = &self.route.members;
             members.iter().position(|&member| self.fleet.targets()[member].id == *target)

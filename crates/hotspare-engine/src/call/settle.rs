@@ -9,7 +9,7 @@ use std::sync::Arc;
 use hotspare_core::{Error, Kind, Moment, Outcome as Ended, Response, Scope, Skipped, UsageSource};
 use hotspare_health::{Observation, Outcome, Verdict};
 
-use super::continuation::nothing_said;
+use super::continuation::empty_answer;
 use super::timers::exceeds_norm;
 use super::{Call, start, validate};
 use crate::attempt::{Attempt, Fold};
@@ -71,7 +71,7 @@ impl Call {
             // time is not judged by a race that it lost.
             let had_its_time = attempt.first_content.is_none() && self.had_its_time(now, attempt);
             let outcome = match (had_its_time && self.is_comparable(attempt), self.has_hung(now, attempt)) {
-                (true, true) => self.evidence(now, id, &Error::new(Kind::Timeout, "no sign of life")),
+                (true, true) => self.evidence(now, id, &Error::new(Kind::Timeout, "no response")),
                 (true, false) => {
                     let target = &self.fleet.targets()[attempt.choice.target];
                     let scope = target.scope(attempt.key, Scope::Model);
@@ -169,12 +169,12 @@ impl Call {
         let empty = attempt.is_empty(stops);
         let joined = attempt.splice.as_ref().is_none_or(Splice::is_joined);
         if !joined || (empty && !passed_on) {
-            self.failed(now, world, id, nothing_said());
+            self.failed(now, world, id, empty_answer());
             return;
         }
         let refused = attempt.refused && self.committed.is_none();
         if refused && self.route.rules.on_refusal == OnRefusal::Next && !self.waiting.is_empty() {
-            let error = Error::new(Kind::ContentPolicy, "the model refuses to answer");
+            let error = Error::new(Kind::ContentPolicy, "the model refused to answer");
             self.failed(now, world, id, error);
             return;
         }

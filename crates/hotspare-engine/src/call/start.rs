@@ -41,7 +41,9 @@ impl Call {
                 break;
             }
             let Some(choice) = self.waiting.pop_front() else { break };
-            if let Some(why) = self.unfit(now, &choice).or_else(|| self.too_dear(now, world, &choice)) {
+            if let Some(why) =
+                self.unfit(now, &choice).or_else(|| self.exceeds_cost_limit(now, world, &choice))
+            {
                 let target = self.fleet.targets()[choice.target].id.clone();
                 self.trail.skipped.push(Skipped::new(target, why));
                 continue;
@@ -78,8 +80,8 @@ impl Call {
     /// Retries the same target, if it admits that.
     fn start_again(&mut self, now: Moment, world: &mut World, retry: Retry) -> Option<AttemptStart> {
         let Retry { choice, why, reask, untried, .. } = retry;
-        if let Some(why) = self.too_dear(now, world, &choice) {
-            self.not_again(choice.target, &why);
+        if let Some(why) = self.exceeds_cost_limit(now, world, &choice) {
+            self.note_not_retried(choice.target, &why);
             return None;
         }
         let draw = self.draws.draw();
@@ -96,7 +98,7 @@ impl Call {
                 None
             }
             Err(refusal) => {
-                self.not_again(choice.target, &why_refused(now, &refusal));
+                self.note_not_retried(choice.target, &why_refused(now, &refusal));
                 None
             }
         }
@@ -152,15 +154,15 @@ impl Call {
         {
             let left = end.saturating_since(now).as_millis();
             return Some(format!(
-                "half of its first contents take {} ms, and {left} ms are left",
+                "its median time to first content is {} ms, and {left} ms are left",
                 usual.p50.as_millis()
             ));
         }
         if self.restricted.as_ref().is_some_and(|targets| !targets.contains(&target.id)) {
-            return Some("the route sends failures of that kind elsewhere".into());
+            return Some("the route sends this kind of failure to other targets".into());
         }
         if self.objections.contains(target.wire) {
-            return Some("a target that speaks the same wire has called the request malformed".into());
+            return Some("a target with the same wire rejected the request as malformed".into());
         }
         None
     }
@@ -172,7 +174,7 @@ impl Call {
     }
 
     /// Why cost rules a target out. Attempts in flight count with their expected cost.
-    fn too_dear(&self, now: Moment, world: &mut World, choice: &PlannedTarget) -> Option<String> {
+    fn exceeds_cost_limit(&self, now: Moment, world: &mut World, choice: &PlannedTarget) -> Option<String> {
         let prompt = self.expected(choice.target, choice.prompt_tokens)?;
         if let Some(most) = self.ask.max_cost {
             let under_way: Cost =
@@ -188,7 +190,7 @@ impl Call {
     }
 
     /// Records why a target was not asked again.
-    pub(super) fn not_again(&mut self, place: usize, why: &str) {
+    pub(super) fn note_not_retried(&mut self, place: usize, why: &str) {
         let target = self.fleet.targets()[place].id.clone();
         self.trail.skipped.push(Skipped::new(target, format!("not asked again: {why}")));
     }
@@ -284,7 +286,7 @@ impl Call {
     fn why(&self, choice: &PlannedTarget) -> String {
         let reason = &choice.reason;
         if let Some(cut) = &self.cut {
-            return format!("carries on for {}; {reason}", cut.from);
+            return format!("continues for {}; {reason}", cut.from);
         }
         if let Some(late) = self.attempts.iter().find(|attempt| attempt.is_live() && attempt.late) {
             return format!("{} is late; {reason}", self.fleet.targets()[late.choice.target].id);
@@ -395,16 +397,16 @@ pub(super) fn is_rate_limit(refusal: &Refusal) -> bool {
 /// Describes a refusal for humans.
 pub(super) fn why_refused(now: Moment, refusal: &Refusal) -> String {
     let cause = match refusal.cause {
-        Cause::Full => "all its places are taken",
-        Cause::LimitReached => "its limit a minute is used up",
-        Cause::Queued => "others are in line for it",
+        Cause::Full => "all its slots are in use",
+        Cause::LimitReached => "its limit per minute is exhausted",
+        Cause::Queued => "other calls are queued for it",
         Cause::Open => "its breaker is open",
-        Cause::HalfOpenBusy => "its breaker is half-open and a probe is under way",
-        Cause::Growing => "it refuses traffic that grows this fast",
-        Cause::NetworkSuspected => "no host can be reached from here, so that it waits",
-        Cause::QuotaSpent => "its quota seems to be used up",
-        Cause::RateLimited => "it asked to be left alone",
-        Cause::Scouted => "another call is finding out whether its pause is over",
+        Cause::HalfOpenBusy => "its breaker is half-open and a probe is in flight",
+        Cause::Growing => "it limits how fast traffic may grow",
+        Cause::NetworkSuspected => "no host is reachable from here, so it waits",
+        Cause::QuotaSpent => "its quota appears to be exhausted",
+        Cause::RateLimited => "it is rate limited",
+        Cause::Scouted => "another call is testing whether its pause is over",
         Cause::Disabled => "it is disabled",
         Cause::Cordoned => "an operator took it out of service",
         _ => "it is blocked",

@@ -17,12 +17,12 @@ use crate::rules::{Limits, OnCut, Rules};
 use crate::step::AttemptStart;
 use crate::world::Wish;
 
+mod capacity;
 mod cuts;
 mod explore;
 mod network;
 mod pauses;
 mod rig;
-mod room;
 mod rules;
 mod spare;
 mod time;
@@ -155,7 +155,7 @@ fn race_losers_are_cancelled_and_their_usage_counts() {
     rig.finishes(1);
     let trail = &rig.done[0].as_ref().unwrap().trail;
     assert!(matches!(trail.attempts[2].outcome, Ended::Cancelled { .. }));
-    assert!(trail.attempts[2].usage.input.is_some(), "the loser had begun and is paid for");
+    assert!(trail.attempts[2].usage.input.is_some(), "the loser had started and is billed");
     assert_eq!(rig.world.view(rig.now, 0, 0).failure_rate_bp, 0, "losing is not failing");
 }
 
@@ -177,7 +177,7 @@ fn stall_is_detected_but_a_slow_reader_is_not_a_stall() {
     rig.now = rig.now + Duration::from_secs(60);
     rig.call.resumed(rig.now);
     rig.run();
-    assert_eq!(rig.targets(), [0], "the reader was away, not the provider");
+    assert_eq!(rig.targets(), [0], "the reader stalled, not the provider");
     rig.wait(Duration::from_secs(9));
     assert_eq!(rig.targets(), [0, 1]);
 }

@@ -28,11 +28,11 @@ impl Call {
             return;
         }
         if now >= self.total_at {
-            self.out_of_time(now, world, "the time for the whole answer is over");
+            self.out_of_time(now, world, "the total deadline has passed");
             return;
         }
         if self.committed.is_none() && now >= self.first_content_at && !self.has_content() {
-            self.out_of_time(now, world, "the time for the first content is over");
+            self.out_of_time(now, world, "the first-content deadline has passed");
             return;
         }
         for index in 0..self.attempts.len() {
@@ -81,7 +81,7 @@ impl Call {
         }
         if self.attempt_over_at(attempt).is_some_and(|at| now >= at) {
             self.aborts.push_back(id);
-            self.failed(now, world, id, Error::new(Kind::Timeout, "the time for one attempt is over"));
+            self.failed(now, world, id, Error::new(Kind::Timeout, "the attempt timed out"));
             return;
         }
         if attempt.overdue_at().is_some_and(|at| now >= at) {
@@ -216,7 +216,7 @@ impl Call {
     fn out_of_time(&mut self, now: Moment, world: &mut World, what: &str) {
         let error = Error::new(Kind::Deadline, what);
         let lead = self.lead(error);
-        self.end(now, world, Err(lead), "the time is over");
+        self.end(now, world, Err(lead), "the deadline has passed");
     }
 }
 

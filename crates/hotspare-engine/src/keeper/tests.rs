@@ -94,7 +94,7 @@ fn probes_only_unhealthy_targets_that_opted_in() {
     assert_eq!(rig.state(1), BreakerState::Open);
     while rig.timer() {}
     assert!(rig.out.is_empty(), "the second target is not to be probed");
-    assert_eq!(rig.state(1), BreakerState::HalfOpen, "but time passes for it");
+    assert_eq!(rig.state(1), BreakerState::HalfOpen, "its cooldown still elapses");
 }
 
 #[test]
@@ -102,7 +102,7 @@ fn probe_closes_an_open_breaker_without_traffic() {
     let mut rig = rig(1);
     rig.caller_fails(0, Kind::Server);
     rig.run();
-    assert!(rig.out.is_empty(), "it cools down");
+    assert!(rig.out.is_empty(), "the breaker is cooling down");
     let opened = rig.now;
     assert!(rig.timer());
     assert_eq!(rig.out.len(), 1);
@@ -186,7 +186,11 @@ fn only_the_rejected_key_is_rechecked_after_ten_minutes() {
     assert_eq!(rig.now.saturating_since(dead), Duration::from_secs(600));
     assert_eq!(rig.out.len(), 1);
     rig.ends(Ok(()));
-    assert_eq!(rig.keeper.poll_timeout(rig.now, &rig.world), Some(rig.now + PAUSE), "only the rest is left");
+    assert_eq!(
+        rig.keeper.poll_timeout(rig.now, &rig.world),
+        Some(rig.now + PAUSE),
+        "only the pause between probes is left"
+    );
     assert!(!rig.world.view(rig.now, 0, 0).disabled);
 }
 
@@ -207,7 +211,7 @@ fn service_changes_are_reported_once() {
     assert_eq!(*recheck, Duration::from_secs(600));
     let status = rig.world.key_status(rig.now, 1, 0);
     assert_eq!((status.usable, status.disabled_by), (false, Some(Kind::QuotaExhausted)));
-    assert_eq!(rig.world.disabled_by(1), None, "the model has done nothing");
+    assert_eq!(rig.world.disabled_by(1), None, "the model is not at fault");
     assert_eq!(rig.world.key_status(rig.now, 0, 0).disabled_by, None, "nor has the other target's key");
 
     rig.world.enable(1);
@@ -227,7 +231,7 @@ fn successful_recheck_reports_the_model_as_back() {
         assert!(rig.timer());
     }
     rig.ends(Err(Error::new(Kind::ModelUnavailable, "")));
-    assert_eq!(rig.world.take_service_changes(), [], "it was out all the time");
+    assert_eq!(rig.world.take_service_changes(), [], "no change while it stays out of service");
     while rig.out.is_empty() {
         assert!(rig.timer());
     }
@@ -237,7 +241,7 @@ fn successful_recheck_reports_the_model_as_back() {
 }
 
 #[derive(Clone, Copy, Debug)]
-enum Happens {
+enum Action {
     Fails(usize, Kind),
     Ends(bool),
     Neutral,
@@ -251,39 +255,39 @@ enum Happens {
 #[test]
 fn invariants_hold_for_every_event_order() {
     const DEPTH: usize = 7;
-    let apply = |rig: &mut Rig, happens: Happens| match happens {
-        Happens::Fails(place, kind) => {
+    let apply = |rig: &mut Rig, action: Action| match action {
+        Action::Fails(place, kind) => {
             rig.caller_fails(place, kind);
             rig.run();
         }
-        Happens::Ends(_) | Happens::Neutral | Happens::Lost if rig.out.is_empty() => {}
-        Happens::Ends(true) => rig.ends(Ok(())),
-        Happens::Ends(false) => rig.ends(Err(Error::new(Kind::Server, ""))),
-        Happens::Neutral => rig.ends(Err(Error::new(Kind::InvalidRequest, ""))),
-        Happens::Timer => drop(rig.timer()),
-        Happens::Lost => drop(rig.out.remove(0)),
-        Happens::Replaced => {
+        Action::Ends(_) | Action::Neutral | Action::Lost if rig.out.is_empty() => {}
+        Action::Ends(true) => rig.ends(Ok(())),
+        Action::Ends(false) => rig.ends(Err(Error::new(Kind::Server, ""))),
+        Action::Neutral => rig.ends(Err(Error::new(Kind::InvalidRequest, ""))),
+        Action::Timer => drop(rig.timer()),
+        Action::Lost => drop(rig.out.remove(0)),
+        Action::Replaced => {
             rig.keeper.give_up(rig.now, &mut rig.world);
             rig.keeper = Keeper::new(Arc::clone(&rig.keeper.fleet));
             rig.out.clear();
         }
     };
     let all = [
-        Happens::Fails(0, Kind::Server),
-        Happens::Fails(0, Kind::Auth),
-        Happens::Fails(1, Kind::Server),
-        Happens::Ends(true),
-        Happens::Ends(false),
-        Happens::Neutral,
-        Happens::Timer,
-        Happens::Lost,
-        Happens::Replaced,
+        Action::Fails(0, Kind::Server),
+        Action::Fails(0, Kind::Auth),
+        Action::Fails(1, Kind::Server),
+        Action::Ends(true),
+        Action::Ends(false),
+        Action::Neutral,
+        Action::Timer,
+        Action::Lost,
+        Action::Replaced,
     ];
     let (mut seen, mut edges) = (BTreeSet::new(), 0u64);
     let mut queue = VecDeque::from([(None, Vec::new()), (Some(1), Vec::new())]);
     while let Some((room, path)) = queue.pop_front() {
         let mut here = rig_with_room(2, room);
-        path.iter().for_each(|happens| apply(&mut here, *happens));
+        path.iter().for_each(|action| apply(&mut here, *action));
         let mut hasher = DefaultHasher::new();
         room.hash(&mut hasher);
         here.world.fingerprint(&mut hasher);
@@ -291,26 +295,30 @@ fn invariants_hold_for_every_event_order() {
         if !seen.insert(hasher.finish()) {
             continue;
         }
-        for happens in all {
+        for action in all {
             edges += 1;
             let mut next = rig_with_room(2, room);
-            path.iter().for_each(|happens| apply(&mut next, *happens));
-            apply(&mut next, happens);
+            path.iter().for_each(|action| apply(&mut next, *action));
+            apply(&mut next, action);
             let mut path = path.clone();
-            path.push(happens);
+            path.push(action);
             let probes = &next.keeper.running;
             assert!(probes.iter().all(|probe| probe.target == 0), "{path:?}");
             let pairs: BTreeSet<_> = probes.iter().map(|probe| (probe.target, probe.key)).collect();
             assert_eq!(pairs.len(), probes.len(), "one probe per key: {path:?}");
             assert!(next.out.len() <= probes.len(), "{path:?}");
             let in_flight = next.world.counts(0).in_flight;
-            assert_eq!(usize::try_from(in_flight).unwrap(), probes.len(), "callers have left: {path:?}");
-            assert!(room.is_none_or(|room| in_flight <= room), "no place left for a probe: {path:?}");
+            assert_eq!(
+                usize::try_from(in_flight).unwrap(),
+                probes.len(),
+                "no calls remain in flight: {path:?}"
+            );
+            assert!(room.is_none_or(|room| in_flight <= room), "no slot left for a probe: {path:?}");
             let ill = next.state(0) != BreakerState::Closed || next.world.view(next.now, 0, 0).disabled;
             if ill {
                 assert!(
                     next.keeper.poll_timeout(next.now, &next.world).is_some(),
-                    "left alone for ever: {path:?}"
+                    "never probed again: {path:?}"
                 );
             }
             if path.len() < DEPTH {

@@ -30,7 +30,7 @@ impl World {
         let of_target = self.targets[place].spend.as_mut().and_then(|spend| spend.refuses(now, expected));
         let of_route = self.routes[route].spend.as_mut().and_then(|spend| spend.refuses(now, expected));
         let of_route = of_route
-            .map(|one| Overspent { why: format!("of the route's money {}", one.why), until: one.until });
+            .map(|one| Overspent { why: format!("of the route's budget {}", one.why), until: one.until });
         match (of_target, of_route) {
             (Some(one), Some(other)) => {
                 let until = one.until.zip(other.until).map(|(one, other)| one.max(other));

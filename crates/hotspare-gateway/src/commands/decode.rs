@@ -68,6 +68,6 @@ mod tests {
             String::from_utf8(out).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
         assert_eq!(read.len(), 3);
         assert_eq!((&read[1]["file"], &read[1]["line"]), (&json!("f.jsonl"), &json!(2)));
-        assert_eq!(read[2]["skipped"], "not a call of a model");
+        assert_eq!(read[2]["skipped"], "not a model call");
     }
 }

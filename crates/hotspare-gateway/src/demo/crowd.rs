@@ -103,7 +103,7 @@ impl Crowd {
 /// Tries each target in turn until one answers. Text that was already streamed cannot be taken back.
 async fn loop_over(client: &Client, stream: bool, expected: &str) -> (Result<(), String>, u64) {
     let mut wasted = 0;
-    let mut result = Err("nobody was asked".to_owned());
+    let mut result = Err("no target was tried".to_owned());
     for target in ["only-main", "only-spare", "only-third"] {
         result = match tokio::time::timeout(PLAIN_LIMIT, once(client, target, stream, expected)).await {
             Ok(result) => result,

@@ -211,7 +211,7 @@ impl Stage {
         let mut recording = options.record.as_ref().map(|_| Recording::default());
         if terminal.is_none() {
             say(&format!(
-                "hotspare demo: 3 embedded providers, real sockets\ntry it meanwhile:\n{}",
+                "hotspare demo: 3 embedded providers, real sockets\ntry it now:\n{}",
                 self.screen.curl().join("\n")
             ));
         }

@@ -111,7 +111,7 @@ fn said(change: &BreakerChange) -> String {
     }
     match change.to {
         BreakerState::Open => format!("{who} OPEN: {}", change.reason),
-        BreakerState::HalfOpen => format!("{who} half-open: a probe finds out"),
+        BreakerState::HalfOpen => format!("{who} half-open: probing"),
         BreakerState::Closed => format!("{who} closed again: {}", change.reason),
     }
 }

@@ -13,7 +13,8 @@ use crate::logs;
 pub(super) fn text(gateway: &Gateway) -> String {
     let mut page = Exposition::default();
     let version = env!("CARGO_PKG_VERSION");
-    page.family("hotspare_build_info", "gauge", "Which version runs.").sample(&[("version", version)], 1);
+    page.family("hotspare_build_info", "gauge", "The version that is running.")
+        .sample(&[("version", version)], 1);
     callers(&mut page, gateway);
     let statuses = gateway.client.targets();
     attempts(&mut page, &statuses);
@@ -30,13 +31,13 @@ pub(super) fn text(gateway: &Gateway) -> String {
     page.family(
         "hotspare_network_suspected",
         "gauge",
-        "Whether no host can be reached, so that our own network is suspected.",
+        "Whether no host is reachable, so that the local network is suspected.",
     )
     .sample(&[], suspected);
     page.family(
         "hotspare_log_lines_dropped_total",
         "counter",
-        "Log lines that standard error did not take, or not fast enough.",
+        "Log lines dropped because standard error was blocked or failed.",
     )
     .sample(&[], logs::dropped());
     page.text()
@@ -48,7 +49,7 @@ fn callers(page: &mut Exposition, gateway: &Gateway) {
     let mut family = page.family(
         "hotspare_requests_total",
         "counter",
-        "Requests of callers by outcome: served, cancelled by the caller, caller_deadline, no_body_memory, shutting_down, or the kind of the failure. No route: refused before it came to one.",
+        "Client requests by outcome: served, cancelled by the caller, caller_deadline, no_body_memory, shutting_down, or the kind of the failure. The route is empty for requests rejected before routing.",
     );
     for (route, calls) in &routes {
         for (outcome, count) in &calls.outcomes {
@@ -58,7 +59,7 @@ fn callers(page: &mut Exposition, gateway: &Gateway) {
     let mut family = page.family(
         "hotspare_request_duration_seconds",
         "histogram",
-        "Time from a request to the last byte of its answer, of requests that were served.",
+        "Time from a request to the last byte of its answer, for served requests.",
     );
     for (route, calls) in routes.iter().filter(|(route, _)| !route.is_empty()) {
         family.histogram(&[("route", route)], &calls.duration);
@@ -71,19 +72,19 @@ fn callers(page: &mut Exposition, gateway: &Gateway) {
     for (route, calls) in routes.iter().filter(|(route, _)| !route.is_empty()) {
         family.histogram(&[("route", route)], &calls.first_content);
     }
-    page.family("hotspare_requests_in_flight", "gauge", "Requests of callers under way.")
+    page.family("hotspare_requests_in_flight", "gauge", "Client requests in flight.")
         .sample(&[], gateway.traffic.under_way());
-    page.family("hotspare_connections", "gauge", "Open connections of callers.")
+    page.family("hotspare_connections", "gauge", "Open client connections.")
         .sample(&[], gateway.traffic.connections());
-    page.family("hotspare_max_connections", "gauge", "Most connections of callers at once.")
+    page.family("hotspare_max_connections", "gauge", "Maximum number of client connections.")
         .sample(&[], gateway.max_connections);
     page.family(
         "hotspare_body_memory_bytes",
         "gauge",
-        "Memory that bodies of requests under way take, at three times their size.",
+        "Memory reserved for request bodies in flight, at three times their size.",
     )
     .sample(&[], gateway.uploads.taken());
-    page.family("hotspare_max_body_memory_bytes", "gauge", "Most memory that bodies may take.")
+    page.family("hotspare_max_body_memory_bytes", "gauge", "Maximum memory for request bodies.")
         .sample(&[], gateway.uploads.memory());
 }
 
@@ -108,7 +109,7 @@ fn attempts(page: &mut Exposition, statuses: &[TargetStatus]) {
     for status in statuses {
         family.histogram(&[("target", status.id.as_str())], &status.counts.first_content);
     }
-    let mut family = page.family("hotspare_attempts_in_flight", "gauge", "Attempts under way.");
+    let mut family = page.family("hotspare_attempts_in_flight", "gauge", "Attempts in flight.");
     for status in statuses {
         family.sample(&[("target", status.id.as_str())], status.view.in_flight);
     }
@@ -116,7 +117,8 @@ fn attempts(page: &mut Exposition, statuses: &[TargetStatus]) {
     for status in statuses {
         family.sample(&[("target", status.id.as_str())], status.queued);
     }
-    let mut family = page.family("hotspare_tokens_total", "counter", "Tokens, losers and failures included.");
+    let mut family =
+        page.family("hotspare_tokens_total", "counter", "Tokens, including losing and failed attempts.");
     for status in statuses {
         let usage = &status.counts.usage;
         for (direction, count) in [("input", usage.input), ("output", usage.output)] {
@@ -124,12 +126,11 @@ fn attempts(page: &mut Exposition, statuses: &[TargetStatus]) {
         }
     }
     let mut family =
-        page.family("hotspare_refusals_total", "counter", "Answers that were refusals or filtered.");
+        page.family("hotspare_refusals_total", "counter", "Answers that were refused or filtered.");
     for status in statuses {
         family.sample(&[("target", status.id.as_str())], status.counts.refused);
     }
-    let mut family =
-        page.family("hotspare_cost_usd_total", "counter", "Cost at list price by what it was spent on.");
+    let mut family = page.family("hotspare_cost_usd_total", "counter", "Cost at list price, by purpose.");
     for status in statuses {
         for (kind, cost) in &status.counts.costs {
             let labels = [("target", status.id.as_str()), ("kind", kind.as_str())];
@@ -160,15 +161,13 @@ fn health(page: &mut Exposition, statuses: &[TargetStatus]) {
     of_targets("hotspare_target_cordoned", "Whether an operator took it out of service.", &|status| {
         status.view.cordoned.into()
     });
-    of_targets(
-        "hotspare_target_model_disabled",
-        "Whether its model is unknown or retired there.",
-        &|status| status.disabled_by.is_some().into(),
-    );
+    of_targets("hotspare_target_model_disabled", "Whether its model is unknown or retired.", &|status| {
+        status.disabled_by.is_some().into()
+    });
     let mut family = page.family(
         "hotspare_target_key_disabled",
         "gauge",
-        "Whether a key, counted from 1, was rejected, may not use the model, or has no money.",
+        "Whether a key, counted from 1, was rejected, may not use the model, or has no credit.",
     );
     for status in statuses {
         for (index, key) in status.keys.iter().enumerate() {

@@ -59,7 +59,7 @@ impl Places {
             let most = self.most;
             tracing::warn!(
                 target: "hotspare",
-                "{most} connections are open and there may be no more: further callers get 503 (server.max_connections)",
+                "{most} connections are open, which is the maximum: further callers get 503 (server.max_connections)",
             );
         }
         // The semaphores are never closed, so a permit is always granted eventually.

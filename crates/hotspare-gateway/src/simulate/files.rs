@@ -71,16 +71,14 @@ pub(super) fn folder(named: &Path) -> Result<PathBuf, String> {
         Some("azure") => "azure_llm_2023",
         Some("mooncake") => "mooncake_fast25",
         Some(other) => other,
-        None => return Err("--trace is no folder".into()),
+        None => return Err("--trace is not a folder".into()),
     };
     let root = std::env::var_os("HOTSPARE_TRACES")
         .filter(|name| !name.is_empty())
         .map(PathBuf::from)
-        .ok_or_else(|| {
-            format!("{} is no folder, and HOTSPARE_TRACES does not say where recordings lie", named.display())
-        })?;
+        .ok_or_else(|| format!("{} is not a folder, and HOTSPARE_TRACES is not set", named.display()))?;
     let folder = root.join(short);
-    if folder.is_dir() { Ok(folder) } else { Err(format!("{} is no folder", folder.display())) }
+    if folder.is_dir() { Ok(folder) } else { Err(format!("{} is not a folder", folder.display())) }
 }
 
 /// The files in a folder whose names end in one of `with`, sorted.

@@ -205,7 +205,7 @@ fn finish(args: &SimulateArgs, frame: &Frame, runs: &[ScenarioRuns], program: &s
     let failed = runs.iter().filter(|run| run.failed()).count();
     let rest = match runs.len() - passed - failed {
         0 => String::new(),
-        some => format!(", {some} not judged in full"),
+        some => format!(", {some} not fully judged"),
     };
     output::note(&format!("{passed} passed, {failed} failed{rest}"));
     if args.shrink
@@ -237,7 +237,7 @@ fn list(args: &SimulateArgs) -> Result<(), String> {
 }
 
 fn unknown(name: &str) -> String {
-    format!("there is no scenario `{name}`; --list tells which there are")
+    format!("there is no scenario `{name}`; --list shows them")
 }
 
 fn scenarios(args: &SimulateArgs) -> Result<Vec<Scenario>, String> {

@@ -189,7 +189,7 @@ fn load(args: &SimulateArgs, folder: &Path, program: &str) -> Result<(), String>
     for path in files::ending(folder, &[".csv.gz", ".csv"])? {
         let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         let Ok(record) = arrivals(&files::text(&path)?) else {
-            told.say(&format!("{name:<36} holds no arrivals"));
+            told.say(&format!("{name:<36} has no arrivals"));
             continue;
         };
         let mut scenario = Scenario::find("healthy")?;

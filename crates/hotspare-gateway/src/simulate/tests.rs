@@ -102,7 +102,7 @@ fn docs_tables_replace_only_their_marked_sections() {
     );
     let missing = play(&folder, "--file @/world.toml --seeds 1 --versus --docs @/page.md").unwrap_err();
     assert!(missing.contains("begin versus"), "{missing}");
-    assert!(play(&folder, "--file @/world.toml --seeds 0").is_err(), "no seed is no proof");
+    assert!(play(&folder, "--file @/world.toml --seeds 0").is_err(), "zero seeds prove nothing");
 }
 
 #[test]

@@ -46,7 +46,7 @@ pub(super) fn all<J: Sync, T: Send>(
         }
     });
     progress.clear();
-    let missing = || Err("a run did not come back".to_owned());
+    let missing = || Err("a run panicked".to_owned());
     results.into_iter().map(|slot| slot.into_inner().ok().flatten().unwrap_or_else(missing)).collect()
 }
 

@@ -175,7 +175,7 @@ fn encodes_json_mode_and_schemas() {
     request.output = OutputFormat::JsonSchema { name: "n".into(), schema, strict: true };
     let expected = json!({"type": "object", "properties": {"z": {"type": "string"}}});
     assert_eq!(encoded(&request, "m")["generationConfig"]["responseJsonSchema"], expected);
-    assert_eq!(notes(&request, "m"), ["output: the wire's schema is without pattern"]);
+    assert_eq!(notes(&request, "m"), ["output: removed from the schema: pattern"]);
 }
 
 #[test]

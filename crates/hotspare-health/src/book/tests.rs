@@ -76,7 +76,7 @@ fn last_resort_bypasses_only_an_open_breaker() {
     assert_eq!(
         told,
         [(open, half_open, Reason::LastResort), (half_open, closed, Reason::ProbeSucceeded)],
-        "a good one is a good probe"
+        "a successful last resort is a successful probe"
     );
     let permit = granted(book.admit(at(1), &[scope]));
     book.settle(at(1), permit, Outcome::at(scope, Verdict::Disable { until: at(600) }), 0);
@@ -107,13 +107,13 @@ fn advance_visits_exactly_the_unhealthy_scopes() {
     let told = book.advance(at(2_000));
     let half_open = |one: &&Transition| one.to == BreakerState::HalfOpen;
     let already = 10 - told.iter().filter(half_open).count();
-    assert!(already >= 9, "each settle lets time pass for all: {told:?}");
-    assert_eq!(book.next_change(), None, "nothing is lent and nothing is open");
+    assert!(already >= 9, "each settle advances all scopes: {told:?}");
+    assert_eq!(book.next_change(), None, "no lease is held and no breaker is open");
     for scope in scopes.iter().step_by(100) {
         let _lost = granted(book.admit(at(2_000), &[*scope]));
     }
     assert_eq!(book.next_change(), Some(at(2_060)));
-    assert_eq!(book.advance(at(2_060)).len(), 10, "every lease ran out");
+    assert_eq!(book.advance(at(2_060)).len(), 10, "every lease expired");
 }
 
 #[test]
@@ -157,7 +157,7 @@ fn frozen_target_degrades_after_five_calls_and_recovers() {
         book.observe(at(3), permit, Observation::Overdue);
     }
     let view = book.view(at(3), &[model], 10);
-    assert!(view.degraded && view.usable, "it keeps a tenth, so that it is seen to recover");
+    assert!(view.degraded && view.usable, "it keeps a tenth of the traffic, so that recovery is noticed");
     assert_eq!((view.weight_bp, view.state), (1_000, BreakerState::Closed));
     for mut permit in frozen {
         book.observe(at(60), &mut permit, Observation::Abandoned { after: Duration::from_secs(58) });
@@ -165,7 +165,7 @@ fn frozen_target_degrades_after_five_calls_and_recovers() {
     }
     assert!(
         book.view(at(60), &[model], 10).streamed.average > Some(usual * 10),
-        "what never came was not fast"
+        "a call without content is not fast"
     );
     (0..17).for_each(|_| answer(&mut book, at(61)));
     assert!(!book.view(at(61), &[model], 10).degraded);
@@ -271,7 +271,7 @@ fn target_that_serves_most_calls_stays_closed() {
         assert_eq!(opened, 0, "{percent} % served");
     }
     let (opened, _) = shed(|call| draw(call) % 100 < 10, 60, 660);
-    assert!(opened > 0, "nine of ten go there in vain");
+    assert!(opened > 0, "nine of ten calls fail");
     // It serves some calls for a minute, then none: it opens within three seconds of load.
     let (opened, sent) = shed(|call| call < 2_400 && draw(call) % 100 < 60, 60, 130);
     assert!(opened > 0 && sent <= 1_200 + 60, "{sent} calls");
@@ -296,7 +296,7 @@ fn three_failing_models_open_the_host() {
     let (mut book, host, models) = host();
     fail(&mut book, at(1), host, models[0]);
     fail(&mut book, at(2), host, models[1]);
-    assert!(book.view(at(2), &[host, models[3]], 0).usable, "two may be a coincidence");
+    assert!(book.view(at(2), &[host, models[3]], 0).usable, "two models are not enough");
     fail(&mut book, at(3), host, models[2]);
     assert_eq!(book.view(at(3), &[host], 0).state, BreakerState::Open);
     let Admission::Refused(refusal) = book.admit(at(3), &[host, models[3]]) else {
@@ -339,7 +339,7 @@ fn suspected_network_exonerates_an_open_host() {
     for _ in 0..4 {
         lost(&mut book, at(10), a);
     }
-    assert_eq!(book.view(at(10), &[a], 0).state, BreakerState::Open, "alone, it is to blame");
+    assert_eq!(book.view(at(10), &[a], 0).state, BreakerState::Open, "a single host is to blame");
     lost(&mut book, at(11), b);
     let told = lost(&mut book, at(11), b);
     let reasons: Vec<_> = told.iter().map(|one| (one.scope, one.to, one.reason)).collect();

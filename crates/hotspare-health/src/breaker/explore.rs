@@ -98,7 +98,7 @@ impl World {
                 let due = self.calls.iter().map(|call| call.expires).chain(self.probes_lost.iter().copied());
                 let given_up = change.is_some_and(|(_, _, reason)| reason == Reason::LeaseExpired);
                 if given_up && !due.into_iter().any(|expires| expires <= now) {
-                    return Err("gave up a probe before its time".into());
+                    return Err("abandoned a probe too early".into());
                 }
                 self.probes_lost.retain(|expires| *expires > now);
             }
@@ -155,7 +155,7 @@ impl World {
                 self.judge(&before, call.pass, change)?;
                 let late = change.is_some_and(|(_, _, reason)| matches!(reason, Reason::SlowRate { .. }));
                 if before.state() == BreakerState::Closed && change.is_some() && !late {
-                    return Err("opened by a refusal that is no evidence".into());
+                    return Err("opened by a refusal that is not evidence".into());
                 }
             }
             Input::Slow(index) => {
@@ -181,7 +181,7 @@ impl World {
                 let call = self.calls.remove(index);
                 self.breaker.neutral(call.pass);
                 if self.breaker.state() != before.state() || self.breaker.generation != before.generation {
-                    return Err("moved by an outcome that says nothing".into());
+                    return Err("changed by a neutral outcome".into());
                 }
             }
         }
@@ -239,7 +239,7 @@ impl World {
 
     fn judge(&self, before: &Breaker, pass: Pass, change: Option<Change>) -> Result<(), String> {
         if change.is_some() && pass.generation != before.generation {
-            return Err("moved by a reply from before a transition".into());
+            return Err("changed by a reply from before a transition".into());
         }
         Ok(())
     }
@@ -247,7 +247,7 @@ impl World {
     fn check(&self, before: &Breaker, change: Option<Change>) -> Result<(), String> {
         let after = &self.breaker;
         if after.state() != before.state() && after.generation == before.generation {
-            return Err("changed its state within a generation".into());
+            return Err("changed state within a generation".into());
         }
         let told = change.map_or((before.state(), before.state()), |(from, to, _)| (from, to));
         if told != (before.state(), after.state()) {
@@ -275,11 +275,11 @@ impl World {
             let last_resort = self.calls.iter().filter(|call| call.pass.lease.is_some()).count();
             let held = leases.iter().filter(|lease| lease.holds > self.now).count();
             if held > after.probes() + last_resort {
-                return Err("lent more leases than allowed".into());
+                return Err("issued more leases than allowed".into());
             }
             let held = self.calls.iter().filter(|call| call.pass.generation == after.generation).count();
             if leases.len() > held + self.probes_lost.len() {
-                return Err("a lease is held by nobody: half-open for ever".into());
+                return Err("a lease has no holder: half-open forever".into());
             }
         }
         match after.check(self.now) {

@@ -233,7 +233,7 @@ fn late_rate_counts_punctual_calls_still_in_flight() {
     }
     passes.iter_mut().for_each(|pass| breaker.late(at(8_000), pass));
     for pass in passes {
-        assert_eq!(breaker.slow(at(9_000), pass, 0), None, "10 of 19 were in time, and are still under way");
+        assert_eq!(breaker.slow(at(9_000), pass, 0), None, "10 of 19 were punctual, and are still in flight");
     }
 }
 
@@ -250,7 +250,7 @@ fn slow_probe_with_content_lets_the_next_probe_start() {
     breaker.first_content(at(101), &mut drips);
     assert_eq!(breaker.check(at(159)), Err((Cause::HalfOpenBusy, at(160))));
     assert_eq!(breaker.check(at(160)), Ok(()));
-    assert_eq!(breaker.advance(at(400), 0), None, "it is not given up");
+    assert_eq!(breaker.advance(at(400), 0), None, "the probe is not abandoned");
     let next = breaker.admit(at(400));
     assert_eq!(breaker.success(at(401), next, 0).map(|(_, to, _)| to), Some(BreakerState::Closed));
     assert_eq!(breaker.failure(at(402), drips, Weight::alike(1_000), None, 0), None, "it began before");

@@ -74,14 +74,14 @@ impl Scope {
                     return Ok(());
                 }
                 if self.now < self.promised {
-                    return Err("went through before a promised pause was over".into());
+                    return Err("admitted before a promised pause was over".into());
                 }
                 self.gate.pass(self.now);
                 self.quota.take(self.now, 1);
                 self.growth.start(self.now);
                 // A re-check that never reports must leave the next one to another call.
                 if self.ready_at(self.now) > self.now + RECHECK {
-                    return Err("a call that went through put the next one off".into());
+                    return Err("an admitted call delayed the next one".into());
                 }
             }
             Input::Succeed => self.gate.success(self.now),
@@ -97,7 +97,7 @@ impl Scope {
         }
         // A call that arrives at the promised time is let through: waiting does not postpone it further.
         if self.ready_at(at) != at {
-            return Err("told a time at which it was still shut".into());
+            return Err("reported a time at which it was still closed".into());
         }
         Ok(())
     }

@@ -229,6 +229,6 @@ fn leading_assistant_turn_is_preceded_by_a_user_turn() {
                 assert!(user_first(&rewritten).is_none());
             }
         }
-        assert!(user_first(&request(before)).is_none(), "nobody speaks before the user");
+        assert!(user_first(&request(before)).is_none(), "the user turn comes first");
     }
 }

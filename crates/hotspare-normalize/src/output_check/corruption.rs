@@ -45,7 +45,7 @@ fn may_go_on(text: &str) -> bool {
 }
 
 /// All corruptions that can be undone, as far as they apply to the text.
-fn bent(text: &str) -> Vec<(&'static str, FinishReason, String)> {
+fn repairable(text: &str) -> Vec<(&'static str, FinishReason, String)> {
     let mut bent = vec![
         ("fence", FinishReason::Stop, format!("```json\n{text}\n```")),
         ("bare fence", FinishReason::Stop, format!("```\n{text}\n```")),
@@ -71,7 +71,7 @@ fn bent(text: &str) -> Vec<(&'static str, FinishReason, String)> {
 }
 
 /// Corruptions that cannot be undone without guessing.
-fn broken(text: &str) -> Vec<(&'static str, FinishReason, String)> {
+fn irreparable(text: &str) -> Vec<(&'static str, FinishReason, String)> {
     let cut = text[..text.len() - 1].to_owned();
     let mut broken = vec![
         ("cut without a reason", FinishReason::Stop, cut.clone()),
@@ -94,11 +94,11 @@ fn repairable_corruption_is_undone() {
         for instance in &case.valid {
             let text = instance.to_string();
             assert_eq!(form.check(&text, &FinishReason::Stop), Ok(None), "{}", case.from);
-            for (how, finish, text) in bent(&text) {
+            for (how, finish, text) in repairable(&text) {
                 let repaired = form.check(&text, &finish);
                 let repaired =
                     repaired.unwrap_or_else(|why| panic!("{how}: {why:?} in {text} for {}", case.from));
-                let repaired = repaired.unwrap_or_else(|| panic!("{how}: {text} is JSON already"));
+                let repaired = repaired.unwrap_or_else(|| panic!("{how}: {text} is already JSON"));
                 let value: Value = serde_json::from_str(&repaired.text).unwrap();
                 assert_eq!(value, *instance, "{how}: {text}");
                 assert!(!repaired.repairs.is_empty(), "{how}");
@@ -113,7 +113,7 @@ fn irreparable_corruption_is_rejected() {
     for case in &cases() {
         let form = form(case);
         for instance in &case.valid {
-            for (how, finish, text) in broken(&instance.to_string()) {
+            for (how, finish, text) in irreparable(&instance.to_string()) {
                 assert!(form.check(&text, &finish).is_err(), "{how}: {text} for {}", case.from);
             }
         }
@@ -121,7 +121,7 @@ fn irreparable_corruption_is_rejected() {
             // A key in another spelling is repaired and noted; nothing else passes, and what passes conforms.
             match form.check(&instance.to_string(), &FinishReason::Stop) {
                 Err(violations) => assert!(!violations.is_empty(), "{}", case.from),
-                Ok(None) => panic!("{instance} passes as it is for {}", case.from),
+                Ok(None) => panic!("{instance} passes unchanged for {}", case.from),
                 Ok(Some(repaired)) => {
                     let value: Value = serde_json::from_str(&repaired.text).unwrap();
                     assert!(case.schema.validate(&value).is_ok(), "{value} for {}", case.from);

@@ -109,7 +109,7 @@ impl<'a> Counter<'a> {
     fn schema(&mut self, schema: &'a Value, is_root: bool) -> Result<Work, Cow<'static, str>> {
         let mut work = Work { schemas: 1, loops: 0, height: 1 };
         let Some(keywords) = schema.as_object() else { return Ok(work) };
-        refuse_pointers_elsewhere(keywords, is_root)?;
+        reject_external_pointers(keywords, is_root)?;
         if self.depth >= DEPTH_LIMIT {
             return Err(
                 format!("it nests deeper than {DEPTH_LIMIT} when its references are written out").into()
@@ -158,7 +158,7 @@ impl<'a> Counter<'a> {
     }
 }
 
-fn refuse_pointers_elsewhere(keywords: &Map<String, Value>, is_root: bool) -> Result<(), Cow<'static, str>> {
+fn reject_external_pointers(keywords: &Map<String, Value>, is_root: bool) -> Result<(), Cow<'static, str>> {
     for keyword in ["$dynamicRef", "$recursiveRef"] {
         if keywords.contains_key(keyword) {
             return Err(format!("it uses {keyword}").into());

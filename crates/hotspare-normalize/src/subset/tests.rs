@@ -50,7 +50,7 @@ fn optional_properties_become_nullable_in_place() {
     assert_eq!(
         notes,
         [
-            "schema: left out what the provider does not enforce (format ×1, minimum ×1)",
+            "schema: removed what the provider does not enforce (format ×1, minimum ×1)",
             "schema: closed objects (2)",
             "schema: made optional properties nullable (3)"
         ]
@@ -64,7 +64,7 @@ fn reference_siblings_are_dropped_where_forbidden() {
         "required":["a"],"additionalProperties":false,"$defs":{"x":{"type":"string"}}}"##;
     let (schema, notes) = rewritten(text).unwrap();
     assert!(schema.contains(r##""a":{"$ref":"#/$defs/x"}"##), "{schema}");
-    assert_eq!(notes, ["schema: left out what the provider does not enforce (default ×1, description ×1)"]);
+    assert_eq!(notes, ["schema: removed what the provider does not enforce (default ×1, description ×1)"]);
     let json = Json::parse(text).unwrap();
     let lenient = SchemaSubset { lone_refs: false, ..STRICT };
     assert!(rewrite_schema(&json, &lenient).unwrap().schema.to_string().contains("first"));

@@ -36,7 +36,7 @@ fn instructions_are_rewritten() {
     );
     let request = ChatRequest::to("m").user("hi");
     assert_eq!(texts(&template.apply(&request, "b").unwrap())[0].1, "You are b. Speak plainly. <b>&");
-    assert_eq!(plain().apply(&request, "b").unwrap(), request, "empty instructions are left out");
+    assert_eq!(plain().apply(&request, "b").unwrap(), request, "empty instructions are dropped");
 }
 
 #[test]
@@ -98,7 +98,7 @@ fn template_overrides_settings() {
 fn template_errors_are_reported_on_load() {
     for (text, words) in [
         ("a\nb {{ system", "line 2"),
-        ("a\nsystm\n{{ system }}{{ systm }}", "line 3: unknown systm; known are model, system"),
+        ("a\nsystm\n{{ system }}{{ systm }}", "line 3: unknown systm; valid values are model, system"),
         ("{% if false %}{{ hidden }}{% endif %}", "line 1: unknown hidden"),
         ("{% for x in system %}{{ y.z }}{% endfor %}", "unknown y"),
         ("{{ system|shout }}", "shout"),

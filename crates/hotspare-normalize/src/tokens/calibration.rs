@@ -152,7 +152,7 @@ fn square(value: f64) -> f64 {
 }
 
 /// Rounds to the nearest integer; the value must be within ±[`MOST`].
-#[expect(clippy::cast_possible_truncation, reason = "its callers clamp it")]
+#[expect(clippy::cast_possible_truncation, reason = "clamped by the callers")]
 fn whole(value: f64) -> i32 {
     value.round() as i32
 }

@@ -10,8 +10,8 @@ use super::*;
 
 mod allowances;
 mod hosts;
-mod whose;
-mod words;
+mod messages;
+mod scopes;
 
 fn head(status: u16) -> Head {
     Head {

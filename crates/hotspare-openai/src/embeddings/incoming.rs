@@ -68,7 +68,8 @@ impl EmbeddingsRequest {
                     "base64" => true,
                     "float" => false,
                     other => {
-                        let what = format!("`encoding_format` is `{other}`; known are float and base64");
+                        let what =
+                            format!("`encoding_format` is `{other}`; valid values are float and base64");
                         return Err(invalid(what));
                     }
                 };

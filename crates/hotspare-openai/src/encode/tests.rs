@@ -131,10 +131,10 @@ fn images_in_tool_results_follow_the_last_result() {
             json!({"role": "tool", "tool_call_id": "2", "content": "(shown below)"}),
             json!({"role": "tool", "tool_call_id": "3", "content": "three"}),
             json!({"role": "user", "content": [
-                {"type": "text", "text": "What the tools have shown:"}, image("1"), image("2"),
+                {"type": "text", "text": "Media from the tool results:"}, image("1"), image("2"),
             ]}),
             json!({"role": "user", "content": "go on"}),
         ]
     );
-    assert_eq!(moves(&request), ["what tool results show follows them in a turn of the user"]);
+    assert_eq!(moves(&request), ["media of tool results moved to a user turn after them"]);
 }

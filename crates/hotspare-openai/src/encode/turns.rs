@@ -42,7 +42,7 @@ impl Serialize for Messages<'_> {
 }
 
 /// Precedes the media of tool results, which tool messages cannot hold.
-const SHOWN: &str = "What the tools have shown:";
+const SHOWN: &str = "Media from the tool results:";
 
 fn answers(message: &Message) -> bool {
     message.parts.iter().any(|part| matches!(part, Part::ToolResult(_)))
@@ -59,7 +59,7 @@ pub(crate) fn moves(request: &ChatRequest) -> Vec<String> {
         Part::ToolResult(result) => result.content.iter().any(is_media),
         _ => false,
     });
-    let what = "what tool results show follows them in a turn of the user";
+    let what = "media of tool results moved to a user turn after them";
     shows.then(|| what.to_owned()).into_iter().collect()
 }
 

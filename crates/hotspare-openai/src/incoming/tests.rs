@@ -18,7 +18,7 @@ fn validation_errors_name_the_field() {
     let with = |fields: &str| {
         wrong(&format!(r#"{{"model":"m","messages":[{{"role":"user","content":"hi"}}],{fields}}}"#))
     };
-    assert!(with(r#""temperature":-1"#).contains("`temperature` is -1; it must lie between 0 and 2"));
+    assert!(with(r#""temperature":-1"#).contains("`temperature` is -1; it must be between 0 and 2"));
     assert!(with(r#""max_tokens":-5"#).contains("`max_tokens` must be a whole number"));
     assert!(with(r#""max_tokens":0"#).contains("`max_tokens` must be at least 1"));
     assert!(with(r#""n":3"#).contains("`n` must be 1"));

@@ -189,7 +189,7 @@ impl ResponseDecoder {
             Some("failed") => return Err(failed()),
             // A background job: its answer would have to be fetched later, which Hotspare does not do.
             Some(other) => {
-                let what = format!("the answer is not there yet: its status is {other}");
+                let what = format!("the answer is not complete: its status is {other}");
                 return Err(Error::new(Kind::Unsupported, what).with_code(other));
             }
         };
@@ -414,7 +414,7 @@ impl Decoder for ResponseDecoder {
         if self.finished {
             Ok(())
         } else if self.heard {
-            Err(Error::new(Kind::Truncated, "the answer ended before the wire said so"))
+            Err(Error::new(Kind::Truncated, "the answer ended without a terminal event"))
         } else {
             Err(Error::new(Kind::Protocol, "the reply is empty"))
         }
@@ -422,7 +422,7 @@ impl Decoder for ResponseDecoder {
 }
 
 fn failed() -> Error {
-    Error::new(Kind::Server, "the provider failed and does not say why")
+    Error::new(Kind::Server, "the provider failed without an explanation")
 }
 
 /// Frames that only report the progress of a tool that the provider runs: the finished item holds the result.

@@ -41,10 +41,10 @@ fn check(request: &ChatRequest, dialect: &Dialect) -> Result<(), Error> {
         ("presence_penalty", sampling.presence_penalty.is_some()),
     ];
     if let Some((name, _)) = missing.iter().find(|(_, wanted)| *wanted) {
-        return Err(Error::new(Kind::Unsupported, format!("this wire has no word for {name}")));
+        return Err(Error::new(Kind::Unsupported, format!("this wire does not support {name}")));
     }
     if !dialect.images && request.has_images() {
-        return Err(Error::new(Kind::Unsupported, "this host reads no images"));
+        return Err(Error::new(Kind::Unsupported, "this host does not support images"));
     }
     Ok(())
 }

@@ -217,7 +217,7 @@ fn message(at: &str, mut fields: Fields<'_>, messages: &mut Vec<Message>) -> Res
         "assistant" => Role::Assistant,
         other => {
             let known = "system, developer, user and assistant";
-            return Err(invalid(format!("`{at}.role` is `{other}`; known are {known}")));
+            return Err(invalid(format!("`{at}.role` is `{other}`; valid values are {known}")));
         }
     };
     let content = fields.remove("content").ok_or_else(|| invalid(format!("`{at}.content` is missing")))?;

@@ -58,7 +58,7 @@ impl Wire for Responses {
 
     fn notes(&self, request: &ChatRequest, _: &str) -> Vec<String> {
         let seed =
-            request.sampling.seed.map(|_| "left out fields that this wire does not know (seed)".to_owned());
+            request.sampling.seed.map(|_| "dropped fields that this wire does not support (seed)".to_owned());
         seed.into_iter().collect()
     }
 
@@ -77,7 +77,7 @@ impl Wire for Responses {
         match &*head.media_type() {
             "text/event-stream" => Ok(Decoding { framer: Box::new(Sse::default()), decoder }),
             "application/json" | "" => Ok(Decoding { framer: Box::new(Whole::default()), decoder }),
-            other => Err(Error::new(Kind::Protocol, format!("the reply's type is {other}"))),
+            other => Err(Error::new(Kind::Protocol, format!("the reply has the content type {other}"))),
         }
     }
 

@@ -23,7 +23,7 @@ pub async fn stream_contract(provider: &dyn Provider, call: Outbound) -> Report 
         },
     };
     report.note("it answers", outcome);
-    report.note("opened first, in order, one end", order(&signals, true));
+    report.note("signals are in order", order(&signals, true));
     report
 }
 
@@ -54,14 +54,14 @@ fn order(signals: &[Signal], complete: bool) -> Result<(), String> {
                 Event::ToolDelta { index, .. } if *index >= tools => {
                     return Err(format!("arguments come for tool call {index}, which never began"));
                 }
-                Event::Handover { .. } => return Err("a provider hands nothing over".into()),
+                Event::Handover { .. } => return Err("a provider must not emit a handover".into()),
                 _ => {}
             },
             Signal::Alive => {}
         }
     }
     if complete && !finished {
-        return Err("it ends in order without a finish reason".into());
+        return Err("it ends cleanly without a finish reason".into());
     }
     Ok(())
 }

@@ -52,7 +52,7 @@ impl Conformance {
                 match &run.outcome {
                     // Only an end marker, usage or white space was missing.
                     Ok(()) if told(&run) == all => {}
-                    Ok(()) => return Err(format!("{pace:?} passes as a whole answer")),
+                    Ok(()) => return Err(format!("{pace:?} passes as a complete answer")),
                     Err(error) if error.blame() == Blame::Caller => {
                         return Err(format!("{pace:?} blames the caller: {error}"));
                     }
@@ -78,7 +78,7 @@ impl Conformance {
                 return Err(format!("{what}: nothing was sent"));
             }
             if left > 0 {
-                return Err(format!("dropped {what}, the request is still under way"));
+                return Err(format!("dropped {what}, the request is still in flight"));
             }
         }
         Ok(())
@@ -93,10 +93,10 @@ impl Conformance {
         for (kind, reply) in &self.failures {
             report.note(&format!("failure {kind}"), self.kind(reply, &[*kind]));
         }
-        report.note("failures are told by their status alone", self.statuses());
+        report.note("failures are classified by status alone", self.statuses());
         report.note("any status and body is classified", self.noise());
-        report.note("what is no answer is an error", self.nonsense());
-        report.note("a reply without an end is bounded", self.floods());
+        report.note("a reply without an answer is an error", self.nonsense());
+        report.note("endless replies are bounded", self.floods());
     }
 
     fn kind(&self, reply: &Reply, expected: &[Kind]) -> Result<(), String> {
@@ -210,6 +210,6 @@ impl Conformance {
         }
         let leak = texts.iter().find(|(_, text)| text.contains(PLANTED));
         let result = leak.map_or(Ok(()), |(what, _)| Err(format!("{what} shows it")));
-        report.note("the key is shown nowhere", result);
+        report.note("the key is never shown", result);
     }
 }

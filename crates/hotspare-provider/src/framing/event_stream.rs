@@ -154,7 +154,7 @@ impl Headers {
 
 fn take(rest: &mut Bytes, length: usize) -> Result<Bytes, Error> {
     if rest.len() < length {
-        return Err(broken("a message's headers are cut"));
+        return Err(broken("a message's headers are truncated"));
     }
     Ok(rest.split_to(length))
 }

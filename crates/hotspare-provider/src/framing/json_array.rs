@@ -142,7 +142,7 @@ impl Framer for JsonArray {
                     continue;
                 }
                 _ => {
-                    return Err(Error::new(Kind::Protocol, "the body is no JSON array of objects"));
+                    return Err(Error::new(Kind::Protocol, "the body is not a JSON array of objects"));
                 }
             }
             rest = &rest[1..];

@@ -161,7 +161,7 @@ fn compressed_replies_are_refused_and_not_shown() {
 }
 
 #[test]
-fn redirects_name_the_origin_and_nothing_else() {
+fn redirect_errors_name_only_the_origin() {
     for (location, named) in [
         ("https://user:secret@api.host:8443/v1/chat?key=secret", "redirects to https://api.host:8443:"),
         ("https://api.host/v1", "redirects to https://api.host:"),

@@ -193,7 +193,7 @@ mod tests {
         let document = "a\n<!-- begin x -->\nold\n<!-- end x -->\nb\n";
         let placed = place(document, "x", "new\n").unwrap();
         assert_eq!(placed, "a\n<!-- begin x -->\nnew\n<!-- end x -->\nb\n");
-        assert_eq!(place(&placed, "x", "new").unwrap(), placed, "twice is as once");
+        assert_eq!(place(&placed, "x", "new").unwrap(), placed, "idempotent");
         assert!(place(document, "y", "new").unwrap_err().contains("begin y"));
     }
 }

@@ -330,6 +330,6 @@ mod tests {
         let (answered, starts) = (value(Measure::Available), value(Measure::Attempts));
         // 30 places, 3.7 s each, of 20 a second.
         assert!((answered - 30.0 / 3.7 / 20.0).abs() < 0.03, "{answered}");
-        assert!((starts - answered).abs() < 1e-9, "nobody asks in vain: {starts}");
+        assert!((starts - answered).abs() < 1e-9, "no attempt is refused: {starts}");
     }
 }

@@ -54,7 +54,7 @@ fn every_player_meets_the_same_world() {
     };
     assert_eq!(ours.in_window(Measure::Lost), Some(0.0));
     assert_eq!(lost(RivalKind::Oracle), Some(0.0));
-    assert!(lost(RivalKind::RetrySame) > Some(3_000.0), "whoever asks the dead one only, loses all");
+    assert!(lost(RivalKind::RetrySame) > Some(3_000.0), "retrying only the dead target loses every call");
 }
 
 /// Draws do not depend on the player: without faults every rival answers at the first try.
@@ -125,8 +125,11 @@ fn shortened_run_is_judged_only_on_completed_windows() {
     assert_eq!(cut.len(), Scenario::find("status-503").unwrap().marks.len());
     assert!(cut.iter().all(|(_, verdict)| *verdict == Verdict::NotJudged), "{cut:?}");
     cut = judge("probes-hang", 320);
-    assert!(cut.contains(&(Measure::Available, Verdict::Reached)), "its window was run: {cut:?}");
-    assert!(!cut.contains(&(Measure::RecoveredAfter, Verdict::Missed)), "it had no time to: {cut:?}");
+    assert!(cut.contains(&(Measure::Available, Verdict::Reached)), "its window was completed: {cut:?}");
+    assert!(
+        !cut.contains(&(Measure::RecoveredAfter, Verdict::Missed)),
+        "its window was not completed: {cut:?}"
+    );
     // A mark that lasts until the end is judged by the part that was run.
     assert!(judge("healthy", 90).contains(&(Measure::Available, Verdict::Reached)));
 }

@@ -20,7 +20,7 @@ impl Scenario {
         }
         for target in &self.targets {
             if self.targets.iter().filter(|other| other.name == target.name).count() > 1 {
-                mistakes.push(format!("target `{}` is there twice", target.name));
+                mistakes.push(format!("target `{}` is defined twice", target.name));
             }
             if target.keys == 0 || target.keys > 64 {
                 mistakes.push(format!("target `{}` has from 1 to 64 keys", target.name));

@@ -52,13 +52,15 @@ impl BreakerDto {
                 #[expect(
                     clippy::cast_possible_truncation,
                     clippy::cast_sign_loss,
-                    reason = "bounded just above"
+                    reason = "checked just above"
                 )]
                 let milli = (nats * 1_000.0).round() as u32;
                 config.evidence = config.evidence.map(|evidence| evidence.trip(milli));
                 config
             }
-            Some(nats) => return Err(format!("breaker.evidence is {nats}; it is from 0.1 to 1000 nats")),
+            Some(nats) => {
+                return Err(format!("breaker.evidence is {nats}; it must be between 0.1 and 1000 nats"));
+            }
         };
         config.failures = knobs.failures.or(config.failures);
         config.failure_rate_bp = knobs.failure_rate.map(|share| share.0).or(config.failure_rate_bp);
@@ -93,6 +95,6 @@ mod tests {
         assert_eq!(rule("failures = 7"), (Some(7), None, false));
         assert_eq!(rule("failures = 7\nfailure_rate = \"40%\""), (Some(7), Some(4_000), false));
         assert_eq!(rule("cooldown = \"10s\""), (None, None, true));
-        assert_eq!(rule("failures = 7\nevidence = 9.2"), (Some(7), None, true), "both, if both are written");
+        assert_eq!(rule("failures = 7\nevidence = 9.2"), (Some(7), None, true), "both apply if both are set");
     }
 }

@@ -14,13 +14,13 @@ pub(super) fn endpoint(like: &LikeDto, model: &str) -> Option<Result<Endpoint, S
         return None;
     }
     if !like.headers.is_empty() {
-        return Some(Err(format!("`headers` mean nothing to the provider `{}`", like.like)));
+        return Some(Err(format!("`headers` are not supported by the provider `{}`", like.like)));
     }
     Some(if like.like == "cohere-native" { cohere(like, model) } else { ollama(like, model) })
 }
 
 #[cfg(feature = "cohere")]
-#[expect(clippy::unnecessary_wraps, reason = "a build without the feature has an error here")]
+#[expect(clippy::unnecessary_wraps, reason = "fails only without the feature")]
 fn cohere(like: &LikeDto, model: &str) -> Result<Endpoint, String> {
     use crate::cohere::{self, CohereTarget};
     Ok(like.base_url.iter().fold(cohere::target(model), CohereTarget::base_url).endpoint())
@@ -32,7 +32,7 @@ fn cohere(_: &LikeDto, _: &str) -> Result<Endpoint, String> {
 }
 
 #[cfg(feature = "ollama")]
-#[expect(clippy::unnecessary_wraps, reason = "a build without the feature has an error here")]
+#[expect(clippy::unnecessary_wraps, reason = "fails only without the feature")]
 fn ollama(like: &LikeDto, model: &str) -> Result<Endpoint, String> {
     use crate::ollama::{self, OllamaTarget};
     Ok(like.base_url.iter().fold(ollama::target(model), OllamaTarget::base_url).endpoint())

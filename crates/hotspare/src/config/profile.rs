@@ -60,7 +60,7 @@ impl ProfileDto {
                 let found = name.split_once('/').and_then(|(list, id)| Catalog::vendored().lookup(list, id));
                 let found = found.ok_or_else(|| {
                     format!(
-                        "profile.like is `{name}`; it is a model of the catalogue such as \"openai/gpt-4o\""
+                        "profile.like is `{name}`; expected a model of the catalogue such as \"openai/gpt-4o\""
                     )
                 })?;
                 found.profile()
@@ -94,7 +94,7 @@ impl PriceDto {
     fn price(self) -> Result<Price, String> {
         let micros = |dollars: f64| {
             let sane = (0.0..=1_000_000.0).contains(&dollars);
-            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "bounded just above")]
+            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked just above")]
             let micros = (dollars * 1e6).round() as u64;
             sane.then_some(micros)
                 .ok_or_else(|| format!("profile.price is {dollars}; it is dollars per million tokens"))

@@ -95,7 +95,7 @@ impl PromptDto {
                 "user" => InstructionRole::User,
                 other => {
                     return Err(format!(
-                        "unknown prompt.role `{other}`; known are system, developer and user"
+                        "unknown prompt.role `{other}`; valid values are system, developer and user"
                     ));
                 }
             });

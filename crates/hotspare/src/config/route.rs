@@ -52,7 +52,7 @@ pub(super) struct RouteDto {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(
     untagged,
-    expecting = "targets are names, or lists of names that share a place: [\"main\", [\"a\", \"b\"], \"local\"]"
+    expecting = "targets are names, or lists of names that share a rank: [\"main\", [\"a\", \"b\"], \"local\"]"
 )]
 enum Tier {
     One(String),
@@ -84,7 +84,7 @@ struct LimitsDto {
 #[derive(Debug, Deserialize)]
 #[serde(
     untagged,
-    expecting = "what follows from a failure is \"next\", \"same\", \"stop\" or a list of targets"
+    expecting = "the action for a failure is \"next\", \"same\", \"stop\" or a list of targets"
 )]
 enum OnKindDto {
     Word(String),
@@ -100,7 +100,7 @@ impl OnKindDto {
                 "same" => Ok(OnKind::Same),
                 "stop" => Ok(OnKind::Stop),
                 other => Err(format!(
-                    "unknown on.{kind} `{other}`; known are next, same, stop and a list of targets"
+                    "unknown on.{kind} `{other}`; valid values are next, same, stop and a list of targets"
                 )),
             },
         }
@@ -213,7 +213,7 @@ impl RouteDto {
             "sticky" => Box::new(Sticky::new(names)),
             other => {
                 let known = "sequential, health-aware, race, weighted, round-robin, fastest, cheapest, most-reliable and sticky";
-                return Err(format!("unknown strategy `{other}`; known are {known}"));
+                return Err(format!("unknown strategy `{other}`; valid values are {known}"));
             }
         })
     }
@@ -229,7 +229,9 @@ impl RouteDto {
             Some("batch") => Limits::batch(),
             Some("critical") => Limits::critical(),
             Some(other) => {
-                return Err(format!("unknown preset `{other}`; known are interactive, batch and critical"));
+                return Err(format!(
+                    "unknown preset `{other}`; valid values are interactive, batch and critical"
+                ));
             }
         };
         if let Some(dto) = &self.limits {
@@ -239,7 +241,7 @@ impl RouteDto {
             if let Some(adaptive) = &dto.adaptive {
                 if !(1.0..=100.0).contains(&adaptive.multiplier) {
                     return Err(format!(
-                        "limits.adaptive.multiplier is {}; it is from 1 to 100",
+                        "limits.adaptive.multiplier is {}; it must be between 1 and 100",
                         adaptive.multiplier
                     ));
                 }
@@ -247,7 +249,7 @@ impl RouteDto {
                 #[expect(
                     clippy::cast_possible_truncation,
                     clippy::cast_sign_loss,
-                    reason = "bounded just above"
+                    reason = "checked just above"
                 )]
                 let percent = (adaptive.multiplier * 100.0) as u32;
                 limits.adaptive = Some(Adaptive::new(percent, min));
@@ -278,7 +280,9 @@ impl RouteDto {
         rules.on_cut = match self.on_cut.as_deref() {
             None | Some("continue") => OnCut::Continue,
             Some("terminate") => OnCut::Terminate,
-            Some(other) => return Err(format!("unknown on_cut `{other}`; known are continue and terminate")),
+            Some(other) => {
+                return Err(format!("unknown on_cut `{other}`; valid values are continue and terminate"));
+            }
         };
         rules.commit = match self.commit.as_deref() {
             None | Some("first_content") => Commit::FirstContent,
@@ -298,7 +302,7 @@ impl RouteDto {
             Some("never") => ValidateOutput::Never,
             Some(other) => {
                 let known = "before_delivery, at_end and never";
-                return Err(format!("unknown validate_output `{other}`; known are {known}"));
+                return Err(format!("unknown validate_output `{other}`; valid values are {known}"));
             }
         };
         rules.validate_tool_calls = match self.validate_tool_calls.as_deref() {
@@ -307,18 +311,22 @@ impl RouteDto {
             Some("before_delivery") => ValidateToolCalls::BeforeDelivery,
             Some(other) => {
                 let known = "before_delivery, at_end and never";
-                return Err(format!("unknown validate_tool_calls `{other}`; known are {known}"));
+                return Err(format!("unknown validate_tool_calls `{other}`; valid values are {known}"));
             }
         };
         rules.on_refusal = match self.on_refusal.as_deref() {
             None | Some("deliver") => OnRefusal::Deliver,
             Some("next") => OnRefusal::Next,
-            Some(other) => return Err(format!("unknown on_refusal `{other}`; known are deliver and next")),
+            Some(other) => {
+                return Err(format!("unknown on_refusal `{other}`; valid values are deliver and next"));
+            }
         };
         rules.trim = match self.trim.as_deref() {
             None | Some("never") => Trim::Never,
             Some("oldest_turns") => Trim::OldestTurns,
-            Some(other) => return Err(format!("unknown trim `{other}`; known are never and oldest_turns")),
+            Some(other) => {
+                return Err(format!("unknown trim `{other}`; valid values are never and oldest_turns"));
+            }
         };
         for (kind, dto) in &self.on {
             rules.on.insert(*kind, dto.rule(*kind)?);

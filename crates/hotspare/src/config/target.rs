@@ -125,7 +125,7 @@ impl ThinkDto {
             Self::Usual(on) => Ok(on.then(ThinkTags::default)),
             Self::Word(word) if word == "already_open" => Ok(Some(ThinkTags::default().already_open())),
             Self::Word(word) => {
-                Err(format!("unknown think_tags `{word}`; known are true, already_open and two texts"))
+                Err(format!("unknown think_tags `{word}`; valid values are true, already_open and two texts"))
             }
             Self::Own([open, close]) if open.is_empty() || close.is_empty() => {
                 Err("think_tags must not be empty".into())
@@ -198,14 +198,14 @@ impl TargetDto {
 
 fn provider(like: LikeDto, model: String, api: Option<ApiDto>) -> Result<Endpoint, String> {
     if api.is_some() && Dialect::find(&like.like).is_none() {
-        return Err(format!("`api` means nothing to the provider `{}`", like.like));
+        return Err(format!("`api` is not supported by the provider `{}`", like.like));
     }
     if let Some(endpoint) = cloud::endpoint(&like, &model) {
         return endpoint;
     }
     if like.region.is_some() || (like.like != "vertex" && (like.project.is_some() || like.location.is_some()))
     {
-        let what = "`region`, `project` and `location` mean nothing to the provider";
+        let what = "`region`, `project` and `location` are not supported by the provider";
         return Err(format!("{what} `{}`", like.like));
     }
     if let Some(endpoint) = native::endpoint(&like, &model) {
@@ -243,7 +243,7 @@ fn provider(like: LikeDto, model: String, api: Option<ApiDto>) -> Result<Endpoin
         known.extend(["anthropic", "gemini", "vertex"]);
         known.extend(cloud::NAMES);
         known.extend(native::NAMES);
-        return Err(format!("unknown provider `{}`; known are {}", like.like, known.join(", ")));
+        return Err(format!("unknown provider `{}`; valid values are {}", like.like, known.join(", ")));
     };
     // A custom host may not need a key, even if it is like a host that does.
     let own = like.base_url.is_some();

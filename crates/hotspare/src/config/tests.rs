@@ -66,18 +66,19 @@ fn errors_name_the_field_and_line() {
     assert!(cloud("\"vertex\"").contains("targets.local: the provider `vertex` needs a project"));
     assert!(
         cloud("{ like = \"vertex\", project = \"a/b\", location = \"global\" }")
-            .contains("the project `a/b`")
+            .contains("`a/b` is not a valid project")
     );
     assert!(
-        cloud("{ like = \"openai\", project = \"p\" }").contains("mean nothing to the provider `openai`")
+        cloud("{ like = \"openai\", project = \"p\" }")
+            .contains("are not supported by the provider `openai`")
     );
     assert!(cloud("\"gemini\"").contains("it needs a key"));
     assert!(with("model = \"c\"", "modle = \"c\"").contains("line 8: targets.spare: unknown field `modle`"));
     assert!(
         with("\"20s\"", "20")
-            .contains("line 18: routes.chat.first_content_deadline: a duration is text with its unit")
+            .contains("line 18: routes.chat.first_content_deadline: a duration is a string with a unit")
     );
-    assert!(with("\"2%\"", "\"2\"").contains("a share is text with its sign"));
+    assert!(with("\"2%\"", "\"2\"").contains("a share is a string with a percent sign"));
     assert!(with("\"250ms\"", "\"0s\"").contains("first_content must be longer than 0s"));
     assert!(with("\"main\", [", "\"mian\", [").contains("names the target `mian`, which does not exist"));
     assert!(with("\"terminate\"", "\"stop\"").contains("unknown on_cut `stop`"));
@@ -125,7 +126,7 @@ fn selects_the_wire_of_hosts_that_have_two() {
     };
     assert_eq!(with("\"ollama\""), Ok(crate::openai::WIRE));
     let headers = with(r#"{ like = "ollama-native", headers = { x = "y" } }"#).unwrap_err();
-    assert!(headers.contains("`headers` mean nothing to the provider `ollama-native`"), "{headers}");
+    assert!(headers.contains("`headers` are not supported by the provider `ollama-native`"), "{headers}");
     let cases = [("ollama", cfg!(feature = "ollama"), 11434), ("cohere", cfg!(feature = "cohere"), 1)];
     for (host, built, port) in cases {
         let own = with(&format!(r#"{{ like = "{host}-native", base_url = "http://127.0.0.1:{port}" }}"#));
@@ -139,7 +140,7 @@ fn selects_the_wire_of_hosts_that_have_two() {
         assert!(with("\"cohere-native\"").unwrap_err().contains("it needs a key"));
     }
     let api = with("\"ollama-native\"\napi = \"chat\"").unwrap_err();
-    assert!(api.contains("`api` means nothing to the provider `ollama-native`"), "{api}");
+    assert!(api.contains("`api` is not supported by the provider `ollama-native`"), "{api}");
 }
 
 #[test]

@@ -15,7 +15,9 @@ pub(super) struct Span(pub(super) Duration);
 impl<'de> Deserialize<'de> for Span {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let wrong = || {
-            D::Error::custom("a duration is text with its unit, such as \"250ms\", \"10s\", \"5m\" or \"1h\"")
+            D::Error::custom(
+                "a duration is a string with a unit, such as \"250ms\", \"10s\", \"5m\" or \"1h\"",
+            )
         };
         let text = String::deserialize(deserializer).map_err(|_| wrong())?;
         parse(&text).map(Self).ok_or_else(wrong)
@@ -40,8 +42,11 @@ enum SizeForm {
 
 impl<'de> Deserialize<'de> for Size {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let wrong =
-            || D::Error::custom("a size is bytes, or text with its unit, such as \"50MB\" or \"32MiB\"");
+        let wrong = || {
+            D::Error::custom(
+                "a size is a number of bytes, or a string with a unit, such as \"50MB\" or \"32MiB\"",
+            )
+        };
         match SizeForm::deserialize(deserializer).map_err(|_| wrong())? {
             SizeForm::Bytes(bytes) => Ok(Self(bytes)),
             SizeForm::Text(text) => size(&text).map(Self).ok_or_else(wrong),
@@ -77,12 +82,13 @@ pub(super) struct Share(pub(super) u32);
 
 impl<'de> Deserialize<'de> for Share {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let wrong = || D::Error::custom("a share is text with its sign, such as \"2%\" or \"0.5%\"");
+        let wrong =
+            || D::Error::custom("a share is a string with a percent sign, such as \"2%\" or \"0.5%\"");
         let text = String::deserialize(deserializer).map_err(|_| wrong())?;
         let number: f64 =
             text.strip_suffix('%').and_then(|number| number.trim().parse().ok()).ok_or_else(wrong)?;
         if !(0.0..=100.0).contains(&number) {
-            return Err(D::Error::custom("a share lies between 0% and 100%"));
+            return Err(D::Error::custom("a share must be between 0% and 100%"));
         }
         // The check above limits it to 0 to 10,000.
         Ok(Self((number * 100.0).round() as u32))
@@ -100,7 +106,7 @@ impl<'de> Deserialize<'de> for Allowance {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let wrong = || {
             D::Error::custom(
-                "a spend_limit is money in a time: \"50 USD/day\"; times are hour, day, week and month",
+                "a spend_limit is an amount per period: \"50 USD/day\"; periods are hour, day, week and month",
             )
         };
         let text = String::deserialize(deserializer).map_err(|_| wrong())?;
@@ -123,7 +129,7 @@ pub(super) struct Money(pub(super) Cost);
 
 impl<'de> Deserialize<'de> for Money {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let wrong = || D::Error::custom("money is text with its currency: \"0.05 USD\"");
+        let wrong = || D::Error::custom("an amount is a string with a currency: \"0.05 USD\"");
         let text = String::deserialize(deserializer).map_err(|_| wrong())?;
         money(&text).map(Self).ok_or_else(wrong)
     }

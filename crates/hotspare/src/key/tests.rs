@@ -35,7 +35,7 @@ async fn rejected_key_is_reread_and_replaced_only_if_changed() {
     assert!(slot.renew(&first).await, "a call that still used the old key tries the new one");
     assert!(!slot.renew(&Secret::new("second")).await);
     *text.lock().unwrap() = "two words".into();
-    assert!(!slot.renew(&Secret::new("second")).await, "what is no key is not taken");
+    assert!(!slot.renew(&Secret::new("second")).await, "an invalid key is not used");
     assert!(slot.reload().await.unwrap_err().contains("the store holds white space"));
 }
 

@@ -139,7 +139,7 @@ impl Exchange {
                 Ok((wire(self), Outbound::new(EmbedRequest::to(model), model, false)))
             }
             Some(Reads::Nothing(why)) => Err(why),
-            Some(Reads::Told(_)) | None => Err("no wire reads this kind of call"),
+            Some(Reads::Told(_)) | None => Err("no wire decodes this kind of call"),
         }
     }
 

@@ -5,7 +5,7 @@
     clippy::print_stdout,
     clippy::print_stderr,
     clippy::expect_used,
-    reason = "a bench that cannot go on says so"
+    reason = "benchmarks panic on failure"
 )]
 
 mod child;
@@ -25,7 +25,7 @@ cargo xtask bench WHAT
   failover   what a broken main target adds
   gateway    CPU of the gateway beside a proxy that only copies bytes
   memory     bytes per idle stream and per target, and 10,000 streams held at once
-  parity     judging an answer's form and counting a prompt, beside bare parsing
+  parity     validating answers and counting prompt tokens, beside plain parsing
   overhead   instructions and time of the client beside bare reqwest
 ";
 

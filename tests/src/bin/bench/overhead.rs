@@ -130,9 +130,9 @@ struct Turn<'a> {
 
 #[derive(Deserialize)]
 struct Reply {
-    #[expect(dead_code, reason = "a typed client parses what it may need")]
+    #[expect(dead_code, reason = "typical clients deserialize unused fields")]
     id: String,
-    #[expect(dead_code, reason = "a typed client parses what it may need")]
+    #[expect(dead_code, reason = "typical clients deserialize unused fields")]
     model: String,
     choices: Vec<Choice>,
 }
@@ -141,7 +141,7 @@ struct Reply {
 struct Choice {
     #[serde(alias = "message")]
     delta: Delta,
-    #[expect(dead_code, reason = "a typed client parses what it may need")]
+    #[expect(dead_code, reason = "typical clients deserialize unused fields")]
     finish_reason: Option<String>,
 }
 

@@ -3,12 +3,7 @@
 //! Each scenario breaks the main target of a route while requests arrive, half of them streamed, and is judged by
 //! marks: requests lost, attempts per request, calls that still reach the broken target. A breach prints the command to
 //! reproduce it and ends with exit code 1.
-#![expect(
-    clippy::print_stdout,
-    clippy::print_stderr,
-    clippy::expect_used,
-    reason = "this program talks to the person who runs it"
-)]
+#![expect(clippy::print_stdout, clippy::print_stderr, clippy::expect_used, reason = "a command-line program")]
 
 mod pairs;
 mod scenes;
@@ -75,19 +70,19 @@ fn scenarios() -> Vec<Scenario> {
         main("closed", "connections are closed before a byte", Fault::CloseBeforeHead, marks(130, 40)),
         main("status-500", "every reply is 500", Fault::Status(500), marks(120, 30)),
         main("status-503", "every reply is 503", Fault::Status(503), marks(115, 15)),
-        main("silence", "requests are taken and never answered", Fault::Silence, marks(150, 75)),
+        main("silence", "requests are accepted and never answered", Fault::Silence, marks(150, 75)),
         main(
             "slow-first-token",
             "the first token takes 5 s",
             Fault::SlowFirstToken(Duration::from_secs(5)),
             marks(150, 75),
         ),
-        main("only-pings", "pings and never a token", Fault::OnlyPings, marks(160, 85)),
+        main("only-pings", "pings but no tokens", Fault::OnlyPings, marks(160, 85)),
         main("stall", "streams go silent after 5 tokens", Fault::StallAfter(5), marks(150, 75)),
         main("cut", "streams are cut after 5 tokens", Fault::CutAfter(5), marks(120, 30)),
         main(
             "clean-end",
-            "streams end in order after 5 tokens, without a finish",
+            "streams end cleanly after 5 tokens, without a finish reason",
             Fault::CleanEndAfter(5),
             marks(120, 30),
         ),
@@ -95,8 +90,8 @@ fn scenarios() -> Vec<Scenario> {
         main("malformed", "a frame that is not JSON", Fault::MalformedAfter(0), marks(120, 30)),
         main("empty-200", "200 and nothing", Fault::Empty200, marks(120, 30)),
         main("html-200", "200 and an HTML page", Fault::Html200, marks(120, 30)),
-        main("rate-limited", "429, to be left alone for 60 s", Fault::RateLimited(60), marks(110, 10)),
-        main("no-money", "the account is empty", Fault::QuotaExhausted, marks(110, 10)),
+        main("rate-limited", "429 with a pause of 60 s", Fault::RateLimited(60), marks(110, 10)),
+        main("no-money", "the account has no credit", Fault::QuotaExhausted, marks(110, 10)),
         main("dead-key", "the key is rejected", Fault::Status(401), marks(110, 10)),
         Scenario {
             name: "half-errors",
@@ -121,7 +116,7 @@ fn scenarios() -> Vec<Scenario> {
         },
         Scenario {
             name: "all-down",
-            what: "everybody answers 503: callers are told at once",
+            what: "every target answers 503: callers get the error at once",
             breaks: Breaks::All(Fault::Status(503)),
             requests: 100,
             marks: Marks { lost: 100, attempts: 320, calls: 40 },
@@ -169,7 +164,7 @@ async fn main() -> ExitCode {
     let scenes: Vec<scenes::Scene> =
         scenes::all().into_iter().filter(|one| only.as_deref().is_none_or(|only| only == one.name)).collect();
     if chosen.is_empty() && scenes.is_empty() {
-        eprintln!("no such scenario; --list tells which there are");
+        eprintln!("no such scenario; --list shows them");
         return ExitCode::FAILURE;
     }
     if has("--list") {

@@ -16,7 +16,7 @@ use hotspare::{
 use hotspare_chaos::{ChaosServer, Fault, FaultPlan, Settings, WireFormat};
 use hotspare_tests::{endpoint, short_limits};
 
-mod whose_fault;
+mod blame;
 
 /// An outage with several steps.
 pub(crate) struct Scene {
@@ -51,24 +51,24 @@ pub(crate) fn all() -> Vec<Scene> {
     fn scene(name: &'static str, what: &'static str, play: fn() -> BoxFuture<'static, Vec<Mark>>) -> Scene {
         Scene { name, what, play }
     }
-    let mut scenes = whose_fault::all();
+    let mut scenes = blame::all();
     scenes.extend([
         scene("unhinted-429", "429 without a time", || Box::pin(unhinted())),
-        scene("odd-headers", "rate-limit headers that make no sense", || Box::pin(odd_headers())),
+        scene("odd-headers", "implausible rate-limit headers", || Box::pin(odd_headers())),
         scene("one-dead-key", "401 on one of two keys", || Box::pin(one_dead_key())),
         scene("retired", "the model is retired", || Box::pin(retired())),
-        scene("bad-callers", "a third of the callers send what is refused", || Box::pin(bad_callers())),
-        scene("leavers", "half of the callers leave before the first token", || Box::pin(leavers())),
-        scene("hung-probes", "probes of a sick target hang", || Box::pin(hung_probes())),
-        scene("straddling", "long streams outlive an outage", || Box::pin(straddling())),
-        scene("quiet", "an outage at a request every 300 ms", || Box::pin(quiet())),
+        scene("invalid-requests", "a third of the requests are invalid", || Box::pin(invalid())),
+        scene("caller-disconnects", "half of the callers disconnect early", || Box::pin(disconnects())),
+        scene("hung-probes", "probes of a failing target hang", || Box::pin(hung_probes())),
+        scene("long-streams", "long streams outlive an outage", || Box::pin(long_streams())),
+        scene("low-traffic", "an outage at a request every 300 ms", || Box::pin(low_traffic())),
         scene("restart", "the process is new and the main target down", || Box::pin(restart())),
         scene("one-model", "one model of a host fails", || Box::pin(one_model())),
-        scene("thinker", "a healthy model that thinks for long", || Box::pin(thinker())),
-        scene("slow-reader", "a caller who reads slowly", || Box::pin(slow_reader())),
+        scene("slow-reasoning", "a healthy model reasons for long", || Box::pin(slow_reasoning())),
+        scene("slow-reader", "a caller that reads slowly", || Box::pin(slow_reader())),
         scene("five-limit-three", "five dead targets, at most three may be tried", || Box::pin(five())),
-        scene("return", "the main target comes back", || Box::pin(comes_back())),
-        scene("losers", "a race: losers are cancelled and paid for", || Box::pin(losers())),
+        scene("recovery", "the main target recovers", || Box::pin(recovery())),
+        scene("race-losers", "a race: losers are cancelled and billed", || Box::pin(race_losers())),
     ]);
     scenes
 }
@@ -226,7 +226,7 @@ async fn retired() -> Vec<Mark> {
     ]
 }
 
-async fn bad_callers() -> Vec<Mark> {
+async fn invalid() -> Vec<Mark> {
     let stage = Stage::plain(2).await;
     stage.servers[0].set_plan(FaultPlan::seeded(7).share(Fault::Status(400), 3_000));
     let refused = stage.ask(200, ms(1)).await;
@@ -238,7 +238,7 @@ async fn bad_callers() -> Vec<Mark> {
     ]
 }
 
-async fn leavers() -> Vec<Mark> {
+async fn disconnects() -> Vec<Mark> {
     let settings = vec![Settings::new(WireFormat::OpenAi).pace(ms(1_500), Duration::ZERO); 2];
     let stage = Stage::new(settings, Limits::default(), |_, _, target| target).await;
     let calls = (0..60).map(|number| {
@@ -288,7 +288,7 @@ async fn hung_probes() -> Vec<Mark> {
     ]
 }
 
-async fn straddling() -> Vec<Mark> {
+async fn long_streams() -> Vec<Mark> {
     let long = Settings::new(WireFormat::OpenAi).tokens(40).pace(Duration::ZERO, ms(50));
     let settings = vec![long, Settings::new(WireFormat::OpenAi)];
     let stage = Stage::new(settings, short_limits(), |_, _, target| {
@@ -317,11 +317,11 @@ async fn straddling() -> Vec<Mark> {
     vec![
         exactly("lost", lost, 0),
         exactly("opened", stage.opened(), 1),
-        exactly("closed by what was begun before", closed, 0),
+        exactly("closed by calls that began before", closed, 0),
     ]
 }
 
-async fn quiet() -> Vec<Mark> {
+async fn low_traffic() -> Vec<Mark> {
     let mut marks = Vec::new();
     for (what, fault, most) in [
         ("calls to main until it opens (500)", Fault::Status(500), 7),
@@ -379,7 +379,7 @@ async fn one_model() -> Vec<Mark> {
     ]
 }
 
-async fn thinker() -> Vec<Mark> {
+async fn slow_reasoning() -> Vec<Mark> {
     let mut limits = short_limits();
     limits.first_content_reasoning = ms(600);
     limits.first_content_deadline = Duration::from_secs(10);
@@ -449,7 +449,7 @@ async fn five() -> Vec<Mark> {
     vec![exactly("targets tried", tried, 3)]
 }
 
-async fn comes_back() -> Vec<Mark> {
+async fn recovery() -> Vec<Mark> {
     let settings = vec![Settings::new(WireFormat::OpenAi); 2];
     let stage = Stage::new(settings, short_limits(), |_, _, target| target.breaker(brisk())).await;
     stage.servers[0].kill().await;
@@ -467,7 +467,7 @@ async fn comes_back() -> Vec<Mark> {
     ]
 }
 
-async fn losers() -> Vec<Mark> {
+async fn race_losers() -> Vec<Mark> {
     let fast = Settings::new(WireFormat::OpenAi).pace(ms(20), Duration::ZERO);
     let slow = Settings::new(WireFormat::OpenAi).pace(Duration::ZERO, ms(400));
     let route = RouteSpec::new(Race::new(["t0", "t1"])).limits(Limits::default());

@@ -2,11 +2,7 @@
 //!
 //! The failover table comes from the policy table that the engine reads, docs/errors.md from the adapters' rules,
 //! docs/knobs.md from the defaults. `--check` only compares.
-#![expect(
-    clippy::print_stdout,
-    clippy::print_stderr,
-    reason = "this program talks to the person who runs it"
-)]
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command-line program")]
 
 mod errors;
 mod knobs;
@@ -81,7 +77,7 @@ fn table() -> String {
         let evidence = match policy.evidence {
             Evidence::Hard => "yes",
             Evidence::None => "no",
-            Evidence::Path => "yes, unless no host can be reached",
+            Evidence::Path => "yes, unless no host is reachable",
             Evidence::Soft => "a quarter at most; wholly while no call is answered",
         };
         let scope = format!("{:?}", policy.scope)

@@ -127,7 +127,7 @@ fn reasoning_only_stream_restarts_while_targets_remain() {
     rig.says(0, Event::ReasoningDelta("hm".into()));
     rig.says(0, Event::Finished(FinishReason::Stop));
     rig.fails(0, Kind::Truncated);
-    assert!(rig.done[0].is_ok(), "it is passed on as it came");
+    assert!(rig.done[0].is_ok(), "delivered as it arrived");
 }
 
 #[test]

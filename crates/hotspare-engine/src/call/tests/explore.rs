@@ -14,7 +14,7 @@ use super::*;
 const DEPTH: usize = 6;
 
 #[derive(Clone, Copy, Debug)]
-enum Happens {
+enum Action {
     Content(usize),
     Ends(usize),
     Breaks(usize, Kind),
@@ -24,14 +24,14 @@ enum Happens {
     Leaves,
 }
 
-fn apply(rig: &mut Rig, happens: Happens) {
-    match happens {
-        Happens::Content(id) => rig.text(id, "x"),
-        Happens::Ends(id) => rig.finishes(id),
-        Happens::Breaks(id, kind) => rig.fails(id, kind),
-        Happens::Room => rig.makes_room(),
-        Happens::Leaves => rig.tell(Input::CallerGone),
-        Happens::Timer => {
+fn apply(rig: &mut Rig, action: Action) {
+    match action {
+        Action::Content(id) => rig.text(id, "x"),
+        Action::Ends(id) => rig.finishes(id),
+        Action::Breaks(id, kind) => rig.fails(id, kind),
+        Action::Room => rig.makes_room(),
+        Action::Leaves => rig.tell(Input::CallerGone),
+        Action::Timer => {
             if let Some(at) = rig.call.poll_timeout() {
                 rig.now = at.max(rig.now);
                 rig.run();
@@ -40,19 +40,19 @@ fn apply(rig: &mut Rig, happens: Happens) {
     }
 }
 
-fn possible(rig: &Rig) -> Vec<Happens> {
-    let mut all = vec![Happens::Timer, Happens::Leaves];
+fn possible(rig: &Rig) -> Vec<Action> {
+    let mut all = vec![Action::Timer, Action::Leaves];
     if !rig.others.is_empty() {
-        all.push(Happens::Room);
+        all.push(Action::Room);
     }
     for begin in &rig.begun {
         let id = begin.id.0;
         // Events of attempts that are over may still be in transit.
-        all.push(Happens::Content(id));
+        all.push(Action::Content(id));
         if rig.live.contains(&begin.id) {
-            all.push(Happens::Ends(id));
+            all.push(Action::Ends(id));
             let kinds = [Kind::Server, Kind::RateLimited, Kind::InvalidRequest, Kind::Truncated, Kind::Auth];
-            all.extend(kinds.map(|kind| Happens::Breaks(id, kind)));
+            all.extend(kinds.map(|kind| Action::Breaks(id, kind)));
         }
     }
     all
@@ -83,13 +83,13 @@ fn check(rig: &Rig) -> Result<(), String> {
     match rig.done.first() {
         Some(result) => {
             if in_flight != 0 || !rig.live.is_empty() {
-                return Err("the call is over and something is still under way".into());
+                return Err("the call has ended with attempts still in flight".into());
             }
             if rig.call.poll_timeout().is_some() {
-                return Err("the call is over and wants to be woken".into());
+                return Err("the call has ended but still has a timer".into());
             }
             if result.is_ok() && rig.call.ask.output_check.is_some() {
-                return Err("an answer without the form was a success".into());
+                return Err("an invalid answer was a success".into());
             }
             let finished = rig.out.iter().any(|event| matches!(event, Event::Finished(_)));
             let whole = result.as_ref().is_ok_and(|summary| summary.response.is_some());
@@ -99,36 +99,36 @@ fn check(rig: &Rig) -> Result<(), String> {
             if let Err(error) = result
                 && error.trail().attempts.len() != attempts
             {
-                return Err("the trail has forgotten an attempt".into());
+                return Err("an attempt is missing from the trail".into());
             }
         }
         None => {
             if usize::try_from(in_flight).unwrap() != rig.live.len() {
-                return Err(format!("{in_flight} permits are out for {} attempts", rig.live.len()));
+                return Err(format!("{in_flight} permits are held for {} attempts", rig.live.len()));
             }
             match rig.call.poll_timeout() {
-                None => return Err("the call waits for nothing".into()),
-                Some(at) if at <= rig.now => return Err(format!("a timer of {at:?} is due for ever")),
+                None => return Err("the call has no timer".into()),
+                Some(at) if at <= rig.now => return Err(format!("the timer at {at:?} stays due")),
                 Some(_) => {}
             }
             if rig.call.queue_at.is_none() && (0..3).any(|place| rig.world.queued(place) > 0) {
-                return Err("it waits for nothing and keeps its place in a line".into());
+                return Err("it no longer waits, but is still queued".into());
             }
         }
     }
-    forgets_nobody(rig)?;
+    check_refused_targets(rig)?;
     let handovers = rig.out.iter().filter(|event| matches!(event, Event::Handover { .. })).count();
     if handovers > 0 && rig.call.route.rules.on_cut == OnCut::Terminate {
-        return Err("text of two targets was mixed".into());
+        return Err("the text of two targets was mixed".into());
     }
     Ok(())
 }
 
 /// Targets that refused are asked again in time, as long as only late attempts are in flight.
-fn forgets_nobody(rig: &Rig) -> Result<(), String> {
+fn check_refused_targets(rig: &Rig) -> Result<(), String> {
     let call = &rig.call;
     if call.committed.is_some() && !call.retries.is_empty() {
-        return Err("one serves, and another is to be started".into());
+        return Err("a retry is pending although an attempt serves".into());
     }
     let unheard = !call.over && call.committed.is_none() && !call.has_content();
     let soon = rig.now + call.route.limits.first_content_deadline;
@@ -144,26 +144,26 @@ fn forgets_nobody(rig: &Rig) -> Result<(), String> {
         let Some(until) = refusal.until.filter(|until| *until < call.first_content_at) else { continue };
         let due = until.max(rig.now + Duration::from_millis(1));
         if call.attempts.iter().any(Attempt::is_live) && call.poll_timeout().is_none_or(|at| at > due) {
-            return Err(format!("{} was refused until {until:?}, and nobody asks then", choice.target));
+            return Err(format!("{} was refused until {until:?}, but is not tried then", choice.target));
         }
         let room = call.refused_at < rig.now && !rig.others.iter().any(|(place, _)| *place == choice.target);
         if refusal.cause == hotspare_health::Cause::Full
             && room
             && rig.world.counts(choice.target).in_flight == 0
         {
-            return Err(format!("{} has room and nobody asks", choice.target));
+            return Err(format!("{} has a free slot, but is not tried", choice.target));
         }
     }
     Ok(())
 }
 
 /// For each breaker, the notices start at Closed and each transition starts where the previous one ended.
-fn tells_every_transition(rig: &mut Rig) -> Result<(), String> {
+fn check_notices(rig: &mut Rig) -> Result<(), String> {
     let mut states = BTreeMap::new();
     for told in rig.world.take_notices() {
         let state = states.entry(told.scope).or_insert(BreakerState::Closed);
         if std::mem::replace(state, told.to) != told.from {
-            return Err(format!("a transition from {:?} was told that did not happen", told.from));
+            return Err(format!("a transition from {:?} was reported that did not happen", told.from));
         }
     }
     Ok(())
@@ -234,22 +234,22 @@ fn explore(setup: &Setup) -> (usize, u64) {
     let mut queue = VecDeque::from([Vec::new()]);
     let mut edges = 0;
     while let Some(path) = queue.pop_front() {
-        let replay = |path: &[Happens]| {
+        let replay = |path: &[Action]| {
             let mut rig = setup.rig();
-            path.iter().for_each(|happens| apply(&mut rig, *happens));
+            path.iter().for_each(|action| apply(&mut rig, *action));
             rig
         };
         let here = replay(&path);
         if !seen.insert(fingerprint(&here)) {
             continue;
         }
-        for happens in possible(&here) {
+        for action in possible(&here) {
             edges += 1;
             let mut next = replay(&path);
-            apply(&mut next, happens);
+            apply(&mut next, action);
             let mut path = path.clone();
-            path.push(happens);
-            if let Err(broken) = check(&next).and_then(|()| tells_every_transition(&mut next)) {
+            path.push(action);
+            if let Err(broken) = check(&next).and_then(|()| check_notices(&mut next)) {
                 panic!("{broken}\nafter {path:?}\n{:?}", next.call);
             }
             if path.len() < DEPTH && next.done.is_empty() {

@@ -7,7 +7,7 @@ use super::*;
 /// Lets every attempt of the call fail to connect.
 fn unreachable(rig: &mut Rig) {
     while rig.done.is_empty() {
-        let id = *rig.live.first().expect("somebody is asked, or the call is over");
+        let id = *rig.live.first().expect("an attempt is live, or the call has ended");
         rig.fails(id.0, Kind::Connect);
     }
 }
@@ -21,7 +21,7 @@ fn local_network_is_suspected_when_all_hosts_are_unreachable() {
         if call == 10 {
             let error = rig.error();
             let told = error.to_string() + &error.trail().to_string();
-            assert!(told.contains("no host can be reached from here"), "{told}");
+            assert!(told.contains("no host is reachable from here"), "{told}");
             assert!(error.retry_after().is_some_and(|pause| pause <= Duration::from_secs(1)));
         }
         rig.now = rig.now + Duration::from_millis(100);
@@ -29,10 +29,10 @@ fn local_network_is_suspected_when_all_hosts_are_unreachable() {
     }
     for place in 0..3 {
         assert_eq!(rig.world.view(rig.now, place, 5).breaker, BreakerState::Closed);
-        assert!(rig.world.counts(place).started <= 8, "each is tried once a second, not by everybody");
+        assert!(rig.world.counts(place).started <= 8, "each is tried once a second, not by every call");
     }
     let change = rig.world.take_network_change().unwrap();
-    assert!(change.suspected && change.hosts.len() == 2, "told when the second one was known to be lost");
+    assert!(change.suspected && change.hosts.len() == 2, "reported when the second host was lost");
     assert_eq!(rig.world.take_network_change(), None);
     // One answer restores everything.
     rig.now = rig.now + Duration::from_secs(1);
@@ -52,7 +52,10 @@ fn trail_notes_the_network_once_it_is_suspected() {
     let _ = rig.next_call(&setup);
     unreachable(&mut rig);
     let trail = rig.error().trail();
-    assert!(trail.attempts[1].notes.iter().any(|note| note.contains("no other host")), "{trail}");
+    assert!(
+        trail.attempts[1].notes.iter().any(|note| note.contains("no other host is reachable")),
+        "{trail}"
+    );
 }
 
 #[test]

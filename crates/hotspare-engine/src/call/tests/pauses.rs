@@ -84,12 +84,12 @@ fn call_with_one_target_waits_for_the_trial_call_after_a_pause() {
     rig.tell(Input::Failed(AttemptId(0), limited(Duration::from_secs(5))));
     rig.now = rig.now + Duration::from_secs(5);
     let _ = rig.next_call(&setup);
-    assert_eq!(rig.targets(), [0], "it goes first");
+    assert_eq!(rig.targets(), [0], "this call goes first");
     let _ = rig.next_call(&setup);
     assert!(rig.begun.is_empty() && rig.done.is_empty());
     rig.wait(Duration::from_millis(500));
     assert_eq!(rig.targets(), [0]);
     rig.tell(Input::Failed(AttemptId(0), limited(Duration::from_secs(5))));
     let _ = rig.next_call(&setup);
-    assert_eq!(rig.error().kind(), Kind::RateLimited, "a pause itself is not waited for");
+    assert_eq!(rig.error().kind(), Kind::RateLimited, "no call waits for the pause itself");
 }

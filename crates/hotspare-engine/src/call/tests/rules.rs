@@ -23,7 +23,7 @@ fn stop_and_next_rules_override_the_policy() {
     assert_eq!(targets(&rig), [0, 1]);
     let mut rig = with(Kind::Server, OnKind::Next).rig();
     rig.fails(0, Kind::Server);
-    assert_eq!(targets(&rig), [0, 1], "where the policy would have tried the same again");
+    assert_eq!(targets(&rig), [0, 1], "the policy alone would retry the same target");
 }
 
 #[test]
@@ -40,7 +40,7 @@ fn rule_can_send_a_kind_to_named_targets() {
     let mut rig = with(Kind::ContextOverflow, OnKind::To(vec!["c".into()])).rig();
     rig.fails(0, Kind::ContextOverflow);
     assert_eq!(targets(&rig), [0, 2]);
-    assert!(rig.call.trail().skipped[0].why.contains("elsewhere"));
+    assert!(rig.call.trail().skipped[0].why.contains("to other targets"));
 }
 
 /// A call that fails twice at one target is one bad request, or one bad moment.
@@ -62,7 +62,7 @@ fn renewed_key_is_tried_at_once_without_blame() {
     assert!(!rig.world.view(rig.now, 0, 0).disabled);
     rig.tell(Input::Renewed(AttemptId(1), Error::new(Kind::Auth, "")));
     rig.tell(Input::Renewed(AttemptId(2), Error::new(Kind::Auth, "")));
-    assert_eq!(targets(&rig).len(), 3, "and not for ever");
+    assert_eq!(targets(&rig).len(), 3, "retries are bounded");
     assert_eq!(rig.done[0].as_ref().unwrap_err().kind(), Kind::Auth);
     assert!(!rig.world.view(rig.now, 0, 0).disabled, "the newer key was never seen to fail");
 }
@@ -107,7 +107,7 @@ fn adaptive_limit_follows_typical_latency() {
     let patience = rig.call.poll_timeout().unwrap().saturating_since(rig.now);
     assert!(patience > Duration::from_secs(1) && patience < Duration::from_secs(4), "{patience:?}");
     rig.wait(patience);
-    assert_eq!(targets(&rig), [0, 1], "long before the 8 s that are the longest");
+    assert_eq!(targets(&rig), [0, 1], "long before the fixed limit of 8 s");
 }
 
 #[test]
@@ -125,7 +125,7 @@ fn translated_request_400_is_confirmed_on_another_wire() {
     let mut rig = setup.rig();
     rig.call.ask.native_wire = Some("odd");
     rig.fails(0, Kind::InvalidRequest);
-    assert_eq!(targets(&rig), [0, 1], "the caller's own wire is asked");
+    assert_eq!(targets(&rig), [0, 1], "tried on the caller's own wire");
     rig.fails(1, Kind::InvalidRequest);
     assert_eq!(rig.error().kind(), Kind::InvalidRequest);
     assert_eq!(targets(&rig), [0, 1]);
@@ -141,7 +141,7 @@ fn spare_400_on_the_callers_wire_is_confirmed_on_another_wire() {
         rig.call.ask.native_wire = Some("even");
         rig.fails(0, Kind::Overloaded);
         rig.fails(1, Kind::InvalidRequest);
-        assert_eq!(targets(&rig), [0, 2, 1], "the host that stands in may be stricter than the main one");
+        assert_eq!(targets(&rig), [0, 2, 1], "the spare may be stricter than the main target");
         rig
     };
     let mut rig = stood_in();
@@ -203,7 +203,7 @@ fn ambiguous_prefill_echo_retries_without_prefill() {
     assert_eq!(rig.targets(), [0, 1, 1]);
     let resume = rig.begun[2].resume.clone().unwrap();
     assert_eq!((resume.prefill, resume.text.as_ref()), (false, "It"));
-    assert_eq!(rig.call.trail().attempts[2].why, "once more, without the beginning as its own turn");
+    assert_eq!(rig.call.trail().attempts[2].why, "retry without prefill");
     rig.text(2, "It is down.");
     rig.finishes(2);
     assert_eq!(rig.said(), "It[a>b] is down.");
@@ -218,7 +218,7 @@ fn one_overflow_does_not_lastingly_exclude_a_target() {
     setup.profile.context_window = Some(128_000);
     let mut rig = setup.rig();
     rig.fails(0, Kind::ContextOverflow);
-    assert_eq!(known(&rig), [None, None], "it was measured wrong");
+    assert_eq!(known(&rig), [None, None], "the estimate was wrong");
 
     setup.profile.context_window = None;
     let mut rig = setup.rig();
@@ -226,9 +226,9 @@ fn one_overflow_does_not_lastingly_exclude_a_target() {
     rig.fails(1, Kind::ContextOverflow);
     assert_eq!(known(&rig), [Some(1_029), Some(1_029)]);
     let _ = rig.next_call(&setup);
-    assert_eq!(rig.targets(), [0], "asked all the same, for nobody else is left");
+    assert_eq!(rig.targets(), [0], "tried anyway, as no other target is left");
     let skipped = &rig.call.trail().skipped;
-    assert!(skipped.len() == 1 && skipped[0].why.contains("lately too many"), "{skipped:?}");
+    assert!(skipped.len() == 1 && skipped[0].why.contains("recently rejected"), "{skipped:?}");
     let mut usage = hotspare_core::Usage::default();
     (usage.input, usage.output) = (Some(2_000), Some(8));
     usage.source = hotspare_core::UsageSource::Reported;
@@ -246,7 +246,7 @@ fn overflow_of_an_unmeasurable_prompt_is_not_learned() {
     let mut rig = setup.rig();
     rig.call.size.set_opaque();
     rig.fails(0, Kind::ContextOverflow);
-    assert_eq!(known(&rig), None, "a file by its address");
+    assert_eq!(known(&rig), None, "a file by URL");
     let mut judged = Setup::new(&["a", "b"]);
     judged.form = Some(OutputCheck::json_object());
     let mut rig = judged.rig();
@@ -256,5 +256,5 @@ fn overflow_of_an_unmeasurable_prompt_is_not_learned() {
     assert_eq!(known(&rig), None, "asked again, with its own answer on top");
     let mut rig = setup.rig();
     rig.fails(0, Kind::ContextOverflow);
-    assert!(known(&rig).is_some(), "what was asked as it came is believed");
+    assert!(known(&rig).is_some(), "an unmodified request is learned from");
 }

@@ -17,7 +17,7 @@ fn with(ills: &'static [(usize, Ill)]) -> Rig {
 fn full_spare_starts_when_a_slot_frees_up() {
     let mut rig = with(&[(1, Ill::Busy)]);
     rig.wait(BEFORE_LATE);
-    assert_eq!((rig.targets(), rig.world.queued(1)), (vec![0], 1), "it stands in line beside the late one");
+    assert_eq!((rig.targets(), rig.world.queued(1)), (vec![0], 1), "queued while the late attempt is live");
     rig.makes_room();
     assert_eq!((rig.targets(), rig.world.queued(1)), (vec![0, 1], 0));
     rig.finishes_with_text(1);
@@ -46,7 +46,7 @@ fn held_first_target_becomes_the_spare() {
     rig.wait(Duration::from_secs(9));
     assert_eq!(rig.targets(), [1, 0]);
     let view = rig.world.view(rig.now, 1, 0);
-    assert_eq!((view.samples, view.failure_rate_bp), (0, 0), "with nobody to ask at once, it is not blamed");
+    assert_eq!((view.samples, view.failure_rate_bp), (0, 0), "not blamed without an alternative");
 }
 
 #[test]
@@ -141,7 +141,7 @@ fn retry_after_points_at_the_next_last_resort() {
         told = told.or(rig.done.first().and_then(|done| done.as_ref().err()?.retry_after()));
     }
     let told = told.unwrap();
-    assert!(told <= Duration::from_millis(1_250), "one second, and up to a quarter by chance: {told:?}");
+    assert!(told <= Duration::from_millis(1_250), "one second plus up to a quarter of jitter: {told:?}");
     rig.now = rig.now + told;
     let _ = rig.next_call(&setup);
     assert_eq!(rig.targets(), [0]);
@@ -174,7 +174,7 @@ fn hold_back_window_ends_with_its_attempt() {
     assert!(rig.call.poll_timeout() > Some(rig.now), "nothing is due");
     rig.text(1, "whole");
     rig.wait(Duration::from_millis(1_900));
-    assert_eq!(rig.said(), "", "the second has a window of its own");
+    assert_eq!(rig.said(), "", "the second attempt has its own window");
     rig.wait(Duration::from_millis(200));
     assert_eq!(rig.said(), "whole");
 }
@@ -232,7 +232,7 @@ fn untried_key_waits_for_a_slot() {
     // The first call's key fails while the second call is next in the queue.
     let second = rig.back_to(first);
     rig.fails(0, Kind::Auth);
-    assert_eq!(rig.targets(), [0], "the place is for the one who waited");
+    assert_eq!(rig.targets(), [0], "the slot is for the waiter");
     assert!(rig.done.is_empty(), "{:?}", rig.done);
     let first = rig.back_to(second);
     rig.tell(Input::Woken);

@@ -41,7 +41,7 @@ fn freeze_degrades_the_target_without_opening_the_breaker() {
         let _ = rig.next_call(&setup);
         rig.wait(Duration::from_millis(500));
     }
-    assert!(late <= 5, "five calls that pass their usual time say it: {late}");
+    assert!(late <= 5, "five late calls suffice: {late}");
     assert_eq!(view(&rig).breaker, hotspare_core::BreakerState::Closed);
     assert_eq!(view(&rig).weight_bp, 1_000);
 }
@@ -55,7 +55,7 @@ fn slow_long_prompts_are_not_late() {
     let _ = rig.next_call(&setup);
     answered(&mut rig, &setup, 30, Duration::from_secs(5));
     assert!(!view(&rig).degraded);
-    assert_eq!(rig.targets(), [0], "and the limit for first content is longer for it");
+    assert_eq!(rig.targets(), [0], "its first-content limit is longer");
 }
 
 #[test]
@@ -98,7 +98,7 @@ fn target_too_slow_for_the_remaining_time_is_skipped() {
     rig.fails(0, Kind::ModelUnavailable);
     assert_eq!(rig.targets(), [0]);
     let error = rig.error();
-    assert_eq!(error.kind(), Kind::ModelUnavailable, "the first cause leads");
+    assert_eq!(error.kind(), Kind::ModelUnavailable, "the first failure is reported");
     assert!(error.trail().skipped[0].why.contains("2000 ms are left"), "{}", error.trail());
 }
 
@@ -112,7 +112,7 @@ fn headers_timeout_applies_until_the_host_responds() {
     let mut rig = setup.rig();
     rig.tell(Input::Alive(AttemptId(0)));
     rig.wait(Duration::from_millis(600));
-    assert_eq!(rig.targets(), [0], "it has answered, and has the time that first content may take");
+    assert_eq!(rig.targets(), [0], "it has responded, so the first-content limit applies");
 }
 
 #[test]
@@ -127,12 +127,12 @@ fn attempt_timeout_applies_only_until_it_serves() {
         rig.text(0, "x");
     }
     rig.wait(Duration::from_secs(2));
-    assert_eq!(rig.targets(), [0, 1], "it went on talking, and was not whole in time");
+    assert_eq!(rig.targets(), [0, 1], "it kept sending but did not finish in time");
     setup.stream = true;
     let mut rig = setup.rig();
     rig.text(0, "x");
     rig.wait(Duration::from_secs(6));
-    assert_eq!(rig.targets(), [0], "one that serves is never cut by it");
+    assert_eq!(rig.targets(), [0], "a serving attempt is never cut");
 }
 
 #[test]
@@ -149,7 +149,7 @@ fn stream_refusal_falls_back_to_unstreamed_and_is_remembered() {
     assert!(rig.done[0].is_ok());
     assert_eq!(view(&rig).failure_rate_bp, 0);
     let _ = rig.next_call(&setup);
-    assert!(!rig.begun[0].stream, "it is known now");
+    assert!(!rig.begun[0].stream, "remembered");
     // A request that is invalid stays invalid, and concerns no other target.
     rig.fails(0, Kind::InvalidRequest);
     assert_eq!(rig.error().kind(), Kind::InvalidRequest);
@@ -180,14 +180,14 @@ fn reasoning_model_leaves_time_for_the_spare() {
     setup.limits.first_content_deadline = Duration::from_secs(20);
     let mut rig = setup.rig();
     rig.wait(Duration::from_secs(11));
-    assert_eq!(rig.targets(), [0, 1], "at half of the time, though the limit would be 60 s");
+    assert_eq!(rig.targets(), [0, 1], "at half of the deadline, although the limit is 60 s");
     rig.text(1, "x");
     rig.finishes(1);
     assert!(rig.done[0].is_ok());
     assert_eq!(
         (view(&rig).failure_rate_bp, view(&rig).samples),
         (0, 0),
-        "and nothing is said about the first"
+        "the first target's health is unchanged"
     );
 }
 
@@ -219,7 +219,7 @@ fn streamed_and_unstreamed_latencies_are_tracked_separately() {
     setup.stream = false;
     let _ = rig.next_call(&setup);
     answered(&mut rig, &setup, 30, Duration::from_secs(20));
-    assert!(!view(&rig).degraded, "a long answer is not a late one");
+    assert!(!view(&rig).degraded, "a long answer is not late");
     let route = Arc::clone(&rig.call.route);
     let p95 = |rig: &Rig, stream| rig.world.views(rig.now, &route, 5, stream)[0].latency_p95.unwrap();
     assert!(p95(&rig, true) < Duration::from_millis(500), "{:?}", p95(&rig, true));
@@ -242,7 +242,7 @@ fn unstreamed_hedge_delay_follows_unstreamed_latency() {
     setup.stream = false;
     let _ = rig.next_call(&setup);
     rig.wait(Duration::from_secs(5));
-    assert_eq!(rig.targets(), [0], "nothing is known of whole answers yet");
+    assert_eq!(rig.targets(), [0], "no unstreamed latency is known yet");
     rig.finishes_with_text(0);
     let _ = rig.next_call(&setup);
     answered(&mut rig, &setup, 30, Duration::from_secs(5));

@@ -28,7 +28,7 @@ fn repairable_output_is_repaired_and_noted() {
         let mut rig = setup(stream).rig();
         rig.text(0, "Sure: {'ok': ");
         rig.text(0, "1,}");
-        assert!(rig.out.is_empty(), "nothing is delivered before it is judged");
+        assert!(rig.out.is_empty(), "nothing is delivered before validation");
         rig.finishes(0);
         assert_eq!(answer(&rig), r#"{"ok": 1}"#);
         let notes = &rig.done[0].as_ref().unwrap().trail.attempts[0].notes;
@@ -53,7 +53,7 @@ fn invalid_output_is_reasked_then_fails_over() {
         assert_eq!(answer(&rig), "{}");
         let health =
             (rig.world.view(rig.now, 0, 0).failure_rate_bp, rig.world.view(rig.now, 1, 0).failure_rate_bp);
-        assert_eq!(health, (0, 0), "a model's words say nothing about health");
+        assert_eq!(health, (0, 0), "invalid output does not affect health");
     }
 }
 
@@ -75,7 +75,7 @@ fn trail_says_why_there_was_no_reask() {
     rig.finishes(0);
     assert_eq!(rig.begun[1].target, 1);
     let why = &rig.call.trail().skipped[0].why;
-    assert_eq!(why, "not asked again: the route's budget for retries is used up");
+    assert_eq!(why, "not asked again: the route's retry budget is exhausted");
 }
 
 #[test]
@@ -88,7 +88,7 @@ fn error_names_the_violations_when_all_outputs_are_invalid() {
     let error = rig.done[0].as_ref().unwrap_err();
     assert_eq!(error.kind(), Kind::BadOutput);
     assert!(error.message().contains("not JSON"), "{error}");
-    assert_eq!(error.trail().attempts.len(), 4, "both, and each asked again");
+    assert_eq!(error.trail().attempts.len(), 4, "two targets, one re-ask each");
     assert!(error.trail().attempts.iter().all(|attempt| attempt.violations.len() == 1), "{}", error.trail());
 }
 
@@ -99,7 +99,7 @@ fn validate_at_end_fails_an_invalid_stream() {
         setup.rules.validate_output = ValidateOutput::AtEnd;
         let mut rig = setup.rig();
         rig.text(0, text);
-        assert_eq!(rig.out.len(), 1, "passed on as it comes");
+        assert_eq!(rig.out.len(), 1, "delivered as it arrives");
         rig.finishes(0);
         assert_eq!(rig.done[0].is_ok(), fits, "{text}");
     }
@@ -139,12 +139,8 @@ fn non_object_tool_arguments_are_bad_output() {
         assert_eq!(done.is_ok(), ok);
         assert_eq!(done.err().map(Error::kind), (!ok).then_some(Kind::BadOutput));
         let finished = rig.out.iter().any(|event| matches!(event, Event::Finished(_)));
-        assert!(!(stream && finished), "the caller must not take it for complete");
-        assert_eq!(
-            rig.world.view(rig.now, 0, 0).failure_rate_bp,
-            0,
-            "a model's words say nothing about health"
-        );
+        assert!(!(stream && finished), "it must not look complete to the caller");
+        assert_eq!(rig.world.view(rig.now, 0, 0).failure_rate_bp, 0, "invalid output does not affect health");
     }
 }
 
@@ -167,8 +163,12 @@ fn tool_arguments_are_validated_if_the_route_enables_it() {
         let mut rig = setup.rig();
         calls(&mut rig, 0, &["{\"town\":", "\"Paris\"}"]);
         if served_by.is_some() {
-            assert!(rig.out.is_empty(), "nothing is delivered before it is judged");
-            assert_eq!((rig.begun[1].target, &rig.begun[1].reask), (1, &None), "asked elsewhere, not again");
+            assert!(rig.out.is_empty(), "nothing is delivered before validation");
+            assert_eq!(
+                (rig.begun[1].target, &rig.begun[1].reask),
+                (1, &None),
+                "failed over without a re-ask"
+            );
             calls(&mut rig, 1, &["{\"city\":", "\"Paris\"}"]);
         }
         match (rig.done[0].as_ref(), served_by) {
@@ -189,7 +189,7 @@ fn arguments_cut_by_the_length_limit_are_passed_through() {
     rig.says(0, Event::ToolDelta { index: 0, arguments: "{\"a".into() });
     rig.says(0, Event::Finished(FinishReason::Length));
     rig.tell(Input::Ended(AttemptId(0)));
-    assert!(rig.done[0].is_ok(), "its finish reason says that it was cut");
+    assert!(rig.done[0].is_ok(), "its finish reason says that it was truncated");
 }
 
 #[test]

@@ -38,7 +38,7 @@ fn long_unstreamed_answers_do_not_open_the_breaker() {
         rescued(&mut rig);
         let _ = rig.next_call(&setup);
     }
-    assert_eq!(view(&rig).breaker, hotspare_core::BreakerState::Closed, "nobody knows how long it takes");
+    assert_eq!(view(&rig).breaker, hotspare_core::BreakerState::Closed, "its usual latency is unknown");
     // Twelve answers that each take 35 s and all arrive.
     let mut rig = setup.rig();
     let mut calls: Vec<Rest> = (0..11).map(|_| rig.next_call(&setup)).collect();

@@ -64,5 +64,5 @@ fn unsupported_settings_are_rejected() {
     let mut request = ChatRequest::to("r").user("hi");
     request.stop.push("x".into());
     let error = body(&request, "m", false, &Dialect::OPENAI).unwrap_err();
-    assert_eq!((error.kind(), error.message()), (Kind::Unsupported, "this wire has no word for stop"));
+    assert_eq!((error.kind(), error.message()), (Kind::Unsupported, "this wire does not support stop"));
 }

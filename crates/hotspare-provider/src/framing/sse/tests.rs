@@ -99,7 +99,7 @@ proptest! {
 proptest! {
     /// Whatever a host put into an event, exactly one event comes out, with the same JSON.
     #[test]
-    fn written_event_is_read_back_as_one(name in "[ -~\n]{0,8}", data in "[ -~\n\r]{1,40}") {
+    fn written_event_round_trips(name in "[ -~\n]{0,8}", data in "[ -~\n\r]{1,40}") {
         let mut out = Vec::new();
         write_event(Some(&name), data.as_bytes(), &mut out);
         let read = frames(&[&out]);

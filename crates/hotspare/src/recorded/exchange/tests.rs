@@ -64,9 +64,9 @@ fn output_is_a_single_line() {
 #[test]
 fn skipped_records_give_the_reason() {
     let record = json!({"provider": "openai", "endpoint": "models", "status": 200});
-    assert_eq!(read(&record)["skipped"], "not a call of a model");
+    assert_eq!(read(&record)["skipped"], "not a model call");
     let record = json!({"provider": "openai", "endpoint": "telepathy", "status": 200});
-    assert_eq!(read(&record)["skipped"], "no wire reads this kind of call");
+    assert_eq!(read(&record)["skipped"], "no wire decodes this kind of call");
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Words and sentences in which hosts say the same thing, verbatim.
+//! Verbatim error messages with which hosts say the same thing.
 
 use super::hosts::mean;
 use super::*;

@@ -1,4 +1,4 @@
-//! Room: slots, quotas, and the queue.
+//! Slots, quotas and the queue.
 
 use hotspare_core::{Allowance, RateLimits, UsageSource};
 
@@ -16,7 +16,7 @@ fn longest_waiting_call_is_woken_first() {
     setup.max_in_flight = Some(1);
     let mut rig = setup.rig();
     let first = rig.next_call(&setup);
-    assert!(rig.begun.is_empty(), "there is one place and it is taken");
+    assert!(rig.begun.is_empty(), "the only slot is in use");
     let second = rig.next_call(&setup);
     assert!(rig.begun.is_empty());
     let ticket = second.call.ticket().unwrap();
@@ -26,7 +26,7 @@ fn longest_waiting_call_is_woken_first() {
     assert_eq!(rig.world.take_woken(), [ticket]);
     let first = rig.back_to(third);
     rig.tell(Input::Woken);
-    assert!(rig.begun.is_empty(), "the place is for the one before");
+    assert!(rig.begun.is_empty(), "the slot is for the earlier waiter");
     let _third = rig.back_to(second);
     rig.tell(Input::Woken);
     assert_eq!(rig.begun.len(), 1);
@@ -67,7 +67,7 @@ fn waiter_leaves_the_queue_at_its_deadline() {
     rig.wait(Duration::from_secs(121));
     let error = rig.done[0].as_ref().unwrap_err();
     assert_eq!(error.kind(), Kind::NoTarget);
-    assert!(error.message().contains("all its places are taken"), "{error}");
+    assert!(error.message().contains("all its slots are in use"), "{error}");
     assert_eq!(rig.world.queued(0), 0);
 }
 
@@ -81,14 +81,14 @@ fn exhausted_quota_is_avoided_before_a_rejection() {
     assert_eq!(rig.begun[0].target, 1);
     assert!(
         rig.world.view(rig.now, 0, 0).breaker == hotspare_core::BreakerState::Closed,
-        "that is not ill health"
+        "quota does not affect health"
     );
     // One request is refilled per second.
     rig.now = rig.now + Duration::from_secs(1);
     let _ = rig.next_call(&setup);
     assert_eq!(rig.begun[0].target, 0);
     let _ = rig.next_call(&setup);
-    assert_eq!(rig.begun[0].target, 1, "and it is taken");
+    assert_eq!(rig.begun[0].target, 1, "the refilled request is used up");
 }
 
 #[test]
@@ -98,7 +98,7 @@ fn implausible_quota_report_does_not_block_forever() {
     rig.tell(Input::Opened(AttemptId(0), spent(0, Duration::MAX)));
     rig.finishes_with_text(0);
     let _ = rig.next_call(&setup);
-    assert_eq!(rig.begun.len(), 1, "with nobody else to ask, it is asked all the same");
+    assert_eq!(rig.begun.len(), 1, "the only target is tried anyway");
     assert!(rig.call.trail().attempts[0].why.contains("last resort"), "{}", rig.call.trail());
 }
 
@@ -128,15 +128,11 @@ fn configured_rate_limit_serves_in_fifo_order() {
     assert_eq!(rig.world.take_woken().len(), 1);
     rig.now = rig.now + Duration::from_secs(60);
     let _ = rig.next_call(&setup);
-    assert!(rig.begun.is_empty(), "others came before it");
+    assert!(rig.begun.is_empty(), "earlier calls are queued");
     let _ = rig.back_to(oldest);
     rig.run();
     assert_eq!(rig.begun.len(), 1);
-    assert_eq!(
-        rig.world.take_woken(),
-        [others[0].call.ticket().unwrap()],
-        "the next one is the head of the line"
-    );
+    assert_eq!(rig.world.take_woken(), [others[0].call.ticket().unwrap()], "the head of the queue is next");
 }
 
 /// Two calls per minute are allowed and two are queued: the second is served after the first, whichever asks first.
@@ -174,7 +170,7 @@ fn configured_rate_limit_is_named_in_the_error() {
     let _ = rig.next_call(&setup);
     let error = rig.done[0].as_ref().unwrap_err();
     assert_eq!(error.kind(), Kind::RateLimited);
-    assert!(error.message().contains("its limit a minute is used up"), "{error}");
+    assert!(error.message().contains("its limit per minute is exhausted"), "{error}");
 }
 
 #[test]
@@ -294,8 +290,8 @@ fn all_targets_rate_limited_is_reported_as_rate_limited() {
     // The shorter of the two, plus up to a quarter.
     let pause = error.retry_after().unwrap();
     assert!((Duration::from_secs(7)..Duration::from_secs(9)).contains(&pause), "{pause:?}");
-    assert!(error.message().starts_with("a: it asked to be left alone for 9.0 s more; b: "), "{error}");
-    assert_eq!(error.public_message(), Kind::RateLimited.summary(), "names of targets are for the operator");
+    assert!(error.message().starts_with("a: it is rate limited for 9.0 s more; b: "), "{error}");
+    assert_eq!(error.public_message(), Kind::RateLimited.summary(), "target names are for operators only");
     rig.world.set_cordoned(0, true);
     let _ = rig.next_call(&setup);
     assert_eq!(rig.done[0].as_ref().unwrap_err().kind(), Kind::RateLimited, "the other passes by itself");

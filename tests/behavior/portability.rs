@@ -19,14 +19,14 @@ async fn provider_side_tools_and_files_go_only_to_their_wire() {
         let rig = Rig::sequential(&[WireFormat::OpenAi, WireFormat::Anthropic]).await;
         let answer = rig.client.chat(request.clone()).await.unwrap();
         assert_eq!(answer.served_by.unwrap().as_str(), "spare");
-        assert_eq!(rig.servers[0].stats().requests, 0, "the other wire is asked nothing");
+        assert_eq!(rig.servers[0].stats().requests, 0, "the other wire gets no request");
         for attempt in answer.trail.attempts.iter().filter(|attempt| attempt.target.as_str() == "main") {
             assert!(
                 matches!(attempt.outcome, Outcome::Failed { kind: Kind::Unsupported, .. }),
                 "{attempt:?}"
             );
         }
-        assert!(rig.client.targets()[0].view.usable, "nobody is to blame");
+        assert!(rig.client.targets()[0].view.usable, "no target is blamed");
 
         let alone = Rig::sequential(&[WireFormat::OpenAi]).await;
         let error = alone.client.chat(request).await.unwrap_err();

@@ -1,4 +1,4 @@
-//! Scenes in which several failures together mean more than each alone: a host, a crowd, the local network.
+//! Scenes in which several failures together tell more than each alone: about a host, load, or the local network.
 
 use super::*;
 
@@ -7,12 +7,12 @@ pub(super) fn all() -> Vec<Scene> {
         Scene { name, what, play }
     }
     vec![
-        scene("blackhole", "connections are neither taken nor refused", || Box::pin(blackhole())),
-        scene("gone", "a crowd meets a target that refuses everybody", || Box::pin(gone())),
-        scene("busy", "a target serves most of a crowd and refuses the rest", || Box::pin(busy())),
-        scene("own-network", "nobody can be reached, and then everybody", || Box::pin(own_network())),
+        scene("blackhole", "connections are neither accepted nor refused", || Box::pin(blackhole())),
+        scene("rejects-all", "a burst meets a target that rejects every call", || Box::pin(rejects_all())),
+        scene("busy", "a target serves most of a burst and rejects the rest", || Box::pin(busy())),
+        scene("own-network", "no host is reachable, then all are", || Box::pin(own_network())),
         scene("three-models", "three models of a host fail, a fourth is asked", || Box::pin(three_models())),
-        scene("odd-errors", "errors with pauses that make no sense", || Box::pin(odd_errors())),
+        scene("odd-errors", "errors with implausible pauses", || Box::pin(odd_errors())),
     ]
 }
 
@@ -61,11 +61,11 @@ async fn blackhole() -> Vec<Mark> {
         exactly("lost", lost + later, 0),
         at_most("ms until all were served elsewhere", took, 2_400),
         exactly("opened", stage.opened(), 1),
-        at_most("calls that met it after it opened", started - crossing, 1),
+        at_most("calls sent to it after it opened", started - crossing, 1),
     ]
 }
 
-async fn gone() -> Vec<Mark> {
+async fn rejects_all() -> Vec<Mark> {
     let settings = vec![Settings::new(WireFormat::OpenAi).pace(ms(20), Duration::ZERO); 2];
     let stage = Stage::new(settings, Limits::default(), |_, _, target| target).await;
     let mut lost = stage.ask(20, ms(1)).await;
@@ -109,7 +109,7 @@ async fn own_network() -> Vec<Mark> {
     while down.elapsed() < ms(3_000) {
         if let Err(error) = stage.client.chat(hello()).await {
             let words = format!("{error} {}", error.trail());
-            told += u64::from(words.contains("no host can be reached"));
+            told += u64::from(words.contains("no host is reachable"));
         }
         tokio::time::sleep(ms(10)).await;
     }
@@ -121,7 +121,7 @@ async fn own_network() -> Vec<Mark> {
     lost += stage.ask(50, ms(1)).await;
     vec![
         exactly("lost before and after", lost, 0),
-        Mark { what: "callers told why", got: told, least: 50, most: 300 },
+        Mark { what: "callers given the reason", got: told, least: 50, most: 300 },
         exactly("opened", stage.opened(), 0),
         at_most("attempts in 3 s at three hosts", started, 40),
         exactly("served by main after its return", stage.served(0), 55),
@@ -169,7 +169,7 @@ async fn odd_errors() -> Vec<Mark> {
         }
     }
     vec![
-        exactly("lost, or left alone for more than an hour", lost, 0),
+        exactly("lost, or not tried for more than an hour", lost, 0),
         exactly("served by the spare", served, 14 * 20),
         at_most("calls to a limited or refusing target", calls, 4),
     ]

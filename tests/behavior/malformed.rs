@@ -50,7 +50,7 @@ const CONFIGS: [(&str, &str); 45] = [
     ),
     (
         "[targets.a]\nprovider = \"ollama\"\nmodel = \"m\"\ndeadline_header = \"content-length\"",
-        "is not for users to set",
+        "cannot be set by users",
     ),
     (
         "[targets.a]\nprovider = \"ollama\"\nmodel = \"m\"\n[routes.r]\ntargets = [\"a\", \"a\"]",
@@ -94,11 +94,11 @@ const CONFIGS: [(&str, &str); 45] = [
     ),
     (
         "[targets.a]\nprovider = { like = \"openai\", base_url = \"http://h/v1?key=hunter2\" }\nmodel = \"m\"",
-        "without `?` or `#`",
+        "without a query or fragment",
     ),
     (
         "[targets.a]\nprovider = { like = \"openai\", base_url = \"http://h/v1/chat/completions/\" }\nmodel = \"m\"",
-        "leave out `/chat/completions`",
+        "remove `/chat/completions`",
     ),
     (
         "[targets.a]\nprovider = { like = \"openai\", base_url = \"ftp://u:hunter2@h/v1\" }\nmodel = \"m\"",
@@ -106,7 +106,7 @@ const CONFIGS: [(&str, &str); 45] = [
     ),
     (
         "[targets.a]\nprovider = { like = \"openai\", base_url = \"http://h/v1\", headers = { content-length = \"5\" } }\nmodel = \"m\"",
-        "`content-length` is not for users to set",
+        "`content-length` cannot be set by users",
     ),
     ("", "line 1: there are no targets"),
     ("[", "line 1"),
@@ -142,7 +142,7 @@ const CONFIGS: [(&str, &str); 45] = [
         "line 4: targets.a.max_in_flight: invalid value: integer `-1`",
     ),
     ("[targets.a]\nprovider = \"ollama\"\nmodel = \"m\"\nmax_in_flight = 0", "at least 1"),
-    ("[targets.a]\nprovider = \"ollama\"\nmodel = \"m\"\nconnect = 5", "a duration is text with its unit"),
+    ("[targets.a]\nprovider = \"ollama\"\nmodel = \"m\"\nconnect = 5", "a duration is a string with a unit"),
     (
         "[targets.a]\nprovider = \"ollama\"\nmodel = \"m\"\n[routes.r]\ntargets = []",
         "route `r` has no targets",
