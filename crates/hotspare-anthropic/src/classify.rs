@@ -12,7 +12,10 @@ use serde_json::Value;
 /// The rules, most specific first; a reply that matches none is classified by its status.
 pub const RULES: &[Rule] = &[
     Rule::word(&["ramp_limit_exceeded"], Kind::GrowthLimited),
-    Rule::word(&["billing_error", "organization_on_hold"], Kind::QuotaExhausted),
+    Rule::word(
+        &["billing_error", "organization_on_hold", "creditserror", "monthlylimiterror"],
+        Kind::QuotaExhausted,
+    ),
     Rule::text(
         &[
             "credit balance is too low",
@@ -46,7 +49,9 @@ pub const RULES: &[Rule] = &[
     ),
     Rule::text(&["acceleration", "usage increase rate"], Kind::GrowthLimited).at(429),
     Rule::text(&["per day", "daily rate limit"], Kind::QuotaExhausted).within(Scope::CredentialModel).at(429),
-    // A plan's allowance for a period of hours.
+    // What is free, or a plan's allowance for a period of hours.
+    Rule::word(&["freeusagelimiterror", "subscriptionusagelimiterror"], Kind::QuotaExhausted)
+        .within(Scope::CredentialModel),
     Rule::text(&["usage limit reached", "usage limit for this billing cycle"], Kind::QuotaExhausted)
         .within(Scope::CredentialModel),
     Rule::text(&["limit exhausted"], Kind::QuotaExhausted).within(Scope::CredentialModel).at(429),

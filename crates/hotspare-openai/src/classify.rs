@@ -113,7 +113,7 @@ impl Said {
                     self.request_id = id.map(str::to_owned);
                 }
                 self.pause = self.pause.or_else(|| {
-                    let names = ["retry_after", "retry_after_seconds", "resets_in_seconds"];
+                    let names = ["retry_after", "retry_after_seconds", "resets_in_seconds", "estimated_time"];
                     let seconds = names.iter().find_map(|name| map.get(*name)?.as_f64())?;
                     Duration::try_from_secs_f64(seconds).ok().filter(|pause| *pause <= ABSURD)
                 });

@@ -48,6 +48,8 @@ fn error_text_takes_precedence_over_status() {
         (404, r#"[{"error":{"code":404,"message":"Publisher Model `x` was not found","status":"NOT_FOUND"}}]"#.into(), Kind::ModelUnavailable),
         (429, r#"{"error":{"code":429,"message":"Quota exceeded","status":"RESOURCE_EXHAUSTED"}}"#.into(), Kind::RateLimited),
         (401, r#"{"error":{"code":401,"message":"token","status":"UNAUTHENTICATED"}}"#.into(), Kind::Auth),
+        (401, typed("CreditsError", "No payment method. Add a payment method here: https://a"), Kind::QuotaExhausted),
+        (429, typed("FreeUsageLimitError", "Free usage exceeded, add credits"), Kind::QuotaExhausted),
         (403, typed("permission_error", "OAuth token has been revoked. Please obtain a new token."), Kind::Auth),
         (400, typed("invalid_request_error", "JSON Schema not supported: could not understand the instance"), Kind::Unsupported),
         (400, typed("invalid_request_error", "output_config.format: Extra inputs are not permitted"), Kind::Unsupported),

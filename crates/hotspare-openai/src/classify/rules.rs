@@ -89,12 +89,23 @@ pub const RULES: &[Rule] = &[
             "customer_verification_required",
             "insufficient_user_quota",
             "pre_consume_token_quota_failed",
+            "creditserror",
+            "monthlylimiterror",
         ],
         Kind::QuotaExhausted,
     ),
-    // A limit that the account's owner has set for one model.
-    word(&["allocationquota.freetieronly", "setlimitexceeded"], Kind::QuotaExhausted)
-        .within(Scope::CredentialModel),
+    // A limit of one model or one group of models: the owner's own, a plan's, or that of what is free.
+    word(
+        &[
+            "allocationquota.freetieronly",
+            "setlimitexceeded",
+            "freeusagelimiterror",
+            "subscriptionusagelimiterror",
+        ],
+        Kind::QuotaExhausted,
+    )
+    .within(Scope::CredentialModel),
+    word(&["quota_exceeded"], Kind::QuotaExhausted).within(Scope::CredentialModel).at(429),
     word(&["slow_down", "limit_burst_rate"], Kind::GrowthLimited),
     word(&["tool_use_failed", "json_validate_failed"], Kind::BadOutput),
     // Some servers fail to parse the model's output and quote it, so no text rule below this one can be trusted.
@@ -149,6 +160,8 @@ pub const RULES: &[Rule] = &[
             "model_not_available",
             "unsupported_api_for_model",
             "unavailable_model",
+            "invalid_model_id",
+            "dedicated_endpoint_not_running",
             "1211",
         ],
         Kind::ModelUnavailable,
@@ -222,12 +235,10 @@ pub const RULES: &[Rule] = &[
         .within(Scope::CredentialModel),
     // A plan's allowance for a period of hours.
     word(&["1308", "1309", "1310", "1316"], Kind::QuotaExhausted).within(Scope::CredentialModel).at(429),
-    text(
-        &["usage limit reached", "usage limit for this billing cycle", "subscription quota exceeded"],
-        Kind::QuotaExhausted,
-    )
-    .within(Scope::CredentialModel),
-    at(429, &["limit exhausted", "tpd rate limit"], Kind::QuotaExhausted).within(Scope::CredentialModel),
+    text(&["usage limit reached", "usage limit for this billing cycle"], Kind::QuotaExhausted)
+        .within(Scope::CredentialModel),
+    at(429, &["limit exhausted", "tpd rate limit", "usage limit"], Kind::QuotaExhausted)
+        .within(Scope::CredentialModel),
     // Other hosts use these numbers for something else.
     word(&["1002", "1039"], Kind::RateLimited).saying(&["limit"]),
     // One host says "exceeded your current quota" even of a per-minute limit; hosts that mean money have a code for it.
@@ -367,6 +378,8 @@ pub const RULES: &[Rule] = &[
             "unsupported json schema",
             "json schema conversion failed",
             "failed to initialize samplers",
+            "not supported by xgrammar",
+            "grammar error",
             // More tools than the host accepts.
             "'tools': array too long",
             "unsupported parameter",
@@ -387,11 +400,15 @@ pub const RULES: &[Rule] = &[
         ],
         Kind::Unsupported,
     ),
+    text(&["cannot exceed"], Kind::Unsupported).and(&["max_tokens"]),
     // Reasoning that this host wants back and that the caller no longer has; other hosts do not ask for it.
     text(&["reasoning_content"], Kind::Unsupported).and(&["missing", "must be passed back"]),
     // A kind of content that this host does not accept.
     text(&["unknown variant"], Kind::Unsupported).and(&["expected `text`"]),
-    text(&["upstream connect error", "degraded function cannot be invoked"], Kind::Server),
+    text(
+        &["upstream connect error", "degraded function cannot be invoked", "model has crashed"],
+        Kind::Server,
+    ),
     text(&["over_capacity", "over capacity", "is at capacity"], Kind::Overloaded),
     // Some servers answer client errors with 500.
     at(500, &["parse_error", "must not be empty", "failed to parse", "invalid type"], Kind::InvalidRequest),

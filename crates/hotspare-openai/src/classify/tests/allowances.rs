@@ -156,5 +156,21 @@ fn billing_messages_are_quota_exhausted() {
             QuotaExhausted,
         ),
         (429, r#"{"error":{"code":"1316","message":"usage cap reached"}}"#, QuotaExhausted),
+        (
+            429,
+            r#"{"error":{"message":"you (u) have reached your session usage limit, upgrade for higher limits: https://ollama.com/upgrade","type":"rate_limit_error","param":null,"code":null}}"#,
+            QuotaExhausted,
+        ),
+        (429, r#"{"error":{"message":"You have no quota","code":"quota_exceeded"}}"#, QuotaExhausted),
+        (
+            401,
+            r#"{"type":"error","error":{"type":"CreditsError","message":"No payment method. Add a payment method here: https://opencode.ai/workspace/x/billing"}}"#,
+            QuotaExhausted,
+        ),
+        (
+            429,
+            r#"{"type":"error","error":{"type":"FreeUsageLimitError","message":"Free usage exceeded, add credits https://opencode.ai/zen"}}"#,
+            QuotaExhausted,
+        ),
     ]);
 }

@@ -92,6 +92,11 @@ fn classifies_target_specific_limitations() {
         ),
         (
             400,
+            r#"{"error":"The model has crashed without additional information. (Exit code: 18446744072635812000)"}"#,
+            Server,
+        ),
+        (
+            400,
             r#"{"id":"x","error":{"message":"Unable to access non-serverless model a/b. Please visit https://a to create and start a new dedicated endpoint for the model.","type":"invalid_request_error","param":null,"code":"model_not_available"}}"#,
             ModelUnavailable,
         ),
@@ -203,6 +208,9 @@ fn classifies_billing_and_key_errors() {
     ]);
     let error = reply(&head(429), br#"{"error":{"type":"usage_limit_reached","message":"The usage limit has been reached","resets_in_seconds":173470}}"#);
     assert_eq!((error.kind(), error.retry_after()), (QuotaExhausted, Some(Duration::from_secs(173_470))));
+    let loading = br#"{"error":"Model a/b is currently loading","estimated_time":44.5}"#;
+    let error = reply(&head(503), loading);
+    assert_eq!((error.kind(), error.retry_after()), (Kind::Overloaded, Some(Duration::from_millis(44_500))));
     let plan = r#"{"error":{"code":"1308","message":"Usage limit reached for 5 hour. Your limit will reset at 2026-01-23 01:17:54"}}"#;
     let error = reply(&head(429), plan.as_bytes());
     assert_eq!((error.kind(), error.scope()), (QuotaExhausted, Scope::CredentialModel));

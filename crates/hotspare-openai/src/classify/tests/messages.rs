@@ -80,6 +80,16 @@ fn missing_models_are_model_unavailable() {
             r#"{"error":{"message":"Failed to load model \"gpt-oss-20b\". Error: Error loading model.","type":"invalid_request_error","param":"model","code":"model_not_found_locally"}}"#,
             ModelUnavailable,
         ),
+        (
+            400,
+            r#"{"message":"Invalid model. Please select a different model to continue.","reason":"INVALID_MODEL_ID"}"#,
+            ModelUnavailable,
+        ),
+        (
+            400,
+            r#"{"id":"x","error":{"message":"The dedicated endpoint for a/b is not running. Please visit https://a to start the endpoint.","type":"invalid_request_error","param":null,"code":"dedicated_endpoint_not_running"}}"#,
+            ModelUnavailable,
+        ),
     ]);
 }
 
@@ -233,6 +243,21 @@ fn host_limitations_are_unsupported() {
         (
             400,
             r#"{"error":{"message":"The `reasoning_content` in the thinking mode must be passed back to the API.","type":"invalid_request_error"}}"#,
+            Unsupported,
+        ),
+        (
+            400,
+            r#"{"object":"error","message":"The provided JSON schema contains features not supported by xgrammar.","type":"BadRequestError","param":null,"code":400}"#,
+            Unsupported,
+        ),
+        (
+            400,
+            r#"{"error":{"message":"Grammar error: Unknown format: uri","type":"BadRequestError","param":null,"code":400}}"#,
+            Unsupported,
+        ),
+        (
+            400,
+            r#"{"error_code":"BAD_REQUEST","message":"Bad request: rpc error: code = InvalidArgument desc = max_tokens (10000) cannot exceed 8192. Please reduce the length of max output tokens generated.\n"}"#,
             Unsupported,
         ),
     ]);
