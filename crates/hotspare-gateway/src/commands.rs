@@ -13,7 +13,7 @@ use futures::StreamExt;
 use hotspare::{ChatRequest, Client, Event};
 use hotspare_gateway::Setup;
 
-use serve::{exposed, serving};
+use serve::exposed;
 
 /// How long `check --live` waits for each reply.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -185,9 +185,8 @@ async fn chat(prompt: &str, config: Option<&Path>, model: Option<String>) -> Res
 }
 
 async fn check(path: &Path, live: bool) -> Result<(), String> {
-    let setup = setup(Some(path))?;
-    let (listen, options) = serving(&setup.server).map_err(|what| format!("{}: {what}", path.display()))?;
-    if let Some(why) = listen.and_then(|listen| exposed(listen, &options)) {
+    let setup = Setup::to_serve(path).map_err(|error| error.to_string())?;
+    if let Some(why) = setup.listen.and_then(|listen| exposed(listen, &setup.options)) {
         note(&format!("note: {why}"));
     }
     let client = setup.client;

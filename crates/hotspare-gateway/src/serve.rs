@@ -26,7 +26,7 @@ use crate::closing::Closing;
 use crate::gateway::Gateway;
 use crate::routes::{crowded, router};
 use crate::traffic::Traffic;
-use crate::upload::Uploads;
+use crate::upload::{COPIES, Uploads};
 use places::Places;
 
 pub use files::allow_files;
@@ -50,7 +50,7 @@ pub struct ServeOptions {
     /// Maximum size of a request body in bytes. Default 32 MiB: what the strictest of the large providers accepts.
     pub max_body_bytes: usize,
     /// Maximum memory in bytes for the bodies of all in-flight requests, each counted three times: as received, as
-    /// parsed, and as sent. There is always room for one of the largest. Default 1 GiB.
+    /// parsed, and as sent. At least three times `max_body_bytes`. Default 1 GiB.
     pub max_body_memory_bytes: usize,
     /// How long a client may take to send the body of a request. Default 60 s.
     pub body_timeout: Duration,
@@ -80,6 +80,32 @@ impl Default for ServeOptions {
     }
 }
 
+impl ServeOptions {
+    /// Settings that make no sense, and why.
+    pub(crate) fn mistakes(&self) -> Vec<(&'static str, String)> {
+        let mut mistakes = Vec::new();
+        let mut at_least_one = |setting, value: usize| {
+            if value == 0 {
+                mistakes.push((setting, "it must be at least 1".to_owned()));
+            }
+        };
+        at_least_one("max_body_bytes", self.max_body_bytes);
+        at_least_one("max_connections", self.max_connections);
+        if self.idle_timeout.is_zero() {
+            mistakes.push(("idle_timeout", "it must be longer than 0 s".into()));
+        }
+        let (body, memory) = (self.max_body_bytes, self.max_body_memory_bytes);
+        let least = body.saturating_mul(COPIES);
+        if memory < least {
+            let what = format!(
+                "{memory} bytes are too few for one body of max_body_bytes ({body}), which counts {COPIES} times: set at least {least}, or lower max_body_bytes"
+            );
+            mistakes.push(("max_body_memory_bytes", what));
+        }
+        mistakes
+    }
+}
+
 /// How long a connection beyond the limit may idle: its place is needed for the next caller that must be told so, and for
 /// operators.
 const SPARE_IDLE: Duration = Duration::from_secs(2);
@@ -88,13 +114,16 @@ const SPARE_IDLE: Duration = Duration::from_secs(2);
 /// signal arrives. Answers that are cut off then end with an error in the client's wire format.
 ///
 /// # Errors
-/// If the listener fails permanently.
+/// If an option makes no sense, or the listener fails permanently.
 pub async fn serve_on(
     listener: TcpListener,
     client: Client,
     options: ServeOptions,
     signals: impl Stream<Item = ()>,
 ) -> io::Result<()> {
+    if let Some((setting, what)) = options.mistakes().into_iter().next() {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, format!("{setting}: {what}")));
+    }
     let traffic = Traffic::of(&client);
     let (close, closing) = Closing::new();
     let gateway = Arc::new(Gateway {

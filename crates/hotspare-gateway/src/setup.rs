@@ -2,11 +2,18 @@
 //!
 //! Invariant: nothing is chosen silently: every choice made without a configuration is listed in [`Setup::chosen`].
 
+mod server;
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::net::SocketAddr;
 use std::path::Path;
 
-use hotspare::config::{Config, ServerConfig};
+use hotspare::config::Config;
 use hotspare::openai::Dialect;
 use hotspare::{Client, Endpoint, Key, RouteSpec, Sequential, anthropic, gemini, openai};
+
+use crate::serve::ServeOptions;
 
 /// A client, and how it was set up.
 #[derive(Debug)]
@@ -14,8 +21,10 @@ use hotspare::{Client, Endpoint, Key, RouteSpec, Sequential, anthropic, gemini, 
 pub struct Setup {
     /// The client.
     pub client: Client,
-    /// The configuration's `[server]` section.
-    pub server: ServerConfig,
+    /// The address to listen on, if there is one in the configuration.
+    pub listen: Option<SocketAddr>,
+    /// How to serve.
+    pub options: ServeOptions,
     /// The choices made, one line each, to be printed.
     pub chosen: Vec<String>,
 }
@@ -114,15 +123,30 @@ impl Setup {
     /// A client made by other means, with a line to print about it.
     #[must_use]
     pub fn of(client: Client, chosen: String) -> Self {
-        Self { client, server: ServerConfig::default(), chosen: vec![chosen] }
+        Self { client, listen: None, options: ServeOptions::default(), chosen: vec![chosen] }
     }
 
-    /// Reads a configuration file.
+    /// Reads a configuration file, except for its section `[server]`, whose keys a caller of the client does not need.
     ///
     /// # Errors
     /// If the file cannot be read or is invalid; lists every mistake with file and line.
     pub fn from_file(path: &Path) -> Result<Self, SetupError> {
-        let text = std::fs::read_to_string(path)
+        Self::read(path, |_| (None, ServeOptions::default()))
+    }
+
+    /// Reads a configuration file, and the keys of clients and operators.
+    ///
+    /// # Errors
+    /// As [`Setup::from_file`].
+    pub fn to_serve(path: &Path) -> Result<Self, SetupError> {
+        Self::read(path, server::options)
+    }
+
+    fn read(
+        path: &Path,
+        serving: impl FnOnce(&mut Config) -> (Option<SocketAddr>, ServeOptions),
+    ) -> Result<Self, SetupError> {
+        let text = read_text(path)
             .map_err(|error| SetupError::Unreadable(format!("{}: {error}", path.display())))?;
         let wrong = |error: hotspare::Error| {
             let lines: Vec<String> =
@@ -133,10 +157,19 @@ impl Setup {
         // Paths in a configuration are relative to the file, not to the working directory.
         let folder = path.parent().unwrap_or(Path::new("."));
         config.relative_to(folder);
-        config.read_files(|file| std::fs::read_to_string(folder.join(file))).map_err(wrong)?;
-        let server = config.server.clone();
+        config.read_files(|file| read_text(&folder.join(file)));
+        let (listen, options) = serving(&mut config);
         let client = config.client().map_err(wrong)?;
-        Ok(Self { client, server, chosen: vec![format!("configuration {}", path.display())] })
+        Ok(Self { client, listen, options, chosen: vec![format!("configuration {}", path.display())] })
+    }
+
+    /// Listens at `address` instead, such as localhost:8080.
+    ///
+    /// # Errors
+    /// If it cannot be resolved.
+    pub fn listen_at(&mut self, address: &str) -> Result<(), String> {
+        self.listen = Some(server::address(address)?);
+        Ok(())
     }
 
     /// One route, `default`, over every host of the built-in table whose key is set.
@@ -156,8 +189,21 @@ impl Setup {
             })
             .collect();
         let client = client(&choices, Key::env)?;
-        Ok(Self { client, server: ServerConfig::default(), chosen })
+        Ok(Self { client, listen: None, options: ServeOptions::default(), chosen })
     }
+}
+
+/// The largest configuration file, prompt or bundle of certificates in bytes.
+const LARGEST_FILE: u64 = 16 << 20;
+
+/// Reads a file of moderate size, which may be a pipe.
+fn read_text(path: &Path) -> io::Result<String> {
+    let mut text = String::new();
+    if File::open(path)?.take(LARGEST_FILE + 1).read_to_string(&mut text)? as u64 > LARGEST_FILE {
+        let what = format!("it is larger than {LARGEST_FILE} bytes");
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, what));
+    }
+    Ok(text)
 }
 
 #[cfg(test)]
@@ -186,5 +232,35 @@ mod tests {
         assert_eq!(models, ["claude-haiku-4-5", "mistral-small-latest"]);
         assert_eq!(client.route_for("anything"), Some("default"));
         assert!(SetupError::NoKeys.to_string().contains("XAI_API_KEY"));
+    }
+
+    #[test]
+    fn all_server_errors_are_reported_with_file_and_line() {
+        let path = std::env::temp_dir().join(format!("hotspare-setup-{}.toml", std::process::id()));
+        let text = "[server]\nlisten = \"nowhere\"\nclient_keys = { file = \"/nonexistent\" }\nmax_body_bytes = \"1MB\"\n\
+            max_body_memory_bytes = \"2MB\"\nmax_connections = 0\nidle_timeout = \"0s\"\n\
+            [targets.main]\nprovider = \"openai\"\nmodel = \"m\"\nkeys = [{ file = \"/nonexistent\" }]\n";
+        std::fs::write(&path, text).unwrap();
+        let error = Setup::to_serve(&path).unwrap_err().to_string();
+        let place = |line: usize| format!("{}: line {line}: ", path.display());
+        let expected = [
+            (2, "server.listen: `nowhere` is not an address such as"),
+            (3, "server.client_keys: the key file /nonexistent cannot be read"),
+            (
+                5,
+                "server.max_body_memory_bytes: 2000000 bytes are too few for one body of max_body_bytes (1000000), which counts 3 times: set at least 3000000, or lower max_body_bytes",
+            ),
+            (6, "server.max_connections: it must be at least 1"),
+            (7, "server.idle_timeout: it must be longer than 0 s"),
+            (8, "target `main`: the key file /nonexistent cannot be read"),
+        ];
+        assert_eq!(error.lines().count(), expected.len(), "{error}");
+        for ((line, what), found) in expected.into_iter().zip(error.lines()) {
+            let expected = format!("{}{what}", place(line));
+            assert!(found.starts_with(&expected), "{expected} is missing in\n{error}");
+        }
+        // A client has no use for the section.
+        assert_eq!(Setup::from_file(&path).unwrap_err().to_string().lines().count(), 1);
+        std::fs::remove_file(path).unwrap();
     }
 }

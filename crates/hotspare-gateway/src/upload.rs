@@ -44,10 +44,9 @@ pub(crate) struct Uploads {
 pub(crate) struct Room(OwnedSemaphorePermit);
 
 impl Uploads {
-    /// Allows bodies of `most` bytes, each within `time`, and `memory` bytes for all together, but at least enough for
-    /// one.
+    /// Allows bodies of `most` bytes, each within `time`, and `memory` bytes for all together.
     pub(crate) fn new(most: usize, time: Duration, memory: usize) -> Self {
-        let pieces = pieces(memory).max(pieces(most.saturating_mul(COPIES))).min(Semaphore::MAX_PERMITS);
+        let pieces = pieces(memory).min(Semaphore::MAX_PERMITS);
         Self { most, time, pieces, free: Arc::new(Semaphore::new(pieces)) }
     }
 

@@ -95,7 +95,10 @@ impl ClientBuilder {
     fn put_together(mut self) -> Result<(Client, Vec<TargetSpec>), Error> {
         let mut mistakes = std::mem::take(&mut self.mistakes);
         if self.targets.is_empty() && self.broken.is_empty() {
-            mistakes.add(About::Client, "there are no targets; add one with `target`");
+            mistakes.add(
+                About::Client,
+                "there are no targets; add one with `target`, or [targets.main] in a configuration",
+            );
         }
         let mut seen = BTreeMap::new();
         for (name, _) in &self.targets {
@@ -133,8 +136,10 @@ impl ClientBuilder {
             .map(|target| (target.id.to_string(), RouteSpec::new(Sequential::new([target.id.clone()]))))
             .collect();
         let specs: Vec<_> = self.routes.into_iter().chain(own).collect();
-        let prompts =
-            specs.iter().map(|(name, spec)| prompts(name, spec, &connected, &mut mistakes)).collect();
+        let prompts = specs
+            .iter()
+            .map(|(name, spec)| prompts(name, spec, &connected, &self.broken, &mut mistakes))
+            .collect();
         let (routes, aliases) = routes(specs, &fleet, &self.broken, &mut mistakes);
         unpriced(&spends, &fleet, &routes, &mut mistakes);
         mistakes.error()?;
@@ -183,6 +188,7 @@ fn prompts(
     route: &str,
     spec: &RouteSpec,
     targets: &[Connected],
+    broken: &[TargetId],
     mistakes: &mut Mistakes,
 ) -> BTreeMap<usize, Prompt> {
     for what in &spec.mistakes {
@@ -205,9 +211,8 @@ fn prompts(
                 }
             }
         }
-        if !found {
-            let what =
-                format!("route `{route}` has a prompt for `{whom}`, which matches none of its targets");
+        if !found && !members.iter().any(|member| broken.contains(member)) {
+            let what = format!("route `{route}` has a prompt for `{whom}`, which matches none of its targets");
             mistakes.add(About::Route(route.to_owned()), what);
         }
     }

@@ -5,6 +5,7 @@
 
 mod breaker;
 mod cloud;
+mod forms;
 mod lines;
 mod native;
 mod profile;
@@ -14,18 +15,20 @@ mod server;
 mod target;
 mod words;
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::Path;
 
-use hotspare_core::{Error, Kind};
+use hotspare_core::Error;
 use serde::Deserialize;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue, ValueDeserializer};
 
-use crate::builder::{About, ClientBuilder};
+use crate::builder::{About, ClientBuilder, Mistakes};
 use crate::client::Client;
 use crate::key::Key;
-use lines::Lines;
+use forms::{Form, TextOr};
+use lines::{Lines, Place};
 use route::RouteDto;
 use target::TargetDto;
 
@@ -36,8 +39,11 @@ pub use server::ServerConfig;
 pub struct Config {
     /// Settings for a gateway; a library ignores them.
     pub server: ServerConfig,
+    /// The lines of its settings.
+    server_lines: BTreeMap<String, usize>,
     targets: Vec<Named<TargetDto>>,
     routes: Vec<Named<RouteDto>>,
+    mistakes: Mistakes,
 }
 
 /// Shows names only: proxy URLs and header values may be secrets.
@@ -49,17 +55,17 @@ impl fmt::Debug for Config {
     }
 }
 
-/// An entry of a section, and the line where it begins.
+/// An entry of a section, and the line where it begins; `None` if it is broken.
 #[derive(Debug)]
 struct Named<T> {
     name: String,
     line: usize,
-    dto: T,
+    dto: Option<T>,
 }
 
 /// Where a secret comes from.
 #[derive(Clone, Debug, Deserialize)]
-#[serde(from = "KeyForm")]
+#[serde(try_from = "TextOr<KeyTable>")]
 #[non_exhaustive]
 pub struct KeyDto {
     /// Name of an environment variable.
@@ -70,16 +76,6 @@ pub struct KeyDto {
     profile: Option<String>,
 }
 
-/// The input is not echoed if it is not a table: it may be the key itself.
-#[derive(Deserialize)]
-#[serde(
-    untagged,
-    expecting = "a key is { env = \"NAME\" }, { file = \"PATH\" } or { profile = \"NAME\" }: where it is, never the key itself"
-)]
-enum KeyForm {
-    Table(KeyTable),
-}
-
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct KeyTable {
@@ -88,9 +84,18 @@ struct KeyTable {
     profile: Option<String>,
 }
 
-impl From<KeyForm> for KeyDto {
-    fn from(KeyForm::Table(KeyTable { env, file, profile }): KeyForm) -> Self {
-        Self { env, file, profile }
+impl Form for KeyTable {
+    const WHAT: &'static str = "a key is { env = \"NAME\" }, { file = \"PATH\" } or { profile = \"NAME\" }: where it is, never the key itself";
+}
+
+impl TryFrom<TextOr<KeyTable>> for KeyDto {
+    type Error = &'static str;
+
+    fn try_from(form: TextOr<KeyTable>) -> Result<Self, Self::Error> {
+        match form {
+            TextOr::Table(KeyTable { env, file, profile }) => Ok(Self { env, file, profile }),
+            TextOr::Text(_) => Err(KeyTable::WHAT),
+        }
     }
 }
 
@@ -117,96 +122,92 @@ impl KeyDto {
 }
 
 impl Config {
-    /// Reads a configuration.
+    /// Reads a configuration. Mistakes in a text that is TOML are reported later, by [`Config::client`], together with those
+    /// that only show there.
     ///
     /// # Errors
-    /// [`Kind::Config`] with every mistake, one per line, each with its line number.
+    /// [`Kind::Config`](hotspare_core::Kind::Config) with the line number if the text is not TOML.
     pub fn parse(text: &str) -> Result<Self, Error> {
         let lines = Lines::of(text);
+        let mut syntax = Mistakes::default();
         let (table, broken) = DeTable::parse_recoverable(text);
-        if !broken.is_empty() {
-            let told = broken.iter().map(|error| lines.tell(error, ""));
-            return Err(sorted(told.collect()));
+        for error in &broken {
+            let line = error.span().map_or(1, |span| lines.number(span.start));
+            syntax.add(About::Line(line), error.message().trim());
         }
-        let mut mistakes = Vec::new();
-        let mut config = Self { server: ServerConfig::default(), targets: Vec::new(), routes: Vec::new() };
+        syntax.error()?;
+        let mut config = Self {
+            server: ServerConfig::default(),
+            server_lines: BTreeMap::new(),
+            targets: Vec::new(),
+            routes: Vec::new(),
+            mistakes: Mistakes::default(),
+        };
         for (section, value) in table.into_inner() {
             let line = lines.number(section.span().start);
             match section.get_ref().as_ref() {
                 "server" => {
-                    if let Some(server) = read(&lines, "server", value, &mut mistakes) {
-                        config.server = server;
+                    if let DeValue::Table(table) = value.get_ref() {
+                        let of_key = |key: &Spanned<_>| lines.number(key.span().start);
+                        config.server_lines =
+                            table.keys().map(|key| (key.get_ref().to_string(), of_key(key))).collect();
                     }
+                    config.server = read(&lines, "server", value, &mut config.mistakes).unwrap_or_default();
                 }
-                "targets" => config.targets = each(&lines, "targets", value, &mut mistakes),
-                "routes" => config.routes = each(&lines, "routes", value, &mut mistakes),
+                "targets" => config.targets = each(&lines, "targets", value, &mut config.mistakes),
+                "routes" => config.routes = each(&lines, "routes", value, &mut config.mistakes),
                 other => {
-                    let what =
-                        format!("unknown section `{other}`; valid values are server, targets and routes");
-                    mistakes.push((line, what));
+                    let what = format!("unknown section `{other}`; valid values are server, targets and routes");
+                    config.mistakes.add(About::Line(line), what);
                 }
             }
         }
-        if config.targets.is_empty() && mistakes.is_empty() {
-            mistakes.push((1, "there are no targets; add one, such as [targets.main]".into()));
-        }
-        if mistakes.is_empty() {
-            return Ok(config);
-        }
-        // Entries that do parse are checked as well, so that one run reports every mistake in the file.
-        for Named { name, line, mut dto } in config.targets {
-            (dto.ca, dto.prompt) = (None, None);
-            mistakes.extend(dto.endpoint().err().map(|what| (line, format!("targets.{name}: {what}"))));
-        }
-        for Named { name, line, mut dto } in config.routes {
-            dto.prompts.clear();
-            mistakes.extend(dto.route().err().map(|what| (line, format!("routes.{name}: {what}"))));
-        }
-        Err(sorted(mistakes))
+        Ok(config)
+    }
+
+    /// Adds a mistake in a setting of the section `[server]` that the gateway has found, to be reported with the others.
+    pub fn reject_server(&mut self, setting: &str, what: impl fmt::Display) {
+        let line = self.server_lines.get(setting).copied().unwrap_or(1);
+        self.mistakes.add(About::Line(line), format!("server.{setting}: {what}"));
     }
 
     /// Resolves paths of key files relative to `folder`, such as the one that holds the configuration file.
     pub fn relative_to(&mut self, folder: &Path) {
-        let keys = self.targets.iter_mut().flat_map(|target| target.dto.keys.iter_mut());
+        let targets = self.targets.iter_mut().filter_map(|target| target.dto.as_mut());
+        let keys = targets.flat_map(|target| target.keys.iter_mut());
         for key in keys.chain(self.server.client_keys.as_mut()).chain(self.server.operator_keys.as_mut()) {
             key.relative_to(folder);
         }
     }
 
-    /// Reads the files named for prompts and certificate authorities. `read` gets each path as written.
-    ///
-    /// # Errors
-    /// [`Kind::Config`] with every file that cannot be read.
-    pub fn read_files(&mut self, read: impl Fn(&str) -> std::io::Result<String>) -> Result<(), Error> {
-        let mut mistakes = Vec::new();
+    /// Reads the files named for prompts and certificate authorities. `read` gets each path as written. A file that cannot be
+    /// read is a mistake, which [`Config::client`] reports with the others.
+    pub fn read_files(&mut self, read: impl Fn(&str) -> std::io::Result<String>) {
         for Named { name, line, dto } in &mut self.targets {
-            let mut wrong = |what: String| mistakes.push((*line, format!("targets.{name}: {what}")));
-            if let Some(ca) = &mut dto.ca
-                && let Err(what) = ca.read(&read)
-            {
-                wrong(what);
-            }
-            if let Some(prompt) = &mut dto.prompt
-                && let Err(what) = prompt.read(&read)
-            {
-                wrong(what);
-            }
+            let Some(dto) = dto else { continue };
+            let mut check = |read: Result<(), String>| {
+                let wrong = |what| self.mistakes.add(About::Line(*line), format!("targets.{name}: {what}"));
+                read.map_err(wrong).is_ok()
+            };
+            dto.ca.take_if(|ca| !check(ca.read(&read)));
+            dto.prompt.take_if(|prompt| !check(prompt.read(&read)));
         }
         for Named { name, line, dto } in &mut self.routes {
-            for (whom, prompt) in &mut dto.prompts {
-                if let Err(what) = prompt.read(&read) {
-                    mistakes.push((*line, format!("routes.{name}.prompts.{whom}: {what}")));
-                }
-            }
+            let Some(dto) = dto else { continue };
+            dto.prompts.retain(|whom, prompt| {
+                let wrong = |what| {
+                    self.mistakes.add(About::Line(*line), format!("routes.{name}.prompts.{whom}: {what}"));
+                };
+                prompt.read(&read).map_err(wrong).is_ok()
+            });
         }
-        if mistakes.is_empty() { Ok(()) } else { Err(sorted(mistakes)) }
     }
 
     /// Builds the client. Keys are read here.
     ///
     /// # Errors
-    /// [`Kind::Config`] with every mistake that parsing could not detect: unset variables, unknown targets, values that
-    /// make no sense.
+    /// [`Kind::Config`](hotspare_core::Kind::Config) with every mistake, one per line, each with its line number: unknown keys, unset variables, unknown
+    /// targets, values that make no sense.
     pub fn client(self) -> Result<Client, Error> {
         self.builder().build()
     }
@@ -215,25 +216,27 @@ impl Config {
     #[must_use]
     pub fn builder(self) -> ClientBuilder {
         let mut builder = Client::builder();
+        builder.mistakes = self.mistakes;
         for Named { name, line, dto } in self.targets {
-            builder.mistakes.written(About::Target(name.clone()), line);
-            match dto.endpoint() {
-                Ok(endpoint) => builder = builder.target(name, endpoint),
-                Err(what) => {
-                    let what = format!("targets.{name}: {what}");
-                    builder.mistakes.add(About::Target(name.clone()), what);
+            let about = About::Target(name.clone());
+            builder.mistakes.written(about.clone(), line);
+            match dto.map(TargetDto::endpoint) {
+                Some(Ok(endpoint)) => builder = builder.target(name, endpoint),
+                failed => {
+                    if let Some(Err(what)) = failed {
+                        builder.mistakes.add(about, format!("targets.{name}: {what}"));
+                    }
                     builder.broken.push(name.into());
                 }
             }
         }
         for Named { name, line, dto } in self.routes {
-            builder.mistakes.written(About::Route(name.clone()), line);
-            match dto.route() {
-                Ok(route) => builder = builder.route(name, route),
-                Err(what) => {
-                    let what = format!("routes.{name}: {what}");
-                    builder.mistakes.add(About::Route(name), what);
-                }
+            let about = About::Route(name.clone());
+            builder.mistakes.written(about.clone(), line);
+            match dto.map(RouteDto::route) {
+                Some(Ok(route)) => builder = builder.route(name, route),
+                Some(Err(what)) => builder.mistakes.add(about, format!("routes.{name}: {what}")),
+                None => {}
             }
         }
         builder
@@ -244,7 +247,7 @@ impl Client {
     /// A client from configuration text.
     ///
     /// # Errors
-    /// [`Kind::Config`] with every mistake.
+    /// [`Kind::Config`](hotspare_core::Kind::Config) with every mistake.
     pub fn from_toml(text: &str) -> Result<Self, Error> {
         Config::parse(text)?.client()
     }
@@ -254,20 +257,20 @@ fn each<T: for<'de> Deserialize<'de>>(
     lines: &Lines<'_>,
     section: &str,
     value: Spanned<DeValue<'_>>,
-    mistakes: &mut Vec<(usize, String)>,
+    mistakes: &mut Mistakes,
 ) -> Vec<Named<T>> {
     let at = lines.number(value.span().start);
     let DeValue::Table(table) = value.into_inner() else {
-        mistakes.push((at, format!("`{section}` must be tables, such as [{section}.main]")));
+        mistakes.add(About::Line(at), format!("`{section}` must be tables, such as [{section}.main]"));
         return Vec::new();
     };
     let mut read: Vec<Named<T>> = table
         .into_iter()
-        .filter_map(|(name, value)| {
+        .map(|(name, value)| {
             let line = lines.number(name.span().start);
             let name = name.into_inner().into_owned();
-            let dto = read(lines, &format!("{section}.{name}"), value, mistakes)?;
-            Some(Named { name, line, dto })
+            let dto = read(lines, &format!("{section}.{name}"), value, mistakes);
+            Named { name, line, dto }
         })
         .collect();
     // In file order, which is the order in which people read and name them.
@@ -281,34 +284,41 @@ fn read<T: for<'de> Deserialize<'de>>(
     lines: &Lines<'_>,
     path: &str,
     mut value: Spanned<DeValue<'_>>,
-    mistakes: &mut Vec<(usize, String)>,
+    mistakes: &mut Mistakes,
 ) -> Option<T> {
-    let mut well = true;
+    let mut removed: Vec<String> = Vec::new();
     loop {
         let error = match T::deserialize(ValueDeserializer::from(value.clone())) {
-            Ok(dto) => return well.then_some(dto),
+            Ok(dto) => return removed.is_empty().then_some(dto),
             Err(error) => error,
         };
-        // A field reported as missing may be one that was removed above.
-        if well || !error.message().starts_with("missing field") {
-            let mut told = lines.tell(&error, path);
-            if error.span().is_none() {
-                told.0 = lines.number(value.span().start);
-            }
-            mistakes.push(told);
+        let offset = error.span().unwrap_or(value.span()).start;
+        let place = Place::of(value.get_ref(), offset);
+        let message = plain(error.message().trim());
+        // A key of this table that seems to be missing may be one that was removed.
+        if place.is_some() || removed.is_empty() || !message.starts_with("missing field") {
+            let path = place.as_ref().map_or_else(|| path.to_owned(), |place| place.path(path));
+            mistakes.add(About::Line(lines.number(offset)), format!("{path}: {message}"));
         }
-        well = false;
-        let (Some(span), DeValue::Table(table)) = (error.span(), value.get_mut()) else { return None };
-        let at = |part: std::ops::Range<usize>| part.start <= span.start && span.end <= part.end;
-        let wrong = table.iter().find(|(key, value)| at(key.span()) || at(value.span()))?.0.clone();
-        table.remove(&wrong);
+        let (DeValue::Table(table), key) = (value.get_mut(), place?.keys.swap_remove(0)) else { return None };
+        table.remove(key.as_str());
+        removed.push(key);
     }
 }
 
-fn sorted(mut mistakes: Vec<(usize, String)>) -> Error {
-    mistakes.sort_by_key(|(line, _)| *line);
-    let told: Vec<String> = mistakes.into_iter().map(|(line, what)| format!("line {line}: {what}")).collect();
-    Error::new(Kind::Config, told.join("\n"))
+/// Serde's message in words for operators, and without text from the configuration, which may be secret.
+fn plain(message: &str) -> String {
+    let Some((found, expected)) = message.rsplit_once(", expected ") else { return message.to_owned() };
+    let found = found.split_once("string \"").map_or(found.to_owned(), |(before, _)| format!("{before}string"));
+    let expected = match expected {
+        "usize" | "u64" | "u32" => "a whole number that is not negative",
+        "f64" => "a number",
+        "a boolean" => "true or false",
+        "a map" => "a table",
+        "a sequence" => "a list",
+                other => other,
+    };
+    format!("{found}, expected {expected}")
 }
 
 #[cfg(test)]

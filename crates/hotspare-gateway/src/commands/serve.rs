@@ -1,25 +1,25 @@
-//! `hotspare serve` and the `[server]` section.
+//! `hotspare serve`.
 //!
 //! Not the server itself. Invariant: an address that other machines can reach is served without keys only with
 //! `--insecure`.
 
-use std::net::{SocketAddr, ToSocketAddrs};
+use std::net::SocketAddr;
 use std::path::Path;
 
 use futures::Stream;
 use hotspare::Client;
-use hotspare::config::{KeyDto, ServerConfig};
-use hotspare_gateway::{ClientKeys, ServeOptions, Setup, allow_files, serve_on};
+use hotspare_gateway::{ServeOptions, Setup, allow_files, serve_on};
 use tokio::net::TcpListener;
 
-use super::{note, setup};
+use super::note;
 
 /// Serves the configured routes.
 pub(super) async fn serve(config: Option<&Path>, listen: Option<&str>, insecure: bool) -> Result<(), String> {
-    let setup = setup(config)?;
-    let listen = listen.map(address).transpose()?;
-    let (configured, options) = serving(&setup.server)?;
-    serve_setup(setup, options, listen.or(configured), insecure).await
+    let setup = match config {
+        Some(path) => Setup::to_serve(path),
+        None => Setup::from_env(),
+    };
+    serve_setup(setup.map_err(|error| error.to_string())?, listen, insecure).await
 }
 
 /// Serves the embedded providers.
@@ -28,48 +28,7 @@ pub(super) async fn serve_embedded(listen: Option<&str>, insecure: bool) -> Resu
     let embedded = hotspare_gateway::demo::Embedded::start().await.map_err(|error| error.to_string())?;
     let client = embedded.client().map_err(|error| error.to_string())?;
     let setup = Setup::of(client, format!("{} embedded providers", embedded.servers.len()));
-    let listen = listen.map(address).transpose()?;
-    serve_setup(setup, ServeOptions::default(), listen, insecure).await
-}
-
-/// The address and options in the `[server]` section.
-pub(super) fn serving(server: &ServerConfig) -> Result<(Option<SocketAddr>, ServeOptions), String> {
-    let mut options = ServeOptions::default();
-    let keys = |name: &str, source: &Option<KeyDto>| match source {
-        None => Ok(ClientKeys::default()),
-        Some(source) => {
-            source.source().and_then(ClientKeys::from_source).map_err(|what| format!("server.{name}: {what}"))
-        }
-    };
-    options.keys = keys("client_keys", &server.client_keys)?;
-    options.operator_keys = keys("operator_keys", &server.operator_keys)?;
-    let at_least_one = |name: &str, value: Option<usize>, usual: usize| match value {
-        Some(0) => Err(format!("server.{name} must be at least 1")),
-        value => Ok(value.unwrap_or(usual)),
-    };
-    options.max_body_bytes = at_least_one("max_body_bytes", server.max_body_bytes, options.max_body_bytes)?;
-    options.max_body_memory_bytes =
-        at_least_one("max_body_memory_bytes", server.max_body_memory_bytes, options.max_body_memory_bytes)?;
-    options.idle_timeout = server.idle_timeout.unwrap_or(options.idle_timeout);
-    if options.idle_timeout.is_zero() {
-        return Err("server.idle_timeout must be longer than 0 s".into());
-    }
-    options.drain_timeout = server.drain_timeout.unwrap_or(options.drain_timeout);
-    options.max_connections =
-        at_least_one("max_connections", server.max_connections, options.max_connections)?;
-    let listen = server.listen.as_deref().map(address).transpose();
-    Ok((listen.map_err(|what| format!("server.listen: {what}"))?, options))
-}
-
-/// Parses an address to listen on, resolving a name.
-fn address(text: &str) -> Result<SocketAddr, String> {
-    let found = text.to_socket_addrs().map_err(|error| {
-        format!("`{text}` is not an address such as 127.0.0.1:8080 or localhost:8080: {error}")
-    })?;
-    // `localhost` resolves to both ::1 and 127.0.0.1; prefer the latter, as in the default address.
-    let mut found: Vec<SocketAddr> = found.collect();
-    found.sort_by_key(SocketAddr::is_ipv6);
-    found.into_iter().next().ok_or_else(|| format!("`{text}` has no address"))
+    serve_setup(setup, listen, insecure).await
 }
 
 /// Why an address must not be served without keys, if so.
@@ -81,13 +40,12 @@ pub(super) fn exposed(listen: SocketAddr, options: &ServeOptions) -> Option<Stri
     })
 }
 
-async fn serve_setup(
-    setup: Setup,
-    mut options: ServeOptions,
-    listen: Option<SocketAddr>,
-    insecure: bool,
-) -> Result<(), String> {
-    let listen = listen.unwrap_or(SocketAddr::from(([127, 0, 0, 1], 8080)));
+async fn serve_setup(mut setup: Setup, listen: Option<&str>, insecure: bool) -> Result<(), String> {
+    if let Some(address) = listen {
+        setup.listen_at(address).map_err(|what| format!("--listen: {what}"))?;
+    }
+    let listen = setup.listen.unwrap_or(SocketAddr::from(([127, 0, 0, 1], 8080)));
+    let mut options = setup.options;
     if let Some(why) = exposed(listen, &options).filter(|_| !insecure) {
         return Err(why);
     }

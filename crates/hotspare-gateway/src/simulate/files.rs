@@ -35,7 +35,7 @@ pub(super) fn setup(path: &Path, route: Option<&str>) -> Result<Setup, String> {
     let wrong = |error: hotspare::Error| format!("{}: {}", path.display(), error.message());
     let mut config = Config::parse(&text(path)?).map_err(wrong)?;
     let folder = path.parent().unwrap_or(Path::new("."));
-    config.read_files(|file| std::fs::read_to_string(folder.join(file))).map_err(wrong)?;
+    config.read_files(|file| std::fs::read_to_string(folder.join(file)));
     let outline = config.builder().outline().map_err(wrong)?;
     let found = outline.routes.iter().find(|known| route.is_none_or(|route| known.name == route));
     let route = found

@@ -10,6 +10,9 @@ use hotspare_core::{Error, Kind};
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum About {
     Client,
+    /// What is on this line of a file.
+    #[cfg_attr(not(feature = "config"), expect(dead_code, reason = "only configurations have lines"))]
+    Line(usize),
     Route(String),
     Target(String),
 }
@@ -40,9 +43,12 @@ impl Mistakes {
         let mut told: Vec<(usize, String)> = self
             .found
             .into_iter()
-            .map(|(about, what)| match self.lines.get(&about) {
-                Some(line) => (*line, format!("line {line}: {what}")),
-                None => (0, what),
+            .map(|(about, what)| {
+                let line = match about {
+                    About::Line(line) => Some(line),
+                    about => self.lines.get(&about).copied(),
+                };
+                (line.unwrap_or(0), line.map_or(what.clone(), |line| format!("line {line}: {what}")))
             })
             .collect();
         told.sort_by_key(|(line, _)| *line);

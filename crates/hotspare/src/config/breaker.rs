@@ -5,13 +5,14 @@
 use hotspare_health::Config as Breaker;
 use serde::Deserialize;
 
+use super::forms::{Form, TextOr};
 use super::words::{Share, Span};
 
-#[derive(Debug, Deserialize)]
-#[serde(untagged, expecting = "a breaker is a name such as \"default\" or \"textbook\", or a table of knobs")]
-pub(super) enum BreakerDto {
-    Name(String),
-    Knobs(KnobsDto),
+pub(super) type BreakerDto = TextOr<KnobsDto>;
+
+impl Form for KnobsDto {
+    const WHAT: &'static str =
+        "a breaker is a name such as \"default\" or \"textbook\", or a table such as { failures = 5 }";
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -36,8 +37,8 @@ pub(super) struct KnobsDto {
 impl BreakerDto {
     pub(super) fn config(self) -> Result<Breaker, String> {
         let knobs = match self {
-            Self::Name(name) => return Breaker::named(&name).map_err(|unknown| unknown.to_string()),
-            Self::Knobs(knobs) => knobs,
+            Self::Text(name) => return Breaker::named(&name).map_err(|unknown| unknown.to_string()),
+            Self::Table(knobs) => knobs,
         };
         let mut config = match knobs.evidence {
             // Count and rate are off by default, and each stays off unless it is set.
@@ -85,7 +86,7 @@ mod tests {
 
     fn rule(text: &str) -> (Option<u32>, Option<u32>, bool) {
         let knobs: KnobsDto = toml::from_str(text).unwrap();
-        let config = BreakerDto::Knobs(knobs).config().unwrap();
+        let config = BreakerDto::Table(knobs).config().unwrap();
         (config.failures, config.failure_rate_bp, config.evidence.is_some())
     }
 

@@ -1,6 +1,8 @@
-//! Line numbers in a configuration's text.
+//! Line numbers and paths of keys in a configuration's text.
 //!
 //! Invariant: a mistake is reported with its line and key but without the text itself, which may be secret.
+
+use toml::de::DeValue;
 
 /// The text.
 pub(super) struct Lines<'a>(&'a str);
@@ -14,27 +16,42 @@ impl<'a> Lines<'a> {
     pub(super) fn number(&self, offset: usize) -> usize {
         1 + self.0.bytes().take(offset).filter(|byte| *byte == b'\n').count()
     }
+}
 
-    /// A mistake with its line number; `path` is the table that contains it.
-    pub(super) fn tell(&self, error: &toml::de::Error, path: &str) -> (usize, String) {
-        let message = error.message().trim();
-        let Some(span) = error.span() else { return (1, format!("{path}: {message}")) };
-        let key = self.key(span.start).filter(|_| !message.starts_with("unknown field"));
-        let place = match (path, key) {
-            ("", _) => String::new(),
-            (path, Some(key)) => format!("{path}.{key}: "),
-            (path, None) => format!("{path}: "),
+/// The keys that lead to a part of a value.
+#[derive(Debug, Default)]
+pub(super) struct Place {
+    pub(super) keys: Vec<String>,
+    /// The part is the last key itself, not its value.
+    pub(super) is_key: bool,
+}
+
+impl Place {
+    /// The place of the part that begins at this offset; `None` if that is the value itself.
+    pub(super) fn of(value: &DeValue<'_>, offset: usize) -> Option<Self> {
+        let found = match value {
+            DeValue::Table(table) => table.iter().find_map(|(key, value)| {
+                let is_key = key.span().contains(&offset);
+                let inner = Self::of(value.get_ref(), offset);
+                let is_here = is_key || inner.is_some() || value.span().contains(&offset);
+                is_here.then(|| {
+                    let mut place = inner.unwrap_or_default();
+                    place.keys.insert(0, key.get_ref().to_string());
+                    place.is_key |= is_key;
+                    place
+                })
+            }),
+            DeValue::Array(items) => items.iter().find_map(|item| Self::of(item.get_ref(), offset)),
+            _ => None,
         };
-        (self.number(span.start), format!("{place}{message}"))
+        found
     }
 
-    /// The key whose value is at this offset.
-    fn key(&self, offset: usize) -> Option<&'a str> {
-        let line = self.0.get(..offset)?.rsplit('\n').next()?;
-        let before = line.trim_end().strip_suffix('=').or_else(|| Some(line.rsplit_once('=')?.0))?.trim_end();
-        let start = before
-            .rfind(|c: char| !(c.is_ascii_alphanumeric() || c == '_' || c == '-'))
-            .map_or(0, |at| at + 1);
-        Some(&before[start..]).filter(|key| !key.is_empty())
+    /// The key to name in a message about this place: one that is itself the mistake is named by the message.
+    pub(super) fn path(&self, section: &str) -> String {
+        let named = self.keys.len() - usize::from(self.is_key);
+        let path: Vec<&str> =
+            std::iter::once(section).chain(self.keys[..named].iter().map(String::as_str)).collect();
+        path.join(".")
     }
 }

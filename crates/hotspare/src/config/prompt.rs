@@ -6,16 +6,14 @@
 use hotspare_normalize::{InstructionRole, Template};
 use serde::Deserialize;
 
+use super::forms::{Form, TextOr};
+
 /// A template: the path of a file, or a table.
-#[derive(Debug, Deserialize)]
-#[serde(
-    untagged,
-    expecting = "a prompt is the path of a file, or { text = \"…\" } or { file = \"…\" } with role, prefix, suffix, \
-                 examples, stop, variables and sampling"
-)]
-pub(super) enum PromptDto {
-    Path(String),
-    Table(Box<TableDto>),
+pub(super) type PromptDto = TextOr<TableDto>;
+
+impl Form for TableDto {
+    const WHAT: &'static str = "a prompt is the path of a file, or { text = \"…\" } or { file = \"…\" } with role, prefix, \
+                                suffix, examples, stop, variables and sampling";
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -52,7 +50,7 @@ impl PromptDto {
     /// The path of a file that has not been read yet.
     fn file(&self) -> Option<&str> {
         match self {
-            Self::Path(path) => Some(path),
+            Self::Text(path) => Some(path),
             Self::Table(table) if table.text.is_none() => table.file.as_deref(),
             Self::Table(_) => None,
         }
@@ -68,9 +66,9 @@ impl PromptDto {
 
     fn fill(&mut self, text: String) {
         match self {
-            Self::Path(path) => {
+            Self::Text(path) => {
                 let file = Some(std::mem::take(path));
-                *self = Self::Table(Box::new(TableDto { file, text: Some(text), ..TableDto::default() }));
+                *self = Self::Table(TableDto { file, text: Some(text), ..TableDto::default() });
             }
             Self::Table(table) => table.text = Some(text),
         }

@@ -10,6 +10,7 @@ use serde::Deserialize;
 use super::KeyDto;
 use super::breaker::BreakerDto;
 use super::cloud;
+use super::forms::{Form, TextOr};
 use super::native;
 use super::profile::ProfileDto;
 use super::prompt::PromptDto;
@@ -21,7 +22,7 @@ use crate::{anthropic, gemini, openai};
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct TargetDto {
-    provider: ProviderDto,
+    provider: TextOr<LikeDto>,
     model: String,
     api: Option<ApiDto>,
     #[serde(default)]
@@ -46,14 +47,9 @@ pub(super) struct TargetDto {
     pub(super) prompt: Option<PromptDto>,
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(
-    untagged,
-    expecting = "a provider is a name such as \"openai\", or { like = \"openai\", base_url = \"…\" }"
-)]
-enum ProviderDto {
-    Name(String),
-    Like(LikeDto),
+impl Form for LikeDto {
+    const WHAT: &'static str =
+        "a provider is a name such as \"openai\", or { like = \"openai\", base_url = \"…\" }";
 }
 
 /// Which wire to use if a host has several.
@@ -138,8 +134,8 @@ impl ThinkDto {
 impl TargetDto {
     pub(super) fn endpoint(self) -> Result<Endpoint, String> {
         let like = match self.provider {
-            ProviderDto::Name(like) => LikeDto { like, ..LikeDto::default() },
-            ProviderDto::Like(like) => like,
+            TextOr::Text(like) => LikeDto { like, ..LikeDto::default() },
+            TextOr::Table(like) => like,
         };
         let in_flight = self.max_in_flight.or(like.max_in_flight);
         let mut endpoint = provider(like, self.model, self.api)?;

@@ -1,5 +1,7 @@
 //! Valid and invalid configurations.
 
+use hotspare_core::Kind;
+
 use super::*;
 
 const GOOD: &str = r#"
@@ -76,7 +78,7 @@ fn errors_name_the_field_and_line() {
     assert!(with("model = \"c\"", "modle = \"c\"").contains("line 8: targets.spare: unknown field `modle`"));
     assert!(
         with("\"20s\"", "20")
-            .contains("line 18: routes.chat.first_content_deadline: a duration is a string with a unit")
+            .contains("line 18: routes.chat.limits.first_content_deadline: a duration is a string with a unit")
     );
     assert!(with("\"2%\"", "\"2\"").contains("a share is a string with a percent sign"));
     assert!(with("\"250ms\"", "\"0s\"").contains("first_content must be longer than 0s"));
@@ -102,6 +104,90 @@ fn all_errors_are_reported_at_once() {
             .replace("server =", "sever ="),
     );
     assert_eq!(message.lines().count(), 3, "{message}");
+}
+
+/// Mistakes that only show when the client is built do not hide behind those in the text.
+#[test]
+fn errors_of_all_stages_are_reported_together() {
+    let text = GOOD
+        .replace("model = \"c\"", "modle = \"c\"")
+        .replace("\"20s\"", "20")
+        .replace("provider = \"ollama\"", "provider = \"openai\"\nkeys = [{ env = \"HOTSPARE_TEST_UNSET\" }]")
+        .replace("server = {", "server = { max_connections = -1, idle_timeout = 5, ");
+    let mut config = Config::parse(&text).unwrap();
+    config.reject_server("idle_timeout", "is too short");
+    let error = config.client().unwrap_err();
+    let lines: Vec<&str> = error.message().lines().collect();
+    let expected = [
+        "line 2: server.idle_timeout: a duration is a string with a unit",
+        "line 2: server.max_connections: invalid value: integer `-1`, expected a whole number that is not",
+        "line 2: server.idle_timeout: is too short",
+        "line 8: targets.spare: unknown field `modle`",
+        "line 10: target `local`: the environment variable HOTSPARE_TEST_UNSET is not set",
+        "line 19: routes.chat.limits.first_content_deadline: a duration is a string with a unit",
+    ];
+    assert_eq!(lines.len(), expected.len(), "{lines:#?}");
+    for (line, expected) in lines.iter().zip(expected) {
+        assert!(line.starts_with(expected), "{expected} is missing in {lines:#?}");
+    }
+}
+
+#[test]
+fn errors_in_nested_tables_name_their_path() {
+    let local = |more: &str| wrong(&GOOD.replace("max_in_flight = 2", more));
+    let route = |more: &str| wrong(&GOOD.replace("on = { content_policy = \"next\" }", more));
+    for (message, expected) in [
+        (
+            wrong(&GOOD.replace("{ like = \"anthropic\",", "{ like = \"anthropic\", regon = \"eu\",")),
+            "line 7: targets.spare.provider: unknown field `regon`, expected one of `like`",
+        ),
+        (
+            wrong(&GOOD.replace("{ like = \"anthropic\",", "{")),
+            "line 7: targets.spare.provider: missing field `like`",
+        ),
+        (
+            wrong(&GOOD.replace("provider = \"ollama\"", "provider = 5")),
+            "line 11: targets.local.provider: a provider is a name such as",
+        ),
+        (
+            wrong(&GOOD.replace("window = \"60s\"", "widnow = \"60s\"")),
+            "line 9: targets.spare.breaker: unknown field `widnow`",
+        ),
+        (
+            wrong(&GOOD.replace("window = \"60s\"", "window = 60")),
+            "line 9: targets.spare.breaker.window: a duration is a string with a unit",
+        ),
+        (
+            local("[targets.local.profile]\ntools = true\nprice = { input = 1.0 }"),
+            "line 15: targets.local.profile.price: missing field `output`",
+        ),
+        (local("prompt = { txt = \"\" }"), "line 13: targets.local.prompt: unknown field `txt`"),
+        (
+            local("keys = [{ env = \"A\" }, { fil = \"b\" }]"),
+            "line 13: targets.local.keys: unknown field `fil`",
+        ),
+        (
+            wrong(
+                &GOOD.replace("\"http://127.0.0.1:2/v1\" }", "\"http://h/v1\", headers = \"Bearer 12345\" }"),
+            ),
+            "line 7: targets.spare.provider.headers: invalid type: string, expected a table",
+        ),
+        (local("keys = [12345]"), "line 13: targets.local.keys: a key is { env"),
+        (
+            route("on = { server = \"next\", contnt = \"next\" }"),
+            "line 21: routes.chat.on: unknown variant `contnt`",
+        ),
+        (
+            route("on = { server = \"next\", auth = 5 }"),
+            "line 21: routes.chat.on.auth: what follows from a failure is",
+        ),
+    ] {
+        assert!(
+            message.lines().any(|line| line.starts_with(expected)),
+            "{expected} is missing in\n{message}"
+        );
+        assert!(!message.contains("12345"), "{message}");
+    }
 }
 
 #[test]
