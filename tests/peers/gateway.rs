@@ -8,6 +8,7 @@ use hotspare_chaos::{Fault, WireFormat};
 use hotspare_gateway::{ClientKeys, ServeOptions, serve_on};
 use hotspare_tests::Rig;
 use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::task::JoinHandle;
 
 /// A running gateway; it stops when dropped.
@@ -246,6 +247,38 @@ async fn client_disconnect_cancels_upstream() {
     }
 }
 
+/// Unread bytes after the request, such as a stray line break or a pipelined request, must not hide that the caller is gone.
+#[tokio::test]
+async fn client_disconnect_is_noticed_behind_unread_bytes() {
+    let rig = Rig::sequential(&[WireFormat::OpenAi]).await;
+    let gateway = start(rig.client.clone()).await;
+    let pipelined =
+        format!("GET /v1/models HTTP/1.1\r\nhost: localhost\r\nx: {}\r\n\r\n", "x".repeat(90_000));
+    for (fault, stream) in [(Fault::Silence, false), (Fault::Silence, true), (Fault::StallAfter(3), true)] {
+        for more in ["\r\n", &pipelined] {
+            rig.servers[0].set_fault(Some(fault)).await;
+            let before = rig.servers[0].stats().cancelled;
+            let body = ask(stream);
+            let head = format!(
+                "POST /v1/chat/completions HTTP/1.1\r\nhost: localhost\r\ncontent-length: {}\r\n\r\n{body}{more}",
+                body.len()
+            );
+            let mut caller = tokio::net::TcpStream::connect(gateway.address()).await.unwrap();
+            caller.write_all(head.as_bytes()).await.unwrap();
+            while rig.client.targets()[0].counts.in_flight == 0 {
+                tokio::task::yield_now().await;
+            }
+            if fault == Fault::StallAfter(3) {
+                assert!(caller.read(&mut [0; 64]).await.unwrap() > 0);
+            }
+            drop(caller);
+            while rig.servers[0].stats().cancelled == before {
+                tokio::task::yield_now().await;
+            }
+        }
+    }
+}
+
 #[test]
 fn example_config_is_accepted() {
     let text = include_str!("../../docs/hotspare.toml");
@@ -383,7 +416,6 @@ async fn responses_api_is_served_by_every_wire() {
 /// A client that announces a body and does not send it holds a connection that others need.
 #[tokio::test]
 async fn missing_request_body_times_out() {
-    use tokio::io::{AsyncReadExt, AsyncWriteExt};
     let rig = Rig::sequential(&[WireFormat::OpenAi]).await;
     let mut options = ServeOptions::default();
     options.body_timeout = std::time::Duration::from_millis(50);

@@ -1,5 +1,6 @@
 //! What an operator sees of the gateway and can do: logs, metrics, targets.
 
+use std::collections::BTreeSet;
 use std::sync::OnceLock;
 
 use hotspare::{Client, Key, RouteSpec, Secret, Sequential, openai};
@@ -425,4 +426,105 @@ async fn idle_connection_is_closed_after_its_timeout() {
     let mut reply = String::new();
     idle.read_to_string(&mut reply).await.unwrap();
     assert!(reply.starts_with("HTTP/1.1 200 ") && reply.ends_with("ok\n"), "{reply}");
+}
+
+#[tokio::test]
+async fn documentation_lists_exactly_the_exposed_metrics() {
+    let rig = Rig::sequential(&[WireFormat::OpenAi]).await;
+    let gateway = start(rig.client.clone()).await;
+    let text = get(&gateway, "/metrics").await;
+    let families = text.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next());
+    let exposed: BTreeSet<&str> = families.collect();
+    let docs = include_str!("../../docs/operating.md");
+    let rows = docs.lines().filter(|line| line.starts_with("| `hotspare_"));
+    let names = rows.flat_map(|row| row.split('|').nth(1).unwrap().split('`').skip(1).step_by(2));
+    let documented: BTreeSet<&str> = names.collect();
+    assert_eq!(exposed, documented);
+    let named = docs.split(|c: char| !(c.is_ascii_lowercase() || c == '_'));
+    for name in named.filter(|word| word.starts_with("hotspare_")) {
+        assert!(exposed.contains(name), "docs/operating.md mentions {name}, which does not exist");
+    }
+}
+
+/// Sends a request as it is and returns status, headers and body.
+async fn send_raw(gateway: &Running, head: &str) -> (u16, String, String) {
+    let mut caller = tokio::net::TcpStream::connect(gateway.address()).await.unwrap();
+    caller.write_all(format!("{head}\r\nconnection: close\r\n\r\n").as_bytes()).await.unwrap();
+    let mut reply = Vec::new();
+    // The end of the connection comes later if the gateway lets a refused body drain.
+    loop {
+        assert!(caller.read_buf(&mut reply).await.unwrap() > 0, "{head}: the reply is cut off");
+        let Some((head, body)) = std::str::from_utf8(&reply).unwrap().split_once("\r\n\r\n") else {
+            continue;
+        };
+        let head = head.to_ascii_lowercase();
+        let (_, length) = head.split_once("content-length: ").unwrap();
+        if body.len() == length.lines().next().unwrap().parse::<usize>().unwrap() {
+            return (head[9..12].parse().unwrap(), head, body.to_owned());
+        }
+    }
+}
+
+/// Whatever is wrong, the reply has the format of the wire to which the path belongs.
+#[tokio::test]
+async fn every_error_has_the_format_of_its_path() {
+    let rig = Rig::sequential(&[WireFormat::OpenAi]).await;
+    let gateway = start(rig.client.clone()).await;
+    let version = "\r\nanthropic-version: 2023-06-01";
+    let (openai, anthropic) = (false, true);
+    let paths = [
+        ("/v1/chat/completions", Some(openai)),
+        ("/v1/responses", Some(openai)),
+        ("/v1/embeddings", Some(openai)),
+        ("/v1/messages", Some(anthropic)),
+        ("/v1/messages/count_tokens", Some(anthropic)),
+        // The same paths for both: the header decides.
+        ("/v1/models", None),
+        ("/v1/models/nobody", None),
+        ("/v1/models/%FF", None),
+        ("/v1/models/%zz", None),
+        ("/v1/nothing", None),
+        ("/", None),
+        ("/targets", None),
+        ("/targets/main/uncordon", None),
+        ("/targets/%FF/cordon", None),
+        ("/metrics", None),
+        ("/healthz", None),
+        ("/readyz", None),
+        ("*", None),
+    ];
+    let heads = [
+        "host: localhost",
+        "host: evil.example",
+        "host: :// @",
+        "host: localhost\r\ncontent-length: 1000000000",
+        "host: localhost\r\ncontent-length: 0\r\ncontent-encoding: gzip",
+    ];
+    let mut seen = BTreeSet::new();
+    for (path, wire) in paths {
+        for method in ["GET", "POST", "DELETE", "OPTIONS", "BREW"] {
+            for (head, told) in heads.iter().flat_map(|head| [(head, false), (head, true)]) {
+                let head = format!("{method} {path} HTTP/1.1\r\n{head}{}", if told { version } else { "" });
+                let (status, headers, body) = send_raw(&gateway, &head).await;
+                if status < 400 {
+                    continue;
+                }
+                seen.insert(status);
+                for header in ["content-type: application/json", "x-request-id: hs-", "x-should-retry: false"]
+                {
+                    assert!(headers.contains(&format!("\r\n{header}")), "{head}\n{headers}");
+                }
+                let error: Value = serde_json::from_str(&body).unwrap();
+                assert!(error["error"]["message"].is_string(), "{head}\n{body}");
+                let is_anthropic = error["type"] == "error" && error["request_id"].is_string();
+                // The operators' endpoints are no API of a provider: their own errors have OpenAI's format.
+                let is_operators = path.starts_with("/targets") || path == "/metrics";
+                assert!(
+                    is_anthropic == wire.unwrap_or(told) || (is_operators && !is_anthropic),
+                    "{head}\n{body}"
+                );
+            }
+        }
+    }
+    assert_eq!(seen.into_iter().collect::<Vec<_>>(), [400, 403, 404, 405, 413, 415]);
 }

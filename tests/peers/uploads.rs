@@ -1,5 +1,6 @@
 //! Request bodies: what is refused, when, and with which error.
 
+use hotspare::{RouteSpec, Sequential};
 use hotspare_chaos::{Fault, WireFormat};
 use hotspare_gateway::{ClientKeys, ServeOptions};
 use hotspare_tests::Rig;
@@ -90,7 +91,8 @@ async fn disconnect_during_upload_counts_as_cancelled() {
 
 #[tokio::test]
 async fn in_flight_bodies_stay_within_the_memory_limit() {
-    let rig = Rig::sequential(&[WireFormat::OpenAi]).await;
+    // Limits that outlast the test, however slow it is.
+    let rig = Rig::with(&[WireFormat::OpenAi], RouteSpec::new(Sequential::new(["main"]))).await;
     rig.servers[0].set_fault(Some(Fault::StallAfter(2))).await;
     let mut options = ServeOptions::default();
     options.max_body_bytes = 64 << 10;

@@ -14,7 +14,7 @@ use futures::Stream;
 use hotspare::{ChatStream, Error};
 use tokio::time::{Instant, Sleep};
 
-use crate::closing::{self, Closing, Watch};
+use crate::closing::Watch;
 use crate::front::Front;
 use crate::traffic::RequestGuard;
 
@@ -35,7 +35,7 @@ pub(crate) struct Frames<F> {
     /// frames.
     due: Instant,
     timer: Pin<Box<Sleep>>,
-    closing: Option<Watch>,
+    watch: Option<Watch>,
     /// Counts the request; taken when the stream ends.
     tally: Option<RequestGuard>,
 }
@@ -58,15 +58,15 @@ impl<F: Front> Frames<F> {
 
     fn new(source: Source, front: F, due: Instant) -> Self {
         let timer = Box::pin(tokio::time::sleep_until(due));
-        Self { source, front, due, timer, closing: None, tally: None }
+        Self { source, front, due, timer, watch: None, tally: None }
     }
 
-    /// Ends the stream with an error when the gateway shuts down, and counts it in `tally`.
-    pub(crate) fn watched(mut self, closing: Closing, mut tally: RequestGuard) -> Self {
+    /// Ends the stream with an error when the gateway shuts down or the caller hangs up, and counts it in `tally`.
+    pub(crate) fn watched(mut self, watch: Watch, mut tally: RequestGuard) -> Self {
         if matches!(self.source, Source::Open(_)) {
             tally.content();
         }
-        self.closing = Some(Watch::over(closing));
+        self.watch = Some(watch);
         self.tally = Some(tally);
         self
     }
@@ -80,11 +80,11 @@ impl<F: Front> Frames<F> {
         }
     }
 
-    /// Nothing is ready: checks whether the gateway shuts down or a keep-alive is due.
+    /// Nothing is ready: checks whether the stream ends early or a keep-alive is due.
     fn poll_quiet(&mut self, cx: &mut Context<'_>) -> Poll<Bytes> {
-        if self.closing.as_mut().is_some_and(|closing| closing.poll(cx).is_ready()) {
+        if let Some(Poll::Ready(error)) = self.watch.as_mut().map(|watch| watch.poll(cx)) {
             let mut out = Vec::new();
-            self.fail(&closing::why(), &mut out);
+            self.fail(&error, &mut out);
             return Poll::Ready(out.into());
         }
         self.poll_alive(cx)

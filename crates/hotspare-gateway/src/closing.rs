@@ -10,6 +10,7 @@ use hotspare::{Error, Kind};
 use tokio::sync::watch;
 
 use crate::refusal;
+use crate::socket::{self, Socket};
 
 /// Observed by everything that produces an answer.
 #[derive(Clone, Debug)]
@@ -36,15 +37,21 @@ pub(crate) fn why() -> Error {
     Error::new(Kind::NoTarget, "the gateway is shutting down; retry").with_code(refusal::SHUTTING_DOWN)
 }
 
-/// [`Closing::begun`] for polling.
-pub(crate) struct Watch(Pin<Box<dyn Future<Output = ()> + Send>>);
+/// What can end an answer early: the closing, or its caller. For polling.
+pub(crate) struct Watch(Pin<Box<dyn Future<Output = Error> + Send>>);
 
 impl Watch {
-    pub(crate) fn over(closing: Closing) -> Self {
-        Self(Box::pin(closing.begun()))
+    pub(crate) fn over(closing: Closing, socket: Socket) -> Self {
+        Self(Box::pin(async move {
+            tokio::select! {
+                () = closing.begun() => why(),
+                () = socket.hung_up() => socket::hung_up(),
+            }
+        }))
     }
 
-    pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+    /// The error with which the answer ends.
+    pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Error> {
         self.0.as_mut().poll(cx)
     }
 }

@@ -21,6 +21,7 @@ mod serve;
 mod setup;
 #[cfg(feature = "simulate")]
 pub mod simulate;
+mod socket;
 mod traffic;
 mod upload;
 

@@ -10,6 +10,7 @@ mod targets;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Request, State};
 use axum::http::{StatusCode, header};
 use axum::response::Response;
@@ -129,21 +130,22 @@ async fn operate(
     act: Act,
     State(gateway): State<Arc<Gateway>>,
     Extension(RequestId(id)): Extension<RequestId>,
-    Path(name): Path<String>,
+    path: Result<Path<String>, PathRejection>,
     request: Request,
 ) -> Response {
-    let admitted = gateway.admit_operator(request.headers()).await;
-    let done = admitted.and_then(|key| may_act(&gateway, &request).map(|()| key)).and_then(|key| {
-        targets::one(&gateway.client, &name).ok_or_else(|| {
+    let done = gateway.admit_operator(request.headers()).await.and_then(|key| {
+        may_act(&gateway, &request)?;
+        let name = reply::named(path)?;
+        if targets::one(&gateway.client, &name).is_none() {
             let targets = gateway.client.targets();
             let known: Vec<&str> = targets.iter().map(|target| target.id.as_str()).collect();
-            let what = format!("unknown target; valid values are {}", known.join(", "));
-            refusal(404, what)
-        })?;
-        act.on(&gateway.client, &name).map(|()| key)
+            return Err(refusal(404, format!("unknown target; valid values are {}", known.join(", "))));
+        }
+        act.on(&gateway.client, &name)?;
+        Ok((key, name))
     });
     match done {
-        Ok(key) => {
+        Ok((key, name)) => {
             let whose = if gateway.operator_keys.is_empty() { "client" } else { "operator" };
             let whose = key.map(|key| format!("{whose} key {key}"));
             tracing::warn!(target: "hotspare", target = name, shown = whose, "{} by an operator", act.said());

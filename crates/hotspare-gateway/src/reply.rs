@@ -4,10 +4,12 @@
 //! what was already tried everywhere.
 
 use axum::body::Body;
+use axum::extract::Path;
+use axum::extract::rejection::PathRejection;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::Response;
 use hotspare::anthropic::VERSION_HEADER;
-use hotspare::{Error, Trail};
+use hotspare::{Error, Kind, Trail};
 
 use crate::front::{Chat, Front, Messages};
 
@@ -18,9 +20,19 @@ static NOTES: HeaderName = HeaderName::from_static("x-hotspare-notes");
 /// Longest `x-hotspare-notes`, in bytes. Notes name fields of the request, so the caller decides how long they are.
 const LONGEST_NOTES: usize = 1_024;
 
-/// Whether a request uses Anthropic's wire, as far as path and headers tell.
+/// Endpoints of OpenAI's wires.
+const OPENAI: [&str; 3] = ["/chat/completions", "/embeddings", "/responses"];
+
+/// Whether a request uses Anthropic's wire: according to its path or, where several wires share it, its headers.
 pub(crate) fn speaks_messages(path: &str, headers: &HeaderMap) -> bool {
-    headers.contains_key(VERSION_HEADER) || path.contains("/v1/messages")
+    let is_openai = OPENAI.iter().any(|end| path.ends_with(end));
+    path.contains("/v1/messages") || (headers.contains_key(VERSION_HEADER) && !is_openai)
+}
+
+/// The name in a path, unless it is not UTF-8.
+pub(crate) fn named(path: Result<Path<String>, PathRejection>) -> Result<String, Error> {
+    let wrong = |_| Error::new(Kind::InvalidRequest, "the name in the path is not UTF-8 in percent-encoding");
+    path.map(|Path(name)| name).map_err(wrong)
 }
 
 /// An error in the format of the wire that the client seems to use.
@@ -32,7 +44,7 @@ pub(crate) fn failure_on(messages: bool, error: &Error, id: &str) -> Response {
 pub(crate) fn failure<F: Front>(error: &Error, id: &str) -> Response {
     let (status, body) = F::error(error, id);
     let (attempts, skipped) = (error.trail().attempts.len(), error.trail().skipped.len());
-    if attempts + skipped == 0 {
+    if attempts + skipped == 0 && error.kind() != Kind::Cancelled {
         // Requests that became calls were already logged by the client. The message is omitted, as it may quote the
         // request.
         tracing::info!(target: "hotspare", status, kind = %error.kind(), code = error.code(), "request refused");

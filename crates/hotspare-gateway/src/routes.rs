@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
+use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Request, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderValue, StatusCode, header};
@@ -21,11 +22,13 @@ use serde_json::{Value, json};
 
 use crate::attend::{RequestId, attend};
 use crate::body::{Frames, PATIENCE};
+use crate::closing::Watch;
 use crate::deadline;
 use crate::front::{Asked, Chat, Front, Messages, Responses};
 use crate::gateway::Gateway;
 use crate::ops;
 use crate::reply::{self, Marks, failure};
+use crate::socket::Socket;
 use crate::traffic::RequestGuard;
 use crate::upload::{self, Room};
 
@@ -62,12 +65,13 @@ enum Answer<F> {
 async fn ask<F: Front>(
     State(gateway): State<Arc<Gateway>>,
     Extension(RequestId(id)): Extension<RequestId>,
+    Extension(socket): Extension<Socket>,
     request: Request,
 ) -> Response {
     let mut tally = gateway.traffic.begin();
     let answer = {
         // Pinned here, because it is large and would be moved several times.
-        let answer = pin!(gateway.answer::<F>(&id, &mut tally, request));
+        let answer = pin!(gateway.answer::<F>(&id, &socket, &mut tally, request));
         gateway.unless_closing(answer).await
     };
     match answer {
@@ -76,7 +80,7 @@ async fn ask<F: Front>(
             response
         }
         Ok(Answer::Stream { frames, marks }) => {
-            let frames = frames.watched(gateway.closing.clone(), tally);
+            let frames = frames.watched(Watch::over(gateway.closing.clone(), socket), tally);
             let mut response = Response::new(Body::from_stream(frames));
             let headers = response.headers_mut();
             headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
@@ -97,10 +101,11 @@ async fn ask<F: Front>(
 async fn embeddings(
     State(gateway): State<Arc<Gateway>>,
     Extension(RequestId(id)): Extension<RequestId>,
+    Extension(socket): Extension<Socket>,
     request: Request,
 ) -> Response {
     let mut tally = gateway.traffic.begin();
-    match gateway.unless_closing(gateway.embed(&mut tally, request)).await {
+    match gateway.unless_closing(gateway.embed(&socket, &mut tally, request)).await {
         Ok(response) => {
             tally.served();
             response
@@ -156,7 +161,12 @@ impl Gateway {
         Ok((asked, room))
     }
 
-    async fn embed(&self, tally: &mut RequestGuard, request: Request) -> Result<Response, Error> {
+    async fn embed(
+        &self,
+        socket: &Socket,
+        tally: &mut RequestGuard,
+        request: Request,
+    ) -> Result<Response, Error> {
         let (deadline, _, body, room) = self.upload(request).await?;
         tally.holds(room);
         let mut incoming = EmbeddingsRequest::parse(&body)?;
@@ -164,7 +174,8 @@ impl Gateway {
         shorten(&mut incoming.request.options, deadline);
         tally.has(incoming.request.options.deadline);
         tally.takes(self.client.route_for(&incoming.request.model));
-        let answer = self.client.embed_via(incoming.request.clone(), Some(WIRE)).await?;
+        let answer = self.client.embed_via(incoming.request.clone(), Some(WIRE));
+        let answer = socket.unless_hung_up(answer).await?;
         let mut response = reply::json(StatusCode::OK, incoming.body(&answer));
         Marks::of(&answer.trail).put(&mut response);
         Ok(response)
@@ -173,6 +184,7 @@ impl Gateway {
     async fn answer<F: Front>(
         &self,
         id: &str,
+        socket: &Socket,
         tally: &mut RequestGuard,
         request: Request,
     ) -> Result<Answer<F>, Error> {
@@ -183,7 +195,7 @@ impl Gateway {
         let Asked { request, stream, .. } = asked;
         tally.takes(self.client.route_for(&request.model));
         if !stream {
-            let answer = self.client.chat_via(request, Some(F::WIRE)).await?;
+            let answer = socket.unless_hung_up(self.client.chat_via(request, Some(F::WIRE))).await?;
             let body = match &answer.raw {
                 Raw::Frame { data, .. } => Body::from(data.clone()),
                 _ => Body::from(front.body(&answer)),
@@ -196,7 +208,7 @@ impl Gateway {
         let mut opening = Box::pin(async move { client.stream_via(request, Some(F::WIRE)).await });
         // Response headers are held back while a failure can still be reported by status, but no longer than
         // [`PATIENCE`].
-        Ok(match tokio::time::timeout(PATIENCE, &mut opening).await {
+        Ok(match tokio::time::timeout(PATIENCE, socket.unless_hung_up(&mut opening)).await {
             Ok(stream) => {
                 let stream = stream?;
                 let marks = Marks::of(stream.trail());
@@ -232,20 +244,21 @@ async fn models(
 async fn model(
     State(gateway): State<Arc<Gateway>>,
     Extension(RequestId(id)): Extension<RequestId>,
-    Path(name): Path<String>,
+    path: Result<Path<String>, PathRejection>,
     request: Request,
 ) -> Response {
     let messages = request.headers().contains_key(VERSION_HEADER);
     let known = gateway.admit(request.headers()).await.and_then(|()| {
-        let what = || format!("unknown model `{name}`; GET /v1/models lists the available ones");
-        let route = gateway.client.route_for(&name);
-        route.ok_or_else(|| {
-            Error::new(Kind::InvalidRequest, what()).with_status(404).with_code("model_not_found")
-        })
+        let name = reply::named(path)?;
+        if gateway.client.route_for(&name).is_some() {
+            return Ok(name);
+        }
+        let what = format!("unknown model `{name}`; GET /v1/models lists the available ones");
+        Err(Error::new(Kind::InvalidRequest, what).with_status(404).with_code("model_not_found"))
     });
     match known {
-        Ok(_) if messages => reply::json(StatusCode::OK, MessagesEncoder::model(&name)),
-        Ok(_) => reply::json(StatusCode::OK, described(&name).to_string()),
+        Ok(name) if messages => reply::json(StatusCode::OK, MessagesEncoder::model(&name)),
+        Ok(name) => reply::json(StatusCode::OK, described(&name).to_string()),
         Err(error) => reply::failure_on(messages, &error, &id),
     }
 }

@@ -14,6 +14,8 @@ use std::time::Duration;
 
 use futures::{Stream, StreamExt};
 use hotspare::Client;
+use hyper::body::Incoming;
+use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::GracefulShutdown;
@@ -25,6 +27,7 @@ use crate::auth::ClientKeys;
 use crate::closing::Closing;
 use crate::gateway::Gateway;
 use crate::routes::{crowded, router};
+use crate::socket::Socket;
 use crate::traffic::Traffic;
 use crate::upload::{COPIES, Uploads};
 use places::Places;
@@ -166,7 +169,13 @@ pub async fn serve_on(
             continue;
         }
         let (server, service) = if place.is_spare() { &no_room } else { &ordinary };
-        let connection = server.serve_connection(TokioIo::new(stream), service.clone()).into_owned();
+        let socket = Socket::new(stream);
+        let (watched, service) = (socket.clone(), service.clone());
+        let service = service_fn(move |mut request: hyper::Request<Incoming>| {
+            request.extensions_mut().insert(watched.clone());
+            service.call(request)
+        });
+        let connection = server.serve_connection(TokioIo::new(socket), service).into_owned();
         let connection = graceful.watch(connection);
         let counted = traffic.connect();
         tokio::spawn(async move {
@@ -212,6 +221,8 @@ fn server(idle: Duration, keep_alive: bool) -> auto::Builder<hyper_util::rt::Tok
         // Runs from the end of the last answer, including the idle time before the next head.
         .header_read_timeout(idle)
         .max_buf_size(HEAD_ROOM)
+        // Otherwise hyper drops a connection whose caller has closed its side, even if the reply is about to be written.
+        .half_close(Socket::NOTICES_HANG_UP)
         .keep_alive(keep_alive);
     server
 }

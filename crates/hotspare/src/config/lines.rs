@@ -29,7 +29,7 @@ pub(super) struct Place {
 impl Place {
     /// The place of the part that begins at this offset; `None` if that is the value itself.
     pub(super) fn of(value: &DeValue<'_>, offset: usize) -> Option<Self> {
-        let found = match value {
+        match value {
             DeValue::Table(table) => table.iter().find_map(|(key, value)| {
                 let is_key = key.span().contains(&offset);
                 let inner = Self::of(value.get_ref(), offset);
@@ -43,8 +43,7 @@ impl Place {
             }),
             DeValue::Array(items) => items.iter().find_map(|item| Self::of(item.get_ref(), offset)),
             _ => None,
-        };
-        found
+        }
     }
 
     /// The key to name in a message about this place: one that is itself the mistake is named by the message.
