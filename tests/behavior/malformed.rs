@@ -108,7 +108,7 @@ const CONFIGS: [(&str, &str); 45] = [
         "[targets.a]\nprovider = { like = \"openai\", base_url = \"http://h/v1\", headers = { content-length = \"5\" } }\nmodel = \"m\"",
         "`content-length` cannot be set by users",
     ),
-    ("", "line 1: there are no targets"),
+    ("", "there are no targets; add one"),
     ("[", "line 1"),
     ("targets = 3", "targets"),
     ("[targets.a]\nprovider = \"openai\"\nprovider = \"openai\"", "line 3"),

@@ -369,7 +369,7 @@ fn invalid_template_is_a_config_error() {
         ("\"prompts/x.j2\"", "was not read"),
         ("{ prefix = \"x\" }", "needs `file` or `text`"),
         ("{ text = \"\", role = \"boss\" }", "unknown prompt.role `boss`"),
-        ("{ text = \"\", colour = 1 }", "prompt is the path of a file"),
+        ("{ text = \"\", colour = 1 }", "targets.main.prompt: unknown field `colour`"),
     ] {
         let error = Client::from_toml(&text(prompt)).unwrap_err();
         assert!(error.message().contains(says), "{says} is missing in: {error}");

@@ -23,7 +23,7 @@ pub(super) const SERVER: &[Row] = &[
         "max_body_memory_bytes",
         "server.max_body_memory_bytes",
         "about 340 bodies of 1 MiB, each counted at three times its size",
-        "small: callers who come together get 503; large: that much memory is used",
+        "at least three times `max_body_bytes`; small: callers who come together get 503; large: that much memory is used",
     ),
     ("body_timeout", "–", "a slow uplink sends several MiB in this time", "–"),
     (
