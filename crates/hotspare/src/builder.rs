@@ -212,7 +212,8 @@ fn prompts(
             }
         }
         if !found && !members.iter().any(|member| broken.contains(member)) {
-            let what = format!("route `{route}` has a prompt for `{whom}`, which matches none of its targets");
+            let what =
+                format!("route `{route}` has a prompt for `{whom}`, which matches none of its targets");
             mistakes.add(About::Route(route.to_owned()), what);
         }
     }

@@ -157,7 +157,8 @@ impl Config {
                 "targets" => config.targets = each(&lines, "targets", value, &mut config.mistakes),
                 "routes" => config.routes = each(&lines, "routes", value, &mut config.mistakes),
                 other => {
-                    let what = format!("unknown section `{other}`; valid values are server, targets and routes");
+                    let what =
+                        format!("unknown section `{other}`; valid values are server, targets and routes");
                     config.mistakes.add(About::Line(line), what);
                 }
             }
@@ -306,17 +307,18 @@ fn read<T: for<'de> Deserialize<'de>>(
     }
 }
 
-/// Serde's message in words for operators, and without text from the configuration, which may be secret.
+/// Serde's message in words for operators, and without strings from the configuration, which may be secret.
 fn plain(message: &str) -> String {
     let Some((found, expected)) = message.rsplit_once(", expected ") else { return message.to_owned() };
-    let found = found.split_once("string \"").map_or(found.to_owned(), |(before, _)| format!("{before}string"));
+    let found =
+        found.split_once("string \"").map_or(found.to_owned(), |(before, _)| format!("{before}string"));
     let expected = match expected {
         "usize" | "u64" | "u32" => "a whole number that is not negative",
         "f64" => "a number",
         "a boolean" => "true or false",
         "a map" => "a table",
         "a sequence" => "a list",
-                other => other,
+        other => other,
     };
     format!("{found}, expected {expected}")
 }

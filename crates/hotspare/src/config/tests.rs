@@ -77,8 +77,9 @@ fn errors_name_the_field_and_line() {
     assert!(cloud("\"gemini\"").contains("it needs a key"));
     assert!(with("model = \"c\"", "modle = \"c\"").contains("line 8: targets.spare: unknown field `modle`"));
     assert!(
-        with("\"20s\"", "20")
-            .contains("line 18: routes.chat.limits.first_content_deadline: a duration is a string with a unit")
+        with("\"20s\"", "20").contains(
+            "line 18: routes.chat.limits.first_content_deadline: a duration is a string with a unit"
+        )
     );
     assert!(with("\"2%\"", "\"2\"").contains("a share is a string with a percent sign"));
     assert!(with("\"250ms\"", "\"0s\"").contains("first_content must be longer than 0s"));
@@ -179,7 +180,7 @@ fn errors_in_nested_tables_name_their_path() {
         ),
         (
             route("on = { server = \"next\", auth = 5 }"),
-            "line 21: routes.chat.on.auth: what follows from a failure is",
+            "line 21: routes.chat.on.auth: the action for a failure is",
         ),
     ] {
         assert!(

@@ -36,7 +36,7 @@ async fn rejected_key_is_reread_and_replaced_only_if_changed() {
     assert!(!slot.renew(&Secret::new("second")).await);
     *text.lock().unwrap() = "two words".into();
     assert!(!slot.renew(&Secret::new("second")).await, "an invalid key is not used");
-    assert!(slot.reload().await.unwrap_err().contains("the store holds white space"));
+    assert!(slot.reload().await.unwrap_err().contains("the store contains whitespace"));
 }
 
 /// Revoked first and replaced a moment later, as is usual for mounted secrets.
