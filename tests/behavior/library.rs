@@ -2,8 +2,9 @@
 
 use std::future::poll_fn;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, mpsc};
 use std::task::Poll;
+use std::time::Duration;
 
 use hotspare::{
     ChatRequest, Client, Cost, Endpoint, Json, Key, Kind, ModelProfile, OutputFormat, Price, Provider,
@@ -12,6 +13,7 @@ use hotspare::{
 use hotspare_chaos::{ChaosProvider, Fault, FaultPlan, Scripted};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
+use tokio::sync::oneshot;
 
 fn scripted(provider: Scripted) -> Endpoint {
     Endpoint::custom(Arc::new(provider), "m")
@@ -38,6 +40,36 @@ async fn typed_answers_are_repaired_too() {
     let answer = client.chat_as::<Note>(ask()).await.unwrap();
     assert_eq!(answer.value, Note { title: "a".into(), tags: Vec::new() });
     assert_eq!(answer.trail.attempts.len(), 1, "{}", answer.trail);
+}
+
+/// The validator runs while other tasks of the same thread go on, and nothing that it may need is locked.
+#[test]
+fn validators_may_block_and_use_their_client() {
+    let (report, reported) = mpsc::channel();
+    // On a thread of its own, so that a deadlock fails the test instead of hanging it.
+    std::thread::spawn(move || {
+        let client = Client::builder().target("chat", scripted(Scripted::new().text("[]"))).build().unwrap();
+        let (inner, meanwhile) = (client.clone(), client.clone());
+        let (begin, begun) = oneshot::channel();
+        let (open, opened) = mpsc::channel();
+        let gate = Mutex::new((Some(begin), opened));
+        let validator = move |_: &serde_json::Value| {
+            let mut gate = gate.lock().unwrap();
+            gate.0.take().unwrap().send(inner.targets().len()).unwrap();
+            gate.1.recv().unwrap();
+            Ok(())
+        };
+        let call = async { client.chat_validated(ask(), validator).await.map(|answer| answer.text()) };
+        let other = async {
+            assert_eq!(begun.await, Ok(1));
+            assert_eq!(meanwhile.targets().len(), 1);
+            open.send(()).unwrap();
+        };
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        report.send(runtime.block_on(async { tokio::join!(call, other).0 })).unwrap();
+    });
+    let answer = reported.recv_timeout(Duration::from_secs(60));
+    assert_eq!(answer.expect("the validator holds up the process").unwrap(), "[]");
 }
 
 #[tokio::test]
@@ -230,7 +262,8 @@ async fn custom_validator_runs_in_addition_to_the_schema() {
 fn regex_schema_is_compiled_once_on_a_blocking_thread() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().max_blocking_threads(1).build();
     runtime.unwrap().block_on(async {
-        let client = Client::builder().target("main", scripted(Scripted::new().text(r#"{"a":"ab"}"#)));
+        let provider = Arc::new(Scripted::new().text(r#"{"a":"ab"}"#));
+        let client = Client::builder().target("main", Endpoint::custom(Arc::clone(&provider) as _, "m"));
         let client = client.route("chat", Sequential::new(["main"])).build().unwrap();
         let with = |pattern: &str| {
             let schema = format!(r#"{{"type":"object","properties":{{"a":{{"pattern":"{pattern}"}}}}}}"#);
@@ -252,9 +285,15 @@ fn regex_schema_is_compiled_once_on_a_blocking_thread() {
             assert!(waits().await, "not compiled on this thread");
             drop(busy);
             assert_eq!(first.await.is_ok(), works, "{pattern}");
-            let busy = occupy();
-            assert_eq!(client.chat(with(pattern)).await.is_ok(), works, "{pattern} is cached");
+            let (busy, sent) = (occupy(), provider.requests().len());
+            let mut again = std::pin::pin!(client.chat(with(pattern)));
+            let polled = poll_fn(|cx| Poll::Ready(again.as_mut().poll(cx))).await;
+            assert_eq!(provider.requests().len(), sent + usize::from(works), "{pattern} is cached");
             drop(busy);
+            match polled {
+                Poll::Ready(answer) => assert!(!works && answer.is_err()),
+                Poll::Pending => assert!(again.await.is_ok(), "validated on the blocking thread"),
+            }
         }
     });
 }

@@ -3,6 +3,7 @@
 //! Invariant: what the request leaves open is decided conservatively, so that an answer is continued only if nothing
 //! ties it to the target that started it.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use hotspare_core::{ChatRequest, Cost, EmbedRequest, OutputFormat, Request};
@@ -23,7 +24,7 @@ pub struct Ask {
     /// What the answer is validated against.
     pub output_check: Option<OutputCheck>,
     /// What tool arguments are validated against, by tool name.
-    pub tool_checks: Vec<(String, OutputCheck)>,
+    pub tool_checks: Arc<[(String, OutputCheck)]>,
     /// No attempt is started that would raise the call's cost above this.
     pub max_cost: Option<Cost>,
     /// Whether the request has stop sequences, which may end an answer before its first token.
@@ -45,7 +46,7 @@ impl Ask {
             native_wire: None,
             vectors: None,
             output_check: None,
-            tool_checks: Vec::new(),
+            tool_checks: Arc::default(),
             max_cost: None,
             stops: false,
             continuable: false,

@@ -14,6 +14,7 @@ use hotspare_normalize::{
     Assembler, Block, Grammar, Repair, StreamedCalls, ThinkSplitter, ToolAnswer, ToolIds, Vectors,
 };
 
+use crate::judgement::Judgement;
 use crate::plan::PlannedTarget;
 use crate::rules::Limits;
 use crate::splice::Splice;
@@ -62,6 +63,10 @@ pub(crate) struct Attempt {
     pub(crate) content_bytes: u64,
     /// Joins a continuation to what the caller already has.
     pub(crate) splice: Option<Splice>,
+    /// When its stream ended, if its answer is being judged.
+    pub(crate) ended: Option<Moment>,
+    /// The judgement of its answer, until it is handed out.
+    pub(crate) judgement: Option<Box<Judgement>>,
     /// A failure detected in an event, to be processed once the world is at hand.
     pub(crate) failure: Option<Error>,
     /// Expected cost of its prompt.
@@ -139,6 +144,8 @@ impl Attempt {
             calls: None,
             content_bytes: 0,
             splice: None,
+            ended: None,
+            judgement: None,
             failure: None,
             expected,
             reask: false,
@@ -152,6 +159,27 @@ impl Attempt {
 
     pub(crate) fn is_live(&self) -> bool {
         self.permit.is_some()
+    }
+
+    /// Whether events may still arrive.
+    pub(crate) fn is_open(&self) -> bool {
+        self.is_live() && self.ended.is_none()
+    }
+
+    /// Whether it has an answer that is being judged.
+    pub(crate) fn is_being_judged(&self) -> bool {
+        self.is_live() && self.ended.is_some()
+    }
+
+    /// Whether its answer must be judged before the caller may take it for complete.
+    pub(crate) fn needs_judgement(&self) -> bool {
+        let calls = self.calls.as_ref().is_some_and(|calls| !calls.is_empty());
+        self.fold.is_some() || self.said.is_some() || calls
+    }
+
+    /// Whether its events are withheld because they would tell the caller that an unjudged answer has finished.
+    pub(crate) fn is_withheld(&self) -> bool {
+        self.finished.is_some() && self.needs_judgement()
     }
 
     /// Whether it gave no answer and nothing explains why. Reasoning and white space do not count as an answer, unless
@@ -168,9 +196,9 @@ impl Attempt {
         !self.reask && self.choice.trim_to.is_none() && self.splice.is_none()
     }
 
-    /// Alive and not known to be late: worth waiting for before another attempt is started.
+    /// Alive and not known to be late, or complete: worth waiting for before another attempt is started.
     pub(crate) fn is_hopeful(&self) -> bool {
-        self.is_live() && !self.late && self.failure.is_none()
+        self.is_live() && (!self.late || self.ended.is_some()) && self.failure.is_none()
     }
 
     /// When its first content is later than usual.

@@ -7,8 +7,9 @@
 //! Life of a call: it starts the plan's first choice. A failure or late content starts the next one; a late attempt
 //! stays alive, and the first attempt with content serves. At that point the call *commits*: the other attempts are
 //! dropped, and only the events of the chosen one reach the caller. If its stream is cut after that, another target
-//! continues it where the text joins exactly; otherwise the caller gets an error. Invariant: a call ends exactly once,
-//! never successfully with a truncated answer, and every permit that it was given is settled.
+//! continues it where the text joins exactly; otherwise the caller gets an error. A complete answer is judged by the
+//! driver ([`Step::Judge`]), because that may take long. Invariant: a call ends exactly once, never successfully with a
+//! truncated answer, and every permit that it was given is settled.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -30,10 +31,10 @@ use crate::world::World;
 
 mod continuation;
 mod failover;
+mod judging;
 mod settle;
 mod start;
 mod timers;
-mod validate;
 
 /// The state machine of one call.
 #[derive(Debug)]
@@ -178,6 +179,9 @@ impl Call {
             if self.has_output() {
                 continue;
             }
+            if let Some((id, judgement)) = self.next_judgement() {
+                return Step::Judge(id, judgement);
+            }
             if let Some(begin) = self.start(now, world) {
                 return Step::Start(begin);
             }
@@ -211,6 +215,7 @@ impl Call {
             }
             Input::Ended(id) => self.ended(now, world, id),
             Input::Failed(id, error) => self.failed(now, world, id, error),
+            Input::Judged(id, judged) => self.judged(now, world, id, *judged),
             Input::Opened(id, limits) => {
                 if let Some(attempt) = self.live(id) {
                     attempt.heard = true;
@@ -235,7 +240,7 @@ impl Call {
         if self.over || self.committed.is_some_and(|winner| winner != id) {
             return;
         }
-        let Some(attempt) = self.live(id) else { return };
+        let Some(attempt) = self.live(id).filter(|attempt| attempt.is_open()) else { return };
         attempt.hear(now, &chunk.event);
         let chunk = attempt.normalize(chunk);
         match attempt.retell(chunk) {
@@ -255,14 +260,12 @@ impl Call {
             attempt.failure = Some(error);
             return;
         }
-        let judged = match &chunk.event {
-            Event::Finished(finish) => {
-                self.validate_streamed_calls(id, finish).and_then(|()| self.judge_silence(id))
-            }
+        let silence = match &chunk.event {
+            Event::Finished(_) => self.judge_silence(id),
             _ => Ok(()),
         };
         let Some(attempt) = self.live(id) else { return };
-        if let Err(error) = judged {
+        if let Err(error) = silence {
             // The caller must not be told that the answer has finished.
             attempt.finished = None;
             attempt.failure = Some(error);
@@ -280,7 +283,7 @@ impl Call {
                 }
             },
         };
-        if serves {
+        if serves && !attempt.is_withheld() {
             self.pass_on(chunk);
             return;
         }
@@ -311,7 +314,8 @@ impl Call {
     pub fn needs_world(&self) -> bool {
         let waits = |(index, attempt): (usize, &Attempt)| {
             let loser = self.committed.is_some_and(|winner| winner.0 != index);
-            attempt.is_live() && (loser || attempt.unobserved || attempt.failure.is_some())
+            let told = attempt.unobserved || attempt.failure.is_some() || attempt.judgement.is_some();
+            attempt.is_live() && (loser || told)
         };
         self.over || !self.aborts.is_empty() || self.attempts.iter().enumerate().any(waits)
     }
@@ -401,13 +405,14 @@ impl Call {
         let refused = attempt.refused && self.route.rules.on_refusal == OnRefusal::Next;
         // A continuation commits only once it has joined what the caller already has.
         let joined = attempt.splice.as_ref().is_none_or(crate::splice::Splice::is_joined);
-        !self.holds_whole() && self.committed.is_none() && !refused && joined
+        let free = !refused && joined && !attempt.is_withheld();
+        !self.holds_whole() && self.committed.is_none() && free
     }
 
     /// When the call commits to an attempt because its content has been held back long enough.
     fn commit_at(&self, attempt: &Attempt) -> Option<Moment> {
         let Commit::After(time) = self.route.rules.commit else { return None };
-        let first = attempt.first_content.filter(|_| attempt.is_live() && self.may_commit(attempt))?;
+        let first = attempt.first_content.filter(|_| attempt.is_open() && self.may_commit(attempt))?;
         Some(first + time)
     }
 
@@ -417,7 +422,14 @@ impl Call {
         self.retries.clear();
         self.wanted = 0;
         self.hand_over(id);
-        for chunk in std::mem::take(&mut self.attempts[id.0].held) {
+        self.release(id);
+    }
+
+    /// Passes on what an attempt's buffer holds.
+    fn release(&mut self, id: AttemptId) {
+        let attempt = &mut self.attempts[id.0];
+        attempt.held_bytes = 0;
+        for chunk in std::mem::take(&mut attempt.held) {
             self.pass_on(chunk);
         }
     }

@@ -8,6 +8,8 @@ use std::time::Duration;
 
 use hotspare_core::{Chunk, Error, RateLimits, Response, TargetId, Trail, Usage};
 
+use crate::judgement::{Judged, Judgement};
+
 /// Identifies an attempt within its call, counted from 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct AttemptId(pub usize);
@@ -22,6 +24,10 @@ pub enum Step {
     Deliver(Chunk),
     /// The call has ended. Returned once; nothing follows.
     Done(Box<Result<Summary, Error>>),
+    /// Run this judgement of the attempt's answer, and report the result as [`Input::Judged`]. It needs neither the call
+    /// nor the world, and may take long ([`Judgement::is_heavy`]); the call's timers go on meanwhile. A later
+    /// [`Step::Abort`] means that its result is no longer needed.
+    Judge(AttemptId, Box<Judgement>),
     /// Send a request.
     Start(AttemptStart),
     /// Do nothing until an input, an event or [`Call::poll_timeout`](crate::Call::poll_timeout).
@@ -86,8 +92,10 @@ pub enum Input {
     CallerGone,
     /// The attempt's stream has ended cleanly.
     Ended(AttemptId),
-    /// The attempt has failed.
+    /// The attempt has failed, or its answer could not be judged.
     Failed(AttemptId, Error),
+    /// The attempt's answer has been judged.
+    Judged(AttemptId, Box<Judged>),
     /// The attempt's reply has started.
     Opened(AttemptId, RateLimits),
     /// The attempt's key was rejected, and has been replaced by a newer one from its source.

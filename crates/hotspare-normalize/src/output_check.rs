@@ -64,6 +64,12 @@ impl OutputCheck {
         Ok(Some(Repaired { text: repaired, repairs }))
     }
 
+    /// Whether the validator may take longer than a few milliseconds for an answer of this many bytes, or may block.
+    #[must_use]
+    pub fn is_heavy(&self, bytes: usize) -> bool {
+        self.validator.as_ref().is_some_and(|validator| validator.is_heavy(bytes))
+    }
+
     /// The feedback for a model whose answer failed.
     #[must_use]
     pub fn feedback(violations: &[Violation]) -> String {

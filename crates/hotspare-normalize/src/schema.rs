@@ -32,12 +32,17 @@ const PATTERN_LIMIT: usize = 256 << 10;
 /// The most different regular expressions in one schema.
 const PATTERNS_LIMIT: usize = 64;
 
+/// The most steps of a validation that is quick: a few milliseconds even if every subschema applies to every value.
+const QUICK: u64 = 4_000_000;
+
 /// A compiled JSON Schema: draft 2020-12, or the draft that its `$schema` names.
 pub struct JsonSchema {
     schema: jsonschema::Validator,
     work: Work,
     tree: Value,
     weight: usize,
+    /// The most steps per byte of an answer; `None` if there is no useful bound.
+    steps: Option<u64>,
 }
 
 impl std::fmt::Debug for JsonSchema {
@@ -77,7 +82,8 @@ impl JsonSchema {
             .with_pattern_options(patterns)
             .build(&tree)
             .map_err(|error| invalid(violation(&error).to_string()))?;
-        Ok(Self { schema, work, tree, weight })
+        let steps = work.steps(text.len()).filter(|_| count == 0);
+        Ok(Self { schema, work, tree, weight, steps })
     }
 
     /// The memory that it may use, in bytes, approximately.
@@ -105,6 +111,11 @@ impl Validator for JsonSchema {
 
     fn drop_nulls(&self, answer: &mut Value) -> usize {
         nulls::drop_nulls(&self.tree, answer)
+    }
+
+    fn is_heavy(&self, bytes: usize) -> bool {
+        let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
+        self.steps.is_none_or(|steps| steps.saturating_mul(bytes) > QUICK)
     }
 }
 

@@ -43,6 +43,12 @@ impl StreamedCalls {
         }
     }
 
+    /// Whether there is nothing to validate.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.calls.is_empty()
+    }
+
     /// Validates the complete calls: the arguments of each must be a JSON object that passes the check for its name.
     ///
     /// # Errors

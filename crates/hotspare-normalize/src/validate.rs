@@ -8,7 +8,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 /// Validates answers. Closures `Fn(&Value) -> Result<(), Vec<Violation>>` are validators, too. A validator that wraps
-/// another must forward all three methods; otherwise, answers that the inner one could repair are rejected.
+/// another must forward all methods; otherwise, answers that the inner one could repair are rejected.
 pub trait Validator: Send + Sync {
     /// Validates one answer.
     ///
@@ -28,6 +28,13 @@ pub trait Validator: Send + Sync {
     fn drop_nulls(&self, answer: &mut Value) -> usize {
         let _ = answer;
         0
+    }
+
+    /// Whether validating an answer of this many bytes may take longer than a few milliseconds, or may block. If so, it
+    /// runs where it holds up nothing else. By default true: the validator is application code.
+    fn is_heavy(&self, bytes: usize) -> bool {
+        let _ = bytes;
+        true
     }
 }
 
@@ -51,6 +58,10 @@ impl<V: Validator + ?Sized> Validator for Arc<V> {
 
     fn drop_nulls(&self, answer: &mut Value) -> usize {
         (**self).drop_nulls(answer)
+    }
+
+    fn is_heavy(&self, bytes: usize) -> bool {
+        (**self).is_heavy(bytes)
     }
 }
 

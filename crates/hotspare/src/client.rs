@@ -71,6 +71,9 @@ impl Client {
     /// from another target, as with a schema. The request must say what to answer, in its prompt or as its `output`; if
     /// that is a schema, the answer must match it as well.
     ///
+    /// The validator runs on a thread of the runtime's blocking pool, unless its [`Validator::is_heavy`] returns false.
+    /// It may block and use the client.
+    ///
     /// # Errors
     /// As [`Client::chat`]; [`Kind::BadOutput`] if no target gave a valid answer, with the violations in the trail.
     pub async fn chat_validated(
@@ -329,7 +332,7 @@ impl Client {
         if let (Request::Chat(chat), true) =
             (&request, route.rules.validate_tool_calls != ValidateToolCalls::Never)
         {
-            ask.tool_checks = shared.validators.for_tools(&chat.tools);
+            ask.tool_checks = shared.validators.for_tools(&chat.tools).into();
         }
         let span = observe::span_of(&route);
         let call = Call::new(begun, Arc::clone(&shared.fleet), route, ask, plan);

@@ -10,14 +10,15 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 
-use futures::future::BoxFuture;
+use futures::future::{BoxFuture, FutureExt};
 use futures::stream::{BoxStream, StreamExt};
 use hotspare_core::{Chunk, Error, Kind, Moment, Request};
-use hotspare_engine::{AttemptId, AttemptStart, Call, Input, Step, Summary, Ticket};
+use hotspare_engine::{AttemptId, AttemptStart, Call, Input, Judged, Judgement, Step, Summary, Ticket};
 use hotspare_provider::{Outbound, Secret, Signal};
 use tokio::time::Sleep;
 use tracing::Span;
 
+use crate::blocking::{self, Blocking};
 use crate::clock::Clock;
 use crate::key::KeySlot;
 use crate::observe;
@@ -50,6 +51,8 @@ impl Running {
 enum Stage {
     Connecting(BoxFuture<'static, Result<Signals, Error>>),
     Streaming(Signals),
+    /// Its answer is complete and is being judged.
+    Judging(Blocking<Box<Judged>>),
     /// Resolves to whether its rejected key has been replaced at its source.
     Renewing(BoxFuture<'static, bool>, Error),
 }
@@ -148,9 +151,21 @@ impl Driver {
                     }
                     return Some(Output::Done(result));
                 }
+                Step::Judge(id, judgement) => self.judge(now, id, judgement),
                 Step::Start(begin) => self.start(&begin),
                 _ => return None,
             }
+        }
+    }
+
+    /// Judges an answer: at once, or on the blocking pool if that might hold up other tasks of this thread.
+    fn judge(&mut self, now: Moment, id: AttemptId, judgement: Box<Judgement>) {
+        if judgement.is_heavy() {
+            let judging = blocking::run(move || judgement.run());
+            self.attempts[id.0] = Some(Running { stage: Stage::Judging(judging), key: None });
+        } else {
+            let judged = judgement.run();
+            self.note(now, Input::Judged(id, judged));
         }
     }
 
@@ -233,6 +248,17 @@ impl Driver {
                     Poll::Pending => continue,
                     Poll::Ready(item) => item,
                 },
+                Stage::Judging(judging) => {
+                    let Poll::Ready(judged) = judging.poll_unpin(cx) else { continue };
+                    self.attempts[index] = None;
+                    let input = match judged {
+                        Ok(judged) => Input::Judged(id, judged),
+                        Err(error) => Input::Failed(id, error),
+                    };
+                    self.tell(now, input);
+                    happened = true;
+                    continue;
+                }
                 Stage::Renewing(renewing, error) => {
                     let Poll::Ready(renewed) = renewing.as_mut().poll(cx) else { continue };
                     let error = error.clone();

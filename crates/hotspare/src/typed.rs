@@ -4,11 +4,12 @@
 //! that does not match the schema: repaired, requested again, or requested from another target. Invariant: a returned
 //! value was in the answer.
 
+use std::marker::PhantomData;
 use std::ops::Deref;
 use std::sync::Arc;
 
 use hotspare_core::{ChatRequest, ChatResponse, Error, Json, Kind, OutputFormat};
-use hotspare_normalize::{OutputCheck, Violation};
+use hotspare_normalize::{OutputCheck, Validator, Violation};
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -75,7 +76,7 @@ impl Client {
         let OutputFormat::JsonSchema { schema, .. } = &request.output else {
             return Err(Error::new(Kind::InvalidRequest, "the request has no schema"));
         };
-        let form = Both(self.validator(schema)?, fits::<T>);
+        let form = Both(self.validator(schema)?, Fits::<T>(PhantomData));
         let response = self.chat_checked(request, OutputCheck::validated(Arc::new(form))).await?;
         match serde_json::from_str(&response.text()) {
             Ok(value) => Ok(Typed { value, response }),
@@ -105,9 +106,18 @@ fn name<T: JsonSchema>() -> String {
         .collect()
 }
 
-/// Whether the value deserializes as `T`.
-fn fits<T: DeserializeOwned>(answer: &Value) -> Result<(), Vec<Violation>> {
-    T::deserialize(answer)
-        .map(drop)
-        .map_err(|error| vec![Violation::new("", without_values(&error.to_string()))])
+/// Accepts what deserializes as `T`.
+struct Fits<T>(PhantomData<fn() -> T>);
+
+impl<T: DeserializeOwned> Validator for Fits<T> {
+    fn validate(&self, answer: &Value) -> Result<(), Vec<Violation>> {
+        T::deserialize(answer)
+            .map(drop)
+            .map_err(|error| vec![Violation::new("", without_values(&error.to_string()))])
+    }
+
+    /// Deserializing takes about as long as parsing.
+    fn is_heavy(&self, _: usize) -> bool {
+        false
+    }
 }

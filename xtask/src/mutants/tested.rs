@@ -95,6 +95,27 @@ pub(super) const MUTANTS: &[Mutant] = &[
         package: "hotspare-engine",
     },
     Mutant {
+        name: "an invalid stream ends with its finish event",
+        file: "crates/hotspare-engine/src/call.rs",
+        from: "if serves && !attempt.is_withheld() {",
+        to: "if serves {",
+        package: "hotspare-engine",
+    },
+    Mutant {
+        name: "an attempt times out while its answer is judged",
+        file: "crates/hotspare-engine/src/call/timers.rs",
+        from: "if !attempt.is_open() {",
+        to: "if !attempt.is_live() {",
+        package: "hotspare-engine",
+    },
+    Mutant {
+        name: "a connection closed during work is taken for a stale one",
+        file: "crates/hotspare-engine/src/call/failover.rs",
+        from: "now.saturating_since(self.attempts[id.0].started) <= STALE",
+        to: "now >= self.attempts[id.0].started",
+        package: "hotspare-engine",
+    },
+    Mutant {
         name: "a continuation is spliced without a match",
         file: "crates/hotspare-engine/src/splice.rs",
         from: "if text.as_bytes()[..common] != known[..common] {",

@@ -48,7 +48,7 @@ impl Call {
         // The answer was complete; what broke afterwards does not matter.
         let judged = matches!(error.kind(), Kind::BadOutput | Kind::ContentPolicy);
         let whole = passed_on || !attempt.is_empty(stops);
-        if attempt.finished.is_some() && whole && !judged {
+        if attempt.finished.is_some() && attempt.is_open() && whole && !judged {
             attempt.failure = None;
             self.ended(now, world, id);
             return;

@@ -11,8 +11,8 @@ use hotspare_health::{Observation, Outcome, Verdict};
 
 use super::continuation::empty_answer;
 use super::timers::exceeds_norm;
-use super::{Call, start, validate};
-use crate::attempt::{Attempt, Fold};
+use super::{Call, start};
+use crate::attempt::Attempt;
 use crate::ending::{End, Ending};
 use crate::rules::OnRefusal;
 use crate::splice::Splice;
@@ -134,11 +134,12 @@ impl Call {
         if let Some(entry) = self.trail.attempts.get_mut(id.0) {
             entry.cost = cost;
             entry.outcome = end;
-            entry.duration = now.saturating_since(attempt.started);
+            entry.duration = attempt.ended.unwrap_or(now).saturating_since(attempt.started);
             entry.usage = usage;
             entry.first_content = attempt.first_content.map(|first| first.saturating_since(attempt.started));
         }
         attempt.held = VecDeque::new();
+        attempt.judgement = None;
         // The target's token count for the unchanged request.
         let reported = attempt.is_as_asked() && attempt.usage.source == UsageSource::Reported;
         let counted = attempt.usage.input.filter(|_| reported);
@@ -158,9 +159,8 @@ impl Call {
 
     /// An attempt's stream has ended cleanly: an answer if it is complete, a failure if not.
     pub(super) fn ended(&mut self, now: Moment, world: &mut World, id: AttemptId) {
-        let native = self.ask.native_wire;
         let (stops, passed_on) = (self.ask.stops, self.committed == Some(id));
-        let Some(attempt) = self.live(id) else { return };
+        let Some(attempt) = self.attempts.get(id.0).filter(|attempt| attempt.is_open()) else { return };
         if attempt.finished.is_none() {
             let error = Error::new(Kind::Truncated, "the stream ended without a finish reason");
             self.failed(now, world, id, error);
@@ -178,40 +178,26 @@ impl Call {
             self.failed(now, world, id, error);
             return;
         }
-        let Some(attempt) = self.live(id) else { return };
-        let folded = attempt.fold.take().map(Fold::finish).transpose();
-        let whole = attempt.whole.take().filter(|raw| raw.wire() == native && native.is_some());
-        let judged = folded.and_then(|folded| {
-            let (mut response, repairs) = folded.unzip();
-            let repairs = repairs.unwrap_or_default();
-            let words = match &mut response {
-                Some(Response::Chat(response)) => {
-                    if repairs.is_empty() {
-                        response.raw = whole.unwrap_or_default();
-                    } else {
-                        self.note(id, [format!("tool arguments {}", validate::spelled(&repairs))]);
-                    }
-                    Some(response)
-                }
-                _ => None,
-            };
-            self.validate(id, words)?;
-            if let Some(Response::Chat(words)) = &mut response {
-                self.validate_tool_calls(id, words)?;
-            }
-            Ok(response)
-        });
-        let response = match judged {
-            Ok(response) => response,
-            Err(error) => {
-                self.failed(now, world, id, error);
-                return;
-            }
-        };
-        if self.committed.is_none() && self.ask.stream {
-            self.commit(id);
+        if attempt.needs_judgement() {
+            self.submit(now, id);
+        } else {
+            self.serve(now, world, id, None);
         }
-        self.committed = Some(id);
+    }
+
+    /// Ends the call with the complete answer of an attempt.
+    pub(super) fn serve(
+        &mut self,
+        now: Moment,
+        world: &mut World,
+        id: AttemptId,
+        response: Option<Response>,
+    ) {
+        match self.committed {
+            Some(_) => self.release(id),
+            None if self.ask.stream => self.commit(id),
+            None => self.committed = Some(id),
+        }
         self.tell(now, world);
         let success = Outcome { verdict: Verdict::Success, at: None };
         self.settle(now, world, id, success, Ending::Served, Ended::Served);

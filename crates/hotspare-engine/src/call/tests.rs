@@ -1,5 +1,6 @@
 //! Examples of a call's behavior, step by step; the exhaustive exploration is in `explore`.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use hotspare_core::{
@@ -12,6 +13,7 @@ use hotspare_routing::{Hedge, Hedged, Race, Sequential, Strategy};
 use super::*;
 use crate::ending::{End, Ending};
 use crate::fleet::TargetSpec;
+use crate::judgement::Judgement;
 use crate::plan::PlanSeed;
 use crate::rules::{Limits, OnCut, Rules};
 use crate::step::AttemptStart;
@@ -20,6 +22,7 @@ use crate::world::Wish;
 mod capacity;
 mod cuts;
 mod explore;
+mod judging;
 mod network;
 mod pauses;
 mod rig;

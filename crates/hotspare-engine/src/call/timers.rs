@@ -36,7 +36,7 @@ impl Call {
             return;
         }
         for index in 0..self.attempts.len() {
-            if !self.over && self.attempts[index].is_live() {
+            if !self.over {
                 self.expire_attempt(now, world, AttemptId(index));
             }
         }
@@ -68,6 +68,10 @@ impl Call {
 
     fn expire_attempt(&mut self, now: Moment, world: &mut World, id: AttemptId) {
         let attempt = &self.attempts[id.0];
+        // Its answer has arrived, so none of its own limits applies.
+        if !attempt.is_open() {
+            return;
+        }
         if attempt.silent_at(&self.route.limits, self.listening).is_some_and(|at| now >= at) {
             if attempt.finished.is_some() {
                 self.aborts.push_back(id);
@@ -187,7 +191,8 @@ impl Call {
     }
 
     pub(super) fn has_content(&self) -> bool {
-        self.attempts.iter().any(|attempt| attempt.is_live() && attempt.first_content.is_some())
+        let has_content = |attempt: &Attempt| attempt.first_content.is_some() || attempt.ended.is_some();
+        self.attempts.iter().any(|attempt| attempt.is_live() && has_content(attempt))
     }
 
     /// The earliest moment at which [`Call::expire`] has something to do.
@@ -196,7 +201,7 @@ impl Call {
         if self.committed.is_none() && !self.has_content() {
             next = next.min(self.first_content_at);
         }
-        for attempt in self.attempts.iter().filter(|attempt| attempt.is_live()) {
+        for attempt in self.attempts.iter().filter(|attempt| attempt.is_open()) {
             let overdue = attempt.overdue_at().filter(|_| self.committed.is_none());
             for at in [
                 attempt.silent_at(&self.route.limits, self.listening),

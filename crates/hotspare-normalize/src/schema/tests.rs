@@ -157,3 +157,25 @@ fn hostile_schemas_take_bounded_time() {
     let _ = compile(slow).map(|schema| schema.validate(&json!("a".repeat(50_000))));
     let _ = compile(json!({ "pattern": "((a{1,1000}){1,1000}){1,1000}" }));
 }
+
+#[test]
+fn validations_that_may_take_long_are_heavy() {
+    let plain =
+        json!({ "properties": { "rows": { "items": { "properties": { "n": { "type": "number" } } } } } });
+    let regular = json!({ "properties": { "name": { "pattern": "^(a|a)*$" } } });
+    let listed = json!({ "items": { "enum": (0..2_000).collect::<Vec<_>>() } });
+    let wide = json!({ "items": { "allOf": vec![json!({ "minimum": 0 }); 500] } });
+    let list = json!({ "properties": { "next": { "$ref": "#" } } });
+    let tree = json!({ "anyOf": [{ "items": { "$ref": "#" } }, { "prefixItems": [{ "$ref": "#" }] }] });
+    let heavy = |schema: &Value, bytes| compile(schema.clone()).unwrap().is_heavy(bytes);
+    for (schema, short, long) in [
+        (&plain, false, true),
+        (&regular, true, true),
+        (&listed, false, true),
+        (&wide, false, true),
+        (&list, false, true),
+        (&tree, true, true),
+    ] {
+        assert_eq!((heavy(schema, 1_000), heavy(schema, 1 << 20)), (short, long), "{schema}");
+    }
+}

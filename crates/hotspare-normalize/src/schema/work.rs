@@ -17,6 +17,9 @@ const DEPTH_LIMIT: u32 = 64;
 /// The most subschemas that may be visited to describe what is wrong with an answer.
 const ERROR_LIMIT: u64 = 2_000_000;
 
+/// The steps that one subschema takes at most: each is about as long as comparing two values.
+const STEPS: u64 = 8;
+
 /// Keywords whose value is a schema or a list of schemas.
 const SCHEMAS: [&str; 15] = [
     "additionalItems",
@@ -70,6 +73,14 @@ impl Work {
         self.loops
             .checked_pow(depth)
             .is_some_and(|repeats| self.schemas.saturating_mul(repeats.max(1)) <= ERROR_LIMIT)
+    }
+
+    /// The most steps of a validation per byte of the answer, for a schema of this many bytes without regular
+    /// expressions: every subschema may apply to each value, and each value may be compared with every value that the
+    /// schema lists. Values take at least two bytes. `None` if recurring references repeat the work at every level.
+    pub(super) fn steps(self, bytes: usize) -> Option<u64> {
+        let listed = u64::try_from(bytes / 2).unwrap_or(u64::MAX);
+        (self.loops <= 1).then(|| (STEPS * self.schemas).saturating_add(listed) / 2)
     }
 
     fn add(&mut self, other: Self) {

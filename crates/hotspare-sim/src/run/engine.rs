@@ -115,6 +115,8 @@ impl Stage<'_> {
                     self.done(seat, live, *result);
                     return true;
                 }
+                // Judging takes no virtual time.
+                Step::Judge(id, judgement) => self.tell(live, Input::Judged(id, judgement.run())),
                 Step::Start(begin) => self.begin(seat, live, &begin),
                 _ => {
                     // A call that has just begun to wait polls once more: room may have been freed in between.

@@ -2,7 +2,7 @@
 //!
 //! Each path is replayed from the start, because permits cannot be cloned; states are deduplicated by fingerprint.
 //! Bound: three targets, paths of up to 6 inputs: content, the end, failures of five kinds, late events of attempts
-//! that are over, the next timer, room at a full target, and the caller leaving.
+//! that are over, the result of a judgement, the next timer, room at a full target, and the caller leaving.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -17,6 +17,9 @@ const DEPTH: usize = 6;
 enum Action {
     Content(usize),
     Ends(usize),
+    /// The answer finishes, and its stream stays open.
+    Finishes(usize),
+    Judged(usize),
     Breaks(usize, Kind),
     /// Another call ends, which makes room at a full target.
     Room,
@@ -28,6 +31,8 @@ fn apply(rig: &mut Rig, action: Action) {
     match action {
         Action::Content(id) => rig.text(id, "x"),
         Action::Ends(id) => rig.finishes(id),
+        Action::Finishes(id) => rig.says(id, Event::Finished(FinishReason::Stop)),
+        Action::Judged(id) => rig.judges(id),
         Action::Breaks(id, kind) => rig.fails(id, kind),
         Action::Room => rig.makes_room(),
         Action::Leaves => rig.tell(Input::CallerGone),
@@ -51,8 +56,15 @@ fn possible(rig: &Rig) -> Vec<Action> {
         all.push(Action::Content(id));
         if rig.live.contains(&begin.id) {
             all.push(Action::Ends(id));
+            if rig.judges_later {
+                all.push(Action::Finishes(id));
+            }
             let kinds = [Kind::Server, Kind::RateLimited, Kind::InvalidRequest, Kind::Truncated, Kind::Auth];
             all.extend(kinds.map(|kind| Action::Breaks(id, kind)));
+        }
+        if rig.judging.contains_key(&begin.id) {
+            // The runtime may shut down before it is judged.
+            all.extend([Action::Judged(id), Action::Breaks(id, Kind::Cancelled)]);
         }
     }
     all
@@ -82,8 +94,8 @@ fn check(rig: &Rig) -> Result<(), String> {
     let in_flight = in_flight - u32::try_from(rig.others.len()).unwrap();
     match rig.done.first() {
         Some(result) => {
-            if in_flight != 0 || !rig.live.is_empty() {
-                return Err("the call has ended with attempts still in flight".into());
+            if in_flight != 0 || !rig.live.is_empty() || !rig.judging.is_empty() {
+                return Err("the call is over and something is still under way".into());
             }
             if rig.call.poll_timeout().is_some() {
                 return Err("the call has ended but still has a timer".into());
@@ -92,6 +104,9 @@ fn check(rig: &Rig) -> Result<(), String> {
                 return Err("an invalid answer was a success".into());
             }
             let finished = rig.out.iter().any(|event| matches!(event, Event::Finished(_)));
+            if finished && result.as_ref().is_err_and(|error| error.kind() == Kind::BadOutput) {
+                return Err("the caller was told that an unfit answer had finished".into());
+            }
             let whole = result.as_ref().is_ok_and(|summary| summary.response.is_some());
             if result.is_ok() && !finished && !whole {
                 return Err("a truncated answer was a success".into());
@@ -103,8 +118,9 @@ fn check(rig: &Rig) -> Result<(), String> {
             }
         }
         None => {
-            if usize::try_from(in_flight).unwrap() != rig.live.len() {
-                return Err(format!("{in_flight} permits are held for {} attempts", rig.live.len()));
+            let attempts = rig.live.len() + rig.judging.len();
+            if usize::try_from(in_flight).unwrap() != attempts {
+                return Err(format!("{in_flight} permits are out for {attempts} attempts"));
             }
             match rig.call.poll_timeout() {
                 None => return Err("the call has no timer".into()),
@@ -279,8 +295,17 @@ fn invariants_hold_for_every_event_order() {
         let mut setup = Setup::new(&["a", "b", "c"]);
         setup.stream = stream;
         setup.form = Some(OutputCheck::json_object());
+        setup.judges_later = true;
         setups.push(setup);
     }
+    // A stream that is passed on before it is judged, and two answers that are judged at the same time.
+    let mut at_end = Setup::new(&["a", "b", "c"]);
+    (at_end.form, at_end.judges_later) = (Some(OutputCheck::json_object()), true);
+    at_end.rules.validate_output = ValidateOutput::AtEnd;
+    let mut together = Setup::new(&["a", "b", "c"]);
+    (together.stream, together.judges_later) = (false, true);
+    together.strategy = Arc::new(Race::new(["a", "b", "c"]).width(2));
+    setups.extend([at_end, together]);
     // A second key per target; a route that streams upstream; a hedge; and targets with room for one call.
     let mut keys = Setup::new(&["a", "b", "c"]);
     keys.keys = 2;

@@ -12,6 +12,9 @@ pub(super) struct Rig {
     /// Permits of other calls in flight.
     pub(super) others: Vec<(usize, Permit)>,
     pub(super) live: BTreeSet<AttemptId>,
+    /// Judgements to run later, if the setup says so.
+    pub(super) judging: BTreeMap<AttemptId, Box<Judgement>>,
+    pub(super) judges_later: bool,
     pub(super) begun: Vec<AttemptStart>,
     pub(super) out: Vec<Event>,
     pub(super) done: Vec<Result<Summary, Error>>,
@@ -41,6 +44,10 @@ pub(super) struct Setup {
     pub(super) tokens_per_minute: Option<u64>,
     pub(super) form: Option<OutputCheck>,
     pub(super) tools: Vec<(String, OutputCheck)>,
+    /// For embeddings, the number of inputs.
+    pub(super) vectors: Option<usize>,
+    /// Whether judgements wait for [`Rig::judges`]; otherwise they run at once.
+    pub(super) judges_later: bool,
     pub(super) max_cost: Option<Cost>,
     pub(super) no_hedge: bool,
     pub(super) prompt_tokens: u64,
@@ -101,6 +108,8 @@ impl Setup {
             tokens_per_minute: None,
             form: None,
             tools: Vec::new(),
+            vectors: None,
+            judges_later: false,
             max_cost: None,
             no_hedge: false,
             prompt_tokens: 5,
@@ -142,6 +151,8 @@ impl Setup {
             now,
             others,
             live: BTreeSet::new(),
+            judging: BTreeMap::new(),
+            judges_later: self.judges_later,
             begun: Vec::new(),
             out: Vec::new(),
             done: Vec::new(),
@@ -165,7 +176,8 @@ impl Setup {
         let mut ask = Ask::new(self.stream, self.seed);
         ask.continuable = self.form.is_none();
         ask.output_check.clone_from(&self.form);
-        ask.tool_checks.clone_from(&self.tools);
+        ask.tool_checks = self.tools.clone().into();
+        ask.vectors = self.vectors;
         ask.max_cost = self.max_cost;
         Call::new(now, fleet, route, ask, plan)
     }
@@ -202,6 +214,13 @@ impl Rig {
             match self.call.poll(self.now, &mut self.world) {
                 Step::Abort(id) => {
                     self.live.remove(&id);
+                    self.judging.remove(&id);
+                }
+                Step::Judge(id, judgement) => {
+                    self.judging.insert(id, judgement);
+                    if !self.judges_later {
+                        self.hand_in(id);
+                    }
                 }
                 Step::Deliver(chunk) => self.out.push(chunk.event),
                 Step::Done(result) => self.done.push(*result),
@@ -215,9 +234,21 @@ impl Rig {
         panic!("the call never waits");
     }
 
+    fn hand_in(&mut self, id: AttemptId) {
+        let judged = self.judging.remove(&id).unwrap().run();
+        self.call.handle(self.now, &mut self.world, Input::Judged(id, judged));
+    }
+
+    /// Runs a judgement.
+    pub(super) fn judges(&mut self, attempt: usize) {
+        self.hand_in(AttemptId(attempt));
+        self.run();
+    }
+
     pub(super) fn tell(&mut self, input: Input) {
         if let Input::Ended(id) | Input::Failed(id, _) = &input {
             self.live.remove(id);
+            self.judging.remove(id);
         }
         self.call.handle(self.now, &mut self.world, input);
         self.run();

@@ -1,0 +1,201 @@
+//! The work of judging one complete answer: assembling it, and validating and repairing it.
+//!
+//! Separate from the call, because it may take long and runs application code: a driver gets it as a
+//! [`Step`](crate::Step), runs it without the world, and reports the result. Invariant: nothing else validates an answer,
+//! and nothing in here refers to a call or the world.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use hotspare_core::{ChatResponse, Error, FinishReason, Kind, Part, Response};
+use hotspare_normalize::{OutputCheck, Repair, StreamedCalls, Violation, invalid_arguments};
+
+use crate::attempt::Fold;
+use crate::step::Reask;
+
+/// The longest answer in bytes that is assembled, read and repaired within a few milliseconds.
+const QUICK: usize = 256 << 10;
+
+/// A complete answer that is to be judged.
+#[derive(Debug)]
+pub struct Judgement {
+    /// The parts of an answer that is delivered as a whole.
+    pub(crate) fold: Option<Fold>,
+    /// The text of a streamed answer that must be validated.
+    pub(crate) said: Option<String>,
+    /// The tool calls of a streamed answer.
+    pub(crate) calls: Option<StreamedCalls>,
+    pub(crate) finish: Option<FinishReason>,
+    /// What the text is validated against.
+    pub(crate) check: Option<OutputCheck>,
+    /// What the arguments of its tool calls are validated against, by tool name; empty if it has none.
+    pub(crate) tools: Arc<[(String, OutputCheck)]>,
+    /// Whether the caller already has the text, so that it cannot be repaired.
+    pub(crate) delivered: bool,
+    /// Bytes of content.
+    pub(crate) bytes: usize,
+}
+
+/// The result of a [`Judgement`].
+#[derive(Debug)]
+pub struct Judged {
+    /// What was repaired.
+    pub(crate) notes: Vec<String>,
+    pub(crate) result: Result<Fit, Unfit>,
+}
+
+/// An answer as it may be delivered.
+#[derive(Debug)]
+pub(crate) struct Fit {
+    /// The whole answer, unless it is streamed.
+    pub(crate) response: Option<Response>,
+    /// The repaired text of a streamed answer that is still held.
+    pub(crate) text: Option<String>,
+}
+
+/// An answer that must not be delivered.
+#[derive(Debug)]
+pub(crate) struct Unfit {
+    pub(crate) error: Error,
+    pub(crate) violations: Vec<String>,
+    pub(crate) reask: Option<Reask>,
+}
+
+impl From<Error> for Unfit {
+    fn from(error: Error) -> Self {
+        Self { error, violations: Vec::new(), reask: None }
+    }
+}
+
+impl Judgement {
+    /// Whether [`Judgement::run`] may take longer than a few milliseconds, or run code of the application that may block.
+    #[must_use]
+    pub fn is_heavy(&self) -> bool {
+        let applies = |check: &OutputCheck| check.is_heavy(self.bytes);
+        self.bytes > QUICK
+            || self.text_check().is_some_and(|(check, _)| applies(check))
+            || self.tools.iter().any(|(_, check)| applies(check))
+    }
+
+    /// Judges the answer. Panics only if a validator does.
+    #[must_use]
+    pub fn run(self) -> Box<Judged> {
+        let mut notes = Vec::new();
+        let result = self.judge(&mut notes);
+        Box::new(Judged { notes, result })
+    }
+
+    fn judge(mut self, notes: &mut Vec<String>) -> Result<Fit, Unfit> {
+        if let Some(calls) =
+            self.calls.take().filter(|_| !self.finish.as_ref().is_some_and(FinishReason::is_cut))
+        {
+            calls.validate(&self.tools)?;
+        }
+        let Some(fold) = self.fold.take() else {
+            let text = match self.said.take() {
+                Some(said) => self.validate(said, notes)?,
+                None => None,
+            };
+            return Ok(Fit { response: None, text });
+        };
+        let (mut response, repairs) = fold.finish()?;
+        note_arguments(notes, &repairs);
+        if let Response::Chat(chat) = &mut response {
+            if chat.tool_calls().next().is_none()
+                && let Some(text) = self.validate(chat.text(), notes)?
+            {
+                replace(chat, text);
+            }
+            self.validate_tool_calls(chat, notes)?;
+        }
+        Ok(Fit { response: Some(response), text: None })
+    }
+
+    /// The check of the text. Tool calls, refusals and filtered answers need not have the requested form.
+    fn text_check(&self) -> Option<(&OutputCheck, &FinishReason)> {
+        let finish = self.finish.as_ref()?;
+        let check = self.check.as_ref()?;
+        matches!(finish, FinishReason::Stop | FinishReason::Length).then_some((check, finish))
+    }
+
+    /// Validates the answer's text. Returns the repaired text if it had to be repaired.
+    fn validate(&self, text: String, notes: &mut Vec<String>) -> Result<Option<String>, Unfit> {
+        let Some((check, finish)) = self.text_check() else { return Ok(None) };
+        match check.check(&text, finish) {
+            Ok(None) => Ok(None),
+            Ok(Some(repaired)) if !self.delivered => {
+                notes.push(spelled(&repaired.repairs));
+                Ok(Some(repaired.text))
+            }
+            Ok(Some(repaired)) => {
+                let names =
+                    repaired.repairs.iter().map(|repair| repair.as_str()).collect::<Vec<_>>().join(", ");
+                Err(unfit(&[Violation::new("", format!("would need repairs ({names})"))]).into())
+            }
+            Err(violations) => {
+                // Within the same limit another answer would be cut as well.
+                let reask = (*finish != FinishReason::Length).then(|| Reask {
+                    answer: text.into(),
+                    feedback: OutputCheck::feedback(&violations).into(),
+                });
+                let error = unfit(&violations);
+                Err(Unfit { error, violations: violations.iter().map(ToString::to_string).collect(), reask })
+            }
+        }
+    }
+
+    /// Validates the tool calls of a complete answer against their tools' schemas, and repairs them.
+    fn validate_tool_calls(&self, response: &mut ChatResponse, notes: &mut Vec<String>) -> Result<(), Error> {
+        if self.tools.is_empty() || response.finish.is_cut() {
+            return Ok(());
+        }
+        let mut repairs = Vec::new();
+        for part in &mut response.content {
+            let Part::ToolCall(call) = part else { continue };
+            let Some((_, form)) = self.tools.iter().find(|(name, _)| *name == call.name) else { continue };
+            let checked = form.check(&call.arguments, &FinishReason::ToolCalls);
+            if let Some(repaired) =
+                checked.map_err(|violations| invalid_arguments(&call.name, &violations))?
+            {
+                call.arguments = repaired.text;
+                repairs.extend(repaired.repairs);
+            }
+        }
+        note_arguments(notes, &repairs);
+        Ok(())
+    }
+}
+
+fn replace(response: &mut ChatResponse, text: String) {
+    let mut text = Some(text);
+    response.content = std::mem::take(&mut response.content)
+        .into_iter()
+        .filter_map(|part| match part {
+            Part::Text(_) => text.take().map(Part::Text),
+            part => Some(part),
+        })
+        .collect();
+}
+
+fn unfit(violations: &[Violation]) -> Error {
+    let list: Vec<String> = violations.iter().map(ToString::to_string).collect();
+    Error::new(
+        Kind::BadOutput,
+        format!("the answer does not have the form that was asked for: {}", list.join("; ")),
+    )
+}
+
+fn note_arguments(notes: &mut Vec<String>, repairs: &[Repair]) {
+    if !repairs.is_empty() {
+        notes.push(format!("tool arguments {}", spelled(repairs)));
+    }
+}
+
+fn spelled(repairs: &[Repair]) -> String {
+    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+    for repair in repairs {
+        *counts.entry(repair.as_str()).or_default() += 1;
+    }
+    let list: Vec<String> = counts.iter().map(|(name, count)| format!("{name} ×{count}")).collect();
+    format!("repaired: {}", list.join(", "))
+}
