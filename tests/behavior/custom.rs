@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use hotspare::{ChatRequest, Client, Endpoint, Error, Event, FinishReason, RouteSpec, Sequential};
+use hotspare::{
+    ChatRequest, Choice, Client, Endpoint, Error, Event, FinishReason, Kind, Next, Ranking, Reason,
+    RouteSpec, Scene, Sequential, Strategy, TargetId,
+};
 use hotspare_chaos::Scripted;
 
 /// Health belongs to a provider, whatever its name: two that look alike do not affect each other.
@@ -33,6 +36,43 @@ fn settings_a_custom_transport_ignores_are_config_errors() {
     let told = why(Client::builder().target("a", custom().deadline_header("x-deadline")).build());
     assert!(told.contains("deadline_header: no effect"), "{told}");
     Client::builder().target("a", custom()).build().unwrap();
+}
+
+/// The last target first.
+#[derive(Debug)]
+struct Backwards(Vec<TargetId>);
+
+impl Strategy for Backwards {
+    fn name(&self) -> &'static str {
+        "backwards"
+    }
+
+    fn members(&self) -> Vec<TargetId> {
+        self.0.clone()
+    }
+
+    fn rank(&self, scene: &Scene<'_>) -> Ranking {
+        let why = || Reason::Own("the last first".into());
+        Ranking {
+            choices: (0..scene.candidates.len()).rev().map(|index| Choice::new(index, why())).collect(),
+        }
+    }
+}
+
+/// The facade exports all types that its traits and policies name.
+#[tokio::test]
+async fn own_strategy_needs_only_the_facade() {
+    let provider = |provider: Scripted| Endpoint::custom(Arc::new(provider), "m");
+    let client = Client::builder()
+        .target("main", provider(Scripted::new().text("hi")))
+        .target("spare", provider(Scripted::new().status(503)))
+        .route("chat", Backwards(vec!["main".into(), "spare".into()]))
+        .build()
+        .unwrap();
+    let answer = client.chat(ChatRequest::to("chat").user("x")).await.unwrap();
+    let tried: Vec<&str> = answer.trail.attempts.iter().map(|attempt| attempt.target.as_str()).collect();
+    assert_eq!(tried, ["spare", "main"]);
+    assert_eq!(Kind::Overloaded.policy().next, Next::Move);
 }
 
 #[tokio::test]

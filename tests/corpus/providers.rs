@@ -111,12 +111,12 @@ impl Providers {
     /// The document.
     pub(crate) fn document(&self, set: &str) -> String {
         let mut out = format!(
-            "# Providers\n\n\
+            "\n\n## How each provider was verified\n\n\
              Written by `HOTSPARE_BLESS=1 cargo test -p hotspare-tests --test corpus` over the set `{set}` of recordings; see\n\
              [corpus.md](corpus.md).\n\n\
              How each capability was verified: a *number* counts recorded exchanges whose replies the adapter and an independent reader\n\
              read alike (failures: classified as in the reviewed table); *spec* was written from the specification alone; *no* is not\n\
-             offered. Providers without an adapter are reached as any OpenAI-compatible host.\n\n\
+             offered. Providers without an adapter have no name of their own and are reached as any OpenAI-compatible host.\n\n\
              | provider | adapter | {} | live server |\n|---|---|{}---|\n",
             COLUMNS.join(" | "),
             "---|".repeat(COLUMNS.len())

@@ -4,6 +4,7 @@
 //! request for them never moves to another family or another number of dimensions.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -75,6 +76,34 @@ impl EmbedRequest {
     #[must_use]
     pub fn dimensions(mut self, dimensions: u32) -> Self {
         self.dimensions = Some(dimensions);
+        self
+    }
+
+    /// Sets the time within which the answer must be complete.
+    #[must_use]
+    pub fn deadline(mut self, within: Duration) -> Self {
+        self.options.deadline = Some(within);
+        self
+    }
+
+    /// Tries only these targets of the route.
+    #[must_use]
+    pub fn only(mut self, targets: impl IntoIterator<Item = impl Into<TargetId>>) -> Self {
+        self.options.only = targets.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Excludes these targets of the route.
+    #[must_use]
+    pub fn without(mut self, targets: impl IntoIterator<Item = impl Into<TargetId>>) -> Self {
+        self.options.without = targets.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Tries one target only.
+    #[must_use]
+    pub fn no_failover(mut self) -> Self {
+        self.options.no_failover = true;
         self
     }
 }

@@ -9,6 +9,9 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
+use crate::error::Error;
+use crate::kind::Kind;
+
 /// One JSON value in its original text.
 #[derive(Clone)]
 pub struct Json(Box<RawValue>);
@@ -17,9 +20,10 @@ impl Json {
     /// Validates `text` and keeps it as it is.
     ///
     /// # Errors
-    /// If `text` is not exactly one JSON value.
-    pub fn parse(text: impl Into<String>) -> Result<Self, serde_json::Error> {
-        RawValue::from_string(text.into()).map(Self)
+    /// [`Kind::InvalidRequest`] with line and column if `text` is not exactly one JSON value.
+    pub fn parse(text: impl Into<String>) -> Result<Self, Error> {
+        let wrong = |error| Error::new(Kind::InvalidRequest, format!("not JSON: {error}"));
+        RawValue::from_string(text.into()).map(Self).map_err(wrong)
     }
 
     /// The text as written.
@@ -33,6 +37,17 @@ impl Json {
     #[must_use]
     pub fn to_value(&self) -> Value {
         serde_json::from_str(self.as_str()).unwrap_or(Value::Null)
+    }
+}
+
+/// What does not fit a type, without the value, which messages such as ``invalid value: integer `300`, expected u8``
+/// quote.
+#[must_use]
+pub fn misfit(error: &serde_json::Error) -> String {
+    let message = error.to_string();
+    match (message.split_once(": "), message.rsplit_once(", expected ")) {
+        (Some((what, _)), Some((_, wanted))) => format!("{what}, expected {wanted}"),
+        _ => message,
     }
 }
 

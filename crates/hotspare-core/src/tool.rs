@@ -5,9 +5,12 @@
 
 use std::collections::BTreeMap;
 
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::json::Json;
+use crate::error::Error;
+use crate::json::{Json, misfit};
+use crate::kind::Kind;
 use crate::message::Part;
 
 /// A function that the model may call.
@@ -25,13 +28,13 @@ use crate::message::Part;
 /// fn next(mut request: ChatRequest, answer: &ChatResponse) -> ChatRequest {
 ///     request = request.message(answer.to_message());
 ///     for call in answer.tool_calls() {
-///         // Here the application runs the tool with `call.arguments`, which is JSON text.
+///         // Here the application runs the tool with `call.parse()`: the arguments as a type of its own.
 ///         request = request.message(Message::tool(ToolResult::new(&call.id, "rain all day")));
 ///     }
 ///     request
 /// }
 /// # let _ = (request, next);
-/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # Ok::<(), hotspare_core::Error>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
@@ -110,6 +113,18 @@ impl ToolCall {
     pub fn new(id: impl Into<String>, name: impl Into<String>, arguments: impl Into<String>) -> Self {
         Self { id: id.into(), name: name.into(), arguments: arguments.into() }
     }
+
+    /// The arguments as a value of `T`.
+    ///
+    /// # Errors
+    /// [`Kind::BadOutput`] if they are not JSON or do not fit the type. Its message names what is wrong without quoting the
+    /// arguments, and can be returned to the model as the tool's result.
+    pub fn parse<T: DeserializeOwned>(&self) -> Result<T, Error> {
+        serde_json::from_str(&self.arguments).map_err(|error| {
+            let what = format!("the arguments of `{}` do not fit: {}", self.name, misfit(&error));
+            Error::new(Kind::BadOutput, what)
+        })
+    }
 }
 
 /// The result of a tool call.
@@ -142,5 +157,23 @@ impl ToolResult {
     pub fn with_error(mut self, is_error: bool) -> Self {
         self.is_error = is_error;
         self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn misfitting_arguments_are_described_without_their_values() {
+        let parse =
+            |arguments: &str| ToolCall::new("1", "weather", arguments).parse::<BTreeMap<String, u8>>();
+        assert_eq!(parse(r#"{"days": 3}"#).unwrap()["days"], 3);
+        for wrong in [r#"{"days": 31415}"#, r#"{"days": "31415"}"#, "31415 {"] {
+            let error = parse(wrong).unwrap_err();
+            assert_eq!(error.kind(), Kind::BadOutput);
+            assert!(error.message().starts_with("the arguments of `weather` do not fit: "), "{error}");
+            assert!(!error.message().contains("31415"), "{error}");
+        }
     }
 }

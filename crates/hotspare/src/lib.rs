@@ -76,16 +76,20 @@ pub use endpoint::Endpoint;
 pub use explain::{Explained, Explanation};
 pub use hotspare_core::{
     Attempt, Blame, Bound, BreakerState, CallOptions, Capabilities, ChatRequest, ChatResponse, Chunk, Cost,
-    EmbedInput, EmbedRequest, EmbedResponse, Encoding, Error, Event, FinishReason, Json, Kind, LongPrice,
-    Media, Message, ModelProfile, Native, Outcome, OutputFormat, Part, Policy, Price, Raw, Reasoning,
-    Request, Role, Sampling, SchemaSubset, Scope, Skipped, TargetId, TargetView, ThinkTags, Tool, ToolCall,
-    ToolChoice, ToolResult, Trail, Usage, UsageSource, Vector,
+    EmbedInput, EmbedRequest, EmbedResponse, Encoding, Error, Event, Evidence, FinishReason, Hold, Json,
+    Kind, LongPrice, Media, Message, ModelProfile, Native, Next, Origin, Outcome, OutputFormat, Part, Policy,
+    Price, Raw, Reasoning, Request, Role, Same, Sampling, SchemaSubset, Scope, Signature, Skipped, TargetId,
+    TargetView, ThinkTags, TokenScale, Tool, ToolCall, ToolChoice, ToolResult, Trail, Usage, UsageSource,
+    Vector,
 };
 pub use hotspare_engine::{
     Adaptive, AnswerLimit, Commit, CostKind, Counts, Histogram, KeyStatus, Limits, OnCut, OnKind, OnRefusal,
-    Rules, SpendLimit, Trim, ValidateOutput, ValidateToolCalls,
+    Route, Rules, SpendLimit, TargetSpec, Trim, ValidateOutput, ValidateToolCalls,
 };
-pub use hotspare_health::Config as BreakerConfig;
+pub use hotspare_health::{
+    Config as BreakerConfig, ConfigError as BreakerConfigError, Evidence as BreakerEvidence,
+    UnknownRule as UnknownBreaker,
+};
 #[cfg(feature = "schema")]
 pub use hotspare_normalize::JsonSchema;
 #[cfg(feature = "templates")]
@@ -93,8 +97,8 @@ pub use hotspare_normalize::{InstructionRole, Template};
 pub use hotspare_normalize::{PromptTemplate, Validator, Violation};
 pub use hotspare_provider::{Credentials, Provider, Secret, Signer, Transport, Wire};
 pub use hotspare_routing::{
-    Cheapest, Fastest, HealthAware, Hedge, Hedged, MostReliable, Race, RoundRobin, Sequential, Sticky,
-    Strategy, Tiered, Weighted,
+    Candidate, Cheapest, Choice, Fastest, HealthAware, Hedge, Hedged, MostReliable, Race, Ranking, Reason,
+    RoundRobin, Scene, Sequential, Start, Sticky, Strategy, Tiered, Weighted,
 };
 pub use key::{Key, KeyReader};
 pub use lint::Lint;
@@ -106,7 +110,7 @@ pub use schemars;
 pub use status::{RouteStatus, TargetStatus};
 pub use stream::ChatStream;
 #[cfg(feature = "typed")]
-pub use typed::Typed;
+pub use typed::{Typed, tool};
 
 /// Compiles the README's examples.
 #[cfg(doctest)]

@@ -8,7 +8,7 @@ use std::marker::PhantomData;
 use std::ops::Deref;
 use std::sync::Arc;
 
-use hotspare_core::{ChatRequest, ChatResponse, Error, Json, Kind, OutputFormat};
+use hotspare_core::{ChatRequest, ChatResponse, Error, Json, Kind, OutputFormat, Tool, misfit};
 use hotspare_normalize::{OutputCheck, Validator, Violation};
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
@@ -67,10 +67,8 @@ impl Client {
         T: DeserializeOwned + JsonSchema + 'static,
     {
         if !matches!(request.output, OutputFormat::JsonSchema { .. }) {
-            let schema = schemars::schema_for!(T);
-            let schema = Json::parse(schema.as_value().to_string())
-                .map_err(|_| Error::new(Kind::InvalidRequest, "the type's schema is not JSON"))?;
-            request.output = OutputFormat::JsonSchema { name: name::<T>(), schema, strict: true };
+            request.output =
+                OutputFormat::JsonSchema { name: name::<T>(), schema: schema::<T>(), strict: true };
         }
         self.compile(&request).await?;
         let OutputFormat::JsonSchema { schema, .. } = &request.output else {
@@ -88,12 +86,28 @@ impl Client {
     }
 }
 
-/// A deserialization error without the value, which messages such as `invalid value: integer `300`, expected u8` quote.
-fn without_values(message: &str) -> String {
-    match (message.split_once(": "), message.rsplit_once(", expected ")) {
-        (Some((what, _)), Some((_, wanted))) => format!("{what}, expected {wanted}"),
-        _ => message.to_owned(),
-    }
+/// A tool whose arguments are a value of `T`, with the schema derived from the type. [`ToolCall::parse`] reads them.
+///
+/// ```
+/// use hotspare::{ChatRequest, schemars, tool};
+///
+/// #[derive(serde::Deserialize, schemars::JsonSchema)]
+/// struct Place {
+///     /// A city, in English.
+///     city: String,
+/// }
+///
+/// let weather = tool::<Place>("weather", "The weather in a city today");
+/// let request = ChatRequest::to("chat").tool(weather).user("Do I need an umbrella in Oslo?");
+/// ```
+///
+/// [`ToolCall::parse`]: hotspare_core::ToolCall::parse
+pub fn tool<T: JsonSchema>(name: impl Into<String>, description: impl Into<String>) -> Tool {
+    Tool::new(name, schema::<T>()).with_description(description)
+}
+
+fn schema<T: JsonSchema>() -> Json {
+    Json::from(schemars::schema_for!(T).as_value())
 }
 
 /// The schema's name in characters that every provider accepts.
@@ -111,9 +125,7 @@ struct Fits<T>(PhantomData<fn() -> T>);
 
 impl<T: DeserializeOwned> Validator for Fits<T> {
     fn validate(&self, answer: &Value) -> Result<(), Vec<Violation>> {
-        T::deserialize(answer)
-            .map(drop)
-            .map_err(|error| vec![Violation::new("", without_values(&error.to_string()))])
+        T::deserialize(answer).map(drop).map_err(|error| vec![Violation::new("", misfit(&error))])
     }
 
     /// Deserializing takes about as long as parsing.

@@ -173,13 +173,13 @@ const BREAKER: &[Row] = &[
     (
         "failures",
         "breaker.failures",
-        "off: evidence opens instead; a count of failures means little where most calls succeed. Setting this or `failure_rate` turns evidence off unless it is set too",
+        "off: evidence opens instead; a count of failures means little where most calls succeed. In a configuration, setting this or `failure_rate` turns evidence off unless it is set too; in code set `evidence` to `None` or start from `BreakerConfig::window()`",
         "1: every failure opens; many: a dead target costs that many callers a hop",
     ),
     (
         "failure_rate_bp",
         "breaker.failure_rate",
-        "off: evidence opens instead; a rate needs many calls before it means anything. Setting this or `failures` turns evidence off unless it is set too",
+        "off: evidence opens instead; a rate needs many calls before it means anything. Affects evidence as `failures` does",
         "low: opens where ranking would handle it better; 100 %: only a dead target opens",
     ),
     (
@@ -190,9 +190,9 @@ const BREAKER: &[Row] = &[
     ),
     (
         "evidence",
-        "breaker.evidence (in nats), or breaker = \"evidence\"",
+        "breaker.evidence",
         "on: opens at four failures in a row at any rate of traffic, rarely falsely (docs/decisions/0010)",
-        "9.2 opens at three failures in a row, 11.5 at four, 13.8 at five",
+        "a sum in nats, or `breaker = \"evidence\"` for the default: 9.2 opens at three failures in a row, 11.5 at four, 13.8 at five",
     ),
     (
         "degrade",
@@ -302,8 +302,8 @@ const HEDGE: &[Row] = &[
 /// The whole document, or an error with the fields that it lacks.
 pub(crate) fn document() -> Result<String, String> {
     let mut out = String::from(
-        "# Settings\n\nEvery setting of routes, breakers, hedges, targets and the gateway: its name in a configuration (the library has a field of \
-         the same meaning), its default, the reason for it, and what its extremes do. Written by `cargo xtask docs` from the \
+        "# Settings\n\nEvery setting of routes, breakers, hedges, targets and the gateway: its name in a configuration (and the library's field \
+         where it is called differently; `_bp` is in hundredths of a per cent), its default, the reason for it, and what its extremes do. Written by `cargo xtask docs` from the \
          defaults in the code, which fails if a field is missing here. [hotspare.toml](hotspare.toml) shows them in use.\n",
     );
     let presets = [Limits::default(), Limits::interactive(), Limits::batch(), Limits::critical()];
@@ -337,7 +337,7 @@ pub(crate) fn document() -> Result<String, String> {
          | `proxy`, `proxy_from_env` | none | the address of an HTTP proxy, or those in `HTTPS_PROXY` and its siblings |\n\
          | `ca` | the system's | a PEM file of additional authorities, its path relative to the configuration |\n\
          | `health_group` | scheme, host and path of `base_url` | targets with the same name share their health |\n\
-         | `connect` | 1 s | short: a distant host is never reached; long: an unresponsive address costs this time |\n\
+         | `connect` (in code `connect_timeout`) | 1 s | short: a distant host is never reached; long: an unresponsive address costs this time |\n\
          | `probe` | false | true: while it is down the client probes it in the background, with 16 tokens at most once a second and key |\n\
          | `deadline_header` | none | the header in which the target gets the time left |\n",
     );
@@ -373,7 +373,12 @@ fn section<T: Debug>(
         for value in &values {
             accepted(name, value)?;
         }
-        let name = if *name == "–" { format!("`{field}` (library)") } else { format!("`{name}`") };
+        let last = name.split([' ', '=']).next().and_then(|path| path.rsplit('.').next());
+        let name = match last {
+            Some("–") => format!("`{field}` (library)"),
+            Some(last) if last != *field => format!("`{name}` (in code `{field}`)"),
+            _ => format!("`{name}`"),
+        };
         out.push_str(&format!("| {name} | {} | {source} | {extremes} |\n", values.join(" | ")));
     }
     Ok(())

@@ -1,11 +1,14 @@
 //! `cargo xtask docs`: documents generated from the code, so that they cannot drift.
 //!
 //! The failover table comes from the policy table that the engine reads, docs/errors.md from the adapters' rules,
-//! docs/knobs.md from the defaults. `--check` only compares.
+//! docs/knobs.md from the defaults, docs/strategies.md from the strategies' comments, and the names in docs/providers.md
+//! from the configuration. `--check` only compares.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command-line program")]
 
 mod errors;
 mod knobs;
+mod providers;
+mod strategies;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -20,9 +23,11 @@ fn main() -> ExitCode {
     let check = std::env::args().any(|arg| arg == "--check");
     let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..");
     for (name, made) in [
-        ("README.md", readme(&root)),
+        ("README.md", marked(&root, "README.md", Ok(table()))),
         ("docs/errors.md", Ok(errors::document())),
         ("docs/knobs.md", knobs::document()),
+        ("docs/providers.md", marked(&root, "docs/providers.md", providers::table())),
+        ("docs/strategies.md", strategies::document(&root)),
     ] {
         if let Err(what) = made.and_then(|fresh| keep(&root, name, &fresh, check)) {
             eprintln!("{name}: {what}");
@@ -32,12 +37,12 @@ fn main() -> ExitCode {
     ExitCode::SUCCESS
 }
 
-/// The README with an up-to-date failover table.
-fn readme(root: &Path) -> Result<String, String> {
-    let text = std::fs::read_to_string(root.join("README.md")).map_err(|error| error.to_string())?;
+/// A document with an up-to-date table between its markers.
+fn marked(root: &Path, name: &str, table: Result<String, String>) -> Result<String, String> {
+    let text = std::fs::read_to_string(root.join(name)).map_err(|error| error.to_string())?;
     match (text.find(BEGIN), text.find(END)) {
-        (Some(begin), Some(end)) => Ok(format!("{}{BEGIN}\n{}{}", &text[..begin], table(), &text[end..])),
-        _ => Err("it lacks the markers of the failover table".into()),
+        (Some(begin), Some(end)) => Ok(format!("{}{BEGIN}\n{}{}", &text[..begin], table?, &text[end..])),
+        _ => Err("it lacks the markers of its table".into()),
     }
 }
 
