@@ -6,7 +6,7 @@
 //! byte of the reply is reported as disconnected, and the engine, which alone decides on retries, asks the same target
 //! once more. Invariant: no total timeout, because a healthy stream may be long (only the body of an unsuccessful reply
 //! has a time limit); one connection carries one call, so that no call waits for another's (see
-//! `docs/decisions/0027-one-connection-carries-one-call.md`), and dropping the body closes it.
+//! `docs/decisions/0028-one-connection-carries-one-call.md`), and dropping the body closes it.
 
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};

@@ -65,6 +65,11 @@ async fn serve_setup(mut setup: Setup, listen: Option<&str>, insecure: bool) -> 
     for line in &setup.chosen {
         note(line);
     }
+    if !options.keys.is_empty() && options.operator_keys.is_empty() {
+        note(
+            "every client key may also take targets out of service: set server.operator_keys to separate the two",
+        );
+    }
     note(&format!("serving {} at http://{listen}/v1", setup.client.names().join(", ")));
     serve_on(listener, setup.client, options, signals).await.map_err(|error| error.to_string())
 }
