@@ -28,7 +28,7 @@ pub(crate) enum Command {
         #[arg(long, default_value = "127.0.0.1:0")]
         listen: std::net::SocketAddr,
         /// Speed factor: 0.5 halves the length of each act.
-        #[arg(long, default_value_t = 1.0)]
+        #[arg(long, default_value_t = 1.0, value_parser = pace)]
         pace: f64,
         /// Also record the screen to this file, as an animated SVG.
         #[arg(long)]
@@ -141,6 +141,13 @@ pub(crate) fn fail(message: &str) -> ExitCode {
     ExitCode::FAILURE
 }
 
+/// Parses a speed factor within the supported range.
+#[cfg(feature = "demo")]
+fn pace(text: &str) -> Result<f64, String> {
+    let pace = text.parse::<f64>().map_err(|error| error.to_string())?;
+    if (0.05..=20.0).contains(&pace) { Ok(pace) } else { Err("it must be from 0.05 to 20".into()) }
+}
+
 #[cfg(feature = "demo")]
 async fn demo(listen: std::net::SocketAddr, pace: f64, record: Option<PathBuf>) -> ExitCode {
     use std::io::IsTerminal;
@@ -148,7 +155,7 @@ async fn demo(listen: std::net::SocketAddr, pace: f64, record: Option<PathBuf>) 
     use hotspare_gateway::demo::{DemoOptions, run};
     let mut options = DemoOptions::default();
     options.listen = listen;
-    options.pace = pace.clamp(0.05, 20.0);
+    options.pace = pace;
     options.live = std::io::stdout().is_terminal();
     options.record = record;
     match run(options).await {

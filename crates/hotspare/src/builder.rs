@@ -331,6 +331,9 @@ fn connect(
     for (knob, _) in limits.iter().filter(|(_, limit)| *limit == Some(0)) {
         mistakes.push(format!("{knob} must be at least 1"));
     }
+    if endpoint.net.connect.is_some_and(|limit| limit.is_zero()) {
+        mistakes.push("connect must be longer than 0s".into());
+    }
     if let Err(error) = endpoint.breaker.validate() {
         mistakes.push(error.to_string());
     }

@@ -152,7 +152,9 @@ impl Config {
                         config.server_lines =
                             table.keys().map(|key| (key.get_ref().to_string(), of_key(key))).collect();
                     }
-                    config.server = read(&lines, "server", value, &mut config.mistakes).unwrap_or_default();
+                    // What can be read is used, so that its mistakes are found as well.
+                    let server = read(&lines, "server", value, &mut config.mistakes);
+                    config.server = server.map(|(server, _)| server).unwrap_or_default();
                 }
                 "targets" => config.targets = each(&lines, "targets", value, &mut config.mistakes),
                 "routes" => config.routes = each(&lines, "routes", value, &mut config.mistakes),
@@ -271,6 +273,7 @@ fn each<T: for<'de> Deserialize<'de>>(
             let line = lines.number(name.span().start);
             let name = name.into_inner().into_owned();
             let dto = read(lines, &format!("{section}.{name}"), value, mistakes);
+            let dto = dto.and_then(|(dto, is_whole)| is_whole.then_some(dto));
             Named { name, line, dto }
         })
         .collect();
@@ -279,31 +282,31 @@ fn each<T: for<'de> Deserialize<'de>>(
     read
 }
 
-/// Reads one table. On an error, the offending entry is removed and the rest is read again, so that one mistake does
-/// not hide the next.
+/// Reads one table, and returns whether it had no mistakes. On an error, the offending entry is removed and the rest is
+/// read again, so that one mistake does not hide the next.
 fn read<T: for<'de> Deserialize<'de>>(
     lines: &Lines<'_>,
     path: &str,
     mut value: Spanned<DeValue<'_>>,
     mistakes: &mut Mistakes,
-) -> Option<T> {
-    let mut removed: Vec<String> = Vec::new();
+) -> Option<(T, bool)> {
+    // Tables from which an entry was removed.
+    let mut shortened: Vec<Vec<String>> = Vec::new();
     loop {
         let error = match T::deserialize(ValueDeserializer::from(value.clone())) {
-            Ok(dto) => return removed.is_empty().then_some(dto),
+            Ok(dto) => return Some((dto, shortened.is_empty())),
             Err(error) => error,
         };
         let offset = error.span().unwrap_or(value.span()).start;
         let place = Place::of(value.get_ref(), offset);
         let message = plain(error.message().trim());
-        // A key of this table that seems to be missing may be one that was removed.
-        if place.is_some() || removed.is_empty() || !message.starts_with("missing field") {
+        let table = place.as_ref().map_or(&[][..], |place| &place.keys);
+        // A key that seems to be missing may be one that was removed.
+        if !(message.starts_with("missing field") && shortened.iter().any(|keys| keys == table)) {
             let path = place.as_ref().map_or_else(|| path.to_owned(), |place| place.path(path));
             mistakes.add(About::Line(lines.number(offset)), format!("{path}: {message}"));
         }
-        let (DeValue::Table(table), key) = (value.get_mut(), place?.keys.swap_remove(0)) else { return None };
-        table.remove(key.as_str());
-        removed.push(key);
+        shortened.push(place?.remove_from(value.get_mut()));
     }
 }
 
@@ -313,7 +316,8 @@ fn plain(message: &str) -> String {
     let found =
         found.split_once("string \"").map_or(found.to_owned(), |(before, _)| format!("{before}string"));
     let expected = match expected {
-        "usize" | "u64" | "u32" => "a whole number that is not negative",
+        "usize" | "u64" => "a whole number of at least 0",
+        "u32" => "a whole number from 0 to 4294967295",
         "f64" => "a number",
         "a boolean" => "true or false",
         "a map" => "a table",

@@ -2,6 +2,7 @@
 //!
 //! Invariant: a mistake is reported with its line and key but without the text itself, which may be secret.
 
+use toml::Spanned;
 use toml::de::DeValue;
 
 /// The text.
@@ -44,6 +45,24 @@ impl Place {
             DeValue::Array(items) => items.iter().find_map(|item| Self::of(item.get_ref(), offset)),
             _ => None,
         }
+    }
+
+    /// Removes this part from the value in which it was found, with the innermost key that leads to it. Returns the keys of
+    /// the table that had it.
+    pub(super) fn remove_from(mut self, value: &mut DeValue<'_>) -> Vec<String> {
+        while let Some(last) = self.keys.pop() {
+            let table = self.keys.iter().try_fold(&mut *value, |value, key| match value {
+                DeValue::Table(table) => table.get_mut(key.as_str()).map(Spanned::get_mut),
+                _ => None,
+            });
+            if let Some(DeValue::Table(table)) = table
+                && table.remove(last.as_str()).is_some()
+            {
+                break;
+            }
+            // It is inside a list, which is removed as a whole.
+        }
+        self.keys
     }
 
     /// The key to name in a message about this place: one that is itself the mistake is named by the message.

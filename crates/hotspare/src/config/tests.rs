@@ -121,7 +121,7 @@ fn errors_of_all_stages_are_reported_together() {
     let lines: Vec<&str> = error.message().lines().collect();
     let expected = [
         "line 2: server.idle_timeout: a duration is a string with a unit",
-        "line 2: server.max_connections: invalid value: integer `-1`, expected a whole number that is not",
+        "line 2: server.max_connections: invalid value: integer `-1`, expected a whole number of at least 0",
         "line 2: server.idle_timeout: is too short",
         "line 8: targets.spare: unknown field `modle`",
         "line 10: target `local`: the environment variable HOTSPARE_TEST_UNSET is not set",
@@ -130,6 +130,28 @@ fn errors_of_all_stages_are_reported_together() {
     assert_eq!(lines.len(), expected.len(), "{lines:#?}");
     for (line, expected) in lines.iter().zip(expected) {
         assert!(line.starts_with(expected), "{expected} is missing in {lines:#?}");
+    }
+}
+
+#[test]
+fn all_errors_of_a_nested_table_are_reported() {
+    let message = wrong(
+        &GOOD
+            .replace("failures = 3, window = \"60s\"", "failures = -3, widnow = \"60s\"")
+            .replace("{ like = \"anthropic\",", "{ lik = \"anthropic\",")
+            .replace("max_in_flight = 2", "max_in_flight = 9999999999\nkeys = [{ fil = \"a\" }, 5]"),
+    );
+    let lines: Vec<&str> = message.lines().collect();
+    let expected = [
+        "line 7: targets.spare.provider: unknown field `lik`",
+        "line 9: targets.spare.breaker.failures: invalid value: integer `-3`, expected a whole number from 0",
+        "line 9: targets.spare.breaker: unknown field `widnow`",
+        "line 13: targets.local.max_in_flight: invalid value: integer `9999999999`, expected a whole number from",
+        "line 14: targets.local.keys: unknown field `fil`",
+    ];
+    assert_eq!(lines.len(), expected.len(), "{lines:#?}");
+    for expected in expected {
+        assert!(lines.iter().any(|line| line.starts_with(expected)), "{expected} is missing in {lines:#?}");
     }
 }
 
@@ -162,6 +184,7 @@ fn errors_in_nested_tables_name_their_path() {
             local("[targets.local.profile]\ntools = true\nprice = { input = 1.0 }"),
             "line 15: targets.local.profile.price: missing field `output`",
         ),
+        (local("connect = \"0s\""), "line 10: target `local`: connect must be longer than 0s"),
         (local("prompt = { txt = \"\" }"), "line 13: targets.local.prompt: unknown field `txt`"),
         (
             local("keys = [{ env = \"A\" }, { fil = \"b\" }]"),
