@@ -77,13 +77,13 @@ async fn streamed(client: &Client) -> (Vec<String>, Result<FinishReason, Kind>, 
 async fn tool_arguments_become_the_answer() {
     let cases: [(&str, &[&str], usize); 6] = [
         ("as asked", &[r#"{"severity": 2,"#, r#" "owner": "ops"}"#], 1),
-        ("keys in another spelling", &[r#"{"Severity": 2, "#, r#""OWNER": "ops"}"#], 1),
+        ("respelled keys", &[r#"{"Severity": 2, "#, r#""OWNER": "ops"}"#], 1),
         ("a missing key", &[r#"{"severity": 2}"#], 3),
         ("a wrong type", &[r#"{"severity": "two", "#, r#""owner": "ops"}"#], 3),
         ("no arguments", &["{}"], 3),
         ("no call", &[], 3),
     ];
-    println!("arguments, wire, how it was asked for, requests");
+    println!("arguments, wire, how it was requested, requests");
     for wire in WIRES {
         for (what, arguments, requests) in cases {
             let Pair { main, spare, client } =

@@ -348,10 +348,10 @@ fn nonsense() -> Vec<Nonsense> {
         ("an empty object", 200, JSON, b"{}".to_vec(), BROKEN),
         ("a number beyond numbers", 200, JSON, br#"{"choices":1e999,"content":1e999}"#.to_vec(), BROKEN),
         ("a page", 200, "text/html", b"<html>log in</html>".to_vec(), BROKEN),
-        ("a page that says it is JSON", 200, JSON, b"<html>log in</html>".to_vec(), BROKEN),
+        ("a page labelled as JSON", 200, JSON, b"<html>log in</html>".to_vec(), BROKEN),
         ("an image", 200, "image/png", b"\x89PNG".to_vec(), BROKEN),
-        ("bytes that are no text", 200, JSON, b"{\"choices\":\"\xff\xfe\"}".to_vec(), BROKEN),
-        ("a frame that is no text", 200, SSE, b"data: {\"choices\":\"\xff\xfe\"}\n\n".to_vec(), BROKEN),
+        ("bytes that are not text", 200, JSON, b"{\"choices\":\"\xff\xfe\"}".to_vec(), BROKEN),
+        ("a frame that is not text", 200, SSE, b"data: {\"choices\":\"\xff\xfe\"}\n\n".to_vec(), BROKEN),
         ("nul bytes", 200, SSE, b"\0\0\0\n\n".to_vec(), BROKEN),
         ("a nul in a frame", 200, SSE, b"data: {\"a\":\"\0\"}\n\n".to_vec(), BROKEN),
         ("deep lists", 200, SSE, deep("["), BROKEN),
@@ -368,7 +368,13 @@ fn nonsense() -> Vec<Nonsense> {
             &[Kind::Protocol, Kind::Server, Kind::InvalidRequest],
         ),
         ("a failure without words", 500, JSON, b"".to_vec(), &[Kind::Server]),
-        ("a failure in no JSON", 502, "text/html", b"<html>bad gateway</html>".to_vec(), &[Kind::Server]),
+        (
+            "an error that is not JSON",
+            502,
+            "text/html",
+            b"<html>bad gateway</html>".to_vec(),
+            &[Kind::Server],
+        ),
         ("an error that is null", 429, JSON, br#"{"error":null}"#.to_vec(), &[Kind::RateLimited]),
         ("an error that is a number", 401, JSON, br#"{"error":7}"#.to_vec(), &[Kind::Auth]),
         ("an error in a list", 503, JSON, br#"[{"error":{"message":[]}}]"#.to_vec(), &[Kind::Overloaded]),
@@ -408,13 +414,13 @@ async fn malformed_replies_are_typed_errors() {
 async fn endless_replies_are_bounded() {
     let piece = |text: &str| Some(Bytes::from(text.repeat(PIECE / text.len())));
     for (what, status, kind, begin, more, most) in [
-        ("a body that goes on", 200, JSON, "{\"x\":\"", piece("a"), BODY_LIMIT),
-        ("white space that goes on", 200, JSON, "", piece(" "), BODY_LIMIT),
-        ("a list that goes on", 200, JSON, "[", piece("[],"), BODY_LIMIT),
-        ("a line that goes on", 200, SSE, "data: ", piece("a"), FRAME_LIMIT),
+        ("an endless body", 200, JSON, "{\"x\":\"", piece("a"), BODY_LIMIT),
+        ("endless whitespace", 200, JSON, "", piece(" "), BODY_LIMIT),
+        ("an endless array", 200, JSON, "[", piece("[],"), BODY_LIMIT),
+        ("an endless line", 200, SSE, "data: ", piece("a"), FRAME_LIMIT),
         ("an event of endless lines", 200, SSE, "", piece("data: a\n"), 4 * FRAME_LIMIT),
-        ("a failure that goes on", 500, JSON, "{\"error\":\"", piece("a"), 64 << 10),
-        ("a page that goes on", 502, "text/html", "<html>", piece("a"), 64 << 10),
+        ("an endless error body", 500, JSON, "{\"error\":\"", piece("a"), 64 << 10),
+        ("an endless page", 502, "text/html", "<html>", piece("a"), 64 << 10),
     ] {
         for (name, wire) in wires() {
             let begin = Bytes::from_static(begin.as_bytes());

@@ -53,11 +53,11 @@ const FLAWS: [(&str, &[&str], usize); 10] = [
     ("fenced", &["```json\n", GOOD, "\n```"], 1),
     ("with prose", &["Here you are: ", GOOD, " Anything else?"], 1),
     ("single quotes and a comma", &["{'severity': 2, ", "'owner': 'ops',}"], 1),
-    ("keys in another spelling", &[r#"{"Severity": 2, "#, r#""OWNER": "ops"}"#], 1),
+    ("respelled keys", &[r#"{"Severity": 2, "#, r#""OWNER": "ops"}"#], 1),
     ("a missing key", &[r#"{"severity": 2}"#], 3),
     ("a wrong type", &[r#"{"severity": "two", "owner": "ops"}"#], 3),
     ("no JSON at all", &["I would rather not."], 3),
-    ("half of it, as if it were whole", &[r#"{"severity": 2, "own"#], 3),
+    ("half of it, as if complete", &[r#"{"severity": 2, "own"#], 3),
     (CUT, &[r#"{"severity": 2,"#, r#" "owner": "ops"}"#], 2),
 ];
 /// This flaw is a truncated connection.
@@ -72,7 +72,7 @@ fn priced(server: &ChaosServer, wire: WireFormat) -> Endpoint {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn answer_conforms_to_the_schema_despite_every_flaw() {
-    println!("flaw, what came of it, how it was asked for, requests, cost of each");
+    println!("flaw, result, how the schema was requested, requests, cost of each");
     for (wires, streamed) in [
         ([WireFormat::OpenAi, WireFormat::Anthropic], false),
         ([WireFormat::OpenAi, WireFormat::Anthropic], true),
@@ -100,10 +100,10 @@ async fn answer_conforms_to_the_schema_despite_every_flaw() {
             let attempts = trail.attempts.len();
             let costs: Vec<Cost> = trail.attempts.iter().filter_map(|attempt| attempt.cost).collect();
             let how = match attempts {
-                1 if trail.attempts[0].notes.is_empty() => "as it came",
+                1 if trail.attempts[0].notes.is_empty() => "unchanged",
                 1 => "repaired",
                 2 => "failed over",
-                _ => "asked again, elsewhere",
+                _ => "re-asked, failed over",
             };
             let wire = if streamed { "stream" } else { "whole" };
             println!("{flaw:37} {how:>22} {wire:6} {attempts}  {costs:?}");
@@ -212,7 +212,7 @@ async fn typed_answer_is_a_value_or_a_descriptive_error() {
     let ask = || ChatRequest::to("main").user("x");
     let answer = client.chat_as::<Triage>(ask()).await.unwrap();
     assert_eq!(answer.value, Triage { severity: 2, owner: "ops".into() });
-    assert_eq!(answer.trail.attempts.len(), 2, "300 is no u8, so it was asked again");
+    assert_eq!(answer.trail.attempts.len(), 2, "300 is not a u8, so there was a re-ask");
     let requests = scripted.requests();
     let again = &requests[1].chat().messages;
     assert!(again.last().unwrap().joined_text().contains("/severity"), "{again:?}");

@@ -48,7 +48,7 @@ fn decoded_answers_match_an_independent_reader() {
         if let Some((_, why)) = EXCEPTIONS.iter().find(|(id, _)| *id == exchange.id) {
             report.exception(exchange, why);
             if wrong.is_empty() {
-                differing.push(format!("{name}: is read well, so it is no exception any more"));
+                differing.push(format!("{name}: is decoded correctly, so it is no longer an exception"));
             }
             continue;
         }

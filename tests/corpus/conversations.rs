@@ -267,7 +267,7 @@ fn conversations_are_accepted_by_every_other_wire() {
         "{conversations} conversations with tools ({thoughtful} with reasoning) × {} wires",
         speakers.len()
     );
-    println!("wire, model, requests that keep its rules, requests that it has no words for");
+    println!("wire, model, requests accepted, requests it cannot express");
     for (speaker, (kept, refused)) in speakers.iter().zip(&counts) {
         println!("{:24} {:22} {kept:6} {refused:4}", speaker.wire.name(), speaker.model);
         assert!(set.subset || *kept > 100, "{} took {kept} turns", speaker.model);

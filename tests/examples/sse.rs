@@ -1,7 +1,7 @@
 //! A web handler that streams an answer to a browser as server-sent events, and reports how the call went.
 //!
 //! Runs without a key. Starts the server, asks it once, and prints what the browser would receive.
-#![expect(clippy::print_stdout, reason = "an example shows what it does")]
+#![expect(clippy::print_stdout, reason = "examples print their results")]
 
 use std::convert::Infallible;
 use std::sync::Arc;

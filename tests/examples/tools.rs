@@ -2,7 +2,7 @@
 //! requests may be served by different targets.
 //!
 //! Runs without a key.
-#![expect(clippy::print_stdout, reason = "an example shows what it does")]
+#![expect(clippy::print_stdout, reason = "examples print their results")]
 
 use std::sync::Arc;
 

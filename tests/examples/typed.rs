@@ -2,7 +2,7 @@
 //! with what was wrong, or taken from the next target.
 //!
 //! Runs without a key.
-#![expect(clippy::print_stdout, reason = "an example shows what it does")]
+#![expect(clippy::print_stdout, reason = "examples print their results")]
 
 use std::sync::Arc;
 

@@ -181,7 +181,7 @@ fn unfit(violations: &[Violation]) -> Error {
     let list: Vec<String> = violations.iter().map(ToString::to_string).collect();
     Error::new(
         Kind::BadOutput,
-        format!("the answer does not have the form that was asked for: {}", list.join("; ")),
+        format!("the answer does not match the requested format: {}", list.join("; ")),
     )
 }
 

@@ -160,7 +160,7 @@ mod tests {
             "a host answers, so the failing hosts are at fault"
         );
         assert_eq!(network.take_change(at(2_700)).map(|change| change.suspected), Some(false));
-        assert_eq!(network.take_change(at(2_700)), None, "told once");
+        assert_eq!(network.take_change(at(2_700)), None, "reported once");
     }
 
     #[test]

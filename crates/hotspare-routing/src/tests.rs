@@ -144,7 +144,7 @@ fn busy_and_slow_targets_are_avoided() {
     assert_eq!(
         order(&Fastest::new(["a", "b"]), &views, 50, 0, None)[0],
         "a",
-        "looked at, or it would look slow for ever"
+        "explored, or it would look slow forever"
     );
 }
 

@@ -82,7 +82,7 @@ impl Scenario {
     /// # Errors
     /// If there is none with that name.
     pub fn find(name: &str) -> Result<Self, String> {
-        let text = Self::text(name).ok_or_else(|| format!("there is no scenario `{name}`"))?;
+        let text = Self::text(name).ok_or_else(|| format!("unknown scenario `{name}`"))?;
         Self::parse(name, text)
     }
 }

@@ -157,7 +157,7 @@ impl Watch {
         if counts.started != ended + u64::from(counts.in_flight) {
             self.say(now, || {
                 format!(
-                    "target {place}: {} started, {ended} ended, {} under way",
+                    "target {place}: {} started, {ended} ended, {} in flight",
                     counts.started, counts.in_flight
                 )
             });
@@ -174,7 +174,7 @@ impl Watch {
             self.say(now, || format!("a call made {starts} starts, at most {most} are allowed"));
         }
         if end.under_way > 0 {
-            self.say(now, || format!("a call ended with {} attempts under way", end.under_way));
+            self.say(now, || format!("a call ended with {} attempts in flight", end.under_way));
         }
         if now > end.arrived + limits.total + TICK {
             self.say(now, || "a call lasted longer than its total".into());

@@ -65,7 +65,7 @@ fn object(at: usize, arguments: &Value) -> Verdict {
         Value::String(text) => serde_json::from_str::<Value>(text).is_ok_and(|value| value.is_object()),
         value => value.is_object(),
     };
-    check(is_object, || format!("{at}: the arguments are no object: {arguments}"))
+    check(is_object, || format!("{at}: the arguments are not an object: {arguments}"))
 }
 
 /// A text, or a list of parts of these kinds; it must not be empty.
@@ -265,7 +265,7 @@ fn alternate<'a>(turns: &'a [Turn<'a>], thinks: bool, read: impl Fn(&'a Value) -
                 Block::Call(id, name, input) => {
                     check(!users, || format!("{at}: the user calls"))?;
                     calls.call(at, id, name)?;
-                    check(input.is_object(), || format!("{at}: the input is no object"))?;
+                    check(input.is_object(), || format!("{at}: the input is not an object"))?;
                 }
                 Block::Result(id, full) => {
                     check(users && results, || format!("{at}: a result at the wrong place"))?;
@@ -354,7 +354,7 @@ pub(super) fn ollama(body: &Value) -> Verdict {
     let messages = list(&body["messages"]);
     for (at, message) in messages.iter().enumerate() {
         let role = text(&message["role"]);
-        check(message["content"].is_string(), || format!("{at}: the content is no text"))?;
+        check(message["content"].is_string(), || format!("{at}: the content is not text"))?;
         if role == "tool" {
             let name = text(&message["tool_name"]);
             let place = waiting.iter().position(|waiting| waiting == name);
@@ -364,7 +364,9 @@ pub(super) fn ollama(body: &Value) -> Verdict {
         check(matches!(role, "system" | "user" | "assistant"), || format!("{at}: the role {role:?}"))?;
         check(waiting.is_empty(), || format!("{at}: {waiting:?} have no results yet"))?;
         for call in list(&message["tool_calls"]) {
-            check(call["function"]["arguments"].is_object(), || format!("{at}: arguments are no object"))?;
+            check(call["function"]["arguments"].is_object(), || {
+                format!("{at}: the arguments are not an object")
+            })?;
             waiting.push(text(&call["function"]["name"]).to_owned());
         }
         let says = message["content"] != "" || message["images"].is_array();

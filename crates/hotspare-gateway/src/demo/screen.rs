@@ -182,6 +182,6 @@ pub(crate) fn keys(frame: &mut Frame) {
     frame.space();
     frame.push(Line::default().put(
         Tone::Faint,
-        "[1-3] kill/restore  [s] slow  [r] rate-limit  [c] cut streams  [x] mend all  [q] quit",
+        "[1-3] kill/restore  [s] slow  [r] rate-limit  [c] cut streams  [x] repair all  [q] quit",
     ));
 }

@@ -237,7 +237,7 @@ fn list(args: &SimulateArgs) -> Result<(), String> {
 }
 
 fn unknown(name: &str) -> String {
-    format!("there is no scenario `{name}`; --list shows them")
+    format!("unknown scenario `{name}`; --list shows them")
 }
 
 fn scenarios(args: &SimulateArgs) -> Result<Vec<Scenario>, String> {

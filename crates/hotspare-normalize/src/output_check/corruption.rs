@@ -81,7 +81,7 @@ fn irreparable(text: &str) -> Vec<(&'static str, FinishReason, String)> {
         ("nothing", FinishReason::Stop, String::new()),
     ];
     if may_go_on(text) {
-        broken.push(("cut where it may go on", FinishReason::Length, cut));
+        broken.push(("cut where it may continue", FinishReason::Length, cut));
     }
     broken
 }

@@ -304,7 +304,7 @@ mod tests {
         let failed = measured(&turns(), RivalKind::OracleAtFailures, Measure::Affected);
         assert!(
             (9.0..40.0).contains(&failed),
-            "nine changes, and what came before the first failure told: {failed}"
+            "nine changes, and the calls before the first failure: {failed}"
         );
     }
 

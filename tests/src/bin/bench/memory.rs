@@ -40,10 +40,10 @@ pub(crate) async fn run() {
         }
     }
     let in_flight: u32 = client.targets().iter().map(|target| target.view.in_flight).sum();
-    println!("{in_flight} are under way in one process, {} MiB in all", resident() / 1_024 / 1_024);
+    println!("{in_flight} are in flight in one process, {} MiB in total", resident() / 1_024 / 1_024);
     drop(held);
     let in_flight: u32 = client.targets().iter().map(|target| target.view.in_flight).sum();
-    println!("after they were dropped: {in_flight} under way, {} MiB", resident() / 1_024 / 1_024);
+    println!("after they were dropped: {in_flight} in flight, {} MiB", resident() / 1_024 / 1_024);
 }
 
 /// A server that sends one word and then stalls; it ends with its parent's pipe.

@@ -85,7 +85,7 @@ fn check(rig: &Rig) -> Result<(), String> {
         let ended = counts.served + counts.cancelled + counts.failed.values().sum::<u64>();
         if counts.started != ended + u64::from(counts.in_flight) {
             return Err(format!(
-                "of {} starts {ended} have ended, {} are under way",
+                "of {} starts {ended} have ended, {} are in flight",
                 counts.started, counts.in_flight
             ));
         }
@@ -95,7 +95,7 @@ fn check(rig: &Rig) -> Result<(), String> {
     match rig.done.first() {
         Some(result) => {
             if in_flight != 0 || !rig.live.is_empty() || !rig.judging.is_empty() {
-                return Err("the call is over and something is still under way".into());
+                return Err("the call has ended with attempts still in flight".into());
             }
             if rig.call.poll_timeout().is_some() {
                 return Err("the call has ended but still has a timer".into());

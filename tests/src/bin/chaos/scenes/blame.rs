@@ -59,7 +59,7 @@ async fn blackhole() -> Vec<Mark> {
     holders.iter().for_each(tokio::task::JoinHandle::abort);
     vec![
         exactly("lost", lost + later, 0),
-        at_most("ms until all were served elsewhere", took, 2_400),
+        at_most("ms until all were served by the spare", took, 2_400),
         exactly("opened", stage.opened(), 1),
         at_most("calls sent to it after it opened", started - crossing, 1),
     ]
