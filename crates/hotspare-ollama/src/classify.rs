@@ -28,8 +28,8 @@ pub const RULES: &[Rule] = &[
         ],
         Kind::Unsupported,
     ),
+    Rule::text(&["requires more system memory", "out of memory", "process has terminated"], Kind::Server),
     Rule::text(&["server busy", "maximum pending requests", "loading model"], Kind::Overloaded),
-    Rule::text(&["requires more system memory", "out of memory"], Kind::Server),
     Rule::text(&["unauthorized"], Kind::Auth),
     Rule::text(&["invalid format", "invalid message", "json: cannot unmarshal"], Kind::InvalidRequest),
 ];
@@ -111,6 +111,11 @@ mod tests {
             ),
             (502, r#"{"error":"upstream is not reachable"}"#, Kind::Server),
             (500, r#"{"error":"model requires more system memory (8 GiB) than is available"}"#, Kind::Server),
+            (
+                500,
+                r#"{"error":"llama runner process has terminated: error loading model: unable to allocate backend buffer"}"#,
+                Kind::Server,
+            ),
             (
                 503,
                 r#"{"error":"server busy, please try again. maximum pending requests exceeded"}"#,

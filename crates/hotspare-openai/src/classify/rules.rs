@@ -53,7 +53,7 @@ pub const RULES: &[Rule] = &[
     // One host's code for money also covers tokens per minute, and a free allowance that each model has.
     text(&["free allocated quota exceeded"], Kind::QuotaExhausted).within(Scope::CredentialModel),
     text(&["workspace allocated quota exceeded"], Kind::QuotaExhausted),
-    at(429, &["allocated quota exceeded, please increase"], Kind::RateLimited),
+    at(429, &["allocated quota exceeded, please increase", "error-code#token-limit"], Kind::RateLimited),
     word(
         &[
             "context_length_exceeded",
@@ -124,6 +124,7 @@ pub const RULES: &[Rule] = &[
             "cyber_policy",
             "moderation_blocked",
             "data_inspection_failed",
+            "datainspectionfailed",
             "sensitivecontentdetected",
             "inputtextsensitivecontentdetected",
             "inputimagesensitivecontentdetected",
@@ -137,7 +138,7 @@ pub const RULES: &[Rule] = &[
         ],
         Kind::ContentPolicy,
     ),
-    text(&["new_sensitive", "content management policy"], Kind::ContentPolicy),
+    text(&["new_sensitive", "content management policy", "datainspectionfailed"], Kind::ContentPolicy),
     // A field of the request that this host no longer accepts; its model is still there.
     at(410, &["live search is deprecated"], Kind::Unsupported),
     at(403, &["violates usage guidelines"], Kind::ContentPolicy),
@@ -279,9 +280,12 @@ pub const RULES: &[Rule] = &[
             "maximum input length is",
             "tokens, exceeding max",
             "longer than the maximum model length",
+            // What is left of the window for the answer.
+            "max_tokens must be at least 1, got -",
             "cannot exceed the total tokens limit",
             "exceed max message tokens",
             "must be less than max_seq_len",
+            "greater than max_seq_len",
             "exceeds maximum input length",
             "exceeds the max_model_len",
             "exceed n_ctx",
@@ -325,7 +329,11 @@ pub const RULES: &[Rule] = &[
         ],
         Kind::ModelUnavailable,
     ),
-    at(400, &["unknown model", "failed to load model"], Kind::ModelUnavailable),
+    at(
+        400,
+        &["unknown model", "failed to load model", "no healthy deployments for this model"],
+        Kind::ModelUnavailable,
+    ),
     text(&["does not exist", "is not found"], Kind::ModelUnavailable).and(&["model"]).at(400),
     // The request refers to something (a file, an earlier answer, a conversation) that this host does not have.
     at(404, &["with id", "no such"], Kind::InvalidRequest),
@@ -353,6 +361,7 @@ pub const RULES: &[Rule] = &[
             "to be a supported format",
             "unsupported content",
             "models require at least one of",
+            "model requires that either",
             "different pooling type",
             // The order of turns that this model's template accepts.
             "unexpected role",
@@ -380,8 +389,12 @@ pub const RULES: &[Rule] = &[
             "failed to initialize samplers",
             "not supported by xgrammar",
             "grammar error",
-            // More tools than the host accepts.
+            "grammar is too complex",
+            // More tools or inputs than the host accepts at once.
+            "maximum allowed batch size",
+            "batch size is invalid",
             "'tools': array too long",
+            "'tools' : maximum number of items",
             "unsupported parameter",
             "not supported on this model",
             "only support stream",

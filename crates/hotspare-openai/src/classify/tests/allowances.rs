@@ -43,6 +43,11 @@ fn rate_limits_disguised_as_other_errors_are_recognized() {
             r#"{"code":"rate_limit_exceeded","message":"Request too large for m in organization o on tokens per min (TPM): Limit 200000, Requested 208334. The input or output tokens must be reduced in order to run successfully."}"#,
             Unsupported,
         ),
+        (
+            429,
+            r#"{"error":{"code":"insufficient_quota","message":"You exceeded your current quota, please check your plan and billing details. For details, see: https://help.aliyun.com/zh/model-studio/error-code#token-limit","param":null,"type":"insufficient_quota"},"request_id":""}"#,
+            RateLimited,
+        ),
     ]);
 }
 

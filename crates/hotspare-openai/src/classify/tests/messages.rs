@@ -90,6 +90,11 @@ fn missing_models_are_model_unavailable() {
             r#"{"id":"x","error":{"message":"The dedicated endpoint for a/b is not running. Please visit https://a to start the endpoint.","type":"invalid_request_error","param":null,"code":"dedicated_endpoint_not_running"}}"#,
             ModelUnavailable,
         ),
+        (
+            400,
+            r#"{"error":{"message":"litellm.BadRequestError: You passed in model=x. There are no healthy deployments for this model. Received Model Group=x","type":null,"param":null,"code":"400"}}"#,
+            ModelUnavailable,
+        ),
     ]);
 }
 
@@ -260,6 +265,31 @@ fn host_limitations_are_unsupported() {
             r#"{"error_code":"BAD_REQUEST","message":"Bad request: rpc error: code = InvalidArgument desc = max_tokens (10000) cannot exceed 8192. Please reduce the length of max output tokens generated.\n"}"#,
             Unsupported,
         ),
+        (
+            400,
+            r#"{"error":{"message":"Provider returned error","code":400,"metadata":{"raw":"{\"error\":{\"message\":\"This model requires that either input content or output modality contain audio.\",\"type\":\"invalid_request_error\",\"param\":\"model\",\"code\":\"invalid_value\"}}","provider_name":"OpenAI"}}}"#,
+            Unsupported,
+        ),
+        (
+            400,
+            r#"{"error":{"message":"'tools' : maximum number of items is 128","type":"invalid_request_error"}}"#,
+            Unsupported,
+        ),
+        (
+            400,
+            r#"{"code":"Client specified an invalid argument","error":"grammar is too complex"}"#,
+            Unsupported,
+        ),
+        (
+            413,
+            r#"{"code":20042,"message":"input batch size 136 > maximum allowed batch size 64","data":null}"#,
+            Unsupported,
+        ),
+        (
+            400,
+            r#"{"error":{"message":"<400> InternalError.Algo.InvalidParameter: Value error, batch size is invalid, it should not be larger than 10.: input.contents","type":"InvalidParameter","param":null,"code":"InvalidParameter"}}"#,
+            Unsupported,
+        ),
     ]);
 }
 
@@ -305,6 +335,16 @@ fn content_filter_errors_are_content_policy() {
         (
             400,
             r#"{"error":{"message":"litellm.ContentPolicyViolationError: AzureException - The response was filtered due to the prompt triggering Azure OpenAI's content management policy...","type":null,"param":null,"code":"400","provider_specific_fields":{"innererror":{"code":"ResponsibleAIPolicyViolation","content_filter_result":{"hate":{"filtered":true}}}}}}"#,
+            ContentPolicy,
+        ),
+        (
+            400,
+            r#"{"error":{"message":"<400> InternalError.Algo.DataInspectionFailed: Input text data may contain inappropriate content.","type":"invalid_request_error","param":null,"code":null}}"#,
+            ContentPolicy,
+        ),
+        (
+            400,
+            r#"{"status_code":400,"request_id":"17f9","code":"DataInspectionFailed","message":"Input data may contain inappropriate content."}"#,
             ContentPolicy,
         ),
     ]);
@@ -387,6 +427,16 @@ fn overflow_messages_are_context_overflow() {
         (
             400,
             r#"{"error":{"message":"输入内容超过最大长度","type":"invalid_request_error","param":null,"code":"invalid_parameter_error"}}"#,
+            ContextOverflow,
+        ),
+        (
+            400,
+            r#"{"object":"error","message":"max_tokens must be at least 1, got -186.","type":"BadRequestError","param":null,"code":400}"#,
+            ContextOverflow,
+        ),
+        (
+            400,
+            r#"{"detail":"Request length 71599 + 2048 is greater than max_seq_len 65536"}"#,
             ContextOverflow,
         ),
     ]);
