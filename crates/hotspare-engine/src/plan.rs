@@ -71,13 +71,11 @@ pub struct TypicalLatency {
     pub p50: Duration,
     /// 95th percentile.
     pub p95: Duration,
-    /// Number of calls within the breaker's window.
-    pub samples: u32,
 }
 
 impl TypicalLatency {
     fn of(view: &TargetView) -> Option<Self> {
-        Some(Self { p50: view.latency_p50?, p95: view.latency_p95?, samples: view.samples })
+        Some(Self { p50: view.latency_p50?, p95: view.latency_p95? })
     }
 }
 

@@ -260,7 +260,7 @@ pub enum OnKind {
     To(Vec<TargetId>),
 }
 
-/// A limit for first content that follows the target's recent latency.
+/// A limit for the first content of streams that follows the target's latency, once that is known from 20 calls.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Adaptive {
@@ -268,13 +268,11 @@ pub struct Adaptive {
     pub multiplier_percent: u32,
     /// Lower bound. Default 1 s.
     pub min: Duration,
-    /// Number of calls within the breaker's window from which on it applies. Default 20.
-    pub min_samples: u32,
 }
 
 impl Default for Adaptive {
     fn default() -> Self {
-        Self { multiplier_percent: 300, min: Duration::from_secs(1), min_samples: 20 }
+        Self { multiplier_percent: 300, min: Duration::from_secs(1) }
     }
 }
 
@@ -282,7 +280,7 @@ impl Adaptive {
     /// `multiplier_percent` hundredths of the target's 95th percentile, but never less than `min`.
     #[must_use]
     pub fn new(multiplier_percent: u32, min: Duration) -> Self {
-        Self { multiplier_percent, min, ..Self::default() }
+        Self { multiplier_percent, min }
     }
 }
 

@@ -4,10 +4,10 @@
 //! distribution. Invariant: constant size, integers only, and a failure counts as slow, so that a target that fails
 //! fast never looks fast (a plain moving average sends two thirds of all calls there).
 //!
-//! A whole answer that was abandoned because another target answered first (a *censored* sample) would have taken
-//! longer than it was waited for. Leaving it out would make a target look faster the more of its long answers are
-//! abandoned; counting the wait itself would do the same, only less. So it counts as one of the known answers that took
-//! longer, each of which is as likely (Efron's redistribution to the right, which yields the Kaplan-Meier estimate). If
+//! A call that was abandoned because another target answered first (a *censored* sample) would have taken longer than
+//! it was waited for. Leaving it out would make a target look faster the more of its slow calls are abandoned; counting
+//! the wait itself would do the same, only less. So it counts as one of the known calls that took longer, each of which
+//! is as likely (Efron's redistribution to the right, which yields the Kaplan-Meier estimate). If
 //! none took longer, it counts as longer than all that is known; once that is true of a fifth of the samples, the
 //! quantile is unknown rather than wrong. A target that stays silent therefore never seems to need more than it has
 //! been seen to need.
@@ -62,7 +62,7 @@ impl Latency {
         self.sketches[size(tokens)].get_or_insert_default().add(micros);
     }
 
-    /// Records that a whole answer was not there after this time, and would have come later.
+    /// Records that a first content had not arrived after this time, and would have arrived later.
     pub(crate) fn longer_than(&mut self, now: Moment, tokens: u64, after: Duration, steady: bool) {
         let micros = micros(after);
         self.blend(micros.max(self.average.unwrap_or(0)));

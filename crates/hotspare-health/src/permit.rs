@@ -147,8 +147,8 @@ pub enum Observation {
     /// The host has shown a sign of life: response headers, whatever they say.
     Heard,
     /// The call no longer waits for the first content, which would have taken longer than this. Counts as at least that
-    /// slow, so that a target whose slow calls are rescued by others does not look fast. A stream counts as exactly
-    /// this slow; an unstreamed answer counts as one of the answers known to have taken longer.
+    /// slow, so that a target whose slow calls are rescued by others does not look fast; among quantiles, as one of the
+    /// calls known to have taken longer. Not for a call that hung: its silence is no sample of how long others take.
     Abandoned {
         /// Time since the start.
         after: Duration,

@@ -114,10 +114,7 @@ impl ScopeState {
                 }
                 latency.sample(now, like.tokens, after, steady);
             }
-            Observation::Abandoned { after } if like.unstreamed => {
-                latency.longer_than(now, like.tokens, after, steady);
-            }
-            Observation::Abandoned { after } => latency.sample(now, like.tokens, after, steady),
+            Observation::Abandoned { after } => latency.longer_than(now, like.tokens, after, steady),
             Observation::Heard => {}
             Observation::Overdue => pace.lateness.late(now, entry.began),
             Observation::Late => self.breaker.late(now, &mut entry.pass),

@@ -165,10 +165,17 @@ pub(super) const MUTANTS: &[Mutant] = &[
         package: "hotspare-engine",
     },
     Mutant {
+        name: "silence teaches the limit of streams",
+        file: "crates/hotspare-engine/src/call/settle.rs",
+        from: "true => attempt.was_slow() && !(had_its_time && hung),",
+        to: "true => attempt.was_slow(),",
+        package: "hotspare-engine",
+    },
+    Mutant {
         name: "only survivors teach the limit",
         file: "crates/hotspare-health/src/scope.rs",
-        from: "latency.longer_than(now, like.tokens, after, steady);",
-        to: "",
+        from: "Observation::Abandoned { after } => latency.longer_than(now, like.tokens, after, steady),",
+        to: "Observation::Abandoned { .. } => {}",
         package: "hotspare-engine",
     },
     Mutant {

@@ -70,7 +70,8 @@ impl Call {
             // content count as slowness, and so does silence that is no sign of ill health. A target that still had
             // time is not judged by a race that it lost.
             let had_its_time = attempt.first_content.is_none() && self.had_its_time(now, attempt);
-            let outcome = match (had_its_time && self.is_comparable(attempt), self.has_hung(now, attempt)) {
+            let hung = self.has_hung(now, attempt);
+            let outcome = match (had_its_time && self.is_comparable(attempt), hung) {
                 (true, true) => self.evidence(now, id, &Error::new(Kind::Timeout, "no response")),
                 (true, false) => {
                     let target = &self.fleet.targets()[attempt.choice.target];
@@ -79,11 +80,11 @@ impl Call {
                 }
                 (false, _) => Outcome::neutral(),
             };
-            // A stream that was in time says nothing, while an unstreamed answer would have arrived later than now. One
-            // that will never arrive is no sample of how long others take.
+            // A stream that was in time says nothing, while an unstreamed answer would have arrived later than now. What
+            // will never arrive is no sample of how long others take.
             let attempt = &self.attempts[index];
             let sample = match attempt.stream {
-                true => attempt.was_slow(),
+                true => attempt.was_slow() && !(had_its_time && hung),
                 false => {
                     let never = exceeds_norm(now, attempt) == Some(true);
                     winner.is_some() && attempt.first_content.is_none() && !never

@@ -155,7 +155,7 @@ impl Call {
             },
         };
         let base = match (limits.adaptive, attempt.choice.usual) {
-            (Some(adaptive), Some(usual)) if attempt.stream && usual.samples >= adaptive.min_samples => {
+            (Some(adaptive), Some(usual)) if attempt.stream => {
                 let times = usual.p95.saturating_mul(adaptive.multiplier_percent) / 100;
                 times.max(adaptive.min).min(base)
             }

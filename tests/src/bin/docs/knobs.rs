@@ -34,7 +34,7 @@ const LIMITS: &[Row] = &[
         "adaptive",
         "limits.adaptive = { multiplier, min }",
         "off: a fixed limit is easier to explain",
-        "on: the limit for streams is this multiple of the target's live p95, never below `min` or above the fixed limit; needs 20 calls in the breaker's window",
+        "on: the limit for streams is this multiple of the target's live p95, never below `min` or above the fixed limit; applies once 20 calls are known",
     ),
     (
         "headers",
@@ -280,7 +280,6 @@ const ADAPTIVE: &[Row] = &[
         "below it network jitter dominates",
         "small: network jitter starts spares",
     ),
-    ("min_samples", "–", "fewer calls make no quantile", "–"),
 ];
 
 const HEDGE: &[Row] = &[

@@ -251,3 +251,34 @@ fn unstreamed_hedge_delay_follows_unstreamed_latency() {
     rig.wait(Duration::from_secs(3));
     assert_eq!(rig.targets(), [0, 1]);
 }
+
+/// Seconds until the spare starts while the first target of the next call is silent; then the spare answers.
+fn spare_after(rig: &mut Rig, setup: &Setup) -> f64 {
+    let _ = rig.next_call(setup);
+    let began = rig.now;
+    while rig.begun.len() < 2 {
+        rig.wait(Duration::from_millis(100));
+    }
+    let after = rig.now.saturating_since(began).as_secs_f64();
+    rig.wait(Duration::from_millis(400));
+    rig.finishes_with_text(1);
+    after
+}
+
+#[test]
+fn adaptive_limit_applies_at_low_rates_and_silence_does_not_raise_it() {
+    let mut setup = Setup::new(&["a", "b"]);
+    setup.limits.adaptive = Some(crate::rules::Adaptive::default());
+    setup.health = Config::never();
+    let mut rig = setup.rig();
+    assert!(spare_after(&mut rig, &setup) > 7.9, "nothing is known");
+    for _ in 0..30 {
+        rig.now = rig.now + Duration::from_secs(60);
+        let _ = rig.next_call(&setup);
+        answered(&mut rig, &setup, 1, Duration::from_millis(400));
+    }
+    for _ in 0..60 {
+        let after = spare_after(&mut rig, &setup);
+        assert!((1.2..1.5).contains(&after), "three times the p95: {after} s");
+    }
+}
