@@ -20,7 +20,7 @@ use hotspare_core::Moment;
 
 /// What a late call adds, what a call in time subtracts, and the sum that degrades, in thousandths of a nat: the
 /// log-likelihood ratio between a target where every second call is late and one where one in twenty is (ln 0.5/0.05,
-/// ln 0.95/0.5). A healthy target is degraded by chance once in 295,000 calls.
+/// ln 0.95/0.5). A healthy target is degraded by chance once in 590,000 calls, if its calls are late independently.
 const LATE: u32 = 2_350;
 const IN_TIME: u32 = 690;
 const DEGRADE: u32 = 11_500;
@@ -201,6 +201,30 @@ mod tests {
         assert!(target.is_degraded(), "nothing is answered");
         (0..5).for_each(|_| target.answered(at(2_010_000)));
         assert!(!target.is_degraded());
+    }
+
+    /// The distribution of the sum, call by call: the share that has reached the bound gives the rate.
+    #[test]
+    fn healthy_target_is_degraded_once_in_590_000_calls() {
+        const UNIT: u32 = 10;
+        let [late, in_time, degrade] = [LATE, IN_TIME, DEGRADE].map(|value| (value / UNIT) as usize);
+        let calls = 20_000;
+        let mut shares = vec![0.0; degrade];
+        shares[0] = 1.0;
+        let mut degraded = 0.0;
+        for _ in 0..calls {
+            let mut next = vec![0.0; degrade];
+            for (sum, share) in shares.iter().enumerate() {
+                next[sum.saturating_sub(in_time)] += 0.95 * share;
+                match next.get_mut(sum + late) {
+                    Some(more) => *more += 0.05 * share,
+                    None => degraded += 0.05 * share,
+                }
+            }
+            shares = next;
+        }
+        let once_in = f64::from(calls) / -f64::ln(1.0 - degraded);
+        assert!((580_000.0..600_000.0).contains(&once_in), "once in {once_in:.0} calls");
     }
 
     #[test]

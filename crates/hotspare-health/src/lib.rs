@@ -4,18 +4,30 @@
 //! every state. Usable without the rest of Hotspare:
 //!
 //! ```
-//! use hotspare_health::{Admission, Book, Config, Moment, Outcome};
+//! use std::time::Instant;
 //!
+//! use hotspare_health::{Admission, Book, Config, Moment, Observation, Outcome};
+//!
+//! let started = Instant::now();
+//! let now = || Moment::ZERO + started.elapsed();
 //! let mut book = Book::new();
 //! let database = book.add_scope(Config::textbook());
-//! let mut now = Moment::ZERO;
 //! for _ in 0..3 {
-//!     let Admission::Granted(permit) = book.admit(now, &[database]) else { panic!("closed") };
-//!     book.settle(now, permit, Outcome::failure(), 0);
-//!     now = now + std::time::Duration::from_secs(1);
+//!     let Admission::Granted(mut permit) = book.admit(now(), &[database]) else { panic!("closed") };
+//!     let sent = Instant::now();
+//!     // Once the reply begins; it tells slow calls from normal ones.
+//!     book.observe(now(), &mut permit, Observation::FirstContent { after: sent.elapsed() });
+//!     // At the end: `success`, `failure`, or `neutral` for a call that was cancelled. The draw is a random number, which
+//!     // spreads the cooldowns of several processes.
+//!     let draw = 0x9e37_79b9_7f4a_7c15;
+//!     book.settle(now(), permit, Outcome::failure(), draw);
 //! }
-//! assert!(matches!(book.admit(now, &[database]), Admission::Refused(_)));
+//! let Admission::Refused(refusal) = book.admit(now(), &[database]) else { panic!("open") };
+//! println!("try again after {:?}", refusal.until);
 //! ```
+//!
+//! Where a call can be dropped at any point, as a future can, keep its permit in a guard that settles it as neutral when it is
+//! dropped; a permit that is never settled frees its place when its lease ends.
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
 mod book;

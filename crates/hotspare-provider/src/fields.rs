@@ -112,8 +112,16 @@ pub fn within(name: &str, raw: &RawValue, least: f64, most: f64) -> Result<f64, 
 /// # Errors
 /// [`Kind::InvalidRequest`] naming the invalid option.
 pub fn options(raw: &RawValue) -> Result<CallOptions, Error> {
-    let wanted = "an object with only, without, no_failover, no_hedge, deadline, max_cost_usd";
-    let dto: OptionsDto = read_object("hotspare", raw, wanted)?;
+    let known = ["only", "without", "no_failover", "no_hedge", "deadline", "max_cost_usd"];
+    let wanted = format!("an object with {}", known.join(", "));
+    let fields: Fields<'_> = read("hotspare", raw, &wanted)?;
+    if let Some(name) = fields.keys().find(|name| !known.contains(&name.as_ref())) {
+        return Err(invalid(format!(
+            "unknown option `hotspare.{name}`; valid ones are {}",
+            known.join(", ")
+        )));
+    }
+    let dto: OptionsDto = read_object("hotspare", raw, &wanted)?;
     let names = |list: Vec<String>| list.into_iter().map(TargetId::from).collect();
     let mut options = CallOptions::default();
     // An allow-list that is empty allows nothing, where no list at all allows every target.
@@ -254,6 +262,18 @@ mod tests {
         assert_eq!(options(raw).unwrap().only, [TargetId::from("a".to_owned())]);
         let raw: &RawValue = serde_json::from_str(r#"{"only":[]}"#).unwrap();
         assert_eq!(options(raw).unwrap_err().kind(), Kind::InvalidRequest);
+    }
+
+    #[test]
+    fn unknown_option_is_named() {
+        let read = |text: &str| options(serde_json::from_str(text).unwrap());
+        assert!(read(r#"{"no_hedge": true, "deadline": null}"#).unwrap().no_hedge);
+        let error = read(r#"{"deadlin": "20s"}"#).unwrap_err();
+        assert!(
+            error.message().starts_with("unknown option `hotspare.deadlin`; valid ones are only,"),
+            "{error}"
+        );
+        assert!(read("[]").unwrap_err().message().contains("must be an object"));
     }
 
     #[test]

@@ -56,7 +56,7 @@ pub struct SimulateArgs {
     #[arg(long)]
     pub versus: bool,
     /// Replay recorded availability or arrivals from this directory, or from one of this name under `HOTSPARE_TRACES`.
-    #[arg(long, conflicts_with_all = ["scenario", "file", "config", "compare", "swarm", "replay", "json", "junit", "report"])]
+    #[arg(long, conflicts_with_all = ["scenario", "file", "config", "compare", "swarm", "twice", "json", "junit", "report"])]
     pub trace: Option<PathBuf>,
     /// Requests per second and model in a replay.
     #[arg(long, default_value_t = 0.2, requires = "trace", conflicts_with_all = ["scenario", "file", "swarm"])]
@@ -69,7 +69,7 @@ pub struct SimulateArgs {
     pub shrink: bool,
     /// Run everything twice and compare hashes of all events.
     #[arg(long, conflicts_with_all = ["json", "junit", "report", "docs"])]
-    pub replay: bool,
+    pub twice: bool,
     /// Print one JSON object per scenario.
     #[arg(long)]
     pub json: bool,
@@ -124,7 +124,7 @@ pub fn simulate(args: &SimulateArgs, program: &str) -> Result<(), String> {
     }
     let begun = Instant::now();
     let scenarios = scenarios(args)?;
-    if args.replay {
+    if args.twice {
         return twice(args, &scenarios);
     }
     let mut all = Vec::new();

@@ -82,7 +82,7 @@ fn missed_mark_prints_the_repro_command_and_fails_in_junit() {
 #[test]
 fn replay_is_deterministic_and_swarm_can_shrink() {
     let folder = folder("swarm", KEPT);
-    play(&folder, "--replay --file @/world.toml").unwrap();
+    play(&folder, "--twice --file @/world.toml").unwrap();
     // Whether this scenario meets its marks does not matter here.
     let outcome = play(&folder, "--swarm --seed 3 --shrink");
     assert!(outcome.is_ok() || outcome.unwrap_err().contains("--swarm --shrink --seed 3"));

@@ -16,7 +16,7 @@ use hotspare_routing::{
 use serde::Deserialize;
 
 use super::prompt::PromptDto;
-use super::words::{Allowance, Money, Share, Span, parse};
+use super::words::{Allowance, Money, Share, Span, parse, some_size};
 use crate::builder::RouteSpec;
 
 #[derive(Debug, Deserialize)]
@@ -77,6 +77,7 @@ struct LimitsDto {
     max_reasks: Option<u32>,
     max_reask_cost: Option<Money>,
     wait_for_rate_limit: Option<Span>,
+    #[serde(deserialize_with = "some_size")]
     max_buffered_bytes: Option<usize>,
 }
 
