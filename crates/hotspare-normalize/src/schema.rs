@@ -1,19 +1,23 @@
 //! Validation against a JSON Schema.
 //!
 //! It fetches nothing: references must point from the schema's root into the schema (`#`, `#/…`); any other kind is
-//! refused at compile time. Invariant: a schema may be untrusted, so its size, its depth, its regular expressions and
-//! the work that its references cause are bounded.
+//! refused at compile time. Invariant: schemas and answers may both be untrusted, so the time and memory that compiling
+//! one, validating an answer against it, and describing what is wrong with it can take are bounded. A schema that exceeds
+//! a bound by itself is refused; an answer that cannot be judged within the bounds is not valid, and its only violation
+//! says so.
 
 mod nulls;
+mod patterns;
 mod places;
 mod spelling;
 mod work;
 
 use hotspare_core::{Error, Json, Kind};
-use jsonschema::{PatternOptions, ValidationError};
+use jsonschema::ValidationError;
 use serde_json::Value;
 
-use self::work::Work;
+use self::patterns::Patterns;
+use self::work::{Excess, Work};
 use crate::validate::{Validator, Violation};
 
 /// The longest schema, in bytes: several times the largest that providers accept.
@@ -24,25 +28,18 @@ const DEPTH_LIMIT: u32 = 64;
 const VIOLATION_LIMIT: usize = 16;
 /// The longest message of a violation, in bytes.
 const MESSAGE_LIMIT: usize = 300;
-/// The most backtracking steps that one regular expression may take on one text.
-const BACKTRACK_LIMIT: usize = 50_000;
-/// The most bytes for one compiled regular expression, and as many again for its cache. Compiling that much takes a few
-/// milliseconds; ten Unicode classes in a row fit.
-const PATTERN_LIMIT: usize = 256 << 10;
-/// The most different regular expressions in one schema.
-const PATTERNS_LIMIT: usize = 64;
-
-/// The most steps of a validation that is quick: a few milliseconds even if every subschema applies to every value.
-const QUICK: u64 = 4_000_000;
+/// The memory that a compiled subschema takes, in bytes, approximately.
+const SCHEMA_WEIGHT: usize = 2 << 10;
+/// The memory that a byte of a schema takes, in bytes, at most: a digit and a comma are a value that is held three times.
+const TEXT_WEIGHT: usize = 48;
 
 /// A compiled JSON Schema: draft 2020-12, or the draft that its `$schema` names.
 pub struct JsonSchema {
     schema: jsonschema::Validator,
+    patterns: Patterns,
     work: Work,
     tree: Value,
     weight: usize,
-    /// The most steps per byte of an answer; `None` if there is no useful bound.
-    steps: Option<u64>,
 }
 
 impl std::fmt::Debug for JsonSchema {
@@ -56,8 +53,8 @@ impl JsonSchema {
     ///
     /// # Errors
     /// [`Kind::InvalidRequest`] if it is not a valid schema, contains references other than `#` and `#/…`, is longer
-    /// than 256 KiB, nests deeper than 64, has more than 20,000 subschemas when its references are expanded, or more
-    /// than 64 different regular expressions.
+    /// than 256 KiB, nests deeper than 64, has more than 20,000 subschemas when its references are expanded, more
+    /// than 64 different regular expressions, or one that is longer than 16 KiB or takes more than 256 KiB when compiled.
     pub fn compile(schema: &Json) -> Result<Self, Error> {
         let text = schema.as_str();
         if text.len() > SIZE_LIMIT {
@@ -67,23 +64,12 @@ impl JsonSchema {
         if depth(&tree) > DEPTH_LIMIT {
             return Err(invalid(format!("it nests deeper than {DEPTH_LIMIT}")));
         }
-        let work = Work::of(&tree).map_err(invalid)?;
-        let count = work::patterns(&tree);
-        if count > PATTERNS_LIMIT {
-            return Err(invalid(format!("it has more than {PATTERNS_LIMIT} regular expressions")));
-        }
-        let weight = text.len() + count * 2 * PATTERN_LIMIT;
-        let patterns = PatternOptions::fancy_regex()
-            .backtrack_limit(BACKTRACK_LIMIT)
-            .size_limit(PATTERN_LIMIT)
-            .dfa_size_limit(PATTERN_LIMIT);
-        let schema = jsonschema::options()
-            .offline()
-            .with_pattern_options(patterns)
-            .build(&tree)
-            .map_err(|error| invalid(violation(&error).to_string()))?;
-        let steps = work.steps(text.len()).filter(|_| count == 0);
-        Ok(Self { schema, work, tree, weight, steps })
+        let mut patterns = Patterns::of(&tree).map_err(invalid)?;
+        let work = Work::of(&tree, &patterns).map_err(invalid)?;
+        let schema = patterns.build(&tree).map_err(|error| invalid(violation(&error).to_string()))?;
+        let schemas = usize::try_from(work.schemas()).unwrap_or(usize::MAX);
+        let weight = text.len() * TEXT_WEIGHT + schemas.saturating_mul(SCHEMA_WEIGHT) + patterns.weight();
+        Ok(Self { schema, patterns, work, tree, weight })
     }
 
     /// The memory that it may use, in bytes, approximately.
@@ -95,11 +81,18 @@ impl JsonSchema {
 
 impl Validator for JsonSchema {
     fn validate(&self, answer: &Value) -> Result<(), Vec<Violation>> {
+        if let Err(excess) = self.work.judge(&self.tree, &self.patterns, answer) {
+            let message = match excess {
+                Excess::Size => "is too large to be checked against the schema",
+                Excess::Pattern => "takes a regular expression of the schema too long to match",
+            };
+            return Err(vec![Violation::new("", message)]);
+        }
         // Most answers are valid, and this check collects nothing.
         if self.schema.is_valid(answer) {
             return Ok(());
         }
-        if !self.work.can_explain(depth(answer)) {
+        if self.work.explain(&self.tree, &self.patterns, answer).is_err() {
             return Err(vec![Violation::new("", "does not fit the schema")]);
         }
         Err(self.schema.iter_errors(answer).take(VIOLATION_LIMIT).map(|error| violation(&error)).collect())
@@ -114,8 +107,7 @@ impl Validator for JsonSchema {
     }
 
     fn is_heavy(&self, bytes: usize) -> bool {
-        let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
-        self.steps.is_none_or(|steps| steps.saturating_mul(bytes) > QUICK)
+        self.patterns.backtrack() || self.work.is_heavy(bytes)
     }
 }
 

@@ -3,6 +3,8 @@
 //! It does not guess: a property is removed only if the schema names it, does not require it, and does not allow null
 //! for it. Invariant: no other value is lost.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Map, Value};
 
 use super::places::{Reader, edit_objects, property};
@@ -13,18 +15,27 @@ pub(super) fn drop_nulls(schema: &Value, answer: &mut Value) -> usize {
 }
 
 fn drop_from<'a>(reader: &mut Reader<'a>, schemas: &[&'a Value], object: &mut Map<String, Value>) -> usize {
+    if !object.values().any(Value::is_null) {
+        return 0;
+    }
+    let required = schemas.iter().filter_map(|schema| schema.get("required")?.as_array());
+    if !reader.spend(required.clone().map(Vec::len).sum()) {
+        return 0;
+    }
+    let required: BTreeSet<&str> = required.flatten().filter_map(Value::as_str).collect();
     let before = object.len();
-    object.retain(|name, value| !(value.is_null() && means_absent(reader, schemas, name)));
+    object.retain(|name, value| {
+        !(value.is_null() && !required.contains(name.as_str()) && may_be_absent(reader, schemas, name))
+    });
     before - object.len()
 }
 
-fn means_absent<'a>(reader: &mut Reader<'a>, schemas: &[&'a Value], name: &str) -> bool {
-    let required = schemas.iter().any(|schema| {
-        let names = schema.get("required").and_then(Value::as_array);
-        names.is_some_and(|names| names.iter().any(|known| known == name))
-    });
+fn may_be_absent<'a>(reader: &mut Reader<'a>, schemas: &[&'a Value], name: &str) -> bool {
+    if !reader.spend(schemas.len()) {
+        return false;
+    }
     let below = property(schemas, name);
-    !required && !below.is_empty() && below.iter().all(|below| reader.refuses_null(below))
+    !below.is_empty() && below.iter().all(|below| reader.refuses_null(below))
 }
 
 #[cfg(test)]

@@ -7,8 +7,9 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value};
 
-/// The most subschemas to visit for one answer: a schema may refer to itself, and may be untrusted.
-const STEPS: u32 = 1_000_000;
+/// The most subschemas, properties and listed values to look at for one answer: a schema may refer to itself, and may be
+/// untrusted.
+const STEPS: usize = 1_000_000;
 
 /// An edit of an object that these schemas describe; returns the number of changes.
 pub(super) type Edit<'a> = fn(&mut Reader<'a>, &[&'a Value], &mut Map<String, Value>) -> usize;
@@ -26,7 +27,7 @@ pub(super) fn property<'a>(schemas: &[&'a Value], name: &str) -> Vec<&'a Value> 
 /// Walks one schema and an answer, with a bound on the number of steps.
 pub(super) struct Reader<'a> {
     root: &'a Value,
-    left: u32,
+    left: usize,
 }
 
 impl<'a> Reader<'a> {
@@ -35,6 +36,9 @@ impl<'a> Reader<'a> {
             Value::Object(object) => {
                 let schemas = self.applying(described, Some(object));
                 let mut edits = edit(self, &schemas, object);
+                if !self.spend(schemas.len().saturating_mul(object.len())) {
+                    return edits;
+                }
                 for (name, value) in object.iter_mut() {
                     edits += self.walk(&property(&schemas, name), value, edit);
                 }
@@ -55,10 +59,10 @@ impl<'a> Reader<'a> {
         let mut open = described.to_vec();
         let mut applying = Vec::new();
         while let Some(schema) = open.pop() {
-            if !self.step() || !seen.insert(std::ptr::from_ref(schema)) {
+            if !self.spend(1) || !seen.insert(std::ptr::from_ref(schema)) {
                 continue;
             }
-            if object.is_some_and(|object| contradicts(schema, object)) {
+            if object.is_some_and(|object| self.contradicts(schema, object)) {
                 continue;
             }
             open.extend(self.reference(schema));
@@ -74,7 +78,7 @@ impl<'a> Reader<'a> {
     }
 
     fn refuses(&mut self, schema: &'a Value, depth: u32) -> bool {
-        let Some(depth) = depth.checked_sub(1).filter(|_| self.step()) else { return false };
+        let Some(depth) = depth.checked_sub(1).filter(|_| self.spend(1)) else { return false };
         let by_type = match schema.get("type") {
             Some(Value::String(kind)) => kind != "null",
             Some(Value::Array(kinds)) => kinds.iter().all(|kind| kind != "null"),
@@ -96,24 +100,26 @@ impl<'a> Reader<'a> {
         self.root.pointer(schema.get("$ref")?.as_str()?.strip_prefix('#')?)
     }
 
-    fn step(&mut self) -> bool {
-        let goes = self.left > 0;
-        self.left = self.left.saturating_sub(1);
-        goes
+    /// Whether a property that the schema fixes has another value. A null may stand for an absent one.
+    fn contradicts(&mut self, schema: &Value, object: &Map<String, Value>) -> bool {
+        let Some(properties) = schema.get("properties").and_then(Value::as_object) else { return false };
+        self.spend(properties.len())
+            && properties.iter().any(|(name, below)| {
+                let Some(value) = object.get(name).filter(|value| !value.is_null()) else { return false };
+                let listed = below.get("enum").and_then(Value::as_array);
+                below.get("const").is_some_and(|fixed| fixed != value)
+                    || listed.is_some_and(|values| self.spend(values.len()) && !values.contains(value))
+            })
+    }
+
+    /// Takes this many steps; `false` if there are not as many left, and from then on.
+    pub(super) fn spend(&mut self, steps: usize) -> bool {
+        let left = self.left.checked_sub(steps);
+        self.left = left.unwrap_or(0);
+        left.is_some()
     }
 }
 
 fn branches<'a>(schema: &'a Value, keyword: &str) -> &'a [Value] {
     schema.get(keyword).and_then(Value::as_array).map_or(&[], Vec::as_slice)
-}
-
-/// Whether a property that the schema fixes has another value. A null may stand for an absent one.
-fn contradicts(schema: &Value, object: &Map<String, Value>) -> bool {
-    let Some(properties) = schema.get("properties").and_then(Value::as_object) else { return false };
-    properties.iter().any(|(name, below)| {
-        let Some(value) = object.get(name).filter(|value| !value.is_null()) else { return false };
-        let listed = below.get("enum").and_then(Value::as_array);
-        below.get("const").is_some_and(|fixed| fixed != value)
-            || listed.is_some_and(|values| !values.contains(value))
-    })
 }

@@ -3,7 +3,7 @@
 //! It does not guess: a key is renamed only to a property that the schema names, that is not present, and that no other
 //! key of the object could mean. Invariant: no value is lost or moved to another object.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value};
 
@@ -15,28 +15,49 @@ pub(super) fn respell(schema: &Value, answer: &mut Value) -> usize {
     edit_objects(schema, answer, rename)
 }
 
-fn rename<'a>(_: &mut Reader<'a>, schemas: &[&'a Value], object: &mut Map<String, Value>) -> usize {
-    let properties: BTreeSet<&str> = schemas
-        .iter()
-        .filter_map(|schema| schema.get("properties")?.as_object())
-        .flat_map(|properties| properties.keys().map(String::as_str))
-        .collect();
-    let strangers: Vec<String> =
-        object.keys().filter(|key| !properties.contains(key.as_str())).cloned().collect();
+fn rename<'a>(reader: &mut Reader<'a>, schemas: &[&'a Value], object: &mut Map<String, Value>) -> usize {
+    let named = schemas.iter().filter_map(|schema| schema.get("properties")?.as_object());
+    if !reader.spend(named.clone().map(Map::len).sum()) {
+        return 0;
+    }
+    let properties: BTreeSet<&str> =
+        named.flat_map(|properties| properties.keys().map(String::as_str)).collect();
+    let mut strangers = Meanings::default();
+    for key in object.keys().filter(|key| !properties.contains(key.as_str())) {
+        strangers.add(key.clone());
+    }
+    if strangers.0.is_empty() {
+        return 0;
+    }
+    let mut absent = Meanings::default();
+    for name in properties.into_iter().filter(|name| !object.contains_key(*name)) {
+        absent.add(name);
+    }
     let mut renamed = 0;
-    for stranger in &strangers {
-        let meant = plain(stranger);
-        let mut fits = properties.iter().filter(|name| !object.contains_key(**name) && plain(name) == meant);
-        let (Some(name), None) = (fits.next(), fits.next()) else { continue };
-        let rivals = strangers.iter().filter(|other| plain(other) == meant).count();
-        if rivals == 1
-            && let Some(value) = object.remove(stranger)
+    for (meaning, stranger) in strangers.0 {
+        if let (Some(stranger), Some(Some(name))) = (stranger, absent.0.get(&meaning))
+            && let Some(value) = object.remove(&stranger)
         {
             object.insert((*name).to_owned(), value);
             renamed += 1;
         }
     }
     renamed
+}
+
+/// Names by their [`plain`] form; `None` where several have the same.
+struct Meanings<T>(BTreeMap<String, Option<T>>);
+
+impl<T: AsRef<str>> Meanings<T> {
+    fn add(&mut self, name: T) {
+        self.0.entry(plain(name.as_ref())).and_modify(|known| *known = None).or_insert(Some(name));
+    }
+}
+
+impl<T> Default for Meanings<T> {
+    fn default() -> Self {
+        Self(BTreeMap::new())
+    }
 }
 
 #[cfg(test)]
@@ -63,6 +84,14 @@ mod tests {
             assert_eq!(respell(&schema, &mut answer), 0);
             assert_eq!(answer, start);
         }
+    }
+
+    #[test]
+    fn keys_of_a_large_object_are_respelled() {
+        let keys = |prefix| (0..5_000).map(|n| (format!("{prefix}{n}"), json!(n))).collect::<Map<_, _>>();
+        let mut answer = json!(keys("P"));
+        assert_eq!(respell(&json!({ "properties": keys("p") }), &mut answer), 5_000);
+        assert_eq!(answer, json!(keys("p")));
     }
 
     #[test]
