@@ -7,8 +7,8 @@ use std::task::Poll;
 use std::time::Duration;
 
 use hotspare::{
-    ChatRequest, Client, Cost, Endpoint, Json, Key, Kind, ModelProfile, OutputFormat, Price, Provider,
-    Secret, Sequential, Sticky, openai,
+    CallEnd, ChatRequest, Client, Cost, Endpoint, Json, Key, Kind, ModelProfile, OutputFormat, Price,
+    Provider, Secret, Sequential, Sticky, openai,
 };
 use hotspare_chaos::{ChaosProvider, Fault, FaultPlan, Scripted};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -132,6 +132,37 @@ async fn rejected_key_is_reported_to_listeners() {
     });
     client.chat(ask()).await.unwrap();
     assert_eq!(*heard.lock().unwrap(), [(vec!["main".into()], Kind::Auth, false)]);
+}
+
+/// For the application's metrics: each call once, also one whose stream was dropped.
+#[tokio::test]
+async fn every_ended_call_is_reported_once() {
+    let main = Scripted::new().status(503).status(503).stall_after(["hello"]);
+    let client = Client::builder()
+        .target("main", scripted(main))
+        .target("spare", scripted(Scripted::new().text("hi").status(400)))
+        .route("chat", Sequential::new(["main", "spare"]))
+        .build()
+        .unwrap();
+    let heard = Arc::new(Mutex::new(Vec::new()));
+    let listener = Arc::clone(&heard);
+    client.on_call(move |report| {
+        let end = match &report.end {
+            CallEnd::Served(target) => target.to_string(),
+            CallEnd::Failed(error) => error.kind().to_string(),
+            _ => "dropped".to_owned(),
+        };
+        let begun = report.first_content().is_some();
+        listener.lock().unwrap().push((report.route.clone(), end, report.trail.attempts.len(), begun));
+    });
+    client.chat(ask()).await.unwrap();
+    client.chat(ask()).await.unwrap_err();
+    drop(client.stream(ask()).await.unwrap());
+    client.chat(ChatRequest::to("nowhere").user("x")).await.unwrap_err();
+    let expected = [("spare", 2, true), ("invalid_request", 2, false), ("dropped", 1, false)];
+    let expected =
+        expected.map(|(end, attempts, begun)| ("chat".to_owned(), end.to_owned(), attempts, begun));
+    assert_eq!(*heard.lock().unwrap(), expected);
 }
 
 /// A fault plan can wrap a provider that the application shares behind an `Arc`.

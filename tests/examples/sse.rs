@@ -18,7 +18,7 @@ use hotspare_chaos::Scripted;
 async fn ask(State(client): State<Client>, question: String) -> Response {
     // Until the first content has arrived, a failure still has a status of its own.
     match client.stream(ChatRequest::to("chat").user(question)).await {
-        Ok(stream) => Sse::new(events(Answer(stream))).keep_alive(KeepAlive::default()).into_response(),
+        Ok(stream) => Sse::new(events(stream)).keep_alive(KeepAlive::default()).into_response(),
         Err(error) => refusal(&error).into_response(),
     }
 }
@@ -29,23 +29,13 @@ fn refusal(error: &Error) -> (StatusCode, String) {
     (status, error.public_message())
 }
 
-/// Reports the call when it ends, and also when the browser leaves early: the stream is then dropped, which cancels the
-/// request at the provider.
-struct Answer(ChatStream);
-
-impl Drop for Answer {
-    fn drop(&mut self) {
-        print!("{}", self.0.trail());
-    }
-}
-
 /// Each piece of text as an event, then `done` or `error`: a stream that ends without either of them was cut. Browsers
 /// ignore events without data.
-fn events(answer: Answer) -> impl Stream<Item = Result<sse::Event, Infallible>> {
+fn events(answer: ChatStream) -> impl Stream<Item = Result<sse::Event, Infallible>> {
     let texts = futures::stream::unfold(Some(answer), |answer| async {
         let mut answer = answer?;
         loop {
-            match answer.0.next().await {
+            match answer.next().await {
                 Some(Ok(Event::TextDelta(text))) => {
                     return Some((sse::Event::default().data(text), Some(answer)));
                 }
@@ -67,6 +57,8 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         .target("spare", Endpoint::custom(Arc::new(Scripted::new().pieces(["still ", "here"])), "model-b"))
         .route("chat", Sequential::new(["main", "spare"]))
         .build()?;
+    // Also called when the browser leaves early: the stream is then dropped, which cancels the request at the provider.
+    client.on_call(|report| print!("{:?}\n{}", report.end, report.trail));
     let app = Router::new().route("/ask", routing::post(ask)).with_state(client);
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
     let url = format!("http://{}/ask", listener.local_addr()?);

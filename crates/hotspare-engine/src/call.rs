@@ -353,6 +353,18 @@ impl Call {
         }
     }
 
+    /// The name of its route.
+    #[must_use]
+    pub fn route(&self) -> &str {
+        &self.route.name
+    }
+
+    /// When it started.
+    #[must_use]
+    pub fn started(&self) -> Moment {
+        self.started
+    }
+
     /// The record of the call so far.
     #[must_use]
     pub fn trail(&self) -> &Trail {

@@ -7,12 +7,12 @@
 use std::fmt;
 use std::pin::Pin;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, OnceLock, PoisonError};
 use std::task::{Context, Poll};
 
 use futures::future::{BoxFuture, FutureExt};
 use futures::stream::{BoxStream, StreamExt};
-use hotspare_core::{Chunk, Error, Kind, Moment, Request};
+use hotspare_core::{Chunk, Error, Kind, Moment, Request, Trail};
 use hotspare_engine::{AttemptId, AttemptStart, Call, Input, Judged, Judgement, Step, Summary, Ticket};
 use hotspare_provider::{Outbound, Secret, Signal};
 use tokio::time::Sleep;
@@ -23,6 +23,7 @@ use crate::clock::Clock;
 use crate::key::KeySlot;
 use crate::observe;
 use crate::prepare::prepare;
+use crate::report::{CallEnd, CallReport};
 use crate::shared::Shared;
 use crate::wake::WakeSignal;
 
@@ -98,7 +99,7 @@ impl Driver {
         }
     }
 
-    pub(crate) fn trail(&self) -> &hotspare_core::Trail {
+    pub(crate) fn trail(&self) -> &Trail {
         self.call.trail()
     }
 
@@ -149,6 +150,10 @@ impl Driver {
                         Ok(summary) => observe::log_answer(summary),
                         Err(error) => observe::log_failure(error),
                     }
+                    self.report(now, || match &*result {
+                        Ok(summary) => (CallEnd::Served(summary.served_by.clone()), summary.trail.clone()),
+                        Err(error) => (CallEnd::Failed(error.clone()), error.trail().clone()),
+                    });
                     return Some(Output::Done(result));
                 }
                 Step::Judge(id, judgement) => self.judge(now, id, judgement),
@@ -156,6 +161,20 @@ impl Driver {
                 _ => return None,
             }
         }
+    }
+
+    /// Reports the call's end to the application, if it listens.
+    fn report(&self, now: Moment, end: impl FnOnce() -> (CallEnd, Trail)) {
+        let listeners = {
+            let observer = self.shared.observer.read().unwrap_or_else(PoisonError::into_inner);
+            observer.on_call.clone()
+        };
+        if listeners.is_empty() {
+            return;
+        }
+        let (end, trail) = end();
+        let duration = now.saturating_since(self.call.started());
+        observe::call(&listeners, &CallReport { route: self.call.route().to_owned(), end, trail, duration });
     }
 
     /// Judges an answer: at once, or on the blocking pool if that might hold up other tasks of this thread.
@@ -341,7 +360,9 @@ impl Drop for Driver {
     fn drop(&mut self) {
         if !self.over {
             self.attempts.clear();
-            self.tell(self.shared.clock.now(), Input::CallerGone);
+            let now = self.shared.clock.now();
+            self.report(now, || (CallEnd::Dropped, self.trail().clone()));
+            self.tell(now, Input::CallerGone);
         }
         if let Some((ticket, _)) = self.wake.take() {
             self.shared.wake_signals.remove(ticket);

@@ -47,6 +47,7 @@ mod lint;
 mod nearest;
 mod observe;
 mod prepare;
+mod report;
 mod shared;
 mod status;
 mod stream;
@@ -103,6 +104,7 @@ pub use hotspare_routing::{
 pub use key::{Key, KeyReader};
 pub use lint::Lint;
 pub use observe::{BreakerChange, ServiceChange};
+pub use report::{CallEnd, CallReport};
 #[cfg(feature = "_http")]
 pub use reqwest;
 #[cfg(feature = "typed")]

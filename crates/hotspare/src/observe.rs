@@ -13,6 +13,8 @@ use hotspare_engine::{Fleet, Route, ServiceChange as Change, Summary, Target};
 use hotspare_health::{NetworkChange, Transition};
 use tracing::Span;
 
+use crate::report::CallReport;
+
 /// A breaker's state change, with names.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -55,13 +57,14 @@ pub(crate) type Listener<T> = Arc<dyn Fn(&T) + Send + Sync>;
 /// The application's listeners.
 #[derive(Clone, Default)]
 pub(crate) struct Observer {
+    pub(crate) on_call: Vec<Listener<CallReport>>,
     pub(crate) on_transition: Vec<Listener<BreakerChange>>,
     pub(crate) on_service_change: Vec<Listener<ServiceChange>>,
 }
 
 /// Calls all listeners. They run inside whichever call noticed the change, which is often unrelated, so panics are
 /// caught.
-fn call<T>(listeners: &[Listener<T>], change: &T) {
+pub(crate) fn call<T>(listeners: &[Listener<T>], change: &T) {
     for listener in listeners {
         if catch_unwind(AssertUnwindSafe(|| listener(change))).is_err() {
             tracing::error!(target: "hotspare", "a listener of the application panicked");

@@ -1,0 +1,72 @@
+//! Reports of calls that have ended, for the application's metrics.
+//!
+//! Not a log. Invariant: one report per call, also if its future or stream was dropped; made only if someone listens.
+
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
+
+use hotspare_core::{Error, TargetId, Trail};
+
+use crate::client::Client;
+
+/// A call that has ended.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct CallReport {
+    /// The route.
+    pub route: String,
+    /// How it ended.
+    pub end: CallEnd,
+    /// Its attempts, with their times, tokens and cost. If the call was dropped, those under way are still
+    /// [`Running`](hotspare_core::Outcome::Running).
+    pub trail: Trail,
+    /// Time from its start to its end.
+    pub duration: Duration,
+}
+
+impl CallReport {
+    /// Time from the call's start to the first content of the attempt that served; `None` if none did.
+    #[must_use]
+    pub fn first_content(&self) -> Option<Duration> {
+        let serving = self.trail.serving()?;
+        Some(serving.started + serving.first_content?)
+    }
+}
+
+/// How a call ended.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum CallEnd {
+    /// The caller dropped it: its future, or a stream that had not ended.
+    Dropped,
+    /// It gave no answer, or only a part of one.
+    Failed(Error),
+    /// It was answered by this target, which in a continued answer wrote the last part.
+    Served(TargetId),
+}
+
+impl Client {
+    /// Registers a listener for calls that have ended: whole answers, streams, embeddings. A request that is refused before
+    /// any target is considered, such as one for an unknown route, is no call.
+    ///
+    /// Listeners run under the same rules as those of [`Client::on_transition`].
+    ///
+    /// ```no_run
+    /// use hotspare::CallEnd;
+    ///
+    /// # fn run(client: &hotspare::Client) {
+    /// client.on_call(|report| {
+    ///     let outcome = match &report.end {
+    ///         CallEnd::Served(_) => "served",
+    ///         CallEnd::Failed(error) => error.kind().as_str(),
+    ///         _ => "dropped",
+    ///     };
+    ///     println!("{} {outcome} {:?} {:?}", report.route, report.duration, report.trail.cost());
+    /// });
+    /// # }
+    /// ```
+    pub fn on_call(&self, listener: impl Fn(&CallReport) + Send + Sync + 'static) {
+        let mut observer = self.shared().observer.write().unwrap_or_else(PoisonError::into_inner);
+        observer.on_call.push(Arc::new(listener));
+    }
+}
