@@ -19,7 +19,7 @@ use crate::report::CallReport;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct BreakerChange {
-    /// The name of what changed: an endpoint, a model at an endpoint, a key.
+    /// The name of what changed: a host, a model at a host, a key.
     pub scope_name: String,
     /// Its level.
     pub scope: Scope,
@@ -37,7 +37,7 @@ pub struct BreakerChange {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ServiceChange {
-    /// The name of what changed: a model at an endpoint, a key.
+    /// The name of what changed: a model at a host, a key.
     pub scope_name: String,
     /// Its level.
     pub scope: Scope,
