@@ -213,7 +213,7 @@ const CHAT: [(&str, &str); 20] = [
     (r#""seed":"x""#, "`seed` must be a whole number"),
     (r#""hotspare":{"deadline":"-5s"}"#, "`hotspare.deadline` is `-5s`"),
     (r#""hotspare":{"max_cost_usd":-1}"#, "`hotspare.max_cost_usd` is -1"),
-    (r#""hotspare":{"onyl":[]}"#, "`hotspare` must be an object"),
+    (r#""hotspare":{"onyl":[]}"#, "unknown option `hotspare.onyl`"),
 ];
 
 /// Turns, and what the error must contain, on both wires.
