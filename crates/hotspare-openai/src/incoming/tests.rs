@@ -23,7 +23,7 @@ fn validation_errors_name_the_field() {
     assert!(with(r#""max_tokens":0"#).contains("`max_tokens` must be at least 1"));
     assert!(with(r#""n":3"#).contains("`n` must be 1"));
     assert!(with(r#""hotspare":{"deadline":"20"}"#).contains("`hotspare.deadline` is `20`"));
-    assert!(with(r#""hotspare":{"failover":false}"#).contains("`hotspare` must be an object with only"));
+    assert!(with(r#""hotspare":{"failover":false}"#).contains("unknown option `hotspare.failover`"));
     assert!(with(r#""tool_choice":"perhaps""#).contains("`tool_choice` is `perhaps`"));
     assert!(with(r#""tools":[{"type":"function"}]"#).contains("`tools[0].function` is missing"));
     assert!(
