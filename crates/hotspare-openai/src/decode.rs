@@ -52,15 +52,15 @@ impl ChatDecoder {
     }
 
     fn read(&mut self, text: &str, reply: &mut Reply<'_>, events: &mut Emit<'_>) -> Result<(), Error> {
-        let beside = reply.x_groq.take().unwrap_or_default();
-        if let Some(error) = told(reply.error).or(told(beside.error)) {
+        let beside = reply.x_groq.take();
+        if let Some(error) = told(reply.error).or(told(beside.as_ref().and_then(|beside| beside.error))) {
             return Err(classify::in_reply(error.get()));
         }
         let code = reply.base_resp.and_then(|base| base.status_code.0).unwrap_or(0);
         if reply.choices.first.is_none() && code != 0 {
             return Err(classify::in_reply(text));
         }
-        let mut usage = reply.usage.take().or(beside.usage);
+        let mut usage = reply.usage.take().or(beside.and_then(|beside| beside.usage));
         if reply.choices.first.is_none() && usage.is_none() && reply.id.is_none() && reply.model.is_none() {
             return match classify::flat(text) {
                 Some(error) => Err(error),
