@@ -2,7 +2,7 @@
 //!
 //! Layers: a crate depends only on lower ones; no crate depends on those outside the layers; the pure ones depend on no
 //! runtime, socket, clock or randomness. Files: each starts with a description, none is too long or has a meaningless
-//! name, and shared crates name no provider. Lists: each mutant still applies to the code. Dependencies: all have
+//! name, and shared crates name no provider; each is compiled. Lists: each mutant still applies to the code. Dependencies: all have
 //! permissive licences.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -50,11 +50,14 @@ pub(crate) fn run() -> Result<(), String> {
     let metadata = metadata()?;
     let mut broken = floors(&metadata);
     broken.extend(licences::other(&metadata));
+    let mut sources = BTreeMap::new();
     for file in files(&root())? {
         let text = std::fs::read_to_string(&file).map_err(|error| format!("{}: {error}", file.display()))?;
         let name = file.strip_prefix(root()).unwrap_or(&file).to_string_lossy().into_owned();
         broken.extend(check_file(&name, &text));
+        sources.insert(name, text);
     }
+    broken.extend(orphans(&sources));
     broken.extend(links(&root())?);
     broken.extend(promises(&root())?);
     broken.extend(mutants::stale(&root()));
@@ -220,6 +223,41 @@ fn check_file(name: &str, text: &str) -> Vec<String> {
     broken
 }
 
+/// Files that no module declares: the compiler does not see them.
+fn orphans(sources: &BTreeMap<String, String>) -> Vec<String> {
+    let declares = |parent: &str, module: &str| {
+        let text = sources.get(parent).map_or("", String::as_str);
+        text.lines().any(|line| {
+            line.trim_start_matches("pub ").trim_start_matches("pub(crate) ") == format!("mod {module};")
+        })
+    };
+    let is_root = |path: &Path| {
+        let folder = path.parent().and_then(Path::file_name).unwrap_or_default();
+        let stem = path.file_stem().unwrap_or_default();
+        ["lib", "main", "build"].iter().any(|name| stem == *name)
+            || ["bin", "examples"].iter().any(|name| folder == *name)
+    };
+    let orphan = |name: &&String| {
+        let path = Path::new(name);
+        let stem = path.file_stem().unwrap_or_default();
+        let (module, folder) = match path.parent() {
+            Some(own) if stem == "mod" => (own.file_name().unwrap_or_default(), own.parent().unwrap_or(own)),
+            folder => (stem, folder.unwrap_or(path)),
+        };
+        let parents = [
+            folder.join("mod.rs"),
+            folder.join("lib.rs"),
+            folder.join("main.rs"),
+            folder.with_extension("rs"),
+        ];
+        !is_root(path)
+            && !parents.iter().any(|parent| declares(&parent.to_string_lossy(), &module.to_string_lossy()))
+    };
+    let lost = sources.keys().filter(orphan);
+    lost.map(|name| format!("{name}: no module declares it, so it is not compiled: declare it or delete it"))
+        .collect()
+}
+
 /// Tests and mutations that documents name but that do not exist.
 fn promises(root: &Path) -> Result<Vec<String>, String> {
     let read =
@@ -289,6 +327,26 @@ mod tests {
         assert!(all.contains("b (floor 1): depends on c (floor 1)"), "{all}");
         assert!(all.contains("c: depends on t, which is outside the floors"), "{all}");
         assert!(all.contains("a: pulls in tokio"), "{all}");
+    }
+
+    #[test]
+    fn undeclared_files_are_found() {
+        let files = [
+            ("crates/a/src/lib.rs", "mod b;\npub(crate) mod c;"),
+            ("crates/a/src/b.rs", "    mod tests;\nmod d;"),
+            ("crates/a/src/b/d.rs", ""),
+            ("crates/a/src/c/mod.rs", "mod e;"),
+            ("crates/a/src/c/e.rs", ""),
+            ("crates/a/src/c/lost.rs", ""),
+            ("crates/a/src/lost.rs", "mod lost;"),
+            ("crates/a/examples/x.rs", ""),
+            ("tests/src/bin/y/main.rs", "mod z;"),
+            ("tests/src/bin/y/z.rs", ""),
+        ];
+        let sources = files.map(|(name, text)| (name.to_owned(), text.to_owned())).into();
+        let found = orphans(&sources).join("\n");
+        assert_eq!(found.lines().count(), 2, "{found}");
+        assert!(found.contains("a/src/c/lost.rs") && found.contains("a/src/lost.rs"), "{found}");
     }
 
     #[test]
