@@ -6,15 +6,11 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use hotspare_core::{
-    Chunk, Cost, Error, Event, FinishReason, Kind, Moment, Raw, Response, Usage, UsageSource,
-};
+use hotspare_core::{Chunk, Cost, Error, Event, FinishReason, Kind, Moment, Raw, Usage, UsageSource};
 use hotspare_health::Permit;
-use hotspare_normalize::{
-    Assembler, Block, Grammar, Repair, StreamedCalls, ThinkSplitter, ToolAnswer, ToolIds, Vectors,
-};
+use hotspare_normalize::{Block, Grammar, StreamedCalls, ThinkSplitter, ToolAnswer, ToolIds};
 
-use crate::judgement::Judgement;
+use crate::judgement::{Fold, Judgement};
 use crate::plan::PlannedTarget;
 use crate::rules::Limits;
 use crate::splice::Splice;
@@ -82,32 +78,6 @@ pub(crate) struct Attempt {
     pub(crate) ids: ToolIds,
     /// The last frame no longer matches its events.
     pub(crate) respelled: bool,
-}
-
-/// An answer that is being assembled.
-#[derive(Debug)]
-pub(crate) enum Fold {
-    Chat(Box<Assembler>),
-    Embed(Vectors),
-}
-
-impl Fold {
-    pub(crate) fn push(&mut self, event: Event) -> Result<(), Error> {
-        match self {
-            Self::Chat(assembler) => assembler.push(event),
-            Self::Embed(vectors) => vectors.push(event),
-        }
-    }
-
-    /// The whole answer, and what had to be repaired in it.
-    pub(crate) fn finish(self) -> Result<(Response, Vec<Repair>), Error> {
-        match self {
-            Self::Chat(assembler) => {
-                assembler.finish_noting().map(|(response, repairs)| (Response::Chat(response), repairs))
-            }
-            Self::Embed(vectors) => vectors.finish().map(|response| (Response::Embed(response), Vec::new())),
-        }
-    }
 }
 
 impl Attempt {

@@ -23,10 +23,11 @@ use crate::ask::Ask;
 use crate::attempt::{Attempt, too_long, weight};
 use crate::draw::Draws;
 use crate::fleet::{Fleet, Route};
+use crate::judgement::Reask;
 use crate::plan::{Plan, PlannedTarget};
 use crate::queue::Ticket;
 use crate::rules::{Commit, OnRefusal, ValidateOutput, ValidateToolCalls};
-use crate::step::{AttemptId, Input, Reask, Step, Summary};
+use crate::step::{AttemptId, Input, Step, Summary};
 use crate::world::World;
 
 mod continuation;

@@ -7,14 +7,39 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use hotspare_core::{ChatResponse, Error, FinishReason, Kind, Part, Response};
-use hotspare_normalize::{OutputCheck, Repair, StreamedCalls, Violation, invalid_arguments};
-
-use crate::attempt::Fold;
-use crate::step::Reask;
+use hotspare_core::{ChatResponse, Error, Event, FinishReason, Kind, Part, Response};
+use hotspare_normalize::{
+    Assembler, OutputCheck, Repair, StreamedCalls, Vectors, Violation, invalid_arguments,
+};
 
 /// The longest answer in bytes that is assembled, read and repaired within a few milliseconds.
 const QUICK: usize = 256 << 10;
+
+/// An answer that is being assembled.
+#[derive(Debug)]
+pub(crate) enum Fold {
+    Chat(Box<Assembler>),
+    Embed(Vectors),
+}
+
+impl Fold {
+    pub(crate) fn push(&mut self, event: Event) -> Result<(), Error> {
+        match self {
+            Self::Chat(assembler) => assembler.push(event),
+            Self::Embed(vectors) => vectors.push(event),
+        }
+    }
+
+    /// The whole answer, and what had to be repaired in it.
+    pub(crate) fn finish(self) -> Result<(Response, Vec<Repair>), Error> {
+        match self {
+            Self::Chat(assembler) => {
+                assembler.finish_noting().map(|(response, repairs)| (Response::Chat(response), repairs))
+            }
+            Self::Embed(vectors) => vectors.finish().map(|response| (Response::Embed(response), Vec::new())),
+        }
+    }
+}
 
 /// A complete answer that is to be judged.
 #[derive(Debug)]
@@ -59,6 +84,16 @@ pub(crate) struct Unfit {
     pub(crate) error: Error,
     pub(crate) violations: Vec<String>,
     pub(crate) reask: Option<Reask>,
+}
+
+/// An answer that failed validation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Reask {
+    /// The model's answer.
+    pub answer: Arc<str>,
+    /// What to tell the model about it.
+    pub feedback: Arc<str>,
 }
 
 impl From<Error> for Unfit {

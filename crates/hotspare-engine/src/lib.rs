@@ -33,7 +33,7 @@ pub use counts::{CostKind, Counts};
 pub use draw::Draws;
 pub use fleet::{Fleet, Route, Target, TargetSpec};
 pub use histogram::Histogram;
-pub use judgement::{Judged, Judgement};
+pub use judgement::{Judged, Judgement, Reask};
 pub use keeper::{Keeper, KeeperStep, ProbeId};
 pub use plan::{Plan, PlanSeed, PlannedTarget, TypicalLatency};
 pub use queue::Ticket;
@@ -42,5 +42,5 @@ pub use rules::{
     ValidateToolCalls,
 };
 pub use spend::SpendLimit;
-pub use step::{AttemptId, AttemptStart, Input, Reask, Resume, Step, Summary};
+pub use step::{AttemptId, AttemptStart, Input, Resume, Step, Summary};
 pub use world::{KeyStatus, ServiceChange, World};

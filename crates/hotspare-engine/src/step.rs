@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use hotspare_core::{Chunk, Error, RateLimits, Response, TargetId, Trail, Usage};
 
-use crate::judgement::{Judged, Judgement};
+use crate::judgement::{Judged, Judgement, Reask};
 
 /// Identifies an attempt within its call, counted from 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -59,16 +59,6 @@ pub struct AttemptStart {
     pub most_prompt_tokens: u64,
     /// Index of the route.
     pub route: usize,
-}
-
-/// An answer that failed validation.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Reask {
-    /// The model's answer.
-    pub answer: Arc<str>,
-    /// What to tell the model about it.
-    pub feedback: Arc<str>,
 }
 
 /// An answer to continue.

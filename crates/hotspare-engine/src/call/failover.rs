@@ -13,10 +13,11 @@ use hotspare_health::{Cause, Observation, Outcome, Refusal};
 use super::{Call, start};
 use crate::attempt::Attempt;
 use crate::ending::Ending;
+use crate::judgement::Reask;
 use crate::plan::PlannedTarget;
 use crate::rules::{OnKind, OnRefusal};
 use crate::splice::Splice;
-use crate::step::{AttemptId, Reask};
+use crate::step::AttemptId;
 use crate::world::World;
 
 /// Pause before the same target is retried after a server error; half of it is random.

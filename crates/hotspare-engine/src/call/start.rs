@@ -13,7 +13,8 @@ use hotspare_routing::Start;
 
 use super::Call;
 use super::failover::Retry;
-use crate::attempt::{Attempt, Fold};
+use crate::attempt::Attempt;
+use crate::judgement::Fold;
 use crate::plan::PlannedTarget;
 use crate::rules::ValidateOutput;
 use crate::splice::{self, Splice};

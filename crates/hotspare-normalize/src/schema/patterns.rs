@@ -12,8 +12,6 @@ use jsonschema::{PatternOptions, ValidationError};
 use regex_syntax::hir::{Class, Hir, HirKind};
 use serde_json::{Map, Value, json};
 
-use super::work::{Excess, Meter};
-
 /// The most different regular expressions in one schema.
 const COUNT_LIMIT: usize = 64;
 /// The longest regular expression, in bytes: while it is compiled, a letter of it may take some kilobytes.
@@ -42,7 +40,7 @@ struct Pattern {
     probes: Option<Probes>,
 }
 
-struct Probes {
+pub(super) struct Probes {
     quick: jsonschema::Validator,
     full: jsonschema::Validator,
 }
@@ -105,7 +103,7 @@ impl Patterns {
     }
 
     /// The steps that one of them may take for each byte of a text with the linear engine. Those of the other are
-    /// [charged](Self::charge) for each text.
+    /// counted for [each text](Probes::finish).
     pub(super) fn size(&self, text: &str) -> u64 {
         if self.backtrack {
             return 0;
@@ -119,18 +117,26 @@ impl Patterns {
         self.by_text.len() * engines * 2 * SIZE_LIMIT
     }
 
-    /// Charges for matching one of them with the backtracking engine, which it runs to see how long that takes.
-    pub(super) fn charge(&self, text: &str, subject: &str, meter: &mut Meter<'_>) -> Result<(), Excess> {
-        let Some(probes) = self.by_text.get(text).and_then(|pattern| pattern.probes.as_ref()) else {
-            return Ok(());
-        };
-        let bytes = u64::try_from(subject.len()).unwrap_or(u64::MAX).saturating_add(1);
-        meter.spend(bytes.saturating_mul(QUICK_LIMIT))?;
-        if finishes(&probes.quick, subject) {
-            return Ok(());
+    /// How one of them is matched, if by the backtracking engine.
+    pub(super) fn probes(&self, text: &str) -> Option<&Probes> {
+        self.by_text.get(text)?.probes.as_ref()
+    }
+}
+
+impl Probes {
+    /// Matches the expression against a text, quickly first. `spend` is told before each run how many steps it may take for
+    /// each byte of the text, and may forbid it. Returns whether the engine came to an end.
+    pub(super) fn finish<E>(
+        &self,
+        subject: &str,
+        mut spend: impl FnMut(u64) -> Result<(), E>,
+    ) -> Result<bool, E> {
+        spend(QUICK_LIMIT)?;
+        if finishes(&self.quick, subject) {
+            return Ok(true);
         }
-        meter.spend(bytes.saturating_mul(BACKTRACK_LIMIT))?;
-        if finishes(&probes.full, subject) { Ok(()) } else { Err(Excess::Pattern) }
+        spend(BACKTRACK_LIMIT)?;
+        Ok(finishes(&self.full, subject))
     }
 }
 

@@ -16,7 +16,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Map, Value};
 
 use self::cost::{Cost, VISIT, count, nodes};
-pub(super) use self::meter::{Excess, Meter};
+pub(super) use self::meter::Excess;
+use self::meter::Meter;
 use super::patterns::Patterns;
 
 /// The most subschemas that can apply to one place of an answer, with all references expanded. The largest schema that

@@ -21,7 +21,7 @@ pub(in crate::schema) enum Excess {
 }
 
 /// A count of steps with a limit.
-pub(in crate::schema) struct Meter<'a> {
+pub(super) struct Meter<'a> {
     work: &'a Work,
     patterns: &'a Patterns,
     root: &'a Value,
@@ -85,7 +85,7 @@ impl<'a> Meter<'a> {
     }
 
     /// Takes this many steps, if there are as many left.
-    pub(in crate::schema) fn spend(&mut self, steps: u64) -> Result<(), Excess> {
+    fn spend(&mut self, steps: u64) -> Result<(), Excess> {
         self.left = self.left.checked_sub(steps).ok_or(Excess::Size)?;
         Ok(())
     }
@@ -234,9 +234,13 @@ impl<'a> Meter<'a> {
         Ok(())
     }
 
+    /// Charges for matching an expression with the backtracking engine, which is run to see how long that takes.
     fn expression(&mut self, pattern: &str, text: &str) -> Result<(), Excess> {
         let patterns = self.patterns;
-        patterns.charge(pattern, text, self)
+        let Some(probes) = patterns.probes(pattern) else { return Ok(()) };
+        let bytes = count(text.len()).saturating_add(1);
+        let finished = probes.finish(text, |steps| self.spend(bytes.saturating_mul(steps)))?;
+        if finished { Ok(()) } else { Err(Excess::Pattern) }
     }
 }
 
