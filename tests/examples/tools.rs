@@ -7,8 +7,7 @@
 use std::sync::Arc;
 
 use hotspare::{
-    ChatRequest, Client, Endpoint, Error, Event, FinishReason, Message, Sequential, ToolCall, ToolResult,
-    schemars, tool,
+    ChatRequest, Client, Endpoint, Error, Message, Sequential, ToolCall, ToolResult, schemars, tool,
 };
 use hotspare_chaos::Scripted;
 
@@ -29,7 +28,7 @@ fn weather(call: &ToolCall) -> ToolResult {
 
 #[tokio::main]
 async fn main() -> Result<(), Error> {
-    let main = Scripted::new().events(calls_weather()).status(503);
+    let main = Scripted::new().tool_call("weather", r#"{"city":"Oslo"}"#).status(503);
     let client = Client::builder()
         .target("main", Endpoint::custom(Arc::new(main), "model-a"))
         .target("spare", Endpoint::custom(Arc::new(Scripted::new().text("Take an umbrella.")), "model-b"))
@@ -50,13 +49,4 @@ async fn main() -> Result<(), Error> {
     println!("{}", answer.text());
     assert_eq!(answer.text(), "Take an umbrella.");
     Ok(())
-}
-
-/// What a model that calls the tool sends.
-fn calls_weather() -> [Event; 3] {
-    [
-        Event::ToolStarted { index: 0, id: "call_1".into(), name: "weather".into() },
-        Event::ToolDelta { index: 0, arguments: r#"{"city":"Oslo"}"#.into() },
-        Event::Finished(FinishReason::ToolCalls),
-    ]
 }

@@ -209,8 +209,8 @@ impl Config {
     /// Builds the client. Keys are read here.
     ///
     /// # Errors
-    /// [`Kind::Config`](hotspare_core::Kind::Config) with every mistake, one per line, each with its line number: unknown keys, unset variables, unknown
-    /// targets, values that make no sense.
+    /// [`Kind::Config`](hotspare_core::Kind::Config) with every mistake, one per line, each with its line number: unknown
+    /// keys, unset variables, unknown targets, values that make no sense.
     pub fn client(self) -> Result<Client, Error> {
         self.builder().build()
     }
