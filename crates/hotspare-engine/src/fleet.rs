@@ -8,7 +8,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use hotspare_core::{ModelProfile, Scope, TargetId};
+use hotspare_core::{Cost, ModelProfile, Scope, TargetId, Usage};
 use hotspare_health::{Book, Config, ScopeId};
 use hotspare_routing::Strategy;
 
@@ -74,6 +74,12 @@ impl Target {
     #[must_use]
     pub fn key_count(&self) -> usize {
         self.keys.len()
+    }
+
+    /// What a prompt of this many tokens costs, if the price is known; the length of the answer is not known in advance.
+    #[must_use]
+    pub fn prompt_cost(&self, tokens: u64) -> Option<Cost> {
+        Some(self.profile.price?.cost(&Usage::estimated(Some(tokens), None)))
     }
 
     /// Whether an operator limits its requests or tokens per minute.

@@ -7,7 +7,7 @@ use std::sync::{Arc, PoisonError};
 
 use hotspare_core::{
     ChatRequest, ChatResponse, Cost, EmbedInput, EmbedRequest, EmbedResponse, Error, Json, Kind, Moment,
-    OutputFormat, Request, Response, TargetId, Usage,
+    OutputFormat, Request, Response, TargetId,
 };
 use hotspare_engine::{Ask, Call, Plan, PlanSeed, Route, Summary, ValidateToolCalls};
 use hotspare_normalize::{OutputCheck, Validator, prompt_size};
@@ -379,10 +379,9 @@ impl Client {
     /// Checks that a request may pay for its prompt at one of the planned targets at least.
     fn check_cost(&self, route: &Route, request: &Request, plan: &Plan) -> Result<(), Error> {
         let Some(most) = request.options().max_cost else { return Ok(()) };
-        let prompts = plan.choices.iter().map(|choice| {
-            let price = self.shared.fleet.targets()[choice.target].profile.price?;
-            Some(price.cost(&Usage::estimated(Some(choice.prompt_tokens), None)))
-        });
+        let targets = self.shared.fleet.targets();
+        let prompts =
+            plan.choices.iter().map(|choice| targets[choice.target].prompt_cost(choice.prompt_tokens));
         match prompts.collect::<Option<Vec<Cost>>>().and_then(|prompts| prompts.into_iter().min()) {
             // Callers see this message, and prices are none of their business.
             Some(least) if least > most => {

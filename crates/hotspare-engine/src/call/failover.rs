@@ -386,7 +386,7 @@ impl Call {
         let passed_over = self.route.members.iter().copied().filter(|place| !asked(*place));
         passed_over
             .filter_map(|place| {
-                let expected = self.expected(place, self.prompt_tokens)?;
+                let expected = self.fleet.targets()[place].prompt_cost(self.prompt_tokens)?;
                 world.overspent(now, self.route.index, place, expected)?.until
             })
             .min()

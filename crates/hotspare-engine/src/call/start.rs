@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use hotspare_core::{Attempt as Record, Cost, Moment, Skipped, Usage};
+use hotspare_core::{Attempt as Record, Cost, Moment, Skipped};
 use hotspare_health::{Cause, Permit, Refusal};
 use hotspare_normalize::{Assembler, StreamedCalls, ThinkSplitter, Vectors};
 use hotspare_routing::Start;
@@ -168,15 +168,9 @@ impl Call {
         None
     }
 
-    /// What the prompt alone will cost there; the length of the answer is not known in advance.
-    pub(super) fn expected(&self, place: usize, prompt_tokens: u64) -> Option<Cost> {
-        let price = self.fleet.targets()[place].profile.price?;
-        Some(price.cost(&Usage::estimated(Some(prompt_tokens), None)))
-    }
-
     /// Why cost rules a target out. Attempts in flight count with their expected cost.
     fn exceeds_cost_limit(&self, now: Moment, world: &mut World, choice: &PlannedTarget) -> Option<String> {
-        let prompt = self.expected(choice.target, choice.prompt_tokens)?;
+        let prompt = self.fleet.targets()[choice.target].prompt_cost(choice.prompt_tokens)?;
         if let Some(most) = self.ask.max_cost {
             let under_way: Cost =
                 self.attempts.iter().filter(|one| one.is_live()).map(|one| one.expected).sum();
@@ -324,7 +318,7 @@ impl Call {
         // Leaves time for the targets after it, but for at most two of them.
         let others = u32::try_from(self.waiting.len().min(2)).unwrap_or(2);
         let share = self.first_content_at.saturating_since(now) / (others + 1);
-        let expected = self.expected(place, prompt_tokens).unwrap_or_default();
+        let expected = self.fleet.targets()[place].prompt_cost(prompt_tokens).unwrap_or_default();
         world.begin_spending(self.route.index, place, expected);
         let key = admitted.0;
         let mut attempt = Attempt::new(now, choice, admitted, stream, share, expected);
