@@ -6,7 +6,7 @@ use hotspare_tests::{endpoint, short_limits};
 
 async fn servers() -> (Vec<ChaosServer>, Client) {
     let wires =
-        [("chat", WireFormat::OpenAi), ("keeper", WireFormat::Responses), ("twin", WireFormat::Responses)];
+        [("chat", WireFormat::OpenAi), ("holder", WireFormat::Responses), ("twin", WireFormat::Responses)];
     let mut builder = Client::builder();
     let mut servers = Vec::new();
     for (name, wire) in wires {
@@ -14,7 +14,7 @@ async fn servers() -> (Vec<ChaosServer>, Client) {
         builder = builder.target(name, endpoint(&server, wire));
         servers.push(server);
     }
-    let route = RouteSpec::new(Sequential::new(["chat", "keeper", "twin"])).limits(short_limits());
+    let route = RouteSpec::new(Sequential::new(["chat", "holder", "twin"])).limits(short_limits());
     (servers, builder.route("r", route).build().unwrap())
 }
 
@@ -29,8 +29,8 @@ fn going_on() -> ChatRequest {
 async fn bound_request_goes_only_to_its_provider() {
     let (servers, client) = servers().await;
     let answer = client.chat(going_on()).await.unwrap();
-    assert_eq!(answer.served_by.as_ref().unwrap().as_str(), "keeper");
-    let why = "the request is bound to keeper: the field previous_response_id";
+    assert_eq!(answer.served_by.as_ref().unwrap().as_str(), "holder");
+    let why = "the request is bound to holder: the field previous_response_id";
     let skipped: Vec<_> = answer.trail.skipped.iter().map(|skipped| skipped.why.as_str()).collect();
     assert_eq!(skipped, [why, why]);
     assert_eq!(client.explain(&going_on()).unwrap().choices.len(), 1);
@@ -38,7 +38,7 @@ async fn bound_request_goes_only_to_its_provider() {
     for _ in 0..4 {
         let error = client.chat(going_on()).await.unwrap_err();
         assert_eq!(error.trail().skipped.len(), 2, "{}", error.trail());
-        assert!(error.trail().attempts.iter().all(|attempt| attempt.target.as_str() == "keeper"));
+        assert!(error.trail().attempts.iter().all(|attempt| attempt.target.as_str() == "holder"));
     }
     assert_eq!((servers[0].stats().requests, servers[2].stats().requests), (0, 0));
 }
@@ -49,7 +49,7 @@ async fn unbound_request_fails_over_freely() {
     let (servers, client) = servers().await;
     servers[0].set_fault(Some(Fault::Status(503))).await;
     let free = client.chat(ChatRequest::to("r").user("hi")).await.unwrap();
-    assert_eq!(free.served_by.unwrap().as_str(), "keeper");
+    assert_eq!(free.served_by.unwrap().as_str(), "holder");
     let lost = ChatRequest::to("r").user("hi").bound("another wire", "a cache");
     let error = client.chat(lost).await.unwrap_err();
     assert!(error.to_string().contains("bound to a provider of the wire another wire: a cache"), "{error}");

@@ -19,8 +19,8 @@ use hotspare_health::{Observation, Refusal};
 use hotspare_normalize::ToolAnswer;
 use hotspare_routing::Start;
 
-use crate::ask::Ask;
 use crate::attempt::{Attempt, too_long, weight};
+use crate::call_spec::CallSpec;
 use crate::draw::Draws;
 use crate::fleet::{Fleet, Route};
 use crate::judgement::Reask;
@@ -42,7 +42,7 @@ mod timers;
 pub struct Call {
     fleet: Arc<Fleet>,
     route: Arc<Route>,
-    ask: Ask,
+    spec: CallSpec,
     started: Moment,
     total_at: Moment,
     first_content_at: Moment,
@@ -109,9 +109,9 @@ pub struct Call {
 impl Call {
     /// A call that will start the first choice of `plan`.
     #[must_use]
-    pub fn new(now: Moment, fleet: Arc<Fleet>, route: Arc<Route>, ask: Ask, plan: Plan) -> Self {
+    pub fn new(now: Moment, fleet: Arc<Fleet>, route: Arc<Route>, spec: CallSpec, plan: Plan) -> Self {
         let limits = &route.limits;
-        let total = ask.deadline.map_or(limits.total, |deadline| deadline.min(limits.total));
+        let total = spec.deadline.map_or(limits.total, |deadline| deadline.min(limits.total));
         let waiting: VecDeque<PlannedTarget> = plan.choices.into();
         let together =
             1 + waiting.iter().skip(1).take_while(|choice| matches!(choice.start, Start::AtOnce)).count();
@@ -120,7 +120,7 @@ impl Call {
             total_at: now + total,
             first_content_at: now + limits.first_content_deadline.min(total),
             listening: now,
-            draws: Draws::new(ask.seed),
+            draws: Draws::new(spec.seed),
             prompt_tokens: plan.prompt_tokens,
             dimensions: plan.dimensions,
             size: plan.size,
@@ -148,7 +148,7 @@ impl Call {
             stopped: false,
             committed: None,
             cut: None,
-            sent: (ask.stream && ask.continuable).then(String::new),
+            sent: (spec.stream && spec.continuable).then(String::new),
             outbox: VecDeque::new(),
             aborts: VecDeque::new(),
             trail: Trail::EMPTY,
@@ -157,7 +157,7 @@ impl Call {
             waiting,
             fleet,
             route,
-            ask,
+            spec,
         };
         call.trail.skipped = plan.skipped;
         call
@@ -394,10 +394,10 @@ impl Call {
     fn holds_whole(&self) -> bool {
         let rules = &self.route.rules;
         let judged =
-            self.ask.output_check.is_some() && rules.validate_output == ValidateOutput::BeforeDelivery;
-        let tools = !self.ask.tool_checks.is_empty()
+            self.spec.output_check.is_some() && rules.validate_output == ValidateOutput::BeforeDelivery;
+        let tools = !self.spec.tool_checks.is_empty()
             && rules.validate_tool_calls == ValidateToolCalls::BeforeDelivery;
-        !self.ask.stream || rules.commit == Commit::Whole || judged || tools
+        !self.spec.stream || rules.commit == Commit::Whole || judged || tools
     }
 
     fn commit_if_due(&mut self, now: Moment, id: AttemptId) {

@@ -40,7 +40,7 @@ pub struct TargetSpec {
     pub tokens_per_minute: Option<u64>,
     /// When its breakers open.
     pub health: Config,
-    /// Whether the keeper probes it while it is unhealthy.
+    /// Whether it is probed in the background while it is unhealthy.
     pub probe: bool,
 }
 
@@ -62,7 +62,7 @@ pub struct Target {
     pub requests_per_minute: Option<u64>,
     /// Maximum tokens per minute, with prompts as estimated.
     pub tokens_per_minute: Option<u64>,
-    /// Whether the keeper probes it while it is unhealthy.
+    /// Whether it is probed in the background while it is unhealthy.
     pub probe: bool,
     endpoint: ScopeId,
     model: ScopeId,

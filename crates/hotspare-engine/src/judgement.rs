@@ -66,12 +66,12 @@ pub struct Judgement {
 pub struct Judged {
     /// What was repaired.
     pub(crate) notes: Vec<String>,
-    pub(crate) result: Result<Fit, Unfit>,
+    pub(crate) result: Result<Accepted, Rejected>,
 }
 
 /// An answer as it may be delivered.
 #[derive(Debug)]
-pub(crate) struct Fit {
+pub(crate) struct Accepted {
     /// The whole answer, unless it is streamed.
     pub(crate) response: Option<Response>,
     /// The repaired text of a streamed answer that is still held.
@@ -80,7 +80,7 @@ pub(crate) struct Fit {
 
 /// An answer that must not be delivered.
 #[derive(Debug)]
-pub(crate) struct Unfit {
+pub(crate) struct Rejected {
     pub(crate) error: Error,
     pub(crate) violations: Vec<String>,
     pub(crate) reask: Option<Reask>,
@@ -96,7 +96,7 @@ pub struct Reask {
     pub feedback: Arc<str>,
 }
 
-impl From<Error> for Unfit {
+impl From<Error> for Rejected {
     fn from(error: Error) -> Self {
         Self { error, violations: Vec::new(), reask: None }
     }
@@ -120,7 +120,7 @@ impl Judgement {
         Box::new(Judged { notes, result })
     }
 
-    fn judge(mut self, notes: &mut Vec<String>) -> Result<Fit, Unfit> {
+    fn judge(mut self, notes: &mut Vec<String>) -> Result<Accepted, Rejected> {
         if let Some(calls) =
             self.calls.take().filter(|_| !self.finish.as_ref().is_some_and(FinishReason::is_cut))
         {
@@ -131,7 +131,7 @@ impl Judgement {
                 Some(said) => self.validate(said, notes)?,
                 None => None,
             };
-            return Ok(Fit { response: None, text });
+            return Ok(Accepted { response: None, text });
         };
         let (mut response, repairs) = fold.finish()?;
         note_arguments(notes, &repairs);
@@ -143,7 +143,7 @@ impl Judgement {
             }
             self.validate_tool_calls(chat, notes)?;
         }
-        Ok(Fit { response: Some(response), text: None })
+        Ok(Accepted { response: Some(response), text: None })
     }
 
     /// The check of the text. Tool calls, refusals and filtered answers need not have the requested form.
@@ -154,7 +154,7 @@ impl Judgement {
     }
 
     /// Validates the answer's text. Returns the repaired text if it had to be repaired.
-    fn validate(&self, text: String, notes: &mut Vec<String>) -> Result<Option<String>, Unfit> {
+    fn validate(&self, text: String, notes: &mut Vec<String>) -> Result<Option<String>, Rejected> {
         let Some((check, finish)) = self.text_check() else { return Ok(None) };
         match check.check(&text, finish) {
             Ok(None) => Ok(None),
@@ -165,7 +165,7 @@ impl Judgement {
             Ok(Some(repaired)) => {
                 let names =
                     repaired.repairs.iter().map(|repair| repair.as_str()).collect::<Vec<_>>().join(", ");
-                Err(unfit(&[Violation::new("", format!("would need repairs ({names})"))]).into())
+                Err(rejected(&[Violation::new("", format!("would need repairs ({names})"))]).into())
             }
             Err(violations) => {
                 // Within the same limit another answer would be cut as well.
@@ -173,8 +173,12 @@ impl Judgement {
                     answer: text.into(),
                     feedback: OutputCheck::feedback(&violations).into(),
                 });
-                let error = unfit(&violations);
-                Err(Unfit { error, violations: violations.iter().map(ToString::to_string).collect(), reask })
+                let error = rejected(&violations);
+                Err(Rejected {
+                    error,
+                    violations: violations.iter().map(ToString::to_string).collect(),
+                    reask,
+                })
             }
         }
     }
@@ -212,7 +216,7 @@ fn replace(response: &mut ChatResponse, text: String) {
         .collect();
 }
 
-fn unfit(violations: &[Violation]) -> Error {
+fn rejected(violations: &[Violation]) -> Error {
     let list: Vec<String> = violations.iter().map(ToString::to_string).collect();
     Error::new(
         Kind::BadOutput,

@@ -5,19 +5,19 @@
 //! what happened. Applications use the `hotspare` crate instead.
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
-mod ask;
 mod attempt;
 mod budget;
 mod call;
+mod call_spec;
 mod counts;
 mod draw;
 mod ending;
 mod fleet;
 mod histogram;
 mod judgement;
-mod keeper;
 mod measure;
 mod plan;
+mod prober;
 mod queue;
 mod rules;
 mod spend;
@@ -26,16 +26,16 @@ mod step;
 mod verdict;
 mod world;
 
-pub use ask::Ask;
 pub use budget::Budget;
 pub use call::Call;
+pub use call_spec::CallSpec;
 pub use counts::{CostKind, Counts};
 pub use draw::Draws;
 pub use fleet::{Fleet, Route, Target, TargetSpec};
 pub use histogram::Histogram;
 pub use judgement::{Judged, Judgement, Reask};
-pub use keeper::{Keeper, KeeperStep, ProbeId};
 pub use plan::{Plan, PlanSeed, PlannedTarget, TypicalLatency};
+pub use prober::{ProbeId, Prober, ProberStep};
 pub use queue::Ticket;
 pub use rules::{
     Adaptive, AnswerLimit, Commit, Limits, OnCut, OnKind, OnRefusal, Rules, Trim, ValidateOutput,

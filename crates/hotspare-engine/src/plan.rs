@@ -101,7 +101,7 @@ impl Plan {
         seed: PlanSeed,
     ) -> Self {
         let space = space(fleet, route, request);
-        let keeper = keeper(fleet, route, request);
+        let holder = holder(fleet, route, request);
         let prompt_tokens = size.tokens();
         let mut measure = Measure::new(request, &size);
         let (mut measured, mut lengths) = (0, 0);
@@ -118,13 +118,13 @@ impl Plan {
                 skipped.push(Skipped::new(target.id.clone(), "the request excludes it".into()));
                 continue;
             }
-            if let Some(why) = elsewhere(fleet, request, place, keeper) {
+            if let Some(why) = elsewhere(fleet, request, place, holder) {
                 skipped.push(Skipped::new(target.id.clone(), why));
                 continue;
             }
             let need = measure.need(&target.profile, &view.tokens);
             let why = unable(request, target, need, space);
-            let is_length = matches!(&why, Some(Unable::Length(_) | Unable::Overflowed(..)));
+            let is_length = matches!(&why, Some(Unsuited::Length(_) | Unsuited::Overflowed(..)));
             measured += 1;
             lengths += usize::from(is_length);
             let trim_to = match (route.rules.trim, request) {
@@ -133,13 +133,13 @@ impl Plan {
                 }
                 _ => None,
             };
-            if let Some(Unable::Overflowed(lately, _)) = &why
+            if let Some(Unsuited::Overflowed(lately, _)) = &why
                 && remembered.is_none_or(|(largest, _)| *lately > largest)
             {
                 remembered = Some((*lately, index));
             }
             let why = why.filter(|_| trim_to.is_none());
-            if let Some(Unable::Length(why) | Unable::Overflowed(_, why) | Unable::Other(why)) = why {
+            if let Some(Unsuited::Length(why) | Unsuited::Overflowed(_, why) | Unsuited::Other(why)) = why {
                 skipped.push(Skipped::new(target.id.clone(), why));
             } else {
                 facts.push(Some((place, need, measure.with_room(&target.profile, need), trim_to)));
@@ -207,7 +207,7 @@ impl Plan {
 }
 
 /// Why a target cannot serve.
-enum Unable {
+enum Unsuited {
     /// The request is too long for it.
     Length(String),
     /// A request of this many tokens was recently too long for it, and this one is no shorter.
@@ -216,7 +216,7 @@ enum Unable {
 }
 
 /// The target assumed to keep the state that a request refers to: the first of the route's members that uses its wire.
-fn keeper(fleet: &Fleet, route: &Route, request: &Request) -> Option<usize> {
+fn holder(fleet: &Fleet, route: &Route, request: &Request) -> Option<usize> {
     let Request::Chat(chat) = request else { return None };
     let bound = chat.bound.as_ref().filter(|bound| bound.kept)?;
     route.members.iter().copied().find(|&place| {
@@ -226,38 +226,38 @@ fn keeper(fleet: &Fleet, route: &Route, request: &Request) -> Option<usize> {
 }
 
 /// Why a bound request cannot be served at `place`, if it cannot.
-fn elsewhere(fleet: &Fleet, request: &Request, place: usize, keeper: Option<usize>) -> Option<String> {
+fn elsewhere(fleet: &Fleet, request: &Request, place: usize, holder: Option<usize>) -> Option<String> {
     let Request::Chat(chat) = request else { return None };
-    let bound = chat.bound.as_ref().filter(|_| keeper != Some(place))?;
+    let bound = chat.bound.as_ref().filter(|_| holder != Some(place))?;
     if !bound.kept {
         let other = fleet.targets()[place].wire != bound.wire;
         return other.then(|| format!("only the wire {} supports {}", bound.wire, bound.what));
     }
-    Some(match keeper {
-        Some(keeper) => format!("the request is bound to {}: {}", fleet.targets()[keeper].id, bound.what),
+    Some(match holder {
+        Some(holder) => format!("the request is bound to {}: {}", fleet.targets()[holder].id, bound.what),
         None => format!("the request is bound to a provider of the wire {}: {}", bound.wire, bound.what),
     })
 }
 
 /// Why a target cannot serve the request, if it cannot.
-fn unable(request: &Request, target: &Target, need: Need, space: Option<Space<'_>>) -> Option<Unable> {
+fn unable(request: &Request, target: &Target, need: Need, space: Option<Space<'_>>) -> Option<Unsuited> {
     let embed = match request {
         Request::Chat(chat) => {
             let why = ineligible(chat, &target.profile, need)?;
             let words = why.to_string();
             return Some(match why {
-                Ineligible::Overflowed { lately, .. } => Unable::Overflowed(lately, words),
-                why if why.is_length() => Unable::Length(words),
-                _ => Unable::Other(words),
+                Ineligible::Overflowed { lately, .. } => Unsuited::Overflowed(lately, words),
+                why if why.is_length() => Unsuited::Length(words),
+                _ => Unsuited::Other(words),
             });
         }
         Request::Embed(embed) => embed,
     };
     if let Some(why) = ineligible_to_embed(&target.profile) {
-        return Some(Unable::Other(why.to_string()));
+        return Some(Unsuited::Other(why.to_string()));
     }
     let own = Space::new(&target.profile, &target.name, embed.dimensions);
-    own.mismatch(&space?).map(|why| Unable::Other(why.to_string()))
+    own.mismatch(&space?).map(|why| Unsuited::Other(why.to_string()))
 }
 
 /// The vector space of a route: that of its first member that can serve, in the order written. It must not depend on

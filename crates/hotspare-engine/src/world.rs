@@ -180,9 +180,9 @@ impl World {
         &mut self,
         now: Moment,
         place: usize,
-        wish: Wish,
+        demand: Demand,
     ) -> Result<(usize, Permit), Refusal> {
-        let Wish { draw, tokens, ticket, last_resort, unstreamed } = wish;
+        let Demand { draw, tokens, ticket, last_resort, unstreamed } = demand;
         self.advance(now);
         let fleet = Arc::clone(&self.fleet);
         let target = &fleet.targets()[place];
@@ -429,7 +429,7 @@ pub(crate) const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
 /// What a call needs of a target.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Wish {
+pub(crate) struct Demand {
     pub(crate) draw: u64,
     pub(crate) tokens: u64,
     pub(crate) ticket: Option<Ticket>,

@@ -12,7 +12,7 @@ use crate::permit::{
     Admission, Cause, Entry, Observation, Outcome, Permit, Reason, Refusal, ScopeId, Transition, Verdict,
 };
 use crate::schedule::Schedule;
-use crate::scope::{Like, Pace, ScopeState};
+use crate::scope::{LatencyState, Like, ScopeState};
 use crate::view::{Times, View};
 
 /// An unstreamed answer is late after this many times the 95th percentile: how long it takes depends on the request.
@@ -61,9 +61,9 @@ impl Book {
         self.add(config, None)
     }
 
-    fn add(&mut self, config: Config, pace: Option<Box<Pace>>) -> ScopeId {
+    fn add(&mut self, config: Config, latencies: Option<Box<LatencyState>>) -> ScopeId {
         let id = ScopeId(u32::try_from(self.scopes.len()).unwrap_or(u32::MAX));
-        self.scopes.push(ScopeState::new(config, pace));
+        self.scopes.push(ScopeState::new(config, latencies));
         id
     }
 
@@ -128,8 +128,8 @@ impl Book {
             let Some(state) = self.scopes.get_mut(entry.scope.0 as usize) else { continue };
             // Any failure counts as a slow call, unless the request never got past the local network.
             let failed = failed && !(unreachable && self.network.is_suspected(now));
-            if let Some(pace) = state.pace.as_mut().filter(|_| failed) {
-                pace.failure();
+            if let Some(latencies) = state.latencies.as_mut().filter(|_| failed) {
+                latencies.failure();
             }
             let concerned = outcome.at.is_none_or(|at| at == entry.scope);
             let verdict = if concerned { outcome.verdict } else { Verdict::Neutral };
@@ -278,9 +278,9 @@ impl Book {
             view.failure_rate_bp = view.failure_rate_bp.max(rate);
             view.expected_failure_ppm = view.expected_failure_ppm.max(state.record.expected_ppm(now));
             view.weight_bp = view.weight_bp.min(state.breaker.weight_bp(now));
-            if let Some(pace) = &state.pace {
-                view.streamed = view.streamed.max(Times::of(&pace.streamed, tokens));
-                view.unstreamed = view.unstreamed.max(Times::of(&pace.unstreamed, tokens));
+            if let Some(latencies) = &state.latencies {
+                view.streamed = view.streamed.max(Times::of(&latencies.streamed, tokens));
+                view.unstreamed = view.unstreamed.max(Times::of(&latencies.unstreamed, tokens));
             }
             view.degraded |= state.is_degraded();
             view.samples = view.samples.max(samples);
@@ -345,11 +345,12 @@ impl Book {
             state.growth.start(now);
             state.quota.take(now, tokens);
             let before = state.breaker.next_change();
-            if let Some(pace) = &state.pace {
+            if let Some(latencies) = &state.latencies {
                 let [streamed, unstreamed] = late_after;
                 late_after = [
-                    streamed.max(pace.streamed.late_after(tokens)),
-                    unstreamed.max(pace.unstreamed.late_after(tokens).map(|usual| usual * UNSTREAMED_LATE)),
+                    streamed.max(latencies.streamed.late_after(tokens)),
+                    unstreamed
+                        .max(latencies.unstreamed.late_after(tokens).map(|usual| usual * UNSTREAMED_LATE)),
                 ];
             }
             let change =

@@ -124,13 +124,13 @@ mod tests {
         Moment::ZERO + Duration::from_millis(millis)
     }
 
-    /// Starts as many as permitted for `minutes` minutes from `from` on, trying `wish` times a minute; returns the
+    /// Starts as many as permitted for `minutes` minutes from `from` on, trying `rate` times a minute; returns the
     /// starts of each.
-    fn starts(growth: &mut Growth, from: u64, minutes: u64, wish: u64) -> Vec<u64> {
-        let step = 60_000 / wish;
+    fn starts(growth: &mut Growth, from: u64, minutes: u64, rate: u64) -> Vec<u64> {
+        let step = 60_000 / rate;
         (0..minutes)
             .map(|minute| {
-                let tries = (0..wish).map(|index| at(from + minute * 60_000 + index * step));
+                let tries = (0..rate).map(|index| at(from + minute * 60_000 + index * step));
                 tries
                     .filter(|now| {
                         growth.ready_at(*now) <= *now && {
@@ -170,12 +170,12 @@ mod tests {
 
     proptest! {
         #[test]
-        fn starts_never_exceed_the_permitted_rate_plus_a_burst(wish in 20u64..2_000, gaps in 1u64..30) {
+        fn starts_never_exceed_the_permitted_rate_plus_a_burst(rate in 20u64..2_000, gaps in 1u64..30) {
             let mut growth = Growth::default();
-            starts(&mut growth, 0, 2, wish);
+            starts(&mut growth, 0, 2, rate);
             growth.ease(at(120_000));
             let permitted = growth.permitted(at(120_000));
-            let started = starts(&mut growth, 120_000 + gaps, 1, wish)[0];
+            let started = starts(&mut growth, 120_000 + gaps, 1, rate)[0];
             if let Some(permitted) = permitted {
                 prop_assert!(started <= permitted + permitted / 12 + 2, "{started} {permitted}");
             }

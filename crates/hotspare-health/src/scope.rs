@@ -26,7 +26,7 @@ pub(crate) struct ScopeState {
     pub(crate) growth: Growth,
     pub(crate) quota: Quota,
     /// `None` if calls differ too much for one measure of latency.
-    pub(crate) pace: Option<Box<Pace>>,
+    pub(crate) latencies: Option<Box<LatencyState>>,
     pub(crate) degrade: bool,
     pub(crate) record: Record,
     /// The host that it is a part of.
@@ -41,7 +41,7 @@ pub(crate) struct ScopeState {
 
 /// How fast a scope is, and whether it has become slower.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-pub(crate) struct Pace {
+pub(crate) struct LatencyState {
     /// Times to first content of streams.
     pub(crate) streamed: Latency,
     /// Times to unstreamed answers.
@@ -49,7 +49,7 @@ pub(crate) struct Pace {
     pub(crate) lateness: Lateness,
 }
 
-impl Pace {
+impl LatencyState {
     pub(crate) fn failure(&mut self) {
         self.streamed.failure();
         self.unstreamed.failure();
@@ -67,7 +67,7 @@ pub(crate) struct Like {
 }
 
 impl ScopeState {
-    pub(crate) fn new(config: Config, pace: Option<Box<Pace>>) -> Self {
+    pub(crate) fn new(config: Config, latencies: Option<Box<LatencyState>>) -> Self {
         Self {
             degrade: config.degrade,
             window: config.window,
@@ -80,12 +80,12 @@ impl ScopeState {
             growth: Growth::default(),
             quota: Quota::default(),
             record: Record::default(),
-            pace,
+            latencies,
         }
     }
 
     pub(crate) fn is_degraded(&self) -> bool {
-        self.degrade && self.pace.as_ref().is_some_and(|pace| pace.lateness.is_degraded())
+        self.degrade && self.latencies.as_ref().is_some_and(|latencies| latencies.lateness.is_degraded())
     }
 
     pub(crate) fn observe(&mut self, now: Moment, like: Like, entry: &mut Entry, observation: Observation) {
@@ -100,23 +100,23 @@ impl ScopeState {
             self.shedding.answered(now, entry.pass.generation, entry.number);
             self.breaker.first_content(now, &mut entry.pass);
         }
-        let Some(pace) = &mut self.pace else { return };
+        let Some(latencies) = &mut self.latencies else { return };
         // How long an unstreamed answer takes depends on the request, so a slow one is no deviation from a norm.
-        let steady =
-            self.breaker.state() == BreakerState::Closed && (like.unstreamed || !pace.lateness.is_suspect());
-        let latency = if like.unstreamed { &mut pace.unstreamed } else { &mut pace.streamed };
+        let steady = self.breaker.state() == BreakerState::Closed
+            && (like.unstreamed || !latencies.lateness.is_suspect());
+        let latency = if like.unstreamed { &mut latencies.unstreamed } else { &mut latencies.streamed };
         match observation {
             Observation::FirstContent { after } => {
                 match like.usual {
-                    Some(usual) if after <= usual => pace.lateness.in_time(now, entry.began, usual),
-                    Some(_) if like.unstreamed => pace.lateness.answered(now),
+                    Some(usual) if after <= usual => latencies.lateness.in_time(now, entry.began, usual),
+                    Some(_) if like.unstreamed => latencies.lateness.answered(now),
                     _ => {}
                 }
                 latency.sample(now, like.tokens, after, steady);
             }
             Observation::Abandoned { after } => latency.longer_than(now, like.tokens, after, steady),
             Observation::Heard => {}
-            Observation::Overdue => pace.lateness.late(now, entry.began),
+            Observation::Overdue => latencies.lateness.late(now, entry.began),
             Observation::Late => self.breaker.late(now, &mut entry.pass),
         }
     }

@@ -9,7 +9,7 @@ use hotspare_core::{
     ChatRequest, ChatResponse, Cost, EmbedInput, EmbedRequest, EmbedResponse, Error, Json, Kind, Moment,
     OutputFormat, Request, Response, TargetId,
 };
-use hotspare_engine::{Ask, Call, Plan, PlanSeed, Route, Summary, ValidateToolCalls};
+use hotspare_engine::{Call, CallSpec, Plan, PlanSeed, Route, Summary, ValidateToolCalls};
 use hotspare_normalize::{OutputCheck, Validator, prompt_size};
 
 use crate::builder::ClientBuilder;
@@ -174,7 +174,7 @@ impl Client {
         let place = self.shared.targets.iter().position(|connected| connected.id == *target);
         let place =
             place.ok_or_else(|| Error::new(Kind::Config, format!("there is no target `{target}`")))?;
-        crate::keeper_task::probe(&self.shared, place, key).await
+        crate::prober_task::probe(&self.shared, place, key).await
     }
 
     /// Shows which targets would be tried for a request, in which order, and why. Sends nothing.
@@ -313,7 +313,7 @@ impl Client {
         let request = self.bind(&route, request);
         let shared = &self.shared;
         if shared.fleet.targets().iter().any(|target| target.probe) {
-            shared.keeper.spawn(shared);
+            shared.prober.spawn(shared);
         }
         let seed = entropy();
         let begun = shared.clock.now();
@@ -326,16 +326,16 @@ impl Client {
         let plan_seed = PlanSeed { draw: seed.rotate_left(32), turn };
         let plan = Plan::new(&shared.fleet, &route, &request, size, &views, plan_seed);
         self.check_cost(&route, &request, &plan)?;
-        let mut ask = Ask::of(&request, stream, seed);
-        ask.native_wire = wire;
-        ask.output_check = form;
+        let mut spec = CallSpec::of(&request, stream, seed);
+        spec.native_wire = wire;
+        spec.output_check = form;
         if let (Request::Chat(chat), true) =
             (&request, route.rules.validate_tool_calls != ValidateToolCalls::Never)
         {
-            ask.tool_checks = shared.validators.for_tools(&chat.tools).into();
+            spec.tool_checks = shared.validators.for_tools(&chat.tools).into();
         }
         let span = observe::span_of(&route);
-        let call = Call::new(begun, Arc::clone(&shared.fleet), route, ask, plan);
+        let call = Call::new(begun, Arc::clone(&shared.fleet), route, spec, plan);
         // Boxed to keep the surrounding futures small: they are moved more often than the driver is created.
         Ok(Box::new(Driver::new(Arc::clone(shared), request, call, span)))
     }

@@ -13,9 +13,9 @@ use hotspare_normalize::PromptTemplate;
 use hotspare_provider::Provider;
 
 use crate::clock::Clock;
-use crate::keeper_task::KeeperTask;
 use crate::key::KeySlot;
 use crate::observe::Observer;
+use crate::prober_task::ProberTask;
 use crate::validators::Validators;
 use crate::wake::WakeSignals;
 
@@ -33,7 +33,7 @@ pub(crate) struct Shared {
     pub(crate) observer: RwLock<Observer>,
     pub(crate) validators: Arc<Validators>,
     pub(crate) wake_signals: WakeSignals,
-    pub(crate) keeper: KeeperTask,
+    pub(crate) prober: ProberTask,
     world: Mutex<World>,
 }
 
@@ -83,7 +83,7 @@ impl Shared {
             observer: RwLock::default(),
             validators: Arc::default(),
             wake_signals: WakeSignals::default(),
-            keeper: KeeperTask::default(),
+            prober: ProberTask::default(),
             world: Mutex::new(world),
         }
     }
@@ -118,7 +118,7 @@ impl Shared {
             self.wake_signals.wake(&woken);
         }
         if stirred {
-            self.keeper.wake();
+            self.prober.wake();
         }
         if !notices.is_empty() || !service.is_empty() || network.is_some() {
             let observer = self.observer.read().unwrap_or_else(PoisonError::into_inner).clone();

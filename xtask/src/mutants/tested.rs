@@ -146,8 +146,8 @@ pub(super) const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "unstreamed answers share the latency of streams",
         file: "crates/hotspare-health/src/scope.rs",
-        from: "if like.unstreamed { &mut pace.unstreamed } else { &mut pace.streamed };",
-        to: "&mut pace.streamed;",
+        from: "if like.unstreamed { &mut latencies.unstreamed } else { &mut latencies.streamed };",
+        to: "&mut latencies.streamed;",
         package: "hotspare-engine",
     },
     Mutant {
@@ -243,7 +243,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
     },
     Mutant {
         name: "a hung probe is never abandoned",
-        file: "crates/hotspare-engine/src/keeper.rs",
+        file: "crates/hotspare-engine/src/prober.rs",
         from: ".position(|probe| now >= probe.until)",
         to: ".position(|probe| probe.until == Moment::ZERO)",
         package: "hotspare-engine",

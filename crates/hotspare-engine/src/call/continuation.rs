@@ -78,7 +78,7 @@ impl Call {
     /// successor the stream ends as its target ended it.
     pub(super) fn judge_silence(&self, id: AttemptId) -> Result<(), Error> {
         let attempt = &self.attempts[id.0];
-        let passed_on = self.committed == Some(id) && attempt.is_empty(self.ask.stops);
+        let passed_on = self.committed == Some(id) && attempt.is_empty(self.spec.stops);
         let wanted = self.route.rules.on_cut == OnCut::Continue && self.sent.is_some();
         if passed_on && self.has_successor() && wanted && attempt.grammar.text_only() {
             return Err(empty_answer());

@@ -44,7 +44,7 @@ pub(super) struct Retry {
 impl Call {
     /// Takes the failure of an attempt.
     pub(super) fn failed(&mut self, now: Moment, world: &mut World, id: AttemptId, error: Error) {
-        let (stops, passed_on) = (self.ask.stops, self.committed == Some(id));
+        let (stops, passed_on) = (self.spec.stops, self.committed == Some(id));
         let Some(attempt) = self.live(id) else { return };
         // The answer was complete; what broke afterwards does not matter.
         let judged = matches!(error.kind(), Kind::BadOutput | Kind::ContentPolicy);
@@ -135,7 +135,7 @@ impl Call {
             }
             Next::Confirm => {
                 self.objections.insert(wire);
-                let native = self.ask.native_wire.is_none_or(|native| native == wire);
+                let native = self.spec.native_wire.is_none_or(|native| native == wire);
                 if self.objections.len() > 1 || (native && !self.stands_in(place)) {
                     self.stopped = true;
                 } else {
@@ -221,7 +221,7 @@ impl Call {
         let attempt = &self.attempts[id.0];
         let place = attempt.choice.target;
         let refused = attempt.stream
-            && !self.ask.stream
+            && !self.spec.stream
             && matches!(error.kind(), Kind::InvalidRequest | Kind::Unsupported)
             && !self.plain.contains(&place);
         let allowed = self.extra_starts < self.route.limits.max_extra_starts;

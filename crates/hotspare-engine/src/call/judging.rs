@@ -10,7 +10,7 @@ use hotspare_core::{Chunk, Event, Moment, Response};
 
 use super::Call;
 use crate::attempt::Attempt;
-use crate::judgement::{Fit, Judged, Judgement, Unfit};
+use crate::judgement::{Accepted, Judged, Judgement, Rejected};
 use crate::rules::ValidateOutput;
 use crate::step::AttemptId;
 use crate::world::World;
@@ -18,12 +18,15 @@ use crate::world::World;
 impl Call {
     /// Has the complete answer of an attempt judged.
     pub(super) fn submit(&mut self, now: Moment, id: AttemptId) {
-        let check = self.ask.output_check.clone();
+        let check = self.spec.output_check.clone();
         let check = check.filter(|_| self.route.rules.validate_output != ValidateOutput::Never);
         let delivered = self.committed == Some(id);
         let attempt = &mut self.attempts[id.0];
-        let tools =
-            if attempt.grammar.has_tool_calls() { Arc::clone(&self.ask.tool_checks) } else { Arc::default() };
+        let tools = if attempt.grammar.has_tool_calls() {
+            Arc::clone(&self.spec.tool_checks)
+        } else {
+            Arc::default()
+        };
         attempt.ended = Some(now);
         attempt.judgement = Some(Box::new(Judgement {
             fold: attempt.fold.take(),
@@ -51,8 +54,8 @@ impl Call {
         let repaired = !judged.notes.is_empty();
         self.note(id, judged.notes);
         match judged.result {
-            Ok(Fit { mut response, text }) => {
-                let native = self.ask.native_wire;
+            Ok(Accepted { mut response, text }) => {
+                let native = self.spec.native_wire;
                 let whole = self.attempts[id.0].whole.take();
                 if let Some(Response::Chat(chat)) = &mut response {
                     // The frame of a repaired answer no longer matches it.
@@ -64,7 +67,7 @@ impl Call {
                 }
                 self.serve(now, world, id, response);
             }
-            Err(Unfit { error, violations, reask }) => {
+            Err(Rejected { error, violations, reask }) => {
                 if let Some(entry) = self.trail.attempts.get_mut(id.0) {
                     entry.violations = violations;
                 }

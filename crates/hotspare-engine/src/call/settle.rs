@@ -160,7 +160,7 @@ impl Call {
 
     /// An attempt's stream has ended cleanly: an answer if it is complete, a failure if not.
     pub(super) fn ended(&mut self, now: Moment, world: &mut World, id: AttemptId) {
-        let (stops, passed_on) = (self.ask.stops, self.committed == Some(id));
+        let (stops, passed_on) = (self.spec.stops, self.committed == Some(id));
         let Some(attempt) = self.attempts.get(id.0).filter(|attempt| attempt.is_open()) else { return };
         if attempt.finished.is_none() {
             let error = Error::new(Kind::Truncated, "the stream ended without a finish reason");
@@ -196,7 +196,7 @@ impl Call {
     ) {
         match self.committed {
             Some(_) => self.release(id),
-            None if self.ask.stream => self.commit(id),
+            None if self.spec.stream => self.commit(id),
             None => self.committed = Some(id),
         }
         self.tell(now, world);

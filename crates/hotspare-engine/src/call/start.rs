@@ -19,7 +19,7 @@ use crate::plan::PlannedTarget;
 use crate::rules::ValidateOutput;
 use crate::splice::{self, Splice};
 use crate::step::{AttemptId, AttemptStart, Resume};
-use crate::world::{LOOK_AGAIN, Wish, World};
+use crate::world::{Demand, LOOK_AGAIN, World};
 
 /// Shortest pause before a target that refused is asked again.
 const SHORTEST_WAIT: Duration = Duration::from_millis(1);
@@ -43,14 +43,14 @@ impl Call {
             }
             let Some(choice) = self.waiting.pop_front() else { break };
             if let Some(why) =
-                self.unfit(now, &choice).or_else(|| self.exceeds_cost_limit(now, world, &choice))
+                self.unsuited(now, &choice).or_else(|| self.exceeds_cost_limit(now, world, &choice))
             {
                 let target = self.fleet.targets()[choice.target].id.clone();
                 self.trail.skipped.push(Skipped::new(target, why));
                 continue;
             }
             let draw = self.draws.draw();
-            match world.admit(now, choice.target, self.wish(world, draw, &choice, false)) {
+            match world.admit(now, choice.target, self.demand(world, draw, &choice, false)) {
                 Ok((key, permit)) => {
                     self.wanted -= 1;
                     if std::mem::take(&mut self.hedging) {
@@ -86,7 +86,7 @@ impl Call {
             return None;
         }
         let draw = self.draws.draw();
-        match world.admit(now, choice.target, self.wish(world, draw, &choice, false)) {
+        match world.admit(now, choice.target, self.demand(world, draw, &choice, false)) {
             Ok(admitted) => {
                 let mut begin = self.begin(now, world, choice, admitted, why);
                 self.attempts[begin.id.0].reask = reask.is_some();
@@ -121,20 +121,20 @@ impl Call {
         true
     }
 
-    fn wish(&self, world: &World, draw: u64, choice: &PlannedTarget, last_resort: bool) -> Wish {
+    fn demand(&self, world: &World, draw: u64, choice: &PlannedTarget, last_resort: bool) -> Demand {
         let unstreamed = !self.streams(world, choice.target);
-        Wish { draw, tokens: choice.prompt_tokens, ticket: self.ticket, last_resort, unstreamed }
+        Demand { draw, tokens: choice.prompt_tokens, ticket: self.ticket, last_resort, unstreamed }
     }
 
     /// Whether a target is asked for a stream.
     fn streams(&self, world: &World, place: usize) -> bool {
         let refuses = self.plain.contains(&place);
-        let words = self.ask.vectors.is_none();
-        words && (self.ask.stream || (!refuses && world.streams_upstream(&self.route, place)))
+        let words = self.spec.vectors.is_none();
+        words && (self.spec.stream || (!refuses && world.streams_upstream(&self.route, place)))
     }
 
     /// Why a target is skipped although its turn has come.
-    fn unfit(&self, now: Moment, choice: &PlannedTarget) -> Option<String> {
+    fn unsuited(&self, now: Moment, choice: &PlannedTarget) -> Option<String> {
         let target = &self.fleet.targets()[choice.target];
         if let Some(most) = self.route.limits.max_targets {
             let tried: BTreeSet<usize> = self.attempts.iter().map(|attempt| attempt.choice.target).collect();
@@ -171,7 +171,7 @@ impl Call {
     /// Why cost rules a target out. Attempts in flight count with their expected cost.
     fn exceeds_cost_limit(&self, now: Moment, world: &mut World, choice: &PlannedTarget) -> Option<String> {
         let prompt = self.fleet.targets()[choice.target].prompt_cost(choice.prompt_tokens)?;
-        if let Some(most) = self.ask.max_cost {
+        if let Some(most) = self.spec.max_cost {
             let under_way: Cost =
                 self.attempts.iter().filter(|one| one.is_live()).map(|one| one.expected).sum();
             let spent = self.trail.cost().unwrap_or_default() + under_way;
@@ -262,7 +262,7 @@ impl Call {
             }
             let (choice, refusal) = self.refused.remove(index);
             let draw = self.draws.draw();
-            match world.admit(now, choice.target, self.wish(world, draw, &choice, true)) {
+            match world.admit(now, choice.target, self.demand(world, draw, &choice, true)) {
                 Ok((key, permit)) => {
                     self.refused.append(&mut kept);
                     self.wanted = 0;
@@ -322,15 +322,15 @@ impl Call {
         world.begin_spending(self.route.index, place, expected);
         let key = admitted.0;
         let mut attempt = Attempt::new(now, choice, admitted, stream, share, expected);
-        if let Some(inputs) = self.ask.vectors {
+        if let Some(inputs) = self.spec.vectors {
             attempt.fold = Some(Fold::Embed(Vectors::new(inputs, self.dimensions)));
-        } else if !self.ask.stream {
+        } else if !self.spec.stream {
             let assembler = Assembler::with_limit(self.route.limits.max_buffered_bytes);
             attempt.fold = Some(Fold::Chat(Box::new(assembler)));
         } else {
             attempt.calls = Some(StreamedCalls::default());
             let judged =
-                self.ask.output_check.is_some() && self.route.rules.validate_output != ValidateOutput::Never;
+                self.spec.output_check.is_some() && self.route.rules.validate_output != ValidateOutput::Never;
             attempt.said = judged.then(String::new);
         }
         let resume = self.cut.as_ref().map(|cut| {

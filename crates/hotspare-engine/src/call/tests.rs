@@ -17,7 +17,7 @@ use crate::judgement::Judgement;
 use crate::plan::PlanSeed;
 use crate::rules::{Limits, OnCut, Rules};
 use crate::step::AttemptStart;
-use crate::world::Wish;
+use crate::world::Demand;
 
 mod capacity;
 mod cuts;
@@ -242,7 +242,7 @@ fn last_resort_is_tried_when_all_targets_are_blocked() {
         let request = ChatRequest::to("r").user("hi").into();
         let (size, views) = (PromptSize::of_text(1), rig.world.views(rig.now, &route, 1, true));
         let plan = Plan::new(&fleet, &route, &request, size, &views, PlanSeed::default());
-        rig.call = Call::new(rig.now, fleet, route, Ask::new(true, 1), plan);
+        rig.call = Call::new(rig.now, fleet, route, CallSpec::new(true, 1), plan);
         rig.run();
     }
     let mut rig = Setup::new(&["a"]).rig();

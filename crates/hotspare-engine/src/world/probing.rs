@@ -1,6 +1,6 @@
 //! Probes that carry no caller's request.
 //!
-//! Not when to send them: the keeper decides that. Invariant: a probe respects the same limits as calls, and takes no
+//! Not when to send them: the prober decides that. Invariant: a probe respects the same limits as calls, and takes no
 //! slot that a call waits for.
 
 use hotspare_core::Moment;

@@ -7,7 +7,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use hotspare_core::{BreakerState, Chunk, Error, Event as Said, FinishReason, Kind, Next, Response, Usage};
-use hotspare_engine::{Ask, AttemptId, AttemptStart, Call, Input, Plan, PlanSeed, Step, Summary, TargetSpec};
+use hotspare_engine::{
+    AttemptId, AttemptStart, Call, CallSpec, Input, Plan, PlanSeed, Step, Summary, TargetSpec,
+};
 
 use hotspare_normalize::prompt_size;
 
@@ -83,9 +85,9 @@ impl Stage<'_> {
         }
         let plan_seed = PlanSeed { draw: seed.rotate_left(32), turn };
         let plan = Plan::new(&cast.fleet, &route, request, size, &views, plan_seed);
-        let mut ask = Ask::of(request, wanted.stream, seed);
-        ask.deadline = wanted.deadline;
-        Body::Engine(Box::new(Call::new(now, Arc::clone(&cast.fleet), route, ask, plan)))
+        let mut spec = CallSpec::of(request, wanted.stream, seed);
+        spec.deadline = wanted.deadline;
+        Body::Engine(Box::new(Call::new(now, Arc::clone(&cast.fleet), route, spec, plan)))
     }
 
     pub(super) fn restart(&mut self) {

@@ -237,7 +237,8 @@ fn rate_limit_is_per_target() {
     let (fleet, book) = Fleet::assemble(vec![spec("large", 1, 60), spec("small", 2, 3)]);
     let mut world = World::new(Arc::clone(&fleet), book, &[]);
     let now = Moment::ZERO + Duration::from_secs(1_000);
-    let mut room = |place| (0..100).take_while(|_| world.admit(now, place, Wish::default()).is_ok()).count();
+    let mut room =
+        |place| (0..100).take_while(|_| world.admit(now, place, Demand::default()).is_ok()).count();
     assert_eq!([room(1), room(0), room(1)], [3, 60, 0]);
     let view = world.view(now, 1, 0);
     assert_eq!((view.usable, view.usable_in), (false, Some(Duration::from_secs(20))));

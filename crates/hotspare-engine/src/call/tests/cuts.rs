@@ -106,7 +106,7 @@ fn answer_of_only_reasoning_and_whitespace_is_empty() {
         assert!(rig.done[0].is_ok());
         // A stop sequence may come before the first token.
         let mut rig = setup.rig();
-        rig.call.ask.stops = true;
+        rig.call.spec.stops = true;
         events.into_iter().for_each(|event| rig.says(0, event));
         rig.finishes(0);
         assert!(rig.done[0].is_ok());

@@ -100,7 +100,7 @@ fn check(rig: &Rig) -> Result<(), String> {
             if rig.call.poll_timeout().is_some() {
                 return Err("the call has ended but still has a timer".into());
             }
-            if result.is_ok() && rig.call.ask.output_check.is_some() {
+            if result.is_ok() && rig.call.spec.output_check.is_some() {
                 return Err("an invalid answer was a success".into());
             }
             let finished = rig.out.iter().any(|event| matches!(event, Event::Finished(_)));
@@ -148,7 +148,7 @@ fn check_refused_targets(rig: &Rig) -> Result<(), String> {
     }
     let unheard = !call.over && call.committed.is_none() && !call.has_content();
     let soon = rig.now + call.route.limits.first_content_deadline;
-    if unheard && call.ask.stream && call.poll_timeout().is_none_or(|at| at > soon) {
+    if unheard && call.spec.stream && call.poll_timeout().is_none_or(|at| at > soon) {
         return Err("nothing bounds the wait for content".into());
     }
     let works = |attempt: &Attempt| attempt.is_live() && (!attempt.late || attempt.first_content.is_some());
@@ -190,7 +190,7 @@ fn fingerprint(rig: &Rig) -> u64 {
     let Call {
         fleet: _,
         route: _,
-        ask: _,
+        spec: _,
         started,
         total_at,
         first_content_at,

@@ -73,7 +73,7 @@ impl Ill {
         let scopes = world.scopes(place);
         let (calls, outcome) = match self {
             Self::Busy => {
-                return world.admit(now, place, Wish::default()).ok().map(|(_, permit)| (place, permit));
+                return world.admit(now, place, Demand::default()).ok().map(|(_, permit)| (place, permit));
             }
             Self::Held(secs) => {
                 (1, Outcome::at(scopes[3], Verdict::Hold { until: now + Duration::from_secs(secs) }))
@@ -84,7 +84,7 @@ impl Ill {
             }
         };
         for _ in 0..calls {
-            let (_, permit) = world.admit(now, place, Wish::default()).unwrap();
+            let (_, permit) = world.admit(now, place, Demand::default()).unwrap();
             world.settle(now, place, permit, End::of_probe(outcome, Ending::Cancelled), 0);
         }
         None
@@ -173,13 +173,13 @@ impl Setup {
             &world.views(now, &route, self.prompt_tokens, self.stream),
             PlanSeed::default(),
         );
-        let mut ask = Ask::new(self.stream, self.seed);
-        ask.continuable = self.form.is_none();
-        ask.output_check.clone_from(&self.form);
-        ask.tool_checks = self.tools.clone().into();
-        ask.vectors = self.vectors;
-        ask.max_cost = self.max_cost;
-        Call::new(now, fleet, route, ask, plan)
+        let mut spec = CallSpec::new(self.stream, self.seed);
+        spec.continuable = self.form.is_none();
+        spec.output_check.clone_from(&self.form);
+        spec.tool_checks = self.tools.clone().into();
+        spec.vectors = self.vectors;
+        spec.max_cost = self.max_cost;
+        Call::new(now, fleet, route, spec, plan)
     }
 }
 

@@ -123,7 +123,7 @@ fn second_identical_failure_weighs_a_third() {
 fn translated_request_400_is_confirmed_on_another_wire() {
     let setup = Setup::new(&["a", "b", "c"]);
     let mut rig = setup.rig();
-    rig.call.ask.native_wire = Some("odd");
+    rig.call.spec.native_wire = Some("odd");
     rig.fails(0, Kind::InvalidRequest);
     assert_eq!(targets(&rig), [0, 1], "tried on the caller's own wire");
     rig.fails(1, Kind::InvalidRequest);
@@ -138,7 +138,7 @@ fn spare_400_on_the_callers_wire_is_confirmed_on_another_wire() {
     setup.strategy = Arc::new(Sequential::new(["a", "c", "b"]));
     let stood_in = || {
         let mut rig = setup.rig();
-        rig.call.ask.native_wire = Some("even");
+        rig.call.spec.native_wire = Some("even");
         rig.fails(0, Kind::Overloaded);
         rig.fails(1, Kind::InvalidRequest);
         assert_eq!(targets(&rig), [0, 2, 1], "the spare may be stricter than the main target");
@@ -153,7 +153,7 @@ fn spare_400_on_the_callers_wire_is_confirmed_on_another_wire() {
 
     setup.strategy = Arc::new(Sequential::new(["a", "c"]));
     let mut rig = setup.rig();
-    rig.call.ask.native_wire = Some("even");
+    rig.call.spec.native_wire = Some("even");
     rig.fails(0, Kind::Overloaded);
     rig.fails(1, Kind::InvalidRequest);
     assert_eq!(rig.error().kind(), Kind::InvalidRequest, "no other wire is left");

@@ -256,7 +256,7 @@ fn unadmitted_hedge_uses_no_extra_start() {
     let mut setup = hedged(&["a", "b"]);
     setup.max_in_flight = Some(1);
     let mut rig = setup.rig();
-    let taken = rig.world.admit(rig.now, 1, Wish::default()).unwrap().1;
+    let taken = rig.world.admit(rig.now, 1, Demand::default()).unwrap().1;
     rig.wait(Duration::from_millis(500));
     assert_eq!((rig.targets(), rig.call.extra_starts), (vec![0], 0));
     rig.finishes_with_text(0);

@@ -1,4 +1,4 @@
-//! A client's only task: it drives the keeper.
+//! A client's only task: it drives the prober.
 //!
 //! Mechanism only: the engine decides what to probe and when. Spawned with the first request of a client that has a
 //! target to probe, and ended with the last clone of the client. Invariant: it does not keep the client alive, and its
@@ -11,7 +11,7 @@ use std::task::Poll;
 use futures::StreamExt;
 use futures::future::BoxFuture;
 use hotspare_core::{ChatRequest, EmbedRequest, Error, Event, Kind, Request};
-use hotspare_engine::{Keeper, KeeperStep, ProbeId};
+use hotspare_engine::{ProbeId, Prober, ProberStep};
 use hotspare_provider::{Outbound, Provider, Signal};
 use tokio::sync::Notify;
 use tokio::task::AbortHandle;
@@ -23,15 +23,15 @@ use crate::shared::Shared;
 /// Maximum length of a probe's answer in tokens: enough for models that reject a limit of one.
 const ANSWER: u64 = 16;
 
-/// The keeper's task, once it has been spawned.
+/// The prober's task, once it has been spawned.
 #[derive(Debug, Default)]
-pub(crate) struct KeeperTask {
+pub(crate) struct ProberTask {
     task: Mutex<Option<AbortHandle>>,
-    /// Notified when the world has changed in a way that concerns the keeper.
+    /// Notified when the world has changed in a way that concerns the prober.
     notify: Arc<Notify>,
 }
 
-impl KeeperTask {
+impl ProberTask {
     /// Call when something became unhealthy or recovered.
     pub(crate) fn wake(&self) {
         self.notify.notify_one();
@@ -43,16 +43,16 @@ impl KeeperTask {
         if task.as_ref().is_some_and(|task| !task.is_finished()) {
             return;
         }
-        let keeper = Keeper::new(Arc::clone(&shared.fleet));
-        if let (true, Ok(runtime)) = (keeper.is_needed(), tokio::runtime::Handle::try_current()) {
-            let driven = Driven { shared: Arc::downgrade(shared), keeper };
+        let prober = Prober::new(Arc::clone(&shared.fleet));
+        if let (true, Ok(runtime)) = (prober.is_needed(), tokio::runtime::Handle::try_current()) {
+            let driven = Driven { shared: Arc::downgrade(shared), prober };
             *task = Some(runtime.spawn(run(driven, Arc::clone(&self.notify))).abort_handle());
         }
     }
 }
 
 /// Dropping the last client aborts the task, and with it all connections of its probes.
-impl Drop for KeeperTask {
+impl Drop for ProberTask {
     fn drop(&mut self) {
         let task = self.task.get_mut().unwrap_or_else(PoisonError::into_inner);
         if let Some(task) = task.take() {
@@ -69,17 +69,17 @@ enum Wake {
     Time,
 }
 
-/// A keeper that releases what its probes hold if the task ends before the client does, as when its runtime shuts down.
+/// A prober that releases what its probes hold if the task ends before the client does, as when its runtime shuts down.
 struct Driven {
     shared: Weak<Shared>,
-    keeper: Keeper,
+    prober: Prober,
 }
 
 impl Drop for Driven {
     fn drop(&mut self) {
         if let Some(shared) = self.shared.upgrade() {
             let now = shared.clock.now();
-            shared.with_world(|world| self.keeper.give_up(now, world));
+            shared.with_world(|world| self.prober.give_up(now, world));
         }
     }
 }
@@ -88,25 +88,25 @@ async fn run(mut driven: Driven, notify: Arc<Notify>) {
     // Dropping a probe cancels it.
     let mut probes: Vec<(ProbeId, Probing)> = Vec::new();
     loop {
-        let keeper = &mut driven.keeper;
+        let prober = &mut driven.prober;
         let next = {
             let Some(shared) = driven.shared.upgrade() else { return };
             loop {
                 let now = shared.clock.now();
-                match shared.with_world(|world| keeper.poll(now, world)) {
-                    KeeperStep::Abort(id) => probes.retain(|(one, _)| *one != id),
-                    KeeperStep::Probe { id, target, key } => probes.push((id, probe(&shared, target, key))),
+                match shared.with_world(|world| prober.poll(now, world)) {
+                    ProberStep::Abort(id) => probes.retain(|(one, _)| *one != id),
+                    ProberStep::Probe { id, target, key } => probes.push((id, probe(&shared, target, key))),
                     _ => break,
                 }
             }
             let now = shared.clock.now();
-            let at = shared.with_world(|world| keeper.poll_timeout(now, world));
+            let at = shared.with_world(|world| prober.poll_timeout(now, world));
             at.map(|at| shared.clock.instant(at))
         };
         if let Wake::Answer(id, result) = wait(next, &notify, &mut probes).await {
             let Some(shared) = driven.shared.upgrade() else { return };
             let now = shared.clock.now();
-            shared.with_world(|world| driven.keeper.handle(now, world, id, result));
+            shared.with_world(|world| driven.prober.handle(now, world, id, result));
         }
     }
 }

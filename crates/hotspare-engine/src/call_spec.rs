@@ -12,7 +12,7 @@ use hotspare_normalize::OutputCheck;
 /// What the engine needs to know about a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Ask {
+pub struct CallSpec {
     /// Whether the caller wants the answer as a stream.
     pub stream: bool,
     /// The caller's deadline for the whole answer.
@@ -36,7 +36,7 @@ pub struct Ask {
     pub seed: u64,
 }
 
-impl Ask {
+impl CallSpec {
     /// A request without further requirements.
     #[must_use]
     pub fn new(stream: bool, seed: u64) -> Self {

@@ -1,12 +1,12 @@
 //! What must happen without a caller: finding out whether a target that is unhealthy, or whose key or model is out of
 //! service, has recovered.
 //!
-//! Why: otherwise the first caller after an outage has to find out. The keeper probes instead, with a request of its
+//! Why: otherwise the first caller after an outage has to find out. It probes instead, with a request of its
 //! own that never copies a caller's, and only targets for which that is enabled.
 //!
 //! Not a task and not a clock: a driver polls it, sends the probes that it asks for and reports their results.
 //! Invariant: at most one probe at a time per key of a target; every probe times out; the same key is probed at most
-//! once a second; every permit is settled, provided that a driver which stops calls [`Keeper::give_up`].
+//! once a second; every permit is settled, provided that a driver which stops calls [`Prober::give_up`].
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,13 +28,13 @@ const PAUSE: Duration = Duration::from_secs(1);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ProbeId(pub u64);
 
-/// What a keeper's driver must do next.
+/// What a prober's driver must do next.
 #[derive(Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum KeeperStep {
+pub enum ProberStep {
     /// Drop this probe: it took too long.
     Abort(ProbeId),
-    /// Send a short request to a target, and report its result with [`Keeper::handle`].
+    /// Send a short request to a target, and report its result with [`Prober::handle`].
     Probe {
         /// Identifies the probe.
         id: ProbeId,
@@ -43,13 +43,13 @@ pub enum KeeperStep {
         /// Index of the key.
         key: usize,
     },
-    /// Do nothing until [`Keeper::poll_timeout`], or until a call changes the world.
+    /// Do nothing until [`Prober::poll_timeout`], or until a call changes the world.
     Wait,
 }
 
 /// The state machine of the probes.
 #[derive(Debug)]
-pub struct Keeper {
+pub struct Prober {
     fleet: Arc<Fleet>,
     next: u64,
     running: Vec<Running>,
@@ -66,27 +66,27 @@ struct Running {
     until: Moment,
 }
 
-impl Keeper {
-    /// A keeper for these targets.
+impl Prober {
+    /// A prober for these targets.
     #[must_use]
     pub fn new(fleet: Arc<Fleet>) -> Self {
         Self { fleet, next: 0, running: Vec::new(), resting: Vec::new() }
     }
 
-    /// Whether any target is to be probed; if not, the keeper has nothing to do.
+    /// Whether any target is to be probed; if not, the prober has nothing to do.
     #[must_use]
     pub fn is_needed(&self) -> bool {
         self.fleet.targets().iter().any(|target| target.probe)
     }
 
-    /// What to do next. Call it again until it returns [`KeeperStep::Wait`].
-    pub fn poll(&mut self, now: Moment, world: &mut World) -> KeeperStep {
+    /// What to do next. Call it again until it returns [`ProberStep::Wait`].
+    pub fn poll(&mut self, now: Moment, world: &mut World) -> ProberStep {
         world.advance(now);
         self.resting.retain(|(_, until)| *until > now);
         if let Some(late) = self.running.iter().position(|probe| now >= probe.until) {
             let id = self.running[late].id;
             self.handle(now, world, id, Err(Error::new(Kind::Timeout, "the probe timed out")));
-            return KeeperStep::Abort(id);
+            return ProberStep::Abort(id);
         }
         for (target, key) in self.askable() {
             if world.probe_at(now, target, key).is_none_or(|at| at > now) {
@@ -96,9 +96,9 @@ impl Keeper {
             self.next += 1;
             let id = ProbeId(self.next);
             self.running.push(Running { id, target, key, permit, until: now + PATIENCE });
-            return KeeperStep::Probe { id, target, key };
+            return ProberStep::Probe { id, target, key };
         }
-        KeeperStep::Wait
+        ProberStep::Wait
     }
 
     /// Takes the result of a probe.

@@ -1,4 +1,4 @@
-//! What the keeper does, and what it leaves alone; then an exploration of every order of its events, up to a bound.
+//! What the prober does, and what it leaves alone; then an exploration of every order of its events, up to a bound.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -9,10 +9,10 @@ use hotspare_routing::Sequential;
 
 use super::*;
 use crate::fleet::{Route, TargetSpec};
-use crate::world::{ServiceChange, Wish};
+use crate::world::{Demand, ServiceChange};
 
 struct Rig {
-    keeper: Keeper,
+    prober: Prober,
     world: World,
     now: Moment,
     out: Vec<(ProbeId, usize, usize)>,
@@ -43,38 +43,38 @@ fn rig_with_room(keys: u64, max_in_flight: Option<u32>) -> Rig {
     let route = Route::new("r", 0, Arc::new(Sequential::new(["a", "b"])), &fleet).unwrap();
     let world = World::new(Arc::clone(&fleet), book, &[Arc::new(route)]);
     let now = Moment::ZERO + Duration::from_secs(1_000);
-    Rig { keeper: Keeper::new(fleet), world, now, out: Vec::new() }
+    Rig { prober: Prober::new(fleet), world, now, out: Vec::new() }
 }
 
 impl Rig {
     fn run(&mut self) {
         for _ in 0..100 {
-            match self.keeper.poll(self.now, &mut self.world) {
-                KeeperStep::Abort(id) => self.out.retain(|(out, ..)| *out != id),
-                KeeperStep::Probe { id, target, key } => self.out.push((id, target, key)),
-                KeeperStep::Wait => return,
+            match self.prober.poll(self.now, &mut self.world) {
+                ProberStep::Abort(id) => self.out.retain(|(out, ..)| *out != id),
+                ProberStep::Probe { id, target, key } => self.out.push((id, target, key)),
+                ProberStep::Wait => return,
             }
         }
-        panic!("the keeper never waits");
+        panic!("the prober never waits");
     }
 
     /// A caller's request fails at a target.
     fn caller_fails(&mut self, place: usize, kind: Kind) {
-        let Ok((key, permit)) = self.world.admit(self.now, place, Wish::default()) else { return };
+        let Ok((key, permit)) = self.world.admit(self.now, place, Demand::default()) else { return };
         let error = Error::new(kind, "");
-        let outcome = verdict::outcome(self.now, &error, &self.keeper.fleet.targets()[place], key, 1_000);
+        let outcome = verdict::outcome(self.now, &error, &self.prober.fleet.targets()[place], key, 1_000);
         let end = End::of_probe(outcome, Ending::Failed(kind));
         self.world.settle(self.now, place, permit, end, 0);
     }
 
     fn ends(&mut self, result: Result<(), Error>) {
         let (id, ..) = self.out.remove(0);
-        self.keeper.handle(self.now, &mut self.world, id, result);
+        self.prober.handle(self.now, &mut self.world, id, result);
         self.run();
     }
 
     fn timer(&mut self) -> bool {
-        let Some(at) = self.keeper.poll_timeout(self.now, &self.world) else { return false };
+        let Some(at) = self.prober.poll_timeout(self.now, &self.world) else { return false };
         self.now = at.max(self.now);
         self.run();
         true
@@ -89,7 +89,7 @@ impl Rig {
 fn probes_only_unhealthy_targets_that_opted_in() {
     let mut rig = rig(1);
     rig.run();
-    assert_eq!((rig.out.len(), rig.keeper.poll_timeout(rig.now, &rig.world)), (0, None));
+    assert_eq!((rig.out.len(), rig.prober.poll_timeout(rig.now, &rig.world)), (0, None));
     rig.caller_fails(1, Kind::Server);
     assert_eq!(rig.state(1), BreakerState::Open);
     while rig.timer() {}
@@ -109,7 +109,7 @@ fn probe_closes_an_open_breaker_without_traffic() {
     assert!(rig.now.saturating_since(opened) <= Duration::from_secs(5));
     rig.ends(Ok(()));
     assert_eq!(rig.state(0), BreakerState::Closed);
-    assert_eq!(rig.keeper.running.len() + rig.out.len(), 0);
+    assert_eq!(rig.prober.running.len() + rig.out.len(), 0);
 }
 
 #[test]
@@ -150,7 +150,7 @@ fn probe_waits_for_a_slot_and_occupies_it() {
     let mut rig = rig_with_room(2, Some(1));
     rig.caller_fails(0, Kind::Auth);
     rig.run();
-    let (_, stream) = rig.world.admit(rig.now, 0, Wish::default()).unwrap();
+    let (_, stream) = rig.world.admit(rig.now, 0, Demand::default()).unwrap();
     let recheck = rig.now + Duration::from_secs(600);
     for _ in 0..5 {
         assert!(rig.timer());
@@ -169,7 +169,7 @@ fn give_up_releases_the_keepers_slots() {
     rig.caller_fails(0, Kind::Server);
     rig.timer();
     assert_eq!(rig.world.counts(0).in_flight, 1);
-    rig.keeper.give_up(rig.now, &mut rig.world);
+    rig.prober.give_up(rig.now, &mut rig.world);
     assert_eq!(rig.world.counts(0).in_flight, 0);
     assert!(rig.world.view(rig.now, 0, 0).usable, "the next call may be the probe");
 }
@@ -187,7 +187,7 @@ fn only_the_rejected_key_is_rechecked_after_ten_minutes() {
     assert_eq!(rig.out.len(), 1);
     rig.ends(Ok(()));
     assert_eq!(
-        rig.keeper.poll_timeout(rig.now, &rig.world),
+        rig.prober.poll_timeout(rig.now, &rig.world),
         Some(rig.now + PAUSE),
         "only the pause between probes is left"
     );
@@ -197,10 +197,11 @@ fn only_the_rejected_key_is_rechecked_after_ten_minutes() {
 #[test]
 fn service_changes_are_reported_once() {
     let mut rig = rig(1);
-    let under_way: Vec<_> = (0..3).map(|_| rig.world.admit(rig.now, 1, Wish::default()).unwrap().1).collect();
+    let under_way: Vec<_> =
+        (0..3).map(|_| rig.world.admit(rig.now, 1, Demand::default()).unwrap().1).collect();
     for permit in under_way {
         let error = Error::new(Kind::QuotaExhausted, "");
-        let outcome = verdict::outcome(rig.now, &error, &rig.keeper.fleet.targets()[1], 0, 1_000);
+        let outcome = verdict::outcome(rig.now, &error, &rig.prober.fleet.targets()[1], 0, 1_000);
         let end = End::of_probe(outcome, Ending::Failed(error.kind()));
         rig.world.settle(rig.now, 1, permit, end, 0);
     }
@@ -267,8 +268,8 @@ fn invariants_hold_for_every_event_order() {
         Action::Timer => drop(rig.timer()),
         Action::Lost => drop(rig.out.remove(0)),
         Action::Replaced => {
-            rig.keeper.give_up(rig.now, &mut rig.world);
-            rig.keeper = Keeper::new(Arc::clone(&rig.keeper.fleet));
+            rig.prober.give_up(rig.now, &mut rig.world);
+            rig.prober = Prober::new(Arc::clone(&rig.prober.fleet));
             rig.out.clear();
         }
     };
@@ -291,7 +292,7 @@ fn invariants_hold_for_every_event_order() {
         let mut hasher = DefaultHasher::new();
         room.hash(&mut hasher);
         here.world.fingerprint(&mut hasher);
-        format!("{:?} {:?} {:?}", here.keeper.running, here.keeper.resting, here.now).hash(&mut hasher);
+        format!("{:?} {:?} {:?}", here.prober.running, here.prober.resting, here.now).hash(&mut hasher);
         if !seen.insert(hasher.finish()) {
             continue;
         }
@@ -302,7 +303,7 @@ fn invariants_hold_for_every_event_order() {
             apply(&mut next, action);
             let mut path = path.clone();
             path.push(action);
-            let probes = &next.keeper.running;
+            let probes = &next.prober.running;
             assert!(probes.iter().all(|probe| probe.target == 0), "{path:?}");
             let pairs: BTreeSet<_> = probes.iter().map(|probe| (probe.target, probe.key)).collect();
             assert_eq!(pairs.len(), probes.len(), "one probe per key: {path:?}");
@@ -317,7 +318,7 @@ fn invariants_hold_for_every_event_order() {
             let ill = next.state(0) != BreakerState::Closed || next.world.view(next.now, 0, 0).disabled;
             if ill {
                 assert!(
-                    next.keeper.poll_timeout(next.now, &next.world).is_some(),
+                    next.prober.poll_timeout(next.now, &next.world).is_some(),
                     "never probed again: {path:?}"
                 );
             }
@@ -326,6 +327,6 @@ fn invariants_hold_for_every_event_order() {
             }
         }
     }
-    println!("keeper: {} states, {edges} edges", seen.len());
+    println!("prober: {} states, {edges} edges", seen.len());
     assert!(seen.len() > 300, "the exploration is not empty: {}", seen.len());
 }
