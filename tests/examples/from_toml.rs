@@ -7,7 +7,7 @@ use hotspare::{ChatRequest, Client};
 
 const CONFIG: &str = r#"
 [targets.main]
-provider = { like = "openai", base_url = "http://127.0.0.1:8000/v1" }
+provider = { like = "compatible", base_url = "http://127.0.0.1:8000/v1" }
 model = "qwen3:8b"
 
 [targets.spare]

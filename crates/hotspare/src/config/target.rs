@@ -49,7 +49,7 @@ pub(super) struct TargetDto {
 
 impl Form for LikeDto {
     const WHAT: &'static str =
-        "a provider is a name such as \"openai\", or { like = \"openai\", base_url = \"…\" }";
+        "a provider is a name such as \"openai\", or { like = \"compatible\", base_url = \"…\" }";
 }
 
 /// Which wire to use if a host has several.
