@@ -50,7 +50,7 @@ async fn unbound_request_fails_over_freely() {
     servers[0].set_fault(Some(Fault::Status(503))).await;
     let free = client.chat(ChatRequest::to("r").user("hi")).await.unwrap();
     assert_eq!(free.served_by.unwrap().as_str(), "holder");
-    let lost = ChatRequest::to("r").user("hi").bound("another wire", "a cache");
+    let lost = ChatRequest::to("r").user("hi").bound_to("another wire", "a cache");
     let error = client.chat(lost).await.unwrap_err();
     assert!(error.to_string().contains("bound to a provider of the wire another wire: a cache"), "{error}");
 }

@@ -6,7 +6,9 @@
 use std::time::SystemTime;
 
 use hotspare_core::{Error, Kind, Scope};
-use hotspare_provider::{Head, Meaning, Rule, Words, judge, pause_in_words, plain, retry_after};
+use hotspare_provider::{
+    Classification, ErrorFields, Head, Rule, apply_rules, plain_message, retry_after, retry_after_in_text,
+};
 use serde_json::Value;
 
 /// The rules, most specific first; a reply that matches none is classified by its status.
@@ -114,7 +116,7 @@ pub(crate) fn reply(head: &Head, body: &[u8]) -> Error {
     if hopeless && error.kind() == Kind::RateLimited {
         error = error.with_kind(Kind::Unsupported);
     }
-    error.with_retry_after(hint.or_else(|| pause_in_words(&said.message)))
+    error.with_retry_after(hint.or_else(|| retry_after_in_text(&said.message)))
 }
 
 /// Classifies an error reported inside a stream.
@@ -144,7 +146,7 @@ impl Said {
     fn read(text: &str) -> Self {
         let text = text.trim();
         let Ok(value) = serde_json::from_str::<Value>(text) else {
-            return Self { message: plain(text).to_owned(), ..Self::default() };
+            return Self { message: plain_message(text).to_owned(), ..Self::default() };
         };
         // One host wraps its errors in a list.
         let value = match value {
@@ -178,10 +180,10 @@ impl Said {
         Self { message, kind, detail, status, request_id }
     }
 
-    fn meaning(&self, status: Option<u16>) -> Meaning {
+    fn meaning(&self, status: Option<u16>) -> Classification {
         let lower = format!("{} {}", self.message, self.detail).to_ascii_lowercase();
-        let said = Words { status, words: &[&self.detail, &self.kind], text: &lower };
-        judge(RULES, &said)
+        let said = ErrorFields { status, words: &[&self.detail, &self.kind], text: &lower };
+        apply_rules(RULES, &said)
     }
 
     fn error(&self, status: Option<u16>) -> Error {

@@ -85,7 +85,7 @@ impl MessagesDecoder {
         self.finished = true;
         let reason = match finish_reason(word, self.said) {
             FinishReason::Stop if self.tools > 0 => {
-                events.respell(word, "tool_use");
+                events.replace_word(word, "tool_use");
                 FinishReason::ToolCalls
             }
             reason => reason,
@@ -270,7 +270,7 @@ impl MessagesDecoder {
         let cache = written.unwrap_or(0).saturating_add(read.unwrap_or(0));
         let input = fresh.map(|tokens| tokens.saturating_add(cache));
         let mut counted = Usage::reported(input, usage.output_tokens);
-        (counted.cached, counted.cache_written) = (*read, *written);
+        (counted.cached, counted.cache_write) = (*read, *written);
         counted.reasoning = usage.output_tokens_details.and_then(|details| details.thinking_tokens);
         self.usage.update(&counted);
         events.push(Event::Usage(Box::new(self.usage)));

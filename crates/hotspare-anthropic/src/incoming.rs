@@ -58,7 +58,7 @@ impl MessagesRequest {
         incoming.request.messages.append(&mut turns);
         // Checked here, and not only by targets of this wire, because a route may have none.
         if let Some(what) = bound::binds(&incoming.request) {
-            incoming.request = incoming.request.bound(WIRE, what);
+            incoming.request = incoming.request.bound_to(WIRE, what);
         }
         Ok(incoming)
     }

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, VecDeque};
 use bytes::Bytes;
 use hotspare_core::{Chunk, Error, Event, FinishReason, Kind, Request, Usage, Vector};
 use hotspare_provider::{
-    Decoder, Decoding, Emit, Frame, Head, HttpRequest, Outbound, Sse, Text, Whole, Wire, spelled,
+    Decoder, Decoding, Emit, Frame, Head, HttpRequest, Outbound, Sse, Text, Whole, Wire, json_text,
 };
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -234,7 +234,7 @@ impl BodyDecoder {
         self.tools = self.tools.saturating_add(1);
         let text = |text: Option<Text<'_>>| text.map(String::from).unwrap_or_default();
         out.push(Event::ToolStarted { index, id: text(call.id), name: text(call.function.name) });
-        let arguments = call.function.arguments.map_or("{}".into(), spelled).into_owned();
+        let arguments = call.function.arguments.map_or("{}".into(), json_text).into_owned();
         out.push(Event::ToolDelta { index, arguments });
     }
 

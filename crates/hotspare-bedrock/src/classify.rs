@@ -4,7 +4,7 @@
 //! that only says that the request is invalid is narrowed down by the message.
 
 use hotspare_core::{Error, Kind, Scope};
-use hotspare_provider::{Head, Meaning, Rule, Words, judge, plain, retry_after};
+use hotspare_provider::{Classification, ErrorFields, Head, Rule, apply_rules, plain_message, retry_after};
 use serde_json::Value;
 
 /// The rules, most specific first; a reply that matches none is classified by its status.
@@ -184,7 +184,7 @@ impl Said {
     fn read(text: &str) -> Self {
         let text = text.trim();
         let Ok(value) = serde_json::from_str::<Value>(text) else {
-            return Self { message: plain(text).to_owned(), ..Self::default() };
+            return Self { message: plain_message(text).to_owned(), ..Self::default() };
         };
         // One of the host's frontends wraps its errors once more.
         let value = value.get("Output").unwrap_or(&value);
@@ -202,14 +202,14 @@ impl Said {
         if self.code.is_empty() { error } else { error.with_code(self.code.clone()) }
     }
 
-    fn meaning(&self, status: Option<u16>) -> Meaning {
+    fn meaning(&self, status: Option<u16>) -> Classification {
         // Some messages use typographic apostrophes.
         let lower = self.message.to_ascii_lowercase().replace('\u{2019}', "'");
         // There is no status inside a stream, but this name always has the same one.
         let refused = self.code.eq_ignore_ascii_case("ValidationException").then_some(400);
         let status = refused.or(status);
-        let said = Words { status, words: &[&self.code], text: &lower };
-        judge(RULES, &said)
+        let said = ErrorFields { status, words: &[&self.code], text: &lower };
+        apply_rules(RULES, &said)
     }
 }
 

@@ -242,7 +242,7 @@ impl ConverseDecoder {
         let input = usage.input_tokens.map(|tokens| tokens.saturating_add(cache));
         let mut counted = Usage::reported(input, usage.output_tokens);
         counted.cached = read;
-        counted.cache_written = written;
+        counted.cache_write = written;
         self.usage.update(&counted);
         out.push(Event::Usage(Box::new(self.usage)));
     }

@@ -12,7 +12,7 @@ mod content;
 use std::collections::BTreeSet;
 
 use hotspare_core::{ChatRequest, Error, Json, Kind, Message, OutputFormat, Part, Role, ToolChoice};
-use hotspare_provider::Object;
+use hotspare_provider::JsonObject;
 use serde_json::{Map, Value, json};
 
 use crate::WIRE;
@@ -36,7 +36,7 @@ const OWN: &str = "additionalModelRequestFields";
 pub(crate) fn body(request: &ChatRequest, model: &str) -> Result<String, Error> {
     check(request)?;
     let family = Family::of(model);
-    let mut out = Object::default();
+    let mut out = JsonObject::default();
     let head = request.messages.iter().take_while(|message| is_instruction(message)).count();
     let (head, rest) = request.messages.split_at(head);
     let mut blocks = Blocks::new(family);
@@ -61,7 +61,7 @@ pub(crate) fn body(request: &ChatRequest, model: &str) -> Result<String, Error> 
     }
     out.put("outputConfig", Some(config).filter(|config| !config.is_empty()));
     if let Some(tools) = tools(request)? {
-        out.spell("toolConfig", tools);
+        out.put_raw("toolConfig", tools);
     }
     out.put(OWN, Some(own(request, family)?).filter(|own| !own.is_empty()));
     for (name, value) in request.extras.get(WIRE).into_iter().flatten() {
@@ -72,7 +72,7 @@ pub(crate) fn body(request: &ChatRequest, model: &str) -> Result<String, Error> 
         match (out.get_mut(name), theirs) {
             (Some(Value::Object(mine)), Value::Object(theirs)) => mine.extend(theirs),
             (_, theirs) if left => out.put(name, Some(theirs)),
-            _ => out.spell(name, value.as_str()),
+            _ => out.put_raw(name, value.as_str()),
         }
     }
     Ok(out.finish())
@@ -281,12 +281,12 @@ fn tools(request: &ChatRequest) -> Result<Option<String>, Error> {
 }
 
 fn tool(tool: &hotspare_core::Tool) -> String {
-    let mut spec = Object::default();
+    let mut spec = JsonObject::default();
     spec.put("name", Some(tool.name.as_str()));
     // An empty description is refused; a missing one is not.
     spec.put("description", tool.description.as_deref().filter(|text| !text.trim().is_empty()));
     spec.put("strict", Some(true).filter(|_| tool.strict == Some(true)));
-    spec.spell("inputSchema", format!("{{\"json\":{}}}", tool.parameters));
+    spec.put_raw("inputSchema", format!("{{\"json\":{}}}", tool.parameters));
     spec.overlay(tool.extras.get(WIRE).into_iter().flatten());
     format!("{{\"toolSpec\":{}}}", spec.finish())
 }

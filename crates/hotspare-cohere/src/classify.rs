@@ -3,7 +3,7 @@
 //! The wire has no error codes, only a message. Invariant: total; the message takes precedence over the status.
 
 use hotspare_core::{Error, Kind};
-use hotspare_provider::{Head, Rule, Words, judge, plain, retry_after};
+use hotspare_provider::{ErrorFields, Head, Rule, apply_rules, plain_message, retry_after};
 use serde_json::Value;
 
 /// The rules, most specific first; a reply that matches none is classified by its status.
@@ -41,7 +41,7 @@ pub(crate) fn reply(head: &Head, body: &[u8]) -> Error {
     let field = |name: &str| value.as_ref().ok()?.get(name)?.as_str();
     let message = match &value {
         Ok(value) => field("message").or(field("error")).or(value.as_str()).unwrap_or_default(),
-        Err(_) => plain(text),
+        Err(_) => plain_message(text),
     };
     let mut error = said(message, "", Some(status)).with_status(status);
     if let Some(id) = field("id") {
@@ -53,8 +53,8 @@ pub(crate) fn reply(head: &Head, body: &[u8]) -> Error {
 /// Classifies an error by its message and, if a stream gives one, its error type.
 pub(crate) fn said(message: &str, word: &str, status: Option<u16>) -> Error {
     let lower = message.to_ascii_lowercase();
-    let words = Words { status, words: &[word], text: &lower };
-    let error = judge(RULES, &words).error(message);
+    let words = ErrorFields { status, words: &[word], text: &lower };
+    let error = apply_rules(RULES, &words).error(message);
     if word.is_empty() { error } else { error.with_code(word) }
 }
 

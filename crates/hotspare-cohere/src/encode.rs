@@ -4,7 +4,7 @@
 //! dropped and listed by [`notes`], as is a lowered temperature. Invariant: schemas are sent verbatim.
 
 use hotspare_core::{ChatRequest, Error, Kind, Message, OutputFormat, Part, Role, ToolChoice, ToolResult};
-use hotspare_provider::{Object, functions};
+use hotspare_provider::{JsonObject, function_tools};
 use serde_json::{Value, json};
 
 use crate::WIRE;
@@ -31,7 +31,7 @@ pub(crate) fn notes(request: &ChatRequest) -> Vec<String> {
 /// Encodes the body of a request.
 pub(crate) fn body(request: &ChatRequest, model: &str, stream: bool) -> Result<String, Error> {
     check(request)?;
-    let mut out = Object::default();
+    let mut out = JsonObject::default();
     let sampling = &request.sampling;
     out.put("model", Some(model));
     out.put("messages", Some(messages(&request.messages)?));
@@ -61,12 +61,12 @@ pub(crate) fn body(request: &ChatRequest, model: &str, stream: bool) -> Result<S
     match &request.output {
         OutputFormat::JsonObject => out.put("response_format", Some(json!({"type": "json_object"}))),
         OutputFormat::JsonSchema { schema, .. } => {
-            out.spell("response_format", format!(r#"{{"type":"json_object","json_schema":{schema}}}"#));
+            out.put_raw("response_format", format!(r#"{{"type":"json_object","json_schema":{schema}}}"#));
         }
         _ => {}
     }
     if !request.tools.is_empty() {
-        out.spell("tools", functions(&request.tools));
+        out.put_raw("tools", function_tools(&request.tools));
         if request.tools.iter().any(|tool| tool.strict == Some(true)) {
             out.put("strict_tools", Some(true));
         }

@@ -202,7 +202,7 @@ impl Price {
         let (input, output) = (usage.input.unwrap_or(0), usage.output.unwrap_or(0));
         let price = self.of_prompt(input);
         let cached = usage.cached.unwrap_or(0).min(input);
-        let written = usage.cache_written.unwrap_or(0).min(input - cached);
+        let written = usage.cache_write.unwrap_or(0).min(input - cached);
         let thought = usage.reasoning.unwrap_or(0).min(output);
         let parts = [
             (input - cached - written, price.input),
@@ -256,7 +256,7 @@ mod tests {
         price.reasoning = Some(3_000_000);
         price.long = Some(LongPrice::above(200_000, 2_000_000, 3_000_000));
         let mut usage = Usage::reported(Some(100_000), Some(100_000));
-        usage.cache_written = Some(40_000);
+        usage.cache_write = Some(40_000);
         usage.reasoning = Some(60_000);
         assert_eq!(price.cost(&usage), Cost::from_micros(60_000 + 50_000 + 80_000 + 180_000));
         usage.input = Some(200_001);

@@ -40,10 +40,10 @@ impl Json {
     }
 }
 
-/// What does not fit a type, without the value, which messages such as ``invalid value: integer `300`, expected u8``
-/// quote.
+/// Describes why JSON does not fit a type, without the value that serde quotes, as in ``invalid value: integer `300`,
+/// expected u8``.
 #[must_use]
-pub fn misfit(error: &serde_json::Error) -> String {
+pub fn describe_json_error(error: &serde_json::Error) -> String {
     let message = error.to_string();
     match (message.split_once(": "), message.rsplit_once(", expected ")) {
         (Some((what, _)), Some((_, wanted))) => format!("{what}, expected {wanted}"),

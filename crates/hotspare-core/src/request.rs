@@ -245,14 +245,14 @@ impl ChatRequest {
 
     /// Marks the request as referring to `what`, which one provider of `wire` keeps.
     #[must_use]
-    pub fn bound(mut self, wire: impl Into<String>, what: impl Into<String>) -> Self {
+    pub fn bound_to(mut self, wire: impl Into<String>, what: impl Into<String>) -> Self {
         self.bound = Some(Bound { wire: wire.into(), what: what.into(), kept: true });
         self
     }
 
     /// Restricts the request to targets of `wire`, because it contains `what`.
     #[must_use]
-    pub fn only_on(mut self, wire: impl Into<String>, what: impl Into<String>) -> Self {
+    pub fn only_on_wire(mut self, wire: impl Into<String>, what: impl Into<String>) -> Self {
         self.bound = Some(Bound { wire: wire.into(), what: what.into(), kept: false });
         self
     }

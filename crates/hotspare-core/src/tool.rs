@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
-use crate::json::{Json, misfit};
+use crate::json::{Json, describe_json_error};
 use crate::kind::Kind;
 use crate::message::Part;
 
@@ -121,7 +121,8 @@ impl ToolCall {
     /// arguments, and can be returned to the model as the tool's result.
     pub fn parse<T: DeserializeOwned>(&self) -> Result<T, Error> {
         serde_json::from_str(&self.arguments).map_err(|error| {
-            let what = format!("the arguments of `{}` do not fit: {}", self.name, misfit(&error));
+            let what =
+                format!("the arguments of `{}` do not fit: {}", self.name, describe_json_error(&error));
             Error::new(Kind::BadOutput, what)
         })
     }

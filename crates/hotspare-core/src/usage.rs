@@ -20,8 +20,8 @@ pub struct Usage {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cached: Option<u64>,
     /// Part of `input` that was written to the prompt cache.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub cache_written: Option<u64>,
+    #[serde(rename = "cache_written", default, skip_serializing_if = "Option::is_none")]
+    pub cache_write: Option<u64>,
     /// Part of `output` that was reasoning.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reasoning: Option<u64>,
@@ -37,7 +37,7 @@ impl Usage {
             input,
             output,
             cached: None,
-            cache_written: None,
+            cache_write: None,
             reasoning: None,
             source: UsageSource::Reported,
         }
@@ -54,7 +54,7 @@ impl Usage {
         self.input = later.input.or(self.input);
         self.output = later.output.or(self.output);
         self.cached = later.cached.or(self.cached);
-        self.cache_written = later.cache_written.or(self.cache_written);
+        self.cache_write = later.cache_write.or(self.cache_write);
         self.reasoning = later.reasoning.or(self.reasoning);
         self.source = later.source;
     }
@@ -72,7 +72,7 @@ impl AddAssign<&Usage> for Usage {
         self.input = sum(self.input, other.input);
         self.output = sum(self.output, other.output);
         self.cached = sum(self.cached, other.cached);
-        self.cache_written = sum(self.cache_written, other.cache_written);
+        self.cache_write = sum(self.cache_write, other.cache_write);
         self.reasoning = sum(self.reasoning, other.reasoning);
         if other.source == UsageSource::Estimated {
             self.source = UsageSource::Estimated;

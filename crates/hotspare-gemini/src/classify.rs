@@ -4,7 +4,7 @@
 //! the word over the HTTP status; if a word is unknown, the HTTP status decides.
 
 use hotspare_core::{Error, Kind, Scope};
-use hotspare_provider::{Head, Meaning, Rule, Words, judge, plain, retry_after};
+use hotspare_provider::{Classification, ErrorFields, Head, Rule, apply_rules, plain_message, retry_after};
 use serde_json::Value;
 
 use crate::limits::Quota;
@@ -124,7 +124,7 @@ impl Said {
     fn read(text: &str) -> Self {
         let text = text.trim();
         let Some(value) = parse(text) else {
-            return Self { message: plain(text).to_owned(), ..Self::default() };
+            return Self { message: plain_message(text).to_owned(), ..Self::default() };
         };
         // If an array was requested, the error is wrapped in one.
         let value = value.get(0).unwrap_or(&value);
@@ -157,13 +157,13 @@ impl Said {
         error.with_retry_after(self.quota.retry_after)
     }
 
-    fn meaning(&self, status: Option<u16>) -> Meaning {
+    fn meaning(&self, status: Option<u16>) -> Classification {
         let status = status.or(self.code);
         let lower = self.message.to_ascii_lowercase();
         let daily = self.quota.used_up && self.status == "RESOURCE_EXHAUSTED";
         let used_up = if daily { USED_UP } else { "" };
-        let said = Words { status, words: &[&self.reason, &self.status, used_up], text: &lower };
-        judge(RULES, &said)
+        let said = ErrorFields { status, words: &[&self.reason, &self.status, used_up], text: &lower };
+        apply_rules(RULES, &said)
     }
 }
 

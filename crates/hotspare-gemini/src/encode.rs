@@ -70,7 +70,7 @@ pub(crate) fn body(request: &ChatRequest, model: &str, origin: &str) -> Result<V
         request.extras.get(WIRE).into_iter().flatten().map(|(name, value)| (name.as_str(), value)).collect();
     let contents = turns(&request.messages, origin, generation)?;
     let instructions = request.instructions().filter(|text| !text.is_empty());
-    let mut tools: Vec<ToolSet<'_>> = functions(&request.tools)?.into_iter().collect();
+    let mut tools: Vec<ToolSet<'_>> = function_tools(&request.tools)?.into_iter().collect();
     tools.extend(
         request
             .native_tools
@@ -224,7 +224,7 @@ fn thinking(effort: &str, thinks: &Thinking) -> Result<Effort, Error> {
     })
 }
 
-fn functions(tools: &[Tool]) -> Result<Option<ToolSet<'_>>, Error> {
+fn function_tools(tools: &[Tool]) -> Result<Option<ToolSet<'_>>, Error> {
     if tools.is_empty() {
         return Ok(None);
     }

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use hotspare_core::{Chunk, Error, Event, FinishReason, Kind, Origin, Usage};
 use hotspare_provider::{
-    Decoder, Decoding, Emit, Frame, Head, HttpRequest, Outbound, Sse, Text, Whole, Wire, spelled,
+    Decoder, Decoding, Emit, Frame, Head, HttpRequest, Outbound, Sse, Text, Whole, Wire, json_text,
 };
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -257,7 +257,7 @@ impl InteractionDecoder {
         self.tools = self.tools.saturating_add(1);
         let text = |text: Option<Text<'_>>| text.map(String::from).unwrap_or_default();
         out.push(Event::ToolStarted { index, id: text(step.id), name: text(step.name) });
-        self.open.insert(at, Call { index, first: step.arguments.map(|raw| spelled(raw).into_owned()) });
+        self.open.insert(at, Call { index, first: step.arguments.map(|raw| json_text(raw).into_owned()) });
         Ok(())
     }
 
@@ -269,7 +269,7 @@ impl InteractionDecoder {
                     return Err(Error::new(Kind::Protocol, "arguments of a call that never began"));
                 };
                 call.first = None;
-                let arguments = delta.arguments.map(spelled).unwrap_or_default().into_owned();
+                let arguments = delta.arguments.map(json_text).unwrap_or_default().into_owned();
                 out.push(Event::ToolDelta { index: call.index, arguments });
                 Ok(())
             }

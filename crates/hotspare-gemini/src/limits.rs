@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use hotspare_provider::{pause, pause_in_words};
+use hotspare_provider::{pause, retry_after_in_text};
 use serde_json::Value;
 
 /// A longer pause does not belong to a per-minute quota.
@@ -29,7 +29,7 @@ impl Quota {
                 let delay = detail["retryDelay"].as_str();
                 pause(delay.or_else(|| detail["metadata"]["quotaResetDelay"].as_str())?)
             })
-            .or_else(|| pause_in_words(message));
+            .or_else(|| retry_after_in_text(message));
         let mut violations = details.iter().filter_map(|detail| detail["violations"].as_array()).flatten();
         let lower = message.to_ascii_lowercase();
         let daily = ["per_day", "perday", "per day"].iter().any(|word| lower.contains(word));

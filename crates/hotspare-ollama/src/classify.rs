@@ -3,7 +3,7 @@
 //! The wire has no error codes, only a message. Invariant: total; the message takes precedence over the status.
 
 use hotspare_core::{Error, Kind};
-use hotspare_provider::{Head, Rule, Words, judge, plain, retry_after};
+use hotspare_provider::{ErrorFields, Head, Rule, apply_rules, plain_message, retry_after};
 use serde_json::Value;
 
 /// The rules, most specific first; a reply that matches none is classified by its status.
@@ -62,11 +62,11 @@ fn said(body: &str, status: Option<u16>) -> Error {
             let error = value.get("error").unwrap_or(&value);
             error.as_str().or_else(|| error.get("message")?.as_str()).unwrap_or_default().to_owned()
         }
-        Err(_) => plain(text).to_owned(),
+        Err(_) => plain_message(text).to_owned(),
     };
     let lower = message.to_ascii_lowercase();
-    let words = Words { status, words: &[], text: &lower };
-    let error = judge(RULES, &words).error(message);
+    let words = ErrorFields { status, words: &[], text: &lower };
+    let error = apply_rules(RULES, &words).error(message);
     match status {
         Some(status) => error.with_status(status),
         None => error,

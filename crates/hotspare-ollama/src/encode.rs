@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 
 use hotspare_core::{ChatRequest, Error, Kind, Media, Message, OutputFormat, Part, Role, ToolChoice};
-use hotspare_provider::{Object, functions};
+use hotspare_provider::{JsonObject, function_tools};
 use serde_json::{Map, Value, json};
 
 use crate::WIRE;
@@ -15,7 +15,7 @@ use crate::WIRE;
 /// Encodes the body of a request.
 pub(crate) fn body(request: &ChatRequest, model: &str, stream: bool) -> Result<String, Error> {
     check(request)?;
-    let mut out = Object::default();
+    let mut out = JsonObject::default();
     out.put("model", Some(model));
     out.put("messages", Some(messages(&request.messages)?));
     // Written even if false, because streaming is this wire's default.
@@ -28,11 +28,11 @@ pub(crate) fn body(request: &ChatRequest, model: &str, stream: bool) -> Result<S
     }
     match &request.output {
         OutputFormat::JsonObject => out.put("format", Some("json")),
-        OutputFormat::JsonSchema { schema, .. } => out.spell("format", schema.as_str()),
+        OutputFormat::JsonSchema { schema, .. } => out.put_raw("format", schema.as_str()),
         _ => {}
     }
     if !request.tools.is_empty() && request.tool_choice != Some(ToolChoice::None) {
-        out.spell("tools", functions(&request.tools));
+        out.put_raw("tools", function_tools(&request.tools));
     }
     out.overlay(request.extras.get(WIRE).into_iter().flatten());
     Ok(out.finish())

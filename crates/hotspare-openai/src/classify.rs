@@ -7,7 +7,9 @@ use std::ops::Range;
 use std::time::{Duration, SystemTime};
 
 use hotspare_core::Error;
-use hotspare_provider::{ABSURD, Head, Words, judge, pause, pause_in_words, plain, retry_after};
+use hotspare_provider::{
+    ErrorFields, Head, MAX_RETRY_AFTER, apply_rules, pause, plain_message, retry_after, retry_after_in_text,
+};
 use serde_json::Value;
 
 mod rules;
@@ -20,7 +22,7 @@ pub(crate) fn reply(head: &Head, body: &[u8]) -> Error {
     let status = head.status.as_u16();
     let said = Said::read(body);
     let error = said.error(Some(status));
-    let pause = retry_after(head).or(said.pause).or_else(|| pause_in_words(&said.message));
+    let pause = retry_after(head).or(said.pause).or_else(|| retry_after_in_text(&said.message));
     let full = || reset(head.header("x-ratelimit-reset").or(said.reset.as_deref())?, head.received_at);
     error.with_retry_after(pause.or_else(|| full().filter(|_| status == 429)))
 }
@@ -33,7 +35,7 @@ pub(crate) fn in_reply(raw: &str) -> Error {
     let limited = || said.codes.iter().any(|code| RATE_LIMITED.contains(&code.as_str())).then_some(429);
     let invalid = || said.codes.iter().any(|code| code == "invalid_request_error").then_some(400);
     let error = said.error(said.status.or_else(code).or_else(limited).or_else(invalid));
-    error.with_retry_after(said.pause.or_else(|| pause_in_words(&said.message)))
+    error.with_retry_after(said.pause.or_else(|| retry_after_in_text(&said.message)))
 }
 
 /// Classifies a frame without an answer if it has an error's fields at its top level, as some hosts send them.
@@ -52,7 +54,7 @@ const FAILED: Range<u16> = 400..600;
 fn reset(at: &str, received_at: SystemTime) -> Option<Duration> {
     let at = at.trim().parse::<u64>().ok().filter(|at| *at > 1_000_000_000_000)?;
     let at = SystemTime::UNIX_EPOCH.checked_add(Duration::from_millis(at))?;
-    at.duration_since(received_at).ok().filter(|pause| *pause <= ABSURD)
+    at.duration_since(received_at).ok().filter(|pause| *pause <= MAX_RETRY_AFTER)
 }
 
 /// The contents of an error, whatever its shape.
@@ -76,7 +78,7 @@ impl Said {
         let text = String::from_utf8_lossy(body);
         let text = text.trim();
         let Ok(value) = serde_json::from_str::<Value>(text) else {
-            return Self { message: plain(text).to_owned(), ..Self::default() };
+            return Self { message: plain_message(text).to_owned(), ..Self::default() };
         };
         let mut said = Self::default();
         said.gather(&value, 0);
@@ -115,7 +117,7 @@ impl Said {
                 self.pause = self.pause.or_else(|| {
                     let names = ["retry_after", "retry_after_seconds", "resets_in_seconds", "estimated_time"];
                     let seconds = names.iter().find_map(|name| map.get(*name)?.as_f64())?;
-                    Duration::try_from_secs_f64(seconds).ok().filter(|pause| *pause <= ABSURD)
+                    Duration::try_from_secs_f64(seconds).ok().filter(|pause| *pause <= MAX_RETRY_AFTER)
                 });
                 self.reset = self.reset.take().or_else(|| {
                     let headers = map.get("headers")?.as_object()?;
@@ -173,7 +175,7 @@ impl Said {
     fn error(&self, status: Option<u16>) -> Error {
         let lower = format!("{}{}", self.message, self.quotas).to_ascii_lowercase();
         let words: Vec<&str> = self.codes.iter().map(String::as_str).collect();
-        let meaning = judge(RULES, &Words { status, words: &words, text: &lower });
+        let meaning = apply_rules(RULES, &ErrorFields { status, words: &words, text: &lower });
         let mut error = meaning.error(self.message.clone());
         if let Some(status) = status {
             error = error.with_status(status);

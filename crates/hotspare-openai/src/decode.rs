@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use std::collections::VecDeque;
 
 use hotspare_core::{Chunk, Error, Event, FinishReason, Json, Kind, Native, Origin, Usage};
-use hotspare_provider::{Decoder, Emit, Frame, Text, spelled};
+use hotspare_provider::{Decoder, Emit, Frame, Text, json_text};
 use serde_json::value::RawValue;
 
 use crate::WIRE;
@@ -121,7 +121,7 @@ impl ChatDecoder {
                 let reason = self.finish_reason(if word.is_empty() { "stop" } else { word })?;
                 let own = finish_word(&reason);
                 if own != word && !self.by_function {
-                    events.respell(word, own);
+                    events.replace_word(word, own);
                 }
                 if reason == FinishReason::ToolCalls && !self.whole {
                     self.held = Some(events.chunk(Event::Finished(reason)));
@@ -186,7 +186,7 @@ impl ChatDecoder {
         // Hosts that write every field send an empty function call where there is none.
         let blank = |function: &Function<'_>| {
             function.name.as_ref().is_none_or(|name| name.0.is_empty())
-                && function.arguments.is_none_or(|arguments| spelled(arguments).is_empty())
+                && function.arguments.is_none_or(|arguments| json_text(arguments).is_empty())
         };
         if let Some(function) = delta.function_call.take().filter(|function| !blank(function)) {
             self.by_function = true;
@@ -248,7 +248,7 @@ impl ChatDecoder {
         ];
         usage.cached = cached.or_else(|| elsewhere.iter().find_map(|count| count.0));
         let written = details.and_then(|details| details.cache_write_tokens.0);
-        usage.cache_written = written.or(wire.cache_creation_input_tokens.0);
+        usage.cache_write = written.or(wire.cache_creation_input_tokens.0);
         usage
     }
 }

@@ -9,7 +9,7 @@ use hotspare_core::{
     ChatRequest, Error, Json, Media, Message, Native, OutputFormat, Part, Role, Tool, ToolCall, ToolChoice,
     ToolResult,
 };
-use hotspare_provider::fields::{self, Object, invalid, read, read_object, within};
+use hotspare_provider::fields::{self, StrictObject, invalid, read, read_object, within};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -45,9 +45,9 @@ impl ChatCompletionsRequest {
         }
         let request = &incoming.request;
         if let Some(what) = accepts::binds(request, WIRE, &accepts::KEPT) {
-            incoming.request = incoming.request.bound(WIRE, what);
+            incoming.request = incoming.request.bound_to(WIRE, what);
         } else if let Some(what) = accepts::only_here(request) {
-            incoming.request = incoming.request.only_on(WIRE, what);
+            incoming.request = incoming.request.only_on_wire(WIRE, what);
         }
         Ok(incoming)
     }
@@ -140,7 +140,7 @@ enum Stop {
 struct ToolDto {
     #[serde(rename = "type", default)]
     kind: Option<String>,
-    function: Option<Object<FunctionDto>>,
+    function: Option<StrictObject<FunctionDto>>,
 }
 
 #[derive(Deserialize)]
@@ -158,7 +158,7 @@ struct MessageDto<'a> {
     content: Option<&'a RawValue>,
     name: Option<String>,
     refusal: Option<String>,
-    tool_calls: Option<Vec<Object<CallDto>>>,
+    tool_calls: Option<Vec<StrictObject<CallDto>>>,
     tool_call_id: Option<String>,
     reasoning_content: Option<String>,
 }
@@ -166,7 +166,7 @@ struct MessageDto<'a> {
 #[derive(Deserialize)]
 struct CallDto {
     id: String,
-    function: Object<CalledDto>,
+    function: StrictObject<CalledDto>,
 }
 
 #[derive(Deserialize)]
@@ -182,8 +182,8 @@ struct PartDto {
     kind: String,
     text: Option<String>,
     refusal: Option<String>,
-    image_url: Option<Object<UrlDto>>,
-    file: Option<Object<FileDto>>,
+    image_url: Option<StrictObject<UrlDto>>,
+    file: Option<StrictObject<FileDto>>,
 }
 
 #[derive(Deserialize)]
@@ -203,7 +203,7 @@ struct FileDto {
 struct FormatDto {
     #[serde(rename = "type")]
     kind: String,
-    json_schema: Option<Object<SchemaDto>>,
+    json_schema: Option<StrictObject<SchemaDto>>,
 }
 
 #[derive(Deserialize)]
@@ -244,7 +244,7 @@ fn message(at: fmt::Arguments<'_>, raw: &RawValue) -> Result<Message, Error> {
     }
     parts.extend(said);
     parts.extend(dto.refusal.map(Part::Refusal));
-    for Object(CallDto { id, function: Object(called) }) in dto.tool_calls.unwrap_or_default() {
+    for StrictObject(CallDto { id, function: StrictObject(called) }) in dto.tool_calls.unwrap_or_default() {
         parts.push(Part::ToolCall(ToolCall::new(id, called.name, called.arguments)));
     }
     if parts.is_empty() && role != Role::Assistant {
@@ -273,12 +273,12 @@ fn content_parts(at: fmt::Arguments<'_>, raw: &RawValue) -> Result<Vec<Part>, Er
             "text" | "input_text" | "output_text" => Part::Text(part.text.ok_or_else(|| missing("text"))?),
             "refusal" => Part::Refusal(part.refusal.ok_or_else(|| missing("refusal"))?),
             "image_url" => {
-                let Object(image) = part.image_url.ok_or_else(|| missing("image_url"))?;
+                let StrictObject(image) = part.image_url.ok_or_else(|| missing("image_url"))?;
                 fields = image.detail.map(|detail| serde_json::json!({"detail": detail}));
                 Part::Image(Media::from_url(&image.url))
             }
             "file" => {
-                let Object(file) = part.file.ok_or_else(|| missing("file"))?;
+                let StrictObject(file) = part.file.ok_or_else(|| missing("file"))?;
                 match (file.file_data, file.file_id) {
                     (Some(data), _) => {
                         fields = file.filename.map(|name| serde_json::json!({"filename": name}));
@@ -307,7 +307,8 @@ fn native(at: &str, raw: &RawValue) -> Result<Native, Error> {
 }
 
 fn tool(at: &str, dto: ToolDto) -> Result<Tool, Error> {
-    let Object(function) = dto.function.ok_or_else(|| invalid(format!("`{at}.function` is missing")))?;
+    let StrictObject(function) =
+        dto.function.ok_or_else(|| invalid(format!("`{at}.function` is missing")))?;
     let empty = || Json::parse(r#"{"type":"object","properties":{}}"#).map_err(|_| invalid("no parameters"));
     let parameters = function.parameters.map_or_else(empty, Ok)?;
     let mut tool = Tool::new(function.name, parameters);
@@ -319,7 +320,7 @@ fn tool(at: &str, dto: ToolDto) -> Result<Tool, Error> {
 fn tool_choice(raw: &RawValue) -> Result<ToolChoice, Error> {
     #[derive(Deserialize)]
     struct Named {
-        function: Object<Name>,
+        function: StrictObject<Name>,
     }
     #[derive(Deserialize)]
     struct Name {
@@ -346,7 +347,7 @@ fn output(raw: &RawValue) -> Result<OutputFormat, Error> {
         "json_object" => Ok(OutputFormat::JsonObject),
         "json_schema" => {
             let missing = || invalid("`response_format.json_schema.schema` is missing");
-            let Object(dto) = dto.json_schema.ok_or_else(missing)?;
+            let StrictObject(dto) = dto.json_schema.ok_or_else(missing)?;
             Ok(OutputFormat::JsonSchema {
                 name: dto.name.unwrap_or_else(|| "answer".into()),
                 schema: dto.schema.ok_or_else(missing)?,

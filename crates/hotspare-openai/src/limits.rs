@@ -7,7 +7,7 @@
 use std::time::{Duration, SystemTime};
 
 use hotspare_core::{Allowance, RateLimits};
-use hotspare_provider::{ABSURD, Head, pause};
+use hotspare_provider::{Head, MAX_RETRY_AFTER, pause};
 
 /// A bucket with this much left is unlimited.
 const ENDLESS: u64 = 1 << 60;
@@ -115,7 +115,7 @@ fn reset(value: &str, received_at: SystemTime) -> Option<Duration> {
         _ => return pause(value),
     };
     let at = SystemTime::UNIX_EPOCH.checked_add(at)?;
-    Some(at.duration_since(received_at).unwrap_or_default()).filter(|reset| *reset <= ABSURD)
+    Some(at.duration_since(received_at).unwrap_or_default()).filter(|reset| *reset <= MAX_RETRY_AFTER)
 }
 
 fn scarcest(buckets: &[Bucket<'_>], of: Of) -> Option<Allowance> {

@@ -22,9 +22,9 @@
 //! ```
 
 mod contract;
-mod line;
+mod faults;
 mod report;
-mod trouble;
+mod transport;
 
 use std::sync::Arc;
 
@@ -35,10 +35,10 @@ use crate::secret::Secret;
 use crate::wire::Wire;
 
 pub use contract::stream_contract;
-pub use line::Reply;
 pub use report::{Check, Report, Verdict};
+pub use transport::Reply;
 
-use line::{Line, Pace, Run};
+use transport::{CallRecord, Delivery, FakeTransport};
 
 /// The key that must never appear in any output.
 const PLANTED: &str = "sk-planted-key-0123456789";
@@ -69,18 +69,18 @@ impl Scenario {
 pub struct Conformance {
     wire: Arc<dyn Wire>,
     model: String,
-    given: Vec<Given>,
+    samples: Vec<Sample>,
     impossible: Vec<(Scenario, String)>,
     failures: Vec<(Kind, Reply)>,
 }
 
 #[derive(Debug)]
-struct Given {
+struct Sample {
     scenario: Scenario,
     reply: Reply,
     /// The expected text, or the expected name of the tool.
-    says: String,
-    late: Option<Kind>,
+    expected: String,
+    late_failure: Option<Kind>,
 }
 
 impl Conformance {
@@ -89,7 +89,7 @@ impl Conformance {
         Self {
             wire: Arc::new(wire),
             model: "model".into(),
-            given: Vec::new(),
+            samples: Vec::new(),
             impossible: Vec::new(),
             failures: Vec::new(),
         }
@@ -103,27 +103,27 @@ impl Conformance {
 
     /// Adds an unstreamed answer with the text `text`.
     pub fn whole(self, reply: Reply, text: impl Into<String>) -> Self {
-        self.give(Scenario::Whole, reply, text, None)
+        self.add(Scenario::Whole, reply, text, None)
     }
 
     /// Adds a streamed answer with the text `text`, in more than one piece.
     pub fn streamed(self, reply: Reply, text: impl Into<String>) -> Self {
-        self.give(Scenario::Streamed, reply, text, None)
+        self.add(Scenario::Streamed, reply, text, None)
     }
 
     /// Adds an answer, whole or streamed, that calls `tool` once.
     pub fn tool_call(self, reply: Reply, tool: impl Into<String>) -> Self {
-        self.give(Scenario::ToolCall, reply, tool, None)
+        self.add(Scenario::ToolCall, reply, tool, None)
     }
 
     /// Adds an answer, whole or streamed, with the text `text`, cut off by the output limit.
     pub fn length(self, reply: Reply, text: impl Into<String>) -> Self {
-        self.give(Scenario::Length, reply, text, None)
+        self.add(Scenario::Length, reply, text, None)
     }
 
     /// Adds a stream that reports a failure of this kind, after `text` or at once.
     pub fn late_failure(self, reply: Reply, text: impl Into<String>, kind: Kind) -> Self {
-        self.give(Scenario::LateFailure, reply, text, Some(kind))
+        self.add(Scenario::LateFailure, reply, text, Some(kind))
     }
 
     /// Adds an unsuccessful reply of this kind. [`Kind::Auth`] and [`Kind::RateLimited`] are required.
@@ -138,8 +138,14 @@ impl Conformance {
         self
     }
 
-    fn give(mut self, scenario: Scenario, reply: Reply, says: impl Into<String>, late: Option<Kind>) -> Self {
-        self.given.push(Given { scenario, reply, says: says.into(), late });
+    fn add(
+        mut self,
+        scenario: Scenario,
+        reply: Reply,
+        expected: impl Into<String>,
+        late_failure: Option<Kind>,
+    ) -> Self {
+        self.samples.push(Sample { scenario, reply, expected: expected.into(), late_failure });
         self
     }
 
@@ -148,15 +154,15 @@ impl Conformance {
         let mut report = Report::default();
         for scenario in Scenario::ALL {
             let name = format!("{scenario:?}");
-            let mut given = self.given.iter().filter(|given| given.scenario == scenario).peekable();
+            let mut samples = self.samples.iter().filter(|sample| sample.scenario == scenario).peekable();
             match self.impossible.iter().find(|(impossible, _)| *impossible == scenario) {
-                Some((_, reason)) if given.peek().is_none() => report.skip(&name, reason),
+                Some((_, reason)) if samples.peek().is_none() => report.skip(&name, reason),
                 Some(_) => report.fail(&name, "is given, but declared impossible"),
-                None if given.peek().is_none() => {
+                None if samples.peek().is_none() => {
                     report
                         .fail(&name, "is missing: give a reply, or explain with `cannot` why there is none");
                 }
-                None => given.for_each(|given| self.scenario(given, &mut report)),
+                None => samples.for_each(|sample| self.scenario(sample, &mut report)),
             }
         }
         self.failures(&mut report);
@@ -164,37 +170,37 @@ impl Conformance {
         report
     }
 
-    fn scenario(&self, given: &Given, report: &mut Report) {
-        let name = format!("{:?}", given.scenario);
-        let run = self.play(&given.reply, Pace::Whole);
-        report.note(&format!("{name}: decodes the expected answer"), said(given, &run));
+    fn scenario(&self, sample: &Sample, report: &mut Report) {
+        let name = format!("{:?}", sample.scenario);
+        let run = self.serve(&sample.reply, Delivery::Whole);
+        report.note(&format!("{name}: decodes the expected answer"), check_answer(sample, &run));
         report.note(&format!("{name}: signals are in order"), contract::check(&run));
         report.note(&format!("{name}: one request per call"), run.one_request());
-        report.note(&format!("{name}: chunk boundaries do not matter"), self.splits(&given.reply, &run));
-        report.note(&format!("{name}: dropping it cancels it"), self.cancels(&given.reply));
-        if given.late.is_none() {
-            report.note(&format!("{name}: truncation is an error"), self.truncations(&given.reply, &run));
+        report.note(&format!("{name}: chunk boundaries do not matter"), self.splits(&sample.reply, &run));
+        report.note(&format!("{name}: dropping it cancels it"), self.cancels(&sample.reply));
+        if sample.late_failure.is_none() {
+            report.note(&format!("{name}: truncation is an error"), self.truncations(&sample.reply, &run));
         }
     }
 
-    /// Plays a reply to one call.
-    fn play(&self, reply: &Reply, pace: Pace) -> Run {
-        Line::new(reply.clone(), pace).call(&self.wire, self.call(reply.is_stream()))
+    /// Serves a reply to one call.
+    fn serve(&self, reply: &Reply, delivery: Delivery) -> CallRecord {
+        FakeTransport::new(reply.clone(), delivery).call(&self.wire, self.call(reply.is_stream()))
     }
 
     fn call(&self, stream: bool) -> Outbound {
         let schema = Json::from(serde_json::json!({"type": "object", "properties": {}}));
-        let tools = self.given.iter().filter(|given| given.scenario == Scenario::ToolCall);
+        let tools = self.samples.iter().filter(|sample| sample.scenario == Scenario::ToolCall);
         let request = ChatRequest::to("route").system("Be brief.").user("Say something.").max_output(64);
-        let request = tools.fold(request, |request, given| {
-            request.tool(Tool::new(given.says.as_str(), schema.clone()).with_description("a tool"))
+        let request = tools.fold(request, |request, sample| {
+            request.tool(Tool::new(sample.expected.as_str(), schema.clone()).with_description("a tool"))
         });
         Outbound::new(Arc::new(request), self.model.as_str(), stream).with_secret(Some(Secret::new(PLANTED)))
     }
 }
 
-/// Checks an answer against what the author expects.
-fn said(given: &Given, run: &Run) -> Result<(), String> {
+/// Compares the decoded answer with the expected one.
+fn check_answer(sample: &Sample, run: &CallRecord) -> Result<(), String> {
     let text: String = run
         .events()
         .filter_map(|event| match event {
@@ -206,18 +212,18 @@ fn said(given: &Given, run: &Run) -> Result<(), String> {
         Event::Finished(reason) => Some(reason),
         _ => None,
     });
-    match (&run.outcome, given.late) {
-        (Err(error), Some(kind)) if error.kind() == kind && text == given.says => return Ok(()),
+    match (&run.outcome, sample.late_failure) {
+        (Err(error), Some(kind)) if error.kind() == kind && text == sample.expected => return Ok(()),
         (outcome, Some(kind)) => {
             return Err(format!(
                 "{kind} after {:?} was expected, not {outcome:?} after {text:?}",
-                given.says
+                sample.expected
             ));
         }
         (Err(error), None) => return Err(format!("fails: {error}")),
         (Ok(()), None) => {}
     }
-    match given.scenario {
+    match sample.scenario {
         Scenario::ToolCall => {
             let called: Vec<&str> = run
                 .events()
@@ -233,8 +239,8 @@ fn said(given: &Given, run: &Run) -> Result<(), String> {
                     _ => None,
                 })
                 .collect();
-            if called != [given.says.as_str()] {
-                return Err(format!("calls {called:?}, not {:?} once", given.says));
+            if called != [sample.expected.as_str()] {
+                return Err(format!("calls {called:?}, not {:?} once", sample.expected));
             }
             match serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(&arguments) {
                 Err(_) if !arguments.is_empty() => {
@@ -246,7 +252,7 @@ fn said(given: &Given, run: &Run) -> Result<(), String> {
                 _ => Ok(()),
             }
         }
-        _ if text != given.says => Err(format!("says {text:?}, not {:?}", given.says)),
+        _ if text != sample.expected => Err(format!("says {text:?}, not {:?}", sample.expected)),
         Scenario::Length if finish != Some(&FinishReason::Length) => {
             Err(format!("finishes with {finish:?}, not Length"))
         }
@@ -257,7 +263,7 @@ fn said(given: &Given, run: &Run) -> Result<(), String> {
     }
 }
 
-/// A provider whose transport is `line`.
-fn provider(wire: &Arc<dyn Wire>, line: &Arc<Line>) -> impl Provider {
-    crate::HttpProvider::new(Arc::clone(wire), Arc::clone(line) as Arc<dyn crate::Transport>)
+/// A provider over the fake transport.
+fn provider(wire: &Arc<dyn Wire>, transport: &Arc<FakeTransport>) -> impl Provider {
+    crate::HttpProvider::new(Arc::clone(wire), Arc::clone(transport) as Arc<dyn crate::Transport>)
 }

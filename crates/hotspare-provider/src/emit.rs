@@ -15,26 +15,26 @@ pub struct Emit<'a> {
     /// Position in `out` of its first event.
     from: usize,
     raw: Raw,
-    told: bool,
+    emitted: bool,
 }
 
 impl<'a> Emit<'a> {
     /// For a frame that may be forwarded unchanged to a caller that uses `wire`.
     pub fn framed(out: &'a mut VecDeque<Chunk>, wire: &'static str, data: Bytes) -> Self {
         let from = out.len();
-        Self { out, from, raw: Raw::Frame { wire, data }, told: false }
+        Self { out, from, raw: Raw::Frame { wire, data }, emitted: false }
     }
 
     /// For events without a frame, or with a frame that is never forwarded.
     pub fn bare(out: &'a mut VecDeque<Chunk>) -> Self {
         let from = out.len();
-        Self { out, from, raw: Raw::Absent, told: false }
+        Self { out, from, raw: Raw::Absent, emitted: false }
     }
 
     /// Whether anything was emitted.
     #[must_use]
-    pub fn told(&self) -> bool {
-        self.told
+    pub fn emitted(&self) -> bool {
+        self.emitted
     }
 
     /// Emits an event.
@@ -45,31 +45,31 @@ impl<'a> Emit<'a> {
 
     /// Pairs an event with the frame, if no earlier event took it, for the caller to emit later.
     pub fn chunk(&mut self, event: Event) -> Chunk {
-        self.told = true;
+        self.emitted = true;
         let rest = if self.raw == Raw::Absent { Raw::Absent } else { Raw::Covered };
         Chunk { event, raw: std::mem::replace(&mut self.raw, rest) }
     }
 
     /// Replaces the host's `word` with the wire's `own` in the frame. `word` must be a string of the frame that borrows from it;
     /// if it is not, the frame is dropped, because it would contradict its events.
-    pub fn respell(&mut self, word: &str, own: &str) {
-        let taken = self.out.range_mut(self.from..).map(|chunk| &mut chunk.raw);
-        let mut raws: Vec<&mut Raw> = taken.chain([&mut self.raw]).collect();
+    pub fn replace_word(&mut self, word: &str, own: &str) {
+        let attached = self.out.range_mut(self.from..).map(|chunk| &mut chunk.raw);
+        let mut raws: Vec<&mut Raw> = attached.chain([&mut self.raw]).collect();
         let frame = raws.iter_mut().find_map(|raw| match raw {
             Raw::Frame { data, .. } => Some(data),
             _ => None,
         });
         let Some(data) = frame else { return };
         match replaced(data, word, own) {
-            Some(respelled) => *data = respelled,
+            Some(edited) => *data = edited,
             None => self.detach(),
         }
     }
 
     /// Drops the frame, because its events differ from it.
     pub fn detach(&mut self) {
-        let taken = self.out.range_mut(self.from..).map(|chunk| &mut chunk.raw);
-        taken.chain([&mut self.raw]).for_each(|raw| *raw = Raw::Absent);
+        let attached = self.out.range_mut(self.from..).map(|chunk| &mut chunk.raw);
+        attached.chain([&mut self.raw]).for_each(|raw| *raw = Raw::Absent);
     }
 
     /// Emits events in order.
@@ -139,13 +139,13 @@ mod tests {
     fn frame_is_attached_to_the_first_event() {
         let mut out = VecDeque::new();
         let mut emit = Emit::framed(&mut out, "w", Bytes::from_static(b"{}"));
-        assert!(!emit.told());
+        assert!(!emit.emitted());
         emit.text(Event::TextDelta, Some(""));
         emit.text(Event::TextDelta, Some("a"));
         emit.text(Event::TextDelta, None::<String>);
         emit.text(Event::TextDelta, Some("b"));
         emit.mark();
-        assert!(emit.told());
+        assert!(emit.emitted());
         let raws: Vec<&Raw> = out.iter().map(|chunk| &chunk.raw).collect();
         assert_eq!(raws, [&Raw::Frame { wire: "w", data: Bytes::from_static(b"{}") }, &Raw::Covered]);
         let mut out = VecDeque::new();
@@ -160,11 +160,11 @@ mod tests {
     fn value_is_replaced_in_place_in_the_frame() {
         let data = Bytes::from_static(br#"{"said":"eos","end":"eos"}"#);
         let word = std::str::from_utf8(&data[21..24]).unwrap();
-        for told_before in [true, false] {
+        for emitted_before in [true, false] {
             let mut out = VecDeque::from([Chunk::from(Event::Mark)]);
             let mut emit = Emit::framed(&mut out, "w", data.clone());
-            emit.text(Event::TextDelta, told_before.then_some("eos"));
-            emit.respell(word, "stop");
+            emit.text(Event::TextDelta, emitted_before.then_some("eos"));
+            emit.replace_word(word, "stop");
             emit.push(Event::Mark);
             let data = Bytes::from_static(br#"{"said":"eos","end":"stop"}"#);
             assert_eq!(out[1].raw, Raw::Frame { wire: "w", data });
@@ -177,7 +177,7 @@ mod tests {
         let mut out = VecDeque::new();
         let mut emit = Emit::framed(&mut out, "w", data);
         emit.extend([Event::Mark, Event::Mark]);
-        emit.respell("eos", "stop");
+        emit.replace_word("eos", "stop");
         emit.push(Event::Mark);
         assert!(out.iter().all(|chunk| chunk.raw == Raw::Absent));
     }

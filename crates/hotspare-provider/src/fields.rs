@@ -35,7 +35,7 @@ pub fn body(body: &[u8]) -> Result<Fields<'_>, Error> {
         return Err(invalid(format!("the body holds more than {VALUES_LIMIT} values")));
     }
     let mut fields: Fields<'_> = serde_json::from_slice(body)
-        .map_err(|error| invalid(format!("the body is not a JSON object: {}", place(&error))))?;
+        .map_err(|error| invalid(format!("the body is not a JSON object: {}", parse_error(&error))))?;
     fields.retain(|_, value| value.get() != "null");
     // The body is a level by itself.
     if shape.depth > DEPTH_LIMIT + 1 {
@@ -46,17 +46,17 @@ pub fn body(body: &[u8]) -> Result<Fields<'_>, Error> {
     Ok(fields)
 }
 
-/// Reads a field; `wanted` describes its type in the error.
+/// Reads a field; `expected` describes its type in the error.
 ///
 /// # Errors
 /// [`Kind::InvalidRequest`] naming the field.
 pub fn read<'a, T: Deserialize<'a>>(
     name: impl fmt::Display,
     raw: &'a RawValue,
-    wanted: &str,
+    expected: &str,
 ) -> Result<T, Error> {
     serde_json::from_str(raw.get())
-        .map_err(|error| invalid(format!("`{name}` must be {wanted}: {}", place(&error))))
+        .map_err(|error| invalid(format!("`{name}` must be {expected}: {}", parse_error(&error))))
 }
 
 /// Reads a field that must be an object.
@@ -66,32 +66,32 @@ pub fn read<'a, T: Deserialize<'a>>(
 pub fn read_object<'a, T: Deserialize<'a>>(
     name: impl fmt::Display,
     raw: &'a RawValue,
-    wanted: &str,
+    expected: &str,
 ) -> Result<T, Error> {
-    read::<Object<T>>(name, raw, wanted).map(|object| object.0)
+    read::<StrictObject<T>>(name, raw, expected).map(|object| object.0)
 }
 
 /// A struct read from a JSON object only. A derived `Deserialize` would also accept an array of the fields.
 #[derive(Debug)]
-pub struct Object<T>(pub T);
+pub struct StrictObject<T>(pub T);
 
-impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for StrictObject<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(ObjectVisitor(PhantomData))
+        deserializer.deserialize_map(StrictObjectVisitor(PhantomData))
     }
 }
 
-struct ObjectVisitor<T>(PhantomData<T>);
+struct StrictObjectVisitor<T>(PhantomData<T>);
 
-impl<'de, T: Deserialize<'de>> Visitor<'de> for ObjectVisitor<T> {
-    type Value = Object<T>;
+impl<'de, T: Deserialize<'de>> Visitor<'de> for StrictObjectVisitor<T> {
+    type Value = StrictObject<T>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("an object")
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Object<T>, A::Error> {
-        T::deserialize(MapAccessDeserializer::new(map)).map(Object)
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<StrictObject<T>, A::Error> {
+        T::deserialize(MapAccessDeserializer::new(map)).map(StrictObject)
     }
 }
 
@@ -113,15 +113,15 @@ pub fn within(name: &str, raw: &RawValue, least: f64, most: f64) -> Result<f64, 
 /// [`Kind::InvalidRequest`] naming the invalid option.
 pub fn options(raw: &RawValue) -> Result<CallOptions, Error> {
     let known = ["only", "without", "no_failover", "no_hedge", "deadline", "max_cost_usd"];
-    let wanted = format!("an object with {}", known.join(", "));
-    let fields: Fields<'_> = read("hotspare", raw, &wanted)?;
+    let expected = format!("an object with {}", known.join(", "));
+    let fields: Fields<'_> = read("hotspare", raw, &expected)?;
     if let Some(name) = fields.keys().find(|name| !known.contains(&name.as_ref())) {
         return Err(invalid(format!(
             "unknown option `hotspare.{name}`; valid ones are {}",
             known.join(", ")
         )));
     }
-    let dto: OptionsDto = read_object("hotspare", raw, &wanted)?;
+    let dto: OptionsDto = read_object("hotspare", raw, &expected)?;
     let names = |list: Vec<String>| list.into_iter().map(TargetId::from).collect();
     let mut options = CallOptions::default();
     // An allow-list that is empty allows nothing, where no list at all allows every target.
@@ -145,8 +145,9 @@ pub fn options(raw: &RawValue) -> Result<CallOptions, Error> {
         options.max_cost = Some(Cost::from_micros(micros));
     }
     if let Some(text) = dto.deadline {
-        let wrong = || invalid(format!("`hotspare.deadline` is `{text}`; write a duration such as \"20s\""));
-        options.deadline = Some(duration(&text).ok_or_else(wrong)?);
+        let malformed =
+            || invalid(format!("`hotspare.deadline` is `{text}`; write a duration such as \"20s\""));
+        options.deadline = Some(duration(&text).ok_or_else(malformed)?);
     }
     Ok(options)
 }
@@ -182,7 +183,7 @@ fn duration(text: &str) -> Option<Duration> {
 }
 
 /// The parser's error without the excerpt of the body that it quotes.
-fn place(error: &serde_json::Error) -> String {
+fn parse_error(error: &serde_json::Error) -> String {
     use serde_json::error::Category;
     let what = match error.classify() {
         Category::Eof => "it ends too early",
@@ -205,7 +206,7 @@ impl Shape {
         let mut rest = json.iter();
         while let Some(byte) = rest.next() {
             match byte {
-                b'"' => rest = after_text(rest.as_slice()).iter(),
+                b'"' => rest = after_string(rest.as_slice()).iter(),
                 b'[' | b'{' => {
                     now += 1;
                     shape.depth = shape.depth.max(now);
@@ -220,8 +221,8 @@ impl Shape {
     }
 }
 
-/// What follows a text that has just begun: most of a body is prompts, so they are skipped rather than read.
-fn after_text(mut text: &[u8]) -> &[u8] {
+/// The bytes after the current string. Most of a body is prompts, so strings are skipped with `memchr`.
+fn after_string(mut text: &[u8]) -> &[u8] {
     while let Some(at) = memchr::memchr2(b'"', b'\\', text) {
         if text[at] == b'"' {
             return &text[at + 1..];
@@ -254,9 +255,9 @@ mod tests {
 
     #[test]
     fn options_must_be_an_object() {
-        for wrong in ["[]", r#"[["a"]]"#, "null", "1"] {
-            let raw: &RawValue = serde_json::from_str(wrong).unwrap();
-            assert_eq!(options(raw).unwrap_err().kind(), Kind::InvalidRequest, "{wrong}");
+        for malformed in ["[]", r#"[["a"]]"#, "null", "1"] {
+            let raw: &RawValue = serde_json::from_str(malformed).unwrap();
+            assert_eq!(options(raw).unwrap_err().kind(), Kind::InvalidRequest, "{malformed}");
         }
         let raw: &RawValue = serde_json::from_str(r#"{"only":["a"]}"#).unwrap();
         assert_eq!(options(raw).unwrap().only, [TargetId::from("a".to_owned())]);
@@ -280,8 +281,8 @@ mod tests {
     fn durations_require_units() {
         assert_eq!(duration("1.5s"), Some(Duration::from_millis(1_500)));
         assert_eq!(duration("250ms"), Some(Duration::from_millis(250)));
-        for wrong in ["", "20", "0s", "-1s", "s", "1e400s", "NaNs", "1d", "ä1s"] {
-            assert_eq!(duration(wrong), None, "{wrong}");
+        for malformed in ["", "20", "0s", "-1s", "s", "1e400s", "NaNs", "1d", "ä1s"] {
+            assert_eq!(duration(malformed), None, "{malformed}");
         }
     }
 }

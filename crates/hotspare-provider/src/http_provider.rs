@@ -16,7 +16,7 @@ use hotspare_core::{Capabilities, ChatRequest, Chunk, Error, Kind, Origin, Schem
 use http::header::{CONTENT_ENCODING, LOCATION};
 use http::{HeaderMap, HeaderName, HeaderValue, Uri};
 
-use crate::framing::{Frame, unmarked};
+use crate::framing::{Frame, strip_bom};
 use crate::provider::{Opened, Outbound, Provider, Signal};
 use crate::secret::Secret;
 use crate::sign::Signer;
@@ -65,11 +65,11 @@ impl<W: Wire> HttpProvider<W> {
                 break;
             }
         }
-        // What cannot be read explains nothing.
+        // A compressed body cannot be read.
         failure(&self.wire, head, if compressed(head).is_some() { &[] } else { &read })
     }
 
-    async fn open(&self, call: &Outbound) -> Result<Reply, Error> {
+    async fn open(&self, call: &Outbound) -> Result<ReplyStream, Error> {
         let mut request = self.wire.encode(call)?;
         if let (Some(name), Some(remaining)) = (&self.deadline_header, call.remaining) {
             let unit = if name.as_str().ends_with("-ms") { "" } else { "ms" };
@@ -81,11 +81,11 @@ impl<W: Wire> HttpProvider<W> {
         if let (Some(signer), Some(secret)) = (&self.signer, &call.secret) {
             signer.sign(&mut request, secret, call.sent_at)?;
         }
-        let hidden = hidden(&request.headers);
+        let sensitive = sensitive_values(&request.headers);
         let response = self.transport.send(request).await?;
         let head = response.head;
         if !head.status.is_success() {
-            return Err(conceal(self.failure(&head, response.body).await, &hidden));
+            return Err(redact(self.failure(&head, response.body).await, &sensitive));
         }
         if let Some(encoding) = compressed(&head) {
             let what = format!("the reply is compressed ({encoding}), although that was not asked for");
@@ -94,7 +94,7 @@ impl<W: Wire> HttpProvider<W> {
         let decoding = self.wire.decoder(call, &head)?;
         let opened =
             Opened::new(Some(head.status.as_u16()), self.wire.request_id(&head), self.wire.limits(&head));
-        Ok(Reply {
+        Ok(ReplyStream {
             opened: Some(Box::new(opened)),
             body: Some(response.body),
             decoding,
@@ -102,19 +102,19 @@ impl<W: Wire> HttpProvider<W> {
             chunks: VecDeque::new(),
             failure: None,
             secret: call.secret.clone(),
-            hidden,
+            sensitive,
         })
     }
 }
 
 /// The values of user-set headers and of the key's own, which may be secrets.
-fn hidden(headers: &HeaderMap) -> Vec<String> {
+fn sensitive_values(headers: &HeaderMap) -> Vec<String> {
     let sensitive = headers.values().filter(|value| value.is_sensitive());
     sensitive.filter_map(|value| value.to_str().ok()).map(str::to_owned).collect()
 }
 
-fn conceal(error: Error, hidden: &[String]) -> Error {
-    hidden.iter().fold(error, |error, value| error.scrub(value))
+fn redact(error: Error, sensitive: &[String]) -> Error {
+    sensitive.iter().fold(error, |error, value| error.scrub(value))
 }
 
 #[async_trait]
@@ -158,7 +158,7 @@ impl<W: Wire> Provider for HttpProvider<W> {
 /// Classifies an unsuccessful reply, and adds its status and the provider's request id. Only the first 64 KiB of the
 /// body are read.
 pub fn failure<W: Wire + ?Sized>(wire: &W, head: &Head, body: &[u8]) -> Error {
-    let body = unmarked(body);
+    let body = strip_bom(body);
     let mut error = match redirect(head) {
         Some(to) => Error::new(Kind::Protocol, format!("the host redirects to {to}: set `base_url` to it")),
         None => wire.classify(head, &body[..body.len().min(ERROR_BODY_LIMIT)]),
@@ -193,7 +193,7 @@ fn redirect(head: &Head) -> Option<String> {
 }
 
 /// A reply being read: body to frames to chunks.
-struct Reply {
+struct ReplyStream {
     opened: Option<Box<Opened>>,
     body: Option<BoxStream<'static, Result<Bytes, Error>>>,
     decoding: Decoding,
@@ -201,10 +201,10 @@ struct Reply {
     chunks: VecDeque<Chunk>,
     failure: Option<Error>,
     secret: Option<Secret>,
-    hidden: Vec<String>,
+    sensitive: Vec<String>,
 }
 
-impl Reply {
+impl ReplyStream {
     fn decode(&mut self) -> Result<(), Error> {
         while let Some(frame) = self.frames.pop_front() {
             self.decoding.decoder.push(frame, &mut self.chunks)?;
@@ -212,16 +212,16 @@ impl Reply {
         Ok(())
     }
 
-    fn take(&mut self, bytes: Bytes) -> Result<(), Error> {
-        let cut = self.decoding.framer.push(bytes, &mut self.frames);
+    fn push_bytes(&mut self, bytes: Bytes) -> Result<(), Error> {
+        let framed = self.decoding.framer.push(bytes, &mut self.frames);
         self.decode()?;
-        cut
+        framed
     }
 
     fn end(&mut self) -> Result<(), Error> {
-        let cut = self.decoding.framer.finish(&mut self.frames);
+        let framed = self.decoding.framer.finish(&mut self.frames);
         self.decode()?;
-        cut?;
+        framed?;
         self.decoding.decoder.finish(&mut self.chunks)
     }
 
@@ -229,11 +229,11 @@ impl Reply {
     fn fail(&mut self, error: Error) {
         self.body = None;
         self.frames.clear();
-        self.failure = Some(conceal(scrub(error, self.secret.as_ref()), &self.hidden));
+        self.failure = Some(redact(scrub(error, self.secret.as_ref()), &self.sensitive));
     }
 }
 
-impl Stream for Reply {
+impl Stream for ReplyStream {
     type Item = Result<Signal, Error>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
@@ -251,7 +251,7 @@ impl Stream for Reply {
             let Some(body) = &mut this.body else { return Poll::Ready(None) };
             match std::task::ready!(body.poll_next_unpin(cx)) {
                 Some(Ok(bytes)) => {
-                    if let Err(error) = this.take(bytes) {
+                    if let Err(error) = this.push_bytes(bytes) {
                         this.fail(error);
                     } else if this.chunks.is_empty() {
                         return Poll::Ready(Some(Ok(Signal::Alive)));
@@ -269,9 +269,9 @@ impl Stream for Reply {
     }
 }
 
-impl fmt::Debug for Reply {
+impl fmt::Debug for ReplyStream {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Reply")
+        f.write_str("ReplyStream")
     }
 }
 

@@ -1,20 +1,20 @@
 //! How long a reply asks callers to wait.
 //!
-//! Not a decision: the health book applies caps and floors. Invariant: parsing is total; a negative, absurd or
+//! Not a decision: the health book applies caps and floors. Invariant: parsing is total; a negative, implausible or
 //! unreadable value is no hint at all, and a date in the past is a pause of zero.
 
 use std::time::{Duration, SystemTime};
 
 use crate::transport::Head;
 
-/// A longer hint is taken for a mistake: 31 days.
-pub const ABSURD: Duration = Duration::from_secs(31 * 24 * 3600);
+/// The longest accepted hint, 31 days: a longer one is taken for a mistake.
+pub const MAX_RETRY_AFTER: Duration = Duration::from_secs(31 * 24 * 3600);
 
 /// Reads `retry-after-ms`, then `retry-after` as seconds (fractions allowed), as an HTTP date, or with units as in
 /// [`pause`].
 #[must_use]
 pub fn retry_after(head: &Head) -> Option<Duration> {
-    let millis = head.header("retry-after-ms").and_then(|text| number(text, 0.001));
+    let millis = head.header("retry-after-ms").and_then(|text| plain_number(text, 0.001));
     millis.or_else(|| head.header("retry-after").and_then(|text| parse(text, head.received_at)))
 }
 
@@ -23,21 +23,21 @@ fn parse(text: &str, received_at: SystemTime) -> Option<Duration> {
     let date = || {
         let date = httpdate::parse_http_date(text.trim()).ok()?;
         let pause = date.duration_since(received_at).unwrap_or(Duration::ZERO);
-        (pause <= ABSURD).then_some(pause)
+        (pause <= MAX_RETRY_AFTER).then_some(pause)
     };
-    number(text, 1.0).or_else(date).or_else(|| spelled(text).filter(|(_, rest)| rest.is_empty())?.0)
+    plain_number(text, 1.0).or_else(date).or_else(|| with_units(text).filter(|(_, rest)| rest.is_empty())?.0)
 }
 
 /// Parses `1h2m3.5s`, `250ms`, `12 seconds`, and a bare number as seconds; stops at the first other text.
 #[must_use]
 pub fn pause(text: &str) -> Option<Duration> {
-    spelled(text)?.0
+    with_units(text)?.0
 }
 
 /// A pause stated in a sentence: "try again in 6.07s", "retry after 12 seconds", "please wait 30 seconds before",
 /// "resets in 9h22m20s".
 #[must_use]
-pub fn pause_in_words(sentence: &str) -> Option<Duration> {
+pub fn retry_after_in_text(sentence: &str) -> Option<Duration> {
     let lower = sentence.to_ascii_lowercase();
     let named =
         |words: &str| lower.match_indices(words).find_map(|(at, _)| pause(&lower[at + words.len()..]));
@@ -57,7 +57,7 @@ pub fn pause_in_words(sentence: &str) -> Option<Duration> {
 }
 
 /// A duration with units, and the text after it; `None` if the text does not begin with a duration.
-fn spelled(text: &str) -> Option<(Option<Duration>, &str)> {
+fn with_units(text: &str) -> Option<(Option<Duration>, &str)> {
     let (mut total, mut any, mut rest) = (0.0, false, text.trim());
     loop {
         let digits = rest.bytes().take_while(|byte| byte.is_ascii_digit() || *byte == b'.').count();
@@ -79,18 +79,18 @@ fn spelled(text: &str) -> Option<(Option<Duration>, &str)> {
             break;
         }
     }
-    let pause = Duration::try_from_secs_f64(total).ok().filter(|pause| *pause <= ABSURD);
+    let pause = Duration::try_from_secs_f64(total).ok().filter(|pause| *pause <= MAX_RETRY_AFTER);
     any.then_some((pause, rest))
 }
 
-fn number(text: &str, unit: f64) -> Option<Duration> {
+fn plain_number(text: &str, unit: f64) -> Option<Duration> {
     let text = text.trim();
     // `f64` also parses "inf", "nan" and "1e9"; a header holds only digits and a point.
     if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.') {
         return None;
     }
     let pause = Duration::try_from_secs_f64(text.parse::<f64>().ok()? * unit).ok()?;
-    (pause <= ABSURD).then_some(pause)
+    (pause <= MAX_RETRY_AFTER).then_some(pause)
 }
 
 #[cfg(test)]
@@ -180,7 +180,7 @@ mod tests {
             ("Individual quota reached. Resets in 9h22m20s.", Some(33_740_000)),
             ("The limit resets after every 5 messages", None),
         ] {
-            assert_eq!(pause_in_words(sentence).map(|pause| pause.as_millis()), expected, "{sentence}");
+            assert_eq!(retry_after_in_text(sentence).map(|pause| pause.as_millis()), expected, "{sentence}");
         }
     }
 
@@ -188,9 +188,9 @@ mod tests {
         #[test]
         fn parsing_never_panics_and_is_bounded(text in "[ -~]{0,40}", secs in 0u64..4_000_000_000) {
             let at = SystemTime::UNIX_EPOCH + Duration::from_secs(secs);
-            prop_assert!(parse(&text, at).is_none_or(|pause| pause <= ABSURD));
+            prop_assert!(parse(&text, at).is_none_or(|pause| pause <= MAX_RETRY_AFTER));
             let sentence = format!("retry in {text}");
-            prop_assert!(pause_in_words(&sentence).is_none_or(|pause| pause <= ABSURD));
+            prop_assert!(retry_after_in_text(&sentence).is_none_or(|pause| pause <= MAX_RETRY_AFTER));
         }
     }
 }

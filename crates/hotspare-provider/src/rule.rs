@@ -75,20 +75,20 @@ impl Rule {
         self
     }
 
-    /// Whether every condition of the rule holds.
+    /// Whether every condition of the rule is met.
     #[must_use]
-    pub fn holds(&self, said: &Words<'_>) -> bool {
-        let same = |word: &&str| said.words.iter().any(|said| said.eq_ignore_ascii_case(word));
-        self.status.is_none_or(|status| Some(status) == said.status)
-            && (self.words.is_empty() || self.words.iter().any(same))
-            && (self.text.is_empty() || self.text.iter().any(|text| said.text.contains(text)))
-            && (self.also.is_empty() || self.also.iter().any(|text| said.text.contains(text)))
+    pub fn matches(&self, fields: &ErrorFields<'_>) -> bool {
+        let listed = |word: &&str| fields.words.iter().any(|given| given.eq_ignore_ascii_case(word));
+        self.status.is_none_or(|status| Some(status) == fields.status)
+            && (self.words.is_empty() || self.words.iter().any(listed))
+            && (self.text.is_empty() || self.text.iter().any(|text| fields.text.contains(text)))
+            && (self.also.is_empty() || self.also.iter().any(|text| fields.text.contains(text)))
     }
 }
 
-/// The contents of a failed reply, extracted from its body.
+/// The fields of an error that rules look at, extracted from a failed reply.
 #[derive(Clone, Copy, Debug)]
-pub struct Words<'a> {
+pub struct ErrorFields<'a> {
     /// The status; for an error inside a successful reply, the one it should have had.
     pub status: Option<u16>,
     /// Codes, types and other fixed words, in any case.
@@ -97,36 +97,36 @@ pub struct Words<'a> {
     pub text: &'a str,
 }
 
-/// The meaning of a failed reply.
+/// The kind of failure that a reply reports, and its scope.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Meaning {
+pub struct Classification {
     /// The kind of failure.
     pub kind: Kind,
     /// The scope that is affected, if the reply states it more exactly than its kind.
     pub scope: Option<Scope>,
 }
 
-impl Meaning {
-    /// Builds an error of this meaning with the host's message.
+impl Classification {
+    /// Builds the error, with the host's message.
     #[must_use]
     pub fn error(self, message: impl Into<String>) -> Error {
         Error::new(self.kind, message).with_scope(self.scope)
     }
 }
 
-/// The meaning given by the first rule that holds; without one, the status decides as in [`by_status`].
+/// Classifies by the first rule that matches, or else by status, as [`by_status`] does.
 #[must_use]
-pub fn judge(rules: &[Rule], said: &Words<'_>) -> Meaning {
-    match rules.iter().find(|rule| rule.holds(said)) {
-        Some(rule) => Meaning { kind: rule.kind, scope: rule.scope },
-        None => Meaning { kind: by_status(said.status), scope: None },
+pub fn apply_rules(rules: &[Rule], fields: &ErrorFields<'_>) -> Classification {
+    match rules.iter().find(|rule| rule.matches(fields)) {
+        Some(rule) => Classification { kind: rule.kind, scope: rule.scope },
+        None => Classification { kind: by_status(fields.status), scope: None },
     }
 }
 
 /// The message of a failed reply that is not JSON.
 #[must_use]
-pub fn plain(text: &str) -> &str {
+pub fn plain_message(text: &str) -> &str {
     match text.trim() {
         "" => "the host sent no explanation",
         page if page.starts_with('<') => "the host sent an HTML page",
@@ -134,7 +134,7 @@ pub fn plain(text: &str) -> &str {
     }
 }
 
-/// The meaning of a status by itself, where no rule of an adapter is more specific.
+/// What a status means by itself, where no rule of an adapter is more specific.
 pub const BY_STATUS: &[Rule] = &[
     Rule::status(401, Kind::Auth),
     Rule::status(402, Kind::QuotaExhausted),
@@ -177,22 +177,23 @@ mod tests {
 
     #[test]
     fn rule_matches_only_if_all_its_conditions_do() {
-        let said = |status, text| Words { status, words: &["Rate_Limit"], text };
+        let fields = |status, text| ErrorFields { status, words: &["Rate_Limit"], text };
         let rule = Rule::word(&["other", "rate_limit"], Kind::RateLimited).at(429).saying(&["per day"]);
-        assert!(rule.holds(&said(Some(429), "50 requests per day")));
-        assert!(rule.and(&["50", "60"]).holds(&said(Some(429), "50 requests per day")));
-        assert!(!rule.and(&["60"]).holds(&said(Some(429), "50 requests per day")));
-        assert!(!rule.holds(&said(Some(400), "50 requests per day")));
-        assert!(!rule.holds(&said(None, "50 requests per day")));
-        assert!(!rule.holds(&said(Some(429), "50 requests")));
-        assert!(!Rule::word(&["other"], Kind::Server).holds(&said(None, "")));
+        assert!(rule.matches(&fields(Some(429), "50 requests per day")));
+        assert!(rule.and(&["50", "60"]).matches(&fields(Some(429), "50 requests per day")));
+        assert!(!rule.and(&["60"]).matches(&fields(Some(429), "50 requests per day")));
+        assert!(!rule.matches(&fields(Some(400), "50 requests per day")));
+        assert!(!rule.matches(&fields(None, "50 requests per day")));
+        assert!(!rule.matches(&fields(Some(429), "50 requests")));
+        assert!(!Rule::word(&["other"], Kind::Server).matches(&fields(None, "")));
     }
 
     #[test]
     fn first_matching_rule_wins_and_every_status_has_a_kind() {
         let rules = [Rule::text(&["a"], Kind::Auth).within(Scope::Model), Rule::status(400, Kind::BadOutput)];
         let judged = |status, text| {
-            let error = judge(&rules, &Words { status: Some(status), words: &[], text }).error("m");
+            let error =
+                apply_rules(&rules, &ErrorFields { status: Some(status), words: &[], text }).error("m");
             (error.kind(), error.scope())
         };
         assert_eq!(judged(400, "a"), (Kind::Auth, Scope::Model));

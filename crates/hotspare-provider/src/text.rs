@@ -103,7 +103,7 @@ impl<'de> Deserialize<'de> for Count {
 /// Text that holds JSON, such as a call's arguments. Where a host sends the value itself instead of a string, its JSON
 /// is the text; `null` is empty.
 #[must_use]
-pub fn spelled(raw: &RawValue) -> Cow<'_, str> {
+pub fn json_text(raw: &RawValue) -> Cow<'_, str> {
     match raw.get() {
         "null" => Cow::Borrowed(""),
         text if text.starts_with('"') => serde_json::from_str::<Text<'_>>(text).unwrap_or_default().0,
@@ -142,7 +142,7 @@ mod tests {
             ("7", "7"),
         ] {
             let raw: &RawValue = serde_json::from_str(json).unwrap();
-            assert_eq!(spelled(raw), expected);
+            assert_eq!(json_text(raw), expected);
         }
     }
 

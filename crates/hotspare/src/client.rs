@@ -282,7 +282,7 @@ impl Client {
         }
         let mut providers = route.members.iter().map(|&place| &self.shared.targets[place].provider);
         match providers.find_map(|provider| Some((provider.wire(), provider.binds(chat)?))) {
-            Some((wire, what)) => ChatRequest::clone(chat).bound(wire, what).into(),
+            Some((wire, what)) => ChatRequest::clone(chat).bound_to(wire, what).into(),
             None => request,
         }
     }

@@ -8,7 +8,7 @@ use std::marker::PhantomData;
 use std::ops::Deref;
 use std::sync::Arc;
 
-use hotspare_core::{ChatRequest, ChatResponse, Error, Json, Kind, OutputFormat, Tool, misfit};
+use hotspare_core::{ChatRequest, ChatResponse, Error, Json, Kind, OutputFormat, Tool, describe_json_error};
 use hotspare_normalize::{OutputCheck, Validator, Violation};
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
@@ -125,7 +125,9 @@ struct Fits<T>(PhantomData<fn() -> T>);
 
 impl<T: DeserializeOwned> Validator for Fits<T> {
     fn validate(&self, answer: &Value) -> Result<(), Vec<Violation>> {
-        T::deserialize(answer).map(drop).map_err(|error| vec![Violation::new("", misfit(&error))])
+        T::deserialize(answer)
+            .map(drop)
+            .map_err(|error| vec![Violation::new("", describe_json_error(&error))])
     }
 
     /// Deserializing takes about as long as parsing.

@@ -170,7 +170,7 @@ fn input_tokens_sum_the_last_reported_parts() {
         _ => None,
     });
     let usage = usage.unwrap();
-    assert_eq!((usage.input, usage.cached, usage.cache_written), (Some(1_025), Some(1_000), Some(20)));
+    assert_eq!((usage.input, usage.cached, usage.cache_write), (Some(1_025), Some(1_000), Some(20)));
     assert_eq!(usage.output, Some(7));
 }
 

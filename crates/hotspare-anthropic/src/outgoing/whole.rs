@@ -80,7 +80,7 @@ fn block(part: &Part) -> Option<Value> {
 
 /// This wire counts the cached part of a prompt separately.
 pub(super) fn usage_json(usage: &Usage) -> Value {
-    let (cached, written) = (usage.cached.unwrap_or(0), usage.cache_written.unwrap_or(0));
+    let (cached, written) = (usage.cached.unwrap_or(0), usage.cache_write.unwrap_or(0));
     let mut out = json!({
         "input_tokens": usage.input.unwrap_or(0).saturating_sub(cached).saturating_sub(written),
         "output_tokens": usage.output.unwrap_or(0),

@@ -4,7 +4,7 @@
 //! call is emitted before its name: until then it is held back.
 
 use hotspare_core::Event;
-use hotspare_provider::{Emit, spelled};
+use hotspare_provider::{Emit, json_text};
 
 use crate::dto::{Function, ToolCall, is_json};
 
@@ -53,7 +53,7 @@ impl Calls {
         let id = piece.id.map(|id| id.0).unwrap_or_default();
         let name = name.map(|name| name.0).unwrap_or_default();
         let index = piece.index.0;
-        let arguments = arguments.map(spelled).filter(|text| !text.is_empty());
+        let arguments = arguments.map(json_text).filter(|text| !text.is_empty());
         let known = if whole { None } else { self.find(index, &id, &name, arguments.is_some()) };
         let place = known.unwrap_or_else(|| {
             // All at once, as from hosts with unreliable indexes: arguments in pieces form an object only at the end.

@@ -8,7 +8,7 @@
 use std::collections::VecDeque;
 
 use hotspare_core::{Chunk, Error, Event, FinishReason, Json, Kind, Native, Origin, Signature};
-use hotspare_provider::{Decoder, Emit, Frame as Bytes, Text, spelled};
+use hotspare_provider::{Decoder, Emit, Frame as Bytes, Text, json_text};
 use serde_json::value::RawValue;
 
 use super::RESPONSES_WIRE;
@@ -279,7 +279,7 @@ impl ResponseDecoder {
                     self.call(place, &item, events);
                 }
                 let What::Call(index) = self.items[place].what else { return Ok(()) };
-                let arguments = item.arguments.map(spelled).filter(|text| !told && !text.is_empty());
+                let arguments = item.arguments.map(json_text).filter(|text| !told && !text.is_empty());
                 events.extend(arguments.map(|text| Event::ToolDelta { index, arguments: text.into_owned() }));
             }
             What::Reasoning => self.thought(raw, &item, told, events)?,
@@ -329,7 +329,7 @@ impl ResponseDecoder {
         event: impl FnOnce(String) -> Event,
     ) {
         let place = self.find(frame, what);
-        if let Some(text) = frame.delta.map(spelled).filter(|text| !text.is_empty()) {
+        if let Some(text) = frame.delta.map(json_text).filter(|text| !text.is_empty()) {
             self.items[place].told = true;
             events.push(event(text.into_owned()));
         }
@@ -346,7 +346,7 @@ impl ResponseDecoder {
             _ => return,
         };
         let place = self.find(frame, what);
-        let whole = whole.map(spelled).unwrap_or_default();
+        let whole = whole.map(json_text).unwrap_or_default();
         if !self.items[place].told && !whole.is_empty() {
             self.items[place].told = true;
             self.refused |= kind == "response.refusal.done";
@@ -367,7 +367,7 @@ impl ResponseDecoder {
         if whole && under.told {
             return;
         }
-        if let Some(text) = arguments.map(spelled).filter(|text| !text.is_empty()) {
+        if let Some(text) = arguments.map(json_text).filter(|text| !text.is_empty()) {
             under.told = true;
             events.push(Event::ToolDelta { index, arguments: text.into_owned() });
         }
@@ -404,7 +404,7 @@ impl Decoder for ResponseDecoder {
         let mut events = Emit::framed(out, RESPONSES_WIRE, frame.data.clone());
         let read: Frame<'_> = read(text)?;
         self.read(&read, text, &mut events)?;
-        if !events.told() {
+        if !events.emitted() {
             events.push(Event::Mark);
         }
         Ok(())

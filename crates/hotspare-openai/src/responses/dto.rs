@@ -135,7 +135,7 @@ impl Usage {
     pub(super) fn counts(&self) -> hotspare_core::Usage {
         let mut usage = hotspare_core::Usage::reported(self.input_tokens.0, self.output_tokens.0);
         usage.cached = self.input_tokens_details.and_then(|details| details.cached_tokens.0);
-        usage.cache_written = self.input_tokens_details.and_then(|details| details.cache_write_tokens.0);
+        usage.cache_write = self.input_tokens_details.and_then(|details| details.cache_write_tokens.0);
         usage.reasoning = self.output_tokens_details.and_then(|details| details.reasoning_tokens.0);
         usage
     }

@@ -7,7 +7,7 @@ use hotspare_core::{
     ChatRequest, Error, Json, Media, Message, Native, Origin, OutputFormat, Part, Reasoning, Role, Signature,
     Tool, ToolCall, ToolChoice, ToolResult,
 };
-use hotspare_provider::fields::{self, Fields, Object, invalid, read, read_object, within};
+use hotspare_provider::fields::{self, Fields, StrictObject, invalid, read, read_object, within};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -48,7 +48,7 @@ impl ResponsesRequest {
         }
         // Checked here, and not only by targets of this wire, because a route may have none.
         if let Some(what) = accepts::binds(&incoming.request, WIRE, &KEPT) {
-            incoming.request = incoming.request.bound(WIRE, what);
+            incoming.request = incoming.request.bound_to(WIRE, what);
         }
         Ok(incoming)
     }
@@ -181,12 +181,14 @@ fn item(at: &str, raw: &RawValue, messages: &mut Vec<Message>) -> Result<(), Err
         }
         Some("reasoning") => {
             let shown = |name: &str| {
-                let list: Vec<Object<TextDto>> = match fields.get(name) {
+                let list: Vec<StrictObject<TextDto>> = match fields.get(name) {
                     Some(value) => read(format_args!("{at}.{name}"), value, "a list of texts")?,
                     None => Vec::new(),
                 };
                 Ok::<_, Error>(
-                    list.into_iter().filter_map(|Object(part)| part.text).filter(|text| !text.is_empty()),
+                    list.into_iter()
+                        .filter_map(|StrictObject(part)| part.text)
+                        .filter(|text| !text.is_empty()),
                 )
             };
             let texts: Vec<String> = shown("summary")?.chain(shown("content")?).collect();
@@ -315,7 +317,7 @@ fn choice(raw: &RawValue) -> Option<ToolChoice> {
     #[serde(untagged)]
     enum Dto {
         Word(String),
-        Named(Object<Named>),
+        Named(StrictObject<Named>),
     }
     #[derive(Deserialize)]
     struct Named {
@@ -330,7 +332,9 @@ fn choice(raw: &RawValue) -> Option<ToolChoice> {
             "required" => Some(ToolChoice::Required),
             _ => None,
         },
-        Dto::Named(Object(named)) => (named.kind == "function").then_some(ToolChoice::Named(named.name)),
+        Dto::Named(StrictObject(named)) => {
+            (named.kind == "function").then_some(ToolChoice::Named(named.name))
+        }
     }
 }
 

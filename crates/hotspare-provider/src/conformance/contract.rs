@@ -3,8 +3,8 @@
 use futures::StreamExt;
 use hotspare_core::Event;
 
-use super::line::Run;
 use super::report::Report;
+use super::transport::CallRecord;
 use crate::provider::{Outbound, Provider, Signal};
 
 /// Sends one request to a live provider and checks the stream: for providers that are not a [`Wire`](crate::Wire). The
@@ -28,7 +28,7 @@ pub async fn stream_contract(provider: &dyn Provider, call: Outbound) -> Report 
 }
 
 /// Checks that a run kept the contract, whether or not it succeeded.
-pub(super) fn check(run: &Run) -> Result<(), String> {
+pub(super) fn check(run: &CallRecord) -> Result<(), String> {
     order(&run.signals, run.outcome.is_ok())
 }
 

@@ -14,9 +14,9 @@ use hotspare_core::{Error, Kind};
 use super::{FRAME_LIMIT, Frame, Framer};
 
 /// Total length, length of headers, and their checksum.
-const PRELUDE: usize = 12;
+const PRELUDE_LEN: usize = 12;
 /// The checksum at the end.
-const TRAILER: usize = 4;
+const TRAILER_LEN: usize = 4;
 
 /// Splits a body into event stream messages.
 #[derive(Debug)]
@@ -51,16 +51,16 @@ impl EventStream {
         if let Some(total) = self.total {
             return Ok(Some(total));
         }
-        let Some(prelude) = self.partial.get(..PRELUDE) else { return Ok(None) };
+        let Some(prelude) = self.partial.get(..PRELUDE_LEN) else { return Ok(None) };
         let (total, headers) = (size(prelude), size(&prelude[4..]));
         if crc32fast::hash(&prelude[..8]) != number(&prelude[8..]) {
-            return Err(broken("a message's first checksum is wrong"));
+            return Err(malformed("a message's first checksum is wrong"));
         }
         if total > self.limit {
-            return Err(broken(format!("a message is larger than {} bytes", self.limit)));
+            return Err(malformed(format!("a message is larger than {} bytes", self.limit)));
         }
-        if headers.saturating_add(PRELUDE + TRAILER) > total {
-            return Err(broken("a message is shorter than its headers"));
+        if headers.saturating_add(PRELUDE_LEN + TRAILER_LEN) > total {
+            return Err(malformed("a message is shorter than its headers"));
         }
         self.total = Some(total);
         Ok(self.total)
@@ -90,23 +90,23 @@ impl Framer for EventStream {
 
 /// Parses one message whose prelude has been verified.
 fn message(whole: Bytes) -> Result<Frame, Error> {
-    let checked = whole.len() - TRAILER;
+    let checked = whole.len() - TRAILER_LEN;
     if crc32fast::hash(&whole[..checked]) != number(&whole[checked..]) {
-        return Err(broken("a message's checksum is wrong"));
+        return Err(malformed("a message's checksum is wrong"));
     }
-    let headers_end = PRELUDE + size(&whole[4..]);
-    let mut said = Headers::default();
-    said.read(whole.slice(PRELUDE..headers_end))?;
+    let headers_end = PRELUDE_LEN + size(&whole[4..]);
+    let mut headers = Headers::default();
+    headers.read(whole.slice(PRELUDE_LEN..headers_end))?;
     let payload = whole.slice(headers_end..checked);
     let named = |prefix: &str, name: &[u8]| Some(Bytes::from([prefix.as_bytes(), name].concat()));
-    Ok(match said.kind.as_deref() {
+    Ok(match headers.kind.as_deref() {
         Some(b"exception") => {
-            Frame { name: named(EventStream::EXCEPTION, &said.exception), data: payload, whole: false }
+            Frame { name: named(EventStream::EXCEPTION, &headers.exception), data: payload, whole: false }
         }
         Some(b"error") => {
-            Frame { name: named(EventStream::ERROR, &said.error), data: said.message, whole: false }
+            Frame { name: named(EventStream::ERROR, &headers.error), data: headers.message, whole: false }
         }
-        _ => Frame { name: said.event, data: payload, whole: false },
+        _ => Frame { name: headers.event, data: payload, whole: false },
     })
 }
 
@@ -136,7 +136,7 @@ impl Headers {
                 5 | 8 => 8,
                 6 | 7 => usize::from(take(&mut rest, 2)?.get_u16()),
                 9 => 16,
-                _ => return Err(broken("a message's header has a type that does not exist")),
+                _ => return Err(malformed("a message's header has a type that does not exist")),
             };
             let value = take(&mut rest, length)?;
             match name.as_ref() {
@@ -154,7 +154,7 @@ impl Headers {
 
 fn take(rest: &mut Bytes, length: usize) -> Result<Bytes, Error> {
     if rest.len() < length {
-        return Err(broken("a message's headers are truncated"));
+        return Err(malformed("a message's headers are truncated"));
     }
     Ok(rest.split_to(length))
 }
@@ -168,7 +168,7 @@ fn size(bytes: &[u8]) -> usize {
     usize::try_from(number(bytes)).unwrap_or(usize::MAX)
 }
 
-fn broken(what: impl Into<String>) -> Error {
+fn malformed(what: impl Into<String>) -> Error {
     Error::new(Kind::Protocol, what)
 }
 

@@ -10,27 +10,27 @@ use std::collections::VecDeque;
 use bytes::{Bytes, BytesMut};
 use hotspare_core::{Error, Kind};
 
-use super::{BODY_LIMIT, FRAME_LIMIT, Frame, Framer, MARK, Sse};
+use super::{BODY_LIMIT, BOM, FRAME_LIMIT, Frame, Framer, Sse};
 
 /// Splits an array into its elements, which must be objects.
 #[derive(Debug)]
 pub struct JsonArray {
     /// The bytes of an incomplete element.
     partial: BytesMut,
-    place: Place,
+    state: State,
     events: Sse,
     element: usize,
     body: usize,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Place {
+enum State {
     /// Before the first significant byte.
     Start,
     /// In the array, between elements.
     Between,
     /// In an element, or in the sole object.
-    Inside { array: bool, depth: usize, text: Text },
+    Inside { array: bool, depth: usize, string: StringState },
     /// After the last significant byte.
     End,
     /// The body is a stream of server-sent events.
@@ -39,7 +39,7 @@ enum Place {
 
 /// Whether the scan is inside a string, where brackets do not count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Text {
+enum StringState {
     Outside,
     Inside,
     /// After a backslash: the next byte is escaped.
@@ -57,26 +57,27 @@ impl JsonArray {
     #[must_use]
     pub fn with_limits(element: usize, body: usize) -> Self {
         let events = Sse::with_limit(element);
-        Self { partial: BytesMut::new(), place: Place::Start, events, element, body }
+        Self { partial: BytesMut::new(), state: State::Start, events, element, body }
     }
 
     /// The length of the element that these bytes are in, or `None` if it continues past them.
-    fn scan(bytes: &[u8], depth: &mut usize, text: &mut Text) -> Option<usize> {
+    fn scan(bytes: &[u8], depth: &mut usize, string: &mut StringState) -> Option<usize> {
         let mut at = 0;
         while at < bytes.len() {
-            match *text {
-                Text::Escaped => {
-                    *text = Text::Inside;
+            match *string {
+                StringState::Escaped => {
+                    *string = StringState::Inside;
                     at += 1;
                 }
-                Text::Inside => {
+                StringState::Inside => {
                     let found = memchr::memchr2(b'"', b'\\', &bytes[at..])?;
-                    *text = if bytes[at + found] == b'"' { Text::Outside } else { Text::Escaped };
+                    *string =
+                        if bytes[at + found] == b'"' { StringState::Outside } else { StringState::Escaped };
                     at += found + 1;
                 }
-                Text::Outside => {
+                StringState::Outside => {
                     match bytes[at] {
-                        b'"' => *text = Text::Inside,
+                        b'"' => *string = StringState::Inside,
                         b'{' | b'[' => *depth += 1,
                         b'}' | b']' => *depth = depth.saturating_sub(1),
                         _ => {}
@@ -91,7 +92,7 @@ impl JsonArray {
         None
     }
 
-    fn hold(&mut self, bytes: &[u8], array: bool) -> Result<(), Error> {
+    fn buffer(&mut self, bytes: &[u8], array: bool) -> Result<(), Error> {
         let limit = if array { self.element } else { self.body };
         if self.partial.len() + bytes.len() > limit {
             return Err(Error::new(Kind::Protocol, format!("a frame is larger than {limit} bytes")));
@@ -103,42 +104,42 @@ impl JsonArray {
 
 impl Framer for JsonArray {
     fn push(&mut self, bytes: Bytes, out: &mut VecDeque<Frame>) -> Result<(), Error> {
-        if self.place == Place::Events {
+        if self.state == State::Events {
             return self.events.push(bytes, out);
         }
         let mut rest: &[u8] = &bytes;
         loop {
-            if let Place::Inside { array, mut depth, mut text } = self.place {
-                let Some(end) = Self::scan(rest, &mut depth, &mut text) else {
-                    self.place = Place::Inside { array, depth, text };
-                    return self.hold(rest, array);
+            if let State::Inside { array, mut depth, mut string } = self.state {
+                let Some(end) = Self::scan(rest, &mut depth, &mut string) else {
+                    self.state = State::Inside { array, depth, string };
+                    return self.buffer(rest, array);
                 };
                 let (last, after) = rest.split_at(end);
                 let data = if self.partial.is_empty() && last.len() <= self.element {
                     bytes.slice_ref(last)
                 } else {
-                    self.hold(last, array)?;
+                    self.buffer(last, array)?;
                     self.partial.split().freeze()
                 };
                 out.push_back(Frame { name: None, data, whole: !array });
-                self.place = if array { Place::Between } else { Place::End };
+                self.state = if array { State::Between } else { State::End };
                 rest = after;
             }
             rest = rest.trim_ascii_start();
             let Some(&first) = rest.first() else { return Ok(()) };
-            match (self.place, first) {
-                (Place::Start, b'[') => self.place = Place::Between,
-                (Place::Start, mark) if MARK.contains(&mark) => {}
+            match (self.state, first) {
+                (State::Start, b'[') => self.state = State::Between,
+                (State::Start, mark) if BOM.contains(&mark) => {}
                 // A comment, or the start of `data`, `event`, `id` or `retry`.
-                (Place::Start, b':' | b'd' | b'e' | b'i' | b'r') => {
-                    self.place = Place::Events;
+                (State::Start, b':' | b'd' | b'e' | b'i' | b'r') => {
+                    self.state = State::Events;
                     return self.events.push(bytes.slice_ref(rest), out);
                 }
-                (Place::Between, b',') => {}
-                (Place::Between, b']') => self.place = Place::End,
-                (Place::Start | Place::Between, b'{') => {
-                    let array = self.place == Place::Between;
-                    self.place = Place::Inside { array, depth: 0, text: Text::Outside };
+                (State::Between, b',') => {}
+                (State::Between, b']') => self.state = State::End,
+                (State::Start | State::Between, b'{') => {
+                    let array = self.state == State::Between;
+                    self.state = State::Inside { array, depth: 0, string: StringState::Outside };
                     continue;
                 }
                 _ => {
@@ -150,10 +151,10 @@ impl Framer for JsonArray {
     }
 
     fn finish(&mut self, out: &mut VecDeque<Frame>) -> Result<(), Error> {
-        match self.place {
-            Place::Events => self.events.finish(out),
-            Place::Start | Place::End => Ok(()),
-            Place::Between | Place::Inside { .. } => {
+        match self.state {
+            State::Events => self.events.finish(out),
+            State::Start | State::End => Ok(()),
+            State::Between | State::Inside { .. } => {
                 Err(Error::new(Kind::Truncated, "the body ended inside its JSON"))
             }
         }

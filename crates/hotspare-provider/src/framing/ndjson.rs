@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 use bytes::{Bytes, BytesMut};
 use hotspare_core::{Error, Kind};
 
-use super::{FRAME_LIMIT, Frame, Framer, unmarked};
+use super::{FRAME_LIMIT, Frame, Framer, strip_bom};
 
 /// Splits a body at newlines.
 #[derive(Debug)]
@@ -24,7 +24,7 @@ impl Default for Ndjson {
 
 impl Ndjson {
     fn line(line: Bytes, out: &mut VecDeque<Frame>) {
-        let trimmed = unmarked(&line).trim_ascii();
+        let trimmed = strip_bom(&line).trim_ascii();
         if !trimmed.is_empty() {
             out.push_back(Frame::piece(line.slice_ref(trimmed)));
         }

@@ -9,7 +9,7 @@ use std::collections::VecDeque;
 use bytes::{Bytes, BytesMut};
 use hotspare_core::{Error, Kind};
 
-use super::{FRAME_LIMIT, Frame, Framer, unmarked};
+use super::{FRAME_LIMIT, Frame, Framer, strip_bom};
 
 /// Writes an event. `data` is JSON or a word. A host may have spread its JSON over several lines: line ends in it are white
 /// space, and are written as spaces, lest the rest of the text become fields or events of its own. A name with anything
@@ -44,17 +44,17 @@ pub struct Sse {
     after_return: bool,
     started: bool,
     /// A field has been seen, so the body is an event stream.
-    fielded: bool,
+    has_fields: bool,
     /// The body so far, if it is JSON rather than events.
-    bare: Option<BytesMut>,
+    json_body: Option<BytesMut>,
     name: Option<Bytes>,
-    data: Data,
+    data: DataLines,
     limit: usize,
 }
 
 /// The `data` lines of the event being read. A single line, the usual case, is kept without a copy.
 #[derive(Debug, Default)]
-enum Data {
+enum DataLines {
     #[default]
     None,
     One(Bytes),
@@ -75,10 +75,10 @@ impl Sse {
             partial: BytesMut::new(),
             after_return: false,
             started: false,
-            fielded: false,
-            bare: None,
+            has_fields: false,
+            json_body: None,
             name: None,
-            data: Data::None,
+            data: DataLines::None,
             limit,
         }
     }
@@ -88,8 +88,8 @@ impl Sse {
     }
 
     /// Collects a line of a body that is JSON rather than events; no field starts with a bracket or brace.
-    fn is_bare(&mut self, line: &[u8]) -> Result<bool, Error> {
-        match (&mut self.bare, line.trim_ascii_start().first()) {
+    fn collect_json(&mut self, line: &[u8]) -> Result<bool, Error> {
+        match (&mut self.json_body, line.trim_ascii_start().first()) {
             (Some(body), _) if body.len() + line.len() >= self.limit => Err(self.too_large()),
             (Some(body), _) => {
                 body.extend_from_slice(b"\n");
@@ -97,55 +97,55 @@ impl Sse {
                 Ok(true)
             }
             (None, Some(b'{' | b'[')) => {
-                self.bare = Some(BytesMut::from(line));
+                self.json_body = Some(BytesMut::from(line));
                 Ok(true)
             }
             (None, None | Some(b':')) => Ok(false),
             (None, Some(_)) => {
-                self.fielded = true;
+                self.has_fields = true;
                 Ok(false)
             }
         }
     }
 
-    /// Processes one line; `own` turns part of it into owned [`Bytes`], without a copy where possible.
+    /// Processes one line; `to_bytes` turns part of it into owned [`Bytes`], without a copy where possible.
     fn line<'a>(
         &mut self,
         mut line: &'a [u8],
-        own: impl Fn(&'a [u8]) -> Bytes,
+        to_bytes: impl Fn(&'a [u8]) -> Bytes,
     ) -> Result<Option<Frame>, Error> {
         if !self.started {
             self.started = true;
-            line = unmarked(line);
+            line = strip_bom(line);
         }
-        if !self.fielded && self.is_bare(line)? {
+        if !self.has_fields && self.collect_json(line)? {
             return Ok(None);
         }
         if line.is_empty() {
             let name = self.name.take();
             return Ok(match std::mem::take(&mut self.data) {
-                Data::None => None,
-                Data::One(data) => Some(Frame { name, data, whole: false }),
-                Data::Many(data) => Some(Frame { name, data: data.freeze(), whole: false }),
+                DataLines::None => None,
+                DataLines::One(data) => Some(Frame { name, data, whole: false }),
+                DataLines::Many(data) => Some(Frame { name, data: data.freeze(), whole: false }),
             });
         }
         if let Some(value) = field(line, b"data") {
             let mut all = match std::mem::take(&mut self.data) {
-                Data::None => {
-                    self.data = Data::One(own(value));
+                DataLines::None => {
+                    self.data = DataLines::One(to_bytes(value));
                     return Ok(None);
                 }
-                Data::One(first) => BytesMut::from(&first[..]),
-                Data::Many(all) => all,
+                DataLines::One(first) => BytesMut::from(&first[..]),
+                DataLines::Many(all) => all,
             };
             all.extend_from_slice(b"\n");
             all.extend_from_slice(value);
             if all.len() > self.limit {
                 return Err(self.too_large());
             }
-            self.data = Data::Many(all);
+            self.data = DataLines::Many(all);
         } else if let Some(value) = field(line, b"event") {
-            self.name = Some(own(value));
+            self.name = Some(to_bytes(value));
         }
         Ok(None)
     }
@@ -186,11 +186,11 @@ impl Framer for Sse {
     }
 
     fn finish(&mut self, out: &mut VecDeque<Frame>) -> Result<(), Error> {
-        if !self.fielded {
+        if !self.has_fields {
             // JSON need not end with a newline.
             let last = self.partial.split();
             self.line(&last, Bytes::copy_from_slice)?;
-            out.extend(self.bare.take().map(Frame::whole));
+            out.extend(self.json_body.take().map(Frame::whole));
         }
         Ok(())
     }

@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 use bytes::{Bytes, BytesMut};
 use hotspare_core::{Error, Kind};
 
-use super::{BODY_LIMIT, Frame, Framer, Sse, unmarked};
+use super::{BODY_LIMIT, Frame, Framer, Sse, strip_bom};
 
 /// Collects a body.
 #[derive(Debug)]
@@ -62,7 +62,7 @@ impl Framer for Whole {
             all.extend_from_slice(&std::mem::take(&mut self.rest));
             all.freeze()
         };
-        let data = data.slice_ref(unmarked(&data));
+        let data = data.slice_ref(strip_bom(&data));
         if is_stream(&data) {
             return Sse::with_limit(self.limit).push(data, out);
         }

@@ -200,7 +200,7 @@ fn counts(usage: &Usage) -> Counts {
         input: usage.input,
         output: usage.output,
         cached: usage.cached,
-        cache_written: usage.cache_written,
+        cache_written: usage.cache_write,
         reasoning: usage.reasoning,
         source: match usage.source {
             UsageSource::Estimated => "estimated",

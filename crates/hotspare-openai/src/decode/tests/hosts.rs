@@ -192,7 +192,7 @@ fn reads_cached_tokens_under_any_name() {
             r#"{{"id":"c","choices":[{{"message":{{"content":"x"}},"finish_reason":"stop"}}],"usage":{{"prompt_tokens":10,"completion_tokens":2,{fields}}}}}"#
         );
         let counted = whole(&body).0.into_iter().find_map(|event| match event {
-            Event::Usage(usage) => Some((usage.cached, usage.cache_written)),
+            Event::Usage(usage) => Some((usage.cached, usage.cache_write)),
             _ => None,
         });
         counted.unwrap()

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use super::*;
 
 /// Encodes a message as a host would.
-fn spelled(headers: &[(&str, &str)], payload: &[u8]) -> Vec<u8> {
+fn encoded(headers: &[(&str, &str)], payload: &[u8]) -> Vec<u8> {
     let mut head = Vec::new();
     for (name, value) in headers {
         head.push(u8::try_from(name.len()).unwrap());
@@ -18,7 +18,7 @@ fn spelled(headers: &[(&str, &str)], payload: &[u8]) -> Vec<u8> {
 }
 
 fn raw(headers: &[u8], payload: &[u8]) -> Vec<u8> {
-    let total = PRELUDE + headers.len() + payload.len() + TRAILER;
+    let total = PRELUDE_LEN + headers.len() + payload.len() + TRAILER_LEN;
     let mut out = u32::try_from(total).unwrap().to_be_bytes().to_vec();
     out.extend(u32::try_from(headers.len()).unwrap().to_be_bytes());
     out.extend(crc32fast::hash(&out).to_be_bytes());
@@ -30,13 +30,13 @@ fn raw(headers: &[u8], payload: &[u8]) -> Vec<u8> {
 
 fn stream() -> Vec<u8> {
     [
-        spelled(&[(":event-type", "messageStart"), (":message-type", "event")], b"{\"role\":\"assistant\"}"),
-        spelled(&[(":message-type", "event"), (":event-type", "delta")], b""),
-        spelled(
+        encoded(&[(":event-type", "messageStart"), (":message-type", "event")], b"{\"role\":\"assistant\"}"),
+        encoded(&[(":message-type", "event"), (":event-type", "delta")], b""),
+        encoded(
             &[(":exception-type", "throttlingException"), (":message-type", "exception")],
             b"{\"message\":\"slow\"}",
         ),
-        spelled(&[(":message-type", "error"), (":error-code", "Internal"), (":error-message", "oh")], b""),
+        encoded(&[(":message-type", "error"), (":error-code", "Internal"), (":error-message", "oh")], b""),
     ]
     .concat()
 }

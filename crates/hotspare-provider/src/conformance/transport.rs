@@ -1,6 +1,6 @@
-//! The server that the kit plays: a transport without a network, and the outcome of one call.
+//! The kit's fake server: a transport without a network, and the record of one call.
 //!
-//! Invariant: everything is ready at once or never, so a call needs no runtime; a future that is pending stays pending.
+//! Invariant: everything is ready at once or never, so a call needs no runtime, and a pending future stays pending.
 
 use std::collections::VecDeque;
 use std::future::Future;
@@ -74,7 +74,7 @@ impl Reply {
 
 /// How the body of a reply arrives.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Pace {
+pub(super) enum Delivery {
     /// In one piece.
     Whole,
     /// In pieces of this size.
@@ -93,24 +93,24 @@ pub(super) enum Pace {
 
 /// A transport that serves one reply.
 #[derive(Debug)]
-pub(super) struct Line {
+pub(super) struct FakeTransport {
     reply: Reply,
-    pace: Pace,
+    delivery: Delivery,
     sent: AtomicUsize,
     /// The number of requests and bodies in flight.
-    open: Arc<AtomicUsize>,
-    asked: AtomicBool,
+    in_flight: Arc<AtomicUsize>,
+    requested: AtomicBool,
 }
 
-/// The outcome of a call.
+/// The signals and the outcome of a call.
 #[derive(Debug)]
-pub(super) struct Run {
+pub(super) struct CallRecord {
     pub(super) signals: Vec<Signal>,
     pub(super) outcome: Result<(), Error>,
     sent: usize,
 }
 
-impl Run {
+impl CallRecord {
     pub(super) fn events(&self) -> impl Iterator<Item = &Event> {
         self.signals.iter().filter_map(|signal| match signal {
             Signal::Chunk(chunk) => Some(&chunk.event),
@@ -123,34 +123,34 @@ impl Run {
     }
 }
 
-impl Line {
-    pub(super) fn new(reply: Reply, pace: Pace) -> Arc<Self> {
+impl FakeTransport {
+    pub(super) fn new(reply: Reply, delivery: Delivery) -> Arc<Self> {
         Arc::new(Self {
             reply,
-            pace,
+            delivery,
             sent: AtomicUsize::new(0),
-            open: Arc::default(),
-            asked: AtomicBool::new(false),
+            in_flight: Arc::default(),
+            requested: AtomicBool::new(false),
         })
     }
 
     /// Runs one call to its end.
-    pub(super) fn call(self: Arc<Self>, wire: &Arc<dyn Wire>, call: Outbound) -> Run {
+    pub(super) fn call(self: Arc<Self>, wire: &Arc<dyn Wire>, call: Outbound) -> CallRecord {
         let provider = super::provider(wire, &self);
         let mut signals = Vec::new();
         let outcome = match ready(provider.send(call)) {
-            None => Err(stuck()),
+            None => Err(never_ready()),
             Some(Err(error)) => Err(error),
             Some(Ok(mut stream)) => loop {
                 match ready(stream.next()) {
-                    None => break Err(stuck()),
+                    None => break Err(never_ready()),
                     Some(None) => break Ok(()),
                     Some(Some(Err(error))) => break Err(error),
                     Some(Some(Ok(signal))) => signals.push(signal),
                 }
             },
         };
-        Run { signals, outcome, sent: self.sent.load(Ordering::Relaxed) }
+        CallRecord { signals, outcome, sent: self.sent.load(Ordering::Relaxed) }
     }
 
     /// Drops a call after this many signals; returns the number of requests and bodies still in flight.
@@ -166,15 +166,15 @@ impl Line {
                 }
             }
         }
-        self.open.load(Ordering::Relaxed)
+        self.in_flight.load(Ordering::Relaxed)
     }
 
-    pub(super) fn was_asked(&self) -> bool {
-        self.asked.load(Ordering::Relaxed)
+    pub(super) fn was_requested(&self) -> bool {
+        self.requested.load(Ordering::Relaxed)
     }
 }
 
-fn stuck() -> Error {
+fn never_ready() -> Error {
     Error::new(Kind::Stalled, "it waits for something that is not the reply")
 }
 
@@ -188,75 +188,75 @@ pub(super) fn ready<F: Future>(future: F) -> Option<F::Output> {
     })
 }
 
-/// Counted in `open` for as long as it lives.
+/// Counts itself in a transport's `in_flight` until it is dropped.
 #[derive(Debug)]
-struct Alive(Arc<AtomicUsize>);
+struct InFlight(Arc<AtomicUsize>);
 
-impl Alive {
-    fn new(open: &Arc<AtomicUsize>) -> Self {
-        open.fetch_add(1, Ordering::Relaxed);
-        Self(Arc::clone(open))
+impl InFlight {
+    fn new(in_flight: &Arc<AtomicUsize>) -> Self {
+        in_flight.fetch_add(1, Ordering::Relaxed);
+        Self(Arc::clone(in_flight))
     }
 }
 
-impl Drop for Alive {
+impl Drop for InFlight {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
 #[async_trait]
-impl Transport for Line {
+impl Transport for FakeTransport {
     async fn send(&self, _: HttpRequest) -> Result<HttpResponse, Error> {
-        let alive = Alive::new(&self.open);
+        let guard = InFlight::new(&self.in_flight);
         self.sent.fetch_add(1, Ordering::Relaxed);
-        self.asked.store(true, Ordering::Relaxed);
-        if matches!(self.pace, Pace::HangBefore) {
+        self.requested.store(true, Ordering::Relaxed);
+        if matches!(self.delivery, Delivery::HangBefore) {
             std::future::pending::<()>().await;
         }
         let status = StatusCode::from_u16(self.reply.status)
             .map_err(|_| Error::new(Kind::Config, "the reply's status is none"))?;
         let head = Head { status, headers: self.reply.headers.clone(), received_at: SystemTime::UNIX_EPOCH };
         let body = &self.reply.body;
-        let most = |count: usize| body.slice(..count.min(body.len()));
-        let (pieces, end) = match self.pace {
-            Pace::Whole | Pace::HangBefore => (vec![body.clone()], End::Clean),
-            Pace::Every(size) => {
+        let first = |count: usize| body.slice(..count.min(body.len()));
+        let (pieces, end) = match self.delivery {
+            Delivery::Whole | Delivery::HangBefore => (vec![body.clone()], BodyEnd::Clean),
+            Delivery::Every(size) => {
                 let starts = (0..body.len()).step_by(size.max(1));
-                (starts.map(|at| body.slice(at..(at + size).min(body.len()))).collect(), End::Clean)
+                (starts.map(|at| body.slice(at..(at + size).min(body.len()))).collect(), BodyEnd::Clean)
             }
-            Pace::Cut(at) => (vec![most(at), body.slice(at.min(body.len())..)], End::Clean),
-            Pace::EndAfter(count) => (vec![most(count)], End::Clean),
-            Pace::BreakAfter(count) => (vec![most(count)], End::Broken),
-            Pace::HangAfter(count) => (vec![most(count)], End::Never),
+            Delivery::Cut(at) => (vec![first(at), body.slice(at.min(body.len())..)], BodyEnd::Clean),
+            Delivery::EndAfter(count) => (vec![first(count)], BodyEnd::Clean),
+            Delivery::BreakAfter(count) => (vec![first(count)], BodyEnd::Broken),
+            Delivery::HangAfter(count) => (vec![first(count)], BodyEnd::Never),
         };
-        Ok(HttpResponse { head, body: Box::pin(Body { pieces: pieces.into(), end, _alive: alive }) })
+        Ok(HttpResponse { head, body: Box::pin(FakeBody { pieces: pieces.into(), end, _guard: guard }) })
     }
 }
 
 #[derive(Clone, Copy, Debug)]
-enum End {
+enum BodyEnd {
     Broken,
     Clean,
     Never,
 }
 
-struct Body {
+struct FakeBody {
     pieces: VecDeque<Bytes>,
-    end: End,
-    _alive: Alive,
+    end: BodyEnd,
+    _guard: InFlight,
 }
 
-impl Stream for Body {
+impl Stream for FakeBody {
     type Item = Result<Bytes, Error>;
 
     fn poll_next(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         match (self.pieces.pop_front(), self.end) {
             (Some(piece), _) => Poll::Ready(Some(Ok(piece))),
-            (None, End::Never) => Poll::Pending,
-            (None, End::Clean) => Poll::Ready(None),
-            (None, End::Broken) => {
-                self.end = End::Clean;
+            (None, BodyEnd::Never) => Poll::Pending,
+            (None, BodyEnd::Clean) => Poll::Ready(None),
+            (None, BodyEnd::Broken) => {
+                self.end = BodyEnd::Clean;
                 Poll::Ready(Some(Err(Error::new(Kind::Truncated, "the connection broke"))))
             }
         }

@@ -8,12 +8,12 @@ use serde_json::{Map, Value};
 
 /// An object under construction.
 #[derive(Clone, Debug, Default)]
-pub struct Object {
+pub struct JsonObject {
     fields: Map<String, Value>,
-    spelled: Vec<(String, String)>,
+    raw: Vec<(String, String)>,
 }
 
-impl Object {
+impl JsonObject {
     /// Sets a field if it has a value.
     pub fn put(&mut self, name: &str, value: Option<impl Into<Value>>) {
         if let Some(value) = value {
@@ -22,15 +22,15 @@ impl Object {
     }
 
     /// Sets a field to JSON text, replacing any field of that name.
-    pub fn spell(&mut self, name: &str, json: impl Into<String>) {
+    pub fn put_raw(&mut self, name: &str, json: impl Into<String>) {
         self.fields.remove(name);
-        self.spelled.retain(|(written, _)| written != name);
-        self.spelled.push((name.to_owned(), json.into()));
+        self.raw.retain(|(written, _)| written != name);
+        self.raw.push((name.to_owned(), json.into()));
     }
 
     /// Sets the caller's extra fields, replacing any fields of the same names.
     pub fn overlay<'a>(&mut self, extras: impl IntoIterator<Item = (&'a String, &'a Json)>) {
-        extras.into_iter().for_each(|(name, value)| self.spell(name, value.as_str()));
+        extras.into_iter().for_each(|(name, value)| self.put_raw(name, value.as_str()));
     }
 
     /// A field that was set as a value.
@@ -42,7 +42,7 @@ impl Object {
     #[must_use]
     pub fn finish(self) -> String {
         let mut text = Value::Object(self.fields).to_string();
-        for (name, value) in self.spelled {
+        for (name, value) in self.raw {
             text.pop();
             if text.len() > 1 {
                 text.push(',');
@@ -58,18 +58,18 @@ impl Object {
 
 /// Tools in the format that most wires use: `{"type":"function","function":{"name", "description", "parameters"}}`.
 #[must_use]
-pub fn functions(tools: &[Tool]) -> String {
-    let spelled: Vec<String> = tools
+pub fn function_tools(tools: &[Tool]) -> String {
+    let list: Vec<String> = tools
         .iter()
         .map(|tool| {
-            let mut function = Object::default();
+            let mut function = JsonObject::default();
             function.put("name", Some(tool.name.as_str()));
             function.put("description", tool.description.as_deref());
-            function.spell("parameters", tool.parameters.as_str());
+            function.put_raw("parameters", tool.parameters.as_str());
             format!(r#"{{"type":"function","function":{}}}"#, function.finish())
         })
         .collect();
-    format!("[{}]", spelled.join(","))
+    format!("[{}]", list.join(","))
 }
 
 #[cfg(test)]
@@ -78,8 +78,8 @@ mod tests {
 
     #[test]
     fn keys_keep_their_order_and_are_unique() {
-        let mut object = Object::default();
-        object.spell("s", r#"{"z":1,"a":2}"#);
+        let mut object = JsonObject::default();
+        object.put_raw("s", r#"{"z":1,"a":2}"#);
         assert_eq!(object.clone().finish(), r#"{"s":{"z":1,"a":2}}"#);
         object.put("m", Some(1));
         object.put("none", None::<u64>);
@@ -94,6 +94,6 @@ mod tests {
     fn encodes_a_function_tool() {
         let tool = Tool::new("f", Json::parse(r#"{"type":"object","properties":{"z":{},"a":{}}}"#).unwrap());
         let function = r#"{"name":"f","parameters":{"type":"object","properties":{"z":{},"a":{}}}}"#;
-        assert_eq!(functions(&[tool]), format!(r#"[{{"type":"function","function":{function}}}]"#));
+        assert_eq!(function_tools(&[tool]), format!(r#"[{{"type":"function","function":{function}}}]"#));
     }
 }

@@ -1,33 +1,33 @@
-//! Splits, cuts, cancellation, failures and secrets.
+//! Fault injection: splits, truncation, cancellation, failed replies, and leaks of the key.
 
 use hotspare_core::{Blame, Error, Event, Kind};
 
-use super::line::{Line, Pace, Reply, Run};
 use super::report::Report;
+use super::transport::{CallRecord, Delivery, FakeTransport, Reply};
 use super::{Conformance, PLANTED, Scenario};
 use crate::framing::{BODY_LIMIT, FRAME_LIMIT};
 
-/// Up to this length, a reply is cut at every position; a longer one at this many positions, evenly spaced.
-const POSITIONS: usize = 600;
+/// The most positions at which a reply is split or truncated; in a longer reply they are evenly spaced.
+const MAX_POSITIONS: usize = 600;
 
 fn positions(length: usize) -> impl Iterator<Item = usize> {
-    let step = length.div_ceil(POSITIONS).max(1);
+    let step = length.div_ceil(MAX_POSITIONS).max(1);
     (0..length).step_by(step)
 }
 
-fn shown(run: &Run) -> String {
+fn describe(run: &CallRecord) -> String {
     let events: Vec<_> = run.events().collect();
     format!("{events:?} {:?}", run.outcome.as_ref().map_err(Error::kind))
 }
 
 impl Conformance {
-    pub(super) fn splits(&self, reply: &Reply, whole: &Run) -> Result<(), String> {
-        let expected = shown(whole);
-        let sizes = [1, 2, 3, 7, 64].map(Pace::Every);
-        for pace in sizes.into_iter().chain(positions(reply.body.len()).map(Pace::Cut)) {
-            let got = shown(&self.play(reply, pace));
+    pub(super) fn splits(&self, reply: &Reply, whole: &CallRecord) -> Result<(), String> {
+        let expected = describe(whole);
+        let sizes = [1, 2, 3, 7, 64].map(Delivery::Every);
+        for delivery in sizes.into_iter().chain(positions(reply.body.len()).map(Delivery::Cut)) {
+            let got = describe(&self.serve(reply, delivery));
             if got != expected {
-                return Err(format!("{pace:?} gives {got} instead of {expected}"));
+                return Err(format!("{delivery:?} gives {got} instead of {expected}"));
             }
         }
         Ok(())
@@ -35,9 +35,9 @@ impl Conformance {
 
     /// A truncated answer is an error, whether the connection ends cleanly or breaks. One that still succeeds must have
     /// given every event of the whole.
-    pub(super) fn truncations(&self, reply: &Reply, whole: &Run) -> Result<(), String> {
+    pub(super) fn truncations(&self, reply: &Reply, whole: &CallRecord) -> Result<(), String> {
         // Usage may follow the end, and some servers omit it.
-        let told = |run: &Run| {
+        let content = |run: &CallRecord| {
             format!(
                 "{:?}",
                 run.events()
@@ -45,16 +45,16 @@ impl Conformance {
                     .collect::<Vec<_>>()
             )
         };
-        let all = told(whole);
+        let all = content(whole);
         for at in positions(reply.body.len()) {
-            for pace in [Pace::EndAfter(at), Pace::BreakAfter(at)] {
-                let run = self.play(reply, pace);
+            for delivery in [Delivery::EndAfter(at), Delivery::BreakAfter(at)] {
+                let run = self.serve(reply, delivery);
                 match &run.outcome {
                     // Only an end marker, usage or white space was missing.
-                    Ok(()) if told(&run) == all => {}
-                    Ok(()) => return Err(format!("{pace:?} passes as a complete answer")),
+                    Ok(()) if content(&run) == all => {}
+                    Ok(()) => return Err(format!("{delivery:?} passes as a complete answer")),
                     Err(error) if error.blame() == Blame::Caller => {
-                        return Err(format!("{pace:?} blames the caller: {error}"));
+                        return Err(format!("{delivery:?} blames the caller: {error}"));
                     }
                     Err(_) => {}
                 }
@@ -66,15 +66,15 @@ impl Conformance {
     pub(super) fn cancels(&self, reply: &Reply) -> Result<(), String> {
         let call = || self.call(reply.is_stream());
         let half = reply.body.len() / 2;
-        for (what, pace, signals) in [
-            ("before the head", Pace::HangBefore, 0),
-            ("before the first signal", Pace::HangAfter(0), 0),
-            ("after it was opened", Pace::HangAfter(half), 1),
-            ("in the middle", Pace::HangAfter(half), 3),
+        for (what, delivery, signals) in [
+            ("before the head", Delivery::HangBefore, 0),
+            ("before the first signal", Delivery::HangAfter(0), 0),
+            ("after it was opened", Delivery::HangAfter(half), 1),
+            ("in the middle", Delivery::HangAfter(half), 3),
         ] {
-            let line = Line::new(reply.clone(), pace);
-            let left = std::sync::Arc::clone(&line).drop_after(&self.wire, call(), signals);
-            if !line.was_asked() {
+            let transport = FakeTransport::new(reply.clone(), delivery);
+            let left = std::sync::Arc::clone(&transport).drop_after(&self.wire, call(), signals);
+            if !transport.was_requested() {
                 return Err(format!("{what}: nothing was sent"));
             }
             if left > 0 {
@@ -94,13 +94,13 @@ impl Conformance {
             report.note(&format!("failure {kind}"), self.kind(reply, &[*kind]));
         }
         report.note("failures are classified by status alone", self.statuses());
-        report.note("any status and body is classified", self.noise());
-        report.note("a reply without an answer is an error", self.nonsense());
-        report.note("endless replies are bounded", self.floods());
+        report.note("any status and body is classified", self.random_bodies());
+        report.note("a reply without an answer is an error", self.replies_without_answer());
+        report.note("endless replies are bounded", self.oversized_frames());
     }
 
     fn kind(&self, reply: &Reply, expected: &[Kind]) -> Result<(), String> {
-        match self.play(reply, Pace::Whole).outcome {
+        match self.serve(reply, Delivery::Whole).outcome {
             Err(error) if expected.contains(&error.kind()) => Ok(()),
             Err(error) => Err(format!("is {} ({error}), not {expected:?}", error.kind())),
             Ok(()) => Err(format!("passes as an answer, not {expected:?}")),
@@ -115,7 +115,7 @@ impl Conformance {
             self.kind(&reply(401), &[Kind::Auth]).map_err(|why| format!("401 {body:?}: {why}"))?;
             self.kind(&reply(429), &quota).map_err(|why| format!("429 {body:?}: {why}"))?;
             for status in [500, 502, 503, 504] {
-                let outcome = self.play(&reply(status), Pace::Whole).outcome;
+                let outcome = self.serve(&reply(status), Delivery::Whole).outcome;
                 let blame = outcome.as_ref().map_err(Error::blame);
                 if blame != Err(Blame::Target) {
                     return Err(format!("{status} {body:?} blames {blame:?}, not the target"));
@@ -125,7 +125,7 @@ impl Conformance {
         Ok(())
     }
 
-    fn noise(&self) -> Result<(), String> {
+    fn random_bodies(&self) -> Result<(), String> {
         let mut state = 1u64;
         let mut byte = || {
             // A linear congruential generator: the same bytes in every run.
@@ -139,7 +139,7 @@ impl Conformance {
         );
         for status in (400..600).step_by(7) {
             for body in &bodies {
-                let outcome = self.play(&Reply::json(status, body.clone()), Pace::Whole).outcome;
+                let outcome = self.serve(&Reply::json(status, body.clone()), Delivery::Whole).outcome;
                 if outcome.is_ok() {
                     return Err(format!("{status} passes as an answer"));
                 }
@@ -149,12 +149,12 @@ impl Conformance {
     }
 
     /// Status 200 without an answer in the body.
-    fn nonsense(&self) -> Result<(), String> {
-        for given in &self.given {
-            let page = given.reply.with_body("<html>Log in to the hotel's network</html>");
+    fn replies_without_answer(&self) -> Result<(), String> {
+        for sample in &self.samples {
+            let page = sample.reply.with_body("<html>Log in to the hotel's network</html>");
             let text = page.with_type("text/html");
-            for reply in [given.reply.with_body(""), given.reply.with_body("{"), page, text] {
-                match self.play(&reply, Pace::Whole).outcome {
+            for reply in [sample.reply.with_body(""), sample.reply.with_body("{"), page, text] {
+                match self.serve(&reply, Delivery::Whole).outcome {
                     Ok(()) => return Err(format!("{:?} passes as an answer", reply.body)),
                     Err(error) if error.blame() != Blame::Target => {
                         return Err(format!("{:?} does not blame the target: {error}", reply.body));
@@ -166,10 +166,10 @@ impl Conformance {
         Ok(())
     }
 
-    fn floods(&self) -> Result<(), String> {
-        for given in self.given.iter().filter(|given| given.scenario == Scenario::Streamed) {
-            let flood = given.reply.with_body(vec![b'a'; FRAME_LIMIT.min(BODY_LIMIT) + 1]);
-            if self.play(&flood, Pace::Every(64 << 10)).outcome.is_ok() {
+    fn oversized_frames(&self) -> Result<(), String> {
+        for sample in self.samples.iter().filter(|sample| sample.scenario == Scenario::Streamed) {
+            let flood = sample.reply.with_body(vec![b'a'; FRAME_LIMIT.min(BODY_LIMIT) + 1]);
+            if self.serve(&flood, Delivery::Every(64 << 10)).outcome.is_ok() {
                 return Err("a frame beyond the limit passes".into());
             }
         }
@@ -183,11 +183,11 @@ impl Conformance {
         match self.wire.encode(&call) {
             Ok(request) => {
                 texts.push(("the request", format!("{request:?}")));
-                let open = request.headers.values().any(|value| {
+                let exposed = request.headers.values().any(|value| {
                     !value.is_sensitive() && value.to_str().is_ok_and(|value| value.contains(PLANTED))
                 });
                 let why = "a header with the key is not marked as sensitive".to_owned();
-                report.note("the key's header is sensitive", if open { Err(why) } else { Ok(()) });
+                report.note("the key's header is sensitive", if exposed { Err(why) } else { Ok(()) });
                 let absolute = request.url.starts_with("https://") || request.url.starts_with("http://");
                 let why = format!("the address {:?} is not absolute", request.url.split('?').next());
                 report.note("the address is absolute", if absolute { Ok(()) } else { Err(why) });
@@ -198,13 +198,13 @@ impl Conformance {
             "{{\"error\":{{\"message\":\"bad key {PLANTED}\",\"type\":\"{PLANTED}\",\"code\":\"{PLANTED}\"}},\"message\":\"{PLANTED}\"}}"
         );
         for status in [400, 401, 403, 429, 500] {
-            if let Err(error) = self.play(&Reply::json(status, echo.clone()), Pace::Whole).outcome {
+            if let Err(error) = self.serve(&Reply::json(status, echo.clone()), Delivery::Whole).outcome {
                 texts.push(("an error", format!("{error} {error:?} {}", error.public_message())));
             }
         }
-        for given in &self.given {
-            let spoilt = given.reply.with_body(echo.clone());
-            if let Err(error) = self.play(&spoilt, Pace::Whole).outcome {
+        for sample in &self.samples {
+            let echoing = sample.reply.with_body(echo.clone());
+            if let Err(error) = self.serve(&echoing, Delivery::Whole).outcome {
                 texts.push(("an error in a reply", format!("{error} {error:?} {}", error.public_message())));
             }
         }
