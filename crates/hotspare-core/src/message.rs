@@ -8,7 +8,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::json::Json;
-use crate::tool::{ToolCall, ToolResult};
+use crate::tool::ToolCall;
 
 /// The author of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -216,6 +216,39 @@ pub struct Signature {
     /// Whether the reasoning itself is hidden inside `data`.
     #[serde(default)]
     pub redacted: bool,
+}
+
+/// The result of a tool call.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct ToolResult {
+    /// Id of the call that this answers.
+    pub id: String,
+    /// Text and images.
+    pub content: Vec<Part>,
+    /// Whether the tool failed.
+    #[serde(default)]
+    pub is_error: bool,
+}
+
+impl ToolResult {
+    /// A result of text.
+    pub fn new(id: impl Into<String>, text: impl Into<String>) -> Self {
+        Self { id: id.into(), content: vec![Part::Text(text.into())], is_error: false }
+    }
+
+    /// A result with several parts.
+    #[must_use]
+    pub fn from_parts(id: impl Into<String>, content: Vec<Part>) -> Self {
+        Self { id: id.into(), content, is_error: false }
+    }
+
+    /// Marks whether the tool failed.
+    #[must_use]
+    pub fn with_error(mut self, is_error: bool) -> Self {
+        self.is_error = is_error;
+        self
+    }
 }
 
 #[cfg(test)]

@@ -11,7 +11,6 @@ use serde::{Deserialize, Serialize};
 use crate::error::Error;
 use crate::json::{Json, describe_json_error};
 use crate::kind::Kind;
-use crate::message::Part;
 
 /// A function that the model may call.
 ///
@@ -125,39 +124,6 @@ impl ToolCall {
                 format!("the arguments of `{}` do not fit: {}", self.name, describe_json_error(&error));
             Error::new(Kind::BadOutput, what)
         })
-    }
-}
-
-/// The result of a tool call.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[non_exhaustive]
-pub struct ToolResult {
-    /// Id of the call that this answers.
-    pub id: String,
-    /// Text and images.
-    pub content: Vec<Part>,
-    /// Whether the tool failed.
-    #[serde(default)]
-    pub is_error: bool,
-}
-
-impl ToolResult {
-    /// A result of text.
-    pub fn new(id: impl Into<String>, text: impl Into<String>) -> Self {
-        Self { id: id.into(), content: vec![Part::Text(text.into())], is_error: false }
-    }
-
-    /// A result with several parts.
-    #[must_use]
-    pub fn from_parts(id: impl Into<String>, content: Vec<Part>) -> Self {
-        Self { id: id.into(), content, is_error: false }
-    }
-
-    /// Marks whether the tool failed.
-    #[must_use]
-    pub fn with_error(mut self, is_error: bool) -> Self {
-        self.is_error = is_error;
-        self
     }
 }
 

@@ -6,6 +6,7 @@
 mod breaker;
 mod cloud;
 mod forms;
+mod like;
 mod lines;
 mod native;
 mod profile;

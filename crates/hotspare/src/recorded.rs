@@ -18,9 +18,10 @@
 //! }
 //! ```
 
+mod bedrock_body;
 mod exchange;
-mod house;
 mod lines;
+mod reads;
 mod shown;
 mod table;
 
@@ -28,7 +29,8 @@ use hotspare_core::{ChatResponse, EmbedResponse, Error, RateLimits};
 
 pub use exchange::Exchange;
 pub use lines::{BadLine, Lines, decode};
-pub use table::{Reads, Row, TABLE};
+pub use reads::Reads;
+pub use table::{Row, TABLE};
 
 /// What Hotspare makes of one recorded exchange.
 #[derive(Clone, Debug)]

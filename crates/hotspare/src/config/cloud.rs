@@ -2,31 +2,46 @@
 //!
 //! Invariant: a provider that this build leaves out is reported as such, not as unknown.
 
-use super::target::LikeDto;
+use super::like::LikeDto;
 use crate::anthropic::{self, AnthropicTarget};
 use crate::endpoint::Endpoint;
+use crate::gemini::{self, GeminiTarget};
 use crate::key::Key;
 
 /// Names of these providers.
-pub(super) const NAMES: [&str; 3] = ["anthropic-bedrock", "anthropic-vertex", "bedrock"];
+pub(super) const NAMES: [&str; 4] = ["anthropic-bedrock", "anthropic-vertex", "bedrock", "vertex"];
 
 /// The endpoint, if the provider is one of these.
 pub(super) fn endpoint(like: &LikeDto, model: &str) -> Option<Result<Endpoint, String>> {
     match like.like.as_str() {
-        "anthropic-vertex" => Some(vertex(like, model)),
+        "anthropic-vertex" => Some(anthropic_vertex(like, model)),
         "anthropic-bedrock" | "bedrock" => Some(bedrock(like, model)),
+        "vertex" => Some(vertex(like, model)),
         _ => None,
     }
 }
 
 fn vertex(like: &LikeDto, model: &str) -> Result<Endpoint, String> {
-    let (Some(project), Some(location)) = (&like.project, &like.location) else {
-        let form = "{ like = \"anthropic-vertex\", project = \"…\", location = \"global\" }";
-        return Err(format!("the provider `{}` needs a project and a location: {form}", like.like));
-    };
+    let (project, location) = place(like)?;
+    let target = gemini::vertex(project, location, model);
+    let target = like.base_url.iter().fold(target, GeminiTarget::base_url);
+    Ok(like.headers.iter().fold(target, |target, (name, value)| target.header(name, value)).endpoint())
+}
+
+fn anthropic_vertex(like: &LikeDto, model: &str) -> Result<Endpoint, String> {
+    let (project, location) = place(like)?;
     let target = anthropic::vertex(project, location, model);
     let target = like.base_url.iter().fold(target, AnthropicTarget::base_url);
     Ok(like.headers.iter().fold(target, |target, (name, value)| target.header(name, value)).endpoint())
+}
+
+/// The project and the location.
+fn place(like: &LikeDto) -> Result<(&String, &String), String> {
+    like.project.as_ref().zip(like.location.as_ref()).ok_or_else(|| {
+        let name = &like.like;
+        let form = format!("{{ like = \"{name}\", project = \"…\", location = \"global\" }}");
+        format!("the provider `{name}` needs a project and a location: {form}")
+    })
 }
 
 #[cfg(feature = "bedrock")]

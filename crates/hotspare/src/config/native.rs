@@ -2,7 +2,7 @@
 //!
 //! Invariant: a provider that this build leaves out is reported as such, not as unknown.
 
-use super::target::LikeDto;
+use super::like::LikeDto;
 use crate::endpoint::Endpoint;
 
 /// Names of these providers.

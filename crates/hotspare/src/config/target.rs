@@ -2,15 +2,14 @@
 //!
 //! Invariant: a provider is named, never guessed from an address or a model's name.
 
-use std::collections::BTreeMap;
-
 use hotspare_core::ThinkTags;
 use serde::Deserialize;
 
 use super::KeyDto;
 use super::breaker::BreakerDto;
 use super::cloud;
-use super::forms::{Form, TextOr};
+use super::forms::TextOr;
+use super::like::LikeDto;
 use super::native;
 use super::profile::ProfileDto;
 use super::prompt::PromptDto;
@@ -47,33 +46,12 @@ pub(super) struct TargetDto {
     pub(super) prompt: Option<PromptDto>,
 }
 
-impl Form for LikeDto {
-    const WHAT: &'static str =
-        "a provider is a name such as \"openai\", or { like = \"compatible\", base_url = \"…\" }";
-}
-
 /// Which wire to use if a host has several.
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum ApiDto {
     Chat,
     Responses,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct LikeDto {
-    pub(super) like: String,
-    pub(super) base_url: Option<String>,
-    #[serde(default)]
-    pub(super) headers: BTreeMap<String, String>,
-    /// For clouds with several regions.
-    pub(super) region: Option<String>,
-    /// For clouds that group models by project and location.
-    pub(super) project: Option<String>,
-    pub(super) location: Option<String>,
-    /// Also accepted here, in addition to its place on the target.
-    max_in_flight: Option<u32>,
 }
 
 /// Certificate authorities: the path of a file, and its contents once read.
@@ -199,23 +177,15 @@ fn provider(like: LikeDto, model: String, api: Option<ApiDto>) -> Result<Endpoin
     if let Some(endpoint) = cloud::endpoint(&like, &model) {
         return endpoint;
     }
-    if like.region.is_some() || (like.like != "vertex" && (like.project.is_some() || like.location.is_some()))
-    {
+    if like.region.is_some() || like.project.is_some() || like.location.is_some() {
         let what = "`region`, `project` and `location` are not supported by the provider";
         return Err(format!("{what} `{}`", like.like));
     }
     if let Some(endpoint) = native::endpoint(&like, &model) {
         return endpoint;
     }
-    if matches!(like.like.as_str(), "gemini" | "vertex") {
-        let mut target = match (like.like.as_str(), &like.project, &like.location) {
-            ("gemini", ..) => gemini::target(model),
-            (_, Some(project), Some(location)) => gemini::vertex(project, location, model),
-            _ => {
-                let form = "{ like = \"vertex\", project = \"…\", location = \"global\" }";
-                return Err(format!("the provider `vertex` needs a project and a location: {form}"));
-            }
-        };
+    if like.like == "gemini" {
+        let mut target = gemini::target(model);
         if let Some(url) = like.base_url {
             target = target.base_url(url);
         }
@@ -236,7 +206,7 @@ fn provider(like: LikeDto, model: String, api: Option<ApiDto>) -> Result<Endpoin
     }
     let Some(row) = Dialect::find(&like.like) else {
         let mut known: Vec<&str> = Dialect::ALL.iter().map(|row| row.id.as_ref()).collect();
-        known.extend(["anthropic", "gemini", "vertex"]);
+        known.extend(["anthropic", "gemini"]);
         known.extend(cloud::NAMES);
         known.extend(native::NAMES);
         return Err(format!("unknown provider `{}`; valid values are {}", like.like, known.join(", ")));

@@ -18,7 +18,8 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::table::{self, Reads};
+use super::reads::Reads;
+use super::table;
 use super::{Decoded, Outcome};
 
 /// A recorded exchange.
@@ -139,7 +140,7 @@ impl Exchange {
                 Ok((wire(self), Outbound::new(EmbedRequest::to(model), model, false)))
             }
             Some(Reads::Nothing(why)) => Err(why),
-            Some(Reads::Told(_)) | None => Err("no wire decodes this kind of call"),
+            Some(Reads::ByBody(_)) | None => Err("no wire decodes this kind of call"),
         }
     }
 

@@ -3,7 +3,6 @@
 //! Data: a new wire is a new row. Rows are tried from top to bottom, so a narrow row precedes a wider one. Invariant:
 //! the choice of codec never depends on the provider unless a row names one.
 
-use std::fmt;
 use std::sync::Arc;
 
 use hotspare_anthropic::Anthropic;
@@ -12,9 +11,9 @@ use hotspare_cohere::Cohere;
 use hotspare_gemini::{Gemini, Host, Interactions};
 use hotspare_ollama::Ollama;
 use hotspare_openai::{Dialect, OpenAi, Responses};
-use hotspare_provider::Wire;
 
-use super::{Exchange, house};
+use super::reads::Reads;
+use super::{Exchange, bedrock_body};
 
 /// A kind of call and its codec.
 #[derive(Clone, Copy, Debug)]
@@ -30,34 +29,6 @@ pub struct Row {
     pub path: &'static str,
     /// What to decode it with.
     pub reads: Reads,
-}
-
-/// How a kind of call is decoded.
-#[derive(Clone, Copy)]
-#[non_exhaustive]
-pub enum Reads {
-    /// As a chat answer.
-    Chat(fn(&Exchange) -> Arc<dyn Wire>),
-    /// As embeddings.
-    Vectors(fn(&Exchange) -> Arc<dyn Wire>),
-    /// Decided by the body.
-    Told(fn(&Exchange) -> Reads),
-    /// Only if the call failed: it is not a model call.
-    Failures(fn(&Exchange) -> Arc<dyn Wire>),
-    /// Not at all, and why.
-    Nothing(&'static str),
-}
-
-impl fmt::Debug for Reads {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Chat(_) => f.write_str("Chat"),
-            Self::Vectors(_) => f.write_str("Vectors"),
-            Self::Told(_) => f.write_str("Told"),
-            Self::Failures(_) => f.write_str("Failures"),
-            Self::Nothing(why) => f.debug_tuple("Nothing").field(why).finish(),
-        }
-    }
 }
 
 const fn any(endpoint: &'static str, reads: Reads) -> Row {
@@ -82,7 +53,7 @@ const RESPONSES: Reads = Reads::Chat(|exchange| Arc::new(Responses::new(dialect(
 /// The region only matters for the address, and nothing is sent here.
 const CONVERSE: Reads =
     Reads::Chat(|exchange| Arc::new(Bedrock::new("us-east-1").for_model(&exchange.model)));
-const INVOKE: Reads = Reads::Told(house::reads);
+const INVOKE: Reads = Reads::ByBody(bedrock_body::reads);
 const INTERACTIONS: Reads = Reads::Chat(|_| Arc::new(Interactions));
 const EMBEDDINGS: Reads = Reads::Vectors(|exchange| Arc::new(OpenAi::new(dialect(exchange))));
 const COHERE_EMBEDDINGS: Reads = Reads::Vectors(|_| Arc::new(Cohere::new()));
@@ -156,7 +127,7 @@ pub(super) fn find(exchange: &Exchange) -> Option<Reads> {
             && path.ends_with(row.path)
     };
     TABLE.iter().find(fits).map(|row| match row.reads {
-        Reads::Told(reads) => reads(exchange),
+        Reads::ByBody(reads) => reads(exchange),
         Reads::Failures(_) if exchange.head.status.is_success() => NO_MODEL,
         reads => reads,
     })

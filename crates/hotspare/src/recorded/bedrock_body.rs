@@ -17,7 +17,7 @@ use hotspare_openai::{Dialect, OpenAi};
 use serde_json::value::RawValue;
 
 use super::Exchange;
-use super::table::Reads;
+use super::reads::Reads;
 
 const MESSAGES: Reads = Reads::Chat(|_| Arc::new(Invoke::new(Anthropic::at(Host::BEDROCK, ""))));
 const CHAT: Reads = Reads::Chat(|_| Arc::new(Invoke::new(OpenAi::new(&Dialect::COMPATIBLE))));

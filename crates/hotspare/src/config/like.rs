@@ -1,0 +1,30 @@
+//! `provider = { like = … }`: a host that speaks a known wire at an address of its own.
+//!
+//! Not which wire that is: [`target`](super::target) and its parts decide. Invariant: an unknown field is an error.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+
+use super::forms::Form;
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct LikeDto {
+    pub(super) like: String,
+    pub(super) base_url: Option<String>,
+    #[serde(default)]
+    pub(super) headers: BTreeMap<String, String>,
+    /// For clouds with several regions.
+    pub(super) region: Option<String>,
+    /// For clouds that group models by project and location.
+    pub(super) project: Option<String>,
+    pub(super) location: Option<String>,
+    /// Also accepted here, in addition to its place on the target.
+    pub(super) max_in_flight: Option<u32>,
+}
+
+impl Form for LikeDto {
+    const WHAT: &'static str =
+        "a provider is a name such as \"openai\", or { like = \"compatible\", base_url = \"…\" }";
+}
