@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use hotspare_sim::{Course, Player, RivalKind, Scenario, run};
+use hotspare_sim::{Player, RivalKind, RunOptions, Scenario, run};
 
 fn main() -> Result<(), String> {
     for name in std::env::args().skip(1) {
@@ -14,7 +14,7 @@ fn main() -> Result<(), String> {
         scenario.set_length(Duration::from_secs(360));
         let routes = [scenario.setup()?, scenario.setup_unhedged()?, scenario.setup_defaults()?];
         for player in routes.map(Player::from).into_iter().chain(RivalKind::ALL.map(Player::from)) {
-            let hash = || run(&scenario, &player, 1, &Course::default()).map(|outcome| outcome.hash);
+            let hash = || run(&scenario, &player, 1, &RunOptions::default()).map(|outcome| outcome.hash);
             let (first, again) = (hash()?, hash()?);
             if first != again {
                 return Err(format!("{name}, {}: {first:016x}, then {again:016x}", player.name()));

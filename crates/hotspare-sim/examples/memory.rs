@@ -3,7 +3,7 @@
 //! `cargo run --release -p hotspare-sim --example memory`
 #![expect(clippy::print_stdout, reason = "examples print their results")]
 
-use hotspare_sim::{Course, Measure, Player, Scenario, run};
+use hotspare_sim::{Measure, Player, RunOptions, Scenario, run};
 
 fn main() -> Result<(), String> {
     for millions in [1, 10] {
@@ -14,7 +14,7 @@ fn main() -> Result<(), String> {
              faults = [{{ on = [\"a\"], effect = \"status:503\", flap = {{ on = \"10s\", off = \"50s\" }} }}]"
         );
         let scenario = Scenario::parse("memory", &text)?;
-        let outcome = run(&scenario, &Player::from(scenario.setup()?), 1, &Course::default())?;
+        let outcome = run(&scenario, &Player::from(scenario.setup()?), 1, &RunOptions::default())?;
         println!(
             "{:>9} requests, {} events, {:.0} openings, {} broken invariants, peak memory {}",
             outcome.requests,

@@ -5,7 +5,7 @@
 
 use std::process::ExitCode;
 
-use hotspare_sim::{Course, Player, Scenario, Verdict, run};
+use hotspare_sim::{Player, RunOptions, Scenario, Verdict, run};
 
 fn main() -> Result<ExitCode, String> {
     let mut good = true;
@@ -13,7 +13,7 @@ fn main() -> Result<ExitCode, String> {
         let scenario = Scenario::find(&name)?;
         let player = Player::from(scenario.setup()?);
         for seed in 1..=2 {
-            let outcome = run(&scenario, &player, seed, &Course::default())?;
+            let outcome = run(&scenario, &player, seed, &RunOptions::default())?;
             for breach in &outcome.breaches {
                 println!("{name}, seed {seed}, {:?}: {}", breach.at, breach.what);
             }

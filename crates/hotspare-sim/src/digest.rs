@@ -2,16 +2,16 @@
 //!
 //! Invariant: small and free of references, so that a suite can keep thousands.
 
+use crate::invariants::Breach;
 use crate::ledger::Ledger;
 use crate::marks::Measure;
 use crate::run::Outcome;
 use crate::scenario::Scenario;
-use crate::story::Story;
-use crate::verdict::{Judged, Verdict};
-use crate::watch::Breach;
+use crate::timeline::Timeline;
+use crate::verdict::{JudgedMark, Verdict};
 
 /// Measures that are kept for every run, in this order.
-pub const KEPT: [Measure; 18] = [
+pub const DIGEST_MEASURES: [Measure; 18] = [
     Measure::Available,
     Measure::Lost,
     Measure::FirstTry,
@@ -46,11 +46,11 @@ pub struct Digest {
     /// Invariants that were violated.
     pub breaches: Vec<Breach>,
     /// Verdicts on the scenario's marks.
-    pub judged: Vec<Judged>,
+    pub judged: Vec<JudgedMark>,
     /// Values of [`KEPT`] in the scenario's window; `None` if there was nothing to measure.
-    pub kept: [Option<f64>; KEPT.len()],
+    pub values: [Option<f64>; DIGEST_MEASURES.len()],
     /// Data for a timeline, if the run recorded it.
-    pub story: Option<Story>,
+    pub timeline: Option<Timeline>,
 }
 
 impl Digest {
@@ -58,9 +58,9 @@ impl Digest {
     #[must_use]
     pub fn of(scenario: &Scenario, seed: u64, outcome: Outcome) -> Self {
         let judged = outcome.judge(scenario);
-        let kept = KEPT.map(|measure| outcome.in_window(measure));
+        let values = DIGEST_MEASURES.map(|measure| outcome.in_window(measure));
         let ledger: &Ledger = &outcome.ledger;
-        let story = ledger.detail.then(|| Story::of(scenario, seed, ledger));
+        let timeline = ledger.detail.then(|| Timeline::of(scenario, seed, ledger));
         Self {
             seed,
             hash: outcome.hash,
@@ -68,15 +68,15 @@ impl Digest {
             events: outcome.events,
             breaches: outcome.breaches,
             judged,
-            kept,
-            story,
+            values,
+            timeline,
         }
     }
 
     /// One of the kept measures.
     #[must_use]
     pub fn value(&self, measure: Measure) -> Option<f64> {
-        KEPT.iter().position(|kept| *kept == measure).and_then(|at| self.kept[at])
+        DIGEST_MEASURES.iter().position(|values| *values == measure).and_then(|at| self.values[at])
     }
 
     /// Whether no mark was missed and no invariant violated.

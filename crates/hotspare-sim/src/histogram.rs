@@ -10,34 +10,34 @@ const BUCKETS: usize = 26 * 32;
 pub(crate) struct Histogram {
     counts: Vec<u32>,
     total: u64,
-    longest: f64,
+    max: f64,
 }
 
 impl Default for Histogram {
     fn default() -> Self {
-        Self { counts: Vec::new(), total: 0, longest: 0.0 }
+        Self { counts: Vec::new(), total: 0, max: 0.0 }
     }
 }
 
 impl Histogram {
     /// Counts a duration in nanoseconds.
-    pub(crate) fn count(&mut self, nanos: u64) {
+    pub(crate) fn record(&mut self, nanos: u64) {
         if self.counts.is_empty() {
             self.counts = vec![0; BUCKETS];
         }
-        self.counts[bucket(nanos)] += 1;
+        self.counts[bucket_index(nanos)] += 1;
         self.total += 1;
-        self.longest = self.longest.max(nanos as f64 / 1e9);
+        self.max = self.max.max(nanos as f64 / 1e9);
     }
 
     /// Adds the counts of another.
-    pub(crate) fn add(&mut self, other: &Self) {
+    pub(crate) fn merge(&mut self, other: &Self) {
         if self.counts.len() < other.counts.len() {
             self.counts.resize(other.counts.len(), 0);
         }
         self.counts.iter_mut().zip(&other.counts).for_each(|(sum, count)| *sum += count);
         self.total += other.total;
-        self.longest = self.longest.max(other.longest);
+        self.max = self.max.max(other.max);
     }
 
     /// Whether nothing was counted.
@@ -53,19 +53,19 @@ impl Histogram {
             seen += u64::from(*count);
             seen >= rank
         });
-        at.map_or(0.0, |at| middle(at).min(self.longest))
+        at.map_or(0.0, |at| midpoint(at).min(self.max))
     }
 }
 
 /// The bucket: position of the highest bit, and the five bits below it.
-fn bucket(nanos: u64) -> usize {
+fn bucket_index(nanos: u64) -> usize {
     let scaled = (nanos / 31_250).max(32);
     let high = scaled.ilog2();
     let low = (scaled >> (high - 5)) & 31;
     ((high as usize - 5) * 32 + low as usize).min(BUCKETS - 1)
 }
 
-fn middle(bucket: usize) -> f64 {
+fn midpoint(bucket: usize) -> f64 {
     let scale = 2f64.powi(i32::try_from(bucket / 32).unwrap_or(0));
     (32.5 + (bucket % 32) as f64) * scale * 31_250e-9
 }
@@ -79,7 +79,7 @@ mod tests {
         #[test]
         fn quantiles_are_within_a_fortieth(mut times in prop::collection::vec(1_000_000u64..1_000_000_000_000, 1..300), share in 0.01f64..1.0) {
             let mut histogram = Histogram::default();
-            times.iter().for_each(|time| histogram.count(*time));
+            times.iter().for_each(|time| histogram.record(*time));
             times.sort_unstable();
             let rank = ((times.len() as f64 * share).ceil() as usize).clamp(1, times.len());
             let exact = times[rank - 1] as f64 / 1e9;

@@ -16,25 +16,25 @@ const BINS: u64 = 7_200;
 
 /// How a request ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Fate {
+pub(crate) enum RequestOutcome {
     /// Answered in full.
     Answered,
-    /// The caller hung up.
-    Left,
-    /// Not answered; `kind` is what the caller was told. `cut`: after the first content.
+    /// The caller disconnected.
+    Cancelled,
+    /// Not answered; `kind` is the error that the caller received. `cut`: after the first content.
     Lost { kind: Kind, cut: bool },
-    /// Rejected as the caller's own mistake.
-    Mistaken,
+    /// Rejected as invalid.
+    Invalid,
     /// It arrived while no target existed; it is not counted for any player.
     Unserved,
 }
 
 /// A request that has ended.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Ended {
+pub(crate) struct FinishedRequest {
     pub(crate) arrived: Moment,
     pub(crate) now: Moment,
-    pub(crate) fate: Fate,
+    pub(crate) outcome: RequestOutcome,
     pub(crate) attempts: u32,
     pub(crate) first_target: Option<usize>,
     /// Nanoseconds from arrival to first content.
@@ -55,14 +55,14 @@ pub(crate) struct Tally {
     pub(crate) answered: u64,
     pub(crate) lost: u64,
     pub(crate) cut: u64,
-    pub(crate) left: u64,
-    pub(crate) mistaken: u64,
+    pub(crate) cancelled: u64,
+    pub(crate) invalid: u64,
     pub(crate) first_try: u64,
     pub(crate) affected: u64,
     pub(crate) hedged: u64,
     pub(crate) attempts: u64,
     pub(crate) ttft: Histogram,
-    pub(crate) told: Histogram,
+    pub(crate) error_latency: Histogram,
     pub(crate) silence: f64,
     pub(crate) cost: u64,
     pub(crate) wasted: u64,
@@ -83,8 +83,8 @@ impl Tally {
         }
     }
 
-    fn ended(&mut self, end: &Ended) {
-        if end.fate == Fate::Unserved {
+    fn ended(&mut self, end: &FinishedRequest) {
+        if end.outcome == RequestOutcome::Unserved {
             return;
         }
         self.requests += 1;
@@ -96,29 +96,29 @@ impl Tally {
         if let Some(first) = end.first_target {
             self.first[first] += 1;
         }
-        match end.fate {
-            Fate::Answered => {
+        match end.outcome {
+            RequestOutcome::Answered => {
                 self.answered += 1;
                 self.affected += u64::from(end.affected);
                 self.first_try += u64::from(!end.affected);
             }
-            Fate::Left => self.left += 1,
-            Fate::Mistaken => self.mistaken += 1,
-            Fate::Unserved => {}
-            Fate::Lost { cut, .. } => {
+            RequestOutcome::Cancelled => self.cancelled += 1,
+            RequestOutcome::Invalid => self.invalid += 1,
+            RequestOutcome::Unserved => {}
+            RequestOutcome::Lost { cut, .. } => {
                 self.lost += 1;
                 self.cut += u64::from(cut);
                 self.affected += 1;
-                self.told.count(end.now.saturating_since(end.arrived).as_nanos() as u64);
+                self.error_latency.record(end.now.saturating_since(end.arrived).as_nanos() as u64);
             }
         }
         if let Some(ttft) = end.ttft {
-            self.ttft.count(ttft);
+            self.ttft.record(ttft);
         }
     }
 
     /// Requests that should have been answered.
-    pub(crate) fn fair(&self) -> u64 {
+    pub(crate) fn eligible(&self) -> u64 {
         self.answered + self.lost
     }
 }
@@ -154,13 +154,13 @@ pub(crate) struct Ledger {
     outcomes: Vec<u64>,
     targets: usize,
     window: (u64, u64),
-    /// Whether a target's provider is healthy throughout, by place.
-    well: Vec<bool>,
-    pub(crate) used: Vec<Option<f64>>,
+    /// Whether a provider is healthy throughout, by target.
+    healthy: Vec<bool>,
+    pub(crate) quota_used: Vec<Option<f64>>,
 }
 
 impl Ledger {
-    pub(crate) fn new(scenario: &Scenario, well: Vec<bool>, detail: bool) -> Self {
+    pub(crate) fn new(scenario: &Scenario, healthy: Vec<bool>, detail: bool) -> Self {
         let targets = scenario.targets.len();
         let [from, until] = scenario.window;
         let mut spans =
@@ -188,8 +188,8 @@ impl Ledger {
             outcomes: vec![0; targets],
             targets,
             window: (from.nanos(), until.nanos()),
-            well,
-            used: vec![None; targets],
+            healthy,
+            quota_used: vec![None; targets],
         }
     }
 
@@ -203,123 +203,123 @@ impl Ledger {
         }
     }
 
-    pub(crate) fn started(&mut self, now: Moment, place: usize, first: bool) {
+    pub(crate) fn started(&mut self, now: Moment, target: usize, first: bool) {
         if let Some(bin) = self.bin_at(now) {
             bin.starts += 1;
-            bin.first[place] += u32::from(first);
+            bin.first[target] += u32::from(first);
         }
-        for (_, tally) in self.within(now) {
-            tally.starts[place] += 1;
-        }
-    }
-
-    pub(crate) fn refused(&mut self, now: Moment, place: usize) {
-        for (_, tally) in self.within(now) {
-            tally.refused[place] += 1;
+        for (_, tally) in self.tallies_at(now) {
+            tally.starts[target] += 1;
         }
     }
 
-    fn within(&mut self, now: Moment) -> impl Iterator<Item = &mut ((u64, u64), Tally)> {
+    pub(crate) fn refused(&mut self, now: Moment, target: usize) {
+        for (_, tally) in self.tallies_at(now) {
+            tally.refused[target] += 1;
+        }
+    }
+
+    fn tallies_at(&mut self, now: Moment) -> impl Iterator<Item = &mut ((u64, u64), Tally)> {
         let now = now.as_nanos();
         self.spans.iter_mut().filter(move |((from, until), _)| (*from..*until).contains(&now))
     }
 
-    pub(crate) fn ended(&mut self, end: &Ended) {
-        for (_, tally) in self.within(end.arrived) {
+    pub(crate) fn ended(&mut self, end: &FinishedRequest) {
+        for (_, tally) in self.tallies_at(end.arrived) {
             tally.ended(end);
         }
-        if let Fate::Lost { kind, .. } = end.fate {
+        if let RequestOutcome::Lost { kind, .. } = end.outcome {
             *self.kinds.entry(kind).or_default() += 1;
         }
         let detail = self.detail;
         if let Some(bin) = self.bin_at(end.arrived) {
-            bin.lost += u32::from(matches!(end.fate, Fate::Lost { .. }));
+            bin.lost += u32::from(matches!(end.outcome, RequestOutcome::Lost { .. }));
             bin.cost += end.cost;
             if let (true, Some(ttft)) = (detail, end.ttft) {
-                bin.ttft.count(ttft);
+                bin.ttft.record(ttft);
             }
         }
     }
 
-    /// A call that began at `began` ended, well or badly.
-    pub(crate) fn outcome(&mut self, began: Moment, place: usize) {
-        if began.as_nanos() >= self.window.0 && !self.opened[place] {
-            self.outcomes[place] += 1;
+    /// An attempt that started at `began` has completed or failed.
+    pub(crate) fn outcome(&mut self, began: Moment, target: usize) {
+        if began.as_nanos() >= self.window.0 && !self.opened[target] {
+            self.outcomes[target] += 1;
         }
     }
 
-    pub(crate) fn degraded(&mut self, now: Moment, place: usize) {
+    pub(crate) fn degraded(&mut self, now: Moment, target: usize) {
         if self.degrades.len() < 100_000 {
-            self.degrades.push((now, place));
+            self.degrades.push((now, target));
         }
     }
 
-    pub(crate) fn changed(&mut self, now: Moment, place: usize, to: BreakerState) {
-        self.opened[place] |= to == BreakerState::Open && now.as_nanos() >= self.window.0;
+    pub(crate) fn changed(&mut self, now: Moment, target: usize, to: BreakerState) {
+        self.opened[target] |= to == BreakerState::Open && now.as_nanos() >= self.window.0;
         if to == BreakerState::Open && self.opens.len() < 100_000 {
-            self.opens.push((now, place));
+            self.opens.push((now, target));
         }
         if self.detail && self.changes.len() < 10_000 {
-            self.changes.push((now, place, to));
+            self.changes.push((now, target, to));
         }
     }
 
     /// The value of a mark's measure.
     pub(crate) fn measure(&self, scenario: &Scenario, mark: &Mark) -> Option<f64> {
         let named = |name: &String| scenario.targets.iter().position(|target| target.name == *name);
-        let place = mark.target.as_ref().map_or(Some(0), named)?;
-        self.value(mark.measure, place, mark.span(scenario))
+        let target = mark.target.as_ref().map_or(Some(0), named)?;
+        self.value(mark.measure, target, mark.span(scenario))
     }
 
     /// A measure for one target and span.
-    pub(crate) fn value(&self, measure: Measure, place: usize, span: (u64, u64)) -> Option<f64> {
+    pub(crate) fn value(&self, measure: Measure, target: usize, span: (u64, u64)) -> Option<f64> {
         let tally = self.spans.iter().find(|(known, _)| *known == span).map(|(_, tally)| tally)?;
         // A share of nothing is undefined.
         let share = |part: u64, of: u64| (of > 0).then(|| part as f64 / of as f64);
-        let of_some =
+        let quantile =
             |histogram: &Histogram, at: f64| (!histogram.is_empty()).then(|| histogram.quantile(at));
-        let asked = |count: f64| (tally.requests > 0).then_some(count);
-        let inside = |list: &[(Moment, usize)], place: usize| {
+        let if_any = |count: f64| (tally.requests > 0).then_some(count);
+        let inside = |list: &[(Moment, usize)], target: usize| {
             let inside = move |at: Moment| (span.0..span.1).contains(&at.as_nanos());
-            list.iter().filter(|(at, at_place)| *at_place == place && inside(*at)).count()
+            list.iter().filter(|(at, at_target)| *at_target == target && inside(*at)).count()
         };
-        let of_the_well = |list: &[(Moment, usize)]| {
+        let of_healthy = |list: &[(Moment, usize)]| {
             (0..self.targets)
-                .filter(|place| self.well[*place])
-                .map(|place| inside(list, place))
+                .filter(|target| self.healthy[*target])
+                .map(|target| inside(list, target))
                 .sum::<usize>()
         };
         Some(match measure {
-            Measure::Affected => asked(tally.affected as f64)?,
+            Measure::Affected => if_any(tally.affected as f64)?,
             Measure::Amplification => self.amplification(),
             Measure::Attempts => share(tally.attempts, tally.requests)?,
-            Measure::Available => share(tally.answered, tally.fair())?,
-            Measure::Cut => share(tally.cut, tally.fair())?,
-            Measure::FirstTry => share(tally.first_try, tally.fair())?,
+            Measure::Available => share(tally.answered, tally.eligible())?,
+            Measure::Cut => share(tally.cut, tally.eligible())?,
+            Measure::FirstTry => share(tally.first_try, tally.eligible())?,
             Measure::Hedged => share(tally.hedged, tally.requests)?,
-            Measure::Lost => asked(tally.lost as f64)?,
+            Measure::Lost => if_any(tally.lost as f64)?,
             Measure::OpenAfter => {
                 let from = Moment::from_nanos(self.window.0);
                 let after = |at: Moment| at.saturating_since(from).as_secs_f64();
-                self.opens.iter().find(|(at, one)| *one == place && *at >= from).map(|(at, _)| after(*at))?
+                self.opens.iter().find(|(at, one)| *one == target && *at >= from).map(|(at, _)| after(*at))?
             }
-            Measure::DegradesOfTheWell => of_the_well(&self.degrades) as f64,
-            Measure::Opens => inside(&self.opens, place) as f64,
-            Measure::OpensOfTheWell => of_the_well(&self.opens) as f64,
+            Measure::DegradesOfTheWell => of_healthy(&self.degrades) as f64,
+            Measure::Opens => inside(&self.opens, target) as f64,
+            Measure::OpensOfTheWell => of_healthy(&self.opens) as f64,
             Measure::OutcomesToOpen => {
-                self.value(Measure::OpenAfter, place, span)?;
-                self.outcomes[place] as f64
+                self.value(Measure::OpenAfter, target, span)?;
+                self.outcomes[target] as f64
             }
-            Measure::RecoveredAfter => self.recovered_after(place)?,
-            Measure::Refused => share(tally.refused[place], tally.starts[place])?,
-            Measure::ToldAfter => of_some(&tally.told, 0.99)?,
-            Measure::Share => share(tally.first[place], tally.first.iter().sum())?,
-            Measure::Silence => asked(tally.silence)?,
-            Measure::Starts => tally.starts[place] as f64,
-            Measure::TtftP50 => of_some(&tally.ttft, 0.5)?,
-            Measure::TtftP95 => of_some(&tally.ttft, 0.95)?,
-            Measure::TtftP99 => of_some(&tally.ttft, 0.99)?,
-            Measure::Used => self.used[place]?,
+            Measure::RecoveredAfter => self.recovered_after(target)?,
+            Measure::Refused => share(tally.refused[target], tally.starts[target])?,
+            Measure::ToldAfter => quantile(&tally.error_latency, 0.99)?,
+            Measure::Share => share(tally.first[target], tally.first.iter().sum())?,
+            Measure::Silence => if_any(tally.silence)?,
+            Measure::Starts => tally.starts[target] as f64,
+            Measure::TtftP50 => quantile(&tally.ttft, 0.5)?,
+            Measure::TtftP95 => quantile(&tally.ttft, 0.95)?,
+            Measure::TtftP99 => quantile(&tally.ttft, 0.99)?,
+            Measure::Used => self.quota_used[target]?,
             Measure::Waste => share(tally.wasted, tally.cost)?,
         })
     }
@@ -336,11 +336,11 @@ impl Ledger {
     }
 
     /// Seconds from the window's end until the target first has 90 % of its share before the window, over five seconds.
-    fn recovered_after(&self, place: usize) -> Option<f64> {
+    fn recovered_after(&self, target: usize) -> Option<f64> {
         let index = |nanos: u64| usize::try_from(nanos / self.bin).unwrap_or(usize::MAX).min(self.bins.len());
         let share = |bins: &[Bin]| {
             let all: u32 = bins.iter().flat_map(|bin| &bin.first).sum();
-            let own: u32 = bins.iter().map(|bin| bin.first[place]).sum();
+            let own: u32 = bins.iter().map(|bin| bin.first[target]).sum();
             if all == 0 { 0.0 } else { f64::from(own) / f64::from(all) }
         };
         let (from, until) = (index(self.window.0), index(self.window.1));

@@ -5,7 +5,7 @@
 //! threads, files and output are the caller's.
 //!
 //! ```
-//! use hotspare_sim::{Course, Player, Scenario, run};
+//! use hotspare_sim::{Player, RunOptions, Scenario, run};
 //!
 //! let scenario = Scenario::parse("mine", r#"
 //!     what = "the first choice answers 503 for a minute"
@@ -14,16 +14,18 @@
 //!     faults = [{ on = ["a"], effect = "status:503" }]
 //!     marks = [{ measure = "available", at_least = "100%" }]
 //! "#)?;
-//! let outcome = run(&scenario, &Player::from(scenario.setup()?), 1, &Course::default())?;
+//! let outcome = run(&scenario, &Player::from(scenario.setup()?), 1, &RunOptions::default())?;
 //! assert!(outcome.breaches.is_empty());
 //! # Ok::<(), String>(())
 //! ```
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
-mod chance;
 mod digest;
 mod effect;
+mod event_queue;
+mod fault_schedule;
 mod histogram;
+mod invariants;
 mod ledger;
 mod library;
 mod marks;
@@ -32,33 +34,31 @@ mod provider;
 mod reply;
 pub mod report;
 mod rivals;
+mod rng;
 mod run;
 mod scenario;
 mod setup;
 mod stats;
-mod story;
 mod summary;
 mod swarm;
 mod text;
 mod timeline;
 pub mod trace;
+mod units;
 mod verdict;
-mod watch;
-mod weather;
-mod words;
 mod workload;
 
-pub use digest::{Digest, KEPT};
+pub use digest::{DIGEST_MEASURES, Digest};
+pub use invariants::Breach;
 pub use marks::Measure;
-pub use metrics::{Headline, Standing, headlines};
+pub use metrics::{GoalStatus, Headline, headlines};
 pub use rivals::RivalKind;
-pub use run::{Course, Outcome, Player, run};
+pub use run::{Outcome, Player, RunOptions, run};
 pub use scenario::Scenario;
 pub use setup::{Setup, strategy};
 pub use stats::{Estimate, quantile};
-pub use story::Story;
 pub use summary::{MarkResult, ScenarioRuns};
 pub use swarm::Swarm;
-pub use verdict::{Judged, Verdict};
-pub use watch::Breach;
+pub use timeline::Timeline;
+pub use verdict::{JudgedMark, Verdict};
 pub use workload::Arrival;

@@ -8,7 +8,7 @@ use serde::de::{Deserializer, Error as _};
 use serde::{Deserialize, Serialize};
 
 use crate::scenario::Scenario;
-use crate::words::{Span, nanos, percent, seconds};
+use crate::units::{Span, nanos, percent, seconds};
 
 /// The shortest part of a span, in nanoseconds, that is representative of the whole.
 const MINUTE: u64 = 60_000_000_000;
@@ -120,7 +120,7 @@ impl Mark {
             return Some(format!("the mark {} has no bound", self.measure));
         }
         if let Some(bound) =
-            self.at_least.iter().chain(&self.at_most).find(|bound| !self.measure.takes(bound.value))
+            self.at_least.iter().chain(&self.at_most).find(|bound| !self.measure.is_valid(bound.value))
         {
             let (measure, text) = (self.measure, &bound.text);
             return Some(format!(
@@ -140,7 +140,7 @@ impl Mark {
 
     /// Whether a run was long enough to judge it. A span that lasts until the scenario's end may be cut with the run,
     /// down to a minute; any other must have been run in full.
-    pub(crate) fn is_due(&self, scenario: &Scenario, value: Option<f64>) -> bool {
+    pub(crate) fn can_be_judged(&self, scenario: &Scenario, value: Option<f64>) -> bool {
         let length = scenario.length.nanos();
         let full = scenario.full_length().nanos();
         let [begins, ends] = scenario.window.map(Span::nanos);
@@ -244,7 +244,7 @@ impl Measure {
     }
 
     /// Whether a value is possible: shares are at most 1, and nothing is below 0.
-    fn takes(self, value: f64) -> bool {
+    fn is_valid(self, value: f64) -> bool {
         let most = if self.is_share() { 1.0 } else { f64::MAX };
         (0.0..=most).contains(&value)
     }

@@ -9,14 +9,14 @@ use crate::stats::{Estimate, quantile};
 use crate::summary::ScenarioRuns;
 
 /// Scenarios in which failures are reported at once, and those in which they are not reported at all.
-const TOLD: [&str; 7] =
+const FAIL_FAST: [&str; 7] =
     ["clean-end", "error-event", "half-errors", "malformed", "refused", "status-503", "tenth-errors"];
 const SILENT: [&str; 4] = ["silence", "slow-start-20", "slow-start-5", "unreachable"];
 /// Scenarios in which a share of calls fails until the breaker opens: a name and the share.
-const FAILING: [(&str, f64); 3] = [("refused", 1.0), ("status-503", 1.0), ("half-errors", 0.5)];
+const DETECTION_SCENARIOS: [(&str, f64); 3] = [("refused", 1.0), ("status-503", 1.0), ("half-errors", 0.5)];
 /// The failure rate of a healthy target, and the required odds for opening: the assumptions of the bound on detection.
-const USUAL: f64 = 0.02;
-const SURE: f64 = 1e5;
+const BASELINE_FAILURE_RATE: f64 = 0.02;
+const REQUIRED_ODDS: f64 = 1e5;
 
 /// One figure.
 #[derive(Clone, Debug)]
@@ -30,12 +30,12 @@ pub struct Headline {
     /// The goal.
     pub goal: String,
     /// Whether the goal is met.
-    pub standing: Standing,
+    pub standing: GoalStatus,
 }
 
 /// How a figure compares with its goal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Standing {
+pub enum GoalStatus {
     /// The goal is met.
     Reached,
     /// The goal is missed.
@@ -44,7 +44,7 @@ pub enum Standing {
     Unknown,
 }
 
-impl From<bool> for Standing {
+impl From<bool> for GoalStatus {
     fn from(reached: bool) -> Self {
         if reached { Self::Reached } else { Self::Missed }
     }
@@ -55,9 +55,9 @@ impl From<bool> for Standing {
 #[must_use]
 pub fn headlines(runs: &[ScenarioRuns]) -> Vec<Headline> {
     let suite = Suite { runs };
-    let mut all = vec![suite.nines_gap(), suite.routing(), suite.wait("fail-fast", &TOLD, 0.10)];
+    let mut all = vec![suite.nines_gap(), suite.routing(), suite.wait("fail-fast", &FAIL_FAST, 0.10)];
     all.push(suite.wait("silent", &SILENT, 0.25));
-    all.extend(FAILING.iter().map(|(name, share)| suite.detection(name, *share)));
+    all.extend(DETECTION_SCENARIOS.iter().map(|(name, share)| suite.detection(name, *share)));
     all.extend([
         suite.recovery(0.5, 35.0),
         suite.recovery(0.99, 60.0),
@@ -83,19 +83,19 @@ struct Suite<'a> {
     runs: &'a [ScenarioRuns],
 }
 
-fn line(
+fn headline(
     name: &str,
     over: &str,
     figure: String,
     goal: &str,
-    standing: impl Into<Standing>,
+    standing: impl Into<GoalStatus>,
 ) -> Option<Headline> {
     let [name, over, goal] = [name, over, goal].map(str::to_owned);
     Some(Headline { name, over, figure, goal, standing: standing.into() })
 }
 
 /// A mean with its interval.
-fn shown(value: Estimate, show: impl Fn(f64) -> String) -> String {
+fn with_interval(value: Estimate, show: impl Fn(f64) -> String) -> String {
     format!("{} ({} to {})", show(value.mean), show(value.low), show(value.high))
 }
 
@@ -103,7 +103,7 @@ fn percent(value: f64) -> String {
     format!("{:.2} %", value * 100.0)
 }
 
-fn plain(value: f64) -> String {
+fn decimal(value: f64) -> String {
     format!("{value:.3}")
 }
 
@@ -113,12 +113,12 @@ impl Suite<'_> {
     }
 
     /// Runs of the player under test, paired with another player's on the same seed.
-    fn beside<'b>(run: &'b ScenarioRuns, other: &str) -> impl Iterator<Item = (&'b Digest, &'b Digest)> {
-        Self::between(Some(run.trial()), run.runs(other))
+    fn paired_with<'b>(run: &'b ScenarioRuns, other: &str) -> impl Iterator<Item = (&'b Digest, &'b Digest)> {
+        Self::paired(Some(run.under_test()), run.runs(other))
     }
 
     /// Runs of two players, paired by seed.
-    fn between<'b>(
+    fn paired<'b>(
         one: Option<&'b [Digest]>,
         other: Option<&'b [Digest]>,
     ) -> impl Iterator<Item = (&'b Digest, &'b Digest)> {
@@ -136,8 +136,8 @@ impl Suite<'_> {
         let values: Vec<f64> = gaps.iter().map(|(gap, _)| *gap).collect();
         let beyond: Vec<&str> = gaps.iter().filter(|(gap, _)| *gap > 0.05).map(|(_, name)| *name).collect();
         let which = if beyond.is_empty() { "none".into() } else { beyond.join(", ") };
-        let figure = format!("{}; beyond: {which}", shown(Estimate::of(&values)?, plain));
-        line("M1 nines lost to the oracle", "all scenarios", figure, "≤ 0.05 each", beyond.is_empty())
+        let figure = format!("{}; beyond: {which}", with_interval(Estimate::of(&values)?, decimal));
+        headline("M1 nines lost to the oracle", "all scenarios", figure, "≤ 0.05 each", beyond.is_empty())
     }
 
     fn routing(&self) -> Option<Headline> {
@@ -149,7 +149,7 @@ impl Suite<'_> {
         let values: Vec<f64> = self.runs.iter().filter_map(won).collect();
         let value = Estimate::of(&values)?;
         let over = format!("{} scenarios in which there is 1 % to win", values.len());
-        line("M2 first tries won", &over, shown(value, plain), "≥ 0.97", value.mean >= 0.97)
+        headline("M2 first tries won", &over, with_interval(value, decimal), "≥ 0.97", value.mean >= 0.97)
     }
 
     fn wait(&self, what: &str, names: &[&str], goal: f64) -> Option<Headline> {
@@ -159,15 +159,15 @@ impl Suite<'_> {
             (best > 0.0).then(|| own / best - 1.0)
         };
         let values: Vec<f64> = runs
-            .flat_map(|run| Self::between(run.runs("unhedged"), run.runs("oracle")).filter_map(ratio))
+            .flat_map(|run| Self::paired(run.runs("unhedged"), run.runs("oracle")).filter_map(ratio))
             .collect();
         let value = Estimate::of(&values)?;
         let (name, goal_text) =
             (format!("M3 wait of 99 % in {what} outages"), format!("≤ {}", percent(goal)));
-        line(
+        headline(
             &name,
             "both without hedges: `unhedged` against the oracle",
-            shown(value, percent),
+            with_interval(value, percent),
             &goal_text,
             value.mean <= goal,
         )
@@ -176,16 +176,17 @@ impl Suite<'_> {
     /// Outcomes that a sequential test with these odds needs on average (Wald), divided by those that were used.
     fn detection(&self, name: &str, share: f64) -> Option<Headline> {
         let part = |p: f64, q: f64| if p > 0.0 { p * libm::log(p / q) } else { 0.0 };
-        let bound = libm::log(SURE) / (part(share, USUAL) + part(1.0 - share, 1.0 - USUAL));
+        let bound = libm::log(REQUIRED_ODDS)
+            / (part(share, BASELINE_FAILURE_RATE) + part(1.0 - share, 1.0 - BASELINE_FAILURE_RATE));
         let run = self.find(name)?;
         let used: Vec<f64> =
-            run.trial().iter().filter_map(|run| run.value(Measure::OutcomesToOpen)).collect();
+            run.under_test().iter().filter_map(|run| run.value(Measure::OutcomesToOpen)).collect();
         let values: Vec<f64> = used.iter().map(|used| bound / used.max(1.0)).collect();
         let value = Estimate::of(&values)?;
         let goal = if share < 1.0 { 0.85 } else { 0.7 };
-        let figure = format!("{}; {:.0} ends of calls", shown(value, plain), quantile(&used, 0.5));
+        let figure = format!("{}; {:.0} ends of calls", with_interval(value, decimal), quantile(&used, 0.5));
         let goal_text = format!("≥ {goal}");
-        line(
+        headline(
             &format!("M4 detection, `{name}`"),
             "the least that a test needs",
             figure,
@@ -201,14 +202,14 @@ impl Suite<'_> {
         let values: Vec<f64> = self
             .runs
             .iter()
-            .filter(|run| run.returns)
-            .flat_map(|run| Self::beside(run, "oracle").filter_map(lag))
+            .filter(|run| run.first_target_may_fail)
+            .flat_map(|run| Self::paired_with(run, "oracle").filter_map(lag))
             .collect();
         Estimate::of(&values)?;
         let value = quantile(&values, share);
         let over = format!("{} returns of a first choice", values.len());
         let name = format!("M5 back later than the oracle, {:.0} %", share * 100.0);
-        line(&name, &over, format!("{value:.1} s"), &format!("≤ {goal:.0} s"), value <= goal)
+        headline(&name, &over, format!("{value:.1} s"), &format!("≤ {goal:.0} s"), value <= goal)
     }
 
     fn amplification(
@@ -218,7 +219,7 @@ impl Suite<'_> {
         goal: f64,
     ) -> Option<Headline> {
         let most = |run: &ScenarioRuns| {
-            let values = run.trial().iter().filter_map(|run| run.value(Measure::Amplification));
+            let values = run.under_test().iter().filter_map(|run| run.value(Measure::Amplification));
             values.reduce(f64::max).map(|most| (most, run.name.clone()))
         };
         let (value, name) = self
@@ -228,13 +229,19 @@ impl Suite<'_> {
             .filter_map(most)
             .reduce(|one, other| if other.0 > one.0 { other } else { one })?;
         let figure = format!("{value:.3} in `{name}`");
-        line("M6 most starts per arrival in 10 s", over, figure, &format!("≤ {goal}"), value <= goal)
+        headline("M6 most starts per arrival in 10 s", over, figure, &format!("≤ {goal}"), value <= goal)
     }
 
     fn waste(&self, player: &str, what: &str, goal: f64) -> Option<Headline> {
         let value = self.find("healthy")?.estimate(player, Measure::Waste)?;
         let name = format!("M7 spend that bought nothing, {what}");
-        line(&name, "`healthy`", shown(value, percent), &format!("≤ {}", percent(goal)), value.mean <= goal)
+        headline(
+            &name,
+            "`healthy`",
+            with_interval(value, percent),
+            &format!("≤ {}", percent(goal)),
+            value.mean <= goal,
+        )
     }
 
     fn hedges(&self) -> Option<Headline> {
@@ -244,20 +251,26 @@ impl Suite<'_> {
             let more = own.value(Measure::Attempts)? - calm.value(Measure::Attempts)?;
             (more > 0.0).then(|| (1.0 - waits / was) / more)
         };
-        let values: Vec<f64> = Self::beside(run, "unhedged").filter_map(gain).collect();
+        let values: Vec<f64> = Self::paired_with(run, "unhedged").filter_map(gain).collect();
         let value = Estimate::of(&values)?;
         let show = |value: f64| format!("{value:.1} %");
         let name = "M8 shorter wait of 99 % per 1 % more starts";
-        line(name, "`healthy`, with and without hedges", shown(value, show), "≥ 8 %", value.mean >= 8.0)
+        headline(
+            name,
+            "`healthy`, with and without hedges",
+            with_interval(value, show),
+            "≥ 8 %",
+            value.mean >= 8.0,
+        )
     }
 
     /// Events per 1,000 hours of a healthy target, with the upper limit of the 95 % interval.
     fn ejections(&self, what: &str, measure: Measure, goal: f64) -> Option<Headline> {
         let (mut events, mut hours) = (0.0, 0.0);
-        for run in self.runs.iter().filter(|run| run.well > 0) {
-            let values: Vec<f64> = run.trial().iter().filter_map(|run| run.value(measure)).collect();
+        for run in self.runs.iter().filter(|run| run.healthy_targets > 0) {
+            let values: Vec<f64> = run.under_test().iter().filter_map(|run| run.value(measure)).collect();
             events += values.iter().sum::<f64>();
-            hours += values.len() as f64 * run.well as f64 * run.outage.min(run.length) / 3_600.0;
+            hours += values.len() as f64 * run.healthy_targets as f64 * run.outage.min(run.length) / 3_600.0;
         }
         (hours > 0.0).then_some(())?;
         // Byar's approximation of the upper end of an exact Poisson interval.
@@ -268,21 +281,27 @@ impl Suite<'_> {
         let figure = format!("{rate:.2} (95 %: below {most:.2}): {events:.0} in {hours:.0} target-hours");
         let name = format!("M9 healthy targets {what} per 1,000 h");
         let standing = match () {
-            () if rate > goal => Standing::Missed,
-            () if most > goal => Standing::Unknown,
-            () => Standing::Reached,
+            () if rate > goal => GoalStatus::Missed,
+            () if most > goal => GoalStatus::Unknown,
+            () => GoalStatus::Reached,
         };
-        line(&name, "targets that nothing is wrong with", figure, &format!("≤ {goal}"), standing)
+        headline(&name, "targets that nothing is wrong with", figure, &format!("≤ {goal}"), standing)
     }
 
     fn quota(&self, what: &str, measure: Measure, good: fn(f64) -> bool, goal: &str) -> Option<Headline> {
         let run = self.find("quota-told")?;
         let value = run.estimate(&run.players.first()?.0, measure)?;
-        line(&format!("M10 quota: {what}"), "`quota-told`", shown(value, percent), goal, good(value.mean))
+        headline(
+            &format!("M10 quota: {what}"),
+            "`quota-told`",
+            with_interval(value, percent),
+            goal,
+            good(value.mean),
+        )
     }
 
     fn integrity(&self) -> Option<Headline> {
-        let runs = || self.runs.iter().flat_map(ScenarioRuns::trial);
+        let runs = || self.runs.iter().flat_map(ScenarioRuns::under_test);
         let (requests, breaches) = (
             runs().map(|run| run.requests).sum::<u64>(),
             runs().map(|run| run.breaches.len()).sum::<usize>(),
@@ -294,7 +313,7 @@ impl Suite<'_> {
             0 => format!("0 in {requests} requests (95 %: below {most:.2} in a million)"),
             some => format!("{some} in {requests} requests"),
         };
-        line(
+        headline(
             "M12 words lost, doubled or mixed; leases leaked; any other broken invariant",
             "everything",
             figure,
@@ -307,7 +326,7 @@ impl Suite<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Course, Player, RivalKind, Scenario, run};
+    use crate::{Player, RivalKind, RunOptions, Scenario, run};
 
     #[test]
     fn headline_figures_match_their_runs_and_a_worse_player_scores_lower() {
@@ -318,7 +337,7 @@ mod tests {
                 let players = [trial(&scenario), RivalKind::Random.into(), RivalKind::Oracle.into()];
                 let mut runs = ScenarioRuns::new(&scenario, &players);
                 for (player, (_, digests)) in players.iter().zip(&mut runs.players) {
-                    let outcome = run(&scenario, player, 1, &Course::default()).unwrap();
+                    let outcome = run(&scenario, player, 1, &RunOptions::default()).unwrap();
                     digests.push(Digest::of(&scenario, 1, outcome));
                 }
                 all.push(runs);
@@ -335,11 +354,11 @@ mod tests {
         let theirs = play(|_| RivalKind::RetrySame.into());
         let (found, fast) = figure(&ours, "M4 detection, `refused`").unwrap();
         assert!(
-            fast == Standing::Missed && found.ends_with("; 5 ends of calls"),
+            fast == GoalStatus::Missed && found.ends_with("; 5 ends of calls"),
             "four failures, and what else ended meanwhile: {found}"
         );
-        assert_eq!(figure(&ours, "M1").map(|(_, standing)| standing), Some(Standing::Reached));
-        assert_eq!(figure(&theirs, "M1").map(|(_, standing)| standing), Some(Standing::Missed));
+        assert_eq!(figure(&ours, "M1").map(|(_, standing)| standing), Some(GoalStatus::Reached));
+        assert_eq!(figure(&theirs, "M1").map(|(_, standing)| standing), Some(GoalStatus::Missed));
         assert_eq!(figure(&theirs, "M4"), None, "a rival without a breaker detects nothing");
         assert_eq!(figure(&ours, "M8"), None, "no run without hedges");
     }

@@ -1,10 +1,10 @@
 //! Simulated providers: capacity and queues, quotas and how they are reported, limits on growth.
 //!
-//! Knows nothing of health or routing: it answers every request as a server would. Invariant: what a request meets
+//! Independent of health and routing: it answers every request as a server would. Invariant: the reply to a request
 //! depends on the seed, the request, the target, how often it was tried there, and the provider's state; never on the
 //! player.
 
-mod foresight;
+mod lookahead;
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -12,25 +12,25 @@ use std::time::Duration;
 use hotspare_chaos::Fault;
 use hotspare_core::{Allowance, Error, Kind, Moment, RateLimits};
 
-use crate::chance::{Chance, Purpose};
 use crate::effect::{self, Effect};
-use crate::reply::{End, Reply, Speech};
-use crate::scenario::{Growth, QuotaDto, Says, Scenario, TargetDto};
-use crate::weather::{Spell, Weather};
-use crate::words::nanos;
-use crate::workload::Wanted;
+use crate::fault_schedule::{FaultSchedule, FaultWindow};
+use crate::reply::{Completion, Reply, StreamEnd};
+use crate::rng::{CounterRng, Purpose};
+use crate::scenario::{Growth, QuotaDto, QuotaReporting, Scenario, TargetDto};
+use crate::units::nanos;
+use crate::workload::RequestSpec;
 
-/// How long a server takes to refuse a request, in nanoseconds.
-const REFUSAL: u64 = 20_000_000;
-/// How long it takes to notice dropped packets: the shipped connect timeout.
-const CONNECT: u64 = 1_000_000_000;
-/// How long a refused connection takes: one round trip.
+/// Latency of a rejection, in nanoseconds.
+const REJECTION_LATENCY: u64 = 20_000_000;
+/// Time to notice dropped packets: the default connect timeout.
+const CONNECT_TIMEOUT: u64 = 1_000_000_000;
+/// Latency of a refused connection: one round trip.
 const ROUND_TRIP: u64 = 1_000_000;
 
 /// Identifies an attempt: the call's slot and generation, and the attempt's index.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Seat {
-    pub(crate) call: u32,
+pub(crate) struct ConnectionId {
+    pub(crate) slot: u32,
     pub(crate) generation: u32,
     pub(crate) attempt: u8,
 }
@@ -39,80 +39,91 @@ pub(crate) struct Seat {
 #[derive(Debug)]
 pub(crate) struct Providers {
     list: Vec<Provider>,
-    chance: Chance,
+    rng: CounterRng,
 }
 
 #[derive(Clone, Debug)]
 struct Provider {
-    target: TargetDto,
+    config: TargetDto,
     busy: u32,
-    line: VecDeque<Seat>,
+    queue: VecDeque<ConnectionId>,
     /// Request and token buckets of each key.
     quotas: Vec<[Option<Bucket>; 2]>,
-    growth: Option<Grown>,
+    growth: Option<GrowthLimiter>,
     /// Limits requests that an `at-most` fault lets through.
-    let_through: Bucket,
-    /// Quota consumed so far, for the measure of how much was used.
-    pub(crate) taken: f64,
+    rate_cap: Bucket,
+    /// Quota consumed so far.
+    pub(crate) consumed: f64,
 }
 
-/// How a provider receives a new request.
+/// How a provider admits a new request.
 #[derive(Debug)]
-pub(crate) enum Welcome {
+pub(crate) enum Admission {
     /// The reply begins now.
-    Now(Reply),
+    Served(Reply),
     /// It is queued, without any reply.
-    Later,
+    Queued,
 }
 
 impl Providers {
-    pub(crate) fn new(scenario: &Scenario, chance: Chance) -> Self {
+    pub(crate) fn new(scenario: &Scenario, rng: CounterRng) -> Self {
         let list = scenario.targets.iter().map(Provider::new).collect();
-        Self { list, chance }
+        Self { list, rng }
     }
 
     /// A request arrives at a target with one of its keys, for the `nth` time.
-    pub(crate) fn welcome(&mut self, now: Moment, place: usize, seat: Seat, ask: &Ask<'_>) -> Welcome {
-        let chance = self.chance;
-        let provider = &mut self.list[place];
-        if let Some(reply) = provider.turned_away(now, place, ask, chance) {
-            return Welcome::Now(reply);
+    pub(crate) fn admit(
+        &mut self,
+        now: Moment,
+        target: usize,
+        conn: ConnectionId,
+        request: &InboundRequest<'_>,
+    ) -> Admission {
+        let rng = self.rng;
+        let provider = &mut self.list[target];
+        if let Some(reply) = provider.reject(now, target, request, rng) {
+            return Admission::Served(reply);
         }
-        if let Some(capacity) = provider.target.capacity {
+        if let Some(capacity) = provider.config.capacity {
             if provider.busy >= capacity.places {
-                if provider.line.len() >= capacity.queue as usize {
-                    return Welcome::Now(Reply::refusal(REFUSAL, effect::status(503)));
+                if provider.queue.len() >= capacity.queue as usize {
+                    return Admission::Served(Reply::rejection(REJECTION_LATENCY, effect::status(503)));
                 }
-                provider.line.push_back(seat);
-                return Welcome::Later;
+                provider.queue.push_back(conn);
+                return Admission::Queued;
             }
             provider.busy += 1;
         }
-        Welcome::Now(self.serve(now, place, ask))
+        Admission::Served(self.serve(now, target, request))
     }
 
-    /// Whether a request that arrives now meets a fault other than a rate cap.
-    pub(crate) fn is_ill(&self, now: Moment, place: usize, ask: &Ask<'_>) -> bool {
-        let of = [ask.wanted.number, place as u64, ask.nth];
-        ask.weather
-            .at(place, now)
-            .any(|spell| !matches!(spell.effect, Effect::AtMost(_)) && ask.meets(spell, self.chance, of))
+    /// Whether a fault other than a rate cap affects a request that arrives now.
+    pub(crate) fn meets_fault(&self, now: Moment, target: usize, request: &InboundRequest<'_>) -> bool {
+        let draw_key = [request.spec.number, target as u64, request.nth];
+        request.faults.active(target, now).any(|window| {
+            !matches!(window.effect, Effect::AtMost(_)) && request.meets(window, self.rng, draw_key)
+        })
     }
 
     /// The reply of a provider that has accepted the request.
-    pub(crate) fn serve(&mut self, now: Moment, place: usize, ask: &Ask<'_>) -> Reply {
-        self.list[place].reply(now, place, ask, self.chance)
+    pub(crate) fn serve(&mut self, now: Moment, target: usize, request: &InboundRequest<'_>) -> Reply {
+        self.list[target].reply(now, target, request, self.rng)
     }
 
     /// An attempt is over and frees its slot, which goes to the attempt that has been queued the longest.
-    pub(crate) fn leave(&mut self, place: usize, seat: Seat, was_waiting: bool) -> Option<Seat> {
-        let provider = &mut self.list[place];
-        provider.target.capacity?;
+    pub(crate) fn release(
+        &mut self,
+        target: usize,
+        conn: ConnectionId,
+        was_waiting: bool,
+    ) -> Option<ConnectionId> {
+        let provider = &mut self.list[target];
+        provider.config.capacity?;
         if was_waiting {
-            provider.line.retain(|waiting| *waiting != seat);
+            provider.queue.retain(|waiting| *waiting != conn);
             return None;
         }
-        match provider.line.pop_front() {
+        match provider.queue.pop_front() {
             Some(next) => Some(next),
             None => {
                 provider.busy = provider.busy.saturating_sub(1);
@@ -122,35 +133,35 @@ impl Providers {
     }
 
     /// The number of attempts being served.
-    pub(crate) fn busy(&self, place: usize) -> u32 {
-        self.list[place].busy
+    pub(crate) fn busy(&self, target: usize) -> u32 {
+        self.list[target].busy
     }
 
     /// The share of a target's quota of requests (or tokens) that was used within a time.
-    pub(crate) fn used(&self, place: usize, time: Duration) -> Option<f64> {
-        let provider = &self.list[place];
-        let quota = provider.target.quota?;
-        let keys = f64::from(provider.target.keys);
+    pub(crate) fn quota_used(&self, target: usize, time: Duration) -> Option<f64> {
+        let provider = &self.list[target];
+        let quota = provider.config.quota?;
+        let keys = f64::from(provider.config.keys);
         let per_minute = quota.tokens_per_minute.or(quota.requests_per_minute)? as f64 * keys;
-        Some(provider.taken / (per_minute * time.as_secs_f64() / 60.0))
+        Some(provider.consumed / (per_minute * time.as_secs_f64() / 60.0))
     }
 }
 
-/// A request as a provider sees it.
+/// A request as received by a provider.
 #[derive(Debug)]
-pub(crate) struct Ask<'a> {
-    pub(crate) wanted: &'a Wanted,
-    pub(crate) weather: &'a Weather,
+pub(crate) struct InboundRequest<'a> {
+    pub(crate) spec: &'a RequestSpec,
+    pub(crate) faults: &'a FaultSchedule,
     pub(crate) key: usize,
-    /// How often it was tried here before.
+    /// Number of earlier attempts at this target.
     pub(crate) nth: u64,
 }
 
-impl Ask<'_> {
-    fn meets(&self, spell: &Spell, chance: Chance, [request, place, nth]: [u64; 3]) -> bool {
-        let key_fits = spell.key.is_none_or(|key| key as usize == self.key + 1);
-        let of = [request, place, nth | spell.number << 32];
-        key_fits && (spell.share >= 1.0 || chance.unit(Purpose::Fault, of) < spell.share)
+impl InboundRequest<'_> {
+    fn meets(&self, window: &FaultWindow, rng: CounterRng, [number, target, nth]: [u64; 3]) -> bool {
+        let key_fits = window.key.is_none_or(|key| key as usize == self.key + 1);
+        let draw_key = [number, target, nth | window.number << 32];
+        key_fits && (window.share >= 1.0 || rng.unit(Purpose::Fault, draw_key) < window.share)
     }
 }
 
@@ -161,89 +172,97 @@ impl Provider {
         };
         let one = target.quota.map_or([None, None], quota);
         Self {
-            target: target.clone(),
+            config: target.clone(),
             busy: 0,
-            line: VecDeque::new(),
+            queue: VecDeque::new(),
             quotas: vec![one; target.keys as usize],
-            growth: target.growth.map(Grown::new),
-            let_through: Bucket { limit: 1.0, level: 1.0, per_nano: 0.0, at: Moment::ZERO },
-            taken: 0.0,
+            growth: target.growth.map(GrowthLimiter::new),
+            rate_cap: Bucket { limit: 1.0, level: 1.0, per_nano: 0.0, at: Moment::ZERO },
+            consumed: 0.0,
         }
     }
 
-    /// Refusals that precede admission to a slot.
-    fn turned_away(&mut self, now: Moment, place: usize, ask: &Ask<'_>, chance: Chance) -> Option<Reply> {
-        let of = [ask.wanted.number, place as u64, ask.nth];
-        for spell in ask.weather.at(place, now) {
-            if !ask.meets(spell, chance, of) {
+    /// Rejections before admission to a slot.
+    fn reject(
+        &mut self,
+        now: Moment,
+        target: usize,
+        request: &InboundRequest<'_>,
+        rng: CounterRng,
+    ) -> Option<Reply> {
+        let draw_key = [request.spec.number, target as u64, request.nth];
+        for window in request.faults.active(target, now) {
+            if !request.meets(window, rng, draw_key) {
                 continue;
             }
-            let refusal = match spell.effect {
+            let rejection = match window.effect {
                 Effect::AtMost(rate) => {
                     let error = effect::status(503);
-                    let room = self.let_through.with_rate(now, rate);
-                    (!room).then(|| Reply::refusal(spell.after, error))
+                    let allowed = self.rate_cap.take_at_rate(now, rate);
+                    (!allowed).then(|| Reply::rejection(window.after, error))
                 }
                 Effect::RateLimitedGarbage => {
                     let pauses = [None, Some(Duration::ZERO), Some(Duration::from_secs(1_000_000_000))];
-                    let which = chance.draw(Purpose::Incident, of) % 3;
-                    Some(Reply::refusal(spell.after, effect::rate_limited(pauses[which as usize])))
+                    let which = rng.draw(Purpose::Incident, draw_key) % 3;
+                    Some(Reply::rejection(window.after, effect::rate_limited(pauses[which as usize])))
                 }
-                Effect::Unreachable => Some(Reply::refusal(CONNECT, Error::new(Kind::Connect, "simulated"))),
-                Effect::Wire(fault) => refusal(fault, spell.after),
+                Effect::Unreachable => {
+                    Some(Reply::rejection(CONNECT_TIMEOUT, Error::new(Kind::Connect, "simulated")))
+                }
+                Effect::Wire(fault) => rejection(fault, window.after),
                 Effect::TtftTimes(_) | Effect::GapTimes(_) => None,
             };
-            if refusal.is_some() {
-                return refusal;
+            if rejection.is_some() {
+                return rejection;
             }
         }
-        if let Some(measured) = ask.weather.measured(place, now)
-            && chance.unit(Purpose::Fault, of) >= f64::from(measured)
+        if let Some(measured) = request.faults.measured(target, now)
+            && rng.unit(Purpose::Fault, draw_key) >= f64::from(measured)
         {
-            return Some(Reply::refusal(80_000_000, effect::status(503)));
+            return Some(Reply::rejection(80_000_000, effect::status(503)));
         }
-        if ask.wanted.invalid {
-            return Some(Reply::refusal(REFUSAL, effect::status(400)));
+        if request.spec.invalid {
+            return Some(Reply::rejection(REJECTION_LATENCY, effect::status(400)));
         }
         if let Some(growth) = &mut self.growth
             && !growth.admits(now)
         {
-            return Some(Reply::refusal(
-                REFUSAL,
+            return Some(Reply::rejection(
+                REJECTION_LATENCY,
                 Error::new(Kind::GrowthLimited, "simulated").with_status(429),
             ));
         }
-        self.over_quota(now, ask)
+        self.over_quota(now, request)
     }
 
-    /// The reply to a request that it has taken.
-    fn reply(&mut self, now: Moment, place: usize, ask: &Ask<'_>, chance: Chance) -> Reply {
-        let of = [ask.wanted.number, place as u64, ask.nth];
-        let target = &self.target;
-        let mut first = target.ttft.at(chance.unit(Purpose::FirstContent, of)) * ask.wanted.ttft_times;
-        let mut gap = target.token_gap.at(chance.unit(Purpose::Pace, of));
-        let mut end = End::Finish;
-        for spell in ask.weather.at(place, now) {
-            if !ask.meets(spell, chance, of) {
+    /// The reply to an admitted request.
+    fn reply(&mut self, now: Moment, target: usize, request: &InboundRequest<'_>, rng: CounterRng) -> Reply {
+        let draw_key = [request.spec.number, target as u64, request.nth];
+        let config = &self.config;
+        let mut first = config.ttft.at(rng.unit(Purpose::FirstContent, draw_key)) * request.spec.ttft_times;
+        let mut gap = config.token_gap.at(rng.unit(Purpose::Pace, draw_key));
+        let mut end = StreamEnd::Finish;
+        for window in request.faults.active(target, now) {
+            if !request.meets(window, rng, draw_key) {
                 continue;
             }
-            match spell.effect {
+            match window.effect {
                 Effect::TtftTimes(times) => first *= times,
                 Effect::GapTimes(times) => gap *= times,
                 Effect::Wire(Fault::SlowFirstToken(time)) => first += time.as_secs_f64(),
                 Effect::Wire(Fault::SlowDrip(time)) => gap = time.as_secs_f64(),
-                Effect::Wire(fault) => end = End::of(fault).unwrap_or(end),
+                Effect::Wire(fault) => end = StreamEnd::from_fault(fault).unwrap_or(end),
                 _ => {}
             }
         }
-        let limits = self.limits(now, ask.key);
-        Reply::Speech(Speech::new(nanos(first), nanos(gap), ask.wanted.output_tokens, end, limits))
+        let limits = self.limits(now, request.key);
+        Reply::Completion(Completion::new(nanos(first), nanos(gap), request.spec.output_tokens, end, limits))
     }
 
-    fn over_quota(&mut self, now: Moment, ask: &Ask<'_>) -> Option<Reply> {
-        let says = self.target.quota?.says;
-        let tokens = (ask.wanted.prompt_tokens + u64::from(ask.wanted.output_tokens)) as f64;
-        let key = ask.key.min(self.quotas.len().saturating_sub(1));
+    fn over_quota(&mut self, now: Moment, request: &InboundRequest<'_>) -> Option<Reply> {
+        let says = self.config.quota?.says;
+        let tokens = (request.spec.prompt_tokens + u64::from(request.spec.output_tokens)) as f64;
+        let key = request.key.min(self.quotas.len().saturating_sub(1));
         let needs = [1.0, tokens];
         let buckets = &mut self.quotas[key];
         let wait =
@@ -254,23 +273,25 @@ impl Provider {
                     bucket.level -= need;
                 }
             }
-            self.taken += if self.target.quota?.tokens_per_minute.is_some() { tokens } else { 1.0 };
+            self.consumed += if self.config.quota?.tokens_per_minute.is_some() { tokens } else { 1.0 };
             return None;
         };
         let pause = match says {
-            Says::Everything | Says::RetryAfter => Some(wait),
-            Says::Nothing => None,
-            Says::Garbage => {
-                Some(Duration::from_secs(if ask.wanted.number.is_multiple_of(2) { 0 } else { 1_000_000_000 }))
-            }
+            QuotaReporting::Everything | QuotaReporting::RetryAfter => Some(wait),
+            QuotaReporting::Nothing => None,
+            QuotaReporting::Garbage => Some(Duration::from_secs(if request.spec.number.is_multiple_of(2) {
+                0
+            } else {
+                1_000_000_000
+            })),
         };
-        Some(Reply::refusal(REFUSAL, effect::rate_limited(pause)))
+        Some(Reply::rejection(REJECTION_LATENCY, effect::rate_limited(pause)))
     }
 
     /// What a successful reply reports of the quota.
     fn limits(&mut self, now: Moment, key: usize) -> RateLimits {
         let mut limits = RateLimits::default();
-        if self.target.quota.is_some_and(|quota| quota.says == Says::Everything)
+        if self.config.quota.is_some_and(|quota| quota.says == QuotaReporting::Everything)
             && let Some([requests, tokens]) = self.quotas.get_mut(key)
         {
             limits.requests = requests.as_mut().and_then(|bucket| bucket.allowance(now));
@@ -280,16 +301,16 @@ impl Provider {
     }
 }
 
-/// The failure that a fault produces instead of an answer.
-fn refusal(fault: Fault, after: u64) -> Option<Reply> {
-    let kind = |kind| Some(Reply::refusal(after, Error::new(kind, "simulated")));
+/// The rejection that a fault produces in place of an answer.
+fn rejection(fault: Fault, after: u64) -> Option<Reply> {
+    let kind = |kind| Some(Reply::rejection(after, Error::new(kind, "simulated")));
     match fault {
-        Fault::Refuse => Some(Reply::refusal(ROUND_TRIP, Error::new(Kind::Connect, "simulated"))),
+        Fault::Refuse => Some(Reply::rejection(ROUND_TRIP, Error::new(Kind::Connect, "simulated"))),
         Fault::ResetBeforeHead | Fault::CloseBeforeHead => kind(Kind::Disconnected),
-        Fault::Status(status) => Some(Reply::refusal(after, effect::status(status))),
+        Fault::Status(status) => Some(Reply::rejection(after, effect::status(status))),
         Fault::RateLimited(secs) => {
             let pause = (secs > 0).then(|| Duration::from_secs(secs.into()));
-            Some(Reply::refusal(after, effect::rate_limited(pause)))
+            Some(Reply::rejection(after, effect::rate_limited(pause)))
         }
         Fault::QuotaExhausted => kind(Kind::QuotaExhausted),
         Fault::Silence => Some(Reply::Silence { pings: false }),
@@ -344,39 +365,39 @@ impl Bucket {
     }
 
     /// Takes one token at this rate per second, if available.
-    fn with_rate(&mut self, now: Moment, rate: f64) -> bool {
+    fn take_at_rate(&mut self, now: Moment, rate: f64) -> bool {
         self.per_nano = rate / 1e9;
         self.limit = rate.max(1.0);
-        let room = self.wait(now, 1.0).is_none();
-        self.level -= if room { 1.0 } else { 0.0 };
-        room
+        let available = self.wait(now, 1.0).is_none();
+        self.level -= if available { 1.0 } else { 0.0 };
+        available
     }
 }
 
 /// Requests of the current window and of the one before.
 #[derive(Clone, Debug)]
-struct Grown {
+struct GrowthLimiter {
     limit: Growth,
     window: u64,
-    before: f64,
-    here: f64,
+    previous: f64,
+    current: f64,
 }
 
-impl Grown {
+impl GrowthLimiter {
     fn new(limit: Growth) -> Self {
-        Self { limit, window: 0, before: 0.0, here: 0.0 }
+        Self { limit, window: 0, previous: 0.0, current: 0.0 }
     }
 
     fn admits(&mut self, now: Moment) -> bool {
         let window = now.as_nanos() / self.limit.window.nanos().max(1);
         if window != self.window {
-            self.before = if window == self.window + 1 { self.here } else { 0.0 };
+            self.previous = if window == self.window + 1 { self.current } else { 0.0 };
             self.window = window;
-            self.here = 0.0;
+            self.current = 0.0;
         }
-        let allowed = (self.before * self.limit.factor).max(f64::from(self.limit.floor));
-        let admitted = self.here < allowed;
-        self.here += if admitted { 1.0 } else { 0.0 };
+        let allowed = (self.previous * self.limit.factor).max(f64::from(self.limit.floor));
+        let admitted = self.current < allowed;
+        self.current += if admitted { 1.0 } else { 0.0 };
         admitted
     }
 }

@@ -4,7 +4,7 @@
 //! is also stated in words; text from files is escaped.
 
 mod markdown;
-mod picture;
+mod svg;
 
 use std::fmt::Write;
 
@@ -12,7 +12,7 @@ use crate::marks::Measure;
 use crate::stats::Estimate;
 use crate::summary::{MarkResult, ScenarioRuns};
 
-pub use markdown::{place, regret_table, tables};
+pub use markdown::{regret_table, replace_section, tables};
 
 /// A page's frame: what was run, how, and how long it took.
 #[derive(Clone, Debug, Default)]
@@ -63,7 +63,7 @@ pub fn html(frame: &Frame, runs: &[ScenarioRuns]) -> String {
 pub fn verdict_text(runs: &[ScenarioRuns]) -> String {
     let marked = runs.iter().any(|run| !run.marks().is_empty());
     let breaches: usize = runs.iter().map(|run| run.breached().count()).sum();
-    let worlds: usize = runs.iter().map(|run| run.trial().len()).sum();
+    let worlds: usize = runs.iter().map(|run| run.under_test().len()).sum();
     let safety = match breaches {
         0 => format!(
             "In {worlds} simulated worlds no invariant broke: no call was lost track of, no word came twice, no promise was broken."
@@ -72,7 +72,7 @@ pub fn verdict_text(runs: &[ScenarioRuns]) -> String {
             "In {breaches} of {worlds} simulated worlds an invariant broke. That is a bug; the lines that repeat it are below."
         ),
     };
-    let seeds = runs.iter().map(|run| run.trial().len()).max().unwrap_or(0);
+    let seeds = runs.iter().map(|run| run.under_test().len()).max().unwrap_or(0);
     let worlds_of = match seeds {
         0..100 => format!("in every world (at most {seeds} for each)"),
         _ => "in at least 99 of 100 worlds".to_owned(),
@@ -86,9 +86,9 @@ pub fn verdict_text(runs: &[ScenarioRuns]) -> String {
         some => format!(" {some} marks were not judged: the runs were too short for them."),
     };
     let marks = if !marked {
-        let trial = || runs.iter().flat_map(ScenarioRuns::trial);
-        let lost: f64 = trial().filter_map(|run| run.value(Measure::Lost)).sum();
-        let asked: u64 = trial().map(|run| run.requests).sum();
+        let digests = || runs.iter().flat_map(ScenarioRuns::under_test);
+        let lost: f64 = digests().filter_map(|run| run.value(Measure::Lost)).sum();
+        let asked: u64 = digests().map(|run| run.requests).sum();
         format!("Of {} requests {} were not answered.", grouped(asked), grouped(lost as u64))
     } else if failed == 0 {
         format!("All {} scenarios reach every mark that was judged {worlds_of}.{unjudged}", runs.len())
@@ -225,8 +225,8 @@ fn section(page: &mut String, run: &ScenarioRuns) {
         escape(&sentence(&run.what)),
         run.shortened().map_or_else(String::new, |part| format!(" ({part})"))
     );
-    if let Some(story) = run.trial().iter().find_map(|digest| digest.story.as_ref()) {
-        picture::draw(page, story);
+    if let Some(timeline) = run.under_test().iter().find_map(|digest| digest.timeline.as_ref()) {
+        svg::draw(page, timeline);
     }
     page.push_str("<div class=\"pair\"><div class=\"scroll\"><table><thead><tr><th>mark</th><th>median</th><th>worst 1 %</th><th>held in</th></tr></thead><tbody>");
     for mark in &marks {

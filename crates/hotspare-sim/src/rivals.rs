@@ -1,7 +1,7 @@
 //! Rivals for comparison: common failover strategies, and oracles.
 //!
 //! Separate, small code: a bug in the router cannot hide in theirs. Invariant: a rival sees the outcomes of its own
-//! requests and nothing else; only oracles see the weather, and only the clairvoyant one sees the draws.
+//! requests and nothing else; only oracles see the faults, and only the clairvoyant one sees the draws.
 
 mod breakers;
 mod oracle;
@@ -12,11 +12,11 @@ use std::time::Duration;
 
 use hotspare_core::{Kind, Moment};
 
+use crate::fault_schedule::FaultSchedule;
 use crate::provider::Providers;
 use crate::scenario::Scenario;
-use crate::weather::Weather;
-use crate::workload::Wanted;
-use oracle::{Knows, Oracle};
+use crate::workload::RequestSpec;
+use oracle::{Knowledge, Oracle};
 
 /// A failover strategy to compare with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -109,20 +109,20 @@ impl RivalKind {
 
     pub(crate) fn rival(self, scenario: &Scenario) -> Box<dyn Rival> {
         let targets = scenario.targets.len();
-        let oracle = |knows: Knows| Box::new(Oracle::new(scenario, knows));
-        let ago = |secs: u64| oracle(Knows::Ago(Duration::from_secs(secs)));
+        let oracle = |knowledge: Knowledge| Box::new(Oracle::new(scenario, knowledge));
+        let delayed = |secs: u64| oracle(Knowledge::Delayed(Duration::from_secs(secs)));
         match self {
-            Self::BestFixed => oracle(Knows::Mean),
-            Self::Clairvoyant => oracle(Knows::Draws),
+            Self::BestFixed => oracle(Knowledge::Mean),
+            Self::Clairvoyant => oracle(Knowledge::Draws),
             Self::Ewma => Box::new(simple::Ewma::new(targets)),
             Self::EnvoyLike => Box::new(breakers::EnvoyLike::new(targets)),
-            Self::Oracle => oracle(Knows::Now),
-            Self::Oracle1s => ago(1),
-            Self::Oracle5s => ago(5),
-            Self::Oracle30s => ago(30),
-            Self::Oracle120s => ago(120),
-            Self::Oracle900s => ago(900),
-            Self::OracleAtFailures => oracle(Knows::AtFailures),
+            Self::Oracle => oracle(Knowledge::Current),
+            Self::Oracle1s => delayed(1),
+            Self::Oracle5s => delayed(5),
+            Self::Oracle30s => delayed(30),
+            Self::Oracle120s => delayed(120),
+            Self::Oracle900s => delayed(900),
+            Self::OracleAtFailures => oracle(Knowledge::AtFailures),
             Self::Random => Box::new(simple::Random(targets)),
             Self::Resilience4jLike => Box::new(breakers::Resilience4jLike::new(targets)),
             Self::RetrySame => Box::new(simple::RetrySame),
@@ -132,23 +132,23 @@ impl RivalKind {
     }
 }
 
-/// What a rival may look at when it chooses a target.
-pub(crate) struct Sight<'a> {
+/// What a rival may observe when it chooses a target.
+pub(crate) struct Observation<'a> {
     pub(crate) now: Moment,
     /// This and the following are for oracles only.
     pub(crate) scenario: &'a Scenario,
-    pub(crate) weather: &'a Weather,
+    pub(crate) faults: &'a FaultSchedule,
     pub(crate) providers: &'a Providers,
-    pub(crate) wanted: &'a Wanted,
+    pub(crate) spec: &'a RequestSpec,
 }
 
 /// The next step of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Next {
+pub(crate) enum Decision {
     GiveUp,
     Start(usize),
     /// Starts an attempt that only the total limit ends.
-    Trust(usize),
+    StartUntimed(usize),
     /// Asks the rival again after this long, within the call's deadline.
     Wait(Duration),
 }
@@ -156,11 +156,11 @@ pub(crate) enum Next {
 /// Chooses targets, and learns from the outcomes.
 pub(crate) trait Rival: fmt::Debug {
     /// The next target for a request that has tried some; `None` gives up.
-    fn choose(&mut self, sight: &Sight<'_>, tried: &[usize], luck: u64) -> Option<usize>;
+    fn choose(&mut self, observation: &Observation<'_>, tried: &[usize], draw: u64) -> Option<usize>;
 
     /// The next step of a request. Only oracles know when waiting pays.
-    fn next(&mut self, sight: &Sight<'_>, tried: &[usize], luck: u64) -> Next {
-        self.choose(sight, tried, luck).map_or(Next::GiveUp, Next::Start)
+    fn next(&mut self, observation: &Observation<'_>, tried: &[usize], draw: u64) -> Decision {
+        self.choose(observation, tried, draw).map_or(Decision::GiveUp, Decision::Start)
     }
 
     /// An attempt ended: successfully, or with a failure of this kind.
@@ -171,11 +171,11 @@ pub(crate) trait Rival: fmt::Debug {
 }
 
 /// The key with which a request is sent to a target.
-pub(crate) fn key(scenario: &Scenario, place: usize, luck: u64) -> usize {
-    usize::try_from(luck % u64::from(scenario.targets[place].keys.max(1))).unwrap_or(0)
+pub(crate) fn key(scenario: &Scenario, target: usize, draw: u64) -> usize {
+    usize::try_from(draw % u64::from(scenario.targets[target].keys.max(1))).unwrap_or(0)
 }
 
 /// Targets not tried yet, in order.
 fn untried(targets: usize, tried: &[usize]) -> impl Iterator<Item = usize> {
-    (0..targets).filter(|place| !tried.contains(place))
+    (0..targets).filter(|target| !tried.contains(target))
 }

@@ -1,13 +1,13 @@
-//! One run: targets, their weather, callers, and a player that answers them.
+//! One run: providers and their faults, the callers, and the player that serves them.
 //!
-//! The loop does for the engine what the product's driver does, and nothing else: it polls a call until it waits,
-//! carries out its steps, and reports events back. Invariant: what happens depends only on scenario, player and seed;
+//! The event loop stands in for the product's driver and does nothing else: it polls a call until it blocks, executes
+//! its steps, and reports events back. Invariant: what happens depends only on scenario, player and seed;
 //! the hash over all events proves it.
 
 mod bill;
 mod connections;
-mod course;
 mod engine;
+mod options;
 mod rival;
 
 use std::collections::BTreeMap;
@@ -17,131 +17,131 @@ use hotspare_core::{BreakerState, Moment};
 use hotspare_engine::{Call, Fleet, Route, Ticket, World};
 use hotspare_health::ScopeId;
 
-use crate::chance::{Chance, mix};
-use crate::ledger::{Ended, Fate, Ledger};
-use crate::provider::{Providers, Seat};
-use crate::reply::{Reply, Speech, Told};
+use crate::event_queue::EventQueue;
+use crate::fault_schedule::FaultSchedule;
+use crate::invariants::{AttemptScopes, InvariantChecker};
+use crate::ledger::{FinishedRequest, Ledger, RequestOutcome};
+use crate::provider::{ConnectionId, Providers};
+use crate::reply::{Completion, Delivery, Reply};
 use crate::rivals::Rival;
+use crate::rng::{CounterRng, mix};
 use crate::scenario::Scenario;
 use crate::setup::Setup;
-use crate::text::Text;
-use crate::timeline::Timeline;
-use crate::watch::{Stakes, Watch};
-use crate::weather::Weather;
-use crate::workload::{Wanted, Workload};
+use crate::text::ModelText;
+use crate::workload::{RequestSpec, Workload};
 
-pub use course::{Course, Outcome, Player};
+pub use options::{Outcome, Player, RunOptions};
 
 #[derive(Clone, Copy, Debug)]
 enum Event {
     Arrive,
-    Leave { call: u32, generation: u32 },
+    Leave { slot: u32, generation: u32 },
     Restart,
-    Signal(Seat),
-    Timer { call: u32, generation: u32 },
+    Receive(ConnectionId),
+    Timer { slot: u32, generation: u32 },
 }
 
-/// A running attempt, seen from outside.
+/// An attempt and its connection to the provider.
 #[derive(Debug)]
-struct Going {
-    place: usize,
+struct Attempt {
+    target: usize,
     key: usize,
     nth: u64,
     stream: bool,
-    /// `None` while it is queued.
+    /// `None` while queued at the provider.
     reply: Option<Reply>,
-    over: bool,
-    /// It holds or waits for a slot at its provider.
-    seated: bool,
-    began: Moment,
-    /// Which target's text it produces, and from which word on.
-    voice: usize,
+    closed: bool,
+    /// Holds or waits for a slot at its provider.
+    admitted: bool,
+    started: Moment,
+    /// Which target's text it produces, and the index of its first word.
+    variant: usize,
     from: u32,
-    stakes: Option<Stakes>,
-    /// It met a fault that is not visible as a failure, such as silence.
-    ill: bool,
+    scopes: Option<AttemptScopes>,
+    /// Affected by a fault that does not surface as a failure, such as silence.
+    faulty: bool,
     failed: bool,
 }
 
-impl Going {
-    /// Whether its target served it worse than a healthy one: it met a fault, failed, or was still queued.
-    const fn suffered(&self) -> bool {
-        self.ill || self.failed || self.reply.is_none()
+impl Attempt {
+    /// Whether its target served it worse than a healthy one would: a fault, a failure, or a queue.
+    const fn is_impaired(&self) -> bool {
+        self.faulty || self.failed || self.reply.is_none()
     }
 }
 
 /// A call in progress.
-struct Live {
-    wanted: Wanted,
+struct ActiveCall {
+    spec: RequestSpec,
     arrived: Moment,
-    body: Body,
-    going: Vec<Going>,
+    state: CallState,
+    attempts: Vec<Attempt>,
     /// When its timer fires; [`Moment::MAX`] if none is set.
     timer: Moment,
-    /// Words that the caller has received, whose they are, and when the first and the last arrived.
+    /// Words that the caller has received, the target whose text they are, and when the first and the last arrived.
     words: u32,
-    voice: Option<usize>,
+    variant: Option<usize>,
     first: Option<Moment>,
     last: Moment,
     silence: u64,
     hedged: bool,
-    /// The attempt that gave the answer, or the last part of it.
+    /// The attempt that delivered the answer, or its last part.
     served: Option<usize>,
     world: usize,
     ticket: Option<Ticket>,
 }
 
-enum Body {
+enum CallState {
     Engine(Box<Call>),
     Rival(rival::RivalCall),
 }
 
 struct Slot {
     generation: u32,
-    live: Option<Box<Live>>,
+    call: Option<Box<ActiveCall>>,
 }
 
-/// Who answers, with its state.
-enum Cast {
-    Engine(Box<EngineCast>),
+/// The player and its state.
+enum PlayerState {
+    Engine(Box<EngineState>),
     Rival(Box<dyn Rival>),
 }
 
-struct EngineCast {
+struct EngineState {
     setup: Setup,
     fleet: Arc<Fleet>,
     route: Arc<Route>,
-    /// The last world is the running process; earlier ones finish what they have begun.
+    /// The last world is the running process; earlier ones drain their calls after a restart.
     worlds: Vec<World>,
-    /// Targets that a scope affects.
-    concerned: BTreeMap<ScopeId, Vec<usize>>,
-    /// Each target's state as last reported.
-    shown: Vec<BreakerState>,
+    /// The targets that share a breaker scope.
+    targets_by_scope: BTreeMap<ScopeId, Vec<usize>>,
+    /// Each target's breaker state as last reported.
+    breaker_states: Vec<BreakerState>,
     /// Whether a target was marked slow when last checked.
     slow: Vec<bool>,
     tickets: BTreeMap<(usize, Ticket), (u32, u32)>,
     woken: Vec<(u32, u32)>,
 }
 
-struct Stage<'a> {
+struct Simulation<'a> {
     scenario: &'a Scenario,
     now: Moment,
-    timeline: Timeline<Event>,
-    chance: Chance,
-    weather: Weather,
+    queue: EventQueue<Event>,
+    rng: CounterRng,
+    faults: FaultSchedule,
     providers: Providers,
     workload: Workload<'a>,
-    text: Text,
-    cast: Cast,
+    text: ModelText,
+    player: PlayerState,
     slots: Vec<Slot>,
     free: Vec<u32>,
     ledger: Ledger,
-    watch: Watch,
+    invariants: InvariantChecker,
     hash: u64,
     events: u64,
     requests: u64,
-    /// Longest time between two pieces of a stream, in nanoseconds.
-    span: u64,
+    /// Maximum time between two deliveries of a healthy stream, in nanoseconds.
+    max_gap: u64,
     limits: hotspare_engine::Limits,
 }
 
@@ -149,82 +149,86 @@ struct Stage<'a> {
 ///
 /// # Errors
 /// If the player's setup cannot be assembled.
-pub fn run(scenario: &Scenario, player: &Player, seed: u64, course: &Course) -> Result<Outcome, String> {
-    let chance = Chance::new(seed);
-    let mut weather = Weather::new(scenario, chance);
-    if let Some(series) = &course.series {
-        weather = weather.with_series(series.to_vec());
+pub fn run(scenario: &Scenario, player: &Player, seed: u64, options: &RunOptions) -> Result<Outcome, String> {
+    let rng = CounterRng::new(seed);
+    let mut faults = FaultSchedule::new(scenario, rng);
+    if let Some(series) = &options.series {
+        faults = faults.with_series(series.to_vec());
     }
-    let well = (0..scenario.targets.len()).map(|place| !weather.is_ever_ill(place)).collect();
-    let (cast, watch, limits) = match player {
+    let healthy = (0..scenario.targets.len()).map(|target| !faults.has_faults(target)).collect();
+    let (state, invariants, limits) = match player {
         Player::Hotspare(setup) => {
-            let (cast, watch) = EngineCast::new(setup, scenario)?;
-            (Cast::Engine(Box::new(cast)), watch, setup.limits.clone())
+            let (engine, invariants) = EngineState::new(setup, scenario)?;
+            (PlayerState::Engine(Box::new(engine)), invariants, setup.limits.clone())
         }
         Player::Rival(kind) => {
             let (fleet, _) = Fleet::assemble(Vec::new());
-            (Cast::Rival(kind.rival(scenario)), Watch::new(&fleet, &[]), scenario.setup()?.limits)
+            (
+                PlayerState::Rival(kind.rival(scenario)),
+                InvariantChecker::new(&fleet, &[]),
+                scenario.setup()?.limits,
+            )
         }
     };
-    let mut stage = Stage {
+    let mut simulation = Simulation {
         now: Moment::ZERO,
-        timeline: Timeline::new(),
-        chance,
-        weather,
-        providers: Providers::new(scenario, chance),
-        workload: Workload::new(scenario, chance, course.arrivals.as_deref()),
-        text: Text::new(scenario.targets.len()),
-        cast,
+        queue: EventQueue::new(),
+        rng,
+        faults,
+        providers: Providers::new(scenario, rng),
+        workload: Workload::new(scenario, rng, options.arrivals.as_deref()),
+        text: ModelText::new(scenario.targets.len()),
+        player: state,
         slots: Vec::new(),
         free: Vec::new(),
-        ledger: Ledger::new(scenario, well, course.detail),
-        watch,
+        ledger: Ledger::new(scenario, healthy, options.detail),
+        invariants,
         hash: seed,
         events: 0,
         requests: 0,
-        span: u64::try_from(limits.gap.as_nanos() / 4).unwrap_or(u64::MAX).max(1),
+        max_gap: u64::try_from(limits.gap.as_nanos() / 4).unwrap_or(u64::MAX).max(1),
         limits,
         scenario,
     };
-    stage.play();
-    Ok(stage.close())
+    simulation.process_events();
+    Ok(simulation.finish())
 }
 
-impl Stage<'_> {
-    fn play(&mut self) {
+impl Simulation<'_> {
+    fn process_events(&mut self) {
         if let Some(at) = self.workload.next(self.now) {
-            self.timeline.push(at, Event::Arrive);
+            self.queue.push(at, Event::Arrive);
         }
         if let Some(at) = self.scenario.restart {
-            self.timeline.push(Moment::ZERO + at.0, Event::Restart);
+            self.queue.push(Moment::ZERO + at.0, Event::Restart);
         }
-        while let Some((at, event)) = self.timeline.pop() {
+        while let Some((at, event)) = self.queue.pop() {
             self.now = at;
             self.events += 1;
             match event {
-                Event::Arrive => self.arrive(),
-                Event::Leave { call, generation } => self.with_live(call, generation, Self::caller_leaves),
+                Event::Arrive => self.on_arrival(),
+                Event::Leave { slot, generation } => self.with_call(slot, generation, Self::cancel),
                 Event::Restart => self.restart(),
-                Event::Signal(seat) => self.signal(seat),
-                Event::Timer { call, generation } => self.with_live(call, generation, Self::timer),
+                Event::Receive(conn) => self.receive(conn),
+                Event::Timer { slot, generation } => self.with_call(slot, generation, Self::on_timer),
             }
-            self.wake();
+            self.wake_waiting();
         }
     }
 
-    fn close(mut self) -> Outcome {
+    fn finish(mut self) -> Outcome {
         // Timers of ended calls may expire later.
         let length = self.scenario.length.0;
-        for place in 0..self.scenario.targets.len() {
-            self.ledger.used[place] = self.providers.used(place, length);
+        for target in 0..self.scenario.targets.len() {
+            self.ledger.quota_used[target] = self.providers.quota_used(target, length);
             // The route under test may have fewer targets than the scenario.
-            if let Cast::Engine(cast) = &self.cast
-                && place < cast.fleet.targets().len()
+            if let PlayerState::Engine(engine) = &self.player
+                && target < engine.fleet.targets().len()
             {
-                let left: u32 = cast.worlds.iter().map(|world| world.counts(place).in_flight).sum();
-                if left > 0 || self.providers.busy(place) > 0 {
-                    self.watch.say(self.now, || {
-                        format!("the run ended with {left} attempts in flight at target {place}")
+                let left: u32 = engine.worlds.iter().map(|world| world.counts(target).in_flight).sum();
+                if left > 0 || self.providers.busy(target) > 0 {
+                    self.invariants.record(self.now, || {
+                        format!("the run ended with {left} attempts in flight at target {target}")
                     });
                 }
             }
@@ -233,49 +237,49 @@ impl Stage<'_> {
             hash: self.hash,
             requests: self.requests,
             events: self.events,
-            breaches: self.watch.breaches,
+            breaches: self.invariants.breaches,
             ledger: self.ledger,
         }
     }
 
-    fn note(&mut self, what: u64, of: u64) {
-        self.hash = mix(self.hash ^ self.now.as_nanos() ^ what.rotate_left(56) ^ of.rotate_left(32));
+    fn hash_event(&mut self, code: u64, subject: u64) {
+        self.hash = mix(self.hash ^ self.now.as_nanos() ^ code.rotate_left(56) ^ subject.rotate_left(32));
     }
 
-    fn arrive(&mut self) {
-        let wanted = self.workload.take();
+    fn on_arrival(&mut self) {
+        let spec = self.workload.take();
         if let Some(next) = self.workload.next(self.now)
             && next.as_nanos() < self.scenario.length.nanos()
         {
-            self.timeline.push(next, Event::Arrive);
+            self.queue.push(next, Event::Arrive);
         }
         self.requests += 1;
-        self.note(1, wanted.number);
+        self.hash_event(1, spec.number);
         self.ledger.arrived(self.now);
-        let call = self.free.pop().unwrap_or_else(|| {
-            self.slots.push(Slot { generation: 0, live: None });
+        let slot = self.free.pop().unwrap_or_else(|| {
+            self.slots.push(Slot { generation: 0, call: None });
             u32::try_from(self.slots.len() - 1).unwrap_or(u32::MAX)
         });
-        let generation = self.slots[call as usize].generation;
-        if let Some(after) = wanted.leaves_after {
-            self.timeline.push(self.now + after, Event::Leave { call, generation });
+        let generation = self.slots[slot as usize].generation;
+        if let Some(after) = spec.cancels_after {
+            self.queue.push(self.now + after, Event::Leave { slot, generation });
         }
-        let body = match &self.cast {
-            Cast::Engine(_) => self.begin_call(&wanted),
-            Cast::Rival(_) => Body::Rival(rival::RivalCall::default()),
+        let state = match &self.player {
+            PlayerState::Engine(_) => self.begin_call(&spec),
+            PlayerState::Rival(_) => CallState::Rival(rival::RivalCall::default()),
         };
-        let world = match &self.cast {
-            Cast::Engine(cast) => cast.worlds.len() - 1,
-            Cast::Rival(_) => 0,
+        let world = match &self.player {
+            PlayerState::Engine(engine) => engine.worlds.len() - 1,
+            PlayerState::Rival(_) => 0,
         };
-        let live = Live {
-            wanted,
+        let call = ActiveCall {
+            spec,
             arrived: self.now,
-            body,
-            going: Vec::with_capacity(2),
+            state,
+            attempts: Vec::with_capacity(2),
             timer: Moment::MAX,
             words: 0,
-            voice: None,
+            variant: None,
             first: None,
             last: self.now,
             silence: 0,
@@ -284,139 +288,148 @@ impl Stage<'_> {
             world,
             ticket: None,
         };
-        self.slots[call as usize].live = Some(Box::new(live));
-        self.with_live(call, generation, |stage, seat, live| match live.body {
-            Body::Engine(_) => stage.turn(seat, live),
-            Body::Rival(_) => stage.rival_next(seat, live),
+        self.slots[slot as usize].call = Some(Box::new(call));
+        self.with_call(slot, generation, |simulation, conn, call| match call.state {
+            CallState::Engine(_) => simulation.drive(conn, call),
+            CallState::Rival(_) => simulation.rival_next(conn, call),
         });
     }
 
-    /// Acts on a call if it still exists, then sets its timer.
-    fn with_live(
+    /// Runs `act` on a call if it still exists, then rearms its timer.
+    fn with_call(
         &mut self,
-        call: u32,
+        slot: u32,
         generation: u32,
-        act: impl FnOnce(&mut Self, Seat, &mut Live) -> bool,
+        act: impl FnOnce(&mut Self, ConnectionId, &mut ActiveCall) -> bool,
     ) {
-        let slot = &mut self.slots[call as usize];
-        if slot.generation != generation {
+        let entry = &mut self.slots[slot as usize];
+        if entry.generation != generation {
             return;
         }
-        let Some(mut live) = slot.live.take() else { return };
-        let seat = Seat { call, generation, attempt: 0 };
-        if act(self, seat, &mut live) {
-            self.slots[call as usize].generation += 1;
-            self.free.push(call);
+        let Some(mut call) = entry.call.take() else { return };
+        let conn = ConnectionId { slot, generation, attempt: 0 };
+        if act(self, conn, &mut call) {
+            self.slots[slot as usize].generation += 1;
+            self.free.push(slot);
             return;
         }
-        let at = match &live.body {
-            Body::Engine(machine) => machine.poll_timeout(),
-            Body::Rival(own) => own.timer,
+        let at = match &call.state {
+            CallState::Engine(machine) => machine.poll_timeout(),
+            CallState::Rival(rival_call) => rival_call.timer,
         };
         // Like the driver: if the deadline has moved later, the timer is reset only once it fires.
-        if let Some(at) = at.filter(|at| *at < live.timer) {
-            live.timer = at.max(self.now);
-            self.timeline.push(live.timer, Event::Timer { call, generation });
+        if let Some(at) = at.filter(|at| *at < call.timer) {
+            call.timer = at.max(self.now);
+            self.queue.push(call.timer, Event::Timer { slot, generation });
         }
-        self.slots[call as usize].live = Some(live);
+        self.slots[slot as usize].call = Some(call);
     }
 
-    fn timer(&mut self, seat: Seat, live: &mut Live) -> bool {
-        if self.now < live.timer {
+    fn on_timer(&mut self, conn: ConnectionId, call: &mut ActiveCall) -> bool {
+        if self.now < call.timer {
             return false;
         }
-        live.timer = Moment::MAX;
-        match &live.body {
-            Body::Engine(machine) => {
-                machine.poll_timeout().is_some_and(|at| at <= self.now) && self.turn(seat, live)
+        call.timer = Moment::MAX;
+        match &call.state {
+            CallState::Engine(machine) => {
+                machine.poll_timeout().is_some_and(|at| at <= self.now) && self.drive(conn, call)
             }
-            Body::Rival(own) => own.timer.is_some_and(|at| at <= self.now) && self.rival_timer(seat, live),
+            CallState::Rival(rival_call) => {
+                rival_call.timer.is_some_and(|at| at <= self.now) && self.rival_timer(conn, call)
+            }
         }
     }
 
-    fn signal(&mut self, seat: Seat) {
-        let index = usize::from(seat.attempt);
-        self.with_live(seat.call, seat.generation, |stage, _, live| {
-            let whole = live.going.get(index).is_some_and(|going| !going.stream);
-            let Some(going) = live.going.get_mut(index).filter(|going| !going.over) else { return false };
-            let heard = match going.reply.as_mut() {
-                Some(Reply::Refusal(_, error)) => Heard::Failure(error.take()),
-                Some(Reply::Silence { .. }) => Heard::Ping,
-                Some(Reply::Speech(speech)) => stage.listen(seat, speech, whole),
+    fn receive(&mut self, conn: ConnectionId) {
+        let index = usize::from(conn.attempt);
+        self.with_call(conn.slot, conn.generation, |simulation, _, call| {
+            let unstreamed = call.attempts.get(index).is_some_and(|attempt| !attempt.stream);
+            let Some(attempt) = call.attempts.get_mut(index).filter(|attempt| !attempt.closed) else {
+                return false;
+            };
+            let received = match attempt.reply.as_mut() {
+                Some(Reply::Rejection(_, error)) => Received::Failure(error.take()),
+                Some(Reply::Silence { .. }) => Received::Ping,
+                Some(Reply::Completion(completion)) => simulation.next_delivery(conn, completion, unstreamed),
                 None => return false,
             };
-            stage.note(3, seat.attempt.into());
-            match live.body {
-                Body::Engine(_) => stage.hear(seat, live, index, heard),
-                Body::Rival(_) => stage.rival_hear(seat, live, index, heard),
+            simulation.hash_event(3, conn.attempt.into());
+            match call.state {
+                CallState::Engine(_) => simulation.handle_received(conn, call, index, received),
+                CallState::Rival(_) => simulation.rival_received(conn, call, index, received),
             }
         });
     }
 
-    fn listen(&mut self, seat: Seat, speech: &mut Speech, whole: bool) -> Heard {
-        let opened = (!speech.began).then_some(speech.limits);
-        let told = speech.tell(self.span, whole);
-        if matches!(told, Told::Tokens(..))
-            && let Some(wait) = speech.wait(self.span, whole)
+    fn next_delivery(
+        &mut self,
+        conn: ConnectionId,
+        completion: &mut Completion,
+        unstreamed: bool,
+    ) -> Received {
+        let rate_limits = (!completion.started).then_some(completion.limits);
+        let delivery = completion.deliver(self.max_gap, unstreamed);
+        if matches!(delivery, Delivery::Tokens(..))
+            && let Some(wait) = completion.next_delay(self.max_gap, unstreamed)
         {
-            self.timeline.push(Moment::from_nanos(self.now.as_nanos() + wait), Event::Signal(seat));
+            self.queue.push(Moment::from_nanos(self.now.as_nanos() + wait), Event::Receive(conn));
         }
-        Heard::Speech(opened, told)
+        Received::Delivery(rate_limits, delivery)
     }
 
     /// Records the end of a request.
-    fn end(&mut self, live: &mut Live, fate: Fate) {
+    fn finish_request(&mut self, call: &mut ActiveCall, outcome: RequestOutcome) {
         // No target existed, so no policy can be blamed.
-        let absent = live.going.is_empty()
-            && self.weather.is_measured()
-            && (0..self.scenario.targets.len()).all(|place| self.weather.is_absent(place, live.arrived));
-        let fate = if absent { Fate::Unserved } else { fate };
-        let code = match fate {
-            Fate::Answered => 10,
-            Fate::Left => 11,
-            Fate::Mistaken | Fate::Unserved => 12,
-            Fate::Lost { kind, .. } => 100 + kind as u64,
+        let absent = call.attempts.is_empty()
+            && self.faults.is_measured()
+            && (0..self.scenario.targets.len()).all(|target| self.faults.is_absent(target, call.arrived));
+        let outcome = if absent { RequestOutcome::Unserved } else { outcome };
+        let code = match outcome {
+            RequestOutcome::Answered => 10,
+            RequestOutcome::Cancelled => 11,
+            RequestOutcome::Invalid | RequestOutcome::Unserved => 12,
+            RequestOutcome::Lost { kind, .. } => 100 + kind as u64,
         };
-        self.note(code, live.wanted.number);
-        if live.words > 0 && fate != Fate::Answered {
-            live.silence = live.silence.max(self.now.saturating_since(live.last).as_nanos() as u64);
+        self.hash_event(code, call.spec.number);
+        if call.words > 0 && outcome != RequestOutcome::Answered {
+            call.silence = call.silence.max(self.now.saturating_since(call.last).as_nanos() as u64);
         }
-        // A hedge that beats a healthy first target is no effect of failure; one that replaces an unhealthy target is.
-        let affected = live.served != Some(0) && live.going.first().is_some_and(Going::suffered);
-        let (cost, wasted) = self.bill(live, fate == Fate::Answered);
-        self.ledger.ended(&Ended {
-            arrived: live.arrived,
+        // A hedge that beats a healthy first target is not a retry; one that replaces an impaired target is.
+        let affected = call.served != Some(0) && call.attempts.first().is_some_and(Attempt::is_impaired);
+        let (cost, wasted) = self.bill(call, outcome == RequestOutcome::Answered);
+        self.ledger.ended(&FinishedRequest {
+            arrived: call.arrived,
             now: self.now,
-            fate,
-            attempts: u32::try_from(live.going.len()).unwrap_or(u32::MAX),
-            first_target: live.going.first().map(|one| one.place),
-            ttft: live.first.map(|first| first.saturating_since(live.arrived).as_nanos() as u64),
+            outcome,
+            attempts: u32::try_from(call.attempts.len()).unwrap_or(u32::MAX),
+            first_target: call.attempts.first().map(|one| one.target),
+            ttft: call.first.map(|first| first.saturating_since(call.arrived).as_nanos() as u64),
             affected,
-            hedged: live.hedged,
-            silence: live.silence,
+            hedged: call.hedged,
+            silence: call.silence,
             cost,
             wasted,
         });
     }
 
     /// Delivers words of an answer to the caller.
-    fn deliver(&self, live: &mut Live, to: u32) {
-        if live.first.is_some() {
-            let quiet = self.now.saturating_since(live.last).as_nanos() as u64;
-            live.silence = live.silence.max(quiet);
+    fn deliver(&self, call: &mut ActiveCall, to: u32) {
+        if call.first.is_some() {
+            let quiet = self.now.saturating_since(call.last).as_nanos() as u64;
+            call.silence = call.silence.max(quiet);
         }
-        live.first = live.first.or(Some(self.now));
-        live.last = self.now;
-        live.words = live.words.max(to);
+        call.first = call.first.or(Some(self.now));
+        call.last = self.now;
+        call.words = call.words.max(to);
     }
 }
 
 /// What was received from an attempt.
 #[derive(Debug)]
-enum Heard {
+enum Received {
     Failure(Option<hotspare_core::Error>),
     Ping,
-    Speech(Option<hotspare_core::RateLimits>, Told),
+    Delivery(Option<hotspare_core::RateLimits>, Delivery),
 }
 
 #[cfg(test)]

@@ -8,8 +8,8 @@
 //! minutes; faults last from minute 2 to minute 5.
 
 mod breaker;
-mod mistakes;
 mod target;
+mod validation;
 
 use std::time::Duration;
 
@@ -17,10 +17,10 @@ use serde::Deserialize;
 
 use crate::effect::Effect;
 use crate::marks::Mark;
-use crate::words::{Share, Span};
+use crate::units::{Share, Span};
 
 pub(crate) use breaker::BreakerDto;
-pub(crate) use target::{Growth, PriceDto, QuotaDto, Says, TargetDto};
+pub(crate) use target::{Growth, PriceDto, QuotaDto, QuotaReporting, TargetDto};
 
 /// Targets, load, faults, the route under test, and the marks to reach.
 #[derive(Clone, Debug, Deserialize)]
@@ -46,7 +46,7 @@ pub struct Scenario {
     pub(crate) restart: Option<Span>,
     #[serde(default)]
     pub(crate) load: Load,
-    #[serde(default = "abc")]
+    #[serde(default = "default_targets")]
     pub(crate) targets: Vec<TargetDto>,
     #[serde(default)]
     pub(crate) faults: Vec<FaultDto>,
@@ -219,7 +219,7 @@ fn window() -> [Span; 2] {
     [Span::secs(120), Span::secs(300)]
 }
 
-fn abc() -> Vec<TargetDto> {
+fn default_targets() -> Vec<TargetDto> {
     ["a", "b", "c"].map(TargetDto::named).into()
 }
 
@@ -282,12 +282,12 @@ impl Scenario {
     }
 
     /// Removes the marks, which apply only to the route that the scenario describes.
-    pub fn unmark(&mut self) {
+    pub fn clear_marks(&mut self) {
         self.marks.clear();
     }
 
     /// Adds healthy targets for those of `names` beyond the scenario's own.
-    pub fn fit(&mut self, names: &[&str]) {
+    pub fn pad_targets(&mut self, names: &[&str]) {
         for name in names.iter().skip(self.targets.len()) {
             self.targets.push(TargetDto::named(name));
         }
@@ -300,24 +300,24 @@ impl Scenario {
     }
 
     /// Whether a fault may affect the first target, which then has to recover.
-    pub(crate) fn first_falls_ill(&self) -> bool {
-        let ill = |fault: &FaultDto| {
-            self.targets.first().is_some_and(|first| fault.on.iter().any(|name| first.answers_to(name)))
+    pub(crate) fn first_target_may_fail(&self) -> bool {
+        let affected = |fault: &FaultDto| {
+            self.targets.first().is_some_and(|first| fault.on.iter().any(|name| first.is_addressed_by(name)))
         };
-        self.incidents.is_some() || self.swizzle.is_some() || self.faults.iter().any(ill)
+        self.incidents.is_some() || self.swizzle.is_some() || self.faults.iter().any(affected)
     }
 
     /// Number of targets that no fault ever affects, whatever the seed; 0 if any target has limited capacity.
-    pub(crate) fn well(&self) -> usize {
-        let scarce = |target: &TargetDto| {
+    pub(crate) fn healthy_targets(&self) -> usize {
+        let limited = |target: &TargetDto| {
             target.capacity.is_some() || target.quota.is_some() || target.growth.is_some()
         };
-        if self.incidents.is_some() || self.swizzle.is_some() || self.targets.iter().any(scarce) {
+        if self.incidents.is_some() || self.swizzle.is_some() || self.targets.iter().any(limited) {
             return 0;
         }
-        let ill = |target: &TargetDto| {
-            self.faults.iter().any(|fault| fault.on.iter().any(|name| target.answers_to(name)))
+        let affected = |target: &TargetDto| {
+            self.faults.iter().any(|fault| fault.on.iter().any(|name| target.is_addressed_by(name)))
         };
-        self.targets.iter().filter(|target| !ill(target)).count()
+        self.targets.iter().filter(|target| !affected(target)).count()
     }
 }

@@ -13,7 +13,7 @@ use hotspare_routing::{
 };
 
 use crate::scenario::{PriceDto, RouteDto, Scenario, TargetDto};
-use crate::words::seconds;
+use crate::units::seconds;
 
 /// A route under test.
 #[derive(Clone, Debug)]
@@ -76,9 +76,9 @@ impl Scenario {
     /// # Errors
     /// What is invalid.
     pub fn setup_unhedged(&self) -> Result<Setup, String> {
-        let mut calm = self.clone();
-        calm.route.hedge = "off".into();
-        Ok(Setup { name: "unhedged".into(), ..calm.setup()? })
+        let mut unhedged = self.clone();
+        unhedged.route.hedge = "off".into();
+        Ok(Setup { name: "unhedged".into(), ..unhedged.setup()? })
     }
 
     /// The same targets on a route with default settings.

@@ -2,7 +2,7 @@
 //!
 //! Invariant: the same values give the same interval on every machine; resampling uses numbered draws.
 
-use crate::chance::{Chance, Purpose};
+use crate::rng::{CounterRng, Purpose};
 
 /// Number of bootstrap resamples.
 const RESAMPLES: u64 = 1_000;
@@ -43,10 +43,10 @@ impl Estimate {
             part / whole
         };
         let mean = share(&mut (0..count));
-        let chance = Chance::new(count as u64);
+        let rng = CounterRng::new(count as u64);
         let mut means: Vec<f64> = (0..RESAMPLES)
             .map(|round| {
-                let pick = |n: u64| (chance.draw(Purpose::Resample, [round, n, 0]) % count as u64) as usize;
+                let pick = |n: u64| (rng.draw(Purpose::Resample, [round, n, 0]) % count as u64) as usize;
                 share(&mut (0..count as u64).map(pick))
             })
             .collect();

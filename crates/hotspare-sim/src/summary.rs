@@ -26,13 +26,13 @@ pub struct ScenarioRuns {
     /// Seconds of one run.
     pub length: f64,
     /// Seconds of the scenario at full length.
-    pub full: f64,
+    pub full_length: f64,
     /// Seconds of one run after the faults end.
-    pub rest: f64,
+    pub after_outage: f64,
     /// Number of targets that no fault ever affects.
-    pub well: usize,
+    pub healthy_targets: usize,
     /// Whether a fault may affect the first target, which then has to recover.
-    pub returns: bool,
+    pub first_target_may_fail: bool,
     /// By player, in the order of seeds. The first is the one under test.
     pub players: Vec<(String, Vec<Digest>)>,
 }
@@ -112,26 +112,26 @@ impl ScenarioRuns {
             what: scenario.what.clone(),
             outage: until.0.saturating_sub(from.0).as_secs_f64(),
             length: scenario.length.0.as_secs_f64(),
-            full: scenario.full_length().0.as_secs_f64(),
-            rest: scenario.length.0.saturating_sub(until.0).as_secs_f64(),
-            well: scenario.well(),
-            returns: scenario.first_falls_ill(),
+            full_length: scenario.full_length().0.as_secs_f64(),
+            after_outage: scenario.length.0.saturating_sub(until.0).as_secs_f64(),
+            healthy_targets: scenario.healthy_targets(),
+            first_target_may_fail: scenario.first_target_may_fail(),
             players: players.iter().map(|player| (player.name().to_owned(), Vec::new())).collect(),
         }
     }
 
     /// The runs of the player under test.
     #[must_use]
-    pub fn trial(&self) -> &[Digest] {
+    pub fn under_test(&self) -> &[Digest] {
         self.players.first().map_or(&[], |(_, runs)| runs)
     }
 
     /// The scenario's marks, for the player under test.
     #[must_use]
     pub fn marks(&self) -> Vec<MarkResult> {
-        let runs = self.trial();
+        let runs = self.under_test();
         let count = runs.first().map_or(0, |run| run.judged.len());
-        let of = |index: usize| {
+        let result = |index: usize| {
             let judged =
                 || runs.iter().filter_map(move |run| run.judged.get(index).map(|judged| (run.seed, judged)));
             let with = |verdict: Verdict| judged().filter(move |(_, judged)| judged.verdict == verdict);
@@ -145,12 +145,12 @@ impl ScenarioRuns {
                 missed: with(Verdict::Missed).map(|(seed, _)| seed).next(),
             }
         };
-        (0..count).map(of).collect()
+        (0..count).map(result).collect()
     }
 
     /// Runs of the player under test in which an invariant was violated.
     pub fn breached(&self) -> impl Iterator<Item = &Digest> {
-        self.trial().iter().filter(|run| !run.breaches.is_empty())
+        self.under_test().iter().filter(|run| !run.breaches.is_empty())
     }
 
     /// Whether all marks could be judged and were reached, and no invariant was violated.
@@ -179,7 +179,8 @@ impl ScenarioRuns {
             let (number, unit) = text.split_once(' ').unwrap_or((&text, ""));
             format!("{} {unit}", number.trim_end_matches('0').trim_end_matches('.'))
         };
-        (self.length < self.full).then(|| format!("{} of {}", short(self.length), short(self.full)))
+        (self.length < self.full_length)
+            .then(|| format!("{} of {}", short(self.length), short(self.full_length)))
     }
 
     /// A measure of one player over all seeds.
@@ -228,15 +229,17 @@ impl ScenarioRuns {
         let both = |measure: Measure| run.value(measure).zip(best.value(measure));
         let random = random.and_then(|run| run.value(Measure::FirstTry));
         let first_tries = both(Measure::FirstTry).zip(random).and_then(|((own, oracle), random)| {
-            let way = oracle - random;
-            (way > WORTHWHILE).then(|| (1.0 - (own - random) / way).max(0.0))
+            let gain = oracle - random;
+            (gain > WORTHWHILE).then(|| (1.0 - (own - random) / gain).max(0.0))
         });
         let wait = both(Measure::TtftP99)
             .filter(|(_, oracle)| *oracle > 0.0)
             .map(|(own, oracle)| ((own - oracle) / oracle).max(0.0));
-        let lag =
-            best.value(Measure::RecoveredAfter).filter(|_| self.outage > 0.0 && self.returns).map(|oracle| {
-                let own = run.value(Measure::RecoveredAfter).unwrap_or(self.rest);
+        let lag = best
+            .value(Measure::RecoveredAfter)
+            .filter(|_| self.outage > 0.0 && self.first_target_may_fail)
+            .map(|oracle| {
+                let own = run.value(Measure::RecoveredAfter).unwrap_or(self.after_outage);
                 ((own - oracle) / self.outage).max(0.0)
             });
         let starts = both(Measure::Attempts).map(|(own, oracle)| (own - oracle).max(0.0));

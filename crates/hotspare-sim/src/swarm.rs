@@ -5,7 +5,7 @@
 
 use std::fmt::Write;
 
-use crate::chance::{Chance, Purpose};
+use crate::rng::{CounterRng, Purpose};
 use crate::scenario::Scenario;
 
 /// Possible effects. The first half leaves answers possible, the rest does not.
@@ -34,7 +34,7 @@ const EFFECTS: [&str; 20] = [
 
 /// One fault of a random scenario.
 #[derive(Clone, Debug, PartialEq)]
-struct Line {
+struct SwarmFault {
     on: &'static str,
     effect: &'static str,
     from: u64,
@@ -50,24 +50,24 @@ pub struct Swarm {
     rate: u64,
     length: u64,
     hedge: bool,
-    lines: Vec<Line>,
-    knobs: Vec<&'static str>,
+    faults: Vec<SwarmFault>,
+    load_settings: Vec<&'static str>,
 }
 
 impl Swarm {
     /// The scenario of a seed: three targets, two minutes of faults, and a minute to recover.
     #[must_use]
     pub fn new(seed: u64) -> Self {
-        let chance = Chance::new(seed);
-        let draw = |n: u64, what: u64, of: u64| chance.draw(Purpose::Swarm, [n, what, 0]) % of;
+        let rng = CounterRng::new(seed);
+        let draw = |n: u64, what: u64, of: u64| rng.draw(Purpose::Swarm, [n, what, 0]) % of;
         // Each scenario uses a random subset of the kinds of fault.
         let kinds: Vec<&'static str> =
             EFFECTS.into_iter().zip(100..).filter(|(_, n)| draw(*n, 0, 4) == 0).map(|(one, _)| one).collect();
         let count = 1 + draw(0, 1, 8);
-        let lines = (0..count).filter_map(|n| {
+        let faults = (0..count).filter_map(|n| {
             let effect = *kinds.get(usize::try_from(draw(n, 2, kinds.len().max(1) as u64)).ok()?)?;
             let from = 10 + draw(n, 3, 100);
-            Some(Line {
+            Some(SwarmFault {
                 on: ["a", "a", "b", "c", "all"][usize::try_from(draw(n, 4, 5)).ok()?],
                 effect,
                 from,
@@ -76,7 +76,7 @@ impl Swarm {
                 flap: (draw(n, 7, 5) == 0).then(|| 1 + draw(n, 8, 10)),
             })
         });
-        let knobs = [
+        let load_settings = [
             "invalid = \"10%\"",
             "leave = { share = \"20%\", after = \"500ms\" }",
             "stream = \"50%\"",
@@ -88,8 +88,8 @@ impl Swarm {
             rate: [1, 10, 20, 40][usize::try_from(draw(1, 9, 4)).unwrap_or(0)],
             length: 190,
             hedge: draw(2, 9, 2) == 0,
-            lines: lines.collect(),
-            knobs: knobs
+            faults: faults.collect(),
+            load_settings: load_settings
                 .into_iter()
                 .zip(200..)
                 .filter(|(_, n)| draw(*n, 0, 3) == 0)
@@ -110,8 +110,8 @@ impl Swarm {
         }
         // A rejected key is re-checked only after ten minutes: a target that has lost every key is not back at the end.
         let dead = |target: &str| {
-            let kills = |line: &&Line| ["status:401", "quota-exhausted"].contains(&line.effect);
-            self.lines.iter().filter(kills).any(|line| [target, "all"].contains(&line.on))
+            let kills = |fault: &&SwarmFault| ["status:401", "quota-exhausted"].contains(&fault.effect);
+            self.faults.iter().filter(kills).any(|fault| [target, "all"].contains(&fault.on))
         };
         if !["a", "b", "c"].into_iter().all(dead) {
             text.push_str(
@@ -119,9 +119,9 @@ impl Swarm {
             );
         }
         // Writing to a string cannot fail.
-        let _ = writeln!(text, "[load]\nrate = {}.0\n{}", self.rate, self.knobs.join("\n"));
-        for line in &self.lines {
-            let Line { on, effect, from, until, share, flap } = line;
+        let _ = writeln!(text, "[load]\nrate = {}.0\n{}", self.rate, self.load_settings.join("\n"));
+        for fault in &self.faults {
+            let SwarmFault { on, effect, from, until, share, flap } = fault;
             let _ = writeln!(
                 text,
                 "[[faults]]\non = [\"{on}\"]\neffect = \"{effect}\"\nfrom = \"{from}s\"\nuntil = \"{until}s\"\nshare = \"{share}%\""
@@ -145,53 +145,53 @@ impl Swarm {
     /// `fails` returns true.
     #[must_use]
     pub fn shrink(mut self, mut fails: impl FnMut(&Scenario) -> bool) -> Self {
-        let mut still = |world: &Self| world.scenario().is_ok_and(|scenario| fails(&scenario));
+        let mut still_fails = |candidate: &Self| candidate.scenario().is_ok_and(|scenario| fails(&scenario));
         loop {
-            let smaller = self.smaller().into_iter().find(|world| still(world));
+            let smaller = self.candidates().into_iter().find(|candidate| still_fails(candidate));
             match smaller {
-                Some(world) => self = world,
+                Some(candidate) => self = candidate,
                 None => return self,
             }
         }
     }
 
-    fn smaller(&self) -> Vec<Self> {
-        let mut worlds = Vec::new();
-        for index in 0..self.lines.len() {
-            let mut world = self.clone();
-            world.lines.remove(index);
-            worlds.push(world);
+    fn candidates(&self) -> Vec<Self> {
+        let mut candidates = Vec::new();
+        for index in 0..self.faults.len() {
+            let mut candidate = self.clone();
+            candidate.faults.remove(index);
+            candidates.push(candidate);
         }
-        for index in 0..self.knobs.len() {
-            let mut world = self.clone();
-            world.knobs.remove(index);
-            worlds.push(world);
+        for index in 0..self.load_settings.len() {
+            let mut candidate = self.clone();
+            candidate.load_settings.remove(index);
+            candidates.push(candidate);
         }
         let mut change = |change: &dyn Fn(&mut Self) -> bool| {
-            let mut world = self.clone();
-            if change(&mut world) {
-                worlds.push(world);
+            let mut candidate = self.clone();
+            if change(&mut candidate) {
+                candidates.push(candidate);
             }
         };
-        change(&|world| std::mem::take(&mut world.hedge));
-        change(&|world| {
-            world.rate > 1 && {
-                world.rate /= 2;
+        change(&|candidate| std::mem::take(&mut candidate.hedge));
+        change(&|candidate| {
+            candidate.rate > 1 && {
+                candidate.rate /= 2;
                 true
             }
         });
-        for index in 0..self.lines.len() {
-            change(&|world| world.lines[index].flap.take().is_some());
-            change(&|world| std::mem::replace(&mut world.lines[index].share, 100) != 100);
-            change(&|world| {
-                let line = &mut world.lines[index];
-                let half = line.from + (line.until - line.from) / 2;
-                let shorter = half > line.from && half < line.until;
-                line.until = if shorter { half } else { line.until };
+        for index in 0..self.faults.len() {
+            change(&|candidate| candidate.faults[index].flap.take().is_some());
+            change(&|candidate| std::mem::replace(&mut candidate.faults[index].share, 100) != 100);
+            change(&|candidate| {
+                let fault = &mut candidate.faults[index];
+                let half = fault.from + (fault.until - fault.from) / 2;
+                let shorter = half > fault.from && half < fault.until;
+                fault.until = if shorter { half } else { fault.until };
                 shorter
             });
         }
-        worlds
+        candidates
     }
 }
 
@@ -212,14 +212,17 @@ mod tests {
 
     #[test]
     fn shrinking_keeps_only_what_fails() {
-        let guilty = |scenario: &Scenario| {
+        let fails = |scenario: &Scenario| {
             scenario.faults.iter().any(|fault| fault.effect.to_string().starts_with("status"))
         };
         let found = (0..100)
             .map(Swarm::new)
-            .find(|swarm| swarm.lines.len() > 3 && guilty(&swarm.scenario().unwrap()));
-        let small = found.unwrap().shrink(guilty);
-        assert_eq!((small.lines.len(), small.knobs.len(), small.rate, small.hedge), (1, 0, 1, false));
-        assert_eq!(small.lines[0].until, small.lines[0].from + 1);
+            .find(|swarm| swarm.faults.len() > 3 && fails(&swarm.scenario().unwrap()));
+        let small = found.unwrap().shrink(fails);
+        assert_eq!(
+            (small.faults.len(), small.load_settings.len(), small.rate, small.hedge),
+            (1, 0, 1, false)
+        );
+        assert_eq!(small.faults[0].until, small.faults[0].from + 1);
     }
 }

@@ -1,79 +1,101 @@
-//! The event queue, ordered by time.
+//! The data for a timeline of one run.
 //!
-//! Not a clock. Invariant: events of the same moment come out in insertion order, so that a run is the same on every
-//! machine.
+//! Invariant: at most a fixed number of columns, whatever the run's length.
 
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use hotspare_core::BreakerState;
 
-use hotspare_core::Moment;
+use crate::fault_schedule::FaultSchedule;
+use crate::ledger::Ledger;
+use crate::rng::CounterRng;
+use crate::scenario::Scenario;
 
-/// Pending events.
-#[derive(Debug)]
-pub(crate) struct Timeline<E> {
-    heap: BinaryHeap<Reverse<Entry<E>>>,
-    /// Number of events inserted so far.
-    count: u64,
+/// Maximum number of columns of a timeline.
+const COLUMNS: usize = 150;
+
+/// A run in columns of equal length, in seconds.
+#[derive(Clone, Debug)]
+pub struct Timeline {
+    pub(crate) length: f64,
+    pub(crate) window: (f64, f64),
+    pub(crate) targets: Vec<Lane>,
+    pub(crate) columns: Vec<Column>,
 }
 
-#[derive(Debug)]
-struct Entry<E> {
-    at: Moment,
-    number: u64,
-    event: E,
+/// One target's states.
+#[derive(Clone, Debug)]
+pub(crate) struct Lane {
+    pub(crate) name: String,
+    /// Faults at its provider: start, end, description.
+    pub(crate) faults: Vec<(f64, f64, String)>,
+    /// State changes of its breaker.
+    pub(crate) states: Vec<(f64, BreakerState)>,
 }
 
-impl<E> PartialEq for Entry<E> {
-    fn eq(&self, other: &Self) -> bool {
-        self.cmp(other).is_eq()
-    }
+/// One column.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Column {
+    pub(crate) arrivals: u32,
+    pub(crate) starts: u32,
+    pub(crate) lost: u32,
+    /// Dollars spent.
+    pub(crate) spent: f64,
+    /// First attempts, by target.
+    pub(crate) first: Vec<u32>,
+    pub(crate) ttft_p50: f64,
+    pub(crate) ttft_p99: f64,
 }
 
-impl<E> Eq for Entry<E> {}
-
-impl<E> PartialOrd for Entry<E> {
-    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl<E> Ord for Entry<E> {
-    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        (self.at, self.number).cmp(&(other.at, other.number))
-    }
-}
-
-impl<E> Timeline<E> {
-    pub(crate) fn new() -> Self {
-        Self { heap: BinaryHeap::with_capacity(1_024), count: 0 }
-    }
-
-    pub(crate) fn push(&mut self, at: Moment, event: E) {
-        self.count += 1;
-        self.heap.push(Reverse(Entry { at, number: self.count, event }));
-    }
-
-    pub(crate) fn pop(&mut self) -> Option<(Moment, E)> {
-        self.heap.pop().map(|Reverse(entry)| (entry.at, entry.event))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    proptest! {
-        #[test]
-        fn timeline_pops_in_stable_time_order(moments in prop::collection::vec(0u64..20, 0..200)) {
-            let mut timeline = Timeline::new();
-            for (number, at) in moments.iter().enumerate() {
-                timeline.push(Moment::from_nanos(*at), number);
+impl Timeline {
+    pub(crate) fn of(scenario: &Scenario, seed: u64, ledger: &Ledger) -> Self {
+        let secs = |nanos: u64| nanos as f64 / 1e9;
+        let length = scenario.length.0.as_secs_f64();
+        let schedule = FaultSchedule::new(scenario, CounterRng::new(seed));
+        let lane = |(index, target): (usize, &crate::scenario::TargetDto)| {
+            let windows = schedule.all(index).iter().take(400);
+            let changes = ledger.changes.iter().filter(|(_, changed, _)| *changed == index);
+            Lane {
+                name: target.name.clone(),
+                faults: windows
+                    .map(|window| {
+                        let share = if window.share < 1.0 {
+                            format!(" {:.0} %", window.share * 100.0)
+                        } else {
+                            String::new()
+                        };
+                        (
+                            secs(window.from),
+                            secs(window.until).min(length),
+                            format!("{}{share}", window.effect),
+                        )
+                    })
+                    .collect(),
+                states: changes.map(|(at, _, state)| (secs(at.as_nanos()), *state)).collect(),
             }
-            let mut sorted: Vec<(u64, usize)> = moments.iter().copied().zip(0..).collect();
-            sorted.sort_unstable();
-            let out: Vec<_> = std::iter::from_fn(|| timeline.pop()).map(|(at, n)| (at.as_nanos(), n)).collect();
-            prop_assert_eq!(out, sorted);
+        };
+        // The last bin only holds what happened after the end.
+        let bins = &ledger.bins[..ledger.bins.len().saturating_sub(1).max(1)];
+        let per = bins.len().div_ceil(COLUMNS).max(1);
+        let column = |bins: &[crate::ledger::Bin]| {
+            let mut column = Column { first: vec![0; scenario.targets.len()], ..Column::default() };
+            let mut ttft = crate::histogram::Histogram::default();
+            for bin in bins {
+                column.arrivals += bin.arrivals;
+                column.starts += bin.starts;
+                column.lost += bin.lost;
+                column.spent += bin.cost as f64 / 1e6;
+                column.first.iter_mut().zip(&bin.first).for_each(|(sum, one)| *sum += one);
+                ttft.merge(&bin.ttft);
+            }
+            column.ttft_p50 = ttft.quantile(0.5);
+            column.ttft_p99 = ttft.quantile(0.99);
+            column
+        };
+        let (from, until) = ledger.window();
+        Self {
+            length,
+            window: (secs(from).min(length), secs(until).min(length)),
+            targets: scenario.targets.iter().enumerate().map(lane).collect(),
+            columns: bins.chunks(per).map(column).collect(),
         }
     }
 }

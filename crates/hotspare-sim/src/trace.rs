@@ -6,10 +6,10 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::run::Course;
+use crate::fault_schedule::AvailabilitySeries;
+use crate::run::RunOptions;
 use crate::scenario::{Load, RouteDto, Scenario, TargetDto};
-use crate::weather::Series;
-use crate::words::{Span, Spread};
+use crate::units::{Distribution, Span};
 use crate::workload::Arrival;
 
 /// One model and the endpoints that serve it.
@@ -18,7 +18,7 @@ pub struct ModelTrace {
     /// The model's name.
     pub model: String,
     endpoints: Vec<String>,
-    series: Vec<Series>,
+    series: Vec<AvailabilitySeries>,
     length: f64,
 }
 
@@ -80,7 +80,7 @@ pub fn availability(endpoints: &str, parts: &[(&str, &str)]) -> Result<Vec<Model
     Ok(models
         .into_iter()
         .map(|(model, endpoints)| {
-            let known = |id: &u32| Series { points: series.get(id).cloned().unwrap_or_default() };
+            let known = |id: &u32| AvailabilitySeries { points: series.get(id).cloned().unwrap_or_default() };
             let names = endpoints.iter().map(|(id, provider)| format!("{provider} #{id}")).collect();
             ModelTrace {
                 model,
@@ -98,8 +98,8 @@ impl ModelTrace {
     pub fn scenario(&self, rate: f64, strategy: &str) -> Scenario {
         let target = |name: &String| {
             let mut target = TargetDto::named(name);
-            target.ttft = Spread::constant(0.5);
-            target.token_gap = Spread::constant(0.02);
+            target.ttft = Distribution::constant(0.5);
+            target.token_gap = Distribution::constant(0.02);
             target
         };
         Scenario {
@@ -121,10 +121,10 @@ impl ModelTrace {
         }
     }
 
-    /// The course of a run over this trace.
+    /// The options of a run over this trace.
     #[must_use]
-    pub fn course(&self) -> Course {
-        Course { series: Some(self.series.clone().into()), ..Course::default() }
+    pub fn options(&self) -> RunOptions {
+        RunOptions { series: Some(self.series.clone().into()), ..RunOptions::default() }
     }
 
     /// Number of endpoints that serve it.

@@ -9,7 +9,7 @@ use crate::scenario::Scenario;
 
 /// One mark, judged.
 #[derive(Clone, Debug)]
-pub struct Judged {
+pub struct JudgedMark {
     /// The mark, formatted for display.
     pub mark: String,
     /// What was measured.
@@ -34,16 +34,16 @@ pub enum Verdict {
 impl Outcome {
     /// Judges the scenario's marks.
     #[must_use]
-    pub fn judge(&self, scenario: &Scenario) -> Vec<Judged> {
+    pub fn judge(&self, scenario: &Scenario) -> Vec<JudgedMark> {
         let judge = |mark: &Mark| {
             let value = self.ledger.measure(scenario, mark);
             let verdict = match value {
-                _ if !mark.is_due(scenario, value) => Verdict::NotJudged,
+                _ if !mark.can_be_judged(scenario, value) => Verdict::NotJudged,
                 None if !mark.measure.is_event() => Verdict::NotJudged,
                 value if mark.holds(value) => Verdict::Reached,
                 _ => Verdict::Missed,
             };
-            Judged { mark: mark.to_string(), measure: mark.measure, value, verdict }
+            JudgedMark { mark: mark.to_string(), measure: mark.measure, value, verdict }
         };
         scenario.marks.iter().map(judge).collect()
     }

@@ -8,17 +8,17 @@ use std::time::Duration;
 
 use hotspare_core::{ChatRequest, Moment, Request};
 
-use crate::chance::{Chance, Purpose};
+use crate::fault_schedule::normal;
+use crate::rng::{CounterRng, Purpose};
 use crate::scenario::{Load, Scenario};
-use crate::weather::normal;
-use crate::words::nanos;
+use crate::units::nanos;
 
 /// Longest answer, in tokens.
-pub(crate) const LONGEST: u32 = 20_000;
+pub(crate) const MAX_OUTPUT_TOKENS: u32 = 20_000;
 
 /// One request, before any attempt to answer it.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Wanted {
+pub(crate) struct RequestSpec {
     pub(crate) number: u64,
     pub(crate) stream: bool,
     pub(crate) invalid: bool,
@@ -26,7 +26,7 @@ pub(crate) struct Wanted {
     pub(crate) output_tokens: u32,
     /// Factor on the usual time to first content.
     pub(crate) ttft_times: f64,
-    pub(crate) leaves_after: Option<Duration>,
+    pub(crate) cancels_after: Option<Duration>,
     pub(crate) deadline: Option<Duration>,
     /// Index of the prepared request body.
     pub(crate) body: usize,
@@ -47,7 +47,7 @@ pub struct Arrival {
 #[derive(Debug)]
 pub(crate) struct Workload<'a> {
     load: &'a Load,
-    chance: Chance,
+    rng: CounterRng,
     recorded: Option<&'a [Arrival]>,
     /// Number of the next request.
     number: u64,
@@ -57,7 +57,7 @@ pub(crate) struct Workload<'a> {
 }
 
 impl<'a> Workload<'a> {
-    pub(crate) fn new(scenario: &'a Scenario, chance: Chance, recorded: Option<&'a [Arrival]>) -> Self {
+    pub(crate) fn new(scenario: &'a Scenario, rng: CounterRng, recorded: Option<&'a [Arrival]>) -> Self {
         let load = &scenario.load;
         let long = load.long_prompts.as_ref().map(|long| long.tokens);
         let sizes = std::iter::once(load.prompt_tokens).chain(long);
@@ -68,7 +68,7 @@ impl<'a> Workload<'a> {
         };
         Self {
             load,
-            chance,
+            rng,
             recorded,
             number: 0,
             crowd: load.crowd,
@@ -81,15 +81,15 @@ impl<'a> Workload<'a> {
     /// together still spread them.
     pub(crate) fn request<'b>(
         &mut self,
-        wanted: &Wanted,
+        spec: &RequestSpec,
         absent: impl Iterator<Item = &'b str>,
     ) -> Cow<'_, Request> {
         let mut absent = absent.peekable();
-        let body = &mut self.bodies[wanted.body];
+        let body = &mut self.bodies[spec.body];
         if let Request::Chat(chat) = body {
             // No other reference is left by now, so this does not copy the prompt.
             let chat = Arc::make_mut(chat);
-            chat.end_user = Some(wanted.number.to_string());
+            chat.end_user = Some(spec.number.to_string());
             if absent.peek().is_some() {
                 return Cow::Owned(Request::from(chat.clone().without(absent)));
             }
@@ -107,36 +107,36 @@ impl<'a> Workload<'a> {
             self.crowd -= 1;
             return Some(now);
         }
-        let gap = gap(self.load.cv, self.chance, self.number) / (self.load.rate * self.times(now));
+        let gap = gap(self.load.cv, self.rng, self.number) / (self.load.rate * self.burst_factor(now));
         Some(now + Duration::from_nanos(nanos(gap).max(1)))
     }
 
     /// The request that arrives now.
-    pub(crate) fn take(&mut self) -> Wanted {
+    pub(crate) fn take(&mut self) -> RequestSpec {
         let number = self.number;
         self.number += 1;
         let load = self.load;
-        let unit = |purpose| self.chance.unit(purpose, [number, 0, 0]);
+        let unit = |purpose| self.rng.unit(purpose, [number, 0, 0]);
         let long = load.long_prompts.as_ref().filter(|long| unit(Purpose::Prompt) < long.share.0);
         let recorded = self.recorded.and_then(|recorded| recorded.get(usize::try_from(number).ok()?));
         let leave = load.leave.as_ref().filter(|leave| unit(Purpose::Leave) < leave.share.0);
         // Half to one and a half times the usual length.
         let output = load.output_tokens as f64 * (0.5 + unit(Purpose::Output));
-        Wanted {
+        RequestSpec {
             number,
             stream: unit(Purpose::Stream) < load.stream.0,
             invalid: unit(Purpose::Invalid) < load.invalid.0,
             prompt_tokens: recorded
                 .map_or(long.map_or(load.prompt_tokens, |long| long.tokens), |one| one.prompt),
-            output_tokens: recorded.map_or(output as u32, |one| one.output).clamp(1, LONGEST),
+            output_tokens: recorded.map_or(output as u32, |one| one.output).clamp(1, MAX_OUTPUT_TOKENS),
             ttft_times: long.map_or(1.0, |long| long.ttft_times),
-            leaves_after: leave.map(|leave| leave.after.0),
+            cancels_after: leave.map(|leave| leave.after.0),
             deadline: load.deadline.map(|deadline| deadline.0),
             body: usize::from(long.is_some()),
         }
     }
 
-    fn times(&self, now: Moment) -> f64 {
+    fn burst_factor(&self, now: Moment) -> f64 {
         let now = now.as_nanos();
         let active =
             self.load.bursts.iter().filter(|burst| (burst.from.nanos()..burst.until.nanos()).contains(&now));
@@ -145,8 +145,8 @@ impl<'a> Workload<'a> {
 }
 
 /// A gap between arrivals with mean 1: exponential, constant, or Gamma with this coefficient of variation.
-fn gap(cv: f64, chance: Chance, number: u64) -> f64 {
-    let unit = |what: u64| chance.unit(Purpose::Arrival, [number, what, 0]);
+fn gap(cv: f64, rng: CounterRng, number: u64) -> f64 {
+    let unit = |what: u64| rng.unit(Purpose::Arrival, [number, what, 0]);
     if cv == 0.0 {
         return 1.0;
     }
@@ -178,10 +178,10 @@ mod tests {
     fn each_request_has_its_own_end_user() {
         let text = "what = \"nothing\"\nlength = \"60s\"\nwindow = [\"1s\", \"60s\"]";
         let scenario = Scenario::parse("none", text).unwrap();
-        let mut workload = Workload::new(&scenario, Chance::new(1), None);
+        let mut workload = Workload::new(&scenario, CounterRng::new(1), None);
         let mut user = |absent: &[&str]| {
-            let wanted = workload.take();
-            workload.request(&wanted, absent.iter().copied()).end_user().map(str::to_owned)
+            let spec = workload.take();
+            workload.request(&spec, absent.iter().copied()).end_user().map(str::to_owned)
         };
         assert_eq!(user(&[]).as_deref(), Some("0"));
         assert_eq!(user(&["main"]).as_deref(), Some("1"));
@@ -190,7 +190,7 @@ mod tests {
     #[test]
     fn gaps_match_mean_and_variation() {
         for cv in [0.0, 0.5, 1.0, 2.0, 4.0] {
-            let gaps: Vec<f64> = (0..40_000).map(|number| gap(cv, Chance::new(3), number)).collect();
+            let gaps: Vec<f64> = (0..40_000).map(|number| gap(cv, CounterRng::new(3), number)).collect();
             let mean = gaps.iter().sum::<f64>() / gaps.len() as f64;
             let variance =
                 gaps.iter().map(|gap| (gap - mean) * (gap - mean)).sum::<f64>() / gaps.len() as f64;

@@ -55,7 +55,7 @@ pub(super) fn setup(path: &Path, route: Option<&str>) -> Result<Setup, String> {
 pub(super) fn place(path: &Path, tables: &[(&str, String)]) -> Result<(), String> {
     let mut document = text(path)?;
     for (name, table) in tables {
-        document = hotspare_sim::report::place(&document, name, table)
+        document = hotspare_sim::report::replace_section(&document, name, table)
             .map_err(|what| format!("{}: {what}", path.display()))?;
     }
     std::fs::write(path, document).map_err(|error| format!("{}: {error}", path.display()))

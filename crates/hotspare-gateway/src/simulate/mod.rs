@@ -13,7 +13,7 @@ use std::time::Instant;
 
 use clap::Args;
 use hotspare_sim::report::{Frame, html, regret_table, tables, verdict_text};
-use hotspare_sim::{Course, Digest, Player, RivalKind, Scenario, ScenarioRuns, Swarm, run};
+use hotspare_sim::{Digest, Player, RivalKind, RunOptions, Scenario, ScenarioRuns, Swarm, run};
 
 use work::Job;
 
@@ -148,8 +148,8 @@ pub fn simulate(args: &SimulateArgs, program: &str) -> Result<(), String> {
     let weigh = |job: &Job| all[job.scenario].0.requests();
     let digests = work::all(&jobs, args.threads, &weigh, |job| {
         let (scenario, players) = &all[job.scenario];
-        let course = Course::default().with_detail(job.detail);
-        let outcome = run(scenario, &players[job.player], job.seed, &course)?;
+        let options = RunOptions::default().with_detail(job.detail);
+        let outcome = run(scenario, &players[job.player], job.seed, &options)?;
         Ok(Digest::of(scenario, job.seed, outcome))
     })?;
     let mut runs: Vec<ScenarioRuns> =
@@ -160,14 +160,14 @@ pub fn simulate(args: &SimulateArgs, program: &str) -> Result<(), String> {
     let frame = Frame {
         command: repeat(args, program),
         seeds: args.seed.map_or(args.seeds, |_| 1),
-        requests: runs.iter().flat_map(ScenarioRuns::trial).map(|digest| digest.requests).sum(),
+        requests: runs.iter().flat_map(ScenarioRuns::under_test).map(|digest| digest.requests).sum(),
         played: runs
             .iter()
             .flat_map(|run| &run.players)
             .flat_map(|(_, digests)| digests)
             .map(|digest| digest.requests)
             .sum(),
-        simulated: runs.iter().map(|run| run.length * run.trial().len() as f64).sum(),
+        simulated: runs.iter().map(|run| run.length * run.under_test().len() as f64).sum(),
         took: begun.elapsed().as_secs_f64(),
     };
     finish(args, &frame, &runs, program)
@@ -209,8 +209,11 @@ fn finish(args: &SimulateArgs, frame: &Frame, runs: &[ScenarioRuns], program: &s
     };
     output::note(&format!("{passed} passed, {failed} failed{rest}"));
     if args.shrink
-        && let Some(seed) =
-            runs.iter().find(|run| run.failed()).and_then(|run| run.trial().first()).map(|digest| digest.seed)
+        && let Some(seed) = runs
+            .iter()
+            .find(|run| run.failed())
+            .and_then(|run| run.under_test().first())
+            .map(|digest| digest.seed)
     {
         output::say(&shrink(args, seed));
     }
@@ -277,12 +280,12 @@ fn players(args: &SimulateArgs, mut scenario: Scenario) -> Result<(Scenario, Vec
     let configs: Vec<PathBuf> = args.compare.clone().unwrap_or_else(|| args.config.iter().cloned().collect());
     let mut players: Vec<Player> = Vec::new();
     if !configs.is_empty() && args.file.is_empty() && !args.swarm {
-        scenario.unmark();
+        scenario.clear_marks();
     }
     for path in &configs {
         let setup = files::setup(path, args.route.as_deref())?;
         let names: Vec<&str> = setup.specs.iter().map(|spec| spec.id.as_str()).collect();
-        scenario.fit(&names);
+        scenario.pad_targets(&names);
         players.push(setup.into());
     }
     if players.is_empty() {
@@ -307,7 +310,7 @@ fn twice(args: &SimulateArgs, scenarios: &[Scenario]) -> Result<(), String> {
         let (scenario, players) = players(args, scenario.clone())?;
         let seed = args.seed.unwrap_or(1);
         for player in &players {
-            let hash = || run(&scenario, player, seed, &Course::default()).map(|outcome| outcome.hash);
+            let hash = || run(&scenario, player, seed, &RunOptions::default()).map(|outcome| outcome.hash);
             let (first, again) = (hash()?, hash()?);
             output::say(&format!("{:<24} {:<18} seed {seed}  {first:016x}", scenario.name(), player.name()));
             if first != again {
@@ -323,7 +326,7 @@ fn shrink(args: &SimulateArgs, seed: u64) -> String {
     let fails = |scenario: &Scenario| {
         let Ok((scenario, players)) = players(args, scenario.clone()) else { return false };
         let Some(player) = players.first() else { return false };
-        run(&scenario, player, seed, &Course::default())
+        run(&scenario, player, seed, &RunOptions::default())
             .is_ok_and(|outcome| !Digest::of(&scenario, seed, outcome).passed())
     };
     let small = Swarm::new(seed).shrink(fails);

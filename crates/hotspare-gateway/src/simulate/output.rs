@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use std::io::Write;
 
 use hotspare_sim::report::grouped;
-use hotspare_sim::{KEPT, MarkResult, Measure, ScenarioRuns, quantile};
+use hotspare_sim::{DIGEST_MEASURES, MarkResult, Measure, ScenarioRuns, quantile};
 use serde_json::{Value, json as object};
 
 use super::SimulateArgs;
@@ -121,7 +121,7 @@ pub(super) fn failures(runs: &[ScenarioRuns], args: &SimulateArgs, program: &str
 
 pub(super) fn json(run: &ScenarioRuns) -> String {
     let figures = |name: &str| -> Value {
-        let pairs = KEPT.iter().filter_map(|measure| {
+        let pairs = DIGEST_MEASURES.iter().filter_map(|measure| {
             let value = run.estimate(name, *measure)?;
             Some((measure.to_string(), object!({"mean": value.mean, "low": value.low, "high": value.high})))
         });

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use hotspare_sim::trace::{ModelTrace, arrivals, availability};
-use hotspare_sim::{Course, Digest, Estimate, Measure, Player, RivalKind, Scenario, run};
+use hotspare_sim::{Digest, Estimate, Measure, Player, RivalKind, RunOptions, Scenario, run};
 
 use super::{SimulateArgs, files, output, work};
 
@@ -48,7 +48,7 @@ fn models(args: &SimulateArgs, folder: &Path, program: &str) -> Result<(), Strin
     }
     let strategy = args.policy.as_deref().unwrap_or("most-reliable");
     let most = std::time::Duration::from_secs_f64(args.hours * 3_600.0);
-    let scenarios: Vec<(Scenario, Vec<Player>, Course)> = models
+    let scenarios: Vec<(Scenario, Vec<Player>, RunOptions)> = models
         .iter()
         .map(|model: &ModelTrace| {
             let mut scenario = model.scenario(
@@ -63,7 +63,7 @@ fn models(args: &SimulateArgs, folder: &Path, program: &str) -> Result<(), Strin
             if args.versus {
                 players.extend(RivalKind::ALL.map(Player::from));
             }
-            Ok((scenario, players, model.course()))
+            Ok((scenario, players, model.options()))
         })
         .collect::<Result<_, String>>()?;
     let seeds = args.seeds_of(args.seeds);
@@ -74,8 +74,8 @@ fn models(args: &SimulateArgs, folder: &Path, program: &str) -> Result<(), Strin
         }
     }
     let digests = work::all(&jobs, args.threads, &|job| scenarios[job.model].0.requests(), |job| {
-        let (scenario, players, course) = &scenarios[job.model];
-        let outcome = run(scenario, &players[job.player], job.seed, course)?;
+        let (scenario, players, options) = &scenarios[job.model];
+        let outcome = run(scenario, &players[job.player], job.seed, options)?;
         Ok(Digest::of(scenario, job.seed, outcome))
     })?;
     let requests: u64 = digests.iter().map(|digest| digest.requests).sum();
@@ -195,8 +195,8 @@ fn load(args: &SimulateArgs, folder: &Path, program: &str) -> Result<(), String>
         let mut scenario = Scenario::find("healthy")?;
         scenario
             .set_length(std::time::Duration::from_secs_f64(record.last().map_or(1.0, |last| last.at + 1.0)));
-        let course = Course::default().with_arrivals(record);
-        let outcome = run(&scenario, &scenario.setup()?.into(), args.seed.unwrap_or(1), &course)?;
+        let options = RunOptions::default().with_arrivals(record);
+        let outcome = run(&scenario, &scenario.setup()?.into(), args.seed.unwrap_or(1), &options)?;
         let value = |measure: Measure| outcome.whole(measure).unwrap_or(0.0);
         told.say(&format!(
             "{name:<36}{:>10}{:>10.3} %{:>8.0}{:>9.4}{:>8.2} s",

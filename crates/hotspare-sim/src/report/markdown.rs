@@ -6,13 +6,13 @@
 use std::fmt::Write;
 
 use crate::marks::Measure;
-use crate::metrics::{Standing, headlines};
+use crate::metrics::{GoalStatus, headlines};
 use crate::stats::{Estimate, quantile};
 use crate::summary::{Regret, ScenarioRuns};
 
 use super::{Frame, grouped, verdict_text};
 
-/// The tables that these runs fill, each with the name of its place.
+/// The tables of these runs, each with the name of its section.
 #[must_use]
 pub fn tables(frame: &Frame, runs: &[ScenarioRuns]) -> Vec<(&'static str, String)> {
     let mut all = vec![("scenarios", scenarios(frame, runs))];
@@ -23,11 +23,11 @@ pub fn tables(frame: &Frame, runs: &[ScenarioRuns]) -> Vec<(&'static str, String
     all
 }
 
-/// Puts a text between the markers of its place.
+/// Replaces the text between the markers of a section.
 ///
 /// # Errors
-/// If the document has no such place.
-pub fn place(document: &str, name: &str, text: &str) -> Result<String, String> {
+/// If the document has no such section.
+pub fn replace_section(document: &str, name: &str, text: &str) -> Result<String, String> {
     let (begin, end) = (format!("<!-- begin {name} -->\n"), format!("<!-- end {name} -->"));
     let missing = || format!("the document has no `{}` that is followed by `{end}`", begin.trim_end());
     let (before, rest) = document.split_once(&begin).ok_or_else(missing)?;
@@ -174,9 +174,9 @@ fn metrics(frame: &Frame, runs: &[ScenarioRuns]) -> String {
     out.push_str("| figure | taken over | value (95 %) | goal | |\n|---|---|---|---|---|\n");
     for line in headlines(runs) {
         let reached = match line.standing {
-            Standing::Reached => "reached",
-            Standing::Missed => "**missed**",
-            Standing::Unknown => "not enough hours",
+            GoalStatus::Reached => "reached",
+            GoalStatus::Missed => "**missed**",
+            GoalStatus::Unknown => "not enough hours",
         };
         let _ =
             writeln!(out, "| {} | {} | {} | {} | {reached} |", line.name, line.over, line.figure, line.goal);
@@ -191,9 +191,9 @@ mod tests {
     #[test]
     fn table_replaces_only_the_text_between_its_markers() {
         let document = "a\n<!-- begin x -->\nold\n<!-- end x -->\nb\n";
-        let placed = place(document, "x", "new\n").unwrap();
+        let placed = replace_section(document, "x", "new\n").unwrap();
         assert_eq!(placed, "a\n<!-- begin x -->\nnew\n<!-- end x -->\nb\n");
-        assert_eq!(place(&placed, "x", "new").unwrap(), placed, "idempotent");
-        assert!(place(document, "y", "new").unwrap_err().contains("begin y"));
+        assert_eq!(replace_section(&placed, "x", "new").unwrap(), placed, "idempotent");
+        assert!(replace_section(document, "y", "new").unwrap_err().contains("begin y"));
     }
 }

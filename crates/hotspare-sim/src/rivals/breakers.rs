@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use hotspare_core::{Kind, Moment};
 
-use super::{Rival, Sight, untried};
+use super::{Observation, Rival, untried};
 
 /// Three failures within 60 s bar a target for 60 s; then it is used again.
 #[derive(Debug)]
@@ -21,15 +21,15 @@ impl SimpleBreaker {
 }
 
 impl Rival for SimpleBreaker {
-    fn choose(&mut self, sight: &Sight<'_>, tried: &[usize], _: u64) -> Option<usize> {
+    fn choose(&mut self, observation: &Observation<'_>, tried: &[usize], _: u64) -> Option<usize> {
         let count = self.0.len();
         untried(count, tried)
-            .find(|place| sight.now >= self.0[*place].1)
+            .find(|target| observation.now >= self.0[*target].1)
             .or_else(|| untried(count, tried).next())
     }
 
-    fn outcome(&mut self, now: Moment, place: usize, failed: Option<Kind>, _: Duration) {
-        let (failures, until) = &mut self.0[place];
+    fn outcome(&mut self, now: Moment, target: usize, failed: Option<Kind>, _: Duration) {
+        let (failures, until) = &mut self.0[target];
         if failed.is_none() {
             return;
         }
@@ -64,23 +64,23 @@ impl Resilience4jLike {
 }
 
 impl Rival for Resilience4jLike {
-    fn choose(&mut self, sight: &Sight<'_>, tried: &[usize], _: u64) -> Option<usize> {
+    fn choose(&mut self, observation: &Observation<'_>, tried: &[usize], _: u64) -> Option<usize> {
         let count = self.0.len();
         let open = |window: &Window| match window.until {
             None => true,
-            Some(until) => sight.now >= until && window.probes < 10,
+            Some(until) => observation.now >= until && window.probes < 10,
         };
-        let place = untried(count, tried)
-            .find(|place| open(&self.0[*place]))
+        let target = untried(count, tried)
+            .find(|target| open(&self.0[*target]))
             .or_else(|| untried(count, tried).next())?;
-        if self.0[place].until.is_some_and(|until| sight.now >= until) {
-            self.0[place].probes += 1;
+        if self.0[target].until.is_some_and(|until| observation.now >= until) {
+            self.0[target].probes += 1;
         }
-        Some(place)
+        Some(target)
     }
 
-    fn outcome(&mut self, now: Moment, place: usize, failed: Option<Kind>, _: Duration) {
-        let window = &mut self.0[place];
+    fn outcome(&mut self, now: Moment, target: usize, failed: Option<Kind>, _: Duration) {
+        let window = &mut self.0[target];
         let failing = |results: &mut dyn Iterator<Item = &bool>| results.filter(|failed| **failed).count();
         match window.until {
             None => {
@@ -105,8 +105,8 @@ impl Rival for Resilience4jLike {
     }
 
     /// Returns an unused permission.
-    fn released(&mut self, began: Moment, place: usize) {
-        let window = &mut self.0[place];
+    fn released(&mut self, began: Moment, target: usize) {
+        let window = &mut self.0[target];
         if window.until.is_some_and(|until| began >= until) {
             window.probes = window.probes.saturating_sub(1);
         }
@@ -125,19 +125,19 @@ impl EnvoyLike {
 }
 
 impl Rival for EnvoyLike {
-    fn choose(&mut self, sight: &Sight<'_>, tried: &[usize], _: u64) -> Option<usize> {
+    fn choose(&mut self, observation: &Observation<'_>, tried: &[usize], _: u64) -> Option<usize> {
         let count = self.0.len();
-        let ejected = self.0.iter().filter(|host| host.2 > sight.now).count();
+        let ejected = self.0.iter().filter(|host| host.2 > observation.now).count();
         // With fewer than half of the hosts left, health is ignored (panic mode).
         let panic = (count - ejected) * 2 < count;
-        let fit = |place: &usize| panic || self.0[*place].2 <= sight.now;
+        let fit = |target: &usize| panic || self.0[*target].2 <= observation.now;
         untried(count, tried).find(fit).or_else(|| untried(count, tried).next())
     }
 
-    fn outcome(&mut self, now: Moment, place: usize, failed: Option<Kind>, _: Duration) {
+    fn outcome(&mut self, now: Moment, target: usize, failed: Option<Kind>, _: Duration) {
         let most = (self.0.len() / 10).max(1);
         let ejected = self.0.iter().filter(|host| host.2 > now).count();
-        let (run, times, until) = &mut self.0[place];
+        let (run, times, until) = &mut self.0[target];
         // Rate limits and rejected keys are not failures of the service.
         let bad =
             failed.is_some_and(|kind| !matches!(kind, Kind::RateLimited | Kind::GrowthLimited | Kind::Auth));

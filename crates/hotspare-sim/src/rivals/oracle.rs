@@ -1,8 +1,8 @@
 //! What a router could achieve with knowledge that it cannot have.
 //!
-//! The state oracle sees the current weather and free capacity but never the draws: an upper bound for routers that are
+//! The state oracle sees the current faults and free capacity but never the draws: an upper bound for routers that are
 //! always right about each provider's state. A search that ends at the first success is shortest in the order of expected
-//! time over probability of success, by an exchange argument. Other oracles know more (the draws) or less (the weather of
+//! time over probability of success, by an exchange argument. Other oracles know more (the draws) or less (the faults of
 //! some time ago, or its mean over the window). Where only capacity is lacking, the oracles that see it queue requests in
 //! order of arrival; none of them reserves capacity for a later request. Invariant: none of the router's code is used here.
 
@@ -12,30 +12,30 @@ use std::time::Duration;
 use hotspare_chaos::Fault;
 use hotspare_core::{Kind, Moment};
 
-use super::{Next, Rival, Sight, key, untried};
+use super::{Decision, Observation, Rival, key, untried};
 use crate::effect::Effect;
-use crate::provider::Ask;
+use crate::provider::InboundRequest;
 use crate::scenario::Scenario;
 
 /// Time that a silent provider costs, in seconds.
-const SILENT: f64 = 8.0;
+const SILENCE_COST: f64 = 8.0;
 /// Assumed availability of an endpoint that had no figure at the time in question.
-const UNLISTED: f64 = 0.98;
+const UNLISTED_AVAILABILITY: f64 = 0.98;
 /// Samples taken for the mean over a window.
-const MOMENTS: u64 = 5_000;
-/// Half-life in seconds of what was seen at a failure, on the way back to the mean. Chosen on recorded availability,
+const SAMPLES: u64 = 5_000;
+/// Half-life in seconds of the state seen at a failure, which decays to the mean. Chosen on recorded availability,
 /// where 900 s to 12 h differ by 0.003 percentage points.
 const HALF_LIFE: f64 = 1_800.0;
 /// How often the head of the queue checks for capacity. The second checks half as often, and so on, but at least once
-/// per `LEAST`.
-const LOOK: Duration = Duration::from_millis(20);
-const LEAST: Duration = Duration::from_secs(1);
+/// per `MAX_POLL_INTERVAL`.
+const POLL_INTERVAL: Duration = Duration::from_millis(20);
+const MAX_POLL_INTERVAL: Duration = Duration::from_secs(1);
 
 /// What an oracle knows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Knows {
+pub(super) enum Knowledge {
     /// The state of this long ago.
-    Ago(Duration),
+    Delayed(Duration),
     /// The mean state over the window, and all states at the time when one of its own attempts last failed.
     AtFailures,
     /// The outcome of each request.
@@ -43,26 +43,26 @@ pub(super) enum Knows {
     /// The mean state over the scenario's window.
     Mean,
     /// The current state and free capacity.
-    Now,
+    Current,
 }
 
 /// An oracle.
 #[derive(Debug)]
 pub(super) struct Oracle {
-    knows: Knows,
-    /// Mean time to first content and mean length of an answer in seconds, by place.
+    knowledge: Knowledge,
+    /// Mean time to first content and mean length of an answer in seconds, by target.
     means: Vec<(f64, f64)>,
-    /// Mean state over the window, by place, once computed.
-    usual: Vec<State>,
+    /// Mean forecast over the window, by target; computed lazily.
+    mean_forecasts: Vec<Forecast>,
     /// When an attempt last failed.
     failed: Moment,
     /// Queued requests, each with the time of its next check.
-    line: VecDeque<(u64, Moment)>,
+    queue: VecDeque<(u64, Moment)>,
 }
 
 /// What to expect of an attempt.
 #[derive(Clone, Copy, Debug)]
-struct State {
+struct Forecast {
     /// Seconds until it answers or fails.
     time: f64,
     /// The probability that it answers.
@@ -71,7 +71,7 @@ struct State {
     full: bool,
 }
 
-impl State {
+impl Forecast {
     /// Targets with a lower index come first.
     fn index(self) -> f64 {
         self.time / self.success.max(1e-9)
@@ -79,153 +79,176 @@ impl State {
 }
 
 impl Oracle {
-    pub(super) fn new(scenario: &Scenario, knows: Knows) -> Self {
+    pub(super) fn new(scenario: &Scenario, knowledge: Knowledge) -> Self {
         let tokens = scenario.load.output_tokens as f64;
         let means = scenario.targets.iter().map(|target| {
             let first = target.ttft.mean();
             (first, first + tokens * target.token_gap.mean())
         });
-        let (failed, line) = (Moment::ZERO, VecDeque::new());
-        Self { knows, means: means.collect(), usual: Vec::new(), failed, line }
+        let (failed, queue) = (Moment::ZERO, VecDeque::new());
+        Self { knowledge, means: means.collect(), mean_forecasts: Vec::new(), failed, queue }
     }
 
     /// The state as of `at`. With an `ask`, free capacity for it counts too.
-    fn state(&self, sight: &Sight<'_>, place: usize, at: Moment, ask: Option<&Ask<'_>>) -> State {
-        let (mut mean, mut success, mut to_fail) = (self.means[place].0, 1.0, 0.08);
-        if sight.weather.is_measured() {
-            success *= sight.weather.measured(place, at).map_or(UNLISTED, f64::from);
+    fn state(
+        &self,
+        observation: &Observation<'_>,
+        target: usize,
+        at: Moment,
+        request: Option<&InboundRequest<'_>>,
+    ) -> Forecast {
+        let (mut mean, mut success, mut to_fail) = (self.means[target].0, 1.0, 0.08);
+        if observation.faults.is_measured() {
+            success *= observation.faults.measured(target, at).map_or(UNLISTED_AVAILABILITY, f64::from);
         }
         let mut most = None;
-        for spell in sight.weather.at(place, at) {
-            let share = match spell.key {
-                Some(_) => spell.share / f64::from(sight.scenario.targets[place].keys),
-                None => spell.share,
+        for window in observation.faults.active(target, at) {
+            let share = match window.key {
+                Some(_) => window.share / f64::from(observation.scenario.targets[target].keys),
+                None => window.share,
             };
-            match spell.effect {
+            match window.effect {
                 Effect::TtftTimes(times) => mean *= 1.0 + share * (times - 1.0),
                 Effect::Wire(Fault::SlowFirstToken(time)) => mean += share * time.as_secs_f64(),
-                Effect::AtMost(rate) if ask.is_some() => most = Some(rate),
-                Effect::AtMost(rate) => success *= (rate / sight.scenario.load.rate).min(1.0),
-                _ if spell.kills() => {
+                Effect::AtMost(rate) if request.is_some() => most = Some(rate),
+                Effect::AtMost(rate) => success *= (rate / observation.scenario.load.rate).min(1.0),
+                _ if window.is_fatal() => {
                     success *= 1.0 - share;
-                    to_fail = match spell.effect {
-                        Effect::Wire(Fault::Silence | Fault::OnlyPings) => SILENT,
+                    to_fail = match window.effect {
+                        Effect::Wire(Fault::Silence | Fault::OnlyPings) => SILENCE_COST,
                         Effect::Unreachable => 1.0,
-                        _ => spell.after as f64 / 1e9,
+                        _ => window.after as f64 / 1e9,
                     };
                 }
                 _ => {}
             }
         }
         let mut full = false;
-        if let Some(ask) = ask {
-            match sight.providers.room(at, place, ask, most) {
-                Some(turns) => mean += turns * self.means[place].1,
+        if let Some(request) = request {
+            match observation.providers.admission_delay(at, target, request, most) {
+                Some(turns) => mean += turns * self.means[target].1,
                 None => (full, success) = (success > 0.0, 0.0),
             }
         }
-        State { time: success * mean + (1.0 - success) * to_fail, success, full }
+        Forecast { time: success * mean + (1.0 - success) * to_fail, success, full }
     }
 
     /// The mean state over the window.
-    fn mean(&self, sight: &Sight<'_>, place: usize) -> State {
-        let [from, until] = sight.scenario.window.map(crate::words::Span::nanos);
-        let step = (until.saturating_sub(from) / MOMENTS).max(1);
-        let moments = (0..MOMENTS).map(|n| Moment::from_nanos(from + n * step));
-        let listed = moments.filter(|at| !sight.weather.is_absent(place, *at));
+    fn mean(&self, observation: &Observation<'_>, target: usize) -> Forecast {
+        let [from, until] = observation.scenario.window.map(crate::units::Span::nanos);
+        let step = (until.saturating_sub(from) / SAMPLES).max(1);
+        let moments = (0..SAMPLES).map(|n| Moment::from_nanos(from + n * step));
+        let listed = moments.filter(|at| !observation.faults.is_absent(target, *at));
         let (mut time, mut success, mut count) = (0.0, 0.0, 0.0);
-        for state in listed.map(|at| self.state(sight, place, at, None)) {
+        for state in listed.map(|at| self.state(observation, target, at, None)) {
             time += state.time;
             success += state.success;
             count += 1.0;
         }
         let count = f64::max(count, 1.0);
-        State { time: time / count, success: success / count, full: false }
+        Forecast { time: time / count, success: success / count, full: false }
     }
 
-    fn known(&self, sight: &Sight<'_>, place: usize, luck: u64) -> State {
-        let key = key(sight.scenario, place, luck);
-        let ask = Ask { wanted: sight.wanted, weather: sight.weather, key, nth: 0 };
-        match self.knows {
-            Knows::Ago(time) => {
+    fn forecast(&self, observation: &Observation<'_>, target: usize, draw: u64) -> Forecast {
+        let key = key(observation.scenario, target, draw);
+        let request = InboundRequest { spec: observation.spec, faults: observation.faults, key, nth: 0 };
+        match self.knowledge {
+            Knowledge::Delayed(time) => {
                 let ago = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
-                let at = Moment::from_nanos(sight.now.as_nanos().saturating_sub(ago));
-                self.state(sight, place, at, None)
+                let at = Moment::from_nanos(observation.now.as_nanos().saturating_sub(ago));
+                self.state(observation, target, at, None)
             }
-            Knows::AtFailures => {
-                let (seen, usual) = (self.state(sight, place, self.failed, None), self.usual[place]);
-                let age = sight.now.saturating_since(self.failed).as_secs_f64();
+            Knowledge::AtFailures => {
+                let (seen, usual) =
+                    (self.state(observation, target, self.failed, None), self.mean_forecasts[target]);
+                let age = observation.now.saturating_since(self.failed).as_secs_f64();
                 let weight = libm::exp2(-age / HALF_LIFE);
                 let between = |usual: f64, seen: f64| usual + (seen - usual) * weight;
-                State {
+                Forecast {
                     time: between(usual.time, seen.time),
                     success: between(usual.success, seen.success),
                     full: false,
                 }
             }
-            Knows::Draws => match sight.providers.foresee(sight.now, place, &ask, self.means[place].1) {
-                Some(first) => State { time: first as f64 / 1e9, success: 1.0, full: false },
-                None => State { success: 0.0, ..self.state(sight, place, sight.now, Some(&ask)) },
-            },
-            Knows::Mean => self.usual[place],
-            Knows::Now => self.state(sight, place, sight.now, Some(&ask)),
+            Knowledge::Draws => {
+                match observation.providers.peek_ttft(observation.now, target, &request, self.means[target].1)
+                {
+                    Some(first) => Forecast { time: first as f64 / 1e9, success: 1.0, full: false },
+                    None => Forecast {
+                        success: 0.0,
+                        ..self.state(observation, target, observation.now, Some(&request))
+                    },
+                }
+            }
+            Knowledge::Mean => self.mean_forecasts[target],
+            Knowledge::Current => self.state(observation, target, observation.now, Some(&request)),
         }
     }
 }
 
 impl Oracle {
     /// The best untried target, and whether any untried target lacks nothing but capacity.
-    fn best(&mut self, sight: &Sight<'_>, tried: &[usize], luck: u64) -> Option<(usize, State, bool)> {
-        if matches!(self.knows, Knows::Mean | Knows::AtFailures) && self.usual.is_empty() {
-            self.usual = (0..self.means.len()).map(|place| self.mean(sight, place)).collect();
+    fn best(
+        &mut self,
+        observation: &Observation<'_>,
+        tried: &[usize],
+        draw: u64,
+    ) -> Option<(usize, Forecast, bool)> {
+        if matches!(self.knowledge, Knowledge::Mean | Knowledge::AtFailures) && self.mean_forecasts.is_empty()
+        {
+            self.mean_forecasts =
+                (0..self.means.len()).map(|target| self.mean(observation, target)).collect();
         }
-        let states = untried(self.means.len(), tried).map(|place| (place, self.known(sight, place, luck)));
-        states.map(|(place, state)| (place, state, state.full)).reduce(|best, next| {
+        let states =
+            untried(self.means.len(), tried).map(|target| (target, self.forecast(observation, target, draw)));
+        states.map(|(target, state)| (target, state, state.full)).reduce(|best, next| {
             let full = best.2 || next.2;
-            let (place, state, _) = if next.1.index() < best.1.index() { next } else { best };
-            (place, state, full)
+            let (target, state, _) = if next.1.index() < best.1.index() { next } else { best };
+            (target, state, full)
         })
     }
 
     /// Queues the request.
-    fn wait(&mut self, sight: &Sight<'_>) -> Next {
-        let number = sight.wanted.number;
-        let at = self.line.iter().position(|(waiting, _)| *waiting == number).unwrap_or_else(|| {
-            self.line.push_back((number, Moment::ZERO));
-            self.line.len() - 1
+    fn enqueue(&mut self, observation: &Observation<'_>) -> Decision {
+        let number = observation.spec.number;
+        let at = self.queue.iter().position(|(waiting, _)| *waiting == number).unwrap_or_else(|| {
+            self.queue.push_back((number, Moment::ZERO));
+            self.queue.len() - 1
         });
         let turns = u32::try_from(at + 1).unwrap_or(u32::MAX);
-        let time = LOOK.saturating_mul(turns).min(LEAST);
-        self.line[at].1 = sight.now + time;
-        Next::Wait(time)
+        let time = POLL_INTERVAL.saturating_mul(turns).min(MAX_POLL_INTERVAL);
+        self.queue[at].1 = observation.now + time;
+        Decision::Wait(time)
     }
 }
 
 impl Rival for Oracle {
-    fn choose(&mut self, sight: &Sight<'_>, tried: &[usize], luck: u64) -> Option<usize> {
-        self.best(sight, tried, luck).map(|(place, ..)| place)
+    fn choose(&mut self, observation: &Observation<'_>, tried: &[usize], draw: u64) -> Option<usize> {
+        self.best(observation, tried, draw).map(|(target, ..)| target)
     }
 
-    fn next(&mut self, sight: &Sight<'_>, tried: &[usize], luck: u64) -> Next {
-        let Some((place, state, full)) = self.best(sight, tried, luck) else { return Next::GiveUp };
+    fn next(&mut self, observation: &Observation<'_>, tried: &[usize], draw: u64) -> Decision {
+        let Some((target, state, full)) = self.best(observation, tried, draw) else {
+            return Decision::GiveUp;
+        };
         // Only a provider can tell that a request is malformed.
-        if !matches!(self.knows, Knows::Now | Knows::Draws) || sight.wanted.invalid {
-            return Next::Start(place);
+        if !matches!(self.knowledge, Knowledge::Current | Knowledge::Draws) || observation.spec.invalid {
+            return Decision::Start(target);
         }
         // Requests that have given up no longer check.
-        while self.line.front().is_some_and(|(_, looks)| *looks < sight.now) {
-            self.line.pop_front();
+        while self.queue.front().is_some_and(|(_, looks)| *looks < observation.now) {
+            self.queue.pop_front();
         }
-        let number = sight.wanted.number;
-        let first = self.line.front().is_none_or(|(waiting, _)| *waiting == number);
+        let number = observation.spec.number;
+        let first = self.queue.front().is_none_or(|(waiting, _)| *waiting == number);
         match state.success {
-            0.0 if full => self.wait(sight),
+            0.0 if full => self.enqueue(observation),
             // No target would answer.
-            0.0 => Next::GiveUp,
-            _ if !first => self.wait(sight),
+            0.0 => Decision::GiveUp,
+            _ if !first => self.enqueue(observation),
             success => {
-                self.line.retain(|(waiting, _)| *waiting != number);
-                if success < 1.0 { Next::Start(place) } else { Next::Trust(place) }
+                self.queue.retain(|(waiting, _)| *waiting != number);
+                if success < 1.0 { Decision::Start(target) } else { Decision::StartUntimed(target) }
             }
         }
     }
@@ -241,12 +264,12 @@ impl Rival for Oracle {
 mod tests {
     use crate::marks::Measure;
     use crate::rivals::RivalKind;
-    use crate::run::{Course, Player, run};
+    use crate::run::{Player, RunOptions, run};
     use crate::scenario::Scenario;
 
     fn measured(text: &str, kind: RivalKind, measure: Measure) -> f64 {
         let scenario = Scenario::parse("oracles", text).unwrap();
-        let outcome = run(&scenario, &Player::Rival(kind), 1, &Course::default()).unwrap();
+        let outcome = run(&scenario, &Player::Rival(kind), 1, &RunOptions::default()).unwrap();
         outcome.in_window(measure).unwrap()
     }
 
@@ -298,7 +321,7 @@ mod tests {
         assert_eq!(measured(&text, RivalKind::Clairvoyant, Measure::Available), answered, "3 % fail at both");
     }
 
-    /// It learns of a change when it fails, and from then on knows all.
+    /// It learns of a change only from a failure, and then sees every state.
     #[test]
     fn learning_from_failures_costs_a_failure_or_two_per_change() {
         let failed = measured(&turns(), RivalKind::OracleAtFailures, Measure::Affected);
@@ -308,7 +331,7 @@ mod tests {
         );
     }
 
-    /// Both know what room there is: they ask nobody in vain.
+    /// Both know the remaining quota and send no request beyond it.
     #[test]
     fn oracle_uses_a_quota_without_exceeding_it() {
         let text = format!(

@@ -4,14 +4,14 @@ use std::time::Duration;
 
 use hotspare_core::{Kind, Moment};
 
-use super::{Rival, Sight, untried};
+use super::{Observation, Rival, untried};
 
 /// The configured order.
 #[derive(Debug)]
 pub(super) struct Static(pub(super) usize);
 
 impl Rival for Static {
-    fn choose(&mut self, _: &Sight<'_>, tried: &[usize], _: u64) -> Option<usize> {
+    fn choose(&mut self, _: &Observation<'_>, tried: &[usize], _: u64) -> Option<usize> {
         untried(self.0, tried).next()
     }
 }
@@ -21,9 +21,9 @@ impl Rival for Static {
 pub(super) struct Random(pub(super) usize);
 
 impl Rival for Random {
-    fn choose(&mut self, _: &Sight<'_>, tried: &[usize], luck: u64) -> Option<usize> {
+    fn choose(&mut self, _: &Observation<'_>, tried: &[usize], draw: u64) -> Option<usize> {
         let left = untried(self.0, tried).count() as u64;
-        untried(self.0, tried).nth(usize::try_from(luck.checked_rem(left)?).ok()?)
+        untried(self.0, tried).nth(usize::try_from(draw.checked_rem(left)?).ok()?)
     }
 }
 
@@ -32,8 +32,8 @@ impl Rival for Random {
 pub(super) struct RetrySame;
 
 impl Rival for RetrySame {
-    fn choose(&mut self, _: &Sight<'_>, tried: &[usize], _: u64) -> Option<usize> {
-        tried.iter().all(|place| *place == 0).then_some(0)
+    fn choose(&mut self, _: &Observation<'_>, tried: &[usize], _: u64) -> Option<usize> {
+        tried.iter().all(|target| *target == 0).then_some(0)
     }
 }
 
@@ -48,13 +48,13 @@ impl Ewma {
 }
 
 impl Rival for Ewma {
-    fn choose(&mut self, _: &Sight<'_>, tried: &[usize], _: u64) -> Option<usize> {
+    fn choose(&mut self, _: &Observation<'_>, tried: &[usize], _: u64) -> Option<usize> {
         untried(self.0.len(), tried)
-            .reduce(|best, place| if self.0[place] > self.0[best] { place } else { best })
+            .reduce(|best, target| if self.0[target] > self.0[best] { target } else { best })
     }
 
-    fn outcome(&mut self, _: Moment, place: usize, failed: Option<Kind>, _: Duration) {
+    fn outcome(&mut self, _: Moment, target: usize, failed: Option<Kind>, _: Duration) {
         let new = if failed.is_none() { 1.0 } else { 0.0 };
-        self.0[place] += 0.02 * (new - self.0[place]);
+        self.0[target] += 0.02 * (new - self.0[target]);
     }
 }

@@ -5,7 +5,7 @@
 
 use hotspare_core::{Price, Usage};
 
-use super::{Cast, Going, Live, Stage};
+use super::{ActiveCall, Attempt, PlayerState, Simulation};
 use crate::reply::Reply;
 use crate::scenario::PriceDto;
 
@@ -13,28 +13,28 @@ use crate::scenario::PriceDto;
 /// much as a prompt token, as at most hosts.
 const NOMINAL: PriceDto = PriceDto { input: 1.0, output: 4.0 };
 
-impl Stage<'_> {
+impl Simulation<'_> {
     /// Micro-dollars for all attempts of a call, and for those that paid for no answer.
-    pub(super) fn bill(&self, live: &Live, answered: bool) -> (u64, u64) {
+    pub(super) fn bill(&self, call: &ActiveCall, answered: bool) -> (u64, u64) {
         let (mut all, mut bought) = (0, 0);
-        for (index, going) in live.going.iter().enumerate() {
-            // A refusal is free; so are queueing and a silence.
-            let Some(Reply::Speech(speech)) = &going.reply else { continue };
-            let tokens = speech.told.saturating_sub(going.from);
-            let usage = Usage::reported(Some(live.wanted.prompt_tokens), Some(tokens.into()));
-            let cost = self.price(going).cost(&usage).micros();
+        for (index, attempt) in call.attempts.iter().enumerate() {
+            // Rejections, queueing and silence are free.
+            let Some(Reply::Completion(completion)) = &attempt.reply else { continue };
+            let tokens = completion.delivered.saturating_sub(attempt.from);
+            let usage = Usage::reported(Some(call.spec.prompt_tokens), Some(tokens.into()));
+            let cost = self.price(attempt).cost(&usage).micros();
             all += cost;
-            if answered && live.served == Some(index) {
+            if answered && call.served == Some(index) {
                 bought += cost;
             }
         }
         (all, all - bought)
     }
 
-    fn price(&self, going: &Going) -> Price {
-        let known = match &self.cast {
-            Cast::Engine(cast) => cast.fleet.targets()[going.place].profile.price,
-            Cast::Rival(_) => self.scenario.targets[going.place].price.map(PriceDto::price),
+    fn price(&self, attempt: &Attempt) -> Price {
+        let known = match &self.player {
+            PlayerState::Engine(engine) => engine.fleet.targets()[attempt.target].profile.price,
+            PlayerState::Rival(_) => self.scenario.targets[attempt.target].price.map(PriceDto::price),
         };
         known.unwrap_or_else(|| NOMINAL.price())
     }

@@ -4,80 +4,85 @@
 
 use hotspare_core::Moment;
 
-use super::{Event, Going, Live, Stage};
-use crate::provider::{Ask, Seat, Welcome};
+use super::{ActiveCall, Attempt, Event, Simulation};
+use crate::provider::{Admission, ConnectionId, InboundRequest};
 use crate::reply::Reply;
 
-impl Stage<'_> {
+impl Simulation<'_> {
     /// Sends a request to a provider.
-    pub(super) fn send(&mut self, seat: Seat, live: &mut Live, mut going: Going) {
-        self.note(2, going.place as u64);
-        self.ledger.started(self.now, going.place, live.going.is_empty());
-        going.nth = live.going.iter().filter(|one| one.place == going.place).count() as u64;
-        let seat = Seat { attempt: u8::try_from(live.going.len()).unwrap_or(u8::MAX), ..seat };
-        let ask = Ask { wanted: &live.wanted, weather: &self.weather, key: going.key, nth: going.nth };
-        going.ill = self.providers.is_ill(self.now, going.place, &ask);
-        match self.providers.welcome(self.now, going.place, seat, &ask) {
-            Welcome::Later => going.seated = true,
-            Welcome::Now(reply) => {
-                going.seated = matches!(reply, Reply::Speech(_));
-                self.begin_reply(seat, &mut going, reply);
+    pub(super) fn send(&mut self, conn: ConnectionId, call: &mut ActiveCall, mut attempt: Attempt) {
+        self.hash_event(2, attempt.target as u64);
+        self.ledger.started(self.now, attempt.target, call.attempts.is_empty());
+        attempt.nth = call.attempts.iter().filter(|one| one.target == attempt.target).count() as u64;
+        let conn = ConnectionId { attempt: u8::try_from(call.attempts.len()).unwrap_or(u8::MAX), ..conn };
+        let request =
+            InboundRequest { spec: &call.spec, faults: &self.faults, key: attempt.key, nth: attempt.nth };
+        attempt.faulty = self.providers.meets_fault(self.now, attempt.target, &request);
+        match self.providers.admit(self.now, attempt.target, conn, &request) {
+            Admission::Queued => attempt.admitted = true,
+            Admission::Served(reply) => {
+                attempt.admitted = matches!(reply, Reply::Completion(_));
+                self.start_reply(conn, &mut attempt, reply);
             }
         }
-        live.going.push(going);
+        call.attempts.push(attempt);
     }
 
-    fn begin_reply(&mut self, seat: Seat, going: &mut Going, mut reply: Reply) {
+    fn start_reply(&mut self, conn: ConnectionId, attempt: &mut Attempt, mut reply: Reply) {
         let wait = match &mut reply {
-            Reply::Refusal(after, _) => Some(*after),
+            Reply::Rejection(after, _) => Some(*after),
             Reply::Silence { pings } => pings.then_some(100_000_000),
-            Reply::Speech(speech) => {
-                speech.carry_on(going.from);
-                speech.wait(self.span, !going.stream)
+            Reply::Completion(completion) => {
+                completion.resume_from(attempt.from);
+                completion.next_delay(self.max_gap, !attempt.stream)
             }
         };
-        going.reply = Some(reply);
+        attempt.reply = Some(reply);
         if let Some(wait) = wait {
-            self.timeline.push(Moment::from_nanos(self.now.as_nanos() + wait), Event::Signal(seat));
+            self.queue.push(Moment::from_nanos(self.now.as_nanos() + wait), Event::Receive(conn));
         }
     }
 
-    /// An attempt is over: closes its connection and frees its slot.
-    pub(super) fn hang_up(&mut self, seat: Seat, live: &mut Live, index: usize) {
-        let Some(going) = live.going.get_mut(index).filter(|going| !going.over) else { return };
-        going.over = true;
-        if let Some(stakes) = going.stakes.take() {
-            self.watch.settled(&stakes);
+    /// Closes an attempt's connection and frees its slot.
+    pub(super) fn close_attempt(&mut self, conn: ConnectionId, call: &mut ActiveCall, index: usize) {
+        let Some(attempt) = call.attempts.get_mut(index).filter(|attempt| !attempt.closed) else { return };
+        attempt.closed = true;
+        if let Some(scopes) = attempt.scopes.take() {
+            self.invariants.attempt_ended(&scopes);
         }
-        let seat = Seat { attempt: u8::try_from(index).unwrap_or(u8::MAX), ..seat };
-        let waiting = going.reply.is_none();
-        if going.seated
-            && let Some(next) = self.providers.leave(going.place, seat, waiting)
+        let conn = ConnectionId { attempt: u8::try_from(index).unwrap_or(u8::MAX), ..conn };
+        let waiting = attempt.reply.is_none();
+        if attempt.admitted
+            && let Some(next) = self.providers.release(attempt.target, conn, waiting)
         {
-            self.seat(next, going.place);
+            self.serve_queued(next, attempt.target);
         }
     }
 
-    /// A slot became free for a queued attempt.
-    fn seat(&mut self, mut next: Seat, place: usize) {
+    /// Gives a free slot to the next queued attempt that is still open.
+    fn serve_queued(&mut self, mut next: ConnectionId, target: usize) {
         loop {
-            let slot = &mut self.slots[next.call as usize];
-            let live = if slot.generation == next.generation { slot.live.take() } else { None };
-            if let Some(mut live) = live {
+            let entry = &mut self.slots[next.slot as usize];
+            let call = if entry.generation == next.generation { entry.call.take() } else { None };
+            if let Some(mut call) = call {
                 let index = usize::from(next.attempt);
-                let going = &live.going[index];
-                if !going.over {
-                    let ask =
-                        Ask { wanted: &live.wanted, weather: &self.weather, key: going.key, nth: going.nth };
-                    let reply = self.providers.serve(self.now, place, &ask);
-                    let going = &mut live.going[index];
-                    self.begin_reply(next, going, reply);
-                    self.slots[next.call as usize].live = Some(live);
+                let attempt = &call.attempts[index];
+                if !attempt.closed {
+                    let request = InboundRequest {
+                        spec: &call.spec,
+                        faults: &self.faults,
+                        key: attempt.key,
+                        nth: attempt.nth,
+                    };
+                    let reply = self.providers.serve(self.now, target, &request);
+                    let attempt = &mut call.attempts[index];
+                    self.start_reply(next, attempt, reply);
+                    self.slots[next.slot as usize].call = Some(call);
                     return;
                 }
-                self.slots[next.call as usize].live = Some(live);
+                self.slots[next.slot as usize].call = Some(call);
             }
-            match self.providers.leave(place, next, false) {
+            match self.providers.release(target, next, false) {
                 Some(another) => next = another,
                 None => return,
             }

@@ -1,135 +1,142 @@
 //! The engine as a player: does what the product's driver does, in virtual time.
 //!
-//! Decides nothing: polls until the call waits, carries out its steps, and reports events back. Invariant: whatever
-//! this asks of the engine, the product's driver asks too, in the same order.
+//! Makes no decisions: it polls a call until it blocks, executes its steps, and reports events back. Invariant: it makes
+//! the same calls to the engine as the product's driver, in the same order.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use hotspare_core::{BreakerState, Chunk, Error, Event as Said, FinishReason, Kind, Next, Response, Usage};
+use hotspare_core::{
+    BreakerState, Chunk, Error, Event as StreamEvent, FinishReason, Kind, Next, Response, Usage,
+};
 use hotspare_engine::{
     AttemptId, AttemptStart, Call, CallSpec, Input, Plan, PlanSeed, Step, Summary, TargetSpec,
 };
 
 use hotspare_normalize::prompt_size;
 
-use super::{Body, Cast, EngineCast, Going, Heard, Live, Seat, Stage};
-use crate::chance::Purpose;
-use crate::ledger::Fate;
-use crate::reply::Told;
+use super::{ActiveCall, Attempt, CallState, ConnectionId, EngineState, PlayerState, Received, Simulation};
+use crate::invariants::{CallEnd, InvariantChecker, ProbeLimits};
+use crate::ledger::RequestOutcome;
+use crate::reply::Delivery;
+use crate::rng::Purpose;
 use crate::scenario::Scenario;
 use crate::setup::Setup;
 use crate::text::WORD;
-use crate::watch::{CallEnd, Probes, Watch};
-use crate::workload::Wanted;
+use crate::workload::RequestSpec;
 
-impl EngineCast {
-    pub(super) fn new(setup: &Setup, scenario: &Scenario) -> Result<(Self, Watch), String> {
+impl EngineState {
+    pub(super) fn new(setup: &Setup, scenario: &Scenario) -> Result<(Self, InvariantChecker), String> {
         let assembled = setup.assemble()?;
-        if assembled.route.members.iter().any(|place| *place >= scenario.targets.len()) {
+        if assembled.route.members.iter().any(|target| *target >= scenario.targets.len()) {
             return Err(format!("{}: the scenario has only {} targets", setup.name, scenario.targets.len()));
         }
-        let allowed = |spec: &TargetSpec| Probes { at_once: spec.health.probes, lease: spec.health.lease };
-        let probes: Vec<Probes> = setup.specs.iter().map(allowed).collect();
-        let watch = Watch::new(&assembled.fleet, &probes);
-        let mut concerned: BTreeMap<_, Vec<usize>> = BTreeMap::new();
-        for (place, target) in assembled.fleet.targets().iter().enumerate() {
+        let allowed =
+            |spec: &TargetSpec| ProbeLimits { max_concurrent: spec.health.probes, lease: spec.health.lease };
+        let probes: Vec<ProbeLimits> = setup.specs.iter().map(allowed).collect();
+        let invariants = InvariantChecker::new(&assembled.fleet, &probes);
+        let mut targets_by_scope: BTreeMap<_, Vec<usize>> = BTreeMap::new();
+        for (index, target) in assembled.fleet.targets().iter().enumerate() {
             for key in 0..target.key_count() {
                 for scope in target.scopes(key) {
-                    let places = concerned.entry(scope).or_default();
-                    if !places.contains(&place) {
-                        places.push(place);
+                    let affected = targets_by_scope.entry(scope).or_default();
+                    if !affected.contains(&index) {
+                        affected.push(index);
                     }
                 }
             }
         }
-        let shown = vec![BreakerState::Closed; setup.specs.len()];
-        let cast = Self {
+        let breaker_states = vec![BreakerState::Closed; setup.specs.len()];
+        let engine = Self {
             setup: setup.clone(),
             fleet: assembled.fleet,
             route: assembled.route,
             worlds: vec![assembled.world],
-            concerned,
-            shown,
+            targets_by_scope,
+            breaker_states,
             slow: vec![false; setup.specs.len()],
             tickets: BTreeMap::new(),
             woken: Vec::new(),
         };
-        Ok((cast, watch))
+        Ok((engine, invariants))
     }
 }
 
-impl Stage<'_> {
+impl Simulation<'_> {
     /// Like the client: takes views and turn from the world, plans outside it, and creates a call from the plan.
-    pub(super) fn begin_call(&mut self, wanted: &Wanted) -> Body {
+    pub(super) fn begin_call(&mut self, spec: &RequestSpec) -> CallState {
         let now = self.now;
-        let seed = self.chance.draw(Purpose::Call, [wanted.number, 0, 0]);
-        let absent = (0..self.scenario.targets.len()).filter(|place| self.weather.is_absent(*place, now));
-        let absent = absent.map(|place| self.scenario.targets[place].name.as_str());
-        let request = self.workload.request(wanted, absent);
+        let seed = self.rng.draw(Purpose::Call, [spec.number, 0, 0]);
+        let absent = (0..self.scenario.targets.len()).filter(|target| self.faults.is_absent(*target, now));
+        let absent = absent.map(|target| self.scenario.targets[target].name.as_str());
+        let request = self.workload.request(spec, absent);
         let request = request.as_ref();
-        let Cast::Engine(cast) = &mut self.cast else {
-            return Body::Rival(super::rival::RivalCall::default());
+        let PlayerState::Engine(engine) = &mut self.player else {
+            return CallState::Rival(super::rival::RivalCall::default());
         };
-        let route = Arc::clone(&cast.route);
-        let current = cast.worlds.len() - 1;
-        let world = &mut cast.worlds[current];
+        let route = Arc::clone(&engine.route);
+        let current = engine.worlds.len() - 1;
+        let world = &mut engine.worlds[current];
         let size = prompt_size(request);
-        let views = world.views(now, &route, size.tokens(), wanted.stream);
+        let views = world.views(now, &route, size.tokens(), spec.stream);
         let turn = world.next_turn(&route);
-        for (&place, view) in route.members.iter().zip(&views) {
-            if view.degraded && !cast.slow[place] {
-                self.ledger.degraded(now, place);
+        for (&target, view) in route.members.iter().zip(&views) {
+            if view.degraded && !engine.slow[target] {
+                self.ledger.degraded(now, target);
             }
-            cast.slow[place] = view.degraded;
+            engine.slow[target] = view.degraded;
         }
         let plan_seed = PlanSeed { draw: seed.rotate_left(32), turn };
-        let plan = Plan::new(&cast.fleet, &route, request, size, &views, plan_seed);
-        let mut spec = CallSpec::of(request, wanted.stream, seed);
-        spec.deadline = wanted.deadline;
-        Body::Engine(Box::new(Call::new(now, Arc::clone(&cast.fleet), route, spec, plan)))
+        let plan = Plan::new(&engine.fleet, &route, request, size, &views, plan_seed);
+        let mut call_spec = CallSpec::of(request, spec.stream, seed);
+        call_spec.deadline = spec.deadline;
+        CallState::Engine(Box::new(Call::new(now, Arc::clone(&engine.fleet), route, call_spec, plan)))
     }
 
     pub(super) fn restart(&mut self) {
-        let Cast::Engine(cast) = &mut self.cast else { return };
-        if let Ok(fresh) = cast.setup.assemble() {
-            cast.worlds.push(fresh.world);
-            cast.shown.fill(BreakerState::Closed);
-            self.watch.restart();
+        let PlayerState::Engine(engine) = &mut self.player else { return };
+        if let Ok(fresh) = engine.setup.assemble() {
+            engine.worlds.push(fresh.world);
+            engine.breaker_states.fill(BreakerState::Closed);
+            self.invariants.restart();
         }
     }
 
-    /// Polls the machine until it waits. Returns true once the call is over.
-    pub(super) fn turn(&mut self, seat: Seat, live: &mut Live) -> bool {
+    /// Polls the machine until it blocks. Returns true once the call is over.
+    pub(super) fn drive(&mut self, conn: ConnectionId, call: &mut ActiveCall) -> bool {
         loop {
             let now = self.now;
             let step = {
-                let (Cast::Engine(cast), Body::Engine(machine)) = (&mut self.cast, &mut live.body) else {
+                let (PlayerState::Engine(engine), CallState::Engine(machine)) =
+                    (&mut self.player, &mut call.state)
+                else {
                     return true;
                 };
-                machine.poll(now, &mut cast.worlds[live.world])
+                machine.poll(now, &mut engine.worlds[call.world])
             };
-            self.tell_changes(live.world);
+            self.apply_notices(call.world);
             match step {
-                Step::Abort(id) => self.hang_up(seat, live, id.0),
-                Step::Deliver(chunk) => self.take(live, &chunk),
+                Step::Abort(id) => self.close_attempt(conn, call, id.0),
+                Step::Deliver(chunk) => self.accept_chunk(call, &chunk),
                 Step::Done(result) => {
-                    self.done(seat, live, *result);
+                    self.finish_call(conn, call, *result);
                     return true;
                 }
                 // Judging takes no virtual time.
-                Step::Judge(id, judgement) => self.tell(live, Input::Judged(id, judgement.run())),
-                Step::Start(begin) => self.begin(seat, live, &begin),
+                Step::Judge(id, judgement) => self.feed(call, Input::Judged(id, judgement.run())),
+                Step::Start(begin) => self.start_attempt(conn, call, &begin),
                 _ => {
-                    // A call that has just begun to wait polls once more: room may have been freed in between.
-                    let (Cast::Engine(cast), Body::Engine(machine)) = (&mut self.cast, &mut live.body) else {
+                    // A call that has just started to wait polls once more: capacity may have been freed in between.
+                    let (PlayerState::Engine(engine), CallState::Engine(machine)) =
+                        (&mut self.player, &mut call.state)
+                    else {
                         return true;
                     };
                     match machine.ticket() {
-                        Some(ticket) if live.ticket.is_none() => {
-                            live.ticket = Some(ticket);
-                            cast.tickets.insert((live.world, ticket), (seat.call, seat.generation));
-                            machine.handle(now, &mut cast.worlds[live.world], Input::Woken);
+                        Some(ticket) if call.ticket.is_none() => {
+                            call.ticket = Some(ticket);
+                            engine.tickets.insert((call.world, ticket), (conn.slot, conn.generation));
+                            machine.handle(now, &mut engine.worlds[call.world], Input::Woken);
                         }
                         _ => return false,
                     }
@@ -138,191 +145,207 @@ impl Stage<'_> {
         }
     }
 
-    fn begin(&mut self, seat: Seat, live: &mut Live, begin: &AttemptStart) {
-        let (Cast::Engine(cast), Body::Engine(machine)) = (&mut self.cast, &mut live.body) else { return };
+    fn start_attempt(&mut self, conn: ConnectionId, call: &mut ActiveCall, begin: &AttemptStart) {
+        let (PlayerState::Engine(engine), CallState::Engine(machine)) = (&mut self.player, &mut call.state)
+        else {
+            return;
+        };
         let why = machine.trail().attempts.get(begin.id.0).map_or("", |attempt| attempt.why.as_str());
         let last_resort = why.starts_with("last resort");
-        live.hedged |= why.starts_with("hedge");
-        let scopes = cast.fleet.targets()[begin.target].scopes(begin.key);
+        call.hedged |= why.starts_with("hedge");
+        let scopes = engine.fleet.targets()[begin.target].scopes(begin.key);
         // Worlds from before the restart are not watched: their breaker states are separate.
-        let current = live.world + 1 == cast.worlds.len();
-        let stakes = current.then(|| self.watch.started(self.now, scopes, last_resort));
-        let (from, voice) = match &begin.resume {
+        let current = call.world + 1 == engine.worlds.len();
+        let scopes = current.then(|| self.invariants.attempt_started(self.now, scopes, last_resort));
+        let (from, variant) = match &begin.resume {
             Some(resume) if resume.prefill => (
                 u32::try_from(resume.text.len() / WORD).unwrap_or(u32::MAX),
-                live.voice.unwrap_or(begin.target),
+                call.variant.unwrap_or(begin.target),
             ),
             _ => (0, begin.target),
         };
-        let going = Going {
-            place: begin.target,
+        let attempt = Attempt {
+            target: begin.target,
             key: begin.key,
             nth: 0,
             stream: begin.stream,
             reply: None,
-            over: false,
-            seated: false,
-            began: self.now,
-            voice,
+            closed: false,
+            admitted: false,
+            started: self.now,
+            variant,
             from,
-            stakes,
-            ill: false,
+            scopes,
+            faulty: false,
             failed: false,
         };
-        self.send(seat, live, going);
+        self.send(conn, call, attempt);
     }
 
-    pub(super) fn hear(&mut self, seat: Seat, live: &mut Live, index: usize, heard: Heard) -> bool {
+    pub(super) fn handle_received(
+        &mut self,
+        conn: ConnectionId,
+        call: &mut ActiveCall,
+        index: usize,
+        received: Received,
+    ) -> bool {
         let id = AttemptId(index);
-        match heard {
-            Heard::Ping => self.tell(live, Input::Alive(id)),
-            Heard::Failure(error) => {
+        match received {
+            Received::Ping => self.feed(call, Input::Alive(id)),
+            Received::Failure(error) => {
                 let error = error.unwrap_or_else(|| Error::new(Kind::Server, "simulated"));
-                self.failed(seat, live, index, error);
+                self.attempt_failed(conn, call, index, error);
             }
-            Heard::Speech(opened, told) => {
-                if let Some(limits) = opened {
-                    self.tell(live, Input::Opened(id, limits));
+            Received::Delivery(rate_limits, delivery) => {
+                if let Some(limits) = rate_limits {
+                    self.feed(call, Input::Opened(id, limits));
                 }
-                match told {
-                    Told::Tokens(from, to) => self.say(live, index, from, to),
-                    Told::Last(from, to) => {
-                        self.ledger.outcome(live.going[index].began, live.going[index].place);
-                        self.say(live, index, from, to);
-                        let tokens = Usage::reported(Some(live.wanted.prompt_tokens), Some(u64::from(to)));
-                        self.event(live, id, Said::Usage(Box::new(tokens)));
-                        self.event(live, id, Said::Finished(FinishReason::Stop));
-                        self.hang_up(seat, live, index);
-                        self.tell(live, Input::Ended(id));
+                match delivery {
+                    Delivery::Tokens(from, to) => self.push_text(call, index, from, to),
+                    Delivery::Last(from, to) => {
+                        self.ledger.outcome(call.attempts[index].started, call.attempts[index].target);
+                        self.push_text(call, index, from, to);
+                        let tokens = Usage::reported(Some(call.spec.prompt_tokens), Some(u64::from(to)));
+                        self.push_event(call, id, StreamEvent::Usage(Box::new(tokens)));
+                        self.push_event(call, id, StreamEvent::Finished(FinishReason::Stop));
+                        self.close_attempt(conn, call, index);
+                        self.feed(call, Input::Ended(id));
                     }
-                    Told::Clean => {
-                        self.ledger.outcome(live.going[index].began, live.going[index].place);
-                        self.hang_up(seat, live, index);
-                        self.tell(live, Input::Ended(id));
+                    Delivery::Clean => {
+                        self.ledger.outcome(call.attempts[index].started, call.attempts[index].target);
+                        self.close_attempt(conn, call, index);
+                        self.feed(call, Input::Ended(id));
                     }
-                    Told::Failure(kind) => {
-                        self.failed(seat, live, index, Error::new(kind, "simulated"));
+                    Delivery::Failure(kind) => {
+                        self.attempt_failed(conn, call, index, Error::new(kind, "simulated"));
                     }
                 }
             }
         }
-        self.turn(seat, live)
+        self.drive(conn, call)
     }
 
-    fn failed(&mut self, seat: Seat, live: &mut Live, index: usize, error: Error) {
-        live.going[index].failed = true;
-        self.ledger.outcome(live.going[index].began, live.going[index].place);
+    fn attempt_failed(&mut self, conn: ConnectionId, call: &mut ActiveCall, index: usize, error: Error) {
+        call.attempts[index].failed = true;
+        self.ledger.outcome(call.attempts[index].started, call.attempts[index].target);
         if matches!(error.kind(), Kind::RateLimited | Kind::GrowthLimited) {
-            self.ledger.refused(live.going[index].began, live.going[index].place);
+            self.ledger.refused(call.attempts[index].started, call.attempts[index].target);
         }
-        self.hang_up(seat, live, index);
-        self.tell(live, Input::Failed(AttemptId(index), error));
+        self.close_attempt(conn, call, index);
+        self.feed(call, Input::Failed(AttemptId(index), error));
     }
 
-    fn say(&mut self, live: &mut Live, index: usize, from: u32, to: u32) {
+    fn push_text(&mut self, call: &mut ActiveCall, index: usize, from: u32, to: u32) {
         if from < to {
-            let text = self.text.words(live.going[index].voice, from, to).to_owned();
-            self.event(live, AttemptId(index), Said::TextDelta(text));
+            let text = self.text.words(call.attempts[index].variant, from, to).to_owned();
+            self.push_event(call, AttemptId(index), StreamEvent::TextDelta(text));
         }
     }
 
-    fn event(&mut self, live: &mut Live, id: AttemptId, event: Said) {
-        let Body::Engine(machine) = &mut live.body else { return };
+    fn push_event(&mut self, call: &mut ActiveCall, id: AttemptId, event: StreamEvent) {
+        let CallState::Engine(machine) = &mut call.state else { return };
         machine.on_event(self.now, id, Chunk::from(event));
         if !machine.needs_world() {
-            while let Body::Engine(machine) = &mut live.body
+            while let CallState::Engine(machine) = &mut call.state
                 && let Some(chunk) = machine.next_delivery()
             {
-                self.take(live, &chunk);
+                self.accept_chunk(call, &chunk);
             }
         }
     }
 
-    fn tell(&mut self, live: &mut Live, input: Input) {
-        let (Cast::Engine(cast), Body::Engine(machine)) = (&mut self.cast, &mut live.body) else { return };
-        machine.handle(self.now, &mut cast.worlds[live.world], input);
-        self.tell_changes(live.world);
+    fn feed(&mut self, call: &mut ActiveCall, input: Input) {
+        let (PlayerState::Engine(engine), CallState::Engine(machine)) = (&mut self.player, &mut call.state)
+        else {
+            return;
+        };
+        machine.handle(self.now, &mut engine.worlds[call.world], input);
+        self.apply_notices(call.world);
     }
 
     /// The caller receives a piece of the answer and checks that it is the next one.
-    fn take(&mut self, live: &mut Live, chunk: &Chunk) {
+    fn accept_chunk(&mut self, call: &mut ActiveCall, chunk: &Chunk) {
         match &chunk.event {
-            Said::TextDelta(text) => {
-                let voice = *live.voice.get_or_insert_with(|| {
-                    live.going.iter().rev().find(|going| !going.over).map_or(0, |going| going.voice)
+            StreamEvent::TextDelta(text) => {
+                let variant = *call.variant.get_or_insert_with(|| {
+                    call.attempts
+                        .iter()
+                        .rev()
+                        .find(|attempt| !attempt.closed)
+                        .map_or(0, |attempt| attempt.variant)
                 });
-                let to = live.words + u32::try_from(text.len() / WORD).unwrap_or(0);
+                let to = call.words + u32::try_from(text.len() / WORD).unwrap_or(0);
                 let right = (0..self.scenario.targets.len()).find(|other| {
-                    self.text.words(*other, live.words, to) == text && (*other == voice || live.words == 0)
+                    self.text.words(*other, call.words, to) == text && (*other == variant || call.words == 0)
                 });
                 match right {
-                    Some(right) if live.words == 0 => live.voice = Some(right),
+                    Some(right) if call.words == 0 => call.variant = Some(right),
                     Some(_) => {}
-                    None => self.watch.say(self.now, || {
-                        format!("the caller got other words than the next ones after {}", live.words)
+                    None => self.invariants.record(self.now, || {
+                        format!("the caller got other words than the next ones after {}", call.words)
                     }),
                 }
-                self.deliver(live, to);
+                self.deliver(call, to);
             }
-            Said::Handover { .. } => self.note(4, live.wanted.number),
+            StreamEvent::Handover { .. } => self.hash_event(4, call.spec.number),
             _ => {}
         }
-        if let Body::Engine(machine) = &mut live.body {
+        if let CallState::Engine(machine) = &mut call.state {
             machine.resumed(self.now);
         }
     }
 
-    fn done(&mut self, seat: Seat, live: &mut Live, result: Result<Summary, Error>) {
-        let under_way = live.going.iter().filter(|going| !going.over).count();
-        for index in 0..live.going.len() {
-            self.hang_up(seat, live, index);
+    fn finish_call(&mut self, conn: ConnectionId, call: &mut ActiveCall, result: Result<Summary, Error>) {
+        let in_flight = call.attempts.iter().filter(|attempt| !attempt.closed).count();
+        for index in 0..call.attempts.len() {
+            self.close_attempt(conn, call, index);
         }
         let trail = match &result {
             Ok(summary) => &summary.trail,
             Err(error) => error.trail(),
         };
-        if let (Ok(summary), false) = (&result, live.wanted.stream) {
+        if let (Ok(summary), false) = (&result, call.spec.stream) {
             let text = match &summary.response {
                 Some(Response::Chat(answer)) => answer.text(),
                 _ => String::new(),
             };
-            live.words = u32::try_from(text.len() / WORD).unwrap_or(0);
-            self.deliver(live, live.words);
+            call.words = u32::try_from(text.len() / WORD).unwrap_or(0);
+            self.deliver(call, call.words);
         }
         let useful = |attempt: &hotspare_core::Attempt| attempt.outcome == hotspare_core::Outcome::Served;
-        live.served = trail.attempts.iter().position(useful);
-        if let (Cast::Engine(cast), Some(ticket)) = (&mut self.cast, live.ticket.take()) {
-            cast.tickets.remove(&(live.world, ticket));
+        call.served = trail.attempts.iter().position(useful);
+        if let (PlayerState::Engine(engine), Some(ticket)) = (&mut self.player, call.ticket.take()) {
+            engine.tickets.remove(&(call.world, ticket));
         }
-        self.close_call(live, result, under_way);
+        self.record_call(call, result, in_flight);
     }
 
-    fn close_call(&mut self, live: &mut Live, result: Result<Summary, Error>, under_way: usize) {
-        let Cast::Engine(cast) = &self.cast else { return };
-        let world = &cast.worlds[live.world];
-        let mut tried: Vec<usize> = live.going.iter().map(|going| going.place).collect();
+    fn record_call(&mut self, call: &mut ActiveCall, result: Result<Summary, Error>, in_flight: usize) {
+        let PlayerState::Engine(engine) = &self.player else { return };
+        let world = &engine.worlds[call.world];
+        let mut tried: Vec<usize> = call.attempts.iter().map(|attempt| attempt.target).collect();
         tried.dedup();
-        let left_out: Vec<usize> = match self.weather.is_measured() {
+        let excluded: Vec<usize> = match self.faults.is_measured() {
             true => (0..self.scenario.targets.len())
-                .filter(|place| self.weather.is_absent(*place, live.arrived))
+                .filter(|target| self.faults.is_absent(*target, call.arrived))
                 .collect(),
             false => Vec::new(),
         };
         let error = result.as_ref().err();
-        let cut = error.is_some() && live.words > 0;
-        let blamed = error.is_some_and(|error| {
+        let cut = error.is_some() && call.words > 0;
+        let caller_error = error.is_some_and(|error| {
             matches!(error.policy().next, Next::Stop | Next::Confirm | Next::OptIn)
                 && error.kind() != Kind::NoTarget
         });
-        self.watch.call_ended(
+        self.invariants.call_ended(
             self.now,
             &CallEnd {
-                fleet: &cast.fleet,
-                route: &cast.route,
+                fleet: &engine.fleet,
+                route: &engine.route,
                 world,
-                arrived: live.arrived,
-                stream: live.wanted.stream,
-                first: live.first,
+                arrived: call.arrived,
+                stream: call.spec.stream,
+                first: call.first,
                 failed: error.map(Error::kind),
                 only_invalid: error.is_some_and(|error| {
                     error.trail().attempts.iter().all(|attempt| {
@@ -332,72 +355,75 @@ impl Stage<'_> {
                         )
                     })
                 }),
-                may_be_missed: !cut && !blamed,
-                starts: live.going.len(),
-                under_way,
+                may_fail_over: !cut && !caller_error,
+                starts: call.attempts.len(),
+                in_flight,
                 tried: &tried,
-                left_out: &left_out,
-                words: live.words,
-                wanted: live.wanted.output_tokens,
+                excluded: &excluded,
+                words: call.words,
+                expected_words: call.spec.output_tokens,
             },
         );
-        for place in tried {
-            self.watch.balance(self.now, world, place);
+        for target in tried {
+            self.invariants.check_counts(self.now, world, target);
         }
-        let fate = match &result {
-            Ok(_) => Fate::Answered,
-            Err(error) if error.kind() == Kind::Cancelled => Fate::Left,
-            Err(error) if live.wanted.invalid && error.kind() == Kind::InvalidRequest => Fate::Mistaken,
-            Err(error) => Fate::Lost { kind: error.kind(), cut },
+        let outcome = match &result {
+            Ok(_) => RequestOutcome::Answered,
+            Err(error) if error.kind() == Kind::Cancelled => RequestOutcome::Cancelled,
+            Err(error) if call.spec.invalid && error.kind() == Kind::InvalidRequest => {
+                RequestOutcome::Invalid
+            }
+            Err(error) => RequestOutcome::Lost { kind: error.kind(), cut },
         };
-        self.end(live, fate);
+        self.finish_request(call, outcome);
     }
 
     /// The caller hangs up: the driver is dropped, and with it every connection.
-    pub(super) fn caller_leaves(&mut self, seat: Seat, live: &mut Live) -> bool {
-        if let Body::Rival(_) = live.body {
-            return self.rival_left(seat, live);
+    pub(super) fn cancel(&mut self, conn: ConnectionId, call: &mut ActiveCall) -> bool {
+        if let CallState::Rival(_) = call.state {
+            return self.rival_cancelled(conn, call);
         }
-        for index in 0..live.going.len() {
-            self.hang_up(seat, live, index);
+        for index in 0..call.attempts.len() {
+            self.close_attempt(conn, call, index);
         }
-        self.tell(live, Input::CallerGone);
-        self.turn(seat, live)
+        self.feed(call, Input::CallerGone);
+        self.drive(conn, call)
     }
 
     /// Collects breaker changes and calls to wake.
-    fn tell_changes(&mut self, world: usize) {
-        let Cast::Engine(cast) = &mut self.cast else { return };
-        let current = world + 1 == cast.worlds.len();
-        for change in cast.worlds[world].take_notices() {
+    fn apply_notices(&mut self, world: usize) {
+        let PlayerState::Engine(engine) = &mut self.player else { return };
+        let current = world + 1 == engine.worlds.len();
+        for change in engine.worlds[world].take_notices() {
             if !current {
                 continue;
             }
-            self.watch.changed(&change);
-            self.hash = crate::chance::mix(self.hash ^ u64::from(change.scope.0) ^ (change.to as u64) << 40);
-            for &place in cast.concerned.get(&change.scope).into_iter().flatten() {
-                let target = &cast.fleet.targets()[place];
-                let state = (0..target.key_count()).map(|key| self.watch.state(&target.scopes(key))).min();
+            self.invariants.transition(&change);
+            self.hash = crate::rng::mix(self.hash ^ u64::from(change.scope.0) ^ (change.to as u64) << 40);
+            for &index in engine.targets_by_scope.get(&change.scope).into_iter().flatten() {
+                let target = &engine.fleet.targets()[index];
+                let state =
+                    (0..target.key_count()).map(|key| self.invariants.state(&target.scopes(key))).min();
                 let state = state.unwrap_or_default();
-                if state != cast.shown[place] {
-                    cast.shown[place] = state;
-                    self.ledger.changed(change.at, place, state);
+                if state != engine.breaker_states[index] {
+                    engine.breaker_states[index] = state;
+                    self.ledger.changed(change.at, index, state);
                 }
             }
         }
-        for ticket in cast.worlds[world].take_woken() {
-            cast.woken.extend(cast.tickets.get(&(world, ticket)));
+        for ticket in engine.worlds[world].take_woken() {
+            engine.woken.extend(engine.tickets.get(&(world, ticket)));
         }
     }
 
-    /// Wakes calls for which there may be room.
-    pub(super) fn wake(&mut self) {
+    /// Wakes calls for which there may be capacity.
+    pub(super) fn wake_waiting(&mut self) {
         loop {
-            let Cast::Engine(cast) = &mut self.cast else { return };
-            let Some((call, generation)) = cast.woken.pop() else { return };
-            self.with_live(call, generation, |stage, seat, live| {
-                stage.tell(live, Input::Woken);
-                stage.turn(seat, live)
+            let PlayerState::Engine(engine) = &mut self.player else { return };
+            let Some((slot, generation)) = engine.woken.pop() else { return };
+            self.with_call(slot, generation, |simulation, conn, call| {
+                simulation.feed(call, Input::Woken);
+                simulation.drive(conn, call)
             });
         }
     }

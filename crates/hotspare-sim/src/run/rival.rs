@@ -1,173 +1,182 @@
 //! A rival as a player: one attempt at a time, at most three, without hedging or continuation.
 //!
 //! Separate code on purpose, so that a bug of the engine cannot hide in what it is compared with. Invariant: a rival
-//! gets the same weather and the same draws as the engine.
+//! gets the same faults and the same draws as the engine.
 
 use hotspare_core::{Kind, Moment};
 
-use super::{Body, Cast, Going, Heard, Live, Seat, Stage};
-use crate::chance::Purpose;
-use crate::ledger::Fate;
-use crate::reply::Told;
-use crate::rivals::{self, Next, Sight};
+use super::{ActiveCall, Attempt, CallState, ConnectionId, PlayerState, Received, Simulation};
+use crate::ledger::RequestOutcome;
+use crate::reply::Delivery;
+use crate::rivals::{self, Decision, Observation};
+use crate::rng::Purpose;
 
 /// Maximum number of attempts per call of a rival.
-const MOST: usize = 3;
+const MAX_ATTEMPTS: usize = 3;
 
 /// A rival's call in progress.
 #[derive(Clone, Debug, Default)]
 pub(super) struct RivalCall {
     pub(super) timer: Option<Moment>,
-    /// It is queued: the timer is for the next check.
+    /// Queued: the timer is for the next check.
     waiting: bool,
     tried: Vec<usize>,
     last: Option<Kind>,
 }
 
-impl Stage<'_> {
+impl Simulation<'_> {
     /// Starts the next attempt or gives up. Returns true once the call is over.
-    pub(super) fn rival_next(&mut self, seat: Seat, live: &mut Live) -> bool {
-        let (Cast::Rival(rival), Body::Rival(own)) = (&mut self.cast, &mut live.body) else { return true };
-        let luck = self.chance.draw(Purpose::Call, [live.wanted.number, own.tried.len() as u64, 1]);
-        let sight = Sight {
-            now: self.now,
-            scenario: self.scenario,
-            weather: &self.weather,
-            providers: &self.providers,
-            wanted: &live.wanted,
-        };
-        let mut out = own.tried.clone();
-        if self.weather.is_measured() {
-            out.extend(
-                (0..self.scenario.targets.len()).filter(|place| self.weather.is_absent(*place, self.now)),
-            );
-        }
-        let next = match own.tried.len() {
-            0..MOST => rival.next(&sight, &out, luck),
-            _ => Next::GiveUp,
-        };
-        let deadline = live.arrived + live.wanted.deadline.unwrap_or(self.limits.first_content_deadline);
-        let (place, trusted) = match next {
-            Next::Start(place) => (Some(place), false),
-            Next::Trust(place) => (Some(place), true),
-            Next::Wait(time) if self.now + time < deadline => {
-                (own.timer, own.waiting) = (Some(self.now + time), true);
-                return false;
-            }
-            Next::Wait(_) | Next::GiveUp => (None, false),
-        };
-        let Some(place) = place else {
-            let kind = own.last.unwrap_or(Kind::NoTarget);
-            let fate = if live.wanted.invalid && kind == Kind::InvalidRequest {
-                Fate::Mistaken
-            } else {
-                Fate::Lost { kind, cut: live.words > 0 }
-            };
-            self.end(live, fate);
+    pub(super) fn rival_next(&mut self, conn: ConnectionId, call: &mut ActiveCall) -> bool {
+        let (PlayerState::Rival(rival), CallState::Rival(rival_call)) = (&mut self.player, &mut call.state)
+        else {
             return true;
         };
-        own.tried.push(place);
+        let draw = self.rng.draw(Purpose::Call, [call.spec.number, rival_call.tried.len() as u64, 1]);
+        let observation = Observation {
+            now: self.now,
+            scenario: self.scenario,
+            faults: &self.faults,
+            providers: &self.providers,
+            spec: &call.spec,
+        };
+        let mut excluded = rival_call.tried.clone();
+        if self.faults.is_measured() {
+            excluded.extend(
+                (0..self.scenario.targets.len()).filter(|target| self.faults.is_absent(*target, self.now)),
+            );
+        }
+        let next = match rival_call.tried.len() {
+            0..MAX_ATTEMPTS => rival.next(&observation, &excluded, draw),
+            _ => Decision::GiveUp,
+        };
+        let deadline = call.arrived + call.spec.deadline.unwrap_or(self.limits.first_content_deadline);
+        let (target, untimed) = match next {
+            Decision::Start(target) => (Some(target), false),
+            Decision::StartUntimed(target) => (Some(target), true),
+            Decision::Wait(time) if self.now + time < deadline => {
+                (rival_call.timer, rival_call.waiting) = (Some(self.now + time), true);
+                return false;
+            }
+            Decision::Wait(_) | Decision::GiveUp => (None, false),
+        };
+        let Some(target) = target else {
+            let kind = rival_call.last.unwrap_or(Kind::NoTarget);
+            let outcome = if call.spec.invalid && kind == Kind::InvalidRequest {
+                RequestOutcome::Invalid
+            } else {
+                RequestOutcome::Lost { kind, cut: call.words > 0 }
+            };
+            self.finish_request(call, outcome);
+            return true;
+        };
+        rival_call.tried.push(target);
         let limit =
-            if live.wanted.stream { self.limits.first_content } else { self.limits.unstreamed.initial() };
+            if call.spec.stream { self.limits.first_content } else { self.limits.unstreamed.initial() };
         let limit =
-            if self.scenario.targets[place].reasoning { self.limits.first_content_reasoning } else { limit };
-        own.timer = Some(if trusted { live.arrived + self.limits.total } else { self.now + limit });
-        let going = Going {
-            place,
-            key: rivals::key(self.scenario, place, luck),
+            if self.scenario.targets[target].reasoning { self.limits.first_content_reasoning } else { limit };
+        rival_call.timer = Some(if untimed { call.arrived + self.limits.total } else { self.now + limit });
+        let attempt = Attempt {
+            target,
+            key: rivals::key(self.scenario, target, draw),
             nth: 0,
-            stream: live.wanted.stream,
+            stream: call.spec.stream,
             reply: None,
-            over: false,
-            seated: false,
-            began: self.now,
-            voice: place,
+            closed: false,
+            admitted: false,
+            started: self.now,
+            variant: target,
             from: 0,
-            stakes: None,
-            ill: false,
+            scopes: None,
+            faulty: false,
             failed: false,
         };
-        self.send(seat, live, going);
+        self.send(conn, call, attempt);
         false
     }
 
-    fn rival_outcome(&mut self, live: &Live, index: usize, kind: Option<Kind>) {
-        let Cast::Rival(rival) = &mut self.cast else { return };
-        let going = &live.going[index];
-        let took = self.now.saturating_since(going.began);
+    fn rival_outcome(&mut self, call: &ActiveCall, index: usize, kind: Option<Kind>) {
+        let PlayerState::Rival(rival) = &mut self.player else { return };
+        let attempt = &call.attempts[index];
+        let took = self.now.saturating_since(attempt.started);
         // An invalid request is no evidence about the provider.
         if kind == Some(Kind::InvalidRequest) {
-            rival.released(going.began, going.place);
+            rival.released(attempt.started, attempt.target);
         } else {
-            rival.outcome(self.now, going.place, kind, took);
+            rival.outcome(self.now, attempt.target, kind, took);
         }
     }
 
-    fn rival_failed(&mut self, seat: Seat, live: &mut Live, index: usize, kind: Kind) -> bool {
-        live.going[index].failed = true;
+    fn rival_failed(&mut self, conn: ConnectionId, call: &mut ActiveCall, index: usize, kind: Kind) -> bool {
+        call.attempts[index].failed = true;
         if matches!(kind, Kind::RateLimited | Kind::GrowthLimited) {
-            self.ledger.refused(live.going[index].began, live.going[index].place);
+            self.ledger.refused(call.attempts[index].started, call.attempts[index].target);
         }
-        self.rival_outcome(live, index, Some(kind));
-        self.hang_up(seat, live, index);
-        let Body::Rival(own) = &mut live.body else { return true };
-        own.last = Some(kind);
-        if live.words > 0 || kind == Kind::InvalidRequest {
-            own.tried = vec![usize::MAX; MOST];
+        self.rival_outcome(call, index, Some(kind));
+        self.close_attempt(conn, call, index);
+        let CallState::Rival(rival_call) = &mut call.state else { return true };
+        rival_call.last = Some(kind);
+        if call.words > 0 || kind == Kind::InvalidRequest {
+            rival_call.tried = vec![usize::MAX; MAX_ATTEMPTS];
         }
-        self.rival_next(seat, live)
+        self.rival_next(conn, call)
     }
 
-    pub(super) fn rival_hear(&mut self, seat: Seat, live: &mut Live, index: usize, heard: Heard) -> bool {
-        let told = match heard {
-            Heard::Ping => return false,
-            Heard::Failure(error) => {
+    pub(super) fn rival_received(
+        &mut self,
+        conn: ConnectionId,
+        call: &mut ActiveCall,
+        index: usize,
+        received: Received,
+    ) -> bool {
+        let delivery = match received {
+            Received::Ping => return false,
+            Received::Failure(error) => {
                 let kind = error.map_or(Kind::Server, |error| error.kind());
-                return self.rival_failed(seat, live, index, kind);
+                return self.rival_failed(conn, call, index, kind);
             }
-            Heard::Speech(_, told) => told,
+            Received::Delivery(_, delivery) => delivery,
         };
-        match told {
-            Told::Tokens(from, to) | Told::Last(from, to) => {
+        match delivery {
+            Delivery::Tokens(from, to) | Delivery::Last(from, to) => {
                 if from < to {
-                    self.deliver(live, to);
+                    self.deliver(call, to);
                 }
                 let gap = self.limits.gap;
-                let Body::Rival(own) = &mut live.body else { return true };
-                own.timer = (live.words > 0).then(|| self.now + gap).or(own.timer);
+                let CallState::Rival(rival_call) = &mut call.state else { return true };
+                rival_call.timer = (call.words > 0).then(|| self.now + gap).or(rival_call.timer);
             }
-            Told::Failure(kind) => return self.rival_failed(seat, live, index, kind),
-            Told::Clean => return self.rival_failed(seat, live, index, Kind::Truncated),
+            Delivery::Failure(kind) => return self.rival_failed(conn, call, index, kind),
+            Delivery::Clean => return self.rival_failed(conn, call, index, Kind::Truncated),
         }
-        if !matches!(told, Told::Last(..)) {
+        if !matches!(delivery, Delivery::Last(..)) {
             return false;
         }
-        self.rival_outcome(live, index, None);
-        live.served = Some(index);
-        self.hang_up(seat, live, index);
-        self.end(live, Fate::Answered);
+        self.rival_outcome(call, index, None);
+        call.served = Some(index);
+        self.close_attempt(conn, call, index);
+        self.finish_request(call, RequestOutcome::Answered);
         true
     }
 
-    pub(super) fn rival_timer(&mut self, seat: Seat, live: &mut Live) -> bool {
-        if let Body::Rival(own) = &mut live.body
-            && std::mem::take(&mut own.waiting)
+    pub(super) fn rival_timer(&mut self, conn: ConnectionId, call: &mut ActiveCall) -> bool {
+        if let CallState::Rival(rival_call) = &mut call.state
+            && std::mem::take(&mut rival_call.waiting)
         {
-            return self.rival_next(seat, live);
+            return self.rival_next(conn, call);
         }
-        let Some(index) = live.going.len().checked_sub(1) else { return true };
-        let kind = if live.words > 0 { Kind::Stalled } else { Kind::Timeout };
-        self.rival_failed(seat, live, index, kind)
+        let Some(index) = call.attempts.len().checked_sub(1) else { return true };
+        let kind = if call.words > 0 { Kind::Stalled } else { Kind::Timeout };
+        self.rival_failed(conn, call, index, kind)
     }
 
-    pub(super) fn rival_left(&mut self, seat: Seat, live: &mut Live) -> bool {
-        if let (Cast::Rival(rival), Some(going)) = (&mut self.cast, live.going.last()) {
-            rival.released(going.began, going.place);
+    pub(super) fn rival_cancelled(&mut self, conn: ConnectionId, call: &mut ActiveCall) -> bool {
+        if let (PlayerState::Rival(rival), Some(attempt)) = (&mut self.player, call.attempts.last()) {
+            rival.released(attempt.started, attempt.target);
         }
-        for index in 0..live.going.len() {
-            self.hang_up(seat, live, index);
+        for index in 0..call.attempts.len() {
+            self.close_attempt(conn, call, index);
         }
-        self.end(live, Fate::Left);
+        self.finish_request(call, RequestOutcome::Cancelled);
         true
     }
 }

@@ -8,7 +8,7 @@ use crate::verdict::Verdict;
 fn play(name: &str, seed: u64) -> (Scenario, Outcome) {
     let scenario = Scenario::find(name).unwrap();
     let player = Player::from(scenario.setup().unwrap());
-    let outcome = run(&scenario, &player, seed, &Course::default()).unwrap();
+    let outcome = run(&scenario, &player, seed, &RunOptions::default()).unwrap();
     (scenario, outcome)
 }
 
@@ -42,7 +42,7 @@ fn no_scenario_breaks_an_invariant() {
 #[test]
 fn every_player_meets_the_same_world() {
     let scenario = Scenario::find("status-503").unwrap();
-    let play = |player: Player| run(&scenario, &player, 5, &Course::default()).unwrap();
+    let play = |player: Player| run(&scenario, &player, 5, &RunOptions::default()).unwrap();
     let ours = play(Player::from(scenario.setup().unwrap()));
     let rivals = RivalKind::ALL.map(|kind| (kind, play(Player::Rival(kind))));
     for (kind, theirs) in &rivals {
@@ -63,7 +63,7 @@ fn requests_succeed_at_the_first_try_without_faults() {
     let scenario =
         Scenario::parse("none", "what = \"nothing\"\nlength = \"60s\"\nwindow = [\"1s\", \"60s\"]").unwrap();
     for kind in RivalKind::ALL {
-        let outcome = run(&scenario, &Player::Rival(kind), 1, &Course::default()).unwrap();
+        let outcome = run(&scenario, &Player::Rival(kind), 1, &RunOptions::default()).unwrap();
         assert_eq!(outcome.in_window(Measure::Available), Some(1.0), "{}", kind.name());
     }
 }
@@ -87,7 +87,7 @@ fn hedged(faults: &str) -> Outcome {
          faults = [{faults}]"
     );
     let scenario = Scenario::parse("hedged", &text).unwrap();
-    run(&scenario, &scenario.setup().unwrap().into(), 1, &Course::default()).unwrap()
+    run(&scenario, &scenario.setup().unwrap().into(), 1, &RunOptions::default()).unwrap()
 }
 
 #[test]
@@ -117,7 +117,7 @@ fn shortened_run_is_judged_only_on_completed_windows() {
         let mut scenario = Scenario::find(name).unwrap();
         scenario.set_length(std::time::Duration::from_secs(secs));
         let player = Player::from(scenario.setup().unwrap());
-        let outcome = run(&scenario, &player, 1, &Course::default()).unwrap();
+        let outcome = run(&scenario, &player, 1, &RunOptions::default()).unwrap();
         let judged = outcome.judge(&scenario).into_iter();
         judged.map(|one| (one.measure, one.verdict)).collect::<Vec<_>>()
     };
@@ -141,7 +141,7 @@ fn overlapping_faults_are_drawn_independently() {
         "what = \"x\"\nlength = \"60s\"\nwindow = [\"1s\", \"60s\"]\nfaults = [{half}, {half}]\ntargets = [{{ name = \"a\" }}]"
     );
     let scenario = Scenario::parse("twice", &text).unwrap();
-    let outcome = run(&scenario, &Player::Rival(RivalKind::Static), 1, &Course::default()).unwrap();
+    let outcome = run(&scenario, &Player::Rival(RivalKind::Static), 1, &RunOptions::default()).unwrap();
     let answered = outcome.in_window(Measure::Available).unwrap();
     assert!((0.20..0.30).contains(&answered), "a half of a half: {answered}");
 }

@@ -5,7 +5,7 @@
 use serde::Deserialize;
 
 use super::breaker::BreakerDto;
-use crate::words::{Span, Spread};
+use crate::units::{Distribution, Span};
 
 /// A target: how its provider behaves, and what the route knows of it.
 #[derive(Clone, Debug, Deserialize)]
@@ -18,9 +18,9 @@ pub(crate) struct TargetDto {
     #[serde(default)]
     pub(crate) groups: Vec<String>,
     #[serde(default = "first_content")]
-    pub(crate) ttft: Spread,
+    pub(crate) ttft: Distribution,
     #[serde(default = "token_gap")]
-    pub(crate) token_gap: Spread,
+    pub(crate) token_gap: Distribution,
     #[serde(default = "one")]
     pub(crate) keys: u32,
     /// Dollars per million tokens.
@@ -61,13 +61,13 @@ pub(crate) struct QuotaDto {
     pub(crate) requests_per_minute: Option<u64>,
     pub(crate) tokens_per_minute: Option<u64>,
     #[serde(default)]
-    pub(crate) says: Says,
+    pub(crate) says: QuotaReporting,
 }
 
 /// What a provider reports of its limits.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub(crate) enum Says {
+pub(crate) enum QuotaReporting {
     /// Every reply states what is left, and refusals state when to retry.
     #[default]
     Everything,
@@ -114,7 +114,7 @@ impl TargetDto {
     }
 
     /// Whether a fault on `name` affects it.
-    pub(crate) fn answers_to(&self, name: &str) -> bool {
+    pub(crate) fn is_addressed_by(&self, name: &str) -> bool {
         name == "all" || name == self.name || self.groups.iter().any(|group| group == name)
     }
 }
@@ -127,15 +127,15 @@ fn yes() -> bool {
     true
 }
 
-fn first_content() -> Spread {
+fn first_content() -> Distribution {
     spread(&[(0.0, 0.3), (0.5, 0.6), (0.95, 1.2), (0.99, 4.0), (1.0, 8.0)])
 }
 
-fn token_gap() -> Spread {
+fn token_gap() -> Distribution {
     spread(&[(0.0, 0.015), (0.5, 0.02), (0.95, 0.03), (0.99, 0.06), (1.0, 0.2)])
 }
 
-fn spread(points: &[(f64, f64)]) -> Spread {
+fn spread(points: &[(f64, f64)]) -> Distribution {
     // The points above are sorted; the fallback is never used.
-    Spread::new(points).unwrap_or_else(|| Spread::constant(1.0))
+    Distribution::new(points).unwrap_or_else(|| Distribution::constant(1.0))
 }

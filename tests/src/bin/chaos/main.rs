@@ -293,7 +293,8 @@ async fn pairs(rounds: u64, only: Option<&str>, docs: Option<String>) -> Result<
         let wrong = |error: std::io::Error| format!("{path}: {error}");
         let document = std::fs::read_to_string(&path).map_err(wrong)?;
         let text = format!("`cargo xtask chaos --tier both --rounds {rounds}`\n\n{table}");
-        std::fs::write(&path, hotspare_sim::report::place(&document, "both", &text)?).map_err(wrong)?;
+        std::fs::write(&path, hotspare_sim::report::replace_section(&document, "both", &text)?)
+            .map_err(wrong)?;
     }
     Ok(agree)
 }

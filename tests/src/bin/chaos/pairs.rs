@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use futures::StreamExt;
 use hotspare::{ChatRequest, Event, RouteSpec, Sequential};
 use hotspare_chaos::{Fault, FaultPlan, WireFormat};
-use hotspare_sim::{Course, Measure, Player, Scenario, quantile, run};
+use hotspare_sim::{Measure, Player, RunOptions, Scenario, quantile, run};
 use hotspare_tests::{NAMES, Rig, short_limits};
 
 /// Number of requests, and their interval.
@@ -188,7 +188,7 @@ fn simulated(rounds: u64, broken: Option<(&str, u32)>) -> Result<Came, String> {
     let player = Player::from(scenario.setup()?);
     let mut all = Vec::new();
     for seed in 1..=rounds {
-        let outcome = run(&scenario, &player, seed, &Course::default())?;
+        let outcome = run(&scenario, &player, seed, &RunOptions::default())?;
         if let Some(breach) = outcome.breaches.first() {
             return Err(format!("an invariant broke: {}", breach.what));
         }

@@ -71,14 +71,14 @@ pub(crate) fn percent(text: &str) -> Option<f64> {
 
 /// A distribution given by its quantiles, log-linear in between, so that tails may be arbitrarily heavy.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Spread {
+pub(crate) struct Distribution {
     /// Probability, and the logarithm of the value in seconds.
     points: Vec<(f64, f64)>,
 }
 
 #[derive(serde::Deserialize)]
 #[serde(deny_unknown_fields)]
-struct SpreadDto {
+struct DistributionDto {
     min: Option<Span>,
     p50: Span,
     p90: Option<Span>,
@@ -87,7 +87,7 @@ struct SpreadDto {
     max: Option<Span>,
 }
 
-impl Spread {
+impl Distribution {
     /// From quantiles in seconds, in increasing order.
     pub(crate) fn new(points: &[(f64, f64)]) -> Option<Self> {
         let rising = points.windows(2).all(|pair| pair[0].0 < pair[1].0 && pair[0].1 <= pair[1].1);
@@ -116,9 +116,9 @@ impl Spread {
     }
 }
 
-impl<'de> Deserialize<'de> for Spread {
+impl<'de> Deserialize<'de> for Distribution {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let dto = SpreadDto::deserialize(deserializer)?;
+        let dto = DistributionDto::deserialize(deserializer)?;
         let secs = |span: Span| span.0.as_secs_f64();
         let p50 = secs(dto.p50);
         let highest = [dto.p99, dto.p95, dto.p90].into_iter().flatten().next().map_or(p50, secs);
@@ -145,12 +145,13 @@ mod tests {
 
     #[test]
     fn spread_interpolates_its_quantiles() {
-        let spread = Spread::new(&[(0.0, 0.3), (0.5, 0.6), (0.95, 1.2), (0.99, 4.0), (1.0, 12.0)]).unwrap();
+        let spread =
+            Distribution::new(&[(0.0, 0.3), (0.5, 0.6), (0.95, 1.2), (0.99, 4.0), (1.0, 12.0)]).unwrap();
         for (at, value) in [(0.0, 0.3), (0.5, 0.6), (0.95, 1.2), (0.99, 4.0)] {
             assert!((spread.at(at) - value).abs() < 1e-9);
         }
         assert!(spread.at(0.999_999) < 12.0 && spread.mean() > 0.6);
-        assert!(Spread::new(&[(0.0, 1.0), (0.5, 0.5), (1.0, 2.0)]).is_none());
+        assert!(Distribution::new(&[(0.0, 1.0), (0.5, 0.5), (1.0, 2.0)]).is_none());
     }
 
     #[test]

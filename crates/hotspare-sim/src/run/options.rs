@@ -4,14 +4,14 @@
 
 use std::sync::Arc;
 
+use crate::fault_schedule::AvailabilitySeries;
+use crate::invariants::Breach;
 use crate::ledger::Ledger;
 use crate::rivals::RivalKind;
 use crate::setup::Setup;
-use crate::watch::Breach;
-use crate::weather::Series;
 use crate::workload::Arrival;
 
-/// Who answers the callers.
+/// The policy that serves the callers.
 #[derive(Clone, Debug)]
 pub enum Player {
     /// The production engine, with this setup.
@@ -45,16 +45,16 @@ impl Player {
 
 /// A run's optional inputs.
 #[derive(Clone, Debug, Default)]
-pub struct Course {
+pub struct RunOptions {
     /// Record the data for a timeline.
     pub(crate) detail: bool,
     /// Recorded arrivals in place of drawn ones.
     pub(crate) arrivals: Option<Arc<[Arrival]>>,
     /// Measured success probabilities, by target.
-    pub(crate) series: Option<Arc<[Series]>>,
+    pub(crate) series: Option<Arc<[AvailabilitySeries]>>,
 }
 
-impl Course {
+impl RunOptions {
     /// Sets whether the data for a timeline is recorded.
     #[must_use]
     pub fn with_detail(mut self, detail: bool) -> Self {

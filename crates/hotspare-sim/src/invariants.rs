@@ -1,6 +1,6 @@
 //! The invariants, checked after every event of every run.
 //!
-//! Not a second state machine: it keeps only what it needs to detect a violation. It checks that: no attempt starts at
+//! Not a second state machine: it keeps only what it needs to detect violations. It checks that: no attempt starts at
 //! an open breaker except a marked last resort; there are at most the configured probes within a lease; only a probe
 //! moves half-open to closed, and no state is skipped; started = served + failed + cancelled + in flight; a call's
 //! starts stay within its limit; a call ends once and leaves nothing running; first content and end meet their
@@ -14,9 +14,9 @@ use hotspare_engine::{Fleet, Route, World};
 use hotspare_health::{Reason, ScopeId, Transition};
 
 /// Tolerance for deadlines.
-const TICK: Duration = Duration::from_millis(1);
+const TOLERANCE: Duration = Duration::from_millis(1);
 /// Maximum number of breaches recorded.
-const MOST: usize = 20;
+const MAX_BREACHES: usize = 20;
 
 /// An invariant that was violated.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,9 +27,9 @@ pub struct Breach {
     pub what: String,
 }
 
-/// The breaker states known to the watch.
+/// Checks the invariants of a run, from its own copy of the breaker states.
 #[derive(Debug)]
-pub(crate) struct Watch {
+pub(crate) struct InvariantChecker {
     scopes: Vec<Scope>,
     pub(crate) breaches: Vec<Breach>,
 }
@@ -41,28 +41,32 @@ struct Scope {
     /// When the current probes began. A probe that is streaming may outlast its lease, and then no longer blocks
     /// others.
     probes: Vec<Moment>,
-    most: Probes,
+    limits: ProbeLimits,
 }
 
 /// The probes that a breaker allows.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Probes {
-    pub(crate) at_once: u32,
+pub(crate) struct ProbeLimits {
+    pub(crate) max_concurrent: u32,
     pub(crate) lease: Duration,
 }
 
 /// The scopes of an attempt, each with its generation at the start and, for a probe, its start time.
-pub(crate) type Stakes = [(ScopeId, u32, Option<Moment>); 4];
+pub(crate) type AttemptScopes = [(ScopeId, u32, Option<Moment>); 4];
 
-impl Watch {
-    pub(crate) fn new(fleet: &Fleet, probes: &[Probes]) -> Self {
+impl InvariantChecker {
+    pub(crate) fn new(fleet: &Fleet, probes: &[ProbeLimits]) -> Self {
         let mut scopes = Vec::new();
-        for (target, most) in fleet.targets().iter().zip(probes) {
+        for (target, limits) in fleet.targets().iter().zip(probes) {
             for key in 0..target.key_count() {
                 for scope in target.scopes(key) {
                     let at = scope.0 as usize;
-                    let new =
-                        Scope { state: BreakerState::Closed, generation: 0, probes: Vec::new(), most: *most };
+                    let new = Scope {
+                        state: BreakerState::Closed,
+                        generation: 0,
+                        probes: Vec::new(),
+                        limits: *limits,
+                    };
                     scopes.resize(scopes.len().max(at + 1), new);
                 }
             }
@@ -79,8 +83,8 @@ impl Watch {
         }
     }
 
-    pub(crate) fn say(&mut self, now: Moment, what: impl FnOnce() -> String) {
-        if self.breaches.len() < MOST {
+    pub(crate) fn record(&mut self, now: Moment, what: impl FnOnce() -> String) {
+        if self.breaches.len() < MAX_BREACHES {
             self.breaches.push(Breach { at: now.saturating_since(Moment::ZERO), what: what() });
         }
     }
@@ -90,7 +94,7 @@ impl Watch {
         scopes.iter().map(|scope| self.scopes[scope.0 as usize].state).max().unwrap_or_default()
     }
 
-    pub(crate) fn changed(&mut self, change: &Transition) {
+    pub(crate) fn transition(&mut self, change: &Transition) {
         let scope = &mut self.scopes[change.scope.0 as usize];
         let known = scope.state;
         let legal = match (change.from, change.to) {
@@ -106,40 +110,45 @@ impl Watch {
         scope.probes.clear();
         if !legal || known != change.from {
             let (from, to, reason) = (change.from, change.to, change.reason);
-            self.say(change.at, || format!("a breaker went from {from} (was {known}) to {to}: {reason}"));
+            self.record(change.at, || format!("a breaker went from {from} (was {known}) to {to}: {reason}"));
         }
     }
 
-    pub(crate) fn started(&mut self, now: Moment, scopes: [ScopeId; 4], last_resort: bool) -> Stakes {
-        let mut stakes = scopes.map(|scope| (scope, 0, None));
-        for stake in &mut stakes {
-            let scope = &mut self.scopes[stake.0.0 as usize];
+    pub(crate) fn attempt_started(
+        &mut self,
+        now: Moment,
+        scopes: [ScopeId; 4],
+        last_resort: bool,
+    ) -> AttemptScopes {
+        let mut scopes = scopes.map(|scope| (scope, 0, None));
+        for entry in &mut scopes {
+            let scope = &mut self.scopes[entry.0.0 as usize];
             if last_resort && scope.state == BreakerState::Open {
                 // The last resort acts as the probe, regardless of the cooldown.
                 scope.state = BreakerState::HalfOpen;
                 scope.generation += 1;
                 scope.probes.clear();
             }
-            stake.1 = scope.generation;
+            entry.1 = scope.generation;
             match scope.state {
                 BreakerState::Closed => {}
                 BreakerState::HalfOpen => {
                     scope.probes.push(now);
-                    stake.2 = Some(now);
-                    let Probes { at_once: most, lease } = scope.most;
+                    entry.2 = Some(now);
+                    let ProbeLimits { max_concurrent: most, lease } = scope.limits;
                     let probes = scope.probes.iter().filter(|began| now < **began + lease).count();
                     if probes > most as usize && !last_resort {
-                        self.say(now, || format!("{probes} probes at once, at most {most} are allowed"));
+                        self.record(now, || format!("{probes} probes at once, at most {most} are allowed"));
                     }
                 }
-                BreakerState::Open => self.say(now, || "a call was admitted by an open breaker".into()),
+                BreakerState::Open => self.record(now, || "a call was admitted by an open breaker".into()),
             }
         }
-        stakes
+        scopes
     }
 
-    pub(crate) fn settled(&mut self, stakes: &Stakes) {
-        for (scope, generation, probe) in stakes {
+    pub(crate) fn attempt_ended(&mut self, scopes: &AttemptScopes) {
+        for (scope, generation, probe) in scopes {
             let scope = &mut self.scopes[scope.0 as usize];
             if let Some(began) = probe
                 && scope.generation == *generation
@@ -151,13 +160,13 @@ impl Watch {
     }
 
     /// Checks that started = served + failed + cancelled + in flight.
-    pub(crate) fn balance(&mut self, now: Moment, world: &World, place: usize) {
-        let counts = world.counts(place);
+    pub(crate) fn check_counts(&mut self, now: Moment, world: &World, target: usize) {
+        let counts = world.counts(target);
         let ended = counts.served + counts.cancelled + counts.failed.values().sum::<u64>();
         if counts.started != ended + u64::from(counts.in_flight) {
-            self.say(now, || {
+            self.record(now, || {
                 format!(
-                    "target {place}: {} started, {ended} ended, {} in flight",
+                    "target {target}: {} started, {ended} ended, {} in flight",
                     counts.started, counts.in_flight
                 )
             });
@@ -168,42 +177,45 @@ impl Watch {
     pub(crate) fn call_ended(&mut self, now: Moment, end: &CallEnd<'_>) {
         let limits = &end.route.limits;
         let starts = end.starts;
-        let keys: usize = end.route.members.iter().map(|place| end.fleet.targets()[*place].key_count()).sum();
+        let keys: usize =
+            end.route.members.iter().map(|target| end.fleet.targets()[*target].key_count()).sum();
         let most = keys + limits.max_extra_starts as usize;
         if starts > most {
-            self.say(now, || format!("a call made {starts} starts, at most {most} are allowed"));
+            self.record(now, || format!("a call made {starts} starts, at most {most} are allowed"));
         }
-        if end.under_way > 0 {
-            self.say(now, || format!("a call ended with {} attempts in flight", end.under_way));
+        if end.in_flight > 0 {
+            self.record(now, || format!("a call ended with {} attempts in flight", end.in_flight));
         }
-        if now > end.arrived + limits.total + TICK {
-            self.say(now, || "a call lasted longer than its total".into());
+        if now > end.arrived + limits.total + TOLERANCE {
+            self.record(now, || "a call lasted longer than its total".into());
         }
         // For a whole answer, the first content arrives with its end.
         let begins = if end.stream { limits.first_content_deadline } else { limits.total };
-        if end.first.is_some_and(|first| first > end.arrived + begins + TICK) {
-            self.say(now, || "first content came after its deadline".into());
+        if end.first.is_some_and(|first| first > end.arrived + begins + TOLERANCE) {
+            self.record(now, || "first content came after its deadline".into());
         }
         match end.failed {
-            None if end.words != end.wanted => {
-                self.say(now, || format!("an answer of {} words passed as one of {}", end.words, end.wanted));
+            None if end.words != end.expected_words => {
+                self.record(now, || {
+                    format!("an answer of {} words passed as one of {}", end.words, end.expected_words)
+                });
             }
             Some(Kind::InvalidRequest) if end.only_invalid && starts > 1 => {
-                self.say(now, || format!("a malformed request was sent {starts} times"));
+                self.record(now, || format!("a malformed request was sent {starts} times"));
             }
-            Some(kind) if end.may_be_missed && !matches!(kind, Kind::Cancelled | Kind::Deadline) => {
+            Some(kind) if end.may_fail_over && !matches!(kind, Kind::Cancelled | Kind::Deadline) => {
                 // Targets that cannot answer in time are rightly skipped.
                 let left = (end.arrived + begins).saturating_since(now);
-                let would = |place: usize| {
-                    let view = end.world.view(now, place, 0);
+                let would = |target: usize| {
+                    let view = end.world.view(now, target, 0);
                     view.usable && view.latency_p50.is_none_or(|usual| usual <= left)
                 };
-                let missed = end.route.members.iter().find(|place| {
-                    !end.tried.contains(place) && !end.left_out.contains(place) && would(**place)
+                let missed = end.route.members.iter().find(|target| {
+                    !end.tried.contains(target) && !end.excluded.contains(target) && would(**target)
                 });
-                if let Some(place) = missed {
-                    let name = &end.fleet.targets()[*place].id;
-                    self.say(now, || {
+                if let Some(target) = missed {
+                    let name = &end.fleet.targets()[*target].id;
+                    self.record(now, || {
                         format!(
                             "a call was lost ({kind}) although {name} was untried and would have admitted it"
                         )
@@ -228,13 +240,13 @@ pub(crate) struct CallEnd<'a> {
     /// Whether an invalid request was the only problem.
     pub(crate) only_invalid: bool,
     /// Whether another target could still have answered: not after a cut, nor after a caller's mistake.
-    pub(crate) may_be_missed: bool,
+    pub(crate) may_fail_over: bool,
     pub(crate) starts: usize,
-    pub(crate) under_way: usize,
+    pub(crate) in_flight: usize,
     pub(crate) tried: &'a [usize],
     /// Targets that the caller excluded.
-    pub(crate) left_out: &'a [usize],
+    pub(crate) excluded: &'a [usize],
     /// Words that the caller received, and words in the answer.
     pub(crate) words: u32,
-    pub(crate) wanted: u32,
+    pub(crate) expected_words: u32,
 }

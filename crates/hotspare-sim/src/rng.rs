@@ -26,23 +26,23 @@ pub(crate) enum Purpose {
 
 /// The random draws of one seed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Chance(u64);
+pub(crate) struct CounterRng(u64);
 
-impl Chance {
+impl CounterRng {
     pub(crate) const fn new(seed: u64) -> Self {
         Self(mix(seed ^ 0x5851_F42D_4C95_7F2D))
     }
 
     /// A number, uniform over all of `u64`.
-    pub(crate) const fn draw(self, purpose: Purpose, of: [u64; 3]) -> u64 {
+    pub(crate) const fn draw(self, purpose: Purpose, key: [u64; 3]) -> u64 {
         let first = mix(self.0 ^ (purpose as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15));
-        let second = mix(first ^ of[0].wrapping_mul(0xD1B5_4A32_D192_ED03));
-        mix(second ^ of[1].wrapping_mul(0xAEF1_7502_108E_F2D9) ^ of[2].wrapping_mul(0x94D0_49BB_1331_11EB))
+        let second = mix(first ^ key[0].wrapping_mul(0xD1B5_4A32_D192_ED03));
+        mix(second ^ key[1].wrapping_mul(0xAEF1_7502_108E_F2D9) ^ key[2].wrapping_mul(0x94D0_49BB_1331_11EB))
     }
 
     /// A number in `[0, 1)`.
-    pub(crate) const fn unit(self, purpose: Purpose, of: [u64; 3]) -> f64 {
-        unit(self.draw(purpose, of))
+    pub(crate) const fn unit(self, purpose: Purpose, key: [u64; 3]) -> f64 {
+        unit(self.draw(purpose, key))
     }
 }
 
@@ -65,23 +65,23 @@ mod tests {
 
     #[test]
     fn draws_are_uniform_and_independent() {
-        let chance = Chance::new(1);
-        let mean = |purpose, place: usize| {
+        let rng = CounterRng::new(1);
+        let mean = |purpose, position: usize| {
             let sum: f64 = (0..20_000u64)
                 .map(|n| {
-                    let mut of = [3, 5, 7];
-                    of[place] = n;
-                    chance.unit(purpose, of)
+                    let mut key = [3, 5, 7];
+                    key[position] = n;
+                    rng.unit(purpose, key)
                 })
                 .sum();
             sum / 20_000.0
         };
-        for place in 0..3 {
-            assert!((mean(Purpose::Fault, place) - 0.5).abs() < 0.01);
+        for position in 0..3 {
+            assert!((mean(Purpose::Fault, position) - 0.5).abs() < 0.01);
         }
         let same = (0..1_000u64).filter(|&n| {
-            chance.draw(Purpose::Fault, [n, 1, 0]) == chance.draw(Purpose::FirstContent, [n, 1, 0])
-                || chance.draw(Purpose::Fault, [n, 1, 0]) == chance.draw(Purpose::Fault, [1, n, 0]) && n != 1
+            rng.draw(Purpose::Fault, [n, 1, 0]) == rng.draw(Purpose::FirstContent, [n, 1, 0])
+                || rng.draw(Purpose::Fault, [n, 1, 0]) == rng.draw(Purpose::Fault, [1, n, 0]) && n != 1
         });
         assert_eq!(same.count(), 0);
     }

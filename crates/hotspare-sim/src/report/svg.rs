@@ -8,7 +8,7 @@ use std::fmt::Write;
 use hotspare_core::BreakerState;
 
 use super::escape;
-use crate::story::{Column, Lane, Story};
+use crate::timeline::{Column, Lane, Timeline};
 
 /// The plot's left edge, its right edge, and the total width.
 const LEFT: f64 = 92.0;
@@ -18,8 +18,8 @@ const WIDTH: f64 = 880.0;
 const LANE: f64 = 18.0;
 const BAND: f64 = 64.0;
 
-pub(super) fn draw(page: &mut String, story: &Story) {
-    let lanes = story.targets.len() as f64 * LANE;
+pub(super) fn draw(page: &mut String, timeline: &Timeline) {
+    let lanes = timeline.targets.len() as f64 * LANE;
     let (share, wait, loss) =
         (26.0 + lanes + 22.0, 26.0 + lanes + 2.0 * 22.0 + BAND, 26.0 + lanes + 3.0 * 22.0 + 2.0 * BAND);
     let height = loss + BAND + 24.0;
@@ -27,25 +27,25 @@ pub(super) fn draw(page: &mut String, story: &Story) {
         page,
         "<figure><svg viewBox=\"0 0 {WIDTH} {height}\" role=\"img\" aria-label=\"timeline\"><g class=\"axis\">"
     );
-    let at = |secs: f64| LEFT + (RIGHT - LEFT) * (secs / story.length.max(1e-9)).clamp(0.0, 1.0);
-    let (from, until) = (at(story.window.0), at(story.window.1));
+    let at = |secs: f64| LEFT + (RIGHT - LEFT) * (secs / timeline.length.max(1e-9)).clamp(0.0, 1.0);
+    let (from, until) = (at(timeline.window.0), at(timeline.window.1));
     let _ = write!(
         page,
         "<rect class=\"window\" x=\"{from:.1}\" y=\"14\" width=\"{:.1}\" height=\"{:.1}\"/>",
         until - from,
         height - 34.0
     );
-    axis(page, story.length, height - 8.0, height - 20.0, &at);
+    axis(page, timeline.length, height - 8.0, height - 20.0, &at);
     page.push_str("</g>");
-    for (index, lane) in story.targets.iter().enumerate() {
-        states(page, lane, 20.0 + index as f64 * LANE, story.length, &at);
+    for (index, lane) in timeline.targets.iter().enumerate() {
+        states(page, lane, 20.0 + index as f64 * LANE, timeline.length, &at);
     }
     title(page, share - 6.0, "share of first starts");
-    shares(page, story, share);
-    waits(page, story, wait);
-    losses(page, story, loss);
+    shares(page, timeline, share);
+    waits(page, timeline, wait);
+    losses(page, timeline, loss);
     page.push_str("</svg><figcaption>");
-    legend(page, story);
+    legend(page, timeline);
     page.push_str("</figcaption></figure>");
 }
 
@@ -90,7 +90,7 @@ fn states(page: &mut String, lane: &Lane, y: f64, length: f64, at: &dyn Fn(f64) 
         y + 7.0,
         RIGHT - LEFT
     );
-    for (from, until, what) in &lane.ill {
+    for (from, until, what) in &lane.faults {
         let _ = write!(
             page,
             "<rect class=\"ill\" x=\"{:.1}\" y=\"{y:.1}\" width=\"{:.1}\" height=\"5\" rx=\"1\"><title>{} is ill: {}</title></rect>",
@@ -118,21 +118,21 @@ fn states(page: &mut String, lane: &Lane, y: f64, length: f64, at: &dyn Fn(f64) 
     }
 }
 
-fn x(story: &Story, column: usize) -> f64 {
-    LEFT + (RIGHT - LEFT) * column as f64 / story.columns.len().max(1) as f64
+fn x(timeline: &Timeline, column: usize) -> f64 {
+    LEFT + (RIGHT - LEFT) * column as f64 / timeline.columns.len().max(1) as f64
 }
 
 /// Stacked areas, the first choice at the bottom.
-fn shares(page: &mut String, story: &Story, top: f64) {
+fn shares(page: &mut String, timeline: &Timeline, top: f64) {
     let _ = write!(
         page,
         "<rect class=\"band\" x=\"{LEFT}\" y=\"{top:.1}\" width=\"{:.1}\" height=\"{BAND}\"/>",
         RIGHT - LEFT
     );
-    let mut below = vec![0.0f64; story.columns.len()];
-    for place in 0..story.targets.len() {
+    let mut below = vec![0.0f64; timeline.columns.len()];
+    for target in 0..timeline.targets.len() {
         let above: Vec<f64> =
-            story.columns.iter().zip(&below).map(|(column, below)| below + part(column, place)).collect();
+            timeline.columns.iter().zip(&below).map(|(column, below)| below + part(column, target)).collect();
         let y = |share: f64| top + BAND * (1.0 - share.clamp(0.0, 1.0));
         let mut path = String::new();
         for (column, share) in above.iter().enumerate() {
@@ -140,9 +140,9 @@ fn shares(page: &mut String, story: &Story, top: f64) {
             let _ = write!(
                 path,
                 "{word}{:.1} {:.1}L{:.1} {:.1}",
-                x(story, column),
+                x(timeline, column),
                 y(*share),
-                x(story, column + 1),
+                x(timeline, column + 1),
                 y(*share)
             );
         }
@@ -150,26 +150,26 @@ fn shares(page: &mut String, story: &Story, top: f64) {
             let _ = write!(
                 path,
                 "L{:.1} {:.1}L{:.1} {:.1}",
-                x(story, column + 1),
+                x(timeline, column + 1),
                 y(*share),
-                x(story, column),
+                x(timeline, column),
                 y(*share)
             );
         }
         let _ = write!(
             page,
             "<path class=\"t{}\" d=\"{path}Z\"><title>{}</title></path>",
-            place % 6,
-            escape(&story.targets[place].name)
+            target % 6,
+            escape(&timeline.targets[target].name)
         );
         below = above;
     }
     scale(page, top, "100 %", "0");
 }
 
-fn part(column: &Column, place: usize) -> f64 {
+fn part(column: &Column, target: usize) -> f64 {
     let all: u32 = column.first.iter().sum();
-    if all == 0 { 0.0 } else { f64::from(column.first[place]) / f64::from(all) }
+    if all == 0 { 0.0 } else { f64::from(column.first[target]) / f64::from(all) }
 }
 
 fn scale(page: &mut String, top: f64, most: &str, least: &str) {
@@ -182,33 +182,35 @@ fn scale(page: &mut String, top: f64, most: &str, least: &str) {
     );
 }
 
-fn line(story: &Story, top: f64, most: f64, value: impl Fn(&Column) -> f64) -> String {
+fn line(timeline: &Timeline, top: f64, most: f64, value: impl Fn(&Column) -> f64) -> String {
     let mut path = String::new();
-    for (column, figures) in story.columns.iter().enumerate() {
+    for (column, figures) in timeline.columns.iter().enumerate() {
         let word = if column == 0 { 'M' } else { 'L' };
         let y = top + BAND * (1.0 - (value(figures) / most.max(1e-9)).clamp(0.0, 1.0));
-        let middle = (x(story, column) + x(story, column + 1)) / 2.0;
+        let middle = (x(timeline, column) + x(timeline, column + 1)) / 2.0;
         let _ = write!(path, "{word}{middle:.1} {y:.1}");
     }
     path
 }
 
-fn waits(page: &mut String, story: &Story, top: f64) {
-    let most = story.columns.iter().map(|column| column.ttft_p99).fold(0.5, f64::max);
+fn waits(page: &mut String, timeline: &Timeline, top: f64) {
+    let most = timeline.columns.iter().map(|column| column.ttft_p99).fold(0.5, f64::max);
     title(page, top - 6.0, "wait for first content: half of the callers, and all but one in a hundred");
     let _ = write!(
         page,
         "<rect class=\"band\" x=\"{LEFT}\" y=\"{top:.1}\" width=\"{:.1}\" height=\"{BAND}\"/>",
         RIGHT - LEFT
     );
-    let _ = write!(page, "<path class=\"p99\" d=\"{}\"/>", line(story, top, most, |column| column.ttft_p99));
-    let _ = write!(page, "<path class=\"p50\" d=\"{}\"/>", line(story, top, most, |column| column.ttft_p50));
+    let _ =
+        write!(page, "<path class=\"p99\" d=\"{}\"/>", line(timeline, top, most, |column| column.ttft_p99));
+    let _ =
+        write!(page, "<path class=\"p50\" d=\"{}\"/>", line(timeline, top, most, |column| column.ttft_p50));
     scale(page, top, &format!("{most:.1} s"), "0");
 }
 
 /// Bars for lost requests; one line for starts beyond one per request, and one for spend.
-fn losses(page: &mut String, story: &Story, top: f64) {
-    let worst = story.columns.iter().map(|column| column.lost).max().unwrap_or(0);
+fn losses(page: &mut String, timeline: &Timeline, top: f64) {
+    let worst = timeline.columns.iter().map(|column| column.lost).max().unwrap_or(0);
     let extra = |column: &Column| {
         if column.arrivals == 0 {
             0.0
@@ -216,10 +218,10 @@ fn losses(page: &mut String, story: &Story, top: f64) {
             (f64::from(column.starts) / f64::from(column.arrivals) - 1.0).max(0.0)
         }
     };
-    let most_extra = story.columns.iter().map(extra).fold(0.1, f64::max);
-    let most_spent = story.columns.iter().map(|column| column.spent).fold(1e-9, f64::max);
-    let lost: u32 = story.columns.iter().map(|column| column.lost).sum();
-    let spent: f64 = story.columns.iter().map(|column| column.spent).sum();
+    let most_extra = timeline.columns.iter().map(extra).fold(0.1, f64::max);
+    let most_spent = timeline.columns.iter().map(|column| column.spent).fold(1e-9, f64::max);
+    let lost: u32 = timeline.columns.iter().map(|column| column.lost).sum();
+    let spent: f64 = timeline.columns.iter().map(|column| column.spent).sum();
     title(
         page,
         top - 6.0,
@@ -233,22 +235,22 @@ fn losses(page: &mut String, story: &Story, top: f64) {
         "<rect class=\"band\" x=\"{LEFT}\" y=\"{top:.1}\" width=\"{:.1}\" height=\"{BAND}\"/>",
         RIGHT - LEFT
     );
-    for (column, figures) in story.columns.iter().enumerate().filter(|(_, figures)| figures.lost > 0) {
+    for (column, figures) in timeline.columns.iter().enumerate().filter(|(_, figures)| figures.lost > 0) {
         let height = (BAND * f64::from(figures.lost) / f64::from(worst.max(1))).max(2.0);
         let _ = write!(
             page,
             "<rect class=\"lost\" x=\"{:.1}\" y=\"{:.1}\" width=\"{:.1}\" height=\"{height:.1}\"><title>{} lost</title></rect>",
-            x(story, column),
+            x(timeline, column),
             top + BAND - height,
-            (RIGHT - LEFT) / story.columns.len() as f64,
+            (RIGHT - LEFT) / timeline.columns.len() as f64,
             figures.lost
         );
     }
-    let _ = write!(page, "<path class=\"extra\" d=\"{}\"/>", line(story, top, most_extra, extra));
+    let _ = write!(page, "<path class=\"extra\" d=\"{}\"/>", line(timeline, top, most_extra, extra));
     let _ = write!(
         page,
         "<path class=\"spent\" d=\"{}\"/>",
-        line(story, top, most_spent * 1.25, |column| column.spent)
+        line(timeline, top, most_spent * 1.25, |column| column.spent)
     );
     scale(
         page,
@@ -258,9 +260,9 @@ fn losses(page: &mut String, story: &Story, top: f64) {
     );
 }
 
-fn legend(page: &mut String, story: &Story) {
-    for (place, lane) in story.targets.iter().enumerate().take(6) {
-        let _ = write!(page, "<span><i class=\"k t{place}\"></i>{}</span>", escape(&shorten(&lane.name)));
+fn legend(page: &mut String, timeline: &Timeline) {
+    for (target, lane) in timeline.targets.iter().enumerate().take(6) {
+        let _ = write!(page, "<span><i class=\"k t{target}\"></i>{}</span>", escape(&shorten(&lane.name)));
     }
     page.push_str(
         "<span><i class=\"k ill\"></i>provider ill</span><span><i class=\"k open\"></i>breaker open</span>\

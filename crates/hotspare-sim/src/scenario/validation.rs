@@ -4,7 +4,7 @@
 //! mistake, so that no result seems to cover what was ignored; every accepted scenario terminates.
 
 use super::{BreakerDto, FaultDto, Load, Scenario};
-use crate::words::Span;
+use crate::units::Span;
 
 impl Scenario {
     pub(super) fn mistakes(&self) -> Vec<String> {
@@ -48,7 +48,7 @@ impl Scenario {
     fn fault_mistakes(&self, fault: &FaultDto, mistakes: &mut Vec<String>) {
         let what = |what: String| format!("the fault {} {what}", fault.effect);
         for name in &fault.on {
-            if !self.targets.iter().any(|target| target.answers_to(name)) {
+            if !self.targets.iter().any(|target| target.is_addressed_by(name)) {
                 mistakes.push(what(format!("is on `{name}`, which is neither a target nor a group")));
             }
         }
@@ -56,7 +56,8 @@ impl Scenario {
         if fault.from.unwrap_or(from) >= fault.until.unwrap_or(until) {
             mistakes.push(what("ends before it begins".into()));
         }
-        let meant = self.targets.iter().filter(|target| fault.on.iter().any(|name| target.answers_to(name)));
+        let meant =
+            self.targets.iter().filter(|target| fault.on.iter().any(|name| target.is_addressed_by(name)));
         let keys = meant.map(|target| target.keys).max().unwrap_or(0);
         if fault.key.is_some_and(|key| key == 0 || key > keys) {
             mistakes.push(what(format!("is for a key that is not from 1 to {keys}")));

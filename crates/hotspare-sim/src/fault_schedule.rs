@@ -1,28 +1,28 @@
 //! The state of the providers at each moment, which underlies all outcomes.
 //!
-//! Not an outcome: whether a request meets a fault is a separate draw. Invariant: fixed before the run starts, by
-//! scenario and seed alone, so that every policy gets the same weather.
+//! Not an outcome: whether a fault affects a request is a separate draw. Invariant: fixed before the run starts, by
+//! scenario and seed alone, so that every policy gets the same faults.
 
 use hotspare_core::Moment;
 
-use crate::chance::{Chance, Purpose};
 use crate::effect::Effect;
+use crate::rng::{CounterRng, Purpose};
 use crate::scenario::{FaultDto, Incidents, Scenario, Swizzle};
-use crate::words::nanos;
+use crate::units::nanos;
 
 /// Latency of a refusal in nanoseconds, unless the fault sets another.
-const REJECT: u64 = 80_000_000;
+const ERROR_LATENCY: u64 = 80_000_000;
 
-/// The weather of a run, by target.
+/// The faults of a run, by target.
 #[derive(Clone, Debug)]
-pub(crate) struct Weather {
-    spells: Vec<Vec<Spell>>,
-    series: Vec<Option<Series>>,
+pub(crate) struct FaultSchedule {
+    windows: Vec<Vec<FaultWindow>>,
+    series: Vec<Option<AvailabilitySeries>>,
 }
 
 /// A span of time during which a fault is active.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Spell {
+pub(crate) struct FaultWindow {
     pub(crate) from: u64,
     pub(crate) until: u64,
     /// Lengths of the on and off phases, in nanoseconds.
@@ -31,7 +31,7 @@ pub(crate) struct Spell {
     /// Share of requests that are affected.
     pub(crate) share: f64,
     pub(crate) key: Option<u32>,
-    /// Its index among the target's spells, so that overlapping spells have separate draws.
+    /// Its index among the target's windows, so that overlapping windows have separate draws.
     pub(crate) number: u64,
     /// Latency of the failing reply, in nanoseconds.
     pub(crate) after: u64,
@@ -39,69 +39,69 @@ pub(crate) struct Spell {
 
 /// Measured success probabilities, each valid until the next.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Series {
+pub(crate) struct AvailabilitySeries {
     /// Moment in nanoseconds, and the share of requests that succeed; `None` if not listed then.
     pub(crate) points: Vec<(u64, Option<f32>)>,
 }
 
-impl Series {
+impl AvailabilitySeries {
     pub(crate) fn at(&self, now: Moment) -> Option<f32> {
         let after = self.points.partition_point(|(at, _)| *at <= now.as_nanos());
         after.checked_sub(1).and_then(|index| self.points[index].1)
     }
 }
 
-impl Weather {
-    pub(crate) fn new(scenario: &Scenario, chance: Chance) -> Self {
+impl FaultSchedule {
+    pub(crate) fn new(scenario: &Scenario, rng: CounterRng) -> Self {
         let count = scenario.targets.len();
-        let mut weather = Self { spells: vec![Vec::new(); count], series: vec![None; count] };
+        let mut schedule = Self { windows: vec![Vec::new(); count], series: vec![None; count] };
         for fault in &scenario.faults {
-            let spell = Spell::of(fault, scenario);
-            for (place, target) in scenario.targets.iter().enumerate() {
-                if fault.on.iter().any(|name| target.answers_to(name)) {
-                    weather.spells[place].push(spell);
+            let window = FaultWindow::new(fault, scenario);
+            for (index, target) in scenario.targets.iter().enumerate() {
+                if fault.on.iter().any(|name| target.is_addressed_by(name)) {
+                    schedule.windows[index].push(window);
                 }
             }
         }
         if let Some(incidents) = &scenario.incidents {
-            weather.generate(incidents, scenario.length.nanos(), chance);
+            schedule.add_incidents(incidents, scenario.length.nanos(), rng);
         }
         if let Some(swizzle) = &scenario.swizzle {
-            weather.swizzle(swizzle, chance);
+            schedule.add_swizzle(swizzle, rng);
         }
-        for spells in &mut weather.spells {
-            for (number, spell) in (0..).zip(spells) {
-                spell.number = number;
+        for windows in &mut schedule.windows {
+            for (number, window) in (0..).zip(windows) {
+                window.number = number;
             }
         }
-        weather
+        schedule
     }
 
     /// Sets measured success probabilities, by target.
-    pub(crate) fn with_series(mut self, series: Vec<Series>) -> Self {
+    pub(crate) fn with_series(mut self, series: Vec<AvailabilitySeries>) -> Self {
         self.series = series.into_iter().map(Some).collect();
         self
     }
 
     /// The faults active at a target now.
-    pub(crate) fn at(&self, place: usize, now: Moment) -> impl Iterator<Item = &Spell> {
-        self.spells.get(place).into_iter().flatten().filter(move |spell| spell.is_on(now))
+    pub(crate) fn active(&self, target: usize, now: Moment) -> impl Iterator<Item = &FaultWindow> {
+        self.windows.get(target).into_iter().flatten().filter(move |window| window.is_active(now))
     }
 
     /// All faults of a target, at any time.
-    pub(crate) fn all(&self, place: usize) -> &[Spell] {
-        self.spells.get(place).map_or(&[], Vec::as_slice)
+    pub(crate) fn all(&self, target: usize) -> &[FaultWindow] {
+        self.windows.get(target).map_or(&[], Vec::as_slice)
     }
 
     /// The measured success probability, if the target has one.
-    pub(crate) fn measured(&self, place: usize, now: Moment) -> Option<f32> {
-        self.series.get(place)?.as_ref()?.at(now)
+    pub(crate) fn measured(&self, target: usize, now: Moment) -> Option<f32> {
+        self.series.get(target)?.as_ref()?.at(now)
     }
 
     /// Whether the target is not listed now and so cannot be used.
-    pub(crate) fn is_absent(&self, place: usize, now: Moment) -> bool {
+    pub(crate) fn is_absent(&self, target: usize, now: Moment) -> bool {
         self.series
-            .get(place)
+            .get(target)
             .is_some_and(|series| series.as_ref().is_some_and(|series| series.at(now).is_none()))
     }
 
@@ -111,16 +111,16 @@ impl Weather {
     }
 
     /// Whether a target ever has a fault.
-    pub(crate) fn is_ever_ill(&self, place: usize) -> bool {
-        self.spells.get(place).is_some_and(|spells| !spells.is_empty())
-            || self.measured(place, Moment::ZERO).is_some()
+    pub(crate) fn has_faults(&self, target: usize) -> bool {
+        self.windows.get(target).is_some_and(|windows| !windows.is_empty())
+            || self.measured(target, Moment::ZERO).is_some()
     }
 
     /// Clustered arrivals (hyperexponential gaps), log-normal lengths; a partial incident fails a share of requests.
-    fn generate(&mut self, incidents: &Incidents, length: u64, chance: Chance) {
+    fn add_incidents(&mut self, incidents: &Incidents, length: u64, rng: CounterRng) {
         let mean_gap = 30.0 * 86_400.0 / incidents.per_month.max(0.001);
-        for place in 0..self.spells.len() {
-            let unit = |number: u64, what: u64| chance.unit(Purpose::Incident, [place as u64, number, what]);
+        for target in 0..self.windows.len() {
+            let unit = |number: u64, what: u64| rng.unit(Purpose::Incident, [target as u64, number, what]);
             let mut at = 0.0;
             for number in 0.. {
                 // One gap in five is long: the coefficient of variation is about 2.
@@ -133,7 +133,7 @@ impl Weather {
                     * libm::exp(incidents.sigma * normal(unit(number, 2), unit(number, 3)));
                 let partial = unit(number, 4) < incidents.partial.0;
                 let share = if partial { 0.02 + 0.5 * unit(number, 5) * unit(number, 6) } else { 1.0 };
-                self.spells[place].push(Spell {
+                self.windows[target].push(FaultWindow {
                     from: nanos(at),
                     until: nanos(at + lasts),
                     flap: None,
@@ -145,26 +145,26 @@ impl Weather {
                     share,
                     key: None,
                     number: 0,
-                    after: REJECT,
+                    after: ERROR_LATENCY,
                 });
             }
         }
     }
 
-    fn swizzle(&mut self, swizzle: &Swizzle, chance: Chance) {
-        let count = self.spells.len() as u64;
+    fn add_swizzle(&mut self, swizzle: &Swizzle, rng: CounterRng) {
+        let count = self.windows.len() as u64;
         let (every, end) = (swizzle.every.nanos().max(1), swizzle.until.nanos());
         let rounds = end / every;
         for round in 0..rounds {
-            let draw = |what: u64| chance.draw(Purpose::Swizzle, [round, what, 0]);
-            let place = usize::try_from(draw(0) % count).unwrap_or(0);
+            let draw = |what: u64| rng.draw(Purpose::Swizzle, [round, what, 0]);
+            let target = usize::try_from(draw(0) % count).unwrap_or(0);
             let Some(effect) = swizzle.effects.get((draw(1) % swizzle.effects.len().max(1) as u64) as usize)
             else {
                 return;
             };
             let from = round * every;
             let until = (from + draw(2) % (every * 6)).min(end);
-            self.spells[place].push(Spell {
+            self.windows[target].push(FaultWindow {
                 from,
                 until,
                 flap: None,
@@ -172,14 +172,14 @@ impl Weather {
                 share: 1.0,
                 key: None,
                 number: 0,
-                after: REJECT,
+                after: ERROR_LATENCY,
             });
         }
     }
 }
 
-impl Spell {
-    fn of(fault: &FaultDto, scenario: &Scenario) -> Self {
+impl FaultWindow {
+    fn new(fault: &FaultDto, scenario: &Scenario) -> Self {
         Self {
             from: fault.from.unwrap_or(scenario.window[0]).nanos(),
             until: fault.until.unwrap_or(scenario.window[1]).nanos(),
@@ -188,11 +188,11 @@ impl Spell {
             share: fault.share.map_or(1.0, |share| share.0),
             key: fault.key,
             number: 0,
-            after: fault.after.map_or(REJECT, crate::words::Span::nanos),
+            after: fault.after.map_or(ERROR_LATENCY, crate::units::Span::nanos),
         }
     }
 
-    fn is_on(&self, now: Moment) -> bool {
+    fn is_active(&self, now: Moment) -> bool {
         let now = now.as_nanos();
         let inside = (self.from..self.until).contains(&now);
         let turn = self.flap.is_none_or(|(on, off)| (now - self.from.min(now)) % (on + off).max(1) < on);
@@ -200,7 +200,7 @@ impl Spell {
     }
 
     /// Whether an affected request gets no answer.
-    pub(crate) fn kills(&self) -> bool {
+    pub(crate) fn is_fatal(&self) -> bool {
         use hotspare_chaos::Fault;
         !matches!(
             self.effect,
