@@ -1,14 +1,15 @@
 //! Parrot: an invented provider.
 //!
-//! `POST {base}/speak` with `{"voice", "script": [{"who", "says"}], "longest", "pieces"}` and the key in `x-parrot-key`. The
-//! reply is one object or, with `"pieces": true`, one line per piece: `{"says"}`, and finally `{"why", "heard", "said"}`. Errors are
-//! `{"oops", "mood"}`, with a status or inside a stream.
+//! `POST {base}/generate` with `{"model", "turns": [{"role", "text"}], "max_tokens", "stream"}` and the key in `x-parrot-key`. The
+//! reply is one object or, with `"stream": true`, one line per piece: `{"text"}`, and finally `{"finish", "input_tokens",
+//! "output_tokens"}`. Errors are `{"error", "code"}`, with a status or inside a stream.
 
 use std::collections::VecDeque;
 
 use hotspare_core::{Capabilities, Chunk, Error, Event, FinishReason, Kind, OutputFormat, Part, Role, Usage};
 use hotspare_provider::{
-    Decoder, Decoding, Frame, Head, HttpRequest, Ndjson, Outbound, Whole, Wire, retry_after,
+    Decoder, Decoding, ErrorFields, Frame, Head, HttpRequest, Ndjson, Outbound, Rule, Whole, Wire,
+    apply_rules, retry_after,
 };
 use serde_json::{Value, json};
 
@@ -44,25 +45,27 @@ impl Wire for Parrot {
         // Refuse what would change the answer, so that another target serves; hints may be left out.
         let parts = request.messages.iter().flat_map(|message| &message.parts);
         if !request.tools.is_empty() || parts.clone().any(|part| !matches!(part, Part::Text(_))) {
-            return Err(Error::new(Kind::Unsupported, "a parrot only speaks and listens"));
+            return Err(Error::new(Kind::Unsupported, "this wire carries text only, no tools or media"));
         }
         if request.output != OutputFormat::Text || !request.stop.is_empty() {
-            return Err(Error::new(Kind::Unsupported, "nobody tells a parrot how to speak"));
+            return Err(Error::new(Kind::Unsupported, "this wire has no output formats or stop sequences"));
         }
-        let script: Vec<Value> = request
+        let turns: Vec<Value> = request
             .messages
             .iter()
             .map(|message| {
-                let who = match message.role {
-                    Role::Assistant => "parrot",
-                    Role::System | Role::Developer => "owner",
-                    _ => "guest",
+                let role = match message.role {
+                    Role::Assistant => "assistant",
+                    Role::System | Role::Developer => "system",
+                    _ => "user",
                 };
-                json!({"who": who, "says": message.joined_text()})
+                json!({"role": role, "text": message.joined_text()})
             })
             .collect();
-        let body = json!({"voice": &*call.model, "script": script, "longest": request.max_output, "pieces": call.stream});
-        let http = HttpRequest::post_json(format!("{}/speak", self.base_url), body.to_string());
+        let body = json!({
+            "model": &*call.model, "turns": turns, "max_tokens": request.max_output, "stream": call.stream,
+        });
+        let http = HttpRequest::post_json(format!("{}/generate", self.base_url), body.to_string());
         match &call.secret {
             Some(secret) => http.with_key("x-parrot-key", secret.expose()),
             None => Ok(http),
@@ -70,7 +73,7 @@ impl Wire for Parrot {
     }
 
     fn decoder(&self, _: &Outbound, head: &Head) -> Result<Decoding, Error> {
-        let decoder = Box::new(Speech::default());
+        let decoder = Box::new(ReplyDecoder::default());
         match &*head.media_type() {
             "application/x-ndjson" => Ok(Decoding { framer: Box::new(Ndjson::default()), decoder }),
             "application/json" => Ok(Decoding { framer: Box::new(Whole::default()), decoder }),
@@ -80,54 +83,46 @@ impl Wire for Parrot {
 
     fn classify(&self, head: &Head, body: &[u8]) -> Error {
         let status = head.status.as_u16();
-        let by_status = match status {
-            401 => Kind::Auth,
-            429 => Kind::RateLimited,
-            400..=499 => Kind::InvalidRequest,
-            _ => Kind::Server,
-        };
-        let error = trouble(&serde_json::from_slice(body).unwrap_or_default(), by_status).with_status(status);
-        match retry_after(head) {
-            Some(pause) => error.with_retry_after(pause),
-            None => error,
-        }
+        let body = serde_json::from_slice(body).unwrap_or_default();
+        failure(&body, Some(status)).with_status(status).with_retry_after(retry_after(head))
     }
 }
 
-/// The meaning of the server's own error codes.
-fn trouble(said: &Value, otherwise: Kind) -> Error {
-    let kind = match said["mood"].as_str() {
-        Some("tired") => Kind::Overloaded,
-        Some("hungry") => Kind::QuotaExhausted,
-        _ => otherwise,
-    };
-    Error::new(kind, said["oops"].as_str().unwrap_or_default())
+/// What the server's own error codes mean. Without one the status decides, as it does for other providers.
+const RULES: &[Rule] =
+    &[Rule::word(&["busy"], Kind::Overloaded), Rule::word(&["out_of_credit"], Kind::QuotaExhausted)];
+
+fn failure(body: &Value, status: Option<u16>) -> Error {
+    let text = |name: &str| body[name].as_str().unwrap_or_default();
+    let message = text("error").to_ascii_lowercase();
+    let fields = ErrorFields { status, words: &[text("code")], text: &message };
+    apply_rules(RULES, &fields).error(text("error"))
 }
 
 /// Decodes a reply: a single frame, or one frame per line.
 #[derive(Debug, Default)]
-struct Speech {
+struct ReplyDecoder {
     started: bool,
     finished: bool,
 }
 
-impl Decoder for Speech {
+impl Decoder for ReplyDecoder {
     fn push(&mut self, frame: Frame, out: &mut VecDeque<Chunk>) -> Result<(), Error> {
-        let said: Value = serde_json::from_slice(&frame.data)
+        let piece: Value = serde_json::from_slice(&frame.data)
             .map_err(|_| Error::new(Kind::Protocol, "a line is not JSON"))?;
-        if said.get("oops").is_some() {
-            return Err(trouble(&said, Kind::Server));
+        if piece.get("error").is_some() {
+            return Err(failure(&piece, None));
         }
         if !std::mem::replace(&mut self.started, true) {
             out.push_back(Event::Started { id: None, model: None }.into());
         }
-        if let Some(text) = said["says"].as_str() {
+        if let Some(text) = piece["text"].as_str() {
             out.push_back(Event::TextDelta(text.to_owned()).into());
         }
-        if let Some(why) = said["why"].as_str() {
-            let usage = Usage::reported(said["heard"].as_u64(), said["said"].as_u64());
+        if let Some(reason) = piece["finish"].as_str() {
+            let usage = Usage::reported(piece["input_tokens"].as_u64(), piece["output_tokens"].as_u64());
             out.push_back(Event::Usage(Box::new(usage)).into());
-            let finish = if why == "longest" { FinishReason::Length } else { FinishReason::Stop };
+            let finish = if reason == "length" { FinishReason::Length } else { FinishReason::Stop };
             self.finished = true;
             out.push_back(Event::Finished(finish).into());
         }
@@ -137,7 +132,7 @@ impl Decoder for Speech {
     fn finish(&mut self, _: &mut VecDeque<Chunk>) -> Result<(), Error> {
         match (self.finished, self.started) {
             (true, _) => Ok(()),
-            (false, true) => Err(Error::new(Kind::Truncated, "the parrot stopped in the middle")),
+            (false, true) => Err(Error::new(Kind::Truncated, "the reply ended without a finish reason")),
             (false, false) => Err(Error::new(Kind::Protocol, "the reply is empty")),
         }
     }

@@ -10,9 +10,8 @@ use hotspare_provider::conformance::{Conformance, Reply, Scenario};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
-const WHOLE: &str = r#"{"says":"hello there","why":"done","heard":7,"said":2}"#;
-const LINES: &str =
-    "{\"says\":\"hello\"}\n{\"says\":\" there\"}\n{\"why\":\"done\",\"heard\":7,\"said\":2}\n";
+const WHOLE: &str = r#"{"text":"hello there","finish":"stop","input_tokens":7,"output_tokens":2}"#;
+const LINES: &str = "{\"text\":\"hello\"}\n{\"text\":\" there\"}\n{\"finish\":\"stop\",\"input_tokens\":7,\"output_tokens\":2}\n";
 
 #[test]
 fn provider_conforms() {
@@ -20,22 +19,25 @@ fn provider_conforms() {
     let report = Conformance::new(Parrot::at("http://parrot.example"))
         .whole(Reply::json(200, WHOLE), "hello there")
         .streamed(lines(LINES), "hello there")
-        .length(Reply::json(200, r#"{"says":"hello","why":"longest"}"#), "hello")
+        .length(Reply::json(200, r#"{"text":"hello","finish":"length"}"#), "hello")
         .late_failure(
-            lines("{\"says\":\"hel\"}\n{\"oops\":\"yawn\",\"mood\":\"tired\"}\n"),
+            lines("{\"text\":\"hel\"}\n{\"error\":\"try later\",\"code\":\"busy\"}\n"),
             "hel",
             Kind::Overloaded,
         )
-        .cannot(Scenario::ToolCall, "parrots have no tools")
-        .failure(Kind::Auth, Reply::json(401, r#"{"oops":"who are you?"}"#))
-        .failure(Kind::RateLimited, Reply::json(429, r#"{"oops":"not so fast"}"#).header("retry-after", "3"))
-        .failure(Kind::QuotaExhausted, Reply::json(429, r#"{"oops":"feed me","mood":"hungry"}"#))
+        .cannot(Scenario::ToolCall, "the wire has no tools")
+        .failure(Kind::Auth, Reply::json(401, r#"{"error":"unknown key"}"#))
+        .failure(
+            Kind::RateLimited,
+            Reply::json(429, r#"{"error":"too many requests"}"#).header("retry-after", "3"),
+        )
+        .failure(Kind::QuotaExhausted, Reply::json(429, r#"{"error":"top up","code":"out_of_credit"}"#))
         .run();
     println!("{report}");
     report.assert();
 }
 
-/// A parrot on a port of this machine.
+/// A server of this wire on a loopback port.
 async fn parrot() -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
@@ -43,8 +45,8 @@ async fn parrot() -> String {
         while let Ok((mut stream, _)) = listener.accept().await {
             tokio::spawn(async move {
                 let request = read(&mut stream).await;
-                assert!(request.contains("x-parrot-key: sk-seed"), "{request}");
-                let (kind, body) = if request.contains("\"pieces\":true") {
+                assert!(request.contains("x-parrot-key: key-1"), "{request}");
+                let (kind, body) = if request.contains("\"stream\":true") {
                     ("application/x-ndjson", LINES)
                 } else {
                     ("application/json", WHOLE)
@@ -79,9 +81,9 @@ async fn read(stream: &mut TcpStream) -> String {
 
 async fn client() -> Client {
     let address = parrot().await;
-    let polly = Endpoint::wire(Arc::new(Parrot::at(&address)), "polly", &address);
+    let endpoint = Endpoint::wire(Arc::new(Parrot::at(&address)), "polly", &address);
     Client::builder()
-        .target("polly", polly.key(Key::from_secret(Secret::new("sk-seed"))))
+        .target("polly", endpoint.key(Key::from_secret(Secret::new("key-1"))))
         .route("chat", Sequential::new(["polly"]))
         .build()
         .unwrap()
