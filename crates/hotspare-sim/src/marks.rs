@@ -7,11 +7,7 @@ use std::fmt;
 use serde::de::{Deserializer, Error as _};
 use serde::{Deserialize, Serialize};
 
-use crate::scenario::Scenario;
-use crate::units::{Span, nanos, percent, seconds};
-
-/// The shortest part of a span, in nanoseconds, that is representative of the whole.
-const MINUTE: u64 = 60_000_000_000;
+use crate::units::{Span, percent, seconds};
 
 /// A measure and its bounds.
 #[derive(Clone, Debug, Deserialize)]
@@ -115,47 +111,6 @@ fn bound<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Bound>, D:
 }
 
 impl Mark {
-    pub(crate) fn mistake(&self, scenario: &Scenario) -> Option<String> {
-        if self.at_least.is_none() && self.at_most.is_none() {
-            return Some(format!("the mark {} has no bound", self.measure));
-        }
-        if let Some(bound) =
-            self.at_least.iter().chain(&self.at_most).find(|bound| !self.measure.is_valid(bound.value))
-        {
-            let (measure, text) = (self.measure, &bound.text);
-            return Some(format!(
-                "the mark {measure} has the bound {text}, and {measure} is a share, such as \"99.9%\""
-            ));
-        }
-        let target = self.target.as_ref()?;
-        let known = scenario.targets.iter().any(|known| known.name == *target);
-        (!known).then(|| format!("the mark {} is about `{target}`, which is not a target", self.measure))
-    }
-
-    /// The span of arrival times it covers, in nanoseconds.
-    pub(crate) fn span(&self, scenario: &Scenario) -> (u64, u64) {
-        let [from, until] = scenario.window;
-        (self.from.unwrap_or(from).nanos(), self.until.unwrap_or(until).nanos())
-    }
-
-    /// Whether a run was long enough to judge it. A span that lasts until the scenario's end may be cut with the run,
-    /// down to a minute; any other must have been run in full.
-    pub(crate) fn can_be_judged(&self, scenario: &Scenario, value: Option<f64>) -> bool {
-        let length = scenario.length.nanos();
-        let full = scenario.full_length().nanos();
-        let [begins, ends] = scenario.window.map(Span::nanos);
-        let bound = self.at_most.as_ref().map_or(0, |bound| nanos(bound.value));
-        match self.measure {
-            Measure::OpenAfter => value.is_some() || begins.saturating_add(bound) <= length,
-            Measure::RecoveredAfter => value.is_some() || ends.saturating_add(bound) <= length,
-            Measure::OutcomesToOpen => value.is_some() || ends <= length,
-            _ => {
-                let (from, until) = self.span(scenario);
-                until <= length || until >= full && length.saturating_sub(from) >= MINUTE
-            }
-        }
-    }
-
     /// Whether a value is within the bounds. A measure that was never taken (a breaker that never opened) is within an
     /// upper bound on a count and beyond one on a time.
     pub(crate) fn holds(&self, value: Option<f64>) -> bool {
@@ -244,7 +199,7 @@ impl Measure {
     }
 
     /// Whether a value is possible: shares are at most 1, and nothing is below 0.
-    fn is_valid(self, value: f64) -> bool {
+    pub(crate) fn is_valid(self, value: f64) -> bool {
         let most = if self.is_share() { 1.0 } else { f64::MAX };
         (0.0..=most).contains(&value)
     }

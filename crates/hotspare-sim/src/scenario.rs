@@ -8,6 +8,7 @@
 //! minutes; faults last from minute 2 to minute 5.
 
 mod breaker;
+mod marks;
 mod target;
 mod validation;
 
