@@ -246,9 +246,9 @@ impl Suite<'_> {
 
     fn hedges(&self) -> Option<Headline> {
         let run = self.find("healthy")?;
-        let gain = |(own, calm): (&Digest, &Digest)| {
-            let (waits, was) = (own.value(Measure::TtftP99)?, calm.value(Measure::TtftP99)?);
-            let more = own.value(Measure::Attempts)? - calm.value(Measure::Attempts)?;
+        let gain = |(own, unhedged): (&Digest, &Digest)| {
+            let (waits, was) = (own.value(Measure::TtftP99)?, unhedged.value(Measure::TtftP99)?);
+            let more = own.value(Measure::Attempts)? - unhedged.value(Measure::Attempts)?;
             (more > 0.0).then(|| (1.0 - waits / was) / more)
         };
         let values: Vec<f64> = Self::paired_with(run, "unhedged").filter_map(gain).collect();

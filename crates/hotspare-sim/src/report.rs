@@ -14,9 +14,9 @@ use crate::summary::{MarkResult, ScenarioRuns};
 
 pub use markdown::{regret_table, replace_section, tables};
 
-/// A page's frame: what was run, how, and how long it took.
+/// What was run, how, and how long it took.
 #[derive(Clone, Debug, Default)]
-pub struct Frame {
+pub struct Provenance {
     /// The command that repeats it.
     pub command: String,
     /// Seeds of each scenario.
@@ -24,25 +24,25 @@ pub struct Frame {
     /// Requests of the player under test.
     pub requests: u64,
     /// Requests of all players.
-    pub played: u64,
+    pub total_requests: u64,
     /// Virtual time of the player under test, in seconds.
-    pub simulated: f64,
+    pub virtual_secs: f64,
     /// Wall time, in seconds.
-    pub took: f64,
+    pub wall_secs: f64,
 }
 
 const STYLE: &str = include_str!("report/style.css");
 
 /// The page.
 #[must_use]
-pub fn html(frame: &Frame, runs: &[ScenarioRuns]) -> String {
+pub fn html(provenance: &Provenance, runs: &[ScenarioRuns]) -> String {
     let mut page = String::with_capacity(1 << 20);
     let _ = writeln!(
         page,
         "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
          <meta name=\"color-scheme\" content=\"light dark\">\n<title>Hotspare under fire</title>\n<style>{STYLE}</style>\n<main>"
     );
-    verdict(&mut page, frame, runs);
+    verdict(&mut page, provenance, runs);
     versus(&mut page, runs);
     index(&mut page, runs);
     for run in runs {
@@ -53,7 +53,7 @@ pub fn html(frame: &Frame, runs: &[ScenarioRuns]) -> String {
         "<footer><p>Repeat it: <code>{}</code></p><p>The engine that was tried is the one that serves production: the same machine, \
          the same health, the same strategies. Only time, providers and callers were simulated. Every player meets the same requests, \
          the same outages and the same luck, so that differences are differences of policy.</p></footer>\n</main>\n</html>",
-        escape(&frame.command)
+        escape(&provenance.command)
     );
     page
 }
@@ -101,21 +101,21 @@ pub fn verdict_text(runs: &[ScenarioRuns]) -> String {
     };
     let regret: Vec<f64> =
         runs.iter().filter_map(|run| Some(run.regret(&run.players.first()?.0)?.mean)).collect();
-    let far = if regret.is_empty() {
+    let distance = if regret.is_empty() {
         String::new()
     } else {
         let mean = regret.iter().sum::<f64>() / regret.len() as f64;
         format!(
             " On average its regret is {:.1} %, measured against an oracle that knows every provider's state{}.",
             mean * 100.0,
-            answered_beside(runs).unwrap_or_default()
+            answer_rates(runs).unwrap_or_default()
         )
     };
-    format!("{safety} {marks}{far}")
+    format!("{safety} {marks}{distance}")
 }
 
 /// Regret does not count lost requests, so they are listed next to it.
-fn answered_beside(runs: &[ScenarioRuns]) -> Option<String> {
+fn answer_rates(runs: &[ScenarioRuns]) -> Option<String> {
     let pairs = runs.iter().filter_map(|run| {
         let answered = |name: &str| Some(run.estimate(name, Measure::Available)?.mean);
         Some((answered(&run.players.first()?.0)?, answered("oracle")?))
@@ -129,10 +129,10 @@ fn answered_beside(runs: &[ScenarioRuns]) -> Option<String> {
     ))
 }
 
-fn verdict(page: &mut String, frame: &Frame, runs: &[ScenarioRuns]) {
+fn verdict(page: &mut String, provenance: &Provenance, runs: &[ScenarioRuns]) {
     let good = !runs.iter().any(ScenarioRuns::failed);
     let class = if good { "good" } else { "mixed" };
-    let days = frame.simulated / 86_400.0;
+    let days = provenance.virtual_secs / 86_400.0;
     let _ = writeln!(
         page,
         "<header><p class=\"kicker\">Hotspare · proof by simulation</p><h1>What happens to requests when providers break</h1>\
@@ -142,9 +142,9 @@ fn verdict(page: &mut String, frame: &Frame, runs: &[ScenarioRuns]) {
          <div><dt>wall time</dt><dd>{:.0} s</dd></div></dl></header>",
         escape(&verdict_text(runs)),
         runs.len(),
-        frame.seeds,
-        grouped(frame.requests),
-        frame.took,
+        provenance.seeds,
+        grouped(provenance.requests),
+        provenance.wall_secs,
     );
 }
 
@@ -325,8 +325,8 @@ mod tests {
 
     #[test]
     fn html_page_is_self_contained_and_escaped() {
-        let frame = Frame { command: "a <b> & c".into(), ..Frame::default() };
-        let page = html(&frame, &[ScenarioRuns { name: "<x>".into(), ..ScenarioRuns::default() }]);
+        let provenance = Provenance { command: "a <b> & c".into(), ..Provenance::default() };
+        let page = html(&provenance, &[ScenarioRuns { name: "<x>".into(), ..ScenarioRuns::default() }]);
         assert!(page.contains("a &lt;b&gt; &amp; c") && page.contains("&lt;x&gt;") && !page.contains("<x>"));
         for outside in ["http:", "https:", "<script", "@import", "url("] {
             assert!(!page.contains(outside), "{outside}");

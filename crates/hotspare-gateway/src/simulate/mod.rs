@@ -12,7 +12,7 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use clap::Args;
-use hotspare_sim::report::{Frame, html, regret_table, tables, verdict_text};
+use hotspare_sim::report::{Provenance, html, regret_table, tables, verdict_text};
 use hotspare_sim::{Digest, Player, RivalKind, RunOptions, Scenario, ScenarioRuns, Swarm, run};
 
 use work::Job;
@@ -157,24 +157,29 @@ pub fn simulate(args: &SimulateArgs, program: &str) -> Result<(), String> {
     for (job, digest) in jobs.iter().zip(digests) {
         runs[job.scenario].players[job.player].1.push(digest);
     }
-    let frame = Frame {
+    let provenance = Provenance {
         command: repeat(args, program),
         seeds: args.seed.map_or(args.seeds, |_| 1),
         requests: runs.iter().flat_map(ScenarioRuns::under_test).map(|digest| digest.requests).sum(),
-        played: runs
+        total_requests: runs
             .iter()
             .flat_map(|run| &run.players)
             .flat_map(|(_, digests)| digests)
             .map(|digest| digest.requests)
             .sum(),
-        simulated: runs.iter().map(|run| run.length * run.under_test().len() as f64).sum(),
-        took: begun.elapsed().as_secs_f64(),
+        virtual_secs: runs.iter().map(|run| run.length * run.under_test().len() as f64).sum(),
+        wall_secs: begun.elapsed().as_secs_f64(),
     };
-    finish(args, &frame, &runs, program)
+    finish(args, &provenance, &runs, program)
 }
 
 /// Prints and writes the results.
-fn finish(args: &SimulateArgs, frame: &Frame, runs: &[ScenarioRuns], program: &str) -> Result<(), String> {
+fn finish(
+    args: &SimulateArgs,
+    provenance: &Provenance,
+    runs: &[ScenarioRuns],
+    program: &str,
+) -> Result<(), String> {
     if args.json {
         runs.iter().for_each(|run| output::say(&output::json(run)));
     } else {
@@ -183,22 +188,22 @@ fn finish(args: &SimulateArgs, frame: &Frame, runs: &[ScenarioRuns], program: &s
         if args.versus {
             output::say(&format!("\nWhere the regret comes from:\n\n{}", regret_table(runs)));
         }
-        let speed = frame.played as f64 / frame.took.max(1e-9) * 60.0 / 1e6;
+        let speed = provenance.total_requests as f64 / provenance.wall_secs.max(1e-9) * 60.0 / 1e6;
         output::say(&format!(
             "{} requests in {:.1} virtual days; {:.1} s for all players, {speed:.1} million requests a minute",
-            hotspare_sim::report::grouped(frame.requests),
-            frame.simulated / 86_400.0,
-            frame.took
+            hotspare_sim::report::grouped(provenance.requests),
+            provenance.virtual_secs / 86_400.0,
+            provenance.wall_secs
         ));
     }
     if let Some(path) = &args.report {
-        write(path, &html(frame, runs))?;
+        write(path, &html(provenance, runs))?;
     }
     if let Some(path) = &args.docs {
-        files::place(path, &tables(frame, runs))?;
+        files::place(path, &tables(provenance, runs))?;
     }
     if let Some(path) = &args.junit {
-        write(path, &output::junit(runs, frame.took))?;
+        write(path, &output::junit(runs, provenance.wall_secs))?;
     }
     let failures = output::failures(runs, args, program);
     let passed = runs.iter().filter(|run| run.passed()).count();

@@ -10,15 +10,15 @@ use crate::metrics::{GoalStatus, headlines};
 use crate::stats::{Estimate, quantile};
 use crate::summary::{Regret, ScenarioRuns};
 
-use super::{Frame, grouped, verdict_text};
+use super::{Provenance, grouped, verdict_text};
 
 /// The tables of these runs, each with the name of its section.
 #[must_use]
-pub fn tables(frame: &Frame, runs: &[ScenarioRuns]) -> Vec<(&'static str, String)> {
-    let mut all = vec![("scenarios", scenarios(frame, runs))];
+pub fn tables(provenance: &Provenance, runs: &[ScenarioRuns]) -> Vec<(&'static str, String)> {
+    let mut all = vec![("scenarios", scenarios(provenance, runs))];
     if runs.iter().any(|run| run.players.len() > 1) {
-        all.extend([("versus", versus(frame, runs)), ("metrics", metrics(frame, runs))]);
-        all.push(("regret", heading(frame) + &regret_table(runs)));
+        all.extend([("versus", versus(provenance, runs)), ("metrics", metrics(provenance, runs))]);
+        all.push(("regret", heading(provenance) + &regret_table(runs)));
     }
     all
 }
@@ -35,18 +35,18 @@ pub fn replace_section(document: &str, name: &str, text: &str) -> Result<String,
     Ok(format!("{before}{begin}{}\n{end}{after}", text.trim_end()))
 }
 
-fn heading(frame: &Frame) -> String {
-    format!("`{}`\n\n", frame.command)
+fn heading(provenance: &Provenance) -> String {
+    format!("`{}`\n\n", provenance.command)
 }
 
-fn scenarios(frame: &Frame, runs: &[ScenarioRuns]) -> String {
-    let mut out = heading(frame);
+fn scenarios(provenance: &Provenance, runs: &[ScenarioRuns]) -> String {
+    let mut out = heading(provenance);
     let _ = writeln!(
         out,
         "{}\n\n{} requests of the route on trial in {:.1} virtual days. Means over seeds while things are wrong; a mark must hold in 99 % of seeds.\n",
         verdict_text(runs),
-        grouped(frame.requests),
-        frame.simulated / 86_400.0
+        grouped(provenance.requests),
+        provenance.virtual_secs / 86_400.0
     );
     out.push_str("| scenario | what goes wrong | seeds | answered | lost | first try | starts per request | first content, 99 % | marks |\n");
     out.push_str("|---|---|---|---|---|---|---|---|---|\n");
@@ -98,8 +98,8 @@ fn marks(run: &ScenarioRuns) -> String {
     }
 }
 
-fn versus(frame: &Frame, runs: &[ScenarioRuns]) -> String {
-    let mut out = heading(frame);
+fn versus(provenance: &Provenance, runs: &[ScenarioRuns]) -> String {
+    let mut out = heading(provenance);
     out.push_str("| who | answered | lost | first try | starts per request | first content, 99 % | regret (95 %) |\n|---|---|---|---|---|---|---|\n");
     let names = runs.first().map_or(&[][..], |run| &run.players);
     for (name, _) in names {
@@ -169,8 +169,8 @@ pub fn regret_table(runs: &[ScenarioRuns]) -> String {
     out
 }
 
-fn metrics(frame: &Frame, runs: &[ScenarioRuns]) -> String {
-    let mut out = heading(frame);
+fn metrics(provenance: &Provenance, runs: &[ScenarioRuns]) -> String {
+    let mut out = heading(provenance);
     out.push_str("| figure | taken over | value (95 %) | goal | |\n|---|---|---|---|---|\n");
     for line in headlines(runs) {
         let reached = match line.standing {

@@ -35,21 +35,21 @@ pub(super) fn draw(page: &mut String, timeline: &Timeline) {
         until - from,
         height - 34.0
     );
-    axis(page, timeline.length, height - 8.0, height - 20.0, &at);
+    draw_axis(page, timeline.length, height - 8.0, height - 20.0, &at);
     page.push_str("</g>");
     for (index, lane) in timeline.targets.iter().enumerate() {
-        states(page, lane, 20.0 + index as f64 * LANE, timeline.length, &at);
+        draw_lane(page, lane, 20.0 + index as f64 * LANE, timeline.length, &at);
     }
-    title(page, share - 6.0, "share of first starts");
-    shares(page, timeline, share);
-    waits(page, timeline, wait);
-    losses(page, timeline, loss);
+    draw_title(page, share - 6.0, "share of first starts");
+    draw_traffic(page, timeline, share);
+    draw_ttft(page, timeline, wait);
+    draw_losses(page, timeline, loss);
     page.push_str("</svg><figcaption>");
-    legend(page, timeline);
+    draw_legend(page, timeline);
     page.push_str("</figcaption></figure>");
 }
 
-fn axis(page: &mut String, length: f64, y: f64, bottom: f64, at: &dyn Fn(f64) -> f64) {
+fn draw_axis(page: &mut String, length: f64, y: f64, bottom: f64, at: &dyn Fn(f64) -> f64) {
     let steps =
         [10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1_800.0, 3_600.0, 14_400.0, 86_400.0, 604_800.0, 2_592_000.0];
     let step = steps.into_iter().find(|step| length / step <= 10.0).unwrap_or(length);
@@ -71,12 +71,12 @@ fn axis(page: &mut String, length: f64, y: f64, bottom: f64, at: &dyn Fn(f64) ->
     }
 }
 
-fn title(page: &mut String, y: f64, text: &str) {
+fn draw_title(page: &mut String, y: f64, text: &str) {
     let _ = write!(page, "<text class=\"title\" x=\"{LEFT}\" y=\"{y:.1}\">{text}</text>");
 }
 
 /// Draws a lane: its upper half is the provider's state, its lower half the breaker's.
-fn states(page: &mut String, lane: &Lane, y: f64, length: f64, at: &dyn Fn(f64) -> f64) {
+fn draw_lane(page: &mut String, lane: &Lane, y: f64, length: f64, at: &dyn Fn(f64) -> f64) {
     let _ = write!(
         page,
         "<text class=\"name\" x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"end\">{}</text>",
@@ -118,12 +118,12 @@ fn states(page: &mut String, lane: &Lane, y: f64, length: f64, at: &dyn Fn(f64) 
     }
 }
 
-fn x(timeline: &Timeline, column: usize) -> f64 {
+fn column_x(timeline: &Timeline, column: usize) -> f64 {
     LEFT + (RIGHT - LEFT) * column as f64 / timeline.columns.len().max(1) as f64
 }
 
 /// Stacked areas, the first choice at the bottom.
-fn shares(page: &mut String, timeline: &Timeline, top: f64) {
+fn draw_traffic(page: &mut String, timeline: &Timeline, top: f64) {
     let _ = write!(
         page,
         "<rect class=\"band\" x=\"{LEFT}\" y=\"{top:.1}\" width=\"{:.1}\" height=\"{BAND}\"/>",
@@ -131,8 +131,12 @@ fn shares(page: &mut String, timeline: &Timeline, top: f64) {
     );
     let mut below = vec![0.0f64; timeline.columns.len()];
     for target in 0..timeline.targets.len() {
-        let above: Vec<f64> =
-            timeline.columns.iter().zip(&below).map(|(column, below)| below + part(column, target)).collect();
+        let above: Vec<f64> = timeline
+            .columns
+            .iter()
+            .zip(&below)
+            .map(|(column, below)| below + traffic_share(column, target))
+            .collect();
         let y = |share: f64| top + BAND * (1.0 - share.clamp(0.0, 1.0));
         let mut path = String::new();
         for (column, share) in above.iter().enumerate() {
@@ -140,9 +144,9 @@ fn shares(page: &mut String, timeline: &Timeline, top: f64) {
             let _ = write!(
                 path,
                 "{word}{:.1} {:.1}L{:.1} {:.1}",
-                x(timeline, column),
+                column_x(timeline, column),
                 y(*share),
-                x(timeline, column + 1),
+                column_x(timeline, column + 1),
                 y(*share)
             );
         }
@@ -150,9 +154,9 @@ fn shares(page: &mut String, timeline: &Timeline, top: f64) {
             let _ = write!(
                 path,
                 "L{:.1} {:.1}L{:.1} {:.1}",
-                x(timeline, column + 1),
+                column_x(timeline, column + 1),
                 y(*share),
-                x(timeline, column),
+                column_x(timeline, column),
                 y(*share)
             );
         }
@@ -164,15 +168,15 @@ fn shares(page: &mut String, timeline: &Timeline, top: f64) {
         );
         below = above;
     }
-    scale(page, top, "100 %", "0");
+    draw_scale(page, top, "100 %", "0");
 }
 
-fn part(column: &Column, target: usize) -> f64 {
+fn traffic_share(column: &Column, target: usize) -> f64 {
     let all: u32 = column.first.iter().sum();
     if all == 0 { 0.0 } else { f64::from(column.first[target]) / f64::from(all) }
 }
 
-fn scale(page: &mut String, top: f64, most: &str, least: &str) {
+fn draw_scale(page: &mut String, top: f64, most: &str, least: &str) {
     let _ = write!(
         page,
         "<text class=\"scale\" x=\"{0:.1}\" y=\"{1:.1}\" text-anchor=\"end\">{most}</text><text class=\"scale\" x=\"{0:.1}\" y=\"{2:.1}\" text-anchor=\"end\">{least}</text>",
@@ -182,34 +186,40 @@ fn scale(page: &mut String, top: f64, most: &str, least: &str) {
     );
 }
 
-fn line(timeline: &Timeline, top: f64, most: f64, value: impl Fn(&Column) -> f64) -> String {
+fn polyline(timeline: &Timeline, top: f64, most: f64, value: impl Fn(&Column) -> f64) -> String {
     let mut path = String::new();
     for (column, figures) in timeline.columns.iter().enumerate() {
         let word = if column == 0 { 'M' } else { 'L' };
         let y = top + BAND * (1.0 - (value(figures) / most.max(1e-9)).clamp(0.0, 1.0));
-        let middle = (x(timeline, column) + x(timeline, column + 1)) / 2.0;
+        let middle = (column_x(timeline, column) + column_x(timeline, column + 1)) / 2.0;
         let _ = write!(path, "{word}{middle:.1} {y:.1}");
     }
     path
 }
 
-fn waits(page: &mut String, timeline: &Timeline, top: f64) {
+fn draw_ttft(page: &mut String, timeline: &Timeline, top: f64) {
     let most = timeline.columns.iter().map(|column| column.ttft_p99).fold(0.5, f64::max);
-    title(page, top - 6.0, "wait for first content: half of the callers, and all but one in a hundred");
+    draw_title(page, top - 6.0, "wait for first content: half of the callers, and all but one in a hundred");
     let _ = write!(
         page,
         "<rect class=\"band\" x=\"{LEFT}\" y=\"{top:.1}\" width=\"{:.1}\" height=\"{BAND}\"/>",
         RIGHT - LEFT
     );
-    let _ =
-        write!(page, "<path class=\"p99\" d=\"{}\"/>", line(timeline, top, most, |column| column.ttft_p99));
-    let _ =
-        write!(page, "<path class=\"p50\" d=\"{}\"/>", line(timeline, top, most, |column| column.ttft_p50));
-    scale(page, top, &format!("{most:.1} s"), "0");
+    let _ = write!(
+        page,
+        "<path class=\"p99\" d=\"{}\"/>",
+        polyline(timeline, top, most, |column| column.ttft_p99)
+    );
+    let _ = write!(
+        page,
+        "<path class=\"p50\" d=\"{}\"/>",
+        polyline(timeline, top, most, |column| column.ttft_p50)
+    );
+    draw_scale(page, top, &format!("{most:.1} s"), "0");
 }
 
 /// Bars for lost requests; one line for starts beyond one per request, and one for spend.
-fn losses(page: &mut String, timeline: &Timeline, top: f64) {
+fn draw_losses(page: &mut String, timeline: &Timeline, top: f64) {
     let worst = timeline.columns.iter().map(|column| column.lost).max().unwrap_or(0);
     let extra = |column: &Column| {
         if column.arrivals == 0 {
@@ -222,7 +232,7 @@ fn losses(page: &mut String, timeline: &Timeline, top: f64) {
     let most_spent = timeline.columns.iter().map(|column| column.spent).fold(1e-9, f64::max);
     let lost: u32 = timeline.columns.iter().map(|column| column.lost).sum();
     let spent: f64 = timeline.columns.iter().map(|column| column.spent).sum();
-    title(
+    draw_title(
         page,
         top - 6.0,
         &format!(
@@ -240,19 +250,19 @@ fn losses(page: &mut String, timeline: &Timeline, top: f64) {
         let _ = write!(
             page,
             "<rect class=\"lost\" x=\"{:.1}\" y=\"{:.1}\" width=\"{:.1}\" height=\"{height:.1}\"><title>{} lost</title></rect>",
-            x(timeline, column),
+            column_x(timeline, column),
             top + BAND - height,
             (RIGHT - LEFT) / timeline.columns.len() as f64,
             figures.lost
         );
     }
-    let _ = write!(page, "<path class=\"extra\" d=\"{}\"/>", line(timeline, top, most_extra, extra));
+    let _ = write!(page, "<path class=\"extra\" d=\"{}\"/>", polyline(timeline, top, most_extra, extra));
     let _ = write!(
         page,
         "<path class=\"spent\" d=\"{}\"/>",
-        line(timeline, top, most_spent * 1.25, |column| column.spent)
+        polyline(timeline, top, most_spent * 1.25, |column| column.spent)
     );
-    scale(
+    draw_scale(
         page,
         top,
         &if worst > 0 { format!("{worst} lost") } else { format!("{:.0} %", most_extra * 100.0) },
@@ -260,7 +270,7 @@ fn losses(page: &mut String, timeline: &Timeline, top: f64) {
     );
 }
 
-fn legend(page: &mut String, timeline: &Timeline) {
+fn draw_legend(page: &mut String, timeline: &Timeline) {
     for (target, lane) in timeline.targets.iter().enumerate().take(6) {
         let _ = write!(page, "<span><i class=\"k t{target}\"></i>{}</span>", escape(&shorten(&lane.name)));
     }

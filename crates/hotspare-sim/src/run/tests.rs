@@ -92,9 +92,9 @@ fn hedged(faults: &str) -> Outcome {
 
 #[test]
 fn hedge_counts_as_a_retry_only_if_the_first_target_failed() {
-    let well = hedged("");
-    assert_eq!(well.in_window(Measure::FirstTry), Some(1.0));
-    assert!(well.in_window(Measure::Hedged) > Some(0.01));
+    let healthy = hedged("");
+    assert_eq!(healthy.in_window(Measure::FirstTry), Some(1.0));
+    assert!(healthy.in_window(Measure::Hedged) > Some(0.01));
     let silent = hedged("{ on = [\"a\"], effect = \"silence\", share = \"4%\" }");
     let (available, first) = (silent.in_window(Measure::Available), silent.in_window(Measure::FirstTry));
     assert_eq!(available, Some(1.0));

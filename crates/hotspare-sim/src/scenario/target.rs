@@ -21,11 +21,11 @@ pub(crate) struct TargetDto {
     pub(crate) ttft: Distribution,
     #[serde(default = "token_gap")]
     pub(crate) token_gap: Distribution,
-    #[serde(default = "one")]
+    #[serde(default = "default_keys")]
     pub(crate) keys: u32,
     /// Dollars per million tokens.
     pub(crate) price: Option<PriceDto>,
-    #[serde(default = "yes")]
+    #[serde(default = "default_true")]
     pub(crate) prefill: bool,
     #[serde(default)]
     pub(crate) reasoning: bool,
@@ -119,11 +119,11 @@ impl TargetDto {
     }
 }
 
-fn one() -> u32 {
+fn default_keys() -> u32 {
     1
 }
 
-fn yes() -> bool {
+fn default_true() -> bool {
     true
 }
 
