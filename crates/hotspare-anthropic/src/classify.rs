@@ -107,33 +107,33 @@ pub const RULES: &[Rule] = &[
 
 /// Classifies an unsuccessful reply.
 pub(crate) fn reply(head: &Head, body: &[u8]) -> Error {
-    let said = Said::read(&String::from_utf8_lossy(body));
+    let body = ErrorBody::read(&String::from_utf8_lossy(body));
     let status = head.status.as_u16();
     let hint = retry_after(head);
     // A request that alone exceeds the limit gets a 429 that asks not to be retried.
     let hopeless = status == 429 && hint.is_none() && head.header("x-should-retry") == Some("false");
-    let mut error = said.error(Some(status)).with_status(status);
+    let mut error = body.error(Some(status)).with_status(status);
     if hopeless && error.kind() == Kind::RateLimited {
         error = error.with_kind(Kind::Unsupported);
     }
-    error.with_retry_after(hint.or_else(|| retry_after_in_text(&said.message)))
+    error.with_retry_after(hint.or_else(|| retry_after_in_text(&body.message)))
 }
 
 /// Classifies an error reported inside a stream.
 pub(crate) fn in_reply(raw: &str) -> Error {
-    let said = Said::read(raw);
-    said.error((said.kind == "invalid_request_error").then_some(400).or(said.status))
+    let body = ErrorBody::read(raw);
+    body.error((body.kind == "invalid_request_error").then_some(400).or(body.status))
 }
 
 /// Classifies a body or frame that is neither an answer nor this wire's error, if it has fields of an error.
-pub(crate) fn flat(data: &[u8]) -> Option<Error> {
+pub(crate) fn top_level_error(data: &[u8]) -> Option<Error> {
     let value: Value = serde_json::from_slice(data).ok()?;
-    let speaks = ["message", "msg"].iter().any(|name| value.get(name).is_some_and(Value::is_string));
-    speaks.then(|| in_reply(&String::from_utf8_lossy(data)))
+    let is_error = ["message", "msg"].iter().any(|name| value.get(name).is_some_and(Value::is_string));
+    is_error.then(|| in_reply(&String::from_utf8_lossy(data)))
 }
 
 #[derive(Debug, Default)]
-struct Said {
+struct ErrorBody {
     message: String,
     kind: String,
     detail: String,
@@ -142,7 +142,7 @@ struct Said {
     request_id: Option<String>,
 }
 
-impl Said {
+impl ErrorBody {
     fn read(text: &str) -> Self {
         let text = text.trim();
         let Ok(value) = serde_json::from_str::<Value>(text) else {
@@ -180,14 +180,14 @@ impl Said {
         Self { message, kind, detail, status, request_id }
     }
 
-    fn meaning(&self, status: Option<u16>) -> Classification {
+    fn classification(&self, status: Option<u16>) -> Classification {
         let lower = format!("{} {}", self.message, self.detail).to_ascii_lowercase();
-        let said = ErrorFields { status, words: &[&self.detail, &self.kind], text: &lower };
-        apply_rules(RULES, &said)
+        let fields = ErrorFields { status, words: &[&self.detail, &self.kind], text: &lower };
+        apply_rules(RULES, &fields)
     }
 
     fn error(&self, status: Option<u16>) -> Error {
-        let mut error = self.meaning(status).error(self.message.clone());
+        let mut error = self.classification(status).error(self.message.clone());
         let code = if self.detail.is_empty() { &self.kind } else { &self.detail };
         if !code.is_empty() {
             error = error.with_code(code.clone());

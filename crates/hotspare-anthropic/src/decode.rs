@@ -17,21 +17,21 @@ use crate::{ORIGIN, WIRE, classify};
 /// Decodes one reply.
 #[derive(Debug, Default)]
 pub(crate) struct MessagesDecoder {
-    heard: bool,
+    received: bool,
     finished: bool,
     /// Some text, reasoning or a call has been emitted.
-    said: bool,
+    has_content: bool,
     usage: Usage,
-    prompt: Prompt,
+    prompt: PromptTokens,
     /// Tool calls so far.
-    tools: u32,
+    tool_calls: u32,
     /// The open block.
-    open: Open,
+    open: OpenBlock,
 }
 
 /// The parts of the prompt's token count, as last reported: a later report omits what has not changed.
 #[derive(Debug, Default)]
-struct Prompt {
+struct PromptTokens {
     fresh: Option<u64>,
     read: Option<u64>,
     written: Option<u64>,
@@ -39,7 +39,7 @@ struct Prompt {
 
 /// The open block.
 #[derive(Debug, Default)]
-enum Open {
+enum OpenBlock {
     #[default]
     Plain,
     Tool {
@@ -60,7 +60,7 @@ impl MessagesDecoder {
             return Err(classify::in_reply(error.get()));
         }
         if message.content.is_none() && message.completion.is_none() && message.stop_reason.is_none() {
-            return Err(classify::flat(data).unwrap_or_else(|| {
+            return Err(classify::top_level_error(data).unwrap_or_else(|| {
                 Error::new(Kind::Protocol, "the body is neither an answer nor an error")
             }));
         }
@@ -83,8 +83,8 @@ impl MessagesDecoder {
 
     fn end(&mut self, word: &str, events: &mut Emit<'_>) {
         self.finished = true;
-        let reason = match finish_reason(word, self.said) {
-            FinishReason::Stop if self.tools > 0 => {
+        let reason = match finish_reason(word, self.has_content) {
+            FinishReason::Stop if self.tool_calls > 0 => {
                 events.replace_word(word, "tool_use");
                 FinishReason::ToolCalls
             }
@@ -102,7 +102,7 @@ impl MessagesDecoder {
                 }
             }
             Some("content_block_delta") => {
-                if !self.grow(data, frame.delta.as_ref())? {
+                if !self.extend_native(data, frame.delta.as_ref())? {
                     self.delta(frame.delta.unwrap_or_default(), events)?;
                 }
             }
@@ -117,7 +117,7 @@ impl MessagesDecoder {
             }
             // Some hosts omit the type.
             Some("completion") | None if frame.completion.is_some() => {
-                if !self.heard {
+                if !self.received {
                     self.start(dto::Message::default(), events);
                 }
                 self.complete(frame.completion, events);
@@ -139,16 +139,15 @@ impl MessagesDecoder {
                 events.other_frame(kind);
             }
             None => {
-                return Err(
-                    classify::flat(data).unwrap_or_else(|| Error::new(Kind::Protocol, "a frame has no type"))
-                );
+                return Err(classify::top_level_error(data)
+                    .unwrap_or_else(|| Error::new(Kind::Protocol, "a frame has no type")));
             }
         }
         Ok(())
     }
 
     fn start(&mut self, message: dto::Message<'_>, events: &mut Emit<'_>) {
-        self.heard = true;
+        self.received = true;
         let name = |text: Option<Text<'_>>| text.map(|text| text.0.into_owned());
         events.push(Event::Started { id: name(message.id), model: name(message.model) });
         self.count(message.usage, events);
@@ -156,14 +155,14 @@ impl MessagesDecoder {
 
     /// Emits the text of a completion, the wire's first format, which some hosts' oldest models still use.
     fn complete(&mut self, text: Option<Text<'_>>, events: &mut Emit<'_>) {
-        self.said |= text.as_ref().is_some_and(|text| !text.0.is_empty());
+        self.has_content |= text.as_ref().is_some_and(|text| !text.0.is_empty());
         events.text(Event::TextDelta, text);
     }
 
     fn block(&mut self, raw: &RawValue, events: &mut Emit<'_>) {
-        self.said = true;
-        self.open = Open::Plain;
-        let native = || Open::Native { block: raw.get().to_owned(), input: String::new() };
+        self.has_content = true;
+        self.open = OpenBlock::Plain;
+        let native = || OpenBlock::Native { block: raw.get().to_owned(), input: String::new() };
         let Ok(block) = serde_json::from_str::<dto::Block<'_>>(raw.get()) else {
             self.open = native();
             return;
@@ -183,15 +182,15 @@ impl MessagesDecoder {
             Some("redacted_thinking") => events.signature(ORIGIN, block.data, true),
             Some("tool_use") => {
                 let name = |text: Option<Text<'_>>| text.map(|text| text.0.into_owned()).unwrap_or_default();
-                let index = self.tools;
-                self.tools += 1;
+                let index = self.tool_calls;
+                self.tool_calls += 1;
                 events.push(Event::ToolStarted { index, id: name(block.id), name: name(block.name) });
                 let input = block.input.map_or("{}", RawValue::get);
                 let empty = input == "{}";
                 if !empty {
                     events.push(Event::ToolDelta { index, arguments: input.to_owned() });
                 }
-                self.open = Open::Tool { index, empty };
+                self.open = OpenBlock::Tool { index, empty };
             }
             Some(other) => {
                 // The provider's own failover: another model continues the answer.
@@ -205,16 +204,16 @@ impl MessagesDecoder {
     }
 
     /// Adds a delta that only this wire has to the open block, if that is one that only this wire has.
-    fn grow(&mut self, data: &[u8], delta: Option<&dto::Delta<'_>>) -> Result<bool, Error> {
+    fn extend_native(&mut self, data: &[u8], delta: Option<&dto::Delta<'_>>) -> Result<bool, Error> {
         const KNOWN: [&str; 5] =
             ["citations_delta", "input_json_delta", "signature_delta", "text_delta", "thinking_delta"];
-        let Open::Native { block, .. } = &mut self.open else { return Ok(false) };
+        let OpenBlock::Native { block, .. } = &mut self.open else { return Ok(false) };
         let known = |kind: &Text<'_>| KNOWN.contains(&&*kind.0);
         if delta.and_then(|delta| delta.kind.as_ref()).is_none_or(known) {
             return Ok(false);
         }
-        if let Some(grown) = grown(block, data) {
-            *block = within_limit(grown)?;
+        if let Some(merged) = merge_delta(block, data) {
+            *block = within_limit(merged)?;
         }
         Ok(true)
     }
@@ -228,11 +227,11 @@ impl MessagesDecoder {
         }
         let Some(json) = delta.partial_json.filter(|json| !json.0.is_empty()) else { return Ok(()) };
         match &mut self.open {
-            Open::Tool { index, empty } => {
+            OpenBlock::Tool { index, empty } => {
                 *empty = false;
                 events.push(Event::ToolDelta { index: *index, arguments: json.0.into_owned() });
             }
-            Open::Native { input, .. } => {
+            OpenBlock::Native { input, .. } => {
                 input.push_str(&json.0);
                 *input = within_limit(std::mem::take(input))?;
             }
@@ -244,10 +243,10 @@ impl MessagesDecoder {
     /// Closes the open block; a call without arguments gets an empty object.
     fn close(&mut self, events: &mut Emit<'_>) {
         match std::mem::take(&mut self.open) {
-            Open::Tool { index, empty: true } => {
+            OpenBlock::Tool { index, empty: true } => {
                 events.push(Event::ToolDelta { index, arguments: "{}".into() });
             }
-            Open::Native { block, input } => {
+            OpenBlock::Native { block, input } => {
                 if let Ok(raw) = Json::parse(with_input(block, &input)) {
                     events.push(Event::Native(Box::new(Native::new(WIRE, raw))));
                 }
@@ -257,15 +256,15 @@ impl MessagesDecoder {
     }
 
     /// Counts are cumulative; the prompt's parts have to be added up.
-    fn count(&mut self, usage: Option<dto::Usage<'_>>, events: &mut Emit<'_>) {
+    fn count(&mut self, usage: Option<dto::UsageDto<'_>>, events: &mut Emit<'_>) {
         let Some(usage) = usage else { return };
-        let Prompt { fresh, read, written } = &mut self.prompt;
-        for (part, told) in [
+        let PromptTokens { fresh, read, written } = &mut self.prompt;
+        for (part, reported) in [
             (&mut *fresh, usage.input_tokens),
             (&mut *read, usage.cache_read_input_tokens),
             (&mut *written, usage.cache_creation_input_tokens),
         ] {
-            *part = told.or(*part);
+            *part = reported.or(*part);
         }
         let cache = written.unwrap_or(0).saturating_add(read.unwrap_or(0));
         let input = fresh.map(|tokens| tokens.saturating_add(cache));
@@ -311,7 +310,7 @@ impl Decoder for MessagesDecoder {
     fn finish(&mut self, _: &mut VecDeque<Chunk>) -> Result<(), Error> {
         if self.finished {
             Ok(())
-        } else if self.heard {
+        } else if self.received {
             Err(Error::new(Kind::Truncated, "the answer ended without a stop reason"))
         } else {
             Err(Error::new(Kind::Protocol, "the reply is empty"))
@@ -337,26 +336,26 @@ fn within_limit(block: String) -> Result<String, Error> {
 
 /// Inserts an input that arrived in pieces into its block.
 fn with_input(block: String, input: &str) -> String {
-    let spelled = || {
+    let merged = || {
         let input: &RawValue = serde_json::from_str(input).ok()?;
         let mut fields: Fields<'_> = serde_json::from_str(&block).ok()?;
         fields.insert("input".into(), input);
         serde_json::to_string(&fields).ok()
     };
-    spelled().unwrap_or(block)
+    merged().unwrap_or(block)
 }
 
 /// Adds a frame's delta to a block: text is appended, anything else is replaced.
-fn grown(block: &str, data: &[u8]) -> Option<String> {
-    type Owned = BTreeMap<String, Box<RawValue>>;
+fn merge_delta(block: &str, data: &[u8]) -> Option<String> {
+    type OwnedFields = BTreeMap<String, Box<RawValue>>;
     #[derive(serde::Deserialize)]
-    struct Adds {
-        delta: Owned,
+    struct DeltaFrame {
+        delta: OwnedFields,
     }
-    let mut fields: Owned = serde_json::from_str(block).ok()?;
-    let adds: Adds = serde_json::from_slice(data).ok()?;
+    let mut fields: OwnedFields = serde_json::from_str(block).ok()?;
+    let frame: DeltaFrame = serde_json::from_slice(data).ok()?;
     let text = |raw: &RawValue| serde_json::from_str::<String>(raw.get()).ok();
-    for (name, value) in adds.delta.into_iter().filter(|(name, _)| name != "type") {
+    for (name, value) in frame.delta.into_iter().filter(|(name, _)| name != "type") {
         let before = fields.get(&name).and_then(|raw| text(raw));
         let value = match (before, text(&value)) {
             (Some(before), Some(more)) => serde_json::value::to_raw_value(&(before + &more)).ok()?,
@@ -367,10 +366,10 @@ fn grown(block: &str, data: &[u8]) -> Option<String> {
     serde_json::to_string(&fields).ok()
 }
 
-fn finish_reason(word: &str, said: bool) -> FinishReason {
+fn finish_reason(word: &str, has_content: bool) -> FinishReason {
     match word {
         // The stop sequence came first, so there is no text, and the reason has to explain why.
-        "stop_sequence" if !said => FinishReason::Other(word.to_owned()),
+        "stop_sequence" if !has_content => FinishReason::Other(word.to_owned()),
         "end_turn" | "stop_sequence" => FinishReason::Stop,
         "max_tokens" | "model_context_window_exceeded" => FinishReason::Length,
         "tool_use" => FinishReason::ToolCalls,

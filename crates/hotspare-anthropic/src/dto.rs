@@ -22,7 +22,7 @@ pub(crate) struct Frame<'a> {
     #[serde(borrow)]
     pub(crate) delta: Option<Delta<'a>>,
     #[serde(borrow)]
-    pub(crate) usage: Option<Usage<'a>>,
+    pub(crate) usage: Option<UsageDto<'a>>,
     #[serde(borrow)]
     pub(crate) error: Option<&'a RawValue>,
     #[serde(borrow)]
@@ -46,7 +46,7 @@ pub(crate) struct Message<'a> {
     #[serde(borrow)]
     pub(crate) stop_reason: Option<Text<'a>>,
     #[serde(borrow)]
-    pub(crate) usage: Option<Usage<'a>>,
+    pub(crate) usage: Option<UsageDto<'a>>,
     #[serde(borrow)]
     pub(crate) error: Option<&'a RawValue>,
     #[serde(borrow)]
@@ -77,13 +77,13 @@ pub(crate) struct Block<'a> {
     pub(crate) citations: Option<&'a RawValue>,
     /// The model that continues, in a block that reports the provider's own failover.
     #[serde(borrow)]
-    pub(crate) to: Option<To<'a>>,
+    pub(crate) to: Option<FallbackModel<'a>>,
 }
 
 /// A model that continues an answer.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub(crate) struct To<'a> {
+pub(crate) struct FallbackModel<'a> {
     #[serde(borrow)]
     pub(crate) model: Option<Text<'a>>,
 }
@@ -111,7 +111,7 @@ pub(crate) struct Delta<'a> {
 /// Token counts; the prompt's is in three parts.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub(crate) struct Usage<'a> {
+pub(crate) struct UsageDto<'a> {
     /// The usage of each turn at the provider. The counts are sums over the turns of the requested model.
     #[serde(borrow)]
     pub(crate) iterations: Option<Vec<&'a RawValue>>,

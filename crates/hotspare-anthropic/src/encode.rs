@@ -18,20 +18,20 @@ use serde::Serialize;
 use serde::ser::{SerializeMap, SerializeSeq, Serializer};
 
 use crate::{BETA, Host, WIRE};
-use blocks::{Block, Turn, begun_without_thought, blocks, turns};
+use blocks::{Block, MessageDto, blocks, starts_without_reasoning, turns};
 
 /// Sent as `max_tokens` if the request sets no limit: every model of this wire supports this many.
 pub(crate) const DEFAULT_MAX_TOKENS: u64 = 4_096;
 
 /// The highest temperature.
-const HOTTEST: f64 = 1.0;
+const MAX_TEMPERATURE: f64 = 1.0;
 
 /// The field that asks for thinking.
 const THINKING: &str = "thinking";
 
 /// The destination of a request.
 #[derive(Debug)]
-pub(crate) struct To<'a> {
+pub(crate) struct Destination<'a> {
     pub(crate) host: Host,
     pub(crate) model: &'a str,
     pub(crate) stream: bool,
@@ -40,7 +40,7 @@ pub(crate) struct To<'a> {
 }
 
 /// Encodes the body of a request.
-pub(crate) fn body(request: &ChatRequest, to: &To<'_>) -> Result<Vec<u8>, Error> {
+pub(crate) fn body(request: &ChatRequest, to: &Destination<'_>) -> Result<Vec<u8>, Error> {
     check(request)?;
     let head = request.messages.iter().take_while(|message| is_instruction(message)).count();
     let (head, rest) = request.messages.split_at(head);
@@ -54,9 +54,9 @@ pub(crate) fn body(request: &ChatRequest, to: &To<'_>) -> Result<Vec<u8>, Error>
         .and_then(|extras| extras.get("output_config"))
         .and_then(|config| serde_json::from_str(config.as_str()).ok());
     let config = config.as_ref();
-    let thinks = !(requests_thinking(request) && begun_without_thought(&turns));
+    let think = !(requests_thinking(request) && starts_without_reasoning(&turns));
     let mut out = Vec::with_capacity(1_024);
-    Body { request, to, system: System::of(head), turns, extras, config, thinks }
+    Body { request, to, system: System::of(head), turns, extras, config, think }
         .serialize(&mut serde_json::Serializer::new(&mut out))
         .map_err(|_| Error::new(Kind::InvalidRequest, "the request cannot be written as JSON"))?;
     Ok(out)
@@ -71,18 +71,18 @@ pub(crate) fn notes(request: &ChatRequest) -> Vec<String> {
             .position(|message| !is_instruction(message))
             .map(|at| turns(&request.messages[at..]))
     };
-    let unthinking = requests_thinking(request)
-        && turns().is_some_and(|turns| turns.is_ok_and(|turns| begun_without_thought(&turns)));
+    let thinking_disabled = requests_thinking(request)
+        && turns().is_some_and(|turns| turns.is_ok_and(|turns| starts_without_reasoning(&turns)));
     let note = "thinking disabled: the tool calls being continued have no reasoning from this provider";
-    let mut notes = if unthinking { vec![note.to_owned()] } else { Vec::new() };
+    let mut notes = if thinking_disabled { vec![note.to_owned()] } else { Vec::new() };
     let own = request.extras.get(WIRE);
-    let says = |name: &str| own.is_some_and(|own| own.contains_key(name));
+    let is_set = |name: &str| own.is_some_and(|own| own.contains_key(name));
     if let Some(wanted) =
-        request.sampling.temperature.filter(|wanted| *wanted > HOTTEST && !says("temperature"))
+        request.sampling.temperature.filter(|wanted| *wanted > MAX_TEMPERATURE && !is_set("temperature"))
     {
-        notes.push(format!("temperature {wanted} lowered to {HOTTEST}"));
+        notes.push(format!("temperature {wanted} lowered to {MAX_TEMPERATURE}"));
     }
-    if request.max_output.is_none() && !says("max_tokens") {
+    if request.max_output.is_none() && !is_set("max_tokens") {
         notes.push(format!(
             "limited the answer to {DEFAULT_MAX_TOKENS} tokens: the wire needs a limit, and the request has none"
         ));
@@ -117,14 +117,14 @@ fn is_instruction(message: &Message) -> bool {
 
 struct Body<'a> {
     request: &'a ChatRequest,
-    to: &'a To<'a>,
+    to: &'a Destination<'a>,
     system: Option<System<'a>>,
-    turns: Vec<Turn<'a>>,
+    turns: Vec<MessageDto<'a>>,
     extras: Option<&'a BTreeMap<String, Json>>,
     /// Fields of `output_config` without a shared equivalent.
     config: Option<&'a Fields<'a>>,
     /// Whether to ask for thinking if the request does.
-    thinks: bool,
+    think: bool,
 }
 
 impl Body<'_> {
@@ -162,24 +162,28 @@ impl Serialize for Body<'_> {
         }
         if !request.tools.is_empty() || request.native_tools.iter().any(|tool| tool.wire == WIRE) {
             self.field(&mut map, "tools", Some(Tools(request)))?;
-            self.field(&mut map, "tool_choice", Choice::of(request))?;
+            self.field(&mut map, "tool_choice", ToolChoiceDto::of(request))?;
         }
-        self.field(&mut map, "temperature", request.sampling.temperature.map(|wanted| wanted.min(HOTTEST)))?;
+        self.field(
+            &mut map,
+            "temperature",
+            request.sampling.temperature.map(|wanted| wanted.min(MAX_TEMPERATURE)),
+        )?;
         self.field(&mut map, "top_p", request.sampling.top_p)?;
         self.field(&mut map, "top_k", request.sampling.top_k)?;
         // The wire refuses stop sequences that consist of white space.
         let stop: Vec<&str> =
             request.stop.iter().map(String::as_str).filter(|text| !text.trim().is_empty()).collect();
         self.field(&mut map, "stop_sequences", Some(stop).filter(|stop| !stop.is_empty()))?;
-        let user = request.end_user.as_deref().map(|user_id| Metadata { user_id });
+        let user = request.end_user.as_deref().map(|user_id| MetadataDto { user_id });
         self.field(&mut map, "metadata", user)?;
         let config = OutputConfig { effort: effort(request), output: &request.output, rest: self.config };
         if !config.is_empty() {
             map.serialize_entry("output_config", &config)?;
         }
         for (name, value) in self.extras.into_iter().flatten() {
-            let left = name == BETA || (name == THINKING && !self.thinks);
-            if !left && (name != "output_config" || config.is_empty()) {
+            let omitted = name == BETA || (name == THINKING && !self.think);
+            if !omitted && (name != "output_config" || config.is_empty()) {
                 map.serialize_entry(name, value)?;
             }
         }
@@ -197,7 +201,7 @@ fn effort(request: &ChatRequest) -> Option<&str> {
 }
 
 #[derive(Serialize)]
-struct Metadata<'a> {
+struct MetadataDto<'a> {
     user_id: &'a str,
 }
 
@@ -239,7 +243,7 @@ impl Serialize for Tools<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut list = serializer.serialize_seq(None)?;
         for tool in &self.0.tools {
-            list.serialize_element(&Offered(tool))?;
+            list.serialize_element(&ToolDto(tool))?;
         }
         for tool in self.0.native_tools.iter().filter(|tool| tool.wire == WIRE) {
             list.serialize_element(&tool.raw)?;
@@ -248,9 +252,9 @@ impl Serialize for Tools<'_> {
     }
 }
 
-struct Offered<'a>(&'a Tool);
+struct ToolDto<'a>(&'a Tool);
 
-impl Serialize for Offered<'_> {
+impl Serialize for ToolDto<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let tool = self.0;
         let mut map = serializer.serialize_map(None)?;
@@ -270,7 +274,7 @@ impl Serialize for Offered<'_> {
 }
 
 #[derive(Serialize)]
-struct Choice<'a> {
+struct ToolChoiceDto<'a> {
     #[serde(rename = "type")]
     kind: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -279,7 +283,7 @@ struct Choice<'a> {
     disable_parallel_tool_use: Option<bool>,
 }
 
-impl<'a> Choice<'a> {
+impl<'a> ToolChoiceDto<'a> {
     fn of(request: &'a ChatRequest) -> Option<Self> {
         let serial = request.parallel_tools.map(|parallel| !parallel);
         let (kind, name) = match &request.tool_choice {
@@ -306,7 +310,7 @@ impl OutputConfig<'_> {
         self.effort.is_none() && !schema && self.rest.is_none()
     }
 
-    fn own(&self, name: &str) -> bool {
+    fn is_unset(&self, name: &str) -> bool {
         !self.rest.is_some_and(|rest| rest.contains_key(name))
     }
 }
@@ -314,19 +318,19 @@ impl OutputConfig<'_> {
 impl Serialize for OutputConfig<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         #[derive(Serialize)]
-        struct Format<'a> {
+        struct FormatDto<'a> {
             #[serde(rename = "type")]
             kind: &'static str,
             schema: &'a Json,
         }
         let mut map = serializer.serialize_map(None)?;
-        if let Some(effort) = self.effort.filter(|_| self.own("effort")) {
+        if let Some(effort) = self.effort.filter(|_| self.is_unset("effort")) {
             map.serialize_entry("effort", effort)?;
         }
         if let OutputFormat::JsonSchema { schema, .. } = self.output
-            && self.own("format")
+            && self.is_unset("format")
         {
-            map.serialize_entry("format", &Format { kind: "json_schema", schema })?;
+            map.serialize_entry("format", &FormatDto { kind: "json_schema", schema })?;
         }
         for (name, value) in self.rest.into_iter().flatten() {
             map.serialize_entry(name, value)?;

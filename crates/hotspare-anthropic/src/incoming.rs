@@ -13,7 +13,7 @@ use hotspare_provider::fields::{self, Fields, invalid, read, read_object, within
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::{WIRE, bound};
+use crate::{WIRE, binding};
 use blocks::{object, parts};
 
 /// A caller's request.
@@ -38,8 +38,8 @@ impl MessagesRequest {
             match &*name {
                 "messages" => {
                     let list: Vec<&RawValue> = read(&name, value, "a list")?;
-                    for (index, turn) in list.iter().enumerate() {
-                        message(&format!("messages[{index}]"), turn, &mut turns)?;
+                    for (index, raw) in list.iter().enumerate() {
+                        message(&format!("messages[{index}]"), raw, &mut turns)?;
                     }
                 }
                 "system" => {
@@ -57,7 +57,7 @@ impl MessagesRequest {
         }
         incoming.request.messages.append(&mut turns);
         // Checked here, and not only by targets of this wire, because a route may have none.
-        if let Some(what) = bound::binds(&incoming.request) {
+        if let Some(what) = binding::binds(&incoming.request) {
             incoming.request = incoming.request.bound_to(WIRE, what);
         }
         Ok(incoming)
@@ -88,10 +88,10 @@ impl MessagesRequest {
             "tool_choice" => tool_choice(request, value)?,
             "metadata" => {
                 #[derive(Deserialize)]
-                struct Metadata {
+                struct MetadataDto {
                     user_id: Option<String>,
                 }
-                let metadata: Metadata = read_object(name, value, "an object with a user_id")?;
+                let metadata: MetadataDto = read_object(name, value, "an object with a user_id")?;
                 request.end_user = metadata.user_id;
             }
             "output_config" => self.output_config(value)?,
@@ -157,13 +157,13 @@ impl MessagesRequest {
 /// Parses one turn. Tool results are turns of their own in core, as on most wires.
 fn message(at: &str, raw: &RawValue, turns: &mut Vec<Message>) -> Result<(), Error> {
     #[derive(Deserialize)]
-    struct Turn<'a> {
+    struct MessageDto<'a> {
         role: Option<String>,
         #[serde(borrow)]
         content: Option<&'a RawValue>,
     }
-    let turn: Turn<'_> = read_object(at, raw, "an object with role and content")?;
-    let role = match turn.role.as_deref() {
+    let dto: MessageDto<'_> = read_object(at, raw, "an object with role and content")?;
+    let role = match dto.role.as_deref() {
         Some("user") => Role::User,
         Some("assistant") => Role::Assistant,
         Some("system") => Role::System,
@@ -174,8 +174,8 @@ fn message(at: &str, raw: &RawValue, turns: &mut Vec<Message>) -> Result<(), Err
         }
         None => return Err(invalid(format!("`{at}.role` is missing"))),
     };
-    let content = turn.content.ok_or_else(|| invalid(format!("`{at}.content` is missing")))?;
-    let mut said = Vec::new();
+    let content = dto.content.ok_or_else(|| invalid(format!("`{at}.content` is missing")))?;
+    let mut own_parts = Vec::new();
     let mut after_result = false;
     for part in parts(&format!("{at}.content"), content)? {
         match part {
@@ -190,25 +190,25 @@ fn message(at: &str, raw: &RawValue, turns: &mut Vec<Message>) -> Result<(), Err
             }
             part => {
                 after_result = false;
-                said.push(part);
+                own_parts.push(part);
             }
         }
     }
-    if !said.is_empty() || content.get() == "[]" {
-        turns.push(Message::new(role, said));
+    if !own_parts.is_empty() || content.get() == "[]" {
+        turns.push(Message::new(role, own_parts));
     }
     Ok(())
 }
 
 fn tool_choice(request: &mut ChatRequest, raw: &RawValue) -> Result<(), Error> {
     #[derive(Deserialize)]
-    struct Choice {
+    struct ToolChoiceDto {
         #[serde(rename = "type")]
         kind: String,
         name: Option<String>,
         disable_parallel_tool_use: Option<bool>,
     }
-    let choice: Choice = read_object("tool_choice", raw, "an object with a type")?;
+    let choice: ToolChoiceDto = read_object("tool_choice", raw, "an object with a type")?;
     request.parallel_tools = choice.disable_parallel_tool_use.map(|disabled| !disabled);
     request.tool_choice = Some(match (choice.kind.as_str(), choice.name) {
         ("auto", _) => ToolChoice::Auto,
@@ -227,12 +227,12 @@ fn tool_choice(request: &mut ChatRequest, raw: &RawValue) -> Result<(), Error> {
 
 fn format(at: &str, raw: &RawValue) -> Result<OutputFormat, Error> {
     #[derive(Deserialize)]
-    struct Format {
+    struct FormatDto {
         #[serde(rename = "type")]
         kind: String,
         schema: Option<Json>,
     }
-    let format: Format = read_object(at, raw, "an object with a type")?;
+    let format: FormatDto = read_object(at, raw, "an object with a type")?;
     match (format.kind.as_str(), format.schema) {
         ("json_schema", Some(schema)) => {
             Ok(OutputFormat::JsonSchema { name: "answer".into(), schema, strict: true })

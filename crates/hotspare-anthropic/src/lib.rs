@@ -4,7 +4,7 @@
 //! [`MessagesRequest`] and [`MessagesEncoder`] do the reverse, for a server that offers this wire to its callers.
 #![cfg_attr(not(test), deny(clippy::disallowed_methods, clippy::disallowed_types))]
 
-mod bound;
+mod binding;
 mod classify;
 mod decode;
 mod dto;

@@ -10,7 +10,7 @@ use hotspare_provider::Head;
 use crate::classify::rfc3339;
 
 /// A longer reset is ignored: no bucket takes more than a month to fill.
-const LONGEST: Duration = Duration::from_secs(31 * 24 * 3600);
+const MAX_RESET: Duration = Duration::from_secs(31 * 24 * 3600);
 
 /// Reads `anthropic-ratelimit-{requests,tokens,input-tokens,output-tokens}-{limit,remaining,reset}`.
 pub(crate) fn limits(head: &Head) -> RateLimits {
@@ -25,6 +25,6 @@ fn allowance(head: &Head, name: &str) -> Option<Allowance> {
     let field = |what: &str| head.header(&format!("anthropic-ratelimit-{name}-{what}"));
     let number = |what: &str| field(what)?.trim().parse::<u64>().ok();
     let reset = field("reset").and_then(rfc3339).and_then(|at| at.duration_since(head.received_at).ok());
-    let reset = reset.filter(|reset| *reset <= LONGEST);
+    let reset = reset.filter(|reset| *reset <= MAX_RESET);
     Allowance::new(number("limit")?, number("remaining")?, reset)
 }

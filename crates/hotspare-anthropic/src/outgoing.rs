@@ -20,21 +20,21 @@ pub struct MessagesEncoder {
     started: bool,
     /// Blocks begun so far.
     blocks: u64,
-    open: Open,
+    open: BlockKind,
     /// The index of each tool call's block.
     tools: Vec<u64>,
     usage: Usage,
     finish: Option<FinishReason>,
     /// The provider's own frame has already reported the end.
-    told: bool,
+    end_relayed: bool,
 }
 
 /// The open block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Open {
+enum BlockKind {
     None,
     /// Begun by a provider's own frame; its kind is not known before its first delta.
-    Some,
+    Unknown,
     Text,
     Thinking,
     Tool,
@@ -48,11 +48,11 @@ impl MessagesEncoder {
             model: model.into(),
             started: false,
             blocks: 0,
-            open: Open::None,
+            open: BlockKind::None,
             tools: Vec::new(),
             usage: Usage::default(),
             finish: None,
-            told: false,
+            end_relayed: false,
         }
     }
 
@@ -63,10 +63,10 @@ impl MessagesEncoder {
             "message_start" => self.started = true,
             "content_block_start" => {
                 self.blocks += 1;
-                self.open = Open::Some;
+                self.open = BlockKind::Unknown;
             }
-            "content_block_stop" => self.open = Open::None,
-            "message_delta" => self.told = true,
+            "content_block_stop" => self.open = BlockKind::None,
+            "message_delta" => self.end_relayed = true,
             _ => {}
         }
         self.covered(event);
@@ -76,10 +76,10 @@ impl MessagesEncoder {
     /// Tracks an event whose frame has already been forwarded.
     pub fn covered(&mut self, event: &Event) {
         match event {
-            Event::TextDelta(_) if self.open == Open::Some => self.open = Open::Text,
-            Event::ReasoningDelta(_) if self.open == Open::Some => self.open = Open::Thinking,
+            Event::TextDelta(_) if self.open == BlockKind::Unknown => self.open = BlockKind::Text,
+            Event::ReasoningDelta(_) if self.open == BlockKind::Unknown => self.open = BlockKind::Thinking,
             Event::ToolStarted { .. } => {
-                self.open = Open::Tool;
+                self.open = BlockKind::Tool;
                 self.tools.push(self.blocks.saturating_sub(1));
             }
             Event::Usage(usage) => self.usage = **usage,
@@ -100,18 +100,26 @@ impl MessagesEncoder {
                 }
             }
             Event::TextDelta(text) | Event::RefusalDelta(text) if !text.is_empty() => {
-                self.open(Open::Text, &json!({"type": "text", "text": ""}), out);
+                self.open(BlockKind::Text, &json!({"type": "text", "text": ""}), out);
                 self.delta(json!({"type": "text_delta", "text": text}), out);
             }
             Event::ReasoningDelta(text) if !text.is_empty() => {
-                self.open(Open::Thinking, &json!({"type": "thinking", "thinking": "", "signature": ""}), out);
+                self.open(
+                    BlockKind::Thinking,
+                    &json!({"type": "thinking", "thinking": "", "signature": ""}),
+                    out,
+                );
                 self.delta(json!({"type": "thinking_delta", "thinking": text}), out);
             }
             Event::ReasoningSignature(signature) => self.sign(signature, out),
             Event::ToolStarted { id, name, .. } => {
                 self.close(out);
                 self.tools.push(self.blocks);
-                self.open(Open::Tool, &json!({"type": "tool_use", "id": id, "name": name, "input": {}}), out);
+                self.open(
+                    BlockKind::Tool,
+                    &json!({"type": "tool_use", "id": id, "name": name, "input": {}}),
+                    out,
+                );
             }
             Event::ToolDelta { index, arguments } => {
                 let block = usize::try_from(*index).ok().and_then(|index| self.tools.get(index)).copied();
@@ -125,7 +133,7 @@ impl MessagesEncoder {
                 }
             }
             Event::Annotation(note) if is_citation(note) => {
-                self.open(Open::Text, &json!({"type": "text", "text": ""}), out);
+                self.open(BlockKind::Text, &json!({"type": "text", "text": ""}), out);
                 self.delta(json!({"type": "citations_delta", "citation": note}), out);
             }
             Event::Native(native) if native.wire == WIRE => self.native(native, out),
@@ -147,8 +155,8 @@ impl MessagesEncoder {
     pub fn end(&mut self, out: &mut Vec<u8>) {
         self.start(out);
         self.close(out);
-        if !self.told {
-            let reason = self.finish.as_ref().map_or("end_turn", finish_word);
+        if !self.end_relayed {
+            let reason = self.finish.as_ref().map_or("end_turn", finish_reason_name);
             let delta = json!({"stop_reason": reason, "stop_sequence": null});
             let usage = whole::usage_json(&self.usage);
             frame(out, "message_delta", &json!({"type": "message_delta", "delta": delta, "usage": usage}));
@@ -168,7 +176,7 @@ impl MessagesEncoder {
     #[must_use]
     pub fn error_body(error: &Error, request_id: Option<&str>) -> Vec<u8> {
         let mut body = json!({
-            "type": "error", "error": {"type": error_word(error), "message": error.public_message()},
+            "type": "error", "error": {"type": error_type(error), "message": error.public_message()},
         });
         if let Some(attempts) = hotspare_provider::attempts(error) {
             body["error"]["attempts"] = attempts;
@@ -182,7 +190,7 @@ impl MessagesEncoder {
     /// The status that tells a caller what to do: [`Error::http_status`] in the numbers of this wire.
     #[must_use]
     pub fn status(error: &Error) -> u16 {
-        match (error_word(error), error.http_status()) {
+        match (error_type(error), error.http_status()) {
             ("authentication_error", _) => 401,
             ("not_found_error", _) => 404,
             ("request_too_large", _) => 413,
@@ -205,7 +213,7 @@ impl MessagesEncoder {
     }
 
     /// Opens a block, unless one of its kind is already open.
-    fn open(&mut self, kind: Open, block: &Value, out: &mut Vec<u8>) {
+    fn open(&mut self, kind: BlockKind, block: &Value, out: &mut Vec<u8>) {
         if self.open == kind {
             return;
         }
@@ -219,7 +227,7 @@ impl MessagesEncoder {
     }
 
     fn close(&mut self, out: &mut Vec<u8>) {
-        if std::mem::replace(&mut self.open, Open::None) != Open::None {
+        if std::mem::replace(&mut self.open, BlockKind::None) != BlockKind::None {
             let index = self.blocks.saturating_sub(1);
             frame(out, "content_block_stop", &json!({"type": "content_block_stop", "index": index}));
         }
@@ -241,17 +249,21 @@ impl MessagesEncoder {
         }
         if signature.redacted {
             self.close(out);
-            self.open(Open::Some, &json!({"type": "redacted_thinking", "data": signature.data}), out);
+            self.open(BlockKind::Unknown, &json!({"type": "redacted_thinking", "data": signature.data}), out);
             self.close(out);
         } else {
-            self.open(Open::Thinking, &json!({"type": "thinking", "thinking": "", "signature": ""}), out);
+            self.open(
+                BlockKind::Thinking,
+                &json!({"type": "thinking", "thinking": "", "signature": ""}),
+                out,
+            );
             self.delta(json!({"type": "signature_delta", "signature": signature.data}), out);
         }
     }
 
     fn native(&mut self, native: &Native, out: &mut Vec<u8>) {
         self.close(out);
-        self.open(Open::Some, &native.raw.to_value(), out);
+        self.open(BlockKind::Unknown, &native.raw.to_value(), out);
         self.close(out);
     }
 }
@@ -269,7 +281,7 @@ fn frame_name(data: &[u8]) -> &'static str {
         "error",
     ];
     #[derive(serde::Deserialize)]
-    struct Typed<'a> {
+    struct TypeOnly<'a> {
         #[serde(rename = "type", borrow)]
         kind: std::borrow::Cow<'a, str>,
     }
@@ -280,7 +292,7 @@ fn frame_name(data: &[u8]) -> &'static str {
     let known = |name: &[u8]| NAMES.into_iter().find(|known| known.as_bytes() == name);
     first
         .and_then(known)
-        .or_else(|| known(serde_json::from_slice::<Typed<'_>>(data).ok()?.kind.as_bytes()))
+        .or_else(|| known(serde_json::from_slice::<TypeOnly<'_>>(data).ok()?.kind.as_bytes()))
         .unwrap_or("message")
 }
 
@@ -288,7 +300,7 @@ fn is_citation(note: &Json) -> bool {
     note.to_value()["type"].as_str().is_some_and(|kind| kind.ends_with("_location"))
 }
 
-fn finish_word(reason: &FinishReason) -> &str {
+fn finish_reason_name(reason: &FinishReason) -> &str {
     match reason {
         FinishReason::ContentFilter | FinishReason::Refusal => "refusal",
         FinishReason::Length => "max_tokens",
@@ -299,7 +311,7 @@ fn finish_word(reason: &FinishReason) -> &str {
 }
 
 /// The wire's type for an error.
-fn error_word(error: &Error) -> &'static str {
+fn error_type(error: &Error) -> &'static str {
     match (error.kind(), error.status()) {
         (Kind::InvalidRequest, Some(401)) => "authentication_error",
         (Kind::InvalidRequest, Some(403)) => "permission_error",

@@ -7,9 +7,9 @@ use hotspare_provider::{Decoding, Head, HttpRequest, Outbound, Sse, Whole, Wire,
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::decode::MessagesDecoder;
-use crate::encode::To;
+use crate::encode::Destination;
 use crate::host::{Auth, Host};
-use crate::{BETA, ORIGIN, VERSION_HEADER, WIRE, bound, classify, encode, limits};
+use crate::{BETA, ORIGIN, VERSION_HEADER, WIRE, binding, classify, encode, limits};
 
 /// The version of the wire.
 const VERSION: &str = "2023-06-01";
@@ -124,7 +124,7 @@ impl Wire for Anthropic {
     }
 
     fn binds(&self, request: &ChatRequest) -> Option<String> {
-        bound::binds(request)
+        binding::binds(request)
     }
 
     fn encode(&self, call: &Outbound) -> Result<HttpRequest, Error> {
@@ -133,7 +133,7 @@ impl Wire for Anthropic {
         let set = self.headers.get_all(BETA).iter().filter_map(|value| value.to_str().ok());
         let betas: Vec<&str> =
             set.chain(asked.as_deref()).flat_map(|names| names.split(',')).map(str::trim).collect();
-        let to = To { host: self.host, model: &call.model, stream: call.stream, betas };
+        let to = Destination { host: self.host, model: &call.model, stream: call.stream, betas };
         let body = encode::body(call.chat()?, &to)?;
         let url = self.host.address(&self.base_url, &call.model, call.stream);
         let mut request = HttpRequest::post_json(url, body);

@@ -77,7 +77,7 @@ struct Reply<'a> {
     stop_reason: Option<Text<'a>>,
     /// Titan: a list in a whole answer, top-level fields in a stream.
     #[serde(borrow)]
-    results: Option<Vec<Said<'a>>>,
+    results: Option<Vec<AnswerDto<'a>>>,
     #[serde(borrow, rename = "outputText")]
     output_text: Option<Text<'a>>,
     #[serde(borrow, rename = "completionReason")]
@@ -90,20 +90,20 @@ struct Reply<'a> {
     total_output_text_token_count: Option<u64>,
     /// Mistral's completions.
     #[serde(borrow)]
-    outputs: Option<Vec<Said<'a>>>,
+    outputs: Option<Vec<AnswerDto<'a>>>,
     /// Jurassic.
     #[serde(borrow)]
     completions: Option<Vec<Completion<'a>>>,
     /// Mistral's chat, DeepSeek, and Jamba.
     #[serde(borrow)]
-    choices: Option<Vec<Said<'a>>>,
-    usage: Option<Counts>,
+    choices: Option<Vec<AnswerDto<'a>>>,
+    usage: Option<UsageDto>,
 }
 
 /// The usage reported by the host behind Bedrock, in the format of chat completions.
 #[derive(Clone, Copy, Default, Deserialize)]
 #[serde(default)]
-struct Counts {
+struct UsageDto {
     #[serde(deserialize_with = "hotspare_provider::count")]
     prompt_tokens: Option<u64>,
     #[serde(deserialize_with = "hotspare_provider::count")]
@@ -113,7 +113,7 @@ struct Counts {
 /// One answer in a list.
 #[derive(Default, Deserialize)]
 #[serde(default)]
-struct Said<'a> {
+struct AnswerDto<'a> {
     #[serde(borrow, alias = "outputText")]
     text: Option<Text<'a>>,
     #[serde(borrow, alias = "completionReason")]
@@ -124,30 +124,30 @@ struct Said<'a> {
     #[serde(deserialize_with = "hotspare_provider::count")]
     token_count: Option<u64>,
     #[serde(borrow, alias = "delta")]
-    message: Option<Message<'a>>,
+    message: Option<MessageDto<'a>>,
 }
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
-struct Message<'a> {
+struct MessageDto<'a> {
     #[serde(borrow)]
     content: Option<Text<'a>>,
     #[serde(borrow)]
-    tool_calls: Option<Vec<Called<'a>>>,
+    tool_calls: Option<Vec<ToolCallDto<'a>>>,
 }
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
-struct Called<'a> {
+struct ToolCallDto<'a> {
     #[serde(borrow)]
     id: Option<Text<'a>>,
     #[serde(borrow)]
-    function: Function<'a>,
+    function: FunctionDto<'a>,
 }
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
-struct Function<'a> {
+struct FunctionDto<'a> {
     #[serde(borrow)]
     name: Option<Text<'a>>,
     /// A string of JSON, or the object itself.
@@ -159,14 +159,14 @@ struct Function<'a> {
 #[serde(default)]
 struct Completion<'a> {
     #[serde(borrow)]
-    data: Said<'a>,
+    data: AnswerDto<'a>,
     #[serde(borrow, rename = "finishReason")]
-    finish_reason: Option<Reason<'a>>,
+    finish_reason: Option<FinishReasonDto<'a>>,
 }
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
-struct Reason<'a> {
+struct FinishReasonDto<'a> {
     #[serde(borrow)]
     reason: Option<Text<'a>>,
 }
@@ -181,7 +181,7 @@ struct BodyDecoder {
     started: bool,
     finished: bool,
     /// Tool calls so far.
-    tools: u32,
+    tool_calls: u32,
 }
 
 impl BodyDecoder {
@@ -204,17 +204,17 @@ impl BodyDecoder {
         let mut end = reply.stop_reason.or(reply.completion_reason);
         let mut output = reply.generation_token_count.or(reply.total_output_text_token_count);
         let lists = [reply.results, reply.outputs, reply.choices];
-        if let Some(said) = lists.into_iter().flatten().flatten().next() {
-            out.text(Event::TextDelta, said.text);
-            let message = said.message.unwrap_or_default();
+        if let Some(answer) = lists.into_iter().flatten().flatten().next() {
+            out.text(Event::TextDelta, answer.text);
+            let message = answer.message.unwrap_or_default();
             out.text(Event::TextDelta, message.content);
             message.tool_calls.unwrap_or_default().into_iter().for_each(|call| self.call(call, out));
-            end = end.or(said.stop_reason).or(said.finish_reason);
-            output = output.or(said.token_count);
+            end = end.or(answer.stop_reason).or(answer.finish_reason);
+            output = output.or(answer.token_count);
         }
-        if let Some(said) = reply.completions.and_then(|list| list.into_iter().next()) {
-            out.text(Event::TextDelta, said.data.text);
-            end = end.or(said.finish_reason.and_then(|end| end.reason));
+        if let Some(answer) = reply.completions.and_then(|list| list.into_iter().next()) {
+            out.text(Event::TextDelta, answer.data.text);
+            end = end.or(answer.finish_reason.and_then(|end| end.reason));
         }
         let counts = reply.usage.unwrap_or_default();
         let input = reply.prompt_token_count.or(reply.input_text_token_count).or(counts.prompt_tokens);
@@ -229,9 +229,9 @@ impl BodyDecoder {
         Ok(())
     }
 
-    fn call(&mut self, call: Called<'_>, out: &mut Emit<'_>) {
-        let index = self.tools;
-        self.tools = self.tools.saturating_add(1);
+    fn call(&mut self, call: ToolCallDto<'_>, out: &mut Emit<'_>) {
+        let index = self.tool_calls;
+        self.tool_calls = self.tool_calls.saturating_add(1);
         let text = |text: Option<Text<'_>>| text.map(String::from).unwrap_or_default();
         out.push(Event::ToolStarted { index, id: text(call.id), name: text(call.function.name) });
         let arguments = call.function.arguments.map_or("{}".into(), json_text).into_owned();
@@ -243,7 +243,7 @@ impl BodyDecoder {
             "tool_calls" | "tool_use" => FinishReason::ToolCalls,
             "end_turn" | "endoftext" | "finish" | "finished" | "stop" | "stop_criteria_met"
             | "stop_sequence" => {
-                if self.tools > 0 {
+                if self.tool_calls > 0 {
                     FinishReason::ToolCalls
                 } else {
                     FinishReason::Stop
@@ -268,10 +268,10 @@ impl Decoder for BodyDecoder {
             let converse = ConverseDecoder::whole(&self.model, self.id.take());
             return self.converse.insert(converse).push(Frame::piece(frame.data.clone()), out);
         }
-        if let Some((event, said)) = EVENTS.iter().find_map(|event| Some((event, field(event)?))) {
+        if let Some((event, payload)) = EVENTS.iter().find_map(|event| Some((event, field(event)?))) {
             let id = self.id.take();
             let converse = self.converse.get_or_insert_with(|| ConverseDecoder::streamed(&self.model, id));
-            let data = Bytes::copy_from_slice(said.get().as_bytes());
+            let data = Bytes::copy_from_slice(payload.get().as_bytes());
             return converse
                 .push(Frame { name: Some(Bytes::from_static(event.as_bytes())), data, whole: false }, out);
         }
@@ -293,7 +293,7 @@ impl Decoder for BodyDecoder {
 /// Vectors in the formats of Titan and Nova.
 #[derive(Default, Deserialize)]
 #[serde(default)]
-struct Vectors {
+struct VectorReply {
     embedding: Option<Vec<f32>>,
     embeddings: Option<Vec<Embedding>>,
     #[serde(rename = "embeddingsByType")]
@@ -318,7 +318,7 @@ struct ByType {
 /// Decodes one reply.
 #[derive(Debug, Default)]
 struct VectorDecoder {
-    heard: bool,
+    received: bool,
 }
 
 impl Decoder for VectorDecoder {
@@ -327,14 +327,14 @@ impl Decoder for VectorDecoder {
         if data.is_empty() {
             return Ok(());
         }
-        let reply: Vectors = parse(data)?;
+        let reply: VectorReply = parse(data)?;
         let several = reply.embeddings.map(|list| list.into_iter().map(|one| one.embedding).collect());
         let one = reply.embedding.or_else(|| reply.by_type?.float).map(|one| vec![one]);
         let Some(vectors): Option<Vec<Vec<f32>>> = several.or(one) else {
             return Err(classify::in_reply("", data)
                 .unwrap_or_else(|| Error::new(Kind::Protocol, "the reply has no vectors")));
         };
-        self.heard = true;
+        self.received = true;
         let mut emit = Emit::bare(out);
         emit.push(Event::Started { id: None, model: None });
         for (index, values) in (0_u32..).zip(vectors) {
@@ -348,7 +348,7 @@ impl Decoder for VectorDecoder {
     }
 
     fn finish(&mut self, _: &mut VecDeque<Chunk>) -> Result<(), Error> {
-        if self.heard { Ok(()) } else { Err(Error::new(Kind::Protocol, "the reply is empty")) }
+        if self.received { Ok(()) } else { Err(Error::new(Kind::Protocol, "the reply is empty")) }
     }
 }
 

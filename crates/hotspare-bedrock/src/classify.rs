@@ -144,43 +144,44 @@ pub const RULES: &[Rule] = &[
 
 /// Classifies an unsuccessful reply.
 pub(crate) fn reply(head: &Head, body: &[u8]) -> Error {
-    let mut said = Said::read(&String::from_utf8_lossy(body));
-    if let Some(name) = head.header("x-amzn-errortype").map(bare).filter(|name| !name.is_empty()) {
-        name.clone_into(&mut said.code);
+    let mut body = ErrorBody::read(&String::from_utf8_lossy(body));
+    if let Some(name) = head.header("x-amzn-errortype").map(exception_name).filter(|name| !name.is_empty()) {
+        name.clone_into(&mut body.code);
     }
     let status = head.status.as_u16();
-    let error = said.error(Some(status)).with_status(status);
+    let error = body.error(Some(status)).with_status(status);
     error.with_retry_after(retry_after(head))
 }
 
 /// Classifies an exception with this name inside a stream.
 pub(crate) fn in_stream(code: &str, data: &[u8]) -> Error {
-    in_reply(code, data)
-        .unwrap_or_else(|| Said { code: bare(code).to_owned(), ..Said::default() }.error(None))
+    in_reply(code, data).unwrap_or_else(|| {
+        ErrorBody { code: exception_name(code).to_owned(), ..ErrorBody::default() }.error(None)
+    })
 }
 
 /// Classifies a body that should have been an answer, if it is an error.
 pub(crate) fn in_reply(code: &str, data: &[u8]) -> Option<Error> {
-    let mut said = Said::read(&String::from_utf8_lossy(data));
+    let mut body = ErrorBody::read(&String::from_utf8_lossy(data));
     if !code.is_empty() {
-        bare(code).clone_into(&mut said.code);
+        exception_name(code).clone_into(&mut body.code);
     }
-    (!said.code.is_empty() || !said.message.is_empty()).then(|| said.error(None))
+    (!body.code.is_empty() || !body.message.is_empty()).then(|| body.error(None))
 }
 
 /// An exception's name, without the namespace before `#` and anything after `:`.
-fn bare(name: &str) -> &str {
+fn exception_name(name: &str) -> &str {
     let name = name.split(':').next().unwrap_or_default();
     name.rsplit('#').next().unwrap_or_default().trim()
 }
 
 #[derive(Debug, Default)]
-struct Said {
+struct ErrorBody {
     message: String,
     code: String,
 }
 
-impl Said {
+impl ErrorBody {
     fn read(text: &str) -> Self {
         let text = text.trim();
         let Ok(value) = serde_json::from_str::<Value>(text) else {
@@ -194,22 +195,22 @@ impl Said {
         };
         let message = word(&["message", "Message", "originalMessage", "errorMessage"]);
         let code = word(&["__type", "code", "Code"]);
-        Self { message, code: bare(&code).to_owned() }
+        Self { message, code: exception_name(&code).to_owned() }
     }
 
     fn error(&self, status: Option<u16>) -> Error {
-        let error = self.meaning(status).error(self.message.clone());
+        let error = self.classification(status).error(self.message.clone());
         if self.code.is_empty() { error } else { error.with_code(self.code.clone()) }
     }
 
-    fn meaning(&self, status: Option<u16>) -> Classification {
+    fn classification(&self, status: Option<u16>) -> Classification {
         // Some messages use typographic apostrophes.
         let lower = self.message.to_ascii_lowercase().replace('\u{2019}', "'");
         // There is no status inside a stream, but this name always has the same one.
         let refused = self.code.eq_ignore_ascii_case("ValidationException").then_some(400);
         let status = refused.or(status);
-        let said = ErrorFields { status, words: &[&self.code], text: &lower };
-        apply_rules(RULES, &said)
+        let fields = ErrorFields { status, words: &[&self.code], text: &lower };
+        apply_rules(RULES, &fields)
     }
 }
 

@@ -13,7 +13,7 @@ use hotspare_provider::{Decoder, Emit, EventStream, Frame, Text};
 use serde_json::value::RawValue;
 
 use crate::family::Family;
-use crate::native::Pieces;
+use crate::native_block::BlockAssembler;
 use crate::{WIRE, classify, dto};
 
 /// The most blocks open at once; a server opens one after the other.
@@ -27,22 +27,22 @@ pub(crate) struct ConverseDecoder {
     family: Family,
     /// The reply's id, from its head.
     id: Option<String>,
-    heard: bool,
+    received: bool,
     finished: bool,
     /// Some text, reasoning or a call has been emitted.
-    said: bool,
+    has_content: bool,
     usage: Usage,
     /// Tool calls so far.
-    tools: u32,
+    tool_calls: u32,
     /// Blocks that began with a start event, by their index.
-    open: BTreeMap<u64, Open>,
+    open: BTreeMap<u64, OpenBlock>,
 }
 
 /// A block that began with a start event.
 #[derive(Debug)]
-enum Open {
+enum OpenBlock {
     /// A block that only this wire has.
-    Native(Pieces),
+    Native(BlockAssembler),
     /// A tool call.
     Tool { index: u32, empty: bool },
 }
@@ -53,11 +53,11 @@ impl ConverseDecoder {
             whole: false,
             family: Family::of(model),
             id,
-            heard: false,
+            received: false,
             finished: false,
-            said: false,
+            has_content: false,
             usage: Usage::default(),
-            tools: 0,
+            tool_calls: 0,
             open: BTreeMap::new(),
         }
     }
@@ -78,7 +78,7 @@ impl ConverseDecoder {
             self.block(raw, out)?;
         }
         self.count(answer.usage, out);
-        trace(answer.trace, out);
+        push_trace(answer.trace, out);
         match answer.stop_reason {
             Some(word) => self.stop(&word.0, out),
             None => Err(Error::new(Kind::Truncated, "the answer has no stop reason")),
@@ -90,7 +90,7 @@ impl ConverseDecoder {
         let block = event.content_block_index.unwrap_or(0);
         match name {
             "messageStart" => self.start(out),
-            "contentBlockStart" => return self.begin(block, event.start, out),
+            "contentBlockStart" => return self.start_block(block, event.start, out),
             "contentBlockDelta" => return self.delta(block, event.delta, out),
             "contentBlockStop" => self.close(block, out),
             "messageStop" => {
@@ -101,7 +101,7 @@ impl ConverseDecoder {
             }
             "metadata" => {
                 self.count(event.usage, out);
-                trace(event.trace, out);
+                push_trace(event.trace, out);
             }
             other => out.other(other, &String::from_utf8_lossy(data)),
         }
@@ -109,27 +109,27 @@ impl ConverseDecoder {
     }
 
     fn start(&mut self, out: &mut Emit<'_>) {
-        self.heard = true;
+        self.received = true;
         out.push(Event::Started { id: self.id.take(), model: None });
     }
 
     /// Emits a block of a whole answer.
     fn block(&mut self, raw: &RawValue, out: &mut Emit<'_>) -> Result<(), Error> {
-        self.said = true;
+        self.has_content = true;
         let block: dto::Block<'_> = parse(raw.get().as_bytes())?;
         match block.tool_use {
-            Some(call) if is_own(&call) => {
+            Some(call) if is_client_tool(&call) => {
                 let input = call.input.map_or("{}", RawValue::get).to_owned();
                 let index = self.call(call, out);
                 out.push(Event::ToolDelta { index, arguments: input });
             }
-            Some(_) => native(raw.get(), out),
-            None => self.said_in(block, raw, out),
+            Some(_) => push_native(raw.get(), out),
+            None => self.content(block, raw, out),
         }
         Ok(())
     }
 
-    fn begin(&mut self, at: u64, start: Option<&RawValue>, out: &mut Emit<'_>) -> Result<(), Error> {
+    fn start_block(&mut self, at: u64, start: Option<&RawValue>, out: &mut Emit<'_>) -> Result<(), Error> {
         let Some(raw) = start else { return Ok(()) };
         if self.open.len() >= OPEN_LIMIT {
             return Err(Error::new(
@@ -139,11 +139,11 @@ impl ConverseDecoder {
         }
         let block: dto::Block<'_> = parse(raw.get().as_bytes())?;
         let opened = match block.tool_use {
-            Some(call) if is_own(&call) => {
-                self.said = true;
-                Open::Tool { index: self.call(call, out), empty: true }
+            Some(call) if is_client_tool(&call) => {
+                self.has_content = true;
+                OpenBlock::Tool { index: self.call(call, out), empty: true }
             }
-            _ => Open::Native(Pieces::begin(raw.get())),
+            _ => OpenBlock::Native(BlockAssembler::start(raw.get())),
         };
         self.open.insert(at, opened);
         Ok(())
@@ -151,15 +151,15 @@ impl ConverseDecoder {
 
     fn delta(&mut self, at: u64, delta: Option<&RawValue>, out: &mut Emit<'_>) -> Result<(), Error> {
         let Some(raw) = delta else { return Ok(()) };
-        if let Some(Open::Native(pieces)) = self.open.get_mut(&at) {
-            return pieces.add(raw.get());
+        if let Some(OpenBlock::Native(block)) = self.open.get_mut(&at) {
+            return block.add(raw.get());
         }
         let block: dto::Block<'_> = parse(raw.get().as_bytes())?;
         let Some(call) = block.tool_use else {
-            self.said_in(block, raw, out);
+            self.content(block, raw, out);
             return Ok(());
         };
-        let Some(Open::Tool { index, empty }) = self.open.get_mut(&at) else {
+        let Some(OpenBlock::Tool { index, empty }) = self.open.get_mut(&at) else {
             return Err(Error::new(Kind::Protocol, "arguments for a tool call that never began"));
         };
         let Some(input) = call.input else { return Ok(()) };
@@ -178,12 +178,12 @@ impl ConverseDecoder {
     /// Closes a block; a call without arguments gets an empty object.
     fn close(&mut self, at: u64, out: &mut Emit<'_>) {
         match self.open.remove(&at) {
-            Some(Open::Tool { index, empty: true }) => {
+            Some(OpenBlock::Tool { index, empty: true }) => {
                 out.push(Event::ToolDelta { index, arguments: "{}".into() });
             }
-            Some(Open::Native(pieces)) => {
-                self.said = true;
-                native(&pieces.whole(), out);
+            Some(OpenBlock::Native(block)) => {
+                self.has_content = true;
+                push_native(&block.whole(), out);
             }
             _ => {}
         }
@@ -191,15 +191,15 @@ impl ConverseDecoder {
 
     fn call(&mut self, call: dto::ToolUse<'_>, out: &mut Emit<'_>) -> u32 {
         let text = |text: Option<Text<'_>>| text.map(|text| text.0.into_owned()).unwrap_or_default();
-        let index = self.tools;
-        self.tools = self.tools.saturating_add(1);
+        let index = self.tool_calls;
+        self.tool_calls = self.tool_calls.saturating_add(1);
         out.push(Event::ToolStarted { index, id: text(call.tool_use_id), name: text(call.name) });
         index
     }
 
     /// Emits text, reasoning and citations, which have the same form in a block and in a delta.
-    fn said_in(&mut self, block: dto::Block<'_>, raw: &RawValue, out: &mut Emit<'_>) {
-        self.said = true;
+    fn content(&mut self, block: dto::Block<'_>, raw: &RawValue, out: &mut Emit<'_>) {
+        self.has_content = true;
         if let Some(text) = block.text {
             out.text(Event::TextDelta, Some(text));
         } else if let Some(cited) = block.citations_content {
@@ -220,21 +220,21 @@ impl ConverseDecoder {
                 out.signature(self.family.origin, Some(data), false);
             }
             if let Some(blob) = reasoning.redacted_content {
-                out.signature(self.family.origin, Some(self.hidden(&blob.0)), true);
+                out.signature(self.family.origin, Some(self.redacted(&blob.0)), true);
             }
         } else {
-            native(raw.get(), out);
+            push_native(raw.get(), out);
         }
     }
 
     /// Hidden reasoning in the format of its origin.
-    fn hidden(&self, blob: &str) -> String {
+    fn redacted(&self, blob: &str) -> String {
         let text = self.family.redacts_text.then(|| STANDARD.decode(blob).ok()).flatten();
         text.and_then(|bytes| String::from_utf8(bytes).ok()).unwrap_or_else(|| blob.to_owned())
     }
 
     /// The prompt's count has to be added up from its parts.
-    fn count(&mut self, usage: Option<dto::Usage>, out: &mut Emit<'_>) {
+    fn count(&mut self, usage: Option<dto::UsageDto>, out: &mut Emit<'_>) {
         let Some(usage) = usage else { return };
         let read = usage.cache_read_input_tokens.or(usage.cache_read_input_token_count);
         let written = usage.cache_write_input_tokens.or(usage.cache_write_input_token_count);
@@ -254,7 +254,7 @@ impl ConverseDecoder {
         }
         let reason = match word {
             // The stop sequence came first, so there is no text, and the reason has to explain why.
-            "stop_sequence" if !self.said => FinishReason::Other(word.to_owned()),
+            "stop_sequence" if !self.has_content => FinishReason::Other(word.to_owned()),
             "end_turn" | "stop_sequence" => FinishReason::Stop,
             "max_tokens" | "model_context_window_exceeded" => FinishReason::Length,
             "tool_use" => FinishReason::ToolCalls,
@@ -292,7 +292,7 @@ impl Decoder for ConverseDecoder {
     fn finish(&mut self, _: &mut VecDeque<Chunk>) -> Result<(), Error> {
         if self.finished {
             Ok(())
-        } else if self.heard {
+        } else if self.received {
             Err(Error::new(Kind::Truncated, "the answer ended without a stop reason"))
         } else {
             Err(Error::new(Kind::Protocol, "the reply is empty"))
@@ -301,12 +301,12 @@ impl Decoder for ConverseDecoder {
 }
 
 /// Whether the caller runs the tool; others run at the host.
-fn is_own(call: &dto::ToolUse<'_>) -> bool {
+fn is_client_tool(call: &dto::ToolUse<'_>) -> bool {
     call.kind.as_ref().is_none_or(|kind| kind.0 != "server_tool_use")
 }
 
 /// Emits the trace of a guardrail or a router.
-fn trace(raw: Option<&RawValue>, out: &mut Emit<'_>) {
+fn push_trace(raw: Option<&RawValue>, out: &mut Emit<'_>) {
     if let Some(raw) = raw {
         out.other("trace", raw.get());
     }
@@ -317,7 +317,7 @@ fn parse<'a, T: serde::Deserialize<'a>>(data: &'a [u8]) -> Result<T, Error> {
         .map_err(|_| Error::new(Kind::Protocol, "a frame is not the JSON of this wire"))
 }
 
-fn native(raw: &str, out: &mut Emit<'_>) {
+fn push_native(raw: &str, out: &mut Emit<'_>) {
     if let Ok(raw) = Json::parse(raw) {
         out.push(Event::Native(Box::new(Native::new(WIRE, raw))));
     }

@@ -15,7 +15,7 @@ pub(crate) struct Answer<'a> {
     pub(crate) output: Option<Output<'a>>,
     #[serde(borrow)]
     pub(crate) stop_reason: Option<Text<'a>>,
-    pub(crate) usage: Option<Usage>,
+    pub(crate) usage: Option<UsageDto>,
     #[serde(borrow)]
     pub(crate) trace: Option<&'a RawValue>,
 }
@@ -46,7 +46,7 @@ pub(crate) struct Event<'a> {
     pub(crate) delta: Option<&'a RawValue>,
     #[serde(borrow)]
     pub(crate) stop_reason: Option<Text<'a>>,
-    pub(crate) usage: Option<Usage>,
+    pub(crate) usage: Option<UsageDto>,
     #[serde(borrow)]
     pub(crate) trace: Option<&'a RawValue>,
 }
@@ -60,10 +60,10 @@ pub(crate) struct Block<'a> {
     #[serde(borrow)]
     pub(crate) tool_use: Option<ToolUse<'a>>,
     #[serde(borrow)]
-    pub(crate) reasoning_content: Option<Reasoning<'a>>,
+    pub(crate) reasoning_content: Option<ReasoningContent<'a>>,
     /// Text with its citations, in a whole answer.
     #[serde(borrow)]
-    pub(crate) citations_content: Option<Cited<'a>>,
+    pub(crate) citations_content: Option<CitationsContent<'a>>,
     /// One citation, in a stream.
     #[serde(borrow)]
     pub(crate) citation: Option<&'a RawValue>,
@@ -86,9 +86,9 @@ pub(crate) struct ToolUse<'a> {
 /// The fields are at the top level in a stream, one level down in a whole answer.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
-pub(crate) struct Reasoning<'a> {
+pub(crate) struct ReasoningContent<'a> {
     #[serde(borrow)]
-    pub(crate) reasoning_text: Option<Thought<'a>>,
+    pub(crate) reasoning_text: Option<ReasoningText<'a>>,
     #[serde(borrow)]
     pub(crate) text: Option<Text<'a>>,
     #[serde(borrow)]
@@ -99,7 +99,7 @@ pub(crate) struct Reasoning<'a> {
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub(crate) struct Thought<'a> {
+pub(crate) struct ReasoningText<'a> {
     #[serde(borrow)]
     pub(crate) text: Option<Text<'a>>,
     #[serde(borrow)]
@@ -108,7 +108,7 @@ pub(crate) struct Thought<'a> {
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub(crate) struct Cited<'a> {
+pub(crate) struct CitationsContent<'a> {
     #[serde(borrow)]
     pub(crate) content: Option<Vec<CitedText<'a>>>,
     #[serde(borrow)]
@@ -125,7 +125,7 @@ pub(crate) struct CitedText<'a> {
 /// Token counts; the prompt's is in three parts, two of which have had two names.
 #[derive(Clone, Copy, Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
-pub(crate) struct Usage {
+pub(crate) struct UsageDto {
     #[serde(deserialize_with = "hotspare_provider::count")]
     pub(crate) input_tokens: Option<u64>,
     #[serde(deserialize_with = "hotspare_provider::count")]

@@ -17,20 +17,20 @@ use serde_json::{Map, Value, json};
 
 use crate::WIRE;
 use crate::family::Family;
-use content::Blocks;
+use content::BlockEncoder;
 
 /// The model's own field that enables thinking, if it has one with this name.
 const THINKING: &str = "thinking";
 
 /// The note that thinking is left out.
-const UNTHINKING: &str =
+const THINKING_DISABLED_NOTE: &str =
     "thinking disabled: the tool calls being continued have no reasoning from this provider";
 
 /// The highest temperature.
-const HOTTEST: f64 = 1.0;
+const MAX_TEMPERATURE: f64 = 1.0;
 
 /// The field for a model's own fields.
-const OWN: &str = "additionalModelRequestFields";
+const MODEL_FIELDS: &str = "additionalModelRequestFields";
 
 /// Encodes the body of a request.
 pub(crate) fn body(request: &ChatRequest, model: &str) -> Result<String, Error> {
@@ -39,14 +39,15 @@ pub(crate) fn body(request: &ChatRequest, model: &str) -> Result<String, Error> 
     let mut out = JsonObject::default();
     let head = request.messages.iter().take_while(|message| is_instruction(message)).count();
     let (head, rest) = request.messages.split_at(head);
-    let mut blocks = Blocks::new(family);
+    let mut blocks = BlockEncoder::new(family);
     let mut system = Vec::new();
     for part in head.iter().flat_map(|message| &message.parts) {
         blocks.part(part, &mut system)?;
     }
     out.put("system", Some(system).filter(|system| !system.is_empty()));
     let turns = messages(rest, &mut blocks)?;
-    let unthinking = family.thought_leads && requests_thinking(request) && begun_without_thought(&turns);
+    let thinking_disabled =
+        family.requires_leading_reasoning && requests_thinking(request) && starts_without_reasoning(&turns);
     out.put("messages", Some(turns));
     out.put("inferenceConfig", Some(inference(request)).filter(|inference| !inference.is_empty()));
     let mut config = Map::new();
@@ -63,15 +64,15 @@ pub(crate) fn body(request: &ChatRequest, model: &str) -> Result<String, Error> 
     if let Some(tools) = tools(request)? {
         out.put_raw("toolConfig", tools);
     }
-    out.put(OWN, Some(own(request, family)?).filter(|own| !own.is_empty()));
+    out.put(MODEL_FIELDS, Some(model_fields(request, family)?).filter(|own| !own.is_empty()));
     for (name, value) in request.extras.get(WIRE).into_iter().flatten() {
         let mut theirs = value.to_value();
-        let thinking = theirs.as_object_mut().filter(|_| unthinking && name == OWN);
-        let left = thinking.and_then(|own| own.remove(THINKING)).is_some();
+        let thinking = theirs.as_object_mut().filter(|_| thinking_disabled && name == MODEL_FIELDS);
+        let trimmed = thinking.and_then(|own| own.remove(THINKING)).is_some();
         // The caller's own model fields are merged with those that the request implies.
         match (out.get_mut(name), theirs) {
             (Some(Value::Object(mine)), Value::Object(theirs)) => mine.extend(theirs),
-            (_, theirs) if left => out.put(name, Some(theirs)),
+            (_, theirs) if trimmed => out.put(name, Some(theirs)),
             _ => out.put_raw(name, value.as_str()),
         }
     }
@@ -79,26 +80,26 @@ pub(crate) fn body(request: &ChatRequest, model: &str) -> Result<String, Error> 
 }
 
 /// Whether the current loop of tool calls began without reasoning that can be sent back.
-fn begun_without_thought(turns: &[Value]) -> bool {
-    let answers = |turn: &Value| {
+fn starts_without_reasoning(turns: &[Value]) -> bool {
+    let has_tool_results = |turn: &Value| {
         let blocks = turn["content"].as_array();
         blocks.is_some_and(|blocks| blocks.iter().any(|block| block.get("toolResult").is_some()))
     };
-    let spoken = turns.iter().rposition(|turn| turn["role"] == "user" && !answers(turn));
-    let mut since = turns.iter().skip(spoken.map_or(0, |at| at + 1));
-    let first = since.find(|turn| turn["role"] == "assistant");
+    let last_prompt = turns.iter().rposition(|turn| turn["role"] == "user" && !has_tool_results(turn));
+    let mut later_turns = turns.iter().skip(last_prompt.map_or(0, |at| at + 1));
+    let first = later_turns.find(|turn| turn["role"] == "assistant");
     first.is_some_and(|turn| turn["content"][0].get("reasoningContent").is_none())
 }
 
 /// Whether the request forces the model to think. A model that decides for itself accepts any history.
 fn requests_thinking(request: &ChatRequest) -> bool {
-    let own = request.extras.get(WIRE).and_then(|extras| extras.get(OWN)).map(Json::to_value);
+    let own = request.extras.get(WIRE).and_then(|extras| extras.get(MODEL_FIELDS)).map(Json::to_value);
     own.is_some_and(|own| own[THINKING]["type"] == "enabled")
 }
 
 /// Whether one of the model's own fields asks it to think.
 pub(crate) fn thinks(request: &ChatRequest) -> bool {
-    let own = request.extras.get(WIRE).and_then(|extras| extras.get(OWN)).map(Json::to_value);
+    let own = request.extras.get(WIRE).and_then(|extras| extras.get(MODEL_FIELDS)).map(Json::to_value);
     let own = own.as_ref();
     [THINKING, "reasoningConfig", "reasoning_config"]
         .into_iter()
@@ -110,17 +111,17 @@ pub(crate) fn thinks(request: &ChatRequest) -> bool {
 pub(crate) fn notes(request: &ChatRequest, model: &str) -> Vec<String> {
     let mut notes = Vec::new();
     let family = Family::of(model);
-    if family.thought_leads && requests_thinking(request) {
+    if family.requires_leading_reasoning && requests_thinking(request) {
         let head = request.messages.iter().take_while(|message| is_instruction(message)).count();
-        let turns = messages(&request.messages[head..], &mut Blocks::new(family));
-        if turns.is_ok_and(|turns| begun_without_thought(&turns)) {
-            notes.push(UNTHINKING.to_owned());
+        let turns = messages(&request.messages[head..], &mut BlockEncoder::new(family));
+        if turns.is_ok_and(|turns| starts_without_reasoning(&turns)) {
+            notes.push(THINKING_DISABLED_NOTE.to_owned());
         }
     }
     let inference = request.extras.get(WIRE).and_then(|own| own.get("inferenceConfig")).map(Json::to_value);
     let own = inference.is_some_and(|inference| inference.get("temperature").is_some());
-    if let Some(wanted) = request.sampling.temperature.filter(|wanted| *wanted > HOTTEST && !own) {
-        notes.push(format!("temperature {wanted} lowered to {HOTTEST}"));
+    if let Some(wanted) = request.sampling.temperature.filter(|wanted| *wanted > MAX_TEMPERATURE && !own) {
+        notes.push(format!("temperature {wanted} lowered to {MAX_TEMPERATURE}"));
     }
     if request.parallel_tools == Some(false) && !request.tools.is_empty() {
         notes.push("dropped: one tool call at a time".to_owned());
@@ -131,7 +132,7 @@ pub(crate) fn notes(request: &ChatRequest, model: &str) -> Vec<String> {
     if request.end_user.is_some() {
         notes.push("dropped: the end user's id".to_owned());
     }
-    if request.tools.is_empty() && request.native_tools.is_empty() && !called(request).is_empty() {
+    if request.tools.is_empty() && request.native_tools.is_empty() && !called_tools(request).is_empty() {
         notes.push("declared the tools that the conversation has called".to_owned());
     }
     notes
@@ -160,7 +161,7 @@ fn inference(request: &ChatRequest) -> Map<String, Value> {
         out.insert("maxTokens".into(), tokens.into());
     }
     let sampling = &request.sampling;
-    let temperature = sampling.temperature.map(|wanted| wanted.min(HOTTEST));
+    let temperature = sampling.temperature.map(|wanted| wanted.min(MAX_TEMPERATURE));
     for (name, value) in [("temperature", temperature), ("topP", sampling.top_p)] {
         if let Some(value) = value {
             out.insert(name.into(), json!(value));
@@ -176,22 +177,22 @@ fn inference(request: &ChatRequest) -> Map<String, Value> {
 }
 
 /// Fields that only the model itself has.
-fn own(request: &ChatRequest, family: Family) -> Result<Map<String, Value>, Error> {
+fn model_fields(request: &ChatRequest, family: Family) -> Result<Map<String, Value>, Error> {
     let mut out = Map::new();
     if let Some(top_k) = request.sampling.top_k {
-        let place = family.top_k.ok_or_else(|| unsupported("this model is not known to support top_k"))?;
-        put(&mut out, place, top_k.into());
+        let path = family.top_k.ok_or_else(|| unsupported("this model is not known to support top_k"))?;
+        put(&mut out, path, top_k.into());
     }
     if let Some(effort) = &request.reasoning_effort {
-        for (place, fixed) in family.effort {
-            put(&mut out, place, fixed.unwrap_or(effort).into());
+        for (path, fixed) in family.effort {
+            put(&mut out, path, fixed.unwrap_or(effort).into());
         }
     }
     Ok(out)
 }
 
-fn put(out: &mut Map<String, Value>, place: &[&str], value: Value) {
-    match place {
+fn put(out: &mut Map<String, Value>, path: &[&str], value: Value) {
+    match path {
         [] => {}
         [last] => {
             out.insert((*last).to_owned(), value);
@@ -205,20 +206,20 @@ fn put(out: &mut Map<String, Value>, place: &[&str], value: Value) {
     }
 }
 
-fn messages(messages: &[Message], blocks: &mut Blocks) -> Result<Vec<Value>, Error> {
+fn messages(messages: &[Message], blocks: &mut BlockEncoder) -> Result<Vec<Value>, Error> {
     let mut turns: Vec<(&str, Vec<Value>)> = Vec::new();
     for message in messages {
         let role = if message.role == Role::Assistant { "assistant" } else { "user" };
-        let mut spelled = Vec::new();
+        let mut encoded = Vec::new();
         for part in &message.parts {
-            blocks.part(part, &mut spelled)?;
+            blocks.part(part, &mut encoded)?;
         }
-        if spelled.is_empty() {
+        if encoded.is_empty() {
             continue;
         }
         match turns.last_mut() {
-            Some((last, before)) if *last == role => before.append(&mut spelled),
-            _ => turns.push((role, spelled)),
+            Some((last, before)) if *last == role => before.append(&mut encoded),
+            _ => turns.push((role, encoded)),
         }
     }
     if turns.is_empty() {
@@ -237,7 +238,7 @@ fn is_instruction(message: &Message) -> bool {
 }
 
 /// The names of the tools that the history calls.
-fn called(request: &ChatRequest) -> BTreeSet<&str> {
+fn called_tools(request: &ChatRequest) -> BTreeSet<&str> {
     let parts = request.messages.iter().flat_map(|message| &message.parts);
     parts
         .filter_map(|part| match part {
@@ -248,7 +249,7 @@ fn called(request: &ChatRequest) -> BTreeSet<&str> {
 }
 
 fn tools(request: &ChatRequest) -> Result<Option<String>, Error> {
-    let called = called(request);
+    let called = called_tools(request);
     let forbidden = request.tool_choice == Some(ToolChoice::None);
     if forbidden && called.is_empty() {
         // The wire cannot forbid calls, but a tool that is not offered is not called.
@@ -257,17 +258,17 @@ fn tools(request: &ChatRequest) -> Result<Option<String>, Error> {
     if forbidden {
         return Err(unsupported("this wire cannot disable tool calls in a conversation that contains some"));
     }
-    let mut spelled: Vec<String> = request.tools.iter().map(tool).collect();
+    let mut encoded: Vec<String> = request.tools.iter().map(tool).collect();
     let native = request.native_tools.iter().filter(|native| native.wire == WIRE);
-    spelled.extend(native.map(|native| native.raw.as_str().to_owned()));
-    let offered = !spelled.is_empty();
+    encoded.extend(native.map(|native| native.raw.as_str().to_owned()));
+    let offered = !encoded.is_empty();
     if !offered {
-        spelled.extend(called.iter().map(|name| {
+        encoded.extend(called.iter().map(|name| {
             let schema = json!({"json": {"type": "object"}});
             json!({"toolSpec": {"name": name, "inputSchema": schema}}).to_string()
         }));
     }
-    if spelled.is_empty() {
+    if encoded.is_empty() {
         return Ok(None);
     }
     let choice = match request.tool_choice.as_ref().filter(|_| offered) {
@@ -277,7 +278,7 @@ fn tools(request: &ChatRequest) -> Result<Option<String>, Error> {
         Some(_) => Some(json!({"auto": {}})),
     };
     let choice = choice.map(|choice| format!(",\"toolChoice\":{choice}")).unwrap_or_default();
-    Ok(Some(format!("{{\"tools\":[{}]{choice}}}", spelled.join(","))))
+    Ok(Some(format!("{{\"tools\":[{}]{choice}}}", encoded.join(","))))
 }
 
 fn tool(tool: &hotspare_core::Tool) -> String {

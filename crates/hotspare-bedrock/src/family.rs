@@ -13,7 +13,7 @@ pub(crate) struct Family {
     pub(crate) redacts_text: bool,
     /// Whether a model that is forced to think continues a loop of tool calls only if that began with its own
     /// reasoning.
-    pub(crate) thought_leads: bool,
+    pub(crate) requires_leading_reasoning: bool,
     /// The path of `top_k` among the model's own fields.
     pub(crate) top_k: Option<&'static [&'static str]>,
     /// The model's own fields that set an effort: each a path and a fixed value, or else the effort itself. Empty if
@@ -32,7 +32,7 @@ const OTHER: Family = Family {
     vendor: "",
     origin: "bedrock",
     redacts_text: false,
-    thought_leads: false,
+    requires_leading_reasoning: false,
     top_k: None,
     effort: &[],
     forced_tool: None,
@@ -57,7 +57,7 @@ const FAMILIES: [Family; 4] = [
         // Its signatures are valid on every host of its models.
         origin: "anthropic",
         redacts_text: true,
-        thought_leads: true,
+        requires_leading_reasoning: true,
         top_k: Some(&["top_k"]),
         effort: &[(&["output_config", "effort"], None)],
         forced_tool: Some(true),

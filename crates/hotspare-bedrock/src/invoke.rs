@@ -14,7 +14,7 @@ use http::{HeaderValue, header};
 use serde::Deserialize;
 
 use crate::classify;
-use crate::wire::{EVENT_STREAM, bear, request_id};
+use crate::wire::{EVENT_STREAM, authorize, request_id};
 
 /// A wire inside Bedrock's envelope.
 #[derive(Clone, Debug)]
@@ -59,19 +59,26 @@ impl<W: Wire> Wire for Invoke<W> {
     }
 
     fn encode(&self, call: &Outbound) -> Result<HttpRequest, Error> {
-        bear(self.inner.encode(&call.clone().with_secret(None))?, call.secret.as_ref())
+        authorize(self.inner.encode(&call.clone().with_secret(None))?, call.secret.as_ref())
     }
 
     fn decoder(&self, call: &Outbound, head: &Head) -> Result<Decoding, Error> {
         if head.media_type() != EVENT_STREAM {
             let Decoding { framer, decoder } = self.inner.decoder(call, head)?;
-            let counted = Counted { inner: decoder, counts: counts(head), told: false };
-            return Ok(Decoding { framer, decoder: Box::new(counted) });
+            let with_usage = UsageDecoder { inner: decoder, counts: counts(head), has_usage: false };
+            return Ok(Decoding { framer, decoder: Box::new(with_usage) });
         }
-        let mut inside = head.clone();
-        inside.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
-        let inner = Counted { inner: self.inner.decoder(call, &inside)?.decoder, counts: None, told: false };
-        Ok(Decoding { framer: Box::new(EventStream::default()), decoder: Box::new(Unwrap { inner }) })
+        let mut inner_head = head.clone();
+        inner_head.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
+        let inner = UsageDecoder {
+            inner: self.inner.decoder(call, &inner_head)?.decoder,
+            counts: None,
+            has_usage: false,
+        };
+        Ok(Decoding {
+            framer: Box::new(EventStream::default()),
+            decoder: Box::new(EnvelopeDecoder { inner }),
+        })
     }
 
     fn classify(&self, head: &Head, body: &[u8]) -> Error {
@@ -84,26 +91,26 @@ impl<W: Wire> Wire for Invoke<W> {
 }
 
 /// Unwraps events from their envelope.
-struct Unwrap {
-    inner: Counted,
+struct EnvelopeDecoder {
+    inner: UsageDecoder,
 }
 
 /// Emits the host's token counts if the inner wire has none.
-struct Counted {
+struct UsageDecoder {
     inner: Box<dyn Decoder>,
     counts: Option<Usage>,
-    told: bool,
+    has_usage: bool,
 }
 
-impl Decoder for Counted {
+impl Decoder for UsageDecoder {
     fn push(&mut self, frame: Frame, out: &mut VecDeque<Chunk>) -> Result<(), Error> {
         let before = out.len();
         self.inner.push(frame, out)?;
-        self.told |= out.range(before..).any(|chunk| matches!(chunk.event, Event::Usage(_)));
-        if let Some(counts) = self.counts.take().filter(|_| !self.told) {
+        self.has_usage |= out.range(before..).any(|chunk| matches!(chunk.event, Event::Usage(_)));
+        if let Some(counts) = self.counts.take().filter(|_| !self.has_usage) {
             // Before the finish event, which completes the answer.
-            let ends = |chunk: &Chunk| matches!(chunk.event, Event::Finished(_));
-            let at = out.range(before..).position(ends).map_or(out.len(), |at| before + at);
+            let is_finish = |chunk: &Chunk| matches!(chunk.event, Event::Finished(_));
+            let at = out.range(before..).position(is_finish).map_or(out.len(), |at| before + at);
             out.insert(at, Event::Usage(Box::new(counts)).into());
         }
         Ok(())
@@ -127,7 +134,7 @@ const METRICS: &str = "amazon-bedrock-invocationMetrics";
 
 /// The token counts in a stream's last event, beside the model's own output.
 #[derive(Debug, Default, Deserialize)]
-struct Measured {
+struct MetricsFrame {
     #[serde(rename = "amazon-bedrock-invocationMetrics")]
     metrics: Option<Metrics>,
 }
@@ -148,7 +155,7 @@ struct Envelope<'a> {
     bytes: Option<Text<'a>>,
 }
 
-impl Decoder for Unwrap {
+impl Decoder for EnvelopeDecoder {
     fn push(&mut self, frame: Frame, out: &mut VecDeque<Chunk>) -> Result<(), Error> {
         let name = String::from_utf8_lossy(frame.name.as_deref().unwrap_or_default());
         for prefix in [EventStream::EXCEPTION, EventStream::ERROR] {
@@ -156,13 +163,13 @@ impl Decoder for Unwrap {
                 return Err(classify::in_stream(code, &frame.data));
             }
         }
-        let broken = || Error::new(Kind::Protocol, "an event's envelope cannot be opened");
-        let envelope: Envelope<'_> = serde_json::from_slice(&frame.data).map_err(|_| broken())?;
+        let malformed = || Error::new(Kind::Protocol, "an event's envelope cannot be opened");
+        let envelope: Envelope<'_> = serde_json::from_slice(&frame.data).map_err(|_| malformed())?;
         let Some(text) = envelope.bytes else { return Ok(()) };
-        let data = STANDARD.decode(text.0.as_bytes()).map_err(|_| broken())?;
+        let data = STANDARD.decode(text.0.as_bytes()).map_err(|_| malformed())?;
         if std::str::from_utf8(&data).is_ok_and(|data| data.contains(METRICS))
             && let Some(metrics) =
-                serde_json::from_slice::<Measured>(&data).ok().and_then(|last| last.metrics)
+                serde_json::from_slice::<MetricsFrame>(&data).ok().and_then(|last| last.metrics)
         {
             self.inner.counts = Some(Usage::reported(metrics.input_token_count, metrics.output_token_count));
         }

@@ -3,15 +3,15 @@
 //! A codec: no sockets, clock or retries. Bedrock reports no rate limits in headers, so there are none to decode.
 #![cfg_attr(not(test), deny(clippy::disallowed_methods, clippy::disallowed_types))]
 
+mod binding;
 mod body;
-mod bound;
 mod classify;
 mod decode;
 mod dto;
 mod encode;
 mod family;
 mod invoke;
-mod native;
+mod native_block;
 #[cfg(feature = "sigv4")]
 mod sigv4;
 mod wire;

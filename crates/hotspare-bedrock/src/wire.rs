@@ -10,7 +10,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::decode::ConverseDecoder;
 use crate::family::Family;
-use crate::{WIRE, bound, classify, encode};
+use crate::{WIRE, binding, classify, encode};
 
 /// The media type of streams.
 pub(crate) const EVENT_STREAM: &str = "application/vnd.amazon.eventstream";
@@ -99,7 +99,7 @@ impl Wire for Bedrock {
     }
 
     fn binds(&self, request: &ChatRequest) -> Option<String> {
-        bound::binds(request)
+        binding::binds(request)
     }
 
     fn encode(&self, call: &Outbound) -> Result<HttpRequest, Error> {
@@ -108,7 +108,7 @@ impl Wire for Bedrock {
         let model = utf8_percent_encode(&call.model, PATH);
         let mut request = HttpRequest::post_json(format!("{}/model/{model}/{verb}", self.base_url), body);
         request.headers.extend(self.headers.clone());
-        bear(request, call.secret.as_ref())
+        authorize(request, call.secret.as_ref())
     }
 
     fn decoder(&self, call: &Outbound, head: &Head) -> Result<Decoding, Error> {
@@ -139,7 +139,7 @@ pub(crate) fn request_id(head: &Head) -> Option<String> {
 }
 
 /// Sends a key of one part as a bearer token; one of several parts is an access key, which signs the request instead.
-pub(crate) fn bear(request: HttpRequest, secret: Option<&Secret>) -> Result<HttpRequest, Error> {
+pub(crate) fn authorize(request: HttpRequest, secret: Option<&Secret>) -> Result<HttpRequest, Error> {
     request.with_bearer(secret.filter(|secret| secret.parts().count() == 1))
 }
 

@@ -43,7 +43,7 @@ pub(crate) fn reply(head: &Head, body: &[u8]) -> Error {
         Ok(value) => field("message").or(field("error")).or(value.as_str()).unwrap_or_default(),
         Err(_) => plain_message(text),
     };
-    let mut error = said(message, "", Some(status)).with_status(status);
+    let mut error = self::message(message, "", Some(status)).with_status(status);
     if let Some(id) = field("id") {
         error = error.with_request_id(id);
     }
@@ -51,10 +51,10 @@ pub(crate) fn reply(head: &Head, body: &[u8]) -> Error {
 }
 
 /// Classifies an error by its message and, if a stream gives one, its error type.
-pub(crate) fn said(message: &str, word: &str, status: Option<u16>) -> Error {
+pub(crate) fn message(message: &str, word: &str, status: Option<u16>) -> Error {
     let lower = message.to_ascii_lowercase();
-    let words = ErrorFields { status, words: &[word], text: &lower };
-    let error = apply_rules(RULES, &words).error(message);
+    let fields = ErrorFields { status, words: &[word], text: &lower };
+    let error = apply_rules(RULES, &fields).error(message);
     if word.is_empty() { error } else { error.with_code(word) }
 }
 

@@ -9,7 +9,7 @@ use hotspare_core::{Chunk, Error, Event, FinishReason, Json, Kind, Usage};
 use hotspare_provider::{Decoder, Emit, Frame};
 use serde_json::value::RawValue;
 
-use crate::dto::{self, Content, Message, Reply, ToolCall, many};
+use crate::dto::{self, Content, Message, Reply, ToolCall, one_or_many};
 use crate::{WIRE, classify};
 
 /// Decodes one reply.
@@ -18,7 +18,7 @@ pub(crate) struct ChatDecoder {
     started: bool,
     finished: bool,
     /// The host's index of each tool call so far.
-    tools: Vec<Option<u64>>,
+    tool_calls: Vec<Option<u64>>,
 }
 
 impl ChatDecoder {
@@ -30,11 +30,12 @@ impl ChatDecoder {
         match reply.event_type.as_deref() {
             // A stream's last frame repeats the whole answer; only its usage and tool calls are new.
             Some("stream-end") => {
-                let whole: Reply<'_> = many(reply.response).map_err(shape)?.pop().unwrap_or_default();
-                if self.tools.is_empty() {
+                let whole: Reply<'_> =
+                    one_or_many(reply.response).map_err(malformed)?.pop().unwrap_or_default();
+                if self.tool_calls.is_empty() {
                     self.calls(None, whole.tool_calls, events)?;
                 }
-                count(whole.meta, events);
+                push_usage(whole.meta, events);
                 return self.end(reply.finish_reason.or(whole.finish_reason), None, None, events);
             }
             // Search queries and results, and pieces that the last frame repeats.
@@ -46,12 +47,12 @@ impl ChatDecoder {
         if let Some(message) = delta.message {
             self.message(reply.index, message, starts, events)?;
         }
-        if let Some(message) = many::<Message<'_>>(reply.message).map_err(shape)?.pop() {
+        if let Some(message) = one_or_many::<Message<'_>>(reply.message).map_err(malformed)?.pop() {
             self.message(None, message, true, events)?;
         }
         events.text(Event::TextDelta, reply.text);
         self.calls(None, reply.tool_calls, events)?;
-        notes(reply.citations, events);
+        push_annotations(reply.citations, events);
         let mut reason = reply.finish_reason.or(delta.finish_reason);
         // Hotspare never requests several answers; if a host sends more than one, only the first is read.
         if let Some(first) = reply.generations.unwrap_or_default().into_iter().next() {
@@ -63,7 +64,7 @@ impl ChatDecoder {
         {
             events.push(Event::LogProbs(logprobs));
         }
-        count(reply.usage.or(reply.meta).or(delta.usage), events);
+        push_usage(reply.usage.or(reply.meta).or(delta.usage), events);
         self.end(reason, delta.error, delta.error_type, events)
     }
 
@@ -76,22 +77,22 @@ impl ChatDecoder {
     ) -> Result<(), Error> {
         events.text(Event::ReasoningDelta, message.tool_plan);
         if message.content.is_some_and(|raw| raw.get().starts_with('"')) {
-            events.text(Event::TextDelta, many::<String>(message.content).map_err(shape)?.pop());
+            events.text(Event::TextDelta, one_or_many::<String>(message.content).map_err(malformed)?.pop());
         } else {
-            for content in many::<Content>(message.content).map_err(shape)? {
+            for content in one_or_many::<Content>(message.content).map_err(malformed)? {
                 events.text(Event::ReasoningDelta, content.thinking);
                 events.text(Event::TextDelta, content.text);
             }
         }
         if starts {
             self.calls(index, message.tool_calls, events)?;
-        } else if let Some(call) = many::<ToolCall<'_>>(message.tool_calls).map_err(shape)?.pop() {
-            let place = self.tools.iter().rposition(|known| *known == index);
-            if let Some(place) = place.or(self.tools.len().checked_sub(1)) {
-                arguments(place, call.function.and_then(|function| function.arguments), events);
+        } else if let Some(call) = one_or_many::<ToolCall<'_>>(message.tool_calls).map_err(malformed)?.pop() {
+            let position = self.tool_calls.iter().rposition(|known| *known == index);
+            if let Some(position) = position.or(self.tool_calls.len().checked_sub(1)) {
+                arguments(position, call.function.and_then(|function| function.arguments), events);
             }
         }
-        notes(message.citations, events);
+        push_annotations(message.citations, events);
         Ok(())
     }
 
@@ -101,16 +102,16 @@ impl ChatDecoder {
         raw: Option<&RawValue>,
         events: &mut Emit<'_>,
     ) -> Result<(), Error> {
-        for call in many::<ToolCall<'_>>(raw).map_err(shape)? {
-            let place = self.tools.len();
-            self.tools.push(index);
+        for call in one_or_many::<ToolCall<'_>>(raw).map_err(malformed)? {
+            let position = self.tool_calls.len();
+            self.tool_calls.push(index);
             let function = call.function.unwrap_or_default();
             events.push(Event::ToolStarted {
-                index: to_u32(place),
+                index: to_u32(position),
                 id: call.id.unwrap_or_default(),
                 name: function.name.or(call.name).unwrap_or_default(),
             });
-            arguments(place, function.arguments.or(call.parameters), events);
+            arguments(position, function.arguments.or(call.parameters), events);
         }
         Ok(())
     }
@@ -125,7 +126,7 @@ impl ChatDecoder {
         let Some(word) = reason.filter(|_| !self.finished) else { return Ok(()) };
         self.finished = true;
         let reason = match word.to_ascii_uppercase().as_str() {
-            "COMPLETE" | "STOP_SEQUENCE" if !self.tools.is_empty() => FinishReason::ToolCalls,
+            "COMPLETE" | "STOP_SEQUENCE" if !self.tool_calls.is_empty() => FinishReason::ToolCalls,
             "COMPLETE" | "STOP_SEQUENCE" => FinishReason::Stop,
             "MAX_TOKENS" | "ERROR_LIMIT" => FinishReason::Length,
             "TOOL_CALL" => FinishReason::ToolCalls,
@@ -133,7 +134,7 @@ impl ChatDecoder {
             "TIMEOUT" => return Err(Error::new(Kind::Timeout, "the host ran out of time").with_code(word)),
             "ERROR" => {
                 let error = error.as_deref().unwrap_or("the host ended the answer with an error");
-                return Err(classify::said(error, error_type.as_deref().unwrap_or(&word), None));
+                return Err(classify::message(error, error_type.as_deref().unwrap_or(&word), None));
             }
             _ => FinishReason::Other(word),
         };
@@ -152,7 +153,7 @@ impl Decoder for ChatDecoder {
             Ok(reply) => reply,
             // A damaged frame after the end of the answer loses nothing.
             Err(_) if self.finished => return Ok(()),
-            Err(error) => return Err(shape(error)),
+            Err(error) => return Err(malformed(error)),
         };
         let untyped = reply.kind.is_none() && reply.event_type.is_none();
         // Hotspare never requests several answers; if a host sends more than one, only the first is read.
@@ -163,7 +164,7 @@ impl Decoder for ChatDecoder {
         if !known && reply.finish_reason.is_none() {
             // An error with a successful status has a string where an answer has its message object.
             return match reply.message.and_then(|raw| serde_json::from_str::<String>(raw.get()).ok()) {
-                Some(message) => Err(classify::said(&message, "", None)),
+                Some(message) => Err(classify::message(&message, "", None)),
                 None => Err(Error::new(Kind::Protocol, "a frame is neither an answer nor an error")),
             };
         }
@@ -180,19 +181,19 @@ impl Decoder for ChatDecoder {
 }
 
 /// Arguments are a string of JSON, or the object itself.
-fn arguments(place: usize, raw: Option<&RawValue>, events: &mut Emit<'_>) {
-    let Some(spelled) = raw.map(RawValue::get).filter(|spelled| *spelled != "null") else { return };
-    let text = match serde_json::from_str::<String>(spelled) {
+fn arguments(position: usize, raw: Option<&RawValue>, events: &mut Emit<'_>) {
+    let Some(json) = raw.map(RawValue::get).filter(|json| *json != "null") else { return };
+    let text = match serde_json::from_str::<String>(json) {
         Ok(text) => text,
-        Err(_) => spelled.to_owned(),
+        Err(_) => json.to_owned(),
     };
     if !text.is_empty() {
-        events.push(Event::ToolDelta { index: to_u32(place), arguments: text });
+        events.push(Event::ToolDelta { index: to_u32(position), arguments: text });
     }
 }
 
-fn notes(raw: Option<&RawValue>, events: &mut Emit<'_>) {
-    for note in many::<&RawValue>(raw).unwrap_or_default() {
+fn push_annotations(raw: Option<&RawValue>, events: &mut Emit<'_>) {
+    for note in one_or_many::<&RawValue>(raw).unwrap_or_default() {
         if let Ok(note) = Json::parse(note.get()) {
             events.push(Event::Annotation(note));
         }
@@ -200,7 +201,7 @@ fn notes(raw: Option<&RawValue>, events: &mut Emit<'_>) {
 }
 
 /// Billed tokens differ from processed ones; the processed are reported, and the billed only if there is nothing else.
-fn count(usage: Option<dto::Usage>, events: &mut Emit<'_>) {
+fn push_usage(usage: Option<dto::UsageDto>, events: &mut Emit<'_>) {
     let Some(usage) = usage else { return };
     let Some(tokens) = usage.tokens.or(usage.billed_units) else { return };
     let mut counted = Usage::reported(tokens.input_tokens.0, tokens.output_tokens.0);
@@ -209,12 +210,12 @@ fn count(usage: Option<dto::Usage>, events: &mut Emit<'_>) {
     events.push(Event::Usage(Box::new(counted)));
 }
 
-fn shape(_: serde_json::Error) -> Error {
+fn malformed(_: serde_json::Error) -> Error {
     Error::new(Kind::Protocol, "a frame is not the JSON of this wire")
 }
 
-fn to_u32(place: usize) -> u32 {
-    u32::try_from(place).unwrap_or(u32::MAX)
+fn to_u32(position: usize) -> u32 {
+    u32::try_from(position).unwrap_or(u32::MAX)
 }
 
 #[cfg(test)]

@@ -24,8 +24,8 @@ pub(crate) struct Reply<'a> {
     #[serde(borrow)]
     pub(crate) message: Option<&'a RawValue>,
     pub(crate) finish_reason: Option<String>,
-    pub(crate) usage: Option<Usage>,
-    pub(crate) meta: Option<Usage>,
+    pub(crate) usage: Option<UsageDto>,
+    pub(crate) meta: Option<UsageDto>,
     /// Present in every frame of the oldest streams, which may contain several answers.
     pub(crate) is_finished: Option<bool>,
     /// The text in version 1.
@@ -48,7 +48,7 @@ pub(crate) struct Delta<'a> {
     #[serde(borrow)]
     pub(crate) message: Option<Message<'a>>,
     pub(crate) finish_reason: Option<String>,
-    pub(crate) usage: Option<Usage>,
+    pub(crate) usage: Option<UsageDto>,
     pub(crate) error: Option<String>,
     pub(crate) error_type: Option<String>,
 }
@@ -103,7 +103,7 @@ pub(crate) struct Generation {
 /// Token counts, as processed and as billed.
 #[derive(Clone, Copy, Debug, Default, Deserialize)]
 #[serde(default)]
-pub(crate) struct Usage {
+pub(crate) struct UsageDto {
     pub(crate) tokens: Option<Tokens>,
     pub(crate) billed_units: Option<Tokens>,
     #[serde(deserialize_with = "hotspare_provider::count")]
@@ -119,7 +119,9 @@ pub(crate) struct Tokens {
 }
 
 /// One value or a list of them.
-pub(crate) fn many<'a, T: Deserialize<'a>>(raw: Option<&'a RawValue>) -> Result<Vec<T>, serde_json::Error> {
+pub(crate) fn one_or_many<'a, T: Deserialize<'a>>(
+    raw: Option<&'a RawValue>,
+) -> Result<Vec<T>, serde_json::Error> {
     match raw.map(RawValue::get) {
         None | Some("null") => Ok(Vec::new()),
         Some(list) if list.starts_with('[') => serde_json::from_str(list),

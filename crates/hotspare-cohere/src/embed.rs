@@ -36,7 +36,7 @@ pub(crate) fn body(request: &EmbedRequest, model: &str) -> Result<Vec<u8>, Error
 /// Decodes one reply.
 #[derive(Debug, Default)]
 pub(crate) struct EmbedDecoder {
-    heard: bool,
+    received: bool,
 }
 
 #[derive(Deserialize)]
@@ -46,7 +46,7 @@ struct Reply<'a> {
     #[serde(borrow, default)]
     embeddings: Option<&'a RawValue>,
     #[serde(default)]
-    meta: Option<crate::dto::Usage>,
+    meta: Option<crate::dto::UsageDto>,
     #[serde(default)]
     message: Option<String>,
 }
@@ -83,10 +83,10 @@ impl Decoder for EmbedDecoder {
             (Some(raw), _) => {
                 vectors(raw).ok_or_else(|| Error::new(Kind::Protocol, "the reply has no vectors"))?
             }
-            (None, Some(message)) => return Err(classify::said(&message, "", None)),
+            (None, Some(message)) => return Err(classify::message(&message, "", None)),
             (None, None) => return Err(Error::new(Kind::Protocol, "the reply has no vectors")),
         };
-        self.heard = true;
+        self.received = true;
         let mut push = |event: Event| out.push_back(Chunk::from(event));
         push(Event::Started { id: reply.id, model: None });
         for (index, values) in (0_u32..).zip(vectors) {
@@ -101,7 +101,7 @@ impl Decoder for EmbedDecoder {
     }
 
     fn finish(&mut self, _: &mut VecDeque<Chunk>) -> Result<(), Error> {
-        if self.heard { Ok(()) } else { Err(Error::new(Kind::Protocol, "the reply is empty")) }
+        if self.received { Ok(()) } else { Err(Error::new(Kind::Protocol, "the reply is empty")) }
     }
 }
 

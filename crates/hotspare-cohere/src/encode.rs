@@ -10,14 +10,14 @@ use serde_json::{Value, json};
 use crate::WIRE;
 
 /// The highest temperature.
-const HOTTEST: f64 = 1.0;
+const MAX_TEMPERATURE: f64 = 1.0;
 
 /// The parts of a request that are changed or dropped.
 pub(crate) fn notes(request: &ChatRequest) -> Vec<String> {
     let mut notes = Vec::new();
     let own = request.extras.get(WIRE).is_some_and(|own| own.contains_key("temperature"));
-    if let Some(wanted) = request.sampling.temperature.filter(|wanted| *wanted > HOTTEST && !own) {
-        notes.push(format!("temperature {wanted} lowered to {HOTTEST}"));
+    if let Some(wanted) = request.sampling.temperature.filter(|wanted| *wanted > MAX_TEMPERATURE && !own) {
+        notes.push(format!("temperature {wanted} lowered to {MAX_TEMPERATURE}"));
     }
     if request.parallel_tools == Some(false) && !request.tools.is_empty() {
         notes.push("dropped: one tool call at a time".to_owned());
@@ -37,7 +37,7 @@ pub(crate) fn body(request: &ChatRequest, model: &str, stream: bool) -> Result<S
     out.put("messages", Some(messages(&request.messages)?));
     out.put("stream", stream.then_some(true));
     out.put("max_tokens", request.max_output);
-    out.put("temperature", sampling.temperature.map(|wanted| json!(wanted.min(HOTTEST))));
+    out.put("temperature", sampling.temperature.map(|wanted| json!(wanted.min(MAX_TEMPERATURE))));
     out.put("p", sampling.top_p.map(|value| json!(value)));
     out.put("k", sampling.top_k);
     out.put("seed", sampling.seed);
@@ -95,7 +95,7 @@ fn messages(messages: &[Message]) -> Result<Vec<Value>, Error> {
             Role::System | Role::Developer => "system",
             _ => "user",
         };
-        let (mut content, mut plan, mut calls) = (Vec::new(), String::new(), Vec::new());
+        let (mut content, mut reasoning_text, mut calls) = (Vec::new(), String::new(), Vec::new());
         for part in &message.parts {
             match part {
                 Part::Text(text) | Part::Refusal(text) if text.is_empty() => {}
@@ -109,7 +109,7 @@ fn messages(messages: &[Message]) -> Result<Vec<Value>, Error> {
                         "this wire does not support documents of this kind",
                     ));
                 }
-                Part::Reasoning(reasoning) => plan.push_str(&reasoning.text),
+                Part::Reasoning(reasoning) => reasoning_text.push_str(&reasoning.text),
                 Part::ToolCall(call) => {
                     let arguments = if call.arguments.trim().is_empty() { "{}" } else { &call.arguments };
                     calls.push(json!({
@@ -131,8 +131,8 @@ fn messages(messages: &[Message]) -> Result<Vec<Value>, Error> {
         }
         if !calls.is_empty() {
             turn["tool_calls"] = calls.into();
-            if !plan.is_empty() {
-                turn["tool_plan"] = plan.into();
+            if !reasoning_text.is_empty() {
+                turn["tool_plan"] = reasoning_text.into();
             }
         }
         out.push(turn);

@@ -98,19 +98,19 @@ pub const RULES: &[Rule] = &[
 
 /// Classifies an unsuccessful reply.
 pub(crate) fn reply(head: &Head, body: &[u8]) -> Error {
-    let said = Said::read(&String::from_utf8_lossy(body));
+    let body = ErrorBody::read(&String::from_utf8_lossy(body));
     let status = head.status.as_u16();
-    let error = said.error(Some(status)).with_status(status);
+    let error = body.error(Some(status)).with_status(status);
     error.with_retry_after(retry_after(head))
 }
 
 /// Classifies an error reported inside a reply.
 pub(crate) fn in_reply(text: &str) -> Error {
-    Said::read(text).error(None)
+    ErrorBody::read(text).error(None)
 }
 
 #[derive(Debug, Default)]
-struct Said {
+struct ErrorBody {
     message: String,
     /// The status word, such as `INVALID_ARGUMENT`.
     status: String,
@@ -120,7 +120,7 @@ struct Said {
     quota: Quota,
 }
 
-impl Said {
+impl ErrorBody {
     fn read(text: &str) -> Self {
         let text = text.trim();
         let Some(value) = parse(text) else {
@@ -149,7 +149,7 @@ impl Said {
     }
 
     fn error(&self, status: Option<u16>) -> Error {
-        let mut error = self.meaning(status).error(self.message.clone());
+        let mut error = self.classification(status).error(self.message.clone());
         let code = if self.reason.is_empty() { &self.status } else { &self.reason };
         if !code.is_empty() {
             error = error.with_code(code.clone());
@@ -157,13 +157,13 @@ impl Said {
         error.with_retry_after(self.quota.retry_after)
     }
 
-    fn meaning(&self, status: Option<u16>) -> Classification {
+    fn classification(&self, status: Option<u16>) -> Classification {
         let status = status.or(self.code);
         let lower = self.message.to_ascii_lowercase();
         let daily = self.quota.used_up && self.status == "RESOURCE_EXHAUSTED";
         let used_up = if daily { USED_UP } else { "" };
-        let said = ErrorFields { status, words: &[&self.reason, &self.status, used_up], text: &lower };
-        apply_rules(RULES, &said)
+        let fields = ErrorFields { status, words: &[&self.reason, &self.status, used_up], text: &lower };
+        apply_rules(RULES, &fields)
     }
 }
 
@@ -171,17 +171,17 @@ impl Said {
 fn parse(text: &str) -> Option<Value> {
     let read = serde_json::from_str(text).ok();
     read.or_else(|| {
-        let mut mended = String::with_capacity(text.len());
+        let mut repaired = String::with_capacity(text.len());
         for character in text.chars() {
             if matches!(character, '}' | ']') {
-                let end = mended.trim_end().len();
-                if mended[..end].ends_with(',') {
-                    mended.truncate(end - 1);
+                let end = repaired.trim_end().len();
+                if repaired[..end].ends_with(',') {
+                    repaired.truncate(end - 1);
                 }
             }
-            mended.push(character);
+            repaired.push(character);
         }
-        serde_json::from_str(&mended).ok()
+        serde_json::from_str(&repaired).ok()
     })
     .filter(|value: &Value| value.is_object() || value.is_array())
 }

@@ -21,23 +21,23 @@ pub(crate) const FOREIGN_CALL: &str = "skip_thought_signature_validator";
 
 /// A turn.
 #[derive(Debug, Serialize)]
-pub(crate) struct Turn<'a> {
+pub(crate) struct MessageDto<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) role: Option<&'static str>,
-    pub(crate) parts: Vec<Piece<'a>>,
+    pub(crate) parts: Vec<PartDto<'a>>,
 }
 
 /// A part of a turn, or one that came in this wire's own format.
 #[derive(Debug, Serialize)]
 #[serde(untagged)]
-pub(crate) enum Piece<'a> {
-    Own(&'a Json),
-    Said(Box<WirePart<'a>>),
+pub(crate) enum PartDto<'a> {
+    Native(&'a Json),
+    Encoded(Box<WirePart<'a>>),
 }
 
-impl<'a> From<WirePart<'a>> for Piece<'a> {
+impl<'a> From<WirePart<'a>> for PartDto<'a> {
     fn from(part: WirePart<'a>) -> Self {
-        Self::Said(Box::new(part))
+        Self::Encoded(Box::new(part))
     }
 }
 
@@ -50,13 +50,13 @@ pub(crate) struct WirePart<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     text: Option<Cow<'a, str>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    inline_data: Option<Blob<'a>>,
+    inline_data: Option<BlobDto<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    file_data: Option<File<'a>>,
+    file_data: Option<FileDto<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    function_call: Option<Call<'a>>,
+    function_call: Option<FunctionCallDto<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    function_response: Option<Response<'a>>,
+    function_response: Option<FunctionResponseDto<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     thought_signature: Option<&'a str>,
     /// Other fields, which only this wire has.
@@ -66,28 +66,28 @@ pub(crate) struct WirePart<'a> {
 
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Blob<'a> {
+struct BlobDto<'a> {
     mime_type: &'a str,
     data: &'a str,
 }
 
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-struct File<'a> {
+struct FileDto<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     mime_type: Option<&'static str>,
     file_uri: Cow<'a, str>,
 }
 
 #[derive(Debug, Serialize)]
-struct Call<'a> {
+struct FunctionCallDto<'a> {
     id: &'a str,
     name: &'a str,
     args: Cow<'a, RawValue>,
 }
 
 #[derive(Debug, Serialize)]
-struct Response<'a> {
+struct FunctionResponseDto<'a> {
     id: &'a str,
     name: &'a str,
     response: Cow<'a, RawValue>,
@@ -103,14 +103,14 @@ impl<'a> WirePart<'a> {
     fn media(media: &'a Media) -> Self {
         match media {
             Media::Base64 { media_type, data } => {
-                Self { inline_data: Some(Blob { mime_type: media_type, data }), ..Self::default() }
+                Self { inline_data: Some(BlobDto { mime_type: media_type, data }), ..Self::default() }
             }
             other => {
                 let file_uri = match other {
                     Media::Url(url) => Cow::Borrowed(url.as_str()),
                     other => Cow::Owned(other.to_url()),
                 };
-                let file = File { mime_type: media_type(&file_uri), file_uri };
+                let file = FileDto { mime_type: media_type(&file_uri), file_uri };
                 Self { file_data: Some(file), ..Self::default() }
             }
         }
@@ -118,7 +118,7 @@ impl<'a> WirePart<'a> {
 }
 
 /// Whether a message is an instruction.
-pub(crate) fn instructs(message: &Message) -> bool {
+pub(crate) fn is_instruction(message: &Message) -> bool {
     matches!(message.role, Role::System | Role::Developer)
 }
 
@@ -131,20 +131,20 @@ pub(crate) fn turns<'a>(
     messages: &'a [Message],
     origin: &str,
     generation: &Generation,
-) -> Result<Vec<Turn<'a>>, Error> {
-    let head = messages.iter().take_while(|message| instructs(message)).count();
+) -> Result<Vec<MessageDto<'a>>, Error> {
+    let head = messages.iter().take_while(|message| is_instruction(message)).count();
     let mut writer =
-        Writer { turns: Vec::new(), calls: BTreeMap::new(), responses: Vec::new(), beside: Vec::new() };
+        Writer { turns: Vec::new(), calls: BTreeMap::new(), responses: Vec::new(), follow_up: Vec::new() };
     for message in &messages[head..] {
         if message.role == Role::Assistant {
-            writer.close();
+            writer.flush();
             let parts = writer.model(&message.parts, origin, generation)?;
             writer.turn("model", parts);
         } else {
             writer.user(message, generation)?;
         }
     }
-    writer.close();
+    writer.flush();
     if writer.turns.is_empty() {
         return Err(Error::new(Kind::InvalidRequest, "the request has instructions but no turn to answer"));
     }
@@ -152,61 +152,66 @@ pub(crate) fn turns<'a>(
 }
 
 struct Writer<'a> {
-    turns: Vec<Turn<'a>>,
+    turns: Vec<MessageDto<'a>>,
     /// The calls so far by id: each call's position among them, and the tool's name.
     calls: BTreeMap<&'a str, (usize, &'a str)>,
     /// The open turn of responses, each with the position of the call that it answers.
-    responses: Vec<(usize, Piece<'a>)>,
-    /// The turn that follows the responses.
-    beside: Vec<Piece<'a>>,
+    responses: Vec<(usize, PartDto<'a>)>,
+    /// What the caller added to the responses: the next turn.
+    follow_up: Vec<PartDto<'a>>,
 }
 
 impl<'a> Writer<'a> {
-    fn turn(&mut self, role: &'static str, parts: Vec<Piece<'a>>) {
+    fn turn(&mut self, role: &'static str, parts: Vec<PartDto<'a>>) {
         if !parts.is_empty() {
-            self.turns.push(Turn { role: Some(role), parts });
+            self.turns.push(MessageDto { role: Some(role), parts });
         }
     }
 
     /// Ends the turn of responses.
-    fn close(&mut self) {
-        let (mut responses, beside) = (std::mem::take(&mut self.responses), std::mem::take(&mut self.beside));
+    fn flush(&mut self) {
+        let (mut responses, follow_up) =
+            (std::mem::take(&mut self.responses), std::mem::take(&mut self.follow_up));
         // Older models tell calls of the same function apart only by their order.
-        responses.sort_by_key(|(place, _)| *place);
-        self.turn("user", responses.into_iter().map(|(_, piece)| piece).collect());
-        self.turn("user", beside);
+        responses.sort_by_key(|(position, _)| *position);
+        self.turn("user", responses.into_iter().map(|(_, part)| part).collect());
+        self.turn("user", follow_up);
     }
 
     fn user(&mut self, message: &'a Message, generation: &Generation) -> Result<(), Error> {
-        let answers = message.parts.iter().any(|part| matches!(part, Part::ToolResult(_)));
-        if !answers {
-            self.close();
+        let has_tool_results = message.parts.iter().any(|part| matches!(part, Part::ToolResult(_)));
+        if !has_tool_results {
+            self.flush();
         }
         let mut written = false;
         for part in &message.parts {
-            let before = self.beside.len();
+            let before = self.follow_up.len();
             match part {
                 Part::ToolResult(result) => self.response(result, generation)?,
                 Part::Text(text) | Part::Refusal(text) if !text.is_empty() => {
-                    self.beside.push(WirePart::text(text).into());
+                    self.follow_up.push(WirePart::text(text).into());
                 }
-                Part::Image(media) | Part::Document(media) => self.beside.push(WirePart::media(media).into()),
-                Part::Native(native) if native.wire == WIRE => self.beside.push(Piece::Own(&native.raw)),
+                Part::Image(media) | Part::Document(media) => {
+                    self.follow_up.push(WirePart::media(media).into())
+                }
+                Part::Native(native) if native.wire == WIRE => {
+                    self.follow_up.push(PartDto::Native(&native.raw))
+                }
                 Part::Fields(fields) => {
-                    add(fields, self.beside.last_mut().filter(|_| written));
+                    add_fields(fields, self.follow_up.last_mut().filter(|_| written));
                 }
                 _ => {}
             }
-            written = self.beside.len() > before || (written && matches!(part, Part::Fields(_)));
+            written = self.follow_up.len() > before || (written && matches!(part, Part::Fields(_)));
         }
-        if !answers {
-            self.close();
+        if !has_tool_results {
+            self.flush();
         }
         Ok(())
     }
 
     fn response(&mut self, result: &'a ToolResult, generation: &Generation) -> Result<(), Error> {
-        let (place, name) = self.calls.get(result.id.as_str()).copied().ok_or_else(|| {
+        let (position, name) = self.calls.get(result.id.as_str()).copied().ok_or_else(|| {
             Error::new(Kind::InvalidRequest, "a tool result matches no call in this conversation")
         })?;
         let media = result.content.iter().filter_map(|part| match part {
@@ -216,12 +221,12 @@ impl<'a> Writer<'a> {
         let parts = if generation.media_in_responses {
             media.collect()
         } else {
-            self.beside.extend(media.map(Piece::from));
+            self.follow_up.extend(media.map(PartDto::from));
             Vec::new()
         };
-        let response = Response { id: &result.id, name, response: response(result)?, parts };
-        let piece = WirePart { function_response: Some(response), ..WirePart::default() }.into();
-        self.responses.push((place, piece));
+        let response = FunctionResponseDto { id: &result.id, name, response: response(result)?, parts };
+        let part = WirePart { function_response: Some(response), ..WirePart::default() }.into();
+        self.responses.push((position, part));
         Ok(())
     }
 
@@ -230,10 +235,10 @@ impl<'a> Writer<'a> {
         parts: &'a [Part],
         origin: &str,
         generation: &Generation,
-    ) -> Result<Vec<Piece<'a>>, Error> {
-        let mut out: Vec<Piece<'a>> = Vec::with_capacity(parts.len());
+    ) -> Result<Vec<PartDto<'a>>, Error> {
+        let mut out: Vec<PartDto<'a>> = Vec::with_capacity(parts.len());
         // The signature of a part that is still to come.
-        let mut proof: Option<&'a str> = None;
+        let mut pending_signature: Option<&'a str> = None;
         let mut first_call = true;
         // Fields of a part that is not written are dropped with it.
         let mut written = false;
@@ -248,8 +253,8 @@ impl<'a> Writer<'a> {
                         continue;
                     };
                     if reasoning.text.is_empty() {
-                        out.extend(proof.take().map(alone));
-                        proof = Some(&signature.data);
+                        out.extend(pending_signature.take().map(signature_only));
+                        pending_signature = Some(&signature.data);
                     } else {
                         let thought = WirePart {
                             thought: true,
@@ -260,43 +265,53 @@ impl<'a> Writer<'a> {
                     }
                 }
                 Part::Text(text) | Part::Refusal(text) if !text.is_empty() => {
-                    out.push(WirePart { thought_signature: proof.take(), ..WirePart::text(text) }.into());
+                    out.push(
+                        WirePart { thought_signature: pending_signature.take(), ..WirePart::text(text) }
+                            .into(),
+                    );
                 }
                 Part::Image(media) | Part::Document(media) => {
-                    out.push(WirePart { thought_signature: proof.take(), ..WirePart::media(media) }.into());
+                    out.push(
+                        WirePart { thought_signature: pending_signature.take(), ..WirePart::media(media) }
+                            .into(),
+                    );
                 }
                 Part::ToolCall(call) => {
-                    let place = self.calls.len();
-                    self.calls.insert(&call.id, (place, &call.name));
+                    let position = self.calls.len();
+                    self.calls.insert(&call.id, (position, &call.name));
                     // Only a turn's first call needs a signature.
-                    let foreign = (first_call && generation.wants_signatures).then_some(FOREIGN_CALL);
+                    let foreign = (first_call && generation.requires_signatures).then_some(FOREIGN_CALL);
                     first_call = false;
-                    let called = WirePart {
-                        function_call: Some(Call { id: &call.id, name: &call.name, args: arguments(call)? }),
-                        thought_signature: proof.take().or(foreign),
+                    let call_part = WirePart {
+                        function_call: Some(FunctionCallDto {
+                            id: &call.id,
+                            name: &call.name,
+                            args: arguments(call)?,
+                        }),
+                        thought_signature: pending_signature.take().or(foreign),
                         ..WirePart::default()
                     };
-                    out.push(called.into());
+                    out.push(call_part.into());
                 }
-                Part::Native(native) if native.wire == WIRE => out.push(Piece::Own(&native.raw)),
-                Part::Fields(fields) => add(fields, out.last_mut().filter(|_| written)),
+                Part::Native(native) if native.wire == WIRE => out.push(PartDto::Native(&native.raw)),
+                Part::Fields(fields) => add_fields(fields, out.last_mut().filter(|_| written)),
                 _ => {}
             }
             written = out.len() > before || (written && matches!(part, Part::Fields(_)));
         }
-        out.extend(proof.take().map(alone));
+        out.extend(pending_signature.take().map(signature_only));
         Ok(out)
     }
 }
 
 /// A signature that came without a part, as at the end of a stream.
-fn alone(proof: &str) -> Piece<'_> {
-    WirePart { thought_signature: Some(proof), ..WirePart::text("") }.into()
+fn signature_only(pending_signature: &str) -> PartDto<'_> {
+    WirePart { thought_signature: Some(pending_signature), ..WirePart::text("") }.into()
 }
 
 /// Adds this wire's own fields to the part before them.
-fn add(fields: &Native, part: Option<&mut Piece<'_>>) {
-    if let (true, Some(Piece::Said(part))) = (fields.wire == WIRE, part)
+fn add_fields(fields: &Native, part: Option<&mut PartDto<'_>>) {
+    if let (true, Some(PartDto::Encoded(part))) = (fields.wire == WIRE, part)
         && let Ok(fields) = serde_json::from_str::<BTreeMap<String, Json>>(fields.raw.as_str())
     {
         part.fields.extend(fields);

@@ -30,11 +30,11 @@ pub(crate) struct ContentDecoder {
     finish: Option<String>,
     ended: bool,
     /// Some text, reasoning or a call has been emitted.
-    said: bool,
+    has_content: bool,
     /// Some parts were ones that only this wire has.
-    native: bool,
+    has_native: bool,
     /// Tool calls so far.
-    tools: u32,
+    tool_calls: u32,
 }
 
 impl ContentDecoder {
@@ -45,9 +45,9 @@ impl ContentDecoder {
             id: String::new(),
             finish: None,
             ended: false,
-            said: false,
-            native: false,
-            tools: 0,
+            has_content: false,
+            has_native: false,
+            tool_calls: 0,
         }
     }
 
@@ -70,7 +70,7 @@ impl ContentDecoder {
             events.push(Event::Started { id: name(id), model: name(text(reply.model_version)) });
         }
         if let Some(usage) = reply.usage_metadata {
-            count(events, usage);
+            push_usage(events, usage);
         }
         if candidates.is_empty()
             && let Some(reason) = blocked
@@ -81,16 +81,16 @@ impl ContentDecoder {
         }
         let first = candidates.into_iter().find(|candidate| candidate.index.unwrap_or(0) == 0);
         self.candidate(first.unwrap_or_default(), events);
-        if self.said && !self.native { self.end(events) } else { Ok(()) }
+        if self.has_content && !self.has_native { self.end(events) } else { Ok(()) }
     }
 
     fn candidate(&mut self, candidate: dto::Candidate<'_>, events: &mut Emit<'_>) {
         for part in candidate.content.and_then(|content| content.parts).unwrap_or_default() {
             self.part(part, events);
         }
-        note(events, "citationMetadata", candidate.citation_metadata);
-        note(events, "groundingMetadata", candidate.grounding_metadata);
-        note(events, "urlContextMetadata", candidate.url_context_metadata);
+        push_annotation(events, "citationMetadata", candidate.citation_metadata);
+        push_annotation(events, "groundingMetadata", candidate.grounding_metadata);
+        push_annotation(events, "urlContextMetadata", candidate.url_context_metadata);
         if let Some(raw) = candidate.logprobs_result
             && let Ok(raw) = Json::parse(raw.get())
         {
@@ -104,7 +104,7 @@ impl ContentDecoder {
     fn part(&mut self, raw: &RawValue, events: &mut Emit<'_>) {
         let Ok(part) = serde_json::from_str::<dto::Part<'_>>(raw.get()) else { return };
         if part.text.is_none() && part.function_call.is_none() && is_native(raw) {
-            self.native = true;
+            self.has_native = true;
             // Includes its signature, if it has one.
             if let Ok(raw) = Json::parse(raw.get()) {
                 events.push(Event::Native(Box::new(Native::new(WIRE, raw))));
@@ -112,17 +112,17 @@ impl ContentDecoder {
             return;
         }
         let thought = part.thought == Some(true);
-        let said = part.text.filter(|text| !text.0.is_empty());
+        let visible_text = part.text.filter(|text| !text.0.is_empty());
         let signature = part.thought_signature.filter(|signature| !signature.0.is_empty());
         // A thought is signed after its text; on any other part the signature stands for hidden reasoning before it.
         if let (Some(signature), false) = (&signature, thought) {
             self.sign(signature, true, events);
         }
         if let Some(call) = part.function_call {
-            self.said = true;
+            self.has_content = true;
             self.call(call, events);
-        } else if let Some(text) = said {
-            self.said = true;
+        } else if let Some(text) = visible_text {
+            self.has_content = true;
             let event = if thought { Event::ReasoningDelta } else { Event::TextDelta };
             events.push(event(text.0.into_owned()));
         }
@@ -138,13 +138,13 @@ impl ContentDecoder {
     }
 
     fn call(&mut self, call: dto::FunctionCall<'_>, events: &mut Emit<'_>) {
-        let index = self.tools;
-        self.tools += 1;
+        let index = self.tool_calls;
+        self.tool_calls += 1;
         let arguments = call.args.map_or("{}", RawValue::get);
         let arguments = if arguments == "null" { Cow::Borrowed("{}") } else { compact(arguments) };
         let name = text(call.name);
         let id = match text(call.id) {
-            id if id.is_empty() => made_up_id(&self.id, index, &name, &arguments),
+            id if id.is_empty() => derived_id(&self.id, index, &name, &arguments),
             id => id,
         };
         events.push(Event::ToolStarted { index, id, name });
@@ -156,12 +156,12 @@ impl ContentDecoder {
         let Some(word) = self.finish.as_deref().filter(|_| !self.ended) else { return Ok(()) };
         self.ended = true;
         let word = self.host.finish_reason(word);
-        match end(word) {
-            End::Finished(FinishReason::Stop) if self.tools > 0 => {
+        match finish_outcome(word) {
+            FinishOutcome::Finished(FinishReason::Stop) if self.tool_calls > 0 => {
                 events.push(Event::Finished(FinishReason::ToolCalls));
             }
-            End::Finished(reason) => events.push(Event::Finished(reason)),
-            End::Failed(kind, why) => return Err(Error::new(kind, why).with_code(word)),
+            FinishOutcome::Finished(reason) => events.push(Event::Finished(reason)),
+            FinishOutcome::Failed(kind, why) => return Err(Error::new(kind, why).with_code(word)),
         }
         Ok(())
     }
@@ -196,16 +196,16 @@ impl Decoder for ContentDecoder {
     }
 }
 
-/// The meaning of a finish reason.
-enum End {
+/// What a finish reason leads to: the end of an answer, or a failure.
+enum FinishOutcome {
     Finished(FinishReason),
     Failed(Kind, &'static str),
 }
 
-fn end(word: &str) -> End {
+fn finish_outcome(word: &str) -> FinishOutcome {
     match word {
-        "STOP" => End::Finished(FinishReason::Stop),
-        "MAX_TOKENS" => End::Finished(FinishReason::Length),
+        "STOP" => FinishOutcome::Finished(FinishReason::Stop),
+        "MAX_TOKENS" => FinishOutcome::Finished(FinishReason::Length),
         "BLOCKLIST"
         | "IMAGE_PROHIBITED_CONTENT"
         | "IMAGE_RECITATION"
@@ -215,22 +215,22 @@ fn end(word: &str) -> End {
         | "PROHIBITED_CONTENT"
         | "RECITATION"
         | "SAFETY"
-        | "SPII" => End::Finished(FinishReason::ContentFilter),
+        | "SPII" => FinishOutcome::Finished(FinishReason::ContentFilter),
         "MALFORMED_FUNCTION_CALL" | "UNEXPECTED_TOOL_CALL" | "TOO_MANY_TOOL_CALLS" => {
-            End::Failed(Kind::BadOutput, "the model made an unusable tool call")
+            FinishOutcome::Failed(Kind::BadOutput, "the model made an unusable tool call")
         }
         "MISSING_THOUGHT_SIGNATURE" => {
-            End::Failed(Kind::Unsupported, "the model requires thought signatures that are missing")
+            FinishOutcome::Failed(Kind::Unsupported, "the model requires thought signatures that are missing")
         }
         "FINISH_REASON_UNSPECIFIED" | "IMAGE_OTHER" | "MALFORMED_RESPONSE" | "NO_IMAGE" | "OTHER" => {
-            End::Failed(Kind::BadOutput, "the model stopped without an answer")
+            FinishOutcome::Failed(Kind::BadOutput, "the model stopped without an answer")
         }
-        other => End::Finished(FinishReason::Other(other.to_owned())),
+        other => FinishOutcome::Finished(FinishReason::Other(other.to_owned())),
     }
 }
 
 /// Makes the id that the wire lacks: the same for the same call of the same answer, streamed or whole.
-fn made_up_id(answer: &str, index: u32, name: &str, arguments: &str) -> String {
+fn derived_id(answer: &str, index: u32, name: &str, arguments: &str) -> String {
     let hash = stable_hash([answer, &index.to_string(), name, arguments]);
     format!("call_{hash:016x}")
 }
@@ -268,7 +268,7 @@ fn text(text: Option<Text<'_>>) -> String {
 }
 
 /// Emits an annotation under its field's name, unless it is empty.
-fn note(events: &mut Emit<'_>, name: &str, raw: Option<&RawValue>) {
+fn push_annotation(events: &mut Emit<'_>, name: &str, raw: Option<&RawValue>) {
     let Some(raw) = raw.map(RawValue::get).filter(|raw| !matches!(*raw, "{}" | "null" | "[]")) else {
         return;
     };
@@ -277,15 +277,15 @@ fn note(events: &mut Emit<'_>, name: &str, raw: Option<&RawValue>) {
     }
 }
 
-fn count(events: &mut Emit<'_>, usage: dto::Usage) {
+fn push_usage(events: &mut Emit<'_>, usage: dto::UsageDto) {
     let sum = |a: Option<u64>, b: Option<u64>| match (a, b) {
         (Some(a), Some(b)) => Some(a.saturating_add(b)),
         (one, other) => one.or(other),
     };
     let input = sum(usage.prompt_token_count, usage.tool_use_prompt_token_count);
-    let spoken = sum(usage.candidates_token_count, usage.thoughts_token_count);
+    let generated = sum(usage.candidates_token_count, usage.thoughts_token_count);
     // A count of zero is omitted; the total then shows that it is zero.
-    let output = spoken.or_else(|| usage.total_token_count?.checked_sub(input?));
+    let output = generated.or_else(|| usage.total_token_count?.checked_sub(input?));
     if input.is_none() && output.is_none() {
         return;
     }

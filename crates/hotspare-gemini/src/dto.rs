@@ -14,8 +14,8 @@ pub(crate) struct Reply<'a> {
     #[serde(borrow)]
     pub(crate) candidates: Option<Vec<Candidate<'a>>>,
     #[serde(borrow)]
-    pub(crate) prompt_feedback: Option<Feedback<'a>>,
-    pub(crate) usage_metadata: Option<Usage>,
+    pub(crate) prompt_feedback: Option<PromptFeedback<'a>>,
+    pub(crate) usage_metadata: Option<UsageDto>,
     #[serde(borrow)]
     pub(crate) model_version: Option<Text<'a>>,
     #[serde(borrow)]
@@ -78,7 +78,7 @@ pub(crate) struct FunctionCall<'a> {
 /// The host's verdict on the prompt.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
-pub(crate) struct Feedback<'a> {
+pub(crate) struct PromptFeedback<'a> {
     #[serde(borrow)]
     pub(crate) block_reason: Option<Text<'a>>,
 }
@@ -87,7 +87,7 @@ pub(crate) struct Feedback<'a> {
 /// is omitted.
 #[derive(Clone, Copy, Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
-pub(crate) struct Usage {
+pub(crate) struct UsageDto {
     #[serde(deserialize_with = "hotspare_provider::count")]
     pub(crate) prompt_token_count: Option<u64>,
     #[serde(deserialize_with = "hotspare_provider::count")]

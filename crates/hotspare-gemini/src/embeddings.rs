@@ -15,12 +15,12 @@ use crate::host::Embed;
 use crate::{WIRE, classify, dto};
 
 /// Encodes the body of a request. `path` is the model's path as in the URL.
-pub(crate) fn body(request: &EmbedRequest, path: &str, spelling: Embed) -> Result<Vec<u8>, Error> {
+pub(crate) fn body(request: &EmbedRequest, path: &str, format: Embed) -> Result<Vec<u8>, Error> {
     let Some(texts) = request.as_texts() else {
         return Err(Error::new(Kind::Unsupported, "this wire embeds texts, not tokens"));
     };
     let (dimensions, extras) = (request.dimensions, request.extras.get(WIRE));
-    let body = match spelling {
+    let body = match format {
         Embed::Batch => {
             let text = |text| BatchItem {
                 model: path,
@@ -88,7 +88,7 @@ struct Parameters {
 /// Decodes one reply, in either format.
 #[derive(Debug, Default)]
 pub(crate) struct EmbedDecoder {
-    heard: bool,
+    received: bool,
 }
 
 impl Decoder for EmbedDecoder {
@@ -119,7 +119,7 @@ impl Decoder for EmbedDecoder {
             };
             several.into_iter().map(|embedding| embedding.values).collect()
         };
-        self.heard = true;
+        self.received = true;
         let mut push = |event: Event| out.push_back(Chunk::from(event));
         push(Event::Started { id: None, model: None });
         for (index, values) in (0..).zip(vectors) {
@@ -133,7 +133,7 @@ impl Decoder for EmbedDecoder {
     }
 
     fn finish(&mut self, _: &mut VecDeque<Chunk>) -> Result<(), Error> {
-        if self.heard { Ok(()) } else { Err(Error::new(Kind::Protocol, "the reply is empty")) }
+        if self.received { Ok(()) } else { Err(Error::new(Kind::Protocol, "the reply is empty")) }
     }
 }
 
@@ -143,7 +143,7 @@ struct Reply<'a> {
     embedding: Option<Embedding>,
     embeddings: Option<Vec<Embedding>>,
     predictions: Option<Vec<Prediction>>,
-    usage_metadata: Option<dto::Usage>,
+    usage_metadata: Option<dto::UsageDto>,
     #[serde(borrow)]
     error: Option<&'a RawValue>,
 }

@@ -13,25 +13,25 @@ use serde_json::json;
 use serde_json::value::RawValue;
 
 use crate::WIRE;
-use crate::contents::{Turn, WirePart, turns};
+use crate::contents::{MessageDto, WirePart, turns};
 use crate::generation::{self, Thinking};
 use crate::schema::Rewritten;
 
 /// The most stop sequences: `GenerationConfig.stopSequences` of the API reference.
-const MOST_STOPS: usize = 5;
+const MAX_STOP_SEQUENCES: usize = 5;
 
 /// The highest temperature.
-const HOTTEST: f64 = 2.0;
+const MAX_TEMPERATURE: f64 = 2.0;
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Body<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
-    system_instruction: Option<Turn<'a>>,
+    system_instruction: Option<MessageDto<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    contents: Option<Vec<Turn<'a>>>,
+    contents: Option<Vec<MessageDto<'a>>>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    tools: Vec<ToolSet<'a>>,
+    tools: Vec<ToolDto<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     tool_config: Option<Json>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
@@ -42,18 +42,18 @@ struct Body<'a> {
 
 #[derive(Serialize)]
 #[serde(untagged)]
-enum ToolSet<'a> {
+enum ToolDto<'a> {
     Functions {
         #[serde(rename = "functionDeclarations")]
-        declarations: Vec<Declaration<'a>>,
+        declarations: Vec<FunctionDto<'a>>,
     },
     /// A tool that the provider runs.
-    Own(Json),
+    Native(Json),
 }
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Declaration<'a> {
+struct FunctionDto<'a> {
     name: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     description: Option<&'a str>,
@@ -70,18 +70,18 @@ pub(crate) fn body(request: &ChatRequest, model: &str, origin: &str) -> Result<V
         request.extras.get(WIRE).into_iter().flatten().map(|(name, value)| (name.as_str(), value)).collect();
     let contents = turns(&request.messages, origin, generation)?;
     let instructions = request.instructions().filter(|text| !text.is_empty());
-    let mut tools: Vec<ToolSet<'_>> = function_tools(&request.tools)?.into_iter().collect();
+    let mut tools: Vec<ToolDto<'_>> = function_tools(&request.tools)?.into_iter().collect();
     tools.extend(
         request
             .native_tools
             .iter()
             .filter(|tool| tool.wire == WIRE)
-            .map(|tool| ToolSet::Own(tool.raw.clone())),
+            .map(|tool| ToolDto::Native(tool.raw.clone())),
     );
     if let Some(own) = extras.remove("tools") {
         let own: Vec<Json> = serde_json::from_str(own.as_str())
             .map_err(|_| Error::new(Kind::InvalidRequest, "the extra field `tools` is not a list"))?;
-        tools.extend(own.into_iter().map(ToolSet::Own));
+        tools.extend(own.into_iter().map(ToolDto::Native));
     }
     let mut config = config(request, &generation.thinking)?;
     if let Some(own) = extras.remove("generationConfig") {
@@ -90,14 +90,14 @@ pub(crate) fn body(request: &ChatRequest, model: &str, origin: &str) -> Result<V
         })?;
         config.extend(own);
     }
-    let free = |name: &str| !extras.contains_key(name);
+    let is_unset = |name: &str| !extras.contains_key(name);
     let body = Body {
         system_instruction: instructions
-            .filter(|_| free("systemInstruction"))
-            .map(|text| Turn { role: None, parts: vec![WirePart::text(text).into()] }),
-        contents: Some(contents).filter(|_| free("contents")),
+            .filter(|_| is_unset("systemInstruction"))
+            .map(|text| MessageDto { role: None, parts: vec![WirePart::text(text).into()] }),
+        contents: Some(contents).filter(|_| is_unset("contents")),
         tools,
-        tool_config: tool_config(request).filter(|_| free("toolConfig")),
+        tool_config: tool_config(request).filter(|_| is_unset("toolConfig")),
         generation_config: config,
         extras,
     };
@@ -127,8 +127,8 @@ pub(crate) fn notes(request: &ChatRequest, model: &str) -> Vec<String> {
     }
     let config = request.extras.get(WIRE).and_then(|own| own.get("generationConfig")).map(Json::to_value);
     let own = config.is_some_and(|config| config.get("temperature").is_some());
-    if let Some(wanted) = request.sampling.temperature.filter(|wanted| *wanted > HOTTEST && !own) {
-        note(format!("temperature {wanted} lowered to {HOTTEST}"));
+    if let Some(wanted) = request.sampling.temperature.filter(|wanted| *wanted > MAX_TEMPERATURE && !own) {
+        note(format!("temperature {wanted} lowered to {MAX_TEMPERATURE}"));
     }
     if request.end_user.is_some() {
         note("dropped: the end user's id".into());
@@ -140,7 +140,7 @@ pub(crate) fn notes(request: &ChatRequest, model: &str) -> Vec<String> {
         && let Ok(thinking) = thinking(effort, &generation::of(model).thinking)
         && thinking.changed
     {
-        note(format!("reasoning effort {effort} mapped to {}", thinking.said));
+        note(format!("reasoning effort {effort} mapped to {}", thinking.label));
     }
     notes
 }
@@ -148,20 +148,20 @@ pub(crate) fn notes(request: &ChatRequest, model: &str) -> Vec<String> {
 fn check(request: &ChatRequest) -> Result<(), Error> {
     request.check_numbers()?;
     let unsupported = |what: &str| Err(Error::new(Kind::Unsupported, what));
-    if request.stop.iter().filter(|text| !text.is_empty()).count() > MOST_STOPS {
+    if request.stop.iter().filter(|text| !text.is_empty()).count() > MAX_STOP_SEQUENCES {
         return unsupported("this wire allows at most 5 stop sequences");
     }
     Ok(())
 }
 
-fn config(request: &ChatRequest, thinks: &Thinking) -> Result<BTreeMap<String, Json>, Error> {
+fn config(request: &ChatRequest, mode: &Thinking) -> Result<BTreeMap<String, Json>, Error> {
     let mut config = BTreeMap::new();
     let mut put = |name: &str, value: Option<serde_json::Value>| {
         config.extend(value.map(|value| (name.to_owned(), Json::from(value))));
     };
     let sampling = &request.sampling;
     put("maxOutputTokens", request.max_output.map(Into::into));
-    put("temperature", sampling.temperature.map(|wanted| wanted.min(HOTTEST).into()));
+    put("temperature", sampling.temperature.map(|wanted| wanted.min(MAX_TEMPERATURE).into()));
     put("topP", sampling.top_p.map(Into::into));
     put("topK", sampling.top_k.map(Into::into));
     put("seed", sampling.seed.and_then(|seed| i32::try_from(seed).ok()).map(Into::into));
@@ -171,7 +171,7 @@ fn config(request: &ChatRequest, thinks: &Thinking) -> Result<BTreeMap<String, J
     put("stopSequences", (!stop.is_empty()).then(|| json!(stop)));
     put("responseMimeType", (request.output != OutputFormat::Text).then(|| "application/json".into()));
     if let Some(effort) = &request.reasoning_effort {
-        put("thinkingConfig", thinking(effort, thinks)?.config);
+        put("thinkingConfig", thinking(effort, mode)?.config);
     }
     if let OutputFormat::JsonSchema { schema, .. } = &request.output {
         let text = Rewritten::of(schema).text(schema);
@@ -185,14 +185,14 @@ fn config(request: &ChatRequest, thinks: &Thinking) -> Result<BTreeMap<String, J
 struct Effort {
     config: Option<serde_json::Value>,
     /// A description for the notes.
-    said: String,
+    label: String,
     /// Whether it differs from what was requested.
     changed: bool,
 }
 
 /// Encodes a reasoning effort. It also requests the thoughts: they are part of the answer, and show that a model that
 /// thinks for long is alive.
-fn thinking(effort: &str, thinks: &Thinking) -> Result<Effort, Error> {
+fn thinking(effort: &str, mode: &Thinking) -> Result<Effort, Error> {
     // The token budget for each effort is that of the provider's own OpenAI-compatible endpoint.
     let (tokens, level) = match effort {
         "none" => (0, "low"),
@@ -203,28 +203,28 @@ fn thinking(effort: &str, thinks: &Thinking) -> Result<Effort, Error> {
         "xhigh" | "max" => (32_768, "xhigh"),
         _ => return Err(Error::new(Kind::Unsupported, "this wire does not support this reasoning effort")),
     };
-    Ok(match thinks {
-        Thinking::None => Effort { config: None, said: "nothing".into(), changed: effort != "none" },
+    Ok(match mode {
+        Thinking::None => Effort { config: None, label: "nothing".into(), changed: effort != "none" },
         Thinking::Level => Effort {
             config: Some(json!({"thinkingLevel": level.to_uppercase(), "includeThoughts": effort != "none"})),
-            said: level.to_owned(),
+            label: level.to_owned(),
             changed: effort != level,
         },
         Thinking::Budget { off, range } => {
-            let fitting = match tokens {
+            let clamped = match tokens {
                 0 if *off => 0,
                 tokens => tokens.clamp(*range.start(), *range.end()),
             };
             Effort {
-                config: Some(json!({"thinkingBudget": fitting, "includeThoughts": effort != "none"})),
-                said: format!("{fitting} tokens"),
-                changed: fitting != tokens,
+                config: Some(json!({"thinkingBudget": clamped, "includeThoughts": effort != "none"})),
+                label: format!("{clamped} tokens"),
+                changed: clamped != tokens,
             }
         }
     })
 }
 
-fn function_tools(tools: &[Tool]) -> Result<Option<ToolSet<'_>>, Error> {
+fn function_tools(tools: &[Tool]) -> Result<Option<ToolDto<'_>>, Error> {
     if tools.is_empty() {
         return Ok(None);
     }
@@ -232,14 +232,14 @@ fn function_tools(tools: &[Tool]) -> Result<Option<ToolSet<'_>>, Error> {
     for Tool { name, description, parameters, extras, .. } in tools {
         let parameters_json_schema = RawValue::from_string(Rewritten::of(parameters).text(parameters))
             .map_err(|_| Error::new(Kind::InvalidRequest, "a tool's schema cannot be written as JSON"))?;
-        declarations.push(Declaration {
+        declarations.push(FunctionDto {
             name,
             description: description.as_deref(),
             parameters_json_schema,
             extras: extras.get(WIRE),
         });
     }
-    Ok(Some(ToolSet::Functions { declarations }))
+    Ok(Some(ToolDto::Functions { declarations }))
 }
 
 fn tool_config(request: &ChatRequest) -> Option<Json> {

@@ -10,12 +10,12 @@ use std::ops::RangeInclusive;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Generation {
     /// The prefix of its models' names.
-    begins: &'static str,
+    prefix: &'static str,
     /// How thinking is requested.
     pub(crate) thinking: Thinking,
     /// Whether a function call in the history is refused without its signature, unless it carries the documented
     /// placeholder for calls that another model made.
-    pub(crate) wants_signatures: bool,
+    pub(crate) requires_signatures: bool,
     /// Whether images in a function's result go inside its response; otherwise they follow it.
     pub(crate) media_in_responses: bool,
 }
@@ -31,44 +31,48 @@ pub(crate) enum Thinking {
     None,
 }
 
-const UNKNOWN: Generation =
-    Generation { begins: "", thinking: Thinking::None, wants_signatures: false, media_in_responses: false };
+const UNKNOWN: Generation = Generation {
+    prefix: "",
+    thinking: Thinking::None,
+    requires_signatures: false,
+    media_in_responses: false,
+};
 
 /// Ranges of budgets are from ai.google.dev/gemini-api/docs/thinking.
 static ROWS: [Generation; 7] = [
-    Generation { begins: "gemini-1", ..UNKNOWN },
-    Generation { begins: "gemini-2.0", ..UNKNOWN },
+    Generation { prefix: "gemini-1", ..UNKNOWN },
+    Generation { prefix: "gemini-2.0", ..UNKNOWN },
     Generation {
-        begins: "gemini-2.5-pro",
+        prefix: "gemini-2.5-pro",
         thinking: Thinking::Budget { off: false, range: 128..=32_768 },
         ..UNKNOWN
     },
     Generation {
-        begins: "gemini-2.5-flash-lite",
+        prefix: "gemini-2.5-flash-lite",
         thinking: Thinking::Budget { off: true, range: 512..=24_576 },
         ..UNKNOWN
     },
     Generation {
-        begins: "gemini-2.5",
+        prefix: "gemini-2.5",
         thinking: Thinking::Budget { off: true, range: 1..=24_576 },
         ..UNKNOWN
     },
-    Generation { begins: "gemini-2", ..UNKNOWN },
+    Generation { prefix: "gemini-2", ..UNKNOWN },
     // The third generation, later ones, and aliases such as `gemini-flash-latest`.
     Generation {
-        begins: "gemini-",
+        prefix: "gemini-",
         thinking: Thinking::Level,
-        wants_signatures: true,
+        requires_signatures: true,
         media_in_responses: true,
     },
 ];
 
-static LAST: Generation = UNKNOWN;
+static FALLBACK: Generation = UNKNOWN;
 
 /// The row for a model, given by its plain name or its whole path.
 pub(crate) fn of(model: &str) -> &'static Generation {
     let plain = model.rsplit('/').next().unwrap_or(model);
-    ROWS.iter().find(|row| plain.starts_with(row.begins)).unwrap_or(&LAST)
+    ROWS.iter().find(|row| plain.starts_with(row.prefix)).unwrap_or(&FALLBACK)
 }
 
 #[cfg(test)]
@@ -88,7 +92,7 @@ mod tests {
             ("endpoints/1234", false, false),
         ] {
             let row = of(model);
-            assert_eq!((row.thinking != Thinking::None, row.wants_signatures), (thinks, signs), "{model}");
+            assert_eq!((row.thinking != Thinking::None, row.requires_signatures), (thinks, signs), "{model}");
         }
         assert_eq!(of("gemini-2.5-pro").thinking, Thinking::Budget { off: false, range: 128..=32_768 });
     }

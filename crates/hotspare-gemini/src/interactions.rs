@@ -57,7 +57,7 @@ impl Wire for Interactions {
 /// An event of a stream, or a whole answer, which is the interaction itself.
 #[derive(Default, Deserialize)]
 #[serde(default)]
-struct Said<'a> {
+struct EventDto<'a> {
     #[serde(borrow)]
     event_type: Option<Text<'a>>,
     #[serde(borrow)]
@@ -83,7 +83,7 @@ struct Interaction<'a> {
     model: Option<Text<'a>>,
     #[serde(borrow)]
     status: Option<Text<'a>>,
-    usage: Option<Counts>,
+    usage: Option<UsageDto>,
     #[serde(borrow, alias = "outputs")]
     steps: Option<Vec<&'a RawValue>>,
     #[serde(borrow)]
@@ -117,7 +117,7 @@ struct Step<'a> {
 /// Token counts; thoughts, and prompts made by tools, are counted separately.
 #[derive(Clone, Copy, Default, Deserialize)]
 #[serde(default)]
-struct Counts {
+struct UsageDto {
     #[serde(deserialize_with = "hotspare_provider::count")]
     total_input_tokens: Option<u64>,
     #[serde(deserialize_with = "hotspare_provider::count")]
@@ -132,10 +132,10 @@ struct Counts {
 
 /// A call whose arguments may still arrive.
 #[derive(Debug)]
-struct Call {
+struct OpenCall {
     index: u32,
     /// The arguments that came with its start, unless others follow.
-    first: Option<String>,
+    initial_arguments: Option<String>,
 }
 
 /// Decodes one reply.
@@ -144,34 +144,36 @@ pub(crate) struct InteractionDecoder {
     started: bool,
     finished: bool,
     /// Tool calls so far.
-    tools: u32,
+    tool_calls: u32,
     /// Open calls, by their step's index.
-    open: BTreeMap<u64, Call>,
+    open: BTreeMap<u64, OpenCall>,
 }
 
 impl InteractionDecoder {
     fn read(&mut self, data: &[u8], out: &mut Emit<'_>) -> Result<(), Error> {
-        let said: Said<'_> = parse(data)?;
-        if said.error.is_some_and(|error| error.get() != "null") {
+        let event: EventDto<'_> = parse(data)?;
+        if event.error.is_some_and(|error| error.get() != "null") {
             return Err(classify::in_reply(&String::from_utf8_lossy(data)));
         }
-        let at = said.index.unwrap_or(0);
-        match said.event_type.as_ref().map(|kind| &*kind.0) {
+        let at = event.index.unwrap_or(0);
+        match event.event_type.as_ref().map(|kind| &*kind.0) {
             None => {
-                if said.status.is_none() {
+                if event.status.is_none() {
                     return Err(Error::new(Kind::Protocol, "the body is neither an answer nor an error"));
                 }
                 self.whole(parse(data)?, true, out)
             }
             Some("interaction.created" | "interaction.start") => {
-                self.start(&said.interaction.map_or(Ok(Interaction::default()), read)?, out);
+                self.start(&event.interaction.map_or(Ok(Interaction::default()), read)?, out);
                 Ok(())
             }
             Some("interaction.completed" | "interaction.complete") => {
-                self.whole(said.interaction.map_or(Ok(Interaction::default()), read)?, false, out)
+                self.whole(event.interaction.map_or(Ok(Interaction::default()), read)?, false, out)
             }
-            Some("step.start" | "content.start") => said.step.map_or(Ok(()), |raw| self.step(at, raw, out)),
-            Some("step.delta" | "content.delta") => said.delta.map_or(Ok(()), |raw| self.delta(at, raw, out)),
+            Some("step.start" | "content.start") => event.step.map_or(Ok(()), |raw| self.step(at, raw, out)),
+            Some("step.delta" | "content.delta") => {
+                event.delta.map_or(Ok(()), |raw| self.delta(at, raw, out))
+            }
             Some("step.stop" | "content.stop") => {
                 self.close(at, out);
                 Ok(())
@@ -207,7 +209,7 @@ impl InteractionDecoder {
         let open: Vec<u64> = self.open.keys().copied().collect();
         open.into_iter().for_each(|at| self.close(at, out));
         if let Some(counts) = interaction.usage {
-            count(counts, out);
+            push_usage(counts, out);
         }
         self.end(interaction.status.as_ref().map_or("", |status| &status.0), out)
     }
@@ -253,11 +255,14 @@ impl InteractionDecoder {
         if self.open.len() >= OPEN_LIMIT {
             return Err(Error::new(Kind::Protocol, format!("more than {OPEN_LIMIT} calls are open")));
         }
-        let index = self.tools;
-        self.tools = self.tools.saturating_add(1);
+        let index = self.tool_calls;
+        self.tool_calls = self.tool_calls.saturating_add(1);
         let text = |text: Option<Text<'_>>| text.map(String::from).unwrap_or_default();
         out.push(Event::ToolStarted { index, id: text(step.id), name: text(step.name) });
-        self.open.insert(at, Call { index, first: step.arguments.map(|raw| json_text(raw).into_owned()) });
+        self.open.insert(
+            at,
+            OpenCall { index, initial_arguments: step.arguments.map(|raw| json_text(raw).into_owned()) },
+        );
         Ok(())
     }
 
@@ -268,7 +273,7 @@ impl InteractionDecoder {
                 let Some(call) = self.open.get_mut(&at) else {
                     return Err(Error::new(Kind::Protocol, "arguments of a call that never began"));
                 };
-                call.first = None;
+                call.initial_arguments = None;
                 let arguments = delta.arguments.map(json_text).unwrap_or_default().into_owned();
                 out.push(Event::ToolDelta { index: call.index, arguments });
                 Ok(())
@@ -291,14 +296,14 @@ impl InteractionDecoder {
 
     /// Ends a step: a call without further arguments has those that came with its start.
     fn close(&mut self, at: u64, out: &mut Emit<'_>) {
-        if let Some(Call { index, first: Some(arguments) }) = self.open.remove(&at) {
+        if let Some(OpenCall { index, initial_arguments: Some(arguments) }) = self.open.remove(&at) {
             out.push(Event::ToolDelta { index, arguments });
         }
     }
 
     fn end(&mut self, status: &str, out: &mut Emit<'_>) -> Result<(), Error> {
         let reason = match status {
-            "completed" if self.tools > 0 => FinishReason::ToolCalls,
+            "completed" if self.tool_calls > 0 => FinishReason::ToolCalls,
             "completed" => FinishReason::Stop,
             "requires_action" => FinishReason::ToolCalls,
             "incomplete" => FinishReason::Length,
@@ -336,7 +341,7 @@ impl Decoder for InteractionDecoder {
     }
 }
 
-fn count(counts: Counts, out: &mut Emit<'_>) {
+fn push_usage(counts: UsageDto, out: &mut Emit<'_>) {
     let sum = |one: Option<u64>, other: Option<u64>| match (one, other) {
         (Some(one), Some(other)) => Some(one.saturating_add(other)),
         (one, other) => one.or(other),

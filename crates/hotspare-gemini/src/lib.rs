@@ -4,7 +4,7 @@
 //! rows of [`Host`]; differences between generations of models are rows, too.
 #![cfg_attr(not(test), deny(clippy::disallowed_methods, clippy::disallowed_types))]
 
-mod bound;
+mod binding;
 mod classify;
 mod contents;
 mod decode;

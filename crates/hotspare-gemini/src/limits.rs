@@ -7,8 +7,8 @@ use std::time::Duration;
 use hotspare_provider::{pause, retry_after_in_text};
 use serde_json::Value;
 
-/// A longer pause does not belong to a per-minute quota.
-const LONG: Duration = Duration::from_secs(3_600);
+/// The longest pause that a per-minute quota can cause.
+const PER_MINUTE_MAX: Duration = Duration::from_secs(3_600);
 
 /// The quota that a refusal is about.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -38,7 +38,7 @@ impl Quota {
                 text(violation, "quotaId").contains("PerDay")
                     || text(violation, "quotaMetric").contains("per_day")
             });
-        Self { retry_after, used_up: daily || retry_after.is_some_and(|pause| pause > LONG) }
+        Self { retry_after, used_up: daily || retry_after.is_some_and(|pause| pause > PER_MINUTE_MAX) }
     }
 }
 

@@ -13,7 +13,7 @@ use serde_json::Value;
 use crate::tree::Tree;
 
 /// Keywords that are accepted, from `GenerationConfig.responseJsonSchema` of the API reference.
-const TAKEN: [&str; 21] = [
+const SUPPORTED: [&str; 21] = [
     "$anchor",
     "$defs",
     "$id",
@@ -39,7 +39,7 @@ const TAKEN: [&str; 21] = [
 /// String formats that are accepted; others are dropped.
 const FORMATS: [&str; 3] = ["date", "date-time", "time"];
 /// Keywords that only annotate a schema; dropping them needs no note.
-const COMMENTS: [&str; 10] = [
+const ANNOTATIONS: [&str; 10] = [
     "$comment",
     "$schema",
     "$vocabulary",
@@ -58,18 +58,18 @@ pub(crate) struct Rewritten {
     /// `None` if nothing had to be changed.
     tree: Option<Tree>,
     /// How often each change was made.
-    done: BTreeMap<String, u32>,
+    changes: BTreeMap<String, u32>,
 }
 
 impl Rewritten {
     /// Rewrites `schema`. One that nests too deep to parse is left to the provider.
     pub(crate) fn of(schema: &Json) -> Self {
-        let mut done = BTreeMap::new();
+        let mut changes = BTreeMap::new();
         let tree = serde_json::from_str(schema.as_str()).ok().and_then(|tree: Tree| {
-            let rewritten = Writer { done: &mut done }.schema(tree.clone());
+            let rewritten = Rewriter { changes: &mut changes }.schema(tree.clone());
             (rewritten != tree).then_some(rewritten)
         });
-        Self { tree, done }
+        Self { tree, changes }
     }
 
     /// The schema text to send, rewritten or original.
@@ -81,7 +81,7 @@ impl Rewritten {
     /// Describes the changes, if any is worth noting.
     pub(crate) fn note(&self) -> Option<String> {
         let list: Vec<String> = self
-            .done
+            .changes
             .iter()
             .map(|(what, count)| if *count > 1 { format!("{what} ({count})") } else { what.clone() })
             .collect();
@@ -89,30 +89,31 @@ impl Rewritten {
     }
 }
 
-struct Writer<'a> {
-    done: &'a mut BTreeMap<String, u32>,
+struct Rewriter<'a> {
+    changes: &'a mut BTreeMap<String, u32>,
 }
 
-impl Writer<'_> {
+impl Rewriter<'_> {
     fn note(&mut self, what: &str) {
-        *self.done.entry(what.to_owned()).or_default() += 1;
+        *self.changes.entry(what.to_owned()).or_default() += 1;
     }
 
     fn schema(&mut self, tree: Tree) -> Tree {
         let mut keywords = match tree {
             Tree::Map(keywords) => keywords,
             // `true` accepts everything, as does an empty schema; this wire accepts only objects.
-            Tree::Plain(Value::Bool(_)) => Vec::new(),
+            Tree::Scalar(Value::Bool(_)) => Vec::new(),
             other => return other,
         };
-        self.join(&mut keywords);
+        self.merge_all_of(&mut keywords);
         let mut out: Vec<(String, Tree)> = Vec::with_capacity(keywords.len());
-        let refers = keywords.iter().any(|(name, _)| name == "$ref");
+        let has_ref = keywords.iter().any(|(name, _)| name == "$ref");
         for (name, value) in keywords {
             match name.as_str() {
                 // Beside a reference, only keywords that begin with `$` are accepted.
-                _ if refers && !name.starts_with('$') && name != "definitions" => {
-                    if !matches!(name.as_str(), "description" | "title") && !COMMENTS.contains(&name.as_str())
+                _ if has_ref && !name.starts_with('$') && name != "definitions" => {
+                    if !matches!(name.as_str(), "description" | "title")
+                        && !ANNOTATIONS.contains(&name.as_str())
                     {
                         self.note(&name);
                     }
@@ -121,21 +122,21 @@ impl Writer<'_> {
                     let text = value.as_str().unwrap_or_default().replace("#/definitions/", "#/$defs/");
                     out.push((name, Tree::text(text)));
                 }
-                "$defs" | "definitions" => out.push(("$defs".into(), self.named(value))),
-                "properties" => out.push((name, self.named(value))),
+                "$defs" | "definitions" => out.push(("$defs".into(), self.schema_map(value))),
+                "properties" => out.push((name, self.schema_map(value))),
                 "items" | "additionalProperties" => {
                     let value = match value {
-                        plain @ Tree::Plain(Value::Bool(_)) => plain,
+                        plain @ Tree::Scalar(Value::Bool(_)) => plain,
                         // Drafts before 2020-12 write tuples this way.
                         Tree::List(items) => {
-                            out.push(("prefixItems".into(), self.list(Tree::List(items))));
+                            out.push(("prefixItems".into(), self.schema_list(Tree::List(items))));
                             continue;
                         }
                         schema => self.schema(schema),
                     };
                     out.push((name, value));
                 }
-                "anyOf" | "oneOf" | "prefixItems" => out.push((name, self.list(value))),
+                "anyOf" | "oneOf" | "prefixItems" => out.push((name, self.schema_list(value))),
                 "const" => out.push(("enum".into(), Tree::List(vec![value]))),
                 "format" if value.as_str().is_some_and(|format| !FORMATS.contains(&format)) => {
                     let numbers = ["int32", "int64", "float", "double"];
@@ -143,8 +144,8 @@ impl Writer<'_> {
                         self.note(&name);
                     }
                 }
-                taken if TAKEN.contains(&taken) => out.push((name, value)),
-                comment if COMMENTS.contains(&comment) => {}
+                supported if SUPPORTED.contains(&supported) => out.push((name, value)),
+                annotation if ANNOTATIONS.contains(&annotation) => {}
                 other => self.note(other),
             }
         }
@@ -152,7 +153,7 @@ impl Writer<'_> {
     }
 
     /// Merges `allOf` into its schema if no keyword is in both; what cannot be merged is dropped.
-    fn join(&mut self, keywords: &mut Vec<(String, Tree)>) {
+    fn merge_all_of(&mut self, keywords: &mut Vec<(String, Tree)>) {
         let Some(at) = keywords.iter().position(|(name, _)| name == "allOf") else { return };
         let (_, all) = keywords.remove(at);
         let Tree::List(parts) = all else { return self.note("allOf") };
@@ -175,7 +176,7 @@ impl Writer<'_> {
         }
     }
 
-    fn named(&mut self, value: Tree) -> Tree {
+    fn schema_map(&mut self, value: Tree) -> Tree {
         match value {
             Tree::Map(items) => {
                 Tree::Map(items.into_iter().map(|(name, schema)| (name, self.schema(schema))).collect())
@@ -184,7 +185,7 @@ impl Writer<'_> {
         }
     }
 
-    fn list(&mut self, value: Tree) -> Tree {
+    fn schema_list(&mut self, value: Tree) -> Tree {
         match value {
             Tree::List(items) => Tree::List(items.into_iter().map(|schema| self.schema(schema)).collect()),
             other => other,

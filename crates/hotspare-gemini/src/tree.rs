@@ -15,17 +15,17 @@ pub(crate) enum Tree {
     List(Vec<Tree>),
     Map(Vec<(String, Tree)>),
     /// Null, a boolean, a number or a string.
-    Plain(Value),
+    Scalar(Value),
 }
 
 impl Tree {
     pub(crate) fn text(text: impl Into<String>) -> Self {
-        Self::Plain(Value::String(text.into()))
+        Self::Scalar(Value::String(text.into()))
     }
 
     pub(crate) fn as_str(&self) -> Option<&str> {
         match self {
-            Self::Plain(value) => value.as_str(),
+            Self::Scalar(value) => value.as_str(),
             _ => None,
         }
     }
@@ -43,19 +43,19 @@ impl<'de> Deserialize<'de> for Tree {
             }
 
             fn visit_bool<E>(self, value: bool) -> Result<Tree, E> {
-                Ok(Tree::Plain(value.into()))
+                Ok(Tree::Scalar(value.into()))
             }
 
             fn visit_i64<E>(self, value: i64) -> Result<Tree, E> {
-                Ok(Tree::Plain(value.into()))
+                Ok(Tree::Scalar(value.into()))
             }
 
             fn visit_u64<E>(self, value: u64) -> Result<Tree, E> {
-                Ok(Tree::Plain(value.into()))
+                Ok(Tree::Scalar(value.into()))
             }
 
             fn visit_f64<E>(self, value: f64) -> Result<Tree, E> {
-                Ok(Tree::Plain(value.into()))
+                Ok(Tree::Scalar(value.into()))
             }
 
             fn visit_str<E>(self, value: &str) -> Result<Tree, E> {
@@ -63,7 +63,7 @@ impl<'de> Deserialize<'de> for Tree {
             }
 
             fn visit_unit<E>(self) -> Result<Tree, E> {
-                Ok(Tree::Plain(Value::Null))
+                Ok(Tree::Scalar(Value::Null))
             }
 
             fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Tree, A::Error> {
@@ -92,7 +92,7 @@ impl Serialize for Tree {
         match self {
             Self::List(items) => serializer.collect_seq(items),
             Self::Map(items) => serializer.collect_map(items.iter().map(|(name, value)| (name, value))),
-            Self::Plain(value) => value.serialize(serializer),
+            Self::Scalar(value) => value.serialize(serializer),
         }
     }
 }

@@ -9,7 +9,7 @@ use http::HeaderMap;
 use crate::decode::ContentDecoder;
 use crate::embeddings::{self, EmbedDecoder};
 use crate::host::{Auth, Host};
-use crate::{WIRE, bound, classify, encode};
+use crate::{WIRE, binding, classify, encode};
 
 /// The base URL of the Gemini API, with its version.
 const GEMINI_BASE: &str = "https://generativelanguage.googleapis.com/v1beta";
@@ -119,7 +119,7 @@ impl Wire for Gemini {
     }
 
     fn binds(&self, request: &ChatRequest) -> Option<String> {
-        bound::binds(request)
+        binding::binds(request)
     }
 
     fn encode(&self, call: &Outbound) -> Result<HttpRequest, Error> {

@@ -36,25 +36,25 @@ pub const RULES: &[Rule] = &[
 
 /// Classifies an unsuccessful reply.
 pub(crate) fn reply(head: &Head, body: &[u8]) -> Error {
-    let error = said(&String::from_utf8_lossy(body), Some(head.status.as_u16()));
+    let error = classify_body(&String::from_utf8_lossy(body), Some(head.status.as_u16()));
     error.with_retry_after(retry_after(head))
 }
 
 /// Classifies an error reported inside a stream.
 pub(crate) fn in_reply(raw: &str) -> Error {
-    said(raw, None)
+    classify_body(raw, None)
 }
 
 /// Classifies a line that is neither an answer nor an error of this wire, if it has a field named after an error: some
 /// versions put the message into the name.
-pub(crate) fn flat(data: &[u8]) -> Option<Error> {
+pub(crate) fn top_level_error(data: &[u8]) -> Option<Error> {
     let value: Value = serde_json::from_slice(data).ok()?;
     let (name, detail) = value.as_object()?.iter().find(|(name, _)| name.starts_with("error "))?;
     let detail = detail.as_str().map_or_else(|| detail.to_string(), str::to_owned);
-    Some(said(&Value::String(format!("{name}: {detail}")).to_string(), None))
+    Some(classify_body(&Value::String(format!("{name}: {detail}")).to_string(), None))
 }
 
-fn said(body: &str, status: Option<u16>) -> Error {
+fn classify_body(body: &str, status: Option<u16>) -> Error {
     let text = body.trim();
     let message = match serde_json::from_str::<Value>(text) {
         Ok(Value::String(message)) => message,
@@ -65,8 +65,8 @@ fn said(body: &str, status: Option<u16>) -> Error {
         Err(_) => plain_message(text).to_owned(),
     };
     let lower = message.to_ascii_lowercase();
-    let words = ErrorFields { status, words: &[], text: &lower };
-    let error = apply_rules(RULES, &words).error(message);
+    let fields = ErrorFields { status, words: &[], text: &lower };
+    let error = apply_rules(RULES, &fields).error(message);
     match status {
         Some(status) => error.with_status(status),
         None => error,
@@ -136,10 +136,10 @@ mod tests {
             assert_eq!(kind(status, body), expected, "{status} {body}");
         }
         assert_eq!(in_reply(r#"{"error":"error parsing tool call: raw='x'"}"#).kind(), Kind::BadOutput);
-        let error = flat(br#"{"error parsing tool call":"invalid character 'c'"}"#).unwrap();
+        let error = top_level_error(br#"{"error parsing tool call":"invalid character 'c'"}"#).unwrap();
         assert_eq!(error.kind(), Kind::BadOutput);
         assert_eq!(error.message(), "error parsing tool call: invalid character 'c'");
-        assert!(flat(br#"{"status":"success"}"#).is_none());
+        assert!(top_level_error(br#"{"status":"success"}"#).is_none());
         assert_eq!(
             in_reply(r#"{"error":"an error was encountered while running the model"}"#).kind(),
             Kind::Server

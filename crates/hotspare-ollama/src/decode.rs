@@ -18,14 +18,14 @@ pub(crate) struct ChatDecoder {
     started: bool,
     finished: bool,
     /// Tool calls so far.
-    tools: u32,
+    tool_calls: u32,
 }
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct Reply<'a> {
     model: Option<String>,
-    message: Option<Message<'a>>,
+    message: Option<MessageDto<'a>>,
     /// The text in the older API.
     response: Option<String>,
     thinking: Option<String>,
@@ -43,24 +43,24 @@ struct Reply<'a> {
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
-struct Message<'a> {
+struct MessageDto<'a> {
     content: Option<String>,
     thinking: Option<String>,
     #[serde(borrow)]
-    tool_calls: Option<Vec<Call<'a>>>,
+    tool_calls: Option<Vec<ToolCallDto<'a>>>,
 }
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
-struct Call<'a> {
+struct ToolCallDto<'a> {
     id: Option<String>,
     #[serde(borrow)]
-    function: Function<'a>,
+    function: FunctionDto<'a>,
 }
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
-struct Function<'a> {
+struct FunctionDto<'a> {
     name: Option<String>,
     #[serde(borrow)]
     arguments: Option<&'a RawValue>,
@@ -76,8 +76,8 @@ impl ChatDecoder {
         events.text(Event::ReasoningDelta, message.thinking.or(reply.thinking));
         events.text(Event::TextDelta, message.content.or(reply.response));
         for call in message.tool_calls.unwrap_or_default() {
-            let (index, id) = (self.tools, call.id.unwrap_or_default());
-            self.tools = self.tools.saturating_add(1);
+            let (index, id) = (self.tool_calls, call.id.unwrap_or_default());
+            self.tool_calls = self.tool_calls.saturating_add(1);
             let name = call.function.name.unwrap_or_default();
             events.push(Event::ToolStarted { index, id, name });
             if let Some(arguments) = call.function.arguments.filter(|raw| raw.get() != "null") {
@@ -95,7 +95,7 @@ impl ChatDecoder {
         if reply.done == Some(true) && !self.finished {
             self.finished = true;
             events.push(Event::Finished(match reply.done_reason.as_deref() {
-                None | Some("stop" | "") if self.tools > 0 => FinishReason::ToolCalls,
+                None | Some("stop" | "") if self.tool_calls > 0 => FinishReason::ToolCalls,
                 None | Some("stop" | "") => FinishReason::Stop,
                 Some("length") => FinishReason::Length,
                 Some(other) => FinishReason::Other(other.to_owned()),
@@ -117,7 +117,7 @@ impl Decoder for ChatDecoder {
         }
         if reply.message.is_none() && reply.response.is_none() && reply.done.is_none() {
             let unknown = || Error::new(Kind::Protocol, "a frame is neither an answer nor an error");
-            return Err(classify::flat(data).unwrap_or_else(unknown));
+            return Err(classify::top_level_error(data).unwrap_or_else(unknown));
         }
         self.read(reply, &mut Emit::framed(out, WIRE, frame.data.clone()));
         Ok(())

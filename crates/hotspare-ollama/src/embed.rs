@@ -32,7 +32,7 @@ pub(crate) fn body(request: &EmbedRequest, model: &str) -> Result<Vec<u8>, Error
 /// Decodes one reply, including those of the older endpoint, which returns a single vector.
 #[derive(Debug, Default)]
 pub(crate) struct EmbedDecoder {
-    heard: bool,
+    received: bool,
 }
 
 #[derive(Deserialize)]
@@ -64,7 +64,7 @@ impl Decoder for EmbedDecoder {
         let Some(vectors) = reply.embeddings.or(reply.embedding.map(|one| vec![one])) else {
             return Err(Error::new(Kind::Protocol, "the reply has no vectors"));
         };
-        self.heard = true;
+        self.received = true;
         let mut push = |event: Event| out.push_back(Chunk::from(event));
         push(Event::Started { id: None, model: reply.model });
         for (index, values) in (0_u32..).zip(vectors) {
@@ -78,7 +78,7 @@ impl Decoder for EmbedDecoder {
     }
 
     fn finish(&mut self, _: &mut VecDeque<Chunk>) -> Result<(), Error> {
-        if self.heard { Ok(()) } else { Err(Error::new(Kind::Protocol, "the reply is empty")) }
+        if self.received { Ok(()) } else { Err(Error::new(Kind::Protocol, "the reply is empty")) }
     }
 }
 

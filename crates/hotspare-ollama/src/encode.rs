@@ -80,7 +80,7 @@ fn messages(messages: &[Message]) -> Result<Vec<Value>, Error> {
             (String::new(), String::new(), Vec::new(), Vec::new());
         for part in &message.parts {
             match part {
-                Part::Text(said) | Part::Refusal(said) => text.push_str(said),
+                Part::Text(part_text) | Part::Refusal(part_text) => text.push_str(part_text),
                 Part::Reasoning(reasoning) => thinking.push_str(&reasoning.text),
                 Part::Image(Media::Base64 { data, .. }) => images.push(Value::from(data.as_str())),
                 Part::Image(_) => {
@@ -104,8 +104,8 @@ fn messages(messages: &[Message]) -> Result<Vec<Value>, Error> {
                     );
                 }
                 Part::ToolResult(result) => {
-                    let shown = |part: &Part| matches!(part, Part::Image(_) | Part::Document(_));
-                    if result.content.iter().any(shown) {
+                    let is_media = |part: &Part| matches!(part, Part::Image(_) | Part::Document(_));
+                    if result.content.iter().any(is_media) {
                         let what = "this wire allows only text in tool results";
                         return Err(Error::new(Kind::Unsupported, what));
                     }
@@ -144,7 +144,7 @@ mod tests {
 
     use super::*;
 
-    fn spelled(request: &ChatRequest) -> Value {
+    fn encoded(request: &ChatRequest) -> Value {
         serde_json::from_str(&body(request, "m", false).unwrap()).unwrap()
     }
 
@@ -189,11 +189,11 @@ mod tests {
         let image = Part::Image(Media::Url("https://example.com/a.png".into()));
         let request = ChatRequest::to("x").message(Message::new(Role::User, vec![image]));
         assert_eq!(kind(&request), Kind::Unsupported);
-        let shown = vec![Part::Image(Media::Base64 { media_type: "image/png".into(), data: "AAAA".into() })];
-        let shown =
-            ChatRequest::to("x").user("hi").message(Message::tool(ToolResult::from_parts("c", shown)));
-        assert_eq!(kind(&shown), Kind::Unsupported);
+        let image = vec![Part::Image(Media::Base64 { media_type: "image/png".into(), data: "AAAA".into() })];
+        let image =
+            ChatRequest::to("x").user("hi").message(Message::tool(ToolResult::from_parts("c", image)));
+        assert_eq!(kind(&image), Kind::Unsupported);
         assert_eq!(kind(&ChatRequest::to("x")), Kind::InvalidRequest);
-        assert_eq!(spelled(&ChatRequest::to("x").user("hi"))["stream"], false);
+        assert_eq!(encoded(&ChatRequest::to("x").user("hi"))["stream"], false);
     }
 }

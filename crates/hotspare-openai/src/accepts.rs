@@ -11,10 +11,10 @@ use crate::WIRE;
 use crate::dialect::Dialect;
 
 /// Fields that cannot be dropped without changing the meaning of the answer.
-const MEANT: [&str; 5] = ["logprobs", "n", "stop", "tool_choice", "top_logprobs"];
+const ESSENTIAL: [&str; 5] = ["logprobs", "n", "stop", "tool_choice", "top_logprobs"];
 
 /// The optional fields that a request sets, by their names on the wire.
-fn wanted<'a>(request: &'a ChatRequest, dialect: &'a Dialect) -> Vec<&'a str> {
+fn requested_fields<'a>(request: &'a ChatRequest, dialect: &'a Dialect) -> Vec<&'a str> {
     let sampling = &request.sampling;
     let forced = request.tool_choice.as_ref().is_some_and(|choice| *choice != ToolChoice::Auto);
     let own = [
@@ -35,8 +35,9 @@ fn wanted<'a>(request: &'a ChatRequest, dialect: &'a Dialect) -> Vec<&'a str> {
 
 /// Refuses a request that sets an essential field the host does not accept.
 pub(crate) fn check(request: &ChatRequest, dialect: &Dialect) -> Result<(), Error> {
-    let missing =
-        wanted(request, dialect).into_iter().find(|name| MEANT.contains(name) && !dialect.takes(name));
+    let missing = requested_fields(request, dialect)
+        .into_iter()
+        .find(|name| ESSENTIAL.contains(name) && !dialect.takes(name));
     match missing {
         Some(name) => Err(Error::new(Kind::Unsupported, format!("this host does not accept {name}"))),
         None => Ok(()),
@@ -46,27 +47,29 @@ pub(crate) fn check(request: &ChatRequest, dialect: &Dialect) -> Result<(), Erro
 /// Describes, for a person, what will be dropped or changed.
 pub(crate) fn changes(request: &ChatRequest, dialect: &Dialect) -> Vec<String> {
     let mut changes = Vec::new();
-    let left: Vec<&str> = wanted(request, dialect).into_iter().filter(|name| !dialect.takes(name)).collect();
-    if !left.is_empty() {
-        changes.push(format!("dropped fields that this host does not accept ({})", left.join(", ")));
+    let dropped: Vec<&str> =
+        requested_fields(request, dialect).into_iter().filter(|name| !dialect.takes(name)).collect();
+    if !dropped.is_empty() {
+        changes.push(format!("dropped fields that this host does not accept ({})", dropped.join(", ")));
     }
-    if let Some(wanted) = request.sampling.temperature.filter(|wanted| *wanted > dialect.hottest()) {
-        changes.push(format!("temperature {wanted} lowered to {}", dialect.hottest()));
+    if let Some(wanted) = request.sampling.temperature.filter(|wanted| *wanted > dialect.max_temperature()) {
+        changes.push(format!("temperature {wanted} lowered to {}", dialect.max_temperature()));
     }
     changes
 }
 
 /// Fields of the chat wire that refer to something the provider stores or runs.
-pub(crate) const KEPT: [&str; 1] = ["web_search_options"];
+pub(crate) const STATEFUL_FIELDS: [&str; 1] = ["web_search_options"];
 
 /// Fields of the chat wire that change the answer and have no equivalent on other wires.
-const ONLY_HERE: [&str; 5] = ["audio", "function_call", "functions", "logprobs", "modalities"];
+const WIRE_SPECIFIC: [&str; 5] = ["audio", "function_call", "functions", "logprobs", "modalities"];
 
 /// What makes a request servable by this wire only, if anything does.
-pub(crate) fn only_here(request: &ChatRequest) -> Option<String> {
-    let says = |json: &Json| !matches!(json.as_str(), "false" | "null" | "[]" | r#"["text"]"# | "\"none\"");
+pub(crate) fn wire_specific_field(request: &ChatRequest) -> Option<String> {
+    let is_set = |json: &Json| !matches!(json.as_str(), "false" | "null" | "[]" | r#"["text"]"# | "\"none\"");
     let own = request.extras.get(WIRE)?.iter();
-    let field = own.filter(|(_, value)| says(value)).find(|(name, _)| ONLY_HERE.contains(&name.as_str()));
+    let field =
+        own.filter(|(_, value)| is_set(value)).find(|(name, _)| WIRE_SPECIFIC.contains(&name.as_str()));
     field.map(|(name, _)| format!("the field {name}"))
 }
 
@@ -74,24 +77,25 @@ pub(crate) fn only_here(request: &ChatRequest) -> Option<String> {
 /// reference to something it stores under an id.
 pub(crate) fn binds(request: &ChatRequest, wire: &str, fields: &[&str]) -> Option<String> {
     /// Tools that run at the provider, by prefix of their type.
-    const SERVED: [&str; 5] = ["code_interpreter", "file_search", "image_generation", "mcp", "web_search"];
-    let says = |json: &Json| !matches!(json.as_str(), "false" | "null");
+    const HOSTED_TOOLS: [&str; 5] =
+        ["code_interpreter", "file_search", "image_generation", "mcp", "web_search"];
+    let is_set = |json: &Json| !matches!(json.as_str(), "false" | "null");
     let own = request.extras.get(wire).into_iter().flatten();
     if let Some((name, _)) =
-        own.into_iter().find(|(name, value)| fields.contains(&name.as_str()) && says(value))
+        own.into_iter().find(|(name, value)| fields.contains(&name.as_str()) && is_set(value))
     {
         return Some(format!("the field {name}"));
     }
     let kind = |raw: &Json| raw.to_value()["type"].as_str().unwrap_or_default().to_owned();
     let tools = request.native_tools.iter().filter(|tool| tool.wire == wire).map(|tool| kind(&tool.raw));
     for kind in tools {
-        if SERVED.iter().any(|served| kind.starts_with(served)) {
+        if HOSTED_TOOLS.iter().any(|hosted| kind.starts_with(hosted)) {
             return Some(format!("the tool {kind}, which the provider runs"));
         }
     }
-    let kept = |raw: &Json| raw.as_str().contains("\"file_id\"") || kind(raw) == "item_reference";
-    let shown = request.natives(wire).find(|native| kept(&native.raw));
-    shown.map(|native| format!("a part that only its provider can resolve ({})", kind(&native.raw)))
+    let is_stored = |raw: &Json| raw.as_str().contains("\"file_id\"") || kind(raw) == "item_reference";
+    let stored = request.natives(wire).find(|native| is_stored(&native.raw));
+    stored.map(|native| format!("a part that only its provider can resolve ({})", kind(&native.raw)))
 }
 
 #[cfg(test)]
@@ -101,7 +105,7 @@ mod tests {
 
     use super::*;
 
-    fn asking() -> ChatRequest {
+    fn sample_request() -> ChatRequest {
         let mut request = ChatRequest::to("r").user("hi").temperature(1.8);
         request.end_user = Some("u".into());
         request.sampling.seed = Some(1);
@@ -112,7 +116,7 @@ mod tests {
     #[test]
     fn unsupported_hints_are_dropped_and_noted_but_semantics_are_rejected() {
         let mistral = Dialect::find("mistral").unwrap();
-        let mut request = asking();
+        let mut request = sample_request();
         assert_eq!(
             changes(&request, mistral),
             ["dropped fields that this host does not accept (user, store)", "temperature 1.8 lowered to 1.5"]

@@ -20,26 +20,27 @@ pub use rules::RULES;
 /// Classifies an unsuccessful reply.
 pub(crate) fn reply(head: &Head, body: &[u8]) -> Error {
     let status = head.status.as_u16();
-    let said = Said::read(body);
-    let error = said.error(Some(status));
-    let pause = retry_after(head).or(said.pause).or_else(|| retry_after_in_text(&said.message));
-    let full = || reset(head.header("x-ratelimit-reset").or(said.reset.as_deref())?, head.received_at);
-    error.with_retry_after(pause.or_else(|| full().filter(|_| status == 429)))
+    let body = ErrorBody::read(body);
+    let error = body.error(Some(status));
+    let pause = retry_after(head).or(body.pause).or_else(|| retry_after_in_text(&body.message));
+    let reset_at = || reset(head.header("x-ratelimit-reset").or(body.reset.as_deref())?, head.received_at);
+    error.with_retry_after(pause.or_else(|| reset_at().filter(|_| status == 429)))
 }
 
 /// Classifies an error reported inside a successful reply. Its code may be the status it should have had.
 pub(crate) fn in_reply(raw: &str) -> Error {
-    let said = Said::read(raw.as_bytes());
-    let code = || said.codes.iter().find_map(|code| code.parse().ok().filter(|code| FAILED.contains(code)));
+    let body = ErrorBody::read(raw.as_bytes());
+    let code =
+        || body.codes.iter().find_map(|code| code.parse().ok().filter(|code| ERROR_STATUSES.contains(code)));
     // The status that the host would have sent, had it noticed before it sent the headers.
-    let limited = || said.codes.iter().any(|code| RATE_LIMITED.contains(&code.as_str())).then_some(429);
-    let invalid = || said.codes.iter().any(|code| code == "invalid_request_error").then_some(400);
-    let error = said.error(said.status.or_else(code).or_else(limited).or_else(invalid));
-    error.with_retry_after(said.pause.or_else(|| retry_after_in_text(&said.message)))
+    let limited = || body.codes.iter().any(|code| RATE_LIMITED.contains(&code.as_str())).then_some(429);
+    let invalid = || body.codes.iter().any(|code| code == "invalid_request_error").then_some(400);
+    let error = body.error(body.status.or_else(code).or_else(limited).or_else(invalid));
+    error.with_retry_after(body.pause.or_else(|| retry_after_in_text(&body.message)))
 }
 
 /// Classifies a frame without an answer if it has an error's fields at its top level, as some hosts send them.
-pub(crate) fn flat(raw: &str) -> Option<Error> {
+pub(crate) fn top_level_error(raw: &str) -> Option<Error> {
     let value: Value = serde_json::from_str(raw).ok()?;
     ["base_resp", "code", "detail", "errors", "message", "msg"]
         .iter()
@@ -48,7 +49,7 @@ pub(crate) fn flat(raw: &str) -> Option<Error> {
 }
 
 /// Statuses of failed replies.
-const FAILED: Range<u16> = 400..600;
+const ERROR_STATUSES: Range<u16> = 400..600;
 
 /// When a relay's bucket is full again, a Unix time in milliseconds: the only hint that it gives.
 fn reset(at: &str, received_at: SystemTime) -> Option<Duration> {
@@ -57,42 +58,42 @@ fn reset(at: &str, received_at: SystemTime) -> Option<Duration> {
     at.duration_since(received_at).ok().filter(|pause| *pause <= MAX_RETRY_AFTER)
 }
 
-/// The contents of an error, whatever its shape.
+/// The fields of an error body, whatever its shape.
 #[derive(Debug, Default)]
-struct Said {
+struct ErrorBody {
     message: String,
     /// Codes and types.
     codes: Vec<String>,
     status: Option<u16>,
     /// A pause stated in the body.
     pause: Option<Duration>,
-    /// When a relay's bucket is full again, if the body quotes its headers.
+    /// When a relay's bucket refills, if the body quotes its headers.
     reset: Option<String>,
     /// Names of the exceeded quotas, which the message omits.
     quotas: String,
     request_id: Option<String>,
 }
 
-impl Said {
+impl ErrorBody {
     fn read(body: &[u8]) -> Self {
         let text = String::from_utf8_lossy(body);
         let text = text.trim();
         let Ok(value) = serde_json::from_str::<Value>(text) else {
             return Self { message: plain_message(text).to_owned(), ..Self::default() };
         };
-        let mut said = Self::default();
-        said.gather(&value, 0);
-        said
+        let mut body = Self::default();
+        body.collect(&value, 0);
+        body
     }
 
     /// Collects the fields of an error from wherever hosts put them.
-    fn gather(&mut self, value: &Value, depth: u32) {
+    fn collect(&mut self, value: &Value, depth: u32) {
         if depth > 4 {
             return;
         }
         match value {
             Value::String(text) if self.message.is_empty() => self.message = text.clone(),
-            Value::Array(list) => list.iter().take(1).for_each(|first| self.gather(first, depth + 1)),
+            Value::Array(list) => list.iter().take(1).for_each(|first| self.collect(first, depth + 1)),
             Value::Object(map) => {
                 for name in ["code", "type", "error_type", "status", "reason", "provider_code"] {
                     match map.get(name) {
@@ -104,7 +105,7 @@ impl Said {
                 // A status, or a host-specific code in its place.
                 let code = map.get("status_code").or_else(|| map.get("http_status_code"));
                 if let Some(code) = code.and_then(Value::as_u64).filter(|code| *code != 0) {
-                    match u16::try_from(code).ok().filter(|code| FAILED.contains(code)) {
+                    match u16::try_from(code).ok().filter(|code| ERROR_STATUSES.contains(code)) {
                         Some(status) => self.status = self.status.or(Some(status)),
                         None => self.codes.push(code.to_string()),
                     }
@@ -142,7 +143,7 @@ impl Said {
                     "metadata",
                 ] {
                     if let Some(inner) = map.get(name) {
-                        self.gather(inner, depth + 1);
+                        self.collect(inner, depth + 1);
                     }
                 }
                 // A relay quotes the error of the host behind it, which is more specific.
@@ -151,7 +152,7 @@ impl Said {
                 {
                     self.message = format!("{}: {raw}", self.message);
                     if let Ok(quoted) = serde_json::from_str::<Value>(raw) {
-                        self.gather(&quoted, depth + 1);
+                        self.collect(&quoted, depth + 1);
                     }
                 }
             }
@@ -175,8 +176,8 @@ impl Said {
     fn error(&self, status: Option<u16>) -> Error {
         let lower = format!("{}{}", self.message, self.quotas).to_ascii_lowercase();
         let words: Vec<&str> = self.codes.iter().map(String::as_str).collect();
-        let meaning = apply_rules(RULES, &ErrorFields { status, words: &words, text: &lower });
-        let mut error = meaning.error(self.message.clone());
+        let classification = apply_rules(RULES, &ErrorFields { status, words: &words, text: &lower });
+        let mut error = classification.error(self.message.clone());
         if let Some(status) = status {
             error = error.with_status(status);
         }

@@ -14,10 +14,10 @@ use serde_json::value::RawValue;
 use crate::WIRE;
 use crate::classify;
 use crate::dto::{Choice, Content, Delta, Function, ReasoningDetail, Reply, ToolCall, is_json, json};
-use crate::outgoing::finish_word;
-use calls::Calls;
+use crate::outgoing::finish_reason_name;
+use tool_calls::ToolCalls;
 
-mod calls;
+mod tool_calls;
 
 /// Decodes one reply.
 #[derive(Debug, Default)]
@@ -26,43 +26,45 @@ pub(crate) struct ChatDecoder {
     whole: bool,
     reasoning_beside_output: bool,
     /// The origin of reasoning signatures, if this host signs reasoning.
-    signs: Option<Origin>,
+    signature_origin: Option<Origin>,
     started: bool,
     /// Whether any frame was understood.
-    heard: bool,
-    /// The answer comes in deltas, so a message beside them repeats it.
-    by_delta: bool,
+    received: bool,
+    /// Deltas have arrived, so a whole message repeats them.
+    has_deltas: bool,
     finished: bool,
     /// The host has sent usage.
-    counted: bool,
+    has_usage: bool,
     refused: bool,
     /// The last list of citations emitted.
-    cited: Option<Json>,
+    last_citations: Option<Json>,
     id: String,
-    calls: Calls,
-    /// They came as the wire's legacy functions, which have a finish reason of their own.
-    by_function: bool,
+    calls: ToolCalls,
+    /// The host uses the legacy `function_call`, which has a finish reason of its own.
+    legacy_function: bool,
     /// A finish event held back until the next frame: some hosts finish each of several tool calls.
-    held: Option<Chunk>,
+    held_finish: Option<Chunk>,
 }
 
 impl ChatDecoder {
-    pub(crate) fn new(reasoning_beside_output: bool, signs: Option<Origin>) -> Self {
-        Self { reasoning_beside_output, signs, ..Self::default() }
+    pub(crate) fn new(reasoning_beside_output: bool, signature_origin: Option<Origin>) -> Self {
+        Self { reasoning_beside_output, signature_origin, ..Self::default() }
     }
 
     fn read(&mut self, text: &str, reply: &mut Reply<'_>, events: &mut Emit<'_>) -> Result<(), Error> {
-        let beside = reply.x_groq.take();
-        if let Some(error) = told(reply.error).or(told(beside.as_ref().and_then(|beside| beside.error))) {
+        let groq = reply.x_groq.take();
+        if let Some(error) =
+            non_empty_error(reply.error).or(non_empty_error(groq.as_ref().and_then(|groq| groq.error)))
+        {
             return Err(classify::in_reply(error.get()));
         }
         let code = reply.base_resp.and_then(|base| base.status_code.0).unwrap_or(0);
         if reply.choices.first.is_none() && code != 0 {
             return Err(classify::in_reply(text));
         }
-        let mut usage = reply.usage.take().or(beside.and_then(|beside| beside.usage));
+        let mut usage = reply.usage.take().or(groq.and_then(|groq| groq.usage));
         if reply.choices.first.is_none() && usage.is_none() && reply.id.is_none() && reply.model.is_none() {
-            return match classify::flat(text) {
+            return match classify::top_level_error(text) {
                 Some(error) => Err(error),
                 None if self.whole => {
                     Err(Error::new(Kind::Protocol, "the reply is neither an answer nor an error"))
@@ -71,7 +73,7 @@ impl ChatDecoder {
                 None => Ok(()),
             };
         }
-        self.heard = true;
+        self.received = true;
         let name = |text: Option<Text<'_>>| {
             text.map(|text| text.0).filter(|text| !text.is_empty()).map(Cow::into_owned)
         };
@@ -82,7 +84,7 @@ impl ChatDecoder {
             events.push(Event::Started { id, model: name(reply.model.take()) });
         }
         if self.whole {
-            reply.choices.unite();
+            reply.choices.merge();
         }
         for choice in reply.choices.iter_mut() {
             // Hotspare never requests several answers; if a host sends more than one, only the first is read.
@@ -92,16 +94,16 @@ impl ChatDecoder {
             let (delta, message) = (choice.delta.as_mut(), choice.message.as_deref_mut());
             let (first, second) = if self.whole { (message, delta) } else { (delta, message) };
             if !self.whole && first.is_some() {
-                self.by_delta = true;
+                self.has_deltas = true;
             }
             // One host ends its stream with the whole answer once more.
-            let repeated = first.is_none() && self.by_delta;
+            let repeated = first.is_none() && self.has_deltas;
             if let Some(delta) = first.or(second.filter(|_| !repeated)) {
                 self.delta(delta, events);
             } else if let Some(text) = &choice.text {
-                said(&text.0, false, events);
+                push_text(&text.0, false, events);
             }
-            if let Some(error) = told(choice.error) {
+            if let Some(error) = non_empty_error(choice.error) {
                 return Err(classify::in_reply(error.get()));
             }
             usage = usage.or(choice.usage.take());
@@ -119,62 +121,68 @@ impl ChatDecoder {
                     self.finish_reason(native)?;
                 }
                 let reason = self.finish_reason(if word.is_empty() { "stop" } else { word })?;
-                let own = finish_word(&reason);
-                if own != word && !self.by_function {
+                let own = finish_reason_name(&reason);
+                if own != word && !self.legacy_function {
                     events.replace_word(word, own);
                 }
                 if reason == FinishReason::ToolCalls && !self.whole {
-                    self.held = Some(events.chunk(Event::Finished(reason)));
+                    self.held_finish = Some(events.chunk(Event::Finished(reason)));
                 } else {
                     events.push(Event::Finished(reason));
                 }
             }
         }
         // One host repeats its full list of citations in every frame.
-        if let Some(list) = reply.citations.and_then(json).filter(|list| self.cited.as_ref() != Some(list)) {
-            self.cited = Some(list.clone());
+        if let Some(list) =
+            reply.citations.and_then(json).filter(|list| self.last_citations.as_ref() != Some(list))
+        {
+            self.last_citations = Some(list.clone());
             events.push(Event::Annotation(list));
         }
         if let Some(usage) = usage {
-            self.counted = true;
+            self.has_usage = true;
             events.push(Event::Usage(Box::new(self.usage(&usage))));
         }
         Ok(())
     }
 
     fn delta(&mut self, delta: &mut Delta<'_>, events: &mut Emit<'_>) {
-        let says = |text: &Option<Text<'_>>| text.as_ref().is_some_and(|text| !text.0.is_empty());
+        let has_text = |text: &Option<Text<'_>>| text.as_ref().is_some_and(|text| !text.0.is_empty());
         // Some hosts send their reasoning under two names at once.
-        let plain = [&delta.reasoning_content, &delta.reasoning_text].into_iter().find(|text| says(text));
+        let plain = [&delta.reasoning_content, &delta.reasoning_text].into_iter().find(|text| has_text(text));
         match plain.and_then(Option::as_ref) {
             Some(text) => events.push(Event::ReasoningDelta(text.0.to_string())),
-            None => content(&delta.reasoning, true, events),
+            None => push_content(&delta.reasoning, true, events),
         }
-        let told = plain.is_some()
+        let has_reasoning = plain.is_some()
             || match &delta.reasoning {
                 Content::None => false,
                 Content::Text(text) => !text.0.is_empty(),
                 Content::Parts(_) => true,
             };
-        if let Some(details) = delta.reasoning_details.filter(|_| self.signs.is_some() || !told) {
+        if let Some(details) =
+            delta.reasoning_details.filter(|_| self.signature_origin.is_some() || !has_reasoning)
+        {
             // An entry of another shape has neither text nor a signature.
             for raw in serde_json::from_str::<Vec<&RawValue>>(details.get()).unwrap_or_default() {
                 let detail: ReasoningDetail<'_> = serde_json::from_str(raw.get()).unwrap_or_default();
-                if let Some(text) = detail.text.as_ref().or(detail.summary.as_ref()).filter(|_| !told) {
-                    said(&text.0, true, events);
+                if let Some(text) =
+                    detail.text.as_ref().or(detail.summary.as_ref()).filter(|_| !has_reasoning)
+                {
+                    push_text(&text.0, true, events);
                 }
-                let Some(origin) = &self.signs else { continue };
-                if says(&detail.data) || says(&detail.signature) {
-                    events.signature(&origin.0, Some(raw.get()), says(&detail.data));
+                let Some(origin) = &self.signature_origin else { continue };
+                if has_text(&detail.data) || has_text(&detail.signature) {
+                    events.signature(&origin.0, Some(raw.get()), has_text(&detail.data));
                 }
             }
         }
-        content(&delta.content, false, events);
+        push_content(&delta.content, false, events);
         for raw in delta.images.take().unwrap_or_default() {
             events.extend(json(raw).map(|raw| Event::Native(Box::new(Native::new(WIRE, raw)))));
         }
         if let Some(text) = delta.audio.as_ref().and_then(|audio| audio.transcript.as_ref()) {
-            said(&text.0, false, events);
+            push_text(&text.0, false, events);
         }
         if let Some(text) = delta.refusal.as_ref().filter(|text| !text.0.is_empty()) {
             self.refused = true;
@@ -189,7 +197,7 @@ impl ChatDecoder {
                 && function.arguments.is_none_or(|arguments| json_text(arguments).is_empty())
         };
         if let Some(function) = delta.function_call.take().filter(|function| !blank(function)) {
-            self.by_function = true;
+            self.legacy_function = true;
             let call = ToolCall { function: Some(*function), ..ToolCall::default() };
             self.calls.add(call, self.whole, &self.id, events);
         }
@@ -228,7 +236,7 @@ impl ChatDecoder {
         })
     }
 
-    fn usage(&self, wire: &crate::dto::Usage) -> Usage {
+    fn usage(&self, wire: &crate::dto::UsageDto) -> Usage {
         let reasoning = wire.completion_tokens_details.and_then(|details| details.reasoning_tokens.0);
         let mut output = wire.completion_tokens.0.or(wire.output_tokens.0);
         if self.reasoning_beside_output
@@ -258,9 +266,9 @@ impl Decoder for ChatDecoder {
         let data = frame.object();
         self.whole = frame.whole;
         if data == b"[DONE]" {
-            out.extend(self.held.take());
+            out.extend(self.held_finish.take());
             // A host without a finish reason: it has sent usage and the end mark, which no truncated stream has.
-            if !self.finished && self.started && self.counted {
+            if !self.finished && self.started && self.has_usage {
                 self.finished = true;
                 let mut events = Emit::bare(out);
                 self.calls.end(&self.id, &mut events);
@@ -290,7 +298,7 @@ impl Decoder for ChatDecoder {
         if reply.object.as_ref().is_some_and(|object| object.0 == "error") {
             return Err(classify::in_reply(&String::from_utf8_lossy(data)));
         }
-        if let Some(end) = self.held.take() {
+        if let Some(end) = self.held_finish.take() {
             let calls = |choice: &Choice<'_>| {
                 let delta = choice.delta.as_ref();
                 delta.and_then(|delta| delta.tool_calls.as_ref()).is_some_and(|calls| !calls.is_empty())
@@ -307,10 +315,10 @@ impl Decoder for ChatDecoder {
     }
 
     fn finish(&mut self, out: &mut VecDeque<Chunk>) -> Result<(), Error> {
-        out.extend(self.held.take());
+        out.extend(self.held_finish.take());
         if self.finished {
             Ok(())
-        } else if self.heard {
+        } else if self.received {
             Err(Error::new(Kind::Truncated, "the answer ended without a finish reason"))
         } else {
             Err(Error::new(Kind::Protocol, "the reply is empty"))
@@ -319,24 +327,24 @@ impl Decoder for ChatDecoder {
 }
 
 /// The error, if there is one: hosts that write every field send an empty value where there is none.
-pub(crate) fn told(error: Option<&RawValue>) -> Option<&RawValue> {
+pub(crate) fn non_empty_error(error: Option<&RawValue>) -> Option<&RawValue> {
     error.filter(|error| !matches!(error.get(), "null" | "{}" | "\"\""))
 }
 
-fn content(content: &Content<'_>, reasoning: bool, events: &mut Emit<'_>) {
+fn push_content(content: &Content<'_>, reasoning: bool, events: &mut Emit<'_>) {
     match content {
         Content::None => {}
-        Content::Text(text) => said(&text.0, reasoning, events),
+        Content::Text(text) => push_text(&text.0, reasoning, events),
         Content::Parts(parts) => {
             for part in parts {
                 if let Some(thinking) = &part.thinking {
-                    self::content(thinking, true, events);
+                    push_content(thinking, true, events);
                 }
                 for summary in part.summary.iter().flatten() {
-                    said(summary.text.as_ref().map_or("", |text| &text.0), true, events);
+                    push_text(summary.text.as_ref().map_or("", |text| &text.0), true, events);
                 }
                 if let Some(text) = &part.text {
-                    said(&text.0, reasoning, events);
+                    push_text(&text.0, reasoning, events);
                 }
                 if let Some(text) = part.refusal.as_ref().filter(|text| !text.0.is_empty()) {
                     events.push(Event::RefusalDelta(text.0.to_string()));
@@ -346,7 +354,7 @@ fn content(content: &Content<'_>, reasoning: bool, events: &mut Emit<'_>) {
     }
 }
 
-fn said(text: &str, reasoning: bool, events: &mut Emit<'_>) {
+fn push_text(text: &str, reasoning: bool, events: &mut Emit<'_>) {
     match (text.is_empty(), reasoning) {
         (true, _) => {}
         (false, true) => events.push(Event::ReasoningDelta(text.to_owned())),

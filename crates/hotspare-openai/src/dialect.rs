@@ -36,7 +36,7 @@ pub struct Dialect {
     /// Optional fields that are accepted; others are refused or dropped with a note. `None` sends all requested ones.
     pub accepts: Option<&'static [&'static str]>,
     /// The highest temperature, in tenths; a higher one is lowered to it.
-    pub hottest_tenths: u8,
+    pub max_temperature_tenths: u8,
     /// The provider whose list in the model catalogue applies.
     pub catalog: Cow<'static, str>,
     /// The field that limits the answer's length.
@@ -112,8 +112,8 @@ impl Dialect {
 
     /// The highest temperature.
     #[must_use]
-    pub fn hottest(&self) -> f64 {
-        f64::from(self.hottest_tenths) / 10.0
+    pub fn max_temperature(&self) -> f64 {
+        f64::from(self.max_temperature_tenths) / 10.0
     }
 
     /// The row with this name.

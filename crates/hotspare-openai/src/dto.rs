@@ -95,7 +95,7 @@ pub(crate) struct Reply<'a> {
     pub(crate) id: Option<Text<'a>>,
     pub(crate) model: Option<Text<'a>>,
     pub(crate) choices: Choices<'a>,
-    pub(crate) usage: Option<Box<Usage>>,
+    pub(crate) usage: Option<Box<UsageDto>>,
     pub(crate) error: Option<&'a RawValue>,
     pub(crate) citations: Option<&'a RawValue>,
     pub(crate) x_groq: Option<Box<Groq<'a>>>,
@@ -115,7 +115,7 @@ pub(crate) struct BaseResp {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(crate) struct Groq<'a> {
-    pub(crate) usage: Option<Box<Usage>>,
+    pub(crate) usage: Option<Box<UsageDto>>,
     #[serde(borrow)]
     pub(crate) error: Option<&'a RawValue>,
 }
@@ -138,7 +138,7 @@ impl<'a> Choices<'a> {
 
     /// Moves the tool calls into the first choice of a whole answer that ends with calls and has none: one host puts the
     /// text into a choice of its own.
-    pub(crate) fn unite(&mut self) {
+    pub(crate) fn merge(&mut self) {
         let calls =
             |choice: &mut Choice<'a>| choice.message.as_mut().and_then(|message| message.tool_calls.take());
         let Some(first) = &mut self.first else { return };
@@ -168,7 +168,7 @@ pub(crate) struct Choice<'a> {
     /// Where relays report what interrupted this answer.
     pub(crate) error: Option<&'a RawValue>,
     /// Where one host puts the usage of a stream.
-    pub(crate) usage: Option<Box<Usage>>,
+    pub(crate) usage: Option<Box<UsageDto>>,
 }
 
 #[derive(Debug, Default)]
@@ -231,7 +231,7 @@ pub(crate) struct Function<'a> {
 
 #[derive(Clone, Copy, Debug, Default, Deserialize)]
 #[serde(default)]
-pub(crate) struct Usage {
+pub(crate) struct UsageDto {
     pub(crate) prompt_tokens: Count,
     pub(crate) completion_tokens: Count,
     /// Other wires' names for the two above; some relays send both.

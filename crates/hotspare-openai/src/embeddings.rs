@@ -50,17 +50,17 @@ impl Serialize for Body<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let Self { request, model, dialect } = self;
         let extras = request.extras.get(WIRE);
-        let free = |name: &str| extras.is_none_or(|extras| !extras.contains_key(name));
+        let is_unset = |name: &str| extras.is_none_or(|extras| !extras.contains_key(name));
         let mut map = serializer.serialize_map(None)?;
         map.serialize_entry("model", model)?;
         map.serialize_entry("input", &request.inputs.iter().map(Input).collect::<Vec<_>>())?;
-        if dialect.embed_base64 && free("encoding_format") {
+        if dialect.embed_base64 && is_unset("encoding_format") {
             map.serialize_entry("encoding_format", "base64")?;
         }
-        if let Some(dimensions) = request.dimensions.filter(|_| free(&dialect.dimensions_field)) {
+        if let Some(dimensions) = request.dimensions.filter(|_| is_unset(&dialect.dimensions_field)) {
             map.serialize_entry(dialect.dimensions_field.as_ref(), &dimensions)?;
         }
-        if let Some(user) = request.end_user.as_ref().filter(|_| free("user")) {
+        if let Some(user) = request.end_user.as_ref().filter(|_| is_unset("user")) {
             map.serialize_entry("user", user)?;
         }
         for (name, value) in extras.into_iter().flatten() {
@@ -85,7 +85,7 @@ impl Serialize for Input<'_> {
 /// Decodes one reply.
 #[derive(Debug, Default)]
 pub(crate) struct EmbedDecoder {
-    heard: bool,
+    received: bool,
 }
 
 impl Decoder for EmbedDecoder {
@@ -107,13 +107,13 @@ impl Decoder for EmbedDecoder {
         let Some(items) = reply.data else {
             return Err(Error::new(Kind::Protocol, "the reply has no vectors"));
         };
-        self.heard = true;
+        self.received = true;
         let name =
             |text: Option<Text<'_>>| text.map(|text| text.0.into_owned()).filter(|text| !text.is_empty());
         let mut push = |event: Event| out.push_back(Chunk::from(event));
         push(Event::Started { id: name(reply.id), model: name(reply.model) });
-        for (place, item) in items.into_iter().enumerate() {
-            let index = item.index.0.unwrap_or(place as u64);
+        for (position, item) in items.into_iter().enumerate() {
+            let index = item.index.0.unwrap_or(position as u64);
             let index = u32::try_from(index).unwrap_or(u32::MAX);
             push(Event::Vector(Box::new(Vector { index, values: item.embedding.0 })));
         }
@@ -126,7 +126,7 @@ impl Decoder for EmbedDecoder {
     }
 
     fn finish(&mut self, _: &mut VecDeque<Chunk>) -> Result<(), Error> {
-        if self.heard { Ok(()) } else { Err(Error::new(Kind::Protocol, "the reply is empty")) }
+        if self.received { Ok(()) } else { Err(Error::new(Kind::Protocol, "the reply is empty")) }
     }
 }
 
@@ -138,7 +138,7 @@ struct Reply<'a> {
     model: Option<Text<'a>>,
     data: Option<Vec<Item>>,
     #[serde(default)]
-    usage: Option<dto::Usage>,
+    usage: Option<dto::UsageDto>,
     #[serde(borrow, default)]
     error: Option<&'a RawValue>,
 }
@@ -147,39 +147,39 @@ struct Reply<'a> {
 struct Item {
     #[serde(default)]
     index: Count,
-    embedding: Values,
+    embedding: Embedding,
 }
 
 /// A vector in either encoding.
 #[derive(Debug, PartialEq)]
-struct Values(Vec<f32>);
+struct Embedding(Vec<f32>);
 
-impl<'de> Deserialize<'de> for Values {
+impl<'de> Deserialize<'de> for Embedding {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct ValuesVisitor;
+        struct EmbeddingVisitor;
 
-        impl<'de> Visitor<'de> for ValuesVisitor {
-            type Value = Values;
+        impl<'de> Visitor<'de> for EmbeddingVisitor {
+            type Value = Embedding;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("a list of numbers, or floats in base64")
             }
 
-            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Values, A::Error> {
+            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Embedding, A::Error> {
                 let mut values = Vec::with_capacity(list.size_hint().unwrap_or(1_024).min(8_192));
                 while let Some(value) = list.next_element::<f32>()? {
                     values.push(value);
                 }
-                Ok(Values(values))
+                Ok(Embedding(values))
             }
 
-            fn visit_str<E: de::Error>(self, text: &str) -> Result<Values, E> {
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Embedding, E> {
                 let bytes = STANDARD.decode(text).map_err(|_| E::custom("not base64"))?;
-                floats(&bytes).map(Values).ok_or_else(|| E::custom("not a whole number of floats"))
+                floats(&bytes).map(Embedding).ok_or_else(|| E::custom("not a whole number of floats"))
             }
         }
 
-        deserializer.deserialize_any(ValuesVisitor)
+        deserializer.deserialize_any(EmbeddingVisitor)
     }
 }
 

@@ -14,11 +14,11 @@ use serde::ser::{SerializeMap, SerializeSeq, Serializer};
 use crate::dialect::Dialect;
 use crate::{WIRE, accepts};
 
-mod details;
-mod turns;
+mod messages;
+mod reasoning_details;
 
-use turns::Messages;
-pub(crate) use turns::moves;
+use messages::Messages;
+pub(crate) use messages::moved_media;
 
 /// Encodes the body of a request.
 pub(crate) fn body(
@@ -68,7 +68,7 @@ impl Body<'_> {
         }
     }
 
-    fn some<M: SerializeMap, T: Serialize>(
+    fn optional<M: SerializeMap, T: Serialize>(
         &self,
         map: &mut M,
         name: &str,
@@ -84,7 +84,7 @@ impl Body<'_> {
         name: &str,
         value: &Option<T>,
     ) -> Result<(), M::Error> {
-        if self.dialect.takes(name) { self.some(map, name, value) } else { Ok(()) }
+        if self.dialect.takes(name) { self.optional(map, name, value) } else { Ok(()) }
     }
 }
 
@@ -97,12 +97,12 @@ impl Serialize for Body<'_> {
         if self.stream {
             map.serialize_entry("stream", &true)?;
             if self.dialect.ask_stream_usage {
-                self.field(&mut map, "stream_options", &StreamOptions { include_usage: true })?;
+                self.field(&mut map, "stream_options", &StreamOptionsDto { include_usage: true })?;
             }
         }
         if !request.tools.is_empty() || request.native_tools.iter().any(|tool| tool.wire == WIRE) {
             self.field(&mut map, "tools", &Tools(request))?;
-            self.hint(&mut map, "tool_choice", &request.tool_choice.as_ref().map(Choice))?;
+            self.hint(&mut map, "tool_choice", &request.tool_choice.as_ref().map(ToolChoiceDto))?;
             self.hint(&mut map, "parallel_tool_calls", &request.parallel_tools.filter(|parallel| !parallel))?;
         }
         match &request.output {
@@ -119,13 +119,13 @@ impl Serialize for Body<'_> {
             _ => {}
         }
         let sampling = &request.sampling;
-        let hottest = self.dialect.hottest();
-        self.hint(&mut map, "temperature", &sampling.temperature.map(|wanted| wanted.min(hottest)))?;
+        let max_temperature = self.dialect.max_temperature();
+        self.hint(&mut map, "temperature", &sampling.temperature.map(|wanted| wanted.min(max_temperature)))?;
         self.hint(&mut map, "top_p", &sampling.top_p)?;
         self.hint(&mut map, "frequency_penalty", &sampling.frequency_penalty)?;
         self.hint(&mut map, "presence_penalty", &sampling.presence_penalty)?;
         self.hint(&mut map, &self.dialect.seed_field, &sampling.seed)?;
-        self.some(&mut map, self.dialect.max_tokens.field(), &request.max_output)?;
+        self.optional(&mut map, self.dialect.max_tokens.field(), &request.max_output)?;
         if !request.stop.is_empty() {
             self.field(&mut map, "stop", &request.stop)?;
         }
@@ -139,7 +139,7 @@ impl Serialize for Body<'_> {
 }
 
 #[derive(Serialize)]
-struct StreamOptions {
+struct StreamOptionsDto {
     include_usage: bool,
 }
 
@@ -169,7 +169,7 @@ impl Serialize for Tools<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut list = serializer.serialize_seq(None)?;
         for tool in &self.0.tools {
-            list.serialize_element(&OfferedTool { kind: "function", function: Offered(tool) })?;
+            list.serialize_element(&ToolDto { kind: "function", function: FunctionDto(tool) })?;
         }
         for tool in self.0.native_tools.iter().filter(|tool| tool.wire == WIRE) {
             list.serialize_element(&tool.raw)?;
@@ -179,15 +179,15 @@ impl Serialize for Tools<'_> {
 }
 
 #[derive(Serialize)]
-struct OfferedTool<'a> {
+struct ToolDto<'a> {
     #[serde(rename = "type")]
     kind: &'static str,
-    function: Offered<'a>,
+    function: FunctionDto<'a>,
 }
 
-struct Offered<'a>(&'a Tool);
+struct FunctionDto<'a>(&'a Tool);
 
-impl Serialize for Offered<'_> {
+impl Serialize for FunctionDto<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let tool = self.0;
         let mut map = serializer.serialize_map(None)?;
@@ -203,9 +203,9 @@ impl Serialize for Offered<'_> {
     }
 }
 
-struct Choice<'a>(&'a ToolChoice);
+struct ToolChoiceDto<'a>(&'a ToolChoice);
 
-impl Serialize for Choice<'_> {
+impl Serialize for ToolChoiceDto<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self.0 {
             ToolChoice::None => serializer.serialize_str("none"),

@@ -44,9 +44,9 @@ impl ChatCompletionsRequest {
             return Err(invalid("`messages` is missing or empty"));
         }
         let request = &incoming.request;
-        if let Some(what) = accepts::binds(request, WIRE, &accepts::KEPT) {
+        if let Some(what) = accepts::binds(request, WIRE, &accepts::STATEFUL_FIELDS) {
             incoming.request = incoming.request.bound_to(WIRE, what);
-        } else if let Some(what) = accepts::only_here(request) {
+        } else if let Some(what) = accepts::wire_specific_field(request) {
             incoming.request = incoming.request.only_on_wire(WIRE, what);
         }
         Ok(incoming)
@@ -65,7 +65,7 @@ impl ChatCompletionsRequest {
             }
             "stream" => self.stream = read(name, value, "true or false")?,
             "stream_options" => {
-                let options: StreamOptions = read_object(name, value, "an object")?;
+                let options: StreamOptionsDto = read_object(name, value, "an object")?;
                 self.include_usage = options.include_usage;
             }
             "tools" => {
@@ -99,9 +99,9 @@ impl ChatCompletionsRequest {
                 request.max_output = Some(tokens);
             }
             "stop" => {
-                request.stop = match read::<Stop>(name, value, "a text or a list of texts")? {
-                    Stop::One(text) => vec![text],
-                    Stop::Many(list) => list,
+                request.stop = match read::<StopDto>(name, value, "a text or a list of texts")? {
+                    StopDto::One(text) => vec![text],
+                    StopDto::Many(list) => list,
                 };
             }
             "reasoning_effort" => request.reasoning_effort = Some(read(name, value, "a word")?),
@@ -124,14 +124,14 @@ impl ChatCompletionsRequest {
 }
 
 #[derive(Deserialize)]
-struct StreamOptions {
+struct StreamOptionsDto {
     #[serde(default)]
     include_usage: bool,
 }
 
 #[derive(Deserialize)]
 #[serde(untagged)]
-enum Stop {
+enum StopDto {
     One(String),
     Many(Vec<String>),
 }
@@ -158,19 +158,19 @@ struct MessageDto<'a> {
     content: Option<&'a RawValue>,
     name: Option<String>,
     refusal: Option<String>,
-    tool_calls: Option<Vec<StrictObject<CallDto>>>,
+    tool_calls: Option<Vec<StrictObject<ToolCallDto>>>,
     tool_call_id: Option<String>,
     reasoning_content: Option<String>,
 }
 
 #[derive(Deserialize)]
-struct CallDto {
+struct ToolCallDto {
     id: String,
-    function: StrictObject<CalledDto>,
+    function: StrictObject<FunctionCallDto>,
 }
 
 #[derive(Deserialize)]
-struct CalledDto {
+struct FunctionCallDto {
     name: String,
     #[serde(default)]
     arguments: String,
@@ -229,23 +229,25 @@ fn message(at: fmt::Arguments<'_>, raw: &RawValue) -> Result<Message, Error> {
         }
         None => return Err(invalid(format!("`{at}.role` is missing"))),
     };
-    let said = match dto.content {
+    let content = match dto.content {
         Some(content) => content_parts(format_args!("{at}.content"), content)?,
         None => Vec::new(),
     };
     if role == Role::Tool {
         let id = dto.tool_call_id.or(dto.name);
         let id = id.ok_or_else(|| invalid(format!("`{at}.tool_call_id` is missing")))?;
-        return Ok(Message::tool(ToolResult::from_parts(id, said)));
+        return Ok(Message::tool(ToolResult::from_parts(id, content)));
     }
     let mut parts = Vec::new();
     if let Some(text) = dto.reasoning_content.filter(|text| !text.is_empty()) {
         parts.push(Part::Reasoning(hotspare_core::Reasoning::new(text)));
     }
-    parts.extend(said);
+    parts.extend(content);
     parts.extend(dto.refusal.map(Part::Refusal));
-    for StrictObject(CallDto { id, function: StrictObject(called) }) in dto.tool_calls.unwrap_or_default() {
-        parts.push(Part::ToolCall(ToolCall::new(id, called.name, called.arguments)));
+    for StrictObject(ToolCallDto { id, function: StrictObject(function) }) in
+        dto.tool_calls.unwrap_or_default()
+    {
+        parts.push(Part::ToolCall(ToolCall::new(id, function.name, function.arguments)));
     }
     if parts.is_empty() && role != Role::Assistant {
         return Err(invalid(format!("`{at}.content` is missing")));
@@ -319,15 +321,15 @@ fn tool(at: &str, dto: ToolDto) -> Result<Tool, Error> {
 
 fn tool_choice(raw: &RawValue) -> Result<ToolChoice, Error> {
     #[derive(Deserialize)]
-    struct Named {
-        function: StrictObject<Name>,
+    struct NamedChoiceDto {
+        function: StrictObject<FunctionNameDto>,
     }
     #[derive(Deserialize)]
-    struct Name {
+    struct FunctionNameDto {
         name: String,
     }
     if !raw.get().starts_with('"') {
-        let named: Named = read_object("tool_choice", raw, "a word or {type, function: {name}}")?;
+        let named: NamedChoiceDto = read_object("tool_choice", raw, "a word or {type, function: {name}}")?;
         return Ok(ToolChoice::Named(named.function.0.name));
     }
     match read::<String>("tool_choice", raw, "a word")?.as_str() {

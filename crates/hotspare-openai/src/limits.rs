@@ -9,19 +9,19 @@ use std::time::{Duration, SystemTime};
 use hotspare_core::{Allowance, RateLimits};
 use hotspare_provider::{Head, MAX_RETRY_AFTER, pause};
 
-/// A bucket with this much left is unlimited.
-const ENDLESS: u64 = 1 << 60;
+/// A bucket with at least this much left counts as unlimited.
+const UNLIMITED: u64 = 1 << 60;
 
-/// What a bucket counts.
+/// The unit that a bucket counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Of {
+enum Unit {
     Requests,
     Tokens,
 }
 
-/// Which value of its bucket a header holds.
+/// The field of a bucket that a header holds.
 #[derive(Clone, Copy, Debug)]
-enum Says {
+enum HeaderField {
     Limit,
     Remaining,
     Reset,
@@ -32,7 +32,7 @@ enum Says {
 #[derive(Debug)]
 struct Bucket<'a> {
     name: &'a str,
-    of: Of,
+    unit: Unit,
     limit: Option<u64>,
     remaining: Option<u64>,
     reset: Option<Duration>,
@@ -45,46 +45,49 @@ pub(crate) fn limits(head: &Head) -> RateLimits {
     let mut buckets: Vec<Bucket<'_>> = Vec::new();
     for (name, value) in &head.headers {
         let name = name.as_str();
-        let Some((says, bucket)) = header(name) else { continue };
-        let (Some((of, period)), Ok(value)) = (kind(bucket, name), value.to_str()) else { continue };
-        let at =
-            buckets.iter().position(|known| known.name == bucket && known.of == of).unwrap_or_else(|| {
+        let Some((field, bucket)) = header(name) else { continue };
+        let (Some((unit, period)), Ok(value)) = (unit_and_period(bucket, name), value.to_str()) else {
+            continue;
+        };
+        let at = buckets.iter().position(|known| known.name == bucket && known.unit == unit).unwrap_or_else(
+            || {
                 let (limit, remaining, reset) = (None, None, None);
-                buckets.push(Bucket { name: bucket, of, limit, remaining, reset, period });
+                buckets.push(Bucket { name: bucket, unit, limit, remaining, reset, period });
                 buckets.len() - 1
-            });
+            },
+        );
         let number = || value.trim().parse::<u64>().ok();
-        match says {
-            Says::Limit => buckets[at].limit = number(),
-            Says::Remaining => buckets[at].remaining = number(),
-            Says::Reset => buckets[at].reset = reset(value, head.received_at),
-            Says::Period => buckets[at].period = number().map(Duration::from_secs),
+        match field {
+            HeaderField::Limit => buckets[at].limit = number(),
+            HeaderField::Remaining => buckets[at].remaining = number(),
+            HeaderField::Reset => buckets[at].reset = reset(value, head.received_at),
+            HeaderField::Period => buckets[at].period = number().map(Duration::from_secs),
         }
     }
     let mut limits = RateLimits::default();
-    limits.requests = scarcest(&buckets, Of::Requests);
-    limits.tokens = scarcest(&buckets, Of::Tokens);
+    limits.requests = scarcest(&buckets, Unit::Requests);
+    limits.tokens = scarcest(&buckets, Unit::Tokens);
     limits
 }
 
 /// Splits a header's name into the value it holds and its bucket.
-fn header(name: &str) -> Option<(Says, &str)> {
+fn header(name: &str) -> Option<(HeaderField, &str)> {
     let name = name.strip_prefix("x-").unwrap_or(name).strip_prefix("ratelimit")?;
     let name = name.strip_prefix("bysize").unwrap_or(name).strip_prefix('-')?;
     let parts = [
-        ("limit", Says::Limit),
-        ("remaining", Says::Remaining),
-        ("reset", Says::Reset),
-        ("renewalperiod", Says::Period),
+        ("limit", HeaderField::Limit),
+        ("remaining", HeaderField::Remaining),
+        ("reset", HeaderField::Reset),
+        ("renewalperiod", HeaderField::Period),
     ];
-    parts.into_iter().find_map(|(word, says)| {
+    parts.into_iter().find_map(|(word, field)| {
         let bucket = name.strip_prefix(word)?;
-        if bucket.is_empty() { Some((says, "")) } else { Some((says, bucket.strip_prefix('-')?)) }
+        if bucket.is_empty() { Some((field, "")) } else { Some((field, bucket.strip_prefix('-')?)) }
     })
 }
 
 /// What a bucket of this name counts, and its period, if its name states one.
-fn kind(bucket: &str, header: &str) -> Option<(Of, Option<Duration>)> {
+fn unit_and_period(bucket: &str, header: &str) -> Option<(Unit, Option<Duration>)> {
     let periods = [
         ("10-second", 10),
         ("second", 1),
@@ -98,13 +101,13 @@ fn kind(bucket: &str, header: &str) -> Option<(Of, Option<Duration>)> {
         Some((bare, seconds)) => (bare.trim_end_matches('-'), Some(Duration::from_secs(seconds))),
         None => (bucket, None),
     };
-    let of = match bare {
-        "" if header.contains("bysize") => Of::Tokens,
-        "" | "req" | "requests" => Of::Requests,
-        "project-tokens" | "tokens" | "tokens_usage_based" => Of::Tokens,
+    let unit = match bare {
+        "" if header.contains("bysize") => Unit::Tokens,
+        "" | "req" | "requests" => Unit::Requests,
+        "project-tokens" | "tokens" | "tokens_usage_based" => Unit::Tokens,
         _ => return None,
     };
-    Some((of, period))
+    Some((unit, period))
 }
 
 /// A duration, or, if the number is far too large for one, a Unix time.
@@ -118,14 +121,14 @@ fn reset(value: &str, received_at: SystemTime) -> Option<Duration> {
     Some(at.duration_since(received_at).unwrap_or_default()).filter(|reset| *reset <= MAX_RETRY_AFTER)
 }
 
-fn scarcest(buckets: &[Bucket<'_>], of: Of) -> Option<Allowance> {
-    let told = buckets.iter().filter(|bucket| bucket.of == of).filter_map(|bucket| {
-        let remaining = bucket.remaining.filter(|remaining| *remaining < ENDLESS)?;
+fn scarcest(buckets: &[Bucket<'_>], unit: Unit) -> Option<Allowance> {
+    let allowances = buckets.iter().filter(|bucket| bucket.unit == unit).filter_map(|bucket| {
+        let remaining = bucket.remaining.filter(|remaining| *remaining < UNLIMITED)?;
         // Some hosts report what is left but not the limit.
         Allowance::new(bucket.limit.unwrap_or(remaining.max(1)), remaining, bucket.reset.or(bucket.period))
     });
     let share = |bucket: &Allowance| bucket.remaining as f64 / bucket.limit as f64;
-    told.min_by(|one, other| share(one).total_cmp(&share(other)))
+    allowances.min_by(|one, other| share(one).total_cmp(&share(other)))
 }
 
 #[cfg(test)]

@@ -51,7 +51,9 @@ impl ChatCompletionsEncoder {
             Event::Native(native) if native.wire == WIRE => json!({"images": [native.raw]}),
             Event::Finished(reason) => {
                 return Some(
-                    self.chunk(json!([{"index": 0, "delta": {}, "finish_reason": finish_word(reason)}])),
+                    self.chunk(
+                        json!([{"index": 0, "delta": {}, "finish_reason": finish_reason_name(reason)}]),
+                    ),
                 );
             }
             Event::Handover { from, to } => {
@@ -112,7 +114,7 @@ impl ChatCompletionsEncoder {
             "object": "chat.completion",
             "created": self.created,
             "model": answer.model.as_deref().unwrap_or(&self.model),
-            "choices": [{"index": 0, "message": message, "logprobs": answer.logprobs.first(), "finish_reason": finish_word(&answer.finish)}],
+            "choices": [{"index": 0, "message": message, "logprobs": answer.logprobs.first(), "finish_reason": finish_reason_name(&answer.finish)}],
             "usage": usage_json(&answer.usage),
         })
         .to_string()
@@ -122,7 +124,7 @@ impl ChatCompletionsEncoder {
     /// The body of an error, and the data of the frame that reports it inside a stream.
     #[must_use]
     pub fn error_body(error: &Error) -> Vec<u8> {
-        let (kind, code) = error_words(error);
+        let (kind, code) = error_type_and_code(error);
         let mut body = json!({"error": {
             "message": error.public_message(), "type": kind, "param": null, "code": code,
         }});
@@ -182,7 +184,7 @@ fn append<T: Serialize + ?Sized>(out: &mut Vec<u8>, value: &T) {
 }
 
 /// The wire's word for a finish reason.
-pub(crate) fn finish_word(reason: &FinishReason) -> &str {
+pub(crate) fn finish_reason_name(reason: &FinishReason) -> &str {
     match reason {
         FinishReason::ContentFilter => "content_filter",
         FinishReason::Length => "length",
@@ -208,7 +210,7 @@ fn usage_json(usage: &Usage) -> Value {
 }
 
 /// The wire's type and code for an error.
-fn error_words(error: &Error) -> (&'static str, &str) {
+fn error_type_and_code(error: &Error) -> (&'static str, &str) {
     let kind = match error.kind() {
         Kind::InvalidRequest | Kind::ContextOverflow | Kind::ContentPolicy | Kind::Unsupported => {
             "invalid_request_error"

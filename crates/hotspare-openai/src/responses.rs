@@ -18,4 +18,4 @@ pub use wire::Responses;
 pub const RESPONSES_WIRE: &str = "openai-responses";
 
 /// Fields that refer to state the provider keeps.
-const KEPT: [&str; 4] = ["background", "conversation", "previous_response_id", "prompt"];
+const STATEFUL_FIELDS: [&str; 4] = ["background", "conversation", "previous_response_id", "prompt"];

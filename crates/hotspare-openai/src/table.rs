@@ -129,7 +129,7 @@ impl Dialect {
         embed_tokens: true,
         dimensions_field: Borrowed("dimensions"),
         accepts: None,
-        hottest_tenths: 20,
+        max_temperature_tenths: 20,
         catalog: Borrowed("openai"),
         max_tokens: MaxTokens::Completion,
         developer_role: true,
@@ -208,7 +208,7 @@ impl Dialect {
         auth: Auth::Bearer,
         request_id: Borrowed("x-debug-trace-id"),
         accepts: Some(COHERE_TAKES),
-        hottest_tenths: 10,
+        max_temperature_tenths: 10,
         ..Self::COMPATIBLE
     };
 
@@ -284,7 +284,7 @@ impl Dialect {
         seed_field: Borrowed("random_seed"),
         request_id: Borrowed("mistral-correlation-id"),
         accepts: Some(MISTRAL_TAKES),
-        hottest_tenths: 15,
+        max_temperature_tenths: 15,
         free_tool_ids: false,
         ..Self::COMPATIBLE
     };

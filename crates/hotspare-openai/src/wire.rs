@@ -102,11 +102,11 @@ impl Wire for OpenAi {
     }
 
     fn notes(&self, request: &ChatRequest, _: &str) -> Vec<String> {
-        [accepts::changes(request, self.dialect()), encode::moves(request)].concat()
+        [accepts::changes(request, self.dialect()), encode::moved_media(request)].concat()
     }
 
     fn binds(&self, request: &ChatRequest) -> Option<String> {
-        accepts::binds(request, WIRE, &accepts::KEPT)
+        accepts::binds(request, WIRE, &accepts::STATEFUL_FIELDS)
     }
 
     fn schema_subset(&self, _: &str) -> Option<&'static SchemaSubset> {

@@ -14,14 +14,14 @@ use serde_json::value::RawValue;
 use crate::{ORIGIN, WIRE};
 
 /// One turn.
-pub(super) struct Turn<'a> {
+pub(super) struct MessageDto<'a> {
     role: &'static str,
     blocks: Vec<Block<'a>>,
 }
 
 /// Merges consecutive messages of one role; empty turns are dropped.
-pub(super) fn turns(messages: &[Message]) -> Result<Vec<Turn<'_>>, Error> {
-    let mut turns: Vec<Turn<'_>> = Vec::new();
+pub(super) fn turns(messages: &[Message]) -> Result<Vec<MessageDto<'_>>, Error> {
+    let mut turns: Vec<MessageDto<'_>> = Vec::new();
     for message in messages {
         let role = if message.role == Role::Assistant { "assistant" } else { "user" };
         let mut blocks = blocks(&message.parts);
@@ -31,7 +31,7 @@ pub(super) fn turns(messages: &[Message]) -> Result<Vec<Turn<'_>>, Error> {
         match turns.last_mut() {
             _ if blocks.is_empty() => {}
             Some(last) if last.role == role => last.blocks.append(&mut blocks),
-            _ => turns.push(Turn { role, blocks }),
+            _ => turns.push(MessageDto { role, blocks }),
         }
     }
     for turn in &mut turns {
@@ -43,11 +43,12 @@ pub(super) fn turns(messages: &[Message]) -> Result<Vec<Turn<'_>>, Error> {
 
 /// Whether the current loop of tool calls began without reasoning that can be sent back: a model that is forced to
 /// think refuses to continue it.
-pub(super) fn begun_without_thought(turns: &[Turn<'_>]) -> bool {
-    let answers = |turn: &Turn<'_>| turn.blocks.iter().any(|block| matches!(block.part, Part::ToolResult(_)));
-    let spoken = turns.iter().rposition(|turn| turn.role == "user" && !answers(turn));
-    let mut since = turns.iter().skip(spoken.map_or(0, |at| at + 1));
-    let first = since.find(|turn| turn.role == "assistant");
+pub(super) fn starts_without_reasoning(turns: &[MessageDto<'_>]) -> bool {
+    let has_tool_results =
+        |turn: &MessageDto<'_>| turn.blocks.iter().any(|block| matches!(block.part, Part::ToolResult(_)));
+    let last_prompt = turns.iter().rposition(|turn| turn.role == "user" && !has_tool_results(turn));
+    let mut later_turns = turns.iter().skip(last_prompt.map_or(0, |at| at + 1));
+    let first = later_turns.find(|turn| turn.role == "assistant");
     first.is_some_and(|turn| !matches!(turn.blocks.first(), Some(Block { part: Part::Reasoning(_), .. })))
 }
 
@@ -64,7 +65,7 @@ pub(super) fn blocks(parts: &[Part]) -> Vec<Block<'_>> {
                 }
             }
             part => {
-                written = is_written(part);
+                written = is_encodable(part);
                 if written {
                     blocks.push(Block { part, fields: None });
                 }
@@ -74,7 +75,7 @@ pub(super) fn blocks(parts: &[Part]) -> Vec<Block<'_>> {
     blocks
 }
 
-fn is_written(part: &Part) -> bool {
+fn is_encodable(part: &Part) -> bool {
     match part {
         // The wire refuses blank texts.
         Part::Text(text) | Part::Refusal(text) => !text.trim().is_empty(),
@@ -87,7 +88,7 @@ fn is_written(part: &Part) -> bool {
     }
 }
 
-impl Serialize for Turn<'_> {
+impl Serialize for MessageDto<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(Some(2))?;
         map.serialize_entry("role", self.role)?;

@@ -7,7 +7,7 @@ use super::blocks::wire_id;
 use super::*;
 use crate::ORIGIN;
 
-impl To<'static> {
+impl Destination<'static> {
     /// The model `m` at Anthropic itself.
     pub(crate) fn author(stream: bool) -> Self {
         Self { host: Host::AUTHOR, model: "m", stream, betas: Vec::new() }
@@ -15,7 +15,7 @@ impl To<'static> {
 }
 
 fn encoded(request: &ChatRequest) -> Value {
-    serde_json::from_slice(&body(request, &To::author(false)).unwrap()).unwrap()
+    serde_json::from_slice(&body(request, &Destination::author(false)).unwrap()).unwrap()
 }
 
 #[test]
@@ -46,7 +46,7 @@ fn tool_results_share_the_rewritten_call_id() {
         ))
         .message(Message::tool(ToolResult::new(foreign, "done").with_error(true)))
         .tool(Tool::new("f", Json::parse(r#"{"z":1,"a":2}"#).unwrap()));
-    let raw = String::from_utf8(body(&request, &To::author(false)).unwrap()).unwrap();
+    let raw = String::from_utf8(body(&request, &Destination::author(false)).unwrap()).unwrap();
     assert!(raw.contains(r#"{"z":1,"a":2}"#), "the order of a schema's keys is kept: {raw}");
     let value: Value = serde_json::from_str(&raw).unwrap();
     let id = &value["messages"][1]["content"][0]["id"];
@@ -73,7 +73,7 @@ fn reasoning_is_replayed_only_to_its_origin() {
 
 #[test]
 fn nothing_is_dropped_silently() {
-    let kind = |request: ChatRequest| body(&request, &To::author(false)).unwrap_err().kind();
+    let kind = |request: ChatRequest| body(&request, &Destination::author(false)).unwrap_err().kind();
     assert_eq!(kind(ChatRequest::to("r").user("x").output(OutputFormat::JsonObject)), Kind::Unsupported);
     assert_eq!(kind(ChatRequest::to("r").system("only instructions")), Kind::InvalidRequest);
 }
@@ -93,7 +93,7 @@ fn adjusted_settings_are_noted() {
 fn host_changes_only_the_leading_body_fields() {
     let request = ChatRequest::to("r").system("s").user("x").max_output(7);
     let at = |host, stream| -> Value {
-        let to = To { host, model: "m", stream, betas: vec!["b1", "b2"] };
+        let to = Destination { host, model: "m", stream, betas: vec!["b1", "b2"] };
         serde_json::from_slice(&body(&request, &to).unwrap()).unwrap()
     };
     let rest = json!({"max_tokens": 7, "system": "s", "messages": [{"role": "user", "content": "x"}]});

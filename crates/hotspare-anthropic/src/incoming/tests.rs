@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::encode::{self, To};
+use crate::encode::{self, Destination};
 
 fn wrong(body: &str) -> String {
     let error = MessagesRequest::parse(body.as_bytes()).unwrap_err();
@@ -101,7 +101,8 @@ fn request_round_trips_unchanged() {
     assert_eq!((request.tools.len(), request.native_tools.len()), (1, 1));
     assert_eq!(request.reasoning_effort.as_deref(), Some("high"));
     assert_eq!(request.messages.len(), 5, "instructions, three turns, and a result of its own");
-    let again: Value = serde_json::from_slice(&encode::body(request, &To::author(true)).unwrap()).unwrap();
+    let again: Value =
+        serde_json::from_slice(&encode::body(request, &Destination::author(true)).unwrap()).unwrap();
     assert_eq!(again, body);
 }
 
@@ -109,7 +110,7 @@ fn request_round_trips_unchanged() {
 fn tool_arguments_round_trip_verbatim() {
     let body = r#"{"model":"m","messages":[{"role":"assistant","content":[{"type":"tool_use","id":"t","name":"f","input":{"z":1.50,"a":{"y":1e3,"b":[]}}}]}]}"#;
     let request = MessagesRequest::parse(body.as_bytes()).unwrap().request;
-    let again = String::from_utf8(encode::body(&request, &To::author(false)).unwrap()).unwrap();
+    let again = String::from_utf8(encode::body(&request, &Destination::author(false)).unwrap()).unwrap();
     assert!(again.contains(r#""input":{"z":1.50,"a":{"y":1e3,"b":[]}}"#), "{again}");
 }
 

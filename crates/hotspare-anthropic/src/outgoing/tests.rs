@@ -128,14 +128,14 @@ fn drops_foreign_reasoning_signatures() {
     let sign = |origin: &str, redacted| {
         Event::ReasoningSignature(Signature { origin: Origin(origin.into()), data: "proof".into(), redacted })
     };
-    for (event, told) in [
+    for (event, is_encoded) in [
         (sign("other", false), false),
         (sign("other", true), false),
         (sign(ORIGIN, true), true),
         (sign(ORIGIN, false), true),
     ] {
         let body = spell(&[started(), event.clone(), Event::Finished(FinishReason::Stop)]);
-        assert_eq!(String::from_utf8(body).unwrap().contains("proof"), told, "{event:?}");
+        assert_eq!(String::from_utf8(body).unwrap().contains("proof"), is_encoded, "{event:?}");
     }
 }
 
@@ -207,8 +207,8 @@ proptest! {
     fn encoded_answers_round_trip(events in said()) {
         let body = spell(&events);
         let chunks = read(&body);
-        let told = |event: &Event| !matches!(event, Event::Mark | Event::Usage(_));
-        let back: Vec<Event> = chunks.iter().map(|chunk| chunk.event.clone()).filter(told).collect();
+        let is_encoded = |event: &Event| !matches!(event, Event::Mark | Event::Usage(_));
+        let back: Vec<Event> = chunks.iter().map(|chunk| chunk.event.clone()).filter(is_encoded).collect();
         prop_assert_eq!(back, events);
 
         let (mut relay, mut again) = (MessagesEncoder::new("other", "other"), Vec::new());

@@ -3,7 +3,7 @@
 use hotspare_core::{ChatResponse, Part, Usage};
 use serde_json::{Value, json};
 
-use super::{MessagesEncoder, finish_word};
+use super::{MessagesEncoder, finish_reason_name};
 use crate::{ORIGIN, WIRE};
 
 impl MessagesEncoder {
@@ -17,7 +17,7 @@ impl MessagesEncoder {
             "role": "assistant",
             "model": answer.model.as_deref().unwrap_or(&self.model),
             "content": content,
-            "stop_reason": finish_word(&answer.finish),
+            "stop_reason": finish_reason_name(&answer.finish),
             "stop_sequence": null,
             "usage": usage_json(&answer.usage),
         })

@@ -30,7 +30,7 @@ const DOCUMENTS: [(&str, &str); 9] = [
 
 /// Encodes the parts of one conversation.
 #[derive(Debug)]
-pub(super) struct Blocks {
+pub(super) struct BlockEncoder {
     family: Family,
     /// The number of documents so far: each needs a name of its own.
     documents: u32,
@@ -38,7 +38,7 @@ pub(super) struct Blocks {
     written: bool,
 }
 
-impl Blocks {
+impl BlockEncoder {
     pub(super) fn new(family: Family) -> Self {
         Self { family, documents: 0, written: false }
     }

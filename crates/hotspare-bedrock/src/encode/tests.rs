@@ -133,17 +133,20 @@ fn model_specific_fields_depend_on_the_family() {
     request.reasoning_effort = Some("high".into());
     let own = Json::parse(r#"{"thinking":{"type":"adaptive"}}"#).unwrap();
     let guard = Json::parse(r#"{"guardrailVersion":"1","guardrailIdentifier":"x"}"#).unwrap();
-    let extras = [(OWN.to_owned(), own), ("guardrailConfig".to_owned(), guard)];
+    let extras = [(MODEL_FIELDS.to_owned(), own), ("guardrailConfig".to_owned(), guard)];
     request.extras.insert(WIRE.into(), extras.into_iter().collect());
     let claude = encoded(&request, CLAUDE);
     assert_eq!(
-        claude[OWN],
+        claude[MODEL_FIELDS],
         json!({"top_k": 5, "output_config": {"effort": "high"}, "thinking": {"type": "adaptive"}})
     );
     assert_eq!(claude["guardrailConfig"]["guardrailIdentifier"], "x");
     let nova = encoded(&request, "us.amazon.nova-2-lite-v1:0");
-    assert_eq!(nova[OWN]["inferenceConfig"], json!({"topK": 5}));
-    assert_eq!(nova[OWN]["reasoningConfig"], json!({"type": "enabled", "maxReasoningEffort": "high"}));
+    assert_eq!(nova[MODEL_FIELDS]["inferenceConfig"], json!({"topK": 5}));
+    assert_eq!(
+        nova[MODEL_FIELDS]["reasoningConfig"],
+        json!({"type": "enabled", "maxReasoningEffort": "high"})
+    );
     assert_eq!(body(&request, "meta.llama3-8b-instruct-v1:0").unwrap_err().kind(), Kind::Unsupported);
     request.sampling.top_k = None;
     assert_eq!(encoded(&request, "zai.glm-4.7")["outputConfig"], json!({"effort": "high"}));
@@ -195,10 +198,10 @@ fn tool_loop_from_another_origin_continues_without_thinking() {
             .message(Message::tool(ToolResult::new("1", "done")))
             .tool(Tool::new("f", Json::parse("{}").unwrap()));
         let own = json!({"thinking": {"type": "enabled", "budget_tokens": 1_024}, "top_k": 4});
-        request.extras.entry(WIRE.into()).or_default().insert(OWN.into(), own.into());
-        let spelled = encoded(&request, model);
-        assert_eq!(spelled[OWN]["top_k"], 4);
-        (spelled[OWN][THINKING].is_object(), notes(&request, model).len())
+        request.extras.entry(WIRE.into()).or_default().insert(MODEL_FIELDS.into(), own.into());
+        let encoded = encoded(&request, model);
+        assert_eq!(encoded[MODEL_FIELDS]["top_k"], 4);
+        (encoded[MODEL_FIELDS][THINKING].is_object(), notes(&request, model).len())
     };
     assert_eq!(asked(CLAUDE, "anthropic"), (true, 0));
     assert_eq!(asked(CLAUDE, "openai"), (false, 1));

@@ -59,7 +59,7 @@ fn decodes_a_full_stream() {
     usage.reasoning = Some(6);
     let call = |index, id: &str, name: &str| Event::ToolStarted { index, id: id.into(), name: name.into() };
     let arguments = |index, text: &str| Event::ToolDelta { index, arguments: text.into() };
-    let made_up = |index| made_up_id("r1", index, "f", r#"{"b":1,"a":"x y"}"#);
+    let made_up = |index| derived_id("r1", index, "f", r#"{"b":1,"a":"x y"}"#);
     let expected = [
         Event::Started { id: Some("r1".into()), model: Some("gemini-x".into()) },
         Event::Usage(Box::new(Usage::reported(Some(3), Some(0)))),

@@ -78,7 +78,7 @@ fn tool_results_are_grouped_and_named_after_their_calls() {
 
 #[test]
 fn signatures_keep_their_position_and_return_only_to_their_origin() {
-    let said = vec![
+    let parts = vec![
         proof("gemini", "T", "hm"),
         proof("someone else", "X", ""),
         proof("gemini", "S", ""),
@@ -88,7 +88,7 @@ fn signatures_keep_their_position_and_return_only_to_their_origin() {
         call("2", "f"),
         proof("gemini", "E", ""),
     ];
-    let request = ChatRequest::to("r").user("hi").message(Message::new(Role::Assistant, said));
+    let request = ChatRequest::to("r").user("hi").message(Message::new(Role::Assistant, parts));
     let parts = encoded(&request, "gemini-3-pro")["contents"][1]["parts"].clone();
     let proofs: Vec<Option<&str>> =
         parts.as_array().unwrap().iter().map(|part| part["thoughtSignature"].as_str()).collect();
@@ -208,10 +208,10 @@ fn native_parts_fields_and_tools_round_trip() {
         Part::Fields(native(WIRE, r#"{"mediaResolution":{"level":"HIGH"}}"#)),
         Part::Fields(native("another", r#"{"cache":1}"#)),
     ];
-    let said = vec![Part::Native(native(WIRE, code)), Part::Native(native("another", "{}"))];
+    let parts = vec![Part::Native(native(WIRE, code)), Part::Native(native("another", "{}"))];
     let mut request = ChatRequest::to("r")
         .message(Message::new(Role::User, asked))
-        .message(Message::new(Role::Assistant, said));
+        .message(Message::new(Role::Assistant, parts));
     request.native_tools = vec![native(WIRE, r#"{"codeExecution":{}}"#)];
     let value = encoded(&request, "m");
     let image = json!({"inlineData": {"mimeType": "image/png", "data": "AAAA"}, "mediaResolution": {"level": "HIGH"}});

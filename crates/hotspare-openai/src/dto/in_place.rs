@@ -17,7 +17,7 @@ impl<'a> Reply<'a> {
     pub(crate) fn read(text: &'a str) -> Result<Self, serde_json::Error> {
         let mut reply = Self::default();
         let mut json = serde_json::Deserializer::from_str(text);
-        if !InPlace(&mut reply).deserialize(&mut json)? {
+        if !InPlaceSeed(&mut reply).deserialize(&mut json)? {
             return Err(serde_json::Error::custom("null is no reply"));
         }
         json.end()?;
@@ -26,17 +26,17 @@ impl<'a> Reply<'a> {
 }
 
 /// A type with named fields.
-trait Fields<'de> {
-    type Name: Deserialize<'de>;
+trait ReadField<'de> {
+    type FieldName: Deserialize<'de>;
 
     /// Deserializes the value of one field.
-    fn field<A: MapAccess<'de>>(&mut self, name: Self::Name, map: &mut A) -> Result<(), A::Error>;
+    fn field<A: MapAccess<'de>>(&mut self, name: Self::FieldName, map: &mut A) -> Result<(), A::Error>;
 }
 
 /// Deserializes into an existing value; returns false for `null`.
-struct InPlace<'p, T>(&'p mut T);
+struct InPlaceSeed<'p, T>(&'p mut T);
 
-impl<'de, T: Fields<'de>> DeserializeSeed<'de> for InPlace<'_, T> {
+impl<'de, T: ReadField<'de>> DeserializeSeed<'de> for InPlaceSeed<'_, T> {
     type Value = bool;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<bool, D::Error> {
@@ -44,7 +44,7 @@ impl<'de, T: Fields<'de>> DeserializeSeed<'de> for InPlace<'_, T> {
     }
 }
 
-impl<'de, T: Fields<'de>> Visitor<'de> for InPlace<'_, T> {
+impl<'de, T: ReadField<'de>> Visitor<'de> for InPlaceSeed<'_, T> {
     type Value = bool;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -64,9 +64,9 @@ impl<'de, T: Fields<'de>> Visitor<'de> for InPlace<'_, T> {
 }
 
 /// Deserializes the list of choices, storing the first one without a list around it.
-struct List<'p, 'a>(&'p mut Choices<'a>);
+struct ChoicesSeed<'p, 'a>(&'p mut Choices<'a>);
 
-impl<'de> DeserializeSeed<'de> for List<'_, 'de> {
+impl<'de> DeserializeSeed<'de> for ChoicesSeed<'_, 'de> {
     type Value = ();
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
@@ -74,7 +74,7 @@ impl<'de> DeserializeSeed<'de> for List<'_, 'de> {
     }
 }
 
-impl<'de> Visitor<'de> for List<'_, 'de> {
+impl<'de> Visitor<'de> for ChoicesSeed<'_, 'de> {
     type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -87,13 +87,13 @@ impl<'de> Visitor<'de> for List<'_, 'de> {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<(), A::Error> {
         let Choices { first, more } = self.0;
-        if list.next_element_seed(InPlace(first.insert(Choice::default())))?.is_none() {
+        if list.next_element_seed(InPlaceSeed(first.insert(Choice::default())))?.is_none() {
             *first = None;
             return Ok(());
         }
         loop {
             let mut choice = Choice::default();
-            if list.next_element_seed(InPlace(&mut choice))?.is_none() {
+            if list.next_element_seed(InPlaceSeed(&mut choice))?.is_none() {
                 return Ok(());
             }
             more.push(choice);
@@ -117,13 +117,13 @@ enum ReplyField {
     Unknown,
 }
 
-impl<'de> Fields<'de> for Reply<'de> {
-    type Name = ReplyField;
+impl<'de> ReadField<'de> for Reply<'de> {
+    type FieldName = ReplyField;
 
     fn field<A: MapAccess<'de>>(&mut self, name: ReplyField, map: &mut A) -> Result<(), A::Error> {
         match name {
             ReplyField::BaseResp => self.base_resp = map.next_value()?,
-            ReplyField::Choices => map.next_value_seed(List(&mut self.choices))?,
+            ReplyField::Choices => map.next_value_seed(ChoicesSeed(&mut self.choices))?,
             ReplyField::Citations => self.citations = map.next_value()?,
             ReplyField::Error => self.error = map.next_value()?,
             ReplyField::Id => self.id = map.next_value()?,
@@ -153,13 +153,13 @@ enum ChoiceField {
     Unknown,
 }
 
-impl<'de> Fields<'de> for Choice<'de> {
-    type Name = ChoiceField;
+impl<'de> ReadField<'de> for Choice<'de> {
+    type FieldName = ChoiceField;
 
     fn field<A: MapAccess<'de>>(&mut self, name: ChoiceField, map: &mut A) -> Result<(), A::Error> {
         match name {
             ChoiceField::Delta => {
-                if !map.next_value_seed(InPlace(self.delta.insert(Delta::default())))? {
+                if !map.next_value_seed(InPlaceSeed(self.delta.insert(Delta::default())))? {
                     self.delta = None;
                 }
             }
@@ -168,7 +168,7 @@ impl<'de> Fields<'de> for Choice<'de> {
             ChoiceField::Index => self.index = map.next_value()?,
             ChoiceField::Logprobs => self.logprobs = map.next_value()?,
             ChoiceField::Message => {
-                if !map.next_value_seed(InPlace(&mut **self.message.insert(Box::default())))? {
+                if !map.next_value_seed(InPlaceSeed(&mut **self.message.insert(Box::default())))? {
                     self.message = None;
                 }
             }
@@ -199,8 +199,8 @@ enum DeltaField {
     Unknown,
 }
 
-impl<'de> Fields<'de> for Delta<'de> {
-    type Name = DeltaField;
+impl<'de> ReadField<'de> for Delta<'de> {
+    type FieldName = DeltaField;
 
     fn field<A: MapAccess<'de>>(&mut self, name: DeltaField, map: &mut A) -> Result<(), A::Error> {
         match name {

@@ -24,7 +24,7 @@ pub struct EmbeddingsRequest {
 }
 
 /// More inputs than any host accepts at once (OpenAI: 2,048).
-const MOST_INPUTS: usize = 10_000;
+const MAX_INPUTS: usize = 10_000;
 
 impl EmbeddingsRequest {
     /// Parses a body.
@@ -57,8 +57,8 @@ impl EmbeddingsRequest {
                     InputDto::Tokens(tokens) => vec![EmbedInput::Tokens(tokens)],
                     InputDto::Lists(lists) => lists.into_iter().map(EmbedInput::Tokens).collect(),
                 };
-                if request.inputs.len() > MOST_INPUTS {
-                    return Err(invalid(format!("`input` is a list of more than {MOST_INPUTS}")));
+                if request.inputs.len() > MAX_INPUTS {
+                    return Err(invalid(format!("`input` is a list of more than {MAX_INPUTS}")));
                 }
             }
             "dimensions" => request.dimensions = Some(read(name, value, "a whole number of at least 1")?),

@@ -23,20 +23,20 @@ fn vectors(events: &[Event]) -> Vec<Vec<f32>> {
 #[test]
 fn request_uses_the_dialects_field_names() {
     let mut request = EmbedRequest::to("r").texts(["a", "b"]).dimensions(256);
-    let spelled = |request: &EmbedRequest, dialect: &Dialect| {
+    let encoded = |request: &EmbedRequest, dialect: &Dialect| {
         String::from_utf8(body(request, "m", dialect).unwrap()).unwrap()
     };
     assert_eq!(
-        spelled(&request, &Dialect::OPENAI),
+        encoded(&request, &Dialect::OPENAI),
         r#"{"model":"m","input":["a","b"],"encoding_format":"base64","dimensions":256}"#
     );
     let mistral = Dialect::find("mistral").unwrap();
-    assert_eq!(spelled(&request, mistral), r#"{"model":"m","input":["a","b"],"output_dimension":256}"#);
+    assert_eq!(encoded(&request, mistral), r#"{"model":"m","input":["a","b"],"output_dimension":256}"#);
     request = request.tokens([1, 2]);
     assert_eq!(body(&request, "m", &Dialect::OPENAI).unwrap_err().kind(), Kind::Unsupported);
     let tokens = EmbedRequest::to("r").tokens([1, 2]);
     assert_eq!(
-        spelled(&tokens, &Dialect::OPENAI),
+        encoded(&tokens, &Dialect::OPENAI),
         r#"{"model":"m","input":[[1,2]],"encoding_format":"base64"}"#
     );
 }
@@ -77,17 +77,17 @@ proptest! {
         let bytes: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
         let doubles: Vec<u8> = values.iter().flat_map(|value| f64::from(*value).to_le_bytes()).collect();
         let list = serde_json::to_string(&values).unwrap();
-        let spelled = |embedding: &str| read(&format!(r#"{{"data":[{{"index":0,"embedding":{embedding}}}]}}"#)).unwrap();
-        prop_assert_eq!(&vectors(&spelled(&list))[0], &values);
+        let encoded = |embedding: &str| read(&format!(r#"{{"data":[{{"index":0,"embedding":{embedding}}}]}}"#)).unwrap();
+        prop_assert_eq!(&vectors(&encoded(&list))[0], &values);
         // Excludes floats that happen to look like halves of doubles, which real vectors never do.
         let odd = values.iter().step_by(2).all(|value| value.to_bits().trailing_zeros() >= 29);
         if !odd {
             let text = format!("\"{}\"", STANDARD.encode(&bytes));
-            prop_assert_eq!(&vectors(&spelled(&text))[0], &values);
+            prop_assert_eq!(&vectors(&encoded(&text))[0], &values);
         }
         if values.iter().any(|value| *value != 0.0) {
             let text = format!("\"{}\"", STANDARD.encode(&doubles));
-            prop_assert_eq!(&vectors(&spelled(&text))[0], &values);
+            prop_assert_eq!(&vectors(&encoded(&text))[0], &values);
         }
     }
 }

@@ -136,5 +136,5 @@ fn images_in_tool_results_follow_the_last_result() {
             json!({"role": "user", "content": "go on"}),
         ]
     );
-    assert_eq!(moves(&request), ["media of tool results moved to a user turn after them"]);
+    assert_eq!(moved_media(&request), ["media of tool results moved to a user turn after them"]);
 }

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 
 use super::*;
 
-fn wrong(body: &str) -> String {
+fn error_message(body: &str) -> String {
     let error = ChatCompletionsRequest::parse(body.as_bytes()).unwrap_err();
     assert_eq!(error.kind(), Kind::InvalidRequest);
     error.message().to_owned()
@@ -16,7 +16,7 @@ fn wrong(body: &str) -> String {
 #[test]
 fn validation_errors_name_the_field() {
     let with = |fields: &str| {
-        wrong(&format!(r#"{{"model":"m","messages":[{{"role":"user","content":"hi"}}],{fields}}}"#))
+        error_message(&format!(r#"{{"model":"m","messages":[{{"role":"user","content":"hi"}}],{fields}}}"#))
     };
     assert!(with(r#""temperature":-1"#).contains("`temperature` is -1; it must be between 0 and 2"));
     assert!(with(r#""max_tokens":-5"#).contains("`max_tokens` must be a whole number"));
@@ -27,23 +27,24 @@ fn validation_errors_name_the_field() {
     assert!(with(r#""tool_choice":"perhaps""#).contains("`tool_choice` is `perhaps`"));
     assert!(with(r#""tools":[{"type":"function"}]"#).contains("`tools[0].function` is missing"));
     assert!(
-        wrong(r#"{"model":"m","messages":[{"role":"wizard","content":"hi"}]}"#)
+        error_message(r#"{"model":"m","messages":[{"role":"wizard","content":"hi"}]}"#)
             .contains("`messages[0].role` is `wizard`")
     );
     assert!(
-        wrong(r#"{"model":"m","messages":[{"role":"user"}]}"#).contains("`messages[0].content` is missing")
+        error_message(r#"{"model":"m","messages":[{"role":"user"}]}"#)
+            .contains("`messages[0].content` is missing")
     );
-    assert!(wrong(r#"{"model":"m"}"#).contains("`messages` is missing"));
-    assert!(wrong(r#"{"messages":[]}"#).contains("`model` is missing"));
+    assert!(error_message(r#"{"model":"m"}"#).contains("`messages` is missing"));
+    assert!(error_message(r#"{"messages":[]}"#).contains("`model` is missing"));
     assert!(
         with(r#""max_tokens":5,"max_completion_tokens":6"#)
             .contains("`max_tokens` and `max_completion_tokens` differ")
     );
     for broken in ["", "[]", "null", "{", "\u{0}", r#"{"model":"#, "{\"model\":\"\u{1}\"}"] {
-        assert!(wrong(broken).contains("not a JSON object"), "{broken:?}");
+        assert!(error_message(broken).contains("not a JSON object"), "{broken:?}");
     }
     let deep = format!(r#"{{"model":"m","messages":{}"#, "[".repeat(100_000));
-    assert!(wrong(&deep).contains("not a JSON object"));
+    assert!(error_message(&deep).contains("not a JSON object"));
 }
 
 #[test]
@@ -63,7 +64,7 @@ fn arrays_are_not_accepted_as_objects() {
         (format!(r#""messages":[{message}],"tool_choice":[["f"]]"#), "tool_choice"),
         (format!(r#""messages":[{message}],"response_format":["json_object"]"#), "response_format"),
     ] {
-        let told = wrong(&format!(r#"{{"model":"m",{fields}}}"#));
+        let told = error_message(&format!(r#"{{"model":"m",{fields}}}"#));
         assert!(told.contains(&format!("`{name}` must be")), "{fields}: {told}");
     }
     let same = format!(r#"{{"model":"m","messages":[{message}],"max_tokens":5,"max_completion_tokens":5}}"#);
@@ -73,14 +74,15 @@ fn arrays_are_not_accepted_as_objects() {
 #[test]
 fn deep_nesting_is_rejected_except_inside_strings() {
     let deep = format!(r#"{{"model":"m","messages":[],"x":{}{}}}"#, "[".repeat(101), "]".repeat(101));
-    assert!(wrong(&deep).contains("`x` nests deeper than 100 levels"));
+    assert!(error_message(&deep).contains("`x` nests deeper than 100 levels"));
     let text = format!(r#"{{"model":"m","messages":[{{"role":"user","content":"{}"}}]}}"#, "[".repeat(5_000));
     assert!(ChatCompletionsRequest::parse(text.as_bytes()).is_ok());
 }
 
 #[test]
 fn prompts_do_not_leak_into_errors() {
-    let message = wrong(r#"{"model":"m","messages":[{"role":"user","content":{"secret":"prompt words"}}]}"#);
+    let message =
+        error_message(r#"{"model":"m","messages":[{"role":"user","content":{"secret":"prompt words"}}]}"#);
     assert!(!message.contains("prompt words"), "{message}");
 }
 

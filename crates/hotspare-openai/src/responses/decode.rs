@@ -8,13 +8,13 @@
 use std::collections::VecDeque;
 
 use hotspare_core::{Chunk, Error, Event, FinishReason, Json, Kind, Native, Origin, Signature};
-use hotspare_provider::{Decoder, Emit, Frame as Bytes, Text, json_text};
+use hotspare_provider::{Decoder, Emit, Frame, Text, json_text};
 use serde_json::value::RawValue;
 
 use super::RESPONSES_WIRE;
-use super::dto::{Frame, Item, Response};
+use super::dto::{EventDto, Item, Response};
 use crate::classify;
-use crate::decode::told;
+use crate::decode::non_empty_error;
 use crate::dto::json;
 
 mod events;
@@ -30,31 +30,31 @@ pub(super) struct ResponseDecoder {
     origin: Origin,
     started: bool,
     /// Whether any frame was understood.
-    heard: bool,
+    received: bool,
     finished: bool,
     refused: bool,
     /// Whether the provider stores nothing: then an item's id alone is of no use to it.
     stateless: bool,
-    items: Vec<Under>,
-    tools: u32,
-    /// A tool without a schema was called; the caller must act on that, too.
-    custom: bool,
+    items: Vec<ItemState>,
+    tool_calls: u32,
+    /// Whether a tool without a schema was called, which the caller must answer, too.
+    custom_tool_called: bool,
 }
 
 /// An item being received.
 #[derive(Debug, Default)]
-struct Under {
-    number: Option<u64>,
+struct ItemState {
+    output_index: Option<u64>,
     id: String,
-    what: What,
-    /// Some of it has been emitted in pieces.
-    told: bool,
-    notes: usize,
+    kind: ItemKind,
+    /// Whether any of its deltas have been emitted.
+    emitted: bool,
+    annotations: usize,
     done: bool,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum What {
+enum ItemKind {
     Call(u32),
     Message,
     #[default]
@@ -67,56 +67,56 @@ impl ResponseDecoder {
         Self {
             origin,
             started: false,
-            heard: false,
+            received: false,
             finished: false,
             refused: false,
             stateless: false,
             items: Vec::new(),
-            tools: 0,
-            custom: false,
+            tool_calls: 0,
+            custom_tool_called: false,
         }
     }
 
-    fn read(&mut self, frame: &Frame<'_>, data: &str, events: &mut Emit<'_>) -> Result<(), Error> {
+    fn read(&mut self, frame: &EventDto<'_>, data: &str, events: &mut Emit<'_>) -> Result<(), Error> {
         let Some(kind) = frame.kind.as_ref().map(|kind| &*kind.0) else {
             if frame.object.is_some() {
                 return self.whole(data, events);
             }
-            let error = told(frame.error).map(|error| classify::in_reply(error.get()));
+            let error = non_empty_error(frame.error).map(|error| classify::in_reply(error.get()));
             return Err(error
-                .or_else(|| classify::flat(data))
+                .or_else(|| classify::top_level_error(data))
                 .unwrap_or_else(|| Error::new(Kind::Protocol, "a frame is neither an answer nor an error")));
         };
-        self.heard = true;
+        self.received = true;
         match kind {
             "response.created" | "response.in_progress" | "response.queued" => self.start(frame, events)?,
             "response.output_item.added" => self.begin(frame, events)?,
             "response.output_text.delta" => {
-                self.piece(frame, What::Message, events, Event::TextDelta);
+                self.delta(frame, ItemKind::Message, events, Event::TextDelta);
                 events.extend(frame.logprobs.and_then(list).map(Event::LogProbs));
             }
             "response.refusal.delta" => {
                 self.refused = true;
-                self.piece(frame, What::Message, events, Event::RefusalDelta);
+                self.delta(frame, ItemKind::Message, events, Event::RefusalDelta);
             }
             "response.reasoning_summary_text.delta"
             | "response.reasoning_text.delta"
             | "response.reasoning_summary.delta"
             | "response.reasoning.delta" => {
-                self.piece(frame, What::Reasoning, events, Event::ReasoningDelta);
+                self.delta(frame, ItemKind::Reasoning, events, Event::ReasoningDelta);
             }
             "response.reasoning_summary_part.added" => {
-                let place = self.find(frame, What::Reasoning);
-                if frame.summary_index.0.unwrap_or(0) > 0 && self.items[place].told {
+                let position = self.find(frame, ItemKind::Reasoning);
+                if frame.summary_index.0.unwrap_or(0) > 0 && self.items[position].emitted {
                     events.push(Event::ReasoningDelta(PARAGRAPH.into()));
                 }
             }
             "response.function_call_arguments.delta" => self.arguments(frame, frame.delta, false, events),
             "response.function_call_arguments.done" => self.arguments(frame, frame.arguments, true, events),
             "response.output_text.annotation.added" => {
-                let place = self.find(frame, What::Message);
+                let position = self.find(frame, ItemKind::Message);
                 if let Some(note) = frame.annotation.and_then(json) {
-                    self.items[place].notes += 1;
+                    self.items[position].annotations += 1;
                     events.push(Event::Annotation(note));
                 }
             }
@@ -126,11 +126,11 @@ impl ResponseDecoder {
             }
             "response.failed" | "response.cancelled" => {
                 let response: Response<'_> = read(frame.response.map_or("{}", RawValue::get))?;
-                let error = told(response.error).or(told(frame.error));
-                return Err(error.map_or_else(failed, |error| classify::in_reply(error.get())));
+                let error = non_empty_error(response.error).or(non_empty_error(frame.error));
+                return Err(error.map_or_else(unexplained_failure, |error| classify::in_reply(error.get())));
             }
             "error" => {
-                return Err(classify::in_reply(told(frame.error).map_or(data, RawValue::get)));
+                return Err(classify::in_reply(non_empty_error(frame.error).map_or(data, RawValue::get)));
             }
             // Repeats what comes in pieces before it, or with the finished item.
             "response.content_part.added"
@@ -139,7 +139,7 @@ impl ResponseDecoder {
             | "response.refusal.done"
             | "response.reasoning_text.done"
             | "response.reasoning_summary_text.done"
-            | "response.reasoning_summary_part.done" => self.repeat(frame, kind, events),
+            | "response.reasoning_summary_part.done" => self.finished_text(frame, kind, events),
             kind if is_progress(kind) => {}
             kind => {
                 let raw = Json::parse(data).map_err(|_| Error::new(Kind::Protocol, "a frame is not JSON"))?;
@@ -149,7 +149,7 @@ impl ResponseDecoder {
         Ok(())
     }
 
-    fn start(&mut self, frame: &Frame<'_>, events: &mut Emit<'_>) -> Result<(), Error> {
+    fn start(&mut self, frame: &EventDto<'_>, events: &mut Emit<'_>) -> Result<(), Error> {
         let response: Response<'_> = read(frame.response.map_or("{}", RawValue::get))?;
         self.announce(&response, events);
         Ok(())
@@ -171,8 +171,8 @@ impl ResponseDecoder {
         if response.object.as_ref().is_some_and(|object| object.0 == "error") {
             return Err(classify::in_reply(data));
         }
-        self.heard = true;
-        if let Some(error) = told(response.error) {
+        self.received = true;
+        if let Some(error) = non_empty_error(response.error) {
             return Err(classify::in_reply(error.get()));
         }
         let reason = match response.status.as_ref().map(|status| &*status.0) {
@@ -186,7 +186,7 @@ impl ResponseDecoder {
                     Some(other) => FinishReason::Other(other.to_owned()),
                 })
             }
-            Some("failed") => return Err(failed()),
+            Some("failed") => return Err(unexplained_failure()),
             // A background job: its answer would have to be fetched later, which Hotspare does not do.
             Some(other) => {
                 let what = format!("the answer is not complete: its status is {other}");
@@ -200,91 +200,106 @@ impl ResponseDecoder {
             }
         }
         if let Some(usage) = &response.usage {
-            events.push(Event::Usage(Box::new(usage.counts())));
+            events.push(Event::Usage(Box::new(usage.to_core())));
         }
         self.finished = true;
-        events.push(Event::Finished(reason.unwrap_or(match (self.tools > 0 || self.custom, self.refused) {
-            (true, _) => FinishReason::ToolCalls,
-            (false, true) => FinishReason::Refusal,
-            (false, false) => FinishReason::Stop,
-        })));
+        events.push(Event::Finished(reason.unwrap_or(
+            match (self.tool_calls > 0 || self.custom_tool_called, self.refused) {
+                (true, _) => FinishReason::ToolCalls,
+                (false, true) => FinishReason::Refusal,
+                (false, false) => FinishReason::Stop,
+            },
+        )));
         Ok(())
     }
 
     /// Begins an item.
-    fn begin(&mut self, frame: &Frame<'_>, events: &mut Emit<'_>) -> Result<(), Error> {
+    fn begin(&mut self, frame: &EventDto<'_>, events: &mut Emit<'_>) -> Result<(), Error> {
         let Some(raw) = frame.item else { return Ok(()) };
         let item: Item<'_> = read(raw.get())?;
-        let what = what(&item);
-        let place = self.items.len();
-        self.items.push(Under { number: frame.output_index.0, id: text(&item.id), what, ..Under::default() });
-        if let What::Call(_) = what {
-            self.call(place, &item, events);
+        let kind = item_kind(&item);
+        let position = self.items.len();
+        self.items.push(ItemState {
+            output_index: frame.output_index.0,
+            id: text(&item.id),
+            kind,
+            ..ItemState::default()
+        });
+        if let ItemKind::Call(_) = kind {
+            self.call(position, &item, events);
         }
         Ok(())
     }
 
-    fn call(&mut self, place: usize, item: &Item<'_>, events: &mut Emit<'_>) {
-        let index = self.tools;
-        self.tools += 1;
-        self.items[place].what = What::Call(index);
+    fn call(&mut self, position: usize, item: &Item<'_>, events: &mut Emit<'_>) {
+        let index = self.tool_calls;
+        self.tool_calls += 1;
+        self.items[position].kind = ItemKind::Call(index);
         let id = [text(&item.call_id), text(&item.id)].into_iter().find(|id| !id.is_empty());
         let id = id.unwrap_or_else(|| format!("call_{index}"));
         events.push(Event::ToolStarted { index, id, name: text(&item.name) });
     }
 
     /// Ends an item.
-    fn end(&mut self, frame: &Frame<'_>, events: &mut Emit<'_>) -> Result<(), Error> {
+    fn end(&mut self, frame: &EventDto<'_>, events: &mut Emit<'_>) -> Result<(), Error> {
         let Some(raw) = frame.item else { return Ok(()) };
         let item: Item<'_> = read(raw.get())?;
         let id = text(&item.id);
-        let number = frame.output_index.0;
-        let place =
-            self.items.iter().position(|under| !under.done && same(under, number, &id)).or_else(|| {
-                let unnamed = |under: &Under| !under.done && (under.number.is_none() || number.is_none());
-                self.items.iter().position(|under| unnamed(under) && alike(under.what, what(&item)))
+        let output_index = frame.output_index.0;
+        let position = self
+            .items
+            .iter()
+            .position(|state| !state.done && is_item(state, output_index, &id))
+            .or_else(|| {
+                let unnamed = |state: &ItemState| {
+                    !state.done && (state.output_index.is_none() || output_index.is_none())
+                };
+                self.items.iter().position(|state| unnamed(state) && same_kind(state.kind, item_kind(&item)))
             });
-        self.item(raw, place, events)
+        self.item(raw, position, events)
     }
 
     /// Emits what the pieces of a finished item have not.
-    fn item(&mut self, raw: &RawValue, place: Option<usize>, events: &mut Emit<'_>) -> Result<(), Error> {
+    fn item(&mut self, raw: &RawValue, position: Option<usize>, events: &mut Emit<'_>) -> Result<(), Error> {
         let item: Item<'_> = read(raw.get())?;
-        let place = place.unwrap_or_else(|| {
-            self.items.push(Under { id: text(&item.id), what: What::Other, ..Under::default() });
+        let position = position.unwrap_or_else(|| {
+            self.items.push(ItemState { id: text(&item.id), kind: ItemKind::Other, ..ItemState::default() });
             self.items.len() - 1
         });
-        self.items[place].done = true;
-        let told = self.items[place].told;
-        match what(&item) {
-            What::Message => {
+        self.items[position].done = true;
+        let emitted = self.items[position].emitted;
+        match item_kind(&item) {
+            ItemKind::Message => {
                 for part in item.content.iter().flatten() {
-                    if let Some(text) = part.text.as_ref().filter(|text| !told && !text.0.is_empty()) {
+                    if let Some(text) = part.text.as_ref().filter(|text| !emitted && !text.0.is_empty()) {
                         events.push(Event::TextDelta(text.0.clone().into_owned()));
                         events.extend(part.logprobs.and_then(list).map(Event::LogProbs));
                     }
                     if let Some(text) = part.refusal.as_ref().filter(|text| !text.0.is_empty()) {
                         self.refused = true;
-                        if !told {
+                        if !emitted {
                             events.push(Event::RefusalDelta(text.0.clone().into_owned()));
                         }
                     }
                 }
-                let notes = item.content.iter().flatten().flat_map(|part| part.annotations.iter().flatten());
-                let notes = notes.skip(self.items[place].notes).filter_map(|note| json(note));
-                events.extend(notes.map(Event::Annotation));
+                let annotations =
+                    item.content.iter().flatten().flat_map(|part| part.annotations.iter().flatten());
+                let annotations =
+                    annotations.skip(self.items[position].annotations).filter_map(|note| json(note));
+                events.extend(annotations.map(Event::Annotation));
             }
-            What::Call(_) => {
-                if !matches!(self.items[place].what, What::Call(_)) {
-                    self.call(place, &item, events);
+            ItemKind::Call(_) => {
+                if !matches!(self.items[position].kind, ItemKind::Call(_)) {
+                    self.call(position, &item, events);
                 }
-                let What::Call(index) = self.items[place].what else { return Ok(()) };
-                let arguments = item.arguments.map(json_text).filter(|text| !told && !text.is_empty());
+                let ItemKind::Call(index) = self.items[position].kind else { return Ok(()) };
+                let arguments = item.arguments.map(json_text).filter(|text| !emitted && !text.is_empty());
                 events.extend(arguments.map(|text| Event::ToolDelta { index, arguments: text.into_owned() }));
             }
-            What::Reasoning => self.thought(raw, &item, told, events)?,
-            What::Other => {
-                self.custom |= item.kind.as_ref().is_some_and(|kind| kind.0 == "custom_tool_call");
+            ItemKind::Reasoning => self.reasoning(raw, &item, emitted, events)?,
+            ItemKind::Other => {
+                self.custom_tool_called |=
+                    item.kind.as_ref().is_some_and(|kind| kind.0 == "custom_tool_call");
                 events.push(Event::Native(Box::new(Native::new(RESPONSES_WIRE, whole_json(raw)?))));
             }
         }
@@ -292,11 +307,11 @@ impl ResponseDecoder {
     }
 
     /// Emits reasoning, and the raw item, which its origin expects back.
-    fn thought(
+    fn reasoning(
         &mut self,
         raw: &RawValue,
         item: &Item<'_>,
-        told: bool,
+        emitted: bool,
         events: &mut Emit<'_>,
     ) -> Result<(), Error> {
         let parts = item.summary.iter().flatten().chain(item.content.iter().flatten());
@@ -305,95 +320,99 @@ impl ResponseDecoder {
             .map(|text| &*text.0)
             .filter(|text| !text.is_empty())
             .collect();
-        if !told && !texts.is_empty() {
+        if !emitted && !texts.is_empty() {
             events.push(Event::ReasoningDelta(texts.join(PARAGRAPH)));
         }
-        let sealed = item.encrypted_content.as_ref().is_some_and(|text| !text.0.is_empty());
-        let kept = !self.stateless && !text(&item.id).is_empty();
-        if sealed || kept {
+        let is_encrypted = item.encrypted_content.as_ref().is_some_and(|text| !text.0.is_empty());
+        let is_stored = !self.stateless && !text(&item.id).is_empty();
+        if is_encrypted || is_stored {
             events.push(Event::ReasoningSignature(Signature {
                 origin: self.origin.clone(),
                 data: whole_json(raw)?.as_str().to_owned(),
-                redacted: texts.is_empty() && !told,
+                redacted: texts.is_empty() && !emitted,
             }));
         }
         Ok(())
     }
 
     /// Emits a piece of an item.
-    fn piece(
+    fn delta(
         &mut self,
-        frame: &Frame<'_>,
-        what: What,
+        frame: &EventDto<'_>,
+        kind: ItemKind,
         events: &mut Emit<'_>,
         event: impl FnOnce(String) -> Event,
     ) {
-        let place = self.find(frame, what);
+        let position = self.find(frame, kind);
         if let Some(text) = frame.delta.map(json_text).filter(|text| !text.is_empty()) {
-            self.items[place].told = true;
+            self.items[position].emitted = true;
             events.push(event(text.into_owned()));
         }
     }
 
     /// Emits the finished text of a part whose pieces the host omitted.
-    fn repeat(&mut self, frame: &Frame<'_>, kind: &str, events: &mut Emit<'_>) {
-        let (what, whole, event): (_, _, fn(String) -> Event) = match kind {
-            "response.output_text.done" => (What::Message, frame.text, Event::TextDelta),
-            "response.refusal.done" => (What::Message, frame.refusal, Event::RefusalDelta),
+    fn finished_text(&mut self, frame: &EventDto<'_>, name: &str, events: &mut Emit<'_>) {
+        let (kind, whole, event): (_, _, fn(String) -> Event) = match name {
+            "response.output_text.done" => (ItemKind::Message, frame.text, Event::TextDelta),
+            "response.refusal.done" => (ItemKind::Message, frame.refusal, Event::RefusalDelta),
             "response.reasoning_text.done" | "response.reasoning_summary_text.done" => {
-                (What::Reasoning, frame.text, Event::ReasoningDelta)
+                (ItemKind::Reasoning, frame.text, Event::ReasoningDelta)
             }
             _ => return,
         };
-        let place = self.find(frame, what);
+        let position = self.find(frame, kind);
         let whole = whole.map(json_text).unwrap_or_default();
-        if !self.items[place].told && !whole.is_empty() {
-            self.items[place].told = true;
-            self.refused |= kind == "response.refusal.done";
+        if !self.items[position].emitted && !whole.is_empty() {
+            self.items[position].emitted = true;
+            self.refused |= name == "response.refusal.done";
             events.push(event(whole.into_owned()));
         }
     }
 
     fn arguments(
         &mut self,
-        frame: &Frame<'_>,
+        frame: &EventDto<'_>,
         arguments: Option<&RawValue>,
         whole: bool,
         events: &mut Emit<'_>,
     ) {
-        let place = self.find(frame, What::Call(0));
-        let under = &mut self.items[place];
-        let What::Call(index) = under.what else { return };
-        if whole && under.told {
+        let position = self.find(frame, ItemKind::Call(0));
+        let state = &mut self.items[position];
+        let ItemKind::Call(index) = state.kind else { return };
+        if whole && state.emitted {
             return;
         }
         if let Some(text) = arguments.map(json_text).filter(|text| !text.is_empty()) {
-            under.told = true;
+            state.emitted = true;
             events.push(Event::ToolDelta { index, arguments: text.into_owned() });
         }
     }
 
     /// The item that a frame belongs to: by its index, its id, or as the latest of its kind.
-    fn find(&mut self, frame: &Frame<'_>, what: What) -> usize {
-        let (id, number) = (frame.item_id.as_ref().map_or("", |id| &id.0), frame.output_index.0);
+    fn find(&mut self, frame: &EventDto<'_>, kind: ItemKind) -> usize {
+        let (id, output_index) = (frame.item_id.as_ref().map_or("", |id| &id.0), frame.output_index.0);
         // The latest first: nearly every frame belongs to it.
-        let known = self.items.iter().rposition(|under| alike(under.what, what) && same(under, number, id));
+        let known = self
+            .items
+            .iter()
+            .rposition(|state| same_kind(state.kind, kind) && is_item(state, output_index, id));
         let latest = || {
-            let unnamed = |under: &Under| !under.done && (under.number.is_none() || number.is_none());
-            self.items.iter().rposition(|under| unnamed(under) && alike(under.what, what))
+            let unnamed =
+                |state: &ItemState| !state.done && (state.output_index.is_none() || output_index.is_none());
+            self.items.iter().rposition(|state| unnamed(state) && same_kind(state.kind, kind))
         };
         let found = known.or_else(latest);
         found.unwrap_or_else(|| {
             // A call cannot begin without its name: the finished item will supply all of it.
-            let what = if matches!(what, What::Call(_)) { What::Other } else { what };
-            self.items.push(Under { number, id: id.to_owned(), what, ..Under::default() });
+            let kind = if matches!(kind, ItemKind::Call(_)) { ItemKind::Other } else { kind };
+            self.items.push(ItemState { output_index, id: id.to_owned(), kind, ..ItemState::default() });
             self.items.len() - 1
         })
     }
 }
 
 impl Decoder for ResponseDecoder {
-    fn push(&mut self, frame: Bytes, out: &mut VecDeque<Chunk>) -> Result<(), Error> {
+    fn push(&mut self, frame: Frame, out: &mut VecDeque<Chunk>) -> Result<(), Error> {
         let data = frame.object();
         if data.is_empty() || data == b"[DONE]" || self.finished {
             return Ok(());
@@ -402,7 +421,7 @@ impl Decoder for ResponseDecoder {
             return Err(Error::new(Kind::Protocol, "a frame is not UTF-8"));
         };
         let mut events = Emit::framed(out, RESPONSES_WIRE, frame.data.clone());
-        let read: Frame<'_> = read(text)?;
+        let read: EventDto<'_> = read(text)?;
         self.read(&read, text, &mut events)?;
         if !events.emitted() {
             events.push(Event::Mark);
@@ -413,7 +432,7 @@ impl Decoder for ResponseDecoder {
     fn finish(&mut self, _: &mut VecDeque<Chunk>) -> Result<(), Error> {
         if self.finished {
             Ok(())
-        } else if self.heard {
+        } else if self.received {
             Err(Error::new(Kind::Truncated, "the answer ended without a terminal event"))
         } else {
             Err(Error::new(Kind::Protocol, "the reply is empty"))
@@ -421,14 +440,14 @@ impl Decoder for ResponseDecoder {
     }
 }
 
-fn failed() -> Error {
+fn unexplained_failure() -> Error {
     Error::new(Kind::Server, "the provider failed without an explanation")
 }
 
 /// Frames that only report the progress of a tool that the provider runs: the finished item holds the result.
 fn is_progress(kind: &str) -> bool {
     let ends = [".in_progress", ".searching", ".interpreting", ".generating", ".completed", ".failed"];
-    let told_at_the_end = [
+    let argument_ends = [
         "_arguments.delta",
         "_arguments.done",
         "_call_code.delta",
@@ -436,29 +455,29 @@ fn is_progress(kind: &str) -> bool {
         "_input.delta",
         "_input.done",
     ];
-    let ends = ends.iter().chain(&told_at_the_end);
+    let ends = ends.iter().chain(&argument_ends);
     kind.starts_with("response.") && ends.into_iter().any(|end| kind.ends_with(end))
         || matches!(kind, "keepalive" | "ping")
 }
 
-fn what(item: &Item<'_>) -> What {
+fn item_kind(item: &Item<'_>) -> ItemKind {
     let own = item.role.as_ref().is_none_or(|role| role.0 == "assistant");
     match item.kind.as_ref().map(|kind| &*kind.0) {
-        Some("message") if own => What::Message,
-        Some("function_call") => What::Call(0),
-        Some("reasoning") => What::Reasoning,
-        _ => What::Other,
+        Some("message") if own => ItemKind::Message,
+        Some("function_call") => ItemKind::Call(0),
+        Some("reasoning") => ItemKind::Reasoning,
+        _ => ItemKind::Other,
     }
 }
 
-fn alike(one: What, other: What) -> bool {
+fn same_kind(one: ItemKind, other: ItemKind) -> bool {
     std::mem::discriminant(&one) == std::mem::discriminant(&other)
 }
 
-fn same(under: &Under, number: Option<u64>, id: &str) -> bool {
-    match (under.number, number) {
+fn is_item(state: &ItemState, output_index: Option<u64>, id: &str) -> bool {
+    match (state.output_index, output_index) {
         (Some(one), Some(other)) => one == other,
-        _ => !id.is_empty() && under.id == id,
+        _ => !id.is_empty() && state.id == id,
     }
 }
 

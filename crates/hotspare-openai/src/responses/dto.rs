@@ -10,7 +10,7 @@ use serde_json::value::RawValue;
 /// One event of a stream. Which fields it has depends on its type.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub(super) struct Frame<'a> {
+pub(super) struct EventDto<'a> {
     #[serde(borrow, rename = "type")]
     pub(super) kind: Option<Text<'a>>,
     #[serde(borrow)]
@@ -54,17 +54,17 @@ pub(super) struct Response<'a> {
     pub(super) status: Option<Text<'a>>,
     #[serde(borrow)]
     pub(super) output: Option<Vec<&'a RawValue>>,
-    pub(super) usage: Option<Usage>,
+    pub(super) usage: Option<UsageDto>,
     #[serde(borrow)]
     pub(super) error: Option<&'a RawValue>,
     #[serde(borrow)]
-    pub(super) incomplete_details: Option<Incomplete<'a>>,
+    pub(super) incomplete_details: Option<IncompleteDetails<'a>>,
     pub(super) store: Option<bool>,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub(super) struct Incomplete<'a> {
+pub(super) struct IncompleteDetails<'a> {
     #[serde(borrow)]
     pub(super) reason: Option<Text<'a>>,
 }
@@ -110,7 +110,7 @@ pub(super) struct Part<'a> {
 
 #[derive(Clone, Copy, Debug, Default, Deserialize)]
 #[serde(default)]
-pub(super) struct Usage {
+pub(super) struct UsageDto {
     input_tokens: Count,
     output_tokens: Count,
     input_tokens_details: Option<InputDetails>,
@@ -130,9 +130,9 @@ struct OutputDetails {
     reasoning_tokens: Count,
 }
 
-impl Usage {
+impl UsageDto {
     /// As core usage: details are included in their totals on this wire, too.
-    pub(super) fn counts(&self) -> hotspare_core::Usage {
+    pub(super) fn to_core(self) -> hotspare_core::Usage {
         let mut usage = hotspare_core::Usage::reported(self.input_tokens.0, self.output_tokens.0);
         usage.cached = self.input_tokens_details.and_then(|details| details.cached_tokens.0);
         usage.cache_write = self.input_tokens_details.and_then(|details| details.cache_write_tokens.0);

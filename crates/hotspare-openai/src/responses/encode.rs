@@ -58,14 +58,14 @@ struct Body<'a> {
 }
 
 /// Fields that Hotspare writes in part; the caller's own parts are merged into them.
-const SHARED: [&str; 2] = ["reasoning", "text"];
+const MERGED_FIELDS: [&str; 2] = ["reasoning", "text"];
 
 impl Body<'_> {
     fn own(&self, name: &str) -> Option<&Json> {
         self.extras.and_then(|extras| extras.get(name))
     }
 
-    fn some<M: SerializeMap, T: Serialize>(
+    fn optional<M: SerializeMap, T: Serialize>(
         &self,
         map: &mut M,
         name: &str,
@@ -77,7 +77,7 @@ impl Body<'_> {
         }
     }
 
-    fn joined<M: SerializeMap, T: Serialize>(
+    fn merged<M: SerializeMap, T: Serialize>(
         &self,
         map: &mut M,
         name: &str,
@@ -87,7 +87,7 @@ impl Body<'_> {
         let own = self.own(name);
         match (value, own) {
             (None, None) => Ok(()),
-            (value, own) => map.serialize_entry(name, &Joined { field, value, own }),
+            (value, own) => map.serialize_entry(name, &MergedObject { field, value, own }),
         }
     }
 }
@@ -98,25 +98,33 @@ impl Serialize for Body<'_> {
         let mut map = serializer.serialize_map(None)?;
         map.serialize_entry("model", self.model)?;
         let (instructions, messages) = split(&request.messages);
-        self.some(&mut map, "instructions", instructions)?;
-        self.some(&mut map, "input", Some(Input(messages, self.dialect)).filter(|_| !messages.is_empty()))?;
+        self.optional(&mut map, "instructions", instructions)?;
+        self.optional(
+            &mut map,
+            "input",
+            Some(Input(messages, self.dialect)).filter(|_| !messages.is_empty()),
+        )?;
         if self.stream {
             map.serialize_entry("stream", &true)?;
         }
         let native = || request.native_tools.iter().filter(|tool| tool.wire == WIRE);
         if !request.tools.is_empty() || native().next().is_some() {
-            self.some(&mut map, "tools", Some(Tools(request)))?;
-            self.some(&mut map, "parallel_tool_calls", request.parallel_tools.filter(|parallel| !parallel))?;
+            self.optional(&mut map, "tools", Some(Tools(request)))?;
+            self.optional(
+                &mut map,
+                "parallel_tool_calls",
+                request.parallel_tools.filter(|parallel| !parallel),
+            )?;
         }
-        self.some(&mut map, "tool_choice", request.tool_choice.as_ref().map(Choice))?;
-        self.joined(&mut map, "text", "format", Format::of(&request.output))?;
-        self.joined(&mut map, "reasoning", "effort", request.reasoning_effort.as_ref())?;
-        self.some(&mut map, "temperature", request.sampling.temperature)?;
-        self.some(&mut map, "top_p", request.sampling.top_p)?;
-        self.some(&mut map, "max_output_tokens", request.max_output)?;
-        self.some(&mut map, "user", request.end_user.as_ref())?;
+        self.optional(&mut map, "tool_choice", request.tool_choice.as_ref().map(ToolChoiceDto))?;
+        self.merged(&mut map, "text", "format", FormatDto::of(&request.output))?;
+        self.merged(&mut map, "reasoning", "effort", request.reasoning_effort.as_ref())?;
+        self.optional(&mut map, "temperature", request.sampling.temperature)?;
+        self.optional(&mut map, "top_p", request.sampling.top_p)?;
+        self.optional(&mut map, "max_output_tokens", request.max_output)?;
+        self.optional(&mut map, "user", request.end_user.as_ref())?;
         for (name, value) in self.extras.into_iter().flatten() {
-            if !SHARED.contains(&name.as_str()) {
+            if !MERGED_FIELDS.contains(&name.as_str()) {
                 map.serialize_entry(name, value)?;
             }
         }
@@ -125,13 +133,13 @@ impl Serialize for Body<'_> {
 }
 
 /// A field that Hotspare writes, merged with the caller's own object.
-struct Joined<'a, T> {
+struct MergedObject<'a, T> {
     field: &'static str,
     value: Option<T>,
     own: Option<&'a Json>,
 }
 
-impl<T: Serialize> Serialize for Joined<'_, T> {
+impl<T: Serialize> Serialize for MergedObject<'_, T> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let own = match self.own.map(|own| serde_json::from_str::<Fields<'_>>(own.as_str())) {
             None => Fields::default(),
@@ -151,7 +159,7 @@ impl<T: Serialize> Serialize for Joined<'_, T> {
 }
 
 #[derive(Serialize)]
-struct Format<'a> {
+struct FormatDto<'a> {
     #[serde(rename = "type")]
     kind: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -162,7 +170,7 @@ struct Format<'a> {
     strict: Option<bool>,
 }
 
-impl<'a> Format<'a> {
+impl<'a> FormatDto<'a> {
     fn of(output: &'a OutputFormat) -> Option<Self> {
         match output {
             OutputFormat::JsonObject => {
@@ -196,47 +204,49 @@ impl Serialize for Input<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut list = serializer.serialize_seq(None)?;
         for message in self.0 {
-            items(message, self.1, &mut list)?;
+            push_items(message, self.1, &mut list)?;
         }
         list.end()
     }
 }
 
 /// The items of one turn: its content as one or more messages, and everything else in its place between them.
-fn items<L: SerializeSeq>(message: &Message, dialect: &Dialect, list: &mut L) -> Result<(), L::Error> {
+fn push_items<L: SerializeSeq>(message: &Message, dialect: &Dialect, list: &mut L) -> Result<(), L::Error> {
     let role = role(message.role, dialect);
-    let mut said = 0;
+    let mut sent = 0;
     for (at, part) in message.parts.iter().enumerate() {
         let own = match part {
             Part::Text(_) | Part::Image(_) | Part::Document(_) | Part::Refusal(_) => continue,
             // In an assistant's turn, fields mark the end of a message; in other turns they go with their part.
             Part::Fields(fields) if message.role != Role::Assistant || fields.wire != WIRE => continue,
-            Part::Native(native) if native.wire != WIRE || is_content(native) => continue,
+            Part::Native(native) if native.wire != WIRE || is_native_content(native) => continue,
             part => part,
         };
         let fields = match own {
             Part::Fields(fields) => Some(fields),
             _ => None,
         };
-        say(role, &message.parts[said..at], fields, list)?;
-        said = at + 1;
+        push_message(role, &message.parts[sent..at], fields, list)?;
+        sent = at + 1;
         match own {
             Part::Native(native) => list.serialize_element(&native.raw)?,
-            Part::ToolCall(call) => list.serialize_element(&Call {
+            Part::ToolCall(call) => list.serialize_element(&FunctionCallDto {
                 kind: "function_call",
                 call_id: &call.id,
                 name: &call.name,
                 arguments: if call.arguments.is_empty() { "{}" } else { &call.arguments },
             })?,
-            Part::ToolResult(result) => list.serialize_element(&Output {
+            Part::ToolResult(result) => list.serialize_element(&FunctionOutputDto {
                 kind: "function_call_output",
                 call_id: &result.id,
                 output: Content { parts: &result.content, assistant: false },
             })?,
             Part::Reasoning(reasoning) => {
                 // Unsigned reasoning is from another model and has no place on this wire; the history's notes say so.
-                if let Some(item) =
-                    reasoning.signature.as_ref().and_then(|proof| Json::parse(proof.data.as_str()).ok())
+                if let Some(item) = reasoning
+                    .signature
+                    .as_ref()
+                    .and_then(|signature| Json::parse(signature.data.as_str()).ok())
                 {
                     list.serialize_element(&item)?;
                 }
@@ -244,30 +254,30 @@ fn items<L: SerializeSeq>(message: &Message, dialect: &Dialect, list: &mut L) ->
             _ => {}
         }
     }
-    say(role, &message.parts[said..], None, list)
+    push_message(role, &message.parts[sent..], None, list)
 }
 
-fn say<L: SerializeSeq>(
+fn push_message<L: SerializeSeq>(
     role: &'static str,
     parts: &[Part],
     fields: Option<&Native>,
     list: &mut L,
 ) -> Result<(), L::Error> {
-    if !parts.iter().any(is_said) {
+    if !parts.iter().any(is_message_content) {
         return Ok(());
     }
     let content = Content { parts, assistant: role == "assistant" };
     let own = fields.and_then(|fields| serde_json::from_str::<Fields<'_>>(fields.raw.as_str()).ok());
-    list.serialize_element(&Turn { role, content, own: own.unwrap_or_default() })
+    list.serialize_element(&MessageDto { role, content, own: own.unwrap_or_default() })
 }
 
-struct Turn<'a> {
+struct MessageDto<'a> {
     role: &'static str,
     content: Content<'a>,
     own: Fields<'a>,
 }
 
-impl Serialize for Turn<'_> {
+impl Serialize for MessageDto<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(None)?;
         map.serialize_entry("role", self.role)?;
@@ -288,22 +298,22 @@ fn role(role: Role, dialect: &Dialect) -> &'static str {
     }
 }
 
-fn is_said(part: &Part) -> bool {
+fn is_message_content(part: &Part) -> bool {
     match part {
         Part::Text(_) | Part::Image(_) | Part::Document(_) | Part::Refusal(_) => true,
-        Part::Native(native) => native.wire == WIRE && is_content(native),
+        Part::Native(native) => native.wire == WIRE && is_native_content(native),
         _ => false,
     }
 }
 
 /// Whether a native part belongs inside a message.
-fn is_content(native: &Native) -> bool {
-    let kind: Option<Kinded> = serde_json::from_str(native.raw.as_str()).ok();
+fn is_native_content(native: &Native) -> bool {
+    let kind: Option<TypeOnly> = serde_json::from_str(native.raw.as_str()).ok();
     kind.is_some_and(|kind| kind.kind.starts_with("input_") || kind.kind.starts_with("output_"))
 }
 
 #[derive(serde::Deserialize)]
-struct Kinded {
+struct TypeOnly {
     #[serde(rename = "type", default)]
     kind: String,
 }
@@ -317,31 +327,31 @@ struct Content<'a> {
 
 impl Serialize for Content<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let said = || self.parts.iter().enumerate().filter(|(_, part)| is_said(part));
-        match (said().next(), said().nth(1)) {
+        let content = || self.parts.iter().enumerate().filter(|(_, part)| is_message_content(part));
+        match (content().next(), content().nth(1)) {
             (None, _) => return serializer.serialize_str(""),
             (Some((_, Part::Text(text))), None) if !self.assistant => return serializer.serialize_str(text),
             _ => {}
         }
         let mut list = serializer.serialize_seq(None)?;
-        for (at, part) in said() {
+        for (at, part) in content() {
             let fields = match self.parts.get(at + 1) {
                 Some(Part::Fields(fields)) if fields.wire == WIRE => Some(fields),
                 _ => None,
             };
-            list.serialize_element(&Piece { part, assistant: self.assistant, fields })?;
+            list.serialize_element(&PartDto { part, assistant: self.assistant, fields })?;
         }
         list.end()
     }
 }
 
-struct Piece<'a> {
+struct PartDto<'a> {
     part: &'a Part,
     assistant: bool,
     fields: Option<&'a Native>,
 }
 
-impl Serialize for Piece<'_> {
+impl Serialize for PartDto<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let (kind, name, value) = match self.part {
             Part::Native(native) => return native.raw.serialize(serializer),
@@ -370,7 +380,7 @@ impl Serialize for Piece<'_> {
 }
 
 #[derive(Serialize)]
-struct Call<'a> {
+struct FunctionCallDto<'a> {
     #[serde(rename = "type")]
     kind: &'static str,
     call_id: &'a str,
@@ -379,7 +389,7 @@ struct Call<'a> {
 }
 
 #[derive(Serialize)]
-struct Output<'a> {
+struct FunctionOutputDto<'a> {
     #[serde(rename = "type")]
     kind: &'static str,
     call_id: &'a str,
@@ -392,7 +402,7 @@ impl Serialize for Tools<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut list = serializer.serialize_seq(None)?;
         for tool in &self.0.tools {
-            list.serialize_element(&Tool(tool))?;
+            list.serialize_element(&ToolDto(tool))?;
         }
         for tool in self.0.native_tools.iter().filter(|tool| tool.wire == WIRE) {
             list.serialize_element(&tool.raw)?;
@@ -401,9 +411,9 @@ impl Serialize for Tools<'_> {
     }
 }
 
-struct Tool<'a>(&'a hotspare_core::Tool);
+struct ToolDto<'a>(&'a hotspare_core::Tool);
 
-impl Serialize for Tool<'_> {
+impl Serialize for ToolDto<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let tool = self.0;
         let mut map = serializer.serialize_map(None)?;
@@ -423,9 +433,9 @@ impl Serialize for Tool<'_> {
     }
 }
 
-struct Choice<'a>(&'a ToolChoice);
+struct ToolChoiceDto<'a>(&'a ToolChoice);
 
-impl Serialize for Choice<'_> {
+impl Serialize for ToolChoiceDto<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self.0 {
             ToolChoice::None => serializer.serialize_str("none"),

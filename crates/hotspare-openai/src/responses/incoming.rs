@@ -11,7 +11,7 @@ use hotspare_provider::fields::{self, Fields, StrictObject, invalid, read, read_
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::{KEPT, RESPONSES_WIRE as WIRE};
+use super::{RESPONSES_WIRE as WIRE, STATEFUL_FIELDS};
 use crate::accepts;
 use crate::dialect::Dialect;
 
@@ -47,7 +47,7 @@ impl ResponsesRequest {
             return Err(invalid("`input` is missing or empty"));
         }
         // Checked here, and not only by targets of this wire, because a route may have none.
-        if let Some(what) = accepts::binds(&incoming.request, WIRE, &KEPT) {
+        if let Some(what) = accepts::binds(&incoming.request, WIRE, &STATEFUL_FIELDS) {
             incoming.request = incoming.request.bound_to(WIRE, what);
         }
         Ok(incoming)
@@ -85,7 +85,7 @@ impl ResponsesRequest {
                 if let Some(effort) = fields.remove("effort") {
                     request.reasoning_effort = Some(read("reasoning.effort", effort, "a word")?);
                 }
-                self.rest(name, &fields);
+                self.keep_fields(name, &fields);
             }
             "temperature" => request.sampling.temperature = Some(within(name, value, 0.0, 2.0)?),
             "top_p" => request.sampling.top_p = Some(within(name, value, 0.0, 1.0)?),
@@ -123,11 +123,11 @@ impl ResponsesRequest {
                 }
             };
         }
-        self.rest("text", &fields);
+        self.keep_fields("text", &fields);
         Ok(())
     }
 
-    fn rest(&mut self, name: &str, fields: &Fields<'_>) {
+    fn keep_fields(&mut self, name: &str, fields: &Fields<'_>) {
         if !fields.is_empty() {
             self.request.extras.entry(WIRE.into()).or_default().insert(name.into(), object(fields));
         }
@@ -155,7 +155,7 @@ fn item(at: &str, raw: &RawValue, messages: &mut Vec<Message>) -> Result<(), Err
     fields.retain(|_, value| value.get() != "null");
     let kind: Option<String> =
         fields.remove("type").map(|kind| read(format_args!("{at}.type"), kind, "a word")).transpose()?;
-    let mut need = |name: &str| {
+    let mut required = |name: &str| {
         let value = fields.remove(name).ok_or_else(|| invalid(format!("`{at}.{name}` is missing")))?;
         Ok::<_, Error>((format!("{at}.{name}"), value))
     };
@@ -163,24 +163,29 @@ fn item(at: &str, raw: &RawValue, messages: &mut Vec<Message>) -> Result<(), Err
     let part = match kind.as_deref() {
         None | Some("message") => return message(at, fields, messages),
         Some("function_call") => {
-            let (id, name) = (text(need("call_id")?)?, text(need("name")?)?);
+            let (id, name) = (text(required("call_id")?)?, text(required("name")?)?);
             if fields.contains_key("namespace") {
                 // The name alone would not identify the tool.
                 native(at, raw)?
             } else {
-                let mut need = |name: &str| fields.remove(name).map(|value| (format!("{at}.{name}"), value));
-                Part::ToolCall(ToolCall::new(id, name, need("arguments").map_or(Ok(String::new()), text)?))
+                let mut required =
+                    |name: &str| fields.remove(name).map(|value| (format!("{at}.{name}"), value));
+                Part::ToolCall(ToolCall::new(
+                    id,
+                    name,
+                    required("arguments").map_or(Ok(String::new()), text)?,
+                ))
             }
         }
         Some("function_call_output") => {
-            let id = text(need("call_id")?)?;
-            let (name, output) = need("output")?;
+            let id = text(required("call_id")?)?;
+            let (name, output) = required("output")?;
             let content = parts(&name, output, Role::User)?;
             messages.push(Message::tool(ToolResult::from_parts(id, content)));
             return Ok(());
         }
         Some("reasoning") => {
-            let shown = |name: &str| {
+            let texts_of = |name: &str| {
                 let list: Vec<StrictObject<TextDto>> = match fields.get(name) {
                     Some(value) => read(format_args!("{at}.{name}"), value, "a list of texts")?,
                     None => Vec::new(),
@@ -191,7 +196,7 @@ fn item(at: &str, raw: &RawValue, messages: &mut Vec<Message>) -> Result<(), Err
                         .filter(|text| !text.is_empty()),
                 )
             };
-            let texts: Vec<String> = shown("summary")?.chain(shown("content")?).collect();
+            let texts: Vec<String> = texts_of("summary")?.chain(texts_of("content")?).collect();
             let (data, redacted) = (raw.get().to_owned(), texts.is_empty());
             let signature = Signature { origin: Origin(Dialect::OPENAI.id.to_string()), data, redacted };
             Part::Reasoning(Reasoning::new(texts.join("\n\n")).with_signature(signature))
@@ -315,24 +320,24 @@ fn tool(at: &str, raw: &RawValue, request: &mut ChatRequest) -> Result<(), Error
 fn choice(raw: &RawValue) -> Option<ToolChoice> {
     #[derive(Deserialize)]
     #[serde(untagged)]
-    enum Dto {
+    enum ToolChoiceDto {
         Word(String),
-        Named(StrictObject<Named>),
+        Named(StrictObject<NamedChoiceDto>),
     }
     #[derive(Deserialize)]
-    struct Named {
+    struct NamedChoiceDto {
         #[serde(rename = "type")]
         kind: String,
         name: String,
     }
     match serde_json::from_str(raw.get()).ok()? {
-        Dto::Word(word) => match word.as_str() {
+        ToolChoiceDto::Word(word) => match word.as_str() {
             "auto" => Some(ToolChoice::Auto),
             "none" => Some(ToolChoice::None),
             "required" => Some(ToolChoice::Required),
             _ => None,
         },
-        Dto::Named(StrictObject(named)) => {
+        ToolChoiceDto::Named(StrictObject(named)) => {
             (named.kind == "function").then_some(ToolChoice::Named(named.name))
         }
     }

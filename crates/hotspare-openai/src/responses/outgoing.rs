@@ -17,25 +17,25 @@ pub struct ResponsesEncoder {
     id: String,
     model: String,
     created: u64,
-    begun: bool,
+    started: bool,
     frames: u64,
     /// Finished items.
     items: Vec<Value>,
-    open: Option<Open>,
+    open: Option<OpenItem>,
     finish: Option<FinishReason>,
     usage: Usage,
 }
 
 /// The item in progress.
 #[derive(Clone, Debug)]
-struct Open {
-    what: What,
+struct OpenItem {
+    kind: ItemKind,
     text: String,
-    notes: Vec<Value>,
+    annotations: Vec<Value>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum What {
+enum ItemKind {
     Call { id: String, name: String },
     Reasoning,
     Refusal,
@@ -49,7 +49,7 @@ impl ResponsesEncoder {
             id: id.into(),
             model: model.into(),
             created,
-            begun: false,
+            started: false,
             frames: 0,
             items: Vec::new(),
             open: None,
@@ -68,28 +68,28 @@ impl ResponsesEncoder {
                 self.model.clone_from(model);
             }
         }
-        self.begin(out);
+        self.start(out);
         match event {
-            Event::TextDelta(text) => self.piece(What::Text, "response.output_text.delta", text, out),
-            Event::RefusalDelta(text) => self.piece(What::Refusal, "response.refusal.delta", text, out),
+            Event::TextDelta(text) => self.delta(ItemKind::Text, "response.output_text.delta", text, out),
+            Event::RefusalDelta(text) => self.delta(ItemKind::Refusal, "response.refusal.delta", text, out),
             Event::ReasoningDelta(text) => {
-                self.piece(What::Reasoning, "response.reasoning_summary_text.delta", text, out);
+                self.delta(ItemKind::Reasoning, "response.reasoning_summary_text.delta", text, out);
             }
             Event::ToolStarted { id, name, .. } => {
-                self.open(What::Call { id: id.clone(), name: name.clone() }, out);
+                self.open(ItemKind::Call { id: id.clone(), name: name.clone() }, out);
             }
             Event::ToolDelta { arguments, .. } => {
-                if let Some(Open { what: what @ What::Call { .. }, .. }) = self.open.clone() {
-                    self.piece(what, "response.function_call_arguments.delta", arguments, out);
+                if let Some(OpenItem { kind: kind @ ItemKind::Call { .. }, .. }) = self.open.clone() {
+                    self.delta(kind, "response.function_call_arguments.delta", arguments, out);
                 }
             }
             Event::Annotation(note) => {
-                if let Some(open) = self.open.as_mut().filter(|open| open.what == What::Text) {
-                    let place = open.notes.len();
-                    open.notes.push(note.to_value());
+                if let Some(open) = self.open.as_mut().filter(|open| open.kind == ItemKind::Text) {
+                    let index = open.annotations.len();
+                    open.annotations.push(note.to_value());
                     let mut data = self.at();
                     data["content_index"] = 0.into();
-                    data["annotation_index"] = place.into();
+                    data["annotation_index"] = index.into();
                     data["annotation"] = note.to_value();
                     self.frame("response.output_text.annotation.added", data, out);
                 }
@@ -97,9 +97,9 @@ impl ResponsesEncoder {
             Event::Native(native) if native.wire == RESPONSES_WIRE => {
                 self.close(out);
                 let item = native.raw.to_value();
-                let place = self.items.len();
-                self.frame("response.output_item.added", json!({"output_index": place, "item": item}), out);
-                self.frame("response.output_item.done", json!({"output_index": place, "item": item}), out);
+                let index = self.items.len();
+                self.frame("response.output_item.added", json!({"output_index": index, "item": item}), out);
+                self.frame("response.output_item.done", json!({"output_index": index, "item": item}), out);
                 self.items.push(item);
             }
             Event::Usage(usage) => self.usage.update(usage),
@@ -113,7 +113,7 @@ impl ResponsesEncoder {
 
     /// Appends the frames that end a complete streamed answer.
     pub fn end(&mut self, out: &mut Vec<u8>) {
-        self.begin(out);
+        self.start(out);
         self.close(out);
         let finish = self.finish.clone().unwrap_or(FinishReason::Stop);
         let response = self.response(&self.items, &finish, &self.usage);
@@ -125,10 +125,10 @@ impl ResponsesEncoder {
     /// The body of a whole answer.
     #[must_use]
     pub fn body(&self, answer: &ChatResponse) -> Vec<u8> {
-        let mut spelled = self.clone();
+        let mut encoder = self.clone();
         let mut sink = Vec::new();
         let names = Event::Started { id: answer.id.clone(), model: answer.model.clone() };
-        spelled.event(&names, &mut sink);
+        encoder.event(&names, &mut sink);
         let mut calls = 0;
         for part in &answer.content {
             let event = match part {
@@ -138,21 +138,21 @@ impl ResponsesEncoder {
                 Part::Native(native) => Event::Native(Box::new(native.clone())),
                 Part::ToolCall(call) => {
                     let (id, name) = (call.id.clone(), call.name.clone());
-                    spelled.event(&Event::ToolStarted { index: calls, id, name }, &mut sink);
+                    encoder.event(&Event::ToolStarted { index: calls, id, name }, &mut sink);
                     calls += 1;
                     Event::ToolDelta { index: calls - 1, arguments: call.arguments.clone() }
                 }
                 _ => continue,
             };
-            spelled.event(&event, &mut sink);
+            encoder.event(&event, &mut sink);
             if matches!(part, Part::Text(_)) {
-                let notes = answer.annotations.iter().cloned().map(Event::Annotation);
-                notes.for_each(|note| spelled.event(&note, &mut sink));
+                let annotations = answer.annotations.iter().cloned().map(Event::Annotation);
+                annotations.for_each(|note| encoder.event(&note, &mut sink));
             }
             sink.clear();
         }
-        spelled.close(&mut sink);
-        spelled.response(&spelled.items, &answer.finish, &answer.usage).to_string().into_bytes()
+        encoder.close(&mut sink);
+        encoder.response(&encoder.items, &answer.finish, &answer.usage).to_string().into_bytes()
     }
 
     /// Appends the frame that reports a failure.
@@ -167,16 +167,16 @@ impl ResponsesEncoder {
     /// Forwards a provider's own frame of this wire.
     pub fn relay(data: &[u8], out: &mut Vec<u8>) {
         #[derive(serde::Deserialize)]
-        struct Kinded<'a> {
+        struct TypeOnly<'a> {
             #[serde(rename = "type", borrow, default)]
             kind: std::borrow::Cow<'a, str>,
         }
-        let frame = serde_json::from_slice::<Kinded<'_>>(data).ok();
+        let frame = serde_json::from_slice::<TypeOnly<'_>>(data).ok();
         write_event(frame.as_ref().map(|frame| &*frame.kind), data, out);
     }
 
-    fn begin(&mut self, out: &mut Vec<u8>) {
-        if std::mem::replace(&mut self.begun, true) {
+    fn start(&mut self, out: &mut Vec<u8>) {
+        if std::mem::replace(&mut self.started, true) {
             return;
         }
         let mut response = self.response(&[], &FinishReason::Stop, &Usage::default());
@@ -186,12 +186,12 @@ impl ResponsesEncoder {
         self.frame("response.in_progress", json!({"response": response}), out);
     }
 
-    fn piece(&mut self, what: What, name: &str, text: &str, out: &mut Vec<u8>) {
+    fn delta(&mut self, kind: ItemKind, name: &str, text: &str, out: &mut Vec<u8>) {
         if text.is_empty() {
             return;
         }
-        if self.open.as_ref().is_none_or(|open| open.what != what) {
-            self.open(what, out);
+        if self.open.as_ref().is_none_or(|open| open.kind != kind) {
+            self.open(kind, out);
         }
         if let Some(open) = &mut self.open {
             open.text.push_str(text);
@@ -201,10 +201,10 @@ impl ResponsesEncoder {
         self.frame(name, data, out);
     }
 
-    fn open(&mut self, what: What, out: &mut Vec<u8>) {
+    fn open(&mut self, kind: ItemKind, out: &mut Vec<u8>) {
         self.close(out);
-        let open = Open { what, text: String::new(), notes: Vec::new() };
-        let place = self.items.len();
+        let open = OpenItem { kind, text: String::new(), annotations: Vec::new() };
+        let index = self.items.len();
         let mut item = self.item(&open);
         item["status"] = "in_progress".into();
         if item["type"] == "message" {
@@ -213,16 +213,16 @@ impl ResponsesEncoder {
         if item["type"] == "reasoning" {
             item["summary"] = json!([]);
         }
-        self.frame("response.output_item.added", json!({"output_index": place, "item": item}), out);
-        let part = match open.what {
-            What::Text => {
+        self.frame("response.output_item.added", json!({"output_index": index, "item": item}), out);
+        let part = match open.kind {
+            ItemKind::Text => {
                 ("response.content_part.added", json!({"type": "output_text", "text": "", "annotations": []}))
             }
-            What::Refusal => ("response.content_part.added", json!({"type": "refusal", "refusal": ""})),
-            What::Reasoning => {
+            ItemKind::Refusal => ("response.content_part.added", json!({"type": "refusal", "refusal": ""})),
+            ItemKind::Reasoning => {
                 ("response.reasoning_summary_part.added", json!({"type": "summary_text", "text": ""}))
             }
-            What::Call { .. } => ("", Value::Null),
+            ItemKind::Call { .. } => ("", Value::Null),
         };
         self.open = Some(open);
         if !part.0.is_empty() {
@@ -235,16 +235,18 @@ impl ResponsesEncoder {
     fn close(&mut self, out: &mut Vec<u8>) {
         let Some(open) = &self.open else { return };
         let (item, text) = (self.item(open), open.text.clone());
-        let (name, field) = match open.what {
-            What::Text => ("response.output_text.done", "text"),
-            What::Refusal => ("response.refusal.done", "refusal"),
-            What::Reasoning => ("response.reasoning_summary_text.done", "text"),
-            What::Call { .. } => ("response.function_call_arguments.done", "arguments"),
+        let (name, field) = match open.kind {
+            ItemKind::Text => ("response.output_text.done", "text"),
+            ItemKind::Refusal => ("response.refusal.done", "refusal"),
+            ItemKind::Reasoning => ("response.reasoning_summary_text.done", "text"),
+            ItemKind::Call { .. } => ("response.function_call_arguments.done", "arguments"),
         };
-        let part = match open.what {
-            What::Text | What::Refusal => Some(("response.content_part.done", item["content"][0].clone())),
-            What::Reasoning => Some(("response.reasoning_summary_part.done", item["summary"][0].clone())),
-            What::Call { .. } => None,
+        let part = match open.kind {
+            ItemKind::Text | ItemKind::Refusal => {
+                Some(("response.content_part.done", item["content"][0].clone()))
+            }
+            ItemKind::Reasoning => Some(("response.reasoning_summary_part.done", item["summary"][0].clone())),
+            ItemKind::Call { .. } => None,
         };
         let mut data = self.at();
         data[field] = text.into();
@@ -254,8 +256,8 @@ impl ResponsesEncoder {
             data["part"] = part;
             self.frame(name, data, out);
         }
-        let place = self.items.len();
-        self.frame("response.output_item.done", json!({"output_index": place, "item": item}), out);
+        let index = self.items.len();
+        self.frame("response.output_item.done", json!({"output_index": index, "item": item}), out);
         self.items.push(item);
         self.open = None;
     }
@@ -263,9 +265,9 @@ impl ResponsesEncoder {
     /// The position of the item in progress.
     fn at(&self) -> Value {
         let mut at = json!({"item_id": self.name(), "output_index": self.items.len()});
-        match self.open.as_ref().map(|open| &open.what) {
-            Some(What::Text | What::Refusal) => at["content_index"] = 0.into(),
-            Some(What::Reasoning) => at["summary_index"] = 0.into(),
+        match self.open.as_ref().map(|open| &open.kind) {
+            Some(ItemKind::Text | ItemKind::Refusal) => at["content_index"] = 0.into(),
+            Some(ItemKind::Reasoning) => at["summary_index"] = 0.into(),
             _ => {}
         }
         at
@@ -275,18 +277,18 @@ impl ResponsesEncoder {
         format!("item_{}_{}", self.id, self.items.len())
     }
 
-    fn item(&self, open: &Open) -> Value {
+    fn item(&self, open: &OpenItem) -> Value {
         let (id, text) = (self.name(), &open.text);
         let message = |part: Value| json!({"id": id, "type": "message", "role": "assistant", "status": "completed", "content": [part]});
-        match &open.what {
-            What::Text => message(
-                json!({"type": "output_text", "text": text, "annotations": open.notes, "logprobs": []}),
+        match &open.kind {
+            ItemKind::Text => message(
+                json!({"type": "output_text", "text": text, "annotations": open.annotations, "logprobs": []}),
             ),
-            What::Refusal => message(json!({"type": "refusal", "refusal": text})),
-            What::Reasoning => {
+            ItemKind::Refusal => message(json!({"type": "refusal", "refusal": text})),
+            ItemKind::Reasoning => {
                 json!({"id": id, "type": "reasoning", "summary": [{"type": "summary_text", "text": text}]})
             }
-            What::Call { id: call, name } => json!({
+            ItemKind::Call { id: call, name } => json!({
                 "id": id, "type": "function_call", "status": "completed", "call_id": call, "name": name, "arguments": text,
             }),
         }

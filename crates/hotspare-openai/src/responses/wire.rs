@@ -8,7 +8,7 @@ use hotspare_core::{Capabilities, ChatRequest, Error, Kind, Origin, RateLimits};
 use hotspare_provider::{Decoding, Head, HttpRequest, Outbound, Sse, Whole, Wire};
 
 use super::decode::ResponseDecoder;
-use super::{KEPT, RESPONSES_WIRE, encode};
+use super::{RESPONSES_WIRE, STATEFUL_FIELDS, encode};
 use crate::dialect::Dialect;
 use crate::host::Host;
 use crate::{accepts, classify, limits, wire};
@@ -63,7 +63,7 @@ impl Wire for Responses {
     }
 
     fn binds(&self, request: &ChatRequest) -> Option<String> {
-        accepts::binds(request, RESPONSES_WIRE, &KEPT)
+        accepts::binds(request, RESPONSES_WIRE, &STATEFUL_FIELDS)
     }
 
     fn encode(&self, call: &Outbound) -> Result<HttpRequest, Error> {

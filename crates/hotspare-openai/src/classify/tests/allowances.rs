@@ -1,12 +1,12 @@
 //! Rate limits, allowances and money in the words of hosts, verbatim.
 
-use super::hosts::mean;
+use super::hosts::assert_classified;
 use super::*;
 
 #[test]
 fn rate_limits_disguised_as_other_errors_are_recognized() {
     use Kind::{Forbidden, GrowthLimited, Overloaded, RateLimited, Unsupported};
-    mean(&[
+    assert_classified(&[
         (
             429,
             r#"{"error":{"message":"Allocated quota exceeded, please increase your quota limit.","type":"insufficient_quota","param":null,"code":"insufficient_quota"}}"#,
@@ -54,7 +54,7 @@ fn rate_limits_disguised_as_other_errors_are_recognized() {
 #[test]
 fn billing_messages_are_quota_exhausted() {
     use Kind::QuotaExhausted;
-    mean(&[
+    assert_classified(&[
         (
             403,
             r#"{"error":{"message":"The free tier of the model has been exhausted. If you wish to continue access the model on a paid basis, please disable the \"use free tier only\" mode in the management console.","type":"AllocationQuota.FreeTierOnly","param":null,"code":"AllocationQuota.FreeTierOnly"}}"#,

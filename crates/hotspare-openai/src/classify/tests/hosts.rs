@@ -3,7 +3,7 @@
 use super::*;
 
 /// Checks each reply (at status 200, an error inside one) and reports all mismatches.
-pub(super) fn mean(rows: &[(u16, &str, Kind)]) {
+pub(super) fn assert_classified(rows: &[(u16, &str, Kind)]) {
     let read = |status, body: &str| match status {
         200 => in_reply(body).kind(),
         _ => kind(status, body),
@@ -21,7 +21,7 @@ pub(super) fn mean(rows: &[(u16, &str, Kind)]) {
 #[test]
 fn caller_errors_inside_a_stream_are_classified() {
     use Kind::{ContentPolicy, InvalidRequest, RateLimited, Server, Unsupported};
-    mean(&[
+    assert_classified(&[
         (
             200,
             r#"{"type":"invalid_request_error","code":null,"message":"Invalid value for tool"}"#,
@@ -69,9 +69,9 @@ fn classifies_context_overflows() {
     for sentence in sentences {
         let body =
             format!(r#"{{"error":{{"message":"{sentence}","type":"invalid_request_error","code":null}}}}"#);
-        mean(&[(400, &body, Kind::ContextOverflow)]);
+        assert_classified(&[(400, &body, Kind::ContextOverflow)]);
     }
-    mean(&[
+    assert_classified(&[
         (
             400,
             r#"{"error":{"message":"m","code":"model_max_prompt_tokens_exceeded"}}"#,
@@ -84,7 +84,7 @@ fn classifies_context_overflows() {
 #[test]
 fn classifies_target_specific_limitations() {
     use Kind::{BadOutput, ModelUnavailable, Overloaded, Server, Unsupported};
-    mean(&[
+    assert_classified(&[
         (
             400,
             r#"{"status":400,"title":"Bad Request","detail":"Function id 'eb3b6aab': DEGRADED function cannot be invoked"}"#,
@@ -147,7 +147,7 @@ fn classifies_target_specific_limitations() {
 fn classifies_billing_and_key_errors() {
     use Kind::{Auth, Forbidden, QuotaExhausted, RateLimited};
     let budget = r#"{"error":{"message":"Budget has been exceeded! Current cost: 5.0, Max budget: 1.0","type":"budget_exceeded","param":null,"code":"429"}}"#;
-    mean(&[
+    assert_classified(&[
         (429, budget, QuotaExhausted),
         (400, budget, QuotaExhausted),
         (

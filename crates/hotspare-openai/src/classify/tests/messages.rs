@@ -1,12 +1,12 @@
 //! Verbatim error messages with which hosts say the same thing.
 
-use super::hosts::mean;
+use super::hosts::assert_classified;
 use super::*;
 
 #[test]
 fn rejected_keys_with_unusual_statuses_are_auth_errors() {
     use Kind::Auth;
-    mean(&[
+    assert_classified(&[
         (
             400,
             r#"[{"error":{"code":400,"message":"API key not valid. Please pass a valid API key.","status":"INVALID_ARGUMENT","details":[{"@type":"type.googleapis.com/google.rpc.ErrorInfo","reason":"API_KEY_INVALID","domain":"googleapis.com","metadata":{"service":"generativelanguage.googleapis.com"}}]}}]"#,
@@ -33,7 +33,7 @@ fn rejected_keys_with_unusual_statuses_are_auth_errors() {
 #[test]
 fn missing_models_are_model_unavailable() {
     use Kind::ModelUnavailable;
-    mean(&[
+    assert_classified(&[
         (
             404,
             r#"[{"error":{"code":404,"message":"models/gpt-4o is not found for API version v1main, or is not supported for generateContent. Call ListModels to see the list of available models and their supported methods.","status":"NOT_FOUND"}}]"#,
@@ -101,7 +101,7 @@ fn missing_models_are_model_unavailable() {
 #[test]
 fn host_limitations_are_unsupported() {
     use Kind::Unsupported;
-    mean(&[
+    assert_classified(&[
         (
             400,
             r#"{"error":{"message":"`max_tokens` must be less than or equal to `8192`, the maximum value for `max_tokens` is less than the `context_window` for this model","type":"invalid_request_error"}}"#,
@@ -296,7 +296,7 @@ fn host_limitations_are_unsupported() {
 #[test]
 fn content_filter_errors_are_content_policy() {
     use Kind::ContentPolicy;
-    mean(&[
+    assert_classified(&[
         (
             400,
             r#"{"contentFilter":[{"level":1,"role":"assistant"}],"error":{"code":"1301","message":"System detected potentially unsafe or sensitive content in input or generation. Please avoid using prompts that may generate sensitive content. Thank you for your cooperation."}}"#,
@@ -353,7 +353,7 @@ fn content_filter_errors_are_content_policy() {
 #[test]
 fn overflow_messages_are_context_overflow() {
     use Kind::ContextOverflow;
-    mean(&[
+    assert_classified(&[
         (
             400,
             r#"{"error":{"message":"Invalid 'input[0]': maximum input length is 8192 tokens.","type":"invalid_request_error","param":null,"code":null}}"#,

@@ -3,7 +3,7 @@
 use super::*;
 
 /// Replies whose body contradicts their status: the expected kind and scope.
-fn mean(rows: &[(u16, &str, Kind, Scope)]) {
+fn assert_classified(rows: &[(u16, &str, Kind, Scope)]) {
     let wrong: Vec<String> = rows
         .iter()
         .filter_map(|&(status, body, expected, scope)| {
@@ -19,7 +19,7 @@ fn mean(rows: &[(u16, &str, Kind, Scope)]) {
 #[test]
 fn daily_quota_is_scoped_to_the_model_and_billing_to_the_key() {
     use Kind::{QuotaExhausted, RateLimited};
-    mean(&[
+    assert_classified(&[
         (
             429,
             r#"{"error":{"message":"Rate limit reached for model `x` in organization `o` service tier `on_demand` on tokens per day (TPD): Limit 100000, Used 99000, Requested 2000. Please try again in 14m24s.","type":"tokens","code":"rate_limit_exceeded"}}"#,
@@ -93,7 +93,7 @@ fn daily_quota_is_scoped_to_the_model_and_billing_to_the_key() {
 #[test]
 fn host_side_errors_are_not_blamed_on_the_caller() {
     use Kind::{Auth, Forbidden, ModelUnavailable, Overloaded, Server};
-    mean(&[
+    assert_classified(&[
         (
             400,
             r#"{"error":{"message":"The model `x` has been decommissioned and is no longer supported.","type":"invalid_request_error","code":"model_decommissioned"}}"#,
@@ -143,7 +143,7 @@ fn host_side_errors_are_not_blamed_on_the_caller() {
 #[test]
 fn errors_about_one_request_have_no_scope() {
     use Kind::{ContentPolicy, ContextOverflow, InvalidRequest, ModelUnavailable, Unsupported};
-    mean(&[
+    assert_classified(&[
         (
             403,
             r#"{"code":"The caller does not have permission to execute the specified operation","error":"Content violates usage guidelines. Failed check: SAFETY_CHECK_TYPE_BIO"}"#,
@@ -217,7 +217,7 @@ fn errors_about_one_request_have_no_scope() {
 
 #[test]
 fn garbled_output_is_bad_output_but_garbled_arguments_are_invalid() {
-    mean(&[
+    assert_classified(&[
         (
             500,
             r#"{"error":{"code":500,"message":"Failed to parse input at pos 12: </tool_call> is not supported","type":"server_error"}}"#,

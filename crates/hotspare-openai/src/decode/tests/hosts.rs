@@ -3,7 +3,7 @@
 use super::*;
 
 /// The text, the reasoning and the tool calls (name and arguments) of an answer, and how it ended.
-fn said(events: &[Event]) -> (String, String, Vec<(String, String)>) {
+fn transcript(events: &[Event]) -> (String, String, Vec<(String, String)>) {
     let (mut text, mut thought, mut calls) = (String::new(), String::new(), Vec::new());
     for event in events {
         match event {
@@ -42,7 +42,7 @@ fn final_full_message_is_not_emitted_twice() {
         ]);
         let (events, result) = run(&body, &[]);
         assert_eq!(result, Ok(()));
-        assert_eq!(said(&events), ("Hello there".into(), "hm".into(), vec![]));
+        assert_eq!(transcript(&events), ("Hello there".into(), "hm".into(), vec![]));
         assert!(events.contains(&Event::Usage(Box::new(Usage::reported(Some(44), Some(43))))));
     }
     // A host whose stream consists of messages.
@@ -50,7 +50,7 @@ fn final_full_message_is_not_emitted_twice() {
         r#"{"id":"c","choices":[{"message":{"content":"a"}}]}"#,
         r#"{"choices":[{"message":{"content":"b"},"finish_reason":"stop"}]}"#,
     ]);
-    assert_eq!(said(&run(&body, &[]).0).0, "ab");
+    assert_eq!(transcript(&run(&body, &[]).0).0, "ab");
 }
 
 #[test]
@@ -60,7 +60,7 @@ fn tool_calls_in_a_second_choice_are_read() {
             r#"{{"id":"c","choices":[{{"index":0,"finish_reason":"tool_calls","message":{{"content":"I'll look"}}}},{{{index}"finish_reason":"tool_calls","message":{{"tool_calls":[{{"id":"t","type":"function","function":{{"name":"f","arguments":"{{\"a\":1}}"}}}}]}}}}]}}"#
         ));
         assert_eq!(result, Ok(()), "{index}");
-        assert_eq!(said(&events), ("I'll look".into(), String::new(), call()));
+        assert_eq!(transcript(&events), ("I'll look".into(), String::new(), call()));
     }
 }
 
@@ -71,7 +71,7 @@ fn tool_call_deltas_with_changing_ids_are_one_call() {
         r#"{"choices":[{"delta":{"tool_calls":[{"index":0,"id":"y","function":{"arguments":"{\"a\":"}}]}}]}"#,
         r#"{"choices":[{"delta":{"tool_calls":[{"index":0,"id":"z","function":{"name":"","arguments":"1}"}}]},"finish_reason":"tool_calls"}]}"#,
     ]);
-    assert_eq!(said(&run(&body, &[]).0).2, call());
+    assert_eq!(transcript(&run(&body, &[]).0).2, call());
 }
 
 /// A stream of these pieces of tool calls.
@@ -93,7 +93,7 @@ fn tool_call_names_may_arrive_late() {
         r#"{"index":0,"function":{"name":"f"}}"#,
         r#"{"index":0,"function":{"arguments":"{\"a\":1}"}}"#,
     ]);
-    assert_eq!((said(&events).2, result), (call(), Ok(())));
+    assert_eq!((transcript(&events).2, result), (call(), Ok(())));
     let begun = Event::ToolStarted { index: 0, id: "x".into(), name: "f".into() };
     assert!(events.contains(&begun), "{events:?}");
     // The arguments first.
@@ -101,7 +101,7 @@ fn tool_call_names_may_arrive_late() {
         r#"{"index":0,"function":{"arguments":"{\"a\":"}}"#,
         r#"{"index":0,"id":"x","function":{"name":"f","arguments":"1}"}}"#,
     ]);
-    assert_eq!((said(&events).2, result), (call(), Ok(())));
+    assert_eq!((transcript(&events).2, result), (call(), Ok(())));
     assert!(events.contains(&begun), "{events:?}");
     // Another call is named first.
     let (events, _) = pieces(&[
@@ -109,10 +109,10 @@ fn tool_call_names_may_arrive_late() {
         r#"{"index":1,"id":"y","function":{"name":"g","arguments":"{}"}}"#,
         r#"{"index":0,"function":{"name":"f","arguments":"{\"a\":1}"}}"#,
     ]);
-    assert_eq!(said(&events).2, [("g".into(), "{}".into()), call().remove(0)]);
+    assert_eq!(transcript(&events).2, [("g".into(), "{}".into()), call().remove(0)]);
     // A name that never arrives, and an entry without content.
     let (events, _) = pieces(&[r#"{"index":0,"function":{"arguments":"{}"}}"#, r#"{"index":1}"#]);
-    assert_eq!(said(&events).2, [(String::new(), "{}".into())]);
+    assert_eq!(transcript(&events).2, [(String::new(), "{}".into())]);
 }
 
 #[test]
@@ -140,7 +140,7 @@ fn arguments_under_the_next_index_belong_to_a_colliding_call() {
         r#"{"index":1,"function":{"arguments":"2}"}}"#,
     ]);
     assert_eq!(result, Ok(()));
-    assert_eq!(said(&events).2, [call().remove(0), ("g".into(), r#"{"b":2}"#.into())]);
+    assert_eq!(transcript(&events).2, [call().remove(0), ("g".into(), r#"{"b":2}"#.into())]);
 }
 
 #[test]
@@ -159,7 +159,7 @@ fn tool_call_outside_an_array_is_read() {
     let body = sse(&[
         r#"{"id":"c","choices":[{"delta":{"tool_calls":{"index":0,"id":"","function":{"name":"f","arguments":"{\"a\":1}"}}},"finish_reason":"stop"}]}"#,
     ]);
-    assert_eq!(said(&run(&body, &[]).0).2, call());
+    assert_eq!(transcript(&run(&body, &[]).0).2, call());
 }
 
 #[test]

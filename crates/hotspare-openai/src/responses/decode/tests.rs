@@ -8,7 +8,7 @@ fn decode(frames: &[&str]) -> Result<Vec<Event>, Error> {
     let mut decoder = ResponseDecoder::new(Origin("o".into()));
     let mut out = VecDeque::new();
     for frame in frames {
-        decoder.push(Bytes::piece(frame.as_bytes().to_vec()), &mut out)?;
+        decoder.push(Frame::piece(frame.as_bytes().to_vec()), &mut out)?;
     }
     decoder.finish(&mut out)?;
     Ok(out.into_iter().map(|chunk| chunk.event).filter(|event| *event != Event::Mark).collect())

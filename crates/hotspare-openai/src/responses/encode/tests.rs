@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::*;
 
-fn spelled(request: &ChatRequest) -> Value {
+fn encoded(request: &ChatRequest) -> Value {
     serde_json::from_slice(&body(request, "m", false, &Dialect::OPENAI).unwrap()).unwrap()
 }
 
@@ -28,7 +28,7 @@ fn encodes_a_conversation_as_items() {
         Role::User,
         vec![Part::Text("and this?".into()), Part::Image(Media::from_url("https://x/a.png"))],
     ));
-    let body = spelled(&request);
+    let body = encoded(&request);
     assert_eq!(body["instructions"], "be brief");
     assert_eq!(
         body["input"],
@@ -53,7 +53,7 @@ fn extra_fields_are_merged() {
     extras.insert("reasoning".into(), json!({"summary": "auto"}).into());
     extras.insert("text".into(), json!({"verbosity": "low"}).into());
     extras.insert("store".into(), json!(false).into());
-    let body = spelled(&request);
+    let body = encoded(&request);
     assert_eq!(body["reasoning"], json!({"effort": "low", "summary": "auto"}));
     assert_eq!(body["text"], json!({"format": {"type": "json_object"}, "verbosity": "low"}));
     assert_eq!(body["store"], false);

@@ -21,7 +21,7 @@ fn read(mut framer: impl Framer, body: &[u8]) -> Vec<Event> {
     chunks.into_iter().map(|chunk| chunk.event).filter(|event| !dull(event)).collect()
 }
 
-fn said() -> Vec<Event> {
+fn answer_events() -> Vec<Event> {
     vec![
         Event::Started { id: Some("r".into()), model: Some("m".into()) },
         Event::ReasoningDelta("hm".into()),
@@ -38,11 +38,11 @@ fn said() -> Vec<Event> {
 fn encoded_stream_round_trips() {
     let mut outgoing = ResponsesEncoder::new("x", "y", 0);
     let mut out = Vec::new();
-    for event in said() {
+    for event in answer_events() {
         outgoing.event(&event, &mut out);
     }
     outgoing.end(&mut out);
-    let mut expected = said();
+    let mut expected = answer_events();
     let Event::Usage(usage) = &mut expected[6] else { panic!("the counts") };
     (usage.cached, usage.reasoning) = (Some(0), Some(0));
     assert_eq!(read(Sse::default(), &out), expected);

@@ -8,7 +8,7 @@ use hotspare_provider::fields::Fields;
 use serde::Serialize;
 use serde::ser::{SerializeMap, SerializeSeq, Serializer};
 
-use super::details::{Details, is_signed};
+use super::reasoning_details::{ReasoningDetails, is_signed};
 use crate::WIRE;
 use crate::dialect::Dialect;
 
@@ -19,22 +19,25 @@ impl Serialize for Messages<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut list = serializer.serialize_seq(None)?;
         // Media of tool results, held until the last result in a row.
-        let mut shown: Vec<&Part> = Vec::new();
+        let mut media: Vec<&Part> = Vec::new();
         for (at, message) in self.0.iter().enumerate() {
             for part in &message.parts {
                 if let Part::ToolResult(result) = part {
-                    list.serialize_element(&ToolMessage::of(result))?;
-                    shown.extend(result.content.iter().filter(|part| is_media(part)));
+                    list.serialize_element(&ToolMessageDto::of(result))?;
+                    media.extend(result.content.iter().filter(|part| is_media(part)));
                 }
             }
-            let more = self.0.get(at + 1).is_some_and(answers);
-            if !more && !shown.is_empty() {
-                list.serialize_element(&Shown { role: "user", content: Media(std::mem::take(&mut shown)) })?;
+            let more = self.0.get(at + 1).is_some_and(has_tool_results);
+            if !more && !media.is_empty() {
+                list.serialize_element(&MediaMessage {
+                    role: "user",
+                    content: Media(std::mem::take(&mut media)),
+                })?;
             }
             let only_results =
                 message.parts.iter().all(|part| matches!(part, Part::ToolResult(_) | Part::Fields(_)));
-            if (!only_results || message.parts.is_empty()) && !is_silent(message, self.1) {
-                list.serialize_element(&Plain(message, self.1))?;
+            if (!only_results || message.parts.is_empty()) && !is_unsendable(message, self.1) {
+                list.serialize_element(&MessageDto(message, self.1))?;
             }
         }
         list.end()
@@ -42,9 +45,9 @@ impl Serialize for Messages<'_> {
 }
 
 /// Precedes the media of tool results, which tool messages cannot hold.
-const SHOWN: &str = "Media from the tool results:";
+const MEDIA_INTRO: &str = "Media from the tool results:";
 
-fn answers(message: &Message) -> bool {
+fn has_tool_results(message: &Message) -> bool {
     message.parts.iter().any(|part| matches!(part, Part::ToolResult(_)))
 }
 
@@ -53,55 +56,55 @@ fn is_media(part: &Part) -> bool {
 }
 
 /// Describes, for a person, what is moved to another turn.
-pub(crate) fn moves(request: &ChatRequest) -> Vec<String> {
+pub(crate) fn moved_media(request: &ChatRequest) -> Vec<String> {
     let parts = request.messages.iter().flat_map(|message| &message.parts);
-    let shows = parts.into_iter().any(|part| match part {
+    let has_media = parts.into_iter().any(|part| match part {
         Part::ToolResult(result) => result.content.iter().any(is_media),
         _ => false,
     });
     let what = "media of tool results moved to a user turn after them";
-    shows.then(|| what.to_owned()).into_iter().collect()
+    has_media.then(|| what.to_owned()).into_iter().collect()
 }
 
 /// Whether nothing of an assistant's turn can be sent on this wire, such as a turn of reasoning only.
-fn is_silent(message: &Message, dialect: &Dialect) -> bool {
-    let counts = |part: &Part| match part {
+fn is_unsendable(message: &Message, dialect: &Dialect) -> bool {
+    let is_sendable = |part: &Part| match part {
         Part::Refusal(_) | Part::ToolCall(_) => true,
         Part::Reasoning(_) => dialect.signs_reasoning && is_signed(part),
-        part => is_said(part),
+        part => is_content(part),
     };
     // A turn that was empty from the start is the caller's, and is sent as it is.
-    message.role == Role::Assistant && !message.parts.is_empty() && !message.parts.iter().any(counts)
+    message.role == Role::Assistant && !message.parts.is_empty() && !message.parts.iter().any(is_sendable)
 }
 
 #[derive(Serialize)]
-struct ToolMessage<'a> {
+struct ToolMessageDto<'a> {
     role: &'static str,
     tool_call_id: &'a str,
-    content: ResultParts<'a>,
+    content: ToolResultContent<'a>,
 }
 
-impl<'a> ToolMessage<'a> {
+impl<'a> ToolMessageDto<'a> {
     fn of(result: &'a ToolResult) -> Self {
-        Self { role: "tool", tool_call_id: &result.id, content: ResultParts(&result.content) }
+        Self { role: "tool", tool_call_id: &result.id, content: ToolResultContent(&result.content) }
     }
 }
 
 /// The text of a tool result.
-struct ResultParts<'a>(&'a [Part]);
+struct ToolResultContent<'a>(&'a [Part]);
 
-impl Serialize for ResultParts<'_> {
+impl Serialize for ToolResultContent<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         if !self.0.iter().any(is_media) {
-            return Parts(self.0).serialize(serializer);
+            return Content(self.0).serialize(serializer);
         }
-        let said: String = self.0.iter().filter_map(Part::as_text).collect();
-        serializer.serialize_str(if said.is_empty() { "(shown below)" } else { &said })
+        let content: String = self.0.iter().filter_map(Part::as_text).collect();
+        serializer.serialize_str(if content.is_empty() { "(shown below)" } else { &content })
     }
 }
 
 #[derive(Serialize)]
-struct Shown<'a> {
+struct MediaMessage<'a> {
     role: &'static str,
     content: Media<'a>,
 }
@@ -112,18 +115,18 @@ struct Media<'a>(Vec<&'a Part>);
 impl Serialize for Media<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut list = serializer.serialize_seq(None)?;
-        list.serialize_element(&Piece(&Part::Text(SHOWN.into()), None))?;
+        list.serialize_element(&PartDto(&Part::Text(MEDIA_INTRO.into()), None))?;
         for part in &self.0 {
-            list.serialize_element(&Piece(part, None))?;
+            list.serialize_element(&PartDto(part, None))?;
         }
         list.end()
     }
 }
 
 /// A message other than a tool result.
-struct Plain<'a>(&'a Message, &'a Dialect);
+struct MessageDto<'a>(&'a Message, &'a Dialect);
 
-impl Serialize for Plain<'_> {
+impl Serialize for MessageDto<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let Self(message, dialect) = self;
         let mut map = serializer.serialize_map(None)?;
@@ -131,9 +134,9 @@ impl Serialize for Plain<'_> {
         if let Some(name) = &message.name {
             map.serialize_entry("name", name)?;
         }
-        let says = message.parts.iter().any(is_said);
-        if says || message.role != Role::Assistant {
-            map.serialize_entry("content", &Parts(&message.parts))?;
+        let has_content = message.parts.iter().any(is_content);
+        if has_content || message.role != Role::Assistant {
+            map.serialize_entry("content", &Content(&message.parts))?;
         } else {
             map.serialize_entry("content", &())?;
         }
@@ -142,10 +145,10 @@ impl Serialize for Plain<'_> {
             map.serialize_entry("refusal", text)?;
         }
         if dialect.signs_reasoning && message.parts.iter().any(is_signed) {
-            map.serialize_entry("reasoning_details", &Details(&message.parts))?;
+            map.serialize_entry("reasoning_details", &ReasoningDetails(&message.parts))?;
         }
         if message.parts.iter().any(|part| matches!(part, Part::ToolCall(_))) {
-            map.serialize_entry("tool_calls", &Calls(&message.parts))?;
+            map.serialize_entry("tool_calls", &ToolCalls(&message.parts))?;
         }
         map.end()
     }
@@ -162,22 +165,22 @@ fn role(role: Role, dialect: &Dialect) -> &'static str {
 }
 
 /// The content of a message: a single text as a string, anything else as a list.
-struct Parts<'a>(&'a [Part]);
+struct Content<'a>(&'a [Part]);
 
-impl Serialize for Parts<'_> {
+impl Serialize for Content<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let said = || self.0.iter().filter(|part| is_said(part));
-        match (said().next(), said().nth(1)) {
+        let content = || self.0.iter().filter(|part| is_content(part));
+        match (content().next(), content().nth(1)) {
             (None, _) => serializer.serialize_str(""),
             (Some(Part::Text(text)), None) => serializer.serialize_str(text),
             _ => {
                 let mut list = serializer.serialize_seq(None)?;
-                for (at, part) in self.0.iter().enumerate().filter(|(_, part)| is_said(part)) {
+                for (at, part) in self.0.iter().enumerate().filter(|(_, part)| is_content(part)) {
                     let fields = match self.0.get(at + 1) {
                         Some(Part::Fields(fields)) if fields.wire == WIRE => Some(fields),
                         _ => None,
                     };
-                    list.serialize_element(&Piece(part, fields))?;
+                    list.serialize_element(&PartDto(part, fields))?;
                 }
                 list.end()
             }
@@ -185,7 +188,7 @@ impl Serialize for Parts<'_> {
     }
 }
 
-fn is_said(part: &Part) -> bool {
+fn is_content(part: &Part) -> bool {
     match part {
         Part::Text(_) | Part::Image(_) | Part::Document(_) => true,
         Part::Native(native) => native.wire == WIRE,
@@ -194,9 +197,9 @@ fn is_said(part: &Part) -> bool {
 }
 
 /// A part, with the fields that only this wire has.
-struct Piece<'a>(&'a Part, Option<&'a Native>);
+struct PartDto<'a>(&'a Part, Option<&'a Native>);
 
-impl Serialize for Piece<'_> {
+impl Serialize for PartDto<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         if let Part::Native(native) = self.0 {
             return native.raw.serialize(serializer);
@@ -205,11 +208,11 @@ impl Serialize for Piece<'_> {
         match self.0 {
             Part::Image(media) => {
                 map.serialize_entry("type", "image_url")?;
-                map.serialize_entry("image_url", &With("url", &media.to_url(), None, self.1))?;
+                map.serialize_entry("image_url", &MediaDto("url", &media.to_url(), None, self.1))?;
             }
             Part::Document(media) => {
                 map.serialize_entry("type", "file")?;
-                let file = With("file_data", &media.to_url(), Some(("filename", "document")), self.1);
+                let file = MediaDto("file_data", &media.to_url(), Some(("filename", "document")), self.1);
                 map.serialize_entry("file", &file)?;
             }
             part => {
@@ -221,10 +224,10 @@ impl Serialize for Piece<'_> {
     }
 }
 
-/// A field, a default that may be overridden, and the fields that only this wire has.
-struct With<'a>(&'static str, &'a str, Option<(&'static str, &'static str)>, Option<&'a Native>);
+/// A media object: its URL or data, a default that may be overridden, and the fields that only this wire has.
+struct MediaDto<'a>(&'static str, &'a str, Option<(&'static str, &'static str)>, Option<&'a Native>);
 
-impl Serialize for With<'_> {
+impl Serialize for MediaDto<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let Self(name, value, default, native) = self;
         let own = native.and_then(|native| serde_json::from_str::<Fields<'_>>(native.raw.as_str()).ok());
@@ -241,16 +244,16 @@ impl Serialize for With<'_> {
     }
 }
 
-struct Calls<'a>(&'a [Part]);
+struct ToolCalls<'a>(&'a [Part]);
 
-impl Serialize for Calls<'_> {
+impl Serialize for ToolCalls<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut list = serializer.serialize_seq(None)?;
         for part in self.0 {
             if let Part::ToolCall(call) = part {
                 let arguments = if call.arguments.is_empty() { "{}" } else { &call.arguments };
-                let function = CalledFunction { name: &call.name, arguments };
-                list.serialize_element(&Called { id: &call.id, kind: "function", function })?;
+                let function = FunctionCallDto { name: &call.name, arguments };
+                list.serialize_element(&ToolCallDto { id: &call.id, kind: "function", function })?;
             }
         }
         list.end()
@@ -258,15 +261,15 @@ impl Serialize for Calls<'_> {
 }
 
 #[derive(Serialize)]
-struct Called<'a> {
+struct ToolCallDto<'a> {
     id: &'a str,
     #[serde(rename = "type")]
     kind: &'static str,
-    function: CalledFunction<'a>,
+    function: FunctionCallDto<'a>,
 }
 
 #[derive(Serialize)]
-struct CalledFunction<'a> {
+struct FunctionCallDto<'a> {
     name: &'a str,
     arguments: &'a str,
 }

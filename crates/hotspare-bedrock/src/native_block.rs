@@ -9,15 +9,15 @@ use serde_json::Value;
 /// The most bytes of one block: as many as of one frame.
 const LIMIT: usize = hotspare_provider::FRAME_LIMIT;
 
-/// The pieces of one block.
+/// Assembles one block from the start and deltas of a stream.
 #[derive(Debug)]
-pub(crate) struct Pieces {
+pub(crate) struct BlockAssembler {
     block: Value,
     bytes: usize,
 }
 
-impl Pieces {
-    pub(crate) fn begin(start: &str) -> Self {
+impl BlockAssembler {
+    pub(crate) fn start(start: &str) -> Self {
         let block = serde_json::from_str(start).ok().filter(Value::is_object).unwrap_or_default();
         Self { block, bytes: start.len() }
     }
@@ -31,9 +31,9 @@ impl Pieces {
         for (name, piece) in delta {
             let Some(block) = member(&mut self.block, name) else { continue };
             // A result's content comes as a bare list.
-            let place = if piece.is_array() { member(block, "content".into()) } else { Some(block) };
-            if let Some(place) = place {
-                merge(place, piece);
+            let target = if piece.is_array() { member(block, "content".into()) } else { Some(block) };
+            if let Some(target) = target {
+                merge(target, piece);
             }
         }
         Ok(())
@@ -61,8 +61,8 @@ fn member(value: &mut Value, name: String) -> Option<&mut Value> {
 fn merge(into: &mut Value, piece: Value) {
     let Value::Object(piece) = piece else { return append(into, piece) };
     for (name, piece) in piece {
-        if let Some(place) = member(into, name) {
-            merge(place, piece);
+        if let Some(target) = member(into, name) {
+            merge(target, piece);
         }
     }
 }
@@ -81,11 +81,11 @@ mod tests {
     use proptest::prelude::*;
 
     fn whole(start: &str, deltas: &[&str]) -> Value {
-        let mut pieces = Pieces::begin(start);
+        let mut assembler = BlockAssembler::start(start);
         for delta in deltas {
-            pieces.add(delta).unwrap();
+            assembler.add(delta).unwrap();
         }
-        serde_json::from_str(&pieces.whole()).unwrap()
+        serde_json::from_str(&assembler.whole()).unwrap()
     }
 
     #[test]
@@ -105,11 +105,11 @@ mod tests {
     proptest! {
         #[test]
         fn arbitrary_deltas_never_panic(start in "[\\[\\]{}:,\"a-c0-9]{0,20}", deltas in prop::collection::vec("\\{\"[a-c]\":[\\[\\]{}:,\"a-c0-9]{0,12}\\}", 0..6)) {
-            let mut pieces = Pieces::begin(&start);
+            let mut assembler = BlockAssembler::start(&start);
             for delta in &deltas {
-                pieces.add(delta).unwrap();
+                assembler.add(delta).unwrap();
             }
-            let _ = pieces.whole();
+            let _ = assembler.whole();
         }
     }
 }

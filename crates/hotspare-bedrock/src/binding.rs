@@ -8,27 +8,28 @@ use crate::WIRE;
 
 /// Fields that name such a resource, or supply its variables. Without its guardrail, an answer is not the one
 /// requested.
-const FIELDS: [&str; 2] = ["guardrailConfig", "promptVariables"];
+const STATEFUL_FIELDS: [&str; 2] = ["guardrailConfig", "promptVariables"];
 
 /// See [`Wire::binds`](hotspare_provider::Wire::binds).
 pub(crate) fn binds(request: &ChatRequest) -> Option<String> {
     let own = request.extras.get(WIRE);
-    let says = |value: &Json| !matches!(value.as_str(), "null" | "{}");
-    let field = FIELDS.iter().find(|name| own.and_then(|own| own.get(**name)).is_some_and(says));
+    let is_set = |value: &Json| !matches!(value.as_str(), "null" | "{}");
+    let field = STATEFUL_FIELDS.iter().find(|name| own.and_then(|own| own.get(**name)).is_some_and(is_set));
     if let Some(field) = field {
         return Some(format!("the field {field}"));
     }
     let tools = request.native_tools.iter().filter(|tool| tool.wire == WIRE);
-    let served = tools.map(|tool| tool.raw.to_value()).find_map(|tool| {
+    let hosted = tools.map(|tool| tool.raw.to_value()).find_map(|tool| {
         let name = tool.get("systemTool")?.get("name")?.as_str();
         Some(format!("the tool {}, which the provider runs", name.unwrap_or_default()))
     });
-    if served.is_some() {
-        return served;
+    if hosted.is_some() {
+        return hosted;
     }
-    let shown = request.media().any(|media| matches!(media, Media::Url(url) if url.starts_with("s3://")))
-        || request.natives(WIRE).any(|native| native.raw.as_str().contains("\"s3Location\""));
-    shown.then(|| "an object in S3, which only the provider reads".to_owned())
+    let has_stored_media =
+        request.media().any(|media| matches!(media, Media::Url(url) if url.starts_with("s3://")))
+            || request.natives(WIRE).any(|native| native.raw.as_str().contains("\"s3Location\""));
+    has_stored_media.then(|| "an object in S3, which only the provider reads".to_owned())
 }
 
 #[cfg(test)]
@@ -38,24 +39,24 @@ mod tests {
 
     use super::*;
 
-    fn asking() -> ChatRequest {
+    fn sample_request() -> ChatRequest {
         ChatRequest::to("r").user("hi")
     }
 
     fn with_field(name: &str, value: Value) -> ChatRequest {
-        let mut request = asking();
+        let mut request = sample_request();
         request.extras.entry(WIRE.into()).or_default().insert(name.into(), value.into());
         request
     }
 
     fn with_tool(value: Value) -> ChatRequest {
-        let mut request = asking();
+        let mut request = sample_request();
         request.native_tools.push(Native::new(WIRE, value.into()));
         request
     }
 
-    fn showing(part: Part) -> ChatRequest {
-        let mut request = asking();
+    fn with_part(part: Part) -> ChatRequest {
+        let mut request = sample_request();
         request.messages.push(Message::new(Role::User, vec![part]));
         request
     }
@@ -76,17 +77,17 @@ mod tests {
             Part::Native(Native::new(WIRE, video.into())),
         ] {
             let what = format!("{part:?}");
-            let said = binds(&showing(part)).unwrap();
-            assert_eq!(said, "an object in S3, which only the provider reads", "{what}");
+            let reason = binds(&with_part(part)).unwrap();
+            assert_eq!(reason, "an object in S3, which only the provider reads", "{what}");
         }
     }
 
     #[test]
     fn portable_requests_are_not_bound() {
-        assert_eq!(binds(&asking()), None);
+        assert_eq!(binds(&sample_request()), None);
         assert_eq!(binds(&with_field("guardrailConfig", json!(null))), None);
         assert_eq!(binds(&with_field("performanceConfig", json!({"latency": "optimized"}))), None);
         assert_eq!(binds(&with_tool(json!({"toolSpec": {"name": "own"}}))), None);
-        assert_eq!(binds(&showing(Part::Image(Media::Url("https://example.com/a.png".into())))), None);
+        assert_eq!(binds(&with_part(Part::Image(Media::Url("https://example.com/a.png".into())))), None);
     }
 }

@@ -13,18 +13,18 @@ pub(super) fn is_signed(part: &Part) -> bool {
 }
 
 /// The `reasoning_details` list of a turn.
-pub(super) struct Details<'a>(pub(super) &'a [Part]);
+pub(super) struct ReasoningDetails<'a>(pub(super) &'a [Part]);
 
-impl Serialize for Details<'_> {
+impl Serialize for ReasoningDetails<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut list = serializer.serialize_seq(None)?;
         for part in self.0 {
-            let Part::Reasoning(Reasoning { text, signature: Some(proof), .. }) = part else { continue };
-            let words = to_raw_value(text).map_err(S::Error::custom)?;
-            let Ok(mut detail) = serde_json::from_str::<Fields<'_>>(&proof.data) else { continue };
+            let Part::Reasoning(Reasoning { text, signature: Some(signature), .. }) = part else { continue };
+            let text_json = to_raw_value(text).map_err(S::Error::custom)?;
+            let Ok(mut detail) = serde_json::from_str::<Fields<'_>>(&signature.data) else { continue };
             // A stream sends the signature after the text that it covers.
-            if !proof.redacted && !text.is_empty() {
-                detail.entry("text".into()).or_insert(&words);
+            if !signature.redacted && !text.is_empty() {
+                detail.entry("text".into()).or_insert(&text_json);
             }
             list.serialize_element(&detail)?;
         }
