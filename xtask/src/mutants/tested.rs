@@ -76,7 +76,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "a block of an answer is never closed",
         file: "crates/hotspare-anthropic/src/outgoing.rs",
-        from: "if std::mem::replace(&mut self.open, Open::None) != Open::None {",
+        from: "if std::mem::replace(&mut self.open, BlockKind::None) != BlockKind::None {",
         to: "if false {",
         package: "hotspare-anthropic",
     },
