@@ -72,13 +72,13 @@ impl<P: Provider> Provider for ChaosProvider<P> {
             Fault::ResetBeforeHead | Fault::CloseBeforeHead => fail(Kind::Disconnected),
             Fault::Silence => std::future::pending().await,
             Fault::OnlyPings => {
-                let alive = futures::stream::unfold(opened(), |next| async {
+                let pings = futures::stream::unfold(opened(), |next| async {
                     if matches!(next, Signal::Alive) {
-                        tokio::time::sleep(PING).await;
+                        tokio::time::sleep(PING_INTERVAL).await;
                     }
                     Some((Ok(next), Signal::Alive))
                 });
-                Ok(Box::pin(alive))
+                Ok(Box::pin(pings))
             }
             Fault::Status(status) => Err(failure(status, format!("injected: {fault}"))),
             Fault::RateLimited(seconds) => {
@@ -110,10 +110,10 @@ impl<P: Provider> Provider for ChaosProvider<P> {
                 };
                 let error = Error::new(kind, format!("injected: {fault}"));
                 let end = futures::stream::iter([Err(error)]);
-                Ok(Box::pin(first(n, self.inner.send(call).await?).chain(end)))
+                Ok(Box::pin(first_content(n, self.inner.send(call).await?).chain(end)))
             }
             Fault::StallAfter(n) => {
-                Ok(Box::pin(first(n, self.inner.send(call).await?).chain(futures::stream::pending())))
+                Ok(Box::pin(first_content(n, self.inner.send(call).await?).chain(futures::stream::pending())))
             }
             // There are no bytes at this level: the reply begins and is then cut.
             Fault::ResetAfterBytes(_) => {
@@ -131,14 +131,14 @@ impl<P: Provider> Provider for ChaosProvider<P> {
 }
 
 /// Interval between pings of a server that sends nothing else.
-const PING: Duration = Duration::from_millis(500);
+const PING_INTERVAL: Duration = Duration::from_millis(500);
 
 fn opened() -> Signal {
     Signal::Opened(Box::default())
 }
 
 /// The signals up to and including the first `n` pieces of content.
-fn first(
+fn first_content(
     n: u32,
     signals: BoxStream<'static, Result<Signal, Error>>,
 ) -> BoxStream<'static, Result<Signal, Error>> {

@@ -49,21 +49,21 @@ impl ScriptedRequest {
 #[derive(Clone, Debug)]
 enum Reply {
     /// These pieces, each after a pause, and then an end.
-    Says {
+    Text {
         delay: Duration,
         pieces: Vec<String>,
         end: End,
     },
-    Fails(Error),
-    Stalls,
-    Tells(Vec<Event>),
+    Fail(Error),
+    Stall,
+    Events(Vec<Event>),
 }
 
 #[derive(Clone, Debug)]
 enum End {
     Finished,
-    Fails(Error),
-    Stalls,
+    Fail(Error),
+    Stall,
 }
 
 impl Scripted {
@@ -82,31 +82,31 @@ impl Scripted {
     /// Answers with a text in several pieces.
     #[must_use]
     pub fn pieces(self, pieces: impl IntoIterator<Item = impl Into<String>>) -> Self {
-        self.says(Duration::ZERO, pieces, End::Finished)
+        self.push_text(Duration::ZERO, pieces, End::Finished)
     }
 
     /// Answers with a text in pieces, with a delay before each.
     #[must_use]
     pub fn paced(self, delay: Duration, pieces: impl IntoIterator<Item = impl Into<String>>) -> Self {
-        self.says(delay, pieces, End::Finished)
+        self.push_text(delay, pieces, End::Finished)
     }
 
     /// Sends these pieces, then the stream is truncated.
     #[must_use]
     pub fn cut(self, pieces: impl IntoIterator<Item = impl Into<String>>) -> Self {
-        self.says(Duration::ZERO, pieces, End::Fails(Error::new(Kind::Truncated, "cut by the script")))
+        self.push_text(Duration::ZERO, pieces, End::Fail(Error::new(Kind::Truncated, "cut by the script")))
     }
 
     /// Sends these pieces, then stalls.
     #[must_use]
     pub fn stall_after(self, pieces: impl IntoIterator<Item = impl Into<String>>) -> Self {
-        self.says(Duration::ZERO, pieces, End::Stalls)
+        self.push_text(Duration::ZERO, pieces, End::Stall)
     }
 
     /// Accepts the request and never answers.
     #[must_use]
     pub fn stall(mut self) -> Self {
-        self.replies.push(Reply::Stalls);
+        self.replies.push(Reply::Stall);
         self
     }
 
@@ -140,18 +140,18 @@ impl Scripted {
         self.events(vectors.chain([Event::Finished(FinishReason::Stop)]))
     }
 
-    /// Answers with these events after `Started`: tool calls, reasoning, token counts, or whatever a provider may send.
+    /// Answers with these events after `Started`: tool calls, reasoning, token counts, or anything else a provider may send.
     /// Without a `Finished` among them, the answer is truncated.
     #[must_use]
     pub fn events(mut self, events: impl IntoIterator<Item = Event>) -> Self {
-        self.replies.push(Reply::Tells(events.into_iter().collect()));
+        self.replies.push(Reply::Events(events.into_iter().collect()));
         self
     }
 
     /// Fails with this error.
     #[must_use]
     pub fn fail(mut self, error: Error) -> Self {
-        self.replies.push(Reply::Fails(error));
+        self.replies.push(Reply::Fail(error));
         self
     }
 
@@ -161,14 +161,14 @@ impl Scripted {
         self.log.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    fn says(
+    fn push_text(
         mut self,
         delay: Duration,
         pieces: impl IntoIterator<Item = impl Into<String>>,
         end: End,
     ) -> Self {
         let pieces = pieces.into_iter().map(Into::into).collect();
-        self.replies.push(Reply::Says { delay, pieces, end });
+        self.replies.push(Reply::Text { delay, pieces, end });
         self
     }
 }
@@ -181,18 +181,18 @@ impl Provider for Scripted {
 
     async fn send(&self, call: Outbound) -> Result<BoxStream<'static, Result<Signal, Error>>, Error> {
         let request = call.request;
-        let turn = {
+        let index = {
             let mut log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
             log.push(ScriptedRequest { request, model: call.model, stream: call.stream });
             log.len() - 1
         };
-        let reply = self.replies.get(turn).or(self.replies.last()).cloned();
+        let reply = self.replies.get(index).or(self.replies.last()).cloned();
         match reply {
             None => Err(Error::new(Kind::Server, "the script has no replies")),
-            Some(Reply::Fails(error)) => Err(error),
-            Some(Reply::Stalls) => std::future::pending().await,
-            Some(Reply::Says { delay, pieces, end }) => Ok(tell(delay, pieces, end)),
-            Some(Reply::Tells(events)) => {
+            Some(Reply::Fail(error)) => Err(error),
+            Some(Reply::Stall) => std::future::pending().await,
+            Some(Reply::Text { delay, pieces, end }) => Ok(text_signals(delay, pieces, end)),
+            Some(Reply::Events(events)) => {
                 let events = std::iter::once(Event::Started { id: None, model: None }).chain(events);
                 let chunks = events.map(|event| Ok(Signal::Chunk(Chunk::from(event))));
                 Ok(Box::pin(stream::iter([Ok(Signal::Opened(Box::default()))]).chain(stream::iter(chunks))))
@@ -206,10 +206,10 @@ pub(crate) fn failure(status: u16, message: impl Into<String>) -> Error {
     Error::new(by_status(Some(status)), message).with_status(status)
 }
 
-fn tell(delay: Duration, pieces: Vec<String>, end: End) -> BoxStream<'static, Result<Signal, Error>> {
-    let said = |event: Event| Ok(Signal::Chunk(Chunk::from(event)));
-    let opened =
-        stream::iter([Ok(Signal::Opened(Box::default())), said(Event::Started { id: None, model: None })]);
+fn text_signals(delay: Duration, pieces: Vec<String>, end: End) -> BoxStream<'static, Result<Signal, Error>> {
+    let chunk = |event: Event| Ok(Signal::Chunk(Chunk::from(event)));
+    let start =
+        stream::iter([Ok(Signal::Opened(Box::default())), chunk(Event::Started { id: None, model: None })]);
     let tokens = pieces.len() as u64;
     let content = stream::iter(pieces).then(move |piece| async move {
         if !delay.is_zero() {
@@ -217,15 +217,15 @@ fn tell(delay: Duration, pieces: Vec<String>, end: End) -> BoxStream<'static, Re
         }
         Ok(Signal::Chunk(Chunk::from(Event::TextDelta(piece))))
     });
-    let last: BoxStream<'static, Result<Signal, Error>> = match end {
+    let end_signals: BoxStream<'static, Result<Signal, Error>> = match end {
         End::Finished => Box::pin(stream::iter([
-            said(Event::Finished(FinishReason::Stop)),
-            said(Event::Usage(Box::new(Usage::reported(Some(1), Some(tokens))))),
+            chunk(Event::Finished(FinishReason::Stop)),
+            chunk(Event::Usage(Box::new(Usage::reported(Some(1), Some(tokens))))),
         ])),
-        End::Fails(error) => Box::pin(stream::iter([Err(error)])),
-        End::Stalls => Box::pin(stream::pending()),
+        End::Fail(error) => Box::pin(stream::iter([Err(error)])),
+        End::Stall => Box::pin(stream::pending()),
     };
-    Box::pin(opened.chain(content).chain(last))
+    Box::pin(start.chain(content).chain(end_signals))
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@
 
 mod binary;
 mod connection;
-mod speech;
+mod encoder;
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -20,7 +20,7 @@ use tokio::task::JoinHandle;
 use crate::fault::Fault;
 use crate::plan::FaultPlan;
 
-pub use speech::WireFormat;
+pub use encoder::WireFormat;
 
 /// How a server behaves without faults.
 #[derive(Clone, Debug)]
@@ -54,7 +54,7 @@ impl Settings {
             wire,
             model: wire.model().to_owned(),
             key: None,
-            answer: speech::words(20),
+            answer: encoder::words(20),
             arguments: vec![r#"{"city":"Ulm"}"#.to_owned()],
             first_token: Duration::ZERO,
             gap: Duration::ZERO,
@@ -73,7 +73,7 @@ impl Settings {
     /// Answers with this many words.
     #[must_use]
     pub fn tokens(mut self, count: usize) -> Self {
-        self.answer = speech::words(count);
+        self.answer = encoder::words(count);
         self
     }
 
@@ -140,7 +140,7 @@ pub struct Stats {
 pub struct ChaosServer {
     shared: Arc<Shared>,
     address: SocketAddr,
-    accepting: JoinHandle<()>,
+    accept_task: JoinHandle<()>,
 }
 
 /// State shared by all connections.
@@ -175,8 +175,8 @@ impl ChaosServer {
             completed: AtomicU64::new(0),
             cancelled: AtomicU64::new(0),
         });
-        let accepting = tokio::spawn(accept(Arc::clone(&shared), address, listener));
-        Ok(Self { shared, address, accepting })
+        let accept_task = tokio::spawn(run_listener(Arc::clone(&shared), address, listener));
+        Ok(Self { shared, address, accept_task })
     }
 
     /// The address it listens on.
@@ -195,7 +195,7 @@ impl ChaosServer {
     /// effect at once, on open connections too, and this returns once nothing listens.
     pub async fn set_fault(&self, fault: Option<Fault>) {
         *lock(&self.shared.fault) = fault;
-        self.listen(fault != Some(Fault::Refuse)).await;
+        self.set_listening(fault != Some(Fault::Refuse)).await;
     }
 
     /// The fault that currently applies to every request, if any.
@@ -211,12 +211,12 @@ impl ChaosServer {
 
     /// Stops listening and resets every connection, as if the process had been killed.
     pub async fn kill(&self) {
-        self.listen(false).await;
+        self.set_listening(false).await;
     }
 
     /// Listens again, on the same port.
     pub async fn restore(&self) {
-        self.listen(true).await;
+        self.set_listening(true).await;
     }
 
     /// Changes its behavior without faults.
@@ -242,7 +242,7 @@ impl ChaosServer {
         }
     }
 
-    async fn listen(&self, up: bool) {
+    async fn set_listening(&self, up: bool) {
         let changed = self.shared.up.send_if_modified(|now| std::mem::replace(now, up) != up);
         if !changed {
             return;
@@ -261,7 +261,7 @@ impl ChaosServer {
 impl Drop for ChaosServer {
     fn drop(&mut self) {
         self.shared.up.send_replace(false);
-        self.accepting.abort();
+        self.accept_task.abort();
     }
 }
 
@@ -286,7 +286,7 @@ impl Shared {
     }
 }
 
-async fn accept(shared: Arc<Shared>, address: SocketAddr, listener: TcpListener) {
+async fn run_listener(shared: Arc<Shared>, address: SocketAddr, listener: TcpListener) {
     let mut up = shared.up.subscribe();
     let mut listener = Some(listener);
     loop {
@@ -296,10 +296,10 @@ async fn accept(shared: Arc<Shared>, address: SocketAddr, listener: TcpListener)
                 return;
             }
         }
-        let listening = match listener.take() {
-            Some(listening) => listening,
+        let bound = match listener.take() {
+            Some(bound) => bound,
             None => match bind(address) {
-                Ok(listening) => listening,
+                Ok(bound) => bound,
                 // The port is still being released; nothing else uses it.
                 Err(_) => {
                     tokio::time::sleep(Duration::from_millis(1)).await;
@@ -308,18 +308,18 @@ async fn accept(shared: Arc<Shared>, address: SocketAddr, listener: TcpListener)
             },
         };
         tokio::select! {
-            accepted = listening.accept() => {
+            accepted = bound.accept() => {
                 if let Ok((stream, _)) = accepted {
                     shared.connections.fetch_add(1, Ordering::SeqCst);
                     tokio::spawn(connection::serve(Arc::clone(&shared), stream, shared.up.subscribe()));
                 }
-                listener = Some(listening);
+                listener = Some(bound);
             }
             changed = up.changed() => {
                 if changed.is_err() {
                     return;
                 }
-                listener = Some(listening);
+                listener = Some(bound);
             }
         }
     }

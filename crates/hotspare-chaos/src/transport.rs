@@ -1,6 +1,6 @@
 //! Makes any transport unreliable.
 //!
-//! Works on bytes: bodies are cut, stalled and split where the plan says, whatever they mean. Invariant: a request
+//! Works on bytes: bodies are cut, stalled and split where the plan says, regardless of their content. Invariant: a request
 //! without a planned fault passes through untouched.
 
 use std::sync::Arc;
@@ -46,56 +46,60 @@ impl<T: Transport> Transport for ChaosTransport<T> {
         }
         let mut response = self.inner.send(request).await?;
         match fault {
-            Some(Fault::Status(status)) => refuse(&mut response, status, b""),
+            Some(Fault::Status(status)) => replace_response(&mut response, status, b""),
             Some(Fault::RateLimited(seconds)) => {
-                refuse(&mut response, 429, b"{\"error\":{\"message\":\"injected: too many requests\"}}");
+                replace_response(
+                    &mut response,
+                    429,
+                    b"{\"error\":{\"message\":\"injected: too many requests\"}}",
+                );
                 if seconds > 0 {
                     response.head.headers.insert(http::header::RETRY_AFTER, seconds.into());
                 }
             }
             Some(Fault::QuotaExhausted) => {
                 let body = b"{\"error\":{\"code\":\"insufficient_quota\",\"message\":\"injected: insufficient_quota\"}}";
-                refuse(&mut response, 429, body);
+                replace_response(&mut response, 429, body);
             }
             // A transport that enforces its limits rejects the reply before its caller sees it.
             Some(Fault::HeaderBomb) => {
                 return Err(Error::new(Kind::Protocol, "injected: the message head is too large"));
             }
-            Some(fault) => response.body = broken(fault, response.body),
+            Some(fault) => response.body = break_body(fault, response.body),
             None => {}
         }
         Ok(response)
     }
 }
 
-fn refuse(response: &mut HttpResponse, status: u16, body: &'static [u8]) {
+fn replace_response(response: &mut HttpResponse, status: u16, body: &'static [u8]) {
     response.head.status = http::StatusCode::from_u16(status).unwrap_or(response.head.status);
     response.body = Box::pin(stream::iter([Ok(Bytes::from_static(body))]));
 }
 
 /// Size of the chunks of an endless body.
-const PIECE: usize = 64 << 10;
+const CHUNK_BYTES: usize = 64 << 10;
 
-fn broken(
+fn break_body(
     fault: Fault,
     body: BoxStream<'static, Result<Bytes, Error>>,
 ) -> BoxStream<'static, Result<Bytes, Error>> {
-    let pieces = |n: u32| usize::try_from(n).unwrap_or(usize::MAX);
+    let count = |n: u32| usize::try_from(n).unwrap_or(usize::MAX);
     match fault {
         Fault::Empty200 | Fault::OnlyDone => Box::pin(stream::empty()),
         Fault::Html200 => Box::pin(stream::iter([Ok(Bytes::from_static(b"<html>injected</html>"))])),
-        Fault::CleanEndAfter(n) => Box::pin(body.take(pieces(n))),
-        Fault::StallAfter(n) => Box::pin(body.take(pieces(n)).chain(stream::pending())),
+        Fault::CleanEndAfter(n) => Box::pin(body.take(count(n))),
+        Fault::StallAfter(n) => Box::pin(body.take(count(n)).chain(stream::pending())),
         Fault::CutAfter(n) => {
             let cut = Error::new(Kind::Truncated, "injected: cut");
-            Box::pin(body.take(pieces(n)).chain(stream::iter([Err(cut)])))
+            Box::pin(body.take(count(n)).chain(stream::iter([Err(cut)])))
         }
         Fault::ResetAfterBytes(n) => {
-            let mut left = pieces(n);
-            let begun = body.map(move |piece| {
+            let mut remaining = count(n);
+            let flagged = body.map(move |piece| {
                 let piece = piece?;
-                let kept = piece.slice(..piece.len().min(left));
-                left -= kept.len();
+                let kept = piece.slice(..piece.len().min(remaining));
+                remaining -= kept.len();
                 Ok((kept.len() < piece.len(), kept))
             });
             let cut = |kept| {
@@ -103,7 +107,7 @@ fn broken(
                 stream::iter([Ok(kept), reset])
             };
             // Nothing is read beyond the cut: the error ends the reply.
-            Box::pin(begun.flat_map(move |piece| match piece {
+            Box::pin(flagged.flat_map(move |piece| match piece {
                 Ok((true, kept)) => cut(kept).left_stream(),
                 Ok((false, kept)) => stream::iter([Ok(kept)]).right_stream(),
                 Err(error) => stream::iter([Err(error)]).right_stream(),
@@ -111,11 +115,11 @@ fn broken(
         }
         Fault::MalformedAfter(n) => {
             let garbage = Ok(Bytes::from_static(b"data: {\"choi\n\n"));
-            Box::pin(body.take(pieces(n)).chain(stream::iter([garbage])))
+            Box::pin(body.take(count(n)).chain(stream::iter([garbage])))
         }
         Fault::ErrorEventAfter(n) => {
             let event = b"data: {\"error\":{\"type\":\"server_error\",\"message\":\"injected\"}}\n\n";
-            Box::pin(body.take(pieces(n)).chain(stream::iter([Ok(Bytes::from_static(event))])))
+            Box::pin(body.take(count(n)).chain(stream::iter([Ok(Bytes::from_static(event))])))
         }
         Fault::OnlyPings => {
             let ping = || async {
@@ -125,10 +129,10 @@ fn broken(
             Box::pin(stream::unfold((), move |()| ping()))
         }
         // Both are endless: readers must enforce a limit.
-        Fault::HugeBody => Box::pin(stream::repeat_with(|| Ok(Bytes::from(vec![b' '; PIECE])))),
+        Fault::HugeBody => Box::pin(stream::repeat_with(|| Ok(Bytes::from(vec![b' '; CHUNK_BYTES])))),
         Fault::HugeLine => {
-            let begun = stream::iter([Ok(Bytes::from_static(b"data: \""))]);
-            Box::pin(begun.chain(stream::repeat_with(|| Ok(Bytes::from(vec![b'x'; PIECE])))))
+            let prefix = stream::iter([Ok(Bytes::from_static(b"data: \""))]);
+            Box::pin(prefix.chain(stream::repeat_with(|| Ok(Bytes::from(vec![b'x'; CHUNK_BYTES])))))
         }
         Fault::SlowDrip(time) => Box::pin(body.then(move |piece| async move {
             tokio::time::sleep(time).await;
@@ -175,8 +179,8 @@ mod tests {
     }
 
     /// What a caller receives within an hour, up to a megabyte.
-    async fn seen(plan: FaultPlan) -> (u16, Vec<u8>, String, Duration) {
-        let begun = tokio::time::Instant::now();
+    async fn observe(plan: FaultPlan) -> (u16, Vec<u8>, String, Duration) {
+        let started = tokio::time::Instant::now();
         let mut read = (0, Vec::new(), String::new());
         let reading = async {
             let request = HttpRequest::post_json("http://h".into(), "{}");
@@ -197,15 +201,15 @@ mod tests {
             }
         };
         let _ = tokio::time::timeout(Duration::from_secs(3_600), reading).await;
-        (read.0, read.1, read.2, begun.elapsed())
+        (read.0, read.1, read.2, started.elapsed())
     }
 
     #[tokio::test(start_paused = true)]
     async fn every_fault_is_observable_by_the_client() {
-        let well = seen(FaultPlan::scripted([None])).await;
-        assert_eq!((well.0, well.3), (200, Duration::ZERO));
+        let healthy = observe(FaultPlan::scripted([None])).await;
+        assert_eq!((healthy.0, healthy.3), (200, Duration::ZERO));
         for fault in Fault::examples() {
-            assert_ne!(seen(FaultPlan::scripted([Some(fault)])).await, well, "{fault}");
+            assert_ne!(observe(FaultPlan::scripted([Some(fault)])).await, healthy, "{fault}");
         }
     }
 }

@@ -3,11 +3,11 @@
 //! Does not decode. Invariant: lengths and checksums are right; faults cut or alter events before they are framed.
 
 /// Frames events, each of the form `event: NAME` or `exception: NAME`, a line `data: …` and an empty line.
-pub(super) fn framed(text: &str) -> Vec<u8> {
-    text.split("\n\n").filter(|event| !event.is_empty()).flat_map(message).collect()
+pub(super) fn encode(text: &str) -> Vec<u8> {
+    text.split("\n\n").filter(|event| !event.is_empty()).flat_map(encode_message).collect()
 }
 
-fn message(event: &str) -> Vec<u8> {
+fn encode_message(event: &str) -> Vec<u8> {
     let (head, data) = event.split_once('\n').unwrap_or(("", event));
     let (kind, name) = head.split_once(": ").unwrap_or(("event", "unknown"));
     let which = if kind == "exception" { ":exception-type" } else { ":event-type" };

@@ -12,7 +12,7 @@ use tokio::net::TcpStream;
 use tokio::sync::watch;
 
 use super::binary;
-use super::speech::{Asked, Speech, WireFormat};
+use super::encoder::{ParsedRequest, ReplyEncoder, WireFormat};
 use super::{Settings, Shared};
 use crate::fault::Fault;
 
@@ -21,33 +21,34 @@ const HEAD_LIMIT: usize = 64 << 10;
 const BODY_LIMIT: usize = 64 << 20;
 
 /// Serves a connection until either side ends it.
-pub(super) async fn serve(shared: Arc<Shared>, stream: TcpStream, mut up: watch::Receiver<bool>) {
+pub(super) async fn serve(shared: Arc<Shared>, stream: TcpStream, mut listening: watch::Receiver<bool>) {
     if stream.set_nodelay(true).is_err() {
         return;
     }
-    let mut connection = Connection { stream, buffer: Vec::with_capacity(4_096), shared, left: None };
-    let ending = tokio::select! {
-        ending = connection.run() => ending,
-        _ = up.wait_for(|up| !*up) => Ending::Reset,
+    let mut connection =
+        Connection { stream, buffer: Vec::with_capacity(4_096), shared, bytes_until_reset: None };
+    let close_mode = tokio::select! {
+        close_mode = connection.run() => close_mode,
+        _ = listening.wait_for(|listening| !*listening) => CloseMode::Reset,
     };
-    if ending == Ending::Reset {
-        // Whatever is unread or unsent, the client gets a reset.
+    if close_mode == CloseMode::Reset {
+        // The client gets a reset even if data is unread or unsent.
         let _ = connection.stream.set_zero_linger();
     }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Ending {
-    Closed,
+enum CloseMode {
+    Fin,
     Reset,
 }
 
-/// The connection is over, and how it ends.
-struct Gone(Ending);
+/// The connection must be closed, in this way.
+struct Disconnect(CloseMode);
 
-impl From<std::io::Error> for Gone {
+impl From<std::io::Error> for Disconnect {
     fn from(_: std::io::Error) -> Self {
-        Self(Ending::Closed)
+        Self(CloseMode::Fin)
     }
 }
 
@@ -56,7 +57,7 @@ struct Connection {
     buffer: Vec<u8>,
     shared: Arc<Shared>,
     /// Number of bytes left before the connection is reset.
-    left: Option<usize>,
+    bytes_until_reset: Option<usize>,
 }
 
 struct Request {
@@ -66,25 +67,25 @@ struct Request {
 }
 
 impl Connection {
-    async fn run(&mut self) -> Ending {
+    async fn run(&mut self) -> CloseMode {
         loop {
             let idle = self.shared.settings().idle;
-            let request = match tokio::time::timeout(idle, self.request()).await {
+            let request = match tokio::time::timeout(idle, self.read_request()).await {
                 Ok(Ok(Some(request))) => request,
-                Ok(Err(Gone(ending))) => return ending,
-                _ => return Ending::Closed,
+                Ok(Err(Disconnect(close_mode))) => return close_mode,
+                _ => return CloseMode::Fin,
             };
             // Read again for each request: they may have changed while the connection was idle.
             let settings = self.shared.settings();
             let shared = Arc::clone(&self.shared);
             match self.answer(&settings, &request).await {
                 Ok(()) => shared.completed(),
-                Err(Gone(ending)) => return ending,
+                Err(Disconnect(close_mode)) => return close_mode,
             }
         }
     }
 
-    async fn request(&mut self) -> Result<Option<Request>, Gone> {
+    async fn read_request(&mut self) -> Result<Option<Request>, Disconnect> {
         let head_end = loop {
             if let Some(end) = self.buffer.windows(4).position(|window| window == b"\r\n\r\n") {
                 break end + 4;
@@ -119,8 +120,8 @@ impl Connection {
         Ok(Some(Request { path, key, body }))
     }
 
-    async fn answer(&mut self, settings: &Settings, request: &Request) -> Result<(), Gone> {
-        let speech = Speech {
+    async fn answer(&mut self, settings: &Settings, request: &Request) -> Result<(), Disconnect> {
+        let encoder = ReplyEncoder {
             wire: settings.wire,
             model: &settings.model,
             id: self.shared.requests.load(std::sync::atomic::Ordering::Relaxed) + 1,
@@ -129,48 +130,56 @@ impl Connection {
         if request.path.ends_with("/models") {
             let body =
                 format!(r#"{{"object":"list","data":[{{"id":"{}","object":"model"}}]}}"#, settings.model);
-            return self.whole(200, "application/json", "", &body).await;
+            return self.send_response(200, "application/json", "", &body).await;
         }
         let fault = self.shared.next_request();
         if settings.key.is_some() && settings.key != request.key {
-            let body = speech.error("authentication_error", "invalid_api_key", "Incorrect API key provided");
-            return self.whole(401, "application/json", "", &body).await;
+            let body =
+                encoder.error_body("authentication_error", "invalid_api_key", "Incorrect API key provided");
+            return self.send_response(401, "application/json", "", &body).await;
         }
         let Ok(body) = serde_json::from_slice::<Value>(&request.body) else {
-            let body = speech.error("invalid_request_error", "invalid_json", "the body is not JSON");
-            return self.whole(400, "application/json", "", &body).await;
+            let body = encoder.error_body("invalid_request_error", "invalid_json", "the body is not JSON");
+            return self.send_response(400, "application/json", "", &body).await;
         };
-        let vectors = ["/embeddings", ":batchEmbedContents"].iter().any(|end| request.path.ends_with(end));
-        let asked = if vectors { Asked::default() } else { Asked::read(settings.wire, &request.path, &body) };
-        if settings.wire == WireFormat::Anthropic && asked.prefill.ends_with(char::is_whitespace) {
+        let is_embedding =
+            ["/embeddings", ":batchEmbedContents"].iter().any(|end| request.path.ends_with(end));
+        let parsed = if is_embedding {
+            ParsedRequest::default()
+        } else {
+            ParsedRequest::parse(settings.wire, &request.path, &body)
+        };
+        if settings.wire == WireFormat::Anthropic && parsed.prefill.ends_with(char::is_whitespace) {
             let what = "messages: final assistant content cannot end with trailing whitespace";
-            let body = speech.error("invalid_request_error", "invalid_value", what);
-            return self.whole(400, "application/json", "", &body).await;
+            let body = encoder.error_body("invalid_request_error", "invalid_value", what);
+            return self.send_response(400, "application/json", "", &body).await;
         }
-        self.left = match fault {
+        self.bytes_until_reset = match fault {
             Some(Fault::ResetAfterBytes(bytes)) => usize::try_from(bytes).ok(),
             _ => None,
         };
         match fault {
-            Some(fault) if self.instead(fault, &speech).await? => Ok(()),
-            fault if asked.stream => self.stream(settings, &speech, &asked, fault).await,
-            fault if vectors => self.unstreamed(settings, &speech, 0, &speech.vectors(&body), fault).await,
+            Some(fault) if self.replace_answer(fault, &encoder).await? => Ok(()),
+            fault if parsed.stream => self.send_stream(settings, &encoder, &parsed, fault).await,
+            fault if is_embedding => {
+                self.send_unstreamed(settings, &encoder, 0, &encoder.embeddings_body(&body), fault).await
+            }
             fault => {
-                let words = asked.rest(&settings.answer);
-                let call = asked.tool.as_deref().filter(|_| !settings.arguments.is_empty());
+                let words = parsed.remaining_words(&settings.answer);
+                let call = parsed.tool.as_deref().filter(|_| !settings.arguments.is_empty());
                 let call = call.map(|name| (name, settings.arguments.concat()));
                 let call = call.as_ref().map(|(name, arguments)| (*name, arguments.as_str()));
-                let body = speech.whole(&words.concat(), call, words.len());
-                self.unstreamed(settings, &speech, words.len(), &body, fault).await
+                let body = encoder.body(&words.concat(), call, words.len());
+                self.send_unstreamed(settings, &encoder, words.len(), &body, fault).await
             }
         }
     }
 
-    /// Faults that replace the whole answer. Returns whether this was one.
-    async fn instead(&mut self, fault: Fault, speech: &Speech<'_>) -> Result<bool, Gone> {
+    /// Applies a fault that replaces the whole answer; returns false for any other fault.
+    async fn replace_answer(&mut self, fault: Fault, encoder: &ReplyEncoder<'_>) -> Result<bool, Disconnect> {
         match fault {
-            Fault::Refuse | Fault::ResetBeforeHead => return Err(Gone(Ending::Reset)),
-            Fault::CloseBeforeHead => return Err(Gone(Ending::Closed)),
+            Fault::Refuse | Fault::ResetBeforeHead => return Err(Disconnect(CloseMode::Reset)),
+            Fault::CloseBeforeHead => return Err(Disconnect(CloseMode::Fin)),
             Fault::Silence => self.wait(None).await?,
             Fault::Status(status) => {
                 let (kind, code) = match status {
@@ -182,40 +191,49 @@ impl Connection {
                     503 | 529 => ("overloaded_error", "server_is_overloaded"),
                     _ => ("api_error", "server_error"),
                 };
-                self.whole(status, "application/json", "", &speech.error(kind, code, "injected")).await?;
+                self.send_response(
+                    status,
+                    "application/json",
+                    "",
+                    &encoder.error_body(kind, code, "injected"),
+                )
+                .await?;
             }
             Fault::RateLimited(seconds) => {
                 let pause = if seconds > 0 { format!("retry-after: {seconds}\r\n") } else { String::new() };
-                let body = speech.error("rate_limit_error", "rate_limit_exceeded", "Rate limit reached");
-                self.whole(429, "application/json", &pause, &body).await?;
+                let body =
+                    encoder.error_body("rate_limit_error", "rate_limit_exceeded", "Rate limit reached");
+                self.send_response(429, "application/json", &pause, &body).await?;
             }
-            Fault::QuotaExhausted if speech.wire == WireFormat::Anthropic => {
+            Fault::QuotaExhausted if encoder.wire == WireFormat::Anthropic => {
                 let message = "Your credit balance is too low to access the API";
-                let body = speech.error("invalid_request_error", "", message);
-                self.whole(400, "application/json", "", &body).await?;
+                let body = encoder.error_body("invalid_request_error", "", message);
+                self.send_response(400, "application/json", "", &body).await?;
             }
             Fault::QuotaExhausted => {
                 let message = "You exceeded your current quota";
-                let body = speech.error("insufficient_quota", "insufficient_quota", message);
-                self.whole(429, "application/json", "", &body).await?;
+                let body = encoder.error_body("insufficient_quota", "insufficient_quota", message);
+                self.send_response(429, "application/json", "", &body).await?;
             }
-            Fault::Empty200 => self.whole(200, "application/json", "", "").await?,
-            Fault::Html200 => self.whole(200, "text/html", "", "<html><body>Welcome</body></html>").await?,
+            Fault::Empty200 => self.send_response(200, "application/json", "", "").await?,
+            Fault::Html200 => {
+                self.send_response(200, "text/html", "", "<html><body>Welcome</body></html>").await?
+            }
             // An end without a beginning; on a wire without an end marker, no event at all.
-            Fault::OnlyDone if speech.wire == WireFormat::Bedrock => {
-                self.whole(200, speech.wire.stream_type(), "", "").await?;
+            Fault::OnlyDone if encoder.wire == WireFormat::Bedrock => {
+                self.send_response(200, encoder.wire.stream_content_type(), "", "").await?;
             }
-            Fault::OnlyDone => self.whole(200, "text/event-stream", "", "data: [DONE]\n\n").await?,
-            Fault::HugeLine => self.huge("text/event-stream", "data: ", 10 << 20).await?,
-            Fault::HugeBody => self.huge("application/json", "{\"x\":\"", 50 << 20).await?,
+            Fault::OnlyDone => self.send_response(200, "text/event-stream", "", "data: [DONE]\n\n").await?,
+            Fault::HugeLine => self.send_huge("text/event-stream", "data: ", 10 << 20).await?,
+            Fault::HugeBody => self.send_huge("application/json", "{\"x\":\"", 50 << 20).await?,
             Fault::HeaderBomb => {
-                let bomb = format!("x-bomb: {}\r\n", "x".repeat(8_000)).repeat(200);
-                self.whole(200, "application/json", &bomb, "{}").await?;
+                let padding = format!("x-bomb: {}\r\n", "x".repeat(8_000)).repeat(200);
+                self.send_response(200, "application/json", &padding, "{}").await?;
             }
             Fault::OnlyPings => {
-                self.head(speech.wire.stream_type()).await?;
+                self.send_stream_head(encoder.wire.stream_content_type()).await?;
                 loop {
-                    self.chunk(&speech.ping()).await?;
+                    self.send_chunk(&encoder.ping_frame()).await?;
                     self.wait(Some(Duration::from_millis(50))).await?;
                 }
             }
@@ -224,13 +242,13 @@ impl Connection {
         Ok(true)
     }
 
-    async fn stream(
+    async fn send_stream(
         &mut self,
         settings: &Settings,
-        speech: &Speech<'_>,
-        asked: &Asked,
+        encoder: &ReplyEncoder<'_>,
+        parsed: &ParsedRequest,
         fault: Option<Fault>,
-    ) -> Result<(), Gone> {
+    ) -> Result<(), Disconnect> {
         let (mut first, mut gap) = (settings.first_token, settings.gap);
         match fault {
             Some(Fault::SlowFirstToken(time)) => first = time,
@@ -239,67 +257,74 @@ impl Connection {
         }
         let paced = !gap.is_zero() || fault.is_some();
         let mut out = String::new();
-        self.head(speech.wire.stream_type()).await?;
-        out.push_str(&speech.opening());
+        self.send_stream_head(encoder.wire.stream_content_type()).await?;
+        out.push_str(&encoder.start_frames());
         if !first.is_zero() || paced {
-            self.chunk(&std::mem::take(&mut out)).await?;
+            self.send_chunk(&std::mem::take(&mut out)).await?;
             self.wait(Some(first)).await?;
         }
-        if let Some(tool) = asked.tool.as_ref().filter(|_| !settings.arguments.is_empty()) {
-            for (at, frames) in speech.call(tool, &settings.arguments).iter().enumerate() {
-                self.break_at(at, fault, speech).await?;
+        if let Some(tool) = parsed.tool.as_ref().filter(|_| !settings.arguments.is_empty()) {
+            for (at, frames) in encoder.tool_call_frames(tool, &settings.arguments).iter().enumerate() {
+                self.inject_at(at, fault, encoder).await?;
                 out.push_str(frames);
                 if paced {
-                    self.chunk(&std::mem::take(&mut out)).await?;
+                    self.send_chunk(&std::mem::take(&mut out)).await?;
                     self.wait(Some(gap)).await?;
                 }
             }
-            self.chunk(&out).await?;
+            self.send_chunk(&out).await?;
             return self.send(b"0\r\n\r\n").await;
         }
-        let words = asked.rest(&settings.answer);
+        let words = parsed.remaining_words(&settings.answer);
         for (at, word) in words.iter().enumerate() {
-            self.break_at(at, fault, speech).await?;
-            out.push_str(&speech.token(at, word));
+            self.inject_at(at, fault, encoder).await?;
+            out.push_str(&encoder.token_frames(at, word));
             if paced {
-                self.chunk(&std::mem::take(&mut out)).await?;
+                self.send_chunk(&std::mem::take(&mut out)).await?;
                 self.wait(Some(gap)).await?;
             }
         }
-        self.break_at(words.len(), fault, speech).await?;
-        out.push_str(&speech.closing(&words, asked.include_usage));
-        self.chunk(&out).await?;
+        self.inject_at(words.len(), fault, encoder).await?;
+        out.push_str(&encoder.end_frames(&words, parsed.include_usage));
+        self.send_chunk(&out).await?;
         self.send(b"0\r\n\r\n").await
     }
 
-    /// Faults inside a stream, before the token with this index.
-    async fn break_at(&mut self, at: usize, fault: Option<Fault>, speech: &Speech<'_>) -> Result<(), Gone> {
+    /// Applies a fault inside a stream, before the token with this index.
+    async fn inject_at(
+        &mut self,
+        at: usize,
+        fault: Option<Fault>,
+        encoder: &ReplyEncoder<'_>,
+    ) -> Result<(), Disconnect> {
         let here = |n: u32| usize::try_from(n) == Ok(at);
         match fault {
-            Some(Fault::CutAfter(n)) if here(n) => Err(Gone(Ending::Closed)),
+            Some(Fault::CutAfter(n)) if here(n) => Err(Disconnect(CloseMode::Fin)),
             Some(Fault::StallAfter(n)) if here(n) => self.wait(None).await,
             Some(Fault::CleanEndAfter(n)) if here(n) => {
                 self.send(b"0\r\n\r\n").await?;
-                Err(Gone(Ending::Closed))
+                Err(Disconnect(CloseMode::Fin))
             }
             Some(Fault::ErrorEventAfter(n)) if here(n) => {
-                self.chunk(&speech.error_event()).await?;
+                self.send_chunk(&encoder.error_event()).await?;
                 self.send(b"0\r\n\r\n").await?;
-                Err(Gone(Ending::Closed))
+                Err(Disconnect(CloseMode::Fin))
             }
-            Some(Fault::MalformedAfter(n)) if here(n) => self.chunk("data: {\"choices\":[{\"del\n\n").await,
+            Some(Fault::MalformedAfter(n)) if here(n) => {
+                self.send_chunk("data: {\"choices\":[{\"del\n\n").await
+            }
             _ => Ok(()),
         }
     }
 
-    async fn unstreamed(
+    async fn send_unstreamed(
         &mut self,
         settings: &Settings,
-        speech: &Speech<'_>,
+        encoder: &ReplyEncoder<'_>,
         tokens: usize,
         body: &str,
         fault: Option<Fault>,
-    ) -> Result<(), Gone> {
+    ) -> Result<(), Disconnect> {
         let tokens = u32::try_from(tokens).unwrap_or(u32::MAX);
         let time = match fault {
             Some(Fault::SlowFirstToken(time)) => time + settings.gap * tokens,
@@ -319,21 +344,27 @@ impl Connection {
                 );
                 self.send(head.as_bytes()).await?;
                 self.send(&body.as_bytes()[..half]).await?;
-                Err(Gone(Ending::Closed))
+                Err(Disconnect(CloseMode::Fin))
             }
             Some(Fault::CleanEndAfter(_) | Fault::MalformedAfter(_)) => {
                 let cut = String::from_utf8_lossy(&body.as_bytes()[..half]).into_owned();
-                self.whole(200, "application/json", "", &cut).await
+                self.send_response(200, "application/json", "", &cut).await
             }
             Some(Fault::ErrorEventAfter(_)) => {
-                let body = speech.error("overloaded_error", "server_is_overloaded", "Overloaded");
-                self.whole(200, "application/json", "", &body).await
+                let body = encoder.error_body("overloaded_error", "server_is_overloaded", "Overloaded");
+                self.send_response(200, "application/json", "", &body).await
             }
-            _ => self.whole(200, "application/json", "", body).await,
+            _ => self.send_response(200, "application/json", "", body).await,
         }
     }
 
-    async fn whole(&mut self, status: u16, kind: &str, headers: &str, body: &str) -> Result<(), Gone> {
+    async fn send_response(
+        &mut self,
+        status: u16,
+        kind: &str,
+        headers: &str,
+        body: &str,
+    ) -> Result<(), Disconnect> {
         let out = format!(
             "HTTP/1.1 {status} X\r\ncontent-type: {kind}\r\nx-request-id: req-{}\r\n{headers}{}content-length: {}\r\n\r\n{body}",
             self.shared.requests.load(std::sync::atomic::Ordering::Relaxed),
@@ -343,7 +374,7 @@ impl Connection {
         self.send(out.as_bytes()).await
     }
 
-    async fn huge(&mut self, kind: &str, start: &str, size: usize) -> Result<(), Gone> {
+    async fn send_huge(&mut self, kind: &str, start: &str, size: usize) -> Result<(), Disconnect> {
         let head = format!(
             "HTTP/1.1 200 OK\r\ncontent-type: {kind}\r\ncontent-length: {}\r\n\r\n{start}",
             size + start.len()
@@ -356,7 +387,7 @@ impl Connection {
         Ok(())
     }
 
-    async fn head(&mut self, kind: &str) -> Result<(), Gone> {
+    async fn send_stream_head(&mut self, kind: &str) -> Result<(), Disconnect> {
         let head = format!(
             "HTTP/1.1 200 OK\r\ncontent-type: {kind}\r\ncache-control: no-cache\r\nx-request-id: req-{}\r\n{}transfer-encoding: chunked\r\n\r\n",
             self.shared.requests.load(std::sync::atomic::Ordering::Relaxed),
@@ -365,9 +396,9 @@ impl Connection {
         self.send(head.as_bytes()).await
     }
 
-    async fn chunk(&mut self, text: &str) -> Result<(), Gone> {
+    async fn send_chunk(&mut self, text: &str) -> Result<(), Disconnect> {
         let body = match self.shared.settings().wire {
-            WireFormat::Bedrock => binary::framed(text),
+            WireFormat::Bedrock => binary::encode(text),
             _ => text.as_bytes().to_vec(),
         };
         let mut out = format!("{:x}\r\n", body.len()).into_bytes();
@@ -377,19 +408,19 @@ impl Connection {
     }
 
     /// Sends bytes, or as many of them as the fault allows.
-    async fn send(&mut self, bytes: &[u8]) -> Result<(), Gone> {
+    async fn send(&mut self, bytes: &[u8]) -> Result<(), Disconnect> {
         let whole = bytes.len();
-        let sent = self.left.map_or(whole, |left| left.min(whole));
+        let sent = self.bytes_until_reset.map_or(whole, |left| left.min(whole));
         if self.stream.write_all(&bytes[..sent]).await.is_err() {
             self.shared.cancelled();
-            return Err(Gone(Ending::Closed));
+            return Err(Disconnect(CloseMode::Fin));
         }
-        self.left = self.left.map(|left| left - sent);
-        if sent < whole { Err(Gone(Ending::Reset)) } else { Ok(()) }
+        self.bytes_until_reset = self.bytes_until_reset.map(|left| left - sent);
+        if sent < whole { Err(Disconnect(CloseMode::Reset)) } else { Ok(()) }
     }
 
     /// Waits for this time, or forever if `None`, unless the client disconnects.
-    async fn wait(&mut self, time: Option<Duration>) -> Result<(), Gone> {
+    async fn wait(&mut self, time: Option<Duration>) -> Result<(), Disconnect> {
         if time.is_some_and(|time| time.is_zero()) {
             return Ok(());
         }
@@ -410,7 +441,7 @@ impl Connection {
                 }
                 _ => {
                     self.shared.cancelled();
-                    Err(Gone(Ending::Closed))
+                    Err(Disconnect(CloseMode::Fin))
                 }
             },
         }

@@ -4,12 +4,12 @@
 
 use serde_json::{Value, json};
 
-use super::Speech;
+use super::ReplyEncoder;
 
-impl Speech<'_> {
-    fn frame(&self, name: &str, mut data: Value) -> String {
+impl ReplyEncoder<'_> {
+    fn response_event(&self, name: &str, mut data: Value) -> String {
         data["type"] = name.into();
-        Self::event(name, &data)
+        Self::sse_event(name, &data)
     }
 
     /// The whole answer.
@@ -27,64 +27,70 @@ impl Speech<'_> {
 
     pub(super) fn response_items(&self, text: &str, call: Option<(&str, &str)>) -> Value {
         let item = match call {
-            Some((name, arguments)) => self.called(name, arguments),
-            None => self
-                .message(&json!([{"type": "output_text", "annotations": [], "logprobs": [], "text": text}])),
+            Some((name, arguments)) => self.function_call_item(name, arguments),
+            None => self.message_item(
+                &json!([{"type": "output_text", "annotations": [], "logprobs": [], "text": text}]),
+            ),
         };
         json!([item])
     }
 
-    fn message(&self, content: &Value) -> Value {
+    fn message_item(&self, content: &Value) -> Value {
         json!({"id": format!("msg_{}", self.id), "type": "message", "status": "completed", "role": "assistant", "content": content})
     }
 
-    fn called(&self, name: &str, arguments: &str) -> Value {
+    fn function_call_item(&self, name: &str, arguments: &str) -> Value {
         json!({
             "id": format!("fc_{}", self.id), "type": "function_call", "status": "completed",
             "call_id": format!("call_{}", self.id), "name": name, "arguments": arguments,
         })
     }
 
-    pub(super) fn response_opening(&self) -> String {
-        let mut begun = self.response(&json!([]), 0);
-        begun["status"] = "in_progress".into();
-        begun["usage"] = Value::Null;
-        let created = self.frame("response.created", json!({"response": begun, "sequence_number": 0}));
+    pub(super) fn response_start_frames(&self) -> String {
+        let mut in_progress = self.response(&json!([]), 0);
+        in_progress["status"] = "in_progress".into();
+        in_progress["usage"] = Value::Null;
+        let created =
+            self.response_event("response.created", json!({"response": in_progress, "sequence_number": 0}));
         format!(
             "{created}{}",
-            self.frame("response.in_progress", json!({"response": begun, "sequence_number": 1}))
+            self.response_event(
+                "response.in_progress",
+                json!({"response": in_progress, "sequence_number": 1})
+            )
         )
     }
 
-    pub(super) fn response_token(&self, at: usize, text: &str) -> String {
+    pub(super) fn response_token_frames(&self, at: usize, text: &str) -> String {
         let id = format!("msg_{}", self.id);
-        let delta = self.frame(
+        let delta = self.response_event(
             "response.output_text.delta",
             json!({"item_id": id, "output_index": 0, "content_index": 0, "delta": text, "logprobs": [], "sequence_number": at + 4}),
         );
         if at > 0 {
             return delta;
         }
-        let item = json!({"output_index": 0, "item": self.message(&json!([])), "sequence_number": 2});
+        let item = json!({"output_index": 0, "item": self.message_item(&json!([])), "sequence_number": 2});
         let part = json!({"item_id": id, "output_index": 0, "content_index": 0, "part": {"type": "output_text", "text": ""}, "sequence_number": 3});
-        let added = self.frame("response.output_item.added", item);
-        format!("{added}{}{delta}", self.frame("response.content_part.added", part))
+        let added = self.response_event("response.output_item.added", item);
+        format!("{added}{}{delta}", self.response_event("response.content_part.added", part))
     }
 
-    pub(super) fn response_closing(&self, words: &[String]) -> String {
+    pub(super) fn response_end_frames(&self, words: &[String]) -> String {
         let (text, id) = (words.concat(), format!("msg_{}", self.id));
         let items = self.response_items(&text, None);
         let done =
             json!({"item_id": id, "output_index": 0, "content_index": 0, "text": text, "logprobs": []});
-        let done = self.frame("response.output_text.done", done);
-        let item = self.frame("response.output_item.done", json!({"output_index": 0, "item": items[0]}));
+        let done = self.response_event("response.output_text.done", done);
+        let item =
+            self.response_event("response.output_item.done", json!({"output_index": 0, "item": items[0]}));
         let whole = json!({"response": self.response(&items, words.len())});
-        format!("{done}{item}{}", self.frame("response.completed", whole))
+        format!("{done}{item}{}", self.response_event("response.completed", whole))
     }
 
-    pub(super) fn response_call(&self, name: &str, arguments: &str) -> String {
+    pub(super) fn response_call_frames(&self, name: &str, arguments: &str) -> String {
         let id = format!("fc_{}", self.id);
-        let added = json!({"output_index": 0, "item": self.called(name, "")});
+        let added = json!({"output_index": 0, "item": self.function_call_item(name, "")});
         let delta = json!({"output_index": 0, "item_id": id, "delta": arguments});
         let done = json!({"output_index": 0, "item_id": id, "arguments": arguments});
         let items = self.response_items("", Some((name, arguments)));
@@ -96,12 +102,12 @@ impl Speech<'_> {
             ("response.completed", json!({"response": self.response(&items, 9)})),
         ]
         .into_iter()
-        .map(|(name, data)| self.frame(name, data))
+        .map(|(name, data)| self.response_event(name, data))
         .collect()
     }
 
-    pub(super) fn response_error(&self) -> String {
+    pub(super) fn response_error_frame(&self) -> String {
         let error = json!({"code": "server_is_overloaded", "message": "Overloaded", "param": null});
-        self.frame("error", error)
+        self.response_event("error", error)
     }
 }

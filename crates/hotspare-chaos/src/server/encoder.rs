@@ -1,10 +1,10 @@
 //! The replies of a server, in the format of its wire.
 //!
 //! Shaped like recorded traffic: a first frame with only the role, a separate frame with token counts, pings and
-//! comments. Invariant: a prompt gets the same answer from every server, whatever its wire.
+//! comments. Invariant: a prompt gets the same answer from every server, regardless of its wire.
 
-mod calls;
 mod responses;
+mod tool_calls;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -42,7 +42,7 @@ impl WireFormat {
     }
 
     /// The media type of its streams.
-    pub(crate) const fn stream_type(self) -> &'static str {
+    pub(crate) const fn stream_content_type(self) -> &'static str {
         match self {
             Self::Bedrock => "application/vnd.amazon.eventstream",
             _ => "text/event-stream",
@@ -75,7 +75,7 @@ pub(crate) fn words(count: usize) -> Vec<String> {
 
 /// The parts of a request that affect its answer.
 #[derive(Debug, Default)]
-pub(crate) struct Asked {
+pub(crate) struct ParsedRequest {
     pub(crate) stream: bool,
     pub(crate) include_usage: bool,
     /// The text of a final assistant turn, to be continued.
@@ -84,10 +84,10 @@ pub(crate) struct Asked {
     pub(crate) tool: Option<String>,
 }
 
-impl Asked {
-    pub(crate) fn read(wire: WireFormat, path: &str, body: &Value) -> Self {
+impl ParsedRequest {
+    pub(crate) fn parse(wire: WireFormat, path: &str, body: &Value) -> Self {
         if wire == WireFormat::Gemini {
-            return Self::contents(path, body);
+            return Self::parse_gemini(path, body);
         }
         let last = body["messages"].as_array().and_then(|turns| turns.last());
         let prefill = last
@@ -115,7 +115,7 @@ impl Asked {
     }
 
     /// Reads a Gemini request, whose path says whether to stream.
-    fn contents(path: &str, body: &Value) -> Self {
+    fn parse_gemini(path: &str, body: &Value) -> Self {
         let last = body["contents"].as_array().and_then(|turns| turns.last());
         let parts = last.filter(|turn| turn["role"] == "model").and_then(|turn| turn["parts"].as_array());
         let forced = body["toolConfig"]["functionCallingConfig"]["mode"] == "ANY";
@@ -128,17 +128,17 @@ impl Asked {
         }
     }
 
-    /// The words still to be sent after a prefill.
-    pub(crate) fn rest(&self, answer: &[String]) -> Vec<String> {
-        let mut said = self.prefill.as_str();
+    /// The words that remain after the prefill.
+    pub(crate) fn remaining_words(&self, answer: &[String]) -> Vec<String> {
+        let mut unmatched = self.prefill.as_str();
         let mut rest = answer.iter();
         let mut out = Vec::new();
         for word in rest.by_ref() {
-            match said.strip_prefix(word.as_str()) {
-                Some(after) => said = after,
+            match unmatched.strip_prefix(word.as_str()) {
+                Some(after) => unmatched = after,
                 None => {
                     // The prefill may end inside a word.
-                    out.push(word.strip_prefix(said).unwrap_or(word).to_owned());
+                    out.push(word.strip_prefix(unmatched).unwrap_or(word).to_owned());
                     break;
                 }
             }
@@ -150,15 +150,15 @@ impl Asked {
 
 /// Encodes one answer.
 #[derive(Debug)]
-pub(crate) struct Speech<'a> {
+pub(crate) struct ReplyEncoder<'a> {
     pub(crate) wire: WireFormat,
     pub(crate) model: &'a str,
     pub(crate) id: u64,
     pub(crate) prompt_tokens: u64,
 }
 
-impl Speech<'_> {
-    fn chunk(&self, delta: &Value, finish: Option<&str>) -> String {
+impl ReplyEncoder<'_> {
+    fn chat_chunk(&self, delta: &Value, finish: Option<&str>) -> String {
         format!(
             "data: {{\"id\":\"chatcmpl-{}\",\"object\":\"chat.completion.chunk\",\"created\":1760000000,\"model\":\"{}\",\
              \"choices\":[{{\"index\":0,\"delta\":{delta},\"finish_reason\":{}}}]}}\n\n",
@@ -169,7 +169,7 @@ impl Speech<'_> {
     }
 
     /// A Gemini frame, which is a partial answer, with CRLF line ends like Google's.
-    fn part(&self, parts: &Value, finish: Option<(&str, usize)>) -> String {
+    fn gemini_chunk(&self, parts: &Value, finish: Option<(&str, usize)>) -> String {
         format!("data: {}\r\n\r\n", self.candidate(parts, finish))
     }
 
@@ -188,20 +188,24 @@ impl Speech<'_> {
         })
     }
 
-    fn event(name: &str, data: &Value) -> String {
+    fn sse_event(name: &str, data: &Value) -> String {
         format!("event: {name}\ndata: {data}\n\n")
     }
 
     /// The frames before the first token.
-    pub(crate) fn opening(&self) -> String {
+    pub(crate) fn start_frames(&self) -> String {
         match self.wire {
-            WireFormat::Gemini => self.part(&json!([{"text": ""}]), None),
-            WireFormat::Bedrock => Self::event("messageStart", &json!({"role": "assistant", "p": "abcd"})),
-            WireFormat::OpenAi => self.chunk(&json!({"role": "assistant", "content": ""}), None),
-            WireFormat::Responses => self.response_opening(),
+            WireFormat::Gemini => self.gemini_chunk(&json!([{"text": ""}]), None),
+            WireFormat::Bedrock => {
+                Self::sse_event("messageStart", &json!({"role": "assistant", "p": "abcd"}))
+            }
+            WireFormat::OpenAi => self.chat_chunk(&json!({"role": "assistant", "content": ""}), None),
+            WireFormat::Responses => self.response_start_frames(),
             WireFormat::DeepSeek => {
-                let role =
-                    self.chunk(&json!({"role": "assistant", "content": null, "reasoning_content": ""}), None);
+                let role = self.chat_chunk(
+                    &json!({"role": "assistant", "content": null, "reasoning_content": ""}),
+                    None,
+                );
                 format!(": keep-alive\n\n{role}")
             }
             WireFormat::Anthropic => {
@@ -211,33 +215,33 @@ impl Speech<'_> {
                     "usage": {"input_tokens": self.prompt_tokens, "output_tokens": 1},
                 });
                 let start =
-                    Self::event("message_start", &json!({"type": "message_start", "message": message}));
-                format!("{start}{}", Self::event("ping", &json!({"type": "ping"})))
+                    Self::sse_event("message_start", &json!({"type": "message_start", "message": message}));
+                format!("{start}{}", Self::sse_event("ping", &json!({"type": "ping"})))
             }
         }
     }
 
     /// A ping or keep-alive without content.
-    pub(crate) fn ping(&self) -> String {
+    pub(crate) fn ping_frame(&self) -> String {
         match self.wire {
-            WireFormat::Anthropic => Self::event("ping", &json!({"type": "ping"})),
-            WireFormat::Bedrock => Self::event("ping", &json!({"p": "abcd"})),
+            WireFormat::Anthropic => Self::sse_event("ping", &json!({"type": "ping"})),
+            WireFormat::Bedrock => Self::sse_event("ping", &json!({"p": "abcd"})),
             _ => ": keep-alive\n\n".to_owned(),
         }
     }
 
     /// The frame of a token. The first token opens the block that the others continue.
-    pub(crate) fn token(&self, at: usize, text: &str) -> String {
+    pub(crate) fn token_frames(&self, at: usize, text: &str) -> String {
         match self.wire {
-            WireFormat::Gemini => self.part(&json!([{"text": text}]), None),
-            WireFormat::OpenAi | WireFormat::DeepSeek => self.chunk(&json!({"content": text}), None),
-            WireFormat::Responses => self.response_token(at, text),
+            WireFormat::Gemini => self.gemini_chunk(&json!([{"text": text}]), None),
+            WireFormat::OpenAi | WireFormat::DeepSeek => self.chat_chunk(&json!({"content": text}), None),
+            WireFormat::Responses => self.response_token_frames(at, text),
             WireFormat::Bedrock => {
                 let delta = json!({"contentBlockIndex": 0, "delta": {"text": text}, "p": "abcdefgh"});
-                Self::event("contentBlockDelta", &delta)
+                Self::sse_event("contentBlockDelta", &delta)
             }
             WireFormat::Anthropic => {
-                let delta = Self::event(
+                let delta = Self::sse_event(
                     "content_block_delta",
                     &json!({"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": text}}),
                 );
@@ -245,25 +249,25 @@ impl Speech<'_> {
                     return delta;
                 }
                 let block = json!({"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}});
-                format!("{}{delta}", Self::event("content_block_start", &block))
+                format!("{}{delta}", Self::sse_event("content_block_start", &block))
             }
         }
     }
 
     /// The frames after the last token.
-    pub(crate) fn closing(&self, words: &[String], include_usage: bool) -> String {
+    pub(crate) fn end_frames(&self, words: &[String], include_usage: bool) -> String {
         let tokens = words.len();
         match self.wire {
-            WireFormat::Responses => self.response_closing(words),
-            WireFormat::Gemini => self.part(&json!([{"text": ""}]), Some(("STOP", tokens))),
+            WireFormat::Responses => self.response_end_frames(words),
+            WireFormat::Gemini => self.gemini_chunk(&json!([{"text": ""}]), Some(("STOP", tokens))),
             WireFormat::OpenAi | WireFormat::DeepSeek => {
-                let finish = self.chunk(&json!({}), Some("stop"));
+                let finish = self.chat_chunk(&json!({}), Some("stop"));
                 format!(
                     "{finish}{}data: [DONE]\n\n",
-                    if include_usage { self.usage(tokens) } else { String::new() }
+                    if include_usage { self.usage_chunk(tokens) } else { String::new() }
                 )
             }
-            WireFormat::Bedrock => self.end(0, "end_turn", tokens),
+            WireFormat::Bedrock => self.converse_end(0, "end_turn", tokens),
             WireFormat::Anthropic => {
                 let stop = json!({"type": "content_block_stop", "index": 0});
                 let delta = json!({
@@ -273,43 +277,43 @@ impl Speech<'_> {
                 let end = json!({"type": "message_stop"});
                 [("content_block_stop", stop), ("message_delta", delta), ("message_stop", end)]
                     .iter()
-                    .map(|(name, data)| Self::event(name, data))
+                    .map(|(name, data)| Self::sse_event(name, data))
                     .collect()
             }
         }
     }
 
     /// The end of a Converse message.
-    fn end(&self, block: u32, reason: &str, tokens: usize) -> String {
-        let stop = Self::event("contentBlockStop", &json!({"contentBlockIndex": block}));
-        let reason = Self::event("messageStop", &json!({"stopReason": reason}));
-        let counts = json!({"usage": self.converse_counts(tokens), "metrics": {"latencyMs": 1}});
-        format!("{stop}{reason}{}", Self::event("metadata", &counts))
+    fn converse_end(&self, block: u32, reason: &str, tokens: usize) -> String {
+        let stop = Self::sse_event("contentBlockStop", &json!({"contentBlockIndex": block}));
+        let reason = Self::sse_event("messageStop", &json!({"stopReason": reason}));
+        let counts = json!({"usage": self.converse_usage(tokens), "metrics": {"latencyMs": 1}});
+        format!("{stop}{reason}{}", Self::sse_event("metadata", &counts))
     }
 
-    fn converse_counts(&self, tokens: usize) -> Value {
+    fn converse_usage(&self, tokens: usize) -> Value {
         let total = self.prompt_tokens + tokens as u64;
         json!({"inputTokens": self.prompt_tokens, "outputTokens": tokens, "totalTokens": total})
     }
 
-    fn usage(&self, tokens: usize) -> String {
+    fn usage_chunk(&self, tokens: usize) -> String {
         let data = json!({
             "id": format!("chatcmpl-{}", self.id), "object": "chat.completion.chunk", "created": 1_760_000_000, "model": self.model,
-            "choices": [], "usage": self.counts(tokens),
+            "choices": [], "usage": self.chat_usage(tokens),
         });
         format!("data: {data}\n\n")
     }
 
-    fn counts(&self, tokens: usize) -> Value {
+    fn chat_usage(&self, tokens: usize) -> Value {
         json!({"prompt_tokens": self.prompt_tokens, "completion_tokens": tokens, "total_tokens": self.prompt_tokens + tokens as u64})
     }
 
     /// A whole answer.
-    pub(crate) fn whole(&self, text: &str, call: Option<(&str, &str)>, tokens: usize) -> String {
+    pub(crate) fn body(&self, text: &str, call: Option<(&str, &str)>, tokens: usize) -> String {
         let body = match self.wire {
             WireFormat::Responses => self.response(&self.response_items(text, call), tokens),
             WireFormat::Gemini => {
-                let parts = call.map_or_else(|| json!([{"text": text}]), Self::function_call);
+                let parts = call.map_or_else(|| json!([{"text": text}]), Self::gemini_function_call);
                 self.candidate(&parts, Some(("STOP", tokens)))
             }
             WireFormat::OpenAi | WireFormat::DeepSeek => {
@@ -321,13 +325,13 @@ impl Speech<'_> {
                 let finish = if call.is_some() { "tool_calls" } else { "stop" };
                 json!({
                     "id": format!("chatcmpl-{}", self.id), "object": "chat.completion", "created": 1_760_000_000, "model": self.model,
-                    "choices": [{"index": 0, "message": message, "finish_reason": finish}], "usage": self.counts(tokens),
+                    "choices": [{"index": 0, "message": message, "finish_reason": finish}], "usage": self.chat_usage(tokens),
                 })
             }
             WireFormat::Bedrock => {
                 let block = match call {
                     Some((name, arguments)) => {
-                        let input = calls::input(arguments);
+                        let input = tool_calls::object_input(arguments);
                         json!({"toolUse": {"toolUseId": format!("tooluse_{}", self.id), "name": name, "input": input}})
                     }
                     None => json!({"text": text}),
@@ -335,13 +339,13 @@ impl Speech<'_> {
                 json!({
                     "output": {"message": {"role": "assistant", "content": [block]}},
                     "stopReason": if call.is_some() { "tool_use" } else { "end_turn" },
-                    "usage": self.converse_counts(tokens), "metrics": {"latencyMs": 1},
+                    "usage": self.converse_usage(tokens), "metrics": {"latencyMs": 1},
                 })
             }
             WireFormat::Anthropic => {
                 let block = match call {
                     Some((name, arguments)) => {
-                        let input = calls::input(arguments);
+                        let input = tool_calls::object_input(arguments);
                         json!({"type": "tool_use", "id": format!("toolu_{}", self.id), "name": name, "input": input})
                     }
                     None => json!({"type": "text", "text": text}),
@@ -357,8 +361,8 @@ impl Speech<'_> {
     }
 
     /// One vector per input, the same from every server, as if all hosted the same model.
-    pub(crate) fn vectors(&self, asked: &Value) -> String {
-        let inputs = match (&asked["input"], &asked["requests"]) {
+    pub(crate) fn embeddings_body(&self, request: &Value) -> String {
+        let inputs = match (&request["input"], &request["requests"]) {
             (Value::Array(list), _) if !list.iter().all(Value::is_number) => list.clone(),
             (_, Value::Array(list)) => {
                 list.iter().map(|one| one["content"]["parts"][0]["text"].clone()).collect()
@@ -366,7 +370,7 @@ impl Speech<'_> {
             (one, _) => vec![one.clone()],
         };
         let dimensions =
-            asked["dimensions"].as_u64().or(asked["requests"][0]["outputDimensionality"].as_u64());
+            request["dimensions"].as_u64().or(request["requests"][0]["outputDimensionality"].as_u64());
         let dimensions = dimensions.and_then(|wanted| usize::try_from(wanted).ok());
         let vector = |input: &Value| {
             let bytes = input.to_string().into_bytes();
@@ -374,8 +378,8 @@ impl Speech<'_> {
                 bytes.iter().cycle().zip(1u8..=255).map(|(byte, at)| f32::from(*byte) / f32::from(at));
             values.take(dimensions.unwrap_or(8).min(255)).collect::<Vec<f32>>()
         };
-        let spelled = |values: Vec<f32>| {
-            if asked["encoding_format"] == "base64" {
+        let encoded = |values: Vec<f32>| {
+            if request["encoding_format"] == "base64" {
                 let bytes: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
                 json!(STANDARD.encode(bytes))
             } else {
@@ -391,14 +395,14 @@ impl Speech<'_> {
         let data: Vec<Value> = inputs
             .iter()
             .enumerate()
-            .map(|(index, input)| json!({"object": "embedding", "index": index, "embedding": spelled(vector(input))}))
+            .map(|(index, input)| json!({"object": "embedding", "index": index, "embedding": encoded(vector(input))}))
             .collect();
         let usage = json!({"prompt_tokens": self.prompt_tokens, "total_tokens": self.prompt_tokens});
         json!({"object": "list", "data": data, "model": self.model, "usage": usage}).to_string()
     }
 
     /// An error's body.
-    pub(crate) fn error(&self, kind: &str, code: &str, message: &str) -> String {
+    pub(crate) fn error_body(&self, kind: &str, code: &str, message: &str) -> String {
         match self.wire {
             WireFormat::Anthropic => {
                 json!({"type": "error", "error": {"type": kind, "message": message}}).to_string()
@@ -445,10 +449,10 @@ impl Speech<'_> {
 
     /// An error inside a stream.
     pub(crate) fn error_event(&self) -> String {
-        let body = self.error("overloaded_error", "server_is_overloaded", "Overloaded");
+        let body = self.error_body("overloaded_error", "server_is_overloaded", "Overloaded");
         match self.wire {
             WireFormat::Anthropic => format!("event: error\ndata: {body}\n\n"),
-            WireFormat::Responses => self.response_error(),
+            WireFormat::Responses => self.response_error_frame(),
             WireFormat::Bedrock => format!("exception: serviceUnavailableException\ndata: {body}\n\n"),
             _ => format!("data: {body}\n\n"),
         }
