@@ -11,22 +11,22 @@ use hotspare::{Key, KeyReader};
 use http::HeaderMap;
 
 /// How often the source of keys is re-read while requests arrive, so that adding or revoking a key needs no restart.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
+const REFRESH_INTERVAL: Duration = Duration::from_secs(1);
 
 /// The keys that clients must present; if empty, no key is needed. Clones share them.
 #[derive(Clone, Default)]
-pub struct ClientKeys(Option<Arc<Held>>);
+pub struct ClientKeys(Option<Arc<KeyStore>>);
 
-struct Held {
+struct KeyStore {
     keys: RwLock<Vec<String>>,
     source: Option<KeyReader>,
     /// When the source was last read.
-    looked: Mutex<Instant>,
+    last_read: Mutex<Instant>,
 }
 
 /// What a request's headers present.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Shown {
+pub(crate) enum KeyMatch {
     /// One of the keys, counted from 1; `None` if no key is needed.
     Known(Option<usize>),
     /// No key, or an unknown one.
@@ -37,7 +37,7 @@ impl ClientKeys {
     /// Keys separated by white space or commas.
     #[must_use]
     pub fn parse(text: &str) -> Self {
-        Self::held(split(text), None)
+        Self::store(split(text), None)
     }
 
     /// Keys whose source is re-read while requests arrive, at most once a second.
@@ -47,15 +47,15 @@ impl ClientKeys {
     pub fn from_source(source: Key) -> Result<Self, String> {
         match split(source.reveal()?.expose()) {
             keys if keys.is_empty() => Err(format!("{source:?} contains no key")),
-            keys => Ok(Self::held(keys, Some(source))),
+            keys => Ok(Self::store(keys, Some(source))),
         }
     }
 
-    fn held(keys: Vec<String>, source: Option<Key>) -> Self {
+    fn store(keys: Vec<String>, source: Option<Key>) -> Self {
         let any = !keys.is_empty();
         let source = source.map(KeyReader::new);
-        let held = Held { keys: RwLock::new(keys), source, looked: Mutex::new(Instant::now()) };
-        Self(any.then(|| Arc::new(held)))
+        let store = KeyStore { keys: RwLock::new(keys), source, last_read: Mutex::new(Instant::now()) };
+        Self(any.then(|| Arc::new(store)))
     }
 
     /// Whether no key is needed.
@@ -67,12 +67,12 @@ impl ClientKeys {
     /// Re-reads the source. A source that cannot be read in time or contains no key changes nothing: it must neither admit
     /// everyone nor lock everyone out.
     pub async fn reload(&self) {
-        let Some((held, source)) = self.0.as_ref().and_then(|held| Some((held, held.source.as_ref()?)))
+        let Some((store, source)) = self.0.as_ref().and_then(|store| Some((store, store.source.as_ref()?)))
         else {
             return;
         };
-        let reading = Arc::clone(held);
-        let read = source.read(move |source| reading.take(source.reveal()?.expose(), source));
+        let reading = Arc::clone(store);
+        let read = source.read(move |source| reading.replace(source.reveal()?.expose(), source));
         if let Err(what) = read.await.flatten() {
             tracing::warn!(target: "hotspare", "{what}: the previous keys stay valid");
         }
@@ -80,39 +80,39 @@ impl ClientKeys {
 
     /// Re-reads the source if that is due, so that a revoked key is refused at once.
     pub(crate) async fn refresh(&self) {
-        if self.0.as_ref().is_some_and(|held| held.is_due()) {
+        if self.0.as_ref().is_some_and(|store| store.is_due()) {
             self.reload().await;
         }
     }
 
     /// Which of the keys the headers present.
-    pub(crate) fn find(&self, headers: &HeaderMap) -> Shown {
-        let Some(held) = &self.0 else { return Shown::Known(None) };
+    pub(crate) fn lookup(&self, headers: &HeaderMap) -> KeyMatch {
+        let Some(store) = &self.0 else { return KeyMatch::Known(None) };
         let bearer = headers.get(http::header::AUTHORIZATION).and_then(|value| bearer(value.as_bytes()));
-        let shown = bearer.or_else(|| headers.get("x-api-key").map(http::HeaderValue::as_bytes));
-        let Some(shown) = shown else { return Shown::Unknown };
-        let keys = held.keys.read().unwrap_or_else(PoisonError::into_inner);
+        let presented = bearer.or_else(|| headers.get("x-api-key").map(http::HeaderValue::as_bytes));
+        let Some(presented) = presented else { return KeyMatch::Unknown };
+        let keys = store.keys.read().unwrap_or_else(PoisonError::into_inner);
         // Every key is compared in full, so that timing reveals nothing.
         let found = keys.iter().enumerate().fold(None, |found, (index, key)| {
-            if same(key.as_bytes(), shown) { Some(index + 1) } else { found }
+            if constant_time_eq(key.as_bytes(), presented) { Some(index + 1) } else { found }
         });
-        found.map_or(Shown::Unknown, |place| Shown::Known(Some(place)))
+        found.map_or(KeyMatch::Unknown, |index| KeyMatch::Known(Some(index)))
     }
 }
 
-impl Held {
+impl KeyStore {
     /// Whether the source is due to be re-read. Only one of several concurrent callers gets `true`.
     fn is_due(&self) -> bool {
-        let Ok(mut looked) = self.looked.try_lock() else { return false };
-        let due =
-            self.source.as_ref().is_some_and(|source| !source.is_reading()) && looked.elapsed() >= LOOK_EVERY;
+        let Ok(mut last_read) = self.last_read.try_lock() else { return false };
+        let due = self.source.as_ref().is_some_and(|source| !source.is_reading())
+            && last_read.elapsed() >= REFRESH_INTERVAL;
         if due {
-            *looked = Instant::now();
+            *last_read = Instant::now();
         }
         due
     }
 
-    fn take(&self, text: &str, source: &Key) -> Result<(), String> {
+    fn replace(&self, text: &str, source: &Key) -> Result<(), String> {
         let keys = split(text);
         if keys.is_empty() {
             return Err(format!("{source:?} contains no key"));
@@ -129,14 +129,14 @@ fn split(text: &str) -> Vec<String> {
 
 impl fmt::Debug for ClientKeys {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let count = |held: &Arc<Held>| held.keys.read().unwrap_or_else(PoisonError::into_inner).len();
+        let count = |store: &Arc<KeyStore>| store.keys.read().unwrap_or_else(PoisonError::into_inner).len();
         write!(f, "ClientKeys({})", self.0.as_ref().map_or(0, count))
     }
 }
 
 /// Why a request comes from a foreign web page rather than from the user, if it does. Browsers send the page's origin
 /// and the host name under which they found this server; that name can be anyone's (DNS rebinding).
-pub(crate) fn foreign(headers: &HeaderMap) -> Option<&'static str> {
+pub(crate) fn foreign_origin(headers: &HeaderMap) -> Option<&'static str> {
     let text = |name| headers.get(name).map(|value: &http::HeaderValue| value.to_str().unwrap_or_default());
     let is_localhost = |name: &str| name == "localhost" || name.ends_with(".localhost");
     if let Some(origin) = text(http::header::ORIGIN)
@@ -173,7 +173,7 @@ fn bearer(value: &[u8]) -> Option<&[u8]> {
     scheme.eq_ignore_ascii_case(b"bearer ").then_some(token)
 }
 
-fn same(a: &[u8], b: &[u8]) -> bool {
+fn constant_time_eq(a: &[u8], b: &[u8]) -> bool {
     a.len() == b.len() && a.iter().zip(b).fold(0, |difference, (a, b)| difference | (a ^ b)) == 0
 }
 
@@ -186,7 +186,7 @@ mod tests {
     fn only_known_keys_are_admitted() {
         let keys = ClientKeys::parse("one, two\nthree");
         let mut headers = HeaderMap::new();
-        assert_eq!(keys.find(&headers), Shown::Unknown);
+        assert_eq!(keys.lookup(&headers), KeyMatch::Unknown);
         for (value, found) in [
             ("Bearer two", Some(2)),
             ("Bearer tw", None),
@@ -196,15 +196,15 @@ mod tests {
             ("two", None),
         ] {
             headers.insert("authorization", HeaderValue::from_static(value));
-            let expected = found.map_or(Shown::Unknown, |place| Shown::Known(Some(place)));
-            assert_eq!(keys.find(&headers), expected, "{value}");
+            let expected = found.map_or(KeyMatch::Unknown, |index| KeyMatch::Known(Some(index)));
+            assert_eq!(keys.lookup(&headers), expected, "{value}");
         }
-        assert_eq!(ClientKeys::default().find(&headers), Shown::Known(None));
+        assert_eq!(ClientKeys::default().lookup(&headers), KeyMatch::Known(None));
         assert!(!format!("{keys:?}").contains("one"));
     }
 
     /// Keys whose source is this text.
-    fn stored(text: &Arc<Mutex<String>>) -> ClientKeys {
+    fn keys_from(text: &Arc<Mutex<String>>) -> ClientKeys {
         let source = Arc::clone(text);
         let read = move || Ok(hotspare::Secret::new(source.lock().unwrap().clone()));
         ClientKeys::from_source(Key::read("a test", read)).unwrap()
@@ -213,13 +213,13 @@ mod tests {
     fn admits(keys: &ClientKeys, key: &'static str) -> bool {
         let mut headers = HeaderMap::new();
         headers.insert("x-api-key", HeaderValue::from_static(key));
-        keys.find(&headers) != Shown::Unknown
+        keys.lookup(&headers) != KeyMatch::Unknown
     }
 
     #[tokio::test]
     async fn reload_adds_and_revokes_keys_but_ignores_an_empty_source() {
         let text = Arc::new(Mutex::new("old".to_owned()));
-        let keys = stored(&text);
+        let keys = keys_from(&text);
         assert!(admits(&keys, "old") && !admits(&keys, "new"));
         "new".clone_into(&mut text.lock().unwrap());
         keys.reload().await;
@@ -232,12 +232,12 @@ mod tests {
     #[tokio::test]
     async fn revoked_key_is_rejected_after_any_pause() {
         let text = Arc::new(Mutex::new("old".to_owned()));
-        let keys = stored(&text);
+        let keys = keys_from(&text);
         "new".clone_into(&mut text.lock().unwrap());
         keys.refresh().await;
         assert!(admits(&keys, "old"), "the source was read a moment ago");
-        let long_ago = Instant::now().checked_sub(2 * LOOK_EVERY).unwrap();
-        *keys.0.as_ref().unwrap().looked.lock().unwrap() = long_ago;
+        let long_ago = Instant::now().checked_sub(2 * REFRESH_INTERVAL).unwrap();
+        *keys.0.as_ref().unwrap().last_read.lock().unwrap() = long_ago;
         keys.refresh().await;
         assert!(!admits(&keys, "old"));
     }
@@ -250,7 +250,7 @@ mod tests {
             if let Some(origin) = origin {
                 headers.insert("origin", HeaderValue::from_static(origin));
             }
-            foreign(&headers).is_none()
+            foreign_origin(&headers).is_none()
         };
         for host in
             ["127.0.0.1:8080", "localhost:8080", "LOCALHOST", "[::1]:8080", "[::1]", "app.localhost:1"]

@@ -1,8 +1,9 @@
 //! A stream of events as a response body of server-sent events.
 //!
-//! Not a wire: the front encodes events. Invariant: a failure after the first frame is sent as an error event and never
-//! followed by the end marker; no silence is longer than [`PATIENCE`], because proxies close connections that seem idle
-//! and a model may think for minutes; a stream cut off because the gateway shuts down says so.
+//! Does not encode events: the client wire does. Invariant: a failure after the first frame is sent as an error event
+//! and never followed by the end marker; no silence is longer than [`KEEP_ALIVE_INTERVAL`], because proxies close
+//! connections that seem idle and a model may think for minutes; a stream cut off because the gateway shuts down ends
+//! with an error that says so.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -14,100 +15,101 @@ use futures::Stream;
 use hotspare::{ChatStream, Error};
 use tokio::time::{Instant, Sleep};
 
-use crate::closing::Watch;
-use crate::front::Front;
+use crate::client_wire::ClientWire;
+use crate::shutdown::Interruption;
 use crate::traffic::RequestGuard;
 
 /// How often a waiting client gets a keep-alive.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(15);
+pub(crate) const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(15);
 
 /// Frames that are ready together are written together, up to about this many bytes.
-const BATCH: usize = 16 << 10;
+const MAX_BATCH_BYTES: usize = 16 << 10;
 
 /// A stream that is still being opened: no target has sent content yet.
-type Opening = Pin<Box<dyn Future<Output = Result<ChatStream, Error>> + Send>>;
+type PendingStream = Pin<Box<dyn Future<Output = Result<ChatStream, Error>> + Send>>;
 
 /// The frames of one answer.
-pub(crate) struct Frames<F> {
+pub(crate) struct SseBody<F> {
     source: Source,
-    front: F,
+    encoder: F,
     /// When the next keep-alive is due. The timer is reset to it only when it fires: most keep-alives are overtaken by
     /// frames.
     due: Instant,
     timer: Pin<Box<Sleep>>,
-    watch: Option<Watch>,
+    interruption: Option<Interruption>,
     /// Counts the request; taken when the stream ends.
-    tally: Option<RequestGuard>,
+    guard: Option<RequestGuard>,
 }
 
 enum Source {
-    Opening(Opening),
+    Opening(PendingStream),
     Open(Box<ChatStream>),
     Done,
 }
 
-impl<F: Front> Frames<F> {
-    pub(crate) fn open(stream: ChatStream, front: F) -> Self {
-        Self::new(Source::Open(Box::new(stream)), front, Instant::now() + PATIENCE)
+impl<F: ClientWire> SseBody<F> {
+    pub(crate) fn open(stream: ChatStream, encoder: F) -> Self {
+        Self::new(Source::Open(Box::new(stream)), encoder, Instant::now() + KEEP_ALIVE_INTERVAL)
     }
 
-    /// For a client that has already waited for [`PATIENCE`]: the first keep-alive is due at once.
-    pub(crate) fn opening(stream: Opening, front: F) -> Self {
-        Self::new(Source::Opening(stream), front, Instant::now())
+    /// For a client that has already waited for [`KEEP_ALIVE_INTERVAL`]: the first keep-alive is due at once.
+    pub(crate) fn opening(stream: PendingStream, encoder: F) -> Self {
+        Self::new(Source::Opening(stream), encoder, Instant::now())
     }
 
-    fn new(source: Source, front: F, due: Instant) -> Self {
+    fn new(source: Source, encoder: F, due: Instant) -> Self {
         let timer = Box::pin(tokio::time::sleep_until(due));
-        Self { source, front, due, timer, watch: None, tally: None }
+        Self { source, encoder, due, timer, interruption: None, guard: None }
     }
 
-    /// Ends the stream with an error when the gateway shuts down or the caller hangs up, and counts it in `tally`.
-    pub(crate) fn watched(mut self, watch: Watch, mut tally: RequestGuard) -> Self {
+    /// Ends the stream with an error when the gateway shuts down or the caller hangs up, and counts it in `guard`.
+    pub(crate) fn with_interruption(mut self, interruption: Interruption, mut guard: RequestGuard) -> Self {
         if matches!(self.source, Source::Open(_)) {
-            tally.content();
+            guard.mark_first_content();
         }
-        self.watch = Some(watch);
-        self.tally = Some(tally);
+        self.interruption = Some(interruption);
+        self.guard = Some(guard);
         self
     }
 
     /// Ends the stream with an error.
     fn fail(&mut self, error: &Error, out: &mut Vec<u8>) {
-        F::failure(error, out);
+        F::error_frame(error, out);
         self.source = Source::Done;
-        if let Some(tally) = self.tally.take() {
-            tally.failed(error);
+        if let Some(guard) = self.guard.take() {
+            guard.failed(error);
         }
     }
 
     /// Nothing is ready: checks whether the stream ends early or a keep-alive is due.
-    fn poll_quiet(&mut self, cx: &mut Context<'_>) -> Poll<Bytes> {
-        if let Some(Poll::Ready(error)) = self.watch.as_mut().map(|watch| watch.poll(cx)) {
+    fn poll_idle(&mut self, cx: &mut Context<'_>) -> Poll<Bytes> {
+        if let Some(Poll::Ready(error)) = self.interruption.as_mut().map(|interruption| interruption.poll(cx))
+        {
             let mut out = Vec::new();
             self.fail(&error, &mut out);
             return Poll::Ready(out.into());
         }
-        self.poll_alive(cx)
+        self.poll_keep_alive(cx)
     }
 
-    /// A keep-alive, once nothing was sent for [`PATIENCE`].
-    fn poll_alive(&mut self, cx: &mut Context<'_>) -> Poll<Bytes> {
+    /// A keep-alive, once nothing was sent for [`KEEP_ALIVE_INTERVAL`].
+    fn poll_keep_alive(&mut self, cx: &mut Context<'_>) -> Poll<Bytes> {
         loop {
             std::task::ready!(self.timer.as_mut().poll(cx));
             let now = Instant::now();
             let is_due = now >= self.due;
             if is_due {
-                self.due = now + PATIENCE;
+                self.due = now + KEEP_ALIVE_INTERVAL;
             }
             self.timer.as_mut().reset(self.due);
             if is_due {
-                return Poll::Ready(Bytes::from_static(F::ALIVE));
+                return Poll::Ready(Bytes::from_static(F::KEEP_ALIVE));
             }
         }
     }
 }
 
-impl<F: Front> Stream for Frames<F> {
+impl<F: ClientWire> Stream for SseBody<F> {
     type Item = Result<Bytes, std::convert::Infallible>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
@@ -118,7 +120,7 @@ impl<F: Front> Stream for Frames<F> {
                 Source::Opening(opening) => match opening.as_mut().poll(cx) {
                     Poll::Ready(Ok(stream)) => {
                         this.source = Source::Open(Box::new(stream));
-                        this.tally.iter_mut().for_each(RequestGuard::content);
+                        this.guard.iter_mut().for_each(RequestGuard::mark_first_content);
                         continue;
                     }
                     Poll::Ready(Err(error)) => {
@@ -126,7 +128,7 @@ impl<F: Front> Stream for Frames<F> {
                         this.fail(&error, &mut out);
                         return Poll::Ready(Some(Ok(out.into())));
                     }
-                    Poll::Pending => return this.poll_quiet(cx).map(|quiet| Some(Ok(quiet))),
+                    Poll::Pending => return this.poll_idle(cx).map(|bytes| Some(Ok(bytes))),
                 },
                 Source::Open(_) => {}
             }
@@ -135,23 +137,23 @@ impl<F: Front> Stream for Frames<F> {
             let mut out = Vec::new();
             while let Source::Open(stream) = &mut this.source {
                 match stream.poll_chunk(cx) {
-                    Poll::Ready(Some(Ok(chunk))) => this.front.chunk(&chunk, &mut out),
+                    Poll::Ready(Some(Ok(chunk))) => this.encoder.chunk(&chunk, &mut out),
                     Poll::Ready(Some(Err(error))) => this.fail(&error, &mut out),
                     Poll::Ready(None) => {
-                        this.front.end(&mut out);
+                        this.encoder.end(&mut out);
                         this.source = Source::Done;
-                        this.tally.take().into_iter().for_each(RequestGuard::served);
+                        this.guard.take().into_iter().for_each(RequestGuard::served);
                     }
                     Poll::Pending if out.is_empty() => {
-                        return this.poll_quiet(cx).map(|quiet| Some(Ok(quiet)));
+                        return this.poll_idle(cx).map(|bytes| Some(Ok(bytes)));
                     }
                     Poll::Pending => break,
                 }
-                if out.len() >= BATCH {
+                if out.len() >= MAX_BATCH_BYTES {
                     break;
                 }
             }
-            this.due = Instant::now() + PATIENCE;
+            this.due = Instant::now() + KEEP_ALIVE_INTERVAL;
             return Poll::Ready(Some(Ok(out.into())));
         }
     }
@@ -166,7 +168,7 @@ mod tests {
     use hotspare_chaos::Scripted;
 
     use super::*;
-    use crate::front::{Asked, Chat};
+    use crate::client_wire::{Chat, ParsedRequest};
 
     #[tokio::test(start_paused = true)]
     async fn silent_streams_get_keepalive_frames() {
@@ -179,11 +181,13 @@ mod tests {
             .build()
             .unwrap();
         let request = ChatRequest::to("chat").user("hm?");
-        let front =
-            Chat::begin("id", &Asked { request: request.clone(), stream: true, include_usage: false });
-        let opening: Opening = Box::pin(async move { client.stream(request).await });
+        let encoder = Chat::start(
+            "id",
+            &ParsedRequest { request: request.clone(), stream: true, include_usage: false },
+        );
+        let opening: PendingStream = Box::pin(async move { client.stream(request).await });
         let begun = Instant::now();
-        let mut frames = Frames::opening(opening, front);
+        let mut frames = SseBody::opening(opening, encoder);
         let mut told = Vec::new();
         while let Some(Ok(frame)) = frames.next().await {
             told.push((begun.elapsed().as_secs(), frame.starts_with(b":")));

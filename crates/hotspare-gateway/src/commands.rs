@@ -16,7 +16,7 @@ use hotspare_gateway::Setup;
 use serve::exposed;
 
 /// How long `check --live` waits for each reply.
-const PATIENCE: Duration = Duration::from_secs(30);
+const CHECK_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The commands.
 #[derive(Debug, Subcommand)]
@@ -225,7 +225,7 @@ async fn check(path: &Path, live: bool) -> Result<(), String> {
                 keys => format!("{} (key {} of {keys})", target.id, key + 1),
             };
             tried += 1;
-            match tokio::time::timeout(PATIENCE, client.check_key(&target.id, key)).await {
+            match tokio::time::timeout(CHECK_TIMEOUT, client.check_key(&target.id, key)).await {
                 Ok(Ok(())) => print(&format!("{name}: answers\n")),
                 Ok(Err(error)) => {
                     failed += 1;
@@ -233,7 +233,7 @@ async fn check(path: &Path, live: bool) -> Result<(), String> {
                 }
                 Err(_) => {
                     failed += 1;
-                    print(&format!("{name}: no answer within {} s\n", PATIENCE.as_secs()));
+                    print(&format!("{name}: no answer within {} s\n", CHECK_TIMEOUT.as_secs()));
                 }
             }
         }

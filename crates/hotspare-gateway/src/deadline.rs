@@ -11,10 +11,10 @@ use axum::http::{HeaderMap, HeaderName};
 use hotspare::{Error, Kind};
 
 /// Headers whose value has a unit.
-static SPELLED: [HeaderName; 2] =
+static WITH_UNIT: [HeaderName; 2] =
     [HeaderName::from_static("x-hotspare-deadline"), HeaderName::from_static("x-request-timeout")];
 /// Header with a value in milliseconds.
-static ENVOY: HeaderName = HeaderName::from_static("x-envoy-expected-rq-timeout-ms");
+static ENVOY_MILLIS: HeaderName = HeaderName::from_static("x-envoy-expected-rq-timeout-ms");
 
 /// The caller's deadline, if a header sets one.
 ///
@@ -22,12 +22,17 @@ static ENVOY: HeaderName = HeaderName::from_static("x-envoy-expected-rq-timeout-
 /// If a header is not a duration, or is zero.
 pub(crate) fn from_headers(headers: &HeaderMap) -> Result<Option<Duration>, Error> {
     let mut shortest: Option<Duration> = None;
-    for name in SPELLED.iter().chain([&ENVOY]) {
+    for name in WITH_UNIT.iter().chain([&ENVOY_MILLIS]) {
         let Some(value) = headers.get(name) else { continue };
         let text = value.to_str().unwrap_or_default().trim();
-        let read = if *name == ENVOY { text.parse().ok().map(Duration::from_millis) } else { spelled(text) };
-        let Some(deadline) = read.filter(|deadline| !deadline.is_zero()) else {
-            let form = if *name == ENVOY { "milliseconds" } else { "a duration such as 20s or 1500ms" };
+        let parsed = if *name == ENVOY_MILLIS {
+            text.parse().ok().map(Duration::from_millis)
+        } else {
+            parse_duration(text)
+        };
+        let Some(deadline) = parsed.filter(|deadline| !deadline.is_zero()) else {
+            let form =
+                if *name == ENVOY_MILLIS { "milliseconds" } else { "a duration such as 20s or 1500ms" };
             let what = format!("the header {name} must be {form}, greater than zero");
             return Err(Error::new(Kind::InvalidRequest, what).with_code("invalid_deadline"));
         };
@@ -37,7 +42,7 @@ pub(crate) fn from_headers(headers: &HeaderMap) -> Result<Option<Duration>, Erro
 }
 
 /// `1500ms`, `20s`, `1.5s`, `2m`.
-fn spelled(text: &str) -> Option<Duration> {
+fn parse_duration(text: &str) -> Option<Duration> {
     let digits = text.bytes().take_while(|byte| byte.is_ascii_digit() || *byte == b'.').count();
     let number: f64 = text[..digits].parse().ok()?;
     let seconds = match &text[digits..] {
@@ -55,7 +60,7 @@ mod tests {
 
     use super::*;
 
-    fn read(pairs: &[(&'static str, &'static str)]) -> Result<Option<Duration>, Error> {
+    fn parsed(pairs: &[(&'static str, &'static str)]) -> Result<Option<Duration>, Error> {
         let mut headers = HeaderMap::new();
         for (name, value) in pairs {
             headers.insert(*name, HeaderValue::from_static(value));
@@ -65,12 +70,12 @@ mod tests {
 
     #[test]
     fn shortest_deadline_header_wins_and_invalid_values_are_rejected() {
-        assert_eq!(read(&[]).unwrap(), None);
-        assert_eq!(read(&[("x-hotspare-deadline", "1.5s")]).unwrap(), Some(Duration::from_millis(1_500)));
+        assert_eq!(parsed(&[]).unwrap(), None);
+        assert_eq!(parsed(&[("x-hotspare-deadline", "1.5s")]).unwrap(), Some(Duration::from_millis(1_500)));
         let several = [("x-request-timeout", "1m"), ("x-envoy-expected-rq-timeout-ms", "250")];
-        assert_eq!(read(&several).unwrap(), Some(Duration::from_millis(250)));
+        assert_eq!(parsed(&several).unwrap(), Some(Duration::from_millis(250)));
         for wrong in ["20", "", "soon", "-1s", "0s", "1e400s", "99999999999999999999999s"] {
-            let error = read(&[("x-hotspare-deadline", wrong)]).unwrap_err();
+            let error = parsed(&[("x-hotspare-deadline", wrong)]).unwrap_err();
             assert_eq!(error.kind(), Kind::InvalidRequest, "{wrong}");
         }
     }

@@ -8,8 +8,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use axum::http::HeaderMap;
 use hotspare::{Client, Error, Kind};
 
-use crate::auth::{self, ClientKeys, Shown};
-use crate::closing::{self, Closing};
+use crate::auth::{self, ClientKeys, KeyMatch};
+use crate::shutdown::{self, Shutdown};
 use crate::traffic::Traffic;
 use crate::upload::Uploads;
 
@@ -22,31 +22,31 @@ pub(crate) struct Gateway {
     pub(crate) uploads: Uploads,
     pub(crate) max_connections: usize,
     /// Only local processes can reach the listener.
-    pub(crate) is_private: bool,
+    pub(crate) is_loopback: bool,
     /// Prefix of request ids, different in each run.
-    pub(crate) run: u64,
+    pub(crate) run_id: u64,
     pub(crate) requests: AtomicU64,
     pub(crate) traffic: Arc<Traffic>,
-    pub(crate) closing: Closing,
+    pub(crate) shutdown: Shutdown,
 }
 
 impl Gateway {
     pub(crate) fn request_id(&self) -> String {
-        format!("hs-{:08x}-{}", self.run & 0xffff_ffff, self.requests.fetch_add(1, Ordering::Relaxed) + 1)
+        format!("hs-{:08x}-{}", self.run_id & 0xffff_ffff, self.requests.fetch_add(1, Ordering::Relaxed) + 1)
     }
 
     pub(crate) async fn admit(&self, headers: &HeaderMap) -> Result<(), Error> {
         // Without keys, being on this machine is what admits a caller; a web page in a local browser does not qualify.
         if self.keys.is_empty()
-            && self.is_private
-            && let Some(why) = auth::foreign(headers)
+            && self.is_loopback
+            && let Some(why) = auth::foreign_origin(headers)
         {
             return Err(Error::new(Kind::InvalidRequest, why).with_status(403).with_code("forbidden"));
         }
         self.keys.refresh().await;
-        match self.keys.find(headers) {
-            Shown::Known(_) => Ok(()),
-            Shown::Unknown => {
+        match self.keys.lookup(headers) {
+            KeyMatch::Known(_) => Ok(()),
+            KeyMatch::Unknown => {
                 Err(unknown_key("the key is missing or unknown: send one of the gateway's client keys"))
             }
         }
@@ -57,38 +57,38 @@ impl Gateway {
     pub(crate) async fn admit_operator(&self, headers: &HeaderMap) -> Result<Option<usize>, Error> {
         if self.operator_keys.is_empty() {
             self.admit(headers).await?;
-            return Ok(match self.keys.find(headers) {
-                Shown::Known(place) => place,
-                Shown::Unknown => None,
+            return Ok(match self.keys.lookup(headers) {
+                KeyMatch::Known(index) => index,
+                KeyMatch::Unknown => None,
             });
         }
         self.operator_keys.refresh().await;
-        match self.operator_keys.find(headers) {
-            Shown::Known(place) => Ok(place),
-            Shown::Unknown if !self.keys.is_empty() && self.keys.find(headers) != Shown::Unknown => {
+        match self.operator_keys.lookup(headers) {
+            KeyMatch::Known(index) => Ok(index),
+            KeyMatch::Unknown if !self.keys.is_empty() && self.keys.lookup(headers) != KeyMatch::Unknown => {
                 let what = "this takes an operator key (server.operator_keys), not a client key";
                 Err(Error::new(Kind::InvalidRequest, what).with_status(403).with_code("forbidden"))
             }
-            Shown::Unknown => {
+            KeyMatch::Unknown => {
                 Err(unknown_key("the key is missing or unknown: send one of the gateway's operator keys"))
             }
         }
     }
 
     /// Whether operators must present a key.
-    pub(crate) fn is_locked(&self) -> bool {
+    pub(crate) fn has_keys(&self) -> bool {
         !self.keys.is_empty() || !self.operator_keys.is_empty()
     }
 
     /// Resolves to `answer`, or to an error once the grace period is over.
-    pub(crate) async fn unless_closing<T>(
+    pub(crate) async fn unless_shut_down<T>(
         &self,
         answer: impl Future<Output = Result<T, Error>>,
     ) -> Result<T, Error> {
         tokio::select! {
             biased;
             answer = answer => answer,
-            () = self.closing.clone().begun() => Err(closing::why()),
+            () = self.shutdown.clone().grace_period_over() => Err(shutdown::error()),
         }
     }
 }

@@ -3,22 +3,22 @@
 //! [`serve_on`] serves the OpenAI and Anthropic APIs in front of a [`hotspare::Client`]; [`Setup`] builds that client from
 //! a configuration file or from the environment.
 
-mod attend;
 mod auth;
 mod body;
-mod closing;
+mod client_wire;
 mod deadline;
 #[cfg(feature = "demo")]
 pub mod demo;
-mod front;
 mod gateway;
 mod logs;
 mod ops;
 mod refusal;
 mod reply;
+mod request_id;
 mod routes;
 mod serve;
 mod setup;
+mod shutdown;
 #[cfg(feature = "simulate")]
 pub mod simulate;
 mod socket;
@@ -27,7 +27,7 @@ mod upload;
 
 pub use auth::ClientKeys;
 pub use logs::LogWriter;
-pub use serve::{ServeOptions, allow_files, serve_on};
+pub use serve::{ServeOptions, raise_file_limit, serve_on};
 pub use setup::{Setup, SetupError};
 
 /// Does not compile without the schema validator: such a gateway would accept any JSON for any schema.

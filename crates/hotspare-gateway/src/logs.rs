@@ -13,10 +13,10 @@ use std::time::Duration;
 use tracing_subscriber::fmt::MakeWriter;
 
 /// Maximum size of queued log lines in bytes: about 20,000 lines.
-const ROOM: usize = 4 << 20;
+const MAX_QUEUED_BYTES: usize = 4 << 20;
 
 /// How long writing the remaining lines may take when the program ends.
-const LAST_LINES: Duration = Duration::from_secs(1);
+const FLUSH_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Log lines dropped by this process, which has a single standard error.
 static DROPPED: AtomicU64 = AtomicU64::new(0);
@@ -30,7 +30,7 @@ pub(crate) fn dropped() -> u64 {
 #[derive(Clone, Debug)]
 pub struct LogWriter {
     lines: Sender<Entry>,
-    waiting: Arc<AtomicUsize>,
+    queued: Arc<AtomicUsize>,
 }
 
 #[derive(Debug)]
@@ -52,10 +52,10 @@ impl LogWriter {
     /// A writer to `out`, which only the writer thread touches.
     fn to(out: impl Write + Send + 'static) -> io::Result<Self> {
         let (lines, queue) = mpsc::channel();
-        let waiting = Arc::new(AtomicUsize::new(0));
-        let counted = Arc::clone(&waiting);
-        thread::Builder::new().name("log".into()).spawn(move || write_all(&queue, &counted, out))?;
-        Ok(Self { lines, waiting })
+        let queued = Arc::new(AtomicUsize::new(0));
+        let queued_bytes = Arc::clone(&queued);
+        thread::Builder::new().name("log".into()).spawn(move || write_all(&queue, &queued_bytes, out))?;
+        Ok(Self { lines, queued })
     }
 
     /// Waits until all lines so far are written, for at most a second.
@@ -63,21 +63,21 @@ impl LogWriter {
         let (done, written) = mpsc::channel();
         if self.lines.send(Entry::Flush(done)).is_ok() {
             // A reader that has stopped reading must not keep the program from exiting.
-            let _ = written.recv_timeout(LAST_LINES);
+            let _ = written.recv_timeout(FLUSH_TIMEOUT);
         }
     }
 
     fn push(&self, line: &[u8]) {
-        if self.waiting.fetch_add(line.len(), Ordering::Relaxed) + line.len() > ROOM
+        if self.queued.fetch_add(line.len(), Ordering::Relaxed) + line.len() > MAX_QUEUED_BYTES
             || self.lines.send(Entry::Line(line.to_owned())).is_err()
         {
-            self.waiting.fetch_sub(line.len(), Ordering::Relaxed);
+            self.queued.fetch_sub(line.len(), Ordering::Relaxed);
             DROPPED.fetch_add(1, Ordering::Relaxed);
         }
     }
 }
 
-fn write_all(queue: &Receiver<Entry>, waiting: &AtomicUsize, mut out: impl Write) {
+fn write_all(queue: &Receiver<Entry>, queued: &AtomicUsize, mut out: impl Write) {
     let mut reported = 0;
     while let Ok(entry) = queue.recv() {
         let line = match entry {
@@ -88,13 +88,13 @@ fn write_all(queue: &Receiver<Entry>, waiting: &AtomicUsize, mut out: impl Write
             Entry::Line(line) => line,
         };
         let written = out.write_all(&line).and_then(|()| out.flush());
-        waiting.fetch_sub(line.len(), Ordering::Relaxed);
+        queued.fetch_sub(line.len(), Ordering::Relaxed);
         if written.is_err() {
             DROPPED.fetch_add(1, Ordering::Relaxed);
             continue;
         }
         let dropped = dropped();
-        if dropped > reported && waiting.load(Ordering::Relaxed) < ROOM / 2 {
+        if dropped > reported && queued.load(Ordering::Relaxed) < MAX_QUEUED_BYTES / 2 {
             tracing::warn!(target: "hotspare", "{} log lines were dropped: standard error was full", dropped - reported);
             reported = dropped;
         }
@@ -179,7 +179,7 @@ mod tests {
         let writer = LogWriter::to(Pipe(gate, Arc::clone(&text))).unwrap();
         let before = dropped();
         log_to(&writer, 10_000);
-        assert!(writer.waiting.load(Ordering::Relaxed) <= ROOM);
+        assert!(writer.queued.load(Ordering::Relaxed) <= MAX_QUEUED_BYTES);
         let lost = dropped() - before;
         assert!(lost > 5_000, "{lost}");
         drop(open);

@@ -19,10 +19,10 @@ use axum::{Extension, Router};
 use hotspare::{Client, Error, Kind, TargetStatus};
 use serde_json::json;
 
-use crate::attend::RequestId;
-use crate::front::Chat;
+use crate::client_wire::Chat;
 use crate::gateway::Gateway;
 use crate::reply::{self, failure};
+use crate::request_id::RequestId;
 use crate::upload;
 
 /// The operators' endpoints.
@@ -34,26 +34,29 @@ pub(crate) fn router() -> Router<Arc<Gateway>> {
         .route("/targets", get(show_targets))
         .route(
             "/targets/{name}/cordon",
-            post(|state, id, name, request| operate(Act::Cordon, state, id, name, request)),
+            post(|state, id, name, request| operate(Operation::Cordon, state, id, name, request)),
         )
         .route(
             "/targets/{name}/uncordon",
-            post(|state, id, name, request| operate(Act::Uncordon, state, id, name, request)),
+            post(|state, id, name, request| operate(Operation::Uncordon, state, id, name, request)),
         )
         .route(
             "/targets/{name}/enable",
-            post(|state, id, name, request| operate(Act::Enable, state, id, name, request)),
+            post(|state, id, name, request| operate(Operation::Enable, state, id, name, request)),
         )
 }
 
-/// The reply to other requests while there is no room.
-pub(crate) async fn crowded(Extension(RequestId(id)): Extension<RequestId>, request: Request) -> Response {
+/// The reply to other requests on connections beyond the limit.
+pub(crate) async fn over_capacity(
+    Extension(RequestId(id)): Extension<RequestId>,
+    request: Request,
+) -> Response {
     let error = Error::new(Kind::NoTarget, "the gateway has no capacity for another connection; retry")
         .with_code("too_many_connections")
         .with_retry_after(Duration::from_secs(1));
     let (head, body) = request.into_parts();
     upload::discard(&head.headers, body);
-    reply::failure_on(reply::speaks_messages(head.uri.path(), &head.headers), &error, &id)
+    reply::failure_for(reply::is_messages(head.uri.path(), &head.headers), &error, &id)
 }
 
 /// Ready while at least one target is in service. A rate-limited target, or one whose breaker is open, counts as in
@@ -81,7 +84,7 @@ async fn show_metrics(
     request: Request,
 ) -> Response {
     match gateway.admit_operator(request.headers()).await {
-        Ok(_) => reply::with_type(StatusCode::OK, exposition::TYPE, metrics::text(&gateway)),
+        Ok(_) => reply::with_content_type(StatusCode::OK, exposition::TYPE, metrics::text(&gateway)),
         Err(error) => failure::<Chat>(&error, &id),
     }
 }
@@ -99,7 +102,7 @@ async fn show_targets(
 
 /// An operation on a target.
 #[derive(Clone, Copy)]
-enum Act {
+enum Operation {
     /// Takes it out of service; in-flight calls continue.
     Cordon,
     Uncordon,
@@ -107,8 +110,8 @@ enum Act {
     Enable,
 }
 
-impl Act {
-    fn on(self, client: &Client, target: &str) -> Result<(), Error> {
+impl Operation {
+    fn apply(self, client: &Client, target: &str) -> Result<(), Error> {
         match self {
             Self::Cordon => client.cordon(target),
             Self::Uncordon => client.uncordon(target),
@@ -116,7 +119,7 @@ impl Act {
         }
     }
 
-    fn said(self) -> &'static str {
+    fn past_tense(self) -> &'static str {
         match self {
             Self::Cordon => "cordoned",
             Self::Uncordon => "uncordoned",
@@ -127,28 +130,28 @@ impl Act {
 
 /// Performs an operation on a target and returns its new state.
 async fn operate(
-    act: Act,
+    operation: Operation,
     State(gateway): State<Arc<Gateway>>,
     Extension(RequestId(id)): Extension<RequestId>,
     path: Result<Path<String>, PathRejection>,
     request: Request,
 ) -> Response {
     let done = gateway.admit_operator(request.headers()).await.and_then(|key| {
-        may_act(&gateway, &request)?;
-        let name = reply::named(path)?;
+        check_operable(&gateway, &request)?;
+        let name = reply::path_name(path)?;
         if targets::one(&gateway.client, &name).is_none() {
             let targets = gateway.client.targets();
             let known: Vec<&str> = targets.iter().map(|target| target.id.as_str()).collect();
-            return Err(refusal(404, format!("unknown target; valid values are {}", known.join(", "))));
+            return Err(refuse(404, format!("unknown target; valid values are {}", known.join(", "))));
         }
-        act.on(&gateway.client, &name)?;
+        operation.apply(&gateway.client, &name)?;
         Ok((key, name))
     });
     match done {
         Ok((key, name)) => {
             let whose = if gateway.operator_keys.is_empty() { "client" } else { "operator" };
             let whose = key.map(|key| format!("{whose} key {key}"));
-            tracing::warn!(target: "hotspare", target = name, shown = whose, "{} by an operator", act.said());
+            tracing::warn!(target: "hotspare", target = name, shown = whose, "{} by an operator", operation.past_tense());
             let shown = targets::one(&gateway.client, &name).unwrap_or_default();
             reply::json(StatusCode::OK, shown.to_string())
         }
@@ -156,18 +159,18 @@ async fn operate(
     }
 }
 
-fn may_act(gateway: &Gateway, request: &Request) -> Result<(), Error> {
-    if !gateway.is_private && !gateway.is_locked() {
+fn check_operable(gateway: &Gateway, request: &Request) -> Result<(), Error> {
+    if !gateway.is_loopback && !gateway.has_keys() {
         let what = "other machines reach this listener: set server.operator_keys or server.client_keys to operate targets over it";
-        return Err(refusal(403, what));
+        return Err(refuse(403, what));
     }
     // Any web page can post to this machine; browsers then send an `Origin` header.
     if request.headers().contains_key(header::ORIGIN) {
-        return Err(refusal(403, "targets cannot be operated from a web page"));
+        return Err(refuse(403, "targets cannot be operated from a web page"));
     }
     Ok(())
 }
 
-fn refusal(status: u16, what: impl Into<String>) -> Error {
+fn refuse(status: u16, what: impl Into<String>) -> Error {
     Error::new(Kind::InvalidRequest, what).with_status(status)
 }

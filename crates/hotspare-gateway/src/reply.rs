@@ -11,7 +11,7 @@ use axum::response::Response;
 use hotspare::anthropic::VERSION_HEADER;
 use hotspare::{Error, Kind, Trail};
 
-use crate::front::{Chat, Front, Messages};
+use crate::client_wire::{Chat, ClientWire, Messages};
 
 static SERVED_BY: HeaderName = HeaderName::from_static("x-hotspare-served-by");
 static ATTEMPTS: HeaderName = HeaderName::from_static("x-hotspare-attempts");
@@ -24,25 +24,25 @@ const LONGEST_NOTES: usize = 1_024;
 const OPENAI: [&str; 3] = ["/chat/completions", "/embeddings", "/responses"];
 
 /// Whether a request uses Anthropic's wire: according to its path or, where several wires share it, its headers.
-pub(crate) fn speaks_messages(path: &str, headers: &HeaderMap) -> bool {
+pub(crate) fn is_messages(path: &str, headers: &HeaderMap) -> bool {
     let is_openai = OPENAI.iter().any(|end| path.ends_with(end));
     path.contains("/v1/messages") || (headers.contains_key(VERSION_HEADER) && !is_openai)
 }
 
 /// The name in a path, unless it is not UTF-8.
-pub(crate) fn named(path: Result<Path<String>, PathRejection>) -> Result<String, Error> {
+pub(crate) fn path_name(path: Result<Path<String>, PathRejection>) -> Result<String, Error> {
     let wrong = |_| Error::new(Kind::InvalidRequest, "the name in the path is not UTF-8 in percent-encoding");
     path.map(|Path(name)| name).map_err(wrong)
 }
 
 /// An error in the format of the wire that the client seems to use.
-pub(crate) fn failure_on(messages: bool, error: &Error, id: &str) -> Response {
+pub(crate) fn failure_for(messages: bool, error: &Error, id: &str) -> Response {
     if messages { failure::<Messages>(error, id) } else { failure::<Chat>(error, id) }
 }
 
 /// An error as a reply.
-pub(crate) fn failure<F: Front>(error: &Error, id: &str) -> Response {
-    let (status, body) = F::error(error, id);
+pub(crate) fn failure<F: ClientWire>(error: &Error, id: &str) -> Response {
+    let (status, body) = F::error_response(error, id);
     let (attempts, skipped) = (error.trail().attempts.len(), error.trail().skipped.len());
     if attempts + skipped == 0 && error.kind() != Kind::Cancelled {
         // Requests that became calls were already logged by the client. The message is omitted, as it may quote the
@@ -51,12 +51,12 @@ pub(crate) fn failure<F: Front>(error: &Error, id: &str) -> Response {
     }
     let status = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_GATEWAY);
     let mut response = json(status, body);
-    Marks { attempts, ..Marks::default() }.put(&mut response);
+    CallHeaders { attempts, ..CallHeaders::default() }.apply(&mut response);
     let headers = response.headers_mut();
-    if let Some(pause) = error.retry_after() {
+    if let Some(retry_after) = error.retry_after() {
         headers.insert(
             header::RETRY_AFTER,
-            HeaderValue::from(pause.as_secs() + u64::from(pause.subsec_nanos() > 0)),
+            HeaderValue::from(retry_after.as_secs() + u64::from(retry_after.subsec_nanos() > 0)),
         );
     }
     // Every target was tried, or none could be: a retry by the client would only multiply the load.
@@ -69,14 +69,14 @@ pub(crate) fn failure<F: Front>(error: &Error, id: &str) -> Response {
 
 /// Headers about how a call went.
 #[derive(Debug, Default)]
-pub(crate) struct Marks {
+pub(crate) struct CallHeaders {
     served: Option<HeaderValue>,
     attempts: usize,
     notes: Option<HeaderValue>,
 }
 
-impl Marks {
-    pub(crate) fn of(trail: &Trail) -> Self {
+impl CallHeaders {
+    pub(crate) fn from_trail(trail: &Trail) -> Self {
         let serving = trail.serving();
         let served = serving.and_then(|attempt| HeaderValue::from_str(attempt.target.as_str()).ok());
         let notes = serving.filter(|attempt| !attempt.notes.is_empty());
@@ -84,7 +84,7 @@ impl Marks {
         Self { served, attempts: trail.attempts.len(), notes }
     }
 
-    pub(crate) fn put(self, response: &mut Response) {
+    pub(crate) fn apply(self, response: &mut Response) {
         let headers = response.headers_mut();
         if let Some(served) = self.served {
             headers.insert(&SERVED_BY, served);
@@ -106,10 +106,10 @@ fn as_header(notes: &[String]) -> String {
 }
 
 pub(crate) fn json(status: StatusCode, body: impl Into<Body>) -> Response {
-    with_type(status, "application/json", body)
+    with_content_type(status, "application/json", body)
 }
 
-pub(crate) fn with_type(status: StatusCode, kind: &'static str, body: impl Into<Body>) -> Response {
+pub(crate) fn with_content_type(status: StatusCode, kind: &'static str, body: impl Into<Body>) -> Response {
     let mut response = Response::new(body.into());
     *response.status_mut() = status;
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));

@@ -20,78 +20,80 @@ use hotspare::openai::{EmbeddingsRequest, WIRE};
 use hotspare::{CallOptions, Error, Kind, Raw};
 use serde_json::{Value, json};
 
-use crate::attend::{RequestId, attend};
-use crate::body::{Frames, PATIENCE};
-use crate::closing::Watch;
+use crate::body::{KEEP_ALIVE_INTERVAL, SseBody};
+use crate::client_wire::{Chat, ClientWire, Messages, ParsedRequest, Responses};
 use crate::deadline;
-use crate::front::{Asked, Chat, Front, Messages, Responses};
 use crate::gateway::Gateway;
 use crate::ops;
-use crate::reply::{self, Marks, failure};
+use crate::reply::{self, CallHeaders, failure};
+use crate::request_id::{RequestId, assign_request_id};
+use crate::shutdown::Interruption;
 use crate::socket::Socket;
 use crate::traffic::RequestGuard;
-use crate::upload::{self, Room};
+use crate::upload::{self, BodyMemory};
 
 /// All endpoints.
 pub(crate) fn router(gateway: &Arc<Gateway>) -> Router {
     let router = ops::router()
-        .route("/v1/chat/completions", post(ask::<Chat>))
+        .route("/v1/chat/completions", post(generate::<Chat>))
         .route("/v1/embeddings", post(embeddings))
-        .route("/v1/messages", post(ask::<Messages>))
+        .route("/v1/messages", post(generate::<Messages>))
         .route("/v1/messages/count_tokens", post(count_tokens))
-        .route("/v1/responses", post(ask::<Responses>))
+        .route("/v1/responses", post(generate::<Responses>))
         .route("/v1/models", get(models))
         .route("/v1/models/{*id}", get(model))
-        .fallback(unknown)
-        .method_not_allowed_fallback(not_so);
-    attended(router, gateway)
+        .fallback(not_found)
+        .method_not_allowed_fallback(method_not_allowed);
+    with_request_ids(router, gateway)
 }
 
-/// The endpoints of a server without room: only those for operators.
-pub(crate) fn crowded(gateway: &Arc<Gateway>) -> Router {
-    attended(ops::router().fallback(ops::crowded), gateway)
+/// The endpoints on connections beyond the limit: only those for operators.
+pub(crate) fn over_capacity(gateway: &Arc<Gateway>) -> Router {
+    with_request_ids(ops::router().fallback(ops::over_capacity), gateway)
 }
 
-fn attended(router: Router<Arc<Gateway>>, gateway: &Arc<Gateway>) -> Router {
-    router.layer(middleware::from_fn_with_state(Arc::clone(gateway), attend)).with_state(Arc::clone(gateway))
+fn with_request_ids(router: Router<Arc<Gateway>>, gateway: &Arc<Gateway>) -> Router {
+    router
+        .layer(middleware::from_fn_with_state(Arc::clone(gateway), assign_request_id))
+        .with_state(Arc::clone(gateway))
 }
 
 /// A reply to a client.
 enum Answer<F> {
-    Whole(Response),
-    Stream { frames: Frames<F>, marks: Marks },
+    Complete(Response),
+    Stream { frames: SseBody<F>, call_headers: CallHeaders },
 }
 
-async fn ask<F: Front>(
+async fn generate<F: ClientWire>(
     State(gateway): State<Arc<Gateway>>,
     Extension(RequestId(id)): Extension<RequestId>,
     Extension(socket): Extension<Socket>,
     request: Request,
 ) -> Response {
-    let mut tally = gateway.traffic.begin();
+    let mut guard = gateway.traffic.begin();
     let answer = {
         // Pinned here, because it is large and would be moved several times.
-        let answer = pin!(gateway.answer::<F>(&id, &socket, &mut tally, request));
-        gateway.unless_closing(answer).await
+        let answer = pin!(gateway.answer::<F>(&id, &socket, &mut guard, request));
+        gateway.unless_shut_down(answer).await
     };
     match answer {
-        Ok(Answer::Whole(response)) => {
-            tally.served();
+        Ok(Answer::Complete(response)) => {
+            guard.served();
             response
         }
-        Ok(Answer::Stream { frames, marks }) => {
-            let frames = frames.watched(Watch::over(gateway.closing.clone(), socket), tally);
+        Ok(Answer::Stream { frames, call_headers }) => {
+            let frames = frames.with_interruption(Interruption::new(gateway.shutdown.clone(), socket), guard);
             let mut response = Response::new(Body::from_stream(frames));
             let headers = response.headers_mut();
             headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
             headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
             // Disables buffering in reverse proxies such as nginx, which would hold frames back.
             headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
-            marks.put(&mut response);
+            call_headers.apply(&mut response);
             response
         }
         Err(error) => {
-            tally.failed(&error);
+            guard.failed(&error);
             failure::<F>(&error, &id)
         }
     }
@@ -104,14 +106,14 @@ async fn embeddings(
     Extension(socket): Extension<Socket>,
     request: Request,
 ) -> Response {
-    let mut tally = gateway.traffic.begin();
-    match gateway.unless_closing(gateway.embed(&socket, &mut tally, request)).await {
+    let mut guard = gateway.traffic.begin();
+    match gateway.unless_shut_down(gateway.embed(&socket, &mut guard, request)).await {
         Ok(response) => {
-            tally.served();
+            guard.served();
             response
         }
         Err(error) => {
-            tally.failed(&error);
+            guard.failed(&error);
             failure::<Chat>(&error, &id)
         }
     }
@@ -124,7 +126,7 @@ async fn count_tokens(
     request: Request,
 ) -> Response {
     let counted = async {
-        let (Asked { request, .. }, _room) = gateway.read::<Messages>(request).await?;
+        let (ParsedRequest { request, .. }, _memory) = gateway.parse::<Messages>(request).await?;
         Ok(gateway.client.explain(&request)?.prompt_tokens)
     };
     match counted.await {
@@ -134,18 +136,21 @@ async fn count_tokens(
 }
 
 /// Applies the shorter of the deadlines in the body and in the headers.
-fn shorten(options: &mut CallOptions, deadline: Option<Duration>) {
+fn limit_deadline(options: &mut CallOptions, deadline: Option<Duration>) {
     options.deadline = [options.deadline, deadline].into_iter().flatten().min();
 }
 
 impl Gateway {
     /// Admits a request and reads its deadline and body.
-    async fn upload(&self, request: Request) -> Result<(Option<Duration>, Parts, Vec<u8>, Room), Error> {
+    async fn receive(
+        &self,
+        request: Request,
+    ) -> Result<(Option<Duration>, Parts, Vec<u8>, BodyMemory), Error> {
         let (head, body) = request.into_parts();
         match self.admit(&head.headers).await.and_then(|()| deadline::from_headers(&head.headers)) {
             Ok(deadline) => {
-                let (body, room) = self.uploads.read(&head.headers, body).await?;
-                Ok((deadline, head, body, room))
+                let (body, memory) = self.uploads.read(&head.headers, body).await?;
+                Ok((deadline, head, body, memory))
             }
             Err(error) => {
                 upload::discard(&head.headers, body);
@@ -154,67 +159,70 @@ impl Gateway {
         }
     }
 
-    async fn read<F: Front>(&self, request: Request) -> Result<(Asked, Room), Error> {
-        let (deadline, head, body, room) = self.upload(request).await?;
-        let mut asked = F::read(&head.headers, &body)?;
-        shorten(&mut asked.request.options, deadline);
-        Ok((asked, room))
+    async fn parse<F: ClientWire>(&self, request: Request) -> Result<(ParsedRequest, BodyMemory), Error> {
+        let (deadline, head, body, memory) = self.receive(request).await?;
+        let mut parsed = F::parse(&head.headers, &body)?;
+        limit_deadline(&mut parsed.request.options, deadline);
+        Ok((parsed, memory))
     }
 
     async fn embed(
         &self,
         socket: &Socket,
-        tally: &mut RequestGuard,
+        guard: &mut RequestGuard,
         request: Request,
     ) -> Result<Response, Error> {
-        let (deadline, _, body, room) = self.upload(request).await?;
-        tally.holds(room);
-        let mut incoming = EmbeddingsRequest::parse(&body)?;
+        let (deadline, _, body, memory) = self.receive(request).await?;
+        guard.hold_memory(memory);
+        let mut embeddings = EmbeddingsRequest::parse(&body)?;
         drop(body);
-        shorten(&mut incoming.request.options, deadline);
-        tally.has(incoming.request.options.deadline);
-        tally.takes(self.client.route_for(&incoming.request.model));
-        let answer = self.client.embed_via(incoming.request.clone(), Some(WIRE));
+        limit_deadline(&mut embeddings.request.options, deadline);
+        guard.set_deadline(embeddings.request.options.deadline);
+        guard.set_route(self.client.route_for(&embeddings.request.model));
+        let answer = self.client.embed_via(embeddings.request.clone(), Some(WIRE));
         let answer = socket.unless_hung_up(answer).await?;
-        let mut response = reply::json(StatusCode::OK, incoming.body(&answer));
-        Marks::of(&answer.trail).put(&mut response);
+        let mut response = reply::json(StatusCode::OK, embeddings.body(&answer));
+        CallHeaders::from_trail(&answer.trail).apply(&mut response);
         Ok(response)
     }
 
-    async fn answer<F: Front>(
+    async fn answer<F: ClientWire>(
         &self,
         id: &str,
         socket: &Socket,
-        tally: &mut RequestGuard,
+        guard: &mut RequestGuard,
         request: Request,
     ) -> Result<Answer<F>, Error> {
-        let (asked, room) = self.read::<F>(request).await?;
-        tally.holds(room);
-        tally.has(asked.request.options.deadline);
-        let front = F::begin(id, &asked);
-        let Asked { request, stream, .. } = asked;
-        tally.takes(self.client.route_for(&request.model));
+        let (parsed, memory) = self.parse::<F>(request).await?;
+        guard.hold_memory(memory);
+        guard.set_deadline(parsed.request.options.deadline);
+        let encoder = F::start(id, &parsed);
+        let ParsedRequest { request, stream, .. } = parsed;
+        guard.set_route(self.client.route_for(&request.model));
         if !stream {
             let answer = socket.unless_hung_up(self.client.chat_via(request, Some(F::WIRE))).await?;
             let body = match &answer.raw {
                 Raw::Frame { data, .. } => Body::from(data.clone()),
-                _ => Body::from(front.body(&answer)),
+                _ => Body::from(encoder.body(&answer)),
             };
             let mut response = reply::json(StatusCode::OK, body);
-            Marks::of(&answer.trail).put(&mut response);
-            return Ok(Answer::Whole(response));
+            CallHeaders::from_trail(&answer.trail).apply(&mut response);
+            return Ok(Answer::Complete(response));
         }
         let client = self.client.clone();
         let mut opening = Box::pin(async move { client.stream_via(request, Some(F::WIRE)).await });
         // Response headers are held back while a failure can still be reported by status, but no longer than
-        // [`PATIENCE`].
-        Ok(match tokio::time::timeout(PATIENCE, socket.unless_hung_up(&mut opening)).await {
+        // [`KEEP_ALIVE_INTERVAL`].
+        Ok(match tokio::time::timeout(KEEP_ALIVE_INTERVAL, socket.unless_hung_up(&mut opening)).await {
             Ok(stream) => {
                 let stream = stream?;
-                let marks = Marks::of(stream.trail());
-                Answer::Stream { frames: Frames::open(stream, front), marks }
+                let call_headers = CallHeaders::from_trail(stream.trail());
+                Answer::Stream { frames: SseBody::open(stream, encoder), call_headers }
             }
-            Err(_) => Answer::Stream { frames: Frames::opening(opening, front), marks: Marks::default() },
+            Err(_) => Answer::Stream {
+                frames: SseBody::opening(opening, encoder),
+                call_headers: CallHeaders::default(),
+            },
         })
     }
 }
@@ -226,13 +234,13 @@ async fn models(
 ) -> Response {
     let messages = request.headers().contains_key(VERSION_HEADER);
     match gateway.admit(request.headers()).await {
-        Err(error) => reply::failure_on(messages, &error, &id),
+        Err(error) => reply::failure_for(messages, &error, &id),
         Ok(()) => {
             let names = gateway.client.names();
             let body = if messages {
                 MessagesEncoder::models(&names)
             } else {
-                let data: Vec<Value> = names.iter().map(|name| described(name)).collect();
+                let data: Vec<Value> = names.iter().map(|name| model_object(name)).collect();
                 json!({"object": "list", "data": data}).to_string().into_bytes()
             };
             reply::json(StatusCode::OK, body)
@@ -249,7 +257,7 @@ async fn model(
 ) -> Response {
     let messages = request.headers().contains_key(VERSION_HEADER);
     let known = gateway.admit(request.headers()).await.and_then(|()| {
-        let name = reply::named(path)?;
+        let name = reply::path_name(path)?;
         if gateway.client.route_for(&name).is_some() {
             return Ok(name);
         }
@@ -258,27 +266,27 @@ async fn model(
     });
     match known {
         Ok(name) if messages => reply::json(StatusCode::OK, MessagesEncoder::model(&name)),
-        Ok(name) => reply::json(StatusCode::OK, described(&name).to_string()),
-        Err(error) => reply::failure_on(messages, &error, &id),
+        Ok(name) => reply::json(StatusCode::OK, model_object(&name).to_string()),
+        Err(error) => reply::failure_for(messages, &error, &id),
     }
 }
 
-fn described(name: &str) -> Value {
+fn model_object(name: &str) -> Value {
     json!({"id": name, "object": "model", "created": 0, "owned_by": "hotspare"})
 }
 
-async fn unknown(Extension(RequestId(id)): Extension<RequestId>, request: Request) -> Response {
+async fn not_found(Extension(RequestId(id)): Extension<RequestId>, request: Request) -> Response {
     let (method, path) = (request.method(), request.uri().path());
     let known = "POST /v1/chat/completions, /v1/responses, /v1/messages and /v1/embeddings";
     let hint = if path.contains("/v1/v1/") { "; remove /v1 from the base URL" } else { "" };
     let what = format!("unknown endpoint {method} {path}; available: {known}{hint}");
     let error = Error::new(Kind::InvalidRequest, what).with_status(404);
-    reply::failure_on(reply::speaks_messages(path, request.headers()), &error, &id)
+    reply::failure_for(reply::is_messages(path, request.headers()), &error, &id)
 }
 
 /// The path exists but not with this method; the `allow` header lists those it accepts.
-async fn not_so(Extension(RequestId(id)): Extension<RequestId>, request: Request) -> Response {
+async fn method_not_allowed(Extension(RequestId(id)): Extension<RequestId>, request: Request) -> Response {
     let (method, path) = (request.method(), request.uri().path());
     let error = Error::new(Kind::InvalidRequest, format!("{path} does not accept {method}")).with_status(405);
-    reply::failure_on(reply::speaks_messages(path, request.headers()), &error, &id)
+    reply::failure_for(reply::is_messages(path, request.headers()), &error, &id)
 }

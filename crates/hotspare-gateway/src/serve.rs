@@ -4,8 +4,8 @@
 //! no request; after the signal to stop, in-flight answers are finished before the program ends, or end with an error
 //! that says why.
 
-mod files;
-mod places;
+mod connection_slots;
+mod file_limit;
 
 use std::io;
 use std::sync::Arc;
@@ -24,23 +24,23 @@ use socket2::{SockRef, TcpKeepalive};
 use tokio::net::{TcpListener, TcpStream};
 
 use crate::auth::ClientKeys;
-use crate::closing::Closing;
 use crate::gateway::Gateway;
-use crate::routes::{crowded, router};
+use crate::routes::{over_capacity, router};
+use crate::shutdown::Shutdown;
 use crate::socket::Socket;
 use crate::traffic::Traffic;
 use crate::upload::{COPIES, Uploads};
-use places::Places;
+use connection_slots::ConnectionSlots;
 
-pub use files::allow_files;
+pub use file_limit::raise_file_limit;
 
 /// TCP keep-alive: idle time before the first probe, and interval between probes. Without it, a client whose machine
-/// died would keep its upstream answer running and its place taken. With Linux's nine probes, detection takes five
+/// died would keep its upstream answer running and its slot taken. With Linux's nine probes, detection takes five
 /// minutes.
 const KEEPALIVE: Duration = Duration::from_secs(30);
 
-/// How long clients that are cut off may take to read why.
-const LAST_WORDS: Duration = Duration::from_secs(1);
+/// How long clients that are cut off may take to read the error.
+const CUT_OFF_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Limits of a server.
 #[derive(Clone, Debug)]
@@ -109,9 +109,9 @@ impl ServeOptions {
     }
 }
 
-/// How long a connection beyond the limit may idle: its place is needed for the next caller that must be told so, and for
+/// How long a connection beyond the limit may idle: its slot is needed for the next caller to reject, and for
 /// operators.
-const SPARE_IDLE: Duration = Duration::from_secs(2);
+const OVERFLOW_IDLE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Serves until the first of `signals`, then finishes in-flight answers until the drain timeout is over or a second
 /// signal arrives. Answers that are cut off then end with an error in the client's wire format.
@@ -127,8 +127,8 @@ pub async fn serve_on(
     if let Some((setting, what)) = options.mistakes().into_iter().next() {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, format!("{setting}: {what}")));
     }
-    let traffic = Traffic::of(&client);
-    let (close, closing) = Closing::new();
+    let traffic = Traffic::new(&client);
+    let (cut_off, shutdown) = Shutdown::new();
     let gateway = Arc::new(Gateway {
         traffic: Arc::clone(&traffic),
         client,
@@ -136,16 +136,18 @@ pub async fn serve_on(
         operator_keys: options.operator_keys,
         uploads: Uploads::new(options.max_body_bytes, options.body_timeout, options.max_body_memory_bytes),
         max_connections: options.max_connections,
-        is_private: listener.local_addr()?.ip().is_loopback(),
-        run: std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), 0u8),
+        is_loopback: listener.local_addr()?.ip().is_loopback(),
+        run_id: std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), 0u8),
         requests: AtomicU64::new(0),
-        closing,
+        shutdown,
     });
     let ordinary = (server(options.idle_timeout, true), TowerToHyperService::new(router(&gateway)));
-    let no_room =
-        (server(options.idle_timeout.min(SPARE_IDLE), false), TowerToHyperService::new(crowded(&gateway)));
+    let overflow = (
+        server(options.idle_timeout.min(OVERFLOW_IDLE_TIMEOUT), false),
+        TowerToHyperService::new(over_capacity(&gateway)),
+    );
     let graceful = GracefulShutdown::new();
-    let mut places = Places::new(options.max_connections);
+    let mut slots = ConnectionSlots::new(options.max_connections);
     let mut signals = std::pin::pin!(signals.fuse());
     loop {
         let accepted = tokio::select! {
@@ -161,32 +163,32 @@ pub async fn serve_on(
                 continue;
             }
         };
-        let place = tokio::select! {
-            place = places.take() => place,
+        let slot = tokio::select! {
+            slot = slots.acquire() => slot,
             Some(()) = signals.next() => break,
         };
-        if tend(&stream).is_err() {
+        if set_socket_options(&stream).is_err() {
             continue;
         }
-        let (server, service) = if place.is_spare() { &no_room } else { &ordinary };
+        let (server, service) = if slot.is_overflow() { &overflow } else { &ordinary };
         let socket = Socket::new(stream);
-        let (watched, service) = (socket.clone(), service.clone());
+        let (shared_socket, service) = (socket.clone(), service.clone());
         let service = service_fn(move |mut request: hyper::Request<Incoming>| {
-            request.extensions_mut().insert(watched.clone());
+            request.extensions_mut().insert(shared_socket.clone());
             service.call(request)
         });
         let connection = server.serve_connection(TokioIo::new(socket), service).into_owned();
         let connection = graceful.watch(connection);
-        let counted = traffic.connect();
+        let connection_guard = traffic.connect();
         tokio::spawn(async move {
-            let _held = (place, counted);
+            let _held = (slot, connection_guard);
             if let Err(error) = connection.await {
                 tracing::debug!(target: "hotspare", error = %error, "a connection ended early");
             }
         });
     }
     drop(listener);
-    let (answers, within) = (traffic.under_way(), options.drain_timeout);
+    let (answers, within) = (traffic.in_flight(), options.drain_timeout);
     tracing::info!(target: "hotspare", ?within, "shutting down: finishing {answers} answers; signal again to stop at once");
     let mut finished = std::pin::pin!(graceful.shutdown());
     let is_finished = tokio::select! {
@@ -195,24 +197,24 @@ pub async fn serve_on(
         Some(()) = signals.next() => false,
     };
     if !is_finished {
-        let answers = traffic.under_way();
+        let answers = traffic.in_flight();
         if answers > 0 {
             tracing::warn!(target: "hotspare", "{answers} answers are cut off with an error to their callers");
         }
-        close.send_replace(true);
+        cut_off.send_replace(true);
         // Clients that no longer read are not waited for.
-        let _ = tokio::time::timeout(LAST_WORDS, finished).await;
+        let _ = tokio::time::timeout(CUT_OFF_TIMEOUT, finished).await;
     }
     Ok(())
 }
 
 /// Maximum size of a request head and of read-ahead: an incomplete head from an unknown client costs no more memory.
-const HEAD_ROOM: usize = 64 << 10;
+const MAX_HEAD_BYTES: usize = 64 << 10;
 
 /// How long sent data may stay unacknowledged before the client is taken to be gone (`TCP_USER_TIMEOUT`), which frees
 /// its connection here and its call at the target. A client that merely reads slowly is not affected.
 #[cfg(target_os = "linux")]
-const UNREAD: Duration = Duration::from_secs(120);
+const UNACKED_TIMEOUT: Duration = Duration::from_secs(120);
 
 fn server(idle: Duration, keep_alive: bool) -> auto::Builder<hyper_util::rt::TokioExecutor> {
     let mut server = auto::Builder::new(hyper_util::rt::TokioExecutor::new()).http1_only();
@@ -220,18 +222,18 @@ fn server(idle: Duration, keep_alive: bool) -> auto::Builder<hyper_util::rt::Tok
     http.timer(TokioTimer::new())
         // Runs from the end of the last answer, including the idle time before the next head.
         .header_read_timeout(idle)
-        .max_buf_size(HEAD_ROOM)
+        .max_buf_size(MAX_HEAD_BYTES)
         // Otherwise hyper drops a connection whose caller has closed its side, even if the reply is about to be written.
-        .half_close(Socket::NOTICES_HANG_UP)
+        .half_close(Socket::DETECTS_HANG_UP)
         .keep_alive(keep_alive);
     server
 }
 
-fn tend(stream: &TcpStream) -> io::Result<()> {
+fn set_socket_options(stream: &TcpStream) -> io::Result<()> {
     stream.set_nodelay(true)?;
     let keepalive = TcpKeepalive::new().with_time(KEEPALIVE).with_interval(KEEPALIVE);
     let socket = SockRef::from(stream);
     #[cfg(target_os = "linux")]
-    socket.set_tcp_user_timeout(Some(UNREAD))?;
+    socket.set_tcp_user_timeout(Some(UNACKED_TIMEOUT))?;
     socket.set_tcp_keepalive(&keepalive)
 }

@@ -69,13 +69,13 @@ const DEFAULTS: [(&str, &str); 14] = [
 
 /// A target chosen by the key in the environment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Choice {
+struct DefaultTarget {
     variable: &'static str,
     host: &'static str,
     model: &'static str,
 }
 
-impl Choice {
+impl DefaultTarget {
     fn endpoint(self, key: Key) -> Option<Endpoint> {
         Some(match self.host {
             "anthropic" => anthropic::target(self.model).key(key),
@@ -92,7 +92,7 @@ fn variables() -> String {
 }
 
 /// The defaults whose variable is set, in order.
-fn choices(is_set: impl Fn(&str) -> bool) -> Vec<Choice> {
+fn choices(is_set: impl Fn(&str) -> bool) -> Vec<DefaultTarget> {
     let variable = |host| match host {
         "anthropic" => Some("ANTHROPIC_API_KEY"),
         "gemini" => Some("GEMINI_API_KEY"),
@@ -100,13 +100,13 @@ fn choices(is_set: impl Fn(&str) -> bool) -> Vec<Choice> {
     };
     DEFAULTS
         .iter()
-        .filter_map(|&(host, model)| Some(Choice { variable: variable(host)?, host, model }))
+        .filter_map(|&(host, model)| Some(DefaultTarget { variable: variable(host)?, host, model }))
         .filter(|choice| is_set(choice.variable))
         .collect()
 }
 
 /// One route over the choices.
-fn client(choices: &[Choice], key: impl Fn(&'static str) -> Key) -> Result<Client, SetupError> {
+fn client(choices: &[DefaultTarget], key: impl Fn(&'static str) -> Key) -> Result<Client, SetupError> {
     let mut builder = Client::builder();
     for choice in choices {
         if let Some(endpoint) = choice.endpoint(key(choice.variable)) {
@@ -184,8 +184,8 @@ impl Setup {
         let chosen = choices
             .iter()
             .enumerate()
-            .map(|(place, Choice { variable, host, model })| {
-                format!("{}. {host}: {model} ({variable})", place + 1)
+            .map(|(index, DefaultTarget { variable, host, model })| {
+                format!("{}. {host}: {model} ({variable})", index + 1)
             })
             .collect();
         let client = client(&choices, Key::env)?;
@@ -242,7 +242,7 @@ mod tests {
             [targets.main]\nprovider = \"openai\"\nmodel = \"m\"\nkeys = [{ file = \"/nonexistent\" }]\n";
         std::fs::write(&path, text).unwrap();
         let error = Setup::to_serve(&path).unwrap_err().to_string();
-        let place = |line: usize| format!("{}: line {line}: ", path.display());
+        let prefix = |line: usize| format!("{}: line {line}: ", path.display());
         let expected = [
             (2, "server.listen: `nowhere` is not an address such as"),
             (3, "server.client_keys: the key file /nonexistent cannot be read"),
@@ -256,7 +256,7 @@ mod tests {
         ];
         assert_eq!(error.lines().count(), expected.len(), "{error}");
         for ((line, what), found) in expected.into_iter().zip(error.lines()) {
-            let expected = format!("{}{what}", place(line));
+            let expected = format!("{}{what}", prefix(line));
             assert!(found.starts_with(&expected), "{expected} is missing in\n{error}");
         }
         // A client has no use for the section.

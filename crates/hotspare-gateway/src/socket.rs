@@ -20,7 +20,7 @@ pub(crate) struct Socket(Arc<TcpStream>);
 
 impl Socket {
     /// Whether [`Socket::hung_up`] works here; elsewhere, hyper notices callers that have sent nothing after their request.
-    pub(crate) const NOTICES_HANG_UP: bool = cfg!(target_os = "linux");
+    pub(crate) const DETECTS_HANG_UP: bool = cfg!(target_os = "linux");
 
     pub(crate) fn new(stream: TcpStream) -> Self {
         Self(Arc::new(stream))

@@ -11,20 +11,20 @@ use std::time::{Duration, Instant};
 use hotspare::{Client, Error, Histogram, Kind};
 
 use crate::refusal::{self, CALLER_DEADLINE, CANCELLED};
-use crate::upload::Room;
+use crate::upload::BodyMemory;
 
 /// Counts over all clients.
 #[derive(Debug, Default)]
 pub(crate) struct Traffic {
     /// By route; the empty name is for requests that did not reach one.
-    routes: Mutex<BTreeMap<String, Calls>>,
-    under_way: AtomicUsize,
+    routes: Mutex<BTreeMap<String, RouteCounts>>,
+    in_flight: AtomicUsize,
     connections: AtomicUsize,
 }
 
 /// Counts of one route's requests.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Calls {
+pub(crate) struct RouteCounts {
     /// `served`, `cancelled`, or the reason for the failure.
     pub(crate) outcomes: BTreeMap<&'static str, u64>,
     /// Time from request to first content, for streams.
@@ -38,40 +38,40 @@ const SERVED: &str = "served";
 impl Traffic {
     /// Starts with every series at zero: a series that appears with its first failure would hide that failure from
     /// rates.
-    pub(crate) fn of(client: &Client) -> Arc<Self> {
+    pub(crate) fn new(client: &Client) -> Arc<Self> {
         let names = client.names();
         let routes = names.iter().filter_map(|name| client.route_for(name));
         let kinds = Kind::ALL.iter().map(|kind| kind.as_str());
         let outcomes = kinds.chain(refusal::OUTCOMES).chain([SERVED]).map(|outcome| (outcome, 0));
-        let none = Calls { outcomes: outcomes.collect(), ..Calls::default() };
-        let routes = routes.chain([""]).map(|route| (route.to_owned(), none.clone())).collect();
+        let zero = RouteCounts { outcomes: outcomes.collect(), ..RouteCounts::default() };
+        let routes = routes.chain([""]).map(|route| (route.to_owned(), zero.clone())).collect();
         Arc::new(Self { routes: Mutex::new(routes), ..Self::default() })
     }
 
     /// Registers a request.
     pub(crate) fn begin(self: &Arc<Self>) -> RequestGuard {
-        self.under_way.fetch_add(1, Ordering::Relaxed);
+        self.in_flight.fetch_add(1, Ordering::Relaxed);
         let traffic = Arc::clone(self);
         RequestGuard {
             traffic,
             route: String::new(),
-            begun: Instant::now(),
+            started: Instant::now(),
             first_content: None,
             outcome: CANCELLED,
             deadline: None,
-            room: None,
+            memory: None,
         }
     }
 
     /// Registers an open connection until the guard is dropped.
-    pub(crate) fn connect(self: &Arc<Self>) -> Connection {
+    pub(crate) fn connect(self: &Arc<Self>) -> ConnectionGuard {
         self.connections.fetch_add(1, Ordering::Relaxed);
-        Connection(Arc::clone(self))
+        ConnectionGuard(Arc::clone(self))
     }
 
     /// Number of in-flight requests.
-    pub(crate) fn under_way(&self) -> usize {
-        self.under_way.load(Ordering::Relaxed)
+    pub(crate) fn in_flight(&self) -> usize {
+        self.in_flight.load(Ordering::Relaxed)
     }
 
     /// Number of open connections.
@@ -80,16 +80,16 @@ impl Traffic {
     }
 
     /// All routes with their counts.
-    pub(crate) fn routes(&self) -> BTreeMap<String, Calls> {
+    pub(crate) fn routes(&self) -> BTreeMap<String, RouteCounts> {
         self.routes.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
 /// An open connection.
 #[derive(Debug)]
-pub(crate) struct Connection(Arc<Traffic>);
+pub(crate) struct ConnectionGuard(Arc<Traffic>);
 
-impl Drop for Connection {
+impl Drop for ConnectionGuard {
     fn drop(&mut self) {
         self.0.connections.fetch_sub(1, Ordering::Relaxed);
     }
@@ -100,34 +100,34 @@ impl Drop for Connection {
 pub(crate) struct RequestGuard {
     traffic: Arc<Traffic>,
     route: String,
-    begun: Instant,
+    started: Instant,
     first_content: Option<Duration>,
     outcome: &'static str,
     /// The caller's deadline.
     deadline: Option<Duration>,
     /// The memory reserved for its body.
-    room: Option<Room>,
+    memory: Option<BodyMemory>,
 }
 
 impl RequestGuard {
     /// Keeps the body's memory reserved until the request is answered.
-    pub(crate) fn holds(&mut self, room: Room) {
-        self.room = Some(room);
+    pub(crate) fn hold_memory(&mut self, memory: BodyMemory) {
+        self.memory = Some(memory);
     }
 
     /// Sets the caller's deadline.
-    pub(crate) fn has(&mut self, deadline: Option<Duration>) {
+    pub(crate) fn set_deadline(&mut self, deadline: Option<Duration>) {
         self.deadline = deadline;
     }
 
     /// Sets the route.
-    pub(crate) fn takes(&mut self, route: Option<&str>) {
+    pub(crate) fn set_route(&mut self, route: Option<&str>) {
         route.unwrap_or_default().clone_into(&mut self.route);
     }
 
     /// Records that the first content of its stream has arrived.
-    pub(crate) fn content(&mut self) {
-        self.first_content.get_or_insert_with(|| self.begun.elapsed());
+    pub(crate) fn mark_first_content(&mut self) {
+        self.first_content.get_or_insert_with(|| self.started.elapsed());
     }
 
     /// Ends the request as served.
@@ -138,7 +138,7 @@ impl RequestGuard {
     /// Ends the request as failed, including one that was answered in part.
     pub(crate) fn failed(mut self, error: &Error) {
         // A shorter limit of the route ends a call before the caller's deadline.
-        let is_callers = self.deadline.is_some_and(|deadline| self.begun.elapsed() >= deadline);
+        let is_callers = self.deadline.is_some_and(|deadline| self.started.elapsed() >= deadline);
         self.outcome = match error.kind() {
             Kind::Deadline if is_callers => CALLER_DEADLINE,
             _ => refusal::outcome(error),
@@ -148,7 +148,7 @@ impl RequestGuard {
 
 impl Drop for RequestGuard {
     fn drop(&mut self) {
-        self.traffic.under_way.fetch_sub(1, Ordering::Relaxed);
+        self.traffic.in_flight.fetch_sub(1, Ordering::Relaxed);
         let mut routes = self.traffic.routes.lock().unwrap_or_else(PoisonError::into_inner);
         let calls = match routes.get_mut(&self.route) {
             Some(calls) => calls,
@@ -159,7 +159,7 @@ impl Drop for RequestGuard {
             calls.first_content.record(time);
         }
         if self.outcome == SERVED {
-            calls.duration.record(self.begun.elapsed());
+            calls.duration.record(self.started.elapsed());
         }
     }
 }

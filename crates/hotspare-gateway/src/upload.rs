@@ -21,47 +21,51 @@ use crate::refusal;
 /// Memory per byte of a request body: as received, as parsed, and as sent.
 pub(crate) const COPIES: usize = 3;
 
-/// Memory is accounted in pieces of this many bytes.
-const PIECE: usize = 1 << 10;
+/// Memory is accounted in permits of this many bytes.
+const PERMIT_BYTES: usize = 1 << 10;
 
 /// When a client should retry if there was no memory for its body.
-const AGAIN: Duration = Duration::from_secs(1);
+const RETRY_AFTER: Duration = Duration::from_secs(1);
 
 /// How much of a refused body is still read, and for how long.
-const LINGER: (usize, Duration) = (64 << 20, Duration::from_secs(2));
+const DISCARD_LIMIT: (usize, Duration) = (64 << 20, Duration::from_secs(2));
 
 /// The limits, and the memory in use.
 #[derive(Debug)]
 pub(crate) struct Uploads {
-    most: usize,
+    max_bytes: usize,
     time: Duration,
-    pieces: usize,
-    free: Arc<Semaphore>,
+    permits: usize,
+    available: Arc<Semaphore>,
 }
 
 /// The memory reserved for one body, until dropped.
 #[derive(Debug)]
-pub(crate) struct Room(OwnedSemaphorePermit);
+pub(crate) struct BodyMemory(OwnedSemaphorePermit);
 
 impl Uploads {
-    /// Allows bodies of `most` bytes, each within `time`, and `memory` bytes for all together.
-    pub(crate) fn new(most: usize, time: Duration, memory: usize) -> Self {
-        let pieces = pieces(memory).min(Semaphore::MAX_PERMITS);
-        Self { most, time, pieces, free: Arc::new(Semaphore::new(pieces)) }
+    /// Allows bodies of `max_bytes` bytes, each within `time`, and `memory` bytes for all together.
+    pub(crate) fn new(max_bytes: usize, time: Duration, memory: usize) -> Self {
+        let permits = permits_for(memory).min(Semaphore::MAX_PERMITS);
+        Self { max_bytes, time, permits, available: Arc::new(Semaphore::new(permits)) }
     }
 
     /// Maximum memory in bytes for all bodies together.
     pub(crate) fn memory(&self) -> usize {
-        self.pieces * PIECE
+        self.permits * PERMIT_BYTES
     }
 
     /// Memory in bytes in use.
-    pub(crate) fn taken(&self) -> usize {
-        (self.pieces - self.free.available_permits()) * PIECE
+    pub(crate) fn used(&self) -> usize {
+        (self.permits - self.available.available_permits()) * PERMIT_BYTES
     }
 
-    /// Reads a body. Keep the returned room until the request is answered.
-    pub(crate) async fn read(&self, headers: &HeaderMap, mut body: Body) -> Result<(Vec<u8>, Room), Error> {
+    /// Reads a body. Keep the returned reservation until the request is answered.
+    pub(crate) async fn read(
+        &self,
+        headers: &HeaderMap,
+        mut body: Body,
+    ) -> Result<(Vec<u8>, BodyMemory), Error> {
         let read = self.accept(headers, &mut body).await;
         if read.is_err() {
             discard(headers, body);
@@ -69,14 +73,14 @@ impl Uploads {
         read
     }
 
-    async fn accept(&self, headers: &HeaderMap, body: &mut Body) -> Result<(Vec<u8>, Room), Error> {
-        is_plain(headers)?;
+    async fn accept(&self, headers: &HeaderMap, body: &mut Body) -> Result<(Vec<u8>, BodyMemory), Error> {
+        check_content_encoding(headers)?;
         let declared = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
-        if declared > self.most {
+        if declared > self.max_bytes {
             return Err(self.too_large());
         }
         // Only checked, not reserved: a client that announces much and sends nothing would block the others.
-        if pieces(declared.saturating_mul(COPIES)) > self.free.available_permits() {
+        if permits_for(declared.saturating_mul(COPIES)) > self.available.available_permits() {
             return Err(no_memory());
         }
         let read = tokio::time::timeout(self.time, self.collect(body, declared)).await;
@@ -86,29 +90,29 @@ impl Uploads {
         })?
     }
 
-    async fn collect(&self, body: &mut Body, declared: usize) -> Result<(Vec<u8>, Room), Error> {
-        let mut room = Room(self.take(1)?);
-        let mut text = Vec::with_capacity(declared.min(64 * PIECE));
+    async fn collect(&self, body: &mut Body, declared: usize) -> Result<(Vec<u8>, BodyMemory), Error> {
+        let mut reserved = BodyMemory(self.reserve(1)?);
+        let mut text = Vec::with_capacity(declared.min(64 * PERMIT_BYTES));
         while let Some(frame) = body.frame().await {
-            let Ok(data) = frame.map_err(|error| broken(&error))?.into_data() else { continue };
+            let Ok(data) = frame.map_err(|error| body_error(&error))?.into_data() else { continue };
             let size = text.len() + data.len();
-            if size > self.most {
+            if size > self.max_bytes {
                 return Err(self.too_large());
             }
-            let missing = pieces(size.saturating_mul(COPIES)).saturating_sub(room.0.num_permits());
-            room.0.merge(self.take(missing)?);
+            let missing = permits_for(size.saturating_mul(COPIES)).saturating_sub(reserved.0.num_permits());
+            reserved.0.merge(self.reserve(missing)?);
             text.extend_from_slice(&data);
         }
-        Ok((text, room))
+        Ok((text, reserved))
     }
 
-    fn take(&self, pieces: usize) -> Result<OwnedSemaphorePermit, Error> {
-        let pieces = u32::try_from(pieces).map_err(|_| no_memory())?;
-        Arc::clone(&self.free).try_acquire_many_owned(pieces).map_err(|_| no_memory())
+    fn reserve(&self, permits: usize) -> Result<OwnedSemaphorePermit, Error> {
+        let permits = u32::try_from(permits).map_err(|_| no_memory())?;
+        Arc::clone(&self.available).try_acquire_many_owned(permits).map_err(|_| no_memory())
     }
 
     fn too_large(&self) -> Error {
-        let what = format!("the body is larger than {} bytes", self.most);
+        let what = format!("the body is larger than {} bytes", self.max_bytes);
         Error::new(Kind::InvalidRequest, what).with_status(413)
     }
 }
@@ -120,23 +124,23 @@ pub(crate) fn discard(headers: &HeaderMap, mut body: Body) {
     if headers.contains_key(EXPECT) || body.is_end_stream() {
         return;
     }
-    let (most, time) = LINGER;
+    let (max_bytes, time) = DISCARD_LIMIT;
     tokio::spawn(tokio::time::timeout(time, async move {
         let mut size = 0;
         while let Some(Ok(frame)) = body.frame().await {
             size += frame.data_ref().map_or(0, bytes::Bytes::len);
-            if size > most {
+            if size > max_bytes {
                 break;
             }
         }
     }));
 }
 
-fn pieces(bytes: usize) -> usize {
-    bytes.div_ceil(PIECE)
+fn permits_for(bytes: usize) -> usize {
+    bytes.div_ceil(PERMIT_BYTES)
 }
 
-fn is_plain(headers: &HeaderMap) -> Result<(), Error> {
+fn check_content_encoding(headers: &HeaderMap) -> Result<(), Error> {
     let encoding = headers.get(CONTENT_ENCODING).map(|value| value.to_str().unwrap_or("unknown").trim());
     match encoding {
         None | Some("" | "identity") => Ok(()),
@@ -150,16 +154,16 @@ fn is_plain(headers: &HeaderMap) -> Result<(), Error> {
 fn no_memory() -> Error {
     Error::new(Kind::NoTarget, "the gateway has no memory left for another body of this size; retry")
         .with_code(refusal::NO_MEMORY)
-        .with_retry_after(AGAIN)
+        .with_retry_after(RETRY_AFTER)
 }
 
-fn broken(error: &axum::Error) -> Error {
+fn body_error(error: &axum::Error) -> Error {
     let mut source = error.source();
-    let mut has_left = false;
+    let mut disconnected = false;
     while let Some(cause) = source {
         let io = cause.downcast_ref::<io::Error>().map(io::Error::kind);
         let hyper = cause.downcast_ref::<hyper::Error>();
-        has_left |= matches!(
+        disconnected |= matches!(
             io,
             Some(
                 io::ErrorKind::UnexpectedEof
@@ -171,7 +175,7 @@ fn broken(error: &axum::Error) -> Error {
     }
     let what = "the body ended early, or its chunks are damaged";
     let error = Error::new(Kind::InvalidRequest, what).with_status(400);
-    if has_left { error.with_code(refusal::CUT_OFF) } else { error }
+    if disconnected { error.with_code(refusal::CUT_OFF) } else { error }
 }
 
 #[cfg(test)]
@@ -181,27 +185,27 @@ mod tests {
     use super::*;
 
     fn uploads(memory: usize) -> Uploads {
-        Uploads::new(10 * PIECE, Duration::from_secs(60), memory)
+        Uploads::new(10 * PERMIT_BYTES, Duration::from_secs(60), memory)
     }
 
     fn body(pieces: usize) -> Body {
-        Body::from_stream(stream::iter((0..pieces).map(|_| Ok::<_, io::Error>(vec![b'x'; PIECE]))))
+        Body::from_stream(stream::iter((0..pieces).map(|_| Ok::<_, io::Error>(vec![b'x'; PERMIT_BYTES]))))
     }
 
     #[tokio::test]
     async fn upload_memory_is_reserved_on_arrival_and_released_after_the_answer() {
-        let uploads = uploads(COPIES * 20 * PIECE);
+        let uploads = uploads(COPIES * 20 * PERMIT_BYTES);
         let headers = HeaderMap::new();
         let (text, first) = uploads.read(&headers, body(10)).await.unwrap();
-        assert_eq!((text.len(), uploads.taken()), (10 * PIECE, COPIES * 10 * PIECE));
+        assert_eq!((text.len(), uploads.used()), (10 * PERMIT_BYTES, COPIES * 10 * PERMIT_BYTES));
         let second = uploads.read(&headers, body(8)).await.unwrap();
-        for late in [body(3), Body::from(vec![b'x'; 3 * PIECE])] {
+        for late in [body(3), Body::from(vec![b'x'; 3 * PERMIT_BYTES])] {
             let error = uploads.read(&headers, late).await.unwrap_err();
-            assert_eq!((error.code(), error.retry_after()), (Some(refusal::NO_MEMORY), Some(AGAIN)));
+            assert_eq!((error.code(), error.retry_after()), (Some(refusal::NO_MEMORY), Some(RETRY_AFTER)));
         }
-        assert_eq!(uploads.taken(), COPIES * 18 * PIECE, "a rejected body holds no memory");
+        assert_eq!(uploads.used(), COPIES * 18 * PERMIT_BYTES, "a rejected body holds no memory");
         drop((first, second));
-        assert_eq!(uploads.taken(), 0);
+        assert_eq!(uploads.used(), 0);
         assert!(uploads.read(&headers, body(10)).await.is_ok());
         assert_eq!(uploads.read(&headers, body(11)).await.unwrap_err().status(), Some(413));
     }

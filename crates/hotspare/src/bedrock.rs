@@ -147,7 +147,7 @@ impl BedrockTarget {
         let mut endpoint = Endpoint::reached(wire, self.model, &base_url);
         endpoint.signer = Some(Arc::new(SigV4::new(region)));
         endpoint.needs_key = !own_address;
-        endpoint.found_key = (!own_address).then(credentials);
+        endpoint.default_key = (!own_address).then(credentials);
         endpoint.catalog = Some("bedrock".into());
         endpoint.mistakes = mistakes;
         endpoint

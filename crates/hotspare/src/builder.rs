@@ -18,14 +18,14 @@ use hotspare_engine::{Fleet, OnKind, Route, SpendLimit, TargetSpec, World};
 use hotspare_provider::{HttpProvider, Secret, Transport};
 use hotspare_routing::Sequential;
 
-pub(crate) use self::mistakes::{About, Mistakes};
+pub(crate) use self::mistakes::{Mistakes, Subject};
 pub use self::outline::Outline;
 pub use self::route_spec::RouteSpec;
 use self::transports::{NoTransport, Transports};
 use crate::client::Client;
-use crate::endpoint::{Backend, Endpoint, Net};
+use crate::endpoint::{Backend, Endpoint, NetworkOptions};
 use crate::key::KeySlot;
-use crate::shared::{Connected, Prompt, Shared};
+use crate::shared::{ConnectedTarget, NamedTemplate, Shared};
 
 /// A client under construction.
 #[derive(Debug, Default)]
@@ -89,40 +89,40 @@ impl ClientBuilder {
     /// # Errors
     /// [`Kind::Config`](hotspare_core::Kind::Config) with every mistake: unset variables, unknown targets, limits that make no sense.
     pub fn build(self) -> Result<Client, Error> {
-        Ok(self.put_together()?.0)
+        Ok(self.assemble()?.0)
     }
 
-    fn put_together(mut self) -> Result<(Client, Vec<TargetSpec>), Error> {
+    fn assemble(mut self) -> Result<(Client, Vec<TargetSpec>), Error> {
         let mut mistakes = std::mem::take(&mut self.mistakes);
         if self.targets.is_empty() && self.broken.is_empty() {
             mistakes.add(
-                About::Client,
+                Subject::Client,
                 "there are no targets; add one with `target`, or [targets.main] in a configuration",
             );
         }
         let mut seen = BTreeMap::new();
         for (name, _) in &self.targets {
             if seen.insert(name.clone(), ()).is_some() {
-                mistakes.add(About::Target(name.to_string()), format!("target `{name}` is defined twice"));
+                mistakes.add(Subject::Target(name.to_string()), format!("target `{name}` is defined twice"));
             }
         }
-        let mut transports = Transports { given: self.transport.take(), made: Vec::new() };
+        let mut transports = Transports { custom: self.transport.take(), pools: Vec::new() };
         let mut specs = Vec::new();
         let mut connected = Vec::new();
-        let mut spends = Vec::new();
-        let mut placed = Vec::new();
+        let mut spend_limits = Vec::new();
+        let mut custom_hosts = Vec::new();
         for (name, mut endpoint) in self.targets {
-            place(&name, &mut endpoint, &mut placed);
-            spends.extend(endpoint.spend_limit.map(|limit| (specs.len(), limit)));
-            let mut here = Vec::new();
-            let (spec, target) = connect(name.clone(), endpoint, &mut transports, &mut here);
-            for what in here {
-                mistakes.add(About::Target(name.to_string()), format!("target `{name}`: {what}"));
+            assign_custom_host(&name, &mut endpoint, &mut custom_hosts);
+            spend_limits.extend(endpoint.spend_limit.map(|limit| (specs.len(), limit)));
+            let mut target_mistakes = Vec::new();
+            let (spec, target) = connect(name.clone(), endpoint, &mut transports, &mut target_mistakes);
+            for what in target_mistakes {
+                mistakes.add(Subject::Target(name.to_string()), format!("target `{name}`: {what}"));
             }
             specs.push(spec);
             connected.push(target);
         }
-        let described = specs.clone();
+        let target_specs = specs.clone();
         let (fleet, book) = Fleet::assemble(specs);
         // Every target can be requested by its own name, unless a route already uses that name.
         let taken = |name: &str| {
@@ -130,38 +130,38 @@ impl ClientBuilder {
                 .iter()
                 .any(|(route, spec)| route == name || spec.answers_to.iter().any(|other| other == name))
         };
-        let own: Vec<_> = connected
+        let implicit_routes: Vec<_> = connected
             .iter()
             .filter(|target| !taken(target.id.as_str()))
             .map(|target| (target.id.to_string(), RouteSpec::new(Sequential::new([target.id.clone()]))))
             .collect();
-        let specs: Vec<_> = self.routes.into_iter().chain(own).collect();
+        let specs: Vec<_> = self.routes.into_iter().chain(implicit_routes).collect();
         let prompts = specs
             .iter()
             .map(|(name, spec)| prompts(name, spec, &connected, &self.broken, &mut mistakes))
             .collect();
         let (routes, aliases) = routes(specs, &fleet, &self.broken, &mut mistakes);
-        unpriced(&spends, &fleet, &routes, &mut mistakes);
-        mistakes.error()?;
+        check_prices(&spend_limits, &fleet, &routes, &mut mistakes);
+        mistakes.into_result()?;
         let mut world = World::new(Arc::clone(&fleet), book, &routes);
-        for (place, limit) in spends {
-            world.limit_spending(place, limit);
+        for (index, limit) in spend_limits {
+            world.limit_spending(index, limit);
         }
-        Ok((Client::new(Shared::new(fleet, connected, routes, prompts, aliases, world)), described))
+        Ok((Client::new(Shared::new(fleet, connected, routes, prompts, aliases, world)), target_specs))
     }
 }
 
 /// Gives a custom provider a name for its health, shared by all targets that use the same provider.
-fn place(name: &TargetId, endpoint: &mut Endpoint, placed: &mut Vec<(*const (), String)>) {
+fn assign_custom_host(name: &TargetId, endpoint: &mut Endpoint, custom_hosts: &mut Vec<(*const (), String)>) {
     let Backend::Provider(provider) = &endpoint.backend else { return };
     if !endpoint.host.is_empty() {
         return;
     }
     let at = Arc::as_ptr(provider).cast::<()>();
-    let known = placed.iter().find(|(known, _)| *known == at).map(|(_, host)| host.clone());
+    let known = custom_hosts.iter().find(|(known, _)| *known == at).map(|(_, host)| host.clone());
     let host = known.unwrap_or_else(|| {
         let host = format!("the provider of {name}");
-        placed.push((at, host.clone()));
+        custom_hosts.push((at, host.clone()));
         host
     });
     endpoint.address.clone_from(&host);
@@ -170,15 +170,15 @@ fn place(name: &TargetId, endpoint: &mut Endpoint, placed: &mut Vec<(*const (), 
 
 /// Connection settings that would have no effect because the connection is not made here. They are mistakes: ignoring a
 /// proxy, for one, could go unnoticed.
-fn idle(endpoint: &Endpoint, given: bool) -> Option<String> {
+fn ineffective_setting(endpoint: &Endpoint, custom_transport: bool) -> Option<String> {
     let custom = matches!(endpoint.backend, Backend::Provider(_));
-    let net = endpoint.net != Net::default();
-    let idle = [
-        ("proxy, ca and connect_timeout", net && (custom || given)),
+    let has_network_options = endpoint.network != NetworkOptions::default();
+    let settings = [
+        ("proxy, ca and connect_timeout", has_network_options && (custom || custom_transport)),
         ("a signer", custom && endpoint.signer.is_some()),
         ("deadline_header", custom && endpoint.deadline_header.is_some()),
     ];
-    let what = idle.iter().find(|(_, idle)| *idle)?.0;
+    let what = settings.iter().find(|(_, ineffective)| *ineffective)?.0;
     let whose = if custom { "its provider" } else { "the transport that the client was given" };
     Some(format!("{what}: no effect, because {whose} makes the connections"))
 }
@@ -187,62 +187,67 @@ fn idle(endpoint: &Endpoint, given: bool) -> Option<String> {
 fn prompts(
     route: &str,
     spec: &RouteSpec,
-    targets: &[Connected],
+    targets: &[ConnectedTarget],
     broken: &[TargetId],
     mistakes: &mut Mistakes,
-) -> BTreeMap<usize, Prompt> {
+) -> BTreeMap<usize, NamedTemplate> {
     for what in &spec.mistakes {
-        mistakes.add(About::Route(route.to_owned()), format!("route `{route}`: {what}"));
+        mistakes.add(Subject::Route(route.to_owned()), format!("route `{route}`: {what}"));
     }
     let members = spec.strategy.members();
-    let mut prompts: BTreeMap<usize, (usize, Prompt)> = BTreeMap::new();
-    for (whom, prompt) in &spec.prompts {
-        let family = whom.strip_suffix('*');
+    let mut prompts: BTreeMap<usize, (usize, NamedTemplate)> = BTreeMap::new();
+    for (pattern, prompt) in &spec.prompts {
+        let prefix = pattern.strip_suffix('*');
         let mut found = false;
-        for (place, target) in targets.iter().enumerate().filter(|(_, target)| members.contains(&target.id)) {
-            let (fits, weight) = match family {
-                Some(beginning) => (target.model.starts_with(beginning), beginning.len()),
-                None => (target.id.as_str() == whom, usize::MAX),
+        for (index, target) in targets.iter().enumerate().filter(|(_, target)| members.contains(&target.id)) {
+            let (fits, specificity) = match prefix {
+                Some(prefix) => (target.model.starts_with(prefix), prefix.len()),
+                None => (target.id.as_str() == pattern, usize::MAX),
             };
             if fits {
                 found = true;
-                if prompts.get(&place).is_none_or(|(known, _)| weight >= *known) {
-                    prompts.insert(place, (weight, prompt.clone()));
+                if prompts.get(&index).is_none_or(|(known, _)| specificity >= *known) {
+                    prompts.insert(index, (specificity, prompt.clone()));
                 }
             }
         }
         if !found && !members.iter().any(|member| broken.contains(member)) {
             let what =
-                format!("route `{route}` has a prompt for `{whom}`, which matches none of its targets");
-            mistakes.add(About::Route(route.to_owned()), what);
+                format!("route `{route}` has a prompt for `{pattern}`, which matches none of its targets");
+            mistakes.add(Subject::Route(route.to_owned()), what);
         }
     }
-    prompts.into_iter().map(|(place, (_, prompt))| (place, prompt)).collect()
+    prompts.into_iter().map(|(index, (_, prompt))| (index, prompt)).collect()
 }
 
 /// Reports spend limits that cannot be enforced because a price is unknown.
-fn unpriced(spends: &[(usize, SpendLimit)], fleet: &Fleet, routes: &[Arc<Route>], mistakes: &mut Mistakes) {
-    let free = |place: &usize| fleet.targets()[*place].profile.price.is_none();
-    let id = |place: usize| &fleet.targets()[place].id;
-    for (place, limit) in spends {
+fn check_prices(
+    spend_limits: &[(usize, SpendLimit)],
+    fleet: &Fleet,
+    routes: &[Arc<Route>],
+    mistakes: &mut Mistakes,
+) {
+    let has_no_price = |index: &usize| fleet.targets()[*index].profile.price.is_none();
+    let id = |index: usize| &fleet.targets()[index].id;
+    for (index, limit) in spend_limits {
         if limit.per.is_zero() {
-            let what = format!("target `{}`: spend_limit must be per a time longer than 0s", id(*place));
-            mistakes.add(About::Target(id(*place).to_string()), what);
+            let what = format!("target `{}`: spend_limit must be per a time longer than 0s", id(*index));
+            mistakes.add(Subject::Target(id(*index).to_string()), what);
         }
-        if free(place) {
+        if has_no_price(index) {
             let what =
-                format!("target `{}` has a spend_limit and no known price; set its profile", id(*place));
-            mistakes.add(About::Target(id(*place).to_string()), what);
+                format!("target `{}` has a spend_limit and no known price; set its profile", id(*index));
+            mistakes.add(Subject::Target(id(*index).to_string()), what);
         }
     }
     for route in routes.iter().filter(|route| route.limits.spend.is_some()) {
-        for place in route.members.iter().filter(|place| free(place)) {
+        for index in route.members.iter().filter(|index| has_no_price(index)) {
             let name = &route.name;
             let what = format!(
                 "route `{name}` has a spend_limit, and `{}` no known price; set its profile",
-                id(*place)
+                id(*index)
             );
-            mistakes.add(About::Route(name.clone()), what);
+            mistakes.add(Subject::Route(name.clone()), what);
         }
     }
 }
@@ -257,7 +262,7 @@ fn routes(
     let mut aliases: Vec<(String, usize)> = Vec::new();
     let names: Vec<String> = specs.iter().map(|(name, _)| name.clone()).collect();
     for (name, spec) in specs {
-        let mut wrong = |what: String| mistakes.add(About::Route(name.clone()), what);
+        let mut wrong = |what: String| mistakes.add(Subject::Route(name.clone()), what);
         if routes.iter().any(|route| route.name == name) {
             wrong(format!("route `{name}` is defined twice"));
         }
@@ -308,10 +313,10 @@ fn connect(
     mut endpoint: Endpoint,
     transports: &mut Transports,
     mistakes: &mut Vec<String>,
-) -> (TargetSpec, Connected) {
+) -> (TargetSpec, ConnectedTarget) {
     mistakes.append(&mut endpoint.mistakes);
     if endpoint.keys.is_empty() {
-        endpoint.keys.extend(endpoint.found_key.take());
+        endpoint.keys.extend(endpoint.default_key.take());
     }
     if endpoint.model.trim().is_empty() {
         mistakes.push("the model's name is empty".into());
@@ -322,7 +327,7 @@ fn connect(
                 .into(),
         );
     }
-    mistakes.extend(idle(&endpoint, transports.given.is_some()));
+    mistakes.extend(ineffective_setting(&endpoint, transports.custom.is_some()));
     let limits = [
         ("max_in_flight", endpoint.max_in_flight.map(u64::from)),
         ("requests_per_minute", endpoint.requests_per_minute),
@@ -331,7 +336,7 @@ fn connect(
     for (knob, _) in limits.iter().filter(|(_, limit)| *limit == Some(0)) {
         mistakes.push(format!("{knob} must be at least 1"));
     }
-    if endpoint.net.connect.is_some_and(|limit| limit.is_zero()) {
+    if endpoint.network.connect.is_some_and(|limit| limit.is_zero()) {
         mistakes.push("connect must be longer than 0s".into());
     }
     if let Err(error) = endpoint.breaker.validate() {
@@ -355,7 +360,7 @@ fn connect(
     }
     let provider = match endpoint.backend {
         Backend::Provider(provider) => provider,
-        Backend::Wire(wire) => match transports.for_net(&endpoint.net) {
+        Backend::Wire(wire) => match transports.for_options(&endpoint.network) {
             Ok(transport) => {
                 let mut provider = HttpProvider::new(wire, transport).with_signer(endpoint.signer);
                 if let Some(name) = &endpoint.deadline_header {
@@ -378,7 +383,7 @@ fn connect(
         entry.map(|found| found.profile()).unwrap_or_default()
     });
     profile.think_tags = endpoint.think_tags.or(profile.think_tags);
-    fill(&mut profile.capabilities, &provider.capabilities(&endpoint.model));
+    fill_capabilities(&mut profile.capabilities, &provider.capabilities(&endpoint.model));
     let spec = TargetSpec {
         id: name.clone(),
         endpoint: endpoint.host,
@@ -395,12 +400,12 @@ fn connect(
     };
     let model = endpoint.model.into();
     let embeds = AtomicBool::new(spec.profile.embeds());
-    let target = Connected { id: name, provider, model, keys, prompt: endpoint.prompt, embeds };
+    let target = ConnectedTarget { id: name, provider, model, keys, prompt: endpoint.prompt, embeds };
     (spec, target)
 }
 
 /// Fills in capabilities that the catalogue does not state.
-fn fill(known: &mut hotspare_core::Capabilities, more: &hotspare_core::Capabilities) {
+fn fill_capabilities(known: &mut hotspare_core::Capabilities, more: &hotspare_core::Capabilities) {
     known.assistant_first = known.assistant_first.or(more.assistant_first);
     known.assistant_prefill = known.assistant_prefill.or(more.assistant_prefill);
     known.embeddings = known.embeddings.or(more.embeddings);

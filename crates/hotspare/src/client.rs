@@ -20,7 +20,7 @@ use crate::nearest::nearest;
 use crate::observe::{self, BreakerChange, ServiceChange};
 use crate::shared::Shared;
 use crate::stream::ChatStream;
-use crate::validators::Both;
+use crate::validators::BothValidators;
 
 /// Sends requests and fails over between targets.
 #[derive(Clone, Debug)]
@@ -63,8 +63,8 @@ impl Client {
         wire: Option<&'static str>,
     ) -> Result<ChatResponse, Error> {
         self.compile(&request).await?;
-        let form = self.shared.validators.for_output(&request.output)?;
-        words(self.drive(chat(request)?, false, wire, form).await?).await
+        let check = self.shared.validators.for_output(&request.output)?;
+        drive_chat(self.drive(checked_chat(request)?, false, wire, check).await?).await
     }
 
     /// Requests JSON that `validator` accepts. An answer that it rejects is repaired, requested again, or requested
@@ -82,19 +82,21 @@ impl Client {
         validator: impl Validator + 'static,
     ) -> Result<ChatResponse, Error> {
         self.compile(&request).await?;
-        let form: Arc<dyn Validator> = match &request.output {
-            OutputFormat::JsonSchema { schema, .. } => Arc::new(Both(self.validator(schema)?, validator)),
+        let check: Arc<dyn Validator> = match &request.output {
+            OutputFormat::JsonSchema { schema, .. } => {
+                Arc::new(BothValidators(self.validator(schema)?, validator))
+            }
             _ => Arc::new(validator),
         };
-        self.chat_checked(request, OutputCheck::validated(form)).await
+        self.chat_checked(request, OutputCheck::validated(check)).await
     }
 
     pub(crate) async fn chat_checked(
         &self,
         request: ChatRequest,
-        form: OutputCheck,
+        check: OutputCheck,
     ) -> Result<ChatResponse, Error> {
-        words(self.drive(chat(request)?, false, None, Some(form)).await?).await
+        drive_chat(self.drive(checked_chat(request)?, false, None, Some(check)).await?).await
     }
 
     /// Compiles a request's schemas in advance, off this thread if that takes long.
@@ -127,8 +129,8 @@ impl Client {
         request: EmbedRequest,
         wire: Option<&'static str>,
     ) -> Result<EmbedResponse, Error> {
-        let driver = self.drive(embed(request)?, false, wire, None).await?;
-        match whole(driver).await? {
+        let driver = self.drive(checked_embed(request)?, false, wire, None).await?;
+        match drive_to_end(driver).await? {
             Response::Embed(response) => Ok(response),
             Response::Chat(_) => Err(Error::new(Kind::Protocol, "the answer has no vectors")),
         }
@@ -153,8 +155,8 @@ impl Client {
         wire: Option<&'static str>,
     ) -> Result<ChatStream, Error> {
         self.compile(&request).await?;
-        let form = self.shared.validators.for_output(&request.output)?;
-        let mut driver = self.drive(chat(request)?, true, wire, form).await?;
+        let check = self.shared.validators.for_output(&request.output)?;
+        let mut driver = self.drive(checked_chat(request)?, true, wire, check).await?;
         let first = std::future::poll_fn(|cx| driver.poll_output(cx)).await;
         match first {
             Output::Done(result) if result.is_err() => match *result {
@@ -171,10 +173,10 @@ impl Client {
     /// # Errors
     /// Whatever the target answers; [`Kind::Config`] if there is no such target.
     pub async fn check_key(&self, target: &TargetId, key: usize) -> Result<(), Error> {
-        let place = self.shared.targets.iter().position(|connected| connected.id == *target);
-        let place =
-            place.ok_or_else(|| Error::new(Kind::Config, format!("there is no target `{target}`")))?;
-        crate::prober_task::probe(&self.shared, place, key).await
+        let index = self.shared.targets.iter().position(|connected| connected.id == *target);
+        let index =
+            index.ok_or_else(|| Error::new(Kind::Config, format!("there is no target `{target}`")))?;
+        crate::prober_task::probe(&self.shared, index, key).await
     }
 
     /// Shows which targets would be tried for a request, in which order, and why. Sends nothing.
@@ -203,13 +205,13 @@ impl Client {
         let plan_seed = PlanSeed { draw: TYPICAL_DRAW, turn: 0 };
         let plan = Plan::new(&self.shared.fleet, &route, request, size, &views, plan_seed);
         let choices = plan.choices.iter().map(|choice| {
-            let place = route.members.iter().position(|member| *member == choice.target);
+            let index = route.members.iter().position(|member| *member == choice.target);
             Explained {
                 target: self.shared.targets[choice.target].id.clone(),
                 why: choice.reason.to_string(),
                 prompt_tokens: choice.prompt_tokens,
                 trimmed: choice.trim_to.is_some(),
-                view: place.map(|place| views[place].clone()).unwrap_or_default(),
+                view: index.map(|index| views[index].clone()).unwrap_or_default(),
             }
         });
         Ok(Explanation {
@@ -280,7 +282,7 @@ impl Client {
         if chat.bound.as_ref().is_some_and(|bound| bound.kept) {
             return request;
         }
-        let mut providers = route.members.iter().map(|&place| &self.shared.targets[place].provider);
+        let mut providers = route.members.iter().map(|&index| &self.shared.targets[index].provider);
         match providers.find_map(|provider| Some((provider.wire(), provider.binds(chat)?))) {
             Some((wire, what)) => ChatRequest::clone(chat).bound_to(wire, what).into(),
             None => request,
@@ -289,13 +291,13 @@ impl Client {
 
     /// Puts rejected keys back into service once their sources hold a new one.
     async fn take_new_keys(&self, route: &Route, now: Moment) {
-        for &place in &route.members {
-            let target = &self.shared.targets[place];
+        for &index in &route.members {
+            let target = &self.shared.targets[index];
             for (key, slot) in target.keys.iter().enumerate().filter(|(_, slot)| slot.is_rejected()) {
                 // Boxed because it is rare and large.
                 if Box::pin(slot.was_replaced(now)).await {
                     tracing::info!(target: "hotspare", target = %target.id, key = key + 1, "key replaced");
-                    self.shared.with_world(|world| world.renew_key(place, key));
+                    self.shared.with_world(|world| world.renew_key(index, key));
                 }
             }
         }
@@ -306,7 +308,7 @@ impl Client {
         request: Request,
         stream: bool,
         wire: Option<&'static str>,
-        form: Option<OutputCheck>,
+        check: Option<OutputCheck>,
     ) -> Result<Box<Driver>, Error> {
         let route = self.route(request.model())?;
         self.check_targets(&route, &request)?;
@@ -316,8 +318,8 @@ impl Client {
             shared.prober.spawn(shared);
         }
         let seed = entropy();
-        let begun = shared.clock.now();
-        self.take_new_keys(&route, begun).await;
+        let started = shared.clock.now();
+        self.take_new_keys(&route, started).await;
         let now = shared.clock.now();
         let size = prompt_size(&request);
         let (views, turn) = shared
@@ -328,14 +330,14 @@ impl Client {
         self.check_cost(&route, &request, &plan)?;
         let mut spec = CallSpec::of(&request, stream, seed);
         spec.native_wire = wire;
-        spec.output_check = form;
+        spec.output_check = check;
         if let (Request::Chat(chat), true) =
             (&request, route.rules.validate_tool_calls != ValidateToolCalls::Never)
         {
             spec.tool_checks = shared.validators.for_tools(&chat.tools).into();
         }
-        let span = observe::span_of(&route);
-        let call = Call::new(begun, Arc::clone(&shared.fleet), route, spec, plan);
+        let span = observe::call_span(&route);
+        let call = Call::new(started, Arc::clone(&shared.fleet), route, spec, plan);
         // Boxed to keep the surrounding futures small: they are moved more often than the driver is created.
         Ok(Box::new(Driver::new(Arc::clone(shared), request, call, span)))
     }
@@ -364,7 +366,7 @@ impl Client {
             let what = format!("there is no target `{id}`; the nearest are `{near}`");
             return Err(Error::new(Kind::InvalidRequest, what).with_code("target_not_found"));
         }
-        if route.members.iter().any(|&place| options.allows(&targets[place].id)) {
+        if route.members.iter().any(|&index| options.allows(&targets[index].id)) {
             return Ok(());
         }
         let option = match (options.only.is_empty(), options.without.is_empty()) {
@@ -416,7 +418,7 @@ const NO_TARGET_LEFT: &str = "no_target_left";
 const TYPICAL_DRAW: u64 = 4_999;
 
 /// A chat request that can be sent.
-fn chat(request: ChatRequest) -> Result<Request, Error> {
+fn checked_chat(request: ChatRequest) -> Result<Request, Error> {
     // A bound request may continue from messages that its provider stores.
     if request.messages.is_empty() && request.extras.is_empty() {
         return Err(Error::new(Kind::InvalidRequest, "the request has no messages"));
@@ -426,7 +428,7 @@ fn chat(request: ChatRequest) -> Result<Request, Error> {
 
 /// An embedding request that can be sent. Empty inputs are rejected here: most providers reject them, and some return
 /// fewer vectors than inputs.
-fn embed(request: EmbedRequest) -> Result<Request, Error> {
+fn checked_embed(request: EmbedRequest) -> Result<Request, Error> {
     let wrong = |what: String| Err(Error::new(Kind::InvalidRequest, what));
     if request.inputs.is_empty() {
         return wrong("the request has no inputs".into());
@@ -446,15 +448,15 @@ fn embed(request: EmbedRequest) -> Result<Request, Error> {
 }
 
 /// Drives a call to a chat response.
-async fn words(driver: Box<Driver>) -> Result<ChatResponse, Error> {
-    match whole(driver).await? {
+async fn drive_chat(driver: Box<Driver>) -> Result<ChatResponse, Error> {
+    match drive_to_end(driver).await? {
         Response::Chat(response) => Ok(response),
         Response::Embed(_) => Err(Error::new(Kind::Protocol, "the answer is not a chat response")),
     }
 }
 
 /// Drives a call to its end.
-async fn whole(mut driver: Box<Driver>) -> Result<Response, Error> {
+async fn drive_to_end(mut driver: Box<Driver>) -> Result<Response, Error> {
     let result = std::future::poll_fn(|cx| {
         loop {
             if let Output::Done(result) = std::task::ready!(driver.poll_output(cx)) {

@@ -5,16 +5,16 @@
 
 mod breaker;
 mod cloud;
-mod forms;
 mod like;
-mod lines;
+mod location;
 mod native;
 mod profile;
 mod prompt;
 mod route;
 mod server;
 mod target;
-mod words;
+mod text_or;
+mod units;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -25,13 +25,13 @@ use serde::Deserialize;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue, ValueDeserializer};
 
-use crate::builder::{About, ClientBuilder, Mistakes};
+use crate::builder::{ClientBuilder, Mistakes, Subject};
 use crate::client::Client;
 use crate::key::Key;
-use forms::{Form, TextOr};
-use lines::{Lines, Place};
+use location::{KeyPath, LineIndex};
 use route::RouteDto;
 use target::TargetDto;
+use text_or::{TextOr, TextOrTable};
 
 pub use server::ServerConfig;
 
@@ -42,8 +42,8 @@ pub struct Config {
     pub server: ServerConfig,
     /// The lines of its settings.
     server_lines: BTreeMap<String, usize>,
-    targets: Vec<Named<TargetDto>>,
-    routes: Vec<Named<RouteDto>>,
+    targets: Vec<Entry<TargetDto>>,
+    routes: Vec<Entry<RouteDto>>,
     mistakes: Mistakes,
 }
 
@@ -58,7 +58,7 @@ impl fmt::Debug for Config {
 
 /// An entry of a section, and the line where it begins; `None` if it is broken.
 #[derive(Debug)]
-struct Named<T> {
+struct Entry<T> {
     name: String,
     line: usize,
     dto: Option<T>,
@@ -85,8 +85,8 @@ struct KeyTable {
     profile: Option<String>,
 }
 
-impl Form for KeyTable {
-    const WHAT: &'static str = "a key is { env = \"NAME\" }, { file = \"PATH\" } or { profile = \"NAME\" }: where it is, never the key itself";
+impl TextOrTable for KeyTable {
+    const EXPECTED: &'static str = "a key is { env = \"NAME\" }, { file = \"PATH\" } or { profile = \"NAME\" }: where it is, never the key itself";
 }
 
 impl TryFrom<TextOr<KeyTable>> for KeyDto {
@@ -95,7 +95,7 @@ impl TryFrom<TextOr<KeyTable>> for KeyDto {
     fn try_from(form: TextOr<KeyTable>) -> Result<Self, Self::Error> {
         match form {
             TextOr::Table(KeyTable { env, file, profile }) => Ok(Self { env, file, profile }),
-            TextOr::Text(_) => Err(KeyTable::WHAT),
+            TextOr::Text(_) => Err(KeyTable::EXPECTED),
         }
     }
 }
@@ -129,14 +129,14 @@ impl Config {
     /// # Errors
     /// [`Kind::Config`](hotspare_core::Kind::Config) with the line number if the text is not TOML.
     pub fn parse(text: &str) -> Result<Self, Error> {
-        let lines = Lines::of(text);
+        let lines = LineIndex::of(text);
         let mut syntax = Mistakes::default();
         let (table, broken) = DeTable::parse_recoverable(text);
         for error in &broken {
-            let line = error.span().map_or(1, |span| lines.number(span.start));
-            syntax.add(About::Line(line), error.message().trim());
+            let line = error.span().map_or(1, |span| lines.line_of(span.start));
+            syntax.add(Subject::Line(line), error.message().trim());
         }
-        syntax.error()?;
+        syntax.into_result()?;
         let mut config = Self {
             server: ServerConfig::default(),
             server_lines: BTreeMap::new(),
@@ -145,24 +145,24 @@ impl Config {
             mistakes: Mistakes::default(),
         };
         for (section, value) in table.into_inner() {
-            let line = lines.number(section.span().start);
+            let line = lines.line_of(section.span().start);
             match section.get_ref().as_ref() {
                 "server" => {
                     if let DeValue::Table(table) = value.get_ref() {
-                        let of_key = |key: &Spanned<_>| lines.number(key.span().start);
+                        let of_key = |key: &Spanned<_>| lines.line_of(key.span().start);
                         config.server_lines =
                             table.keys().map(|key| (key.get_ref().to_string(), of_key(key))).collect();
                     }
                     // What can be read is used, so that its mistakes are found as well.
-                    let server = read(&lines, "server", value, &mut config.mistakes);
+                    let server = read_table(&lines, "server", value, &mut config.mistakes);
                     config.server = server.map(|(server, _)| server).unwrap_or_default();
                 }
-                "targets" => config.targets = each(&lines, "targets", value, &mut config.mistakes),
-                "routes" => config.routes = each(&lines, "routes", value, &mut config.mistakes),
+                "targets" => config.targets = read_section(&lines, "targets", value, &mut config.mistakes),
+                "routes" => config.routes = read_section(&lines, "routes", value, &mut config.mistakes),
                 other => {
                     let what =
                         format!("unknown section `{other}`; valid values are server, targets and routes");
-                    config.mistakes.add(About::Line(line), what);
+                    config.mistakes.add(Subject::Line(line), what);
                 }
             }
         }
@@ -172,7 +172,7 @@ impl Config {
     /// Adds a mistake in a setting of the section `[server]` that the gateway has found, to be reported with the others.
     pub fn reject_server(&mut self, setting: &str, what: impl fmt::Display) {
         let line = self.server_lines.get(setting).copied().unwrap_or(1);
-        self.mistakes.add(About::Line(line), format!("server.{setting}: {what}"));
+        self.mistakes.add(Subject::Line(line), format!("server.{setting}: {what}"));
     }
 
     /// Resolves paths of key files relative to `folder`, such as the one that holds the configuration file.
@@ -187,20 +187,21 @@ impl Config {
     /// Reads the files named for prompts and certificate authorities. `read` gets each path as written. A file that cannot be
     /// read is a mistake, which [`Config::client`] reports with the others.
     pub fn read_files(&mut self, read: impl Fn(&str) -> std::io::Result<String>) {
-        for Named { name, line, dto } in &mut self.targets {
+        for Entry { name, line, dto } in &mut self.targets {
             let Some(dto) = dto else { continue };
             let mut check = |read: Result<(), String>| {
-                let wrong = |what| self.mistakes.add(About::Line(*line), format!("targets.{name}: {what}"));
+                let wrong = |what| self.mistakes.add(Subject::Line(*line), format!("targets.{name}: {what}"));
                 read.map_err(wrong).is_ok()
             };
             dto.ca.take_if(|ca| !check(ca.read(&read)));
             dto.prompt.take_if(|prompt| !check(prompt.read(&read)));
         }
-        for Named { name, line, dto } in &mut self.routes {
+        for Entry { name, line, dto } in &mut self.routes {
             let Some(dto) = dto else { continue };
-            dto.prompts.retain(|whom, prompt| {
+            dto.prompts.retain(|pattern, prompt| {
                 let wrong = |what| {
-                    self.mistakes.add(About::Line(*line), format!("routes.{name}.prompts.{whom}: {what}"));
+                    self.mistakes
+                        .add(Subject::Line(*line), format!("routes.{name}.prompts.{pattern}: {what}"));
                 };
                 prompt.read(&read).map_err(wrong).is_ok()
             });
@@ -221,25 +222,25 @@ impl Config {
     pub fn builder(self) -> ClientBuilder {
         let mut builder = Client::builder();
         builder.mistakes = self.mistakes;
-        for Named { name, line, dto } in self.targets {
-            let about = About::Target(name.clone());
-            builder.mistakes.written(about.clone(), line);
+        for Entry { name, line, dto } in self.targets {
+            let subject = Subject::Target(name.clone());
+            builder.mistakes.set_line(subject.clone(), line);
             match dto.map(TargetDto::endpoint) {
                 Some(Ok(endpoint)) => builder = builder.target(name, endpoint),
                 failed => {
                     if let Some(Err(what)) = failed {
-                        builder.mistakes.add(about, format!("targets.{name}: {what}"));
+                        builder.mistakes.add(subject, format!("targets.{name}: {what}"));
                     }
                     builder.broken.push(name.into());
                 }
             }
         }
-        for Named { name, line, dto } in self.routes {
-            let about = About::Route(name.clone());
-            builder.mistakes.written(about.clone(), line);
+        for Entry { name, line, dto } in self.routes {
+            let subject = Subject::Route(name.clone());
+            builder.mistakes.set_line(subject.clone(), line);
             match dto.map(RouteDto::route) {
                 Some(Ok(route)) => builder = builder.route(name, route),
-                Some(Err(what)) => builder.mistakes.add(about, format!("routes.{name}: {what}")),
+                Some(Err(what)) => builder.mistakes.add(subject, format!("routes.{name}: {what}")),
                 None => {}
             }
         }
@@ -257,25 +258,25 @@ impl Client {
     }
 }
 
-fn each<T: for<'de> Deserialize<'de>>(
-    lines: &Lines<'_>,
+fn read_section<T: for<'de> Deserialize<'de>>(
+    lines: &LineIndex<'_>,
     section: &str,
     value: Spanned<DeValue<'_>>,
     mistakes: &mut Mistakes,
-) -> Vec<Named<T>> {
-    let at = lines.number(value.span().start);
+) -> Vec<Entry<T>> {
+    let at = lines.line_of(value.span().start);
     let DeValue::Table(table) = value.into_inner() else {
-        mistakes.add(About::Line(at), format!("`{section}` must be tables, such as [{section}.main]"));
+        mistakes.add(Subject::Line(at), format!("`{section}` must be tables, such as [{section}.main]"));
         return Vec::new();
     };
-    let mut read: Vec<Named<T>> = table
+    let mut read: Vec<Entry<T>> = table
         .into_iter()
         .map(|(name, value)| {
-            let line = lines.number(name.span().start);
+            let line = lines.line_of(name.span().start);
             let name = name.into_inner().into_owned();
-            let dto = read(lines, &format!("{section}.{name}"), value, mistakes);
+            let dto = read_table(lines, &format!("{section}.{name}"), value, mistakes);
             let dto = dto.and_then(|(dto, is_whole)| is_whole.then_some(dto));
-            Named { name, line, dto }
+            Entry { name, line, dto }
         })
         .collect();
     // In file order, which is the order in which people read and name them.
@@ -285,34 +286,34 @@ fn each<T: for<'de> Deserialize<'de>>(
 
 /// Reads one table, and returns whether it had no mistakes. On an error, the offending entry is removed and the rest is
 /// read again, so that one mistake does not hide the next.
-fn read<T: for<'de> Deserialize<'de>>(
-    lines: &Lines<'_>,
+fn read_table<T: for<'de> Deserialize<'de>>(
+    lines: &LineIndex<'_>,
     path: &str,
     mut value: Spanned<DeValue<'_>>,
     mistakes: &mut Mistakes,
 ) -> Option<(T, bool)> {
     // Tables from which an entry was removed.
-    let mut shortened: Vec<Vec<String>> = Vec::new();
+    let mut reduced: Vec<Vec<String>> = Vec::new();
     loop {
         let error = match T::deserialize(ValueDeserializer::from(value.clone())) {
-            Ok(dto) => return Some((dto, shortened.is_empty())),
+            Ok(dto) => return Some((dto, reduced.is_empty())),
             Err(error) => error,
         };
         let offset = error.span().unwrap_or(value.span()).start;
-        let place = Place::of(value.get_ref(), offset);
-        let message = plain(error.message().trim());
-        let table = place.as_ref().map_or(&[][..], |place| &place.keys);
+        let key_path = KeyPath::of(value.get_ref(), offset);
+        let message = describe(error.message().trim());
+        let table = key_path.as_ref().map_or(&[][..], |key_path| &key_path.keys);
         // A key that seems to be missing may be one that was removed.
-        if !(message.starts_with("missing field") && shortened.iter().any(|keys| keys == table)) {
-            let path = place.as_ref().map_or_else(|| path.to_owned(), |place| place.path(path));
-            mistakes.add(About::Line(lines.number(offset)), format!("{path}: {message}"));
+        if !(message.starts_with("missing field") && reduced.iter().any(|keys| keys == table)) {
+            let path = key_path.as_ref().map_or_else(|| path.to_owned(), |key_path| key_path.path(path));
+            mistakes.add(Subject::Line(lines.line_of(offset)), format!("{path}: {message}"));
         }
-        shortened.push(place?.remove_from(value.get_mut()));
+        reduced.push(key_path?.remove_from(value.get_mut()));
     }
 }
 
 /// Serde's message in words for operators, and without strings from the configuration, which may be secret.
-fn plain(message: &str) -> String {
+fn describe(message: &str) -> String {
     let Some((found, expected)) = message.rsplit_once(", expected ") else { return message.to_owned() };
     let found =
         found.split_once("string \"").map_or(found.to_owned(), |(before, _)| format!("{before}string"));

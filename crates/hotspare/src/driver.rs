@@ -27,16 +27,16 @@ use crate::report::{CallEnd, CallReport};
 use crate::shared::Shared;
 use crate::wake::WakeSignal;
 
-type Signals = BoxStream<'static, Result<Signal, Error>>;
+type SignalStream = BoxStream<'static, Result<Signal, Error>>;
 
 /// One running attempt.
-struct Running {
-    stage: Stage,
+struct ActiveAttempt {
+    state: AttemptState,
     /// The key slot it uses, and the secret that was actually sent.
     key: Option<(Arc<KeySlot>, Arc<OnceLock<Secret>>)>,
 }
 
-impl Running {
+impl ActiveAttempt {
     /// Its next stage after its key was rejected: looks for another one.
     fn renew(&mut self, error: Error) {
         let key = self.key.take();
@@ -45,13 +45,13 @@ impl Running {
             let Some(rejected) = used.get() else { return false };
             slot.renew(rejected).await
         };
-        self.stage = Stage::Renewing(Box::pin(renewing), error);
+        self.state = AttemptState::Renewing(Box::pin(renewing), error);
     }
 }
 
-enum Stage {
-    Connecting(BoxFuture<'static, Result<Signals, Error>>),
-    Streaming(Signals),
+enum AttemptState {
+    Connecting(BoxFuture<'static, Result<SignalStream, Error>>),
+    Streaming(SignalStream),
     /// Its answer is complete and is being judged.
     Judging(Blocking<Box<Judged>>),
     /// Resolves to whether its rejected key has been replaced at its source.
@@ -71,15 +71,15 @@ pub(crate) struct Driver {
     request: Request,
     call: Call,
     /// Indexed by attempt; `None` once the attempt is over.
-    attempts: Vec<Option<Running>>,
+    attempts: Vec<Option<ActiveAttempt>>,
     timer: Option<Pin<Box<Sleep>>>,
     /// Set once the call had to wait for room; signalled when there may be some.
     wake: Option<(Ticket, Arc<WakeSignal>)>,
     /// The machine must be polled: it may have a new step.
-    due: bool,
+    needs_poll: bool,
     /// Output was returned to the caller, which has not polled again yet.
-    away: bool,
-    over: bool,
+    yielded: bool,
+    finished: bool,
     span: Span,
 }
 
@@ -92,9 +92,9 @@ impl Driver {
             attempts: Vec::with_capacity(2),
             timer: None,
             wake: None,
-            due: true,
-            away: false,
-            over: false,
+            needs_poll: true,
+            yielded: false,
+            finished: false,
             span,
         }
     }
@@ -109,21 +109,21 @@ impl Driver {
         let _entered = span.enter();
         // One reading of the clock serves everything that is ready by now.
         let mut now = self.shared.clock.now();
-        if std::mem::take(&mut self.away) {
+        if std::mem::take(&mut self.yielded) {
             self.call.resumed(now);
         }
         loop {
-            if (std::mem::take(&mut self.due) || self.call.needs_world())
-                && let Some(output) = self.turn(now)
+            if (std::mem::take(&mut self.needs_poll) || self.call.needs_world())
+                && let Some(output) = self.advance(now)
             {
-                self.away = true;
+                self.yielded = true;
                 return Poll::Ready(output);
             }
             if let Some(chunk) = self.call.next_delivery() {
-                self.away = true;
+                self.yielded = true;
                 return Poll::Ready(Output::Chunk(chunk));
             }
-            if self.listen(cx, now) || self.is_woken(cx, now) {
+            if self.poll_attempts(cx, now) || self.check_wake(cx, now) {
                 continue;
             }
             if self.poll_timer(cx).is_pending() {
@@ -131,21 +131,21 @@ impl Driver {
             }
             // The timer may have gone off since.
             now = self.shared.clock.now();
-            self.due = true;
+            self.needs_poll = true;
         }
     }
 
     /// Polls the machine until it waits or has output for the caller.
-    fn turn(&mut self, now: Moment) -> Option<Output> {
+    fn advance(&mut self, now: Moment) -> Option<Output> {
         loop {
             match self.shared.with_world(|world| self.call.poll(now, world)) {
                 Step::Abort(id) => self.attempts[id.0] = None,
                 Step::Deliver(chunk) => {
-                    self.due = true;
+                    self.needs_poll = true;
                     return Some(Output::Chunk(chunk));
                 }
                 Step::Done(result) => {
-                    self.over = true;
+                    self.finished = true;
                     match &*result {
                         Ok(summary) => observe::log_answer(summary),
                         Err(error) => observe::log_failure(error),
@@ -157,7 +157,7 @@ impl Driver {
                     return Some(Output::Done(result));
                 }
                 Step::Judge(id, judgement) => self.judge(now, id, judgement),
-                Step::Start(begin) => self.start(&begin),
+                Step::Start(start) => self.start(&start),
                 _ => return None,
             }
         }
@@ -174,24 +174,27 @@ impl Driver {
         }
         let (end, trail) = end();
         let duration = now.saturating_since(self.call.started());
-        observe::call(&listeners, &CallReport { route: self.call.route().to_owned(), end, trail, duration });
+        observe::notify(
+            &listeners,
+            &CallReport { route: self.call.route().to_owned(), end, trail, duration },
+        );
     }
 
     /// Judges an answer: at once, or on the blocking pool if that might hold up other tasks of this thread.
     fn judge(&mut self, now: Moment, id: AttemptId, judgement: Box<Judgement>) {
         if judgement.is_heavy() {
             let judging = blocking::run(move || judgement.run());
-            self.attempts[id.0] = Some(Running { stage: Stage::Judging(judging), key: None });
+            self.attempts[id.0] = Some(ActiveAttempt { state: AttemptState::Judging(judging), key: None });
         } else {
             let judged = judgement.run();
-            self.note(now, Input::Judged(id, judged));
+            self.record(now, Input::Judged(id, judged));
         }
     }
 
-    fn start(&mut self, begin: &AttemptStart) {
-        let target = &self.shared.targets[begin.target];
-        let attempt = self.call.trail().attempts.get(begin.id.0);
-        if begin.id.0 > 0 {
+    fn start(&mut self, start: &AttemptStart) {
+        let target = &self.shared.targets[start.target];
+        let attempt = self.call.trail().attempts.get(start.id.0);
+        if start.id.0 > 0 {
             tracing::info!(
                 target: "hotspare",
                 target = %target.id,
@@ -200,17 +203,17 @@ impl Driver {
             );
         }
         target.embeds.store(matches!(self.request, Request::Embed(_)), Ordering::Relaxed);
-        let span = tracing::info_span!(target: "hotspare", "hotspare.attempt", attempt = begin.id.0, target = %target.id);
-        let profile = &self.shared.fleet.targets()[begin.target].profile;
-        let prompt = self.shared.prompt(begin.route, begin.target);
-        let key = target.keys.get(begin.key).map(|slot| (Arc::clone(slot), Arc::new(OnceLock::new())));
-        let prepared = prepare(&self.request, begin, target, prompt, profile).map(|prepared| {
-            self.call.note(begin.id, prepared.notes);
+        let span = tracing::info_span!(target: "hotspare", "hotspare.attempt", attempt = start.id.0, target = %target.id);
+        let profile = &self.shared.fleet.targets()[start.target].profile;
+        let prompt = self.shared.prompt(start.route, start.target);
+        let key = target.keys.get(start.key).map(|slot| (Arc::clone(slot), Arc::new(OnceLock::new())));
+        let prepared = prepare(&self.request, start, target, prompt, profile).map(|prepared| {
+            self.call.note(start.id, prepared.notes);
             if prepared.by_tool {
-                self.call.answers_by_tool(begin.id);
+                self.call.answers_by_tool(start.id);
             }
-            Outbound::new(prepared.request, Arc::clone(&target.model), begin.stream)
-                .with_remaining(Some(begin.remaining))
+            Outbound::new(prepared.request, Arc::clone(&target.model), start.stream)
+                .with_remaining(Some(start.remaining))
         });
         let provider = Arc::clone(&target.provider);
         let used = key.clone();
@@ -223,14 +226,14 @@ impl Driver {
             provider.send(outbound.with_sent_at(Clock::wall())).await
         };
         let connecting = tracing::Instrument::instrument(connecting, span);
-        self.attempts.resize_with(begin.id.0, || None);
-        let stage = Stage::Connecting(Box::pin(connecting));
-        self.attempts.push(Some(Running { stage, key }));
+        self.attempts.resize_with(start.id.0, || None);
+        let state = AttemptState::Connecting(Box::pin(connecting));
+        self.attempts.push(Some(ActiveAttempt { state, key }));
     }
 
     /// Whether the call was woken. A call that has just begun to wait registers its signal and polls once more, because
     /// room may have been freed in between.
-    fn is_woken(&mut self, cx: &Context<'_>, now: Moment) -> bool {
+    fn check_wake(&mut self, cx: &Context<'_>, now: Moment) -> bool {
         let Some(ticket) = self.call.ticket() else { return false };
         let woken = match &self.wake {
             Some((_, signal)) => signal.take(cx),
@@ -242,96 +245,96 @@ impl Driver {
             }
         };
         if woken {
-            self.tell(now, Input::Woken);
+            self.dispatch(now, Input::Woken);
         }
         woken
     }
 
     /// Polls all attempts. Returns whether any made progress.
-    fn listen(&mut self, cx: &mut Context<'_>, now: Moment) -> bool {
-        let mut happened = false;
+    fn poll_attempts(&mut self, cx: &mut Context<'_>, now: Moment) -> bool {
+        let mut progressed = false;
         for index in 0..self.attempts.len() {
             let id = AttemptId(index);
-            let Some(running) = &mut self.attempts[index] else { continue };
-            let polled = match &mut running.stage {
-                Stage::Connecting(future) => match future.as_mut().poll(cx) {
+            let Some(active) = &mut self.attempts[index] else { continue };
+            let polled = match &mut active.state {
+                AttemptState::Connecting(future) => match future.as_mut().poll(cx) {
                     Poll::Pending => continue,
                     Poll::Ready(Ok(signals)) => {
-                        running.stage = Stage::Streaming(signals);
-                        happened = true;
+                        active.state = AttemptState::Streaming(signals);
+                        progressed = true;
                         continue;
                     }
                     Poll::Ready(Err(error)) => Some(Err(error)),
                 },
-                Stage::Streaming(signals) => match signals.poll_next_unpin(cx) {
+                AttemptState::Streaming(signals) => match signals.poll_next_unpin(cx) {
                     Poll::Pending => continue,
                     Poll::Ready(item) => item,
                 },
-                Stage::Judging(judging) => {
+                AttemptState::Judging(judging) => {
                     let Poll::Ready(judged) = judging.poll_unpin(cx) else { continue };
                     self.attempts[index] = None;
                     let input = match judged {
                         Ok(judged) => Input::Judged(id, judged),
                         Err(error) => Input::Failed(id, error),
                     };
-                    self.tell(now, input);
-                    happened = true;
+                    self.dispatch(now, input);
+                    progressed = true;
                     continue;
                 }
-                Stage::Renewing(renewing, error) => {
+                AttemptState::Renewing(renewing, error) => {
                     let Poll::Ready(renewed) = renewing.as_mut().poll(cx) else { continue };
                     let error = error.clone();
                     self.attempts[index] = None;
                     let input = if renewed { Input::Renewed(id, error) } else { Input::Failed(id, error) };
-                    self.tell(now, input);
-                    happened = true;
+                    self.dispatch(now, input);
+                    progressed = true;
                     continue;
                 }
             };
-            happened = true;
+            progressed = true;
             match polled {
                 Some(Ok(Signal::Chunk(chunk))) => self.call.on_event(now, id, chunk),
                 Some(Ok(Signal::Opened(opened))) => {
-                    self.identify(id, opened.request_id);
-                    self.note(now, Input::Opened(id, opened.limits));
+                    self.record_request_id(id, opened.request_id);
+                    self.record(now, Input::Opened(id, opened.limits));
                 }
-                Some(Ok(_)) => self.note(now, Input::Alive(id)),
+                Some(Ok(_)) => self.record(now, Input::Alive(id)),
                 Some(Err(error)) => {
-                    self.identify(id, error.request_id().map(str::to_owned));
+                    self.record_request_id(id, error.request_id().map(str::to_owned));
                     if let Some(attempt) = self.call.trail().attempts.get(index) {
                         observe::log_attempt_failure(index, attempt, &error);
                     }
                     match &mut self.attempts[index] {
-                        Some(running) if error.kind() == Kind::Auth => running.renew(error),
+                        Some(active) if error.kind() == Kind::Auth => active.renew(error),
                         attempt => {
                             *attempt = None;
-                            self.tell(now, Input::Failed(id, error));
+                            self.dispatch(now, Input::Failed(id, error));
                         }
                     }
                 }
                 None => {
                     self.attempts[index] = None;
-                    self.tell(now, Input::Ended(id));
+                    self.dispatch(now, Input::Ended(id));
                 }
             }
         }
-        happened
+        progressed
     }
 
-    fn identify(&mut self, id: AttemptId, request_id: Option<String>) {
-        let is_name = |id: &String| observe::token(Some(id), observe::LONGEST_ID).is_some();
+    fn record_request_id(&mut self, id: AttemptId, request_id: Option<String>) {
+        let is_name = |id: &String| observe::plain_token(Some(id), observe::LONGEST_ID).is_some();
         if let Some(request_id) = request_id.filter(is_name) {
             self.call.identify(id, request_id);
         }
     }
 
-    fn tell(&mut self, now: Moment, input: Input) {
-        self.note(now, input);
-        self.due = true;
+    fn dispatch(&mut self, now: Moment, input: Input) {
+        self.record(now, input);
+        self.needs_poll = true;
     }
 
     /// As [`Driver::tell`], for events that need no new step: at most they move a timer.
-    fn note(&mut self, now: Moment, input: Input) {
+    fn record(&mut self, now: Moment, input: Input) {
         self.shared.with_world(|world| self.call.handle(now, world, input));
     }
 
@@ -358,11 +361,11 @@ impl Driver {
 /// Dropping a call cancels it.
 impl Drop for Driver {
     fn drop(&mut self) {
-        if !self.over {
+        if !self.finished {
             self.attempts.clear();
             let now = self.shared.clock.now();
             self.report(now, || (CallEnd::Dropped, self.trail().clone()));
-            self.tell(now, Input::CallerGone);
+            self.dispatch(now, Input::CallerGone);
         }
         if let Some((ticket, _)) = self.wake.take() {
             self.shared.wake_signals.remove(ticket);

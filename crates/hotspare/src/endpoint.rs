@@ -14,7 +14,7 @@ use hotspare_normalize::PromptTemplate;
 use hotspare_provider::{Provider, Signer, Wire};
 
 use crate::key::Key;
-use crate::shared::Prompt;
+use crate::shared::NamedTemplate;
 
 /// A target's description; made by [`openai::target`](crate::openai::target) and its siblings.
 #[derive(Clone, Debug)]
@@ -28,7 +28,7 @@ pub struct Endpoint {
     pub(crate) keys: Vec<Key>,
     pub(crate) needs_key: bool,
     /// The key to use if none is given.
-    pub(crate) found_key: Option<Key>,
+    pub(crate) default_key: Option<Key>,
     pub(crate) signer: Option<Arc<dyn Signer>>,
     pub(crate) profile: Option<ModelProfile>,
     /// The provider under which the model catalogue lists the model.
@@ -41,8 +41,8 @@ pub struct Endpoint {
     pub(crate) breaker: Breaker,
     pub(crate) probe: bool,
     pub(crate) deadline_header: Option<String>,
-    pub(crate) net: Net,
-    pub(crate) prompt: Option<Prompt>,
+    pub(crate) network: NetworkOptions,
+    pub(crate) prompt: Option<NamedTemplate>,
     /// Mistakes found so far.
     pub(crate) mistakes: Vec<String>,
 }
@@ -56,7 +56,7 @@ pub(crate) enum Backend {
 
 /// Network settings.
 #[derive(Clone, Default, PartialEq, Eq)]
-pub(crate) struct Net {
+pub(crate) struct NetworkOptions {
     pub(crate) proxy: Option<String>,
     pub(crate) proxy_from_env: bool,
     pub(crate) ca: Option<Vec<u8>>,
@@ -64,9 +64,9 @@ pub(crate) struct Net {
 }
 
 /// Shows whether there is a proxy but not its address, which may contain a password.
-impl fmt::Debug for Net {
+impl fmt::Debug for NetworkOptions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Net")
+        f.debug_struct("NetworkOptions")
             .field("proxy", &self.proxy.is_some())
             .field("proxy_from_env", &self.proxy_from_env)
             .field("ca", &self.ca.is_some())
@@ -105,7 +105,7 @@ impl Endpoint {
             address,
             keys: Vec::new(),
             needs_key: false,
-            found_key: None,
+            default_key: None,
             signer: None,
             profile: None,
             catalog: None,
@@ -117,7 +117,7 @@ impl Endpoint {
             breaker: Breaker::default(),
             probe: false,
             deadline_header: None,
-            net: Net::default(),
+            network: NetworkOptions::default(),
             prompt: None,
             mistakes: Vec::new(),
         }
@@ -231,35 +231,35 @@ impl Endpoint {
     /// Rewrites requests for this model with a template of any kind; `name` identifies it in the trail.
     #[must_use]
     pub fn template(mut self, name: impl Into<String>, template: impl PromptTemplate + 'static) -> Self {
-        self.prompt = Some(Prompt { name: name.into(), template: Arc::new(template) });
+        self.prompt = Some(NamedTemplate { name: name.into(), template: Arc::new(template) });
         self
     }
 
     /// Connects through an HTTP proxy.
     #[must_use]
     pub fn proxy(mut self, url: impl Into<String>) -> Self {
-        self.net.proxy = Some(url.into());
+        self.network.proxy = Some(url.into());
         self
     }
 
     /// Connects through the proxies named in the environment (`HTTPS_PROXY` and related variables).
     #[must_use]
     pub fn proxy_from_env(mut self) -> Self {
-        self.net.proxy_from_env = true;
+        self.network.proxy_from_env = true;
         self
     }
 
     /// Trusts these certificate authorities (PEM) in addition to the default ones.
     #[must_use]
     pub fn ca(mut self, pem: impl Into<Vec<u8>>) -> Self {
-        self.net.ca = Some(pem.into());
+        self.network.ca = Some(pem.into());
         self
     }
 
     /// Time limit for connecting. Default 1 s.
     #[must_use]
     pub fn connect_timeout(mut self, limit: Duration) -> Self {
-        self.net.connect = Some(limit);
+        self.network.connect = Some(limit);
         self
     }
 }
@@ -267,8 +267,8 @@ impl Endpoint {
 /// Scheme, host and port of an address.
 #[cfg(feature = "_http")]
 fn host_of(url: &str) -> String {
-    let after = url.find("://").map_or(0, |at| at + 3);
-    let end = url[after..].find('/').map_or(url.len(), |at| after + at);
+    let start = url.find("://").map_or(0, |at| at + 3);
+    let end = url[start..].find('/').map_or(url.len(), |at| start + at);
     url[..end].to_ascii_lowercase()
 }
 
@@ -294,7 +294,7 @@ pub(crate) fn url_mistakes(url: &str) -> Vec<String> {
         mistakes.push("base_url ends with the version, without a query or fragment".into());
     }
     let path = url.trim_end_matches('/');
-    if let Some(call) = CALLS.iter().find(|call| path.ends_with(*call)) {
+    if let Some(call) = CALL_PATHS.iter().find(|call| path.ends_with(*call)) {
         mistakes
             .push(format!("base_url ends with the version: remove `{call}`, which is appended to each call"));
     }
@@ -303,4 +303,4 @@ pub(crate) fn url_mistakes(url: &str) -> Vec<String> {
 
 /// Endpoint paths that are often pasted with a base URL.
 #[cfg(feature = "_http")]
-const CALLS: [&str; 5] = ["/chat/completions", "/completions", "/embeddings", "/messages", "/responses"];
+const CALL_PATHS: [&str; 5] = ["/chat/completions", "/completions", "/embeddings", "/messages", "/responses"];

@@ -21,15 +21,15 @@ pub(crate) use slot::KeySlot;
 #[derive(Clone)]
 pub struct Key(Source);
 
-type Reader = dyn Fn() -> Result<Secret, String> + Send + Sync;
+type ReadKey = dyn Fn() -> Result<Secret, String> + Send + Sync;
 
 #[derive(Clone)]
 enum Source {
     Env(String),
-    Fetched(Arc<dyn Credentials>),
+    Credentials(Arc<dyn Credentials>),
     File(PathBuf),
-    Given(Secret),
-    Read(String, Arc<Reader>),
+    Literal(Secret),
+    Callback(String, Arc<ReadKey>),
 }
 
 impl Key {
@@ -46,13 +46,13 @@ impl Key {
     /// A key that the application already holds.
     #[must_use]
     pub fn from_secret(secret: Secret) -> Self {
-        Self(Source::Given(secret))
+        Self(Source::Literal(secret))
     }
 
     /// A key that has to be fetched and expires, such as a cloud's access token.
     #[must_use]
     pub fn from_credentials(credentials: Arc<dyn Credentials>) -> Self {
-        Self(Source::Fetched(credentials))
+        Self(Source::Credentials(credentials))
     }
 
     /// A key that `read` returns when the client is built and again when it is rejected. `name` appears in messages and
@@ -61,7 +61,7 @@ impl Key {
         name: impl Into<String>,
         read: impl Fn() -> Result<Secret, String> + Send + Sync + 'static,
     ) -> Self {
-        Self(Source::Read(name.into(), Arc::new(read)))
+        Self(Source::Callback(name.into(), Arc::new(read)))
     }
 
     /// Reads the text, which may contain several keys, such as those that clients must present.
@@ -70,15 +70,15 @@ impl Key {
     /// If the variable is not set or the file cannot be read; the text says what to do.
     pub fn reveal(&self) -> Result<Secret, String> {
         match &self.0 {
-            Source::Given(secret) => Ok(secret.clone()),
+            Source::Literal(secret) => Ok(secret.clone()),
             Source::Env(name) => std::env::var(name)
                 .map(Secret::new)
                 .map_err(|_| format!("{self:?} is not set; export it or use a file")),
-            Source::Fetched(_) => Err(format!("{self:?} must be fetched and cannot be read")),
+            Source::Credentials(_) => Err(format!("{self:?} must be fetched and cannot be read")),
             Source::File(path) => read_small(path)
                 .map(Secret::new)
                 .map_err(|error| format!("the key file {} cannot be read: {error}", path.display())),
-            Source::Read(_, read) => read(),
+            Source::Callback(_, read) => read(),
         }
     }
 
@@ -97,13 +97,13 @@ impl Key {
 
     /// Whether its source may hold another key later.
     fn can_change(&self) -> bool {
-        matches!(self.0, Source::File(_) | Source::Read(..))
+        matches!(self.0, Source::File(_) | Source::Callback(..))
     }
 
     /// The provider of credentials, for a key that has to be fetched.
     pub(crate) fn credentials(&self) -> Option<&Arc<dyn Credentials>> {
         match &self.0 {
-            Source::Fetched(credentials) => Some(credentials),
+            Source::Credentials(credentials) => Some(credentials),
             _ => None,
         }
     }
@@ -114,11 +114,11 @@ const LARGEST_FILE: u64 = 1 << 20;
 
 /// Reads a small file. Pipes and devices are refused, because they may never end.
 pub(crate) fn read_small(path: &Path) -> io::Result<String> {
-    let about = std::fs::metadata(path)?;
-    if !about.is_file() {
+    let metadata = std::fs::metadata(path)?;
+    if !metadata.is_file() {
         return Err(io::Error::new(ErrorKind::InvalidInput, "it is not a regular file"));
     }
-    if about.len() > LARGEST_FILE {
+    if metadata.len() > LARGEST_FILE {
         return Err(io::Error::new(
             ErrorKind::FileTooLarge,
             format!("it is larger than {LARGEST_FILE} bytes"),
@@ -144,10 +144,10 @@ impl fmt::Debug for Key {
             Source::Env(_) => {
                 f.write_str("the variable that `env` names (not shown: it may be the key itself)")
             }
-            Source::Fetched(credentials) => credentials.fmt(f),
+            Source::Credentials(credentials) => credentials.fmt(f),
             Source::File(path) => write!(f, "the key file {}", path.display()),
-            Source::Given(_) => f.write_str("[key]"),
-            Source::Read(name, _) => f.write_str(name),
+            Source::Literal(_) => f.write_str("[key]"),
+            Source::Callback(name, _) => f.write_str(name),
         }
     }
 }

@@ -12,7 +12,7 @@ use crate::client::Client;
 use crate::shared::Shared;
 
 /// Reports a spare whose price is at least this multiple of the main target's.
-const DEARER: u64 = 2;
+const PRICE_RATIO: u64 = 2;
 
 /// Something a caller will notice when a route fails over.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,8 +43,8 @@ impl Client {
         for route in &shared.routes {
             let Some((&first, rest)) = route.members.split_first() else { continue };
             let targets = shared.fleet.targets();
-            let mut say = |place: usize, what: Vec<String>| {
-                let target = &targets[place].id;
+            let mut report = |index: usize, what: Vec<String>| {
+                let target = &targets[index].id;
                 lints.extend(what.into_iter().map(|what| Lint {
                     route: route.name.clone(),
                     target: target.clone(),
@@ -52,11 +52,11 @@ impl Client {
                 }));
             };
             if rest.is_empty() && route.name == targets[first].id.as_str() {
-                say(first, by_itself(&targets[first], today));
+                report(first, lint_target(&targets[first], today));
                 continue;
             }
-            for place in rest {
-                say(*place, beside(&targets[first], &targets[*place]));
+            for index in rest {
+                report(*index, lint_spare(&targets[first], &targets[*index]));
             }
         }
         lints
@@ -73,7 +73,7 @@ impl Client {
         instructed.messages.insert(0, hotspare_core::Message::system("Be brief."));
         let mut wrong = Vec::new();
         let mut tried = 0;
-        for (route, target, prompt) in every_prompt(shared) {
+        for (route, target, prompt) in all_templates(shared) {
             tried += 1;
             let model = &shared.targets[target].model;
             let failure = [&bare, &instructed]
@@ -93,18 +93,21 @@ impl Client {
     }
 }
 
-fn every_prompt(shared: &Shared) -> impl Iterator<Item = (Option<&str>, usize, &crate::shared::Prompt)> {
-    let own = shared.targets.iter().enumerate();
-    let own = own.filter_map(|(place, target)| target.prompt.as_ref().map(|prompt| (None, place, prompt)));
+fn all_templates(
+    shared: &Shared,
+) -> impl Iterator<Item = (Option<&str>, usize, &crate::shared::NamedTemplate)> {
+    let by_target = shared.targets.iter().enumerate();
+    let by_target =
+        by_target.filter_map(|(index, target)| target.prompt.as_ref().map(|prompt| (None, index, prompt)));
     let routes = shared.routes.iter().zip(&shared.prompts);
-    let routed = routes.flat_map(|(route, prompts)| {
-        prompts.iter().map(|(place, prompt)| (Some(route.name.as_str()), *place, prompt))
+    let by_route = routes.flat_map(|(route, prompts)| {
+        prompts.iter().map(|(index, prompt)| (Some(route.name.as_str()), *index, prompt))
     });
-    own.chain(routed)
+    by_target.chain(by_route)
 }
 
-/// What is worth reporting of a target whatever its position.
-fn by_itself(target: &Target, today: Option<&str>) -> Vec<String> {
+/// What is worth reporting about a target regardless of its position.
+fn lint_target(target: &Target, today: Option<&str>) -> Vec<String> {
     let profile = &target.profile;
     let mut what = Vec::new();
     // Capabilities that the wire sets for all models say nothing about this model.
@@ -129,7 +132,7 @@ fn by_itself(target: &Target, today: Option<&str>) -> Vec<String> {
 }
 
 /// What a spare lacks compared with the main target.
-fn beside(main: &Target, spare: &Target) -> Vec<String> {
+fn lint_spare(main: &Target, spare: &Target) -> Vec<String> {
     let (a, b) = (&main.profile, &spare.profile);
     let mut what = Vec::new();
     let abilities = [
@@ -155,9 +158,9 @@ fn beside(main: &Target, spare: &Target) -> Vec<String> {
         }
     }
     if let (Some(main), Some(spare)) = (a.price, b.price) {
-        let (cheap, dear) = (main.input + main.output, spare.input + spare.output);
-        if cheap > 0 && dear >= cheap.saturating_mul(DEARER) {
-            let tenths = dear.saturating_mul(10) / cheap;
+        let (cheap, expensive) = (main.input + main.output, spare.input + spare.output);
+        if cheap > 0 && expensive >= cheap.saturating_mul(PRICE_RATIO) {
+            let tenths = expensive.saturating_mul(10) / cheap;
             what.push(format!("costs {}.{} times as much", tenths / 10, tenths % 10));
         }
     }

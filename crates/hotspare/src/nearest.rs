@@ -5,8 +5,9 @@
 /// The three of `names` most likely meant by `name`. A shared prefix outweighs the edit distance: `gpt-9` is closer to
 /// `gpt-4o-mini` than to `o`.
 pub(crate) fn nearest(name: &str, mut names: Vec<String>) -> String {
-    let is_kin = |known: &str| known.chars().zip(name.chars()).take_while(|(a, b)| a == b).count() >= 3;
-    names.sort_by_key(|known| (!is_kin(known), distance(known, name)));
+    let shares_prefix =
+        |known: &str| known.chars().zip(name.chars()).take_while(|(a, b)| a == b).count() >= 3;
+    names.sort_by_key(|known| (!shares_prefix(known), distance(known, name)));
     names.truncate(3);
     names.join("`, `")
 }

@@ -64,7 +64,7 @@ pub(crate) struct Observer {
 
 /// Calls all listeners. They run inside whichever call noticed the change, which is often unrelated, so panics are
 /// caught.
-pub(crate) fn call<T>(listeners: &[Listener<T>], change: &T) {
+pub(crate) fn notify<T>(listeners: &[Listener<T>], change: &T) {
     for listener in listeners {
         if catch_unwind(AssertUnwindSafe(|| listener(change))).is_err() {
             tracing::error!(target: "hotspare", "a listener of the application panicked");
@@ -72,19 +72,19 @@ pub(crate) fn call<T>(listeners: &[Listener<T>], change: &T) {
     }
 }
 
-fn ids<'a>(targets: impl Iterator<Item = &'a Target>) -> Vec<TargetId> {
+fn target_ids<'a>(targets: impl Iterator<Item = &'a Target>) -> Vec<TargetId> {
     targets.map(|target| target.id.clone()).collect()
 }
 
 impl Observer {
     /// Reports breaker changes. Called without the world's lock.
-    pub(crate) fn speak(&self, fleet: &Fleet, notices: Vec<Transition>) {
+    pub(crate) fn log_breaker_changes(&self, fleet: &Fleet, notices: Vec<Transition>) {
         for notice in notices {
             let (scope, name) = fleet.scope_name(notice.scope).unwrap_or((Scope::None, ""));
             let change = BreakerChange {
                 scope_name: name.to_owned(),
                 scope,
-                targets: ids(fleet.concerned(notice.scope)),
+                targets: target_ids(fleet.concerned(notice.scope)),
                 from: notice.from,
                 to: notice.to,
                 reason: notice.reason.to_string(),
@@ -98,7 +98,7 @@ impl Observer {
                 reason = %change.reason,
                 "breaker {}", change.to,
             );
-            call(&self.on_transition, &change);
+            notify(&self.on_transition, &change);
         }
     }
 }
@@ -106,10 +106,10 @@ impl Observer {
 impl Observer {
     /// Reports that the local network became suspect, or is no longer. It is presented as a breaker of its own, since
     /// each host is then tried once a second.
-    pub(crate) fn log_network_change(&self, fleet: &Fleet, news: &NetworkChange) {
+    pub(crate) fn log_network_change(&self, fleet: &Fleet, change: &NetworkChange) {
         let concerned = fleet.targets().iter();
-        let concerned = concerned.filter(|target| news.hosts.contains(&target.scopes(0)[0]));
-        let (from, to, reason) = if news.suspected {
+        let concerned = concerned.filter(|target| change.hosts.contains(&target.scopes(0)[0]));
+        let (from, to, reason) = if change.suspected {
             (
                 BreakerState::Closed,
                 BreakerState::HalfOpen,
@@ -121,13 +121,13 @@ impl Observer {
         let change = BreakerChange {
             scope_name: "local network".to_owned(),
             scope: Scope::None,
-            targets: ids(concerned),
+            targets: target_ids(concerned),
             from,
             to,
             reason: reason.to_owned(),
         };
         tracing::warn!(target: "hotspare", targets = ?change.targets, reason, "local network {to}");
-        call(&self.on_transition, &change);
+        notify(&self.on_transition, &change);
     }
 
     /// Reports that a key or a model went out of service, or came back.
@@ -142,7 +142,7 @@ impl Observer {
             let change = ServiceChange {
                 scope_name: name.to_owned(),
                 scope: level,
-                targets: ids(fleet.concerned(scope)),
+                targets: target_ids(fleet.concerned(scope)),
                 in_service,
                 kind,
                 recheck_after,
@@ -160,13 +160,13 @@ impl Observer {
                     "out of service: {}", kind.summary(),
                 );
             }
-            call(&self.on_service_change, &change);
+            notify(&self.on_service_change, &change);
         }
     }
 }
 
 /// The span of a call, which contains all its events.
-pub(crate) fn span_of(route: &Route) -> Span {
+pub(crate) fn call_span(route: &Route) -> Span {
     tracing::info_span!(target: "hotspare", "hotspare.call", route = %route.name)
 }
 
@@ -177,7 +177,7 @@ pub(crate) const LONGEST_ID: usize = 128;
 const LONGEST_CODE: usize = 64;
 
 /// The text if it is a plain token of at most `longest` bytes: anything longer or with spaces may repeat the prompt.
-pub(crate) fn token(text: Option<&str>, longest: usize) -> Option<&str> {
+pub(crate) fn plain_token(text: Option<&str>, longest: usize) -> Option<&str> {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte);
     text.filter(|text| !text.is_empty() && text.len() <= longest && text.bytes().all(is_plain))
 }
@@ -190,7 +190,7 @@ pub(crate) fn log_attempt_failure(index: usize, attempt: &Attempt, error: &Error
         target = %attempt.target,
         kind = %error.kind(),
         status = error.status(),
-        code = token(error.code(), LONGEST_CODE),
+        code = plain_token(error.code(), LONGEST_CODE),
         upstream_request_id = attempt.request_id,
         "attempt failed",
     );
@@ -238,7 +238,7 @@ pub(crate) fn log_failure(error: &Error) {
         .chain(error.trail().skipped.iter().map(|skipped| format!("{}: passed over", skipped.target)))
         .collect();
     let tried = tried.join(", ");
-    let code = token(error.code(), LONGEST_CODE);
+    let code = plain_token(error.code(), LONGEST_CODE);
     // If no provider was asked, the text is our own: why each target was skipped.
     let why = (attempts == 0).then(|| error.message());
     if error.blame() == Blame::Caller {
@@ -260,10 +260,10 @@ mod tests {
 
     #[test]
     fn only_identifier_like_codes_are_logged() {
-        assert_eq!(token(Some("rate_limit.x-1"), LONGEST_CODE), Some("rate_limit.x-1"));
+        assert_eq!(plain_token(Some("rate_limit.x-1"), LONGEST_CODE), Some("rate_limit.x-1"));
         for wrong in ["", "my secret prompt", "a\nb", "é", &"x".repeat(LONGEST_CODE + 1)] {
-            assert_eq!(token(Some(wrong), LONGEST_CODE), None, "{wrong}");
+            assert_eq!(plain_token(Some(wrong), LONGEST_CODE), None, "{wrong}");
         }
-        assert_eq!(token(None, LONGEST_CODE), None);
+        assert_eq!(plain_token(None, LONGEST_CODE), None);
     }
 }

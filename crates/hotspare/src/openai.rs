@@ -66,7 +66,7 @@ impl OpenAiTarget {
         self
     }
 
-    /// Uses the chat wire, whatever the catalogue says.
+    /// Uses the chat wire regardless of the catalogue.
     #[must_use]
     pub fn chat(mut self) -> Self {
         self.api = Some(Api::Chat);

@@ -15,10 +15,10 @@ use hotspare_core::{
 use hotspare_engine::AttemptStart;
 use hotspare_normalize::{by_tool, portable, rewrite_schema, short_tool_ids, trim, user_first};
 
-use crate::shared::{Connected, Prompt};
+use crate::shared::{ConnectedTarget, NamedTemplate};
 
 /// With less room than this, in tokens, setting a limit is no better than the wire's default.
-const ROOM: u64 = 4_096;
+const MIN_OUTPUT_LIMIT: u64 = 4_096;
 
 /// A request prepared for one attempt.
 #[derive(Debug)]
@@ -36,9 +36,9 @@ pub(crate) struct Prepared {
 /// [`Kind::Unsupported`] if the target's template does not work for this request; another target may have none.
 pub(crate) fn prepare(
     request: &Request,
-    begin: &AttemptStart,
-    target: &Connected,
-    prompt: Option<&Prompt>,
+    start: &AttemptStart,
+    target: &ConnectedTarget,
+    prompt: Option<&NamedTemplate>,
     profile: &ModelProfile,
 ) -> Result<Prepared, Error> {
     let mut notes = Vec::new();
@@ -52,14 +52,14 @@ pub(crate) fn prepare(
         let what = format!("the request has a tool that only a provider of the wire {} runs", tool.wire);
         return Err(Error::new(Kind::Unsupported, what));
     }
-    let asked = request.messages.iter().filter(|message| message.role == Role::User);
+    let user_messages = request.messages.iter().filter(|message| message.role == Role::User);
     let foreign = |part: &&Part| matches!(part, Part::Native(native) if native.wire != wire);
-    if let Some(Part::Native(native)) = asked.flat_map(|message| &message.parts).find(foreign) {
+    if let Some(Part::Native(native)) = user_messages.flat_map(|message| &message.parts).find(foreign) {
         let what =
             format!("the request has a part that only a provider of the wire {} can read", native.wire);
         return Err(Error::new(Kind::Unsupported, what));
     }
-    for (_, fields) in request.extras.iter().filter(|(meant, _)| *meant != wire) {
+    for (_, fields) in request.extras.iter().filter(|(wire_name, _)| *wire_name != wire) {
         let names: Vec<&str> = fields.keys().map(String::as_str).collect();
         notes.push(format!("dropped fields specific to another wire ({})", names.join(", ")));
     }
@@ -68,7 +68,7 @@ pub(crate) fn prepare(
         notes.extend(portable.notes.iter().map(ToString::to_string));
         prepared = portable.request;
     }
-    if let Some(most) = begin.trim_to {
+    if let Some(most) = start.trim_to {
         let (trimmed, missing) = trim(&prepared, most).ok_or_else(|| {
             Error::new(Kind::ContextOverflow, "the last turn alone is longer than its window")
         })?;
@@ -97,18 +97,18 @@ pub(crate) fn prepare(
         notes.push(note.to_string());
         prepared = Cow::Owned(changed);
     }
-    let by_tool = shape(&mut prepared, &mut notes, target, profile);
+    let by_tool = apply_output_format(&mut prepared, &mut notes, target, profile);
     if profile.capabilities.sampling == Some(false) && prepared.sampling != Sampling::default() {
         prepared.to_mut().sampling = Sampling::default();
         notes.push("dropped the sampling parameters: the model accepts none".into());
     }
-    limit(&mut prepared, &mut notes, begin, profile);
-    if let Some(reask) = &begin.reask {
+    limit_output(&mut prepared, &mut notes, start, profile);
+    if let Some(reask) = &start.reask {
         let request = prepared.to_mut();
         request.messages.push(Message::assistant(reask.answer.as_ref()));
         request.messages.push(Message::user(reask.feedback.as_ref()));
     }
-    if let Some(resume) = begin.resume.as_ref().filter(|resume| resume.prefill) {
+    if let Some(resume) = start.resume.as_ref().filter(|resume| resume.prefill) {
         let request = prepared.to_mut();
         // The continuation gets what is left of the output limit, at about four bytes per token.
         let sent = resume.text.len() as u64 / 4;
@@ -124,10 +124,10 @@ pub(crate) fn prepare(
 }
 
 /// Limits the answer to the model's maximum, if the request asks for more or gives no limit where the wire needs one.
-fn limit(
+fn limit_output(
     request: &mut Cow<'_, ChatRequest>,
     notes: &mut Vec<String>,
-    begin: &AttemptStart,
+    start: &AttemptStart,
     profile: &ModelProfile,
 ) {
     let Some(most) = profile.max_output else { return };
@@ -137,10 +137,10 @@ fn limit(
             notes.push(format!("max_tokens {wanted} lowered to {most}, the model's longest answer"));
         }
         None if profile.capabilities.unlimited_output == Some(false) => {
-            let prompt = begin.most_prompt_tokens;
+            let prompt = start.most_prompt_tokens;
             let room = profile.context_window.map_or(most, |window| window.saturating_sub(prompt));
             // With less room, the wire's own default is as good a guess.
-            if room >= most.min(ROOM) {
+            if room >= most.min(MIN_OUTPUT_LIMIT) {
                 request.to_mut().max_output = Some(most.min(room));
             }
         }
@@ -151,23 +151,23 @@ fn limit(
 /// Requests the output format in the way the target supports: an enforced format, a tool it must call, or words in the
 /// prompt. The answer is always checked against the format that the caller asked for. Returns whether the answer
 /// arrives as a tool call.
-fn shape(
+fn apply_output_format(
     request: &mut Cow<'_, ChatRequest>,
     notes: &mut Vec<String>,
-    target: &Connected,
+    target: &ConnectedTarget,
     profile: &ModelProfile,
 ) -> bool {
     let can = &profile.capabilities;
-    let forced = can.json_schema == Some(false)
+    let as_tool_call = can.json_schema == Some(false)
         && can.forced_tool == Some(true)
         && can.tools != Some(false)
         && !target.provider.thinks(request);
-    if forced && let Some(asked) = by_tool(request) {
+    if as_tool_call && let Some(tool_request) = by_tool(request) {
         notes.push("the schema is requested as a tool call".into());
-        *request = Cow::Owned(asked);
+        *request = Cow::Owned(tool_request);
         return true;
     }
-    let words = match &request.output {
+    let instruction = match &request.output {
         OutputFormat::JsonSchema { schema, .. } if can.json_schema == Some(false) => {
             notes.push("the schema is requested in the prompt".into());
             format!(
@@ -181,19 +181,19 @@ fn shape(
             "Answer with one JSON object and nothing else: no words around it, no code fence.".to_owned()
         }
         _ => {
-            spell_schema(request, notes, target);
+            fit_schema(request, notes, target);
             return false;
         }
     };
     let request = request.to_mut();
     request.output = if can.json_mode == Some(false) { OutputFormat::Text } else { OutputFormat::JsonObject };
-    let head = request.messages.iter().take_while(|message| instructs(message)).count();
-    request.messages.insert(head, Message::system(words));
+    let head = request.messages.iter().take_while(|message| is_instruction(message)).count();
+    request.messages.insert(head, Message::system(instruction));
     false
 }
 
 /// Rewrites a schema that is to be enforced into the subset that the target supports.
-fn spell_schema(request: &mut Cow<'_, ChatRequest>, notes: &mut Vec<String>, target: &Connected) {
+fn fit_schema(request: &mut Cow<'_, ChatRequest>, notes: &mut Vec<String>, target: &ConnectedTarget) {
     let OutputFormat::JsonSchema { name, schema, strict } = &request.output else { return };
     let Some(subset) = target.provider.schema_subset(&target.model).filter(|_| *strict) else { return };
     let name = name.clone();
@@ -212,6 +212,6 @@ fn spell_schema(request: &mut Cow<'_, ChatRequest>, notes: &mut Vec<String>, tar
     request.to_mut().output = output;
 }
 
-fn instructs(message: &Message) -> bool {
+fn is_instruction(message: &Message) -> bool {
     matches!(message.role, Role::System | Role::Developer)
 }

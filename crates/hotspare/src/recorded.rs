@@ -19,17 +19,17 @@
 //! ```
 
 mod bedrock_body;
+mod decode_as;
 mod exchange;
+mod json;
 mod lines;
-mod reads;
-mod shown;
 mod table;
 
 use hotspare_core::{ChatResponse, EmbedResponse, Error, RateLimits};
 
+pub use decode_as::DecodeAs;
 pub use exchange::Exchange;
 pub use lines::{BadLine, Lines, decode};
-pub use reads::Reads;
 pub use table::{Row, TABLE};
 
 /// What Hotspare makes of one recorded exchange.

@@ -24,10 +24,10 @@ pub(crate) struct Shared {
     pub(crate) clock: Clock,
     pub(crate) fleet: Arc<Fleet>,
     /// In the fleet's order.
-    pub(crate) targets: Vec<Connected>,
+    pub(crate) targets: Vec<ConnectedTarget>,
     pub(crate) routes: Vec<Arc<Route>>,
     /// By route: prompt templates it sets for some of its targets.
-    pub(crate) prompts: Vec<BTreeMap<usize, Prompt>>,
+    pub(crate) prompts: Vec<BTreeMap<usize, NamedTemplate>>,
     /// Further names of routes; `*` matches every other name.
     pub(crate) aliases: Vec<(String, usize)>,
     pub(crate) observer: RwLock<Observer>,
@@ -39,12 +39,12 @@ pub(crate) struct Shared {
 
 /// A target with everything needed to send to it.
 #[derive(Debug)]
-pub(crate) struct Connected {
+pub(crate) struct ConnectedTarget {
     pub(crate) id: TargetId,
     pub(crate) provider: Arc<dyn Provider>,
     pub(crate) model: Arc<str>,
     pub(crate) keys: Vec<Arc<KeySlot>>,
-    pub(crate) prompt: Option<Prompt>,
+    pub(crate) prompt: Option<NamedTemplate>,
     /// Whether its last request was for embeddings or, before the first one, whether its model is known to provide
     /// them.
     pub(crate) embeds: AtomicBool,
@@ -52,24 +52,24 @@ pub(crate) struct Connected {
 
 /// A target's prompt template, with its name for the trail.
 #[derive(Clone)]
-pub(crate) struct Prompt {
+pub(crate) struct NamedTemplate {
     pub(crate) name: String,
     pub(crate) template: Arc<dyn PromptTemplate>,
 }
 
 /// A template may be confidential, so only its name is shown.
-impl fmt::Debug for Prompt {
+impl fmt::Debug for NamedTemplate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Prompt({})", self.name)
+        write!(f, "NamedTemplate({})", self.name)
     }
 }
 
 impl Shared {
     pub(crate) fn new(
         fleet: Arc<Fleet>,
-        targets: Vec<Connected>,
+        targets: Vec<ConnectedTarget>,
         routes: Vec<Arc<Route>>,
-        prompts: Vec<BTreeMap<usize, Prompt>>,
+        prompts: Vec<BTreeMap<usize, NamedTemplate>>,
         aliases: Vec<(String, usize)>,
         world: World,
     ) -> Self {
@@ -89,18 +89,18 @@ impl Shared {
     }
 
     /// The prompt template of a target in a route: the route's, else its own.
-    pub(crate) fn prompt(&self, route: usize, target: usize) -> Option<&Prompt> {
+    pub(crate) fn prompt(&self, route: usize, target: usize) -> Option<&NamedTemplate> {
         let of_route = self.prompts.get(route).and_then(|prompts| prompts.get(&target));
         of_route.or(self.targets[target].prompt.as_ref())
     }
 
     /// Acts on the world under its lock, then handles the consequences outside the lock: reports breaker changes and
     /// wakes calls for which there is room.
-    pub(crate) fn with_world<T>(&self, act: impl FnOnce(&mut World) -> T) -> T {
+    pub(crate) fn with_world<T>(&self, action: impl FnOnce(&mut World) -> T) -> T {
         let (result, notices, service, network, woken, stirred) = {
             // A panic elsewhere does not invalidate the world: its state is consistent between any two calls.
             let mut world = self.world.lock().unwrap_or_else(PoisonError::into_inner);
-            let result = act(&mut world);
+            let result = action(&mut world);
             if world.is_quiet() {
                 return result;
             }
@@ -122,10 +122,10 @@ impl Shared {
         }
         if !notices.is_empty() || !service.is_empty() || network.is_some() {
             let observer = self.observer.read().unwrap_or_else(PoisonError::into_inner).clone();
-            observer.speak(&self.fleet, notices);
+            observer.log_breaker_changes(&self.fleet, notices);
             observer.log_service_changes(&self.fleet, service);
-            if let Some(news) = &network {
-                observer.log_network_change(&self.fleet, news);
+            if let Some(change) = &network {
+                observer.log_network_change(&self.fleet, change);
             }
         }
         result

@@ -53,13 +53,13 @@ impl Client {
     pub fn routes(&self) -> Vec<RouteStatus> {
         let shared = self.shared();
         let now = shared.clock.now();
-        let is_own = |route: &Route| matches!(route.members[..], [place] if shared.fleet.find(&route.name) == Some(place));
+        let is_own = |route: &Route| matches!(route.members[..], [index] if shared.fleet.find(&route.name) == Some(index));
         let routes = shared.routes.iter().filter(|route| !is_own(route));
         shared.with_world(|world| {
             world.advance(now);
             let status = |route: &Arc<Route>| RouteStatus {
                 name: route.name.clone(),
-                targets: route.members.iter().map(|&place| shared.targets[place].id.clone()).collect(),
+                targets: route.members.iter().map(|&index| shared.targets[index].id.clone()).collect(),
                 usable: world.views(now, route, 0, true).iter().filter(|view| view.usable).count(),
             };
             routes.map(status).collect()
@@ -76,17 +76,17 @@ impl Client {
             world.advance(now);
             fleet
                 .enumerate()
-                .map(|(place, (target, connected))| TargetStatus {
+                .map(|(index, (target, connected))| TargetStatus {
                     id: target.id.clone(),
                     wire: target.wire,
                     model: connected.model.to_string(),
                     profile: target.profile.clone(),
-                    keys: (0..connected.keys.len()).map(|key| world.key_status(now, place, key)).collect(),
-                    disabled_by: world.disabled_by(place),
-                    view: world.view(now, place, 0),
-                    counts: world.counts(place).clone(),
-                    queued: world.queued(place),
-                    spent: world.spent(now, place),
+                    keys: (0..connected.keys.len()).map(|key| world.key_status(now, index, key)).collect(),
+                    disabled_by: world.disabled_by(index),
+                    view: world.view(now, index, 0),
+                    counts: world.counts(index).clone(),
+                    queued: world.queued(index),
+                    spent: world.spent(now, index),
                 })
                 .collect()
         })
@@ -116,8 +116,8 @@ impl Client {
     }
 
     fn set_cordoned(&self, target: &str, cordoned: bool) -> Result<(), Error> {
-        let place = self.place(target)?;
-        self.shared().with_world(|world| world.set_cordoned(place, cordoned));
+        let index = self.target_index(target)?;
+        self.shared().with_world(|world| world.set_cordoned(index, cordoned));
         Ok(())
     }
 
@@ -127,8 +127,8 @@ impl Client {
     /// # Errors
     /// If there is no such target.
     pub fn enable(&self, target: &str) -> Result<(), Error> {
-        let place = self.place(target)?;
-        self.shared().with_world(|world| world.enable(place));
+        let index = self.target_index(target)?;
+        self.shared().with_world(|world| world.enable(index));
         Ok(())
     }
 
@@ -137,24 +137,24 @@ impl Client {
     /// so.
     pub async fn reload_keys(&self) -> usize {
         let shared = self.shared();
-        let slots = shared.targets.iter().enumerate().flat_map(|(place, target)| {
-            target.keys.iter().enumerate().map(move |(key, slot)| (place, key, target, slot))
+        let slots = shared.targets.iter().enumerate().flat_map(|(index, target)| {
+            target.keys.iter().enumerate().map(move |(key, slot)| (index, key, target, slot))
         });
-        let reloading = slots.map(async |(place, key, target, slot)| {
+        let reloading = slots.map(async |(index, key, target, slot)| {
             let changed = slot.reload().await.unwrap_or_else(|what| {
                 tracing::warn!(target: "hotspare", target = %target.id, key = key + 1, "{what}: the last key stays in use");
                 false
             });
             if changed {
-                shared.with_world(|world| world.renew_key(place, key));
+                shared.with_world(|world| world.renew_key(index, key));
             }
             usize::from(changed)
         });
         futures::future::join_all(reloading).await.into_iter().sum()
     }
 
-    fn place(&self, target: &str) -> Result<usize, Error> {
-        let place = self.shared().fleet.find(target);
-        place.ok_or_else(|| Error::new(Kind::Config, format!("there is no target `{target}`")))
+    fn target_index(&self, target: &str) -> Result<usize, Error> {
+        let index = self.shared().fleet.find(target);
+        index.ok_or_else(|| Error::new(Kind::Config, format!("there is no target `{target}`")))
     }
 }

@@ -38,12 +38,12 @@ pub struct ChatStream {
     first: Option<Output>,
     end: Option<Summary>,
     failed: Option<Trail>,
-    over: bool,
+    finished: bool,
 }
 
 impl ChatStream {
     pub(crate) fn new(driver: Box<Driver>, first: Output) -> Self {
-        Self { driver, first: Some(first), end: None, failed: None, over: false }
+        Self { driver, first: Some(first), end: None, failed: None, finished: false }
     }
 
     /// The attempts so far, and their outcomes.
@@ -80,7 +80,7 @@ impl ChatStream {
 
     /// The next event with the frame it was read from, for relays whose caller speaks the provider's wire.
     pub fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Chunk, Error>>> {
-        if self.over {
+        if self.finished {
             return Poll::Ready(None);
         }
         let output = match self.first.take() {
@@ -90,7 +90,7 @@ impl ChatStream {
         match output {
             Output::Chunk(chunk) => Poll::Ready(Some(Ok(chunk))),
             Output::Done(result) => {
-                self.over = true;
+                self.finished = true;
                 match *result {
                     Ok(summary) => {
                         self.end = Some(summary);

@@ -15,7 +15,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::client::Client;
-use crate::validators::Both;
+use crate::validators::BothValidators;
 
 /// An answer and its value. It dereferences to the answer (`served_by`, `trail`, `usage`, `cost()`).
 #[derive(Clone, Debug, PartialEq)]
@@ -74,8 +74,8 @@ impl Client {
         let OutputFormat::JsonSchema { schema, .. } = &request.output else {
             return Err(Error::new(Kind::InvalidRequest, "the request has no schema"));
         };
-        let form = Both(self.validator(schema)?, Fits::<T>(PhantomData));
-        let response = self.chat_checked(request, OutputCheck::validated(Arc::new(form))).await?;
+        let check = BothValidators(self.validator(schema)?, DeserializesAs::<T>(PhantomData));
+        let response = self.chat_checked(request, OutputCheck::validated(Arc::new(check))).await?;
         match serde_json::from_str(&response.text()) {
             Ok(value) => Ok(Typed { value, response }),
             Err(_) => {
@@ -121,9 +121,9 @@ fn name<T: JsonSchema>() -> String {
 }
 
 /// Accepts what deserializes as `T`.
-struct Fits<T>(PhantomData<fn() -> T>);
+struct DeserializesAs<T>(PhantomData<fn() -> T>);
 
-impl<T: DeserializeOwned> Validator for Fits<T> {
+impl<T: DeserializeOwned> Validator for DeserializesAs<T> {
     fn validate(&self, answer: &Value) -> Result<(), Vec<Violation>> {
         T::deserialize(answer)
             .map(drop)

@@ -1,7 +1,7 @@
 //! Validators for answers and tool arguments, compiled once per schema.
 //!
 //! Not a validator: those are in `hotspare-normalize`. Invariant: the weight of cached schemas, and of those compiled
-//! for one request, is bounded, whatever callers send.
+//! for one request, is bounded, regardless of what callers send.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -13,24 +13,24 @@ use serde_json::Value;
 use crate::blocking;
 
 /// Maximum number of cached schemas; an application has a handful, an agent some dozens of tools.
-const KEPT: usize = 256;
+const MAX_CACHED_SCHEMAS: usize = 256;
 
 /// Approximate maximum size in bytes of all cached schemas, and of those for one request's tools.
-const WEIGHT: usize = 128 << 20;
-const TOOLS: usize = WEIGHT / 2;
+const MAX_CACHE_BYTES: usize = 128 << 20;
+const MAX_TOOL_BYTES: usize = MAX_CACHE_BYTES / 2;
 
 /// The largest schema in bytes that is compiled on the caller's thread, if it has no regular expressions: about a
 /// millisecond's work. A schema with 64 large regular expressions takes more than a hundred times as long.
 #[cfg(feature = "schema")]
-const QUICK: usize = 8 << 10;
+const INLINE_COMPILE_BYTES: usize = 8 << 10;
 
 /// Compiled schemas.
 #[derive(Default)]
-pub(crate) struct Validators(Mutex<Kept>);
+pub(crate) struct Validators(Mutex<Cache>);
 
 /// Compiled schemas by their text, and why others cannot be compiled, with their total weight.
 #[derive(Default)]
-struct Kept {
+struct Cache {
     by_text: HashMap<String, Result<Compiled, Error>>,
     weight: usize,
 }
@@ -60,13 +60,13 @@ impl Validators {
     /// The checks for tool arguments. A tool whose schema cannot be used, or exceeds the remaining budget, is left to
     /// its provider to judge.
     pub(crate) fn for_tools(&self, tools: &[Tool]) -> Vec<(String, OutputCheck)> {
-        let mut left = TOOLS;
+        let mut budget = MAX_TOOL_BYTES;
         let mut checks = Vec::with_capacity(tools.len());
         for tool in tools {
             let Ok(Compiled { validator, weight }) = self.compiled(&tool.parameters) else { continue };
             checks.push((tool.name.clone(), OutputCheck::validated(validator)));
-            let Some(rest) = left.checked_sub(weight) else { break };
-            left = rest;
+            let Some(rest) = budget.checked_sub(weight) else { break };
+            budget = rest;
         }
         checks
     }
@@ -80,19 +80,20 @@ impl Validators {
     }
 
     fn compiled(&self, schema: &Json) -> Result<Compiled, Error> {
-        if let Some(known) = self.kept().by_text.get(schema.as_str()) {
+        if let Some(known) = self.cache().by_text.get(schema.as_str()) {
             return known.clone();
         }
         // Outside the lock, so that other requests need not wait.
         let compiled = compile(schema);
         let text = schema.as_str();
         let weight = compiled.as_ref().map_or(text.len(), |compiled| compiled.weight);
-        let mut kept = self.kept();
-        if kept.by_text.len() >= KEPT || kept.weight.saturating_add(weight) > WEIGHT {
-            *kept = Kept::default();
+        let mut cache = self.cache();
+        if cache.by_text.len() >= MAX_CACHED_SCHEMAS || cache.weight.saturating_add(weight) > MAX_CACHE_BYTES
+        {
+            *cache = Cache::default();
         }
-        if kept.by_text.insert(text.to_owned(), compiled.clone()).is_none() {
-            kept.weight = kept.weight.saturating_add(weight);
+        if cache.by_text.insert(text.to_owned(), compiled.clone()).is_none() {
+            cache.weight = cache.weight.saturating_add(weight);
         }
         compiled
     }
@@ -128,7 +129,7 @@ impl Validators {
         let text = schema.as_str();
         // Includes `patternProperties`, and keywords that are written with escapes.
         let regular = text.contains("\"pattern") || text.contains("\\u");
-        (text.len() > QUICK || regular) && !self.kept().by_text.contains_key(text)
+        (text.len() > INLINE_COMPILE_BYTES || regular) && !self.cache().by_text.contains_key(text)
     }
 
     #[cfg(not(feature = "schema"))]
@@ -136,7 +137,7 @@ impl Validators {
         false
     }
 
-    fn kept(&self) -> MutexGuard<'_, Kept> {
+    fn cache(&self) -> MutexGuard<'_, Cache> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -151,9 +152,9 @@ fn compile(schema: &Json) -> Result<Compiled, Error> {
 /// Without the feature `schema` an answer need only be JSON.
 #[cfg(not(feature = "schema"))]
 fn compile(_: &Json) -> Result<Compiled, Error> {
-    struct Anything;
+    struct AcceptAny;
 
-    impl Validator for Anything {
+    impl Validator for AcceptAny {
         fn validate(&self, _: &Value) -> Result<(), Vec<Violation>> {
             Ok(())
         }
@@ -163,13 +164,13 @@ fn compile(_: &Json) -> Result<Compiled, Error> {
         }
     }
 
-    Ok(Compiled { validator: Arc::new(Anything), weight: 0 })
+    Ok(Compiled { validator: Arc::new(AcceptAny), weight: 0 })
 }
 
 /// A schema combined with the application's validator.
-pub(crate) struct Both<V>(pub(crate) Arc<dyn Validator>, pub(crate) V);
+pub(crate) struct BothValidators<V>(pub(crate) Arc<dyn Validator>, pub(crate) V);
 
-impl<V: Validator> Validator for Both<V> {
+impl<V: Validator> Validator for BothValidators<V> {
     fn validate(&self, answer: &Value) -> Result<(), Vec<Violation>> {
         self.0.validate(answer)?;
         self.1.validate(answer)

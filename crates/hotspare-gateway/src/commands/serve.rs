@@ -8,7 +8,7 @@ use std::path::Path;
 
 use futures::Stream;
 use hotspare::Client;
-use hotspare_gateway::{ServeOptions, Setup, allow_files, serve_on};
+use hotspare_gateway::{ServeOptions, Setup, raise_file_limit, serve_on};
 use tokio::net::TcpListener;
 
 use super::note;
@@ -52,7 +52,7 @@ async fn serve_setup(mut setup: Setup, listen: Option<&str>, insecure: bool) -> 
     let signals = signals()?;
     reload_on_hangup(&options, &setup.client)?;
     let wanted = options.max_connections;
-    options.max_connections = allow_files(wanted);
+    options.max_connections = raise_file_limit(wanted);
     if options.max_connections < wanted {
         tracing::warn!(
             target: "hotspare",

@@ -33,15 +33,15 @@ const fn act(title: &'static str, seconds: u64, faults: &'static [Fault]) -> Act
 impl Act {
     /// Sets this act's faults and clears all others.
     pub(crate) async fn apply(&self, servers: &[ChaosServer]) {
-        for (place, server) in servers.iter().enumerate() {
-            server.set_fault(self.faults.get(place).copied()).await;
+        for (index, server) in servers.iter().enumerate() {
+            server.set_fault(self.faults.get(index).copied()).await;
         }
     }
 }
 
 /// Handles a key: the first press breaks, the second repairs. Returns the line to show.
-pub(crate) async fn press(key: char, servers: &[ChaosServer]) -> Option<String> {
-    let (place, fault) = match key {
+pub(crate) async fn handle_key(key: char, servers: &[ChaosServer]) -> Option<String> {
+    let (index, fault) = match key {
         '1'..='3' => (usize::from(key as u8 - b'1'), Fault::Refuse),
         's' => (0, Fault::SlowFirstToken(Duration::from_secs(2))),
         'r' => (0, Fault::RateLimited(2)),
@@ -54,8 +54,8 @@ pub(crate) async fn press(key: char, servers: &[ChaosServer]) -> Option<String> 
         }
         _ => return None,
     };
-    let server = servers.get(place)?;
-    let (name, _) = super::PROVIDERS.get(place)?;
+    let server = servers.get(index)?;
+    let (name, _) = super::PROVIDERS.get(index)?;
     let repair = server.fault() == Some(fault);
     server.set_fault((!repair).then_some(fault)).await;
     let what = if repair { "repaired".to_owned() } else { format!("broken ({fault})") };

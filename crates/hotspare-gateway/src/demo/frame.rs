@@ -5,7 +5,7 @@
 
 /// How a piece of text is styled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Tone {
+pub(crate) enum Style {
     Plain,
     Strong,
     Faint,
@@ -17,7 +17,7 @@ pub(crate) enum Tone {
 /// A piece of a line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Span {
-    pub(crate) tone: Tone,
+    pub(crate) style: Style,
     pub(crate) text: String,
 }
 
@@ -27,9 +27,9 @@ pub(crate) struct Line(pub(crate) Vec<Span>);
 
 impl Line {
     /// Appends text.
-    pub(crate) fn put(mut self, tone: Tone, text: impl Into<String>) -> Self {
+    pub(crate) fn put(mut self, style: Style, text: impl Into<String>) -> Self {
         let text = text.into().replace(|letter: char| letter.is_control(), " ");
-        self.0.push(Span { tone, text });
+        self.0.push(Span { style, text });
         self
     }
 

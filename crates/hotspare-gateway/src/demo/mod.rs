@@ -5,11 +5,11 @@
 //! Invariant: every figure is counted, not assumed; an answer counts only if its text is complete.
 
 mod act;
-mod crowd;
+mod event_log;
 mod frame;
+mod load;
 mod recording;
 mod screen;
-mod story;
 mod terminal;
 
 use std::io::{self, Write};
@@ -27,12 +27,12 @@ use tokio::task::JoinSet;
 
 use crate::serve::{ServeOptions, serve_on};
 use act::ACTS;
-use crowd::{Crowd, Score};
-use frame::{Frame, Line, Tone};
+use event_log::EventLog;
+use frame::{Frame, Line, Style};
+use load::{LoadGenerator, Score};
 use recording::Recording;
 use screen::Screen;
-use story::Story;
-use terminal::{Terminal, Wish};
+use terminal::{Input, Terminal};
 
 /// The embedded providers: name, wire.
 pub(crate) const PROVIDERS: [(&str, WireFormat); 3] =
@@ -158,44 +158,44 @@ pub async fn run(options: DemoOptions) -> Result<Report, Box<dyn std::error::Err
             let _ = stopped.await;
         }),
     ));
-    let front = Client::builder()
+    let gateway_client = Client::builder()
         .target("gateway", openai::compatible(format!("http://{address}/v1"), "demo"))
         .build()?;
-    let mut stage = Stage::new(embedded, client, front, address)?;
-    let recording = stage.play(&options).await?;
-    let report = stage.close(&options, recording).await?;
+    let mut demo = Demo::new(embedded, client, gateway_client, address)?;
+    let recording = demo.run_acts(&options).await?;
+    let report = demo.finish(&options, recording).await?;
     let _ = stop.send(());
     server.await??;
     Ok(report)
 }
 
 /// All parts of the demonstration.
-struct Stage {
+struct Demo {
     embedded: Embedded,
     client: Client,
     plain_client: Client,
     expected: String,
-    crowd: Crowd,
-    plain: Crowd,
-    story: Story,
+    load: LoadGenerator,
+    plain: LoadGenerator,
+    event_log: EventLog,
     samples: JoinSet<()>,
     screen: Screen,
 }
 
-impl Stage {
+impl Demo {
     fn new(
         embedded: Embedded,
         client: Client,
-        front: Client,
+        gateway_client: Client,
         address: SocketAddr,
     ) -> Result<Self, hotspare::Error> {
         let expected: String =
             embedded.servers.first().map(|server| server.settings().answer.concat()).unwrap_or_default();
         let plain_client = plain_client(&embedded)?;
         Ok(Self {
-            crowd: Crowd::through_gateway(front, expected.clone()),
-            plain: Crowd::plain_loop(plain_client.clone(), expected.clone()),
-            story: Story::of(&client),
+            load: LoadGenerator::through_gateway(gateway_client, expected.clone()),
+            plain: LoadGenerator::plain_loop(plain_client.clone(), expected.clone()),
+            event_log: EventLog::of(&client),
             samples: JoinSet::new(),
             screen: Screen::new(address),
             embedded,
@@ -206,36 +206,36 @@ impl Stage {
     }
 
     /// Plays all acts, or until the viewer quits.
-    async fn play(&mut self, options: &DemoOptions) -> io::Result<Option<Recording>> {
+    async fn run_acts(&mut self, options: &DemoOptions) -> io::Result<Option<Recording>> {
         let mut terminal = if options.live { Some(Terminal::open()?) } else { None };
         let mut recording = options.record.as_ref().map(|_| Recording::default());
         if terminal.is_none() {
-            say(&format!(
+            print_line(&format!(
                 "hotspare demo: 3 embedded providers, real sockets\ntry it now:\n{}",
                 self.screen.curl().join("\n")
             ));
         }
         let length: Duration = ACTS.iter().map(|act| act.length.mul_f64(options.pace)).sum();
-        let begun = tokio::time::Instant::now();
-        let mut ends = begun;
+        let started = tokio::time::Instant::now();
+        let mut ends = started;
         let mut tick = tokio::time::interval(TICK);
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         for (number, act) in ACTS.iter().enumerate() {
             act.apply(&self.embedded.servers).await;
-            self.story.tell(&format!("act {}/{}: {}", number + 1, ACTS.len(), act.title));
+            self.event_log.log(&format!("act {}/{}: {}", number + 1, ACTS.len(), act.title));
             ends += act.length.mul_f64(options.pace);
-            let mut round = 0u32;
-            while begun.elapsed() < ends - begun {
+            let mut tick_count = 0u32;
+            while started.elapsed() < ends - started {
                 tick.tick().await;
-                self.crowd.ask();
-                self.plain.ask();
-                if round.is_multiple_of(SAMPLE) {
-                    let sample = self.story.clone().sample(self.client.clone(), self.expected.clone());
+                self.load.send_request();
+                self.plain.send_request();
+                if tick_count.is_multiple_of(SAMPLE) {
+                    let sample = self.event_log.clone().sample(self.client.clone(), self.expected.clone());
                     self.samples.spawn(sample);
                 }
-                round = round.wrapping_add(1);
-                let progress = Progress { act: number, passed: begun.elapsed(), length };
-                if !self.show(progress, round, terminal.as_mut(), recording.as_mut()).await? {
+                tick_count = tick_count.wrapping_add(1);
+                let progress = Progress { act: number, passed: started.elapsed(), length };
+                if !self.show(progress, tick_count, terminal.as_mut(), recording.as_mut()).await? {
                     return Ok(recording);
                 }
             }
@@ -247,25 +247,25 @@ impl Stage {
     async fn show(
         &mut self,
         progress: Progress,
-        round: u32,
+        tick_count: u32,
         terminal: Option<&mut Terminal>,
         recording: Option<&mut Recording>,
     ) -> io::Result<bool> {
-        if (terminal.is_some() || recording.is_some()) && round.is_multiple_of(4) {
-            let [mine, plain] = self.scores();
+        if (terminal.is_some() || recording.is_some()) && tick_count.is_multiple_of(4) {
+            let [hotspare, plain] = self.scores();
             let targets = self.client.targets();
-            let mut frame = self.screen.frame(progress, &targets, [&mine, &plain], &self.story);
+            let mut frame = self.screen.frame(progress, &targets, [&hotspare, &plain], &self.event_log);
             if let Some(recording) = recording {
                 recording.keep(progress.passed, &frame);
             }
             if let Some(terminal) = &terminal {
-                let wishes = terminal.wishes();
-                for wish in wishes {
-                    match wish {
-                        Wish::Quit => return Ok(false),
-                        Wish::Key(key) => {
-                            if let Some(told) = act::press(key, &self.embedded.servers).await {
-                                self.story.tell(&told);
+                let inputs = terminal.poll_inputs();
+                for input in inputs {
+                    match input {
+                        Input::Quit => return Ok(false),
+                        Input::Key(key) => {
+                            if let Some(message) = act::handle_key(key, &self.embedded.servers).await {
+                                self.event_log.log(&message);
                             }
                         }
                     }
@@ -278,30 +278,30 @@ impl Stage {
             }
         }
         if terminal.is_none() {
-            self.story.untold().iter().for_each(|line| say(line));
+            self.event_log.unprinted().iter().for_each(|line| print_line(line));
         }
         Ok(true)
     }
 
     fn scores(&self) -> [Score; 2] {
-        let (sampled, broken) = self.story.samples();
-        let mut mine = self.crowd.score();
-        mine.asked += sampled;
-        mine.answered += sampled - broken.len() as u64;
-        mine.lost += broken.len() as u64;
+        let (sampled, broken) = self.event_log.samples();
+        let mut hotspare = self.load.score();
+        hotspare.asked += sampled;
+        hotspare.answered += sampled - broken.len() as u64;
+        hotspare.lost += broken.len() as u64;
         for reason in broken {
-            *mine.reasons.entry(format!("a sample: {reason}")).or_default() += 1;
+            *hotspare.reasons.entry(format!("a sample: {reason}")).or_default() += 1;
         }
         let (cost, wasted) = spent(&self.client);
-        mine.cost = cost;
-        mine.wasted = wasted;
+        hotspare.cost = cost;
+        hotspare.wasted = wasted;
         let mut plain = self.plain.score();
         plain.cost = spent(&self.plain_client).0;
-        [mine, plain]
+        [hotspare, plain]
     }
 
     /// Waits for all in-flight requests, and sums up.
-    async fn close(
+    async fn finish(
         mut self,
         options: &DemoOptions,
         recording: Option<Recording>,
@@ -309,36 +309,36 @@ impl Stage {
         for server in &self.embedded.servers {
             server.set_fault(None).await;
         }
-        self.crowd.finish().await;
+        self.load.finish().await;
         self.plain.finish().await;
         while self.samples.join_next().await.is_some() {}
-        let [mine, plain] = self.scores();
+        let [hotspare, plain] = self.scores();
         let mut frame = Frame::default();
         frame.space();
-        if let Some(seam) = self.story.seam() {
-            screen::seam_lines(&mut frame, &seam);
+        if let Some(splice) = self.event_log.splice() {
+            screen::splice_lines(&mut frame, &splice);
             frame.space();
         }
-        screen::scores(&mut frame, &mine, &plain);
-        for (name, score) in [("hotspare", &mine), ("plain loop", &plain)] {
+        screen::scores(&mut frame, &hotspare, &plain);
+        for (name, score) in [("hotspare", &hotspare), ("plain loop", &plain)] {
             for (reason, count) in &score.reasons {
-                frame.push(Line::default().put(Tone::Faint, format!("{name} lost {count}: {reason}")));
+                frame.push(Line::default().put(Style::Faint, format!("{name} lost {count}: {reason}")));
             }
         }
         frame.space();
-        let verdict = match mine.lost {
-            0 => (Tone::Good, format!("hotspare answered all {} requests.", mine.answered)),
-            lost => (Tone::Bad, format!("hotspare LOST {lost} of {} requests.", mine.asked)),
+        let verdict = match hotspare.lost {
+            0 => (Style::Good, format!("hotspare answered all {} requests.", hotspare.answered)),
+            lost => (Style::Bad, format!("hotspare LOST {lost} of {} requests.", hotspare.asked)),
         };
         frame.push(Line::default().put(verdict.0, verdict.1));
-        self.story.untold().iter().filter(|_| !options.live).for_each(|line| say(line));
-        frame.0.iter().for_each(|line| say(&line.text()));
+        self.event_log.unprinted().iter().filter(|_| !options.live).for_each(|line| print_line(line));
+        frame.0.iter().for_each(|line| print_line(&line.text()));
         if let (Some(path), Some(mut recording)) = (&options.record, recording) {
             recording.close(frame);
             std::fs::write(path, recording.to_svg())
                 .map_err(|error| format!("the recording {} cannot be written: {error}", path.display()))?;
         }
-        Ok(Report { lost: mine.lost, answered: mine.answered })
+        Ok(Report { lost: hotspare.lost, answered: hotspare.answered })
     }
 }
 
@@ -361,7 +361,7 @@ fn spent(client: &Client) -> (Option<f64>, u64) {
 }
 
 /// A closed standard output is not a failure.
-fn say(line: &str) {
+fn print_line(line: &str) {
     let mut out = io::stdout().lock();
     let _ = writeln!(out, "{line}");
 }

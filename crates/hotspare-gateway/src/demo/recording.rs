@@ -5,7 +5,7 @@
 use std::fmt::Write;
 use std::time::Duration;
 
-use super::frame::{Frame, Line, Tone};
+use super::frame::{Frame, Line, Style};
 
 /// Width of a character and height of a line, in SVG units.
 const LETTER: f64 = 8.4;
@@ -58,7 +58,7 @@ impl Recording {
                 let _ = write!(out, "<text x=\"{MARGIN}\" y=\"{:.0}\">", MARGIN + ROW * (row as f64 + 0.75));
                 for span in &line.0 {
                     let text = escaped(&span.text);
-                    let _ = match class(span.tone) {
+                    let _ = match class(span.style) {
                         Some(class) => write!(out, "<tspan class=\"{class}\">{text}</tspan>"),
                         None => write!(out, "{text}"),
                     };
@@ -76,14 +76,14 @@ impl Recording {
     }
 }
 
-const fn class(tone: Tone) -> Option<&'static str> {
-    match tone {
-        Tone::Plain => None,
-        Tone::Strong => Some("s"),
-        Tone::Faint => Some("f"),
-        Tone::Good => Some("g"),
-        Tone::Warn => Some("w"),
-        Tone::Bad => Some("b"),
+const fn class(style: Style) -> Option<&'static str> {
+    match style {
+        Style::Plain => None,
+        Style::Strong => Some("s"),
+        Style::Faint => Some("f"),
+        Style::Good => Some("g"),
+        Style::Warn => Some("w"),
+        Style::Bad => Some("b"),
     }
 }
 
@@ -98,7 +98,7 @@ mod tests {
     #[test]
     fn recorded_text_is_escaped_in_the_svg() {
         let mut frame = Frame::default();
-        frame.push(Line::default().put(Tone::Bad, "</text><script>&\u{1b}[2J"));
+        frame.push(Line::default().put(Style::Bad, "</text><script>&\u{1b}[2J"));
         let mut recording = Recording::default();
         recording.keep(Duration::ZERO, &frame);
         recording.keep(Duration::from_millis(1), &frame);

@@ -1,7 +1,7 @@
 //! The screen at one moment.
 //!
 //! Read-only: it counts nothing and injects no faults. Invariant: every figure comes from a counter of the client, of
-//! the callers or of the story.
+//! the load generators or of the event log.
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -9,9 +9,9 @@ use std::time::{Duration, Instant};
 use hotspare::{BreakerState, TargetStatus};
 
 use super::act::ACTS;
-use super::crowd::Score;
-use super::frame::{Frame, Line, Tone};
-use super::story::{Seam, Story};
+use super::event_log::{EventLog, Splice};
+use super::frame::{Frame, Line, Style};
+use super::load::Score;
 use super::{PROVIDERS, Progress};
 
 /// How often traffic shares are updated.
@@ -48,13 +48,13 @@ impl Screen {
         progress: Progress,
         targets: &[TargetStatus],
         [mine, plain]: [&Score; 2],
-        story: &Story,
+        event_log: &EventLog,
     ) -> Frame {
         self.sample(targets);
         let mut frame = Frame::default();
         let clock = |time: Duration| format!("{:02}:{:02}", time.as_secs() / 60, time.as_secs() % 60);
-        frame.push(Line::default().put(Tone::Strong, "hotspare demo").put(
-            Tone::Faint,
+        frame.push(Line::default().put(Style::Strong, "hotspare demo").put(
+            Style::Faint,
             format!(
                 "   3 embedded providers, real sockets      act {}/{} · {} of {}",
                 progress.act + 1,
@@ -63,23 +63,23 @@ impl Screen {
                 clock(progress.length)
             ),
         ));
-        frame.push(Line::default().put(Tone::Faint, "try it now:"));
+        frame.push(Line::default().put(Style::Faint, "try it now:"));
         for line in self.curl() {
-            frame.push(Line::default().put(Tone::Faint, line));
+            frame.push(Line::default().put(Style::Faint, line));
         }
         frame.space();
-        frame.push(Line::default().put(Tone::Strong, format!("NOW: {}", ACTS[progress.act].title)));
+        frame.push(Line::default().put(Style::Strong, format!("NOW: {}", ACTS[progress.act].title)));
         frame.space();
         self.table(&mut frame, targets);
         frame.space();
         scores(&mut frame, mine, plain);
         frame.space();
-        if let Some(seam) = story.seam() {
-            seam_lines(&mut frame, &seam);
+        if let Some(splice) = event_log.splice() {
+            splice_lines(&mut frame, &splice);
             frame.space();
         }
-        for line in story.newest(4) {
-            frame.push(Line::default().put(Tone::Faint, line));
+        for line in event_log.latest(4) {
+            frame.push(Line::default().put(Style::Faint, line));
         }
         frame
     }
@@ -102,7 +102,7 @@ impl Screen {
 
     fn table(&self, frame: &mut Frame, targets: &[TargetStatus]) {
         frame.push(Line::default().put(
-            Tone::Faint,
+            Style::Faint,
             format!(
                 "{:<8}{:<11}{:<14}{:<24}{:>12}{:>12}",
                 "target", "wire", "breaker", "share of answers", "first token", "calls now"
@@ -110,7 +110,7 @@ impl Screen {
         ));
         for (at, (target, (_, wire))) in targets.iter().zip(PROVIDERS).enumerate() {
             let share = self.shares.get(at).copied().unwrap_or(0.0);
-            let (tone, breaker) = breaker(target);
+            let (style, breaker) = breaker(target);
             let bar = "█".repeat((share * BAR).round() as usize);
             let latency =
                 target.view.latency.map_or_else(|| "–".to_owned(), |time| format!("{} ms", time.as_millis()));
@@ -120,60 +120,60 @@ impl Screen {
             };
             frame.push(
                 Line::default()
-                    .put(Tone::Plain, format!("{:<8}{:<11}", target.id.as_str(), wire.host()))
-                    .put(tone, format!("{breaker:<14}"))
-                    .put(Tone::Good, format!("{bar:<18}"))
-                    .put(Tone::Plain, format!("{:>4.0} %{latency:>12}{calls:>12}", share * 100.0)),
+                    .put(Style::Plain, format!("{:<8}{:<11}", target.id.as_str(), wire.host()))
+                    .put(style, format!("{breaker:<14}"))
+                    .put(Style::Good, format!("{bar:<18}"))
+                    .put(Style::Plain, format!("{:>4.0} %{latency:>12}{calls:>12}", share * 100.0)),
             );
         }
     }
 }
 
-fn breaker(target: &TargetStatus) -> (Tone, String) {
+fn breaker(target: &TargetStatus) -> (Style, String) {
     let left = target.view.usable_in.map(|left| format!(" {:.1} s", left.as_secs_f64())).unwrap_or_default();
     match target.view.breaker {
-        BreakerState::Open => (Tone::Bad, format!("OPEN{left}")),
-        BreakerState::HalfOpen => (Tone::Warn, "HALF-OPEN".into()),
-        BreakerState::Closed if !target.view.usable => (Tone::Warn, format!("WAITS{left}")),
-        BreakerState::Closed => (Tone::Good, "CLOSED".into()),
+        BreakerState::Open => (Style::Bad, format!("OPEN{left}")),
+        BreakerState::HalfOpen => (Style::Warn, "HALF-OPEN".into()),
+        BreakerState::Closed if !target.view.usable => (Style::Warn, format!("WAITS{left}")),
+        BreakerState::Closed => (Style::Good, "CLOSED".into()),
     }
 }
 
 /// The scores of both kinds of callers.
 pub(crate) fn scores(frame: &mut Frame, mine: &Score, plain: &Score) {
     frame.push(Line::default().put(
-        Tone::Faint,
+        Style::Faint,
         format!(
             "{:<12}{:>14}{:>7}{:>12}{:>15}{:>9}",
             "", "answered", "lost", "slowest", "calls wasted", "cost"
         ),
     ));
     for (name, score) in [("hotspare", mine), ("plain loop", plain)] {
-        let tone = if score.lost == 0 { Tone::Good } else { Tone::Bad };
+        let style = if score.lost == 0 { Style::Good } else { Style::Bad };
         let cost = score.cost.map_or_else(|| "–".to_owned(), |cost| format!("{cost:.2}×"));
         frame.push(
             Line::default()
-                .put(Tone::Strong, format!("{name:<12}"))
-                .put(Tone::Plain, format!("{:>14}", format!("{} / {}", score.answered, score.asked)))
-                .put(tone, format!("{:>7}", score.lost))
+                .put(Style::Strong, format!("{name:<12}"))
+                .put(Style::Plain, format!("{:>14}", format!("{} / {}", score.answered, score.asked)))
+                .put(style, format!("{:>7}", score.lost))
                 .put(
-                    Tone::Plain,
+                    Style::Plain,
                     format!("{:>10.2} s{:>15}{cost:>9}", score.slowest.as_secs_f64(), score.wasted),
                 ),
         );
     }
 }
 
-/// An answer that was cut and continued, shown around its seam.
-pub(crate) fn seam_lines(frame: &mut Frame, seam: &Seam) {
-    let exact = if seam.exact { "exact text ✓" } else { "ANOTHER TEXT" };
-    frame.push(Line::default().put(Tone::Faint, format!("a cut stream as its reader saw it ({exact})")));
-    let before: Vec<char> = seam.before.chars().rev().take(30).collect();
+/// An answer that was cut and continued, shown around its splice.
+pub(crate) fn splice_lines(frame: &mut Frame, splice: &Splice) {
+    let exact = if splice.exact { "exact text ✓" } else { "ANOTHER TEXT" };
+    frame.push(Line::default().put(Style::Faint, format!("a cut stream as its reader saw it ({exact})")));
+    let before: Vec<char> = splice.before.chars().rev().take(30).collect();
     frame.push(
         Line::default()
-            .put(Tone::Plain, format!("  “…{}", before.iter().rev().collect::<String>()))
-            .put(Tone::Warn, format!("⟦{}⟧", seam.mark))
-            .put(Tone::Plain, format!("{}…”", seam.after.chars().take(40).collect::<String>())),
+            .put(Style::Plain, format!("  “…{}", before.iter().rev().collect::<String>()))
+            .put(Style::Warn, format!("⟦{}⟧", splice.mark))
+            .put(Style::Plain, format!("{}…”", splice.after.chars().take(40).collect::<String>())),
     );
 }
 
@@ -181,7 +181,7 @@ pub(crate) fn seam_lines(frame: &mut Frame, seam: &Seam) {
 pub(crate) fn keys(frame: &mut Frame) {
     frame.space();
     frame.push(Line::default().put(
-        Tone::Faint,
+        Style::Faint,
         "[1-3] kill/restore  [s] slow  [r] rate-limit  [c] cut streams  [x] repair all  [q] quit",
     ));
 }

@@ -12,7 +12,7 @@ use crossterm::terminal::{
 };
 use crossterm::{cursor, queue};
 
-use super::frame::{Frame, Tone};
+use super::frame::{Frame, Style};
 
 /// A terminal that shows frames.
 #[derive(Debug)]
@@ -22,7 +22,7 @@ pub(crate) struct Terminal {
 
 /// What the viewer asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Wish {
+pub(crate) enum Input {
     Key(char),
     Quit,
 }
@@ -48,18 +48,18 @@ impl Terminal {
         let (columns, rows) = size().unwrap_or((80, 24));
         queue!(self.out, cursor::MoveTo(0, 0))?;
         for (row, line) in (0..rows).zip(&frame.0) {
-            let mut room = usize::from(columns);
+            let mut columns_left = usize::from(columns);
             queue!(self.out, cursor::MoveTo(0, row))?;
             for span in &line.0 {
-                let text: String = span.text.chars().take(room).collect();
-                room -= text.chars().count();
-                match span.tone {
-                    Tone::Plain => {}
-                    Tone::Strong => queue!(self.out, SetAttribute(Attribute::Bold))?,
-                    Tone::Faint => queue!(self.out, SetForegroundColor(Color::DarkGrey))?,
-                    Tone::Good => queue!(self.out, SetForegroundColor(Color::Green))?,
-                    Tone::Warn => queue!(self.out, SetForegroundColor(Color::Yellow))?,
-                    Tone::Bad => queue!(self.out, SetForegroundColor(Color::Red))?,
+                let text: String = span.text.chars().take(columns_left).collect();
+                columns_left -= text.chars().count();
+                match span.style {
+                    Style::Plain => {}
+                    Style::Strong => queue!(self.out, SetAttribute(Attribute::Bold))?,
+                    Style::Faint => queue!(self.out, SetForegroundColor(Color::DarkGrey))?,
+                    Style::Good => queue!(self.out, SetForegroundColor(Color::Green))?,
+                    Style::Warn => queue!(self.out, SetForegroundColor(Color::Yellow))?,
+                    Style::Bad => queue!(self.out, SetForegroundColor(Color::Red))?,
                 }
                 queue!(self.out, Print(text), ResetColor, SetAttribute(Attribute::Reset))?;
             }
@@ -70,20 +70,20 @@ impl Terminal {
     }
 
     /// Keys pressed since the last call; never waits.
-    pub(crate) fn wishes(&self) -> Vec<Wish> {
-        let mut wishes = Vec::new();
+    pub(crate) fn poll_inputs(&self) -> Vec<Input> {
+        let mut inputs = Vec::new();
         while poll(Duration::ZERO).unwrap_or(false) {
             let Ok(Event::Key(key)) = read() else { continue };
             let interrupt = key.modifiers.contains(KeyModifiers::CONTROL) && key.code == KeyCode::Char('c');
             match key.code {
                 _ if key.kind == KeyEventKind::Release => {}
-                _ if interrupt => wishes.push(Wish::Quit),
-                KeyCode::Char('q') => wishes.push(Wish::Quit),
-                KeyCode::Char(letter) => wishes.push(Wish::Key(letter)),
+                _ if interrupt => inputs.push(Input::Quit),
+                KeyCode::Char('q') => inputs.push(Input::Quit),
+                KeyCode::Char(letter) => inputs.push(Input::Key(letter)),
                 _ => {}
             }
         }
-        wishes
+        inputs
     }
 }
 

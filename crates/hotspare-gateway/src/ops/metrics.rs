@@ -1,7 +1,7 @@
 //! Metrics: the requests of clients, the attempts at targets, and the targets' health.
 //!
 //! Invariant: names, states and counts only; labels are names of routes, targets and kinds, so that the configuration
-//! bounds their number, whatever clients send.
+//! bounds their number, regardless of what clients send.
 
 use hotspare::{BreakerState, Cost, Kind, TargetStatus};
 
@@ -73,7 +73,7 @@ fn callers(page: &mut Exposition, gateway: &Gateway) {
         family.histogram(&[("route", route)], &calls.first_content);
     }
     page.family("hotspare_requests_in_flight", "gauge", "Client requests in flight.")
-        .sample(&[], gateway.traffic.under_way());
+        .sample(&[], gateway.traffic.in_flight());
     page.family("hotspare_connections", "gauge", "Open client connections.")
         .sample(&[], gateway.traffic.connections());
     page.family("hotspare_max_connections", "gauge", "Maximum number of client connections.")
@@ -83,7 +83,7 @@ fn callers(page: &mut Exposition, gateway: &Gateway) {
         "gauge",
         "Memory reserved for request bodies in flight, at three times their size.",
     )
-    .sample(&[], gateway.uploads.taken());
+    .sample(&[], gateway.uploads.used());
     page.family("hotspare_max_body_memory_bytes", "gauge", "Maximum memory for request bodies.")
         .sample(&[], gateway.uploads.memory());
 }

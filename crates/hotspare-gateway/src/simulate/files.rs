@@ -1,7 +1,7 @@
 //! Files that a simulation reads: scenarios, configurations, recordings.
 //!
-//! Invariant: the only thing written is tables, into the places that a document has for them; unreadable files are
-//! named.
+//! Invariant: only tables are written, and only between their markers in a document; errors about unreadable files
+//! name them.
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -11,16 +11,16 @@ use hotspare::config::Config;
 use hotspare_sim::{Scenario, Setup};
 
 /// Maximum size of a recording, unpacked, as a guard against zip bombs.
-const LARGEST: u64 = 1 << 30;
+const MAX_RECORDING_BYTES: u64 = 1 << 30;
 
 pub(super) fn text(path: &Path) -> Result<String, String> {
-    let wrong = |error: std::io::Error| format!("{}: {error}", path.display());
-    let file = std::fs::File::open(path).map_err(wrong)?;
+    let in_file = |error: std::io::Error| format!("{}: {error}", path.display());
+    let file = std::fs::File::open(path).map_err(in_file)?;
     let mut text = String::new();
     if path.extension().is_some_and(|extension| extension == "gz") {
-        MultiGzDecoder::new(file).take(LARGEST).read_to_string(&mut text).map_err(wrong)?;
+        MultiGzDecoder::new(file).take(MAX_RECORDING_BYTES).read_to_string(&mut text).map_err(in_file)?;
     } else {
-        file.take(LARGEST).read_to_string(&mut text).map_err(wrong)?;
+        file.take(MAX_RECORDING_BYTES).read_to_string(&mut text).map_err(in_file)?;
     }
     Ok(text)
 }
@@ -32,16 +32,16 @@ pub(super) fn scenario(path: &Path) -> Result<Scenario, String> {
 
 /// The setup of one of a configuration's routes. Keys are not read: a simulation has no use for them.
 pub(super) fn setup(path: &Path, route: Option<&str>) -> Result<Setup, String> {
-    let wrong = |error: hotspare::Error| format!("{}: {}", path.display(), error.message());
-    let mut config = Config::parse(&text(path)?).map_err(wrong)?;
+    let in_file = |error: hotspare::Error| format!("{}: {}", path.display(), error.message());
+    let mut config = Config::parse(&text(path)?).map_err(in_file)?;
     let folder = path.parent().unwrap_or(Path::new("."));
     config.read_files(|file| std::fs::read_to_string(folder.join(file)));
-    let outline = config.builder().outline().map_err(wrong)?;
+    let outline = config.builder().outline().map_err(in_file)?;
     let found = outline.routes.iter().find(|known| route.is_none_or(|route| known.name == route));
     let route = found
         .ok_or_else(|| format!("{}: there is no route `{}`", path.display(), route.unwrap_or_default()))?;
     // The route's members first, in its order: the first stands for a scenario's first target.
-    let members = route.members.iter().filter_map(|place| outline.targets.get(*place));
+    let members = route.members.iter().filter_map(|index| outline.targets.get(*index));
     Ok(Setup {
         name: path.file_stem().map_or_else(|| "config".into(), |stem| stem.to_string_lossy().into_owned()),
         specs: members.cloned().collect(),
@@ -51,8 +51,8 @@ pub(super) fn setup(path: &Path, route: Option<&str>) -> Result<Setup, String> {
     })
 }
 
-/// Writes tables to their places in a document.
-pub(super) fn place(path: &Path, tables: &[(&str, String)]) -> Result<(), String> {
+/// Updates the generated tables of a document.
+pub(super) fn update_tables(path: &Path, tables: &[(&str, String)]) -> Result<(), String> {
     let mut document = text(path)?;
     for (name, table) in tables {
         document = hotspare_sim::report::replace_section(&document, name, table)
@@ -62,7 +62,7 @@ pub(super) fn place(path: &Path, tables: &[(&str, String)]) -> Result<(), String
 }
 
 /// The folder itself if it exists, or the one of that name among the recordings.
-pub(super) fn folder(named: &Path) -> Result<PathBuf, String> {
+pub(super) fn recording_folder(named: &Path) -> Result<PathBuf, String> {
     if named.is_dir() {
         return Ok(named.to_owned());
     }
@@ -81,12 +81,12 @@ pub(super) fn folder(named: &Path) -> Result<PathBuf, String> {
     if folder.is_dir() { Ok(folder) } else { Err(format!("{} is not a folder", folder.display())) }
 }
 
-/// The files in a folder whose names end in one of `with`, sorted.
-pub(super) fn ending(folder: &Path, with: &[&str]) -> Result<Vec<PathBuf>, String> {
+/// The files in a folder whose names end in one of `suffixes`, sorted.
+pub(super) fn with_suffix(folder: &Path, suffixes: &[&str]) -> Result<Vec<PathBuf>, String> {
     let entries = std::fs::read_dir(folder).map_err(|error| format!("{}: {error}", folder.display()))?;
     let named = |path: &PathBuf| {
         let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        with.iter().any(|end| name.ends_with(end))
+        suffixes.iter().any(|end| name.ends_with(end))
     };
     let mut paths: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).filter(named).collect();
     paths.sort();

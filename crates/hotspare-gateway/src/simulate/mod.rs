@@ -122,7 +122,7 @@ pub fn simulate(args: &SimulateArgs, program: &str) -> Result<(), String> {
     if let Some(trace) = &args.trace {
         return replay::replay(args, trace, program);
     }
-    let begun = Instant::now();
+    let started = Instant::now();
     let scenarios = scenarios(args)?;
     if args.twice {
         return twice(args, &scenarios);
@@ -146,7 +146,7 @@ pub fn simulate(args: &SimulateArgs, program: &str) -> Result<(), String> {
         all.push((scenario, players));
     }
     let weigh = |job: &Job| all[job.scenario].0.requests();
-    let digests = work::all(&jobs, args.threads, &weigh, |job| {
+    let digests = work::run_all(&jobs, args.threads, &weigh, |job| {
         let (scenario, players) = &all[job.scenario];
         let options = RunOptions::default().with_detail(job.detail);
         let outcome = run(scenario, &players[job.player], job.seed, &options)?;
@@ -158,7 +158,7 @@ pub fn simulate(args: &SimulateArgs, program: &str) -> Result<(), String> {
         runs[job.scenario].players[job.player].1.push(digest);
     }
     let provenance = Provenance {
-        command: repeat(args, program),
+        command: repeat_command(args, program),
         seeds: args.seed.map_or(args.seeds, |_| 1),
         requests: runs.iter().flat_map(ScenarioRuns::under_test).map(|digest| digest.requests).sum(),
         total_requests: runs
@@ -168,7 +168,7 @@ pub fn simulate(args: &SimulateArgs, program: &str) -> Result<(), String> {
             .map(|digest| digest.requests)
             .sum(),
         virtual_secs: runs.iter().map(|run| run.length * run.under_test().len() as f64).sum(),
-        wall_secs: begun.elapsed().as_secs_f64(),
+        wall_secs: started.elapsed().as_secs_f64(),
     };
     finish(args, &provenance, &runs, program)
 }
@@ -200,7 +200,7 @@ fn finish(
         write(path, &html(provenance, runs))?;
     }
     if let Some(path) = &args.docs {
-        files::place(path, &tables(provenance, runs))?;
+        files::update_tables(path, &tables(provenance, runs))?;
     }
     if let Some(path) = &args.junit {
         write(path, &output::junit(runs, provenance.wall_secs))?;
@@ -339,7 +339,7 @@ fn shrink(args: &SimulateArgs, seed: u64) -> String {
 }
 
 /// The command that repeats this run.
-fn repeat(args: &SimulateArgs, program: &str) -> String {
+fn repeat_command(args: &SimulateArgs, program: &str) -> String {
     let mut words = vec![program.to_owned()];
     let mut flag = |on: bool, word: &str| on.then(|| words.push(word.to_owned()));
     flag(args.swarm, "--swarm");

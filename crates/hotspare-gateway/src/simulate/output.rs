@@ -58,7 +58,7 @@ pub(super) fn table(runs: &[ScenarioRuns]) -> String {
 
 fn verdict(run: &ScenarioRuns) -> String {
     let marks = run.marks();
-    let missed: Vec<String> = marks.iter().filter(|mark| mark.failed()).map(missed).collect();
+    let missed: Vec<String> = marks.iter().filter(|mark| mark.failed()).map(missed_mark).collect();
     let breached = run.breached().count();
     let passed = marks.iter().filter(|mark| mark.passed()).count();
     let mut text = match (missed.is_empty(), breached) {
@@ -79,7 +79,7 @@ fn verdict(run: &ScenarioRuns) -> String {
     text
 }
 
-fn missed(mark: &MarkResult) -> String {
+fn missed_mark(mark: &MarkResult) -> String {
     let value = match quantile(&mark.values, 0.5) {
         _ if mark.values.is_empty() => "never".to_owned(),
         median => mark.measure.show(median),
@@ -97,7 +97,7 @@ pub(super) fn failures(runs: &[ScenarioRuns], args: &SimulateArgs, program: &str
             .and_then(|digest| digest.breaches.first().map(|breach| (digest.seed, breach.what.clone())));
         let mark = run.marks().into_iter().find(MarkResult::failed);
         let (seed, what) = breach.unwrap_or_else(|| match mark {
-            Some(mark) => (mark.missed.unwrap_or(1), missed(&mark)),
+            Some(mark) => (mark.missed.unwrap_or(1), missed_mark(&mark)),
             None => (1, "nothing ran".into()),
         });
         let which = match args.swarm {

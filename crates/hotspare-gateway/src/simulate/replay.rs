@@ -19,24 +19,24 @@ const MARKS: [(Measure, f64, bool); 3] = [
 
 /// Replays a folder.
 pub(super) fn replay(args: &SimulateArgs, named: &Path, program: &str) -> Result<(), String> {
-    let folder = files::folder(named)?;
+    let folder = files::recording_folder(named)?;
     if folder.join("endpoints.csv").is_file() {
-        models(args, &folder, program)
+        replay_availability(args, &folder, program)
     } else {
-        load(args, &folder, program)
+        replay_arrivals(args, &folder, program)
     }
 }
 
-struct Played {
+struct ReplayJob {
     model: usize,
     player: usize,
     seed: u64,
 }
 
-fn models(args: &SimulateArgs, folder: &Path, program: &str) -> Result<(), String> {
-    let begun = Instant::now();
+fn replay_availability(args: &SimulateArgs, folder: &Path, program: &str) -> Result<(), String> {
+    let started = Instant::now();
     let endpoints = files::text(&folder.join("endpoints.csv"))?;
-    let polls = files::ending(folder, &["min_polls.csv.gz", "min_polls.csv"])?;
+    let polls = files::with_suffix(folder, &["min_polls.csv.gz", "min_polls.csv"])?;
     let mut models = Vec::new();
     for polls in polls {
         let name = polls
@@ -70,23 +70,23 @@ fn models(args: &SimulateArgs, folder: &Path, program: &str) -> Result<(), Strin
     let mut jobs = Vec::new();
     for (model, (_, players, _)) in scenarios.iter().enumerate() {
         for player in 0..players.len() {
-            jobs.extend(seeds.clone().map(|seed| Played { model, player, seed }));
+            jobs.extend(seeds.clone().map(|seed| ReplayJob { model, player, seed }));
         }
     }
-    let digests = work::all(&jobs, args.threads, &|job| scenarios[job.model].0.requests(), |job| {
+    let digests = work::run_all(&jobs, args.threads, &|job| scenarios[job.model].0.requests(), |job| {
         let (scenario, players, options) = &scenarios[job.model];
         let outcome = run(scenario, &players[job.player], job.seed, options)?;
         Ok(Digest::of(scenario, job.seed, outcome))
     })?;
     let requests: u64 = digests.iter().map(|digest| digest.requests).sum();
-    let mut told = Told::default();
-    told.say(&format!(
+    let mut transcript = Transcript::default();
+    transcript.say(&format!(
         "{} models, {} endpoints, {} requests a second each",
         models.len(),
         models.iter().map(ModelTrace::endpoints).sum::<usize>(),
         args.rate
     ));
-    told.say(&format!(
+    transcript.say(&format!(
         "{:<20}{:>12}{:>26}{:>12}{:>10}",
         "who", "first try", "95 % interval", "answered", "starts"
     ));
@@ -110,7 +110,7 @@ fn models(args: &SimulateArgs, folder: &Path, program: &str) -> Result<(), Strin
         };
         let (first, answered, starts) =
             (of(Measure::FirstTry), of(Measure::Available), of(Measure::Attempts));
-        told.say(&format!(
+        transcript.say(&format!(
             "{:<20}{:>10.3} %{:>11.3} % to {:>7.3} %{:>10.4} %{:>10.4}",
             scenarios[0].1[player].name(),
             first.mean * 100.0,
@@ -151,17 +151,17 @@ fn models(args: &SimulateArgs, folder: &Path, program: &str) -> Result<(), Strin
             }
         }
         if let Some(value) = Estimate::ratio(&won, &all) {
-            told.say(&format!(
+            transcript.say(&format!(
                 "M2: of the way from a random order to the oracle, {} went {:.3} (95 %: {:.3} to {:.3}; goal 0.97)",
                 scenarios[0].1[0].name(), value.mean, value.low, value.high
             ));
         }
     }
     for (mark, missed) in marks {
-        told.say(&format!("mark {mark}: {}", if missed { "MISSED" } else { "reached" }));
+        transcript.say(&format!("mark {mark}: {}", if missed { "MISSED" } else { "reached" }));
     }
-    told.place(args, folder, "replay", program)?;
-    let took = begun.elapsed().as_secs_f64();
+    transcript.write_to_docs(args, folder, "replay", program)?;
+    let took = started.elapsed().as_secs_f64();
     output::say(&format!(
         "{requests} requests, {took:.1} s, {:.1} million a minute",
         requests as f64 / took * 60.0 / 1e6
@@ -179,17 +179,17 @@ fn models(args: &SimulateArgs, folder: &Path, program: &str) -> Result<(), Strin
 }
 
 /// Replays recorded arrivals against healthy targets: no breaker may open, no request may wait.
-fn load(args: &SimulateArgs, folder: &Path, program: &str) -> Result<(), String> {
+fn replay_arrivals(args: &SimulateArgs, folder: &Path, program: &str) -> Result<(), String> {
     let mut failures = Vec::new();
-    let mut told = Told::default();
-    told.say(&format!(
+    let mut transcript = Transcript::default();
+    transcript.say(&format!(
         "{:<36}{:>10}{:>12}{:>8}{:>9}{:>10}",
         "arrivals", "requests", "answered", "opens", "starts", "wait99"
     ));
-    for path in files::ending(folder, &[".csv.gz", ".csv"])? {
+    for path in files::with_suffix(folder, &[".csv.gz", ".csv"])? {
         let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         let Ok(record) = arrivals(&files::text(&path)?) else {
-            told.say(&format!("{name:<36} has no arrivals"));
+            transcript.say(&format!("{name:<36} has no arrivals"));
             continue;
         };
         let mut scenario = Scenario::find("healthy")?;
@@ -198,7 +198,7 @@ fn load(args: &SimulateArgs, folder: &Path, program: &str) -> Result<(), String>
         let options = RunOptions::default().with_arrivals(record);
         let outcome = run(&scenario, &scenario.setup()?.into(), args.seed.unwrap_or(1), &options)?;
         let value = |measure: Measure| outcome.whole(measure).unwrap_or(0.0);
-        told.say(&format!(
+        transcript.say(&format!(
             "{name:<36}{:>10}{:>10.3} %{:>8.0}{:>9.4}{:>8.2} s",
             outcome.requests,
             value(Measure::Available) * 100.0,
@@ -211,22 +211,28 @@ fn load(args: &SimulateArgs, folder: &Path, program: &str) -> Result<(), String>
             failures.push(format!("{name}: a healthy target was suspected, or a request was lost\n  repeat: {program} --trace {}", folder.display()));
         }
     }
-    told.place(args, folder, "arrivals", program)?;
+    transcript.write_to_docs(args, folder, "arrivals", program)?;
     if failures.is_empty() { Ok(()) } else { Err(failures.join("\n")) }
 }
 
 /// The lines printed, for a document.
 #[derive(Default)]
-struct Told(Vec<String>);
+struct Transcript(Vec<String>);
 
-impl Told {
+impl Transcript {
     fn say(&mut self, line: &str) {
         output::say(line);
         self.0.push(line.trim_end().to_owned());
     }
 
-    /// Writes the lines to their place, which is named after the folder replayed.
-    fn place(&self, args: &SimulateArgs, folder: &Path, what: &str, program: &str) -> Result<(), String> {
+    /// Writes the lines to the section of the document that is named after the folder replayed.
+    fn write_to_docs(
+        &self,
+        args: &SimulateArgs,
+        folder: &Path,
+        what: &str,
+        program: &str,
+    ) -> Result<(), String> {
         let Some(document) = &args.docs else { return Ok(()) };
         let name = args.trace.as_deref().unwrap_or(folder).file_name();
         let name = name.map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
@@ -238,6 +244,6 @@ impl Told {
         }
         let text = format!("`{command}`\n\n```text\n{}\n```", self.0.join("\n"));
         let place = if what == "replay" { what.to_owned() } else { format!("{what}-{name}") };
-        files::place(document, &[(&place, text)])
+        files::update_tables(document, &[(&place, text)])
     }
 }

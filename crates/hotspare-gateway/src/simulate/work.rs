@@ -18,11 +18,11 @@ pub(super) struct Job {
 
 /// Runs all jobs. `weigh` estimates how long each takes, in any unit: the longest start first, and progress is measured
 /// by it.
-pub(super) fn all<J: Sync, T: Send>(
+pub(super) fn run_all<J: Sync, T: Send>(
     jobs: &[J],
     threads: Option<usize>,
     weigh: &(dyn Fn(&J) -> u64 + Sync),
-    act: impl Fn(&J) -> Result<T, String> + Sync,
+    run: impl Fn(&J) -> Result<T, String> + Sync,
 ) -> Result<Vec<T>, String> {
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let threads = threads.unwrap_or(cores).clamp(1, 256);
@@ -35,12 +35,12 @@ pub(super) fn all<J: Sync, T: Send>(
         for _ in 0..threads {
             scope.spawn(|| {
                 while let Some(&index) = order.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    let result = act(&jobs[index]);
+                    let result = run(&jobs[index]);
                     if let Ok(mut slot) = results[index].lock() {
                         *slot = Some(result);
                     }
                     let weight = weigh(&jobs[index]);
-                    progress.tell(done.fetch_add(weight, Ordering::Relaxed) + weight);
+                    progress.update(done.fetch_add(weight, Ordering::Relaxed) + weight);
                 }
             });
         }
@@ -53,32 +53,32 @@ pub(super) fn all<J: Sync, T: Send>(
 /// A progress line on standard error, if that is a terminal.
 struct Progress {
     total: u64,
-    begun: Instant,
-    told: Mutex<Option<Instant>>,
+    started: Instant,
+    last_drawn: Mutex<Option<Instant>>,
 }
 
 impl Progress {
     fn new(total: u64) -> Self {
-        let told = std::io::stderr().is_terminal().then(Instant::now);
-        Self { total: total.max(1), begun: Instant::now(), told: Mutex::new(told) }
+        let last_drawn = std::io::stderr().is_terminal().then(Instant::now);
+        Self { total: total.max(1), started: Instant::now(), last_drawn: Mutex::new(last_drawn) }
     }
 
-    fn tell(&self, done: u64) {
-        let Ok(mut told) = self.told.lock() else { return };
-        if told.is_none_or(|at| at.elapsed().as_millis() < 100) {
+    fn update(&self, done: u64) {
+        let Ok(mut last_drawn) = self.last_drawn.lock() else { return };
+        if last_drawn.is_none_or(|at| at.elapsed().as_millis() < 100) {
             return;
         }
-        *told = Some(Instant::now());
+        *last_drawn = Some(Instant::now());
         let share = done as f64 / self.total as f64;
         let bar: String =
             (0..30).map(|step| if f64::from(step) < share * 30.0 { '█' } else { '·' }).collect();
-        let left = self.begun.elapsed().as_secs_f64() * (1.0 - share) / share.max(1e-6);
+        let left = self.started.elapsed().as_secs_f64() * (1.0 - share) / share.max(1e-6);
         // A closed standard error is not a failure.
         let _ = write!(std::io::stderr(), "\r{bar} {:>3.0} %, {left:.0} s left   ", share * 100.0);
     }
 
     fn clear(&self) {
-        if self.told.lock().is_ok_and(|told| told.is_some()) {
+        if self.last_drawn.lock().is_ok_and(|last_drawn| last_drawn.is_some()) {
             let _ = write!(std::io::stderr(), "\r{:60}\r", "");
         }
     }

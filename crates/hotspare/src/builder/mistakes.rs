@@ -8,7 +8,7 @@ use hotspare_core::{Error, Kind};
 
 /// What a mistake concerns.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum About {
+pub(crate) enum Subject {
     Client,
     /// What is on this line of a file.
     #[cfg_attr(not(feature = "config"), expect(dead_code, reason = "only configurations have lines"))]
@@ -20,39 +20,39 @@ pub(crate) enum About {
 /// Mistakes, in the order in which they were found.
 #[derive(Debug, Default)]
 pub(crate) struct Mistakes {
-    found: Vec<(About, String)>,
+    entries: Vec<(Subject, String)>,
     /// The lines on which routes and targets are defined, if they come from a file.
-    lines: BTreeMap<About, usize>,
+    lines: BTreeMap<Subject, usize>,
 }
 
 impl Mistakes {
-    pub(crate) fn add(&mut self, about: About, what: impl Into<String>) {
-        self.found.push((about, what.into()));
+    pub(crate) fn add(&mut self, subject: Subject, what: impl Into<String>) {
+        self.entries.push((subject, what.into()));
     }
 
     #[cfg(feature = "config")]
-    pub(crate) fn written(&mut self, about: About, line: usize) {
-        self.lines.insert(about, line);
+    pub(crate) fn set_line(&mut self, subject: Subject, line: usize) {
+        self.lines.insert(subject, line);
     }
 
     /// Formats the mistakes one per line, sorted by line number.
-    pub(crate) fn error(self) -> Result<(), Error> {
-        if self.found.is_empty() {
+    pub(crate) fn into_result(self) -> Result<(), Error> {
+        if self.entries.is_empty() {
             return Ok(());
         }
-        let mut told: Vec<(usize, String)> = self
-            .found
+        let mut messages: Vec<(usize, String)> = self
+            .entries
             .into_iter()
-            .map(|(about, what)| {
-                let line = match about {
-                    About::Line(line) => Some(line),
-                    about => self.lines.get(&about).copied(),
+            .map(|(subject, what)| {
+                let line = match subject {
+                    Subject::Line(line) => Some(line),
+                    subject => self.lines.get(&subject).copied(),
                 };
                 (line.unwrap_or(0), line.map_or(what.clone(), |line| format!("line {line}: {what}")))
             })
             .collect();
-        told.sort_by_key(|(line, _)| *line);
-        let told: Vec<String> = told.into_iter().map(|(_, what)| what).collect();
-        Err(Error::new(Kind::Config, told.join("\n")))
+        messages.sort_by_key(|(line, _)| *line);
+        let messages: Vec<String> = messages.into_iter().map(|(_, what)| what).collect();
+        Err(Error::new(Kind::Config, messages.join("\n")))
     }
 }

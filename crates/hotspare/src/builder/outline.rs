@@ -1,7 +1,7 @@
 //! A client that is described but not built.
 //!
 //! For trying out a configuration without sending anything, as a simulation does. Invariant: no key is read and no
-//! connection made, and whatever `build` would reject is rejected here.
+//! connection made, and everything that `build` would reject is rejected here.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use hotspare_engine::{Route, TargetSpec};
 use hotspare_provider::Secret;
 
 use super::{ClientBuilder, NoTransport};
-use crate::endpoint::Net;
+use crate::endpoint::NetworkOptions;
 use crate::key::Key;
 
 /// What a client consists of, without keys, connections or a world.
@@ -31,22 +31,22 @@ impl ClientBuilder {
     pub fn outline(mut self) -> Result<Outline, Error> {
         self.transport = Some(Arc::new(NoTransport));
         for (_, endpoint) in &mut self.targets {
-            endpoint.net = Net::default();
+            endpoint.network = NetworkOptions::default();
             if endpoint.needs_key && endpoint.keys.is_empty() {
                 endpoint.keys.push(Key::from_secret(Secret::new("none")));
             }
             // Equal sources stay equal, because targets that share a key share its health.
             for key in &mut endpoint.keys {
-                *key = Key::from_secret(stand_in(key));
+                *key = Key::from_secret(placeholder_key(key));
             }
         }
-        let (client, targets) = self.put_together()?;
+        let (client, targets) = self.assemble()?;
         Ok(Outline { targets, routes: client.shared().routes.clone() })
     }
 }
 
 /// A placeholder for a key that is not read: the name of its source, in characters that a header accepts.
-fn stand_in(key: &Key) -> Secret {
+fn placeholder_key(key: &Key) -> Secret {
     let name = format!("{key:?}");
     Secret::new(name.chars().map(|c| if c.is_ascii_graphic() { c } else { '-' }).collect::<String>())
 }

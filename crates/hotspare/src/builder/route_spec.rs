@@ -11,7 +11,7 @@ use hotspare_engine::{Limits, Rules, SpendLimit};
 use hotspare_normalize::PromptTemplate;
 use hotspare_routing::Strategy;
 
-use crate::shared::Prompt;
+use crate::shared::NamedTemplate;
 
 /// A route under construction: a strategy with its limits, rules and prompts.
 ///
@@ -32,7 +32,7 @@ pub struct RouteSpec {
     pub(super) rules: Rules,
     pub(super) answers_to: Vec<String>,
     /// Prompt templates by target name, or by `prefix*` for all models whose names start with it.
-    pub(super) prompts: Vec<(String, Prompt)>,
+    pub(super) prompts: Vec<(String, NamedTemplate)>,
     pub(super) mistakes: Vec<String>,
 }
 
@@ -70,16 +70,16 @@ impl RouteSpec {
     }
 
     /// Rewrites requests on this route with a Jinja template in place of the target's own template. It applies to the
-    /// target named `whom` or, if `whom` ends in `*`, to every target whose model name starts with what precedes the
+    /// target named `pattern` or, if `pattern` ends in `*`, to every target whose model name starts with what precedes the
     /// `*`. A target's name takes precedence over a prefix, and a longer prefix over a shorter one.
     #[cfg(feature = "templates")]
     #[must_use]
-    pub fn prompt(mut self, whom: impl Into<String>, text: &str) -> Self {
-        let whom = whom.into();
-        match hotspare_normalize::Template::parse(&whom, text) {
+    pub fn prompt(mut self, pattern: impl Into<String>, text: &str) -> Self {
+        let pattern = pattern.into();
+        match hotspare_normalize::Template::parse(&pattern, text) {
             Ok(template) => {
                 let name = template.version_name();
-                self.template(whom, name, template)
+                self.template(pattern, name, template)
             }
             Err(error) => {
                 self.mistakes.push(error.message().to_owned());
@@ -92,11 +92,12 @@ impl RouteSpec {
     #[must_use]
     pub fn template(
         mut self,
-        whom: impl Into<String>,
+        pattern: impl Into<String>,
         name: impl Into<String>,
         template: impl PromptTemplate + 'static,
     ) -> Self {
-        self.prompts.push((whom.into(), Prompt { name: name.into(), template: Arc::new(template) }));
+        self.prompts
+            .push((pattern.into(), NamedTemplate { name: name.into(), template: Arc::new(template) }));
         self
     }
 

@@ -10,41 +10,41 @@ use hotspare_core::{Error, Kind};
 use hotspare_http::{HttpConfig, ReqwestTransport};
 use hotspare_provider::Transport;
 
-use crate::endpoint::Net;
+use crate::endpoint::NetworkOptions;
 
 /// The connection pools by network settings.
 pub(super) struct Transports {
-    pub(super) given: Option<Arc<dyn Transport>>,
-    pub(super) made: Vec<(Net, Arc<dyn Transport>)>,
+    pub(super) custom: Option<Arc<dyn Transport>>,
+    pub(super) pools: Vec<(NetworkOptions, Arc<dyn Transport>)>,
 }
 
 impl Transports {
-    pub(super) fn for_net(&mut self, net: &Net) -> Result<Arc<dyn Transport>, String> {
-        if let Some(given) = &self.given {
-            return Ok(Arc::clone(given));
+    pub(super) fn for_options(&mut self, options: &NetworkOptions) -> Result<Arc<dyn Transport>, String> {
+        if let Some(custom) = &self.custom {
+            return Ok(Arc::clone(custom));
         }
-        if let Some((_, made)) = self.made.iter().find(|(known, _)| known == net) {
-            return Ok(Arc::clone(made));
+        if let Some((_, pool)) = self.pools.iter().find(|(known, _)| known == options) {
+            return Ok(Arc::clone(pool));
         }
-        let transport = make(net)?;
-        self.made.push((net.clone(), Arc::clone(&transport)));
+        let transport = new_transport(options)?;
+        self.pools.push((options.clone(), Arc::clone(&transport)));
         Ok(transport)
     }
 }
 
 #[cfg(feature = "_http")]
-fn make(net: &Net) -> Result<Arc<dyn Transport>, String> {
+fn new_transport(options: &NetworkOptions) -> Result<Arc<dyn Transport>, String> {
     let mut config = HttpConfig::default();
-    config.proxy.clone_from(&net.proxy);
-    config.proxy_from_env = net.proxy_from_env;
-    config.ca.clone_from(&net.ca);
-    config.connect_timeout = net.connect.unwrap_or(config.connect_timeout);
+    config.proxy.clone_from(&options.proxy);
+    config.proxy_from_env = options.proxy_from_env;
+    config.ca.clone_from(&options.ca);
+    config.connect_timeout = options.connect.unwrap_or(config.connect_timeout);
     let transport = ReqwestTransport::new(&config).map_err(|error| error.message().to_owned())?;
     Ok(Arc::new(transport))
 }
 
 #[cfg(not(feature = "_http"))]
-fn make(_: &Net) -> Result<Arc<dyn Transport>, String> {
+fn new_transport(_: &NetworkOptions) -> Result<Arc<dyn Transport>, String> {
     Err("this build has no HTTP transport; give the client one with `transport`".into())
 }
 

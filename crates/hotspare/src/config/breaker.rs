@@ -5,33 +5,33 @@
 use hotspare_health::Config as Breaker;
 use serde::Deserialize;
 
-use super::forms::{Form, TextOr};
-use super::words::{Share, Span};
+use super::text_or::{TextOr, TextOrTable};
+use super::units::{DurationDto, PercentDto};
 
-pub(super) type BreakerDto = TextOr<KnobsDto>;
+pub(super) type BreakerDto = TextOr<BreakerTableDto>;
 
-impl Form for KnobsDto {
-    const WHAT: &'static str =
+impl TextOrTable for BreakerTableDto {
+    const EXPECTED: &'static str =
         "a breaker is a name such as \"default\" or \"textbook\", or a table such as { failures = 5 }";
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub(super) struct KnobsDto {
+pub(super) struct BreakerTableDto {
     failures: Option<u32>,
-    window: Option<Span>,
-    failure_rate: Option<Share>,
-    slow_rate: Option<Share>,
+    window: Option<DurationDto>,
+    failure_rate: Option<PercentDto>,
+    slow_rate: Option<PercentDto>,
     min_calls: Option<u32>,
     /// The accumulated evidence that opens the breaker, in nats.
     evidence: Option<f64>,
     degrade: Option<bool>,
-    cooldown: Option<Span>,
-    cooldown_cap: Option<Span>,
+    cooldown: Option<DurationDto>,
+    cooldown_cap: Option<DurationDto>,
     probes: Option<u32>,
     probes_to_close: Option<u32>,
-    lease: Option<Span>,
-    ramp: Option<Span>,
+    lease: Option<DurationDto>,
+    ramp: Option<DurationDto>,
 }
 
 impl BreakerDto {
@@ -85,7 +85,7 @@ mod tests {
     use super::*;
 
     fn rule(text: &str) -> (Option<u32>, Option<u32>, bool) {
-        let knobs: KnobsDto = toml::from_str(text).unwrap();
+        let knobs: BreakerTableDto = toml::from_str(text).unwrap();
         let config = BreakerDto::Table(knobs).config().unwrap();
         (config.failures, config.failure_rate_bp, config.evidence.is_some())
     }

@@ -2,7 +2,7 @@
 //!
 //! Invariant: a provider that this build leaves out is reported as such, not as unknown.
 
-use super::like::LikeDto;
+use super::like::ProviderDto;
 use crate::anthropic::{self, AnthropicTarget};
 use crate::endpoint::Endpoint;
 use crate::gemini::{self, GeminiTarget};
@@ -12,7 +12,7 @@ use crate::key::Key;
 pub(super) const NAMES: [&str; 4] = ["anthropic-bedrock", "anthropic-vertex", "bedrock", "vertex"];
 
 /// The endpoint, if the provider is one of these.
-pub(super) fn endpoint(like: &LikeDto, model: &str) -> Option<Result<Endpoint, String>> {
+pub(super) fn endpoint(like: &ProviderDto, model: &str) -> Option<Result<Endpoint, String>> {
     match like.like.as_str() {
         "anthropic-vertex" => Some(anthropic_vertex(like, model)),
         "anthropic-bedrock" | "bedrock" => Some(bedrock(like, model)),
@@ -21,22 +21,22 @@ pub(super) fn endpoint(like: &LikeDto, model: &str) -> Option<Result<Endpoint, S
     }
 }
 
-fn vertex(like: &LikeDto, model: &str) -> Result<Endpoint, String> {
-    let (project, location) = place(like)?;
+fn vertex(like: &ProviderDto, model: &str) -> Result<Endpoint, String> {
+    let (project, location) = project_and_location(like)?;
     let target = gemini::vertex(project, location, model);
     let target = like.base_url.iter().fold(target, GeminiTarget::base_url);
     Ok(like.headers.iter().fold(target, |target, (name, value)| target.header(name, value)).endpoint())
 }
 
-fn anthropic_vertex(like: &LikeDto, model: &str) -> Result<Endpoint, String> {
-    let (project, location) = place(like)?;
+fn anthropic_vertex(like: &ProviderDto, model: &str) -> Result<Endpoint, String> {
+    let (project, location) = project_and_location(like)?;
     let target = anthropic::vertex(project, location, model);
     let target = like.base_url.iter().fold(target, AnthropicTarget::base_url);
     Ok(like.headers.iter().fold(target, |target, (name, value)| target.header(name, value)).endpoint())
 }
 
 /// The project and the location.
-fn place(like: &LikeDto) -> Result<(&String, &String), String> {
+fn project_and_location(like: &ProviderDto) -> Result<(&String, &String), String> {
     like.project.as_ref().zip(like.location.as_ref()).ok_or_else(|| {
         let name = &like.like;
         let form = format!("{{ like = \"{name}\", project = \"…\", location = \"global\" }}");
@@ -45,7 +45,7 @@ fn place(like: &LikeDto) -> Result<(&String, &String), String> {
 }
 
 #[cfg(feature = "bedrock")]
-fn bedrock(like: &LikeDto, model: &str) -> Result<Endpoint, String> {
+fn bedrock(like: &ProviderDto, model: &str) -> Result<Endpoint, String> {
     use crate::bedrock::{self, BedrockTarget};
     let target = if like.like == "bedrock" { bedrock::target(model) } else { bedrock::anthropic(model) };
     let target = like.region.iter().fold(target, BedrockTarget::region);
@@ -54,7 +54,7 @@ fn bedrock(like: &LikeDto, model: &str) -> Result<Endpoint, String> {
 }
 
 #[cfg(not(feature = "bedrock"))]
-fn bedrock(like: &LikeDto, _: &str) -> Result<Endpoint, String> {
+fn bedrock(like: &ProviderDto, _: &str) -> Result<Endpoint, String> {
     Err(format!("this build has no provider `{}`; build it with the feature `bedrock`", like.like))
 }
 

@@ -6,11 +6,11 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use super::forms::Form;
+use super::text_or::TextOrTable;
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct LikeDto {
+pub(super) struct ProviderDto {
     pub(super) like: String,
     pub(super) base_url: Option<String>,
     #[serde(default)]
@@ -24,7 +24,7 @@ pub(super) struct LikeDto {
     pub(super) max_in_flight: Option<u32>,
 }
 
-impl Form for LikeDto {
-    const WHAT: &'static str =
+impl TextOrTable for ProviderDto {
+    const EXPECTED: &'static str =
         "a provider is a name such as \"openai\", or { like = \"compatible\", base_url = \"…\" }";
 }

@@ -2,14 +2,14 @@
 //!
 //! Invariant: a provider that this build leaves out is reported as such, not as unknown.
 
-use super::like::LikeDto;
+use super::like::ProviderDto;
 use crate::endpoint::Endpoint;
 
 /// Names of these providers.
 pub(super) const NAMES: [&str; 2] = ["cohere-native", "ollama-native"];
 
 /// The endpoint, if the provider is one of these.
-pub(super) fn endpoint(like: &LikeDto, model: &str) -> Option<Result<Endpoint, String>> {
+pub(super) fn endpoint(like: &ProviderDto, model: &str) -> Option<Result<Endpoint, String>> {
     if !NAMES.contains(&like.like.as_str()) {
         return None;
     }
@@ -21,24 +21,24 @@ pub(super) fn endpoint(like: &LikeDto, model: &str) -> Option<Result<Endpoint, S
 
 #[cfg(feature = "cohere")]
 #[expect(clippy::unnecessary_wraps, reason = "fails only without the feature")]
-fn cohere(like: &LikeDto, model: &str) -> Result<Endpoint, String> {
+fn cohere(like: &ProviderDto, model: &str) -> Result<Endpoint, String> {
     use crate::cohere::{self, CohereTarget};
     Ok(like.base_url.iter().fold(cohere::target(model), CohereTarget::base_url).endpoint())
 }
 
 #[cfg(not(feature = "cohere"))]
-fn cohere(_: &LikeDto, _: &str) -> Result<Endpoint, String> {
+fn cohere(_: &ProviderDto, _: &str) -> Result<Endpoint, String> {
     Err("this build has no provider `cohere-native`; build it with the feature `cohere`".into())
 }
 
 #[cfg(feature = "ollama")]
 #[expect(clippy::unnecessary_wraps, reason = "fails only without the feature")]
-fn ollama(like: &LikeDto, model: &str) -> Result<Endpoint, String> {
+fn ollama(like: &ProviderDto, model: &str) -> Result<Endpoint, String> {
     use crate::ollama::{self, OllamaTarget};
     Ok(like.base_url.iter().fold(ollama::target(model), OllamaTarget::base_url).endpoint())
 }
 
 #[cfg(not(feature = "ollama"))]
-fn ollama(_: &LikeDto, _: &str) -> Result<Endpoint, String> {
+fn ollama(_: &ProviderDto, _: &str) -> Result<Endpoint, String> {
     Err("this build has no provider `ollama-native`; build it with the feature `ollama`".into())
 }

@@ -6,19 +6,19 @@
 use hotspare_normalize::{InstructionRole, Template};
 use serde::Deserialize;
 
-use super::forms::{Form, TextOr};
+use super::text_or::{TextOr, TextOrTable};
 
 /// A template: the path of a file, or a table.
-pub(super) type PromptDto = TextOr<TableDto>;
+pub(super) type PromptDto = TextOr<TemplateDto>;
 
-impl Form for TableDto {
-    const WHAT: &'static str = "a prompt is the path of a file, or { text = \"…\" } or { file = \"…\" } with role, prefix, \
+impl TextOrTable for TemplateDto {
+    const EXPECTED: &'static str = "a prompt is the path of a file, or { text = \"…\" } or { file = \"…\" } with role, prefix, \
                                 suffix, examples, stop, variables and sampling";
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub(super) struct TableDto {
+pub(super) struct TemplateDto {
     file: Option<String>,
     text: Option<String>,
     role: Option<String>,
@@ -68,7 +68,7 @@ impl PromptDto {
         match self {
             Self::Text(path) => {
                 let file = Some(std::mem::take(path));
-                *self = Self::Table(TableDto { file, text: Some(text), ..TableDto::default() });
+                *self = Self::Table(TemplateDto { file, text: Some(text), ..TemplateDto::default() });
             }
             Self::Table(table) => table.text = Some(text),
         }

@@ -16,13 +16,13 @@ use hotspare_routing::{
 use serde::Deserialize;
 
 use super::prompt::PromptDto;
-use super::words::{Allowance, Money, Share, Span, parse, some_size};
+use super::units::{CostDto, DurationDto, PercentDto, SpendLimitDto, optional_size, parse};
 use crate::builder::RouteSpec;
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RouteDto {
-    targets: Vec<Tier>,
+    targets: Vec<TierDto>,
     strategy: Option<String>,
     #[serde(default)]
     weights: BTreeMap<String, u32>,
@@ -38,7 +38,7 @@ pub(super) struct RouteDto {
     validate_tool_calls: Option<String>,
     on_refusal: Option<String>,
     trim: Option<String>,
-    spend_limit: Option<Allowance>,
+    spend_limit: Option<SpendLimitDto>,
     /// By target name, or by model name prefix followed by `*`.
     #[serde(default)]
     pub(super) prompts: BTreeMap<String, PromptDto>,
@@ -54,7 +54,7 @@ pub(super) struct RouteDto {
     untagged,
     expecting = "targets are names, or lists of names that share a rank: [\"main\", [\"a\", \"b\"], \"local\"]"
 )]
-enum Tier {
+enum TierDto {
     One(String),
     Several(Vec<String>),
 }
@@ -62,22 +62,22 @@ enum Tier {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 struct LimitsDto {
-    first_content: Option<Span>,
-    first_content_reasoning: Option<Span>,
+    first_content: Option<DurationDto>,
+    first_content_reasoning: Option<DurationDto>,
     adaptive: Option<AdaptiveDto>,
-    headers: Option<Span>,
-    attempt: Option<Span>,
-    unstreamed: Option<Span>,
-    gap: Option<Span>,
-    quiet_gap: Option<Span>,
-    first_content_deadline: Option<Span>,
-    total: Option<Span>,
+    headers: Option<DurationDto>,
+    attempt: Option<DurationDto>,
+    unstreamed: Option<DurationDto>,
+    gap: Option<DurationDto>,
+    quiet_gap: Option<DurationDto>,
+    first_content_deadline: Option<DurationDto>,
+    total: Option<DurationDto>,
     max_targets: Option<u32>,
     max_extra_starts: Option<u32>,
     max_reasks: Option<u32>,
-    max_reask_cost: Option<Money>,
-    wait_for_rate_limit: Option<Span>,
-    #[serde(deserialize_with = "some_size")]
+    max_reask_cost: Option<CostDto>,
+    wait_for_rate_limit: Option<DurationDto>,
+    #[serde(deserialize_with = "optional_size")]
     max_buffered_bytes: Option<usize>,
 }
 
@@ -88,7 +88,7 @@ struct LimitsDto {
     expecting = "the action for a failure is \"next\", \"same\", \"stop\" or a list of targets"
 )]
 enum OnKindDto {
-    Word(String),
+    Keyword(String),
     To(Vec<String>),
 }
 
@@ -96,7 +96,7 @@ impl OnKindDto {
     fn rule(&self, kind: Kind) -> Result<OnKind, String> {
         match self {
             Self::To(targets) => Ok(OnKind::To(targets.iter().map(|name| name.as_str().into()).collect())),
-            Self::Word(word) => match word.as_str() {
+            Self::Keyword(word) => match word.as_str() {
                 "next" => Ok(OnKind::Next),
                 "same" => Ok(OnKind::Same),
                 "stop" => Ok(OnKind::Stop),
@@ -112,14 +112,14 @@ impl OnKindDto {
 #[serde(deny_unknown_fields)]
 struct AdaptiveDto {
     multiplier: f64,
-    min: Option<Span>,
+    min: Option<DurationDto>,
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct HedgeDto {
     at: String,
-    budget: Option<Share>,
+    budget: Option<PercentDto>,
 }
 
 impl RouteDto {
@@ -131,33 +131,33 @@ impl RouteDto {
         if let Some(limit) = self.spend_limit {
             route = route.spend_limit(limit.most, limit.per);
         }
-        for (whom, prompt) in self.prompts {
+        for (pattern, prompt) in self.prompts {
             match prompt.template() {
-                Ok(Some((name, template))) => route = route.template(whom, name, template),
+                Ok(Some((name, template))) => route = route.template(pattern, name, template),
                 Ok(None) => {}
-                Err(what) => route.mistake(format!("prompts.{whom}: {what}")),
+                Err(what) => route.mistake(format!("prompts.{pattern}: {what}")),
             }
         }
         Ok(route)
     }
 
     fn strategy(&self) -> Result<Box<dyn Strategy>, String> {
-        let named = |names: Vec<String>| self.named(names);
-        let names = |tier: &Tier| match tier {
-            Tier::One(name) => vec![name.clone()],
-            Tier::Several(names) => names.clone(),
+        let strategy_over = |names: Vec<String>| self.strategy_over(names);
+        let names = |tier: &TierDto| match tier {
+            TierDto::One(name) => vec![name.clone()],
+            TierDto::Several(names) => names.clone(),
         };
-        let flat = self.targets.iter().all(|tier| matches!(tier, Tier::One(_)));
-        self.check(&self.targets.iter().flat_map(names).collect::<Vec<_>>(), flat)?;
+        let flat = self.targets.iter().all(|tier| matches!(tier, TierDto::One(_)));
+        self.check_strategy_settings(&self.targets.iter().flat_map(names).collect::<Vec<_>>(), flat)?;
         let strategy: Box<dyn Strategy> = if flat {
-            named(self.targets.iter().flat_map(names).collect())?
+            strategy_over(self.targets.iter().flat_map(names).collect())?
         } else {
             let tiers = self.targets.iter().map(|tier| match tier {
-                Tier::One(name) => Ok(Box::new(Sequential::new([name.clone()])) as Box<dyn Strategy>),
-                Tier::Several(_) if self.strategy.is_none() => {
-                    Ok(Box::new(Weighted::new(self.weighed(names(tier)))) as Box<dyn Strategy>)
+                TierDto::One(name) => Ok(Box::new(Sequential::new([name.clone()])) as Box<dyn Strategy>),
+                TierDto::Several(_) if self.strategy.is_none() => {
+                    Ok(Box::new(Weighted::new(self.with_weights(names(tier)))) as Box<dyn Strategy>)
                 }
-                Tier::Several(names) => named(names.clone()),
+                TierDto::Several(names) => strategy_over(names.clone()),
             });
             Box::new(Tiered::new(tiers.collect::<Result<_, String>>()?))
         };
@@ -168,15 +168,15 @@ impl RouteDto {
     }
 
     /// Rejects settings that would otherwise be silently ignored.
-    fn check(&self, names: &[String], flat: bool) -> Result<(), String> {
-        let unwritten = if flat { "sequential" } else { "weighted" };
-        let strategy = self.strategy.as_deref().unwrap_or(unwritten);
-        if let Some(twice) =
+    fn check_strategy_settings(&self, names: &[String], flat: bool) -> Result<(), String> {
+        let default = if flat { "sequential" } else { "weighted" };
+        let strategy = self.strategy.as_deref().unwrap_or(default);
+        if let Some(duplicate) =
             names.iter().enumerate().find_map(|(at, name)| names[..at].contains(name).then_some(name))
         {
-            return Err(format!("targets name `{twice}` twice"));
+            return Err(format!("targets name `{duplicate}` twice"));
         }
-        if self.targets.iter().any(|tier| matches!(tier, Tier::Several(names) if names.is_empty())) {
+        if self.targets.iter().any(|tier| matches!(tier, TierDto::Several(names) if names.is_empty())) {
             return Err("targets hold an empty list".into());
         }
         if self.width.is_some() && strategy != "race" {
@@ -200,13 +200,13 @@ impl RouteDto {
         Ok(())
     }
 
-    fn named(&self, names: Vec<String>) -> Result<Box<dyn Strategy>, String> {
+    fn strategy_over(&self, names: Vec<String>) -> Result<Box<dyn Strategy>, String> {
         let name = self.strategy.as_deref().unwrap_or("sequential");
         Ok(match name {
             "sequential" => Box::new(Sequential::new(names)),
             "health-aware" => Box::new(HealthAware::new(names)),
             "race" => Box::new(Race::new(names).width(self.width.unwrap_or(2))),
-            "weighted" => Box::new(Weighted::new(self.weighed(names))),
+            "weighted" => Box::new(Weighted::new(self.with_weights(names))),
             "round-robin" => Box::new(RoundRobin::new(names)),
             "fastest" => Box::new(Fastest::new(names)),
             "cheapest" => Box::new(Cheapest::new(names)),
@@ -219,7 +219,7 @@ impl RouteDto {
         })
     }
 
-    fn weighed(&self, names: Vec<String>) -> Vec<(String, u32)> {
+    fn with_weights(&self, names: Vec<String>) -> Vec<(String, u32)> {
         names.into_iter().map(|name| (name.clone(), self.weights.get(&name).copied().unwrap_or(1))).collect()
     }
 
@@ -236,7 +236,7 @@ impl RouteDto {
             }
         };
         if let Some(dto) = &self.limits {
-            let set = |knob: &mut std::time::Duration, span: Option<Span>| {
+            let set = |knob: &mut std::time::Duration, span: Option<DurationDto>| {
                 *knob = span.map_or(*knob, |span| span.0)
             };
             if let Some(adaptive) = &dto.adaptive {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use super::{KeyDto, words};
+use super::{KeyDto, units};
 
 /// Settings for a gateway.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -20,17 +20,17 @@ pub struct ServerConfig {
     /// Source of the keys that operators must present; without it, client keys serve for both.
     pub operator_keys: Option<KeyDto>,
     /// Maximum size of a request body in bytes.
-    #[serde(deserialize_with = "words::some_size")]
+    #[serde(deserialize_with = "units::optional_size")]
     pub max_body_bytes: Option<usize>,
     /// Maximum memory in bytes for all request bodies together.
-    #[serde(deserialize_with = "words::some_size")]
+    #[serde(deserialize_with = "units::optional_size")]
     pub max_body_memory_bytes: Option<usize>,
     /// Maximum number of concurrent connections.
     pub max_connections: Option<usize>,
     /// How long a connection may wait for its next request.
-    #[serde(deserialize_with = "words::some_span")]
+    #[serde(deserialize_with = "units::optional_duration")]
     pub idle_timeout: Option<Duration>,
     /// How long in-flight answers may continue after the signal to stop.
-    #[serde(deserialize_with = "words::some_span")]
+    #[serde(deserialize_with = "units::optional_duration")]
     pub drain_timeout: Option<Duration>,
 }

@@ -8,12 +8,12 @@ use serde::Deserialize;
 use super::KeyDto;
 use super::breaker::BreakerDto;
 use super::cloud;
-use super::forms::TextOr;
-use super::like::LikeDto;
+use super::like::ProviderDto;
 use super::native;
 use super::profile::ProfileDto;
 use super::prompt::PromptDto;
-use super::words::{Allowance, Span};
+use super::text_or::TextOr;
+use super::units::{DurationDto, SpendLimitDto};
 use crate::endpoint::Endpoint;
 use crate::openai::Dialect;
 use crate::{anthropic, gemini, openai};
@@ -21,7 +21,7 @@ use crate::{anthropic, gemini, openai};
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct TargetDto {
-    provider: TextOr<LikeDto>,
+    provider: TextOr<ProviderDto>,
     model: String,
     api: Option<ApiDto>,
     #[serde(default)]
@@ -29,9 +29,9 @@ pub(super) struct TargetDto {
     max_in_flight: Option<u32>,
     requests_per_minute: Option<u64>,
     tokens_per_minute: Option<u64>,
-    spend_limit: Option<Allowance>,
-    think_tags: Option<ThinkDto>,
-    connect: Option<Span>,
+    spend_limit: Option<SpendLimitDto>,
+    think_tags: Option<ThinkTagsDto>,
+    connect: Option<DurationDto>,
     #[serde(default)]
     probe: bool,
     deadline_header: Option<String>,
@@ -87,24 +87,24 @@ impl CaDto {
     expecting = "think_tags are true (`<think>` and `</think>`), \"already_open\" (the answer begins inside them), or two \
                  texts: [\"[THINK]\", \"[/THINK]\"]"
 )]
-enum ThinkDto {
-    Usual(bool),
-    Word(String),
-    Own([String; 2]),
+enum ThinkTagsDto {
+    Default(bool),
+    Keyword(String),
+    Custom([String; 2]),
 }
 
-impl ThinkDto {
+impl ThinkTagsDto {
     fn tags(self) -> Result<Option<ThinkTags>, String> {
         match self {
-            Self::Usual(on) => Ok(on.then(ThinkTags::default)),
-            Self::Word(word) if word == "already_open" => Ok(Some(ThinkTags::default().already_open())),
-            Self::Word(word) => {
+            Self::Default(on) => Ok(on.then(ThinkTags::default)),
+            Self::Keyword(word) if word == "already_open" => Ok(Some(ThinkTags::default().already_open())),
+            Self::Keyword(word) => {
                 Err(format!("unknown think_tags `{word}`; valid values are true, already_open and two texts"))
             }
-            Self::Own([open, close]) if open.is_empty() || close.is_empty() => {
+            Self::Custom([open, close]) if open.is_empty() || close.is_empty() => {
                 Err("think_tags must not be empty".into())
             }
-            Self::Own([open, close]) => Ok(Some(ThinkTags::new(open, close))),
+            Self::Custom([open, close]) => Ok(Some(ThinkTags::new(open, close))),
         }
     }
 }
@@ -112,7 +112,7 @@ impl ThinkDto {
 impl TargetDto {
     pub(super) fn endpoint(self) -> Result<Endpoint, String> {
         let like = match self.provider {
-            TextOr::Text(like) => LikeDto { like, ..LikeDto::default() },
+            TextOr::Text(like) => ProviderDto { like, ..ProviderDto::default() },
             TextOr::Table(like) => like,
         };
         let in_flight = self.max_in_flight.or(like.max_in_flight);
@@ -170,7 +170,7 @@ impl TargetDto {
     }
 }
 
-fn provider(like: LikeDto, model: String, api: Option<ApiDto>) -> Result<Endpoint, String> {
+fn provider(like: ProviderDto, model: String, api: Option<ApiDto>) -> Result<Endpoint, String> {
     if api.is_some() && Dialect::find(&like.like).is_none() {
         return Err(format!("`api` is not supported by the provider `{}`", like.like));
     }

@@ -11,21 +11,21 @@ use tokio::sync::Mutex;
 use super::Key;
 
 /// How long a caller waits for a source.
-pub(super) const LONGEST_READ: Duration = Duration::from_secs(1);
+pub(super) const READ_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// A source of keys that is read in the background.
 #[derive(Debug)]
 pub struct KeyReader {
     source: Key,
     /// Held by the thread that reads.
-    turn: Arc<Mutex<()>>,
+    lock: Arc<Mutex<()>>,
 }
 
 impl KeyReader {
     /// A reader of this source; reads nothing yet.
     #[must_use]
     pub fn new(source: Key) -> Self {
-        Self { source, turn: Arc::default() }
+        Self { source, lock: Arc::default() }
     }
 
     /// The source.
@@ -37,7 +37,7 @@ impl KeyReader {
     /// Whether a read is under way.
     #[must_use]
     pub fn is_reading(&self) -> bool {
-        self.turn.try_lock().is_err()
+        self.lock.try_lock().is_err()
     }
 
     /// Runs `read` on a thread of tokio's blocking pool, after earlier reads have ended, and waits for at most a second.
@@ -49,18 +49,18 @@ impl KeyReader {
         read: impl FnOnce(&Key) -> T + Send + 'static,
     ) -> Result<T, String> {
         let reading = async {
-            let turn = Arc::clone(&self.turn).lock_owned().await;
+            let guard = Arc::clone(&self.lock).lock_owned().await;
             let source = self.source.clone();
             tokio::task::spawn_blocking(move || {
-                let _turn = turn;
+                let _guard = guard;
                 read(&source)
             })
             .await
         };
-        match tokio::time::timeout(LONGEST_READ, reading).await {
+        match tokio::time::timeout(READ_TIMEOUT, reading).await {
             Ok(Ok(found)) => Ok(found),
             Ok(Err(_)) => Err(format!("{:?} could not be read", self.source)),
-            Err(_) => Err(format!("{:?} could not be read within {LONGEST_READ:?}", self.source)),
+            Err(_) => Err(format!("{:?} could not be read within {READ_TIMEOUT:?}", self.source)),
         }
     }
 }

@@ -18,23 +18,23 @@ pub(crate) enum KeySlot {
     /// The provider of credentials to fetch it from.
     Fetched(Arc<dyn Credentials>),
     /// Its source, and its value when it was last read.
-    Read(Arc<Held>),
+    Read(Arc<CachedKey>),
 }
 
 /// A key as it was last read.
-pub(crate) struct Held {
+pub(crate) struct CachedKey {
     reader: KeyReader,
     current: RwLock<Current>,
 }
 
 struct Current {
     secret: Secret,
-    standing: Standing,
+    state: KeyState,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Standing {
-    Good,
+enum KeyState {
+    Valid,
     /// It was rejected, and its source had nothing newer. The source may be read again from this moment on.
     Rejected(Moment),
     /// It was rejected and has been replaced since.
@@ -43,12 +43,12 @@ enum Standing {
 
 /// How often the source of a rejected key is read: a key that is replaced shortly after it was revoked should not have
 /// to wait for the re-check.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
+const REREAD_INTERVAL: Duration = Duration::from_secs(1);
 
 impl KeySlot {
     pub(crate) fn read(source: Key, secret: Secret) -> Self {
-        let current = RwLock::new(Current { secret, standing: Standing::Good });
-        Self::Read(Arc::new(Held { reader: KeyReader::new(source), current }))
+        let current = RwLock::new(Current { secret, state: KeyState::Valid });
+        Self::Read(Arc::new(CachedKey { reader: KeyReader::new(source), current }))
     }
 
     pub(crate) fn fetched(credentials: Arc<dyn Credentials>) -> Self {
@@ -59,23 +59,23 @@ impl KeySlot {
     pub(crate) async fn secret(&self, now: SystemTime) -> Result<Secret, Error> {
         match self {
             Self::Fetched(credentials) => credentials.secret(now).await,
-            Self::Read(held) => Ok(held.current().secret.clone()),
+            Self::Read(cached) => Ok(cached.current().secret.clone()),
         }
     }
 
     /// Whether there is a newer key than `rejected`. Reads the source again.
     pub(crate) async fn renew(&self, rejected: &Secret) -> bool {
-        let held = match self {
+        let cached = match self {
             Self::Fetched(credentials) => return credentials.rejected(rejected),
-            Self::Read(held) => held,
+            Self::Read(cached) => cached,
         };
-        let is_current = || held.current().secret == *rejected;
-        if is_current() && held.reader.source().can_change() {
+        let is_current = || cached.current().secret == *rejected;
+        if is_current() && cached.reader.source().can_change() {
             // A source that cannot be read has nothing newer.
-            let _ = held.read_again().await;
-            let mut current = held.current_mut();
+            let _ = cached.reread().await;
+            let mut current = cached.current_mut();
             if current.secret == *rejected {
-                current.standing = Standing::Rejected(Moment::ZERO);
+                current.state = KeyState::Rejected(Moment::ZERO);
             }
         }
         !is_current()
@@ -88,31 +88,31 @@ impl KeySlot {
     pub(crate) async fn reload(&self) -> Result<bool, String> {
         match self {
             Self::Fetched(_) => Ok(false),
-            Self::Read(held) => held.read_again().await,
+            Self::Read(cached) => cached.reread().await,
         }
     }
 
     /// Whether the key was rejected and not replaced, as far as was reported.
     pub(crate) fn is_rejected(&self) -> bool {
-        matches!(self, Self::Read(held) if held.current().standing != Standing::Good)
+        matches!(self, Self::Read(cached) if cached.current().state != KeyState::Valid)
     }
 
     /// Whether a rejected key has been replaced. Reads its source at most once a second.
     pub(crate) async fn was_replaced(&self, now: Moment) -> bool {
-        let Self::Read(held) = self else { return false };
-        if held.is_due(now) {
-            let _ = held.read_again().await;
+        let Self::Read(cached) = self else { return false };
+        if cached.is_due(now) {
+            let _ = cached.reread().await;
         }
-        let mut current = held.current_mut();
-        let replaced = current.standing == Standing::Replaced;
+        let mut current = cached.current_mut();
+        let replaced = current.state == KeyState::Replaced;
         if replaced {
-            current.standing = Standing::Good;
+            current.state = KeyState::Valid;
         }
         replaced
     }
 }
 
-impl Held {
+impl CachedKey {
     fn current(&self) -> RwLockReadGuard<'_, Current> {
         self.current.read().unwrap_or_else(PoisonError::into_inner)
     }
@@ -124,27 +124,26 @@ impl Held {
     /// Whether to read the source of a rejected key again. Of several concurrent callers, one gets `true`.
     fn is_due(&self, now: Moment) -> bool {
         let mut current = self.current_mut();
-        let due =
-            matches!(current.standing, Standing::Rejected(at) if now >= at) && !self.reader.is_reading();
+        let due = matches!(current.state, KeyState::Rejected(at) if now >= at) && !self.reader.is_reading();
         if due {
-            current.standing = Standing::Rejected(now + LOOK_EVERY);
+            current.state = KeyState::Rejected(now + REREAD_INTERVAL);
         }
         due
     }
 
-    async fn read_again(self: &Arc<Self>) -> Result<bool, String> {
-        let held = Arc::clone(self);
-        self.reader.read(move |source| source.resolve().map(|secret| held.take(secret))).await?
+    async fn reread(self: &Arc<Self>) -> Result<bool, String> {
+        let cached = Arc::clone(self);
+        self.reader.read(move |source| source.resolve().map(|secret| cached.store(secret))).await?
     }
 
     /// Stores a key that was just read. Returns whether it is another one.
-    fn take(&self, secret: Secret) -> bool {
+    fn store(&self, secret: Secret) -> bool {
         let mut current = self.current_mut();
         let changed = secret != current.secret;
         if changed {
             current.secret = secret;
-            if current.standing != Standing::Good {
-                current.standing = Standing::Replaced;
+            if current.state != KeyState::Valid {
+                current.state = KeyState::Replaced;
             }
         }
         changed
@@ -155,7 +154,7 @@ impl fmt::Debug for KeySlot {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Fetched(credentials) => credentials.fmt(f),
-            Self::Read(held) => held.reader.source().fmt(f),
+            Self::Read(cached) => cached.reader.source().fmt(f),
         }
     }
 }

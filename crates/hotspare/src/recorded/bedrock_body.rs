@@ -17,20 +17,20 @@ use hotspare_openai::{Dialect, OpenAi};
 use serde_json::value::RawValue;
 
 use super::Exchange;
-use super::reads::Reads;
+use super::decode_as::DecodeAs;
 
-const MESSAGES: Reads = Reads::Chat(|_| Arc::new(Invoke::new(Anthropic::at(Host::BEDROCK, ""))));
-const CHAT: Reads = Reads::Chat(|_| Arc::new(Invoke::new(OpenAi::new(&Dialect::COMPATIBLE))));
-const COHERE: Reads = Reads::Chat(|_| Arc::new(Invoke::new(Cohere::new())));
-const COHERE_VECTORS: Reads = Reads::Vectors(|_| Arc::new(Invoke::new(Cohere::new())));
-const OWN: Reads = Reads::Chat(|_| Arc::new(Invoke::new(ModelBody)));
-const OWN_VECTORS: Reads = Reads::Vectors(|_| Arc::new(Invoke::new(ModelBody)));
-const RERANK: Reads = Reads::Nothing("ranks documents: not an answer");
+const MESSAGES: DecodeAs = DecodeAs::Chat(|_| Arc::new(Invoke::new(Anthropic::at(Host::BEDROCK, ""))));
+const CHAT: DecodeAs = DecodeAs::Chat(|_| Arc::new(Invoke::new(OpenAi::new(&Dialect::COMPATIBLE))));
+const COHERE: DecodeAs = DecodeAs::Chat(|_| Arc::new(Invoke::new(Cohere::new())));
+const COHERE_VECTORS: DecodeAs = DecodeAs::Embeddings(|_| Arc::new(Invoke::new(Cohere::new())));
+const OWN: DecodeAs = DecodeAs::Chat(|_| Arc::new(Invoke::new(ModelBody)));
+const OWN_VECTORS: DecodeAs = DecodeAs::Embeddings(|_| Arc::new(Invoke::new(ModelBody)));
+const RERANK: DecodeAs = DecodeAs::Skip("ranks documents: not an answer");
 
 type Fields<'a> = BTreeMap<Cow<'a, str>, &'a RawValue>;
 
 /// The codec to use. A failure is in Bedrock's format, whatever the model.
-pub(super) fn reads(exchange: &Exchange) -> Reads {
+pub(super) fn decode_as(exchange: &Exchange) -> DecodeAs {
     let Some(first) = first(&exchange.body).filter(|_| exchange.head.status.is_success()) else { return OWN };
     let Ok(fields) = serde_json::from_slice::<Fields<'_>>(&first) else { return OWN };
     let has = |name: &str| fields.contains_key(name);
@@ -84,9 +84,9 @@ mod tests {
             serde_json::json!({"provider": "bedrock", "endpoint": "invoke", "status": 200, "response_body": body})
         };
         let exchange = Exchange::parse(line.to_string().as_bytes()).unwrap();
-        match reads(&exchange) {
-            Reads::Chat(wire) => wire(&exchange).name().to_owned(),
-            Reads::Vectors(wire) => format!("vectors of {}", wire(&exchange).name()),
+        match decode_as(&exchange) {
+            DecodeAs::Chat(wire) => wire(&exchange).name().to_owned(),
+            DecodeAs::Embeddings(wire) => format!("vectors of {}", wire(&exchange).name()),
             other => format!("{other:?}"),
         }
     }
@@ -109,6 +109,6 @@ mod tests {
             assert_eq!(read(body, false), expected, "{body}");
             assert_eq!(read(body, true), expected, "{body}");
         }
-        assert!(read(r#"{"results":[{"relevance_score":1}]}"#, false).starts_with("Nothing"));
+        assert!(read(r#"{"results":[{"relevance_score":1}]}"#, false).starts_with("Skip"));
     }
 }

@@ -18,7 +18,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::reads::Reads;
+use super::decode_as::DecodeAs;
 use super::table;
 use super::{Decoded, Outcome};
 
@@ -48,7 +48,7 @@ pub struct Exchange {
 
 /// A line, borrowed from the file.
 #[derive(Deserialize)]
-struct Line<'a> {
+struct RecordedDto<'a> {
     #[serde(borrow, default)]
     id: Option<Cow<'a, str>>,
     #[serde(borrow)]
@@ -82,7 +82,7 @@ impl Exchange {
     /// # Errors
     /// What is wrong with the line, as a lower-case fragment that quotes none of its contents.
     pub fn parse(line: &[u8]) -> Result<Self, String> {
-        let line: Line<'_> = serde_json::from_slice(line).map_err(|error| {
+        let line: RecordedDto<'_> = serde_json::from_slice(line).map_err(|error| {
             // The name of the missing field, or the position of a wrong type; never a value.
             let what = error.to_string();
             if what.starts_with("missing field") {
@@ -133,14 +133,14 @@ impl Exchange {
     fn codec(&self) -> Result<(Arc<dyn Wire>, Outbound), &'static str> {
         let model = self.model.as_str();
         match table::find(self) {
-            Some(Reads::Chat(wire) | Reads::Failures(wire)) => {
+            Some(DecodeAs::Chat(wire) | DecodeAs::ErrorsOnly(wire)) => {
                 Ok((wire(self), Outbound::new(ChatRequest::to(model), model, self.streaming)))
             }
-            Some(Reads::Vectors(wire)) => {
+            Some(DecodeAs::Embeddings(wire)) => {
                 Ok((wire(self), Outbound::new(EmbedRequest::to(model), model, false)))
             }
-            Some(Reads::Nothing(why)) => Err(why),
-            Some(Reads::ByBody(_)) | None => Err("no wire decodes this kind of call"),
+            Some(DecodeAs::Skip(why)) => Err(why),
+            Some(DecodeAs::ByBody(_)) | None => Err("no wire decodes this kind of call"),
         }
     }
 
@@ -221,8 +221,8 @@ fn fold(request: &Request, chunks: VecDeque<Chunk>, read: Result<(), Error>) -> 
         }
         Request::Embed(_) => {
             // The recording does not say how many were requested; there must be no gap between those received.
-            let came = chunks.iter().filter(|chunk| matches!(chunk.event, Event::Vector(_))).count();
-            let mut answer = Vectors::new(came, None);
+            let received = chunks.iter().filter(|chunk| matches!(chunk.event, Event::Vector(_))).count();
+            let mut answer = Vectors::new(received, None);
             chunks.into_iter().try_for_each(|chunk| answer.push(chunk.event))?;
             read?;
             Ok(Outcome::Vectors(Box::new(answer.finish()?)))
@@ -239,10 +239,10 @@ fn bytes(
     match encoding.as_deref() {
         None | Some("") => Ok(Bytes::from(text.into_owned())),
         Some("base64") => {
-            let once = STANDARD.decode(text.as_bytes()).map_err(|_| format!("{name} is not base64"))?;
+            let decoded = STANDARD.decode(text.as_bytes()).map_err(|_| format!("{name} is not base64"))?;
             // Some recorders stored binary bodies as base64 already; ASCII text is no valid binary message.
-            let twice = once.is_ascii().then(|| STANDARD.decode(&once).ok()).flatten();
-            Ok(Bytes::from(twice.filter(|bytes| !bytes.is_empty()).unwrap_or(once)))
+            let decoded_twice = decoded.is_ascii().then(|| STANDARD.decode(&decoded).ok()).flatten();
+            Ok(Bytes::from(decoded_twice.filter(|bytes| !bytes.is_empty()).unwrap_or(decoded)))
         }
         Some(_) => Err(format!("{name} has an unknown encoding")),
     }

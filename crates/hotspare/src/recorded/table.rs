@@ -12,7 +12,7 @@ use hotspare_gemini::{Gemini, Host, Interactions};
 use hotspare_ollama::Ollama;
 use hotspare_openai::{Dialect, OpenAi, Responses};
 
-use super::reads::Reads;
+use super::decode_as::DecodeAs;
 use super::{Exchange, bedrock_body};
 
 /// A kind of call and its codec.
@@ -28,45 +28,45 @@ pub struct Row {
     /// The end of the URL without its query; empty for any URL.
     pub path: &'static str,
     /// What to decode it with.
-    pub reads: Reads,
+    pub decode_as: DecodeAs,
 }
 
-const fn any(endpoint: &'static str, reads: Reads) -> Row {
-    Row { provider: "", endpoint, model: "", path: "", reads }
+const fn any(endpoint: &'static str, decode_as: DecodeAs) -> Row {
+    Row { provider: "", endpoint, model: "", path: "", decode_as }
 }
 
-const fn of(endpoint: &'static str, model: &'static str, reads: Reads) -> Row {
-    Row { model, ..any(endpoint, reads) }
+const fn of(endpoint: &'static str, model: &'static str, decode_as: DecodeAs) -> Row {
+    Row { model, ..any(endpoint, decode_as) }
 }
 
-const fn at(provider: &'static str, endpoint: &'static str, path: &'static str, reads: Reads) -> Row {
-    Row { provider, path, ..any(endpoint, reads) }
+const fn at(provider: &'static str, endpoint: &'static str, path: &'static str, decode_as: DecodeAs) -> Row {
+    Row { provider, path, ..any(endpoint, decode_as) }
 }
 
-const CHAT: Reads = Reads::Chat(|exchange| Arc::new(OpenAi::new(dialect(exchange))));
-const MESSAGES: Reads = Reads::Chat(|_| Arc::new(Anthropic::new()));
-const GEMINI: Reads = Reads::Chat(|_| Arc::new(Gemini::at(Host::GEMINI, "")));
-const VERTEX: Reads = Reads::Chat(|_| Arc::new(Gemini::at(Host::VERTEX, "")));
-const COHERE: Reads = Reads::Chat(|_| Arc::new(Cohere::new()));
-const OLLAMA: Reads = Reads::Chat(|_| Arc::new(Ollama::new()));
-const RESPONSES: Reads = Reads::Chat(|exchange| Arc::new(Responses::new(dialect(exchange))));
+const CHAT: DecodeAs = DecodeAs::Chat(|exchange| Arc::new(OpenAi::new(dialect(exchange))));
+const MESSAGES: DecodeAs = DecodeAs::Chat(|_| Arc::new(Anthropic::new()));
+const GEMINI: DecodeAs = DecodeAs::Chat(|_| Arc::new(Gemini::at(Host::GEMINI, "")));
+const VERTEX: DecodeAs = DecodeAs::Chat(|_| Arc::new(Gemini::at(Host::VERTEX, "")));
+const COHERE: DecodeAs = DecodeAs::Chat(|_| Arc::new(Cohere::new()));
+const OLLAMA: DecodeAs = DecodeAs::Chat(|_| Arc::new(Ollama::new()));
+const RESPONSES: DecodeAs = DecodeAs::Chat(|exchange| Arc::new(Responses::new(dialect(exchange))));
 /// The region only matters for the address, and nothing is sent here.
-const CONVERSE: Reads =
-    Reads::Chat(|exchange| Arc::new(Bedrock::new("us-east-1").for_model(&exchange.model)));
-const INVOKE: Reads = Reads::ByBody(bedrock_body::reads);
-const INTERACTIONS: Reads = Reads::Chat(|_| Arc::new(Interactions));
-const EMBEDDINGS: Reads = Reads::Vectors(|exchange| Arc::new(OpenAi::new(dialect(exchange))));
-const COHERE_EMBEDDINGS: Reads = Reads::Vectors(|_| Arc::new(Cohere::new()));
-const OLLAMA_EMBEDDINGS: Reads = Reads::Vectors(|_| Arc::new(Ollama::new()));
-const GEMINI_EMBEDDINGS: Reads = Reads::Vectors(|_| Arc::new(Gemini::at(Host::GEMINI, "")));
-const VERTEX_EMBEDDINGS: Reads = Reads::Vectors(|_| Arc::new(Gemini::at(Host::VERTEX, "")));
-const NO_MODEL: Reads = Reads::Nothing("not a model call");
-const CHAT_FAILURES: Reads = Reads::Failures(|exchange| Arc::new(OpenAi::new(dialect(exchange))));
-const MESSAGES_FAILURES: Reads = Reads::Failures(|_| Arc::new(Anthropic::new()));
-const CONVERSE_FAILURES: Reads = Reads::Failures(|_| Arc::new(Bedrock::new("us-east-1")));
-const COHERE_FAILURES: Reads = Reads::Failures(|_| Arc::new(Cohere::new()));
-const GEMINI_FAILURES: Reads = Reads::Failures(|_| Arc::new(Gemini::at(Host::GEMINI, "")));
-const OLLAMA_FAILURES: Reads = Reads::Failures(|_| Arc::new(Ollama::new()));
+const CONVERSE: DecodeAs =
+    DecodeAs::Chat(|exchange| Arc::new(Bedrock::new("us-east-1").for_model(&exchange.model)));
+const INVOKE: DecodeAs = DecodeAs::ByBody(bedrock_body::decode_as);
+const INTERACTIONS: DecodeAs = DecodeAs::Chat(|_| Arc::new(Interactions));
+const EMBEDDINGS: DecodeAs = DecodeAs::Embeddings(|exchange| Arc::new(OpenAi::new(dialect(exchange))));
+const COHERE_EMBEDDINGS: DecodeAs = DecodeAs::Embeddings(|_| Arc::new(Cohere::new()));
+const OLLAMA_EMBEDDINGS: DecodeAs = DecodeAs::Embeddings(|_| Arc::new(Ollama::new()));
+const GEMINI_EMBEDDINGS: DecodeAs = DecodeAs::Embeddings(|_| Arc::new(Gemini::at(Host::GEMINI, "")));
+const VERTEX_EMBEDDINGS: DecodeAs = DecodeAs::Embeddings(|_| Arc::new(Gemini::at(Host::VERTEX, "")));
+const NO_MODEL: DecodeAs = DecodeAs::Skip("not a model call");
+const CHAT_FAILURES: DecodeAs = DecodeAs::ErrorsOnly(|exchange| Arc::new(OpenAi::new(dialect(exchange))));
+const MESSAGES_FAILURES: DecodeAs = DecodeAs::ErrorsOnly(|_| Arc::new(Anthropic::new()));
+const CONVERSE_FAILURES: DecodeAs = DecodeAs::ErrorsOnly(|_| Arc::new(Bedrock::new("us-east-1")));
+const COHERE_FAILURES: DecodeAs = DecodeAs::ErrorsOnly(|_| Arc::new(Cohere::new()));
+const GEMINI_FAILURES: DecodeAs = DecodeAs::ErrorsOnly(|_| Arc::new(Gemini::at(Host::GEMINI, "")));
+const OLLAMA_FAILURES: DecodeAs = DecodeAs::ErrorsOnly(|_| Arc::new(Ollama::new()));
 
 /// The rows.
 pub const TABLE: &[Row] = &[
@@ -118,18 +118,18 @@ pub const TABLE: &[Row] = &[
 ];
 
 /// How this recording is decoded, if a row matches its kind of call.
-pub(super) fn find(exchange: &Exchange) -> Option<Reads> {
+pub(super) fn find(exchange: &Exchange) -> Option<DecodeAs> {
     let path = exchange.url.split(['?', '#']).next().unwrap_or_default();
-    let fits = |row: &&Row| {
+    let matches = |row: &&Row| {
         row.endpoint == exchange.endpoint
             && (row.provider.is_empty() || row.provider == exchange.provider)
             && exchange.model.contains(row.model)
             && path.ends_with(row.path)
     };
-    TABLE.iter().find(fits).map(|row| match row.reads {
-        Reads::ByBody(reads) => reads(exchange),
-        Reads::Failures(_) if exchange.head.status.is_success() => NO_MODEL,
-        reads => reads,
+    TABLE.iter().find(matches).map(|row| match row.decode_as {
+        DecodeAs::ByBody(decode_as) => decode_as(exchange),
+        DecodeAs::ErrorsOnly(_) if exchange.head.status.is_success() => NO_MODEL,
+        decode_as => decode_as,
     })
 }
 

@@ -1,4 +1,4 @@
-//! The front for Responses, for clients that keep the conversation themselves.
+//! The client wire for Responses, for clients that keep the conversation themselves.
 
 use std::time::SystemTime;
 
@@ -6,53 +6,53 @@ use hotspare::openai::{ChatCompletionsEncoder, RESPONSES_WIRE, ResponsesEncoder,
 use hotspare::{ChatResponse, Chunk, Error, Event, Raw};
 use http::HeaderMap;
 
-use super::{Asked, Front, own_status};
+use super::{ClientWire, ParsedRequest, gateway_status};
 
 /// One Responses answer.
 #[derive(Debug)]
 pub(crate) struct Responses {
-    outgoing: ResponsesEncoder,
+    encoder: ResponsesEncoder,
     /// The last frame was in the client's own wire format and was relayed.
-    relays: bool,
+    relaying: bool,
     /// Another target continues the answer. Its frames are numbered from the start again, so they cannot be relayed.
-    moved: bool,
+    handed_over: bool,
     /// The provider's own final frame was relayed.
     ended: bool,
 }
 
-impl Front for Responses {
+impl ClientWire for Responses {
     const WIRE: &'static str = RESPONSES_WIRE;
-    const ALIVE: &'static [u8] = b": waiting for the first content\n\n";
+    const KEEP_ALIVE: &'static [u8] = b": waiting for the first content\n\n";
 
-    fn read(_: &HeaderMap, body: &[u8]) -> Result<Asked, Error> {
+    fn parse(_: &HeaderMap, body: &[u8]) -> Result<ParsedRequest, Error> {
         let ResponsesRequest { request, stream, .. } = ResponsesRequest::parse(body)?;
-        Ok(Asked { request, stream, include_usage: true })
+        Ok(ParsedRequest { request, stream, include_usage: true })
     }
 
-    fn begin(id: &str, asked: &Asked) -> Self {
+    fn start(id: &str, parsed: &ParsedRequest) -> Self {
         let created =
             SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs());
-        let outgoing = ResponsesEncoder::new(format!("resp_{id}"), asked.request.model.clone(), created);
-        Self { outgoing, relays: false, moved: false, ended: false }
+        let encoder = ResponsesEncoder::new(format!("resp_{id}"), parsed.request.model.clone(), created);
+        Self { encoder, relaying: false, handed_over: false, ended: false }
     }
 
     fn body(&self, answer: &ChatResponse) -> Vec<u8> {
-        self.outgoing.body(answer)
+        self.encoder.body(answer)
     }
 
     fn chunk(&mut self, chunk: &Chunk, out: &mut Vec<u8>) {
-        self.moved |= matches!(chunk.event, Event::Handover { .. });
+        self.handed_over |= matches!(chunk.event, Event::Handover { .. });
         match &chunk.raw {
-            Raw::Frame { wire, .. } => self.relays = *wire == RESPONSES_WIRE && !self.moved,
-            Raw::Absent => self.relays = false,
+            Raw::Frame { wire, .. } => self.relaying = *wire == RESPONSES_WIRE && !self.handed_over,
+            Raw::Absent => self.relaying = false,
             _ => {}
         }
-        if !self.relays {
-            self.outgoing.event(&chunk.event, out);
+        if !self.relaying {
+            self.encoder.event(&chunk.event, out);
             return;
         }
         // Encoded only to keep the counters, so that another target can continue from here.
-        self.outgoing.event(&chunk.event, &mut Vec::new());
+        self.encoder.event(&chunk.event, &mut Vec::new());
         self.ended |= matches!(chunk.event, Event::Finished(_));
         if let Raw::Frame { data, .. } = &chunk.raw {
             ResponsesEncoder::relay(data, out);
@@ -61,16 +61,16 @@ impl Front for Responses {
 
     fn end(&mut self, out: &mut Vec<u8>) {
         if !self.ended {
-            self.outgoing.end(out);
+            self.encoder.end(out);
         }
     }
 
-    fn failure(error: &Error, out: &mut Vec<u8>) {
+    fn error_frame(error: &Error, out: &mut Vec<u8>) {
         ResponsesEncoder::failure(error, out);
     }
 
-    fn error(error: &Error, _: &str) -> (u16, Vec<u8>) {
-        let status = own_status(error).unwrap_or_else(|| ChatCompletionsEncoder::status(error));
+    fn error_response(error: &Error, _: &str) -> (u16, Vec<u8>) {
+        let status = gateway_status(error).unwrap_or_else(|| ChatCompletionsEncoder::status(error));
         (status, ChatCompletionsEncoder::error_body(error))
     }
 }

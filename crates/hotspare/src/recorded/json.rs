@@ -12,36 +12,36 @@ use serde::Serialize;
 use super::{Decoded, Outcome};
 
 #[derive(Serialize)]
-struct Line<'a> {
+struct DecodedDto<'a> {
     id: &'a str,
     provider: &'a str,
     endpoint: &'a str,
     status: u16,
     #[serde(skip_serializing_if = "Option::is_none")]
-    ok: Option<Answer<'a>>,
+    ok: Option<AnswerDto<'a>>,
     #[serde(rename = "ok", skip_serializing_if = "Option::is_none")]
-    vectors: Option<Embedded<'a>>,
+    vectors: Option<EmbeddingsDto<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    error: Option<Failure<'a>>,
+    error: Option<ErrorDto<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     skipped: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    limits: Option<Limits>,
+    limits: Option<RateLimitsDto>,
 }
 
 #[derive(Serialize)]
-struct Answer<'a> {
+struct AnswerDto<'a> {
     text: String,
     #[serde(skip_serializing_if = "String::is_empty")]
     reasoning: String,
     #[serde(skip_serializing_if = "String::is_empty")]
     refusal: String,
-    tool_calls: Vec<Call<'a>>,
+    tool_calls: Vec<ToolCallDto<'a>>,
     finish: &'a str,
     /// The provider's own finish reason if it has no common equivalent.
     #[serde(skip_serializing_if = "Option::is_none")]
     finish_word: Option<&'a str>,
-    usage: Counts,
+    usage: UsageDto,
     #[serde(skip_serializing_if = "Option::is_none")]
     model: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -56,10 +56,10 @@ struct Answer<'a> {
 }
 
 #[derive(Serialize)]
-struct Embedded<'a> {
+struct EmbeddingsDto<'a> {
     vectors: &'a [Vec<f32>],
     dimensions: usize,
-    usage: Counts,
+    usage: UsageDto,
     #[serde(skip_serializing_if = "Option::is_none")]
     model: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -67,7 +67,7 @@ struct Embedded<'a> {
 }
 
 #[derive(Serialize)]
-struct Call<'a> {
+struct ToolCallDto<'a> {
     id: &'a str,
     name: &'a str,
     /// JSON as the model wrote it; incomplete if the answer was truncated inside it.
@@ -75,7 +75,7 @@ struct Call<'a> {
 }
 
 #[derive(Serialize)]
-struct Counts {
+struct UsageDto {
     input: Option<u64>,
     output: Option<u64>,
     cached: Option<u64>,
@@ -85,7 +85,7 @@ struct Counts {
 }
 
 #[derive(Serialize)]
-struct Failure<'a> {
+struct ErrorDto<'a> {
     kind: &'static str,
     scope: &'static str,
     retryable: bool,
@@ -102,17 +102,17 @@ struct Failure<'a> {
 }
 
 #[derive(Serialize)]
-struct Limits {
+struct RateLimitsDto {
     #[serde(skip_serializing_if = "Option::is_none")]
-    requests: Option<Left>,
+    requests: Option<AllowanceDto>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    tokens: Option<Left>,
+    tokens: Option<AllowanceDto>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    output_tokens: Option<Left>,
+    output_tokens: Option<AllowanceDto>,
 }
 
 #[derive(Serialize)]
-struct Left {
+struct AllowanceDto {
     limit: u64,
     remaining: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -123,7 +123,7 @@ impl Decoded {
     /// The verdict as one line of JSON: `ok` with the answer, `error` with the failure, or `skipped` with the reason.
     #[must_use]
     pub fn to_json(&self) -> String {
-        let mut line = Line {
+        let mut line = DecodedDto {
             id: &self.id,
             provider: &self.provider,
             endpoint: &self.endpoint,
@@ -135,11 +135,11 @@ impl Decoded {
             limits: limits(&self.limits),
         };
         match &self.outcome {
-            Outcome::Answered { answer, others } => line.ok = Some(shown(answer, others)),
+            Outcome::Answered { answer, others } => line.ok = Some(answer_dto(answer, others)),
             Outcome::Failed(error) => line.error = Some(failure(error)),
             Outcome::Skipped(why) => line.skipped = Some(why),
             Outcome::Vectors(answer) => {
-                line.vectors = Some(Embedded {
+                line.vectors = Some(EmbeddingsDto {
                     vectors: &answer.vectors,
                     dimensions: answer.dimensions(),
                     usage: counts(&answer.usage),
@@ -154,16 +154,16 @@ impl Decoded {
     }
 }
 
-fn shown<'a>(answer: &'a ChatResponse, others: &'a [String]) -> Answer<'a> {
-    let said = |pick: fn(&Part) -> Option<&str>| answer.content.iter().filter_map(pick).collect::<String>();
+fn answer_dto<'a>(answer: &'a ChatResponse, others: &'a [String]) -> AnswerDto<'a> {
+    let concat = |pick: fn(&Part) -> Option<&str>| answer.content.iter().filter_map(pick).collect::<String>();
     let (finish, finish_word) = finish(&answer.finish);
-    Answer {
+    AnswerDto {
         text: answer.text(),
-        reasoning: said(|part| match part {
+        reasoning: concat(|part| match part {
             Part::Reasoning(reasoning) => Some(&reasoning.text),
             _ => None,
         }),
-        refusal: said(|part| match part {
+        refusal: concat(|part| match part {
             Part::Refusal(refusal) => Some(refusal),
             _ => None,
         }),
@@ -179,8 +179,8 @@ fn shown<'a>(answer: &'a ChatResponse, others: &'a [String]) -> Answer<'a> {
     }
 }
 
-fn call(call: &ToolCall) -> Call<'_> {
-    Call { id: &call.id, name: &call.name, arguments: &call.arguments }
+fn call(call: &ToolCall) -> ToolCallDto<'_> {
+    ToolCallDto { id: &call.id, name: &call.name, arguments: &call.arguments }
 }
 
 fn finish(finish: &FinishReason) -> (&str, Option<&str>) {
@@ -195,8 +195,8 @@ fn finish(finish: &FinishReason) -> (&str, Option<&str>) {
     }
 }
 
-fn counts(usage: &Usage) -> Counts {
-    Counts {
+fn counts(usage: &Usage) -> UsageDto {
+    UsageDto {
         input: usage.input,
         output: usage.output,
         cached: usage.cached,
@@ -209,8 +209,8 @@ fn counts(usage: &Usage) -> Counts {
     }
 }
 
-fn failure(error: &Error) -> Failure<'_> {
-    Failure {
+fn failure(error: &Error) -> ErrorDto<'_> {
+    ErrorDto {
         kind: error.kind().as_str(),
         scope: error.scope().as_str(),
         retryable: error.is_retryable(),
@@ -223,18 +223,18 @@ fn failure(error: &Error) -> Failure<'_> {
     }
 }
 
-fn limits(limits: &RateLimits) -> Option<Limits> {
-    let left = |allowance: Option<Allowance>| {
-        allowance.map(|allowance| Left {
+fn limits(limits: &RateLimits) -> Option<RateLimitsDto> {
+    let allowance_dto = |allowance: Option<Allowance>| {
+        allowance.map(|allowance| AllowanceDto {
             limit: allowance.limit,
             remaining: allowance.remaining,
             reset_ms: allowance.reset.map(millis),
         })
     };
-    let (requests, tokens) = (left(limits.requests), left(limits.tokens));
-    let output_tokens = left(limits.output_tokens);
+    let (requests, tokens) = (allowance_dto(limits.requests), allowance_dto(limits.tokens));
+    let output_tokens = allowance_dto(limits.output_tokens);
     let any = requests.is_some() || tokens.is_some() || output_tokens.is_some();
-    any.then_some(Limits { requests, tokens, output_tokens })
+    any.then_some(RateLimitsDto { requests, tokens, output_tokens })
 }
 
 fn millis(pause: Duration) -> u64 {

@@ -1,27 +1,27 @@
-//! The front for Messages.
+//! The client wire for Messages.
 
 use hotspare::anthropic::{BETA, MessagesEncoder, MessagesRequest, WIRE};
 use hotspare::{ChatResponse, Chunk, Error, Event, Json, Raw};
 use http::HeaderMap;
 
-use super::{Asked, Front, own_status};
+use super::{ClientWire, ParsedRequest, gateway_status};
 
 /// One Messages answer.
 #[derive(Debug)]
 pub(crate) struct Messages {
-    outgoing: MessagesEncoder,
+    encoder: MessagesEncoder,
     /// The last frame was in the client's own wire format and was relayed.
-    relays: bool,
+    relaying: bool,
     /// Another target continues the answer. Its content blocks are numbered from the start, so its frames cannot be
     /// relayed.
-    moved: bool,
+    handed_over: bool,
 }
 
-impl Front for Messages {
+impl ClientWire for Messages {
     const WIRE: &'static str = WIRE;
-    const ALIVE: &'static [u8] = MessagesEncoder::PING;
+    const KEEP_ALIVE: &'static [u8] = MessagesEncoder::PING;
 
-    fn read(headers: &HeaderMap, body: &[u8]) -> Result<Asked, Error> {
+    fn parse(headers: &HeaderMap, body: &[u8]) -> Result<ParsedRequest, Error> {
         let MessagesRequest { mut request, stream, .. } = MessagesRequest::parse(body)?;
         // The client's beta flags only mean something to targets of the same wire, like the fields that need them.
         let betas: Vec<&str> = headers.get_all(BETA).iter().filter_map(|value| value.to_str().ok()).collect();
@@ -29,40 +29,40 @@ impl Front for Messages {
             let betas = Json::from(serde_json::Value::from(betas.join(",")));
             request.extras.entry(WIRE.into()).or_default().insert(BETA.into(), betas);
         }
-        Ok(Asked { request, stream, include_usage: true })
+        Ok(ParsedRequest { request, stream, include_usage: true })
     }
 
-    fn begin(id: &str, asked: &Asked) -> Self {
-        let outgoing = MessagesEncoder::new(format!("msg_{id}"), asked.request.model.clone());
-        Self { outgoing, relays: false, moved: false }
+    fn start(id: &str, parsed: &ParsedRequest) -> Self {
+        let encoder = MessagesEncoder::new(format!("msg_{id}"), parsed.request.model.clone());
+        Self { encoder, relaying: false, handed_over: false }
     }
 
     fn body(&self, answer: &ChatResponse) -> Vec<u8> {
-        self.outgoing.body(answer)
+        self.encoder.body(answer)
     }
 
     fn chunk(&mut self, chunk: &Chunk, out: &mut Vec<u8>) {
-        self.moved |= matches!(chunk.event, Event::Handover { .. });
+        self.handed_over |= matches!(chunk.event, Event::Handover { .. });
         if let Raw::Frame { wire, .. } = &chunk.raw {
-            self.relays = *wire == WIRE && !self.moved;
+            self.relaying = *wire == WIRE && !self.handed_over;
         }
         match &chunk.raw {
-            Raw::Frame { data, .. } if self.relays => self.outgoing.relay(data, &chunk.event, out),
-            Raw::Covered if self.relays => self.outgoing.covered(&chunk.event),
-            _ => self.outgoing.event(&chunk.event, out),
+            Raw::Frame { data, .. } if self.relaying => self.encoder.relay(data, &chunk.event, out),
+            Raw::Covered if self.relaying => self.encoder.covered(&chunk.event),
+            _ => self.encoder.event(&chunk.event, out),
         }
     }
 
     fn end(&mut self, out: &mut Vec<u8>) {
-        self.outgoing.end(out);
+        self.encoder.end(out);
     }
 
-    fn failure(error: &Error, out: &mut Vec<u8>) {
+    fn error_frame(error: &Error, out: &mut Vec<u8>) {
         MessagesEncoder::failure(error, out);
     }
 
-    fn error(error: &Error, id: &str) -> (u16, Vec<u8>) {
-        let status = own_status(error).unwrap_or_else(|| MessagesEncoder::status(error));
+    fn error_response(error: &Error, id: &str) -> (u16, Vec<u8>) {
+        let status = gateway_status(error).unwrap_or_else(|| MessagesEncoder::status(error));
         (status, MessagesEncoder::error_body(error, Some(id)))
     }
 }

@@ -6,28 +6,28 @@ use toml::Spanned;
 use toml::de::DeValue;
 
 /// The text.
-pub(super) struct Lines<'a>(&'a str);
+pub(super) struct LineIndex<'a>(&'a str);
 
-impl<'a> Lines<'a> {
+impl<'a> LineIndex<'a> {
     pub(super) fn of(text: &'a str) -> Self {
         Self(text)
     }
 
     /// The line number of an offset, counted from 1.
-    pub(super) fn number(&self, offset: usize) -> usize {
+    pub(super) fn line_of(&self, offset: usize) -> usize {
         1 + self.0.bytes().take(offset).filter(|byte| *byte == b'\n').count()
     }
 }
 
 /// The keys that lead to a part of a value.
 #[derive(Debug, Default)]
-pub(super) struct Place {
+pub(super) struct KeyPath {
     pub(super) keys: Vec<String>,
     /// The part is the last key itself, not its value.
     pub(super) is_key: bool,
 }
 
-impl Place {
+impl KeyPath {
     /// The place of the part that begins at this offset; `None` if that is the value itself.
     pub(super) fn of(value: &DeValue<'_>, offset: usize) -> Option<Self> {
         match value {
@@ -36,10 +36,10 @@ impl Place {
                 let inner = Self::of(value.get_ref(), offset);
                 let is_here = is_key || inner.is_some() || value.span().contains(&offset);
                 is_here.then(|| {
-                    let mut place = inner.unwrap_or_default();
-                    place.keys.insert(0, key.get_ref().to_string());
-                    place.is_key |= is_key;
-                    place
+                    let mut path = inner.unwrap_or_default();
+                    path.keys.insert(0, key.get_ref().to_string());
+                    path.is_key |= is_key;
+                    path
                 })
             }),
             DeValue::Array(items) => items.iter().find_map(|item| Self::of(item.get_ref(), offset)),

@@ -11,9 +11,9 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserializer, Error, MapAccess, SeqAccess, Visitor};
 
 /// A table that text can stand for.
-pub(super) trait Form {
+pub(super) trait TextOrTable {
     /// What is expected, as a sentence.
-    const WHAT: &'static str;
+    const EXPECTED: &'static str;
 }
 
 #[derive(Debug)]
@@ -22,19 +22,19 @@ pub(super) enum TextOr<T> {
     Table(T),
 }
 
-impl<'de, T: Deserialize<'de> + Form> Deserialize<'de> for TextOr<T> {
+impl<'de, T: Deserialize<'de> + TextOrTable> Deserialize<'de> for TextOr<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(Either(PhantomData))
+        deserializer.deserialize_any(TextOrVisitor(PhantomData))
     }
 }
 
-struct Either<T>(PhantomData<T>);
+struct TextOrVisitor<T>(PhantomData<T>);
 
-impl<'de, T: Deserialize<'de> + Form> Visitor<'de> for Either<T> {
+impl<'de, T: Deserialize<'de> + TextOrTable> Visitor<'de> for TextOrVisitor<T> {
     type Value = TextOr<T>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(T::WHAT)
+        f.write_str(T::EXPECTED)
     }
 
     fn visit_str<E: Error>(self, text: &str) -> Result<Self::Value, E> {
@@ -46,18 +46,18 @@ impl<'de, T: Deserialize<'de> + Form> Visitor<'de> for Either<T> {
     }
 
     fn visit_bool<E: Error>(self, _: bool) -> Result<Self::Value, E> {
-        Err(E::custom(T::WHAT))
+        Err(E::custom(T::EXPECTED))
     }
 
     fn visit_i64<E: Error>(self, _: i64) -> Result<Self::Value, E> {
-        Err(E::custom(T::WHAT))
+        Err(E::custom(T::EXPECTED))
     }
 
     fn visit_f64<E: Error>(self, _: f64) -> Result<Self::Value, E> {
-        Err(E::custom(T::WHAT))
+        Err(E::custom(T::EXPECTED))
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, _: A) -> Result<Self::Value, A::Error> {
-        Err(A::Error::custom(T::WHAT))
+        Err(A::Error::custom(T::EXPECTED))
     }
 }

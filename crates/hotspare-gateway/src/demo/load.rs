@@ -16,13 +16,13 @@ const PLAIN_LIMIT: Duration = Duration::from_secs(4);
 
 /// Callers of one kind.
 #[derive(Debug)]
-pub(crate) struct Crowd {
+pub(crate) struct LoadGenerator {
     client: Client,
     plain: bool,
     expected: Arc<str>,
-    asked: AtomicU64,
+    sent: AtomicU64,
     score: Arc<Mutex<Score>>,
-    calls: Mutex<JoinSet<()>>,
+    in_flight: Mutex<JoinSet<()>>,
 }
 
 /// Results of the callers' requests.
@@ -40,7 +40,7 @@ pub(crate) struct Score {
     pub(crate) reasons: BTreeMap<String, u64>,
 }
 
-impl Crowd {
+impl LoadGenerator {
     pub(crate) fn through_gateway(client: Client, expected: String) -> Self {
         Self::new(client, false, expected)
     }
@@ -55,29 +55,29 @@ impl Crowd {
             client,
             plain,
             expected,
-            asked: AtomicU64::new(0),
+            sent: AtomicU64::new(0),
             score: Arc::default(),
-            calls: Mutex::default(),
+            in_flight: Mutex::default(),
         }
     }
 
     /// Starts one more request.
-    pub(crate) fn ask(&self) {
-        let number = self.asked.fetch_add(1, Ordering::Relaxed);
+    pub(crate) fn send_request(&self) {
+        let number = self.sent.fetch_add(1, Ordering::Relaxed);
         let (client, expected, score) =
             (self.client.clone(), Arc::clone(&self.expected), Arc::clone(&self.score));
         let (stream, plain) = (number.is_multiple_of(2), self.plain);
         lock(&score).asked += 1;
-        lock(&self.calls).spawn(async move {
-            let begun = Instant::now();
+        lock(&self.in_flight).spawn(async move {
+            let started = Instant::now();
             let (result, wasted) = if plain {
-                loop_over(&client, stream, &expected).await
+                try_in_order(&client, stream, &expected).await
             } else {
-                (once(&client, "gateway", stream, &expected).await, 0)
+                (send_one(&client, "gateway", stream, &expected).await, 0)
             };
             let mut score = lock(&score);
             score.wasted += wasted;
-            score.slowest = score.slowest.max(begun.elapsed());
+            score.slowest = score.slowest.max(started.elapsed());
             match result {
                 Ok(()) => score.answered += 1,
                 Err(reason) => {
@@ -94,18 +94,18 @@ impl Crowd {
 
     /// Waits for all requests.
     pub(crate) async fn finish(&self) -> Score {
-        let calls = std::mem::take(&mut *lock(&self.calls));
-        calls.join_all().await;
+        let in_flight = std::mem::take(&mut *lock(&self.in_flight));
+        in_flight.join_all().await;
         self.score()
     }
 }
 
 /// Tries each target in turn until one answers. Text that was already streamed cannot be taken back.
-async fn loop_over(client: &Client, stream: bool, expected: &str) -> (Result<(), String>, u64) {
+async fn try_in_order(client: &Client, stream: bool, expected: &str) -> (Result<(), String>, u64) {
     let mut wasted = 0;
     let mut result = Err("no target was tried".to_owned());
     for target in ["only-main", "only-spare", "only-third"] {
-        result = match tokio::time::timeout(PLAIN_LIMIT, once(client, target, stream, expected)).await {
+        result = match tokio::time::timeout(PLAIN_LIMIT, send_one(client, target, stream, expected)).await {
             Ok(result) => result,
             Err(_) => Err("timed out".to_owned()),
         };
@@ -123,7 +123,7 @@ async fn loop_over(client: &Client, stream: bool, expected: &str) -> (Result<(),
 }
 
 /// Sends one request and checks that its text is complete.
-async fn once(client: &Client, model: &str, stream: bool, expected: &str) -> Result<(), String> {
+async fn send_one(client: &Client, model: &str, stream: bool, expected: &str) -> Result<(), String> {
     let request = ChatRequest::to(model).user("What happened this morning?");
     if !stream {
         let answer = client.chat(request).await.map_err(|error| error.kind().to_string())?;

@@ -12,39 +12,39 @@ use tokio::sync::watch;
 use crate::refusal;
 use crate::socket::{self, Socket};
 
-/// Observed by everything that produces an answer.
+/// Signals the end of the grace period to everything that produces an answer.
 #[derive(Clone, Debug)]
-pub(crate) struct Closing(watch::Receiver<bool>);
+pub(crate) struct Shutdown(watch::Receiver<bool>);
 
-impl Closing {
-    /// Sending `true` on the returned sender begins the closing.
+impl Shutdown {
+    /// Sending `true` on the returned sender ends the grace period.
     pub(crate) fn new() -> (watch::Sender<bool>, Self) {
-        let (close, closing) = watch::channel(false);
-        (close, Self(closing))
+        let (cut_off, shutdown) = watch::channel(false);
+        (cut_off, Self(shutdown))
     }
 
     /// Resolves when in-flight answers are to be cut off.
-    pub(crate) async fn begun(mut self) {
-        if self.0.wait_for(|closing| *closing).await.is_err() {
-            // The sender is gone, so this can no longer happen.
+    pub(crate) async fn grace_period_over(mut self) {
+        if self.0.wait_for(|shutdown| *shutdown).await.is_err() {
+            // The sender is gone, so the grace period never ends.
             std::future::pending::<()>().await;
         }
     }
 }
 
 /// The error with which an answer is cut off or refused.
-pub(crate) fn why() -> Error {
+pub(crate) fn error() -> Error {
     Error::new(Kind::NoTarget, "the gateway is shutting down; retry").with_code(refusal::SHUTTING_DOWN)
 }
 
-/// What can end an answer early: the closing, or its caller. For polling.
-pub(crate) struct Watch(Pin<Box<dyn Future<Output = Error> + Send>>);
+/// What can end an answer early: the shutdown, or its caller.
+pub(crate) struct Interruption(Pin<Box<dyn Future<Output = Error> + Send>>);
 
-impl Watch {
-    pub(crate) fn over(closing: Closing, socket: Socket) -> Self {
+impl Interruption {
+    pub(crate) fn new(shutdown: Shutdown, socket: Socket) -> Self {
         Self(Box::pin(async move {
             tokio::select! {
-                () = closing.begun() => why(),
+                () = shutdown.grace_period_over() => error(),
                 () = socket.hung_up() => socket::hung_up(),
             }
         }))

@@ -1,4 +1,4 @@
-//! The front for Chat Completions.
+//! The client wire for Chat Completions.
 
 use std::time::SystemTime;
 
@@ -6,55 +6,55 @@ use hotspare::openai::{ChatCompletionsEncoder, ChatCompletionsRequest, WIRE};
 use hotspare::{ChatResponse, Chunk, Error, Event, Raw, Usage};
 use http::HeaderMap;
 
-use super::{Asked, Front, own_status};
+use super::{ClientWire, ParsedRequest, gateway_status};
 
 /// One Chat Completions answer.
 #[derive(Debug)]
 pub(crate) struct Chat {
-    outgoing: ChatCompletionsEncoder,
+    encoder: ChatCompletionsEncoder,
     include_usage: bool,
     usage: Option<Usage>,
     /// Token counts were already sent in a relayed frame.
     usage_sent: bool,
     /// The last frame was in the client's own wire format and was relayed.
-    relays: bool,
+    relaying: bool,
 }
 
-impl Front for Chat {
+impl ClientWire for Chat {
     const WIRE: &'static str = WIRE;
-    const ALIVE: &'static [u8] = b": waiting for the first content\n\n";
+    const KEEP_ALIVE: &'static [u8] = b": waiting for the first content\n\n";
 
-    fn read(_: &HeaderMap, body: &[u8]) -> Result<Asked, Error> {
+    fn parse(_: &HeaderMap, body: &[u8]) -> Result<ParsedRequest, Error> {
         let ChatCompletionsRequest { request, stream, include_usage, .. } =
             ChatCompletionsRequest::parse(body)?;
-        Ok(Asked { request, stream, include_usage })
+        Ok(ParsedRequest { request, stream, include_usage })
     }
 
-    fn begin(id: &str, asked: &Asked) -> Self {
-        let outgoing = ChatCompletionsEncoder::new(
+    fn start(id: &str, parsed: &ParsedRequest) -> Self {
+        let encoder = ChatCompletionsEncoder::new(
             ["chatcmpl-", id].concat(),
-            asked.request.model.clone(),
+            parsed.request.model.clone(),
             unix_seconds(),
         );
-        let include_usage = asked.include_usage;
-        Self { outgoing, include_usage, usage: None, usage_sent: false, relays: false }
+        let include_usage = parsed.include_usage;
+        Self { encoder, include_usage, usage: None, usage_sent: false, relaying: false }
     }
 
     fn body(&self, answer: &ChatResponse) -> Vec<u8> {
-        self.outgoing.body(answer)
+        self.encoder.body(answer)
     }
 
     fn chunk(&mut self, chunk: &Chunk, out: &mut Vec<u8>) {
         match &chunk.event {
-            Event::Started { id, model } => self.outgoing.rename(id.as_deref(), model.as_deref()),
+            Event::Started { id, model } => self.encoder.rename(id.as_deref(), model.as_deref()),
             Event::Usage(usage) => self.usage = Some(**usage),
             _ => {}
         }
         if let Raw::Frame { wire, .. } = &chunk.raw {
-            self.relays = *wire == WIRE;
+            self.relaying = *wire == WIRE;
         }
         match &chunk.raw {
-            Raw::Frame { data, .. } if self.relays => {
+            Raw::Frame { data, .. } if self.relaying => {
                 let only_usage = matches!(chunk.event, Event::Usage(_));
                 if only_usage && !self.include_usage {
                     return;
@@ -62,9 +62,9 @@ impl Front for Chat {
                 self.usage_sent |= only_usage;
                 ChatCompletionsEncoder::relay(data, out);
             }
-            Raw::Covered if self.relays => {}
+            Raw::Covered if self.relaying => {}
             _ => {
-                if let Some(data) = self.outgoing.frame(&chunk.event) {
+                if let Some(data) = self.encoder.frame(&chunk.event) {
                     ChatCompletionsEncoder::relay(&data, out);
                 }
             }
@@ -73,17 +73,17 @@ impl Front for Chat {
 
     fn end(&mut self, out: &mut Vec<u8>) {
         if let Some(usage) = self.usage.filter(|_| self.include_usage && !self.usage_sent) {
-            ChatCompletionsEncoder::relay(&self.outgoing.usage_frame(&usage), out);
+            ChatCompletionsEncoder::relay(&self.encoder.usage_frame(&usage), out);
         }
         ChatCompletionsEncoder::relay(b"[DONE]", out);
     }
 
-    fn failure(error: &Error, out: &mut Vec<u8>) {
+    fn error_frame(error: &Error, out: &mut Vec<u8>) {
         ChatCompletionsEncoder::relay(&ChatCompletionsEncoder::error_body(error), out);
     }
 
-    fn error(error: &Error, _: &str) -> (u16, Vec<u8>) {
-        let status = own_status(error).unwrap_or_else(|| ChatCompletionsEncoder::status(error));
+    fn error_response(error: &Error, _: &str) -> (u16, Vec<u8>) {
+        let status = gateway_status(error).unwrap_or_else(|| ChatCompletionsEncoder::status(error));
         (status, ChatCompletionsEncoder::error_body(error))
     }
 }

@@ -12,27 +12,27 @@ use super::Exchange;
 /// How a kind of call is decoded.
 #[derive(Clone, Copy)]
 #[non_exhaustive]
-pub enum Reads {
+pub enum DecodeAs {
     /// As a chat answer.
     Chat(fn(&Exchange) -> Arc<dyn Wire>),
     /// As embeddings.
-    Vectors(fn(&Exchange) -> Arc<dyn Wire>),
+    Embeddings(fn(&Exchange) -> Arc<dyn Wire>),
     /// Decided by the body.
-    ByBody(fn(&Exchange) -> Reads),
+    ByBody(fn(&Exchange) -> DecodeAs),
     /// Only if the call failed: it is not a model call.
-    Failures(fn(&Exchange) -> Arc<dyn Wire>),
+    ErrorsOnly(fn(&Exchange) -> Arc<dyn Wire>),
     /// Not at all, and why.
-    Nothing(&'static str),
+    Skip(&'static str),
 }
 
-impl fmt::Debug for Reads {
+impl fmt::Debug for DecodeAs {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Chat(_) => f.write_str("Chat"),
-            Self::Vectors(_) => f.write_str("Vectors"),
+            Self::Embeddings(_) => f.write_str("Embeddings"),
             Self::ByBody(_) => f.write_str("ByBody"),
-            Self::Failures(_) => f.write_str("Failures"),
-            Self::Nothing(why) => f.debug_tuple("Nothing").field(why).finish(),
+            Self::ErrorsOnly(_) => f.write_str("ErrorsOnly"),
+            Self::Skip(why) => f.debug_tuple("Skip").field(why).finish(),
         }
     }
 }

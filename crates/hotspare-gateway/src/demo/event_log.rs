@@ -10,79 +10,79 @@ use futures::StreamExt;
 use hotspare::{BreakerChange, BreakerState, ChatRequest, Client, Event, Scope, TargetId};
 
 /// Maximum number of lines kept.
-const KEPT: usize = 64;
+const MAX_LINES: usize = 64;
 
 /// A log that grows while the demonstration runs.
 #[derive(Clone, Debug)]
-pub(crate) struct Story {
-    begun: Instant,
-    lines: Arc<Mutex<Lines>>,
+pub(crate) struct EventLog {
+    started: Instant,
+    lines: Arc<Mutex<LogState>>,
 }
 
 #[derive(Debug, Default)]
-struct Lines {
-    kept: VecDeque<String>,
+struct LogState {
+    recent: VecDeque<String>,
     /// Number of lines in all, and how many of them were printed.
-    all: usize,
-    told: usize,
-    seam: Option<Seam>,
+    total: usize,
+    printed: usize,
+    splice: Option<Splice>,
     sampled: u64,
-    broken: Vec<String>,
+    failures: Vec<String>,
 }
 
 /// An answer that one target began and another ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Seam {
+pub(crate) struct Splice {
     pub(crate) before: String,
     pub(crate) mark: String,
     pub(crate) after: String,
     pub(crate) exact: bool,
 }
 
-impl Story {
-    /// A story that starts now and logs every breaker change of `client`.
+impl EventLog {
+    /// A log that starts now and records every breaker change of `client`.
     pub(crate) fn of(client: &Client) -> Self {
-        let story = Self { begun: Instant::now(), lines: Arc::default() };
-        let listener = story.clone();
-        client.on_transition(move |change| listener.tell(&said(change)));
-        story
+        let event_log = Self { started: Instant::now(), lines: Arc::default() };
+        let listener = event_log.clone();
+        client.on_transition(move |change| listener.log(&describe(change)));
+        event_log
     }
 
     /// Adds a line.
-    pub(crate) fn tell(&self, what: &str) {
-        let passed = self.begun.elapsed();
+    pub(crate) fn log(&self, what: &str) {
+        let passed = self.started.elapsed();
         let line = format!("{:02}:{:05.2} {what}", passed.as_secs() / 60, passed.as_secs_f64() % 60.0);
         let mut lines = self.lock();
-        lines.all += 1;
-        lines.kept.push_back(line);
-        if lines.kept.len() > KEPT {
-            lines.kept.pop_front();
+        lines.total += 1;
+        lines.recent.push_back(line);
+        if lines.recent.len() > MAX_LINES {
+            lines.recent.pop_front();
         }
     }
 
     /// The newest lines, oldest first.
-    pub(crate) fn newest(&self, count: usize) -> Vec<String> {
+    pub(crate) fn latest(&self, count: usize) -> Vec<String> {
         let lines = self.lock();
-        lines.kept.iter().skip(lines.kept.len().saturating_sub(count)).cloned().collect()
+        lines.recent.iter().skip(lines.recent.len().saturating_sub(count)).cloned().collect()
     }
 
     /// Lines not printed yet.
-    pub(crate) fn untold(&self) -> Vec<String> {
+    pub(crate) fn unprinted(&self) -> Vec<String> {
         let mut lines = self.lock();
-        let new = (lines.all - lines.told).min(lines.kept.len());
-        lines.told = lines.all;
-        lines.kept.iter().skip(lines.kept.len() - new).cloned().collect()
+        let new = (lines.total - lines.printed).min(lines.recent.len());
+        lines.printed = lines.total;
+        lines.recent.iter().skip(lines.recent.len() - new).cloned().collect()
     }
 
-    /// The newest answer with a seam.
-    pub(crate) fn seam(&self) -> Option<Seam> {
-        self.lock().seam.clone()
+    /// The newest answer with a splice.
+    pub(crate) fn splice(&self) -> Option<Splice> {
+        self.lock().splice.clone()
     }
 
     /// Number of answers read word by word, and what was wrong with each bad one.
     pub(crate) fn samples(&self) -> (u64, Vec<String>) {
         let lines = self.lock();
-        (lines.sampled, lines.broken.clone())
+        (lines.sampled, lines.failures.clone())
     }
 
     /// Reads one answer word by word.
@@ -91,18 +91,18 @@ impl Story {
         let mut lines = self.lock();
         lines.sampled += 1;
         match read {
-            Ok(Some(seam)) => lines.seam = Some(seam),
+            Ok(Some(splice)) => lines.splice = Some(splice),
             Ok(None) => {}
-            Err(broken) => lines.broken.push(broken),
+            Err(failure) => lines.failures.push(failure),
         }
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Lines> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, LogState> {
         self.lines.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-fn said(change: &BreakerChange) -> String {
+fn describe(change: &BreakerChange) -> String {
     let mut who = change.targets.iter().map(TargetId::as_str).collect::<Vec<_>>().join(", ");
     match change.scope {
         Scope::Endpoint => who.push_str("'s host"),
@@ -116,15 +116,15 @@ fn said(change: &BreakerChange) -> String {
     }
 }
 
-async fn read(client: &Client, expected: &str) -> Result<Option<Seam>, String> {
+async fn read(client: &Client, expected: &str) -> Result<Option<Splice>, String> {
     let failed = |error: hotspare::Error| error.kind().to_string();
     let mut events = client.stream(ChatRequest::to("demo").user("What happened?")).await.map_err(failed)?;
     let (mut text, mut last) = (String::new(), Instant::now());
-    let mut seam: Option<(usize, String, Duration)> = None;
+    let mut splice: Option<(usize, String, Duration)> = None;
     while let Some(event) = events.next().await {
         match event.map_err(failed)? {
             Event::TextDelta(piece) => {
-                if let Some((at, _, gap)) = &mut seam
+                if let Some((at, _, gap)) = &mut splice
                     && *at == text.len()
                 {
                     *gap = last.elapsed();
@@ -133,7 +133,7 @@ async fn read(client: &Client, expected: &str) -> Result<Option<Seam>, String> {
                 last = Instant::now();
             }
             Event::Handover { from, to } => {
-                seam = Some((text.len(), format!("{from} → {to}"), Duration::ZERO))
+                splice = Some((text.len(), format!("{from} → {to}"), Duration::ZERO))
             }
             _ => {}
         }
@@ -141,7 +141,7 @@ async fn read(client: &Client, expected: &str) -> Result<Option<Seam>, String> {
     if text != expected {
         return Err("another text".into());
     }
-    Ok(seam.map(|(at, who, gap)| Seam {
+    Ok(splice.map(|(at, who, gap)| Splice {
         before: text[..at].to_owned(),
         mark: format!("{who}, +{} ms", gap.as_millis()),
         after: text[at..].to_owned(),
@@ -155,14 +155,14 @@ mod tests {
 
     #[test]
     fn story_lines_are_returned_once_and_bounded() {
-        let story = Story { begun: Instant::now(), lines: Arc::default() };
-        for number in 0..KEPT * 3 {
-            story.tell(&number.to_string());
+        let event_log = EventLog { started: Instant::now(), lines: Arc::default() };
+        for number in 0..MAX_LINES * 3 {
+            event_log.log(&number.to_string());
         }
-        assert_eq!(story.untold().len(), KEPT);
-        story.tell("last");
-        assert!(story.untold().iter().all(|line| line.ends_with(" last")));
-        assert!(story.untold().is_empty());
-        assert_eq!(story.newest(2).len(), 2);
+        assert_eq!(event_log.unprinted().len(), MAX_LINES);
+        event_log.log("last");
+        assert!(event_log.unprinted().iter().all(|line| line.ends_with(" last")));
+        assert!(event_log.unprinted().is_empty());
+        assert_eq!(event_log.latest(2).len(), 2);
     }
 }

@@ -10,9 +10,9 @@ use serde::de::{Deserializer, Error};
 
 /// A duration such as `"250ms"`, `"10s"`, `"5m"`, `"1h"`.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Span(pub(super) Duration);
+pub(super) struct DurationDto(pub(super) Duration);
 
-impl<'de> Deserialize<'de> for Span {
+impl<'de> Deserialize<'de> for DurationDto {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let wrong = || {
             D::Error::custom(
@@ -25,38 +25,40 @@ impl<'de> Deserialize<'de> for Span {
 }
 
 /// A [`Span`] for an optional field.
-pub(super) fn some_span<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {
-    Span::deserialize(deserializer).map(|Span(duration)| Some(duration))
+pub(super) fn optional_duration<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<Duration>, D::Error> {
+    DurationDto::deserialize(deserializer).map(|DurationDto(duration)| Some(duration))
 }
 
 /// A size such as `"50MB"` or `"32 MiB"`, or a number of bytes.
 #[derive(Clone, Copy, Debug)]
-struct Size(usize);
+struct SizeDto(usize);
 
 #[derive(Deserialize)]
 #[serde(untagged)]
-enum SizeForm {
+enum SizeRepr {
     Bytes(usize),
     Text(String),
 }
 
-impl<'de> Deserialize<'de> for Size {
+impl<'de> Deserialize<'de> for SizeDto {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let wrong = || {
             D::Error::custom(
                 "a size is a number of bytes, or a string with a unit, such as \"50MB\" or \"32MiB\"",
             )
         };
-        match SizeForm::deserialize(deserializer).map_err(|_| wrong())? {
-            SizeForm::Bytes(bytes) => Ok(Self(bytes)),
-            SizeForm::Text(text) => size(&text).map(Self).ok_or_else(wrong),
+        match SizeRepr::deserialize(deserializer).map_err(|_| wrong())? {
+            SizeRepr::Bytes(bytes) => Ok(Self(bytes)),
+            SizeRepr::Text(text) => size(&text).map(Self).ok_or_else(wrong),
         }
     }
 }
 
-/// A [`Size`] for an optional field.
-pub(super) fn some_size<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<usize>, D::Error> {
-    Size::deserialize(deserializer).map(|Size(bytes)| Some(bytes))
+/// A [`SizeDto`] for an optional field.
+pub(super) fn optional_size<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<usize>, D::Error> {
+    SizeDto::deserialize(deserializer).map(|SizeDto(bytes)| Some(bytes))
 }
 
 fn size(text: &str) -> Option<usize> {
@@ -78,9 +80,9 @@ fn size(text: &str) -> Option<usize> {
 
 /// A share such as `"2%"`, in hundredths of a per cent.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Share(pub(super) u32);
+pub(super) struct PercentDto(pub(super) u32);
 
-impl<'de> Deserialize<'de> for Share {
+impl<'de> Deserialize<'de> for PercentDto {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let wrong =
             || D::Error::custom("a share is a string with a percent sign, such as \"2%\" or \"0.5%\"");
@@ -97,12 +99,12 @@ impl<'de> Deserialize<'de> for Share {
 
 /// An amount of money per time, such as `"50 USD/day"`.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Allowance {
+pub(super) struct SpendLimitDto {
     pub(super) most: Cost,
     pub(super) per: Duration,
 }
 
-impl<'de> Deserialize<'de> for Allowance {
+impl<'de> Deserialize<'de> for SpendLimitDto {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let wrong = || {
             D::Error::custom(
@@ -125,9 +127,9 @@ impl<'de> Deserialize<'de> for Allowance {
 
 /// An amount of money such as `"0.05 USD"`.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Money(pub(super) Cost);
+pub(super) struct CostDto(pub(super) Cost);
 
-impl<'de> Deserialize<'de> for Money {
+impl<'de> Deserialize<'de> for CostDto {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let wrong = || D::Error::custom("an amount is a string with a currency: \"0.05 USD\"");
         let text = String::deserialize(deserializer).map_err(|_| wrong())?;

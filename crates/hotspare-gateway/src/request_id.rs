@@ -32,7 +32,7 @@ fn caller_id(headers: &HeaderMap) -> Option<&str> {
 }
 
 /// Assigns an id to a request and sets it on the reply, under both wires' header names.
-pub(crate) async fn attend(
+pub(crate) async fn assign_request_id(
     State(gateway): State<Arc<Gateway>>,
     mut request: Request,
     next: Next,

@@ -16,7 +16,7 @@ pub(crate) use responses::Responses;
 
 /// A client's parsed request.
 #[derive(Debug)]
-pub(crate) struct Asked {
+pub(crate) struct ParsedRequest {
     pub(crate) request: ChatRequest,
     pub(crate) stream: bool,
     /// Whether a stream ends with token counts, where the wire makes that optional.
@@ -24,23 +24,23 @@ pub(crate) struct Asked {
 }
 
 /// The status of an error that the gateway itself raised, which takes precedence over the wire's mapping.
-fn own_status(error: &Error) -> Option<u16> {
-    let own = |status: &u16| matches!(status, 401 | 403 | 404 | 405 | 408 | 413 | 415);
-    error.status().filter(own).filter(|_| error.kind() == Kind::InvalidRequest)
+fn gateway_status(error: &Error) -> Option<u16> {
+    let is_own = |status: &u16| matches!(status, 401 | 403 | 404 | 405 | 408 | 413 | 415);
+    error.status().filter(is_own).filter(|_| error.kind() == Kind::InvalidRequest)
 }
 
 /// A wire towards clients, and the state of one answer being encoded for it.
-pub(crate) trait Front: Send + Unpin + 'static {
+pub(crate) trait ClientWire: Send + Unpin + 'static {
     /// The wire's name.
     const WIRE: &'static str;
     /// The keep-alive for a client that waits for the first content.
-    const ALIVE: &'static [u8];
+    const KEEP_ALIVE: &'static [u8];
 
     /// Parses a request.
-    fn read(headers: &HeaderMap, body: &[u8]) -> Result<Asked, Error>;
+    fn parse(headers: &HeaderMap, body: &[u8]) -> Result<ParsedRequest, Error>;
 
     /// Starts an answer.
-    fn begin(id: &str, asked: &Asked) -> Self;
+    fn start(id: &str, parsed: &ParsedRequest) -> Self;
 
     /// A whole answer's body.
     fn body(&self, answer: &ChatResponse) -> Vec<u8>;
@@ -52,8 +52,8 @@ pub(crate) trait Front: Send + Unpin + 'static {
     fn end(&mut self, out: &mut Vec<u8>);
 
     /// Appends the frame that reports a failure.
-    fn failure(error: &Error, out: &mut Vec<u8>);
+    fn error_frame(error: &Error, out: &mut Vec<u8>);
 
     /// An error's HTTP status and body.
-    fn error(error: &Error, id: &str) -> (u16, Vec<u8>);
+    fn error_response(error: &Error, id: &str) -> (u16, Vec<u8>);
 }
